@@ -1,0 +1,77 @@
+/** An app is a tenant: its own keys, its own channels, its own limits. Nothing of one app is ever seen by another. */
+
+export interface App {
+  /** Names the app in the HTTP API: `/apps/{id}/events`. */
+  readonly id: string;
+  /** Public; clients name it when they connect. */
+  readonly key: string;
+  /** The first signs, all of them verify, so that a secret can be rotated without a moment of refusals. */
+  readonly secrets: readonly [string, ...string[]];
+  readonly name: string;
+  /** A disabled app refuses connections (4003) and API calls (403). */
+  readonly enabled: boolean;
+  /** Clients with the app's switch on may publish `client-…` events in private and presence channels. */
+  readonly clientEvents: boolean;
+  /** Tell subscribers of non-presence channels how many they are. */
+  readonly subscriptionCounts: boolean;
+  /** Native clients may connect without a token. */
+  readonly anonymous: boolean;
+  /** Refuse connections that did not come over TLS (4000). */
+  readonly requireTls: boolean;
+  /** Close connections that have neither signed in nor joined a private channel within `limits.unauthenticatedTimeoutS`. */
+  readonly requireAuthentication: boolean;
+  /** First matching rule wins; a channel no rule matches has the defaults of its kind. */
+  readonly channels: readonly ChannelRule[];
+  readonly limits: AppLimits;
+  /** How tokens are verified; without it, HS256 with any of the app's secrets. */
+  readonly token?: TokenRules;
+}
+
+/** What a JSON Web Token must satisfy. Exactly one of `secret`, `publicKey` and `jwksUrl` says whose signature counts. */
+export interface TokenRules {
+  readonly algorithms: readonly TokenAlgorithm[];
+  /** Shared secret, for HS256. */
+  readonly secret?: string;
+  /** PEM, SubjectPublicKeyInfo; for RS256, ES256 and EdDSA. */
+  readonly publicKey?: string;
+  /** Where the issuer publishes its keys. Only this address is ever fetched, never one a token names. */
+  readonly jwksUrl?: string;
+  readonly audience?: string;
+  readonly issuer?: string;
+  readonly clockToleranceS: number;
+}
+
+export type TokenAlgorithm = "HS256" | "RS256" | "ES256" | "EdDSA";
+
+/** What the app says about the channels whose name matches: `chat.*`, `presence-room-?`, or a full name. */
+export interface ChannelRule extends Partial<ChannelPolicy> {
+  readonly match: string;
+}
+
+/** What applies to one channel, looked up once when it comes to life and not per message. */
+export interface ChannelPolicy {
+  /** Who of the subscribed clients may publish, and what: nothing, `client-…` events only, or any event. */
+  readonly clientPublish: "none" | "client-events" | "any";
+  /** Time a cache channel keeps its last event, in seconds. */
+  readonly cacheTtlS: number;
+  /** Most connections of one node that may subscribe. */
+  readonly maxSubscribers: number;
+}
+
+/** Every limit that one app has. Bytes are UTF-8 bytes, lengths are characters, rates are per connection. */
+export interface AppLimits {
+  readonly connections: number;
+  readonly channelsPerConnection: number;
+  readonly channelNameLength: number;
+  readonly eventNameLength: number;
+  readonly eventDataBytes: number;
+  readonly channelsPerTrigger: number;
+  readonly batchSize: number;
+  readonly presenceMembers: number;
+  readonly memberDataBytes: number;
+  readonly userIdLength: number;
+  readonly watchlistSize: number;
+  readonly clientEventsPerSecond: number;
+  readonly subscribesPerSecond: number;
+  readonly unauthenticatedTimeoutS: number;
+}

@@ -1,0 +1,109 @@
+/** A channel is a name, the traits its prefix gives it, and the policy that applies to it. */
+
+import type { App, ChannelPolicy } from "./app.ts";
+
+export interface Traits {
+  /** Needs permission to subscribe. True for presence channels too. */
+  readonly private: boolean;
+  /** Knows its members and tells them of each other. */
+  readonly presence: boolean;
+  /** Its payloads are sealed before they reach the server. */
+  readonly encrypted: boolean;
+  /** Keeps its last event for whoever comes next. */
+  readonly cache: boolean;
+}
+
+export interface Channel {
+  readonly name: string;
+  readonly traits: Traits;
+  readonly policy: ChannelPolicy;
+}
+
+export type ChannelKind = "public" | "private" | "presence";
+
+/** Messages for one user travel in this channel; only a connection signed in as that user may subscribe. */
+const USER_PREFIX = "#server-to-user-";
+/** Carries who is online, and orders to every node that holds a connection of the user. Never subscribed by name. */
+const PRESENCE_OF_PREFIX = "#online-";
+
+export function channelOf(app: App, name: string): Channel {
+  const traits = traitsOf(name);
+  return { name, traits, policy: policyOf(app, name, traits) };
+}
+
+/** Reads the traits off the front of the name: `private-encrypted-cache-x`. Anchored: `x-private-y` is public. */
+export function traitsOf(name: string): Traits {
+  const presence = name.startsWith("presence-");
+  const isPrivate = presence || name.startsWith("private-");
+  let rest = presence ? name.slice("presence-".length) : isPrivate ? name.slice("private-".length) : name;
+  const encrypted = isPrivate && !presence && rest.startsWith("encrypted-");
+  if (encrypted) rest = rest.slice("encrypted-".length);
+  return { private: isPrivate, presence, encrypted, cache: rest.startsWith("cache-") };
+}
+
+export function kindOf(traits: Traits): ChannelKind {
+  if (traits.presence) return "presence";
+  return traits.private ? "private" : "public";
+}
+
+export function userChannel(userId: string): string {
+  return USER_PREFIX + userId;
+}
+
+/** The user whose own channel this is, or undefined when it is an ordinary channel. */
+export function userOfChannel(name: string): string | undefined {
+  return name.startsWith(USER_PREFIX) ? name.slice(USER_PREFIX.length) : undefined;
+}
+
+export function onlineChannel(userId: string): string {
+  return PRESENCE_OF_PREFIX + userId;
+}
+
+export function userOfOnlineChannel(name: string): string | undefined {
+  return name.startsWith(PRESENCE_OF_PREFIX) ? name.slice(PRESENCE_OF_PREFIX.length) : undefined;
+}
+
+/** Channels of the server's own use: never listed, never counted, never told to webhooks. */
+export function isInternal(name: string): boolean {
+  return name.startsWith("#");
+}
+
+function policyOf(app: App, name: string, traits: Traits): ChannelPolicy {
+  const rule = app.channels.find((candidate) => matches(candidate.match, name));
+  return {
+    clientPublish: rule?.clientPublish ?? defaultClientPublish(app, traits),
+    cacheTtlS: rule?.cacheTtlS ?? DEFAULT_CACHE_TTL_S,
+    maxSubscribers: rule?.maxSubscribers ?? Number.POSITIVE_INFINITY,
+  };
+}
+
+/** Pusher protocol, client events: private and presence channels only, and only where the app allows them. */
+function defaultClientPublish(app: App, traits: Traits): ChannelPolicy["clientPublish"] {
+  return app.clientEvents && traits.private && !traits.encrypted ? "client-events" : "none";
+}
+
+const DEFAULT_CACHE_TTL_S = 30 * 60;
+
+/** `*` stands for any run of characters, `?` for one; everything else for itself. Linear: no backtracking to attack. */
+export function matches(pattern: string, name: string): boolean {
+  let p = 0;
+  let n = 0;
+  let star = -1;
+  let resume = 0;
+  while (n < name.length) {
+    if (pattern[p] === "*") {
+      star = p++;
+      resume = n;
+    } else if (pattern[p] === "?" || pattern[p] === name[n]) {
+      p++;
+      n++;
+    } else if (star >= 0) {
+      p = star + 1;
+      n = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (pattern[p] === "*") p++;
+  return p === pattern.length;
+}

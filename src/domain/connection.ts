@@ -1,0 +1,53 @@
+/** One client: who it is, what it speaks, where it is. It is `ws.data` itself; there is no map from sockets to state. */
+
+import type { App } from "./app.ts";
+import type { Member, User } from "./message.ts";
+import type { Frame, Protocol, Socket } from "./wire.ts";
+
+/** A channel the connection is in, and as whom where the channel has members. */
+export type Membership = Member | undefined;
+
+export class Connection {
+  readonly id: string;
+  readonly protocol: Protocol;
+  /** The peer's address as the server trusts it. */
+  readonly address: string;
+  app: App;
+  user: User | undefined;
+  socket: Socket | undefined;
+  /** The channels it is in. Absent until the first, because most memory of an idle connection would be this map. */
+  memberships: Map<string, Membership> | undefined;
+  /** Users it is told about, from its watchlist. */
+  watching: readonly string[] | undefined;
+  /** It signed in, or was let into a private channel. */
+  proven = false;
+  closed = false;
+
+  openedAtMs: number;
+  /** The last frame or pong that came in. What goes out proves nothing about the other side. */
+  lastSeenMs: number;
+  /** When it was asked for a sign of life that has not come; 0 when it owes none. */
+  pingedAtMs = 0;
+
+  /** Frames that wait because an earlier one is not yet answered. */
+  waiting: Frame[] | undefined;
+  busy = false;
+
+  eventTokens = -1;
+  eventTokensAtMs = 0;
+  subscribeTokens = -1;
+  subscribeTokensAtMs = 0;
+
+  constructor(id: string, app: App, protocol: Protocol, address: string, nowMs: number) {
+    this.id = id;
+    this.app = app;
+    this.protocol = protocol;
+    this.address = address;
+    this.openedAtMs = nowMs;
+    this.lastSeenMs = nowMs;
+  }
+
+  isIn(channel: string): boolean {
+    return this.memberships?.has(channel) ?? false;
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * The one table of refusals and farewells. Refusing is not closing: a CommandError answers one command and the
+ * connection lives; a Disconnect ends it and says whether to come back. Anything else thrown is a bug.
+ */
+
+/** Each refusal: whether it is the caller's rights, rate, size, or plain input that was wrong. */
+export const COMMAND_ERRORS = {
+  malformed: "input",
+  unknown_command: "input",
+  channel_invalid: "input",
+  event_invalid: "input",
+  event_reserved: "input",
+  data_invalid: "input",
+  data_too_large: "size",
+  user_invalid: "input",
+  already_subscribed: "state",
+  not_subscribed: "state",
+  already_signed_in: "state",
+  unauthorized: "rights",
+  signature_invalid: "rights",
+  publish_forbidden: "rights",
+  rate_limited: "rate",
+  too_many_channels: "limit",
+  too_many_watched: "limit",
+  channel_full: "limit",
+  engine_unavailable: "unavailable",
+  internal: "bug",
+} as const;
+
+export type CommandErrorCode = keyof typeof COMMAND_ERRORS;
+
+/** Answers one command. The message is a sentence that the sender of the command may read. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  readonly code: CommandErrorCode;
+
+  constructor(code: CommandErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** What a client should do after a farewell: give up, come back after a pause, or come back now. */
+export type Reconnect = "never" | "later" | "now";
+
+/** Each farewell with its reconnect rule. */
+export const DISCONNECTS = {
+  tls_required: "never",
+  app_unknown: "never",
+  app_disabled: "never",
+  quota_exceeded: "never",
+  path_unknown: "never",
+  version_malformed: "never",
+  protocol_unsupported: "never",
+  protocol_missing: "never",
+  unauthorized: "never",
+  token_invalid: "never",
+  authentication_timeout: "never",
+  terminated: "never",
+  over_capacity: "later",
+  flooded: "later",
+  shutdown: "now",
+  pong_missing: "now",
+  inactive: "now",
+  internal: "later",
+} as const satisfies Record<string, Reconnect>;
+
+export type DisconnectCode = keyof typeof DISCONNECTS;
+
+/** Ends a connection. */
+export class Disconnect extends Error {
+  override readonly name = "Disconnect";
+  readonly code: DisconnectCode;
+
+  constructor(code: DisconnectCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+
+  get reconnect(): Reconnect {
+    return DISCONNECTS[this.code];
+  }
+}

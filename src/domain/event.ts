@@ -1,0 +1,22 @@
+/** Facts that happened, told to observers after the fact. Exactly one node tells each fact of the cluster. */
+
+import type { App } from "./app.ts";
+import type { Connection } from "./connection.ts";
+import type { CommandError, Disconnect } from "./error.ts";
+import type { EventPublication, Member } from "./message.ts";
+
+export type HubEvent =
+  | { readonly type: "opened"; readonly connection: Connection }
+  | { readonly type: "closed"; readonly connection: Connection; readonly code: number; readonly why?: Disconnect }
+  | { readonly type: "subscribed"; readonly connection: Connection; readonly channel: string }
+  | { readonly type: "unsubscribed"; readonly connection: Connection; readonly channel: string }
+  | { readonly type: "occupied"; readonly app: App; readonly channel: string }
+  | { readonly type: "vacated"; readonly app: App; readonly channel: string }
+  | { readonly type: "joined"; readonly app: App; readonly channel: string; readonly member: Member }
+  | { readonly type: "left"; readonly app: App; readonly channel: string; readonly member: Pick<Member, "id"> }
+  | { readonly type: "published"; readonly app: App; readonly publication: EventPublication }
+  | { readonly type: "counted"; readonly app: App; readonly channel: string; readonly count: number }
+  | { readonly type: "missed"; readonly app: App; readonly channel: string }
+  | { readonly type: "refused"; readonly connection: Connection; readonly error: CommandError }
+  | { readonly type: "turned-away"; readonly address: string; readonly why: Disconnect }
+  | { readonly type: "failed"; readonly error: unknown; readonly during: string };

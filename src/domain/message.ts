@@ -1,0 +1,163 @@
+/**
+ * What crosses the hub: commands on their way in, publications on their way to a channel, pushes on their way out.
+ * None of it has the shape of any protocol; codecs translate at the edge.
+ */
+
+import type { CommandError, Disconnect } from "./error.ts";
+
+/** A user as the app's back end, a token or an authenticator vouched for. */
+export interface User {
+  readonly id: string;
+  /** Any JSON value; what other members of a presence channel are shown. */
+  readonly info?: unknown;
+  /** Users whose coming and going this one is told of. */
+  readonly watchlist?: readonly string[];
+  /** Patterns of the private and presence channels the user may join without a signature. */
+  readonly channels?: readonly string[];
+}
+
+/** One user in a presence channel, however many connections it has there. */
+export interface Member {
+  readonly id: string;
+  readonly info: unknown;
+}
+
+/** A member as the registry lists it. */
+export interface Presence extends Member {
+  /** When the user's first connection joined, Unix milliseconds. */
+  readonly joinedAtMs: number;
+}
+
+/** Where a publication stands in its channel's history. Offsets grow by one within an epoch. */
+export interface Position {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** A permission issued by the app's back end: `KEY:hex`, with the data it signs, verbatim. */
+export interface Proof {
+  readonly auth: string;
+  readonly data?: string;
+}
+
+/** The client's own mark on a command, repeated in the answer. */
+export type Ref = string | number;
+
+/** What a client asks. */
+export type Command =
+  | { readonly type: "subscribe"; readonly channel: string; readonly proof?: Proof; readonly ref?: Ref }
+  | { readonly type: "unsubscribe"; readonly channel: string; readonly ref?: Ref }
+  | {
+      readonly type: "publish";
+      readonly channel: string;
+      readonly event: string;
+      readonly data: string;
+      readonly ref?: Ref;
+    }
+  | { readonly type: "signin"; readonly by: Credentials; readonly ref?: Ref }
+  | { readonly type: "call"; readonly event: string; readonly data: unknown; readonly ref?: Ref }
+  | { readonly type: "ping"; readonly ref?: Ref }
+  | { readonly type: "pong" };
+
+/** The ways to say who one is. A guard that understands a token replaces it by the user it stands for. */
+export type Credentials =
+  | { readonly type: "signature"; readonly auth: string; readonly userData: string }
+  | { readonly type: "token"; readonly token: string }
+  | { readonly type: "user"; readonly user: User };
+
+/** One event on its way to a channel. */
+export type Publication = EventPublication | JoinedPublication | LeftPublication | CountPublication | UserPublication;
+
+interface ToChannel {
+  /** The app's id. */
+  readonly app: string;
+  readonly channel: string;
+}
+
+export interface EventPublication extends ToChannel {
+  readonly type: "event";
+  readonly event: string;
+  /**
+   * The payload as text: JSON where it parses as JSON, else a plain string. So a value has one spelling in every
+   * protocol, and nothing is parsed on the way through.
+   */
+  readonly data: string;
+  /** `data` is a whole object that a program pushed; clients that can take it as it is get it as it is. */
+  readonly bare?: true;
+  /** Ids of connections that must not receive it. */
+  readonly except?: readonly string[];
+  /** The client that published it; absent when a back end or the program did. */
+  readonly from?: Sender;
+  /** Set by the broker for channels with history. */
+  readonly position?: Position;
+}
+
+export interface Sender {
+  readonly connection: string;
+  /** The member's id in a presence channel, else the signed-in user's. Never what the client claims. */
+  readonly user?: string;
+}
+
+export interface JoinedPublication extends ToChannel {
+  readonly type: "joined";
+  readonly member: Member;
+}
+
+export interface LeftPublication extends ToChannel {
+  readonly type: "left";
+  readonly member: Pick<Member, "id">;
+}
+
+export interface CountPublication extends ToChannel {
+  readonly type: "count";
+  readonly count: number;
+}
+
+/** About one user, carried in that user's online channel: it came, it went, or every connection of it has to close. */
+export interface UserPublication extends ToChannel {
+  readonly type: "online" | "offline" | "terminate";
+  readonly user: string;
+}
+
+/** What the server tells a client. The publications that clients see are pushes as they are. */
+export type Push =
+  | EventPublication
+  | JoinedPublication
+  | LeftPublication
+  | CountPublication
+  | WelcomePush
+  | SubscribedPush
+  | { readonly type: "unsubscribed"; readonly channel: string; readonly ref?: Ref }
+  | { readonly type: "published"; readonly channel: string; readonly ref?: Ref; readonly position?: Position }
+  | { readonly type: "missed"; readonly channel: string }
+  | { readonly type: "signed-in"; readonly user: User; readonly userData: string; readonly ref?: Ref }
+  | { readonly type: "watch"; readonly online: readonly string[]; readonly offline: readonly string[] }
+  | { readonly type: "result"; readonly data: unknown; readonly ref: Ref }
+  | { readonly type: "refused"; readonly error: CommandError; readonly channel?: string; readonly ref?: Ref }
+  | { readonly type: "ping" }
+  | { readonly type: "pong"; readonly ref?: Ref };
+
+export interface WelcomePush {
+  readonly type: "welcome";
+  readonly connection: string;
+  readonly user?: User;
+  /** Silence after which the client should ask whether the server is there, in seconds. */
+  readonly activityTimeoutS: number;
+  readonly frameBytes: number;
+}
+
+export interface SubscribedPush {
+  readonly type: "subscribed";
+  readonly channel: string;
+  /** Present in presence channels: everybody who is there, the newcomer included. */
+  readonly members?: readonly Member[];
+  readonly ref?: Ref;
+}
+
+/** How the server says farewell. */
+export interface Closing {
+  readonly frame?: string;
+  readonly code: number;
+  readonly reason: string;
+  readonly why?: Disconnect;
+}

@@ -1,0 +1,36 @@
+/** The edge as the core sees it: a socket, a way to fan out, and a protocol that turns frames into values and back. */
+
+import type { Disconnect } from "./error.ts";
+import type { Closing, Command, Push } from "./message.ts";
+
+export type Frame = string | Uint8Array;
+
+/** The shape of Bun's `ServerWebSocket`, so that the core needs no wrapper round it. */
+export interface Socket {
+  send(frame: string): unknown;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  ping(): unknown;
+  getBufferedAmount(): number;
+  subscribe(topic: string): unknown;
+  unsubscribe(topic: string): unknown;
+  /** To every subscriber of the topic but this socket. */
+  publish(topic: string, frame: string): unknown;
+}
+
+/** The shape of Bun's `Server`, as far as fanning out goes. */
+export interface Fanout {
+  publish(topic: string, frame: string): unknown;
+}
+
+/** Turns frames into commands and pushes into frames. Decides nothing, keeps nothing. */
+export interface Protocol {
+  readonly name: string;
+  /** Throws CommandError where the frame is not one of the protocol's. */
+  decode(frame: Frame): Command;
+  /** Undefined where the protocol has no word for it. */
+  encode(push: Push): string | undefined;
+  closing(why: Disconnect): Closing;
+  /** Whether clients would take a publication of this name for the server's own word. */
+  reserves(event: string, fromClient: boolean): boolean;
+}
