@@ -1,0 +1,52 @@
+/** Programs that tests run against and npm cannot install. Installed where that is possible; never skipped. */
+
+import { existsSync } from "node:fs";
+
+interface Need {
+  readonly name: string;
+  readonly binary: string;
+  /** Debian's package. */
+  readonly apt: string;
+  readonly why: string;
+}
+
+const NEEDS: readonly Need[] = [
+  { name: "Chromium", binary: "/usr/bin/chromium", apt: "chromium", why: "the browser tests open pages in it" },
+];
+
+const TRIES = 3;
+const PAUSE_BETWEEN_TRIES_MS = 5_000;
+
+/** Installs what is missing. Answers with a sentence for each thing that could not be had. */
+export async function provideNeeds(): Promise<string[]> {
+  const missing = NEEDS.filter((need) => !existsSync(need.binary));
+  if (missing.length === 0) return [];
+  const packages = missing.map((need) => need.apt);
+  if (mayInstall()) await install(packages);
+  const command = `${process.getuid?.() === 0 ? "" : "sudo "}apt-get install -y --no-install-recommends ${packages.join(" ")}`;
+  return missing
+    .filter((need) => !existsSync(need.binary))
+    .map((need) => `${need.name} is missing at ${need.binary} (${need.why}). Install it: ${command}`);
+}
+
+function mayInstall(): boolean {
+  return process.getuid?.() === 0 && Bun.which("apt-get") !== null;
+}
+
+async function install(packages: readonly string[]): Promise<void> {
+  console.log(`Installing ${packages.join(", ")} for the tests`);
+  for (let attempt = 1; attempt <= TRIES; attempt++) {
+    if (apt(["install", "-y", "--no-install-recommends", ...packages])) return;
+    // An outdated or empty package list is the usual reason.
+    apt(["update"]);
+    if (attempt > 1 && attempt < TRIES) await Bun.sleep(PAUSE_BETWEEN_TRIES_MS);
+  }
+}
+
+function apt(args: readonly string[]): boolean {
+  const run = Bun.spawnSync(["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=3", ...args], {
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  return run.success;
+}
