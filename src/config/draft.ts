@@ -1,0 +1,108 @@
+/** A configuration in the making: sources are laid over each other, and each value remembers where it came from. */
+
+import type { z } from "zod";
+import { describe, nearest } from "./problem.ts";
+import { schema } from "./schema.ts";
+import { elementOf, factsOf, ownField, type Path, settings, shapeOf, spell } from "./tree.ts";
+
+type Values = Record<string, unknown>;
+
+export interface Draft {
+  readonly values: Values;
+  /** Where each value came from, by the setting's path. */
+  readonly sources: Map<string, string>;
+  readonly problems: string[];
+}
+
+export function newDraft(): Draft {
+  return { values: {}, sources: new Map(), problems: [] };
+}
+
+/** Lays one source over what is there: objects key by key, everything else as a whole. */
+export function lay(draft: Draft, values: unknown, from: string): void {
+  if (!isObject(values)) {
+    draft.problems.push(`${from === "" ? "the configuration" : from} has to be an object, but is ${describe(values)}`);
+    return;
+  }
+  merge(draft, draft.values, clean(draft, schema, values, [], from), schema, [], from);
+}
+
+/** The source of a value, or of the nearest thing round it that has one. */
+export function sourceOf(draft: Draft, path: Path): string | undefined {
+  for (let length = path.length; length > 0; length--) {
+    const source = draft.sources.get(spell(path.slice(0, length)));
+    if (source !== undefined && source !== "") return source;
+  }
+  return undefined;
+}
+
+/** Ends a sentence by the place to look. */
+export function placed(sentence: string, from: string | undefined): string {
+  return from === undefined || from === "" ? sentence : `${sentence} (from ${from})`;
+}
+
+/** Copies what the table knows and refuses the rest. Copying own keys one by one leaves `__proto__` without effect. */
+function clean(draft: Draft, node: z.core.$ZodType, value: unknown, path: Path, from: string): unknown {
+  const shape = shapeOf(node);
+  if (shape !== undefined && isObject(value)) {
+    const copy: Values = {};
+    for (const [key, inner] of Object.entries(value)) {
+      const field = ownField(shape, key);
+      if (field === undefined) draft.problems.push(placed(unknownKey(key, shape, path), from));
+      else if (inner !== undefined) copy[key] = clean(draft, field, inner, [...path, key], from);
+    }
+    return copy;
+  }
+  const element = elementOf(node);
+  if (element !== undefined && Array.isArray(value)) {
+    return value.map((inner, index) => clean(draft, element, inner, [...path, index], from));
+  }
+  return value;
+}
+
+function merge(draft: Draft, target: Values, values: unknown, node: z.core.$ZodType, path: Path, from: string): void {
+  const shape = shapeOf(node);
+  if (!isObject(values) || shape === undefined) return;
+  for (const [key, value] of Object.entries(values)) {
+    const field = shape[key];
+    const here = [...path, key];
+    if (field === undefined) continue;
+    if (shapeOf(field) === undefined) {
+      target[key] = value;
+      draft.sources.set(spell(here), from);
+    } else if (isObject(value)) {
+      const inner = target[key];
+      const next: Values = isObject(inner) ? inner : {};
+      target[key] = next;
+      merge(draft, next, value, field, here, from);
+    } else {
+      const sentence = `\`${spell(here)}\` has to be ${factsOf(field).accepts}, but is ${describe(value)}`;
+      draft.problems.push(placed(sentence, from));
+    }
+  }
+}
+
+function unknownKey(key: string, shape: Readonly<Values>, path: Path): string {
+  const spelt = spell([...path, key]);
+  const sibling = nearest(key, Object.keys(shape));
+  const meant = sibling === undefined ? elsewhere(key) : spell([...path, sibling]);
+  const hint = meant === undefined ? `known here: ${Object.keys(shape).join(", ")}` : `did you mean \`${meant}\`?`;
+  return `unknown key \`${spelt}\`: ${hint}`;
+}
+
+/** The setting of that name in another place: `frameBytes` is `limits.frameBytes`. */
+function elsewhere(key: string): string | undefined {
+  const name = key.toLowerCase();
+  const alike = settings.find((setting) => setting.path.toLowerCase().split(".").at(-1) === name);
+  return (
+    alike?.path ??
+    nearest(
+      key,
+      settings.map((setting) => setting.path),
+    )
+  );
+}
+
+function isObject(value: unknown): value is Values {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,117 @@
+/** The kinds of value a setting can have. Each carries what messages, environment, flags and documentation need to know. */
+
+import { z } from "zod";
+
+/** What is known about one setting beside its schema. */
+export interface Facts {
+  /** One sentence, with the unit where there is one. */
+  readonly says: string;
+  /** Ends the sentence "has to be …". */
+  readonly accepts: string;
+  /** How text from the environment or a flag becomes a value. */
+  readonly reads: "text" | "number" | "switch" | "json";
+  /** Never shown, neither in messages nor by `fanfare config show`. */
+  readonly secret?: true;
+  /** Other environment names that mean the same. */
+  readonly aliases?: readonly string[];
+}
+
+export const facts = z.registry<Facts>();
+
+/** What a field may say about itself beside its kind. */
+type Extra = Pick<Facts, "secret" | "aliases"> & { readonly accepts?: string };
+
+const MOST = Number.MAX_SAFE_INTEGER;
+
+export function text(says: string, initial: string, extra: Extra & { pattern?: RegExp } = {}) {
+  const { pattern, ...more } = extra;
+  const schema = pattern === undefined ? z.string() : z.string().regex(pattern);
+  return schema.default(initial).register(facts, { says, accepts: "text", reads: "text", ...more });
+}
+
+/** Text that has no default: required, or made optional by whoever uses it. */
+export function requiredText(says: string, extra: Extra & { pattern?: RegExp } = {}) {
+  const { pattern, ...more } = extra;
+  const schema = pattern === undefined ? z.string().min(1) : z.string().regex(pattern);
+  return schema.register(facts, { says, accepts: "text, not empty", reads: "text", ...more });
+}
+
+export function optionalText(says: string, extra: Extra = {}) {
+  const accepts = "text, not empty";
+  return z
+    .string()
+    .min(1)
+    .exactOptional()
+    .register(facts, { says, accepts, reads: "text", ...extra });
+}
+
+/** A count or a size. */
+export function whole(says: string, initial: number, least = 1, most = MOST, extra: Extra = {}) {
+  const accepts = most === MOST ? `a whole number from ${least} up` : `a whole number from ${least} to ${most}`;
+  const schema = z.number().int().min(least).max(most);
+  return schema.default(initial).register(facts, { says, accepts, reads: "number", ...extra });
+}
+
+/** A duration; fractions are fine. */
+export function seconds(says: string, initial: number, least = 0.001, most = MAX_TIMER_S) {
+  const accepts = `a number of seconds from ${least} to ${most}`;
+  return z.number().min(least).max(most).default(initial).register(facts, { says, accepts, reads: "number" });
+}
+
+/** The longest a timer can wait: 2^31 - 1 milliseconds. */
+const MAX_TIMER_S = 2_147_483;
+
+export function onOff(says: string, initial: boolean) {
+  return z.boolean().default(initial).register(facts, { says, accepts: "true or false", reads: "switch" });
+}
+
+export function oneOf<const T extends readonly [string, ...string[]]>(
+  says: string,
+  choices: T,
+  initial: T[number],
+  extra: Extra = {},
+) {
+  const quoted = choices.map((choice) => JSON.stringify(choice));
+  const accepts = `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`;
+  return z
+    .enum(choices)
+    .default(() => initial)
+    .register(facts, { says, accepts, reads: "text", ...extra });
+}
+
+/** A count that may also be without end. JSON has no word for that, so it is spelt "unlimited". */
+export function limitless(says: string, initial: number | "unlimited") {
+  return limit()
+    .default(initial === "unlimited" ? Number.POSITIVE_INFINITY : initial)
+    .register(facts, { says, accepts: LIMIT_ACCEPTS, reads: "number" });
+}
+
+export function optionalLimitless(says: string) {
+  return limit().exactOptional().register(facts, { says, accepts: LIMIT_ACCEPTS, reads: "number" });
+}
+
+const LIMIT_ACCEPTS = 'a whole number from 1 up, or "unlimited"';
+
+function limit() {
+  const check = (value: unknown): value is number | "unlimited" =>
+    value === "unlimited" || value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && Number(value) >= 1);
+  return z
+    .custom<number | "unlimited">(check)
+    .overwrite((value) => (value === "unlimited" ? Number.POSITIVE_INFINITY : value))
+    .pipe(z.custom<number>());
+}
+
+type Overrides<Shape extends Record<string, z.ZodDefault>> = {
+  [Key in keyof Shape]: z.ZodExactOptional<ReturnType<Shape[Key]["unwrap"]>>;
+};
+
+/** The same fields without their defaults, to override them. */
+export function overrides<Shape extends Record<string, z.ZodDefault>>(shape: Shape): Overrides<Shape> {
+  const fields = Object.entries(shape).map(([key, field]) => {
+    const schema = z.exactOptional(field.unwrap());
+    const known = facts.get(field);
+    if (known !== undefined) facts.add(schema, known);
+    return [key, schema];
+  });
+  return Object.fromEntries(fields);
+}

@@ -1,0 +1,102 @@
+/** Puts the configuration together: defaults, then the file, then the environment, then flags, each over the one before. */
+
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { resolve as resolvePath } from "node:path";
+import { type Draft, lay, newDraft, placed, sourceOf } from "./draft.ts";
+import { type Environment, fromEnvironment, type Given, PUSHER_NAMES, pusherApp } from "./env.ts";
+import { readConfigFile, reasonOf } from "./file.ts";
+import { ConfigError, nearest } from "./problem.ts";
+import { resolve } from "./resolve.ts";
+import type { Config, ConfigInput } from "./schema.ts";
+import { settings } from "./tree.ts";
+import { Unreadable, valueFrom } from "./written.ts";
+
+export { maskSecrets } from "./mask.ts";
+export { ConfigError } from "./problem.ts";
+export type { AppDefaults, Config, ConfigInput } from "./schema.ts";
+
+/** Where to look. */
+export interface Sources {
+  /** By the setting's path: `{ "limits.frameBytes": "4096" }`. */
+  readonly flags?: Readonly<Record<string, string | boolean>>;
+  readonly env?: Environment;
+  readonly cwd: string;
+  /** Read this file and look for no other. */
+  readonly file?: string;
+}
+
+export interface Loaded {
+  readonly config: Config;
+  /** Where each value that is no default came from, by the setting's path. */
+  readonly sources: Map<string, string>;
+  /** The file that was read, if there was one. */
+  readonly file?: string;
+}
+
+/** Throws ConfigError with one line for each problem. */
+export async function loadConfig({ flags = {}, env = {}, cwd, file }: Sources): Promise<Loaded> {
+  const draft = newDraft();
+  const read = await readConfigFile(cwd, file);
+  if (read !== undefined) lay(draft, read.values, read.name);
+  for (const given of fromEnvironment(env, draft.problems)) layOne(draft, given);
+  for (const given of fromFlags(flags, draft.problems)) layOne(draft, given);
+  addPusherApp(draft, env);
+  const config = resolve(draft);
+  await checkFiles(config, draft, cwd);
+  return { config, sources: draft.sources, ...(read === undefined ? {} : { file: read.name }) };
+}
+
+/** For programs that hold their configuration themselves. A resolved one passes unchanged. */
+export function parseConfig(input: unknown): Config {
+  const draft = newDraft();
+  lay(draft, input, "");
+  return resolve(draft);
+}
+
+/** Gives a configuration file its types. */
+export function defineConfig(input: ConfigInput): ConfigInput {
+  return input;
+}
+
+function layOne(draft: Draft, { setting, value, from }: Given): void {
+  const nested = setting.path.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+  lay(draft, nested, from);
+}
+
+function fromFlags(flags: Readonly<Record<string, string | boolean>>, problems: string[]): Given[] {
+  const paths = settings.map((setting) => setting.path);
+  for (const path of Object.keys(flags).filter((one) => !paths.includes(one))) {
+    problems.push(`unknown setting \`${path}\`: did you mean \`${nearest(path, paths) ?? "port"}\`?`);
+  }
+  return settings.flatMap((setting) => {
+    const written = flags[setting.path];
+    if (written === undefined) return [];
+    const value = typeof written === "string" ? valueFrom(setting, written) : written;
+    if (value !== Unreadable) return [{ setting, value, from: setting.flag }];
+    problems.push(`${setting.flag} has to be JSON (${setting.facts.accepts}), but does not parse`);
+    return [];
+  });
+}
+
+/** It joins the apps that are configured otherwise; one with the same id or key is refused like any other double. */
+function addPusherApp(draft: Draft, env: Environment): void {
+  const app = pusherApp(env, draft.problems);
+  const apps = draft.values.apps ?? [];
+  if (app === undefined || !Array.isArray(apps)) return;
+  draft.sources.set(`apps[${apps.length}]`, PUSHER_NAMES);
+  draft.values.apps = [...apps, app];
+}
+
+async function checkFiles(config: Config, draft: Draft, cwd: string): Promise<void> {
+  const problems: string[] = [];
+  for (const key of ["certFile", "keyFile", "caFile"] as const) {
+    const file = config.tls?.[key];
+    if (file === undefined) continue;
+    await access(resolvePath(cwd, file), constants.R_OK).catch((error: unknown) => {
+      const sentence = `\`tls.${key}\`: cannot read ${file}: ${reasonOf(error)}`;
+      problems.push(placed(sentence, sourceOf(draft, ["tls", key])));
+    });
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+}

@@ -1,0 +1,19 @@
+/** Shows a configuration without its secrets. */
+
+import type { Config } from "./schema.ts";
+
+const HIDDEN = "******";
+
+/** The same configuration, with every secret value replaced. */
+export function maskSecrets(config: Config): Config {
+  const { tls } = config;
+  return {
+    ...config,
+    ...(tls?.passphrase === undefined ? {} : { tls: { ...tls, passphrase: HIDDEN } }),
+    apps: config.apps.map(({ token, ...app }) => ({
+      ...app,
+      secrets: [HIDDEN, ...app.secrets.slice(1).map(() => HIDDEN)],
+      ...(token === undefined ? {} : { token: token.secret === undefined ? token : { ...token, secret: HIDDEN } }),
+    })),
+  };
+}

@@ -1,0 +1,283 @@
+/**
+ * The table of every setting. From it come the types, the defaults, the environment names, the flags, the messages and
+ * docs/configuration.md, so that none of them can say something else.
+ */
+
+import { z } from "zod";
+import type { App } from "../domain/app.ts";
+import {
+  facts,
+  limitless,
+  oneOf,
+  onOff,
+  optionalLimitless,
+  optionalText,
+  overrides,
+  requiredText,
+  seconds,
+  text,
+  whole,
+} from "./fields.ts";
+
+const list = { reads: "json" } as const;
+
+const rule = z
+  .strictObject({
+    match: requiredText(
+      "Names the channels the rule is for: a full name, or a pattern with `*` (any run) and `?` (one).",
+    ),
+    clientPublish: z.enum(["none", "client-events", "any"]).exactOptional().register(facts, {
+      says: "What subscribed clients may publish: nothing, `client-…` events, or any event.",
+      accepts: '"none", "client-events" or "any"',
+      reads: "text",
+    }),
+    cacheTtlS: z.number().min(0.001).exactOptional().register(facts, {
+      says: "Time a cache channel keeps its last event, in seconds.",
+      accepts: "a number of seconds from 0.001 up",
+      reads: "number",
+    }),
+    maxSubscribers: optionalLimitless("Most connections that may subscribe to one such channel."),
+  })
+  .register(facts, {
+    ...list,
+    says: "What applies to the channels of one pattern.",
+    accepts: "an object with `match`",
+  });
+
+const rules = z
+  .array(rule)
+  .default([])
+  .register(facts, {
+    ...list,
+    says: "Rules for channels by name; the first that matches wins.",
+    accepts: "a list of channel rules",
+  });
+
+const appLimits = {
+  connections: limitless("Most connections of the app.", "unlimited"),
+  channelsPerConnection: limitless("Most channels that one connection may be in.", 100),
+  channelNameLength: whole("Longest channel name, in characters.", 200, 1, 1000),
+  eventNameLength: whole("Longest event name, in characters.", 200, 1, 1000),
+  eventDataBytes: whole("Largest data of one event, in bytes.", 10_240),
+  channelsPerTrigger: whole("Most channels that one API call may publish to.", 100),
+  batchSize: whole("Most events in one batch of the API.", 10),
+  presenceMembers: limitless("Most users in one presence channel.", 100),
+  memberDataBytes: whole("Largest data of one presence member, in bytes.", 1024),
+  userIdLength: whole("Longest user id, in characters.", 128, 1, 1000),
+  watchlistSize: whole("Most users that one user may watch.", 100, 0),
+  clientEventsPerSecond: whole("Most events that one connection may publish per second.", 10),
+  subscribesPerSecond: whole("Most subscriptions that one connection may ask for per second.", 100),
+  unauthenticatedTimeoutS: seconds(
+    "Time a connection has to sign in or join a private channel where `requireAuthentication` is on, in seconds.",
+    30,
+  ),
+};
+
+const switches = {
+  clientEvents: onOff("Clients may publish `client-…` events in private and presence channels.", false),
+  subscriptionCounts: onOff("Subscribers of channels without presence are told how many they are.", false),
+  anonymous: onOff("Clients of the native protocol may connect without a token.", false),
+  requireTls: onOff("Connections that did not come over TLS are refused.", false),
+  requireAuthentication: onOff(
+    "Connections that neither sign in nor join a private channel in time are closed.",
+    false,
+  ),
+};
+
+const defaults = z
+  .strictObject({
+    ...switches,
+    limits: z
+      .strictObject(appLimits)
+      .prefault({})
+      .register(facts, { ...list, says: "The limits of each app.", accepts: "an object" }),
+    channels: rules,
+  })
+  .prefault({})
+  .register(facts, { ...list, says: "What every app takes unless it says otherwise.", accepts: "an object" });
+
+const ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"] as const;
+
+const token = z
+  .strictObject({
+    algorithms: z
+      .array(
+        z.enum(ALGORITHMS).register(facts, {
+          says: "A signature algorithm.",
+          accepts: '"HS256", "RS256", "ES256" or "EdDSA"',
+          reads: "text",
+        }),
+      )
+      .min(1)
+      .exactOptional()
+      .register(facts, {
+        ...list,
+        says: "Signature algorithms that count. Without it, those that fit the key.",
+        accepts: 'a list of "HS256", "RS256", "ES256" and "EdDSA"',
+      }),
+    secret: optionalText("Shared secret, for HS256.", { secret: true }),
+    publicKey: optionalText("The issuer's public key (PEM, SubjectPublicKeyInfo), for RS256, ES256 and EdDSA."),
+    jwksUrl: z
+      .url({ protocol: /^https?$/ })
+      .exactOptional()
+      .register(facts, {
+        says: "Where the issuer publishes its keys; no other address is ever fetched.",
+        accepts: "an http:// or https:// address",
+        reads: "text",
+      }),
+    audience: optionalText("The audience that a token has to name."),
+    issuer: optionalText("The issuer that a token has to name."),
+    clockToleranceS: z.number().min(0).max(3600).default(5).register(facts, {
+      says: "How far the issuer's clock may be off, in seconds.",
+      accepts: "a number of seconds from 0 to 3600",
+      reads: "number",
+    }),
+  })
+  .exactOptional()
+  .register(facts, {
+    ...list,
+    says: "How tokens are verified. Without it: HS256 with any of the app's secrets.",
+    accepts: "an object",
+  });
+
+const NAME = { pattern: /^[-A-Za-z0-9_.]{1,128}$/, accepts: 'text of up to 128 letters, digits, "-", "_" and "."' };
+
+const app = z
+  .strictObject({
+    id: requiredText("Names the app in the HTTP API: `/apps/ID/events`.", NAME),
+    key: requiredText("Names the app when a client connects: `/app/KEY`. Public.", NAME),
+    secret: optionalText("Signs API calls and permissions. Either this or `secrets`.", { secret: true }),
+    secrets: z
+      .array(requiredText("A secret.", { secret: true }))
+      .min(1)
+      .exactOptional()
+      .register(facts, {
+        ...list,
+        says: "Several secrets that are valid at once, for rotation: the first signs, all of them verify.",
+        accepts: "a list of one or more secrets",
+        secret: true,
+      }),
+    name: optionalText("A name for people. Without it, the id."),
+    enabled: onOff("A disabled app refuses connections and API calls.", true),
+    ...overrides(switches),
+    limits: z
+      .strictObject(overrides(appLimits))
+      .exactOptional()
+      .register(facts, {
+        ...list,
+        says: "Limits of this app that differ from `defaults.limits`.",
+        accepts: "an object",
+      }),
+    channels: z
+      .array(rule)
+      .exactOptional()
+      .register(facts, {
+        ...list,
+        says: "Rules that take the place of `defaults.channels`.",
+        accepts: "a list of channel rules",
+      }),
+    token,
+  })
+  .register(facts, { ...list, says: "One app.", accepts: "an object with `id`, `key` and `secret`" });
+
+const log = z
+  .strictObject({
+    level: oneOf("The least that is worth a line.", ["trace", "debug", "info", "warn", "error", "silent"], "info"),
+    format: oneOf(
+      "How lines look; auto is pretty on a terminal and JSON elsewhere.",
+      ["auto", "pretty", "json"],
+      "auto",
+    ),
+  })
+  .prefault({})
+  .register(facts, { ...list, says: "What is logged, and how.", accepts: "an object" });
+
+const tls = z
+  .strictObject({
+    certFile: requiredText("File with the certificate and its chain (PEM).", { accepts: "the name of a file" }),
+    keyFile: requiredText("File with the private key (PEM).", { accepts: "the name of a file" }),
+    passphrase: optionalText("Opens the private key.", { secret: true }),
+    caFile: optionalText("File with further certificate authorities to trust (PEM).", {
+      accepts: "the name of a file",
+    }),
+  })
+  .exactOptional()
+  .register(facts, {
+    ...list,
+    says: "Serve wss:// and https:// directly. Without it, TLS is left to a proxy.",
+    accepts: "an object with `certFile` and `keyFile`",
+  });
+
+const processLimits = z
+  .strictObject({
+    connections: whole("Most connections of the process.", 100_000),
+    frameBytes: whole("Largest frame a client may send, in bytes.", 65_536, 256, 2 ** 30),
+    httpBodyBytes: whole("Largest body of an API call, in bytes.", 1_048_576, 256, 2 ** 30),
+    outboundBufferBytes: whole("Most bytes that wait for one slow reader before it is cut.", 1_048_576, 1024, 2 ** 30),
+    jsonDepth: whole("Deepest nesting of JSON that is read.", 32, 2, 1000),
+    waitingCommands: whole("Most commands of one connection that wait for their turn.", 256),
+    handshakeTimeoutS: seconds("Time a client has to complete the WebSocket handshake, in seconds.", 10),
+  })
+  .prefault({})
+  .register(facts, { ...list, says: "Limits of the process, whatever the app.", accepts: "an object" });
+
+export const schema = z.strictObject({
+  host: text("Address to listen on; 0.0.0.0 is every one of the machine.", "0.0.0.0", {
+    pattern: /^\S+$/,
+    accepts: "a host name or an IP address",
+    aliases: ["WEBSOCKET_HOST"],
+  }),
+  port: whole("Port to listen on; 0 picks a free one.", 9501, 0, 65_535, { aliases: ["WEBSOCKET_PORT"] }),
+  workers: whole("Processes that share the port.", 1, 1, 1, {
+    accepts: "1, because this version runs as one process",
+    aliases: ["WEBSOCKET_WORKERS"],
+  }),
+  path: text("Prefix in front of every path, for a reverse proxy that does not strip it, such as `/ws`.", "", {
+    pattern: /^(\/[-A-Za-z0-9_.~]+)*$/,
+    accepts: 'empty, or a path such as "/ws" that starts with "/" and does not end with it',
+  }),
+  mode: oneOf(
+    "Development makes a demo app where none is configured and shows its page; production does neither.",
+    ["development", "production"],
+    "development",
+    { aliases: ["NODE_ENV"] },
+  ),
+  stateDir: text("Folder for what the server has to remember, such as the demo app.", ".fanfare", {
+    pattern: /./,
+    accepts: "the name of a folder",
+  }),
+  activityTimeoutS: seconds("Silence after which either side asks whether the other is there, in seconds.", 120, 1),
+  pongTimeoutS: seconds("Time the answer to that may take, in seconds.", 30, 0.1),
+  drainTimeoutS: seconds("Time clients have to leave when the server stops, in seconds.", 5, 0),
+  signatureWindowS: seconds("How far the time in a signed API call may be off, in seconds.", 600, 1),
+  strictProtocol: onOff("Pusher clients that name no protocol version are refused (4008).", false),
+  log,
+  tls,
+  limits: processLimits,
+  defaults,
+  apps: z
+    .array(app)
+    .default([])
+    .register(facts, {
+      ...list,
+      says: "The apps, each with its own keys, channels and limits.",
+      accepts: "a list of apps",
+    }),
+});
+
+/** What a user writes: everything may be left out. */
+export type ConfigInput = z.input<typeof schema>;
+
+/** As parsed, before each app has taken its defaults. */
+export type Settings = z.output<typeof schema>;
+export type AppSettings = Settings["apps"][number];
+export type TokenSettings = NonNullable<AppSettings["token"]>;
+
+/** What every app takes unless it says otherwise. */
+export type AppDefaults = Omit<App, "id" | "key" | "secrets" | "name" | "enabled" | "token">;
+
+/** Every setting with its value. */
+export type Config = Readonly<Omit<Settings, "apps" | "defaults">> & {
+  readonly defaults: AppDefaults;
+  readonly apps: readonly App[];
+};
