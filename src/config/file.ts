@@ -54,7 +54,7 @@ async function valuesOf(path: string, name: string, text: string): Promise<unkno
       return parsed(path, name, "jsonc", "JSON", () => JSON.parse(text));
     case "yaml":
     case "yml":
-      return parsed(path, name, "yaml", "YAML", () => Bun.YAML.parse(text));
+      return parsed(path, name, "yaml", "YAML", () => Bun.YAML.parse(text) ?? {});
     case "toml":
       return parsed(path, name, "toml", "TOML", () => Bun.TOML.parse(text));
     case "ts":

@@ -1,0 +1,117 @@
+/** Writes docs/configuration.md from the table: `bun src/config/document.ts --write`. A test fails when it is stale. */
+
+import type { z } from "zod";
+import { schema } from "./schema.ts";
+import { elementOf, factsOf, initialOf, settings, shapeOf } from "./tree.ts";
+
+/** The whole of docs/configuration.md. */
+export function document(): string {
+  const shape = Object.entries(shapeOf(schema) ?? {});
+  const single = shape.filter(([, node]) => shapeOf(node) === undefined && elementOf(node) === undefined);
+  const apps = elementOf(schema.shape.apps);
+  const parts = [INTRODUCTION, "## The server", table(single, ""), ...["log", "tls", "limits"].flatMap(section)];
+  parts.push(...section("defaults"), "### `defaults.limits`", sentence(shapeOf(schema.shape.defaults)?.limits));
+  parts.push(table(fieldsOf(shapeOf(schema.shape.defaults)?.limits), "defaults.limits"));
+  parts.push(`## \`apps\``, APPS, table(fieldsOf(apps), "apps[]"));
+  const app = shapeOf(apps ?? schema.shape.apps);
+  parts.push("### `token` of an app", sentence(app?.token), TOKEN, table(fieldsOf(app?.token), "apps[].token"));
+  parts.push(
+    "## Channel rules",
+    RULES,
+    table(fieldsOf(elementOf(schema.shape.defaults.unwrap().shape.channels)), "[]"),
+  );
+  return `${parts.join("\n\n")}\n`;
+}
+
+type Field = readonly [string, z.core.$ZodType];
+
+function section(key: string): string[] {
+  const node = shapeOf(schema)?.[key];
+  return [`## \`${key}\``, sentence(node), table(fieldsOf(node), key)];
+}
+
+function sentence(node: z.core.$ZodType | undefined): string {
+  return node === undefined ? "" : factsOf(node).says;
+}
+
+function fieldsOf(node: z.core.$ZodType | undefined): readonly Field[] {
+  return node === undefined ? [] : Object.entries(shapeOf(node) ?? {});
+}
+
+/** Settings inside lists have no environment name of their own. */
+function table(fields: readonly Field[], prefix: string): string {
+  const inList = prefix.includes("[]");
+  const head = ["Key", "Default", "What it is", "Takes", ...(inList ? [] : ["Environment"])];
+  const rows = fields.filter(([, node]) => inList || shapeOf(node) === undefined).map((field) => row(field, prefix));
+  return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+function row([key, node]: Field, prefix: string): string[] {
+  const known = factsOf(node);
+  const setting = settings.find(({ path }) => path === (prefix === "" ? key : `${prefix}.${key}`));
+  const names = setting === undefined ? [] : [setting.env, ...(known.aliases ?? [])].map((name) => `\`${name}\``);
+  const cells = [`\`${key}\``, initialText(node), known.says, known.accepts];
+  return [...cells, ...(setting === undefined ? [] : [names.join(", ")])].map((cell) => cell.replaceAll("|", "\\|"));
+}
+
+function initialText(node: z.core.$ZodType): string {
+  const value = initialOf(node);
+  if (value === undefined) return "";
+  return value === Number.POSITIVE_INFINITY ? '`"unlimited"`' : `\`${JSON.stringify(value)}\``;
+}
+
+const INTRODUCTION = `# Configuration
+
+<!-- Generated from src/config/schema.ts by \`bun src/config/document.ts --write\`. Do not edit. -->
+
+Every setting has a default, so an empty configuration is a valid one. Four sources are laid over each other, each over
+the one before: the defaults, a configuration file, the environment, flags. \`fanfare config show\` prints what came out
+and where each value came from, \`fanfare config check\` says whether it is valid. A key that is not known is refused.
+
+**The file** is \`fanfare.config.ts\`, \`.js\`, \`.json\`, \`.yaml\`, \`.yml\` or \`.toml\` in the working directory, or the one
+named by \`--config\`. Two of them side by side are refused.
+
+\`\`\`ts
+import { defineConfig } from "fanfare";
+
+export default defineConfig({
+  port: 8080,
+  limits: { frameBytes: 16_384 },
+  apps: [{ id: "shop", key: "shop-key", secret: process.env.SHOP_SECRET ?? "", clientEvents: true }],
+});
+\`\`\`
+
+\`\`\`yaml
+port: 8080
+limits:
+  frameBytes: 16384
+apps:
+  - id: shop
+    key: shop-key
+    secrets: [new-secret, old-secret]
+\`\`\`
+
+**The environment** has a name for every setting outside lists: \`FANFARE_\` and the path in capitals, so that
+\`limits.frameBytes\` is \`FANFARE_LIMITS_FRAME_BYTES\`. Lists and whole objects are JSON: \`FANFARE_APPS='[{"id":…}]'\`,
+\`FANFARE_LIMITS='{"frameBytes":16384}'\`. An empty variable counts as none. A \`.env\` file in the working directory is read.
+\`PUSHER_APP_ID\`, \`PUSHER_APP_KEY\` and \`PUSHER_APP_SECRET\` (and \`PUSHER_APP_NAME\`, if there is one) make one app, beside those configured
+otherwise. Where a setting has several names, they may not disagree.
+
+**Flags** are the same path in small letters with hyphens: \`--limits-frame-bytes 16384\`. Put no secrets there: other
+users of the machine can read them.
+
+Durations are in seconds and may be fractions; sizes are in bytes of UTF-8, lengths in characters.`;
+
+const APPS = `Each app has its own keys, channels and limits; nothing of one app is seen by another. Without any app, development
+mode makes a demo app and keeps it in \`stateDir\`; production refuses to start. Everything in \`defaults\` can be said
+again for one app; limits are taken over one by one, a list of channel rules as a whole.`;
+
+const TOKEN = "Exactly one of `secret`, `publicKey` and `jwksUrl` says whose signature counts.";
+
+const RULES = "`defaults.channels` and the `channels` of an app hold such rules.";
+
+if (import.meta.main) {
+  const file = new URL("../../docs/configuration.md", import.meta.url);
+  if (process.argv.includes("--write")) await Bun.write(file, document());
+  else process.stdout.write(document());
+}
