@@ -1,6 +1,7 @@
 /** One client: who it is, what it speaks, where it is. It is `ws.data` itself; there is no map from sockets to state. */
 
 import type { App } from "./app.ts";
+import type { Disconnect } from "./error.ts";
 import type { Member, User } from "./message.ts";
 import type { Frame, Protocol, Socket } from "./wire.ts";
 
@@ -21,7 +22,11 @@ export class Connection {
   watching: readonly string[] | undefined;
   /** It signed in, or was let into a private channel. */
   proven = false;
+  /** False for clients of a protocol too old to know pings; only long silence ends them. */
+  answersPings = true;
   closed = false;
+  /** Why the server ended it, where the server did. */
+  farewell: Disconnect | undefined;
 
   openedAtMs: number;
   /** The last frame or pong that came in. What goes out proves nothing about the other side. */

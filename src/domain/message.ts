@@ -3,7 +3,7 @@
  * None of it has the shape of any protocol; codecs translate at the edge.
  */
 
-import type { CommandError, Disconnect } from "./error.ts";
+import type { CommandError } from "./error.ts";
 
 /** A user as the app's back end, a token or an authenticator vouched for. */
 export interface User {
@@ -72,6 +72,8 @@ interface ToChannel {
   /** The app's id. */
   readonly app: string;
   readonly channel: string;
+  /** Ids of connections that must not receive it. */
+  readonly except?: readonly string[];
 }
 
 export interface EventPublication extends ToChannel {
@@ -84,8 +86,6 @@ export interface EventPublication extends ToChannel {
   readonly data: string;
   /** `data` is a whole object that a program pushed; clients that can take it as it is get it as it is. */
   readonly bare?: true;
-  /** Ids of connections that must not receive it. */
-  readonly except?: readonly string[];
   /** The client that published it; absent when a back end or the program did. */
   readonly from?: Sender;
   /** Set by the broker for channels with history. */
@@ -133,7 +133,7 @@ export type Push =
   | { readonly type: "signed-in"; readonly user: User; readonly userData: string; readonly ref?: Ref }
   | { readonly type: "watch"; readonly online: readonly string[]; readonly offline: readonly string[] }
   | { readonly type: "result"; readonly data: unknown; readonly ref: Ref }
-  | { readonly type: "refused"; readonly error: CommandError; readonly channel?: string; readonly ref?: Ref }
+  | { readonly type: "refused"; readonly error: CommandError; readonly command?: Command }
   | { readonly type: "ping" }
   | { readonly type: "pong"; readonly ref?: Ref };
 
@@ -159,5 +159,4 @@ export interface Closing {
   readonly frame?: string;
   readonly code: number;
   readonly reason: string;
-  readonly why?: Disconnect;
 }

@@ -26,6 +26,8 @@ export interface Fanout {
 /** Turns frames into commands and pushes into frames. Decides nothing, keeps nothing. */
 export interface Protocol {
   readonly name: string;
+  /** Whether a signed-in client is put into its user's own channel without asking for it. */
+  readonly joinsUserChannel: boolean;
   /** Throws CommandError where the frame is not one of the protocol's. */
   decode(frame: Frame): Command;
   /** Undefined where the protocol has no word for it. */

@@ -1,0 +1,116 @@
+/** The registry of one process: who is where, in maps that shrink back to nothing. */
+
+import { isInternal } from "../../domain/channel.ts";
+import { CommandError } from "../../domain/error.ts";
+import type { Member, Presence } from "../../domain/message.ts";
+import type { ChannelSummary, Clock, Joined, Left, Registry, Row } from "../../domain/ports.ts";
+
+interface Present {
+  readonly member: Member;
+  readonly joinedAtMs: number;
+  readonly connections: Set<string>;
+}
+
+interface Place {
+  subscribers: number;
+  /** Absent where nobody ever joined as a member. */
+  members: Map<string, Present> | undefined;
+}
+
+export class MemoryRegistry implements Registry {
+  readonly #clock: Clock;
+  readonly #apps = new Map<string, Map<string, Place>>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  join({ app, channel, connection, member }: Row, maxMembers: number): Joined {
+    const members = this.#place(app, channel, true)?.members ?? new Map<string, Present>();
+    const present = members.get(member.id);
+    if (present) {
+      present.connections.add(connection);
+      return { first: false, members: listed(members) };
+    }
+    if (members.size >= maxMembers) {
+      this.#dropIfEmpty(app, channel);
+      throw new CommandError("channel_full", `The channel has ${maxMembers} members, which is as many as it may.`);
+    }
+    members.set(member.id, { member, joinedAtMs: this.#clock.wallMs(), connections: new Set([connection]) });
+    return { first: true, members: listed(members) };
+  }
+
+  leave({ app, channel, connection, member }: Row): Left {
+    const members = this.#place(app, channel)?.members;
+    const present = members?.get(member.id);
+    if (!members || !present?.connections.delete(connection)) return { last: false };
+    if (present.connections.size > 0) return { last: false };
+    members.delete(member.id);
+    this.#dropIfEmpty(app, channel);
+    return { last: true };
+  }
+
+  tally(app: string, channel: string, count: number): "occupied" | "vacated" | undefined {
+    const place = count > 0 ? this.#place(app, channel, false, true) : this.#place(app, channel);
+    if (!place || place.subscribers === count) return undefined;
+    const before = place.subscribers;
+    place.subscribers = count;
+    this.#dropIfEmpty(app, channel);
+    if (before === 0) return "occupied";
+    return count === 0 ? "vacated" : undefined;
+  }
+
+  members(app: string, channel: string): readonly Presence[] {
+    return listed(this.#place(app, channel)?.members);
+  }
+
+  summary(app: string, channel: string): ChannelSummary | undefined {
+    const place = this.#place(app, channel);
+    return place && place.subscribers > 0 ? summaryOf(channel, place) : undefined;
+  }
+
+  channels(app: string, prefix: string): readonly ChannelSummary[] {
+    const found: ChannelSummary[] = [];
+    for (const [name, place] of this.#apps.get(app) ?? []) {
+      if (place.subscribers > 0 && name.startsWith(prefix) && !isInternal(name)) found.push(summaryOf(name, place));
+    }
+    return found;
+  }
+
+  close(): void {
+    this.#apps.clear();
+  }
+
+  #place(app: string, channel: string, withMembers = false, create = withMembers): Place | undefined {
+    let places = this.#apps.get(app);
+    if (!places) {
+      if (!create) return undefined;
+      places = new Map();
+      this.#apps.set(app, places);
+    }
+    let place = places.get(channel);
+    if (!place) {
+      if (!create) return undefined;
+      place = { subscribers: 0, members: undefined };
+      places.set(channel, place);
+    }
+    if (withMembers) place.members ??= new Map();
+    return place;
+  }
+
+  #dropIfEmpty(app: string, channel: string): void {
+    const places = this.#apps.get(app);
+    const place = places?.get(channel);
+    if (!places || !place || place.subscribers > 0 || (place.members?.size ?? 0) > 0) return;
+    places.delete(channel);
+    if (places.size === 0) this.#apps.delete(app);
+  }
+}
+
+function listed(members: ReadonlyMap<string, Present> | undefined): readonly Presence[] {
+  return [...(members?.values() ?? [])].map(({ member, joinedAtMs }) => ({ ...member, joinedAtMs }));
+}
+
+function summaryOf(name: string, { subscribers, members }: Place): ChannelSummary {
+  return members ? { name, subscribers, users: members.size } : { name, subscribers };
+}

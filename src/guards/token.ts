@@ -1,0 +1,128 @@
+/** Verifies JSON Web Tokens and says whose they are: at the door (`?token=`, `Authorization: Bearer`) and afterwards. */
+
+import { createRemoteJWKSet, errors, importSPKI, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
+import type { App, TokenRules } from "../domain/app.ts";
+import type { Connection } from "../domain/connection.ts";
+import { CommandError, Disconnect } from "../domain/error.ts";
+import type { Command, User } from "../domain/message.ts";
+import type { Guard } from "../domain/ports.ts";
+
+/** Longest token that is looked at, in characters. */
+const TOKEN_LENGTH = 8192;
+
+/** Without rules of its own, an app's tokens are signed with its secret. */
+const DEFAULT_RULES: TokenRules = { algorithms: ["HS256"], clockToleranceS: 5 };
+
+/** Asks the issuer again at most this often, so that tokens with made-up key ids can't make us hammer it. */
+const JWKS_COOLDOWN_MS = 30_000;
+const JWKS_TIMEOUT_MS = 5_000;
+
+type Key = CryptoKey | Uint8Array | JWTVerifyGetKey;
+
+export function tokenGuard(): Guard {
+  const keys = new WeakMap<App, Promise<readonly Key[]>>();
+
+  async function verify(app: App, token: string): Promise<User> {
+    if (token.length > TOKEN_LENGTH) throw new Error(`it is longer than ${TOKEN_LENGTH} characters`);
+    let ready = keys.get(app);
+    if (!ready) {
+      ready = keysOf(app);
+      keys.set(app, ready);
+    }
+    return userOf(await claimsOf(app.token ?? DEFAULT_RULES, await ready, token));
+  }
+
+  return {
+    async connect(request: Request, app: App): Promise<User | undefined> {
+      const token = tokenIn(request);
+      if (token === undefined) return undefined;
+      try {
+        return await verify(app, token);
+      } catch (error) {
+        throw new Disconnect("token_invalid", `The token is refused: ${reasonOf(error)}.`);
+      }
+    },
+
+    command(connection: Connection, command: Command): Promise<Command> | undefined {
+      if (command.type !== "signin" || command.by.type !== "token") return undefined;
+      return verify(connection.app, command.by.token).then(
+        (user): Command => ({ ...command, by: { type: "user", user } }),
+        (error: unknown) => {
+          throw new CommandError("unauthorized", `The token is refused: ${reasonOf(error)}.`);
+        },
+      );
+    },
+  };
+}
+
+function tokenIn(request: Request): string | undefined {
+  const token = new URL(request.url).searchParams.get("token");
+  if (token !== null) return token;
+  return /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+}
+
+async function keysOf(app: App): Promise<readonly Key[]> {
+  const rules = app.token;
+  if (rules?.jwksUrl !== undefined) {
+    const options = { cooldownDuration: JWKS_COOLDOWN_MS, timeoutDuration: JWKS_TIMEOUT_MS };
+    return [createRemoteJWKSet(new URL(rules.jwksUrl), options)];
+  }
+  if (rules?.publicKey !== undefined) {
+    const pem = rules.publicKey;
+    return Promise.all(rules.algorithms.map((algorithm) => importSPKI(pem, algorithm)));
+  }
+  const secrets = rules?.secret === undefined ? app.secrets : [rules.secret];
+  return secrets.map((secret) => new TextEncoder().encode(secret));
+}
+
+/** Tries each key; a token is as good as the best of them says. */
+async function claimsOf(rules: TokenRules, keys: readonly Key[], token: string): Promise<JWTPayload> {
+  const options = {
+    algorithms: [...rules.algorithms],
+    clockTolerance: rules.clockToleranceS,
+    ...(rules.audience !== undefined && { audience: rules.audience }),
+    ...(rules.issuer !== undefined && { issuer: rules.issuer }),
+  };
+  let failure: unknown = new Error("the app has no key to verify it with");
+  for (const key of keys) {
+    try {
+      const verified =
+        typeof key === "function" ? await jwtVerify(token, key, options) : await jwtVerify(token, key, options);
+      return verified.payload;
+    } catch (error) {
+      failure = error;
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+    }
+  }
+  throw failure;
+}
+
+/** Claims: `sub` (or `user_id`, `id`) names the user, `info` is what others see, `channels` what it may join. */
+function userOf(claims: JWTPayload): User {
+  const id = claims.sub ?? claims.user_id ?? claims.id;
+  if ((typeof id !== "string" && typeof id !== "number") || id === "") {
+    throw new Error("it names no user: the claim sub is missing");
+  }
+  const { info, channels, watchlist } = claims as { info?: unknown; channels?: unknown; watchlist?: unknown };
+  return {
+    id: String(id),
+    info: info ?? null,
+    ...(isTexts(channels) && { channels }),
+    ...(isTexts(watchlist) && { watchlist }),
+  };
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof errors.JWTExpired) return "it has expired";
+  if (error instanceof errors.JWTClaimValidationFailed) return `its claim ${error.claim} is not what this app expects`;
+  if (error instanceof errors.JOSEAlgNotAllowed) return "its algorithm is not one this app accepts";
+  if (error instanceof errors.JWSSignatureVerificationFailed) return "its signature is not one of this app's keys";
+  if (error instanceof errors.JWKSNoMatchingKey) return "the issuer has no key of that id";
+  if (error instanceof errors.JWKSTimeout) return "the issuer's keys cannot be fetched";
+  if (error instanceof errors.JOSEError) return "it is not a JSON Web Token that can be read";
+  return error instanceof Error ? error.message : "it cannot be verified";
+}

@@ -1,0 +1,52 @@
+/** The connections of one channel on this node, and the topics that reach them: one for each protocol they speak. */
+
+import type { Channel } from "../domain/channel.ts";
+import type { Connection } from "../domain/connection.ts";
+import type { EventPublication } from "../domain/message.ts";
+import type { Protocol } from "../domain/wire.ts";
+
+interface Readers {
+  readonly protocol: Protocol;
+  readonly topic: string;
+  count: number;
+}
+
+export class Audience {
+  readonly app: string;
+  readonly channel: Channel;
+  readonly connections = new Set<Connection>();
+  /** How many joins, memberships and watchers keep it alive. */
+  holders = 0;
+  /** Settles when the broker delivers this channel's publications to this node. */
+  attached: Promise<void> | undefined;
+  /** Those who are joining collect what arrives meanwhile. */
+  readonly listeners = new Set<(publication: EventPublication) => void>();
+  readonly readers: Readers[] = [];
+
+  constructor(app: string, channel: Channel) {
+    this.app = app;
+    this.channel = channel;
+  }
+
+  /** Lets the socket hear the channel from now on. */
+  tune(connection: Connection): void {
+    let readers = this.readers.find((candidate) => candidate.protocol === connection.protocol);
+    if (!readers) {
+      const { protocol } = connection;
+      readers = { protocol, topic: `${this.app}/${this.channel.name}/${protocol.name}`, count: 0 };
+      this.readers.push(readers);
+    }
+    readers.count++;
+    this.connections.add(connection);
+    connection.socket?.subscribe(readers.topic);
+  }
+
+  silence(connection: Connection): void {
+    if (!this.connections.delete(connection)) return;
+    const at = this.readers.findIndex((candidate) => candidate.protocol === connection.protocol);
+    const readers = this.readers[at];
+    if (!readers) return;
+    if (!connection.closed) connection.socket?.unsubscribe(readers.topic);
+    if (--readers.count === 0) this.readers.splice(at, 1);
+  }
+}

@@ -1,0 +1,65 @@
+/** Publish: what a client says to a channel it is in, where the channel's policy lets it. */
+
+import { type Channel, channelOf } from "../../domain/channel.ts";
+import type { Connection } from "../../domain/connection.ts";
+import { CommandError } from "../../domain/error.ts";
+import type { Command, EventPublication, Position } from "../../domain/message.ts";
+import type { Awaitable } from "../../domain/ports.ts";
+import { after } from "../after.ts";
+import type { Hub } from "../hub.ts";
+import { checkEventData, checkEventName, takeEventToken } from "../limits.ts";
+
+type Publish = Extract<Command, { type: "publish" }>;
+
+export function publish(hub: Hub, connection: Connection, command: Publish): Awaitable<void> {
+  checkLimits(hub, connection, command);
+  checkPermission(hub, connection, command);
+  return after(act(hub, connection, command), (position) => answer(hub, connection, command, position));
+}
+
+function checkLimits(hub: Hub, connection: Connection, { event, data }: Publish): void {
+  const { app } = connection;
+  takeEventToken(connection, hub.clock.monotonicMs());
+  checkEventName(app, event);
+  checkEventData(app, data);
+}
+
+function checkPermission(hub: Hub, connection: Connection, { channel, event }: Publish): void {
+  if (!connection.isIn(channel)) {
+    throw new CommandError("not_subscribed", `No current subscription to channel ${channel}, or one in progress.`);
+  }
+  const { clientPublish } = (hub.channel(connection.app, channel) ?? channelOf(connection.app, channel)).policy;
+  if (clientPublish === "any") return;
+  if (clientPublish === "none") throw new CommandError("publish_forbidden", whyNot(connection, channel));
+  if (event.startsWith("client-")) return;
+  throw new CommandError("publish_forbidden", "The name of an event that a client publishes begins with client- here.");
+}
+
+function whyNot({ app }: Connection, name: string): string {
+  const { traits }: Channel = channelOf(app, name);
+  if (!app.clientEvents) return "This app does not allow clients to publish (clientEvents is off).";
+  if (traits.encrypted) return "Clients cannot publish in encrypted channels.";
+  return "Clients may publish in private and presence channels only, unless the channel's policy says otherwise.";
+}
+
+function act(hub: Hub, connection: Connection, command: Publish): Awaitable<Position | undefined> {
+  const { channel, event, data } = command;
+  const user = connection.memberships?.get(channel)?.id ?? connection.user?.id;
+  const publication: EventPublication = {
+    type: "event",
+    app: connection.app.id,
+    channel,
+    event,
+    data,
+    except: [connection.id],
+    from: user === undefined ? { connection: connection.id } : { connection: connection.id, user },
+  };
+  return hub.publish(connection.app, publication);
+}
+
+/** Only a command with a mark of its own is answered. */
+function answer(hub: Hub, connection: Connection, command: Publish, position: Position | undefined): void {
+  const { channel, ref } = command;
+  if (ref === undefined) return;
+  hub.push(connection, { type: "published", channel, ref, ...(position && { position }) });
+}

@@ -1,0 +1,77 @@
+/** Sign in: the connection becomes one of a user's, and is told of the users on that user's watchlist. */
+
+import { userChannel } from "../../domain/channel.ts";
+import type { Connection } from "../../domain/connection.ts";
+import { CommandError } from "../../domain/error.ts";
+import type { Command, User } from "../../domain/message.ts";
+import type { Hub } from "../hub.ts";
+import { checkUserId, isLongerThan } from "../limits.ts";
+import { checkUserProof } from "../signature.ts";
+
+type SignIn = Extract<Command, { type: "signin" }>;
+
+export async function signIn(hub: Hub, connection: Connection, { by, ref }: SignIn): Promise<void> {
+  if (by.type === "token") throw new CommandError("unauthorized", "This server does not accept tokens.");
+  const user = by.type === "user" ? by.user : verify(connection, by.auth, by.userData);
+  const userData = by.type === "signature" ? by.userData : JSON.stringify({ id: user.id, user_info: user.info });
+  await become(hub, connection, user);
+  hub.push(connection, { type: "signed-in", user, userData, ...(ref !== undefined && { ref }) });
+  await watch(hub, connection, user.watchlist ?? []);
+}
+
+/** The same for a client that came with proof of who it is, and was told in its welcome. */
+export async function settleIn(hub: Hub, connection: Connection, user: User): Promise<void> {
+  await become(hub, connection, user);
+  await watch(hub, connection, user.watchlist ?? []);
+}
+
+/** Makes the connection the user's; a client that can't ask for it is put into the user's own channel. */
+async function become(hub: Hub, connection: Connection, user: User): Promise<void> {
+  checkUserId(connection.app, user.id);
+  await hub.signIn(connection, user);
+  const channel = userChannel(user.id);
+  if (!connection.protocol.joinsUserChannel || connection.isIn(channel)) return;
+  await hub.join(connection, channel, undefined, () => {});
+}
+
+function verify({ app, id }: Connection, auth: string, userData: string): User {
+  if (isLongerThan(userData, app.limits.memberDataBytes + app.limits.watchlistSize * app.limits.userIdLength)) {
+    throw new CommandError("data_too_large", "The user data is too large.");
+  }
+  checkUserProof(app, id, auth, userData);
+  return parseUser(userData);
+}
+
+/** Pusher protocol, user authentication: `{"id": string, "user_info"?: object, "watchlist"?: string[]}`. */
+function parseUser(text: string): User {
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch {
+    throw new CommandError("user_invalid", "user_data is not JSON.");
+  }
+  const { id, user_info: info, watchlist } = (data ?? {}) as { id?: unknown; user_info?: unknown; watchlist?: unknown };
+  if ((typeof id !== "string" && typeof id !== "number") || id === "") {
+    throw new CommandError("user_invalid", "user_data has no id, or one that is neither string nor number.");
+  }
+  const watched = Array.isArray(watchlist) ? watchlist.filter(isUserId).map(String) : [];
+  return { id: String(id), info: info ?? null, watchlist: [...new Set(watched)] };
+}
+
+function isUserId(id: unknown): id is string | number {
+  return (typeof id === "string" && id !== "") || typeof id === "number";
+}
+
+/** Pusher protocol, watchlist events: what is over the limit is cut off, and the client is told what was accepted. */
+async function watch(hub: Hub, connection: Connection, watchlist: readonly string[]): Promise<void> {
+  if (watchlist.length === 0) return;
+  const { watchlistSize } = connection.app.limits;
+  const accepted = watchlist.slice(0, watchlistSize);
+  const online = await hub.watch(connection, accepted);
+  const offline = accepted.filter((id) => !online.includes(id));
+  hub.push(connection, { type: "watch", online, offline });
+  if (accepted.length < watchlist.length) {
+    const message = `The watchlist has ${watchlist.length} users; the first ${watchlistSize} are watched: ${accepted.join(", ")}`;
+    throw new CommandError("too_many_watched", message);
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * A client's frame, from its arrival to its answer. One turn at a time per connection: a quick publish must not overtake
+ * the slow subscribe before it.
+ */
+
+import type { Connection } from "../domain/connection.ts";
+import { CommandError, Disconnect } from "../domain/error.ts";
+import type { Command } from "../domain/message.ts";
+import type { Awaitable } from "../domain/ports.ts";
+import type { Frame } from "../domain/wire.ts";
+import { after } from "./after.ts";
+import { call } from "./commands/call.ts";
+import { publish } from "./commands/publish.ts";
+import { signIn } from "./commands/signin.ts";
+import { subscribe } from "./commands/subscribe.ts";
+import { unsubscribe } from "./commands/unsubscribe.ts";
+import type { Hub } from "./hub.ts";
+
+/** Takes one frame of the client's. Never throws. */
+export function receive(hub: Hub, connection: Connection, frame: Frame): void {
+  if (connection.closed) return;
+  hub.touch(connection);
+  if (connection.busy) return enqueue(hub, connection, frame);
+  run(hub, connection, frame);
+}
+
+function run(hub: Hub, connection: Connection, frame: Frame): void {
+  const turn = execute(hub, connection, frame);
+  if (turn) hold(hub, connection, turn);
+}
+
+/** Makes the client's frames wait for this work, and tells the client when it goes wrong. */
+export function takeTurn(hub: Hub, connection: Connection, work: Promise<void>): void {
+  hold(
+    hub,
+    connection,
+    work.catch((error) => refuse(hub, connection, error, undefined)),
+  );
+}
+
+function hold(hub: Hub, connection: Connection, turn: Promise<void>): void {
+  connection.busy = true;
+  void turn.then(() => {
+    connection.busy = false;
+    drain(hub, connection);
+  });
+}
+
+function drain(hub: Hub, connection: Connection): void {
+  while (!connection.busy && !connection.closed) {
+    const frame = connection.waiting?.shift();
+    if (frame === undefined) break;
+    run(hub, connection, frame);
+  }
+}
+
+function enqueue(hub: Hub, connection: Connection, frame: Frame): void {
+  connection.waiting ??= [];
+  if (connection.waiting.length < hub.limits.waitingCommands) {
+    connection.waiting.push(frame);
+    return;
+  }
+  const message = `More than ${hub.limits.waitingCommands} commands were waiting for an answer.`;
+  hub.disconnect(connection, new Disconnect("flooded", message));
+}
+
+/** Undefined when the command is answered; else a promise that is fulfilled when it is, and never rejected. */
+function execute(hub: Hub, connection: Connection, frame: Frame): Promise<void> | undefined {
+  let command: Command | undefined;
+  try {
+    command = connection.protocol.decode(frame);
+    const turn = after(guarded(hub, connection, command, 0), (passed) => perform(hub, connection, passed));
+    if (!(turn instanceof Promise)) return undefined;
+    return turn.catch((error) => refuse(hub, connection, error, command));
+  } catch (error) {
+    refuse(hub, connection, error, command);
+    return undefined;
+  }
+}
+
+function guarded(hub: Hub, connection: Connection, command: Command, from: number): Awaitable<Command> {
+  const guard = hub.guards[from];
+  if (!guard) return command;
+  if (!guard.command) return guarded(hub, connection, command, from + 1);
+  return after(guard.command(connection, command), (verdict) => guarded(hub, connection, verdict ?? command, from + 1));
+}
+
+function perform(hub: Hub, connection: Connection, command: Command): Awaitable<void> {
+  switch (command.type) {
+    case "subscribe":
+      return subscribe(hub, connection, command);
+    case "unsubscribe":
+      return unsubscribe(hub, connection, command);
+    case "publish":
+      return publish(hub, connection, command);
+    case "signin":
+      return signIn(hub, connection, command);
+    case "call":
+      return call(hub, connection, command);
+    case "ping":
+      return hub.push(connection, { type: "pong", ...(command.ref !== undefined && { ref: command.ref }) });
+    case "pong":
+      return undefined;
+  }
+}
+
+/** The one place where what went wrong with a command becomes an answer, a farewell, or a bug report. */
+function refuse(hub: Hub, connection: Connection, error: unknown, command: Command | undefined): void {
+  if (error instanceof Disconnect) return hub.disconnect(connection, error);
+  const known = error instanceof CommandError;
+  if (!known) hub.observe({ type: "failed", error, during: `command ${command?.type ?? "decoding"}` });
+  const refusal = known ? error : new CommandError("internal", "Something went wrong on the server.");
+  hub.observe({ type: "refused", connection, error: refusal });
+  hub.push(connection, { type: "refused", error: refusal, ...(command && { command }) });
+}

@@ -1,0 +1,522 @@
+/**
+ * The hub: connections come and go, join and leave channels, and publications reach whoever is there.
+ * It hands every publication to the broker and delivers only what the broker hands back, so there is one path and one
+ * order per channel, on one node as on many.
+ */
+
+import type { App } from "../domain/app.ts";
+import { type Channel, channelOf, isInternal, onlineChannel } from "../domain/channel.ts";
+import type { Connection, Membership } from "../domain/connection.ts";
+import { CommandError, Disconnect } from "../domain/error.ts";
+import type { HubEvent } from "../domain/event.ts";
+import type { EventPublication, Member, Position, Presence, Publication, Push, User } from "../domain/message.ts";
+import type {
+  Awaitable,
+  Broker,
+  ChannelSummary,
+  Clock,
+  Engine,
+  Guard,
+  HistoryPolicy,
+  Kept,
+  Observer,
+  Registry,
+} from "../domain/ports.ts";
+import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
+import { after } from "./after.ts";
+import type { Audience } from "./audience.ts";
+import { Counts } from "./counts.ts";
+import { Tenant } from "./tenant.ts";
+
+export interface HubOptions {
+  readonly engine: Engine;
+  readonly protocols: readonly Protocol[];
+  readonly clock: Clock;
+  readonly limits: HubLimits;
+  readonly guards?: readonly Guard[];
+  readonly observers?: readonly Observer[];
+  /** The program's own commands. */
+  readonly call?: (connection: Connection, event: string, data: unknown) => Awaitable<unknown>;
+}
+
+export interface HubLimits {
+  /** Connections of this node, over all apps. */
+  readonly connections: number;
+  /** Frames of one connection that may wait for an earlier one to be answered. */
+  readonly waitingCommands: number;
+  readonly frameBytes: number;
+  readonly activityTimeoutS: number;
+  readonly pongTimeoutS: number;
+}
+
+export class Hub {
+  readonly limits: HubLimits;
+  readonly guards: readonly Guard[];
+  readonly call: HubOptions["call"];
+  readonly clock: Clock;
+  readonly counts: Counts;
+  readonly #broker: Broker;
+  readonly #registry: Registry;
+  readonly protocols: readonly Protocol[];
+  readonly #observers: readonly Observer[];
+  readonly #tenants = new Map<string, Tenant>();
+  #fanout: Fanout | undefined;
+  #connections = 0;
+
+  constructor(options: HubOptions) {
+    this.limits = options.limits;
+    this.clock = options.clock;
+    this.guards = options.guards ?? [];
+    this.call = options.call;
+    this.#broker = options.engine.broker;
+    this.#registry = options.engine.registry;
+    this.protocols = options.protocols;
+    this.#observers = options.observers ?? [];
+    this.counts = new Counts(this);
+  }
+
+  async start(fanout: Fanout): Promise<void> {
+    this.#fanout = fanout;
+    await this.#broker.start((publication) => this.deliver(publication));
+  }
+
+  async stop(): Promise<void> {
+    await this.#broker.close();
+    await this.#registry.close();
+  }
+
+  get connectionCount(): number {
+    return this.#connections;
+  }
+
+  *connections(app?: App): Generator<Connection> {
+    for (const tenant of app ? [this.#tenants.get(app.id)] : this.#tenants.values()) {
+      if (tenant) yield* tenant.connections.values();
+    }
+  }
+
+  connectionCountOf(app: App): number {
+    return this.#tenants.get(app.id)?.connections.size ?? 0;
+  }
+
+  connection(app: App, id: string): Connection | undefined {
+    return this.#tenants.get(app.id)?.connections.get(id);
+  }
+
+  connectionsOf(app: App, userId: string): readonly Connection[] {
+    return [...(this.#tenants.get(app.id)?.users.get(userId) ?? [])];
+  }
+
+  // ---- coming and going
+
+  /** Takes a client in and welcomes it. Throws Disconnect where there is no room. */
+  open(connection: Connection, socket: Socket): void {
+    const { app } = connection;
+    if (this.#connections >= this.limits.connections) {
+      throw new Disconnect("over_capacity", "This server has as many connections as it may; try again later.");
+    }
+    if ((this.#tenants.get(app.id)?.connections.size ?? 0) >= app.limits.connections) {
+      throw new Disconnect("quota_exceeded", "The app has as many connections as it may.");
+    }
+    connection.socket = socket;
+    this.#tenant(app).connections.set(connection.id, connection);
+    this.#connections++;
+    this.observe({ type: "opened", connection });
+  }
+
+  /** Forgets a client whose socket is gone. Safe to call again. */
+  close(connection: Connection, code: number): void {
+    if (connection.closed) return;
+    connection.closed = true;
+    connection.waiting = undefined;
+    const tenant = this.#tenants.get(connection.app.id);
+    if (tenant?.connections.delete(connection.id)) this.#connections--;
+    for (const channel of [...(connection.memberships?.keys() ?? [])]) this.#settle(this.leave(connection, channel));
+    if (tenant) this.#settle(this.#forgetUser(tenant, connection));
+    const why = connection.farewell;
+    this.observe({ type: "closed", connection, code, ...(why && { why }) });
+    if (tenant) this.#dropIfEmpty(tenant);
+  }
+
+  /** Says farewell in the client's own protocol and ends the connection, at once for everybody else. */
+  disconnect(connection: Connection, why: Disconnect): void {
+    if (connection.closed) return;
+    const { frame, code, reason } = connection.protocol.closing(why);
+    connection.farewell = why;
+    if (frame !== undefined) connection.socket?.send(frame);
+    this.close(connection, code);
+    connection.socket?.close(code, reason);
+  }
+
+  push(connection: Connection, push: Push): void {
+    if (connection.closed) return;
+    const frame = connection.protocol.encode(push);
+    if (frame !== undefined) connection.socket?.send(frame);
+  }
+
+  /** The client gave a sign of life. */
+  touch(connection: Connection): void {
+    connection.lastSeenMs = this.clock.monotonicMs();
+    connection.pingedAtMs = 0;
+  }
+
+  // ---- channels
+
+  /**
+   * Puts the connection into the channel and answers it by `answer`, which runs at the one moment that splits the
+   * channel's publications in two: what came before is in its arguments, what comes after reaches the socket.
+   */
+  async join(connection: Connection, name: string, member: Membership, answer: Answer): Promise<void> {
+    const tenant = this.#tenant(connection.app);
+    const audience = tenant.retain(name);
+    let members: readonly Member[] | undefined;
+    let tuned = false;
+    try {
+      await audience.attached;
+      if (connection.closed) return;
+      members = member && (await this.#enter(connection, audience, member));
+      await this.#withLast(audience, (cached) => {
+        if (connection.closed) return;
+        answer(members, cached);
+        connection.memberships ??= new Map();
+        connection.memberships.set(name, member);
+        audience.tune(connection);
+        tuned = true;
+      });
+    } finally {
+      if (!tuned) {
+        if (member && members) await this.#exit(connection, audience, member);
+        this.#release(tenant, audience);
+      }
+    }
+    if (!tuned) return;
+    this.observe({ type: "subscribed", connection, channel: name });
+    await this.#tally(tenant.app, audience);
+  }
+
+  async leave(connection: Connection, name: string): Promise<void> {
+    const tenant = this.#tenant(connection.app);
+    const audience = tenant.audiences.get(name);
+    if (!audience || !connection.memberships?.has(name)) return;
+    const member = connection.memberships.get(name);
+    connection.memberships.delete(name);
+    audience.silence(connection);
+    this.observe({ type: "unsubscribed", connection, channel: name });
+    try {
+      if (member) await this.#exit(connection, audience, member);
+      await this.#tally(tenant.app, audience);
+    } finally {
+      this.#release(tenant, audience);
+    }
+  }
+
+  // ---- publications
+
+  /** Hands an event to the broker; resolves when the engine has it. */
+  publish(app: App, publication: EventPublication): Awaitable<Position | undefined> {
+    this.checkReserved(publication.event, publication.from !== undefined);
+    return after(this.#guarded(publication, 0), (passed) =>
+      after(this.#broker.publish(passed, this.#keep(app, passed)), (position) => {
+        this.observe({ type: "published", app, publication: passed });
+        return position;
+      }),
+    );
+  }
+
+  /** Throws where clients of any protocol would take an event of this name for the server's own word. */
+  checkReserved(event: string, fromClient: boolean): void {
+    if (!this.protocols.some((protocol) => protocol.reserves(event, fromClient))) return;
+    throw new CommandError("event_reserved", `The event name ${JSON.stringify(event)} is reserved.`);
+  }
+
+  /** What the program itself announces: counts, comings and goings. */
+  announce(publication: Exclude<Publication, EventPublication>): void {
+    this.#settle(this.#broker.publish(publication));
+  }
+
+  /** Called by the broker, on every node alike, in the broker's order. */
+  deliver(publication: Publication): void {
+    const tenant = this.#tenants.get(publication.app);
+    const audience = tenant?.audiences.get(publication.channel);
+    if (!tenant || !audience) return;
+    switch (publication.type) {
+      case "event":
+        for (const listen of audience.listeners) listen(publication);
+        return this.#fanOut(tenant, audience, publication, publication.except);
+      case "joined":
+      case "left":
+      case "count":
+        return this.#fanOut(tenant, audience, publication, publication.except);
+      case "online":
+        return this.#fanOut(tenant, audience, { type: "watch", online: [publication.user], offline: [] });
+      case "offline":
+        return this.#fanOut(tenant, audience, { type: "watch", online: [], offline: [publication.user] });
+      case "terminate":
+        return this.#terminateHere(tenant, publication.user);
+    }
+  }
+
+  // ---- users
+
+  /** Makes the connection one of this user's. Throws when it already is another's. */
+  async signIn(connection: Connection, user: User): Promise<void> {
+    if (connection.user && connection.user.id !== user.id) {
+      throw new CommandError("already_signed_in", `This connection is already signed in as ${connection.user.id}.`);
+    }
+    connection.proven = true;
+    const again = connection.user !== undefined;
+    connection.user = user;
+    if (again) return;
+    const tenant = this.#tenant(connection.app);
+    const audience = tenant.retain(onlineChannel(user.id));
+    const here = tenant.users.get(user.id) ?? new Set();
+    tenant.users.set(user.id, here.add(connection));
+    await audience.attached;
+    if (connection.closed) return;
+    const { first } = await this.#registry.join(onlineRow(connection, user), Number.POSITIVE_INFINITY);
+    if (first) this.announce({ type: "online", app: tenant.app.id, channel: onlineChannel(user.id), user: user.id });
+  }
+
+  /** Tells the connection of these users' coming and going from now on; returns who is online now. */
+  async watch(connection: Connection, users: readonly string[]): Promise<readonly string[]> {
+    const tenant = this.#tenant(connection.app);
+    this.#unwatch(tenant, connection);
+    connection.watching = users;
+    const audiences = users.map((user) => tenant.retain(onlineChannel(user)));
+    for (const audience of audiences) audience.tune(connection);
+    await Promise.all(audiences.map((audience) => audience.attached));
+    const app = connection.app.id;
+    const found = await Promise.all(users.map((user) => this.#registry.members(app, onlineChannel(user))));
+    return users.filter((_, index) => (found[index]?.length ?? 0) > 0);
+  }
+
+  /** Closes every connection of the user, wherever it is. */
+  terminate(app: App, user: string): Awaitable<unknown> {
+    return this.#broker.publish({ type: "terminate", app: app.id, channel: onlineChannel(user), user });
+  }
+
+  // ---- reading
+
+  /** The channel as this node knows it; undefined where nobody here is in it. */
+  channel(app: App, name: string): Channel | undefined {
+    return this.#tenants.get(app.id)?.audiences.get(name)?.channel;
+  }
+
+  members(app: App, channel: string): Awaitable<readonly Presence[]> {
+    return this.#registry.members(app.id, channel);
+  }
+
+  summary(app: App, channel: string): Awaitable<ChannelSummary | undefined> {
+    return this.#registry.summary(app.id, channel);
+  }
+
+  channels(app: App, prefix = ""): Awaitable<readonly ChannelSummary[]> {
+    return this.#registry.channels(app.id, prefix);
+  }
+
+  /** How many connections of this node are in the channel. */
+  subscribersHere(app: App, name: string): number {
+    return this.#tenants.get(app.id)?.audiences.get(name)?.connections.size ?? 0;
+  }
+
+  /** The event a cache channel keeps, if it still does. */
+  async cached(app: App, channel: string): Promise<Kept | undefined> {
+    const page = await this.#broker.history(app.id, channel, undefined, 1);
+    return page.kept.at(-1);
+  }
+
+  // ---- time
+
+  /** One look at every connection: who has gone silent, who never said who it is. Call it every second or two. */
+  sweep(): void {
+    const nowMs = this.clock.monotonicMs();
+    for (const tenant of this.#tenants.values()) {
+      for (const connection of tenant.connections.values()) this.#check(connection, nowMs);
+    }
+    this.counts.flush(nowMs);
+  }
+
+  observe(event: HubEvent): void {
+    for (const observer of this.#observers) observer(event);
+  }
+
+  // ---- private
+
+  #tenant(app: App): Tenant {
+    let tenant = this.#tenants.get(app.id);
+    if (!tenant) {
+      tenant = new Tenant(app, this.#broker);
+      this.#tenants.set(app.id, tenant);
+    }
+    return tenant;
+  }
+
+  /** Writes the member's row and, where the user is new, tells the others before the newcomer can hear them. */
+  async #enter(connection: Connection, audience: Audience, member: Member): Promise<readonly Member[]> {
+    const { app } = connection;
+    const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
+    const { first, members } = await this.#registry.join(row, app.limits.presenceMembers);
+    if (first) {
+      this.announce({ type: "joined", app: app.id, channel: row.channel, member, except: [connection.id] });
+      this.observe({ type: "joined", app, channel: row.channel, member });
+    }
+    return members;
+  }
+
+  async #exit(connection: Connection, audience: Audience, member: Member): Promise<void> {
+    const { app } = connection;
+    const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
+    const { last } = await this.#registry.leave(row);
+    if (!last) return;
+    this.announce({ type: "left", app: app.id, channel: row.channel, member: { id: member.id } });
+    this.observe({ type: "left", app, channel: row.channel, member: { id: member.id } });
+  }
+
+  async #tally(app: App, audience: Audience): Promise<void> {
+    const { name, traits } = audience.channel;
+    if (isInternal(name)) return;
+    const change = await this.#registry.tally(app.id, name, audience.connections.size);
+    if (change) this.observe({ type: change, app, channel: name });
+    if (app.subscriptionCounts && !traits.presence) await this.counts.changed(app, name);
+  }
+
+  async #forgetUser(tenant: Tenant, connection: Connection): Promise<void> {
+    this.#unwatch(tenant, connection);
+    const { user } = connection;
+    const here = user && tenant.users.get(user.id);
+    if (!user || !here?.delete(connection)) return;
+    if (here.size === 0) tenant.users.delete(user.id);
+    const audience = tenant.audiences.get(onlineChannel(user.id));
+    try {
+      const { last } = await this.#registry.leave(onlineRow(connection, user));
+      if (last) this.announce({ type: "offline", app: tenant.app.id, channel: onlineChannel(user.id), user: user.id });
+    } finally {
+      if (audience) this.#release(tenant, audience);
+    }
+  }
+
+  #unwatch(tenant: Tenant, connection: Connection): void {
+    for (const user of connection.watching ?? []) {
+      const audience = tenant.audiences.get(onlineChannel(user));
+      if (!audience) continue;
+      audience.silence(connection);
+      this.#release(tenant, audience);
+    }
+    connection.watching = undefined;
+  }
+
+  #terminateHere(tenant: Tenant, user: string): void {
+    const why = new Disconnect("terminated", "The app's back end ended this user's connections.");
+    for (const connection of [...(tenant.users.get(user) ?? [])]) this.disconnect(connection, why);
+  }
+
+  /** Runs `tune` with the event that a cache channel keeps, or a later one that came in while it was fetched. */
+  async #withLast(audience: Audience, tune: (cached: EventPublication | undefined) => void): Promise<void> {
+    if (!audience.channel.traits.cache) return tune(undefined);
+    let heard: EventPublication | undefined;
+    const listen = (publication: EventPublication) => {
+      if (publication.from === undefined) heard = publication;
+    };
+    audience.listeners.add(listen);
+    try {
+      const page = await this.#broker.history(audience.app, audience.channel.name, undefined, 1);
+      tune(heard ?? page.kept.at(-1)?.publication);
+    } finally {
+      audience.listeners.delete(listen);
+    }
+  }
+
+  #guarded(publication: EventPublication, from: number): Awaitable<EventPublication> {
+    const guard = this.guards[from];
+    if (!guard) return publication;
+    if (!guard.publication) return this.#guarded(publication, from + 1);
+    return after(guard.publication(publication), (verdict) => this.#guarded(verdict ?? publication, from + 1));
+  }
+
+  #release(tenant: Tenant, audience: Audience): void {
+    tenant.release(audience);
+    this.#dropIfEmpty(tenant);
+  }
+
+  #dropIfEmpty(tenant: Tenant): void {
+    if (tenant.isEmpty && this.#tenants.get(tenant.app.id) === tenant) this.#tenants.delete(tenant.app.id);
+  }
+
+  /** Cache channels keep the last event that a back end sent; what clients say among themselves is not kept. */
+  #keep(app: App, publication: EventPublication): HistoryPolicy | undefined {
+    if (publication.from !== undefined) return undefined;
+    const audience = this.#tenants.get(app.id)?.audiences.get(publication.channel);
+    const { traits, policy } = audience?.channel ?? channelOf(app, publication.channel);
+    return traits.cache ? { size: 1, ttlMs: policy.cacheTtlS * 1000 } : undefined;
+  }
+
+  /** Encodes once for each protocol that anybody here speaks. */
+  #fanOut(tenant: Tenant, audience: Audience, push: Push, except?: readonly string[]): void {
+    for (const { protocol, topic } of audience.readers) {
+      const frame = protocol.encode(push);
+      if (frame === undefined) continue;
+      const excluded = except ? excludedFrom(tenant, audience, protocol, except) : NOBODY;
+      const last = excluded.pop();
+      if (!last) {
+        this.#fanout?.publish(topic, frame);
+        continue;
+      }
+      // A socket's own publish skips that socket; further ones step out of the topic for the moment.
+      for (const socket of excluded) socket.unsubscribe(topic);
+      last.publish(topic, frame);
+      for (const socket of excluded) socket.subscribe(topic);
+    }
+  }
+
+  #check(connection: Connection, nowMs: number): void {
+    const { app, pingedAtMs } = connection;
+    if (app.requireAuthentication && !connection.proven) {
+      const patienceS = app.limits.unauthenticatedTimeoutS;
+      if (nowMs - connection.openedAtMs > patienceS * 1000) {
+        const message = `Not signed in nor in any private channel after ${patienceS} seconds.`;
+        return this.disconnect(connection, new Disconnect("authentication_timeout", message));
+      }
+    }
+    if (!connection.answersPings) {
+      if (nowMs - connection.lastSeenMs <= SILENCE_MS) return;
+      return this.disconnect(connection, new Disconnect("inactive", "Nothing was heard from the client for a day."));
+    }
+    if (pingedAtMs > 0) {
+      if (nowMs - pingedAtMs <= this.limits.pongTimeoutS * 1000) return;
+      return this.disconnect(connection, new Disconnect("pong_missing", "No answer to a ping in time."));
+    }
+    if (nowMs - connection.lastSeenMs <= this.limits.activityTimeoutS * 1000) return;
+    connection.pingedAtMs = nowMs;
+    this.push(connection, { type: "ping" });
+    connection.socket?.ping();
+  }
+
+  /** Work that nobody waits for: what goes wrong is told to the observers. */
+  #settle(work: Awaitable<unknown>): void {
+    if (!(work instanceof Promise)) return;
+    work.catch((error) => this.observe({ type: "failed", error, during: "background work" }));
+  }
+}
+
+/** Answers a subscriber: the members where the channel has any, and the event it keeps where it keeps one. */
+export type Answer = (members: readonly Member[] | undefined, cached: EventPublication | undefined) => void;
+
+const NOBODY: Socket[] = [];
+
+/** Pusher protocol 4 and older know no pings: closed 4202 after a day of silence. */
+const SILENCE_MS = 24 * 3_600_000;
+
+function excludedFrom(tenant: Tenant, audience: Audience, protocol: Protocol, ids: readonly string[]): Socket[] {
+  const sockets: Socket[] = [];
+  for (const id of ids) {
+    const connection = tenant.connections.get(id);
+    if (connection?.protocol !== protocol || !connection.socket || !audience.connections.has(connection)) continue;
+    if (!sockets.includes(connection.socket)) sockets.push(connection.socket);
+  }
+  return sockets;
+}
+
+function onlineRow(connection: Connection, user: User) {
+  const channel = onlineChannel(user.id);
+  return { app: connection.app.id, channel, connection: connection.id, member: { id: user.id, info: null } };
+}

@@ -1,0 +1,80 @@
+/** Every check of size, form and rate that the core makes. Each throws a CommandError that says the bound. */
+
+import type { App } from "../domain/app.ts";
+import { userOfChannel } from "../domain/channel.ts";
+import type { Connection } from "../domain/connection.ts";
+import { CommandError } from "../domain/error.ts";
+
+/** Pusher protocol, channel names. */
+const CHANNEL_NAME = /^[-a-zA-Z0-9_=@,.;]+$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f]/;
+
+export function checkChannelName(app: App, name: string): void {
+  const user = userOfChannel(name);
+  if (user !== undefined) return checkUserId(app, user);
+  const most = app.limits.channelNameLength;
+  if (name.length > most) {
+    throw new CommandError("channel_invalid", `The channel name is ${name.length} characters long; at most ${most}.`);
+  }
+  if (!CHANNEL_NAME.test(name)) {
+    throw new CommandError("channel_invalid", "A channel name consists of letters, digits and - _ = @ , . ; only.");
+  }
+}
+
+export function checkUserId(app: App, id: string): void {
+  const most = app.limits.userIdLength;
+  if (id.length === 0 || id.length > most || CONTROL.test(id) || !id.isWellFormed()) {
+    throw new CommandError("user_invalid", `A user id has 1 to ${most} characters and no control characters.`);
+  }
+}
+
+export function checkEventName(app: App, event: string): void {
+  const most = app.limits.eventNameLength;
+  if (event.length === 0 || event.length > most) {
+    throw new CommandError("event_invalid", `An event name has 1 to ${most} characters; this one has ${event.length}.`);
+  }
+  if (!event.isWellFormed()) throw new CommandError("event_invalid", "The event name is not well-formed Unicode.");
+}
+
+export function checkEventData(app: App, data: string): void {
+  const most = app.limits.eventDataBytes;
+  if (isLongerThan(data, most)) {
+    throw new CommandError("data_too_large", `The event's data is larger than ${most} bytes.`);
+  }
+}
+
+/** Throws when the client has sent as many events in the last second as it may. */
+export function takeEventToken(connection: Connection, nowMs: number): void {
+  const rate = connection.app.limits.clientEventsPerSecond;
+  if (rate === Number.POSITIVE_INFINITY) return;
+  const left = refill(connection.eventTokens, connection.eventTokensAtMs, rate, nowMs);
+  connection.eventTokensAtMs = nowMs;
+  connection.eventTokens = left < 1 ? left : left - 1;
+  if (left < 1) throw new CommandError("rate_limited", `More than ${rate} client events in a second.`);
+}
+
+/** Throws when the client has subscribed as often in the last second as it may. */
+export function takeSubscribeToken(connection: Connection, nowMs: number): void {
+  const rate = connection.app.limits.subscribesPerSecond;
+  if (rate === Number.POSITIVE_INFINITY) return;
+  const left = refill(connection.subscribeTokens, connection.subscribeTokensAtMs, rate, nowMs);
+  connection.subscribeTokensAtMs = nowMs;
+  connection.subscribeTokens = left < 1 ? left : left - 1;
+  if (left < 1) throw new CommandError("rate_limited", `More than ${rate} subscriptions in a second.`);
+}
+
+/** A bucket that holds one second's worth; a negative number is one never used, and full. */
+function refill(tokens: number, sinceMs: number, rate: number, nowMs: number): number {
+  if (tokens < 0) return rate;
+  return Math.min(rate, tokens + ((nowMs - sinceMs) / 1000) * rate);
+}
+
+/** Whether the text takes more bytes than that in UTF-8. Measures only where the length leaves a doubt. */
+export function isLongerThan(text: string, bytes: number): boolean {
+  if (text.length > bytes) return true;
+  if (text.length * 3 <= bytes) return false;
+  return ENCODER.encode(text).length > bytes;
+}
+
+const ENCODER = new TextEncoder();

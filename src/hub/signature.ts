@@ -1,0 +1,56 @@
+/** What an app's back end signs, and the check of it. Pusher protocol, section "signatures"; HMAC-SHA256, lower-case hex. */
+
+import { createHmac, timingSafeEqual } from "node:crypto";
+import type { App } from "../domain/app.ts";
+import { CommandError } from "../domain/error.ts";
+import type { Proof } from "../domain/message.ts";
+
+export function sign(secret: string, text: string): string {
+  return createHmac("sha256", secret).update(text).digest("hex");
+}
+
+/** Whether any of the app's secrets made this signature. Constant time, and the same work for every wrong answer. */
+export function isSignedBy(app: App, text: string, signature: string): boolean {
+  const given = Buffer.from(signature, "latin1");
+  let matched = false;
+  for (const secret of app.secrets) {
+    const expected = Buffer.from(sign(secret, text), "latin1");
+    matched = (given.length === expected.length && timingSafeEqual(given, expected)) || matched;
+  }
+  return matched;
+}
+
+/** The string that permits one connection one channel. */
+export function channelText(connectionId: string, channel: string, data: string | undefined): string {
+  return data === undefined ? `${connectionId}:${channel}` : `${connectionId}:${channel}:${data}`;
+}
+
+/** The string that makes one connection one user. */
+export function userText(connectionId: string, userData: string): string {
+  return `${connectionId}::user::${userData}`;
+}
+
+export function checkChannelProof(app: App, connectionId: string, channel: string, proof: Proof): void {
+  checkProof(app, proof.auth, channelText(connectionId, channel, proof.data), "<socket id>:<channel>[:<channel data>]");
+}
+
+export function checkUserProof(app: App, connectionId: string, auth: string, userData: string): void {
+  checkProof(app, auth, userText(connectionId, userData), "<socket id>::user::<user data>");
+}
+
+function checkProof(app: App, auth: string, text: string, form: string): void {
+  const colon = auth.indexOf(":");
+  const key = colon < 0 ? auth : auth.slice(0, colon);
+  if (colon < 0 || key !== app.key) {
+    throw new CommandError(
+      "signature_invalid",
+      `Invalid key in subscription auth data: '${key.slice(0, 64)}' is not this app's key. Expected KEY:SIGNATURE.`,
+    );
+  }
+  if (!isSignedBy(app, text, auth.slice(colon + 1))) {
+    throw new CommandError(
+      "signature_invalid",
+      `Invalid signature: expected the HMAC SHA256 hex digest of ${form}, which is ${JSON.stringify(text)}, made with this app's secret.`,
+    );
+  }
+}

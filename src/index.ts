@@ -1,0 +1,18 @@
+/** What programs import: a server to embed, the types it speaks of, and the errors it throws. */
+
+import { type ConfigInput, parseConfig } from "./config/load.ts";
+import { Server } from "./server/server.ts";
+
+/** Makes a server; `start()` makes it listen. Throws ConfigError, one line for each problem. */
+export function createServer(options: ConfigInput = {}): Server {
+  return new Server(parseConfig(options));
+}
+
+export { type Config, ConfigError, type ConfigInput, defineConfig } from "./config/load.ts";
+export type { App } from "./domain/app.ts";
+export type { Connection } from "./domain/connection.ts";
+export { CommandError, type CommandErrorCode, Disconnect, type DisconnectCode } from "./domain/error.ts";
+export type { Member, Presence, User } from "./domain/message.ts";
+export type { Handler, Server } from "./server/server.ts";
+export type { Target } from "./server/target.ts";
+export type { ChannelInfo, Connections, Tenancy } from "./server/tenancy.ts";

@@ -1,0 +1,166 @@
+/** The native protocol: JSON objects with an `event`, payloads as they are. Normative text: docs/protocol/native.md. */
+
+import { userOfChannel } from "../../domain/channel.ts";
+import { CommandError, type Disconnect } from "../../domain/error.ts";
+import type { Closing, Command, EventPublication, Member, Proof, Push, Ref } from "../../domain/message.ts";
+import { payloadJson, payloadOf } from "../../domain/payload.ts";
+import type { Frame, Protocol } from "../../domain/wire.ts";
+import { CLOSE_CODES } from "../close-codes.ts";
+import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
+import { ID_LENGTH, RESERVED, type ServerFrame, type WireMember } from "./wire.ts";
+
+export function nativeProtocol(options: { readonly jsonDepth: number }): Protocol {
+  return {
+    name: "native",
+    joinsUserChannel: true,
+    decode: (frame) => decode(frame, options.jsonDepth),
+    encode,
+    closing,
+    reserves: (event, fromClient) => fromClient && RESERVED.has(event),
+  };
+}
+
+function decode(frame: Frame, jsonDepth: number): Command {
+  const message = parseFrame(frame, jsonDepth);
+  const event = own(message, "event");
+  if (typeof event !== "string") throw new CommandError("malformed", "A message needs an event, which is a string.");
+  const mark = markOf(message);
+  const data = own(message, "data");
+  switch (event) {
+    case "subscribe":
+      return decodeSubscribe(objectOf(data), mark);
+    case "unsubscribe":
+      return { type: "unsubscribe", channel: textOf(objectOf(data), "channel"), ...mark };
+    case "publish":
+      return decodePublish(objectOf(data), mark);
+    case "authenticate":
+      return { type: "signin", by: { type: "token", token: textOf(objectOf(data), "token") }, ...mark };
+    case "ping":
+      return { type: "ping", ...mark };
+    case "pong":
+      return { type: "pong" };
+  }
+  return { type: "call", event, data: data ?? null, ...mark };
+}
+
+function decodeSubscribe(data: JsonObject, mark: { ref?: Ref }): Command {
+  const channel = textOf(data, "channel");
+  const auth = optionalTextOf(data, "auth");
+  if (!auth) return { type: "subscribe", channel, ...mark };
+  const channelData = optionalTextOf(data, "channel_data");
+  const proof: Proof = channelData === undefined ? { auth } : { auth, data: channelData };
+  return { type: "subscribe", channel, proof, ...mark };
+}
+
+function decodePublish(data: JsonObject, mark: { ref?: Ref }): Command {
+  const event = optionalTextOf(data, "event") ?? "message";
+  return { type: "publish", channel: textOf(data, "channel"), event, data: payloadOf(own(data, "data")), ...mark };
+}
+
+function markOf(message: JsonObject): { ref?: Ref } {
+  const id = own(message, "id");
+  if (id === undefined || id === null) return {};
+  if (typeof id === "number" || (typeof id === "string" && id.length <= ID_LENGTH)) return { ref: id };
+  throw new CommandError("malformed", `An id is a number or a string of at most ${ID_LENGTH} characters.`);
+}
+
+function objectOf(data: unknown): JsonObject {
+  if (isObject(data)) return data;
+  throw new CommandError("malformed", "The message needs data, which is an object.");
+}
+
+function textOf(data: JsonObject, key: string): string {
+  const value = own(data, key);
+  if (typeof value === "string") return value;
+  throw new CommandError("malformed", `The data needs a ${key}, which is a string.`);
+}
+
+function optionalTextOf(data: JsonObject, key: string): string | undefined {
+  const value = own(data, key);
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "string") return value;
+  throw new CommandError("malformed", `The data's ${key} is not a string.`);
+}
+
+function encode(push: Push): string | undefined {
+  if (push.type === "event") return encodeEvent(push);
+  const frame = frameOf(push);
+  return frame && JSON.stringify(frame);
+}
+
+function frameOf(push: Exclude<Push, EventPublication>): ServerFrame | undefined {
+  switch (push.type) {
+    case "welcome":
+      return welcome(push);
+    case "subscribed":
+      return { event: "subscribed", channel: push.channel, ...idOf(push.ref), ...membersOf(push.members) };
+    case "unsubscribed":
+      return { event: "unsubscribed", channel: push.channel, ...idOf(push.ref) };
+    case "published":
+      if (push.ref === undefined) return undefined;
+      return { event: "published", channel: push.channel, id: push.ref, ...(push.position && { data: push.position }) };
+    case "joined":
+      return { event: "member_added", channel: push.channel, data: { user: memberOf(push.member) } };
+    case "left":
+      return { event: "member_removed", channel: push.channel, data: { user: { id: push.member.id } } };
+    case "count":
+      return { event: "subscription_count", channel: push.channel, data: { count: push.count } };
+    case "missed":
+      return { event: "cache_miss", channel: push.channel };
+    case "signed-in":
+      return { event: "authenticated", ...idOf(push.ref), data: { user: memberOf(push.user) } };
+    case "watch":
+      return { event: "watchlist", data: { online: [...push.online], offline: [...push.offline] } };
+    case "result":
+      return { event: "result", id: push.ref, data: push.data };
+    case "refused":
+      return refusal(push);
+    case "pong":
+      return { event: "pong", ...idOf(push.ref) };
+    case "ping":
+      // Asked by a WebSocket ping, which every client answers by itself.
+      return undefined;
+  }
+}
+
+/**
+ * The hot one. Payloads are embedded, not parsed into objects and written again. Events for one user have no channel,
+ * and an event that has one of this protocol's own names is marked, so that it can't be taken for the server's word.
+ */
+function encodeEvent({ event, channel, data, bare, from }: EventPublication): string {
+  const place = userOfChannel(channel) === undefined ? `,"channel":${JSON.stringify(channel)}` : "";
+  const sender = from?.user === undefined ? "" : `,"user":${JSON.stringify(from.user)}`;
+  const mark = RESERVED.has(event) ? ',"pushed":true' : "";
+  if (!bare) return `{"event":${JSON.stringify(event)}${place},"data":${payloadJson(data)}${sender}${mark}}`;
+  const inner = data.slice(1, -1);
+  return inner === "" ? `{${place.slice(1)}}` : `{${inner}${place}${mark}}`;
+}
+
+function welcome(push: Extract<Push, { type: "welcome" }>): ServerFrame {
+  const { connection: id, activityTimeoutS, frameBytes: maxFrameBytes, user } = push;
+  return { event: "welcome", data: { id, activityTimeoutS, maxFrameBytes, ...(user && { user: memberOf(user) }) } };
+}
+
+function refusal({ error, command }: Extract<Push, { type: "refused" }>): ServerFrame {
+  const channel = command && "channel" in command ? { channel: command.channel } : {};
+  const ref = command && "ref" in command ? idOf(command.ref) : {};
+  return { event: "error", message: error.message, code: error.code, ...ref, ...channel };
+}
+
+function closing(why: Disconnect): Closing {
+  const { code, message, reconnect } = why;
+  const frame: ServerFrame = { event: "closing", code, message, reconnect };
+  return { frame: JSON.stringify(frame), code: CLOSE_CODES[code], reason: message.slice(0, 120) };
+}
+
+function idOf(ref: Ref | undefined): { id?: Ref } {
+  return ref === undefined ? {} : { id: ref };
+}
+
+function membersOf(members: readonly Member[] | undefined): { data?: { members: WireMember[] } } {
+  return members ? { data: { members: members.map(memberOf) } } : {};
+}
+
+function memberOf({ id, info }: { id: string; info?: unknown }): WireMember {
+  return info === undefined || info === null ? { id } : { id, info };
+}

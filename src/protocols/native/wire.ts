@@ -1,0 +1,60 @@
+/** The native protocol's frames as types. docs/protocol/native.md is the normative text; this says the same to a compiler. */
+
+import type { Reconnect } from "../../domain/error.ts";
+
+/** The client's mark on a command, repeated in the answer. A string of up to 64 characters or a number. */
+export type Id = string | number;
+
+export interface WireMember {
+  readonly id: string;
+  readonly info?: unknown;
+}
+
+export type ClientFrame =
+  | { event: "subscribe"; id?: Id; data: { channel: string; auth?: string; channel_data?: string } }
+  | { event: "unsubscribe"; id?: Id; data: { channel: string } }
+  | { event: "publish"; id?: Id; data: { channel: string; event?: string; data?: unknown } }
+  | { event: "authenticate"; id?: Id; data: { token: string } }
+  | { event: "ping"; id?: Id }
+  | { event: string; id?: Id; data?: unknown };
+
+export type ServerFrame =
+  | { event: "welcome"; data: { id: string; activityTimeoutS: number; maxFrameBytes: number; user?: WireMember } }
+  | { event: "subscribed"; channel: string; id?: Id; data?: { members: WireMember[] } }
+  | { event: "unsubscribed"; channel: string; id?: Id }
+  | { event: "published"; channel: string; id: Id; data?: { epoch: string; offset: number } }
+  | { event: "authenticated"; id?: Id; data: { user: WireMember } }
+  | { event: "member_added" | "member_removed"; channel: string; data: { user: WireMember } }
+  | { event: "subscription_count"; channel: string; data: { count: number } }
+  | { event: "cache_miss"; channel: string }
+  | { event: "watchlist"; data: { online: string[]; offline: string[] } }
+  | { event: "result"; id: Id; data: unknown }
+  | { event: "error"; message: string; code: string; id?: Id; channel?: string }
+  | { event: "pong"; id?: Id }
+  | { event: "closing"; code: string; message: string; reconnect: Reconnect };
+
+/** Names that mean something in this protocol: a client may not publish them, and the server's own carry no `pushed`. */
+export const RESERVED: ReadonlySet<string> = new Set([
+  "welcome",
+  "subscribe",
+  "subscribed",
+  "unsubscribe",
+  "unsubscribed",
+  "publish",
+  "published",
+  "authenticate",
+  "authenticated",
+  "member_added",
+  "member_removed",
+  "subscription_count",
+  "cache_miss",
+  "watchlist",
+  "result",
+  "error",
+  "ping",
+  "pong",
+  "closing",
+]);
+
+/** Longest `id` that a command may carry, in characters. */
+export const ID_LENGTH = 64;

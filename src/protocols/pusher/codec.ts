@@ -1,0 +1,182 @@
+/** The Pusher Channels protocol, version 7: frames to commands, pushes to frames. `data` goes out as a JSON string. */
+
+import { CommandError, type Disconnect } from "../../domain/error.ts";
+import type { Closing, Command, EventPublication, Member, Proof, Push } from "../../domain/message.ts";
+import type { Frame, Protocol } from "../../domain/wire.ts";
+import { CLOSE_CODES } from "../close-codes.ts";
+import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
+import { ERROR_CODES, STATUSES } from "./codes.ts";
+
+export function pusherProtocol(options: { readonly jsonDepth: number }): Protocol {
+  return {
+    name: "pusher",
+    joinsUserChannel: false,
+    decode: (frame) => decode(frame, options.jsonDepth),
+    encode,
+    closing,
+    reserves: (event) => event.startsWith("pusher:") || event.startsWith("pusher_internal:"),
+  };
+}
+
+function decode(frame: Frame, jsonDepth: number): Command {
+  const message = parseFrame(frame, jsonDepth);
+  const event = own(message, "event");
+  if (typeof event !== "string") throw new CommandError("malformed", "A message needs an event, which is a string.");
+  if (event.startsWith("client-")) return decodeClientEvent(message, event);
+  switch (event) {
+    case "pusher:subscribe":
+      return decodeSubscribe(dataOf(message, jsonDepth));
+    case "pusher:unsubscribe":
+      return { type: "unsubscribe", channel: textOf(dataOf(message, jsonDepth), "channel") };
+    case "pusher:signin":
+      return decodeSignIn(dataOf(message, jsonDepth));
+    case "pusher:ping":
+      return { type: "ping" };
+    case "pusher:pong":
+      return { type: "pong" };
+  }
+  if (event.startsWith("pusher_internal:")) {
+    throw new CommandError("event_reserved", "Events that begin with pusher_internal: come from the server only.");
+  }
+  throw new CommandError(
+    "unknown_command",
+    `Unknown event ${quoted(event)}: a client's own events begin with client-.`,
+  );
+}
+
+function decodeSubscribe(data: JsonObject): Command {
+  const channel = textOf(data, "channel");
+  const auth = optionalTextOf(data, "auth");
+  // pusher-js sends an empty auth with public channels.
+  if (!auth) return { type: "subscribe", channel };
+  const channelData = optionalTextOf(data, "channel_data");
+  const proof: Proof = channelData === undefined ? { auth } : { auth, data: channelData };
+  return { type: "subscribe", channel, proof };
+}
+
+function decodeSignIn(data: JsonObject): Command {
+  return {
+    type: "signin",
+    by: { type: "signature", auth: textOf(data, "auth"), userData: textOf(data, "user_data") },
+  };
+}
+
+function decodeClientEvent(message: JsonObject, event: string): Command {
+  const data = own(message, "data");
+  const text = typeof data === "string" ? data : JSON.stringify(data ?? {});
+  return { type: "publish", channel: textOf(message, "channel"), event, data: text };
+}
+
+/** The data of a command: an object, or the JSON text of one as older clients send it. */
+function dataOf(message: JsonObject, jsonDepth: number): JsonObject {
+  const data = own(message, "data");
+  if (isObject(data)) return data;
+  if (typeof data === "string") return parseFrame(data, jsonDepth);
+  throw new CommandError("malformed", "The message needs data, which is an object.");
+}
+
+function textOf(data: JsonObject, key: string): string {
+  const value = own(data, key);
+  if (typeof value === "string") return value;
+  throw new CommandError("malformed", `The message needs a ${key}, which is a string.`);
+}
+
+function optionalTextOf(data: JsonObject, key: string): string | undefined {
+  const value = own(data, key);
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "string") return value;
+  throw new CommandError("malformed", `The message's ${key} is not a string.`);
+}
+
+function encode(push: Push): string | undefined {
+  switch (push.type) {
+    case "event":
+      return encodeEvent(push);
+    case "welcome":
+      return frame("pusher:connection_established", {
+        socket_id: push.connection,
+        activity_timeout: Math.ceil(push.activityTimeoutS),
+      });
+    case "subscribed":
+      return inChannel("pusher_internal:subscription_succeeded", push.channel, presenceOf(push.members));
+    case "joined":
+      return inChannel("pusher_internal:member_added", push.channel, {
+        user_id: push.member.id,
+        user_info: push.member.info,
+      });
+    case "left":
+      return inChannel("pusher_internal:member_removed", push.channel, { user_id: push.member.id });
+    case "count":
+      return inChannel("pusher_internal:subscription_count", push.channel, { subscription_count: push.count });
+    case "missed":
+      return inChannel("pusher:cache_miss", push.channel, {});
+    case "signed-in":
+      return frame("pusher:signin_success", { user_data: push.userData });
+    case "watch":
+      return frame("pusher_internal:watchlist_events", { events: watchEvents(push.online, push.offline) });
+    case "refused":
+      return encodeRefusal(push);
+    case "ping":
+      return '{"event":"pusher:ping","data":"{}"}';
+    case "pong":
+      return '{"event":"pusher:pong","data":"{}"}';
+    case "unsubscribed":
+    case "published":
+    case "result":
+      return undefined;
+  }
+}
+
+/** The hot one: every delivery is this string. */
+function encodeEvent({ event, channel, data, from }: EventPublication): string {
+  const head = `{"event":${quoted(event)},"channel":${quoted(channel)},"data":${quoted(data)}`;
+  // Only in presence channels, and there always the authenticated one.
+  if (from?.user === undefined || !channel.startsWith("presence-")) return `${head}}`;
+  return `${head},"user_id":${quoted(from.user)}}`;
+}
+
+function presenceOf(members: readonly Member[] | undefined): unknown {
+  if (!members) return {};
+  const hash = Object.fromEntries(members.map(({ id, info }) => [id, info]));
+  return { presence: { count: members.length, ids: members.map(({ id }) => id), hash } };
+}
+
+function watchEvents(online: readonly string[], offline: readonly string[]): unknown[] {
+  const events = [
+    { name: "online", user_ids: online },
+    { name: "offline", user_ids: offline },
+  ];
+  return events.filter(({ user_ids }) => user_ids.length > 0);
+}
+
+/** A refused subscription has an event of its own; for the rest, `data` is an object, which some clients insist on. */
+function encodeRefusal({ error, command }: Extract<Push, { type: "refused" }>): string {
+  if (command?.type === "subscribe" && error.code !== "already_subscribed") {
+    const type = STATUSES[error.code] === 401 ? "AuthError" : "SubscriptionError";
+    const data = { type, error: error.message, status: STATUSES[error.code], code: error.code };
+    return inChannel("pusher:subscription_error", command.channel, data);
+  }
+  const code = command?.type === "signin" && !(error.code in ERROR_CODES) ? 4009 : (ERROR_CODES[error.code] ?? null);
+  return errorFrame(error.message, code);
+}
+
+function closing(why: Disconnect): Closing {
+  const code = CLOSE_CODES[why.code];
+  return { frame: errorFrame(why.message, code), code, reason: why.message.slice(0, 120) };
+}
+
+function errorFrame(message: string, code: number | null): string {
+  return JSON.stringify({ event: "pusher:error", data: { code, message } });
+}
+
+function frame(event: string, data: unknown): string {
+  return `{"event":${quoted(event)},"data":${quoted(JSON.stringify(data))}}`;
+}
+
+function inChannel(event: string, channel: string, data: unknown): string {
+  return `{"event":${quoted(event)},"channel":${quoted(channel)},"data":${quoted(JSON.stringify(data))}}`;
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}

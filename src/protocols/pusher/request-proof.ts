@@ -1,0 +1,64 @@
+/** Whether an HTTP API request was signed by the app: key, time, body and signature. Pusher protocol, "HTTP API". */
+
+import type { App } from "../../domain/app.ts";
+import { CommandError } from "../../domain/error.ts";
+import { isSignedBy } from "../../hub/signature.ts";
+
+export interface SignedRequest {
+  readonly method: string;
+  /** The paths the client may have signed: as it came in, and as it was before a proxy took a prefix off. */
+  readonly paths: readonly string[];
+  readonly query: URLSearchParams;
+  readonly body: Uint8Array;
+}
+
+/** Throws CommandError with a sentence that says which part is wrong. */
+export function checkRequest(app: App, request: SignedRequest, nowMs: number, windowS: number): void {
+  const query = flatten(request.query);
+  if (query.get("auth_key") !== app.key) refuse("auth_key is missing or is not this app's key.");
+  if (query.get("auth_version") !== "1.0") refuse("auth_version has to be 1.0.");
+  checkTime(query.get("auth_timestamp"), nowMs, windowS);
+  checkBody(query.get("body_md5"), request.body);
+  const signature = query.get("auth_signature") ?? "";
+  const matched = request.paths.some((path) => isSignedBy(app, textToSign(request.method, path, query), signature));
+  if (matched) return;
+  const text = textToSign(request.method, request.paths[0] ?? "", query);
+  refuse(`auth_signature is not the HMAC SHA256 hex digest of ${JSON.stringify(text)} made with this app's secret.`);
+}
+
+/** The string that is signed: method, path and the sorted parameters, values not escaped. */
+export function textToSign(method: string, path: string, query: ReadonlyMap<string, string>): string {
+  const pairs = [...query].filter(([key]) => key !== "auth_signature");
+  pairs.sort(([a], [b]) => (a < b ? -1 : 1));
+  return `${method.toUpperCase()}\n${path}\n${pairs.map(([key, value]) => `${key}=${value}`).join("&")}`;
+}
+
+/** Keys in lower case, as they are signed. A parameter given twice could be read as either, so it counts as neither. */
+function flatten(params: URLSearchParams): Map<string, string> {
+  const query = new Map<string, string>();
+  for (const [name, value] of params) {
+    const key = name.toLowerCase();
+    if (query.has(key)) refuse(`The parameter ${key} is given twice.`);
+    if (key !== name && key.startsWith("auth_")) refuse(`The parameter ${key} is written in lower case.`);
+    query.set(key, value);
+  }
+  return query;
+}
+
+function checkTime(text: string | undefined, nowMs: number, windowS: number): void {
+  const seconds = text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isNaN(seconds)) refuse("auth_timestamp is missing or is not a Unix time in seconds.");
+  const nowS = Math.floor(nowMs / 1000);
+  if (Math.abs(nowS - seconds) <= windowS) return;
+  refuse(`auth_timestamp ${seconds} is more than ${windowS} seconds away from the server's clock, which says ${nowS}.`);
+}
+
+function checkBody(digest: string | undefined, body: Uint8Array): void {
+  if (digest === undefined && body.length === 0) return;
+  const expected = Bun.MD5.hash(body, "hex");
+  if (digest !== expected) refuse("body_md5 is missing or is not the MD5 hex digest of the body.");
+}
+
+function refuse(message: string): never {
+  throw new CommandError("signature_invalid", message);
+}

@@ -1,0 +1,137 @@
+/** Who knocks: which protocol, which app, and whether it may come in. Says no with the protocol's own farewell. */
+
+import { Connection } from "../domain/connection.ts";
+import { Disconnect } from "../domain/error.ts";
+import type { User } from "../domain/message.ts";
+import type { AppStore, Clock, Guard } from "../domain/ports.ts";
+import type { Protocol } from "../domain/wire.ts";
+
+/** A client that is let in, with the user that a guard vouches for. */
+export interface Admitted {
+  readonly connection: Connection;
+  readonly user: User | undefined;
+}
+
+/** A client that has to be told why not. The protocols want it told over an open WebSocket. */
+export interface TurnedAway {
+  readonly protocol: Protocol;
+  readonly address: string;
+  readonly why: Disconnect;
+}
+
+export interface AdmissionOptions {
+  readonly apps: AppStore;
+  /** Key of the app that native clients mean when they name none. */
+  readonly defaultKey: string;
+  readonly guards: readonly Guard[];
+  readonly pusher: Protocol;
+  readonly native: Protocol;
+  readonly clock: Clock;
+  readonly path: string;
+  readonly strictProtocol: boolean;
+  readonly newId: () => string;
+}
+
+/** Pusher protocol, versions: below 4 nobody speaks any more, 7 is the newest. */
+const OLDEST = 4;
+const NEWEST = 7;
+/** The first version whose clients answer pings. */
+const FIRST_WITH_PINGS = 5;
+
+const PUSHER_PATH = /\/app\/([^/]+)\/?$/;
+const VERSION = /^v?\d[\w.+-]{0,63}$/;
+
+/** Decides on a WebSocket handshake. Never throws. */
+export async function admit(
+  options: AdmissionOptions,
+  request: Request,
+  url: URL,
+  address: string,
+): Promise<Admitted | TurnedAway> {
+  const key = PUSHER_PATH.exec(url.pathname)?.[1];
+  const protocol = key === undefined && isNativePath(url, options.path) ? options.native : options.pusher;
+  try {
+    if (protocol === options.native) return await admitNative(options, request, url, address);
+    if (key === undefined) throw new Disconnect("path_unknown", `There is no WebSocket at ${url.pathname}.`);
+    return await admitPusher(options, request, url, address, key);
+  } catch (error) {
+    const why = error instanceof Disconnect ? error : new Disconnect("internal", "Something went wrong on the server.");
+    return { protocol, address, why };
+  }
+}
+
+async function admitPusher(
+  options: AdmissionOptions,
+  request: Request,
+  url: URL,
+  address: string,
+  key: string,
+): Promise<Admitted> {
+  const version = versionOf(url, options.strictProtocol);
+  const connection = await connect(options, request, url, address, options.pusher, key);
+  connection.answersPings = version >= FIRST_WITH_PINGS;
+  await vouch(options, request, connection);
+  return { connection, user: undefined };
+}
+
+async function admitNative(options: AdmissionOptions, request: Request, url: URL, address: string): Promise<Admitted> {
+  const key = url.searchParams.get("app") ?? options.defaultKey;
+  const connection = await connect(options, request, url, address, options.native, key);
+  const user = await vouch(options, request, connection);
+  if (!user && !connection.app.anonymous) {
+    throw new Disconnect("unauthorized", "This app lets nobody in without a token: connect with ?token=JWT.");
+  }
+  return { connection, user };
+}
+
+async function connect(
+  options: AdmissionOptions,
+  request: Request,
+  url: URL,
+  address: string,
+  protocol: Protocol,
+  key: string,
+): Promise<Connection> {
+  const app = await options.apps.byKey(key);
+  if (!app) throw new Disconnect("app_unknown", `Could not find app by key ${key.slice(0, 64)}.`);
+  if (!app.enabled) throw new Disconnect("app_disabled", "The app is disabled.");
+  if (app.requireTls && !isEncrypted(request, url)) {
+    throw new Disconnect("tls_required", "The app accepts encrypted connections only: use wss://.");
+  }
+  return new Connection(options.newId(), app, protocol, address, options.clock.monotonicMs());
+}
+
+/** Every guard may turn the client away; the first that knows the user is believed. */
+async function vouch({ guards }: AdmissionOptions, request: Request, { app }: Connection): Promise<User | undefined> {
+  let known: User | undefined;
+  for (const guard of guards) {
+    const user = await guard.connect?.(request, app);
+    known ??= user;
+  }
+  return known;
+}
+
+function versionOf(url: URL, strict: boolean): number {
+  const library = url.searchParams.get("version");
+  if (library !== null && library !== "" && !VERSION.test(library)) {
+    throw new Disconnect("version_malformed", "The version of the client library is not a version.");
+  }
+  const text = url.searchParams.get("protocol");
+  if (text === null || text === "") {
+    if (strict) throw new Disconnect("protocol_missing", "No protocol version: connect with ?protocol=7.");
+    return NEWEST;
+  }
+  const version = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (version >= OLDEST && version <= NEWEST) return version;
+  throw new Disconnect("protocol_unsupported", `Protocol versions ${OLDEST} to ${NEWEST} are supported.`);
+}
+
+function isNativePath({ pathname }: URL, prefix: string): boolean {
+  return pathname === "/" || pathname === prefix || pathname === `${prefix}/`;
+}
+
+/** A proxy that ends TLS says so in a header. A client that lies in it only fools itself. */
+function isEncrypted(request: Request, url: URL): boolean {
+  const forwarded = request.headers.get("x-forwarded-proto")?.split(",")[0]?.trim();
+  return url.protocol === "https:" || url.protocol === "wss:" || forwarded === "https" || forwarded === "wss";
+}

@@ -1,0 +1,112 @@
+/** The one place that touches Bun's server: sockets in, handshakes decided, frames handed to the hub. */
+
+import type { Server as BunServer, ServerWebSocket, WebSocketHandler } from "bun";
+import type { Config } from "../config/schema.ts";
+import type { Connection } from "../domain/connection.ts";
+import type { User } from "../domain/message.ts";
+import { arrive } from "../hub/arrive.ts";
+import { receive } from "../hub/execute.ts";
+import type { Hub } from "../hub/hub.ts";
+import { type AdmissionOptions, admit, type TurnedAway } from "./admission.ts";
+
+export type SocketData = Connection | TurnedAway;
+export type Listener = BunServer<SocketData>;
+
+export interface ListenOptions {
+  readonly config: Config;
+  readonly hub: Hub;
+  readonly admission: AdmissionOptions;
+  readonly isDraining: () => boolean;
+  /** Ordinary HTTP. */
+  readonly answer: (request: Request, url: URL) => Response | Promise<Response>;
+}
+
+/** Throws what Bun throws: EADDRINUSE, EACCES, an unreadable certificate. */
+export function listen(options: ListenOptions): Listener {
+  const { config, hub } = options;
+  const arriving = new WeakMap<Connection, User>();
+  return Bun.serve<SocketData>({
+    hostname: config.host,
+    port: config.port,
+    maxRequestBodySize: config.limits.httpBodyBytes,
+    // Ends handshakes, bodies and silent connections that take longer. Bun counts in whole seconds up to 255.
+    idleTimeout: Math.min(255, Math.max(1, Math.ceil(config.limits.handshakeTimeoutS))),
+    ...(config.tls && { tls: tlsOptions(config.tls) }),
+    fetch(request, server) {
+      const url = new URL(request.url);
+      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return options.answer(request, url);
+      return upgrade(options, arriving, request, url, server);
+    },
+    error(error) {
+      hub.observe({ type: "failed", error, during: "an HTTP request" });
+      return Response.json({ error: "Something went wrong on the server.", code: "internal" }, { status: 500 });
+    },
+    websocket: socketHandler(config, hub, arriving),
+  });
+}
+
+async function upgrade(
+  options: ListenOptions,
+  arriving: WeakMap<Connection, User>,
+  request: Request,
+  url: URL,
+  server: Listener,
+): Promise<Response | undefined> {
+  if (options.isDraining()) return unavailable();
+  const address = server.requestIP(request)?.address ?? "unknown";
+  const admission = await admit(options.admission, request, url, address);
+  const data = "connection" in admission ? admission.connection : admission;
+  if ("connection" in admission && admission.user) arriving.set(admission.connection, admission.user);
+  if (server.upgrade(request, { data })) return undefined;
+  return Response.json({ error: "This is not a valid WebSocket handshake.", code: "malformed" }, { status: 400 });
+}
+
+function socketHandler(config: Config, hub: Hub, arriving: WeakMap<Connection, User>): WebSocketHandler<SocketData> {
+  return {
+    maxPayloadLength: config.limits.frameBytes,
+    backpressureLimit: config.limits.outboundBufferBytes,
+    // Without it Bun silently drops what a stalled reader does not take.
+    closeOnBackpressureLimit: true,
+    // Liveness is judged by the hub, from what comes in: Bun's own timer is reset by what goes out.
+    idleTimeout: 0,
+    sendPings: false,
+    perMessageDeflate: false,
+    open(ws) {
+      if ("why" in ws.data) return turnAway(hub, ws, ws.data);
+      arrive(hub, ws.data, ws, arriving.get(ws.data));
+    },
+    message(ws, frame) {
+      if (!("why" in ws.data)) receive(hub, ws.data, frame);
+    },
+    ping(ws) {
+      if (!("why" in ws.data)) hub.touch(ws.data);
+    },
+    pong(ws) {
+      if (!("why" in ws.data)) hub.touch(ws.data);
+    },
+    close(ws, code) {
+      if (!("why" in ws.data)) hub.close(ws.data, code);
+    },
+  };
+}
+
+function turnAway(hub: Hub, ws: ServerWebSocket<SocketData>, { protocol, address, why }: TurnedAway): void {
+  hub.observe({ type: "turned-away", address, why });
+  const { frame, code, reason } = protocol.closing(why);
+  if (frame !== undefined) ws.send(frame);
+  ws.close(code, reason);
+}
+
+function unavailable(): Response {
+  const body = { error: "The server is shutting down; connect again.", code: "shutdown" };
+  return Response.json(body, { status: 503, headers: { "Retry-After": "1" } });
+}
+
+function tlsOptions({ certFile, keyFile, passphrase, caFile }: NonNullable<Config["tls"]>) {
+  return {
+    cert: Bun.file(certFile),
+    key: Bun.file(keyFile),
+    ...(passphrase !== undefined && { passphrase }),
+    ...(caFile !== undefined && { ca: Bun.file(caFile) }),
+  };
+}

@@ -1,0 +1,229 @@
+/** The server: builds its parts, wires them, listens, and stops without losing anybody's message. */
+
+import pino, { type Logger } from "pino";
+import { configApps } from "../apps/config.ts";
+import { withDemoApp } from "../config/demo-app.ts";
+import type { Config } from "../config/schema.ts";
+import type { App } from "../domain/app.ts";
+import type { Connection } from "../domain/connection.ts";
+import { CommandError, Disconnect } from "../domain/error.ts";
+import type { Awaitable, Clock } from "../domain/ports.ts";
+import { memoryEngine } from "../engines/memory/engine.ts";
+import { tokenGuard } from "../guards/token.ts";
+import { Hub } from "../hub/hub.ts";
+import { logObserver } from "../observers/log.ts";
+import { nativeProtocol } from "../protocols/native/codec.ts";
+import { pusherApi } from "../protocols/pusher/api.ts";
+import { pusherProtocol } from "../protocols/pusher/codec.ts";
+import { openFileLimit } from "./file-limit.ts";
+import { type Listener, listen } from "./listen.ts";
+import { logStream } from "./logging.ts";
+import { routes } from "./routes.ts";
+import type { Target } from "./target.ts";
+import { type Connections, Tenancy } from "./tenancy.ts";
+
+/** Handles a client's custom event; what it returns is the answer, what it throws is refused. */
+export type Handler = (connection: Readonly<Connection>, data: unknown) => Awaitable<unknown>;
+
+/** Descriptors that are not connections: listening sockets, logs, files, requests of the HTTP API. */
+const RESERVED_FILES = 64;
+const SWEEP_MS = 1_000;
+/** Most farewells in one slice of a drain, unless that would take longer than half the time there is. */
+const DRAIN_SLICE = 200;
+const DRAIN_PAUSE_MS = 50;
+
+const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
+
+export class Server {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly #handlers = new Map<string, Handler>();
+  #apps: readonly App[] = [];
+  #demoFile: string | undefined;
+  #hub: Hub | undefined;
+  #listener: Listener | undefined;
+  #sweeping: ReturnType<typeof setInterval> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(config: Config) {
+    this.config = config;
+    this.log = pino({ level: config.log.level }, logStream(config.log.format));
+  }
+
+  // ---- life
+
+  /** Listens. Throws ConfigError, or an Error with code EADDRINUSE or EACCES. A server that was stopped can start again. */
+  async start(): Promise<void> {
+    if (this.#listener) return;
+    this.#stopping = undefined;
+    const { config, demoFile } = await withDemoApp(this.config);
+    this.#apps = config.apps;
+    this.#demoFile = demoFile;
+    const hub = this.#buildHub(config);
+    this.#listener = this.#listen(config, hub);
+    this.#hub = hub;
+    await hub.start(this.#listener);
+    this.#sweeping = setInterval(() => hub.sweep(), SWEEP_MS);
+    this.log.info({ url: this.url, apps: this.#apps.length }, "listening");
+  }
+
+  /** Refuses new clients, tells the others to come back (4200), waits for them to go, then closes. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    const listener = this.#listener;
+    const hub = this.#hub;
+    if (!listener || !hub) return;
+    clearInterval(this.#sweeping);
+    void listener.stop(false);
+    await this.#drain(hub, listener);
+    await listener.stop(true);
+    await hub.stop();
+    this.#listener = undefined;
+    this.#hub = undefined;
+    this.log.info("stopped");
+  }
+
+  async #drain(hub: Hub, listener: Listener): Promise<void> {
+    const deadline = clock.monotonicMs() + this.config.drainTimeoutS * 1000;
+    const connections = [...hub.connections()];
+    const slices = Math.max(1, Math.floor((this.config.drainTimeoutS * 500) / DRAIN_PAUSE_MS));
+    const size = Math.max(DRAIN_SLICE, Math.ceil(connections.length / slices));
+    const why = new Disconnect("shutdown", "The server is shutting down; connect again.");
+    while (connections.length > 0) {
+      for (const connection of connections.splice(0, size)) hub.disconnect(connection, why);
+      if (connections.length > 0) await Bun.sleep(DRAIN_PAUSE_MS);
+    }
+    while (listener.pendingWebSockets + listener.pendingRequests > 0 && clock.monotonicMs() < deadline) {
+      await Bun.sleep(10);
+    }
+  }
+
+  // ---- where it is
+
+  get url(): string {
+    const { hostname, port } = this.#running().listener;
+    const host = hostname === "0.0.0.0" || hostname === "::" ? "127.0.0.1" : hostname;
+    return `${this.config.tls ? "https" : "http"}://${host?.includes(":") ? `[${host}]` : host}:${port}`;
+  }
+
+  get port(): number {
+    return this.#running().listener.port ?? this.config.port;
+  }
+
+  /** As many as are configured, or as the system's limit of open files leaves room for. */
+  get maxConnections(): number {
+    return Math.max(1, Math.min(this.config.limits.connections, openFileLimit() - RESERVED_FILES));
+  }
+
+  get apps(): readonly App[] {
+    return this.#apps;
+  }
+
+  /** Where the generated demo app is kept, where there is one. */
+  get demoFile(): string | undefined {
+    return this.#demoFile;
+  }
+
+  // ---- what a program does with it
+
+  /** One app, by id or key; without a name, the first. */
+  app(idOrKey?: string): Tenancy {
+    const { hub } = this.#running();
+    const app = this.#apps.find(({ id, key }) => idOrKey === undefined || id === idOrKey || key === idOrKey);
+    if (!app) throw new Error(`There is no app ${JSON.stringify(idOrKey)}.`);
+    return new Tenancy(hub, app);
+  }
+
+  toChannel(name: string): Target {
+    return this.app().toChannel(name);
+  }
+
+  toUser(id: string): Target {
+    return this.app().toUser(id);
+  }
+
+  channels(prefix?: string): ReturnType<Tenancy["channels"]> {
+    return this.app().channels(prefix);
+  }
+
+  channel(name: string): ReturnType<Tenancy["channel"]> {
+    return this.app().channel(name);
+  }
+
+  members(name: string): ReturnType<Tenancy["members"]> {
+    return this.app().members(name);
+  }
+
+  get connections(): Connections {
+    return this.app().connections;
+  }
+
+  /** Answers native clients' custom events of this name; `*` those that nothing else handles. */
+  handle(event: string, handler: Handler): this {
+    this.#handlers.set(event, handler);
+    return this;
+  }
+
+  // ---- private
+
+  #running(): { listener: Listener; hub: Hub } {
+    if (!this.#listener || !this.#hub) throw new Error("The server is not running: call start() first.");
+    return { listener: this.#listener, hub: this.#hub };
+  }
+
+  #buildHub(config: Config): Hub {
+    const { jsonDepth, waitingCommands, frameBytes } = config.limits;
+    const { activityTimeoutS, pongTimeoutS } = config;
+    return new Hub({
+      engine: memoryEngine(clock),
+      protocols: [pusherProtocol({ jsonDepth }), nativeProtocol({ jsonDepth })],
+      clock,
+      limits: { connections: this.maxConnections, waitingCommands, frameBytes, activityTimeoutS, pongTimeoutS },
+      guards: [tokenGuard()],
+      observers: [logObserver(this.log)],
+      call: (connection, event, data) => this.#call(connection, event, data),
+    });
+  }
+
+  #listen(config: Config, hub: Hub): Listener {
+    const { jsonDepth } = config.limits;
+    const { path, strictProtocol, signatureWindowS } = config;
+    const apps = configApps(config.apps);
+    const api = pusherApi({ hub, apps, clock, pathPrefix: path, signatureWindowS, jsonDepth });
+    const [pusher, native] = hub.protocols;
+    if (!pusher || !native) throw new Error("The hub has lost its protocols.");
+    return listen({
+      config,
+      hub,
+      admission: {
+        apps,
+        defaultKey: config.apps[0]?.key ?? "",
+        guards: hub.guards,
+        pusher,
+        native,
+        clock,
+        path,
+        strictProtocol,
+        newId: newConnectionId,
+      },
+      isDraining: () => this.#stopping !== undefined,
+      answer: routes(path, api, []),
+    });
+  }
+
+  #call(connection: Connection, event: string, data: unknown): Awaitable<unknown> {
+    const handler = this.#handlers.get(event) ?? this.#handlers.get("*");
+    if (handler) return handler(connection, data);
+    throw new CommandError("unknown_command", `Nothing on this server handles ${JSON.stringify(event.slice(0, 64))}.`);
+  }
+}
+
+/** Pusher protocol: two numbers and a dot. 64 random bits, so that no two nodes ever make the same. */
+function newConnectionId(): string {
+  const [left = 0, right = 0] = crypto.getRandomValues(new Uint32Array(2));
+  return `${left}.${right}`;
+}

@@ -1,0 +1,67 @@
+/** What a program pushes, and to whom. */
+
+import type { App } from "../domain/app.ts";
+
+import type { EventPublication } from "../domain/message.ts";
+import { payloadOf } from "../domain/payload.ts";
+import type { Hub } from "../hub/hub.ts";
+import { checkChannelName, checkEventData, checkEventName } from "../hub/limits.ts";
+
+/** The event's name where a pushed value brings none. */
+const DEFAULT_EVENT = "message";
+
+/** A channel or a user of one app, to push to. Immutable: `except` returns another. */
+export class Target {
+  readonly #hub: Hub;
+  readonly #app: App;
+  readonly #channel: string;
+  readonly #except: readonly string[];
+
+  constructor(hub: Hub, app: App, channel: string, except: readonly string[] = []) {
+    this.#hub = hub;
+    this.#app = app;
+    this.#channel = channel;
+    this.#except = except;
+  }
+
+  /** Leaves out these connections, by id. */
+  except(ids: string | readonly string[]): Target {
+    return new Target(this.#hub, this.#app, this.#channel, [
+      ...this.#except,
+      ...(typeof ids === "string" ? [ids] : ids),
+    ]);
+  }
+
+  /**
+   * Pushes `{ event, data }`; or any other object, which native clients get as it is, and Pusher clients as the data of
+   * its `event`, or of `message`; or a bare value, as the data of `message`. Resolves when the engine has it.
+   * Throws CommandError: `channel_invalid`, `event_invalid`, `event_reserved`, `data_too_large`, `engine_unavailable`.
+   */
+  async push(payload: unknown): Promise<void> {
+    const content = contentOf(payload);
+    checkChannelName(this.#app, this.#channel);
+    checkEventName(this.#app, content.event);
+    checkEventData(this.#app, content.data);
+    const except = this.#except.length > 0 ? { except: this.#except } : {};
+    await this.#hub.publish(this.#app, {
+      type: "event",
+      app: this.#app.id,
+      channel: this.#channel,
+      ...content,
+      ...except,
+    });
+  }
+}
+
+function contentOf(payload: unknown): Pick<EventPublication, "event" | "data" | "bare"> {
+  if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
+    return { event: DEFAULT_EVENT, data: payloadOf(payload) };
+  }
+  // The channel it goes to is added on delivery; one that it brings along would say something else.
+  const { channel: _, ...whole } = payload as Record<string, unknown>;
+  const { event = DEFAULT_EVENT, data } = whole;
+  const name = typeof event === "string" ? event : DEFAULT_EVENT;
+  const isPlain = typeof event === "string" && Object.keys(whole).every((key) => key === "event" || key === "data");
+  if (isPlain && "event" in whole) return { event: name, data: payloadOf(data) };
+  return { event: name, data: JSON.stringify(whole), bare: true };
+}
