@@ -15,7 +15,7 @@ const NEEDS: readonly Need[] = [
 ];
 
 const TRIES = 3;
-const PAUSE_BETWEEN_TRIES_MS = 5_000;
+const PAUSE_BETWEEN_TRIES_MS = 1_000;
 
 /** Installs what is missing. Answers with a sentence for each thing that could not be had. */
 export async function provideNeeds(): Promise<string[]> {
@@ -36,10 +36,12 @@ function mayInstall(): boolean {
 async function install(packages: readonly string[]): Promise<void> {
   console.log(`Installing ${packages.join(", ")} for the tests`);
   for (let attempt = 1; attempt <= TRIES; attempt++) {
+    if (attempt > 1) {
+      await Bun.sleep(PAUSE_BETWEEN_TRIES_MS);
+      // An outdated or empty package list is the usual reason for a refusal.
+      apt(["update"]);
+    }
     if (apt(["install", "-y", "--no-install-recommends", ...packages])) return;
-    // An outdated or empty package list is the usual reason.
-    apt(["update"]);
-    if (attempt > 1 && attempt < TRIES) await Bun.sleep(PAUSE_BETWEEN_TRIES_MS);
   }
 }
 

@@ -1,0 +1,68 @@
+/** Counts what a test run came to, from its JUnit report. What did not run counts as failed: nothing is skipped silently. */
+
+export interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+  /** A sentence for each failure that the run itself does not print as one. */
+  readonly remarks: readonly string[];
+}
+
+interface Case {
+  readonly file: string;
+  readonly name: string;
+  readonly outcome: "passed" | "failed" | "skipped" | "todo";
+}
+
+/**
+ * `files` are the test files that were to run, as they were named to the runner. With `picked`, only some of their tests
+ * were asked for, so that the others may be missing.
+ */
+export function tally(report: string, files: readonly string[], exitCode: number | null, picked = false): Tally {
+  const cases = casesOf(report);
+  const remarks = cases
+    .filter((it) => !picked && isLeftOut(it))
+    .map((it) => `${it.file}: "${it.name}" is ${it.outcome}`);
+  if (!picked) remarks.push(...filesWithoutTests(cases, files));
+  const passed = cases.filter((it) => it.outcome === "passed").length;
+  let failed = cases.filter((it) => it.outcome === "failed").length + remarks.length;
+  if (exitCode !== 0 && failed === 0) {
+    remarks.push(`the test run ended with ${exitCode === null ? "a signal" : `exit code ${exitCode}`}`);
+    failed++;
+  }
+  if (passed + failed === 0) {
+    remarks.push("no test ran");
+    failed++;
+  }
+  return { passed, failed, remarks };
+}
+
+function isLeftOut(it: Case): boolean {
+  return it.outcome === "skipped" || it.outcome === "todo";
+}
+
+/** A file that threw while loading, or ended the process, is not in the report at all. */
+function filesWithoutTests(cases: readonly Case[], files: readonly string[]): string[] {
+  const seen = new Set(cases.map((it) => it.file));
+  return files.filter((file) => !seen.has(file)).map((file) => `${file}: none of its tests was reported`);
+}
+
+function casesOf(report: string): Case[] {
+  return Array.from(report.matchAll(/<testcase\b([^>]*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g), ([, attributes, body]) => ({
+    file: attribute(attributes, "file"),
+    name: [attribute(attributes, "classname"), attribute(attributes, "name")].filter(Boolean).join(" > "),
+    outcome: outcomeOf(body ?? ""),
+  }));
+}
+
+function outcomeOf(body: string): Case["outcome"] {
+  if (/<(failure|error)\b/.test(body)) return "failed";
+  if (/<skipped\b[^>]*message="TODO"/.test(body)) return "todo";
+  return /<skipped\b/.test(body) ? "skipped" : "passed";
+}
+
+function attribute(attributes: string | undefined, name: string): string {
+  const value = new RegExp(`(?:^|\\s)${name}="([^"]*)"`).exec(attributes ?? "")?.[1] ?? "";
+  return value.replace(/&(lt|gt|quot|apos|amp);/g, (_, entity: keyof typeof ENTITIES) => ENTITIES[entity]);
+}
+
+const ENTITIES = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" } as const;

@@ -1,0 +1,85 @@
+/**
+ * `npm test`: provides what the tests need, checks types and style, runs every test, and ends with one line of counts.
+ *
+ *   npm test                        everything
+ *   npm test -- test/hub            the test files whose path contains this; types and style are left to `npm run check`
+ *   npm test -- test/hub -t word    further flags go to `bun test`
+ *   npm run soak                    the fault tests at full length
+ */
+
+import { join } from "node:path";
+import { provideNeeds } from "./needs.ts";
+import { runTests } from "./run-tests.ts";
+
+const ROOT = join(import.meta.dir, "..");
+const TEST_TIMEOUT_MS = 30_000;
+const SOAK_TIMEOUT_MS = 30 * 60_000;
+const SOAK_FOLDERS = ["test/faults/", "test/security/"];
+
+const CHECKS = [
+  { name: "types", command: ["node_modules/.bin/tsc", "-p", "."] },
+  { name: "style", command: ["node_modules/.bin/biome", "check", "."] },
+];
+
+/** Flags of `bun test` that take the word after them. */
+const FLAGS_WITH_VALUE = new Set(["-t", "--test-name-pattern", "--seed", "--rerun-each", "--retry", "--timeout"]);
+
+interface Request {
+  readonly soak: boolean;
+  /** Only the files whose path contains one of these; all when there is none. */
+  readonly paths: readonly string[];
+  readonly flags: readonly string[];
+}
+
+const request = parse(process.argv.slice(2));
+process.exitCode = (await main(request)) === 0 ? 0 : 1;
+
+async function main({ soak, paths, flags }: Request): Promise<number> {
+  const missing = await provideNeeds();
+  if (missing.length > 0) return close(0, missing.length, missing);
+
+  const checks = paths.length === 0 ? CHECKS.map(check) : [];
+  const run = await runTests({
+    cwd: ROOT,
+    files: testFiles(paths),
+    flags,
+    timeoutMs: soak ? SOAK_TIMEOUT_MS : TEST_TIMEOUT_MS,
+    env: soak ? { FANFARE_SOAK: "1" } : {},
+  });
+  const refused = checks.filter((remark) => remark !== undefined);
+  return close(run.passed + checks.length - refused.length, run.failed + refused.length, [...refused, ...run.remarks]);
+}
+
+function parse(args: readonly string[]): Request {
+  const paths: string[] = [];
+  const flags: string[] = [];
+  for (const [index, arg] of args.entries()) {
+    if (arg === "--soak") continue;
+    const isFlag = arg.startsWith("-") || FLAGS_WITH_VALUE.has(args[index - 1] ?? "");
+    (isFlag ? flags : paths).push(arg);
+  }
+  const soak = args.includes("--soak");
+  return { soak, paths: soak && paths.length === 0 ? SOAK_FOLDERS : paths, flags };
+}
+
+function testFiles(paths: readonly string[]): string[] {
+  const all = Array.from(new Bun.Glob("test/**/*.test.{ts,tsx}").scanSync(ROOT)).sort();
+  return paths.length === 0
+    ? all
+    : all.filter((file) => paths.some((path) => file.includes(path.replace(/^\.\//, ""))));
+}
+
+/** Answers with a sentence when the check fails. */
+function check({ name, command }: (typeof CHECKS)[number]): string | undefined {
+  const { success } = Bun.spawnSync(command, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] });
+  return success
+    ? undefined
+    : `${name}: ${command.join(" ").replace("node_modules/.bin/", "")} found errors (see above)`;
+}
+
+/** Nothing may be printed after this. */
+function close(passed: number, failed: number, remarks: readonly string[]): number {
+  if (remarks.length > 0) console.log(`\n${remarks.map((remark) => `FAILED ${remark}`).join("\n")}`);
+  console.log(`\n${passed} passed, ${failed} failed`);
+  return failed;
+}
