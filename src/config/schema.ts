@@ -266,7 +266,9 @@ export const schema = z.strictObject({
 });
 
 /** What a user writes: everything may be left out. */
-export type ConfigInput = z.input<typeof schema>;
+export type ConfigInput = Unchanged<z.input<typeof schema>>;
+
+type Unchanged<T> = T extends object ? { readonly [Key in keyof T]: Unchanged<T[Key]> } : T;
 
 /** As parsed, before each app has taken its defaults. */
 export type Settings = z.output<typeof schema>;

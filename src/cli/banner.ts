@@ -1,0 +1,73 @@
+/** What the server says when it has started: where it is, how to reach it, how to stop it. */
+
+import type { Config } from "../config/load.ts";
+
+export interface Started {
+  readonly name: string;
+  readonly version: string;
+  readonly config: Config;
+  /** The port it really listens on. */
+  readonly port: number;
+  readonly maxConnections: number;
+  /** Where the demo app is kept; absent when the apps were configured. */
+  readonly demoFile?: string;
+  /** The machine's addresses in the local network. */
+  readonly addresses: readonly string[];
+}
+
+export function banner(started: Started): string {
+  const { name, version, config, port, maxConnections } = started;
+  const rows: Row[] = [
+    ["Host", config.host],
+    ["Port", String(port)],
+    ["Workers", String(config.workers)],
+    ["Max connections", String(maxConnections)],
+    ...appRows(started),
+    undefined,
+    ...addressRows(started),
+    undefined,
+  ];
+  const lines = rows.map((row) => (row === undefined ? "" : `  ${row[0].padEnd(WIDTH)}${row[1]}`.trimEnd()));
+  return [`${name} ${version}`, "", ...lines, "Press Ctrl+C to stop"].join("\n");
+}
+
+type Row = readonly [label: string, value: string] | undefined;
+
+const WIDTH = 17;
+
+/** The secret is shown only of the demo app: it was made a moment ago, and this is how one learns of it. */
+function appRows({ config, demoFile }: Started): Row[] {
+  const [first] = config.apps;
+  if (first === undefined) return [];
+  if (demoFile === undefined) return config.apps.map((app) => ["App key", app.key]);
+  return [
+    ["App key", first.key],
+    ["App id", first.id],
+    ["App secret", first.secrets[0]],
+    ["Kept in", demoFile],
+  ];
+}
+
+function addressRows({ config, port, addresses }: Started): Row[] {
+  const secure = config.tls !== undefined;
+  const hosts = isEverywhere(config.host) ? ["localhost", ...addresses] : [config.host];
+  const places = hosts.map(
+    (host) => `${bracketed(host)}${port === (secure ? 443 : 80) ? "" : `:${port}`}${config.path}`,
+  );
+  const [here = ""] = places;
+  const page = config.mode === "development" ? "Open" : "Health";
+  const path = config.mode === "development" ? "/" : "/health";
+  const web = places.map(
+    (place, index): Row => [index === 0 ? page : "", `http${secure ? "s" : ""}://${place}${path}`],
+  );
+  const socket = `ws${secure ? "s" : ""}://${here}`;
+  return [...web, ["WebSocket", `${socket}/app/${config.apps[0]?.key ?? "KEY"}`], ["", `${socket}/`]];
+}
+
+export function isEverywhere(host: string): boolean {
+  return host === "0.0.0.0" || host === "::" || host === "[::]";
+}
+
+function bracketed(host: string): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+}

@@ -1,0 +1,74 @@
+/** `fanfare listen`: prints what arrives on a channel, one line for each event. */
+
+import type { Command } from "commander";
+import { CliError } from "../failure.ts";
+import { type Arrived, listen, needsPermission } from "../subscription.ts";
+import { addTargetOptions, noApp, type TargetOptions, targetOf } from "../target.ts";
+
+export function addListen(program: Command): void {
+  const command = program
+    .command("listen")
+    .description("print what arrives on a channel")
+    .argument("<channel>", "the channel, such as chat.room.1 or presence-room");
+  addTargetOptions(command)
+    .option("--json", "print each event as one line of JSON")
+    .addHelpText("after", "\nExample:\n  $ fanfare listen chat.room.1 --url ws://127.0.0.1:9501")
+    .action(async (channel: string) => {
+      await listenTo(command.opts<TargetOptions & { json?: true }>(), channel);
+    });
+}
+
+async function listenTo(options: TargetOptions & { json?: true }, channel: string): Promise<void> {
+  const { url, key, secret } = await targetOf(options);
+  if (key === undefined) throw noApp("--key (and --secret for a private channel)");
+  if (secret === undefined && needsPermission(channel)) {
+    throw new CliError(`${channel} needs permission: give the app's secret with --secret`);
+  }
+  const stop = new AbortController();
+  process.on("SIGINT", () => stop.abort());
+  process.on("SIGTERM", () => stop.abort());
+  // `fanfare listen … | head` closes the pipe: that is the end of it and no failure.
+  process.stdout.on("error", () => stop.abort());
+  const line = options.json ? asJson : asText;
+  await listen({
+    url: url.replace(/^http/, "ws"),
+    key,
+    channel,
+    ...(secret === undefined ? {} : { secret }),
+    onEvent: (arrived) => process.stdout.write(`${line(arrived, new Date())}\n`),
+    onNote: (note) => process.stderr.write(`${printable(note)}\n`),
+    signal: stop.signal,
+  });
+}
+
+/** `12:34:56.789  chat.room.1  message  {"text":"Hello"}` */
+export function asText({ channel, event, data, userId }: Arrived, at: Date): string {
+  const time = at.toLocaleTimeString("en-GB", { hour12: false, fractionalSecondDigits: 3 });
+  const parts = [time, channel, event, ...(userId === undefined ? [] : [`from ${userId}`]), oneLine(data)];
+  return printable(parts.join("  "));
+}
+
+export function asJson({ channel, event, data, userId }: Arrived, at: Date): string {
+  const user = userId === undefined ? {} : { user_id: userId };
+  return JSON.stringify({ time: at.toISOString(), channel, event, data: parsed(data), ...user });
+}
+
+/** As it came, unless it was written over several lines. */
+function oneLine(data: string): string {
+  if (!data.includes("\n")) return data;
+  const value = parsed(data);
+  return typeof value === "string" ? data : JSON.stringify(value);
+}
+
+function parsed(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return data;
+  }
+}
+
+/** Whoever publishes must not be able to move the cursor of the terminal that listens. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}

@@ -1,0 +1,44 @@
+/** Gives a command one flag for every setting, and reads them back by the setting's path. */
+
+import { type Command, Option } from "commander";
+import { initialOf, type Setting, settings } from "../config/tree.ts";
+
+/** Objects have no flag: what is in them has. */
+const flagged = settings.filter(({ kind }) => kind !== "object");
+
+export function addConfigFlags(command: Command): Command {
+  command.option("-c, --config <file>", "read this configuration file and look for no other");
+  for (const setting of flagged) command.addOption(optionFor(setting));
+  return command;
+}
+
+export interface ConfigFlags {
+  readonly file?: string;
+  readonly flags: Readonly<Record<string, string | boolean>>;
+}
+
+export function readConfigFlags(command: Command): ConfigFlags {
+  const given = command.opts<Record<string, string | boolean | undefined>>();
+  const flags: Record<string, string | boolean> = {};
+  for (const setting of flagged) {
+    const value = given[optionFor(setting).attributeName()];
+    if (value !== undefined) flags[setting.path] = value;
+  }
+  return typeof given.config === "string" ? { file: given.config, flags } : { flags };
+}
+
+function optionFor(setting: Setting): Option {
+  const { facts, flag, kind, schema, env, path } = setting;
+  const initial = initialOf(schema);
+  const shown = initial === Number.POSITIVE_INFINITY ? "unlimited" : kind === "list" ? undefined : initial;
+  const notes = [shown === undefined || shown === "" ? "" : `default ${shown}, `, env].join("");
+  const takes = facts.reads === "switch" ? "[true|false]" : `<${valueName(setting)}>`;
+  const group = path.includes(".") ? `Options for ${path.slice(0, path.lastIndexOf("."))}:` : "Options:";
+  return new Option(`${flag} ${takes}`, `${facts.says} (${notes})`).helpGroup(group);
+}
+
+function valueName({ kind, facts, path }: Setting): string {
+  if (kind === "list") return "json";
+  if (facts.reads === "number") return "number";
+  return path.endsWith("File") ? "file" : "text";
+}

@@ -1,0 +1,50 @@
+/** The command line: puts the commands together, and turns every failure into one line and an exit code. */
+
+import { Command } from "commander";
+import manifest from "../../package.json" with { type: "json" };
+import { addConfig } from "./commands/config.ts";
+import { addListen } from "./commands/listen.ts";
+import { addPublish } from "./commands/publish.ts";
+import { addServe } from "./commands/serve.ts";
+import { report } from "./failure.ts";
+
+export function buildProgram(): Command {
+  const program = new Command("fanfare");
+  program
+    .description("Self-hosted real-time server: Pusher clients and plain WebSocket clients through one port.")
+    .version(manifest.version, "-v, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [command]", "print the help of a command")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ fanfare serve --port 8080\n\nEach command has its own help: fanfare listen --help",
+    )
+    .configureOutput({ outputError: (text, write) => write(refusal(text)) })
+    .exitOverride();
+  addServe(program);
+  addConfig(program);
+  addListen(program);
+  addPublish(program);
+  return program;
+}
+
+/** Commander says `error: unknown option '--prot'` and, on a second line, `(Did you mean --port?)`. */
+function refusal(text: string): string {
+  const sentence = text
+    .trim()
+    .replace(/^error: /, "")
+    .replaceAll(/\s+/g, " ")
+    .replace(/ \(Did you mean (.*)\?\)$/, ": did you mean $1?");
+  return `fanfare: ${sentence}\n`;
+}
+
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    await buildProgram().parseAsync([...args], { from: "user" });
+    return 0;
+  } catch (error) {
+    return report(error, process.env, (text) => process.stderr.write(text));
+  }
+}
+
+if (import.meta.main) process.exit(await main(process.argv.slice(2)));
