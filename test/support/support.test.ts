@@ -39,24 +39,24 @@ test("a client subscribes, hears what is triggered, and shows its frames when it
   expect((await client.nextIn("presence-room")).data).toBe("hello");
   await client.ping();
   await client.silence(20);
-  expect(client.next("never", 20)).rejects.toThrow(/Waited 20 ms for "never"[\s\S]*"greeting"/);
+  await expect(client.next("never", 20)).rejects.toThrow(/Waited 20 ms for "never"[\s\S]*"greeting"/);
   expect((await client.close()).code).toBe(1000);
 });
 
 test("silence is not silent about a frame", async () => {
   const client = await connectPusher(server.url);
   client.send("pusher:ping", {});
-  expect(client.silence(100)).rejects.toThrow(/pusher:pong/);
+  await expect(client.silence(100)).rejects.toThrow(/pusher:pong/);
 });
 
 test("waiting ends at once when the socket closes, and says with what", async () => {
   const client = await connect(socketUrl(server.url, "/app/no-such-key?protocol=7"));
-  expect(client.next("never")).rejects.toThrow(/Closed with 4001/);
+  await expect(client.next("never")).rejects.toThrow(/Closed with 4001/);
   expect((await client.closed).code).toBe(4001);
 });
 
-test("a refused handshake rejects", () => {
-  expect(connect("ws://127.0.0.1:1/")).rejects.toThrow();
+test("a refused handshake rejects", async () => {
+  await expect(connect("ws://127.0.0.1:1/")).rejects.toThrow();
 });
 
 test("a tampered call is sent as it was tampered with", async () => {
@@ -70,12 +70,12 @@ test("a tampered call is sent as it was tampered with", async () => {
   expect(await status({ secret: "other" })).toBe(401);
 });
 
-test("eventually gives up with the last error", () => {
+test("eventually gives up with the last error", async () => {
   let tries = 0;
   const failing = () => {
     throw new Error(`try ${++tries}`);
   };
-  expect(eventually(failing, { withinMs: 30 })).rejects.toThrow(/try \d/);
+  await expect(eventually(failing, { withinMs: 30 })).rejects.toThrow(/try \d/);
 });
 
 test("a child process can be waited for, and its whole group killed", async () => {
@@ -85,7 +85,7 @@ test("a child process can be waited for, and its whole group killed", async () =
   const brief = spawnCli(["-c", "echo one >&2; exit 3"], { program: ["bash"] });
   expect(await brief.ended()).toEqual({ code: 3, signal: null });
   expect(brief.stderr).toBe("one\n");
-  expect(brief.prints(/two/)).rejects.toThrow(/It printed:\none/);
+  await expect(brief.prints(/two/)).rejects.toThrow(/It printed:\none/);
 });
 
 test("a browser opens a page and reports its errors", async () => {

@@ -1,0 +1,100 @@
+/** Which part of the house may know which: the picture in ARCHITECTURE.md as a table. */
+
+import { bareCode, type Import, type Sources } from "./sources.ts";
+
+/** Folders whose subfolders are implementations of one port, and strangers to each other. */
+const PORT_FOLDERS = ["protocols", "engines"];
+
+const CORE = ["domain", "hub"];
+/** For its version. */
+const MANIFEST = "../package.json";
+const NATIVE_WIRE = "protocols/native/wire.ts";
+
+/** Layers or single files, beside the layer itself. `*` is everything that is not named here as knowing it. */
+const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
+  domain: [],
+  hub: ["domain"],
+  config: ["domain"],
+  protocols: CORE,
+  engines: CORE,
+  apps: CORE,
+  guards: CORE,
+  observers: CORE,
+  admin: CORE,
+  server: [...CORE, "config", "protocols", "engines", "apps", "guards", "observers", "admin", "dashboard", MANIFEST],
+  "index.ts": [
+    ...CORE,
+    "config",
+    "server",
+    "client",
+    "publisher",
+    "protocols",
+    "engines",
+    "apps",
+    "guards",
+    "observers",
+  ],
+  cli: [...CORE, "config", "server", "client", "publisher", "index.ts", NATIVE_WIRE, MANIFEST],
+  client: [NATIVE_WIRE],
+  publisher: [NATIVE_WIRE],
+  dashboard: ["client", NATIVE_WIRE],
+};
+
+/** Packages that a layer may import; any, where it is not named. */
+const MAY_USE: Readonly<Record<string, readonly string[]>> = { domain: [], hub: ["node:crypto"] };
+
+/** Handed in from outside, where tests can hold them still. */
+const OUTSIDE_WORLD = [
+  /\bBun\b/,
+  /\bprocess\s*[.[]/,
+  /\bfetch\s*\(/,
+  /\bset(?:Timeout|Interval|Immediate)\b/,
+  /\bDate\s*\.\s*now\b/,
+  /\bnew\s+Date\s*(?:\(\s*\)|(?!\())/,
+  /\bperformance\s*\.\s*now\b/,
+  /\bMath\s*\.\s*random\b/,
+  /\b(?:crypto\s*\.\s*random\w*|randomUUID|randomBytes|randomInt|getRandomValues)\b/,
+];
+
+/** `protocols/pusher/codec.ts` is of the layer `protocols/pusher`; `protocols/json.ts` of `protocols`. */
+export function layerOf(file: string): string {
+  const [first = "", second = "", ...rest] = file.split("/");
+  return PORT_FOLDERS.includes(first) && rest.length > 0 ? `${first}/${second}` : first;
+}
+
+/** A sentence for each import that the table does not allow. */
+export function trespasses(imports: readonly Import[]): string[] {
+  return imports.flatMap((it) => {
+    const sentence = it.isExternal ? strangeUse(it) : strangeImport(it);
+    return sentence === undefined ? [] : [sentence];
+  });
+}
+
+function strangeUse({ from, to }: Import): string | undefined {
+  const allowed = MAY_USE[layerOf(from)];
+  if (allowed === undefined || allowed.includes(to)) return undefined;
+  return `${from} uses ${to}: ${layerOf(from)} may use ${allowed.join(", ") || "no package"}`;
+}
+
+function strangeImport({ from, to }: Import): string | undefined {
+  const [mine, theirs] = [layerOf(from), layerOf(to)];
+  const [family = ""] = mine.split("/");
+  // What lies directly in a port's folder is shared by its implementations.
+  if (mine === theirs || family === theirs) return undefined;
+  const allowed = MAY_KNOW[family];
+  if (allowed === undefined) return `${from}: the layer ${family} has no place in the table of layers`;
+  if (allowed.some((it) => it === to || it === theirs || it === theirs.split("/")[0])) return undefined;
+  return `${from} imports ${to}: ${mine} may know ${allowed.join(", ") || "nothing"}`;
+}
+
+/** A sentence for each place where the core reaches for the clock, chance, timers or the runtime itself. */
+export function reachesOut(sources: Sources): string[] {
+  return [...sources].flatMap(([file, text]) => {
+    if (!CORE.includes(layerOf(file))) return [];
+    const code = bareCode(text);
+    return OUTSIDE_WORLD.flatMap((pattern) => {
+      const found = pattern.exec(code);
+      return found ? [`${file} mentions ${found[0].trim()}: it has to be handed in`] : [];
+    });
+  });
+}
