@@ -44,7 +44,7 @@ async function main({ soak, paths, flags }: Request): Promise<number> {
     files: testFiles(paths),
     flags,
     timeoutMs: soak ? SOAK_TIMEOUT_MS : TEST_TIMEOUT_MS,
-    env: soak ? { FANFARE_SOAK: "1" } : {},
+    env: soak ? { SOAK: "1" } : {},
   });
   const refused = checks.filter((remark) => remark !== undefined);
   return close(run.passed + checks.length - refused.length, run.failed + refused.length, [...refused, ...run.remarks]);

@@ -1,0 +1,109 @@
+/** The package as people get it: packed, installed into an empty folder, run with nothing but Node and npm. */
+
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { spawnCli, startProcess, temporaryFolder } from "../support/process.ts";
+
+const ROOT = join(import.meta.dir, "..", "..");
+const INSTALL_MS = 120_000;
+
+const packed = temporaryFolder();
+const installed = temporaryFolder();
+const env = { PATH: pathWithoutBun() };
+
+await npm(["pack", "--silent", "--pack-destination", packed], ROOT);
+const [tarball = ""] = readdirSync(packed);
+writeFileSync(join(installed, "package.json"), JSON.stringify({ name: "somebody", private: true, type: "module" }));
+await npm(["install", "--no-audit", "--no-fund", join(packed, tarball)], installed);
+
+describe("the packed package", () => {
+  test("holds what runs and what documents it, and nothing else", () => {
+    const folder = join(installed, "node_modules", "fanfare");
+    expect(readdirSync(folder).sort()).toEqual(
+      ["CHANGELOG.md", "LICENSE", "README.md", "bin", "dist", "docs", "package.json", "src"].sort(),
+    );
+    expect(readdirSync(join(folder, "dist"))).toEqual(["types"]);
+  });
+
+  test("serves on a machine with only Node and npm, and stops when told to", async () => {
+    const server = await startProcess({ program: ["npx", "fanfare"], cwd: installed, env });
+    const { status } = await fetch(`${server.url}/health`);
+    expect(status).toBe(200);
+    // npx passes a signal on to the shell it starts, which does not; so this is sent as a terminal sends it.
+    process.kill(-server.pid, "SIGTERM");
+    await server.ended();
+    expect(fetch(`${server.url}/health`)).rejects.toThrow();
+  });
+
+  test("ends with exit code 0 when the installed command is stopped", async () => {
+    const program = [join(installed, "node_modules", ".bin", "fanfare")] as const;
+    const server = await startProcess({ program, cwd: installed, env });
+    expect(await server.stop("SIGTERM")).toEqual({ code: 0, signal: null });
+  });
+
+  test(
+    "also starts where install scripts did not run",
+    async () => {
+      const folder = temporaryFolder();
+      writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "careful", private: true }));
+      await npm(["install", "--ignore-scripts", "--no-audit", "--no-fund", join(packed, tarball)], folder);
+      const program = [join(folder, "node_modules", ".bin", "fanfare")] as const;
+      const server = await startProcess({ program, cwd: folder, env });
+      expect(await server.stop("SIGTERM")).toEqual({ code: 0, signal: null });
+    },
+    INSTALL_MS,
+  );
+
+  test("is imported by a Bun program", async () => {
+    const program = `
+      import { createServer } from "fanfare";
+      const app = { id: "a", key: "k", secret: "s" };
+      const server = createServer({ host: "127.0.0.1", port: 0, apps: [app], log: { level: "silent" } });
+      await server.start();
+      console.log("health", (await fetch(server.url + "/health")).status);
+      await server.stop();
+    `;
+    writeFileSync(join(installed, "program.ts"), program);
+    const child = spawnCli(["program.ts"], { program: [process.execPath], cwd: installed });
+    expect(await child.ended()).toEqual({ code: 0, signal: null });
+    expect(child.stdout).toBe("health 200\n");
+  });
+
+  test("has types that a strict program compiles against", async () => {
+    const program = `
+      import { createServer, type ConfigInput } from "fanfare";
+      const options: ConfigInput = { port: 0 };
+      const server = createServer(options);
+      const url: string = server.url;
+      // @ts-expect-error: the port is a number
+      createServer({ port: "none" });
+      export { url };
+    `;
+    writeFileSync(join(installed, "typed.ts"), program);
+    const tsc = join(ROOT, "node_modules", ".bin", "tsc");
+    const flags = ["--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext", "--target", "esnext"];
+    const child = spawnCli([...flags, "typed.ts"], { program: [tsc], cwd: installed });
+    await child.ended();
+    expect(child.output).toBe("");
+  });
+});
+
+async function npm(args: readonly string[], cwd: string): Promise<void> {
+  const child = spawnCli(args, { program: ["npm"], cwd, env });
+  const { code } = await child.ended(INSTALL_MS);
+  if (code !== 0) throw new Error(`npm ${args.join(" ")} ended with ${code}:\n${child.output}`);
+}
+
+/** `npm test` puts this checkout's Bun on the path; people who install the package have none there. */
+function pathWithoutBun(): string {
+  const folder = join(temporaryFolder(), "bin");
+  mkdirSync(folder);
+  for (const name of ["node", "npm", "npx"]) {
+    const found = Bun.which(name);
+    if (found === null) throw new Error(`${name} is not on the path`);
+    symlinkSync(found, join(folder, name));
+  }
+  const folders = (process.env.PATH ?? "").split(delimiter).filter((it) => Bun.which("bun", { PATH: it }) === null);
+  return [folder, ...folders.filter((it) => it !== dirname(process.execPath))].join(delimiter);
+}
