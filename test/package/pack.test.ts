@@ -33,7 +33,7 @@ describe("the packed package", () => {
     // npx passes a signal on to the shell it starts, which does not; so this is sent as a terminal sends it.
     process.kill(-server.pid, "SIGTERM");
     await server.ended();
-    expect(fetch(`${server.url}/health`)).rejects.toThrow();
+    await expect(fetch(`${server.url}/health`)).rejects.toThrow();
   });
 
   test("ends with exit code 0 when the installed command is stopped", async () => {
