@@ -2,8 +2,8 @@
 
 import type { Channel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { EventPublication } from "../domain/message.ts";
-import type { Protocol } from "../domain/wire.ts";
+import type { EventPublication, Push } from "../domain/message.ts";
+import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
 
 interface Readers {
   readonly protocol: Protocol;
@@ -17,8 +17,10 @@ export class Audience {
   readonly connections = new Set<Connection>();
   /** How many joins, memberships and watchers keep it alive. */
   holders = 0;
-  /** Settles when the broker delivers this channel's publications to this node. */
+  /** Settles when the broker delivers this channel's publications to this node. Undefined when it does. */
   attached: Promise<void> | undefined;
+  /** The broker could not be asked for the channel's publications, or lost the question. */
+  detached = true;
   /** Those who are joining collect what arrives meanwhile. */
   readonly listeners = new Set<(publication: EventPublication) => void>();
   readonly readers: Readers[] = [];
@@ -49,4 +51,33 @@ export class Audience {
     if (!connection.closed) connection.socket?.unsubscribe(readers.topic);
     if (--readers.count === 0) this.readers.splice(at, 1);
   }
+
+  /** Tells everybody but these. Encodes once for each protocol that anybody here speaks. */
+  tell(fanout: Fanout, push: Push, except: readonly Connection[]): void {
+    for (const { protocol, topic } of this.readers) {
+      const frame = protocol.encode(push);
+      if (frame === undefined) continue;
+      const excluded = except.length === 0 ? NOBODY : this.#socketsOf(except, protocol);
+      const [first, ...more] = excluded;
+      if (!first) {
+        fanout.publish(topic, frame);
+        continue;
+      }
+      // A socket's own publish skips that socket; further ones step out of the topic for the moment.
+      for (const socket of more) socket.unsubscribe(topic);
+      first.publish(topic, frame);
+      for (const socket of more) socket.subscribe(topic);
+    }
+  }
+
+  #socketsOf(connections: readonly Connection[], protocol: Protocol): readonly Socket[] {
+    const sockets = new Set<Socket>();
+    for (const connection of connections) {
+      if (connection.protocol !== protocol || !connection.socket || !this.connections.has(connection)) continue;
+      sockets.add(connection.socket);
+    }
+    return [...sockets];
+  }
 }
+
+const NOBODY: readonly Socket[] = [];

@@ -21,34 +21,47 @@ interface Teller {
 interface Due {
   readonly app: App;
   readonly channel: string;
-  toldAtMs: number;
+  /** When it was last told; undefined while it is being told. */
+  toldAtMs: number | undefined;
+  /** It has changed since. */
   owed: boolean;
 }
 
 export class Counts {
   readonly #teller: Teller;
-  /** Large channels only; a channel that has told its last number and is quiet is forgotten. */
+  /** Those being told, and large channels; one that has told its last number and is quiet is forgotten. */
   readonly #due = new Map<string, Due>();
 
   constructor(teller: Teller) {
     this.#teller = teller;
   }
 
+  /** The channel's number of subscribers is another. Changes that come in while one is told are told as one. */
   async changed(app: App, channel: string): Promise<void> {
     const key = `${app.id}/${channel}`;
-    const due = this.#due.get(key);
-    if (due) {
-      due.owed = true;
+    const known = this.#due.get(key);
+    if (known) {
+      known.owed = true;
       return;
     }
-    const count = await this.#tell(app, channel);
-    if (count > FEW) this.#due.set(key, { app, channel, toldAtMs: this.#teller.clock.monotonicMs(), owed: false });
+    const due: Due = { app, channel, toldAtMs: undefined, owed: false };
+    this.#due.set(key, due);
+    try {
+      let count: number;
+      do {
+        due.owed = false;
+        count = await this.#tell(app, channel);
+      } while (due.owed && count <= FEW);
+      if (count > FEW) due.toldAtMs = this.#teller.clock.monotonicMs();
+    } finally {
+      if (due.toldAtMs === undefined) this.#due.delete(key);
+    }
   }
 
   /** Tells the numbers whose pause is over. */
   flush(nowMs: number): void {
     for (const [key, due] of this.#due) {
-      if (nowMs - due.toldAtMs < PAUSE_MS) continue;
+      if (due.toldAtMs === undefined || nowMs - due.toldAtMs < PAUSE_MS) continue;
       this.#due.delete(key);
       if (due.owed) this.changed(due.app, due.channel).catch((error) => this.#failed(error));
     }

@@ -18,15 +18,19 @@ import type {
   Engine,
   Guard,
   HistoryPolicy,
+  Joined,
   Kept,
   Observer,
   Registry,
+  Row,
 } from "../domain/ports.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
 import { after } from "./after.ts";
 import type { Audience } from "./audience.ts";
 import { Counts } from "./counts.ts";
+import { judge } from "./liveness.ts";
 import { Tenant } from "./tenant.ts";
+import { Users } from "./users.ts";
 
 export interface HubOptions {
   readonly engine: Engine;
@@ -59,6 +63,7 @@ export class Hub {
   readonly #registry: Registry;
   readonly protocols: readonly Protocol[];
   readonly #observers: readonly Observer[];
+  readonly #users: Users;
   readonly #tenants = new Map<string, Tenant>();
   #fanout: Fanout | undefined;
   #connections = 0;
@@ -73,6 +78,13 @@ export class Hub {
     this.protocols = options.protocols;
     this.#observers = options.observers ?? [];
     this.counts = new Counts(this);
+    this.#users = new Users({
+      registry: this.#registry,
+      tenant: (app) => this.#tenant(app),
+      release: (tenant, audience) => this.#release(tenant, audience),
+      announce: (publication) => this.announce(publication),
+      disconnect: (connection, why) => this.disconnect(connection, why),
+    });
   }
 
   async start(fanout: Fanout): Promise<void> {
@@ -131,8 +143,9 @@ export class Hub {
     connection.waiting = undefined;
     const tenant = this.#tenants.get(connection.app.id);
     if (tenant?.connections.delete(connection.id)) this.#connections--;
-    for (const channel of [...(connection.memberships?.keys() ?? [])]) this.#settle(this.leave(connection, channel));
-    if (tenant) this.#settle(this.#forgetUser(tenant, connection));
+    for (const channel of [...(connection.memberships?.keys() ?? [])])
+      this.#settle(() => this.leave(connection, channel));
+    if (tenant) this.#settle(() => this.#users.forget(tenant, connection));
     const why = connection.farewell;
     this.observe({ type: "closed", connection, code, ...(why && { why }) });
     if (tenant) this.#dropIfEmpty(tenant);
@@ -184,10 +197,7 @@ export class Hub {
         tuned = true;
       });
     } finally {
-      if (!tuned) {
-        if (member && members) await this.#exit(connection, audience, member);
-        this.#release(tenant, audience);
-      }
+      if (!tuned) await this.#withdraw(connection, tenant, audience, members && member);
     }
     if (!tuned) return;
     this.observe({ type: "subscribed", connection, channel: name });
@@ -195,17 +205,17 @@ export class Hub {
   }
 
   async leave(connection: Connection, name: string): Promise<void> {
-    const tenant = this.#tenant(connection.app);
-    const audience = tenant.audiences.get(name);
-    if (!audience || !connection.memberships?.has(name)) return;
+    const tenant = this.#tenants.get(connection.app.id);
+    const audience = tenant?.audiences.get(name);
+    if (!tenant || !audience || !connection.memberships?.has(name)) return;
     const member = connection.memberships.get(name);
     connection.memberships.delete(name);
     audience.silence(connection);
     this.observe({ type: "unsubscribed", connection, channel: name });
     try {
       if (member) await this.#exit(connection, audience, member);
-      await this.#tally(tenant.app, audience);
     } finally {
+      await this.#tally(tenant.app, audience);
       this.#release(tenant, audience);
     }
   }
@@ -231,7 +241,7 @@ export class Hub {
 
   /** What the program itself announces: counts, comings and goings. */
   announce(publication: Exclude<Publication, EventPublication>): void {
-    this.#settle(this.#broker.publish(publication));
+    this.#settle(() => this.#broker.publish(publication));
   }
 
   /** Called by the broker, on every node alike, in the broker's order. */
@@ -242,52 +252,30 @@ export class Hub {
     switch (publication.type) {
       case "event":
         for (const listen of audience.listeners) listen(publication);
-        return this.#fanOut(tenant, audience, publication, publication.except);
+        return this.#tell(tenant, audience, publication, publication.except);
       case "joined":
       case "left":
       case "count":
-        return this.#fanOut(tenant, audience, publication, publication.except);
+        return this.#tell(tenant, audience, publication, publication.except);
       case "online":
-        return this.#fanOut(tenant, audience, { type: "watch", online: [publication.user], offline: [] });
+        return this.#tell(tenant, audience, { type: "watch", online: [publication.user], offline: [] });
       case "offline":
-        return this.#fanOut(tenant, audience, { type: "watch", online: [], offline: [publication.user] });
+        return this.#tell(tenant, audience, { type: "watch", online: [], offline: [publication.user] });
       case "terminate":
-        return this.#terminateHere(tenant, publication.user);
+        return this.#users.terminateHere(tenant, publication.user);
     }
   }
 
   // ---- users
 
   /** Makes the connection one of this user's. Throws when it already is another's. */
-  async signIn(connection: Connection, user: User): Promise<void> {
-    if (connection.user && connection.user.id !== user.id) {
-      throw new CommandError("already_signed_in", `This connection is already signed in as ${connection.user.id}.`);
-    }
-    connection.proven = true;
-    const again = connection.user !== undefined;
-    connection.user = user;
-    if (again) return;
-    const tenant = this.#tenant(connection.app);
-    const audience = tenant.retain(onlineChannel(user.id));
-    const here = tenant.users.get(user.id) ?? new Set();
-    tenant.users.set(user.id, here.add(connection));
-    await audience.attached;
-    if (connection.closed) return;
-    const { first } = await this.#registry.join(onlineRow(connection, user), Number.POSITIVE_INFINITY);
-    if (first) this.announce({ type: "online", app: tenant.app.id, channel: onlineChannel(user.id), user: user.id });
+  signIn(connection: Connection, user: User): Promise<void> {
+    return this.#users.signIn(connection, user);
   }
 
   /** Tells the connection of these users' coming and going from now on; returns who is online now. */
-  async watch(connection: Connection, users: readonly string[]): Promise<readonly string[]> {
-    const tenant = this.#tenant(connection.app);
-    this.#unwatch(tenant, connection);
-    connection.watching = users;
-    const audiences = users.map((user) => tenant.retain(onlineChannel(user)));
-    for (const audience of audiences) audience.tune(connection);
-    await Promise.all(audiences.map((audience) => audience.attached));
-    const app = connection.app.id;
-    const found = await Promise.all(users.map((user) => this.#registry.members(app, onlineChannel(user))));
-    return users.filter((_, index) => (found[index]?.length ?? 0) > 0);
+  watch(connection: Connection, users: readonly string[]): Promise<readonly string[]> {
+    return this.#users.watch(connection, users);
   }
 
   /** Closes every connection of the user, wherever it is. */
@@ -336,8 +324,15 @@ export class Hub {
     this.counts.flush(nowMs);
   }
 
+  /** Never throws: an observer's fault is told to the others, and stops nobody. */
   observe(event: HubEvent): void {
-    for (const observer of this.#observers) observer(event);
+    for (const observer of this.#observers) {
+      try {
+        observer(event);
+      } catch (error) {
+        if (event.type !== "failed") this.observe({ type: "failed", error, during: `observing ${event.type}` });
+      }
+    }
   }
 
   // ---- private
@@ -355,12 +350,32 @@ export class Hub {
   async #enter(connection: Connection, audience: Audience, member: Member): Promise<readonly Member[]> {
     const { app } = connection;
     const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
-    const { first, members } = await this.#registry.join(row, app.limits.presenceMembers);
+    const { first, members } = await this.#written(connection, audience, row);
     if (first) {
       this.announce({ type: "joined", app: app.id, channel: row.channel, member, except: [connection.id] });
       this.observe({ type: "joined", app, channel: row.channel, member });
     }
     return members;
+  }
+
+  async #written(connection: Connection, audience: Audience, row: Row): Promise<Joined> {
+    try {
+      return await this.#registry.join(row, connection.app.limits.presenceMembers);
+    } catch (error) {
+      const isRefused = error instanceof CommandError && error.code === "channel_full";
+      // Where the engine failed, the row may be written and only the answer lost.
+      if (!isRefused) this.#settle(() => this.#exit(connection, audience, row.member));
+      throw error;
+    }
+  }
+
+  /** Undoes a join that did not come to its end. */
+  async #withdraw(connection: Connection, tenant: Tenant, audience: Audience, member: Membership): Promise<void> {
+    try {
+      if (member) await this.#exit(connection, audience, member);
+    } finally {
+      this.#release(tenant, audience);
+    }
   }
 
   async #exit(connection: Connection, audience: Audience, member: Member): Promise<void> {
@@ -372,42 +387,17 @@ export class Hub {
     this.observe({ type: "left", app, channel: row.channel, member: { id: member.id } });
   }
 
+  /** Never throws: whoever came or went has done so, whether it is counted or not. */
   async #tally(app: App, audience: Audience): Promise<void> {
     const { name, traits } = audience.channel;
     if (isInternal(name)) return;
-    const change = await this.#registry.tally(app.id, name, audience.connections.size);
-    if (change) this.observe({ type: change, app, channel: name });
-    if (app.subscriptionCounts && !traits.presence) await this.counts.changed(app, name);
-  }
-
-  async #forgetUser(tenant: Tenant, connection: Connection): Promise<void> {
-    this.#unwatch(tenant, connection);
-    const { user } = connection;
-    const here = user && tenant.users.get(user.id);
-    if (!user || !here?.delete(connection)) return;
-    if (here.size === 0) tenant.users.delete(user.id);
-    const audience = tenant.audiences.get(onlineChannel(user.id));
     try {
-      const { last } = await this.#registry.leave(onlineRow(connection, user));
-      if (last) this.announce({ type: "offline", app: tenant.app.id, channel: onlineChannel(user.id), user: user.id });
-    } finally {
-      if (audience) this.#release(tenant, audience);
+      const change = await this.#registry.tally(app.id, name, audience.connections.size);
+      if (change) this.observe({ type: change, app, channel: name });
+      if (app.subscriptionCounts && !traits.presence) await this.counts.changed(app, name);
+    } catch (error) {
+      this.observe({ type: "failed", error, during: "counting a channel's subscribers" });
     }
-  }
-
-  #unwatch(tenant: Tenant, connection: Connection): void {
-    for (const user of connection.watching ?? []) {
-      const audience = tenant.audiences.get(onlineChannel(user));
-      if (!audience) continue;
-      audience.silence(connection);
-      this.#release(tenant, audience);
-    }
-    connection.watching = undefined;
-  }
-
-  #terminateHere(tenant: Tenant, user: string): void {
-    const why = new Disconnect("terminated", "The app's back end ended this user's connections.");
-    for (const connection of [...(tenant.users.get(user) ?? [])]) this.disconnect(connection, why);
   }
 
   /** Runs `tune` with the event that a cache channel keeps, or a later one that came in while it was fetched. */
@@ -450,73 +440,32 @@ export class Hub {
     return traits.cache ? { size: 1, ttlMs: policy.cacheTtlS * 1000 } : undefined;
   }
 
-  /** Encodes once for each protocol that anybody here speaks. */
-  #fanOut(tenant: Tenant, audience: Audience, push: Push, except?: readonly string[]): void {
-    for (const { protocol, topic } of audience.readers) {
-      const frame = protocol.encode(push);
-      if (frame === undefined) continue;
-      const excluded = except ? excludedFrom(tenant, audience, protocol, except) : NOBODY;
-      const last = excluded.pop();
-      if (!last) {
-        this.#fanout?.publish(topic, frame);
-        continue;
-      }
-      // A socket's own publish skips that socket; further ones step out of the topic for the moment.
-      for (const socket of excluded) socket.unsubscribe(topic);
-      last.publish(topic, frame);
-      for (const socket of excluded) socket.subscribe(topic);
-    }
+  #tell(tenant: Tenant, audience: Audience, push: Push, except: readonly string[] = NOBODY): void {
+    const excluded = except.length === 0 ? NO_CONNECTIONS : except.flatMap((id) => tenant.connections.get(id) ?? []);
+    if (this.#fanout) audience.tell(this.#fanout, push, excluded);
   }
 
   #check(connection: Connection, nowMs: number): void {
-    const { app, pingedAtMs } = connection;
-    if (app.requireAuthentication && !connection.proven) {
-      const patienceS = app.limits.unauthenticatedTimeoutS;
-      if (nowMs - connection.openedAtMs > patienceS * 1000) {
-        const message = `Not signed in nor in any private channel after ${patienceS} seconds.`;
-        return this.disconnect(connection, new Disconnect("authentication_timeout", message));
-      }
-    }
-    if (!connection.answersPings) {
-      if (nowMs - connection.lastSeenMs <= SILENCE_MS) return;
-      return this.disconnect(connection, new Disconnect("inactive", "Nothing was heard from the client for a day."));
-    }
-    if (pingedAtMs > 0) {
-      if (nowMs - pingedAtMs <= this.limits.pongTimeoutS * 1000) return;
-      return this.disconnect(connection, new Disconnect("pong_missing", "No answer to a ping in time."));
-    }
-    if (nowMs - connection.lastSeenMs <= this.limits.activityTimeoutS * 1000) return;
+    const verdict = judge(connection, nowMs, this.limits);
+    if (verdict === undefined) return;
+    if (verdict !== "ping") return this.disconnect(connection, verdict);
     connection.pingedAtMs = nowMs;
     this.push(connection, { type: "ping" });
     connection.socket?.ping();
   }
 
   /** Work that nobody waits for: what goes wrong is told to the observers. */
-  #settle(work: Awaitable<unknown>): void {
-    if (!(work instanceof Promise)) return;
-    work.catch((error) => this.observe({ type: "failed", error, during: "background work" }));
+  async #settle(work: () => Awaitable<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.observe({ type: "failed", error, during: "background work" });
+    }
   }
 }
 
 /** Answers a subscriber: the members where the channel has any, and the event it keeps where it keeps one. */
 export type Answer = (members: readonly Member[] | undefined, cached: EventPublication | undefined) => void;
 
-const NOBODY: Socket[] = [];
-
-/** Pusher protocol 4 and older know no pings: closed 4202 after a day of silence. */
-const SILENCE_MS = 24 * 3_600_000;
-
-function excludedFrom(tenant: Tenant, audience: Audience, protocol: Protocol, ids: readonly string[]): Socket[] {
-  const sockets: Socket[] = [];
-  for (const id of ids) {
-    const connection = tenant.connections.get(id);
-    if (connection?.protocol !== protocol || !connection.socket || !audience.connections.has(connection)) continue;
-    if (!sockets.includes(connection.socket)) sockets.push(connection.socket);
-  }
-  return sockets;
-}
-
-function onlineRow(connection: Connection, user: User) {
-  const channel = onlineChannel(user.id);
-  return { app: connection.app.id, channel, connection: connection.id, member: { id: user.id, info: null } };
-}
+const NOBODY: readonly string[] = [];
+const NO_CONNECTIONS: readonly Connection[] = [];

@@ -3,7 +3,7 @@
 import type { App } from "../domain/app.ts";
 import { channelOf } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { Broker } from "../domain/ports.ts";
+import type { Awaitable, Broker } from "../domain/ports.ts";
 import { Audience } from "./audience.ts";
 
 export class Tenant {
@@ -22,14 +22,27 @@ export class Tenant {
     return this.connections.size === 0 && this.audiences.size === 0;
   }
 
+  addUser(id: string, connection: Connection): void {
+    const here = this.users.get(id) ?? new Set();
+    this.users.set(id, here.add(connection));
+  }
+
+  /** Whether the connection was one of the user's. */
+  forgetUser(id: string, connection: Connection): boolean {
+    const here = this.users.get(id);
+    if (!here?.delete(connection)) return false;
+    if (here.size === 0) this.users.delete(id);
+    return true;
+  }
+
   /** The channel's audience, kept until released as often as it was retained. */
   retain(name: string): Audience {
     let audience = this.audiences.get(name);
     if (!audience) {
       audience = new Audience(this.app.id, channelOf(this.app, name));
       this.audiences.set(name, audience);
-      this.#attach(audience);
     }
+    if (audience.detached) this.#attach(audience);
     audience.holders++;
     return audience;
   }
@@ -41,12 +54,28 @@ export class Tenant {
   }
 
   #attach(audience: Audience): void {
-    const attached = this.#broker.subscribe(this.app.id, audience.channel.name);
+    audience.detached = false;
+    const attached = this.#subscribe(audience.channel.name);
     if (!(attached instanceof Promise)) return;
-    audience.attached = attached.then(() => {
-      audience.attached = undefined;
-    });
-    // Whoever joins awaits it and hears of the failure; nobody else has to.
+    audience.attached = attached.then(
+      () => {
+        audience.attached = undefined;
+      },
+      (error) => {
+        // Those who joined while it was asked hear of the failure; whoever comes next has it asked again.
+        audience.detached = true;
+        throw error;
+      },
+    );
+    // Whoever joins awaits it; nobody else has to.
     audience.attached.catch(() => {});
+  }
+
+  #subscribe(channel: string): Awaitable<void> {
+    try {
+      return this.#broker.subscribe(this.app.id, channel);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 }

@@ -1,0 +1,31 @@
+/** Whether a connection is still somebody: judged by what came in, never by what went out. */
+
+import type { Connection } from "../domain/connection.ts";
+import { Disconnect } from "../domain/error.ts";
+
+/** Pusher protocol 4 and older know no pings: closed 4202 after a day of silence. */
+const SILENCE_MS = 24 * 3_600_000;
+
+interface Patience {
+  readonly activityTimeoutS: number;
+  readonly pongTimeoutS: number;
+}
+
+/** A farewell where its time is up, "ping" where it has to be asked, undefined where all is well. */
+export function judge(connection: Connection, nowMs: number, patience: Patience): Disconnect | "ping" | undefined {
+  const { app, pingedAtMs, lastSeenMs } = connection;
+  const unauthenticatedS = app.limits.unauthenticatedTimeoutS;
+  if (app.requireAuthentication && !connection.proven && nowMs - connection.openedAtMs > unauthenticatedS * 1000) {
+    const message = `Not signed in nor in any private channel after ${unauthenticatedS} seconds.`;
+    return new Disconnect("authentication_timeout", message);
+  }
+  if (!connection.answersPings) {
+    if (nowMs - lastSeenMs <= SILENCE_MS) return undefined;
+    return new Disconnect("inactive", "Nothing was heard from the client for a day.");
+  }
+  if (pingedAtMs > 0) {
+    if (nowMs - pingedAtMs <= patience.pongTimeoutS * 1000) return undefined;
+    return new Disconnect("pong_missing", "No answer to a ping in time.");
+  }
+  return nowMs - lastSeenMs > patience.activityTimeoutS * 1000 ? "ping" : undefined;
+}
