@@ -12,7 +12,7 @@ export function document(): string {
   const parts = [INTRODUCTION, "## The server", table(single, ""), ...["log", "tls", "limits"].flatMap(section)];
   parts.push(...section("defaults"), "### `defaults.limits`", sentence(shapeOf(schema.shape.defaults)?.limits));
   parts.push(table(fieldsOf(shapeOf(schema.shape.defaults)?.limits), "defaults.limits"));
-  parts.push(`## \`apps\``, APPS, table(fieldsOf(apps), "apps[]"));
+  parts.push("## `apps`", APPS, table(fieldsOf(apps), "apps[]"));
   const app = shapeOf(apps ?? schema.shape.apps);
   parts.push("### `token` of an app", sentence(app?.token), TOKEN, table(fieldsOf(app?.token), "apps[].token"));
   parts.push(
@@ -102,7 +102,7 @@ users of the machine can read them.
 
 Durations are in seconds and may be fractions; sizes are in bytes of UTF-8, lengths in characters.`;
 
-const APPS = `Each app has its own keys, channels and limits; nothing of one app is seen by another. Without any app, development
+const APPS = `In the environment: \`FANFARE_APPS\`, as JSON. Each app has its own keys, channels and limits; nothing of one app is seen by another. Without any app, development
 mode makes a demo app and keeps it in \`stateDir\`; production refuses to start. Everything in \`defaults\` can be said
 again for one app; limits are taken over one by one, a list of channel rules as a whole.`;
 

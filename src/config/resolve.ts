@@ -15,8 +15,10 @@ export function resolve(draft: Draft): Config {
   if (!parsed.success) {
     throw new ConfigError([...draft.problems, ...parsed.error.issues.map((issue) => sentenceFor(draft, issue))]);
   }
+  // What does not follow the table is told of first: a misspelt key looks like a missing one further on.
+  if (draft.problems.length > 0) throw new ConfigError(draft.problems);
   const { apps, defaults, ...rest } = parsed.data;
-  const problems = [...draft.problems, ...duplicates(draft, apps)];
+  const problems = duplicates(draft, apps);
   const complain = (path: Path, sentence: string) => problems.push(placed(sentence, sourceOf(draft, path)));
   const config = { ...rest, defaults, apps: apps.map((app, index) => resolveApp(app, defaults, index, complain)) };
   if (problems.length > 0) throw new ConfigError(problems);

@@ -43,7 +43,7 @@ async function listenTo(options: TargetOptions & { json?: true }, channel: strin
 
 /** `12:34:56.789  chat.room.1  message  {"text":"Hello"}` */
 export function asText({ channel, event, data, userId }: Arrived, at: Date): string {
-  const time = at.toLocaleTimeString("en-GB", { hour12: false, fractionalSecondDigits: 3 });
+  const time = `${at.toTimeString().slice(0, 8)}.${String(at.getMilliseconds()).padStart(3, "0")}`;
   const parts = [time, channel, event, ...(userId === undefined ? [] : [`from ${userId}`]), oneLine(data)];
   return printable(parts.join("  "));
 }

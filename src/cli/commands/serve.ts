@@ -35,6 +35,7 @@ async function serve(command: Command): Promise<void> {
   // Only this command needs the server: the others start faster without it.
   const { createServer } = await import("../../index.ts");
   const server = createServer(config);
+  const toldToStop = signalled();
   await server.start().catch((error: unknown) => {
     throw startFailure(error, config);
   });
@@ -42,7 +43,7 @@ async function serve(command: Command): Promise<void> {
   const started = { name: manifest.name, version: manifest.version, config: { ...config, apps }, port, maxConnections };
   const place = { addresses: lanAddresses(), ...(demoFile === undefined ? {} : { demoFile }) };
   console.log(banner({ ...started, ...place }));
-  await signalled();
+  await toldToStop;
   await server.stop();
 }
 

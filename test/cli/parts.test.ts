@@ -1,0 +1,111 @@
+/** The parts of the command line that need no server. */
+
+import { describe, expect, test } from "bun:test";
+import { asJson, asText } from "../../src/cli/commands/listen.ts";
+import { dataFrom, signedQuery } from "../../src/cli/commands/publish.ts";
+import { permission, retryDelayMs } from "../../src/cli/subscription.ts";
+import { serverUrl } from "../../src/cli/target.ts";
+
+const key = "278d425bdf160c739803";
+const secret = "7ad3773142a6692b25b8";
+
+describe("coming back after a lost connection", () => {
+  test("is given up after 4000 to 4099", () => {
+    for (const code of [4000, 4001, 4009, 4099]) expect(retryDelayMs(code, 1, 0.5)).toBeUndefined();
+  });
+
+  test("waits at least a second after 4100 to 4199 and after a connection that broke", () => {
+    for (const code of [4100, 4199, 1006, 1001, 4301]) {
+      expect(retryDelayMs(code, 1, 0)).toBe(1000);
+      expect(retryDelayMs(code, 3, 0)).toBe(1000);
+    }
+  });
+
+  test("is nearly at once after 4200 to 4299, the first time", () => {
+    expect(retryDelayMs(4200, 1, 0.99)).toBeLessThan(250);
+    expect(retryDelayMs(4200, 4, 0.99)).toBeGreaterThan(1000);
+  });
+
+  test("is spread over a growing time, never more than half a minute", () => {
+    expect(retryDelayMs(1006, 2, 0.5)).toBeLessThan(retryDelayMs(1006, 3, 0.5) ?? 0);
+    expect(retryDelayMs(1006, 3, 0.2)).toBeLessThan(retryDelayMs(1006, 3, 0.8) ?? 0);
+    expect(retryDelayMs(1006, 500, 1)).toBe(30_000);
+  });
+});
+
+describe("signatures", () => {
+  test("of a private channel are those of the Pusher protocol's test vector", () => {
+    const hex = "58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4";
+    expect(permission("1234.1234", "private-foobar", key, secret, "x")).toEqual({ auth: `${key}:${hex}` });
+  });
+
+  test("of a presence channel cover the member", () => {
+    const made = permission("1234.1234", "presence-foobar", key, secret, "cli-1");
+    expect(made).toHaveProperty("channel_data", '{"user_id":"cli-1"}');
+    expect(made.auth).toMatch(new RegExp(`^${key}:[0-9a-f]{64}$`));
+  });
+
+  test("of an API call are those of the Pusher protocol's test vector", () => {
+    const body = '{"name":"foo","channels":["project-3"],"data":"{\\"some\\":\\"data\\"}"}';
+    const call = { method: "POST", path: "/apps/3/events", body, key, secret, timestampS: 1_353_088_179 } as const;
+    expect(signedQuery(call)).toBe(
+      `auth_key=${key}&auth_timestamp=1353088179&auth_version=1.0&body_md5=ec365a775a4cd0599faeb73354201b6f` +
+        "&auth_signature=da454824c97ba181a32ccc17a72625ba02771f50b50e1e7430e47a1f3f457e6c",
+    );
+  });
+});
+
+describe("the data of an event", () => {
+  test.each(['{"a":1}', "[1]", "12", '"x"', "hello there", "it's {fine}", ""])("%j is sent as it is", (text) => {
+    expect(dataFrom(text)).toBe(text);
+  });
+
+  test.each(['{"a":', "{a:1}", " [1,", "{"])("%j is refused, for it was meant to be JSON", (text) => {
+    expect(() => dataFrom(text)).toThrow("the data looks like JSON but does not parse");
+  });
+});
+
+describe("a line of fanfare listen", () => {
+  const at = new Date(2030, 0, 2, 3, 4, 5, 6);
+  const arrived = { channel: "presence-a", event: "client-x", data: '{"n":12345678901234567890}', userId: "u1" };
+
+  test("shows time, channel, event, sender and the data as it came", () => {
+    expect(asText(arrived, at)).toBe('03:04:05.006  presence-a  client-x  from u1  {"n":12345678901234567890}');
+  });
+
+  test("stays one line", () => {
+    expect(asText({ channel: "c", event: "e", data: '{\n  "a": 1\n}' }, at)).toBe('03:04:05.006  c  e  {"a":1}');
+    expect(asText({ channel: "c", event: "e", data: "a\nb" }, at)).toBe("03:04:05.006  c  e  a\\u000ab");
+  });
+
+  test("cannot move the cursor of the terminal", () => {
+    expect(asText({ channel: "c", event: "e", data: "\u001b[2J\u009b1m" }, at)).toBe(
+      "03:04:05.006  c  e  \\u001b[2J\\u009b1m",
+    );
+  });
+
+  test("is an object with --json", () => {
+    expect(JSON.parse(asJson({ ...arrived, data: '{"a":1}' }, at))).toEqual({
+      time: at.toISOString(),
+      channel: "presence-a",
+      event: "client-x",
+      data: { a: 1 },
+      user_id: "u1",
+    });
+    expect(JSON.parse(asJson({ channel: "c", event: "e", data: "plain" }, at))).toMatchObject({ data: "plain" });
+  });
+});
+
+describe("a server's address", () => {
+  test.each([
+    ["ws://a:1/", "http://a:1"],
+    ["wss://a/ws/", "https://a/ws"],
+    ["http://a:80", "http://a"],
+  ])("%s means %s", (written, meant) => {
+    expect(serverUrl(written)).toBe(meant);
+  });
+
+  test.each(["localhost:9501", "a", "ftp://a", ""])("%j is refused", (written) => {
+    expect(() => serverUrl(written)).toThrow("--url has to start with http://, https://, ws:// or wss://");
+  });
+});

@@ -1,0 +1,18 @@
+/** The documentation of the settings says what the table says. */
+
+import { expect, test } from "bun:test";
+import { document } from "../../src/config/document.ts";
+import { settings } from "../../src/config/tree.ts";
+
+test("docs/configuration.md is what the table makes of it (else: bun src/config/document.ts --write)", async () => {
+  const committed = await Bun.file(new URL("../../docs/configuration.md", import.meta.url)).text();
+  expect(committed).toBe(document());
+});
+
+test("every setting is documented with a sentence, its environment name and its default", () => {
+  const text = document();
+  for (const { env, kind, facts } of settings) {
+    expect(facts.says).toEndWith(".");
+    if (kind !== "object") expect(text).toContain(`\`${env}\``);
+  }
+});
