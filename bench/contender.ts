@@ -1,0 +1,102 @@
+/** What every server of the bench can be asked, Fanfare and bare Bun alike. Only how it listens and publishes differs. */
+
+import { readFileSync } from "node:fs";
+import { answerCalls } from "./remote.ts";
+
+export interface Burst {
+  readonly perTick: number;
+  readonly forMs: number;
+}
+
+export interface Steady {
+  readonly perSecond: number;
+  readonly messages: number;
+}
+
+export interface Contender extends Record<string, (...args: never[]) => unknown> {
+  /** Its port. */
+  start(): Promise<number> | number;
+  /** Publishes as fast as it can, so many messages in each tick of the event loop; says how many. */
+  burst(burst: Burst): Promise<number>;
+  /** Publishes at a rate; says when each message was published, in milliseconds. */
+  steady(steady: Steady): Promise<number[]>;
+  /** CPU time of the process so far, in microseconds. */
+  cpuUs(): number;
+  /** Resident bytes once garbage is collected. */
+  residentBytes(): Promise<number>;
+}
+
+export interface Parts {
+  start(): Promise<number> | number;
+  publish(): unknown;
+}
+
+export function contend({ start, publish }: Parts): void {
+  const contender: Contender = {
+    start,
+    burst: (options) => burst(publish, options),
+    steady: (options) => steady(publish, options),
+    cpuUs,
+    residentBytes,
+  };
+  answerCalls(contender);
+}
+
+/** Milliseconds on a clock that all processes of the machine share. */
+export function nowMs(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+async function burst(publish: () => unknown, { perTick, forMs }: Burst): Promise<number> {
+  const until = performance.now() + forMs;
+  let published = 0;
+  while (performance.now() < until) {
+    let last: unknown;
+    for (let n = 0; n < perTick; n++) last = publish();
+    published += perTick;
+    await last;
+    await nextTick();
+  }
+  return published;
+}
+
+async function steady(publish: () => unknown, { perSecond, messages }: Steady): Promise<number[]> {
+  const startMs = performance.now();
+  const publishedAtMs: number[] = [];
+  for (let n = 0; n < messages; n++) {
+    const dueMs = startMs + (n * 1000) / perSecond;
+    const waitMs = dueMs - performance.now();
+    if (waitMs > 0) await Bun.sleep(waitMs);
+    publishedAtMs.push(nowMs());
+    await publish();
+  }
+  return publishedAtMs;
+}
+
+function nextTick(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function cpuUs(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
+async function residentBytes(): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let n = 0; n < 5; n++) {
+    Bun.gc(true);
+    await Bun.sleep(100);
+    least = Math.min(least, resident());
+  }
+  return least;
+}
+
+function resident(): number {
+  const PAGE_BYTES = 4096;
+  try {
+    return Number(readFileSync("/proc/self/statm", "utf8").split(" ")[1]) * PAGE_BYTES;
+  } catch {
+    return process.memoryUsage.rss();
+  }
+}

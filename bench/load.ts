@@ -1,0 +1,41 @@
+/** The load generator: a process of its own, whose work is not counted as the server's. */
+
+import { type Called, type Calling, trigger } from "./callers.ts";
+import { type Opening, Readers } from "./readers.ts";
+import { answerCalls } from "./remote.ts";
+
+/** How long messages were on their way. */
+export interface Delays {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+export interface Load extends Record<string, (...args: never[]) => unknown> {
+  open(opening: Opening): Promise<void>;
+  reset(): void;
+  arrived(frames: number, timeoutMs: number): Promise<void>;
+  record(messages: number): void;
+  delaysMs(publishedAtMs: readonly number[]): Delays;
+  echo(template: string, window: number, forMs: number): Promise<number>;
+  trigger(calling: Calling): Promise<Called>;
+  close(): void;
+}
+
+if (import.meta.main) {
+  const readers = new Readers();
+  const load: Load = {
+    open: (opening) => readers.open(opening),
+    reset: () => readers.reset(),
+    arrived: (frames, timeoutMs) => readers.arrived(frames, timeoutMs),
+    record: (messages) => readers.record(messages),
+    delaysMs: (publishedAtMs) => {
+      const sorted = readers.delaysMs(publishedAtMs);
+      const quantile = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN;
+      return { p50: quantile(0.5), p99: quantile(0.99) };
+    },
+    echo: (template, window, forMs) => readers.echo(template, window, forMs),
+    trigger,
+    close: () => readers.close(),
+  };
+  answerCalls(load);
+}
