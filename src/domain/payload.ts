@@ -3,9 +3,13 @@
  * has a spelling that Pusher clients, which are handed the text, and native clients, which are handed the value, agree on.
  */
 
+/** What an event without data carries: Pusher clients have to find something there. */
+const NOTHING = "{}";
+
 /** The text for a value. A string that happens to look like JSON is quoted, so that it stays a string. */
 export function payloadOf(value: unknown): string {
-  if (typeof value !== "string") return JSON.stringify(value ?? {});
+  if (value === undefined) return NOTHING;
+  if (typeof value !== "string") return JSON.stringify(value);
   return isJson(value) ? JSON.stringify(value) : value;
 }
 
