@@ -24,19 +24,28 @@ export const COMMAND_ERRORS = {
   too_many_watched: "limit",
   channel_full: "limit",
   engine_unavailable: "unavailable",
+  issuer_unavailable: "unavailable",
   internal: "bug",
 } as const;
 
 export type CommandErrorCode = keyof typeof COMMAND_ERRORS;
 
+/** What could be read of a frame that is no command, so that its sender can tell which one is refused. */
+export interface About {
+  readonly ref?: string | number;
+  readonly channel?: string;
+}
+
 /** Answers one command. The message is a sentence that the sender of the command may read. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
   readonly code: CommandErrorCode;
+  readonly about: About | undefined;
 
-  constructor(code: CommandErrorCode, message: string) {
+  constructor(code: CommandErrorCode, message: string, about?: About) {
     super(message);
     this.code = code;
+    this.about = about;
   }
 }
 
@@ -59,6 +68,7 @@ export const DISCONNECTS = {
   terminated: "never",
   over_capacity: "later",
   flooded: "later",
+  issuer_unavailable: "later",
   shutdown: "now",
   pong_missing: "now",
   inactive: "now",

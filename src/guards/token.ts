@@ -6,6 +6,7 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { Command, User } from "../domain/message.ts";
 import type { Guard } from "../domain/ports.ts";
+import { checkUserId } from "../hub/limits.ts";
 
 /** Longest token that is looked at, in characters. */
 const TOKEN_LENGTH = 8192;
@@ -19,6 +20,13 @@ const JWKS_TIMEOUT_MS = 5_000;
 
 type Key = CryptoKey | Uint8Array | JWTVerifyGetKey;
 
+/** Nobody can say whether the token is good, so the client may come back with the same one. */
+class IssuerUnavailable extends Error {
+  constructor(cause: unknown) {
+    super("The token cannot be verified now: the issuer's keys cannot be fetched.", { cause });
+  }
+}
+
 export function tokenGuard(): Guard {
   const keys = new WeakMap<App, Promise<readonly Key[]>>();
 
@@ -29,7 +37,9 @@ export function tokenGuard(): Guard {
       ready = keysOf(app);
       keys.set(app, ready);
     }
-    return userOf(await claimsOf(app.token ?? DEFAULT_RULES, await ready, token));
+    const user = userOf(await claimsOf(app.token ?? DEFAULT_RULES, await ready, token));
+    checkUserId(app, user.id);
+    return user;
   }
 
   return {
@@ -39,6 +49,7 @@ export function tokenGuard(): Guard {
       try {
         return await verify(app, token);
       } catch (error) {
+        if (error instanceof IssuerUnavailable) throw new Disconnect("issuer_unavailable", error.message);
         throw new Disconnect("token_invalid", `The token is refused: ${reasonOf(error)}.`);
       }
     },
@@ -48,6 +59,7 @@ export function tokenGuard(): Guard {
       return verify(connection.app, command.by.token).then(
         (user): Command => ({ ...command, by: { type: "user", user } }),
         (error: unknown) => {
+          if (error instanceof IssuerUnavailable) throw new CommandError("issuer_unavailable", error.message);
           throw new CommandError("unauthorized", `The token is refused: ${reasonOf(error)}.`);
         },
       );
@@ -64,8 +76,7 @@ function tokenIn(request: Request): string | undefined {
 async function keysOf(app: App): Promise<readonly Key[]> {
   const rules = app.token;
   if (rules?.jwksUrl !== undefined) {
-    const options = { cooldownDuration: JWKS_COOLDOWN_MS, timeoutDuration: JWKS_TIMEOUT_MS };
-    return [createRemoteJWKSet(new URL(rules.jwksUrl), options)];
+    return [issuersKeys(new URL(rules.jwksUrl))];
   }
   if (rules?.publicKey !== undefined) {
     const pem = rules.publicKey;
@@ -73,6 +84,20 @@ async function keysOf(app: App): Promise<readonly Key[]> {
   }
   const secrets = rules?.secret === undefined ? app.secrets : [rules.secret];
   return secrets.map((secret) => new TextEncoder().encode(secret));
+}
+
+/** The keys at the issuer's address. What the token is to blame for is told apart from what the issuer is. */
+function issuersKeys(url: URL): JWTVerifyGetKey {
+  const options = { cooldownDuration: JWKS_COOLDOWN_MS, timeoutDuration: JWKS_TIMEOUT_MS };
+  const keys = createRemoteJWKSet(url, options);
+  return async (header, token) => {
+    try {
+      return await keys(header, token);
+    } catch (error) {
+      const isTokens = error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys;
+      throw isTokens ? error : new IssuerUnavailable(error);
+    }
+  };
 }
 
 /** Tries each key; a token is as good as the best of them says. */
@@ -118,11 +143,13 @@ function isTexts(value: unknown): value is string[] {
 
 function reasonOf(error: unknown): string {
   if (error instanceof errors.JWTExpired) return "it has expired";
+  if (error instanceof CommandError) return `its user is not valid (${error.message.replace(/\.$/, "")})`;
+  if (error instanceof errors.JWTClaimValidationFailed && error.claim === "nbf") return "it is not valid yet";
   if (error instanceof errors.JWTClaimValidationFailed) return `its claim ${error.claim} is not what this app expects`;
   if (error instanceof errors.JOSEAlgNotAllowed) return "its algorithm is not one this app accepts";
   if (error instanceof errors.JWSSignatureVerificationFailed) return "its signature is not one of this app's keys";
   if (error instanceof errors.JWKSNoMatchingKey) return "the issuer has no key of that id";
-  if (error instanceof errors.JWKSTimeout) return "the issuer's keys cannot be fetched";
+  if (error instanceof errors.JWKSMultipleMatchingKeys) return "the issuer has several keys and it does not say which";
   if (error instanceof errors.JOSEError) return "it is not a JSON Web Token that can be read";
   return error instanceof Error ? error.message : "it cannot be verified";
 }

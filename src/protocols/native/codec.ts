@@ -1,7 +1,7 @@
 /** The native protocol: JSON objects with an `event`, payloads as they are. Normative text: docs/protocol/native.md. */
 
 import { userOfChannel } from "../../domain/channel.ts";
-import { CommandError, type Disconnect } from "../../domain/error.ts";
+import { type About, CommandError, type Disconnect } from "../../domain/error.ts";
 import type { Closing, Command, EventPublication, Member, Proof, Push, Ref } from "../../domain/message.ts";
 import { payloadJson, payloadOf } from "../../domain/payload.ts";
 import type { Frame, Protocol } from "../../domain/wire.ts";
@@ -22,9 +22,18 @@ export function nativeProtocol(options: { readonly jsonDepth: number }): Protoco
 
 function decode(frame: Frame, jsonDepth: number): Command {
   const message = parseFrame(frame, jsonDepth);
+  const mark = markOf(message);
+  try {
+    return commandOf(message, mark);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    throw new CommandError(error.code, error.message, { ...mark, ...placeOf(message) });
+  }
+}
+
+function commandOf(message: JsonObject, mark: { ref?: Ref }): Command {
   const event = own(message, "event");
   if (typeof event !== "string") throw new CommandError("malformed", "A message needs an event, which is a string.");
-  const mark = markOf(message);
   const data = own(message, "data");
   switch (event) {
     case "subscribe":
@@ -60,8 +69,15 @@ function decodePublish(data: JsonObject, mark: { ref?: Ref }): Command {
 function markOf(message: JsonObject): { ref?: Ref } {
   const id = own(message, "id");
   if (id === undefined || id === null) return {};
-  if (typeof id === "number" || (typeof id === "string" && id.length <= ID_LENGTH)) return { ref: id };
+  if (Number.isFinite(id) || (typeof id === "string" && id.length <= ID_LENGTH)) return { ref: id as Ref };
   throw new CommandError("malformed", `An id is a number or a string of at most ${ID_LENGTH} characters.`);
+}
+
+/** The channel that a frame is about, where it says so at all. */
+function placeOf(message: JsonObject): { channel?: string } {
+  const data = own(message, "data");
+  const channel = isObject(data) ? own(data, "channel") : undefined;
+  return typeof channel === "string" ? { channel } : {};
 }
 
 function objectOf(data: unknown): JsonObject {
@@ -142,9 +158,13 @@ function welcome(push: Extract<Push, { type: "welcome" }>): ServerFrame {
 }
 
 function refusal({ error, command }: Extract<Push, { type: "refused" }>): ServerFrame {
-  const channel = command && "channel" in command ? { channel: command.channel } : {};
-  const ref = command && "ref" in command ? idOf(command.ref) : {};
-  return { event: "error", message: error.message, code: error.code, ...ref, ...channel };
+  const about = aboutOf(command) ?? error.about ?? {};
+  const place = about.channel === undefined ? {} : { channel: about.channel };
+  return { event: "error", message: error.message, code: error.code, ...idOf(about.ref), ...place };
+}
+
+function aboutOf(command: Command | undefined): About | undefined {
+  return command?.type === "pong" ? undefined : command;
 }
 
 function closing(why: Disconnect): Closing {

@@ -29,5 +29,6 @@ export const STATUSES = {
   too_many_watched: 403,
   channel_full: 403,
   engine_unavailable: 503,
+  issuer_unavailable: 503,
   internal: 500,
 } as const satisfies Record<CommandErrorCode, number>;
