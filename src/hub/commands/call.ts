@@ -10,6 +10,7 @@ type Call = Extract<Command, { type: "call" }>;
 
 export async function call(hub: Hub, connection: Connection, { event, data, ref }: Call): Promise<void> {
   checkEventName(connection.app, event);
+  hub.checkReserved(event, true);
   takeEventToken(connection, hub.clock.monotonicMs());
   if (!hub.call) throw new CommandError("unknown_command", `Nothing on this server handles ${JSON.stringify(event)}.`);
   const result = await hub.call(connection, event, data);

@@ -64,14 +64,21 @@ function isUserId(id: unknown): id is string | number {
 
 /** Pusher protocol, watchlist events: what is over the limit is cut off, and the client is told what was accepted. */
 async function watch(hub: Hub, connection: Connection, watchlist: readonly string[]): Promise<void> {
-  if (watchlist.length === 0) return;
+  const wanted = [...new Set(watchlist)];
+  if (wanted.length === 0) return;
   const { watchlistSize } = connection.app.limits;
-  const accepted = watchlist.slice(0, watchlistSize);
+  const accepted = wanted.slice(0, watchlistSize);
   const online = await hub.watch(connection, accepted);
   const offline = accepted.filter((id) => !online.includes(id));
   hub.push(connection, { type: "watch", online, offline });
-  if (accepted.length < watchlist.length) {
-    const message = `The watchlist has ${watchlist.length} users; the first ${watchlistSize} are watched: ${accepted.join(", ")}`;
-    throw new CommandError("too_many_watched", message);
-  }
+  if (accepted.length < wanted.length) tellCut(hub, connection, wanted.length, accepted);
+}
+
+/** Not the answer to the command, which has had one: the client is signed in, only its watchlist is cut. */
+function tellCut(hub: Hub, connection: Connection, wanted: number, accepted: readonly string[]): void {
+  const most = accepted.length;
+  const message = `The watchlist has ${wanted} users; the first ${most} are watched: ${accepted.join(", ")}`;
+  const error = new CommandError("too_many_watched", message);
+  hub.observe({ type: "refused", connection, error });
+  hub.push(connection, { type: "refused", error });
 }

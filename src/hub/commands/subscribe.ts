@@ -1,9 +1,10 @@
 /** Subscribe: may the client be in this channel, and as whom? Then it is, and hears so before anything else from it. */
 
-import { channelOf, matches, type Traits, traitsOf, userOfChannel } from "../../domain/channel.ts";
+import type { App } from "../../domain/app.ts";
+import { channelOf, matches, type Traits, traitsOf, userChannel, userOfChannel } from "../../domain/channel.ts";
 import type { Connection, Membership } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
-import type { Command, Member, Proof, User } from "../../domain/message.ts";
+import type { Command, Member, Proof } from "../../domain/message.ts";
 import type { Hub } from "../hub.ts";
 import { checkChannelName, checkUserId, isLongerThan, takeSubscribeToken } from "../limits.ts";
 import { checkChannelProof } from "../signature.ts";
@@ -22,7 +23,7 @@ function checkLimits(hub: Hub, connection: Connection, { channel }: Subscribe): 
   if (connection.isIn(channel)) {
     throw new CommandError("already_subscribed", `Existing subscription to channel ${channel}`);
   }
-  if ((connection.memberships?.size ?? 0) >= app.limits.channelsPerConnection) {
+  if (channelCount(connection) >= app.limits.channelsPerConnection) {
     const most = app.limits.channelsPerConnection;
     throw new CommandError("too_many_channels", `A connection may be in ${most} channels at a time.`);
   }
@@ -34,6 +35,12 @@ function checkLimits(hub: Hub, connection: Connection, { channel }: Subscribe): 
     );
   }
   takeSubscribeToken(connection, hub.clock.monotonicMs());
+}
+
+/** The user's own channel comes with signing in, so it takes no room from those the client asks for. */
+function channelCount({ memberships, user }: Connection): number {
+  if (!memberships) return 0;
+  return memberships.size - (user && memberships.has(userChannel(user.id)) ? 1 : 0);
 }
 
 /** As whom the client may be in the channel; undefined in channels without members. Throws where it may not. */
@@ -65,21 +72,33 @@ function checkGrant({ user }: Connection, channel: string): void {
 
 function membershipOf(connection: Connection, traits: Traits, proof: Proof | undefined): Membership {
   if (!traits.presence) return undefined;
-  const member = proof?.data === undefined ? memberOfUser(connection.user) : parseMember(connection, proof.data);
+  const member = proof?.data === undefined ? memberOfUser(connection) : parseMember(connection, proof.data);
   checkUserId(connection.app, member.id);
   return member;
 }
 
-function memberOfUser(user: User | undefined): Member {
-  if (user) return { id: user.id, info: user.info ?? null };
-  throw new CommandError("user_invalid", "A presence channel needs channel_data with a user_id, or a signed-in user.");
+function memberOfUser({ app, user }: Connection): Member {
+  if (!user) {
+    throw new CommandError(
+      "user_invalid",
+      "A presence channel needs channel_data with a user_id, or a signed-in user.",
+    );
+  }
+  const info = user.info ?? null;
+  checkMemberData(app, JSON.stringify(info));
+  return { id: user.id, info };
+}
+
+function checkMemberData(app: App, text: string): void {
+  const most = app.limits.memberDataBytes;
+  if (isLongerThan(text, most)) {
+    throw new CommandError("data_too_large", `The member's data is larger than ${most} bytes.`);
+  }
 }
 
 /** Pusher protocol, presence channels: `{"user_id": string | number, "user_info"?: any}`. */
 function parseMember({ app }: Connection, text: string): Member {
-  if (isLongerThan(text, app.limits.memberDataBytes)) {
-    throw new CommandError("data_too_large", `The member's data is larger than ${app.limits.memberDataBytes} bytes.`);
-  }
+  checkMemberData(app, text);
   let data: unknown;
   try {
     data = JSON.parse(text);
