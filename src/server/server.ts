@@ -43,7 +43,9 @@ export class Server {
   #hub: Hub | undefined;
   #listener: Listener | undefined;
   #sweeping: ReturnType<typeof setInterval> | undefined;
-  #stopping: Promise<void> | undefined;
+  #draining = false;
+  /** The start or stop that is under way. */
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(config: Config) {
     this.config = config;
@@ -52,10 +54,16 @@ export class Server {
 
   // ---- life
 
-  /** Listens. Throws ConfigError, or an Error with code EADDRINUSE or EACCES. A server that was stopped can start again. */
-  async start(): Promise<void> {
+  /**
+   * Listens. Throws ConfigError, or an Error with code EADDRINUSE or EACCES. Idempotent; a server that was stopped can
+   * start again.
+   */
+  start(): Promise<void> {
+    return this.#inTurn(() => this.#start());
+  }
+
+  async #start(): Promise<void> {
     if (this.#listener) return;
-    this.#stopping = undefined;
     const { config, demoFile } = await withDemoApp(this.config);
     this.#apps = config.apps;
     this.#demoFile = demoFile;
@@ -69,14 +77,21 @@ export class Server {
 
   /** Refuses new clients, tells the others to come back (4200), waits for them to go, then closes. Idempotent. */
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
-    return this.#stopping;
+    return this.#inTurn(() => this.#stop());
+  }
+
+  /** One after the other, in whatever order a program and a signal ask for it. */
+  #inTurn(step: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(step);
+    this.#turn = turn.catch(() => {});
+    return turn;
   }
 
   async #stop(): Promise<void> {
     const listener = this.#listener;
     const hub = this.#hub;
     if (!listener || !hub) return;
+    this.#draining = true;
     clearInterval(this.#sweeping);
     void listener.stop(false);
     await this.#drain(hub, listener);
@@ -84,6 +99,7 @@ export class Server {
     await hub.stop();
     this.#listener = undefined;
     this.#hub = undefined;
+    this.#draining = false;
     this.log.info("stopped");
   }
 
@@ -210,7 +226,7 @@ export class Server {
         strictProtocol,
         newId: newConnectionId,
       },
-      isDraining: () => this.#stopping !== undefined,
+      isDraining: () => this.#draining,
       answer: routes(path, api, []),
     });
   }

@@ -1,7 +1,7 @@
 /** What a program pushes, and to whom. */
 
 import type { App } from "../domain/app.ts";
-
+import { CommandError } from "../domain/error.ts";
 import type { EventPublication } from "../domain/message.ts";
 import { payloadOf } from "../domain/payload.ts";
 import type { Hub } from "../hub/hub.ts";
@@ -35,7 +35,8 @@ export class Target {
   /**
    * Pushes `{ event, data }`; or any other object, which native clients get as it is, and Pusher clients as the data of
    * its `event`, or of `message`; or a bare value, as the data of `message`. Resolves when the engine has it.
-   * Throws CommandError: `channel_invalid`, `event_invalid`, `event_reserved`, `data_too_large`, `engine_unavailable`.
+   * Throws CommandError: `channel_invalid`, `user_invalid`, `event_invalid`, `event_reserved`, `data_invalid` where JSON has
+   * no word for it, `data_too_large`, `engine_unavailable`.
    */
   async push(payload: unknown): Promise<void> {
     const content = contentOf(payload);
@@ -53,7 +54,25 @@ export class Target {
   }
 }
 
-function contentOf(payload: unknown): Pick<EventPublication, "event" | "data" | "bare"> {
+type Content = Pick<EventPublication, "event" | "data" | "bare">;
+
+function contentOf(payload: unknown): Content {
+  let content: Content;
+  try {
+    content = spell(hasToJson(payload) ? payload.toJSON() : payload);
+  } catch (cause) {
+    throw new CommandError("data_invalid", `The payload cannot be written as JSON: ${String(cause)}.`);
+  }
+  // What JSON.stringify makes of a function or a symbol.
+  if (typeof content.data === "string") return content;
+  throw new CommandError("data_invalid", "The payload cannot be written as JSON.");
+}
+
+function hasToJson(value: unknown): value is { toJSON(): unknown } {
+  return typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function";
+}
+
+function spell(payload: unknown): Content {
   if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
     return { event: DEFAULT_EVENT, data: payloadOf(payload) };
   }
