@@ -19,6 +19,8 @@ const PRUNE_EVERY_MS = 30_000;
 
 export class MemoryBroker implements Broker {
   readonly #clock: Clock;
+  /** The channels of each app that somebody here is in. */
+  readonly #subscribed = new Map<string, Set<string>>();
   readonly #logs = new Map<string, Log>();
   #receive: (publication: Publication) => void = () => {};
   #pruning: ReturnType<typeof setInterval> | undefined;
@@ -33,13 +35,19 @@ export class MemoryBroker implements Broker {
     this.#pruning.unref?.();
   }
 
-  subscribe(): void {}
+  subscribe(app: string, channel: string): void {
+    const channels = this.#subscribed.get(app) ?? new Set();
+    this.#subscribed.set(app, channels.add(channel));
+  }
 
-  unsubscribe(): void {}
+  unsubscribe(app: string, channel: string): void {
+    const channels = this.#subscribed.get(app);
+    if (channels?.delete(channel) && channels.size === 0) this.#subscribed.delete(app);
+  }
 
   publish(publication: Publication, keep?: HistoryPolicy): Position | undefined {
     if (!keep || publication.type !== "event") {
-      this.#receive(publication);
+      this.#deliver(publication);
       return undefined;
     }
     const log = this.#log(publication);
@@ -47,7 +55,7 @@ export class MemoryBroker implements Broker {
     const placed = { ...publication, position };
     log.entries.push({ publication: placed, expiresAtMs: this.#clock.monotonicMs() + keep.ttlMs });
     if (log.entries.length > keep.size) log.entries.splice(0, log.entries.length - keep.size);
-    this.#receive(placed);
+    this.#deliver(placed);
     return position;
   }
 
@@ -58,7 +66,7 @@ export class MemoryBroker implements Broker {
     const live = log.entries.filter((entry) => entry.expiresAtMs > nowMs);
     const position = { epoch: log.epoch, offset: log.offset };
     const oldest = log.offset - live.length;
-    const complete = since === undefined || (since.epoch === log.epoch && since.offset >= oldest);
+    const complete = since === undefined || (since.epoch === log.epoch && isWithin(since.offset, oldest, log.offset));
     const wanted = since && complete ? live.filter((entry) => offsetOf(entry) > since.offset) : live;
     const page = since ? wanted.slice(0, limit) : wanted.slice(-limit);
     const kept = page.map(({ publication, expiresAtMs }) => ({ publication, expiresInMs: expiresAtMs - nowMs }));
@@ -74,10 +82,20 @@ export class MemoryBroker implements Broker {
     }
   }
 
+  /** How many channels have one. */
+  get histories(): number {
+    return this.#logs.size;
+  }
+
   close(): void {
     clearInterval(this.#pruning);
     this.#receive = () => {};
+    this.#subscribed.clear();
     this.#logs.clear();
+  }
+
+  #deliver(publication: Publication): void {
+    if (this.#subscribed.get(publication.app)?.has(publication.channel)) this.#receive(publication);
   }
 
   #log({ app, channel }: EventPublication): Log {
@@ -93,6 +111,10 @@ export class MemoryBroker implements Broker {
 
 function subjectOf(app: string, channel: string): string {
   return `${app}/${channel}`;
+}
+
+function isWithin(offset: number, oldest: number, newest: number): boolean {
+  return offset >= oldest && offset <= newest;
 }
 
 function offsetOf(entry: Entry): number {

@@ -77,6 +77,13 @@ export class MemoryRegistry implements Registry {
     return found;
   }
 
+  /** How many channels it remembers anything of. */
+  get places(): number {
+    let count = 0;
+    for (const places of this.#apps.values()) count += places.size;
+    return count;
+  }
+
   close(): void {
     this.#apps.clear();
   }

@@ -1,0 +1,283 @@
+/**
+ * What every engine has to do, run against each of them. Nothing here assumes that an answer or a delivery comes at once:
+ * a promise is awaited, a delivery is waited for, and absence is proved by what was published after it.
+ */
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { EventPublication, Publication } from "../../src/domain/message.ts";
+import type { Broker, Engine, HistoryPolicy } from "../../src/domain/ports.ts";
+import { eventually } from "../support/eventually.ts";
+
+/** A fresh engine each time, empty, and how to let its time pass (for real where the clock is not ours). */
+export interface EngineUnderTest {
+  readonly engine: Engine;
+  pass(ms: number): Promise<void> | void;
+}
+
+export type MakeEngine = () => EngineUnderTest | Promise<EngineUnderTest>;
+
+/** Names that mean something to Redis, NATS, paths or JavaScript, each beside one that it would match as a pattern. */
+const AWKWARD_NAMES: readonly (readonly [string, string])[] = [
+  ["a*", "ab"],
+  ["a>", "a.b"],
+  ["a.*", "a.b"],
+  ["a?", "ab"],
+  ["[ab]", "a"],
+  ["a/b", "a"],
+  ["__proto__", "constructor"],
+  ["#online-1", "online-1"],
+  ["a\\*", "a*"],
+];
+
+const KEEP: HistoryPolicy = { size: 3, ttlMs: 60_000 };
+
+export function brokerContract(name: string, makeEngine: MakeEngine): void {
+  describe(`${name} broker`, () => {
+    let under: EngineUnderTest;
+    let broker: Broker;
+    let received: Publication[];
+
+    beforeEach(async () => {
+      under = await makeEngine();
+      broker = under.engine.broker;
+      received = [];
+      await broker.start((publication) => received.push(publication));
+    });
+
+    afterEach(async () => {
+      await broker.close();
+      await under.engine.registry.close();
+    });
+
+    const publish = async (channel: string, data: string, keep?: HistoryPolicy, app = "app") =>
+      broker.publish(event(channel, data, app), keep);
+    const heard = (channel: string, app = "app") =>
+      received.flatMap((each) =>
+        each.type === "event" && each.channel === channel && each.app === app ? each.data : [],
+      );
+    /** Publishes a last word and waits for it: what came before it in the channel has come, or never will. */
+    const upToNow = async (channel: string, app = "app") => {
+      const mark = crypto.randomUUID();
+      await publish(channel, mark, undefined, app);
+      await eventually(() => expect(heard(channel, app).at(-1)).toBe(mark));
+      return heard(channel, app).slice(0, -1);
+    };
+    const history = async (channel: string, since?: { epoch: string; offset: number }, limit = 100, app = "app") =>
+      broker.history(app, channel, since, limit);
+    const kept = async (channel: string, app = "app") =>
+      (await history(channel, undefined, 100, app)).kept.map(({ publication }) => publication.data);
+
+    test("what is published in a subscribed channel is received once, in order", async () => {
+      await broker.subscribe("app", "room");
+      const sent = Array.from({ length: 200 }, (_, n) => String(n));
+      await Promise.all(sent.map((data) => publish("room", data)));
+      expect(await upToNow("room")).toEqual(sent);
+    });
+
+    test("a publication arrives as it was handed over", async () => {
+      await broker.subscribe("app", "room");
+      const publication: Publication = {
+        type: "event",
+        app: "app",
+        channel: "room",
+        event: "client-ü\u0000",
+        data: '{"a":"\\u2028 ☃ \u{1f600}"}',
+        except: ["1.2", "3.4"],
+        from: { connection: "1.2", user: "u" },
+        bare: true,
+      };
+      await broker.publish(publication);
+      await eventually(() => expect(received).toEqual([publication]));
+    });
+
+    test("publications about members, counts and users travel too", async () => {
+      await broker.subscribe("app", "presence-x");
+      const about = { app: "app", channel: "presence-x" };
+      const sent: Publication[] = [
+        { type: "joined", ...about, member: { id: "1", info: { name: "Ada" } }, except: ["1.1"] },
+        { type: "count", ...about, count: 7 },
+        { type: "online", ...about, user: "1" },
+        { type: "terminate", ...about, user: "1" },
+        { type: "left", ...about, member: { id: "1" } },
+      ];
+      for (const publication of sent) await broker.publish(publication);
+      await eventually(() => expect(received).toEqual(sent));
+    });
+
+    test("everything published after subscribe has resolved is received", async () => {
+      for (let round = 0; round < 20; round++) {
+        await broker.subscribe("app", `room-${round}`);
+        await publish(`room-${round}`, "first");
+      }
+      for (let round = 0; round < 20; round++) {
+        await eventually(() => expect(heard(`room-${round}`)).toEqual(["first"]));
+      }
+    });
+
+    test("subscribing again right after unsubscribing leaves it subscribed", async () => {
+      const first = broker.subscribe("app", "room");
+      broker.unsubscribe("app", "room");
+      await Promise.all([first, broker.subscribe("app", "room")]);
+      await publish("room", "heard");
+      await eventually(() => expect(heard("room")).toEqual(["heard"]));
+    });
+
+    test("unsubscribing from a channel never subscribed to is harmless", async () => {
+      broker.unsubscribe("app", "nowhere");
+      await broker.subscribe("app", "room");
+      expect(await upToNow("room")).toEqual([]);
+    });
+
+    test.each(AWKWARD_NAMES)("%p and %p are two channels", async (channel, other) => {
+      await broker.subscribe("app", channel);
+      await broker.subscribe("app", other);
+      await publish(channel, "one");
+      await publish(other, "two");
+      expect(await upToNow(channel)).toEqual(["one"]);
+      expect(await upToNow(other)).toEqual(["two"]);
+    });
+
+    test("the channels of two apps are separate, however their names add up", async () => {
+      await broker.subscribe("a", "b.c");
+      await broker.subscribe("a.b", "c");
+      await publish("b.c", "one", KEEP, "a");
+      await publish("c", "two", KEEP, "a.b");
+      expect(await upToNow("b.c", "a")).toEqual(["one"]);
+      expect(await upToNow("c", "a.b")).toEqual(["two"]);
+      expect(await kept("b.c", "a")).toEqual(["one"]);
+      expect(await kept("c", "a.b")).toEqual(["two"]);
+    });
+
+    describe("history", () => {
+      test("nothing is kept where nothing is to be kept", async () => {
+        expect(await publish("room", "gone")).toBeUndefined();
+        const page = await history("room");
+        expect(page.kept).toEqual([]);
+        expect(page.complete).toBe(true);
+      });
+
+      test("as many as the policy says are kept, oldest first, whether anybody is subscribed or not", async () => {
+        for (const data of ["1", "2", "3", "4", "5"]) await publish("room", data, KEEP);
+        expect(await kept("room")).toEqual(["3", "4", "5"]);
+      });
+
+      test("without since, a limit gives the latest", async () => {
+        for (const data of ["1", "2", "3"]) await publish("room", data, KEEP);
+        const page = await history("room", undefined, 1);
+        expect(page.kept.map(({ publication }) => publication.data)).toEqual(["3"]);
+      });
+
+      test("what has outlived its time is not given out, and what has not says how long it has", async () => {
+        await publish("room", "short", { size: 10, ttlMs: 300 });
+        await publish("room", "long", { size: 10, ttlMs: 60_000 });
+        await under.pass(400);
+        expect(await kept("room")).toEqual(["long"]);
+        const [entry] = (await history("room")).kept;
+        expect(entry?.expiresInMs).toBeGreaterThan(50_000);
+        expect(entry?.expiresInMs).toBeLessThanOrEqual(60_000);
+      });
+
+      test("positions grow by one within an epoch, and are told in the answer, the delivery and the history", async () => {
+        await broker.subscribe("app", "room");
+        const positions = [];
+        for (const data of ["1", "2", "3"]) positions.push(await publish("room", data, KEEP));
+        const [first] = positions;
+        if (!first) throw new Error("a publication with history has to have a position");
+        expect(positions).toEqual([0, 1, 2].map((n) => ({ epoch: first.epoch, offset: first.offset + n })));
+        await eventually(() => expect(received).toHaveLength(3));
+        expect(received.map((each) => each.type === "event" && each.position)).toEqual(positions);
+        const page = await history("room");
+        expect(page.kept.map(({ publication }) => publication.position)).toEqual(positions);
+        expect(page.position).toEqual({ epoch: first.epoch, offset: first.offset + 2 });
+      });
+
+      test("channels count for themselves", async () => {
+        const one = await publish("one", "x", KEEP);
+        await publish("two", "x", KEEP);
+        const next = await publish("one", "x", KEEP);
+        expect(next).toEqual({ epoch: one?.epoch ?? "", offset: (one?.offset ?? 0) + 1 });
+      });
+
+      test("since a position that history still covers, exactly what came after, up to the limit", async () => {
+        const first = await publish("room", "1", KEEP);
+        for (const data of ["2", "3", "4"]) await publish("room", data, KEEP);
+        const page = await history("room", first);
+        expect(page.complete).toBe(true);
+        expect(page.kept.map(({ publication }) => publication.data)).toEqual(["2", "3", "4"]);
+        const short = await history("room", first, 2);
+        expect(short.kept.map(({ publication }) => publication.data)).toEqual(["2", "3"]);
+      });
+
+      test("since the newest position nothing, and complete", async () => {
+        await publish("room", "1", KEEP);
+        const last = await publish("room", "2", KEEP);
+        const page = await history("room", last);
+        expect(page.kept).toEqual([]);
+        expect(page.complete).toBe(true);
+      });
+
+      test("since a position that history has forgotten, incomplete", async () => {
+        const first = await publish("room", "1", KEEP);
+        for (const data of ["2", "3", "4", "5"]) await publish("room", data, KEEP);
+        expect((await history("room", first)).complete).toBe(false);
+      });
+
+      test("since a position of another epoch, or of a channel that is not known, incomplete", async () => {
+        await publish("room", "1", KEEP);
+        expect((await history("room", { epoch: "another", offset: 1 })).complete).toBe(false);
+        expect((await history("nowhere", { epoch: "another", offset: 1 })).complete).toBe(false);
+      });
+
+      test("since a position ahead of the channel, incomplete", async () => {
+        const first = await publish("room", "1", KEEP);
+        if (!first) throw new Error("a publication with history has to have a position");
+        expect((await history("room", { ...first, offset: first.offset + 5 })).complete).toBe(false);
+      });
+
+      test("when all has expired, a client that missed something is told so", async () => {
+        const before = await publish("room", "1", { size: 10, ttlMs: 300 });
+        await publish("room", "2", { size: 10, ttlMs: 300 });
+        await under.pass(400);
+        const page = await history("room", before);
+        expect(page.kept).toEqual([]);
+        expect(page.complete).toBe(false);
+      });
+
+      test.each(AWKWARD_NAMES)("%p and %p have two histories", async (channel, other) => {
+        await publish(channel, "one", KEEP);
+        await publish(other, "two", KEEP);
+        expect(await kept(channel)).toEqual(["one"]);
+        expect(await kept(other)).toEqual(["two"]);
+      });
+    });
+
+    test("nothing is received before subscribing, after unsubscribing, or from a neighbour", async () => {
+      await broker.subscribe("app", "witness");
+      await publish("room", "before");
+      await broker.subscribe("app", "room");
+      await publish("room", "during");
+      await publish("neighbour", "elsewhere");
+      await eventually(() => expect(heard("room")).toContain("during"));
+      broker.unsubscribe("app", "room");
+      await under.pass(50);
+      await publish("room", "after");
+      await upToNow("witness");
+      expect(heard("room")).toEqual(["during"]);
+    });
+
+    test("closing ends all delivery, and closing again is harmless", async () => {
+      await broker.subscribe("app", "room");
+      await publish("room", "1");
+      await eventually(() => expect(heard("room")).toEqual(["1"]));
+      await broker.close();
+      await broker.close();
+      await publish("room", "2").catch(() => {});
+      await Bun.sleep(50);
+      expect(heard("room")).toEqual(["1"]);
+    });
+  });
+}
+
+function event(channel: string, data: string, app: string): EventPublication {
+  return { type: "event", app, channel, event: "e", data };
+}

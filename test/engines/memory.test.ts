@@ -1,0 +1,63 @@
+/** The memory engine, which answers at once; and the same engine behind a wire, to see that the suite presumes nothing. */
+
+import { expect, test } from "bun:test";
+import { MemoryBroker } from "../../src/engines/memory/broker.ts";
+import { memoryEngine } from "../../src/engines/memory/engine.ts";
+import { MemoryRegistry } from "../../src/engines/memory/registry.ts";
+import { FakeClock, LateEngine } from "../support/fakes.ts";
+import { brokerContract } from "./contract.ts";
+import { registryContract } from "./registry-contract.ts";
+
+const memory = () => {
+  const clock = new FakeClock();
+  clock.wall = Date.now();
+  return { engine: memoryEngine(clock), pass: (ms: number) => clock.pass(ms) };
+};
+
+const late = () => {
+  const clock = new FakeClock();
+  clock.wall = Date.now();
+  return { engine: new LateEngine(clock), pass: (ms: number) => clock.pass(ms) };
+};
+
+brokerContract("memory", memory);
+registryContract("memory", memory);
+brokerContract("memory, answering late", late);
+registryContract("memory, answering late", late);
+
+test("history that has expired is pruned, whether anybody asks for it or not", () => {
+  const clock = new FakeClock();
+  const broker = new MemoryBroker(clock);
+  const publication = { type: "event", app: "app", event: "e", data: "x" } as const;
+  for (let n = 0; n < 1_000; n++) {
+    broker.publish({ ...publication, channel: `cache-${n}` }, { size: 1, ttlMs: n < 500 ? 1_000 : 60_000 });
+  }
+  expect(broker.histories).toBe(1_000);
+  clock.pass(2_000);
+  broker.prune();
+  expect(broker.histories).toBe(500);
+  clock.pass(60_000);
+  broker.prune();
+  expect(broker.histories).toBe(0);
+});
+
+test("a registry that everybody has left remembers nothing", () => {
+  const registry = new MemoryRegistry(new FakeClock());
+  const row = (channel: string) => ({ app: "app", channel, connection: "c", member: { id: "1", info: null } });
+  for (let n = 0; n < 1_000; n++) {
+    registry.tally("app", `room-${n}`, 1);
+    registry.join(row(`presence-${n}`), 1);
+    registry.tally("app", `presence-${n}`, 1);
+  }
+  expect(() => registry.join(row("presence-full"), 0)).toThrow("0 members");
+  registry.leave(row("presence-unknown"));
+  registry.tally("app", "unknown", 0);
+  expect(registry.members("app", "unknown")).toEqual([]);
+  expect(registry.places).toBe(2_000);
+  for (let n = 0; n < 1_000; n++) {
+    registry.tally("app", `room-${n}`, 0);
+    registry.leave(row(`presence-${n}`));
+    registry.tally("app", `presence-${n}`, 0);
+  }
+  expect(registry.places).toBe(0);
+});

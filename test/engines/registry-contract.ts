@@ -1,0 +1,288 @@
+/** What every registry has to do, run against each of them. Nothing here assumes that an answer comes at once. */
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { CommandError } from "../../src/domain/error.ts";
+import type { ChannelSummary, Registry, Row } from "../../src/domain/ports.ts";
+import type { EngineUnderTest, MakeEngine } from "./contract.ts";
+import { RegistryModel } from "./registry-model.ts";
+
+const NO_LIMIT = Number.POSITIVE_INFINITY;
+const SEED = 20_260_801;
+const OPERATIONS = 1_000;
+
+export function registryContract(name: string, makeEngine: MakeEngine): void {
+  describe(`${name} registry`, () => {
+    let under: EngineUnderTest;
+    let registry: Registry;
+
+    beforeEach(async () => {
+      under = await makeEngine();
+      registry = under.engine.registry;
+      await under.engine.broker.start(() => {});
+    });
+
+    afterEach(async () => {
+      await under.engine.broker.close();
+      await registry.close();
+    });
+
+    const join = async (row: Row, most = NO_LIMIT) => registry.join(row, most);
+    const leave = async (row: Row) => registry.leave(row);
+    const ids = async (channel = "presence-x", app = "app") =>
+      (await registry.members(app, channel)).map(({ id }) => id).sort();
+    const names = async (prefix = "", app = "app") =>
+      (await registry.channels(app, prefix)).map((summary) => summary.name).sort();
+
+    describe("members", () => {
+      test("a user is first with its first connection and last with its last", async () => {
+        expect((await join(rowOf("1", "a"))).first).toBe(true);
+        expect((await join(rowOf("1", "b"))).first).toBe(false);
+        expect((await join(rowOf("1", "c"))).first).toBe(false);
+        expect(await leave(rowOf("1", "a"))).toEqual({ last: false });
+        expect(await leave(rowOf("1", "c"))).toEqual({ last: false });
+        expect(await leave(rowOf("1", "b"))).toEqual({ last: true });
+        expect((await join(rowOf("1", "a"))).first).toBe(true);
+      });
+
+      test("of many joining at once exactly one is first, of many leaving at once exactly one is last", async () => {
+        const rows = Array.from({ length: 20 }, (_, n) => rowOf("1", `c${n}`));
+        const joined = await Promise.all(rows.map((row) => join(row)));
+        expect(joined.filter(({ first }) => first)).toHaveLength(1);
+        const left = await Promise.all(rows.map(leave));
+        expect(left.filter(({ last }) => last)).toHaveLength(1);
+        expect(await ids()).toEqual([]);
+      });
+
+      test("joining again with the same connection counts once", async () => {
+        await join(rowOf("1", "a"));
+        expect((await join(rowOf("1", "a"))).first).toBe(false);
+        expect(await leave(rowOf("1", "a"))).toEqual({ last: true });
+      });
+
+      test("whoever joins is told everybody, itself included, each user once, with what was said about them", async () => {
+        await join(rowOf("1", "a", { name: "Ada" }));
+        await join(rowOf("1", "b", { name: "Ada" }));
+        const { members } = await join(rowOf("2", "c", { name: "Böb", deep: [1, null, "\u2028"] }));
+        expect(members.map(({ id, info }) => ({ id, info })).sort((a, b) => (a.id < b.id ? -1 : 1))).toEqual([
+          { id: "1", info: { name: "Ada" } },
+          { id: "2", info: { name: "Böb", deep: [1, null, "\u2028"] } },
+        ]);
+        expect(await registry.members("app", "presence-x")).toEqual(members);
+      });
+
+      test("a member has been there since its first connection joined", async () => {
+        const before = Date.now();
+        const [first] = (await join(rowOf("1", "a"))).members;
+        await under.pass(30);
+        const [later] = (await join(rowOf("1", "b"))).members;
+        expect(later?.joinedAtMs).toBe(first?.joinedAtMs ?? Number.NaN);
+        // A second of doubt, because it may be the engine's clock that counts.
+        expect(first?.joinedAtMs).toBeGreaterThanOrEqual(before - 1_000);
+        expect(first?.joinedAtMs).toBeLessThanOrEqual(Date.now() + 1_000);
+      });
+
+      test("ids that mean something elsewhere are only ids", async () => {
+        const awkward = ["__proto__", "constructor", "*", "a b", "a:b", "ü", "0", "\u{1f600}"];
+        for (const id of awkward) expect((await join(rowOf(id, `of ${id}`))).first).toBe(true);
+        expect(await ids()).toEqual([...awkward].sort());
+        for (const id of awkward) expect(await leave(rowOf(id, `of ${id}`))).toEqual({ last: true });
+        expect(await ids()).toEqual([]);
+      });
+
+      test("apps and channels are separate", async () => {
+        await join({ app: "a", channel: "presence-x", connection: "c", member: { id: "1", info: null } });
+        expect(await ids("presence-x", "b")).toEqual([]);
+        expect(await ids("presence-y", "a")).toEqual([]);
+        expect(await ids("presence-*", "a")).toEqual([]);
+        expect(await ids("presence-x", "a")).toEqual(["1"]);
+      });
+
+      test("leaving without having joined is harmless", async () => {
+        expect(await leave(rowOf("1", "a"))).toEqual({ last: false });
+        await join(rowOf("1", "a"));
+        expect(await leave(rowOf("1", "unknown"))).toEqual({ last: false });
+        expect(await leave(rowOf("2", "a"))).toEqual({ last: false });
+        expect(await ids()).toEqual(["1"]);
+      });
+    });
+
+    describe("the most members", () => {
+      const full = async (row: Row, most: number) => {
+        const error = await join(row, most).then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+        return error instanceof CommandError ? error.code : error;
+      };
+
+      test("one user too many is refused, and leaves nothing behind", async () => {
+        await join(rowOf("1", "a"), 2);
+        await join(rowOf("2", "b"), 2);
+        expect(await full(rowOf("3", "c"), 2)).toBe("channel_full");
+        expect(await ids()).toEqual(["1", "2"]);
+        expect(await leave(rowOf("3", "c"))).toEqual({ last: false });
+        await leave(rowOf("2", "b"));
+        expect((await join(rowOf("3", "c"), 2)).first).toBe(true);
+      });
+
+      test("a further connection of a user who is there is always let in", async () => {
+        await join(rowOf("1", "a"), 1);
+        expect((await join(rowOf("1", "b"), 1)).first).toBe(false);
+      });
+
+      test("a channel that refused its only visitor does not exist", async () => {
+        expect(await full(rowOf("1", "a"), 0)).toBe("channel_full");
+        expect(await registry.summary("app", "presence-x")).toBeUndefined();
+        expect(await names()).toEqual([]);
+      });
+
+      test("of many who join at once, exactly as many as fit are let in", async () => {
+        const outcomes = await Promise.all(Array.from({ length: 30 }, (_, n) => full(rowOf(String(n), `c${n}`), 10)));
+        expect(outcomes.filter((outcome) => outcome === undefined)).toHaveLength(10);
+        expect(outcomes.filter((outcome) => outcome === "channel_full")).toHaveLength(20);
+        expect(await ids()).toHaveLength(10);
+      });
+    });
+
+    describe("counts", () => {
+      const tally = async (channel: string, count: number, app = "app") => registry.tally(app, channel, count);
+
+      test("coming to life and dying are told once each", async () => {
+        const told = [];
+        for (const count of [1, 2, 3, 3, 1, 0, 0, 2, 0]) told.push(await tally("room", count));
+        const nothing = undefined;
+        expect(told).toEqual([
+          "occupied",
+          nothing,
+          nothing,
+          nothing,
+          nothing,
+          "vacated",
+          nothing,
+          "occupied",
+          "vacated",
+        ]);
+      });
+
+      test("a channel nobody is in has no summary and is not listed", async () => {
+        expect(await registry.summary("app", "room")).toBeUndefined();
+        await tally("room", 2);
+        expect(await registry.summary("app", "room")).toEqual({ name: "room", subscribers: 2 });
+        expect(await names()).toEqual(["room"]);
+        await tally("room", 0);
+        expect(await registry.summary("app", "room")).toBeUndefined();
+        expect(await names()).toEqual([]);
+      });
+
+      test("a presence channel's summary counts connections and users apart", async () => {
+        await join(rowOf("1", "a"));
+        await join(rowOf("1", "b"));
+        await join(rowOf("2", "c"));
+        await tally("presence-x", 3);
+        expect(await registry.summary("app", "presence-x")).toEqual({ name: "presence-x", subscribers: 3, users: 2 });
+        expect(await registry.channels("app", "presence-")).toEqual([{ name: "presence-x", subscribers: 3, users: 2 }]);
+      });
+
+      test("channels are listed by what their name begins with, and a prefix is no pattern", async () => {
+        for (const channel of ["presence-a", "presence-b", "private-a", "a.presence-", "p*", "__proto__"]) {
+          await tally(channel, 1);
+        }
+        expect(await names("presence-")).toEqual(["presence-a", "presence-b"]);
+        expect(await names("p*")).toEqual(["p*"]);
+        expect(await names("*")).toEqual([]);
+        expect(await names("?")).toEqual([]);
+        expect(await names("[p]")).toEqual([]);
+        expect(await names()).toEqual(["__proto__", "a.presence-", "p*", "presence-a", "presence-b", "private-a"]);
+        expect(await names("", "other")).toEqual([]);
+      });
+
+      test("the server's own channels are never listed", async () => {
+        const row = { app: "app", channel: "#online-1", connection: "a", member: { id: "1", info: null } };
+        await join(row);
+        await tally("#server-to-user-1", 1);
+        await tally("room", 1);
+        expect(await names()).toEqual(["room"]);
+        expect(await names("#")).toEqual([]);
+        expect(await ids("#online-1")).toEqual(["1"]);
+      });
+    });
+
+    test(`${OPERATIONS} operations at random come out as in the model, and all shrinks to nothing`, async () => {
+      const [commands = []] = fc.sample(
+        fc.array(operation, { minLength: OPERATIONS, maxLength: OPERATIONS, size: "max" }),
+        {
+          seed: SEED,
+          numRuns: 1,
+        },
+      );
+      expect(commands).toHaveLength(OPERATIONS);
+      const model = new RegistryModel();
+      for (const command of commands) {
+        expect(await perform(registry, command)).toEqual(model.perform(command));
+        const { app, channel } = command;
+        expect(await ids(channel, app)).toEqual([...model.members(app, channel)]);
+        expect(counted(await registry.channels(app, "presence-"))).toEqual(model.channels(app, "presence-"));
+      }
+      for (const row of model.rows()) await leave(row);
+      for (const app of APPS) {
+        for (const channel of CHANNELS) await registry.tally(app, channel, 0);
+        expect(await registry.channels(app, "")).toEqual([]);
+        for (const channel of CHANNELS) expect(await registry.members(app, channel)).toEqual([]);
+      }
+    });
+  });
+}
+
+const APPS = ["app", "app.2"];
+const CHANNELS = ["presence-a", "presence-b", "room", "#online-1"];
+
+export type Operation =
+  | {
+      readonly type: "join" | "leave";
+      readonly app: string;
+      readonly channel: string;
+      readonly row: Row;
+      readonly most: number;
+    }
+  | { readonly type: "tally"; readonly app: string; readonly channel: string; readonly count: number };
+
+const place = fc.record({ app: fc.constantFrom(...APPS), channel: fc.constantFrom(...CHANNELS) });
+const coming = fc
+  .record({
+    place,
+    type: fc.constantFrom("join", "leave"),
+    user: fc.constantFrom("1", "2", "3", "4"),
+    connection: fc.constantFrom("a", "b", "c"),
+    most: fc.constantFrom(2, 3, NO_LIMIT),
+  })
+  .map(({ place: { app, channel }, type, user, connection, most }): Operation => {
+    // A connection is in a channel as one user only.
+    const row = { app, channel, connection: `${user}${connection}`, member: { id: user, info: { name: user } } };
+    return { type: type as "join" | "leave", app, channel, row, most };
+  });
+const counting = fc
+  .record({ place, count: fc.nat(3) })
+  .map(({ place: { app, channel }, count }): Operation => ({ type: "tally", app, channel, count }));
+const operation = fc.oneof({ arbitrary: coming, weight: 3 }, { arbitrary: counting, weight: 1 });
+
+/** What it said, without the times, which no model knows. */
+async function perform(registry: Registry, command: Operation): Promise<unknown> {
+  if (command.type === "tally") return (await registry.tally(command.app, command.channel, command.count)) ?? "nothing";
+  if (command.type === "leave") return registry.leave(command.row);
+  try {
+    const { first, members } = await registry.join(command.row, command.most);
+    return { first, members: members.map(({ id }) => id).sort() };
+  } catch (error) {
+    return error instanceof CommandError ? error.code : error;
+  }
+}
+
+/** Sorted; a registry may say nought or nothing of users where there are none. */
+function counted(list: readonly ChannelSummary[]): readonly ChannelSummary[] {
+  return list.map((summary) => ({ ...summary, users: summary.users ?? 0 })).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function rowOf(user: string, connection: string, info: unknown = null): Row {
+  return { app: "app", channel: "presence-x", connection, member: { id: user, info } };
+}

@@ -1,0 +1,70 @@
+/** The registry as one would explain it: a list of rows and a table of counts, with no thought for speed. */
+
+import { isInternal } from "../../src/domain/channel.ts";
+import type { ChannelSummary, Row } from "../../src/domain/ports.ts";
+import type { Operation } from "./registry-contract.ts";
+
+export class RegistryModel {
+  #rows: Row[] = [];
+  readonly #counts = new Map<string, number>();
+
+  perform(command: Operation): unknown {
+    switch (command.type) {
+      case "join":
+        return this.#join(command.row, command.most);
+      case "leave":
+        return this.#leave(command.row);
+      case "tally":
+        return this.#tally(command.app, command.channel, command.count);
+    }
+  }
+
+  rows(): readonly Row[] {
+    return [...this.#rows];
+  }
+
+  members(app: string, channel: string): readonly string[] {
+    return [...new Set(this.#in(app, channel).map((row) => row.member.id))].sort();
+  }
+
+  channels(app: string, prefix: string): readonly ChannelSummary[] {
+    return [...this.#counts]
+      .map(([key, subscribers]) => ({ place: JSON.parse(key) as [string, string], subscribers }))
+      .filter(({ place: [of, name], subscribers }) => of === app && subscribers > 0 && name.startsWith(prefix))
+      .map(({ place: [, name], subscribers }) => ({ name, subscribers, users: this.members(app, name).length }))
+      .filter(({ name }) => !isInternal(name))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  #join(row: Row, most: number): unknown {
+    const before = this.members(row.app, row.channel);
+    const first = !before.includes(row.member.id);
+    if (first && before.length >= most) return "channel_full";
+    this.#rows = [...this.#others(row), row];
+    return { first, members: this.members(row.app, row.channel) };
+  }
+
+  #leave(row: Row): unknown {
+    const wasThere = this.members(row.app, row.channel).includes(row.member.id);
+    this.#rows = this.#others(row);
+    return { last: wasThere && !this.members(row.app, row.channel).includes(row.member.id) };
+  }
+
+  #tally(app: string, channel: string, count: number): unknown {
+    const key = JSON.stringify([app, channel]);
+    const before = this.#counts.get(key) ?? 0;
+    this.#counts.set(key, count);
+    if (before === 0 && count > 0) return "occupied";
+    return before > 0 && count === 0 ? "vacated" : "nothing";
+  }
+
+  #in(app: string, channel: string): readonly Row[] {
+    return this.#rows.filter((row) => row.app === app && row.channel === channel);
+  }
+
+  #others(row: Row): Row[] {
+    const isSame = (other: Row) =>
+      other.app === row.app && other.channel === row.channel && other.connection === row.connection;
+    return this.#rows.filter((other) => !isSame(other));
+  }
+}
