@@ -101,6 +101,18 @@ export class Hub {
     return this.#connections;
   }
 
+  /** What this node has in mind. Nothing when nobody is here. */
+  get census(): Census {
+    const census = { apps: 0, connections: 0, channels: 0, users: 0 };
+    for (const tenant of this.#tenants.values()) {
+      census.apps++;
+      census.connections += tenant.connections.size;
+      census.channels += tenant.audiences.size;
+      census.users += tenant.users.size;
+    }
+    return census;
+  }
+
   *connections(app?: App): Generator<Connection> {
     for (const tenant of app ? [this.#tenants.get(app.id)] : this.#tenants.values()) {
       if (tenant) yield* tenant.connections.values();
@@ -462,6 +474,14 @@ export class Hub {
       this.observe({ type: "failed", error, during: "background work" });
     }
   }
+}
+
+export interface Census {
+  readonly apps: number;
+  readonly connections: number;
+  /** Those the server uses itself included. */
+  readonly channels: number;
+  readonly users: number;
 }
 
 /** Answers a subscriber: the members where the channel has any, and the event it keeps where it keeps one. */
