@@ -11,10 +11,10 @@ export function sign(secret: string, text: string): string {
 
 /** Whether any of the app's secrets made this signature. Constant time, and the same work for every wrong answer. */
 export function isSignedBy(app: App, text: string, signature: string): boolean {
-  const given = Buffer.from(signature, "latin1");
+  const given = Buffer.from(signature);
   let matched = false;
   for (const secret of app.secrets) {
-    const expected = Buffer.from(sign(secret, text), "latin1");
+    const expected = Buffer.from(sign(secret, text));
     matched = (given.length === expected.length && timingSafeEqual(given, expected)) || matched;
   }
   return matched;
