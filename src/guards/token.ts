@@ -68,7 +68,7 @@ export function tokenGuard(): Guard {
 }
 
 function tokenIn(request: Request): string | undefined {
-  const token = new URL(request.url).searchParams.get("token");
+  const token = new URL(request.url, "http://localhost").searchParams.get("token");
   if (token !== null) return token;
   return /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
 }

@@ -28,12 +28,14 @@ export function listen(options: ListenOptions): Listener {
   return Bun.serve<SocketData>({
     hostname: config.host,
     port: config.port,
-    maxRequestBodySize: config.limits.httpBodyBytes,
+    // The API limits bodies itself, because Bun's refusal has no words. What nobody reads, Bun does not keep.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     // Ends handshakes, bodies and silent connections that take longer. Bun counts in whole seconds up to 255.
     idleTimeout: Math.min(255, Math.max(1, Math.ceil(config.limits.handshakeTimeoutS))),
     ...(config.tls && { tls: tlsOptions(config.tls) }),
     fetch(request, server) {
-      const url = new URL(request.url);
+      const url = addressOf(request);
+      if (!url) return badRequest("The Host header is not a host.");
       if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return options.answer(request, url);
       return upgrade(options, arriving, request, url, server);
     },
@@ -58,7 +60,12 @@ async function upgrade(
   const data = "connection" in admission ? admission.connection : admission;
   if ("connection" in admission && admission.user) arriving.set(admission.connection, admission.user);
   if (server.upgrade(request, { data })) return undefined;
-  return Response.json({ error: "This is not a valid WebSocket handshake.", code: "malformed" }, { status: 400 });
+  return badRequest("This is not a valid WebSocket handshake.");
+}
+
+/** HTTP/1.0 needs no Host header, and then the address is only a path. */
+function addressOf(request: Request): URL | null {
+  return request.headers.get("host") ? URL.parse(request.url) : URL.parse(request.url, "http://localhost");
 }
 
 function socketHandler(config: Config, hub: Hub, arriving: WeakMap<Connection, User>): WebSocketHandler<SocketData> {
@@ -95,6 +102,10 @@ function turnAway(hub: Hub, ws: ServerWebSocket<SocketData>, { protocol, address
   const { frame, code, reason } = protocol.closing(why);
   if (frame !== undefined) ws.send(frame);
   ws.close(code, reason);
+}
+
+function badRequest(error: string): Response {
+  return Response.json({ error, code: "malformed" }, { status: 400 });
 }
 
 function unavailable(): Response {

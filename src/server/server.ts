@@ -206,10 +206,10 @@ export class Server {
   }
 
   #listen(config: Config, hub: Hub): Listener {
-    const { jsonDepth } = config.limits;
+    const { jsonDepth, httpBodyBytes: bodyBytes } = config.limits;
     const { path, strictProtocol, signatureWindowS } = config;
     const apps = configApps(config.apps);
-    const api = pusherApi({ hub, apps, clock, pathPrefix: path, signatureWindowS, jsonDepth });
+    const api = pusherApi({ hub, apps, clock, pathPrefix: path, signatureWindowS, jsonDepth, bodyBytes });
     const [pusher, native] = hub.protocols;
     if (!pusher || !native) throw new Error("The hub has lost its protocols.");
     return listen({

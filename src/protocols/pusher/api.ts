@@ -20,6 +20,8 @@ export interface ApiOptions {
   readonly pathPrefix: string;
   readonly signatureWindowS: number;
   readonly jsonDepth: number;
+  /** Largest body that is read, in bytes. */
+  readonly bodyBytes: number;
 }
 
 /** Answers a request under `/apps/…`; undefined when the path is not one of the API's. Never throws. */
@@ -53,7 +55,8 @@ async function answer(
 ): Promise<Response> {
   const app = await options.apps.byId(decoded(id));
   if (!app) return problem(404, "app_unknown", "There is no app with this id.");
-  const body = await bodyOf(request);
+  const body = await bodyOf(request, options.bodyBytes);
+  if (!body) return bodyTooLarge(options.bodyBytes);
   const paths = [...new Set([url.pathname, path, options.pathPrefix + path])];
   const signed = { method: request.method, paths, query: url.searchParams, body };
   checkRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
@@ -253,16 +256,35 @@ function attributesOf(text: string | null): ReadonlySet<string> {
 
 // ---- bodies and answers
 
-async function bodyOf(request: Request): Promise<Uint8Array> {
-  if (request.body === null) return NO_BODY;
+/** Undefined where it is larger than that; then the rest of it is not read. */
+async function bodyOf(request: Request, most: number): Promise<Uint8Array | undefined> {
+  if (Number(request.headers.get("content-length")) > most) return undefined;
   try {
+    if (request.headers.has("transfer-encoding") && request.body) return await collect(request.body, most);
+    // Asking for `request.body` first would make a stream of it, at twice the cost of the whole call.
     return new Uint8Array(await request.arrayBuffer());
   } catch {
     throw new CommandError("malformed", "The body could not be read to its end.");
   }
 }
 
-const NO_BODY = new Uint8Array();
+/** A body that does not say how long it is may be endless. */
+async function collect(body: ReadableStream<Uint8Array>, most: number): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > most) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Hangs up, so that nobody has to wait for the rest. */
+function bodyTooLarge(most: number): Response {
+  const body = { error: `The body is larger than ${most} bytes.`, code: "data_too_large" };
+  return Response.json(body, { status: 413, headers: { Connection: "close" } });
+}
 
 function parse<T>({ body, jsonDepth }: Call, schema: z.ZodType<T>): T {
   const text = utf8(body);
