@@ -2,6 +2,7 @@
 
 import type { App } from "../../src/domain/app.ts";
 import { Connection } from "../../src/domain/connection.ts";
+import { CommandError } from "../../src/domain/error.ts";
 import type { HubEvent } from "../../src/domain/event.ts";
 import type { Command, Push } from "../../src/domain/message.ts";
 import type { Broker, Clock, Engine, Registry } from "../../src/domain/ports.ts";
@@ -353,4 +354,22 @@ export class LateEngine implements Engine {
       else queueMicrotask(run);
     });
   }
+}
+
+/** What an engine says that cannot be reached. */
+export const AWAY = new CommandError("engine_unavailable", "The engine does not answer.");
+
+export type LateBench = Bench & { readonly engine: LateEngine };
+
+export async function lateBench(options: Omit<BenchOptions, "engine"> = {}): Promise<LateBench> {
+  let engine: LateEngine | undefined;
+  const made = await bench({
+    ...options,
+    engine: (clock) => {
+      engine = new LateEngine(clock);
+      return engine;
+    },
+  });
+  if (!engine) throw new Error("The hub took no engine.");
+  return { ...made, engine };
 }
