@@ -84,7 +84,7 @@ function defaultClientPublish(app: App, traits: Traits): ChannelPolicy["clientPu
 
 const DEFAULT_CACHE_TTL_S = 30 * 60;
 
-/** `*` stands for any run of characters, `?` for one; everything else for itself. Linear: no backtracking to attack. */
+/** `*` stands for any run of characters, `?` for one; everything else for itself. At worst length times length: nothing to attack. */
 export function matches(pattern: string, name: string): boolean {
   let p = 0;
   let n = 0;
