@@ -5,7 +5,7 @@
  */
 
 import type { App } from "../domain/app.ts";
-import { type Channel, channelOf, isInternal, onlineChannel } from "../domain/channel.ts";
+import { type Channel, channelOf, onlineChannel } from "../domain/channel.ts";
 import type { Connection, Membership } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/event.ts";
@@ -17,18 +17,17 @@ import type {
   Clock,
   Engine,
   Guard,
-  HistoryPolicy,
-  Joined,
   Kept,
   Observer,
   Registry,
-  Row,
 } from "../domain/ports.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
 import { after } from "./after.ts";
 import type { Audience } from "./audience.ts";
+import { historyFor, lastOf, withLast } from "./cache.ts";
 import { Counts } from "./counts.ts";
 import { judge } from "./liveness.ts";
+import { Roster } from "./roster.ts";
 import { Tenant } from "./tenant.ts";
 import { Users } from "./users.ts";
 
@@ -63,6 +62,7 @@ export class Hub {
   readonly #registry: Registry;
   readonly protocols: readonly Protocol[];
   readonly #observers: readonly Observer[];
+  readonly #roster: Roster;
   readonly #users: Users;
   readonly #tenants = new Map<string, Tenant>();
   #fanout: Fanout | undefined;
@@ -78,6 +78,13 @@ export class Hub {
     this.protocols = options.protocols;
     this.#observers = options.observers ?? [];
     this.counts = new Counts(this);
+    this.#roster = new Roster({
+      registry: this.#registry,
+      counts: this.counts,
+      announce: (publication) => this.announce(publication),
+      observe: (event) => this.observe(event),
+      settle: (work) => this.#settle(work),
+    });
     this.#users = new Users({
       registry: this.#registry,
       tenant: (app) => this.#tenant(app),
@@ -137,10 +144,14 @@ export class Hub {
   open(connection: Connection, socket: Socket): void {
     const { app } = connection;
     if (this.#connections >= this.limits.connections) {
-      throw new Disconnect("over_capacity", "This server has as many connections as it may; try again later.");
+      const most = this.limits.connections;
+      throw new Disconnect("over_capacity", `This server has ${most} connections, which is as many as it may.`);
     }
     if ((this.#tenants.get(app.id)?.connections.size ?? 0) >= app.limits.connections) {
-      throw new Disconnect("quota_exceeded", "The app has as many connections as it may.");
+      throw new Disconnect(
+        "quota_exceeded",
+        `The app has ${app.limits.connections} connections, which is as many as it may.`,
+      );
     }
     connection.socket = socket;
     this.#tenant(app).connections.set(connection.id, connection);
@@ -199,8 +210,8 @@ export class Hub {
     try {
       await audience.attached;
       if (connection.closed) return;
-      members = member && (await this.#enter(connection, audience, member));
-      await this.#withLast(audience, (cached) => {
+      members = member && (await this.#roster.enter(connection, audience, member));
+      await withLast(this.#broker, audience, (cached) => {
         if (connection.closed) return;
         answer(members, cached);
         connection.memberships ??= new Map();
@@ -213,7 +224,7 @@ export class Hub {
     }
     if (!tuned) return;
     this.observe({ type: "subscribed", connection, channel: name });
-    await this.#tally(tenant.app, audience);
+    await this.#roster.tally(tenant.app, audience);
   }
 
   async leave(connection: Connection, name: string): Promise<void> {
@@ -225,9 +236,9 @@ export class Hub {
     audience.silence(connection);
     this.observe({ type: "unsubscribed", connection, channel: name });
     try {
-      if (member) await this.#exit(connection, audience, member);
+      if (member) await this.#roster.exit(connection, audience, member);
     } finally {
-      await this.#tally(tenant.app, audience);
+      await this.#roster.tally(tenant.app, audience);
       this.#release(tenant, audience);
     }
   }
@@ -238,7 +249,7 @@ export class Hub {
   publish(app: App, publication: EventPublication): Awaitable<Position | undefined> {
     this.checkReserved(publication.event, publication.from !== undefined);
     return after(this.#guarded(publication, 0), (passed) =>
-      after(this.#broker.publish(passed, this.#keep(app, passed)), (position) => {
+      after(this.#broker.publish(passed, historyFor(this.#channelOf(app, passed.channel), passed)), (position) => {
         this.observe({ type: "published", app, publication: passed });
         return position;
       }),
@@ -320,9 +331,8 @@ export class Hub {
   }
 
   /** The event a cache channel keeps, if it still does. */
-  async cached(app: App, channel: string): Promise<Kept | undefined> {
-    const page = await this.#broker.history(app.id, channel, undefined, 1);
-    return page.kept.at(-1);
+  cached(app: App, channel: string): Promise<Kept | undefined> {
+    return lastOf(this.#broker, app.id, channel);
   }
 
   // ---- time
@@ -358,73 +368,12 @@ export class Hub {
     return tenant;
   }
 
-  /** Writes the member's row and, where the user is new, tells the others before the newcomer can hear them. */
-  async #enter(connection: Connection, audience: Audience, member: Member): Promise<readonly Member[]> {
-    const { app } = connection;
-    const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
-    const { first, members } = await this.#written(connection, audience, row);
-    if (first) {
-      this.announce({ type: "joined", app: app.id, channel: row.channel, member, except: [connection.id] });
-      this.observe({ type: "joined", app, channel: row.channel, member });
-    }
-    return members;
-  }
-
-  async #written(connection: Connection, audience: Audience, row: Row): Promise<Joined> {
-    try {
-      return await this.#registry.join(row, connection.app.limits.presenceMembers);
-    } catch (error) {
-      const isRefused = error instanceof CommandError && error.code === "channel_full";
-      // Where the engine failed, the row may be written and only the answer lost.
-      if (!isRefused) this.#settle(() => this.#exit(connection, audience, row.member));
-      throw error;
-    }
-  }
-
   /** Undoes a join that did not come to its end. */
   async #withdraw(connection: Connection, tenant: Tenant, audience: Audience, member: Membership): Promise<void> {
     try {
-      if (member) await this.#exit(connection, audience, member);
+      if (member) await this.#roster.exit(connection, audience, member);
     } finally {
       this.#release(tenant, audience);
-    }
-  }
-
-  async #exit(connection: Connection, audience: Audience, member: Member): Promise<void> {
-    const { app } = connection;
-    const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
-    const { last } = await this.#registry.leave(row);
-    if (!last) return;
-    this.announce({ type: "left", app: app.id, channel: row.channel, member: { id: member.id } });
-    this.observe({ type: "left", app, channel: row.channel, member: { id: member.id } });
-  }
-
-  /** Never throws: whoever came or went has done so, whether it is counted or not. */
-  async #tally(app: App, audience: Audience): Promise<void> {
-    const { name, traits } = audience.channel;
-    if (isInternal(name)) return;
-    try {
-      const change = await this.#registry.tally(app.id, name, audience.connections.size);
-      if (change) this.observe({ type: change, app, channel: name });
-      if (app.subscriptionCounts && !traits.presence) await this.counts.changed(app, name);
-    } catch (error) {
-      this.observe({ type: "failed", error, during: "counting a channel's subscribers" });
-    }
-  }
-
-  /** Runs `tune` with the event that a cache channel keeps, or a later one that came in while it was fetched. */
-  async #withLast(audience: Audience, tune: (cached: EventPublication | undefined) => void): Promise<void> {
-    if (!audience.channel.traits.cache) return tune(undefined);
-    let heard: EventPublication | undefined;
-    const listen = (publication: EventPublication) => {
-      if (publication.from === undefined) heard = publication;
-    };
-    audience.listeners.add(listen);
-    try {
-      const page = await this.#broker.history(audience.app, audience.channel.name, undefined, 1);
-      tune(heard ?? page.kept.at(-1)?.publication);
-    } finally {
-      audience.listeners.delete(listen);
     }
   }
 
@@ -444,12 +393,8 @@ export class Hub {
     if (tenant.isEmpty && this.#tenants.get(tenant.app.id) === tenant) this.#tenants.delete(tenant.app.id);
   }
 
-  /** Cache channels keep the last event that a back end sent; what clients say among themselves is not kept. */
-  #keep(app: App, publication: EventPublication): HistoryPolicy | undefined {
-    if (publication.from !== undefined) return undefined;
-    const audience = this.#tenants.get(app.id)?.audiences.get(publication.channel);
-    const { traits, policy } = audience?.channel ?? channelOf(app, publication.channel);
-    return traits.cache ? { size: 1, ttlMs: policy.cacheTtlS * 1000 } : undefined;
+  #channelOf(app: App, name: string): Channel {
+    return this.channel(app, name) ?? channelOf(app, name);
   }
 
   #tell(tenant: Tenant, audience: Audience, push: Push, except: readonly string[] = NOBODY): void {

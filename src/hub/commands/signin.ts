@@ -35,8 +35,9 @@ async function become(hub: Hub, connection: Connection, user: User): Promise<voi
 }
 
 function verify({ app, id }: Connection, auth: string, userData: string): User {
-  if (isLongerThan(userData, app.limits.memberDataBytes + app.limits.watchlistSize * app.limits.userIdLength)) {
-    throw new CommandError("data_too_large", "The user data is too large.");
+  const most = app.limits.memberDataBytes + app.limits.watchlistSize * app.limits.userIdLength;
+  if (isLongerThan(userData, most)) {
+    throw new CommandError("data_too_large", `The user data is larger than ${most} bytes.`);
   }
   checkUserProof(app, id, auth, userData);
   return parseUser(userData);

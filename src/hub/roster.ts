@@ -1,0 +1,72 @@
+/** Who is in a channel, as the registry and everybody else is told: members by name, all others by number. */
+
+import type { App } from "../domain/app.ts";
+import { isInternal } from "../domain/channel.ts";
+import type { Connection } from "../domain/connection.ts";
+import { CommandError } from "../domain/error.ts";
+import type { HubEvent } from "../domain/event.ts";
+import type { JoinedPublication, LeftPublication, Member } from "../domain/message.ts";
+import type { Awaitable, Joined, Registry, Row } from "../domain/ports.ts";
+import type { Audience } from "./audience.ts";
+import type { Counts } from "./counts.ts";
+
+interface Host {
+  readonly registry: Registry;
+  readonly counts: Counts;
+  announce(publication: JoinedPublication | LeftPublication): void;
+  observe(event: HubEvent): void;
+  settle(work: () => Awaitable<unknown>): unknown;
+}
+
+export class Roster {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  /** Writes the member's row and, where the user is new, tells the others before the newcomer can hear them. */
+  async enter(connection: Connection, audience: Audience, member: Member): Promise<readonly Member[]> {
+    const { app } = connection;
+    const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
+    const { first, members } = await this.#written(connection, audience, row);
+    if (first) {
+      this.#host.announce({ type: "joined", app: app.id, channel: row.channel, member, except: [connection.id] });
+      this.#host.observe({ type: "joined", app, channel: row.channel, member });
+    }
+    return members;
+  }
+
+  async exit(connection: Connection, audience: Audience, member: Member): Promise<void> {
+    const { app } = connection;
+    const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
+    const { last } = await this.#host.registry.leave(row);
+    if (!last) return;
+    this.#host.announce({ type: "left", app: app.id, channel: row.channel, member: { id: member.id } });
+    this.#host.observe({ type: "left", app, channel: row.channel, member: { id: member.id } });
+  }
+
+  /** Never throws: whoever came or went has done so, whether it is counted or not. */
+  async tally(app: App, audience: Audience): Promise<void> {
+    const { name, traits } = audience.channel;
+    if (isInternal(name)) return;
+    try {
+      const change = await this.#host.registry.tally(app.id, name, audience.connections.size);
+      if (change) this.#host.observe({ type: change, app, channel: name });
+      if (app.subscriptionCounts && !traits.presence) await this.#host.counts.changed(app, name);
+    } catch (error) {
+      this.#host.observe({ type: "failed", error, during: "counting a channel's subscribers" });
+    }
+  }
+
+  async #written(connection: Connection, audience: Audience, row: Row): Promise<Joined> {
+    try {
+      return await this.#host.registry.join(row, connection.app.limits.presenceMembers);
+    } catch (error) {
+      const isRefused = error instanceof CommandError && error.code === "channel_full";
+      // Where the engine failed, the row may be written and only the answer lost.
+      if (!isRefused) this.#host.settle(() => this.exit(connection, audience, row.member));
+      throw error;
+    }
+  }
+}
