@@ -12,6 +12,7 @@ interface Need {
 
 const NEEDS: readonly Need[] = [
   { name: "Chromium", binary: "/usr/bin/chromium", apt: "chromium", why: "the browser tests open pages in it" },
+  { name: "faketime", binary: "/usr/bin/faketime", apt: "faketime", why: "the fault tests let the clock jump with it" },
 ];
 
 const TRIES = 3;

@@ -1,0 +1,38 @@
+/**
+ * Many Pusher clients in a process of their own, so that they can be stopped, or killed at once, without the test's own
+ * clients. Prints `ready` when all have subscribed, then one line for each that is closed: `closed CODE`.
+ *
+ *   bun client.ts URL KEY COUNT CHANNEL    an empty CHANNEL for clients that never subscribe
+ */
+
+const [url = "", key = "", count = "1", channel = ""] = process.argv.slice(2);
+const AT_ONCE = 200;
+
+let remaining = Number(count);
+let opened = 0;
+
+function next(): void {
+  if (remaining-- > 0) open();
+}
+
+function open(): void {
+  const socket = new WebSocket(`${url.replace(/^http/, "ws")}/app/${key}?protocol=7&client=js&version=8.6.0`);
+  socket.onmessage = ({ data }) => {
+    const text = String(data);
+    if (text.startsWith('{"event":"pusher:ping"')) return socket.send('{"event":"pusher:pong","data":{}}');
+    if (text.startsWith('{"event":"pusher:connection_established"')) {
+      if (channel === "") return settled();
+      return socket.send(JSON.stringify({ event: "pusher:subscribe", data: { channel } }));
+    }
+    if (text.startsWith('{"event":"pusher_internal:subscription_succeeded"')) settled();
+  };
+  socket.onclose = ({ code }) => console.log(`closed ${code}`);
+}
+
+function settled(): void {
+  opened++;
+  if (opened === Number(count)) console.log("ready");
+  next();
+}
+
+for (let n = 0; n < AT_ONCE; n++) next();
