@@ -4,6 +4,7 @@ import pino, { type Logger } from "pino";
 import { configApps } from "../apps/config.ts";
 import { withDemoApp } from "../config/demo-app.ts";
 import type { Config } from "../config/schema.ts";
+import { demoRoute } from "../demo/demo.ts";
 import type { App } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
@@ -18,7 +19,7 @@ import { pusherProtocol } from "../protocols/pusher/codec.ts";
 import { openFileLimit } from "./file-limit.ts";
 import { type Listener, listen } from "./listen.ts";
 import { logStream } from "./logging.ts";
-import { routes } from "./routes.ts";
+import { type Route, routes } from "./routes.ts";
 import type { Target } from "./target.ts";
 import { type Connections, Tenancy } from "./tenancy.ts";
 
@@ -227,8 +228,15 @@ export class Server {
         newId: newConnectionId,
       },
       isDraining: () => this.#draining,
-      answer: routes(path, api, []),
+      answer: routes(path, api, this.#demo(config)),
     });
+  }
+
+  /** Only for the app that the server made itself: whoever opens the page is let into its channels. */
+  #demo({ mode, path, apps: [app] }: Config): Route[] {
+    const secretFile = this.#demoFile;
+    if (secretFile === undefined || app === undefined || mode !== "development") return [];
+    return [demoRoute({ app, path, secretFile })];
   }
 
   #call(connection: Connection, event: string, data: unknown): Awaitable<unknown> {
