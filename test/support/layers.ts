@@ -21,7 +21,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   guards: CORE,
   observers: CORE,
   admin: CORE,
-  demo: CORE,
+  demo: [...CORE, NATIVE_WIRE],
   server: [
     ...CORE,
     "config",
