@@ -1,7 +1,6 @@
 /** Puts the configuration together: defaults, then the file, then the environment, then flags, each over the one before. */
 
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { resolve as resolvePath } from "node:path";
 import { type Draft, lay, newDraft, placed, sourceOf } from "./draft.ts";
 import { type Environment, fromEnvironment, type Given, PUSHER_NAMES, pusherApp } from "./env.ts";
@@ -93,10 +92,17 @@ async function checkFiles(config: Config, draft: Draft, cwd: string): Promise<vo
   for (const key of ["certFile", "keyFile", "caFile"] as const) {
     const file = config.tls?.[key];
     if (file === undefined) continue;
-    await access(resolvePath(cwd, file), constants.R_OK).catch((error: unknown) => {
-      const sentence = `\`tls.${key}\`: cannot read ${file}: ${reasonOf(error)}`;
-      problems.push(placed(sentence, sourceOf(draft, ["tls", key])));
-    });
+    const reason = await whyNot(resolvePath(cwd, file));
+    if (reason === undefined) continue;
+    problems.push(placed(`\`tls.${key}\`: cannot read ${file}: ${reason}`, sourceOf(draft, ["tls", key])));
   }
   if (problems.length > 0) throw new ConfigError(problems);
+}
+
+async function whyNot(file: string): Promise<string | undefined> {
+  try {
+    return (await readFile(file)).length === 0 ? "it is empty" : undefined;
+  } catch (error) {
+    return reasonOf(error);
+  }
 }

@@ -47,7 +47,7 @@ async function serve(command: Command): Promise<void> {
   await server.stop();
 }
 
-function startFailure(error: unknown, { host, port }: Config): unknown {
+function startFailure(error: unknown, { host, port, tls }: Config): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   switch (code) {
     case "EADDRINUSE":
@@ -61,9 +61,12 @@ function startFailure(error: unknown, { host, port }: Config): unknown {
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
       return new CliError(`${host} is no address of this machine: choose another with --host`);
-    default:
-      return error;
   }
+  if (tls && typeof code === "string" && code.startsWith("ERR_OSSL")) {
+    const what = `${tls.certFile} (tls.certFile) and ${tls.keyFile} (tls.keyFile)`;
+    return new CliError(`${what} have to be a certificate and its private key, both in PEM form: ${code}`);
+  }
+  return error;
 }
 
 /** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
