@@ -7,7 +7,7 @@ import { elementOf, factsOf, initialOf, settings, shapeOf } from "./tree.ts";
 /** The whole of docs/configuration.md. */
 export function document(): string {
   const shape = Object.entries(shapeOf(schema) ?? {});
-  const single = shape.filter(([, node]) => shapeOf(node) === undefined && elementOf(node) === undefined);
+  const single = shape.filter(([, node]) => shapeOf(node) === undefined && node !== schema.shape.apps);
   const apps = elementOf(schema.shape.apps);
   const parts = [INTRODUCTION, "## The server", table(single, ""), ...["log", "tls", "limits"].flatMap(section)];
   parts.push(...section("defaults"), "### `defaults.limits`", sentence(shapeOf(schema.shape.defaults)?.limits));

@@ -1,6 +1,8 @@
 /** The kinds of value a setting can have. Each carries what messages, environment, flags and documentation need to know. */
 
+import ipaddr from "ipaddr.js";
 import { z } from "zod";
+import { isOriginPattern } from "../domain/origin.ts";
 
 /** What is known about one setting beside its schema. */
 export interface Facts {
@@ -99,6 +101,38 @@ function limit() {
     .custom<number | "unlimited">(check)
     .overwrite((value) => (value === "unlimited" ? Number.POSITIVE_INFINITY : value))
     .pipe(z.custom<number>());
+}
+
+/** Addresses; none by default. */
+export function addresses(says: string) {
+  const accepts = 'an IP address, a range such as "10.0.0.0/8" or "2001:db8::/32", "loopback" or "private"';
+  const one = z.string().refine(isAddressRange).register(facts, { says: "An address.", accepts, reads: "text" });
+  const all = 'a list of IP addresses, CIDR ranges, "loopback" and "private"';
+  return z.array(one).default([]).register(facts, { says, accepts: all, reads: "json" });
+}
+
+/** Without zones, and IPv4 in four decimal parts only: other forms are read differently by different programs. */
+function isAddressRange(text: string): boolean {
+  if (text === "loopback" || text === "private") return true;
+  if (ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv4.isValidCIDRFourPartDecimal(text)) return true;
+  return !text.includes("%") && (ipaddr.IPv6.isValid(text) || ipaddr.IPv6.isValidCIDR(text));
+}
+
+/** Webpages; all by default. */
+export function origins(says: string) {
+  return originList().default([]).register(facts, { says, accepts: ORIGINS_ACCEPTS, reads: "json" });
+}
+
+export function optionalOrigins(says: string) {
+  return originList().exactOptional().register(facts, { says, accepts: ORIGINS_ACCEPTS, reads: "json" });
+}
+
+const ORIGINS_ACCEPTS = "a list of origins and hosts";
+
+function originList() {
+  const accepts =
+    'an origin such as "https://a.example", a host such as "a.example" or "*.a.example", "null", "file://" or "*"';
+  return z.array(z.string().refine(isOriginPattern).register(facts, { says: "An origin.", accepts, reads: "text" }));
 }
 
 type Overrides<Shape extends Record<string, z.ZodDefault>> = {

@@ -6,12 +6,15 @@
 import { z } from "zod";
 import type { App } from "../domain/app.ts";
 import {
+  addresses,
   facts,
   limitless,
   oneOf,
   onOff,
   optionalLimitless,
+  optionalOrigins,
   optionalText,
+  origins,
   overrides,
   requiredText,
   seconds,
@@ -67,6 +70,11 @@ const appLimits = {
   watchlistSize: whole("Most users that one user may watch.", 100, 0),
   clientEventsPerSecond: whole("Most events that one connection may publish per second.", 10),
   subscribesPerSecond: whole("Most subscriptions that one connection may ask for per second.", 100),
+  framesPerSecond: limitless(
+    "Most frames of any kind, pings too, that one connection may send per second; one that sends more is closed (4100).",
+    "unlimited",
+  ),
+  apiRequestsPerSecond: limitless("Most signed API calls per second; above it they are answered 429.", "unlimited"),
   unauthenticatedTimeoutS: seconds(
     "Time a connection has to sign in or join a private channel where `requireAuthentication` is on, in seconds.",
     30,
@@ -82,7 +90,18 @@ const switches = {
     "Connections that neither sign in nor join a private channel in time are closed.",
     false,
   ),
+  allowMissingOrigin: onOff(
+    "Clients that send no Origin header may connect. Browsers always send one; phones and services do not.",
+    true,
+  ),
+  replayProtection: onOff(
+    "A signed API call counts once: the same one again within `signatureWindowS` is refused (401), even if meant.",
+    false,
+  ),
 };
+
+const ORIGINS =
+  "Webpages that may connect; empty for all. `https://a.example` is one origin, `a.example` a host with any scheme and port, `*.a.example` the hosts below it.";
 
 const defaults = z
   .strictObject({
@@ -91,6 +110,7 @@ const defaults = z
       .strictObject(appLimits)
       .prefault({})
       .register(facts, { ...list, says: "The limits of each app.", accepts: "an object" }),
+    allowedOrigins: origins(ORIGINS),
     channels: rules,
   })
   .prefault({})
@@ -168,6 +188,7 @@ const app = z
         says: "Limits of this app that differ from `defaults.limits`.",
         accepts: "an object",
       }),
+    allowedOrigins: optionalOrigins(ORIGINS),
     channels: z
       .array(rule)
       .exactOptional()
@@ -211,6 +232,14 @@ const tls = z
 const processLimits = z
   .strictObject({
     connections: whole("Most connections of the process.", 100_000),
+    connectionsPerIp: limitless(
+      "Most connections of one address at a time, an IPv6 /64 network counting as one; above it handshakes are answered 429. Loopback and private addresses count only where `trustedProxies` is set, trusted proxies never.",
+      "unlimited",
+    ),
+    connectionRatePerIp: limitless(
+      "Most new connections of one address per minute, counted and refused like `connectionsPerIp`.",
+      "unlimited",
+    ),
     frameBytes: whole("Largest frame a client may send, in bytes.", 65_536, 256, 2 ** 30),
     httpBodyBytes: whole("Largest body of an API call, in bytes.", 1_048_576, 256, 2 ** 30),
     outboundBufferBytes: whole("Most bytes that wait for one slow reader before it is cut.", 1_048_576, 1024, 2 ** 30),
@@ -250,6 +279,11 @@ export const schema = z.strictObject({
   pongTimeoutS: seconds("Time the answer to that may take, in seconds.", 30, 0.01),
   drainTimeoutS: seconds("Time clients have to leave when the server stops, in seconds.", 5, 0),
   signatureWindowS: seconds("How far the time in a signed API call may be off, in seconds.", 600, 1),
+  trustedProxies: addresses(
+    "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; the client is the right-most address that is none of them.",
+  ),
+  allowIps: addresses("The only addresses that may connect or call; empty for all. Others are answered 403."),
+  denyIps: addresses("Addresses that may neither connect nor call, even if `allowIps` has them."),
   strictProtocol: onOff("Pusher clients that name no protocol version are refused (4008).", false),
   log,
   tls,

@@ -20,6 +20,12 @@ export interface App {
   readonly requireTls: boolean;
   /** Close connections that have neither signed in nor joined a private channel within `limits.unauthenticatedTimeoutS`. */
   readonly requireAuthentication: boolean;
+  /** Webpages that may connect, as patterns for the Origin header; empty for all. */
+  readonly allowedOrigins: readonly string[];
+  /** Clients that send no Origin header may connect: phones and services have none. */
+  readonly allowMissingOrigin: boolean;
+  /** A signed API call counts once. */
+  readonly replayProtection: boolean;
   /** First matching rule wins; a channel no rule matches has the defaults of its kind. */
   readonly channels: readonly ChannelRule[];
   readonly limits: AppLimits;
@@ -73,5 +79,9 @@ export interface AppLimits {
   readonly watchlistSize: number;
   readonly clientEventsPerSecond: number;
   readonly subscribesPerSecond: number;
+  /** Of whatever kind; one that sends more is closed. */
+  readonly framesPerSecond: number;
+  /** Calls of the HTTP API, all together. */
+  readonly apiRequestsPerSecond: number;
   readonly unauthenticatedTimeoutS: number;
 }

@@ -42,6 +42,8 @@ export class Connection {
   eventTokensAtMs = 0;
   subscribeTokens = -1;
   subscribeTokensAtMs = 0;
+  frameTokens = -1;
+  frameTokensAtMs = 0;
 
   constructor(id: string, app: App, protocol: Protocol, address: string, nowMs: number) {
     this.id = id;

@@ -94,12 +94,21 @@ export interface AppStore {
   byId(id: string): Awaitable<App | undefined>;
 }
 
+/** An API call that the app's back end signed. */
+export interface SignedCall {
+  readonly signature: string;
+  /** When it says it was made, in Unix seconds. */
+  readonly timestampS: number;
+}
+
 /** Has a say before the fact: throw to refuse, return to replace, return nothing to let pass. */
 export interface Guard {
   /** The user it vouches for, if it knows one. Throws Disconnect to turn the client away. */
   connect?(request: Request, app: App): Awaitable<User | undefined>;
   command?(connection: Connection, command: Command): Awaitable<Command | undefined>;
   publication?(publication: EventPublication): Awaitable<EventPublication | undefined>;
+  /** Asked only about calls whose signature is right. */
+  apiCall?(app: App, call: SignedCall): void;
 }
 
 /** Hears of facts; can neither refuse nor delay them. */

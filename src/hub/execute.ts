@@ -15,13 +15,22 @@ import { signIn } from "./commands/signin.ts";
 import { subscribe } from "./commands/subscribe.ts";
 import { unsubscribe } from "./commands/unsubscribe.ts";
 import type { Hub } from "./hub.ts";
+import { takeFrameToken } from "./limits.ts";
 
 /** Takes one frame of the client's. Never throws. */
 export function receive(hub: Hub, connection: Connection, frame: Frame): void {
-  if (connection.closed) return;
-  hub.touch(connection);
+  if (!heed(hub, connection)) return;
   if (connection.busy) return enqueue(hub, connection, frame);
   run(hub, connection, frame);
+}
+
+/** Takes a sign of life: a frame, a ping or a pong. False where the client is gone, or goes because they are too many. */
+export function heed(hub: Hub, connection: Connection): boolean {
+  if (connection.closed) return false;
+  hub.touch(connection);
+  const why = takeFrameToken(connection, connection.lastSeenMs);
+  if (why) hub.disconnect(connection, why);
+  return why === undefined;
 }
 
 function run(hub: Hub, connection: Connection, frame: Frame): void {

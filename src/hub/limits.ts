@@ -3,7 +3,8 @@
 import type { App } from "../domain/app.ts";
 import { userOfChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import { CommandError } from "../domain/error.ts";
+import { CommandError, Disconnect } from "../domain/error.ts";
+import { refill } from "./bucket.ts";
 
 /** Pusher protocol, channel names. */
 const CHANNEL_NAME = /^[-a-zA-Z0-9_=@,.;]+$/;
@@ -48,7 +49,7 @@ export function checkEventData(app: App, data: string): void {
 export function takeEventToken(connection: Connection, nowMs: number): void {
   const rate = connection.app.limits.clientEventsPerSecond;
   if (rate === Number.POSITIVE_INFINITY) return;
-  const left = refill(connection.eventTokens, connection.eventTokensAtMs, rate, nowMs);
+  const left = refill(connection.eventTokens, connection.eventTokensAtMs, nowMs, rate);
   connection.eventTokensAtMs = nowMs;
   connection.eventTokens = left < 1 ? left : left - 1;
   if (left < 1) throw new CommandError("rate_limited", `More than ${rate} client events in a second.`);
@@ -58,16 +59,20 @@ export function takeEventToken(connection: Connection, nowMs: number): void {
 export function takeSubscribeToken(connection: Connection, nowMs: number): void {
   const rate = connection.app.limits.subscribesPerSecond;
   if (rate === Number.POSITIVE_INFINITY) return;
-  const left = refill(connection.subscribeTokens, connection.subscribeTokensAtMs, rate, nowMs);
+  const left = refill(connection.subscribeTokens, connection.subscribeTokensAtMs, nowMs, rate);
   connection.subscribeTokensAtMs = nowMs;
   connection.subscribeTokens = left < 1 ? left : left - 1;
   if (left < 1) throw new CommandError("rate_limited", `More than ${rate} subscriptions in a second.`);
 }
 
-/** A bucket that holds one second's worth; a negative number is one never used, and full. */
-function refill(tokens: number, sinceMs: number, rate: number, nowMs: number): number {
-  if (tokens < 0) return rate;
-  return Math.min(rate, tokens + ((nowMs - sinceMs) / 1000) * rate);
+/** A farewell when the client has sent as many frames in the last second as it may, of whatever kind. */
+export function takeFrameToken(connection: Connection, nowMs: number): Disconnect | undefined {
+  const rate = connection.app.limits.framesPerSecond;
+  if (rate === Number.POSITIVE_INFINITY) return undefined;
+  const left = refill(connection.frameTokens, connection.frameTokensAtMs, nowMs, rate);
+  connection.frameTokensAtMs = nowMs;
+  connection.frameTokens = left < 1 ? left : left - 1;
+  return left < 1 ? new Disconnect("flooded", `More than ${rate} frames in a second.`) : undefined;
 }
 
 /** Whether the text takes more bytes than that in UTF-8. Measures only where the length leaves a doubt. */

@@ -5,6 +5,7 @@ import { Disconnect } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
 import type { AppStore, Clock, Guard } from "../domain/ports.ts";
 import type { Protocol } from "../domain/wire.ts";
+import type { Caller } from "./address.ts";
 
 /** A client that is let in, with the user that a guard vouches for. */
 export interface Admitted {
@@ -46,17 +47,17 @@ export async function admit(
   options: AdmissionOptions,
   request: Request,
   url: URL,
-  address: string,
+  caller: Caller,
 ): Promise<Admitted | TurnedAway> {
   const key = PUSHER_PATH.exec(url.pathname)?.[1];
   const protocol = key === undefined && isNativePath(url, options.path) ? options.native : options.pusher;
   try {
-    if (protocol === options.native) return await admitNative(options, request, url, address);
+    if (protocol === options.native) return await admitNative(options, request, url, caller);
     if (key === undefined) throw new Disconnect("path_unknown", `There is no WebSocket at ${url.pathname}.`);
-    return await admitPusher(options, request, url, address, key);
+    return await admitPusher(options, request, url, caller, key);
   } catch (error) {
     const why = error instanceof Disconnect ? error : new Disconnect("internal", "Something went wrong on the server.");
-    return { protocol, address, why };
+    return { protocol, address: caller.address, why };
   }
 }
 
@@ -64,19 +65,19 @@ async function admitPusher(
   options: AdmissionOptions,
   request: Request,
   url: URL,
-  address: string,
+  caller: Caller,
   key: string,
 ): Promise<Admitted> {
   const version = versionOf(url, options.strictProtocol);
-  const connection = await connect(options, request, url, address, options.pusher, key);
+  const connection = await connect(options, caller, options.pusher, key);
   connection.answersPings = version >= FIRST_WITH_PINGS;
   await vouch(options, request, connection);
   return { connection, user: undefined };
 }
 
-async function admitNative(options: AdmissionOptions, request: Request, url: URL, address: string): Promise<Admitted> {
+async function admitNative(options: AdmissionOptions, request: Request, url: URL, caller: Caller): Promise<Admitted> {
   const key = url.searchParams.get("app") ?? options.defaultKey;
-  const connection = await connect(options, request, url, address, options.native, key);
+  const connection = await connect(options, caller, options.native, key);
   const user = await vouch(options, request, connection);
   if (!user && !connection.app.anonymous) {
     throw new Disconnect("unauthorized", "This app lets nobody in without a token: connect with ?token=JWT.");
@@ -86,16 +87,14 @@ async function admitNative(options: AdmissionOptions, request: Request, url: URL
 
 async function connect(
   options: AdmissionOptions,
-  request: Request,
-  url: URL,
-  address: string,
+  { address, isEncrypted }: Caller,
   protocol: Protocol,
   key: string,
 ): Promise<Connection> {
   const app = await options.apps.byKey(key);
   if (!app) throw new Disconnect("app_unknown", `Could not find app by key ${key.slice(0, 64)}.`);
   if (!app.enabled) throw new Disconnect("app_disabled", "The app is disabled.");
-  if (app.requireTls && !isEncrypted(request, url)) {
+  if (app.requireTls && !isEncrypted) {
     throw new Disconnect("tls_required", "The app accepts encrypted connections only: use wss://.");
   }
   return new Connection(options.newId(), app, protocol, address, options.clock.monotonicMs());
@@ -128,10 +127,4 @@ function versionOf(url: URL, strict: boolean): number {
 
 function isNativePath({ pathname }: URL, prefix: string): boolean {
   return pathname === "/" || pathname === prefix || pathname === `${prefix}/`;
-}
-
-/** A proxy that ends TLS says so in a header. A client that lies in it only fools itself. */
-function isEncrypted(request: Request, url: URL): boolean {
-  const forwarded = request.headers.get("x-forwarded-proto")?.split(",")[0]?.trim();
-  return url.protocol === "https:" || url.protocol === "wss:" || forwarded === "https" || forwarded === "wss";
 }

@@ -3,10 +3,13 @@
 import type { Server as BunServer, ServerWebSocket, WebSocketHandler } from "bun";
 import type { Config } from "../config/schema.ts";
 import type { Connection } from "../domain/connection.ts";
+import { Disconnect } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
+import type { Turnstile } from "../guards/rate.ts";
 import { arrive } from "../hub/arrive.ts";
-import { receive } from "../hub/execute.ts";
+import { heed, receive } from "../hub/execute.ts";
 import type { Hub } from "../hub/hub.ts";
+import type { Caller, Identify } from "./address.ts";
 import { type AdmissionOptions, admit, type TurnedAway } from "./admission.ts";
 
 export type SocketData = Connection | TurnedAway;
@@ -16,6 +19,10 @@ export interface ListenOptions {
   readonly config: Config;
   readonly hub: Hub;
   readonly admission: AdmissionOptions;
+  readonly identify: Identify;
+  /** Undefined where every address may come. */
+  readonly mayCome: ((address: string) => boolean) | undefined;
+  readonly turnstile: Turnstile;
   readonly isDraining: () => boolean;
   /** Ordinary HTTP. */
   readonly answer: (request: Request, url: URL) => Response | Promise<Response>;
@@ -36,14 +43,18 @@ export function listen(options: ListenOptions): Listener {
     fetch(request, server) {
       const url = addressOf(request);
       if (!url) return badRequest("The Host header is not a host.");
-      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return options.answer(request, url);
-      return upgrade(options, arriving, request, url, server);
+      const isHandshake = request.headers.get("upgrade")?.toLowerCase() === "websocket";
+      // Who calls the API matters only where addresses are listed.
+      if (!isHandshake && !options.mayCome) return options.answer(request, url);
+      const caller = options.identify(request, url, server.requestIP(request)?.address);
+      if (options.mayCome?.(caller.address) === false) return forbidden(hub, caller, isHandshake);
+      return isHandshake ? upgrade(options, arriving, request, url, caller, server) : options.answer(request, url);
     },
     error(error) {
       hub.observe({ type: "failed", error, during: "an HTTP request" });
       return Response.json({ error: "Something went wrong on the server.", code: "internal" }, { status: 500 });
     },
-    websocket: socketHandler(config, hub, arriving),
+    websocket: socketHandler(options, arriving),
   });
 }
 
@@ -52,14 +63,17 @@ async function upgrade(
   arriving: WeakMap<Connection, User>,
   request: Request,
   url: URL,
+  caller: Caller,
   server: Listener,
 ): Promise<Response | undefined> {
   if (options.isDraining()) return unavailable();
-  const address = server.requestIP(request)?.address ?? "unknown";
-  const admission = await admit(options.admission, request, url, address);
+  const waitS = options.turnstile.enter(caller.address);
+  if (waitS !== undefined) return tooMany(options.hub, caller, waitS);
+  const admission = await admit(options.admission, request, url, caller);
   const data = "connection" in admission ? admission.connection : admission;
   if ("connection" in admission && admission.user) arriving.set(admission.connection, admission.user);
   if (server.upgrade(request, { data })) return undefined;
+  options.turnstile.leave(caller.address);
   return badRequest("This is not a valid WebSocket handshake.");
 }
 
@@ -68,7 +82,10 @@ function addressOf(request: Request): URL | null {
   return request.headers.get("host") ? URL.parse(request.url) : URL.parse(request.url, "http://localhost");
 }
 
-function socketHandler(config: Config, hub: Hub, arriving: WeakMap<Connection, User>): WebSocketHandler<SocketData> {
+function socketHandler(
+  { config, hub, turnstile }: ListenOptions,
+  arriving: WeakMap<Connection, User>,
+): WebSocketHandler<SocketData> {
   return {
     maxPayloadLength: config.limits.frameBytes,
     backpressureLimit: config.limits.outboundBufferBytes,
@@ -86,12 +103,13 @@ function socketHandler(config: Config, hub: Hub, arriving: WeakMap<Connection, U
       if (!("why" in ws.data)) receive(hub, ws.data, frame);
     },
     ping(ws) {
-      if (!("why" in ws.data)) hub.touch(ws.data);
+      if (!("why" in ws.data)) heed(hub, ws.data);
     },
     pong(ws) {
-      if (!("why" in ws.data)) hub.touch(ws.data);
+      if (!("why" in ws.data)) heed(hub, ws.data);
     },
     close(ws, code) {
+      turnstile.leave(ws.data.address);
       if (!("why" in ws.data)) hub.close(ws.data, code);
     },
   };
@@ -102,6 +120,20 @@ function turnAway(hub: Hub, ws: ServerWebSocket<SocketData>, { protocol, address
   const { frame, code, reason } = protocol.closing(why);
   if (frame !== undefined) ws.send(frame);
   ws.close(code, reason);
+}
+
+/** Said in HTTP: who floods is not worth a WebSocket, and clients take a refused handshake for a reason to try later. */
+function tooMany(hub: Hub, { address }: Caller, waitS: number): Response {
+  const error = "Your address has as many connections as it may, or opens them too fast; try again later.";
+  hub.observe({ type: "turned-away", address, why: new Disconnect("flooded", error) });
+  const headers = { "Retry-After": String(waitS) };
+  return Response.json({ error, code: "flooded" }, { status: 429, headers });
+}
+
+function forbidden(hub: Hub, { address }: Caller, isHandshake: boolean): Response {
+  const error = "Your address may not use this server.";
+  if (isHandshake) hub.observe({ type: "turned-away", address, why: new Disconnect("unauthorized", error) });
+  return Response.json({ error, code: "forbidden" }, { status: 403 });
 }
 
 function badRequest(error: string): Response {

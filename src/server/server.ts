@@ -10,12 +10,17 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { Awaitable, Clock } from "../domain/ports.ts";
 import { memoryEngine } from "../engines/memory/engine.ts";
+import { ipRules } from "../guards/ip.ts";
+import { originGuard } from "../guards/origin.ts";
+import { apiRateGuard, Turnstile } from "../guards/rate.ts";
+import { replayGuard } from "../guards/replay.ts";
 import { tokenGuard } from "../guards/token.ts";
 import { Hub } from "../hub/hub.ts";
 import { logObserver } from "../observers/log.ts";
 import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherApi } from "../protocols/pusher/api.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
+import { identity } from "./address.ts";
 import { openFileLimit } from "./file-limit.ts";
 import { type Listener, listen } from "./listen.ts";
 import { logStream } from "./logging.ts";
@@ -69,10 +74,14 @@ export class Server {
     this.#apps = config.apps;
     this.#demoFile = demoFile;
     const hub = this.#buildHub(config);
-    this.#listener = this.#listen(config, hub);
+    const turnstile = new Turnstile({ ...config.limits, trustedProxies: config.trustedProxies, clock });
+    this.#listener = this.#listen(config, hub, turnstile);
     this.#hub = hub;
     await hub.start(this.#listener);
-    this.#sweeping = setInterval(() => hub.sweep(), SWEEP_MS);
+    this.#sweeping = setInterval(() => {
+      hub.sweep();
+      turnstile.sweep();
+    }, SWEEP_MS);
     this.log.info({ url: this.url, apps: this.#apps.length }, "listening");
   }
 
@@ -200,13 +209,18 @@ export class Server {
       protocols: [pusherProtocol({ jsonDepth }), nativeProtocol({ jsonDepth })],
       clock,
       limits: { connections: this.maxConnections, waitingCommands, frameBytes, activityTimeoutS, pongTimeoutS },
-      guards: [tokenGuard()],
+      guards: [
+        originGuard(),
+        tokenGuard(),
+        apiRateGuard(clock),
+        replayGuard({ clock, windowS: config.signatureWindowS }),
+      ],
       observers: [logObserver(this.log)],
       call: (connection, event, data) => this.#call(connection, event, data),
     });
   }
 
-  #listen(config: Config, hub: Hub): Listener {
+  #listen(config: Config, hub: Hub, turnstile: Turnstile): Listener {
     const { jsonDepth, httpBodyBytes: bodyBytes } = config.limits;
     const { path, strictProtocol, signatureWindowS } = config;
     const apps = configApps(config.apps);
@@ -227,6 +241,9 @@ export class Server {
         strictProtocol,
         newId: newConnectionId,
       },
+      identify: identity(config.trustedProxies),
+      mayCome: ipRules(config.allowIps, config.denyIps),
+      turnstile,
       isDraining: () => this.#draining,
       answer: routes(path, api, this.#demo(config)),
     });

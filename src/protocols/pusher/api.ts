@@ -59,9 +59,10 @@ async function answer(
   if (!body) return bodyTooLarge(options.bodyBytes);
   const paths = [...new Set([url.pathname, path, options.pathPrefix + path])];
   const signed = { method: request.method, paths, query: url.searchParams, body };
-  checkRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
+  const call = checkRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
   if (!app.enabled) return problem(403, "app_disabled", "The app is disabled.");
   const { hub, jsonDepth } = options;
+  for (const guard of hub.guards) guard.apiCall?.(app, call);
   return route(request.method, rest.split("/").map(decoded), { app, hub, body, query: url.searchParams, jsonDepth });
 }
 
@@ -338,7 +339,7 @@ function failure(hub: Hub, error: unknown): Response {
 }
 
 function problem(status: number, code: string, message: string): Response {
-  const retry = status === 503 ? { headers: { "Retry-After": "1" } } : {};
+  const retry = status === 503 || status === 429 ? { headers: { "Retry-After": "1" } } : {};
   return Response.json({ error: message, code }, { status, ...retry });
 }
 

@@ -2,6 +2,7 @@
 
 import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
+import type { SignedCall } from "../../domain/ports.ts";
 import { isSignedBy } from "../../hub/signature.ts";
 
 export interface SignedRequest {
@@ -13,17 +14,19 @@ export interface SignedRequest {
 }
 
 /** Throws CommandError with a sentence that says which part is wrong. */
-export function checkRequest(app: App, request: SignedRequest, nowMs: number, windowS: number): void {
+export function checkRequest(app: App, request: SignedRequest, nowMs: number, windowS: number): SignedCall {
   const query = flatten(request.query);
   if (query.get("auth_key") !== app.key) refuse("auth_key is missing or is not this app's key.");
   if (query.get("auth_version") !== "1.0") refuse("auth_version has to be 1.0.");
-  checkTime(query.get("auth_timestamp"), nowMs, windowS);
+  const timestampS = checkTime(query.get("auth_timestamp"), nowMs, windowS);
   checkBody(query.get("body_md5"), request.body);
   const signature = query.get("auth_signature") ?? "";
   const matched = request.paths.some((path) => isSignedBy(app, textToSign(request.method, path, query), signature));
-  if (matched) return;
+  if (matched) return { signature, timestampS };
   const text = textToSign(request.method, request.paths[0] ?? "", query);
-  refuse(`auth_signature is not the HMAC SHA256 hex digest of ${JSON.stringify(text)} made with this app's secret.`);
+  return refuse(
+    `auth_signature is not the HMAC SHA256 hex digest of ${JSON.stringify(text)} made with this app's secret.`,
+  );
 }
 
 /** The string that is signed: method, path and the sorted parameters, values not escaped. */
@@ -45,12 +48,14 @@ function flatten(params: URLSearchParams): Map<string, string> {
   return query;
 }
 
-function checkTime(text: string | undefined, nowMs: number, windowS: number): void {
+function checkTime(text: string | undefined, nowMs: number, windowS: number): number {
   const seconds = text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isNaN(seconds)) refuse("auth_timestamp is missing or is not a Unix time in seconds.");
   const nowS = Math.floor(nowMs / 1000);
-  if (Math.abs(nowS - seconds) <= windowS) return;
-  refuse(`auth_timestamp ${seconds} is more than ${windowS} seconds away from the server's clock, which says ${nowS}.`);
+  if (Math.abs(nowS - seconds) <= windowS) return seconds;
+  return refuse(
+    `auth_timestamp ${seconds} is more than ${windowS} seconds away from the server's clock, which says ${nowS}.`,
+  );
 }
 
 function checkBody(digest: string | undefined, body: Uint8Array): void {

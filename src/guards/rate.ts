@@ -1,0 +1,123 @@
+/** How often and how many: connections of one address, API calls of one app. */
+
+import type { App } from "../domain/app.ts";
+import { CommandError } from "../domain/error.ts";
+import type { Clock, Guard } from "../domain/ports.ts";
+import { type Bucket, take } from "../hub/bucket.ts";
+import { type Address, type AddressTest, addressTest, parseAddress } from "./ip.ts";
+
+export interface TurnstileOptions {
+  readonly connectionsPerIp: number;
+  /** Per minute. */
+  readonly connectionRatePerIp: number;
+  readonly trustedProxies: readonly string[];
+  readonly clock: Clock;
+}
+
+/** When an address that has all its connections should try again; nobody knows when one of them ends. */
+const CROWDED_RETRY_S = 5;
+const MINUTE_MS = 60_000;
+/** Most addresses whose rate is remembered; the one not seen for longest makes room. About 15 MB. */
+const REMEMBERED = 100_000;
+
+/**
+ * Counts the connections of each address. Where proxies are named, everybody but they themselves is counted; where
+ * none is, a loopback or private address may be one with everybody behind it, and is not.
+ */
+export class Turnstile {
+  readonly #options: TurnstileOptions;
+  readonly #isExempt: AddressTest;
+  readonly #inside = new Map<string, number>();
+  /** In the order of their last use. */
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(options: TurnstileOptions) {
+    this.#options = options;
+    const { trustedProxies } = options;
+    this.#isExempt = addressTest(trustedProxies.length > 0 ? trustedProxies : ["loopback", "private"]);
+  }
+
+  /** How many addresses it has in mind. */
+  get size(): number {
+    return this.#inside.size + this.#buckets.size;
+  }
+
+  /** Undefined where the client may come in, and then has to `leave`; else the seconds after which it may try again. */
+  enter(address: string): number | undefined {
+    const key = this.#keyOf(address);
+    if (key === undefined) return undefined;
+    const { connectionsPerIp } = this.#options;
+    const inside = this.#inside.get(key) ?? 0;
+    if (inside >= connectionsPerIp) return CROWDED_RETRY_S;
+    const waitS = this.#take(key);
+    if (waitS !== undefined) return Math.ceil(waitS);
+    if (connectionsPerIp !== Number.POSITIVE_INFINITY) this.#inside.set(key, inside + 1);
+    return undefined;
+  }
+
+  leave(address: string): void {
+    const key = this.#inside.size > 0 ? this.#keyOf(address) : undefined;
+    if (key === undefined) return;
+    const inside = this.#inside.get(key) ?? 0;
+    if (inside > 1) this.#inside.set(key, inside - 1);
+    else this.#inside.delete(key);
+  }
+
+  /** Forgets addresses whose minute is over: their buckets are full again. */
+  sweep(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const [key, bucket] of this.#buckets) {
+      if (nowMs - bucket.atMs < MINUTE_MS) return;
+      this.#buckets.delete(key);
+    }
+  }
+
+  #take(key: string): number | undefined {
+    const { connectionRatePerIp: perMinute, clock } = this.#options;
+    if (perMinute === Number.POSITIVE_INFINITY) return undefined;
+    const nowMs = clock.monotonicMs();
+    const bucket = this.#buckets.get(key) ?? { tokens: perMinute, atMs: nowMs };
+    this.#buckets.delete(key);
+    this.#buckets.set(key, bucket);
+    if (this.#buckets.size > REMEMBERED) this.#forgetOldest();
+    return take(bucket, nowMs, perMinute / 60, perMinute);
+  }
+
+  #forgetOldest(): void {
+    for (const key of this.#buckets.keys()) {
+      this.#buckets.delete(key);
+      return;
+    }
+  }
+
+  /** Undefined for those who are not counted. */
+  #keyOf(text: string): string | undefined {
+    const { connectionsPerIp, connectionRatePerIp } = this.#options;
+    if (connectionsPerIp === Number.POSITIVE_INFINITY && connectionRatePerIp === Number.POSITIVE_INFINITY) {
+      return undefined;
+    }
+    const address = parseAddress(text);
+    return address === undefined || this.#isExempt(address) ? undefined : keyOf(address);
+  }
+}
+
+/** Of IPv6 the /64 network: whoever has one address has all of its. */
+function keyOf(address: Address): string {
+  return address.kind() === "ipv4" ? address.toString() : address.toByteArray().slice(0, 8).join(".");
+}
+
+/** Limits the signed API calls of each app; calls that nobody signed are refused before, and cost the app nothing. */
+export function apiRateGuard(clock: Clock): Guard {
+  const buckets = new WeakMap<App, Bucket>();
+  return {
+    apiCall(app) {
+      const rate = app.limits.apiRequestsPerSecond;
+      if (rate === Number.POSITIVE_INFINITY) return;
+      const nowMs = clock.monotonicMs();
+      const bucket = buckets.get(app) ?? { tokens: rate, atMs: nowMs };
+      buckets.set(app, bucket);
+      if (take(bucket, nowMs, rate) === undefined) return;
+      throw new CommandError("rate_limited", `More than ${rate} API calls in a second.`);
+    },
+  };
+}

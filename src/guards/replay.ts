@@ -1,0 +1,64 @@
+/** Refuses a signed API call that was made before, where an app wants that. Remembers calls as long as they would count. */
+
+import type { App } from "../domain/app.ts";
+import { CommandError } from "../domain/error.ts";
+import type { Clock, Guard } from "../domain/ports.ts";
+
+/** Most calls of one app that are remembered: about 50 MB. An app that makes more is refused, never believed twice. */
+const REMEMBERED = 500_000;
+/** So much of a signature that no two are alike. */
+const MARK_BYTES = 16;
+
+export interface ReplayOptions {
+  readonly clock: Clock;
+  readonly windowS: number;
+  readonly remembered?: number;
+}
+
+export function replayGuard({ clock, windowS, remembered = REMEMBERED }: ReplayOptions): Guard {
+  const histories = new WeakMap<App, History>();
+  return {
+    apiCall(app, { signature, timestampS }) {
+      if (!app.replayProtection) return;
+      const history = histories.get(app) ?? new History();
+      histories.set(app, history);
+      history.forgetBefore(Math.floor(clock.wallMs() / 1000) - windowS);
+      const mark = Buffer.from(signature.slice(0, 2 * MARK_BYTES), "hex").toString("latin1");
+      if (history.has(mark, timestampS)) {
+        throw new CommandError("signature_invalid", "This very call was made before: sign each call anew.");
+      }
+      if (history.size >= remembered) {
+        const message = `More than ${remembered} calls within ${windowS} seconds cannot be told from repeated ones.`;
+        throw new CommandError("rate_limited", message);
+      }
+      history.add(mark, timestampS);
+    },
+  };
+}
+
+/** The calls of one app by the second they were signed in, which is signed itself: a repeated call is in the same. */
+class History {
+  readonly #seconds = new Map<number, Set<string>>();
+  #forgottenBeforeS = Number.NEGATIVE_INFINITY;
+  size = 0;
+
+  has(mark: string, timestampS: number): boolean {
+    return this.#seconds.get(timestampS)?.has(mark) ?? false;
+  }
+
+  add(mark: string, timestampS: number): void {
+    const marks = this.#seconds.get(timestampS) ?? new Set();
+    this.#seconds.set(timestampS, marks.add(mark));
+    this.size++;
+  }
+
+  forgetBefore(timestampS: number): void {
+    if (timestampS <= this.#forgottenBeforeS) return;
+    this.#forgottenBeforeS = timestampS;
+    for (const [second, marks] of this.#seconds) {
+      if (second >= timestampS) continue;
+      this.#seconds.delete(second);
+      this.size -= marks.size;
+    }
+  }
+}
