@@ -28,6 +28,8 @@ describe("a valid configuration", () => {
     });
     expect(config.limits).toEqual({
       connections: 100_000,
+      connectionsPerIp: Number.POSITIVE_INFINITY,
+      connectionRatePerIp: Number.POSITIVE_INFINITY,
       frameBytes: 65_536,
       httpBodyBytes: 1_048_576,
       outboundBufferBytes: 1_048_576,

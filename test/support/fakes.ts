@@ -111,6 +111,9 @@ export function fakeApp(changes: Partial<Omit<App, "limits">> & { limits?: Parti
     anonymous: true,
     requireTls: false,
     requireAuthentication: false,
+    allowedOrigins: [],
+    allowMissingOrigin: true,
+    replayProtection: false,
     channels: [],
     ...rest,
     limits: {
@@ -127,6 +130,8 @@ export function fakeApp(changes: Partial<Omit<App, "limits">> & { limits?: Parti
       watchlistSize: 100,
       clientEventsPerSecond: 1000,
       subscribesPerSecond: 1000,
+      framesPerSecond: Number.POSITIVE_INFINITY,
+      apiRequestsPerSecond: Number.POSITIVE_INFINITY,
       unauthenticatedTimeoutS: 30,
       ...limits,
     },
