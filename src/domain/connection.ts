@@ -2,11 +2,9 @@
 
 import type { App } from "./app.ts";
 import type { Disconnect } from "./error.ts";
-import type { Member, User } from "./message.ts";
+import type { Memberships } from "./memberships.ts";
+import type { User } from "./message.ts";
 import type { Frame, Protocol, Socket } from "./wire.ts";
-
-/** A channel the connection is in, and as whom where the channel has members. */
-export type Membership = Member | undefined;
 
 export class Connection {
   readonly id: string;
@@ -16,8 +14,8 @@ export class Connection {
   app: App;
   user: User | undefined;
   socket: Socket | undefined;
-  /** The channels it is in. Absent until the first, because most memory of an idle connection would be this map. */
-  memberships: Map<string, Membership> | undefined;
+  /** The channels it is in. Absent until the first. */
+  memberships: Memberships | undefined;
   /** Users it is told about, from its watchlist. */
   watching: readonly string[] | undefined;
   /** It signed in, or was let into a private channel. */

@@ -6,9 +6,10 @@
 
 import type { App } from "../domain/app.ts";
 import { type Channel, channelOf, onlineChannel } from "../domain/channel.ts";
-import type { Connection, Membership } from "../domain/connection.ts";
+import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/event.ts";
+import { type Membership, Memberships } from "../domain/memberships.ts";
 import type { EventPublication, Member, Position, Presence, Publication, Push, User } from "../domain/message.ts";
 import type {
   Awaitable,
@@ -214,9 +215,9 @@ export class Hub {
       await withLast(this.#broker, audience, (cached) => {
         if (connection.closed) return;
         answer(members, cached);
-        connection.memberships ??= new Map();
+        connection.memberships ??= new Memberships();
         connection.memberships.set(name, member);
-        audience.tune(connection);
+        audience.tune(connection, cached?.position);
         tuned = true;
       });
     } finally {
@@ -275,7 +276,7 @@ export class Hub {
     switch (publication.type) {
       case "event":
         for (const listen of audience.listeners) listen(publication);
-        return this.#tell(tenant, audience, publication, publication.except);
+        return this.#tell(tenant, audience, publication, publication.except, audience.receive(publication));
       case "joined":
       case "left":
       case "count":
@@ -397,9 +398,15 @@ export class Hub {
     return this.channel(app, name) ?? channelOf(app, name);
   }
 
-  #tell(tenant: Tenant, audience: Audience, push: Push, except: readonly string[] = NOBODY): void {
-    const excluded = except.length === 0 ? NO_CONNECTIONS : except.flatMap((id) => tenant.connections.get(id) ?? []);
-    if (this.#fanout) audience.tell(this.#fanout, push, excluded);
+  #tell(
+    tenant: Tenant,
+    audience: Audience,
+    push: Push,
+    except: readonly string[] = NOBODY,
+    having: readonly Connection[] = NO_CONNECTIONS,
+  ): void {
+    const named = except.length === 0 ? NO_CONNECTIONS : except.flatMap((id) => tenant.connections.get(id) ?? []);
+    if (this.#fanout) audience.tell(this.#fanout, push, having.length === 0 ? named : [...named, ...having]);
   }
 
   #check(connection: Connection, nowMs: number): void {

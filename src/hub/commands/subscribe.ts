@@ -2,8 +2,9 @@
 
 import type { App } from "../../domain/app.ts";
 import { channelOf, matches, type Traits, traitsOf, userChannel, userOfChannel } from "../../domain/channel.ts";
-import type { Connection, Membership } from "../../domain/connection.ts";
+import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
+import type { Membership } from "../../domain/memberships.ts";
 import type { Command, Member, Proof } from "../../domain/message.ts";
 import type { Hub } from "../hub.ts";
 import { checkChannelName, checkUserId, isLongerThan, takeSubscribeToken } from "../limits.ts";
