@@ -3,7 +3,7 @@
 import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { SignedCall } from "../../domain/ports.ts";
-import { isSignedBy } from "../../hub/signature.ts";
+import { isSignedBy, type Sign } from "../../hub/signature.ts";
 
 export interface SignedRequest {
   readonly method: string;
@@ -13,6 +13,9 @@ export interface SignedRequest {
   readonly body: Uint8Array;
 }
 
+/** The hot one: Node's HMAC is a stream, and takes twice the time and a seventh more of the whole call. */
+const sign: Sign = (secret, text) => new Bun.CryptoHasher("sha256", secret).update(text).digest("hex");
+
 /** Throws CommandError with a sentence that says which part is wrong. */
 export function checkRequest(app: App, request: SignedRequest, nowMs: number, windowS: number): SignedCall {
   const query = flatten(request.query);
@@ -21,7 +24,9 @@ export function checkRequest(app: App, request: SignedRequest, nowMs: number, wi
   const timestampS = checkTime(query.get("auth_timestamp"), nowMs, windowS);
   checkBody(query.get("body_md5"), request.body);
   const signature = query.get("auth_signature") ?? "";
-  const matched = request.paths.some((path) => isSignedBy(app, textToSign(request.method, path, query), signature));
+  const matched = request.paths.some((path) =>
+    isSignedBy(app, textToSign(request.method, path, query), signature, sign),
+  );
   if (matched) return { signature, timestampS };
   const text = textToSign(request.method, request.paths[0] ?? "", query);
   return refuse(
