@@ -2,7 +2,7 @@
 
 import type { Channel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { EventPublication, Push } from "../domain/message.ts";
+import type { EventPublication, Position, Push } from "../domain/message.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
 
 interface Readers {
@@ -24,14 +24,18 @@ export class Audience {
   /** Those who are joining collect what arrives meanwhile. */
   readonly listeners = new Set<(publication: EventPublication) => void>();
   readonly readers: Readers[] = [];
+  /** Who was handed a kept event before the broker delivered it here, and up to where: nobody hears an event twice. */
+  readonly #ahead = new Map<Connection, Position>();
+  #delivered: Position | undefined;
 
   constructor(app: string, channel: Channel) {
     this.app = app;
     this.channel = channel;
   }
 
-  /** Lets the socket hear the channel from now on. */
-  tune(connection: Connection): void {
+  /** Lets the socket hear the channel from now on, or from after the kept event that it was handed. */
+  tune(connection: Connection, handed?: Position): void {
+    if (handed && !isUpTo(handed, this.#delivered)) this.#ahead.set(connection, handed);
     let readers = this.readers.find((candidate) => candidate.protocol === connection.protocol);
     if (!readers) {
       const { protocol } = connection;
@@ -45,11 +49,25 @@ export class Audience {
 
   silence(connection: Connection): void {
     if (!this.connections.delete(connection)) return;
+    this.#ahead.delete(connection);
     const at = this.readers.findIndex((candidate) => candidate.protocol === connection.protocol);
     const readers = this.readers[at];
     if (!readers) return;
     if (!connection.closed) connection.socket?.unsubscribe(readers.topic);
     if (--readers.count === 0) this.readers.splice(at, 1);
+  }
+
+  /** Notes that the broker delivered it; answers with those who have it already. */
+  receive({ position }: EventPublication): readonly Connection[] {
+    if (!position) return NO_CONNECTIONS;
+    this.#delivered = position;
+    const having: Connection[] = [];
+    for (const [connection, handed] of this.#ahead) {
+      const isOld = isUpTo(position, handed);
+      if (isOld) having.push(connection);
+      if (!isOld || position.offset === handed.offset) this.#ahead.delete(connection);
+    }
+    return having;
   }
 
   /** Tells everybody but these. Encodes once for each protocol that anybody here speaks. */
@@ -81,3 +99,8 @@ export class Audience {
 }
 
 const NOBODY: readonly Socket[] = [];
+const NO_CONNECTIONS: readonly Connection[] = [];
+
+function isUpTo(position: Position, end: Position | undefined): boolean {
+  return end !== undefined && position.epoch === end.epoch && position.offset <= end.offset;
+}

@@ -218,6 +218,24 @@ describe("a cache channel", () => {
     expect(dataOf(newcomer)).toEqual(["new"]);
   });
 
+  test("gives nobody an event twice whose delivery is still on its way, and nobody too little", async () => {
+    const late = await lateBench();
+    const early = late.open();
+    early.subscribe("cache-x");
+    await settled();
+    late.engine.hold("receive");
+    for (const data of ["1", "2"]) await keeping(late, data);
+    const newcomer = late.open();
+    newcomer.subscribe("cache-x");
+    await settled();
+    expect(dataOf(newcomer)).toEqual(["2"]);
+    await keeping(late, "3");
+    await late.engine.release("receive");
+    await keeping(late, "4");
+    expect(dataOf(early)).toEqual(["1", "2", "3", "4"]);
+    expect(dataOf(newcomer)).toEqual(["2", "3", "4"]);
+  });
+
   test("does not take what a client said for the event it keeps", async () => {
     const late = await lateBench();
     await keeping(late, "kept");
