@@ -27,10 +27,12 @@ class IssuerUnavailable extends Error {
   }
 }
 
-export function tokenGuard(): Guard {
-  const keys = new WeakMap<App, Promise<readonly Key[]>>();
+/** Verifies a token for an app and says whose it is; throws what `reasonOf` puts into words. */
+export type TokenVerifier = (app: App, token: string) => Promise<User>;
 
-  async function verify(app: App, token: string): Promise<User> {
+export function tokenVerifier(): TokenVerifier {
+  const keys = new WeakMap<App, Promise<readonly Key[]>>();
+  return async (app, token) => {
     if (token.length > TOKEN_LENGTH) throw new Error(`it is longer than ${TOKEN_LENGTH} characters`);
     let ready = keys.get(app);
     if (!ready) {
@@ -40,8 +42,11 @@ export function tokenGuard(): Guard {
     const user = userOf(await claimsOf(app.token ?? DEFAULT_RULES, await ready, token));
     checkUserId(app, user.id);
     return user;
-  }
+  };
+}
 
+export function tokenGuard(): Guard {
+  const verify = tokenVerifier();
   return {
     async connect(request: Request, app: App): Promise<User | undefined> {
       const token = tokenIn(request);
@@ -141,7 +146,8 @@ function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
-function reasonOf(error: unknown): string {
+/** Ends the sentence "the token is refused: …". */
+export function reasonOf(error: unknown): string {
   if (error instanceof errors.JWTExpired) return "it has expired";
   if (error instanceof CommandError) return `its user is not valid (${error.message.replace(/\.$/, "")})`;
   if (error instanceof errors.JWTClaimValidationFailed && error.claim === "nbf") return "it is not valid yet";

@@ -47,7 +47,8 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
     "guards",
     "observers",
   ],
-  cli: [...CORE, "config", "server", "client", "publisher", "index.ts", NATIVE_WIRE, MANIFEST],
+  // It explains signatures and tokens with the very code that checks them.
+  cli: [...CORE, "config", "server", "client", "publisher", "index.ts", "protocols", "guards", MANIFEST],
   client: [NATIVE_WIRE],
   publisher: [NATIVE_WIRE],
   dashboard: ["client", NATIVE_WIRE],

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { CliError } from "../failure.ts";
+import { printable } from "../printable.ts";
 import { type Arrived, listen, needsPermission } from "../subscription.ts";
 import { addTargetOptions, noApp, type TargetOptions, targetOf } from "../target.ts";
 
@@ -66,9 +67,4 @@ function parsed(data: string): unknown {
   } catch {
     return data;
   }
-}
-
-/** Whoever publishes must not be able to move the cursor of the terminal that listens. */
-function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
