@@ -35,14 +35,14 @@ const APPS = {
 
 test("the limits of the process are what they are documented to be", () => {
   const { config } = createServer({ apps: [APP] });
-  expect(config.limits).toEqual(PROCESS);
-  expect(documented("## `limits`")).toEqual(PROCESS);
+  expect(config.limits).toMatchObject(PROCESS);
+  expect(documented("## `limits`")).toEqual({ ...config.limits });
 });
 
 test("the limits of an app are what they are documented to be", () => {
   const { config } = createServer({ apps: [APP] });
-  expect(config.apps[0]?.limits).toEqual(APPS);
-  expect(documented("### `defaults.limits`")).toEqual(APPS);
+  expect(config.apps[0]?.limits).toMatchObject(APPS);
+  expect(documented("### `defaults.limits`")).toEqual({ ...config.apps[0]?.limits });
 });
 
 test("a limit set low for one app leaves the app beside it as it was", () => {
