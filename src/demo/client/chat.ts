@@ -1,6 +1,6 @@
 /** What was said: by people, by the server, and about the room itself. */
 
-import { appendInView, clockTime, find, make } from "./dom.ts";
+import { clockTime, find, growing, make } from "./dom.ts";
 import { avatar, type Person } from "./people.ts";
 
 const MOST_LINES = 200;
@@ -12,6 +12,7 @@ export type Delivery = { readonly delivered: true } | { readonly refused: string
 
 export class Chat {
   readonly #log = find("#messages", HTMLOListElement);
+  readonly #append = growing(this.#log, MOST_LINES);
   readonly #typing = find("#typing", HTMLElement);
   readonly #typers = new Map<string, { readonly name: string; readonly timer: ReturnType<typeof setTimeout> }>();
   /** My lines whose fate is not known yet, by the id of their command. */
@@ -56,7 +57,7 @@ export class Chat {
   }
 
   addNote(text: string): void {
-    appendInView(this.#log, [make("li", "note", text)], MOST_LINES);
+    this.#append(make("li", "note", text));
   }
 
   showTyping(userId: string, name: string): void {
@@ -80,7 +81,7 @@ export class Chat {
     const shown = text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
     const body = make("div", "message-body", head, make("p", "", shown));
     const line = make("li", `message ${kind}`, avatar(person), body);
-    appendInView(this.#log, [line], MOST_LINES);
+    this.#append(line);
     return line;
   }
 

@@ -24,10 +24,24 @@ export function clockTime(at: Date, withMs = false): string {
   return withMs ? `${time}.${String(at.getMilliseconds()).padStart(3, "0")}` : time;
 }
 
-/** Keeps a list that grows at its end in view, unless the reader has scrolled up to look at something. */
-export function appendInView(list: HTMLElement, items: readonly Node[], most: number): void {
-  const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 48;
-  list.append(...items);
-  while (list.childElementCount > most) list.firstElementChild?.remove();
-  if (isAtEnd) list.scrollTop = list.scrollHeight;
+/**
+ * Makes a list grow at its end, up to so many items, and keeps the end in view unless the reader has scrolled up to look
+ * at something.
+ */
+export function growing(list: HTMLElement, most: number): (...items: readonly Node[]) => void {
+  let isAtEnd = true;
+  const follow = () => {
+    if (isAtEnd) list.scrollTop = list.scrollHeight;
+  };
+  list.addEventListener("scroll", () => {
+    isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PX;
+  });
+  new ResizeObserver(follow).observe(list);
+  return (...items) => {
+    list.append(...items);
+    while (list.childElementCount > most) list.firstElementChild?.remove();
+    follow();
+  };
 }
+
+const NEAR_END_PX = 48;

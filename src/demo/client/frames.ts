@@ -1,6 +1,6 @@
 /** The frames as they pass, both ways: the last 200, and what is in them. */
 
-import { appendInView, clockTime, find, make } from "./dom.ts";
+import { clockTime, find, growing, make } from "./dom.ts";
 import { paint } from "./paint.ts";
 import type { Direction } from "./session.ts";
 
@@ -17,6 +17,7 @@ const LONGEST_FRAME = 4_000;
 
 export class Frames {
   readonly #list = find("#frames", HTMLOListElement);
+  readonly #append = growing(this.#list, MOST_FRAMES);
   readonly #count = find("#frames-count", HTMLElement);
   readonly #pause = find("#frames-pause", HTMLButtonElement);
   /** Passed, and not yet on the page: shown once per picture, so that a flood costs no more than the screen shows. */
@@ -49,7 +50,7 @@ export class Frames {
       const passed = this.#waiting;
       this.#waiting = [];
       this.#missed = 0;
-      appendInView(this.#list, passed.map(row), MOST_FRAMES);
+      this.#append(...passed.map(row));
     });
   }
 

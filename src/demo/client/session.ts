@@ -145,7 +145,7 @@ export class Session {
   #lose(code: number, reason: string): void {
     this.#options.onTraffic("note", `closed ${code}${reason === "" ? "" : ` · ${reason}`}`);
     const { message, reconnect } = this.#farewell ?? {};
-    const why = typeof message === "string" ? message : "The connection was lost";
+    const why = typeof message === "string" ? message.replace(/\.$/, "") : "The connection was lost";
     this.#leave();
     if (reconnect === "never") return this.#enter({ type: "stopped", why });
     this.#pause(why, reconnect);
@@ -160,7 +160,7 @@ export class Session {
     const least = rule === "later" ? 1_000 : rule === "now" ? 0 : grown / 2;
     const pauseMs = least + (Math.random() * grown) / 2;
     this.#failures++;
-    this.#enter({ type: "waiting", untilMs: performance.now() + pauseMs, why: why.replace(/\.$/, "") });
+    this.#enter({ type: "waiting", untilMs: performance.now() + pauseMs, why });
     this.#timer = setTimeout(() => this.connect(), pauseMs);
   }
 

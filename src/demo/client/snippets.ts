@@ -45,15 +45,16 @@ export function placeOf(url: URL, appId: string, appKey: string): Place {
 
 function nativeClient(place: Place): string {
   return `const socket = new WebSocket("${address(place, "ws")}/");
-socket.onopen = () => socket.send('{"event":"subscribe","data":{"channel":"lobby"}}');
+const hello = { event: "subscribe", data: { channel: "lobby" } };
+socket.onopen = () => socket.send(JSON.stringify(hello));
 socket.onmessage = ({ data }) => console.log(JSON.parse(data));`;
 }
 
 function pusherClient(place: Place): string {
   return `import Pusher from "pusher-js";
-
 const pusher = new Pusher("${place.appKey}", {
   ${pusherOptions(place)},
+  enabledTransports: ["ws", "wss"],
 });
 pusher.subscribe("lobby").bind("message", (data) => console.log(data));`;
 }
@@ -61,44 +62,44 @@ pusher.subscribe("lobby").bind("message", (data) => console.log(data));`;
 function echoClient(place: Place): string {
   return `import Echo from "laravel-echo";
 import Pusher from "pusher-js";
-
 const echo = new Echo({
-  broadcaster: "pusher", Pusher, key: "${place.appKey}",
+  broadcaster: "pusher", Pusher, enabledTransports: ["ws", "wss"],
+  key: "${place.appKey}",
   ${pusherOptions(place)},
 });
 echo.channel("lobby").listen(".message", (data) => console.log(data));`;
 }
 
 function pusherOptions({ host, port, isSecure, path }: Place): string {
-  const prefix = path === "" ? "" : ` wsPath: "${path}",`;
+  const prefix = path === "" ? "" : `wsPath: "${path}", `;
   const secure = isSecure ? `wssPort: ${port}, forceTLS: true` : `wsPort: ${port}, forceTLS: false`;
-  return `cluster: "", wsHost: "${host}",${prefix} ${secure},\n  enabledTransports: ["ws", "wss"]`;
+  return `cluster: "", wsHost: "${host}", ${prefix}${secure}`;
 }
 
 function httpServer({ host, port, isSecure, appId, appKey }: Place): string {
   return `import Pusher from "pusher";
-
 const pusher = new Pusher({
-  appId: "${appId}", key: "${appKey}", secret: process.env.SECRET,
-  host: "${host}", port: "${port}", useTLS: ${isSecure},
+  appId: "${appId}", host: "${host}", port: "${port}", useTLS: ${isSecure},
+  key: "${appKey}",
+  secret: process.env.SECRET,
 });
-await pusher.trigger("lobby", "message", { text: "Hello from my back end" });`;
+await pusher.trigger("lobby", "message", { text: "Hello, lobby" });`;
 }
 
 function commandLine(place: Place): string {
   const url = address(place, "http");
   const target = url === "http://localhost:9501" ? "" : ` --url ${url}`;
   return `# in the folder where the server was started
-npx fanfare publish lobby message '{"text":"Hello from the shell"}'${target}
+npx fanfare publish lobby message '{"text":"Hello, lobby"}'${target}
 npx fanfare listen lobby${target}`;
 }
 
 function embedded({ port }: Place): string {
   return `import { createServer } from "fanfare";
-
 const server = createServer({ port: ${port} });
 await server.start();
-await server.toChannel("lobby").push({ event: "message", data: { text: "Hello" } });`;
+const lobby = server.toChannel("lobby");
+await lobby.push({ event: "message", data: { text: "Hello, lobby" } });`;
 }
 
 function address({ host, port, isSecure, path }: Place, scheme: "ws" | "http"): string {

@@ -9,16 +9,20 @@ let counting: ReturnType<typeof setInterval> | undefined;
 
 export function showState(state: State): void {
   clearInterval(counting);
-  const status = find("#status", HTMLElement);
-  status.dataset.state = state.type;
+  find("#status", HTMLElement).dataset.state = state.type;
+  find("#status-text", HTMLElement).textContent = sentenceFor(state);
   find("#retry", HTMLButtonElement).hidden = state.type === "connecting" || state.type === "open";
-  const text = find("#status-text", HTMLElement);
-  const write = () => {
-    const sentence = sentenceFor(state);
-    if (text.textContent !== sentence) text.textContent = sentence;
+  // Apart from the sentence, so that a screen reader does not read every second aloud.
+  const countdown = find("#countdown", HTMLElement);
+  const count = () => {
+    countdown.textContent = state.type === "waiting" ? `Back in ${secondsUntil(state.untilMs)} s` : "";
   };
-  write();
-  if (state.type === "waiting") counting = setInterval(write, COUNT_MS);
+  count();
+  if (state.type === "waiting") counting = setInterval(count, COUNT_MS);
+}
+
+function secondsUntil(atMs: number): number {
+  return Math.max(1, Math.ceil((atMs - performance.now()) / 1000));
 }
 
 function sentenceFor(state: State): string {
@@ -28,8 +32,7 @@ function sentenceFor(state: State): string {
     case "open":
       return "Connected";
     case "waiting":
-      return `${state.why}. Back in ${Math.max(1, Math.ceil((state.untilMs - performance.now()) / 1000))} s`;
     case "stopped":
-      return `${state.why.replace(/\.$/, "")}.`;
+      return `${state.why}.`;
   }
 }
