@@ -1,0 +1,138 @@
+/** What the demo page must not do: run what somebody typed, fetch from elsewhere, show itself or its secret where it should not. */
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { SignJWT } from "jose";
+import { openBrowser } from "../support/chromium.ts";
+import { eventually } from "../support/eventually.ts";
+import { APP, socketUrl, startServer } from "../support/server.ts";
+import { connect } from "../support/socket.ts";
+import { people, say, shows, startDemo, TEST_MS, visit } from "./visit.ts";
+
+setDefaultTimeout(TEST_MS);
+
+const browser = await openBrowser();
+const server = await startDemo();
+
+const EVIL = "<img src=x onerror=hacked=1>";
+
+test("what looks like HTML stays text, in names, messages, events and frames", async () => {
+  const evil = await visit(browser, server, { name: EVIL });
+  const victim = await visit(browser, server, { name: "Victim" });
+  await say(evil.page, `${EVIL}<script>hacked=1</script>`);
+  await shows(victim.page, ".message.theirs", `${EVIL}<script>hacked=1</script>`);
+  await server.toChannel("lobby").push({ event: `<svg onload=hacked=1>`, data: { text: EVIL } });
+  await shows(victim.page, ".message.server", "<svg onload=hacked=1>");
+  await shows(victim.page, "#frames", "<svg onload=hacked=1>");
+  expect(await people(victim.page)).toEqual(["Victim", EVIL]);
+  for (const { page, errors, violations } of [evil, victim]) {
+    expect(await page.locator("img, main script, main svg").count()).toBe(0);
+    expect(await page.evaluate(() => "hacked" in window)).toBe(false);
+    expect(await violations()).toEqual([]);
+    expect(errors).toEqual([]);
+  }
+});
+
+test("a member who lies about its name and colour harms nobody", async () => {
+  const victim = await visit(browser, server);
+  const [app] = server.apps;
+  const info = { name: { toString: "x" }, color: "red;background:url(//elsewhere.example/x)" };
+  const token = await new SignJWT({ sub: "liar", info, channels: ["presence-*"] })
+    .setProtectedHeader({ alg: "HS256" })
+    .sign(new TextEncoder().encode(app?.secrets[0]));
+  const liar = await connect(socketUrl(server.url, `/?token=${token}`));
+  liar.send({ event: "subscribe", data: { channel: "presence-lobby" } });
+  await shows(victim.page, "#people", "liar");
+  const said = { channel: "presence-lobby", event: "client-message", data: { text: ["no", "text"] } };
+  liar.send({ event: "publish", data: said });
+  await shows(victim.page, ".message.theirs", '{"text":["no","text"]}');
+  expect(await victim.violations()).toEqual([]);
+  expect(victim.errors).toEqual([]);
+});
+
+test("the policy lets nothing run or load that did not come with the page", async () => {
+  const requested: string[] = [];
+  const { page, violations } = await visit(browser, server);
+  page.on("request", (request) => requested.push(request.url()));
+  await page.reload();
+  await page.locator("#send:enabled").waitFor();
+  expect(requested.length).toBeGreaterThan(1);
+  expect(
+    requested.filter((url) => !url.startsWith(`http://localhost:${server.port}/`) && !url.startsWith("data:")),
+  ).toEqual([]);
+  expect(await violations()).toEqual([]);
+  // The same counter counts when the policy is broken, or its silence would mean nothing.
+  const reached = await page.evaluate(() => {
+    document.head.append(Object.assign(document.createElement("style"), { textContent: "*{}" }));
+    return fetch("https://elsewhere.example/").then(Boolean, () => false);
+  });
+  expect(reached).toBe(false);
+  await eventually(async () => {
+    expect(await violations()).toEqual(["style-src-elem inline", "connect-src https://elsewhere.example/"]);
+  });
+  const unsafe = page.evaluate(() => {
+    document.body.innerHTML = "<p>";
+  });
+  await expect(unsafe).rejects.toThrow(/TrustedHTML/);
+});
+
+test("two answers never have the same nonce, and only the policy of the same answer names it", async () => {
+  const seen = new Set<string>();
+  for (let turn = 0; turn < 3; turn++) {
+    const response = await fetch(server.url);
+    const policy = response.headers.get("content-security-policy") ?? "";
+    const nonce = /script-src 'nonce-([\w+/=]{24})'/.exec(policy)?.[1] ?? "none";
+    const html = await response.text();
+    expect(html.split(`nonce="${nonce}"`)).toHaveLength(3);
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toContain("unsafe");
+    seen.add(nonce);
+  }
+  expect(seen.size).toBe(3);
+});
+
+test("the secret is neither on the page nor in the token's answer", async () => {
+  const [secret = ""] = server.apps[0]?.secrets ?? [];
+  expect(secret).not.toBe("");
+  const html = await (await fetch(server.url)).text();
+  expect(html).toContain(server.apps[0]?.key ?? "-");
+  expect(html).toContain("demo-app.json");
+  expect(html).not.toContain(secret);
+  expect(await (await fetch(`${server.url}/demo/token`)).text()).not.toContain(secret);
+});
+
+test("other sites get no token", async () => {
+  const ask = (site: string) => fetch(`${server.url}/demo/token`, { headers: { "Sec-Fetch-Site": site } });
+  for (const site of ["cross-site", "same-site"]) expect((await ask(site)).status).toBe(403);
+  const own = await ask("same-origin");
+  expect(own.status).toBe(200);
+  expect(own.headers.get("access-control-allow-origin")).toBeNull();
+});
+
+test("a token lasts a minute and lets its holder into private and presence channels", async () => {
+  const { token, user } = (await (await fetch(`${server.url}/demo/token?name=%20A%0Ab%20`)).json()) as {
+    token: string;
+    user: { id: string; info: { name: string } };
+  };
+  const claims = JSON.parse(atob((token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/")));
+  expect(claims.exp - claims.iat).toBe(60);
+  expect(claims).toMatchObject({ sub: user.id, info: user.info, channels: ["presence-*", "private-*"] });
+  expect(user.info.name).toBe("A b");
+});
+
+test.each([
+  ["development", { mode: "development" }],
+  ["production", { mode: "production" }],
+] as const)("a server with configured apps shows no page in %s", async (_, config) => {
+  const configured = await startServer({ ...config, apps: [APP] });
+  for (const path of ["/", "/demo/token"]) {
+    const response = await fetch(`${configured.url}${path}`);
+    expect(response.status).toBe(404);
+    expect(await response.json()).toMatchObject({ code: "not_found" });
+  }
+});
+
+test("only GET and HEAD are answered", async () => {
+  expect((await fetch(server.url, { method: "POST" })).status).toBe(405);
+  const head = await fetch(server.url, { method: "HEAD" });
+  expect([head.status, await head.text()]).toEqual([200, ""]);
+});
