@@ -6,6 +6,8 @@ import { addConfig } from "./commands/config.ts";
 import { addListen } from "./commands/listen.ts";
 import { addPublish } from "./commands/publish.ts";
 import { addServe } from "./commands/serve.ts";
+import { addSign } from "./commands/sign.ts";
+import { addToken } from "./commands/token.ts";
 import { report } from "./failure.ts";
 
 export function buildProgram(): Command {
@@ -25,6 +27,8 @@ export function buildProgram(): Command {
   addConfig(program);
   addListen(program);
   addPublish(program);
+  addToken(program);
+  addSign(program);
   return program;
 }
 
@@ -41,7 +45,8 @@ function refusal(text: string): string {
 export async function main(args: readonly string[]): Promise<number> {
   try {
     await buildProgram().parseAsync([...args], { from: "user" });
-    return 0;
+    // A command that has its answer printed may still have to say that the answer is no.
+    return Number(process.exitCode ?? 0);
   } catch (error) {
     return report(error, process.env, (text) => process.stderr.write(text));
   }
