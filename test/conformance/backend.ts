@@ -32,7 +32,7 @@ export function libraryFor(port: number, app: AppKeys = APP): PusherLibrary {
  * Who asks is named in the address: `/pusher/auth?user=ada`. Channels with `forbidden` in their name are refused; for
  * those with `forged`, the answer is signed by somebody else.
  */
-export function startBackend(server: Server, app: AppKeys = APP): Backend {
+export function startBackend(server: Pick<Server, "port">, app: AppKeys = APP): Backend {
   const library = libraryFor(server.port, app);
   const forger = libraryFor(server.port, { ...app, secret: "somebody else's" });
   const http = Bun.serve({
