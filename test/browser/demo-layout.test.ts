@@ -109,7 +109,9 @@ async function takePicture(): Promise<void> {
   await shows(ada.page, ".message.theirs", "another tab");
   await server.toChannel("lobby").push({ event: "message", data: { text: "Deploy finished in 42 s" } });
   await shows(ada.page, ".message.server", "Deploy");
-  await grace.page.locator("#text").pressSequentially("That was q");
+  await say(ada.page, "That was quick.");
+  await shows(grace.page, ".message.theirs", "quick");
+  await grace.page.locator("#text").pressSequentially("And it t");
   await shows(ada.page, "#typing", "Grace is typing…");
   await isInLobby(ada.page);
   await ada.page.screenshot({ path: PICTURE });
