@@ -12,7 +12,7 @@ const PAGE = `<!doctype html><title>native</title><script>
   window.connect = (url) => new Promise((resolve) => {
     window.socket = new WebSocket(url);
     socket.onmessage = ({ data }) => { const frame = JSON.parse(data); frames_.push(frame); if (frame.event === "welcome") resolve(frame.data); };
-    socket.onclose = ({ code, reason, wasClean }) => { window.closed = { code, reason, wasClean }; };
+    socket.onclose = ({ code, reason, wasClean }) => { window.ended = { code, reason, wasClean }; };
   });
   window.send = (frame) => socket.send(JSON.stringify(frame));
 </script>`;
@@ -32,7 +32,7 @@ atEnd(() => site.stop(true));
 
 interface Page {
   readonly frames_: object[];
-  readonly closed: unknown;
+  readonly ended: unknown;
   connect(url: string): Promise<unknown>;
   send(frame: object): void;
 }
@@ -93,9 +93,9 @@ test("a page connects with a token, subscribes, publishes, and sees who is there
   ]);
 
   await server.stop();
-  await page.waitForFunction(() => (window as unknown as Page).closed !== undefined);
+  await page.waitForFunction(() => (window as unknown as Page).ended !== undefined);
   const farewell = { event: "closing", code: "shutdown", reconnect: "now" };
   expect((await heard(7))[6]).toMatchObject(farewell);
-  expect(await page.evaluate(() => (window as unknown as Page).closed)).toMatchObject({ code: 4200, wasClean: true });
+  expect(await page.evaluate(() => (window as unknown as Page).ended)).toMatchObject({ code: 4200, wasClean: true });
   expect(errors).toEqual([]);
 }, 30_000);
