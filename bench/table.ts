@@ -51,8 +51,9 @@ export function fixed(value: number, digits: number): string {
   return value.toFixed(digits);
 }
 
+/** What too little work leaves without a meaning is a dash. */
 export function times(value: number): string {
-  return `${value.toFixed(2)} ×`;
+  return value > 0 && Number.isFinite(value) ? `${value.toFixed(2)} ×` : "–";
 }
 
 export function markdown({ title, note, head, rows }: Table): string {
