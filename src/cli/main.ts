@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import manifest from "../../package.json" with { type: "json" };
 import { addConfig } from "./commands/config.ts";
+import { addInit } from "./commands/init.ts";
 import { addListen } from "./commands/listen.ts";
 import { addPublish } from "./commands/publish.ts";
 import { addServe } from "./commands/serve.ts";
@@ -24,6 +25,7 @@ export function buildProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(refusal(text)) })
     .exitOverride();
   addServe(program);
+  addInit(program);
   addConfig(program);
   addListen(program);
   addPublish(program);

@@ -1,0 +1,66 @@
+/** `fanfare init`: writes a configuration file with every setting explained and one app with keys of its own. */
+
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { chmod, writeFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import { FILE_NAMES, reasonOf } from "../../config/file.ts";
+import { CliError } from "../failure.ts";
+import { FORMATS, type Format, render } from "../init/render.ts";
+
+interface InitOptions {
+  readonly format: Format;
+  readonly force?: true;
+}
+
+export function addInit(program: Command): void {
+  const command = program
+    .command("init")
+    .description("write a configuration file here, with every setting explained and a new app in it")
+    .addOption(new Option("--format <format>", "how it is written").choices(FORMATS).default("ts"))
+    .option("--force", "overwrite the file that is there; its keys and secrets are lost")
+    .addHelpText("after", "\nExample:\n  $ fanfare init --format yaml")
+    .action(async () => {
+      const { format, force = false } = command.opts<InitOptions>();
+      console.log(await init(format, force));
+    });
+}
+
+/** Gives the text to print. */
+async function init(format: Format, force: boolean): Promise<string> {
+  const name = `fanfare.config.${format}`;
+  const other = FILE_NAMES.find((one) => one !== name && existsSync(one));
+  if (other !== undefined) {
+    throw new CliError(`there is ${other} already, and there may be only one: change that, or remove it first`);
+  }
+  const app = { id: "my-app", name: "My app", key: token(10), secret: token(20) };
+  await write(name, render(format, app), force);
+  const comments = format === "json" ? ["JSON has no comments: docs/configuration.md explains each setting."] : [];
+  return [
+    `wrote ${name}, with every setting at its default and one app:`,
+    "",
+    `  id      ${app.id}`,
+    `  key     ${app.key}`,
+    `  secret  in the file; keep it out of version control`,
+    "",
+    ...comments,
+    "Next: start the server with `fanfare serve`, and send an event with",
+    `  fanfare publish news hello '{"text":"Hello"}'`,
+  ].join("\n");
+}
+
+function token(bytes: number): string {
+  return randomBytes(bytes).toString("hex");
+}
+
+/** For its owner alone: there is a secret in it. A file that is overwritten keeps its mode unless it is changed. */
+async function write(name: string, text: string, force: boolean): Promise<void> {
+  try {
+    await writeFile(name, text, { mode: 0o600, flag: force ? "w" : "wx" });
+    await chmod(name, 0o600);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EEXIST") throw new CliError(`there is ${name} already: overwrite it with --force`);
+    throw new CliError(`cannot write ${name}: ${reasonOf(error)}`);
+  }
+}

@@ -1,0 +1,153 @@
+/** Writes a new configuration file: every setting with its sentence, at its default and commented out, and one app. */
+
+import { defaultValues, type Entry, type NewApp, outline, spellUnlimited } from "./outline.ts";
+
+export type Format = "ts" | "json" | "yaml" | "toml";
+export const FORMATS: readonly Format[] = ["ts", "json", "yaml", "toml"];
+
+/** The whole file. */
+export function render(format: Format, app: NewApp): string {
+  switch (format) {
+    case "ts":
+      return typescript(app);
+    case "json":
+      return json(app);
+    case "yaml":
+      return [...header("#"), "", ...spaced(outline(app).map(yamlEntry)), ""].join("\n");
+    case "toml":
+      return [...header("#"), "", ...toml(outline(app)), ""].join("\n");
+  }
+}
+
+function header(mark: string): string[] {
+  const lines = [
+    `Fanfare's configuration. A line that begins with \`${mark}\` and no space is a setting that is not set: take the \`${mark}\``,
+    "away to change it. `fanfare config check` says whether all is well; docs/configuration.md says more of each.",
+    "This file holds a secret: keep it out of version control, or take the app out and set PUSHER_APP_ID, PUSHER_APP_KEY",
+    "and PUSHER_APP_SECRET in the environment.",
+  ];
+  return lines.map((line) => `${mark} ${line}`);
+}
+
+// ---- TypeScript
+
+function typescript(app: NewApp): string {
+  const head = [...header("//"), "", 'import type { ConfigInput } from "fanfare";', "", "export default {"];
+  const body = spaced(outline(app).map(typescriptEntry)).map(indented);
+  return [...head, ...body, "} satisfies ConfigInput;", ""].join("\n");
+}
+
+function typescriptEntry(entry: Entry): string[] {
+  const { key, content } = entry;
+  const inside = content.type === "value" ? [] : content.entries.flatMap(typescriptEntry);
+  const lines = {
+    value: () => [`${key}: ${content.type === "value" ? written(content.value) : ""},`],
+    group: () => [`${key}: {`, ...inside.map(indented), "},"],
+    list: () => [`${key}: [`, "  {", ...inside.map(indented).map(indented), "  },", "],"],
+  }[content.type]();
+  return [...comment(entry, "//"), ...(entry.isSet ? lines : lines.map((line) => `//${line}`))];
+}
+
+// ---- YAML
+
+/** A group that has nothing set in it would be null, so it is commented out as a whole, with its settings in it. */
+function yamlEntry(entry: Entry): string[] {
+  return [...comment(entry, "#"), ...(yamlIsSet(entry) ? yamlLines(entry, false) : off(yamlLines(entry, true)))];
+}
+
+function yamlIsSet({ isSet, content }: Entry): boolean {
+  return isSet && (content.type === "value" || content.entries.some(yamlIsSet));
+}
+
+function yamlLines({ key, content }: Entry, isOff: boolean): string[] {
+  if (content.type === "value") return [`${key}: ${written(content.value)}`];
+  const shown = content.entries.map((entry) => yamlInside(entry, isOff));
+  if (content.type === "group") return [`${key}:`, ...shown.flat().map(indented)];
+  const lines = shown.flat();
+  const first = lines.findIndex((line) => !line.startsWith("#"));
+  const items = lines.map((line, index) => (index === first ? `- ${line}` : `  ${line}`));
+  return [`${key}:`, ...items.map(indented)];
+}
+
+/** Inside what is commented out, what has a default needs no second mark. */
+function yamlInside(entry: Entry, isOff: boolean): string[] {
+  const isShown = yamlIsSet(entry) || (isOff && entry.isDefault && entry.content.type !== "list");
+  const lines = yamlLines(entry, isOff || !isShown);
+  return [...comment(entry, "#"), ...(isShown ? lines : off(lines))];
+}
+
+// ---- TOML
+
+/** Tables come after the values of what they are in, so groups are put behind. */
+function toml(entries: readonly Entry[]): string[] {
+  const top = entries.filter(({ content }) => content.type === "value");
+  return [...spaced(top.map((entry) => tomlValue(entry, false))), ...tomlTables(entries, "", false)];
+}
+
+function tomlTables(entries: readonly Entry[], prefix: string, isOff: boolean): string[] {
+  return entries.flatMap((entry) => {
+    const { key, content } = entry;
+    if (content.type === "value") return [];
+    const path = `${prefix}${key}`;
+    const isHidden = isOff || !entry.isSet;
+    const head = content.type === "list" ? `[[${path}]]` : `[${path}]`;
+    const values = content.entries.flatMap((inner) => tomlValue(inner, isHidden));
+    return [
+      "",
+      ...comment(entry, "#"),
+      ...(isHidden ? off([head]) : [head]),
+      ...values,
+      ...tomlTables(content.entries, `${path}.`, isHidden),
+    ];
+  });
+}
+
+function tomlValue(entry: Entry, isOff: boolean): string[] {
+  const { key, content, isSet } = entry;
+  if (content.type !== "value") return [];
+  const isObject = typeof content.value === "object" && !Array.isArray(content.value);
+  const line = `${key} = ${isObject ? "{}" : written(content.value)}`;
+  return [...comment(entry, "#"), ...(isSet && !isOff ? [line] : off([line]))];
+}
+
+// ---- JSON
+
+/** Has no comments, so that every setting is there with its default. */
+function json({ id, name, key, secret }: NewApp): string {
+  return `${JSON.stringify({ ...defaultValues(), apps: [{ id, name, key, secret }] }, spellUnlimited, 2)}\n`;
+}
+
+// ---- shared
+
+const WIDTH = 108;
+
+/** The sentence of a setting, and what it takes. */
+function comment({ facts, content }: Entry, mark: string): string[] {
+  const takes = content.type === "value" ? ` Takes ${facts.accepts}.` : "";
+  const lines: string[] = [];
+  let line = "";
+  for (const word of `${facts.says}${takes}`.split(" ")) {
+    if (line !== "" && line.length + word.length >= WIDTH) {
+      lines.push(line);
+      line = "";
+    }
+    line += `${line === "" ? "" : " "}${word}`;
+  }
+  return [...lines, line].map((text) => `${mark} ${text}`);
+}
+
+function written(value: unknown): string {
+  return JSON.stringify(value, spellUnlimited);
+}
+
+function off(lines: readonly string[]): string[] {
+  return lines.map((line) => `#${line}`);
+}
+
+function indented(line: string): string {
+  return line === "" ? "" : `  ${line}`;
+}
+
+function spaced(blocks: readonly string[][]): string[] {
+  return blocks.flatMap((block, index) => (index === 0 ? block : ["", ...block]));
+}
