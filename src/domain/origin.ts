@@ -25,6 +25,7 @@ const HOSTLESS: ReadonlySet<string> = new Set(["null", "file://"]);
 const ORIGIN = /^([a-z][a-z0-9+.-]*):\/\/([\w.-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/;
 const PATTERN = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(\*\.)?([^\s/?#@:*[\]\\]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/;
 
+const HIGHEST_PORT = 65_535;
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { http: 80, ws: 80, https: 443, wss: 443 };
 
 /** Whether the text is a pattern at all. */
@@ -57,14 +58,15 @@ function fits(pattern: OriginPattern, origin: Origin): boolean {
 
 function originOf(text: string): Origin | undefined {
   const [, scheme, host, port] = ORIGIN.exec(text) ?? [];
-  if (scheme === undefined || host === undefined) return undefined;
+  if (scheme === undefined || host === undefined || Number(port ?? 0) > HIGHEST_PORT) return undefined;
   return { scheme, host, port: port === undefined ? DEFAULT_PORTS[scheme] : Number(port) };
 }
 
 function patternOf(text: string): OriginPattern | undefined {
   const [, scheme, wildcard, name, port] = PATTERN.exec(text.toLowerCase()) ?? [];
   const host = name === undefined ? undefined : URL.parse(`http://${name}`)?.hostname;
-  if (host === undefined || host === "") return undefined;
+  if (host === undefined || host === "" || HOSTLESS.has(text.toLowerCase())) return undefined;
+  if (Number(port ?? 0) > HIGHEST_PORT) return undefined;
   const isWildcard = wildcard !== undefined;
   if (scheme !== undefined) {
     return { scheme, host, isWildcard, port: port === undefined ? DEFAULT_PORTS[scheme] : Number(port) };

@@ -17,8 +17,10 @@ export interface TurnstileOptions {
 /** When an address that has all its connections should try again; nobody knows when one of them ends. */
 const CROWDED_RETRY_S = 5;
 const MINUTE_MS = 60_000;
-/** Most addresses whose rate is remembered; the one not seen for longest makes room. About 15 MB. */
-const REMEMBERED = 100_000;
+/** What arithmetic may add to a whole number of seconds. */
+const ROUNDING_S = 0.001;
+/** Most addresses in one generation of two; then the older one is forgotten before its time. About 15 MB in all. */
+const GENERATION = 50_000;
 
 /**
  * Counts the connections of each address. Where proxies are named, everybody but they themselves is counted; where
@@ -28,18 +30,24 @@ export class Turnstile {
   readonly #options: TurnstileOptions;
   readonly #isExempt: AddressTest;
   readonly #inside = new Map<string, number>();
-  /** In the order of their last use. */
-  readonly #buckets = new Map<string, Bucket>();
+  /**
+   * Those used since the last turn, and those used between the two last turns: by the next they are full, and forgotten all
+   * at once. (Taking the oldest out of one map, one by one, costs a walk over all that were taken out before.)
+   */
+  #young = new Map<string, Bucket>();
+  #old = new Map<string, Bucket>();
+  #turnedAtMs: number;
 
   constructor(options: TurnstileOptions) {
     this.#options = options;
-    const { trustedProxies } = options;
+    const { trustedProxies, clock } = options;
+    this.#turnedAtMs = clock.monotonicMs();
     this.#isExempt = addressTest(trustedProxies.length > 0 ? trustedProxies : ["loopback", "private"]);
   }
 
-  /** How many addresses it has in mind. */
+  /** How many entries it has in mind. */
   get size(): number {
-    return this.#inside.size + this.#buckets.size;
+    return this.#inside.size + this.#young.size + this.#old.size;
   }
 
   /** Undefined where the client may come in, and then has to `leave`; else the seconds after which it may try again. */
@@ -50,7 +58,7 @@ export class Turnstile {
     const inside = this.#inside.get(key) ?? 0;
     if (inside >= connectionsPerIp) return CROWDED_RETRY_S;
     const waitS = this.#take(key);
-    if (waitS !== undefined) return Math.ceil(waitS);
+    if (waitS !== undefined) return Math.max(1, Math.ceil(waitS - ROUNDING_S));
     if (connectionsPerIp !== Number.POSITIVE_INFINITY) this.#inside.set(key, inside + 1);
     return undefined;
   }
@@ -63,31 +71,25 @@ export class Turnstile {
     else this.#inside.delete(key);
   }
 
-  /** Forgets addresses whose minute is over: their buckets are full again. */
+  /** Forgets addresses whose minute is over: their buckets are full again. Call it every second or two. */
   sweep(): void {
-    const nowMs = this.#options.clock.monotonicMs();
-    for (const [key, bucket] of this.#buckets) {
-      if (nowMs - bucket.atMs < MINUTE_MS) return;
-      this.#buckets.delete(key);
-    }
+    if (this.#options.clock.monotonicMs() - this.#turnedAtMs >= MINUTE_MS) this.#turn();
+  }
+
+  #turn(): void {
+    this.#old = this.#young;
+    this.#young = new Map();
+    this.#turnedAtMs = this.#options.clock.monotonicMs();
   }
 
   #take(key: string): number | undefined {
     const { connectionRatePerIp: perMinute, clock } = this.#options;
     if (perMinute === Number.POSITIVE_INFINITY) return undefined;
     const nowMs = clock.monotonicMs();
-    const bucket = this.#buckets.get(key) ?? { tokens: perMinute, atMs: nowMs };
-    this.#buckets.delete(key);
-    this.#buckets.set(key, bucket);
-    if (this.#buckets.size > REMEMBERED) this.#forgetOldest();
+    const bucket = this.#young.get(key) ?? this.#old.get(key) ?? { tokens: perMinute, atMs: nowMs };
+    this.#young.set(key, bucket);
+    if (this.#young.size >= GENERATION) this.#turn();
     return take(bucket, nowMs, perMinute / 60, perMinute);
-  }
-
-  #forgetOldest(): void {
-    for (const key of this.#buckets.keys()) {
-      this.#buckets.delete(key);
-      return;
-    }
   }
 
   /** Undefined for those who are not counted. */
