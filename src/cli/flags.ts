@@ -1,7 +1,8 @@
 /** Gives a command one flag for every setting, and reads them back by the setting's path. */
 
 import { type Command, Option } from "commander";
-import { initialOf, type Setting, settings } from "../config/tree.ts";
+import { z } from "zod";
+import { bare, initialOf, type Setting, settings } from "../config/tree.ts";
 
 /** Objects have no flag: what is in them has. */
 const flagged = settings.filter(({ kind }) => kind !== "object");
@@ -34,7 +35,11 @@ function optionFor(setting: Setting): Option {
   const notes = [shown === undefined || shown === "" ? "" : `default ${shown}, `, env].join("");
   const takes = facts.reads === "switch" ? "[true|false]" : `<${valueName(setting)}>`;
   const group = path.includes(".") ? `Options for ${path.slice(0, path.lastIndexOf("."))}:` : "Options:";
-  return new Option(`${flag} ${takes}`, `${facts.says} (${notes})`).helpGroup(group);
+  const option = new Option(`${flag} ${takes}`, `${facts.says} (${notes})`).helpGroup(group);
+  // Shown and completed, but judged by the table, whose messages say more.
+  const inner = bare(schema);
+  if (inner instanceof z.ZodEnum) option.argChoices = inner.options.map(String);
+  return option;
 }
 
 function valueName({ kind, facts, path }: Setting): string {

@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import manifest from "../../package.json" with { type: "json" };
+import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addInit } from "./commands/init.ts";
 import { addListen } from "./commands/listen.ts";
@@ -31,6 +32,7 @@ export function buildProgram(): Command {
   addPublish(program);
   addToken(program);
   addSign(program);
+  addCompletion(program);
   return program;
 }
 
