@@ -148,6 +148,25 @@ test("fragments that only add up to a whole frame are a frame", async () => {
   await raw.until(() => raw.frames.some(({ payload }) => payload.includes('"pong"')), "the pong");
 });
 
+test("the reason of a close is UTF-8 that fits its frame, whatever the client has put into it", async () => {
+  for (const name of [
+    "x".repeat(200),
+    "é".repeat(100),
+    "€".repeat(100),
+    `a${"€".repeat(100)}`,
+    "😀".repeat(100),
+    `a${"😀".repeat(100)}`,
+  ]) {
+    const raw = await connectRawWebSocket(server.url, `/?app=${encodeURIComponent(name)}`);
+    expect(await raw.ending()).toBe(4001);
+    const { payload } = await raw.next(close);
+    expect(payload.length).toBeLessThanOrEqual(125);
+    expect(new TextDecoder("utf-8", { fatal: true }).decode(payload.subarray(2))).toStartWith(
+      "Could not find app by key ",
+    );
+  }
+});
+
 type Piece = readonly [opcode: number, payload: string | Buffer | readonly number[], fin?: boolean];
 
 function pieces(raw: RawSocket, ...all: readonly Piece[]): void {

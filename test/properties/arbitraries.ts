@@ -1,0 +1,104 @@
+/** What the property tests draw from, and the one seed they draw with: printed, so that a failure comes back. */
+
+import fc from "fast-check";
+import type { Command, Credentials, EventPublication, Member, Push } from "../../src/domain/message.ts";
+
+export const SEED = 20_261_121;
+console.log(`Property tests: seed ${SEED}`);
+
+export function settings(numRuns: number): { seed: number; numRuns: number } {
+  return { seed: SEED, numRuns };
+}
+
+/** Text of anything: control characters, lone surrogates, quotes, and names that mean something to JavaScript. */
+export const anyText = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 40 }),
+  fc.string({ maxLength: 40 }),
+  fc.constantFrom(
+    "__proto__",
+    "constructor",
+    "toString",
+    "",
+    '"',
+    "\\",
+    "\u0000",
+    "\ud800",
+    "\u2028",
+    "null",
+    "1",
+    "{}",
+  ),
+);
+export const anyJson = fc.jsonValue({ maxDepth: 4 });
+export const anyRef = fc.oneof(fc.integer(), fc.string({ maxLength: 64 }));
+
+const withRef = fc.oneof(
+  fc.constant({}),
+  anyRef.map((ref) => ({ ref })),
+);
+const proof = fc.oneof(
+  anyText.map((auth) => ({ auth })),
+  fc.record({ auth: anyText, data: anyText }),
+);
+const credentials: fc.Arbitrary<Credentials> = fc.oneof(
+  fc.record({ type: fc.constant("signature" as const), auth: anyText, userData: anyText }),
+  fc.record({ type: fc.constant("token" as const), token: anyText }),
+);
+
+/** Every command there is, whether or not a protocol can say it. */
+export const anyCommand: fc.Arbitrary<Command> = fc
+  .tuple(
+    fc.oneof(
+      fc.record({ type: fc.constant("subscribe" as const), channel: anyText }),
+      fc.record({ type: fc.constant("subscribe" as const), channel: anyText, proof }),
+      fc.record({ type: fc.constant("unsubscribe" as const), channel: anyText }),
+      fc.record({ type: fc.constant("publish" as const), channel: anyText, event: anyText, data: anyText }),
+      fc.record({ type: fc.constant("signin" as const), by: credentials }),
+      fc.record({ type: fc.constant("call" as const), event: anyText, data: anyJson }),
+      fc.record({ type: fc.constant("ping" as const) }),
+    ),
+    withRef,
+  )
+  .map(([command, ref]) => ({ ...command, ...ref }));
+
+const member: fc.Arbitrary<Member> = fc.record({ id: anyText, info: anyJson });
+const place = { app: fc.constant("app"), channel: anyText };
+
+export const anyEvent: fc.Arbitrary<EventPublication> = fc.oneof(
+  fc.record({ type: fc.constant("event" as const), ...place, event: anyText, data: anyText }),
+  fc.record({
+    type: fc.constant("event" as const),
+    ...place,
+    event: anyText,
+    data: anyJson.map((value) => JSON.stringify(value)),
+    from: fc.record({ connection: fc.constant("1.1"), user: anyText }),
+  }),
+);
+
+/** Every push there is but refusals, which need an error. */
+export const anyPush: fc.Arbitrary<Push> = fc.oneof(
+  anyEvent,
+  fc.record({ type: fc.constant("joined" as const), ...place, member }),
+  fc.record({ type: fc.constant("left" as const), ...place, member: member.map(({ id }) => ({ id })) }),
+  fc.record({ type: fc.constant("count" as const), ...place, count: fc.nat() }),
+  fc.record({
+    type: fc.constant("welcome" as const),
+    connection: fc.constant("12.34"),
+    activityTimeoutS: fc.integer({ min: 1, max: 1000 }),
+    frameBytes: fc.nat(),
+  }),
+  fc.record({
+    type: fc.constant("subscribed" as const),
+    channel: anyText,
+    members: fc.array(member, { maxLength: 5 }),
+  }),
+  fc.record({ type: fc.constant("subscribed" as const), channel: anyText, ref: anyRef }),
+  fc.record({ type: fc.constant("unsubscribed" as const), channel: anyText, ref: anyRef }),
+  fc.record({ type: fc.constant("published" as const), channel: anyText, ref: anyRef }),
+  fc.record({ type: fc.constant("missed" as const), channel: anyText }),
+  fc.record({ type: fc.constant("signed-in" as const), user: member, userData: anyText, ref: anyRef }),
+  fc.record({ type: fc.constant("watch" as const), online: fc.array(anyText), offline: fc.array(anyText) }),
+  fc.record({ type: fc.constant("result" as const), data: anyJson, ref: anyRef }),
+  fc.record({ type: fc.constant("ping" as const) }),
+  fc.record({ type: fc.constant("pong" as const), ref: anyRef }),
+);

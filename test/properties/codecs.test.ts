@@ -1,0 +1,283 @@
+/** Decoders give a command of a known shape or a CommandError and nothing else; encoders give JSON that says what was meant. */
+
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import {
+  COMMAND_ERRORS,
+  CommandError,
+  type CommandErrorCode,
+  DISCONNECTS,
+  Disconnect,
+  type DisconnectCode,
+} from "../../src/domain/error.ts";
+import type { Command, EventPublication, Push } from "../../src/domain/message.ts";
+import { payloadOf, payloadValue } from "../../src/domain/payload.ts";
+import { nativeProtocol } from "../../src/protocols/native/codec.ts";
+import { pusherProtocol } from "../../src/protocols/pusher/codec.ts";
+import { anyCommand, anyEvent, anyJson, anyPush, anyText, settings } from "./arbitraries.ts";
+
+const pusher = pusherProtocol({ jsonDepth: 32 });
+const native = nativeProtocol({ jsonDepth: 32 });
+const PROTOCOLS = [
+  ["Pusher", pusher],
+  ["native", native],
+] as const;
+
+/** What each command consists of. A key that is not here is a fault; so is one that is missing. */
+const SHAPES: Record<string, { readonly always: readonly string[]; readonly maybe: readonly string[] }> = {
+  subscribe: { always: ["channel"], maybe: ["proof", "ref"] },
+  unsubscribe: { always: ["channel"], maybe: ["ref"] },
+  publish: { always: ["channel", "event", "data"], maybe: ["ref"] },
+  signin: { always: ["by"], maybe: ["ref"] },
+  call: { always: ["event", "data"], maybe: ["ref"] },
+  ping: { always: [], maybe: ["ref"] },
+  pong: { always: [], maybe: [] },
+};
+
+function expectCommand(command: Command): void {
+  const { type, ...rest } = command;
+  const shape = SHAPES[type];
+  if (!shape) throw new Error(`There is no command ${type}`);
+  const keys = Object.keys(rest);
+  expect(shape.always.filter((key) => !keys.includes(key))).toEqual([]);
+  expect(keys.filter((key) => !shape.always.includes(key) && !shape.maybe.includes(key))).toEqual([]);
+  for (const key of ["channel", "event"]) if (key in rest) expect(rest[key as never]).toBeString();
+  if (type === "publish") expect(command.data).toBeString();
+  if (type === "subscribe" && command.proof) expect(command.proof.auth).toBeString();
+  if ("ref" in rest) expect(["string", "number"]).toContain(typeof rest.ref);
+  expect(Object.getPrototypeOf(command)).toBe(Object.prototype);
+}
+
+const eventNames = fc.constantFrom(
+  ..."subscribe unsubscribe publish authenticate ping pong vote client-x pusher:subscribe pusher:unsubscribe".split(
+    " ",
+  ),
+  ..."pusher:signin pusher:ping pusher:pong pusher_internal:x pusher:x __proto__".split(" "),
+);
+const members = fc.constantFrom(
+  "channel",
+  "event",
+  "data",
+  "auth",
+  "channel_data",
+  "token",
+  "user_data",
+  "__proto__",
+  "id",
+);
+const nearlyFrame = fc
+  .record(
+    {
+      event: fc.oneof({ weight: 9, arbitrary: eventNames }, anyJson),
+      id: anyJson,
+      channel: fc.oneof(anyText, anyJson),
+      data: fc.oneof(
+        fc.dictionary(members, fc.oneof(anyText, anyJson)),
+        fc.dictionary(members, anyText).map((value) => JSON.stringify(value)),
+        anyJson,
+      ),
+    },
+    { requiredKeys: [] },
+  )
+  .map((value) => JSON.stringify(value));
+const rightFrame = fc
+  .record(
+    {
+      event: eventNames,
+      channel: anyText,
+      id: fc.oneof(fc.nat(), anyText),
+      data: fc.record(
+        { channel: anyText, auth: anyText, channel_data: anyText, token: anyText, user_data: anyText, data: anyJson },
+        { requiredKeys: ["channel", "auth"] },
+      ),
+    },
+    { requiredKeys: ["event", "channel", "data"] },
+  )
+  .map((value) => JSON.stringify(value));
+const mutatedFrame = fc
+  .tuple(fc.oneof(rightFrame, nearlyFrame), fc.nat(), fc.nat(3), anyText)
+  .map(
+    ([text, at, cut, extra]) =>
+      text.slice(0, at % (text.length + 1)) + extra + text.slice((at % (text.length + 1)) + cut),
+  );
+const anyFrame = fc.oneof(rightFrame, nearlyFrame, mutatedFrame, fc.json(), anyText, fc.uint8Array({ maxLength: 60 }));
+
+describe.each(PROTOCOLS)("the %s decoder", (_, protocol) => {
+  test("gives a command of a known shape, or throws CommandError, for whatever comes", () => {
+    let [commands, refusals] = [0, 0];
+    fc.assert(
+      fc.property(anyFrame, (frame) => {
+        try {
+          expectCommand(protocol.decode(frame));
+          commands++;
+        } catch (error) {
+          if (!(error instanceof CommandError)) throw error;
+          expect(error.code in COMMAND_ERRORS).toBe(true);
+          expect(error.message).not.toBe("");
+          refusals++;
+        }
+      }),
+      settings(3_000),
+    );
+    // Both have to have happened often, or the frames were too far from, or too near to, what is right.
+    expect(Math.min(commands, refusals)).toBeGreaterThan(200);
+    expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  });
+});
+
+test("a command that the native protocol can say is read back as it was", () => {
+  fc.assert(
+    fc.property(anyCommand, (command) => {
+      const frame = nativeFrame(command);
+      if (frame === undefined) return;
+      expect(native.decode(JSON.stringify(frame))).toEqual(JSON.parse(JSON.stringify(command)));
+    }),
+    settings(2_000),
+  );
+});
+
+test("a command that the Pusher protocol can say is read back as it was, its data as an object or as text", () => {
+  fc.assert(
+    fc.property(anyCommand, fc.boolean(), (command, asText) => {
+      const frame = pusherFrame(command);
+      if (!frame) return;
+      const { ref: _, ...known } = command as { ref?: unknown };
+      const data =
+        asText && "data" in frame && typeof frame.data === "object" ? JSON.stringify(frame.data) : frame.data;
+      expect(pusher.decode(JSON.stringify({ ...frame, data }))).toEqual(known as Command);
+    }),
+    settings(2_000),
+  );
+});
+
+test("whatever Pusher clients are told is an event whose data is text, except for errors, where it is an object", () => {
+  fc.assert(
+    fc.property(anyPush, (push) => {
+      const frame = pusher.encode(push);
+      if (frame === undefined) return;
+      const { event, data, ...rest } = JSON.parse(frame) as Record<string, unknown>;
+      expect(event).toBeString();
+      expect(data).toBeString();
+      expect(Object.keys(rest).filter((key) => key !== "channel" && key !== "user_id")).toEqual([]);
+      if (push.type !== "event") JSON.parse(String(data));
+      if ("channel" in push) expect(rest.channel).toBe(push.channel as never);
+    }),
+    settings(2_000),
+  );
+});
+
+test("whatever native clients are told is one JSON object with an event that is text", () => {
+  fc.assert(
+    fc.property(anyPush, (push) => {
+      const frame = native.encode(push);
+      if (frame !== undefined) expect((JSON.parse(frame) as { event: unknown }).event).toBeString();
+    }),
+    settings(2_000),
+  );
+});
+
+test("an event reaches both protocols with the same name, channel and value", () => {
+  fc.assert(
+    fc.property(anyEvent, (push: EventPublication) => {
+      const forPusher = JSON.parse(pusher.encode(push) ?? "") as Record<string, unknown>;
+      const forNative = JSON.parse(native.encode(push) ?? "") as Record<string, unknown>;
+      expect(forPusher).toMatchObject({ event: push.event, channel: push.channel, data: push.data });
+      expect(forNative).toMatchObject({ event: push.event, channel: push.channel });
+      expect(JSON.stringify(forNative.data)).toBe(JSON.stringify(payloadValue(push.data)));
+      if (push.from && push.channel.startsWith("presence-")) expect(forPusher.user_id).toBe(push.from.user);
+    }),
+    settings(2_000),
+  );
+});
+
+test("every value has one payload, and every payload one value", () => {
+  fc.assert(
+    fc.property(fc.oneof(anyJson, anyText), (value) => {
+      expect(JSON.stringify(payloadValue(payloadOf(value)))).toBe(JSON.stringify(value));
+    }),
+    settings(2_000),
+  );
+});
+
+test("every refusal and every farewell is JSON in both protocols, with the message as it is", () => {
+  const codes = fc.constantFrom(...(Object.keys(COMMAND_ERRORS) as CommandErrorCode[]));
+  const farewells = fc.constantFrom(...(Object.keys(DISCONNECTS) as DisconnectCode[]));
+  fc.assert(
+    fc.property(
+      codes,
+      farewells,
+      anyText,
+      fc.option(anyCommand, { nil: undefined }),
+      (code, farewell, message, command) => {
+        const push: Push = { type: "refused", error: new CommandError(code, message), ...(command && { command }) };
+        expect(JSON.parse(native.encode(push) ?? "")).toMatchObject({ event: "error", code, message });
+        const told = JSON.parse(pusher.encode(push) ?? "") as { event: string; data: unknown };
+        if (told.event === "pusher:error") expect(told.data).toMatchObject({ message });
+        else expect(JSON.parse(String(told.data))).toMatchObject({ error: message, code });
+        for (const [, protocol] of PROTOCOLS) {
+          const closing = protocol.closing(new Disconnect(farewell, message));
+          expect(JSON.stringify(JSON.parse(closing.frame ?? ""))).toContain(JSON.stringify(message).slice(1, -1));
+          expect(closing.code).toBeWithin(4000, 4300);
+        }
+      },
+    ),
+    settings(1_000),
+  );
+});
+
+/** Undefined where the protocol has no such frame: some names mean something else, an empty auth means none. */
+function nativeFrame(command: Command): object | undefined {
+  const id = "ref" in command && command.ref !== undefined ? { id: command.ref } : {};
+  switch (command.type) {
+    case "subscribe": {
+      const { channel, proof } = command;
+      if (proof?.auth === "") return undefined;
+      const permission = proof && { auth: proof.auth, ...(proof.data !== undefined && { channel_data: proof.data }) };
+      return { event: "subscribe", ...id, data: { channel, ...permission } };
+    }
+    case "unsubscribe":
+      return { event: "unsubscribe", ...id, data: { channel: command.channel } };
+    case "publish":
+      return {
+        event: "publish",
+        ...id,
+        data: { channel: command.channel, event: command.event, data: payloadValue(command.data) },
+      };
+    case "signin":
+      return command.by.type === "token"
+        ? { event: "authenticate", ...id, data: { token: command.by.token } }
+        : undefined;
+    case "call":
+      return { event: command.event, ...id, data: command.data };
+    case "ping":
+      return { event: "ping", ...id };
+    case "pong":
+      return { event: "pong" };
+  }
+}
+
+function pusherFrame(command: Command): { event: string; channel?: string; data?: unknown } | undefined {
+  switch (command.type) {
+    case "subscribe": {
+      const { channel, proof } = command;
+      if (proof?.auth === "") return undefined;
+      const permission = proof && { auth: proof.auth, ...(proof.data !== undefined && { channel_data: proof.data }) };
+      return { event: "pusher:subscribe", data: { auth: "", channel, ...permission } };
+    }
+    case "unsubscribe":
+      return { event: "pusher:unsubscribe", data: { channel: command.channel } };
+    case "publish":
+      return command.event.startsWith("client-") ? { ...command } : undefined;
+    case "signin": {
+      const { by } = command;
+      return by.type === "signature"
+        ? { event: "pusher:signin", data: { auth: by.auth, user_data: by.userData } }
+        : undefined;
+    }
+    case "ping":
+    case "pong":
+      return { event: `pusher:${command.type}`, data: {} };
+    case "call":
+      return undefined;
+  }
+}
