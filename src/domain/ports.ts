@@ -4,6 +4,7 @@ import type { App } from "./app.ts";
 import type { Connection } from "./connection.ts";
 import type { HubEvent } from "./event.ts";
 import type { Command, EventPublication, Member, Position, Presence, Publication, User } from "./message.ts";
+import type { Protocol } from "./wire.ts";
 
 export type Awaitable<T> = T | Promise<T>;
 
@@ -104,7 +105,7 @@ export interface SignedCall {
 /** Has a say before the fact: throw to refuse, return to replace, return nothing to let pass. */
 export interface Guard {
   /** The user it vouches for, if it knows one. Throws Disconnect to turn the client away. */
-  connect?(request: Request, app: App): Awaitable<User | undefined>;
+  connect?(request: Request, app: App, protocol: Protocol): Awaitable<User | undefined>;
   command?(connection: Connection, command: Command): Awaitable<Command | undefined>;
   publication?(publication: EventPublication): Awaitable<EventPublication | undefined>;
   /** Asked only about calls whose signature is right. */

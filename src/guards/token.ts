@@ -6,6 +6,7 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { Command, User } from "../domain/message.ts";
 import type { Guard } from "../domain/ports.ts";
+import type { Protocol } from "../domain/wire.ts";
 import { checkUserId } from "../hub/limits.ts";
 
 /** Longest token that is looked at, in characters. */
@@ -48,8 +49,8 @@ export function tokenVerifier(): TokenVerifier {
 export function tokenGuard(): Guard {
   const verify = tokenVerifier();
   return {
-    async connect(request: Request, app: App): Promise<User | undefined> {
-      const token = tokenIn(request);
+    async connect(request: Request, app: App, protocol: Protocol): Promise<User | undefined> {
+      const token = protocol.takesTokens ? tokenIn(request) : undefined;
       if (token === undefined) return undefined;
       try {
         return await verify(app, token);

@@ -101,10 +101,14 @@ async function connect(
 }
 
 /** Every guard may turn the client away; the first that knows the user is believed. */
-async function vouch({ guards }: AdmissionOptions, request: Request, { app }: Connection): Promise<User | undefined> {
+async function vouch(
+  { guards }: AdmissionOptions,
+  request: Request,
+  connection: Connection,
+): Promise<User | undefined> {
   let known: User | undefined;
   for (const guard of guards) {
-    const user = await guard.connect?.(request, app);
+    const user = await guard.connect?.(request, connection.app, connection.protocol);
     known ??= user;
   }
   return known;

@@ -37,6 +37,11 @@ describe("an app without token rules", async () => {
     expect((await connectNative(server.url, { headers })).welcome.user).toEqual({ id: "bob" });
   });
 
+  test("leaves alone what a Pusher client sends along, which is meant for somebody else", async () => {
+    const pusher = await connectPusher(server.url, { headers: { Authorization: "Bearer for-a-proxy" } });
+    expect(pusher.socketId).toMatch(/^\d+\.\d+$/);
+  });
+
   test("prefers the address where both are there", async () => {
     const headers = { Authorization: "Bearer no.token.atall" };
     const token = await makeToken({ sub: "ada" });

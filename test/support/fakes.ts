@@ -91,6 +91,7 @@ export function plainProtocol(name = "plain", joinsUserChannel = false): Protoco
   return {
     name,
     joinsUserChannel,
+    takesTokens: false,
     decode: (frame: Frame) => JSON.parse(String(frame)) as Command,
     encode: (push: Push) => JSON.stringify(push.type === "refused" ? { ...push, error: push.error.code } : push),
     closing: (why) => ({ frame: JSON.stringify({ type: "closing", code: why.code }), code: 4000, reason: why.code }),

@@ -13,6 +13,7 @@ export function nativeProtocol(options: { readonly jsonDepth: number }): Protoco
   return {
     name: "native",
     joinsUserChannel: true,
+    takesTokens: true,
     decode: (frame) => decode(frame, options.jsonDepth),
     encode,
     closing,

@@ -11,6 +11,7 @@ export function pusherProtocol(options: { readonly jsonDepth: number }): Protoco
   return {
     name: "pusher",
     joinsUserChannel: false,
+    takesTokens: false,
     decode: (frame) => decode(frame, options.jsonDepth),
     encode,
     closing,
