@@ -4,6 +4,7 @@ import { Command } from "commander";
 import manifest from "../../package.json" with { type: "json" };
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
+import { addDoctor } from "./commands/doctor.ts";
 import { addInit } from "./commands/init.ts";
 import { addListen } from "./commands/listen.ts";
 import { addPublish } from "./commands/publish.ts";
@@ -32,6 +33,7 @@ export function buildProgram(): Command {
   addPublish(program);
   addToken(program);
   addSign(program);
+  addDoctor(program);
   addCompletion(program);
   return program;
 }

@@ -1,0 +1,106 @@
+/** Checks the certificate: readable, for its key, in time, with names, and with the chain that clients need. */
+
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { rootCertificates } from "node:tls";
+import { reasonOf } from "../../config/file.ts";
+import type { Config } from "../../config/load.ts";
+import { type Finding, findings } from "./finding.ts";
+
+const { ok, warning, problem } = findings("tls");
+
+export async function checkCertificate(tls: Config["tls"], cwd: string, nowMs: number): Promise<Finding[]> {
+  if (tls === undefined) return [ok("off; a proxy in front may serve wss://")];
+  try {
+    const chain = certificatesIn(await readFile(resolve(cwd, tls.certFile), "utf8"));
+    const [leaf] = chain;
+    if (leaf === undefined)
+      return [problem(`${tls.certFile} holds no certificate`, "give it the certificate in PEM form")];
+    const key = keyIn(await readFile(resolve(cwd, tls.keyFile), "utf8"), tls.passphrase);
+    const keyFinding = typeof key === "string" ? problem(`${tls.keyFile}: ${key}`, KEY_CHANGE) : pairFinding(leaf, key);
+    return [keyFinding, timeFinding(leaf, nowMs), nameFinding(leaf), chainFinding(chain)];
+  } catch (error) {
+    return [
+      problem(
+        `the certificate cannot be used: ${reasonOf(error)}`,
+        "name files in PEM form with tls.certFile and tls.keyFile",
+      ),
+    ];
+  }
+}
+
+const KEY_CHANGE =
+  "name the private key in PEM form with tls.keyFile, and its passphrase, if it has one, with tls.passphrase";
+const RENEWED = "renew the certificate, and let the server read it again";
+
+function certificatesIn(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((block) => new X509Certificate(block));
+}
+
+/** The key, or why there is none. */
+function keyIn(pem: string, passphrase: string | undefined): KeyObject | string {
+  const isEncrypted = /ENCRYPTED/.test(pem);
+  if (isEncrypted && passphrase === undefined) return "the key is encrypted, and no passphrase is set";
+  try {
+    return createPrivateKey({ key: pem, ...(passphrase !== undefined && { passphrase }) });
+  } catch {
+    return isEncrypted ? "the passphrase does not open the key" : "there is no private key in it";
+  }
+}
+
+function pairFinding(leaf: X509Certificate, key: KeyObject): Finding {
+  if (leaf.checkPrivateKey(key)) return ok("certificate and key belong together");
+  const change = "name the key it was issued for; in the certificate file the server's own has to come first";
+  return problem("the key is not that of the certificate", change);
+}
+
+const DAY_MS = 86_400_000;
+const SOON_DAYS = 14;
+
+function timeFinding(leaf: X509Certificate, nowMs: number): Finding {
+  const days = Math.floor((Date.parse(leaf.validTo) - nowMs) / DAY_MS);
+  if (Date.parse(leaf.validFrom) > nowMs)
+    return problem(`the certificate begins only on ${leaf.validFrom}`, "wait, or set the clock right");
+  if (days < 0) return problem(`the certificate has expired on ${leaf.validTo}`, RENEWED);
+  const says = `the certificate is good for ${days} more day${days === 1 ? "" : "s"}`;
+  return days < SOON_DAYS ? warning(says, RENEWED) : ok(says);
+}
+
+function nameFinding({ subjectAltName }: X509Certificate): Finding {
+  if (subjectAltName) return ok(`it is for ${subjectAltName.replaceAll(/(DNS|IP Address):/g, "")}`);
+  return problem(
+    "the certificate names no host (no subjectAltName)",
+    "have it issued with the host's name; browsers need it",
+  );
+}
+
+function chainFinding(chain: readonly X509Certificate[]): Finding {
+  const [leaf] = chain;
+  const last = chain.at(-1);
+  if (leaf === undefined || last === undefined) return problem("there is no certificate", RENEWED);
+  const gap = chain.findIndex((one, index) => {
+    const next = chain[index + 1];
+    return next !== undefined && !one.checkIssued(next);
+  });
+  if (gap >= 0) return problem(`certificate ${gap + 2} in the file did not issue certificate ${gap + 1}`, ORDER);
+  if (leaf.checkIssued(leaf))
+    return warning("the certificate is self-signed: clients refuse it unless they are told to trust it", SELF_SIGNED);
+  if (last.checkIssued(last) || isIssuedByRoot(last)) return ok(`the chain is complete (${chain.length})`);
+  return warning(
+    `who issued ${chain.length === 1 ? "it" : "the last of the chain"} is not in the file, nor a known root`,
+    ORDER,
+  );
+}
+
+const ORDER =
+  "put the issuer's intermediate certificates behind the server's own in tls.certFile, in order (`fullchain.pem`)";
+const SELF_SIGNED = "for anything but tests take one from an authority, such as Let's Encrypt";
+
+function isIssuedByRoot(certificate: X509Certificate): boolean {
+  return rootCertificates.some((pem) => {
+    const root = new X509Certificate(pem);
+    return certificate.checkIssued(root) && certificate.verify(root.publicKey);
+  });
+}
