@@ -5,58 +5,31 @@
  */
 
 import type { App } from "../domain/app.ts";
-import { type Channel, channelOf, onlineChannel } from "../domain/channel.ts";
+import { type Channel, onlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/event.ts";
 import { type Membership, Memberships } from "../domain/memberships.ts";
 import type { EventPublication, Member, Position, Presence, Publication, Push, User } from "../domain/message.ts";
-import type {
-  Awaitable,
-  Broker,
-  ChannelSummary,
-  Clock,
-  Engine,
-  Guard,
-  Kept,
-  Observer,
-  Registry,
-} from "../domain/ports.ts";
+import type { Awaitable, Broker, ChannelSummary, Clock, Guard, Kept, Observer, Registry } from "../domain/ports.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
 import { after } from "./after.ts";
 import type { Audience } from "./audience.ts";
 import { historyFor, lastOf, withLast } from "./cache.ts";
 import { Counts } from "./counts.ts";
 import { judge } from "./liveness.ts";
+import type { HubLimits, HubOptions } from "./options.ts";
 import { Roster } from "./roster.ts";
 import { Tenant } from "./tenant.ts";
 import { Users } from "./users.ts";
 
-export interface HubOptions {
-  readonly engine: Engine;
-  readonly protocols: readonly Protocol[];
-  readonly clock: Clock;
-  readonly limits: HubLimits;
-  readonly guards?: readonly Guard[];
-  readonly observers?: readonly Observer[];
-  /** The program's own commands. */
-  readonly call?: (connection: Connection, event: string, data: unknown) => Awaitable<unknown>;
-}
-
-export interface HubLimits {
-  /** Connections of this node, over all apps. */
-  readonly connections: number;
-  /** Frames of one connection that may wait for an earlier one to be answered. */
-  readonly waitingCommands: number;
-  readonly frameBytes: number;
-  readonly activityTimeoutS: number;
-  readonly pongTimeoutS: number;
-}
+export type { HubLimits, HubOptions } from "./options.ts";
 
 export class Hub {
   readonly limits: HubLimits;
   readonly guards: readonly Guard[];
   readonly call: HubOptions["call"];
+  readonly authorize: HubOptions["authorize"];
   readonly clock: Clock;
   readonly counts: Counts;
   readonly #broker: Broker;
@@ -74,6 +47,7 @@ export class Hub {
     this.clock = options.clock;
     this.guards = options.guards ?? [];
     this.call = options.call;
+    this.authorize = options.authorize;
     this.#broker = options.engine.broker;
     this.#registry = options.engine.registry;
     this.protocols = options.protocols;
@@ -131,7 +105,7 @@ export class Hub {
     return this.#tenants.get(app.id)?.connections.size ?? 0;
   }
 
-  connection(app: App, id: string): Connection | undefined {
+  connection(app: Pick<App, "id">, id: string): Connection | undefined {
     return this.#tenants.get(app.id)?.connections.get(id);
   }
 
@@ -250,7 +224,7 @@ export class Hub {
   publish(app: App, publication: EventPublication): Awaitable<Position | undefined> {
     this.checkReserved(publication.event, publication.from !== undefined);
     return after(this.#guarded(publication, 0), (passed) =>
-      after(this.#broker.publish(passed, historyFor(this.#channelOf(app, passed.channel), passed)), (position) => {
+      after(this.#broker.publish(passed, historyFor(app, this.channel(app, passed.channel), passed)), (position) => {
         this.observe({ type: "published", app, publication: passed });
         return position;
       }),
@@ -331,6 +305,11 @@ export class Hub {
     return this.#tenants.get(app.id)?.audiences.get(name)?.connections.size ?? 0;
   }
 
+  /** The same with those who are on their way into it or out of it. */
+  holdersHere(app: App, name: string): number {
+    return this.#tenants.get(app.id)?.audiences.get(name)?.holders ?? 0;
+  }
+
   /** The event a cache channel keeps, if it still does. */
   cached(app: App, channel: string): Promise<Kept | undefined> {
     return lastOf(this.#broker, app.id, channel);
@@ -392,10 +371,6 @@ export class Hub {
 
   #dropIfEmpty(tenant: Tenant): void {
     if (tenant.isEmpty && this.#tenants.get(tenant.app.id) === tenant) this.#tenants.delete(tenant.app.id);
-  }
-
-  #channelOf(app: App, name: string): Channel {
-    return this.channel(app, name) ?? channelOf(app, name);
   }
 
   #tell(

@@ -5,17 +5,18 @@ import { channelOf, matches, type Traits, traitsOf, userChannel, userOfChannel }
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Membership } from "../../domain/memberships.ts";
-import type { Command, Member, Proof } from "../../domain/message.ts";
+import type { Command, Member, User } from "../../domain/message.ts";
+import type { Awaitable } from "../../domain/ports.ts";
+import { after } from "../after.ts";
 import type { Hub } from "../hub.ts";
 import { checkChannelName, checkUserId, isLongerThan, takeSubscribeToken } from "../limits.ts";
 import { checkChannelProof } from "../signature.ts";
 
 type Subscribe = Extract<Command, { type: "subscribe" }>;
 
-export function subscribe(hub: Hub, connection: Connection, command: Subscribe): Promise<void> | undefined {
+export function subscribe(hub: Hub, connection: Connection, command: Subscribe): Awaitable<void> {
   checkLimits(hub, connection, command);
-  const member = admit(connection, command);
-  return act(hub, connection, command, member);
+  return after(admit(hub, connection, command), (member) => act(hub, connection, command, member));
 }
 
 function checkLimits(hub: Hub, connection: Connection, { channel }: Subscribe): void {
@@ -28,14 +29,14 @@ function checkLimits(hub: Hub, connection: Connection, { channel }: Subscribe): 
     const most = app.limits.channelsPerConnection;
     throw new CommandError("too_many_channels", `A connection may be in ${most} channels at a time.`);
   }
-  const { maxSubscribers } = (hub.channel(app, channel) ?? channelOf(app, channel)).policy;
-  if (hub.subscribersHere(app, channel) >= maxSubscribers) {
-    throw new CommandError(
-      "channel_full",
-      `The channel has ${maxSubscribers} subscribers, which is as many as it may.`,
-    );
-  }
+  checkRoom(hub, app, channel);
   takeSubscribeToken(connection, hub.clock.monotonicMs());
+}
+
+function checkRoom(hub: Hub, app: App, channel: string): void {
+  const { maxSubscribers } = (hub.channel(app, channel) ?? channelOf(app, channel)).policy;
+  if (hub.holdersHere(app, channel) < maxSubscribers) return;
+  throw new CommandError("channel_full", `The channel has ${maxSubscribers} subscribers, which is as many as it may.`);
 }
 
 /** The user's own channel comes with signing in, so it takes no room from those the client asks for. */
@@ -44,17 +45,17 @@ function channelCount({ memberships, user }: Connection): number {
   return memberships.size - (user && memberships.has(userChannel(user.id)) ? 1 : 0);
 }
 
-/** As whom the client may be in the channel; undefined in channels without members. Throws where it may not. */
-function admit(connection: Connection, command: Subscribe): Membership {
-  const { channel, proof } = command;
+/** As whom the client may be in the channel; undefined in channels without members. Refuses where it may not. */
+function admit(hub: Hub, connection: Connection, command: Subscribe): Awaitable<Membership> {
+  const { channel } = command;
   const owner = userOfChannel(channel);
   if (owner !== undefined) return checkOwner(connection, channel, owner);
   const traits = traitsOf(channel);
   if (!traits.private) return undefined;
-  if (proof) checkChannelProof(connection.app, connection.id, channel, proof);
-  else checkGrant(connection, channel);
-  connection.proven = true;
-  return membershipOf(connection, traits, proof);
+  return after(permit(hub, connection, command, traits), (member) => {
+    connection.proven = true;
+    return membershipOf(connection, traits, member);
+  });
 }
 
 function checkOwner(connection: Connection, channel: string, owner: string): undefined {
@@ -62,18 +63,38 @@ function checkOwner(connection: Connection, channel: string, owner: string): und
   throw new CommandError("unauthorized", `Only a connection signed in as that user may subscribe to ${channel}.`);
 }
 
-/** Without a signature, the token the client came with has to name the channel. */
-function checkGrant({ user }: Connection, channel: string): void {
-  if (user?.channels?.some((pattern) => matches(pattern, channel))) return;
-  throw new CommandError(
-    "unauthorized",
-    `The channel ${channel} needs permission: a signature by the app's back end, or a token that names it.`,
-  );
+/** Where there is a signature, it decides; then the token the client came with; then the program. */
+function permit(hub: Hub, connection: Connection, command: Subscribe, traits: Traits): Awaitable<Member | undefined> {
+  const { channel, proof } = command;
+  if (proof) {
+    checkChannelProof(connection.app, connection.id, channel, proof);
+    return traits.presence && proof.data !== undefined ? parseMember(connection, proof.data) : undefined;
+  }
+  if (isGranted(connection.user, channel)) return undefined;
+  return after(hub.authorize?.(connection, channel), (verdict) => {
+    if (verdict === true) return undefined;
+    if (typeof verdict === "object" && isUserId(verdict?.id)) return givenMember(connection, verdict);
+    throw new CommandError(
+      "unauthorized",
+      `The channel ${channel} needs permission: a signature by the app's back end, or a token that names it.`,
+    );
+  });
 }
 
-function membershipOf(connection: Connection, traits: Traits, proof: Proof | undefined): Membership {
+function isGranted(user: User | undefined, channel: string): boolean {
+  return user?.channels?.some((pattern) => matches(pattern, channel)) ?? false;
+}
+
+/** The program may say who the member is; what it says is held to the same limits. */
+function givenMember({ app }: Connection, { id, info }: Member): Member {
+  checkMemberData(app, JSON.stringify(info) ?? "");
+  return { id: String(id), info: info ?? null };
+}
+
+/** As the member that the permission names, or else as the signed-in user. */
+function membershipOf(connection: Connection, traits: Traits, named: Member | undefined): Membership {
   if (!traits.presence) return undefined;
-  const member = proof?.data === undefined ? memberOfUser(connection) : parseMember(connection, proof.data);
+  const member = named ?? memberOfUser(connection);
   checkUserId(connection.app, member.id);
   return member;
 }
@@ -107,16 +128,22 @@ function parseMember({ app }: Connection, text: string): Member {
     throw new CommandError("user_invalid", "channel_data is not JSON.");
   }
   const { user_id: id, user_info: info } = (data ?? {}) as { user_id?: unknown; user_info?: unknown };
-  if (typeof id !== "string" && typeof id !== "number") {
+  if (!isUserId(id)) {
     throw new CommandError("user_invalid", "channel_data has no user_id, or one that is neither string nor number.");
   }
   return { id: String(id), info: info ?? null };
+}
+
+function isUserId(id: unknown): id is string | number {
+  return typeof id === "string" || typeof id === "number";
 }
 
 async function act(hub: Hub, connection: Connection, command: Subscribe, member: Membership): Promise<void> {
   const { channel, ref } = command;
   const mark = ref === undefined ? undefined : { ref };
   const { cache } = traitsOf(channel);
+  // Again: others may have come while somebody was asked for permission.
+  checkRoom(hub, connection.app, channel);
   await hub.join(connection, channel, member, (members, cached) => {
     hub.push(connection, { type: "subscribed", channel, ...(members && { members }), ...mark });
     if (cached) return hub.push(connection, cached);
