@@ -79,7 +79,7 @@ function dataOf(message: JsonObject, jsonDepth: number): JsonObject {
 function textOf(data: JsonObject, key: string): string {
   const value = own(data, key);
   if (typeof value === "string") return value;
-  throw new CommandError("malformed", `The message needs a ${key}, which is a string.`);
+  throw new CommandError("malformed", `The message needs ${key}, which is a string.`);
 }
 
 function optionalTextOf(data: JsonObject, key: string): string | undefined {
