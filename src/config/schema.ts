@@ -245,7 +245,10 @@ const processLimits = z
     outboundBufferBytes: whole("Most bytes that wait for one slow reader before it is cut.", 1_048_576, 1024, 2 ** 30),
     jsonDepth: whole("Deepest nesting of JSON that is read.", 32, 2, 1000),
     waitingCommands: whole("Most commands of one connection that wait for their turn.", 256),
-    handshakeTimeoutS: seconds("Time a client has to complete the WebSocket handshake, in seconds.", 10),
+    handshakeTimeoutS: seconds(
+      "Time a client has to send a request's body or to ask again, in seconds; its headers always have ten.",
+      10,
+    ),
   })
   .prefault({})
   .register(facts, { ...list, says: "Limits of the process, whatever the app.", accepts: "an object" });

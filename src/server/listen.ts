@@ -37,7 +37,8 @@ export function listen(options: ListenOptions): Listener {
     port: config.port,
     // The API limits bodies itself, because Bun's refusal has no words. What nobody reads, Bun does not keep.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    // Ends handshakes, bodies and silent connections that take longer. Bun counts in whole seconds up to 255.
+    // Ends bodies that take longer and connections that ask nothing more. Bun counts in whole seconds up to 255, and gives
+    // the headers of a request, or the silence before them, ten of its own that cannot be set.
     idleTimeout: Math.min(255, Math.max(1, Math.ceil(config.limits.handshakeTimeoutS))),
     ...(config.tls && { tls: tlsOptions(config.tls) }),
     fetch(request, server) {
