@@ -13,6 +13,7 @@ export type { App } from "./domain/app.ts";
 export type { Connection } from "./domain/connection.ts";
 export { CommandError, type CommandErrorCode, Disconnect, type DisconnectCode } from "./domain/error.ts";
 export type { Member, Presence, User } from "./domain/message.ts";
-export type { Handler, Server } from "./server/server.ts";
+export type { Server } from "./server/server.ts";
 export type { Target } from "./server/target.ts";
 export type { ChannelInfo, Connections, Tenancy } from "./server/tenancy.ts";
+export type { Client, Ending, Handler, HookTypes, Message, NewMember } from "./server/types.ts";

@@ -8,6 +8,7 @@ import { demoRoute } from "../demo/demo.ts";
 import type { App } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
+import type { HubEvent } from "../domain/event.ts";
 import type { Awaitable, Clock } from "../domain/ports.ts";
 import { memoryEngine } from "../engines/memory/engine.ts";
 import { ipRules } from "../guards/ip.ts";
@@ -15,6 +16,7 @@ import { originGuard } from "../guards/origin.ts";
 import { apiRateGuard, Turnstile } from "../guards/rate.ts";
 import { replayGuard } from "../guards/replay.ts";
 import { tokenGuard } from "../guards/token.ts";
+import { after } from "../hub/after.ts";
 import { Hub } from "../hub/hub.ts";
 import { logObserver } from "../observers/log.ts";
 import { nativeProtocol } from "../protocols/native/codec.ts";
@@ -22,14 +24,13 @@ import { pusherApi } from "../protocols/pusher/api.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
 import { identity } from "./address.ts";
 import { openFileLimit } from "./file-limit.ts";
+import { Hooks } from "./hooks.ts";
 import { type Listener, listen } from "./listen.ts";
 import { logStream } from "./logging.ts";
 import { type Route, routes } from "./routes.ts";
 import type { Target } from "./target.ts";
 import { type Connections, Tenancy } from "./tenancy.ts";
-
-/** Handles a client's custom event; what it returns is the answer, what it throws is refused. */
-export type Handler = (connection: Readonly<Connection>, data: unknown) => Awaitable<unknown>;
+import type { Handler, HookAliases, HookName, HookTypes, OnlyIn, Resolved } from "./types.ts";
 
 /** Descriptors that are not connections: listening sockets, logs, files, requests of the HTTP API. */
 const RESERVED_FILES = 64;
@@ -44,6 +45,7 @@ export class Server {
   readonly config: Config;
   readonly log: Logger;
   readonly #handlers = new Map<string, Handler>();
+  readonly #hooks: Hooks;
   #apps: readonly App[] = [];
   #demoFile: string | undefined;
   #hub: Hub | undefined;
@@ -56,6 +58,13 @@ export class Server {
   constructor(config: Config) {
     this.config = config;
     this.log = pino({ level: config.log.level }, logStream(config.log.format));
+    const observers = [logObserver(this.log), (event: HubEvent) => this.#hooks.observe(event)];
+    this.#hooks = new Hooks({
+      failed: (error, during) => {
+        for (const observe of observers) observe({ type: "failed", error, during });
+      },
+      connection: (app, id) => this.#hub?.connection({ id: app }, id),
+    });
   }
 
   // ---- life
@@ -83,6 +92,7 @@ export class Server {
       turnstile.sweep();
     }, SWEEP_MS);
     this.log.info({ url: this.url, apps: this.#apps.length }, "listening");
+    this.#hooks.started();
   }
 
   /** Refuses new clients, tells the others to come back (4200), waits for them to go, then closes. Idempotent. */
@@ -102,6 +112,7 @@ export class Server {
     const hub = this.#hub;
     if (!listener || !hub) return;
     this.#draining = true;
+    this.#hooks.stopping();
     clearInterval(this.#sweeping);
     void listener.stop(false);
     await this.#drain(hub, listener);
@@ -194,6 +205,18 @@ export class Server {
     return this;
   }
 
+  /**
+   * Calls the listener whenever that happens, in every app, until the function that this returns is called. With a
+   * channel, by its name or by a pattern, only for that one. Throws TypeError where there is no such hook.
+   */
+  on<Name extends HookName | keyof HookAliases>(
+    name: Name,
+    listener: HookTypes[Resolved<Name>],
+    ...[channel]: OnlyIn<Name>
+  ): () => void {
+    return this.#hooks.on<Resolved<Name>>(name as Resolved<Name>, listener, channel);
+  }
+
   // ---- private
 
   #running(): { listener: Listener; hub: Hub } {
@@ -214,9 +237,11 @@ export class Server {
         tokenGuard(),
         apiRateGuard(clock),
         replayGuard({ clock, windowS: config.signatureWindowS }),
+        this.#hooks.guard,
       ],
-      observers: [logObserver(this.log)],
+      observers: [logObserver(this.log), (event) => this.#hooks.observe(event)],
       call: (connection, event, data) => this.#call(connection, event, data),
+      authorize: (connection, channel) => this.#hooks.authorize(connection, channel),
     });
   }
 
@@ -258,8 +283,11 @@ export class Server {
 
   #call(connection: Connection, event: string, data: unknown): Awaitable<unknown> {
     const handler = this.#handlers.get(event) ?? this.#handlers.get("*");
-    if (handler) return handler(connection, data);
-    throw new CommandError("unknown_command", `Nothing on this server handles ${JSON.stringify(event.slice(0, 64))}.`);
+    if (!handler && !this.#hooks.hearsMessages) {
+      const name = JSON.stringify(event.slice(0, 64));
+      throw new CommandError("unknown_command", `Nothing on this server handles ${name}.`);
+    }
+    return after(this.#hooks.hear(connection, { event, data }), () => handler?.(connection, data));
   }
 }
 

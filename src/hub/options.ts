@@ -1,0 +1,29 @@
+/** What a hub is built from. */
+
+import type { Connection } from "../domain/connection.ts";
+import type { Member } from "../domain/message.ts";
+import type { Awaitable, Clock, Engine, Guard, Observer } from "../domain/ports.ts";
+import type { Protocol } from "../domain/wire.ts";
+
+export interface HubOptions {
+  readonly engine: Engine;
+  readonly protocols: readonly Protocol[];
+  readonly clock: Clock;
+  readonly limits: HubLimits;
+  readonly guards?: readonly Guard[];
+  readonly observers?: readonly Observer[];
+  /** The program's own commands. */
+  readonly call?: (connection: Connection, event: string, data: unknown) => Awaitable<unknown>;
+  /** The program's word on a channel for which the client has no other permission. Only `true` or a member lets it in. */
+  readonly authorize?: (connection: Connection, channel: string) => Awaitable<boolean | Member | undefined>;
+}
+
+export interface HubLimits {
+  /** Connections of this node, over all apps. */
+  readonly connections: number;
+  /** Frames of one connection that may wait for an earlier one to be answered. */
+  readonly waitingCommands: number;
+  readonly frameBytes: number;
+  readonly activityTimeoutS: number;
+  readonly pongTimeoutS: number;
+}
