@@ -13,6 +13,16 @@ interface Need {
 const NEEDS: readonly Need[] = [
   { name: "Chromium", binary: "/usr/bin/chromium", apt: "chromium", why: "the browser tests open pages in it" },
   { name: "faketime", binary: "/usr/bin/faketime", apt: "faketime", why: "the fault tests let the clock jump with it" },
+  { name: "nginx", binary: "/usr/sbin/nginx", apt: "nginx", why: "the deployment tests put it in front of a server" },
+  { name: "HAProxy", binary: "/usr/sbin/haproxy", apt: "haproxy", why: "the deployment tests put it before a server" },
+  { name: "Caddy", binary: "/usr/bin/caddy", apt: "caddy", why: "the deployment tests put it in front of a server" },
+  {
+    name: "OpenSSL",
+    binary: "/usr/bin/openssl",
+    apt: "openssl",
+    why: "the deployment tests make a certificate with it",
+  },
+  { name: "systemd", binary: "/usr/bin/systemd-analyze", apt: "systemd", why: "the unit file is checked with it" },
 ];
 
 const TRIES = 3;

@@ -1,0 +1,217 @@
+/** The container, service and cluster files: what can be run of them is run, the rest is held against the server (A49, A51). */
+
+import { describe, expect, test } from "bun:test";
+import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createServer } from "../../src/index.ts";
+import { eventually } from "../support/eventually.ts";
+import { type CliProcess, runCli, spawnCli, temporaryFolder } from "../support/process.ts";
+import { APP } from "../support/server.ts";
+import { DEPLOY } from "./proxy.ts";
+
+const ROOT = dirname(DEPLOY);
+const INSTALLED = "/opt/fanfare";
+const APP_ENV = { PUSHER_APP_ID: APP.id, PUSHER_APP_KEY: APP.key, PUSHER_APP_SECRET: APP.secret };
+const defaults = createServer().config;
+
+function read(name: string): string {
+  return readFileSync(join(DEPLOY, name), "utf8");
+}
+
+/** Resolves when it says where it listens. */
+async function isServing(child: CliProcess): Promise<string> {
+  const [, port] = await child.prints(/Port\s+(\d+)/);
+  const url = `http://127.0.0.1:${port}`;
+  await eventually(async () => expect((await fetch(`${url}/health`)).status).toBe(200), { withinMs: 10_000 });
+  return url;
+}
+
+/** No image is built here, so its last stage is laid out in a folder, and run. */
+describe("deploy/Dockerfile", () => {
+  const instructions = read("Dockerfile")
+    .replaceAll(/^#.*\n/gm, "")
+    .replaceAll(/\\\n\s*/g, "")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const [, name = "", text = ""] = /^([A-Z]+) (.+)$/.exec(line) ?? [];
+      return { name, text };
+    });
+  const last = instructions.slice(instructions.findLastIndex(({ name }) => name === "FROM"));
+  const textOf = (name: string) => last.find((one) => one.name === name)?.text ?? "";
+  const env = Object.fromEntries(Array.from(textOf("ENV").matchAll(/(\w+)=(\S+)/g), ([, key, value]) => [key, value]));
+  const [, healthCommand = "[]"] = /CMD (\[.+\])$/.exec(textOf("HEALTHCHECK")) ?? [];
+
+  test("has instructions only, in two stages, and ends as a user that is not root", () => {
+    const known = ["FROM", "WORKDIR", "COPY", "RUN", "USER", "ENV", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"];
+    expect(instructions.map(({ name }) => name).filter((name) => !known.includes(name))).toEqual([]);
+    expect(instructions.filter(({ name }) => name === "FROM").length).toBe(2);
+    expect(textOf("USER")).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+    expect(textOf("EXPOSE")).toBe(String(defaults.port));
+  });
+
+  test("copies files that the ignore file lets in", () => {
+    const ignore = read("Dockerfile.dockerignore").split("\n");
+    const copied = instructions.filter(({ name, text }) => name === "COPY" && !text.startsWith("--from="));
+    const sources = copied.flatMap(({ text }) => text.split(" ").slice(0, -1));
+    expect(sources).toContain("package-lock.json");
+    for (const source of sources) {
+      expect([source, existsSync(join(ROOT, source))]).toEqual([source, true]);
+      expect(ignore).toContain(`!${source}`);
+    }
+  });
+
+  test("lays out what serves, is healthy by its own check, and stops at SIGTERM", async () => {
+    const image = temporaryFolder();
+    for (const { name, text } of last) {
+      const [source = "", target = ""] = text.split(" ");
+      if (name === "COPY" && !source.startsWith("--from="))
+        cpSync(join(ROOT, source), join(image, target, target === "./" ? source : ""), { recursive: true });
+    }
+    symlinkSync(join(ROOT, "node_modules"), join(image, "node_modules"));
+    const [program = "", ...entry] = JSON.parse(textOf("ENTRYPOINT")) as string[];
+    const command = JSON.parse(textOf("CMD")) as string[];
+    const settings = { ...env, ...APP_ENV, FANFARE_HOST: "127.0.0.1", FANFARE_PORT: "0" };
+    const child = spawnCli([...entry, ...command], { program: [join(image, program)], cwd: image, env: settings });
+    const url = await isServing(child);
+    const health = await healthOf(image, new URL(url).port);
+    expect(health).toBe(0);
+    expect(await child.stop("SIGTERM")).toEqual({ code: 0, signal: null });
+    expect(await healthOf(image, new URL(url).port)).toBe(1);
+  });
+
+  async function healthOf(image: string, port: string): Promise<number | null> {
+    const [program = "", ...args] = JSON.parse(healthCommand) as string[];
+    const check = { program: [join(image, program)] as const, cwd: image, env: { FANFARE_PORT: port } };
+    return (await runCli(args, check)).code;
+  }
+});
+
+test("deploy/compose.yaml builds that image, demands the keys, and waits longer than the drain", () => {
+  const { services } = Bun.YAML.parse(read("compose.yaml")) as Compose;
+  const { build, environment, stop_grace_period, ports, ulimits } = services.fanfare;
+  expect(existsSync(join(DEPLOY, build.context, build.dockerfile))).toBe(true);
+  for (const name of Object.keys(APP_ENV)) expect(environment[name]).toStartWith(`\${${name}:?`);
+  expect(ports).toEqual([`${defaults.port}:${defaults.port}`]);
+  expect(Number.parseFloat(stop_grace_period)).toBeGreaterThan(Number(environment.FANFARE_DRAIN_TIMEOUT_S));
+  expect(ulimits.nofile).toBeGreaterThan(defaults.limits.connections);
+});
+
+test("the environment in compose.yaml and kubernetes.yaml is one that the server starts with", async () => {
+  const { services } = Bun.YAML.parse(read("compose.yaml")) as Compose;
+  const { containers } = podOf(cluster());
+  const pairs = containers[0]?.env.map(({ name, value }) => [name, value] as const) ?? [];
+  for (const environment of [services.fanfare.environment, Object.fromEntries(pairs)]) {
+    const { code, output } = await check({ ...environment, ...APP_ENV });
+    expect([code, output]).toEqual([0, expect.stringContaining("valid")]);
+  }
+});
+
+test("deploy/kubernetes.yaml: probes, ports and labels meet, and the pod has time to drain", () => {
+  const documents = cluster();
+  expect(documents.map(({ kind }) => kind)).toEqual(["Secret", "Deployment", "Service", "Ingress"]);
+  const [secret, deployment, service, ingress] = documents;
+  const pod = podOf(documents);
+  const [container] = pod.containers;
+  expect(Object.keys(secret?.stringData ?? {})).toEqual(Object.keys(APP_ENV));
+  expect(container?.envFrom).toEqual([{ secretRef: { name: secret?.metadata.name } }]);
+  for (const probe of [container?.readinessProbe, container?.livenessProbe]) {
+    expect(probe?.httpGet).toEqual({ path: "/health", port: "http" });
+  }
+  expect(container?.ports).toEqual([{ name: "http", containerPort: defaults.port }]);
+  const { selector, template, replicas } = deployment?.spec ?? {};
+  expect(selector?.matchLabels).toEqual(template?.metadata.labels);
+  expect(service?.spec?.selector).toEqual(template?.metadata.labels);
+  expect(service?.spec?.ports).toEqual([{ name: "http", port: defaults.port, targetPort: "http" }]);
+  expect(JSON.stringify(ingress?.spec)).toContain(`{"name":"${service?.metadata.name}","port":{"name":"http"}}`);
+  expect(replicas).toBe(1);
+  const drain = container?.env.find(({ name }) => name === "FANFARE_DRAIN_TIMEOUT_S")?.value;
+  expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(Number(drain));
+});
+
+test("deploy/fanfare.service is a unit that systemd takes", async () => {
+  const text = read("fanfare.service");
+  const unit = join(temporaryFolder(), "fanfare.service");
+  writeFileSync(unit, text.replaceAll(INSTALLED, ROOT));
+  const verified = await runCli(["verify", "--man=no", "--recursive-errors=no", unit], {
+    program: ["systemd-analyze"],
+  });
+  expect([verified.code, verified.stderr]).toEqual([0, ""]);
+  const numberOf = (key: string) => Number(new RegExp(`^${key}=(\\d+)$`, "m").exec(text)?.[1]);
+  expect(numberOf("TimeoutStopSec")).toBeGreaterThan(defaults.drainTimeoutS);
+  expect(numberOf("LimitNOFILE")).toBeGreaterThan(defaults.limits.connections);
+});
+
+describe.each([
+  ["fanfare.service", "ExecStart"],
+  ["supervisor.conf", "command"],
+] as const)("deploy/%s", (file, key) => {
+  test("starts a server that stops at SIGTERM", async () => {
+    const [, line = ""] = new RegExp(`^${key}=(.+)$`, "m").exec(read(file)) ?? [];
+    const [program = "", ...args] = line.replaceAll(INSTALLED, ROOT).split(" ");
+    const env = { ...APP_ENV, FANFARE_MODE: "production", FANFARE_HOST: "127.0.0.1", FANFARE_PORT: "0" };
+    const child = spawnCli(args, { program: [program], env });
+    await isServing(child);
+    expect(await child.stop("SIGTERM")).toEqual({ code: 0, signal: null });
+  });
+});
+
+test("deploy/supervisor.conf waits longer than the drain, and says where the file limit is set", () => {
+  const text = read("supervisor.conf");
+  const settings = text.split("\n").filter((line) => !line.startsWith(";") && line !== "");
+  expect(settings[0]).toBe("[program:fanfare]");
+  expect(settings.slice(1).filter((line) => !/^[a-z_]+=\S/.test(line))).toEqual([]);
+  expect(Number(/^stopwaitsecs=(\d+)$/m.exec(text)?.[1])).toBeGreaterThan(defaults.drainTimeoutS);
+  expect(Number(/minfds=(\d+)/.exec(text)?.[1])).toBeGreaterThan(defaults.limits.connections);
+});
+
+async function check(environment: Readonly<Record<string, string>>) {
+  const child = spawnCli(["config", "check"], { env: environment });
+  const { code } = await child.ended();
+  return { code, output: child.output };
+}
+
+function cluster(): Resource[] {
+  return Bun.YAML.parse(read("kubernetes.yaml")) as Resource[];
+}
+
+function podOf(documents: readonly Resource[]): Pod {
+  const pod = documents.find(({ kind }) => kind === "Deployment")?.spec?.template?.spec;
+  if (!pod) throw new Error("There is no Deployment with a pod.");
+  return pod;
+}
+
+interface Compose {
+  readonly services: {
+    readonly fanfare: {
+      readonly build: { readonly context: string; readonly dockerfile: string };
+      readonly environment: Readonly<Record<string, string>>;
+      readonly stop_grace_period: string;
+      readonly ports: readonly string[];
+      readonly ulimits: { readonly nofile: number };
+    };
+  };
+}
+
+interface Resource {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly stringData?: Readonly<Record<string, string>>;
+  readonly spec?: {
+    readonly replicas?: number;
+    readonly selector?: { readonly matchLabels?: object };
+    readonly template?: { readonly metadata: { readonly labels: object }; readonly spec: Pod };
+    readonly ports?: readonly object[];
+  };
+}
+
+interface Pod {
+  readonly terminationGracePeriodSeconds: number;
+  readonly containers: readonly {
+    readonly env: readonly { readonly name: string; readonly value: string }[];
+    readonly envFrom: readonly object[];
+    readonly ports: readonly object[];
+    readonly readinessProbe?: { readonly httpGet: object };
+    readonly livenessProbe?: { readonly httpGet: object };
+  }[];
+}
