@@ -12,6 +12,7 @@ interface Need {
 
 const NEEDS: readonly Need[] = [
   { name: "Chromium", binary: "/usr/bin/chromium", apt: "chromium", why: "the browser tests open pages in it" },
+  { name: "zsh", binary: "/usr/bin/zsh", apt: "zsh", why: "the completion for it is typed into it" },
   { name: "faketime", binary: "/usr/bin/faketime", apt: "faketime", why: "the fault tests let the clock jump with it" },
   { name: "nginx", binary: "/usr/sbin/nginx", apt: "nginx", why: "the deployment tests put it in front of a server" },
   { name: "HAProxy", binary: "/usr/sbin/haproxy", apt: "haproxy", why: "the deployment tests put it before a server" },

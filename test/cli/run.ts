@@ -1,0 +1,21 @@
+/** The command line as a process, without the launcher in front of it, which other tests cover. */
+
+import { join } from "node:path";
+import { type CliOptions, runCli, spawnCli, temporaryFolder } from "../support/process.ts";
+
+const program = [process.execPath, join(import.meta.dir, "../../src/cli/main.ts")] as const;
+
+export function run(args: readonly string[], options: CliOptions = {}) {
+  return runCli(args, { program, ...options });
+}
+
+export function start(args: readonly string[], options: CliOptions = {}) {
+  return spawnCli(args, { program, ...options });
+}
+
+/** A new folder with a configuration file in it. */
+export async function folderWith(config: unknown): Promise<string> {
+  const cwd = temporaryFolder();
+  await Bun.write(join(cwd, "fanfare.config.json"), JSON.stringify(config));
+  return cwd;
+}
