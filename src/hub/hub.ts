@@ -30,6 +30,7 @@ export class Hub {
   readonly guards: readonly Guard[];
   readonly call: HubOptions["call"];
   readonly authorize: HubOptions["authorize"];
+  readonly authenticate: HubOptions["authenticate"];
   readonly clock: Clock;
   readonly counts: Counts;
   readonly #broker: Broker;
@@ -48,6 +49,7 @@ export class Hub {
     this.guards = options.guards ?? [];
     this.call = options.call;
     this.authorize = options.authorize;
+    this.authenticate = options.authenticate;
     this.#broker = options.engine.broker;
     this.#registry = options.engine.registry;
     this.protocols = options.protocols;
