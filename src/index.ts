@@ -16,4 +16,4 @@ export type { Member, Presence, User } from "./domain/message.ts";
 export type { Server } from "./server/server.ts";
 export type { Target } from "./server/target.ts";
 export type { ChannelInfo, Connections, Tenancy } from "./server/tenancy.ts";
-export type { Client, Ending, Handler, HookTypes, Message, NewMember } from "./server/types.ts";
+export type { Authenticator, Client, Ending, Handler, HookTypes, Message, NewMember, NewUser } from "./server/types.ts";

@@ -63,6 +63,8 @@ export type Command =
 export type Credentials =
   | { readonly type: "signature"; readonly auth: string; readonly userData: string }
   | { readonly type: "token"; readonly token: string }
+  /** Whatever the program's authenticator understands. */
+  | { readonly type: "credentials"; readonly credentials: Readonly<Record<string, unknown>> }
   | { readonly type: "user"; readonly user: User };
 
 /** One event on its way to a channel. */

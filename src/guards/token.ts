@@ -4,10 +4,11 @@ import { createRemoteJWKSet, errors, importSPKI, type JWTPayload, type JWTVerify
 import type { App, TokenRules } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
-import type { Command, User } from "../domain/message.ts";
+import type { Command, Credentials, User } from "../domain/message.ts";
 import type { Guard } from "../domain/ports.ts";
 import type { Protocol } from "../domain/wire.ts";
 import { checkUserId } from "../hub/limits.ts";
+import type { Authenticate } from "../hub/options.ts";
 
 /** Longest token that is looked at, in characters. */
 const TOKEN_LENGTH = 8192;
@@ -46,7 +47,16 @@ export function tokenVerifier(): TokenVerifier {
   };
 }
 
-export function tokenGuard(): Guard {
+/**
+ * What it refuses, somebody else may know: `authenticate` is asked at the door, and decides about commands, once there is
+ * anybody to ask (`hasMore`). An issuer that is away is no refusal.
+ */
+export interface MoreAuthority {
+  readonly authenticate: Authenticate;
+  readonly hasMore: () => boolean;
+}
+
+export function tokenGuard(more?: MoreAuthority): Guard {
   const verify = tokenVerifier();
   return {
     async connect(request: Request, app: App, protocol: Protocol): Promise<User | undefined> {
@@ -56,21 +66,34 @@ export function tokenGuard(): Guard {
         return await verify(app, token);
       } catch (error) {
         if (error instanceof IssuerUnavailable) throw new Disconnect("issuer_unavailable", error.message);
-        throw new Disconnect("token_invalid", `The token is refused: ${reasonOf(error)}.`);
+        const user = await more?.authenticate(app, { token });
+        if (user) return user;
+        throw new Disconnect("token_invalid", `The token is refused${user === false ? "" : `: ${reasonOf(error)}`}.`);
       }
     },
 
     command(connection: Connection, command: Command): Promise<Command> | undefined {
-      if (command.type !== "signin" || command.by.type !== "token") return undefined;
-      return verify(connection.app, command.by.token).then(
+      if (command.type !== "signin") return undefined;
+      const token = tokenOf(command.by, more?.hasMore() ?? false);
+      if (token === undefined) return undefined;
+      return verify(connection.app, token).then(
         (user): Command => ({ ...command, by: { type: "user", user } }),
         (error: unknown) => {
           if (error instanceof IssuerUnavailable) throw new CommandError("issuer_unavailable", error.message);
+          if (more?.hasMore()) return command;
           throw new CommandError("unauthorized", `The token is refused: ${reasonOf(error)}.`);
         },
       );
     },
   };
+}
+
+/** Credentials that are more than a token are the authenticator's, where there is one. */
+function tokenOf(by: Credentials, hasMore: boolean): string | undefined {
+  if (by.type === "token") return by.token;
+  if (by.type !== "credentials" || hasMore) return undefined;
+  const { token } = by.credentials;
+  return typeof token === "string" ? token : undefined;
 }
 
 function tokenIn(request: Request): string | undefined {

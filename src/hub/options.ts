@@ -1,7 +1,8 @@
 /** What a hub is built from. */
 
+import type { App } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { Member } from "../domain/message.ts";
+import type { Member, User } from "../domain/message.ts";
 import type { Awaitable, Clock, Engine, Guard, Observer } from "../domain/ports.ts";
 import type { Protocol } from "../domain/wire.ts";
 
@@ -16,7 +17,14 @@ export interface HubOptions {
   readonly call?: (connection: Connection, event: string, data: unknown) => Awaitable<unknown>;
   /** The program's word on a channel for which the client has no other permission. Only `true` or a member lets it in. */
   readonly authorize?: (connection: Connection, channel: string) => Awaitable<boolean | Member | undefined>;
+  readonly authenticate?: Authenticate;
 }
+
+/** Whose credentials these are: false where they are nobody's, undefined where there is nobody to ask. */
+export type Authenticate = (
+  app: App,
+  credentials: Readonly<Record<string, unknown>>,
+) => Awaitable<User | false | undefined>;
 
 export interface HubLimits {
   /** Connections of this node, over all apps. */

@@ -31,6 +31,8 @@ export interface AdmissionOptions {
   readonly path: string;
   readonly strictProtocol: boolean;
   readonly newId: () => string;
+  /** Told of what should not happen; the client only hears that something did. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** Pusher protocol, versions: below 4 nobody speaks any more, 7 is the newest. */
@@ -56,7 +58,9 @@ export async function admit(
     if (key === undefined) throw new Disconnect("path_unknown", `There is no WebSocket at ${url.pathname}.`);
     return await admitPusher(options, request, url, caller, key);
   } catch (error) {
-    const why = error instanceof Disconnect ? error : new Disconnect("internal", "Something went wrong on the server.");
+    const known = error instanceof Disconnect;
+    if (!known) options.failed(error);
+    const why = known ? error : new Disconnect("internal", "Something went wrong on the server.");
     return { protocol, address: caller.address, why };
   }
 }

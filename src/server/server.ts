@@ -23,6 +23,7 @@ import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherApi } from "../protocols/pusher/api.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
 import { identity } from "./address.ts";
+import { authenticate, authenticateAtDoor } from "./authenticator.ts";
 import { openFileLimit } from "./file-limit.ts";
 import { Hooks } from "./hooks.ts";
 import { type Listener, listen } from "./listen.ts";
@@ -30,7 +31,7 @@ import { logStream } from "./logging.ts";
 import { type Route, routes } from "./routes.ts";
 import type { Target } from "./target.ts";
 import { type Connections, Tenancy } from "./tenancy.ts";
-import type { Handler, HookAliases, HookName, HookTypes, OnlyIn, Resolved } from "./types.ts";
+import type { Authenticator, Handler, HookAliases, HookName, HookTypes, OnlyIn, Resolved } from "./types.ts";
 
 /** Descriptors that are not connections: listening sockets, logs, files, requests of the HTTP API. */
 const RESERVED_FILES = 64;
@@ -46,6 +47,7 @@ export class Server {
   readonly log: Logger;
   readonly #handlers = new Map<string, Handler>();
   readonly #hooks: Hooks;
+  #authenticator: Authenticator | undefined;
   #apps: readonly App[] = [];
   #demoFile: string | undefined;
   #hub: Hub | undefined;
@@ -217,6 +219,15 @@ export class Server {
     return this.#hooks.on<Resolved<Name>>(name as Resolved<Name>, listener, channel);
   }
 
+  /**
+   * Says who clients are: those that `authenticate` with anything but a valid JWT, and those that come with such a token.
+   * Without one, or after `setAuthenticator(undefined)`, only JWTs and signatures count.
+   */
+  setAuthenticator(authenticator: Authenticator | undefined): this {
+    this.#authenticator = authenticator;
+    return this;
+  }
+
   // ---- private
 
   #running(): { listener: Listener; hub: Hub } {
@@ -234,7 +245,11 @@ export class Server {
       limits: { connections: this.maxConnections, waitingCommands, frameBytes, activityTimeoutS, pongTimeoutS },
       guards: [
         originGuard(),
-        tokenGuard(),
+        tokenGuard({
+          hasMore: () => this.#authenticator !== undefined,
+          authenticate: (app, credentials) =>
+            this.#authenticator && authenticateAtDoor(this.#authenticator, app, credentials),
+        }),
         apiRateGuard(clock),
         replayGuard({ clock, windowS: config.signatureWindowS }),
         this.#hooks.guard,
@@ -242,6 +257,7 @@ export class Server {
       observers: [logObserver(this.log), (event) => this.#hooks.observe(event)],
       call: (connection, event, data) => this.#call(connection, event, data),
       authorize: (connection, channel) => this.#hooks.authorize(connection, channel),
+      authenticate: (app, credentials) => this.#authenticator && authenticate(this.#authenticator, app, credentials),
     });
   }
 
@@ -265,6 +281,7 @@ export class Server {
         path,
         strictProtocol,
         newId: newConnectionId,
+        failed: (error) => hub.observe({ type: "failed", error, during: "a WebSocket handshake" }),
       },
       identify: identity(config.trustedProxies),
       mayCome: ipRules(config.allowIps, config.denyIps),

@@ -1,5 +1,6 @@
 /** What a program's one declaration of its events and users types: hooks, handlers and pushes. Types only, no checks. */
 
+import type { App } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Member, User } from "../domain/message.ts";
 import type { Awaitable } from "../domain/ports.ts";
@@ -19,6 +20,18 @@ export type Message<E extends object = AnyEvents> = {
 
 /** Handles a client's custom event; what it returns is the answer, what it throws is refused. */
 export type Handler<Data = unknown, U extends User = User> = (connection: Client<U>, data: Data) => Awaitable<unknown>;
+
+/** What a program may say of who somebody is: a user whose id may be a number. */
+export type NewUser<U extends User = User> = Omit<U, "id"> & { readonly id: string | number };
+
+/**
+ * Says whose credentials they are, or `false` where they are nobody's. `credentials` is what the client sent with
+ * `authenticate`, or `{ token }` for a token that is no valid JWT.
+ */
+export type Authenticator<U extends User = User> = (
+  credentials: Readonly<Record<string, unknown>>,
+  app: App,
+) => Awaitable<NewUser<U> | false | null | undefined>;
 
 /** What a program may say of a member; an id that is a number counts as its digits. */
 export interface NewMember {

@@ -3,16 +3,17 @@
 import { userChannel } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
-import type { Command, User } from "../../domain/message.ts";
+import type { Command, Credentials, User } from "../../domain/message.ts";
+import type { Awaitable } from "../../domain/ports.ts";
 import type { Hub } from "../hub.ts";
-import { checkUserId, isLongerThan } from "../limits.ts";
+import { checkUserId, isLongerThan, takeEventToken } from "../limits.ts";
 import { checkUserProof } from "../signature.ts";
 
 type SignIn = Extract<Command, { type: "signin" }>;
 
 export async function signIn(hub: Hub, connection: Connection, { by, ref }: SignIn): Promise<void> {
-  if (by.type === "token") throw new CommandError("unauthorized", "This server does not accept tokens.");
-  const user = by.type === "user" ? by.user : verify(connection, by.auth, by.userData);
+  if (by.type === "token" || by.type === "credentials") takeEventToken(connection, hub.clock.monotonicMs());
+  const user = await identify(hub, connection, by);
   const userData = by.type === "signature" ? by.userData : JSON.stringify({ id: user.id, user_info: user.info });
   await become(hub, connection, user);
   hub.push(connection, { type: "signed-in", user, userData, ...(ref !== undefined && { ref }) });
@@ -32,6 +33,27 @@ async function become(hub: Hub, connection: Connection, user: User): Promise<voi
   const channel = userChannel(user.id);
   if (!connection.protocol.joinsUserChannel || connection.isIn(channel)) return;
   await hub.join(connection, channel, undefined, () => {});
+}
+
+function identify(hub: Hub, connection: Connection, by: Credentials): Awaitable<User> {
+  switch (by.type) {
+    case "user":
+      return by.user;
+    case "signature":
+      return verify(connection, by.auth, by.userData);
+    case "token":
+      return ask(hub, connection, { token: by.token });
+    case "credentials":
+      return ask(hub, connection, by.credentials);
+  }
+}
+
+/** What no guard could tell is for the program to say. */
+async function ask(hub: Hub, { app }: Connection, credentials: Readonly<Record<string, unknown>>): Promise<User> {
+  const user = await hub.authenticate?.(app, credentials);
+  if (user) return user;
+  const nobody = "This server takes no such credentials: sign in by a token.";
+  throw new CommandError("unauthorized", user === false ? "The credentials are refused." : nobody);
 }
 
 function verify({ app, id }: Connection, auth: string, userData: string): User {

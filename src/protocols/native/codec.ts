@@ -2,7 +2,16 @@
 
 import { userOfChannel } from "../../domain/channel.ts";
 import { type About, CommandError, type Disconnect } from "../../domain/error.ts";
-import type { Closing, Command, EventPublication, Member, Proof, Push, Ref } from "../../domain/message.ts";
+import type {
+  Closing,
+  Command,
+  Credentials,
+  EventPublication,
+  Member,
+  Proof,
+  Push,
+  Ref,
+} from "../../domain/message.ts";
 import { payloadJson, payloadOf } from "../../domain/payload.ts";
 import type { Frame, Protocol } from "../../domain/wire.ts";
 import { CLOSE_CODES } from "../close-codes.ts";
@@ -44,7 +53,7 @@ function commandOf(message: JsonObject, mark: { ref?: Ref }): Command {
     case "publish":
       return decodePublish(objectOf(data), mark);
     case "authenticate":
-      return { type: "signin", by: { type: "token", token: textOf(objectOf(data), "token") }, ...mark };
+      return { type: "signin", by: decodeCredentials(objectOf(data)), ...mark };
     case "ping":
       return { type: "ping", ...mark };
     case "pong":
@@ -60,6 +69,12 @@ function decodeSubscribe(data: JsonObject, mark: { ref?: Ref }): Command {
   const channelData = optionalTextOf(data, "channel_data");
   const proof: Proof = channelData === undefined ? { auth } : { auth, data: channelData };
   return { type: "subscribe", channel, proof, ...mark };
+}
+
+/** A token alone is a token; anything else is for the program to understand. */
+function decodeCredentials(credentials: JsonObject): Credentials {
+  const isToken = Object.keys(credentials).every((key) => key === "token");
+  return isToken ? { type: "token", token: textOf(credentials, "token") } : { type: "credentials", credentials };
 }
 
 function decodePublish(data: JsonObject, mark: { ref?: Ref }): Command {

@@ -14,7 +14,7 @@ export type ClientFrame =
   | { event: "subscribe"; id?: Id; data: { channel: string; auth?: string; channel_data?: string } }
   | { event: "unsubscribe"; id?: Id; data: { channel: string } }
   | { event: "publish"; id?: Id; data: { channel: string; event?: string; data?: unknown } }
-  | { event: "authenticate"; id?: Id; data: { token: string } }
+  | { event: "authenticate"; id?: Id; data: { token: string } | Readonly<Record<string, unknown>> }
   | { event: "ping"; id?: Id }
   | { event: string; id?: Id; data?: unknown };
 
