@@ -135,6 +135,13 @@ test("get lists each user of a presence channel once", async () => {
   });
 });
 
+test("terminateUserConnections takes a user id that has to be escaped in a path", async () => {
+  const user = await connectPusher(server.url);
+  await user.signin({ id: "ada lovelace é" });
+  expect(await bodyOf(library.terminateUserConnections("ada lovelace é"))).toEqual({});
+  expect((await user.socket.closed).code).toBe(4009);
+});
+
 test("sendToUser reaches the user, terminateUserConnections closes every connection of the user with 4009", async () => {
   const [first, second] = [await connectPusher(server.url), await connectPusher(server.url)];
   for (const client of [first, second]) {

@@ -57,7 +57,7 @@ async function answer(
   if (!app) return problem(404, "app_unknown", "There is no app with this id.");
   const body = await bodyOf(request, options.bodyBytes);
   if (!body) return bodyTooLarge(options.bodyBytes);
-  const paths = [...new Set([url.pathname, path, options.pathPrefix + path])];
+  const paths = [...new Set([url.pathname, path, options.pathPrefix + path])].flatMap(spellings);
   const signed = { method: request.method, paths, query: url.searchParams, body };
   const call = checkRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
   if (!app.enabled) return problem(403, "app_disabled", "The app is disabled.");
@@ -322,6 +322,16 @@ function textOf(data: unknown): string {
   if (typeof data === "string") return data;
   if (data === undefined) throw new CommandError("data_invalid", "The event needs data.");
   return JSON.stringify(data);
+}
+
+/** Libraries sign a path as it is sent, or as it was before it was escaped. */
+function spellings(path: string): string[] {
+  if (!path.includes("%")) return [path];
+  try {
+    return [path, decodeURIComponent(path)];
+  } catch {
+    return [path];
+  }
 }
 
 function decoded(part: string): string {
