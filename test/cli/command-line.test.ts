@@ -4,10 +4,12 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { buildProgram } from "../../src/cli/main.ts";
 
 const root = mkdtempSync(join(tmpdir(), "fanfare-cli-"));
 const repository = resolve(import.meta.dir, "../..");
 const cli = join(repository, "src/cli/main.ts");
+const commands = buildProgram().commands.map((command) => command.name());
 const running = new Set<{ kill(signal: "SIGKILL"): void }>();
 
 afterAll(() => {
@@ -79,7 +81,7 @@ describe("fanfare", () => {
     expect((await run(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
     const { code, stdout } = await run(["--help"]);
     expect(code).toBe(0);
-    for (const command of ["serve", "config", "listen", "publish"]) expect(stdout).toContain(command);
+    for (const command of commands) expect(stdout).toContain(`\n  ${command} `);
   });
 
   test.each(["serve", "config check", "config show", "listen", "publish"])(
@@ -93,7 +95,7 @@ describe("fanfare", () => {
 
   const wrong: [string[], Record<string, string>, string][] = [
     [["lisen"], {}, 'fanfare: unknown command "lisen": did you mean listen?\n'],
-    [["qqqqqq"], {}, 'fanfare: unknown command "qqqqqq": use one of serve, config, listen, publish\n'],
+    [["qqqqqq"], {}, `fanfare: unknown command "qqqqqq": use one of ${commands.join(", ")}\n`],
     [["serve", "--prot", "1"], {}, "fanfare: unknown option '--prot': did you mean --port?\n"],
     [["config", "chek"], {}, "fanfare: unknown command 'chek': did you mean check?\n"],
     [["listen"], {}, "fanfare: missing required argument 'channel'\n"],
