@@ -99,6 +99,17 @@ describe("fanfare sign request", () => {
     expect(refused.stdout).toContain("body_md5  the body was signed");
   });
 
+  test("takes the paths that the server takes: behind a proxy's prefix, and as they were before they were escaped", async () => {
+    const folder = await folderWith({ path: "/ws", apps: [APP] });
+    const now = Math.floor(Date.now() / 1000);
+    const query = `auth_key=${key}&auth_timestamp=${now}&auth_version=1.0`;
+    const sent = "/apps/app/channels/a%20b";
+    for (const path of [sent, `/ws${sent}`, "/apps/app/channels/a b", "/ws/apps/app/channels/a b"]) {
+      const args = ["sign", "request", "GET", sent, "--query", query, "--signature", hex(`GET\n${path}\n${query}`)];
+      expect({ path, code: (await run(args, { cwd: folder })).code }).toEqual({ path, code: 0 });
+    }
+  });
+
   test("judges a signature given by itself", async () => {
     const now = Math.floor(Date.now() / 1000);
     const query = `auth_key=${key}&auth_timestamp=${now}&auth_version=1.0`;

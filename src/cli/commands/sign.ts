@@ -7,6 +7,7 @@ import type { App } from "../../domain/app.ts";
 import type { Explanation } from "../../protocols/pusher/explain/explanation.ts";
 import { explainChannel, explainUser } from "../../protocols/pusher/explain/permission.ts";
 import { authParameters, explainRequest } from "../../protocols/pusher/explain/request.ts";
+import { pathsSigned } from "../../protocols/pusher/request-proof.ts";
 import { type AppOptions, addAppOption, chooseApp, knownApps } from "../apps.ts";
 import { explanationText } from "../explanation.ts";
 import { CliError } from "../failure.ts";
@@ -131,7 +132,7 @@ async function signRequest(options: RequestOptions, method: string, path: string
     others,
     method,
     path: sentPath,
-    otherPaths: pathsBehindProxy(sentPath, known.config.path),
+    otherPaths: pathsSigned(sentPath, known.config.path).filter((one) => one !== sentPath),
     query,
     body,
     nowMs: Date.now(),
@@ -139,12 +140,6 @@ async function signRequest(options: RequestOptions, method: string, path: string
   });
   const signed = `${sentPath}?${query}&auth_signature=${explanation.signature}`;
   show(options, explanation, judged ? {} : { url: signed });
-}
-
-/** As the server tries them, in case a proxy took the prefix off. */
-function pathsBehindProxy(path: string, prefix: string): string[] {
-  const bare = path.replace(/^.*?(?=\/apps\/[^/]+\/)/, "");
-  return [bare, prefix + bare].filter((one) => one !== path);
 }
 
 /** As it looks when it has come through HTTP. */

@@ -10,7 +10,7 @@ import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName, checkEventData, checkEventName, checkUserId } from "../../hub/limits.ts";
 import { isDeeperThan } from "../json.ts";
 import { STATUSES } from "./codes.ts";
-import { checkRequest } from "./request-proof.ts";
+import { checkRequest, pathsSigned } from "./request-proof.ts";
 
 export interface ApiOptions {
   readonly hub: Hub;
@@ -35,29 +35,22 @@ interface Call {
   readonly jsonDepth: number;
 }
 
-const PATH = /^(.*?)(\/apps\/([^/]+)\/(.+))$/;
+const PATH = /^.*?\/apps\/([^/]+)\/(.+)$/;
 
 export function pusherApi(options: ApiOptions): Api {
   return (request, url) => {
-    const [, , path, id, rest] = PATH.exec(url.pathname) ?? [];
-    if (path === undefined || id === undefined || rest === undefined) return undefined;
-    return answer(options, request, url, path, id, rest).catch((error) => failure(options.hub, error));
+    const [, id, rest] = PATH.exec(url.pathname) ?? [];
+    if (id === undefined || rest === undefined) return undefined;
+    return answer(options, request, url, id, rest).catch((error) => failure(options.hub, error));
   };
 }
 
-async function answer(
-  options: ApiOptions,
-  request: Request,
-  url: URL,
-  path: string,
-  id: string,
-  rest: string,
-): Promise<Response> {
+async function answer(options: ApiOptions, request: Request, url: URL, id: string, rest: string): Promise<Response> {
   const app = await options.apps.byId(decoded(id));
   if (!app) return problem(404, "app_unknown", "There is no app with this id.");
   const body = await bodyOf(request, options.bodyBytes);
   if (!body) return bodyTooLarge(options.bodyBytes);
-  const paths = [...new Set([url.pathname, path, options.pathPrefix + path])].flatMap(spellings);
+  const paths = pathsSigned(url.pathname, options.pathPrefix);
   const signed = { method: request.method, paths, query: url.searchParams, body };
   const call = checkRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
   if (!app.enabled) return problem(403, "app_disabled", "The app is disabled.");
@@ -322,16 +315,6 @@ function textOf(data: unknown): string {
   if (typeof data === "string") return data;
   if (data === undefined) throw new CommandError("data_invalid", "The event needs data.");
   return JSON.stringify(data);
-}
-
-/** Libraries sign a path as it is sent, or as it was before it was escaped. */
-function spellings(path: string): string[] {
-  if (!path.includes("%")) return [path];
-  try {
-    return [path, decodeURIComponent(path)];
-  } catch {
-    return [path];
-  }
 }
 
 function decoded(part: string): string {

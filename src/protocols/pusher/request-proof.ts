@@ -34,6 +34,22 @@ export function checkRequest(app: App, request: SignedRequest, nowMs: number, wi
   );
 }
 
+/** The paths that the client may have signed for one that came in: behind a proxy that takes the prefix off, the one with it. */
+export function pathsSigned(pathname: string, prefix: string): string[] {
+  const bare = pathname.replace(/^.*?(?=\/apps\/[^/]+\/.)/, "");
+  return [...new Set([pathname, bare, prefix + bare])].flatMap(spellings);
+}
+
+/** Libraries sign a path as it is sent, or as it was before it was escaped. */
+function spellings(path: string): string[] {
+  if (!path.includes("%")) return [path];
+  try {
+    return [path, decodeURIComponent(path)];
+  } catch {
+    return [path];
+  }
+}
+
 /** The string that is signed: method, path and the sorted parameters, values not escaped. */
 export function textToSign(method: string, path: string, query: ReadonlyMap<string, string>): string {
   const pairs = [...query].filter(([key]) => key !== "auth_signature");
