@@ -8,6 +8,7 @@ export function createServer(options: ConfigInput = {}): Server {
   return new Server(parseConfig(options));
 }
 
+export type { ChannelOptions } from "./config/channel.ts";
 export { type Config, ConfigError, type ConfigInput, defineConfig } from "./config/load.ts";
 export type { App } from "./domain/app.ts";
 export type { Connection } from "./domain/connection.ts";

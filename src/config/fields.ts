@@ -67,6 +67,10 @@ export function onOff(says: string, initial: boolean) {
   return z.boolean().default(initial).register(facts, { says, accepts: "true or false", reads: "switch" });
 }
 
+export function optionalOnOff(says: string) {
+  return z.boolean().exactOptional().register(facts, { says, accepts: "true or false", reads: "switch" });
+}
+
 export function oneOf<const T extends readonly [string, ...string[]]>(
   says: string,
   choices: T,

@@ -12,6 +12,7 @@ import {
   oneOf,
   onOff,
   optionalLimitless,
+  optionalOnOff,
   optionalOrigins,
   optionalText,
   origins,
@@ -24,7 +25,7 @@ import {
 
 const list = { reads: "json" } as const;
 
-const rule = z
+export const channelRule = z
   .strictObject({
     match: requiredText(
       "Names the channels the rule is for: a full name, or a pattern with `*` (any run) and `?` (one).",
@@ -40,6 +41,10 @@ const rule = z
       reads: "number",
     }),
     maxSubscribers: optionalLimitless("Most connections that may subscribe to one such channel."),
+    private: optionalOnOff(
+      "Whoever subscribes needs permission, as in channels whose name begins with `private-`; those need it in any case.",
+    ),
+    auth: optionalOnOff("Whoever subscribes has to be signed in."),
   })
   .register(facts, {
     ...list,
@@ -48,7 +53,7 @@ const rule = z
   });
 
 const rules = z
-  .array(rule)
+  .array(channelRule)
   .default([])
   .register(facts, {
     ...list,
@@ -190,7 +195,7 @@ const app = z
       }),
     allowedOrigins: optionalOrigins(ORIGINS),
     channels: z
-      .array(rule)
+      .array(channelRule)
       .exactOptional()
       .register(facts, {
         ...list,

@@ -52,6 +52,8 @@ export type TokenAlgorithm = "HS256" | "RS256" | "ES256" | "EdDSA";
 /** What the app says about the channels whose name matches: `chat.*`, `presence-room-?`, or a full name. */
 export interface ChannelRule extends Partial<ChannelPolicy> {
   readonly match: string;
+  /** Makes the channel private; one that is so by its name stays so. */
+  readonly private?: boolean;
 }
 
 /** What applies to one channel, looked up once when it comes to life and not per message. */
@@ -62,6 +64,8 @@ export interface ChannelPolicy {
   readonly cacheTtlS: number;
   /** Most connections of one node that may subscribe. */
   readonly maxSubscribers: number;
+  /** Only connections that are signed in may subscribe. */
+  readonly auth: boolean;
 }
 
 /** Every limit that one app has. Bytes are UTF-8 bytes, lengths are characters, rates are per connection. */

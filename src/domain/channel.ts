@@ -1,9 +1,9 @@
-/** A channel is a name, the traits its prefix gives it, and the policy that applies to it. */
+/** A channel is a name, the traits its prefix (or a rule) gives it, and the policy that applies to it. */
 
-import type { App, ChannelPolicy } from "./app.ts";
+import type { App, ChannelPolicy, ChannelRule } from "./app.ts";
 
 export interface Traits {
-  /** Needs permission to subscribe. True for presence channels too. */
+  /** Needs permission to subscribe. True for presence channels too, and where a rule says so. */
   readonly private: boolean;
   /** Knows its members and tells them of each other. */
   readonly presence: boolean;
@@ -26,9 +26,12 @@ const USER_PREFIX = "#server-to-user-";
 /** Carries who is online, and orders to every node that holds a connection of the user. Never subscribed by name. */
 const PRESENCE_OF_PREFIX = "#online-";
 
-export function channelOf(app: App, name: string): Channel {
-  const traits = traitsOf(name);
-  return { name, traits, policy: policyOf(app, name, traits) };
+/** What is made of this one channel goes over the app's rule for it. */
+export function channelOf(app: App, name: string, made?: ChannelRule): Channel {
+  const rule = { ...app.channels.find((candidate) => matches(candidate.match, name)), ...made };
+  const named = traitsOf(name);
+  const traits = rule.private ? { ...named, private: true } : named;
+  return { name, traits, policy: policyOf(app, rule, traits) };
 }
 
 /** Reads the traits off the front of the name: `private-encrypted-cache-x`. Anchored: `x-private-y` is public. */
@@ -68,12 +71,12 @@ export function isInternal(name: string): boolean {
   return name.startsWith("#");
 }
 
-function policyOf(app: App, name: string, traits: Traits): ChannelPolicy {
-  const rule = app.channels.find((candidate) => matches(candidate.match, name));
+function policyOf(app: App, rule: Partial<ChannelPolicy>, traits: Traits): ChannelPolicy {
   return {
-    clientPublish: rule?.clientPublish ?? defaultClientPublish(app, traits),
-    cacheTtlS: rule?.cacheTtlS ?? DEFAULT_CACHE_TTL_S,
-    maxSubscribers: rule?.maxSubscribers ?? Number.POSITIVE_INFINITY,
+    clientPublish: rule.clientPublish ?? defaultClientPublish(app, traits),
+    cacheTtlS: rule.cacheTtlS ?? DEFAULT_CACHE_TTL_S,
+    maxSubscribers: rule.maxSubscribers ?? Number.POSITIVE_INFINITY,
+    auth: rule.auth ?? false,
   };
 }
 

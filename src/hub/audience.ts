@@ -13,7 +13,8 @@ interface Readers {
 
 export class Audience {
   readonly app: string;
-  readonly channel: Channel;
+  /** Replaced when the program makes something else of it. */
+  channel: Channel;
   readonly connections = new Set<Connection>();
   /** How many joins, memberships and watchers keep it alive. */
   holders = 0;

@@ -1,19 +1,21 @@
 /** The last event of a cache channel: when it is kept, and how a newcomer gets it and misses none. */
 
 import type { App } from "../domain/app.ts";
-import { type Channel, channelOf, traitsOf } from "../domain/channel.ts";
+import { type Channel, traitsOf } from "../domain/channel.ts";
 import type { EventPublication } from "../domain/message.ts";
 import type { Broker, HistoryPolicy, Kept } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
+import type { Channels } from "./channels.ts";
 
 /** Cache channels keep the last event that a back end sent; what clients say among themselves is not kept. */
 export function historyFor(
+  channels: Channels,
   app: App,
   known: Channel | undefined,
   { channel, from }: EventPublication,
 ): HistoryPolicy | undefined {
   if (from !== undefined || !(known?.traits ?? traitsOf(channel)).cache) return undefined;
-  const { policy } = known ?? channelOf(app, channel);
+  const { policy } = known ?? channels.of(app, channel);
   return { size: 1, ttlMs: policy.cacheTtlS * 1000 };
 }
 

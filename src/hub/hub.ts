@@ -4,19 +4,32 @@
  * order per channel, on one node as on many.
  */
 
-import type { App } from "../domain/app.ts";
+import type { App, ChannelRule } from "../domain/app.ts";
 import { type Channel, onlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import { CommandError, Disconnect } from "../domain/error.ts";
+import { CommandError, type Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/event.ts";
 import { type Membership, Memberships } from "../domain/memberships.ts";
 import type { EventPublication, Member, Position, Presence, Publication, Push, User } from "../domain/message.ts";
-import type { Awaitable, Broker, ChannelSummary, Clock, Guard, Kept, Observer, Registry } from "../domain/ports.ts";
+import type {
+  Awaitable,
+  Broker,
+  ChannelSummary,
+  Clock,
+  Guard,
+  HistoryPolicy,
+  Kept,
+  Observer,
+  Registry,
+} from "../domain/ports.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
 import { after } from "./after.ts";
 import type { Audience } from "./audience.ts";
 import { historyFor, lastOf, withLast } from "./cache.ts";
+import { type Census, censusOf } from "./census.ts";
+import { Channels } from "./channels.ts";
 import { Counts } from "./counts.ts";
+import { checkPlace } from "./limits.ts";
 import { judge } from "./liveness.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
 import { Roster } from "./roster.ts";
@@ -35,6 +48,7 @@ export class Hub {
   readonly counts: Counts;
   readonly #broker: Broker;
   readonly #registry: Registry;
+  readonly #channels: Channels;
   readonly protocols: readonly Protocol[];
   readonly #observers: readonly Observer[];
   readonly #roster: Roster;
@@ -52,6 +66,7 @@ export class Hub {
     this.authenticate = options.authenticate;
     this.#broker = options.engine.broker;
     this.#registry = options.engine.registry;
+    this.#channels = options.channels ?? new Channels();
     this.protocols = options.protocols;
     this.#observers = options.observers ?? [];
     this.counts = new Counts(this);
@@ -87,14 +102,7 @@ export class Hub {
 
   /** What this node has in mind. Nothing when nobody is here. */
   get census(): Census {
-    const census = { apps: 0, connections: 0, channels: 0, users: 0 };
-    for (const tenant of this.#tenants.values()) {
-      census.apps++;
-      census.connections += tenant.connections.size;
-      census.channels += tenant.audiences.size;
-      census.users += tenant.users.size;
-    }
-    return census;
+    return censusOf(this.#tenants.values());
   }
 
   *connections(app?: App): Generator<Connection> {
@@ -120,16 +128,7 @@ export class Hub {
   /** Takes a client in and welcomes it. Throws Disconnect where there is no room. */
   open(connection: Connection, socket: Socket): void {
     const { app } = connection;
-    if (this.#connections >= this.limits.connections) {
-      const most = this.limits.connections;
-      throw new Disconnect("over_capacity", `This server has ${most} connections, which is as many as it may.`);
-    }
-    if ((this.#tenants.get(app.id)?.connections.size ?? 0) >= app.limits.connections) {
-      throw new Disconnect(
-        "quota_exceeded",
-        `The app has ${app.limits.connections} connections, which is as many as it may.`,
-      );
-    }
+    checkPlace(app, this.limits.connections, this.#connections, this.connectionCountOf(app));
     connection.socket = socket;
     this.#tenant(app).connections.set(connection.id, connection);
     this.#connections++;
@@ -220,13 +219,21 @@ export class Hub {
     }
   }
 
+  /** Makes something of one channel, or nothing any more. Counts at once; whoever is in the channel stays. */
+  makeChannel(app: App, name: string, rule: ChannelRule | undefined): boolean {
+    const known = rule ? this.#channels.make(app, rule) : this.#channels.unmake(app, name);
+    const audience = this.#tenants.get(app.id)?.audiences.get(name);
+    if (audience) audience.channel = this.#channels.of(app, name);
+    return known;
+  }
+
   // ---- publications
 
   /** Hands an event to the broker; resolves when the engine has it. */
   publish(app: App, publication: EventPublication): Awaitable<Position | undefined> {
     this.checkReserved(publication.event, publication.from !== undefined);
     return after(this.#guarded(publication, 0), (passed) =>
-      after(this.#broker.publish(passed, historyFor(app, this.channel(app, passed.channel), passed)), (position) => {
+      after(this.#broker.publish(passed, this.#keep(app, passed)), (position) => {
         this.observe({ type: "published", app, publication: passed });
         return position;
       }),
@@ -290,6 +297,11 @@ export class Hub {
     return this.#tenants.get(app.id)?.audiences.get(name)?.channel;
   }
 
+  /** The same for any channel. */
+  channelOf(app: App, name: string): Channel {
+    return this.channel(app, name) ?? this.#channels.of(app, name);
+  }
+
   members(app: App, channel: string): Awaitable<readonly Presence[]> {
     return this.#registry.members(app.id, channel);
   }
@@ -344,7 +356,7 @@ export class Hub {
   #tenant(app: App): Tenant {
     let tenant = this.#tenants.get(app.id);
     if (!tenant) {
-      tenant = new Tenant(app, this.#broker);
+      tenant = new Tenant(app, this.#channels, this.#broker);
       this.#tenants.set(app.id, tenant);
     }
     return tenant;
@@ -364,6 +376,10 @@ export class Hub {
     if (!guard) return publication;
     if (!guard.publication) return this.#guarded(publication, from + 1);
     return after(guard.publication(publication), (verdict) => this.#guarded(verdict ?? publication, from + 1));
+  }
+
+  #keep(app: App, publication: EventPublication): HistoryPolicy | undefined {
+    return historyFor(this.#channels, app, this.channel(app, publication.channel), publication);
   }
 
   #release(tenant: Tenant, audience: Audience): void {
@@ -403,14 +419,6 @@ export class Hub {
       this.observe({ type: "failed", error, during: "background work" });
     }
   }
-}
-
-export interface Census {
-  readonly apps: number;
-  readonly connections: number;
-  /** Those the server uses itself included. */
-  readonly channels: number;
-  readonly users: number;
 }
 
 /** Answers a subscriber: the members where the channel has any, and the event it keeps where it keeps one. */

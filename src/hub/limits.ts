@@ -11,6 +11,17 @@ const CHANNEL_NAME = /^[-a-zA-Z0-9_=@,.;]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
+/** Whether one more connection may come: `most` of the process, as many as the app may have. */
+export function checkPlace(app: App, most: number, here: number, ofApp: number): void {
+  if (here >= most) {
+    throw new Disconnect("over_capacity", `This server has ${most} connections, which is as many as it may.`);
+  }
+  const quota = app.limits.connections;
+  if (ofApp >= quota) {
+    throw new Disconnect("quota_exceeded", `The app has ${quota} connections, which is as many as it may.`);
+  }
+}
+
 export function checkChannelName(app: App, name: string): void {
   const user = userOfChannel(name);
   if (user !== undefined) return checkUserId(app, user);

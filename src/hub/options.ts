@@ -5,6 +5,7 @@ import type { Connection } from "../domain/connection.ts";
 import type { Member, User } from "../domain/message.ts";
 import type { Awaitable, Clock, Engine, Guard, Observer } from "../domain/ports.ts";
 import type { Protocol } from "../domain/wire.ts";
+import type { Channels } from "./channels.ts";
 
 export interface HubOptions {
   readonly engine: Engine;
@@ -18,6 +19,8 @@ export interface HubOptions {
   /** The program's word on a channel for which the client has no other permission. Only `true` or a member lets it in. */
   readonly authorize?: (connection: Connection, channel: string) => Awaitable<boolean | Member | undefined>;
   readonly authenticate?: Authenticate;
+  /** Outlives the hub, so that what a program made of its channels does. */
+  readonly channels?: Channels;
 }
 
 /** Whose credentials these are: false where they are nobody's, undefined where there is nobody to ask. */

@@ -1,20 +1,22 @@
 /** What one app has on this node: its connections, its audiences, its signed-in users. Gone when the last of them is. */
 
 import type { App } from "../domain/app.ts";
-import { channelOf } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Awaitable, Broker } from "../domain/ports.ts";
 import { Audience } from "./audience.ts";
+import type { Channels } from "./channels.ts";
 
 export class Tenant {
   readonly app: App;
   readonly connections = new Map<string, Connection>();
   readonly audiences = new Map<string, Audience>();
   readonly users = new Map<string, Set<Connection>>();
+  readonly #channels: Channels;
   readonly #broker: Broker;
 
-  constructor(app: App, broker: Broker) {
+  constructor(app: App, channels: Channels, broker: Broker) {
     this.app = app;
+    this.#channels = channels;
     this.#broker = broker;
   }
 
@@ -39,7 +41,7 @@ export class Tenant {
   retain(name: string): Audience {
     let audience = this.audiences.get(name);
     if (!audience) {
-      audience = new Audience(this.app.id, channelOf(this.app, name));
+      audience = new Audience(this.app.id, this.#channels.of(this.app, name));
       this.audiences.set(name, audience);
     }
     if (audience.detached) this.#attach(audience);

@@ -2,6 +2,7 @@
 
 import pino, { type Logger } from "pino";
 import { configApps } from "../apps/config.ts";
+import { type ChannelOptions, parseChannel } from "../config/channel.ts";
 import { withDemoApp } from "../config/demo-app.ts";
 import type { Config } from "../config/schema.ts";
 import { demoRoute } from "../demo/demo.ts";
@@ -17,7 +18,9 @@ import { apiRateGuard, Turnstile } from "../guards/rate.ts";
 import { replayGuard } from "../guards/replay.ts";
 import { tokenGuard } from "../guards/token.ts";
 import { after } from "../hub/after.ts";
+import { Channels } from "../hub/channels.ts";
 import { Hub } from "../hub/hub.ts";
+import { checkChannelName } from "../hub/limits.ts";
 import { logObserver } from "../observers/log.ts";
 import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherApi } from "../protocols/pusher/api.ts";
@@ -48,7 +51,11 @@ export class Server {
   readonly #handlers = new Map<string, Handler>();
   readonly #hooks: Hooks;
   #authenticator: Authenticator | undefined;
-  #apps: readonly App[] = [];
+  /** What the program made of its channels; the hub is another after each start. */
+  readonly #channels = new Channels();
+  /** Channels made before there was an app to make them in. */
+  readonly #early: (() => void)[] = [];
+  #apps: readonly App[];
   #demoFile: string | undefined;
   #hub: Hub | undefined;
   #listener: Listener | undefined;
@@ -59,6 +66,7 @@ export class Server {
 
   constructor(config: Config) {
     this.config = config;
+    this.#apps = config.apps;
     this.log = pino({ level: config.log.level }, logStream(config.log.format));
     const observers = [logObserver(this.log), (event: HubEvent) => this.#hooks.observe(event)];
     this.#hooks = new Hooks({
@@ -84,6 +92,7 @@ export class Server {
     const { config, demoFile } = await withDemoApp(this.config);
     this.#apps = config.apps;
     this.#demoFile = demoFile;
+    for (const make of this.#early.splice(0)) make();
     const hub = this.#buildHub(config);
     const turnstile = new Turnstile({ ...config.limits, trustedProxies: config.trustedProxies, clock });
     this.#listener = this.#listen(config, hub, turnstile);
@@ -197,6 +206,21 @@ export class Server {
     return this.app().members(name);
   }
 
+  /** As of a tenancy; before `start()` as well. */
+  createChannel(name: string, options: ChannelOptions = {}): this {
+    const rule = parseChannel(name, options);
+    this.#withApp((app) => {
+      checkChannelName(app, name);
+      if (this.#hub) this.#hub.makeChannel(app, name, rule);
+      else this.#channels.make(app, rule);
+    });
+    return this;
+  }
+
+  removeChannel(name: string): boolean {
+    return this.app().removeChannel(name);
+  }
+
   get connections(): Connections {
     return this.app().connections;
   }
@@ -230,6 +254,13 @@ export class Server {
 
   // ---- private
 
+  /** The demo app comes with the first start. */
+  #withApp(act: (app: App) => void): void {
+    const [app] = this.#apps;
+    if (app) act(app);
+    else this.#early.push(() => this.#withApp(act));
+  }
+
   #running(): { listener: Listener; hub: Hub } {
     if (!this.#listener || !this.#hub) throw new Error("The server is not running: call start() first.");
     return { listener: this.#listener, hub: this.#hub };
@@ -240,6 +271,7 @@ export class Server {
     const { activityTimeoutS, pongTimeoutS } = config;
     return new Hub({
       engine: memoryEngine(clock),
+      channels: this.#channels,
       protocols: [pusherProtocol({ jsonDepth }), nativeProtocol({ jsonDepth })],
       clock,
       limits: { connections: this.maxConnections, waitingCommands, frameBytes, activityTimeoutS, pongTimeoutS },

@@ -101,8 +101,21 @@ describe("a channel's policy", () => {
       clientPublish: "client-events",
       cacheTtlS: DAY_S,
       maxSubscribers: Number.POSITIVE_INFINITY,
+      auth: false,
     });
-    expect(policyOf("chat")).toEqual({ clientPublish: "any", cacheTtlS: 1_800, maxSubscribers: 3 });
+    expect(policyOf("chat")).toEqual({ clientPublish: "any", cacheTtlS: 1_800, maxSubscribers: 3, auth: false });
+  });
+
+  test("can make a channel private or for signed-in users only, and never takes away what the name says", () => {
+    const rules: ChannelRule[] = [
+      { match: "vip.*", private: true, auth: true },
+      { match: "private-*", private: false },
+    ];
+    const vip = channelOf(app(true, rules), "vip.1");
+    expect(vip.traits).toEqual({ private: true, presence: false, encrypted: false, cache: false });
+    expect(vip.policy).toMatchObject({ auth: true, clientPublish: "client-events" });
+    expect(channelOf(app(true, rules), "private-a").traits.private).toBe(true);
+    expect(channelOf(app(true, rules), "chat").traits.private).toBe(false);
   });
 
   function app(clientEvents: boolean, channels: readonly ChannelRule[] = []): App {

@@ -1,6 +1,6 @@
 /** Publish: what a client says to a channel it is in, where the channel's policy lets it. */
 
-import { type Channel, channelOf } from "../../domain/channel.ts";
+import type { Traits } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Command, EventPublication, Position } from "../../domain/message.ts";
@@ -28,15 +28,15 @@ function checkPermission(hub: Hub, connection: Connection, { channel, event }: P
   if (!connection.isIn(channel)) {
     throw new CommandError("not_subscribed", `No current subscription to channel ${channel}, or one in progress.`);
   }
-  const { clientPublish } = (hub.channel(connection.app, channel) ?? channelOf(connection.app, channel)).policy;
+  const { traits, policy } = hub.channelOf(connection.app, channel);
+  const { clientPublish } = policy;
   if (clientPublish === "any") return;
-  if (clientPublish === "none") throw new CommandError("publish_forbidden", whyNot(connection, channel));
+  if (clientPublish === "none") throw new CommandError("publish_forbidden", whyNot(connection, traits));
   if (event.startsWith("client-")) return;
   throw new CommandError("publish_forbidden", "The name of an event that a client publishes begins with client- here.");
 }
 
-function whyNot({ app }: Connection, name: string): string {
-  const { traits }: Channel = channelOf(app, name);
+function whyNot({ app }: Connection, traits: Traits): string {
   if (!app.clientEvents) return "This app does not allow clients to publish (clientEvents is off).";
   if (traits.encrypted) return "Clients cannot publish in encrypted channels.";
   return "Clients may publish in private and presence channels only, unless the channel's policy says otherwise.";

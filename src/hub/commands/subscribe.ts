@@ -1,7 +1,7 @@
 /** Subscribe: may the client be in this channel, and as whom? Then it is, and hears so before anything else from it. */
 
 import type { App } from "../../domain/app.ts";
-import { channelOf, matches, type Traits, traitsOf, userChannel, userOfChannel } from "../../domain/channel.ts";
+import { type Channel, matches, type Traits, userChannel, userOfChannel } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Membership } from "../../domain/memberships.ts";
@@ -15,15 +15,16 @@ import { checkChannelProof } from "../signature.ts";
 type Subscribe = Extract<Command, { type: "subscribe" }>;
 
 export function subscribe(hub: Hub, connection: Connection, command: Subscribe): Awaitable<void> {
-  checkLimits(hub, connection, command);
-  return after(admit(hub, connection, command), (member) => act(hub, connection, command, member));
+  checkChannelName(connection.app, command.channel);
+  const channel = hub.channelOf(connection.app, command.channel);
+  checkLimits(hub, connection, channel);
+  return after(admit(hub, connection, command, channel), (member) => act(hub, connection, command, channel, member));
 }
 
-function checkLimits(hub: Hub, connection: Connection, { channel }: Subscribe): void {
+function checkLimits(hub: Hub, connection: Connection, channel: Channel): void {
   const { app } = connection;
-  checkChannelName(app, channel);
-  if (connection.isIn(channel)) {
-    throw new CommandError("already_subscribed", `Existing subscription to channel ${channel}`);
+  if (connection.isIn(channel.name)) {
+    throw new CommandError("already_subscribed", `Existing subscription to channel ${channel.name}`);
   }
   if (channelCount(connection) >= app.limits.channelsPerConnection) {
     const most = app.limits.channelsPerConnection;
@@ -33,9 +34,8 @@ function checkLimits(hub: Hub, connection: Connection, { channel }: Subscribe): 
   takeSubscribeToken(connection, hub.clock.monotonicMs());
 }
 
-function checkRoom(hub: Hub, app: App, channel: string): void {
-  const { maxSubscribers } = (hub.channel(app, channel) ?? channelOf(app, channel)).policy;
-  if (hub.holdersHere(app, channel) < maxSubscribers) return;
+function checkRoom(hub: Hub, app: App, { name, policy: { maxSubscribers } }: Channel): void {
+  if (hub.holdersHere(app, name) < maxSubscribers) return;
   throw new CommandError("channel_full", `The channel has ${maxSubscribers} subscribers, which is as many as it may.`);
 }
 
@@ -46,11 +46,13 @@ function channelCount({ memberships, user }: Connection): number {
 }
 
 /** As whom the client may be in the channel; undefined in channels without members. Refuses where it may not. */
-function admit(hub: Hub, connection: Connection, command: Subscribe): Awaitable<Membership> {
-  const { channel } = command;
-  const owner = userOfChannel(channel);
-  if (owner !== undefined) return checkOwner(connection, channel, owner);
-  const traits = traitsOf(channel);
+function admit(hub: Hub, connection: Connection, command: Subscribe, channel: Channel): Awaitable<Membership> {
+  const { name, traits, policy } = channel;
+  const owner = userOfChannel(name);
+  if (owner !== undefined) return checkOwner(connection, name, owner);
+  if (policy.auth && !connection.user) {
+    throw new CommandError("unauthorized", `Only a connection that is signed in may subscribe to ${name}.`);
+  }
   if (!traits.private) return undefined;
   return after(permit(hub, connection, command, traits), (member) => {
     connection.proven = true;
@@ -138,12 +140,16 @@ function isUserId(id: unknown): id is string | number {
   return typeof id === "string" || typeof id === "number";
 }
 
-async function act(hub: Hub, connection: Connection, command: Subscribe, member: Membership): Promise<void> {
-  const { channel, ref } = command;
+async function act(
+  hub: Hub,
+  connection: Connection,
+  { ref }: Subscribe,
+  { name: channel, traits: { cache } }: Channel,
+  member: Membership,
+): Promise<void> {
   const mark = ref === undefined ? undefined : { ref };
-  const { cache } = traitsOf(channel);
-  // Again: others may have come while somebody was asked for permission.
-  checkRoom(hub, connection.app, channel);
+  // Again: while somebody was asked for permission others may have come, or the channel may have become another.
+  checkRoom(hub, connection.app, hub.channelOf(connection.app, channel));
   await hub.join(connection, channel, member, (members, cached) => {
     hub.push(connection, { type: "subscribed", channel, ...(members && { members }), ...mark });
     if (cached) return hub.push(connection, cached);

@@ -1,0 +1,58 @@
+/** Reads what a program says of one channel, by the table's rules and in its words. */
+
+import type { ChannelRule } from "../domain/app.ts";
+import { ConfigError, describe } from "./problem.ts";
+import { channelRule } from "./schema.ts";
+import { factsOf, ownField } from "./tree.ts";
+
+/** What applies to one channel; what is left out is as the configuration says. */
+export interface ChannelOptions {
+  /** Most connections that may subscribe. */
+  readonly maxSubscribers?: number | "unlimited";
+  /** The same by another name. */
+  readonly maxClients?: number | "unlimited";
+  /** Needs permission, whatever its name begins with. */
+  readonly private?: boolean;
+  /** Needs a connection that is signed in. */
+  readonly auth?: boolean;
+  readonly clientPublish?: "none" | "client-events" | "any";
+  /** Of a cache channel. */
+  readonly cacheTtlS?: number;
+}
+
+const LATER = ["persistent", "history"] as const;
+
+/** Throws ConfigError with one line for each problem. */
+export function parseChannel(name: string, options: ChannelOptions): ChannelRule {
+  const { maxClients, ...given }: Record<string, unknown> = { ...options };
+  const problems: string[] = [];
+  for (const key of LATER) {
+    if (given[key]) problems.push(`\`${key}\` is not in this version: channels keep nothing but a cache's last event`);
+    delete given[key];
+  }
+  if (maxClients !== undefined && given.maxSubscribers !== undefined) {
+    problems.push("`maxClients` and `maxSubscribers` are the same: keep one of them");
+  }
+  if (maxClients !== undefined) given.maxSubscribers = maxClients;
+  const parsed = channelRule.safeParse({ ...stripped(given), match: name });
+  if (parsed.success && problems.length === 0) return parsed.data;
+  const issues = parsed.success ? [] : parsed.error.issues;
+  const sentences = issues.flatMap((issue) =>
+    issue.code === "unrecognized_keys"
+      ? issue.keys.map((key) => `unknown option \`${key}\``)
+      : [sentenceFor(String(issue.path[0]), given, maxClients !== undefined)],
+  );
+  throw new ConfigError([...problems, ...sentences].map((text) => `createChannel(${JSON.stringify(name)}): ${text}`));
+}
+
+/** What is undefined was not said. */
+function stripped(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function sentenceFor(key: string, given: Readonly<Record<string, unknown>>, isAlias: boolean): string {
+  const field = ownField(channelRule.shape, key);
+  const accepts = field ? factsOf(field).accepts : "something else";
+  const name = isAlias && key === "maxSubscribers" ? "maxClients" : key;
+  return `\`${name}\` has to be ${accepts}, but is ${describe(given[key])}`;
+}

@@ -1,0 +1,26 @@
+/** What applies to each channel: the rules of its app, under what the program made of one channel by its name. */
+
+import type { App, ChannelRule } from "../domain/app.ts";
+import { type Channel, channelOf } from "../domain/channel.ts";
+
+export class Channels {
+  readonly #made = new Map<string, Map<string, ChannelRule>>();
+
+  /** Searches the rules: for the first who comes to a channel, not for every message. */
+  of(app: App, name: string): Channel {
+    return channelOf(app, name, this.#made.get(app.id)?.get(name));
+  }
+
+  /** Takes the place of an earlier one for the same channel. Whether there was one. */
+  make(app: App, rule: ChannelRule): boolean {
+    const made = this.#made.get(app.id) ?? new Map<string, ChannelRule>();
+    const known = made.has(rule.match);
+    this.#made.set(app.id, made.set(rule.match, rule));
+    return known;
+  }
+
+  /** Whether there was one. */
+  unmake(app: App, name: string): boolean {
+    return this.#made.get(app.id)?.delete(name) ?? false;
+  }
+}
