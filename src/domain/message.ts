@@ -127,6 +127,7 @@ export type Push =
   | JoinedPublication
   | LeftPublication
   | CountPublication
+  | NoticePush
   | WelcomePush
   | SubscribedPush
   | { readonly type: "unsubscribed"; readonly channel: string; readonly ref?: Ref }
@@ -138,6 +139,11 @@ export type Push =
   | { readonly type: "refused"; readonly error: CommandError; readonly command?: Command }
   | { readonly type: "ping" }
   | { readonly type: "pong"; readonly ref?: Ref };
+
+/** An event in no channel: for one connection, or for every connection of an app. */
+export interface NoticePush extends Pick<EventPublication, "event" | "data" | "bare"> {
+  readonly type: "notice";
+}
 
 export interface WelcomePush {
   readonly type: "welcome";

@@ -166,6 +166,15 @@ export class Hub {
     if (frame !== undefined) connection.socket?.send(frame);
   }
 
+  /** Tells every connection of the app on this node. */
+  broadcast(app: App, push: Push): void {
+    const frames = new Map(this.protocols.map((protocol) => [protocol, protocol.encode(push)]));
+    for (const connection of this.connections(app)) {
+      const frame = frames.get(connection.protocol);
+      if (frame !== undefined) connection.socket?.send(frame);
+    }
+  }
+
   /** The client gave a sign of life. */
   touch(connection: Connection): void {
     connection.lastSeenMs = this.clock.monotonicMs();

@@ -10,6 +10,7 @@ import type { App } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/event.ts";
+import type { User } from "../domain/message.ts";
 import type { Awaitable, Clock } from "../domain/ports.ts";
 import { memoryEngine } from "../engines/memory/engine.ts";
 import { ipRules } from "../guards/ip.ts";
@@ -27,14 +28,26 @@ import { pusherApi } from "../protocols/pusher/api.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
 import { identity } from "./address.ts";
 import { authenticate, authenticateAtDoor } from "./authenticator.ts";
+import type { Connections } from "./connections.ts";
 import { openFileLimit } from "./file-limit.ts";
 import { Hooks } from "./hooks.ts";
 import { type Listener, listen } from "./listen.ts";
 import { logStream } from "./logging.ts";
 import { type Route, routes } from "./routes.ts";
 import type { Target } from "./target.ts";
-import { type Connections, Tenancy } from "./tenancy.ts";
-import type { Authenticator, Handler, HookAliases, HookName, HookTypes, OnlyIn, Resolved } from "./types.ts";
+import { type ChannelStats, type PresenceList, Tenancy } from "./tenancy.ts";
+import type {
+  AnyEvents,
+  Authenticator,
+  EventName,
+  Handler,
+  HookAliases,
+  HookName,
+  HookTypes,
+  OnlyIn,
+  Pushable,
+  Resolved,
+} from "./types.ts";
 
 /** Descriptors that are not connections: listening sockets, logs, files, requests of the HTTP API. */
 const RESERVED_FILES = 64;
@@ -45,7 +58,7 @@ const DRAIN_PAUSE_MS = 50;
 
 const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
 
-export class Server {
+export class Server<E extends object = AnyEvents, U extends User = User> {
   readonly config: Config;
   readonly log: Logger;
   readonly #handlers = new Map<string, Handler>();
@@ -179,18 +192,18 @@ export class Server {
   // ---- what a program does with it
 
   /** One app, by id or key; without a name, the first. */
-  app(idOrKey?: string): Tenancy {
+  app(idOrKey?: string): Tenancy<E, U> {
     const { hub } = this.#running();
     const app = this.#apps.find(({ id, key }) => idOrKey === undefined || id === idOrKey || key === idOrKey);
     if (!app) throw new Error(`There is no app ${JSON.stringify(idOrKey)}.`);
     return new Tenancy(hub, app);
   }
 
-  toChannel(name: string): Target {
+  toChannel(name: string): Target<E> {
     return this.app().toChannel(name);
   }
 
-  toUser(id: string): Target {
+  toUser(id: string): Target<E> {
     return this.app().toUser(id);
   }
 
@@ -221,13 +234,44 @@ export class Server {
     return this.app().removeChannel(name);
   }
 
-  get connections(): Connections {
+  broadcast(payload: Pushable<E>, channel?: string): Promise<void> {
+    return this.app().broadcast(payload, channel);
+  }
+
+  getPresence(channel: string): Promise<PresenceList> {
+    return this.app().getPresence(channel);
+  }
+
+  getChannelStats(name: string): Promise<ChannelStats> {
+    return this.app().getChannelStats(name);
+  }
+
+  getChannels(): Promise<readonly ChannelStats[]> {
+    return this.app().getChannels();
+  }
+
+  get connections(): Connections<U> {
     return this.app().connections;
   }
 
+  /** Of any app, as the following two. */
+  isEstablished(id: string): boolean {
+    return this.#appOf(id).isEstablished(id);
+  }
+
+  push(id: string, payload: Pushable<E>): boolean {
+    return this.#appOf(id).push(id, payload);
+  }
+
+  disconnect(id: string, message?: string): boolean {
+    return this.#appOf(id).disconnect(id, message);
+  }
+
   /** Answers native clients' custom events of this name; `*` those that nothing else handles. */
-  handle(event: string, handler: Handler): this {
-    this.#handlers.set(event, handler);
+  handle<Name extends EventName<E>>(event: Name, handler: Handler<E[Name], U>): this;
+  handle(event: "*", handler: Handler<unknown, U>): this;
+  handle(event: string, handler: Handler<never, U>): this {
+    this.#handlers.set(event, handler as Handler);
     return this;
   }
 
@@ -237,22 +281,28 @@ export class Server {
    */
   on<Name extends HookName | keyof HookAliases>(
     name: Name,
-    listener: HookTypes[Resolved<Name>],
+    listener: HookTypes<E, U>[Resolved<Name>],
     ...[channel]: OnlyIn<Name>
   ): () => void {
-    return this.#hooks.on<Resolved<Name>>(name as Resolved<Name>, listener, channel);
+    return this.#hooks.on<Resolved<Name>>(name as Resolved<Name>, listener as HookTypes[Resolved<Name>], channel);
   }
 
   /**
    * Says who clients are: those that `authenticate` with anything but a valid JWT, and those that come with such a token.
    * Without one, or after `setAuthenticator(undefined)`, only JWTs and signatures count.
    */
-  setAuthenticator(authenticator: Authenticator | undefined): this {
+  setAuthenticator(authenticator: Authenticator<U> | undefined): this {
     this.#authenticator = authenticator;
     return this;
   }
 
   // ---- private
+
+  /** The app that has the connection; where none has, any will do to say so. */
+  #appOf(connection: string): Tenancy<E, U> {
+    const app = this.#apps.find(({ id }) => this.#hub?.connection({ id }, connection));
+    return this.app(app?.id);
+  }
 
   /** The demo app comes with the first start. */
   #withApp(act: (app: App) => void): void {

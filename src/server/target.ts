@@ -6,12 +6,13 @@ import type { EventPublication } from "../domain/message.ts";
 import { payloadOf } from "../domain/payload.ts";
 import type { Hub } from "../hub/hub.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../hub/limits.ts";
+import type { AnyEvents, Pushable } from "./types.ts";
 
 /** The event's name where a pushed value brings none. */
 const DEFAULT_EVENT = "message";
 
 /** A channel or a user of one app, to push to. Immutable: `except` returns another. */
-export class Target {
+export class Target<E extends object = AnyEvents> {
   readonly #hub: Hub;
   readonly #app: App;
   readonly #channel: string;
@@ -25,7 +26,7 @@ export class Target {
   }
 
   /** Leaves out these connections, by id. */
-  except(ids: string | readonly string[]): Target {
+  except(ids: string | readonly string[]): Target<E> {
     return new Target(this.#hub, this.#app, this.#channel, [
       ...this.#except,
       ...(typeof ids === "string" ? [ids] : ids),
@@ -38,7 +39,7 @@ export class Target {
    * Throws CommandError: `channel_invalid`, `user_invalid`, `event_invalid`, `event_reserved`, `data_invalid` where JSON has
    * no word for it, `data_too_large`, `engine_unavailable`.
    */
-  async push(payload: unknown): Promise<void> {
+  async push(payload: Pushable<E>): Promise<void> {
     const content = contentOf(payload);
     checkChannelName(this.#app, this.#channel);
     checkEventName(this.#app, content.event);
@@ -54,9 +55,10 @@ export class Target {
   }
 }
 
-type Content = Pick<EventPublication, "event" | "data" | "bare">;
+export type Content = Pick<EventPublication, "event" | "data" | "bare">;
 
-function contentOf(payload: unknown): Content {
+/** Throws CommandError `data_invalid`. */
+export function contentOf(payload: unknown): Content {
   let content: Content;
   try {
     content = spell(hasToJson(payload) ? payload.toJSON() : payload);

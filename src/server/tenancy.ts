@@ -3,18 +3,35 @@
 import { type ChannelOptions, parseChannel } from "../config/channel.ts";
 import type { App } from "../domain/app.ts";
 import { type ChannelKind, kindOf, userChannel } from "../domain/channel.ts";
-import type { Connection } from "../domain/connection.ts";
-import type { Presence } from "../domain/message.ts";
+import { Disconnect } from "../domain/error.ts";
+import type { Member, NoticePush, Presence, User } from "../domain/message.ts";
 import type { ChannelSummary } from "../domain/ports.ts";
 import type { Hub } from "../hub/hub.ts";
-import { checkChannelName } from "../hub/limits.ts";
-import { Target } from "./target.ts";
+import { checkChannelName, checkEventData, checkEventName } from "../hub/limits.ts";
+import { Connections } from "./connections.ts";
+import { contentOf, Target } from "./target.ts";
+import type { AnyEvents, Pushable } from "./types.ts";
 
 export interface ChannelInfo extends ChannelSummary {
   readonly type: ChannelKind;
 }
 
-export class Tenancy {
+/** A user in a presence channel, as other servers spell it. */
+export interface Present extends Member {
+  /** When the user's first connection joined, in Unix seconds. */
+  readonly connected_at: number;
+}
+
+export type PresenceList = readonly Present[] & { count(): number };
+
+/** How many are in a channel; nobody, where nobody is. */
+export interface ChannelStats {
+  readonly name: string;
+  readonly subscribers: number;
+  readonly type: ChannelKind;
+}
+
+export class Tenancy<E extends object = AnyEvents, U extends User = User> {
   readonly app: App;
   readonly #hub: Hub;
 
@@ -23,12 +40,12 @@ export class Tenancy {
     this.app = app;
   }
 
-  toChannel(name: string): Target {
+  toChannel(name: string): Target<E> {
     return new Target(this.#hub, this.app, name);
   }
 
   /** All connections of a signed-in user, of both protocols. */
-  toUser(id: string): Target {
+  toUser(id: string): Target<E> {
     return new Target(this.#hub, this.app, userChannel(id));
   }
 
@@ -49,8 +66,56 @@ export class Tenancy {
   }
 
   /** The connections of this process. */
-  get connections(): Connections {
+  get connections(): Connections<U> {
     return new Connections(this.#hub, this.app);
+  }
+
+  // ---- one connection, of this process
+
+  isEstablished(id: string): boolean {
+    return this.#hub.connection(this.app, id) !== undefined;
+  }
+
+  /** Pushes to one connection, in no channel. Whether it is there. Throws CommandError as `Target.push` does. */
+  push(id: string, payload: Pushable<E>): boolean {
+    const notice = this.#notice(payload);
+    const connection = this.#hub.connection(this.app, id);
+    if (connection) this.#hub.push(connection, notice);
+    return connection !== undefined;
+  }
+
+  /** Ends one connection, for good: its client does not come back by itself. Whether it was there. */
+  disconnect(id: string, message = "The server's program ended this connection."): boolean {
+    const connection = this.#hub.connection(this.app, id);
+    if (connection) this.#hub.disconnect(connection, new Disconnect("terminated", message));
+    return connection !== undefined;
+  }
+
+  // ---- everybody
+
+  /** To the subscribers of the channel, or without one to every connection of the app in this process. */
+  async broadcast(payload: Pushable<E>, channel?: string): Promise<void> {
+    if (channel !== undefined) return this.toChannel(channel).push(payload);
+    this.#hub.broadcast(this.app, this.#notice(payload));
+  }
+
+  // ---- looking, in the words of other servers
+
+  /** The users in a presence channel, in the whole cluster. */
+  async getPresence(channel: string): Promise<PresenceList> {
+    const members = await this.members(channel);
+    const list = members.map(({ id, info, joinedAtMs }) => ({ id, info, connected_at: Math.floor(joinedAtMs / 1000) }));
+    return Object.defineProperty(list, "count", { value: () => list.length }) as PresenceList & Present[];
+  }
+
+  async getChannelStats(name: string): Promise<ChannelStats> {
+    const { traits } = this.#hub.channelOf(this.app, name);
+    const summary = await this.#hub.summary(this.app, name);
+    return { name, subscribers: summary?.subscribers ?? 0, type: kindOf(traits) };
+  }
+
+  async getChannels(): Promise<readonly ChannelStats[]> {
+    return (await this.channels()).map(({ name, subscribers, type }) => ({ name, subscribers, type }));
   }
 
   /** Closes every connection that is signed in as the user, for good. */
@@ -74,30 +139,15 @@ export class Tenancy {
     return this.#hub.makeChannel(this.app, name, undefined);
   }
 
+  #notice(payload: unknown): NoticePush {
+    const content = contentOf(payload);
+    checkEventName(this.app, content.event);
+    checkEventData(this.app, content.data);
+    this.#hub.checkReserved(content.event, false);
+    return { type: "notice", ...content };
+  }
+
   #infoOf(summary: ChannelSummary): ChannelInfo {
     return { ...summary, type: kindOf(this.#hub.channelOf(this.app, summary.name).traits) };
-  }
-}
-
-/** The connections of one app in this process, as they are at the moment of asking. */
-export class Connections implements Iterable<Readonly<Connection>> {
-  readonly #hub: Hub;
-  readonly #app: App;
-
-  constructor(hub: Hub, app: App) {
-    this.#hub = hub;
-    this.#app = app;
-  }
-
-  get(id: string): Readonly<Connection> | undefined {
-    return this.#hub.connection(this.#app, id);
-  }
-
-  count(): number {
-    return this.#hub.connectionCountOf(this.#app);
-  }
-
-  [Symbol.iterator](): Iterator<Readonly<Connection>> {
-    return this.#hub.connections(this.#app);
   }
 }

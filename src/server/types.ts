@@ -18,6 +18,15 @@ export type Message<E extends object = AnyEvents> = {
   readonly [Name in EventName<E>]: { readonly event: Name; readonly data: E[Name]; readonly channel?: string };
 }[EventName<E>];
 
+/** What may be pushed: anything, where nothing is declared. */
+export type Pushable<E extends object> = string extends keyof E
+  ? unknown
+  : { [Name in EventName<E>]: Pushed<Name, E[Name]> }[EventName<E>];
+
+type Pushed<Name, Data> = undefined extends Data
+  ? { readonly event: Name; readonly data?: Data }
+  : { readonly event: Name; readonly data: Data };
+
 /** Handles a client's custom event; what it returns is the answer, what it throws is refused. */
 export type Handler<Data = unknown, U extends User = User> = (connection: Client<U>, data: Data) => Awaitable<unknown>;
 

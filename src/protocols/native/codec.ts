@@ -8,6 +8,7 @@ import type {
   Credentials,
   EventPublication,
   Member,
+  NoticePush,
   Proof,
   Push,
   Ref,
@@ -115,12 +116,12 @@ function optionalTextOf(data: JsonObject, key: string): string | undefined {
 }
 
 function encode(push: Push): string | undefined {
-  if (push.type === "event") return encodeEvent(push);
+  if (push.type === "event" || push.type === "notice") return encodeEvent(push);
   const frame = frameOf(push);
   return frame && JSON.stringify(frame);
 }
 
-function frameOf(push: Exclude<Push, EventPublication>): ServerFrame | undefined {
+function frameOf(push: Exclude<Push, EventPublication | NoticePush>): ServerFrame | undefined {
   switch (push.type) {
     case "welcome":
       return welcome(push);
@@ -156,12 +157,15 @@ function frameOf(push: Exclude<Push, EventPublication>): ServerFrame | undefined
 }
 
 /**
- * The hot one. Payloads are embedded, not parsed into objects and written again. Events for one user have no channel,
- * and an event that has one of this protocol's own names is marked, so that it can't be taken for the server's word.
+ * The hot one. Payloads are embedded, not parsed into objects and written again. Events for one user, for one
+ * connection or for everybody have no channel, and an event that has one of this protocol's own names is marked, so that it can't be taken for the server's word.
  */
-function encodeEvent({ event, channel, data, bare, from }: EventPublication): string {
-  const place = userOfChannel(channel) === undefined ? `,"channel":${JSON.stringify(channel)}` : "";
-  const sender = from?.user === undefined ? "" : `,"user":${JSON.stringify(from.user)}`;
+function encodeEvent(push: EventPublication | NoticePush): string {
+  const { event, data, bare } = push;
+  const isPlaced = push.type === "event" && userOfChannel(push.channel) === undefined;
+  const place = isPlaced ? `,"channel":${JSON.stringify(push.channel)}` : "";
+  const user = push.type === "event" ? push.from?.user : undefined;
+  const sender = user === undefined ? "" : `,"user":${JSON.stringify(user)}`;
   const mark = RESERVED.has(event) ? ',"pushed":true' : "";
   if (!bare) return `{"event":${JSON.stringify(event)}${place},"data":${payloadJson(data)}${sender}${mark}}`;
   const inner = data.slice(1, -1);

@@ -93,6 +93,8 @@ function encode(push: Push): string | undefined {
   switch (push.type) {
     case "event":
       return encodeEvent(push);
+    case "notice":
+      return `{"event":${quoted(push.event)},"data":${quoted(push.data)}}`;
     case "welcome":
       return frame("pusher:connection_established", {
         socket_id: push.connection,

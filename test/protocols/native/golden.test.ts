@@ -30,6 +30,7 @@ const COMMANDS: Record<Command["type"], true> = {
 };
 const PUSHES: Record<Push["type"], true> = {
   event: true,
+  notice: true,
   joined: true,
   left: true,
   count: true,

@@ -28,6 +28,7 @@ const COMMANDS: Record<Exclude<Command["type"], "call">, true> = {
 };
 const PUSHES: Record<Push["type"], true> = {
   event: true,
+  notice: true,
   joined: true,
   left: true,
   count: true,
