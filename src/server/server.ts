@@ -9,9 +9,8 @@ import { demoRoute } from "../demo/demo.ts";
 import type { App } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
-import type { HubEvent } from "../domain/event.ts";
 import type { User } from "../domain/message.ts";
-import type { Awaitable, Clock } from "../domain/ports.ts";
+import type { Awaitable, Clock, Observer } from "../domain/ports.ts";
 import { memoryEngine } from "../engines/memory/engine.ts";
 import { ipRules } from "../guards/ip.ts";
 import { originGuard } from "../guards/origin.ts";
@@ -63,6 +62,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   readonly log: Logger;
   readonly #handlers = new Map<string, Handler>();
   readonly #hooks: Hooks;
+  readonly #observers: readonly Observer[];
   #authenticator: Authenticator | undefined;
   /** What the program made of its channels; the hub is another after each start. */
   readonly #channels = new Channels();
@@ -81,10 +81,10 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     this.config = config;
     this.#apps = config.apps;
     this.log = pino({ level: config.log.level }, logStream(config.log.format));
-    const observers = [logObserver(this.log), (event: HubEvent) => this.#hooks.observe(event)];
+    this.#observers = [logObserver(this.log), (event) => this.#hooks.observe(event)];
     this.#hooks = new Hooks({
       failed: (error, during) => {
-        for (const observe of observers) observe({ type: "failed", error, during });
+        for (const observe of this.#observers) observe({ type: "failed", error, during });
       },
       connection: (app, id) => this.#hub?.connection({ id: app }, id),
     });
@@ -336,7 +336,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
         replayGuard({ clock, windowS: config.signatureWindowS }),
         this.#hooks.guard,
       ],
-      observers: [logObserver(this.log), (event) => this.#hooks.observe(event)],
+      observers: this.#observers,
       call: (connection, event, data) => this.#call(connection, event, data),
       authorize: (connection, channel) => this.#hooks.authorize(connection, channel),
       authenticate: (app, credentials) => this.#authenticator && authenticate(this.#authenticator, app, credentials),

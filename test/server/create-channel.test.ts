@@ -8,7 +8,7 @@ import { type ChannelOptions, ConfigError, createServer, type Server } from "../
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs, connectNative, type NativeTestClient } from "../support/native-client.ts";
-import { connectPusher } from "../support/pusher-client.ts";
+import { connectPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
 
 const ANONYMOUS = { anonymous: true };
@@ -122,6 +122,21 @@ describe("createChannel", () => {
       await eventually(() => bob.subscribe("room.1"));
       await server.stop();
       await server.start();
+    }
+  });
+
+  test("says how long a cache channel keeps its last event, with somebody in it or without", async () => {
+    const server = await startServer({}, ANONYMOUS);
+    const ttlOf = async (name: string): Promise<number> => {
+      await server.toChannel(name).push({ event: "e", data: 1 });
+      const response = await signedFetch(server.url, APP, "GET", `/channels/${name}`, { query: { info: "cache" } });
+      return ((await response.json()) as { cache: { ttl: number } }).cache.ttl;
+    };
+    await (await connectNative(server.url)).subscribe("cache-full");
+    for (const name of ["cache-full", "cache-empty"]) {
+      expect(await ttlOf(name)).toBeGreaterThan(1000);
+      server.createChannel(name, { cacheTtlS: 60 });
+      expect(await ttlOf(name)).toBeLessThanOrEqual(60);
     }
   });
 

@@ -144,16 +144,17 @@ async function act(
   hub: Hub,
   connection: Connection,
   { ref }: Subscribe,
-  { name: channel, traits: { cache } }: Channel,
+  asked: Channel,
   member: Membership,
 ): Promise<void> {
+  const { name: channel, traits } = asked;
   const mark = ref === undefined ? undefined : { ref };
   // Again: while somebody was asked for permission others may have come, or the channel may have become another.
-  checkRoom(hub, connection.app, hub.channelOf(connection.app, channel));
+  checkRoom(hub, connection.app, hub.channel(connection.app, channel) ?? asked);
   await hub.join(connection, channel, member, (members, cached) => {
     hub.push(connection, { type: "subscribed", channel, ...(members && { members }), ...mark });
     if (cached) return hub.push(connection, cached);
-    if (!cache) return;
+    if (!traits.cache) return;
     hub.push(connection, { type: "missed", channel });
     hub.observe({ type: "missed", app: connection.app, channel });
   });
