@@ -1,12 +1,14 @@
 /** docs/deploy.md: its links lead somewhere, its settings exist, and what it says you see is what you see (A54). */
 
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { dialNative } from "../support/native-client.ts";
 import { runCli } from "../support/process.ts";
 import { connectPusher, dialPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
+
+setDefaultTimeout(30_000);
 
 const DOCS = join(import.meta.dir, "..", "..", "docs");
 const TEXT = readFileSync(join(DOCS, "deploy.md"), "utf8");

@@ -1,6 +1,6 @@
 /** The container, service and cluster files: what can be run of them is run, the rest is held against the server (A49, A51). */
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createServer } from "../../src/index.ts";
@@ -8,6 +8,8 @@ import { eventually } from "../support/eventually.ts";
 import { type CliProcess, runCli, spawnCli, temporaryFolder } from "../support/process.ts";
 import { APP } from "../support/server.ts";
 import { DEPLOY } from "./proxy.ts";
+
+setDefaultTimeout(30_000);
 
 const ROOT = dirname(DEPLOY);
 const INSTALLED = "/opt/fanfare";

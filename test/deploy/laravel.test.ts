@@ -1,6 +1,6 @@
 /** docs/laravel.md, block by block: what it tells people to write is read out of it, and connected with. */
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Echo from "laravel-echo";
@@ -11,6 +11,8 @@ import { startBackend } from "../conformance/backend.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { startProcess, temporaryFolder } from "../support/process.ts";
+
+setDefaultTimeout(30_000);
 
 const TEXT = readFileSync(join(import.meta.dir, "..", "..", "docs", "laravel.md"), "utf8");
 

@@ -1,6 +1,6 @@
 /** nginx, HAProxy and Caddy with the files in deploy/, between real clients and a real server (A50, S27, B37). */
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
@@ -12,6 +12,8 @@ import { connectNative } from "../support/native-client.ts";
 import { connectPusher, dialPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
 import { DEPLOY, makeCertificate, PROXIES, startProxy } from "./proxy.ts";
+
+setDefaultTimeout(30_000);
 
 const SECURE = { id: "secure", key: "secure-key", secret: "secure-secret", requireTls: true };
 const PREFIX = "/realtime";
