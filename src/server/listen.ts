@@ -44,7 +44,8 @@ export function listen(options: ListenOptions): Listener {
     fetch(request, server) {
       const url = addressOf(request);
       if (!url) return badRequest("The Host header is not a host.");
-      const isHandshake = request.headers.get("upgrade")?.toLowerCase() === "websocket";
+      // Each header read costs a call of the API a hundredth, and a handshake is always a GET.
+      const isHandshake = request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
       // Who calls the API matters only where addresses are listed.
       if (!isHandshake && !options.mayCome) return options.answer(request, url);
       const caller = options.identify(request, url, server.requestIP(request)?.address);
@@ -80,7 +81,7 @@ async function upgrade(
 
 /** HTTP/1.0 needs no Host header, and then the address is only a path. */
 function addressOf(request: Request): URL | null {
-  return request.headers.get("host") ? URL.parse(request.url) : URL.parse(request.url, "http://localhost");
+  return URL.parse(request.url) ?? (request.headers.has("host") ? null : URL.parse(request.url, "http://localhost"));
 }
 
 function socketHandler(

@@ -132,7 +132,7 @@ async function signRequest(options: RequestOptions, method: string, path: string
     others,
     method,
     path: sentPath,
-    otherPaths: pathsSigned(sentPath, known.config.path).filter((one) => one !== sentPath),
+    otherPaths: [...pathsSigned(sentPath, known.config.path)].slice(1),
     query,
     body,
     nowMs: Date.now(),

@@ -46,7 +46,8 @@ export function pusherApi(options: ApiOptions): Api {
 }
 
 async function answer(options: ApiOptions, request: Request, url: URL, id: string, rest: string): Promise<Response> {
-  const app = await options.apps.byId(decoded(id));
+  const found = options.apps.byId(decoded(id));
+  const app = found instanceof Promise ? await found : found;
   if (!app) return problem(404, "app_unknown", "There is no app with this id.");
   const body = await bodyOf(request, options.bodyBytes);
   if (!body) return bodyTooLarge(options.bodyBytes);
@@ -121,10 +122,11 @@ async function trigger(call: Call): Promise<Response> {
     throw new CommandError("data_invalid", "An event for an encrypted channel goes to that channel alone.");
   }
   const data = textOf(body.data);
-  await publish(
+  const sent = publish(
     call,
     channels.map((channel) => ({ event: body.name, data, channel, except: body.socket_id })),
   );
+  if (sent) await sent;
   if (!body.info) return json({});
   const attributes = attributesOf(body.info);
   const entries = await Promise.all(
@@ -156,8 +158,8 @@ async function triggerOld(call: Call, channel: string): Promise<Response> {
   return json({}, 202);
 }
 
-/** Checks everything before it sends anything, so that a bad batch has no half. */
-async function publish({ app, hub }: Call, outgoing: readonly Outgoing[]): Promise<void> {
+/** Checks everything before it sends anything, so that a bad batch has no half. Undefined where the engine has it already. */
+function publish({ app, hub }: Call, outgoing: readonly Outgoing[]): Promise<unknown> | undefined {
   for (const { channel, event, data } of outgoing) {
     checkChannelName(app, channel);
     checkEventName(app, event);
@@ -174,7 +176,8 @@ async function publish({ app, hub }: Call, outgoing: readonly Outgoing[]): Promi
       ...(except && { except: [except] }),
     }),
   );
-  await Promise.all(publications.map((publication) => hub.publish(app, publication)));
+  const sent = publications.map((publication) => hub.publish(app, publication));
+  return sent.some((one) => one instanceof Promise) ? Promise.all(sent) : undefined;
 }
 
 // ---- reading
@@ -252,10 +255,11 @@ function attributesOf(text: string | null): ReadonlySet<string> {
 
 /** Undefined where it is larger than that; then the rest of it is not read. */
 async function bodyOf(request: Request, most: number): Promise<Uint8Array | undefined> {
-  if (Number(request.headers.get("content-length")) > most) return undefined;
+  const length = request.headers.get("content-length");
+  if (Number(length) > most) return undefined;
   try {
-    if (request.headers.has("transfer-encoding") && request.body) return await collect(request.body, most);
-    // Asking for `request.body` first would make a stream of it, at twice the cost of the whole call.
+    // Only where the length is not said: asking for `request.body` makes a stream of it, at twice the cost of the call.
+    if (length === null && request.body) return await collect(request.body, most);
     return new Uint8Array(await request.arrayBuffer());
   } catch {
     throw new CommandError("malformed", "The body could not be read to its end.");
@@ -318,6 +322,7 @@ function textOf(data: unknown): string {
 }
 
 function decoded(part: string): string {
+  if (!part.includes("%")) return part;
   try {
     return decodeURIComponent(part);
   } catch {
@@ -336,6 +341,7 @@ function problem(status: number, code: string, message: string): Response {
   return Response.json({ error: message, code }, { status, ...retry });
 }
 
+/** Naming the status costs Bun two microseconds, a fifteenth of the whole call. */
 function json(body: unknown, status = 200): Response {
-  return Response.json(body, { status });
+  return status === 200 ? Response.json(body) : Response.json(body, { status });
 }

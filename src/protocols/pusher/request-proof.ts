@@ -8,7 +8,7 @@ import { isSignedBy, type Sign } from "../../hub/signature.ts";
 export interface SignedRequest {
   readonly method: string;
   /** The paths the client may have signed: as it came in, and as it was before a proxy took a prefix off. */
-  readonly paths: readonly string[];
+  readonly paths: Iterable<string>;
   readonly query: URLSearchParams;
   readonly body: Uint8Array;
 }
@@ -24,20 +24,25 @@ export function checkRequest(app: App, request: SignedRequest, nowMs: number, wi
   const timestampS = checkTime(query.get("auth_timestamp"), nowMs, windowS);
   checkBody(query.get("body_md5"), request.body);
   const signature = query.get("auth_signature") ?? "";
-  const matched = request.paths.some((path) =>
-    isSignedBy(app, textToSign(request.method, path, query), signature, sign),
-  );
-  if (matched) return { signature, timestampS };
-  const text = textToSign(request.method, request.paths[0] ?? "", query);
+  let text: string | undefined;
+  for (const path of request.paths) {
+    const signed = textToSign(request.method, path, query);
+    if (isSignedBy(app, signed, signature, sign)) return { signature, timestampS };
+    text ??= signed;
+  }
   return refuse(
     `auth_signature is not the HMAC SHA256 hex digest of ${JSON.stringify(text)} made with this app's secret.`,
   );
 }
 
 /** The paths that the client may have signed for one that came in: behind a proxy that takes the prefix off, the one with it. */
-export function pathsSigned(pathname: string, prefix: string): string[] {
+export function* pathsSigned(pathname: string, prefix: string): Generator<string> {
+  // Nearly always the one that came in, so that the others are not even made.
+  yield pathname;
   const bare = pathname.replace(/^.*?(?=\/apps\/[^/]+\/.)/, "");
-  return [...new Set([pathname, bare, prefix + bare])].flatMap(spellings);
+  const rest = new Set([pathname, bare, prefix + bare].flatMap(spellings));
+  rest.delete(pathname);
+  yield* rest;
 }
 
 /** Libraries sign a path as it is sent, or as it was before it was escaped. */
