@@ -14,6 +14,7 @@ export interface Socket {
   getBufferedAmount(): number;
   subscribe(topic: string): unknown;
   unsubscribe(topic: string): unknown;
+  isSubscribed(topic: string): boolean;
   /** To every subscriber of the topic but this socket. */
   publish(topic: string, frame: string): unknown;
 }

@@ -15,7 +15,6 @@ export class Audience {
   readonly app: string;
   /** Replaced when the program makes something else of it. */
   channel: Channel;
-  readonly connections = new Set<Connection>();
   /** How many joins, memberships and watchers keep it alive. */
   holders = 0;
   /** Settles when the broker delivers this channel's publications to this node. Undefined when it does. */
@@ -34,6 +33,11 @@ export class Audience {
     this.channel = channel;
   }
 
+  /** How many connections hear it here. Who they are, Bun's topics know: a set of them would cost each one 36 bytes. */
+  get size(): number {
+    return this.readers.reduce((sum, { count }) => sum + count, 0);
+  }
+
   /** Lets the socket hear the channel from now on, or from after the kept event that it was handed. */
   tune(connection: Connection, handed?: Position): void {
     if (handed && !isUpTo(handed, this.#delivered)) this.#ahead.set(connection, handed);
@@ -44,12 +48,11 @@ export class Audience {
       this.readers.push(readers);
     }
     readers.count++;
-    this.connections.add(connection);
     connection.socket?.subscribe(readers.topic);
   }
 
+  /** Undoes one `tune`; whoever calls it knows that there was one. */
   silence(connection: Connection): void {
-    if (!this.connections.delete(connection)) return;
     this.#ahead.delete(connection);
     const at = this.readers.findIndex((candidate) => candidate.protocol === connection.protocol);
     const readers = this.readers[at];
@@ -76,7 +79,7 @@ export class Audience {
     for (const { protocol, topic } of this.readers) {
       const frame = protocol.encode(push);
       if (frame === undefined) continue;
-      const excluded = except.length === 0 ? NOBODY : this.#socketsOf(except, protocol);
+      const excluded = except.length === 0 ? NOBODY : socketsIn(topic, except);
       const [first, ...more] = excluded;
       if (!first) {
         fanout.publish(topic, frame);
@@ -88,15 +91,6 @@ export class Audience {
       for (const socket of more) socket.subscribe(topic);
     }
   }
-
-  #socketsOf(connections: readonly Connection[], protocol: Protocol): readonly Socket[] {
-    const sockets = new Set<Socket>();
-    for (const connection of connections) {
-      if (connection.protocol !== protocol || !connection.socket || !this.connections.has(connection)) continue;
-      sockets.add(connection.socket);
-    }
-    return [...sockets];
-  }
 }
 
 const NOBODY: readonly Socket[] = [];
@@ -104,4 +98,10 @@ const NO_CONNECTIONS: readonly Connection[] = [];
 
 function isUpTo(position: Position, end: Position | undefined): boolean {
   return end !== undefined && position.epoch === end.epoch && position.offset <= end.offset;
+}
+
+/** The sockets of these connections that hear the topic, each once. */
+function socketsIn(topic: string, connections: readonly Connection[]): readonly Socket[] {
+  const sockets = connections.flatMap(({ socket }) => (socket?.isSubscribed(topic) ? socket : []));
+  return [...new Set(sockets)];
 }

@@ -325,7 +325,7 @@ export class Hub {
 
   /** How many connections of this node are in the channel. */
   subscribersHere(app: App, name: string): number {
-    return this.#tenants.get(app.id)?.audiences.get(name)?.connections.size ?? 0;
+    return this.#tenants.get(app.id)?.audiences.get(name)?.size ?? 0;
   }
 
   /** The same with those who are on their way into it or out of it. */

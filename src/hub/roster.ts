@@ -51,7 +51,7 @@ export class Roster {
     const { name, traits } = audience.channel;
     if (isInternal(name)) return;
     try {
-      const change = await this.#host.registry.tally(app.id, name, audience.connections.size);
+      const change = await this.#host.registry.tally(app.id, name, audience.size);
       if (change) this.#host.observe({ type: change, app, channel: name });
       if (app.subscriptionCounts && !traits.presence) await this.#host.counts.changed(app, name);
     } catch (error) {

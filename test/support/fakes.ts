@@ -81,6 +81,10 @@ export class FakeSocket implements Socket {
     this.#topics.sockets.get(topic)?.delete(this);
   }
 
+  isSubscribed(topic: string): boolean {
+    return this.#topics.sockets.get(topic)?.has(this) ?? false;
+  }
+
   publish(topic: string, frame: string): void {
     for (const socket of [...(this.#topics.sockets.get(topic) ?? [])]) if (socket !== this) socket.send(frame);
   }
