@@ -13,7 +13,7 @@ import { runTests } from "./run-tests.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const TEST_TIMEOUT_MS = 30_000;
-const SOAK_TIMEOUT_MS = 30 * 60_000;
+const SOAK_TIMEOUT_MS = 90 * 60_000;
 const SOAK_FOLDERS = ["test/faults/", "test/security/"];
 
 const CHECKS = [
