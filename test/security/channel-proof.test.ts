@@ -147,6 +147,18 @@ describe("a member", () => {
     await witness.silence(0);
   });
 
+  test("is itself and not its neighbour where ids are numbers beyond 2^53", async () => {
+    const [first, second] = [await connectPusher(url), await connectPusher(url)];
+    const member = (id: string) => ({ data: `{"user_info":{"user_id":1},"user_id":${id}}` });
+    await first.subscribe("presence-large", member("9007199254740993"));
+    const { presence } = (await second.subscribe("presence-large", member("9007199254740992"))) as { presence: object };
+    expect(presence).toMatchObject({ count: 2, ids: ["9007199254740993", "9007199254740992"] });
+    const data = '{"id":9007199254740993}';
+    second.send("pusher:signin", { auth: userAuth(second.app, second.socketId, data), user_data: data });
+    await second.next("pusher:signin_success");
+    expect(server.connections.get(second.socketId)?.user?.id).toBe("9007199254740993");
+  });
+
   test("is the hundred-and-first in vain", async () => {
     const clients = await Promise.all(Array.from({ length: 101 }, () => connectPusher(url)));
     const joins = await Promise.allSettled(

@@ -5,6 +5,7 @@ import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Command, Credentials, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
+import { exactId } from "../exact-id.ts";
 import type { Hub } from "../hub.ts";
 import { checkUserId, isLongerThan, takeEventToken } from "../limits.ts";
 import { checkUserProof } from "../signature.ts";
@@ -78,7 +79,7 @@ function parseUser(text: string): User {
     throw new CommandError("user_invalid", "user_data has no id, or one that is neither string nor number.");
   }
   const watched = Array.isArray(watchlist) ? watchlist.filter(isUserId).map(String) : [];
-  return { id: String(id), info: info ?? null, watchlist: [...new Set(watched)] };
+  return { id: exactId(text, "id", id), info: info ?? null, watchlist: [...new Set(watched)] };
 }
 
 function isUserId(id: unknown): id is string | number {

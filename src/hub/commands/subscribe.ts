@@ -8,6 +8,7 @@ import type { Membership } from "../../domain/memberships.ts";
 import type { Command, Member, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { after } from "../after.ts";
+import { exactId } from "../exact-id.ts";
 import type { Hub } from "../hub.ts";
 import { checkChannelName, checkUserId, isLongerThan, takeSubscribeToken } from "../limits.ts";
 import { checkChannelProof } from "../signature.ts";
@@ -133,7 +134,7 @@ function parseMember({ app }: Connection, text: string): Member {
   if (!isUserId(id)) {
     throw new CommandError("user_invalid", "channel_data has no user_id, or one that is neither string nor number.");
   }
-  return { id: String(id), info: info ?? null };
+  return { id: exactId(text, "user_id", id), info: info ?? null };
 }
 
 function isUserId(id: unknown): id is string | number {
