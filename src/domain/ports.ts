@@ -31,15 +31,16 @@ export interface HistoryPage {
 
 /** Carries publications between nodes, in one order per channel, and keeps history where asked. */
 export interface Broker {
-  /** `receive` is called for every publication to a subject this node subscribes to, its own included. */
-  start(receive: (publication: Publication) => void): Awaitable<void>;
   /** Resolves when nothing published afterwards can be missed. */
   subscribe(app: string, channel: string): Awaitable<void>;
   unsubscribe(app: string, channel: string): void;
-  /** Resolves when the engine has it; throws CommandError `engine_unavailable` when it cannot be reached in time. */
+  /**
+   * Resolves when the engine has it. While the engine is away it waits, bounded in bytes and in time, and then throws
+   * CommandError `engine_unavailable`: it has then reached nobody, unless only the answer was lost.
+   */
   publish(publication: Publication, keep?: HistoryPolicy): Awaitable<Position | undefined>;
+  /** After `since`, or without it the last ones; oldest first, at most `limit`. */
   history(app: string, channel: string, since: Position | undefined, limit: number): Awaitable<HistoryPage>;
-  close(): Awaitable<void>;
 }
 
 /** One connection as a member of a presence channel, or of the user's own online channel. */
@@ -69,10 +70,14 @@ export interface ChannelSummary {
   readonly users?: number;
 }
 
-/** Who is where in the whole cluster. Each node writes only its own rows. */
+/** Who is where in the whole cluster. Each node writes only its own rows; the rows of a dead node are taken back by another. */
 export interface Registry {
-  /** Throws CommandError `channel_full` when the user would be one too many. Atomic. */
+  /**
+   * Throws CommandError `channel_full` when the user would be one too many. Atomic: where the user is new, the engine
+   * itself publishes its arrival (`arrivalOf`), so that nobody dies between the two.
+   */
   join(row: Row, maxMembers: number): Awaitable<Joined>;
+  /** The same for a departure (`departureOf`). */
   leave(row: Row): Awaitable<Left>;
   /** This node's number of subscribers changed. Says whether the channel came to life or died in the whole cluster. */
   tally(app: string, channel: string, count: number): Awaitable<"occupied" | "vacated" | undefined>;
@@ -80,14 +85,82 @@ export interface Registry {
   /** Undefined when nobody is subscribed. */
   summary(app: string, channel: string): Awaitable<ChannelSummary | undefined>;
   channels(app: string, prefix: string): Awaitable<readonly ChannelSummary[]>;
-  close(): Awaitable<void>;
 }
 
-/** A broker and a registry that belong together. */
+/** What the cluster counts together and nobody is told of: places, rates, and what was there before. */
+export interface Ledger {
+  /** Takes one of `most` places for the holder; false where none is left. A dead node's places are given back by another. */
+  take(place: string, holder: string, most: number): Awaitable<boolean>;
+  /** Safe to call again, and for a holder that has none. */
+  giveBack(place: string, holder: string): Awaitable<void>;
+  /** Spends one token of a bucket that holds and gains `perSecond`: 0, or the seconds until there is one. */
+  spend(bucket: string, perSecond: number): Awaitable<number>;
+  /** Whether nobody noted this key within the last `ttlMs`; notes it. */
+  once(key: string, ttlMs: number): Awaitable<boolean>;
+}
+
+/** What one node says of itself, every second or so. */
+export interface NodeReport {
+  /** Another at each start. Two nodes never have the same. */
+  readonly id: string;
+  /** For people: the machine's name and the process. */
+  readonly name: string;
+  /** Where clients reach this node, where that is configured. */
+  readonly url?: string;
+  readonly startedAtMs: number;
+  readonly connections: number;
+  /** How late timers run, in milliseconds. */
+  readonly lagMs: number;
+  readonly draining: boolean;
+}
+
+export interface NodeState extends NodeReport {
+  /** Time since its last beat, in milliseconds, by the engine's clock or the reader's own: never by the other node's. */
+  readonly silentMs: number;
+}
+
+/** What changed without any command of this node: a dead node's rows were taken back by this one, or its own written again. */
+export type RegistryFact =
+  | { readonly type: "joined"; readonly app: string; readonly channel: string; readonly member: Member }
+  | { readonly type: "left"; readonly app: string; readonly channel: string; readonly member: Pick<Member, "id"> }
+  | { readonly type: "occupied" | "vacated"; readonly app: string; readonly channel: string };
+
+/** The node, as its engine sees it. None of these ever throws. */
+export interface EngineHost {
+  /** Called for every publication to a subject this node subscribes to, its own included, in the broker's order. */
+  receive(publication: Publication): void;
+  /** Publications of all channels, or of these, may have been missed just now. Called before any later one is received. */
+  interrupted(channels?: readonly { readonly app: string; readonly channel: string }[]): void;
+  /** Facts that this node, and no other, has to tell. Clients have been told by the engine. */
+  happened(facts: readonly RegistryFact[]): void;
+  report(): NodeReport;
+  /** Something that should not have happened, and the engine lives on. */
+  failed(error: unknown, during: string): void;
+}
+
+export type EngineHealth =
+  | { readonly reachable: true }
+  | {
+      readonly reachable: false /** A sentence for people, without secrets. */;
+      readonly why: string;
+      readonly sinceMs: number;
+    };
+
+/** A broker, a registry and a ledger that belong together. */
 export interface Engine {
   readonly name: string;
   readonly broker: Broker;
   readonly registry: Registry;
+  readonly ledger: Ledger;
+  /**
+   * Once, before anything else. Resolves when the engine is reached or after the first attempt failed: a node whose engine
+   * is down starts, says so, keeps trying, and is not ready.
+   */
+  start(host: EngineHost): Awaitable<void>;
+  health(): EngineHealth;
+  nodes(): Awaitable<readonly NodeState[]>;
+  /** Takes back this node's own rows and places, so that a cluster that is shut down leaves nothing behind. Idempotent. */
+  close(): Awaitable<void>;
 }
 
 export interface AppStore {

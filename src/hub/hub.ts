@@ -5,35 +5,48 @@
  */
 
 import type { App, ChannelRule } from "../domain/app.ts";
-import { type Channel, onlineChannel } from "../domain/channel.ts";
+import { type Channel, isInternal, onlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, type Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/event.ts";
 import { type Membership, Memberships } from "../domain/memberships.ts";
-import type { EventPublication, Member, Position, Presence, Publication, Push, User } from "../domain/message.ts";
+import type {
+  CountPublication,
+  EventPublication,
+  Member,
+  Position,
+  Presence,
+  Publication,
+  Push,
+  User,
+} from "../domain/message.ts";
 import type {
   Awaitable,
   Broker,
   ChannelSummary,
   Clock,
+  Engine,
+  EngineHealth,
   Guard,
   HistoryPolicy,
   Kept,
+  NodeState,
   Observer,
-  Registry,
+  RegistryFact,
 } from "../domain/ports.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
 import { after } from "./after.ts";
 import type { Audience } from "./audience.ts";
 import { historyFor, lastOf, withLast } from "./cache.ts";
-import { type Census, censusOf } from "./census.ts";
+import type { Census } from "./census.ts";
 import { Channels } from "./channels.ts";
 import { Counts } from "./counts.ts";
 import { checkPlace } from "./limits.ts";
 import { judge } from "./liveness.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
 import { Roster } from "./roster.ts";
-import { Tenant } from "./tenant.ts";
+import type { Tenant } from "./tenant.ts";
+import { Tenants } from "./tenants.ts";
 import { Users } from "./users.ts";
 
 export type { HubLimits, HubOptions } from "./options.ts";
@@ -46,14 +59,16 @@ export class Hub {
   readonly authenticate: HubOptions["authenticate"];
   readonly clock: Clock;
   readonly counts: Counts;
+  readonly #engine: Engine;
   readonly #broker: Broker;
-  readonly #registry: Registry;
   readonly #channels: Channels;
   readonly protocols: readonly Protocol[];
   readonly #observers: readonly Observer[];
   readonly #roster: Roster;
   readonly #users: Users;
-  readonly #tenants = new Map<string, Tenant>();
+  readonly #tenants: Tenants;
+  readonly #appById: (id: string) => Awaitable<App | undefined>;
+  readonly #node: HubOptions["node"];
   #fanout: Fanout | undefined;
   #connections = 0;
 
@@ -64,51 +79,61 @@ export class Hub {
     this.call = options.call;
     this.authorize = options.authorize;
     this.authenticate = options.authenticate;
+    this.#engine = options.engine;
     this.#broker = options.engine.broker;
-    this.#registry = options.engine.registry;
     this.#channels = options.channels ?? new Channels();
+    this.#tenants = new Tenants(this.#channels, this.#broker);
+    this.#appById = options.appById ?? (() => undefined);
+    this.#node = options.node;
     this.protocols = options.protocols;
     this.#observers = options.observers ?? [];
     this.counts = new Counts(this);
     this.#roster = new Roster({
-      registry: this.#registry,
+      registry: options.engine.registry,
       counts: this.counts,
-      announce: (publication) => this.announce(publication),
       observe: (event) => this.observe(event),
       settle: (work) => this.#settle(work),
     });
     this.#users = new Users({
-      registry: this.#registry,
-      tenant: (app) => this.#tenant(app),
-      release: (tenant, audience) => this.#release(tenant, audience),
-      announce: (publication) => this.announce(publication),
+      registry: options.engine.registry,
+      tenant: (app) => this.#tenants.of(app),
+      release: (tenant, audience) => this.#tenants.release(tenant, audience),
       disconnect: (connection, why) => this.disconnect(connection, why),
     });
   }
 
   async start(fanout: Fanout): Promise<void> {
     this.#fanout = fanout;
-    await this.#broker.start((publication) => this.deliver(publication));
+    await this.#engine.start({
+      receive: (publication) => this.deliver(publication),
+      interrupted: () => {},
+      happened: (facts) => void this.#settle(() => this.#tellFacts(facts)),
+      report: () => ({ ...this.#node(), connections: this.#connections }),
+      failed: (error, during) => this.observe({ type: "failed", error, during }),
+    });
   }
 
   async stop(): Promise<void> {
-    await this.#broker.close();
-    await this.#registry.close();
+    await this.#engine.close();
   }
 
-  get connectionCount(): number {
-    return this.#connections;
+  /** Whether the engine is there. */
+  get health(): EngineHealth {
+    return this.#engine.health();
+  }
+
+  /** Every node of the cluster, this one included. */
+  nodes(): Awaitable<readonly NodeState[]> {
+    return this.#engine.nodes();
   }
 
   /** What this node has in mind. Nothing when nobody is here. */
   get census(): Census {
-    return censusOf(this.#tenants.values());
+    return this.#tenants.census;
   }
 
-  *connections(app?: App): Generator<Connection> {
-    for (const tenant of app ? [this.#tenants.get(app.id)] : this.#tenants.values()) {
-      if (tenant) yield* tenant.connections.values();
-    }
+  connections(app?: App): Generator<Connection> {
+    return this.#tenants.connections(app);
   }
 
   connectionCountOf(app: App): number {
@@ -119,10 +144,6 @@ export class Hub {
     return this.#tenants.get(app.id)?.connections.get(id);
   }
 
-  connectionsOf(app: App, userId: string): readonly Connection[] {
-    return [...(this.#tenants.get(app.id)?.users.get(userId) ?? [])];
-  }
-
   // ---- coming and going
 
   /** Takes a client in and welcomes it. Throws Disconnect where there is no room. */
@@ -130,7 +151,7 @@ export class Hub {
     const { app } = connection;
     checkPlace(app, this.limits.connections, this.#connections, this.connectionCountOf(app));
     connection.socket = socket;
-    this.#tenant(app).connections.set(connection.id, connection);
+    this.#tenants.of(app).connections.set(connection.id, connection);
     this.#connections++;
     this.observe({ type: "opened", connection });
   }
@@ -147,7 +168,7 @@ export class Hub {
     if (tenant) this.#settle(() => this.#users.forget(tenant, connection));
     const why = connection.farewell;
     this.observe({ type: "closed", connection, code, ...(why && { why }) });
-    if (tenant) this.#dropIfEmpty(tenant);
+    if (tenant) this.#tenants.dropIfEmpty(tenant);
   }
 
   /** Says farewell in the client's own protocol and ends the connection, at once for everybody else. */
@@ -188,7 +209,7 @@ export class Hub {
    * channel's publications in two: what came before is in its arguments, what comes after reaches the socket.
    */
   async join(connection: Connection, name: string, member: Membership, answer: Answer): Promise<void> {
-    const tenant = this.#tenant(connection.app);
+    const tenant = this.#tenants.of(connection.app);
     const audience = tenant.retain(name);
     let members: readonly Member[] | undefined;
     let tuned = false;
@@ -224,7 +245,7 @@ export class Hub {
       if (member) await this.#roster.exit(connection, audience, member);
     } finally {
       await this.#roster.tally(tenant.app, audience);
-      this.#release(tenant, audience);
+      this.#tenants.release(tenant, audience);
     }
   }
 
@@ -255,8 +276,8 @@ export class Hub {
     throw new CommandError("event_reserved", `The event name ${JSON.stringify(event)} is reserved.`);
   }
 
-  /** What the program itself announces: counts, comings and goings. */
-  announce(publication: Exclude<Publication, EventPublication>): void {
+  /** What the server itself announces: how many subscribe. */
+  announce(publication: CountPublication): void {
     this.#settle(() => this.#broker.publish(publication));
   }
 
@@ -312,23 +333,18 @@ export class Hub {
   }
 
   members(app: App, channel: string): Awaitable<readonly Presence[]> {
-    return this.#registry.members(app.id, channel);
+    return this.#engine.registry.members(app.id, channel);
   }
 
   summary(app: App, channel: string): Awaitable<ChannelSummary | undefined> {
-    return this.#registry.summary(app.id, channel);
+    return this.#engine.registry.summary(app.id, channel);
   }
 
   channels(app: App, prefix = ""): Awaitable<readonly ChannelSummary[]> {
-    return this.#registry.channels(app.id, prefix);
+    return this.#engine.registry.channels(app.id, prefix);
   }
 
-  /** How many connections of this node are in the channel. */
-  subscribersHere(app: App, name: string): number {
-    return this.#tenants.get(app.id)?.audiences.get(name)?.size ?? 0;
-  }
-
-  /** The same with those who are on their way into it or out of it. */
+  /** How many connections of this node are in the channel, on their way into it or out of it. */
   holdersHere(app: App, name: string): number {
     return this.#tenants.get(app.id)?.audiences.get(name)?.holders ?? 0;
   }
@@ -343,7 +359,7 @@ export class Hub {
   /** One look at every connection: who has gone silent, who never said who it is. Call it every second or two. */
   sweep(): void {
     const nowMs = this.clock.monotonicMs();
-    for (const tenant of this.#tenants.values()) {
+    for (const tenant of this.#tenants) {
       for (const connection of tenant.connections.values()) this.#check(connection, nowMs);
     }
     this.counts.flush(nowMs);
@@ -362,13 +378,12 @@ export class Hub {
 
   // ---- private
 
-  #tenant(app: App): Tenant {
-    let tenant = this.#tenants.get(app.id);
-    if (!tenant) {
-      tenant = new Tenant(app, this.#channels, this.#broker);
-      this.#tenants.set(app.id, tenant);
+  /** Tells what the engine did by itself: another node died, or this one's rows had to be written again. */
+  async #tellFacts(facts: readonly RegistryFact[]): Promise<void> {
+    for (const { app: id, ...fact } of facts) {
+      const app = this.#tenants.get(id)?.app ?? (await this.#appById(id));
+      if (app && !isInternal(fact.channel)) this.observe({ ...fact, app });
     }
-    return tenant;
   }
 
   /** Undoes a join that did not come to its end. */
@@ -376,7 +391,7 @@ export class Hub {
     try {
       if (member) await this.#roster.exit(connection, audience, member);
     } finally {
-      this.#release(tenant, audience);
+      this.#tenants.release(tenant, audience);
     }
   }
 
@@ -389,15 +404,6 @@ export class Hub {
 
   #keep(app: App, publication: EventPublication): HistoryPolicy | undefined {
     return historyFor(this.#channels, app, this.channel(app, publication.channel), publication);
-  }
-
-  #release(tenant: Tenant, audience: Audience): void {
-    tenant.release(audience);
-    this.#dropIfEmpty(tenant);
-  }
-
-  #dropIfEmpty(tenant: Tenant): void {
-    if (tenant.isEmpty && this.#tenants.get(tenant.app.id) === tenant) this.#tenants.delete(tenant.app.id);
   }
 
   #tell(

@@ -3,7 +3,7 @@
 import type { App } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Member, User } from "../domain/message.ts";
-import type { Awaitable, Clock, Engine, Guard, Observer } from "../domain/ports.ts";
+import type { Awaitable, Clock, Engine, Guard, NodeReport, Observer } from "../domain/ports.ts";
 import type { Protocol } from "../domain/wire.ts";
 import type { Channels } from "./channels.ts";
 
@@ -19,6 +19,10 @@ export interface HubOptions {
   /** The program's word on a channel for which the client has no other permission. Only `true` or a member lets it in. */
   readonly authorize?: (connection: Connection, channel: string) => Awaitable<boolean | Member | undefined>;
   readonly authenticate?: Authenticate;
+  /** What this node says of itself; the hub adds what it knows. */
+  readonly node: () => Omit<NodeReport, "connections">;
+  /** For facts about apps that nobody on this node uses. */
+  readonly appById?: (id: string) => Awaitable<App | undefined>;
   /** Outlives the hub, so that what a program made of its channels does. */
   readonly channels?: Channels;
 }

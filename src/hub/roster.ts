@@ -5,7 +5,7 @@ import { isInternal } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError } from "../domain/error.ts";
 import type { HubEvent } from "../domain/event.ts";
-import type { JoinedPublication, LeftPublication, Member } from "../domain/message.ts";
+import type { Member } from "../domain/message.ts";
 import type { Awaitable, Joined, Registry, Row } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import type { Counts } from "./counts.ts";
@@ -13,7 +13,6 @@ import type { Counts } from "./counts.ts";
 interface Host {
   readonly registry: Registry;
   readonly counts: Counts;
-  announce(publication: JoinedPublication | LeftPublication): void;
   observe(event: HubEvent): void;
   settle(work: () => Awaitable<unknown>): unknown;
 }
@@ -25,15 +24,12 @@ export class Roster {
     this.#host = host;
   }
 
-  /** Writes the member's row and, where the user is new, tells the others before the newcomer can hear them. */
+  /** Writes the member's row; where the user is new, the engine tells the others. */
   async enter(connection: Connection, audience: Audience, member: Member): Promise<readonly Member[]> {
     const { app } = connection;
     const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
     const { first, members } = await this.#written(connection, audience, row);
-    if (first) {
-      this.#host.announce({ type: "joined", app: app.id, channel: row.channel, member, except: [connection.id] });
-      this.#host.observe({ type: "joined", app, channel: row.channel, member });
-    }
+    if (first) this.#host.observe({ type: "joined", app, channel: row.channel, member });
     return members;
   }
 
@@ -41,9 +37,7 @@ export class Roster {
     const { app } = connection;
     const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
     const { last } = await this.#host.registry.leave(row);
-    if (!last) return;
-    this.#host.announce({ type: "left", app: app.id, channel: row.channel, member: { id: member.id } });
-    this.#host.observe({ type: "left", app, channel: row.channel, member: { id: member.id } });
+    if (last) this.#host.observe({ type: "left", app, channel: row.channel, member: { id: member.id } });
   }
 
   /** Never throws: whoever came or went has done so, whether it is counted or not. */

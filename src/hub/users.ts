@@ -3,7 +3,7 @@
 import { onlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
-import type { Publication, User, UserPublication } from "../domain/message.ts";
+import type { User } from "../domain/message.ts";
 import type { Registry } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import type { Tenant } from "./tenant.ts";
@@ -12,7 +12,6 @@ interface Host {
   readonly registry: Registry;
   tenant(app: Connection["app"]): Tenant;
   release(tenant: Tenant, audience: Audience): void;
-  announce(publication: Exclude<Publication, { type: "event" }>): void;
   disconnect(connection: Connection, why: Disconnect): void;
 }
 
@@ -79,8 +78,7 @@ export class Users {
     try {
       await audience.attached;
       if (connection.closed) return;
-      const { first } = await this.#host.registry.join(onlineRow(connection, user), Number.POSITIVE_INFINITY);
-      if (first) this.#host.announce(aboutUser("online", tenant, user));
+      await this.#host.registry.join(onlineRow(connection, user), Number.POSITIVE_INFINITY);
       isHere = !connection.closed;
     } finally {
       this.#arriving.delete(connection);
@@ -96,8 +94,7 @@ export class Users {
   async #exit(tenant: Tenant, connection: Connection, user: User): Promise<void> {
     const audience = tenant.audiences.get(onlineChannel(user.id));
     try {
-      const { last } = await this.#host.registry.leave(onlineRow(connection, user));
-      if (last) this.#host.announce(aboutUser("offline", tenant, user));
+      await this.#host.registry.leave(onlineRow(connection, user));
     } finally {
       if (audience) this.#host.release(tenant, audience);
     }
@@ -112,10 +109,6 @@ export class Users {
     }
     connection.watching = undefined;
   }
-}
-
-function aboutUser(type: "online" | "offline", tenant: Tenant, user: User): UserPublication {
-  return { type, app: tenant.app.id, channel: onlineChannel(user.id), user: user.id };
 }
 
 function onlineRow(connection: Connection, user: User) {

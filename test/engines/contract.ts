@@ -5,7 +5,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { EventPublication, Publication } from "../../src/domain/message.ts";
-import type { Broker, Engine, HistoryPolicy } from "../../src/domain/ports.ts";
+import type { Broker, Engine, EngineHost, HistoryPolicy } from "../../src/domain/ports.ts";
 import { eventually } from "../support/eventually.ts";
 
 /** A fresh engine each time, empty, and how to let its time pass (for real where the clock is not ours). */
@@ -41,12 +41,11 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
       under = await makeEngine();
       broker = under.engine.broker;
       received = [];
-      await broker.start((publication) => received.push(publication));
+      await under.engine.start(hostOf((publication) => received.push(publication)));
     });
 
     afterEach(async () => {
-      await broker.close();
-      await under.engine.registry.close();
+      await under.engine.close();
     });
 
     const publish = async (channel: string, data: string, keep?: HistoryPolicy, app = "app") =>
@@ -269,13 +268,27 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
       await broker.subscribe("app", "room");
       await publish("room", "1");
       await eventually(() => expect(heard("room")).toEqual(["1"]));
-      await broker.close();
-      await broker.close();
+      await under.engine.close();
+      await under.engine.close();
       await publish("room", "2").catch(() => {});
       await Bun.sleep(50);
       expect(heard("room")).toEqual(["1"]);
     });
   });
+}
+
+/** A node that only listens. */
+export function hostOf(receive: EngineHost["receive"], more: Partial<EngineHost> = {}): EngineHost {
+  const startedAtMs = Date.now();
+  const id = crypto.randomUUID();
+  return {
+    receive,
+    interrupted: () => {},
+    happened: () => {},
+    report: () => ({ id, name: "test", startedAtMs, connections: 0, lagMs: 0, draining: false }),
+    failed: (error, during) => console.error(during, error),
+    ...more,
+  };
 }
 
 function event(channel: string, data: string, app: string): EventPublication {

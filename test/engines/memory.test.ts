@@ -3,9 +3,11 @@
 import { expect, test } from "bun:test";
 import { MemoryBroker } from "../../src/engines/memory/broker.ts";
 import { memoryEngine } from "../../src/engines/memory/engine.ts";
+import { MemoryLedger } from "../../src/engines/memory/ledger.ts";
 import { MemoryRegistry } from "../../src/engines/memory/registry.ts";
 import { FakeClock, LateEngine } from "../support/fakes.ts";
 import { brokerContract } from "./contract.ts";
+import { ledgerContract } from "./ledger-contract.ts";
 import { registryContract } from "./registry-contract.ts";
 
 const memory = () => {
@@ -22,6 +24,7 @@ const late = () => {
 
 brokerContract("memory", memory);
 registryContract("memory", memory);
+ledgerContract("memory", memory);
 brokerContract("memory, answering late", late);
 registryContract("memory, answering late", late);
 
@@ -42,7 +45,7 @@ test("history that has expired is pruned, whether anybody asks for it or not", (
 });
 
 test("a registry that everybody has left remembers nothing", () => {
-  const registry = new MemoryRegistry(new FakeClock());
+  const registry = new MemoryRegistry(new FakeClock(), () => {});
   const row = (channel: string) => ({ app: "app", channel, connection: "c", member: { id: "1", info: null } });
   for (let n = 0; n < 1_000; n++) {
     registry.tally("app", `room-${n}`, 1);
@@ -60,4 +63,22 @@ test("a registry that everybody has left remembers nothing", () => {
     registry.tally("app", `presence-${n}`, 0);
   }
   expect(registry.places).toBe(0);
+});
+
+test("a ledger that is not asked any more remembers nothing", () => {
+  const clock = new FakeClock();
+  const ledger = new MemoryLedger(clock);
+  for (let n = 0; n < 1_000; n++) {
+    ledger.take(`app-${n}`, "a", 1);
+    ledger.spend(`calls-${n}`, 10);
+    ledger.once(`key-${n}`, 5_000);
+  }
+  expect(ledger.entries).toBe(3_000);
+  clock.pass(2_000);
+  ledger.prune();
+  expect(ledger.entries).toBe(2_000);
+  clock.pass(4_000);
+  ledger.prune();
+  for (let n = 0; n < 1_000; n++) ledger.giveBack(`app-${n}`, "a");
+  expect(ledger.entries).toBe(0);
 });

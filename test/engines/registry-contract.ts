@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { CommandError } from "../../src/domain/error.ts";
 import type { ChannelSummary, Registry, Row } from "../../src/domain/ports.ts";
-import type { EngineUnderTest, MakeEngine } from "./contract.ts";
+import { type EngineUnderTest, hostOf, type MakeEngine } from "./contract.ts";
 import { RegistryModel } from "./registry-model.ts";
 
 const NO_LIMIT = Number.POSITIVE_INFINITY;
@@ -19,12 +19,11 @@ export function registryContract(name: string, makeEngine: MakeEngine): void {
     beforeEach(async () => {
       under = await makeEngine();
       registry = under.engine.registry;
-      await under.engine.broker.start(() => {});
+      await under.engine.start(hostOf(() => {}));
     });
 
     afterEach(async () => {
-      await under.engine.broker.close();
-      await registry.close();
+      await under.engine.close();
     });
 
     const join = async (row: Row, most = NO_LIMIT) => registry.join(row, most);

@@ -169,7 +169,7 @@ describe("a presence channel", () => {
     await late.engine.fail("join", AWAY, written);
     expect(ada.seen).toMatchObject([{ type: "refused", error: AWAY.code }]);
     expect(await late.engine.inner.registry.members(late.app.id, "presence-x")).toMatchObject([{ id: "bob" }]);
-    expect(late.hub.subscribersHere(late.app, "presence-x")).toBe(1);
+    expect(late.hub.holdersHere(late.app, "presence-x")).toBe(1);
     ada.subscribe("presence-x", "ada");
     await settled();
     expect(ada.types).toEqual(["refused", "subscribed"]);

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { CommandError } from "../../src/domain/error.ts";
 import type { HubEvent } from "../../src/domain/event.ts";
-import { AWAY, bench, lateBench, plainProtocol, settled } from "../support/fakes.ts";
+import { AWAY, bench, fakeApp, lateBench, plainProtocol, settled } from "../support/fakes.ts";
 
 const say = (channel: string, data: string) =>
   ({ type: "publish", channel, event: "client-say", data, ref: data }) as const;
@@ -138,11 +138,11 @@ test("a client whose publish the engine does not take is told so, and no one hea
   expect(ada.seen.at(-1)).toMatchObject({ type: "event", data: "heard" });
 });
 
-test("an engine that does not take an announcement is reported, and the join stands", async () => {
-  const late = await lateBench();
+test("an engine that does not take an announcement is reported, and the subscription stands", async () => {
+  const late = await lateBench({ app: fakeApp({ subscriptionCounts: true }) });
   const client = late.open();
   late.engine.hold("publish");
-  client.subscribe("presence-x", "1");
+  client.subscribe("room");
   await settled();
   await late.engine.fail("publish", AWAY);
   expect(client.types).toEqual(["subscribed"]);

@@ -4,8 +4,18 @@ import type { App } from "../../src/domain/app.ts";
 import { Connection } from "../../src/domain/connection.ts";
 import { CommandError } from "../../src/domain/error.ts";
 import type { HubEvent } from "../../src/domain/event.ts";
-import type { Command, Push } from "../../src/domain/message.ts";
-import type { Broker, Clock, Engine, Registry } from "../../src/domain/ports.ts";
+import type { Command, Publication, Push } from "../../src/domain/message.ts";
+import type {
+  Awaitable,
+  Broker,
+  Clock,
+  Engine,
+  EngineHealth,
+  EngineHost,
+  Ledger,
+  NodeState,
+  Registry,
+} from "../../src/domain/ports.ts";
 import type { Fanout, Frame, Protocol, Socket } from "../../src/domain/wire.ts";
 import { memoryEngine } from "../../src/engines/memory/engine.ts";
 import { receive } from "../../src/hub/execute.ts";
@@ -231,6 +241,7 @@ export async function bench(options: BenchOptions = {}): Promise<Bench> {
     clock,
     limits: { ...limits, ...options.limits },
     observers: [(event) => events.push(event)],
+    node: () => ({ id: "node", name: "bench", startedAtMs: 0, lagMs: 0, draining: false }),
     ...options.more,
   });
   await hub.start(topics);
@@ -277,6 +288,7 @@ export class LateEngine implements Engine {
   readonly name = "late";
   readonly broker: Broker;
   readonly registry: Registry;
+  readonly ledger: Ledger;
   readonly inner: Engine;
   readonly calls: string[] = [];
   readonly #holding = new Set<Operation>();
@@ -284,9 +296,9 @@ export class LateEngine implements Engine {
 
   constructor(clock: Clock) {
     this.inner = memoryEngine(clock);
-    const { broker, registry } = this.inner;
+    const { broker, registry, ledger } = this.inner;
+    this.ledger = ledger;
     this.broker = {
-      start: (receive) => broker.start((publication) => void this.#call("receive", () => receive(publication))),
       subscribe: (app, channel) => this.#call("subscribe", () => broker.subscribe(app, channel), channel),
       unsubscribe: (app, channel) => {
         this.calls.push(`unsubscribe ${channel}`);
@@ -295,7 +307,6 @@ export class LateEngine implements Engine {
       publish: (publication, keep) =>
         this.#call("publish", () => broker.publish(publication, keep), `${publication.type} ${publication.channel}`),
       history: (...query) => this.#call("history", () => broker.history(...query)),
-      close: () => broker.close(),
     };
     this.registry = {
       join: (row, most) => this.#call("join", () => registry.join(row, most), `${row.member.id} ${row.channel}`),
@@ -305,8 +316,24 @@ export class LateEngine implements Engine {
       members: (app, channel) => this.#call("members", () => registry.members(app, channel)),
       summary: (app, channel) => this.#call("summary", () => registry.summary(app, channel)),
       channels: (app, prefix) => this.#call("channels", () => registry.channels(app, prefix)),
-      close: () => registry.close(),
     };
+  }
+
+  start(host: EngineHost): Awaitable<void> {
+    const receive = (publication: Publication) => void this.#call("receive", () => host.receive(publication));
+    return this.inner.start({ ...host, receive });
+  }
+
+  health(): EngineHealth {
+    return this.inner.health();
+  }
+
+  nodes(): Awaitable<readonly NodeState[]> {
+    return this.inner.nodes();
+  }
+
+  close(): Awaitable<void> {
+    return this.inner.close();
   }
 
   /** From now on calls of these kinds wait. */

@@ -15,15 +15,12 @@ interface Log {
   entries: Entry[];
 }
 
-const PRUNE_EVERY_MS = 30_000;
-
 export class MemoryBroker implements Broker {
   readonly #clock: Clock;
   /** The channels of each app that somebody here is in. */
   readonly #subscribed = new Map<string, Set<string>>();
   readonly #logs = new Map<string, Log>();
   #receive: (publication: Publication) => void = () => {};
-  #pruning: ReturnType<typeof setInterval> | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -31,8 +28,6 @@ export class MemoryBroker implements Broker {
 
   start(receive: (publication: Publication) => void): void {
     this.#receive = receive;
-    this.#pruning = setInterval(() => this.prune(), PRUNE_EVERY_MS);
-    this.#pruning.unref?.();
   }
 
   subscribe(app: string, channel: string): void {
@@ -88,7 +83,6 @@ export class MemoryBroker implements Broker {
   }
 
   close(): void {
-    clearInterval(this.#pruning);
     this.#receive = () => {};
     this.#subscribed.clear();
     this.#logs.clear();

@@ -1,8 +1,9 @@
 /** The registry of one process: who is where, in maps that shrink back to nothing. */
 
+import { arrivalOf, departureOf } from "../../domain/arrival.ts";
 import { isInternal } from "../../domain/channel.ts";
 import { CommandError } from "../../domain/error.ts";
-import type { Member, Presence } from "../../domain/message.ts";
+import type { Member, Presence, Publication } from "../../domain/message.ts";
 import type { ChannelSummary, Clock, Joined, Left, Registry, Row } from "../../domain/ports.ts";
 
 interface Present {
@@ -19,13 +20,16 @@ interface Place {
 
 export class MemoryRegistry implements Registry {
   readonly #clock: Clock;
+  readonly #publish: (publication: Publication) => void;
   readonly #apps = new Map<string, Map<string, Place>>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, publish: (publication: Publication) => void) {
     this.#clock = clock;
+    this.#publish = publish;
   }
 
-  join({ app, channel, connection, member }: Row, maxMembers: number): Joined {
+  join(row: Row, maxMembers: number): Joined {
+    const { app, channel, connection, member } = row;
     const members = this.#place(app, channel, true)?.members ?? new Map<string, Present>();
     const present = members.get(member.id);
     if (present) {
@@ -37,6 +41,7 @@ export class MemoryRegistry implements Registry {
       throw new CommandError("channel_full", `The channel has ${maxMembers} members, which is as many as it may.`);
     }
     members.set(member.id, { member, joinedAtMs: this.#clock.wallMs(), connections: new Set([connection]) });
+    this.#publish(arrivalOf(row));
     return { first: true, members: listed(members) };
   }
 
@@ -47,6 +52,7 @@ export class MemoryRegistry implements Registry {
     if (present.connections.size > 0) return { last: false };
     members.delete(member.id);
     this.#dropIfEmpty(app, channel);
+    this.#publish(departureOf({ app, channel, member }));
     return { last: true };
   }
 

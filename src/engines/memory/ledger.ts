@@ -1,0 +1,73 @@
+/** The ledger of one process: places, buckets and keys in maps that shrink back to nothing. */
+
+import type { Clock, Ledger } from "../../domain/ports.ts";
+
+interface Bucket {
+  readonly tokens: number;
+  readonly atMs: number;
+}
+
+/** A bucket gains in a second what it holds, so one that nobody asked for that long is full again. */
+const FULL_AFTER_MS = 1_000;
+
+export class MemoryLedger implements Ledger {
+  readonly #clock: Clock;
+  readonly #places = new Map<string, Set<string>>();
+  readonly #buckets = new Map<string, Bucket>();
+  /** Keys, each with the time it is forgotten. */
+  readonly #noted = new Map<string, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  take(place: string, holder: string, most: number): boolean {
+    const holders = this.#places.get(place) ?? new Set<string>();
+    if (holders.has(holder)) return true;
+    if (holders.size >= most) return false;
+    this.#places.set(place, holders.add(holder));
+    return true;
+  }
+
+  giveBack(place: string, holder: string): void {
+    const holders = this.#places.get(place);
+    if (holders?.delete(holder) && holders.size === 0) this.#places.delete(place);
+  }
+
+  spend(name: string, perSecond: number): number {
+    const nowMs = this.#clock.monotonicMs();
+    const bucket = this.#buckets.get(name) ?? { tokens: perSecond, atMs: nowMs };
+    const tokens = Math.min(perSecond, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond);
+    const isLeft = tokens >= 1;
+    this.#buckets.set(name, { tokens: isLeft ? tokens - 1 : tokens, atMs: nowMs });
+    return isLeft ? 0 : (1 - tokens) / perSecond;
+  }
+
+  once(key: string, ttlMs: number): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    const until = this.#noted.get(key);
+    if (until !== undefined && until > nowMs) return false;
+    this.#noted.set(key, nowMs + ttlMs);
+    return true;
+  }
+
+  /** Forgets what no longer counts. */
+  prune(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const [key, until] of this.#noted) if (until <= nowMs) this.#noted.delete(key);
+    for (const [name, { atMs }] of this.#buckets) {
+      if (nowMs - atMs >= FULL_AFTER_MS) this.#buckets.delete(name);
+    }
+  }
+
+  /** How much it remembers. */
+  get entries(): number {
+    return this.#places.size + this.#buckets.size + this.#noted.size;
+  }
+
+  close(): void {
+    this.#places.clear();
+    this.#buckets.clear();
+    this.#noted.clear();
+  }
+}

@@ -1,0 +1,7 @@
+/** How this node is called where people read a list of them. */
+
+import { hostname } from "node:os";
+
+export function nodeName(): string {
+  return `${hostname()}:${process.pid}`;
+}

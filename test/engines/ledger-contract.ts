@@ -1,0 +1,60 @@
+/** What every ledger has to do, run against each of them. */
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { Ledger } from "../../src/domain/ports.ts";
+import { type EngineUnderTest, hostOf, type MakeEngine } from "./contract.ts";
+
+export function ledgerContract(name: string, makeEngine: MakeEngine): void {
+  describe(`${name} ledger`, () => {
+    let under: EngineUnderTest;
+    let ledger: Ledger;
+
+    beforeEach(async () => {
+      under = await makeEngine();
+      ledger = under.engine.ledger;
+      await under.engine.start(hostOf(() => {}));
+    });
+
+    afterEach(async () => {
+      await under.engine.close();
+    });
+
+    test("there are as many places as there may be, whoever asks at once", async () => {
+      const asked = Array.from({ length: 20 }, (_, n) => ledger.take("app", `c${n}`, 5));
+      expect((await Promise.all(asked)).filter(Boolean)).toHaveLength(5);
+      expect(await ledger.take("other", "c0", 5)).toBe(true);
+    });
+
+    test("a place that is given back is free, and one's own can be taken again", async () => {
+      expect(await ledger.take("app", "a", 1)).toBe(true);
+      expect(await ledger.take("app", "a", 1)).toBe(true);
+      expect(await ledger.take("app", "b", 1)).toBe(false);
+      await ledger.giveBack("app", "a");
+      await ledger.giveBack("app", "a");
+      await ledger.giveBack("app", "nobody");
+      expect(await ledger.take("app", "b", 1)).toBe(true);
+      expect(await ledger.take("app", "a", 1)).toBe(false);
+    });
+
+    test("a bucket holds a second's worth, says when there is more, and has it then", async () => {
+      const spent = [];
+      for (let n = 0; n < 5; n++) spent.push(await ledger.spend("calls", 4));
+      expect(spent.slice(0, 4)).toEqual([0, 0, 0, 0]);
+      const wait = spent[4] ?? 0;
+      expect(wait).toBeGreaterThan(0);
+      expect(wait).toBeLessThanOrEqual(0.25);
+      expect(await ledger.spend("others", 4)).toBe(0);
+      await under.pass(wait * 1000 + 5);
+      expect(await ledger.spend("calls", 4)).toBe(0);
+    });
+
+    test("a key is new once, and again when its time is over", async () => {
+      const asked = Array.from({ length: 10 }, () => ledger.once("key", 80));
+      expect((await Promise.all(asked)).filter(Boolean)).toHaveLength(1);
+      expect(await ledger.once("other", 80)).toBe(true);
+      expect(await ledger.once("key", 80)).toBe(false);
+      await under.pass(120);
+      expect(await ledger.once("key", 80)).toBe(true);
+    });
+  });
+}
