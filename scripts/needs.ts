@@ -23,6 +23,8 @@ const NEEDS: readonly Need[] = [
     apt: "openssl",
     why: "the deployment tests make a certificate with it",
   },
+  { name: "Redis", binary: "/usr/bin/redis-server", apt: "redis-server", why: "the Redis engine is tested on it" },
+  { name: "NATS", binary: "/usr/sbin/nats-server", apt: "nats-server", why: "the NATS engine is tested on it" },
   { name: "systemd", binary: "/usr/bin/systemd-analyze", apt: "systemd", why: "the unit file is checked with it" },
 ];
 
