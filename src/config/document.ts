@@ -1,8 +1,9 @@
 /** Writes docs/configuration.md from the table: `bun src/config/document.ts --write`. A test fails when it is stale. */
 
 import type { z } from "zod";
+import { type Alias, aliases, families, TLS_SWITCH, unread } from "./aliases.ts";
 import { schema } from "./schema.ts";
-import { elementOf, factsOf, initialOf, settings, shapeOf } from "./tree.ts";
+import { elementOf, factsOf, initialOf, type Setting, settings, shapeOf } from "./tree.ts";
 
 /** The whole of docs/configuration.md. */
 export function document(): string {
@@ -20,6 +21,9 @@ export function document(): string {
     RULES,
     table(fieldsOf(elementOf(schema.shape.defaults.unwrap().shape.channels)), "[]"),
   );
+  parts.push("## Names of other servers", FOREIGN);
+  for (const { of, aliases: names } of families) parts.push(`### ${of}`, aliasTable(names));
+  parts.push("### Names that are not read", unreadTable());
   return `${parts.join("\n\n")}\n`;
 }
 
@@ -43,15 +47,40 @@ function table(fields: readonly Field[], prefix: string): string {
   const inList = prefix.includes("[]");
   const head = ["Key", "Default", "What it is", "Takes", ...(inList ? [] : ["Environment"])];
   const rows = fields.filter(([, node]) => inList || shapeOf(node) === undefined).map((field) => row(field, prefix));
+  return rowsOf(head, rows);
+}
+
+function rowsOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
   return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+function aliasTable(names: readonly Alias[]): string {
+  const rows = names.map(({ name, path, conversion, note }) => {
+    const how = [conversion?.says, note].filter((text) => text !== undefined).join("; ");
+    return [`\`${name}\``, `\`${path}\``, how];
+  });
+  const isTheirs = names.some(({ name }) => name.startsWith(TLS_SWITCH));
+  if (isTheirs) rows.push([`\`${TLS_SWITCH}\``, "`tls`", TLS]);
+  return rowsOf(["Name", "Setting", "How"], rows);
+}
+
+function unreadTable(): string {
+  const rows = unread.map(({ names, why }) => [names.map((name) => `\`${name}\``).join(", "), why]);
+  return rowsOf(["Name", "Why"], rows);
 }
 
 function row([key, node]: Field, prefix: string): string[] {
   const known = factsOf(node);
   const setting = settings.find(({ path }) => path === (prefix === "" ? key : `${prefix}.${key}`));
-  const names = setting === undefined ? [] : [setting.env, ...(known.aliases ?? [])].map((name) => `\`${name}\``);
+  const names = setting === undefined ? [] : namesOf(setting).map((name) => `\`${name}\``);
   const cells = [`\`${key}\``, initialText(node), known.says, known.accepts];
   return [...cells, ...(setting === undefined ? [] : [names.join(", ")])].map((cell) => cell.replaceAll("|", "\\|"));
+}
+
+/** Names that hold something else than the setting takes are listed with what becomes of it. */
+function namesOf({ env, path, facts }: Setting): string[] {
+  const same = aliases.filter((alias) => alias.path === path && alias.conversion === undefined);
+  return [env, ...(facts.aliases ?? []), ...same.map(({ name }) => name)];
 }
 
 function initialText(node: z.core.$ZodType): string {
@@ -94,13 +123,22 @@ apps:
 **The environment** has a name for every setting outside lists: \`FANFARE_\` and the path in capitals, so that
 \`limits.frameBytes\` is \`FANFARE_LIMITS_FRAME_BYTES\`. Lists and whole objects are JSON: \`FANFARE_APPS='[{"id":…}]'\`,
 \`FANFARE_LIMITS='{"frameBytes":16384}'\`. An empty variable counts as none. A \`.env\` file in the working directory is read.
-\`PUSHER_APP_ID\`, \`PUSHER_APP_KEY\` and \`PUSHER_APP_SECRET\` (and \`PUSHER_APP_NAME\`, if there is one) make one app, beside those configured
-otherwise. Where a setting has several names, they may not disagree.
+\`PUSHER_APP_ID\`, \`PUSHER_APP_KEY\` and \`PUSHER_APP_SECRET\` make one app, beside those configured otherwise. [Names that other servers use](#names-of-other-servers)
+are read too. Where a setting has several names, they may not disagree.
 
 **Flags** are the same path in small letters with hyphens: \`--limits-frame-bytes 16384\`. Put no secrets there: other
 users of the machine can read them.
 
 Durations are in seconds and may be fractions; sizes are in bytes of UTF-8, lengths in characters.`;
+
+const FOREIGN = `A \`.env\` written for one of these servers goes on working. Each name stands for the setting beside it, as \`FANFARE_…\` does, and is laid over the file like it. Two names for one
+setting that hold different values are refused at the start, in a line that names both; two that hold the same are fine. Empty and, as Laravel reads it, \`null\` count as
+none. What other programs set is not looked at, except that an unknown \`FANFARE_…\` is refused.
+
+\`apps[].…\` is of the one app that the environment makes: from an id, a key and a secret, each under any of its names.`;
+
+const TLS =
+  "`false` leaves TLS out, whatever the file and the certificate's names here say; `true` refuses to start without a certificate";
 
 const APPS = `In the environment: \`FANFARE_APPS\`, as JSON. Each app has its own keys, channels and limits; nothing of one app is seen by another. Without any app, development
 mode makes a demo app and keeps it in \`stateDir\`; production refuses to start. Everything in \`defaults\` can be said

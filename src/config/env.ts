@@ -1,5 +1,8 @@
-/** Reads settings from the environment: FANFARE_… for every one, and the names that other programs gave some of them. */
+/** Reads settings from the environment: FANFARE_… for every one, and the names that other servers gave some of them. */
 
+import { type Alias, aliases } from "./aliases.ts";
+import type { Conversion } from "./conversions.ts";
+import type { Facts } from "./fields.ts";
 import { describe, nearest } from "./problem.ts";
 import { type Setting, settings } from "./tree.ts";
 import { Unreadable, valueFrom } from "./written.ts";
@@ -17,60 +20,101 @@ export interface Given {
 export function fromEnvironment(env: Environment, problems: string[]): Given[] {
   problems.push(...unknownNames(env));
   return settings.flatMap((setting) => {
-    const given = namesOf(setting)
-      .filter((name) => counts(setting, name, env[name]))
-      .map((name) => ({ name, value: read(setting, name, env[name] ?? "", problems) }))
-      .filter(({ value }) => value !== Unreadable);
-    const [first, ...others] = given;
-    if (first === undefined) return [];
-    const other = others.find(({ value }) => JSON.stringify(value) !== JSON.stringify(first.value));
-    if (other !== undefined) problems.push(disagreement(setting, first, other));
-    return [{ setting, value: first.value, from: first.name }];
+    const { path, facts } = setting;
+    const own = read({ name: setting.env }, facts, env, problems);
+    const others = othersOf(setting).flatMap((name) => read(name, facts, env, problems));
+    const told = own.length > 0 || others.length === 0 ? own : fromObjectsRound(setting, env);
+    const agreed = agree(path, facts, [...told, ...others], problems);
+    return agreed === undefined ? [] : [{ setting, ...agreed }];
   });
 }
 
-const PUSHER = { id: "PUSHER_APP_ID", key: "PUSHER_APP_KEY", secret: "PUSHER_APP_SECRET" } as const;
-
-/** Where an app made of the PUSHER_APP_… variables says it came from. */
-export const PUSHER_NAMES = `${PUSHER.id}, ${PUSHER.key} and ${PUSHER.secret}`;
-
-/** The app that the variables of a Pusher back end make, if they are set. */
-export function pusherApp(env: Environment, problems: string[]): Readonly<Record<string, string>> | undefined {
-  const { [PUSHER.id]: id, [PUSHER.key]: key, [PUSHER.secret]: secret, PUSHER_APP_NAME: name } = env;
-  if (!id && !key && !secret) return undefined;
-  if (id && key && secret) return { id, key, secret, ...(name ? { name } : {}) };
-  const missing = Object.values(PUSHER).filter((variable) => !env[variable]);
-  const present = Object.values(PUSHER).filter((variable) => env[variable]);
-  const verb = missing.length > 1 ? "are" : "is";
-  problems.push(
-    `${missing.join(" and ")} ${verb} missing: ${present.join(" and ")} ${present.length > 1 ? "are" : "is"} set, ` +
-      "and it takes all three to make an app",
-  );
-  return undefined;
+/** A name in the environment, and what has to be done to what it holds. */
+export interface Name {
+  readonly name: string;
+  readonly conversion?: Conversion;
 }
 
-function namesOf(setting: Setting): readonly string[] {
-  return [setting.env, ...(setting.facts.aliases ?? [])];
+/** What one name says of a setting; undefined where it only contradicts others. */
+export interface Told extends Name {
+  readonly text: string;
+  readonly value: unknown;
 }
 
-function counts(setting: Setting, name: string, value: string | undefined): boolean {
-  if (value === undefined || value === "" || isFromKubernetes(name, value)) return false;
-  return name !== "NODE_ENV" || setting.facts.accepts.includes(JSON.stringify(value));
+/** Nothing where the name is not set, or holds what nobody can read. */
+export function read(name: Name, facts: Facts, env: Environment, problems: string[]): Told[] {
+  const text = textOf(name.name, env);
+  if (text === undefined || !fitsMode(name, facts, text)) return [];
+  const value = name.conversion === undefined ? valueFrom(facts, text) : name.conversion.read(text);
+  if (value !== Unreadable) return [{ ...name, text, value }];
+  const what =
+    name.conversion === undefined
+      ? `JSON (${facts.accepts}), but does not parse`
+      : `${name.conversion.accepts}, but is ${describe(text, facts.secret)}`;
+  problems.push(`${name.name} has to be ${what}`);
+  return [];
 }
 
-function read(setting: Setting, name: string, text: string, problems: string[]): unknown {
-  const value = valueFrom(setting, text);
-  if (value === Unreadable) problems.push(`${name} has to be JSON (${setting.facts.accepts}), but does not parse`);
-  return value;
+/** The first that says anything has its way; one that says something else is a problem. */
+export function agree(path: string, facts: Facts, told: readonly Told[], problems: string[]) {
+  const first = told.find(({ value }) => value !== undefined);
+  if (first === undefined) return undefined;
+  const other = told.find((one) => one !== first && !allows(one, first.value));
+  if (other !== undefined) {
+    const both = `${first.name} is ${shown(first, facts)} and ${other.name} is ${shown(other, facts)}`;
+    problems.push(`${both}: both mean \`${path}\`, so unset one of them`);
+  }
+  return { value: first.value, from: first.name };
 }
 
-function disagreement(
-  setting: Setting,
-  one: { name: string; value: unknown },
-  other: { name: string; value: unknown },
-) {
-  const both = `${one.name} is ${describe(one.value)} and ${other.name} is ${describe(other.value)}`;
-  return `${both}: both mean \`${setting.path}\`, so unset one of them`;
+/** What a variable holds, where that is anything. */
+export function textOf(name: string, env: Environment): string | undefined {
+  const text = env[name];
+  if (text === undefined || text === "" || isFromKubernetes(name, text)) return undefined;
+  return !name.startsWith("FANFARE_") && NULLS.includes(text.trim().toLowerCase()) ? undefined : text;
+}
+
+/** What Laravel reads as nothing; its own files have lines like `WEBSOCKET_SSL_CERT_PATH=null`. */
+const NULLS: readonly string[] = ["null", "(null)", "(empty)", "empty"];
+
+function allows(one: Told, value: unknown): boolean {
+  if (one.conversion?.allows !== undefined) return one.conversion.allows(one.text, value);
+  return JSON.stringify(one.value) === JSON.stringify(value);
+}
+
+function shown({ text, value, conversion }: Told, { secret }: Facts): string {
+  if (conversion === undefined) return describe(value, secret);
+  return `${describe(text, secret)}${value === undefined ? "" : `, which is ${describe(value, secret)} here`}`;
+}
+
+function othersOf(setting: Setting): readonly Name[] {
+  const alike = (setting.facts.aliases ?? []).map((name) => ({ name }));
+  return [...alike, ...aliases.filter(({ path }) => path === setting.path).map(nameOf)];
+}
+
+export function nameOf({ name, conversion }: Alias): Name {
+  return { name, ...(conversion === undefined ? {} : { conversion }) };
+}
+
+/** What FANFARE_LIMITS says of `limits.connections`; what cannot be read was complained of at its own place. */
+function fromObjectsRound({ path }: Setting, env: Environment): Told[] {
+  return settings.flatMap((outer) => {
+    const text = textOf(outer.env, env);
+    if (outer.kind !== "object" || !path.startsWith(`${outer.path}.`) || text === undefined) return [];
+    const steps = path.slice(outer.path.length + 1).split(".");
+    const value = steps.reduce<unknown>(valueIn, valueFrom(outer.facts, text));
+    return value === undefined ? [] : [{ name: outer.env, text, value }];
+  });
+}
+
+function valueIn(values: unknown, key: string): unknown {
+  if (typeof values !== "object" || values === null) return undefined;
+  return Object.getOwnPropertyDescriptor(values, key)?.value;
+}
+
+/** Many programs go by NODE_ENV, and call their modes as they like. */
+function fitsMode({ name }: Name, facts: Facts, text: string): boolean {
+  return name !== "NODE_ENV" || facts.accepts.includes(JSON.stringify(text));
 }
 
 function unknownNames(env: Environment): string[] {
@@ -83,8 +127,8 @@ function unknownNames(env: Environment): string[] {
     });
 }
 
-/** A Service that is called "fanfare" puts such variables into every pod of its namespace. */
+/** A Service that is called "fanfare", or "soketi", puts such variables into every pod of its namespace. */
 function isFromKubernetes(name: string, value = ""): boolean {
-  if (name === "FANFARE_PORT") return /^(tcp|udp|sctp):\/\//.test(value);
+  if (name.endsWith("_PORT") && /^(tcp|udp|sctp):\/\//.test(value)) return true;
   return /^FANFARE_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_|$)/.test(name);
 }

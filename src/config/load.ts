@@ -3,7 +3,9 @@
 import { readFile } from "node:fs/promises";
 import { resolve as resolvePath } from "node:path";
 import { type Draft, lay, newDraft, placed, sourceOf } from "./draft.ts";
-import { type Environment, fromEnvironment, type Given, PUSHER_NAMES, pusherApp } from "./env.ts";
+import { type Environment, fromEnvironment, type Given } from "./env.ts";
+import { environmentApp } from "./env-app.ts";
+import { completeTls, switchTls } from "./env-tls.ts";
 import { readConfigFile, reasonOf } from "./file.ts";
 import { ConfigError, nearest } from "./problem.ts";
 import { resolve } from "./resolve.ts";
@@ -39,8 +41,10 @@ export async function loadConfig({ flags = {}, env = {}, cwd, file }: Sources): 
   const read = await readConfigFile(cwd, file);
   if (read !== undefined) lay(draft, read.values, read.name);
   for (const given of fromEnvironment(env, draft.problems)) layOne(draft, given);
+  switchTls(draft, env);
   for (const given of fromFlags(flags, draft.problems)) layOne(draft, given);
-  addPusherApp(draft, env);
+  completeTls(draft, env);
+  addApp(draft, env);
   const config = resolve(draft);
   await checkFiles(config, draft, cwd);
   return { config, sources: draft.sources, ...(read === undefined ? {} : { file: read.name }) };
@@ -71,7 +75,7 @@ function fromFlags(flags: Readonly<Record<string, string | boolean>>, problems: 
   return settings.flatMap((setting) => {
     const written = flags[setting.path];
     if (written === undefined) return [];
-    const value = typeof written === "string" ? valueFrom(setting, written) : written;
+    const value = typeof written === "string" ? valueFrom(setting.facts, written) : written;
     if (value !== Unreadable) return [{ setting, value, from: setting.flag }];
     problems.push(`${setting.flag} has to be JSON (${setting.facts.accepts}), but does not parse`);
     return [];
@@ -79,12 +83,14 @@ function fromFlags(flags: Readonly<Record<string, string | boolean>>, problems: 
 }
 
 /** It joins the apps that are configured otherwise; one with the same id or key is refused like any other double. */
-function addPusherApp(draft: Draft, env: Environment): void {
-  const app = pusherApp(env, draft.problems);
+function addApp(draft: Draft, env: Environment): void {
+  const made = environmentApp(env, draft.problems);
   const apps = draft.values.apps ?? [];
-  if (app === undefined || !Array.isArray(apps)) return;
-  draft.sources.set(`apps[${apps.length}]`, PUSHER_NAMES);
-  draft.values.apps = [...apps, app];
+  if (made === undefined || !Array.isArray(apps)) return;
+  const here = `apps[${apps.length}]`;
+  draft.values.apps = [...apps, made.values];
+  draft.sources.set(here, made.from);
+  for (const [path, from] of made.sources) draft.sources.set(`${here}.${path}`, from);
 }
 
 async function checkFiles(config: Config, draft: Draft, cwd: string): Promise<void> {

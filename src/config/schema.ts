@@ -259,15 +259,14 @@ const processLimits = z
   .register(facts, { ...list, says: "Limits of the process, whatever the app.", accepts: "an object" });
 
 export const schema = z.strictObject({
+  enabled: onOff("Off: `fanfare serve` says so and ends with 0, and `start()` listens nowhere.", true),
   host: text("Address to listen on; 0.0.0.0 is every one of the machine.", "0.0.0.0", {
     pattern: /^\S+$/,
     accepts: "a host name or an IP address",
-    aliases: ["WEBSOCKET_HOST"],
   }),
-  port: whole("Port to listen on; 0 picks a free one.", 9501, 0, 65_535, { aliases: ["WEBSOCKET_PORT"] }),
+  port: whole("Port to listen on; 0 picks a free one.", 9501, 0, 65_535),
   workers: whole("Processes that share the port.", 1, 1, 1, {
     accepts: "1, because this version runs as one process",
-    aliases: ["WEBSOCKET_WORKERS"],
   }),
   path: text("Prefix in front of every path, for a reverse proxy that does not strip it, such as `/ws`.", "", {
     pattern: /^(\/[-A-Za-z0-9_.~]+)*$/,

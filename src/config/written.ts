@@ -1,22 +1,31 @@
 /** Turns text from the environment or the command line into the value that the setting takes. */
 
-import type { Setting } from "./tree.ts";
+import type { Facts } from "./fields.ts";
 
 /** Stands for text that is no JSON where JSON is needed. */
 export const Unreadable = Symbol("unreadable");
 
 /** Text that does not fit stays as it is, so that the table refuses it and the message can show it. */
-export function valueFrom(setting: Setting, text: string): unknown {
-  switch (setting.facts.reads) {
+export function valueFrom({ reads }: Pick<Facts, "reads">, text: string): unknown {
+  switch (reads) {
     case "text":
       return text;
     case "number":
-      return /^\s*[+-]?\d+(\.\d+)?\s*$/.test(text) ? Number(text) : text;
+      return numberIn(text) ?? text;
     case "switch":
-      return SWITCHES.get(text.trim().toLowerCase()) ?? text;
+      return switchIn(text) ?? text;
     case "json":
       return fromJson(text);
   }
+}
+
+/** Decimal, and nothing round it but spaces. */
+export function numberIn(text: string): number | undefined {
+  return /^\s*[+-]?\d+(\.\d+)?\s*$/.test(text) ? Number(text) : undefined;
+}
+
+export function switchIn(text: string): boolean | undefined {
+  return SWITCHES.get(text.trim().toLowerCase());
 }
 
 const SWITCHES = new Map([

@@ -75,8 +75,8 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   // ---- life
 
   /**
-   * Listens. Throws ConfigError, or an Error with code EADDRINUSE or EACCES. Idempotent; a server that was stopped can
-   * start again.
+   * Listens, unless the configuration disables it. Throws ConfigError, or an Error with code EADDRINUSE or EACCES.
+   * Idempotent; a server that was stopped can start again.
    */
   start(): Promise<void> {
     return this.#inTurn(() => this.#start());
@@ -84,6 +84,10 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
 
   async #start(): Promise<void> {
     if (this.#running) return;
+    if (!this.config.enabled) {
+      this.log.info("disabled by `enabled`: nothing is started");
+      return;
+    }
     const { config, demoFile } = await withDemoApp(this.config);
     this.#apps = config.apps;
     this.#demoFile = demoFile;
@@ -262,6 +266,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   }
 
   #now(): { listener: Listener; hub: Hub } {
+    if (!this.config.enabled) throw new Error("The server is disabled: `enabled` is false in its configuration.");
     if (!this.#running) throw new Error("The server is not running: call start() first.");
     return this.#running;
   }

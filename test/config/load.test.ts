@@ -279,7 +279,7 @@ describe("the PUSHER_APP_… variables", () => {
     ],
     [
       { ...pusher, PUSHER_APP_ID: "a/b" },
-      '`apps[0].id` has to be text of up to 128 letters, digits, "-", "_" and ".", but is "a/b" (from PUSHER_APP_ID, PUSHER_APP_KEY and PUSHER_APP_SECRET)',
+      '`apps[0].id` has to be text of up to 128 letters, digits, "-", "_" and ".", but is "a/b" (from PUSHER_APP_ID)',
     ],
     [
       { ...pusher, FANFARE_APPS: '[{"id":"1","key":"b","secret":"c"}]' },

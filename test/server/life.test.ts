@@ -50,6 +50,14 @@ describe("starting", () => {
     expect(await isHealthy(url)).toBe(false);
   });
 
+  test("listens nowhere when it is disabled, lets the program go on, and says so to whoever needs it (S40)", async () => {
+    const server = makeServer({ enabled: false });
+    await server.start();
+    expect(() => server.port).toThrow("The server is disabled: `enabled` is false in its configuration.");
+    expect(() => server.toChannel("news")).toThrow("The server is disabled");
+    await server.stop();
+  });
+
   test("on a port in use throws EADDRINUSE, and works once the port is free", async () => {
     const first = await startServer();
     const second = makeServer({ port: first.port });

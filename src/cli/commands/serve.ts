@@ -31,7 +31,11 @@ Every option is also an environment variable and a key of the configuration file
 
 /** Resolves when the server has stopped. */
 async function serve(command: Command): Promise<void> {
-  const { config } = await loadConfig({ ...readConfigFlags(command), env: process.env, cwd: process.cwd() });
+  const { config, sources } = await loadConfig({ ...readConfigFlags(command), env: process.env, cwd: process.cwd() });
+  if (!config.enabled) {
+    console.log(`${manifest.name} is disabled (${sources.get("enabled") ?? "enabled"}): nothing is started`);
+    return;
+  }
   // Only this command needs the server: the others start faster without it.
   const { createServer } = await import("../../index.ts");
   const server = createServer(config);
