@@ -130,7 +130,7 @@ describe("an unknown key", () => {
   });
 
   test("that is like no other is refused with the names known there", () => {
-    expect(refusal({ log: { colour: true } })).toBe("unknown key `log.colour`: known here: level, format");
+    expect(refusal({ log: { colour: true } })).toBe("unknown key `log.colour`: known here: level, format, file, errorFile, rotate, keep, maxBytes");
   });
 
   test("called __proto__ is refused where it is written out and without effect where it is inherited", () => {
@@ -171,7 +171,7 @@ describe("a wrong value", () => {
     ],
     [
       { log: { level: 3 } },
-      '`log.level` has to be "trace", "debug", "info", "warn", "error" or "silent", but is the number 3',
+      '`log.level` has to be "trace", "debug", "info", "notice", "warn", "warning", "error", "fatal" or "silent", but is the number 3',
     ],
     [{ limits: 5 }, "`limits` has to be an object, but is the number 5"],
     [{ tls: null }, "`tls` has to be an object with `certFile` and `keyFile`, but is null"],

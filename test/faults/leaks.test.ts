@@ -37,7 +37,7 @@ test(`${CHANNELS} channel names over time leave nothing in the hub, nor in the r
   expect(await hub.channels(roomy)).toEqual([]);
 });
 
-test(`${CHANNELS} channel names over time do not make a server grow`, async () => {
+test(`${CHANNELS} channel names over time do not make a server grow (A14)`, async () => {
   const server = await startBareProcess({ config: { apps: [{ ...APP, limits }] } });
   const client = await connectPusher(server.url);
   const batch = 500;

@@ -29,7 +29,7 @@ function keepBusy(channel: string, data = "x"): () => Promise<void> {
   };
 }
 
-test("stopped clients in a quiet channel are removed in time, and their descriptors with them", async () => {
+test("stopped clients in a quiet channel are removed in time, and their descriptors with them (A16, A17)", async () => {
   const before = openFiles(server.pid);
   const clients = await startClients(server.url, COUNT, "quiet");
   expect(await subscribers(server.url, "quiet")).toBe(COUNT);

@@ -34,7 +34,7 @@ test("an app has as many connections as configured; one more is told 4004 and cl
   await eventually(async () => (await connectPusher(url)).ping());
 });
 
-test("a process has as many connections as configured, over all apps; one more is told 4100 and closed", async () => {
+test("a process has as many connections as configured, over all apps; one more is told 4100 and closed (A15, S37)", async () => {
   const server = await startServer({ limits: { connections: 2 }, apps: [{ ...APP, anonymous: true }, OTHER] });
   const { url } = server;
   expect(server.maxConnections).toBe(2);

@@ -50,7 +50,7 @@ describe.each([
     await client.subscribe("presence-x", permission);
   });
 
-  test("a frame may take as many bytes as configured; a larger one closes with 1009, and others go on", async () => {
+  test("a frame may take as many bytes as configured; a larger one closes with 1009, and others go on (A18, B6, B11)", async () => {
     const [client, other] = [await connect(url), await connect(url)];
     const frame = (bytes: number) =>
       JSON.stringify({ event: "ask" in client ? "ping" : "pusher:ping", data: "x" }).padEnd(bytes);
@@ -115,7 +115,7 @@ describe("over HTTP", () => {
     expect(old.status).toBe(413);
   });
 
-  test("a body may take as many bytes as configured; more is 413, whether or not it says how long it is", async () => {
+  test("a body may take as many bytes as configured; more is 413, whether or not it says how long it is (B6, B11)", async () => {
     const body = (bytes: number) => JSON.stringify({ ...event, data: "{}" }).padEnd(bytes);
     const refusal = { status: 413, code: "data_too_large", message: "The body is larger than 2000 bytes." };
     expect(await apiStatus(url, "POST", "/events", body(2000))).toBe(200);

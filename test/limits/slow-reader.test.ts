@@ -19,7 +19,7 @@ test.each([
   ["Pusher", `/app/${APP.key}`, '{"event":"pusher:subscribe","data":{"channel":"busy"}}'],
   ["native", "/", '{"event":"subscribe","data":{"channel":"busy"}}'],
 ])(
-  "a %s client that stops reading is cut, and everybody else gets every event in order",
+  "a %s client that stops reading is cut, and everybody else gets every event in order (A19, A20)",
   async (_, path, subscribe) => {
     const [pusher, native] = [await connectPusher(url), await connectNative(url)];
     await pusher.subscribe("busy");

@@ -52,7 +52,7 @@ const EVIL = [
 ] as const;
 
 describe.each(EVIL)("a page of %s", (_, origin) => {
-  test("is refused 4009 where origins are listed, in both protocols", async () => {
+  test("is refused 4009 where origins are listed, in both protocols (B10)", async () => {
     const message = refusalOf(origin);
     const closed = { code: 4009, reason: message };
     expect(await pusher(listed, origin)).toEqual(["pusher:error", { code: 4009, message }, closed]);
@@ -60,7 +60,7 @@ describe.each(EVIL)("a page of %s", (_, origin) => {
     expect(await native(listed, origin)).toEqual(["closing", farewell, closed]);
   });
 
-  test("may connect where none is listed", async () => {
+  test("may connect where none is listed (B10)", async () => {
     expect(await pusher(open, origin)).toEqual(["pusher:connection_established"]);
     expect(await native(open, origin)).toEqual(["welcome"]);
   });
