@@ -19,6 +19,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   engines: CORE,
   apps: CORE,
   guards: CORE,
+  database: [],
   observers: CORE,
   admin: CORE,
   demo: [...CORE, NATIVE_WIRE],

@@ -1,0 +1,100 @@
+/** How the tables came to be what they are. A migration that was released is never changed; the next one is added below. */
+
+import { type Kysely, sql } from "kysely";
+import type { Migration } from "kysely/migration";
+import type { DatabaseKind } from "./open.ts";
+
+/** Long enough for every id, key and name that the configuration allows, short enough for an index of MySQL's. */
+const NAME = "varchar(255)";
+
+export function migrationsFor(kind: DatabaseKind): Record<string, Migration> {
+  return { "2026-11-first": first(kind) };
+}
+
+function first(kind: DatabaseKind): Migration {
+  // MySQL's `text` ends at 64 KB.
+  const text = kind === "mysql" ? sql`longtext` : sql`text`;
+  return {
+    async up(db) {
+      await createApps(db, kind, text);
+      await createStatistics(db, kind);
+      await createOutbox(db, kind, text);
+      await createAudit(db, kind, text);
+    },
+    async down(db) {
+      for (const table of ["audit", "outbox", "statistics", "apps"]) await db.schema.dropTable(table).execute();
+    },
+  };
+}
+
+type Db = Kysely<unknown>;
+type Text = ReturnType<typeof sql>;
+
+async function createApps(db: Db, kind: DatabaseKind, text: Text): Promise<void> {
+  await newTable(db, "apps", kind)
+    .addColumn("id", NAME, (column) => column.primaryKey())
+    .addColumn("key", NAME, (column) => column.notNull().unique())
+    .addColumn("name", NAME, (column) => column.notNull())
+    .addColumn("secrets", text, (column) => column.notNull())
+    .addColumn("enabled", "smallint", (column) => column.notNull())
+    .addColumn("settings", text, (column) => column.notNull())
+    .addColumn("created_at", "bigint", (column) => column.notNull())
+    .addColumn("updated_at", "bigint", (column) => column.notNull())
+    .execute();
+}
+
+async function createStatistics(db: Db, kind: DatabaseKind): Promise<void> {
+  let table = newTable(db, "statistics", kind)
+    .addColumn("app", NAME, (column) => column.notNull())
+    .addColumn("node", "varchar(64)", (column) => column.notNull())
+    .addColumn("span", "varchar(16)", (column) => column.notNull())
+    .addColumn("at", "bigint", (column) => column.notNull());
+  const counts = ["peak_connections", "connections", "messages_in", "messages_out", "api_messages", "bytes_in"];
+  for (const name of [...counts, "bytes_out", "subscribe_failures", "auth_failures"]) {
+    table = table.addColumn(name, "bigint", (column) => column.notNull().defaultTo(0));
+  }
+  await table.addPrimaryKeyConstraint("statistics_key", ["app", "node", "span", "at"]).execute();
+  await db.schema.createIndex("statistics_by_age").on("statistics").columns(["span", "at"]).execute();
+}
+
+async function createOutbox(db: Db, kind: DatabaseKind, text: Text): Promise<void> {
+  await withId(db, "outbox", kind)
+    .addColumn("app", NAME, (column) => column.notNull())
+    .addColumn("channel", NAME, (column) => column.notNull())
+    .addColumn("target", "varchar(512)", (column) => column.notNull())
+    .addColumn("events", text, (column) => column.notNull())
+    .addColumn("created_at", "bigint", (column) => column.notNull())
+    .addColumn("attempts", "integer", (column) => column.notNull())
+    .addColumn("due_at", "bigint", (column) => column.notNull())
+    .addColumn("state", "varchar(16)", (column) => column.notNull())
+    .addColumn("claimed_by", "varchar(64)")
+    .addColumn("claimed_until", "bigint", (column) => column.notNull())
+    .addColumn("last_error", text)
+    .execute();
+  await db.schema.createIndex("outbox_due").on("outbox").columns(["state", "due_at"]).execute();
+}
+
+async function createAudit(db: Db, kind: DatabaseKind, text: Text): Promise<void> {
+  await withId(db, "audit", kind)
+    .addColumn("at", "bigint", (column) => column.notNull())
+    .addColumn("who", NAME, (column) => column.notNull())
+    .addColumn("what", NAME, (column) => column.notNull())
+    .addColumn("detail", text, (column) => column.notNull())
+    .execute();
+  await db.schema.createIndex("audit_by_age").on("audit").column("at").execute();
+}
+
+/** A table with a number that grows with each row and is never given again. */
+function withId(db: Db, name: string, kind: DatabaseKind) {
+  const table = newTable(db, name, kind);
+  if (kind === "postgres") return table.addColumn("id", "bigserial", (column) => column.primaryKey());
+  // SQLite numbers rows by itself only where the type is exactly this.
+  if (kind === "sqlite") return table.addColumn("id", "integer", (column) => column.primaryKey().autoIncrement());
+  return table.addColumn("id", "bigint", (column) => column.primaryKey().autoIncrement());
+}
+
+function newTable(db: Db, name: string, kind: DatabaseKind) {
+  const table = db.schema.createTable(name);
+  // MySQL goes by the server's settings otherwise: three bytes to a character, and `A` the same as `a`.
+  return kind === "mysql" ? table.modifyEnd(sql`character set utf8mb4 collate utf8mb4_bin`) : table;
+}

@@ -1,0 +1,39 @@
+/** SQLite through Bun's own driver, in the shape that Kysely asks of one. */
+
+import { Database, type SQLQueryBindings } from "bun:sqlite";
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { type SqliteDatabase, SqliteDialect } from "kysely";
+
+/** How long a writer waits for another process that holds the file. */
+const BUSY_MS = 5_000;
+
+export function sqliteDialect(file: string): SqliteDialect {
+  return new SqliteDialect({ database: async () => open(file) });
+}
+
+function open(file: string): SqliteDatabase {
+  if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const database = new Database(file, { create: true, strict: true });
+  database.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
+  // Readers do not wait for the writer, and a crash loses no more than what was not yet committed.
+  database.run("PRAGMA journal_mode = WAL");
+  database.run("PRAGMA synchronous = NORMAL");
+  database.run("PRAGMA foreign_keys = ON");
+  return {
+    close: () => database.close(),
+    prepare: (sql) => {
+      const statement = database.query(sql);
+      return {
+        reader: statement.columnNames.length > 0,
+        all: (parameters) => statement.all(...bound(parameters)),
+        run: (parameters) => statement.run(...bound(parameters)),
+        iterate: (parameters) => statement.iterate(...bound(parameters)) as IterableIterator<unknown>,
+      };
+    },
+  };
+}
+
+function bound(parameters: readonly unknown[]): SQLQueryBindings[] {
+  return parameters as SQLQueryBindings[];
+}

@@ -1,0 +1,104 @@
+/** The tables on each database that may hold them: SQLite, PostgreSQL and MariaDB, the real ones. */
+
+import { describe, expect, test } from "bun:test";
+import { statSync } from "node:fs";
+import { lacking, migrate } from "../../src/database/migrate.ts";
+import { type Database, openDatabase } from "../../src/database/open.ts";
+import { atEnd } from "../support/at-end.ts";
+import { sqliteFile, startMariaDb, startPostgres } from "../support/databases.ts";
+
+const [postgres, mariadb] = await Promise.all([startPostgres(), startMariaDb()]);
+const DATABASES = [
+  ["SQLite", sqliteFile()],
+  ["PostgreSQL", postgres.url],
+  ["MariaDB", mariadb.url],
+] as const;
+
+async function open(url: string): Promise<Database> {
+  const database = await openDatabase(url);
+  atEnd(() => database.close());
+  return database;
+}
+
+describe.each(DATABASES)("%s", (_, url) => {
+  test("several nodes migrate at once, one does it, and all find it done", async () => {
+    const nodes = await Promise.all([open(url), open(url), open(url)]);
+    const [first] = nodes;
+    expect(first && (await lacking(first))).toEqual(["2026-11-first"]);
+    const done = await Promise.all(nodes.map(migrate));
+    expect(done.flatMap(({ done }) => done)).toEqual(["2026-11-first"]);
+    expect(first && (await lacking(first))).toEqual([]);
+  });
+
+  test("what is written is read as it was: text of any script and size, times, switches", async () => {
+    const { query } = await open(url);
+    const settings = JSON.stringify({ text: "ünï-𝄞-`'\"\\", long: "x".repeat(100_000) });
+    const at = 1_795_000_000_123;
+    const app = { id: "a", key: "k", name: "Ähm", secrets: '["s"]', enabled: 1, settings };
+    await query
+      .insertInto("apps")
+      .values({ ...app, created_at: at, updated_at: at })
+      .execute();
+    const row = await query.selectFrom("apps").selectAll().where("key", "=", "k").executeTakeFirstOrThrow();
+    expect(row).toMatchObject(app);
+    expect(Number(row.created_at)).toBe(at);
+    await query.deleteFrom("apps").execute();
+  });
+
+  test("keys that differ in case only are two", async () => {
+    const { query } = await open(url);
+    const app = { name: "n", secrets: "[]", enabled: 1, settings: "{}", created_at: 1, updated_at: 1 };
+    await query
+      .insertInto("apps")
+      .values({ ...app, id: "x", key: "Key" })
+      .execute();
+    await query
+      .insertInto("apps")
+      .values({ ...app, id: "X", key: "key" })
+      .execute();
+    expect(await query.selectFrom("apps").select("id").where("key", "=", "key").execute()).toEqual([{ id: "X" }]);
+    await query.deleteFrom("apps").execute();
+  });
+
+  test("the outbox numbers its rows in the order in which they came", async () => {
+    const { query } = await open(url);
+    const row = { app: "a", channel: "c", target: "t", events: "[]", created_at: 1, attempts: 0, due_at: 1 };
+    for (let n = 0; n < 3; n++) {
+      await query
+        .insertInto("outbox")
+        .values({ ...row, state: "waiting", claimed_until: 0 })
+        .execute();
+    }
+    const ids = (await query.selectFrom("outbox").select("id").orderBy("id").execute()).map(({ id }) => Number(id));
+    expect(ids).toHaveLength(3);
+    expect(ids.toSorted((a, b) => a - b)).toEqual(ids);
+    await query.deleteFrom("outbox").execute();
+  });
+
+  test("a transaction that fails leaves nothing", async () => {
+    const { query } = await open(url);
+    const entry = { at: 1, who: "w", what: "x", detail: "{}" };
+    const failing = query.transaction().execute(async (inside) => {
+      await inside.insertInto("audit").values(entry).execute();
+      throw new Error("undone");
+    });
+    await expect(failing).rejects.toThrow("undone");
+    expect(await query.selectFrom("audit").selectAll().execute()).toEqual([]);
+  });
+});
+
+test("a file of ours is made with its folder, which others may not read", async () => {
+  const url = sqliteFile().replace("test.db", "deep/er/test.db");
+  await migrate(await open(url));
+  const file = url.slice("sqlite:".length);
+  expect(statSync(file).size).toBeGreaterThan(0);
+  expect(statSync(file.replace("/test.db", "")).mode & 0o077).toBe(0);
+});
+
+test("an address that is none is refused without its password", async () => {
+  expect(openDatabase("oracle://me:hidden@host/db")).rejects.toThrow("oracle://me:***@host/db is no database address");
+});
+
+test("a database's name does not tell its password", async () => {
+  expect((await open("postgres://me:hidden@127.0.0.1:1/db")).name).toBe("postgres://me:***@127.0.0.1:1/db");
+});

@@ -1,0 +1,124 @@
+/** Real databases, each in a new folder and on a free port, gone with the test that asked for them. */
+
+import { chownSync, mkdirSync, readdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { sql } from "kysely";
+import { kindOf, openDatabase } from "../../src/database/open.ts";
+import { atEnd } from "./at-end.ts";
+import { eventually } from "./eventually.ts";
+import { temporaryFolder } from "./process.ts";
+
+const START_MS = 60_000;
+
+export interface DatabaseServer {
+  /** Ends in a new, empty database. */
+  readonly url: string;
+  /** As a crash does. */
+  kill(): Promise<void>;
+  /** Holds it still, and lets it go on. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void;
+  start(): Promise<void>;
+}
+
+export function sqliteFile(): string {
+  return `sqlite:${join(temporaryFolder(), "test.db")}`;
+}
+
+export async function startPostgres(): Promise<DatabaseServer> {
+  const version = readdirSync("/usr/lib/postgresql").at(-1) ?? "";
+  const bin = (name: string) => join("/usr/lib/postgresql", version, "bin", name);
+  const folder = ownedBy("postgres");
+  const data = join(folder, "data");
+  // PostgreSQL will not run as root.
+  const asUser = (command: readonly string[]) =>
+    process.getuid?.() === 0
+      ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", ...command]
+      : command;
+  finish(asUser([bin("initdb"), "-D", data, "-U", "fanfare", "-A", "trust", "--no-sync"]));
+  const port = await freePort();
+  return serverOf(`postgres://fanfare@127.0.0.1:${port}/postgres`, () =>
+    asUser([bin("postgres"), "-D", data, "-p", String(port), "-k", folder, "-h", "127.0.0.1", "-F"]),
+  );
+}
+
+export async function startMariaDb(): Promise<DatabaseServer> {
+  const folder = ownedBy("mysql");
+  const data = join(folder, "data");
+  const user = process.getuid?.() === 0 ? ["--user=mysql"] : [];
+  finish([
+    "mariadb-install-db",
+    "--no-defaults",
+    `--datadir=${data}`,
+    "--auth-root-authentication-method=normal",
+    ...user,
+  ]);
+  const port = await freePort();
+  const socket = join(folder, "s");
+  return serverOf(`mysql://root@127.0.0.1:${port}/test`, () => [
+    "/usr/sbin/mariadbd",
+    "--no-defaults",
+    `--datadir=${data}`,
+    `--port=${port}`,
+    "--bind-address=127.0.0.1",
+    `--socket=${socket}`,
+    "--skip-name-resolve",
+    "--innodb-flush-log-at-trx-commit=0",
+    ...user,
+  ]);
+}
+
+async function serverOf(url: string, command: () => readonly string[]): Promise<DatabaseServer> {
+  let running: ReturnType<typeof spawn> | undefined;
+  const start = async () => {
+    running = spawn(command());
+    await eventually(() => answers(url), { withinMs: START_MS });
+  };
+  const kill = async () => {
+    running?.kill("SIGCONT");
+    running?.kill("SIGKILL");
+    await running?.exited;
+  };
+  atEnd(kill);
+  await start();
+  return { url, start, kill, signal: (signal) => running?.kill(signal) };
+}
+
+async function answers(url: string): Promise<void> {
+  kindOf(url);
+  const database = await openDatabase(url);
+  try {
+    await sql`select 1`.execute(database.query);
+  } finally {
+    await database.close();
+  }
+}
+
+function spawn(command: readonly string[]) {
+  return Bun.spawn([...command], { stdout: "ignore", stderr: "ignore", stdin: "ignore" });
+}
+
+function finish(command: readonly string[]): void {
+  const { exitCode, stderr, stdout } = Bun.spawnSync([...command]);
+  if (exitCode !== 0) throw new Error(`${command.join(" ")} failed: ${stderr}${stdout}`);
+}
+
+/** A folder in which that user may write, where tests run as root. */
+function ownedBy(user: string): string {
+  const folder = temporaryFolder();
+  if (process.getuid?.() === 0) {
+    const id = (flag: string) => Number(String(Bun.spawnSync(["id", flag, user]).stdout).trim());
+    chownSync(folder, id("-u"), id("-g"));
+  }
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
+  const address = probe.address();
+  await new Promise<unknown>((resolve) => probe.close(resolve));
+  if (typeof address !== "object" || address === null) throw new Error("No port is free.");
+  return address.port;
+}
