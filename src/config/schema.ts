@@ -208,12 +208,29 @@ const app = z
 
 const log = z
   .strictObject({
-    level: oneOf("The least that is worth a line.", ["trace", "debug", "info", "warn", "error", "silent"], "info"),
+    level: oneOf(
+      "The least that is worth a line. `notice` is `info`, and `warning` is `warn`; debug and trace show masked payloads.",
+      ["trace", "debug", "info", "notice", "warn", "warning", "error", "fatal", "silent"],
+      "info",
+    ),
     format: oneOf(
       "How lines look; auto is pretty on a terminal and JSON elsewhere.",
       ["auto", "pretty", "json"],
       "auto",
     ),
+    file: optionalText("File that lines are added to; they then go to standard error only where that is a terminal.", {
+      accepts: "the name of a file",
+    }),
+    errorFile: optionalText("File for lines of level error and fatal, which stay in the other place as well.", {
+      accepts: "the name of a file",
+    }),
+    rotate: oneOf(
+      "When a log file is put aside, its day added to its name: at midnight, local time; at `log.maxBytes`; or never.",
+      ["daily", "size", "none"],
+      "daily",
+    ),
+    keep: whole("Most files of each log that are kept when put aside; older ones are deleted.", 14),
+    maxBytes: whole("Size at which a log file is put aside where `log.rotate` is size, in bytes.", 10_485_760, 1024),
   })
   .prefault({})
   .register(facts, { ...list, says: "What is logged, and how.", accepts: "an object" });

@@ -1,6 +1,6 @@
 /** The server: builds its parts, wires them, listens, and stops without losing anybody's message. */
 
-import pino, { type Logger } from "pino";
+import type { Logger } from "pino";
 import { type ChannelOptions, parseChannel } from "../config/channel.ts";
 import { withDemoApp } from "../config/demo-app.ts";
 import type { Config } from "../config/schema.ts";
@@ -20,7 +20,7 @@ import type { Connections } from "./connections.ts";
 import { openFileLimit } from "./file-limit.ts";
 import { Hooks } from "./hooks.ts";
 import type { Listener } from "./listen.ts";
-import { logStream } from "./logging.ts";
+import { Logs } from "./logging.ts";
 import { Running, type Surroundings } from "./running.ts";
 import type { Target } from "./target.ts";
 import { type ChannelStats, type PresenceList, Tenancy } from "./tenancy.ts";
@@ -45,6 +45,7 @@ const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.
 export class Server<E extends object = AnyEvents, U extends User = User> {
   readonly config: Config;
   readonly log: Logger;
+  readonly #logs: Logs;
   readonly #handlers = new Map<string, Handler>();
   readonly #hooks: Hooks;
   readonly #observers: readonly Observer[];
@@ -62,7 +63,8 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   constructor(config: Config) {
     this.config = config;
     this.#apps = config.apps;
-    this.log = pino({ level: config.log.level }, logStream(config.log.format));
+    this.#logs = new Logs(config.log, clock);
+    this.log = this.#logs.logger;
     this.#observers = [logObserver(this.log), (event) => this.#hooks.observe(event)];
     this.#hooks = new Hooks({
       failed: (error, during) => {
@@ -88,6 +90,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
       this.log.info("disabled by `enabled`: nothing is started");
       return;
     }
+    this.#logs.open();
     const { config, demoFile } = await withDemoApp(this.config);
     this.#apps = config.apps;
     this.#demoFile = demoFile;
@@ -115,6 +118,12 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     await this.#running.stop();
     this.#running = undefined;
     this.log.info("stopped");
+    this.#logs.close();
+  }
+
+  /** For log files that were renamed: the next line is in a new file of the old name. */
+  reopenLogs(): void {
+    this.#logs.reopen();
   }
 
   // ---- where it is

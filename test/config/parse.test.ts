@@ -130,7 +130,9 @@ describe("an unknown key", () => {
   });
 
   test("that is like no other is refused with the names known there", () => {
-    expect(refusal({ log: { colour: true } })).toBe("unknown key `log.colour`: known here: level, format, file, errorFile, rotate, keep, maxBytes");
+    expect(refusal({ log: { colour: true } })).toBe(
+      "unknown key `log.colour`: known here: level, format, file, errorFile, rotate, keep, maxBytes",
+    );
   });
 
   test("called __proto__ is refused where it is written out and without effect where it is inherited", () => {
