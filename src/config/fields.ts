@@ -60,6 +60,11 @@ export function seconds(says: string, initial: number, least = 0.001, most = MAX
   return z.number().min(least).max(most).default(initial).register(facts, { says, accepts, reads: "number" });
 }
 
+export function optionalSeconds(says: string, least = 0, most = MAX_TIMER_S) {
+  const accepts = `a number of seconds from ${least} to ${most}`;
+  return z.number().min(least).max(most).exactOptional().register(facts, { says, accepts, reads: "number" });
+}
+
 /** The longest a timer can wait: 2^31 - 1 milliseconds. */
 const MAX_TIMER_S = 2_147_483;
 

@@ -14,6 +14,7 @@ import {
   optionalLimitless,
   optionalOnOff,
   optionalOrigins,
+  optionalSeconds,
   optionalText,
   origins,
   overrides,
@@ -254,6 +255,9 @@ const tls = z
 const processLimits = z
   .strictObject({
     connections: whole("Most connections of the process.", 100_000),
+    memoryBytes: optionalLimitless(
+      "Resident memory above which the process takes no more connections (4100) and `/ready` answers 503, in bytes. Without it, nine tenths of what the cgroup allows.",
+    ),
     connectionsPerIp: limitless(
       "Most connections of one address at a time, an IPv6 /64 network counting as one; above it handshakes are answered 429. Loopback and private addresses count only where `trustedProxies` is set, trusted proxies never.",
       "unlimited",
@@ -299,9 +303,23 @@ export const schema = z.strictObject({
     pattern: /./,
     accepts: "the name of a folder",
   }),
+  pidFile: optionalText("File with the process id. `fanfare serve --daemon` has one in `stateDir` without being told.", {
+    accepts: "the name of a file",
+  }),
+  control: optionalOnOff(
+    "Opens a socket in `stateDir`, for its owner only, by which `fanfare reload`, `status` and `stats` reach the process. `fanfare serve` opens it unless this is false, programs only where it is true.",
+  ),
   activityTimeoutS: seconds("Silence after which either side asks whether the other is there, in seconds.", 120, 0.05),
   pongTimeoutS: seconds("Time the answer to that may take, in seconds.", 30, 0.01),
   drainTimeoutS: seconds("Time clients have to leave when the server stops, in seconds.", 5, 0),
+  drainDelayS: seconds(
+    "Time before that in which the server goes on as before but `/ready` answers 503, so that load balancers stop sending clients, in seconds.",
+    0,
+    0,
+  ),
+  drainSpreadS: optionalSeconds(
+    "Time over which clients are told to leave, so that they do not all come back at once, in seconds; at most, and without it, half of `drainTimeoutS`.",
+  ),
   signatureWindowS: seconds("How far the time in a signed API call may be off, in seconds.", 600, 1),
   trustedProxies: addresses(
     "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; the client is the right-most address that is none of them.",
