@@ -25,7 +25,10 @@ export interface HistoryPage {
   readonly kept: readonly Kept[];
   /** Where the channel stands now. */
   readonly position: Position;
-  /** False when `since` lies further back than what is kept, or in another epoch. */
+  /**
+   * With `since`, whether nothing published after it is gone: false when `since` lies further back than what is kept, in
+   * another epoch or ahead of the channel, and when something between has expired. Then `kept` begins with the oldest.
+   */
   readonly complete: boolean;
 }
 
@@ -39,7 +42,10 @@ export interface Broker {
    * CommandError `engine_unavailable`: it has then reached nobody, unless only the answer was lost.
    */
   publish(publication: Publication, keep?: HistoryPolicy): Awaitable<Position | undefined>;
-  /** After `since`, or without it the last ones; oldest first, at most `limit`. */
+  /**
+   * After `since`, or without it the last ones; oldest first, at most `limit`. A channel that this node is subscribed to
+   * has an epoch from the first question on, and keeps it while anybody is: nothing is numbered twice in it.
+   */
   history(app: string, channel: string, since: Position | undefined, limit: number): Awaitable<HistoryPage>;
 }
 
@@ -97,6 +103,10 @@ export interface Ledger {
   spend(bucket: string, perSecond: number): Awaitable<number>;
   /** Whether nobody noted this key within the last `ttlMs`; notes it. */
   once(key: string, ttlMs: number): Awaitable<boolean>;
+  /** Whether the key is noted now. Notes nothing. */
+  noted(key: string): Awaitable<boolean>;
+  /** The key is new again. Safe to call for one that nobody noted. */
+  forget(key: string): Awaitable<void>;
 }
 
 /** What one node says of itself, every second or so. */

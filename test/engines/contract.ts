@@ -242,6 +242,82 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
         expect(page.complete).toBe(false);
       });
 
+      test("page after page since a position gives everything once, oldest first, and then nothing", async () => {
+        const keep = { size: 20, ttlMs: 60_000 };
+        const first = await publish("room", "0", keep);
+        for (let n = 1; n <= 11; n++) await publish("room", String(n), keep);
+        const read: string[] = [];
+        let since = first;
+        for (let pages = 0; pages < 10; pages++) {
+          const page = await history("room", since, 5);
+          expect(page.complete).toBe(true);
+          expect(page.position.offset).toBe((first?.offset ?? 0) + 11);
+          if (page.kept.length === 0) break;
+          read.push(...page.kept.map(({ publication }) => publication.data));
+          since = page.kept.at(-1)?.publication.position;
+        }
+        expect(read).toEqual(Array.from({ length: 11 }, (_, n) => String(n + 1)));
+      });
+
+      test("since a position that is not covered, what is kept from the oldest on, up to the limit", async () => {
+        const first = await publish("room", "1", KEEP);
+        for (const data of ["2", "3", "4", "5"]) await publish("room", data, KEEP);
+        for (const since of [first, { epoch: first?.epoch ?? "", offset: 0 }, { epoch: "another", offset: 4 }]) {
+          const page = await history("room", since, 2);
+          expect(page.complete).toBe(false);
+          expect(page.kept.map(({ publication }) => publication.data)).toEqual(["3", "4"]);
+          expect(page.position).toEqual({ epoch: first?.epoch ?? "", offset: (first?.offset ?? 0) + 4 });
+        }
+      });
+
+      test("a later one that expires before an earlier one leaves no hole that nobody is told of", async () => {
+        const [long, short] = [
+          { size: 10, ttlMs: 60_000 },
+          { size: 10, ttlMs: 300 },
+        ];
+        const first = await publish("room", "1", long);
+        await publish("room", "2", short);
+        const before = await history("room", first);
+        expect([before.complete, before.kept.length]).toEqual([true, 1]);
+        await under.pass(400);
+        expect((await history("room", first)).complete).toBe(false);
+        await publish("room", "3", long);
+        expect((await history("room", first)).complete).toBe(false);
+      });
+
+      test("a subscribed channel has an epoch before anything is published, and all since then is complete", async () => {
+        await broker.subscribe("app", "room");
+        const { position } = await history("room");
+        expect(position.epoch).not.toBe("");
+        expect((await history("room")).position).toEqual(position);
+        const published = await publish("room", "1", KEEP);
+        expect(published).toEqual({ epoch: position.epoch, offset: position.offset + 1 });
+        const page = await history("room", position);
+        expect(page.complete).toBe(true);
+        expect(page.kept.map(({ publication }) => publication.data)).toEqual(["1"]);
+      });
+
+      test("a subscribed channel goes on counting when all that it kept has expired", async () => {
+        await broker.subscribe("app", "room");
+        const first = await publish("room", "1", { size: 10, ttlMs: 200 });
+        await under.pass(700);
+        const page = await history("room", first);
+        expect([page.kept, page.complete, page.position]).toEqual([[], true, first ?? page.position]);
+        const second = await publish("room", "2", KEEP);
+        expect(second).toEqual({ epoch: first?.epoch ?? "", offset: (first?.offset ?? 0) + 1 });
+      });
+
+      test("what many publish at once is numbered without a hole, in the order it is received", async () => {
+        await broker.subscribe("app", "room");
+        const sent = Array.from({ length: 50 }, (_, n) => String(n));
+        await Promise.all(sent.map((data) => publish("room", data, { size: 100, ttlMs: 60_000 })));
+        await eventually(() => expect(heard("room")).toHaveLength(50));
+        const offsets = received.map((each) => (each.type === "event" ? each.position?.offset : undefined));
+        const [start = 0] = offsets;
+        expect(offsets).toEqual(sent.map((_, n) => start + n));
+        expect(await kept("room")).toEqual(heard("room"));
+      });
+
       test.each(AWKWARD_NAMES)("%p and %p have two histories", async (channel, other) => {
         await publish(channel, "one", KEEP);
         await publish(other, "two", KEEP);

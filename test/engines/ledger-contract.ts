@@ -56,5 +56,19 @@ export function ledgerContract(name: string, makeEngine: MakeEngine): void {
       await under.pass(120);
       expect(await ledger.once("key", 80)).toBe(true);
     });
+
+    test("a key that is forgotten is new again, and asking whether it is noted notes nothing", async () => {
+      expect(await ledger.noted("key")).toBe(false);
+      expect(await ledger.once("key", 60_000)).toBe(true);
+      expect(await ledger.noted("key")).toBe(true);
+      expect(await ledger.noted("other")).toBe(false);
+      await ledger.forget("other");
+      await ledger.forget("key");
+      await ledger.forget("key");
+      expect(await ledger.noted("key")).toBe(false);
+      expect(await ledger.once("key", 80)).toBe(true);
+      await under.pass(120);
+      expect(await ledger.noted("key")).toBe(false);
+    });
   });
 }

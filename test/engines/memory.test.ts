@@ -39,7 +39,27 @@ test("history that has expired is pruned, whether anybody asks for it or not", (
   clock.pass(2_000);
   broker.prune();
   expect(broker.histories).toBe(500);
-  clock.pass(60_000);
+  clock.pass(120_000);
+  broker.prune();
+  expect(broker.histories).toBe(0);
+});
+
+test("a channel that is quiet goes on counting as long again as it kept anything, and while somebody is in it", () => {
+  const clock = new FakeClock();
+  const broker = new MemoryBroker(clock);
+  const keep = { size: 10, ttlMs: 1_000 };
+  const publish = (channel: string) =>
+    broker.publish({ type: "event", app: "app", channel, event: "e", data: "x" }, keep)?.offset;
+  broker.subscribe("app", "b");
+  expect([publish("a"), publish("b")]).toEqual([1, 1]);
+  clock.pass(1_900);
+  broker.prune();
+  expect([publish("a"), publish("b")]).toEqual([2, 2]);
+  clock.pass(3_000);
+  broker.prune();
+  expect([publish("a"), publish("b")]).toEqual([1, 3]);
+  broker.unsubscribe("app", "b");
+  clock.pass(3_000);
   broker.prune();
   expect(broker.histories).toBe(0);
 });

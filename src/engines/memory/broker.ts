@@ -10,10 +10,17 @@ interface Entry {
 }
 
 interface Log {
+  readonly app: string;
+  readonly channel: string;
   readonly epoch: string;
   offset: number;
   entries: Entry[];
+  /** Until then it goes on counting though it keeps nothing, for those who were there and come back. */
+  countsUntilMs: number;
 }
+
+/** How long a channel's numbering lives on that nobody has published in yet. */
+const FRESH_MS = 600_000;
 
 export class MemoryBroker implements Broker {
   readonly #clock: Clock;
@@ -45,10 +52,12 @@ export class MemoryBroker implements Broker {
       this.#deliver(publication);
       return undefined;
     }
-    const log = this.#log(publication);
+    const log = this.#log(publication.app, publication.channel);
     const position = { epoch: log.epoch, offset: ++log.offset };
     const placed = { ...publication, position };
-    log.entries.push({ publication: placed, expiresAtMs: this.#clock.monotonicMs() + keep.ttlMs });
+    const nowMs = this.#clock.monotonicMs();
+    log.entries.push({ publication: placed, expiresAtMs: nowMs + keep.ttlMs });
+    log.countsUntilMs = Math.max(log.countsUntilMs, nowMs + 2 * keep.ttlMs);
     if (log.entries.length > keep.size) log.entries.splice(0, log.entries.length - keep.size);
     this.#deliver(placed);
     return position;
@@ -56,24 +65,33 @@ export class MemoryBroker implements Broker {
 
   history(app: string, channel: string, since: Position | undefined, limit: number): HistoryPage {
     const nowMs = this.#clock.monotonicMs();
-    const log = this.#logs.get(subjectOf(app, channel));
+    const log = this.#isSubscribed(app, channel) ? this.#log(app, channel) : this.#logs.get(subjectOf(app, channel));
     if (!log) return { kept: [], position: { epoch: "", offset: 0 }, complete: since === undefined };
-    const live = log.entries.filter((entry) => entry.expiresAtMs > nowMs);
+    if (log.offset === 0) log.countsUntilMs = nowMs + FRESH_MS;
     const position = { epoch: log.epoch, offset: log.offset };
-    const oldest = log.offset - live.length;
-    const complete = since === undefined || (since.epoch === log.epoch && isWithin(since.offset, oldest, log.offset));
-    const wanted = since && complete ? live.filter((entry) => offsetOf(entry) > since.offset) : live;
-    const page = since ? wanted.slice(0, limit) : wanted.slice(-limit);
-    const kept = page.map(({ publication, expiresAtMs }) => ({ publication, expiresInMs: expiresAtMs - nowMs }));
-    return { kept, position, complete };
+    const isLive = (entry: Entry) => entry.expiresAtMs > nowMs;
+    const give = (page: readonly Entry[], complete: boolean): HistoryPage => {
+      const kept = page.map(({ publication, expiresAtMs }) => ({ publication, expiresInMs: expiresAtMs - nowMs }));
+      return { kept, position, complete };
+    };
+    if (!since) return give(log.entries.filter(isLive).slice(-limit), true);
+    // Offsets in `entries` have no holes: the first one's place says where all others are.
+    const start = since.offset - (log.offset - log.entries.length);
+    const isKnown = since.epoch === log.epoch && since.offset <= log.offset && start >= 0;
+    const page = isKnown ? log.entries.slice(start, start + limit) : [];
+    if (isKnown && page.every(isLive)) return give(page, true);
+    return give(log.entries.filter(isLive).slice(0, limit), false);
   }
 
   /** Drops what has expired, so that a million channels over time leave nothing behind. */
   prune(): void {
     const nowMs = this.#clock.monotonicMs();
     for (const [subject, log] of this.#logs) {
-      log.entries = log.entries.filter((entry) => entry.expiresAtMs > nowMs);
-      if (log.entries.length === 0) this.#logs.delete(subject);
+      // From the front only: what has expired behind what has not goes with it.
+      const live = log.entries.findIndex((entry) => entry.expiresAtMs > nowMs);
+      if (live !== 0) log.entries.splice(0, live < 0 ? log.entries.length : live);
+      if (log.entries.length > 0 || log.countsUntilMs > nowMs || this.#isSubscribed(log.app, log.channel)) continue;
+      this.#logs.delete(subject);
     }
   }
 
@@ -89,14 +107,18 @@ export class MemoryBroker implements Broker {
   }
 
   #deliver(publication: Publication): void {
-    if (this.#subscribed.get(publication.app)?.has(publication.channel)) this.#receive(publication);
+    if (this.#isSubscribed(publication.app, publication.channel)) this.#receive(publication);
   }
 
-  #log({ app, channel }: EventPublication): Log {
+  #isSubscribed(app: string, channel: string): boolean {
+    return this.#subscribed.get(app)?.has(channel) ?? false;
+  }
+
+  #log(app: string, channel: string): Log {
     const subject = subjectOf(app, channel);
     let log = this.#logs.get(subject);
     if (!log) {
-      log = { epoch: randomUUID(), offset: 0, entries: [] };
+      log = { app, channel, epoch: randomUUID(), offset: 0, entries: [], countsUntilMs: 0 };
       this.#logs.set(subject, log);
     }
     return log;
@@ -105,12 +127,4 @@ export class MemoryBroker implements Broker {
 
 function subjectOf(app: string, channel: string): string {
   return `${app}/${channel}`;
-}
-
-function isWithin(offset: number, oldest: number, newest: number): boolean {
-  return offset >= oldest && offset <= newest;
-}
-
-function offsetOf(entry: Entry): number {
-  return entry.publication.position?.offset ?? 0;
 }

@@ -51,6 +51,15 @@ export class MemoryLedger implements Ledger {
     return true;
   }
 
+  noted(key: string): boolean {
+    const until = this.#noted.get(key);
+    return until !== undefined && until > this.#clock.monotonicMs();
+  }
+
+  forget(key: string): void {
+    this.#noted.delete(key);
+  }
+
   /** Forgets what no longer counts. */
   prune(): void {
     const nowMs = this.#clock.monotonicMs();
