@@ -12,6 +12,7 @@ import { apiRateGuard, Turnstile } from "../guards/rate.ts";
 import { replayGuard } from "../guards/replay.ts";
 import { Hub } from "../hub/hub.ts";
 import type { HubOptions } from "../hub/options.ts";
+import { logGuard } from "../observers/log.ts";
 import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherApi } from "../protocols/pusher/api.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
@@ -115,7 +116,7 @@ export class Running {
 }
 
 function buildHub(around: Surroundings, node: HubOptions["node"]): Hub {
-  const { config, clock, observers, channels, call, authorize, authenticate } = around;
+  const { config, log, clock, observers, channels, call, authorize, authenticate } = around;
   const { jsonDepth, waitingCommands, frameBytes } = config.limits;
   const { activityTimeoutS, pongTimeoutS } = config;
   const apps = configApps(config.apps);
@@ -127,6 +128,8 @@ function buildHub(around: Surroundings, node: HubOptions["node"]): Hub {
     appById: (id) => apps.byId(id),
     limits: { connections: around.maxConnections, waitingCommands, frameBytes, activityTimeoutS, pongTimeoutS },
     guards: [
+      // Each guard costs every frame a little.
+      ...(log.isLevelEnabled("debug") ? [logGuard(log)] : []),
       originGuard(),
       around.tokens,
       apiRateGuard(clock),
