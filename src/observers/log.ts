@@ -1,15 +1,20 @@
-/** Writes what happens to the log: faults as errors, comings and goings at debug. Never a secret, a token or a payload. */
+/** Writes what happens to the log: faults as errors, comings, goings and messages at debug. Never a secret or a token. */
 
 import type { Logger } from "pino";
-import type { Observer } from "../domain/ports.ts";
+import type { Command } from "../domain/message.ts";
+import type { Guard, Observer } from "../domain/ports.ts";
+import { masked } from "./masked.ts";
 
 export function logObserver(log: Logger): Observer {
   return (event) => {
     switch (event.type) {
       case "failed":
-        return log.error({ err: event.error, during: event.during }, "something went wrong");
+        return log.error(
+          { ...(event.connection && about(event.connection)), err: event.error, during: event.during },
+          "something went wrong",
+        );
       case "opened":
-        return log.debug({ ...about(event.connection) }, "connected");
+        return log.debug({ ...about(event.connection), address: event.connection.address }, "connected");
       case "closed":
         return log.debug({ ...about(event.connection), code: event.code, why: event.why?.code }, "disconnected");
       case "turned-away":
@@ -22,9 +27,12 @@ export function logObserver(log: Logger): Observer {
       case "occupied":
       case "vacated":
         return log.debug({ app: event.app.id, channel: event.channel }, event.type);
-      case "published":
-        if (!log.isLevelEnabled("trace")) return;
-        return log.trace({ app: event.app.id, channel: event.publication.channel }, "published");
+      case "published": {
+        if (!log.isLevelEnabled("debug")) return;
+        const { channel, event: name, data, from } = event.publication;
+        const sender = from && { connection: from.connection };
+        return log.debug({ app: event.app.id, ...sender, channel, event: name, ...shown(data) }, "published");
+      }
       case "joined":
       case "left":
       case "counted":
@@ -32,6 +40,39 @@ export function logObserver(log: Logger): Observer {
         return;
     }
   };
+}
+
+/** Tells of each command before anybody has a say in it. To be left out where nothing is logged at debug. */
+export function logGuard(log: Logger): Guard {
+  return {
+    command(connection, command) {
+      if (log.isLevelEnabled("debug")) log.debug({ ...about(connection), ...told(command) }, "asked");
+    },
+  };
+}
+
+/** Permissions, tokens and what says who somebody is stay out of it altogether. */
+function told(command: Command): object {
+  switch (command.type) {
+    case "subscribe":
+    case "unsubscribe":
+      return { command: command.type, channel: command.channel };
+    case "publish":
+      return { command: command.type, channel: command.channel, event: command.event, ...shown(command.data) };
+    case "call":
+      return { command: command.type, event: command.event, ...shown(command.data) };
+    case "signin":
+      return { command: command.type, by: command.by.type };
+    case "ping":
+    case "pong":
+      return { command: command.type };
+  }
+}
+
+/** Pushed to a program as a value or on its way as text; either way its size is that of the text. */
+function shown(data: unknown): { bytes: number; data: string } {
+  const text = typeof data === "string" ? data : (JSON.stringify(data) ?? "");
+  return { bytes: Buffer.byteLength(text), data: masked(data) };
 }
 
 function about({ id, app, protocol }: { id: string; app: { id: string }; protocol: { name: string } }) {
