@@ -19,4 +19,4 @@ export type HubEvent =
   | { readonly type: "missed"; readonly app: App; readonly channel: string }
   | { readonly type: "refused"; readonly connection: Connection; readonly error: CommandError }
   | { readonly type: "turned-away"; readonly address: string; readonly why: Disconnect }
-  | { readonly type: "failed"; readonly error: unknown; readonly during: string };
+  | { readonly type: "failed"; readonly error: unknown; readonly during: string; readonly connection?: Connection };

@@ -117,7 +117,7 @@ function perform(hub: Hub, connection: Connection, command: Command): Awaitable<
 function refuse(hub: Hub, connection: Connection, error: unknown, command: Command | undefined): void {
   if (error instanceof Disconnect) return hub.disconnect(connection, error);
   const known = error instanceof CommandError;
-  if (!known) hub.observe({ type: "failed", error, during: `command ${command?.type ?? "decoding"}` });
+  if (!known) hub.observe({ type: "failed", error, during: `command ${command?.type ?? "decoding"}`, connection });
   const refusal = known ? error : new CommandError("internal", "Something went wrong on the server.");
   hub.observe({ type: "refused", connection, error: refusal });
   hub.push(connection, { type: "refused", error: refusal, ...(command && { command }) });

@@ -10,7 +10,17 @@ import { connectRaw } from "../support/raw-socket.ts";
 import { APP } from "../support/server.ts";
 
 const FORGED = "FORGED-LINE";
-const PAYLOAD = "PAYLOAD-NOBODY-MAY-READ";
+const HIDDEN = "PAYLOAD-NOBODY-MAY-READ";
+const SHOWN = "PAYLOAD-FOR-WHO-DEBUGS";
+/** What a program may well send: its secrets have names, or look like what they are, at whatever depth. */
+const PAYLOAD = {
+  note: SHOWN,
+  password: HIDDEN,
+  nested: [{ "X-Api-Key": HIDDEN, text: JSON.stringify({ author: SHOWN, accessToken: { value: HIDDEN } }) }],
+  link: `https://a.example/?token=${HIDDEN}`,
+  header: `Bearer ${HIDDEN}`,
+  note2: `eyJhbGciOiJIUzI1NiJ9.${HIDDEN}.x`,
+};
 const MEMBER = "MEMBER-INFO-NOBODY-MAY-READ";
 const SECOND = "SECOND-SECRET-OF-THE-APP";
 const ISSUERS = "TOKEN-SECRET-OF-THE-ISSUER-WHICH-IS-LONG";
@@ -63,11 +73,13 @@ test.each(["json", "pretty"] as const)(
       "turned away",
       "published",
       "presence-room",
+      "asked",
+      SHOWN,
     ]) {
       expect(output).toContain(word);
     }
     expect(CONTROL.exec(output)?.[0]).toBeUndefined();
-    for (const secret of [APP.secret, ...ISSUED.secrets, ISSUERS, PAYLOAD, MEMBER, ...signatures]) {
+    for (const secret of [APP.secret, ...ISSUED.secrets, ISSUERS, HIDDEN, MEMBER, ...signatures]) {
       expect(output).not.toContain(secret);
     }
     expectNoForgery(child, format);
