@@ -17,7 +17,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   config: ["domain"],
   protocols: CORE,
   engines: CORE,
-  apps: CORE,
+  apps: [...CORE, "config", "database"],
   guards: CORE,
   database: [],
   observers: CORE,
