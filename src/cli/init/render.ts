@@ -78,36 +78,37 @@ function yamlInside(entry: Entry, isOff: boolean): string[] {
 
 // ---- TOML
 
-/** Tables come after the values of what they are in, so groups are put behind. */
+/**
+ * Tables come after the values of what they are in, so groups are put behind. In a table that is commented out, what it
+ * can do without has a mark more: with one, it would fall to the table above when its own mark is taken away alone.
+ */
 function toml(entries: readonly Entry[]): string[] {
   const top = entries.filter(({ content }) => content.type === "value");
-  return [...spaced(top.map((entry) => tomlValue(entry, false))), ...tomlTables(entries, "", false)];
+  return [...spaced(top.map((entry) => tomlValue(entry, 0))), ...tomlTables(entries, "", 0)];
 }
 
-function tomlTables(entries: readonly Entry[], prefix: string, isOff: boolean): string[] {
+function tomlTables(entries: readonly Entry[], prefix: string, marks: number): string[] {
   return entries.flatMap((entry) => {
     const { key, content } = entry;
     if (content.type === "value") return [];
     const path = `${prefix}${key}`;
-    const isHidden = isOff || !entry.isSet;
+    const all = marks + (entry.isSet ? 0 : 1);
     const head = content.type === "list" ? `[[${path}]]` : `[${path}]`;
-    const values = content.entries.flatMap((inner) => tomlValue(inner, isHidden));
-    return [
-      "",
-      ...comment(entry, "#"),
-      ...(isHidden ? off([head]) : [head]),
-      ...values,
-      ...tomlTables(content.entries, `${path}.`, isHidden),
-    ];
+    const values = content.entries.flatMap((inner) => tomlValue(inner, all));
+    return ["", ...comment(entry, "#"), marked(head, all), ...values, ...tomlTables(content.entries, `${path}.`, all)];
   });
 }
 
-function tomlValue(entry: Entry, isOff: boolean): string[] {
+function tomlValue(entry: Entry, marks: number): string[] {
   const { key, content, isSet } = entry;
   if (content.type !== "value") return [];
   const isObject = typeof content.value === "object" && !Array.isArray(content.value);
   const line = `${key} = ${isObject ? "{}" : written(content.value)}`;
-  return [...comment(entry, "#"), ...(isSet && !isOff ? [line] : off([line]))];
+  return [...comment(entry, "#"), marked(line, marks + (isSet ? 0 : 1))];
+}
+
+function marked(line: string, marks: number): string {
+  return `${"#".repeat(marks)}${line}`;
 }
 
 // ---- JSON
