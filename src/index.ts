@@ -2,17 +2,26 @@
 
 import { type ConfigInput, parseConfig } from "./config/load.ts";
 import type { User } from "./domain/message.ts";
+import type { Awaitable } from "./domain/ports.ts";
+import type { FetchContext } from "./server/mount.ts";
 import { Server } from "./server/server.ts";
 import type { AnyEvents } from "./server/types.ts";
+
+/** What a configuration file takes, and a handler of the HTTP requests that are none of the server's own. */
+export type ServerOptions<E extends object = AnyEvents, U extends User = User> = ConfigInput & {
+  fetch?(request: Request, context: FetchContext<Server<NoInfer<E>, NoInfer<U>>>): Awaitable<Response>;
+};
 
 /**
  * Makes a server; `start()` makes it listen. Throws ConfigError, one line for each problem. `E` declares the events by
  * name with their payloads, `U` the users, for the compiler only.
  */
 export function createServer<E extends object = AnyEvents, U extends User = User>(
-  options: ConfigInput = {},
+  options: ServerOptions<E, U> = {},
 ): Server<E, U> {
-  return new Server<E, U>(parseConfig(options));
+  const { fetch, ...config } = options;
+  const server = new Server<E, U>(parseConfig(config));
+  return fetch ? server.mount(fetch) : server;
 }
 
 export type { ChannelOptions } from "./config/channel.ts";
@@ -22,6 +31,7 @@ export type { Connection } from "./domain/connection.ts";
 export { CommandError, type CommandErrorCode, Disconnect, type DisconnectCode } from "./domain/error.ts";
 export type { Member, Presence, User } from "./domain/message.ts";
 export type { Connections } from "./server/connections.ts";
+export type { FetchContext, FetchHandler } from "./server/mount.ts";
 export type { Server } from "./server/server.ts";
 export type { Target } from "./server/target.ts";
 export type { ChannelInfo, ChannelStats, PresenceList, Present, Tenancy } from "./server/tenancy.ts";

@@ -11,6 +11,7 @@ import { heed, receive } from "../hub/execute.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { Caller, Identify } from "./address.ts";
 import { type AdmissionOptions, admit, type TurnedAway } from "./admission.ts";
+import type { Answer } from "./routes.ts";
 
 export type SocketData = Connection | TurnedAway;
 export type Listener = BunServer<SocketData>;
@@ -25,7 +26,7 @@ export interface ListenOptions {
   readonly turnstile: Turnstile;
   readonly isDraining: () => boolean;
   /** Ordinary HTTP. */
-  readonly answer: (request: Request, url: URL) => Response | Promise<Response>;
+  readonly answer: Answer;
 }
 
 /** Throws what Bun throws: EADDRINUSE, EACCES, an unreadable certificate. */
@@ -47,10 +48,10 @@ export function listen(options: ListenOptions): Listener {
       // Each header read costs a call of the API a hundredth, and a handshake is always a GET.
       const isHandshake = request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
       // Who calls the API matters only where addresses are listed.
-      if (!isHandshake && !options.mayCome) return options.answer(request, url);
+      if (!isHandshake && !options.mayCome) return options.answer(request, url, server);
       const caller = options.identify(request, url, server.requestIP(request)?.address);
       if (options.mayCome?.(caller.address) === false) return forbidden(hub, caller, isHandshake);
-      return isHandshake ? upgrade(options, arriving, request, url, caller, server) : options.answer(request, url);
+      return isHandshake ? upgrade(options, arriving, request, url, caller, server) : options.answer(request, url, server);
     },
     error(error) {
       hub.observe({ type: "failed", error, during: "an HTTP request" });

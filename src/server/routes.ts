@@ -1,24 +1,44 @@
-/** Ordinary HTTP on the same port: health, the API, the page a newcomer sees, and nothing else. */
+/** Ordinary HTTP on the same port: health, the API, the program's own, the page a newcomer sees, and nothing else. */
 
 import type { Api } from "../protocols/pusher/api.ts";
+import { problem } from "./refusals.ts";
+
+/** What a route may ask of the port that the request came through. Bun's server has this form. */
+export interface Gate {
+  requestIP(request: Request): { readonly address: string } | null;
+  /** Hangs up after so many seconds of silence; 0 is never. */
+  timeout(request: Request, seconds: number): void;
+}
 
 /** Answers a request, or leaves it to the next. */
-export type Route = (request: Request, url: URL) => Response | Promise<Response> | undefined;
+export type Route = (request: Request, url: URL, gate: Gate) => Response | Promise<Response> | undefined;
+export type Answer = (request: Request, url: URL, gate: Gate) => Response | Promise<Response>;
 
-export function routes(
-  path: string,
-  api: Api,
-  more: readonly Route[],
-): (request: Request, url: URL) => Response | Promise<Response> {
-  const all: readonly Route[] = [health(path), api, ...more];
-  return (request, url) => {
+export interface RouteOptions {
+  /** In front of every path, for proxies that do not strip it. */
+  readonly path: string;
+  readonly api: Api;
+  /** The program's own, and whether there is any: then the API answers at its own paths only, not below others. */
+  readonly program: Route;
+  readonly hasProgram: () => boolean;
+  readonly more: readonly Route[];
+}
+
+export function routes({ path, api, program, hasProgram, more }: RouteOptions): Answer {
+  const ownApi: Route = (request, url) => (hasProgram() && !isApi(path, url) ? undefined : api(request, url));
+  const all: readonly Route[] = [health(path), ownApi, program, ...more];
+  return (request, url, gate) => {
     for (const route of all) {
-      const answer = route(request, url);
+      const answer = route(request, url, gate);
       if (answer) return answer;
     }
     const error = `There is nothing at ${url.pathname}. WebSocket clients connect to /app/KEY or to /.`;
-    return Response.json({ error, code: "not_found" }, { status: 404 });
+    return problem(404, "not_found", error);
   };
+}
+
+function isApi(path: string, { pathname }: URL): boolean {
+  return pathname.startsWith("/apps/") || (path !== "" && pathname.startsWith(`${path}/apps/`));
 }
 
 /** Whether the process takes connections. */

@@ -20,7 +20,9 @@ import { identity } from "./address.ts";
 import { engineOf } from "./engine.ts";
 import { Lag } from "./lag.ts";
 import { type Listener, listen } from "./listen.ts";
+import { mount } from "./mount.ts";
 import { nodeName } from "./node.ts";
+import type { Program } from "./program.ts";
 import { type Route, routes } from "./routes.ts";
 
 const SWEEP_MS = 1_000;
@@ -40,6 +42,7 @@ export interface Surroundings
   /** Asked after the origin, and before rates, replays and the program's hooks. */
   readonly tokens: Guard;
   readonly hooks: Guard;
+  readonly program: Program;
 }
 
 export class Running {
@@ -49,7 +52,7 @@ export class Running {
   readonly #clock: Clock;
   readonly #lag: Lag;
   readonly #sweeping: ReturnType<typeof setInterval>;
-  #draining = false;
+  readonly #leaving = new AbortController();
 
   /** Throws what Bun throws when it cannot listen. */
   static async start(around: Surroundings): Promise<Running> {
@@ -69,9 +72,9 @@ export class Running {
     this.#config = config;
     this.#clock = clock;
     this.#lag = new Lag(clock);
-    this.hub = buildHub(around, () => ({ ...this.#report, lagMs: this.#lag.ms, draining: this.#draining }));
+    this.hub = buildHub(around, () => ({ ...this.#report, lagMs: this.#lag.ms, draining: this.isDraining }));
     const turnstile = new Turnstile({ ...config.limits, trustedProxies: config.trustedProxies, clock });
-    this.listener = open(around, this.hub, turnstile, () => this.#draining);
+    this.listener = open(around, this.hub, turnstile, this.#leaving.signal);
     this.#sweeping = setInterval(() => {
       this.#lag.beat(SWEEP_MS);
       this.hub.sweep();
@@ -82,12 +85,12 @@ export class Running {
   readonly #report = { id: crypto.randomUUID(), name: nodeName(), startedAtMs: Date.now() };
 
   get isDraining(): boolean {
-    return this.#draining;
+    return this.#leaving.signal.aborted;
   }
 
   /** Refuses new clients, tells the others to come back (4200), waits for them to go, then closes. */
   async stop(): Promise<void> {
-    this.#draining = true;
+    this.#leaving.abort(new Error("The server is shutting down."));
     clearInterval(this.#sweeping);
     void this.listener.stop(false);
     await this.#drain();
@@ -144,14 +147,16 @@ function buildHub(around: Surroundings, node: HubOptions["node"]): Hub {
   });
 }
 
-function open(around: Surroundings, hub: Hub, turnstile: Turnstile, isDraining: () => boolean): Listener {
-  const { config, clock } = around;
+function open(around: Surroundings, hub: Hub, turnstile: Turnstile, draining: AbortSignal): Listener {
+  const { config, clock, program } = around;
   const { jsonDepth, httpBodyBytes: bodyBytes } = config.limits;
   const { path, strictProtocol, signatureWindowS } = config;
   const apps = configApps(config.apps);
   const api = pusherApi({ hub, apps, clock, pathPrefix: path, signatureWindowS, jsonDepth, bodyBytes });
   const [pusher, native] = hub.protocols;
   if (!pusher || !native) throw new Error("The hub has lost its protocols.");
+  const failed = (error: unknown, during: string) => hub.observe({ type: "failed", error, during });
+  const identify = identity(config.trustedProxies);
   return listen({
     config,
     hub,
@@ -165,13 +170,19 @@ function open(around: Surroundings, hub: Hub, turnstile: Turnstile, isDraining: 
       path,
       strictProtocol,
       newId: newConnectionId,
-      failed: (error) => hub.observe({ type: "failed", error, during: "a WebSocket handshake" }),
+      failed: (error) => failed(error, "a WebSocket handshake"),
     },
-    identify: identity(config.trustedProxies),
+    identify,
     mayCome: ipRules(config.allowIps, config.denyIps),
     turnstile,
-    isDraining,
-    answer: routes(path, api, demo(around)),
+    isDraining: () => draining.aborted,
+    answer: routes({
+      path,
+      api,
+      program: mount({ program, bodyBytes, identify, draining, failed }),
+      hasProgram: () => program.fetch !== undefined,
+      more: demo(around),
+    }),
   });
 }
 

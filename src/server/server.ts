@@ -21,6 +21,8 @@ import { openFileLimit } from "./file-limit.ts";
 import { Hooks } from "./hooks.ts";
 import type { Listener } from "./listen.ts";
 import { Logs } from "./logging.ts";
+import type { FetchHandler } from "./mount.ts";
+import { Program } from "./program.ts";
 import { Running, type Surroundings } from "./running.ts";
 import type { Target } from "./target.ts";
 import { type ChannelStats, type PresenceList, Tenancy } from "./tenancy.ts";
@@ -49,6 +51,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   readonly #handlers = new Map<string, Handler>();
   readonly #hooks: Hooks;
   readonly #observers: readonly Observer[];
+  readonly #program = new Program(this);
   #authenticator: Authenticator | undefined;
   /** What the program made of its channels; the hub is another after each start. */
   readonly #channels = new Channels();
@@ -259,6 +262,15 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     return this;
   }
 
+  /**
+   * Hands every HTTP request that is none of the server's own (`/apps/…`, `/health`) to this handler, instead of the page
+   * for newcomers; nothing, after `mount(undefined)`. Also while the server runs.
+   */
+  mount(handler: FetchHandler<Server<E, U>> | undefined): this {
+    this.#program.fetch = handler as FetchHandler | undefined;
+    return this;
+  }
+
   // ---- private
 
   /** The app that has the connection; where none has, any will do to say so. */
@@ -295,6 +307,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
           this.#authenticator && authenticateAtDoor(this.#authenticator, app, credentials),
       }),
       hooks: this.#hooks.guard,
+      program: this.#program,
       call: (connection, event, data) => this.#call(connection, event, data),
       authorize: (connection, channel) => this.#hooks.authorize(connection, channel),
       authenticate: (app, credentials) => this.#authenticator && authenticate(this.#authenticator, app, credentials),

@@ -1,7 +1,7 @@
 /** A server's life as a program sees it: start, stop, start again, and what clients hear of it. */
 
 import { describe, expect, test } from "bun:test";
-import { createServer, type Server } from "../../src/index.ts";
+import { createServer, type Server, type ServerOptions } from "../../src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
@@ -11,7 +11,7 @@ import { APP, startServer } from "../support/server.ts";
 
 const FAREWELL = "The server is shutting down; connect again.";
 
-function makeServer(config: Parameters<typeof createServer>[0] = {}): Server {
+function makeServer(config: ServerOptions = {}): Server {
   const server = createServer({
     host: "127.0.0.1",
     port: 0,

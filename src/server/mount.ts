@@ -1,0 +1,83 @@
+/** The program's own HTTP on the server's port: any handler of web-standard requests, and what it cannot harm. */
+
+import type { Awaitable } from "../domain/ports.ts";
+import type { Identify } from "./address.ts";
+import { boundedBody, tooLarge } from "./body.ts";
+import { endsWith } from "./event-stream.ts";
+import { internalError } from "./refusals.ts";
+import type { Gate, Route } from "./routes.ts";
+
+/** What a handler is told beside the request. Hono has it in `c.env`. */
+export interface FetchContext<S = unknown> {
+  readonly server: S;
+  /** The client's, as the server trusts it. */
+  readonly address: string;
+  /** Aborted when the server begins to stop: the moment to end an answer that would go on for ever. */
+  readonly draining: AbortSignal;
+}
+
+/** Answers what none of the server's own routes does. What it throws is logged and answered 500. */
+export type FetchHandler<S = unknown> = (request: Request, context: FetchContext<S>) => Awaitable<Response>;
+
+export interface MountOptions {
+  readonly program: { readonly server: unknown; readonly fetch: FetchHandler | undefined };
+  readonly bodyBytes: number;
+  readonly identify: Identify;
+  readonly draining: AbortSignal;
+  readonly failed: (error: unknown, during: string) => void;
+}
+
+/** Leaves everything to the next route while nothing is mounted. */
+export function mount(options: MountOptions): Route {
+  const { program, identify, draining } = options;
+  return (request, url, gate) => {
+    const handler = program.fetch;
+    if (!handler) return undefined;
+    const { address } = identify(request, url, gate.requestIP(request)?.address);
+    const context = { server: program.server, address, draining };
+    return serve(options, gate, request, (bounded) => handler(bounded, context));
+  };
+}
+
+/** What serving needs to know of the server. */
+export type Serving = Pick<MountOptions, "bodyBytes" | "draining" | "failed">;
+
+/** Runs a program's handler with a request it may take its time over. Never rejects. */
+export async function serve(
+  { bodyBytes, draining, failed }: Serving,
+  gate: Gate,
+  request: Request,
+  handle: (request: Request) => Awaitable<unknown>,
+): Promise<Response> {
+  if (Number(request.headers.get("content-length")) > bodyBytes) return tooLarge(bodyBytes);
+  // Bun hangs up on a silent request; a client owes no more than its body, and the handler may think as long as it likes.
+  const unhurried = () => gate.timeout(request, 0);
+  const body = request.body ? boundedBody(request, request.body, bodyBytes, unhurried) : undefined;
+  if (!body) unhurried();
+  try {
+    const response = await handle(body?.request ?? request);
+    if (!(response instanceof Response)) {
+      if (body?.isOver()) return tooLarge(bodyBytes);
+      throw new TypeError(`The handler of HTTP requests returned ${kindOf(response)} for a Response.`);
+    }
+    if (body?.isOver()) {
+      void response.body?.cancel().catch(() => {});
+      return tooLarge(bodyBytes);
+    }
+    unhurried();
+    return endsWith(response, draining, (error) => failed(error, "an event stream"));
+  } catch (error) {
+    if (body?.isOver()) return tooLarge(bodyBytes);
+    if (!isLeaving(request, error)) failed(error, "an HTTP request");
+    return internalError();
+  }
+}
+
+/** The client went away, and the handler noticed. */
+function isLeaving({ signal }: Request, error: unknown): boolean {
+  return signal.aborted && error instanceof Error && error.name === "AbortError";
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? "null" : typeof value;
+}
