@@ -19,14 +19,13 @@ interface Log {
   countsUntilMs: number;
 }
 
-/** How long a channel's numbering lives on that nobody has published in yet. */
-const FRESH_MS = 600_000;
-
 export class MemoryBroker implements Broker {
   readonly #clock: Clock;
   /** The channels of each app that somebody here is in. */
   readonly #subscribed = new Map<string, Set<string>>();
   readonly #logs = new Map<string, Log>();
+  /** Where new numberings begin. Another as soon as one is forgotten, so that no channel has a position twice. */
+  #epoch = randomUUID();
   #receive: (publication: Publication) => void = () => {};
 
   constructor(clock: Clock) {
@@ -45,6 +44,8 @@ export class MemoryBroker implements Broker {
   unsubscribe(app: string, channel: string): void {
     const channels = this.#subscribed.get(app);
     if (channels?.delete(channel) && channels.size === 0) this.#subscribed.delete(app);
+    const subject = subjectOf(app, channel);
+    if (this.#logs.get(subject)?.offset === 0) this.#logs.delete(subject);
   }
 
   publish(publication: Publication, keep?: HistoryPolicy): Position | undefined {
@@ -66,8 +67,7 @@ export class MemoryBroker implements Broker {
   history(app: string, channel: string, since: Position | undefined, limit: number): HistoryPage {
     const nowMs = this.#clock.monotonicMs();
     const log = this.#isSubscribed(app, channel) ? this.#log(app, channel) : this.#logs.get(subjectOf(app, channel));
-    if (!log) return { kept: [], position: { epoch: "", offset: 0 }, complete: since === undefined };
-    if (log.offset === 0) log.countsUntilMs = nowMs + FRESH_MS;
+    if (!log) return this.#unwritten(since);
     const position = { epoch: log.epoch, offset: log.offset };
     const isLive = (entry: Entry) => entry.expiresAtMs > nowMs;
     const give = (page: readonly Entry[], complete: boolean): HistoryPage => {
@@ -92,6 +92,7 @@ export class MemoryBroker implements Broker {
       if (live !== 0) log.entries.splice(0, live < 0 ? log.entries.length : live);
       if (log.entries.length > 0 || log.countsUntilMs > nowMs || this.#isSubscribed(log.app, log.channel)) continue;
       this.#logs.delete(subject);
+      this.#epoch = randomUUID();
     }
   }
 
@@ -106,6 +107,12 @@ export class MemoryBroker implements Broker {
     this.#logs.clear();
   }
 
+  /** Of a channel that keeps nothing and counts nothing: its epoch is the one that it would begin in now. */
+  #unwritten(since: Position | undefined): HistoryPage {
+    const complete = since === undefined || (since.epoch === this.#epoch && since.offset === 0);
+    return { kept: [], position: { epoch: this.#epoch, offset: 0 }, complete };
+  }
+
   #deliver(publication: Publication): void {
     if (this.#isSubscribed(publication.app, publication.channel)) this.#receive(publication);
   }
@@ -118,7 +125,7 @@ export class MemoryBroker implements Broker {
     const subject = subjectOf(app, channel);
     let log = this.#logs.get(subject);
     if (!log) {
-      log = { app, channel, epoch: randomUUID(), offset: 0, entries: [], countsUntilMs: 0 };
+      log = { app, channel, epoch: this.#epoch, offset: 0, entries: [], countsUntilMs: 0 };
       this.#logs.set(subject, log);
     }
     return log;
