@@ -9,17 +9,8 @@ import { type Channel, isInternal, onlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, type Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/event.ts";
-import { type Membership, Memberships } from "../domain/memberships.ts";
-import type {
-  CountPublication,
-  EventPublication,
-  Member,
-  Position,
-  Presence,
-  Publication,
-  Push,
-  User,
-} from "../domain/message.ts";
+import type { Membership } from "../domain/memberships.ts";
+import type { CountPublication, EventPublication, Position, Presence, Push, User } from "../domain/message.ts";
 import type {
   Awaitable,
   Broker,
@@ -36,23 +27,23 @@ import type {
 } from "../domain/ports.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
 import { after } from "./after.ts";
-import type { Audience } from "./audience.ts";
-import { historyFor, lastOf, withLast } from "./cache.ts";
+import { historyFor, lastOf } from "./cache.ts";
 import type { Census } from "./census.ts";
 import { Channels } from "./channels.ts";
 import { Counts } from "./counts.ts";
+import { Delivery } from "./delivery.ts";
 import { checkPlace } from "./limits.ts";
 import { judge } from "./liveness.ts";
+import { type Answer, join, leave } from "./membership.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
 import { Roster } from "./roster.ts";
-import type { Tenant } from "./tenant.ts";
 import { Tenants } from "./tenants.ts";
 import { Users } from "./users.ts";
 
 export type { HubLimits, HubOptions } from "./options.ts";
 
 export class Hub {
-  readonly limits: HubLimits;
+  limits: HubLimits;
   readonly guards: readonly Guard[];
   readonly call: HubOptions["call"];
   readonly authorize: HubOptions["authorize"];
@@ -69,7 +60,9 @@ export class Hub {
   readonly #tenants: Tenants;
   readonly #appById: (id: string) => Awaitable<App | undefined>;
   readonly #node: HubOptions["node"];
-  #fanout: Fanout | undefined;
+  readonly #delivery: Delivery;
+  /** What coming and leaving is made of. */
+  readonly #parts: Parameters<typeof join>[0];
   #connections = 0;
 
   constructor(options: HubOptions) {
@@ -100,12 +93,19 @@ export class Hub {
       release: (tenant, audience) => this.#tenants.release(tenant, audience),
       disconnect: (connection, why) => this.disconnect(connection, why),
     });
+    this.#delivery = new Delivery({ tenants: this.#tenants, users: this.#users });
+    this.#parts = {
+      broker: this.#broker,
+      roster: this.#roster,
+      tenants: this.#tenants,
+      observe: (event) => this.observe(event),
+    };
   }
 
   async start(fanout: Fanout): Promise<void> {
-    this.#fanout = fanout;
+    this.#delivery.fanout = fanout;
     await this.#engine.start({
-      receive: (publication) => this.deliver(publication),
+      receive: (publication) => this.#delivery.deliver(publication),
       interrupted: () => {},
       happened: (facts) => void this.#settle(() => this.#tellFacts(facts)),
       report: () => ({ ...this.#node(), connections: this.#connections }),
@@ -208,45 +208,12 @@ export class Hub {
    * Puts the connection into the channel and answers it by `answer`, which runs at the one moment that splits the
    * channel's publications in two: what came before is in its arguments, what comes after reaches the socket.
    */
-  async join(connection: Connection, name: string, member: Membership, answer: Answer): Promise<void> {
-    const tenant = this.#tenants.of(connection.app);
-    const audience = tenant.retain(name);
-    let members: readonly Member[] | undefined;
-    let tuned = false;
-    try {
-      await audience.attached;
-      if (connection.closed) return;
-      members = member && (await this.#roster.enter(connection, audience, member));
-      await withLast(this.#broker, audience, (cached) => {
-        if (connection.closed) return;
-        answer(members, cached);
-        connection.memberships ??= new Memberships();
-        connection.memberships.set(name, member);
-        audience.tune(connection, cached?.position);
-        tuned = true;
-      });
-    } finally {
-      if (!tuned) await this.#withdraw(connection, tenant, audience, members && member);
-    }
-    if (!tuned) return;
-    this.observe({ type: "subscribed", connection, channel: name });
-    await this.#roster.tally(tenant.app, audience);
+  join(connection: Connection, name: string, member: Membership, answer: Answer): Promise<void> {
+    return join(this.#parts, connection, name, member, answer);
   }
 
-  async leave(connection: Connection, name: string): Promise<void> {
-    const tenant = this.#tenants.get(connection.app.id);
-    const audience = tenant?.audiences.get(name);
-    if (!tenant || !audience || !connection.memberships?.has(name)) return;
-    const member = connection.memberships.get(name);
-    connection.memberships.delete(name);
-    audience.silence(connection);
-    this.observe({ type: "unsubscribed", connection, channel: name });
-    try {
-      if (member) await this.#roster.exit(connection, audience, member);
-    } finally {
-      await this.#roster.tally(tenant.app, audience);
-      this.#tenants.release(tenant, audience);
-    }
+  leave(connection: Connection, name: string): Promise<void> {
+    return leave(this.#parts, connection, name);
   }
 
   /** Makes something of one channel, or nothing any more. Counts at once; whoever is in the channel stays. */
@@ -255,6 +222,11 @@ export class Hub {
     const audience = this.#tenants.get(app.id)?.audiences.get(name);
     if (audience) audience.channel = this.#channels.of(app, name);
     return known;
+  }
+
+  /** The app has other settings: for those who are here as for those who come. */
+  replaceApp(app: App): void {
+    this.#tenants.get(app.id)?.become(app);
   }
 
   // ---- publications
@@ -279,28 +251,6 @@ export class Hub {
   /** What the server itself announces: how many subscribe. */
   announce(publication: CountPublication): void {
     this.#settle(() => this.#broker.publish(publication));
-  }
-
-  /** Called by the broker, on every node alike, in the broker's order. */
-  deliver(publication: Publication): void {
-    const tenant = this.#tenants.get(publication.app);
-    const audience = tenant?.audiences.get(publication.channel);
-    if (!tenant || !audience) return;
-    switch (publication.type) {
-      case "event":
-        for (const listen of audience.listeners) listen(publication);
-        return this.#tell(tenant, audience, publication, publication.except, audience.receive(publication));
-      case "joined":
-      case "left":
-      case "count":
-        return this.#tell(tenant, audience, publication, publication.except);
-      case "online":
-        return this.#tell(tenant, audience, { type: "watch", online: [publication.user], offline: [] });
-      case "offline":
-        return this.#tell(tenant, audience, { type: "watch", online: [], offline: [publication.user] });
-      case "terminate":
-        return this.#users.terminateHere(tenant, publication.user);
-    }
   }
 
   // ---- users
@@ -386,15 +336,6 @@ export class Hub {
     }
   }
 
-  /** Undoes a join that did not come to its end. */
-  async #withdraw(connection: Connection, tenant: Tenant, audience: Audience, member: Membership): Promise<void> {
-    try {
-      if (member) await this.#roster.exit(connection, audience, member);
-    } finally {
-      this.#tenants.release(tenant, audience);
-    }
-  }
-
   #guarded(publication: EventPublication, from: number): Awaitable<EventPublication> {
     const guard = this.guards[from];
     if (!guard) return publication;
@@ -404,17 +345,6 @@ export class Hub {
 
   #keep(app: App, publication: EventPublication): HistoryPolicy | undefined {
     return historyFor(this.#channels, app, this.channel(app, publication.channel), publication);
-  }
-
-  #tell(
-    tenant: Tenant,
-    audience: Audience,
-    push: Push,
-    except: readonly string[] = NOBODY,
-    having: readonly Connection[] = NO_CONNECTIONS,
-  ): void {
-    const named = except.length === 0 ? NO_CONNECTIONS : except.flatMap((id) => tenant.connections.get(id) ?? []);
-    if (this.#fanout) audience.tell(this.#fanout, push, having.length === 0 ? named : [...named, ...having]);
   }
 
   #check(connection: Connection, nowMs: number): void {
@@ -435,9 +365,3 @@ export class Hub {
     }
   }
 }
-
-/** Answers a subscriber: the members where the channel has any, and the event it keeps where it keeps one. */
-export type Answer = (members: readonly Member[] | undefined, cached: EventPublication | undefined) => void;
-
-const NOBODY: readonly string[] = [];
-const NO_CONNECTIONS: readonly Connection[] = [];

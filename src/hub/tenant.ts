@@ -7,7 +7,8 @@ import { Audience } from "./audience.ts";
 import type { Channels } from "./channels.ts";
 
 export class Tenant {
-  readonly app: App;
+  /** Replaced when the configuration is reloaded. */
+  app: App;
   readonly connections = new Map<string, Connection>();
   readonly audiences = new Map<string, Audience>();
   readonly users = new Map<string, Set<Connection>>();
@@ -27,6 +28,13 @@ export class Tenant {
   addUser(id: string, connection: Connection): void {
     const here = this.users.get(id) ?? new Set();
     this.users.set(id, here.add(connection));
+  }
+
+  /** The same app, with other settings: for those who are here as for those who come. */
+  become(app: App): void {
+    this.app = app;
+    for (const connection of this.connections.values()) connection.app = app;
+    for (const audience of this.audiences.values()) audience.channel = this.#channels.of(app, audience.channel.name);
   }
 
   /** Whether the connection was one of the user's. */

@@ -1,0 +1,85 @@
+/** Coming into a channel and leaving it: in the audience, in the registry, and in what observers hear. */
+
+import type { Connection } from "../domain/connection.ts";
+import type { HubEvent } from "../domain/event.ts";
+import { type Membership, Memberships } from "../domain/memberships.ts";
+import type { EventPublication, Member } from "../domain/message.ts";
+import type { Broker } from "../domain/ports.ts";
+import type { Audience } from "./audience.ts";
+import { withLast } from "./cache.ts";
+import type { Roster } from "./roster.ts";
+import type { Tenant } from "./tenant.ts";
+import type { Tenants } from "./tenants.ts";
+
+/** Answers a subscriber: the members where the channel has any, and the event it keeps where it keeps one. */
+export type Answer = (members: readonly Member[] | undefined, cached: EventPublication | undefined) => void;
+
+interface Host {
+  readonly broker: Broker;
+  readonly roster: Roster;
+  readonly tenants: Tenants;
+  observe(event: HubEvent): void;
+}
+
+/** See `Hub.join`. */
+export async function join(
+  host: Host,
+  connection: Connection,
+  name: string,
+  member: Membership,
+  answer: Answer,
+): Promise<void> {
+  const tenant = host.tenants.of(connection.app);
+  const audience = tenant.retain(name);
+  let members: readonly Member[] | undefined;
+  let tuned = false;
+  try {
+    await audience.attached;
+    if (connection.closed) return;
+    members = member && (await host.roster.enter(connection, audience, member));
+    await withLast(host.broker, audience, (cached) => {
+      if (connection.closed) return;
+      answer(members, cached);
+      connection.memberships ??= new Memberships();
+      connection.memberships.set(name, member);
+      audience.tune(connection, cached?.position);
+      tuned = true;
+    });
+  } finally {
+    if (!tuned) await withdraw(host, connection, tenant, audience, members && member);
+  }
+  if (!tuned) return;
+  host.observe({ type: "subscribed", connection, channel: name });
+  await host.roster.tally(tenant.app, audience);
+}
+
+export async function leave(host: Host, connection: Connection, name: string): Promise<void> {
+  const tenant = host.tenants.get(connection.app.id);
+  const audience = tenant?.audiences.get(name);
+  if (!tenant || !audience || !connection.memberships?.has(name)) return;
+  const member = connection.memberships.get(name);
+  connection.memberships.delete(name);
+  audience.silence(connection);
+  host.observe({ type: "unsubscribed", connection, channel: name });
+  try {
+    if (member) await host.roster.exit(connection, audience, member);
+  } finally {
+    await host.roster.tally(tenant.app, audience);
+    host.tenants.release(tenant, audience);
+  }
+}
+
+/** Undoes a join that did not come to its end. */
+async function withdraw(
+  host: Host,
+  connection: Connection,
+  tenant: Tenant,
+  audience: Audience,
+  member: Membership,
+): Promise<void> {
+  try {
+    if (member) await host.roster.exit(connection, audience, member);
+  } finally {
+    host.tenants.release(tenant, audience);
+  }
+}
