@@ -38,6 +38,19 @@ export const debugLevel: Conversion = {
   allows: (text, value) => CHATTY.includes(value) === (switchIn(text) ?? false),
 };
 
+/** Laravel's log channels that are files; the others are what somebody made of them. */
+export const logChannel: Conversion = {
+  says: "`daily` is `daily`, `single` becomes `none`; any other channel says nothing",
+  accepts: "the name of a log channel",
+  read: (text) => CHANNELS.get(text.trim()),
+  allows: (text, value) => (CHANNELS.get(text.trim()) ?? value) === value,
+};
+
+const CHANNELS = new Map([
+  ["daily", "daily"],
+  ["single", "none"],
+]);
+
 export const kilobytes = scaled("kilobytes of 1024 bytes become bytes", (value) => Math.ceil(value * 1024));
 
 export const milliseconds = scaled("milliseconds become seconds", (value) => value / 1000);

@@ -56,6 +56,10 @@ const rows: readonly (readonly [name: string, text: string, value: unknown])[] =
   ["WEBSOCKET_PING_INTERVAL", "30", 30],
   ["WEBSOCKET_DEBUG", "true", "debug"],
   ["WEBSOCKET_DEBUG", "false", "info"],
+  ["WEBSOCKET_LOG_CHANNEL", "daily", "daily"],
+  ["WEBSOCKET_LOG_CHANNEL", "single", "none"],
+  ["WEBSOCKET_LOG_CHANNEL", "stack", "daily"],
+  ["WEBSOCKET_ERROR_LOG", "logs/errors.log", "logs/errors.log"],
   ["WEBSOCKET_AUTH_ENABLED", "true", false],
   ["WEBSOCKET_AUTH_ENABLED", "false", true],
   ["WEBSOCKET_SSL_CERT", "b.pem", "b.pem"],
@@ -114,7 +118,7 @@ const rows: readonly (readonly [name: string, text: string, value: unknown])[] =
   ["SOKETI_SSL_CA", "b.pem", "b.pem"],
 ];
 
-describe("the names of other servers (A11, A25, S38, S39, O1, O3, O4, O7, B8, B14, B15)", () => {
+describe("the names of other servers (A11, A25, S38, S39, S41, O1, O3, O4, O7, B8, B14, B15)", () => {
   test.each(rows)("%s=%s becomes %p", async (name, text, value) => {
     const path = pathOf(name) ?? "";
     const env = {
@@ -202,6 +206,10 @@ describe("two names that disagree stop the start in one line that names both", (
     [
       { FANFARE_LOG_LEVEL: "debug", WEBSOCKET_DEBUG: "false" },
       'FANFARE_LOG_LEVEL is "debug" and WEBSOCKET_DEBUG is "false": both mean `log.level`, so unset one of them',
+    ],
+    [
+      { FANFARE_LOG_ROTATE: "size", WEBSOCKET_LOG_CHANNEL: "single" },
+      'FANFARE_LOG_ROTATE is "size" and WEBSOCKET_LOG_CHANNEL is "single", which is "none" here: both mean `log.rotate`, so unset one of them',
     ],
     [
       { WEBSOCKET_DEBUG: "off", SOKETI_DEBUG: "on" },

@@ -38,6 +38,8 @@ test("Sentixtech's .env: how many clients, how often they are asked, and that no
     "WEBSOCKET_AUTH_ENABLED=false",
     "WEBSOCKET_SSL_CERT_PATH=null",
     "WEBSOCKET_SSL_KEY_PATH=null",
+    "WEBSOCKET_LOG_CHANNEL=daily",
+    "WEBSOCKET_ERROR_LOG=storage/logs/websocket-errors.log",
   ]);
   expect(stdout).toMatch(/Max connections +2\n/);
   const clients = [await connectNative(url), await connectNative(url)];
