@@ -1,0 +1,83 @@
+/** One node's place at the switchboard: what it is told, what of that it has worked off, and what it has written down. */
+
+import type { Clock, NodeReport, NodeState } from "../../domain/ports.ts";
+import { Holdings } from "./holdings.ts";
+import { Outbox } from "./outbox.ts";
+import type { Send, Told, ToNode } from "./wire.ts";
+
+/** Of one word beside what it carries, in bytes; a rough figure is enough for a limit. */
+const WORD_BYTES = 200;
+
+export class Desk {
+  readonly holdings = new Holdings();
+  /** Whether it holds sockets: the others are not listed. */
+  readonly isListed: boolean;
+  readonly #clock: Clock;
+  readonly #outbox: Outbox<Told>;
+  readonly #send: Send<ToNode>;
+  /** Parcels that the node has not worked off, oldest first. */
+  readonly #open: { readonly number: number; readonly bytes: number }[] = [];
+  #number = 0;
+  #bytesDue = 0;
+  #bytesOpen = 0;
+  #report: NodeReport | undefined;
+  #heardAtMs: number;
+  #isClosed = false;
+
+  constructor(clock: Clock, isListed: boolean, send: Send<ToNode>) {
+    this.#clock = clock;
+    this.isListed = isListed;
+    this.#send = send;
+    this.#heardAtMs = clock.monotonicMs();
+    this.#outbox = new Outbox((told) => this.#post(told));
+  }
+
+  tell(word: Told): void {
+    if (this.#isClosed) return;
+    this.#bytesDue += WORD_BYTES + weightOf(word);
+    this.#outbox.put(word);
+  }
+
+  /** A sign of life. */
+  beat(): void {
+    if (!this.#isClosed) this.#outbox.due();
+  }
+
+  /** The node has worked off this parcel and all before it. */
+  workedOff(number: number): void {
+    while (this.#open[0] && this.#open[0].number <= number) this.#bytesOpen -= this.#open.shift()?.bytes ?? 0;
+  }
+
+  /** How much waits for the node, in bytes. */
+  get backlogBytes(): number {
+    return this.#bytesOpen + this.#bytesDue;
+  }
+
+  reported(report: NodeReport): void {
+    this.#report = report;
+    this.#heardAtMs = this.#clock.monotonicMs();
+  }
+
+  get state(): NodeState | undefined {
+    return this.#report && { ...this.#report, silentMs: Math.round(this.#clock.monotonicMs() - this.#heardAtMs) };
+  }
+
+  /** What it is owed goes out now, and nothing any more. */
+  close(): void {
+    this.#outbox.flush();
+    this.#isClosed = true;
+  }
+
+  #post(told: readonly Told[]): void {
+    if (this.#isClosed) return;
+    const number = ++this.#number;
+    this.#open.push({ number, bytes: this.#bytesDue });
+    this.#bytesOpen += this.#bytesDue;
+    this.#bytesDue = 0;
+    this.#send({ number, atMs: this.#clock.monotonicMs(), told });
+  }
+}
+
+function weightOf([type, content]: Told): number {
+  return type === "publication" && content.type === "event" ? content.data.length : 0;
+}

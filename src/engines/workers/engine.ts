@@ -1,0 +1,182 @@
+/** The engine of one of several nodes on a machine: everything is asked of the process between them. */
+
+import type { Position, Presence, Publication } from "../../domain/message.ts";
+import type {
+  Broker,
+  ChannelSummary,
+  Clock,
+  Engine,
+  EngineHealth,
+  EngineHost,
+  HistoryPage,
+  HistoryPolicy,
+  Joined,
+  Ledger,
+  Left,
+  NodeState,
+  Registry,
+  Row,
+} from "../../domain/ports.ts";
+import { Calls, type Heard } from "./calls.ts";
+import { BEAT_MS, type FromNode, type Send, type ToNode, without } from "./wire.ts";
+
+/** Silence after which the other side is taken for unreachable: two beats and a little patience. */
+const SILENT_MS = 3_000;
+/** How long what is still being asked may hold up the end. */
+const SETTLE_MS = 2_000;
+
+export interface NodeEngine extends Engine {
+  /** What the process between the nodes sent. */
+  receive(parcel: ToNode): void;
+}
+
+export function workersEngine(clock: Clock, send: Send<FromNode>): NodeEngine {
+  return new WorkersEngine(clock, send);
+}
+
+class WorkersEngine implements NodeEngine {
+  readonly name = "workers";
+  readonly broker: Broker;
+  readonly registry: Registry;
+  readonly ledger: Ledger;
+  readonly #calls: Calls;
+  #host: EngineHost | undefined;
+  #beating: ReturnType<typeof setInterval> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(clock: Clock, send: Send<FromNode>) {
+    this.#calls = new Calls(clock, send, (word) => this.#hear(word));
+    this.broker = new AskingBroker(this.#calls);
+    this.registry = new AskingRegistry(this.#calls);
+    this.ledger = new AskingLedger(this.#calls);
+  }
+
+  async start(host: EngineHost): Promise<void> {
+    this.#host = host;
+    this.#beating = setInterval(() => this.#calls.say(["beat", host.report()]), BEAT_MS);
+    // Where it fails, the beats go on, and so does the node.
+    await this.#calls.ask(["beat", host.report()]).catch((error) => host.failed(error, "reaching the engine"));
+  }
+
+  receive(parcel: ToNode): void {
+    this.#calls.receive(parcel);
+  }
+
+  health(): EngineHealth {
+    const sinceMs = Math.round(this.#calls.silentMs);
+    if (sinceMs < SILENT_MS) return { reachable: true };
+    return { reachable: false, why: "The process that the workers work for does not answer.", sinceMs };
+  }
+
+  nodes(): Promise<readonly NodeState[]> {
+    return this.#calls.ask(["nodes"]);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#beating);
+    await this.#calls.settled(SETTLE_MS);
+    // Where nobody answers, nobody is there to take anything back either.
+    await Promise.race([this.#calls.ask(["close"]).catch(() => {}), Bun.sleep(SETTLE_MS)]);
+    this.#calls.close();
+    this.#host = undefined;
+  }
+
+  #hear(word: Heard): void {
+    if (word[0] === "publication") this.#host?.receive(word[1]);
+    else this.#host?.happened(word[1]);
+  }
+}
+
+class AskingBroker implements Broker {
+  readonly #calls: Calls;
+
+  constructor(calls: Calls) {
+    this.#calls = calls;
+  }
+
+  subscribe(app: string, channel: string): Promise<void> {
+    return this.#calls.ask(["subscribe", app, channel]);
+  }
+
+  unsubscribe(app: string, channel: string): void {
+    this.#calls.say(["unsubscribe", app, channel]);
+  }
+
+  publish(publication: Publication, keep?: HistoryPolicy): Promise<Position | undefined> {
+    return this.#calls.ask(["publish", publication, keep ?? null]);
+  }
+
+  history(app: string, channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {
+    return this.#calls.ask(["history", app, channel, since ?? null, limit]);
+  }
+}
+
+class AskingRegistry implements Registry {
+  readonly #calls: Calls;
+
+  constructor(calls: Calls) {
+    this.#calls = calls;
+  }
+
+  /** The newcomer hears of whoever comes next: it has to be in the channel before that is told. */
+  join(row: Row, maxMembers: number): Promise<Joined> {
+    return this.#calls.ask(["join", row, without(maxMembers)], true);
+  }
+
+  leave(row: Row): Promise<Left> {
+    return this.#calls.ask(["leave", row]);
+  }
+
+  tally(app: string, channel: string, count: number): Promise<"occupied" | "vacated" | undefined> {
+    return this.#calls.ask(["tally", app, channel, count]);
+  }
+
+  members(app: string, channel: string): Promise<readonly Presence[]> {
+    return this.#calls.ask(["members", app, channel]);
+  }
+
+  summary(app: string, channel: string): Promise<ChannelSummary | undefined> {
+    return this.#calls.ask(["summary", app, channel]);
+  }
+
+  channels(app: string, prefix: string): Promise<readonly ChannelSummary[]> {
+    return this.#calls.ask(["channels", app, prefix]);
+  }
+}
+
+class AskingLedger implements Ledger {
+  readonly #calls: Calls;
+
+  constructor(calls: Calls) {
+    this.#calls = calls;
+  }
+
+  take(place: string, holder: string, most: number): Promise<boolean> {
+    return this.#calls.ask(["take", place, holder, without(most)]);
+  }
+
+  giveBack(place: string, holder: string): Promise<void> {
+    return this.#calls.ask(["giveBack", place, holder]);
+  }
+
+  spend(bucket: string, perSecond: number): Promise<number> {
+    return this.#calls.ask(["spend", bucket, perSecond]);
+  }
+
+  once(key: string, ttlMs: number): Promise<boolean> {
+    return this.#calls.ask(["once", key, ttlMs]);
+  }
+
+  noted(key: string): Promise<boolean> {
+    return this.#calls.ask(["noted", key]);
+  }
+
+  forget(key: string): Promise<void> {
+    return this.#calls.ask(["forget", key]);
+  }
+}

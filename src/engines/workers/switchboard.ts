@@ -1,0 +1,247 @@
+/**
+ * The engine of several nodes on one machine, on the side of the process between them: an engine for one node does the
+ * work, in one order for all, and this keeps what belongs to which node, so that it can be taken back when that node dies.
+ */
+
+import { CommandError } from "../../domain/error.ts";
+import type { Publication } from "../../domain/message.ts";
+import type { Awaitable, Clock, Engine, NodeState, RegistryFact } from "../../domain/ports.ts";
+import { after } from "../../hub/after.ts";
+import { Desk } from "./desk.ts";
+import { keyOf, type Subject } from "./holdings.ts";
+import { type Ask, away, BEAT_MS, DEADLINE_MS, type FromNode, limitOf, type Send, type ToNode } from "./wire.ts";
+
+/** What may wait for a node that does not read. One that lets more pile up will not catch up. */
+const BACKLOG_BYTES = 64 * 1024 * 1024;
+
+export interface NodeLink {
+  receive(parcel: FromNode): void;
+  /** The node is no more: what was its own is taken back, and others tell of it. Idempotent. */
+  gone(): Promise<void>;
+}
+
+export interface NodeOptions {
+  readonly send: Send<ToNode>;
+  /** Whether it holds sockets: the others are not listed. */
+  readonly isListed?: boolean;
+  /** It lets more pile up than it may, and has to end. */
+  readonly overflowed?: () => void;
+}
+
+export interface SwitchboardOptions {
+  /** For one node; answers at once. */
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly failed: (error: unknown, during: string) => void;
+}
+
+export class Switchboard {
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  readonly #failed: SwitchboardOptions["failed"];
+  /** In the order of their coming: the eldest tells what no node did by itself. */
+  readonly #desks = new Set<Desk>();
+  readonly #listeners = new Map<string, Set<Desk>>();
+  /** Subscribers of all nodes together. */
+  readonly #totals = new Map<string, number>();
+  #beating: ReturnType<typeof setInterval> | undefined;
+
+  constructor({ engine, clock, failed }: SwitchboardOptions) {
+    this.#engine = engine;
+    this.#clock = clock;
+    this.#failed = failed;
+  }
+
+  async start(): Promise<void> {
+    const self = { id: "", name: "", startedAtMs: 0, connections: 0, lagMs: 0, draining: false };
+    await this.#engine.start({
+      receive: (publication) => this.#deliver(publication),
+      interrupted: () => {},
+      happened: (facts) => this.#tellFacts(facts),
+      report: () => self,
+      failed: this.#failed,
+    });
+    this.#beating = setInterval(() => {
+      for (const desk of this.#desks) desk.beat();
+    }, BEAT_MS);
+  }
+
+  attach({ send, isListed = true, overflowed }: NodeOptions): NodeLink {
+    const desk = new Desk(this.#clock, isListed, send);
+    this.#desks.add(desk);
+    return {
+      receive: (parcel) => {
+        this.#receive(desk, parcel);
+        if (desk.backlogBytes > BACKLOG_BYTES) overflowed?.();
+      },
+      gone: () => this.#dismiss(desk),
+    };
+  }
+
+  /** How much is remembered of nodes and by them. */
+  get size(): number {
+    const held = [...this.#desks].reduce((sum, { holdings }) => sum + holdings.size, 0);
+    return held + this.#listeners.size + this.#totals.size;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#beating);
+    for (const desk of this.#desks) desk.close();
+    this.#desks.clear();
+    this.#listeners.clear();
+    this.#totals.clear();
+    await this.#engine.close();
+  }
+
+  // ---- what nodes ask
+
+  #receive(desk: Desk, { got, atMs, asked }: FromNode): void {
+    if (!this.#desks.has(desk)) return;
+    desk.workedOff(got);
+    const isLate = atMs !== null && this.#clock.monotonicMs() - atMs >= DEADLINE_MS;
+    for (const [id, ask] of asked) this.#answer(desk, id, ask, isLate);
+  }
+
+  #answer(desk: Desk, id: number, ask: Ask, isLate: boolean): void {
+    try {
+      // Its node has long told the client that it was not published.
+      if (isLate && ask[0] === "publish") throw away();
+      const answer = this.#perform(desk, ask);
+      if (!(answer instanceof Promise)) return reply(desk, id, answer);
+      answer.then(
+        (value) => reply(desk, id, value),
+        (error) => this.#refuse(desk, id, error, ask[0]),
+      );
+    } catch (error) {
+      this.#refuse(desk, id, error, ask[0]);
+    }
+  }
+
+  #refuse(desk: Desk, id: number, error: unknown, during: string): void {
+    if (!(error instanceof CommandError)) this.#failed(error, `the engine's ${during}`);
+    const { code, message } =
+      error instanceof CommandError ? error : new CommandError("internal", "The engine failed.");
+    if (id !== 0) desk.tell(["refusal", id, code, message]);
+  }
+
+  #perform(desk: Desk, ask: Ask): Awaitable<unknown> {
+    const { broker, registry, ledger } = this.#engine;
+    switch (ask[0]) {
+      case "subscribe":
+        return this.#subscribe(desk, { app: ask[1], channel: ask[2] });
+      case "unsubscribe":
+        return this.#unsubscribe(desk, { app: ask[1], channel: ask[2] });
+      case "publish":
+        return broker.publish(ask[1], ask[2] ?? undefined);
+      case "history":
+        return broker.history(ask[1], ask[2], ask[3] ?? undefined, ask[4]);
+      case "join":
+        return after(registry.join(ask[1], limitOf(ask[2])), (joined) => {
+          desk.holdings.joined(ask[1]);
+          return joined;
+        });
+      case "leave":
+        desk.holdings.left(ask[1]);
+        return registry.leave(ask[1]);
+      case "tally":
+        return this.#tally(desk, { app: ask[1], channel: ask[2] }, ask[3]);
+      case "members":
+        return registry.members(ask[1], ask[2]);
+      case "summary":
+        return registry.summary(ask[1], ask[2]);
+      case "channels":
+        return registry.channels(ask[1], ask[2]);
+      case "take":
+        return after(ledger.take(ask[1], ask[2], limitOf(ask[3])), (isTaken) => {
+          if (isTaken) desk.holdings.took({ place: ask[1], holder: ask[2] });
+          return isTaken;
+        });
+      case "giveBack":
+        desk.holdings.gaveBack({ place: ask[1], holder: ask[2] });
+        return ledger.giveBack(ask[1], ask[2]);
+      case "spend":
+        return ledger.spend(ask[1], ask[2]);
+      case "once":
+        return ledger.once(ask[1], ask[2]);
+      case "noted":
+        return ledger.noted(ask[1]);
+      case "forget":
+        return ledger.forget(ask[1]);
+      case "nodes":
+        return this.#nodes();
+      case "beat":
+        return desk.reported(ask[1]);
+      case "close":
+        return this.#dismiss(desk);
+    }
+  }
+
+  #subscribe(desk: Desk, subject: Subject): Awaitable<void> {
+    const key = keyOf(subject);
+    desk.holdings.subjects.set(key, subject);
+    const listeners = this.#listeners.get(key);
+    if (listeners) {
+      listeners.add(desk);
+      return;
+    }
+    this.#listeners.set(key, new Set([desk]));
+    return this.#engine.broker.subscribe(subject.app, subject.channel);
+  }
+
+  #unsubscribe(desk: Desk, subject: Subject): void {
+    const key = keyOf(subject);
+    desk.holdings.subjects.delete(key);
+    const listeners = this.#listeners.get(key);
+    if (!listeners?.delete(desk) || listeners.size > 0) return;
+    this.#listeners.delete(key);
+    this.#engine.broker.unsubscribe(subject.app, subject.channel);
+  }
+
+  #tally(desk: Desk, subject: Subject, count: number): Awaitable<"occupied" | "vacated" | undefined> {
+    const key = keyOf(subject);
+    const total = (this.#totals.get(key) ?? 0) + count - desk.holdings.countOf(subject);
+    desk.holdings.counted(subject, count);
+    if (total > 0) this.#totals.set(key, total);
+    else this.#totals.delete(key);
+    return this.#engine.registry.tally(subject.app, subject.channel, total);
+  }
+
+  #nodes(): readonly NodeState[] {
+    return [...this.#desks].flatMap((desk) => (desk.isListed ? (desk.state ?? []) : []));
+  }
+
+  // ---- what nodes are told
+
+  #deliver(publication: Publication): void {
+    for (const desk of this.#listeners.get(keyOf(publication)) ?? []) desk.tell(["publication", publication]);
+  }
+
+  #tellFacts(facts: readonly RegistryFact[]): void {
+    const [eldest] = this.#desks;
+    if (facts.length > 0) eldest?.tell(["facts", facts]);
+  }
+
+  // ---- whoever goes
+
+  async #dismiss(desk: Desk): Promise<void> {
+    if (!this.#desks.delete(desk)) return;
+    for (const subject of desk.holdings.subjects.values()) this.#unsubscribe(desk, subject);
+    const { registry, ledger } = this.#engine;
+    const facts: RegistryFact[] = [];
+    for (const row of desk.holdings.rows()) {
+      const { app, channel, member } = row;
+      const { last } = await registry.leave(row);
+      if (last) facts.push({ type: "left", app, channel, member: { id: member.id } });
+    }
+    for (const { app, channel } of desk.holdings.counts()) {
+      const change = await this.#tally(desk, { app, channel }, 0);
+      if (change) facts.push({ type: change, app, channel });
+    }
+    for (const { place, holder } of desk.holdings.places()) await ledger.giveBack(place, holder);
+    this.#tellFacts(facts);
+  }
+}
+
+function reply(desk: Desk, id: number, value: unknown): void {
+  if (id !== 0) desk.tell(value === undefined ? ["answer", id] : ["answer", id, value]);
+}

@@ -1,0 +1,77 @@
+/**
+ * What the nodes of one machine and the process between them say to each other. Everything of one tick goes in one
+ * parcel, and parcels keep their order. They travel as JSON, which costs Bun's IPC less than its structured clone does.
+ */
+
+import { CommandError, type CommandErrorCode } from "../../domain/error.ts";
+import type { Position, Publication } from "../../domain/message.ts";
+import type { HistoryPolicy, NodeReport, RegistryFact, Row } from "../../domain/ports.ts";
+
+/** What a node wants done. */
+export type Ask =
+  | readonly ["subscribe" | "unsubscribe", app: string, channel: string]
+  | readonly ["publish", publication: Publication, keep: HistoryPolicy | null]
+  | readonly ["history", app: string, channel: string, since: Position | null, limit: number]
+  /** JSON has no word for "without end": null. */
+  | readonly ["join", row: Row, maxMembers: number | null]
+  | readonly ["leave", row: Row]
+  | readonly ["tally", app: string, channel: string, count: number]
+  | readonly ["members" | "summary", app: string, channel: string]
+  | readonly ["channels", app: string, prefix: string]
+  | readonly ["take", place: string, holder: string, most: number | null]
+  | readonly ["giveBack", place: string, holder: string]
+  | readonly ["spend", bucket: string, perSecond: number]
+  | readonly ["once", key: string, ttlMs: number]
+  | readonly ["noted" | "forget", key: string]
+  | readonly ["nodes"]
+  | readonly ["beat", report: NodeReport]
+  /** The node takes everything of its own back, and is a node no more. */
+  | readonly ["close"];
+
+export type Operation = Ask[0];
+
+/** With the number that its answer repeats; 0 where none is wanted. */
+export type Asked = readonly [id: number, ask: Ask];
+
+export interface FromNode {
+  /** The last parcel that this node has worked off. */
+  readonly got: number;
+  /** When it was sent, by the other side's clock; null as long as this node has not heard from it. */
+  readonly atMs: number | null;
+  readonly asked: readonly Asked[];
+}
+
+/** What a node is told, in the order in which it happened. */
+export type Told =
+  | readonly ["publication", publication: Publication]
+  | readonly ["answer", id: number, value?: unknown]
+  | readonly ["refusal", id: number, code: CommandErrorCode, message: string]
+  | readonly ["facts", facts: readonly RegistryFact[]];
+
+export interface ToNode {
+  readonly number: number;
+  /** The clock that counts. */
+  readonly atMs: number;
+  readonly told: readonly Told[];
+}
+
+/** How long an answer may take. What is older when it arrives has been given up, and is not published any more. */
+export const DEADLINE_MS = 5_000;
+
+/** How often either side says that it is there. */
+export const BEAT_MS = 1_000;
+
+/** One way of a conversation: either side hands parcels to the other through it. */
+export type Send<Parcel> = (parcel: Parcel) => void;
+
+export function without(most: number): number | null {
+  return Number.isFinite(most) ? most : null;
+}
+
+export function limitOf(most: number | null): number {
+  return most ?? Number.POSITIVE_INFINITY;
+}
+
+export function away(): CommandError {
+  return new CommandError("engine_unavailable", "The process that this one works for does not answer; try again.");
+}

@@ -1,0 +1,305 @@
+/** The workers engine: a node here, and the process between the nodes in another process, over Bun's own channel. */
+
+import { afterAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { CommandError } from "../../src/domain/error.ts";
+import type { Publication } from "../../src/domain/message.ts";
+import type { Engine, RegistryFact } from "../../src/domain/ports.ts";
+import { type NodeEngine, workersEngine } from "../../src/engines/workers/engine.ts";
+import type { FromNode, ToNode } from "../../src/engines/workers/wire.ts";
+import { atEnd } from "../support/at-end.ts";
+import { eventually } from "../support/eventually.ts";
+import { brokerContract, hostOf } from "./contract.ts";
+import { ledgerContract } from "./ledger-contract.ts";
+import type { FromSwitchboard } from "./programs/switchboard.ts";
+import { registryContract } from "./registry-contract.ts";
+
+const PROGRAM = join(import.meta.dir, "programs", "switchboard.ts");
+
+const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
+
+interface Far {
+  readonly pid: number;
+  /** A node of a switchboard that has no other; a new switchboard for each name. */
+  node(board: string, id: string): NodeEngine;
+  /** The node's process died. */
+  died(board: string, id: string): void;
+  /** How much each switchboard remembers. */
+  size(board: string): Promise<number>;
+  end(): Promise<unknown>;
+}
+
+function startFar(): Far {
+  const engines = new Map<string, NodeEngine>();
+  const sizes: ((size: number) => void)[] = [];
+  const child = Bun.spawn([process.execPath, PROGRAM], {
+    serialization: "json",
+    stdio: ["ignore", "inherit", "inherit"],
+    ipc(message: FromSwitchboard) {
+      if ("size" in message) sizes.shift()?.(message.size);
+      else engines.get(`${message.board}/${message.id}`)?.receive(message.parcel);
+    },
+  });
+  return {
+    pid: child.pid,
+    node(board, id) {
+      const engine = workersEngine(clock, (parcel: FromNode) => {
+        if (child.exitCode === null && child.signalCode === null) child.send({ type: "parcel", board, id, parcel });
+      });
+      engines.set(`${board}/${id}`, engine);
+      return engine;
+    },
+    died: (board, id) => child.send({ type: "gone", board, id }),
+    size: (board) => {
+      child.send({ type: "size", board });
+      return new Promise((resolve) => sizes.push(resolve));
+    },
+    end: () => {
+      child.kill("SIGKILL");
+      return child.exited;
+    },
+  };
+}
+
+const far = startFar();
+afterAll(() => far.end());
+
+const alone = () => {
+  const engine = far.node(crypto.randomUUID(), "a");
+  return { engine, pass: (ms: number) => Bun.sleep(ms) };
+};
+
+brokerContract("workers", alone);
+registryContract("workers", alone);
+ledgerContract("workers", alone);
+
+interface Node {
+  readonly engine: Engine;
+  readonly received: Publication[];
+  readonly facts: RegistryFact[];
+}
+
+const board = () => crypto.randomUUID();
+
+async function startNode(on: string, id: string, from: Far = far): Promise<Node> {
+  const engine = from.node(on, id);
+  const received: Publication[] = [];
+  const facts: RegistryFact[] = [];
+  const report = { id, name: id, startedAtMs: 1, connections: 3, lagMs: 0, draining: false };
+  const more = { happened: (more: readonly RegistryFact[]) => facts.push(...more), report: () => report };
+  await engine.start(hostOf((publication) => received.push(publication), more));
+  atEnd(() => engine.close());
+  return { engine, received, facts };
+}
+
+const said = (data: string, channel = "room") =>
+  ({ type: "event", app: "app", channel, event: "e", data }) as const satisfies Publication;
+const row = (user: string, connection: string, channel = "presence-x") => ({
+  app: "app",
+  channel,
+  connection,
+  member: { id: user, info: { name: user } },
+});
+const words = ({ received }: Node) => received.map((each) => (each.type === "event" ? each.data : each.type));
+
+describe("two nodes", () => {
+  test("hear what either publishes, in the same order", async () => {
+    const on = board();
+    const [a, b] = [await startNode(on, "a"), await startNode(on, "b")];
+    await Promise.all([a.engine.broker.subscribe("app", "room"), b.engine.broker.subscribe("app", "room")]);
+    const sent = Array.from({ length: 300 }, (_, n) => (n % 3 === 0 ? b : a).engine.broker.publish(said(String(n))));
+    await Promise.all(sent);
+    await eventually(() => expect(words(a)).toHaveLength(300));
+    await eventually(() => expect(words(b)).toEqual(words(a)));
+    const [ofA, ofB] = [words(a).filter((n) => Number(n) % 3 !== 0), words(a).filter((n) => Number(n) % 3 === 0)];
+    expect(ofA).toEqual([...ofA].sort((left, right) => Number(left) - Number(right)));
+    expect(ofB).toEqual([...ofB].sort((left, right) => Number(left) - Number(right)));
+  });
+
+  test("are one: who is where, how many subscribe, what history and the ledger say", async () => {
+    const on = board();
+    const [a, b] = [await startNode(on, "a"), await startNode(on, "b")];
+    const most = Number.POSITIVE_INFINITY;
+    expect((await a.engine.registry.join(row("1", "1a"), most)).first).toBe(true);
+    expect((await b.engine.registry.join(row("1", "1b"), most)).first).toBe(false);
+    expect(await a.engine.registry.tally("app", "presence-x", 1)).toBe("occupied");
+    expect(await b.engine.registry.tally("app", "presence-x", 2)).toBeUndefined();
+    expect(await a.engine.registry.summary("app", "presence-x")).toEqual({
+      name: "presence-x",
+      subscribers: 3,
+      users: 1,
+    });
+    expect(await a.engine.registry.tally("app", "presence-x", 0)).toBeUndefined();
+    expect(await b.engine.registry.tally("app", "presence-x", 0)).toBe("vacated");
+    expect(await a.engine.registry.leave(row("1", "1a"))).toEqual({ last: false });
+    expect(await b.engine.registry.leave(row("1", "1b"))).toEqual({ last: true });
+    await a.engine.broker.publish(said("kept"), { size: 2, ttlMs: 60_000 });
+    expect((await b.engine.broker.history("app", "room", undefined, 9)).kept).toHaveLength(1);
+    expect(await a.engine.ledger.take("app", "x", 1)).toBe(true);
+    expect(await b.engine.ledger.take("app", "y", 1)).toBe(false);
+    expect(await a.engine.ledger.once("call", 60_000)).toBe(true);
+    expect(await b.engine.ledger.once("call", 60_000)).toBe(false);
+  });
+
+  test("are listed with what they say of themselves, from either", async () => {
+    const on = board();
+    const [a] = [await startNode(on, "a"), await startNode(on, "b")];
+    const nodes = await a.engine.nodes();
+    expect(nodes.map(({ id, connections }) => [id, connections])).toEqual([
+      ["a", 3],
+      ["b", 3],
+    ]);
+    for (const { silentMs } of nodes) expect(silentMs).toBeLessThan(5_000);
+  });
+
+  test("a newcomer is in the channel before the next one's arrival is told", async () => {
+    const on = board();
+    const [a, b] = [await startNode(on, "a"), await startNode(on, "b")];
+    await b.engine.broker.subscribe("app", "presence-x");
+    const most = Number.POSITIVE_INFINITY;
+    const joins = Array.from({ length: 20 }, async (_, n) => {
+      const joining = b.engine.registry.join(row(`b${n}`, `b${n}`), most);
+      void a.engine.registry.join(row(`a${n}`, `a${n}`), most);
+      const { members } = await joining;
+      // What a hub does between the answer and the answer to its client takes a few turns of this queue.
+      for (let turn = 0; turn < 20; turn++) await undefined;
+      return { members: members.map(({ id }) => id), later: b.received.length };
+    });
+    const joined = await Promise.all(joins);
+    await eventually(() => expect(arrivals(b)).toHaveLength(40));
+    for (const { members, later } of joined) {
+      const all = new Set([...members, ...arrivals(b).slice(later)]);
+      expect(all.size).toBe(40);
+    }
+  });
+});
+
+function arrivals({ received }: Node): string[] {
+  return received.flatMap((each) => (each.type === "joined" ? each.member.id : []));
+}
+
+describe("a node that died", () => {
+  test("leaves nothing: its members leave once, its channels end, its places are free, and one node tells", async () => {
+    const on = board();
+    const [a, b, c] = [await startNode(on, "a"), await startNode(on, "b"), await startNode(on, "c")];
+    const most = Number.POSITIVE_INFINITY;
+    await Promise.all([a, b, c].map(({ engine }) => engine.broker.subscribe("app", "presence-x")));
+    for (const [node, user, connection] of [
+      [a, "1", "1a"],
+      [b, "1", "1b"],
+      [b, "2", "2b"],
+      [b, "2", "2c"],
+      [c, "3", "3c"],
+    ] as const) {
+      await node.engine.registry.join(row(user, connection), most);
+    }
+    await b.engine.registry.tally("app", "presence-x", 3);
+    await c.engine.registry.tally("app", "presence-x", 1);
+    await b.engine.registry.tally("app", "only-b", 2);
+    expect(await b.engine.ledger.take("app", "2b", 1)).toBe(true);
+
+    far.died(on, "b");
+
+    await eventually(() => expect(words(a).filter((word) => word === "left")).toHaveLength(1));
+    await eventually(async () => expect(await a.engine.registry.channels("app", "")).toHaveLength(1));
+    expect((await a.engine.registry.members("app", "presence-x")).map(({ id }) => id)).toEqual(["1", "3"]);
+    expect(await a.engine.registry.summary("app", "presence-x")).toMatchObject({ subscribers: 1, users: 2 });
+    expect(await c.engine.ledger.take("app", "3c", 1)).toBe(true);
+    await eventually(() => expect(a.facts).toHaveLength(2));
+    expect(a.facts).toEqual([
+      { type: "left", app: "app", channel: "presence-x", member: { id: "2" } },
+      { type: "vacated", app: "app", channel: "only-b" },
+    ]);
+    expect(c.facts).toEqual([]);
+    expect((await a.engine.nodes()).map(({ id }) => id)).toEqual(["a", "c"]);
+    // It is dead to the others, whatever it may still say.
+    Promise.resolve(b.engine.broker.publish(said("ghost", "presence-x"))).catch(() => {});
+    await a.engine.broker.publish(said("last", "presence-x"));
+    await eventually(() => expect(words(a).at(-1)).toBe("last"));
+    expect(words(a)).not.toContain("ghost");
+  });
+
+  test("and all others, leave a switchboard that remembers nothing", async () => {
+    const on = board();
+    const nodes = [await startNode(on, "a"), await startNode(on, "b"), await startNode(on, "c")];
+    for (const [index, { engine }] of nodes.entries()) {
+      for (let n = 0; n < 50; n++) {
+        await engine.broker.subscribe("app", `presence-${n}`);
+        await engine.registry.join(row("u", `${index}-${n}`, `presence-${n}`), 10);
+        await engine.registry.tally("app", `presence-${n}`, 1);
+        await engine.ledger.take("app", `${index}-${n}`, 1_000);
+      }
+    }
+    expect(await far.size(on)).toBeGreaterThan(600);
+    far.died(on, "b");
+    await nodes[0]?.engine.close();
+    far.died(on, "c");
+    await eventually(async () => expect(await far.size(on)).toBe(0));
+  });
+});
+
+describe("a process between the nodes that stops answering", () => {
+  test("is told of as unreachable, refuses after five seconds, and publishes nothing of that when it is back", async () => {
+    const frozen = startFar();
+    atEnd(() => frozen.end());
+    const on = board();
+    const node = await startNode(on, "a", frozen);
+    await node.engine.broker.subscribe("app", "room");
+    await node.engine.broker.publish(said("before"));
+    expect(node.engine.health()).toEqual({ reachable: true });
+    process.kill(frozen.pid, "SIGSTOP");
+    const startMs = performance.now();
+    const error = await Promise.resolve(node.engine.broker.publish(said("refused"))).catch((reason: unknown) => reason);
+    const waitedMs = performance.now() - startMs;
+    expect(error).toBeInstanceOf(CommandError);
+    expect(error).toMatchObject({ code: "engine_unavailable" });
+    expect(waitedMs).toBeGreaterThan(4_900);
+    expect(waitedMs).toBeLessThan(9_000);
+    expect(node.engine.health()).toMatchObject({ reachable: false });
+    process.kill(frozen.pid, "SIGCONT");
+    await eventually(() => expect(node.engine.health()).toEqual({ reachable: true }));
+    await node.engine.broker.publish(said("after"));
+    await eventually(() => expect(words(node).at(-1)).toBe("after"));
+    expect(words(node)).toEqual(["before", "after"]);
+  }, 30_000);
+
+  test("takes only so many bytes: what is more is refused at once", async () => {
+    const frozen = startFar();
+    atEnd(() => frozen.end());
+    const node = await startNode(board(), "a", frozen);
+    process.kill(frozen.pid, "SIGSTOP");
+    const data = "x".repeat(1024 * 1024);
+    const startMs = performance.now();
+    const outcomes = Array.from({ length: 40 }, () =>
+      Promise.resolve(node.engine.broker.publish(said(data))).then(
+        () => "published",
+        () => Math.round(performance.now() - startMs),
+      ),
+    );
+    const refusedAtOnce = await Promise.race([Promise.all(outcomes.slice(32)), Bun.sleep(3_000).then(() => "late")]);
+    expect(refusedAtOnce).not.toBe("late");
+    await frozen.end();
+  }, 30_000);
+});
+
+test("what waits for a node that does not read is counted, and said when it is too much", async () => {
+  const { Switchboard } = await import("../../src/engines/workers/switchboard.ts");
+  const { memoryEngine } = await import("../../src/engines/memory/engine.ts");
+  const switchboard = new Switchboard({ engine: memoryEngine(clock), clock, failed: () => {} });
+  await switchboard.start();
+  let overflows = 0;
+  const parcels: ToNode[] = [];
+  const slow = switchboard.attach({ send: (parcel) => parcels.push(parcel), overflowed: () => overflows++ });
+  const ask = (asked: FromNode["asked"], got = 0) => slow.receive({ got, atMs: null, asked });
+  ask([[1, ["subscribe", "app", "room"]]]);
+  const data = "x".repeat(1024 * 1024);
+  for (let n = 0; n < 60; n++) ask([[0, ["publish", said(data), null]]]);
+  await Bun.sleep(10);
+  expect(overflows).toBe(0);
+  ask([], parcels.at(-1)?.number);
+  for (let n = 0; n < 60; n++) ask([[0, ["publish", said(data), null]]]);
+  expect(overflows).toBe(0);
+  for (let n = 0; n < 10; n++) ask([[0, ["publish", said(data), null]]]);
+  expect(overflows).toBeGreaterThan(0);
+  await switchboard.close();
+});
