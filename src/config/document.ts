@@ -10,7 +10,10 @@ export function document(): string {
   const shape = Object.entries(shapeOf(schema) ?? {});
   const single = shape.filter(([, node]) => shapeOf(node) === undefined && node !== schema.shape.apps);
   const apps = elementOf(schema.shape.apps);
-  const parts = [INTRODUCTION, "## The server", table(single, ""), ...["log", "tls", "limits"].flatMap(section)];
+  const parts = [INTRODUCTION, "## The server", table(single, ""), ...["log", "tls"].flatMap(section)];
+  const { api, names } = shapeOf(schema.shape.tls) ?? {};
+  parts.push("### `tls.names`", sentence(names), table(fieldsOf(names && elementOf(names)), "tls.names[]"));
+  parts.push("### `tls.api`", sentence(api), table(fieldsOf(api), "tls.api"), ...section("limits"));
   parts.push(...section("defaults"), "### `defaults.limits`", sentence(shapeOf(schema.shape.defaults)?.limits));
   parts.push(table(fieldsOf(shapeOf(schema.shape.defaults)?.limits), "defaults.limits"));
   parts.push("## `apps`", APPS, table(fieldsOf(apps), "apps[]"));

@@ -10,7 +10,8 @@ import { readConfigFile, reasonOf } from "./file.ts";
 import { ConfigError, nearest } from "./problem.ts";
 import { resolve } from "./resolve.ts";
 import type { Config, ConfigInput } from "./schema.ts";
-import { settings } from "./tree.ts";
+import { tlsFiles } from "./tls.ts";
+import { settings, spell } from "./tree.ts";
 import { Unreadable, valueFrom } from "./written.ts";
 
 export { maskSecrets } from "./mask.ts";
@@ -95,12 +96,10 @@ function addApp(draft: Draft, env: Environment): void {
 
 async function checkFiles(config: Config, draft: Draft, cwd: string): Promise<void> {
   const problems: string[] = [];
-  for (const key of ["certFile", "keyFile", "caFile"] as const) {
-    const file = config.tls?.[key];
-    if (file === undefined) continue;
+  for (const [place, file] of config.tls ? tlsFiles(config.tls) : []) {
     const reason = await whyNot(resolvePath(cwd, file));
     if (reason === undefined) continue;
-    problems.push(placed(`\`tls.${key}\`: cannot read ${file}: ${reason}`, sourceOf(draft, ["tls", key])));
+    problems.push(placed(`\`${spell(place)}\`: cannot read ${file}: ${reason}`, sourceOf(draft, place)));
   }
   if (problems.length > 0) throw new ConfigError(problems);
 }

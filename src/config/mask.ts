@@ -9,11 +9,15 @@ export function maskSecrets(config: Config): Config {
   const { tls } = config;
   return {
     ...config,
-    ...(tls?.passphrase === undefined ? {} : { tls: { ...tls, passphrase: HIDDEN } }),
+    ...(tls && { tls: { ...masked(tls), names: tls.names.map(masked) } }),
     apps: config.apps.map(({ token, ...app }) => ({
       ...app,
       secrets: [HIDDEN, ...app.secrets.slice(1).map(() => HIDDEN)],
       ...(token === undefined ? {} : { token: token.secret === undefined ? token : { ...token, secret: HIDDEN } }),
     })),
   };
+}
+
+function masked<T extends { readonly passphrase?: string }>(certificate: T): T {
+  return certificate.passphrase === undefined ? certificate : { ...certificate, passphrase: HIDDEN };
 }

@@ -23,6 +23,7 @@ import {
   text,
   whole,
 } from "./fields.ts";
+import { tls } from "./tls.ts";
 
 const list = { reads: "json" } as const;
 
@@ -236,22 +237,6 @@ const log = z
   .prefault({})
   .register(facts, { ...list, says: "What is logged, and how.", accepts: "an object" });
 
-const tls = z
-  .strictObject({
-    certFile: requiredText("File with the certificate and its chain (PEM).", { accepts: "the name of a file" }),
-    keyFile: requiredText("File with the private key (PEM).", { accepts: "the name of a file" }),
-    passphrase: optionalText("Opens the private key.", { secret: true }),
-    caFile: optionalText("File with further certificate authorities to trust (PEM).", {
-      accepts: "the name of a file",
-    }),
-  })
-  .exactOptional()
-  .register(facts, {
-    ...list,
-    says: "Serve wss:// and https:// directly. Without it, TLS is left to a proxy.",
-    accepts: "an object with `certFile` and `keyFile`",
-  });
-
 const processLimits = z
   .strictObject({
     connections: whole("Most connections of the process.", 100_000),
@@ -303,9 +288,12 @@ export const schema = z.strictObject({
     pattern: /./,
     accepts: "the name of a folder",
   }),
-  pidFile: optionalText("File with the process id. `fanfare serve --daemon` has one in `stateDir` without being told.", {
-    accepts: "the name of a file",
-  }),
+  pidFile: optionalText(
+    "File with the process id. `fanfare serve --daemon` has one in `stateDir` without being told.",
+    {
+      accepts: "the name of a file",
+    },
+  ),
   control: optionalOnOff(
     "Opens a socket in `stateDir`, for its owner only, by which `fanfare reload`, `status` and `stats` reach the process. `fanfare serve` opens it unless this is false, programs only where it is true.",
   ),

@@ -22,6 +22,8 @@ export interface Socket {
 /** The shape of Bun's `Server`, as far as fanning out goes. */
 export interface Fanout {
   publish(topic: string, frame: string): unknown;
+  /** Whether the sockets are those of several servers: then a socket's own publish does not reach all the others. */
+  readonly isScattered?: boolean;
 }
 
 /** Turns frames into commands and pushes into frames. Decides nothing, keeps nothing. */

@@ -86,9 +86,10 @@ export class Audience {
         continue;
       }
       // A socket's own publish skips that socket; further ones step out of the topic for the moment.
-      for (const socket of more) socket.unsubscribe(topic);
-      first.publish(topic, frame);
-      for (const socket of more) socket.subscribe(topic);
+      const stepping = fanout.isScattered ? excluded : more;
+      for (const socket of stepping) socket.unsubscribe(topic);
+      (fanout.isScattered ? fanout : first).publish(topic, frame);
+      for (const socket of stepping) socket.subscribe(topic);
     }
   }
 }

@@ -1,6 +1,6 @@
 /** The one place that touches Bun's server: sockets in, handshakes decided, frames handed to the hub. */
 
-import type { Server as BunServer, ServerWebSocket, WebSocketHandler } from "bun";
+import type { Server as BunServer, ServerWebSocket, TLSOptions, WebSocketHandler } from "bun";
 import type { Config } from "../config/schema.ts";
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
@@ -29,19 +29,28 @@ export interface ListenOptions {
   readonly answer: Answer;
 }
 
-/** Throws what Bun throws: EADDRINUSE, EACCES, an unreadable certificate. */
-export function listen(options: ListenOptions): Listener {
+/** Where to listen, with what, and to whom. */
+export interface Place {
+  readonly hostname: string;
+  readonly port: number;
+  readonly tls: TLSOptions[] | undefined;
+  /** Whether WebSockets are opened here. */
+  readonly takesClients: boolean;
+}
+
+/** Throws what Bun throws: EADDRINUSE, EACCES. */
+export function listen(options: ListenOptions, { hostname, port, tls, takesClients }: Place): Listener {
   const { config, hub } = options;
   const arriving = new WeakMap<Connection, User>();
   return Bun.serve<SocketData>({
-    hostname: config.host,
-    port: config.port,
+    hostname,
+    port,
     // The API limits bodies itself, because Bun's refusal has no words. What nobody reads, Bun does not keep.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     // Ends bodies that take longer and connections that ask nothing more. Bun counts in whole seconds up to 255, and gives
     // the headers of a request, or the silence before them, ten of its own that cannot be set.
     idleTimeout: Math.min(255, Math.max(1, Math.ceil(config.limits.handshakeTimeoutS))),
-    ...(config.tls && { tls: tlsOptions(config.tls) }),
+    ...(tls && { tls }),
     fetch(request, server) {
       const url = addressOf(request);
       if (!url) return badRequest("The Host header is not a host.");
@@ -51,7 +60,10 @@ export function listen(options: ListenOptions): Listener {
       if (!isHandshake && !options.mayCome) return options.answer(request, url, server);
       const caller = options.identify(request, url, server.requestIP(request)?.address);
       if (options.mayCome?.(caller.address) === false) return forbidden(hub, caller, isHandshake);
-      return isHandshake ? upgrade(options, arriving, request, url, caller, server) : options.answer(request, url, server);
+      if (isHandshake && !takesClients) return badRequest("This port is for the HTTP API, and takes no WebSockets.");
+      return isHandshake
+        ? upgrade(options, arriving, request, url, caller, server)
+        : options.answer(request, url, server);
     },
     error(error) {
       hub.observe({ type: "failed", error, during: "an HTTP request" });
@@ -146,13 +158,4 @@ function badRequest(error: string): Response {
 function unavailable(): Response {
   const body = { error: "The server is shutting down; connect again.", code: "shutdown" };
   return Response.json(body, { status: 503, headers: { "Retry-After": "1" } });
-}
-
-function tlsOptions({ certFile, keyFile, passphrase, caFile }: NonNullable<Config["tls"]>) {
-  return {
-    cert: Bun.file(certFile),
-    key: Bun.file(keyFile),
-    ...(passphrase !== undefined && { passphrase }),
-    ...(caFile !== undefined && { ca: Bun.file(caFile) }),
-  };
 }

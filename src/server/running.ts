@@ -17,13 +17,16 @@ import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherApi } from "../protocols/pusher/api.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
 import { identity } from "./address.ts";
+import { apiElsewhere } from "./api-port.ts";
+import { Certificates } from "./certificates.ts";
 import { engineOf } from "./engine.ts";
 import { Lag } from "./lag.ts";
-import { type Listener, listen } from "./listen.ts";
+import { Listeners } from "./listeners.ts";
 import { mount } from "./mount.ts";
 import { nodeName } from "./node.ts";
 import type { Program } from "./program.ts";
 import { type Route, routes } from "./routes.ts";
+import { type Credentials, readTls } from "./tls.ts";
 
 const SWEEP_MS = 1_000;
 /** Most farewells in one slice of a drain, unless that would take longer than half the time there is. */
@@ -47,34 +50,39 @@ export interface Surroundings
 
 export class Running {
   readonly hub: Hub;
-  readonly listener: Listener;
+  readonly listener: Listeners;
+  readonly #certificates: Certificates | undefined;
   readonly #config: Config;
   readonly #clock: Clock;
   readonly #lag: Lag;
   readonly #sweeping: ReturnType<typeof setInterval>;
   readonly #leaving = new AbortController();
 
-  /** Throws what Bun throws when it cannot listen. */
+  /** Throws what Bun throws when it cannot listen, and ConfigError where the certificates cannot be used. */
   static async start(around: Surroundings): Promise<Running> {
-    const running = new Running(around);
+    const { tls } = around.config;
+    const running = new Running(around, tls && (await readTls(tls)));
     try {
       await running.hub.start(running.listener);
     } catch (error) {
       clearInterval(running.#sweeping);
+      running.#certificates?.stop();
       await running.listener.stop(true);
       throw error;
     }
     return running;
   }
 
-  private constructor(around: Surroundings) {
+  private constructor(around: Surroundings, credentials: Credentials | undefined) {
     const { config, clock } = around;
     this.#config = config;
     this.#clock = clock;
     this.#lag = new Lag(clock);
     this.hub = buildHub(around, () => ({ ...this.#report, lagMs: this.#lag.ms, draining: this.isDraining }));
     const turnstile = new Turnstile({ ...config.limits, trustedProxies: config.trustedProxies, clock });
-    this.listener = open(around, this.hub, turnstile, this.#leaving.signal);
+    this.listener = open(around, credentials, this.hub, turnstile, this.#leaving.signal);
+    const { tls: settings } = config;
+    this.#certificates = settings && new Certificates({ settings, listeners: this.listener, log: around.log });
     this.#sweeping = setInterval(() => {
       this.#lag.beat(SWEEP_MS);
       this.hub.sweep();
@@ -88,10 +96,16 @@ export class Running {
     return this.#leaving.signal.aborted;
   }
 
+  /** As of `Certificates.reload`; false without TLS. */
+  async reloadTls(settings?: Config["tls"]): Promise<boolean> {
+    return (await this.#certificates?.reload(settings)) ?? false;
+  }
+
   /** Refuses new clients, tells the others to come back (4200), waits for them to go, then closes. */
   async stop(): Promise<void> {
     this.#leaving.abort(new Error("The server is shutting down."));
     clearInterval(this.#sweeping);
+    this.#certificates?.stop();
     void this.listener.stop(false);
     await this.#drain();
     await this.listener.stop(true);
@@ -147,7 +161,13 @@ function buildHub(around: Surroundings, node: HubOptions["node"]): Hub {
   });
 }
 
-function open(around: Surroundings, hub: Hub, turnstile: Turnstile, draining: AbortSignal): Listener {
+function open(
+  around: Surroundings,
+  credentials: Credentials | undefined,
+  hub: Hub,
+  turnstile: Turnstile,
+  draining: AbortSignal,
+): Listeners {
   const { config, clock, program } = around;
   const { jsonDepth, httpBodyBytes: bodyBytes } = config.limits;
   const { path, strictProtocol, signatureWindowS } = config;
@@ -157,8 +177,9 @@ function open(around: Surroundings, hub: Hub, turnstile: Turnstile, draining: Ab
   if (!pusher || !native) throw new Error("The hub has lost its protocols.");
   const failed = (error: unknown, during: string) => hub.observe({ type: "failed", error, during });
   const identify = identity(config.trustedProxies);
-  return listen({
+  return new Listeners({
     config,
+    credentials,
     hub,
     admission: {
       apps,
@@ -178,11 +199,12 @@ function open(around: Surroundings, hub: Hub, turnstile: Turnstile, draining: Ab
     isDraining: () => draining.aborted,
     answer: routes({
       path,
-      api,
+      api: config.tls?.api ? apiElsewhere : api,
       program: mount({ program, bodyBytes, identify, draining, failed }),
       hasProgram: () => program.fetch !== undefined,
       more: demo(around),
     }),
+    answerApi: routes({ path, api, program: () => undefined, hasProgram: () => false, more: [] }),
   });
 }
 

@@ -19,7 +19,7 @@ import { authenticate, authenticateAtDoor } from "./authenticator.ts";
 import type { Connections } from "./connections.ts";
 import { openFileLimit } from "./file-limit.ts";
 import { Hooks } from "./hooks.ts";
-import type { Listener } from "./listen.ts";
+import type { Listeners } from "./listeners.ts";
 import { Logs } from "./logging.ts";
 import type { FetchHandler } from "./mount.ts";
 import { Program } from "./program.ts";
@@ -108,6 +108,14 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     return this.#inTurn(() => this.#stop());
   }
 
+  /**
+   * Reads the certificates again, as the server does by itself once in `tls.watchS`. New clients get the new ones; nobody
+   * is disconnected. Whether anything was new. Throws ConfigError where they cannot be used; then the old ones stay.
+   */
+  reloadTls(): Promise<boolean> {
+    return this.#running?.reloadTls() ?? Promise.resolve(false);
+  }
+
   /** One after the other, in whatever order a program and a signal ask for it. */
   #inTurn(step: () => Promise<void>): Promise<void> {
     const turn = this.#turn.then(step);
@@ -133,12 +141,22 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
 
   get url(): string {
     const { hostname, port } = this.#now().listener;
+    return this.#urlOf(hostname, port);
+  }
+
+  /** Where API calls go: the same, unless they have a port of their own (`tls.api`). */
+  get apiUrl(): string {
+    const { apiHostname, apiPort } = this.#now().listener;
+    return this.#urlOf(apiHostname, apiPort);
+  }
+
+  #urlOf(hostname: string, port: number): string {
     const host = hostname === "0.0.0.0" || hostname === "::" ? "127.0.0.1" : hostname;
-    return `${this.config.tls ? "https" : "http"}://${host?.includes(":") ? `[${host}]` : host}:${port}`;
+    return `${this.config.tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
   }
 
   get port(): number {
-    return this.#now().listener.port ?? this.config.port;
+    return this.#now().listener.port;
   }
 
   /** As many as are configured, or as the system's limit of open files leaves room for. */
@@ -286,7 +304,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     else this.#early.push(() => this.#withApp(act));
   }
 
-  #now(): { listener: Listener; hub: Hub } {
+  #now(): { listener: Listeners; hub: Hub } {
     if (!this.config.enabled) throw new Error("The server is disabled: `enabled` is false in its configuration.");
     if (!this.#running) throw new Error("The server is not running: call start() first.");
     return this.#running;

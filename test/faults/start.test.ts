@@ -75,7 +75,5 @@ test("a TLS certificate that is empty", async () => {
 
 test("a TLS key and certificate that are none", async () => {
   const tls = tlsFiles("not a certificate", "not a key");
-  const refusal = await refusalOf({ port: 0, tls });
-  expect(refusal).toContain(tls.certFile);
-  expect(refusal).toContain(tls.keyFile);
+  expect(await refusalOf({ port: 0, tls })).toMatch(new RegExp(`tls\\.certFile.*${tls.certFile}.*no certificate`));
 });

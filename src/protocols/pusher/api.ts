@@ -37,6 +37,10 @@ interface Call {
 
 const PATH = /^.*?\/apps\/([^/]+)\/(.+)$/;
 
+export function isApiPath(path: string): boolean {
+  return PATH.test(path);
+}
+
 export function pusherApi(options: ApiOptions): Api {
   return (request, url) => {
     const [, id, rest] = PATH.exec(url.pathname) ?? [];
