@@ -82,6 +82,7 @@ export class LogFile {
     const day = dayOf(size > 0 && isRegular ? mtimeMs : clock.wallMs());
     this.#file = { fd, dev, ino, isRegular, day, size };
     this.#lookAtMs = clock.monotonicMs() + LOOK_MS;
+    if (size === 0) this.#isTorn = false;
   }
 
   /** One line or several, each with its end. Never throws. */

@@ -1,0 +1,53 @@
+/** What a log shows of a payload: everything but its secrets, whatever they are called and however deep they are (A55). */
+
+import { expect, test } from "bun:test";
+import { masked } from "../../src/observers/masked.ts";
+
+const SECRET = "sesame-42";
+
+const secrets: readonly unknown[] = [
+  { password: SECRET },
+  { user: { "X-Api-Key": SECRET } },
+  [{ access_token: { value: SECRET } }],
+  { Authorization: SECRET, oauth: SECRET, userAuth: SECRET },
+  { newPassword: [SECRET, SECRET], pin: SECRET, CVV: SECRET },
+  JSON.stringify({ data: JSON.stringify({ secret: SECRET }) }),
+  JSON.stringify(JSON.stringify({ session_id: SECRET })),
+  `name=ann&password=${SECRET}&more=1`,
+  `https://a.example/x?token=${SECRET}`,
+  `https://ann:${SECRET}@a.example/`,
+  `token%3D${SECRET}`,
+  { note: `Bearer ${SECRET}` },
+  { note: `eyJhbGciOiJIUzI1NiJ9.${SECRET}` },
+  { note: `-----BEGIN PRIVATE KEY-----\n${SECRET}` },
+  `{"password":"${SECRET}", and then it is no JSON any more`,
+  `{"a":"${"x".repeat(20_000)}","secret":"${SECRET}"}`,
+  `{"secret":{"a":"b","c":"${SECRET}"},"a":"${"x".repeat(20_000)}`,
+  `${"[".repeat(40)}"password=${SECRET}"${"]".repeat(40)}`,
+];
+
+test.each(secrets.map((payload) => [JSON.stringify(payload).slice(0, 60), payload] as const))(
+  "%s goes without its secret",
+  (_name, payload) => {
+    expect(JSON.stringify(payload)).toContain(SECRET);
+    expect(masked(payload)).not.toContain(SECRET);
+  },
+);
+
+const harmless: readonly [unknown, string][] = [
+  [{ author: "ann", text: "hi", count: 3, none: null }, '{"author":"ann","text":"hi","count":3,"none":null}'],
+  ["just a line of text", "just a line of text"],
+  ['{"a":1}', '{"a":1}'],
+  [undefined, ""],
+  [{ a: 1, token: "x" }, '{"a":1,"token":"***"}'],
+];
+
+test.each(harmless)("%j is shown", (payload, shown) => {
+  expect(masked(payload)).toBe(shown);
+});
+
+test("a long payload is cut short, with its length", () => {
+  const shown = masked({ text: "x".repeat(100_000) });
+  expect(shown.length).toBeLessThan(600);
+  expect(shown).toMatch(/… \(\d+ characters\)$/);
+});
