@@ -111,7 +111,7 @@ function uncommented(line: string, mark: string): string {
 }
 
 describe("fanfare init", () => {
-  test("writes a TypeScript file with keys of its own, which nobody else can read, and says what comes next", async () => {
+  test("writes a TypeScript file with keys of its own, which nobody else can read, and says what comes next (A10, S42)", async () => {
     const cwd = temporaryFolder();
     const { code, stdout } = await run(["init"], { cwd });
     expect(code).toBe(0);
