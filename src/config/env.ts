@@ -96,15 +96,16 @@ export function nameOf({ name, conversion }: Alias): Name {
   return { name, ...(conversion === undefined ? {} : { conversion }) };
 }
 
-/** What FANFARE_LIMITS says of `limits.connections`; what cannot be read was complained of at its own place. */
+/** What FANFARE_LIMITS says of `limits.connections`, or the nearest object that says anything. */
 function fromObjectsRound({ path }: Setting, env: Environment): Told[] {
-  return settings.flatMap((outer) => {
+  const told = settings.flatMap((outer) => {
     const text = textOf(outer.env, env);
     if (outer.kind !== "object" || !path.startsWith(`${outer.path}.`) || text === undefined) return [];
     const steps = path.slice(outer.path.length + 1).split(".");
     const value = steps.reduce<unknown>(valueIn, valueFrom(outer.facts, text));
     return value === undefined ? [] : [{ name: outer.env, text, value }];
   });
+  return told.slice(-1);
 }
 
 function valueIn(values: unknown, key: string): unknown {

@@ -179,6 +179,18 @@ describe("the names of other servers (A11, A25, S38, S39, S41, O1, O3, O4, O7, B
     ).toBe(5);
   });
 
+  test("are held against the object next to the setting, which has the last word among objects", async () => {
+    const env = {
+      FANFARE_DEFAULTS: '{"limits":{"batchSize":3}}',
+      FANFARE_DEFAULTS_LIMITS: '{"batchSize":4}',
+      SOKETI_EVENT_MAX_BATCH_SIZE: "4",
+    };
+    expect((await load(env)).config.defaults.limits.batchSize).toBe(4);
+    expect(await refusal({ ...env, SOKETI_EVENT_MAX_BATCH_SIZE: "3" })).toStartWith(
+      "FANFARE_DEFAULTS_LIMITS is the number 4",
+    );
+  });
+
   test("that nobody knows are let be, and an unknown FANFARE_… is not", async () => {
     expect(await refusal({ WEBSOCKET_COLOUR: "x", REVERB_X: "x", SOKETI_X: "x", PUSHER_HOST: "h" })).toBe("accepted");
     expect(await refusal({ FANFARE_COLOUR: "x" })).toStartWith("unknown environment name FANFARE_COLOUR");
