@@ -27,8 +27,8 @@ const GENERATION = 50_000;
  * none is, a loopback or private address may be one with everybody behind it, and is not.
  */
 export class Turnstile {
-  readonly #options: TurnstileOptions;
-  readonly #isExempt: AddressTest;
+  #options: TurnstileOptions;
+  #isExempt: AddressTest;
   readonly #inside = new Map<string, number>();
   /**
    * Those used since the last turn, and those used between the two last turns: by the next they are full, and forgotten all
@@ -40,9 +40,20 @@ export class Turnstile {
 
   constructor(options: TurnstileOptions) {
     this.#options = options;
-    const { trustedProxies, clock } = options;
-    this.#turnedAtMs = clock.monotonicMs();
-    this.#isExempt = addressTest(trustedProxies.length > 0 ? trustedProxies : ["loopback", "private"]);
+    this.#turnedAtMs = options.clock.monotonicMs();
+    this.#isExempt = exemption(options);
+  }
+
+  /** Other limits from now on; `inside` are the addresses of those who are there, whom the old ones may not have counted. */
+  adjust(options: TurnstileOptions, inside: Iterable<string>): void {
+    this.#options = options;
+    this.#isExempt = exemption(options);
+    this.#inside.clear();
+    if (options.connectionsPerIp === Number.POSITIVE_INFINITY) return;
+    for (const address of inside) {
+      const key = this.#keyOf(address);
+      if (key !== undefined) this.#inside.set(key, (this.#inside.get(key) ?? 0) + 1);
+    }
   }
 
   /** How many entries it has in mind. */
@@ -101,6 +112,10 @@ export class Turnstile {
     const address = parseAddress(text);
     return address === undefined || this.#isExempt(address) ? undefined : keyOf(address);
   }
+}
+
+function exemption({ trustedProxies }: TurnstileOptions): AddressTest {
+  return addressTest(trustedProxies.length > 0 ? trustedProxies : ["loopback", "private"]);
 }
 
 /** Of IPv6 the /64 network: whoever has one address has all of its. */

@@ -1,6 +1,5 @@
 /** Refuses a signed API call that was made before, where an app wants that. Remembers calls as long as they would count. */
 
-import type { App } from "../domain/app.ts";
 import { CommandError } from "../domain/error.ts";
 import type { Clock, Guard } from "../domain/ports.ts";
 
@@ -16,12 +15,13 @@ export interface ReplayOptions {
 }
 
 export function replayGuard({ clock, windowS, remembered = REMEMBERED }: ReplayOptions): Guard {
-  const histories = new WeakMap<App, History>();
+  // By id: an app whose settings were reloaded has not forgotten what was called before.
+  const histories = new Map<string, History>();
   return {
     apiCall(app, { signature, timestampS }) {
       if (!app.replayProtection) return;
-      const history = histories.get(app) ?? new History();
-      histories.set(app, history);
+      const history = histories.get(app.id) ?? new History();
+      histories.set(app.id, history);
       history.forgetBefore(Math.floor(clock.wallMs() / 1000) - windowS);
       const mark = Buffer.from(signature.slice(0, 2 * MARK_BYTES), "hex").toString("latin1");
       if (history.has(mark, timestampS)) {

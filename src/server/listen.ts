@@ -23,6 +23,8 @@ export interface ListenOptions {
   readonly identify: Identify;
   /** Undefined where every address may come. */
   readonly mayCome: ((address: string) => boolean) | undefined;
+  /** Asked at the last moment: while a client was let in, the configuration may have become another. */
+  readonly verdict: (connection: Connection) => Disconnect | undefined;
   readonly turnstile: Turnstile;
   readonly isDraining: () => boolean;
   /** Ordinary HTTP. */
@@ -97,10 +99,8 @@ function addressOf(request: Request): URL | null {
   return URL.parse(request.url) ?? (request.headers.has("host") ? null : URL.parse(request.url, "http://localhost"));
 }
 
-function socketHandler(
-  { config, hub, turnstile }: ListenOptions,
-  arriving: WeakMap<Connection, User>,
-): WebSocketHandler<SocketData> {
+function socketHandler(options: ListenOptions, arriving: WeakMap<Connection, User>): WebSocketHandler<SocketData> {
+  const { config, hub, turnstile } = options;
   return {
     maxPayloadLength: config.limits.frameBytes,
     backpressureLimit: config.limits.outboundBufferBytes,
@@ -112,6 +112,8 @@ function socketHandler(
     perMessageDeflate: false,
     open(ws) {
       if ("why" in ws.data) return turnAway(hub, ws, ws.data);
+      const why = options.verdict(ws.data);
+      if (why) return turnAway(hub, ws, { protocol: ws.data.protocol, address: ws.data.address, why });
       arrive(hub, ws.data, ws, arriving.get(ws.data));
     },
     message(ws, frame) {

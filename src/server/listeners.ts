@@ -51,7 +51,8 @@ export class Listeners implements Fanout {
 
   #openApi(options: ListenersOptions, wanted: number): Door {
     const hostname = this.apiHostname;
-    const answering = { ...options, answer: options.answerApi };
+    // Whatever else is asked of the options is asked of what they are by then.
+    const answering: ListenOptions = Object.create(options, { answer: { get: () => options.answerApi } });
     try {
       return doorAt(wanted, options.credentials, (port, now) =>
         listen(answering, { hostname, port, tls: now?.api, takesClients: false }),

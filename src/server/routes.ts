@@ -18,15 +18,17 @@ export interface RouteOptions {
   /** In front of every path, for proxies that do not strip it. */
   readonly path: string;
   readonly api: Api;
+  /** `/ready`. */
+  readonly ready: Route;
   /** The program's own, and whether there is any: then the API answers at its own paths only, not below others. */
   readonly program: Route;
   readonly hasProgram: () => boolean;
   readonly more: readonly Route[];
 }
 
-export function routes({ path, api, program, hasProgram, more }: RouteOptions): Answer {
+export function routes({ path, api, ready, program, hasProgram, more }: RouteOptions): Answer {
   const ownApi: Route = (request, url) => (hasProgram() && !isApi(path, url) ? undefined : api(request, url));
-  const all: readonly Route[] = [health(path), ownApi, program, ...more];
+  const all: readonly Route[] = [health(path), ready, ownApi, program, ...more];
   return (request, url, gate) => {
     for (const route of all) {
       const answer = route(request, url, gate);
@@ -41,7 +43,7 @@ function isApi(path: string, { pathname }: URL): boolean {
   return pathname.startsWith("/apps/") || (path !== "" && pathname.startsWith(`${path}/apps/`));
 }
 
-/** Whether the process takes connections. */
+/** That the process lives. */
 function health(path: string): Route {
   return ({ method }, { pathname }) => {
     if (pathname !== "/health" && pathname !== `${path}/health`) return undefined;

@@ -1,17 +1,16 @@
 /** A server between its start and its stop: the hub, the listener and what goes with them. */
 
 import type { Logger } from "pino";
-import { configApps } from "../apps/config.ts";
+import { type ConfigApps, configApps } from "../apps/config.ts";
 import type { Config } from "../config/schema.ts";
 import { demoRoute } from "../demo/demo.ts";
-import { Disconnect } from "../domain/error.ts";
 import type { Clock, Guard } from "../domain/ports.ts";
 import { ipRules } from "../guards/ip.ts";
 import { originGuard } from "../guards/origin.ts";
-import { apiRateGuard, Turnstile } from "../guards/rate.ts";
+import { apiRateGuard, Turnstile, type TurnstileOptions } from "../guards/rate.ts";
 import { replayGuard } from "../guards/replay.ts";
 import { Hub } from "../hub/hub.ts";
-import type { HubOptions } from "../hub/options.ts";
+import type { HubLimits, HubOptions } from "../hub/options.ts";
 import { logGuard } from "../observers/log.ts";
 import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherApi } from "../protocols/pusher/api.ts";
@@ -19,19 +18,20 @@ import { pusherProtocol } from "../protocols/pusher/codec.ts";
 import { identity } from "./address.ts";
 import { apiElsewhere } from "./api-port.ts";
 import { Certificates } from "./certificates.ts";
+import { sayFarewell } from "./drain.ts";
 import { engineOf } from "./engine.ts";
 import { Lag } from "./lag.ts";
-import { Listeners } from "./listeners.ts";
+import { Listeners, type ListenersOptions } from "./listeners.ts";
+import { Memory, memoryGuard } from "./memory.ts";
 import { mount } from "./mount.ts";
 import { nodeName } from "./node.ts";
 import type { Program } from "./program.ts";
+import { type Condition, readyRoute } from "./readiness.ts";
+import { sendAway, verdictOn } from "./reload.ts";
 import { type Route, routes } from "./routes.ts";
 import { type Credentials, readTls } from "./tls.ts";
 
 const SWEEP_MS = 1_000;
-/** Most farewells in one slice of a drain, unless that would take longer than half the time there is. */
-const DRAIN_SLICE = 200;
-const DRAIN_PAUSE_MS = 50;
 
 /** What the program around the server brings along. */
 export interface Surroundings
@@ -51,12 +51,22 @@ export interface Surroundings
 export class Running {
   readonly hub: Hub;
   readonly listener: Listeners;
+  readonly memory: Memory;
+  readonly startedAtMs = Date.now();
+  readonly #id = crypto.randomUUID();
   readonly #certificates: Certificates | undefined;
-  readonly #config: Config;
   readonly #clock: Clock;
   readonly #lag: Lag;
+  readonly #turnstile: Turnstile;
+  readonly #apps: ConfigApps;
+  readonly #guards: Guard[];
+  /** What the listener asks about whoever comes: made anew when the configuration is reloaded. */
+  readonly #doors: ListenersOptions;
   readonly #sweeping: ReturnType<typeof setInterval>;
   readonly #leaving = new AbortController();
+  #config: Config;
+  /** Those who are here will have to leave, and load balancers should know. */
+  #draining = false;
 
   /** Throws what Bun throws when it cannot listen, and ConfigError where the certificates cannot be used. */
   static async start(around: Surroundings): Promise<Running> {
@@ -78,22 +88,29 @@ export class Running {
     this.#config = config;
     this.#clock = clock;
     this.#lag = new Lag(clock);
-    this.hub = buildHub(around, () => ({ ...this.#report, lagMs: this.#lag.ms, draining: this.isDraining }));
-    const turnstile = new Turnstile({ ...config.limits, trustedProxies: config.trustedProxies, clock });
-    this.listener = open(around, credentials, this.hub, turnstile, this.#leaving.signal);
+    this.#apps = configApps(config.apps);
+    this.memory = new Memory({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
+    this.#guards = guardsOf(around, this.memory);
+    this.hub = buildHub(around, this.#apps, this.#guards, () => this.#report);
+    this.#turnstile = new Turnstile(turnstileOptions(around));
+    this.#doors = { ...this.#doorsOf(around), credentials };
+    this.listener = new Listeners(this.#doors);
     const { tls: settings } = config;
     this.#certificates = settings && new Certificates({ settings, listeners: this.listener, log: around.log });
     this.#sweeping = setInterval(() => {
       this.#lag.beat(SWEEP_MS);
       this.hub.sweep();
-      turnstile.sweep();
+      this.#turnstile.sweep();
     }, SWEEP_MS);
   }
 
-  readonly #report = { id: crypto.randomUUID(), name: nodeName(), startedAtMs: Date.now() };
+  get #report(): ReturnType<HubOptions["node"]> {
+    const { startedAtMs } = this;
+    return { id: this.#id, name: nodeName(), startedAtMs, lagMs: this.#lag.ms, draining: this.#draining };
+  }
 
   get isDraining(): boolean {
-    return this.#leaving.signal.aborted;
+    return this.#draining;
   }
 
   /** As of `Certificates.reload`; false without TLS. */
@@ -101,8 +118,52 @@ export class Running {
     return (await this.#certificates?.reload(settings)) ?? false;
   }
 
-  /** Refuses new clients, tells the others to come back (4200), waits for them to go, then closes. */
+  /** How late timers run, in milliseconds. */
+  get lagMs(): number {
+    return this.#lag.ms;
+  }
+
+  get condition(): Condition {
+    return { isDraining: this.#draining, engine: this.hub.health, memory: this.memory };
+  }
+
+  /**
+   * These settings count from now on, as far as they can while it listens. Resolves with how many connections had to go, once
+   * they went. Throws before anything is another.
+   */
+  async reload(around: Surroundings): Promise<number> {
+    const { config } = around;
+    const doors = this.#doorsOf(around);
+    await this.#certificates?.reload(config.tls);
+    this.#config = config;
+    this.#apps.replace(config.apps);
+    this.hub.limits = hubLimits(around);
+    this.memory.adjust(config.limits.memoryBytes);
+    listensToMessages(this.#guards, around);
+    Object.assign(this.#doors, doors);
+    const connections = [...this.hub.connections()];
+    this.#turnstile.adjust(
+      turnstileOptions(around),
+      connections.map(({ address }) => address),
+    );
+    for (const app of config.apps) this.hub.replaceApp(app);
+    return sendAway(this.hub, connections, doors.verdict);
+  }
+
+  #doorsOf(around: Surroundings): Doors {
+    return doorsOf(around, {
+      hub: this.hub,
+      apps: this.#apps,
+      turnstile: this.#turnstile,
+      leaving: this.#leaving.signal,
+      condition: () => this.condition,
+    });
+  }
+
+  /** Is unready for a while, refuses new clients, tells the others to come back (4200), waits for them to go, then closes. */
   async stop(): Promise<void> {
+    this.#draining = true;
+    if (this.#config.drainDelayS > 0) await Bun.sleep(this.#config.drainDelayS * 1000);
     this.#leaving.abort(new Error("The server is shutting down."));
     clearInterval(this.#sweeping);
     this.#certificates?.stop();
@@ -112,17 +173,16 @@ export class Running {
     await this.hub.stop();
   }
 
+  /** Spread over a part of the time there is, the rest of which is for their leaving. */
   async #drain(): Promise<void> {
-    const { drainTimeoutS } = this.#config;
+    const { drainTimeoutS, drainSpreadS = Number.POSITIVE_INFINITY } = this.#config;
     const deadline = this.#clock.monotonicMs() + drainTimeoutS * 1000;
-    const connections = [...this.hub.connections()];
-    const slices = Math.max(1, Math.floor((drainTimeoutS * 500) / DRAIN_PAUSE_MS));
-    const size = Math.max(DRAIN_SLICE, Math.ceil(connections.length / slices));
-    const why = new Disconnect("shutdown", "The server is shutting down; connect again.");
-    while (connections.length > 0) {
-      for (const connection of connections.splice(0, size)) this.hub.disconnect(connection, why);
-      if (connections.length > 0) await Bun.sleep(DRAIN_PAUSE_MS);
-    }
+    await sayFarewell({
+      connections: this.hub.connections(),
+      disconnect: (connection, why) => this.hub.disconnect(connection, why),
+      spreadMs: Math.min(drainSpreadS, drainTimeoutS / 2) * 1000,
+      clock: this.#clock,
+    });
     while (
       this.listener.pendingWebSockets + this.listener.pendingRequests > 0 &&
       this.#clock.monotonicMs() < deadline
@@ -132,27 +192,54 @@ export class Running {
   }
 }
 
-function buildHub(around: Surroundings, node: HubOptions["node"]): Hub {
-  const { config, log, clock, observers, channels, call, authorize, authenticate } = around;
-  const { jsonDepth, waitingCommands, frameBytes } = config.limits;
+function turnstileOptions({ config, clock }: Surroundings): TurnstileOptions {
+  return { ...config.limits, trustedProxies: config.trustedProxies, clock };
+}
+
+function hubLimits({ config, maxConnections: connections }: Surroundings): HubLimits {
+  const { waitingCommands, frameBytes } = config.limits;
   const { activityTimeoutS, pongTimeoutS } = config;
-  const apps = configApps(config.apps);
+  return { connections, waitingCommands, frameBytes, activityTimeoutS, pongTimeoutS };
+}
+
+function guardsOf(around: Surroundings, memory: Memory): Guard[] {
+  const { config, clock } = around;
+  const guards = [
+    memoryGuard(memory),
+    originGuard(),
+    around.tokens,
+    apiRateGuard(clock),
+    replayGuard({ clock, windowS: config.signatureWindowS }),
+    around.hooks,
+  ];
+  listensToMessages(guards, around);
+  return guards;
+}
+
+/** Each guard costs every frame a little: the log looks at messages only where it shows them. */
+function listensToMessages(guards: Guard[], { config, log }: Surroundings): void {
+  const isWanted = config.log.level === "debug" || config.log.level === "trace";
+  const at = guards.findIndex((guard) => listening.has(guard));
+  if (isWanted === at >= 0) return;
+  if (!isWanted) return void guards.splice(at, 1);
+  const guard = logGuard(log);
+  listening.add(guard);
+  guards.unshift(guard);
+}
+
+const listening = new WeakSet<Guard>();
+
+function buildHub(around: Surroundings, apps: ConfigApps, guards: readonly Guard[], node: HubOptions["node"]): Hub {
+  const { config, clock, observers, channels, call, authorize, authenticate } = around;
+  const { jsonDepth } = config.limits;
   return new Hub({
     engine: engineOf(clock),
     protocols: [pusherProtocol({ jsonDepth }), nativeProtocol({ jsonDepth })],
     clock,
     node,
     appById: (id) => apps.byId(id),
-    limits: { connections: around.maxConnections, waitingCommands, frameBytes, activityTimeoutS, pongTimeoutS },
-    guards: [
-      // Each guard costs every frame a little.
-      ...(log.isLevelEnabled("debug") ? [logGuard(log)] : []),
-      originGuard(),
-      around.tokens,
-      apiRateGuard(clock),
-      replayGuard({ clock, windowS: config.signatureWindowS }),
-      around.hooks,
-    ],
+    limits: hubLimits(around),
+    guards,
     ...(observers && { observers }),
     ...(channels && { channels }),
     ...(call && { call }),
@@ -161,25 +248,32 @@ function buildHub(around: Surroundings, node: HubOptions["node"]): Hub {
   });
 }
 
-function open(
-  around: Surroundings,
-  credentials: Credentials | undefined,
-  hub: Hub,
-  turnstile: Turnstile,
-  draining: AbortSignal,
-): Listeners {
+/** What the configuration makes of them; the certificates are looked after elsewhere. */
+type Doors = Omit<ListenersOptions, "credentials">;
+
+/** What stays when the configuration is reloaded. */
+interface Inside {
+  readonly hub: Hub;
+  readonly apps: ConfigApps;
+  readonly turnstile: Turnstile;
+  /** When nobody is let in any more. */
+  readonly leaving: AbortSignal;
+  readonly condition: () => Condition;
+}
+
+function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, condition }: Inside): Doors {
   const { config, clock, program } = around;
   const { jsonDepth, httpBodyBytes: bodyBytes } = config.limits;
   const { path, strictProtocol, signatureWindowS } = config;
-  const apps = configApps(config.apps);
+  const mayCome = ipRules(config.allowIps, config.denyIps);
   const api = pusherApi({ hub, apps, clock, pathPrefix: path, signatureWindowS, jsonDepth, bodyBytes });
   const [pusher, native] = hub.protocols;
   if (!pusher || !native) throw new Error("The hub has lost its protocols.");
+  const ready = readyRoute(path, condition);
   const failed = (error: unknown, during: string) => hub.observe({ type: "failed", error, during });
   const identify = identity(config.trustedProxies);
-  return new Listeners({
+  return {
     config,
-    credentials,
     hub,
     admission: {
       apps,
@@ -194,18 +288,20 @@ function open(
       failed: (error) => failed(error, "a WebSocket handshake"),
     },
     identify,
-    mayCome: ipRules(config.allowIps, config.denyIps),
+    mayCome,
+    verdict: (connection) => verdictOn(connection, apps, mayCome),
     turnstile,
-    isDraining: () => draining.aborted,
+    isDraining: () => leaving.aborted,
     answer: routes({
       path,
       api: config.tls?.api ? apiElsewhere : api,
-      program: mount({ program, bodyBytes, identify, draining, failed }),
+      ready,
+      program: mount({ program, bodyBytes, identify, draining: leaving, failed }),
       hasProgram: () => program.fetch !== undefined,
       more: demo(around),
     }),
-    answerApi: routes({ path, api, program: () => undefined, hasProgram: () => false, more: [] }),
-  });
+    answerApi: routes({ path, api, ready, program: () => undefined, hasProgram: () => false, more: [] }),
+  };
 }
 
 /** Only for the app that the server made itself: whoever opens the page is let into its channels. */

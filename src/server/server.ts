@@ -3,6 +3,7 @@
 import type { Logger } from "pino";
 import { type ChannelOptions, parseChannel } from "../config/channel.ts";
 import { withDemoApp } from "../config/demo-app.ts";
+import { type ConfigInput, parseConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { App } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
@@ -23,6 +24,7 @@ import type { Listeners } from "./listeners.ts";
 import { Logs } from "./logging.ts";
 import type { FetchHandler } from "./mount.ts";
 import { Program } from "./program.ts";
+import { appChanges, merged, type Reloaded } from "./reload.ts";
 import { Running, type Surroundings } from "./running.ts";
 import type { Target } from "./target.ts";
 import { type ChannelStats, type PresenceList, Tenancy } from "./tenancy.ts";
@@ -45,7 +47,6 @@ const RESERVED_FILES = 64;
 const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
 
 export class Server<E extends object = AnyEvents, U extends User = User> {
-  readonly config: Config;
   readonly log: Logger;
   readonly #logs: Logs;
   readonly #handlers = new Map<string, Handler>();
@@ -57,6 +58,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   readonly #channels = new Channels();
   /** Channels made before there was an app to make them in. */
   readonly #early: (() => void)[] = [];
+  #config: Config;
   #apps: readonly App[];
   #demoFile: string | undefined;
   #running: Running | undefined;
@@ -64,7 +66,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   #turn: Promise<void> = Promise.resolve();
 
   constructor(config: Config) {
-    this.config = config;
+    this.#config = config;
     this.#apps = config.apps;
     this.#logs = new Logs(config.log, clock);
     this.log = this.#logs.logger;
@@ -116,10 +118,39 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     return this.#running?.reloadTls() ?? Promise.resolve(false);
   }
 
+  /**
+   * Lets other settings count without losing a connection that does not have to go; without an argument, those there are, with
+   * certificates read and log files opened anew. What can only count after a restart stays as it is, and is named in the answer.
+   * Throws ConfigError, and then nothing is another; Error where the server does not run.
+   */
+  reload(settings: ConfigInput = this.#config): Promise<Reloaded> {
+    return this.#inTurn(() => this.#reload(parseConfig(settings)));
+  }
+
+  async #reload(settings: Config): Promise<Reloaded> {
+    const running = this.#running;
+    if (!running) throw new Error("The server is not running: there is nothing to reload.");
+    const { config: wanted, applied, needsRestart } = merged(this.#config, settings);
+    const { config, demoFile } = await withDemoApp(wanted);
+    const { now, ...apps } = appChanges(this.#apps, config.apps);
+    this.#config = wanted;
+    this.#apps = now;
+    this.#demoFile = demoFile;
+    this.log.level = wanted.log.level;
+    this.#logs.reopen();
+    const closed = await running.reload(this.#surroundings({ ...config, apps: now }));
+    const answer: Reloaded = { applied, needsRestart, apps, closed };
+    this.log.info(answer, "reloaded");
+    return answer;
+  }
+
   /** One after the other, in whatever order a program and a signal ask for it. */
-  #inTurn(step: () => Promise<void>): Promise<void> {
+  #inTurn<T>(step: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(step);
-    this.#turn = turn.catch(() => {});
+    this.#turn = turn.then(
+      () => {},
+      () => {},
+    );
     return turn;
   }
 
@@ -138,6 +169,11 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   }
 
   // ---- where it is
+
+  /** What it runs with. */
+  get config(): Config {
+    return this.#config;
+  }
 
   get url(): string {
     const { hostname, port } = this.#now().listener;
