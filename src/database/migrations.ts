@@ -7,6 +7,9 @@ import type { DatabaseKind } from "./open.ts";
 /** Long enough for every id, key and name that the configuration allows, short enough for an index of MySQL's. */
 const NAME = "varchar(255)";
 
+/** An SHA-1 in hexadecimal: names that are too long together for an index. */
+const DIGEST = "char(40)";
+
 export function migrationsFor(kind: DatabaseKind): Record<string, Migration> {
   return { "2026-11-first": first(kind) };
 }
@@ -61,17 +64,23 @@ async function createOutbox(db: Db, kind: DatabaseKind, text: Text): Promise<voi
   await withId(db, "outbox", kind)
     .addColumn("app", NAME, (column) => column.notNull())
     .addColumn("channel", NAME, (column) => column.notNull())
-    .addColumn("target", "varchar(512)", (column) => column.notNull())
-    .addColumn("events", text, (column) => column.notNull())
+    .addColumn("target", text, (column) => column.notNull())
+    .addColumn("receiver", DIGEST, (column) => column.notNull())
+    .addColumn("lane", DIGEST, (column) => column.notNull())
+    .addColumn("undo", DIGEST)
+    .addColumn("event", text, (column) => column.notNull())
     .addColumn("created_at", "bigint", (column) => column.notNull())
-    .addColumn("attempts", "integer", (column) => column.notNull())
+    .addColumn("turn_at", "bigint", (column) => column.notNull())
     .addColumn("due_at", "bigint", (column) => column.notNull())
+    .addColumn("attempts", "integer", (column) => column.notNull())
     .addColumn("state", "varchar(16)", (column) => column.notNull())
     .addColumn("claimed_by", "varchar(64)")
     .addColumn("claimed_until", "bigint", (column) => column.notNull())
     .addColumn("last_error", text)
     .execute();
-  await db.schema.createIndex("outbox_due").on("outbox").columns(["state", "due_at"]).execute();
+  await db.schema.createIndex("outbox_lanes").on("outbox").columns(["state", "lane", "turn_at"]).execute();
+  await db.schema.createIndex("outbox_receivers").on("outbox").columns(["state", "receiver", "turn_at"]).execute();
+  await db.schema.createIndex("outbox_undo").on("outbox").column("undo").execute();
 }
 
 async function createAudit(db: Db, kind: DatabaseKind, text: Text): Promise<void> {

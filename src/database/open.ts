@@ -40,8 +40,11 @@ async function dialectOf(kind: DatabaseKind, url: string) {
     case "sqlite":
       return sqliteDialect(url.slice("sqlite:".length));
     case "postgres": {
-      const { Pool } = await import("pg");
-      const pool = new Pool({ connectionString: url, max: POOL, connectionTimeoutMillis: CONNECT_MS });
+      const { Pool, types } = await import("pg");
+      const getTypeParser: typeof types.getTypeParser = (type, format) =>
+        type === types.builtins.INT8 ? Number : types.getTypeParser(type, format);
+      const connection = { connectionString: url, max: POOL, connectionTimeoutMillis: CONNECT_MS };
+      const pool = new Pool({ ...connection, types: { getTypeParser } });
       // A connection that breaks while nobody uses it is replaced at the next query.
       pool.on("error", () => {});
       return new PostgresDialect({ pool });

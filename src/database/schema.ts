@@ -1,11 +1,9 @@
 /** The tables, as the code sees them. Times are Unix milliseconds; JSON is text, so that all three databases keep it alike. */
 
-import type { ColumnType, Generated } from "kysely";
+import type { Generated } from "kysely";
 
-/** Whole numbers beyond 32 bits: drivers hand them out as text, numbers or bigints. Read them with `Number`. */
-type Big = ColumnType<number | string | bigint, number, number>;
 /** 0 or 1: SQLite has no other switch. */
-type Switch = ColumnType<number, number, number>;
+type Switch = number;
 
 export interface AppTable {
   readonly id: string;
@@ -16,8 +14,8 @@ export interface AppTable {
   readonly enabled: Switch;
   /** JSON: everything that differs from the defaults, as in the configuration file. */
   readonly settings: string;
-  readonly created_at: Big;
-  readonly updated_at: Big;
+  readonly created_at: number;
+  readonly updated_at: number;
 }
 
 /** What one app did on one node within one span of time. */
@@ -27,43 +25,51 @@ export interface StatisticTable {
   /** "interval", "hour" or "day". */
   readonly span: string;
   /** When the span began. */
-  readonly at: Big;
-  readonly peak_connections: Big;
-  readonly connections: Big;
-  readonly messages_in: Big;
-  readonly messages_out: Big;
-  readonly api_messages: Big;
-  readonly bytes_in: Big;
-  readonly bytes_out: Big;
-  readonly subscribe_failures: Big;
-  readonly auth_failures: Big;
+  readonly at: number;
+  readonly peak_connections: number;
+  readonly connections: number;
+  readonly messages_in: number;
+  readonly messages_out: number;
+  readonly api_messages: number;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+  readonly subscribe_failures: number;
+  readonly auth_failures: number;
 }
 
-/** A webhook that has been decided on and not yet taken by its receiver. */
+/** A webhook event that has been decided on and not yet taken by its receiver. */
 export interface OutboxTable {
-  readonly id: Generated<Big>;
+  readonly id: Generated<number>;
   readonly app: string;
   readonly channel: string;
-  /** Which of the app's webhooks: its address. */
+  /** The address it goes to. */
   readonly target: string;
-  /** JSON: the events as the protocol spells them. */
-  readonly events: string;
-  readonly created_at: Big;
+  /** Short for the app and the target: whose queue it stands in. */
+  readonly receiver: string;
+  /** Short for the app, the target and the channel: within a lane the order is kept. */
+  readonly lane: string;
+  /** Short for what it says, where that can still be undone before its turn. */
+  readonly undo: string | null;
+  /** JSON: the event as the protocol spells it. */
+  readonly event: string;
+  readonly created_at: number;
+  /** Its place in the lane; later than `created_at` for what is held back a while. */
+  readonly turn_at: number;
+  /** Not to be tried before. */
+  readonly due_at: number;
   readonly attempts: number;
-  /** Not before. */
-  readonly due_at: Big;
   /** "waiting" or "failed". */
   readonly state: string;
   /** The node that has it in hand, until `claimed_until`. */
   readonly claimed_by: string | null;
-  readonly claimed_until: Big;
+  readonly claimed_until: number;
   readonly last_error: string | null;
 }
 
 /** What somebody did through the dashboard or the command line. */
 export interface AuditTable {
-  readonly id: Generated<Big>;
-  readonly at: Big;
+  readonly id: Generated<number>;
+  readonly at: number;
   readonly who: string;
   readonly what: string;
   /** JSON, without secrets. */

@@ -31,6 +31,33 @@ export interface App {
   readonly limits: AppLimits;
   /** How tokens are verified; without it, HS256 with any of the app's secrets. */
   readonly token?: TokenRules;
+  /** Who is told of what happens in the app's channels. */
+  readonly webhooks?: readonly Webhook[];
+}
+
+export const WEBHOOK_EVENTS = [
+  "channel_occupied",
+  "channel_vacated",
+  "member_added",
+  "member_removed",
+  "client_event",
+  "cache_miss",
+  "subscription_count",
+] as const;
+
+export type WebhookEventName = (typeof WEBHOOK_EVENTS)[number];
+
+/** One receiver of an app's events. */
+export interface Webhook {
+  readonly url: string;
+  /** Those it is told; all, where not given. */
+  readonly events?: readonly WebhookEventName[];
+  /** The channels it is told of: what is given of these has to fit the name. */
+  readonly channels?: { readonly prefix?: string; readonly suffix?: string; readonly pattern?: string };
+  /** Sent along with each request. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Several events in one request. */
+  readonly batch?: boolean;
 }
 
 /** What a JSON Web Token must satisfy. Exactly one of `secret`, `publicKey` and `jwksUrl` says whose signature counts. */
@@ -66,6 +93,14 @@ export interface ChannelPolicy {
   readonly maxSubscribers: number;
   /** Only connections that are signed in may subscribe. */
   readonly auth: boolean;
+  /** What is kept of it, whoever published it. Without it, nothing but a cache channel's last event. */
+  readonly history?: KeptHistory;
+}
+
+/** How much of a channel's past is kept: so many events, each for so long. */
+export interface KeptHistory {
+  readonly size: number;
+  readonly ttlS: number;
 }
 
 /** Every limit that one app has. Bytes are UTF-8 bytes, lengths are characters, rates are per connection. */

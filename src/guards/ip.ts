@@ -54,3 +54,8 @@ function parseRange(text: string): [Address, number] {
   const isMapped = address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() && bits >= MAPPED_BITS;
   return isMapped ? [address.toIPv4Address(), bits - MAPPED_BITS] : [address, bits];
 }
+
+/** Whether an address is one of the open internet: not of this machine, its network, or a range with a purpose of its own. */
+export function isPublic(text: string): boolean {
+  return parseAddress(text)?.range() === "unicast";
+}

@@ -62,7 +62,8 @@ describe.each(DATABASES)("%s", (_, url) => {
 
   test("the outbox numbers its rows in the order in which they came", async () => {
     const { query } = await open(url);
-    const row = { app: "a", channel: "c", target: "t", events: "[]", created_at: 1, attempts: 0, due_at: 1 };
+    const lane = { app: "a", channel: "c", target: "t", receiver: "r", lane: "l" };
+    const row = { ...lane, event: "{}", created_at: 1, turn_at: 1, due_at: 1, attempts: 0 };
     for (let n = 0; n < 3; n++) {
       await query
         .insertInto("outbox")

@@ -20,7 +20,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   apps: [...CORE, "config", "database"],
   guards: CORE,
   database: [],
-  observers: CORE,
+  observers: [...CORE, "database"],
   admin: CORE,
   demo: [...CORE, NATIVE_WIRE],
   server: [

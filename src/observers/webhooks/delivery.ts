@@ -1,0 +1,180 @@
+/** Takes letters from the outbox to their receivers: each receiver for itself, each lane in order, and again until it is taken. */
+
+import { createHmac } from "node:crypto";
+import type { App, Webhook } from "../../domain/app.ts";
+import type { AppStore, Clock } from "../../domain/ports.ts";
+import type { Claimed, Outbox } from "./outbox.ts";
+import { type MayReach, post } from "./post.ts";
+
+export interface DeliveryOptions {
+  readonly outbox: Outbox;
+  readonly apps: AppStore;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly timeoutMs: number;
+  /** How long it is tried before a letter is dead. */
+  readonly retryForMs: number;
+  readonly mayReach: MayReach | undefined;
+  readonly version: string;
+  readonly failed: (error: unknown, during: string) => void;
+  /** A letter is dead, or was taken. */
+  readonly told: (app: string, outcome: "sent" | "retried" | "dead", count: number) => void;
+}
+
+const POLL_MS = 1_000;
+/** How many requests one receiver has at a time: one a lane. */
+const AT_ONCE = 8;
+const BATCH = 100;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+
+export class Delivery {
+  readonly #options: DeliveryOptions;
+  /** The receivers that this node is busy with. */
+  readonly #busy = new Map<string, Promise<void>>();
+  #polling: ReturnType<typeof setInterval> | undefined;
+  #looking: Promise<void> | undefined;
+  #again = false;
+  #isAway = false;
+  #closed = false;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#polling = setInterval(() => this.wake(), POLL_MS);
+    this.#polling.unref?.();
+    this.wake();
+  }
+
+  /** There may be something to do. Never throws. */
+  wake(): void {
+    if (this.#closed) return;
+    if (this.#looking) {
+      this.#again = true;
+      return;
+    }
+    this.#looking = this.#look().finally(() => {
+      this.#looking = undefined;
+      if (!this.#again) return;
+      this.#again = false;
+      this.wake();
+    });
+  }
+
+  /** Waits for what is under way; what is not yet sent stays in the outbox. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#polling);
+    await this.#looking;
+    await Promise.all(this.#busy.values());
+  }
+
+  async #look(): Promise<void> {
+    try {
+      for (const receiver of await this.#options.outbox.receivers(this.#now)) this.#serve(receiver);
+      this.#isAway = false;
+    } catch (error) {
+      this.#complain(error);
+    }
+  }
+
+  #serve(receiver: string): void {
+    if (this.#busy.has(receiver) || this.#closed) return;
+    const work = this.#work(receiver)
+      .catch((error) => this.#complain(error))
+      .finally(() => {
+        this.#busy.delete(receiver);
+      });
+    this.#busy.set(receiver, work);
+  }
+
+  /** Goes on as long as something of the receiver's can be sent. */
+  async #work(receiver: string): Promise<void> {
+    const { outbox } = this.#options;
+    while (!this.#closed) {
+      const heads = await outbox.heads(receiver, AT_ONCE, this.#now);
+      const [first] = heads;
+      if (!first) return;
+      const place = await this.#placeOf(first);
+      const taken = place?.hook.batch
+        ? [await this.#tell(await outbox.queue(receiver, BATCH, this.#now), place)]
+        : await Promise.all(heads.map((letter) => this.#tell([letter], place)));
+      // Nothing was taken: whoever looks next, after the pause, will see what is due.
+      if (!taken.includes(true)) return;
+    }
+  }
+
+  /** Whether these letters were taken, as one request. */
+  async #tell(letters: readonly Claimed[], place: Place | undefined): Promise<boolean> {
+    const { outbox, told } = this.#options;
+    const [first] = letters;
+    if (!first || !(await outbox.claim(letters, this.#now))) return false;
+    if (!place) {
+      await outbox.fail(letters, "The app has no webhook with this address any more.");
+      told(first.app, "dead", letters.length);
+      return true;
+    }
+    try {
+      await this.#send(letters, place);
+    } catch (error) {
+      await this.#keep(letters, error instanceof Error ? error.message : "The request failed.");
+      return false;
+    }
+    await outbox.done(letters);
+    told(first.app, "sent", letters.length);
+    return true;
+  }
+
+  #send(letters: readonly Claimed[], { app, hook }: Place): Promise<void> {
+    const { timeoutMs, mayReach, version } = this.#options;
+    const [first] = letters;
+    // Put together as text, so that what is signed is what the fact was written down as.
+    const body = `{"time_ms":${first?.createdAtMs ?? this.#now},"events":[${letters.map(({ event }) => event).join(",")}]}`;
+    const headers = {
+      ...hook.headers,
+      "Content-Type": "application/json",
+      "User-Agent": `fanfare/${version}`,
+      "X-Pusher-Key": app.key,
+      "X-Pusher-Signature": createHmac("sha256", app.secrets[0]).update(body).digest("hex"),
+    };
+    return post({ url: hook.url, headers, body, timeoutMs, mayReach });
+  }
+
+  async #keep(letters: readonly Claimed[], why: string): Promise<void> {
+    const { outbox, retryForMs, told, random } = this.#options;
+    const [first] = letters;
+    if (!first) return;
+    const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(first.attempts, 16));
+    const dueAt = this.#now + pause * (0.75 + random() / 2);
+    const isOver = ({ createdAtMs }: Claimed) => dueAt > createdAtMs + retryForMs;
+    const dead = letters.filter(isOver);
+    const alive = letters.filter((letter) => !isOver(letter));
+    if (alive.length > 0) await outbox.retry(alive, Math.ceil(dueAt), why);
+    if (dead.length > 0) await outbox.fail(dead, why);
+    if (alive.length > 0) told(first.app, "retried", alive.length);
+    if (dead.length > 0) told(first.app, "dead", dead.length);
+  }
+
+  async #placeOf({ app: id, target }: Claimed): Promise<Place | undefined> {
+    const app = await this.#options.apps.byId(id);
+    const hook = app?.webhooks?.find(({ url }) => url === target);
+    return app && hook && { app, hook };
+  }
+
+  get #now(): number {
+    return this.#options.clock.wallMs();
+  }
+
+  /** A database that is away is told of once. */
+  #complain(error: unknown): void {
+    if (!this.#isAway) this.#options.failed(error, "delivering webhooks");
+    this.#isAway = true;
+  }
+}
+
+interface Place {
+  readonly app: App;
+  readonly hook: Webhook;
+}

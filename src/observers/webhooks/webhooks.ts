@@ -1,0 +1,142 @@
+/**
+ * Tells receivers what happens. What is observed in one turn of the event loop is written to the outbox together at its end:
+ * no message waits for a database, and from then on nothing is lost, whoever dies.
+ */
+
+import type { HubEvent } from "../../domain/event.ts";
+import type { Clock, Observer } from "../../domain/ports.ts";
+import type { Delivery } from "./delivery.ts";
+import { type Fact, factOf, wants } from "./facts.ts";
+import type { Letter, Outbox } from "./outbox.ts";
+
+export interface WebhooksOptions {
+  readonly outbox: Outbox;
+  readonly delivery: Delivery;
+  readonly clock: Clock;
+  /** How long a going is held back in case it is undone, in milliseconds. */
+  readonly leaveDelayMs: number;
+  readonly failed: (error: unknown, during: string) => void;
+}
+
+/** Most facts that wait while the database is away; beyond it the oldest are given up, and that is said. */
+const MOST_WAITING = 10_000;
+const PAUSE_MS = 500;
+/** A channel without an event tells so at most this often, however many come. */
+const MISS_EVERY_MS = 10_000;
+
+export class Webhooks {
+  readonly #options: WebhooksOptions;
+  #facts: Fact[] = [];
+  #writing: Promise<void> | undefined;
+  #lost = 0;
+  #isAway = false;
+  #closed = false;
+  readonly #missedAtMs = new Map<string, number>();
+
+  constructor(options: WebhooksOptions) {
+    this.#options = options;
+  }
+
+  readonly observe: Observer = (happened: HubEvent) => {
+    if (!("app" in happened) || !happened.app.webhooks?.length) return;
+    if (happened.type === "missed" && !this.#isNews(happened.app.id, happened.channel)) return;
+    const fact = factOf(happened);
+    if (!fact || this.#closed) return;
+    if (this.#facts.length >= MOST_WAITING) {
+      this.#facts.shift();
+      this.#lost++;
+    }
+    this.#facts.push(fact);
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+  };
+
+  /** Writes what is observed already. What cannot be written is lost, and that is said. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#writing;
+    await this.#options.delivery.close();
+  }
+
+  async #write(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#facts.length > 0) {
+      const facts = this.#facts;
+      this.#facts = [];
+      try {
+        await this.#put(facts);
+        this.#recovered();
+      } catch (error) {
+        this.#facts = [...facts, ...this.#facts];
+        if (!this.#isAway) this.#options.failed(error, "writing webhooks to the database");
+        this.#isAway = true;
+        if (this.#closed) {
+          this.#lost += this.#facts.length;
+          return this.#recovered();
+        }
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      }
+    }
+  }
+
+  async #put(facts: readonly Fact[]): Promise<void> {
+    const { outbox, delivery, clock } = this.#options;
+    if (await outbox.together((inside) => this.#lay(inside, facts, clock.wallMs()))) delivery.wake();
+  }
+
+  /** Whether there is anything to send. */
+  async #lay(outbox: Outbox, facts: readonly Fact[], nowMs: number): Promise<boolean> {
+    const letters: Letter[] = [];
+    for (const fact of facts) {
+      for (const target of targetsOf(fact)) {
+        const letter = this.#letterTo(target, fact);
+        if (!fact.isReturn || fact.undo === undefined) {
+          letters.push(letter);
+          continue;
+        }
+        const { app, undo } = { app: fact.app.id, undo: fact.undo };
+        const held = letters.findLastIndex((one) => one.target === target && one.app === app && one.undo === undo);
+        if (held >= 0) letters.splice(held, 1);
+        else if (!(await outbox.takeBack({ app, target, undo }, nowMs))) letters.push(letter);
+      }
+    }
+    if (letters.length > 0) await outbox.write(letters, nowMs);
+    return letters.length > 0;
+  }
+
+  #letterTo(target: string, { app, event, undo, isReturn }: Fact): Letter {
+    const letter = { app: app.id, channel: event.channel, target, event: JSON.stringify(event) };
+    if (undo === undefined || isReturn) return { ...letter, delayMs: 0 };
+    return { ...letter, delayMs: this.#options.leaveDelayMs, undo };
+  }
+
+  #isNews(app: string, channel: string): boolean {
+    const nowMs = this.#options.clock.monotonicMs();
+    const key = `${app}/${channel}`;
+    const before = this.#missedAtMs.get(key);
+    if (before !== undefined && nowMs - before < MISS_EVERY_MS) return false;
+    this.#missedAtMs.delete(key);
+    this.#missedAtMs.set(key, nowMs);
+    // The oldest come first in a Map, so those that no longer count are found at its front.
+    for (const [old, atMs] of this.#missedAtMs) {
+      if (nowMs - atMs < MISS_EVERY_MS) break;
+      this.#missedAtMs.delete(old);
+    }
+    return true;
+  }
+
+  #recovered(): void {
+    this.#isAway = false;
+    if (this.#lost === 0) return;
+    const lost = this.#lost;
+    this.#lost = 0;
+    const message = `${lost} webhook events could not be kept while the database was away, and are lost`;
+    this.#options.failed(new Error(message), "writing webhooks to the database");
+  }
+}
+
+function targetsOf({ app, event }: Fact): readonly string[] {
+  const wanting = (app.webhooks ?? []).filter((hook) => wants(hook, event));
+  return [...new Set(wanting.map(({ url }) => url))];
+}

@@ -1,0 +1,305 @@
+/** Webhooks from the fact to the receiver, through a real database and real requests. */
+
+import { describe, expect, test } from "bun:test";
+import Pusher from "pusher";
+import { migrate } from "../../src/database/migrate.ts";
+import { openDatabase } from "../../src/database/open.ts";
+import type { App, Webhook } from "../../src/domain/app.ts";
+import type { HubEvent } from "../../src/domain/event.ts";
+import { isPublic } from "../../src/guards/ip.ts";
+import { Delivery } from "../../src/observers/webhooks/delivery.ts";
+import { Outbox } from "../../src/observers/webhooks/outbox.ts";
+import { Webhooks } from "../../src/observers/webhooks/webhooks.ts";
+import { atEnd } from "../support/at-end.ts";
+import { sqliteFile, startMariaDb, startPostgres } from "../support/databases.ts";
+import { eventually } from "../support/eventually.ts";
+import { fakeApp } from "../support/fakes.ts";
+
+interface Taken {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly events: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** A receiver that answers what `answer` says, 200 where it says nothing. */
+function receiver(answer: (taken: Taken, nth: number) => number | Promise<number> | undefined = () => 200) {
+  const taken: Taken[] = [];
+  let asked = 0;
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    idleTimeout: 60,
+    async fetch(request) {
+      const body = await request.text();
+      const one = { headers: request.headers.toJSON(), body, events: JSON.parse(body).events };
+      const status = (await answer(one, ++asked)) ?? 200;
+      if (status === 200) taken.push(one);
+      return new Response("ignored".repeat(100), { status, headers: { location: "http://127.0.0.1:1/" } });
+    },
+  });
+  atEnd(() => server.stop(true));
+  const names = () => taken.flatMap(({ events }) => events.map(({ name, channel }) => `${name} ${channel}`));
+  return { url: `http://127.0.0.1:${server.port}/hook`, taken, names, asked: () => asked };
+}
+
+interface Setup {
+  readonly url?: string;
+  readonly leaveDelayMs?: number;
+  readonly timeoutMs?: number;
+  readonly retryForMs?: number;
+  readonly isPrivateAllowed?: boolean;
+  readonly node?: string;
+}
+
+let databases = 0;
+
+async function teller(hooks: readonly Webhook[], setup: Setup = {}) {
+  const app: App = { ...fakeApp(), id: `app-${++databases}`, webhooks: hooks };
+  const database = await openDatabase(setup.url ?? sqliteFile());
+  await migrate(database);
+  return { app, ...nodeOf(app, database, setup) };
+}
+
+/** One node on a database: several may share it. */
+function nodeOf(app: App, database: Awaited<ReturnType<typeof openDatabase>>, setup: Setup = {}) {
+  const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
+  const failures: string[] = [];
+  const failed = (error: unknown, during: string) => void failures.push(`${during}: ${error}`);
+  const timeoutMs = setup.timeoutMs ?? 2_000;
+  const outbox = new Outbox(database, setup.node ?? "node", timeoutMs * 2);
+  const delivery = new Delivery({
+    outbox,
+    apps: { byId: (id) => (id === app.id ? app : undefined), byKey: () => undefined },
+    clock,
+    random: () => 0,
+    timeoutMs,
+    retryForMs: setup.retryForMs ?? 60_000,
+    mayReach: (setup.isPrivateAllowed ?? true) ? undefined : isPublic,
+    version: "test",
+    failed,
+    told: () => {},
+  });
+  const webhooks = new Webhooks({ outbox, delivery, clock, leaveDelayMs: setup.leaveDelayMs ?? 3_000, failed });
+  delivery.start();
+  atEnd(async () => {
+    await webhooks.close();
+    await database.close();
+  });
+  const tell = (...events: HubEvent[]) => events.forEach(webhooks.observe);
+  return { database, outbox, webhooks, failures, tell };
+}
+
+const occupied = (app: App, channel: string): HubEvent => ({ type: "occupied", app, channel });
+const vacated = (app: App, channel: string): HubEvent => ({ type: "vacated", app, channel });
+const missed = (app: App, channel: string): HubEvent => ({ type: "missed", app, channel });
+const joined = (app: App, channel: string, id: string): HubEvent => {
+  return { type: "joined", app, channel, member: { id, info: null } };
+};
+const left = (app: App, channel: string, id: string): HubEvent => ({ type: "left", app, channel, member: { id } });
+const said = (app: App, channel: string, data: string): HubEvent => {
+  const from = { connection: "1.2", user: "ada" };
+  return {
+    type: "published",
+    app,
+    publication: { type: "event", app: app.id, channel, event: "client-x", data, from },
+  };
+};
+
+test("every event is spelled, signed and headed as the protocol says; the official library takes it (scenario 47)", async () => {
+  const there = receiver();
+  const { app, tell } = await teller([{ url: there.url, headers: { "X-Team": "blue" } }], { leaveDelayMs: 0 });
+  tell(occupied(app, "presence-c"), joined(app, "presence-c", "ada"), said(app, "presence-c", '{"ü":"𝄞"}'));
+  tell(said(app, "private-c", "plain"), missed(app, "cache-c"));
+  tell({ type: "counted", app, channel: "c", count: 3 }, left(app, "presence-c", "ada"), vacated(app, "presence-c"));
+  await eventually(() => expect(there.taken).toHaveLength(8));
+  const library = new Pusher({ appId: app.id, key: app.key, secret: app.secrets[0], host: "x" });
+  for (const { headers, body } of there.taken) {
+    const hook = library.webhook({ headers, rawBody: body });
+    expect(hook.isValid()).toBe(true);
+    expect(Math.abs(hook.getTime().getTime() - Date.now())).toBeLessThan(60_000);
+    expect(headers["content-type"]).toBe("application/json");
+    expect(headers["x-team"]).toBe("blue");
+  }
+  const of = (channel: string) => there.taken.flatMap(({ events }) => events).filter((one) => one.channel === channel);
+  expect(of("presence-c")).toEqual([
+    { name: "channel_occupied", channel: "presence-c" },
+    { name: "member_added", channel: "presence-c", user_id: "ada" },
+    {
+      name: "client_event",
+      channel: "presence-c",
+      event: "client-x",
+      data: '{"ü":"𝄞"}',
+      socket_id: "1.2",
+      user_id: "ada",
+    },
+    { name: "member_removed", channel: "presence-c", user_id: "ada" },
+    { name: "channel_vacated", channel: "presence-c" },
+  ]);
+  expect(of("private-c")).toEqual([
+    { name: "client_event", channel: "private-c", event: "client-x", data: "plain", socket_id: "1.2" },
+  ]);
+  expect(of("cache-c")).toEqual([{ name: "cache_miss", channel: "cache-c" }]);
+  expect(of("c")).toEqual([{ name: "subscription_count", channel: "c", subscription_count: 3 }]);
+});
+
+test("a receiver hears only the events and channels that it asked for", async () => {
+  const [some, fitting] = [receiver(), receiver()];
+  const { app, tell } = await teller([
+    { url: some.url, events: ["cache_miss"] },
+    { url: fitting.url, channels: { prefix: "chat.", suffix: ".eu", pattern: "*room*" } },
+  ]);
+  tell(occupied(app, "chat.room.eu"), occupied(app, "chat.room.us"), occupied(app, "chat.hall.eu"));
+  tell(missed(app, "chat.room.eu"), missed(app, "cache-x"));
+  await eventually(() => expect([some.taken.length, fitting.taken.length]).toEqual([2, 2]));
+  expect(new Set(some.names())).toEqual(new Set(["cache_miss chat.room.eu", "cache_miss cache-x"]));
+  expect(new Set(fitting.names())).toEqual(new Set(["channel_occupied chat.room.eu", "cache_miss chat.room.eu"]));
+});
+
+test("what comes back in time neither went nor came; what stays away is told when its time is over (scenario 46)", async () => {
+  const there = receiver();
+  const { app, tell } = await teller([{ url: there.url }], { leaveDelayMs: 400 });
+  tell(joined(app, "presence-c", "ada"), joined(app, "presence-c", "bob"), occupied(app, "presence-c"));
+  await eventually(() => expect(there.taken).toHaveLength(3));
+  // In one breath, and after it was written down.
+  tell(left(app, "presence-c", "ada"), joined(app, "presence-c", "ada"));
+  tell(vacated(app, "presence-c"), left(app, "presence-c", "bob"));
+  await Bun.sleep(150);
+  tell(occupied(app, "presence-c"));
+  await eventually(() => expect(there.taken).toHaveLength(4));
+  expect(there.taken[3]?.events).toEqual([{ name: "member_removed", channel: "presence-c", user_id: "bob" }]);
+  await Bun.sleep(600);
+  expect(there.taken).toHaveLength(4);
+});
+
+test("a receiver that fails is asked again until it takes it, in order for each channel, once (scenario 43)", async () => {
+  const there = receiver((_, nth) => (nth <= 3 ? 500 : 200));
+  const { app, tell } = await teller([{ url: there.url }]);
+  for (let n = 0; n < 5; n++) tell(said(app, "private-a", `${n}`));
+  await eventually(() => expect(there.taken).toHaveLength(5), { withinMs: 20_000 });
+  expect(there.taken.map(({ events }) => events[0]?.data)).toEqual(["0", "1", "2", "3", "4"]);
+  await Bun.sleep(1_200);
+  expect(there.taken).toHaveLength(5);
+}, 30_000);
+
+test("several events share a request where that is asked for, in the order in which they happened", async () => {
+  const there = receiver();
+  const { app, tell } = await teller([{ url: there.url, batch: true }]);
+  for (let n = 0; n < 250; n++) tell(said(app, `private-${n % 7}`, `${n}`));
+  await eventually(() => expect(there.taken.flatMap(({ events }) => events)).toHaveLength(250));
+  expect(there.taken.flatMap(({ events }) => events.map(({ data }) => Number(data)))).toEqual([...Array(250).keys()]);
+  expect(Math.max(...there.taken.map(({ events }) => events.length))).toBeLessThanOrEqual(100);
+  expect(there.taken.length).toBeLessThan(10);
+});
+
+test("a receiver that never answers delays nobody else's, and holds no more than it may (scenario 44)", async () => {
+  const never = receiver(() => new Promise<number>(() => {}));
+  const there = receiver();
+  const { app, tell, outbox } = await teller([{ url: never.url }, { url: there.url }], { timeoutMs: 700 });
+  for (let n = 0; n < 40; n++) tell(said(app, `private-${n}`, "x"));
+  await eventually(() => expect(there.taken).toHaveLength(40), { withinMs: 5_000 });
+  expect(never.asked()).toBeLessThanOrEqual(16);
+  await eventually(async () => expect((await outbox.backlog()).waiting).toBe(40));
+}, 15_000);
+
+test("what nobody takes for too long is a dead letter, which can be listed and sent again", async () => {
+  let isUp = false;
+  const there = receiver(() => (isUp ? 200 : 503));
+  const { app, tell, outbox } = await teller([{ url: there.url }], { retryForMs: 0 });
+  tell(said(app, "private-a", "1"), said(app, "private-a", "2"));
+  await eventually(async () => expect(await outbox.failed()).toHaveLength(2));
+  const [newest] = await outbox.failed(1, app.id);
+  expect(newest).toMatchObject({ channel: "private-a", attempts: 1, lastError: "The receiver answered 503." });
+  expect(await outbox.failed(10, "another")).toEqual([]);
+  isUp = true;
+  expect(await outbox.replay(Date.now())).toBe(2);
+  await eventually(() => expect(there.taken.map(({ events }) => events[0]?.data)).toEqual(["1", "2"]));
+  expect(await outbox.backlog()).toEqual({ waiting: 0, failed: 0 });
+});
+
+test("a receiver that is no more in the app's settings gets nothing; its letters are dead", async () => {
+  const there = receiver();
+  const { app, tell, outbox } = await teller([{ url: there.url }]);
+  tell(occupied({ ...app, webhooks: [{ url: `${there.url}/old` }] }, "c"));
+  await eventually(async () => expect(await outbox.failed()).toHaveLength(1));
+  expect(there.asked()).toBe(0);
+});
+
+describe("private addresses (scenario 48)", () => {
+  test.each([
+    "http://127.0.0.1:PORT/",
+    "http://localhost:PORT/",
+    "http://[::1]:PORT/",
+    "http://[::ffff:127.0.0.1]:PORT/",
+    "http://2130706433:PORT/",
+    "http://0x7f.1:PORT/",
+    "http://169.254.169.254/latest/meta-data",
+    "http://10.0.0.1/",
+    "http://0.0.0.0:PORT/",
+    "http://100.64.0.1/",
+    "http://[fe80::1]/",
+    "http://[64:ff9b::7f00:1]/",
+  ])("%s is refused and nothing is sent there", async (pattern) => {
+    const there = receiver();
+    const url = pattern.replace("PORT", new URL(there.url).port);
+    const { app, tell, outbox } = await teller([{ url }], { isPrivateAllowed: false, retryForMs: 0 });
+    tell(occupied(app, "c"));
+    await eventually(async () => expect((await outbox.failed())[0]?.lastError).toContain("is a private address"));
+    expect(there.asked()).toBe(0);
+  });
+
+  test("a redirect is not followed", async () => {
+    const there = receiver(() => 302);
+    const { app, tell, outbox } = await teller([{ url: there.url }], { retryForMs: 0 });
+    tell(occupied(app, "c"));
+    await eventually(async () => expect((await outbox.failed())[0]?.lastError).toBe("The receiver answered 302."));
+  });
+});
+
+const [postgres, mariadb] = await Promise.all([startPostgres(), startMariaDb()]);
+
+describe.each([
+  ["PostgreSQL", postgres.url],
+  ["MariaDB", mariadb.url],
+  ["SQLite", sqliteFile()],
+] as const)("two nodes on %s", (_, url) => {
+  test("send each letter once between them, in order, and finish what the other left behind", async () => {
+    const there = receiver();
+    const one = await teller([{ url: there.url }], { url, node: "one" });
+    const two = nodeOf(one.app, await openDatabase(url), { node: "two" });
+    for (let n = 0; n < 60; n++) (n % 2 ? one : two).tell(said(one.app, `private-${n % 2}`, `${n}`));
+    await eventually(() => expect(there.taken).toHaveLength(60), { withinMs: 20_000 });
+    const of = (channel: string) =>
+      there.taken.flatMap(({ events }) =>
+        events.flatMap((event) => (event.channel === channel ? Number(event.data) : [])),
+      );
+    expect(of("private-0")).toEqual([...Array(30).keys()].map((n) => 2 * n));
+    expect(of("private-1")).toEqual([...Array(30).keys()].map((n) => 2 * n + 1));
+    await one.webhooks.close();
+    one.tell(said(one.app, "private-0", "after closing"));
+    two.tell(said(one.app, "private-0", "last"));
+    await eventually(() => expect(there.taken).toHaveLength(61), { withinMs: 20_000 });
+  }, 30_000);
+
+  test("what one node is about to tell, the other takes back", async () => {
+    const there = receiver();
+    const one = await teller([{ url: there.url }], { url, node: "one", leaveDelayMs: 800 });
+    const two = nodeOf(one.app, await openDatabase(url), { node: "two", leaveDelayMs: 800 });
+    one.tell(vacated(one.app, "c"), missed(one.app, "c"));
+    await eventually(() => expect(there.names()).toEqual(["cache_miss c"]));
+    two.tell(occupied(one.app, "c"));
+    await Bun.sleep(2_200);
+    expect(there.names()).toEqual(["cache_miss c"]);
+  }, 20_000);
+});
+
+test("while the database is away facts wait, and are told when it is back", async () => {
+  const server = await startPostgres();
+  const there = receiver();
+  const { app, tell, failures } = await teller([{ url: there.url }], { url: server.url });
+  await server.kill();
+  tell(said(app, "private-a", "1"), said(app, "private-a", "2"));
+  await eventually(() => expect(failures.join()).toContain("writing webhooks"), { withinMs: 15_000 });
+  await server.start();
+  await eventually(() => expect(there.taken).toHaveLength(2), { withinMs: 20_000 });
+  expect(there.taken.map(({ events }) => events[0]?.data)).toEqual(["1", "2"]);
+}, 60_000);
