@@ -3,7 +3,7 @@
 import { type JWTPayload, SignJWT } from "jose";
 import { channelAuth } from "./pusher-client.ts";
 import { APP, type AppKeys, socketUrl } from "./server.ts";
-import { type Closed, connect, type TestFrame, type TestSocket, type Wanted } from "./socket.ts";
+import { type Closed, connect, type TestFrame, type TestSocket, type TrustOptions, type Wanted } from "./socket.ts";
 
 export interface NativeOptions {
   /** The `token` parameter of the address. */
@@ -13,6 +13,7 @@ export interface NativeOptions {
   /** Of the address: "/" unless the server has a path. */
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly tls?: TrustOptions;
 }
 
 /** A token as an app's back end makes it without any rules of its own: HS256 with the app's secret. */
@@ -36,10 +37,11 @@ export async function connectAs(url: string, user: string, claims: JWTPayload = 
 /** Only the socket, for handshakes that are to be refused. */
 export function dialNative(
   url: string,
-  { token, app, path = "/", headers = {} }: NativeOptions = {},
+  { token, app, path = "/", headers = {}, tls }: NativeOptions = {},
 ): Promise<TestSocket> {
   const query = new URLSearchParams({ ...(token !== undefined && { token }), ...(app !== undefined && { app }) });
-  return connect(socketUrl(url, `${path}${query.size > 0 ? `?${query}` : ""}`), { headers });
+  const address = socketUrl(url, `${path}${query.size > 0 ? `?${query}` : ""}`);
+  return connect(address, { headers, ...(tls && { tls }) });
 }
 
 export interface Welcome {

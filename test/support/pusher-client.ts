@@ -2,7 +2,7 @@
 
 import { createHash, createHmac } from "node:crypto";
 import { APP, type AppKeys, socketUrl } from "./server.ts";
-import { type Closed, connect, type TestFrame, type TestSocket, type Wanted } from "./socket.ts";
+import { type Closed, connect, type TestFrame, type TestSocket, type TrustOptions, type Wanted } from "./socket.ts";
 
 /** HMAC-SHA256 in lower-case hex: what every signature of the protocol is. */
 export function sign(secret: string, text: string): string {
@@ -28,6 +28,7 @@ export interface PusherOptions {
   readonly prefix?: string;
   readonly query?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly tls?: TrustOptions;
 }
 
 export interface SubscribeOptions {
@@ -47,8 +48,15 @@ export async function connectPusher(url: string, options: PusherOptions = {}): P
 
 /** Only the socket, for handshakes that are to be refused. */
 export function dialPusher(url: string, options: PusherOptions = {}): Promise<TestSocket> {
-  const { app = APP, prefix = "", query = "protocol=7&client=js&version=8.6.0&flash=false", headers = {} } = options;
-  return connect(socketUrl(url, `${prefix}/app/${app.key}${query && `?${query}`}`), { headers });
+  const {
+    app = APP,
+    prefix = "",
+    query = "protocol=7&client=js&version=8.6.0&flash=false",
+    headers = {},
+    tls,
+  } = options;
+  const address = socketUrl(url, `${prefix}/app/${app.key}${query && `?${query}`}`);
+  return connect(address, { headers, ...(tls && { tls }) });
 }
 
 export class PusherTestClient {
@@ -137,6 +145,7 @@ export interface CallOptions {
   /** Text is sent as it is, everything else as JSON. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly tls?: TrustOptions;
   /** Lie: in place of what would be right. `null` leaves the parameter out. */
   readonly tamper?: Tampering;
 }
@@ -158,11 +167,13 @@ export interface Tampering {
 
 /** Calls the HTTP API, signed. `path` is below `/apps/{id}`: "/events", unless it starts with "/apps/". */
 export function signedFetch(url: string, app: AppKeys, method: string, path: string, options: CallOptions = {}) {
+  const { tls } = options;
   const body = options.tamper?.body ?? bodyText(options.body);
   return fetch(signedUrl(url, app, method, path, options), {
     method,
     headers: { ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...options.headers },
     ...(body === undefined ? {} : { body }),
+    ...(tls && { tls: { ...tls } }),
   });
 }
 

@@ -21,13 +21,23 @@ export interface ConnectOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly protocols?: readonly string[];
   readonly timeoutMs?: number;
+  readonly tls?: TrustOptions;
+}
+
+/** For wss: what the client trusts, all in PEM form. */
+export interface TrustOptions {
+  readonly ca: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** The name it asks for, and that the certificate has to be for, where that is not the address's. */
+  readonly serverName?: string;
 }
 
 /** What Bun's has beside the browser's. */
 type BunWebSocket = WebSocket & { terminate(): void };
 type BunWebSocketConstructor = new (
   url: string,
-  options: { headers: Record<string, string>; protocols: string[] },
+  options: { headers: Record<string, string>; protocols: string[]; tls?: TrustOptions },
 ) => BunWebSocket;
 
 const PATIENCE_MS = 5_000;
@@ -57,7 +67,8 @@ export class TestSocket {
   constructor(url: string, options: ConnectOptions = {}) {
     this.url = url;
     const Constructor = WebSocket as unknown as BunWebSocketConstructor;
-    this.#ws = new Constructor(url, { headers: { ...options.headers }, protocols: [...(options.protocols ?? [])] });
+    const { headers, protocols = [], tls } = options;
+    this.#ws = new Constructor(url, { headers: { ...headers }, protocols: [...protocols], ...(tls && { tls }) });
     this.#ws.binaryType = "arraybuffer";
     const { promise, resolve } = Promise.withResolvers<Closed>();
     this.closed = promise;
