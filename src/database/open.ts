@@ -45,8 +45,9 @@ async function dialectOf(kind: DatabaseKind, url: string) {
         type === types.builtins.INT8 ? Number : types.getTypeParser(type, format);
       const connection = { connectionString: url, max: POOL, connectionTimeoutMillis: CONNECT_MS };
       const pool = new Pool({ ...connection, types: { getTypeParser } });
-      // A connection that breaks while nobody uses it is replaced at the next query.
+      // A connection that breaks is replaced at the next query; the query it breaks in is told by its promise.
       pool.on("error", () => {});
+      pool.on("connect", (client) => client.on("error", () => {}));
       return new PostgresDialect({ pool });
     }
     case "mysql": {
