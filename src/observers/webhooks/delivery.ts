@@ -101,12 +101,12 @@ export class Delivery {
       const taken = place?.hook.batch
         ? [await this.#tell(await outbox.queue(receiver, BATCH, this.#now), place)]
         : await Promise.all(heads.map((letter) => this.#tell([letter], place)));
-      // Nothing was taken: whoever looks next, after the pause, will see what is due.
+      // Nothing went: whoever looks next, after the pause, will see what is due.
       if (!taken.includes(true)) return;
     }
   }
 
-  /** Whether these letters were taken, as one request. */
+  /** Sends these letters as one request. Whether the queue is shorter now. */
   async #tell(letters: readonly Claimed[], place: Place | undefined): Promise<boolean> {
     const { outbox, told } = this.#options;
     const [first] = letters;
@@ -119,8 +119,7 @@ export class Delivery {
     try {
       await this.#send(letters, place);
     } catch (error) {
-      await this.#keep(letters, error instanceof Error ? error.message : "The request failed.");
-      return false;
+      return this.#keep(letters, error instanceof Error ? error.message : "The request failed.");
     }
     await outbox.done(letters);
     told(first.app, "sent", letters.length);
@@ -142,10 +141,11 @@ export class Delivery {
     return post({ url: hook.url, headers, body, timeoutMs, mayReach });
   }
 
-  async #keep(letters: readonly Claimed[], why: string): Promise<void> {
+  /** Whether some are dead, and so no longer in the way of others. */
+  async #keep(letters: readonly Claimed[], why: string): Promise<boolean> {
     const { outbox, retryForMs, told, random } = this.#options;
     const [first] = letters;
-    if (!first) return;
+    if (!first) return false;
     const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(first.attempts, 16));
     const dueAt = this.#now + pause * (0.75 + random() / 2);
     const isOver = ({ createdAtMs }: Claimed) => dueAt > createdAtMs + retryForMs;
@@ -155,6 +155,7 @@ export class Delivery {
     if (dead.length > 0) await outbox.fail(dead, why);
     if (alive.length > 0) told(first.app, "retried", alive.length);
     if (dead.length > 0) told(first.app, "dead", dead.length);
+    return dead.length > 0;
   }
 
   async #placeOf({ app: id, target }: Claimed): Promise<Place | undefined> {
