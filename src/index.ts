@@ -4,6 +4,7 @@ import { type ConfigInput, parseConfig } from "./config/load.ts";
 import type { User } from "./domain/message.ts";
 import type { Awaitable } from "./domain/ports.ts";
 import type { FetchContext } from "./server/mount.ts";
+import type { Launch } from "./server/report.ts";
 import { Server } from "./server/server.ts";
 import type { AnyEvents } from "./server/types.ts";
 
@@ -14,13 +15,14 @@ export type ServerOptions<E extends object = AnyEvents, U extends User = User> =
 
 /**
  * Makes a server; `start()` makes it listen. Throws ConfigError, one line for each problem. `E` declares the events by
- * name with their payloads, `U` the users, for the compiler only.
+ * name with their payloads, `U` the users, for the compiler only. `launch.source` is where `reload()` gets settings from.
  */
 export function createServer<E extends object = AnyEvents, U extends User = User>(
   options: ServerOptions<E, U> = {},
+  launch: Launch = {},
 ): Server<E, U> {
   const { fetch, ...config } = options;
-  const server = new Server<E, U>(parseConfig(config));
+  const server = new Server<E, U>(parseConfig(config), launch);
   return fetch ? server.mount(fetch) : server;
 }
 
@@ -32,6 +34,8 @@ export { CommandError, type CommandErrorCode, Disconnect, type DisconnectCode } 
 export type { Member, Presence, User } from "./domain/message.ts";
 export type { Connections } from "./server/connections.ts";
 export type { FetchContext, FetchHandler } from "./server/mount.ts";
+export type { AppChanges, Reloaded } from "./server/reload.ts";
+export type { AppStats, ChannelCount, Launch, Stats, Status } from "./server/report.ts";
 export type { Server } from "./server/server.ts";
 export type { Target } from "./server/target.ts";
 export type { ChannelInfo, ChannelStats, PresenceList, Present, Tenancy } from "./server/tenancy.ts";

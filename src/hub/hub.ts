@@ -136,6 +136,11 @@ export class Hub {
     return this.#tenants.connections(app);
   }
 
+  /** Of all apps, on this node. */
+  get connectionCount(): number {
+    return this.#connections;
+  }
+
   connectionCountOf(app: App): number {
     return this.#tenants.get(app.id)?.connections.size ?? 0;
   }

@@ -49,6 +49,11 @@ export class Logs {
     if (problems.length > 0) throw new ConfigError(problems);
   }
 
+  /** Any name that the configuration takes. */
+  set level(level: LogSettings["level"]) {
+    this.logger.level = ownLevel(level);
+  }
+
   /** For a log that was renamed: what is written next is in a new file of the old name. */
   reopen(): void {
     for (const { file } of this.#files) file.reopen();

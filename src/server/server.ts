@@ -3,6 +3,7 @@
 import type { Logger } from "pino";
 import { type ChannelOptions, parseChannel } from "../config/channel.ts";
 import { withDemoApp } from "../config/demo-app.ts";
+import { reasonOf } from "../config/file.ts";
 import { type ConfigInput, parseConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { App } from "../domain/app.ts";
@@ -18,6 +19,7 @@ import { checkChannelName } from "../hub/limits.ts";
 import { logObserver } from "../observers/log.ts";
 import { authenticate, authenticateAtDoor } from "./authenticator.ts";
 import type { Connections } from "./connections.ts";
+import { Control } from "./control.ts";
 import { openFileLimit } from "./file-limit.ts";
 import { Hooks } from "./hooks.ts";
 import type { Listeners } from "./listeners.ts";
@@ -25,6 +27,7 @@ import { Logs } from "./logging.ts";
 import type { FetchHandler } from "./mount.ts";
 import { Program } from "./program.ts";
 import { appChanges, merged, type Reloaded } from "./reload.ts";
+import { type Launch, type Stats, type Status, statsOf, statusOf } from "./report.ts";
 import { Running, type Surroundings } from "./running.ts";
 import type { Target } from "./target.ts";
 import { type ChannelStats, type PresenceList, Tenancy } from "./tenancy.ts";
@@ -52,6 +55,8 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   readonly #handlers = new Map<string, Handler>();
   readonly #hooks: Hooks;
   readonly #observers: readonly Observer[];
+  readonly #launch: Launch;
+  #control: Control | undefined;
   readonly #program = new Program(this);
   #authenticator: Authenticator | undefined;
   /** What the program made of its channels; the hub is another after each start. */
@@ -65,8 +70,9 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   /** The start or stop that is under way. */
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(config: Config) {
+  constructor(config: Config, launch: Launch = {}) {
     this.#config = config;
+    this.#launch = launch;
     this.#apps = config.apps;
     this.#logs = new Logs(config.log, clock);
     this.log = this.#logs.logger;
@@ -102,6 +108,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     for (const make of this.#early.splice(0)) make();
     this.#running = await Running.start(this.#surroundings(config));
     this.log.info({ url: this.url, apps: this.#apps.length }, "listening");
+    if (config.control) await this.#openControl();
     this.#hooks.started();
   }
 
@@ -119,12 +126,14 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   }
 
   /**
-   * Lets other settings count without losing a connection that does not have to go; without an argument, those there are, with
-   * certificates read and log files opened anew. What can only count after a restart stays as it is, and is named in the answer.
+   * Lets other settings count without losing a connection that does not have to go; without an argument, those of the launch's
+   * `source`, or those there are. In any case with certificates read and log files opened anew. What can only count after a restart stays as it is, and is named in the answer.
    * Throws ConfigError, and then nothing is another; Error where the server does not run.
    */
-  reload(settings: ConfigInput = this.#config): Promise<Reloaded> {
-    return this.#inTurn(() => this.#reload(parseConfig(settings)));
+  reload(settings?: ConfigInput): Promise<Reloaded> {
+    return this.#inTurn(async () =>
+      this.#reload(parseConfig(settings ?? (await this.#launch.source?.()) ?? this.#config)),
+    );
   }
 
   async #reload(settings: Config): Promise<Reloaded> {
@@ -136,7 +145,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     this.#config = wanted;
     this.#apps = now;
     this.#demoFile = demoFile;
-    this.log.level = wanted.log.level;
+    this.#logs.level = wanted.log.level;
     this.#logs.reopen();
     const closed = await running.reload(this.#surroundings({ ...config, apps: now }));
     const answer: Reloaded = { applied, needsRestart, apps, closed };
@@ -158,6 +167,8 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     if (!this.#running) return;
     this.#hooks.stopping();
     await this.#running.stop();
+    await this.#control?.close();
+    this.#control = undefined;
     this.#running = undefined;
     this.log.info("stopped");
     this.#logs.close();
@@ -166,6 +177,30 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   /** For log files that were renamed: the next line is in a new file of the old name. */
   reopenLogs(): void {
     this.#logs.reopen();
+  }
+
+  /** A server that nobody can tell anything goes on serving. */
+  async #openControl(): Promise<void> {
+    try {
+      this.#control = await Control.open(this.config.stateDir, {
+        status: () => this.status(),
+        stats: (app) => this.stats(app),
+        reload: () => this.reload(),
+      });
+    } catch (error) {
+      this.log.warn(`no control socket, so reload, status and stats cannot reach this process: ${reasonOf(error)}`);
+    }
+  }
+
+  /** How it is, and what it runs as. Throws where it does not run. */
+  async status(): Promise<Status> {
+    return statusOf(this.#runningNow(), { config: this.#config, url: this.url, launch: this.#launch });
+  }
+
+  /** Who is in which channel, in the whole cluster: of all apps, or of one by id or key. Throws where there is none such. */
+  async stats(app?: string): Promise<Stats> {
+    const apps = app === undefined ? this.#apps : [this.app(app).app];
+    return statsOf(this.#runningNow().hub, apps, app === undefined);
   }
 
   // ---- where it is
@@ -342,6 +377,10 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
 
   #now(): { listener: Listeners; hub: Hub } {
     if (!this.config.enabled) throw new Error("The server is disabled: `enabled` is false in its configuration.");
+    return this.#runningNow();
+  }
+
+  #runningNow(): Running {
     if (!this.#running) throw new Error("The server is not running: call start() first.");
     return this.#running;
   }
