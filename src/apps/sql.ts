@@ -110,12 +110,12 @@ export class SqlApps implements AppStore {
       ...{ settings: JSON.stringify(settings), created_at: now, updated_at: now },
     };
     const taken = await this.#db
-      .selectFrom("apps")
+      .selectFrom("fanfare_apps")
       .select("id")
       .where((where) => where.or([where("id", "=", id), where("key", "=", key)]))
       .executeTakeFirst();
     if (taken) throw new AppError(`There is an app ${JSON.stringify(taken.id)} with this id or key already.`);
-    await this.#db.insertInto("apps").values(row).execute();
+    await this.#db.insertInto("fanfare_apps").values(row).execute();
     await this.#look();
     return app;
   }
@@ -145,7 +145,7 @@ export class SqlApps implements AppStore {
 
   /** Throws AppError. */
   async remove(id: string): Promise<void> {
-    const { numDeletedRows } = await this.#db.deleteFrom("apps").where("id", "=", id).executeTakeFirst();
+    const { numDeletedRows } = await this.#db.deleteFrom("fanfare_apps").where("id", "=", id).executeTakeFirst();
     if (Number(numDeletedRows) === 0) throw noSuchApp(id);
     await this.#look();
   }
@@ -153,7 +153,7 @@ export class SqlApps implements AppStore {
   // ---- private
 
   async #row(id: string): Promise<AppRow> {
-    const row = await this.#db.selectFrom("apps").selectAll().where("id", "=", id).executeTakeFirst();
+    const row = await this.#db.selectFrom("fanfare_apps").selectAll().where("id", "=", id).executeTakeFirst();
     if (!row) throw noSuchApp(id);
     return row;
   }
@@ -162,7 +162,7 @@ export class SqlApps implements AppStore {
     // Never the same twice, however fast one edit follows another: it is how the others see that something changed.
     const updated_at = Math.max(this.#options.clock.wallMs(), Number((await this.#row(id)).updated_at) + 1);
     await this.#db
-      .updateTable("apps")
+      .updateTable("fanfare_apps")
       .set({ ...changes, updated_at })
       .where("id", "=", id)
       .execute();
@@ -171,7 +171,7 @@ export class SqlApps implements AppStore {
 
   async #look(): Promise<void> {
     const { count, latest, sum } = await this.#db
-      .selectFrom("apps")
+      .selectFrom("fanfare_apps")
       .select(({ fn }) => [
         fn.countAll().as("count"),
         fn.max("updated_at").as("latest"),
@@ -180,7 +180,7 @@ export class SqlApps implements AppStore {
       .executeTakeFirstOrThrow();
     const revision = `${count} ${latest} ${sum}`;
     if (revision === this.#picture.revision) return;
-    const rows = await this.#db.selectFrom("apps").selectAll().orderBy("created_at").orderBy("id").execute();
+    const rows = await this.#db.selectFrom("fanfare_apps").selectAll().orderBy("created_at").orderBy("id").execute();
     this.#show(revision, rows);
   }
 

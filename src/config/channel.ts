@@ -18,18 +18,23 @@ export interface ChannelOptions {
   readonly clientPublish?: "none" | "client-events" | "any";
   /** Of a cache channel. */
   readonly cacheTtlS?: number;
+  /** What is kept of the channel: at most so many events (100), each for so many seconds (86400). */
+  readonly history?: { readonly size?: number; readonly ttlS?: number };
+  /** Keeps a history, as `history: {}` does. */
+  readonly persistent?: boolean;
 }
-
-const LATER = ["persistent", "history"] as const;
 
 /** Throws ConfigError with one line for each problem. */
 export function parseChannel(name: string, options: ChannelOptions): ChannelRule {
-  const { maxClients, ...given }: Record<string, unknown> = { ...options };
+  const { maxClients, persistent, ...given }: Record<string, unknown> = { ...options };
   const problems: string[] = [];
-  for (const key of LATER) {
-    if (given[key]) problems.push(`\`${key}\` is not in this version: channels keep nothing but a cache's last event`);
-    delete given[key];
+  if (persistent !== undefined && typeof persistent !== "boolean") {
+    problems.push(`\`persistent\` has to be true or false, but is ${describe(persistent)}`);
   }
+  if (persistent === false && given.history !== undefined) {
+    problems.push("a channel with `history` is `persistent`: leave one of them out");
+  }
+  if (persistent === true) given.history ??= {};
   if (maxClients !== undefined && given.maxSubscribers !== undefined) {
     problems.push("`maxClients` and `maxSubscribers` are the same: keep one of them");
   }

@@ -13,22 +13,40 @@ export function document(): string {
   const parts = [INTRODUCTION, "## The server", table(single, ""), ...["log", "tls"].flatMap(section)];
   const { api, names } = shapeOf(schema.shape.tls) ?? {};
   parts.push("### `tls.names`", sentence(names), table(fieldsOf(names && elementOf(names)), "tls.names[]"));
-  parts.push("### `tls.api`", sentence(api), table(fieldsOf(api), "tls.api"), ...section("limits"));
+  parts.push(
+    "### `tls.api`",
+    sentence(api),
+    table(fieldsOf(api), "tls.api"),
+    ...shape
+      .filter(([key, node]) => shapeOf(node) !== undefined && !PLACED.includes(key))
+      .flatMap(([key]) => section(key)),
+    ...section("limits"),
+  );
   parts.push(...section("defaults"), "### `defaults.limits`", sentence(shapeOf(schema.shape.defaults)?.limits));
   parts.push(table(fieldsOf(shapeOf(schema.shape.defaults)?.limits), "defaults.limits"));
   parts.push("## `apps`", APPS, table(fieldsOf(apps), "apps[]"));
   const app = shapeOf(apps ?? schema.shape.apps);
   parts.push("### `token` of an app", sentence(app?.token), TOKEN, table(fieldsOf(app?.token), "apps[].token"));
+  const hook = app?.webhooks && elementOf(app.webhooks);
+  parts.push("### `webhooks` of an app", sentence(app?.webhooks), table(fieldsOf(hook), "apps[].webhooks[]"));
+  const { channels } = shapeOf(hook ?? schema.shape.apps) ?? {};
   parts.push(
-    "## Channel rules",
-    RULES,
-    table(fieldsOf(elementOf(schema.shape.defaults.unwrap().shape.channels)), "[]"),
+    "### `channels` of a webhook",
+    sentence(channels),
+    table(fieldsOf(channels), "apps[].webhooks[].channels"),
   );
+  const rule = elementOf(schema.shape.defaults.unwrap().shape.channels);
+  parts.push("## Channel rules", RULES, table(fieldsOf(rule), "[]"));
+  const { history } = shapeOf(rule ?? schema.shape.apps) ?? {};
+  parts.push("### `history` of a rule", sentence(history), HISTORY, table(fieldsOf(history), "[].history"));
   parts.push("## Names of other servers", FOREIGN);
   for (const { of, aliases: names } of families) parts.push(`### ${of}`, aliasTable(names));
   parts.push("### Names that are not read", unreadTable());
   return `${parts.join("\n\n")}\n`;
 }
+
+/** Objects that have their place in the order of reading; all others come between them. */
+const PLACED: readonly string[] = ["log", "tls", "limits", "defaults"];
 
 type Field = readonly [string, z.core.$ZodType];
 
@@ -148,6 +166,10 @@ mode makes a demo app and keeps it in \`stateDir\`; production refuses to start.
 again for one app; limits are taken over one by one, a list of channel rules as a whole.`;
 
 const TOKEN = "Exactly one of `secret`, `publicKey` and `jwksUrl` says whose signature counts.";
+
+const HISTORY = `Everything that is published in the channel is kept, by back ends and by clients alike; comings, goings and counts are not. It
+is kept in memory, or where the nodes of a cluster keep what they share: \`size\` times the size of an event for each channel. A cache
+channel that has a history gives the last event of it that a back end published, for \`ttlS\` instead of \`cacheTtlS\`.`;
 
 const RULES = "`defaults.channels` and the `channels` of an app hold such rules.";
 

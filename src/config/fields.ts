@@ -38,13 +38,10 @@ export function requiredText(says: string, extra: Extra & { pattern?: RegExp } =
   return schema.register(facts, { says, accepts: "text, not empty", reads: "text", ...more });
 }
 
-export function optionalText(says: string, extra: Extra = {}) {
-  const accepts = "text, not empty";
-  return z
-    .string()
-    .min(1)
-    .exactOptional()
-    .register(facts, { says, accepts, reads: "text", ...extra });
+export function optionalText(says: string, extra: Extra & { pattern?: RegExp } = {}) {
+  const { pattern, ...more } = extra;
+  const schema = pattern === undefined ? z.string().min(1) : z.string().regex(pattern);
+  return schema.exactOptional().register(facts, { says, accepts: "text, not empty", reads: "text", ...more });
 }
 
 /** A count or a size. */

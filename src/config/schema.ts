@@ -23,9 +23,13 @@ import {
   text,
   whole,
 } from "./fields.ts";
+import { historyRule } from "./history.ts";
+import { database, webhook, webhooks } from "./records.ts";
 import { tls } from "./tls.ts";
 
 const list = { reads: "json" } as const;
+
+const MOST_THREADS = 256;
 
 export const channelRule = z
   .strictObject({
@@ -47,6 +51,11 @@ export const channelRule = z
       "Whoever subscribes needs permission, as in channels whose name begins with `private-`; those need it in any case.",
     ),
     auth: optionalOnOff("Whoever subscribes has to be signed in."),
+    history: historyRule.exactOptional().register(facts, {
+      ...list,
+      says: "What is kept of the channel, so that clients of the native protocol can resume and the API can read it.",
+      accepts: "an object with `size` and `ttlS`, both optional",
+    }),
   })
   .register(facts, {
     ...list,
@@ -204,6 +213,14 @@ const app = z
         says: "Rules that take the place of `defaults.channels`.",
         accepts: "a list of channel rules",
       }),
+    webhooks: z
+      .array(webhook)
+      .exactOptional()
+      .register(facts, {
+        ...list,
+        says: "Who is told of what happens in the app's channels.",
+        accepts: "a list of objects with `url`",
+      }),
     token,
   })
   .register(facts, { ...list, says: "One app.", accepts: "an object with `id`, `key` and `secret`" });
@@ -236,6 +253,22 @@ const log = z
   })
   .prefault({})
   .register(facts, { ...list, says: "What is logged, and how.", accepts: "an object" });
+
+const tasks = z
+  .strictObject({
+    threads: z
+      .union([z.literal("auto"), z.number().int().min(1).max(MOST_THREADS)])
+      .default("auto")
+      .register(facts, {
+        says: "Most threads that `server.task` uses at a time; auto is one for each processor.",
+        accepts: `a whole number from 1 to ${MOST_THREADS}, or "auto"`,
+        reads: "number",
+      }),
+    queue: whole("Most tasks that wait for a thread; more are refused at once.", 1000, 0),
+    timeoutS: seconds("Time one task may run before its thread is ended, in seconds.", 60),
+  })
+  .prefault({})
+  .register(facts, { ...list, says: "Work that programs give to threads.", accepts: "an object" });
 
 const processLimits = z
   .strictObject({
@@ -317,6 +350,9 @@ export const schema = z.strictObject({
   strictProtocol: onOff("Pusher clients that name no protocol version are refused (4008).", false),
   log,
   tls,
+  tasks,
+  database,
+  webhooks,
   limits: processLimits,
   defaults,
   apps: z
@@ -340,7 +376,7 @@ export type AppSettings = Settings["apps"][number];
 export type TokenSettings = NonNullable<AppSettings["token"]>;
 
 /** What every app takes unless it says otherwise. */
-export type AppDefaults = Omit<App, "id" | "key" | "secrets" | "name" | "enabled" | "token">;
+export type AppDefaults = Omit<App, "id" | "key" | "secrets" | "name" | "enabled" | "token" | "webhooks">;
 
 /** Every setting with its value. */
 export type Config = Readonly<Omit<Settings, "apps" | "defaults">> & {

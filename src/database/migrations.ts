@@ -25,7 +25,12 @@ function first(kind: DatabaseKind): Migration {
       await createAudit(db, kind, text);
     },
     async down(db) {
-      for (const table of ["audit", "outbox", "statistics", "apps"]) await db.schema.dropTable(table).execute();
+      for (const table of ["audit", "outbox", "statistics", "apps"]
+        .map((name) => `fanfare_${name}`)
+        .map((name) => `fanfare_${name}`)
+        .map((name) => `fanfare_${name}`)
+        .map((name) => `fanfare_${name}`))
+        await db.schema.dropTable(table).execute();
     },
   };
 }
@@ -34,7 +39,7 @@ type Db = Kysely<unknown>;
 type Text = ReturnType<typeof sql>;
 
 async function createApps(db: Db, kind: DatabaseKind, text: Text): Promise<void> {
-  await newTable(db, "apps", kind)
+  await newTable(db, "fanfare_apps", kind)
     .addColumn("id", NAME, (column) => column.primaryKey())
     .addColumn("key", NAME, (column) => column.notNull().unique())
     .addColumn("name", NAME, (column) => column.notNull())
@@ -47,7 +52,7 @@ async function createApps(db: Db, kind: DatabaseKind, text: Text): Promise<void>
 }
 
 async function createStatistics(db: Db, kind: DatabaseKind): Promise<void> {
-  let table = newTable(db, "statistics", kind)
+  let table = newTable(db, "fanfare_statistics", kind)
     .addColumn("app", NAME, (column) => column.notNull())
     .addColumn("node", "varchar(64)", (column) => column.notNull())
     .addColumn("span", "varchar(16)", (column) => column.notNull())
@@ -56,12 +61,12 @@ async function createStatistics(db: Db, kind: DatabaseKind): Promise<void> {
   for (const name of [...counts, "bytes_out", "subscribe_failures", "auth_failures"]) {
     table = table.addColumn(name, "bigint", (column) => column.notNull().defaultTo(0));
   }
-  await table.addPrimaryKeyConstraint("statistics_key", ["app", "node", "span", "at"]).execute();
-  await db.schema.createIndex("statistics_by_age").on("statistics").columns(["span", "at"]).execute();
+  await table.addPrimaryKeyConstraint("fanfare_statistics_key", ["app", "node", "span", "at"]).execute();
+  await db.schema.createIndex("fanfare_statistics_by_age").on("fanfare_statistics").columns(["span", "at"]).execute();
 }
 
 async function createOutbox(db: Db, kind: DatabaseKind, text: Text): Promise<void> {
-  await withId(db, "outbox", kind)
+  await withId(db, "fanfare_outbox", kind)
     .addColumn("app", NAME, (column) => column.notNull())
     .addColumn("channel", NAME, (column) => column.notNull())
     .addColumn("target", text, (column) => column.notNull())
@@ -78,19 +83,27 @@ async function createOutbox(db: Db, kind: DatabaseKind, text: Text): Promise<voi
     .addColumn("claimed_until", "bigint", (column) => column.notNull())
     .addColumn("last_error", text)
     .execute();
-  await db.schema.createIndex("outbox_lanes").on("outbox").columns(["state", "lane", "turn_at"]).execute();
-  await db.schema.createIndex("outbox_receivers").on("outbox").columns(["state", "receiver", "turn_at"]).execute();
-  await db.schema.createIndex("outbox_undo").on("outbox").column("undo").execute();
+  await db.schema
+    .createIndex("fanfare_outbox_lanes")
+    .on("fanfare_outbox")
+    .columns(["state", "lane", "turn_at"])
+    .execute();
+  await db.schema
+    .createIndex("fanfare_outbox_receivers")
+    .on("fanfare_outbox")
+    .columns(["state", "receiver", "turn_at"])
+    .execute();
+  await db.schema.createIndex("fanfare_outbox_undo").on("fanfare_outbox").column("undo").execute();
 }
 
 async function createAudit(db: Db, kind: DatabaseKind, text: Text): Promise<void> {
-  await withId(db, "audit", kind)
+  await withId(db, "fanfare_audit", kind)
     .addColumn("at", "bigint", (column) => column.notNull())
     .addColumn("who", NAME, (column) => column.notNull())
     .addColumn("what", NAME, (column) => column.notNull())
     .addColumn("detail", text, (column) => column.notNull())
     .execute();
-  await db.schema.createIndex("audit_by_age").on("audit").column("at").execute();
+  await db.schema.createIndex("fanfare_audit_by_age").on("fanfare_audit").column("at").execute();
 }
 
 /** A table with a number that grows with each row and is never given again. */

@@ -1,4 +1,4 @@
-/** The tables, as the code sees them. Times are Unix milliseconds; JSON is text, so that all three databases keep it alike. */
+/** The tables, as the code sees them; named so that they can live in a database beside others. Times are Unix milliseconds; JSON is text, so that all three databases keep it alike. */
 
 import type { Generated } from "kysely";
 
@@ -77,8 +77,8 @@ export interface AuditTable {
 }
 
 export interface Tables {
-  readonly apps: AppTable;
-  readonly statistics: StatisticTable;
-  readonly outbox: OutboxTable;
-  readonly audit: AuditTable;
+  readonly fanfare_apps: AppTable;
+  readonly fanfare_statistics: StatisticTable;
+  readonly fanfare_outbox: OutboxTable;
+  readonly fanfare_audit: AuditTable;
 }

@@ -24,6 +24,7 @@ export function logObserver(log: Logger): Observer {
       case "subscribed":
       case "unsubscribed":
         return log.debug({ ...about(event.connection), channel: event.channel }, event.type);
+      case "gap":
       case "occupied":
       case "vacated":
         return log.debug({ app: event.app.id, channel: event.channel }, event.type);

@@ -36,7 +36,7 @@ async function appsAt(url: string, options: Partial<SqlAppsOptions> = {}) {
 }
 
 async function empty({ apps, database }: Awaited<ReturnType<typeof appsAt>>): Promise<void> {
-  await database.query.deleteFrom("apps").execute();
+  await database.query.deleteFrom("fanfare_apps").execute();
   await apps.refresh();
 }
 
@@ -126,7 +126,7 @@ describe.each([
     await here.apps.add({ id: "good", key: "kg" });
     const row = { id: "bad", key: "kb", name: "bad", enabled: 1, created_at: 1, updated_at: 1 };
     await here.database.query
-      .insertInto("apps")
+      .insertInto("fanfare_apps")
       .values({ ...row, secrets: "not json", settings: "{}" })
       .execute();
     await here.apps.refresh();

@@ -36,28 +36,30 @@ describe.each(DATABASES)("%s", (_, url) => {
     const at = 1_795_000_000_123;
     const app = { id: "a", key: "k", name: "Ähm", secrets: '["s"]', enabled: 1, settings };
     await query
-      .insertInto("apps")
+      .insertInto("fanfare_apps")
       .values({ ...app, created_at: at, updated_at: at })
       .execute();
-    const row = await query.selectFrom("apps").selectAll().where("key", "=", "k").executeTakeFirstOrThrow();
+    const row = await query.selectFrom("fanfare_apps").selectAll().where("key", "=", "k").executeTakeFirstOrThrow();
     expect(row).toMatchObject(app);
     expect(Number(row.created_at)).toBe(at);
-    await query.deleteFrom("apps").execute();
+    await query.deleteFrom("fanfare_apps").execute();
   });
 
   test("keys that differ in case only are two", async () => {
     const { query } = await open(url);
     const app = { name: "n", secrets: "[]", enabled: 1, settings: "{}", created_at: 1, updated_at: 1 };
     await query
-      .insertInto("apps")
+      .insertInto("fanfare_apps")
       .values({ ...app, id: "x", key: "Key" })
       .execute();
     await query
-      .insertInto("apps")
+      .insertInto("fanfare_apps")
       .values({ ...app, id: "X", key: "key" })
       .execute();
-    expect(await query.selectFrom("apps").select("id").where("key", "=", "key").execute()).toEqual([{ id: "X" }]);
-    await query.deleteFrom("apps").execute();
+    expect(await query.selectFrom("fanfare_apps").select("id").where("key", "=", "key").execute()).toEqual([
+      { id: "X" },
+    ]);
+    await query.deleteFrom("fanfare_apps").execute();
   });
 
   test("the outbox numbers its rows in the order in which they came", async () => {
@@ -66,25 +68,27 @@ describe.each(DATABASES)("%s", (_, url) => {
     const row = { ...lane, event: "{}", created_at: 1, turn_at: 1, due_at: 1, attempts: 0 };
     for (let n = 0; n < 3; n++) {
       await query
-        .insertInto("outbox")
+        .insertInto("fanfare_outbox")
         .values({ ...row, state: "waiting", claimed_until: 0 })
         .execute();
     }
-    const ids = (await query.selectFrom("outbox").select("id").orderBy("id").execute()).map(({ id }) => Number(id));
+    const ids = (await query.selectFrom("fanfare_outbox").select("id").orderBy("id").execute()).map(({ id }) =>
+      Number(id),
+    );
     expect(ids).toHaveLength(3);
     expect(ids.toSorted((a, b) => a - b)).toEqual(ids);
-    await query.deleteFrom("outbox").execute();
+    await query.deleteFrom("fanfare_outbox").execute();
   });
 
   test("a transaction that fails leaves nothing", async () => {
     const { query } = await open(url);
     const entry = { at: 1, who: "w", what: "x", detail: "{}" };
     const failing = query.transaction().execute(async (inside) => {
-      await inside.insertInto("audit").values(entry).execute();
+      await inside.insertInto("fanfare_audit").values(entry).execute();
       throw new Error("undone");
     });
     await expect(failing).rejects.toThrow("undone");
-    expect(await query.selectFrom("audit").selectAll().execute()).toEqual([]);
+    expect(await query.selectFrom("fanfare_audit").selectAll().execute()).toEqual([]);
   });
 });
 

@@ -61,14 +61,14 @@ export class Outbox {
   async write(letters: readonly Letter[], nowMs: number): Promise<void> {
     for (let from = 0; from < letters.length; from += PAGE) {
       const rows = letters.slice(from, from + PAGE).map((letter) => rowOf(letter, nowMs));
-      await this.#db.insertInto("outbox").values(rows).execute();
+      await this.#db.insertInto("fanfare_outbox").values(rows).execute();
     }
   }
 
   /** Takes back a going that was not told yet. Whether there was one. */
   async takeBack({ app, target, undo }: Return, nowMs: number): Promise<boolean> {
     const { numDeletedRows } = await this.#db
-      .deleteFrom("outbox")
+      .deleteFrom("fanfare_outbox")
       .where("undo", "=", digest(app, target, undo))
       .where("state", "=", "waiting")
       .where("turn_at", ">", nowMs)
@@ -79,7 +79,7 @@ export class Outbox {
   /** Those to whom something is due. */
   async receivers(nowMs: number): Promise<readonly string[]> {
     const rows = await this.#db
-      .selectFrom("outbox")
+      .selectFrom("fanfare_outbox")
       .select("receiver")
       .distinct()
       .where("state", "=", "waiting")
@@ -93,7 +93,7 @@ export class Outbox {
   /** The first letter of each of the receiver's lanes that is due and in nobody's hand, oldest first. */
   async heads(receiver: string, limit: number, nowMs: number): Promise<readonly Claimed[]> {
     const rows = await this.#db
-      .selectFrom("outbox as letter")
+      .selectFrom("fanfare_outbox as letter")
       .selectAll("letter")
       .where("letter.state", "=", "waiting")
       .where("letter.receiver", "=", receiver)
@@ -103,7 +103,7 @@ export class Outbox {
       .where(({ not, exists, selectFrom }) =>
         not(
           exists(
-            selectFrom("outbox as earlier")
+            selectFrom("fanfare_outbox as earlier")
               .select("earlier.id")
               .where("earlier.state", "=", "waiting")
               .whereRef("earlier.lane", "=", "letter.lane")
@@ -126,7 +126,7 @@ export class Outbox {
   /** The receiver's letters in order, all lanes together; none where the first is in somebody's hand or not due again. */
   async queue(receiver: string, limit: number, nowMs: number): Promise<readonly Claimed[]> {
     const rows = await this.#db
-      .selectFrom("outbox")
+      .selectFrom("fanfare_outbox")
       .selectAll()
       .where("state", "=", "waiting")
       .where("receiver", "=", receiver)
@@ -143,7 +143,7 @@ export class Outbox {
   async claim(letters: readonly Claimed[], nowMs: number): Promise<boolean> {
     const ids = letters.map(({ id }) => id);
     const { numUpdatedRows } = await this.#db
-      .updateTable("outbox")
+      .updateTable("fanfare_outbox")
       .set({ claimed_by: this.#node, claimed_until: nowMs + this.#claimMs })
       .where("id", "in", ids)
       .where("state", "=", "waiting")
@@ -156,13 +156,13 @@ export class Outbox {
 
   /** They were taken. */
   async done(letters: readonly Claimed[]): Promise<void> {
-    await this.#db.deleteFrom("outbox").where("id", "in", idsOf(letters)).execute();
+    await this.#db.deleteFrom("fanfare_outbox").where("id", "in", idsOf(letters)).execute();
   }
 
   /** They were not: again at that time, in their place in the lane. */
   async retry(letters: readonly Claimed[], dueAtMs: number, why: string): Promise<void> {
     await this.#db
-      .updateTable("outbox")
+      .updateTable("fanfare_outbox")
       .set(({ eb }) => ({ due_at: dueAtMs, claimed_until: 0, last_error: why, attempts: eb("attempts", "+", 1) }))
       .where("id", "in", idsOf(letters))
       .execute();
@@ -171,7 +171,7 @@ export class Outbox {
   /** They never will be, unless somebody sends them again. */
   async fail(letters: readonly Claimed[], why: string): Promise<void> {
     await this.#db
-      .updateTable("outbox")
+      .updateTable("fanfare_outbox")
       .set(({ eb }) => ({ state: "failed", claimed_until: 0, last_error: why, attempts: eb("attempts", "+", 1) }))
       .where("id", "in", idsOf(letters))
       .execute();
@@ -181,7 +181,7 @@ export class Outbox {
 
   /** The dead letters, newest first. */
   async failed(limit = 100, app?: string): Promise<readonly Claimed[]> {
-    let query = this.#db.selectFrom("outbox").selectAll().where("state", "=", "failed");
+    let query = this.#db.selectFrom("fanfare_outbox").selectAll().where("state", "=", "failed");
     if (app !== undefined) query = query.where("app", "=", app);
     const rows = await query.orderBy("id", "desc").limit(limit).execute();
     return rows.map(claimedOf);
@@ -190,7 +190,7 @@ export class Outbox {
   /** Sends dead letters again, all or these; how many. They keep their order among themselves. */
   async replay(nowMs: number, ids?: readonly number[]): Promise<number> {
     let query = this.#db
-      .updateTable("outbox")
+      .updateTable("fanfare_outbox")
       .set({ state: "waiting", attempts: 0, due_at: nowMs, turn_at: nowMs, created_at: nowMs, claimed_until: 0 })
       .where("state", "=", "failed");
     if (ids) query = query.where("id", "in", [...ids]);
@@ -201,7 +201,7 @@ export class Outbox {
   /** How many wait and since when the oldest does. */
   async backlog(): Promise<{ readonly waiting: number; readonly failed: number; readonly oldestAtMs?: number }> {
     const rows = await this.#db
-      .selectFrom("outbox")
+      .selectFrom("fanfare_outbox")
       .select(({ fn }) => ["state", fn.countAll().as("count"), fn.min("turn_at").as("oldest")])
       .groupBy("state")
       .execute();
@@ -216,7 +216,7 @@ export class Outbox {
 
   async #release(ids: readonly number[]): Promise<void> {
     await this.#db
-      .updateTable("outbox")
+      .updateTable("fanfare_outbox")
       .set({ claimed_until: 0 })
       .where("id", "in", ids)
       .where("claimed_by", "=", this.#node)

@@ -1,0 +1,87 @@
+/** The part of the table that is about what is kept, and who is told: the database, webhooks. */
+
+import { z } from "zod";
+import { WEBHOOK_EVENTS } from "../domain/app.ts";
+import { facts, onOff, optionalOnOff, optionalText, requiredText, seconds } from "./fields.ts";
+
+const list = { reads: "json" } as const;
+
+const ADDRESS = { pattern: /^https?:\/\/[^\s/]/, accepts: "an http:// or https:// address" };
+
+const eventName = z.enum(WEBHOOK_EVENTS).register(facts, {
+  says: "A kind of event.",
+  accepts: `one of ${WEBHOOK_EVENTS.join(", ")}`,
+  reads: "text",
+});
+
+/** One receiver of an app's webhooks. */
+export const webhook = z
+  .strictObject({
+    url: requiredText("Where the events are posted.", ADDRESS),
+    events: z
+      .array(eventName)
+      .min(1)
+      .exactOptional()
+      .register(facts, {
+        ...list,
+        says: "The kinds of event it is told; all, where not given.",
+        accepts: `a list of one or more of ${WEBHOOK_EVENTS.join(", ")}`,
+      }),
+    channels: z
+      .strictObject({
+        prefix: optionalText("How the channel's name begins."),
+        suffix: optionalText("How the channel's name ends."),
+        pattern: optionalText("The channel's name, with `*` for any run and `?` for one character."),
+      })
+      .exactOptional()
+      .register(facts, {
+        ...list,
+        says: "The channels it is told of; all of what is given has to fit.",
+        accepts: "an object with `prefix`, `suffix` or `pattern`",
+      }),
+    headers: z
+      .record(z.string().regex(/^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/), z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/))
+      .exactOptional()
+      .register(facts, {
+        ...list,
+        says: "Headers that are sent along.",
+        accepts: "an object of header names and their text",
+        secret: true,
+      }),
+    batch: optionalOnOff("Several events in one request, where more than one waits."),
+  })
+  .register(facts, { ...list, says: "One receiver.", accepts: "an object with `url`" });
+
+export const database = z
+  .strictObject({
+    url: optionalText(
+      "Where apps, statistics and webhooks are kept: `sqlite:FILE`, `postgres://…` or `mysql://…`. Without it, `fanfare serve` uses `fanfare.db` in `stateDir`, and a program keeps nothing.",
+      {
+        secret: true,
+        pattern: /^(sqlite:.+|(postgres(ql)?|mysql|mariadb):\/\/.+)$/,
+        accepts: '"sqlite:FILE", "postgres://…" or "mysql://…"',
+      },
+    ),
+    migrate: optionalOnOff(
+      "The tables are brought up to date at the start. Without it, only in a file of our own: otherwise `fanfare migrate` does it.",
+    ),
+  })
+  .prefault({})
+  .register(facts, { ...list, says: "Where things are kept that outlive the process.", accepts: "an object" });
+
+export const webhooks = z
+  .strictObject({
+    timeoutS: seconds("Time a receiver has to answer, in seconds.", 10, 0.1),
+    retryForS: seconds(
+      "Time over which an event is tried again, at growing intervals, before it is a dead letter, in seconds.",
+      300,
+    ),
+    leaveDelayS: seconds(
+      "Time that channel_vacated and member_removed are held back, and dropped if undone, in seconds.",
+      3,
+      0,
+    ),
+    allowPrivate: onOff("Receivers may have private addresses, and be on this machine.", false),
+  })
+  .prefault({})
+  .register(facts, { ...list, says: "How receivers are told.", accepts: "an object" });
