@@ -1,7 +1,7 @@
 /** The part of the table that is about TLS. */
 
 import { z } from "zod";
-import { facts, oneOf, optionalText, requiredText, seconds, whole } from "./fields.ts";
+import { facts, oneOf, optionalText, requiredText, seconds } from "./fields.ts";
 
 const list = { reads: "json" } as const;
 
@@ -31,7 +31,11 @@ const namedCertificate = z
 
 const tlsApi = z
   .strictObject({
-    port: whole("Port for API calls; 0 picks a free one.", 0, 0, 65_535),
+    port: z.number().int().min(0).max(65_535).register(facts, {
+      says: "Port for API calls; 0 picks a free one.",
+      accepts: "a whole number from 0 to 65535",
+      reads: "number",
+    }),
     host: optionalText("Address to listen on for them, where it is not `host`."),
     clientCaFile: requiredText("File with the authorities that issue the callers' certificates (PEM).", {
       accepts: "the name of a file",

@@ -171,6 +171,37 @@ describe("the certificate", () => {
     expect(await check(issuedKey, issuedKey)).toEqual(["problem: cert.pem holds no certificate"]);
   });
 
+  test("of each further name is looked at too, and so are the authorities of the API's callers", async () => {
+    const cwd = temporaryFolder();
+    for (const [name, text] of Object.entries({ issued: issued + root, issuedKey, selfSigned, root })) {
+      writeFileSync(join(cwd, name), text);
+    }
+    const own = { certFile: "issued", keyFile: "issuedKey" };
+    const names = [{ serverName: "chat.example.com", certFile: "selfSigned", keyFile: "issuedKey" }];
+    const checked = async (clientCaFile: string, at = nowMs) =>
+      told(
+        await checkCertificate(parseConfig({ tls: { ...own, names, api: { port: 1, clientCaFile } } }).tls, cwd, at),
+      );
+    const all = await checked("root");
+    expect(all[0]).toBe("ok: certificate and key belong together");
+    expect(all).toContain("problem: chat.example.com: the key is not that of the certificate");
+    expect(all.at(-1)).toBe("ok: callers of the API need one by root");
+    expect((await checked("issuedKey")).at(-1)).toBe("problem: issuedKey holds no certificate");
+    expect((await checked("missing")).at(-1)).toBe("problem: missing cannot be used: there is no such file");
+    expect((await checked("root", Date.UTC(2120, 0, 3))).at(-1)).toContain(
+      "problem: root: the certificate has expired",
+    );
+  });
+
+  test("may have its issuer in a file of its own", async () => {
+    const cwd = temporaryFolder();
+    for (const [name, text] of Object.entries({ issued, issuedKey, root })) writeFileSync(join(cwd, name), text);
+    const tls = { certFile: "issued", keyFile: "issuedKey", caFile: "root" };
+    expect(told(await checkCertificate(parseConfig({ tls }).tls, cwd, nowMs))).toContain(
+      "ok: the chain is complete (2)",
+    );
+  });
+
   test("is not missed where TLS is off", async () => {
     expect(told(await checkCertificate(undefined, "/", nowMs))).toEqual(["ok: off; a proxy in front may serve wss://"]);
   });

@@ -1,9 +1,10 @@
 /** What keeps the server from starting: one clear line, exit code 1, no stack, and quickly. */
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ConfigInput } from "../../src/index.ts";
+import { Authority } from "../support/certificates.ts";
 import { spawnCli, temporaryFolder } from "../support/process.ts";
 import { APP, startServer } from "../support/server.ts";
 
@@ -71,6 +72,59 @@ test("a TLS key that is a folder", async () => {
 test("a TLS certificate that is empty", async () => {
   const tls = tlsFiles("", "x");
   expect(await refusalOf({ port: 0, tls })).toMatch(new RegExp(`tls\\.certFile.*${tls.certFile}.*empty`));
+});
+
+describe("TLS that cannot be had (scenario 42)", () => {
+  const authority = new Authority();
+  const [own, other] = [authority.issue("own"), authority.issue("other")];
+  const { certFile, keyFile } = own;
+  const port = 0;
+
+  test("the key of another certificate", async () => {
+    const tls = { certFile, keyFile: other.keyFile };
+    expect(await refusalOf({ port, tls })).toContain(
+      `\`tls.keyFile\`: ${other.keyFile} is not the key of the first certificate in ${certFile}`,
+    );
+  });
+
+  test("a passphrase that is missing or wrong", async () => {
+    const locked = authority.lock(own, "open sesame", "pkcs8");
+    const tls = { certFile, keyFile: locked };
+    expect(await refusalOf({ port, tls })).toContain(
+      `\`tls.keyFile\`: ${locked}: the key is encrypted, and no passphrase is set`,
+    );
+    const refusal = await refusalOf({ port, tls: { ...tls, passphrase: "guessed it" } });
+    expect(refusal).toContain(`\`tls.keyFile\`: ${locked}: the passphrase does not open the key`);
+    expect(refusal).not.toContain("guessed it");
+  });
+
+  test("a certificate for a further name", async () => {
+    const names = [{ serverName: "chat.test", certFile: other.certFile, keyFile }];
+    expect(await refusalOf({ port, tls: { certFile, keyFile, names } })).toContain("`tls.names[0].keyFile`");
+    const missing = [{ serverName: "chat.test", certFile: "/nowhere.pem", keyFile }];
+    expect(await refusalOf({ port, tls: { certFile, keyFile, names: missing } })).toContain(
+      "`tls.names[0].certFile`: cannot read /nowhere.pem: there is no such file",
+    );
+  });
+
+  test("ciphers that nobody knows", async () => {
+    expect(await refusalOf({ port, tls: { certFile, keyFile, ciphers: "ROT13" } })).toMatch(/`tls\.ciphers`.*ROT13/);
+  });
+
+  test("callers' authorities that are none", async () => {
+    const api = { port, clientCaFile: keyFile };
+    expect(await refusalOf({ port, tls: { certFile, keyFile, api } })).toContain(
+      `\`tls.api.clientCaFile\`: ${keyFile} holds no certificate in PEM form`,
+    );
+  });
+
+  test("a port for the API that is in use", async () => {
+    const { port: taken } = await startServer();
+    const api = { port: taken, clientCaFile: certFile };
+    expect(await refusalOf({ port, tls: { certFile, keyFile, api } })).toContain(
+      `\`tls.api.port\`: port ${taken} on 127.0.0.1 is already in use`,
+    );
+  });
 });
 
 test("a TLS key and certificate that are none", async () => {

@@ -51,7 +51,7 @@ async function serve(command: Command): Promise<void> {
   await server.stop();
 }
 
-function startFailure(error: unknown, { host, port, tls }: Config): unknown {
+function startFailure(error: unknown, { host, port }: Config): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   switch (code) {
     case "EADDRINUSE":
@@ -65,10 +65,6 @@ function startFailure(error: unknown, { host, port, tls }: Config): unknown {
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
       return new CliError(`${host} is no address of this machine: choose another with --host`);
-  }
-  if (tls && typeof code === "string" && code.startsWith("ERR_OSSL")) {
-    const what = `${tls.certFile} (tls.certFile) and ${tls.keyFile} (tls.keyFile)`;
-    return new CliError(`${what} have to be a certificate and its private key, both in PEM form: ${code}`);
   }
   return error;
 }

@@ -1,24 +1,39 @@
 /** Checks the certificate: readable, for its key, in time, with names, and with the chain that clients need. */
 
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { type KeyObject, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { rootCertificates } from "node:tls";
 import { reasonOf } from "../../config/file.ts";
 import type { Config } from "../../config/load.ts";
+import type { CertificateSettings } from "../../config/tls.ts";
+import { certificatesIn, keyIn, untimely } from "../../server/certificate.ts";
 import { type Finding, findings } from "./finding.ts";
 
 const { ok, warning, problem } = findings("tls");
 
+/** Of each name, and the authorities of the API's callers. */
 export async function checkCertificate(tls: Config["tls"], cwd: string, nowMs: number): Promise<Finding[]> {
   if (tls === undefined) return [ok("off; a proxy in front may serve wss://")];
+  const own = await checkOne(tls, cwd, nowMs);
+  const named = await Promise.all(
+    tls.names.map(async (one) => {
+      const all = await checkOne(one, cwd, nowMs);
+      return all.map((finding) => ({ ...finding, says: `${one.serverName}: ${finding.says}` }));
+    }),
+  );
+  return [...own, ...named.flat(), ...(tls.api ? [await checkCallers(tls.api.clientCaFile, cwd, nowMs)] : [])];
+}
+
+async function checkOne(settings: CertificateSettings, cwd: string, nowMs: number): Promise<Finding[]> {
+  const { certFile, keyFile, caFile, passphrase } = settings;
   try {
-    const chain = certificatesIn(await readFile(resolve(cwd, tls.certFile), "utf8"));
+    const chain = certificatesIn(await readFile(resolve(cwd, certFile), "utf8"));
     const [leaf] = chain;
-    if (leaf === undefined)
-      return [problem(`${tls.certFile} holds no certificate`, "give it the certificate in PEM form")];
-    const key = keyIn(await readFile(resolve(cwd, tls.keyFile), "utf8"), tls.passphrase);
-    const keyFinding = typeof key === "string" ? problem(`${tls.keyFile}: ${key}`, KEY_CHANGE) : pairFinding(leaf, key);
+    if (leaf === undefined) return [problem(`${certFile} holds no certificate`, "give it the certificate in PEM form")];
+    if (caFile !== undefined) chain.push(...certificatesIn(await readFile(resolve(cwd, caFile), "utf8")));
+    const key = keyIn(await readFile(resolve(cwd, keyFile), "utf8"), passphrase);
+    const keyFinding = typeof key === "string" ? problem(`${keyFile}: ${key}`, KEY_CHANGE) : pairFinding(leaf, key);
     return [keyFinding, timeFinding(leaf, nowMs), nameFinding(leaf), chainFinding(chain)];
   } catch (error) {
     return [
@@ -30,25 +45,21 @@ export async function checkCertificate(tls: Config["tls"], cwd: string, nowMs: n
   }
 }
 
+async function checkCallers(file: string, cwd: string, nowMs: number): Promise<Finding> {
+  const change = "name the certificates of those who issue the callers' with tls.api.clientCaFile";
+  try {
+    const authorities = certificatesIn(await readFile(resolve(cwd, file), "utf8"));
+    if (authorities.length === 0) return problem(`${file} holds no certificate`, change);
+    const late = authorities.map((one) => untimely(one, nowMs)).find((complaint) => complaint !== undefined);
+    return late === undefined ? ok(`callers of the API need one by ${file}`) : problem(`${file}: ${late}`, change);
+  } catch (error) {
+    return problem(`${file} cannot be used: ${reasonOf(error)}`, change);
+  }
+}
+
 const KEY_CHANGE =
   "name the private key in PEM form with tls.keyFile, and its passphrase, if it has one, with tls.passphrase";
 const RENEWED = "renew the certificate, and let the server read it again";
-
-function certificatesIn(pem: string): X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  return blocks.map((block) => new X509Certificate(block));
-}
-
-/** The key, or why there is none. */
-function keyIn(pem: string, passphrase: string | undefined): KeyObject | string {
-  const isEncrypted = /ENCRYPTED/.test(pem);
-  if (isEncrypted && passphrase === undefined) return "the key is encrypted, and no passphrase is set";
-  try {
-    return createPrivateKey({ key: pem, ...(passphrase !== undefined && { passphrase }) });
-  } catch {
-    return isEncrypted ? "the passphrase does not open the key" : "there is no private key in it";
-  }
-}
 
 function pairFinding(leaf: X509Certificate, key: KeyObject): Finding {
   if (leaf.checkPrivateKey(key)) return ok("certificate and key belong together");
@@ -60,10 +71,11 @@ const DAY_MS = 86_400_000;
 const SOON_DAYS = 14;
 
 function timeFinding(leaf: X509Certificate, nowMs: number): Finding {
+  const complaint = untimely(leaf, nowMs);
+  if (complaint !== undefined) {
+    return problem(complaint, complaint.includes("expired") ? RENEWED : "wait, or set the clock right");
+  }
   const days = Math.floor((Date.parse(leaf.validTo) - nowMs) / DAY_MS);
-  if (Date.parse(leaf.validFrom) > nowMs)
-    return problem(`the certificate begins only on ${leaf.validFrom}`, "wait, or set the clock right");
-  if (days < 0) return problem(`the certificate has expired on ${leaf.validTo}`, RENEWED);
   const says = `the certificate is good for ${days} more day${days === 1 ? "" : "s"}`;
   return days < SOON_DAYS ? warning(says, RENEWED) : ok(says);
 }
