@@ -50,3 +50,5 @@ export type {
   NewUser,
   Pushable,
 } from "./server/types.ts";
+export { TaskError, type TaskErrorCode } from "./tasks/error.ts";
+export type { TaskOptions } from "./tasks/tasks.ts";

@@ -17,6 +17,8 @@ import { Channels } from "../hub/channels.ts";
 import type { Hub } from "../hub/hub.ts";
 import { checkChannelName } from "../hub/limits.ts";
 import { logObserver } from "../observers/log.ts";
+import type { AnyModule, Given, InputOf, OutputOf, TaskModule } from "../tasks/module.ts";
+import { type TaskOptions, Tasks } from "../tasks/tasks.ts";
 import { authenticate, authenticateAtDoor } from "./authenticator.ts";
 import type { Connections } from "./connections.ts";
 import { Control } from "./control.ts";
@@ -52,6 +54,7 @@ const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.
 export class Server<E extends object = AnyEvents, U extends User = User> {
   readonly log: Logger;
   readonly #logs: Logs;
+  readonly #tasks: Tasks;
   readonly #handlers = new Map<string, Handler>();
   readonly #hooks: Hooks;
   readonly #observers: readonly Observer[];
@@ -76,6 +79,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     this.#apps = config.apps;
     this.#logs = new Logs(config.log, clock);
     this.log = this.#logs.logger;
+    this.#tasks = new Tasks(config.tasks);
     this.#observers = [logObserver(this.log), (event) => this.#hooks.observe(event)];
     this.#hooks = new Hooks({
       failed: (error, during) => {
@@ -102,6 +106,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
       return;
     }
     this.#logs.open();
+    this.#tasks.start();
     const { config, demoFile } = await withDemoApp(this.config);
     this.#apps = config.apps;
     this.#demoFile = demoFile;
@@ -165,11 +170,13 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
 
   async #stop(): Promise<void> {
     if (!this.#running) return;
+    const deadlineMs = clock.monotonicMs() + this.config.drainTimeoutS * 1000;
     this.#hooks.stopping();
     await this.#running.stop();
     await this.#control?.close();
     this.#control = undefined;
     this.#running = undefined;
+    await this.#tasks.stop(deadlineMs - clock.monotonicMs());
     this.log.info("stopped");
     this.#logs.close();
   }
@@ -358,6 +365,17 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   mount(handler: FetchHandler<Server<E, U>> | undefined): this {
     this.#program.fetch = handler as FetchHandler | undefined;
     return this;
+  }
+
+  /**
+   * Runs a module's default export, or a function that needs nothing from around it, in a thread. Both ways only data is
+   * copied. Resolves with what it returns; rejects with what it throws, or with TaskError. Name the module's type for the
+   * compiler: `server.task<typeof import("./resize.ts")>(new URL("./resize.ts", import.meta.url), input)`.
+   */
+  task<M extends TaskModule = AnyModule>(module: URL | string, ...given: InputOf<M>): Promise<OutputOf<M>>;
+  task<Input, Output>(run: (input: Input) => Output, ...given: Given<Input>): Promise<Awaited<Output>>;
+  task(task: unknown, input?: unknown, options?: TaskOptions): Promise<unknown> {
+    return this.#tasks.run(task, input, options);
   }
 
   // ---- private

@@ -23,6 +23,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   observers: [...CORE, "database"],
   admin: CORE,
   demo: [...CORE, NATIVE_WIRE],
+  tasks: [],
   server: [
     ...CORE,
     "config",
@@ -34,6 +35,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
     "admin",
     "dashboard",
     "demo",
+    "tasks",
     MANIFEST,
   ],
   "index.ts": [
@@ -47,6 +49,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
     "apps",
     "guards",
     "observers",
+    "tasks",
   ],
   // It explains signatures and tokens with the very code that checks them.
   cli: [...CORE, "config", "server", "client", "publisher", "index.ts", "protocols", "guards", MANIFEST],
