@@ -1,0 +1,137 @@
+/** Finds out which server to talk to: the one that is named, the sentinels' master, or a slot's master in the cluster. */
+
+import calculateSlot from "cluster-key-slot";
+import { Redis } from "ioredis";
+import { Refused } from "./fault.ts";
+import type { Address, RedisSettings } from "./settings.ts";
+
+/** Answers for a key; rejects with a sentence for people. */
+export type Locate = (key: string) => Promise<Address>;
+
+/** Answers younger than this are not asked for again. */
+const FRESH_MS = 500;
+
+export function locator(settings: RedisSettings): Locate {
+  const { topology } = settings;
+  switch (topology.type) {
+    case "server":
+      return async () => topology.at;
+    case "sentinel":
+      return shared(() => masterOf(settings, topology));
+    case "cluster": {
+      let known = topology.seeds;
+      const slots = shared(async () => {
+        const ranges = await slotsOf(settings, known);
+        // A seed may be gone for good while the cluster lives.
+        known = [...ranges, ...topology.seeds].filter(isNew);
+        return ranges;
+      });
+      return async (key) => ownerOf(calculateSlot(key), await slots());
+    }
+  }
+}
+
+/** Options of ioredis that make it one connection and nothing more. */
+export function oneConnection(settings: RedisSettings, { host, port }: Address) {
+  const { tls } = settings;
+  return {
+    host,
+    port,
+    lazyConnect: true,
+    connectTimeout: settings.connectTimeoutMs,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    enableReadyCheck: false,
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+    ...(tls && { tls: { ...(tls.ca !== undefined && { ca: tls.ca }) } }),
+  };
+}
+
+async function masterOf(
+  settings: RedisSettings,
+  topology: { readonly sentinels: readonly Address[]; readonly master: string; readonly password?: string },
+): Promise<Address> {
+  const { master, password } = topology;
+  const answer = await askFirst(settings, topology.sentinels, password === undefined ? {} : { password }, (redis) =>
+    redis.call("SENTINEL", "get-master-addr-by-name", master),
+  );
+  const [host, port] = Array.isArray(answer) ? answer : [];
+  if (typeof host === "string" && Number(port) > 0) return { host, port: Number(port) };
+  throw new Error(`the sentinels know no master called ${JSON.stringify(master)}`);
+}
+
+interface Range extends Address {
+  readonly first: number;
+  readonly last: number;
+}
+
+async function slotsOf(settings: RedisSettings, seeds: readonly Address[]): Promise<readonly Range[]> {
+  const { username, password } = settings;
+  const login = { ...(username !== undefined && { username }), ...(password !== undefined && { password }) };
+  const answer = await askFirst(settings, seeds, login, async (redis) => ({
+    slots: await redis.call("CLUSTER", "SLOTS"),
+    host: redis.options.host ?? "",
+  }));
+  if (!Array.isArray(answer.slots)) throw new Error("the cluster does not say who has which slot");
+  return answer.slots.flatMap((each): Range[] => {
+    const [first, last, owner] = Array.isArray(each) ? each : [];
+    const [host, port] = Array.isArray(owner) ? owner : [];
+    if (typeof first !== "number" || typeof last !== "number" || typeof port !== "number") return [];
+    return [{ first, last, host: typeof host === "string" && host !== "" ? host : answer.host, port }];
+  });
+}
+
+function ownerOf(slot: number, ranges: readonly Range[]): Address {
+  const owner = ranges.find(({ first, last }) => first <= slot && slot <= last);
+  if (!owner) throw new Error(`nobody in the cluster has slot ${slot}`);
+  return owner;
+}
+
+function isNew({ host, port }: Address, at: number, all: readonly Address[]): boolean {
+  return all.findIndex((other) => other.host === host && other.port === port) === at;
+}
+
+/** The first that answers; several are asked one after the other. */
+async function askFirst<T>(
+  settings: RedisSettings,
+  addresses: readonly Address[],
+  login: { readonly username?: string; readonly password?: string },
+  ask: (redis: Redis) => Promise<T>,
+): Promise<T> {
+  let why: unknown = new Error("no address is configured");
+  for (const address of addresses) {
+    const redis = new Redis({
+      ...oneConnection(settings, address),
+      ...login,
+      commandTimeout: settings.commandTimeoutMs,
+    });
+    redis.on("error", () => {});
+    try {
+      await redis.connect();
+      return await ask(redis);
+    } catch (error) {
+      why = error;
+    } finally {
+      redis.disconnect();
+    }
+  }
+  throw new Refused(why instanceof Error ? why.message : String(why));
+}
+
+/** Those who ask at the same time, or soon after, are given one answer. */
+function shared<T>(ask: () => Promise<T>): () => Promise<T> {
+  let asked: Promise<T> | undefined;
+  return () => {
+    if (!asked) {
+      const answer = ask();
+      asked = answer;
+      const forget = () => {
+        if (asked === answer) asked = undefined;
+      };
+      answer.then(() => setTimeout(forget, FRESH_MS).unref(), forget);
+    }
+    return asked;
+  };
+}

@@ -1,0 +1,104 @@
+/** Carries publications through Redis: what is kept is numbered, written down and published in one step of a script. */
+
+import type { EventPublication, Position, Publication } from "../../domain/message.ts";
+import type { Broker, HistoryPage, HistoryPolicy, Kept } from "../../domain/ports.ts";
+import type { Bucket } from "./bucket.ts";
+import { decodeKept, encode } from "./codec.ts";
+import { unavailable } from "./fault.ts";
+import { type Keys, placeOf } from "./keys.ts";
+import type { Letter } from "./outbox.ts";
+import { HISTORY, KEEP } from "./scripts.ts";
+
+export class RedisBroker implements Broker {
+  readonly #keys: Keys;
+  readonly #bucket: (place: string) => Bucket;
+  readonly #publishCommand: string;
+  /** Names this node among those that publish; another at each start. */
+  readonly #sender = crypto.randomUUID().slice(0, 13);
+  #number = 0;
+
+  constructor(keys: Keys, bucket: (place: string) => Bucket, publishCommand: string) {
+    this.#keys = keys;
+    this.#bucket = bucket;
+    this.#publishCommand = publishCommand;
+  }
+
+  async subscribe(app: string, channel: string): Promise<void> {
+    const { bucket, subject } = this.#way(app, channel);
+    try {
+      await bucket.ear.subscribe(subject, app, channel);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  unsubscribe(app: string, channel: string): void {
+    const { bucket, subject } = this.#way(app, channel);
+    bucket.ear.unsubscribe(subject);
+  }
+
+  publish(publication: Publication, keep?: HistoryPolicy): Promise<Position | undefined> {
+    const { bucket, place, subject } = this.#way(publication.app, publication.channel);
+    const mark = { sender: this.#sender, number: ++this.#number };
+    const text = encode(publication, mark);
+    const send: Letter["send"] =
+      keep && publication.type === "event"
+        ? () => this.#keep(bucket, place, subject, text, keep, mark.number)
+        : async () => {
+            await bucket.line.command(this.#publishCommand, [subject, text]);
+            return undefined;
+          };
+    return bucket.outbox.post({ subject, bytes: text.length, send });
+  }
+
+  async history(app: string, channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {
+    const { bucket, place, subject } = this.#way(app, channel);
+    const isSubscribed = bucket.ear.number(subject);
+    // An epoch that nobody can have is still a question.
+    const epoch = since?.epoch === "" ? "-" : (since?.epoch ?? "");
+    const asked = [place, epoch, String(since?.offset ?? 0), String(limit), isSubscribed ? "1" : ""];
+    try {
+      return pageOf(app, channel, await bucket.line.eval(HISTORY, (run) => [...asked, run]));
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  async #keep(
+    bucket: Bucket,
+    place: string,
+    subject: string,
+    text: string,
+    { size, ttlMs }: HistoryPolicy,
+    number: number,
+  ): Promise<Position | undefined> {
+    const policy = [String(size), String(Math.max(1, Math.ceil(ttlMs)))];
+    const asked = [place, text, ...policy, this.#publishCommand, subject, this.#sender, String(number)];
+    const answer = await bucket.line.eval(KEEP, (run) => [...asked, run]);
+    const [epoch, offset] = Array.isArray(answer) ? answer : [];
+    return Number(offset) < 0 ? undefined : { epoch: String(epoch), offset: Number(offset) };
+  }
+
+  #way(app: string, channel: string) {
+    const place = placeOf(app, channel);
+    const bucket = this.#bucket(place);
+    return { place, bucket, subject: this.#keys.subject(bucket.index, place) };
+  }
+}
+
+function pageOf(app: string, channel: string, answer: unknown): HistoryPage {
+  const [epoch = "", offset = 0, complete = 0, entries = []] = Array.isArray(answer) ? answer : [];
+  const position = { epoch: String(epoch), offset: Number(offset) };
+  const kept = (Array.isArray(entries) ? entries : []).flatMap(([at, leftMs, text]): Kept[] => {
+    const publication: EventPublication | undefined = decodeKept(app, channel, String(text), {
+      epoch: position.epoch,
+      offset: Number(at),
+    });
+    return publication ? [{ publication, expiresInMs: Number(leftMs) }] : [];
+  });
+  return { kept: kept.sort(byOffset), position, complete: Number(complete) === 1 };
+}
+
+function byOffset(a: Kept, b: Kept): number {
+  return (a.publication.position?.offset ?? 0) - (b.publication.position?.offset ?? 0);
+}

@@ -1,0 +1,134 @@
+/** One bucket: the way to it, what is heard of it, and what is to be published in it. */
+
+import type { Publication } from "../../domain/message.ts";
+import type { Clock, EngineHealth } from "../../domain/ports.ts";
+import type { Dialer } from "./client.ts";
+import { Ear } from "./ear.ts";
+import { type Keys, placeOf } from "./keys.ts";
+import { Line, type Send } from "./line.ts";
+import { type Load, Outbox } from "./outbox.ts";
+import { HEAD_TTL_MS, TOUCH } from "./scripts.ts";
+import type { RedisSettings } from "./settings.ts";
+
+export interface BucketEvents {
+  receive(publication: Publication): void;
+  interrupted(): void;
+  garbage(error: unknown): void;
+  /** The way to the bucket is there, again or for the first time; nothing else goes there until this has resolved. */
+  reached(bucket: number, send: Send): Promise<void>;
+}
+
+export interface Parts {
+  readonly dialer: Dialer;
+  readonly keys: Keys;
+  readonly settings: RedisSettings;
+  readonly clock: Clock;
+  readonly load: Load;
+}
+
+const EXPIRE_EVERY_MS = 50;
+const TOUCH_EVERY_MS = HEAD_TTL_MS / 4;
+const TOUCH_AT_ONCE = 500;
+const WHEREABOUTS_EVERY_MS = 2_000;
+/** Longer than any pause between attempts: by then the other nodes have subscribed again, too. */
+const SETTLE = 1.2;
+
+export class Bucket {
+  readonly index: number;
+  readonly line: Line;
+  readonly ear: Ear;
+  readonly outbox: Outbox;
+  readonly #parts: Parts;
+  #opensAtMs = 0;
+  #opening: ReturnType<typeof setTimeout> | undefined;
+  #expiring: ReturnType<typeof setInterval> | undefined;
+  #touching: ReturnType<typeof setInterval> | undefined;
+  #watching: ReturnType<typeof setInterval> | undefined;
+  #at: string | undefined;
+
+  constructor(index: number, parts: Parts, events: BucketEvents) {
+    const { dialer, keys, settings, clock, load } = parts;
+    this.index = index;
+    this.#parts = parts;
+    this.line = new Line(index, keys.root(index), dialer, settings, clock, {
+      up: async (send, isAgain) => {
+        await events.reached(index, send);
+        if (isAgain) this.#opensAtMs = clock.monotonicMs() + settings.reconnectMaxMs * SETTLE;
+        this.#open();
+      },
+      down: () => {},
+    });
+    this.ear = new Ear(index, dialer, settings, clock, { ...events, up: () => this.#open() });
+    this.outbox = new Outbox({
+      clock,
+      load,
+      waitMs: settings.publishWaitMs,
+      mostBytes: settings.publishWaitBytes,
+      isOpen: () => this.line.isUp && this.ear.isUp && clock.monotonicMs() >= this.#opensAtMs,
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#expiring = setInterval(() => {
+      this.outbox.expire();
+      this.outbox.pump();
+    }, EXPIRE_EVERY_MS);
+    this.#expiring.unref?.();
+    this.#touching = setInterval(() => void this.#touch(), TOUCH_EVERY_MS);
+    this.#touching.unref?.();
+    if (this.#parts.dialer.whereabouts) {
+      this.#watching = setInterval(() => void this.#look(), WHEREABOUTS_EVERY_MS);
+      this.#watching.unref?.();
+    }
+    await Promise.all([this.line.start(), this.ear.start()]);
+  }
+
+  get health(): EngineHealth {
+    const heard = this.ear.health;
+    return heard.reachable ? this.line.health : heard;
+  }
+
+  /** Nothing is published or received any more; commands still go. */
+  hush(): void {
+    this.outbox.close();
+    this.ear.close();
+  }
+
+  close(): void {
+    clearInterval(this.#expiring);
+    clearInterval(this.#touching);
+    clearInterval(this.#watching);
+    clearTimeout(this.#opening);
+    this.hush();
+    this.line.close();
+  }
+
+  #open(): void {
+    clearTimeout(this.#opening);
+    const waitMs = Math.max(0, this.#opensAtMs - this.#parts.clock.monotonicMs());
+    this.#opening = setTimeout(() => this.outbox.pump(), waitMs + 1);
+  }
+
+  /** Numberings that somebody here may know a position in are not to be forgotten. */
+  async #touch(): Promise<void> {
+    const places = this.ear.numbered.map(({ app, channel }) => placeOf(app, channel));
+    try {
+      for (let from = 0; from < places.length; from += TOUCH_AT_ONCE) {
+        await this.line.eval(TOUCH, places.slice(from, from + TOUCH_AT_ONCE));
+      }
+    } catch {
+      // There are several more occasions before one is forgotten.
+    }
+  }
+
+  /** A server that is no longer in charge may not say so. */
+  async #look(): Promise<void> {
+    const at = await this.#parts.dialer.whereabouts?.(this.index);
+    if (at === undefined) return;
+    const before = this.#at;
+    this.#at = at;
+    if (before === undefined || before === at) return;
+    this.line.drop(`it is at ${at} now`);
+    this.ear.drop(`it is at ${at} now`);
+  }
+}

@@ -1,0 +1,141 @@
+/** Publications as they travel between nodes: compact JSON, read with suspicion, because anybody may publish on a Redis. */
+
+import type { Member, Position, Publication } from "../../domain/message.ts";
+
+/** Which publication of which node it is: numbers grow per node. */
+export interface Mark {
+  readonly sender: string;
+  readonly number: number;
+}
+
+export interface Received {
+  readonly publication: Publication;
+  readonly mark: Mark | undefined;
+}
+
+/** Says of the format what a node has to understand to read it; it grows when an old node could no longer do so. */
+const VERSION = 1;
+/** Far above any event; what is longer is not parsed. */
+const MOST_CHARACTERS = 16 * 1024 * 1024;
+
+export function encode(publication: Publication, mark?: Mark): string {
+  const { type, except } = publication;
+  return JSON.stringify({
+    v: VERSION,
+    t: type,
+    ...contents(publication),
+    ...(except && { x: except }),
+    ...(mark && { s: mark.sender, n: mark.number }),
+  });
+}
+
+function contents(publication: Publication): object {
+  switch (publication.type) {
+    case "event": {
+      const { event, data, bare, from } = publication;
+      return {
+        e: event,
+        d: data,
+        ...(bare && { b: 1 }),
+        ...(from && { f: from.user === undefined ? [from.connection] : [from.connection, from.user] }),
+      };
+    }
+    case "joined":
+      return { m: [publication.member.id, publication.member.info] };
+    case "left":
+      return { u: publication.member.id };
+    case "count":
+      return { c: publication.count };
+    case "online":
+    case "offline":
+    case "terminate":
+      return { u: publication.user };
+  }
+}
+
+/** App and channel come from the subject, so no text can claim others. Throws where it is no publication; unknown fields do not matter. */
+export function decode(app: string, channel: string, text: string): Received {
+  if (text.length > MOST_CHARACTERS) throw new Error(`a publication of ${text.length} characters`);
+  const fields: unknown = JSON.parse(text);
+  if (!isRecord(fields) || fields.v !== VERSION) throw new Error("not a publication, or one of a later version");
+  const except = fields.x === undefined ? undefined : texts(fields.x);
+  const about = { app, channel, ...(except && { except }) };
+  const mark = typeof fields.s === "string" && isCount(fields.n) ? { sender: fields.s, number: fields.n } : undefined;
+  return { publication: publicationOf(fields, about), mark };
+}
+
+/** The same for what history has kept, which is the publication without its place. */
+export function decodeKept(app: string, channel: string, text: string, position: Position) {
+  const { publication } = decode(app, channel, text);
+  return publication.type === "event" ? { ...publication, position } : undefined;
+}
+
+interface About {
+  readonly app: string;
+  readonly channel: string;
+  readonly except?: readonly string[];
+}
+
+function publicationOf(fields: Record<string, unknown>, about: About): Publication {
+  switch (fields.t) {
+    case "event":
+      return {
+        type: "event",
+        ...about,
+        event: text(fields.e),
+        data: text(fields.d),
+        ...(fields.b === 1 && { bare: true }),
+        ...(fields.f !== undefined && { from: senderOf(fields.f) }),
+        ...(fields.p !== undefined && { position: positionOf(fields.p) }),
+      };
+    case "joined":
+      return { type: "joined", ...about, member: memberOf(fields.m) };
+    case "left":
+      return { type: "left", ...about, member: { id: text(fields.u) } };
+    case "count":
+      return { type: "count", ...about, count: count(fields.c) };
+    case "online":
+    case "offline":
+    case "terminate":
+      return { type: fields.t, ...about, user: text(fields.u) };
+    default:
+      throw new Error("a publication of an unknown type");
+  }
+}
+
+function senderOf(value: unknown) {
+  const [connection, user] = texts(value);
+  return { connection: text(connection), ...(user !== undefined && { user }) };
+}
+
+function positionOf(value: unknown): Position {
+  const [epoch, offset] = Array.isArray(value) ? value : [];
+  return { epoch: text(epoch), offset: count(offset) };
+}
+
+function memberOf(value: unknown): Member {
+  const [id, info] = Array.isArray(value) ? value : [];
+  return { id: text(id), info };
+}
+
+function text(value: unknown): string {
+  if (typeof value !== "string") throw new Error("a publication with a wrong type in it");
+  return value;
+}
+
+function texts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(text) : [text(value)];
+}
+
+function count(value: unknown): number {
+  if (!isCount(value)) throw new Error("a publication with a wrong number in it");
+  return value;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,177 @@
+/**
+ * Opens connections: Bun's client for commands, which is several times as fast, and ioredis for subscriptions, where Bun's
+ * loses some without a word. Why: docs/decisions/0006-redis.md.
+ */
+
+import { RedisClient } from "bun";
+import { Redis } from "ioredis";
+import { type Locate, locator, oneConnection } from "./address.ts";
+import type { CommandWire, Dialer, ListenEvents, ListenWire, WireEvents } from "./client.ts";
+import { Refused, Unanswered } from "./fault.ts";
+import type { Keys } from "./keys.ts";
+import type { Address, RedisSettings } from "./settings.ts";
+
+/** Enough to spread over many masters, few enough to have a connection for each. */
+const CLUSTER_BUCKETS = 32;
+/** Names in one SUBSCRIBE. */
+const SUBSCRIBE_AT_ONCE = 1_000;
+
+export function bucketsOf({ topology }: RedisSettings): number {
+  return topology.type === "cluster" ? CLUSTER_BUCKETS : 1;
+}
+
+export function dialer(settings: RedisSettings, keys: Keys): Dialer {
+  const locate: Locate = locator(settings);
+  const isFixed = settings.topology.type === "server";
+  const at = (bucket: number) => locate(keys.root(bucket));
+  return {
+    buckets: keys.buckets,
+    sharded: settings.topology.type === "cluster",
+    command: async (bucket, events) => {
+      const wire = await openCommandWire(settings, await at(bucket), events);
+      if (settings.topology.type === "sentinel") await checkMaster(wire);
+      return wire;
+    },
+    listen: async (bucket, events) =>
+      openListenWire(settings, await at(bucket), events, settings.topology.type === "cluster"),
+    ...(!isFixed && {
+      whereabouts: async (bucket: number) => {
+        try {
+          const { host, port } = await at(bucket);
+          return `${host}:${port}`;
+        } catch {
+          // Whoever cannot say where it is does not say that it has moved.
+          return undefined;
+        }
+      },
+    }),
+    close: () => {},
+  };
+}
+
+async function openCommandWire(settings: RedisSettings, at: Address, events: WireEvents): Promise<CommandWire> {
+  const client = new RedisClient(urlOf(settings, at), {
+    autoReconnect: false,
+    enableOfflineQueue: false,
+    maxRetries: 0,
+    idleTimeout: 0,
+    connectionTimeout: settings.connectTimeoutMs,
+    ...(settings.tls && {
+      tls: { serverName: at.host, ...(settings.tls.ca !== undefined && { ca: settings.tls.ca }) },
+    }),
+  });
+  const send = async (command: string, args: readonly string[]): Promise<unknown> => {
+    try {
+      return await client.send(command, [...args]);
+    } catch (error) {
+      throw isEnd(error) ? new Unanswered(`${command} was not answered`) : new Refused(messageOf(error));
+    }
+  };
+  try {
+    return await withinTime(settings.connectTimeoutMs, at, async () => {
+      await client.connect();
+      // A wrong database is refused only to the first command.
+      await send("PING", []);
+      const run = await runOf(send);
+      client.onclose = () => events.ended(`${nameOf(at)} closed the connection`);
+      return { run, send, close: () => client.close() };
+    });
+  } catch (error) {
+    client.onclose = null;
+    client.close();
+    throw new Error(`${nameOf(at)}: ${messageOf(error)}`);
+  }
+}
+
+/** What tells one life of the server from the next; nothing where the user may not ask. */
+async function runOf(send: CommandWire["send"]): Promise<string> {
+  try {
+    return /run_id:(\w+)/.exec(String(await send("INFO", ["server"])))?.[1] ?? "";
+  } catch (error) {
+    if (error instanceof Refused) return "";
+    throw error;
+  }
+}
+
+/** A sentinel may not have noticed yet. */
+async function checkMaster(wire: CommandWire): Promise<void> {
+  const role = await wire.send("ROLE", []).catch(() => ["master"]);
+  if (Array.isArray(role) && role[0] === "master") return;
+  wire.close();
+  throw new Error("what the sentinels call the master is none");
+}
+
+async function openListenWire(
+  settings: RedisSettings,
+  at: Address,
+  events: ListenEvents,
+  sharded: boolean,
+): Promise<ListenWire> {
+  const { username, password } = settings;
+  const redis = new Redis({
+    ...oneConnection(settings, at),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+  });
+  let why: Error | undefined;
+  redis.on("error", (error) => {
+    why ??= error;
+  });
+  try {
+    await withinTime(settings.connectTimeoutMs, at, async () => {
+      await redis.connect();
+      await redis.ping();
+    });
+  } catch (error) {
+    redis.disconnect();
+    throw new Error(`${nameOf(at)}: ${messageOf(why ?? error)}`);
+  }
+  redis.on(sharded ? "smessage" : "message", (subject: string, text: string) => events.message(subject, text));
+  redis.once("end", () => events.ended(`${nameOf(at)} closed the connection for publications`));
+  const inParts = async (subjects: readonly string[], ask: (part: string[]) => Promise<unknown>) => {
+    const asked: Promise<unknown>[] = [];
+    for (let from = 0; from < subjects.length; from += SUBSCRIBE_AT_ONCE) {
+      asked.push(ask(subjects.slice(from, from + SUBSCRIBE_AT_ONCE)));
+    }
+    await Promise.all(asked);
+  };
+  return {
+    subscribe: (subjects) =>
+      inParts(subjects, (part) => (sharded ? redis.ssubscribe(...part) : redis.subscribe(...part))),
+    unsubscribe: (subjects) =>
+      inParts(subjects, (part) => (sharded ? redis.sunsubscribe(...part) : redis.unsubscribe(...part))),
+    ping: async () => {
+      await redis.ping();
+    },
+    close: () => redis.disconnect(),
+  };
+}
+
+function urlOf({ username, password, db, tls }: RedisSettings, { host, port }: Address): string {
+  const login = password === undefined ? "" : `${encodeURIComponent(username ?? "")}:${encodeURIComponent(password)}@`;
+  const name = host.includes(":") ? `[${host}]` : host;
+  return `${tls ? "rediss" : "redis"}://${login}${name}:${port}/${db}`;
+}
+
+function isEnd(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code !== "ERR_REDIS_SERVER_ERROR" && code !== "ERR_REDIS_INVALID_COMMAND";
+}
+
+async function withinTime<T>(ms: number, at: Address, work: () => Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`no answer from ${nameOf(at)} within ${ms} ms`)), ms);
+  try {
+    return await Promise.race([work(), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function nameOf({ host, port }: Address): string {
+  return `Redis at ${host}:${port}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error && error.message !== "" ? error.message : String(error);
+}

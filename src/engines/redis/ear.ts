@@ -1,0 +1,227 @@
+/**
+ * The subscriptions of one bucket. When the connection was lost, they are made again before anything else is received, and
+ * the node is told that it may have missed something; a connection that only looks alive is found by asking.
+ */
+
+import type { Publication } from "../../domain/message.ts";
+import type { Clock, EngineHealth } from "../../domain/ports.ts";
+import type { Dialer, ListenWire } from "./client.ts";
+import { decode, type Mark } from "./codec.ts";
+import { Unsent } from "./fault.ts";
+import { Link } from "./link.ts";
+import type { RedisSettings } from "./settings.ts";
+
+export interface EarEvents {
+  receive(publication: Publication): void;
+  /** Publications may have been missed. */
+  interrupted(): void;
+  up(): void;
+  /** Something that is no publication arrived. */
+  garbage(error: unknown): void;
+}
+
+interface Entry {
+  readonly app: string;
+  readonly channel: string;
+  /** The last number heard of each sender: what does not exceed it was said before. */
+  readonly heard: Map<string, number>;
+  /** Somebody here may know a position in it. */
+  isNumbered: boolean;
+}
+
+const PING_EVERY_MS = 1_000;
+/** What arrives while subscriptions are made again; more than that is lost, and that something was is told anyway. */
+const MOST_HELD = 10_000;
+/** Senders remembered per channel. */
+const MOST_SENDERS = 256;
+
+export class Ear {
+  readonly #clock: Clock;
+  readonly #settings: RedisSettings;
+  readonly #events: EarEvents;
+  readonly #link: Link<ListenWire>;
+  readonly #wanted = new Map<string, Entry>();
+  /** Of the present connection: what it was asked for, and when that is confirmed. */
+  readonly #asked = new Map<string, Promise<void>>();
+  readonly #changed = new Set<string>();
+  #scheduled = false;
+  #held: [string, string][] | undefined;
+  #pingedAtMs: number | undefined;
+  #pinging: ReturnType<typeof setInterval> | undefined;
+
+  constructor(bucket: number, dialer: Dialer, settings: RedisSettings, clock: Clock, events: EarEvents) {
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#events = events;
+    this.#link = new Link<ListenWire>({
+      clock,
+      minPauseMs: settings.reconnectMinMs,
+      maxPauseMs: settings.reconnectMaxMs,
+      open: (ended) => {
+        this.#asked.clear();
+        this.#held = [];
+        return dialer.listen(bucket, { ended, message: (subject, text) => this.#message(subject, text) });
+      },
+      greet: (wire, isAgain) => this.#greet(wire, isAgain),
+      down: () => {},
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#pinging = setInterval(() => this.#ping(), PING_EVERY_MS / 2);
+    this.#pinging.unref?.();
+    await this.#link.start();
+  }
+
+  get health(): EngineHealth {
+    return this.#link.health;
+  }
+
+  get isUp(): boolean {
+    return this.#link.wire !== undefined;
+  }
+
+  /** All that are subscribed to. */
+  get channels(): readonly { readonly app: string; readonly channel: string }[] {
+    return [...this.#wanted.values()].map(({ app, channel }) => ({ app, channel }));
+  }
+
+  /** Resolves when Redis has confirmed it; rejects with Unsent when it has not in time. It stays wanted all the same. */
+  async subscribe(subject: string, app: string, channel: string): Promise<void> {
+    if (!this.#wanted.has(subject)) this.#wanted.set(subject, { app, channel, heard: new Map(), isNumbered: false });
+    this.#change(subject);
+    const untilMs = this.#clock.monotonicMs() + this.#settings.commandTimeoutMs;
+    while (this.#wanted.has(subject)) {
+      const leftMs = untilMs - this.#clock.monotonicMs();
+      if (leftMs <= 0) throw new Unsent("not confirmed in time");
+      await this.#link.up(leftMs);
+      // What changed in this tick goes in one command.
+      await Promise.resolve();
+      this.#flush();
+      if (await this.#confirmed(subject, untilMs)) return;
+    }
+  }
+
+  unsubscribe(subject: string): void {
+    if (this.#wanted.delete(subject)) this.#change(subject);
+  }
+
+  /** From now on somebody may know a position in it. Whether it is subscribed to. */
+  number(subject: string): boolean {
+    const entry = this.#wanted.get(subject);
+    if (entry) entry.isNumbered = true;
+    return entry !== undefined;
+  }
+
+  /** Channels in which somebody may know a position. */
+  get numbered(): readonly { readonly app: string; readonly channel: string }[] {
+    return [...this.#wanted.values()].filter(({ isNumbered }) => isNumbered);
+  }
+
+  /** The connection is made anew. */
+  drop(why: string): void {
+    this.#link.giveUp(why);
+  }
+
+  close(): void {
+    clearInterval(this.#pinging);
+    this.#wanted.clear();
+    this.#link.close();
+  }
+
+  async #confirmed(subject: string, untilMs: number): Promise<boolean> {
+    const { promise: late, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(resolve, Math.max(0, untilMs - this.#clock.monotonicMs()), false);
+    const asked = this.#asked.get(subject)?.then(
+      () => true,
+      () => false,
+    );
+    const isConfirmed = await Promise.race([asked ?? false, late]);
+    clearTimeout(timer);
+    return isConfirmed;
+  }
+
+  #change(subject: string): void {
+    this.#changed.add(subject);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const wire = this.#link.wire;
+    if (!wire || this.#changed.size === 0) return;
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    const gone = changed.filter((subject) => !this.#wanted.has(subject) && this.#asked.delete(subject));
+    const come = changed.filter((subject) => this.#wanted.has(subject) && !this.#asked.has(subject));
+    if (gone.length > 0) this.#ask(wire, [], wire.unsubscribe(gone));
+    if (come.length > 0) this.#ask(wire, come, wire.subscribe(come));
+  }
+
+  #ask(wire: ListenWire, subjects: readonly string[], asked: Promise<void>): void {
+    for (const subject of subjects) this.#asked.set(subject, asked);
+    asked.catch((error) => this.#link.drop(wire, error instanceof Error ? error.message : String(error)));
+  }
+
+  async #greet(wire: ListenWire, isAgain: boolean): Promise<void> {
+    this.#changed.clear();
+    const subjects = [...this.#wanted.keys()];
+    if (subjects.length > 0) {
+      const asked = wire.subscribe(subjects);
+      for (const subject of subjects) this.#asked.set(subject, asked);
+      await asked;
+    }
+    if (isAgain) this.#events.interrupted();
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const [subject, text] of held) this.#message(subject, text);
+    this.#pingedAtMs = undefined;
+    queueMicrotask(() => this.#events.up());
+  }
+
+  #message(subject: string, text: string): void {
+    if (this.#held) {
+      if (this.#held.length < MOST_HELD) this.#held.push([subject, text]);
+      return;
+    }
+    const entry = this.#wanted.get(subject);
+    if (!entry) return;
+    try {
+      const { publication, mark } = decode(entry.app, entry.channel, text);
+      if (mark && !isNew(entry, mark)) return;
+      if (publication.type === "event" && publication.position) entry.isNumbered = true;
+      this.#events.receive(publication);
+    } catch (error) {
+      this.#events.garbage(error);
+    }
+  }
+
+  #ping(): void {
+    const wire = this.#link.wire;
+    if (!wire) return;
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#pingedAtMs !== undefined) {
+      if (nowMs - this.#pingedAtMs < this.#settings.commandTimeoutMs) return;
+      return this.#link.drop(wire, `no sign of life within ${this.#settings.commandTimeoutMs} ms`);
+    }
+    this.#pingedAtMs = nowMs;
+    wire.ping().then(
+      () => {
+        this.#pingedAtMs = undefined;
+      },
+      (error) => this.#link.drop(wire, error instanceof Error ? error.message : String(error)),
+    );
+  }
+}
+
+function isNew({ heard }: Entry, { sender, number }: Mark): boolean {
+  const last = heard.get(sender);
+  if (last !== undefined && number <= last) return false;
+  if (last === undefined && heard.size >= MOST_SENDERS) heard.clear();
+  heard.set(sender, number);
+  return true;
+}

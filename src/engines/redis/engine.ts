@@ -1,0 +1,121 @@
+/** The engine for several nodes: what they have in common is in Redis. */
+
+import type { Clock, Engine, EngineHealth, EngineHost, NodeState } from "../../domain/ports.ts";
+import { RedisBroker } from "./broker.ts";
+import { Bucket } from "./bucket.ts";
+import type { Dialer } from "./client.ts";
+import { bucketsOf, dialer } from "./dial.ts";
+import { unavailable } from "./fault.ts";
+import { Keys } from "./keys.ts";
+import { RedisLedger } from "./ledger.ts";
+import { Life } from "./life.ts";
+import { Mirror } from "./mirror.ts";
+import { RedisRegistry } from "./registry.ts";
+import type { RedisSettings } from "./settings.ts";
+import { Writes } from "./writes.ts";
+
+/** What is no publication is told of this often at most. */
+const GARBAGE_EVERY_MS = 1_000;
+/** Whoever stops does not wait longer than this for Redis. */
+const CLOSE_WITHIN_MS = 5_000;
+
+export function redisEngine(settings: RedisSettings, clock: Clock): Engine {
+  return new RedisEngine(settings, clock);
+}
+
+class RedisEngine implements Engine {
+  readonly name = "redis";
+  readonly broker: RedisBroker;
+  readonly registry: RedisRegistry;
+  readonly ledger: RedisLedger;
+  readonly #clock: Clock;
+  readonly #dialer: Dialer;
+  readonly #buckets: readonly Bucket[];
+  readonly #life: Life;
+  #host: EngineHost | undefined;
+  #garbage = 0;
+  #garbageToldAtMs = Number.NEGATIVE_INFINITY;
+  #closing: Promise<void> | undefined;
+
+  constructor(settings: RedisSettings, clock: Clock) {
+    this.#clock = clock;
+    const keys = new Keys(settings, bucketsOf(settings));
+    this.#dialer = dialer(settings, keys);
+    const publishCommand = this.#dialer.sharded ? "SPUBLISH" : "PUBLISH";
+    const parts = { dialer: this.#dialer, keys, settings, clock, load: { bytes: 0 } };
+    const bucket = (index: number) => this.#bucket(index);
+    this.#buckets = Array.from({ length: keys.buckets }, (_, index) => this.#newBucket(index, parts));
+    const mirror = new Mirror(keys);
+    const writes = new Writes(keys, publishCommand);
+    const { nodeTimeoutMs } = settings;
+    const lost = (index: number) => this.#interrupted(index);
+    this.#life = new Life({ clock, mirror, writes, nodeTimeoutMs, bucket, buckets: keys.buckets, lost });
+    this.broker = new RedisBroker(keys, (place) => bucket(keys.bucketOf(place)), publishCommand);
+    this.registry = new RedisRegistry({ keys, mirror, life: this.#life, writes, bucket });
+    this.ledger = new RedisLedger({ keys, mirror, life: this.#life, writes, bucket });
+  }
+
+  async start(host: EngineHost): Promise<void> {
+    this.#host = host;
+    this.#life.start(host);
+    await Promise.all(this.#buckets.map((bucket) => bucket.start()));
+  }
+
+  health(): EngineHealth {
+    const all = this.#buckets.map((bucket) => bucket.health);
+    return all.find(({ reachable }) => !reachable) ?? { reachable: true };
+  }
+
+  async nodes(): Promise<readonly NodeState[]> {
+    try {
+      return await this.#life.nodes();
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const bucket of this.#buckets) bucket.hush();
+    const ended = this.#life.end().catch((error) => this.#host?.failed(error, "taking back this node's rows"));
+    await Promise.race([ended, Bun.sleep(CLOSE_WITHIN_MS)]);
+    for (const bucket of this.#buckets) bucket.close();
+    this.#dialer.close();
+    this.#host = undefined;
+  }
+
+  #newBucket(index: number, parts: ConstructorParameters<typeof Bucket>[1]): Bucket {
+    return new Bucket(index, parts, {
+      receive: (publication) => this.#host?.receive(publication),
+      interrupted: () => this.#interrupted(index),
+      garbage: (error) => this.#tellGarbage(error),
+      reached: (bucket, send) => this.#life.reached(bucket, send),
+    });
+  }
+
+  #bucket(index: number): Bucket {
+    const bucket = this.#buckets[index];
+    if (!bucket) throw new Error(`There is no bucket ${index}.`);
+    return bucket;
+  }
+
+  #interrupted(index: number): void {
+    if (this.#buckets.length === 1) this.#host?.interrupted();
+    else this.#host?.interrupted(this.#bucket(index).ear.channels);
+  }
+
+  #tellGarbage(error: unknown): void {
+    this.#garbage++;
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#garbageToldAtMs < GARBAGE_EVERY_MS) return;
+    this.#garbageToldAtMs = nowMs;
+    const why = error instanceof Error ? error.message : String(error);
+    const said = new Error(`${this.#garbage} messages on this server's subjects are no publications; the last: ${why}`);
+    this.#garbage = 0;
+    this.#host?.failed(said, "reading what Redis carries");
+  }
+}

@@ -1,0 +1,55 @@
+/** How keys and subjects are spelt, so that no app, channel or deployment can reach another's. */
+
+import type { RedisSettings } from "./settings.ts";
+
+export class Keys {
+  readonly #roots: readonly string[];
+  readonly #subjects: readonly string[];
+
+  /** A server on its own has one bucket; in a cluster each has a hash tag, so that all of it is in one slot. */
+  constructor({ prefix, db }: Pick<RedisSettings, "prefix" | "db">, buckets: number) {
+    const tags = Array.from({ length: buckets }, (_, bucket) => (buckets === 1 ? "" : `{${bucket}}:`));
+    this.#roots = tags.map((tag) => `${prefix}:${tag}`);
+    // Redis's subjects know nothing of databases.
+    this.#subjects = tags.map((tag) => `${prefix}:${tag}${db === 0 ? "" : `${db}/`}!`);
+  }
+
+  get buckets(): number {
+    return this.#roots.length;
+  }
+
+  /** Where a channel, or anything else with a name, is kept. The same on every node and in every version. */
+  bucketOf(place: string): number {
+    return this.buckets === 1 ? 0 : Bun.hash.crc32(place) % this.buckets;
+  }
+
+  /** Begins every key of the bucket. */
+  root(bucket: number): string {
+    return this.#roots[bucket] ?? "";
+  }
+
+  subject(bucket: number, place: string): string {
+    return `${this.#subjects[bucket] ?? ""}${place}`;
+  }
+}
+
+/** The name of a channel of an app; no two have the same. */
+export function placeOf(app: string, channel: string): string {
+  return `${escaped(app)}:${channel}`;
+}
+
+export function placesOf(app: string): string {
+  return `${escaped(app)}:`;
+}
+
+/** What `placeOf` made of them. */
+export function fromPlace(place: string): { readonly app: string; readonly channel: string } | undefined {
+  const end = place.indexOf(":");
+  if (end < 0) return undefined;
+  const app = place.slice(0, end).replace(/%3A/g, ":").replace(/%25/g, "%");
+  return { app, channel: place.slice(end + 1) };
+}
+
+function escaped(app: string): string {
+  return app.replace(/%/g, "%25").replace(/:/g, "%3A");
+}

@@ -1,0 +1,83 @@
+/** What the cluster counts together, as Redis has it: places with their holders, buckets of tokens, keys that were noted. */
+
+import type { Ledger } from "../../domain/ports.ts";
+import type { Bucket } from "./bucket.ts";
+import { unavailable } from "./fault.ts";
+import type { Keys } from "./keys.ts";
+import type { Life } from "./life.ts";
+import { type Hold, holdKey, type Mirror } from "./mirror.ts";
+import { FORGET, NOTED, ONCE, type Script, SPEND } from "./scripts.ts";
+import type { Writes } from "./writes.ts";
+
+export interface LedgerParts {
+  readonly keys: Keys;
+  readonly mirror: Mirror;
+  readonly life: Life;
+  readonly writes: Writes;
+  bucket(index: number): Bucket;
+}
+
+export class RedisLedger implements Ledger {
+  readonly #parts: LedgerParts;
+
+  constructor(parts: LedgerParts) {
+    this.#parts = parts;
+  }
+
+  async take(place: string, holder: string, most: number): Promise<boolean> {
+    const { life, writes } = this.#parts;
+    const hold: Hold = { place, holder };
+    const { bucket, share } = this.#at(place);
+    try {
+      const isTaken = await life.doing(bucket, (send, generation) => writes.take(send, generation, hold, most));
+      if (isTaken) share.holds.set(holdKey(hold), hold);
+      return isTaken;
+    } catch (error) {
+      share.doubtfulHolds.set(holdKey(hold), hold);
+      throw unavailable(error);
+    }
+  }
+
+  async giveBack(place: string, holder: string): Promise<void> {
+    const { life, writes } = this.#parts;
+    const hold: Hold = { place, holder };
+    const { bucket, share } = this.#at(place);
+    share.holds.delete(holdKey(hold));
+    try {
+      await life.doing(bucket, (send, generation) => writes.giveBack(send, generation, hold));
+    } catch {
+      // It is given back as soon as Redis is there again; nobody has to wait for that.
+      share.doubtfulHolds.set(holdKey(hold), hold);
+    }
+  }
+
+  async spend(bucket: string, perSecond: number): Promise<number> {
+    const waitMs = await this.#ask(bucket, SPEND, [bucket, String(perSecond)]);
+    return Number(waitMs) / 1000;
+  }
+
+  async once(key: string, ttlMs: number): Promise<boolean> {
+    return (await this.#ask(key, ONCE, [key, String(Math.max(1, Math.ceil(ttlMs)))])) === 1;
+  }
+
+  async noted(key: string): Promise<boolean> {
+    return (await this.#ask(key, NOTED, [key])) === 1;
+  }
+
+  async forget(key: string): Promise<void> {
+    await this.#ask(key, FORGET, [key]);
+  }
+
+  async #ask(name: string, script: Script, args: readonly string[]): Promise<unknown> {
+    try {
+      return await this.#parts.bucket(this.#at(name).bucket).line.eval(script, args);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  #at(name: string) {
+    const bucket = this.#parts.keys.bucketOf(name);
+    return { bucket, share: this.#parts.mirror.share(bucket) };
+  }
+}

@@ -1,0 +1,279 @@
+/**
+ * A node's life in the cluster. It beats; it finds out that it was taken for dead, or that Redis has lost its data, and writes
+ * again what it has; and it takes back what dead nodes had.
+ */
+
+import type { Clock, EngineHost, NodeState, RegistryFact } from "../../domain/ports.ts";
+import type { Bucket } from "./bucket.ts";
+import { inherit } from "./heir.ts";
+import type { Send } from "./line.ts";
+import { type Mirror, rowKey, type Share } from "./mirror.ts";
+import { nodeStates } from "./node-states.ts";
+import { BEAT, CLAIM, NODES } from "./scripts.ts";
+import { GONE, parts, type Writes } from "./writes.ts";
+
+export interface LifeParts {
+  readonly clock: Clock;
+  readonly mirror: Mirror;
+  readonly writes: Writes;
+  readonly nodeTimeoutMs: number;
+  bucket(index: number): Bucket;
+  readonly buckets: number;
+  /** Data of this bucket was lost: nobody knows what else was. */
+  lost(bucket: number): void;
+}
+
+/** At least this often; more often where nodes count as dead sooner. */
+const BEAT_EVERY_MS = 1_000;
+const BEATS_PER_TIMEOUT = 4;
+/** Rows and counts that are on their way at a time. */
+const BATCH = 500;
+/** By then, every node has noticed that data was lost, and written its own again. */
+const DEPART_AFTER_MS = 3_000;
+const TRIES_TO_REVIVE = 5;
+
+export class Life {
+  readonly #parts: LifeParts;
+  readonly #epochs: (string | undefined)[] = [];
+  readonly #turns = new Map<number, Promise<void>>();
+  readonly #departing = new Set<ReturnType<typeof setTimeout>>();
+  readonly #inheriting = new Set<string>();
+  #host: EngineHost | undefined;
+  #generation = newGeneration();
+  #beating: ReturnType<typeof setInterval> | undefined;
+  #isOver = false;
+
+  constructor(parts: LifeParts) {
+    this.#parts = parts;
+  }
+
+  /** As whom the node writes. Another after it was taken for dead. */
+  get generation(): string {
+    return this.#generation;
+  }
+
+  start(host: EngineHost): void {
+    this.#host = host;
+    const everyMs = Math.min(BEAT_EVERY_MS, this.#parts.nodeTimeoutMs / BEATS_PER_TIMEOUT);
+    this.#beating = setInterval(() => this.#beat(), everyMs);
+    this.#beating.unref?.();
+  }
+
+  /** The way to the bucket is there, again or for the first time. */
+  reached(bucket: number, send: Send): Promise<void> {
+    return this.#turn(bucket, send);
+  }
+
+  /** Does it, and where the node turns out to be gone, does it again when it is back. Throws what the work throws. */
+  async doing<T>(bucket: number, work: (send: Send, generation: string) => Promise<T | typeof GONE>): Promise<T> {
+    const send = this.#send(bucket);
+    for (let tries = 0; tries < TRIES_TO_REVIVE; tries++) {
+      const done = await work(send, this.#generation);
+      if (done !== GONE) return done;
+      await this.#turn(bucket, send);
+    }
+    throw new Error("Redis forgets this node again and again.");
+  }
+
+  async nodes(): Promise<readonly NodeState[]> {
+    return nodeStates(await this.#send(0)(NODES, []));
+  }
+
+  tell(facts: readonly RegistryFact[]): void {
+    if (facts.length > 0) this.#host?.happened(facts);
+  }
+
+  /** Takes back all that is this node's, where Redis can be reached. */
+  async end(): Promise<void> {
+    this.#isOver = true;
+    clearInterval(this.#beating);
+    for (const timer of this.#departing) clearTimeout(timer);
+    await Promise.all(this.#turns.values()).catch(() => {});
+    const reached = Array.from({ length: this.#parts.buckets }, (_, bucket) => this.#parts.bucket(bucket).line.isUp);
+    if (!reached.every(Boolean)) return;
+    await this.#inherit(this.#generation, async () => true);
+  }
+
+  #send(bucket: number): Send {
+    return (script, args) => this.#parts.bucket(bucket).line.eval(script, args);
+  }
+
+  #beat(): void {
+    for (let bucket = 0; bucket < this.#parts.buckets; bucket++) {
+      if (!this.#parts.bucket(bucket).line.isUp) continue;
+      this.#turn(bucket, this.#send(bucket)).catch((error) => this.#failed(error, "a beat"));
+    }
+  }
+
+  #failed(error: unknown, during: string): void {
+    // That Redis is away is seen elsewhere.
+    const isAway = error instanceof Error && ["Unsent", "Unanswered", "Refused"].includes(error.name);
+    if (!isAway) this.#host?.failed(error, during);
+  }
+
+  /** One at a time for each bucket; whoever asks meanwhile is given the one under way. */
+  #turn(bucket: number, send: Send): Promise<void> {
+    const under = this.#turns.get(bucket);
+    if (under) return under;
+    const turn = this.#check(bucket, send).finally(() => this.#turns.delete(bucket));
+    this.#turns.set(bucket, turn);
+    return turn;
+  }
+
+  async #check(bucket: number, send: Send): Promise<void> {
+    if (this.#isOver || !this.#host) return;
+    const generation = this.#generation;
+    const report = bucket === 0 ? JSON.stringify(this.#host.report()) : "";
+    const known = this.#epochs[bucket] ?? "";
+    const timeout = String(this.#parts.nodeTimeoutMs);
+    const answer = await send(BEAT, [generation, known, crypto.randomUUID(), report, timeout]);
+    const [how, epoch, ...overdue] = parts(answer).map(String);
+    // It was reborn by what another bucket said.
+    if (generation !== this.#generation) return await this.#check(bucket, send);
+    if (how === "reaped") {
+      this.#generation = newGeneration();
+      this.#epochs.length = 0;
+      return await this.#check(bucket, send);
+    }
+    this.#epochs[bucket] = epoch;
+    if (how === "lost") await this.#afterLoss(bucket, send);
+    else if (how === "new") await this.#writeAgain(bucket, send, "announce");
+    else await this.#settleDoubts(bucket, send);
+    for (const dead of overdue) void this.#takeOver(dead);
+  }
+
+  async #afterLoss(bucket: number, send: Send): Promise<void> {
+    const share = this.#parts.mirror.share(bucket);
+    // Nobody heard them leave, and nothing is left that would say so.
+    const unheard = [...share.doubtfulRows.values()].filter(
+      ({ row, wasThere }) => wasThere && !share.rows.has(rowKey(row)),
+    );
+    await this.#writeAgain(bucket, send, "quiet");
+    this.#parts.lost(bucket);
+    for (const { row } of unheard) {
+      const timer = setTimeout(() => {
+        this.#departing.delete(timer);
+        const departed = this.#parts.writes.depart(this.#send(bucket), row);
+        departed.then(
+          (isGone) => isGone && this.tell([leftOf(row)]),
+          (error) => this.#failed(error, "announcing who left while Redis was away"),
+        );
+      }, DEPART_AFTER_MS);
+      this.#departing.add(timer);
+    }
+  }
+
+  /** All that the node has in the bucket. */
+  async #writeAgain(bucket: number, send: Send, how: "announce" | "quiet"): Promise<void> {
+    const share = this.#parts.mirror.share(bucket);
+    const { writes } = this.#parts;
+    forgetDoubts(share);
+    share.pending.clear();
+    const generation = this.#generation;
+    // Each looks again when its turn comes: somebody may have left meanwhile.
+    await inBatches([...share.rows.keys()], async (key) => {
+      const row = share.rows.get(key);
+      if (!row) return;
+      const written = await writes.join(send, generation, row, Number.POSITIVE_INFINITY, how);
+      if (how === "announce" && typeof written === "object" && written.first) this.tell([{ type: "joined", ...row }]);
+    });
+    await inBatches([...share.tallies.keys()], async (key) => {
+      const tally = share.tallies.get(key);
+      if (!tally) return;
+      const change = await writes.tally(send, generation, tally, true);
+      if (how === "announce" && change === "occupied") this.tell([{ type: change, ...placeIn(tally) }]);
+    });
+    await inBatches([...share.holds.keys()], async (key) => {
+      const hold = share.holds.get(key);
+      if (hold) await writes.take(send, generation, hold, Number.POSITIVE_INFINITY);
+    });
+  }
+
+  /** What got no answer is made what it should be; and counts that changed since the last beat are written. */
+  async #settleDoubts(bucket: number, send: Send): Promise<void> {
+    const share = this.#parts.mirror.share(bucket);
+    const { writes } = this.#parts;
+    const generation = this.#generation;
+    for (const [key, { row, wasThere }] of [...share.doubtfulRows]) {
+      const isHere = share.rows.has(key);
+      const last = isHere ? false : await writes.leave(send, generation, row, true);
+      if (isHere) await writes.join(send, generation, row, Number.POSITIVE_INFINITY, "announce");
+      share.doubtfulRows.delete(key);
+      if (last === true && wasThere) this.tell([leftOf(row)]);
+    }
+    for (const [key, tally] of [...share.doubtfulTallies]) {
+      const change = await writes.tally(send, generation, share.tallies.get(key) ?? { ...tally, count: 0 }, true);
+      share.doubtfulTallies.delete(key);
+      if (change === "occupied" || change === "vacated") this.tell([{ type: change, ...placeIn(tally) }]);
+    }
+    for (const [key, hold] of [...share.doubtfulHolds]) {
+      if (!share.holds.has(key)) await writes.giveBack(send, generation, hold);
+      share.doubtfulHolds.delete(key);
+    }
+    await this.writePending(share, send);
+  }
+
+  /** Counts between nought and nought, which nobody waits for. */
+  async writePending(share: Share, send: Send): Promise<void> {
+    const pending = [...share.pending];
+    share.pending.clear();
+    await Promise.all(
+      pending.map(async (key) => {
+        const tally = share.tallies.get(key);
+        if (!tally) return;
+        try {
+          await this.#parts.writes.tally(send, this.#generation, tally, true);
+        } catch {
+          share.doubtfulTallies.set(key, tally);
+        }
+      }),
+    );
+  }
+
+  async #takeOver(dead: string): Promise<void> {
+    if (dead === this.#generation || this.#inheriting.has(dead) || this.#isOver) return;
+    this.#inheriting.add(dead);
+    const claim = [dead, this.#generation, String(this.#parts.nodeTimeoutMs), String(this.#parts.nodeTimeoutMs)];
+    try {
+      await this.#inherit(dead, async () => !this.#isOver && (await this.#send(0)(CLAIM, claim)) === 1);
+    } catch (error) {
+      this.#failed(error, "taking back what a dead node had");
+    } finally {
+      this.#inheriting.delete(dead);
+    }
+  }
+
+  #inherit(generation: string, mayGoOn: () => Promise<boolean>): Promise<boolean> {
+    const { buckets, writes } = this.#parts;
+    return inherit({
+      generation,
+      buckets,
+      writes,
+      send: (bucket) => this.#send(bucket),
+      mayGoOn,
+      tell: (facts) => this.tell(facts),
+    });
+  }
+}
+
+function newGeneration(): string {
+  return crypto.randomUUID();
+}
+
+function leftOf({ app, channel, member }: { app: string; channel: string; member: { id: string } }): RegistryFact {
+  return { type: "left", app, channel, member: { id: member.id } };
+}
+
+function placeIn({ app, channel }: { app: string; channel: string }) {
+  return { app, channel };
+}
+
+function forgetDoubts(share: Share): void {
+  share.doubtfulRows.clear();
+  share.doubtfulTallies.clear();
+  share.doubtfulHolds.clear();
+}
+
+async function inBatches<T>(all: readonly T[], work: (each: T) => Promise<void>): Promise<void> {
+  for (let from = 0; from < all.length; from += BATCH) await Promise.all(all.slice(from, from + BATCH).map(work));
+}

@@ -1,0 +1,122 @@
+/** The way to one bucket for commands and scripts: each has a deadline of its own, and fails in one of three ways. */
+
+import type { Clock, EngineHealth } from "../../domain/ports.ts";
+import type { CommandWire, Dialer } from "./client.ts";
+import { Refused, Unanswered } from "./fault.ts";
+import { Link } from "./link.ts";
+import { SCRIPTS, type Script } from "./scripts.ts";
+import type { RedisSettings } from "./settings.ts";
+
+export interface LineEvents {
+  /** The connection is there, again or for the first time; nothing else goes over it until this has resolved. */
+  up(send: Send, isAgain: boolean): Promise<void>;
+  down(): void;
+}
+
+export type Send = (script: Script, args: readonly string[]) => Promise<unknown>;
+
+/** Of the time that an answer may take, how much longer one waits for a connection first. */
+const PATIENCE = 0.25;
+/** How often an overdue answer is looked for. */
+const WATCH_MS = 100;
+
+export class Line {
+  readonly #clock: Clock;
+  readonly #settings: RedisSettings;
+  readonly #root: string;
+  readonly #link: Link<CommandWire>;
+  /** When each command that has no answer was sent; the oldest first. */
+  readonly #outstanding = new Map<number, number>();
+  #next = 0;
+  #watching: ReturnType<typeof setInterval> | undefined;
+
+  constructor(bucket: number, root: string, dialer: Dialer, settings: RedisSettings, clock: Clock, events: LineEvents) {
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#root = root;
+    this.#link = new Link<CommandWire>({
+      clock,
+      minPauseMs: settings.reconnectMinMs,
+      maxPauseMs: settings.reconnectMaxMs,
+      open: (ended) => dialer.command(bucket, { ended }),
+      greet: async (wire, isAgain) => {
+        await Promise.all(SCRIPTS.map(({ text }) => this.#on(wire, "SCRIPT", ["LOAD", text])));
+        await events.up((script, args) => this.#runOn(wire, script, args), isAgain);
+      },
+      down: () => events.down(),
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#watching = setInterval(() => this.#watch(), WATCH_MS);
+    this.#watching.unref?.();
+    await this.#link.start();
+  }
+
+  get health(): EngineHealth {
+    return this.#link.health;
+  }
+
+  get isUp(): boolean {
+    return this.#link.wire !== undefined;
+  }
+
+  /**
+   * Waits a little for the connection where there is none. Rejects with Unsent, Unanswered or Refused. The arguments may
+   * depend on which life of the server it is.
+   */
+  async eval(script: Script, args: readonly string[] | ((run: string) => readonly string[])): Promise<unknown> {
+    const wire = this.#link.wire ?? (await this.#up());
+    return await this.#runOn(wire, script, typeof args === "function" ? args(wire.run) : args);
+  }
+
+  async command(command: string, args: readonly string[]): Promise<unknown> {
+    const wire = this.#link.wire ?? (await this.#up());
+    return await this.#on(wire, command, args);
+  }
+
+  /** What is on the way is given up, and the connection made anew. */
+  drop(why: string): void {
+    this.#link.giveUp(why);
+  }
+
+  close(): void {
+    clearInterval(this.#watching);
+    this.#link.close();
+  }
+
+  #up(): Promise<CommandWire> {
+    return this.#link.up(this.#settings.commandTimeoutMs * PATIENCE);
+  }
+
+  async #runOn(wire: CommandWire, script: Script, args: readonly string[]): Promise<unknown> {
+    const more = ["1", this.#root, ...args];
+    try {
+      return await this.#on(wire, "EVALSHA", [script.sha, ...more]);
+    } catch (error) {
+      if (!(error instanceof Refused) || error.word !== "NOSCRIPT") throw error;
+      return await this.#on(wire, "EVAL", [script.text, ...more]);
+    }
+  }
+
+  async #on(wire: CommandWire, command: string, args: readonly string[]): Promise<unknown> {
+    const id = this.#next++;
+    this.#outstanding.set(id, this.#clock.monotonicMs());
+    try {
+      return await wire.send(command, args);
+    } catch (error) {
+      if (error instanceof Refused && error.isElsewhere) this.#link.drop(wire, error.message);
+      throw error instanceof Error ? error : new Unanswered(String(error));
+    } finally {
+      this.#outstanding.delete(id);
+    }
+  }
+
+  #watch(): void {
+    const [oldest] = this.#outstanding.values();
+    if (oldest === undefined) return;
+    const overdueMs = this.#clock.monotonicMs() - oldest;
+    if (overdueMs < this.#settings.commandTimeoutMs) return;
+    this.#link.giveUp(`no answer to a command within ${this.#settings.commandTimeoutMs} ms`);
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * What one bucket has to publish, in order. One batch at a time is on its way, so that when Redis goes away no more than that
+ * batch is in doubt; what waits longer than it may is withdrawn, and its publisher told.
+ */
+
+import type { Position } from "../../domain/message.ts";
+import type { Clock } from "../../domain/ports.ts";
+import { Refused, unavailable } from "./fault.ts";
+
+export interface Letter {
+  readonly subject: string;
+  readonly bytes: number;
+  /** May be called again after no answer came: the receiving side knows it by its number. */
+  send(): Promise<Position | undefined>;
+}
+
+/** What all outboxes of a node share. */
+export interface Load {
+  bytes: number;
+}
+
+interface Waiting {
+  readonly letter: Letter;
+  readonly untilMs: number;
+  readonly resolve: (position: Position | undefined) => void;
+  readonly reject: (error: unknown) => void;
+  isOver: boolean;
+}
+
+export interface OutboxOptions {
+  readonly clock: Clock;
+  readonly load: Load;
+  readonly waitMs: number;
+  readonly mostBytes: number;
+  /** Whether whoever is subscribed would hear it. */
+  isOpen(): boolean;
+}
+
+const BATCH = 1_000;
+const PAUSE_AFTER_REFUSAL_MS = 100;
+
+export class Outbox {
+  readonly #options: OutboxOptions;
+  #waiting: Waiting[] = [];
+  #sending: readonly Waiting[] = [];
+  #isPumping = false;
+  #isClosed = false;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0 && this.#sending.length === 0;
+  }
+
+  post(letter: Letter): Promise<Position | undefined> {
+    const { clock, load, waitMs, mostBytes } = this.#options;
+    if (this.#isClosed || load.bytes + letter.bytes > mostBytes) return Promise.reject(unavailable(undefined));
+    load.bytes += letter.bytes;
+    const { promise, resolve, reject } = Promise.withResolvers<Position | undefined>();
+    this.#waiting.push({ letter, untilMs: clock.monotonicMs() + waitMs, resolve, reject, isOver: false });
+    this.pump();
+    return promise;
+  }
+
+  /** Sends what there is, as soon as this tick is over. */
+  pump(): void {
+    if (this.#isPumping || this.#waiting.length === 0 || !this.#options.isOpen()) return;
+    this.#isPumping = true;
+    queueMicrotask(() => void this.#run());
+  }
+
+  /** Withdraws what has waited too long. */
+  expire(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const each of this.#sending) if (each.untilMs <= nowMs) this.#end(each, unavailable(undefined));
+    let count = 0;
+    for (; count < this.#waiting.length; count++) {
+      const each = this.#waiting[count];
+      if (!each || each.untilMs > nowMs) break;
+      this.#end(each, unavailable(undefined));
+    }
+    this.#waiting.splice(0, count);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const each of [...this.#sending, ...this.#waiting]) this.#end(each, unavailable(undefined));
+    this.#waiting = [];
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0 && this.#options.isOpen()) {
+      const batch = this.#waiting.splice(0, BATCH);
+      this.#sending = batch;
+      const errors = await Promise.all(batch.map((each) => this.#send(each)));
+      this.#sending = [];
+      const isRefused = this.#takeBack(batch, errors);
+      if (isRefused) await Bun.sleep(PAUSE_AFTER_REFUSAL_MS);
+    }
+    this.#isPumping = false;
+  }
+
+  /** What it failed of, or nothing. */
+  async #send(each: Waiting): Promise<unknown> {
+    try {
+      const position = await each.letter.send();
+      this.#end(each, undefined, position);
+      return undefined;
+    } catch (error) {
+      return error ?? new Error("failed");
+    }
+  }
+
+  /** Puts back what may be sent again, unless something later of its channel has gone before. Says whether Redis refused any. */
+  #takeBack(batch: readonly Waiting[], errors: readonly unknown[]): boolean {
+    const overtaken = new Set<string>();
+    const back: Waiting[] = [];
+    let isRefused = false;
+    for (let at = batch.length - 1; at >= 0; at--) {
+      const each = batch[at];
+      const error = errors[at];
+      if (!each) continue;
+      if (error === undefined) overtaken.add(each.letter.subject);
+      else if (each.isOver) continue;
+      else if ((error instanceof Refused && !error.passes) || overtaken.has(each.letter.subject)) {
+        this.#end(each, unavailable(error));
+      } else {
+        isRefused ||= error instanceof Refused;
+        back.push(each);
+      }
+    }
+    this.#waiting = [...back.reverse(), ...this.#waiting];
+    return isRefused;
+  }
+
+  #end(each: Waiting, error: unknown, position?: Position): void {
+    if (each.isOver) return;
+    each.isOver = true;
+    this.#options.load.bytes -= each.letter.bytes;
+    if (error === undefined) each.resolve(position);
+    else each.reject(error);
+  }
+}

@@ -1,0 +1,157 @@
+/** Who is where in the cluster, as Redis has it. Each change is one script; what this node has is kept here as well, to write it again. */
+
+import { CommandError } from "../../domain/error.ts";
+import type { Presence } from "../../domain/message.ts";
+import type { ChannelSummary, Joined, Left, Registry, Row } from "../../domain/ports.ts";
+import type { Bucket } from "./bucket.ts";
+import { unavailable } from "./fault.ts";
+import { type Keys, placeOf, placesOf } from "./keys.ts";
+import type { Life } from "./life.ts";
+import { type Mirror, rowKey, type Tally, tallyKey } from "./mirror.ts";
+import { CHANNELS, MEMBERS, type Script, SUMMARY } from "./scripts.ts";
+import { parts, type Writes } from "./writes.ts";
+
+/** Channels read in one go, so that no script of ours holds Redis up. */
+const PAGE = 500;
+
+export interface RegistryParts {
+  readonly keys: Keys;
+  readonly mirror: Mirror;
+  readonly life: Life;
+  readonly writes: Writes;
+  bucket(index: number): Bucket;
+}
+
+export class RedisRegistry implements Registry {
+  readonly #parts: RegistryParts;
+
+  constructor(parts: RegistryParts) {
+    this.#parts = parts;
+  }
+
+  async join(row: Row, maxMembers: number): Promise<Joined> {
+    const { life, mirror, writes } = this.#parts;
+    const { share, bucket } = this.#at(placeOf(row.app, row.channel));
+    const key = rowKey(row);
+    const isNew = !share.rows.has(key);
+    try {
+      const written = await life.doing(bucket, (send, generation) =>
+        writes.join(send, generation, row, maxMembers, "list"),
+      );
+      if (written === "full") {
+        throw new CommandError("channel_full", `The channel has ${maxMembers} members, which is as many as it may.`);
+      }
+      mirror.share(bucket).rows.set(key, row);
+      return { first: written.first, members: listed(written.members) };
+    } catch (error) {
+      const isFull = error instanceof CommandError && error.code === "channel_full";
+      if (isNew && !isFull) share.doubtfulRows.set(key, { row, wasThere: false });
+      throw unavailable(error);
+    }
+  }
+
+  async leave(row: Row): Promise<Left> {
+    const { life, writes } = this.#parts;
+    const { share, bucket } = this.#at(placeOf(row.app, row.channel));
+    const key = rowKey(row);
+    const wasThere = share.rows.get(key)?.member.id === row.member.id && share.rows.delete(key);
+    // Until it is done: should data be lost meanwhile, nothing else would tell that the user was there.
+    if (wasThere) share.doubtfulRows.set(key, { row, wasThere });
+    try {
+      const last = await life.doing(bucket, (send, generation) => writes.leave(send, generation, row, true));
+      share.doubtfulRows.delete(key);
+      return { last };
+    } catch (error) {
+      if (!share.doubtfulRows.has(key)) share.doubtfulRows.set(key, { row, wasThere: false });
+      throw unavailable(error);
+    }
+  }
+
+  async tally(app: string, channel: string, count: number): Promise<"occupied" | "vacated" | undefined> {
+    const { life, writes } = this.#parts;
+    const tally: Tally = { app, channel, count };
+    const key = tallyKey(tally);
+    const { share, bucket } = this.#at(key);
+    const before = share.tallies.get(key)?.count ?? 0;
+    if (count === before) return undefined;
+    if (count > 0) share.tallies.set(key, tally);
+    else share.tallies.delete(key);
+    if (count > 0 && before > 0) {
+      share.pending.add(key);
+      return undefined;
+    }
+    share.pending.delete(key);
+    try {
+      return await life.doing(bucket, (send, generation) => writes.tally(send, generation, tally, true));
+    } catch (error) {
+      share.doubtfulTallies.set(key, tally);
+      throw unavailable(error);
+    }
+  }
+
+  async members(app: string, channel: string): Promise<readonly Presence[]> {
+    const place = placeOf(app, channel);
+    return listed(parts(await this.#read(this.#at(place).bucket, MEMBERS, [place])));
+  }
+
+  async summary(app: string, channel: string): Promise<ChannelSummary | undefined> {
+    const place = placeOf(app, channel);
+    const answer = parts(await this.#read(this.#at(place).bucket, SUMMARY, [place]));
+    return summaryOf(channel, answer[0], answer[1]);
+  }
+
+  async channels(app: string, prefix: string): Promise<readonly ChannelSummary[]> {
+    const buckets = Array.from({ length: this.#parts.keys.buckets }, (_, bucket) => bucket);
+    return (await Promise.all(buckets.map((bucket) => this.#channelsIn(bucket, app, prefix)))).flat();
+  }
+
+  async #channelsIn(bucket: number, app: string, prefix: string): Promise<readonly ChannelSummary[]> {
+    const places = placesOf(app);
+    const found: ChannelSummary[] = [];
+    let after = "";
+    while (true) {
+      const args = [places.slice(0, -1), places, prefix, after, String(PAGE)];
+      const page = parts(await this.#read(bucket, CHANNELS, args));
+      for (let at = 0; at + 2 < page.length; at += 3) {
+        after = String(page[at]);
+        const summary = summaryOf(after, page[at + 1], page[at + 2]);
+        if (summary) found.push(summary);
+      }
+      if (page.length < 3 * PAGE) return found;
+    }
+  }
+
+  /** After this node's own counts, so that it never reads less than it knows. */
+  async #read(bucket: number, script: Script, args: readonly string[]): Promise<unknown> {
+    const { life, mirror } = this.#parts;
+    const { line } = this.#parts.bucket(bucket);
+    try {
+      const share = mirror.share(bucket);
+      if (share.pending.size > 0) void life.writePending(share, (...command) => line.eval(...command));
+      return await line.eval(script, args);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  #at(place: string) {
+    const bucket = this.#parts.keys.bucketOf(place);
+    return { bucket, share: this.#parts.mirror.share(bucket) };
+  }
+}
+
+/** In the order in which they came. */
+function listed(members: readonly unknown[]): readonly Presence[] {
+  return members
+    .map((text): Presence => {
+      const [id, info, joinedAtMs] = parts(JSON.parse(String(text)));
+      return { id: String(id), info, joinedAtMs: Number(joinedAtMs) };
+    })
+    .sort((a, b) => a.joinedAtMs - b.joinedAtMs || (a.id < b.id ? -1 : 1));
+}
+
+function summaryOf(name: string, subscribers: unknown, users: unknown): ChannelSummary | undefined {
+  const counts = { name, subscribers: Number(subscribers) };
+  if (counts.subscribers <= 0) return undefined;
+  return Number(users) > 0 ? { ...counts, users: Number(users) } : counts;
+}

@@ -1,0 +1,54 @@
+/** What the Redis engine has to be told. */
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where Redis is. */
+export type Topology =
+  | { readonly type: "server"; readonly at: Address }
+  | {
+      readonly type: "sentinel";
+      readonly sentinels: readonly Address[];
+      readonly master: string;
+      readonly password?: string;
+    }
+  | { readonly type: "cluster"; readonly seeds: readonly Address[] };
+
+export interface RedisSettings {
+  readonly topology: Topology;
+  readonly username?: string;
+  readonly password?: string;
+  /** Always 0 in a cluster. */
+  readonly db: number;
+  /** PEM of further certificate authorities to trust, or nothing beyond the system's; without it, no TLS. */
+  readonly tls?: { readonly ca?: string };
+  /** Begins every key and every subject. */
+  readonly prefix: string;
+  /** Time for a connection and its greeting. */
+  readonly connectTimeoutMs: number;
+  /** Time for the answer to a command; a connection on which one takes longer is given up. */
+  readonly commandTimeoutMs: number;
+  /** The pause between attempts to connect grows from the first to the second, less a random part. */
+  readonly reconnectMinMs: number;
+  readonly reconnectMaxMs: number;
+  /** How long, and how much in total, publications wait for Redis. */
+  readonly publishWaitMs: number;
+  readonly publishWaitBytes: number;
+  /** Silence after which a node counts as dead. */
+  readonly nodeTimeoutMs: number;
+}
+
+/** What holds unless it is said otherwise. */
+export const DEFAULTS = {
+  db: 0,
+  prefix: "fanfare",
+  connectTimeoutMs: 2_000,
+  commandTimeoutMs: 1_500,
+  reconnectMinMs: 50,
+  reconnectMaxMs: 500,
+  publishWaitMs: 5_000,
+  publishWaitBytes: 64 * 1024 * 1024,
+  nodeTimeoutMs: 6_000,
+} as const;

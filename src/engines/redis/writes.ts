@@ -1,0 +1,120 @@
+/** What is written to the registry and the ledger, one script each, whoever has reason to: a command, a beat, an heir. */
+
+import { arrivalOf, departureOf } from "../../domain/arrival.ts";
+import { isInternal } from "../../domain/channel.ts";
+import type { Member } from "../../domain/message.ts";
+import type { Row } from "../../domain/ports.ts";
+import { encode } from "./codec.ts";
+import { type Keys, placeOf, placesOf } from "./keys.ts";
+import type { Send } from "./line.ts";
+import type { Hold, Tally } from "./mirror.ts";
+import { DEPART, GIVE_BACK, JOIN, LEAVE, TAKE, TALLY } from "./scripts.ts";
+
+/** The generation has no say any more: it was taken for dead, or Redis has forgotten it. */
+export const GONE = Symbol("gone");
+
+export interface Written {
+  readonly first: boolean;
+  /** As JSON: id, info, when it came. */
+  readonly members: readonly unknown[];
+}
+
+export class Writes {
+  readonly #keys: Keys;
+  readonly #publishCommand: string;
+
+  constructor(keys: Keys, publishCommand: string) {
+    this.#keys = keys;
+    this.#publishCommand = publishCommand;
+  }
+
+  /** Announced where the user is new, unless it is only written again. */
+  async join(
+    send: Send,
+    generation: string,
+    row: Row,
+    most: number,
+    how: "list" | "announce" | "quiet",
+  ): Promise<Written | "full" | typeof GONE> {
+    const place = placeOf(row.app, row.channel);
+    const opening = JSON.stringify([row.member.id, row.member.info ?? null]).slice(0, -1);
+    const announcement = how === "quiet" ? "" : encode(arrivalOf(row));
+    const answer = parts(
+      await send(JOIN, [
+        generation,
+        place,
+        row.connection,
+        row.member.id,
+        opening,
+        Number.isFinite(most) ? String(most) : "-1",
+        ...this.#way(place),
+        announcement,
+        how === "list" ? "1" : "",
+      ]),
+    );
+    if (answer[0] === "gone") return GONE;
+    if (answer[0] === "full") return "full";
+    return { first: answer[1] === 1, members: parts(answer[2]) };
+  }
+
+  /** For its own generation, or for a dead one; whether it was the user's last. */
+  async leave(
+    send: Send,
+    generation: string,
+    row: Omit<Row, "member"> & { readonly member: Pick<Member, "id"> },
+    isOwn: boolean,
+  ): Promise<boolean | typeof GONE> {
+    const place = placeOf(row.app, row.channel);
+    const member = { id: row.member.id, info: null };
+    const [how, last] = parts(
+      await send(LEAVE, [
+        generation,
+        place,
+        row.connection,
+        member.id,
+        ...this.#way(place),
+        encode(departureOf({ ...row, member })),
+        isOwn ? "1" : "",
+      ]),
+    );
+    return how === "gone" ? GONE : last === 1;
+  }
+
+  /** Whether the user, who left while nobody could write it down, is gone; says so to everybody then. */
+  async depart(send: Send, row: Row): Promise<boolean> {
+    const place = placeOf(row.app, row.channel);
+    const said = encode(departureOf(row));
+    return (await send(DEPART, [place, row.member.id, ...this.#way(place), said])) === 1;
+  }
+
+  async tally(
+    send: Send,
+    generation: string,
+    { app, channel, count }: Tally,
+    isOwn: boolean,
+  ): Promise<"occupied" | "vacated" | undefined | typeof GONE> {
+    const index = placesOf(app).slice(0, -1);
+    const listed = isInternal(channel) ? "" : channel;
+    const args = [generation, placeOf(app, channel), String(count), index, listed, isOwn ? "1" : ""];
+    const [how, change] = parts(await send(TALLY, args));
+    if (how === "gone") return GONE;
+    return change === "occupied" || change === "vacated" ? change : undefined;
+  }
+
+  async take(send: Send, generation: string, { place, holder }: Hold, most: number) {
+    const answer = await send(TAKE, [generation, place, holder, Number.isFinite(most) ? String(most) : "-1"]);
+    return answer === "gone" ? GONE : answer === "ok";
+  }
+
+  async giveBack(send: Send, generation: string, { place, holder }: Hold): Promise<void> {
+    await send(GIVE_BACK, [generation, place, holder]);
+  }
+
+  #way(place: string): [string, string] {
+    return [this.#publishCommand, this.#keys.subject(this.#keys.bucketOf(place), place)];
+  }
+}
+
+export function parts(answer: unknown): readonly unknown[] {
+  return Array.isArray(answer) ? answer : [];
+}

@@ -1,0 +1,224 @@
+/** Real Redis servers on free ports: alone, with sentinels, or as a cluster. Each ends with the test, or the file, that started it. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { DEFAULTS, type RedisSettings } from "../../src/engines/redis/settings.ts";
+import { atEnd } from "./at-end.ts";
+import { eventually } from "./eventually.ts";
+
+const SERVER = "/usr/bin/redis-server";
+const READY_WITHIN_MS = 20_000;
+/** A cluster's servers talk to each other on a port this much higher. */
+const BUS_OFFSET = 10_000;
+
+export interface RedisOptions {
+  /** Fixed, for a server that is to come back where it was. */
+  readonly port?: number;
+  readonly args?: readonly string[];
+  readonly password?: string;
+}
+
+export class RedisServer {
+  readonly port: number;
+  readonly folder: string;
+  readonly #args: readonly string[];
+  readonly #password: string | undefined;
+  #child: ChildProcess | undefined;
+
+  constructor(port: number, args: readonly string[], password: string | undefined) {
+    this.port = port;
+    this.folder = mkdtempSync(join(tmpdir(), "fanfare-redis-"));
+    this.#args = args;
+    this.#password = password;
+  }
+
+  async start(): Promise<void> {
+    const where = ["--port", String(this.port), "--bind", "127.0.0.1", "--dir", this.folder];
+    const lasting = ["--save", "", "--appendonly", "no", "--daemonize", "no"];
+    const login = this.#password === undefined ? [] : ["--requirepass", this.#password];
+    this.#child = spawn(SERVER, [...where, ...lasting, ...login, ...this.#args], { stdio: "ignore" });
+    await eventually(() => this.cli("PING").then((answer) => expectAnswer(answer, "PONG")), {
+      withinMs: READY_WITHIN_MS,
+    });
+  }
+
+  /** Runs one command as somebody else would. */
+  async cli(...command: readonly [string, ...string[]]): Promise<unknown> {
+    const redis = new Redis({
+      host: "127.0.0.1",
+      port: this.port,
+      lazyConnect: true,
+      retryStrategy: () => null,
+      ...(this.#password !== undefined && { password: this.#password }),
+    });
+    redis.on("error", () => {});
+    try {
+      await redis.connect();
+      const [name, ...args] = command;
+      return await redis.call(name, ...args);
+    } finally {
+      redis.disconnect();
+    }
+  }
+
+  signal(name: "SIGSTOP" | "SIGCONT"): void {
+    this.#child?.kill(name);
+  }
+
+  /** The power is gone. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await gone;
+  }
+
+  async end(): Promise<void> {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export async function startRedis({ port, args = [], password }: RedisOptions = {}): Promise<RedisServer> {
+  const server = new RedisServer(port ?? (await freePort()), args, password);
+  atEnd(() => server.end());
+  await server.start();
+  return server;
+}
+
+/** Masters only, each with a third of the slots. */
+export async function startRedisCluster(masters = 3): Promise<readonly RedisServer[]> {
+  const servers: RedisServer[] = [];
+  for (let n = 0; n < masters; n++) {
+    const args = [
+      "--cluster-enabled",
+      "yes",
+      "--cluster-node-timeout",
+      "2000",
+      "--cluster-require-full-coverage",
+      "no",
+    ];
+    servers.push(await startRedis({ port: await freePort(BUS_OFFSET), args }));
+  }
+  const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
+  const made = Bun.spawnSync(["redis-cli", "--cluster", "create", ...addresses, "--cluster-yes"]);
+  if (!made.success) throw new Error(`The cluster could not be made:\n${made.stdout}${made.stderr}`);
+  for (const server of servers) {
+    await eventually(
+      async () => expectAnswer(String(await server.cli("CLUSTER", "INFO")).slice(0, 16), "cluster_state:ok"),
+      {
+        withinMs: READY_WITHIN_MS,
+      },
+    );
+  }
+  return servers;
+}
+
+export interface Sentinels {
+  readonly master: RedisServer;
+  readonly replica: RedisServer;
+  readonly ports: readonly number[];
+}
+
+/** A master, a replica, and three sentinels that agree on it. */
+export async function startSentinels(name = "mymaster"): Promise<Sentinels> {
+  const master = await startRedis();
+  const replica = await startRedis({ args: ["--replicaof", "127.0.0.1", String(master.port)] });
+  await eventually(
+    async () => expectAnswer(/state=online/.test(String(await master.cli("INFO", "replication"))), true),
+    {
+      withinMs: READY_WITHIN_MS,
+    },
+  );
+  const ports: number[] = [];
+  for (let n = 0; n < 3; n++) ports.push(await startSentinel(name, master.port));
+  const [first = 0] = ports;
+  await eventually(
+    async () => {
+      expectAnswer(await sentinelKnows(first, name, "num-slaves"), "1");
+      expectAnswer(await sentinelKnows(first, name, "num-other-sentinels"), "2");
+    },
+    { withinMs: READY_WITHIN_MS, everyMs: 100 },
+  );
+  return { master, replica, ports };
+}
+
+async function startSentinel(name: string, master: number): Promise<number> {
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), "fanfare-sentinel-"));
+  const file = join(folder, "sentinel.conf");
+  const lines = [
+    `port ${port}`,
+    "bind 127.0.0.1",
+    `dir ${folder}`,
+    `sentinel monitor ${name} 127.0.0.1 ${master} 2`,
+    `sentinel down-after-milliseconds ${name} 1000`,
+    `sentinel failover-timeout ${name} 5000`,
+  ];
+  writeFileSync(file, `${lines.join("\n")}\n`);
+  const child = spawn(SERVER, [file, "--sentinel"], { stdio: "ignore" });
+  atEnd(() => {
+    child.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return port;
+}
+
+async function sentinelKnows(port: number, name: string, what: string): Promise<unknown> {
+  const redis = new Redis({ host: "127.0.0.1", port, lazyConnect: true, retryStrategy: () => null });
+  redis.on("error", () => {});
+  try {
+    await redis.connect();
+    const answer = await redis.call("SENTINEL", "MASTER", name);
+    const said = Array.isArray(answer) ? answer : [];
+    return said[said.indexOf(what) + 1];
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** How an engine finds the server; each call has a prefix of its own. */
+export function settingsFor(at: number | RedisSettings["topology"], more: Partial<RedisSettings> = {}): RedisSettings {
+  const topology = typeof at === "number" ? ({ type: "server", at: { host: "127.0.0.1", port: at } } as const) : at;
+  return { ...DEFAULTS, topology, prefix: `t-${crypto.randomUUID().slice(0, 8)}`, ...more };
+}
+
+/** One that nobody listens on just now, and with an offset nobody there either. */
+export async function freePort(offset = 0): Promise<number> {
+  while (true) {
+    const port = await portOf(0);
+    if (offset === 0) return port;
+    const low = port > 65_535 - offset ? port - offset : port;
+    if ((await isFree(low)) && (await isFree(low + offset))) return low;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  try {
+    await portOf(port);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function portOf(port: number): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const server = createServer();
+  server.once("error", reject);
+  server.listen(port, "127.0.0.1", () => {
+    const address = server.address();
+    server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+  });
+  return promise;
+}
+
+function expectAnswer(answer: unknown, expected: unknown): void {
+  if (answer !== expected) throw new Error(`expected ${String(expected)}, got ${String(answer)}`);
+}
