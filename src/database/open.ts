@@ -14,16 +14,18 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** A server's own writes come again, so that a locked file never holds up its messages for long. */
+const BUSY_MS = 20;
 const POOL = 10;
 const CONNECT_MS = 5_000;
 
 /**
  * `sqlite:FILE`, `postgres://…`, `mysql://…` or `mariadb://…`. Connects when it is first asked, so a database that is down
- * is found out by the query. Throws Error where the address is none of these.
+ * is found out by the query. `busyMs` is how long a write waits for another process that holds the file. Throws Error where the address is none of these.
  */
-export async function openDatabase(url: string): Promise<Database> {
+export async function openDatabase(url: string, busyMs = BUSY_MS): Promise<Database> {
   const kind = kindOf(url);
-  const query = new Kysely<Tables>({ dialect: await dialectOf(kind, url) });
+  const query = new Kysely<Tables>({ dialect: await dialectOf(kind, url, busyMs) });
   return { kind, query, name: nameOf(url), close: () => query.destroy() };
 }
 
@@ -35,10 +37,10 @@ export function kindOf(url: string): DatabaseKind {
 }
 
 /** The drivers are loaded only by those who use them. */
-async function dialectOf(kind: DatabaseKind, url: string) {
+async function dialectOf(kind: DatabaseKind, url: string, busyMs: number) {
   switch (kind) {
     case "sqlite":
-      return sqliteDialect(url.slice("sqlite:".length));
+      return sqliteDialect(url.slice("sqlite:".length), busyMs);
     case "postgres": {
       const { Pool, types } = await import("pg");
       const getTypeParser: typeof types.getTypeParser = (type, format) =>

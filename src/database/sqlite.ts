@@ -5,17 +5,15 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { type SqliteDatabase, SqliteDialect } from "kysely";
 
-/** How long a writer waits for another process that holds the file. */
-const BUSY_MS = 5_000;
-
-export function sqliteDialect(file: string): SqliteDialect {
-  return new SqliteDialect({ database: async () => open(file) });
+/** `busyMs`: how long a writer waits for another process that holds the file. Nothing else runs in the meantime. */
+export function sqliteDialect(file: string, busyMs: number): SqliteDialect {
+  return new SqliteDialect({ database: async () => open(file, busyMs) });
 }
 
-function open(file: string): SqliteDatabase {
+function open(file: string, busyMs: number): SqliteDatabase {
   if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const database = new Database(file, { create: true, strict: true });
-  database.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
+  database.run(`PRAGMA busy_timeout = ${busyMs}`);
   // Readers do not wait for the writer, and a crash loses no more than what was not yet committed.
   database.run("PRAGMA journal_mode = WAL");
   database.run("PRAGMA synchronous = NORMAL");

@@ -3,7 +3,7 @@
 import type { App } from "./app.ts";
 import type { Connection } from "./connection.ts";
 import type { CommandError, Disconnect } from "./error.ts";
-import type { EventPublication, Member } from "./message.ts";
+import type { Command, EventPublication, Member } from "./message.ts";
 
 export type HubEvent =
   | { readonly type: "opened"; readonly connection: Connection }
@@ -17,6 +17,15 @@ export type HubEvent =
   | { readonly type: "published"; readonly app: App; readonly publication: EventPublication }
   | { readonly type: "counted"; readonly app: App; readonly channel: string; readonly count: number }
   | { readonly type: "missed"; readonly app: App; readonly channel: string }
-  | { readonly type: "refused"; readonly connection: Connection; readonly error: CommandError }
-  | { readonly type: "turned-away"; readonly address: string; readonly why: Disconnect }
+  /** Publications of the channel may be lost to this node's clients; they were told. */
+  | { readonly type: "gap"; readonly app: App; readonly channel: string }
+  | {
+      readonly type: "refused";
+      readonly connection: Connection;
+      readonly error: CommandError;
+      /** What was refused, where it was a command at all. */
+      readonly command?: Command["type"];
+    }
+  /** Without an app where none was found. */
+  | { readonly type: "turned-away"; readonly address: string; readonly why: Disconnect; readonly app?: App }
   | { readonly type: "failed"; readonly error: unknown; readonly during: string; readonly connection?: Connection };

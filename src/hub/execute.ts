@@ -119,6 +119,6 @@ function refuse(hub: Hub, connection: Connection, error: unknown, command: Comma
   const known = error instanceof CommandError;
   if (!known) hub.observe({ type: "failed", error, during: `command ${command?.type ?? "decoding"}`, connection });
   const refusal = known ? error : new CommandError("internal", "Something went wrong on the server.");
-  hub.observe({ type: "refused", connection, error: refusal });
+  hub.observe({ type: "refused", connection, error: refusal, ...(command && { command: command.type }) });
   hub.push(connection, { type: "refused", error: refusal, ...(command && { command }) });
 }

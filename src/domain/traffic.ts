@@ -1,0 +1,12 @@
+/** What goes in and out of a node, told to whoever counts it. Called for every frame, so it may only count. */
+
+import type { App } from "./app.ts";
+
+export interface Traffic {
+  /** A client's frame came in. */
+  received(app: App, bytes: number): void;
+  /** The same frame went out to so many clients. */
+  sent(app: App, readers: number, bytes: number): void;
+  /** A back end's signed call. */
+  called(app: App): void;
+}

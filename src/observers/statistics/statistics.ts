@@ -1,0 +1,74 @@
+/** Writes the numbers down once an interval, and forgets old ones once a day; a database that is away costs only resolution. */
+
+import type { Clock } from "../../domain/ports.ts";
+import type { Counters } from "./counters.ts";
+import type { StatisticsStore } from "./store.ts";
+
+export interface StatisticsOptions {
+  readonly counters: Counters;
+  readonly store: StatisticsStore;
+  readonly clock: Clock;
+  readonly intervalMs: number;
+  /** Rows older than that are forgotten. */
+  readonly keepDays: number;
+  /** Whether an app's numbers are kept. */
+  readonly wants: (app: string) => boolean;
+  readonly failed: (error: unknown, during: string) => void;
+}
+
+const CLEAN_EVERY_MS = 24 * 3_600_000;
+
+export class Statistics {
+  readonly #options: StatisticsOptions;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #writing: Promise<void> | undefined;
+  #cleanedAtMs = Number.NEGATIVE_INFINITY;
+  #isAway = false;
+
+  constructor(options: StatisticsOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.snapshot(), this.#options.intervalMs);
+    this.#timer.unref?.();
+  }
+
+  /** Writes what was counted since the last time. Never throws; what cannot be written is written with the next. */
+  snapshot(): Promise<void> {
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+    return this.#writing;
+  }
+
+  /** Writes the last numbers. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#writing;
+    await this.snapshot();
+  }
+
+  async #write(): Promise<void> {
+    const { counters, store, clock, intervalMs, wants, failed } = this.#options;
+    const taken = counters.take();
+    for (const app of taken.keys()) if (!wants(app)) taken.delete(app);
+    try {
+      await store.add(taken, clock.wallMs(), intervalMs);
+      await this.#cleanNowAndThen();
+      this.#isAway = false;
+    } catch (error) {
+      counters.giveBack(taken);
+      if (!this.#isAway) failed(error, "writing statistics to the database");
+      this.#isAway = true;
+    }
+  }
+
+  async #cleanNowAndThen(): Promise<void> {
+    const { store, clock, keepDays } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#cleanedAtMs < CLEAN_EVERY_MS) return;
+    this.#cleanedAtMs = nowMs;
+    await store.clean(clock.wallMs(), keepDays);
+  }
+}

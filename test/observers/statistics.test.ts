@@ -1,0 +1,165 @@
+/** Statistics from the count to the table, on each database. */
+
+import { describe, expect, test } from "bun:test";
+import { migrate } from "../../src/database/migrate.ts";
+import { openDatabase } from "../../src/database/open.ts";
+import { CommandError, Disconnect } from "../../src/domain/error.ts";
+import type { HubEvent } from "../../src/domain/event.ts";
+import { Counters } from "../../src/observers/statistics/counters.ts";
+import { Statistics } from "../../src/observers/statistics/statistics.ts";
+import { StatisticsStore } from "../../src/observers/statistics/store.ts";
+import { atEnd } from "../support/at-end.ts";
+import { sqliteFile, startMariaDb, startPostgres } from "../support/databases.ts";
+import { eventually } from "../support/eventually.ts";
+import { bench, FakeClock, fakeApp } from "../support/fakes.ts";
+
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+const [postgres, mariadb] = await Promise.all([startPostgres(), startMariaDb()]);
+
+async function keeper(url: string, node = "one", wants: (app: string) => boolean = () => true) {
+  const database = await openDatabase(url);
+  await migrate(database);
+  const clock = new FakeClock();
+  clock.wall = Date.UTC(2026, 10, 21, 10, 0, 30);
+  const failures: string[] = [];
+  const counters = new Counters();
+  const store = new StatisticsStore(database, node);
+  const failed = (error: unknown, during: string) => void failures.push(`${during}: ${error}`);
+  const options = { counters, store, clock, intervalMs: MINUTE, keepDays: 90, wants, failed };
+  const statistics = new Statistics(options);
+  atEnd(() => database.close());
+  const series = (app: string, span: "interval" | "hour" | "day") =>
+    store.series({ app, span, fromMs: 0, toMs: Number.MAX_SAFE_INTEGER });
+  return { counters, store, statistics, clock, failures, series, database };
+}
+
+describe.each([
+  ["SQLite", sqliteFile()],
+  ["PostgreSQL", postgres.url],
+  ["MariaDB", mariadb.url],
+] as const)("on %s", (name, url) => {
+  test("what was counted is a row an interval, added up by the hour and the day (B13, B33)", async () => {
+    const app = fakeApp({ id: `a-${name}` });
+    const { open } = await bench();
+    const { connection } = open(app);
+    const kept = await keeper(url);
+    const { counters, statistics, clock } = kept;
+    for (const n of [1, 2]) {
+      counters.observe({ type: "opened", connection });
+      for (let call = 0; call < n; call++) counters.received(app, 100);
+      counters.sent(app, 10, 50);
+      counters.called(app);
+      await statistics.snapshot();
+      clock.pass(MINUTE);
+    }
+    counters.observe({ type: "closed", connection, code: 1000 });
+    clock.pass(60 * MINUTE);
+    await statistics.snapshot();
+    const said = { messagesOut: 10, bytesOut: 500, apiMessages: 1 };
+    expect(await kept.series(app.id, "interval")).toMatchObject([
+      { atMs: Date.UTC(2026, 10, 21, 10, 0), connections: 1, peakConnections: 1, messagesIn: 1, bytesIn: 100, ...said },
+      { atMs: Date.UTC(2026, 10, 21, 10, 1), connections: 2, peakConnections: 2, messagesIn: 2, bytesIn: 200, ...said },
+      { atMs: Date.UTC(2026, 10, 21, 11, 2), connections: 1, peakConnections: 2, messagesIn: 0 },
+    ]);
+    expect(await kept.series(app.id, "hour")).toMatchObject([
+      { atMs: Date.UTC(2026, 10, 21, 10), peakConnections: 2, messagesIn: 3, messagesOut: 20, apiMessages: 2 },
+      { atMs: Date.UTC(2026, 10, 21, 11), peakConnections: 2, messagesIn: 0 },
+    ]);
+    expect(await kept.series(app.id, "day")).toMatchObject([
+      { atMs: Date.UTC(2026, 10, 21), connections: 1, peakConnections: 2, messagesIn: 3, bytesOut: 1000 },
+    ]);
+  });
+
+  test("the numbers of several nodes are added up", async () => {
+    const app = fakeApp({ id: `b-${name}` });
+    for (const node of ["one", "two"]) {
+      const { counters, statistics } = await keeper(url, node);
+      counters.received(app, 5);
+      await statistics.snapshot();
+    }
+    const { series } = await keeper(url);
+    expect(await series(app.id, "interval")).toMatchObject([{ messagesIn: 2, bytesIn: 10 }]);
+  });
+
+  test("what is old is forgotten: intervals after days, hours after weeks, days when they are told to (B39)", async () => {
+    const app = fakeApp({ id: `c-${name}` });
+    const { counters, statistics, clock, store, series } = await keeper(url);
+    counters.received(app, 1);
+    await statistics.snapshot();
+    clock.pass(3 * DAY);
+    await statistics.snapshot();
+    expect(await series(app.id, "interval")).toEqual([]);
+    expect(await series(app.id, "hour")).toHaveLength(1);
+    clock.pass(40 * DAY);
+    await statistics.snapshot();
+    expect(await series(app.id, "hour")).toEqual([]);
+    expect(await series(app.id, "day")).toHaveLength(1);
+    expect(await store.clean(clock.wallMs(), 10, "another")).toBe(0);
+    expect(await store.clean(clock.wallMs(), 10, app.id)).toBe(1);
+    counters.received(app, 1);
+    await statistics.snapshot();
+    expect(await store.flush(app.id)).toBe(3);
+    expect(await series(app.id, "day")).toEqual([]);
+  });
+});
+
+test("an app that wants none has no rows (B8)", async () => {
+  const { counters, statistics, series } = await keeper(sqliteFile(), "one", (app) => app !== "quiet");
+  counters.received(fakeApp({ id: "quiet" }), 1);
+  counters.received(fakeApp({ id: "loud" }), 1);
+  await statistics.snapshot();
+  expect(await series("quiet", "day")).toEqual([]);
+  expect(await series("loud", "day")).toHaveLength(1);
+});
+
+test("failures are counted by what failed: subscriptions, proofs, clients turned away", async () => {
+  const { hub, open, app } = await bench();
+  const counters = new Counters();
+  const { connection } = open();
+  const refuse = (code: "unauthorized" | "channel_invalid", command?: "subscribe" | "publish"): HubEvent => {
+    return { type: "refused", connection, error: new CommandError(code, "no"), ...(command && { command }) };
+  };
+  counters.observe(refuse("unauthorized", "subscribe"));
+  counters.observe(refuse("channel_invalid", "subscribe"));
+  counters.observe(refuse("unauthorized", "publish"));
+  counters.observe(refuse("channel_invalid"));
+  const why = new Disconnect("unauthorized", "no");
+  counters.observe({ type: "turned-away", address: "::1", why, app });
+  counters.observe({ type: "turned-away", address: "::1", why });
+  expect(counters.apps.get(app.id)).toMatchObject({ subscribeFailures: 2, authFailures: 3 });
+  await hub.stop();
+});
+
+test("an app that nobody uses any more is not remembered", async () => {
+  const { open } = await bench();
+  const { connection } = open();
+  const counters = new Counters();
+  counters.observe({ type: "opened", connection });
+  counters.take();
+  expect(counters.apps.size).toBe(1);
+  counters.observe({ type: "closed", connection, code: 1000 });
+  counters.take();
+  expect(counters.apps.size).toBe(0);
+});
+
+test("a database that is away costs resolution, not numbers, and is reported once (scenario 8)", async () => {
+  const server = await startPostgres();
+  const { counters, statistics, clock, failures, series } = await keeper(server.url);
+  const app = fakeApp();
+  await server.kill();
+  for (let n = 0; n < 3; n++) {
+    counters.received(app, 1);
+    clock.pass(MINUTE);
+    await statistics.snapshot();
+  }
+  expect(failures).toHaveLength(1);
+  await server.start();
+  await eventually(
+    async () => {
+      await statistics.snapshot();
+      expect(await series(app.id, "interval")).toMatchObject([{ messagesIn: 3 }]);
+    },
+    { withinMs: 15_000 },
+  );
+}, 60_000);
