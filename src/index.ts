@@ -33,6 +33,17 @@ export type { Connection } from "./domain/connection.ts";
 export { CommandError, type CommandErrorCode, Disconnect, type DisconnectCode } from "./domain/error.ts";
 export type { Member, Presence, User } from "./domain/message.ts";
 export type { Connections } from "./server/connections.ts";
+export type {
+  Endpoint,
+  EndpointDefinition,
+  EndpointHandlers,
+  EndpointOptions,
+  EndpointSocket,
+  EndpointSockets,
+  Params,
+  Raw,
+  Welcome,
+} from "./server/endpoint.ts";
 export type { FetchContext, FetchHandler } from "./server/mount.ts";
 export type { AppChanges, Reloaded } from "./server/reload.ts";
 export type { AppStats, ChannelCount, Launch, Stats, Status } from "./server/report.ts";

@@ -4,9 +4,9 @@ import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 import type { Clock } from "../domain/ports.ts";
 
-export interface DrainOptions {
-  readonly connections: Iterable<Connection>;
-  readonly disconnect: (connection: Connection, why: Disconnect) => void;
+export interface DrainOptions<C = Connection> {
+  readonly connections: Iterable<C>;
+  readonly disconnect: (connection: C, why: Disconnect) => void;
   /** Time the farewells are spread over. A few clients are told at once, whatever it is. */
   readonly spreadMs: number;
   readonly clock: Clock;
@@ -21,7 +21,7 @@ const PAUSE_MS = 50;
 const FEW = 20;
 
 /** Resolves when the last was told, which is not yet when the last is gone. */
-export async function sayFarewell(options: DrainOptions): Promise<void> {
+export async function sayFarewell<C>(options: DrainOptions<C>): Promise<void> {
   const { disconnect, spreadMs, clock, pause = Bun.sleep, random = Math.random } = options;
   const why = new Disconnect("shutdown", "The server is shutting down; connect again.");
   const waiting = [...options.connections];

@@ -3,6 +3,7 @@
 import type { Awaitable } from "../domain/ports.ts";
 import type { Identify } from "./address.ts";
 import { boundedBody, tooLarge } from "./body.ts";
+import type { Endpoints } from "./endpoints.ts";
 import { endsWith } from "./event-stream.ts";
 import { internalError } from "./refusals.ts";
 import type { Gate, Route } from "./routes.ts";
@@ -20,22 +21,32 @@ export interface FetchContext<S = unknown> {
 export type FetchHandler<S = unknown> = (request: Request, context: FetchContext<S>) => Awaitable<Response>;
 
 export interface MountOptions {
-  readonly program: { readonly server: unknown; readonly fetch: FetchHandler | undefined };
+  readonly program: {
+    readonly server: unknown;
+    readonly fetch: FetchHandler | undefined;
+    readonly endpoints: Pick<Endpoints, "find">;
+  };
   readonly bodyBytes: number;
   readonly identify: Identify;
   readonly draining: AbortSignal;
   readonly failed: (error: unknown, during: string) => void;
 }
 
-/** Leaves everything to the next route while nothing is mounted. */
+/** An endpoint's own requests, then what is mounted. Leaves everything to the next route where neither is. */
 export function mount(options: MountOptions): Route {
   const { program, identify, draining } = options;
   return (request, url, gate) => {
+    const found = program.endpoints.find(url.pathname);
     const handler = program.fetch;
-    if (!handler) return undefined;
+    const handlers = found?.site.handlers;
+    if (!handlers?.request && !handler) return undefined;
     const { address } = identify(request, url, gate.requestIP(request)?.address);
     const context = { server: program.server, address, draining };
-    return serve(options, gate, request, (bounded) => handler(bounded, context));
+    return serve(options, gate, request, (bounded) =>
+      handlers?.request
+        ? handlers.request(bounded, { ...context, params: found?.params ?? {} })
+        : handler?.(bounded, context),
+    );
   };
 }
 

@@ -1,14 +1,51 @@
 /** What the program around the server brings to its door. It outlives each start and stop. */
 
+import type { Config } from "../config/schema.ts";
+import type { Clock } from "../domain/ports.ts";
+import { Endpoints } from "./endpoints.ts";
 import type { FetchHandler } from "./mount.ts";
+import type { EndpointLimits } from "./seat.ts";
 
-export class Program {
+export interface ProgramOptions {
   /** Told to handlers. */
   readonly server: unknown;
+  readonly config: () => Config;
+  readonly clock: Clock;
+  /** Tells the log, and whoever listens to errors. */
+  readonly failed: (error: unknown, during: string) => void;
+}
+
+export class Program {
+  readonly server: unknown;
+  readonly endpoints: Endpoints;
   /** Ordinary HTTP, as far as it is none of the server's own. */
   fetch: FetchHandler | undefined;
 
-  constructor(server: unknown) {
+  constructor({ server, config, clock, failed }: ProgramOptions) {
     this.server = server;
+    this.endpoints = new Endpoints(
+      {
+        limits: () => limitsOf(config()),
+        nowMs: () => clock.monotonicMs(),
+        failed,
+        around: (_, message, handle) => handle(message),
+      },
+      config().path,
+    );
   }
+}
+
+/** What an endpoint takes unless it says otherwise. */
+function limitsOf({ limits, activityTimeoutS, pongTimeoutS }: Config): EndpointLimits {
+  const { frameBytes, outboundBufferBytes, waitingCommands } = limits;
+  return {
+    maxSockets: Number.POSITIVE_INFINITY,
+    frameBytes,
+    outboundBufferBytes,
+    messagesPerSecond: Number.POSITIVE_INFINITY,
+    waitingMessages: waitingCommands,
+    idleTimeoutS: activityTimeoutS,
+    pongTimeoutS,
+    concurrent: false,
+  };
 }

@@ -1,7 +1,8 @@
 /** What is said in HTTP where nothing else is: refused handshakes, and requests that come to nothing. */
 
-import { Disconnect } from "../domain/error.ts";
+import { CommandError, Disconnect, type Reconnect } from "../domain/error.ts";
 import type { Hub } from "../hub/hub.ts";
+import { STATUSES } from "../protocols/pusher/codes.ts";
 import type { Caller } from "./address.ts";
 
 export function problem(
@@ -36,4 +37,17 @@ export function unavailable(): Response {
 
 export function internalError(): Response {
   return problem(500, "internal", "Something went wrong on the server.");
+}
+
+/** What was thrown, where it is told in HTTP; a bug is told as such, and no more of it. */
+export function refusal(error: unknown): Response {
+  if (error instanceof CommandError) return withPatience(STATUSES[error.code], error);
+  if (error instanceof Disconnect) return withPatience(FAREWELLS[error.reconnect], error);
+  return internalError();
+}
+
+const FAREWELLS: Readonly<Record<Reconnect, number>> = { never: 403, later: 503, now: 503 };
+
+function withPatience(status: number, { code, message }: CommandError | Disconnect): Response {
+  return problem(status, code, message, status === 429 || status === 503 ? { "Retry-After": "1" } : {});
 }

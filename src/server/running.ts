@@ -19,6 +19,7 @@ import { identity } from "./address.ts";
 import { apiElsewhere } from "./api-port.ts";
 import { Certificates } from "./certificates.ts";
 import { sayFarewell } from "./drain.ts";
+import type { Endpoints } from "./endpoints.ts";
 import { engineOf } from "./engine.ts";
 import { Lag } from "./lag.ts";
 import { Listeners, type ListenersOptions } from "./listeners.ts";
@@ -29,6 +30,7 @@ import type { Program } from "./program.ts";
 import { type Condition, readyRoute } from "./readiness.ts";
 import { sendAway, verdictOn } from "./reload.ts";
 import { type Route, routes } from "./routes.ts";
+import { Seat } from "./seat.ts";
 import { type Credentials, readTls } from "./tls.ts";
 
 const SWEEP_MS = 1_000;
@@ -64,6 +66,7 @@ export class Running {
   readonly #doors: ListenersOptions;
   readonly #sweeping: ReturnType<typeof setInterval>;
   readonly #leaving = new AbortController();
+  readonly #endpoints: Endpoints;
   #config: Config;
   /** Those who are here will have to leave, and load balancers should know. */
   #draining = false;
@@ -87,6 +90,7 @@ export class Running {
     const { config, clock } = around;
     this.#config = config;
     this.#clock = clock;
+    this.#endpoints = around.program.endpoints;
     this.#lag = new Lag(clock);
     this.#apps = configApps(config.apps);
     this.memory = new Memory({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
@@ -101,6 +105,7 @@ export class Running {
       this.#lag.beat(SWEEP_MS);
       this.hub.sweep();
       this.#turnstile.sweep();
+      around.program.endpoints.sweep();
     }, SWEEP_MS);
   }
 
@@ -144,9 +149,10 @@ export class Running {
     const connections = [...this.hub.connections()];
     this.#turnstile.adjust(
       turnstileOptions(around),
-      connections.map(({ address }) => address),
+      [...connections, ...this.#endpoints.seats()].map(({ address }) => address),
     );
     for (const app of config.apps) this.hub.replaceApp(app);
+    this.#endpoints.sendAway(doors.mayCome);
     return sendAway(this.hub, connections, doors.verdict);
   }
 
@@ -173,23 +179,28 @@ export class Running {
     await this.hub.stop();
   }
 
+  get #isOccupied(): boolean {
+    const { pendingWebSockets, pendingRequests } = this.listener;
+    return pendingWebSockets + pendingRequests > 0 || this.#endpoints.isBusy;
+  }
+
   /** Spread over a part of the time there is, the rest of which is for their leaving. */
   async #drain(): Promise<void> {
     const { drainTimeoutS, drainSpreadS = Number.POSITIVE_INFINITY } = this.#config;
     const deadline = this.#clock.monotonicMs() + drainTimeoutS * 1000;
     await sayFarewell({
-      connections: this.hub.connections(),
-      disconnect: (connection, why) => this.hub.disconnect(connection, why),
+      connections: [...this.hub.connections(), ...this.#endpoints.seats()],
+      disconnect: (one, why) => (one instanceof Seat ? one.sendAway(why) : this.hub.disconnect(one, why)),
       spreadMs: Math.min(drainSpreadS, drainTimeoutS / 2) * 1000,
       clock: this.#clock,
     });
-    while (
-      this.listener.pendingWebSockets + this.listener.pendingRequests > 0 &&
-      this.#clock.monotonicMs() < deadline
-    ) {
-      await Bun.sleep(10);
-    }
+    while (this.#isOccupied && this.#clock.monotonicMs() < deadline) await Bun.sleep(10);
   }
+}
+
+/** Another socket would be one too many for the system, or for what is in memory already. */
+function roomIn({ maxConnections, program }: Surroundings, hub: Hub, { memory }: Condition): boolean {
+  return hub.connectionCount + program.endpoints.count < maxConnections && !memory.isFull;
 }
 
 function turnstileOptions({ config, clock }: Surroundings): TurnstileOptions {
@@ -292,6 +303,8 @@ function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, conditio
     verdict: (connection) => verdictOn(connection, apps, mayCome),
     turnstile,
     isDraining: () => leaving.aborted,
+    endpoints: program.endpoints,
+    hasRoom: () => roomIn(around, hub, condition()),
     answer: routes({
       path,
       api: config.tls?.api ? apiElsewhere : api,

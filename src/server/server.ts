@@ -22,6 +22,7 @@ import { type TaskOptions, Tasks } from "../tasks/tasks.ts";
 import { authenticate, authenticateAtDoor } from "./authenticator.ts";
 import type { Connections } from "./connections.ts";
 import { Control } from "./control.ts";
+import type { Endpoint, EndpointDefinition } from "./endpoint.ts";
 import { openFileLimit } from "./file-limit.ts";
 import { Hooks } from "./hooks.ts";
 import type { Listeners } from "./listeners.ts";
@@ -60,7 +61,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   readonly #observers: readonly Observer[];
   readonly #launch: Launch;
   #control: Control | undefined;
-  readonly #program = new Program(this);
+  readonly #program: Program;
   #authenticator: Authenticator | undefined;
   /** What the program made of its channels; the hub is another after each start. */
   readonly #channels = new Channels();
@@ -81,10 +82,12 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     this.log = this.#logs.logger;
     this.#tasks = new Tasks(config.tasks);
     this.#observers = [logObserver(this.log), (event) => this.#hooks.observe(event)];
+    const failed = (error: unknown, during: string) => {
+      for (const observe of this.#observers) observe({ type: "failed", error, during });
+    };
+    this.#program = new Program({ server: this, config: () => this.config, clock, failed });
     this.#hooks = new Hooks({
-      failed: (error, during) => {
-        for (const observe of this.#observers) observe({ type: "failed", error, during });
-      },
+      failed,
       connection: (app, id) => this.#running?.hub?.connection({ id: app }, id),
     });
   }
@@ -376,6 +379,14 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   task<Input, Output>(run: (input: Input) => Output, ...given: Given<Input>): Promise<Awaited<Output>>;
   task(task: unknown, input?: unknown, options?: TaskOptions): Promise<unknown> {
     return this.#tasks.run(task, input, options);
+  }
+
+  /**
+   * Opens WebSockets at this path, with all of the payload in the handlers' hands: `/rooms/:room`, `/files/*`. Also while the
+   * server runs. Throws TypeError where the path is taken or the server's own, RangeError where a limit is above the server's.
+   */
+  websocket<D = unknown>(path: string, definition: EndpointDefinition<D>): Endpoint<D> {
+    return this.#program.endpoints.add(path, definition);
   }
 
   // ---- private

@@ -1,0 +1,72 @@
+/** A WebSocket handshake: whose it is, whether there is room, and what becomes of it. */
+
+import type { Connection } from "../domain/connection.ts";
+import { Disconnect } from "../domain/error.ts";
+import type { User } from "../domain/message.ts";
+import type { Caller } from "./address.ts";
+import { admit } from "./admission.ts";
+import type { Found } from "./endpoints.ts";
+import { badRequest, refusal, tooMany, unavailable } from "./refusals.ts";
+import type { Listener, ListenOptions } from "./threshold.ts";
+
+/** One handshake on its way through the door. */
+export interface Knock {
+  readonly request: Request;
+  readonly url: URL;
+  readonly caller: Caller;
+  readonly server: Pick<Listener, "upgrade">;
+}
+
+/** Undefined where it has become a WebSocket, if only to be told why not. */
+export async function upgrade(
+  options: ListenOptions,
+  arriving: WeakMap<Connection, User>,
+  knock: Knock,
+): Promise<Response | undefined> {
+  const { hub, turnstile, endpoints } = options;
+  const { caller, url } = knock;
+  if (options.isDraining()) return unavailable();
+  const waitS = turnstile.enter(caller.address);
+  if (waitS !== undefined) return tooMany(hub, caller, waitS);
+  const found = endpoints.find(url.pathname);
+  const answer = await (found ? seat(options, found, knock) : connect(options, arriving, knock));
+  if (answer) turnstile.leave(caller.address);
+  return answer;
+}
+
+/** A client of the hub. Why not, the protocols want told over an open WebSocket. */
+async function connect(
+  options: ListenOptions,
+  arriving: WeakMap<Connection, User>,
+  { request, url, caller, server }: Knock,
+): Promise<Response | undefined> {
+  const admission = await admit(options.admission, request, url, caller);
+  const data = "connection" in admission ? admission.connection : admission;
+  if ("connection" in admission && admission.user) arriving.set(admission.connection, admission.user);
+  return server.upgrade(request, { data }) ? undefined : badRequest(NO_HANDSHAKE);
+}
+
+/** A client of one of the program's endpoints. */
+async function seat(
+  { hub, hasRoom, isDraining }: ListenOptions,
+  { site, params }: Found,
+  { request, caller: { address }, server }: Knock,
+): Promise<Response | undefined> {
+  const admitted = hasRoom() ? await site.admit(request, params, address) : refusal(FULL);
+  let answer = admitted instanceof Response ? admitted : undefined;
+  // While the program was making up its mind, others came, or the server began to stop.
+  if (!answer && isDraining()) answer = unavailable();
+  if (!answer && (site.isFull || !hasRoom())) answer = refusal(FULL);
+  if (!answer && !(admitted instanceof Response)) {
+    const { seat: data, headers } = admitted;
+    if (server.upgrade(request, { data, headers })) return undefined;
+    answer = badRequest(NO_HANDSHAKE);
+  }
+  const why = new Disconnect("unauthorized", `The endpoint ${site.path} answered ${answer?.status}.`);
+  hub.observe({ type: "turned-away", address, why });
+  site.refused(request);
+  return answer;
+}
+
+const NO_HANDSHAKE = "This is not a valid WebSocket handshake.";
+const FULL = new Disconnect("over_capacity", "There is no room for another connection; try again later.");

@@ -1,0 +1,36 @@
+/** What handshakes, sockets and requests need to know of the server they come to. */
+
+import type { Server as BunServer } from "bun";
+import type { Config } from "../config/schema.ts";
+import type { Connection } from "../domain/connection.ts";
+import type { Disconnect } from "../domain/error.ts";
+import type { Turnstile } from "../guards/rate.ts";
+import type { Hub } from "../hub/hub.ts";
+import type { Identify } from "./address.ts";
+import type { AdmissionOptions, TurnedAway } from "./admission.ts";
+import type { Endpoints } from "./endpoints.ts";
+import type { Answer } from "./routes.ts";
+import type { Seat } from "./seat.ts";
+
+export type SocketData = Connection | TurnedAway | Seat;
+export type Listener = BunServer<SocketData>;
+
+export interface ListenOptions {
+  readonly config: Config;
+  readonly hub: Hub;
+  readonly admission: AdmissionOptions;
+  readonly identify: Identify;
+  /** Undefined where every address may come. */
+  readonly mayCome: ((address: string) => boolean) | undefined;
+  /** Asked at the last moment: while a client was let in, the configuration may have become another. */
+  readonly verdict: (connection: Connection) => Disconnect | undefined;
+  readonly turnstile: Turnstile;
+  /** Whether other processes listen on the same port. */
+  readonly sharesPort?: boolean;
+  readonly isDraining: () => boolean;
+  readonly endpoints: Endpoints;
+  /** Whether the process may have another socket. */
+  readonly hasRoom: () => boolean;
+  /** Ordinary HTTP. */
+  readonly answer: Answer;
+}

@@ -1,0 +1,35 @@
+/** Who hears which topic of one endpoint. Not Bun's topics: those end at one listener, and a renewed certificate makes a second. */
+
+import type { Raw } from "./endpoint.ts";
+
+interface Reader {
+  readonly topics: Set<string>;
+  send(message: Raw): boolean;
+}
+
+export class Topics<R extends Reader> {
+  readonly #readers = new Map<string, Set<R>>();
+
+  subscribe(reader: R, topic: string): void {
+    const readers = this.#readers.get(topic) ?? new Set();
+    this.#readers.set(topic, readers.add(reader));
+    reader.topics.add(topic);
+  }
+
+  unsubscribe(reader: R, topic: string): void {
+    const readers = this.#readers.get(topic);
+    reader.topics.delete(topic);
+    if (readers?.delete(reader) && readers.size === 0) this.#readers.delete(topic);
+  }
+
+  forget(reader: R): void {
+    for (const topic of [...reader.topics]) this.unsubscribe(reader, topic);
+  }
+
+  /** How many it reached. */
+  publish(topic: string, message: Raw, except?: R): number {
+    let told = 0;
+    for (const reader of this.#readers.get(topic) ?? []) if (reader !== except && reader.send(message)) told++;
+    return told;
+  }
+}
