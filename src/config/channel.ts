@@ -1,9 +1,10 @@
 /** Reads what a program says of one channel, by the table's rules and in its words. */
 
+import type { z } from "zod";
 import type { ChannelRule } from "../domain/app.ts";
 import { ConfigError, describe } from "./problem.ts";
 import { channelRule } from "./schema.ts";
-import { factsOf, ownField } from "./tree.ts";
+import { factsOf, ownField, shapeOf } from "./tree.ts";
 
 /** What applies to one channel; what is left out is as the configuration says. */
 export interface ChannelOptions {
@@ -44,8 +45,8 @@ export function parseChannel(name: string, options: ChannelOptions): ChannelRule
   const issues = parsed.success ? [] : parsed.error.issues;
   const sentences = issues.flatMap((issue) =>
     issue.code === "unrecognized_keys"
-      ? issue.keys.map((key) => `unknown option \`${key}\``)
-      : [sentenceFor(String(issue.path[0]), given, maxClients !== undefined)],
+      ? issue.keys.map((key) => `unknown option \`${[...issue.path, key].join(".")}\``)
+      : [sentenceFor(issue.path, given, maxClients !== undefined)],
   );
   throw new ConfigError([...problems, ...sentences].map((text) => `createChannel(${JSON.stringify(name)}): ${text}`));
 }
@@ -55,9 +56,14 @@ function stripped(options: Readonly<Record<string, unknown>>): Record<string, un
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
-function sentenceFor(key: string, given: Readonly<Record<string, unknown>>, isAlias: boolean): string {
-  const field = ownField(channelRule.shape, key);
-  const accepts = field ? factsOf(field).accepts : "something else";
-  const name = isAlias && key === "maxSubscribers" ? "maxClients" : key;
-  return `\`${name}\` has to be ${accepts}, but is ${describe(given[key])}`;
+function sentenceFor(path: readonly PropertyKey[], given: Readonly<Record<string, unknown>>, isAlias: boolean): string {
+  let node: z.core.$ZodType | undefined = channelRule;
+  let value: unknown = given;
+  for (const step of path) {
+    node = ownField(node && shapeOf(node), String(step));
+    value = typeof value === "object" && value !== null ? Reflect.get(value, step) : undefined;
+  }
+  const accepts = node ? factsOf(node).accepts : "something else";
+  const name = isAlias && path[0] === "maxSubscribers" ? "maxClients" : path.join(".");
+  return `\`${name}\` has to be ${accepts}, but is ${describe(value)}`;
 }

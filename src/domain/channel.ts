@@ -31,7 +31,10 @@ export function channelOf(app: App, name: string, made?: ChannelRule): Channel {
   const rule = { ...app.channels.find((candidate) => matches(candidate.match, name)), ...made };
   const named = traitsOf(name);
   const traits = rule.private ? { ...named, private: true } : named;
-  return { name, traits, policy: policyOf(app, rule, traits) };
+  const policy = policyOf(app, rule, traits);
+  const { history } = rule;
+  // What is the server's own, or one user's, nobody can subscribe to with a position.
+  return { name, traits, policy: history && !isInternal(name) ? { ...policy, history } : policy };
 }
 
 /** Reads the traits off the front of the name: `private-encrypted-cache-x`. Anchored: `x-private-y` is public. */

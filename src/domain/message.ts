@@ -34,6 +34,9 @@ export interface Position {
   readonly offset: number;
 }
 
+/** What a subscriber wants of the past: all after a position, or all that is kept. */
+export type Resume = Position | "kept";
+
 /** A permission issued by the app's back end: `KEY:hex`, with the data it signs, verbatim. */
 export interface Proof {
   readonly auth: string;
@@ -45,13 +48,21 @@ export type Ref = string | number;
 
 /** What a client asks. */
 export type Command =
-  | { readonly type: "subscribe"; readonly channel: string; readonly proof?: Proof; readonly ref?: Ref }
+  | {
+      readonly type: "subscribe";
+      readonly channel: string;
+      readonly proof?: Proof;
+      readonly resume?: Resume;
+      readonly ref?: Ref;
+    }
   | { readonly type: "unsubscribe"; readonly channel: string; readonly ref?: Ref }
   | {
       readonly type: "publish";
       readonly channel: string;
       readonly event: string;
       readonly data: string;
+      /** A second one with the same key is answered like the first, and published once. */
+      readonly key?: string;
       readonly ref?: Ref;
     }
   | { readonly type: "signin"; readonly by: Credentials; readonly ref?: Ref }
@@ -133,6 +144,8 @@ export type Push =
   | { readonly type: "unsubscribed"; readonly channel: string; readonly ref?: Ref }
   | { readonly type: "published"; readonly channel: string; readonly ref?: Ref; readonly position?: Position }
   | { readonly type: "missed"; readonly channel: string }
+  /** Something of the channel may be lost between what was told before and what comes after. */
+  | { readonly type: "gap"; readonly channel: string }
   | { readonly type: "signed-in"; readonly user: User; readonly userData: string; readonly ref?: Ref }
   | { readonly type: "watch"; readonly online: readonly string[]; readonly offline: readonly string[] }
   | { readonly type: "result"; readonly data: unknown; readonly ref: Ref }
@@ -159,6 +172,10 @@ export interface SubscribedPush {
   readonly channel: string;
   /** Present in presence channels: everybody who is there, the newcomer included. */
   readonly members?: readonly Member[];
+  /** Where the channel stands, in channels with history: before the events that a recovery hands over. */
+  readonly position?: Position;
+  /** Whether what follows is all that was missed. Only where the client asked to resume. */
+  readonly recovered?: boolean;
   readonly ref?: Ref;
 }
 

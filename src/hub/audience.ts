@@ -4,6 +4,7 @@ import type { Channel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { EventPublication, Position, Push } from "../domain/message.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
+import { Sequence } from "./sequence.ts";
 
 interface Readers {
   readonly protocol: Protocol;
@@ -24,9 +25,8 @@ export class Audience {
   /** Those who are joining collect what arrives meanwhile. */
   readonly listeners = new Set<(publication: EventPublication) => void>();
   readonly readers: Readers[] = [];
-  /** Who was handed a kept event before the broker delivered it here, and up to where: nobody hears an event twice. */
-  readonly #ahead = new Map<Connection, Position>();
-  #delivered: Position | undefined;
+  /** How far its numbered publications have been told. Only in channels of which anything is kept. */
+  sequence: Sequence | undefined;
 
   constructor(app: string, channel: Channel) {
     this.app = app;
@@ -38,9 +38,9 @@ export class Audience {
     return this.readers.reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** Lets the socket hear the channel from now on, or from after the kept event that it was handed. */
-  tune(connection: Connection, handed?: Position): void {
-    if (handed && !isUpTo(handed, this.#delivered)) this.#ahead.set(connection, handed);
+  /** Lets the socket hear the channel from now on, or from after the position that it has everything up to. */
+  tune(connection: Connection, upTo?: Position): void {
+    if (upTo) this.numbered().enter(connection, upTo, this.readers.length === 0);
     let readers = this.readers.find((candidate) => candidate.protocol === connection.protocol);
     if (!readers) {
       const { protocol } = connection;
@@ -53,7 +53,7 @@ export class Audience {
 
   /** Undoes one `tune`; whoever calls it knows that there was one. */
   silence(connection: Connection): void {
-    this.#ahead.delete(connection);
+    this.sequence?.leave(connection);
     const at = this.readers.findIndex((candidate) => candidate.protocol === connection.protocol);
     const readers = this.readers[at];
     if (!readers) return;
@@ -61,17 +61,10 @@ export class Audience {
     if (--readers.count === 0) this.readers.splice(at, 1);
   }
 
-  /** Notes that the broker delivered it; answers with those who have it already. */
-  receive({ position }: EventPublication): readonly Connection[] {
-    if (!position) return NO_CONNECTIONS;
-    this.#delivered = position;
-    const having: Connection[] = [];
-    for (const [connection, handed] of this.#ahead) {
-      const isOld = isUpTo(position, handed);
-      if (isOld) having.push(connection);
-      if (!isOld || position.offset === handed.offset) this.#ahead.delete(connection);
-    }
-    return having;
+  /** The sequence, begun where there is none. */
+  numbered(): Sequence {
+    this.sequence ??= new Sequence();
+    return this.sequence;
   }
 
   /** Tells everybody but these. Encodes once for each protocol that anybody here speaks. */
@@ -95,11 +88,6 @@ export class Audience {
 }
 
 const NOBODY: readonly Socket[] = [];
-const NO_CONNECTIONS: readonly Connection[] = [];
-
-function isUpTo(position: Position, end: Position | undefined): boolean {
-  return end !== undefined && position.epoch === end.epoch && position.offset <= end.offset;
-}
 
 /** The sockets of these connections that hear the topic, each once. */
 function socketsIn(topic: string, connections: readonly Connection[]): readonly Socket[] {

@@ -5,10 +5,18 @@ import { type Channel, channelOf } from "../domain/channel.ts";
 
 export class Channels {
   readonly #made = new Map<string, Map<string, ChannelRule>>();
+  /** Whether any rule of the app speaks of history. */
+  readonly #keeping = new WeakMap<App, boolean>();
 
   /** Searches the rules: for the first who comes to a channel, not for every message. */
   of(app: App, name: string): Channel {
     return channelOf(app, name, this.#made.get(app.id)?.get(name));
+  }
+
+  /** The same, but nothing where nothing can be kept of it: then no rule has to be looked for. */
+  thatKeeps(app: App, name: string): Channel | undefined {
+    const mayKeep = name.includes("cache-") || this.#made.get(app.id)?.get(name)?.history || this.#rulesKeep(app);
+    return mayKeep ? this.of(app, name) : undefined;
   }
 
   /** Takes the place of an earlier one for the same channel. Whether there was one. */
@@ -22,5 +30,14 @@ export class Channels {
   /** Whether there was one. */
   unmake(app: App, name: string): boolean {
     return this.#made.get(app.id)?.delete(name) ?? false;
+  }
+
+  #rulesKeep(app: App): boolean {
+    let keeps = this.#keeping.get(app);
+    if (keeps === undefined) {
+      keeps = app.channels.some(({ history }) => history !== undefined);
+      this.#keeping.set(app, keeps);
+    }
+    return keeps;
   }
 }

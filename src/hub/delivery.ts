@@ -1,25 +1,42 @@
 /** What the broker hands back, told to whoever of this node is in the channel. */
 
+import { userOfOnlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { Publication, Push } from "../domain/message.ts";
+import type { HubEvent } from "../domain/event.ts";
+import type { EventPublication, Publication, Push } from "../domain/message.ts";
+import type { Awaitable, Broker, Clock, EngineHost } from "../domain/ports.ts";
 import type { Fanout } from "../domain/wire.ts";
 import type { Audience } from "./audience.ts";
+import { Gaps } from "./gaps.ts";
+import { withoutPosition } from "./history.ts";
 import type { Tenant } from "./tenant.ts";
 import type { Tenants } from "./tenants.ts";
 import type { Users } from "./users.ts";
 
 interface Host {
+  readonly broker: Broker;
+  readonly clock: Clock;
   readonly tenants: Tenants;
   readonly users: Users;
+  /** Most bytes of one channel that wait while a gap is filled. */
+  readonly heldBytes: () => number;
+  observe(event: HubEvent): void;
+  settle(work: () => Awaitable<unknown>): unknown;
 }
 
 export class Delivery {
   readonly #host: Host;
+  readonly #gaps: Gaps;
   /** Nothing is told before there is one. */
   fanout: Fanout | undefined;
 
   constructor(host: Host) {
     this.#host = host;
+    this.#gaps = new Gaps({
+      ...host,
+      tell: (tenant, audience, publication) => this.#pass(tenant, audience, publication),
+      tellGap: (tenant, audience) => this.#tellGap(tenant, audience),
+    });
   }
 
   /** Called by the broker, on every node alike, in the broker's order. */
@@ -27,10 +44,53 @@ export class Delivery {
     const tenant = this.#host.tenants.get(publication.app);
     const audience = tenant?.audiences.get(publication.channel);
     if (!tenant || !audience) return;
+    if (publication.type === "event") for (const listen of audience.listeners) listen(publication);
+    const hold = audience.sequence?.hold;
+    if (hold) return this.#gaps.wait(hold, publication);
+    if (publication.type !== "event" || !publication.position) return this.#pass(tenant, audience, publication);
+    const sequence = audience.numbered();
+    switch (sequence.judge(publication.position)) {
+      case "next":
+        return this.#pass(tenant, audience, publication);
+      case "hole":
+        return this.#gaps.fill(tenant, audience, sequence, publication);
+      case "told":
+        return;
+    }
+  }
+
+  /** Publications may have been lost just now: finds them where they are kept, and says so where they are not. */
+  interrupted: EngineHost["interrupted"] = (channels) => {
+    if (!channels) {
+      for (const tenant of this.#host.tenants) {
+        for (const audience of tenant.audiences.values()) this.#interrupt(tenant, audience);
+      }
+      return;
+    }
+    for (const { app, channel } of channels) {
+      const tenant = this.#host.tenants.get(app);
+      const audience = tenant?.audiences.get(channel);
+      if (tenant && audience) this.#interrupt(tenant, audience);
+    }
+  };
+
+  sweep(nowMs: number): void {
+    this.#gaps.sweep(nowMs);
+  }
+
+  #interrupt(tenant: Tenant, audience: Audience): void {
+    const { channel, sequence } = audience;
+    if (userOfOnlineChannel(channel.name) !== undefined) return;
+    const isFindable = sequence?.base !== undefined;
+    // Comings and goings are not kept, nor is what clients say in a cache channel.
+    if (!isFindable || !channel.policy.history || channel.traits.presence) this.#tellGap(tenant, audience);
+    if (isFindable) this.#gaps.fill(tenant, audience, sequence);
+  }
+
+  #pass(tenant: Tenant, audience: Audience, publication: Publication): void {
     switch (publication.type) {
       case "event":
-        for (const listen of audience.listeners) listen(publication);
-        return this.#tell(tenant, audience, publication, publication.except, audience.receive(publication));
+        return this.#passEvent(tenant, audience, publication);
       case "joined":
       case "left":
       case "count":
@@ -42,6 +102,19 @@ export class Delivery {
       case "terminate":
         return this.#host.users.terminateHere(tenant, publication.user);
     }
+  }
+
+  #passEvent(tenant: Tenant, audience: Audience, publication: EventPublication): void {
+    if (!publication.position) return this.#tell(tenant, audience, publication, publication.except);
+    const having = audience.numbered().tell(publication.position);
+    const told = audience.channel.policy.history ? publication : withoutPosition(publication);
+    this.#tell(tenant, audience, told, publication.except, having);
+  }
+
+  #tellGap(tenant: Tenant, audience: Audience): void {
+    const { name: channel } = audience.channel;
+    this.#tell(tenant, audience, { type: "gap", channel });
+    this.#host.observe({ type: "gap", app: tenant.app, channel });
   }
 
   #tell(

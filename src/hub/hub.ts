@@ -10,7 +10,7 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError, type Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/event.ts";
 import type { Membership } from "../domain/memberships.ts";
-import type { CountPublication, EventPublication, Position, Presence, Push, User } from "../domain/message.ts";
+import type { CountPublication, EventPublication, Position, Presence, Push, Resume, User } from "../domain/message.ts";
 import type {
   Awaitable,
   Broker,
@@ -19,6 +19,7 @@ import type {
   Engine,
   EngineHealth,
   Guard,
+  HistoryPage,
   HistoryPolicy,
   Kept,
   NodeState,
@@ -27,14 +28,15 @@ import type {
 } from "../domain/ports.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
 import { after } from "./after.ts";
-import { historyFor, lastOf } from "./cache.ts";
 import type { Census } from "./census.ts";
 import { Channels } from "./channels.ts";
 import { Counts } from "./counts.ts";
 import { Delivery } from "./delivery.ts";
+import { historyFor, lastOf } from "./history.ts";
 import { checkPlace } from "./limits.ts";
 import { judge } from "./liveness.ts";
 import { type Answer, join, leave } from "./membership.ts";
+import { Once } from "./once.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
 import { Roster } from "./roster.ts";
 import { Tenants } from "./tenants.ts";
@@ -61,6 +63,7 @@ export class Hub {
   readonly #appById: (id: string) => Awaitable<App | undefined>;
   readonly #node: HubOptions["node"];
   readonly #delivery: Delivery;
+  readonly #once: Once;
   /** What coming and leaving is made of. */
   readonly #parts: Parameters<typeof join>[0];
   #connections = 0;
@@ -93,11 +96,21 @@ export class Hub {
       release: (tenant, audience) => this.#tenants.release(tenant, audience),
       disconnect: (connection, why) => this.disconnect(connection, why),
     });
-    this.#delivery = new Delivery({ tenants: this.#tenants, users: this.#users });
+    this.#delivery = new Delivery({
+      broker: this.#broker,
+      clock: this.clock,
+      tenants: this.#tenants,
+      users: this.#users,
+      heldBytes: () => this.limits.outboundBufferBytes,
+      observe: (event) => this.observe(event),
+      settle: (work) => this.#settle(work),
+    });
+    this.#once = new Once(options.engine.ledger, (error, during) => this.observe({ type: "failed", error, during }));
     this.#parts = {
       broker: this.#broker,
       roster: this.#roster,
       tenants: this.#tenants,
+      outboundBufferBytes: () => this.limits.outboundBufferBytes,
       observe: (event) => this.observe(event),
     };
   }
@@ -106,7 +119,7 @@ export class Hub {
     this.#delivery.fanout = fanout;
     await this.#engine.start({
       receive: (publication) => this.#delivery.deliver(publication),
-      interrupted: () => {},
+      interrupted: this.#delivery.interrupted,
       happened: (facts) => void this.#settle(() => this.#tellFacts(facts)),
       report: () => ({ ...this.#node(), connections: this.#connections }),
       failed: (error, during) => this.observe({ type: "failed", error, during }),
@@ -213,8 +226,8 @@ export class Hub {
    * Puts the connection into the channel and answers it by `answer`, which runs at the one moment that splits the
    * channel's publications in two: what came before is in its arguments, what comes after reaches the socket.
    */
-  join(connection: Connection, name: string, member: Membership, answer: Answer): Promise<void> {
-    return join(this.#parts, connection, name, member, answer);
+  join(connection: Connection, name: string, member: Membership, answer: Answer, resume?: Resume): Promise<void> {
+    return join(this.#parts, connection, name, member, answer, resume);
   }
 
   leave(connection: Connection, name: string): Promise<void> {
@@ -236,15 +249,11 @@ export class Hub {
 
   // ---- publications
 
-  /** Hands an event to the broker; resolves when the engine has it. */
-  publish(app: App, publication: EventPublication): Awaitable<Position | undefined> {
+  /** Hands an event to the broker; resolves when the engine has it. With a key it does so once. */
+  publish(app: App, publication: EventPublication, key?: string): Awaitable<Position | undefined> {
     this.checkReserved(publication.event, publication.from !== undefined);
-    return after(this.#guarded(publication, 0), (passed) =>
-      after(this.#broker.publish(passed, this.#keep(app, passed)), (position) => {
-        this.observe({ type: "published", app, publication: passed });
-        return position;
-      }),
-    );
+    if (key === undefined) return this.#send(app, publication);
+    return this.#once.publish(publication, key, () => this.#send(app, publication));
   }
 
   /** Throws where clients of any protocol would take an event of this name for the server's own word. */
@@ -305,8 +314,13 @@ export class Hub {
   }
 
   /** The event a cache channel keeps, if it still does. */
-  cached(app: App, channel: string): Promise<Kept | undefined> {
-    return lastOf(this.#broker, app.id, channel);
+  async cached(app: App, channel: string): Promise<Kept | undefined> {
+    return (await lastOf(this.#broker, app.id, this.channelOf(app, channel))).kept;
+  }
+
+  /** What is kept of the channel: after `since` the oldest, without it the latest; oldest first. */
+  history(app: App, channel: string, since: Position | undefined, limit: number): Awaitable<HistoryPage> {
+    return this.#broker.history(app.id, channel, since, limit);
   }
 
   // ---- time
@@ -318,6 +332,7 @@ export class Hub {
       for (const connection of tenant.connections.values()) this.#check(connection, nowMs);
     }
     this.counts.flush(nowMs);
+    this.#delivery.sweep(nowMs);
   }
 
   /** Never throws: an observer's fault is told to the others, and stops nobody. */
@@ -339,6 +354,15 @@ export class Hub {
       const app = this.#tenants.get(id)?.app ?? (await this.#appById(id));
       if (app && !isInternal(fact.channel)) this.observe({ ...fact, app });
     }
+  }
+
+  #send(app: App, publication: EventPublication): Awaitable<Position | undefined> {
+    return after(this.#guarded(publication, 0), (passed) =>
+      after(this.#broker.publish(passed, this.#keep(app, passed)), (position) => {
+        this.observe({ type: "published", app, publication: passed });
+        return position;
+      }),
+    );
   }
 
   #guarded(publication: EventPublication, from: number): Awaitable<EventPublication> {

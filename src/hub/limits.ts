@@ -4,6 +4,7 @@ import type { App } from "../domain/app.ts";
 import { userOfChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
+import type { EventPublication } from "../domain/message.ts";
 import { refill } from "./bucket.ts";
 
 /** Pusher protocol, channel names. */
@@ -92,5 +93,13 @@ export function isLongerThan(text: string, bytes: number): boolean {
   if (text.length * 3 <= bytes) return false;
   return ENCODER.encode(text).length > bytes;
 }
+
+/** About as many bytes as a frame takes that tells of it. */
+export function bytesOf({ event, data, channel }: EventPublication): number {
+  return ENCODER.encode(data).length + 3 * event.length + channel.length + FRAME_BYTES;
+}
+
+/** What a frame has beside the data and the names. */
+const FRAME_BYTES = 200;
 
 const ENCODER = new TextEncoder();

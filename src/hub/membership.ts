@@ -3,21 +3,23 @@
 import type { Connection } from "../domain/connection.ts";
 import type { HubEvent } from "../domain/event.ts";
 import { type Membership, Memberships } from "../domain/memberships.ts";
-import type { EventPublication, Member } from "../domain/message.ts";
+import type { Member, Resume } from "../domain/message.ts";
 import type { Broker } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
-import { withLast } from "./cache.ts";
+import { type Past, withPast } from "./recovery.ts";
 import type { Roster } from "./roster.ts";
 import type { Tenant } from "./tenant.ts";
 import type { Tenants } from "./tenants.ts";
 
-/** Answers a subscriber: the members where the channel has any, and the event it keeps where it keeps one. */
-export type Answer = (members: readonly Member[] | undefined, cached: EventPublication | undefined) => void;
+/** Answers a subscriber: the members where the channel has any, and what it is handed of the channel's past. */
+export type Answer = (members: readonly Member[] | undefined, past: Past) => void;
 
 interface Host {
   readonly broker: Broker;
   readonly roster: Roster;
   readonly tenants: Tenants;
+  /** Most bytes that wait for one reader. */
+  readonly outboundBufferBytes: () => number;
   observe(event: HubEvent): void;
 }
 
@@ -28,6 +30,7 @@ export async function join(
   name: string,
   member: Membership,
   answer: Answer,
+  resume?: Resume,
 ): Promise<void> {
   const tenant = host.tenants.of(connection.app);
   const audience = tenant.retain(name);
@@ -37,12 +40,13 @@ export async function join(
     await audience.attached;
     if (connection.closed) return;
     members = member && (await host.roster.enter(connection, audience, member));
-    await withLast(host.broker, audience, (cached) => {
+    const bytes = host.outboundBufferBytes() - (connection.socket?.getBufferedAmount() ?? 0);
+    await withPast({ broker: host.broker, app: tenant.app, audience, resume, bytes }, (past, upTo) => {
       if (connection.closed) return;
-      answer(members, cached);
+      answer(members, past);
       connection.memberships ??= new Memberships();
       connection.memberships.set(name, member);
-      audience.tune(connection, cached?.position);
+      audience.tune(connection, upTo);
       tuned = true;
     });
   } finally {

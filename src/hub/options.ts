@@ -39,6 +39,8 @@ export interface HubLimits {
   /** Frames of one connection that may wait for an earlier one to be answered. */
   readonly waitingCommands: number;
   readonly frameBytes: number;
+  /** Most that is handed to one newcomer of what it missed, and most that waits while a gap is filled. */
+  readonly outboundBufferBytes: number;
   readonly activityTimeoutS: number;
   readonly pongTimeoutS: number;
 }

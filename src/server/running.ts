@@ -208,9 +208,9 @@ function turnstileOptions({ config, clock }: Surroundings): TurnstileOptions {
 }
 
 function hubLimits({ config, maxConnections: connections }: Surroundings): HubLimits {
-  const { waitingCommands, frameBytes } = config.limits;
+  const { waitingCommands, frameBytes, outboundBufferBytes } = config.limits;
   const { activityTimeoutS, pongTimeoutS } = config;
-  return { connections, waitingCommands, frameBytes, activityTimeoutS, pongTimeoutS };
+  return { connections, waitingCommands, frameBytes, outboundBufferBytes, activityTimeoutS, pongTimeoutS };
 }
 
 function guardsOf(around: Surroundings, memory: Memory): Guard[] {

@@ -161,8 +161,11 @@ describe("createChannel", () => {
   });
 
   const mistakes: readonly (readonly [object, string])[] = [
-    [{ persistent: true }, "`persistent` is not in this version"],
-    [{ history: { size: 10 } }, "`history` is not in this version"],
+    [{ persistent: 1 }, "`persistent` has to be true or false, but is the number 1"],
+    [{ persistent: false, history: {} }, "a channel with `history` is `persistent`: leave one of them out"],
+    [{ history: { size: 0 } }, "`history.size` has to be a whole number from 1 to 10000, but is the number 0"],
+    [{ history: { ttl: 5 } }, "unknown option `history.ttl`"],
+    [{ history: true }, "`history` has to be an object with `size` and `ttlS`, both optional, but is true"],
     [{ maxClients: 0 }, '`maxClients` has to be a whole number from 1 up, or "unlimited", but is the number 0'],
     [{ maxClients: 1, maxSubscribers: 1 }, "`maxClients` and `maxSubscribers` are the same"],
     [{ private: "yes" }, '`private` has to be true or false, but is "yes"'],

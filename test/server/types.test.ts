@@ -70,8 +70,9 @@ async function declared(server: Typed): Promise<void> {
   for (const { user } of server.connections) user?.info.name.at(info?.info.name.length ?? 0);
   // @ts-expect-error a connection is looked at, not changed
   for (const connection of server.connections) connection.user = undefined;
-  // @ts-expect-error this version keeps nothing
-  server.createChannel("chat", { history: { size: 1 } });
+  server.createChannel("chat", { history: { size: 1 } }).createChannel("news", { persistent: true });
+  // @ts-expect-error a history has a size and a time, and no unit but seconds
+  server.createChannel("chat", { history: { ttlMs: 1 } });
 }
 
 /** Compiled, never run. */

@@ -232,6 +232,7 @@ export async function bench(options: BenchOptions = {}): Promise<Bench> {
     connections: 10_000,
     waitingCommands: 256,
     frameBytes: 65_536,
+    outboundBufferBytes: 1_048_576,
     activityTimeoutS: 120,
     pongTimeoutS: 30,
   };

@@ -8,6 +8,7 @@ import type { Awaitable } from "../../domain/ports.ts";
 import { after } from "../after.ts";
 import type { Hub } from "../hub.ts";
 import { checkEventData, checkEventName, takeEventToken } from "../limits.ts";
+import { checkKey } from "../once.ts";
 
 type Publish = Extract<Command, { type: "publish" }>;
 
@@ -17,11 +18,12 @@ export function publish(hub: Hub, connection: Connection, command: Publish): Awa
   return after(act(hub, connection, command), (position) => answer(hub, connection, command, position));
 }
 
-function checkLimits(hub: Hub, connection: Connection, { event, data }: Publish): void {
+function checkLimits(hub: Hub, connection: Connection, { event, data, key }: Publish): void {
   const { app } = connection;
   takeEventToken(connection, hub.clock.monotonicMs());
   checkEventName(app, event);
   checkEventData(app, data);
+  if (key !== undefined) checkKey(key);
 }
 
 function checkPermission(hub: Hub, connection: Connection, { channel, event }: Publish): void {
@@ -54,7 +56,7 @@ function act(hub: Hub, connection: Connection, command: Publish): Awaitable<Posi
     except: [connection.id],
     from: user === undefined ? { connection: connection.id } : { connection: connection.id, user },
   };
-  return hub.publish(connection.app, publication);
+  return hub.publish(connection.app, publication, command.key);
 }
 
 /** Only a command with a mark of its own is answered. */

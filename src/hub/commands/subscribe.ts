@@ -11,6 +11,7 @@ import { after } from "../after.ts";
 import { exactId } from "../exact-id.ts";
 import type { Hub } from "../hub.ts";
 import { checkChannelName, checkUserId, isLongerThan, takeSubscribeToken } from "../limits.ts";
+import type { Answer } from "../membership.ts";
 import { checkChannelProof } from "../signature.ts";
 
 type Subscribe = Extract<Command, { type: "subscribe" }>;
@@ -144,19 +145,21 @@ function isUserId(id: unknown): id is string | number {
 async function act(
   hub: Hub,
   connection: Connection,
-  { ref }: Subscribe,
+  { ref, resume }: Subscribe,
   asked: Channel,
   member: Membership,
 ): Promise<void> {
-  const { name: channel, traits } = asked;
+  const channel = asked.name;
   const mark = ref === undefined ? undefined : { ref };
   // Again: while somebody was asked for permission others may have come, or the channel may have become another.
   checkRoom(hub, connection.app, hub.channel(connection.app, channel) ?? asked);
-  await hub.join(connection, channel, member, (members, cached) => {
-    hub.push(connection, { type: "subscribed", channel, ...(members && { members }), ...mark });
-    if (cached) return hub.push(connection, cached);
-    if (!traits.cache) return;
+  const answer: Answer = (members, { position, recovered, events, isMissing }) => {
+    const stand = { ...(position && { position }), ...(recovered !== undefined && { recovered }) };
+    hub.push(connection, { type: "subscribed", channel, ...(members && { members }), ...stand, ...mark });
+    for (const event of events) hub.push(connection, event);
+    if (!isMissing) return;
     hub.push(connection, { type: "missed", channel });
     hub.observe({ type: "missed", app: connection.app, channel });
-  });
+  };
+  await hub.join(connection, channel, member, answer, resume);
 }

@@ -9,15 +9,17 @@ import type {
   EventPublication,
   Member,
   NoticePush,
+  Position,
   Proof,
   Push,
   Ref,
+  Resume,
 } from "../../domain/message.ts";
 import { payloadJson, payloadOf } from "../../domain/payload.ts";
 import type { Frame, Protocol } from "../../domain/wire.ts";
 import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
-import { ID_LENGTH, RESERVED, type ServerFrame, type WireMember } from "./wire.ts";
+import { EPOCH_LENGTH, ID_LENGTH, RESERVED, type ServerFrame, type WireMember } from "./wire.ts";
 
 export function nativeProtocol(options: { readonly jsonDepth: number }): Protocol {
   return {
@@ -66,10 +68,31 @@ function commandOf(message: JsonObject, mark: { ref?: Ref }): Command {
 function decodeSubscribe(data: JsonObject, mark: { ref?: Ref }): Command {
   const channel = textOf(data, "channel");
   const auth = optionalTextOf(data, "auth");
-  if (!auth) return { type: "subscribe", channel, ...mark };
+  const resume = resumeOf(data);
+  const more = resume === undefined ? mark : { resume, ...mark };
+  if (!auth) return { type: "subscribe", channel, ...more };
   const channelData = optionalTextOf(data, "channel_data");
   const proof: Proof = channelData === undefined ? { auth } : { auth, data: channelData };
-  return { type: "subscribe", channel, proof, ...mark };
+  return { type: "subscribe", channel, proof, ...more };
+}
+
+/** A position counts before `recover`: whoever was there wants what came after. */
+function resumeOf(data: JsonObject): Resume | undefined {
+  const position = own(data, "position");
+  if (position !== undefined && position !== null) return positionOf(position);
+  const recover = own(data, "recover");
+  if (recover === undefined || recover === null || recover === false) return undefined;
+  if (recover === true) return "kept";
+  throw new CommandError("malformed", "The data's recover is neither true nor false.");
+}
+
+function positionOf(position: unknown): Position {
+  if (isObject(position)) {
+    const { epoch, offset } = { epoch: own(position, "epoch"), offset: own(position, "offset") };
+    const isEpoch = typeof epoch === "string" && epoch.length <= EPOCH_LENGTH;
+    if (isEpoch && typeof offset === "number" && Number.isSafeInteger(offset) && offset >= 0) return { epoch, offset };
+  }
+  throw new CommandError("malformed", "The data's position is not the position of a channel: an epoch and an offset.");
 }
 
 /** A token alone is a token; anything else is for the program to understand. */
@@ -80,7 +103,9 @@ function decodeCredentials(credentials: JsonObject): Credentials {
 
 function decodePublish(data: JsonObject, mark: { ref?: Ref }): Command {
   const event = optionalTextOf(data, "event") ?? "message";
-  return { type: "publish", channel: textOf(data, "channel"), event, data: payloadOf(own(data, "data")), ...mark };
+  const key = optionalTextOf(data, "idempotencyKey");
+  const once = key === undefined ? mark : { key, ...mark };
+  return { type: "publish", channel: textOf(data, "channel"), event, data: payloadOf(own(data, "data")), ...once };
 }
 
 function markOf(message: JsonObject): { ref?: Ref } {
@@ -126,12 +151,12 @@ function frameOf(push: Exclude<Push, EventPublication | NoticePush>): ServerFram
     case "welcome":
       return welcome(push);
     case "subscribed":
-      return { event: "subscribed", channel: push.channel, ...idOf(push.ref), ...membersOf(push.members) };
+      return subscribed(push);
     case "unsubscribed":
       return { event: "unsubscribed", channel: push.channel, ...idOf(push.ref) };
     case "published":
       if (push.ref === undefined) return undefined;
-      return { event: "published", channel: push.channel, id: push.ref, ...(push.position && { data: push.position }) };
+      return { event: "published", channel: push.channel, id: push.ref, ...placeIn(push) };
     case "joined":
       return { event: "member_added", channel: push.channel, data: { user: memberOf(push.member) } };
     case "left":
@@ -140,6 +165,8 @@ function frameOf(push: Exclude<Push, EventPublication | NoticePush>): ServerFram
       return { event: "subscription_count", channel: push.channel, data: { count: push.count } };
     case "missed":
       return { event: "cache_miss", channel: push.channel };
+    case "gap":
+      return { event: "gap", ...(userOfChannel(push.channel) === undefined && { channel: push.channel }) };
     case "signed-in":
       return { event: "authenticated", ...idOf(push.ref), data: { user: memberOf(push.user) } };
     case "watch":
@@ -166,10 +193,33 @@ function encodeEvent(push: EventPublication | NoticePush): string {
   const place = isPlaced ? `,"channel":${JSON.stringify(push.channel)}` : "";
   const user = push.type === "event" ? push.from?.user : undefined;
   const sender = user === undefined ? "" : `,"user":${JSON.stringify(user)}`;
-  const mark = RESERVED.has(event) ? ',"pushed":true' : "";
+  const mark = placeMark(push) + (RESERVED.has(event) ? ',"pushed":true' : "");
   if (!bare) return `{"event":${JSON.stringify(event)}${place},"data":${payloadJson(data)}${sender}${mark}}`;
-  const inner = data.slice(1, -1);
-  return inner === "" ? `{${place.slice(1)}}` : `{${inner}${place}${mark}}`;
+  const inner = innerOf(push);
+  return inner === "" ? `{${(place + mark).slice(1)}}` : `{${inner}${place}${mark}}`;
+}
+
+function placeMark(push: EventPublication | NoticePush): string {
+  if (push.type !== "event" || !push.position) return "";
+  return `,"position":{"epoch":${JSON.stringify(push.position.epoch)},"offset":${push.position.offset}}`;
+}
+
+/** The members of a bare object, without a `position` of its own where it gets the channel's. */
+function innerOf(push: EventPublication | NoticePush): string {
+  const isSafe = push.type !== "event" || !push.position || !push.data.includes('"position"');
+  if (isSafe) return push.data.slice(1, -1);
+  const { position: _, ...rest } = JSON.parse(push.data);
+  return JSON.stringify(rest).slice(1, -1);
+}
+
+function subscribed(push: Extract<Push, { type: "subscribed" }>): ServerFrame {
+  const { channel, ref, members, recovered } = push;
+  const more = recovered === undefined ? placeIn(push) : { ...placeIn(push), recovered };
+  return { event: "subscribed", channel, ...idOf(ref), ...membersOf(members), ...more };
+}
+
+function placeIn({ position }: { position?: Position }): { position?: Position } {
+  return position ? { position: { epoch: position.epoch, offset: position.offset } } : {};
 }
 
 function welcome(push: Extract<Push, { type: "welcome" }>): ServerFrame {

@@ -10,23 +10,43 @@ export interface WireMember {
   readonly info?: unknown;
 }
 
+/** Where a client stands in a channel with history. */
+export interface WirePosition {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** What a subscriber wants of the past: all after the position, or all that is kept. */
+export interface WireResume {
+  readonly position?: WirePosition;
+  readonly recover?: boolean;
+}
+
 export type ClientFrame =
-  | { event: "subscribe"; id?: Id; data: { channel: string; auth?: string; channel_data?: string } }
+  | { event: "subscribe"; id?: Id; data: { channel: string; auth?: string; channel_data?: string } & WireResume }
   | { event: "unsubscribe"; id?: Id; data: { channel: string } }
-  | { event: "publish"; id?: Id; data: { channel: string; event?: string; data?: unknown } }
+  | { event: "publish"; id?: Id; data: { channel: string; event?: string; data?: unknown; idempotencyKey?: string } }
   | { event: "authenticate"; id?: Id; data: { token: string } | Readonly<Record<string, unknown>> }
   | { event: "ping"; id?: Id }
   | { event: string; id?: Id; data?: unknown };
 
 export type ServerFrame =
   | { event: "welcome"; data: { id: string; activityTimeoutS: number; maxFrameBytes: number; user?: WireMember } }
-  | { event: "subscribed"; channel: string; id?: Id; data?: { members: WireMember[] } }
+  | {
+      event: "subscribed";
+      channel: string;
+      id?: Id;
+      data?: { members: WireMember[] };
+      position?: WirePosition;
+      recovered?: boolean;
+    }
   | { event: "unsubscribed"; channel: string; id?: Id }
-  | { event: "published"; channel: string; id: Id; data?: { epoch: string; offset: number } }
+  | { event: "published"; channel: string; id: Id; position?: WirePosition }
   | { event: "authenticated"; id?: Id; data: { user: WireMember } }
   | { event: "member_added" | "member_removed"; channel: string; data: { user: WireMember } }
   | { event: "subscription_count"; channel: string; data: { count: number } }
   | { event: "cache_miss"; channel: string }
+  | { event: "gap"; channel?: string }
   | { event: "watchlist"; data: { online: string[]; offline: string[] } }
   | { event: "result"; id: Id; data: unknown }
   | { event: "error"; message: string; code: string; id?: Id; channel?: string }
@@ -48,6 +68,7 @@ export const RESERVED: ReadonlySet<string> = new Set([
   "member_removed",
   "subscription_count",
   "cache_miss",
+  "gap",
   "watchlist",
   "result",
   "error",
@@ -55,6 +76,9 @@ export const RESERVED: ReadonlySet<string> = new Set([
   "pong",
   "closing",
 ]);
+
+/** Longest `epoch` of a position that a command may carry, in characters. */
+export const EPOCH_LENGTH = 64;
 
 /** Longest `id` that a command may carry, in characters. */
 export const ID_LENGTH = 64;

@@ -125,6 +125,7 @@ function encode(push: Push): string | undefined {
       return '{"event":"pusher:pong","data":"{}"}';
     case "unsubscribed":
     case "published":
+    case "gap":
     case "result":
       return undefined;
   }

@@ -39,6 +39,7 @@ const PUSHES: Record<Push["type"], true> = {
   unsubscribed: true,
   published: true,
   missed: true,
+  gap: true,
   "signed-in": true,
   watch: true,
   result: true,

@@ -1,0 +1,173 @@
+/**
+ * Holes in a channel's numbered publications: what comes after one waits while history is asked for what is missing, and
+ * where it cannot be found, clients are told that there is a gap.
+ */
+
+import type { Publication } from "../domain/message.ts";
+import type { Awaitable, Broker, Clock, HistoryPage } from "../domain/ports.ts";
+import type { Audience } from "./audience.ts";
+import { bytesOf } from "./limits.ts";
+import type { Hold, Sequence } from "./sequence.ts";
+import type { Tenant } from "./tenant.ts";
+
+interface Host {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  /** Most bytes that wait in one channel. */
+  readonly heldBytes: () => number;
+  /** Tells it to whoever is in the channel. */
+  tell(tenant: Tenant, audience: Audience, publication: Publication): void;
+  tellGap(tenant: Tenant, audience: Audience): void;
+  settle(work: () => Awaitable<unknown>): unknown;
+}
+
+interface Filling {
+  readonly tenant: Tenant;
+  readonly audience: Audience;
+  readonly sequence: Sequence;
+  readonly hold: Hold;
+  /** The one that was waiting for those before it when history was read. */
+  tried: Publication | undefined;
+}
+
+const PAGE = 200;
+/** Publications of one channel that wait. */
+const MOST_HELD = 1_000;
+/** How long they wait at most. */
+const PATIENCE_MS = 10_000;
+/** Channels that are read at a time: after an interruption it may be all of them. */
+const AT_A_TIME = 16;
+
+export class Gaps {
+  readonly #host: Host;
+  readonly #filling = new Set<Filling>();
+  readonly #queue: Filling[] = [];
+  #reading = 0;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  /** Something of the channel may have been lost: looks for it, from what was told last. `first` has to wait for it. */
+  fill(tenant: Tenant, audience: Audience, sequence: Sequence, first?: Publication): void {
+    if (sequence.hold) {
+      sequence.hold.again = true;
+      return;
+    }
+    const hold: Hold = { waiting: [], bytes: 0, sinceMs: this.#host.clock.monotonicMs(), again: false };
+    const filling: Filling = { tenant, audience, sequence, hold, tried: undefined };
+    sequence.hold = hold;
+    this.#filling.add(filling);
+    if (first) this.wait(hold, first);
+    this.#queue.push(filling);
+    this.#next();
+  }
+
+  /** Keeps it back until those before it are found, or not looked for any more. */
+  wait(hold: Hold, publication: Publication): void {
+    hold.waiting.push(publication);
+    if (publication.type === "event") hold.bytes += bytesOf(publication);
+    if (hold.waiting.length <= MOST_HELD && hold.bytes <= this.#host.heldBytes()) return;
+    for (const filling of this.#filling) if (filling.hold === hold) this.#giveUp(filling);
+  }
+
+  /** Waits no longer than that, whatever the engine does. */
+  sweep(nowMs: number): void {
+    for (const filling of this.#filling) if (nowMs - filling.hold.sinceMs > PATIENCE_MS) this.#giveUp(filling);
+  }
+
+  #next(): void {
+    while (this.#reading < AT_A_TIME) {
+      const filling = this.#queue.shift();
+      if (!filling) return;
+      this.#reading++;
+      this.#host.settle(async () => {
+        try {
+          await this.#mend(filling);
+        } finally {
+          this.#giveUp(filling);
+          this.#reading--;
+          this.#next();
+        }
+      });
+    }
+  }
+
+  async #mend(filling: Filling): Promise<void> {
+    do {
+      filling.hold.again = false;
+      await this.#read(filling);
+    } while (isHeld(filling) && !this.#release(filling));
+  }
+
+  async #read(filling: Filling): Promise<void> {
+    const { tenant, audience, sequence } = filling;
+    while (isHeld(filling) && sequence.base) {
+      const { base } = sequence;
+      const page = await this.#host.broker.history(audience.app, audience.channel.name, base, PAGE);
+      if (!isHeld(filling)) return;
+      if (!page.complete) this.#skip(filling, page);
+      for (const { publication } of page.kept) {
+        if (publication.position && sequence.judge(publication.position) === "next") {
+          this.#host.tell(tenant, audience, publication);
+        }
+      }
+      const stands = sequence.base;
+      if (stands.epoch === page.position.epoch && stands.offset >= page.position.offset) return;
+      if (stands.epoch === base.epoch && stands.offset === base.offset) return;
+    }
+  }
+
+  /** Goes on with the oldest that is kept and was not told. */
+  #skip({ tenant, audience, sequence }: Filling, { kept, position }: HistoryPage): void {
+    this.#host.tellGap(tenant, audience);
+    const untold = kept.flatMap(({ publication }) => publication.position ?? []);
+    const first = untold.find((each) => sequence.judge(each) !== "told");
+    sequence.skipTo(first ?? { epoch: position.epoch, offset: position.offset + 1 });
+  }
+
+  /** Tells what has been waiting. False where something is still missing that may be found. */
+  #release(filling: Filling): boolean {
+    const { tenant, audience, sequence, hold } = filling;
+    if (hold.again) return false;
+    while (hold.waiting.length > 0) {
+      const [next] = hold.waiting;
+      const position = next?.type === "event" ? next.position : undefined;
+      if (next && position && sequence.judge(position) === "hole") {
+        if (filling.tried !== next) {
+          filling.tried = next;
+          return false;
+        }
+        this.#host.tellGap(tenant, audience);
+        sequence.skipTo(position);
+      }
+      hold.waiting.shift();
+      if (next && !(position && sequence.judge(position) === "told")) this.#host.tell(tenant, audience, next);
+    }
+    this.#end(filling);
+    return true;
+  }
+
+  /** Tells of the gap, and then what has been waiting. */
+  #giveUp(filling: Filling): void {
+    if (!isHeld(filling)) return;
+    const { tenant, audience, sequence, hold } = filling;
+    this.#end(filling);
+    this.#host.tellGap(tenant, audience);
+    for (const next of hold.waiting) {
+      const position = next.type === "event" ? next.position : undefined;
+      const verdict = position && sequence.judge(position);
+      if (position && verdict === "hole") sequence.skipTo(position);
+      if (verdict !== "told") this.#host.tell(tenant, audience, next);
+    }
+  }
+
+  #end(filling: Filling): void {
+    filling.sequence.hold = undefined;
+    this.#filling.delete(filling);
+  }
+}
+
+function isHeld({ sequence, hold }: Filling): boolean {
+  return sequence.hold === hold;
+}
