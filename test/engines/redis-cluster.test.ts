@@ -1,0 +1,20 @@
+/** The Redis engine on a cluster of three masters, where what belongs together has to be in one slot. */
+
+import { redisEngine } from "../../src/engines/redis/engine.ts";
+import { settingsFor, startRedisCluster } from "../support/redis.ts";
+import { realClock } from "../support/redis-node.ts";
+import { brokerContract } from "./contract.ts";
+import { ledgerContract } from "./ledger-contract.ts";
+import { registryContract } from "./registry-contract.ts";
+
+const servers = await startRedisCluster();
+const seeds = servers.map(({ port }) => ({ host: "127.0.0.1", port }));
+
+const cluster = () => ({
+  engine: redisEngine(settingsFor({ type: "cluster", seeds }), realClock),
+  pass: (ms: number) => Bun.sleep(ms),
+});
+
+brokerContract("redis cluster", cluster);
+registryContract("redis cluster", cluster);
+ledgerContract("redis cluster", cluster);

@@ -1,0 +1,20 @@
+/** The Redis engine on a master that sentinels know. */
+
+import { redisEngine } from "../../src/engines/redis/engine.ts";
+import { settingsFor, startSentinels } from "../support/redis.ts";
+import { realClock } from "../support/redis-node.ts";
+import { brokerContract } from "./contract.ts";
+import { ledgerContract } from "./ledger-contract.ts";
+import { registryContract } from "./registry-contract.ts";
+
+const { ports } = await startSentinels();
+const sentinels = ports.map((port) => ({ host: "127.0.0.1", port }));
+
+const behindSentinels = () => ({
+  engine: redisEngine(settingsFor({ type: "sentinel", sentinels, master: "mymaster" }), realClock),
+  pass: (ms: number) => Bun.sleep(ms),
+});
+
+brokerContract("redis behind sentinels", behindSentinels);
+registryContract("redis behind sentinels", behindSentinels);
+ledgerContract("redis behind sentinels", behindSentinels);
