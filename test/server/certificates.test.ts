@@ -9,7 +9,7 @@ import { Authority, type Issued } from "../support/certificates.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative, type NativeTestClient } from "../support/native-client.ts";
 import { startProcess, temporaryFolder } from "../support/process.ts";
-import { connectPusher } from "../support/pusher-client.ts";
+import { connectPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
 import { handshake } from "../support/tls-client.ts";
 
@@ -205,4 +205,20 @@ test("where it is asked for, what cannot be used is refused", async () => {
   copyFileSync(second.keyFile, files.tls.keyFile);
   await expect(server.reloadTls()).rejects.toThrow("key.pem is not the key of the first certificate");
   expect(await subjectAt(server.url)).toBe("first");
+});
+
+test("a reload of the configuration counts on the API's port as well", async () => {
+  const callers = new Authority();
+  const { certFile, keyFile } = callers.issue("caller", { use: "clientAuth" });
+  const shown = { ca, cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") };
+  const files = new Files(first);
+  const tls = { ...files.tls, api: { port: 0, clientCaFile: callers.rootFile } };
+  const server = await start(tls);
+  const body = { name: "hello", channel: "news", data: "x" };
+  const call = async () => (await signedFetch(server.apiUrl, APP, "POST", "/events", { body, tls: shown })).status;
+  expect(await call()).toBe(200);
+  files.put(second);
+  await server.reload({ ...server.config, denyIps: ["127.0.0.1"] });
+  expect(await subjectAt(server.url)).toBe("second");
+  expect(await call()).toBe(403);
 });
