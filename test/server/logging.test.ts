@@ -1,7 +1,7 @@
 /** What a server as a program logs, and where (A24, S41, O5, O6, A55). */
 
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createServer } from "../../src/index.ts";
 import { startBareProcess } from "../faults/process.ts";
@@ -108,6 +108,22 @@ test("when the day changes while clients come, the old day is put aside and no l
   expect(names()[0]).toMatch(/^fanfare-\d{4}-\d\d-\d\d\.log$/);
   expect(old).toContain(before.socketId);
   expect(now).toContain(after.socketId);
+  await process.stop();
+});
+
+test("SIGHUP means that the log was renamed, and disconnects nobody (A55)", async () => {
+  const cwd = temporaryFolder();
+  const config = { log: { level: "debug", file: "fanfare.log", rotate: "none" }, apps: [APP] } as const;
+  const process = await startBareProcess({ cwd, config });
+  const before = await connectPusher(process.url);
+  renameSync(join(cwd, "fanfare.log"), join(cwd, "fanfare.log.1"));
+  process.signal("SIGHUP");
+  await eventually(async () => {
+    const { socketId } = await connectPusher(process.url);
+    expect(readFileSync(join(cwd, "fanfare.log"), "utf8")).toContain(socketId);
+  });
+  await before.ping();
+  expect(readFileSync(join(cwd, "fanfare.log.1"), "utf8")).toContain(before.socketId);
   await process.stop();
 });
 

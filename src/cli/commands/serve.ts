@@ -43,6 +43,8 @@ async function serve(command: Command): Promise<void> {
   await server.start().catch((error: unknown) => {
     throw startFailure(error, config);
   });
+  // A log was renamed. At a terminal it would mean that the terminal is gone, and ends the server as ever.
+  if (!process.stdin.isTTY) process.on("SIGHUP", () => server.reopenLogs());
   const { apps, port, maxConnections, demoFile } = server;
   const started = { name: manifest.name, version: manifest.version, config: { ...config, apps }, port, maxConnections };
   const place = { addresses: lanAddresses(), ...(demoFile === undefined ? {} : { demoFile }) };
