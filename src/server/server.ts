@@ -20,20 +20,17 @@ import { logObserver } from "../observers/log.ts";
 import type { AnyModule, Given, InputOf, OutputOf, TaskModule } from "../tasks/module.ts";
 import { type TaskOptions, Tasks } from "../tasks/tasks.ts";
 import { authenticate, authenticateAtDoor } from "./authenticator.ts";
-import type { Connections } from "./connections.ts";
 import { Control } from "./control.ts";
-import type { Endpoint, EndpointDefinition } from "./endpoint.ts";
 import { openFileLimit } from "./file-limit.ts";
+import { Front } from "./front.ts";
 import { Hooks } from "./hooks.ts";
 import type { Listeners } from "./listeners.ts";
 import { Logs } from "./logging.ts";
-import type { FetchHandler } from "./mount.ts";
 import { Program } from "./program.ts";
 import { appChanges, merged, type Reloaded } from "./reload.ts";
 import { type Launch, type Stats, type Status, statsOf, statusOf } from "./report.ts";
 import { Running, type Surroundings } from "./running.ts";
-import type { Target } from "./target.ts";
-import { type ChannelStats, type PresenceList, Tenancy } from "./tenancy.ts";
+import { Tenancy } from "./tenancy.ts";
 import type {
   AnyEvents,
   Authenticator,
@@ -52,7 +49,7 @@ const RESERVED_FILES = 64;
 
 const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
 
-export class Server<E extends object = AnyEvents, U extends User = User> {
+export class Server<E extends object = AnyEvents, U extends User = User> extends Front<E, U> {
   readonly log: Logger;
   readonly #logs: Logs;
   readonly #tasks: Tasks;
@@ -61,7 +58,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   readonly #observers: readonly Observer[];
   readonly #launch: Launch;
   #control: Control | undefined;
-  readonly #program: Program;
+  protected readonly program: Program;
   #authenticator: Authenticator | undefined;
   /** What the program made of its channels; the hub is another after each start. */
   readonly #channels = new Channels();
@@ -75,6 +72,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   #turn: Promise<void> = Promise.resolve();
 
   constructor(config: Config, launch: Launch = {}) {
+    super();
     this.#config = config;
     this.#launch = launch;
     this.#apps = config.apps;
@@ -85,7 +83,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     const failed = (error: unknown, during: string) => {
       for (const observe of this.#observers) observe({ type: "failed", error, during });
     };
-    this.#program = new Program({ server: this, config: () => this.config, clock, failed });
+    this.program = new Program({ server: this, config: () => this.config, clock, failed });
     this.#hooks = new Hooks({
       failed,
       connection: (app, id) => this.#running?.hub?.connection({ id: app }, id),
@@ -264,26 +262,6 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     return new Tenancy(hub, app);
   }
 
-  toChannel(name: string): Target<E> {
-    return this.app().toChannel(name);
-  }
-
-  toUser(id: string): Target<E> {
-    return this.app().toUser(id);
-  }
-
-  channels(prefix?: string): ReturnType<Tenancy["channels"]> {
-    return this.app().channels(prefix);
-  }
-
-  channel(name: string): ReturnType<Tenancy["channel"]> {
-    return this.app().channel(name);
-  }
-
-  members(name: string): ReturnType<Tenancy["members"]> {
-    return this.app().members(name);
-  }
-
   /** As of a tenancy; before `start()` as well. */
   createChannel(name: string, options: ChannelOptions = {}): this {
     const rule = parseChannel(name, options);
@@ -293,30 +271,6 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
       else this.#channels.make(app, rule);
     });
     return this;
-  }
-
-  removeChannel(name: string): boolean {
-    return this.app().removeChannel(name);
-  }
-
-  broadcast(payload: Pushable<E>, channel?: string): Promise<void> {
-    return this.app().broadcast(payload, channel);
-  }
-
-  getPresence(channel: string): Promise<PresenceList> {
-    return this.app().getPresence(channel);
-  }
-
-  getChannelStats(name: string): Promise<ChannelStats> {
-    return this.app().getChannelStats(name);
-  }
-
-  getChannels(): Promise<readonly ChannelStats[]> {
-    return this.app().getChannels();
-  }
-
-  get connections(): Connections<U> {
-    return this.app().connections;
   }
 
   /** Of any app, as the following two. */
@@ -362,15 +316,6 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   }
 
   /**
-   * Hands every HTTP request that is none of the server's own (`/apps/…`, `/health`) to this handler, instead of the page
-   * for newcomers; nothing, after `mount(undefined)`. Also while the server runs.
-   */
-  mount(handler: FetchHandler<Server<E, U>> | undefined): this {
-    this.#program.fetch = handler as FetchHandler | undefined;
-    return this;
-  }
-
-  /**
    * Runs a module's default export, or a function that needs nothing from around it, in a thread. Both ways only data is
    * copied. Resolves with what it returns; rejects with what it throws, or with TaskError. Name the module's type for the
    * compiler: `server.task<typeof import("./resize.ts")>(new URL("./resize.ts", import.meta.url), input)`.
@@ -379,14 +324,6 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   task<Input, Output>(run: (input: Input) => Output, ...given: Given<Input>): Promise<Awaited<Output>>;
   task(task: unknown, input?: unknown, options?: TaskOptions): Promise<unknown> {
     return this.#tasks.run(task, input, options);
-  }
-
-  /**
-   * Opens WebSockets at this path, with all of the payload in the handlers' hands: `/rooms/:room`, `/files/*`. Also while the
-   * server runs. Throws TypeError where the path is taken or the server's own, RangeError where a limit is above the server's.
-   */
-  websocket<D = unknown>(path: string, definition: EndpointDefinition<D>): Endpoint<D> {
-    return this.#program.endpoints.add(path, definition);
   }
 
   // ---- private
@@ -429,7 +366,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
           this.#authenticator && authenticateAtDoor(this.#authenticator, app, credentials),
       }),
       hooks: this.#hooks.guard,
-      program: this.#program,
+      program: this.program,
       call: (connection, event, data) => this.#call(connection, event, data),
       authorize: (connection, channel) => this.#hooks.authorize(connection, channel),
       authenticate: (app, credentials) => this.#authenticator && authenticate(this.#authenticator, app, credentials),

@@ -1,0 +1,82 @@
+/** A server as its program meets it at the door and in its first app. What it takes to run is elsewhere. */
+
+import type { User } from "../domain/message.ts";
+import type { Connections } from "./connections.ts";
+import type { Endpoint, EndpointDefinition } from "./endpoint.ts";
+import type { FetchHandler } from "./mount.ts";
+import type { Program } from "./program.ts";
+import type { Target } from "./target.ts";
+import type { ChannelStats, PresenceList, Tenancy } from "./tenancy.ts";
+import type { Pushable } from "./types.ts";
+
+export abstract class Front<E extends object, U extends User> {
+  protected abstract readonly program: Program;
+
+  /** One app, by id or key; without a name, the first. */
+  abstract app(idOrKey?: string): Tenancy<E, U>;
+
+  // ---- the first app
+
+  toChannel(name: string): Target<E> {
+    return this.app().toChannel(name);
+  }
+
+  toUser(id: string): Target<E> {
+    return this.app().toUser(id);
+  }
+
+  channels(prefix?: string): ReturnType<Tenancy["channels"]> {
+    return this.app().channels(prefix);
+  }
+
+  channel(name: string): ReturnType<Tenancy["channel"]> {
+    return this.app().channel(name);
+  }
+
+  members(name: string): ReturnType<Tenancy["members"]> {
+    return this.app().members(name);
+  }
+
+  removeChannel(name: string): boolean {
+    return this.app().removeChannel(name);
+  }
+
+  broadcast(payload: Pushable<E>, channel?: string): Promise<void> {
+    return this.app().broadcast(payload, channel);
+  }
+
+  getPresence(channel: string): Promise<PresenceList> {
+    return this.app().getPresence(channel);
+  }
+
+  getChannelStats(name: string): Promise<ChannelStats> {
+    return this.app().getChannelStats(name);
+  }
+
+  getChannels(): Promise<readonly ChannelStats[]> {
+    return this.app().getChannels();
+  }
+
+  get connections(): Connections<U> {
+    return this.app().connections;
+  }
+
+  // ---- the program's own, on the server's port
+
+  /**
+   * Hands every HTTP request that is none of the server's own (`/apps/…`, `/health`) to this handler, instead of the page
+   * for newcomers; nothing, after `mount(undefined)`. Also while the server runs.
+   */
+  mount(handler: FetchHandler<this> | undefined): this {
+    this.program.fetch = handler as FetchHandler | undefined;
+    return this;
+  }
+
+  /**
+   * Opens WebSockets at this path, with all of the payload in the handlers' hands: `/rooms/:room`, `/files/*`. Also while the
+   * server runs. Throws TypeError where the path is taken or the server's own, RangeError where a limit is above the server's.
+   */
+  websocket<D = unknown>(path: string, definition: EndpointDefinition<D>): Endpoint<D> {
+    return this.program.endpoints.add(path, definition);
+  }
+}
