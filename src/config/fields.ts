@@ -1,5 +1,6 @@
 /** The kinds of value a setting can have. Each carries what messages, environment, flags and documentation need to know. */
 
+import { availableParallelism } from "node:os";
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
 import { isOriginPattern } from "../domain/origin.ts";
@@ -49,6 +50,18 @@ export function whole(says: string, initial: number, least = 1, most = MOST, ext
   const accepts = most === MOST ? `a whole number from ${least} up` : `a whole number from ${least} to ${most}`;
   const schema = z.number().int().min(least).max(most);
   return schema.default(initial).register(facts, { says, accepts, reads: "number", ...extra });
+}
+
+/** A number of processes; "auto" is one for each processor that this process may use. */
+export function processes(says: string, initial: number, most: number) {
+  const check = (value: unknown): value is number | "auto" =>
+    value === "auto" || (Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= most);
+  return z
+    .custom<number | "auto">(check)
+    .overwrite((value) => (value === "auto" ? Math.min(most, availableParallelism()) : value))
+    .pipe(z.custom<number>())
+    .default(initial)
+    .register(facts, { says, accepts: `a whole number from 1 to ${most}, or "auto"`, reads: "number" });
 }
 
 /** A duration; fractions are fine. */

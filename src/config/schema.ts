@@ -18,6 +18,7 @@ import {
   optionalText,
   origins,
   overrides,
+  processes,
   requiredText,
   seconds,
   text,
@@ -297,6 +298,8 @@ const processLimits = z
   .prefault({})
   .register(facts, { ...list, says: "Limits of the process, whatever the app.", accepts: "an object" });
 
+const MOST_WORKERS = 256;
+
 export const schema = z.strictObject({
   enabled: onOff("Off: `fanfare serve` says so and ends with 0, and `start()` listens nowhere.", true),
   host: text("Address to listen on; 0.0.0.0 is every one of the machine.", "0.0.0.0", {
@@ -304,9 +307,7 @@ export const schema = z.strictObject({
     accepts: "a host name or an IP address",
   }),
   port: whole("Port to listen on; 0 picks a free one.", 9501, 0, 65_535),
-  workers: whole("Processes that share the port.", 1, 1, 1, {
-    accepts: "1, because this version runs as one process",
-  }),
+  workers: processes('Processes that share the port (Linux); "auto" is one for each processor.', 1, MOST_WORKERS),
   path: text("Prefix in front of every path, for a reverse proxy that does not strip it, such as `/ws`.", "", {
     pattern: /^(\/[-A-Za-z0-9_.~]+)*$/,
     accepts: 'empty, or a path such as "/ws" that starts with "/" and does not end with it',

@@ -8,6 +8,7 @@ import { payloadValue } from "../domain/payload.ts";
 import type { Awaitable, Guard } from "../domain/ports.ts";
 import { after } from "../hub/after.ts";
 import type { ChannelHook, HookAliases, HookName, HookTypes, Message, Verdict } from "./types.ts";
+import type { WorkerPlace } from "./workers/messages.ts";
 
 interface Listener<Name extends HookName> {
   readonly run: HookTypes[Name];
@@ -133,12 +134,12 @@ export class Hooks {
     }
   }
 
-  started(): void {
-    this.#tell("workerStart", undefined);
+  started(worker: WorkerPlace): void {
+    this.#tell("workerStart", undefined, worker);
   }
 
-  stopping(): void {
-    this.#tell("workerStop", undefined);
+  stopping(worker: WorkerPlace): void {
+    this.#tell("workerStop", undefined, worker);
   }
 
   // ---- private

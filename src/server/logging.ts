@@ -1,5 +1,6 @@
 /** Where log lines go, and how they look. */
 
+import { hostname } from "node:os";
 import { resolve } from "node:path";
 import pino, { type DestinationStream, type Logger } from "pino";
 import pretty, { prettyFactory } from "pino-pretty";
@@ -18,7 +19,9 @@ export class Logs {
   readonly logger: Logger;
   readonly #files: readonly { readonly key: string; readonly path: string; readonly file: LogFile }[];
 
-  constructor(settings: LogSettings, clock: Clock) {
+  /** Of one of several workers, lines carry its number; the files that they share are put aside by the first process alone. */
+  constructor(given: LogSettings, clock: Clock, worker?: number) {
+    const settings: LogSettings = worker === undefined ? given : { ...given, rotate: "none" };
     const { level, format, file, errorFile } = settings;
     const main = fileFor(settings, "file", file, clock);
     const errors = fileFor(settings, "errorFile", errorFile, clock);
@@ -31,7 +34,8 @@ export class Logs {
     ];
     const [only, ...others] = streams;
     const stream = only && others.length === 0 ? only.stream : pino.multistream(streams);
-    this.logger = pino({ level: ownLevel(level) }, stream);
+    const base = { pid: process.pid, hostname: hostname(), ...(worker !== undefined && { worker }) };
+    this.logger = pino({ level: ownLevel(level), base }, stream);
   }
 
   /** Opens the files, so that one that cannot be written is told of before anybody connects. Throws ConfigError. */
@@ -106,7 +110,11 @@ function forPeople(): (line: string) => string {
   return (line) => format(spelledOut(line)) ?? "";
 }
 
-const PRETTY = { ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss" };
+const PRETTY = {
+  ignore: "pid,hostname,worker",
+  messageFormat: "{if worker}[{worker}] {end}{msg}",
+  translateTime: "SYS:HH:MM:ss",
+};
 
 /** JSON leaves the upper control characters as they are, and terminals obey them as they obey the escape character. */
 function escaped(line: string): string {

@@ -66,6 +66,8 @@ export interface Stats {
   readonly apps: readonly AppStats[];
 }
 
+type Reporting = Pick<Running, "hub" | "memory" | "condition" | "startedAtMs" | "lagMs">;
+
 interface Around {
   readonly config: Config;
   readonly url: string;
@@ -73,7 +75,7 @@ interface Around {
 }
 
 export async function statusOf(
-  { hub, memory, condition, startedAtMs, lagMs }: Running,
+  { hub, memory, condition, startedAtMs, lagMs }: Reporting,
   around: Around,
 ): Promise<Status> {
   const { config, url, launch } = around;

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { type ConfigApps, configApps } from "../apps/config.ts";
 import type { Config } from "../config/schema.ts";
 import { demoRoute } from "../demo/demo.ts";
-import type { Clock, Guard } from "../domain/ports.ts";
+import type { Clock, Engine, Guard } from "../domain/ports.ts";
 import { ipRules } from "../guards/ip.ts";
 import { originGuard } from "../guards/origin.ts";
 import { apiRateGuard, Turnstile, type TurnstileOptions } from "../guards/rate.ts";
@@ -48,6 +48,10 @@ export interface Surroundings
   readonly tokens: Guard;
   readonly hooks: Guard;
   readonly program: Program;
+  /** Of several processes that are one server; without it, the one that is configured. */
+  readonly engine?: Engine;
+  /** Whether other processes listen on the same port. */
+  readonly sharesPort?: boolean;
 }
 
 export class Running {
@@ -184,17 +188,31 @@ export class Running {
     return pendingWebSockets + pendingRequests > 0 || this.#endpoints.isBusy;
   }
 
+  /** There is no time: the port is free at once, and whoever is here is told to come back in the same breath. */
+  async abandon(): Promise<void> {
+    this.#draining = true;
+    this.#leaving.abort(new Error("The server is gone."));
+    clearInterval(this.#sweeping);
+    void this.listener.stop(false);
+    await this.#sayFarewell(0, () => Bun.sleep(0));
+  }
+
   /** Spread over a part of the time there is, the rest of which is for their leaving. */
   async #drain(): Promise<void> {
     const { drainTimeoutS, drainSpreadS = Number.POSITIVE_INFINITY } = this.#config;
     const deadline = this.#clock.monotonicMs() + drainTimeoutS * 1000;
+    await this.#sayFarewell(Math.min(drainSpreadS, drainTimeoutS / 2) * 1000);
+    while (this.#isOccupied && this.#clock.monotonicMs() < deadline) await Bun.sleep(10);
+  }
+
+  async #sayFarewell(spreadMs: number, pause?: () => Promise<void>): Promise<void> {
     await sayFarewell({
       connections: [...this.hub.connections(), ...this.#endpoints.seats()],
       disconnect: (one, why) => (one instanceof Seat ? one.sendAway(why) : this.hub.disconnect(one, why)),
-      spreadMs: Math.min(drainSpreadS, drainTimeoutS / 2) * 1000,
+      spreadMs,
       clock: this.#clock,
+      ...(pause && { pause }),
     });
-    while (this.#isOccupied && this.#clock.monotonicMs() < deadline) await Bun.sleep(10);
   }
 }
 
@@ -240,11 +258,16 @@ function listensToMessages(guards: Guard[], { config, log }: Surroundings): void
 
 const listening = new WeakSet<Guard>();
 
-function buildHub(around: Surroundings, apps: ConfigApps, guards: readonly Guard[], node: HubOptions["node"]): Hub {
+export function buildHub(
+  around: Surroundings,
+  apps: ConfigApps,
+  guards: readonly Guard[],
+  node: HubOptions["node"],
+): Hub {
   const { config, clock, observers, channels, call, authorize, authenticate } = around;
   const { jsonDepth } = config.limits;
   return new Hub({
-    engine: engineOf(clock),
+    engine: around.engine ?? engineOf(clock),
     protocols: [pusherProtocol({ jsonDepth }), nativeProtocol({ jsonDepth })],
     clock,
     node,
@@ -286,6 +309,7 @@ function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, conditio
   return {
     config,
     hub,
+    sharesPort: around.sharesPort === true,
     admission: {
       apps,
       defaultKey: config.apps[0]?.key ?? "",

@@ -43,9 +43,15 @@ import type {
   Pushable,
   Resolved,
 } from "./types.ts";
+import type { WorkerPlace } from "./workers/messages.ts";
+import { Primary } from "./workers/primary.ts";
+import { workerOf } from "./workers/worker.ts";
 
 /** Descriptors that are not connections: listening sockets, logs, files, requests of the HTTP API. */
 const RESERVED_FILES = 64;
+
+/** How many servers this process has made. */
+let made = 0;
 
 const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
 
@@ -67,7 +73,10 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   #config: Config;
   #apps: readonly App[];
   #demoFile: string | undefined;
-  #running: Running | undefined;
+  #running: Running | Primary | undefined;
+  /** In the order of their making: a worker's program makes the same ones. */
+  readonly #number = ++made;
+  readonly #worker = workerOf(this.#number);
   /** The start or stop that is under way. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -76,7 +85,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     this.#config = config;
     this.#launch = launch;
     this.#apps = config.apps;
-    this.#logs = new Logs(config.log, clock);
+    this.#logs = new Logs(config.log, clock, this.#worker?.place.index);
     this.log = this.#logs.logger;
     this.#tasks = new Tasks(config.tasks);
     this.#observers = [logObserver(this.log), (event) => this.#hooks.observe(event)];
@@ -108,14 +117,24 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     }
     this.#logs.open();
     this.#tasks.start();
-    const { config, demoFile } = await withDemoApp(this.config);
+    const assigned = await this.#worker?.assigned();
+    if (assigned) this.#config = assigned.config;
+    const { config, demoFile } = assigned ?? (await withDemoApp(this.config));
     this.#apps = config.apps;
     this.#demoFile = demoFile;
     for (const make of this.#early.splice(0)) make();
-    this.#running = await Running.start(this.#surroundings(config));
+    this.#running = await this.#run(this.#surroundings(config));
     this.log.info({ url: this.url, apps: this.#apps.length }, "listening");
-    if (config.control) await this.#openControl();
-    this.#hooks.started();
+    if (config.control && this.isPrimary) await this.#openControl();
+    if (this.worker) this.#hooks.started(this.worker);
+  }
+
+  #run(around: Surroundings): Promise<Running | Primary> {
+    if (this.#worker) {
+      const reload = async (config: Config) => (await this.reload(config)).closed;
+      return this.#worker.run(around, { reload, reloadTls: () => this.reloadTls(), stop: () => this.stop() });
+    }
+    return around.config.workers > 1 ? Primary.start(around, this.#number) : Running.start(around);
   }
 
   /** Refuses new clients, tells the others to come back (4200), waits for them to go, then closes. Idempotent. */
@@ -146,7 +165,8 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     const running = this.#running;
     if (!running) throw new Error("The server is not running: there is nothing to reload.");
     const { config: wanted, applied, needsRestart } = merged(this.#config, settings);
-    const { config, demoFile } = await withDemoApp(wanted);
+    const made = this.#worker ? { config: wanted, demoFile: this.#demoFile } : await withDemoApp(wanted);
+    const { config, demoFile } = made;
     const { now, ...apps } = appChanges(this.#apps, config.apps);
     this.#config = wanted;
     this.#apps = now;
@@ -172,7 +192,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   async #stop(): Promise<void> {
     if (!this.#running) return;
     const deadlineMs = clock.monotonicMs() + this.config.drainTimeoutS * 1000;
-    this.#hooks.stopping();
+    if (this.worker) this.#hooks.stopping(this.worker);
     await this.#running.stop();
     await this.#control?.close();
     this.#control = undefined;
@@ -180,6 +200,15 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     await this.#tasks.stop(deadlineMs - clock.monotonicMs());
     this.log.info("stopped");
     this.#logs.close();
+    this.#worker?.end();
+  }
+
+  /**
+   * Swaps the workers for new ones, one by one: a new one starts and listens, then the old one tells its clients to come back.
+   * Throws where a new one cannot start; the old one stays. Nothing with a single process, and in a worker.
+   */
+  async replaceWorkers(): Promise<void> {
+    if (this.#running instanceof Primary) await this.#running.replaceWorkers();
   }
 
   /** For log files that were renamed: the next line is in a new file of the old name. */
@@ -212,6 +241,16 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   }
 
   // ---- where it is
+
+  /** Which of the workers this process is; undefined in the process that started several. A single process is a worker, too. */
+  get worker(): WorkerPlace | undefined {
+    return this.#worker?.place ?? (this.config.workers > 1 ? undefined : { index: 0, count: 1 });
+  }
+
+  /** Whether this is the process that was started, and not one of its workers: for what has to be done once. */
+  get isPrimary(): boolean {
+    return this.#worker === undefined;
+  }
 
   /** What it runs with. */
   get config(): Config {
@@ -341,12 +380,12 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     else this.#early.push(() => this.#withApp(act));
   }
 
-  #now(): { listener: Listeners; hub: Hub } {
+  #now(): { listener: Pick<Listeners, "hostname" | "port" | "apiHostname" | "apiPort">; hub: Hub } {
     if (!this.config.enabled) throw new Error("The server is disabled: `enabled` is false in its configuration.");
     return this.#runningNow();
   }
 
-  #runningNow(): Running {
+  #runningNow(): Running | Primary {
     if (!this.#running) throw new Error("The server is not running: call start() first.");
     return this.#running;
   }

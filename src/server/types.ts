@@ -4,6 +4,7 @@ import type { App } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Member, User } from "../domain/message.ts";
 import type { Awaitable } from "../domain/ports.ts";
+import type { WorkerPlace } from "./workers/messages.ts";
 
 /** Of a program that declares nothing: any name, any payload. */
 export type AnyEvents = Record<string, unknown>;
@@ -69,10 +70,10 @@ export interface HookTypes<E extends object = AnyEvents, U extends User = User> 
   authorize(connection: Client<U>, channel: string): Awaitable<boolean | NewMember | undefined>;
   /** Something failed that should not have; it is logged already. */
   error(error: unknown, during: string): unknown;
-  /** This process listens: the place to start timers. */
-  workerStart(): unknown;
+  /** This process listens: the place to start timers; of several workers, only the one with index 0 where one is enough. */
+  workerStart(worker: WorkerPlace): unknown;
   /** It stops: the place to end them. */
-  workerStop(): unknown;
+  workerStop(worker: WorkerPlace): unknown;
 }
 
 /** Names that other servers have for the same. */

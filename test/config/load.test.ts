@@ -225,8 +225,8 @@ describe("the environment", () => {
     ],
     [{ WEBSOCKET_PORT: "x" }, '`port` has to be a whole number from 0 to 65535, but is "x" (from WEBSOCKET_PORT)'],
     [
-      { WEBSOCKET_WORKERS: "8" },
-      "`workers` has to be 1, because this version runs as one process, but is the number 8 (from WEBSOCKET_WORKERS)",
+      { WEBSOCKET_WORKERS: "0" },
+      '`workers` has to be a whole number from 1 to 256, or "auto", but is the number 0 (from WEBSOCKET_WORKERS)',
     ],
     [{ FANFARE_PORT: "0x50" }, '`port` has to be a whole number from 0 to 65535, but is "0x50" (from FANFARE_PORT)'],
     [

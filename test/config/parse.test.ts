@@ -155,8 +155,9 @@ describe("a wrong value", () => {
     [{ port: 1.5 }, "`port` has to be a whole number from 0 to 65535, but is the number 1.5"],
     [{ port: 65_536 }, "`port` has to be a whole number from 0 to 65535, but is the number 65536"],
     [{ host: "" }, "`host` has to be a host name or an IP address, but is empty"],
-    [{ workers: 4 }, "`workers` has to be 1, because this version runs as one process, but is the number 4"],
-    [{ workers: "auto" }, '`workers` has to be 1, because this version runs as one process, but is "auto"'],
+    [{ workers: 0 }, '`workers` has to be a whole number from 1 to 256, or "auto", but is the number 0'],
+    [{ workers: 1.5 }, '`workers` has to be a whole number from 1 to 256, or "auto", but is the number 1.5'],
+    [{ workers: "many" }, '`workers` has to be a whole number from 1 to 256, or "auto", but is "many"'],
     [
       { path: "/ws/" },
       '`path` has to be empty, or a path such as "/ws" that starts with "/" and does not end with it, but is "/ws/"',

@@ -4,6 +4,7 @@ import { networkInterfaces } from "node:os";
 import type { Command } from "commander";
 import manifest from "../../../package.json" with { type: "json" };
 import { type Config, loadConfig } from "../../config/load.ts";
+import { ownMark } from "../../server/workers/mark.ts";
 import { banner } from "../banner.ts";
 import { CliError } from "../failure.ts";
 import { addConfigFlags, readConfigFlags } from "../flags.ts";
@@ -31,6 +32,7 @@ Every option is also an environment variable and a key of the configuration file
 
 /** Resolves when the server has stopped. */
 async function serve(command: Command): Promise<void> {
+  if (ownMark !== undefined) return work();
   const { config, sources } = await loadConfig({ ...readConfigFlags(command), env: process.env, cwd: process.cwd() });
   if (!config.enabled) {
     console.log(`${manifest.name} is disabled (${sources.get("enabled") ?? "enabled"}): nothing is started`);
@@ -51,6 +53,17 @@ async function serve(command: Command): Promise<void> {
   console.log(banner({ ...started, ...place }));
   await toldToStop;
   await server.stop();
+}
+
+/** One of several workers: runs with what the first process runs with, which says everything there is to say. */
+async function work(): Promise<void> {
+  const { createServer } = await import("../../index.ts");
+  const { workerOf } = await import("../../server/workers/worker.ts");
+  const worker = workerOf(1);
+  if (!worker) throw new CliError("the environment of this process is a worker's, but it is none: start it again");
+  const { config } = await worker.assigned();
+  await createServer(config).start();
+  await worker.ended;
 }
 
 function startFailure(error: unknown, { host, port }: Config): unknown {

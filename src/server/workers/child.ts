@@ -1,0 +1,133 @@
+/** One worker as the first process has it: a process, what it says, and how it ends. */
+
+import { existsSync } from "node:fs";
+import type { Subprocess } from "bun";
+import { ConfigError } from "../../config/problem.ts";
+import type { FromNode, ToNode } from "../../engines/workers/wire.ts";
+import { marked } from "./mark.ts";
+import type { Assignment, Failure, FromWorker, Order, ToWorker, WorkerPlace } from "./messages.ts";
+
+export interface ChildOptions {
+  readonly place: WorkerPlace;
+  /** Which of the program's servers, in the order of their making. */
+  readonly server: number;
+  readonly assignment: Assignment;
+  readonly receive: (parcel: FromNode) => void;
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: string | number | null;
+}
+
+export class Child {
+  readonly place: WorkerPlace;
+  readonly pid: number;
+  /** Rejects with what the worker could not start for, or with `EndedEarly`. */
+  readonly listening: Promise<void>;
+  readonly ended: Promise<Ended>;
+  /** Looks since it was last heard. */
+  silentLooks = 0;
+  isListening = false;
+  isEnded = false;
+  readonly #process: Subprocess;
+  readonly #asked = new Map<number, PromiseWithResolvers<number>>();
+  #lastId = 0;
+
+  /** Throws where this process cannot be started again. */
+  constructor({ place, server, assignment, receive }: ChildOptions) {
+    this.place = place;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.listening = promise;
+    // Whoever waits for it hears of it; a worker that fails later has nobody waiting.
+    promise.catch(() => {});
+    this.#process = Bun.spawn([process.execPath, ...process.execArgv, programFile(), ...process.argv.slice(2)], {
+      env: { ...process.env, ...marked({ ...place, server }) },
+      stdio: ["ignore", "inherit", "inherit"],
+      // Half the price of structured clone, measured with the parcels that this carries.
+      serialization: "json",
+      ipc: (message: FromWorker) => {
+        this.silentLooks = 0;
+        switch (message.type) {
+          case "here":
+            return this.#say({ type: "assignment", assignment });
+          case "listening":
+            this.isListening = true;
+            return resolve();
+          case "failed":
+            reject(errorOf(message.failure));
+            return this.kill();
+          case "done":
+            return this.#asked.get(message.id)?.resolve(message.count);
+          case "undone":
+            return this.#asked.get(message.id)?.reject(errorOf(message.failure));
+          case "parcel":
+            return receive(message.parcel);
+          case "alive":
+            return;
+        }
+      },
+    });
+    this.pid = this.#process.pid;
+    this.ended = this.#process.exited.then(() => {
+      this.isEnded = true;
+      const ended: Ended = { code: this.#process.exitCode, signal: this.#process.signalCode };
+      reject(new EndedEarly(ended));
+      for (const asked of this.#asked.values()) asked.reject(new Error(`Worker ${place.index} ended ${spell(ended)}.`));
+      return ended;
+    });
+  }
+
+  send(parcel: ToNode): void {
+    this.#say({ type: "parcel", parcel });
+  }
+
+  /** Resolves with the worker's answer; rejects with its error, or when it ends. */
+  async order(order: Order): Promise<number> {
+    const id = ++this.#lastId;
+    const asked = Promise.withResolvers<number>();
+    this.#asked.set(id, asked);
+    this.#say({ type: "order", id, order });
+    try {
+      return await asked.promise;
+    } finally {
+      this.#asked.delete(id);
+    }
+  }
+
+  /** Asks it to drain and to end. */
+  stop(): void {
+    this.#say({ type: "stop" });
+  }
+
+  /** At once, whatever it is doing, stopped processes too. */
+  kill(): void {
+    if (!this.isEnded) this.#process.kill("SIGKILL");
+  }
+
+  #say(message: ToWorker): void {
+    if (this.isEnded || this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    this.#process.send(message);
+  }
+}
+
+/** It ended before it listened, and did not say why: its own output does. */
+export class EndedEarly extends Error {
+  constructor(ended: Ended) {
+    super(`it ended ${spell(ended)} before it listened`);
+  }
+}
+
+export function spell({ code, signal }: Ended): string {
+  return signal === null ? `with code ${code}` : `by ${signal}`;
+}
+
+function programFile(): string {
+  if (existsSync(Bun.main)) return Bun.main;
+  throw new ConfigError("`workers` has to be 1 in a program that is in no file, because workers run that file again");
+}
+
+function errorOf({ name, message, code }: Failure): Error {
+  if (name === "ConfigError") return new ConfigError(message.split("\n"));
+  return Object.assign(new Error(message), code !== undefined && { code });
+}

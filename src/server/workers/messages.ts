@@ -1,0 +1,55 @@
+/** What a server's first process and its workers say to each other. */
+
+import type { FromNode, ToNode } from "../../engines/workers/wire.ts";
+
+/** Which of a server's workers a process is. */
+export interface WorkerPlace {
+  /** From 0. A worker that takes a dead one's place has the same. */
+  readonly index: number;
+  readonly count: number;
+}
+
+/** What a worker runs with: whatever its program or its configuration file says by now, all workers run with the same. */
+export interface Assignment {
+  /** JSON; see `writeConfig`. */
+  readonly config: string;
+  readonly demoFile?: string;
+  /** Publications and presence go through the first process; otherwise each worker is a node of the configured engine. */
+  readonly isJoined: boolean;
+}
+
+/** What a running worker is asked to do, with an answer. */
+export type Order = { readonly type: "reload"; readonly config: string } | { readonly type: "reloadTls" };
+
+export interface Failure {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string;
+}
+
+export type ToWorker =
+  | { readonly type: "assignment"; readonly assignment: Assignment }
+  | { readonly type: "order"; readonly id: number; readonly order: Order }
+  | { readonly type: "stop" }
+  | { readonly type: "parcel"; readonly parcel: ToNode };
+
+export type FromWorker =
+  /** It can hear now. */
+  | { readonly type: "here" }
+  | { readonly type: "listening" }
+  /** It cannot start, and ends. */
+  | { readonly type: "failed"; readonly failure: Failure }
+  /** How many connections had to go, or how many of what was asked for were new. */
+  | { readonly type: "done"; readonly id: number; readonly count: number }
+  | { readonly type: "undone"; readonly id: number; readonly failure: Failure }
+  /** A sign of life, once a second. */
+  | { readonly type: "alive" }
+  | { readonly type: "parcel"; readonly parcel: FromNode };
+
+export const ALIVE_EVERY_MS = 1_000;
+
+export function failureOf(error: unknown): Failure {
+  if (!(error instanceof Error)) return { name: "Error", message: String(error) };
+  const { name, message } = error;
+  return { name, message, ...("code" in error && { code: String(error.code) }) };
+}

@@ -1,0 +1,186 @@
+/** A server whose clients are with its workers: the process that starts them, and that they work for. */
+
+import { type ConfigApps, configApps } from "../../apps/config.ts";
+import { ConfigError } from "../../config/problem.ts";
+import type { Config } from "../../config/schema.ts";
+import type { Clock, Engine } from "../../domain/ports.ts";
+import type { Fanout } from "../../domain/wire.ts";
+import { memoryEngine } from "../../engines/memory/engine.ts";
+import { workersEngine } from "../../engines/workers/engine.ts";
+import { Switchboard } from "../../engines/workers/switchboard.ts";
+import type { Hub } from "../../hub/hub.ts";
+import { clusterEngineOf } from "../engine.ts";
+import { Lag } from "../lag.ts";
+import { Memory } from "../memory.ts";
+import { nodeName } from "../node.ts";
+import type { Condition } from "../readiness.ts";
+import { buildHub, type Surroundings } from "../running.ts";
+import { writeConfig } from "./carried.ts";
+import type { Assignment } from "./messages.ts";
+import { holdPorts } from "./ports.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/** How long a worker may say nothing before it is taken for dead, in seconds. */
+const LEASE_S = 8;
+/** Beyond the drain: what a worker has to tidy up, and a busy machine. */
+const STOP_MS = 5_000;
+const LAG_MS = 1_000;
+
+/** No sockets, so nobody to reach. */
+const NOBODY: Fanout = { publish: () => 0 };
+
+export class Primary {
+  readonly hub: Hub;
+  readonly #apps: ConfigApps;
+  readonly memory: Memory;
+  readonly startedAtMs = Date.now();
+  readonly #lag: Lag;
+  readonly #beating: ReturnType<typeof setInterval>;
+  readonly #supervisor: Supervisor;
+  readonly #switchboard: Switchboard | undefined;
+  #config: Config;
+  #draining = false;
+
+  /** Resolves when all workers listen. Throws what Bun throws when it cannot listen, ConfigError, or what a worker says. */
+  static async start(around: Surroundings, server: number): Promise<Primary> {
+    if (process.platform !== "linux") {
+      throw new ConfigError("`workers` has to be 1 on this system: only Linux lets several processes share a port");
+    }
+    const ports = await holdPorts(around.config);
+    try {
+      const primary = new Primary({ ...around, config: ports.config }, server);
+      await primary.#start();
+      return primary;
+    } finally {
+      ports.release();
+    }
+  }
+
+  private constructor(around: Surroundings, server: number) {
+    const { config, clock, log } = around;
+    this.#config = config;
+    this.#apps = configApps(config.apps);
+    const engine = clusterEngineOf();
+    if (!engine) {
+      const failed = (error: unknown, during: string) => log.error({ err: error }, during);
+      this.#switchboard = new Switchboard({ engine: memoryEngine(clock), clock, failed });
+    }
+    this.memory = new Memory({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
+    this.#lag = new Lag(clock);
+    this.#beating = setInterval(() => this.#lag.beat(LAG_MS), LAG_MS);
+    const id = crypto.randomUUID();
+    this.hub = buildHub({ ...around, engine: engine ?? this.#ownEngine(clock) }, this.#apps, [around.hooks], () => ({
+      ...this.#report,
+      id,
+    }));
+    this.#supervisor = new Supervisor({
+      count: config.workers,
+      server,
+      assignment: this.#assignmentOf(around),
+      leaseS: LEASE_S,
+      stopMs: (config.drainDelayS + config.drainTimeoutS) * 1000 + STOP_MS,
+      log,
+      attach: (child) => {
+        const overflowed = () => {
+          log.error(`worker ${child.place.index} (process ${child.pid}) does not keep up, and is ended`);
+          child.kill();
+        };
+        const link = this.#switchboard?.attach({ send: (parcel) => child.send(parcel), overflowed });
+        return {
+          receive: (parcel) => link?.receive(parcel),
+          detach: async () => link?.gone(),
+        };
+      },
+    });
+  }
+
+  async #start(): Promise<void> {
+    await this.#switchboard?.start();
+    await this.hub.start(NOBODY);
+    try {
+      await this.#supervisor.start();
+    } catch (error) {
+      await this.#close();
+      throw error;
+    }
+  }
+
+  /** How late timers run, in milliseconds. */
+  get lagMs(): number {
+    return this.#lag.ms;
+  }
+
+  get condition(): Condition {
+    return { isDraining: this.#draining, engine: this.hub.health, memory: this.memory };
+  }
+
+  get #report() {
+    return { name: nodeName(), startedAtMs: this.startedAtMs, lagMs: this.lagMs, draining: this.#draining };
+  }
+
+  /** Where the workers listen. */
+  get listener() {
+    const { host, port, tls } = this.#config;
+    return { hostname: host, port, apiHostname: tls?.api?.host ?? host, apiPort: tls?.api?.port ?? port };
+  }
+
+  /** The processes that the clients are with. */
+  get pids(): readonly number[] {
+    return this.#supervisor.pids;
+  }
+
+  /** As of `Supervisor.replace`. */
+  replaceWorkers(): Promise<void> {
+    return this.#supervisor.replace();
+  }
+
+  /** As of `Running.reload`, in every worker. */
+  async reload(around: Surroundings): Promise<number> {
+    // The ports are those that were picked.
+    const { port, tls } = this.#config;
+    this.#config = {
+      ...around.config,
+      port,
+      ...(around.config.tls && tls && { tls: { ...around.config.tls, ...api(tls) } }),
+    };
+    const assignment = this.#assignmentOf({ ...around, config: this.#config });
+    const closed = await this.#supervisor.order({ type: "reload", config: assignment.config }, assignment);
+    this.#apps.replace(around.config.apps);
+    for (const app of around.config.apps) this.hub.replaceApp(app);
+    return closed;
+  }
+
+  /** As of `Running.reloadTls`, in every worker. */
+  async reloadTls(): Promise<boolean> {
+    return (await this.#supervisor.order({ type: "reloadTls" })) > 0;
+  }
+
+  /** Every worker tells its clients to come back (4200), and ends when they have gone. */
+  async stop(): Promise<void> {
+    this.#draining = true;
+    await this.#supervisor.stop();
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#beating);
+    await this.hub.stop();
+    await this.#switchboard?.close();
+  }
+
+  /** This process is a node like the others, but without a channel in between and without clients. */
+  #ownEngine(clock: Clock): Engine {
+    const engine = workersEngine(clock, (parcel) => link?.receive(parcel));
+    const link = this.#switchboard?.attach({ send: (parcel) => engine.receive(parcel), isListed: false });
+    return engine;
+  }
+
+  #assignmentOf({ config, demoFile }: Surroundings): Assignment {
+    const isJoined = this.#switchboard !== undefined;
+    return { config: writeConfig(config), isJoined, ...(demoFile !== undefined && { demoFile }) };
+  }
+}
+
+function api({ api: held }: NonNullable<Config["tls"]>): Pick<NonNullable<Config["tls"]>, "api"> {
+  return held ? { api: held } : {};
+}

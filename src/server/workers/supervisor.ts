@@ -1,0 +1,218 @@
+/** Keeps a server's workers going: starts them, starts them again when they die, ends those that hang, swaps them one by one. */
+
+import type { Logger } from "pino";
+import type { FromNode } from "../../engines/workers/wire.ts";
+import { Child, EndedEarly, spell } from "./child.ts";
+import type { Assignment, Order } from "./messages.ts";
+
+export interface SupervisorOptions {
+  readonly count: number;
+  /** Which of the program's servers, in the order of their making. */
+  readonly server: number;
+  readonly assignment: Assignment;
+  /** How long a worker may say nothing, in seconds. */
+  readonly leaseS: number;
+  /** How long a worker may take from being told to stop to its end, in milliseconds. */
+  readonly stopMs: number;
+  readonly log: Logger;
+  /** A worker's process was started. */
+  readonly attach: (child: Child) => Attached;
+}
+
+export interface Attached {
+  receive(parcel: FromNode): void;
+  /** The process is no more. Resolves when nothing of it is left. */
+  detach(): Promise<void>;
+}
+
+/** A worker's place: whoever has it, and how often it was lost of late. */
+interface Slot {
+  readonly index: number;
+  child: Child | undefined;
+  /** Whoever is on the way to it. */
+  next: Child | undefined;
+  losses: number;
+  restarting: ReturnType<typeof setTimeout> | undefined;
+}
+
+const LOOK_MS = 1_000;
+/** A program may have much to do before it calls `start()`. */
+const START_MS = 60_000;
+/** Of workers that end before they listen without saying why. */
+const ATTEMPTS = 3;
+/** After a minute's health a loss counts as the first again. */
+const HEALTHY_MS = 60_000;
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 30_000;
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #slots: readonly Slot[];
+  /** Those that were told to end. */
+  readonly #leaving = new Set<Child>();
+  #assignment: Assignment;
+  #looking: ReturnType<typeof setInterval> | undefined;
+  #isStopping = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#assignment = options.assignment;
+    this.#slots = Array.from({ length: options.count }, (_, index) => ({
+      index,
+      child: undefined,
+      next: undefined,
+      losses: 0,
+      restarting: undefined,
+    }));
+  }
+
+  /** Resolves when all listen. Rejects with what the first that cannot says; then none is left. */
+  async start(): Promise<void> {
+    this.#looking = setInterval(() => this.#look(), LOOK_MS);
+    try {
+      await Promise.all(this.#slots.map((slot) => this.#startFirst(slot)));
+    } catch (error) {
+      for (const { next, child } of this.#slots) (next ?? child)?.kill();
+      await this.stop();
+      throw error;
+    }
+  }
+
+  get pids(): readonly number[] {
+    return this.#slots.flatMap(({ child }) => child?.pid ?? []);
+  }
+
+  /** To every worker that listens. Resolves with the sum of their answers. Those that start later run with `assignment`. */
+  async order(order: Order, assignment = this.#assignment): Promise<number> {
+    this.#assignment = assignment;
+    const answers = this.#slots.flatMap(({ child }) => (child?.isListening ? child.order(order) : []));
+    return (await Promise.all(answers)).reduce((sum, count) => sum + count, 0);
+  }
+
+  /**
+   * Swaps the workers one by one: a new one starts and listens, then the old one drains. Where one cannot start, the old one
+   * stays, and so do those after it; throws why.
+   */
+  async replace(): Promise<void> {
+    for (const slot of this.#slots) {
+      const old = slot.child;
+      try {
+        await this.#fill(slot);
+      } catch (error) {
+        // The old one may have died meanwhile.
+        if (!slot.child) this.#restart(slot);
+        throw error;
+      }
+      if (old && !old.isEnded) await this.#end(old);
+    }
+  }
+
+  /** All drain at once. Resolves when none is left. Idempotent. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    for (const { restarting } of this.#slots) clearTimeout(restarting);
+    const children = this.#slots.flatMap(({ child, next }) => [child ?? [], next ?? []].flat());
+    await Promise.all(children.map((child) => this.#end(child)));
+    await Promise.all([...this.#leaving].map((child) => child.ended));
+    clearInterval(this.#looking);
+  }
+
+  // ---- private
+
+  async #startFirst(slot: Slot): Promise<void> {
+    for (let attempt = 1; !this.#isStopping; attempt++) {
+      try {
+        return await this.#fill(slot);
+      } catch (error) {
+        if (!(error instanceof EndedEarly)) throw error;
+        if (attempt >= ATTEMPTS) throw new Error(`Worker ${slot.index} does not start: ${error.message}.`);
+      }
+    }
+  }
+
+  /** Starts a worker for the place, which it takes as soon as it listens; until then whoever has it keeps it. */
+  async #fill(slot: Slot): Promise<void> {
+    const { server, count, attach } = this.#options;
+    const place = { index: slot.index, count };
+    const receive = (parcel: FromNode) => attached.receive(parcel);
+    const child = new Child({ place, server, assignment: this.#assignment, receive });
+    const attached = attach(child);
+    slot.next = child;
+    const ended = child.ended.then(() => this.#lost(slot, child, attached));
+    const late = setTimeout(() => {
+      const hint = "does the program call start() in every process?";
+      this.#options.log.error(`worker ${slot.index} has not listened for ${START_MS / 1000} s: ${hint}`);
+      child.kill();
+    }, START_MS);
+    try {
+      await child.listening;
+    } catch (error) {
+      await ended;
+      throw error;
+    } finally {
+      clearTimeout(late);
+      slot.next = undefined;
+    }
+    slot.child = child;
+    setTimeout(() => {
+      if (slot.child === child && !child.isEnded) slot.losses = 0;
+    }, HEALTHY_MS).unref();
+  }
+
+  async #lost(slot: Slot, child: Child, attached: Attached): Promise<void> {
+    const { log } = this.#options;
+    await attached.detach().catch((error) => log.error({ err: error }, `taking back what worker ${slot.index} had`));
+    const wasMeantTo = this.#leaving.delete(child);
+    if (slot.child !== child) return;
+    slot.child = undefined;
+    // Where another is on its way already, whoever started that sees to the rest.
+    if (this.#isStopping || wasMeantTo || slot.next) return;
+    const ended = await child.ended;
+    // A worker that was asked to stop, by a signal or by its own program, has not failed.
+    if (ended.code === 0) log.info(`worker ${slot.index} stopped: another takes its place`);
+    else log.error(`worker ${slot.index} (process ${child.pid}) ended ${spell(ended)}: another takes its place`);
+    this.#restart(slot);
+  }
+
+  /** The first time at once, then after longer and longer pauses. */
+  #restart(slot: Slot): void {
+    const pauseMs = slot.losses === 0 ? 0 : Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (slot.losses - 1));
+    slot.losses++;
+    slot.restarting = setTimeout(async () => {
+      if (this.#isStopping) return;
+      try {
+        await this.#fill(slot);
+        this.#options.log.info(`worker ${slot.index} listens again`);
+      } catch (error) {
+        if (this.#isStopping) return;
+        const why = error instanceof Error ? error.message : String(error);
+        this.#options.log.error(`worker ${slot.index} could not be started again: ${why}`);
+        this.#restart(slot);
+      }
+    }, pauseMs);
+  }
+
+  async #end(child: Child): Promise<void> {
+    this.#leaving.add(child);
+    child.stop();
+    const late = setTimeout(() => {
+      this.#options.log.error(`worker ${child.place.index} has not stopped in time, and is ended`);
+      child.kill();
+    }, this.#options.stopMs);
+    await child.ended;
+    clearTimeout(late);
+  }
+
+  /** Counted in looks, not in time: when this process itself was stopped for a while, no worker is to blame. */
+  #look(): void {
+    const children = [...this.#slots.flatMap(({ child }) => child ?? []), ...this.#leaving];
+    for (const child of children) {
+      if (!child.isListening || child.isEnded) continue;
+      child.silentLooks++;
+      if (child.silentLooks * LOOK_MS <= this.#options.leaseS * 1000) continue;
+      const { index } = child.place;
+      this.#options.log.error(`worker ${index} (process ${child.pid}) hangs: silent for ${this.#options.leaseS} s`);
+      child.kill();
+    }
+  }
+}

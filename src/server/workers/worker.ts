@@ -1,0 +1,152 @@
+/** One of a server's workers, in its own process: hears from the first process, and does not outlive it. */
+
+import type { Config } from "../../config/schema.ts";
+import { type NodeEngine, workersEngine } from "../../engines/workers/engine.ts";
+import { Running, type Surroundings } from "../running.ts";
+import { readConfig } from "./carried.ts";
+import { ownMark } from "./mark.ts";
+import {
+  ALIVE_EVERY_MS,
+  type Assignment,
+  type FromWorker,
+  failureOf,
+  type Order,
+  type ToWorker,
+  type WorkerPlace,
+} from "./messages.ts";
+
+/** What the worker's server does when it is told to. */
+export interface Duties {
+  /** Drains and ends. */
+  stop(): Promise<void>;
+  /** Resolves with how many connections had to go. */
+  reload(config: Config): Promise<number>;
+  reloadTls(): Promise<boolean>;
+}
+
+export interface Assigned {
+  readonly config: Config;
+  readonly demoFile: string | undefined;
+}
+
+/** How long farewells may take when the first process is gone. */
+const ABANDON_MS = 1_000;
+/** What else the program has to do when its server has stopped. */
+const LEAVE_MS = 1_000;
+/** How long the first process may take to end a worker that could not start. */
+const FAILED_MS = 5_000;
+
+let here: Worker | undefined;
+
+/** This process's worker, for the server that it is a worker of; undefined in the first process. */
+export function workerOf(server: number): Worker | undefined {
+  if (ownMark === undefined || ownMark.server !== server) return undefined;
+  here ??= new Worker(ownMark);
+  return here;
+}
+
+export class Worker {
+  readonly place: WorkerPlace;
+  /** Resolves when the server has stopped. */
+  readonly ended: Promise<void>;
+  readonly #over = Promise.withResolvers<void>();
+  readonly #assigned = Promise.withResolvers<Assignment>();
+  #duties: Duties | undefined;
+  #running: Running | undefined;
+  #engine: NodeEngine | undefined;
+  #isEnding = false;
+
+  constructor({ index, count }: WorkerPlace) {
+    this.place = { index, count };
+    this.ended = this.#over.promise;
+    process.on("message", (message: ToWorker) => this.#hear(message));
+    process.on("disconnect", () => void this.#abandoned());
+    // Ctrl+C reaches every process of the terminal; the first one tells the others what to do.
+    process.on("SIGINT", () => {});
+    process.on("SIGTERM", () => this.#stop());
+    setInterval(() => this.#say({ type: "alive" }), ALIVE_EVERY_MS).unref();
+    this.#say({ type: "here" });
+  }
+
+  /** What to run with. */
+  async assigned(): Promise<Assigned> {
+    const { config, demoFile } = await this.#assigned.promise;
+    return { config: readConfig(config), demoFile };
+  }
+
+  /** Listens beside the others. Where it cannot, the first process says so to people, once for all, and this one ends. */
+  async run(around: Surroundings, duties: Duties): Promise<Running> {
+    const { isJoined } = await this.#assigned.promise;
+    if (isJoined) this.#engine = workersEngine(around.clock, (parcel) => this.#say({ type: "parcel", parcel }));
+    this.#duties = duties;
+    try {
+      const shared = { ...around, sharesPort: true, ...(this.#engine && { engine: this.#engine }) };
+      this.#running = await Running.start(shared);
+    } catch (error) {
+      return await this.#failed(error);
+    }
+    this.#say({ type: "listening" });
+    return this.#running;
+  }
+
+  /** The server has stopped. The program may do what else it has to, but not for long. */
+  end(): void {
+    this.#isEnding = true;
+    if (process.connected) process.disconnect?.();
+    this.#over.resolve();
+    setTimeout(() => process.exit(), LEAVE_MS).unref();
+  }
+
+  // ---- private
+
+  #say(message: FromWorker): void {
+    if (process.connected) process.send?.(message);
+  }
+
+  #hear(message: ToWorker): void {
+    switch (message.type) {
+      case "assignment":
+        return this.#assigned.resolve(message.assignment);
+      case "parcel":
+        return this.#engine?.receive(message.parcel);
+      case "order":
+        return void this.#obey(message.id, message.order);
+      case "stop":
+        return this.#stop();
+    }
+  }
+
+  async #obey(id: number, order: Order): Promise<void> {
+    try {
+      this.#say({ type: "done", id, count: await this.#carryOut(order) });
+    } catch (error) {
+      this.#say({ type: "undone", id, failure: failureOf(error) });
+    }
+  }
+
+  async #carryOut(order: Order): Promise<number> {
+    if (!this.#duties) throw new Error("This worker does not listen yet.");
+    if (order.type === "reload") return this.#duties.reload(readConfig(order.config));
+    return (await this.#duties.reloadTls()) ? 1 : 0;
+  }
+
+  #stop(): void {
+    if (!this.#duties) process.exit(0);
+    this.#duties.stop().catch(() => process.exit(1));
+  }
+
+  async #failed(error: unknown): Promise<never> {
+    this.#isEnding = true;
+    this.#say({ type: "failed", failure: failureOf(error) });
+    await Bun.sleep(FAILED_MS);
+    process.exit(1);
+  }
+
+  /** The first process is gone, and nobody is left to work for. Whoever starts it again wants the port. */
+  async #abandoned(): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    await Promise.race([this.#running?.abandon(), Bun.sleep(ABANDON_MS)]);
+    process.exit(1);
+  }
+}
