@@ -1,6 +1,6 @@
 /** Real databases, each in a new folder and on a free port, gone with the test that asked for them. */
 
-import { chownSync, mkdirSync, readdirSync } from "node:fs";
+import { chownSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { sql } from "kysely";
@@ -75,13 +75,37 @@ async function serverOf(url: string, command: () => readonly string[]): Promise<
     await eventually(() => answers(url), { withinMs: START_MS });
   };
   const kill = async () => {
-    running?.kill("SIGCONT");
-    running?.kill("SIGKILL");
-    await running?.exited;
+    if (!running) return;
+    // PostgreSQL's connections are processes of their own, and would live on for a while.
+    const family = [running.pid, ...childrenOf(running.pid)];
+    for (const pid of family) tryToKill(pid);
+    await running.exited;
   };
   atEnd(kill);
   await start();
   return { url, start, kill, signal: (signal) => running?.kill(signal) };
+}
+
+function childrenOf(parent: number): number[] {
+  return readdirSync("/proc").flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      // After the name in parentheses: state and parent.
+      const [, ppid] = readFileSync(`/proc/${name}/stat`, "utf8")
+        .replace(/^.*\) /s, "")
+        .split(" ");
+      return Number(ppid) === parent ? [Number(name)] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Some are gone by themselves meanwhile. */
+function tryToKill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {}
 }
 
 async function answers(url: string): Promise<void> {
