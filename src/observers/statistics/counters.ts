@@ -1,11 +1,11 @@
-/** Counts what happens, app by app, until somebody takes the numbers away. */
+/** Counts what happens, app by app, as long as anybody uses the app. */
 
 import type { App } from "../../domain/app.ts";
 import type { HubEvent } from "../../domain/event.ts";
 import type { Observer } from "../../domain/ports.ts";
 import type { Traffic } from "../../domain/traffic.ts";
 
-/** What happened since the numbers were last taken; `connections` and its peak are how many there are. */
+/** What happened in some time; `connections` is how many there are at its end, and the peak how many there were at once. */
 export interface Numbers {
   peakConnections: number;
   connections: number;
@@ -20,26 +20,28 @@ export interface Numbers {
 
 export class Counters implements Traffic {
   readonly #apps = new Map<string, Numbers>();
+  /** How far the numbers of each app were taken. */
+  readonly #taken = new Map<string, Numbers>();
 
   readonly observe: Observer = (event: HubEvent) => {
     switch (event.type) {
       case "opened": {
-        const numbers = this.#of(event.connection.app);
+        const numbers = this.#of(event.connection.app.id);
         if (++numbers.connections > numbers.peakConnections) numbers.peakConnections = numbers.connections;
         return;
       }
       case "closed":
-        this.#of(event.connection.app).connections--;
+        this.#of(event.connection.app.id).connections--;
         return;
       case "refused": {
         const { code } = event.error;
-        const numbers = this.#of(event.connection.app);
+        const numbers = this.#of(event.connection.app.id);
         if (code === "unauthorized" || code === "signature_invalid") numbers.authFailures++;
         if (event.command === "subscribe") numbers.subscribeFailures++;
         return;
       }
       case "turned-away":
-        if (event.app) this.#of(event.app).authFailures++;
+        if (event.app) this.#of(event.app.id).authFailures++;
         return;
       default:
         return;
@@ -47,52 +49,55 @@ export class Counters implements Traffic {
   };
 
   received(app: App, bytes: number): void {
-    const numbers = this.#of(app);
+    const numbers = this.#of(app.id);
     numbers.messagesIn++;
     numbers.bytesIn += bytes;
   }
 
   sent(app: App, readers: number, bytes: number): void {
-    const numbers = this.#of(app);
+    const numbers = this.#of(app.id);
     numbers.messagesOut += readers;
     numbers.bytesOut += readers * bytes;
   }
 
   called(app: App): void {
-    this.#of(app).apiMessages++;
+    this.#of(app.id).apiMessages++;
   }
 
-  /** The numbers as they stand, for those who only look. */
+  /** Everything since the app was first used, for those who only look. */
   get apps(): ReadonlyMap<string, Readonly<Numbers>> {
     return this.#apps;
   }
 
-  /** Takes the numbers away: what comes next begins at nothing, but for the connections that are still there. */
+  /** What came since the last time, with the connections that are there now and their peak since then. */
   take(): Map<string, Numbers> {
     const taken = new Map<string, Numbers>();
     for (const [app, numbers] of this.#apps) {
-      taken.set(app, { ...numbers });
-      const { connections } = numbers;
-      if (connections === 0) this.#apps.delete(app);
-      else this.#apps.set(app, { ...nothing(), connections, peakConnections: connections });
+      taken.set(app, since(this.#taken.get(app), numbers));
+      this.#taken.set(app, { ...numbers });
+      numbers.peakConnections = numbers.connections;
+      if (numbers.connections > 0) continue;
+      this.#apps.delete(app);
+      this.#taken.delete(app);
     }
     return taken;
   }
 
-  /** Gives back what could not be written down, to be written with the next. */
+  /** Gives back what could not be written down, to be taken with the next. */
   giveBack(taken: ReadonlyMap<string, Numbers>): void {
     for (const [app, old] of taken) {
-      const numbers = this.#apps.get(app) ?? nothing();
-      const peakConnections = Math.max(numbers.peakConnections, old.peakConnections);
-      this.#apps.set(app, { ...sum(numbers, old), connections: numbers.connections, peakConnections });
+      const numbers = this.#of(app);
+      const before = this.#taken.get(app) ?? nothing();
+      numbers.peakConnections = Math.max(numbers.peakConnections, old.peakConnections);
+      this.#taken.set(app, since(old, before));
     }
   }
 
-  #of({ id }: App): Numbers {
-    let numbers = this.#apps.get(id);
+  #of(app: string): Numbers {
+    let numbers = this.#apps.get(app);
     if (!numbers) {
       numbers = nothing();
-      this.#apps.set(id, numbers);
+      this.#apps.set(app, numbers);
     }
     return numbers;
   }
@@ -124,5 +129,21 @@ export function sum(one: Numbers, other: Numbers): Numbers {
     bytesOut: one.bytesOut + other.bytesOut,
     subscribeFailures: one.subscribeFailures + other.subscribeFailures,
     authFailures: one.authFailures + other.authFailures,
+  };
+}
+
+/** What came after `before`: the counts that are more now, and the connections as they are. */
+function since(before: Numbers | undefined, now: Numbers): Numbers {
+  if (!before) return { ...now };
+  return {
+    peakConnections: now.peakConnections,
+    connections: now.connections,
+    messagesIn: now.messagesIn - before.messagesIn,
+    messagesOut: now.messagesOut - before.messagesOut,
+    apiMessages: now.apiMessages - before.apiMessages,
+    bytesIn: now.bytesIn - before.bytesIn,
+    bytesOut: now.bytesOut - before.bytesOut,
+    subscribeFailures: now.subscribeFailures - before.subscribeFailures,
+    authFailures: now.authFailures - before.authFailures,
   };
 }
