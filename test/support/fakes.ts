@@ -292,6 +292,8 @@ export class LateEngine implements Engine {
   readonly ledger: Ledger;
   readonly inner: Engine;
   readonly calls: string[] = [];
+  /** The hub, as the engine sees it: to interrupt it, or to hand it what it did not ask for. */
+  host: EngineHost | undefined;
   readonly #holding = new Set<Operation>();
   #held: Held[] = [];
 
@@ -321,6 +323,7 @@ export class LateEngine implements Engine {
   }
 
   start(host: EngineHost): Awaitable<void> {
+    this.host = host;
     const receive = (publication: Publication) => void this.#call("receive", () => host.receive(publication));
     return this.inner.start({ ...host, receive });
   }
@@ -360,6 +363,12 @@ export class LateEngine implements Engine {
     this.#held = [...rest, ...this.#held];
     first?.run();
     await settled();
+  }
+
+  /** The first of those that wait never happens, and nobody hears of it. */
+  lose(operation: Operation): void {
+    const [, ...rest] = this.#take([operation]);
+    this.#held = [...rest, ...this.#held];
   }
 
   /** Those that wait fail; with `afterEffect`, what they asked for happens all the same. */
