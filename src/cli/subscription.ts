@@ -2,6 +2,7 @@
 
 import { createHmac, randomBytes } from "node:crypto";
 import { CliError } from "./failure.ts";
+import { unreachableSocket } from "./reach.ts";
 
 /** One event as it arrived. */
 export interface Arrived {
@@ -34,11 +35,7 @@ export async function listen(listening: Listening): Promise<void> {
     if (listening.signal.aborted) return;
     everConnected ||= ended.connected;
     attempt = ended.subscribed ? 1 : attempt + 1;
-    if (!everConnected && ended.code < 4000) {
-      throw new CliError(
-        `cannot reach ${listening.url}: start the server with \`fanfare serve\`, or name another with --url`,
-      );
-    }
+    if (!everConnected && ended.code < 4000) throw await unreachableSocket(listening.url);
     const delayMs = retryDelayMs(ended.code, attempt, Math.random());
     if (ended.fatal !== undefined) throw new CliError(ended.fatal);
     if (delayMs === undefined) throw new CliError(`the server closed the connection: ${ended.reason} (${ended.code})`);

@@ -10,6 +10,8 @@ import { CliError } from "./failure.ts";
 export interface Target {
   /** http: or https:, with the path prefix and without a slash at its end. */
   readonly url: string;
+  /** Where API calls go: another port where the configuration gives them one. */
+  readonly apiUrl: string;
   readonly id?: string;
   readonly key?: string;
   readonly secret?: string;
@@ -39,7 +41,7 @@ export async function targetOf(options: TargetOptions): Promise<Target> {
   const { app, key, secret } = options;
   const url = options.url === undefined ? undefined : serverUrl(options.url);
   if (url !== undefined && app !== undefined && key !== undefined && secret !== undefined) {
-    return { url, id: app, key, secret };
+    return { url, apiUrl: url, id: app, key, secret };
   }
   const { config } = await loadConfig({
     env: process.env,
@@ -47,7 +49,7 @@ export async function targetOf(options: TargetOptions): Promise<Target> {
     ...(options.config === undefined ? {} : { file: options.config }),
   });
   const found = pick(await localApps(config), app ?? key);
-  return { url: url ?? localUrl(config), ...merged(found, options) };
+  return { url: url ?? localUrl(config), apiUrl: url ?? localApiUrl(config), ...merged(found, options) };
 }
 
 /** What is said on the command line goes before what was found; an app that is not configured here is taken as named. */
@@ -84,6 +86,11 @@ export function serverUrl(written: string): string {
 function localUrl({ host, port, path, tls }: Config): string {
   const place = isEverywhere(host) ? "127.0.0.1" : host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
   return `${tls === undefined ? "http" : "https"}://${place}:${port === 0 ? 9501 : port}${path}`;
+}
+
+function localApiUrl(config: Config): string {
+  const { host, tls } = config;
+  return tls?.api ? localUrl({ ...config, host: tls.api.host ?? host, port: tls.api.port }) : localUrl(config);
 }
 
 /** What to do when no app is known. */

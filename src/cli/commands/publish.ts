@@ -1,8 +1,11 @@
 /** `fanfare publish`: pushes one event to a channel by the signed HTTP API. */
 
 import { createHash, createHmac } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
+import { reasonOf } from "../../config/file.ts";
 import { CliError } from "../failure.ts";
+import { unreachable } from "../reach.ts";
 import { addTargetOptions, noApp, type TargetOptions, targetOf } from "../target.ts";
 
 export function addPublish(program: Command): void {
@@ -13,9 +16,11 @@ export function addPublish(program: Command): void {
     .argument("<event>", "the name of the event, such as message")
     .argument("<json>", "the data: JSON, or plain text");
   addTargetOptions(command)
+    .option("--client-cert <file>", "the certificate to call with (PEM), where the API asks for one")
+    .option("--client-key <file>", "its key (PEM)")
     .addHelpText("after", `\nExample:\n  $ fanfare publish chat.room.1 message '{"text":"Hello"}'`)
     .action(async (channel: string, event: string, json: string) => {
-      await publish(command.opts<TargetOptions>(), channel, event, dataFrom(json));
+      await publish(command.opts<PublishOptions>(), channel, event, dataFrom(json));
       console.log(`published ${event} to ${channel}`);
     });
 }
@@ -51,35 +56,60 @@ export function signedQuery({ method, path, body, key, secret, timestampS }: Api
   return `${query}&auth_signature=${signature}`;
 }
 
-async function publish(options: TargetOptions, channel: string, name: string, data: string): Promise<void> {
-  const { url, id, key, secret } = await targetOf(options);
+interface PublishOptions extends TargetOptions {
+  readonly clientCert?: string;
+  readonly clientKey?: string;
+}
+
+interface Shown {
+  readonly cert: string;
+  readonly key: string;
+}
+
+async function publish(options: PublishOptions, channel: string, name: string, data: string): Promise<void> {
+  const shown = await certificateIn(options);
+  const { apiUrl: url, id, key, secret } = await targetOf(options);
   if (id === undefined || key === undefined || secret === undefined) throw noApp("--app, --key and --secret");
   const body = JSON.stringify({ name, channels: [channel], data });
   const path = `${new URL(url).pathname.replace(/\/$/, "")}/apps/${id}/events`;
   const query = signedQuery({ method: "POST", path, body, key, secret, timestampS: Math.floor(Date.now() / 1000) });
-  const response = await post(`${new URL(url).origin}${path}?${query}`, body).catch((error: unknown) => {
+  const response = await post(`${new URL(url).origin}${path}?${query}`, body, shown).catch((error: unknown) => {
     throw unreachable(url, error);
   });
   if (!response.ok) throw new CliError(`${url} refused the event: ${reasonIn(response.text)} (${response.status})`);
 }
 
-async function post(url: string, body: string): Promise<{ ok: boolean; status: number; text: string }> {
+async function certificateIn({ clientCert, clientKey }: PublishOptions): Promise<Shown | undefined> {
+  if (clientCert === undefined && clientKey === undefined) return undefined;
+  if (clientCert === undefined || clientKey === undefined) {
+    throw new CliError("--client-cert and --client-key belong together: give both");
+  }
+  const [cert, key] = await Promise.all([clientCert, clientKey].map(textOf));
+  return { cert: cert ?? "", key: key ?? "" };
+}
+
+async function textOf(file: string): Promise<string> {
+  return readFile(file, "utf8").catch((error: unknown) => {
+    throw new CliError(`cannot read ${file}: ${reasonOf(error)}`);
+  });
+}
+
+async function post(
+  url: string,
+  body: string,
+  shown: Shown | undefined,
+): Promise<{ ok: boolean; status: number; text: string }> {
   const response = await fetch(url, {
     method: "POST",
     body,
     headers: { "content-type": "application/json" },
     signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    ...(shown && { tls: { ...shown } }),
   });
   return { ok: response.ok, status: response.status, text: await response.text() };
 }
 
 const ANSWER_TIMEOUT_MS = 15_000;
-
-export function unreachable(url: string, error?: unknown): CliError {
-  const timedOut = error instanceof Error && error.name === "TimeoutError";
-  const what = timedOut ? `${url} does not answer` : `cannot reach ${url}`;
-  return new CliError(`${what}: start the server with \`fanfare serve\`, or name another with --url`);
-}
 
 /** The reason as a sentence: servers answer in plain text or in JSON with an `error`. */
 function reasonIn(text: string): string {
