@@ -1,0 +1,234 @@
+/** Nodes that die, freeze or come back, on a real Redis: whoever was there has left once, and whoever is there is there once. */
+
+import { describe, expect, test } from "bun:test";
+import type { RedisSettings } from "../../src/engines/redis/settings.ts";
+import { eventually } from "../support/eventually.ts";
+import { settingsFor, startRedis } from "../support/redis.ts";
+import { type RedisNode, startNode } from "../support/redis-node.ts";
+import { clockOf, factsOf, startHolder } from "./redis-process.ts";
+
+const NODE_TIMEOUT_MS = 2_000;
+const PATIENCE = { withinMs: 20_000, everyMs: 50 };
+const TEST_MS = 60_000;
+
+const server = await startRedis();
+const settings = (more: Partial<RedisSettings> = {}) =>
+  settingsFor(server.port, { nodeTimeoutMs: NODE_TIMEOUT_MS, ...more });
+const keysOf = async ({ prefix }: RedisSettings) => await server.cli("KEYS", `${prefix}*`);
+const told = (node: RedisNode, type: "joined" | "left", channel = "presence-x") =>
+  node.received.flatMap((each) => (each.type === type && each.channel === channel ? each.member.id : []));
+
+describe("nodes on one Redis", () => {
+  test("see each other, with what each says of itself and how long it has been silent", async () => {
+    const same = settings();
+    const [a, b] = [await startNode(same), await startNode(same)];
+    const seen = await a.engine.nodes();
+    expect(seen.map(({ id }) => id).sort()).toEqual([a.id, b.id].sort());
+    for (const { silentMs, connections } of seen) {
+      expect(connections).toBe(3);
+      expect(silentMs).toBeLessThan(NODE_TIMEOUT_MS);
+    }
+  });
+
+  test("decide once in the cluster who is first and who is last", async () => {
+    const same = settings();
+    const nodes = [await startNode(same), await startNode(same), await startNode(same)];
+    await Promise.all(nodes.map((node) => node.subscribe("presence-x")));
+    const joined = await Promise.all(nodes.map((node, n) => node.join("presence-x", "1", `c${n}`)));
+    expect(joined.filter(({ first }) => first)).toHaveLength(1);
+    const left = await Promise.all(nodes.map((node, n) => node.leave("presence-x", "1", `c${n}`)));
+    expect(left.filter(({ last }) => last)).toHaveLength(1);
+    for (const node of nodes)
+      await eventually(() => expect([told(node, "joined"), told(node, "left")]).toEqual([["1"], ["1"]]));
+  });
+
+  test("leave nothing behind when they are stopped", async () => {
+    const same = settings();
+    const [a, b] = [await startNode(same), await startNode(same)];
+    for (const node of [a, b]) {
+      await node.join("presence-x", "1", `of ${node.id}`);
+      await node.engine.registry.tally("app", "presence-x", 1);
+      await node.engine.ledger.take("app", node.id, 10);
+    }
+    await a.engine.close();
+    expect(await b.members("presence-x")).toEqual(["1"]);
+    expect(await b.engine.registry.summary("app", "presence-x")).toEqual({
+      name: "presence-x",
+      subscribers: 1,
+      users: 1,
+    });
+    await b.engine.close();
+    expect(await keysOf(same)).toEqual([]);
+  });
+});
+
+describe("a node that is killed", () => {
+  test(
+    "has left everywhere, once, and one of the others tells of it (scenario 1)",
+    async () => {
+      const same = settings();
+      const [b, c] = [await startNode(same), await startNode(same)];
+      for (const node of [b, c]) await node.subscribe("presence-x");
+      await b.join("presence-x", "both", "on b");
+      const a = await startHolder(same, {
+        rows: [
+          ["presence-x", "both", "on a"],
+          ["presence-x", "gone", "a2"],
+          ["presence-x", "gone", "a3"],
+        ],
+        tallies: [
+          ["presence-x", 3],
+          ["room", 5],
+        ],
+        places: [["app", "a2"]],
+      });
+      expect(await b.members("presence-x")).toEqual(["both", "gone"]);
+      await a.kill();
+      await eventually(async () => expect(await b.members("presence-x")).toEqual(["both"]), PATIENCE);
+      for (const node of [b, c]) await eventually(() => expect(told(node, "left")).toEqual(["gone"]));
+      await eventually(async () => expect(await c.engine.nodes()).toHaveLength(2), PATIENCE);
+      const facts = [...b.facts, ...c.facts].map((fact) => `${fact.type} ${fact.channel}`).sort();
+      expect(facts).toEqual(["left presence-x", "vacated presence-x", "vacated room"]);
+      expect(await c.engine.registry.channels("app", "")).toEqual([]);
+      expect(await c.engine.ledger.take("app", "another", 1)).toBe(true);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "is taken apart without holding Redis up, and to the end where its heir dies, too",
+    async () => {
+      const same = settings();
+      const channels = Array.from({ length: 40 }, (_, n) => `presence-${n}`);
+      const users = Array.from({ length: 200 }, (_, n) => `u${n}`);
+      const rows = channels.flatMap((channel) => users.map((user) => [channel, user, `${channel} ${user}`] as const));
+      // It takes nobody for dead before the other does.
+      const witness = await startNode({ ...same, nodeTimeoutMs: 3 * NODE_TIMEOUT_MS });
+      await Promise.all(channels.map((channel) => witness.subscribe(channel)));
+      const left = () =>
+        channels.flatMap((channel) => told(witness, "left", channel).map((user) => `${channel} ${user}`));
+      const dead = await startHolder(same, { rows });
+      const heir = await startHolder(same, {});
+      await server.cli("CONFIG", "SET", "slowlog-log-slower-than", "100000");
+      witness.received.length = 0;
+      await dead.kill();
+      await eventually(() => expect(witness.received.length).toBeGreaterThan(0), { ...PATIENCE, everyMs: 1 });
+      await heir.kill();
+      const before = left().length;
+      await eventually(() => expect(left().length).toBeGreaterThanOrEqual(rows.length), PATIENCE);
+      expect(before).toBeLessThan(rows.length);
+      expect(left().sort()).toEqual(rows.map(([, , connection]) => connection).sort());
+      await eventually(async () => expect(await witness.engine.nodes()).toHaveLength(1), PATIENCE);
+      expect(await server.cli("SLOWLOG", "GET")).toEqual([]);
+      await witness.engine.close();
+      expect(await keysOf(same)).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "leaves no ghosts where all were killed and one starts again (scenario 2)",
+    async () => {
+      const same = settings();
+      const held = { tallies: [["room", 2]], places: [["app", "x"]] } as const;
+      const a = await startHolder(same, { ...held, rows: [["presence-x", "1", "a"]] });
+      const b = await startHolder(same, { ...held, rows: [["presence-x", "2", "b"]] });
+      await Promise.all([a.kill(), b.kill()]);
+      const again = await startNode(same);
+      await eventually(async () => expect(await again.members("presence-x")).toEqual([]), PATIENCE);
+      await eventually(async () => expect(await again.engine.registry.channels("app", "")).toEqual([]), PATIENCE);
+      await eventually(async () => expect(await again.engine.nodes()).toHaveLength(1), PATIENCE);
+      await again.engine.close();
+      expect(await keysOf(same)).toEqual([]);
+    },
+    TEST_MS,
+  );
+});
+
+describe("a node that was frozen", () => {
+  test(
+    "finds itself taken for dead, and comes back as another (scenario 3)",
+    async () => {
+      const same = settings();
+      const b = await startNode(same);
+      await b.subscribe("presence-x");
+      const a = await startHolder(same, {
+        rows: [["presence-x", "1", "a"]],
+        tallies: [["presence-x", 1]],
+        places: [["app", "a"]],
+      });
+      a.signal("SIGSTOP");
+      await eventually(async () => expect(await b.members("presence-x")).toEqual([]), PATIENCE);
+      await eventually(() => expect(told(b, "left")).toEqual(["1"]));
+      a.signal("SIGCONT");
+      await eventually(async () => expect(await b.members("presence-x")).toEqual(["1"]), PATIENCE);
+      await eventually(() => expect(told(b, "joined")).toEqual(["1", "1"]));
+      await eventually(async () =>
+        expect(await b.engine.registry.summary("app", "presence-x")).toEqual({
+          name: "presence-x",
+          subscribers: 1,
+          users: 1,
+        }),
+      );
+      await eventually(() => expect(factsOf(a)).toContainEqual(expect.objectContaining({ type: "joined" })), PATIENCE);
+      expect(factsOf(a)).toContainEqual({ type: "occupied", app: "app", channel: "presence-x" });
+      expect(await b.engine.ledger.take("app", "another", 1)).toBe(false);
+      await eventually(async () => expect(await b.engine.nodes()).toHaveLength(2), PATIENCE);
+      await a.kill();
+      await eventually(async () => expect(await b.members("presence-x")).toEqual([]), PATIENCE);
+    },
+    TEST_MS,
+  );
+});
+
+describe("nodes whose clocks are an hour apart", () => {
+  test(
+    "do not take each other for dead (scenario 9)",
+    async () => {
+      const same = settings();
+      const b = await startNode(same);
+      const a = await startHolder(same, { rows: [["presence-x", "1", "a"]] }, ["faketime", "-f", "+1h"]);
+      const c = await startHolder(same, { rows: [["presence-x", "2", "c"]] }, ["faketime", "-f", "-1h"]);
+      expect(clockOf(a) - clockOf(c)).toBeGreaterThan(7_000_000);
+      await Bun.sleep(2 * NODE_TIMEOUT_MS);
+      expect(await b.members("presence-x")).toEqual(["1", "2"]);
+      expect(await b.engine.nodes()).toHaveLength(3);
+      expect([...b.facts, ...factsOf(a), ...factsOf(c)]).toEqual([]);
+      for (const { silentMs } of await b.engine.nodes()) expect(silentMs).toBeLessThan(NODE_TIMEOUT_MS);
+    },
+    TEST_MS,
+  );
+});
+
+describe("a Redis that has lost its data", () => {
+  test(
+    "is told again by every node, and nobody is told that anybody came or went",
+    async () => {
+      const same = settings();
+      const [a, b] = [await startNode(same), await startNode(same)];
+      for (const node of [a, b]) await node.subscribe("presence-x");
+      await a.join("presence-x", "1", "a");
+      await b.join("presence-x", "2", "b");
+      await a.engine.registry.tally("app", "presence-x", 1);
+      await b.engine.registry.tally("app", "presence-x", 1);
+      await a.engine.ledger.take("app", "a", 10);
+      await eventually(() => expect(told(b, "joined")).toEqual(["1", "2"]));
+      await server.cli("FLUSHALL");
+      await eventually(async () => expect(await b.members("presence-x")).toEqual(["1", "2"]), { withinMs: 5_000 });
+      await eventually(async () =>
+        expect(await a.engine.registry.summary("app", "presence-x")).toEqual({
+          name: "presence-x",
+          subscribers: 2,
+          users: 2,
+        }),
+      );
+      expect(await b.engine.ledger.take("app", "another", 1)).toBe(false);
+      for (const node of [a, b]) {
+        expect(node.interruptions).toHaveLength(1);
+        expect([told(node, "joined"), told(node, "left"), node.facts]).toEqual([["1", "2"], [], []]);
+      }
+      expect(await a.leave("presence-x", "1", "a")).toEqual({ last: true });
+    },
+    TEST_MS,
+  );
+});
