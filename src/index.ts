@@ -3,7 +3,7 @@
 import { type ConfigInput, parseConfig } from "./config/load.ts";
 import type { User } from "./domain/message.ts";
 import type { Awaitable } from "./domain/ports.ts";
-import type { FetchContext } from "./server/mount.ts";
+import type { FetchContext } from "./server/fetch.ts";
 import type { Launch } from "./server/report.ts";
 import { Server } from "./server/server.ts";
 import type { AnyEvents } from "./server/types.ts";
@@ -44,7 +44,7 @@ export type {
   Raw,
   Welcome,
 } from "./server/endpoint.ts";
-export type { FetchContext, FetchHandler } from "./server/mount.ts";
+export type { FetchContext, FetchHandler } from "./server/fetch.ts";
 export type { AppChanges, Reloaded } from "./server/reload.ts";
 export type { AppStats, ChannelCount, Launch, Stats, Status } from "./server/report.ts";
 export type { Server } from "./server/server.ts";

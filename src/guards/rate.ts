@@ -5,6 +5,7 @@ import { CommandError } from "../domain/error.ts";
 import type { Clock, Guard } from "../domain/ports.ts";
 import { type Bucket, take } from "../hub/bucket.ts";
 import { type Address, type AddressTest, addressTest, parseAddress } from "./ip.ts";
+import { Rates } from "./rates.ts";
 
 export interface TurnstileOptions {
   readonly connectionsPerIp: number;
@@ -16,11 +17,8 @@ export interface TurnstileOptions {
 
 /** When an address that has all its connections should try again; nobody knows when one of them ends. */
 const CROWDED_RETRY_S = 5;
-const MINUTE_MS = 60_000;
 /** What arithmetic may add to a whole number of seconds. */
 const ROUNDING_S = 0.001;
-/** Most addresses in one generation of two; then the older one is forgotten before its time. About 15 MB in all. */
-const GENERATION = 50_000;
 
 /**
  * Counts the connections of each address. Where proxies are named, everybody but they themselves is counted; where
@@ -30,17 +28,11 @@ export class Turnstile {
   #options: TurnstileOptions;
   #isExempt: AddressTest;
   readonly #inside = new Map<string, number>();
-  /**
-   * Those used since the last turn, and those used between the two last turns: by the next they are full, and forgotten all
-   * at once. (Taking the oldest out of one map, one by one, costs a walk over all that were taken out before.)
-   */
-  #young = new Map<string, Bucket>();
-  #old = new Map<string, Bucket>();
-  #turnedAtMs: number;
+  readonly #rates: Rates;
 
   constructor(options: TurnstileOptions) {
     this.#options = options;
-    this.#turnedAtMs = options.clock.monotonicMs();
+    this.#rates = new Rates(options.clock);
     this.#isExempt = exemption(options);
   }
 
@@ -58,18 +50,18 @@ export class Turnstile {
 
   /** How many entries it has in mind. */
   get size(): number {
-    return this.#inside.size + this.#young.size + this.#old.size;
+    return this.#inside.size + this.#rates.size;
   }
 
   /** Undefined where the client may come in, and then has to `leave`; else the seconds after which it may try again. */
   enter(address: string): number | undefined {
     const key = this.#keyOf(address);
     if (key === undefined) return undefined;
-    const { connectionsPerIp } = this.#options;
+    const { connectionsPerIp, connectionRatePerIp: perMinute } = this.#options;
     const inside = this.#inside.get(key) ?? 0;
     if (inside >= connectionsPerIp) return CROWDED_RETRY_S;
-    const waitS = this.#take(key);
-    if (waitS !== undefined) return Math.max(1, Math.ceil(waitS - ROUNDING_S));
+    const waitS = perMinute === Number.POSITIVE_INFINITY ? undefined : this.#rates.take(key, perMinute);
+    if (waitS !== undefined) return wholeSeconds(waitS);
     if (connectionsPerIp !== Number.POSITIVE_INFINITY) this.#inside.set(key, inside + 1);
     return undefined;
   }
@@ -84,23 +76,7 @@ export class Turnstile {
 
   /** Forgets addresses whose minute is over: their buckets are full again. Call it every second or two. */
   sweep(): void {
-    if (this.#options.clock.monotonicMs() - this.#turnedAtMs >= MINUTE_MS) this.#turn();
-  }
-
-  #turn(): void {
-    this.#old = this.#young;
-    this.#young = new Map();
-    this.#turnedAtMs = this.#options.clock.monotonicMs();
-  }
-
-  #take(key: string): number | undefined {
-    const { connectionRatePerIp: perMinute, clock } = this.#options;
-    if (perMinute === Number.POSITIVE_INFINITY) return undefined;
-    const nowMs = clock.monotonicMs();
-    const bucket = this.#young.get(key) ?? this.#old.get(key) ?? { tokens: perMinute, atMs: nowMs };
-    this.#young.set(key, bucket);
-    if (this.#young.size >= GENERATION) this.#turn();
-    return take(bucket, nowMs, perMinute / 60, perMinute);
+    this.#rates.sweep();
   }
 
   /** Undefined for those who are not counted. */
@@ -110,8 +86,13 @@ export class Turnstile {
       return undefined;
     }
     const address = parseAddress(text);
-    return address === undefined || this.#isExempt(address) ? undefined : keyOf(address);
+    return address === undefined || this.#isExempt(address) ? undefined : networkOf(address);
   }
+}
+
+/** As `Retry-After` wants it. */
+export function wholeSeconds(waitS: number): number {
+  return Math.max(1, Math.ceil(waitS - ROUNDING_S));
 }
 
 function exemption({ trustedProxies }: TurnstileOptions): AddressTest {
@@ -119,7 +100,7 @@ function exemption({ trustedProxies }: TurnstileOptions): AddressTest {
 }
 
 /** Of IPv6 the /64 network: whoever has one address has all of its. */
-function keyOf(address: Address): string {
+export function networkOf(address: Address): string {
   return address.kind() === "ipv4" ? address.toString() : address.toByteArray().slice(0, 8).join(".");
 }
 

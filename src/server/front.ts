@@ -3,7 +3,7 @@
 import type { User } from "../domain/message.ts";
 import type { Connections } from "./connections.ts";
 import type { Endpoint, EndpointDefinition } from "./endpoint.ts";
-import type { FetchHandler } from "./mount.ts";
+import type { FetchHandler } from "./fetch.ts";
 import type { Program } from "./program.ts";
 import type { Target } from "./target.ts";
 import type { ChannelStats, PresenceList, Tenancy } from "./tenancy.ts";

@@ -5,20 +5,9 @@ import type { Identify } from "./address.ts";
 import { boundedBody, tooLarge } from "./body.ts";
 import type { Endpoints } from "./endpoints.ts";
 import { endsWith } from "./event-stream.ts";
+import type { FetchHandler } from "./fetch.ts";
 import { internalError } from "./refusals.ts";
 import type { Gate, Route } from "./routes.ts";
-
-/** What a handler is told beside the request. Hono has it in `c.env`. */
-export interface FetchContext<S = unknown> {
-  readonly server: S;
-  /** The client's, as the server trusts it. */
-  readonly address: string;
-  /** Aborted when the server begins to stop: the moment to end an answer that would go on for ever. */
-  readonly draining: AbortSignal;
-}
-
-/** Answers what none of the server's own routes does. What it throws is logged and answered 500. */
-export type FetchHandler<S = unknown> = (request: Request, context: FetchContext<S>) => Awaitable<Response>;
 
 export interface MountOptions {
   readonly program: {

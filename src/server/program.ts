@@ -3,7 +3,7 @@
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../domain/ports.ts";
 import { Endpoints } from "./endpoints.ts";
-import type { FetchHandler } from "./mount.ts";
+import type { FetchHandler } from "./fetch.ts";
 import type { EndpointLimits } from "./seat.ts";
 
 export interface ProgramOptions {

@@ -1,0 +1,49 @@
+/** A rate for each of many keys, strangers' addresses say, in bounded memory. */
+
+import type { Clock } from "../domain/ports.ts";
+import { type Bucket, take } from "../hub/bucket.ts";
+
+const MINUTE_MS = 60_000;
+/** Most keys in one generation of two; then the older one is forgotten before its time. About 15 MB in all. */
+const GENERATION = 50_000;
+
+export class Rates {
+  readonly #clock: Clock;
+  /**
+   * Those used since the last turn, and those used between the two last turns: by the next they are full, and forgotten all
+   * at once. (Taking the oldest out of one map, one by one, costs a walk over all that were taken out before.)
+   */
+  #young = new Map<string, Bucket>();
+  #old = new Map<string, Bucket>();
+  #turnedAtMs: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#turnedAtMs = clock.monotonicMs();
+  }
+
+  /** How many keys it has in mind. */
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
+
+  /** Takes one of so many per minute; where there is none, the seconds until there is. */
+  take(key: string, perMinute: number): number | undefined {
+    const nowMs = this.#clock.monotonicMs();
+    const bucket = this.#young.get(key) ?? this.#old.get(key) ?? { tokens: perMinute, atMs: nowMs };
+    this.#young.set(key, bucket);
+    if (this.#young.size >= GENERATION) this.#turn();
+    return take(bucket, nowMs, perMinute / 60, perMinute);
+  }
+
+  /** Forgets keys whose minute is over: their buckets are full again. Call it every second or two. */
+  sweep(): void {
+    if (this.#clock.monotonicMs() - this.#turnedAtMs >= MINUTE_MS) this.#turn();
+  }
+
+  #turn(): void {
+    this.#old = this.#young;
+    this.#young = new Map();
+    this.#turnedAtMs = this.#clock.monotonicMs();
+  }
+}
