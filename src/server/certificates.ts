@@ -55,6 +55,7 @@ export class Certificates {
       const isNew = await this.#take(settings);
       this.#settings = settings;
       this.#complaint = undefined;
+      this.#wait();
       return isNew;
     } catch (error) {
       this.#complain(error);
@@ -74,6 +75,7 @@ export class Certificates {
   }
 
   #wait(): void {
+    clearTimeout(this.#timer);
     const { watchS } = this.#settings;
     if (watchS === 0 || this.#isStopped) return;
     this.#timer = setTimeout(() => void this.#look(), watchS * 1000);

@@ -83,7 +83,7 @@ export class Listeners implements Fanout {
     return this.#all.reduce((sum, listener) => sum + listener.pendingRequests, 0);
   }
 
-  /** What new clients get; undefined without TLS. */
+  /** What new clients get; undefined without TLS, and while nobody listens because nobody could. */
   get credentials(): Credentials | undefined {
     return this.#credentials;
   }
@@ -94,19 +94,23 @@ export class Listeners implements Fanout {
    */
   replace(credentials: Credentials): void {
     const before = this.#credentials;
-    if (before === undefined) throw new Error("The server was started without TLS.");
+    // Until it is sure that somebody listens: whoever looks again then tries again.
+    this.#credentials = undefined;
     this.#swap(this.#clients, credentials, before);
     if (this.#api) this.#swap(this.#api, credentials, before);
     this.#credentials = credentials;
   }
 
   /** All in one turn of the event loop, so that nobody else can have the port in between. */
-  #swap(door: Door, credentials: Credentials, before: Credentials): void {
+  #swap(door: Door, credentials: Credentials, before: Credentials | undefined): void {
     this.#retire(door.listener);
     try {
       door.listener = door.open(credentials);
     } catch (error) {
-      door.listener = door.open(before);
+      if (before) {
+        door.listener = door.open(before);
+        this.#credentials = before;
+      }
       throw error;
     }
   }

@@ -222,3 +222,11 @@ test("a reload of the configuration counts on the API's port as well", async () 
   expect(await subjectAt(server.url)).toBe("second");
   expect(await call()).toBe(403);
 });
+
+test("files are looked at from when the configuration says so", async () => {
+  const files = new Files(first);
+  const server = await start(files.tls);
+  await server.reload({ ...server.config, tls: { ...files.tls, watchS: 0.05 } });
+  files.put(second);
+  await eventually(async () => expect(await subjectAt(server.url)).toBe("second"));
+});

@@ -48,6 +48,12 @@ describe("the chain", () => {
   });
 });
 
+test("lets clients in where an app takes none without TLS", async () => {
+  const { certFile, keyFile } = own;
+  const server = await startServer({ tls: { certFile, keyFile } }, { requireTls: true });
+  await (await connectPusher(server.url, { tls: { ca } })).ping();
+});
+
 describe("the key", () => {
   test.each(["pkcs8", "traditional"] as const)("may have a passphrase, in its %s form (B14)", async (form) => {
     await isServed((await start({ keyFile: authority.lock(own, "open sesame", form), passphrase: "open sesame" })).url);
