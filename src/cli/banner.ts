@@ -9,6 +9,8 @@ export interface Started {
   /** The port it really listens on. */
   readonly port: number;
   readonly maxConnections: number;
+  /** In the background there is no Ctrl+C. */
+  readonly isDaemon?: boolean;
   /** Where the demo app is kept; absent when the apps were configured. */
   readonly demoFile?: string;
   /** The machine's addresses in the local network. */
@@ -28,7 +30,8 @@ export function banner(started: Started): string {
     undefined,
   ];
   const lines = rows.map((row) => (row === undefined ? "" : `  ${row[0].padEnd(WIDTH)}${row[1]}`.trimEnd()));
-  return [`${name} ${version}`, "", ...lines, "Press Ctrl+C to stop"].join("\n");
+  const last = started.isDaemon ? [] : ["Press Ctrl+C to stop"];
+  return [`${name} ${version}`, "", ...lines, ...last].join("\n");
 }
 
 type Row = readonly [label: string, value: string] | undefined;

@@ -8,8 +8,13 @@ import { addDoctor } from "./commands/doctor.ts";
 import { addInit } from "./commands/init.ts";
 import { addListen } from "./commands/listen.ts";
 import { addPublish } from "./commands/publish.ts";
+import { addReload } from "./commands/reload.ts";
+import { addRestart } from "./commands/restart.ts";
 import { addServe } from "./commands/serve.ts";
 import { addSign } from "./commands/sign.ts";
+import { addStats } from "./commands/stats.ts";
+import { addStatus } from "./commands/status.ts";
+import { addStop } from "./commands/stop.ts";
 import { addToken } from "./commands/token.ts";
 import { report } from "./failure.ts";
 
@@ -27,6 +32,11 @@ export function buildProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(refusal(text)) })
     .exitOverride();
   addServe(program);
+  addStop(program);
+  addReload(program);
+  addRestart(program);
+  addStatus(program);
+  addStats(program);
   addInit(program);
   addConfig(program);
   addListen(program);

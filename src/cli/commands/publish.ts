@@ -43,15 +43,17 @@ export interface ApiCall {
   /** As the client sends it. */
   readonly path: string;
   readonly body: string;
+  /** Further parameters, in order and after `body_md5` by the alphabet. */
+  readonly query?: string;
   readonly key: string;
   readonly secret: string;
   readonly timestampS: number;
 }
 
 /** The query that proves who calls. Pusher protocol, HTTP API: keys in order, values as they are, the signature last. */
-export function signedQuery({ method, path, body, key, secret, timestampS }: ApiCall): string {
-  const md5 = createHash("md5").update(body).digest("hex");
-  const query = `auth_key=${key}&auth_timestamp=${timestampS}&auth_version=1.0&body_md5=${md5}`;
+export function signedQuery({ method, path, body, query: more, key, secret, timestampS }: ApiCall): string {
+  const md5 = body === "" ? "" : `&body_md5=${createHash("md5").update(body).digest("hex")}`;
+  const query = `auth_key=${key}&auth_timestamp=${timestampS}&auth_version=1.0${md5}${more ? `&${more}` : ""}`;
   const signature = createHmac("sha256", secret).update(`${method}\n${path}\n${query}`).digest("hex");
   return `${query}&auth_signature=${signature}`;
 }

@@ -3,15 +3,26 @@
 import { networkInterfaces } from "node:os";
 import type { Command } from "commander";
 import manifest from "../../../package.json" with { type: "json" };
-import { type Config, loadConfig } from "../../config/load.ts";
+import { type Config, type ConfigInput, loadConfig } from "../../config/load.ts";
+import { controlPath } from "../../server/control.ts";
+import type { Launch } from "../../server/report.ts";
+import type { Server } from "../../server/server.ts";
 import { ownMark } from "../../server/workers/mark.ts";
 import { banner } from "../banner.ts";
+import { backgroundReport, startInBackground } from "../daemon/background.ts";
+import { alreadyRunning, claimPidFile, pidFilePath } from "../daemon/pid-file.ts";
+import { signalled } from "../daemon/signals.ts";
+import { configSource } from "../daemon/source.ts";
+import { findServer, logPath, outputPath } from "../daemon/whereabouts.ts";
 import { CliError } from "../failure.ts";
 import { addConfigFlags, readConfigFlags } from "../flags.ts";
 import { unknownCommand } from "../suggest.ts";
 
 export function addServe(program: Command): void {
   const command = program.command("serve", { isDefault: true }).description("start the server (the default command)");
+  command
+    .option("-d, --daemon", "run in the background: the command ends when the server listens")
+    .option("--debug", "log what each client says and is told, secrets masked; the same as --log-level debug");
   addConfigFlags(command)
     .allowExcessArguments()
     .usage("[options]")
@@ -30,29 +41,92 @@ Example:
 
 Every option is also an environment variable and a key of the configuration file: see docs/configuration.md.`;
 
-/** Resolves when the server has stopped. */
+interface ServeOptions {
+  readonly daemon?: true;
+  readonly debug?: true;
+}
+
+/** Resolves when the server has stopped, or runs in the background. */
 async function serve(command: Command): Promise<void> {
   if (ownMark !== undefined) return work();
-  const { config, sources } = await loadConfig({ ...readConfigFlags(command), env: process.env, cwd: process.cwd() });
-  if (!config.enabled) {
-    console.log(`${manifest.name} is disabled (${sources.get("enabled") ?? "enabled"}): nothing is started`);
+  const report = backgroundReport();
+  try {
+    await run(command, report !== undefined, (text) => (report ? report({ banner: text }) : console.log(text)));
+  } catch (error) {
+    report?.({ error: error instanceof Error ? error.message : String(error) });
+    throw error;
+  }
+}
+
+async function run(command: Command, inBackground: boolean, say: (text: string) => void): Promise<void> {
+  const { daemon, debug } = command.opts<ServeOptions>();
+  const { flags, ...file } = readConfigFlags(command);
+  const sources = { ...file, flags: debug ? { ...flags, "log.level": "debug" } : flags };
+  const { config: read, sources: origins } = await loadConfig({ ...sources, env: process.env, cwd: process.cwd() });
+  if (!read.enabled) {
+    say(`${manifest.name} is disabled (${origins.get("enabled") ?? "enabled"}): nothing is started`);
     return;
   }
-  // Only this command needs the server: the others start faster without it.
-  const { createServer } = await import("../../index.ts");
-  const server = createServer(config);
-  const toldToStop = signalled();
-  await server.start().catch((error: unknown) => {
-    throw startFailure(error, config);
+  if (daemon && !inBackground) {
+    console.log(await startInBackground({ args: process.argv.slice(2), output: outputPath(read.stateDir) }));
+    return;
+  }
+  const served = <C extends ServedConfig>(config: C) => asServed(config, read.stateDir, inBackground);
+  await listenUntilStopped(served(read), { daemon: inBackground, source: configSource(sources, served) }, say);
+}
+
+async function listenUntilStopped(config: Config, launch: Launch, say: (text: string) => void): Promise<void> {
+  const release = await claim(config, launch.daemon ?? false);
+  try {
+    // Only this command needs the server: the others start faster without it.
+    const { createServer } = await import("../../index.ts");
+    const server = createServer(config, launch);
+    const toldToStop = signalled({ onReload: () => void reload(server) });
+    await server.start().catch((error: unknown) => {
+      throw startFailure(error, config);
+    });
+    const { apps, port, maxConnections, demoFile } = server;
+    const { name, version } = manifest;
+    const started = {
+      name,
+      version,
+      config: { ...config, apps },
+      port,
+      maxConnections,
+      isDaemon: launch.daemon ?? false,
+    };
+    say(banner({ ...started, addresses: lanAddresses(), ...(demoFile === undefined ? {} : { demoFile }) }));
+    await toldToStop;
+    await server.stop();
+  } finally {
+    release();
+  }
+}
+
+/** Nobody waits for the answer to a signal: it is in the log. */
+async function reload(server: Pick<Server, "reload" | "log">): Promise<void> {
+  await server.reload().catch((error: unknown) => {
+    server.log.error(
+      `not reloaded, everything is as it was: ${error instanceof Error ? error.message : String(error)}`,
+    );
   });
-  // A log was renamed. At a terminal it would mean that the terminal is gone, and ends the server as ever.
-  if (!process.stdin.isTTY) process.on("SIGHUP", () => server.reopenLogs());
-  const { apps, port, maxConnections, demoFile } = server;
-  const started = { name: manifest.name, version: manifest.version, config: { ...config, apps }, port, maxConnections };
-  const place = { addresses: lanAddresses(), ...(demoFile === undefined ? {} : { demoFile }) };
-  console.log(banner({ ...started, ...place }));
-  await toldToStop;
-  await server.stop();
+}
+
+type ServedConfig = Pick<ConfigInput, "control" | "log" | "pidFile">;
+
+/** What differs from a server that a program starts: it can be told things, and in the background it has its own files. */
+function asServed<C extends ServedConfig>(config: C, stateDir: string, inBackground: boolean): C {
+  const log = inBackground ? { file: logPath(stateDir), ...config.log } : config.log;
+  return { ...config, control: config.control ?? true, ...(log && { log }) };
+}
+
+/** In the background two servers in one place are one too many: nobody sees what the second has to say. */
+async function claim(config: Config, inBackground: boolean): Promise<() => void> {
+  if (!inBackground && config.pidFile === undefined) return () => {};
+  const pidFile = pidFilePath(config);
+  const other = inBackground ? await findServer({ control: controlPath(config.stateDir), pidFile }) : undefined;
+  if (other) throw alreadyRunning(other.pid);
+  return claimPidFile(pidFile);
 }
 
 /** One of several workers: runs with what the first process runs with, which says everything there is to say. */
@@ -83,26 +157,6 @@ function startFailure(error: unknown, { host, port }: Config): unknown {
   }
   return error;
 }
-
-/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
-function signalled(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let firstMs: number | undefined;
-  const onSignal = () => {
-    if (firstMs === undefined) {
-      firstMs = performance.now();
-      resolve();
-    } else if (performance.now() - firstMs > ECHO_MS) {
-      process.exit(130);
-    }
-  };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
-  return promise;
-}
-
-/** One Ctrl+C arrives several times: from the terminal, from npm and from the launcher, each passing it on. */
-const ECHO_MS = 500;
 
 function lanAddresses(): string[] {
   return Object.values(networkInterfaces())

@@ -73,6 +73,8 @@ function route(method: string, parts: readonly string[], call: Call): Promise<Re
       return trigger(call);
     case "POST batch_events":
       return triggerBatch(call);
+    case "GET connections":
+      return json({ connections: call.hub.connectionCountOf(call.app) });
     case "GET channels":
       return listChannels(call);
     case "GET channels/:":

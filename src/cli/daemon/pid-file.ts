@@ -1,0 +1,79 @@
+/** The file with the server's process id: written whole or not at all, never over that of another living server. */
+
+import { randomBytes } from "node:crypto";
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { reasonOf } from "../../config/file.ts";
+import { CliError } from "../failure.ts";
+import { codeOf, wrote } from "./process.ts";
+
+export function pidFilePath({ pidFile, stateDir }: { readonly pidFile?: string; readonly stateDir: string }): string {
+  return resolve(pidFile ?? join(stateDir, "fanfare.pid"));
+}
+
+/** The process that wrote the file and lives; undefined where there is none. */
+export function pidIn(path: string): number | undefined {
+  const pid = numberIn(path);
+  return pid !== undefined && pid !== process.pid && wrote(pid, path) ? pid : undefined;
+}
+
+/** Writes it, and gives what takes it away again. Throws CliError where a server that lives has it. */
+export function claimPidFile(path: string): () => void {
+  const aside = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(aside, `${process.pid}\n`, { mode: 0o644, flag: "wx" });
+    take(aside, path);
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    throw new CliError(`cannot write the pid file ${path}: ${reasonOf(error)}; name another with --pid-file`);
+  } finally {
+    rmSync(aside, { force: true });
+  }
+  return () => {
+    if (numberIn(path) === process.pid) rmSync(path, { force: true });
+  };
+}
+
+/** A link fails where the name is taken: of two that start at once, one has it. */
+function take(aside: string, path: string): void {
+  for (let tries = 0; tries < 5; tries++) {
+    try {
+      return linkSync(aside, path);
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw error;
+    }
+    const pid = pidIn(path);
+    if (pid !== undefined) throw alreadyRunning(pid);
+    bury(path);
+  }
+  throw new Error("others take it again and again");
+}
+
+/** What a dead process left. Moved before it is deleted: whoever wrote it in the meantime gets it back. */
+function bury(path: string): void {
+  const grave = `${path}.${randomBytes(4).toString("hex")}`;
+  try {
+    renameSync(path, grave);
+    if (pidIn(grave) !== undefined) linkSync(grave, path);
+  } catch (error) {
+    if (!["ENOENT", "EEXIST"].includes(codeOf(error))) throw error;
+  }
+  rmSync(grave, { force: true });
+}
+
+export function alreadyRunning(pid: number): CliError {
+  return new CliError(
+    `a server is already running here, as process ${pid}: stop it with \`fanfare stop\`, or give this one a folder of its own with --state-dir`,
+  );
+}
+
+function numberIn(path: string): number | undefined {
+  try {
+    const text = readFileSync(path, "utf8").trim();
+    return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : undefined;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
