@@ -2,6 +2,6 @@
 
 import { hostname } from "node:os";
 
-export function nodeName(): string {
-  return `${hostname()}:${process.pid}`;
+export function nodeName(pid = process.pid): string {
+  return `${hostname()}:${pid}`;
 }

@@ -6,6 +6,7 @@ import type { App } from "../domain/app.ts";
 import { type ChannelKind, kindOf } from "../domain/channel.ts";
 import type { NodeState } from "../domain/ports.ts";
 import type { Hub } from "../hub/hub.ts";
+import { nodeName } from "./node.ts";
 import { type Unready, unreadyReasons } from "./readiness.ts";
 import type { Running } from "./running.ts";
 
@@ -25,7 +26,7 @@ export interface Status {
   readonly daemon: boolean;
   /** Unix milliseconds. */
   readonly startedAtMs: number;
-  /** Of this process. */
+  /** Of this process and its workers. */
   readonly connections: number;
   /** Resident, in bytes; the mark is absent where there is none. */
   readonly memory: { readonly usedBytes: number; readonly markBytes?: number };
@@ -66,7 +67,10 @@ export interface Stats {
   readonly apps: readonly AppStats[];
 }
 
-type Reporting = Pick<Running, "hub" | "memory" | "condition" | "startedAtMs" | "lagMs">;
+interface Reporting extends Pick<Running, "hub" | "memory" | "condition" | "startedAtMs" | "lagMs"> {
+  /** Of a process that leaves its clients to its workers: those. */
+  readonly pids?: readonly number[];
+}
 
 interface Around {
   readonly config: Config;
@@ -74,10 +78,8 @@ interface Around {
   readonly launch: Launch;
 }
 
-export async function statusOf(
-  { hub, memory, condition, startedAtMs, lagMs }: Reporting,
-  around: Around,
-): Promise<Status> {
+export async function statusOf(running: Reporting, around: Around): Promise<Status> {
+  const { hub, memory, condition, startedAtMs, lagMs } = running;
   const { config, url, launch } = around;
   const nodes = await nodesOf(hub);
   const { usedBytes, markBytes } = memory;
@@ -88,7 +90,7 @@ export async function statusOf(
     mode: config.mode,
     daemon: launch.daemon ?? false,
     startedAtMs,
-    connections: hub.connectionCount,
+    connections: connectionsOf(running, nodes),
     memory: { usedBytes, ...(Number.isFinite(markBytes) && { markBytes: Math.floor(markBytes) }) },
     lagMs,
     draining: condition.isDraining,
@@ -116,6 +118,13 @@ async function appStats(hub: Hub, app: App): Promise<AppStats> {
   });
   channels.sort((one, other) => other.subscribers - one.subscribers || (one.name < other.name ? -1 : 1));
   return { id: app.id, name: app.name, connections: hub.connectionCountOf(app), channels };
+}
+
+/** Those of a process with workers are with them; each is a node that is called by its process. */
+function connectionsOf({ hub, pids }: Reporting, nodes: readonly NodeState[]): number {
+  if (!pids) return hub.connectionCount;
+  const names = new Set(pids.map((pid) => nodeName(pid)));
+  return nodes.reduce((sum, { name, connections }) => sum + (names.has(name) ? connections : 0), 0);
 }
 
 /** An engine that is away says nothing of the others; then the rest is worth telling all the same. */

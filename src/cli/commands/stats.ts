@@ -7,8 +7,9 @@ import { ask } from "../daemon/ask.ts";
 import { notRunning, type PlaceOptions, placeOf } from "../daemon/whereabouts.ts";
 import { CliError } from "../failure.ts";
 import { printable } from "../printable.ts";
+import { unreachable } from "../reach.ts";
 import { addTargetOptions, noApp, type TargetOptions, targetOf } from "../target.ts";
-import { signedQuery, unreachable } from "./publish.ts";
+import { signedQuery } from "./publish.ts";
 
 interface StatsOptions extends TargetOptions, PlaceOptions {
   readonly json?: true;
