@@ -49,7 +49,16 @@ export type { AppChanges, Reloaded } from "./server/reload.ts";
 export type { AppStats, ChannelCount, Launch, Stats, Status } from "./server/report.ts";
 export type { Server } from "./server/server.ts";
 export type { Target } from "./server/target.ts";
-export type { ChannelInfo, ChannelStats, PresenceList, Present, Tenancy } from "./server/tenancy.ts";
+export type {
+  ChannelHistory,
+  ChannelInfo,
+  ChannelStats,
+  HistoryEvent,
+  HistoryQuery,
+  PresenceList,
+  Present,
+  Tenancy,
+} from "./server/tenancy.ts";
 export type {
   Authenticator,
   Client,

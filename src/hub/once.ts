@@ -40,7 +40,10 @@ export class Once {
   async #first(name: string, publish: () => Awaitable<Position | undefined>): Promise<Position | undefined> {
     const [work, done] = [`publishing ${name}`, `published ${name}`];
     const isMine = await this.#ledger.once(work, AT_WORK_MS);
-    if (await this.#ledger.noted(done)) return undefined;
+    if (await this.#ledger.noted(done)) {
+      if (isMine) await this.#note(() => this.#ledger.forget(work));
+      return undefined;
+    }
     if (!isMine) {
       throw new CommandError("engine_unavailable", "A publication with this key is under way on another node.");
     }

@@ -33,6 +33,10 @@ export abstract class Front<E extends object, U extends User> {
     return this.app().channel(name);
   }
 
+  history(...query: Parameters<Tenancy["history"]>): ReturnType<Tenancy["history"]> {
+    return this.app().history(...query);
+  }
+
   members(name: string): ReturnType<Tenancy["members"]> {
     return this.app().members(name);
   }

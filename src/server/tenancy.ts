@@ -4,8 +4,9 @@ import { type ChannelOptions, parseChannel } from "../config/channel.ts";
 import type { App } from "../domain/app.ts";
 import { type ChannelKind, kindOf, userChannel } from "../domain/channel.ts";
 import { Disconnect } from "../domain/error.ts";
-import type { Member, NoticePush, Presence, User } from "../domain/message.ts";
-import type { ChannelSummary } from "../domain/ports.ts";
+import type { Member, NoticePush, Position, Presence, Sender, User } from "../domain/message.ts";
+import { payloadValue } from "../domain/payload.ts";
+import type { ChannelSummary, Kept } from "../domain/ports.ts";
 import type { Hub } from "../hub/hub.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../hub/limits.ts";
 import { Connections } from "./connections.ts";
@@ -29,6 +30,30 @@ export interface ChannelStats {
   readonly name: string;
   readonly subscribers: number;
   readonly type: ChannelKind;
+}
+
+export interface HistoryQuery {
+  readonly since?: Position;
+  readonly limit?: number;
+}
+
+export interface ChannelHistory {
+  readonly events: readonly HistoryEvent[];
+  /** Of the channel's newest event. */
+  readonly position: Position;
+  /** False where something after `since` is lost; then the oldest that are kept are given. */
+  readonly complete: boolean;
+}
+
+export interface HistoryEvent {
+  readonly event: string;
+  /** The value that was published; a whole object where that was pushed as it is. */
+  readonly data: unknown;
+  readonly position: Position | undefined;
+  /** The client that published it; absent when a back end or the program did. */
+  readonly from?: Sender;
+  /** How long it is still kept, in milliseconds. */
+  readonly expiresInMs: number;
 }
 
 export class Tenancy<E extends object = AnyEvents, U extends User = User> {
@@ -63,6 +88,16 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
   /** The users in a presence channel, in the whole cluster. */
   async members(name: string): Promise<readonly Presence[]> {
     return this.#hub.members(this.app, name);
+  }
+
+  /**
+   * What a channel with history keeps, oldest first: after `since`, or without it the last ones; at most `limit` (100).
+   * Pages go on from the position of the last event. Throws CommandError `channel_invalid`.
+   */
+  async history(name: string, { since, limit = 100 }: HistoryQuery = {}): Promise<ChannelHistory> {
+    checkChannelName(this.app, name);
+    const { kept, position, complete } = await this.#hub.history(this.app, name, since, limit);
+    return { events: kept.map(eventOf), position, complete };
   }
 
   /** The connections of this process. */
@@ -150,4 +185,8 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
   #infoOf(summary: ChannelSummary): ChannelInfo {
     return { ...summary, type: kindOf(this.#hub.channelOf(this.app, summary.name).traits) };
   }
+}
+
+function eventOf({ publication: { event, data, from, position }, expiresInMs }: Kept): HistoryEvent {
+  return { event, data: payloadValue(data), position, ...(from && { from }), expiresInMs };
 }

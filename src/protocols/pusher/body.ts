@@ -1,0 +1,72 @@
+/** What a call of the HTTP API brings along: its body, read within bounds, and what is in it. */
+
+import type { z } from "zod";
+import type { App } from "../../domain/app.ts";
+import { CommandError } from "../../domain/error.ts";
+import type { Hub } from "../../hub/hub.ts";
+import { isDeeperThan } from "../json.ts";
+
+/** A call whose signature is right. */
+export interface Call {
+  readonly app: App;
+  readonly hub: Hub;
+  readonly request: Request;
+  readonly query: URLSearchParams;
+  readonly body: Uint8Array;
+  readonly jsonDepth: number;
+}
+
+/** Undefined where it is larger than that; then the rest of it is not read. */
+export async function bodyOf(request: Request, most: number): Promise<Uint8Array | undefined> {
+  const length = request.headers.get("content-length");
+  if (Number(length) > most) return undefined;
+  try {
+    // Only where the length is not said: asking for `request.body` makes a stream of it, at twice the cost of the call.
+    if (length === null && request.body) return await collect(request.body, most);
+    return new Uint8Array(await request.arrayBuffer());
+  } catch {
+    throw new CommandError("malformed", "The body could not be read to its end.");
+  }
+}
+
+/** A body that does not say how long it is may be endless. */
+async function collect(body: ReadableStream<Uint8Array>, most: number): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > most) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+export function parse<T>({ body, jsonDepth }: Call, schema: z.ZodType<T>): T {
+  const text = utf8(body);
+  if (isDeeperThan(text, jsonDepth)) {
+    throw new CommandError("malformed", `The JSON is nested more than ${jsonDepth} levels deep.`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new CommandError("malformed", "The body is not JSON.");
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new CommandError(
+    "data_invalid",
+    `${issue?.path.join(".") || "The body"}: ${issue?.message ?? "is not valid"}.`,
+  );
+}
+
+export function utf8(body: Uint8Array): string {
+  try {
+    return DECODER.decode(body);
+  } catch {
+    throw new CommandError("malformed", "The body is not UTF-8.");
+  }
+}
+
+const DECODER = new TextDecoder("utf-8", { fatal: true });

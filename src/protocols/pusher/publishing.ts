@@ -1,0 +1,130 @@
+/** The calls of the HTTP API that publish: one event, a batch of them, and the old way. */
+
+import { z } from "zod";
+import { traitsOf } from "../../domain/channel.ts";
+import { CommandError } from "../../domain/error.ts";
+import type { EventPublication } from "../../domain/message.ts";
+import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
+import { checkKey } from "../../hub/once.ts";
+import { json } from "./answers.ts";
+import { type Call, parse, utf8 } from "./body.ts";
+import { attributesOf, describe } from "./reading.ts";
+
+const SOCKET_ID = /^\d+\.\d+$/;
+const socketId = z.string().regex(SOCKET_ID, "socket_id looks like 123.456").nullish();
+const info = z.string().nullish();
+const key = z.string().nullish();
+const name = z.string("name has to be a string");
+
+const Trigger = z.object({
+  name,
+  data: z.unknown(),
+  channels: z.array(z.string()).nullish(),
+  channel: z.string().nullish(),
+  socket_id: socketId,
+  idempotency_key: key,
+  info,
+});
+
+const Batch = z.object({
+  batch: z.array(
+    z.object({ name, data: z.unknown(), channel: z.string(), socket_id: socketId, idempotency_key: key, info }),
+  ),
+});
+
+interface Outgoing {
+  readonly event: string;
+  readonly data: string;
+  readonly channel: string;
+  readonly except: string | null | undefined;
+  /** It is published once, however often it is sent with the same key. */
+  readonly key: string | null | undefined;
+}
+
+/** The key for the whole call, beside those in the body. */
+const KEY_HEADER = "Idempotency-Key";
+
+export async function trigger(call: Call): Promise<Response> {
+  const body = parse(call, Trigger);
+  const channels = body.channels ?? (body.channel ? [body.channel] : []);
+  const most = call.app.limits.channelsPerTrigger;
+  if (channels.length === 0) throw new CommandError("data_invalid", "The event needs channels, or a channel.");
+  if (channels.length > most) throw new CommandError("data_invalid", `An event goes to at most ${most} channels.`);
+  if (channels.length > 1 && channels.some((channel) => traitsOf(channel).encrypted)) {
+    throw new CommandError("data_invalid", "An event for an encrypted channel goes to that channel alone.");
+  }
+  const data = textOf(body.data);
+  const key = body.idempotency_key ?? call.request.headers.get(KEY_HEADER);
+  const sent = publish(
+    call,
+    channels.map((channel) => ({ event: body.name, data, channel, except: body.socket_id, key })),
+  );
+  if (sent) await sent;
+  if (!body.info) return json({});
+  const attributes = attributesOf(body.info);
+  const entries = await Promise.all(
+    channels.map(async (name) => [name, await describe(call, name, attributes)] as const),
+  );
+  return json({ channels: Object.fromEntries(entries) });
+}
+
+export async function triggerBatch(call: Call): Promise<Response> {
+  const { batch } = parse(call, Batch);
+  const most = call.app.limits.batchSize;
+  if (batch.length > most) throw new CommandError("data_invalid", `A batch has at most ${most} events.`);
+  const ofCall = call.request.headers.get(KEY_HEADER);
+  if (ofCall !== null) checkKey(ofCall);
+  await publish(
+    call,
+    batch.map((item, at) => ({
+      event: item.name,
+      data: textOf(item.data),
+      channel: item.channel,
+      except: item.socket_id,
+      key: item.idempotency_key ?? (ofCall === null ? undefined : `${at}:${ofCall}`),
+    })),
+  );
+  if (!batch.some((item) => item.info)) return json({});
+  const described = batch.map((item) => (item.info ? describe(call, item.channel, attributesOf(item.info)) : {}));
+  return json({ batch: await Promise.all(described) });
+}
+
+/** Deprecated: the event's name in the query, the body as its data. */
+export async function triggerOld(call: Call, channel: string): Promise<Response> {
+  const event = call.query.get("name") ?? "";
+  const except = call.query.get("socket_id");
+  if (except !== null && !SOCKET_ID.test(except))
+    throw new CommandError("data_invalid", "socket_id looks like 123.456.");
+  await publish(call, [{ event, data: utf8(call.body), channel, except, key: call.request.headers.get(KEY_HEADER) }]);
+  return json({}, 202);
+}
+
+/** Checks everything before it sends anything, so that a bad batch has no half. Undefined where the engine has it already. */
+function publish({ app, hub }: Call, outgoing: readonly Outgoing[]): Promise<unknown> | undefined {
+  for (const { channel, event, data, key } of outgoing) {
+    checkChannelName(app, channel);
+    checkEventName(app, event);
+    checkEventData(app, data);
+    hub.checkReserved(event, false);
+    if (typeof key === "string") checkKey(key);
+  }
+  const publications = outgoing.map(
+    ({ event, data, channel, except }): EventPublication => ({
+      type: "event",
+      app: app.id,
+      channel,
+      event,
+      data,
+      ...(except && { except: [except] }),
+    }),
+  );
+  const sent = publications.map((publication, at) => hub.publish(app, publication, outgoing[at]?.key ?? undefined));
+  return sent.some((one) => one instanceof Promise) ? Promise.all(sent) : undefined;
+}
+
+/** Libraries send text; an object is taken for its JSON. */
+function textOf(data: unknown): string {
+  if (typeof data === "string") return data;
+  if (data === undefined) throw new CommandError("data_invalid", "The event needs data.");
+  return JSON.stringify(data);
+}

@@ -1,0 +1,109 @@
+/** The calls of the HTTP API that look: at channels, at who is in them, and at what was published in them. */
+
+import { channelOf, traitsOf } from "../../domain/channel.ts";
+import { CommandError } from "../../domain/error.ts";
+import type { Position } from "../../domain/message.ts";
+import type { ChannelSummary, Kept } from "../../domain/ports.ts";
+import { checkChannelName } from "../../hub/limits.ts";
+import { json } from "./answers.ts";
+import type { Call } from "./body.ts";
+
+export async function listChannels(call: Call): Promise<Response> {
+  const prefix = call.query.get("filter_by_prefix") ?? "";
+  const attributes = attributesOf(call.query.get("info"));
+  if (attributes.has("user_count") && !prefix.startsWith("presence-")) {
+    throw new CommandError("data_invalid", "user_count needs filter_by_prefix=presence-.");
+  }
+  const channels = await call.hub.channels(call.app, prefix);
+  return json({ channels: Object.fromEntries(channels.map((summary) => [summary.name, counts(summary, attributes)])) });
+}
+
+export async function showChannel(call: Call, channel: string): Promise<Response> {
+  checkChannelName(call.app, channel);
+  const traits = traitsOf(channel);
+  const attributes = attributesOf(call.query.get("info"));
+  if (attributes.has("user_count") && !traits.presence) {
+    throw new CommandError("data_invalid", "user_count is known of presence channels only.");
+  }
+  if (attributes.has("cache") && !traits.cache) {
+    throw new CommandError("data_invalid", "cache is known of cache channels only.");
+  }
+  const summary = await call.hub.summary(call.app, channel);
+  return json({ occupied: summary !== undefined, ...(await describe(call, channel, attributes)) });
+}
+
+export async function listUsers(call: Call, channel: string): Promise<Response> {
+  checkChannelName(call.app, channel);
+  if (!traitsOf(channel).presence) throw new CommandError("data_invalid", "Only presence channels have users.");
+  const members = await call.hub.members(call.app, channel);
+  return json({ users: members.map(({ id }) => ({ id })) });
+}
+
+/** Oldest first; page after page by the position of the last event of the page before. */
+export async function showHistory(call: Call, channel: string): Promise<Response> {
+  checkChannelName(call.app, channel);
+  const { traits, policy } = call.hub.channelOf(call.app, channel);
+  const { kept, position, complete } = await call.hub.history(
+    call.app,
+    channel,
+    sinceOf(call.query),
+    limitOf(call.query),
+  );
+  const cached = traits.cache ? { size: 1, ttl: policy.cacheTtlS } : null;
+  const keeps = policy.history ? { size: policy.history.size, ttl: policy.history.ttlS } : cached;
+  return json({ events: kept.map(entryOf), position, complete, keeps });
+}
+
+function entryOf({ publication: { event: name, data, from, position }, expiresInMs }: Kept): object {
+  const sender = from && { socket_id: from.connection, ...(from.user !== undefined && { user_id: from.user }) };
+  return { name, data, ...sender, position, ttl: Math.ceil(expiresInMs / 1000) };
+}
+
+function sinceOf(query: URLSearchParams): Position | undefined {
+  const [epoch, offset] = [query.get("since_epoch"), query.get("since_offset")];
+  if (epoch === null && offset === null) return undefined;
+  if (epoch !== null && offset !== null && /^\d{1,15}$/.test(offset)) return { epoch, offset: Number(offset) };
+  throw new CommandError("data_invalid", "since_epoch and since_offset come together: the position of an event.");
+}
+
+function limitOf(query: URLSearchParams): number {
+  const text = query.get("limit") ?? String(FEW_EVENTS);
+  const limit = Number(text);
+  if (/^\d+$/.test(text) && limit >= 1 && limit <= MOST_EVENTS) return limit;
+  throw new CommandError("data_invalid", `limit is a whole number from 1 to ${MOST_EVENTS}.`);
+}
+
+const FEW_EVENTS = 100;
+const MOST_EVENTS = 1_000;
+
+/** The asked-for attributes that the channel has; an empty channel has counts of nought. */
+export async function describe(call: Call, channel: string, attributes: ReadonlySet<string>): Promise<object> {
+  if (attributes.size === 0) return {};
+  const { traits } = channelOf(call.app, channel);
+  const empty: ChannelSummary = { name: channel, subscribers: 0, ...(traits.presence && { users: 0 }) };
+  const known = counts((await call.hub.summary(call.app, channel)) ?? empty, attributes);
+  if (!attributes.has("cache") || !traits.cache) return known;
+  const kept = await call.hub.cached(call.app, channel);
+  return { ...known, cache: kept ? { data: kept.publication.data, ttl: Math.ceil(kept.expiresInMs / 1000) } : null };
+}
+
+function counts({ subscribers, users, name }: ChannelSummary, attributes: ReadonlySet<string>): object {
+  return {
+    ...(attributes.has("user_count") && traitsOf(name).presence && { user_count: users ?? 0 }),
+    ...(attributes.has("subscription_count") && { subscription_count: subscribers }),
+  };
+}
+
+const ATTRIBUTES: ReadonlySet<string> = new Set(["user_count", "subscription_count", "cache"]);
+
+export function attributesOf(text: string | null): ReadonlySet<string> {
+  const asked = (text ?? "").split(",").flatMap((item) => item.trim() || []);
+  const unknown = asked.find((item) => !ATTRIBUTES.has(item));
+  if (unknown !== undefined) {
+    throw new CommandError(
+      "data_invalid",
+      `info knows user_count, subscription_count and cache, not ${JSON.stringify(unknown)}.`,
+    );
+  }
+  return new Set(asked);
+}

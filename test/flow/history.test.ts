@@ -1,0 +1,270 @@
+/** History over real sockets: resuming, racing, reading it, and publishing once. */
+
+import { describe, expect, test } from "bun:test";
+import type { Server } from "../../src/index.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectAs, connectNative, type NativeTestClient } from "../support/native-client.ts";
+import { connectPusher, signedFetch } from "../support/pusher-client.ts";
+import { APP, startServer } from "../support/server.ts";
+import type { TestFrame } from "../support/socket.ts";
+
+const RULES = [
+  { match: "room*", history: { size: 200, ttlS: 60 }, clientPublish: "any" as const },
+  { match: "small", history: { size: 2, ttlS: 60 } },
+  { match: "cache-kept", history: {} },
+  { match: "cache-brief", cacheTtlS: 0.3 },
+];
+
+const start = () =>
+  startServer(
+    {},
+    { anonymous: true, channels: RULES, limits: { clientEventsPerSecond: 10_000, subscribesPerSecond: 10_000 } },
+  );
+
+const push = (server: Server, channel: string, data: unknown) => server.toChannel(channel).push({ event: "e", data });
+
+async function eventsOf(client: NativeTestClient, channel: string): Promise<readonly TestFrame[]> {
+  return (await client.unread()).filter((frame) => frame.channel === channel && frame.event === "e");
+}
+
+function numbers(count: number, from = 0): number[] {
+  return Array.from({ length: count }, (_, n) => n + from);
+}
+
+describe("resuming", () => {
+  test("after 100 events were missed brings exactly those, in order, before what is new (scenario 26)", async () => {
+    const server = await start();
+    const first = await connectNative(server.url);
+    const stood = (await first.subscribe("room")).position;
+    await push(server, "room", "seen");
+    expect(await first.next("e")).toMatchObject({ position: { offset: 1 } });
+    await first.close();
+    for (const n of numbers(100)) await push(server, "room", n);
+    const back = await connectNative(server.url);
+    const answer = back.subscribe("room", { position: stood });
+    for (const n of numbers(20, 100)) await push(server, "room", n);
+    expect(await answer).toMatchObject({ recovered: true, position: stood });
+    await eventually(async () => expect(await eventsOf(back, "room")).toHaveLength(121));
+    const events = await eventsOf(back, "room");
+    expect(events.map(({ data }) => data)).toEqual(["seen", ...numbers(120)]);
+    expect(events.map(({ position }) => position)).toMatchObject(numbers(121, 1).map((offset) => ({ offset })));
+  });
+
+  test("at a server that was restarted says that something is lost (scenario 26)", async () => {
+    const server = await start();
+    const first = await connectNative(server.url);
+    await first.subscribe("room");
+    await push(server, "room", 1);
+    const { position } = await first.next("e");
+    await server.stop();
+    await server.start();
+    await push(server, "room", 2);
+    const back = await connectNative(server.url);
+    expect(await back.subscribe("room", { position })).toMatchObject({ recovered: false, position: { offset: 1 } });
+    expect(await eventsOf(back, "room")).toEqual([]);
+  });
+
+  test("says that something is lost when less is kept than was missed", async () => {
+    const server = await start();
+    const first = await connectNative(server.url);
+    const { position } = await first.subscribe("small");
+    for (const n of numbers(3)) await push(server, "small", n);
+    const back = await connectNative(server.url);
+    expect(await back.subscribe("small", { position })).toMatchObject({ recovered: false, position: { offset: 3 } });
+    const all = await connectNative(server.url);
+    expect(await all.subscribe("small", { recover: true })).toMatchObject({
+      recovered: false,
+      position: { offset: 1 },
+    });
+    expect((await eventsOf(all, "small")).map(({ data }) => data)).toEqual([1, 2]);
+  });
+
+  test("is nothing that a Pusher client meets, in the same channel", async () => {
+    const server = await start();
+    const [pusher, native] = [await connectPusher(server.url), await connectNative(server.url)];
+    await pusher.subscribe("room");
+    await native.subscribe("room");
+    await push(server, "room", { x: 1 });
+    expect(await pusher.nextIn("room")).toEqual({ event: "e", channel: "room", data: '{"x":1}' });
+    await native.ask("publish", { channel: "room", event: "e", data: 2 });
+    expect(await pusher.nextIn("room")).toMatchObject({ data: "2" });
+  });
+});
+
+test("a thousand subscriptions that race a publication miss nothing after the answer, and nothing twice (scenario 23)", async () => {
+  const server = await start();
+  const client = await connectNative(server.url, {});
+  const pusher = await connectPusher(server.url);
+  for (let round = 0; round < 1_000; round++) {
+    const channel = round % 2 === 0 ? "room-race" : "race";
+    const reader = round % 4 < 2 ? client : undefined;
+    let offset: unknown;
+    if (reader) {
+      const answer = reader.ask("subscribe", { channel });
+      const published = push(server, channel, round);
+      offset = (await answer).position;
+      await published;
+    } else {
+      const answer = pusher.subscribe(channel);
+      const published = push(server, channel, round);
+      await answer;
+      await published;
+    }
+    await push(server, channel, `last ${round}`);
+    const heard: string[] = [];
+    while (heard.at(-1) !== `last ${round}`) {
+      const { data, position } = reader ? await reader.next("e") : await pusher.nextIn(channel);
+      heard.push(String(data));
+      if (offset)
+        expect(position).toMatchObject({ offset: Number(Reflect.get(Object(offset), "offset")) + heard.length });
+    }
+    expect([[`${round}`, `last ${round}`], [`last ${round}`]]).toContainEqual(heard);
+    if (reader) await reader.ask("unsubscribe", { channel });
+    else pusher.unsubscribe(channel);
+  }
+}, 60_000);
+
+describe("a cache channel", () => {
+  test("gives its last event to who comes after a restart, or says that there is none, never a stale one (scenario 27)", async () => {
+    const server = await start();
+    await push(server, "cache-kept", 1);
+    await push(server, "cache-brief", 1);
+    const early = await connectNative(server.url);
+    for (const channel of ["cache-kept", "cache-brief"]) {
+      await early.subscribe(channel);
+      expect(await early.next("e")).toEqual({ event: "e", channel, data: 1 });
+    }
+    await Bun.sleep(400);
+    const late = await connectNative(server.url);
+    await late.subscribe("cache-brief");
+    await late.next("cache_miss");
+    await server.stop();
+    await server.start();
+    const after = await connectNative(server.url);
+    await after.subscribe("cache-kept");
+    await after.next("cache_miss");
+  });
+});
+
+describe("the HTTP API", () => {
+  const get = (server: Server, path: string, query: Record<string, string> = {}) =>
+    signedFetch(server.url, APP, "GET", path, { query });
+  const trigger = (server: Server, body: object, path = "/events") =>
+    signedFetch(server.url, APP, "POST", path, { body });
+
+  interface Page {
+    readonly events: readonly {
+      name: string;
+      data: string;
+      position: { epoch: string; offset: number };
+      ttl: number;
+    }[];
+    readonly position: { readonly epoch: string; readonly offset: number };
+    readonly complete: boolean;
+    readonly keeps: unknown;
+  }
+  const pageOf = async (response: Promise<Response>) => (await (await response).json()) as Page;
+
+  test("gives what is kept, page by page, oldest first, and who published it", async () => {
+    const server = await start();
+    for (const n of numbers(25)) await push(server, "room", n);
+    const ada = await connectAs(server.url, "ada");
+    await ada.subscribe("room");
+    await ada.ask("publish", { channel: "room", event: "said", data: "hi" });
+    const latest = await pageOf(get(server, "/channels/room/history", { limit: "2" }));
+    expect(latest.keeps).toEqual({ size: 200, ttl: 60 });
+    expect(latest.events).toMatchObject([
+      { name: "e", data: "24" },
+      { name: "said", socket_id: ada.id, user_id: "ada" },
+    ]);
+    expect(latest.events[0]?.ttl).toBeGreaterThan(50);
+    const read: string[] = [];
+    let since = { since_epoch: latest.position.epoch, since_offset: "0" };
+    for (let pages = 0; pages < 9; pages++) {
+      const page = await pageOf(get(server, "/channels/room/history", { limit: "10", ...since }));
+      expect([page.complete, page.position.offset]).toEqual([true, 26]);
+      const last = page.events.at(-1);
+      if (!last) break;
+      read.push(...page.events.map(({ data }) => data));
+      since = { since_epoch: last.position.epoch, since_offset: String(last.position.offset) };
+    }
+    expect(read).toEqual([...numbers(25).map(String), "hi"]);
+    const program = await server.history("room", { since: { ...latest.position, offset: 24 } });
+    expect(program).toMatchObject({
+      complete: true,
+      events: [
+        { event: "e", data: 24 },
+        { data: "hi", from: { user: "ada" } },
+      ],
+    });
+  });
+
+  test("says where something is lost, and where nothing is kept", async () => {
+    const server = await start();
+    for (const n of numbers(5)) await push(server, "small", n);
+    const { position } = await pageOf(get(server, "/channels/small/history"));
+    const query = { since_epoch: position.epoch, since_offset: "1" };
+    const page = await pageOf(get(server, "/channels/small/history", query));
+    expect([page.complete, page.events.map(({ data }) => data)]).toEqual([false, ["3", "4"]]);
+    expect(await pageOf(get(server, "/channels/plain/history"))).toMatchObject({ events: [], keeps: null });
+    await push(server, "cache-brief", 7);
+    expect(await pageOf(get(server, "/channels/cache-brief/history"))).toMatchObject({
+      events: [{ data: "7" }],
+      keeps: { size: 1 },
+    });
+  });
+
+  test.each([
+    { limit: "0" },
+    { limit: "1001" },
+    { limit: "x" },
+    { since_epoch: "e" },
+    { since_offset: "1" },
+    { since_epoch: "e", since_offset: "-1" },
+    { since_epoch: "e", since_offset: "99999999999999999" },
+  ])("refuses %j", async (query) => {
+    const server = await start();
+    const response = await get(server, "/channels/room/history", query);
+    expect([response.status, (await response.json()).code]).toEqual([400, "data_invalid"]);
+  });
+
+  test("publishes once what is sent again with its key, in the body or the header (scenario 25)", async () => {
+    const server = await start();
+    const client = await connectNative(server.url);
+    for (const channel of ["a", "b"]) await client.subscribe(channel);
+    const body = { name: "e", channels: ["a", "b"], data: "1", idempotency_key: "k1" };
+    const answers = await Promise.all([trigger(server, body), trigger(server, body)]);
+    answers.push(await trigger(server, body));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    await trigger(server, { ...body, channels: ["a", "c"], idempotency_key: "k2" });
+    const item = { name: "e", channel: "b", data: "2", idempotency_key: "k3" };
+    for (const _ of [1, 2])
+      await trigger(server, { batch: [item, { ...item, idempotency_key: undefined }] }, "/batch_events");
+    expect((await eventsOf(client, "a")).map(({ data }) => data)).toEqual([1, 1]);
+    expect((await eventsOf(client, "b")).map(({ data }) => data)).toEqual([1, 2, 2, 2]);
+    const long = await trigger(server, { ...body, idempotency_key: "x".repeat(129) });
+    expect([long.status, (await long.json()).code]).toEqual([400, "data_invalid"]);
+  });
+
+  test("takes what native clients send twice with a key for one, each user's for itself (scenario 25)", async () => {
+    const server = await start();
+    const [ada, bob, reader] = [
+      await connectAs(server.url, "ada"),
+      await connectAs(server.url, "bob"),
+      await connectNative(server.url),
+    ];
+    for (const client of [ada, bob, reader]) await client.subscribe("room");
+    const said = { channel: "room", event: "e", data: 1, idempotencyKey: "k" };
+    expect(await ada.ask("publish", said)).toMatchObject({ event: "published", position: { offset: 1 } });
+    const again = await connectAs(server.url, "ada");
+    await again.subscribe("room");
+    const answer = await again.ask("publish", said);
+    expect([answer.event, answer.position]).toEqual(["published", undefined]);
+    await bob.ask("publish", { ...said, data: 2 });
+    expect((await eventsOf(reader, "room")).map(({ data }) => data)).toEqual([1, 2]);
+    expect(await bob.ask("publish", { ...said, idempotencyKey: "" })).toMatchObject({
+      event: "error",
+      code: "data_invalid",
+    });
+  });
+});
