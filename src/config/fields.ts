@@ -123,11 +123,11 @@ function limit() {
 }
 
 /** Addresses; none by default. */
-export function addresses(says: string) {
+export function addresses(says: string, initial: string[] = []) {
   const accepts = 'an IP address, a range such as "10.0.0.0/8" or "2001:db8::/32", "loopback" or "private"';
   const one = z.string().refine(isAddressRange).register(facts, { says: "An address.", accepts, reads: "text" });
   const all = 'a list of IP addresses, CIDR ranges, "loopback" and "private"';
-  return z.array(one).default([]).register(facts, { says, accepts: all, reads: "json" });
+  return z.array(one).default(initial).register(facts, { says, accepts: all, reads: "json" });
 }
 
 /** Without zones, and IPv4 in four decimal parts only: other forms are read differently by different programs. */

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { WEBHOOK_EVENTS } from "../domain/app.ts";
-import { facts, onOff, optionalOnOff, optionalText, requiredText, seconds } from "./fields.ts";
+import { addresses, facts, onOff, optionalOnOff, optionalText, requiredText, seconds, whole } from "./fields.ts";
 
 const list = { reads: "json" } as const;
 
@@ -68,6 +68,32 @@ export const database = z
   })
   .prefault({})
   .register(facts, { ...list, says: "Where things are kept that outlive the process.", accepts: "an object" });
+
+export const statistics = z
+  .strictObject({
+    enabled: onOff("Statistics are kept, where there is a database.", true),
+    intervalS: seconds("How often the numbers are written down, in seconds.", 60, 1),
+    keepDays: whole("Age at which they are forgotten, in days.", 90),
+  })
+  .prefault({})
+  .register(facts, {
+    ...list,
+    says: "What each app did, by the interval, the hour and the day.",
+    accepts: "an object",
+  });
+
+export const metrics = z
+  .strictObject({
+    enabled: onOff("`/metrics` answers.", true),
+    allowIps: addresses(
+      "Addresses that may read them without the token. Behind a proxy that is not in `trustedProxies` nobody may.",
+      ["loopback", "private"],
+    ),
+    token: optionalText("Lets anybody read them who sends it as `Authorization: Bearer`.", { secret: true }),
+    soketiNames: onOff("The numbers have soketi's names as well, for dashboards that were made for it.", false),
+  })
+  .prefault({})
+  .register(facts, { ...list, says: "The server's numbers for Prometheus.", accepts: "an object" });
 
 export const webhooks = z
   .strictObject({

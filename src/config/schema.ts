@@ -25,7 +25,8 @@ import {
   whole,
 } from "./fields.ts";
 import { historyRule } from "./history.ts";
-import { database, webhook, webhooks } from "./records.ts";
+import { database, metrics, statistics, webhook, webhooks } from "./records.ts";
+import { redis } from "./redis.ts";
 import { tls } from "./tls.ts";
 
 const list = { reads: "json" } as const;
@@ -111,6 +112,7 @@ const switches = {
     "Clients that send no Origin header may connect. Browsers always send one; phones and services do not.",
     true,
   ),
+  statistics: onOff("What the app does is counted and kept, where `statistics` are.", true),
   replayProtection: onOff(
     "A signed API call counts once: the same one again within `signatureWindowS` is refused (401), even if meant.",
     false,
@@ -288,6 +290,7 @@ const processLimits = z
     frameBytes: whole("Largest frame a client may send, in bytes.", 65_536, 256, 2 ** 30),
     httpBodyBytes: whole("Largest body of an API call, in bytes.", 1_048_576, 256, 2 ** 30),
     outboundBufferBytes: whole("Most bytes that wait for one slow reader before it is cut.", 1_048_576, 1024, 2 ** 30),
+    publishWaitBytes: whole("Most bytes of publications that wait for an engine that is away.", 67_108_864, 1024, 2 ** 32),
     jsonDepth: whole("Deepest nesting of JSON that is read.", 32, 2, 1000),
     waitingCommands: whole("Most commands of one connection that wait for their turn.", 256),
     handshakeTimeoutS: seconds(
@@ -353,7 +356,25 @@ export const schema = z.strictObject({
   tls,
   tasks,
   database,
+  statistics,
   webhooks,
+  metrics,
+  engine: oneOf(
+    "What carries messages and knows who is where: this process's memory, or a Redis that several servers share.",
+    ["memory", "redis", "nats"],
+    "memory",
+  ),
+  redis,
+  nodeTimeoutS: seconds(
+    "Silence after which the other servers of a cluster take one for dead, and its members for gone, in seconds; it takes up to two more until they are told.",
+    6,
+    0.5,
+  ),
+  publishWaitS: seconds(
+    "Time a publication waits for an engine that is away before it is refused (503), in seconds.",
+    5,
+    0.1,
+  ),
   limits: processLimits,
   defaults,
   apps: z

@@ -24,6 +24,8 @@ export interface App {
   readonly allowedOrigins: readonly string[];
   /** Clients that send no Origin header may connect: phones and services have none. */
   readonly allowMissingOrigin: boolean;
+  /** What it does is counted and kept. */
+  readonly statistics: boolean;
   /** A signed API call counts once. */
   readonly replayProtection: boolean;
   /** First matching rule wins; a channel no rule matches has the defaults of its kind. */

@@ -7,6 +7,6 @@ export interface Traffic {
   received(app: App, bytes: number): void;
   /** The same frame went out to so many clients. */
   sent(app: App, readers: number, bytes: number): void;
-  /** A back end's signed call. */
-  called(app: App): void;
+  /** The engine took an event after so many milliseconds. */
+  published(tookMs: number): void;
 }

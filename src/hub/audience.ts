@@ -68,12 +68,13 @@ export class Audience {
   }
 
   /** Tells everybody but these. Encodes once for each protocol that anybody here speaks. */
-  tell(fanout: Fanout, push: Push, except: readonly Connection[]): void {
-    for (const { protocol, topic } of this.readers) {
+  tell(fanout: Fanout, push: Push, except: readonly Connection[], sent?: Sent): void {
+    for (const { protocol, topic, count } of this.readers) {
       const frame = protocol.encode(push);
       if (frame === undefined) continue;
       const excluded = except.length === 0 ? NOBODY : socketsIn(topic, except);
       const [first, ...more] = excluded;
+      sent?.(count - excluded.length, frame.length);
       if (!first) {
         fanout.publish(topic, frame);
         continue;
@@ -86,6 +87,9 @@ export class Audience {
     }
   }
 }
+
+/** So many readers are sent a frame of that size. */
+export type Sent = (readers: number, bytes: number) => void;
 
 const NOBODY: readonly Socket[] = [];
 

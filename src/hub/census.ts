@@ -1,5 +1,6 @@
 /** What a node has in mind, counted. */
 
+import { type ChannelKind, isInternal, kindOf } from "../domain/channel.ts";
 import type { Tenant } from "./tenant.ts";
 
 export interface Census {
@@ -8,6 +9,25 @@ export interface Census {
   /** Those the server uses itself included. */
   readonly channels: number;
   readonly users: number;
+}
+
+/** What one app has on this node; the channels that the server uses itself are left out. */
+export interface Tally {
+  readonly app: string;
+  readonly connections: number;
+  readonly subscriptions: number;
+  readonly channels: Readonly<Record<ChannelKind, number>>;
+}
+
+export function tallyOf({ app, connections, audiences }: Tenant): Tally {
+  const channels = { public: 0, private: 0, presence: 0 };
+  let subscriptions = 0;
+  for (const { channel, size } of audiences.values()) {
+    if (isInternal(channel.name) || size === 0) continue;
+    channels[kindOf(channel.traits)]++;
+    subscriptions += size;
+  }
+  return { app: app.id, connections: connections.size, subscriptions, channels };
 }
 
 export function censusOf(tenants: Iterable<Tenant>): Census {

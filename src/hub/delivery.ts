@@ -5,8 +5,9 @@ import type { Connection } from "../domain/connection.ts";
 import type { HubEvent } from "../domain/event.ts";
 import type { EventPublication, Publication, Push } from "../domain/message.ts";
 import type { Awaitable, Broker, Clock, EngineHost } from "../domain/ports.ts";
+import type { Traffic } from "../domain/traffic.ts";
 import type { Fanout } from "../domain/wire.ts";
-import type { Audience } from "./audience.ts";
+import type { Audience, Sent } from "./audience.ts";
 import { Gaps } from "./gaps.ts";
 import { withoutPosition } from "./history.ts";
 import type { Tenant } from "./tenant.ts";
@@ -20,6 +21,7 @@ interface Host {
   readonly users: Users;
   /** Most bytes of one channel that wait while a gap is filled. */
   readonly heldBytes: () => number;
+  readonly traffic: Traffic | undefined;
   observe(event: HubEvent): void;
   settle(work: () => Awaitable<unknown>): unknown;
 }
@@ -125,7 +127,13 @@ export class Delivery {
     having: readonly Connection[] = NO_CONNECTIONS,
   ): void {
     const named = except.length === 0 ? NO_CONNECTIONS : except.flatMap((id) => tenant.connections.get(id) ?? []);
-    if (this.fanout) audience.tell(this.fanout, push, having.length === 0 ? named : [...named, ...having]);
+    if (!this.fanout) return;
+    audience.tell(this.fanout, push, having.length === 0 ? named : [...named, ...having], this.#sentTo(tenant));
+  }
+
+  #sentTo({ app }: Tenant): Sent | undefined {
+    const { traffic } = this.#host;
+    return traffic && ((readers, bytes) => traffic.sent(app, readers, bytes));
   }
 }
 

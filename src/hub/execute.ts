@@ -20,6 +20,7 @@ import { takeFrameToken } from "./limits.ts";
 /** Takes one frame of the client's. Never throws. */
 export function receive(hub: Hub, connection: Connection, frame: Frame): void {
   if (!heed(hub, connection)) return;
+  hub.traffic?.received(connection.app, frame.length);
   if (connection.busy) return enqueue(hub, connection, frame);
   run(hub, connection, frame);
 }
@@ -78,13 +79,20 @@ function execute(hub: Hub, connection: Connection, frame: Frame): Promise<void> 
   let command: Command | undefined;
   try {
     command = connection.protocol.decode(frame);
-    const turn = after(guarded(hub, connection, command, 0), (passed) => perform(hub, connection, passed));
+    const around = hub.around?.command;
+    const turn = around
+      ? around(connection, command, (replaced) => carryOut(hub, connection, replaced))
+      : carryOut(hub, connection, command);
     if (!(turn instanceof Promise)) return undefined;
     return turn.catch((error) => refuse(hub, connection, error, command));
   } catch (error) {
     refuse(hub, connection, error, command);
     return undefined;
   }
+}
+
+function carryOut(hub: Hub, connection: Connection, command: Command): Awaitable<void> {
+  return after(guarded(hub, connection, command, 0), (passed) => perform(hub, connection, passed));
 }
 
 function guarded(hub: Hub, connection: Connection, command: Command, from: number): Awaitable<Command> {

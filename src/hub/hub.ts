@@ -26,9 +26,10 @@ import type {
   Observer,
   RegistryFact,
 } from "../domain/ports.ts";
+import type { Traffic } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
 import { after } from "./after.ts";
-import type { Census } from "./census.ts";
+import { type Census, type Tally, tallyOf } from "./census.ts";
 import { Channels } from "./channels.ts";
 import { Counts } from "./counts.ts";
 import { Delivery } from "./delivery.ts";
@@ -47,11 +48,13 @@ export type { HubLimits, HubOptions } from "./options.ts";
 export class Hub {
   limits: HubLimits;
   readonly guards: readonly Guard[];
+  readonly around: HubOptions["around"];
   readonly call: HubOptions["call"];
   readonly authorize: HubOptions["authorize"];
   readonly authenticate: HubOptions["authenticate"];
   readonly clock: Clock;
   readonly counts: Counts;
+  readonly traffic: Traffic | undefined;
   readonly #engine: Engine;
   readonly #broker: Broker;
   readonly #channels: Channels;
@@ -72,9 +75,11 @@ export class Hub {
     this.limits = options.limits;
     this.clock = options.clock;
     this.guards = options.guards ?? [];
+    this.around = options.around;
     this.call = options.call;
     this.authorize = options.authorize;
     this.authenticate = options.authenticate;
+    this.traffic = options.traffic;
     this.#engine = options.engine;
     this.#broker = options.engine.broker;
     this.#channels = options.channels ?? new Channels();
@@ -101,6 +106,7 @@ export class Hub {
       clock: this.clock,
       tenants: this.#tenants,
       users: this.#users,
+      traffic: options.traffic,
       heldBytes: () => this.limits.outboundBufferBytes,
       observe: (event) => this.observe(event),
       settle: (work) => this.#settle(work),
@@ -143,6 +149,11 @@ export class Hub {
   /** What this node has in mind. Nothing when nobody is here. */
   get census(): Census {
     return this.#tenants.census;
+  }
+
+  /** The same, app by app. */
+  get tallies(): readonly Tally[] {
+    return [...this.#tenants].map(tallyOf);
   }
 
   connections(app?: App): Generator<Connection> {
@@ -202,7 +213,7 @@ export class Hub {
   push(connection: Connection, push: Push): void {
     if (connection.closed) return;
     const frame = connection.protocol.encode(push);
-    if (frame !== undefined) connection.socket?.send(frame);
+    if (frame !== undefined) this.#hand(connection, frame);
   }
 
   /** Tells every connection of the app on this node. */
@@ -210,7 +221,7 @@ export class Hub {
     const frames = new Map(this.protocols.map((protocol) => [protocol, protocol.encode(push)]));
     for (const connection of this.connections(app)) {
       const frame = frames.get(connection.protocol);
-      if (frame !== undefined) connection.socket?.send(frame);
+      if (frame !== undefined) this.#hand(connection, frame);
     }
   }
 
@@ -348,6 +359,11 @@ export class Hub {
 
   // ---- private
 
+  #hand({ app, socket }: Connection, frame: string): void {
+    socket?.send(frame);
+    this.traffic?.sent(app, 1, frame.length);
+  }
+
   /** Tells what the engine did by itself: another node died, or this one's rows had to be written again. */
   async #tellFacts(facts: readonly RegistryFact[]): Promise<void> {
     for (const { app: id, ...fact } of facts) {
@@ -357,12 +373,14 @@ export class Hub {
   }
 
   #send(app: App, publication: EventPublication): Awaitable<Position | undefined> {
-    return after(this.#guarded(publication, 0), (passed) =>
-      after(this.#broker.publish(passed, this.#keep(app, passed)), (position) => {
+    return after(this.#guarded(publication, 0), (passed) => {
+      const sinceMs = this.clock.monotonicMs();
+      return after(this.#broker.publish(passed, this.#keep(app, passed)), (position) => {
+        this.traffic?.published(this.clock.monotonicMs() - sinceMs);
         this.observe({ type: "published", app, publication: passed });
         return position;
-      }),
-    );
+      });
+    });
   }
 
   #guarded(publication: EventPublication, from: number): Awaitable<EventPublication> {

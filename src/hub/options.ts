@@ -2,8 +2,9 @@
 
 import type { App } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { Member, User } from "../domain/message.ts";
+import type { Command, Member, User } from "../domain/message.ts";
 import type { Awaitable, Clock, Engine, Guard, NodeReport, Observer } from "../domain/ports.ts";
+import type { Traffic } from "../domain/traffic.ts";
 import type { Protocol } from "../domain/wire.ts";
 import type { Channels } from "./channels.ts";
 
@@ -14,6 +15,10 @@ export interface HubOptions {
   readonly limits: HubLimits;
   readonly guards?: readonly Guard[];
   readonly observers?: readonly Observer[];
+  /** Counts frames. */
+  readonly traffic?: Traffic;
+  /** What the program puts around commands; looked at for each one, and free where there is nothing. */
+  readonly around?: Around;
   /** The program's own commands. */
   readonly call?: (connection: Connection, event: string, data: unknown) => Awaitable<unknown>;
   /** The program's word on a channel for which the client has no other permission. Only `true` or a member lets it in. */
@@ -25,6 +30,12 @@ export interface HubOptions {
   readonly appById?: (id: string) => Awaitable<App | undefined>;
   /** Outlives the hub, so that what a program made of its channels does. */
   readonly channels?: Channels;
+}
+
+export interface Around {
+  readonly command:
+    | ((connection: Connection, command: Command, perform: (command: Command) => Awaitable<void>) => Promise<void>)
+    | undefined;
 }
 
 /** Whose credentials these are: false where they are nobody's, undefined where there is nobody to ask. */

@@ -45,11 +45,13 @@ describe.each([
     const { connection } = open(app);
     const kept = await keeper(url);
     const { counters, statistics, clock } = kept;
+    const backend = { type: "event", app: app.id, channel: "c", event: "e", data: "1" } as const;
     for (const n of [1, 2]) {
       counters.observe({ type: "opened", connection });
       for (let call = 0; call < n; call++) counters.received(app, 100);
       counters.sent(app, 10, 50);
-      counters.called(app);
+      counters.observe({ type: "published", app, publication: backend });
+      counters.observe({ type: "published", app, publication: { ...backend, from: { connection: "1.1" } } });
       await statistics.snapshot();
       clock.pass(MINUTE);
     }

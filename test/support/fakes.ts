@@ -129,6 +129,7 @@ export function fakeApp(changes: Partial<Omit<App, "limits">> & { limits?: Parti
     allowedOrigins: [],
     allowMissingOrigin: true,
     replayProtection: false,
+    statistics: true,
     channels: [],
     ...rest,
     limits: {

@@ -40,6 +40,9 @@ export class Counters implements Traffic {
         if (event.command === "subscribe") numbers.subscribeFailures++;
         return;
       }
+      case "published":
+        if (!event.publication.from) this.#of(event.app.id).apiMessages++;
+        return;
       case "turned-away":
         if (event.app) this.#of(event.app.id).authFailures++;
         return;
@@ -60,9 +63,8 @@ export class Counters implements Traffic {
     numbers.bytesOut += readers * bytes;
   }
 
-  called(app: App): void {
-    this.#of(app.id).apiMessages++;
-  }
+  /** How long that takes is nothing to count. */
+  published(): void {}
 
   /** Everything since the app was first used, for those who only look. */
   get apps(): ReadonlyMap<string, Readonly<Numbers>> {

@@ -1,0 +1,222 @@
+/**
+ * What the server keeps beyond its own life, and what it counts: the database with the apps, statistics and webhooks in it,
+ * and the metrics. A database that is away when the server starts is tried again until it is there.
+ */
+
+import type { Logger } from "pino";
+import { SqlApps } from "../apps/sql.ts";
+import { withDemoApp } from "../config/demo-app.ts";
+import { ConfigError } from "../config/problem.ts";
+import type { Config } from "../config/schema.ts";
+import { lacking, migrate } from "../database/migrate.ts";
+import { type Database, openDatabase } from "../database/open.ts";
+import type { App } from "../domain/app.ts";
+import type { Clock, Observer } from "../domain/ports.ts";
+import type { Traffic } from "../domain/traffic.ts";
+import { isPublic } from "../guards/ip.ts";
+import type { Hub } from "../hub/hub.ts";
+import { Metrics, type Vitals } from "../observers/metrics/metrics.ts";
+import { Counters } from "../observers/statistics/counters.ts";
+import { Statistics } from "../observers/statistics/statistics.ts";
+import { StatisticsStore } from "../observers/statistics/store.ts";
+import { Delivery } from "../observers/webhooks/delivery.ts";
+import { Outbox } from "../observers/webhooks/outbox.ts";
+import { Webhooks } from "../observers/webhooks/webhooks.ts";
+
+export interface RecordsOptions {
+  /** Whether the apps are this process' to look after: a worker is told of them. */
+  readonly keepsApps: boolean;
+  readonly config: Config;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly version: string;
+  /** The app as it is now, wherever it is kept. */
+  readonly app: (id: string) => App | undefined;
+  readonly hub: () => Pick<Hub, "tallies" | "health"> | undefined;
+  readonly node: () => { readonly lagMs: number; readonly draining: boolean };
+  /** The apps in the database are others. */
+  readonly changed: () => void;
+  readonly failed: (error: unknown, during: string) => void;
+}
+
+/** Names this process in the tables: another at each start. */
+const NODE_BYTES = 8;
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 30_000;
+
+export class Records {
+  readonly metrics: Metrics;
+  readonly counters = new Counters();
+  readonly database: Database | undefined;
+  readonly sqlApps: SqlApps | undefined;
+  readonly statistics: StatisticsStore | undefined;
+  readonly outbox: Outbox | undefined;
+  readonly #options: RecordsOptions;
+  readonly #writing: Statistics | undefined;
+  readonly #delivery: Delivery | undefined;
+  readonly #webhooks: Webhooks | undefined;
+  #retrying: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  /** Throws ConfigError where the tables are not what they have to be, and nobody may change them. */
+  static async open(options: RecordsOptions): Promise<Records> {
+    const { url } = options.config.database;
+    // Webhooks need a place to wait in: without a database they last as long as the process.
+    const hasWebhooks = options.config.apps.some(({ webhooks }) => webhooks?.length);
+    const where = url ?? (hasWebhooks ? "sqlite::memory:" : undefined);
+    const records = new Records(options, where === undefined ? undefined : await openDatabase(where));
+    await records.#start();
+    return records;
+  }
+
+  private constructor(options: RecordsOptions, database: Database | undefined) {
+    const { config, clock, failed } = options;
+    this.#options = options;
+    this.database = database;
+    this.metrics = new Metrics({
+      vitals: () => this.#vitals(),
+      version: options.version,
+      soketiNames: config.metrics.soketiNames,
+    });
+    if (!database) return;
+    const node = Buffer.from(crypto.getRandomValues(new Uint8Array(NODE_BYTES))).toString("hex");
+    if (config.database.url !== undefined) {
+      const changed = () => options.changed();
+      if (options.keepsApps)
+        this.sqlApps = new SqlApps({ database, defaults: config.defaults, clock, changed, failed });
+      this.statistics = new StatisticsStore(database, node);
+    }
+    if (this.statistics && config.statistics.enabled) {
+      this.#writing = new Statistics({
+        counters: this.counters,
+        store: this.statistics,
+        clock,
+        intervalMs: config.statistics.intervalS * 1000,
+        keepDays: config.statistics.keepDays,
+        wants: (app) => options.app(app)?.statistics ?? false,
+        failed,
+      });
+    }
+    const timeoutMs = config.webhooks.timeoutS * 1000;
+    this.outbox = new Outbox(database, node, timeoutMs * 2);
+    this.#delivery = new Delivery({
+      outbox: this.outbox,
+      apps: { byId: options.app, byKey: () => undefined },
+      clock,
+      random: Math.random,
+      timeoutMs,
+      retryForMs: config.webhooks.retryForS * 1000,
+      mayReach: config.webhooks.allowPrivate ? undefined : isPublic,
+      version: options.version,
+      failed,
+      told: (app, outcome, count) => this.metrics.webhookTold(app, outcome, count),
+    });
+    this.#webhooks = new Webhooks({
+      outbox: this.outbox,
+      delivery: this.#delivery,
+      clock,
+      leaveDelayMs: config.webhooks.leaveDelayS * 1000,
+      failed,
+    });
+  }
+
+  /**
+   * The configuration with the database's apps beside its own, and the demo app where there is none at all. Throws ConfigError
+   * where there has to be one.
+   */
+  async withApps(config: Config): Promise<Awaited<ReturnType<typeof withDemoApp>>> {
+    const kept = this.sqlApps?.list() ?? [];
+    if (config.apps.length === 0 && kept.length > 0) return { config: { ...config, apps: kept } };
+    const made = await withDemoApp(config);
+    const { apps } = made.config;
+    // What the configuration says of an id or a key goes before the database.
+    const others = kept.filter((app) => !apps.some(({ id, key }) => id === app.id || key === app.key));
+    return { ...made, config: { ...made.config, apps: [...apps, ...others] } };
+  }
+
+  get observers(): readonly Observer[] {
+    const webhooks = this.#webhooks ? [this.#webhooks.observe] : [];
+    return [this.counters.observe, this.metrics.observe, ...webhooks];
+  }
+
+  get traffic(): Traffic {
+    return {
+      received: (app, bytes) => this.counters.received(app, bytes),
+      sent: (app, readers, bytes) => this.counters.sent(app, readers, bytes),
+      published: (tookMs) => this.metrics.publishTook(tookMs / 1000),
+    };
+  }
+
+  /** Writes what is not yet written, and lets the database go. What no receiver took yet stays in the outbox. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#retrying);
+    await this.#webhooks?.close();
+    await this.#writing?.close();
+    await this.sqlApps?.close();
+    await this.database?.close();
+  }
+
+  async #start(): Promise<void> {
+    const { database } = this;
+    if (!database) return;
+    try {
+      await this.#prepare(database);
+    } catch (error) {
+      if (error instanceof ConfigError) {
+        await database.close();
+        throw error;
+      }
+      this.#tryAgain(database, error, FIRST_RETRY_MS);
+    }
+    this.#delivery?.start();
+    this.#writing?.start();
+  }
+
+  async #prepare(database: Database): Promise<void> {
+    const { config, log } = this.#options;
+    if (config.database.migrate ?? database.kind === "sqlite") {
+      const { done } = await migrate(database);
+      if (done.length > 0) log.info({ database: database.name, done }, "the database's tables are up to date");
+    } else {
+      const missing = await lacking(database);
+      if (missing.length > 0) throw new ConfigError([`${database.name} lacks tables: run \`fanfare migrate\` first`]);
+    }
+    await this.sqlApps?.start();
+  }
+
+  /** A server whose apps are in its configuration does its work meanwhile. */
+  #tryAgain(database: Database, error: unknown, pauseMs: number): void {
+    this.#options.failed(error, `reaching the database ${database.name}`);
+    this.#retrying = setTimeout(async () => {
+      try {
+        await this.#prepare(database);
+        this.#options.log.info({ database: database.name }, "the database is there");
+        this.#options.changed();
+      } catch (again) {
+        if (!this.#closed) this.#tryAgain(database, again, Math.min(LONGEST_RETRY_MS, pauseMs * 2));
+      }
+    }, pauseMs);
+    this.#retrying.unref?.();
+  }
+
+  async #vitals(): Promise<Vitals> {
+    const { hub, node, clock } = this.#options;
+    const running = hub();
+    const tallies = new Map(running?.tallies.map((tally) => [tally.app, tally]));
+    const ids = new Set([...tallies.keys(), ...this.counters.apps.keys()]);
+    const apps = [...ids].map((id) => {
+      const counted = this.counters.apps.get(id) ?? NOTHING;
+      return { ...counted, id, ...(tallies.get(id) ?? NOBODY) };
+    });
+    const vitals = { apps, engine: running?.health ?? { reachable: true as const }, ...node() };
+    const backlog = await this.outbox?.backlog().catch(() => undefined);
+    if (!backlog) return vitals;
+    const { waiting, failed, oldestAtMs } = backlog;
+    const oldestS = oldestAtMs === undefined ? 0 : Math.max(0, (clock.wallMs() - oldestAtMs) / 1000);
+    return { ...vitals, webhooks: { waiting, failed, oldestS } };
+  }
+}
+
+const NOTHING = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0, apiMessages: 0 };
+const NOBODY = { connections: 0, subscriptions: 0, channels: { public: 0, private: 0, presence: 0 } };
