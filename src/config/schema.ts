@@ -290,7 +290,6 @@ const processLimits = z
     frameBytes: whole("Largest frame a client may send, in bytes.", 65_536, 256, 2 ** 30),
     httpBodyBytes: whole("Largest body of an API call, in bytes.", 1_048_576, 256, 2 ** 30),
     outboundBufferBytes: whole("Most bytes that wait for one slow reader before it is cut.", 1_048_576, 1024, 2 ** 30),
-    publishWaitBytes: whole("Most bytes of publications that wait for an engine that is away.", 67_108_864, 1024, 2 ** 32),
     jsonDepth: whole("Deepest nesting of JSON that is read.", 32, 2, 1000),
     waitingCommands: whole("Most commands of one connection that wait for their turn.", 256),
     handshakeTimeoutS: seconds(
@@ -375,6 +374,7 @@ export const schema = z.strictObject({
     5,
     0.1,
   ),
+  publishWaitBytes: whole("Most bytes of publications that wait like that.", 67_108_864, 1024, 2 ** 32),
   limits: processLimits,
   defaults,
   apps: z

@@ -1,0 +1,76 @@
+/** Where Redis is, and how this server talks to it; read where `engine` is "redis". */
+
+import { z } from "zod";
+import { facts, onOff, optionalText, seconds, text, whole } from "./fields.ts";
+
+const list = { reads: "json" } as const;
+
+function places(says: string) {
+  const accepts = 'a host and a port, such as "10.0.0.5:26379"';
+  const one = z
+    .string()
+    .regex(/^(\[[0-9A-Fa-f:.]+\]|[^\s:/]+):\d{1,5}$/)
+    .register(facts, { says: "One of them.", accepts, reads: "text" });
+  return z
+    .array(one)
+    .default([])
+    .register(facts, { ...list, says, accepts: "a list of hosts with ports" });
+}
+
+export const redis = z
+  .strictObject({
+    url: z
+      .string()
+      .regex(/^rediss?:\/\/\S+$/)
+      .exactOptional()
+      .register(facts, {
+        says: "Redis in one line, `redis://user:password@host:port/db`, `rediss://` for TLS; goes before the settings for each part.",
+        accepts: "an address that begins with redis:// or rediss://",
+        reads: "text",
+        secret: true,
+        aliases: ["REDIS_URL"],
+      }),
+    host: text("Host of a server on its own.", "127.0.0.1", {
+      pattern: /^\S+$/,
+      accepts: "a host name or an IP address",
+      aliases: ["REDIS_HOST"],
+    }),
+    port: whole("Its port.", 6379, 1, 65_535, { aliases: ["REDIS_PORT"] }),
+    username: optionalText("User of Redis's access control lists."),
+    password: optionalText("Password of the user, or of the server where there are no users.", {
+      secret: true,
+      aliases: ["REDIS_PASSWORD"],
+    }),
+    db: whole("Number of the database; a cluster has only 0.", 0, 0, 1_000_000),
+    tls: onOff("Talk to Redis by TLS.", false),
+    caFile: optionalText(
+      "File with the certificate authority of Redis's certificate (PEM), where the system does not know it.",
+      {
+        accepts: "the name of a file",
+      },
+    ),
+    sentinels: places("Sentinels that say which server is the master; then `host` and `port` say nothing."),
+    sentinelMaster: text("What the sentinels call the master.", "mymaster", {
+      pattern: /^\S+$/,
+      accepts: "text without spaces",
+    }),
+    sentinelPassword: optionalText("Password of the sentinels.", { secret: true }),
+    cluster: places("Some servers of a Redis Cluster, which know the others; then `host` and `port` say nothing."),
+    prefix: text("Begins every key and every channel of Redis that this server uses.", "fanfare", {
+      pattern: /^[-A-Za-z0-9_.:]{1,64}$/,
+      accepts: 'text of up to 64 letters, digits, "-", "_", "." and ":"',
+    }),
+    connectTimeoutS: seconds("Time a connection to Redis may take, in seconds.", 2, 0.05),
+    commandTimeoutS: seconds(
+      "Time an answer of Redis may take, in seconds; then the connection is given up and made anew.",
+      1.5,
+      0.05,
+    ),
+    reconnectMaxS: seconds(
+      "Longest pause between attempts to reach Redis, in seconds. When it is back, publications wait that long for the other nodes.",
+      0.5,
+      0.05,
+    ),
+  })
+  .prefault({})
+  .register(facts, { ...list, says: 'Redis, where `engine` is "redis".', accepts: "an object" });
