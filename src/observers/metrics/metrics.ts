@@ -2,32 +2,10 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { HubEvent } from "../../domain/event.ts";
-import type { EngineHealth, Observer } from "../../domain/ports.ts";
+import type { Observer } from "../../domain/ports.ts";
 import { Labels } from "./labels.ts";
 import { addSoketiNames } from "./soketi.ts";
-
-/** What one app has and did since it was first used. */
-export interface AppVitals {
-  readonly id: string;
-  readonly connections: number;
-  readonly subscriptions: number;
-  readonly channels: Readonly<Record<"public" | "private" | "presence", number>>;
-  readonly messagesIn: number;
-  readonly messagesOut: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly apiMessages: number;
-}
-
-/** What stands at the moment of asking. */
-export interface Vitals {
-  readonly apps: readonly AppVitals[];
-  readonly engine: EngineHealth;
-  readonly lagMs: number;
-  readonly draining: boolean;
-  /** Where there is an outbox: what waits in it, what is dead, and how long the oldest has been waiting. */
-  readonly webhooks?: { readonly waiting: number; readonly failed: number; readonly oldestS: number };
-}
+import type { Vitals } from "./vitals.ts";
 
 export interface MetricsOptions {
   readonly vitals: () => Vitals | Promise<Vitals>;

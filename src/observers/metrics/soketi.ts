@@ -2,7 +2,7 @@
 
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { Labels } from "./labels.ts";
-import type { AppVitals } from "./metrics.ts";
+import type { AppVitals } from "./vitals.ts";
 
 type Key = "messagesIn" | "messagesOut" | "bytesIn" | "bytesOut" | "apiMessages";
 

@@ -1,0 +1,26 @@
+/** What stands at the moment at which somebody reads the metrics. */
+
+import type { EngineHealth } from "../../domain/ports.ts";
+
+/** What one app has and did since it was first used. */
+export interface AppVitals {
+  readonly id: string;
+  readonly connections: number;
+  readonly subscriptions: number;
+  readonly channels: Readonly<Record<"public" | "private" | "presence", number>>;
+  readonly messagesIn: number;
+  readonly messagesOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly apiMessages: number;
+}
+
+/** What stands at the moment of asking. */
+export interface Vitals {
+  readonly apps: readonly AppVitals[];
+  readonly engine: EngineHealth;
+  readonly lagMs: number;
+  readonly draining: boolean;
+  /** Where there is an outbox: what waits in it, what is dead, and how long the oldest has been waiting. */
+  readonly webhooks?: { readonly waiting: number; readonly failed: number; readonly oldestS: number };
+}
