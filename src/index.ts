@@ -45,6 +45,17 @@ export type {
   Welcome,
 } from "./server/endpoint.ts";
 export type { FetchContext, FetchHandler } from "./server/fetch.ts";
+export { allowIps, allowOrigins, type RateOptions, rateLimit } from "./server/gates.ts";
+export type {
+  CommandContext,
+  Context,
+  FrameContext,
+  HandshakeContext,
+  MessageContext,
+  Middleware,
+  Next,
+  RequestContext,
+} from "./server/middleware.ts";
 export type { AppChanges, Reloaded } from "./server/reload.ts";
 export type { AppStats, ChannelCount, Launch, Stats, Status } from "./server/report.ts";
 export type { Server } from "./server/server.ts";

@@ -1,7 +1,7 @@
 /** Who knocks: which protocol, which app, and whether it may come in. Says no with the protocol's own farewell. */
 
 import { Connection } from "../domain/connection.ts";
-import { Disconnect } from "../domain/error.ts";
+import { CommandError, Disconnect } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
 import type { AppStore, Clock, Guard } from "../domain/ports.ts";
 import type { Protocol } from "../domain/wire.ts";
@@ -51,18 +51,27 @@ export async function admit(
   url: URL,
   caller: Caller,
 ): Promise<Admitted | TurnedAway> {
-  const key = PUSHER_PATH.exec(url.pathname)?.[1];
-  const protocol = key === undefined && isNativePath(url, options.path) ? options.native : options.pusher;
   try {
-    if (protocol === options.native) return await admitNative(options, request, url, caller);
+    const key = PUSHER_PATH.exec(url.pathname)?.[1];
+    if (protocolAt(options, url) === options.native) return await admitNative(options, request, url, caller);
     if (key === undefined) throw new Disconnect("path_unknown", `There is no WebSocket at ${url.pathname}.`);
     return await admitPusher(options, request, url, caller, key);
   } catch (error) {
-    const known = error instanceof Disconnect;
-    if (!known) options.failed(error);
-    const why = known ? error : new Disconnect("internal", "Something went wrong on the server.");
-    return { protocol, address: caller.address, why };
+    return turnedAway(options, url, caller, error);
   }
+}
+
+/** What the client is told, in its own protocol, where that was thrown at the door. */
+export function turnedAway(options: AdmissionOptions, url: URL, { address }: Caller, error: unknown): TurnedAway {
+  const protocol = protocolAt(options, url);
+  if (error instanceof Disconnect) return { protocol, address, why: error };
+  if (error instanceof CommandError) return { protocol, address, why: new Disconnect("unauthorized", error.message) };
+  options.failed(error);
+  return { protocol, address, why: new Disconnect("internal", "Something went wrong on the server.") };
+}
+
+function protocolAt({ native, pusher, path }: AdmissionOptions, url: URL): Protocol {
+  return !PUSHER_PATH.test(url.pathname) && isNativePath(url, path) ? native : pusher;
 }
 
 async function admitPusher(

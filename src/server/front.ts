@@ -4,6 +4,7 @@ import type { User } from "../domain/message.ts";
 import type { Connections } from "./connections.ts";
 import type { Endpoint, EndpointDefinition } from "./endpoint.ts";
 import type { FetchHandler } from "./fetch.ts";
+import type { Context, Contexts, Middleware } from "./middleware.ts";
 import type { Program } from "./program.ts";
 import type { Target } from "./target.ts";
 import type { ChannelStats, PresenceList, Tenancy } from "./tenancy.ts";
@@ -82,5 +83,17 @@ export abstract class Front<E extends object, U extends User> {
    */
   websocket<D = unknown>(path: string, definition: EndpointDefinition<D>): Endpoint<D> {
     return this.program.endpoints.add(path, definition);
+  }
+
+  /**
+   * Puts it around every handshake, message and HTTP request, or those of one kind, inside what is there already. Also while
+   * the server runs. Throws TypeError where there is no such kind.
+   */
+  use(middleware: Middleware<Context<this, U>>): this;
+  use<Kind extends keyof Contexts>(kind: Kind, middleware: Middleware<Contexts<this, U>[Kind]>): this;
+  use(first: keyof Contexts | Middleware<never>, second?: Middleware<never>): this {
+    if (typeof first === "function") this.program.middleware.use(undefined, first);
+    else this.program.middleware.use(first, second);
+    return this;
   }
 }

@@ -4,7 +4,7 @@ import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
 import type { Caller } from "./address.ts";
-import { admit } from "./admission.ts";
+import { admit, turnedAway } from "./admission.ts";
 import type { Found } from "./endpoints.ts";
 import { badRequest, refusal, tooMany, unavailable } from "./refusals.ts";
 import type { Listener, ListenOptions } from "./threshold.ts";
@@ -23,15 +23,42 @@ export async function upgrade(
   arriving: WeakMap<Connection, User>,
   knock: Knock,
 ): Promise<Response | undefined> {
-  const { hub, turnstile, endpoints } = options;
+  const { hub, turnstile, endpoints, middleware } = options;
   const { caller, url } = knock;
   if (options.isDraining()) return unavailable();
   const waitS = turnstile.enter(caller.address);
   if (waitS !== undefined) return tooMany(hub, caller, waitS);
   const found = endpoints.find(url.pathname);
-  const answer = await (found ? seat(options, found, knock) : connect(options, arriving, knock));
+  const enter = () => (found ? seat(options, found, knock) : connect(options, arriving, knock));
+  const answer = await (middleware.handshake ? pass(options, found, knock, enter) : enter());
   if (answer) turnstile.leave(caller.address);
   return answer;
+}
+
+/** Through what the program puts around handshakes. What it throws or returns after the socket is open comes too late. */
+async function pass(
+  options: ListenOptions,
+  found: Found | undefined,
+  { request, url, caller, server }: Knock,
+  enter: () => Promise<Response | undefined>,
+): Promise<Response | undefined> {
+  let isOpen = false;
+  const arrival = { request, url, address: caller.address, endpoint: found?.site.path };
+  try {
+    const answer = await options.middleware.handshake?.(arrival, async () => {
+      const refused = await enter();
+      isOpen = refused === undefined;
+      return refused;
+    });
+    return isOpen ? undefined : answer;
+  } catch (error) {
+    const data = turnedAway(options.admission, url, caller, error);
+    if (isOpen) return undefined;
+    if (!found) return server.upgrade(request, { data }) ? undefined : badRequest(NO_HANDSHAKE);
+    options.hub.observe({ type: "turned-away", address: caller.address, why: data.why });
+    found.site.refused(request);
+    return refusal(error);
+  }
 }
 
 /** A client of the hub. Why not, the protocols want told over an open WebSocket. */

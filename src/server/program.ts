@@ -4,6 +4,7 @@ import type { Config } from "../config/schema.ts";
 import type { Clock } from "../domain/ports.ts";
 import { Endpoints } from "./endpoints.ts";
 import type { FetchHandler } from "./fetch.ts";
+import { Layers } from "./middleware.ts";
 import type { EndpointLimits } from "./seat.ts";
 
 export interface ProgramOptions {
@@ -18,17 +19,19 @@ export interface ProgramOptions {
 export class Program {
   readonly server: unknown;
   readonly endpoints: Endpoints;
+  readonly middleware: Layers;
   /** Ordinary HTTP, as far as it is none of the server's own. */
   fetch: FetchHandler | undefined;
 
   constructor({ server, config, clock, failed }: ProgramOptions) {
     this.server = server;
+    this.middleware = new Layers(server);
     this.endpoints = new Endpoints(
       {
         limits: () => limitsOf(config()),
         nowMs: () => clock.monotonicMs(),
         failed,
-        around: (_, message, handle) => handle(message),
+        around: this.middleware,
       },
       config().path,
     );

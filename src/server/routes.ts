@@ -23,20 +23,31 @@ export interface RouteOptions {
   /** The program's own, and whether there is any: then the API answers at its own paths only, not below others. */
   readonly program: Route;
   readonly hasProgram: () => boolean;
+  /** What the program puts around all of them but `/health` and `/ready`, which have to answer whatever it does. */
+  readonly around: (answer: Answer) => Answer;
   readonly more: readonly Route[];
 }
 
-export function routes({ path, api, ready, program, hasProgram, more }: RouteOptions): Answer {
+export function routes({ path, api, ready, program, hasProgram, around, more }: RouteOptions): Answer {
   const ownApi: Route = (request, url) => (hasProgram() && !isApi(path, url) ? undefined : api(request, url));
-  const all: readonly Route[] = [health(path), ready, ownApi, program, ...more];
+  const own: readonly Route[] = [health(path), ready];
+  const rest = around(first([ownApi, program, ...more], notFound));
+  return first(own, rest);
+}
+
+function first(routes: readonly Route[], otherwise: Answer): Answer {
   return (request, url, gate) => {
-    for (const route of all) {
+    for (const route of routes) {
       const answer = route(request, url, gate);
       if (answer) return answer;
     }
-    const error = `There is nothing at ${url.pathname}. WebSocket clients connect to /app/KEY or to /.`;
-    return problem(404, "not_found", error);
+    return otherwise(request, url, gate);
   };
+}
+
+function notFound(_: Request, { pathname }: URL): Response {
+  const error = `There is nothing at ${pathname}. WebSocket clients connect to /app/KEY or to /.`;
+  return problem(404, "not_found", error);
 }
 
 function isApi(path: string, { pathname }: URL): boolean {

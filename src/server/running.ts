@@ -17,6 +17,7 @@ import { pusherApi } from "../protocols/pusher/api.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
 import { identity } from "./address.ts";
 import { apiElsewhere } from "./api-port.ts";
+import { aroundRequests } from "./around-requests.ts";
 import { Certificates } from "./certificates.ts";
 import { sayFarewell } from "./drain.ts";
 import type { Endpoints } from "./endpoints.ts";
@@ -274,6 +275,7 @@ export function buildHub(
     appById: (id) => apps.byId(id),
     limits: hubLimits(around),
     guards,
+    around: around.program.middleware,
     ...(observers && { observers }),
     ...(channels && { channels }),
     ...(call && { call }),
@@ -306,6 +308,7 @@ function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, conditio
   const ready = readyRoute(path, condition);
   const failed = (error: unknown, during: string) => hub.observe({ type: "failed", error, during });
   const identify = identity(config.trustedProxies);
+  const aroundAll = aroundRequests({ middleware: program.middleware, identify, failed });
   return {
     config,
     hub,
@@ -328,6 +331,7 @@ function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, conditio
     turnstile,
     isDraining: () => leaving.aborted,
     endpoints: program.endpoints,
+    middleware: program.middleware,
     hasRoom: () => roomIn(around, hub, condition()),
     answer: routes({
       path,
@@ -335,9 +339,10 @@ function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, conditio
       ready,
       program: mount({ program, bodyBytes, identify, draining: leaving, failed }),
       hasProgram: () => program.fetch !== undefined,
+      around: aroundAll,
       more: demo(around),
     }),
-    answerApi: routes({ path, api, ready, program: () => undefined, hasProgram: () => false, more: [] }),
+    answerApi: routes({ path, api, ready, program: () => undefined, hasProgram: () => false, around: aroundAll, more: [] }),
   };
 }
 

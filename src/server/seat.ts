@@ -1,7 +1,7 @@
 /** One socket of an endpoint, between its handshake and its close. It is `ws.data` itself. */
 
 import type { ServerWebSocket } from "bun";
-import type { Disconnect } from "../domain/error.ts";
+import { CommandError, Disconnect } from "../domain/error.ts";
 import { type Bucket, take } from "../hub/bucket.ts";
 import type { EndpointHandlers, EndpointOptions, EndpointSocket, Params, Raw } from "./endpoint.ts";
 import type { Topics } from "./topics.ts";
@@ -249,8 +249,12 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
 
   #failed(error: unknown, name: string): void {
     const { handlers, path } = this.#home;
-    this.#home.failed(error, `${name} of the endpoint ${path}`);
-    if (!handlers.error) return this.close(CLOSE.internal, "Something went wrong on the server.");
+    if (error instanceof Disconnect) return this.sendAway(error);
+    // Refusing is not closing, and no bug.
+    const isRefusal = error instanceof CommandError;
+    if (!isRefusal) this.#home.failed(error, `${name} of the endpoint ${path}`);
+    if (!handlers.error)
+      return isRefusal ? undefined : this.close(CLOSE.internal, "Something went wrong on the server.");
     try {
       const work = handlers.error(this, error);
       if (work instanceof Promise) work.catch((again) => this.#home.failed(again, `error of the endpoint ${path}`));

@@ -4,6 +4,7 @@ import { CommandError, Disconnect } from "../domain/error.ts";
 import { type OriginTest, originTest } from "../domain/origin.ts";
 import type { Awaitable } from "../domain/ports.ts";
 import type { Endpoint, EndpointDefinition, EndpointHandlers, EndpointSockets, Params, Raw } from "./endpoint.ts";
+import type { Layers } from "./middleware.ts";
 import { problem, refusal } from "./refusals.ts";
 import { type EndpointLimits, type Home, Seat } from "./seat.ts";
 import { Topics } from "./topics.ts";
@@ -14,8 +15,8 @@ export interface Host {
   limits(): EndpointLimits;
   nowMs(): number;
   failed(error: unknown, during: string): void;
-  /** Runs the handler of a message, and what the program has put around it. */
-  around(socket: Seat, message: Raw, handle: (message: Raw) => unknown): unknown;
+  /** What the program puts around messages, where it does. */
+  readonly around: Pick<Layers, "frame">;
 }
 
 /** A client that is let in, and what it is told. */
@@ -134,7 +135,10 @@ export class Site implements Endpoint, Home<unknown> {
   }
 
   handle(seat: Seat, message: Raw): unknown {
-    return this.#host.around(seat, message, (passed) => this.handlers.message?.(seat, passed));
+    const around = this.#host.around.frame;
+    return around
+      ? around(seat, message, (passed) => this.handlers.message?.(seat, passed))
+      : this.handlers.message?.(seat, message);
   }
 
   failed(error: unknown, during: string): void {

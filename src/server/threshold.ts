@@ -9,6 +9,7 @@ import type { Hub } from "../hub/hub.ts";
 import type { Identify } from "./address.ts";
 import type { AdmissionOptions, TurnedAway } from "./admission.ts";
 import type { Endpoints } from "./endpoints.ts";
+import type { Layers } from "./middleware.ts";
 import type { Answer } from "./routes.ts";
 import type { Seat } from "./seat.ts";
 
@@ -29,6 +30,7 @@ export interface ListenOptions {
   readonly sharesPort?: boolean;
   readonly isDraining: () => boolean;
   readonly endpoints: Endpoints;
+  readonly middleware: Pick<Layers, "handshake">;
   /** Whether the process may have another socket. */
   readonly hasRoom: () => boolean;
   /** Ordinary HTTP. */
