@@ -1,13 +1,24 @@
 /** Which engine carries the server. */
 
+import type { Config } from "../config/schema.ts";
 import type { Clock, Engine } from "../domain/ports.ts";
 import { memoryEngine } from "../engines/memory/engine.ts";
+import { redisEngine } from "../engines/redis/engine.ts";
+import { redisSettings } from "./redis-settings.ts";
 
-export function engineOf(clock: Clock): Engine {
-  return memoryEngine(clock);
+/** Throws an Error where the configuration asks for what cannot be had. */
+export function engineOf(config: Config, clock: Clock): Engine {
+  return clusterEngineOf(config, clock) ?? memoryEngine(clock);
 }
 
 /** The engine that makes one server of several processes by itself; undefined where the first of them has to. */
-export function clusterEngineOf(): Engine | undefined {
-  return undefined;
+export function clusterEngineOf(config: Config, clock: Clock): Engine | undefined {
+  switch (config.engine) {
+    case "memory":
+      return undefined;
+    case "redis":
+      return redisEngine(redisSettings(config), clock);
+    case "nats":
+      throw new Error('`engine` cannot be "nats" in this version');
+  }
 }

@@ -268,7 +268,7 @@ export function buildHub(
   const { config, clock, observers, channels, call, authorize, authenticate } = around;
   const { jsonDepth } = config.limits;
   return new Hub({
-    engine: around.engine ?? engineOf(clock),
+    engine: around.engine ?? engineOf(config, clock),
     protocols: [pusherProtocol({ jsonDepth }), nativeProtocol({ jsonDepth })],
     clock,
     node,

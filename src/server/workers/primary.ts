@@ -60,7 +60,7 @@ export class Primary {
     const { config, clock, log } = around;
     this.#config = config;
     this.#apps = configApps(config.apps);
-    const engine = clusterEngineOf();
+    const engine = clusterEngineOf(config, clock);
     if (!engine) {
       const failed = (error: unknown, during: string) => log.error({ err: error }, during);
       this.#switchboard = new Switchboard({ engine: memoryEngine(clock), clock, failed });
