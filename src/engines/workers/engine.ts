@@ -81,7 +81,9 @@ class WorkersEngine implements NodeEngine {
     clearInterval(this.#beating);
     await this.#calls.settled(SETTLE_MS);
     // Where nobody answers, nobody is there to take anything back either.
-    await Promise.race([this.#calls.ask(["close"]).catch(() => {}), Bun.sleep(SETTLE_MS)]);
+    const late = setTimeout(() => this.#calls.close(), SETTLE_MS);
+    await this.#calls.ask(["close"]).catch(() => {});
+    clearTimeout(late);
     this.#calls.close();
     this.#host = undefined;
   }

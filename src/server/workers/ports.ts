@@ -9,7 +9,7 @@ export interface Held {
 }
 
 /** A server that was killed a moment ago has workers that are about to go. */
-const PATIENCE_MS = 1_500;
+const PATIENCE_MS = 1_000;
 const RETRY_MS = 50;
 
 /**

@@ -146,7 +146,8 @@ export class Worker {
   async #abandoned(): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
-    await Promise.race([this.#running?.abandon(), Bun.sleep(ABANDON_MS)]);
+    setTimeout(() => process.exit(1), ABANDON_MS);
+    await this.#running?.abandon();
     process.exit(1);
   }
 }
