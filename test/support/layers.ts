@@ -9,6 +9,7 @@ const CORE = ["domain", "hub"];
 /** For its version. */
 const MANIFEST = "../package.json";
 const NATIVE_WIRE = "protocols/native/wire.ts";
+const ADMIN_WIRE = "admin/wire.ts";
 
 /** Layers or single files, beside the layer itself. `*` is everything that is not named here as knowing it. */
 const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
@@ -20,8 +21,8 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   apps: [...CORE, "config", "database"],
   guards: CORE,
   database: [],
-  observers: [...CORE, "database"],
-  admin: CORE,
+  observers: [...CORE, "database", ADMIN_WIRE],
+  admin: [...CORE, "database"],
   demo: [...CORE, NATIVE_WIRE],
   tasks: [],
   server: [
@@ -55,7 +56,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   cli: [...CORE, "config", "server", "client", "publisher", "index.ts", "protocols", "guards", MANIFEST],
   client: [NATIVE_WIRE],
   publisher: [NATIVE_WIRE],
-  dashboard: ["client", NATIVE_WIRE],
+  dashboard: ["client", NATIVE_WIRE, ADMIN_WIRE],
 };
 
 /** Packages that a layer may import; any, where it is not named. */
