@@ -6,7 +6,7 @@
  * `{ error: { code, message } }` with a status that fits. Times are Unix milliseconds, sizes bytes, unless named otherwise.
  */
 
-import type { Payload, Point } from "./live.ts";
+import type { ConnectionEntry, Payload, Point } from "./live.ts";
 
 export * from "./live.ts";
 
@@ -278,7 +278,7 @@ export interface AuditEntry {
 
 // ---- the signature explainer
 
-/** POST api/apps/:app/explain (admin: the answer has a valid signature). Answers Explanation. */
+/** POST api/apps/:app/explain (operate). Answers Explanation. */
 export type Question =
   | {
       readonly type: "channel";
@@ -295,8 +295,8 @@ export type Question =
 export interface Explanation {
   /** The exact string that is signed. */
   readonly text: string;
-  /** What it gives with the app's first secret. */
-  readonly signature: string;
+  /** What it gives with the app's first secret. For admins only: with it one can do whatever the app's back end can. */
+  readonly signature?: string;
   /** Present when somebody's signature was given. */
   readonly verdict?: {
     readonly accepted: boolean;
