@@ -29,7 +29,7 @@ export interface Parts {
 const EXPIRE_EVERY_MS = 50;
 const TOUCH_EVERY_MS = HEAD_TTL_MS / 4;
 const TOUCH_AT_ONCE = 500;
-const WHEREABOUTS_EVERY_MS = 2_000;
+const WHEREABOUTS_EVERY_MS = 1_000;
 /** Longer than any pause between attempts: by then the other nodes have subscribed again, too. */
 const SETTLE = 1.2;
 
@@ -44,7 +44,6 @@ export class Bucket {
   #expiring: ReturnType<typeof setInterval> | undefined;
   #touching: ReturnType<typeof setInterval> | undefined;
   #watching: ReturnType<typeof setInterval> | undefined;
-  #at: string | undefined;
 
   constructor(index: number, parts: Parts, events: BucketEvents) {
     const { dialer, keys, settings, clock, load } = parts;
@@ -125,10 +124,8 @@ export class Bucket {
   async #look(): Promise<void> {
     const at = await this.#parts.dialer.whereabouts?.(this.index);
     if (at === undefined) return;
-    const before = this.#at;
-    this.#at = at;
-    if (before === undefined || before === at) return;
-    this.line.drop(`it is at ${at} now`);
-    this.ear.drop(`it is at ${at} now`);
+    for (const part of [this.line, this.ear]) {
+      if (part.at !== undefined && part.at !== at) part.drop(`it is at ${at} now`);
+    }
   }
 }

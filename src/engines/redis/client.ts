@@ -3,8 +3,13 @@
  * reconnects by itself, so nothing can happen on it that the engine does not hear of.
  */
 
+interface Wire {
+  /** The server at the other end: `host:port`. */
+  readonly at: string;
+}
+
 /** Carries commands, in the order in which they were sent. */
-export interface CommandWire {
+export interface CommandWire extends Wire {
   /** Changes with every start of the server's process. */
   readonly run: string;
   /** Rejects with Refused, or with Unanswered when the wire ends first. */
@@ -14,7 +19,7 @@ export interface CommandWire {
 }
 
 /** Carries publications. */
-export interface ListenWire {
+export interface ListenWire extends Wire {
   /** Resolves when Redis has confirmed every one of them. */
   subscribe(subjects: readonly string[]): Promise<void>;
   unsubscribe(subjects: readonly string[]): Promise<void>;
@@ -43,7 +48,7 @@ export interface Dialer {
   /** Rejects with a sentence for people, without secrets. */
   command(bucket: number, events: WireEvents): Promise<CommandWire>;
   listen(bucket: number, events: ListenEvents): Promise<ListenWire>;
-  /** Where the bucket should be served now, where that can change; asked every other second. */
+  /** Where the bucket should be served now, where that can change; asked every second. */
   whereabouts?(bucket: number): Promise<string | undefined>;
   close(): void;
 }

@@ -37,8 +37,7 @@ export function dialer(settings: RedisSettings, keys: Keys): Dialer {
     ...(!isFixed && {
       whereabouts: async (bucket: number) => {
         try {
-          const { host, port } = await at(bucket);
-          return `${host}:${port}`;
+          return placeOf(await at(bucket));
         } catch {
           // Whoever cannot say where it is does not say that it has moved.
           return undefined;
@@ -74,7 +73,7 @@ async function openCommandWire(settings: RedisSettings, at: Address, events: Wir
       await send("PING", []);
       const run = await runOf(send);
       client.onclose = () => events.ended(`${nameOf(at)} closed the connection`);
-      return { run, send, close: () => client.close() };
+      return { at: placeOf(at), run, send, close: () => client.close() };
     });
   } catch (error) {
     client.onclose = null;
@@ -136,6 +135,7 @@ async function openListenWire(
     await Promise.all(asked);
   };
   return {
+    at: placeOf(at),
     subscribe: (subjects) =>
       inParts(subjects, (part) => (sharded ? redis.ssubscribe(...part) : redis.subscribe(...part))),
     unsubscribe: (subjects) =>
@@ -168,8 +168,12 @@ async function withinTime<T>(ms: number, at: Address, work: () => Promise<T>): P
   }
 }
 
-function nameOf({ host, port }: Address): string {
-  return `Redis at ${host}:${port}`;
+function nameOf(at: Address): string {
+  return `Redis at ${placeOf(at)}`;
+}
+
+function placeOf({ host, port }: Address): string {
+  return `${host}:${port}`;
 }
 
 function messageOf(error: unknown): string {

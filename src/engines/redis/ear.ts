@@ -77,6 +77,11 @@ export class Ear {
     return this.#link.health;
   }
 
+  /** The server that it listens to, where there is one. */
+  get at(): string | undefined {
+    return this.#link.wire?.at;
+  }
+
   get isUp(): boolean {
     return this.#link.wire !== undefined;
   }

@@ -57,6 +57,11 @@ export class Line {
     return this.#link.health;
   }
 
+  /** The server it goes to, where there is one. */
+  get at(): string | undefined {
+    return this.#link.wire?.at;
+  }
+
   get isUp(): boolean {
     return this.#link.wire !== undefined;
   }
