@@ -106,7 +106,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
    * Idempotent; a server that was stopped can start again.
    */
   start(): Promise<void> {
-    return this.#inTurn(() => this.#start());
+    return this.#inTurn(() => (this.#worker ? this.#worker.start(() => this.#start()) : this.#start()));
   }
 
   async #start(): Promise<void> {
@@ -277,9 +277,10 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     return this.#now().listener.port;
   }
 
-  /** As many as are configured, or as the system's limit of open files leaves room for. */
+  /** As many as are configured, or as the system's limit of open files leaves room for; of several workers, of all together. */
   get maxConnections(): number {
-    return Math.max(1, Math.min(this.config.limits.connections, openFileLimit() - RESERVED_FILES));
+    const each = Math.max(1, Math.min(this.config.limits.connections, openFileLimit() - RESERVED_FILES));
+    return this.isPrimary ? each * this.config.workers : each;
   }
 
   get apps(): readonly App[] {

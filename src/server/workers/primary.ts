@@ -20,8 +20,8 @@ import type { Assignment } from "./messages.ts";
 import { holdPorts } from "./ports.ts";
 import { Supervisor } from "./supervisor.ts";
 
-/** How long a worker may say nothing before it is taken for dead, in seconds. */
-const LEASE_S = 8;
+/** A worker says that it is there once a second: less than this would be said of a busy machine. */
+const SHORTEST_LEASE_S = 3;
 /** Beyond the drain: what a worker has to tidy up, and a busy machine. */
 const STOP_MS = 5_000;
 const LAG_MS = 1_000;
@@ -77,7 +77,7 @@ export class Primary {
       count: config.workers,
       server,
       assignment: this.#assignmentOf(around),
-      leaseS: LEASE_S,
+      leaseS: Math.max(SHORTEST_LEASE_S, config.nodeTimeoutS),
       stopMs: (config.drainDelayS + config.drainTimeoutS) * 1000 + STOP_MS,
       log,
       attach: (child) => {

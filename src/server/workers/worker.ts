@@ -74,17 +74,22 @@ export class Worker {
     return { config: readConfig(config), demoFile };
   }
 
-  /** Listens beside the others. Where it cannot, the first process says so to people, once for all, and this one ends. */
+  /** Where it fails, the first process says so to people, once for all workers, and this one ends. */
+  async start(step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      await this.#failed(error);
+    }
+  }
+
+  /** Listens beside the others. Throws what `Running.start` throws. */
   async run(around: Surroundings, duties: Duties): Promise<Running> {
     const { isJoined } = await this.#assigned.promise;
     if (isJoined) this.#engine = workersEngine(around.clock, (parcel) => this.#say({ type: "parcel", parcel }));
     this.#duties = duties;
-    try {
-      const shared = { ...around, sharesPort: true, ...(this.#engine && { engine: this.#engine }) };
-      this.#running = await Running.start(shared);
-    } catch (error) {
-      return await this.#failed(error);
-    }
+    const shared = { ...around, sharesPort: true, ...(this.#engine && { engine: this.#engine }) };
+    this.#running = await Running.start(shared);
     this.#say({ type: "listening" });
     return this.#running;
   }
