@@ -1,12 +1,13 @@
 /** `fanfare restart`: stops the server in the background and starts it again as it was started. */
 
+import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { startInBackground } from "../daemon/background.ts";
 import { addPlaceOptions, findServer, outputPath, type PlaceOptions, placeOf } from "../daemon/whereabouts.ts";
 import { CliError } from "../failure.ts";
 import { addStopOptions, type StopOptions, stopServer } from "./stop.ts";
 
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 export function addRestart(program: Command): void {
   const command = program

@@ -4,14 +4,16 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
 import { reasonOf } from "../../config/file.ts";
 import { CliError } from "../failure.ts";
+import { originalEnvironment } from "./environment.ts";
 
 /** Tells the background process that it is one. Taken out of its environment at once. */
 const MARK = "_FANFARE_BACKGROUND";
 /** The pipe by which it says how it went. */
 const REPORT_FD = 3;
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 /** What it says, on one line. */
 interface Report {
@@ -34,7 +36,7 @@ export async function startInBackground({ args, output, cwd = process.cwd() }: B
   const child = spawn(process.execPath, [MAIN, ...args], {
     detached: true,
     cwd,
-    env: { ...process.env, [MARK]: "1" },
+    env: { ...originalEnvironment(), [MARK]: "1" },
     stdio: ["ignore", out, out, "pipe"],
   });
   closeSync(out);

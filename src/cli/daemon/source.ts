@@ -1,9 +1,10 @@
 /** Where a running server gets its settings from when it is told to reload: where it got them from at its start. */
 
-import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { ConfigError, type ConfigInput, type Sources } from "../../config/load.ts";
+import { originalEnvironment } from "./environment.ts";
 
-const READER = new URL("./read-config.ts", import.meta.url).pathname;
+const READER = fileURLToPath(new URL("./read-config.ts", import.meta.url));
 const PATIENCE_MS = 30_000;
 
 /** JSON has no infinity; the configuration spells it so too. */
@@ -39,18 +40,6 @@ export function configSource(
     const last = errors.trim().split("\n").at(-1) ?? "";
     throw new ConfigError(`the configuration could not be read: ${last || `its reader ended with ${code}`}`);
   };
-}
-
-/** As this process was given it, without what was read from `.env`: that may say something else by now. */
-function originalEnvironment(): Record<string, string | undefined> {
-  try {
-    const pairs = readFileSync("/proc/self/environ", "utf8").split("\0").filter(Boolean);
-    return Object.fromEntries(
-      pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]),
-    );
-  } catch {
-    return { ...process.env };
-  }
 }
 
 function answerIn(text: string): { readonly config?: ConfigInput; readonly problems?: readonly string[] } | undefined {
