@@ -82,6 +82,7 @@ export class Delivery {
 
   #interrupt(tenant: Tenant, audience: Audience): void {
     const { channel, sequence } = audience;
+    audience.interruptions++;
     if (userOfOnlineChannel(channel.name) !== undefined) return;
     const isFindable = sequence?.base !== undefined;
     // Comings and goings are not kept, nor is what clients say in a cache channel.

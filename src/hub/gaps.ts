@@ -101,11 +101,15 @@ export class Gaps {
   }
 
   async #read(filling: Filling): Promise<void> {
-    const { tenant, audience, sequence } = filling;
+    const { tenant, audience, sequence, hold } = filling;
     while (isHeld(filling) && sequence.base) {
       const { base } = sequence;
+      const before = hold.waiting.length;
       const page = await this.#host.broker.history(audience.app, audience.channel.name, base, PAGE);
       if (!isHeld(filling)) return;
+      // What waited before history was asked cannot be of a later epoch than the answer: in another one, it is over.
+      const current = hold.waiting.splice(0, before).filter((each) => isOf(page.position.epoch, each));
+      hold.waiting.unshift(...current);
       if (!page.complete) this.#skip(filling, page);
       for (const { publication } of page.kept) {
         if (publication.position && sequence.judge(publication.position) === "next") {
@@ -154,11 +158,17 @@ export class Gaps {
     const { tenant, audience, sequence, hold } = filling;
     this.#end(filling);
     this.#host.tellGap(tenant, audience);
+    let isTold = true;
     for (const next of hold.waiting) {
       const position = next.type === "event" ? next.position : undefined;
       const verdict = position && sequence.judge(position);
-      if (position && verdict === "hole") sequence.skipTo(position);
-      if (verdict !== "told") this.#host.tell(tenant, audience, next);
+      if (verdict === "told") continue;
+      if (position && verdict === "hole") {
+        if (!isTold) this.#host.tellGap(tenant, audience);
+        sequence.skipTo(position);
+      }
+      this.#host.tell(tenant, audience, next);
+      isTold = false;
     }
   }
 
@@ -166,6 +176,10 @@ export class Gaps {
     filling.sequence.hold = undefined;
     this.#filling.delete(filling);
   }
+}
+
+function isOf(epoch: string, publication: Publication): boolean {
+  return publication.type !== "event" || !publication.position || publication.position.epoch === epoch;
 }
 
 function isHeld({ sequence, hold }: Filling): boolean {

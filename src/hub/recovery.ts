@@ -67,8 +67,10 @@ export async function withPast(
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       heard.length = 0;
+      const { interruptions } = audience;
       const read = withHeard(await readPast(reading), heard);
-      if (read && !audience.sequence?.isPast(read.upTo)) return tune(pastOf(reading, read), read.upTo);
+      const isCurrent = audience.interruptions === interruptions && !(read && audience.sequence?.isPast(read.upTo));
+      if (read && isCurrent) return tune(pastOf(reading, read), read.upTo);
     }
     throw new CommandError("engine_unavailable", "The channel's past changes faster than it can be read.");
   } finally {

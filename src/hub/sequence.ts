@@ -26,6 +26,8 @@ export class Sequence {
   hold: Hold | undefined;
   /** The last one that was told here. */
   #told: Position | undefined;
+  /** The epochs before that one, the last few: what still comes of them is late. */
+  #former: readonly string[] = [];
   /** Where the first newcomer stands, while nothing was told. Those who came before there were numbers may be owed more. */
   #start: Position | undefined;
   /** Who was handed more than was told, and up to where: nobody hears an event twice. */
@@ -54,7 +56,7 @@ export class Sequence {
 
   /** A numbering that begins anew at one follows whatever was before: the engine tells where something was lost. */
   judge(position: Position): "next" | "told" | "hole" {
-    if (isUpTo(position, this.#told)) return "told";
+    if (this.#former.includes(position.epoch) || isUpTo(position, this.#told)) return "told";
     const { base } = this;
     if (!base) return "next";
     if (base.epoch !== position.epoch) return position.offset === 1 ? "next" : "hole";
@@ -63,7 +65,7 @@ export class Sequence {
 
   /** It is told now. Answers with those who have it already. */
   tell(position: Position): readonly Connection[] {
-    this.#told = position;
+    this.#moveTo(position);
     if (this.#ahead.size === 0) return NO_CONNECTIONS;
     const having: Connection[] = [];
     for (const [connection, { upTo, before }] of this.#ahead) {
@@ -77,10 +79,18 @@ export class Sequence {
 
   /** What lies before this one is lost, and is not waited for any more. */
   skipTo(position: Position): void {
-    this.#told = { epoch: position.epoch, offset: position.offset - 1 };
+    this.#moveTo({ epoch: position.epoch, offset: position.offset - 1 });
+  }
+
+  #moveTo(position: Position): void {
+    if (this.#told && this.#told.epoch !== position.epoch) {
+      this.#former = [this.#told.epoch, ...this.#former].slice(0, FORMER);
+    }
+    this.#told = position;
   }
 }
 
+const FORMER = 8;
 const NO_CONNECTIONS: readonly Connection[] = [];
 
 export function isUpTo(position: Position | undefined, end: Position | undefined): boolean {
