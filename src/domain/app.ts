@@ -37,6 +37,11 @@ export interface App {
   readonly webhooks?: readonly Webhook[];
 }
 
+/** Apps of the server's own use, such as the dashboard's: never configured, listed, counted or told of. */
+export function isReserved({ id }: Pick<App, "id">): boolean {
+  return id.startsWith("#");
+}
+
 export const WEBHOOK_EVENTS = [
   "channel_occupied",
   "channel_vacated",

@@ -63,6 +63,11 @@ export class Audience {
     if (--readers.count === 0) this.readers.splice(at, 1);
   }
 
+  /** The topic of those who speak the protocol; undefined where nobody does. */
+  topicOf(protocol: Protocol): string | undefined {
+    return this.readers.find((readers) => readers.protocol === protocol)?.topic;
+  }
+
   /** The sequence, begun where there is none. */
   numbered(): Sequence {
     this.sequence ??= new Sequence();

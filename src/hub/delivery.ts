@@ -10,6 +10,7 @@ import type { Fanout } from "../domain/wire.ts";
 import type { Audience, Sent } from "./audience.ts";
 import { Gaps } from "./gaps.ts";
 import { withoutPosition } from "./history.ts";
+import { type Taps, tellTaps } from "./taps.ts";
 import type { Tenant } from "./tenant.ts";
 import type { Tenants } from "./tenants.ts";
 import type { Users } from "./users.ts";
@@ -21,6 +22,7 @@ interface Host {
   readonly users: Users;
   /** Most bytes of one channel that wait while a gap is filled. */
   readonly heldBytes: () => number;
+  readonly taps: Taps;
   readonly traffic: Traffic | undefined;
   observe(event: HubEvent): void;
   settle(work: () => Awaitable<unknown>): unknown;
@@ -129,7 +131,9 @@ export class Delivery {
   ): void {
     const named = except.length === 0 ? NO_CONNECTIONS : except.flatMap((id) => tenant.connections.get(id) ?? []);
     if (!this.fanout) return;
-    audience.tell(this.fanout, push, having.length === 0 ? named : [...named, ...having], this.#sentTo(tenant));
+    const excluded = having.length === 0 ? named : [...named, ...having];
+    audience.tell(this.fanout, push, excluded, this.#sentTo(tenant));
+    if (this.#host.taps.size > 0) tellTaps(this.#host.taps, audience, push, excluded);
   }
 
   #sentTo({ app }: Tenant): Sent | undefined {

@@ -21,6 +21,7 @@ import { takeFrameToken } from "./limits.ts";
 export function receive(hub: Hub, connection: Connection, frame: Frame): void {
   if (!heed(hub, connection)) return;
   hub.traffic?.received(connection.app, frame.length);
+  if (hub.taps.size > 0) hub.taps.get(connection)?.received(frame);
   if (connection.busy) return enqueue(hub, connection, frame);
   run(hub, connection, frame);
 }

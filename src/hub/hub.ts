@@ -4,7 +4,7 @@
  * order per channel, on one node as on many.
  */
 
-import type { App, ChannelRule } from "../domain/app.ts";
+import { type App, type ChannelRule, isReserved } from "../domain/app.ts";
 import { type Channel, isInternal, onlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, type Disconnect } from "../domain/error.ts";
@@ -35,11 +35,13 @@ import { Counts } from "./counts.ts";
 import { Delivery } from "./delivery.ts";
 import { historyFor, lastOf } from "./history.ts";
 import { checkPlace } from "./limits.ts";
+import { type Listener, listen } from "./listen.ts";
 import { judge } from "./liveness.ts";
 import { type Answer, join, leave } from "./membership.ts";
 import { Once } from "./once.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
 import { Roster } from "./roster.ts";
+import type { Taps } from "./taps.ts";
 import { Tenants } from "./tenants.ts";
 import { Users } from "./users.ts";
 
@@ -54,6 +56,7 @@ export class Hub {
   readonly authenticate: HubOptions["authenticate"];
   readonly clock: Clock;
   readonly counts: Counts;
+  readonly taps: Taps = new Map();
   readonly traffic: Traffic | undefined;
   readonly #engine: Engine;
   readonly #broker: Broker;
@@ -106,6 +109,7 @@ export class Hub {
       clock: this.clock,
       tenants: this.#tenants,
       users: this.#users,
+      taps: this.taps,
       traffic: options.traffic,
       heldBytes: () => this.limits.outboundBufferBytes,
       observe: (event) => this.observe(event),
@@ -153,7 +157,7 @@ export class Hub {
 
   /** The same, app by app. */
   get tallies(): readonly Tally[] {
-    return [...this.#tenants].map(tallyOf);
+    return [...this.#tenants].filter(({ app }) => !isReserved(app)).map(tallyOf);
   }
 
   connections(app?: App): Generator<Connection> {
@@ -178,10 +182,11 @@ export class Hub {
   /** Takes a client in and welcomes it. Throws Disconnect where there is no room. */
   open(connection: Connection, socket: Socket): void {
     const { app } = connection;
-    checkPlace(app, this.limits.connections, this.#connections, this.connectionCountOf(app));
+    // Who looks after the server gets in when it is full, and most of all then.
+    checkPlace(app, this.limits.connections, isReserved(app) ? 0 : this.#connections, this.connectionCountOf(app));
+    if (!isReserved(app)) this.#connections++;
     connection.socket = socket;
     this.#tenants.of(app).connections.set(connection.id, connection);
-    this.#connections++;
     this.observe({ type: "opened", connection });
   }
 
@@ -191,7 +196,7 @@ export class Hub {
     connection.closed = true;
     connection.waiting = undefined;
     const tenant = this.#tenants.get(connection.app.id);
-    if (tenant?.connections.delete(connection.id)) this.#connections--;
+    if (tenant?.connections.delete(connection.id) && !isReserved(connection.app)) this.#connections--;
     for (const channel of [...(connection.memberships?.keys() ?? [])])
       this.#settle(() => this.leave(connection, channel));
     if (tenant) this.#settle(() => this.#users.forget(tenant, connection));
@@ -256,6 +261,11 @@ export class Hub {
   /** The app has other settings: for those who are here as for those who come. */
   replaceApp(app: App): void {
     this.#tenants.get(app.id)?.become(app);
+  }
+
+  /** Hears a channel's events without being in it, until what it resolves with is called. Rejects where the engine is away. */
+  listen(app: App, name: string, listener: Listener): Promise<() => void> {
+    return listen(this.#tenants, app, name, listener);
   }
 
   // ---- publications
@@ -359,9 +369,10 @@ export class Hub {
 
   // ---- private
 
-  #hand({ app, socket }: Connection, frame: string): void {
-    socket?.send(frame);
-    this.traffic?.sent(app, 1, frame.length);
+  #hand(connection: Connection, frame: string): void {
+    connection.socket?.send(frame);
+    this.traffic?.sent(connection.app, 1, frame.length);
+    if (this.taps.size > 0) this.taps.get(connection)?.sent(frame);
   }
 
   /** Tells what the engine did by itself: another node died, or this one's rows had to be written again. */

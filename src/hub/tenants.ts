@@ -1,6 +1,6 @@
 /** The apps of which this node holds a connection or hears a channel: each appears with the first and goes with the last. */
 
-import type { App } from "../domain/app.ts";
+import { type App, isReserved } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Broker } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
@@ -48,7 +48,7 @@ export class Tenants implements Iterable<Tenant> {
   }
 
   get census(): Census {
-    return censusOf(this.#tenants.values());
+    return censusOf([...this.#tenants.values()].filter(({ app }) => !isReserved(app)));
   }
 
   [Symbol.iterator](): Iterator<Tenant> {
