@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { resolve as resolvePath } from "node:path";
+import { located } from "./controllers.ts";
 import { type Draft, lay, newDraft, placed, sourceOf } from "./draft.ts";
 import { type Environment, fromEnvironment, type Given } from "./env.ts";
 import { environmentApp } from "./env-app.ts";
@@ -48,7 +49,11 @@ export async function loadConfig({ flags = {}, env = {}, cwd, file }: Sources): 
   addApp(draft, env);
   const config = resolve(draft);
   await checkFiles(config, draft, cwd);
-  return { config, sources: draft.sources, ...(read === undefined ? {} : { file: read.name }) };
+  return {
+    config: located(config, cwd, read?.name),
+    sources: draft.sources,
+    ...(read === undefined ? {} : { file: read.name }),
+  };
 }
 
 /** For programs that hold their configuration themselves. A resolved one passes unchanged. */

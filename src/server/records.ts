@@ -178,7 +178,7 @@ export class Records {
     const { config, log } = this.#options;
     if (config.database.migrate ?? database.kind === "sqlite") {
       const { done } = await migrate(database);
-      if (done.length > 0) log.info({ database: database.name, done }, "the database's tables are up to date");
+      if (done.length > 0) log.debug({ database: database.name, done }, "the database's tables are up to date");
     } else {
       const missing = await lacking(database);
       if (missing.length > 0) throw new ConfigError([`${database.name} lacks tables: run \`fanfare migrate\` first`]);

@@ -27,6 +27,7 @@ import { Listeners, type ListenersOptions } from "./listeners.ts";
 import { Memory, memoryGuard } from "./memory.ts";
 import { mount } from "./mount.ts";
 import { nodeName } from "./node.ts";
+import { type MetricsRouteOptions, metricsRoute } from "./metrics-route.ts";
 import type { Program } from "./program.ts";
 import { type Condition, readyRoute } from "./readiness.ts";
 import { sendAway, verdictOn } from "./reload.ts";
@@ -38,7 +39,7 @@ const SWEEP_MS = 1_000;
 
 /** What the program around the server brings along. */
 export interface Surroundings
-  extends Pick<HubOptions, "channels" | "call" | "authorize" | "authenticate" | "observers"> {
+  extends Pick<HubOptions, "channels" | "call" | "authorize" | "authenticate" | "observers" | "traffic"> {
   readonly config: Config;
   readonly log: Logger;
   readonly clock: Clock;
@@ -49,6 +50,8 @@ export interface Surroundings
   readonly tokens: Guard;
   readonly hooks: Guard;
   readonly program: Program;
+  /** The numbers of `/metrics`. */
+  readonly scrape?: MetricsRouteOptions["scrape"];
   /** Of several processes that are one server; without it, the one that is configured. */
   readonly engine?: Engine;
   /** Whether other processes listen on the same port. */
@@ -265,7 +268,7 @@ export function buildHub(
   guards: readonly Guard[],
   node: HubOptions["node"],
 ): Hub {
-  const { config, clock, observers, channels, call, authorize, authenticate } = around;
+  const { config, clock, observers, traffic, channels, call, authorize, authenticate } = around;
   const { jsonDepth } = config.limits;
   return new Hub({
     engine: around.engine ?? engineOf(config, clock),
@@ -277,6 +280,7 @@ export function buildHub(
     guards,
     around: around.program.middleware,
     ...(observers && { observers }),
+    ...(traffic && { traffic }),
     ...(channels && { channels }),
     ...(call && { call }),
     ...(authorize && { authorize }),
@@ -305,7 +309,10 @@ function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, conditio
   const api = pusherApi({ hub, apps, clock, pathPrefix: path, signatureWindowS, jsonDepth, bodyBytes });
   const [pusher, native] = hub.protocols;
   if (!pusher || !native) throw new Error("The hub has lost its protocols.");
-  const ready = readyRoute(path, condition);
+  const isReady = readyRoute(path, condition);
+  const numbers =
+    around.scrape && metricsRoute({ config, identify: identity(config.trustedProxies), scrape: around.scrape });
+  const ready: Route = (...asked) => isReady(...asked) ?? numbers?.(...asked);
   const failed = (error: unknown, during: string) => hub.observe({ type: "failed", error, during });
   const identify = identity(config.trustedProxies);
   const aroundAll = aroundRequests({ middleware: program.middleware, identify, failed });

@@ -1,18 +1,15 @@
 /** The server: builds its parts, wires them, listens, and stops without losing anybody's message. */
 
 import type { Logger } from "pino";
+import manifest from "../../package.json" with { type: "json" };
 import { type ChannelOptions, parseChannel } from "../config/channel.ts";
-import { withDemoApp } from "../config/demo-app.ts";
 import { reasonOf } from "../config/file.ts";
 import { type ConfigInput, parseConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { App } from "../domain/app.ts";
-import type { Connection } from "../domain/connection.ts";
-import { CommandError } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
-import type { Awaitable, Clock, Observer } from "../domain/ports.ts";
+import type { Clock, Observer } from "../domain/ports.ts";
 import { tokenGuard } from "../guards/token.ts";
-import { after } from "../hub/after.ts";
 import { Channels } from "../hub/channels.ts";
 import type { Hub } from "../hub/hub.ts";
 import { checkChannelName } from "../hub/limits.ts";
@@ -23,10 +20,12 @@ import { authenticate, authenticateAtDoor } from "./authenticator.ts";
 import { Control } from "./control.ts";
 import { openFileLimit } from "./file-limit.ts";
 import { Front } from "./front.ts";
+import { Handlers } from "./handlers.ts";
 import { Hooks } from "./hooks.ts";
 import type { Listeners } from "./listeners.ts";
 import { Logs } from "./logging.ts";
 import { Program } from "./program.ts";
+import { Records } from "./records.ts";
 import { appChanges, merged, type Reloaded } from "./reload.ts";
 import { type Launch, type Stats, type Status, statsOf, statusOf } from "./report.ts";
 import { Running, type Surroundings } from "./running.ts";
@@ -59,7 +58,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   readonly log: Logger;
   readonly #logs: Logs;
   readonly #tasks: Tasks;
-  readonly #handlers = new Map<string, Handler>();
+  readonly #handlers: Handlers;
   readonly #hooks: Hooks;
   readonly #observers: readonly Observer[];
   readonly #launch: Launch;
@@ -74,6 +73,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   #apps: readonly App[];
   #demoFile: string | undefined;
   #running: Running | Primary | undefined;
+  #records: Records | undefined;
   /** In the order of their making: a worker's program makes the same ones. */
   readonly #number = ++made;
   readonly #worker = workerOf(this.#number);
@@ -89,14 +89,13 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     this.log = this.#logs.logger;
     this.#tasks = new Tasks(config.tasks);
     this.#observers = [logObserver(this.log), (event) => this.#hooks.observe(event)];
-    const failed = (error: unknown, during: string) => {
-      for (const observe of this.#observers) observe({ type: "failed", error, during });
-    };
+    const failed = (error: unknown, during: string) => this.#fail(error, during);
     this.program = new Program({ server: this, config: () => this.config, clock, failed });
     this.#hooks = new Hooks({
       failed,
       connection: (app, id) => this.#running?.hub?.connection({ id: app }, id),
     });
+    this.#handlers = new Handlers(this.#hooks);
   }
 
   // ---- life
@@ -119,13 +118,20 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     this.#tasks.start();
     const assigned = await this.#worker?.assigned();
     if (assigned) this.#config = assigned.config;
-    const { config, demoFile } = assigned ?? (await withDemoApp(this.config));
-    this.#apps = config.apps;
-    this.#demoFile = demoFile;
-    for (const make of this.#early.splice(0)) make();
-    this.#running = await this.#run(this.#surroundings(config));
+    const records = await this.#openRecords();
+    try {
+      const { config, demoFile } = assigned ?? (await records.withApps(this.config));
+      this.#apps = config.apps;
+      this.#demoFile = demoFile;
+      for (const make of this.#early.splice(0)) make();
+      this.#running = await this.#run(this.#surroundings(config, records));
+    } catch (error) {
+      await records.close();
+      throw error;
+    }
+    this.#records = records;
     this.log.info({ url: this.url, apps: this.#apps.length }, "listening");
-    if (config.control && this.isPrimary) await this.#openControl();
+    if (this.config.control && this.isPrimary) await this.#openControl();
     if (this.worker) this.#hooks.started(this.worker);
   }
 
@@ -165,8 +171,8 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     const running = this.#running;
     if (!running) throw new Error("The server is not running: there is nothing to reload.");
     const { config: wanted, applied, needsRestart } = merged(this.#config, settings);
-    const made = this.#worker ? { config: wanted, demoFile: this.#demoFile } : await withDemoApp(wanted);
-    const { config, demoFile } = made;
+    const records = this.#worker ? undefined : this.#records;
+    const { config, demoFile } = (await records?.withApps(wanted)) ?? { config: wanted, demoFile: this.#demoFile };
     const { now, ...apps } = appChanges(this.#apps, config.apps);
     this.#config = wanted;
     this.#apps = now;
@@ -194,6 +200,8 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     const deadlineMs = clock.monotonicMs() + this.config.drainTimeoutS * 1000;
     if (this.worker) this.#hooks.stopping(this.worker);
     await this.#running.stop();
+    await this.#records?.close();
+    this.#records = undefined;
     await this.#control?.close();
     this.#control = undefined;
     this.#running = undefined;
@@ -368,6 +376,10 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
 
   // ---- private
 
+  #fail(error: unknown, during: string): void {
+    for (const observe of this.#observers) observe({ type: "failed", error, during });
+  }
+
   /** The app that has the connection; where none has, any will do to say so. */
   #appOf(connection: string): Tenancy<E, U> {
     const app = this.#apps.find(({ id }) => this.#running?.hub?.connection({ id }, connection));
@@ -391,7 +403,27 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     return this.#running;
   }
 
-  #surroundings(config: Config): Surroundings {
+  #openRecords(): Promise<Records> {
+    const { config, log } = this;
+    return Records.open({
+      ...{
+        config,
+        log,
+        clock,
+        version: manifest.version,
+        failed: (error, during) => this.#fail(error, during),
+        keepsApps: !this.#worker,
+      },
+      app: (id) => this.#apps.find((app) => app.id === id),
+      hub: () => this.#running?.hub,
+      node: () => ({ lagMs: this.#running?.lagMs ?? 0, draining: this.#running?.condition.isDraining ?? false }),
+      changed: () => {
+        if (this.#running) this.reload(this.#config).catch((error) => this.#fail(error, "taking over changed apps"));
+      },
+    });
+  }
+
+  #surroundings(config: Config, records = this.#records): Surroundings {
     return {
       config,
       log: this.log,
@@ -399,7 +431,8 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
       maxConnections: this.maxConnections,
       demoFile: this.#demoFile,
       channels: this.#channels,
-      observers: this.#observers,
+      observers: [...this.#observers, ...(records?.observers ?? [])],
+      ...(records && { traffic: records.traffic, scrape: () => records.metrics.scrape() }),
       tokens: tokenGuard({
         hasMore: () => this.#authenticator !== undefined,
         authenticate: (app, credentials) =>
@@ -407,18 +440,9 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
       }),
       hooks: this.#hooks.guard,
       program: this.program,
-      call: (connection, event, data) => this.#call(connection, event, data),
+      call: (connection, event, data) => this.#handlers.call(connection, event, data),
       authorize: (connection, channel) => this.#hooks.authorize(connection, channel),
       authenticate: (app, credentials) => this.#authenticator && authenticate(this.#authenticator, app, credentials),
     };
-  }
-
-  #call(connection: Connection, event: string, data: unknown): Awaitable<unknown> {
-    const handler = this.#handlers.get(event) ?? this.#handlers.get("*");
-    if (!handler && !this.#hooks.hearsMessages) {
-      const name = JSON.stringify(event.slice(0, 64));
-      throw new CommandError("unknown_command", `Nothing on this server handles ${name}.`);
-    }
-    return after(this.#hooks.hear(connection, { event, data }), () => handler?.(connection, data));
   }
 }

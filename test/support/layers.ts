@@ -31,6 +31,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
     "protocols",
     "engines",
     "apps",
+    "database",
     "guards",
     "observers",
     "admin",

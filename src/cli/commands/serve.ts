@@ -4,6 +4,7 @@ import { networkInterfaces } from "node:os";
 import type { Command } from "commander";
 import manifest from "../../../package.json" with { type: "json" };
 import { type Config, type ConfigInput, loadConfig } from "../../config/load.ts";
+import { ownDatabase } from "../../config/own-database.ts";
 import { controlPath } from "../../server/control.ts";
 import type { Launch } from "../../server/report.ts";
 import type { Server } from "../../server/server.ts";
@@ -112,12 +113,13 @@ async function reload(server: Pick<Server, "reload" | "log">): Promise<void> {
   });
 }
 
-type ServedConfig = Pick<ConfigInput, "control" | "log" | "pidFile">;
+type ServedConfig = Pick<ConfigInput, "control" | "database" | "log" | "pidFile">;
 
-/** What differs from a server that a program starts: it can be told things, and in the background it has its own files. */
+/** What differs from a server that a program starts: it can be told things, it remembers, and in the background it has its own files. */
 function asServed<C extends ServedConfig>(config: C, stateDir: string, inBackground: boolean): C {
   const log = inBackground ? { file: logPath(stateDir), ...config.log } : config.log;
-  return { ...config, control: config.control ?? true, ...(log && { log }) };
+  const database = { url: ownDatabase(stateDir), ...config.database };
+  return { ...config, database, control: config.control ?? true, ...(log && { log }) };
 }
 
 /** In the background two servers in one place are one too many: nobody sees what the second has to say. */
