@@ -1,10 +1,12 @@
 /** Nodes that die, freeze or come back, on a real Redis: whoever was there has left once, and whoever is there is there once. */
 
 import { describe, expect, test } from "bun:test";
+import { CommandError } from "../../src/domain/error.ts";
 import type { RedisSettings } from "../../src/engines/redis/settings.ts";
 import { eventually } from "../support/eventually.ts";
 import { settingsFor, startRedis } from "../support/redis.ts";
 import { type RedisNode, startNode } from "../support/redis-node.ts";
+import { startProxy } from "../support/tcp-proxy.ts";
 import { clockOf, factsOf, startHolder } from "./redis-process.ts";
 
 const NODE_TIMEOUT_MS = 2_000;
@@ -110,6 +112,7 @@ describe("a node that is killed", () => {
       const dead = await startHolder(same, { rows });
       const heir = await startHolder(same, {});
       await server.cli("CONFIG", "SET", "slowlog-log-slower-than", "100000");
+      await server.cli("SLOWLOG", "RESET");
       witness.received.length = 0;
       await dead.kill();
       await eventually(() => expect(witness.received.length).toBeGreaterThan(0), { ...PATIENCE, everyMs: 1 });
@@ -232,3 +235,80 @@ describe("a Redis that has lost its data", () => {
     TEST_MS,
   );
 });
+
+describe("a member that leaves while Redis is away", () => {
+  test(
+    "has left for everybody when Redis is back with its data",
+    async () => {
+      const same = settings({ commandTimeoutMs: 500 });
+      const wire = await startProxy(server.port);
+      const a = await startNode({ ...same, topology: { type: "server", at: { host: "127.0.0.1", port: wire.port } } });
+      const b = await startNode(same);
+      await b.subscribe("presence-x");
+      await a.join("presence-x", "1");
+      await a.engine.registry.tally("app", "presence-x", 1);
+      wire.cut();
+      expect(await codeOf(a.leave("presence-x", "1"))).toBe("engine_unavailable");
+      expect(await codeOf(Promise.resolve(a.engine.registry.tally("app", "presence-x", 0)))).toBe("engine_unavailable");
+      await a.engine.ledger.giveBack("app", "nobody");
+      wire.mend();
+      await eventually(() => expect(told(b, "left")).toEqual(["1"]), PATIENCE);
+      await eventually(() => expect(a.facts.map(({ type }) => type).sort()).toEqual(["left", "vacated"]), PATIENCE);
+      expect(await b.members("presence-x")).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "has left for everybody when Redis is back without its data, and whoever stays is not announced",
+    async () => {
+      const own = await startRedis();
+      const same = settingsFor(own.port);
+      const [a, b] = [await startNode(same), await startNode(same)];
+      for (const node of [a, b]) await node.subscribe("presence-x");
+      await a.join("presence-x", "goes", "a1");
+      await a.join("presence-x", "elsewhere too", "a2");
+      await b.join("presence-x", "elsewhere too", "b1");
+      await own.kill();
+      for (const [user, connection] of [
+        ["goes", "a1"],
+        ["elsewhere too", "a2"],
+      ] as const) {
+        expect(await codeOf(a.leave("presence-x", user, connection))).toBe("engine_unavailable");
+      }
+      await own.start();
+      await eventually(() => expect(told(b, "left")).toEqual(["goes"]), PATIENCE);
+      await eventually(() =>
+        expect(a.facts).toEqual([expect.objectContaining({ type: "left", member: { id: "goes" } })]),
+      );
+      expect(await b.members("presence-x")).toEqual(["elsewhere too"]);
+      for (const node of [a, b]) expect(told(node, "joined")).toEqual(["goes", "elsewhere too"]);
+    },
+    TEST_MS,
+  );
+});
+
+test(
+  "what a node has that is on no list is found and taken back",
+  async () => {
+    const same = settings({ nodeTimeoutMs: 600 });
+    const a = await startNode(same);
+    await a.subscribe("presence-x");
+    const dead = await startHolder(same, { rows: [["presence-x", "1", "c"]] });
+    await dead.kill();
+    await server.cli("DEL", `${same.prefix}:beats`);
+    await eventually(() => expect(told(a, "left")).toEqual(["1"]), PATIENCE);
+    await eventually(async () => expect(await a.engine.nodes()).toHaveLength(1), PATIENCE);
+    await a.engine.close();
+    expect(await keysOf(same)).toEqual([]);
+  },
+  TEST_MS,
+);
+
+async function codeOf(work: Promise<unknown>): Promise<unknown> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return error instanceof CommandError ? error.code : error;
+}

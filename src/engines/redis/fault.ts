@@ -50,7 +50,12 @@ const PASSING: ReadonlySet<string> = new Set([
 
 /** What the caller is told: that the engine is away, or, where Redis found the command wrong, that it is a bug. */
 export function unavailable(cause: unknown): Error {
-  if (cause instanceof CommandError) return cause;
-  if (cause instanceof Refused && !cause.passes) return cause;
+  if (cause instanceof Error && !isAway(cause)) return cause;
   return new CommandError("engine_unavailable", "The server cannot reach its Redis just now; try again soon.");
+}
+
+/** Whether Redis is only away, or cannot just now. */
+export function isAway(error: unknown): boolean {
+  if (error instanceof Refused) return error.passes;
+  return error instanceof Unsent || error instanceof Unanswered;
 }

@@ -33,18 +33,19 @@ export async function inherit(estate: Estate): Promise<boolean> {
 /** Answers whether there was anything. */
 async function step({ generation, writes, tell, mayGoOn }: Estate, send: Send): Promise<boolean> {
   const [places, holds] = parts(await send(FENCE, [generation])).map(parts);
-  for (const place of places ?? []) {
+  const emptied = (places ?? []).map(async (place) => {
     const found = fromPlace(String(place));
-    if (!found) continue;
+    if (!found) return;
     while (true) {
       const facts = await emptyPlace(send, generation, writes, String(place), found);
       if (!facts) break;
       tell(facts);
-      if (!(await mayGoOn())) return true;
+      if (!(await mayGoOn())) return;
     }
     const change = await writes.tally(send, generation, { ...found, count: 0 }, false);
     if (change !== undefined && change !== GONE) tell([{ type: change, ...found }]);
-  }
+  });
+  await Promise.all(emptied);
   const held = (holds ?? []).flatMap((text) => {
     const [place, holder] = parts(JSON.parse(String(text)));
     return [{ place: String(place), holder: String(holder) }];
@@ -53,7 +54,7 @@ async function step({ generation, writes, tell, mayGoOn }: Estate, send: Send): 
   return (places?.length ?? 0) + held.length > 0;
 }
 
-/** A few hundred rows of one place; nothing where there is none left. */
+/** Some rows of one place; nothing where there is none left. */
 async function emptyPlace(
   send: Send,
   generation: string,

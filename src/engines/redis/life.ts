@@ -5,11 +5,12 @@
 
 import type { Clock, EngineHost, NodeState, RegistryFact } from "../../domain/ports.ts";
 import type { Bucket } from "./bucket.ts";
+import { isAway, Unanswered } from "./fault.ts";
 import { inherit } from "./heir.ts";
 import type { Send } from "./line.ts";
 import { type Mirror, rowKey, type Share } from "./mirror.ts";
 import { nodeStates } from "./node-states.ts";
-import { BEAT, CLAIM, NODES } from "./scripts.ts";
+import { ADOPT, BEAT, CLAIM, GENERATIONS, NODES, SILENT } from "./scripts.ts";
 import { GONE, parts, type Writes } from "./writes.ts";
 
 export interface LifeParts {
@@ -26,6 +27,7 @@ export interface LifeParts {
 /** At least this often; more often where nodes count as dead sooner. */
 const BEAT_EVERY_MS = 1_000;
 const BEATS_PER_TIMEOUT = 4;
+const TIMEOUTS_PER_SWEEP = 2;
 /** Rows and counts that are on their way at a time. */
 const BATCH = 500;
 /** By then, every node has noticed that data was lost, and written its own again. */
@@ -41,6 +43,9 @@ export class Life {
   #host: EngineHost | undefined;
   #generation = newGeneration();
   #beating: ReturnType<typeof setInterval> | undefined;
+  #sweeping: ReturnType<typeof setInterval> | undefined;
+  /** Seen by the last sweep. */
+  #silent: ReadonlySet<string> = new Set();
   #isOver = false;
 
   constructor(parts: LifeParts) {
@@ -57,6 +62,9 @@ export class Life {
     const everyMs = Math.min(BEAT_EVERY_MS, this.#parts.nodeTimeoutMs / BEATS_PER_TIMEOUT);
     this.#beating = setInterval(() => this.#beat(), everyMs);
     this.#beating.unref?.();
+    const sweep = () => this.#sweep().catch((error) => this.#failed(error, "looking for nodes that nobody knows"));
+    this.#sweeping = setInterval(() => void sweep(), this.#parts.nodeTimeoutMs * TIMEOUTS_PER_SWEEP);
+    this.#sweeping.unref?.();
   }
 
   /** The way to the bucket is there, again or for the first time. */
@@ -72,7 +80,7 @@ export class Life {
       if (done !== GONE) return done;
       await this.#turn(bucket, send);
     }
-    throw new Error("Redis forgets this node again and again.");
+    throw new Unanswered("Redis forgets this node again and again");
   }
 
   async nodes(): Promise<readonly NodeState[]> {
@@ -87,6 +95,7 @@ export class Life {
   async end(): Promise<void> {
     this.#isOver = true;
     clearInterval(this.#beating);
+    clearInterval(this.#sweeping);
     for (const timer of this.#departing) clearTimeout(timer);
     await Promise.all(this.#turns.values()).catch(() => {});
     const reached = Array.from({ length: this.#parts.buckets }, (_, bucket) => this.#parts.bucket(bucket).line.isUp);
@@ -107,8 +116,22 @@ export class Life {
 
   #failed(error: unknown, during: string): void {
     // That Redis is away is seen elsewhere.
-    const isAway = error instanceof Error && ["Unsent", "Unanswered", "Refused"].includes(error.name);
-    if (!isAway) this.#host?.failed(error, during);
+    if (!isAway(error)) this.#host?.failed(error, during);
+  }
+
+  /**
+   * Where one server of a cluster loses its data, and with it who beats, a node may die that nobody has on the list. Those
+   * that are missing twice, and may still write somewhere, are put on it.
+   */
+  async #sweep(): Promise<void> {
+    const buckets = Array.from({ length: this.#parts.buckets }, (_, bucket) => bucket);
+    const writers = await Promise.all(buckets.map(async (bucket) => parts(await this.#send(bucket)(GENERATIONS, []))));
+    // Under the empty name is the epoch.
+    const all = [...new Set(writers.flat().map(String))].filter((name) => name !== "");
+    const silent = all.length === 0 ? [] : parts(await this.#send(0)(SILENT, all)).map(String);
+    const orphans = silent.filter((generation) => this.#silent.has(generation));
+    this.#silent = new Set(silent);
+    if (orphans.length > 0) await this.#send(0)(ADOPT, orphans);
   }
 
   /** One at a time for each bucket; whoever asks meanwhile is given the one under way. */
@@ -194,22 +217,22 @@ export class Life {
     const share = this.#parts.mirror.share(bucket);
     const { writes } = this.#parts;
     const generation = this.#generation;
-    for (const [key, { row, wasThere }] of [...share.doubtfulRows]) {
+    await inBatches([...share.doubtfulRows], async ([key, { row, wasThere }]) => {
       const isHere = share.rows.has(key);
       const last = isHere ? false : await writes.leave(send, generation, row, true);
       if (isHere) await writes.join(send, generation, row, Number.POSITIVE_INFINITY, "announce");
       share.doubtfulRows.delete(key);
       if (last === true && wasThere) this.tell([leftOf(row)]);
-    }
-    for (const [key, tally] of [...share.doubtfulTallies]) {
+    });
+    await inBatches([...share.doubtfulTallies], async ([key, tally]) => {
       const change = await writes.tally(send, generation, share.tallies.get(key) ?? { ...tally, count: 0 }, true);
       share.doubtfulTallies.delete(key);
       if (change === "occupied" || change === "vacated") this.tell([{ type: change, ...placeIn(tally) }]);
-    }
-    for (const [key, hold] of [...share.doubtfulHolds]) {
+    });
+    await inBatches([...share.doubtfulHolds], async ([key, hold]) => {
       if (!share.holds.has(key)) await writes.giveBack(send, generation, hold);
       share.doubtfulHolds.delete(key);
-    }
+    });
     await this.writePending(share, send);
   }
 

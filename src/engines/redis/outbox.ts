@@ -5,7 +5,7 @@
 
 import type { Position } from "../../domain/message.ts";
 import type { Clock } from "../../domain/ports.ts";
-import { Refused, unavailable } from "./fault.ts";
+import { isAway, Refused, Unsent, unavailable } from "./fault.ts";
 
 export interface Letter {
   readonly subject: string;
@@ -56,7 +56,8 @@ export class Outbox {
 
   post(letter: Letter): Promise<Position | undefined> {
     const { clock, load, waitMs, mostBytes } = this.#options;
-    if (this.#isClosed || load.bytes + letter.bytes > mostBytes) return Promise.reject(unavailable(undefined));
+    if (this.#isClosed || load.bytes + letter.bytes > mostBytes)
+      return Promise.reject(unavailable(new Unsent("nobody took it")));
     load.bytes += letter.bytes;
     const { promise, resolve, reject } = Promise.withResolvers<Position | undefined>();
     this.#waiting.push({ letter, untilMs: clock.monotonicMs() + waitMs, resolve, reject, isOver: false });
@@ -74,19 +75,20 @@ export class Outbox {
   /** Withdraws what has waited too long. */
   expire(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    for (const each of this.#sending) if (each.untilMs <= nowMs) this.#end(each, unavailable(undefined));
+    for (const each of this.#sending)
+      if (each.untilMs <= nowMs) this.#end(each, unavailable(new Unsent("nobody took it")));
     let count = 0;
     for (; count < this.#waiting.length; count++) {
       const each = this.#waiting[count];
       if (!each || each.untilMs > nowMs) break;
-      this.#end(each, unavailable(undefined));
+      this.#end(each, unavailable(new Unsent("nobody took it")));
     }
     this.#waiting.splice(0, count);
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const each of [...this.#sending, ...this.#waiting]) this.#end(each, unavailable(undefined));
+    for (const each of [...this.#sending, ...this.#waiting]) this.#end(each, unavailable(new Unsent("nobody took it")));
     this.#waiting = [];
   }
 
@@ -124,7 +126,7 @@ export class Outbox {
       if (!each) continue;
       if (error === undefined) overtaken.add(each.letter.subject);
       else if (each.isOver) continue;
-      else if ((error instanceof Refused && !error.passes) || overtaken.has(each.letter.subject)) {
+      else if (!isAway(error) || overtaken.has(each.letter.subject)) {
         this.#end(each, unavailable(error));
       } else {
         isRefused ||= error instanceof Refused;

@@ -90,6 +90,24 @@ redis.call('DEL', root..'claim:'..gen)
 return 1
 `);
 
+/** Answers who may write in the bucket. */
+export const GENERATIONS = script(`return redis.call('HKEYS', KEYS[1]..'g')`);
+
+/** args: generations that may write somewhere. Answers those of them that never beat. */
+export const SILENT = script(`
+local silent = {}
+for _, gen in ipairs(ARGV) do
+  if not redis.call('ZSCORE', KEYS[1]..'beats', gen) then silent[#silent + 1] = gen end
+end
+return silent
+`);
+
+/** args: generations. They count as nodes whose last beat was long ago. */
+export const ADOPT = script(`
+for _, gen in ipairs(ARGV) do redis.call('ZADD', KEYS[1]..'beats', 'NX', 0, gen) end
+return 1
+`);
+
 /** Answers the time, generations with the time of their last beats, then generations with reports. */
 export const NODES = script(`
 ${NOW}
@@ -98,7 +116,7 @@ return {now(), redis.call('ZRANGE', KEYS[1]..'beats', 0, -1, 'WITHSCORES'), redi
 
 /** args: generation, place, dead generation's rows wanted. Answers connections with users. */
 export const ROWS = script(`
-return redis.call('HSCAN', KEYS[1]..'r:'..ARGV[1]..':'..ARGV[2], '0', 'COUNT', 500)[2]
+return redis.call('HSCAN', KEYS[1]..'r:'..ARGV[1]..':'..ARGV[2], '0', 'COUNT', 100)[2]
 `);
 
 /** args: generation, place, connection, user, its opening as JSON, most members or -1, how to publish, subject, announcement or "", whether to list. */
@@ -343,6 +361,9 @@ export const SCRIPTS: readonly Script[] = [
   CLAIM,
   FENCE,
   BURY,
+  GENERATIONS,
+  SILENT,
+  ADOPT,
   NODES,
   ROWS,
   JOIN,
