@@ -17,8 +17,8 @@ export interface DrainOptions<C = Connection> {
 
 /** On average; each pause is between half of it and one and a half, so that several nodes do not keep step. */
 const PAUSE_MS = 50;
-/** So few in a slice trouble nobody who takes them in: 400 a second. */
-const FEW = 20;
+/** So few in a slice trouble nobody who takes them in: 200 a second. */
+const FEW = 10;
 
 /** Resolves when the last was told, which is not yet when the last is gone. */
 export async function sayFarewell<C>(options: DrainOptions<C>): Promise<void> {

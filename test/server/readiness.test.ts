@@ -178,7 +178,7 @@ describe("the farewells of a drain (scenario 38)", () => {
   });
 
   test("of a few are said at once, whatever the time", async () => {
-    expect(new Set(await drained(20, 60_000))).toEqual(new Set([0]));
+    expect(new Set(await drained(10, 60_000))).toEqual(new Set([0]));
   });
 
   test("come to an end in time where timers are late, and where there is no time at all", async () => {

@@ -54,7 +54,8 @@ export async function stopServer(found: Found, place: Place, options: StopOption
   const { pid } = found;
   const timeoutS = secondsOf(options.timeout) ?? (found.status?.stopS ?? USUAL_STOP_S) + MARGIN_S;
   const startedMs = performance.now();
-  if (!signal(pid, "SIGTERM")) return gone(pid, startedMs);
+  // A second signal would end it at once, and its clients would hear no farewell.
+  if (!found.status?.draining && !signal(pid, "SIGTERM")) return gone(pid, startedMs);
   if (await isGone(pid, place, timeoutS)) return gone(pid, startedMs);
   if (!options.force) {
     throw new CliError(
