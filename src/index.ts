@@ -33,6 +33,7 @@ export type { Connection } from "./domain/connection.ts";
 export { CommandError, type CommandErrorCode, Disconnect, type DisconnectCode } from "./domain/error.ts";
 export type { Member, Presence, User } from "./domain/message.ts";
 export type { Connections } from "./server/connections.ts";
+export type { Controller, ControllerClass } from "./server/controller.ts";
 export type {
   Endpoint,
   EndpointDefinition,

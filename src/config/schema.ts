@@ -5,6 +5,7 @@
 
 import { z } from "zod";
 import type { App } from "../domain/app.ts";
+import { controllers } from "./controllers.ts";
 import {
   addresses,
   facts,
@@ -375,6 +376,7 @@ export const schema = z.strictObject({
     0.1,
   ),
   publishWaitBytes: whole("Most bytes of publications that wait like that.", 67_108_864, 1024, 2 ** 32),
+  controllers,
   limits: processLimits,
   defaults,
   apps: z

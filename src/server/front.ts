@@ -2,7 +2,8 @@
 
 import type { User } from "../domain/message.ts";
 import type { Connections } from "./connections.ts";
-import type { Endpoint, EndpointDefinition } from "./endpoint.ts";
+import { type Controller, type ControllerClass, definitionOf } from "./controller.ts";
+import type { Endpoint, EndpointDefinition, EndpointOptions } from "./endpoint.ts";
 import type { FetchHandler } from "./fetch.ts";
 import type { Context, Contexts, Middleware } from "./middleware.ts";
 import type { Program } from "./program.ts";
@@ -83,6 +84,19 @@ export abstract class Front<E extends object, U extends User> {
    */
   websocket<D = unknown>(path: string, definition: EndpointDefinition<D>): Endpoint<D> {
     return this.program.endpoints.add(path, definition);
+  }
+
+  /**
+   * An endpoint as a class, which is made with the server, or as an object of such callbacks. What it leaves out is done as by
+   * default. Throws as `websocket` does, and TypeError where it has no callback, or one that does not exist.
+   */
+  controller<D = unknown>(
+    path: string,
+    controller: Controller<D> | ControllerClass<this, D>,
+    options?: EndpointOptions,
+  ): Endpoint<D> {
+    const definition = definitionOf(controller as Controller | ControllerClass<never>, this, options);
+    return this.websocket<D>(path, definition as EndpointDefinition<D>);
   }
 
   /**

@@ -1,7 +1,9 @@
 /** What the program around the server brings to its door. It outlives each start and stop. */
 
+import type { ControllerSettings } from "../config/controllers.ts";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../domain/ports.ts";
+import { loadControllers } from "./controller-files.ts";
 import { Endpoints } from "./endpoints.ts";
 import type { FetchHandler } from "./fetch.ts";
 import { Layers } from "./middleware.ts";
@@ -20,6 +22,8 @@ export class Program {
   readonly server: unknown;
   readonly endpoints: Endpoints;
   readonly middleware: Layers;
+  /** Once: they stay at their paths when the server stops and starts again. */
+  #loading: Promise<void> | undefined;
   /** Ordinary HTTP, as far as it is none of the server's own. */
   fetch: FetchHandler | undefined;
 
@@ -35,6 +39,14 @@ export class Program {
       },
       config().path,
     );
+  }
+
+  /** Throws ConfigError. */
+  async load(controllers: readonly ControllerSettings[]): Promise<void> {
+    this.#loading ??= loadControllers(controllers, this.server, (path, definition) => {
+      this.endpoints.add(path, definition);
+    });
+    await this.#loading;
   }
 }
 

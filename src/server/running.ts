@@ -81,7 +81,8 @@ export class Running {
 
   /** Throws what Bun throws when it cannot listen, and ConfigError where the certificates cannot be used. */
   static async start(around: Surroundings): Promise<Running> {
-    const { tls } = around.config;
+    const { tls, controllers } = around.config;
+    await around.program.load(controllers);
     const running = new Running(around, tls && (await readTls(tls)));
     try {
       await running.hub.start(running.listener);
