@@ -1,0 +1,267 @@
+/** Carries publications through NATS: the stream gives each channel one order, and tells it to all that are subscribed. */
+
+import type { Msg, Subscription } from "@nats-io/transport-node";
+import type { EventPublication, Position, Publication } from "../../domain/message.ts";
+import type { Broker, HistoryPage, HistoryPolicy, Kept } from "../../domain/ports.ts";
+import { decodeParcel, type Parcel } from "./codec.ts";
+import { unavailable } from "./fault.ts";
+import type { Feed } from "./feed.ts";
+import type { Head, Heads } from "./heads.ts";
+import type { Wire } from "./link.ts";
+import { type Outbox, slotOf } from "./outbox.ts";
+import type { Store } from "./store.ts";
+import type { Subjects } from "./subjects.ts";
+
+export interface Ear {
+  receive(publication: Publication): void;
+  missed(app: string, channel: string): void;
+  /** Something that is no parcel arrived. */
+  garbage(error: unknown): void;
+}
+
+interface Entry {
+  readonly app: string;
+  readonly channel: string;
+  readonly place: string;
+  subscription: Subscription | undefined;
+  /** Sequence of the last that was only carried; the next one names it. */
+  lastPassing: number;
+  /** What was heard of each sender, so that nothing that was sent again is heard twice. */
+  readonly heard: Map<string, { last: number; recent: number }>;
+  /** Where the head was heard or written last, as this process counts time; 0 where there is none. */
+  numberedAtMs: number;
+}
+
+/** Senders remembered per channel. */
+const MOST_SENDERS = 256;
+/** Parcels behind a sender's last one of which it is known whether they were heard. */
+const RECENT = 31;
+/** Archived parcels that are asked for at a time. */
+const READ_AT_A_TIME = 32;
+
+export class NatsBroker implements Broker {
+  readonly #subjects: Subjects;
+  readonly #store: Store;
+  readonly #heads: Heads;
+  readonly #outbox: Outbox;
+  readonly #feed: Feed;
+  readonly #ear: Ear;
+  readonly #waitMs: number;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(
+    parts: {
+      readonly subjects: Subjects;
+      readonly store: Store;
+      readonly heads: Heads;
+      readonly outbox: Outbox;
+      readonly feed: Feed;
+      readonly waitMs: number;
+    },
+    ear: Ear,
+  ) {
+    this.#subjects = parts.subjects;
+    this.#store = parts.store;
+    this.#heads = parts.heads;
+    this.#outbox = parts.outbox;
+    this.#feed = parts.feed;
+    this.#waitMs = parts.waitMs;
+    this.#ear = ear;
+  }
+
+  async subscribe(app: string, channel: string): Promise<void> {
+    const place = this.#subjects.place(app, channel);
+    if (!this.#entries.has(place)) {
+      const entry: Entry = {
+        app,
+        channel,
+        place,
+        subscription: undefined,
+        lastPassing: 0,
+        heard: new Map(),
+        numberedAtMs: 0,
+      };
+      this.#entries.set(place, entry);
+      const wire = this.#store.link?.wire;
+      if (wire) this.#listen(wire, entry);
+    }
+    try {
+      await this.#store.link?.up(this.#waitMs);
+      await this.#store.arrived();
+    } catch {
+      throw unavailable();
+    }
+  }
+
+  unsubscribe(app: string, channel: string): void {
+    const place = this.#subjects.place(app, channel);
+    const entry = this.#entries.get(place);
+    this.#entries.delete(place);
+    entry?.subscription?.unsubscribe();
+  }
+
+  isSubscribed(app: string, channel: string): boolean {
+    return this.#entries.has(this.#subjects.place(app, channel));
+  }
+
+  publish(publication: Publication, keep?: HistoryPolicy): Promise<Position | undefined> {
+    const place = this.#subjects.place(publication.app, publication.channel);
+    return this.#outbox.post(place, publication, publication.type === "event" ? keep : undefined);
+  }
+
+  async history(app: string, channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {
+    const place = this.#subjects.place(app, channel);
+    try {
+      let found = await this.#heads.read(place);
+      const entry = this.#entries.get(place);
+      if (!found && entry) {
+        await this.#outbox.touch(place);
+        found = await this.#heads.read(place);
+      }
+      if (!found) return { kept: [], position: { epoch: "unwritten", offset: 0 }, complete: since === undefined };
+      if (entry) entry.numberedAtMs ||= this.#store.nowMs;
+      return await this.#page({ app, channel, place, ...found }, since, limit);
+    } catch {
+      throw unavailable();
+    }
+  }
+
+  /** Subscribes to everything again. */
+  greet(wire: Wire): void {
+    for (const entry of this.#entries.values()) {
+      entry.lastPassing = 0;
+      this.#listen(wire, entry);
+    }
+  }
+
+  /** Channels that somebody here is in and that are numbered go on counting, however long nobody publishes. */
+  async touch(nowMs: number): Promise<void> {
+    for (const entry of this.#entries.values()) {
+      if (entry.numberedAtMs === 0 || nowMs - entry.numberedAtMs < this.#store.maxAgeMs / 2) continue;
+      entry.numberedAtMs = nowMs;
+      await this.#outbox.touch(entry.place);
+    }
+  }
+
+  close(): void {
+    this.#entries.clear();
+  }
+
+  #listen({ nats }: Wire, entry: Entry): void {
+    entry.subscription = nats.subscribe(this.#subjects.heard(entry.place), {
+      callback: (error, message) => {
+        if (error) return this.#ear.garbage(error);
+        this.#feed.take(() => this.#hear(entry, message));
+      },
+    });
+  }
+
+  #hear(entry: Entry, message: Msg): void {
+    const { app, channel, place } = entry;
+    if (this.#entries.get(place) !== entry) return;
+    try {
+      const seq = Number(message.headers?.get("Nats-Sequence"));
+      if (!seq) throw new Error("a message that is not of the stream");
+      const parcel = decodeParcel(app, channel, message.string());
+      if (parcel.numbering) {
+        entry.numberedAtMs = this.#store.nowMs;
+        this.#heads.heard(place, seq, message.string(), parcel);
+      } else {
+        const before = Number(message.headers?.get("Nats-Last-Sequence"));
+        if (entry.lastPassing > 0 && before > 0 && before !== entry.lastPassing) this.#ear.missed(app, channel);
+        entry.lastPassing = seq;
+      }
+      if (!isNew(entry, parcel)) return;
+      for (const { publication } of parcel.items) this.#ear.receive(publication);
+    } catch (error) {
+      this.#ear.garbage(error);
+    }
+  }
+
+  async #page(from: Numbered, since: Position | undefined, limit: number): Promise<HistoryPage> {
+    const { head } = from;
+    const position = { epoch: head.epoch, offset: head.offset };
+    const oldest = Math.max(0, head.offset - head.size);
+    if (!since) {
+      const kept = await this.#back(from, Math.max(oldest, head.offset - limit));
+      return { kept: kept.filter(isLive).slice(-limit), position, complete: true };
+    }
+    if (since.epoch === head.epoch && since.offset <= head.offset && since.offset >= oldest) {
+      const all = await this.#back(from, since.offset);
+      const page = all.slice(0, limit);
+      if (all.length === head.offset - since.offset && page.every(isLive)) {
+        return { kept: page, position, complete: true };
+      }
+    }
+    const kept = await this.#back(from, oldest);
+    return { kept: kept.filter(isLive).slice(0, limit), position, complete: false };
+  }
+
+  /** What is kept after the offset, back from the head as far as there is no hole; oldest first, expired or not. */
+  async #back(from: Numbered, after: number): Promise<readonly Kept[]> {
+    const { head, place, app, channel } = from;
+    const parcels = [from.parcel];
+    let oldest = from.parcel.numbering;
+    while (oldest && oldest.before > after && oldest.parcel > 1) {
+      const before = oldest.parcel;
+      const wanted = Math.min(READ_AT_A_TIME, oldest.before - after, before - 1);
+      const found = await Promise.all(
+        Array.from({ length: wanted }, (_, n) =>
+          this.#store.last(this.#subjects.archive(place, slotOf(before - 1 - n, head.size))),
+        ),
+      );
+      for (const stored of found) {
+        const parcel = stored && decodeParcel(app, channel, stored.text);
+        const numbering = parcel?.numbering;
+        if (numbering?.epoch !== head.epoch || numbering.parcel !== (oldest?.parcel ?? 0) - 1) {
+          oldest = undefined;
+          break;
+        }
+        if (parcel) parcels.unshift(parcel);
+        oldest = numbering;
+      }
+    }
+    return parcels
+      .flatMap((parcel) => keptOf(parcel, app, channel, this.#store.nowMs))
+      .filter(({ publication }) => (publication.position?.offset ?? 0) > after);
+  }
+}
+
+interface Numbered {
+  readonly app: string;
+  readonly channel: string;
+  readonly place: string;
+  readonly head: Head;
+  readonly parcel: Parcel;
+}
+
+function keptOf({ numbering, items }: Parcel, app: string, channel: string, nowMs: number): readonly Kept[] {
+  return items.flatMap(({ publication, ttlMs }): Kept[] => {
+    if (ttlMs === undefined || !numbering || publication.type !== "event") return [];
+    const placed: EventPublication = { ...publication, app, channel };
+    return [{ publication: placed, expiresInMs: Math.min(ttlMs, numbering.atMs + ttlMs - nowMs) }];
+  });
+}
+
+function isLive({ expiresInMs }: Kept): boolean {
+  return expiresInMs > 0;
+}
+
+function isNew({ heard }: Entry, { sender, number }: Parcel): boolean {
+  const known = heard.get(sender);
+  if (!known) {
+    if (heard.size >= MOST_SENDERS) heard.clear();
+    heard.set(sender, { last: number, recent: 0 });
+    return true;
+  }
+  const ahead = number - known.last;
+  if (ahead > 0) {
+    known.recent = ahead > RECENT ? 0 : (known.recent << ahead) | (1 << (ahead - 1));
+    known.last = number;
+    return true;
+  }
+  const bit = -ahead - 1;
+  if (ahead === 0 || bit >= RECENT || (known.recent >> bit) & 1) return false;
+  known.recent |= 1 << bit;
+  return true;
+}

@@ -1,0 +1,191 @@
+/** The engine of several machines that share a NATS: one stream that everything goes through, and so one order. */
+
+import type { Clock, Engine, EngineHealth, EngineHost, NodeState } from "../../domain/ports.ts";
+import { NatsBroker } from "./broker.ts";
+import { Cells } from "./cells.ts";
+import { Feed } from "./feed.ts";
+import { Heads } from "./heads.ts";
+import { NatsLedger } from "./ledger.ts";
+import { Link, type Wire } from "./link.ts";
+import { Outbox } from "./outbox.ts";
+import { NatsRegistry } from "./registry.ts";
+import type { NatsSettings } from "./settings.ts";
+import { Store } from "./store.ts";
+import { Subjects } from "./subjects.ts";
+
+const BEAT_MS = 1_000;
+const SWEEP_MS = 100;
+const TOUCH_MS = 60_000;
+/** A node that beat later than this was not awake, and knows nothing of the others. */
+const ASLEEP_MS = 2_500;
+/** How long the end may take. */
+const FAREWELL_MS = 2_000;
+
+export function natsEngine(clock: Clock, settings: NatsSettings): Engine {
+  return new NatsEngine(clock, settings);
+}
+
+class NatsEngine implements Engine {
+  readonly name = "nats";
+  readonly broker: NatsBroker;
+  readonly registry: NatsRegistry;
+  readonly ledger: NatsLedger;
+  readonly #clock: Clock;
+  readonly #settings: NatsSettings;
+  readonly #subjects: Subjects;
+  readonly #store: Store;
+  readonly #link: Link;
+  readonly #feed: Feed;
+  readonly #heads: Heads;
+  readonly #outbox: Outbox;
+  readonly #cells: Cells;
+  #host: EngineHost | undefined;
+  #timers: ReturnType<typeof setInterval>[] = [];
+  #beatAtMs = 0;
+  /** Whether the connection that comes up next replaces another. */
+  #isAgain = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(clock: Clock, settings: NatsSettings) {
+    this.#clock = clock;
+    this.#settings = settings;
+    const subjects = new Subjects(settings.prefix);
+    const store = new Store(clock, settings, subjects);
+    const waitMs = settings.publishWaitMs;
+    this.#subjects = subjects;
+    this.#store = store;
+    this.#feed = new Feed(() => this.#link.drop("more came in than this node could hold"));
+    this.#heads = new Heads(store, subjects);
+    this.#outbox = new Outbox(clock, settings, subjects, store, this.#heads);
+    this.#cells = new Cells(clock, store, waitMs);
+    this.broker = new NatsBroker(
+      { subjects, store, heads: this.#heads, outbox: this.#outbox, feed: this.#feed, waitMs },
+      {
+        receive: (publication) => this.#host?.receive(publication),
+        missed: (app, channel) => this.#host?.interrupted([{ app, channel }]),
+        garbage: (error) => this.#garbage(error),
+      },
+    );
+    this.registry = new NatsRegistry(
+      { clock, subjects, store, waitMs },
+      {
+        receive: (publication) => this.#host?.receive(publication),
+        isSubscribed: (app, channel) => this.broker.isSubscribed(app, channel),
+        happened: (facts) => this.#host?.happened(facts),
+        report: () => this.#host?.report() ?? NOBODY,
+        garbage: (error) => this.#garbage(error),
+        answered: () => this.#feed.pause(),
+        lost: (why) => this.#link.drop(why),
+        reborn: () => queueMicrotask(() => this.#settle(this.ledger.writeAgain(), "taking places again")),
+      },
+    );
+    const strangerMs = settings.nodeTimeoutMs;
+    this.ledger = new NatsLedger({ clock, subjects, store, cells: this.#cells, strangerMs }, this.registry);
+    this.#link = new Link(clock, settings, {
+      greet: (wire, isAgain) => this.#greet(wire, isAgain),
+      up: () => this.#up(),
+      down: () => {},
+    });
+    store.link = this.#link;
+  }
+
+  async start(host: EngineHost): Promise<void> {
+    this.#host = host;
+    this.#beatAtMs = this.#clock.monotonicMs();
+    this.#outbox.start();
+    this.#timers = [
+      setInterval(() => this.#beat(), BEAT_MS),
+      setInterval(() => this.registry.sweep(), SWEEP_MS),
+      setInterval(() => this.#touch(), TOUCH_MS),
+    ];
+    for (const timer of this.#timers) timer.unref?.();
+    await this.#link.start();
+    const health = this.health();
+    if (!health.reachable) host.failed(new Error(health.why), "reaching the engine");
+  }
+
+  health(): EngineHealth {
+    return this.#link.health;
+  }
+
+  nodes(): readonly NodeState[] {
+    return this.#host ? this.registry.nodes() : [];
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** On a new connection: makes the stream where there is none, hears again, and reads who is where. */
+  async #greet(wire: Wire, isAgain: boolean): Promise<void> {
+    this.#feed.hold();
+    this.#isAgain = isAgain;
+    const which = await this.#store.ensure(wire);
+    this.#heads.clear();
+    this.#cells.clear();
+    wire.nats.subscribe(this.#subjects.rowsTold, {
+      callback: (error, message) => {
+        if (error) return this.#garbage(error);
+        const seq = Number(message.headers?.get("Nats-Sequence"));
+        if (!seq) return this.#garbage(new Error("a word that is not of the stream"));
+        this.#feed.take(() => this.registry.hear(message.subject, message.string(), seq));
+      },
+    });
+    this.broker.greet(wire);
+    await this.#store.reach(wire);
+    await this.#store.askTime(this.#subjects.clock, wire);
+    const stored = await this.#store.all(this.#subjects.rows, wire);
+    this.registry.adopt(stored, which === "new");
+    if (which === "new") queueMicrotask(() => this.#settle(this.ledger.writeAgain(), "taking places again"));
+  }
+
+  #up(): void {
+    if (this.#isAgain) this.#host?.interrupted();
+    this.registry.forgive();
+    this.#feed.release();
+    this.registry.begin();
+    this.#outbox.pump();
+  }
+
+  #beat(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const wasAsleep = nowMs - this.#beatAtMs > ASLEEP_MS;
+    this.#beatAtMs = nowMs;
+    if (!this.#store.isOpen) return;
+    if (wasAsleep) this.registry.forgive();
+    this.registry.beat();
+    this.registry.reap(this.#settings.nodeTimeoutMs);
+  }
+
+  #touch(): void {
+    if (!this.#store.isOpen) return;
+    this.#settle(this.broker.touch(this.#store.nowMs), "keeping channels numbered");
+    this.#settle(this.ledger.touch(), "keeping places");
+  }
+
+  async #close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    const farewell = async () => {
+      await this.ledger.close();
+      await this.registry.close();
+      if (this.#store.isOpen && this.registry.generations.size <= 1) await this.#store.removeIfEmpty();
+    };
+    await Promise.race([farewell().catch(() => {}), Bun.sleep(FAREWELL_MS)]);
+    this.#outbox.close();
+    this.#cells.close();
+    this.broker.close();
+    this.#host = undefined;
+    await Promise.race([this.#link.close(), Bun.sleep(FAREWELL_MS)]);
+  }
+
+  #settle(work: Promise<unknown>, during: string): void {
+    work.catch((error) => this.#host?.failed(error, during));
+  }
+
+  #garbage(error: unknown): void {
+    this.#host?.failed(error, "reading what came from NATS");
+  }
+}
+
+const NOBODY = { id: "", name: "", startedAtMs: 0, connections: 0, lagMs: 0, draining: false } as const;

@@ -1,0 +1,441 @@
+/**
+ * Who is where: this node writes its own words into the stream and applies everybody's in the stream's order. What a word of
+ * its own came to is known when it comes back; what stands in the stream after an interruption is put right by comparing.
+ */
+
+import type { Presence } from "../../domain/message.ts";
+import type {
+  ChannelSummary,
+  Clock,
+  EngineHost,
+  Joined,
+  Left,
+  NodeState,
+  Registry,
+  RegistryFact,
+  Row,
+} from "../../domain/ports.ts";
+import { Broom } from "./broom.ts";
+import { unavailable } from "./fault.ts";
+import { type Audience, factOf, tell, tellDifference } from "./herald.ts";
+import { full, type Holding, Holdings, type Tally, type Waiter } from "./holdings.ts";
+import { type Change, type Generation, type Outcome, Picture } from "./picture.ts";
+import type { Store, Stored } from "./store.ts";
+import type { Subjects } from "./subjects.ts";
+import { Voice } from "./voice.ts";
+import { about, decodeWord, joinWord, tallyWord, type Unnumbered, type Word } from "./words.ts";
+
+/** Publications are received of channels that somebody here is in. */
+export interface RegistryEvents extends Audience {
+  happened(facts: readonly RegistryFact[]): void;
+  report: EngineHost["report"];
+  garbage(error: unknown): void;
+  /** Somebody was answered who has to be done with it before anything else is told. */
+  answered(): void;
+  /** Words were lost, or may be: everything has to be read again. */
+  lost(why: string): void;
+  /** All that this node has is written under another generation from now on. */
+  reborn(): void;
+}
+
+interface Spoken {
+  readonly generation: string;
+  readonly key: string;
+  readonly word: Word;
+}
+
+/** Reaped generations that are remembered. */
+const MOST_OVER = 10_000;
+
+export class NatsRegistry implements Registry {
+  readonly #clock: Clock;
+  readonly #subjects: Subjects;
+  readonly #store: Store;
+  readonly #events: RegistryEvents;
+  readonly #waitMs: number;
+  readonly #mine = new Holdings();
+  #picture = new Picture();
+  /** Of each subject that was read: what is heard of it up to there is older. */
+  #read: Map<string, number> | undefined;
+  #readUpTo = 0;
+  readonly #voice: Voice;
+  readonly #broom: Broom;
+  /** Generations that were reaped, the latest last: what they still write counts for nothing. */
+  readonly #over = new Set<string>();
+  #isClosed = false;
+
+  constructor(
+    parts: { readonly clock: Clock; readonly subjects: Subjects; readonly store: Store; readonly waitMs: number },
+    events: RegistryEvents,
+  ) {
+    this.#clock = parts.clock;
+    this.#subjects = parts.subjects;
+    this.#store = parts.store;
+    this.#waitMs = parts.waitMs;
+    this.#voice = new Voice(
+      parts.subjects,
+      parts.store,
+      () => events.report(),
+      (why) => events.lost(why),
+    );
+    this.#broom = new Broom(parts.store);
+    this.#events = events;
+  }
+
+  get generation(): string {
+    return this.#voice.generation;
+  }
+
+  get generations(): ReadonlyMap<string, Generation> {
+    return this.#picture.generations;
+  }
+
+  // ---- what the hub asks
+
+  async join(row: Row, maxMembers: number): Promise<Joined> {
+    const { app, channel, connection, member } = row;
+    const key = this.#rowKey(row);
+    let holding = this.#mine.rows.get(key);
+    const isFirstHere = holding === undefined;
+    if (!holding) {
+      const joinedAtMs = Math.round(this.#store.nowMs);
+      const admission = this.#ask(key, { type: "join", ...about(row), user: member.id }, () =>
+        joinWord(row, maxMembers, joinedAtMs),
+      );
+      const connections = new Set<string>();
+      const writtenAtMs = this.#clock.monotonicMs();
+      holding = { row, most: maxMembers, joinedAtMs, connections, admission, writtenAtMs };
+      this.#mine.rows.set(key, holding);
+    }
+    holding.connections.add(connection);
+    const outcome = await this.#admitted(key, holding);
+    if (outcome.type === "full") throw full(maxMembers);
+    const first = isFirstHere && outcome.type === "done" && outcome.changes.some(({ type }) => type === "joined");
+    return { first, members: this.#picture.members(app, channel) };
+  }
+
+  async leave(row: Row): Promise<Left> {
+    const key = this.#rowKey(row);
+    const holding = this.#mine.rows.get(key);
+    if (!holding?.connections.delete(row.connection) || holding.connections.size > 0) return { last: false };
+    this.#mine.rows.delete(key);
+    const outcome = await this.#ask(key, { type: "leave", ...about(row), user: row.member.id }, () => ({
+      type: "leave",
+      ...about(row),
+    }));
+    return { last: outcome.type === "done" && outcome.changes.some(({ type }) => type === "left") };
+  }
+
+  async tally(app: string, channel: string, count: number): Promise<"occupied" | "vacated" | undefined> {
+    const key = this.#tallyKey(app, channel);
+    const before = this.#mine.tallies.get(key)?.count ?? 0;
+    if (before === count) return undefined;
+    const tally = { app, channel, count, writtenAtMs: this.#clock.monotonicMs() };
+    if (count > 0) this.#mine.tallies.set(key, tally);
+    else this.#mine.tallies.delete(key);
+    if (before > 0 && count > 0) {
+      this.#mine.pending.add(key);
+      this.#show(key, tally);
+      return undefined;
+    }
+    this.#mine.pending.delete(key);
+    const outcome = await this.#ask(key, { type: "tally", app, channel }, () => ({
+      type: "tally",
+      app,
+      channel,
+      count,
+    }));
+    const change = outcome.type === "done" ? outcome.changes[0] : undefined;
+    return change?.type === "occupied" || change?.type === "vacated" ? change.type : undefined;
+  }
+
+  members(app: string, channel: string): readonly Presence[] {
+    return this.#picture.members(app, channel);
+  }
+
+  summary(app: string, channel: string): ChannelSummary | undefined {
+    return this.#picture.summary(app, channel);
+  }
+
+  channels(app: string, prefix: string): readonly ChannelSummary[] {
+    return this.#picture.channels(app, prefix);
+  }
+
+  nodes(): readonly NodeState[] {
+    const nowMs = this.#clock.monotonicMs();
+    const own = this.#events.report();
+    const states = new Map<string, NodeState>();
+    for (const { report, heardAtMs } of this.#picture.generations.values()) {
+      const silentMs = Math.max(0, Math.round(nowMs - heardAtMs));
+      const known = states.get(report.id);
+      if (!known || known.silentMs > silentMs) states.set(report.id, { ...report, silentMs });
+    }
+    return [...states.set(own.id, { ...own, silentMs: 0 }).values()];
+  }
+
+  // ---- what the stream says
+
+  /**
+   * Takes what was read from the stream for the picture, after an interruption. Says to clients what changed meanwhile. What
+   * others had in a stream that is lost they still have, until they say otherwise or are silent too long.
+   */
+  adopt(stored: readonly Stored[], isNewStream: boolean): void {
+    const before = this.#picture;
+    const nowMs = this.#clock.monotonicMs();
+    const picture = new Picture();
+    this.#read = new Map(stored.map(({ subject, seq }) => [this.#subjects.bare(subject), seq]));
+    this.#readUpTo = stored.reduce((most, { seq }) => Math.max(most, seq), 0);
+    const words = stored
+      .flatMap((each) => this.#parse(each.subject, each.text) ?? [])
+      .filter(({ generation }) => !this.#over.has(generation));
+    const isNode = ({ word }: Spoken) => word.type === "node";
+    for (const each of [...words.filter(isNode), ...words.filter((each) => !isNode(each))]) {
+      picture.apply(each.generation, each.key, each.word, false, nowMs);
+    }
+    if (isNewStream) {
+      for (const [generation, known] of before.generations) picture.assume(generation, known, nowMs);
+      this.#voice.isKnown = false;
+    } else if (this.#voice.isKnown && !picture.generations.has(this.#voice.generation)) {
+      this.#beReborn();
+    }
+    this.#picture = picture;
+    tellDifference(this.#events, before, picture);
+  }
+
+  /** All that was held back while reading has been heard, and the way is open: says what this node has. */
+  begin(): void {
+    const isNew = !this.#voice.isKnown;
+    this.#voice.isKnown = true;
+    this.#voice.say(true, !isNew);
+    for (const key of this.#keysInStream()) this.#putRight(key, isNew);
+    if (isNew) this.#voice.say(false, true);
+  }
+
+  hear(subject: string, text: string, seq: number): void {
+    if (seq > this.#readUpTo) this.#read = undefined;
+    if ((this.#read?.get(this.#subjects.bare(subject)) ?? 0) >= seq) return;
+    const spoken = this.#parse(subject, text);
+    if (!spoken || this.#over.has(spoken.generation)) return;
+    const { generation, key, word } = spoken;
+    if (!this.#follows(generation, word)) return this.#events.lost("words of a node were missed");
+    const isMine = generation === this.#voice.generation;
+    const outcome = this.#picture.apply(generation, key, word, true, this.#clock.monotonicMs());
+    if (outcome.type === "stray") return;
+    const changes = outcome.type === "done" ? outcome.changes : [];
+    tell(this.#events, changes);
+    if (word.type === "reap") return this.#afterReap(generation, word.by, changes);
+    if (!isMine || word.type === "node") return;
+    this.#afterOwn(key, word, outcome, seq);
+  }
+
+  // ---- once a second or so
+
+  beat(): void {
+    if (!this.#store.isOpen) return;
+    this.#voice.say(false, true);
+    for (const key of this.#mine.pending) {
+      const tally = this.#mine.tallies.get(key);
+      if (tally) this.#voice.write(key, tallyWord(tally));
+    }
+    this.#mine.pending.clear();
+    this.#writeOldAgain();
+  }
+
+  /** Gives up on what has waited too long. */
+  sweep(): void {
+    for (const waiter of this.#mine.late(this.#clock.monotonicMs())) waiter.reject(unavailable());
+  }
+
+  /** Of nodes that are silent that long, and of nobody if this node itself was not awake. */
+  reap(silentMs: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const [generation, { heardAtMs }] of this.#picture.generations) {
+      if (generation === this.#voice.generation || nowMs - heardAtMs < silentMs) continue;
+      this.#voice.reap(generation);
+    }
+  }
+
+  /** Nobody was silent while this node could not hear. */
+  forgive(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const known of this.#picture.generations.values()) known.heardAtMs = nowMs;
+  }
+
+  /** Takes back all that this node has, in one word. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const key of this.#mine.keys()) {
+      for (const waiter of this.#mine.takeAll(key)) waiter.reject(unavailable());
+    }
+    if (this.#store.isOpen) await this.#voice.farewell();
+  }
+
+  // ---- private
+
+  #ask(
+    key: string,
+    about: Pick<Waiter, "type" | "app" | "channel" | "user">,
+    word: () => Unnumbered,
+  ): Promise<Outcome> {
+    if (this.#isClosed) return Promise.reject(unavailable());
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
+    const untilMs = this.#clock.monotonicMs() + this.#waitMs;
+    const n = this.#voice.canSpeak ? this.#voice.write(key, word()) : undefined;
+    this.#mine.wait(key, { ...about, n, untilMs, resolve, reject });
+    return promise;
+  }
+
+  /** What became of the user's first connection here; takes the user back where it came to nothing. */
+  async #admitted(key: string, holding: Holding): Promise<Outcome> {
+    const withdraw = () => {
+      if (this.#mine.rows.get(key) !== holding) return;
+      this.#mine.rows.delete(key);
+      if (this.#store.isOpen) this.#voice.write(key, { type: "leave", ...about(holding.row) });
+    };
+    try {
+      const outcome = await holding.admission;
+      if (outcome.type === "full") withdraw();
+      return outcome;
+    } catch (error) {
+      withdraw();
+      throw error;
+    }
+  }
+
+  /** Whether nothing is missing before it. */
+  #follows(generation: string, word: Word): boolean {
+    const known = this.#picture.generations.get(generation);
+    if (!known || word.type === "reap") return true;
+    const expected = known.n;
+    if (word.type === "node") {
+      known.n = word.n;
+      return expected === undefined || word.isFresh || word.n === expected;
+    }
+    known.n = word.n;
+    return expected === undefined || word.n === expected + 1;
+  }
+
+  #afterOwn(key: string, word: Word, outcome: Outcome, seq: number): void {
+    if (word.type === "reap" || word.type === "node") return;
+    const waiter = this.#mine.take(key, word.n);
+    if (word.type === "leave" || (word.type === "tally" && word.count === 0)) {
+      this.#broom.sweep(this.#voice.subject(key), seq);
+    }
+    const tally = this.#mine.tallies.get(key);
+    if (word.type === "tally" && tally) this.#show(key, tally);
+    if (waiter) {
+      waiter.resolve(outcome);
+      this.#events.answered();
+    } else if (outcome.type === "done" && outcome.changes.length > 0) {
+      this.#events.happened(outcome.changes.map(factOf));
+    }
+  }
+
+  #afterReap(generation: string, by: string, changes: readonly Change[]): void {
+    if (by === this.#voice.generation || (this.#isClosed && generation === this.#voice.generation)) {
+      if (changes.length > 0) this.#events.happened(changes.map(factOf));
+      this.#store.purge(this.#subjects.ofGeneration(generation)).catch(() => {});
+    }
+    this.#over.add(generation);
+    for (const oldest of this.#over) {
+      if (this.#over.size <= MOST_OVER) break;
+      this.#over.delete(oldest);
+    }
+    if (generation !== this.#voice.generation || this.#isClosed) return;
+    this.#beReborn();
+    this.begin();
+  }
+
+  #beReborn(): void {
+    // What was written meanwhile under the old name would be found by whoever reads the stream next.
+    this.#broom.sweep(this.#subjects.ofGeneration(this.#voice.generation));
+    this.#voice.rename();
+    this.#events.reborn();
+  }
+
+  /** What this node has, what somebody waits for, and what the stream has of it. */
+  #keysInStream(): readonly string[] {
+    const known = this.#picture.generations.get(this.#voice.generation);
+    return [...new Set([...this.#mine.keys(), ...(known?.rows.keys() ?? []), ...(known?.tallies.keys() ?? [])])];
+  }
+
+  #putRight(key: string, isNew: boolean): void {
+    const known = this.#picture.generations.get(this.#voice.generation);
+    const row = this.#mine.rows.get(key);
+    const tally = this.#mine.tallies.get(key);
+    const written = known?.rows.get(key);
+    const counted = known?.tallies.get(key);
+    if (row) {
+      if (isNew || !written) return this.#rewrite(key, joinWord(row.row, row.most, row.joinedAtMs));
+    } else if (tally) {
+      if (isNew || counted?.count !== tally.count) return this.#rewrite(key, tallyWord(tally));
+    } else if (written) {
+      return this.#rewrite(key, { type: "leave", ...about(written.row) });
+    } else if (counted) {
+      return this.#rewrite(key, { type: "tally", ...about(counted), count: 0 });
+    }
+    this.#settle(key);
+  }
+
+  #rewrite(key: string, word: Unnumbered): void {
+    const n = this.#voice.write(key, word);
+    for (const waiter of this.#mine.waiting(key)) waiter.n = undefined;
+    const last = this.#mine.waiting(key).findLast(({ type }) => type === word.type);
+    if (last) last.n = n;
+  }
+
+  /** The stream has it as it should be: answers whoever waits by how things are. */
+  #settle(key: string): void {
+    for (const waiter of this.#mine.takeAll(key)) {
+      const { type, app, channel, user = "" } = waiter;
+      const holders = this.#picture.holders(app, channel, user);
+      const row = this.#mine.rows.get(key)?.row;
+      const changes: Change[] = [];
+      if (type === "join" && row && holders === 1) changes.push({ type: "joined", row });
+      if (type === "leave" && holders === 0)
+        changes.push({ type: "left", app, channel, member: { id: user, info: null } });
+      waiter.resolve({ type: "done", changes });
+    }
+  }
+
+  /** The node's own count is known here before it is written. */
+  #show(key: string, { count }: Tally): void {
+    const known = this.#picture.generations.get(this.#voice.generation);
+    const shown = known?.tallies.get(key);
+    if (known && shown && count > 0) this.#picture.recount(known, key, count);
+  }
+
+  #writeOldAgain(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const isOld = ({ writtenAtMs }: { writtenAtMs: number }) => nowMs - writtenAtMs > this.#store.maxAgeMs / 2;
+    for (const [key, holding] of this.#mine.rows) {
+      if (!isOld(holding)) continue;
+      holding.writtenAtMs = nowMs;
+      this.#voice.write(key, joinWord(holding.row, holding.most, holding.joinedAtMs));
+    }
+    for (const [key, tally] of this.#mine.tallies) {
+      if (!isOld(tally)) continue;
+      tally.writtenAtMs = nowMs;
+      this.#voice.write(key, tallyWord(tally));
+    }
+  }
+
+  #parse(subject: string, text: string): Spoken | undefined {
+    try {
+      const parsed = this.#subjects.parseRow(subject);
+      if (!parsed) throw new Error("a subject of no node");
+      return { ...parsed, word: decodeWord(text) };
+    } catch (error) {
+      this.#events.garbage(error);
+      return undefined;
+    }
+  }
+
+  #rowKey({ app, channel, member }: Row): string {
+    return this.#subjects.row("", app, channel, member.id).slice(this.#subjects.ofGeneration("").length - 1);
+  }
+
+  #tallyKey(app: string, channel: string): string {
+    return this.#subjects.tally("", app, channel).slice(this.#subjects.ofGeneration("").length - 1);
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * The one stream in which everything stands that nodes share. Of each subject it keeps the last message, so whatever is written
+ * costs the same however much there is; and it tells what is for everybody in one order.
+ */
+
+import { DiscardPolicy, RetentionPolicy, StorageType, type StreamInfo } from "@nats-io/jetstream";
+import { nanos } from "@nats-io/transport-node";
+import type { Clock } from "../../domain/ports.ts";
+import { apiCode, appendFault, Unsent } from "./fault.ts";
+import type { Link, Wire } from "./link.ts";
+import type { NatsSettings } from "./settings.ts";
+import type { Subjects } from "./subjects.ts";
+
+export interface Stored {
+  readonly seq: number;
+  readonly subject: string;
+  readonly text: string;
+}
+
+export interface AppendOptions {
+  /** Of the subject's last message, 0 where there must be none. Throws Conflict where it is another. */
+  readonly expect?: number;
+  /** A second one with the same id within a while is not written, and answered like the first. */
+  readonly id?: string;
+}
+
+/** Nothing stays longer that nobody writes again; twice the longest history where that is longer. */
+const LEAST_AGE_MS = 60 * 60 * 1000;
+/** A publication that was sent again is known by its id that long. */
+const KNOWN_FOR_MS = 20_000;
+const STREAM_NOT_FOUND = 10_059;
+/** Too few servers, or too few with room, for so many copies. */
+const TOO_FEW = new Set([10_005, 10_074, 10_023, 10_047]);
+const REPLICAS_IN_CLUSTER = 3;
+/** Beyond any message: asking for it only shows that the leader answers, and has seen what was sent before. */
+const NO_SEQUENCE = 2 ** 52;
+const READ_AT_A_TIME = 5_000;
+const USUAL_PAYLOAD_BYTES = 1024 * 1024;
+
+export class Store {
+  readonly #clock: Clock;
+  readonly #settings: NatsSettings;
+  readonly #subjects: Subjects;
+  /** Set when the engine is put together. */
+  link: Link | undefined;
+  /** When the stream was made: another where all was lost. */
+  instance: string | undefined;
+  #maxAgeMs = LEAST_AGE_MS;
+  /** From this process's monotonic clock to the server's wall clock. */
+  #offsetMs: number;
+  #arrival: Promise<void> | undefined;
+
+  constructor(clock: Clock, settings: NatsSettings, subjects: Subjects) {
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#subjects = subjects;
+    this.#offsetMs = clock.wallMs() - clock.monotonicMs();
+  }
+
+  /** Unix milliseconds, as the server that keeps the stream counts them. */
+  get nowMs(): number {
+    return this.#clock.monotonicMs() + this.#offsetMs;
+  }
+
+  get maxAgeMs(): number {
+    return this.#maxAgeMs;
+  }
+
+  /** Of one message. */
+  get maxPayloadBytes(): number {
+    return this.#wire()?.nats.info?.max_payload ?? USUAL_PAYLOAD_BYTES;
+  }
+
+  get isOpen(): boolean {
+    return this.#wire() !== undefined;
+  }
+
+  /** Makes sure that the stream is there; says whether it is another than before. */
+  async ensure(wire: Wire): Promise<"same" | "new"> {
+    const info = (await this.#find(wire)) ?? (await this.#make(wire));
+    const before = this.instance;
+    this.instance = info.created;
+    const ageMs = info.config.max_age / 1e6;
+    if (ageMs > 0 && ageMs < this.#maxAgeMs) await this.#setAge(wire, this.#maxAgeMs);
+    else this.#maxAgeMs = ageMs > 0 ? ageMs : this.#maxAgeMs;
+    return before === undefined || before === info.created ? "same" : "new";
+  }
+
+  /** Messages stay at least twice that long. */
+  async keepFor(ttlMs: number): Promise<void> {
+    if (2 * ttlMs <= this.#maxAgeMs) return;
+    await this.#setAge(this.#wireNow(), 2 * ttlMs);
+  }
+
+  /** The message's sequence in the stream. Throws Conflict; anything else leaves open whether it was written. */
+  async append(subject: string, text: string, { expect, id }: AppendOptions = {}): Promise<number> {
+    const { stream } = this.#wireNow();
+    try {
+      const expected = expect === undefined ? {} : { expect: { lastSubjectSequence: expect } };
+      return (await stream.publish(subject, text, { ...expected, ...(id !== undefined && { msgID: id }) })).seq;
+    } catch (error) {
+      throw appendFault(error);
+    }
+  }
+
+  /** The subject's message, as the stream's leader has it. */
+  async last(subject: string, wire = this.#wireNow()): Promise<Stored | undefined> {
+    const found = await wire.streams.getMessage(this.#subjects.stream, { last_by_subj: subject });
+    return found ? { seq: found.seq, subject, text: found.string() } : undefined;
+  }
+
+  /** All messages of subjects that fit the pattern, each subject's last, in the order of the stream. */
+  async all(pattern: string, wire: Wire): Promise<readonly Stored[]> {
+    const found: Stored[] = [];
+    const consumer = await wire.stream.consumers.get(this.#subjects.stream, { filter_subjects: pattern });
+    try {
+      let left = (await consumer.info(true)).num_pending;
+      while (left > 0) {
+        const messages = await consumer.fetch({
+          max_messages: Math.min(left, READ_AT_A_TIME),
+          expires: this.#settings.requestTimeoutMs,
+        });
+        const before = found.length;
+        for await (const message of messages) {
+          found.push({ seq: message.seq, subject: message.subject, text: message.string() });
+          left = message.info.pending;
+        }
+        if (found.length === before && left > 0) left = (await consumer.info()).num_pending;
+      }
+    } finally {
+      await consumer.delete().catch(() => false);
+    }
+    return found;
+  }
+
+  /** Takes away what the subjects that fit the pattern have, up to the sequence or altogether. */
+  async purge(filter: string, upTo?: number): Promise<void> {
+    const range = upTo === undefined ? { filter } : { filter, seq: upTo + 1 };
+    await this.#wireNow().streams.purge(this.#subjects.stream, range);
+  }
+
+  /** Resolves when the leader of the stream has seen all that this connection sent before, subscriptions too. */
+  arrived(): Promise<void> {
+    // One question for all that is subscribed to in this tick.
+    this.#arrival ??= Promise.resolve().then(() => {
+      this.#arrival = undefined;
+      return this.reach(this.#wireNow());
+    });
+    return this.#arrival;
+  }
+
+  async reach({ streams }: Wire): Promise<void> {
+    await streams.getMessage(this.#subjects.stream, { seq: NO_SEQUENCE });
+  }
+
+  /** Learns the server's time from one of its messages. */
+  async askTime(subject: string, wire: Wire): Promise<void> {
+    const beforeMs = this.#clock.monotonicMs();
+    const { seq } = await wire.stream.publish(subject, "{}");
+    const afterMs = this.#clock.monotonicMs();
+    const found = await wire.streams.getMessage(this.#subjects.stream, { seq });
+    const atMs = found ? Date.parse(found.timestamp) : Number.NaN;
+    if (Number.isFinite(atMs)) this.#offsetMs = atMs - (beforeMs + afterMs) / 2;
+    await wire.streams.purge(this.#subjects.stream, { filter: subject });
+  }
+
+  /** Takes the stream away where nothing is in it any more. */
+  async removeIfEmpty(): Promise<void> {
+    const { streams } = this.#wireNow();
+    const { state } = await streams.info(this.#subjects.stream);
+    if (state.messages === 0) await streams.delete(this.#subjects.stream);
+  }
+
+  #wire(): Wire | undefined {
+    return this.link?.wire;
+  }
+
+  #wireNow(): Wire {
+    const wire = this.#wire();
+    if (!wire) throw new Unsent("not connected");
+    return wire;
+  }
+
+  async #find({ streams }: Wire): Promise<StreamInfo | undefined> {
+    try {
+      return await streams.info(this.#subjects.stream);
+    } catch (error) {
+      if (apiCode(error) === STREAM_NOT_FOUND) return undefined;
+      throw error;
+    }
+  }
+
+  async #make(wire: Wire): Promise<StreamInfo> {
+    const { replicas } = this.#settings;
+    const most = replicas === "auto" ? (wire.nats.info?.cluster ? REPLICAS_IN_CLUSTER : 1) : replicas;
+    try {
+      return await this.#add(wire, most);
+    } catch (error) {
+      if (replicas !== "auto" || most === 1 || !TOO_FEW.has(apiCode(error) ?? 0)) throw error;
+      return await this.#add(wire, 1);
+    }
+  }
+
+  /** Another node may make the same one at the same time: it is the same then. */
+  #add({ streams }: Wire, replicas: number): Promise<StreamInfo> {
+    return streams.add({
+      name: this.#subjects.stream,
+      subjects: [this.#subjects.stored],
+      retention: RetentionPolicy.Limits,
+      storage: StorageType.Memory,
+      discard: DiscardPolicy.Old,
+      max_msgs_per_subject: 1,
+      max_age: nanos(this.#maxAgeMs),
+      duplicate_window: nanos(KNOWN_FOR_MS),
+      republish: this.#subjects.told,
+      num_replicas: replicas,
+    });
+  }
+
+  async #setAge({ streams }: Wire, ageMs: number): Promise<void> {
+    await streams.update(this.#subjects.stream, { max_age: nanos(ageMs) });
+    this.#maxAgeMs = ageMs;
+  }
+}

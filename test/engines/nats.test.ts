@@ -1,0 +1,24 @@
+/** The NATS engine over a real nats-server. */
+
+import { natsEngine } from "../../src/engines/nats/engine.ts";
+import { DEFAULTS } from "../../src/engines/nats/settings.ts";
+import { startNats } from "../support/nats.ts";
+import { brokerContract } from "./contract.ts";
+import { ledgerContract } from "./ledger-contract.ts";
+import { registryContract } from "./registry-contract.ts";
+
+const server = await startNats();
+const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
+
+/** Nobody else is on its stream. */
+const alone = () => {
+  const prefix = `t${crypto.randomUUID().slice(0, 8)}`;
+  return {
+    engine: natsEngine(clock, { ...DEFAULTS, servers: [server.address], prefix }),
+    pass: (ms: number) => Bun.sleep(ms),
+  };
+};
+
+brokerContract("nats", alone);
+registryContract("nats", alone);
+ledgerContract("nats", alone);
