@@ -117,9 +117,8 @@ test("deploy/kubernetes.yaml: probes, ports and labels meet, and the pod has tim
   const [container] = pod.containers;
   expect(Object.keys(secret?.stringData ?? {})).toEqual(Object.keys(APP_ENV));
   expect(container?.envFrom).toEqual([{ secretRef: { name: secret?.metadata.name } }]);
-  for (const probe of [container?.readinessProbe, container?.livenessProbe]) {
-    expect(probe?.httpGet).toEqual({ path: "/health", port: "http" });
-  }
+  expect(container?.readinessProbe?.httpGet).toEqual({ path: "/ready", port: "http" });
+  expect(container?.livenessProbe?.httpGet).toEqual({ path: "/health", port: "http" });
   expect(container?.ports).toEqual([{ name: "http", containerPort: defaults.port }]);
   const { selector, template, replicas } = deployment?.spec ?? {};
   expect(selector?.matchLabels).toEqual(template?.metadata.labels);
@@ -127,8 +126,9 @@ test("deploy/kubernetes.yaml: probes, ports and labels meet, and the pod has tim
   expect(service?.spec?.ports).toEqual([{ name: "http", port: defaults.port, targetPort: "http" }]);
   expect(JSON.stringify(ingress?.spec)).toContain(`{"name":"${service?.metadata.name}","port":{"name":"http"}}`);
   expect(replicas).toBe(1);
-  const drain = container?.env.find(({ name }) => name === "FANFARE_DRAIN_TIMEOUT_S")?.value;
-  expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(Number(drain));
+  const seconds = (wanted: string) => Number(container?.env.find(({ name }) => name === wanted)?.value);
+  const drainS = seconds("FANFARE_DRAIN_DELAY_S") + seconds("FANFARE_DRAIN_TIMEOUT_S");
+  expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(drainS);
 });
 
 test("deploy/fanfare.service is a unit that systemd takes", async () => {
@@ -156,6 +156,31 @@ describe.each([
     await isServing(child);
     expect(await child.stop("SIGTERM")).toEqual({ code: 0, signal: null });
   });
+});
+
+test("deploy/fanfare.service: ExecReload tells the server that ExecStart started to reload", async () => {
+  const text = read("fanfare.service");
+  const commandOf = (key: string) => {
+    const [, line = ""] = new RegExp(`^${key}=(.+)$`, "m").exec(text) ?? [];
+    const [program = "", ...args] = line.replaceAll(INSTALLED, ROOT).split(" ");
+    return { program: [program] as const, args };
+  };
+  const [, folder = ""] = /FANFARE_STATE_DIR=\/var\/lib\/(\S+)/.exec(text) ?? [];
+  expect(text).toContain(`\nStateDirectory=${folder}\n`);
+  const cwd = temporaryFolder();
+  const env = {
+    ...APP_ENV,
+    FANFARE_MODE: "production",
+    FANFARE_HOST: "127.0.0.1",
+    FANFARE_PORT: "0",
+    FANFARE_STATE_DIR: cwd,
+  };
+  const [serve, reload] = [commandOf("ExecStart"), commandOf("ExecReload")];
+  const child = spawnCli(serve.args, { program: serve.program, env });
+  await isServing(child);
+  const told = await runCli(reload.args, { program: reload.program, env });
+  expect([told.code, told.stdout]).toEqual([0, "reloaded\n  nothing was changed\n"]);
+  expect(await child.stop("SIGTERM")).toEqual({ code: 0, signal: null });
 });
 
 test("deploy/supervisor.conf waits longer than the drain, and says where the file limit is set", () => {
