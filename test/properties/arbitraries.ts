@@ -46,13 +46,27 @@ const credentials: fc.Arbitrary<Credentials> = fc.oneof(
 );
 
 /** Every command there is, whether or not a protocol can say it. */
+const position = fc.record({ epoch: fc.string({ maxLength: 64 }), offset: fc.maxSafeNat() });
+
 export const anyCommand: fc.Arbitrary<Command> = fc
   .tuple(
     fc.oneof(
       fc.record({ type: fc.constant("subscribe" as const), channel: anyText }),
       fc.record({ type: fc.constant("subscribe" as const), channel: anyText, proof }),
+      fc.record({
+        type: fc.constant("subscribe" as const),
+        channel: anyText,
+        resume: fc.oneof(position, fc.constant("kept" as const)),
+      }),
       fc.record({ type: fc.constant("unsubscribe" as const), channel: anyText }),
       fc.record({ type: fc.constant("publish" as const), channel: anyText, event: anyText, data: anyText }),
+      fc.record({
+        type: fc.constant("publish" as const),
+        channel: anyText,
+        event: anyText,
+        data: anyText,
+        key: anyText,
+      }),
       fc.record({ type: fc.constant("signin" as const), by: credentials }),
       fc.record({ type: fc.constant("call" as const), event: anyText, data: anyJson }),
       fc.record({ type: fc.constant("ping" as const) }),
@@ -66,6 +80,7 @@ const place = { app: fc.constant("app"), channel: anyText };
 
 export const anyEvent: fc.Arbitrary<EventPublication> = fc.oneof(
   fc.record({ type: fc.constant("event" as const), ...place, event: anyText, data: anyText }),
+  fc.record({ type: fc.constant("event" as const), ...place, event: anyText, data: anyText, position }),
   fc.record({
     type: fc.constant("event" as const),
     ...place,
@@ -93,9 +108,11 @@ export const anyPush: fc.Arbitrary<Push> = fc.oneof(
     members: fc.array(member, { maxLength: 5 }),
   }),
   fc.record({ type: fc.constant("subscribed" as const), channel: anyText, ref: anyRef }),
+  fc.record({ type: fc.constant("subscribed" as const), channel: anyText, position, recovered: fc.boolean() }),
   fc.record({ type: fc.constant("unsubscribed" as const), channel: anyText, ref: anyRef }),
   fc.record({ type: fc.constant("published" as const), channel: anyText, ref: anyRef }),
   fc.record({ type: fc.constant("missed" as const), channel: anyText }),
+  fc.record({ type: fc.constant("gap" as const), channel: anyText }),
   fc.record({ type: fc.constant("signed-in" as const), user: member, userData: anyText, ref: anyRef }),
   fc.record({ type: fc.constant("watch" as const), online: fc.array(anyText), offline: fc.array(anyText) }),
   fc.record({ type: fc.constant("result" as const), data: anyJson, ref: anyRef }),

@@ -25,9 +25,9 @@ const PROTOCOLS = [
 
 /** What each command consists of. A key that is not here is a fault; so is one that is missing. */
 const SHAPES: Record<string, { readonly always: readonly string[]; readonly maybe: readonly string[] }> = {
-  subscribe: { always: ["channel"], maybe: ["proof", "ref"] },
+  subscribe: { always: ["channel"], maybe: ["proof", "resume", "ref"] },
   unsubscribe: { always: ["channel"], maybe: ["ref"] },
-  publish: { always: ["channel", "event", "data"], maybe: ["ref"] },
+  publish: { always: ["channel", "event", "data"], maybe: ["key", "ref"] },
   signin: { always: ["by"], maybe: ["ref"] },
   call: { always: ["event", "data"], maybe: ["ref"] },
   ping: { always: [], maybe: ["ref"] },
@@ -60,6 +60,9 @@ const members = fc.constantFrom(
   "data",
   "auth",
   "channel_data",
+  "position",
+  "recover",
+  "idempotencyKey",
   "token",
   "user_data",
   "__proto__",
@@ -230,10 +233,11 @@ function nativeFrame(command: Command): object | undefined {
   const id = "ref" in command && command.ref !== undefined ? { id: command.ref } : {};
   switch (command.type) {
     case "subscribe": {
-      const { channel, proof } = command;
+      const { channel, proof, resume } = command;
       if (proof?.auth === "") return undefined;
       const permission = proof && { auth: proof.auth, ...(proof.data !== undefined && { channel_data: proof.data }) };
-      return { event: "subscribe", ...id, data: { channel, ...permission } };
+      const past = resume && (resume === "kept" ? { recover: true } : { position: resume });
+      return { event: "subscribe", ...id, data: { channel, ...permission, ...past } };
     }
     case "unsubscribe":
       return { event: "unsubscribe", ...id, data: { channel: command.channel } };
@@ -241,7 +245,12 @@ function nativeFrame(command: Command): object | undefined {
       return {
         event: "publish",
         ...id,
-        data: { channel: command.channel, event: command.event, data: payloadValue(command.data) },
+        data: {
+          channel: command.channel,
+          event: command.event,
+          data: payloadValue(command.data),
+          idempotencyKey: command.key,
+        },
       };
     case "signin":
       return command.by.type === "token"
@@ -259,15 +268,15 @@ function nativeFrame(command: Command): object | undefined {
 function pusherFrame(command: Command): { event: string; channel?: string; data?: unknown } | undefined {
   switch (command.type) {
     case "subscribe": {
-      const { channel, proof } = command;
-      if (proof?.auth === "") return undefined;
+      const { channel, proof, resume } = command;
+      if (proof?.auth === "" || resume) return undefined;
       const permission = proof && { auth: proof.auth, ...(proof.data !== undefined && { channel_data: proof.data }) };
       return { event: "pusher:subscribe", data: { auth: "", channel, ...permission } };
     }
     case "unsubscribe":
       return { event: "pusher:unsubscribe", data: { channel: command.channel } };
     case "publish":
-      return command.event.startsWith("client-") ? { ...command } : undefined;
+      return command.event.startsWith("client-") && command.key === undefined ? { ...command } : undefined;
     case "signin": {
       const { by } = command;
       return by.type === "signature"
