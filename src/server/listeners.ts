@@ -6,6 +6,7 @@
 
 import { ConfigError } from "../config/problem.ts";
 import type { Fanout } from "../domain/wire.ts";
+import { isWorthCompressing } from "./compression.ts";
 import { type Listener, type ListenOptions, listen } from "./listen.ts";
 import type { Answer } from "./routes.ts";
 import type { Credentials } from "./tls.ts";
@@ -32,6 +33,7 @@ export class Listeners implements Fanout {
   readonly #api: Door | undefined;
   /** They take nobody new. */
   readonly #retired = new Set<Listener>();
+  readonly #compresses: boolean;
   #credentials: Credentials | undefined;
 
   /** Throws what Bun throws: EADDRINUSE, EACCES; ConfigError where that is about the API's port. */
@@ -40,6 +42,7 @@ export class Listeners implements Fanout {
     const api = config.tls?.api;
     this.#credentials = credentials;
     this.hostname = config.host;
+    this.#compresses = config.compression;
     this.#clients = doorAt(config.port, credentials, (port, now) =>
       listen(options, { hostname: config.host, port, tls: now?.clients, takesClients: true }),
     );
@@ -67,8 +70,9 @@ export class Listeners implements Fanout {
 
   /** To the sockets of all of them. */
   publish(topic: string, frame: string): void {
-    this.#clients.listener.publish(topic, frame);
-    for (const listener of this.#retired) listener.publish(topic, frame);
+    const compress = this.#compresses && isWorthCompressing(frame.length);
+    this.#clients.listener.publish(topic, frame, compress);
+    for (const listener of this.#retired) listener.publish(topic, frame, compress);
   }
 
   get isScattered(): boolean {

@@ -33,6 +33,7 @@ export class Program {
     this.endpoints = new Endpoints(
       {
         limits: () => limitsOf(config()),
+        compresses: () => config().compression,
         nowMs: () => clock.monotonicMs(),
         failed,
         around: this.middleware,

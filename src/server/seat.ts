@@ -3,6 +3,7 @@
 import type { ServerWebSocket } from "bun";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import { type Bucket, take } from "../hub/bucket.ts";
+import { isWorthCompressing } from "./compression.ts";
 import type { EndpointHandlers, EndpointOptions, EndpointSocket, Params, Raw } from "./endpoint.ts";
 import type { Topics } from "./topics.ts";
 
@@ -12,6 +13,8 @@ export interface Home<D> {
   readonly handlers: EndpointHandlers<D>;
   readonly limits: EndpointLimits;
   readonly topics: Topics<Seat<D>>;
+  /** Whether clients were offered permessage-deflate. */
+  readonly compresses: boolean;
   nowMs(): number;
   /** The message handler, and what the program has put around it. Undefined when it is done already. */
   handle(seat: Seat<D>, message: Raw): unknown;
@@ -86,7 +89,7 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
 
   send(message: Raw): boolean {
     if (!this.#ws || !this.isOpen) return false;
-    this.#ws.send(message);
+    this.#ws.send(message, this.#home.compresses && isWorthCompressing(message.length));
     this.#cutIfSlow();
     return this.isOpen;
   }

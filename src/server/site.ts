@@ -13,6 +13,7 @@ import { Topics } from "./topics.ts";
 export interface Host {
   /** What an endpoint takes unless it says otherwise. */
   limits(): EndpointLimits;
+  compresses(): boolean;
   nowMs(): number;
   failed(error: unknown, during: string): void;
   /** What the program puts around messages, where it does. */
@@ -129,6 +130,10 @@ export class Site implements Endpoint, Home<unknown> {
   }
 
   // ---- for its seats
+
+  get compresses(): boolean {
+    return this.#host.compresses();
+  }
 
   nowMs(): number {
     return this.#host.nowMs();

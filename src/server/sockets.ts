@@ -8,6 +8,7 @@ import { arrive } from "../hub/arrive.ts";
 import { heed, receive } from "../hub/execute.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { TurnedAway } from "./admission.ts";
+import { deflation } from "./compression.ts";
 import { Seat } from "./seat.ts";
 import type { ListenOptions, SocketData } from "./threshold.ts";
 
@@ -27,7 +28,7 @@ export function socketHandler(
     // Liveness is judged by the hub, from what comes in: Bun's own timer is reset by what goes out.
     idleTimeout: 0,
     sendPings: false,
-    perMessageDeflate: false,
+    perMessageDeflate: deflation(config.compression),
     open(ws) {
       const { data } = ws;
       if (data instanceof Seat) return data.opened(ws);
