@@ -92,10 +92,12 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
 
   /**
    * What a channel with history keeps, oldest first: after `since`, or without it the last ones; at most `limit` (100).
-   * Pages go on from the position of the last event. Throws CommandError `channel_invalid`.
+   * Pages go on from the position of the last event. Throws CommandError `channel_invalid`, RangeError.
    */
   async history(name: string, { since, limit = 100 }: HistoryQuery = {}): Promise<ChannelHistory> {
     checkChannelName(this.app, name);
+    if (!Number.isSafeInteger(limit) || limit < 1)
+      throw new RangeError("The limit has to be a whole number from 1 up.");
     const { kept, position, complete } = await this.#hub.history(this.app, name, since, limit);
     return { events: kept.map(eventOf), position, complete };
   }

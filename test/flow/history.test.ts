@@ -91,6 +91,53 @@ describe("resuming", () => {
   });
 });
 
+describe("a channel that a program makes persistent (S5)", () => {
+  test("keeps what is published while nobody is there, and counts at once for those who are", async () => {
+    const server = await start();
+    const client = await connectNative(server.url);
+    expect(await client.subscribe("made")).not.toHaveProperty("position");
+    await push(server, "made", "before");
+    expect(await client.next("e")).not.toHaveProperty("position");
+    server.createChannel("made", { persistent: true });
+    await push(server, "made", 1);
+    const { position } = await client.next("e");
+    expect(position).toMatchObject({ offset: 1 });
+    const newcomer = await connectNative(server.url);
+    expect(await newcomer.subscribe("made")).toMatchObject({ position });
+    await client.close();
+    await newcomer.close();
+    await eventually(async () => expect(await server.channel("made")).toBeUndefined());
+    await push(server, "made", 2);
+    const back = await connectNative(server.url);
+    expect(await back.subscribe("made", { position })).toMatchObject({ recovered: true });
+    expect(await back.next("e")).toMatchObject({ data: 2, position: { offset: 2 } });
+    server.removeChannel("made");
+    await push(server, "made", 3);
+    expect(await back.next("e")).not.toHaveProperty("position");
+  });
+
+  test("keeps what is sealed as it is, and what members of a presence channel say", async () => {
+    const server = await start();
+    for (const name of ["private-encrypted-x", "presence-x"]) server.createChannel(name, { history: { size: 5 } });
+    const ada = await connectAs(server.url, "ada", { channels: ["*"] });
+    const sealed = { nonce: "bm9uY2U=", ciphertext: "c2VhbGVk" };
+    const { position } = await ada.subscribe("private-encrypted-x");
+    await ada.subscribe("presence-x");
+    await push(server, "private-encrypted-x", sealed);
+    await push(server, "presence-x", 1);
+    await ada.close();
+    const again = await connectAs(server.url, "ada", { channels: ["*"] });
+    expect(await again.subscribe("private-encrypted-x", { position })).toMatchObject({ recovered: true });
+    expect(await again.next("e")).toMatchObject({ data: sealed });
+    expect(await again.subscribe("presence-x", { recover: true })).toMatchObject({
+      data: { members: [{ id: "ada" }] },
+      recovered: true,
+      position: { offset: 0 },
+    });
+    expect(await again.next("e")).toMatchObject({ data: 1, channel: "presence-x" });
+  });
+});
+
 test("a thousand subscriptions that race a publication miss nothing after the answer, and nothing twice (scenario 23)", async () => {
   const server = await start();
   const client = await connectNative(server.url, {});
@@ -190,6 +237,7 @@ describe("the HTTP API", () => {
     }
     expect(read).toEqual([...numbers(25).map(String), "hi"]);
     const program = await server.history("room", { since: { ...latest.position, offset: 24 } });
+    await expect(server.history("room", { limit: 0 })).rejects.toThrow(RangeError);
     expect(program).toMatchObject({
       complete: true,
       events: [
