@@ -1,7 +1,7 @@
 /** SQLite through Bun's own driver, in the shape that Kysely asks of one. */
 
 import { Database, type SQLQueryBindings } from "bun:sqlite";
-import { mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { type SqliteDatabase, SqliteDialect } from "kysely";
 
@@ -13,6 +13,8 @@ export function sqliteDialect(file: string, busyMs: number): SqliteDialect {
 function open(file: string, busyMs: number): SqliteDatabase {
   if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const database = new Database(file, { create: true, strict: true });
+  // It holds the apps' secrets. What SQLite keeps beside it gets the same rights.
+  if (file !== ":memory:") chmodSync(file, 0o600);
   database.run(`PRAGMA busy_timeout = ${busyMs}`);
   // Readers do not wait for the writer, and a crash loses no more than what was not yet committed.
   database.run("PRAGMA journal_mode = WAL");

@@ -97,6 +97,7 @@ test("a file of ours is made with its folder, which others may not read", async 
   await migrate(await open(url));
   const file = url.slice("sqlite:".length);
   expect(statSync(file).size).toBeGreaterThan(0);
+  for (const one of [file, `${file}-wal`]) expect(statSync(one).mode & 0o077).toBe(0);
   expect(statSync(file.replace("/test.db", "")).mode & 0o077).toBe(0);
 });
 
