@@ -3,14 +3,19 @@
 import { CommandError } from "../../domain/error.ts";
 import type { Clock } from "../../domain/ports.ts";
 import { Outbox } from "./outbox.ts";
-import { type Ask, type Asked, away, DEADLINE_MS, type FromNode, type Send, type Told, type ToNode } from "./wire.ts";
+import { type Ask, type Asked, away, type FromNode, type Send, type Told, type ToNode } from "./wire.ts";
 
 const LOOK_EVERY_MS = 250;
-/** More than this may not wait, in asks and in bytes of what they publish. */
+/** More asks than this may not wait, however small. */
 const MOST_WAITING = 100_000;
-const MOST_BYTES = 32 * 1024 * 1024;
 /** Parcels that are worked off before that is said with nothing else to say. */
 const ACKNOWLEDGE_EVERY = 32;
+
+/** How long an answer may take, and how many bytes of publications may wait for one. */
+export interface Patience {
+  readonly waitMs: number;
+  readonly waitBytes: number;
+}
 
 interface Waiting {
   readonly until: number;
@@ -26,6 +31,7 @@ export type Heard = Exclude<Told, readonly ["answer" | "refusal", ...unknown[]]>
 
 export class Calls {
   readonly #clock: Clock;
+  readonly #patience: Patience;
   readonly #send: Send<FromNode>;
   readonly #hear: (word: Heard) => void;
   /** In the order in which they were asked. */
@@ -43,8 +49,9 @@ export class Calls {
   #offsetMs: number | undefined;
   #isClosed = false;
 
-  constructor(clock: Clock, send: Send<FromNode>, hear: (word: Heard) => void) {
+  constructor(clock: Clock, patience: Patience, send: Send<FromNode>, hear: (word: Heard) => void) {
     this.#clock = clock;
+    this.#patience = patience;
     this.#send = send;
     this.#hear = hear;
     this.#heardAtMs = clock.monotonicMs();
@@ -55,12 +62,12 @@ export class Calls {
   /** Rejects with CommandError: the engine's own, or `engine_unavailable` when no answer comes in time. */
   ask<Answer>(ask: Ask, isTurn = false): Promise<Answer> {
     const bytes = weightOf(ask);
-    if (this.#isClosed || this.#waiting.size >= MOST_WAITING || this.#bytes + bytes > MOST_BYTES) {
+    if (this.#isClosed || this.#waiting.size >= MOST_WAITING || this.#bytes + bytes > this.#patience.waitBytes) {
       return Promise.reject(away());
     }
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const id = ++this.#lastId;
-    const until = this.#clock.monotonicMs() + DEADLINE_MS;
+    const until = this.#clock.monotonicMs() + this.#patience.waitMs;
     // Both sides are of one version: what answers an ask is what the ask is answered with.
     this.#waiting.set(id, { until, bytes, isTurn, resolve: (value) => resolve(value as Answer), reject });
     this.#bytes += bytes;
@@ -108,8 +115,9 @@ export class Calls {
 
   #post(asked: readonly Asked[]): void {
     this.#acknowledged = this.#got;
-    const atMs = this.#offsetMs === undefined ? null : this.#clock.monotonicMs() + this.#offsetMs;
-    this.#send({ got: this.#got, atMs, asked });
+    const { waitMs } = this.#patience;
+    const untilMs = this.#offsetMs === undefined ? null : this.#clock.monotonicMs() + this.#offsetMs + waitMs;
+    this.#send({ got: this.#got, untilMs, asked });
   }
 
   #work(told: readonly Told[]): void {

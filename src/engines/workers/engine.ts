@@ -17,7 +17,7 @@ import type {
   Registry,
   Row,
 } from "../../domain/ports.ts";
-import { Calls, type Heard } from "./calls.ts";
+import { Calls, type Heard, type Patience } from "./calls.ts";
 import { BEAT_MS, type FromNode, type Send, type ToNode, without } from "./wire.ts";
 
 /** Silence after which the other side is taken for unreachable: two beats and a little patience. */
@@ -30,8 +30,11 @@ export interface NodeEngine extends Engine {
   receive(parcel: ToNode): void;
 }
 
-export function workersEngine(clock: Clock, send: Send<FromNode>): NodeEngine {
-  return new WorkersEngine(clock, send);
+const PATIENCE: Patience = { waitMs: 5_000, waitBytes: 64 * 1024 * 1024 };
+
+/** `send` hands parcels to the process between the nodes. */
+export function workersEngine(clock: Clock, send: Send<FromNode>, patience: Patience = PATIENCE): NodeEngine {
+  return new WorkersEngine(clock, send, patience);
 }
 
 class WorkersEngine implements NodeEngine {
@@ -44,8 +47,8 @@ class WorkersEngine implements NodeEngine {
   #beating: ReturnType<typeof setInterval> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(clock: Clock, send: Send<FromNode>) {
-    this.#calls = new Calls(clock, send, (word) => this.#hear(word));
+  constructor(clock: Clock, send: Send<FromNode>, patience: Patience) {
+    this.#calls = new Calls(clock, patience, send, (word) => this.#hear(word));
     this.broker = new AskingBroker(this.#calls);
     this.registry = new AskingRegistry(this.#calls);
     this.ledger = new AskingLedger(this.#calls);

@@ -9,7 +9,7 @@ import type { Awaitable, Clock, Engine, NodeState, RegistryFact } from "../../do
 import { after } from "../../hub/after.ts";
 import { Desk } from "./desk.ts";
 import { keyOf, type Subject } from "./holdings.ts";
-import { type Ask, away, BEAT_MS, DEADLINE_MS, type FromNode, limitOf, type Send, type ToNode } from "./wire.ts";
+import { type Ask, away, BEAT_MS, type FromNode, limitOf, type Send, type ToNode } from "./wire.ts";
 
 /** What may wait for a node that does not read. One that lets more pile up will not catch up. */
 const BACKLOG_BYTES = 64 * 1024 * 1024;
@@ -95,10 +95,10 @@ export class Switchboard {
 
   // ---- what nodes ask
 
-  #receive(desk: Desk, { got, atMs, asked }: FromNode): void {
+  #receive(desk: Desk, { got, untilMs, asked }: FromNode): void {
     if (!this.#desks.has(desk)) return;
     desk.workedOff(got);
-    const isLate = atMs !== null && this.#clock.monotonicMs() - atMs >= DEADLINE_MS;
+    const isLate = untilMs !== null && this.#clock.monotonicMs() >= untilMs;
     for (const [id, ask] of asked) this.#answer(desk, id, ask, isLate);
   }
 

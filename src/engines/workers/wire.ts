@@ -36,8 +36,11 @@ export type Asked = readonly [id: number, ask: Ask];
 export interface FromNode {
   /** The last parcel that this node has worked off. */
   readonly got: number;
-  /** When it was sent, by the other side's clock; null as long as this node has not heard from it. */
-  readonly atMs: number | null;
+  /**
+   * When whoever asked gives up, by the other side's clock: what is read later is not published any more. Null as long as
+   * this node has not heard from the other side.
+   */
+  readonly untilMs: number | null;
   readonly asked: readonly Asked[];
 }
 
@@ -54,9 +57,6 @@ export interface ToNode {
   readonly atMs: number;
   readonly told: readonly Told[];
 }
-
-/** How long an answer may take. What is older when it arrives has been given up, and is not published any more. */
-export const DEADLINE_MS = 5_000;
 
 /** How often either side says that it is there. */
 export const BEAT_MS = 1_000;

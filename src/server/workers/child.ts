@@ -41,7 +41,7 @@ export class Child {
     this.listening = promise;
     // Whoever waits for it hears of it; a worker that fails later has nobody waiting.
     promise.catch(() => {});
-    this.#process = Bun.spawn([process.execPath, ...process.execArgv, programFile(), ...process.argv.slice(2)], {
+    this.#process = Bun.spawn([process.execPath, ...execArguments(), programFile(), ...process.argv.slice(2)], {
       env: { ...process.env, ...marked({ ...place, server }) },
       stdio: ["ignore", "inherit", "inherit"],
       // Half the price of structured clone, measured with the parcels that this carries.
@@ -120,6 +120,11 @@ export class EndedEarly extends Error {
 
 export function spell({ code, signal }: Ended): string {
   return signal === null ? `with code ${code}` : `by ${signal}`;
+}
+
+/** The first process is started again when a file changes, and its workers with it. */
+function execArguments(): readonly string[] {
+  return process.execArgv.filter((argument) => argument !== "--watch" && argument !== "--hot");
 }
 
 function programFile(): string {

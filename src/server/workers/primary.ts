@@ -3,7 +3,7 @@
 import { type ConfigApps, configApps } from "../../apps/config.ts";
 import { ConfigError } from "../../config/problem.ts";
 import type { Config } from "../../config/schema.ts";
-import type { Clock, Engine } from "../../domain/ports.ts";
+import type { Engine } from "../../domain/ports.ts";
 import type { Fanout } from "../../domain/wire.ts";
 import { memoryEngine } from "../../engines/memory/engine.ts";
 import { workersEngine } from "../../engines/workers/engine.ts";
@@ -17,14 +17,18 @@ import type { Condition } from "../readiness.ts";
 import { buildHub, type Surroundings } from "../running.ts";
 import { writeConfig } from "./carried.ts";
 import type { Assignment } from "./messages.ts";
-import { holdPorts } from "./ports.ts";
+import { type Held, holdPorts } from "./ports.ts";
 import { Supervisor } from "./supervisor.ts";
+import { isWorker, patienceOf } from "./worker.ts";
 
 /** A worker says that it is there once a second: less than this would be said of a busy machine. */
 const SHORTEST_LEASE_S = 3;
 /** Beyond the drain: what a worker has to tidy up, and a busy machine. */
 const STOP_MS = 5_000;
 const LAG_MS = 1_000;
+
+/** The server of this process that has workers now. */
+let startedServer: number | undefined;
 
 /** No sockets, so nobody to reach. */
 const NOBODY: Fanout = { publish: () => 0 };
@@ -46,7 +50,20 @@ export class Primary {
     if (process.platform !== "linux") {
       throw new ConfigError("`workers` has to be 1 on this system: only Linux lets several processes share a port");
     }
-    const ports = await holdPorts(around.config);
+    // Each of its workers runs the whole program, and would start the workers of the other one again.
+    if (isWorker || startedServer !== undefined) {
+      throw new Error("A program can have one server with several workers: give the others `workers: 1`.");
+    }
+    startedServer = server;
+    try {
+      return await Primary.#startOn(await holdPorts(around.config), around, server);
+    } catch (error) {
+      startedServer = undefined;
+      throw error;
+    }
+  }
+
+  static async #startOn(ports: Held, around: Surroundings, server: number): Promise<Primary> {
     try {
       const primary = new Primary({ ...around, config: ports.config }, server);
       await primary.#start();
@@ -69,7 +86,7 @@ export class Primary {
     this.#lag = new Lag(clock);
     this.#beating = setInterval(() => this.#lag.beat(LAG_MS), LAG_MS);
     const id = crypto.randomUUID();
-    this.hub = buildHub({ ...around, engine: engine ?? this.#ownEngine(clock) }, this.#apps, [around.hooks], () => ({
+    this.hub = buildHub({ ...around, engine: engine ?? this.#ownEngine(around) }, this.#apps, [around.hooks], () => ({
       ...this.#report,
       id,
     }));
@@ -163,14 +180,15 @@ export class Primary {
   }
 
   async #close(): Promise<void> {
+    startedServer = undefined;
     clearInterval(this.#beating);
     await this.hub.stop();
     await this.#switchboard?.close();
   }
 
   /** This process is a node like the others, but without a channel in between and without clients. */
-  #ownEngine(clock: Clock): Engine {
-    const engine = workersEngine(clock, (parcel) => link?.receive(parcel));
+  #ownEngine({ clock, config }: Surroundings): Engine {
+    const engine = workersEngine(clock, (parcel) => link?.receive(parcel), patienceOf(config));
     const link = this.#switchboard?.attach({ send: (parcel) => engine.receive(parcel), isListed: false });
     return engine;
   }

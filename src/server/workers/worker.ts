@@ -1,7 +1,9 @@
 /** One of a server's workers, in its own process: hears from the first process, and does not outlive it. */
 
 import type { Config } from "../../config/schema.ts";
+import type { Patience } from "../../engines/workers/calls.ts";
 import { type NodeEngine, workersEngine } from "../../engines/workers/engine.ts";
+import type { FromNode } from "../../engines/workers/wire.ts";
 import { Running, type Surroundings } from "../running.ts";
 import { readConfig } from "./carried.ts";
 import { ownMark } from "./mark.ts";
@@ -45,6 +47,14 @@ export function workerOf(server: number): Worker | undefined {
   return here;
 }
 
+/** Whether this process is a worker, of whichever of the program's servers. */
+export const isWorker = ownMark !== undefined;
+
+/** How long a publication may wait for the first process. */
+export function patienceOf({ publishWaitS, publishWaitBytes }: Config): Patience {
+  return { waitMs: publishWaitS * 1000, waitBytes: publishWaitBytes };
+}
+
 export class Worker {
   readonly place: WorkerPlace;
   /** Resolves when the server has stopped. */
@@ -86,7 +96,10 @@ export class Worker {
   /** Listens beside the others. Throws what `Running.start` throws. */
   async run(around: Surroundings, duties: Duties): Promise<Running> {
     const { isJoined } = await this.#assigned.promise;
-    if (isJoined) this.#engine = workersEngine(around.clock, (parcel) => this.#say({ type: "parcel", parcel }));
+    if (isJoined) {
+      const send = (parcel: FromNode) => this.#say({ type: "parcel", parcel });
+      this.#engine = workersEngine(around.clock, send, patienceOf(around.config));
+    }
     this.#duties = duties;
     const shared = { ...around, sharesPort: true, ...(this.#engine && { engine: this.#engine }) };
     this.#running = await Running.start(shared);
