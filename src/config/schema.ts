@@ -26,6 +26,7 @@ import {
   whole,
 } from "./fields.ts";
 import { historyRule } from "./history.ts";
+import { nats } from "./nats.ts";
 import { database, metrics, statistics, webhook, webhooks } from "./records.ts";
 import { redis } from "./redis.ts";
 import { tls } from "./tls.ts";
@@ -360,11 +361,12 @@ export const schema = z.strictObject({
   webhooks,
   metrics,
   engine: oneOf(
-    "What carries messages and knows who is where: this process's memory, or a Redis that several servers share.",
+    "What carries messages and knows who is where: this process's memory, or a Redis or NATS that several servers share.",
     ["memory", "redis", "nats"],
     "memory",
   ),
   redis,
+  nats,
   nodeTimeoutS: seconds(
     "Silence after which the other servers of a cluster take one for dead, and its members for gone, in seconds; it takes up to two more until they are told.",
     6,

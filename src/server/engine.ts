@@ -3,7 +3,9 @@
 import type { Config } from "../config/schema.ts";
 import type { Clock, Engine } from "../domain/ports.ts";
 import { memoryEngine } from "../engines/memory/engine.ts";
+import { natsEngine } from "../engines/nats/engine.ts";
 import { redisEngine } from "../engines/redis/engine.ts";
+import { natsSettings } from "./nats-settings.ts";
 import { redisSettings } from "./redis-settings.ts";
 
 /** Throws an Error where the configuration asks for what cannot be had. */
@@ -19,6 +21,6 @@ export function clusterEngineOf(config: Config, clock: Clock): Engine | undefine
     case "redis":
       return redisEngine(redisSettings(config), clock);
     case "nats":
-      throw new Error('`engine` cannot be "nats" in this version');
+      return natsEngine(clock, natsSettings(config));
   }
 }
