@@ -1,21 +1,72 @@
 /** A server as its program meets it at the door and in its first app. What it takes to run is elsewhere. */
 
+import type { Config } from "../config/schema.ts";
 import type { User } from "../domain/message.ts";
 import type { Connections } from "./connections.ts";
 import { type Controller, type ControllerClass, definitionOf } from "./controller.ts";
 import type { Endpoint, EndpointDefinition, EndpointOptions } from "./endpoint.ts";
 import type { FetchHandler } from "./fetch.ts";
+import type { Listeners } from "./listeners.ts";
 import type { Context, Contexts, Middleware } from "./middleware.ts";
 import type { Program } from "./program.ts";
 import type { Target } from "./target.ts";
 import type { ChannelStats, PresenceList, Tenancy } from "./tenancy.ts";
 import type { Pushable } from "./types.ts";
 
+/** Where clients reach it, and where its API is. */
+export type Place = Pick<Listeners, "hostname" | "port" | "apiHostname" | "apiPort">;
+
 export abstract class Front<E extends object, U extends User> {
+  /** What it runs with. */
+  abstract readonly config: Config;
   protected abstract readonly program: Program;
+  /** Throws while it does not listen. */
+  protected abstract readonly place: Place;
+  /** Throws ConfigError, and an Error while it runs. */
+  protected abstract configure(change: Partial<Config>): void;
 
   /** One app, by id or key; without a name, the first. */
   abstract app(idOrKey?: string): Tenancy<E, U>;
+
+  // ---- where it is
+
+  get url(): string {
+    return this.#urlOf(this.place.hostname, this.place.port);
+  }
+
+  /** Where API calls go: the same, unless they have a port of their own (`tls.api`). */
+  get apiUrl(): string {
+    return this.#urlOf(this.place.apiHostname, this.place.apiPort);
+  }
+
+  get port(): number {
+    return this.place.port;
+  }
+
+  #urlOf(hostname: string, port: number): string {
+    const host = hostname === "0.0.0.0" || hostname === "::" ? "127.0.0.1" : hostname;
+    return `${this.config.tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  }
+
+  // ---- single settings, before it starts; each throws ConfigError, and an Error while the server runs
+
+  /** `limits.connections`, of each process. */
+  setMaxClients(most: number): this {
+    this.configure({ limits: { ...this.config.limits, connections: most } });
+    return this;
+  }
+
+  /** `activityTimeoutS`: silence after which either side asks whether the other is there. */
+  setPingInterval(seconds: number): this {
+    this.configure({ activityTimeoutS: seconds });
+    return this;
+  }
+
+  /** `log.level`: messages are logged, with their secrets masked. */
+  enableDebug(): this {
+    this.configure({ log: { ...this.config.log, level: "debug" } });
+    return this;
+  }
 
   // ---- the first app
 

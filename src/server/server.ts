@@ -19,10 +19,9 @@ import { type TaskOptions, Tasks } from "../tasks/tasks.ts";
 import { authenticate, authenticateAtDoor } from "./authenticator.ts";
 import { Control } from "./control.ts";
 import { openFileLimit } from "./file-limit.ts";
-import { Front } from "./front.ts";
+import { Front, type Place } from "./front.ts";
 import { Handlers } from "./handlers.ts";
 import { Hooks } from "./hooks.ts";
-import type { Listeners } from "./listeners.ts";
 import { Logs } from "./logging.ts";
 import { Program } from "./program.ts";
 import { Records } from "./records.ts";
@@ -265,24 +264,14 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     return this.#config;
   }
 
-  get url(): string {
-    const { hostname, port } = this.#now().listener;
-    return this.#urlOf(hostname, port);
+  protected get place(): Place {
+    return this.#now().listener;
   }
 
-  /** Where API calls go: the same, unless they have a port of their own (`tls.api`). */
-  get apiUrl(): string {
-    const { apiHostname, apiPort } = this.#now().listener;
-    return this.#urlOf(apiHostname, apiPort);
-  }
-
-  #urlOf(hostname: string, port: number): string {
-    const host = hostname === "0.0.0.0" || hostname === "::" ? "127.0.0.1" : hostname;
-    return `${this.config.tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
-  }
-
-  get port(): number {
-    return this.#now().listener.port;
+  protected configure(change: Partial<Config>): void {
+    if (this.#running) throw new Error("The server is running: call this before start(), or reload().");
+    this.#config = parseConfig({ ...this.#config, ...change });
+    this.#logs.level = this.#config.log.level;
   }
 
   /** As many as are configured, or as the system's limit of open files leaves room for; of several workers, of all together. */
@@ -393,7 +382,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     else this.#early.push(() => this.#withApp(act));
   }
 
-  #now(): { listener: Pick<Listeners, "hostname" | "port" | "apiHostname" | "apiPort">; hub: Hub } {
+  #now(): { listener: Place; hub: Hub } {
     if (!this.config.enabled) throw new Error("The server is disabled: `enabled` is false in its configuration.");
     return this.#runningNow();
   }
