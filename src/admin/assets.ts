@@ -1,96 +1,88 @@
-/** The dashboard's page and what it loads: files that are in memory, with the policy that keeps everything else out. */
+/** The page and what it is made of: from the folder it was built into, or built at the first request when run from source. */
 
-export interface AssetFile {
-  /** For `Content-Type`. */
+import { readdir } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
+
+/** One file of the page. */
+export interface Asset {
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** As in Content-Type. */
   readonly type: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Its name changes with its content, so browsers may keep it. */
-  readonly isForever: boolean;
 }
 
-/** By name, relative to the dashboard's own path; the page itself is `index.html`. */
-export type AssetFiles = ReadonlyMap<string, AssetFile>;
+/** By their names relative to the page; `index.html` is the page. */
+export type Files = ReadonlyMap<string, Asset>;
 
-const PAGE = "index.html";
-const YEAR_S = 31_536_000;
+/** Resolves with the files; asked once, and again after it failed. */
+export type Assets = () => Promise<Files>;
 
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-  "trusted-types 'none'",
-].join("; ");
+const TYPES: Readonly<Record<string, string>> = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  svg: "image/svg+xml",
+  png: "image/png",
+  ico: "image/x-icon",
+  woff2: "font/woff2",
+  json: "application/json",
+  webmanifest: "application/manifest+json",
+  map: "application/json",
+  txt: "text/plain; charset=utf-8",
+};
 
-const HEADERS = {
-  "Content-Security-Policy": POLICY,
-  "X-Content-Type-Options": "nosniff",
-  "X-Frame-Options": "DENY",
-  "Referrer-Policy": "no-referrer",
-  "Cross-Origin-Opener-Policy": "same-origin",
-  "Cross-Origin-Resource-Policy": "same-origin",
-} as const;
-
-/**
- * Answers for what is below the dashboard's path. `name` is the rest of the path after its slash, so "" is the page;
- * undefined where the slash itself is missing: then the browser is sent there, because every address on the page is relative.
- * Undefined where there is no such file. Rejects when the files cannot be made; the next request tries again.
- */
-export class Assets {
-  readonly #load: () => Promise<AssetFiles>;
-  #files: Promise<AssetFiles> | undefined;
-  readonly #zipped = new WeakMap<AssetFile, Uint8Array<ArrayBuffer>>();
-
-  constructor(load: () => Promise<AssetFiles>) {
-    this.#load = load;
-  }
-
-  async answer(request: Request, name: string | undefined): Promise<Response | undefined> {
-    if (name === undefined) return toSlash(request);
-    const file = (await this.#all()).get(name === "" ? PAGE : name);
-    if (!file) return undefined;
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
-    }
-    const isZipped = /\bgzip\b/.test(request.headers.get("accept-encoding") ?? "");
-    const body = isZipped ? this.#zip(file) : file.bytes;
-    const headers = {
-      ...HEADERS,
-      "Content-Type": file.type,
-      "Cache-Control": file.isForever ? `public, max-age=${YEAR_S}, immutable` : "no-cache",
-      Vary: "Accept-Encoding",
-      ...(isZipped ? { "Content-Encoding": "gzip" } : {}),
-    };
-    return new Response(request.method === "HEAD" ? null : body, { headers });
-  }
-
-  async #all(): Promise<AssetFiles> {
-    this.#files ??= this.#load();
-    try {
-      return await this.#files;
-    } catch (error) {
-      this.#files = undefined;
+/** `build` is asked where the folder has no page in it. */
+export function assetsFrom(folder: string, build: Assets | undefined): Assets {
+  let files: Promise<Files> | undefined;
+  return () => {
+    files ??= load(folder, build).catch((error) => {
+      files = undefined;
       throw error;
-    }
-  }
-
-  #zip(file: AssetFile): Uint8Array<ArrayBuffer> {
-    let zipped = this.#zipped.get(file);
-    if (!zipped) {
-      zipped = Bun.gzipSync(file.bytes, { level: 9 });
-      this.#zipped.set(file, zipped);
-    }
-    return zipped;
-  }
+    });
+    return files;
+  };
 }
 
-/** Relative, so that it is right behind a proxy that takes a prefix off. */
-function toSlash({ url }: Request): Response {
-  const last = new URL(url).pathname.split("/").at(-1) ?? "";
-  return new Response(null, { status: 308, headers: { Location: `./${last}/` } });
+async function load(folder: string, build: Assets | undefined): Promise<Files> {
+  const files = await filesIn(folder);
+  if (files.has("index.html")) return files;
+  if (build) return build();
+  throw new Error("The dashboard's page is not built.");
+}
+
+async function filesIn(folder: string): Promise<Files> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const files = new Map<string, Asset>();
+  for (const entry of entries) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const name = relative(folder, path).split(sep).join("/");
+    files.set(name, { body: await Bun.file(path).bytes(), type: typeOf(name) });
+  }
+  return files;
+}
+
+export function typeOf(name: string): string {
+  return TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream";
+}
+
+/** Names that say what is in them stay what they are: `main-1a2b3c4d.js`. */
+const HASHED = /-[a-z0-9]{8,}\.[a-z0-9]+$/i;
+
+/** Answers with the file, or that the caller has it already. */
+export function answerWith(request: Request, name: string, { body, type }: Asset): Response {
+  const etag = `"${Bun.hash(body).toString(36)}"`;
+  const cache = HASHED.test(name) ? "public, max-age=31536000, immutable" : "no-cache";
+  const headers: Record<string, string> = { "Content-Type": type, "Cache-Control": cache, ETag: etag };
+  if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers });
+  if (!takesGzip(request, body, type)) return new Response(body, { headers });
+  return new Response(Bun.gzipSync(body), {
+    headers: { ...headers, "Content-Encoding": "gzip", Vary: "Accept-Encoding" },
+  });
+}
+
+const LEAST_GZIPPED = 1024;
+
+function takesGzip(request: Request, body: Uint8Array, type: string): boolean {
+  if (body.length < LEAST_GZIPPED || !/text|json|svg/.test(type)) return false;
+  return /\bgzip\b/.test(request.headers.get("accept-encoding") ?? "");
 }

@@ -19,14 +19,14 @@ const SECRET_PAIR = new RegExp(
 /** Looks like one, whatever it is called: a JWT, a private key, a signature with its key in front. */
 const SECRET_LOOK = /\beyJ[-\w]{8,}(?:\.[-\w]*)*|-----BEGIN[\s\S]*|\b[-\w.]+:[0-9a-f]{64}\b|:\/\/[^/\s@]+@/gi;
 
-/** Any JSON value, or the text of one. */
-export function masked(payload: unknown): string {
+/** Any JSON value, or the text of one; at most so many characters of it. */
+export function masked(payload: unknown, longest = LONGEST): string {
   const safe = typeof payload === "string" ? maskedText(payload, 0) : JSON.stringify(maskedValue(payload, 0));
-  return safe === undefined ? "" : shortened(safe);
+  return safe === undefined ? "" : shortened(safe, longest);
 }
 
-function shortened(text: string): string {
-  return text.length > LONGEST ? `${text.slice(0, LONGEST)}… (${text.length} characters)` : text;
+function shortened(text: string, longest: number): string {
+  return text.length > longest ? `${text.slice(0, longest)}… (${text.length} characters)` : text;
 }
 
 function maskedValue(value: unknown, depth: number): unknown {

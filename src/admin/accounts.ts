@@ -1,0 +1,62 @@
+/** Whose name and password, or token, it is. Takes as long for a name that nobody has as for one that somebody has. */
+
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Person } from "./sessions.ts";
+import type { Role } from "./wire.ts";
+
+export interface AccountsOptions {
+  readonly users: readonly { readonly name: string; readonly password: string; readonly role: Role }[];
+  /** Of the user `admin`, as it is. */
+  readonly password: string | undefined;
+  /** Whose token it is; undefined where it is not valid, or does not say which role. */
+  readonly verifyToken: ((token: string) => Promise<Account | undefined>) | undefined;
+}
+
+export type Account = Pick<Person, "name" | "role">;
+
+const OWNER = "admin";
+
+export class Accounts {
+  readonly #options: AccountsOptions;
+  #nobodys: Promise<string> | undefined;
+
+  constructor(options: AccountsOptions) {
+    this.#options = options;
+  }
+
+  get ways(): readonly ("password" | "token")[] {
+    const { users, password, verifyToken } = this.#options;
+    return [
+      ...(users.length > 0 || password !== undefined ? (["password"] as const) : []),
+      ...(verifyToken ? (["token"] as const) : []),
+    ];
+  }
+
+  async byPassword(name: string, password: string): Promise<Account | undefined> {
+    const { users, password: owners } = this.#options;
+    const user = users.find((one) => one.name === name);
+    if (!user && name === OWNER && owners !== undefined && isSame(password, owners)) return { name, role: "admin" };
+    this.#nobodys ??= Bun.password.hash(crypto.randomUUID());
+    const isRight = await verify(password, user?.password ?? (await this.#nobodys));
+    return user && isRight ? { name, role: user.role } : undefined;
+  }
+
+  async byToken(token: string): Promise<Account | undefined> {
+    return this.#options.verifyToken?.(token);
+  }
+}
+
+/** A hash that cannot be read is nobody's password. */
+async function verify(password: string, hash: string): Promise<boolean> {
+  try {
+    return await Bun.password.verify(password, hash);
+  } catch {
+    return false;
+  }
+}
+
+/** As long for one that is nearly right. */
+function isSame(one: string, other: string): boolean {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(one), digest(other));
+}

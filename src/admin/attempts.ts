@@ -1,0 +1,99 @@
+/** How often somebody may try to sign in: so often from one address, so often by one name, in the whole cluster. */
+
+import ipaddr from "ipaddr.js";
+import type { Ledger } from "../domain/ports.ts";
+import { Refused } from "./refused.ts";
+
+const FROM_ADDRESS = { most: 10, withinMs: 60_000 };
+/** Somebody's name can be locked by others for that long, but no longer, and not for those who are signed in. */
+const BY_NAME = { most: 20, withinMs: 300_000 };
+/** Checking a password takes 64 MB and a tenth of a second by design. */
+const AT_ONCE = 4;
+
+type Notes = Pick<Ledger, "once" | "forget">;
+
+export class Attempts {
+  readonly #notes: Notes;
+  /** For the time in which the engine cannot be asked. */
+  readonly #own = new OwnNotes();
+  #underWay = 0;
+
+  constructor(notes: Notes) {
+    this.#notes = notes;
+  }
+
+  /**
+   * What `check` says, where it may be asked; a right password takes nothing of what one has. Throws Refused
+   * `too_many_attempts`.
+   */
+  async within<T>(address: string, name: string, check: () => Promise<T | undefined>): Promise<T | undefined> {
+    if (this.#underWay >= AT_ONCE) throw tooMany(1);
+    this.#underWay++;
+    try {
+      const taken = [
+        await this.#take(`dashboard-from/${networkOf(address)}`, FROM_ADDRESS),
+        await this.#take(`dashboard-by/${name}`, BY_NAME),
+      ];
+      const found = await check();
+      if (found !== undefined) for (const note of taken) await this.#giveBack(note);
+      return found;
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  /** The first place that nobody has. */
+  async #take(who: string, { most, withinMs }: typeof FROM_ADDRESS): Promise<string> {
+    for (let place = 0; place < most; place++) {
+      const note = `${who}/${place}`;
+      if (await this.#note(note, withinMs)) return note;
+    }
+    throw tooMany(withinMs / 1000);
+  }
+
+  async #note(note: string, withinMs: number): Promise<boolean> {
+    const isFirstHere = this.#own.once(note, withinMs);
+    try {
+      return (await this.#notes.once(note, withinMs)) && isFirstHere;
+    } catch {
+      return isFirstHere;
+    }
+  }
+
+  async #giveBack(note: string): Promise<void> {
+    this.#own.forget(note);
+    try {
+      await this.#notes.forget(note);
+    } catch {
+      // It is over by itself soon enough.
+    }
+  }
+}
+
+class OwnNotes {
+  readonly #until = new Map<string, number>();
+
+  once(note: string, withinMs: number): boolean {
+    const nowMs = performance.now();
+    for (const [other, until] of this.#until) if (until <= nowMs) this.#until.delete(other);
+    if (this.#until.has(note)) return false;
+    this.#until.set(note, nowMs + withinMs);
+    return true;
+  }
+
+  forget(note: string): void {
+    this.#until.delete(note);
+  }
+}
+
+/** Somebody with one IPv6 address has as many as there are in its /64. */
+function networkOf(address: string): string {
+  if (!ipaddr.isValid(address)) return address;
+  const parsed = ipaddr.process(address);
+  return parsed instanceof ipaddr.IPv6 ? parsed.parts.slice(0, 4).join(":") : parsed.toString();
+}
+
+function tooMany(waitS: number): Refused {
+  const message = "There were too many attempts to sign in: wait a while and try again.";
+  return new Refused("too_many_attempts", message, { "Retry-After": String(waitS) });
+}

@@ -1,0 +1,93 @@
+/** Who did what: in the database's table, or where there is none, the last of it in memory. */
+
+import type { Database } from "../database/open.ts";
+import type { AuditEntry } from "./wire.ts";
+
+export interface Audit {
+  /** Whether it outlives the process. */
+  readonly isKept: boolean;
+  /** Never throws: what was done is done. */
+  note(who: string, what: string, detail: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Newest first. Throws what the database says. */
+  list(limit: number, before?: number): Promise<readonly AuditEntry[]>;
+}
+
+export interface AuditOptions {
+  readonly database: Pick<Database, "query"> | undefined;
+  readonly nowMs: () => number;
+  readonly failed: (error: unknown, during: string) => void;
+}
+
+const KEPT = 500;
+
+export function auditOf({ database, nowMs, failed }: AuditOptions): Audit {
+  return database ? new SqlAudit(database, nowMs, failed) : new RecentAudit(nowMs);
+}
+
+class SqlAudit implements Audit {
+  readonly isKept = true;
+  readonly #db: Database["query"];
+  readonly #nowMs: () => number;
+  readonly #failed: AuditOptions["failed"];
+  /** What could not be written yet. */
+  readonly #owed: { at: number; who: string; what: string; detail: string }[] = [];
+
+  constructor(database: Pick<Database, "query">, nowMs: () => number, failed: AuditOptions["failed"]) {
+    this.#db = database.query;
+    this.#nowMs = nowMs;
+    this.#failed = failed;
+  }
+
+  async note(who: string, what: string, detail: Readonly<Record<string, unknown>>): Promise<void> {
+    if (this.#owed.length >= KEPT) this.#owed.shift();
+    this.#owed.push({ at: this.#nowMs(), who: who.slice(0, 255), what, detail: JSON.stringify(detail) });
+    const rows = this.#owed.splice(0);
+    try {
+      await this.#db.insertInto("fanfare_audit").values(rows).execute();
+    } catch (error) {
+      this.#owed.unshift(...rows);
+      this.#failed(error, `writing to the audit log that ${who} did ${what}`);
+    }
+  }
+
+  async list(limit: number, before?: number): Promise<readonly AuditEntry[]> {
+    let query = this.#db.selectFrom("fanfare_audit").selectAll();
+    if (before !== undefined) query = query.where("id", "<", before);
+    const rows = await query.orderBy("id", "desc").limit(limit).execute();
+    return rows.map(({ id, at, who, what, detail }) => {
+      return { id: Number(id), atMs: Number(at), who, what, detail: detailIn(detail) };
+    });
+  }
+}
+
+class RecentAudit implements Audit {
+  readonly isKept = false;
+  readonly #nowMs: () => number;
+  readonly #entries: AuditEntry[] = [];
+  #count = 0;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  async note(who: string, what: string, detail: Readonly<Record<string, unknown>>): Promise<void> {
+    this.#entries.push({ id: ++this.#count, atMs: this.#nowMs(), who, what, detail });
+    if (this.#entries.length > KEPT) this.#entries.shift();
+  }
+
+  async list(limit: number, before = Number.POSITIVE_INFINITY): Promise<readonly AuditEntry[]> {
+    return this.#entries
+      .filter(({ id }) => id < before)
+      .slice(-limit)
+      .reverse();
+  }
+}
+
+function detailIn(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? { ...value } : { value };
+  } catch {
+    return { text };
+  }
+}

@@ -1,0 +1,145 @@
+/** Who is signed in: sessions in cookies, tickets for the live connection, and those that were ended before their time. */
+
+import { z } from "zod";
+import type { Clock, Ledger } from "../domain/ports.ts";
+import type { Seal } from "./seal.ts";
+import { ROLES, type Role } from "./wire.ts";
+
+/** Somebody, as far as the dashboard needs to know. */
+export interface Person {
+  readonly name: string;
+  readonly role: Role;
+  /** Of the session; undefined where there is none: the page is open, or the program's own gate let somebody in. */
+  readonly session?: string;
+  readonly expiresAtMs?: number;
+}
+
+export interface SessionsOptions {
+  readonly seal: Seal;
+  readonly clock: Clock;
+  readonly ledger: Pick<Ledger, "once" | "noted">;
+  readonly lifeMs: number;
+  readonly failed: (error: unknown, during: string) => void;
+}
+
+const TICKET_MS = 30_000;
+const COOKIE = "fanfare-dashboard";
+
+const Session = z.object({
+  id: z.string(),
+  name: z.string(),
+  role: z.enum(ROLES),
+  expiresAtMs: z.number(),
+});
+
+const TicketWord = z.object({
+  id: z.string(),
+  name: z.string(),
+  role: z.enum(ROLES),
+  usableUntilMs: z.number(),
+  session: z.string().optional(),
+  expiresAtMs: z.number().optional(),
+});
+
+export class Sessions {
+  readonly #options: SessionsOptions;
+  /** Ended here, for the time in which the engine cannot be asked. */
+  readonly #ended = new Map<string, number>();
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+  }
+
+  /** Another at each sign-in, whatever the browser had before. */
+  begin({ name, role }: Pick<Person, "name" | "role">): Required<Person> {
+    return { name, role, session: crypto.randomUUID(), expiresAtMs: this.#nowMs + this.#options.lifeMs };
+  }
+
+  /**
+   * The header for it. Without a path, so that the browser takes the folder of the call: it is right behind a proxy that
+   * puts something in front, too. Never shown to scripts, never sent from another site's page.
+   */
+  cookie({ name, role, session, expiresAtMs }: Required<Person>, isEncrypted: boolean): string {
+    const word = this.#options.seal.seal("session", { id: session, name, role, expiresAtMs });
+    const lifeS = Math.max(0, Math.floor((expiresAtMs - this.#nowMs) / 1000));
+    return cookie(word, lifeS, isEncrypted);
+  }
+
+  noCookie(isEncrypted: boolean): string {
+    return cookie("", 0, isEncrypted);
+  }
+
+  async of(request: Request): Promise<Required<Person> | undefined> {
+    const word = cookieIn(request);
+    const read = word === undefined ? undefined : Session.safeParse(this.#options.seal.open("session", word));
+    if (!read?.success) return undefined;
+    const { id, name, role, expiresAtMs } = read.data;
+    if (expiresAtMs <= this.#nowMs || (await this.isEnded(id))) return undefined;
+    return { name, role, session: id, expiresAtMs };
+  }
+
+  /** From now on nobody is signed in by it, on any node. */
+  async end({ session, expiresAtMs }: Required<Person>): Promise<void> {
+    for (const [id, until] of this.#ended) if (until <= this.#nowMs) this.#ended.delete(id);
+    this.#ended.set(session, expiresAtMs);
+    try {
+      await this.#options.ledger.once(noteOf(session), Math.max(1, expiresAtMs - this.#nowMs));
+    } catch (error) {
+      this.#options.failed(error, "noting that a session of the dashboard ended");
+    }
+  }
+
+  /** While the engine is away, only those that ended here are known: who looks after a server has to get in then. */
+  async isEnded(session: string): Promise<boolean> {
+    if (this.#ended.has(session)) return true;
+    try {
+      return await this.#options.ledger.noted(noteOf(session));
+    } catch {
+      return false;
+    }
+  }
+
+  /** Opens the live connection, once. */
+  ticket({ name, role, session, expiresAtMs }: Person): { readonly ticket: string; readonly expiresAtMs: number } {
+    const usableUntilMs = this.#nowMs + TICKET_MS;
+    const word = { id: crypto.randomUUID(), name, role, usableUntilMs, session, expiresAtMs };
+    return { ticket: this.#options.seal.seal("ticket", word), expiresAtMs: usableUntilMs };
+  }
+
+  async redeem(ticket: string): Promise<Person | undefined> {
+    const read = TicketWord.safeParse(this.#options.seal.open("ticket", ticket));
+    if (!read.success || read.data.usableUntilMs <= this.#nowMs) return undefined;
+    const { id, name, role, session, expiresAtMs } = read.data;
+    if (session !== undefined && (await this.isEnded(session))) return undefined;
+    if (!(await this.#isFirst(id))) return undefined;
+    return { name, role, ...(session !== undefined && { session }), ...(expiresAtMs !== undefined && { expiresAtMs }) };
+  }
+
+  async #isFirst(ticket: string): Promise<boolean> {
+    try {
+      return await this.#options.ledger.once(`dashboard-ticket/${ticket}`, TICKET_MS);
+    } catch {
+      return true;
+    }
+  }
+
+  get #nowMs(): number {
+    return this.#options.clock.wallMs();
+  }
+}
+
+function noteOf(session: string): string {
+  return `dashboard-ended/${session}`;
+}
+
+function cookie(value: string, lifeS: number, isEncrypted: boolean): string {
+  return `${COOKIE}=${value}; Max-Age=${lifeS}; HttpOnly; SameSite=Strict${isEncrypted ? "; Secure" : ""}`;
+}
+
+function cookieIn(request: Request): string | undefined {
+  for (const pair of (request.headers.get("cookie") ?? "").split(";")) {
+    const [name, value] = pair.trim().split("=", 2);
+    if (name === COOKIE && value) return value;
+  }
+  return undefined;
+}

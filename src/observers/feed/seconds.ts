@@ -1,0 +1,87 @@
+/** The numbers of the last five minutes, second by second, of each app that is used and of all together. */
+
+import type { Point } from "../../admin/wire.ts";
+import { isReserved } from "../../domain/app.ts";
+import type { Clock } from "../../domain/ports.ts";
+import { type Numbers, nothing, sum } from "../statistics/counters.ts";
+
+export interface SecondsOptions {
+  /** Of each app, everything since it was first used. */
+  readonly totals: () => ReadonlyMap<string, Readonly<Numbers>>;
+  readonly clock: Clock;
+}
+
+const KEPT = 300;
+/** Of more apps than that, only the sum is kept: 20 KB each. */
+const MOST_APPS = 200;
+
+export class Seconds {
+  readonly #options: SecondsOptions;
+  readonly #all: Point[] = [];
+  readonly #apps = new Map<string, Point[]>();
+  #before = new Map<string, Numbers>();
+
+  constructor(options: SecondsOptions) {
+    this.#options = options;
+  }
+
+  /** To be called once a second. */
+  tick(): void {
+    const { totals, clock } = this.#options;
+    const atMs = Math.floor(clock.wallMs() / 1000) * 1000;
+    const now = new Map([...totals()].map(([app, numbers]) => [app, { ...numbers }]));
+    let together = nothing();
+    for (const [app, numbers] of now) {
+      if (isReserved({ id: app })) continue;
+      const point = since(this.#before.get(app) ?? nothing(), numbers);
+      together = sum(together, point);
+      this.#keep(app, { ...point, atMs });
+    }
+    push(this.#all, { ...together, atMs });
+    for (const app of this.#apps.keys()) if (!now.has(app)) this.#age(app, atMs);
+    this.#before = now;
+  }
+
+  /** Oldest first; of all apps where none is named. */
+  series(app?: string): readonly Point[] {
+    return app === undefined ? this.#all : (this.#apps.get(app) ?? []);
+  }
+
+  latest(app?: string): Point | undefined {
+    const latest = this.series(app).at(-1);
+    return latest?.atMs === this.#all.at(-1)?.atMs ? latest : undefined;
+  }
+
+  #keep(app: string, point: Point): void {
+    const points = this.#apps.get(app);
+    if (points) push(points, point);
+    else if (this.#apps.size < MOST_APPS) this.#apps.set(app, [point]);
+  }
+
+  /** Nobody uses it any more: forgotten with its last point. */
+  #age(app: string, nowMs: number): void {
+    const last = this.#apps.get(app)?.at(-1);
+    if (!last || nowMs - last.atMs > KEPT * 1000) this.#apps.delete(app);
+  }
+}
+
+function push(points: Point[], point: Point): void {
+  points.push(point);
+  if (points.length > KEPT) points.shift();
+}
+
+/** A counter that is lower than it was began anew. */
+function since(before: Numbers, now: Numbers): Numbers {
+  const grown = (key: keyof Numbers) => (now[key] < before[key] ? now[key] : now[key] - before[key]);
+  return {
+    peakConnections: now.connections,
+    connections: now.connections,
+    messagesIn: grown("messagesIn"),
+    messagesOut: grown("messagesOut"),
+    apiMessages: grown("apiMessages"),
+    bytesIn: grown("bytesIn"),
+    bytesOut: grown("bytesOut"),
+    subscribeFailures: grown("subscribeFailures"),
+    authFailures: grown("authFailures"),
+  };
+}
