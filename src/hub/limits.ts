@@ -91,12 +91,16 @@ export function takeFrameToken(connection: Connection, nowMs: number): Disconnec
 export function isLongerThan(text: string, bytes: number): boolean {
   if (text.length > bytes) return true;
   if (text.length * 3 <= bytes) return false;
-  return ENCODER.encode(text).length > bytes;
+  return utf8Bytes(text) > bytes;
+}
+
+export function utf8Bytes(text: string): number {
+  return ENCODER.encode(text).length;
 }
 
 /** About as many bytes as a frame takes that tells of it. */
 export function bytesOf({ event, data, channel }: EventPublication): number {
-  return ENCODER.encode(data).length + 3 * event.length + channel.length + FRAME_BYTES;
+  return utf8Bytes(data) + 3 * event.length + channel.length + FRAME_BYTES;
 }
 
 /** What a frame has beside the data and the names. */

@@ -3,9 +3,10 @@
 import type { Connection } from "../domain/connection.ts";
 import type { HubEvent } from "../domain/event.ts";
 import { type Membership, Memberships } from "../domain/memberships.ts";
-import type { Member, Resume } from "../domain/message.ts";
+import type { EventPublication, Member, Resume } from "../domain/message.ts";
 import type { Broker } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
+import { utf8Bytes } from "./limits.ts";
 import { type Past, withPast } from "./recovery.ts";
 import type { Roster } from "./roster.ts";
 import type { Tenant } from "./tenant.ts";
@@ -41,7 +42,8 @@ export async function join(
     if (connection.closed) return;
     members = member && (await host.roster.enter(connection, audience, member));
     const bytes = host.outboundBufferBytes() - (connection.socket?.getBufferedAmount() ?? 0);
-    await withPast({ broker: host.broker, app: tenant.app, audience, resume, bytes }, (past, upTo) => {
+    const weigh = (event: EventPublication) => utf8Bytes(connection.protocol.encode(event) ?? "");
+    await withPast({ broker: host.broker, app: tenant.app, audience, resume, bytes, weigh }, (past, upTo) => {
       if (connection.closed) return;
       answer(members, past);
       connection.memberships ??= new Memberships();

@@ -9,7 +9,6 @@ import type { EventPublication, Position, Resume } from "../domain/message.ts";
 import type { Broker } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import { isFromBackend, lastOf, withoutPosition } from "./history.ts";
-import { bytesOf } from "./limits.ts";
 import { isUpTo } from "./sequence.ts";
 
 export interface Past {
@@ -30,6 +29,8 @@ export interface Reading {
   readonly resume: Resume | undefined;
   /** Most bytes that the client may be handed. */
   readonly bytes: number;
+  /** How many bytes it takes to hand it the event. */
+  weigh(event: EventPublication): number;
 }
 
 /** What was read, and up to where. */
@@ -100,7 +101,7 @@ async function readMissed(reading: Reading, since: Position): Promise<Read> {
     const page = await broker.history(app.id, audience.channel.name, upTo, PAGE);
     if (!page.complete) return readLast(reading);
     for (const { publication } of page.kept) {
-      bytes += bytesOf(publication);
+      bytes += reading.weigh(publication);
       if (bytes > reading.bytes || !follows(publication.position, upTo)) return readLast(reading);
       events.push(publication);
       upTo = publication.position;
@@ -111,7 +112,7 @@ async function readMissed(reading: Reading, since: Position): Promise<Read> {
 }
 
 /** The latest that are kept and fit; complete where they go back to the first. */
-async function readKept({ broker, app, audience, bytes }: Reading): Promise<Read> {
+async function readKept({ broker, app, audience, bytes, weigh }: Reading): Promise<Read> {
   const most = Math.min(audience.channel.policy.history?.size ?? 1, MOST_KEPT);
   const page = await broker.history(app.id, audience.channel.name, undefined, most);
   const events: EventPublication[] = [];
@@ -119,7 +120,7 @@ async function readKept({ broker, app, audience, bytes }: Reading): Promise<Read
   let from = page.position;
   for (const { publication } of page.kept.toReversed()) {
     const { position } = publication;
-    left -= bytesOf(publication);
+    left -= weigh(publication);
     if (left < 0 || !position || !isUpTo(position, from) || position.offset !== from.offset) break;
     events.unshift(publication);
     from = { epoch: position.epoch, offset: position.offset - 1 };
@@ -146,7 +147,7 @@ function pastOf(reading: Reading, { upTo, from, events, recovered }: Read): Past
   const asked = reading.resume === undefined ? {} : { recovered: recovered ?? false };
   const isResumed = recovered === true || (reading.resume === "kept" && policy.history !== undefined);
   if (isResumed) {
-    const fits = events.reduce((sum, event) => sum + bytesOf(event), 0) <= reading.bytes;
+    const fits = events.reduce((sum, event) => sum + reading.weigh(event), 0) <= reading.bytes;
     return fits ? { events, position: from, ...asked } : { events: [], position: upTo, recovered: false };
   }
   const place = policy.history && { position: upTo };

@@ -79,6 +79,22 @@ describe("resuming", () => {
     expect((await eventsOf(all, "small")).map(({ data }) => data)).toEqual([1, 2]);
   });
 
+  test("who missed more than may wait for a reader is told so, and is not cut, however the payload swells as JSON", async () => {
+    const limits = { outboundBufferBytes: 20_000 };
+    const server = await startServer({ limits }, { anonymous: true, channels: RULES });
+    const first = await connectNative(server.url);
+    const { position } = await first.subscribe("room");
+    // Each takes six bytes in a frame: what is 9 KB here is 54 KB there.
+    await push(server, "room", 1);
+    await signedFetch(server.url, APP, "POST", "/events", {
+      body: { name: "e", channel: "room", data: "\u0001".repeat(9_000) },
+    });
+    const back = await connectNative(server.url);
+    expect(await back.subscribe("room", { position })).toMatchObject({ recovered: false, position: { offset: 2 } });
+    await push(server, "room", 3);
+    expect(await back.next("e")).toMatchObject({ data: 3 });
+  });
+
   test("is nothing that a Pusher client meets, in the same channel", async () => {
     const server = await start();
     const [pusher, native] = [await connectPusher(server.url), await connectNative(server.url)];
