@@ -1,6 +1,6 @@
 /**
- * Tells receivers what happens. What is observed in one turn of the event loop is written to the outbox together at its end:
- * no message waits for a database, and from then on nothing is lost, whoever dies.
+ * Tells receivers what happens. What is observed in one step is written to the outbox together, right after it: no message
+ * waits for a database, and from then on nothing is lost, whoever dies. A database over a network takes its time to say so.
  */
 
 import type { HubEvent } from "../../domain/event.ts";
@@ -60,7 +60,8 @@ export class Webhooks {
   }
 
   async #write(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
+    // Whatever else happens in this step of the program's is written with it; SQLite has it before the program takes another.
+    await undefined;
     while (this.#facts.length > 0) {
       const facts = this.#facts;
       this.#facts = [];
