@@ -429,3 +429,32 @@ test(
   },
   TEST_MS,
 );
+
+test(
+  "where somebody flushes Redis's scripts again and again, what was accepted comes once and in order",
+  async () => {
+    const server = await startRedis();
+    const a = await startNode(settingsFor(server.port));
+    await a.subscribe("room");
+    const plain = publishing(a, "room", 7);
+    const kept = publishing(a, "room", 5, KEEP);
+    for (let round = 0; round < 5; round++) {
+      await server.cli("SCRIPT", "FLUSH");
+      await Bun.sleep(400);
+    }
+    await Promise.all([plain.stop(), kept.stop()]);
+    const sent = [...plain.accepted, ...kept.accepted].sort((x, y) => x - y);
+    await eventually(
+      () =>
+        expect(
+          a
+            .heard("room")
+            .map(Number)
+            .sort((x, y) => x - y),
+        ).toEqual(sent),
+      PATIENCE,
+    );
+    expect(sent.length).toBeGreaterThan(100);
+  },
+  TEST_MS,
+);

@@ -74,7 +74,7 @@ export class RedisBroker implements Broker {
   ): Promise<Position | undefined> {
     const policy = [String(size), String(Math.max(1, Math.ceil(ttlMs)))];
     const asked = [place, text, ...policy, this.#publishCommand, subject, this.#sender, String(number)];
-    const answer = await bucket.line.eval(KEEP, (run) => [...asked, run]);
+    const answer = await bucket.line.evalInTurn(KEEP, (run) => [...asked, run]);
     const [epoch, offset] = Array.isArray(answer) ? answer : [];
     return Number(offset) < 0 ? undefined : { epoch: String(epoch), offset: Number(offset) };
   }

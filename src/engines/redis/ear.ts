@@ -185,7 +185,11 @@ export class Ear {
     this.#held = undefined;
     for (const [subject, text] of held) this.#message(subject, text);
     this.#pingedAtMs = undefined;
-    queueMicrotask(() => this.#events.up());
+    // As soon as the link has it for use.
+    setTimeout(() => {
+      this.#flush();
+      this.#events.up();
+    }, 0);
   }
 
   #message(subject: string, text: string): void {

@@ -28,7 +28,7 @@ export class Refused extends Error {
     return PASSING.has(this.word);
   }
 
-  /** Redis cannot on this connection, and might on another: it is a replica now, or the slot is elsewhere. */
+  /** Redis can nothing on this connection, and might on another: it is a replica now, or the slot is elsewhere. */
   get isElsewhere(): boolean {
     return ELSEWHERE.has(this.word);
   }
@@ -37,6 +37,8 @@ export class Refused extends Error {
 const ELSEWHERE: ReadonlySet<string> = new Set(["READONLY", "MOVED", "ASK", "NOAUTH", "UNKILLABLE"]);
 const PASSING: ReadonlySet<string> = new Set([
   ...ELSEWHERE,
+  // Scripts are loaded with each connection, so somebody has flushed them; they are loaded again.
+  "NOSCRIPT",
   "LOADING",
   "OOM",
   "MISCONF",

@@ -13,6 +13,9 @@ export interface LineEvents {
   down(): void;
 }
 
+/** Those of a script, which may depend on which life of the server it is. */
+type Args = readonly string[] | ((run: string) => readonly string[]);
+
 export type Send = (script: Script, args: readonly string[]) => Promise<unknown>;
 
 /** Of the time that an answer may take, how much longer one waits for a connection first. */
@@ -67,10 +70,19 @@ export class Line {
   }
 
   /**
-   * Waits a little for the connection where there is none. Rejects with Unsent, Unanswered or Refused. The arguments may
-   * depend on which life of the server it is.
+   * Waits a little for the connection where there is none. Rejects with Unsent, Unanswered or Refused.
    */
-  async eval(script: Script, args: readonly string[] | ((run: string) => readonly string[])): Promise<unknown> {
+  async eval(script: Script, args: Args): Promise<unknown> {
+    try {
+      return await this.evalInTurn(script, args);
+    } catch (error) {
+      if (!isFlushed(error)) throw error;
+      return await this.evalInTurn(script, args);
+    }
+  }
+
+  /** The same, for what must not be overtaken by anything sent later: is not sent again where somebody has flushed the scripts. */
+  async evalInTurn(script: Script, args: Args): Promise<unknown> {
     const wire = this.#link.wire ?? (await this.#up());
     return await this.#runOn(wire, script, typeof args === "function" ? args(wire.run) : args);
   }
@@ -95,12 +107,11 @@ export class Line {
   }
 
   async #runOn(wire: CommandWire, script: Script, args: readonly string[]): Promise<unknown> {
-    const more = ["1", this.#root, ...args];
     try {
-      return await this.#on(wire, "EVALSHA", [script.sha, ...more]);
+      return await this.#on(wire, "EVALSHA", [script.sha, "1", this.#root, ...args]);
     } catch (error) {
-      if (!(error instanceof Refused) || error.word !== "NOSCRIPT") throw error;
-      return await this.#on(wire, "EVAL", [script.text, ...more]);
+      if (isFlushed(error)) await this.#on(wire, "SCRIPT", ["LOAD", script.text]);
+      throw error;
     }
   }
 
@@ -124,4 +135,8 @@ export class Line {
     if (overdueMs < this.#settings.commandTimeoutMs) return;
     this.#link.giveUp(`no answer to a command within ${this.#settings.commandTimeoutMs} ms`);
   }
+}
+
+function isFlushed(error: unknown): boolean {
+  return error instanceof Refused && error.word === "NOSCRIPT";
 }

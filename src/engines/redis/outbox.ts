@@ -5,7 +5,7 @@
 
 import type { Position } from "../../domain/message.ts";
 import type { Clock } from "../../domain/ports.ts";
-import { isAway, Refused, Unsent, unavailable } from "./fault.ts";
+import { isAway, Refused, Unanswered, Unsent, unavailable } from "./fault.ts";
 
 export interface Letter {
   readonly subject: string;
@@ -115,23 +115,26 @@ export class Outbox {
     }
   }
 
-  /** Puts back what may be sent again, unless something later of its channel has gone before. Says whether Redis refused any. */
+  /** Puts back what may be sent again, unless something later of its channel has, or may have, gone before. Says whether Redis refused any. */
   #takeBack(batch: readonly Waiting[], errors: readonly unknown[]): boolean {
-    const overtaken = new Set<string>();
+    const answered = new Set<string>();
+    const doubtful = new Set<string>();
+    const isOvertaken = (error: unknown, subject: string) =>
+      answered.has(subject) || (error instanceof Refused && !error.isElsewhere && doubtful.has(subject));
     const back: Waiting[] = [];
     let isRefused = false;
     for (let at = batch.length - 1; at >= 0; at--) {
       const each = batch[at];
       const error = errors[at];
       if (!each) continue;
-      if (error === undefined) overtaken.add(each.letter.subject);
-      else if (each.isOver) continue;
-      else if (!isAway(error) || overtaken.has(each.letter.subject)) {
-        this.#end(each, unavailable(error));
-      } else {
+      const { subject } = each.letter;
+      if (error === undefined) answered.add(subject);
+      else if (!isAway(error) || isOvertaken(error, subject)) this.#end(each, unavailable(error));
+      else if (!each.isOver) {
         isRefused ||= error instanceof Refused;
         back.push(each);
       }
+      if (error instanceof Unanswered) doubtful.add(subject);
     }
     this.#waiting = [...back.reverse(), ...this.#waiting];
     return isRefused;
