@@ -6,14 +6,19 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { Logger } from "pino";
+import { reasonOf } from "../config/file.ts";
 import { ConfigError } from "../config/problem.ts";
+import type { Config } from "../config/schema.ts";
 import type { Reloaded } from "./reload.ts";
 import type { Stats, Status } from "./report.ts";
 
+/** What a server does when it is told to. */
 export interface ControlAnswers {
-  readonly status: () => Promise<Status>;
-  readonly stats: (app: string | undefined) => Promise<Stats>;
-  readonly reload: () => Promise<Reloaded>;
+  status(): Promise<Status>;
+  stats(app: string | undefined): Promise<Stats>;
+  reload(): Promise<Reloaded>;
+  replaceWorkers(): Promise<void>;
 }
 
 /** How long somebody may take to say that the socket is his. */
@@ -48,6 +53,21 @@ export class Control {
     }
   }
 
+  /** Undefined where it is not wanted, or cannot be had: a server that nobody can tell anything goes on serving, and says so. */
+  static async openIfWanted(
+    { control, stateDir }: Pick<Config, "control" | "stateDir">,
+    answers: ControlAnswers,
+    log: Logger,
+  ): Promise<Control | undefined> {
+    if (!control) return undefined;
+    try {
+      return await Control.open(stateDir, answers);
+    } catch (error) {
+      log.warn(`no control socket, so reload, status and stats cannot reach this process: ${reasonOf(error)}`);
+      return undefined;
+    }
+  }
+
   private constructor(path: string, inode: number, server: ReturnType<typeof Bun.serve>) {
     this.#path = path;
     this.#inode = inode;
@@ -68,8 +88,8 @@ function bind(path: string, answers: ControlAnswers) {
     const server = Bun.serve({
       unix: path,
       fetch(request, self) {
-        // In seconds; a reload may have to wait for others.
-        self.timeout(request, 120);
+        // Workers that are swapped are waited for as long as their clients take to leave.
+        self.timeout(request, 0);
         return answer(request, answers);
       },
     });
@@ -89,8 +109,11 @@ async function answer(request: Request, answers: ControlAnswers): Promise<Respon
         return Response.json(await answers.status(), { headers });
       case "GET /stats":
         return Response.json(await answers.stats(searchParams.get("app") ?? undefined), { headers });
-      case "POST /reload":
-        return Response.json(await answers.reload(), { headers });
+      case "POST /reload": {
+        const reloaded = await answers.reload();
+        if (searchParams.has("workers")) await answers.replaceWorkers();
+        return Response.json(reloaded, { headers });
+      }
     }
     return Response.json({ error: "GET /status, GET /stats, POST /reload" }, { status: 404, headers });
   } catch (error) {

@@ -3,7 +3,6 @@
 import type { Logger } from "pino";
 import manifest from "../../package.json" with { type: "json" };
 import { type ChannelOptions, parseChannel } from "../config/channel.ts";
-import { reasonOf } from "../config/file.ts";
 import { type ConfigInput, parseConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { App } from "../domain/app.ts";
@@ -130,7 +129,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     }
     this.#records = records;
     this.log.info({ url: this.url, apps: this.#apps.length }, "listening");
-    if (this.config.control && this.isPrimary) await this.#openControl();
+    if (this.isPrimary) this.#control = await Control.openIfWanted(this.config, this, this.log);
     if (this.worker) this.#hooks.started(this.worker);
   }
 
@@ -221,19 +220,6 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   /** For log files that were renamed: the next line is in a new file of the old name. */
   reopenLogs(): void {
     this.#logs.reopen();
-  }
-
-  /** A server that nobody can tell anything goes on serving. */
-  async #openControl(): Promise<void> {
-    try {
-      this.#control = await Control.open(this.config.stateDir, {
-        status: () => this.status(),
-        stats: (app) => this.stats(app),
-        reload: () => this.reload(),
-      });
-    } catch (error) {
-      this.log.warn(`no control socket, so reload, status and stats cannot reach this process: ${reasonOf(error)}`);
-    }
   }
 
   /** How it is, and what it runs as. Throws where it does not run. */

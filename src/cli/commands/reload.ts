@@ -10,16 +10,24 @@ export function addReload(program: Command): void {
     .command("reload")
     .description("let the running server read its configuration, certificates and log files again");
   addPlaceOptions(command)
+    .option(
+      "--workers",
+      "then swap the workers one by one, so that they run new code: their clients are told to come back",
+    )
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  $ fanfare reload")
     .action(async () => {
-      const options = command.opts<PlaceOptions & { json?: true }>();
+      const options = command.opts<PlaceOptions & { json?: true; workers?: true }>();
       const place = await placeOf(options);
-      const reloaded = await ask<Reloaded>(place.control, "POST", "/reload");
+      const reloaded = options.workers
+        ? await ask<Reloaded>(place.control, "POST", "/reload?workers", AS_LONG_AS_IT_TAKES_MS)
+        : await ask<Reloaded>(place.control, "POST", "/reload");
       if (!reloaded) throw notRunning(place);
       console.log(options.json ? JSON.stringify(reloaded, undefined, 2) : reloadedText(reloaded));
     });
 }
+
+const AS_LONG_AS_IT_TAKES_MS = 24 * 3_600_000;
 
 export function reloadedText({ applied, needsRestart, apps, closed }: Reloaded): string {
   const settings = applied.filter((path) => path !== "apps");
