@@ -73,7 +73,7 @@ export class Child {
       this.isEnded = true;
       const ended: Ended = { code: this.#process.exitCode, signal: this.#process.signalCode };
       reject(new EndedEarly(ended));
-      for (const asked of this.#asked.values()) asked.reject(new Error(`Worker ${place.index} ended ${spell(ended)}.`));
+      for (const asked of this.#asked.values()) asked.resolve(0);
       return ended;
     });
   }
@@ -82,8 +82,10 @@ export class Child {
     this.#say({ type: "parcel", parcel });
   }
 
-  /** Resolves with the worker's answer; rejects with its error, or when it ends. */
+  /** Resolves with the worker's answer, or with 0 when it ends first; rejects with its error. Waits until it listens. */
   async order(order: Order): Promise<number> {
+    await this.listening.catch(() => {});
+    if (this.isEnded) return 0;
     const id = ++this.#lastId;
     const asked = Promise.withResolvers<number>();
     this.#asked.set(id, asked);

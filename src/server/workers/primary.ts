@@ -155,13 +155,12 @@ export class Primary {
   async reload(around: Surroundings): Promise<number> {
     // The ports are those that were picked.
     const { port, tls } = this.#config;
-    this.#config = {
-      ...around.config,
-      port,
-      ...(around.config.tls && tls && { tls: { ...around.config.tls, ...api(tls) } }),
-    };
-    const assignment = this.#assignmentOf({ ...around, config: this.#config });
+    const held = around.config.tls && tls && { tls: { ...around.config.tls, ...api(tls) } };
+    const config = { ...around.config, port, ...held };
+    const assignment = this.#assignmentOf({ ...around, config });
     const closed = await this.#supervisor.order({ type: "reload", config: assignment.config }, assignment);
+    this.#config = config;
+    this.memory.adjust(config.limits.memoryBytes);
     this.#apps.replace(around.config.apps);
     for (const app of around.config.apps) this.hub.replaceApp(app);
     return closed;

@@ -82,11 +82,21 @@ export class Supervisor {
     return this.#slots.flatMap(({ child }) => child?.pid ?? []);
   }
 
-  /** To every worker that listens. Resolves with the sum of their answers. Those that start later run with `assignment`. */
+  /**
+   * To every worker, as soon as it listens. Resolves with the sum of their answers. Those that start later run with
+   * `assignment`, unless one refuses the order; then it throws what that one says.
+   */
   async order(order: Order, assignment = this.#assignment): Promise<number> {
+    const before = this.#assignment;
     this.#assignment = assignment;
-    const answers = this.#slots.flatMap(({ child }) => (child?.isListening ? child.order(order) : []));
-    return (await Promise.all(answers)).reduce((sum, count) => sum + count, 0);
+    const children = this.#slots.flatMap(({ child, next }) => [child, next].filter((one) => one !== undefined));
+    try {
+      const counts = await Promise.all(children.map((child) => child.order(order)));
+      return counts.reduce((sum, count) => sum + count, 0);
+    } catch (error) {
+      this.#assignment = before;
+      throw error;
+    }
   }
 
   /**
