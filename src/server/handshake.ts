@@ -79,7 +79,7 @@ async function seat(
   { site, params }: Found,
   { request, caller: { address }, server }: Knock,
 ): Promise<Response | undefined> {
-  const admitted = hasRoom() ? await site.admit(request, params, address) : refusal(FULL);
+  const admitted = hasRoom() ? await unlessGone(request, site.admit(request, params, address)) : refusal(FULL);
   let answer = admitted instanceof Response ? admitted : undefined;
   // While the program was making up its mind, others came, or the server began to stop.
   if (!answer && isDraining()) answer = unavailable();
@@ -93,6 +93,18 @@ async function seat(
   hub.observe({ type: "turned-away", address, why });
   site.refused(request);
   return answer;
+}
+
+/** Who hangs up gives its place back, even if the program never makes up its mind. */
+async function unlessGone<T>({ signal }: Request, decision: Promise<T>): Promise<T | Response> {
+  const gone = Promise.withResolvers<Response>();
+  const hangUp = () => gone.resolve(badRequest(NO_HANDSHAKE));
+  signal.addEventListener("abort", hangUp);
+  try {
+    return await Promise.race([decision, gone.promise]);
+  } finally {
+    signal.removeEventListener("abort", hangUp);
+  }
 }
 
 const NO_HANDSHAKE = "This is not a valid WebSocket handshake.";

@@ -241,6 +241,26 @@ describe("a handshake", () => {
   });
 });
 
+describe("a client that hangs up", () => {
+  test("while the program makes up its mind gives its place back", async () => {
+    const refused: string[] = [];
+    const config = { trustedProxies: ["loopback"], limits: { connectionsPerIp: 1 } };
+    const { server } = await start(
+      "/slow",
+      { upgrade: () => new Promise(() => {}), refused: ({ url }) => refused.push(url) },
+      config,
+    );
+    server.websocket("/quick", {});
+    const headers = { "X-Forwarded-For": "192.0.2.1" };
+    const raw = await connectRaw(server.url);
+    void raw.handshake("/slow", headers).catch(() => {});
+    await eventually(async () => expect(await statusOf(server, "/quick", headers)).toBe(429));
+    raw.cut();
+    await eventually(async () => expect(await statusOf(server, "/quick", headers)).toBe(101));
+    expect(refused).toHaveLength(1);
+  });
+});
+
 describe("messages", () => {
   test("of one socket are handled one at a time, unless told otherwise", async () => {
     const run = async (concurrent: boolean) => {

@@ -131,6 +131,18 @@ describe("a request's body", () => {
   });
 });
 
+describe("a body that nobody reads", () => {
+  test("is no hindrance to the next request", async () => {
+    const server = await serve(({ url }) => new Response(new URL(url).pathname), {
+      limits: { httpBodyBytes: 5_000_000 },
+    });
+    const body = new Uint8Array(2_000_000);
+    for (const path of ["/1", "/2", "/3"]) {
+      expect(await (await fetch(server.url + path, { method: "POST", body })).text()).toBe(path);
+    }
+  });
+});
+
 describe("an answer", () => {
   test("may take longer than a client may be silent", async () => {
     const slow = async (request: Request) => {
