@@ -115,7 +115,11 @@ export class Hub {
       observe: (event) => this.observe(event),
       settle: (work) => this.#settle(work),
     });
-    this.#once = new Once(options.engine.ledger, (error, during) => this.observe({ type: "failed", error, during }));
+    this.#once = new Once({
+      ledger: options.engine.ledger,
+      publishWaitS: () => this.limits.publishWaitS,
+      failed: (error, during) => this.observe({ type: "failed", error, during }),
+    });
     this.#parts = {
       broker: this.#broker,
       roster: this.#roster,

@@ -6,19 +6,23 @@ import type { Awaitable, Ledger } from "../domain/ports.ts";
 
 /** How long a key is remembered. */
 const REMEMBERED_MS = 300_000;
-/** How long a node is believed to be at work on one: longer than an engine makes a publish wait. */
-const AT_WORK_MS = 15_000;
+/** A node is believed to be at work on one for so much longer than an engine makes a publication wait. */
+const SLACK_MS = 10_000;
 const KEY_LENGTH = 128;
 
+interface Host {
+  readonly ledger: Ledger;
+  readonly publishWaitS: () => number;
+  failed(error: unknown, during: string): void;
+}
+
 export class Once {
-  readonly #ledger: Ledger;
-  readonly #failed: (error: unknown, during: string) => void;
+  readonly #host: Host;
   /** Of this node: who comes second waits for the first, and is told what it is told. */
   readonly #underway = new Map<string, Promise<Position | undefined>>();
 
-  constructor(ledger: Ledger, failed: (error: unknown, during: string) => void) {
-    this.#ledger = ledger;
-    this.#failed = failed;
+  constructor(host: Host) {
+    this.#host = host;
   }
 
   /** Resolves without a position where it was published before. Throws what `publish` throws, and then the key is new. */
@@ -39,9 +43,10 @@ export class Once {
 
   async #first(name: string, publish: () => Awaitable<Position | undefined>): Promise<Position | undefined> {
     const [work, done] = [`publishing ${name}`, `published ${name}`];
-    const isMine = await this.#ledger.once(work, AT_WORK_MS);
-    if (await this.#ledger.noted(done)) {
-      if (isMine) await this.#note(() => this.#ledger.forget(work));
+    const { ledger, publishWaitS } = this.#host;
+    const isMine = await ledger.once(work, publishWaitS() * 1000 + SLACK_MS);
+    if (await ledger.noted(done)) {
+      if (isMine) await this.#note(() => ledger.forget(work));
       return undefined;
     }
     if (!isMine) {
@@ -51,10 +56,11 @@ export class Once {
     try {
       position = await publish();
     } catch (error) {
-      await this.#note(() => this.#ledger.forget(work));
+      // Not waited for: where the engine is away, that would take as long again.
+      void this.#note(() => ledger.forget(work));
       throw error;
     }
-    await this.#note(() => this.#ledger.once(done, REMEMBERED_MS));
+    await this.#note(() => ledger.once(done, REMEMBERED_MS));
     return position;
   }
 
@@ -63,7 +69,7 @@ export class Once {
     try {
       await write();
     } catch (error) {
-      this.#failed(error, "noting that a publication was made");
+      this.#host.failed(error, "noting that a publication was made");
     }
   }
 }

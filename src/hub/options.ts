@@ -54,4 +54,6 @@ export interface HubLimits {
   readonly outboundBufferBytes: number;
   readonly activityTimeoutS: number;
   readonly pongTimeoutS: number;
+  /** How long an engine makes a publication wait before it refuses it. */
+  readonly publishWaitS: number;
 }

@@ -232,8 +232,16 @@ function turnstileOptions({ config, clock }: Surroundings): TurnstileOptions {
 
 function hubLimits({ config, maxConnections: connections }: Surroundings): HubLimits {
   const { waitingCommands, frameBytes, outboundBufferBytes } = config.limits;
-  const { activityTimeoutS, pongTimeoutS } = config;
-  return { connections, waitingCommands, frameBytes, outboundBufferBytes, activityTimeoutS, pongTimeoutS };
+  const { activityTimeoutS, pongTimeoutS, publishWaitS } = config;
+  return {
+    connections,
+    waitingCommands,
+    frameBytes,
+    outboundBufferBytes,
+    activityTimeoutS,
+    pongTimeoutS,
+    publishWaitS,
+  };
 }
 
 function guardsOf(around: Surroundings, memory: Memory): Guard[] {

@@ -236,6 +236,7 @@ export async function bench(options: BenchOptions = {}): Promise<Bench> {
     outboundBufferBytes: 1_048_576,
     activityTimeoutS: 120,
     pongTimeoutS: 30,
+    publishWaitS: 5,
   };
   const hub = new Hub({
     engine: (options.engine ?? memoryEngine)(clock),
