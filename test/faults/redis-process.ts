@@ -1,40 +1,16 @@
-/** Nodes in processes of their own, which can be killed and frozen. */
+/** Nodes on a Redis in processes of their own. */
 
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import type { RedisSettings } from "../../src/engines/redis/settings.ts";
-import { type CliProcess, spawnCli, temporaryFolder } from "../support/process.ts";
+import type { CliProcess } from "../support/process.ts";
+import { type Holdings, startHolderOf } from "./holder.ts";
 
-const PROGRAM = join(import.meta.dir, "programs", "redis-node.ts");
-
-/** What a node has: channel, user, connection; channel, count; place, holder. */
-export interface Holdings {
-  readonly rows: readonly (readonly [string, string, string])[];
-  readonly tallies: readonly (readonly [string, number])[];
-  readonly places: readonly (readonly [string, string])[];
-}
+export { clockOf, factsOf } from "./holder.ts";
 
 /** Resolves when it holds all of it. */
-export async function startHolder(
+export function startHolder(
   settings: RedisSettings,
   holdings: Partial<Holdings>,
   before: readonly string[] = [],
 ): Promise<CliProcess> {
-  const all: Holdings = { rows: [], tallies: [], places: [], ...holdings };
-  const [program = process.execPath, ...args] = [...before, process.execPath, PROGRAM];
-  const cwd = temporaryFolder();
-  writeFileSync(join(cwd, "node.json"), JSON.stringify({ settings, holdings: all }));
-  const child = spawnCli([], { program: [program, ...args], cwd });
-  await child.prints(/^holding$/m, 60_000);
-  return child;
-}
-
-/** As the node printed them. */
-export function factsOf(child: CliProcess): readonly unknown[] {
-  return [...child.stdout.matchAll(/^fact (.*)$/gm)].map(([, text = ""]) => JSON.parse(text));
-}
-
-/** What the node took for the time when it began to hold. */
-export function clockOf(child: CliProcess): number {
-  return Number(/^clock (\d+)$/m.exec(child.stdout)?.[1]);
+  return startHolderOf("redis-node.ts", settings, holdings, before);
 }

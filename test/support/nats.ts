@@ -4,6 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
 import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
 
@@ -41,6 +43,18 @@ export class NatsServer {
       stdio: ["ignore", log, log],
     });
     await eventually(() => greeted(this.port), { withinMs: PATIENCE_MS, everyMs: 20 });
+  }
+
+  /** Names of the streams that it has. */
+  async streams(): Promise<readonly string[]> {
+    const nats = await connect({ servers: this.address });
+    try {
+      const found: string[] = [];
+      for await (const name of (await jetstreamManager(nats)).streams.names()) found.push(name);
+      return found;
+    } finally {
+      await nats.close();
+    }
   }
 
   signal(name: NodeJS.Signals): void {

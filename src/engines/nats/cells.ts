@@ -16,6 +16,8 @@ export type Step<Answer> = (cell: Draft) => Answer;
 export interface Draft {
   value: Value;
   isChanged: boolean;
+  /** Done when the value is written: a step that is called again must find nothing of the first time. */
+  readonly after: (() => void)[];
 }
 
 interface Asked {
@@ -122,12 +124,12 @@ export class Cells {
 
   async #attempt(subject: string, asked: readonly Asked[]): Promise<readonly unknown[]> {
     const known = this.#cached.get(subject) ?? (await this.#fetch(subject));
-    const draft: Draft = { value: known.value, isChanged: false };
+    const draft: Draft = { value: known.value, isChanged: false, after: [] };
     const answers = asked.map(({ step }) => step(draft));
-    if (!draft.isChanged) return answers;
+    if (!draft.isChanged) return done(draft, answers);
     const seq = await this.#store.append(subject, JSON.stringify(draft.value), { expect: known.seq });
     this.#cache(subject, { seq, value: draft.value });
-    return answers;
+    return done(draft, answers);
   }
 
   async #fetch(subject: string): Promise<Known> {
@@ -139,4 +141,9 @@ export class Cells {
     if (this.#cached.size >= MOST_CACHED) this.#cached.clear();
     this.#cached.set(subject, known);
   }
+}
+
+function done<Answers>({ after }: Draft, answers: Answers): Answers {
+  for (const each of after) each();
+  return answers;
 }

@@ -48,15 +48,12 @@ export class NatsLedger implements Ledger {
   }
 
   async take(place: string, holder: string, most: number): Promise<boolean> {
-    const before = this.#holders.get(place) ?? new Set<string>();
-    if (before.has(holder)) return true;
+    if (this.#holders.get(place)?.has(holder)) return true;
     return this.#cells.change(this.#subjects.cell("place", place), (cell) => {
-      const holders = this.#holders.get(place) ?? new Set<string>();
-      if (!holders.has(holder)) {
-        if (this.#others(cell.value) + holders.size >= most) return false;
-        this.#holders.set(place, holders.add(holder));
-      }
-      this.#count(cell, holders.size);
+      const own = this.#own(place, cell);
+      if (this.#others(cell.value) + own >= most) return false;
+      cell.after.push(() => this.#holders.set(place, (this.#holders.get(place) ?? new Set()).add(holder)));
+      this.#count(cell, own + 1);
       return true;
     });
   }
@@ -124,10 +121,15 @@ export class NatsLedger implements Ledger {
     await Promise.all(places.map((place) => this.#writeCount(place)));
   }
 
+  /** Places that this node has, those included that are being written just now. */
+  #own(place: string, { after }: Draft): number {
+    return (this.#holders.get(place)?.size ?? 0) + after.length;
+  }
+
   async #writeCount(place: string): Promise<void> {
     const subject = this.#subjects.cell("place", place);
     const isEmpty = await this.#cells.change(subject, (cell) => {
-      this.#count(cell, this.#holders.get(place)?.size ?? 0);
+      this.#count(cell, this.#own(place, cell));
       return Object.keys(cell.value).length === 0;
     });
     if (isEmpty) this.#broom.sweep(subject, this.#cells.sequence(subject));

@@ -1,0 +1,26 @@
+/** What a node's program does that is there to be killed. */
+
+import type { EngineNode } from "../../support/engine-node.ts";
+import type { Holdings } from "../holder.ts";
+
+/** Starts a node as `node.json` in its folder says, and holds what is written there. */
+export async function hold<Settings>(nodeOf: (settings: Settings) => EngineNode): Promise<void> {
+  const { settings, holdings }: { settings: Settings; holdings: Holdings } = await Bun.file("node.json").json();
+  const node = nodeOf(settings);
+  await node.engine.start(node);
+  const { rows, tallies, places } = holdings;
+
+  for (let from = 0; from < rows.length; from += 500) {
+    await Promise.all(
+      rows.slice(from, from + 500).map(([channel, user, connection]) => node.join(channel, user, connection)),
+    );
+  }
+  for (const [channel, count] of tallies) await node.engine.registry.tally("app", channel, count);
+  for (const [place, holder] of places) await node.engine.ledger.take(place, holder, 100);
+  console.log(`clock ${Date.now()}`);
+  console.log("holding");
+  setInterval(() => {
+    for (const fact of node.facts.splice(0)) console.log(`fact ${JSON.stringify(fact)}`);
+    for (const failure of node.failures.splice(0)) console.log(`failure ${failure}`);
+  }, 20);
+}

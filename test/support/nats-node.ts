@@ -1,0 +1,29 @@
+/** A node of a cluster on a NATS. */
+
+import { natsEngine } from "../../src/engines/nats/engine.ts";
+import { DEFAULTS, type NatsSettings } from "../../src/engines/nats/settings.ts";
+import { atEnd } from "./at-end.ts";
+import { EngineNode, realClock } from "./engine-node.ts";
+
+/** On a stream of its own. */
+export function natsSettingsFor(
+  servers: readonly { address: string }[],
+  more: Partial<NatsSettings> = {},
+): NatsSettings {
+  const prefix = `t${crypto.randomUUID().slice(0, 8)}`;
+  return { ...DEFAULTS, servers: servers.map(({ address }) => address), prefix, ...more };
+}
+
+export class NatsNode extends EngineNode {
+  constructor(settings: NatsSettings) {
+    super(natsEngine(realClock, settings));
+  }
+}
+
+/** Ends with the test. */
+export async function startNatsNode(settings: NatsSettings): Promise<NatsNode> {
+  const node = new NatsNode(settings);
+  atEnd(() => node.engine.close());
+  await node.engine.start(node);
+  return node;
+}
