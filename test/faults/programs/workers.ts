@@ -1,5 +1,5 @@
 /**
- * A program with a server of several workers. Settings come in SETTINGS, as JSON. The first process prints `ready URL`;
+ * A program with a server of several workers. Settings come in SETTINGS, as JSON. The first process prints `ready URL` and `api URL`;
  * signals tell it what to do: SIGUSR2 to push and to print the nodes, SIGWINCH to swap the workers, SIGHUP to reload
  * what is in the file RELOAD. While the file CRASH is there, workers end as soon as they start.
  */
@@ -37,9 +37,11 @@ if (server.isPrimary) {
       (error) => console.log(`not swapped: ${error.message}`),
     ),
   );
-  process.on("SIGHUP", async () => {
-    const answer = await server.reload({ ...settings, ...JSON.parse(readFileSync(RELOAD, "utf8")) });
-    console.log(`reloaded ${JSON.stringify(answer)}`);
-  });
-  console.log(`ready ${server.url}`);
+  process.on("SIGHUP", () =>
+    server.reload({ ...settings, ...JSON.parse(readFileSync(RELOAD, "utf8")) }).then(
+      (answer) => console.log(`reloaded ${JSON.stringify(answer)}`),
+      (error) => console.log(`not reloaded: ${error.name} ${error.message}`),
+    ),
+  );
+  console.log(`ready ${server.url}\napi ${server.apiUrl}`);
 }
