@@ -7,9 +7,11 @@ import { bare, initialOf, type Setting, settings } from "../config/tree.ts";
 /** Objects have no flag: what is in them has. */
 const flagged = settings.filter(({ kind }) => kind !== "object");
 
-export function addConfigFlags(command: Command): Command {
+/** For every setting, or for these, by their path. */
+export function addConfigFlags(command: Command, only?: readonly string[]): Command {
   command.option("-c, --config <file>", "read this configuration file and look for no other");
-  for (const setting of flagged) command.addOption(optionFor(setting));
+  const shown = only ? flagged.filter(({ path }) => only.includes(path)) : flagged;
+  for (const setting of shown) command.addOption(optionFor(setting));
   return command;
 }
 

@@ -2,20 +2,24 @@
 
 import { Command } from "commander";
 import manifest from "../../package.json" with { type: "json" };
+import { addApps } from "./commands/apps.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addInit } from "./commands/init.ts";
 import { addListen } from "./commands/listen.ts";
+import { addMigrate } from "./commands/migrate.ts";
 import { addPublish } from "./commands/publish.ts";
 import { addReload } from "./commands/reload.ts";
 import { addRestart } from "./commands/restart.ts";
 import { addServe } from "./commands/serve.ts";
 import { addSign } from "./commands/sign.ts";
+import { addStatistics } from "./commands/statistics.ts";
 import { addStats } from "./commands/stats.ts";
 import { addStatus } from "./commands/status.ts";
 import { addStop } from "./commands/stop.ts";
 import { addToken } from "./commands/token.ts";
+import { addWebhooks } from "./commands/webhooks.ts";
 import { report } from "./failure.ts";
 
 export function buildProgram(): Command {
@@ -44,6 +48,10 @@ export function buildProgram(): Command {
   addToken(program);
   addSign(program);
   addDoctor(program);
+  addMigrate(program);
+  addApps(program);
+  addWebhooks(program);
+  addStatistics(program);
   addCompletion(program);
   return program;
 }

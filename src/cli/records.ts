@@ -1,0 +1,44 @@
+/** What commands share that look into what the server keeps: which database, and its tables as they have to be. */
+
+import type { Command } from "commander";
+import { type Config, loadConfig } from "../config/load.ts";
+import { ownDatabase } from "../config/own-database.ts";
+import { lacking } from "../database/migrate.ts";
+import { type Database, openDatabase } from "../database/open.ts";
+import { CliError } from "./failure.ts";
+import { addConfigFlags, readConfigFlags } from "./flags.ts";
+
+/** A person waits at the other end: a file that somebody else writes to is waited for. */
+const BUSY_MS = 10_000;
+
+export interface Kept {
+  readonly config: Config;
+  readonly database: Database;
+}
+
+/** Adds what says where the database is. */
+export function addDatabaseFlags(command: Command): Command {
+  return addConfigFlags(command, ["database.url", "stateDir"]);
+}
+
+/** Runs `act` with the database that a server with these settings has. Throws CliError where it cannot be used. */
+export async function withKept<T>(command: Command, act: (kept: Kept) => Promise<T>, isReady = true): Promise<T> {
+  const { config } = await loadConfig({ ...readConfigFlags(command), env: process.env, cwd: process.cwd() });
+  const database = await openDatabase(config.database.url ?? ownDatabase(config.stateDir), BUSY_MS);
+  try {
+    if (isReady && (await missing(database)).length > 0) {
+      throw new CliError(`${database.name} has not all the tables it should have: run \`fanfare migrate\` first`);
+    }
+    return await act({ config, database });
+  } finally {
+    await database.close();
+  }
+}
+
+export async function missing(database: Database): Promise<readonly string[]> {
+  try {
+    return await lacking(database);
+  } catch (error) {
+    throw new CliError(`cannot reach ${database.name}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
