@@ -428,3 +428,28 @@ test("serve --debug logs what --log-level debug logs (B39)", async () => {
   await server.prints(/"level":20/);
   await server.stop();
 });
+
+describe("a server in the foreground of a terminal", () => {
+  test.each([
+    ["stops when the terminal is gone", "", 3],
+    ["reloads then and goes on, where it was started with nohup", "nohup ", 0],
+  ] as const)("%s", async (_says, prefix, code) => {
+    const cwd = folder();
+    const line = `${prefix}${process.execPath} ${PROGRAM} serve`;
+    const terminal = start(["-qfec", line, "/dev/null"], { cwd, program: ["script"] });
+    const { pid } = await eventually(
+      async () => {
+        const status = await statusIn(cwd);
+        expect(status.running).toBe(true);
+        return status;
+      },
+      { withinMs: 15_000, everyMs: 100 },
+    );
+    started.add(pid);
+    terminal.signal("SIGKILL");
+    if (code === 3) await eventually(() => expect(isAlive(pid)).toBe(false), { withinMs: 10_000 });
+    else await eventually(() => expect(readFileSync(join(cwd, "nohup.out"), "utf8")).toContain("reloaded"));
+    expect((await run(["status"], { cwd })).code).toBe(code);
+    await run(["stop"], { cwd });
+  });
+});
