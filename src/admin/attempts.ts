@@ -23,16 +23,20 @@ export class Attempts {
   }
 
   /**
-   * What `check` says, where it may be asked; a right password takes nothing of what one has. Throws Refused
-   * `too_many_attempts`.
+   * What `check` says, where it may be asked; what is right takes nothing of what one has. Without a name there is none to
+   * be guessed for. Throws Refused `too_many_attempts`.
    */
-  async within<T>(address: string, name: string, check: () => Promise<T | undefined>): Promise<T | undefined> {
+  async within<T>(
+    address: string,
+    name: string | undefined,
+    check: () => Promise<T | undefined>,
+  ): Promise<T | undefined> {
     if (this.#underWay >= AT_ONCE) throw tooMany(1);
     this.#underWay++;
     try {
       const taken = [
         await this.#take(`dashboard-from/${networkOf(address)}`, FROM_ADDRESS),
-        await this.#take(`dashboard-by/${name}`, BY_NAME),
+        ...(name === undefined ? [] : [await this.#take(`dashboard-by/${name}`, BY_NAME)]),
       ];
       const found = await check();
       if (found !== undefined) for (const note of taken) await this.#giveBack(note);

@@ -81,7 +81,3 @@ function personOf(verdict: Verdict): Person | undefined {
   }
   return { name: String(name), role };
 }
-
-export function mayDo(person: Person, role: Role): boolean {
-  return ROLES.indexOf(person.role) >= ROLES.indexOf(role);
-}

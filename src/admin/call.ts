@@ -1,0 +1,120 @@
+/** One call of the dashboard's API, and what calls have to work with. */
+
+import type { z } from "zod";
+import { type App, isReserved } from "../domain/app.ts";
+import type { Awaitable } from "../domain/ports.ts";
+import type { Hub } from "../hub/hub.ts";
+import type { Audit } from "./audit.ts";
+import type { Show } from "./connections.ts";
+import { Refused } from "./refused.ts";
+import type { Person } from "./sessions.ts";
+import type { View } from "./view.ts";
+import type { Explanation, Numbers, Point, Question, Span } from "./wire.ts";
+
+/** The apps in the database. What cannot be done is thrown as Refused. */
+export interface EditableApps {
+  has(id: string): boolean;
+  add(input: Readonly<Record<string, unknown>>): Promise<App>;
+  edit(id: string, changes: Readonly<Record<string, unknown>>): Promise<App>;
+  /** The newest secret. */
+  rotate(id: string, forget: boolean): Promise<string>;
+  remove(id: string): Promise<void>;
+}
+
+/** Numbers kept in the database. */
+export interface KeptNumbers {
+  series(question: {
+    readonly app: string;
+    readonly span: Exclude<Span, "second">;
+    readonly fromMs: number;
+    readonly toMs: number;
+  }): Promise<readonly (Numbers & { readonly atMs: number })[]>;
+  readonly intervalMs: number;
+}
+
+/** Webhook events on their way, and those that never arrived. */
+export interface Letters {
+  backlog(): Promise<{ readonly waiting: number; readonly failed: number; readonly oldestAtMs?: number }>;
+  failed(limit: number, app?: string): Promise<readonly Letter[]>;
+  /** How many. */
+  replay(ids?: readonly number[]): Promise<number>;
+}
+
+export interface Letter {
+  readonly id: number;
+  readonly app: string;
+  readonly channel: string;
+  readonly target: string;
+  readonly event: string;
+  readonly attempts: number;
+  readonly createdAtMs: number;
+  readonly lastError?: string;
+}
+
+/** Everything that calls work with; what is undefined, this server has not. */
+export interface Means {
+  readonly hub: Hub;
+  readonly node: { readonly id: string; readonly name: string };
+  /** As they are now, wherever they are kept. */
+  readonly apps: () => readonly App[];
+  readonly editable: EditableApps | undefined;
+  readonly numbers: KeptNumbers | undefined;
+  readonly seconds: { series(app?: string): readonly Point[] } | undefined;
+  readonly letters: Letters | undefined;
+  readonly audit: Audit;
+  readonly view: View;
+  readonly show: Show;
+  /** Compares what somebody signed with what is right. */
+  readonly explain: (app: App, others: readonly App[], question: Question) => Explanation;
+  /** Nodes can be told to send their clients away. */
+  readonly canDrain: boolean;
+}
+
+export interface Call {
+  readonly means: Means;
+  readonly person: Person;
+  /** The parts of the path that have names in the table. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  /** As JSON; undefined where none was sent. */
+  readonly body: unknown;
+}
+
+/** What it resolves with is answered as JSON. */
+export type Act = (call: Call) => Awaitable<unknown>;
+
+/** The app that the path names. Throws Refused. */
+export function appOf({ means, params }: Call): App {
+  const app = means.apps().find(({ id }) => id === params.app);
+  if (!app || isReserved(app)) throw new Refused("not_found", "There is no such app.");
+  return app;
+}
+
+/** What was sent, if it is what it has to be. Throws Refused. */
+export function inputOf<T>({ body }: Call, shape: z.ZodType<T>): T {
+  const read = shape.safeParse(body ?? {});
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  const where = issue?.path.join(".");
+  throw new Refused("input_invalid", `${where ? `${where}: ` : ""}${issue?.message ?? "this cannot be read"}.`);
+}
+
+/** A whole number in the address, between 1 and `most`. Throws Refused. */
+export function limitOf({ query }: Call, initial: number, most: number): number {
+  const text = query.get("limit");
+  if (text === null) return initial;
+  if (!/^\d{1,6}$/.test(text) || Number(text) < 1)
+    throw new Refused("input_invalid", "limit has to be a number from 1.");
+  return Math.min(Number(text), most);
+}
+
+/** Writes down who did what. */
+export function noted({ means, person }: Call, what: string, detail: Readonly<Record<string, unknown>>): Promise<void> {
+  return means.audit.note(person.name, what, detail);
+}
+
+/** What the server needs for it is not there. */
+export function need<T>(part: T | undefined, message: string): T {
+  if (part === undefined) throw new Refused("not_available", message);
+  return part;
+}

@@ -1,0 +1,116 @@
+/** Calls about apps: what they are set to, and for admins, making and changing those in the database. */
+
+import { z } from "zod";
+import { type App, isReserved } from "../../domain/app.ts";
+import { type Act, appOf, type Call, type EditableApps, inputOf, type Means, need, noted } from "../call.ts";
+import { Refused } from "../refused.ts";
+import type { AppDetail, AppSummary, AppWithSecret, Done } from "../wire.ts";
+
+const NO_DATABASE =
+  "This server keeps no apps in a database: set database.url, or write apps in the configuration and reload it.";
+/** They have ways of their own. */
+const UNNAMED = ["secret", "secrets"];
+
+const Settings = z.record(z.string().max(100), z.unknown());
+const Rotation = z.strictObject({ forget: z.boolean().optional() });
+
+export function summaryOf({ editable }: Pick<Means, "editable">, { id, name, key, enabled }: App): AppSummary {
+  return { id, name, key, enabled, source: editable?.has(id) ? "database" : "config" };
+}
+
+export const apps: Act = ({ means }): readonly AppDetail[] =>
+  means.apps().flatMap((app) => (isReserved(app) ? [] : detailOf(means, app)));
+
+export const app: Act = (call): AppDetail => detailOf(call.means, appOf(call));
+
+function detailOf(means: Means, app: App): AppDetail {
+  const { secrets, token, webhooks, id: _id, key: _key, name: _name, enabled: _enabled, ...settings } = app;
+  return {
+    ...summaryOf(means, app),
+    secrets: secrets.length,
+    connections: means.hub.connectionCountOf(app),
+    settings: {
+      ...(spelt(settings) as Record<string, unknown>),
+      ...(token && { token: { ...token, ...(token.secret !== undefined && { secret: HIDDEN }) } }),
+      ...(webhooks && { webhooks: webhooks.map(({ headers, url, ...rest }) => ({ ...rest, url: bare(url) })) }),
+    },
+  };
+}
+
+export const create: Act = async (call): Promise<AppWithSecret> => {
+  const editable = editableOf(call);
+  const input = inputOf(call, Settings);
+  refuseSecrets(input);
+  for (const field of ["id", "key"] as const) {
+    if (call.means.apps().some((app) => app[field] === input[field]))
+      throw new Refused("conflict", `There is an app with this ${field} already.`);
+  }
+  const app = await editable.add(input);
+  await noted(call, "app.create", { app: app.id, named: Object.keys(input) });
+  return { app: { ...detailOf(call.means, app), source: "database" }, secret: app.secrets[0] };
+};
+
+export const edit: Act = async (call): Promise<AppDetail> => {
+  const [editable, id] = [editableOf(call), ownOf(call)];
+  const changes = inputOf(call, Settings);
+  refuseSecrets(changes);
+  for (const field of ["id", "key"]) {
+    if (field in changes) throw new Refused("input_invalid", `An app's ${field} stays what it is: make another app.`);
+  }
+  const app = await editable.edit(id, changes);
+  await noted(call, "app.edit", { app: id, changed: Object.keys(changes), ...enabledIn(changes) });
+  return { ...detailOf(call.means, app), source: "database" };
+};
+
+export const rotate: Act = async (call): Promise<AppWithSecret> => {
+  const [editable, id] = [editableOf(call), ownOf(call)];
+  const { forget = false } = inputOf(call, Rotation);
+  const before = appOf(call);
+  const secret = await editable.rotate(id, forget);
+  await noted(call, "app.rotate", { app: id, forget });
+  const secrets = forget ? 1 : before.secrets.length + 1;
+  return { app: { ...detailOf(call.means, before), secrets }, secret };
+};
+
+export const remove: Act = async (call): Promise<Done> => {
+  const [editable, id] = [editableOf(call), ownOf(call)];
+  await editable.remove(id);
+  await noted(call, "app.remove", { app: id });
+  return { outcome: "done" };
+};
+
+function editableOf({ means }: Call): EditableApps {
+  return need(means.editable, NO_DATABASE);
+}
+
+/** The id of an app that is in the database. */
+function ownOf(call: Call): string {
+  const { id } = appOf(call);
+  if (call.means.editable?.has(id)) return id;
+  throw new Refused("conflict", "This app is written in the configuration: change it there, and reload.");
+}
+
+function refuseSecrets(input: Readonly<Record<string, unknown>>): void {
+  const named = UNNAMED.find((field) => field in input);
+  if (named) throw new Refused("input_invalid", "Secrets are made by the server: rotate them to have a new one.");
+}
+
+function enabledIn({ enabled }: Readonly<Record<string, unknown>>): { enabled?: boolean } {
+  return typeof enabled === "boolean" ? { enabled } : {};
+}
+
+const HIDDEN = "******";
+
+/** An address may have a password or a token in it. */
+export function bare(address: string): string {
+  const url = URL.parse(address);
+  return url ? `${url.origin}${url.pathname}` : HIDDEN;
+}
+
+/** As the configuration spells it: JSON has no word for what has no end. */
+function spelt(value: unknown): unknown {
+  if (value === Number.POSITIVE_INFINITY) return "unlimited";
+  if (Array.isArray(value)) return value.map(spelt);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, spelt(inner)]));
+}

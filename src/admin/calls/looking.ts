@@ -1,0 +1,122 @@
+/** Calls that look: the server as a whole, its nodes, its channels and its connections. */
+
+import { kindOf } from "../../domain/channel.ts";
+import type { ChannelSummary } from "../../domain/ports.ts";
+import type { Hub } from "../../hub/hub.ts";
+import { type Act, appOf, type Call, limitOf } from "../call.ts";
+import { detailOf, entryOf, listOf } from "../connections.ts";
+import { Refused } from "../refused.ts";
+import type {
+  ChannelDetail,
+  ChannelEntry,
+  ChannelList,
+  ConnectionDetail,
+  ConnectionEntry,
+  ConnectionList,
+  KeptEvent,
+  NodeEntry,
+  Overview,
+} from "../wire.ts";
+import { summaryOf } from "./apps.ts";
+
+const MOST_CHANNELS = 2000;
+const MOST_CONNECTIONS = 1000;
+const MOST_MEMBERS = 1000;
+const MOST_HERE = 100;
+const MOST_KEPT = 50;
+
+export const overview: Act = async ({ means }): Promise<Overview> => {
+  const { hub, node, editable, numbers, seconds, letters, audit, canDrain } = means;
+  const { health } = hub;
+  const nodes = await nodesOf(hub, node.id);
+  return {
+    node,
+    engine: health.reachable ? { reachable: true } : { reachable: false, why: health.why },
+    nodes,
+    connections: nodes.reduce((sum, one) => sum + one.connections, 0),
+    apps: means.apps().map((app) => summaryOf(means, app)),
+    has: {
+      ...{ statistics: numbers !== undefined, seconds: seconds !== undefined, apps: editable !== undefined },
+      ...{ webhooks: letters !== undefined, audit: audit.isKept, drain: canDrain },
+    },
+  };
+};
+
+export const nodes: Act = ({ means }): Promise<readonly NodeEntry[]> => nodesOf(means.hub, means.node.id);
+
+async function nodesOf(hub: Hub, here: string): Promise<readonly NodeEntry[]> {
+  const all = await hub.nodes();
+  return all.map((node) => ({ ...node, isThis: node.id === here }));
+}
+
+export const channels: Act = async (call): Promise<ChannelList> => {
+  const app = appOf(call);
+  const search = call.query.get("search") ?? "";
+  const found = (await call.means.hub.channels(app)).filter(({ name }) => name.includes(search));
+  const sorted = found.toSorted((one, other) => other.subscribers - one.subscribers || order(one.name, other.name));
+  const limit = limitOf(call, 500, MOST_CHANNELS);
+  return { channels: sorted.slice(0, limit).map((summary) => entryOfChannel(call, summary)), total: found.length };
+};
+
+export const channel: Act = async (call): Promise<ChannelDetail> => {
+  const { hub, show, node } = call.means;
+  const app = appOf(call);
+  const name = call.query.get("name") ?? "";
+  const summary = await hub.summary(app, name);
+  if (!summary) throw new Refused("not_found", "Nobody is in this channel.");
+  const members = await hub.members(app, name);
+  return {
+    ...entryOfChannel(call, summary),
+    members: members
+      .slice(0, MOST_MEMBERS)
+      .map(({ id, info, joinedAtMs }) => ({ id, info: show(info, 500), joinedAtMs })),
+    kept: await keptOf(call, name),
+    connections: connectionsIn(hub, app.id, name, node.id),
+  };
+};
+
+/** What the server keeps of the channel itself; of other channels nothing. */
+async function keptOf(call: Call, name: string): Promise<readonly KeptEvent[]> {
+  const { hub, show } = call.means;
+  const app = appOf(call);
+  const { policy, traits } = hub.channelOf(app, name);
+  if (policy.history) {
+    const { kept } = await hub.history(app, name, undefined, MOST_KEPT);
+    return kept.map(({ publication: { event, data } }) => ({ event, payload: show(data) }));
+  }
+  const last = traits.cache ? await hub.cached(app, name) : undefined;
+  return last ? [{ event: last.publication.event, payload: show(last.publication.data) }] : [];
+}
+
+function connectionsIn(hub: Hub, app: string, channel: string, node: string): ConnectionEntry[] {
+  const found: ConnectionEntry[] = [];
+  const nowMs = hub.clock.monotonicMs();
+  for (const connection of hub.connections()) {
+    if (connection.app.id !== app || !connection.isIn(channel)) continue;
+    found.push(entryOf(connection, node, nowMs));
+    if (found.length >= MOST_HERE) break;
+  }
+  return found;
+}
+
+function entryOfChannel(call: Call, summary: ChannelSummary): ChannelEntry {
+  const { traits } = call.means.hub.channelOf(appOf(call), summary.name);
+  return { ...summary, kind: kindOf(traits), encrypted: traits.encrypted, cache: traits.cache };
+}
+
+export const connections: Act = (call): ConnectionList => {
+  const { hub, node } = call.means;
+  const search = call.query.get("search") ?? undefined;
+  return listOf(hub, appOf(call), { search, limit: limitOf(call, 200, MOST_CONNECTIONS), node: node.id });
+};
+
+export const connection: Act = (call): ConnectionDetail => {
+  const { hub, node, show } = call.means;
+  const found = hub.connection(appOf(call), call.params.id ?? "");
+  if (!found) throw new Refused("not_found", "This node has no such connection.");
+  return detailOf(found, { node: node.id, nowMs: hub.clock.monotonicMs(), show });
+};
+
+function order(one: string, other: string): number {
+  return one < other ? -1 : 1;
+}

@@ -1,0 +1,238 @@
+/**
+ * The dashboard's side of the server: its page, its API, and the door to its live connection. Everything is below one path;
+ * what the page asks for is relative to it, so that it works behind whatever proxies put in front.
+ */
+
+import { z } from "zod";
+import type { Accounts } from "./accounts.ts";
+import { type Assets, answerWith } from "./assets.ts";
+import type { Attempts } from "./attempts.ts";
+import type { Means } from "./call.ts";
+import { type Caller, checkPage, type Door } from "./door.ts";
+import { Refused, refusedBy } from "./refused.ts";
+import { mayDo } from "./role.ts";
+import type { Person, Sessions } from "./sessions.ts";
+import { find } from "./table.ts";
+import type { Session, Ticket } from "./wire.ts";
+
+export interface DashboardOptions {
+  readonly means: Means;
+  readonly door: Door;
+  readonly sessions: Sessions;
+  readonly accounts: Accounts;
+  readonly attempts: Attempts;
+  readonly assets: Assets;
+  readonly server: Session["server"];
+  /** Something that should not have happened. */
+  readonly failed: (error: unknown, during: string) => void;
+}
+
+const PasswordWord = z.strictObject({ name: z.string().min(1).max(64), password: z.string().min(1).max(256) });
+const TokenWord = z.strictObject({ token: z.string().min(1).max(8192) });
+const SignInWord = z.union([PasswordWord, TokenWord]);
+
+/** Most that one call may send, in bytes: the largest event, and some. */
+const MOST_BYTES = 1_048_576;
+
+/** No script, style or anything else from another host, nothing inline, and in nobody's frame. */
+const SECURITY: Readonly<Record<string, string>> = {
+  "Content-Security-Policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
+    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+  "X-Frame-Options": "DENY",
+  "X-Content-Type-Options": "nosniff",
+  "Referrer-Policy": "no-referrer",
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "X-Robots-Tag": "noindex",
+};
+
+const LIVE = "api/live";
+const API = "api/";
+
+export class Dashboard {
+  readonly #options: DashboardOptions;
+
+  constructor(options: DashboardOptions) {
+    this.#options = options;
+  }
+
+  /** `rest` is what is behind the dashboard's path: empty, or with a slash in front. Never rejects. */
+  async answer(request: Request, url: URL, rest: string, caller: Caller): Promise<Response> {
+    let answer: Response;
+    try {
+      answer = await this.#answer(request, url, rest, caller);
+    } catch (error) {
+      answer = this.#refusal(error, `${request.method} ${url.pathname}`);
+    }
+    for (const [name, value] of Object.entries(SECURITY)) answer.headers.set(name, value);
+    if (!answer.headers.has("cache-control")) answer.headers.set("Cache-Control", "no-store");
+    return answer;
+  }
+
+  /** Whose ticket it is that a live connection is opened with; undefined where it is nobody's. */
+  admit(url: URL): Promise<Person | undefined> {
+    return this.#options.sessions.redeem(url.searchParams.get("ticket") ?? "");
+  }
+
+  /** Whether a handshake to this place is meant for the dashboard. */
+  static isLive(rest: string): boolean {
+    return rest === `/${LIVE}`;
+  }
+
+  async #answer(request: Request, url: URL, rest: string, caller: Caller): Promise<Response> {
+    // Without the slash, relative addresses would begin one folder too high.
+    if (rest === "") return redirect(`./${url.pathname.slice(url.pathname.lastIndexOf("/") + 1)}/`);
+    const path = rest.slice(1);
+    if (!path.startsWith(API)) return this.#asset(request, path === "" ? "index.html" : path);
+    const call = path.slice(API.length);
+    if (request.method !== "GET") checkPage(request);
+    if (call === "session") return this.#session(request, caller);
+    const person = await this.#somebody(request, caller);
+    if (call === "ticket") {
+      onlyBy(request, "POST");
+      const ticket: Ticket = this.#options.sessions.ticket(person);
+      return Response.json(ticket);
+    }
+    if (path === LIVE) throw new Refused("input_invalid", "This is a WebSocket: open it with a ticket.");
+    return this.#call(request, url, call, person);
+  }
+
+  async #call(request: Request, url: URL, path: string, person: Person): Promise<Response> {
+    const found = find(request.method, path);
+    if (!found) throw new Refused("not_found", "There is no such call.");
+    if ("methods" in found) throw unknownMethod(found.methods);
+    const { entry, params } = found;
+    if (!mayDo(person, entry.role)) {
+      throw new Refused("role_too_small", `This takes the role ${entry.role}; you have ${person.role}.`);
+    }
+    const body = request.method === "GET" ? undefined : await jsonIn(request);
+    const { means } = this.#options;
+    return Response.json(await entry.act({ means, person, params, query: url.searchParams, body }));
+  }
+
+  async #somebody(request: Request, caller: Caller): Promise<Person> {
+    const person = await this.#options.door.who(request, caller);
+    if (person) return person;
+    throw new Refused("signed_out", "Sign in first.");
+  }
+
+  // ---- the session
+
+  async #session(request: Request, caller: Caller): Promise<Response> {
+    const { door, sessions } = this.#options;
+    switch (request.method) {
+      case "GET":
+        return this.#sessionOf(await door.who(request, caller), request, caller);
+      case "POST":
+        return this.#signIn(request, caller);
+      case "DELETE": {
+        const person = await sessions.of(request);
+        if (person) {
+          await sessions.end(person);
+          const { audit, view } = this.#options.means;
+          await audit.note(person.name, "session.end", {});
+          await view.ask({ type: "signed-out", session: person.session }).catch(() => {});
+        }
+        const answer = this.#sessionOf(undefined, request, caller);
+        answer.headers.set("Set-Cookie", sessions.noCookie(caller.isEncrypted));
+        return answer;
+      }
+    }
+    throw unknownMethod(["GET", "POST", "DELETE"]);
+  }
+
+  async #signIn(request: Request, caller: Caller): Promise<Response> {
+    const { sessions, accounts, attempts, means } = this.#options;
+    const read = SignInWord.safeParse(await jsonIn(request));
+    if (!read.success) throw new Refused("input_invalid", "Signing in takes a name and a password, or a token.");
+    const word = read.data;
+    const account = await attempts.within(caller.address, "token" in word ? undefined : word.name, async () =>
+      "token" in word ? accounts.byToken(word.token) : accounts.byPassword(word.name, word.password),
+    );
+    if (!account) throw new Refused("credentials_wrong", "This is not right: look at the name and the password again.");
+    const before = await sessions.of(request);
+    if (before) await sessions.end(before);
+    const person = sessions.begin(account);
+    await means.audit.note(person.name, "session.start", { role: person.role, address: caller.address });
+    const answer = this.#sessionOf(person, request, caller);
+    answer.headers.set("Set-Cookie", sessions.cookie(person, caller.isEncrypted));
+    return answer;
+  }
+
+  #sessionOf(person: Person | undefined, request: Request, caller: Caller): Response {
+    const { door, accounts, server } = this.#options;
+    const expiresAtMs = person?.expiresAtMs;
+    const session: Session = {
+      ...(person && { user: { name: person.name, role: person.role } }),
+      isOpen: door.isOpenTo(request, caller),
+      ways: accounts.ways,
+      ...(expiresAtMs !== undefined && { expiresAtMs }),
+      server,
+    };
+    return Response.json(session);
+  }
+
+  // ---- the page
+
+  async #asset(request: Request, name: string): Promise<Response> {
+    if (request.method !== "GET" && request.method !== "HEAD") throw unknownMethod(["GET", "HEAD"]);
+    const files = await this.#files();
+    const file = files.get(name);
+    if (!file) throw new Refused("not_found", "The dashboard has no such file.");
+    return answerWith(request, file);
+  }
+
+  async #files(): ReturnType<Assets> {
+    try {
+      return await this.#options.assets();
+    } catch (error) {
+      this.#options.failed(error, "building the dashboard's page");
+      throw new Refused("not_available", "The dashboard's page is not there: build it with `npm run build`.");
+    }
+  }
+
+  #refusal(error: unknown, during: string): Response {
+    const refused = refusedBy(error);
+    if (refused) return refused.answer;
+    this.#options.failed(error, during);
+    return new Refused("internal", "Something went wrong on the server; its log says what.").answer;
+  }
+}
+
+function redirect(location: string): Response {
+  return new Response(null, { status: 302, headers: { Location: location } });
+}
+
+function onlyBy({ method }: Request, only: string): void {
+  if (method !== only) throw unknownMethod([only]);
+}
+
+function unknownMethod(methods: readonly string[]): Refused {
+  return new Refused("method_unknown", `Here only ${methods.join(", ")} will do.`, { Allow: methods.join(", ") });
+}
+
+/** Undefined where nothing was sent. Throws Refused. */
+async function jsonIn(request: Request): Promise<unknown> {
+  const text = await textIn(request);
+  if (text === "") return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Refused("input_invalid", "The body has to be JSON.");
+  }
+}
+
+async function textIn(request: Request): Promise<string> {
+  const tooLarge = () => new Refused("input_too_large", `A call has at most ${MOST_BYTES} bytes.`);
+  if (Number(request.headers.get("content-length") ?? 0) > MOST_BYTES) throw tooLarge();
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > MOST_BYTES) throw tooLarge();
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}

@@ -1,0 +1,238 @@
+/**
+ * What dashboards see live. Every node sends what it has of what is watched anywhere, by the hub itself, into the reserved
+ * app's channels; a dashboard is an ordinary client there.
+ */
+
+import { type App, isReserved } from "../domain/app.ts";
+import type { Connection } from "../domain/connection.ts";
+import { CommandError, Disconnect } from "../domain/error.ts";
+import type { HubEvent } from "../domain/event.ts";
+import type { Guard, Observer } from "../domain/ports.ts";
+import type { Frame } from "../domain/wire.ts";
+import type { Hub } from "../hub/hub.ts";
+import { detailOf, listOf, type Show } from "./connections.ts";
+import { Exchange, type Order } from "./exchange.ts";
+import { Frames } from "./frames.ts";
+import { filterOf, watchOf } from "./watch.ts";
+import { Watches } from "./watches.ts";
+import type { FeedFilter, LiveEvents, Payload, Point, Watch } from "./wire.ts";
+
+export interface ViewOptions {
+  readonly hub: Hub;
+  readonly app: App;
+  /** This node's id. */
+  readonly node: string;
+  readonly show: Show;
+  readonly showFrame: (frame: Frame, longest: number) => Payload;
+  /** The feed of this node; told what is watched. */
+  readonly feed: { watch(filters: ReadonlyMap<string, FeedFilter>): void; close(): void };
+  /** Numbers of this node by the second; absent where nothing is counted. */
+  readonly seconds: { tick(): void; latest(app?: string): Point | undefined } | undefined;
+  /** The app of that id, where there is one. */
+  readonly appById: (id: string) => App | undefined;
+  /** Another node's dashboard wants this node to be drained. */
+  readonly drain: (() => void) | undefined;
+  readonly failed: (error: unknown, during: string) => void;
+}
+
+interface Tapped {
+  readonly connection: Connection;
+  readonly frames: Frames;
+}
+
+const TICK_MS = 1_000;
+const MOST_CONNECTIONS = 200;
+const SESSION_OVER = new Disconnect("unauthorized", "The session is over: sign in again.");
+
+export class View {
+  readonly #options: ViewOptions;
+  readonly #watches: Watches;
+  readonly #exchange: Exchange;
+  /** By the connection's live channel. */
+  readonly #taps = new Map<string, Tapped>();
+  #ticks = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #isAway = false;
+
+  constructor(options: ViewOptions) {
+    const { hub, app, node, failed } = options;
+    this.#options = options;
+    this.#exchange = new Exchange({ hub, app, failed, heard: (order) => this.#heard(order) });
+    this.#watches = new Watches({
+      node,
+      clock: hub.clock,
+      announce: (channels) => void this.#tell({ type: "watching", node, channels: [...channels] }),
+      changed: (watched) => this.#changed(watched),
+    });
+  }
+
+  /** After the hub. */
+  start(): void {
+    void this.#exchange.listen();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#options.feed.close();
+    for (const { connection } of this.#taps.values()) this.#options.hub.taps.delete(connection);
+    this.#taps.clear();
+    this.#exchange.close();
+  }
+
+  /** Has to hear of the dashboards' own doings; costs other facts a comparison. */
+  readonly observe: Observer = (event: HubEvent) => {
+    if (event.type !== "subscribed" && event.type !== "unsubscribed") return;
+    if (!isReserved(event.connection.app)) return;
+    this.#watches.count(event.channel, event.type === "subscribed" ? 1 : -1);
+  };
+
+  /** A dashboard may watch, and nothing else. */
+  readonly guard: Guard = {
+    command(connection, command) {
+      if (!isReserved(connection.app)) return;
+      const isAllowed = command.type === "subscribe" ? watchOf(command.channel) : WATCHING.has(command.type);
+      if (!isAllowed) throw new CommandError("unauthorized", "A dashboard may only watch what there is to be watched.");
+      return;
+    },
+  };
+
+  /** Asks every node; rejects with CommandError where the engine is away. */
+  ask(order: Order): Promise<void> {
+    return this.#exchange.tell(order);
+  }
+
+  #tick(): void {
+    this.#ticks++;
+    const { seconds, node } = this.#options;
+    void this.#exchange.listen();
+    this.#watches.tick();
+    seconds?.tick();
+    this.#endSessions();
+    for (const [channel, watch] of this.#watches.all) {
+      if (watch.type === "seconds") this.#sendSecond(channel, watch.app);
+      else if (watch.type === "connection") this.#report(channel, watch);
+      else if (watch.type === "connections" && this.#ticks % 2 === 0) {
+        const app = this.#options.appById(watch.app);
+        const wanted = { search: watch.search, limit: MOST_CONNECTIONS, node };
+        if (app) this.#send(channel, "connections", listOf(this.#options.hub, app, wanted));
+      }
+    }
+  }
+
+  #sendSecond(channel: string, app: string | undefined): void {
+    const point = this.#options.seconds?.latest(app);
+    if (point) this.#send(channel, "seconds", { node: this.#options.node, ...(app !== undefined && { app }), point });
+  }
+
+  /** Begins to watch the connection where this node has it, says how it is, and stops where it is gone. */
+  #report(channel: string, { app, id }: Extract<Watch, { type: "connection" }>): void {
+    const { hub, node, show } = this.#options;
+    const tapped = this.#taps.get(channel) ?? this.#tap(channel, app, id);
+    if (!tapped) return;
+    const { connection, frames } = tapped;
+    const report = frames.take();
+    if (connection.closed) {
+      this.#untap(channel, tapped);
+      return this.#send(channel, "connection", report);
+    }
+    const look = { node, nowMs: hub.clock.monotonicMs(), show, traffic: frames.traffic };
+    this.#send(channel, "connection", { connection: detailOf(connection, look), ...report });
+  }
+
+  #tap(channel: string, app: string, id: string): Tapped | undefined {
+    const { hub, showFrame } = this.#options;
+    const connection = isReserved({ id: app }) ? undefined : hub.connection({ id: app }, id);
+    if (!connection) return undefined;
+    const tapped = { connection, frames: new Frames(() => hub.clock.wallMs(), showFrame) };
+    hub.taps.set(connection, tapped.frames);
+    this.#taps.set(channel, tapped);
+    return tapped;
+  }
+
+  #untap(channel: string, { connection, frames }: Tapped): void {
+    this.#taps.delete(channel);
+    if (this.#options.hub.taps.get(connection) === frames) this.#options.hub.taps.delete(connection);
+  }
+
+  #changed(watched: ReadonlyMap<string, Watch>): void {
+    const filters = new Map<string, FeedFilter>();
+    for (const [channel, watch] of watched) {
+      if (watch.type === "feed") filters.set(channel, filterOf(watch));
+      else if (watch.type === "connection" && !this.#taps.has(channel)) this.#tap(channel, watch.app, watch.id);
+    }
+    for (const [channel, tapped] of this.#taps) if (!watched.has(channel)) this.#untap(channel, tapped);
+    this.#options.feed.watch(filters);
+  }
+
+  #heard(order: Order): void {
+    const { hub, node, drain } = this.#options;
+    switch (order.type) {
+      case "watching":
+        return this.#watches.heard(order.node, order.channels);
+      case "disconnect": {
+        const connection = hub.connection({ id: order.app }, order.connection);
+        if (connection) hub.disconnect(connection, new Disconnect("terminated", order.message));
+        return;
+      }
+      case "drain":
+        if (order.node === node) drain?.();
+        return;
+      case "signed-out":
+        return this.#endThose((session) => session.id === order.session);
+    }
+  }
+
+  #endSessions(): void {
+    const nowMs = this.#options.hub.clock.wallMs();
+    this.#endThose(({ expiresAtMs }) => expiresAtMs <= nowMs);
+  }
+
+  #endThose(isOver: (session: LiveSession) => boolean): void {
+    const { hub, app } = this.#options;
+    for (const connection of [...hub.connections(app)]) {
+      const session = sessionOf(connection);
+      if (session && isOver(session)) hub.disconnect(connection, SESSION_OVER);
+    }
+  }
+
+  /** Sends what the page is to see; it may get lost where the engine is away, and is told once. */
+  send<Name extends keyof LiveEvents>(channel: string, event: Name, data: LiveEvents[Name]): void {
+    this.#send(channel, event, data);
+  }
+
+  #send<Name extends keyof LiveEvents>(channel: string, event: Name, data: LiveEvents[Name]): void {
+    const { hub, app } = this.#options;
+    const text = JSON.stringify(data);
+    void this.#try(() => hub.publish(app, { type: "event", app: app.id, channel, event, data: text }));
+  }
+
+  #tell(order: Order): Promise<void> {
+    return this.#try(() => this.#exchange.tell(order));
+  }
+
+  async #try(act: () => unknown): Promise<void> {
+    try {
+      await act();
+      this.#isAway = false;
+    } catch (error) {
+      if (!this.#isAway) this.#options.failed(error, "telling dashboards what happens");
+      this.#isAway = true;
+    }
+  }
+}
+
+const WATCHING: ReadonlySet<string> = new Set(["unsubscribe", "ping", "pong"]);
+
+/** Kept in the user's info of a live connection. */
+export interface LiveSession {
+  readonly id: string;
+  readonly expiresAtMs: number;
+}
+
+function sessionOf({ user }: Connection): LiveSession | undefined {
+  const info = user?.info;
+  if (typeof info !== "object" || info === null || !("session" in info) || !("expiresAtMs" in info)) return undefined;
+  const { session: id, expiresAtMs } = info;
+  return typeof id === "string" && typeof expiresAtMs === "number" ? { id, expiresAtMs } : undefined;
+}
