@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { allowIps, allowOrigins, CommandError, Disconnect, rateLimit, type Server } from "../../src/index.ts";
+import { Layers } from "../../src/server/middleware.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";
@@ -200,6 +201,14 @@ describe("middleware (O24)", () => {
     const order: unknown[] = [];
     await Promise.all([60, 30, 0].map(async (ms) => order.push((await client.ask("echo", ms)).data)));
     expect(order).toEqual([60, 30, 0]);
+  });
+
+  test("costs nothing where there is none: nobody is asked for it", () => {
+    const layers = new Layers({});
+    layers.use("request", () => {});
+    expect([layers.command, layers.frame, layers.handshake]).toEqual([undefined, undefined, undefined]);
+    layers.use("message", () => {});
+    expect([layers.command, layers.frame]).toEqual([expect.any(Function), expect.any(Function)]);
   });
 
   test("of no known kind is refused", async () => {
