@@ -1,59 +1,15 @@
 /** A Redis that dies, hangs, is cut off or refuses: publications wait and come once, in order, or their publishers are told. */
 
 import { describe, expect, test } from "bun:test";
-import { CommandError } from "../../src/domain/error.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort, settingsFor, startRedis } from "../support/redis.ts";
-import { type RedisNode, startNode } from "../support/redis-node.ts";
+import { startNode } from "../support/redis-node.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
+import { expectOrder, publishing, refusalOf } from "./publishing.ts";
 
 const PATIENCE = { withinMs: 20_000, everyMs: 20 };
 const TEST_MS = 60_000;
 const KEEP = { size: 1_000, ttlMs: 60_000 };
-
-/** Publishes every so often until stopped; what was accepted and what was refused, by number. */
-function publishing(node: RedisNode, channel: string, everyMs: number, keep?: typeof KEEP) {
-  const accepted: number[] = [];
-  const refused: unknown[] = [];
-  const slowestMs = { accepted: 0, refused: 0 };
-  const asked: Promise<void>[] = [];
-  let number = 0;
-  const timer = setInterval(() => {
-    const mine = number++;
-    const began = performance.now();
-    asked.push(
-      node.publish(channel, String(mine), keep).then(
-        () => {
-          accepted.push(mine);
-          slowestMs.accepted = Math.max(slowestMs.accepted, performance.now() - began);
-        },
-        (error) => {
-          refused.push(error instanceof CommandError ? error.code : error);
-          slowestMs.refused = Math.max(slowestMs.refused, performance.now() - began);
-        },
-      ),
-    );
-  }, everyMs);
-  const stop = async () => {
-    clearInterval(timer);
-    await Promise.all(asked);
-  };
-  return { accepted, refused, slowestMs, stop };
-}
-
-/** Each once, growing. */
-function expectOrder(heard: readonly string[]): void {
-  const numbers = heard.map(Number);
-  expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
-}
-
-async function refusalOf(work: Promise<unknown>): Promise<unknown> {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  return error instanceof CommandError ? error.code : error;
-}
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const began = performance.now();

@@ -15,6 +15,8 @@ const PATIENCE_MS = 20_000;
 export interface NatsOptions {
   /** Further lines of its configuration. */
   readonly more?: string;
+  /** Without JetStream. */
+  readonly isPlain?: boolean;
 }
 
 export class NatsServer {
@@ -97,7 +99,7 @@ export async function startNatsCluster(): Promise<readonly NatsServer[]> {
   return servers;
 }
 
-function serverOf(port: number, cluster: string, { more = "" }: NatsOptions): NatsServer {
+function serverOf(port: number, cluster: string, { more = "", isPlain = false }: NatsOptions): NatsServer {
   const folder = mkdtempSync(join(tmpdir(), "fanfare-nats-"));
   atEnd(() => rmSync(folder, { recursive: true, force: true }));
   const store = join(folder, "jetstream");
@@ -106,7 +108,7 @@ function serverOf(port: number, cluster: string, { more = "" }: NatsOptions): Na
   const lameDuck = "lame_duck_duration: 30s\nlame_duck_grace_period: 1s";
   writeFileSync(
     join(folder, "server.conf"),
-    `host: 127.0.0.1\nport: ${port}\n${lameDuck}\n${jetstream}\n${cluster}\n${more}\n`,
+    `host: 127.0.0.1\nport: ${port}\n${lameDuck}\n${isPlain ? "" : jetstream}\n${cluster}\n${more}\n`,
   );
   return new NatsServer(port, folder);
 }

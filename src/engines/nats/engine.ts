@@ -18,6 +18,8 @@ const SWEEP_MS = 100;
 const TOUCH_MS = 60_000;
 /** A node that beat later than this was not awake, and knows nothing of the others. */
 const ASLEEP_MS = 2_500;
+/** Times the longest pause. */
+const OTHERS_NEED = 1.2;
 /** How long the end may take. */
 const FAREWELL_MS = 2_000;
 
@@ -145,7 +147,8 @@ class NatsEngine implements Engine {
     this.registry.forgive();
     this.#feed.release();
     this.registry.begin();
-    this.#outbox.pump();
+    // Whoever lost NATS with this node is back within its longest pause.
+    this.#outbox.pump(this.#isAgain ? OTHERS_NEED * this.#settings.reconnectMaxMs : 0);
   }
 
   #beat(): void {

@@ -69,6 +69,7 @@ export class Outbox {
   #bytes = 0;
   #sweeping: ReturnType<typeof setInterval> | undefined;
   #isClosed = false;
+  #openAtMs = 0;
 
   constructor(clock: Clock, settings: NatsSettings, subjects: Subjects, store: Store, heads: Heads) {
     this.#clock = clock;
@@ -119,7 +120,9 @@ export class Outbox {
     }
   }
 
-  pump(): void {
+  /** The way is open, but for so long other nodes may not be there to hear. */
+  pump(afterMs: number): void {
+    this.#openAtMs = this.#clock.monotonicMs() + afterMs;
     for (const lane of this.#lanes.values()) this.#schedule(lane);
   }
 
@@ -154,7 +157,7 @@ export class Outbox {
   }
 
   #send(lane: Lane): void {
-    if (!this.#store.isOpen || this.#clock.monotonicMs() < lane.pausedUntilMs) return;
+    if (!this.#store.isOpen || this.#clock.monotonicMs() < Math.max(lane.pausedUntilMs, this.#openAtMs)) return;
     while (!lane.sending.some(({ isNumbered }) => isNumbered)) {
       // What is in doubt goes first, and alone: what comes after must not overtake it.
       if (lane.doubtful.length > 0 && lane.sending.length > 0) return;
