@@ -1,8 +1,8 @@
 /** `/metrics`: the server's numbers, for those who may read them. */
 
-import { timingSafeEqual } from "node:crypto";
 import type { Config } from "../config/schema.ts";
 import { ipRules } from "../guards/ip.ts";
+import { isSameSecret } from "../hub/signature.ts";
 import type { Identify } from "./address.ts";
 import { problem } from "./refusals.ts";
 import type { Route } from "./routes.ts";
@@ -34,12 +34,7 @@ export function metricsRoute({ config, identify, scrape }: MetricsRouteOptions):
 
 function hasToken(request: Request, token: string | undefined): boolean {
   if (token === undefined) return false;
-  const [given, wanted] = [request.headers.get("authorization") ?? "", `Bearer ${token}`].map((text) =>
-    Buffer.from(text),
-  );
-  return (
-    given !== undefined && wanted !== undefined && given.length === wanted.length && timingSafeEqual(given, wanted)
-  );
+  return isSameSecret(request.headers.get("authorization") ?? "", `Bearer ${token}`);
 }
 
 const FORBIDDEN = () =>

@@ -1,8 +1,8 @@
 /** Takes letters from the outbox to their receivers: each receiver for itself, each lane in order, and again until it is taken. */
 
-import { createHmac } from "node:crypto";
 import type { App, Webhook } from "../../domain/app.ts";
 import type { AppStore, Clock } from "../../domain/ports.ts";
+import { sign } from "../../hub/signature.ts";
 import type { Claimed, Outbox } from "./outbox.ts";
 import { type MayReach, post } from "./post.ts";
 
@@ -136,7 +136,7 @@ export class Delivery {
       "Content-Type": "application/json",
       "User-Agent": `fanfare/${version}`,
       "X-Pusher-Key": app.key,
-      "X-Pusher-Signature": createHmac("sha256", app.secrets[0]).update(body).digest("hex"),
+      "X-Pusher-Signature": sign(app.secrets[0], body),
     };
     return post({ url: hook.url, headers, body, timeoutMs, mayReach });
   }
