@@ -1,7 +1,7 @@
 /** Whose name and password, or token, it is. Takes as long for a name that nobody has as for one that somebody has. */
 
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Person } from "./sessions.ts";
+import type { Account } from "./sessions.ts";
 import type { Role } from "./wire.ts";
 
 export interface AccountsOptions {
@@ -11,8 +11,6 @@ export interface AccountsOptions {
   /** Whose token it is; undefined where it is not valid, or does not say which role. */
   readonly verifyToken: ((token: string) => Promise<Account | undefined>) | undefined;
 }
-
-export type Account = Pick<Person, "name" | "role">;
 
 const OWNER = "admin";
 

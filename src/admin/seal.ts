@@ -12,10 +12,17 @@ export type Purpose = "session" | "ticket";
 const LONGEST = 1024;
 
 export class Seal {
-  readonly #key: Uint8Array;
+  readonly #make: () => Uint8Array;
+  #made: Uint8Array | undefined;
 
-  constructor(key: Uint8Array) {
-    this.#key = key;
+  /** The key is made when it is first needed. */
+  constructor(key: () => Uint8Array) {
+    this.#make = key;
+  }
+
+  get #key(): Uint8Array {
+    this.#made ??= this.#make();
+    return this.#made;
   }
 
   seal(purpose: Purpose, value: object): string {

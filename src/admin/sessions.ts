@@ -14,6 +14,9 @@ export interface Person {
   readonly expiresAtMs?: number;
 }
 
+/** Whoever has signed in; a token's session ends with the token. */
+export type Account = Omit<Person, "session">;
+
 export interface SessionsOptions {
   readonly seal: Seal;
   readonly clock: Clock;
@@ -51,8 +54,9 @@ export class Sessions {
   }
 
   /** Another at each sign-in, whatever the browser had before. */
-  begin({ name, role }: Pick<Person, "name" | "role">): Required<Person> {
-    return { name, role, session: crypto.randomUUID(), expiresAtMs: this.#nowMs + this.#options.lifeMs };
+  begin({ name, role, expiresAtMs = Number.POSITIVE_INFINITY }: Account): Required<Person> {
+    const untilMs = Math.min(expiresAtMs, this.#nowMs + this.#options.lifeMs);
+    return { name, role, session: crypto.randomUUID(), expiresAtMs: untilMs };
   }
 
   /**

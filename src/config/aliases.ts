@@ -62,6 +62,7 @@ export const families: readonly [Family, ...Family[]] = [
       { name: "PUSHER_APP_NAME", path: "apps[].name" },
       { name: COMMON_NAME, path: "apps[].name", note: "only beside the three that make the app" },
       { name: "LARAVEL_WEBSOCKETS_PORT", path: "port" },
+      { name: "LARAVEL_WEBSOCKETS_PATH", path: "dashboard.path", conversion: prefix },
       { name: CERTIFICATE_WITH_KEY, path: "tls.certFile", note: "holds the key too, unless one of its own is named" },
       { name: "LARAVEL_WEBSOCKETS_SSL_LOCAL_PK", path: "tls.keyFile" },
       { name: "LARAVEL_WEBSOCKETS_SSL_PASSPHRASE", path: "tls.passphrase" },

@@ -20,6 +20,8 @@ export function document(): string {
     ...shape
       .filter(([key, node]) => shapeOf(node) !== undefined && !PLACED.includes(key))
       .flatMap(([key]) => section(key)),
+    ...section("dashboard"),
+    ...dashboardParts(),
     ...section("limits"),
   );
   parts.push(...section("defaults"), "### `defaults.limits`", sentence(shapeOf(schema.shape.defaults)?.limits));
@@ -46,7 +48,17 @@ export function document(): string {
 }
 
 /** Objects that have their place in the order of reading; all others come between them. */
-const PLACED: readonly string[] = ["log", "tls", "limits", "defaults"];
+const PLACED: readonly string[] = ["log", "tls", "dashboard", "limits", "defaults"];
+
+/** Who may sign in there. */
+function dashboardParts(): string[] {
+  const { users, token } = shapeOf(schema.shape.dashboard) ?? {};
+  const user = users && elementOf(users);
+  return [
+    ...["### `dashboard.users`", sentence(users), table(fieldsOf(user), "dashboard.users[]")],
+    ...["### `dashboard.token`", sentence(token), table(fieldsOf(token), "dashboard.token")],
+  ];
+}
 
 type Field = readonly [string, z.core.$ZodType];
 

@@ -6,9 +6,17 @@ const HIDDEN = "******";
 
 /** The same configuration, with every secret value replaced. */
 export function maskSecrets(config: Config): Config {
-  const { tls } = config;
+  const { tls, dashboard } = config;
   return {
     ...config,
+    dashboard: {
+      ...dashboard,
+      users: dashboard.users.map((user) => ({ ...user, password: HIDDEN })),
+      ...(dashboard.password !== undefined && { password: HIDDEN }),
+      ...(dashboard.token && {
+        token: dashboard.token.secret === undefined ? dashboard.token : { ...dashboard.token, secret: HIDDEN },
+      }),
+    },
     ...(tls && { tls: { ...masked(tls), names: tls.names.map(masked) } }),
     apps: config.apps.map(({ token, ...app }) => ({
       ...app,

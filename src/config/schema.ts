@@ -6,6 +6,7 @@
 import { z } from "zod";
 import type { App } from "../domain/app.ts";
 import { controllers } from "./controllers.ts";
+import { dashboard } from "./dashboard.ts";
 import {
   addresses,
   facts,
@@ -360,6 +361,7 @@ export const schema = z.strictObject({
   statistics,
   webhooks,
   metrics,
+  dashboard,
   engine: oneOf(
     "What carries messages and knows who is where: this process's memory, or a Redis or NATS that several servers share.",
     ["memory", "redis", "nats"],

@@ -38,12 +38,22 @@ export function tokenVerifier(): TokenVerifier {
     if (token.length > TOKEN_LENGTH) throw new Error(`it is longer than ${TOKEN_LENGTH} characters`);
     let ready = keys.get(app);
     if (!ready) {
-      ready = keysOf(app);
+      ready = keysOf(app.token, app.secrets);
       keys.set(app, ready);
     }
     const user = userOf(await claimsOf(app.token ?? DEFAULT_RULES, await ready, token));
     checkUserId(app, user.id);
     return user;
+  };
+}
+
+/** The claims of a token that is no app's, by rules that say whose signature counts; rejects where it is not valid. */
+export function claimsVerifier(rules: TokenRules): (token: string) => Promise<JWTPayload> {
+  let keys: ReturnType<typeof keysOf> | undefined;
+  return async (token) => {
+    if (token.length > TOKEN_LENGTH) throw new Error(`it is longer than ${TOKEN_LENGTH} characters`);
+    keys ??= keysOf(rules, []);
+    return claimsOf(rules, await keys, token);
   };
 }
 
@@ -102,8 +112,7 @@ function tokenIn(request: Request): string | undefined {
   return /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
 }
 
-async function keysOf(app: App): Promise<readonly Key[]> {
-  const rules = app.token;
+async function keysOf(rules: TokenRules | undefined, appSecrets: readonly string[]): Promise<readonly Key[]> {
   if (rules?.jwksUrl !== undefined) {
     return [issuersKeys(new URL(rules.jwksUrl))];
   }
@@ -111,7 +120,7 @@ async function keysOf(app: App): Promise<readonly Key[]> {
     const pem = rules.publicKey;
     return Promise.all(rules.algorithms.map((algorithm) => importSPKI(pem, algorithm)));
   }
-  const secrets = rules?.secret === undefined ? app.secrets : [rules.secret];
+  const secrets = rules?.secret === undefined ? appSecrets : [rules.secret];
   return secrets.map((secret) => new TextEncoder().encode(secret));
 }
 

@@ -73,6 +73,7 @@ const rows: readonly (readonly [name: string, text: string, value: unknown])[] =
   ["PUSHER_APP_NAME", "Shop", "Shop"],
   ["APP_NAME", "Shop", "Shop"],
   ["LARAVEL_WEBSOCKETS_PORT", "6001", 6001],
+  ["LARAVEL_WEBSOCKETS_PATH", "laravel-websockets", "/laravel-websockets"],
   ["LARAVEL_WEBSOCKETS_SSL_LOCAL_CERT", "b.pem", "b.pem"],
   ["LARAVEL_WEBSOCKETS_SSL_LOCAL_PK", "b.pem", "b.pem"],
   ["LARAVEL_WEBSOCKETS_SSL_PASSPHRASE", "hush", "hush"],
