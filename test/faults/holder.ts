@@ -4,11 +4,12 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CliProcess, spawnCli, temporaryFolder } from "../support/process.ts";
 
-/** What a node has: channel, user, connection; channel, count; place, holder. */
+/** What a node has: channel, user, connection; channel, count; place, holder; channels that it listens to. */
 export interface Holdings {
   readonly rows: readonly (readonly [string, string, string])[];
   readonly tallies: readonly (readonly [string, number])[];
   readonly places: readonly (readonly [string, string])[];
+  readonly channels: readonly string[];
 }
 
 /** Resolves when it holds all of it. */
@@ -18,7 +19,7 @@ export async function startHolderOf(
   holdings: Partial<Holdings>,
   before: readonly string[] = [],
 ): Promise<CliProcess> {
-  const all: Holdings = { rows: [], tallies: [], places: [], ...holdings };
+  const all: Holdings = { rows: [], tallies: [], places: [], channels: [], ...holdings };
   const [program = process.execPath, ...args] = [...before, process.execPath, join(import.meta.dir, "programs", file)];
   const cwd = temporaryFolder();
   writeFileSync(join(cwd, "node.json"), JSON.stringify({ settings, holdings: all }));

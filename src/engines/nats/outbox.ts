@@ -170,11 +170,12 @@ export class Outbox {
   }
 
   #nextBatch(lane: Lane): Batch | undefined {
+    const most = Math.min(BATCH_BYTES, this.#store.maxPayloadBytes - ENVELOPE_BYTES);
     let bytes = 0;
     let count = 0;
     for (const { encoded } of lane.waiting) {
-      bytes += Buffer.byteLength(encoded);
-      if (count > 0 && (count >= BATCH_LETTERS || bytes > BATCH_BYTES)) break;
+      bytes += Buffer.byteLength(encoded) + 1;
+      if (count > 0 && (count >= BATCH_LETTERS || bytes > most)) break;
       count++;
     }
     if (count === 0) return undefined;

@@ -8,8 +8,8 @@ export async function hold<Settings>(nodeOf: (settings: Settings) => EngineNode)
   const { settings, holdings }: { settings: Settings; holdings: Holdings } = await Bun.file("node.json").json();
   const node = nodeOf(settings);
   await node.engine.start(node);
-  const { rows, tallies, places } = holdings;
-
+  const { rows, tallies, places, channels } = holdings;
+  for (const channel of channels) await node.subscribe(channel);
   for (let from = 0; from < rows.length; from += 500) {
     await Promise.all(
       rows.slice(from, from + 500).map(([channel, user, connection]) => node.join(channel, user, connection)),
@@ -21,6 +21,8 @@ export async function hold<Settings>(nodeOf: (settings: Settings) => EngineNode)
   console.log("holding");
   setInterval(() => {
     for (const fact of node.facts.splice(0)) console.log(`fact ${JSON.stringify(fact)}`);
+    for (const each of node.received.splice(0)) if (each.type === "event") console.log(`heard ${each.data}`);
+    for (const _ of node.interruptions.splice(0)) console.log("interrupted");
     for (const failure of node.failures.splice(0)) console.log(`failure ${failure}`);
   }, 20);
 }
