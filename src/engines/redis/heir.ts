@@ -70,7 +70,7 @@ async function emptyPlace(
     const row = { app, channel, connection: rows[at] ?? "", member };
     left.push(
       writes
-        .leave(send, generation, row, false)
+        .leave(send, generation, row, "dead")
         .then((isLast) => (isLast === true ? [{ type: "left", app, channel, member }] : [])),
     );
   }

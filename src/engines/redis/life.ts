@@ -3,7 +3,7 @@
  * again what it has; and it takes back what dead nodes had.
  */
 
-import type { Clock, EngineHost, NodeState, RegistryFact } from "../../domain/ports.ts";
+import type { Clock, EngineHost, NodeState, RegistryFact, Row } from "../../domain/ports.ts";
 import type { Bucket } from "./bucket.ts";
 import { isAway, Unanswered } from "./fault.ts";
 import { inherit } from "./heir.ts";
@@ -149,7 +149,7 @@ export class Life {
     const report = bucket === 0 ? JSON.stringify(this.#host.report()) : "";
     const known = this.#epochs[bucket] ?? "";
     const timeout = String(this.#parts.nodeTimeoutMs);
-    const answer = await send(BEAT, [generation, known, crypto.randomUUID(), report, timeout]);
+    const answer = await send(BEAT, [generation, known, crypto.randomUUID(), report, timeout, String(DEPART_AFTER_MS)]);
     const [how, epoch, ...overdue] = parts(answer).map(String);
     // It was reborn by what another bucket said.
     if (generation !== this.#generation) return await this.#check(bucket, send);
@@ -159,35 +159,46 @@ export class Life {
       return await this.#check(bucket, send);
     }
     this.#epochs[bucket] = epoch;
-    if (how === "lost") await this.#afterLoss(bucket, send);
+    if (how === "lost") await this.#afterLoss(bucket, send, "quiet");
+    else if (how === "lost long ago") await this.#afterLoss(bucket, send, "announce again");
     else if (how === "new") await this.#writeAgain(bucket, send, "announce");
     else await this.#settleDoubts(bucket, send);
     for (const dead of overdue) void this.#takeOver(dead);
   }
 
-  async #afterLoss(bucket: number, send: Send): Promise<void> {
+  /** Comes too late to be quiet where others may have said that its users are gone. */
+  async #afterLoss(bucket: number, send: Send, how: "quiet" | "announce again"): Promise<void> {
     const share = this.#parts.mirror.share(bucket);
+    share.unsureUntilMs = this.#parts.clock.monotonicMs() + DEPART_AFTER_MS;
     // Nobody heard them leave, and nothing is left that would say so.
     const unheard = [...share.doubtfulRows.values()].filter(
       ({ row, wasThere }) => wasThere && !share.rows.has(rowKey(row)),
     );
-    await this.#writeAgain(bucket, send, "quiet");
+    await this.#writeAgain(bucket, send, how);
     this.#parts.lost(bucket);
-    for (const { row } of unheard) {
-      const timer = setTimeout(() => {
-        this.#departing.delete(timer);
-        const departed = this.#parts.writes.depart(this.#send(bucket), row);
-        departed.then(
-          (isGone) => isGone && this.tell([leftOf(row)]),
-          (error) => this.#failed(error, "announcing who left while Redis was away"),
-        );
-      }, DEPART_AFTER_MS);
-      this.#departing.add(timer);
-    }
+    for (const { row } of unheard) this.departLater(bucket, row);
+  }
+
+  /** Whether data was lost just now, and a user may be somewhere although Redis does not know it yet. */
+  isUnsure(bucket: number): boolean {
+    return this.#parts.mirror.share(bucket).unsureUntilMs > this.#parts.clock.monotonicMs();
+  }
+
+  /** Says that the user is gone when all nodes have written again what they have, unless it is with one of them. */
+  departLater(bucket: number, row: Row): void {
+    const timer = setTimeout(() => {
+      this.#departing.delete(timer);
+      const departed = this.#parts.writes.depart(this.#send(bucket), row);
+      departed.then(
+        (isGone) => isGone && this.tell([leftOf(row)]),
+        (error) => this.#failed(error, "announcing who left while Redis was away"),
+      );
+    }, DEPART_AFTER_MS);
+    this.#departing.add(timer);
   }
 
   /** All that the node has in the bucket. */
-  async #writeAgain(bucket: number, send: Send, how: "announce" | "quiet"): Promise<void> {
+  async #writeAgain(bucket: number, send: Send, how: "announce" | "announce again" | "quiet"): Promise<void> {
     const share = this.#parts.mirror.share(bucket);
     const { writes } = this.#parts;
     forgetDoubts(share);
@@ -197,7 +208,8 @@ export class Life {
     await inBatches([...share.rows.keys()], async (key) => {
       const row = share.rows.get(key);
       if (!row) return;
-      const written = await writes.join(send, generation, row, Number.POSITIVE_INFINITY, how);
+      const aloud = how === "quiet" ? "quiet" : "announce";
+      const written = await writes.join(send, generation, row, Number.POSITIVE_INFINITY, aloud);
       if (how === "announce" && typeof written === "object" && written.first) this.tell([{ type: "joined", ...row }]);
     });
     await inBatches([...share.tallies.keys()], async (key) => {
@@ -219,7 +231,7 @@ export class Life {
     const generation = this.#generation;
     await inBatches([...share.doubtfulRows], async ([key, { row, wasThere }]) => {
       const isHere = share.rows.has(key);
-      const last = isHere ? false : await writes.leave(send, generation, row, true);
+      const last = isHere ? false : await writes.leave(send, generation, row, "own");
       if (isHere) await writes.join(send, generation, row, Number.POSITIVE_INFINITY, "announce");
       share.doubtfulRows.delete(key);
       if (last === true && wasThere) this.tell([leftOf(row)]);

@@ -19,6 +19,8 @@ export class Share {
   readonly rows = new Map<string, Row>();
   readonly tallies = new Map<string, Tally>();
   readonly holds = new Map<string, Hold>();
+  /** Until then others may still have to write again what was lost, so that nobody is known to be gone. Monotonic milliseconds. */
+  unsureUntilMs = 0;
   /** Counts that are written with the next beat. */
   readonly pending = new Set<string>();
   /** What Redis may have otherwise, because no answer came; a row with whether anybody was told that it is there. */

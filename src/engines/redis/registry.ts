@@ -58,9 +58,14 @@ export class RedisRegistry implements Registry {
     // Until it is done: should data be lost meanwhile, nothing else would tell that the user was there.
     if (wasThere) share.doubtfulRows.set(key, { row, wasThere });
     try {
-      const last = await life.doing(bucket, (send, generation) => writes.leave(send, generation, row, true));
+      let isUnsure = false;
+      const last = await life.doing(bucket, (send, generation) => {
+        isUnsure = life.isUnsure(bucket);
+        return writes.leave(send, generation, row, isUnsure ? "own, quiet" : "own");
+      });
       share.doubtfulRows.delete(key);
-      return { last };
+      if (isUnsure && last) life.departLater(bucket, row);
+      return { last: last && !isUnsure };
     } catch (error) {
       if (!share.doubtfulRows.has(key)) share.doubtfulRows.set(key, { row, wasThere: false });
       throw unavailable(error);

@@ -23,7 +23,7 @@ export interface Script {
 const NOW = `local function now() local t = redis.call('TIME') return t[1] * 1000 + math.floor(t[2] / 1000) end`;
 
 /**
- * args: generation, epoch it knows or "", epoch to begin with, report or "", node timeout. Answers: how, epoch, overdue generations.
+ * args: generation, epoch it knows or "", epoch to begin with, report or "", node timeout, milliseconds that are long ago. Answers: how, epoch, overdue generations.
  * Where nobody has beaten for half that time, it was Redis that was away, and everybody is given time to come back. The first
  * line writes nothing: after it, a Redis that is full lets the rest through, so that no node dies of that.
  */
@@ -38,10 +38,12 @@ if known == '' then
 elseif redis.call('HEXISTS', root..'g', gen) == 0 then
   if epoch == known then return {'reaped', epoch} end
   how = 'lost'
+  local born = epoch and tonumber(string.match(epoch, '@(%d+)$'))
+  if born and now() - born > tonumber(ARGV[6]) then how = 'lost long ago' end
 end
 if how ~= 'here' then
   if not epoch then
-    epoch = ARGV[3]
+    epoch = ARGV[3]..'@'..string.format('%.0f', now())
     redis.call('HSET', root..'g', '', epoch)
   end
   redis.call('HSET', root..'g', gen, '1')
@@ -143,7 +145,7 @@ if ARGV[10] ~= '1' then return {'ok', first, {}} end
 return {'ok', first, redis.call('HVALS', members)}
 `);
 
-/** args: generation, place, connection, user, how to publish, subject, announcement, whether the generation has to live. */
+/** args: generation, place, connection, user, how to publish, subject, announcement or "", whether the generation has to live. */
 export const LEAVE = script(`
 local root, gen, place, connection, user = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 if ARGV[8] == '1' and redis.call('HEXISTS', root..'g', gen) == 0 then return {'gone'} end
@@ -156,7 +158,7 @@ end
 if redis.call('HINCRBY', root..'n:'..place, user, -1) > 0 then return {'ok', 0} end
 redis.call('HDEL', root..'n:'..place, user)
 redis.call('HDEL', root..'m:'..place, user)
-redis.call(ARGV[5], ARGV[6], ARGV[7])
+if ARGV[7] ~= '' then redis.call(ARGV[5], ARGV[6], ARGV[7]) end
 return {'ok', 1}
 `);
 

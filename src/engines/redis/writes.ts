@@ -57,27 +57,27 @@ export class Writes {
     return { first: answer[1] === 1, members: parts(answer[2]) };
   }
 
-  /** For its own generation, or for a dead one; whether it was the user's last. */
+  /** For its own generation, or for a dead one, or without a word; whether it was the user's last. */
   async leave(
     send: Send,
     generation: string,
     row: Omit<Row, "member"> & { readonly member: Pick<Member, "id"> },
-    isOwn: boolean,
+    how: "own" | "own, quiet" | "dead",
   ): Promise<boolean | typeof GONE> {
     const place = placeOf(row.app, row.channel);
     const member = { id: row.member.id, info: null };
-    const [how, last] = parts(
+    const [answer, last] = parts(
       await send(LEAVE, [
         generation,
         place,
         row.connection,
         member.id,
         ...this.#way(place),
-        encode(departureOf({ ...row, member })),
-        isOwn ? "1" : "",
+        how === "own, quiet" ? "" : encode(departureOf({ ...row, member })),
+        how === "dead" ? "" : "1",
       ]),
     );
-    return how === "gone" ? GONE : last === 1;
+    return answer === "gone" ? GONE : last === 1;
   }
 
   /** Whether the user, who left while nobody could write it down, is gone; says so to everybody then. */
