@@ -1,0 +1,110 @@
+/** The points of the charts: those that the server kept, those that come by the second, and the ones in between. */
+
+import type { Numbers, Point, Second, Series, Span } from "../../../admin/wire.ts";
+
+export interface Range {
+  readonly name: string;
+  readonly span: Span;
+  readonly lengthMs: number;
+  /** What is asked again, and how often. */
+  readonly everyMs: number;
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+export const RANGES = {
+  live: { name: "Live", span: "second", lengthMs: 5 * MINUTE_MS, everyMs: 0 },
+  hour: { name: "Hour", span: "interval", lengthMs: HOUR_MS, everyMs: 15_000 },
+  day: { name: "Day", span: "interval", lengthMs: DAY_MS, everyMs: MINUTE_MS },
+  week: { name: "Week", span: "hour", lengthMs: 7 * DAY_MS, everyMs: 5 * MINUTE_MS },
+  quarter: { name: "90 days", span: "day", lengthMs: 90 * DAY_MS, everyMs: 10 * MINUTE_MS },
+} as const satisfies Readonly<Record<string, Range>>;
+
+export type RangeName = keyof typeof RANGES;
+
+export function isRange(name: string | undefined): name is RangeName {
+  return name !== undefined && name in RANGES;
+}
+
+/** Nothing was counted where a span is missing between two that are there. */
+export function filled({ points, stepMs }: Pick<Series, "points" | "stepMs">): readonly Point[] {
+  const all: Point[] = [];
+  for (const point of points) {
+    const last = all.at(-1);
+    const gap = last ? Math.round((point.atMs - last.atMs) / stepMs) : 1;
+    // A gap of more points than a screen has is drawn by its two ends.
+    for (let step = 1; last && step < gap; step = step === 1 && gap > 2_000 ? gap - 1 : step + 1) {
+      all.push({ ...NOTHING, atMs: last.atMs + step * stepMs });
+    }
+    all.push(point);
+  }
+  return all;
+}
+
+/** The numbers of several apps at the same time, added up. */
+export function added(series: readonly Series[]): Series {
+  const [first] = series;
+  const byTime = new Map<number, Point>();
+  for (const { points } of series) {
+    for (const point of points)
+      byTime.set(point.atMs, { ...sum(byTime.get(point.atMs) ?? NOTHING, point), atMs: point.atMs });
+  }
+  const points = [...byTime.values()].sort((a, b) => a.atMs - b.atMs);
+  return { span: first?.span ?? "interval", stepMs: first?.stepMs ?? MINUTE_MS, points };
+}
+
+/** The last minutes by the second, of every node. Nodes' clocks differ a little: a second is the one it says it is. */
+export class Seconds {
+  readonly #byTime = new Map<number, Map<string, Point>>();
+  readonly #lengthMs: number;
+
+  constructor(lengthMs: number) {
+    this.#lengthMs = lengthMs;
+  }
+
+  add({ node, point }: Pick<Second, "node" | "point">): void {
+    const second = Math.floor(point.atMs / 1000) * 1000;
+    const its = this.#byTime.get(second) ?? new Map<string, Point>();
+    this.#byTime.set(second, its.set(node, point));
+    for (const atMs of this.#byTime.keys()) if (atMs < second - this.#lengthMs) this.#byTime.delete(atMs);
+  }
+
+  /** Without the newest, which not every node has told of. */
+  points(): readonly Point[] {
+    const all = Array.from(this.#byTime, ([atMs, its]) => ({
+      ...[...its.values()].reduce<Numbers>(sum, NOTHING),
+      atMs,
+    }));
+    return all.sort((a, b) => a.atMs - b.atMs).slice(0, -1);
+  }
+}
+
+const NOTHING: Point = {
+  atMs: 0,
+  peakConnections: 0,
+  connections: 0,
+  messagesIn: 0,
+  messagesOut: 0,
+  apiMessages: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  subscribeFailures: 0,
+  authFailures: 0,
+};
+
+function sum(a: Numbers, b: Numbers): Point {
+  return {
+    atMs: 0,
+    peakConnections: a.peakConnections + b.peakConnections,
+    connections: a.connections + b.connections,
+    messagesIn: a.messagesIn + b.messagesIn,
+    messagesOut: a.messagesOut + b.messagesOut,
+    apiMessages: a.apiMessages + b.apiMessages,
+    bytesIn: a.bytesIn + b.bytesIn,
+    bytesOut: a.bytesOut + b.bytesOut,
+    subscribeFailures: a.subscribeFailures + b.subscribeFailures,
+    authFailures: a.authFailures + b.authFailures,
+  };
+}

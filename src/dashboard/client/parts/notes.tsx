@@ -1,0 +1,94 @@
+/** What there is to say when there is nothing to show: empty, waiting, gone wrong; and short notices of what was done. */
+
+import { signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { type Refused, refusedBy } from "../api.ts";
+
+export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+  return (
+    <div class="empty">
+      <p class="empty-title">{title}</p>
+      {children && <div class="empty-more">{children}</div>}
+    </div>
+  );
+}
+
+export function Waiting({ what = "Loading" }: { what?: string }) {
+  return (
+    <p class="waiting" role="status">
+      {what}…
+    </p>
+  );
+}
+
+/** `retry` is offered where it may help. */
+export function Failure({ error, retry }: { error: Refused | undefined; retry?: (() => void) | undefined }) {
+  if (!error) return null;
+  return (
+    <div class="failure" role="alert">
+      <p>
+        {error.message} {adviceFor(error)}
+      </p>
+      {retry && error.code !== "not_available" && (
+        <button type="button" onClick={retry}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}
+
+function adviceFor({ code, retryAfterS }: Refused): string {
+  if (code === "too_many_attempts" && retryAfterS) return `Try again in ${retryAfterS} s.`;
+  if (code === "role_too_small") return "Ask somebody with a larger role.";
+  return "";
+}
+
+interface Notice {
+  readonly id: number;
+  readonly text: string;
+  readonly isBad: boolean;
+}
+
+const STAYS_MS = 5_000;
+const MOST = 4;
+
+const notices = signal<readonly Notice[]>([]);
+let lastId = 0;
+
+export function notify(text: string, isBad = false): void {
+  const id = ++lastId;
+  notices.value = [...notices.value, { id, text, isBad }].slice(-MOST);
+  setTimeout(() => dismiss(id), isBad ? STAYS_MS * 2 : STAYS_MS);
+}
+
+/** Does it and says so, or says why it could not be done. Answers whether it was done. */
+export async function attempt(act: () => Promise<unknown>, done?: string): Promise<boolean> {
+  try {
+    await act();
+    if (done !== undefined) notify(done);
+    return true;
+  } catch (error) {
+    notify(refusedBy(error).message, true);
+    return false;
+  }
+}
+
+function dismiss(id: number): void {
+  notices.value = notices.value.filter((it) => it.id !== id);
+}
+
+export function Notices() {
+  return (
+    <div class="notices" role="status" aria-live="polite">
+      {notices.value.map(({ id, text, isBad }) => (
+        <p key={id} class={isBad ? "notice bad" : "notice"}>
+          <span>{text}</span>
+          <button type="button" class="quiet" aria-label="Dismiss" onClick={() => dismiss(id)}>
+            ×
+          </button>
+        </p>
+      ))}
+    </div>
+  );
+}
