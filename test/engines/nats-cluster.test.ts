@@ -1,0 +1,20 @@
+/** The NATS engine over three nats-servers, which keep three copies. */
+
+import { natsEngine } from "../../src/engines/nats/engine.ts";
+import { realClock } from "../support/engine-node.ts";
+import { startNatsCluster } from "../support/nats.ts";
+import { natsSettingsFor } from "../support/nats-node.ts";
+import { brokerContract } from "./contract.ts";
+import { ledgerContract } from "./ledger-contract.ts";
+import { registryContract } from "./registry-contract.ts";
+
+const servers = await startNatsCluster();
+
+const alone = () => ({
+  engine: natsEngine(realClock, natsSettingsFor(servers)),
+  pass: (ms: number) => Bun.sleep(ms),
+});
+
+brokerContract("nats cluster", alone);
+registryContract("nats cluster", alone);
+ledgerContract("nats cluster", alone);
