@@ -1,5 +1,6 @@
 /** What programs import: a server to embed, the types it speaks of, and the errors it throws. */
 
+import type { AuthorizeDashboard } from "./admin/door.ts";
 import { type ConfigInput, parseConfig } from "./config/load.ts";
 import type { User } from "./domain/message.ts";
 import type { Awaitable } from "./domain/ports.ts";
@@ -11,6 +12,8 @@ import type { AnyEvents } from "./server/types.ts";
 /** What a configuration file takes, and a handler of the HTTP requests that are none of the server's own. */
 export type ServerOptions<E extends object = AnyEvents, U extends User = User> = ConfigInput & {
   fetch?(request: Request, context: FetchContext<Server<NoInfer<E>, NoInfer<U>>>): Awaitable<Response>;
+  /** Whether the sender may see the dashboard, and as what. Then it alone decides. */
+  authorizeDashboard?: AuthorizeDashboard;
 };
 
 /**
@@ -21,11 +24,13 @@ export function createServer<E extends object = AnyEvents, U extends User = User
   options: ServerOptions<E, U> = {},
   launch: Launch = {},
 ): Server<E, U> {
-  const { fetch, ...config } = options;
-  const server = new Server<E, U>(parseConfig(config), launch);
+  const { fetch, authorizeDashboard, ...config } = options;
+  const server = new Server<E, U>(parseConfig(config), launch).authorizeDashboard(authorizeDashboard);
   return fetch ? server.mount(fetch) : server;
 }
 
+export type { AuthorizeDashboard } from "./admin/door.ts";
+export type { Role } from "./admin/wire.ts";
 export type { ChannelOptions } from "./config/channel.ts";
 export { type Config, ConfigError, type ConfigInput, defineConfig } from "./config/load.ts";
 export type { App } from "./domain/app.ts";

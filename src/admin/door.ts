@@ -21,7 +21,7 @@ export interface DoorOptions {
   readonly mode: "development" | "production";
   /** Whether anybody can sign in: then one has to, on the machine itself too. */
   readonly hasAccounts: boolean;
-  readonly authorize: AuthorizeDashboard | undefined;
+  readonly authorize: () => AuthorizeDashboard | undefined;
 }
 
 const FORWARDING = ["x-forwarded-for", "x-forwarded-host", "x-real-ip", "forwarded", "via"];
@@ -38,7 +38,8 @@ export class Door {
 
   /** Undefined where it is nobody who may see anything. Throws what the program's gate throws. */
   async who(request: Request, caller: Caller): Promise<Person | undefined> {
-    const { authorize, sessions } = this.#options;
+    const { sessions } = this.#options;
+    const authorize = this.#options.authorize();
     if (authorize) return personOf(await authorize(request));
     if (this.isOpenTo(request, caller)) return { name: "this machine", role: "admin" };
     return sessions.of(request);
@@ -47,7 +48,7 @@ export class Door {
   /** From the machine itself, in development, with nobody between; and only where no accounts are configured. */
   isOpenTo(request: Request, { address }: Caller): boolean {
     const { mode, authorize, hasAccounts } = this.#options;
-    if (mode !== "development" || authorize || hasAccounts) return false;
+    if (mode !== "development" || authorize() || hasAccounts) return false;
     if (!LOOPBACK.test(address) || FORWARDING.some((name) => request.headers.has(name))) return false;
     return LOOPBACK_HOST.test(request.headers.get("host") ?? "");
   }

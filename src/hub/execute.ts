@@ -3,6 +3,7 @@
  * the slow subscribe before it.
  */
 
+import { isReserved } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { Command } from "../domain/message.ts";
@@ -81,9 +82,10 @@ function execute(hub: Hub, connection: Connection, frame: Frame): Promise<void> 
   try {
     command = connection.protocol.decode(frame);
     const around = hub.around?.command;
-    const turn = around
-      ? around(connection, command, (replaced) => carryOut(hub, connection, replaced))
-      : carryOut(hub, connection, command);
+    const turn =
+      around && !isReserved(connection.app)
+        ? around(connection, command, (replaced) => carryOut(hub, connection, replaced))
+        : carryOut(hub, connection, command);
     if (!(turn instanceof Promise)) return undefined;
     return turn.catch((error) => refuse(hub, connection, error, command));
   } catch (error) {

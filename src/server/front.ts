@@ -1,5 +1,6 @@
 /** A server as its program meets it at the door and in its first app. What it takes to run is elsewhere. */
 
+import type { AuthorizeDashboard } from "../admin/door.ts";
 import type { Config } from "../config/schema.ts";
 import type { User } from "../domain/message.ts";
 import type { Connections } from "./connections.ts";
@@ -126,6 +127,15 @@ export abstract class Front<E extends object, U extends User> {
    */
   mount(handler: FetchHandler<this> | undefined): this {
     this.program.fetch = handler as FetchHandler | undefined;
+    return this;
+  }
+
+  /**
+   * Says of each request whether its sender may see the dashboard, and as what: "view", "operate", "admin", `{ name, role }` or
+   * false. Then it alone decides: passwords and tokens of the configuration sign nobody in. Also while the server runs.
+   */
+  authorizeDashboard(authorize: AuthorizeDashboard | undefined): this {
+    this.program.authorizeDashboard = authorize;
     return this;
   }
 

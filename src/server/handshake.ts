@@ -4,7 +4,7 @@ import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
 import type { Caller } from "./address.ts";
-import { admit, turnedAway } from "./admission.ts";
+import { admit, type TurnedAway, turnedAway } from "./admission.ts";
 import type { Found } from "./endpoints.ts";
 import { badRequest, refusal, tooMany, unavailable } from "./refusals.ts";
 import type { Listener, ListenOptions } from "./threshold.ts";
@@ -28,6 +28,7 @@ export async function upgrade(
   if (options.isDraining()) return unavailable();
   const waitS = turnstile.enter(caller.address);
   if (waitS !== undefined) return tooMany(hub, caller, waitS);
+  if (options.panel.isLive(url)) return watch(options, knock);
   const found = endpoints.find(url.pathname);
   const enter = () => (found ? seat(options, found, knock) : connect(options, arriving, knock));
   const answer = await (middleware.handshake ? pass(options, found, knock, enter) : enter());
@@ -71,6 +72,20 @@ async function connect(
   const data = "connection" in admission ? admission.connection : admission;
   if ("connection" in admission && admission.user) arriving.set(admission.connection, admission.user);
   return server.upgrade(request, { data }) ? undefined : badRequest(NO_HANDSHAKE);
+}
+
+/** A dashboard's live connection: nothing of it is the program's, and whoever may come by its ticket finds room. */
+async function watch(options: ListenOptions, { request, url, caller, server }: Knock): Promise<Response | undefined> {
+  const { panel, newId, turnstile } = options;
+  let data: Connection | TurnedAway;
+  try {
+    data = await panel.admit(url, caller.address, newId());
+  } catch (error) {
+    data = turnedAway({ ...options.admission, pusher: options.admission.native }, url, caller, error);
+  }
+  if (server.upgrade(request, { data })) return undefined;
+  turnstile.leave(caller.address);
+  return badRequest(NO_HANDSHAKE);
 }
 
 /** A client of one of the program's endpoints. */

@@ -1,5 +1,6 @@
 /** What the program around the server brings to its door. It outlives each start and stop. */
 
+import type { AuthorizeDashboard } from "../admin/door.ts";
 import type { ControllerSettings } from "../config/controllers.ts";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../domain/ports.ts";
@@ -26,6 +27,8 @@ export class Program {
   #loading: Promise<void> | undefined;
   /** Ordinary HTTP, as far as it is none of the server's own. */
   fetch: FetchHandler | undefined;
+  /** Who may see the dashboard. */
+  authorizeDashboard: AuthorizeDashboard | undefined;
 
   constructor({ server, config, clock, failed }: ProgramOptions) {
     this.server = server;

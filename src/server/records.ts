@@ -10,7 +10,7 @@ import { ConfigError } from "../config/problem.ts";
 import type { Config } from "../config/schema.ts";
 import { lacking, migrate } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";
-import type { App } from "../domain/app.ts";
+import { type App, isReserved } from "../domain/app.ts";
 import type { Clock, Observer } from "../domain/ports.ts";
 import type { Traffic } from "../domain/traffic.ts";
 import { isPublic } from "../guards/ip.ts";
@@ -56,6 +56,8 @@ export class Records {
   readonly #writing: Statistics | undefined;
   readonly #delivery: Delivery | undefined;
   readonly #webhooks: Webhooks | undefined;
+  /** Who else wants to know what became of webhook events. */
+  webhookTold: ((app: string, outcome: string, count: number) => void) | undefined;
   #retrying: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
@@ -110,7 +112,10 @@ export class Records {
       mayReach: config.webhooks.allowPrivate ? undefined : isPublic,
       version: options.version,
       failed,
-      told: (app, outcome, count) => this.metrics.webhookTold(app, outcome, count),
+      told: (app, outcome, count) => {
+        this.metrics.webhookTold(app, outcome, count);
+        this.webhookTold?.(app, outcome, count);
+      },
     });
     this.#webhooks = new Webhooks({
       outbox: this.outbox,
@@ -142,8 +147,8 @@ export class Records {
 
   get traffic(): Traffic {
     return {
-      received: (app, bytes) => this.counters.received(app, bytes),
-      sent: (app, readers, bytes) => this.counters.sent(app, readers, bytes),
+      received: (app, bytes) => isReserved(app) || this.counters.received(app, bytes),
+      sent: (app, readers, bytes) => isReserved(app) || this.counters.sent(app, readers, bytes),
       published: (tookMs) => this.metrics.publishTook(tookMs / 1000),
     };
   }

@@ -3,7 +3,7 @@
 import type { ConfigApps } from "../apps/config.ts";
 import type { Config } from "../config/schema.ts";
 import { settings } from "../config/tree.ts";
-import type { App } from "../domain/app.ts";
+import { type App, isReserved } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 import type { Hub } from "../hub/hub.ts";
@@ -95,7 +95,7 @@ export function verdictOn(
   mayCome: ((address: string) => boolean) | undefined,
 ): Disconnect | undefined {
   const { app: before, address } = connection;
-  const app = apps.byId(before.id);
+  const app = isReserved(before) ? before : apps.byId(before.id);
   if (!app) {
     // The client is not told for good: what it connects by is still there.
     if (apps.byKey(before.key)) return new Disconnect("shutdown", "The app has another id now; connect again.");

@@ -4,6 +4,8 @@ import type { Logger } from "pino";
 import { type ConfigApps, configApps } from "../apps/config.ts";
 import type { Config } from "../config/schema.ts";
 import { demoRoute } from "../demo/demo.ts";
+import { isReserved } from "../domain/app.ts";
+import type { Connection } from "../domain/connection.ts";
 import type { Clock, Engine, Guard } from "../domain/ports.ts";
 import { ipRules } from "../guards/ip.ts";
 import { originGuard } from "../guards/origin.ts";
@@ -25,11 +27,13 @@ import { engineOf } from "./engine.ts";
 import { Lag } from "./lag.ts";
 import { Listeners, type ListenersOptions } from "./listeners.ts";
 import { Memory, memoryGuard } from "./memory.ts";
+import { type MetricsRouteOptions, metricsRoute } from "./metrics-route.ts";
 import { mount } from "./mount.ts";
 import { nodeName } from "./node.ts";
-import { type MetricsRouteOptions, metricsRoute } from "./metrics-route.ts";
+import { Panel, withoutReserved } from "./panel.ts";
 import type { Program } from "./program.ts";
 import { type Condition, readyRoute } from "./readiness.ts";
+import type { Records } from "./records.ts";
 import { sendAway, verdictOn } from "./reload.ts";
 import { type Route, routes } from "./routes.ts";
 import { Seat } from "./seat.ts";
@@ -52,6 +56,8 @@ export interface Surroundings
   readonly program: Program;
   /** The numbers of `/metrics`. */
   readonly scrape?: MetricsRouteOptions["scrape"];
+  /** What is kept and counted, for the dashboard. */
+  readonly records?: Records;
   /** Of several processes that are one server; without it, the one that is configured. */
   readonly engine?: Engine;
   /** Whether other processes listen on the same port. */
@@ -70,6 +76,7 @@ export class Running {
   readonly #turnstile: Turnstile;
   readonly #apps: ConfigApps;
   readonly #guards: Guard[];
+  readonly #panel: Panel;
   /** What the listener asks about whoever comes: made anew when the configuration is reloaded. */
   readonly #doors: ListenersOptions;
   readonly #sweeping: ReturnType<typeof setInterval>;
@@ -86,6 +93,7 @@ export class Running {
     const running = new Running(around, tls && (await readTls(tls)));
     try {
       await running.hub.start(running.listener);
+      running.#panel.start();
     } catch (error) {
       clearInterval(running.#sweeping);
       running.#certificates?.stop();
@@ -103,8 +111,12 @@ export class Running {
     this.#lag = new Lag(clock);
     this.#apps = configApps(config.apps);
     this.memory = new Memory({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
-    this.#guards = guardsOf(around, this.memory);
-    this.hub = buildHub(around, this.#apps, this.#guards, () => this.#report);
+    const engine = around.engine ?? engineOf(config, clock);
+    this.#panel = this.#panelOf(around, engine);
+    this.#guards = guardsOf(around, this.memory, this.#panel);
+    const observers = [...(around.observers ?? []).map(withoutReserved), this.#panel.observe];
+    this.hub = buildHub({ ...around, engine, observers }, this.#apps, this.#guards, () => this.#report);
+    this.#panel.attach(this.hub);
     this.#turnstile = new Turnstile(turnstileOptions(around));
     this.#doors = { ...this.#doorsOf(around), credentials };
     this.listener = new Listeners(this.#doors);
@@ -116,6 +128,16 @@ export class Running {
       this.#turnstile.sweep();
       around.program.endpoints.sweep();
     }, SWEEP_MS);
+  }
+
+  #panelOf({ config, clock, records, program, sharesPort }: Surroundings, { ledger }: Engine): Panel {
+    return new Panel({
+      ...{ config, clock, ledger, records },
+      node: { id: this.#id, name: nodeName() },
+      authorize: () => program.authorizeDashboard,
+      // Of several processes on one port, none can have its clients sent to the others only.
+      drain: sharesPort ? undefined : () => void this.sendAway(),
+    });
   }
 
   get #report(): ReturnType<HubOptions["node"]> {
@@ -172,7 +194,20 @@ export class Running {
       turnstile: this.#turnstile,
       leaving: this.#leaving.signal,
       condition: () => this.condition,
+      panel: this.#panel,
     });
+  }
+
+  /**
+   * Is unready, so that load balancers send nobody any more, and tells whoever is here to come back (4200): to another node.
+   * Goes on, until it is stopped.
+   */
+  async sendAway(): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    const { drainTimeoutS, drainSpreadS = Number.POSITIVE_INFINITY } = this.#config;
+    const clients = [...this.hub.connections()].filter(({ app }) => !isReserved(app));
+    await this.#sayFarewell(Math.min(drainSpreadS, drainTimeoutS / 2) * 1000, clients);
   }
 
   /** Is unready for a while, refuses new clients, tells the others to come back (4200), waits for them to go, then closes. */
@@ -185,6 +220,7 @@ export class Running {
     void this.listener.stop(false);
     await this.#drain();
     await this.listener.stop(true);
+    this.#panel.stop();
     await this.hub.stop();
   }
 
@@ -199,7 +235,7 @@ export class Running {
     this.#leaving.abort(new Error("The server is gone."));
     clearInterval(this.#sweeping);
     void this.listener.stop(false);
-    await this.#sayFarewell(0, () => Bun.sleep(0));
+    await this.#sayFarewell(0, this.hub.connections(), () => Bun.sleep(0));
   }
 
   /** Spread over a part of the time there is, the rest of which is for their leaving. */
@@ -210,9 +246,13 @@ export class Running {
     while (this.#isOccupied && this.#clock.monotonicMs() < deadline) await Bun.sleep(10);
   }
 
-  async #sayFarewell(spreadMs: number, pause?: () => Promise<void>): Promise<void> {
+  async #sayFarewell(
+    spreadMs: number,
+    connections: Iterable<Connection> = this.hub.connections(),
+    pause?: () => Promise<void>,
+  ): Promise<void> {
     await sayFarewell({
-      connections: [...this.hub.connections(), ...this.#endpoints.seats()],
+      connections: [...connections, ...this.#endpoints.seats()],
       disconnect: (one, why) => (one instanceof Seat ? one.sendAway(why) : this.hub.disconnect(one, why)),
       spreadMs,
       clock: this.#clock,
@@ -244,9 +284,10 @@ function hubLimits({ config, maxConnections: connections }: Surroundings): HubLi
   };
 }
 
-function guardsOf(around: Surroundings, memory: Memory): Guard[] {
+function guardsOf(around: Surroundings, memory: Memory, panel: Panel): Guard[] {
   const { config, clock } = around;
   const guards = [
+    panel.guard,
     memoryGuard(memory),
     originGuard(),
     around.tokens,
@@ -308,9 +349,10 @@ interface Inside {
   /** When nobody is let in any more. */
   readonly leaving: AbortSignal;
   readonly condition: () => Condition;
+  readonly panel: Panel;
 }
 
-function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, condition }: Inside): Doors {
+function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, condition, panel: whole }: Inside): Doors {
   const { config, clock, program } = around;
   const { jsonDepth, httpBodyBytes: bodyBytes } = config.limits;
   const { path, strictProtocol, signatureWindowS } = config;
@@ -324,6 +366,7 @@ function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, conditio
   const ready: Route = (...asked) => isReady(...asked) ?? numbers?.(...asked);
   const failed = (error: unknown, during: string) => hub.observe({ type: "failed", error, during });
   const identify = identity(config.trustedProxies);
+  const panel = whole.door(config, identify, native);
   const aroundAll = aroundRequests({ middleware: program.middleware, identify, failed });
   return {
     config,
@@ -343,6 +386,8 @@ function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, conditio
     },
     identify,
     mayCome,
+    panel,
+    newId: newConnectionId,
     verdict: (connection) => verdictOn(connection, apps, mayCome),
     turnstile,
     isDraining: () => leaving.aborted,
@@ -352,13 +397,21 @@ function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, conditio
     answer: routes({
       path,
       api: config.tls?.api ? apiElsewhere : api,
-      ready,
+      ready: (...asked) => ready(...asked) ?? panel.route(...asked),
       program: mount({ program, bodyBytes, identify, draining: leaving, failed }),
       hasProgram: () => program.fetch !== undefined,
       around: aroundAll,
       more: demo(around),
     }),
-    answerApi: routes({ path, api, ready, program: () => undefined, hasProgram: () => false, around: aroundAll, more: [] }),
+    answerApi: routes({
+      path,
+      api,
+      ready,
+      program: () => undefined,
+      hasProgram: () => false,
+      around: aroundAll,
+      more: [],
+    }),
   };
 }
 

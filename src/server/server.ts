@@ -407,7 +407,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
       demoFile: this.#demoFile,
       channels: this.#channels,
       observers: [...this.#observers, ...(records?.observers ?? [])],
-      ...(records && { traffic: records.traffic, scrape: () => records.metrics.scrape() }),
+      ...(records && { records, traffic: records.traffic, scrape: () => records.metrics.scrape() }),
       tokens: tokenGuard({
         hasMore: () => this.#authenticator !== undefined,
         authenticate: (app, credentials) =>

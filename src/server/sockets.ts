@@ -1,6 +1,7 @@
 /** What Bun tells of its sockets, handed on to the hub or to an endpoint. */
 
 import type { ServerWebSocket, WebSocketHandler } from "bun";
+import { isReserved } from "../domain/app.ts";
 import { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
@@ -33,7 +34,7 @@ export function socketHandler(
       const { data } = ws;
       if (data instanceof Seat) return data.opened(ws);
       if (!(data instanceof Connection)) return turnAway(hub, ws, data);
-      const isFull = options.endpoints.count > 0 && !options.hasRoom();
+      const isFull = options.endpoints.count > 0 && !isReserved(data.app) && !options.hasRoom();
       const why = isFull ? FULL : options.verdict(data);
       if (why) return turnAway(hub, ws, { protocol: data.protocol, address: data.address, why });
       arrive(hub, data, ws, arriving.get(data));

@@ -10,6 +10,7 @@ import type { Identify } from "./address.ts";
 import type { AdmissionOptions, TurnedAway } from "./admission.ts";
 import type { Endpoints } from "./endpoints.ts";
 import type { Layers } from "./middleware.ts";
+import type { PanelDoor } from "./panel.ts";
 import type { Answer } from "./routes.ts";
 import type { Seat } from "./seat.ts";
 
@@ -21,6 +22,9 @@ export interface ListenOptions {
   readonly hub: Hub;
   readonly admission: AdmissionOptions;
   readonly identify: Identify;
+  /** The dashboard's own way in. */
+  readonly panel: PanelDoor;
+  readonly newId: () => string;
   /** Undefined where every address may come. */
   readonly mayCome: ((address: string) => boolean) | undefined;
   /** Asked at the last moment: while a client was let in, the configuration may have become another. */

@@ -42,6 +42,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   ],
   "index.ts": [
     ...CORE,
+    "admin",
     "config",
     "server",
     "client",
