@@ -102,7 +102,12 @@ function ChannelTable({ channels, app, last }: TableProps) {
 }
 
 function LastEvent({ entry }: { entry: FeedEntry | undefined }) {
-  if (!entry) return <span class="soft">none since this page opened</span>;
+  if (!entry)
+    return (
+      <span class="soft" title="None since this page opened">
+        –
+      </span>
+    );
   return (
     <>
       <code>{entry.event}</code>{" "}

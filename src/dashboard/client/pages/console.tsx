@@ -193,7 +193,7 @@ function Rate() {
   if (paused) return <>Paused · {count(Math.max(0, feed.total - paused.total))} since</>;
   return (
     <>
-      {short(shown)}/s · {count(feed.total)} seen, the last {count(KEPT)} are kept
+      {short(shown)}/s · {count(feed.total)} seen<span class="wide">, the last {count(KEPT)} are kept</span>
     </>
   );
 }

@@ -88,7 +88,13 @@ function options(
       y: { range: (_, __, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 70 },
+      {
+        ...axis,
+        grid: { show: false },
+        space: 70,
+        size: 26,
+        values: (_, splits) => splits.map((it) => tick(it * 1000, latest.current.range)),
+      },
       { ...axis, grid, size: 52, values: (_, splits) => splits.map((it) => latest.current.show(it)), space: 36 },
     ],
     series: [
@@ -125,6 +131,14 @@ function valueText(value: number | null | undefined, show: (value: number) => st
 
 function timeText(ms: number, [from, to]: readonly [number, number]): string {
   return to - from <= 3_600 ? clock(ms).slice(0, 8) : dateAndTime(ms);
+}
+
+const HOURS = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
+const DAYS = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const DAY_S = 86_400;
+
+function tick(ms: number, [from, to]: readonly [number, number]): string {
+  return to - from > DAY_S ? DAYS.format(ms) : HOURS.format(ms);
 }
 
 /** For those who do not see it. */
