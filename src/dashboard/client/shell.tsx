@@ -191,7 +191,7 @@ const THEMES: readonly (readonly [Theme, string])[] = [
 ];
 
 function Person() {
-  const { user, isOpen, server } = session.value ?? {};
+  const { user, isOpen = false, ways = [], server } = session.value ?? {};
   return (
     <div class="person">
       <label class="theme">
@@ -208,14 +208,13 @@ function Person() {
         </select>
       </label>
       <p class="who">
-        <strong>{user?.name ?? (isOpen ? "Open" : "")}</strong> <span class="soft">{role.value}</span>
+        <strong>{user?.name}</strong> <span class="soft">{role.value}</span>
       </p>
-      {user ? (
+      {isOpen && <p class="soft">On this machine, in development, nobody has to sign in.</p>}
+      {!isOpen && ways.length > 0 && (
         <button type="button" onClick={() => void attempt(signOut)}>
           Sign out
         </button>
-      ) : (
-        <p class="soft">On this machine, in development, nobody has to sign in.</p>
       )}
       {server && (
         <p class="soft version">

@@ -204,10 +204,8 @@ function Sampling() {
   const { shown, leftOut } = feed.rate();
   return (
     <p class="sampling">
-      {leftOut > 0
-        ? `Sampling: ${count(shown)} of ${count(shown + leftOut)} events a second are shown, a random choice. `
-        : ""}
-      {count(feed.leftOut)} left out so far. Filters are applied before the choice, so a narrower one shows more.
+      {leftOut > 0 && `Sampling: ${count(shown)} of ${count(shown + leftOut)} events a second are shown. `}
+      {count(feed.leftOut)} left out so far. A narrower filter shows more.
     </p>
   );
 }
