@@ -19,7 +19,7 @@ function bannerOf(input: ConfigInput, more: Partial<Started> = {}): string {
   });
 }
 
-test("the banner shows the demo app with its secret and where to open the page", () => {
+test("the banner shows the demo app with its secret and where to open the page (A27)", () => {
   expect(bannerOf({}, { demoFile: ".fanfare/demo-app.json" })).toBe(`fanfare 1.2.3
 
   Host             0.0.0.0

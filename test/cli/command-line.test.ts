@@ -226,7 +226,7 @@ describe("fanfare serve", () => {
 });
 
 describe("fanfare listen and fanfare publish", () => {
-  test("use the demo app of the folder, in every kind of channel", async () => {
+  test("use the demo app of the folder, in every kind of channel (A48)", async () => {
     const { cwd, env, child } = await serve();
     for (const channel of ["news", "private-news", "presence-news"]) {
       const listener = start(["listen", channel, "--json"], { cwd, env });

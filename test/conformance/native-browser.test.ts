@@ -37,7 +37,7 @@ interface Page {
   send(frame: object): void;
 }
 
-test("a page connects with a token, subscribes, publishes, and sees who is there", async () => {
+test("a page connects with a token, subscribes, publishes, and sees who is there (A53)", async () => {
   const { page, errors } = await openPage(browser, site.url.href);
   const ada = await connectAs(server.url, "ada", { info: { name: "Ada" }, channels: ["presence-*"] });
   await ada.subscribe("presence-room");

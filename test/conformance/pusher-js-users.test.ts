@@ -63,7 +63,7 @@ test("a watchlist that is too long is cut, told with 4302, and the client stays 
   expect(client.state).toBe("connected");
 });
 
-test("a terminated user's connections are all closed with 4009 and do not come back", async () => {
+test("a terminated user's connections are all closed with 4009 and do not come back (scenario 37)", async () => {
   const tabs = [
     await connectClient(server, backend, { user: "mallory" }),
     await connectClient(server, backend, { user: "mallory" }),

@@ -29,7 +29,7 @@ async function startWithClock() {
   });
 }
 
-test("nobody is asked, closed or taken off the list, and only stale signatures are refused", async () => {
+test("nobody is asked, closed or taken off the list, and only stale signatures are refused (scenario 9)", async () => {
   const server = await startWithClock();
   const members = await Promise.all(
     ["1", "2", "3"].map(async (user_id) => {

@@ -18,7 +18,7 @@ const server = await startBareProcess({
   config: { apps: [APP], limits: { handshakeTimeoutS: 3 } },
 });
 
-test("of more clients than there are descriptors for, those who do not fit are told to come back later", async () => {
+test("of more clients than there are descriptors for, those who do not fit are told to come back later (scenario 5)", async () => {
   const sockets: TestSocket[] = [];
   for (let n = 0; n < TOO_MANY; n++) sockets.push(await dialPusher(server.url));
   const answers = await Promise.all(sockets.map((socket) => socket.next()));
@@ -37,7 +37,7 @@ test("of more clients than there are descriptors for, those who do not fit are t
   await client.ping();
 });
 
-test("with no descriptor left at all it goes on for those who are in, and recovers", async () => {
+test("with no descriptor left at all it goes on for those who are in, and recovers (scenario 5)", async () => {
   const member = await connectPusher(server.url);
   await member.subscribe("room");
   const silent: Socket[] = [];

@@ -35,7 +35,7 @@ const FAULTS: readonly (readonly [string, () => unknown])[] = [
 ];
 
 test.each(FAULTS)(
-  "a handler that %s is answered `internal`, and the connection and the process go on",
+  "a handler that %s is answered `internal`, and the connection and the process go on (scenario 10)",
   async (_, fault) => {
     const server = await startServer({}, { anonymous: true });
     server.handle("faulty", fault).handle("fine", () => "fine");

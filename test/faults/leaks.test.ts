@@ -16,7 +16,7 @@ const WARM_UP_MS = scaled(10 * 60_000, 2_000);
 
 const limits = { subscribesPerSecond: 1_000_000_000, channelsPerConnection: 1_000_000 };
 
-test(`${CHANNELS} channel names over time leave nothing in the hub, nor in the registry`, async () => {
+test(`${CHANNELS} channel names over time leave nothing in the hub, nor in the registry (B26, scenario 31)`, async () => {
   const { hub, app, open } = await bench();
   const roomy = { ...app, limits: { ...app.limits, ...limits } };
   const [one, other] = [open(roomy), open(roomy)];
@@ -94,7 +94,7 @@ function slope(samples: readonly { readonly ms: number; readonly bytes: number }
   return ((covariance / variance) * 600_000) / MIB;
 }
 
-test(`${PER_SECOND} visits a second leave the server as they found it`, async () => {
+test(`${PER_SECOND} visits a second leave the server as they found it (S36, scenario 30)`, async () => {
   const server = await startBareProcess();
   const filesBefore = openFiles(server.pid);
   const samples: { ms: number; bytes: number }[] = [];

@@ -45,7 +45,7 @@ class Counter {
   }
 }
 
-test(`each of ${READERS} readers hears every one of a sequence once, in order`, async () => {
+test(`each of ${READERS} readers hears every one of a sequence once, in order (scenario 22)`, async () => {
   const server = await startServer();
   const readers = Array.from({ length: READERS }, () => new Counter(server.url));
   await Promise.all(readers.map((reader) => reader.ready("sequence")));
@@ -61,7 +61,7 @@ test(`each of ${READERS} readers hears every one of a sequence once, in order`, 
   for (const reader of readers) reader.close();
 });
 
-test(`${RACES} times, nothing published after the answer to a subscription is missed`, async () => {
+test(`${RACES} times, nothing published after the answer to a subscription is missed (scenario 23)`, async () => {
   const server = await startServer(
     {},
     { limits: { subscribesPerSecond: 1_000_000, channelsPerConnection: 10 * RACES } },

@@ -30,7 +30,7 @@ async function publish(channel: string, megabytes: number): Promise<{ sent: numb
   return { sent: Math.ceil(total / 10) * 10, peakGrowth: peak - before };
 }
 
-test("one reader that never reads is cut, memory hardly grows, and the others lose nothing", async () => {
+test("one reader that never reads is cut, memory hardly grows, and the others lose nothing (scenario 28)", async () => {
   const readers = await Promise.all([connectPusher(server.url), connectPusher(server.url)]);
   for (const reader of readers) await reader.subscribe("flood");
   // What a process grows by when it works for the first time is not what is asked here.
@@ -50,7 +50,7 @@ test("one reader that never reads is cut, memory hardly grows, and the others lo
   }
 });
 
-test("many readers that stopped are all cut, and those who read go on hearing in time", async () => {
+test("many readers that stopped are all cut, and those who read go on hearing in time (scenario 29)", async () => {
   const many = scaled(500, 50);
   const before = openFiles(server.pid);
   const healthy = await connectPusher(server.url);

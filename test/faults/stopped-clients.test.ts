@@ -29,7 +29,7 @@ function keepBusy(channel: string, data = "x"): () => Promise<void> {
   };
 }
 
-test("stopped clients in a quiet channel are removed in time, and their descriptors with them (A16, A17)", async () => {
+test("stopped clients in a quiet channel are removed in time, and their descriptors with them (A16, A17, scenario 32)", async () => {
   const before = openFiles(server.pid);
   const clients = await startClients(server.url, COUNT, "quiet");
   expect(await subscribers(server.url, "quiet")).toBe(COUNT);
@@ -38,7 +38,7 @@ test("stopped clients in a quiet channel are removed in time, and their descript
   await eventually(() => expect(openFiles(server.pid)).toBeLessThanOrEqual(before + 2), { withinMs: 10_000 });
 });
 
-test("stopped clients in a busy channel are removed in time, though the server keeps sending to them", async () => {
+test("stopped clients in a busy channel are removed in time, though the server keeps sending to them (scenario 33)", async () => {
   const before = openFiles(server.pid);
   const clients = await startClients(server.url, COUNT, "busy");
   const stop = keepBusy("busy");
@@ -49,7 +49,7 @@ test("stopped clients in a busy channel are removed in time, though the server k
   await eventually(() => expect(openFiles(server.pid)).toBeLessThanOrEqual(before + 2), { withinMs: 10_000 });
 });
 
-test("stopped clients that never subscribed are removed in time", async () => {
+test("stopped clients that never subscribed are removed in time (scenario 36)", async () => {
   const before = openFiles(server.pid);
   const clients = await startClients(server.url, COUNT);
   expect(openFiles(server.pid)).toBeGreaterThanOrEqual(before + COUNT);
@@ -57,7 +57,7 @@ test("stopped clients that never subscribed are removed in time", async () => {
   await eventually(() => expect(openFiles(server.pid)).toBeLessThanOrEqual(before + 2), { withinMs: BOUND_MS });
 });
 
-test("a client that only receives and answers pings stays, however busy its channel is", async () => {
+test("a client that only receives and answers pings stays, however busy its channel is (scenario 35)", async () => {
   const receiver = await startClients(server.url, 1, "lively");
   const stop = keepBusy("lively");
   await Bun.sleep(scaled(600_000, 5_000));

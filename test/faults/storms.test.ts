@@ -35,7 +35,7 @@ function takePulse(client: PusherTestClient): () => Promise<number> {
   };
 }
 
-test(`${MANY} clients that are cut all come back, and who was there goes on`, async () => {
+test(`${MANY} clients that are cut all come back, and who was there goes on (scenario 40)`, async () => {
   const before = openFiles(server.pid);
   const witness = await connectPusher(server.url);
   await witness.subscribe("room");

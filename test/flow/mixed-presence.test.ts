@@ -104,7 +104,7 @@ test("one user with a connection of each protocol is one member", async () => {
   await watcher.next("member_removed");
 });
 
-test("what is said to a user reaches all connections of that user, and nobody else", async () => {
+test("what is said to a user reaches all connections of that user, and nobody else (A39)", async () => {
   const native = await connectAs(server.url, "eve");
   const late = await connectNative(server.url);
   await late.ask("authenticate", { token: await makeToken({ sub: "eve" }) });

@@ -57,7 +57,7 @@ describe("of a trusted proxy's connection,", async () => {
     expect(await addressOf(server, pieces)).toBe("198.51.100.1");
   });
 
-  test("anybody else is who the socket says, whatever the header says", async () => {
+  test("anybody else is who the socket says, whatever the header says (scenario 62)", async () => {
     expect(await addressOf(server, "203.0.113.9", "127.0.0.2")).toBe("127.0.0.2");
     expect(await addressOf(server, "203.0.113.9, 127.0.0.1", "127.0.0.2")).toBe("127.0.0.2");
   });

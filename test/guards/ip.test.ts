@@ -77,7 +77,7 @@ describe("with lists of addresses", () => {
     ["IPv6 only", { allowIps: ["::/0"] }, FORBIDDEN, FORBIDDEN],
   ];
 
-  test.each(cases)("(%s) handshakes and HTTP are answered alike", async (_, lists, first, second) => {
+  test.each(cases)("(%s) handshakes and HTTP are answered alike (S29)", async (_, lists, first, second) => {
     const { url } = await startServer({ ...lists });
     expect(await statuses(url, "127.0.0.1")).toEqual([...first]);
     expect(await statuses(url, "127.0.0.2")).toEqual([...second]);

@@ -364,7 +364,7 @@ describe("leaving", () => {
     await isForgotten(late, "presence-x");
   });
 
-  test("of the last one leaves no tenant, no audience and no topic", async () => {
+  test("of the last one leaves no tenant, no audience and no topic (B26)", async () => {
     const late = await lateBench();
     const clients = Array.from({ length: 20 }, () => late.open());
     for (const [n, client] of clients.entries()) {

@@ -26,7 +26,7 @@ test("a quick publish does not overtake the slow subscribe before it", async () 
   expect(ada.seen.filter(({ type }) => type === "event").map(({ data }) => data)).toEqual(["1", "2", "3"]);
 });
 
-test("a connection that waits holds up nobody else", async () => {
+test("a connection that waits holds up nobody else (S34)", async () => {
   const late = await lateBench();
   const [slow, quick] = [late.open(), late.open()];
   late.engine.hold("history");

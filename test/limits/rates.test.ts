@@ -34,7 +34,7 @@ test("a Pusher client that publishes too often is told 4301, stays connected, an
   expect((await reader.next("client-late")).event).toBe("client-late");
 });
 
-test("a native client that publishes too often is told so, and stays connected", async () => {
+test("a native client that publishes too often is told so, and stays connected (S30)", async () => {
   const client = await connectNative(slow.url);
   await client.subscribe("private-b", client.permission("private-b"));
   const refusal = await untilRefused(() => publishRefusal(client, "private-b", "client-x"));

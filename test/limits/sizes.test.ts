@@ -50,7 +50,7 @@ describe.each([
     await client.subscribe("presence-x", permission);
   });
 
-  test("a frame may take as many bytes as configured; a larger one closes with 1009, and others go on (A18, B6, B11)", async () => {
+  test("a frame may take as many bytes as configured; a larger one closes with 1009, and others go on (A18, B6, B11, S31)", async () => {
     const [client, other] = [await connect(url), await connect(url)];
     const frame = (bytes: number) =>
       JSON.stringify({ event: "ask" in client ? "ping" : "pusher:ping", data: "x" }).padEnd(bytes);

@@ -33,7 +33,7 @@ async function post(path: string, body: string | Uint8Array<ArrayBuffer>, header
   return { status: response.status, ...((await response.json()) as { error?: string; code?: string }) };
 }
 
-describe.each(["/events", "/batch_events"])("a body that is no event, sent to %s,", (path) => {
+describe.each(["/events", "/batch_events"])("a body that is no event, sent to %s (scenario 53)", (path) => {
   test.each([
     ...'|null|[]|1|true|"text"|{|{}|[[]]|{"batch":null}|{"batch":{}}|{"batch":[null]}|{"batch":[[]]}|{"batch":1}'.split(
       "|",
@@ -91,7 +91,7 @@ describe.each(["/events", "/batch_events"])("a body that is no event, sent to %s
   });
 });
 
-test("the documented limits are the statuses of the protocol", async () => {
+test("the documented limits are the statuses of the protocol (scenarios 54 and 55)", async () => {
   const data = "x".repeat(10_241);
   expect((await post("/events", JSON.stringify({ ...EVENT, data }))).status).toBe(413);
   expect((await post("/events", JSON.stringify({ ...EVENT, data: data.slice(1) }))).status).toBe(200);
@@ -110,7 +110,7 @@ test.each([
   "pusher_internal:member_added",
   "pusher:",
   "pusher_internal:",
-])("the server's own event %s cannot be published by anybody", async (name) => {
+])("the server's own event %s cannot be published by anybody (scenario 56)", async (name) => {
   const reserved = { status: 400, code: "event_reserved" };
   expect(await post("/events", JSON.stringify({ ...EVENT, name }))).toMatchObject(reserved);
   expect(await post("/batch_events", JSON.stringify({ batch: [EVENT, { ...EVENT, name }] }))).toMatchObject(reserved);
@@ -123,7 +123,7 @@ test.each([
   expect(answer.event).toBe("error");
 });
 
-test("prototype keys in a body are data where data is expected, and nothing elsewhere", async () => {
+test("prototype keys in a body are data where data is expected, and nothing elsewhere (scenario 67)", async () => {
   const client = await connectPusher(url);
   await client.subscribe("proto");
   const body = `{"name":"x","channel":"proto","data":{"__proto__":${POLLUTION},"constructor":{"prototype":${POLLUTION}}},"__proto__":${POLLUTION}}`;
@@ -179,7 +179,7 @@ test("what is not there is 404, a percent sign that encodes nothing 400, a disab
   expect((await signedFetch(url, off, "GET", "/channels")).status).toBe(403);
 });
 
-describe("one app and another", () => {
+describe("one app and another (scenario 57)", () => {
   test("do not meet in a channel, a user or a count of the same name", async () => {
     const [here, there] = [await connectPusher(url), await connectPusher(url, { app: OTHER })];
     for (const client of [here, there]) {

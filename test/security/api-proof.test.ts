@@ -31,7 +31,7 @@ async function send(address: string, body = JSON.stringify(EVENT)) {
 
 const REFUSED = { status: 401, code: "signature_invalid" };
 
-test("a request is good for ten minutes either way, and not for a second more", async () => {
+test("a request is good for ten minutes either way, and not for a second more (scenario 49)", async () => {
   for (const offset of [0, -599, 599]) expect((await call({ timestamp: nowS() + offset })).status).toBe(200);
   // Two seconds beyond: the clock may tick between the asking and the answer.
   for (const offset of [-602, 602, -86_400]) {
@@ -98,7 +98,7 @@ test("a right signature is refused in upper case, cut short, prolonged, or spelt
   expect((await call({ signature: right })).status).toBe(200);
 });
 
-test("a parameter given twice, in upper case or as a list is refused, whichever of the two was signed", async () => {
+test("a parameter given twice, in upper case or as a list is refused, whichever of the two was signed (scenario 51)", async () => {
   const right = signedUrl(url, APP, "POST", "/events", { body: EVENT });
   for (const extra of [
     "auth_key=x",
@@ -146,7 +146,7 @@ test("nothing that is refused was published", async () => {
  * coarse to fail. So: one function compares signatures, it does so by `timingSafeEqual` on two texts of equal length and by
  * nothing else, and it has the same answer whatever the first wrong character or the length is.
  */
-describe("signatures are compared in constant time", () => {
+describe("signatures are compared in constant time (scenario 50)", () => {
   const app = { secrets: ["one", "two", "three"] } as unknown as App;
   const right = sign("two", "text");
 

@@ -93,7 +93,7 @@ function badFrames(subscribe: string): readonly (string | Uint8Array<ArrayBuffer
 }
 
 describe.each(CLIENTS)("over the %s protocol", (_, connect, subscribe, pingEvent) => {
-  test("every bad frame is answered by an error, and the connection and its neighbour go on", async () => {
+  test("every bad frame is answered by an error, and the connection and its neighbour go on (scenario 52)", async () => {
     const [client, neighbour] = [await connect(url), await connect(url)];
     for (const frame of badFrames(subscribe)) {
       client.socket.send(frame);
@@ -109,7 +109,7 @@ describe.each(CLIENTS)("over the %s protocol", (_, connect, subscribe, pingEvent
     expect(client.socket.unread).toEqual([]);
   });
 
-  test("a frame of ten megabytes, and one nested a hundred thousand deep, close with 1009 and nobody else notices", async () => {
+  test("a frame of ten megabytes, and one nested a hundred thousand deep, close with 1009 and nobody else notices (scenario 58)", async () => {
     const neighbour = await connect(url);
     for (const frame of ["x".repeat(10 * 1024 * 1024), "[".repeat(DEEP), `{"event":${"[".repeat(DEEP)}`]) {
       const client = await connect(url);

@@ -48,7 +48,7 @@ const WRONG: readonly (readonly [string, (id: string, channel: string, data?: st
 describe.each(["private-room", "private-encrypted-room", "private-cache-room", "presence-room"])("%s", (channel) => {
   const data = channel.startsWith("presence-") ? DATA : undefined;
 
-  test.each(WRONG)("is closed to a permission %s, in both protocols", async (_, make) => {
+  test.each(WRONG)("is closed to a permission %s, in both protocols (scenario 64)", async (_, make) => {
     const [pusher, native] = [await connectPusher(url), await connectNative(url)];
     const more = data === undefined ? {} : { channel_data: data };
     pusher.sendSubscribe(channel, { auth: make(pusher.socketId, channel, data), ...(data !== undefined && { data }) });
@@ -130,7 +130,7 @@ describe("a member", () => {
     expect(await server.members("presence-m")).toEqual([]);
   });
 
-  test("is the same whether its id came as a number or as text, and is told of once", async () => {
+  test("is the same whether its id came as a number or as text, and is told of once (scenario 65)", async () => {
     const witness = await connectPusher(url);
     await witness.subscribe("presence-n", { data: { user_id: "0" } });
     const [number, text] = [await connectPusher(url), await connectPusher(url)];
@@ -159,7 +159,7 @@ describe("a member", () => {
     expect(server.connections.get(second.socketId)?.user?.id).toBe("9007199254740993");
   });
 
-  test("is the hundred-and-first in vain", async () => {
+  test("is the hundred-and-first in vain (scenario 65)", async () => {
     const clients = await Promise.all(Array.from({ length: 101 }, () => connectPusher(url)));
     const joins = await Promise.allSettled(
       clients.map((client, n) => client.subscribe("presence-full", { data: { user_id: n } })),
@@ -195,7 +195,7 @@ const NAMES = [
   "x".repeat(201),
 ];
 
-test.each(NAMES)("the channel name %j is refused to strangers in both protocols", async (channel) => {
+test.each(NAMES)("the channel name %j is refused to strangers in both protocols (scenario 66)", async (channel) => {
   const [pusher, native] = [await connectPusher(url), await connectNative(url)];
   pusher.sendSubscribe(channel);
   expect((await pusher.next("pusher:subscription_error")).event).toBe("pusher:subscription_error");
@@ -227,7 +227,7 @@ test.each([
   expect(Object.keys(((await listed.json()) as { channels: object }).channels)).toContain(channel);
 });
 
-test("who subscribes to a name hears of that name only", async () => {
+test("who subscribes to a name hears of that name only (scenario 66)", async () => {
   const listeners = await Promise.all(
     ["a", "a.", "a.b", "A", "ab"].map(async (name) => {
       const client = await connectPusher(url);

@@ -11,7 +11,7 @@ test.each([
   '{"defaults":{"limits":{"__proto__":{"polluted":true}}}}',
   `{"apps":[{"id":"a","key":"a","secret":"${APP.secret}","__proto__":{"polluted":true}}]}`,
   `{"apps":[{"id":"a","key":"a","secret":"${APP.secret}","channels":[{"match":"x","__proto__":{"polluted":true}}]}]}`,
-])("%s is refused as an unknown key", (text) => {
+])("%s is refused as an unknown key (scenario 67)", (text) => {
   expect(() => createServer(JSON.parse(text))).toThrow(ConfigError);
   expect(() => createServer(JSON.parse(text))).toThrow(/unknown key `[\w.[\]]*(__proto__|constructor)`/);
   expect(({} as { polluted?: unknown }).polluted).toBeUndefined();

@@ -31,7 +31,7 @@ describe.each([
     { forwardedFor: "198.51.100.1" },
   ],
 ])("a flood that comes %s", (_, proxies, attacker, others) => {
-  test("gets as many connections as one address may have, and others get theirs", async () => {
+  test("gets as many connections as one address may have, and others get theirs (scenario 61)", async () => {
     const server = await startServer({ ...proxies, limits: { connectionsPerIp: CAP } });
     const { inside, outside } = await flood(server.url, attacker);
     expect(inside).toHaveLength(CAP);

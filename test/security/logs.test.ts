@@ -45,7 +45,7 @@ const NASTY = [
 const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/;
 
 test.each(["json", "pretty"] as const)(
-  "no stranger writes into a log that is %s, and no secret comes out of it",
+  "no stranger writes into a log that is %s, and no secret comes out of it (scenario 71)",
   async (format) => {
     const log = { level: "trace", format };
     const limits = { clientEventsPerSecond: 1_000_000 };

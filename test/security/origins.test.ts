@@ -52,7 +52,7 @@ const EVIL = [
 ] as const;
 
 describe.each(EVIL)("a page of %s", (_, origin) => {
-  test("is refused 4009 where origins are listed, in both protocols (B10)", async () => {
+  test("is refused 4009 where origins are listed, in both protocols (B10, S32, scenario 63)", async () => {
     const message = refusalOf(origin);
     const closed = { code: 4009, reason: message };
     expect(await pusher(listed, origin)).toEqual(["pusher:error", { code: 4009, message }, closed]);

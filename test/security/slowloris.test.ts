@@ -38,7 +38,7 @@ const bodies = await hold(hasty.url, SLOW_BODIES);
 const started = performance.now();
 const bodiesEnded = Promise.all(bodies.map(({ closed }) => closed)).then(() => performance.now() - started);
 
-test("headers that never end and silence are closed within fifteen seconds, and real clients go on meanwhile", async () => {
+test("headers that never end and silence are closed within fifteen seconds, and real clients go on meanwhile (scenario 60)", async () => {
   while (!heads.every(({ isClosed }) => isClosed)) {
     const [pusher, native] = [await connectPusher(server.url), await connectNative(server.url)];
     await pusher.subscribe("c");
@@ -50,7 +50,7 @@ test("headers that never end and silence are closed within fifteen seconds, and 
   }
 }, 60_000);
 
-test("a body that trickles or never comes is cut after the configured time", async () => {
+test("a body that trickles or never comes is cut after the configured time (scenario 60)", async () => {
   // Bun looks every four seconds.
   expect(await bodiesEnded).toBeLessThan(9_500);
   await (await connectPusher(hasty.url)).ping();

@@ -71,7 +71,7 @@ const ATTACKS: readonly (readonly [string, string, () => string | Promise<string
   ["that is empty", APP.key, () => ""],
 ];
 
-test.each(ATTACKS)("a token %s lets nobody in, and nobody stay", async (_, app, make) => {
+test.each(ATTACKS)("a token %s lets nobody in, and nobody stay (scenario 68)", async (_, app, make) => {
   const token = await make();
   const socket = await dialNative(url, { app, token });
   expect(await socket.next("closing")).toMatchObject({ reconnect: "never" });

@@ -64,7 +64,7 @@ const VIOLATIONS: readonly (readonly [string, number, (raw: RawSocket) => void])
 ];
 
 describe.each(ENDPOINTS)("%s", (_, url, path) => {
-  test.each(VIOLATIONS)("closes on %s with %i", async (_case, code, violate) => {
+  test.each(VIOLATIONS)("closes on %s with %i (scenario 69)", async (_case, code, violate) => {
     const raw = await connectRawWebSocket(url, path);
     violate(raw);
     expect(await raw.ending()).toBe(code);

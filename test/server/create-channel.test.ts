@@ -109,7 +109,7 @@ describe("createChannel", () => {
     expect(await codeOf(bob, "subscribe", { channel: "room" })).toBe("subscribed");
   });
 
-  test("goes over the rule for the name, option by option, and stays when everybody has left and after a restart", async () => {
+  test("goes over the rule for the name, option by option, and stays when everybody has left and after a restart (S3)", async () => {
     const rules = [{ match: "room.*", clientPublish: "any" as const, maxSubscribers: 5 }];
     const server = await startServer({}, { ...ANONYMOUS, channels: rules });
     server.createChannel("room.1", { maxClients: 1 });

@@ -30,7 +30,7 @@ describe("except", async () => {
     [0, 1, 2, 3, 4, 5],
   ];
 
-  test("leaves out just those, and keeps the order with everything around it", async () => {
+  test("leaves out just those, and keeps the order with everything around it (A40, scenario 24)", async () => {
     const expected: string[][] = ids.map(() => []);
     for (let round = 0; round < 20; round++) {
       for (const [index, excluded] of SETS.entries()) {
@@ -58,7 +58,7 @@ describe("except", async () => {
     }
   });
 
-  test("takes one id or several, adds up, and leaves the target it was called on as it was", async () => {
+  test("takes one id or several, adds up, and leaves the target it was called on as it was (A40)", async () => {
     const target = server.toChannel("ring");
     const [first = "", second = ""] = ids;
     await target.except(first).except([second]).push({ event: "added up", data: 1 });
@@ -75,7 +75,7 @@ describe("except", async () => {
     for (const client of [...natives, ...pushers]) await client.next("all");
   });
 
-  test("leaves out one device of a user", async () => {
+  test("leaves out one device of a user (A39)", async () => {
     const [phone, desk] = [await connectAs(server.url, "ada"), await connectAs(server.url, "ada")];
     await server.toUser("ada").except(phone.id).push({ event: "sync", data: 1 });
     await server.toUser("ada").push({ event: "all", data: 1 });
