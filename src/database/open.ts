@@ -18,6 +18,8 @@ export interface Database {
 const BUSY_MS = 20;
 const POOL = 10;
 const CONNECT_MS = 5_000;
+/** A database that takes longer for one of our questions is taken for one that is away. */
+const QUERY_MS = 15_000;
 
 /**
  * `sqlite:FILE`, `postgres://…`, `mysql://…` or `mariadb://…`. Connects when it is first asked, so a database that is down
@@ -45,7 +47,12 @@ async function dialectOf(kind: DatabaseKind, url: string, busyMs: number) {
       const { Pool, types } = await import("pg");
       const getTypeParser: typeof types.getTypeParser = (type, format) =>
         type === types.builtins.INT8 ? Number : types.getTypeParser(type, format);
-      const connection = { connectionString: url, max: POOL, connectionTimeoutMillis: CONNECT_MS };
+      const connection = {
+        connectionString: url,
+        max: POOL,
+        connectionTimeoutMillis: CONNECT_MS,
+        query_timeout: QUERY_MS,
+      };
       const pool = new Pool({ ...connection, types: { getTypeParser } });
       // A connection that breaks is replaced at the next query; the query it breaks in is told by its promise.
       pool.on("error", () => {});

@@ -44,6 +44,8 @@ export interface RecordsOptions {
 const NODE_BYTES = 8;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
+/** A database that hangs does not keep the server from ending. */
+const CLOSE_MS = 5_000;
 
 export class Records {
   readonly metrics: Metrics;
@@ -157,6 +159,12 @@ export class Records {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retrying);
+    const isLate = Bun.sleep(CLOSE_MS).then(() => true);
+    if (!(await Promise.race([this.#finish(), isLate]))) return;
+    this.#options.failed(new Error("The database did not answer in time."), "writing the last statistics and webhooks");
+  }
+
+  async #finish(): Promise<void> {
     await this.#webhooks?.close();
     await this.#writing?.close();
     await this.sqlApps?.close();

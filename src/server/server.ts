@@ -352,7 +352,8 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   // ---- private
 
   #fail(error: unknown, during: string): void {
-    for (const observe of this.#observers) observe({ type: "failed", error, during });
+    const counting = this.#records?.observers ?? [];
+    for (const observe of [...this.#observers, ...counting]) observe({ type: "failed", error, during });
   }
 
   /** The app that has the connection; where none has, any will do to say so. */

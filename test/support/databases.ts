@@ -78,12 +78,15 @@ async function serverOf(url: string, command: () => readonly string[]): Promise<
     if (!running) return;
     // PostgreSQL's connections are processes of their own, and would live on for a while.
     const family = [running.pid, ...childrenOf(running.pid)];
-    for (const pid of family) tryToKill(pid);
+    for (const pid of family) tryTo(pid, "SIGKILL");
     await running.exited;
+  };
+  const signal = (name: "SIGSTOP" | "SIGCONT") => {
+    if (running) for (const pid of [running.pid, ...childrenOf(running.pid)]) tryTo(pid, name);
   };
   atEnd(kill);
   await start();
-  return { url, start, kill, signal: (signal) => running?.kill(signal) };
+  return { url, start, kill, signal };
 }
 
 function childrenOf(parent: number): number[] {
@@ -102,9 +105,9 @@ function childrenOf(parent: number): number[] {
 }
 
 /** Some are gone by themselves meanwhile. */
-function tryToKill(pid: number): void {
+function tryTo(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, signal);
   } catch {}
 }
 
