@@ -65,7 +65,7 @@ export class Sessions {
    */
   cookie({ name, role, session, expiresAtMs }: Required<Person>, isEncrypted: boolean): string {
     const word = this.#options.seal.seal("session", { id: session, name, role, expiresAtMs });
-    const lifeS = Math.max(0, Math.floor((expiresAtMs - this.#nowMs) / 1000));
+    const lifeS = Math.max(0, Math.ceil((expiresAtMs - this.#nowMs) / 1000));
     return cookie(word, lifeS, isEncrypted);
   }
 
