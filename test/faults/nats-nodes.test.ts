@@ -80,6 +80,18 @@ describe("nodes on one NATS", () => {
     expect(await late.members("presence-x")).toEqual(first ?? []);
   });
 
+  test("know of each other from the start, however much comes and goes while they start", async () => {
+    const same = settings();
+    const a = await startNatsNode(same);
+    const users = Array.from({ length: 3_000 }, (_, n) => `u${n}`);
+    await Promise.all(users.map((user) => a.join("presence-x", user)));
+    const leaving = Promise.all(users.slice(0, 2_000).map((user) => a.leave("presence-x", user)));
+    const late = await startNatsNode(same);
+    await leaving;
+    await eventually(async () => expect(await late.members("presence-x")).toEqual(users.slice(2_000).sort()));
+    expect([a.interruptions, late.interruptions, late.failures]).toEqual([[], [], []]);
+  });
+
   test("share places, buckets and keys", async () => {
     const same = settings();
     const [a, b] = [(await startNatsNode(same)).engine.ledger, (await startNatsNode(same)).engine.ledger];

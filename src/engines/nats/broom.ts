@@ -4,33 +4,28 @@ import type { Store } from "./store.ts";
 
 const AT_A_TIME = 16;
 
-interface Dust {
-  readonly subject: string;
-  readonly upTo: number | undefined;
-}
-
 export class Broom {
   readonly #store: Store;
-  readonly #waiting: Dust[] = [];
+  readonly #waiting: number[] = [];
   #sweeping = 0;
 
   constructor(store: Store) {
     this.#store = store;
   }
 
-  /** What the subject has up to that sequence, or at all. */
-  sweep(subject: string, upTo?: number): void {
-    this.#waiting.push({ subject, upTo });
+  /** The message with this sequence; what was written in its place since stays. */
+  sweep(seq: number): void {
+    this.#waiting.push(seq);
     if (this.#sweeping < AT_A_TIME) void this.#run();
   }
 
   async #run(): Promise<void> {
     this.#sweeping++;
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+    for (let seq = this.#waiting.shift(); seq !== undefined; seq = this.#waiting.shift()) {
       try {
-        await this.#store.purge(next.subject, next.upTo);
+        await this.#store.remove(seq);
       } catch {
-        // Then its age takes it away.
+        // It is gone, or its age takes it away.
       }
     }
     this.#sweeping--;

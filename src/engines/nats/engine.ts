@@ -12,6 +12,7 @@ import { NatsRegistry } from "./registry.ts";
 import type { NatsSettings } from "./settings.ts";
 import { Store } from "./store.ts";
 import { Subjects } from "./subjects.ts";
+import { encodeWord } from "./words.ts";
 
 const BEAT_MS = 1_000;
 const SWEEP_MS = 100;
@@ -137,7 +138,9 @@ class NatsEngine implements Engine {
     this.broker.greet(wire);
     await this.#store.reach(wire);
     await this.#store.askTime(this.#subjects.clock, wire);
-    const stored = await this.#store.all(this.#subjects.rows, wire);
+    // The end of a generation that never was: it changes nothing for anybody.
+    const mark = { subject: this.#subjects.reap(crypto.randomUUID()), text: encodeWord({ type: "reap", by: "" }) };
+    const stored = await this.#store.all(this.#subjects.rows, mark, wire);
     this.registry.adopt(stored, which === "new");
     if (which === "new") queueMicrotask(() => this.#settle(this.ledger.writeAgain(), "taking places again"));
   }

@@ -132,7 +132,8 @@ export class NatsLedger implements Ledger {
       this.#count(cell, this.#own(place, cell));
       return Object.keys(cell.value).length === 0;
     });
-    if (isEmpty) this.#broom.sweep(subject, this.#cells.sequence(subject));
+    const seq = this.#cells.sequence(subject);
+    if (isEmpty && seq > 0) this.#broom.sweep(seq);
   }
 
   #count(cell: Draft, count: number): void {

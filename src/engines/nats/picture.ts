@@ -33,7 +33,8 @@ interface Present {
 }
 
 export interface Generation {
-  report: NodeReport;
+  /** Undefined until it has said who it is: it may have done so just while the stream was read. */
+  report: NodeReport | undefined;
   /** By the reader's own monotonic clock. */
   heardAtMs: number;
   /** Number of its last word; undefined while any may be the next. */
@@ -53,7 +54,8 @@ export class Picture {
   /** Limits are kept where the word is new; what was let in before is not judged again. */
   apply(generation: string, key: string, word: Word, isNew: boolean, nowMs: number): Outcome {
     if (word.type === "node") return this.#hear(generation, word, nowMs);
-    const known = this.generations.get(generation);
+    const isRead = !isNew && word.type !== "reap";
+    const known = isRead ? this.#known(generation, undefined, nowMs) : this.generations.get(generation);
     if (!known) return { type: "stray" };
     known.assumed.delete(key);
     switch (word.type) {
@@ -121,7 +123,7 @@ export class Picture {
     }
   }
 
-  #known(generation: string, report: NodeReport, nowMs: number): Generation {
+  #known(generation: string, report: NodeReport | undefined, nowMs: number): Generation {
     let known = this.generations.get(generation);
     if (!known) {
       known = { report, heardAtMs: nowMs, n: undefined, rows: new Map(), tallies: new Map(), assumed: new Set() };

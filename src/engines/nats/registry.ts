@@ -166,6 +166,7 @@ export class NatsRegistry implements Registry {
     const own = this.#events.report();
     const states = new Map<string, NodeState>();
     for (const { report, heardAtMs } of this.#picture.generations.values()) {
+      if (!report) continue;
       const silentMs = Math.max(0, Math.round(nowMs - heardAtMs));
       const known = states.get(report.id);
       if (!known || known.silentMs > silentMs) states.set(report.id, { ...report, silentMs });
@@ -319,7 +320,7 @@ export class NatsRegistry implements Registry {
     if (word.type === "reap" || word.type === "node") return;
     const waiter = this.#mine.take(key, word.n);
     if (word.type === "leave" || (word.type === "tally" && word.count === 0)) {
-      this.#broom.sweep(this.#voice.subject(key), seq);
+      this.#broom.sweep(seq);
     }
     const tally = this.#mine.tallies.get(key);
     if (word.type === "tally" && tally) this.#show(key, tally);
@@ -348,7 +349,7 @@ export class NatsRegistry implements Registry {
 
   #beReborn(): void {
     // What was written meanwhile under the old name would be found by whoever reads the stream next.
-    this.#broom.sweep(this.#subjects.ofGeneration(this.#voice.generation));
+    if (this.#store.isOpen) this.#store.purge(this.#subjects.ofGeneration(this.#voice.generation)).catch(() => {});
     this.#voice.rename();
     this.#events.reborn();
   }

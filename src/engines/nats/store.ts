@@ -109,34 +109,43 @@ export class Store {
     return found ? { seq: found.seq, subject, text: found.string() } : undefined;
   }
 
-  /** All messages of subjects that fit the pattern, each subject's last, in the order of the stream. */
-  async all(pattern: string, wire: Wire): Promise<readonly Stored[]> {
-    const found: Stored[] = [];
+  /**
+   * All messages of subjects that fit the pattern, each subject's last, in the order of the stream: up to a mark that is written for this. How many
+   * there are is not asked, because nats-server 2.9 counts those that were taken out meanwhile.
+   */
+  async all(pattern: string, mark: { readonly subject: string; readonly text: string }, wire: Wire) {
+    const { seq: end } = await wire.stream.publish(mark.subject, mark.text);
     const consumer = await wire.stream.consumers.get(this.#subjects.stream, { filter_subjects: pattern });
+    const found: Stored[] = [];
     try {
-      let left = (await consumer.info(true)).num_pending;
-      while (left > 0) {
+      for (let seq = 0; seq < end; ) {
+        const before = seq;
         const messages = await consumer.fetch({
-          max_messages: Math.min(left, READ_AT_A_TIME),
+          max_messages: READ_AT_A_TIME,
           expires: this.#settings.requestTimeoutMs,
         });
-        const before = found.length;
         for await (const message of messages) {
-          found.push({ seq: message.seq, subject: message.subject, text: message.string() });
-          left = message.info.pending;
+          seq = message.seq;
+          if (seq < end) found.push({ seq, subject: message.subject, text: message.string() });
+          if (seq >= end) break;
         }
-        if (found.length === before && left > 0) left = (await consumer.info()).num_pending;
+        if (seq === before) throw new Error("what the nodes wrote cannot be read");
       }
     } finally {
       await consumer.delete().catch(() => false);
     }
+    await wire.streams.deleteMessage(this.#subjects.stream, end, false);
     return found;
   }
 
-  /** Takes away what the subjects that fit the pattern have, up to the sequence or altogether. */
-  async purge(filter: string, upTo?: number): Promise<void> {
-    const range = upTo === undefined ? { filter } : { filter, seq: upTo + 1 };
-    await this.#wireNow().streams.purge(this.#subjects.stream, range);
+  /** Takes away all that the subjects that fit the pattern have: costs time in proportion to the subjects of the stream. */
+  async purge(filter: string): Promise<void> {
+    await this.#wireNow().streams.purge(this.#subjects.stream, { filter });
+  }
+
+  /** Takes one message away, where it is still there. */
+  async remove(seq: number): Promise<void> {
+    await this.#wireNow().streams.deleteMessage(this.#subjects.stream, seq, false);
   }
 
   /** Resolves when the leader of the stream has seen all that this connection sent before, subscriptions too. */
@@ -161,7 +170,7 @@ export class Store {
     const found = await wire.streams.getMessage(this.#subjects.stream, { seq });
     const atMs = found ? Date.parse(found.timestamp) : Number.NaN;
     if (Number.isFinite(atMs)) this.#offsetMs = atMs - (beforeMs + afterMs) / 2;
-    await wire.streams.purge(this.#subjects.stream, { filter: subject });
+    await wire.streams.deleteMessage(this.#subjects.stream, seq, false);
   }
 
   /** Takes the stream away where nothing is in it any more. */
