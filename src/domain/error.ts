@@ -69,6 +69,7 @@ export const DISCONNECTS = {
   over_capacity: "later",
   flooded: "later",
   issuer_unavailable: "later",
+  engine_unavailable: "later",
   shutdown: "now",
   pong_missing: "now",
   inactive: "now",
@@ -81,10 +82,13 @@ export type DisconnectCode = keyof typeof DISCONNECTS;
 export class Disconnect extends Error {
   override readonly name = "Disconnect";
   readonly code: DisconnectCode;
+  /** Before that nobody should come back, in milliseconds: another for each, where many go at once. */
+  readonly afterMs: number | undefined;
 
-  constructor(code: DisconnectCode, message: string) {
+  constructor(code: DisconnectCode, message: string, afterMs?: number) {
     super(message);
     this.code = code;
+    this.afterMs = afterMs;
   }
 
   get reconnect(): Reconnect {

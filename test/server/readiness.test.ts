@@ -12,6 +12,7 @@ import { unreadyReasons } from "../../src/server/readiness.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fakes.ts";
+import { connectNative } from "../support/native-client.ts";
 import { temporaryFolder } from "../support/process.ts";
 import { connectPusher, dialPusher } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
@@ -175,6 +176,16 @@ describe("the farewells of a drain (scenario 38)", () => {
     for (let fromMs = 0; fromMs < 2_500; fromMs += 500) {
       expect(told.filter((ms) => ms >= fromMs && ms < fromMs + 500).length).toBeLessThanOrEqual(450);
     }
+  });
+
+  test("tell each native client another time to come back, within a second", async () => {
+    const server = await startServer({ drainTimeoutS: 1 }, { anonymous: true });
+    const clients = await Promise.all(Array.from({ length: 20 }, () => connectNative(server.url)));
+    const farewells = Promise.all(clients.map((client) => client.next("closing")));
+    await server.stop();
+    const times = (await farewells).map(({ afterMs }) => Number(afterMs));
+    for (const ms of times) expect(ms).toBeWithin(0, 1_001);
+    expect(new Set(times).size).toBeGreaterThan(10);
   });
 
   test("of a few are said at once, whatever the time", async () => {

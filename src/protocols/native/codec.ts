@@ -238,8 +238,8 @@ function aboutOf(command: Command | undefined): About | undefined {
 }
 
 function closing(why: Disconnect): Closing {
-  const { code, message, reconnect } = why;
-  const frame: ServerFrame = { event: "closing", code, message, reconnect };
+  const { code, message, reconnect, afterMs } = why;
+  const frame: ServerFrame = { event: "closing", code, message, reconnect, ...(afterMs !== undefined && { afterMs }) };
   return { frame: JSON.stringify(frame), code: CLOSE_CODES[code], reason: message.slice(0, 120) };
 }
 

@@ -51,7 +51,7 @@ export type ServerFrame =
   | { event: "result"; id: Id; data: unknown }
   | { event: "error"; message: string; code: string; id?: Id; channel?: string }
   | { event: "pong"; id?: Id }
-  | { event: "closing"; code: string; message: string; reconnect: Reconnect };
+  | { event: "closing"; code: string; message: string; reconnect: Reconnect; afterMs?: number };
 
 /** Names that mean something in this protocol: a client may not publish them, and the server's own carry no `pushed`. */
 export const RESERVED: ReadonlySet<string> = new Set([

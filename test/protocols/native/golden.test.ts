@@ -85,6 +85,11 @@ describe("a farewell", () => {
     expect(protocol.closing(new Disconnect(code, "Why."))).toEqual({ frame, ...end });
   });
 
+  test("a farewell to many says when this one is to come back", () => {
+    const { frame } = protocol.closing(new Disconnect("shutdown", "Why.", 120));
+    expect(frame).toBe('{"event":"closing","code":"shutdown","message":"Why.","reconnect":"now","afterMs":120}');
+  });
+
   test("is there for every reason", () => {
     expect(closings.map(({ frame }) => codeOf(frame)).sort()).toEqual(kindsOf(DISCONNECTS) as DisconnectCode[]);
   });
