@@ -65,7 +65,7 @@ export type {
 export type { AppChanges, Reloaded } from "./server/reload.ts";
 export type { AppStats, ChannelCount, Launch, Stats, Status } from "./server/report.ts";
 export type { Server } from "./server/server.ts";
-export type { Target } from "./server/target.ts";
+export type { One, Target } from "./server/target.ts";
 export type {
   ChannelHistory,
   ChannelInfo,

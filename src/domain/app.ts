@@ -96,7 +96,7 @@ export interface ChannelPolicy {
   readonly clientPublish: "none" | "client-events" | "any";
   /** Time a cache channel keeps its last event, in seconds. */
   readonly cacheTtlS: number;
-  /** Most connections of one node that may subscribe. */
+  /** Most connections that may subscribe, in the whole cluster. */
   readonly maxSubscribers: number;
   /** Only connections that are signed in may subscribe. */
   readonly auth: boolean;

@@ -23,6 +23,8 @@ export class Connection {
   /** False for clients of a protocol too old to know pings; only long silence ends them. */
   answersPings = true;
   closed = false;
+  /** The cluster counts it among the connections that its app may have. */
+  hasPlace = false;
   /** Why the server ended it, where the server did. */
   farewell: Disconnect | undefined;
 

@@ -192,7 +192,7 @@ export interface Guard {
   command?(connection: Connection, command: Command): Awaitable<Command | undefined>;
   publication?(publication: EventPublication): Awaitable<EventPublication | undefined>;
   /** Asked only about calls whose signature is right. */
-  apiCall?(app: App, call: SignedCall): void;
+  apiCall?(app: App, call: SignedCall): Awaitable<void>;
 }
 
 /** Hears of facts; can neither refuse nor delay them. */

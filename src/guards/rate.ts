@@ -1,9 +1,8 @@
 /** How often and how many: connections of one address, API calls of one app. */
 
-import type { App } from "../domain/app.ts";
 import { CommandError } from "../domain/error.ts";
-import type { Clock, Guard } from "../domain/ports.ts";
-import { type Bucket, take } from "../hub/bucket.ts";
+import type { Clock, Guard, Ledger } from "../domain/ports.ts";
+import { after } from "../hub/after.ts";
 import { type Address, type AddressTest, addressTest, parseAddress } from "./ip.ts";
 import { Rates } from "./rates.ts";
 
@@ -104,18 +103,15 @@ export function networkOf(address: Address): string {
   return address.kind() === "ipv4" ? address.toString() : address.toByteArray().slice(0, 8).join(".");
 }
 
-/** Limits the signed API calls of each app; calls that nobody signed are refused before, and cost the app nothing. */
-export function apiRateGuard(clock: Clock): Guard {
-  const buckets = new WeakMap<App, Bucket>();
+/** Limits the signed API calls of each app in the whole cluster; calls that nobody signed are refused before, and cost the app nothing. */
+export function apiRateGuard(ledger: Pick<Ledger, "spend">): Guard {
   return {
     apiCall(app) {
       const rate = app.limits.apiRequestsPerSecond;
       if (rate === Number.POSITIVE_INFINITY) return;
-      const nowMs = clock.monotonicMs();
-      const bucket = buckets.get(app) ?? { tokens: rate, atMs: nowMs };
-      buckets.set(app, bucket);
-      if (take(bucket, nowMs, rate) === undefined) return;
-      throw new CommandError("rate_limited", `More than ${rate} API calls in a second.`);
+      return after(ledger.spend(`api ${app.id}`, rate), (waitS) => {
+        if (waitS > 0) throw new CommandError("rate_limited", `More than ${rate} API calls in a second.`);
+      });
     },
   };
 }

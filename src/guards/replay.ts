@@ -1,7 +1,8 @@
 /** Refuses a signed API call that was made before, where an app wants that. Remembers calls as long as they would count. */
 
+import type { App } from "../domain/app.ts";
 import { CommandError } from "../domain/error.ts";
-import type { Clock, Guard } from "../domain/ports.ts";
+import type { Awaitable, Clock, Guard, Ledger } from "../domain/ports.ts";
 
 /** Most calls of one app that are remembered: about 50 MB. An app that makes more is refused, never believed twice. */
 const REMEMBERED = 500_000;
@@ -12,28 +13,57 @@ export interface ReplayOptions {
   readonly clock: Clock;
   readonly windowS: number;
   readonly remembered?: number;
+  /** Of a cluster: a call that another node has taken counts as made. */
+  readonly ledger?: Pick<Ledger, "once">;
 }
 
-export function replayGuard({ clock, windowS, remembered = REMEMBERED }: ReplayOptions): Guard {
+export function replayGuard({ clock, windowS, remembered = REMEMBERED, ledger }: ReplayOptions): Guard {
   // By id: an app whose settings were reloaded has not forgotten what was called before.
   const histories = new Map<string, History>();
   return {
     apiCall(app, { signature, timestampS }) {
-      if (!app.replayProtection) return;
+      if (!app.replayProtection) return undefined;
       const history = histories.get(app.id) ?? new History();
       histories.set(app.id, history);
       history.forgetBefore(Math.floor(clock.wallMs() / 1000) - windowS);
       const mark = Buffer.from(signature.slice(0, 2 * MARK_BYTES), "hex").toString("latin1");
       if (history.has(mark, timestampS)) {
-        throw new CommandError("signature_invalid", "This very call was made before: sign each call anew.");
+        throw repeated();
       }
       if (history.size >= remembered) {
         const message = `More than ${remembered} calls within ${windowS} seconds cannot be told from repeated ones.`;
         throw new CommandError("rate_limited", message);
       }
       history.add(mark, timestampS);
+      const forget = () => history.remove(mark, timestampS);
+      return ledger && askOthers(ledger, app, signature, 2 * windowS * 1000, forget);
     },
   };
+}
+
+/**
+ * Nodes whose clocks differ take a call for valid at different times, so it is noted for the window of either side. Where the
+ * engine is away the call is refused, and may be made again as it is.
+ */
+async function askOthers(
+  ledger: Pick<Ledger, "once">,
+  { id }: App,
+  signature: string,
+  ttlMs: number,
+  forget: () => void,
+): Promise<void> {
+  let isFirst: Awaitable<boolean>;
+  try {
+    isFirst = await ledger.once(`call ${id} ${signature}`, ttlMs);
+  } catch (error) {
+    forget();
+    throw error;
+  }
+  if (!isFirst) throw repeated();
+}
+
+function repeated(): CommandError {
+  return new CommandError("signature_invalid", "This very call was made before: sign each call anew.");
 }
 
 /** The calls of one app by the second they were signed in, which is signed itself: a repeated call is in the same. */
@@ -50,6 +80,10 @@ class History {
     const marks = this.#seconds.get(timestampS) ?? new Set();
     this.#seconds.set(timestampS, marks.add(mark));
     this.size++;
+  }
+
+  remove(mark: string, timestampS: number): void {
+    if (this.#seconds.get(timestampS)?.delete(mark)) this.size--;
   }
 
   forgetBefore(timestampS: number): void {

@@ -26,6 +26,7 @@ function turnAway(hub: Hub, connection: Connection, socket: Socket, error: unkno
   if (!known) hub.observe({ type: "failed", error, during: "opening a connection" });
   const why = known ? error : new Disconnect("internal", "Something went wrong on the server.");
   connection.closed = true;
+  hub.places.leave(connection);
   hub.observe({ type: "turned-away", address: connection.address, why });
   const { frame, code, reason } = connection.protocol.closing(why);
   if (frame !== undefined) socket.send(frame);

@@ -27,6 +27,8 @@ export class Audience {
   readonly readers: Readers[] = [];
   /** How far its numbered publications have been told. Only in channels of which anything is kept. */
   sequence: Sequence | undefined;
+  /** Connections that the cluster counts among those that may subscribe. Only where there is a limit. */
+  seated: Set<string> | undefined;
   /** How often something may have been lost: what was read of the past before that is not up to date. */
   interruptions = 0;
 

@@ -20,7 +20,6 @@ import type {
   EngineHealth,
   Guard,
   HistoryPage,
-  HistoryPolicy,
   Kept,
   NodeState,
   Observer,
@@ -28,19 +27,21 @@ import type {
 } from "../domain/ports.ts";
 import type { Traffic } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
-import { after } from "./after.ts";
 import { type Census, type Tally, tallyOf } from "./census.ts";
 import { Channels } from "./channels.ts";
 import { Counts } from "./counts.ts";
 import { Delivery } from "./delivery.ts";
-import { historyFor, lastOf } from "./history.ts";
+import { lastOf } from "./history.ts";
 import { checkPlace } from "./limits.ts";
 import { type Listener, listen } from "./listen.ts";
 import { judge } from "./liveness.ts";
 import { type Answer, join, leave } from "./membership.ts";
+import { Nodes, nodeNumber } from "./nodes.ts";
 import { Once } from "./once.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
+import { Places } from "./places.ts";
 import { Roster } from "./roster.ts";
+import { send } from "./send.ts";
 import type { Taps } from "./taps.ts";
 import { Tenants } from "./tenants.ts";
 import { Users } from "./users.ts";
@@ -56,6 +57,8 @@ export class Hub {
   readonly authenticate: HubOptions["authenticate"];
   readonly clock: Clock;
   readonly counts: Counts;
+  readonly places: Places;
+  readonly reach: Nodes;
   readonly taps: Taps = new Map();
   readonly traffic: Traffic | undefined;
   readonly #engine: Engine;
@@ -70,8 +73,8 @@ export class Hub {
   readonly #node: HubOptions["node"];
   readonly #delivery: Delivery;
   readonly #once: Once;
-  /** What coming and leaving is made of. */
-  readonly #parts: Parameters<typeof join>[0];
+  /** What coming, leaving and publishing are made of. */
+  readonly #parts: Parameters<typeof join>[0] & Parameters<typeof send>[0];
   #connections = 0;
 
   constructor(options: HubOptions) {
@@ -92,6 +95,20 @@ export class Hub {
     this.protocols = options.protocols;
     this.#observers = options.observers ?? [];
     this.counts = new Counts(this);
+    const { ledger, registry } = options.engine;
+    this.places = new Places({ ledger, registry, settle: (work) => this.#settle(work) });
+    this.reach = new Nodes({
+      number: nodeNumber(options.node().id),
+      clock: this.clock,
+      patienceS: () => this.limits.publishWaitS,
+      nodes: () => this.nodes(),
+      broker: this.#broker,
+      connection: (app, id) => this.connection(app, id),
+      push: (connection, push) => this.push(connection, push),
+      disconnect: (connection, why) => this.disconnect(connection, why),
+      broadcast: (app, push) => this.#broadcast(app, push),
+      failed: (error, during) => this.observe({ type: "failed", error, during }),
+    });
     this.#roster = new Roster({
       registry: options.engine.registry,
       counts: this.counts,
@@ -122,6 +139,12 @@ export class Hub {
     });
     this.#parts = {
       broker: this.#broker,
+      places: this.places,
+      channels: this.#channels,
+      clock: this.clock,
+      guards: this.guards,
+      traffic: this.traffic,
+      channel: (app, name) => this.channel(app, name),
       roster: this.#roster,
       tenants: this.#tenants,
       outboundBufferBytes: () => this.limits.outboundBufferBytes,
@@ -132,12 +155,13 @@ export class Hub {
   async start(fanout: Fanout): Promise<void> {
     this.#delivery.fanout = fanout;
     await this.#engine.start({
-      receive: (publication) => this.#delivery.deliver(publication),
+      receive: (publication) => this.reach.receive(publication) || this.#delivery.deliver(publication),
       interrupted: this.#delivery.interrupted,
       happened: (facts) => void this.#settle(() => this.#tellFacts(facts)),
       report: () => ({ ...this.#node(), connections: this.#connections }),
       failed: (error, during) => this.observe({ type: "failed", error, during }),
     });
+    if (this.health.reachable) await this.reach.start();
   }
 
   async stop(): Promise<void> {
@@ -177,6 +201,11 @@ export class Hub {
     return this.#tenants.get(app.id)?.connections.size ?? 0;
   }
 
+  /** In the whole cluster; what others changed in the last second may be missing. */
+  connectionsEverywhere(app: App): Awaitable<number> {
+    return this.places.connections(app, this.connectionCountOf(app));
+  }
+
   connection(app: Pick<App, "id">, id: string): Connection | undefined {
     return this.#tenants.get(app.id)?.connections.get(id);
   }
@@ -191,6 +220,7 @@ export class Hub {
     if (!isReserved(app)) this.#connections++;
     connection.socket = socket;
     this.#tenants.of(app).connections.set(connection.id, connection);
+    this.places.count(app, this.connectionCountOf(app));
     this.observe({ type: "opened", connection });
   }
 
@@ -201,6 +231,8 @@ export class Hub {
     connection.waiting = undefined;
     const tenant = this.#tenants.get(connection.app.id);
     if (tenant?.connections.delete(connection.id) && !isReserved(connection.app)) this.#connections--;
+    this.places.leave(connection);
+    this.places.count(connection.app, tenant?.connections.size ?? 0);
     for (const channel of [...(connection.memberships?.keys() ?? [])])
       this.#settle(() => this.leave(connection, channel));
     if (tenant) this.#settle(() => this.#users.forget(tenant, connection));
@@ -223,15 +255,6 @@ export class Hub {
     if (connection.closed) return;
     const frame = connection.protocol.encode(push);
     if (frame !== undefined) this.#hand(connection, frame);
-  }
-
-  /** Tells every connection of the app on this node. */
-  broadcast(app: App, push: Push): void {
-    const frames = new Map(this.protocols.map((protocol) => [protocol, protocol.encode(push)]));
-    for (const connection of this.connections(app)) {
-      const frame = frames.get(connection.protocol);
-      if (frame !== undefined) this.#hand(connection, frame);
-    }
   }
 
   /** The client gave a sign of life. */
@@ -259,12 +282,14 @@ export class Hub {
     const known = rule ? this.#channels.make(app, rule) : this.#channels.unmake(app, name);
     const audience = this.#tenants.get(app.id)?.audiences.get(name);
     if (audience) audience.channel = this.#channels.of(app, name);
+    this.#recount(app);
     return known;
   }
 
   /** The app has other settings: for those who are here as for those who come. */
   replaceApp(app: App): void {
     this.#tenants.get(app.id)?.become(app);
+    this.#recount(app);
   }
 
   /** Hears a channel's events without being in it, until what it resolves with is called. Rejects where the engine is away. */
@@ -277,8 +302,8 @@ export class Hub {
   /** Hands an event to the broker; resolves when the engine has it. With a key it does so once. */
   publish(app: App, publication: EventPublication, key?: string): Awaitable<Position | undefined> {
     this.checkReserved(publication.event, publication.from !== undefined);
-    if (key === undefined) return this.#send(app, publication);
-    return this.#once.publish(publication, key, () => this.#send(app, publication));
+    if (key === undefined) return send(this.#parts, app, publication);
+    return this.#once.publish(publication, key, () => send(this.#parts, app, publication));
   }
 
   /** Throws where clients of any protocol would take an event of this name for the server's own word. */
@@ -358,6 +383,7 @@ export class Hub {
     }
     this.counts.flush(nowMs);
     this.#delivery.sweep(nowMs);
+    this.reach.sweep(nowMs);
   }
 
   /** Never throws: an observer's fault is told to the others, and stops nobody. */
@@ -373,6 +399,19 @@ export class Hub {
 
   // ---- private
 
+  #broadcast(app: Pick<App, "id">, push: Push): void {
+    const frames = new Map(this.protocols.map((protocol) => [protocol, protocol.encode(push)]));
+    for (const connection of this.#tenants.connections(app)) {
+      const frame = frames.get(connection.protocol);
+      if (frame !== undefined) this.#hand(connection, frame);
+    }
+  }
+
+  #recount(app: App): void {
+    const tenant = this.#tenants.get(app.id);
+    if (tenant) this.places.recount(tenant);
+  }
+
   #hand(connection: Connection, frame: string): void {
     connection.socket?.send(frame);
     this.traffic?.sent(connection.app, 1, frame.length);
@@ -385,28 +424,6 @@ export class Hub {
       const app = this.#tenants.get(id)?.app ?? (await this.#appById(id));
       if (app && !isInternal(fact.channel)) this.observe({ ...fact, app });
     }
-  }
-
-  #send(app: App, publication: EventPublication): Awaitable<Position | undefined> {
-    return after(this.#guarded(publication, 0), (passed) => {
-      const sinceMs = this.clock.monotonicMs();
-      return after(this.#broker.publish(passed, this.#keep(app, passed)), (position) => {
-        this.traffic?.published(this.clock.monotonicMs() - sinceMs);
-        this.observe({ type: "published", app, publication: passed });
-        return position;
-      });
-    });
-  }
-
-  #guarded(publication: EventPublication, from: number): Awaitable<EventPublication> {
-    const guard = this.guards[from];
-    if (!guard) return publication;
-    if (!guard.publication) return this.#guarded(publication, from + 1);
-    return after(guard.publication(publication), (verdict) => this.#guarded(verdict ?? publication, from + 1));
-  }
-
-  #keep(app: App, publication: EventPublication): HistoryPolicy | undefined {
-    return historyFor(this.#channels, app, this.channel(app, publication.channel), publication);
   }
 
   #check(connection: Connection, nowMs: number): void {

@@ -18,9 +18,15 @@ export function checkPlace(app: App, most: number, here: number, ofApp: number):
     throw new Disconnect("over_capacity", `This server has ${most} connections, which is as many as it may.`);
   }
   const quota = app.limits.connections;
-  if (ofApp >= quota) {
-    throw new Disconnect("quota_exceeded", `The app has ${quota} connections, which is as many as it may.`);
-  }
+  if (ofApp >= quota) throw quotaExceeded(quota);
+}
+
+export function quotaExceeded(most: number): Disconnect {
+  return new Disconnect("quota_exceeded", `The app has ${most} connections, which is as many as it may.`);
+}
+
+export function channelFull(most: number): CommandError {
+  return new CommandError("channel_full", `The channel has ${most} subscribers, which is as many as it may.`);
 }
 
 export function checkChannelName(app: App, name: string): void {

@@ -7,6 +7,7 @@ import type { EventPublication, Member, Resume } from "../domain/message.ts";
 import type { Broker } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import { utf8Bytes } from "./limits.ts";
+import type { Places } from "./places.ts";
 import { type Past, withPast } from "./recovery.ts";
 import type { Roster } from "./roster.ts";
 import type { Tenant } from "./tenant.ts";
@@ -17,6 +18,7 @@ export type Answer = (members: readonly Member[] | undefined, past: Past) => voi
 
 interface Host {
   readonly broker: Broker;
+  readonly places: Places;
   readonly roster: Roster;
   readonly tenants: Tenants;
   /** Most bytes that wait for one reader. */
@@ -39,6 +41,9 @@ export async function join(
   let tuned = false;
   try {
     await audience.attached;
+    if (connection.closed) return;
+    const seated = host.places.sit(connection, audience);
+    if (seated instanceof Promise) await seated;
     if (connection.closed) return;
     members = member && (await host.roster.enter(connection, audience, member));
     const bytes = host.outboundBufferBytes() - (connection.socket?.getBufferedAmount() ?? 0);
@@ -66,6 +71,7 @@ export async function leave(host: Host, connection: Connection, name: string): P
   const member = connection.memberships.get(name);
   connection.memberships.delete(name);
   audience.silence(connection);
+  host.places.rise(connection, audience);
   host.observe({ type: "unsubscribed", connection, channel: name });
   try {
     if (member) await host.roster.exit(connection, audience, member);
@@ -83,6 +89,7 @@ async function withdraw(
   audience: Audience,
   member: Membership,
 ): Promise<void> {
+  host.places.rise(connection, audience);
   try {
     if (member) await host.roster.exit(connection, audience, member);
   } finally {

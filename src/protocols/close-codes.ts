@@ -19,6 +19,7 @@ export const CLOSE_CODES = {
   over_capacity: 4100,
   flooded: 4100,
   issuer_unavailable: 4100,
+  engine_unavailable: 4100,
   internal: 4100,
   shutdown: 4200,
   pong_missing: 4201,

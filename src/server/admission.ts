@@ -3,7 +3,7 @@
 import { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
-import type { AppStore, Clock, Guard } from "../domain/ports.ts";
+import type { AppStore, Awaitable, Clock, Guard } from "../domain/ports.ts";
 import type { Protocol } from "../domain/wire.ts";
 import type { Caller } from "./address.ts";
 
@@ -31,6 +31,8 @@ export interface AdmissionOptions {
   readonly path: string;
   readonly strictProtocol: boolean;
   readonly newId: () => string;
+  /** Has the app's limit count the client, in the whole cluster. Throws Disconnect where there is no place. */
+  readonly place: (connection: Connection) => Awaitable<void>;
   /** Told of what should not happen; the client only hears that something did. */
   readonly failed: (error: unknown) => void;
 }
@@ -52,13 +54,19 @@ export async function admit(
   caller: Caller,
 ): Promise<Admitted | TurnedAway> {
   try {
-    const key = PUSHER_PATH.exec(url.pathname)?.[1];
-    if (protocolAt(options, url) === options.native) return await admitNative(options, request, url, caller);
-    if (key === undefined) throw new Disconnect("path_unknown", `There is no WebSocket at ${url.pathname}.`);
-    return await admitPusher(options, request, url, caller, key);
+    const admitted = await admitOne(options, request, url, caller);
+    await options.place(admitted.connection);
+    return admitted;
   } catch (error) {
     return turnedAway(options, url, caller, error);
   }
+}
+
+function admitOne(options: AdmissionOptions, request: Request, url: URL, caller: Caller): Promise<Admitted> {
+  const key = PUSHER_PATH.exec(url.pathname)?.[1];
+  if (protocolAt(options, url) === options.native) return admitNative(options, request, url, caller);
+  if (key === undefined) throw new Disconnect("path_unknown", `There is no WebSocket at ${url.pathname}.`);
+  return admitPusher(options, request, url, caller, key);
 }
 
 /** What the client is told, in its own protocol, where that was thrown at the door. */

@@ -23,6 +23,11 @@ export class Connections<U extends User = User> implements Iterable<Client<U>> {
     return this.get(id)?.user;
   }
 
+  /** Those of the whole cluster; what other processes changed in the last second may be missing. Throws CommandError `engine_unavailable`. */
+  async countEverywhere(): Promise<number> {
+    return this.#hub.connectionsEverywhere(this.#app);
+  }
+
   count(): number {
     return this.#hub.connectionCountOf(this.#app);
   }

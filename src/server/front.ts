@@ -10,7 +10,7 @@ import type { FetchHandler } from "./fetch.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Context, Contexts, Middleware } from "./middleware.ts";
 import type { Program } from "./program.ts";
-import type { Target } from "./target.ts";
+import type { One, Target } from "./target.ts";
 import type { ChannelStats, PresenceList, Tenancy } from "./tenancy.ts";
 import type { Pushable } from "./types.ts";
 
@@ -77,6 +77,10 @@ export abstract class Front<E extends object, U extends User> {
 
   toUser(id: string): Target<E> {
     return this.app().toUser(id);
+  }
+
+  toConnection(id: string): One<E> {
+    return this.app().toConnection(id);
   }
 
   channels(prefix?: string): ReturnType<Tenancy["channels"]> {

@@ -71,7 +71,9 @@ async function connect(
   const admission = await admit(options.admission, request, url, caller);
   const data = "connection" in admission ? admission.connection : admission;
   if ("connection" in admission && admission.user) arriving.set(admission.connection, admission.user);
-  return server.upgrade(request, { data }) ? undefined : badRequest(NO_HANDSHAKE);
+  if (server.upgrade(request, { data })) return undefined;
+  if ("connection" in admission) options.hub.places.leave(admission.connection);
+  return badRequest(NO_HANDSHAKE);
 }
 
 /** A dashboard's live connection: nothing of it is the program's, and whoever may come by its ticket finds room. */

@@ -113,7 +113,7 @@ export class Running {
     this.memory = new Memory({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
     const engine = around.engine ?? engineOf(config, clock);
     this.#panel = this.#panelOf(around, engine);
-    this.#guards = guardsOf(around, this.memory, this.#panel);
+    this.#guards = guardsOf(around, this.memory, this.#panel, engine);
     const observers = [...(around.observers ?? []).map(withoutReserved), this.#panel.observe];
     this.hub = buildHub({ ...around, engine, observers }, this.#apps, this.#guards, () => this.#report);
     this.#panel.attach(this.hub);
@@ -284,15 +284,19 @@ function hubLimits({ config, maxConnections: connections }: Surroundings): HubLi
   };
 }
 
-function guardsOf(around: Surroundings, memory: Memory, panel: Panel): Guard[] {
+function guardsOf(around: Surroundings, memory: Memory, panel: Panel, engine: Engine): Guard[] {
   const { config, clock } = around;
   const guards = [
     panel.guard,
     memoryGuard(memory),
     originGuard(),
     around.tokens,
-    apiRateGuard(clock),
-    replayGuard({ clock, windowS: config.signatureWindowS }),
+    apiRateGuard(engine.ledger),
+    replayGuard({
+      clock,
+      windowS: config.signatureWindowS,
+      ...(engine.name !== "memory" && { ledger: engine.ledger }),
+    }),
     around.hooks,
   ];
   listensToMessages(guards, around);
@@ -366,6 +370,7 @@ function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, conditio
   const ready: Route = (...asked) => isReady(...asked) ?? numbers?.(...asked);
   const failed = (error: unknown, during: string) => hub.observe({ type: "failed", error, during });
   const identify = identity(config.trustedProxies);
+  const newId = () => newConnectionId(hub.reach.number);
   const panel = whole.door(config, identify, native);
   const aroundAll = aroundRequests({ middleware: program.middleware, identify, failed });
   return {
@@ -381,13 +386,14 @@ function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, conditio
       clock,
       path,
       strictProtocol,
-      newId: newConnectionId,
+      newId,
+      place: (connection) => hub.places.enter(connection),
       failed: (error) => failed(error, "a WebSocket handshake"),
     },
     identify,
     mayCome,
     panel,
-    newId: newConnectionId,
+    newId,
     verdict: (connection) => verdictOn(connection, apps, mayCome),
     turnstile,
     isDraining: () => leaving.aborted,
@@ -423,8 +429,8 @@ function demo({ config, demoFile: secretFile }: Surroundings): Route[] {
   return [demoRoute({ app, path, secretFile })];
 }
 
-/** Pusher protocol: two numbers and a dot. 64 random bits, so that no two nodes ever make the same. */
-function newConnectionId(): string {
-  const [left = 0, right = 0] = crypto.getRandomValues(new Uint32Array(2));
-  return `${left}.${right}`;
+/** Pusher protocol: two numbers and a dot. The first names the node; 48 random bits, so that none is made twice. */
+function newConnectionId(node: number): string {
+  const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
+  return `${node}.${high * 0x10000 + (low & 0xffff)}`;
 }

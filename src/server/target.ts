@@ -2,10 +2,11 @@
 
 import type { App } from "../domain/app.ts";
 import { CommandError } from "../domain/error.ts";
-import type { EventPublication } from "../domain/message.ts";
+import type { EventPublication, NoticePush } from "../domain/message.ts";
 import { payloadOf } from "../domain/payload.ts";
 import type { Hub } from "../hub/hub.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../hub/limits.ts";
+import type { Act } from "../hub/nodes.ts";
 import type { AnyEvents, Pushable } from "./types.ts";
 
 /** The event's name where a pushed value brings none. */
@@ -53,6 +54,53 @@ export class Target<E extends object = AnyEvents> {
       ...except,
     });
   }
+}
+
+/** One connection of an app, wherever in the cluster it is. */
+export class One<E extends object = AnyEvents> {
+  readonly #hub: Hub;
+  readonly #app: App;
+  readonly #id: string;
+
+  constructor(hub: Hub, app: App, id: string) {
+    this.#hub = hub;
+    this.#app = app;
+    this.#id = id;
+  }
+
+  /**
+   * Pushes to it, in no channel. Whether it is there. Throws CommandError as `Target.push` does; `engine_unavailable` also
+   * where its node does not answer within `publishWaitS`, and then nobody knows whether it was pushed.
+   */
+  async push(payload: Pushable<E>): Promise<boolean> {
+    return this.#act({ type: "push", notice: noticeOf(this.#hub, this.#app, payload) });
+  }
+
+  /** Ends it, for good: its client does not come back by itself. Whether it was there. Throws CommandError `engine_unavailable`. */
+  disconnect(message = ENDED): Promise<boolean> {
+    return this.#act({ type: "disconnect", message });
+  }
+
+  /** Throws CommandError `engine_unavailable`. */
+  isEstablished(): Promise<boolean> {
+    return this.#act({ type: "find" });
+  }
+
+  #act(act: Act): Promise<boolean> {
+    return this.#hub.reach.act(this.#app, this.#id, act);
+  }
+}
+
+/** Why a connection ends, where a program ends it and says no more. */
+export const ENDED = "The server's program ended this connection.";
+
+/** What is pushed in no channel. Throws CommandError as `Target.push` does. */
+export function noticeOf(hub: Hub, app: App, payload: unknown): NoticePush {
+  const content = contentOf(payload);
+  checkEventName(app, content.event);
+  checkEventData(app, content.data);
+  hub.checkReserved(content.event, false);
+  return { type: "notice", ...content };
 }
 
 export type Content = Pick<EventPublication, "event" | "data" | "bare">;

@@ -4,13 +4,13 @@ import { type ChannelOptions, parseChannel } from "../config/channel.ts";
 import type { App } from "../domain/app.ts";
 import { type ChannelKind, kindOf, userChannel } from "../domain/channel.ts";
 import { Disconnect } from "../domain/error.ts";
-import type { Member, NoticePush, Position, Presence, Sender, User } from "../domain/message.ts";
+import type { Member, Position, Presence, Sender, User } from "../domain/message.ts";
 import { payloadValue } from "../domain/payload.ts";
 import type { ChannelSummary, Kept } from "../domain/ports.ts";
 import type { Hub } from "../hub/hub.ts";
-import { checkChannelName, checkEventData, checkEventName } from "../hub/limits.ts";
+import { checkChannelName } from "../hub/limits.ts";
 import { Connections } from "./connections.ts";
-import { contentOf, Target } from "./target.ts";
+import { ENDED, noticeOf, One, Target } from "./target.ts";
 import type { AnyEvents, Pushable } from "./types.ts";
 
 export interface ChannelInfo extends ChannelSummary {
@@ -74,6 +74,11 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
     return new Target(this.#hub, this.app, userChannel(id));
   }
 
+  /** One connection, wherever in the cluster it is. */
+  toConnection(id: string): One<E> {
+    return new One(this.#hub, this.app, id);
+  }
+
   /** The channels that somebody is subscribed to, in the whole cluster. */
   async channels(prefix = ""): Promise<readonly ChannelInfo[]> {
     return (await this.#hub.channels(this.app, prefix)).map((summary) => this.#infoOf(summary));
@@ -107,7 +112,7 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
     return new Connections(this.#hub, this.app);
   }
 
-  // ---- one connection, of this process
+  // ---- one connection, of this process; `toConnection` is for those of the whole cluster
 
   isEstablished(id: string): boolean {
     return this.#hub.connection(this.app, id) !== undefined;
@@ -115,14 +120,14 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
 
   /** Pushes to one connection, in no channel. Whether it is there. Throws CommandError as `Target.push` does. */
   push(id: string, payload: Pushable<E>): boolean {
-    const notice = this.#notice(payload);
+    const notice = noticeOf(this.#hub, this.app, payload);
     const connection = this.#hub.connection(this.app, id);
     if (connection) this.#hub.push(connection, notice);
     return connection !== undefined;
   }
 
   /** Ends one connection, for good: its client does not come back by itself. Whether it was there. */
-  disconnect(id: string, message = "The server's program ended this connection."): boolean {
+  disconnect(id: string, message = ENDED): boolean {
     const connection = this.#hub.connection(this.app, id);
     if (connection) this.#hub.disconnect(connection, new Disconnect("terminated", message));
     return connection !== undefined;
@@ -130,10 +135,10 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
 
   // ---- everybody
 
-  /** To the subscribers of the channel, or without one to every connection of the app in this process. */
+  /** To the subscribers of the channel, or without one to every connection of the app, in the whole cluster. */
   async broadcast(payload: Pushable<E>, channel?: string): Promise<void> {
     if (channel !== undefined) return this.toChannel(channel).push(payload);
-    this.#hub.broadcast(this.app, this.#notice(payload));
+    await this.#hub.reach.broadcast(this.app, noticeOf(this.#hub, this.app, payload));
   }
 
   // ---- looking, in the words of other servers
@@ -174,14 +179,6 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
   /** Back to what the configuration says. Whether anything else was said. Whoever is in the channel stays. */
   removeChannel(name: string): boolean {
     return this.#hub.makeChannel(this.app, name, undefined);
-  }
-
-  #notice(payload: unknown): NoticePush {
-    const content = contentOf(payload);
-    checkEventName(this.app, content.event);
-    checkEventData(this.app, content.data);
-    this.#hub.checkReserved(content.event, false);
-    return { type: "notice", ...content };
   }
 
   #infoOf(summary: ChannelSummary): ChannelInfo {

@@ -10,7 +10,7 @@ import type { Awaitable } from "../../domain/ports.ts";
 import { after } from "../after.ts";
 import { exactId } from "../exact-id.ts";
 import type { Hub } from "../hub.ts";
-import { checkChannelName, checkUserId, isLongerThan, takeSubscribeToken } from "../limits.ts";
+import { channelFull, checkChannelName, checkUserId, isLongerThan, takeSubscribeToken } from "../limits.ts";
 import type { Answer } from "../membership.ts";
 import { checkChannelProof } from "../signature.ts";
 
@@ -36,9 +36,9 @@ function checkLimits(hub: Hub, connection: Connection, channel: Channel): void {
   takeSubscribeToken(connection, hub.clock.monotonicMs());
 }
 
+/** What is known without asking anybody; the cluster is asked when the client joins. */
 function checkRoom(hub: Hub, app: App, { name, policy: { maxSubscribers } }: Channel): void {
-  if (hub.holdersHere(app, name) < maxSubscribers) return;
-  throw new CommandError("channel_full", `The channel has ${maxSubscribers} subscribers, which is as many as it may.`);
+  if (hub.holdersHere(app, name) >= maxSubscribers) throw channelFull(maxSubscribers);
 }
 
 /** The user's own channel comes with signing in, so it takes no room from those the client asks for. */

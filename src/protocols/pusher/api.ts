@@ -50,7 +50,10 @@ async function answer(options: ApiOptions, request: Request, url: URL, id: strin
   const call = checkRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
   if (!app.enabled) return problem(403, "app_disabled", "The app is disabled.");
   const { hub, jsonDepth } = options;
-  for (const guard of hub.guards) guard.apiCall?.(app, call);
+  for (const guard of hub.guards) {
+    const said = guard.apiCall?.(app, call);
+    if (said instanceof Promise) await said;
+  }
   return route(request.method, rest.split("/").map(decoded), {
     app,
     hub,
@@ -71,7 +74,7 @@ function route(method: string, parts: readonly string[], call: Call): Promise<Re
     case "POST batch_events":
       return triggerBatch(call);
     case "GET connections":
-      return json({ connections: call.hub.connectionCountOf(call.app) });
+      return countConnections(call);
     case "GET channels":
       return listChannels(call);
     case "GET channels/:":
@@ -88,6 +91,10 @@ function route(method: string, parts: readonly string[], call: Call): Promise<Re
       return showChannel({ ...call, query: new URLSearchParams({ info: "subscription_count" }) }, name);
   }
   return problem(404, "not_found", "There is nothing at this path for this method.");
+}
+
+async function countConnections({ hub, app }: Call): Promise<Response> {
+  return json({ connections: await hub.connectionsEverywhere(app) });
 }
 
 async function terminate(call: Call, user: string): Promise<Response> {

@@ -1,0 +1,146 @@
+/**
+ * Places that the whole cluster counts together: of an app's connections, and of a channel's subscribers. The engine is asked
+ * only where there is a limit, so that nobody else pays a round trip.
+ */
+
+import { type App, isReserved } from "../domain/app.ts";
+import type { Connection } from "../domain/connection.ts";
+import { CommandError, Disconnect } from "../domain/error.ts";
+import type { Awaitable, Ledger, Registry } from "../domain/ports.ts";
+import { after } from "./after.ts";
+import type { Audience } from "./audience.ts";
+import { channelFull, quotaExceeded } from "./limits.ts";
+import type { Tenant } from "./tenant.ts";
+
+interface Host {
+  readonly ledger: Ledger;
+  readonly registry: Registry;
+  settle(work: () => Awaitable<unknown>): unknown;
+}
+
+/** In it each node counts its connections of an app, as it counts the subscribers of a channel. */
+const CONNECTIONS = "#connections";
+const UNLIMITED = Number.POSITIVE_INFINITY;
+
+export class Places {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  /**
+   * Has the app's limit count the connection, until it leaves. Throws Disconnect: `quota_exceeded`, or `engine_unavailable`
+   * where nobody can say how many there are.
+   */
+  enter(connection: Connection): Awaitable<void> {
+    const { app } = connection;
+    const most = app.limits.connections;
+    if (most === UNLIMITED || isReserved(app)) return;
+    connection.hasPlace = true;
+    return this.#take(placeOf(app), connection, most, (error) => {
+      // What the engine did not answer it may have done.
+      if (error !== undefined) this.leave(connection);
+      connection.hasPlace = false;
+      throw error === undefined ? quotaExceeded(most) : whyNot(error);
+    });
+  }
+
+  /** Safe to call again, and for a connection that nobody counted. */
+  leave(connection: Connection): void {
+    if (!connection.hasPlace) return;
+    connection.hasPlace = false;
+    this.#giveBack(placeOf(connection.app), connection);
+  }
+
+  /** Has the channel's limit count the subscriber. Throws CommandError `channel_full`, `engine_unavailable`. */
+  sit(connection: Connection, audience: Audience): Awaitable<void> {
+    const most = audience.channel.policy.maxSubscribers;
+    if (most === UNLIMITED) return;
+    audience.seated ??= new Set();
+    audience.seated.add(connection.id);
+    return this.#take(seatOf(audience), connection, most, (error) => {
+      if (error !== undefined) this.rise(connection, audience);
+      audience.seated?.delete(connection.id);
+      throw error ?? channelFull(most);
+    });
+  }
+
+  /** As `leave`. */
+  rise(connection: Connection, audience: Audience): void {
+    if (audience.seated?.delete(connection.id)) this.#giveBack(seatOf(audience), connection);
+  }
+
+  /** The limits are others: who is here already is counted, however many they are. */
+  recount({ connections, audiences }: Tenant): void {
+    for (const connection of connections.values()) {
+      const { app, memberships } = connection;
+      if (!connection.hasPlace && app.limits.connections !== UNLIMITED && !isReserved(app)) {
+        connection.hasPlace = true;
+        this.#host.settle(() => this.#host.ledger.take(placeOf(app), connection.id, UNLIMITED));
+      }
+      for (const name of memberships?.keys() ?? []) {
+        const audience = audiences.get(name);
+        if (audience) this.#countSubscriber(connection, audience);
+      }
+    }
+  }
+
+  /** This node has so many connections of the app now. What an engine that is away is told it writes down later. */
+  count(app: App, here: number): void {
+    if (isReserved(app)) return;
+    this.#host.settle(async () => {
+      try {
+        await this.#host.registry.tally(app.id, CONNECTIONS, here);
+      } catch (error) {
+        if (!isAway(error)) throw error;
+      }
+    });
+  }
+
+  /** Of the app, in the whole cluster; `here` are those of this node. */
+  connections(app: App, here: number): Awaitable<number> {
+    const summary = this.#host.registry.summary(app.id, CONNECTIONS);
+    return after(summary, (found) => Math.max(found?.subscribers ?? 0, here));
+  }
+
+  #countSubscriber({ id }: Connection, audience: Audience): void {
+    if (audience.channel.policy.maxSubscribers === UNLIMITED || audience.seated?.has(id)) return;
+    audience.seated ??= new Set();
+    audience.seated.add(id);
+    this.#host.settle(() => this.#host.ledger.take(seatOf(audience), id, UNLIMITED));
+  }
+
+  /** `refuse` is told what went wrong; nothing, where there is no place left. */
+  #take(place: string, { id }: Connection, most: number, refuse: (error?: unknown) => never): Awaitable<void> {
+    let taken: Awaitable<boolean>;
+    try {
+      taken = this.#host.ledger.take(place, id, most);
+    } catch (error) {
+      return refuse(error);
+    }
+    const judge = (isTaken: boolean) => (isTaken ? undefined : refuse());
+    return taken instanceof Promise ? taken.then(judge, refuse) : judge(taken);
+  }
+
+  #giveBack(place: string, { id }: Connection): void {
+    this.#host.settle(() => this.#host.ledger.giveBack(place, id));
+  }
+}
+
+function placeOf({ id }: App): string {
+  return JSON.stringify(["connections", id]);
+}
+
+function seatOf({ app, channel }: Audience): string {
+  return JSON.stringify(["subscribers", app, channel.name]);
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof CommandError && error.code === "engine_unavailable";
+}
+
+function whyNot(error: unknown): unknown {
+  if (!isAway(error)) return error;
+  return new Disconnect("engine_unavailable", "Nobody can say just now how many connections the app has; try again.");
+}
