@@ -1,0 +1,302 @@
+/** What can be done at the dashboard, and that it is written down: events, disconnecting, apps, statistics, webhooks, draining. */
+
+import { describe, expect, test } from "bun:test";
+import type {
+  AppDetail,
+  AppWithSecret,
+  AuditEntry,
+  ChannelDetail,
+  ChannelList,
+  Explanation,
+  NodeEntry,
+  Overview,
+  Series,
+  Webhooks,
+} from "../../src/admin/wire.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectAs, connectNative } from "../support/native-client.ts";
+import { channelAuth, connectPusher, signedFetch } from "../support/pusher-client.ts";
+import { APP, startServer } from "../support/server.ts";
+import { startWorkers } from "../support/workers.ts";
+import { SIGNED, signedIn, USERS, type Visitor } from "./visitor.ts";
+
+const auditOf = async (visitor: Visitor) => (await visitor.ask<AuditEntry[]>("api/audit")).body;
+
+describe("the event creator (B32)", () => {
+  test("sends what a back end would, to clients of both protocols, and writes down where to", async () => {
+    const { url } = await startServer(SIGNED);
+    const otto = await signedIn(url, "otto");
+    const [native, pusher] = [await connectNative(url), await connectPusher(url)];
+    await native.subscribe("orders");
+    await pusher.subscribe("orders");
+    const sent = await otto.post("api/apps/app/events", {
+      channel: "orders",
+      event: "paid",
+      data: '{"sum":7,"token":"hush"}',
+    });
+    expect(sent.body).toEqual({ outcome: "done" });
+    expect((await native.next("paid")).data).toEqual({ sum: 7, token: "hush" });
+    expect((await pusher.next("paid")).data).toBe('{"sum":7,"token":"hush"}');
+    const [entry] = await auditOf(otto);
+    expect(entry).toMatchObject({
+      who: "otto",
+      what: "event.send",
+      detail: { app: "app", channel: "orders", event: "paid" },
+    });
+    expect(JSON.stringify(entry)).not.toContain("hush");
+  });
+
+  test.each([
+    [{ channel: "no spaces", event: "x", data: "1" }, "letters"],
+    [{ channel: "x", event: "pusher:secret", data: "1" }, "reserved"],
+    [{ channel: "x", event: "", data: "1" }, "event name"],
+    [{ channel: "x", event: "y", data: "x".repeat(20_000) }, "larger"],
+    [{ channel: "x", event: "y" }, "data"],
+    ["not JSON", "JSON"],
+  ])("refuses %j, and says why", async (body, why) => {
+    const { url } = await startServer(SIGNED);
+    const answer = await (await signedIn(url, "otto")).post<{ error: { message: string } }>(
+      "api/apps/app/events",
+      body,
+    );
+    expect([answer.status, answer.body.error.message]).toEqual([400, expect.stringContaining(why)]);
+  });
+});
+
+describe("connections and users", () => {
+  test("are ended for good, in words of one's own", async () => {
+    const { url } = await startServer(SIGNED);
+    const otto = await signedIn(url, "otto");
+    const [client, ada] = [await connectNative(url), await connectAs(url, "ada")];
+    const done = await otto.post(`api/apps/app/connections/${client.id}/disconnect`, { message: "Please update." });
+    expect(done.body).toEqual({ outcome: "done" });
+    expect(await client.next("closing")).toMatchObject({
+      code: "terminated",
+      message: "Please update.",
+      reconnect: "never",
+    });
+    await eventually(async () => {
+      await otto.post("api/apps/app/users/ada/terminate");
+      expect(ada.socket.frames.at(-1)?.event).toBe("closing");
+    });
+    expect((await auditOf(otto)).map(({ what }) => what)).toContain("connection.disconnect");
+    expect((await auditOf(otto)).map(({ what }) => what)).toContain("user.terminate");
+    const gone = await otto.post("api/apps/app/connections/1.1/disconnect");
+    expect(gone.body).toEqual({ outcome: "asked" });
+  });
+});
+
+describe("channels", () => {
+  test("are listed with their counts, searched, and shown with members and what is kept", async () => {
+    const kept = [{ match: "log.*", history: { size: 5 } }];
+    const { url } = await startServer({ ...SIGNED, apps: [{ ...APP, anonymous: true, channels: kept }] });
+    const vera = await signedIn(url, "vera");
+    const client = await connectPusher(url);
+    await client.subscribe("presence-room", { data: { user_id: "ada", user_info: { name: "Ada", password: "hush" } } });
+    await client.subscribe("log.1");
+    await (await connectNative(url)).subscribe("log.1");
+    await signedFetch(url, APP, "POST", "/events", { body: { name: "line", channel: "log.1", data: '"first"' } });
+    const all = (await vera.ask<ChannelList>("api/apps/app/channels")).body;
+    expect(all.channels.map(({ name, subscribers, kind }) => [name, subscribers, kind])).toEqual([
+      ["log.1", 2, "public"],
+      ["presence-room", 1, "presence"],
+    ]);
+    expect((await vera.ask<ChannelList>("api/apps/app/channels?search=room&limit=1")).body.total).toBe(1);
+    const room = (await vera.ask<ChannelDetail>("api/apps/app/channel?name=presence-room")).body;
+    expect(room.members).toMatchObject([{ id: "ada", info: { text: '{"name":"Ada","password":"***"}' } }]);
+    const log = (await vera.ask<ChannelDetail>("api/apps/app/channel?name=log.1")).body;
+    expect([log.connections.length, log.kept]).toMatchObject([2, [{ event: "line", payload: { text: '"first"' } }]]);
+    expect((await vera.ask("api/apps/app/channel?name=nobody")).status).toBe(404);
+    expect((await vera.ask("api/apps/app/channels?limit=0")).status).toBe(400);
+  });
+});
+
+describe("apps", () => {
+  test("are made, changed, given new secrets, disabled and removed, and count at once", async () => {
+    const { url } = await startServer(SIGNED);
+    const anna = await signedIn(url, "anna");
+    const made = (await anna.post<AppWithSecret>("api/apps", { name: "Shop", anonymous: true })).body;
+    const keys = { id: made.app.id, key: made.app.key, secret: made.secret };
+    const client = await eventually(() => connectNative(url, { app: keys.key }));
+    const status = async (secret: string) => (await signedFetch(url, { ...keys, secret }, "GET", "/channels")).status;
+    expect(await status(made.secret)).toBe(200);
+
+    const at = `api/apps/${keys.id}`;
+    const edited = await anna.ask<AppDetail>(at, {
+      method: "PATCH",
+      body: { name: "Shop 2", limits: { connections: 3 } },
+    });
+    expect(edited.body).toMatchObject({ name: "Shop 2", source: "database", settings: { limits: { connections: 3 } } });
+    const { secret } = (await anna.post<AppWithSecret>(`${at}/rotate`)).body;
+    await eventually(async () => expect([await status(secret), await status(made.secret)]).toEqual([200, 200]));
+    expect((await anna.post<AppWithSecret>(`${at}/rotate`, { forget: true })).body.secret).toBe(secret);
+    await eventually(async () => expect([await status(secret), await status(made.secret)]).toEqual([200, 401]));
+
+    await anna.ask(at, { method: "PATCH", body: { enabled: false } });
+    expect(await client.next("closing")).toMatchObject({ code: "app_disabled" });
+    expect((await anna.ask(at, { method: "DELETE" })).body).toEqual({ outcome: "done" });
+    await eventually(async () => expect((await anna.ask(at)).status).toBe(404));
+    const told = await auditOf(anna);
+    const whats = told.map(({ what }) => what);
+    expect(whats).toEqual([
+      "app.remove",
+      "app.edit",
+      "app.rotate",
+      "app.rotate",
+      "app.edit",
+      "app.create",
+      "session.start",
+    ]);
+    expect(JSON.stringify(told)).not.toContain(secret);
+    const page = await anna.ask<AuditEntry[]>(`api/audit?limit=1&before=${told[0]?.id}`);
+    expect(page.body).toEqual(told.slice(1, 2));
+  });
+
+  test("of the configuration can only be looked at, and what is wrong is said", async () => {
+    const { url } = await startServer(SIGNED);
+    const anna = await signedIn(url, "anna");
+    expect((await anna.ask("api/apps/app", { method: "PATCH", body: { name: "x" } })).status).toBe(409);
+    expect((await anna.ask("api/apps/app", { method: "DELETE" })).status).toBe(409);
+    expect((await anna.post("api/apps", { id: "app" })).status).toBe(409);
+    expect((await anna.post("api/apps", { id: "#dashboard" })).status).toBe(400);
+    const wrong = await anna.post<{ error: { message: string } }>("api/apps", { limits: { conections: 3 } });
+    expect([wrong.status, wrong.body.error.message]).toEqual([400, expect.stringContaining("conections")]);
+    expect((await anna.post("api/apps", { secret: "mine" })).status).toBe(400);
+  });
+
+  test("without a database the API says what to do", async () => {
+    const { url } = await startServer({ apps: [APP], dashboard: { users: USERS } });
+    const anna = await signedIn(url, "anna");
+    const { has } = (await anna.ask<Overview>("api/overview")).body;
+    expect(has).toMatchObject({ apps: false, statistics: false, webhooks: false, audit: false, seconds: true });
+    for (const answer of [
+      await anna.post("api/apps", {}),
+      await anna.ask("api/statistics?span=day&app=app"),
+      await anna.ask("api/webhooks"),
+    ]) {
+      expect([answer.status, answer.body]).toMatchObject([501, { error: { code: "not_available" } }]);
+    }
+    expect((await auditOf(anna)).map(({ what }) => what)).toEqual(["session.start"]);
+  });
+});
+
+describe("numbers", () => {
+  test("are shown by the second, and by the interval, hour and day from the database (B33)", async () => {
+    const { url } = await startServer({ ...SIGNED, statistics: { intervalS: 1 } });
+    const vera = await signedIn(url, "vera");
+    const client = await connectNative(url);
+    await client.subscribe("x");
+    await eventually(
+      async () => {
+        await client.ping();
+        const { points, stepMs } = (await vera.ask<Series>("api/statistics?span=second&app=app")).body;
+        expect(stepMs).toBe(1000);
+        expect(points.some(({ messagesIn, connections }) => messagesIn > 0 && connections === 1)).toBe(true);
+        expect((await vera.ask<Series>("api/statistics?span=second")).body.points.length).toBeGreaterThan(0);
+        for (const span of ["interval", "hour", "day"]) {
+          const from = Date.now() - 90 * 86_400_000;
+          const series = await vera.ask<Series>(`api/statistics?span=${span}&app=app&from=${from}&to=${Date.now()}`);
+          expect(series.body.points.at(-1)?.peakConnections).toBe(1);
+        }
+      },
+      { withinMs: 15_000, everyMs: 200 },
+    );
+    expect((await vera.ask("api/statistics?span=week&app=app")).status).toBe(400);
+    expect((await vera.ask("api/statistics?span=day")).status).toBe(400);
+  }, 20_000);
+});
+
+describe("webhooks", () => {
+  test("that were never taken are listed, and sent again", async () => {
+    let isUp = false;
+    const got: string[] = [];
+    const receiver = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: async (request) => {
+        if (!isUp) return new Response(null, { status: 500 });
+        got.push(await request.text());
+        return new Response();
+      },
+    });
+    const address = `http://user:hush@127.0.0.1:${receiver.port}/hook`;
+    const app = {
+      ...APP,
+      anonymous: true,
+      webhooks: [{ url: `${address}?key=hush`, events: ["channel_occupied" as const] }],
+    };
+    const { url } = await startServer({ ...SIGNED, apps: [app], webhooks: { retryForS: 0.2, allowPrivate: true } });
+    const otto = await signedIn(url, "otto");
+    await (await connectNative(url)).subscribe("hooked");
+    const dead = await eventually(
+      async () => {
+        const { body } = await otto.ask<Webhooks>("api/webhooks?app=app");
+        expect(body.failed).toBe(1);
+        return body;
+      },
+      { withinMs: 15_000, everyMs: 100 },
+    );
+    expect(dead.letters).toMatchObject([
+      { app: "app", channel: "hooked", target: `http://127.0.0.1:${receiver.port}/hook` },
+    ]);
+    expect(JSON.stringify(dead)).not.toContain("hush");
+    isUp = true;
+    expect((await otto.post("api/webhooks/replay", { ids: [dead.letters[0]?.id] })).body).toEqual({ count: 1 });
+    await eventually(() => expect(got.join()).toContain("hooked"), { withinMs: 10_000 });
+    expect((await auditOf(otto))[0]).toMatchObject({ what: "webhooks.replay", detail: { count: 1 } });
+    await receiver.stop(true);
+  }, 30_000);
+});
+
+describe("a node", () => {
+  test("that is drained is unready and sends its clients away, and goes on", async () => {
+    const { url } = await startServer(SIGNED);
+    const anna = await signedIn(url, "anna");
+    const live = await anna.watch();
+    const client = await connectNative(url);
+    const [node] = (await anna.ask<NodeEntry[]>("api/nodes")).body;
+    expect((await anna.post(`api/nodes/${node?.id}/drain`)).body).toEqual({ outcome: "asked" });
+    expect(await client.next("closing")).toMatchObject({ code: "shutdown", reconnect: "now" });
+    expect((await fetch(`${url}/ready`)).status).toBe(503);
+    await live.subscribe({ type: "seconds" });
+    await eventually(async () => expect((await anna.ask<NodeEntry[]>("api/nodes")).body[0]?.draining).toBe(true));
+    expect((await anna.post(`api/nodes/${node?.id}/drain`)).status).toBe(409);
+    expect((await anna.post("api/nodes/nobody/drain")).status).toBe(404);
+  });
+
+  test("one of several workers knows a session and a ticket of another, and edits apps (scenario 70)", async () => {
+    const { url } = await startWorkers({ dashboard: { users: USERS }, database: { url: "sqlite::memory:" } });
+    const anna = await signedIn(url, "anna");
+    for (let time = 0; time < 8; time++) {
+      expect((await anna.ask("api/overview", { headers: { Connection: "close" } })).status).toBe(200);
+      await anna.watch();
+    }
+    const { body } = await anna.ask<Overview>("api/overview");
+    expect(body.has.drain).toBe(false);
+  }, 30_000);
+});
+
+describe("the explainer of signatures", () => {
+  test("says what is wrong with a permission and with a call", async () => {
+    const { url } = await startServer(SIGNED);
+    const anna = await signedIn(url, "anna");
+    const ask = async (body: object) => (await anna.post<Explanation>("api/apps/app/explain", body)).body;
+    const auth = channelAuth(APP, "1.2", "private-y");
+    const wrong = await ask({ type: "channel", socketId: "1.2", channel: "private-x", auth });
+    expect(wrong).toMatchObject({ text: "1.2:private-x", verdict: { accepted: false } });
+    expect(wrong.verdict?.findings.length).toBeGreaterThan(0);
+    const right = await ask({ type: "channel", socketId: "1.2", channel: "private-y", auth });
+    expect(right.verdict).toMatchObject({ accepted: true });
+    const user = await ask({ type: "user", socketId: "1.2", userData: '{"id":"7"}' });
+    expect(user.text).toBe('1.2::user::{"id":"7"}');
+    const call = await ask({
+      type: "request",
+      method: "post",
+      path: "/apps/app/events?auth_key=x&auth_signature=y",
+      body: "",
+    });
+    expect(call.text).toStartWith("POST\n/apps/app/events\n");
+    expect(call.verdict?.accepted).toBe(false);
+    expect((await anna.post("api/apps/app/explain", { type: "magic" })).status).toBe(400);
+  });
+});
