@@ -60,6 +60,10 @@ export class Holdings {
     return waiter;
   }
 
+  get isAwaited(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   waiting(key: string): readonly Waiter[] {
     return this.#waiting.get(key) ?? [];
   }

@@ -44,6 +44,8 @@ interface Spoken {
   readonly word: Word;
 }
 
+/** How long what is still being written may hold up the end. */
+const SETTLE_MS = 1_000;
 /** Reaped generations that are remembered. */
 const MOST_OVER = 10_000;
 
@@ -264,6 +266,10 @@ export class NatsRegistry implements Registry {
 
   /** Takes back all that this node has, in one word. */
   async close(): Promise<void> {
+    // The last connections have only just left.
+    const untilMs = this.#clock.monotonicMs() + SETTLE_MS;
+    do await Bun.sleep(1);
+    while (this.#store.isOpen && this.#mine.isAwaited && this.#clock.monotonicMs() < untilMs);
     this.#isClosed = true;
     for (const key of this.#mine.keys()) {
       for (const waiter of this.#mine.takeAll(key)) waiter.reject(unavailable());
