@@ -43,6 +43,8 @@ interface Tapped {
 const TICK_MS = 1_000;
 const MOST_CONNECTIONS = 200;
 const SESSION_OVER = new Disconnect("unauthorized", "The session is over: sign in again.");
+/** For those who have none: whether they may still come is asked with the next ticket. */
+const ASK_AGAIN = new Disconnect("shutdown", "Come again with another ticket.");
 
 export class View {
   readonly #options: ViewOptions;
@@ -102,13 +104,19 @@ export class View {
     return this.#exchange.tell(order);
   }
 
+  /** Other accounts count from now on: whoever watches has to show again that they may. */
+  endSessions(): void {
+    this.#endThose(() => true);
+  }
+
   #tick(): void {
     this.#ticks++;
     const { seconds, node } = this.#options;
     void this.#exchange.listen();
     this.#watches.tick();
     seconds?.tick();
-    this.#endSessions();
+    const nowMs = this.#options.hub.clock.wallMs();
+    this.#endThose(({ expiresAtMs }) => expiresAtMs <= nowMs);
     for (const [channel, watch] of this.#watches.all) {
       if (watch.type === "seconds") this.#sendSecond(channel, watch.app);
       else if (watch.type === "connection") this.#report(channel, watch);
@@ -183,16 +191,11 @@ export class View {
     }
   }
 
-  #endSessions(): void {
-    const nowMs = this.#options.hub.clock.wallMs();
-    this.#endThose(({ expiresAtMs }) => expiresAtMs <= nowMs);
-  }
-
   #endThose(isOver: (session: LiveSession) => boolean): void {
     const { hub, app } = this.#options;
     for (const connection of [...hub.connections(app)]) {
       const session = sessionOf(connection);
-      if (session && isOver(session)) hub.disconnect(connection, SESSION_OVER);
+      if (session && isOver(session)) hub.disconnect(connection, session.id === "" ? ASK_AGAIN : SESSION_OVER);
     }
   }
 
@@ -226,6 +229,7 @@ const WATCHING: ReadonlySet<string> = new Set(["unsubscribe", "ping", "pong"]);
 
 /** Kept in the user's info of a live connection. */
 export interface LiveSession {
+  /** Empty where there is none: the page is open, or a gate of the program's let somebody in. */
   readonly id: string;
   readonly expiresAtMs: number;
 }

@@ -53,6 +53,9 @@ export interface PanelDoor {
 /** How long a worker may take to see what was edited elsewhere. */
 const REFRESH_MS = 2_000;
 
+/** How long whoever has no session may watch before they have to ask for another ticket. */
+const ASKED_AGAIN_MS = 15 * 60_000;
+
 const assets: Assets = remembered(dashboardFiles);
 
 export class Panel {
@@ -66,6 +69,7 @@ export class Panel {
   #view: View | undefined;
   #hub: Hub | undefined;
   #apps: readonly App[];
+  #settings: Config["dashboard"] | undefined;
 
   constructor(options: PanelOptions) {
     const { config, clock, records, node } = options;
@@ -129,6 +133,8 @@ export class Panel {
   door(config: Config, identify: Identify, native: Connection["protocol"]): PanelDoor {
     this.#apps = config.apps;
     const { dashboard: settings, path: prefix } = config;
+    if (this.#settings && !Bun.deepEquals(this.#settings, settings)) this.#view?.endSessions();
+    this.#settings = settings;
     const dashboard = this.#dashboard(config);
     const restOf = ({ pathname }: URL) => {
       if (!settings.enabled) return undefined;
@@ -149,7 +155,7 @@ export class Panel {
         const person = await dashboard.admit(url);
         if (!person) throw new Disconnect("token_invalid", "The ticket is used or too old: ask for another.");
         const connection = new Connection(id, this.#app, native, address, this.#options.clock.monotonicMs());
-        const { name, role, session, expiresAtMs } = person;
+        const { name, role, session = "", expiresAtMs = this.#options.clock.wallMs() + ASKED_AGAIN_MS } = person;
         connection.user = { id: name, info: { role, session, expiresAtMs } };
         connection.proven = true;
         return connection;

@@ -215,3 +215,19 @@ describe("a ticket", () => {
     await expect(openLive(vera.base, (vera.cookie ?? "").split("=")[1] ?? "")).rejects.toThrow("token_invalid");
   });
 });
+
+test("other accounts after a reload end the sessions there are, and those who watch", async () => {
+  const server = await startServer(SIGNED);
+  const [vera, otto] = [await signedIn(server.url, "vera"), await signedIn(server.url, "otto")];
+  const live = await vera.watch();
+  await server.reload({
+    ...SIGNED,
+    log: { level: "silent" },
+    dashboard: { users: USERS.filter(({ name }) => name !== "vera") },
+  });
+  expect((await live.socket.closed).code).toBe(4009);
+  expect((await vera.ask("api/overview")).status).toBe(401);
+  expect((await otto.ask("api/overview")).status).toBe(401);
+  expect((await otto.signIn("otto", PASSWORDS.otto)).status).toBe(200);
+  expect((await vera.signIn("vera", PASSWORDS.vera)).status).toBe(401);
+});
