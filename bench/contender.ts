@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import { answerCalls } from "./remote.ts";
 
 export interface Burst {
+  /** The bench's own unless said otherwise. */
+  readonly channel?: string;
   readonly perTick: number;
   readonly forMs: number;
 }
@@ -28,7 +30,7 @@ export interface Contender extends Record<string, (...args: never[]) => unknown>
 
 export interface Parts {
   start(): Promise<number> | number;
-  publish(): unknown;
+  publish(channel?: string): unknown;
 }
 
 export function contend({ start, publish }: Parts): void {
@@ -47,12 +49,12 @@ export function nowMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
-async function burst(publish: () => unknown, { perTick, forMs }: Burst): Promise<number> {
+async function burst(publish: Parts["publish"], { channel, perTick, forMs }: Burst): Promise<number> {
   const until = performance.now() + forMs;
   let published = 0;
   while (performance.now() < until) {
     let last: unknown;
-    for (let n = 0; n < perTick; n++) last = publish();
+    for (let n = 0; n < perTick; n++) last = publish(channel);
     published += perTick;
     await last;
     await nextTick();

@@ -32,7 +32,9 @@ export class Pair {
 
   static async start(kind: Kind): Promise<Pair> {
     const server =
-      kind === "bare" ? new Remote<Contender>("./baseline.ts") : new Remote<Contender>("./program.ts", [kind]);
+      kind === "bare"
+        ? new Remote<Contender>("./baseline.ts")
+        : new Remote<Contender>("./program.ts", { args: [kind] });
     return new Pair(kind, await server.call("start"), server, new Remote<Load>("./load.ts"));
   }
 
@@ -63,7 +65,8 @@ export async function withPairs<T>(kinds: readonly Kind[], work: (pairs: readonl
   }
 }
 
-function doorOf(kind: Kind, channel: string): Door {
+/** How a client of that kind gets into the channel. */
+export function doorOf(kind: Kind, channel: string): Door {
   switch (kind) {
     case "bare":
       return { path: `/?topic=${channel}`, setupFrames: 0 };

@@ -1,10 +1,14 @@
-/** Fanfare as a program embeds it. The argument says which protocol's readers it publishes for. */
+/**
+ * Fanfare as a program embeds it. The first argument says which protocol's readers it publishes for, the second, if any,
+ * what else is set, as JSON. With several workers, all but the first process only serve.
+ */
 
-import { createServer } from "../src/index.ts";
+import { type ConfigInput, createServer } from "../src/index.ts";
 import { contend } from "./contender.ts";
 import { APP, OUTBOUND_BYTES } from "./credentials.ts";
 import { CHANNEL, dataFor, EVENT } from "./message.ts";
 
+const more: ConfigInput = JSON.parse(process.argv[3] ?? "{}");
 const server = createServer({
   host: "127.0.0.1",
   port: 0,
@@ -14,16 +18,26 @@ const server = createServer({
   defaults: {
     anonymous: true,
     limits: { clientEventsPerSecond: 1_000_000_000 },
-    channels: [{ match: "pair-*", clientPublish: "client-events" }],
+    channels: [
+      { match: "pair-*", clientPublish: "client-events" },
+      { match: "kept-*", history: { size: 100, ttlS: 60 } },
+    ],
   },
   apps: [APP],
+  ...more,
 });
 const { text } = dataFor(process.argv[2] === "native" ? "native" : "pusher");
 
-contend({
-  async start() {
-    await server.start();
-    return server.port;
-  },
-  publish: () => server.toChannel(CHANNEL).push({ event: EVENT, data: { text } }),
-});
+if (server.isPrimary) {
+  contend({
+    async start() {
+      await server.start();
+      return server.port;
+    },
+    publish: (channel = CHANNEL) => server.toChannel(channel).push({ event: EVENT, data: { text } }),
+  });
+} else {
+  // Whoever measures a worker's memory has no other way to ask for it.
+  process.on("SIGUSR2", () => Bun.gc(true));
+  await server.start();
+}

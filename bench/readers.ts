@@ -5,6 +5,7 @@ import { nowMs } from "./contender.ts";
 import { clientFrame, FrameCounter } from "./frames.ts";
 
 export interface Opening {
+  readonly host?: string;
   readonly port: number;
   /** `{pair}` stands for half the client's number, here and in `hello`. */
   readonly path: string;
@@ -127,7 +128,7 @@ export class Readers {
       failed: reject,
     };
     const socket = await Bun.connect<Client>({
-      hostname: "127.0.0.1",
+      hostname: opening.host ?? "127.0.0.1",
       port: opening.port,
       data: client,
       socket: { data: this.#hear, close: this.#lose },

@@ -19,18 +19,42 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** What is no call travels beside the calls, in the same order. */
+interface Parcel {
+  readonly parcel: unknown;
+}
+
+export interface RemoteOptions {
+  readonly args?: readonly string[];
+  /** Hears what the process sends with `sendParcel`. */
+  readonly parcel?: (parcel: unknown) => void;
+}
+
 /** A process of the bench, seen from the parent. */
 export class Remote<M extends Methods> {
   readonly #child: Bun.Subprocess;
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
 
-  constructor(script: string, args: readonly string[] = []) {
+  /** The script's path is relative to this file. */
+  constructor(script: string, { args = [], parcel }: RemoteOptions = {}) {
     this.#child = Bun.spawn([process.execPath, new URL(script, import.meta.url).pathname, ...args], {
       stdio: ["ignore", "inherit", "inherit"],
-      ipc: (answer: Answer) => this.#settle(answer),
+      serialization: "json",
+      ipc: (message: Answer | Parcel) => {
+        if ("parcel" in message) parcel?.(message.parcel);
+        else this.#settle(message);
+      },
       onExit: (_, code, signal) => this.#fail(new Error(`${script} ended: ${signal ?? code}`)),
     });
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  sendParcel(parcel: unknown): void {
+    this.#child.send({ parcel });
   }
 
   async call<Name extends keyof M & string>(
@@ -62,10 +86,16 @@ export class Remote<M extends Methods> {
   }
 }
 
+export function sendParcel(parcel: unknown): void {
+  process.send?.({ parcel });
+}
+
 /** Answers the parent's calls until the parent is gone. */
-export function answerCalls(methods: Methods): void {
+export function answerCalls(methods: Methods, parcel?: (parcel: unknown) => void): void {
   process.on("disconnect", () => process.exit());
-  process.on("message", ({ id, method, args }: Call) => {
+  process.on("message", (message: Call | Parcel) => {
+    if ("parcel" in message) return parcel?.(message.parcel);
+    const { id, method, args } = message;
     Promise.try(() => methods[method]?.(...args)).then(
       (value) => process.send?.({ id, value }),
       (error: Error) => process.send?.({ id, error: `${method}: ${error.stack ?? error}` }),

@@ -6,10 +6,13 @@ import { clientFrame, FrameCounter } from "../../bench/frames.ts";
 import { dataFor, FRAME_BYTES, frameOf } from "../../bench/message.ts";
 import { median, ratio } from "../../bench/table.ts";
 
-const MAIN = join(import.meta.dir, "../../bench/main.ts");
+type Script = "main.ts" | "cluster.ts";
 
-async function bench(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const child = Bun.spawn([process.execPath, MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+const bench = (...args: string[]) => run("main.ts", args);
+
+async function run(script: Script, args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  const path = join(import.meta.dir, "../../bench", script);
+  const child = Bun.spawn([process.execPath, path, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
   return { code: await child.exited, out, err };
 }
@@ -44,6 +47,41 @@ describe("the bench", () => {
     expect(code).toBe(1);
     expect(out).toBe("");
     expect(err).toStartWith("Usage: ");
+  });
+});
+
+describe("the bench of several processes", () => {
+  test("measures workers, Redis and NATS, and prints numbers only", async () => {
+    const { code, out, err } = await run("cluster.ts", ["--tiny"]);
+    expect(err).toBe("");
+    expect(code).toBe(0);
+    const titles = [...out.matchAll(/^## (.*)$/gm)].map(([, title]) => title);
+    expect(titles).toEqual([
+      "Deliveries to 20 readers",
+      "What one publication costs",
+      "With history",
+      "Joins of presence channels",
+      "A node dies",
+      "Many connections on one machine",
+    ]);
+    expect(out).not.toMatch(/NaN|undefined|Infinity/);
+    expect(out.match(/^\| .*\d (?:µs|ms|B) +\|/gm)?.length).toBe(5 + 8 + 4 + 4 + 3 + 2);
+  }, 120_000);
+
+  test("takes any number of connections (A3)", async () => {
+    const { code, out } = await run("cluster.ts", ["--tiny", "--only", "connections", "--connections", "130"]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^\| 2 workers \| +130 \|/m);
+  }, 60_000);
+
+  test.each([
+    ["--connections", "many"],
+    ["--connections", "0"],
+    ["--only", "coffee"],
+  ])("does not take %s %s", async (option, value) => {
+    const { code, out, err } = await run("cluster.ts", [option, value]);
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toStartWith("Usage: npm run bench:cluster ");
   });
 });
 
