@@ -1,7 +1,7 @@
 /** Dialogs: the browser's own, so that Esc closes them and the focus stays inside and comes back. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Refused, refusedBy } from "../api.ts";
 import { Failure } from "./notes.tsx";
 
@@ -14,7 +14,7 @@ interface DialogProps {
 export function Dialog({ title, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = ref.current;
     const before = document.activeElement;
     if (dialog && !dialog.open) dialog.showModal();
@@ -26,13 +26,13 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   const closeOutside = (event: MouseEvent) => {
     if (event.target === ref.current) onClose();
   };
-  const cancel = (event: Event) => {
-    event.preventDefault();
-    onClose();
+  // Esc closes it without asking; when the page takes it away, nobody has to be told.
+  const closed = () => {
+    if (ref.current?.isConnected) onClose();
   };
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Esc does what a click beside it does
-    <dialog ref={ref} aria-labelledby={id} onCancel={cancel} onClick={closeOutside}>
+    <dialog ref={ref} aria-labelledby={id} onClose={closed} onClick={closeOutside}>
       <div class="dialog-inside">
         <h2 id={id}>{title}</h2>
         {children}

@@ -1,0 +1,200 @@
+/** The dashboard's live console: what happens, in two tabs at once, filtered, paused, looked at, and too much of it. */
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+import type { Page } from "playwright-core";
+import { startBackend } from "../conformance/backend.ts";
+import { connectClient } from "../conformance/pusher-js.ts";
+import { openBrowser } from "../support/chromium.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectPusher } from "../support/pusher-client.ts";
+import { APP } from "../support/server.ts";
+import { isLive, look, PATIENCE_MS, row, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
+
+setDefaultTimeout(TEST_MS);
+
+const browser = await openBrowser();
+const server = await startWithDashboard();
+
+/** What is watched is known to the server a moment after the page is live. */
+async function isWatching(page: Page): Promise<void> {
+  let turn = 0;
+  await eventually(
+    async () => {
+      await server.toChannel("probe").push({ event: `probe-${++turn}`, data: turn });
+      await row(page, "API message", "probe-").first().waitFor({ timeout: 500 });
+    },
+    { withinMs: PATIENCE_MS },
+  );
+}
+
+test("two tabs see what a pusher-js client and a back end do, as it happens (B28, B30)", async () => {
+  const tabs = [await look(browser, server), await look(browser, server, { place: "console?app=app" })];
+  for (const { page } of tabs) await isWatching(page);
+
+  const backend = startBackend(server);
+  const { pusher, socketId: id } = await connectClient(server, backend);
+  await new Promise((bound) => pusher.subscribe("lobby").bind("pusher:subscription_succeeded", bound));
+  const other = await connectPusher(server.url);
+  await other.subscribe("private-room");
+  const second = await connectPusher(server.url);
+  await second.subscribe("private-room");
+  other.send("client-wave", { hello: "there" }, "private-room");
+  await backend.library.trigger("lobby", "news", { headline: "It works" });
+  other.sendSubscribe("private-secret", { auth: `${APP.key}:wrong` });
+  pusher.disconnect();
+
+  for (const { page, errors } of tabs) {
+    await row(page, "connected", id).waitFor();
+    await row(page, "subscribed", "lobby").waitFor();
+    await row(page, "occupied", "private-room").waitFor();
+    await row(page, "client event", "client-wave").waitFor();
+    await row(page, "API message", "It works").waitFor();
+    await row(page, "refused", other.socketId).waitFor();
+    await row(page, "disconnected", id).waitFor();
+    await row(page, "vacated", "lobby").waitFor();
+    expect(errors).toEqual([]);
+  }
+});
+
+test("filters by channel, event, connection and kind leave only what fits, and are in the address", async () => {
+  const { page } = await look(browser, server);
+  await isWatching(page);
+  await page.getByLabel("Channel", { exact: true }).fill("orders.*");
+  await page.getByLabel("Event", { exact: true }).fill("order-*");
+  await page.getByRole("button", { name: "Messages" }).click();
+  expect(new URL(page.url()).hash).toContain("channel=orders.*");
+  expect(new URL(page.url()).hash).toContain("show=messages");
+  await shows(page, ".rows", "Nothing fits the filters yet");
+  await eventually(
+    async () => {
+      for (const [channel, event] of [
+        ["orders.1", "order-placed"],
+        ["orders.1", "other"],
+        ["lobby", "order-placed"],
+      ]) {
+        await server.toChannel(channel ?? "").push({ event: event ?? "", data: {} });
+      }
+      await row(page, "API message", "orders.1").first().waitFor({ timeout: 500 });
+    },
+    { withinMs: PATIENCE_MS },
+  );
+  const seen = await page.locator(".row-line").allInnerTexts();
+  expect(seen.every((text) => text.includes("orders.1") && text.includes("order-placed"))).toBe(true);
+
+  // Whoever is sent the address sees the same.
+  const { page: same } = await look(browser, server, { place: new URL(page.url()).hash.slice(2) });
+  expect(await same.getByLabel("Channel", { exact: true }).inputValue()).toBe("orders.*");
+  expect(await same.getByRole("button", { name: "Messages" }).getAttribute("aria-pressed")).toBe("true");
+  await same.getByRole("button", { name: "Reset" }).click();
+  expect(new URL(same.url()).hash).toBe("#/console");
+
+  const client = await connectPusher(server.url);
+  await page.getByRole("button", { name: "Reset" }).click();
+  await page.getByLabel("Connection", { exact: true }).fill(client.socketId);
+  await eventually(
+    async () => {
+      client.unsubscribe("by-connection");
+      await client.subscribe("by-connection");
+      await row(page, "subscribed", "by-connection").first().waitFor({ timeout: 500 });
+    },
+    { withinMs: PATIENCE_MS },
+  );
+});
+
+test("pausing holds the list still and loses nothing; clearing empties it", async () => {
+  const { page } = await look(browser, server);
+  await isWatching(page);
+  await page.getByRole("heading", { name: "Console" }).click();
+  await page.keyboard.press("p");
+  await shows(page, ".page-head", "Paused");
+  await server.toChannel("lobby").push({ event: "while-paused", data: 1 });
+  await shows(page, ".page-head", "1 since");
+  expect(await row(page, "API message", "while-paused").count()).toBe(0);
+  await page.getByRole("button", { name: "Resume" }).click();
+  await row(page, "API message", "while-paused").waitFor();
+  await page.getByRole("button", { name: "Clear" }).click();
+  await shows(page, ".rows", "Waiting for something to happen");
+});
+
+test("a payload is looked at as readable JSON, a long one says that it is cut, and Esc closes it", async () => {
+  const { page } = await look(browser, server);
+  await isWatching(page);
+  await server.toChannel("lobby").push({ event: "nested", data: { order: { id: 7, paid: true } } });
+  await row(page, "API message", "nested").click();
+  const inspector = page.getByRole("complementary", { name: "Inspector" });
+  const shown = inspector.getByLabel("Payload", { exact: true });
+  expect(await shown.innerText()).toBe('{\n  "order": {\n    "id": 7,\n    "paid": true\n  }\n}');
+  const time = await inspector.locator("time").getAttribute("title");
+  expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  expect(await inspector.getByRole("link", { name: "lobby" }).getAttribute("href")).toBe(
+    "#/channel?app=app&name=lobby",
+  );
+  await page.keyboard.press("Escape");
+  expect(await inspector.count()).toBe(0);
+
+  await server.toChannel("lobby").push({ event: "long", data: { text: "word ".repeat(1_500) } });
+  await row(page, "API message", "long").click();
+  await shows(page, ".inspector", "Cut: the first");
+
+  // The arrow keys lead from one to the next.
+  await page.getByRole("listbox").focus();
+  await page.keyboard.press("ArrowDown");
+  await shows(page, ".inspector", "nested");
+});
+
+test("at thousands of events a second it samples and says so, and the page stays small and quick", async () => {
+  const { page } = await look(browser, server);
+  await isWatching(page);
+  const busy = { is: true };
+  const flood = (async () => {
+    for (let turn = 0; busy.is; turn++) {
+      const pushes = Array.from({ length: 250 }, (_, at) =>
+        server.toChannel(`flood-${at % 40}`).push({ event: "tick", data: turn }),
+      );
+      await Promise.all(pushes);
+      await Bun.sleep(50);
+    }
+  })();
+  try {
+    await shows(page, ".sampling", "Sampling:");
+    await page.waitForFunction(
+      () => Number(/([\d,]+) seen/.exec(document.body.innerText)?.[1]?.replaceAll(",", "")) > 2_200,
+    );
+    const frames = await page.evaluate(countFrames);
+    const rows = await page.locator(".row-line").count();
+    expect(rows).toBeLessThan(80);
+    expect(await page.locator(".row-line").first().getAttribute("aria-setsize")).toBe("2000");
+    // Sixty on an idle machine; this one may be doing much else.
+    expect(frames).toBeGreaterThan(10);
+    await page.getByRole("button", { name: "Pause" }).click();
+    await shows(page, ".page-head", "Paused");
+  } finally {
+    busy.is = false;
+    await flood;
+  }
+});
+
+test("when the server goes away the page says so, and is live again by itself when it is back", async () => {
+  const first = await startWithDashboard();
+  const { page } = await look(browser, first);
+  const { port } = first;
+  await first.stop();
+  await shows(page, ".live", "Offline");
+  await startWithDashboard({ port });
+  await isLive(page);
+  expect(await page.getByRole("heading", { name: "Console" }).isVisible()).toBe(true);
+});
+
+/** In two seconds. */
+function countFrames(): Promise<number> {
+  return new Promise((resolve) => {
+    let frames = 0;
+    const began = performance.now();
+    const next = (now: number) => {
+      frames++;
+      if (now - began < 2_000) requestAnimationFrame(next);
+      else resolve(frames);
+    };
+    requestAnimationFrame(next);
+  });
+}

@@ -1,0 +1,247 @@
+/** How the dashboard stands: on a phone, by keyboard, by day and night, under a path prefix, and in its pictures in the docs. */
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
+import type { Page } from "playwright-core";
+import type { Server } from "../../src/index.ts";
+import { openBrowser } from "../support/chromium.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectAs } from "../support/native-client.ts";
+import { connectPusher } from "../support/pusher-client.ts";
+import { APP } from "../support/server.ts";
+import { look, openPageOf, PATIENCE_MS, row, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
+
+setDefaultTimeout(TEST_MS);
+
+const PICTURES = join(import.meta.dir, "..", "..", "docs", "images");
+
+const browser = await openBrowser();
+
+const PLACES = [
+  "console",
+  "channels",
+  "connections",
+  "charts",
+  "send",
+  "webhooks",
+  "apps",
+  "app?app=app",
+  "nodes",
+  "explain",
+  "audit",
+];
+
+test.each([390, 320, 1024])("nothing sticks out of a screen %d pixels wide", async (width) => {
+  const server = await startWithDashboard();
+  const client = await connectPusher(server.url);
+  const long = `presence-${"x".repeat(150)}`;
+  await client.subscribe(long, { data: { user_id: "u".repeat(100), user_info: { text: "y".repeat(300) } } });
+  const { page } = await look(browser, server, { width, height: 844 });
+  for (const place of [...PLACES, `channel?app=app&name=${long}`, `connection?app=app&id=${client.socketId}`]) {
+    await page.evaluate((to) => {
+      location.hash = `#/${to}`;
+    }, place);
+    await page.locator("main h1").waitFor();
+    await eventually(async () => expect(await page.locator(".waiting").count()).toBe(0), { withinMs: PATIENCE_MS });
+    const sizes = await page.evaluate(() => {
+      const content = document.getElementById("content");
+      return [document.documentElement.scrollWidth, content?.scrollWidth, content?.clientWidth];
+    });
+    expect([place, sizes[0]]).toEqual([place, width]);
+    expect([place, sizes[1]]).toEqual([place, sizes[2]]);
+  }
+});
+
+test("on a phone the pages are behind a button", async () => {
+  const server = await startWithDashboard();
+  const { page } = await look(browser, server, { width: 390, height: 844 });
+  const menu = page.getByRole("button", { name: "Menu" });
+  expect(await menu.getAttribute("aria-expanded")).toBe("false");
+  await openPageOf(page, "Nodes");
+  await page.getByRole("heading", { name: "Nodes" }).waitFor();
+  expect(await menu.getAttribute("aria-expanded")).toBe("false");
+  expect(await page.getByRole("navigation").isVisible()).toBe(false);
+});
+
+test("everything can be reached by keyboard, and the first stop skips to the content", async () => {
+  const server = await startWithDashboard();
+  const { page } = await look(browser, server);
+  const focused = () =>
+    page.evaluate(() => {
+      const it = document.activeElement;
+      return it?.getAttribute("aria-label") ?? it?.textContent?.trim().slice(0, 40) ?? "";
+    });
+  await page.keyboard.press("Tab");
+  expect(await focused()).toBe("Skip to the content");
+  await page.keyboard.press("Enter");
+  expect(await page.evaluate(() => document.activeElement?.id)).toBe("content");
+  const reached: string[] = [];
+  for (let presses = 0; presses < 15; presses++) {
+    await page.keyboard.press("Tab");
+    reached.push(await focused());
+  }
+  const stops = ["Pause", "Clear", "Channel", "Event", "Connection", "Messages", "Errors", "Events, newest first"];
+  expect(reached).toEqual(expect.arrayContaining(stops));
+  expect(reached.indexOf("Pause")).toBeLessThan(reached.indexOf("Channel"));
+  const outline = await page.evaluate(() => {
+    const input = document.querySelector<HTMLElement>("[data-search]");
+    input?.focus();
+    return getComputedStyle(input ?? document.body).outlineStyle;
+  });
+  expect(outline).toBe("solid");
+
+  // A dialog takes the focus, keeps it, and gives it back.
+  await openPageOf(page, "Apps");
+  await page.getByRole("button", { name: "New app" }).press("Enter");
+  for (let presses = 0; presses < 12; presses++) {
+    await page.keyboard.press("Tab");
+    const isInside = await page.evaluate(() => {
+      const it = document.activeElement;
+      return it === document.body || it?.closest("dialog") !== null;
+    });
+    expect(isInside).toBe(true);
+  }
+  await page.keyboard.press("Escape");
+  await eventually(async () => expect(await focused()).toBe("New app"), { withinMs: PATIENCE_MS });
+});
+
+test("every field and button has a name, and what changes all the time is not read out", async () => {
+  const server = await startWithDashboard();
+  const { page } = await look(browser, server);
+  for (const place of PLACES) {
+    await page.evaluate((to) => {
+      location.hash = `#/${to}`;
+    }, place);
+    await page.locator("main h1").waitFor();
+    const nameless = await page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>("button, input, select, textarea, a")]
+        .filter((it) => {
+          const labels = "labels" in it && it.labels instanceof NodeList ? it.labels.length : 0;
+          return !it.textContent?.trim() && !it.ariaLabel && labels === 0;
+        })
+        .map((it) => it.outerHTML.slice(0, 120)),
+    );
+    expect([place, nameless]).toEqual([place, []]);
+    expect(await page.locator("h1").count()).toBe(1);
+  }
+  await openPageOf(page, "Console");
+  expect(await page.getByRole("listbox").getAttribute("aria-live")).toBe("off");
+});
+
+test("light and dark follow the system until one is chosen, and the choice stays", async () => {
+  const server = await startWithDashboard();
+  const { page } = await look(browser, server);
+  const brightness = () =>
+    page.evaluate(() => {
+      const { backgroundColor, color } = getComputedStyle(document.body);
+      return [backgroundColor, color].map((it) => Math.max(...(it.match(/\d+/g) ?? []).map(Number)));
+    });
+  const isLight = async () => {
+    const [paper = 0, ink = 0] = await brightness();
+    expect(Math.abs(paper - ink)).toBeGreaterThan(180);
+    return paper > ink;
+  };
+  expect(await isLight()).toBe(true);
+  await page.emulateMedia({ colorScheme: "dark" });
+  expect(await isLight()).toBe(false);
+  await page.getByLabel("Colours").selectOption("light");
+  expect(await isLight()).toBe(true);
+  await page.reload();
+  expect(await isLight()).toBe(true);
+});
+
+test("behind a proxy that takes a prefix off, and under a path of its own, everything is found", async () => {
+  const server = await startWithDashboard({ path: "/live/ws" });
+  const { page, errors } = await look(browser, server, { prefix: "/live/ws" });
+  expect(new URL(page.url()).pathname).toBe("/live/ws/dashboard/");
+  await openPageOf(page, "Nodes");
+  await shows(page, ".node", "this one");
+  expect(errors).toEqual([]);
+  // Without the slash the page's relative addresses would be wrong.
+  await page.goto(`http://localhost:${server.port}/live/ws/dashboard#/nodes`);
+  await shows(page, ".node", "this one");
+});
+
+test("a page that is not there says so", async () => {
+  const server = await startWithDashboard();
+  const { page } = await look(browser, server, { place: "nowhere" });
+  await page.getByRole("link", { name: "To the console" }).click();
+  await page.getByRole("heading", { name: "Console" }).waitFor();
+});
+
+// Not a test of the page: it makes files of this repository, and is asked for by name.
+if (process.env.FANFARE_SCREENSHOTS === "1") test("the pictures in the docs are taken anew", takePictures);
+
+async function takePictures(): Promise<void> {
+  const server = await startWithDashboard({ statistics: { intervalS: 1 }, apps: [{ ...APP, name: "Shop" }] });
+  const clients = await Promise.all(["ada", "grace", "linus"].map((user) => connectAs(server.url, user)));
+  for (const client of clients) await client.subscribe("orders");
+  const busy = keepBusy(server);
+  try {
+    await picture(server, "console", {}, async (page) => {
+      await row(page, "API message", "order-placed").nth(3).waitFor();
+      await page.waitForTimeout(2_500);
+      await page.keyboard.press("p");
+      await row(page, "API message", "order-placed").first().click();
+    });
+    await picture(server, "console", { suffix: "dark", colors: "dark" }, (page) => page.waitForTimeout(3_000));
+    await picture(server, "console", { suffix: "phone", width: 390 }, (page) => page.waitForTimeout(3_000));
+    await picture(server, "channels?app=app", {}, (page) => shows(page, "table", "ago"));
+    await picture(server, "charts", { colors: "dark" }, (page) => page.waitForTimeout(15_000));
+    await picture(server, "send?app=app", {}, async (page) => {
+      await page.getByLabel("Channel").fill("orders");
+      await page.getByLabel("Event").last().fill("order-placed");
+      await page.getByRole("button", { name: "Send", exact: true }).click();
+      await shows(page, ".history", "order-placed");
+    });
+  } finally {
+    busy.stop();
+  }
+}
+
+interface Look {
+  readonly suffix?: string;
+  readonly colors?: "light" | "dark";
+  readonly width?: number;
+}
+
+async function picture(
+  server: Server,
+  place: string,
+  { suffix, colors, width }: Look,
+  until: (page: Page) => Promise<unknown>,
+) {
+  const size = width === undefined ? {} : { width, height: 844 };
+  const { page } = await look(browser, server, { place, ...size, ...(colors ? { colors } : {}) });
+  await until(page);
+  const name = ["dashboard", place.replace(/\W.*/, ""), ...(suffix ? [suffix] : [])].join("-");
+  const path = join(PICTURES, `${name}.png`);
+  await page.screenshot({ path });
+  expect(Bun.file(path).size).toBeLessThan(300_000);
+  await page.close();
+}
+
+/** A small shop. */
+function keepBusy(server: Server): { stop(): void } {
+  let turn = 0;
+  const timer = setInterval(() => {
+    turn++;
+    void server
+      .toChannel("orders")
+      .push({ event: "order-placed", data: { id: 4_000 + turn, total: 19.9, paid: turn % 3 > 0 } });
+    if (turn % 4 === 0)
+      void server
+        .toChannel(`private-cart.${turn % 9}`)
+        .push({ event: "price-changed", data: { sku: "a-1", price: 5 } });
+    if (turn % 5 === 0) void visitor(server, turn);
+  }, 180);
+  return { stop: () => clearInterval(timer) };
+}
+
+async function visitor(server: Server, turn: number): Promise<void> {
+  const client = await connectPusher(server.url);
+  await client.subscribe(`presence-room.${turn % 7}`, { data: { user_id: `guest-${turn}`, user_info: {} } });
+  await client.subscribe(`private-cart.${turn % 9}`);
+  client.send("client-typing", { in: "search" }, `private-cart.${turn % 9}`);
+  setTimeout(() => void client.close(), 6_000);
+}

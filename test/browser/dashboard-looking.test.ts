@@ -1,0 +1,153 @@
+/** The dashboard's pages for looking: channels, connections, charts, nodes. All of it by clicking. */
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { openBrowser } from "../support/chromium.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectAs } from "../support/native-client.ts";
+import { connectPusher } from "../support/pusher-client.ts";
+import { look, openPageOf, PATIENCE_MS, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
+
+setDefaultTimeout(TEST_MS);
+
+const browser = await openBrowser();
+const server = await startWithDashboard({ statistics: { intervalS: 1 } });
+
+test("channels are listed with kinds, counts and what was last said, and are searched", async () => {
+  const client = await connectPusher(server.url);
+  for (const channel of ["lobby", "private-orders", "cache-prices"]) await client.subscribe(channel);
+  await client.subscribe("presence-room", { data: { user_id: "ada", user_info: { name: "Ada" } } });
+  const { page } = await look(browser, server);
+  await openPageOf(page, "Channels");
+  const line = (name: string) => page.getByRole("row").filter({ has: page.getByRole("link", { name, exact: true }) });
+  expect(await line("private-orders").innerText()).toContain("private");
+  expect(await line("presence-room").innerText()).toMatch(/presence\s+1\s+1/);
+  expect(await line("cache-prices").innerText()).toContain("cache");
+  await eventually(
+    async () => {
+      await server.toChannel("lobby").push({ event: "greeting", data: "hi" });
+      await line("lobby").getByText("greeting").waitFor({ timeout: 500 });
+    },
+    { withinMs: PATIENCE_MS },
+  );
+
+  // What is typed goes where `/` leads.
+  await page.getByRole("heading", { name: "Channels" }).click();
+  await page.keyboard.press("/");
+  await page.keyboard.type("presence");
+  await eventually(async () => expect(await page.getByRole("row").count()).toBe(2), { withinMs: PATIENCE_MS });
+  await page.keyboard.type("-nowhere");
+  await shows(page, "main", "No channel has that in its name");
+});
+
+test("a channel's page has its members, its connections and what happens in it", async () => {
+  const client = await connectPusher(server.url);
+  await client.subscribe("presence-team", { data: { user_id: "grace", user_info: { name: "Grace" } } });
+  const { page } = await look(browser, server, { place: "channels" });
+  await page.getByRole("link", { name: "presence-team" }).click();
+  await page.getByRole("heading", { name: "presence-team" }).waitFor();
+  await shows(page, "section[aria-labelledby=members]", "grace");
+  await shows(page, "section[aria-labelledby=members]", '{"name":"Grace"}');
+  await shows(page, "section[aria-labelledby=its-connections]", client.socketId);
+  await eventually(
+    async () => {
+      await server.toChannel("presence-team").push({ event: "plan", data: { step: 1 } });
+      await page
+        .locator("section[aria-labelledby=happening]")
+        .getByText('{"step":1}')
+        .first()
+        .waitFor({ timeout: 500 });
+    },
+    { withinMs: PATIENCE_MS },
+  );
+  await client.close();
+  await shows(page, "main", "Nobody is in this channel");
+});
+
+test("a connection's page has who and how it is, its channels, and its frames as they pass", async () => {
+  const client = await connectAs(server.url, "linus", { info: { team: "kernel" } });
+  await client.subscribe("lobby");
+  const { page } = await look(browser, server);
+  await openPageOf(page, "Connections");
+  await page.getByLabel("Search id, user, address").fill("linus");
+  await eventually(async () => expect(await page.getByRole("row").count()).toBe(2), { withinMs: PATIENCE_MS });
+  await page.getByRole("row").nth(1).getByRole("link").click();
+  const facts = await shows(page, ".facts", "linus");
+  for (const fact of ["native", "127.0.0.1", "empty", "From it", "To it"]) expect(facts).toContain(fact);
+  await shows(page, "section[aria-labelledby=its-channels]", "lobby");
+  await shows(page, "main", '"team": "kernel"');
+  await eventually(
+    async () => {
+      await server.toChannel("lobby").push({ event: "to-linus", data: "frame" });
+      client.socket.send({ event: "ping" });
+      const frames = await page.locator(".frames").innerText();
+      expect(frames).toContain("to-linus");
+      expect(frames).toContain('{"event":"ping"}');
+    },
+    { withinMs: PATIENCE_MS, everyMs: 300 },
+  );
+  await client.close();
+  await shows(page, "main", "This connection has ended.");
+});
+
+test("an address of a connection that is nowhere says so", async () => {
+  const { page } = await look(browser, server, { place: "connection?app=app&id=1.2" });
+  await shows(page, "main", "No node has this connection");
+});
+
+test("charts show the live seconds, and what was kept, over every length of time (B33)", async () => {
+  const client = await connectPusher(server.url);
+  await client.subscribe("lobby");
+  const { page, errors } = await look(browser, server);
+  await openPageOf(page, "Charts");
+  const chart = (name: string) => page.getByRole("img", { name: new RegExp(`^${name}`) });
+  await eventually(
+    async () => {
+      await server.toChannel("lobby").push({ event: "counted", data: 1 });
+      expect(await chart("Messages").getAttribute("aria-label")).toMatch(/from back ends: last \d+, highest [1-9]/);
+    },
+    { withinMs: PATIENCE_MS, everyMs: 200 },
+  );
+  for (const range of ["Hour", "Day", "Week", "90 days"]) {
+    await page.getByRole("button", { name: range, exact: true }).click();
+    await eventually(
+      async () =>
+        expect(await chart("Connections").getAttribute("aria-label")).toMatch(/peak: last \d+, highest [1-9]/),
+      { withinMs: PATIENCE_MS },
+    );
+  }
+  expect(new URL(page.url()).hash).toBe("#/charts?range=quarter");
+  await page.locator(".plot").first().hover();
+  expect(await page.locator(".u-over").count()).toBe(4);
+  expect(errors).toEqual([]);
+});
+
+test("nodes are listed with their load", async () => {
+  const { page } = await look(browser, server);
+  await openPageOf(page, "Nodes");
+  const card = await shows(page, ".node", "this one");
+  for (const fact of ["up", "Connections", "Lag", "ms", "Up for", "Last sign of life"]) expect(card).toContain(fact);
+});
+
+test("the chosen app stays in the address, from page to page", async () => {
+  const { page } = await look(browser, server);
+  await page.getByLabel("App", { exact: true }).selectOption("app");
+  await openPageOf(page, "Channels");
+  expect(new URL(page.url()).hash).toBe("#/channels?app=app");
+  await page.reload();
+  expect(await page.getByLabel("App", { exact: true }).inputValue()).toBe("app");
+  await page.getByLabel("App", { exact: true }).selectOption("");
+  expect(new URL(page.url()).hash).toBe("#/channels");
+});
+
+test("with several apps and none chosen, a page of one app asks which", async () => {
+  const several = await startWithDashboard({
+    apps: [
+      { id: "one", key: "key-one", secret: "s" },
+      { id: "two", key: "key-two", secret: "s" },
+    ],
+  });
+  const { page } = await look(browser, several, { place: "channels" });
+  await page.getByRole("link", { name: "two" }).click();
+  await shows(page, "main", "Nobody is in any channel");
+  expect(new URL(page.url()).hash).toBe("#/channels?app=two");
+});

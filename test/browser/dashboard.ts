@@ -1,0 +1,87 @@
+/** A real server with its dashboard, and people who look at it. */
+
+import type { Browser, Locator, Page } from "playwright-core";
+import type { ConfigInput, Server } from "../../src/index.ts";
+import { openPage } from "../support/chromium.ts";
+import { sqliteFile } from "../support/databases.ts";
+import { eventually } from "../support/eventually.ts";
+import { startServer } from "../support/server.ts";
+
+/** For a page that has to work on a machine that does much else. */
+export const PATIENCE_MS = 20_000;
+export const TEST_MS = 90_000;
+
+/** With everything that needs a database. */
+export function startWithDashboard(config: ConfigInput = {}): Promise<Server> {
+  return startServer({ database: { url: sqliteFile() }, ...config });
+}
+
+export interface Looking {
+  /** Behind `#/`: a page and its parameters. */
+  readonly place?: string;
+  /** In front of the dashboard's path. */
+  readonly prefix?: string;
+  readonly width?: number;
+  readonly height?: number;
+  readonly colors?: "light" | "dark";
+  /** Not waited for; there is a sign-in instead. */
+  readonly isOutside?: boolean;
+}
+
+export interface Looker {
+  readonly page: Page;
+  /** What the page threw or complained of. */
+  readonly errors: readonly string[];
+  /** What its Content-Security-Policy forbade. */
+  violations(): Promise<readonly string[]>;
+}
+
+/** Opens the dashboard and waits until what it shows is live. */
+export async function look(browser: Browser, server: Server, options: Looking = {}): Promise<Looker> {
+  const { place = "console", prefix = "", width = 1280, height = 800, colors = "light", isOutside = false } = options;
+  const { page, errors } = await openPage(browser);
+  page.setDefaultTimeout(PATIENCE_MS);
+  await page.setViewportSize({ width, height });
+  await page.emulateMedia({ colorScheme: colors });
+  await page.addInitScript(rememberViolations);
+  await page.goto(`http://localhost:${server.port}${prefix}/dashboard/#/${place}`);
+  if (!isOutside) await isLive(page);
+  return { page, errors, violations: () => page.evaluate(() => Reflect.get(window, "violations") as string[]) };
+}
+
+export async function isLive(page: Page): Promise<void> {
+  await page.locator('.live[data-state="live"]').waitFor();
+}
+
+/** As somebody would: by the menu. */
+export async function openPageOf(page: Page, name: string): Promise<void> {
+  const menu = page.getByRole("button", { name: "Menu" });
+  if (await menu.isVisible()) await menu.click();
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name, exact: true }).click();
+}
+
+export function row(page: Page, type: string, text = ""): Locator {
+  return page.locator(".row-line", { has: page.locator(".mark", { hasText: new RegExp(`^${type}$`) }) }).filter({
+    hasText: text,
+  });
+}
+
+/** Until the place has this in it. */
+export async function shows(page: Page, selector: string, wanted: string): Promise<string> {
+  return await eventually(
+    async () => {
+      const text = (await page.locator(selector).allInnerTexts()).join("\n");
+      if (!text.includes(wanted)) throw new Error(`${selector} does not show ${wanted}, but:\n${text}`);
+      return text;
+    },
+    { withinMs: PATIENCE_MS, everyMs: 50 },
+  );
+}
+
+function rememberViolations(): void {
+  const violations: string[] = [];
+  Reflect.set(window, "violations", violations);
+  document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => {
+    violations.push(`${violatedDirective} ${blockedURI}`);
+  });
+}
