@@ -2,7 +2,7 @@
 
 import type { Channel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { EventPublication, Position, Push } from "../domain/message.ts";
+import type { EventPublication, JoinedPublication, LeftPublication, Position, Push } from "../domain/message.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
 import { Sequence } from "./sequence.ts";
 
@@ -24,6 +24,8 @@ export class Audience {
   detached = true;
   /** Those who are joining collect what arrives meanwhile. */
   readonly listeners = new Set<(publication: EventPublication) => void>();
+  /** The same for comings and goings. */
+  readonly watchers = new Set<(publication: JoinedPublication | LeftPublication) => void>();
   readonly readers: Readers[] = [];
   /** How far its numbered publications have been told. Only in channels of which anything is kept. */
   sequence: Sequence | undefined;

@@ -49,6 +49,9 @@ export class Delivery {
     const audience = tenant?.audiences.get(publication.channel);
     if (!tenant || !audience) return;
     if (publication.type === "event") for (const listen of audience.listeners) listen(publication);
+    else if (publication.type === "joined" || publication.type === "left") {
+      for (const watch of audience.watchers) watch(publication);
+    }
     const hold = audience.sequence?.hold;
     if (hold) return this.#gaps.wait(hold, publication);
     if (publication.type !== "event" || !publication.position) return this.#pass(tenant, audience, publication);

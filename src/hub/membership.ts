@@ -7,6 +7,7 @@ import type { EventPublication, Member, Resume } from "../domain/message.ts";
 import type { Broker } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import { utf8Bytes } from "./limits.ts";
+import { Movements } from "./movements.ts";
 import type { Places } from "./places.ts";
 import { type Past, withPast } from "./recovery.ts";
 import type { Roster } from "./roster.ts";
@@ -38,6 +39,7 @@ export async function join(
   const tenant = host.tenants.of(connection.app);
   const audience = tenant.retain(name);
   let members: readonly Member[] | undefined;
+  let movements: Movements | undefined;
   let tuned = false;
   try {
     await audience.attached;
@@ -45,18 +47,20 @@ export async function join(
     const seated = host.places.sit(connection, audience);
     if (seated instanceof Promise) await seated;
     if (connection.closed) return;
+    movements = member && new Movements(audience);
     members = member && (await host.roster.enter(connection, audience, member));
     const bytes = host.outboundBufferBytes() - (connection.socket?.getBufferedAmount() ?? 0);
     const weigh = (event: EventPublication) => utf8Bytes(connection.protocol.encode(event) ?? "");
     await withPast({ broker: host.broker, app: tenant.app, audience, resume, bytes, weigh }, (past, upTo) => {
       if (connection.closed) return;
-      answer(members, past);
+      answer(member && members && movements ? movements.applied(members, member) : members, past);
       connection.memberships ??= new Memberships();
       connection.memberships.set(name, member);
       audience.tune(connection, upTo);
       tuned = true;
     });
   } finally {
+    movements?.end();
     if (!tuned) await withdraw(host, connection, tenant, audience, members && member);
   }
   if (!tuned) return;
