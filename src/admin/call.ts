@@ -13,7 +13,10 @@ import type { Explanation, Numbers, Point, Question, Span } from "./wire.ts";
 
 /** The apps in the database. What cannot be done is thrown as Refused. */
 export interface EditableApps {
+  /** As far as is known here: for looking. */
   has(id: string): boolean;
+  /** For editing: looks before it says so, where it does not know it. */
+  finds(id: string): Promise<boolean>;
   add(input: Readonly<Record<string, unknown>>): Promise<App>;
   edit(id: string, changes: Readonly<Record<string, unknown>>): Promise<App>;
   /** The newest secret. */

@@ -42,6 +42,10 @@ export function editableApps({
       if (!sqlApps) void apps.refresh();
     },
     has: (id) => apps.byId(id) !== undefined,
+    finds: async (id) => {
+      if (!apps.byId(id)) await apps.refresh();
+      return apps.byId(id) !== undefined;
+    },
     add: (input) => tried(() => apps.add(input)),
     edit: (id, changes) => tried(() => apps.edit(id, changes)),
     rotate: (id, forget) => tried(() => apps.rotate(id, forget)),

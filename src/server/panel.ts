@@ -135,6 +135,7 @@ export class Panel {
     const { dashboard: settings, path: prefix } = config;
     if (this.#settings && !Bun.deepEquals(this.#settings, settings)) this.#view?.endSessions();
     this.#settings = settings;
+    this.#editable?.refresh();
     const dashboard = this.#dashboard(config);
     const restOf = ({ pathname }: URL) => {
       if (!settings.enabled) return undefined;

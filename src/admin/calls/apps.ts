@@ -51,7 +51,8 @@ export const create: Act = async (call): Promise<AppWithSecret> => {
 };
 
 export const edit: Act = async (call): Promise<AppDetail> => {
-  const [editable, id] = [editableOf(call), ownOf(call)];
+  const editable = editableOf(call);
+  const id = await ownOf(call, editable);
   const changes = inputOf(call, Settings);
   refuseSecrets(changes);
   for (const field of ["id", "key"]) {
@@ -63,7 +64,8 @@ export const edit: Act = async (call): Promise<AppDetail> => {
 };
 
 export const rotate: Act = async (call): Promise<AppWithSecret> => {
-  const [editable, id] = [editableOf(call), ownOf(call)];
+  const editable = editableOf(call);
+  const id = await ownOf(call, editable);
   const { forget = false } = inputOf(call, Rotation);
   const before = appOf(call);
   const secret = await editable.rotate(id, forget);
@@ -73,7 +75,8 @@ export const rotate: Act = async (call): Promise<AppWithSecret> => {
 };
 
 export const remove: Act = async (call): Promise<Done> => {
-  const [editable, id] = [editableOf(call), ownOf(call)];
+  const editable = editableOf(call);
+  const id = await ownOf(call, editable);
   await editable.remove(id);
   await noted(call, "app.remove", { app: id });
   return { outcome: "done" };
@@ -84,9 +87,9 @@ function editableOf({ means }: Call): EditableApps {
 }
 
 /** The id of an app that is in the database. */
-function ownOf(call: Call): string {
+async function ownOf(call: Call, editable: EditableApps): Promise<string> {
   const { id } = appOf(call);
-  if (call.means.editable?.has(id)) return id;
+  if (await editable.finds(id)) return id;
   throw new Refused("conflict", "This app is written in the configuration: change it there, and reload.");
 }
 
