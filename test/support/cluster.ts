@@ -45,6 +45,7 @@ export const CLUSTER_APP = {
   channels: [
     { match: "kept*", history: { size: 10_000, ttlS: 600 }, clientPublish: "any" },
     { match: "presence-kept*", history: { size: 10_000, ttlS: 600 }, clientPublish: "any" },
+    { match: "cache-brief", cacheTtlS: 0.3 },
     { match: "*", clientPublish: "any" },
   ],
 } as const satisfies AppInput;
