@@ -19,6 +19,8 @@ export type HubEvent =
   | { readonly type: "missed"; readonly app: App; readonly channel: string }
   /** Publications of the channel may be lost to this node's clients; they were told. */
   | { readonly type: "gap"; readonly app: App; readonly channel: string }
+  /** The client's socket was cut because it did not read as fast as it was sent to; "closed" comes next. */
+  | { readonly type: "fell-behind"; readonly connection: Connection }
   | {
       readonly type: "refused";
       readonly connection: Connection;

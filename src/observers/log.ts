@@ -17,6 +17,8 @@ export function logObserver(log: Logger): Observer {
         return log.debug({ ...about(event.connection), address: event.connection.address }, "connected");
       case "closed":
         return log.debug({ ...about(event.connection), code: event.code, why: event.why?.code }, "disconnected");
+      case "fell-behind":
+        return log.info(about(event.connection), "cut: the client does not read what it is sent");
       case "turned-away":
         return log.info({ address: event.address, why: event.why.code }, "turned away");
       case "refused":

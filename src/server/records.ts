@@ -34,7 +34,7 @@ export interface RecordsOptions {
   /** The app as it is now, wherever it is kept. */
   readonly app: (id: string) => App | undefined;
   readonly hub: () => Pick<Hub, "tallies" | "health"> | undefined;
-  readonly node: () => { readonly lagMs: number; readonly draining: boolean };
+  readonly node: () => { readonly lagMs: number; readonly draining: boolean; readonly port: number | undefined };
   /** The apps in the database are others. */
   readonly changed: () => void;
   readonly failed: (error: unknown, during: string) => void;
@@ -49,7 +49,7 @@ const CLOSE_MS = 5_000;
 
 export class Records {
   readonly metrics: Metrics;
-  readonly counters = new Counters();
+  readonly counters = new Counters((app, numbers) => this.metrics.forgotten(app, numbers));
   readonly database: Database | undefined;
   readonly sqlApps: SqlApps | undefined;
   readonly statistics: StatisticsStore | undefined;
@@ -82,6 +82,7 @@ export class Records {
       vitals: () => this.#vitals(),
       version: options.version,
       soketiNames: config.metrics.soketiNames,
+      sharesOutbox: config.database.url !== undefined,
     });
     if (!database) return;
     const node = Buffer.from(crypto.getRandomValues(new Uint8Array(NODE_BYTES))).toString("hex");
@@ -232,5 +233,5 @@ export class Records {
   }
 }
 
-const NOTHING = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0, apiMessages: 0 };
+const NOTHING = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };
 const NOBODY = { connections: 0, subscriptions: 0, channels: { public: 0, private: 0, presence: 0 } };

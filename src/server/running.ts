@@ -18,6 +18,7 @@ import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherApi } from "../protocols/pusher/api.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
 import { identity } from "./address.ts";
+import { metered } from "./api-meter.ts";
 import { apiElsewhere } from "./api-port.ts";
 import { aroundRequests } from "./around-requests.ts";
 import { Certificates } from "./certificates.ts";
@@ -37,6 +38,7 @@ import type { Records } from "./records.ts";
 import { sendAway, verdictOn } from "./reload.ts";
 import { type Route, routes } from "./routes.ts";
 import { Seat } from "./seat.ts";
+import { alsoTelling, SlowReaders } from "./slow-readers.ts";
 import { type Credentials, readTls } from "./tls.ts";
 
 const SWEEP_MS = 1_000;
@@ -74,6 +76,7 @@ export class Running {
   readonly #clock: Clock;
   readonly #lag: Lag;
   readonly #turnstile: Turnstile;
+  readonly #slowReaders: SlowReaders;
   readonly #apps: ConfigApps;
   readonly #guards: Guard[];
   readonly #panel: Panel;
@@ -115,8 +118,10 @@ export class Running {
     this.#panel = this.#panelOf(around, engine);
     this.#guards = guardsOf(around, this.memory, this.#panel, engine);
     const observers = [...(around.observers ?? []).map(withoutReserved), this.#panel.observe];
-    this.hub = buildHub({ ...around, engine, observers }, this.#apps, this.#guards, () => this.#report);
+    const traffic = alsoTelling(around.traffic, () => this.#slowReaders);
+    this.hub = buildHub({ ...around, engine, observers, traffic }, this.#apps, this.#guards, () => this.#report);
     this.#panel.attach(this.hub);
+    this.#slowReaders = new SlowReaders(this.hub);
     this.#turnstile = new Turnstile(turnstileOptions(around));
     this.#doors = { ...this.#doorsOf(around), credentials };
     this.listener = new Listeners(this.#doors);
@@ -126,6 +131,8 @@ export class Running {
       this.#lag.beat(SWEEP_MS);
       this.hub.sweep();
       this.#turnstile.sweep();
+      this.#slowReaders.look();
+      around.records?.metrics.look(this.hub.health);
       around.program.endpoints.sweep();
     }, SWEEP_MS);
   }
@@ -192,6 +199,7 @@ export class Running {
       hub: this.hub,
       apps: this.#apps,
       turnstile: this.#turnstile,
+      slowReaders: this.#slowReaders,
       leaving: this.#leaving.signal,
       condition: () => this.condition,
       panel: this.#panel,
@@ -350,18 +358,23 @@ interface Inside {
   readonly hub: Hub;
   readonly apps: ConfigApps;
   readonly turnstile: Turnstile;
+  readonly slowReaders: SlowReaders;
   /** When nobody is let in any more. */
   readonly leaving: AbortSignal;
   readonly condition: () => Condition;
   readonly panel: Panel;
 }
 
-function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, condition, panel: whole }: Inside): Doors {
+function doorsOf(
+  around: Surroundings,
+  { hub, apps, turnstile, slowReaders, leaving, condition, panel: whole }: Inside,
+): Doors {
   const { config, clock, program } = around;
   const { jsonDepth, httpBodyBytes: bodyBytes } = config.limits;
   const { path, strictProtocol, signatureWindowS } = config;
   const mayCome = ipRules(config.allowIps, config.denyIps);
-  const api = pusherApi({ hub, apps, clock, pathPrefix: path, signatureWindowS, jsonDepth, bodyBytes });
+  const bare = pusherApi({ hub, apps, clock, pathPrefix: path, signatureWindowS, jsonDepth, bodyBytes });
+  const api = around.records ? metered(bare, around.records.metrics, (id) => apps.byId(id) !== undefined) : bare;
   const [pusher, native] = hub.protocols;
   if (!pusher || !native) throw new Error("The hub has lost its protocols.");
   const isReady = readyRoute(path, condition);
@@ -395,7 +408,7 @@ function doorsOf(around: Surroundings, { hub, apps, turnstile, leaving, conditio
     panel,
     newId,
     verdict: (connection) => verdictOn(connection, apps, mayCome),
-    turnstile,
+    ...{ turnstile, slowReaders },
     isDraining: () => leaving.aborted,
     endpoints: program.endpoints,
     middleware: program.middleware,

@@ -206,7 +206,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     await this.#tasks.stop(deadlineMs - clock.monotonicMs());
     this.log.info("stopped");
     this.#logs.close();
-    this.#worker?.end();
+    await this.#worker?.end();
   }
 
   /**
@@ -392,7 +392,10 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
       },
       app: (id) => this.#apps.find((app) => app.id === id),
       hub: () => this.#running?.hub,
-      node: () => ({ lagMs: this.#running?.lagMs ?? 0, draining: this.#running?.condition.isDraining ?? false }),
+      node: () => {
+        const { lagMs = 0, condition, listener } = this.#running ?? {};
+        return { lagMs, draining: condition?.isDraining ?? false, port: listener?.port };
+      },
       changed: () => {
         if (this.#running) this.reload(this.#config).catch((error) => this.#fail(error, "taking over changed apps"));
       },
@@ -408,7 +411,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
       demoFile: this.#demoFile,
       channels: this.#channels,
       observers: [...this.#observers, ...(records?.observers ?? [])],
-      ...(records && { records, traffic: records.traffic, scrape: () => records.metrics.scrape() }),
+      ...(records && { records, traffic: records.traffic, scrape: () => (this.#worker ?? records.metrics).scrape() }),
       tokens: tokenGuard({
         hasMore: () => this.#authenticator !== undefined,
         authenticate: (app, credentials) =>

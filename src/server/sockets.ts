@@ -56,8 +56,10 @@ export function socketHandler(
     },
     close({ data }, code, reason) {
       turnstile.leave(data.address);
-      if (data instanceof Connection) hub.close(data, code);
-      else if (data instanceof Seat) data.closed(code, reason);
+      if (data instanceof Connection) {
+        options.slowReaders.ended(data, code);
+        hub.close(data, code);
+      } else if (data instanceof Seat) data.closed(code, reason);
     },
   };
 }

@@ -13,6 +13,7 @@ import type { Layers } from "./middleware.ts";
 import type { PanelDoor } from "./panel.ts";
 import type { Answer } from "./routes.ts";
 import type { Seat } from "./seat.ts";
+import type { SlowReaders } from "./slow-readers.ts";
 
 export type SocketData = Connection | TurnedAway | Seat;
 export type Listener = BunServer<SocketData>;
@@ -30,6 +31,7 @@ export interface ListenOptions {
   /** Asked at the last moment: while a client was let in, the configuration may have become another. */
   readonly verdict: (connection: Connection) => Disconnect | undefined;
   readonly turnstile: Turnstile;
+  readonly slowReaders: SlowReaders;
   /** Whether other processes listen on the same port. */
   readonly sharesPort?: boolean;
   readonly isDraining: () => boolean;

@@ -109,7 +109,7 @@ test("/metrics tells neighbours and those with the token, and nobody whom a prox
   expect(text).toContain(`fanfare_subscriptions{app="${APP.id}"} 1`);
   expect(text).toContain(`fanfare_channels{app="${APP.id}",kind="public"} 1`);
   expect(text).toContain("fanfare_engine_up 1");
-  expect(text).toContain(`soketi_connected{app_id="${APP.id}"} 1`);
+  expect(text).toContain(`soketi_connected{app_id="${APP.id}",port="${server.port}"} 1`);
   expect((await ask({ "X-Forwarded-For": "203.0.113.1" })).status).toBe(403);
   const hidden = { "X-Forwarded-For": "203.0.113.1", Authorization: "Bearer let-me" };
   expect((await ask(hidden)).status).toBe(200);

@@ -60,6 +60,8 @@ export function factOf(happening: Happening): Fact | undefined {
       return { type: "error", app: happening.connection?.app.id, connection: happening.connection?.id };
     case "webhook":
       return { type: "webhook", app: happening.app, event: happening.outcome };
+    // Its end comes right after it.
+    case "fell-behind":
     case "counted":
       return undefined;
   }

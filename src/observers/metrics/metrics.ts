@@ -4,15 +4,28 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 import type { HubEvent } from "../../domain/event.ts";
 import type { Observer } from "../../domain/ports.ts";
 import { Labels } from "./labels.ts";
-import { addSoketiNames } from "./soketi.ts";
-import type { Vitals } from "./vitals.ts";
+import type { Reading } from "./merge.ts";
+import { SoketiNames } from "./soketi.ts";
+import { Totals } from "./totals.ts";
+import type { AppTotals, Vitals } from "./vitals.ts";
 
 export interface MetricsOptions {
   readonly vitals: () => Vitals | Promise<Vitals>;
   readonly version: string;
   /** soketi's names as well, for dashboards that were made for it. */
   readonly soketiNames: boolean;
+  /** Whether all processes of the server read the same outbox. */
+  readonly sharesOutbox: boolean;
 }
+
+/** As Prometheus reads it. */
+export interface Scraped {
+  readonly type: string;
+  readonly text: string;
+}
+
+/** How numbers of several processes become one. */
+type Together = "sum" | "first" | "max";
 
 /** In seconds. Redis on the same machine answers in a tenth of a millisecond. */
 const BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -20,7 +33,10 @@ const BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 export class Metrics {
   readonly #registry = new Registry();
   readonly #labels = new Labels();
+  readonly #totals = new Totals(this.#labels);
   readonly #options: MetricsOptions;
+  readonly #soketi: SoketiNames | undefined;
+  #wasReachable = true;
   /** The answer to the scrape that is under way: its gauges are all set from one look. */
   #vitals: Promise<Vitals> | undefined;
 
@@ -30,6 +46,10 @@ export class Metrics {
   readonly #refused = this.#counter("commands_refused_total", "Commands that were refused, by why.", "app", "why");
   readonly #published = this.#counter("publications_total", "Events published on this node.", "app", "by");
   readonly #gaps = this.#counter("gaps_total", "Channels of which publications may have been missed.", "app");
+  readonly #fellBehind = this.#counter("slow_readers_total", "Clients that were cut because they did not read.", "app");
+  readonly #apiRequests = this.#counter("api_requests_total", "Calls of the HTTP API, by the answer.", "status");
+  readonly #engineLosses = this.#counter("engine_losses_total", "Times that the engine went away.");
+  readonly #engineReturns = this.#counter("engine_reconnects_total", "Times that the engine was there again.");
   readonly #failures = this.#counter("failures_total", "Things that should not happen; each is in the log.");
   readonly #webhooks = this.#counter("webhooks_total", "Webhook events, by what became of them.", "app", "outcome");
   readonly #publishTook = new Histogram({
@@ -42,19 +62,39 @@ export class Metrics {
   constructor(options: MetricsOptions) {
     this.#options = options;
     collectDefaultMetrics({ register: this.#registry });
-    this.#gauge("info", "The server's version.", ["version"], (gauge) => gauge.set({ version: options.version }, 1));
+    const sayVersion = (gauge: Gauge) => gauge.set({ version: options.version }, 1);
+    this.#gauge("info", "The server's version.", ["version"], sayVersion, "first");
     this.#perApp();
     this.#perNode();
-    if (options.soketiNames) addSoketiNames(this.#registry, async () => (await this.#look()).apps, this.#labels);
+    this.#perOutbox();
+    if (!options.soketiNames) return;
+    const [registry, labels] = [this.#registry, this.#labels];
+    this.#soketi = new SoketiNames({
+      ...{ registry, labels },
+      look: () => this.#look(),
+      totals: async () => this.#totals.of((await this.#look()).apps),
+    });
   }
 
-  /** As Prometheus reads it. */
-  async scrape(): Promise<{ readonly type: string; readonly text: string }> {
+  /** Of this process. */
+  async scrape(): Promise<Scraped> {
     this.#vitals = undefined;
     return { type: this.#registry.contentType, text: await this.#registry.metrics() };
   }
 
+  /** The same for another process, which adds it to others'. */
+  async read(): Promise<Reading> {
+    this.#vitals = undefined;
+    const metrics = (await this.#registry.getMetricsAsJSON()) as unknown as Reading;
+    // JSON has no word for what is no number, and Prometheus none for null.
+    return metrics.map((metric) => ({
+      ...metric,
+      values: metric.values.filter(({ value }) => Number.isFinite(value)),
+    }));
+  }
+
   readonly observe: Observer = (event: HubEvent) => {
+    this.#soketi?.observe(event);
     switch (event.type) {
       case "opened": {
         const { app, protocol } = event.connection;
@@ -74,6 +114,8 @@ export class Metrics {
       }
       case "gap":
         return this.#gaps.inc({ app: this.#labels.app(event.app.id) });
+      case "fell-behind":
+        return this.#fellBehind.inc({ app: this.#labels.app(event.connection.app.id) });
       case "failed":
         return this.#failures.inc();
       default:
@@ -88,6 +130,33 @@ export class Metrics {
 
   webhookTold(app: string, outcome: string, count: number): void {
     this.#webhooks.inc({ app: this.#labels.app(app), outcome }, count);
+  }
+
+  /** Whether calls of the HTTP API are to be measured, which costs each a copy of its answer. */
+  get measuresCalls(): boolean {
+    return this.#soketi !== undefined;
+  }
+
+  /** A call of the HTTP API was answered. */
+  apiAnswered(status: number): void {
+    this.#apiRequests.inc({ status });
+  }
+
+  /** The same call of an app there is, where calls are measured. */
+  apiMeasured(app: string, bytesIn: number, bytesOut: number): void {
+    this.#soketi?.called(app, bytesIn, bytesOut);
+  }
+
+  /** The app's totals begin anew elsewhere, and go on here. */
+  forgotten(app: string, totals: AppTotals): void {
+    this.#totals.forgotten(app, totals);
+  }
+
+  /** Whether the engine is there now: call it every second or so. */
+  look({ reachable }: Vitals["engine"]): void {
+    if (reachable === this.#wasReachable) return;
+    this.#wasReachable = reachable;
+    (reachable ? this.#engineReturns : this.#engineLosses).inc();
   }
 
   #perApp(): void {
@@ -110,7 +179,6 @@ export class Metrics {
     this.#total("received_bytes_total", "Bytes in frames from clients.", "bytesIn");
     this.#total("deliveries_total", "Frames to clients.", "messagesOut");
     this.#total("sent_bytes_total", "Bytes in frames to clients.", "bytesOut");
-    this.#total("api_calls_total", "Signed calls of the HTTP API.", "apiMessages");
   }
 
   #perNode(): void {
@@ -123,14 +191,18 @@ export class Metrics {
     this.#gauge("event_loop_lag_seconds", "How late the last timer ran.", [], (gauge, { lagMs }) =>
       gauge.set(lagMs / 1000),
     );
-    this.#gauge("webhooks_pending", "Webhook events in the outbox.", ["state"], (gauge, { webhooks }) => {
+  }
+
+  #perOutbox(): void {
+    const pending = (gauge: Gauge, { webhooks }: Vitals) => {
       if (!webhooks) return;
       gauge.set({ state: "waiting" }, webhooks.waiting);
       gauge.set({ state: "failed" }, webhooks.failed);
-    });
-    this.#gauge("webhooks_oldest_seconds", "How long the oldest webhook event has waited.", [], (gauge, { webhooks }) =>
-      gauge.set(webhooks?.oldestS ?? 0),
-    );
+    };
+    const together = this.#options.sharesOutbox ? "max" : "sum";
+    this.#gauge("webhooks_pending", "Webhook events in the outbox.", ["state"], pending, together);
+    const oldest = (gauge: Gauge, { webhooks }: Vitals) => gauge.set(webhooks?.oldestS ?? 0);
+    this.#gauge("webhooks_oldest_seconds", "How long the oldest webhook event has waited.", [], oldest, "max");
   }
 
   #counter(name: string, help: string, ...labelNames: string[]): Counter {
@@ -138,28 +210,34 @@ export class Metrics {
   }
 
   /** Counted elsewhere, where it costs an addition and no look-up of labels. */
-  #total(name: string, help: string, key: "messagesIn" | "messagesOut" | "bytesIn" | "bytesOut" | "apiMessages"): void {
-    const look = () => this.#look();
-    const label = (id: string) => this.#labels.app(id);
+  #total(name: string, help: string, key: keyof AppTotals): void {
+    const totals = async () => this.#totals.of((await this.#look()).apps);
     new Counter({
       name: `fanfare_${name}`,
       help,
       labelNames: ["app"],
       registers: [this.#registry],
       async collect() {
-        const { apps } = await look();
+        const all = await totals();
         this.reset();
-        for (const app of apps) this.inc({ app: label(app.id) }, app[key]);
+        for (const [app, numbers] of all) this.inc({ app }, numbers[key]);
       },
     });
   }
 
-  #gauge(name: string, help: string, labelNames: string[], set: (gauge: Gauge, vitals: Vitals) => void): void {
+  #gauge(
+    name: string,
+    help: string,
+    labelNames: string[],
+    set: (gauge: Gauge, vitals: Vitals) => void,
+    aggregator: Together = "sum",
+  ): void {
     const look = () => this.#look();
     new Gauge({
       name: `fanfare_${name}`,
       help,
       labelNames,
+      aggregator,
       registers: [this.#registry],
       async collect() {
         const vitals = await look();

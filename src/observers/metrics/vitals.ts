@@ -2,17 +2,20 @@
 
 import type { EngineHealth } from "../../domain/ports.ts";
 
-/** What one app has and did since it was first used. */
-export interface AppVitals {
-  readonly id: string;
-  readonly connections: number;
-  readonly subscriptions: number;
-  readonly channels: Readonly<Record<"public" | "private" | "presence", number>>;
+/** What one app did since it was first used. */
+export interface AppTotals {
   readonly messagesIn: number;
   readonly messagesOut: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
-  readonly apiMessages: number;
+}
+
+/** The same with what it has now. */
+export interface AppVitals extends AppTotals {
+  readonly id: string;
+  readonly connections: number;
+  readonly subscriptions: number;
+  readonly channels: Readonly<Record<"public" | "private" | "presence", number>>;
 }
 
 /** What stands at the moment of asking. */
@@ -21,6 +24,8 @@ export interface Vitals {
   readonly engine: EngineHealth;
   readonly lagMs: number;
   readonly draining: boolean;
+  /** Where clients come to; undefined before they can. */
+  readonly port: number | undefined;
   /** Where there is an outbox: what waits in it, what is dead, and how long the oldest has been waiting. */
   readonly webhooks?: { readonly waiting: number; readonly failed: number; readonly oldestS: number };
 }

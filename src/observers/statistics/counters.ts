@@ -22,6 +22,12 @@ export class Counters implements Traffic {
   readonly #apps = new Map<string, Numbers>();
   /** How far the numbers of each app were taken. */
   readonly #taken = new Map<string, Numbers>();
+  readonly #forgotten: (app: string, numbers: Numbers) => void;
+
+  /** `forgotten` hears what an app had done in all when its count begins anew. */
+  constructor(forgotten: (app: string, numbers: Numbers) => void = () => {}) {
+    this.#forgotten = forgotten;
+  }
 
   readonly observe: Observer = (event: HubEvent) => {
     switch (event.type) {
@@ -79,6 +85,7 @@ export class Counters implements Traffic {
       this.#taken.set(app, { ...numbers });
       numbers.peakConnections = numbers.connections;
       if (numbers.connections > 0) continue;
+      this.#forgotten(app, numbers);
       this.#apps.delete(app);
       this.#taken.delete(app);
     }

@@ -4,6 +4,8 @@ import { existsSync } from "node:fs";
 import type { Subprocess } from "bun";
 import { ConfigError } from "../../config/problem.ts";
 import type { FromNode, ToNode } from "../../engines/workers/wire.ts";
+import type { Reading } from "../../observers/metrics/merge.ts";
+import type { Scraped } from "../../observers/metrics/metrics.ts";
 import { marked } from "./mark.ts";
 import type { Assignment, Failure, FromWorker, Order, ToWorker, WorkerPlace } from "./messages.ts";
 
@@ -13,6 +15,8 @@ export interface ChildOptions {
   readonly server: number;
   readonly assignment: Assignment;
   readonly receive: (parcel: FromNode) => void;
+  /** The numbers of all workers together. */
+  readonly scrape: () => Promise<Scraped>;
 }
 
 export interface Ended {
@@ -30,12 +34,15 @@ export class Child {
   silentLooks = 0;
   isListening = false;
   isEnded = false;
+  /** Its numbers, as far as they are known. */
+  reading: Reading = [];
+  #read: PromiseWithResolvers<boolean> | undefined;
   readonly #process: Subprocess;
   readonly #asked = new Map<number, PromiseWithResolvers<number>>();
   #lastId = 0;
 
   /** Throws where this process cannot be started again. */
-  constructor({ place, server, assignment, receive }: ChildOptions) {
+  constructor({ place, server, assignment, receive, scrape }: ChildOptions) {
     this.place = place;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.listening = promise;
@@ -63,6 +70,12 @@ export class Child {
             return this.#asked.get(message.id)?.reject(errorOf(message.failure));
           case "parcel":
             return receive(message.parcel);
+          case "reading":
+            this.reading = message.reading;
+            return this.#read?.resolve(true);
+          case "scrape":
+            // Where there is no answer, the worker gives up by itself.
+            return void scrape().then((scraped) => this.#say({ type: "scraped", scraped }));
           case "alive":
             return;
         }
@@ -73,6 +86,7 @@ export class Child {
       this.isEnded = true;
       const ended: Ended = { code: this.#process.exitCode, signal: this.#process.signalCode };
       reject(new EndedEarly(ended));
+      this.#read?.resolve(false);
       for (const asked of this.#asked.values()) asked.resolve(0);
       return ended;
     });
@@ -95,6 +109,21 @@ export class Child {
     } finally {
       this.#asked.delete(id);
     }
+  }
+
+  /** Brings `reading` up to date. Whether that was possible in this time. */
+  async read(withinMs: number): Promise<boolean> {
+    if (!this.isListening || this.isEnded) return false;
+    if (!this.#read) {
+      this.#read = Promise.withResolvers<boolean>();
+      const late = setTimeout(() => this.#read?.resolve(false), withinMs);
+      this.#say({ type: "read" });
+      void this.#read.promise.then(() => {
+        clearTimeout(late);
+        this.#read = undefined;
+      });
+    }
+    return this.#read.promise;
   }
 
   /** Asks it to drain and to end. */

@@ -1,6 +1,8 @@
 /** What a server's first process and its workers say to each other. */
 
 import type { FromNode, ToNode } from "../../engines/workers/wire.ts";
+import type { Reading } from "../../observers/metrics/merge.ts";
+import type { Scraped } from "../../observers/metrics/metrics.ts";
 
 /** Which of a server's workers a process is. */
 export interface WorkerPlace {
@@ -31,6 +33,10 @@ export type ToWorker =
   | { readonly type: "assignment"; readonly assignment: Assignment }
   | { readonly type: "order"; readonly id: number; readonly order: Order }
   | { readonly type: "stop" }
+  /** Wants the worker's numbers. */
+  | { readonly type: "read" }
+  /** The numbers of all of them, which the worker wanted. */
+  | { readonly type: "scraped"; readonly scraped: Scraped }
   | { readonly type: "parcel"; readonly parcel: ToNode };
 
 export type FromWorker =
@@ -42,6 +48,10 @@ export type FromWorker =
   /** How many connections had to go, or how many of what was asked for were new. */
   | { readonly type: "done"; readonly id: number; readonly count: number }
   | { readonly type: "undone"; readonly id: number; readonly failure: Failure }
+  /** The worker's numbers: when they were wanted, and at its end. */
+  | { readonly type: "reading"; readonly reading: Reading }
+  /** Somebody asked this worker for the numbers of all. */
+  | { readonly type: "scrape" }
   /** A sign of life, once a second. */
   | { readonly type: "alive" }
   | { readonly type: "parcel"; readonly parcel: FromNode };

@@ -17,6 +17,7 @@ import type { Condition } from "../readiness.ts";
 import { buildHub, type Surroundings } from "../running.ts";
 import { writeConfig } from "./carried.ts";
 import type { Assignment } from "./messages.ts";
+import { Numbers } from "./numbers.ts";
 import { type Held, holdPorts } from "./ports.ts";
 import { Supervisor } from "./supervisor.ts";
 import { isWorker, patienceOf } from "./worker.ts";
@@ -42,6 +43,7 @@ export class Primary {
   readonly #beating: ReturnType<typeof setInterval>;
   readonly #supervisor: Supervisor;
   readonly #switchboard: Switchboard | undefined;
+  readonly #numbers: Numbers | undefined;
   #config: Config;
   #draining = false;
 
@@ -90,6 +92,9 @@ export class Primary {
       ...this.#report,
       id,
     }));
+    const metrics = around.records?.metrics;
+    const read = (withinMs: number) => this.#supervisor.read(withinMs);
+    this.#numbers = metrics && new Numbers({ metrics, read, count: config.workers });
     this.#supervisor = new Supervisor({
       count: config.workers,
       server,
@@ -105,7 +110,11 @@ export class Primary {
         const link = this.#switchboard?.attach({ send: (parcel) => child.send(parcel), overflowed });
         return {
           receive: (parcel) => link?.receive(parcel),
-          detach: async () => link?.gone(),
+          scrape: () => this.#numbers?.scrape() ?? Promise.reject(new Error("Nothing is counted here.")),
+          detach: async () => {
+            this.#numbers?.ended(child.reading);
+            await link?.gone();
+          },
         };
       },
     });

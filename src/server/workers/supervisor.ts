@@ -2,6 +2,8 @@
 
 import type { Logger } from "pino";
 import type { FromNode } from "../../engines/workers/wire.ts";
+import type { Read } from "../../observers/metrics/merge.ts";
+import type { Scraped } from "../../observers/metrics/metrics.ts";
 import { Child, EndedEarly, spell } from "./child.ts";
 import type { Assignment, Order } from "./messages.ts";
 
@@ -19,8 +21,17 @@ export interface SupervisorOptions {
   readonly attach: (child: Child) => Attached;
 }
 
+export interface Readings {
+  /** What those say that live at this moment; those that did not answer said it before. */
+  now(): readonly Read[];
+  /** How many answered. */
+  readonly answered: number;
+}
+
 export interface Attached {
   receive(parcel: FromNode): void;
+  /** The numbers of all workers together. */
+  scrape(): Promise<Scraped>;
   /** The process is no more. Resolves when nothing of it is left. */
   detach(): Promise<void>;
 }
@@ -117,6 +128,18 @@ export class Supervisor {
     }
   }
 
+  /** Asks every worker what it counted, and waits so long. */
+  async read(withinMs: number): Promise<Readings> {
+    const here = this.#slots.flatMap(({ child }) => (child ? [[child, String(child.place.index)] as const] : []));
+    const leaving = [...this.#leaving].filter((child) => here.every(([one]) => one !== child));
+    const all = [...here, ...leaving.map((child) => [child, `${child.place.index} leaving ${child.pid}`] as const)];
+    const answers = await Promise.all(all.map(([child]) => child.read(withinMs)));
+    return {
+      now: () => all.filter(([child]) => !child.isEnded).map(([{ reading }, worker]) => ({ worker, reading })),
+      answered: answers.slice(0, here.length).filter(Boolean).length,
+    };
+  }
+
   /** All drain at once. Resolves when none is left. Idempotent. */
   async stop(): Promise<void> {
     this.#isStopping = true;
@@ -145,7 +168,8 @@ export class Supervisor {
     const { server, count, attach } = this.#options;
     const place = { index: slot.index, count };
     const receive = (parcel: FromNode) => attached.receive(parcel);
-    const child = new Child({ place, server, assignment: this.#assignment, receive });
+    const scrape = () => attached.scrape();
+    const child = new Child({ place, server, assignment: this.#assignment, receive, scrape });
     const attached = attach(child);
     slot.next = child;
     const ended = child.ended.then(() => this.#lost(slot, child, attached));

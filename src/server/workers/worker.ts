@@ -4,6 +4,7 @@ import type { Config } from "../../config/schema.ts";
 import type { Patience } from "../../engines/workers/calls.ts";
 import { type NodeEngine, workersEngine } from "../../engines/workers/engine.ts";
 import type { FromNode } from "../../engines/workers/wire.ts";
+import type { Metrics, Scraped } from "../../observers/metrics/metrics.ts";
 import { Running, type Surroundings } from "../running.ts";
 import { readConfig } from "./carried.ts";
 import { ownMark } from "./mark.ts";
@@ -37,6 +38,8 @@ const ABANDON_MS = 1_000;
 const LEAVE_MS = 1_000;
 /** How long the first process may take to end a worker that could not start. */
 const FAILED_MS = 5_000;
+/** How long the first process may take to gather the numbers of all workers. */
+const SCRAPE_MS = 5_000;
 
 let here: Worker | undefined;
 
@@ -65,6 +68,8 @@ export class Worker {
   #running: Running | undefined;
   #engine: NodeEngine | undefined;
   #isEnding = false;
+  #metrics: Metrics | undefined;
+  #scraping: PromiseWithResolvers<Scraped> | undefined;
 
   constructor({ index, count }: WorkerPlace) {
     this.place = { index, count };
@@ -101,18 +106,35 @@ export class Worker {
       this.#engine = workersEngine(around.clock, send, patienceOf(around.config));
     }
     this.#duties = duties;
+    this.#metrics = around.records?.metrics;
     const shared = { ...around, sharesPort: true, ...(this.#engine && { engine: this.#engine }) };
     this.#running = await Running.start(shared);
     this.#say({ type: "listening" });
     return this.#running;
   }
 
+  /** The numbers of all workers together. Rejects where the first process does not answer. */
+  scrape(): Promise<Scraped> {
+    if (this.#scraping) return this.#scraping.promise;
+    const scraping = Promise.withResolvers<Scraped>();
+    this.#scraping = scraping;
+    const silence = () => scraping.reject(new Error("The first process does not answer."));
+    const late = setTimeout(silence, SCRAPE_MS);
+    this.#say({ type: "scrape" });
+    return scraping.promise.finally(() => {
+      clearTimeout(late);
+      this.#scraping = undefined;
+    });
+  }
+
   /** The server has stopped. The program may do what else it has to, but not for long. */
-  end(): void {
+  async end(): Promise<void> {
     this.#isEnding = true;
+    setTimeout(() => process.exit(), LEAVE_MS).unref();
+    // What it counted to its end is counted further by the first process.
+    await this.#sayNumbers();
     if (process.connected) process.disconnect?.();
     this.#over.resolve();
-    setTimeout(() => process.exit(), LEAVE_MS).unref();
   }
 
   // ---- private
@@ -131,7 +153,16 @@ export class Worker {
         return void this.#obey(message.id, message.order);
       case "stop":
         return this.#stop();
+      case "read":
+        return void this.#sayNumbers();
+      case "scraped":
+        return this.#scraping?.resolve(message.scraped);
     }
+  }
+
+  async #sayNumbers(): Promise<void> {
+    const reading = await this.#metrics?.read().catch(() => undefined);
+    if (reading) this.#say({ type: "reading", reading });
   }
 
   async #obey(id: number, order: Order): Promise<void> {

@@ -1,0 +1,39 @@
+/** What the apps did in total, by label. A total never falls, though apps that nobody uses any more are forgotten elsewhere. */
+
+import type { Labels } from "./labels.ts";
+import type { AppTotals, AppVitals } from "./vitals.ts";
+
+export class Totals {
+  readonly #labels: Labels;
+  /** Of apps that are forgotten. */
+  readonly #past = new Map<string, AppTotals>();
+
+  constructor(labels: Labels) {
+    this.#labels = labels;
+  }
+
+  /** The app is forgotten, and counts from nought when somebody uses it again. */
+  forgotten(app: string, totals: AppTotals): void {
+    const label = this.#labels.app(app);
+    this.#past.set(label, sum(this.#past.get(label), totals));
+  }
+
+  /** By label, with those of apps that are forgotten. */
+  of(apps: readonly AppVitals[]): ReadonlyMap<string, AppTotals> {
+    const all = new Map(this.#past);
+    for (const app of apps) {
+      const label = this.#labels.app(app.id);
+      all.set(label, sum(all.get(label), app));
+    }
+    return all;
+  }
+}
+
+function sum(one: AppTotals | undefined, other: AppTotals): AppTotals {
+  return {
+    messagesIn: (one?.messagesIn ?? 0) + other.messagesIn,
+    messagesOut: (one?.messagesOut ?? 0) + other.messagesOut,
+    bytesIn: (one?.bytesIn ?? 0) + other.bytesIn,
+    bytesOut: (one?.bytesOut ?? 0) + other.bytesOut,
+  };
+}
