@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Numbers, Point, Series } from "../../../admin/wire.ts";
 import { call, path, type Refused, refusedBy } from "../api.ts";
 import { has, overview } from "../overview.ts";
-import { Chart } from "../parts/chart.tsx";
+import { Chart, COUNT_STEPS, SIZE_STEPS } from "../parts/chart.tsx";
 import { Empty, Failure, Waiting } from "../parts/notes.tsx";
 import { Head, useNow } from "../parts/small.tsx";
 import { useWatch } from "../parts/watch.ts";
@@ -179,6 +179,7 @@ function Pictures({ name, points, unit }: { name: RangeName; points: readonly Po
       PICTURES.map(({ title, lines, isSize }) => ({
         title,
         show: isSize ? size : short,
+        steps: isSize ? SIZE_STEPS : COUNT_STEPS,
         lines: lines.map(([of, label], index) => ({
           label,
           color: `--line-${index + 1}`,
@@ -190,7 +191,7 @@ function Pictures({ name, points, unit }: { name: RangeName; points: readonly Po
   return (
     <>
       <div class="charts">
-        {pictures.map(({ title, show, lines }) => (
+        {pictures.map(({ title, show, steps, lines }) => (
           <Chart
             key={title}
             title={title}
@@ -198,6 +199,7 @@ function Pictures({ name, points, unit }: { name: RangeName; points: readonly Po
             lines={lines}
             range={range}
             show={show}
+            steps={steps}
             theme={themeKey.value}
           />
         ))}

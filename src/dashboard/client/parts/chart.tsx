@@ -19,18 +19,23 @@ interface ChartProps {
   /** From and to, in Unix seconds. */
   readonly range: readonly [number, number];
   readonly show: (value: number) => string;
+  /** How far apart the lines behind it may be: round numbers are others for bytes than for things that are counted. */
+  readonly steps: readonly number[];
   /** Changes when the colours of the page do. */
   readonly theme: string;
 }
 
 const HEIGHT = 190;
 
-export function Chart({ title, times, lines, range, show, theme }: ChartProps) {
+export const COUNT_STEPS = Array.from({ length: 33 }, (_, at) => ([1, 2, 5][at % 3] ?? 1) * 10 ** Math.floor(at / 3));
+export const SIZE_STEPS = Array.from({ length: 44 }, (_, at) => 2 ** at);
+
+export function Chart({ title, times, lines, range, show, steps, theme }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const [at, setAt] = useState<number | null>(null);
-  const latest = useRef({ range, show });
-  latest.current = { range, show };
+  const latest = useRef({ range, show, steps });
+  latest.current = { range, show, steps };
   const names = lines.map(({ label }) => label).join();
   useEffect(() => {
     const box = place.current;
@@ -67,7 +72,7 @@ export function Chart({ title, times, lines, range, show, theme }: ChartProps) {
   );
 }
 
-type Latest = { readonly current: Pick<ChartProps, "range" | "show"> };
+type Latest = { readonly current: Pick<ChartProps, "range" | "show" | "steps"> };
 
 function options(
   box: HTMLElement,
@@ -95,7 +100,14 @@ function options(
         size: 26,
         values: (_, splits) => splits.map((it) => tick(it * 1000, latest.current.range)),
       },
-      { ...axis, grid, size: 52, values: (_, splits) => splits.map((it) => latest.current.show(it)), space: 36 },
+      {
+        ...axis,
+        grid,
+        size: 52,
+        values: (_, splits) => splits.map((it) => latest.current.show(it)),
+        space: 36,
+        incrs: () => [...latest.current.steps],
+      },
     ],
     series: [
       {},
