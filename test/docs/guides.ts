@@ -1,0 +1,70 @@
+/** The guides of docs/from: their tables row by row, and what is quoted in them. */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export const DOCS = join(import.meta.dir, "..", "..", "docs");
+const FOLDER = join(DOCS, "from");
+
+export interface Row {
+  readonly theirs: string;
+  readonly ours: string;
+  readonly remark: string;
+}
+
+export interface Guide {
+  readonly name: string;
+  readonly text: string;
+  readonly rows: readonly Row[];
+}
+
+export const GUIDES: readonly Guide[] = readdirSync(FOLDER)
+  .filter((name) => name.endsWith(".md"))
+  .sort()
+  .map((name) => {
+    const text = readFileSync(join(FOLDER, name), "utf8");
+    return { name, text, rows: rowsOf(text) };
+  });
+
+/** Every row of every table, without heads and rules. */
+function rowsOf(text: string): Row[] {
+  const lines = text.split("\n").filter((line) => line.startsWith("| "));
+  return lines
+    .map((line) => line.slice(1).split("|"))
+    .map(([theirs = "", ours = "", remark = ""]) => ({
+      theirs: theirs.trim(),
+      ours: ours.trim(),
+      remark: remark.trim(),
+    }))
+    .filter(({ remark, ours }) => remark !== "what differs" && !/^-+$/.test(ours));
+}
+
+/** What stands between backticks. */
+export function quoted(text: string): string[] {
+  return [...text.matchAll(/`([^`]+)`/g)].map(([, inner = ""]) => inner);
+}
+
+/** The kinds of quotation, each of which has a test of its own; the first that fits counts. */
+const KINDS = {
+  command: /^fanfare /,
+  route: /^(?:GET|POST|WS) \//,
+  variable: /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?:=\S+)?$/,
+  call: /^(?:server|connection|socket|endpoint)\./,
+  options: /^createServer\(/,
+  frame: /^\{"event"/,
+  pusherEvent: /^pusher(?:_internal)?:/,
+  callback: /^on[A-Z]\w*$/,
+  setting: /^[a-z]\w*(?:\[\])?(?:\.\w+(?:\[\])?)*(?:: \S+)?$/,
+} as const;
+
+export type Kind = keyof typeof KINDS;
+
+export function kindOf(quotation: string): string | undefined {
+  return Object.entries(KINDS).find(([, kind]) => kind.test(quotation))?.[0];
+}
+
+/** Each distinct quotation in the middle column, of one kind or of all. */
+export function quotations(kind?: Kind): string[] {
+  const all = GUIDES.flatMap(({ rows }) => rows.flatMap(({ ours }) => quoted(ours)));
+  return [...new Set(all)].filter((one) => kind === undefined || kindOf(one) === kind);
+}
