@@ -70,6 +70,7 @@ export interface Refusal {
 export interface Overview {
   readonly node: { readonly id: string; readonly name: string };
   readonly engine: { readonly reachable: true } | { readonly reachable: false; readonly why: string };
+  /** None where the engine is away: then the connections are those of the answering node. */
   readonly nodes: readonly NodeEntry[];
   /** Of all nodes. */
   readonly connections: number;

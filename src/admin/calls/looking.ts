@@ -1,6 +1,7 @@
 /** Calls that look: the server as a whole, its nodes, its channels and its connections. */
 
 import { kindOf } from "../../domain/channel.ts";
+import { CommandError } from "../../domain/error.ts";
 import type { ChannelSummary } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { type Act, appOf, type Call, limitOf } from "../call.ts";
@@ -27,13 +28,17 @@ const MOST_KEPT = 50;
 
 export const overview: Act = async ({ means }): Promise<Overview> => {
   const { hub, node, editable, numbers, seconds, letters, audit, canDrain } = means;
+  // Most of all while the engine is away: whoever looks then has to see that it is.
+  const nodes = await nodesOf(hub, node.id).catch((error) => {
+    if (error instanceof CommandError) return [];
+    throw error;
+  });
   const { health } = hub;
-  const nodes = await nodesOf(hub, node.id);
   return {
     node,
     engine: health.reachable ? { reachable: true } : { reachable: false, why: health.why },
     nodes,
-    connections: nodes.reduce((sum, one) => sum + one.connections, 0),
+    connections: nodes.length === 0 ? hub.connectionCount : nodes.reduce((sum, one) => sum + one.connections, 0),
     apps: means.apps().map((app) => summaryOf(means, app)),
     has: {
       ...{ statistics: numbers !== undefined, seconds: seconds !== undefined, apps: editable !== undefined },
