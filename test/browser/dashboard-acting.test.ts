@@ -88,7 +88,7 @@ test("an app is made, its secret shown once; its limits set, its secret rotated;
   await page.getByLabel("Key").fill("shop-key");
   await page.getByLabel("Clients may send events").check();
   await confirm(page, "Create");
-  const secret = await page.locator(".secret code").nth(2).innerText();
+  const secret = (await page.locator(".secret code").nth(2).textContent()) ?? "";
   expect(secret.length).toBeGreaterThan(15);
   await confirm(page, "I have it");
   expect(await page.content()).not.toContain(secret);
@@ -106,7 +106,7 @@ test("an app is made, its secret shown once; its limits set, its secret rotated;
 
   await page.getByRole("button", { name: "Rotate secret" }).click();
   await confirm(page, "Rotate");
-  const rotated = await page.locator(".secret code").nth(2).innerText();
+  const rotated = (await page.locator(".secret code").nth(2).textContent()) ?? "";
   expect(rotated).not.toBe(secret);
   await confirm(page, "I have it");
   const secrets = () => server.apps.find(({ id }) => id === "shop")?.secrets;

@@ -123,7 +123,7 @@ test("a payload is looked at as readable JSON, a long one says that it is cut, a
   await row(page, "API message", "nested").click();
   const inspector = page.getByRole("complementary", { name: "Inspector" });
   const shown = inspector.getByLabel("Payload", { exact: true });
-  expect(await shown.innerText()).toBe('{\n  "order": {\n    "id": 7,\n    "paid": true\n  }\n}');
+  expect(await shown.textContent()).toBe('{\n  "order": {\n    "id": 7,\n    "paid": true\n  }\n}');
   const time = await inspector.locator("time").getAttribute("title");
   expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   expect(await inspector.getByRole("link", { name: "lobby" }).getAttribute("href")).toBe(
@@ -158,7 +158,7 @@ test("at thousands of events a second it samples and says so, and the page stays
   try {
     await shows(page, ".sampling", "Sampling:");
     await page.waitForFunction(
-      () => Number(/([\d,]+) seen/.exec(document.body.innerText)?.[1]?.replaceAll(",", "")) > 2_200,
+      () => Number(/([\d,]+) seen/.exec(document.body.textContent ?? "")?.[1]?.replaceAll(",", "")) > 2_200,
     );
     const frames = await page.evaluate(countFrames);
     const rows = await page.locator(".row-line").count();

@@ -19,9 +19,9 @@ test("channels are listed with kinds, counts and what was last said, and are sea
   const { page } = await look(browser, server);
   await openPageOf(page, "Channels");
   const line = (name: string) => page.getByRole("row").filter({ has: page.getByRole("link", { name, exact: true }) });
-  expect(await line("private-orders").innerText()).toContain("private");
-  expect(await line("presence-room").innerText()).toMatch(/presence\s+1\s+1/);
-  expect(await line("cache-prices").innerText()).toContain("cache");
+  expect(await line("private-orders").textContent()).toContain("private");
+  expect(await line("presence-room").textContent()).toMatch(/presence11/);
+  expect(await line("cache-prices").textContent()).toContain("cache");
   await eventually(
     async () => {
       await server.toChannel("lobby").push({ event: "greeting", data: "hi" });
@@ -79,7 +79,7 @@ test("a connection's page has who and how it is, its channels, and its frames as
     async () => {
       await server.toChannel("lobby").push({ event: "to-linus", data: "frame" });
       client.socket.send({ event: "ping" });
-      const frames = await page.locator(".frames").innerText();
+      const frames = (await page.locator(".frames").textContent()) ?? "";
       expect(frames).toContain("to-linus");
       expect(frames).toContain('{"event":"ping"}');
     },

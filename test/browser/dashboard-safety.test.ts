@@ -120,7 +120,7 @@ test("where there are accounts one signs in by name and password, is told what o
     await page.getByRole("button", { name: "Sign in" }).click();
   };
   await signIn("vera", "something else");
-  expect(await page.getByRole("alert").innerText()).not.toBe("");
+  expect(await page.getByRole("alert").textContent()).not.toBe("");
   await signIn("vera", "only looking");
   await isLive(page);
   await shows(page, ".who", "vera view");
