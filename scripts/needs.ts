@@ -27,6 +27,7 @@ const NEEDS: readonly Need[] = [
   { name: "NATS", binary: "/usr/sbin/nats-server", apt: "nats-server", why: "the NATS engine is tested on it" },
   { name: "PostgreSQL", binary: "/usr/bin/pg_lsclusters", apt: "postgresql", why: "the database tests run on it" },
   { name: "MariaDB", binary: "/usr/sbin/mariadbd", apt: "mariadb-server", why: "the database tests run on it" },
+  { name: "promtool", binary: "/usr/bin/promtool", apt: "prometheus", why: "the alert rules are checked with it" },
   { name: "systemd", binary: "/usr/bin/systemd-analyze", apt: "systemd", why: "the unit file is checked with it" },
 ];
 
