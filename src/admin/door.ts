@@ -50,6 +50,9 @@ export class Door {
     const { mode, authorize, hasAccounts } = this.#options;
     if (mode !== "development" || authorize() || hasAccounts) return false;
     if (!LOOPBACK.test(address) || FORWARDING.some((name) => request.headers.has(name))) return false;
+    // A proxy that says nothing of itself may still hand on where the page came from.
+    const origin = request.headers.get("origin");
+    if (origin !== null && !LOOPBACK_HOST.test(URL.parse(origin)?.host ?? "")) return false;
     return LOOPBACK_HOST.test(request.headers.get("host") ?? "");
   }
 }

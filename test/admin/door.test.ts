@@ -23,6 +23,7 @@ describe("without any account (B31)", () => {
   test.each([
     ["came through a proxy", { "X-Forwarded-For": "127.0.0.1" }],
     ["came through a proxy that says so otherwise", { Forwarded: "for=127.0.0.1" }],
+    ["has the page from elsewhere", { Origin: "https://ops.example", "Sec-Fetch-Site": "same-origin" }],
     ["asks by a name that was pointed here (DNS rebinding)", { Host: "evil.example:9501" }],
   ])("whoever %s is not", async (_, headers) => {
     const visitor = new Visitor(`${(await startServer(OPEN)).url}/dashboard`);
