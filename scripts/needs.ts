@@ -23,6 +23,12 @@ const NEEDS: readonly Need[] = [
     apt: "openssl",
     why: "the deployment tests make a certificate with it",
   },
+  {
+    name: "ip",
+    binary: "/usr/sbin/ip",
+    apt: "iproute2",
+    why: "a fault test pulls the cable of a network made with it",
+  },
   { name: "Redis", binary: "/usr/bin/redis-server", apt: "redis-server", why: "the Redis engine is tested on it" },
   { name: "NATS", binary: "/usr/sbin/nats-server", apt: "nats-server", why: "the NATS engine is tested on it" },
   { name: "PostgreSQL", binary: "/usr/bin/pg_lsclusters", apt: "postgresql", why: "the database tests run on it" },

@@ -54,7 +54,7 @@ test("the settings it speaks of are in the configuration's own table", () => {
   }
 });
 
-test("a port in use is told as the table says", async () => {
+test("a port in use is told as the table says (A54)", async () => {
   const { stderr, code } = await runCli(["serve", "--host", "0.0.0.0", "--port", String(server.port)], {
     env: { PUSHER_APP_ID: "a", PUSHER_APP_KEY: "b", PUSHER_APP_SECRET: "c" },
   });
@@ -62,7 +62,7 @@ test("a port in use is told as the table says", async () => {
   expectRow(stderr.replace(String(server.port), "9501"));
 });
 
-test("connections that are turned away are told as the table says", async () => {
+test("connections that are turned away are told as the table says (A54)", async () => {
   const refused = [
     await dialPusher(server.url, { app: { ...APP, key: "nobody" } }),
     await dialPusher(server.url, { app: { ...APP, key: "secure-key" } }),
@@ -75,7 +75,7 @@ test("connections that are turned away are told as the table says", async () => 
   }
 });
 
-test("refused permissions are told as the table says", async () => {
+test("refused permissions are told as the table says (A54)", async () => {
   const client = await connectPusher(server.url);
   for (const auth of ["another:key", `${APP.key}:${"0".repeat(64)}`]) {
     client.sendSubscribe("private-a", { auth });

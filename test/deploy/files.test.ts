@@ -44,7 +44,7 @@ describe("deploy/Dockerfile", () => {
   const env = Object.fromEntries(Array.from(textOf("ENV").matchAll(/(\w+)=(\S+)/g), ([, key, value]) => [key, value]));
   const [, healthCommand = "[]"] = /CMD (\[.+\])$/.exec(textOf("HEALTHCHECK")) ?? [];
 
-  test("has instructions only, in two stages, and ends as a user that is not root", () => {
+  test("has instructions only, in two stages, and ends as a user that is not root (A51)", () => {
     const known = ["FROM", "WORKDIR", "COPY", "RUN", "USER", "ENV", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"];
     expect(instructions.map(({ name }) => name).filter((name) => !known.includes(name))).toEqual([]);
     expect(instructions.filter(({ name }) => name === "FROM").length).toBe(2);
@@ -89,7 +89,7 @@ describe("deploy/Dockerfile", () => {
   }
 });
 
-test("deploy/compose.yaml builds that image, demands the keys, and waits longer than the drain", () => {
+test("deploy/compose.yaml builds that image, demands the keys, and waits longer than the drain (A51)", () => {
   const { services } = Bun.YAML.parse(read("compose.yaml")) as Compose;
   const { build, environment, stop_grace_period, ports, ulimits } = services.fanfare;
   expect(existsSync(join(DEPLOY, build.context, build.dockerfile))).toBe(true);
@@ -183,7 +183,7 @@ test("deploy/fanfare.service: ExecReload tells the server that ExecStart started
   expect(await child.stop("SIGTERM")).toEqual({ code: 0, signal: null });
 });
 
-test("deploy/supervisor.conf waits longer than the drain, and says where the file limit is set", () => {
+test("deploy/supervisor.conf waits longer than the drain, and says where the file limit is set (A49)", () => {
   const text = read("supervisor.conf");
   const settings = text.split("\n").filter((line) => !line.startsWith(";") && line !== "");
   expect(settings[0]).toBe("[program:fanfare]");

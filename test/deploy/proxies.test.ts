@@ -42,7 +42,7 @@ function openPusher(port: number, wsPath = ""): Pusher {
 describe.each(PROXIES)("behind %s", (name) => {
   const starting = startProxy(name, { upstreamPort: server.port, certificate });
 
-  test("a pusher-js client and a native one hear what the official library triggers, all through it", async () => {
+  test("a pusher-js client and a native one hear what the official library triggers, all through it (A50)", async () => {
     const { url, port } = await starting;
     const heard: unknown[] = [];
     const channel = openPusher(port).subscribe(`news-${name}`);
@@ -73,7 +73,7 @@ describe.each(PROXIES)("behind %s", (name) => {
     expect((await fetch(`${url}${prefix}/health`)).status).toBe(200);
   });
 
-  test("the server sees the client's address, whatever the client claims", async () => {
+  test("the server sees the client's address, whatever the client claims (A50)", async () => {
     const { port } = await starting;
     // One for each proxy, so that none finds what was left by another.
     const own = `127.0.0.${2 + PROXIES.indexOf(name)}`;

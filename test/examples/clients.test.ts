@@ -83,7 +83,7 @@ const vue: Framework = {
 };
 
 describe.each([react, vue])("the $name snippet", ({ name, mount }) => {
-  test("subscribes for as long as a component uses the channel, and tells it what comes", async () => {
+  test("subscribes for as long as a component uses the channel, and tells it what comes (A52)", async () => {
     const channel = `orders-${name}`;
     const { use, component } = mount(guidesPusher());
     const heard: unknown[][] = [[], []];
