@@ -18,6 +18,8 @@ export interface ClusterOptions {
   readonly nodes?: number;
   readonly config?: ConfigInput;
   readonly app?: Partial<AppInput>;
+  /** Of `fanfare serve`. */
+  readonly args?: readonly string[];
 }
 
 /** A process that holds sockets. */
@@ -39,7 +41,6 @@ export const CLUSTER_APP = {
   limits: {
     clientEventsPerSecond: 100_000,
     subscribesPerSecond: 100_000,
-    apiRequestsPerSecond: 100_000,
     presenceMembers: 10_000,
   },
   channels: [
@@ -66,7 +67,11 @@ export async function engineSettings(engine: "redis" | "nats"): Promise<ConfigIn
 
 /** One more server on that engine. `port` is for one that is to come back where it was. */
 export async function startNode(where: ConfigInput, options: ClusterOptions = {}, port = 0): Promise<ServerNode> {
-  const server = await startBareProcess({ port, config: { ...where, ...configOf(options) } });
+  const server = await startBareProcess({
+    port,
+    args: options.args ?? [],
+    config: { ...where, ...configOf(options) },
+  });
   await eventually(() => expectReady(server.url), { withinMs: 15_000, everyMs: 30 });
   return new ServerNode(server);
 }
