@@ -303,3 +303,65 @@ test("what waits for a node that does not read is counted, and said when it is t
   expect(overflows).toBeGreaterThan(0);
   await switchboard.close();
 });
+
+test("much that comes at once leaves time for everything else, keeps its order, and is acknowledged when it is done", async () => {
+  const WORDS = 300;
+  const sent: FromNode[] = [];
+  const engine = workersEngine(clock, (parcel) => sent.push(parcel));
+  atEnd(() => engine.close());
+  const heard: string[] = [];
+  const busy = (publication: Publication) => {
+    const untilMs = performance.now() + 1;
+    while (performance.now() < untilMs);
+    if (publication.type === "event") heard.push(publication.data);
+  };
+  const started = engine.start(hostOf(busy));
+  const all = Array.from({ length: WORDS }, (_, n) => String(n));
+  const told = all.map((data) => ["publication", said(data)] as const);
+  engine.receive({ number: 0, atMs: 0, told: [["answer", 1]] });
+  await started;
+  let ticks = 0;
+  const ticking = setInterval(() => ticks++, 1);
+  engine.receive({ number: 1, atMs: 0, told: told.slice(0, WORDS - 1) });
+  engine.receive({ number: 2, atMs: 0, told: told.slice(WORDS - 1) });
+  expect(heard.length).toBeLessThan(WORDS);
+  expect(sent.every(({ got }) => got === 0)).toBe(true);
+  await eventually(() => expect(heard).toEqual(all));
+  clearInterval(ticking);
+  expect(ticks).toBeGreaterThan(3);
+  await eventually(() => expect(sent.at(-1)?.got).toBe(2), { withinMs: 5_000 });
+});
+
+test("whoever publishes waits for a node that does not keep up, for a second at most", async () => {
+  const { Switchboard } = await import("../../src/engines/workers/switchboard.ts");
+  const { memoryEngine } = await import("../../src/engines/memory/engine.ts");
+  const switchboard = new Switchboard({ engine: memoryEngine(clock), clock, failed: () => {} });
+  atEnd(() => switchboard.close());
+  await switchboard.start();
+  const parcels: ToNode[] = [];
+  const slow = switchboard.attach({ send: (parcel) => parcels.push(parcel) });
+  slow.receive({ got: 0, untilMs: null, asked: [[1, ["subscribe", "app", "room"]]] });
+  const engine = workersEngine(clock, (parcel) => quick.receive(parcel));
+  const quick = switchboard.attach({ send: (parcel) => engine.receive(parcel) });
+  atEnd(() => engine.close());
+  await engine.start(hostOf(() => {}));
+  const data = "x".repeat(400_000);
+  const publish = async () => {
+    const startMs = performance.now();
+    await engine.broker.publish(said(data));
+    return performance.now() - startMs;
+  };
+  expect(Math.max(await publish(), await publish())).toBeLessThan(900);
+  const waited = publish();
+  await eventually(() =>
+    expect(parcels.flatMap(({ told }) => told).filter(([type]) => type === "publication").length).toBe(3),
+  );
+  expect(await Promise.race([waited, Bun.sleep(300).then(() => "waits")])).toBe("waits");
+  slow.receive({ got: parcels.at(-1)?.number ?? 0, untilMs: null, asked: [] });
+  await waited;
+  await Promise.all([publish(), publish(), publish()]);
+  expect(await publish()).toBeGreaterThan(900);
+  expect(await publish()).toBeGreaterThan(900);
+  await slow.gone();
+  expect(await publish()).toBeLessThan(900);
+}, 30_000);

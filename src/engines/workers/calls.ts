@@ -3,13 +3,29 @@
 import { CommandError } from "../../domain/error.ts";
 import type { Clock } from "../../domain/ports.ts";
 import { Outbox } from "./outbox.ts";
-import { type Ask, type Asked, away, type FromNode, type Send, type Told, type ToNode } from "./wire.ts";
+import {
+  type Ask,
+  type Asked,
+  away,
+  bytesOf,
+  type FromNode,
+  type Send,
+  SLOWED_BYTES,
+  type Told,
+  type ToNode,
+} from "./wire.ts";
 
 const LOOK_EVERY_MS = 250;
 /** More asks than this may not wait, however small. */
 const MOST_WAITING = 100_000;
-/** Parcels that are worked off before that is said with nothing else to say. */
+/** Parcels, or bytes, that are worked off before that is said with nothing else to say. */
 const ACKNOWLEDGE_EVERY = 32;
+const ACKNOWLEDGE_EVERY_BYTES = SLOWED_BYTES / 4;
+/**
+ * How long it works off without a look at anything else, in milliseconds. Seconds of work may come at once: sockets have to
+ * be written to meanwhile, or their readers are cut, and the first process has to hear that this one lives, or it is ended.
+ */
+const TURN_MS = 20;
 
 /** How long an answer may take, and how many bytes of publications may wait for one. */
 export interface Patience {
@@ -26,6 +42,13 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** A parcel, and how far it is worked off. */
+interface Inbound {
+  readonly number: number;
+  readonly told: readonly Told[];
+  next: number;
+}
+
 /** What is no answer. */
 export type Heard = Exclude<Told, readonly ["answer" | "refusal", ...unknown[]]>;
 
@@ -38,12 +61,15 @@ export class Calls {
   readonly #waiting = new Map<number, Waiting>();
   readonly #outbox: Outbox<Asked>;
   readonly #looking: ReturnType<typeof setInterval>;
-  /** What came and is not worked off, while somebody has a turn. */
-  #inbox: Told[] | undefined;
+  /** What came and is not worked off. */
+  readonly #inbox: Inbound[] = [];
+  /** While somebody else has a turn. */
+  #isPaused = false;
   #lastId = 0;
   #bytes = 0;
   #got = 0;
   #acknowledged = 0;
+  #bytesSince = 0;
   #heardAtMs: number;
   /** From this process's clock to the other's, at least. */
   #offsetMs: number | undefined;
@@ -85,10 +111,8 @@ export class Calls {
     this.#heardAtMs = nowMs;
     // What took long to come says too little; the quickest is nearest to the truth.
     this.#offsetMs = Math.max(this.#offsetMs ?? Number.NEGATIVE_INFINITY, atMs - nowMs);
-    this.#got = number;
-    if (this.#inbox) this.#inbox.push(...told);
-    else this.#work(told);
-    if (number - this.#acknowledged >= ACKNOWLEDGE_EVERY) this.#outbox.due();
+    this.#inbox.push({ number, told, next: 0 });
+    if (!this.#isPaused) this.#work();
   }
 
   /** Time since the other side was heard, in milliseconds. */
@@ -115,16 +139,30 @@ export class Calls {
 
   #post(asked: readonly Asked[]): void {
     this.#acknowledged = this.#got;
+    this.#bytesSince = 0;
     const { waitMs } = this.#patience;
     const untilMs = this.#offsetMs === undefined ? null : this.#clock.monotonicMs() + this.#offsetMs + waitMs;
     this.#send({ got: this.#got, untilMs, asked });
   }
 
-  #work(told: readonly Told[]): void {
-    for (const [at, word] of told.entries()) {
-      if (this.#isClosed) return;
-      if (this.#isTurnAfter(word)) return this.#pause(told.slice(at + 1));
+  #work(): void {
+    const untilMs = this.#clock.monotonicMs() + TURN_MS;
+    for (let parcel = this.#inbox[0]; parcel; parcel = this.#inbox[0]) {
+      for (let word = parcel.told[parcel.next]; word; word = parcel.told[parcel.next]) {
+        if (this.#isClosed) return;
+        parcel.next++;
+        this.#bytesSince += bytesOf(word);
+        if (this.#isTurnAfter(word) || this.#clock.monotonicMs() >= untilMs) return this.#pause();
+      }
+      this.#inbox.shift();
+      this.#workedOff(parcel);
     }
+  }
+
+  #workedOff({ number }: Inbound): void {
+    this.#got = number;
+    const isMuch = this.#bytesSince >= ACKNOWLEDGE_EVERY_BYTES;
+    if (isMuch || number - this.#acknowledged >= ACKNOWLEDGE_EVERY) this.#outbox.due();
   }
 
   /** Works one word off; says whether whoever it was for comes first now. */
@@ -145,13 +183,12 @@ export class Calls {
     }
   }
 
-  /** Goes on when all that the answer set going has come to rest. */
-  #pause(rest: readonly Told[]): void {
-    this.#inbox = [...rest];
+  /** Goes on when all that was set going has come to rest, and sockets have had their turn. */
+  #pause(): void {
+    this.#isPaused = true;
     setImmediate(() => {
-      const told = this.#inbox ?? [];
-      this.#inbox = undefined;
-      this.#work(told);
+      this.#isPaused = false;
+      this.#work();
     });
   }
 

@@ -3,10 +3,7 @@
 import type { Clock, NodeReport, NodeState } from "../../domain/ports.ts";
 import { Holdings } from "./holdings.ts";
 import { Outbox } from "./outbox.ts";
-import type { Send, Told, ToNode } from "./wire.ts";
-
-/** Of one word beside what it carries, in bytes; a rough figure is enough for a limit. */
-const WORD_BYTES = 200;
+import { bytesOf, type Send, SLOWED_BYTES, type Told, type ToNode } from "./wire.ts";
 
 export class Desk {
   readonly holdings = new Holdings();
@@ -34,7 +31,7 @@ export class Desk {
 
   tell(word: Told): void {
     if (this.#isClosed) return;
-    this.#bytesDue += WORD_BYTES + weightOf(word);
+    this.#bytesDue += bytesOf(word);
     this.#outbox.put(word);
   }
 
@@ -51,6 +48,11 @@ export class Desk {
   /** How much waits for the node, in bytes. */
   get backlogBytes(): number {
     return this.#bytesOpen + this.#bytesDue;
+  }
+
+  /** So much waits for it that whoever publishes should wait a little, too. */
+  get isBehind(): boolean {
+    return this.backlogBytes > SLOWED_BYTES;
   }
 
   reported(report: NodeReport): void {
@@ -76,8 +78,4 @@ export class Desk {
     this.#bytesDue = 0;
     this.#send({ number, atMs: this.#clock.monotonicMs(), told });
   }
-}
-
-function weightOf([type, content]: Told): number {
-  return type === "publication" && content.type === "event" ? content.data.length : 0;
 }

@@ -9,6 +9,7 @@ import type { Awaitable, Clock, Engine, NodeState, RegistryFact } from "../../do
 import { after } from "../../hub/after.ts";
 import { Desk } from "./desk.ts";
 import { keyOf, type Subject } from "./holdings.ts";
+import { Slowness } from "./slowness.ts";
 import { type Ask, away, BEAT_MS, type FromNode, limitOf, type Send, type ToNode } from "./wire.ts";
 
 /** What may wait for a node that does not read. One that lets more pile up will not catch up. */
@@ -42,6 +43,7 @@ export class Switchboard {
   /** In the order of their coming: the eldest tells what no node did by itself. */
   readonly #desks = new Set<Desk>();
   readonly #listeners = new Map<string, Set<Desk>>();
+  readonly #slowness = new Slowness(() => [...this.#desks].some((desk) => desk.isBehind));
   /** Subscribers of all nodes together. */
   readonly #totals = new Map<string, number>();
   #beating: ReturnType<typeof setInterval> | undefined;
@@ -86,6 +88,7 @@ export class Switchboard {
 
   async close(): Promise<void> {
     clearInterval(this.#beating);
+    this.#slowness.end();
     for (const desk of this.#desks) desk.close();
     this.#desks.clear();
     this.#listeners.clear();
@@ -98,6 +101,7 @@ export class Switchboard {
   #receive(desk: Desk, { got, untilMs, asked }: FromNode): void {
     if (!this.#desks.has(desk)) return;
     desk.workedOff(got);
+    this.#slowness.look();
     const isLate = untilMs !== null && this.#clock.monotonicMs() >= untilMs;
     for (const [id, ask] of asked) this.#answer(desk, id, ask, isLate);
   }
@@ -132,7 +136,7 @@ export class Switchboard {
       case "unsubscribe":
         return this.#unsubscribe(desk, { app: ask[1], channel: ask[2] });
       case "publish":
-        return broker.publish(ask[1], ask[2] ?? undefined);
+        return after(broker.publish(ask[1], ask[2] ?? undefined), (position) => this.#slowness.pass(position));
       case "history":
         return broker.history(ask[1], ask[2], ask[3] ?? undefined, ask[4]);
       case "join":
@@ -225,6 +229,7 @@ export class Switchboard {
 
   async #dismiss(desk: Desk): Promise<void> {
     if (!this.#desks.delete(desk)) return;
+    this.#slowness.look();
     for (const subject of desk.holdings.subjects.values()) this.#unsubscribe(desk, subject);
     const { registry, ledger } = this.#engine;
     const facts: RegistryFact[] = [];

@@ -61,6 +61,16 @@ export interface ToNode {
 /** How often either side says that it is there. */
 export const BEAT_MS = 1_000;
 
+/** Whoever publishes is slowed while more than this waits for a node, in bytes. */
+export const SLOWED_BYTES = 1024 * 1024;
+
+/** Of one word beside what it carries, in bytes; a rough figure is enough for a limit. */
+const WORD_BYTES = 200;
+
+export function bytesOf([type, content]: Told): number {
+  return WORD_BYTES + (type === "publication" && content.type === "event" ? content.data.length : 0);
+}
+
 /** One way of a conversation: either side hands parcels to the other through it. */
 export type Send<Parcel> = (parcel: Parcel) => void;
 
