@@ -369,6 +369,13 @@ export const schema = z.strictObject({
   ),
   redis,
   nats,
+  nodeUrl: optionalText(
+    "Where clients reach this server of a cluster, `wss://ws-1.example.com`: then it is among those that `/nodes` tells them to go to.",
+    {
+      pattern: /^(wss?|https?):\/\/[^\s/?#]+(\/[^\s?#]*)?$/,
+      accepts: "an address that begins with ws://, wss://, http:// or https://",
+    },
+  ),
   nodeTimeoutS: seconds(
     "Silence after which the other servers of a cluster take one for dead, and its members for gone, in seconds; it takes up to two more until they are told.",
     6,

@@ -122,6 +122,8 @@ export interface NodeReport {
   /** How late timers run, in milliseconds. */
   readonly lagMs: number;
   readonly draining: boolean;
+  /** It takes no clients for another reason: its memory is full. */
+  readonly unready?: true;
 }
 
 export interface NodeState extends NodeReport {

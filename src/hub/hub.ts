@@ -282,14 +282,14 @@ export class Hub {
     const known = rule ? this.#channels.make(app, rule) : this.#channels.unmake(app, name);
     const audience = this.#tenants.get(app.id)?.audiences.get(name);
     if (audience) audience.channel = this.#channels.of(app, name);
-    this.#recount(app);
+    this.places.recount(this.#tenants.get(app.id));
     return known;
   }
 
   /** The app has other settings: for those who are here as for those who come. */
   replaceApp(app: App): void {
     this.#tenants.get(app.id)?.become(app);
-    this.#recount(app);
+    this.places.recount(this.#tenants.get(app.id));
   }
 
   /** Hears a channel's events without being in it, until what it resolves with is called. Rejects where the engine is away. */
@@ -405,11 +405,6 @@ export class Hub {
       const frame = frames.get(connection.protocol);
       if (frame !== undefined) this.#hand(connection, frame);
     }
-  }
-
-  #recount(app: App): void {
-    const tenant = this.#tenants.get(app.id);
-    if (tenant) this.places.recount(tenant);
   }
 
   #hand(connection: Connection, frame: string): void {

@@ -72,7 +72,9 @@ export class Places {
   }
 
   /** The limits are others: who is here already is counted, however many they are. */
-  recount({ connections, audiences }: Tenant): void {
+  recount(tenant: Tenant | undefined): void {
+    if (!tenant) return;
+    const { connections, audiences } = tenant;
     for (const connection of connections.values()) {
       const { app, memberships } = connection;
       if (!connection.hasPlace && app.limits.connections !== UNLIMITED && !isReserved(app)) {

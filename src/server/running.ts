@@ -4,16 +4,13 @@ import type { Logger } from "pino";
 import { type ConfigApps, configApps } from "../apps/config.ts";
 import type { Config } from "../config/schema.ts";
 import { demoRoute } from "../demo/demo.ts";
-import { isReserved } from "../domain/app.ts";
+import { type App, isReserved } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Clock, Engine, Guard } from "../domain/ports.ts";
 import { ipRules } from "../guards/ip.ts";
-import { originGuard } from "../guards/origin.ts";
-import { apiRateGuard, Turnstile, type TurnstileOptions } from "../guards/rate.ts";
-import { replayGuard } from "../guards/replay.ts";
+import { Turnstile, type TurnstileOptions } from "../guards/rate.ts";
 import { Hub } from "../hub/hub.ts";
 import type { HubLimits, HubOptions } from "../hub/options.ts";
-import { logGuard } from "../observers/log.ts";
 import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherApi } from "../protocols/pusher/api.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
@@ -22,15 +19,19 @@ import { metered } from "./api-meter.ts";
 import { apiElsewhere } from "./api-port.ts";
 import { aroundRequests } from "./around-requests.ts";
 import { Certificates } from "./certificates.ts";
+import { newConnectionId } from "./connection-id.ts";
 import { sayFarewell } from "./drain.ts";
 import type { Endpoints } from "./endpoints.ts";
 import { engineOf } from "./engine.ts";
+import { guardsOf, listensToMessages } from "./guards.ts";
 import { Lag } from "./lag.ts";
 import { Listeners, type ListenersOptions } from "./listeners.ts";
-import { Memory, memoryGuard } from "./memory.ts";
+import { Memory } from "./memory.ts";
 import { type MetricsRouteOptions, metricsRoute } from "./metrics-route.ts";
 import { mount } from "./mount.ts";
 import { nodeName } from "./node.ts";
+import { NodeLister } from "./nodes.ts";
+import { nodesRoute } from "./nodes-route.ts";
 import { Panel, withoutReserved } from "./panel.ts";
 import type { Program } from "./program.ts";
 import { type Condition, readyRoute } from "./readiness.ts";
@@ -149,7 +150,9 @@ export class Running {
 
   get #report(): ReturnType<HubOptions["node"]> {
     const { startedAtMs } = this;
-    return { id: this.#id, name: nodeName(), startedAtMs, lagMs: this.#lag.ms, draining: this.#draining };
+    const { nodeUrl: url } = this.#config;
+    const more = { ...(url !== undefined && { url }), ...(this.memory.isFull && ({ unready: true } as const)) };
+    return { id: this.#id, name: nodeName(), startedAtMs, lagMs: this.#lag.ms, draining: this.#draining, ...more };
   }
 
   get isDraining(): boolean {
@@ -292,38 +295,6 @@ function hubLimits({ config, maxConnections: connections }: Surroundings): HubLi
   };
 }
 
-function guardsOf(around: Surroundings, memory: Memory, panel: Panel, engine: Engine): Guard[] {
-  const { config, clock } = around;
-  const guards = [
-    panel.guard,
-    memoryGuard(memory),
-    originGuard(),
-    around.tokens,
-    apiRateGuard(engine.ledger),
-    replayGuard({
-      clock,
-      windowS: config.signatureWindowS,
-      ...(engine.name !== "memory" && { ledger: engine.ledger }),
-    }),
-    around.hooks,
-  ];
-  listensToMessages(guards, around);
-  return guards;
-}
-
-/** Each guard costs every frame a little: the log looks at messages only where it shows them. */
-function listensToMessages(guards: Guard[], { config, log }: Surroundings): void {
-  const isWanted = config.log.level === "debug" || config.log.level === "trace";
-  const at = guards.findIndex((guard) => listening.has(guard));
-  if (isWanted === at >= 0) return;
-  if (!isWanted) return void guards.splice(at, 1);
-  const guard = logGuard(log);
-  listening.add(guard);
-  guards.unshift(guard);
-}
-
-const listening = new WeakSet<Guard>();
-
 export function buildHub(
   around: Surroundings,
   apps: ConfigApps,
@@ -373,15 +344,19 @@ function doorsOf(
   const { jsonDepth, httpBodyBytes: bodyBytes } = config.limits;
   const { path, strictProtocol, signatureWindowS } = config;
   const mayCome = ipRules(config.allowIps, config.denyIps);
-  const bare = pusherApi({ hub, apps, clock, pathPrefix: path, signatureWindowS, jsonDepth, bodyBytes });
+  const lister = new NodeLister(hub, clock);
+  const nodes = (app: App, strategy: string | null) => lister.list(app, strategy);
+  const bare = pusherApi({ hub, apps, clock, pathPrefix: path, signatureWindowS, jsonDepth, bodyBytes, nodes });
   const api = around.records ? metered(bare, around.records.metrics, (id) => apps.byId(id) !== undefined) : bare;
   const [pusher, native] = hub.protocols;
   if (!pusher || !native) throw new Error("The hub has lost its protocols.");
   const isReady = readyRoute(path, condition);
   const numbers =
     around.scrape && metricsRoute({ config, identify: identity(config.trustedProxies), scrape: around.scrape });
-  const ready: Route = (...asked) => isReady(...asked) ?? numbers?.(...asked);
+  const ready: Route = (...asked) => isReady(...asked) ?? numbers?.(...asked) ?? places(...asked);
   const failed = (error: unknown, during: string) => hub.observe({ type: "failed", error, during });
+  const defaultKey = config.apps[0]?.key ?? "";
+  const places = nodesRoute({ path, nodeUrl: config.nodeUrl, apps, defaultKey, lister, failed });
   const identify = identity(config.trustedProxies);
   const newId = () => newConnectionId(hub.reach.number);
   const panel = whole.door(config, identify, native);
@@ -392,7 +367,7 @@ function doorsOf(
     sharesPort: around.sharesPort === true,
     admission: {
       apps,
-      defaultKey: config.apps[0]?.key ?? "",
+      defaultKey,
       guards: hub.guards,
       pusher,
       native,
@@ -440,10 +415,4 @@ function demo({ config, demoFile: secretFile }: Surroundings): Route[] {
   const [app] = apps;
   if (secretFile === undefined || app === undefined || mode !== "development") return [];
   return [demoRoute({ app, path, secretFile })];
-}
-
-/** Pusher protocol: two numbers and a dot. The first names the node; 48 random bits, so that none is made twice. */
-function newConnectionId(node: number): string {
-  const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
-  return `${node}.${high * 0x10000 + (low & 0xffff)}`;
 }

@@ -58,11 +58,12 @@ function memoryOf({ memory: { usedBytes, markBytes } }: Status): string {
   return markBytes === undefined ? megabytes(usedBytes) : `${megabytes(usedBytes)} of ${megabytes(markBytes)}`;
 }
 
-function nodeText({ name, connections, lagMs, silentMs, draining }: NodeState): string {
+function nodeText({ name, url, connections, lagMs, silentMs, draining, unready }: NodeState): string {
   const parts = [`${connections.toLocaleString("en")} connections`, `lag ${lagMs} ms`];
   if (silentMs > 0) parts.push(`heard ${duration(silentMs)} ago`);
   if (draining) parts.push("stopping");
-  return `${name}: ${parts.join(", ")}`;
+  if (unready) parts.push("takes no clients");
+  return `${name}${url === undefined ? "" : ` (${url})`}: ${parts.join(", ")}`;
 }
 
 function megabytes(bytes: number): string {

@@ -98,7 +98,8 @@ function rowOf(fields: Record<string, unknown>): Row {
   return { ...placeOf(fields), connection: asText(fields.connection), member: memberOf(fields.member) };
 }
 
-function reportOf({ id, name, url, startedAtMs, connections, lagMs, draining }: Record<string, unknown>): NodeReport {
+function reportOf(fields: Record<string, unknown>): NodeReport {
+  const { id, name, url, startedAtMs, connections, lagMs, draining, unready } = fields;
   return {
     id: asText(id),
     name: asText(name),
@@ -107,5 +108,6 @@ function reportOf({ id, name, url, startedAtMs, connections, lagMs, draining }: 
     connections: count(connections),
     lagMs: count(lagMs),
     draining: draining === true,
+    ...(unready === true && { unready }),
   };
 }

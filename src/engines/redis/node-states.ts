@@ -28,7 +28,9 @@ function reportOf(text: string | undefined): NodeReport | undefined {
     return undefined;
   }
   if (typeof said !== "object" || said === null) return undefined;
-  const { id, name, url, startedAtMs, connections, lagMs, draining } = said as Partial<Record<string, unknown>>;
+  const { id, name, url, startedAtMs, connections, lagMs, draining, unready } = said as Partial<
+    Record<string, unknown>
+  >;
   if (typeof id !== "string" || typeof name !== "string") return undefined;
   return {
     id,
@@ -38,5 +40,6 @@ function reportOf(text: string | undefined): NodeReport | undefined {
     connections: Number(connections) || 0,
     lagMs: Number(lagMs) || 0,
     draining: draining === true,
+    ...(unready === true && { unready }),
   };
 }

@@ -20,6 +20,8 @@ export interface ApiOptions {
   readonly jsonDepth: number;
   /** Largest body that is read, in bytes. */
   readonly bodyBytes: number;
+  /** The nodes that clients may go to, in the order of the strategy. */
+  readonly nodes?: Call["nodes"];
 }
 
 /** Answers a request under `/apps/…`; undefined when the path is not one of the API's. Never throws. */
@@ -61,6 +63,7 @@ async function answer(options: ApiOptions, request: Request, url: URL, id: strin
     body,
     query: url.searchParams,
     jsonDepth,
+    nodes: options.nodes,
   });
 }
 
@@ -75,6 +78,8 @@ function route(method: string, parts: readonly string[], call: Call): Promise<Re
       return triggerBatch(call);
     case "GET connections":
       return countConnections(call);
+    case "GET nodes":
+      return listNodes(call);
     case "GET channels":
       return listChannels(call);
     case "GET channels/:":
@@ -95,6 +100,12 @@ function route(method: string, parts: readonly string[], call: Call): Promise<Re
 
 async function countConnections({ hub, app }: Call): Promise<Response> {
   return json({ connections: await hub.connectionsEverywhere(app) });
+}
+
+/** Not of the protocol. */
+async function listNodes({ app, nodes, query }: Call): Promise<Response> {
+  if (!nodes) return problem(404, "not_found", "This server has no list of nodes.");
+  return json(await nodes(app, query.get("strategy")));
 }
 
 async function terminate(call: Call, user: string): Promise<Response> {

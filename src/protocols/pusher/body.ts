@@ -14,6 +14,7 @@ export interface Call {
   readonly query: URLSearchParams;
   readonly body: Uint8Array;
   readonly jsonDepth: number;
+  readonly nodes: ((app: App, strategy: string | null) => Promise<object>) | undefined;
 }
 
 /** Undefined where it is larger than that; then the rest of it is not read. */
