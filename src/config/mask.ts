@@ -1,31 +1,27 @@
-/** Shows a configuration without its secrets. */
+/** Shows a configuration without its secrets: whatever the table calls one, wherever it is. */
 
 import type { Config } from "./schema.ts";
+import { factsAt, type Path } from "./tree.ts";
 
 const HIDDEN = "******";
 
 /** The same configuration, with every secret value replaced. */
 export function maskSecrets(config: Config): Config {
-  const { tls, dashboard } = config;
-  return {
-    ...config,
-    dashboard: {
-      ...dashboard,
-      users: dashboard.users.map((user) => ({ ...user, password: HIDDEN })),
-      ...(dashboard.password !== undefined && { password: HIDDEN }),
-      ...(dashboard.token && {
-        token: dashboard.token.secret === undefined ? dashboard.token : { ...dashboard.token, secret: HIDDEN },
-      }),
-    },
-    ...(tls && { tls: { ...masked(tls), names: tls.names.map(masked) } }),
-    apps: config.apps.map(({ token, ...app }) => ({
-      ...app,
-      secrets: [HIDDEN, ...app.secrets.slice(1).map(() => HIDDEN)],
-      ...(token === undefined ? {} : { token: token.secret === undefined ? token : { ...token, secret: HIDDEN } }),
-    })),
-  };
+  return masked(config, []) as Config;
 }
 
-function masked<T extends { readonly passphrase?: string }>(certificate: T): T {
-  return certificate.passphrase === undefined ? certificate : { ...certificate, passphrase: HIDDEN };
+function masked(value: unknown, path: Path): unknown {
+  if (value === undefined) return value;
+  const { facts, depth } = factsAt(path);
+  if (facts.secret && depth === path.length) return hidden(value);
+  if (Array.isArray(value)) return value.map((one, index) => masked(one, [...path, index]));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, masked(inner, [...path, key])]));
+}
+
+/** How many there are is no secret, nor are the names of headers. */
+function hidden(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(() => HIDDEN);
+  if (typeof value !== "object" || value === null) return HIDDEN;
+  return Object.fromEntries(Object.keys(value).map((key) => [key, HIDDEN]));
 }

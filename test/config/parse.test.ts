@@ -306,6 +306,22 @@ describe("token rules", () => {
   });
 });
 
+test("maskSecrets hides what the table calls a secret, in every corner", () => {
+  const hook = { url: "https://a.example", headers: { Authorization: "SECRET-1" } };
+  const config = parseConfig({
+    apps: [{ id: "a", key: "k", secret: "SECRET-2", webhooks: [hook], token: { secret: "SECRET-3" } }],
+    database: { url: "postgres://me:SECRET-4@h/d" },
+    metrics: { token: "SECRET-5" },
+    dashboard: { password: "SECRET-6-long-enough" },
+    redis: { password: "SECRET-7" },
+    nats: { token: "SECRET-8" },
+  });
+  const shown = JSON.stringify(maskSecrets(config));
+  expect(shown).not.toContain("SECRET");
+  expect(shown).toContain("https://a.example");
+  expect(shown).toContain("Authorization");
+});
+
 test("maskSecrets hides every secret and nothing else", () => {
   const config = parseConfig({
     tls: { certFile: "c.pem", keyFile: "k.pem", passphrase: "hush-1" },
