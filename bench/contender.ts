@@ -8,6 +8,8 @@ export interface Burst {
   readonly channel?: string;
   readonly perTick: number;
   readonly forMs: number;
+  /** Ends after so many; a broker between publisher and readers takes more than they can read. */
+  readonly most?: number;
 }
 
 export interface Steady {
@@ -49,10 +51,13 @@ export function nowMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
-async function burst(publish: Parts["publish"], { channel, perTick, forMs }: Burst): Promise<number> {
+async function burst(
+  publish: Parts["publish"],
+  { channel, perTick, forMs, most = Number.POSITIVE_INFINITY }: Burst,
+): Promise<number> {
   const until = performance.now() + forMs;
   let published = 0;
-  while (performance.now() < until) {
+  while (performance.now() < until && published < most) {
     let last: unknown;
     for (let n = 0; n < perTick; n++) last = publish(channel);
     published += perTick;

@@ -3,7 +3,7 @@
 import type { Delays } from "../load.ts";
 import { CHANNEL } from "../message.ts";
 import { alternate, type Effort, fixed, median, ratio, type Table, times, whole } from "../table.ts";
-import { PLANS, type Site, withSites } from "./site.ts";
+import { mostFor, PLANS, type Site, withSites } from "./site.ts";
 
 const PATIENCE_MS = 120_000;
 const PER_TICK = 10;
@@ -40,7 +40,8 @@ async function measure(site: Site, readers: number, forMs: number): Promise<Roun
   let frames = 0;
   const startMs = performance.now();
   const spent = await site.spent(async () => {
-    frames = readers * (await site.publisher.call("burst", { perTick: PER_TICK, forMs }));
+    frames =
+      readers * (await site.publisher.call("burst", { perTick: PER_TICK, forMs, most: mostFor(readers, forMs) }));
     await site.load.call("arrived", frames, PATIENCE_MS);
   });
   const tookS = (performance.now() - startMs) / 1000;

@@ -1,6 +1,6 @@
 /** What one publication costs everybody, by how many hear it on the node that did not publish it. */
 
-import { type Plan, type Site, type Spent, withSites } from "./site.ts";
+import { mostFor, type Plan, type Site, type Spent, withSites } from "./site.ts";
 
 const PATIENCE_MS = 120_000;
 const PER_TICK = 10;
@@ -44,7 +44,12 @@ async function measure(site: Site, { channel, readers }: Audience, forMs: number
   let published = 0;
   const startMs = performance.now();
   const spent = await site.spent(async () => {
-    published = await site.publisher.call("burst", { channel, perTick: PER_TICK, forMs });
+    published = await site.publisher.call("burst", {
+      channel,
+      perTick: PER_TICK,
+      forMs,
+      most: mostFor(readers, forMs),
+    });
     await site.load.call("arrived", published * readers, PATIENCE_MS);
   });
   return {

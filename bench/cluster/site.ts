@@ -102,6 +102,11 @@ export class Site {
   }
 }
 
+/** Publications that so many readers have read in about that time. */
+export function mostFor(readers: number, forMs: number): number {
+  return Math.ceil((forMs * 1_500) / readers);
+}
+
 /** Starts one site of each plan, and ends them however the work ends. */
 export async function withSites<T>(plans: readonly Plan[], work: (sites: readonly Site[]) => Promise<T>): Promise<T> {
   const sites: Site[] = [];
