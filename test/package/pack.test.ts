@@ -1,7 +1,7 @@
 /** The package as people get it: packed, installed into an empty folder, run with nothing but Node and npm. */
 
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { spawnCli, startProcess, temporaryFolder } from "../support/process.ts";
 
@@ -23,7 +23,20 @@ describe("the packed package", () => {
     expect(readdirSync(folder).sort()).toEqual(
       ["CHANGELOG.md", "LICENSE", "README.md", "bin", "dist", "docs", "package.json", "src"].sort(),
     );
-    expect(readdirSync(join(folder, "dist"))).toEqual(["types"]);
+    expect(readdirSync(join(folder, "dist")).sort()).toEqual(["dashboard", "types"]);
+  });
+
+  test("serves the dashboard that it was packed with, and builds none", async () => {
+    const page = join(installed, "node_modules", "fanfare", "dist", "dashboard", "index.html");
+    appendFileSync(page, "<!-- packed -->");
+    const program = [join(installed, "node_modules", ".bin", "fanfare")] as const;
+    const server = await startProcess({ program, cwd: installed, env });
+    const html = await (await fetch(`${server.url}/dashboard/`)).text();
+    expect(html).toEndWith("<!-- packed -->");
+    const names = Array.from(html.matchAll(/(?:src|href)="([^"]+)"/g), ([, name = ""]) => name);
+    expect(names).toHaveLength(3);
+    for (const name of names) expect((await fetch(`${server.url}/dashboard/${name}`)).status).toBe(200);
+    await server.stop("SIGTERM");
   });
 
   test("serves on a machine with only Node and npm, and stops when told to", async () => {
