@@ -135,7 +135,9 @@ export interface NodeState extends NodeReport {
 export type RegistryFact =
   | { readonly type: "joined"; readonly app: string; readonly channel: string; readonly member: Member }
   | { readonly type: "left"; readonly app: string; readonly channel: string; readonly member: Pick<Member, "id"> }
-  | { readonly type: "occupied" | "vacated"; readonly app: string; readonly channel: string };
+  | { readonly type: "occupied" | "vacated"; readonly app: string; readonly channel: string }
+  /** The channel lives, and has another number of subscribers than before. */
+  | { readonly type: "counted"; readonly app: string; readonly channel: string };
 
 /** The node, as its engine sees it. None of these ever throws. */
 export interface EngineHost {

@@ -415,10 +415,16 @@ export class Hub {
 
   /** Tells what the engine did by itself: another node died, or this one's rows had to be written again. */
   async #tellFacts(facts: readonly RegistryFact[]): Promise<void> {
+    const counted: [App, string][] = [];
     for (const { app: id, ...fact } of facts) {
       const app = this.#tenants.get(id)?.app ?? (await this.#appById(id));
-      if (app && !isInternal(fact.channel)) this.observe({ ...fact, app });
+      if (!app || isInternal(fact.channel)) continue;
+      if (fact.type !== "counted") this.observe({ ...fact, app });
+      if (fact.type === "joined" || fact.type === "left" || !app.subscriptionCounts) continue;
+      if (!this.channelOf(app, fact.channel).traits.presence) counted.push([app, fact.channel]);
     }
+    // One after the other: where a node died, there may be thousands.
+    for (const [app, channel] of counted) await this.counts.changed(app, channel);
   }
 
   #check(connection: Connection, nowMs: number): void {

@@ -205,9 +205,10 @@ describe("a node that died", () => {
     expect((await a.engine.registry.members("app", "presence-x")).map(({ id }) => id)).toEqual(["1", "3"]);
     expect(await a.engine.registry.summary("app", "presence-x")).toMatchObject({ subscribers: 1, users: 2 });
     expect(await c.engine.ledger.take("app", "3c", 1)).toBe(true);
-    await eventually(() => expect(a.facts).toHaveLength(2));
+    await eventually(() => expect(a.facts).toHaveLength(3));
     expect(a.facts).toEqual([
       { type: "left", app: "app", channel: "presence-x", member: { id: "2" } },
+      { type: "counted", app: "app", channel: "presence-x" },
       { type: "vacated", app: "app", channel: "only-b" },
     ]);
     expect(c.facts).toEqual([]);

@@ -72,6 +72,7 @@ describe("a node that is killed", () => {
       const [b, c] = [await startNode(same), await startNode(same)];
       for (const node of [b, c]) await node.subscribe("presence-x");
       await b.join("presence-x", "both", "on b");
+      await b.engine.registry.tally("app", "lively", 1);
       const a = await startHolder(same, {
         rows: [
           ["presence-x", "both", "on a"],
@@ -81,6 +82,7 @@ describe("a node that is killed", () => {
         tallies: [
           ["presence-x", 3],
           ["room", 5],
+          ["lively", 2],
         ],
         places: [["app", "a2"]],
       });
@@ -90,8 +92,9 @@ describe("a node that is killed", () => {
       for (const node of [b, c]) await eventually(() => expect(told(node, "left")).toEqual(["gone"]));
       await eventually(async () => expect(await c.engine.nodes()).toHaveLength(2), PATIENCE);
       const facts = [...b.facts, ...c.facts].map((fact) => `${fact.type} ${fact.channel}`).sort();
-      expect(facts).toEqual(["left presence-x", "vacated presence-x", "vacated room"]);
-      expect(await c.engine.registry.channels("app", "")).toEqual([]);
+      // Of the channel that lives, the new number has to be told, by one of them.
+      expect(facts).toEqual(["counted lively", "left presence-x", "vacated presence-x", "vacated room"]);
+      expect(await c.engine.registry.channels("app", "")).toEqual([{ name: "lively", subscribers: 1 }]);
       expect(await c.engine.ledger.take("app", "another", 1)).toBe(true);
     },
     TEST_MS,
@@ -228,13 +231,15 @@ describe("a Redis that has lost its data", () => {
       expect(await b.engine.ledger.take("app", "another", 1)).toBe(false);
       for (const node of [a, b]) {
         expect(node.interruptions).toHaveLength(1);
-        expect([told(node, "joined"), told(node, "left"), node.facts]).toEqual([["1", "2"], [], []]);
+        expect([told(node, "joined"), told(node, "left")]).toEqual([["1", "2"], []]);
       }
+      // While one had not written again, the other may have told how many there are.
+      await eventually(() => expect([...a.facts, ...b.facts].map(({ type }) => type)).toEqual(["counted"]));
       // Others may not have written theirs again: that a user is gone is said a little later.
       await a.leave("presence-x", "1", "a");
       await eventually(() => expect(told(b, "left")).toEqual(["1"]), PATIENCE);
       await eventually(() =>
-        expect(a.facts).toEqual([expect.objectContaining({ type: "left", channel: "presence-x" })]),
+        expect(a.facts).toContainEqual(expect.objectContaining({ type: "left", channel: "presence-x" })),
       );
     },
     TEST_MS,

@@ -109,7 +109,7 @@ function publicationOf(fields: Record<string, unknown>, app: string, channel: st
   const about = { app, channel, ...(fields.except !== undefined && { except: list(fields.except).map(asText) }) };
   switch (fields.type) {
     case "event": {
-      const { event, data, bare, from } = fields;
+      const { event, data, bare, from, trace } = fields;
       return {
         type: "event",
         ...about,
@@ -117,6 +117,7 @@ function publicationOf(fields: Record<string, unknown>, app: string, channel: st
         data: asText(data),
         ...(bare === true && { bare: true }),
         ...(from !== undefined && { from: senderOf(record(from)) }),
+        ...(trace !== undefined && { trace: asText(trace) }),
       };
     }
     case "joined":

@@ -41,6 +41,7 @@ export function factOf(change: Change): RegistryFact {
       return { type: "left", ...about(change), member: { id: change.member.id } };
     case "occupied":
     case "vacated":
-      return change;
+    case "counted":
+      return { ...about(change), type: change.type };
   }
 }

@@ -12,7 +12,7 @@ import type { Word } from "./words.ts";
 export type Change =
   | { readonly type: "joined"; readonly row: Row }
   | { readonly type: "left"; readonly app: string; readonly channel: string; readonly member: Member }
-  | { readonly type: "occupied" | "vacated"; readonly app: string; readonly channel: string };
+  | { readonly type: "occupied" | "vacated" | "counted"; readonly app: string; readonly channel: string };
 
 export type Outcome =
   | { readonly type: "done"; readonly changes: readonly Change[] }
@@ -194,8 +194,8 @@ export class Picture {
     else known.tallies.delete(key);
     const { subscribers } = place;
     this.#dropIfEmpty(app, channel);
-    if (before === 0 && subscribers > 0) return [{ type: "occupied", app, channel }];
-    return before > 0 && subscribers === 0 ? [{ type: "vacated", app, channel }] : [];
+    if (before === subscribers) return [];
+    return [{ type: before === 0 ? "occupied" : subscribers === 0 ? "vacated" : "counted", app, channel }];
   }
 
   #untally(known: Generation, key: string): readonly Change[] {

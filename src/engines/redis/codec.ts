@@ -32,12 +32,13 @@ export function encode(publication: Publication, mark?: Mark): string {
 function contents(publication: Publication): object {
   switch (publication.type) {
     case "event": {
-      const { event, data, bare, from } = publication;
+      const { event, data, bare, from, trace } = publication;
       return {
         e: event,
         d: data,
         ...(bare && { b: 1 }),
         ...(from && { f: from.user === undefined ? [from.connection] : [from.connection, from.user] }),
+        ...(trace !== undefined && { o: trace }),
       };
     }
     case "joined":
@@ -87,6 +88,7 @@ function publicationOf(fields: Record<string, unknown>, about: About): Publicati
         ...(fields.b === 1 && { bare: true }),
         ...(fields.f !== undefined && { from: senderOf(fields.f) }),
         ...(fields.p !== undefined && { position: positionOf(fields.p) }),
+        ...(fields.o !== undefined && { trace: text(fields.o) }),
       };
     case "joined":
       return { type: "joined", ...about, member: memberOf(fields.m) };

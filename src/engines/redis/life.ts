@@ -212,12 +212,16 @@ export class Life {
       const written = await writes.join(send, generation, row, Number.POSITIVE_INFINITY, aloud);
       if (how === "announce" && typeof written === "object" && written.first) this.tell([{ type: "joined", ...row }]);
     });
+    const counted: RegistryFact[] = [];
     await inBatches([...share.tallies.keys()], async (key) => {
       const tally = share.tallies.get(key);
       if (!tally) return;
       const change = await writes.tally(send, generation, tally, true);
       if (how === "announce" && change === "occupied") this.tell([{ type: change, ...placeIn(tally) }]);
+      // Also in silence: while some had not written again, somebody may have told too few.
+      if (change === "counted") counted.push({ type: change, ...placeIn(tally) });
     });
+    this.tell(counted);
     await inBatches([...share.holds.keys()], async (key) => {
       const hold = share.holds.get(key);
       if (hold) await writes.take(send, generation, hold, Number.POSITIVE_INFINITY);
@@ -239,7 +243,8 @@ export class Life {
     await inBatches([...share.doubtfulTallies], async ([key, tally]) => {
       const change = await writes.tally(send, generation, share.tallies.get(key) ?? { ...tally, count: 0 }, true);
       share.doubtfulTallies.delete(key);
-      if (change === "occupied" || change === "vacated") this.tell([{ type: change, ...placeIn(tally) }]);
+      // Where it had been written after all, nobody has told the number.
+      if (change !== GONE) this.tell([{ type: change ?? "counted", ...placeIn(tally) }]);
     });
     await inBatches([...share.doubtfulHolds], async ([key, hold]) => {
       if (!share.holds.has(key)) await writes.giveBack(send, generation, hold);

@@ -87,7 +87,8 @@ export class RedisRegistry implements Registry {
     }
     share.pending.delete(key);
     try {
-      return await life.doing(bucket, (send, generation) => writes.tally(send, generation, tally, true));
+      const change = await life.doing(bucket, (send, generation) => writes.tally(send, generation, tally, true));
+      return change === "counted" ? undefined : change;
     } catch (error) {
       share.doubtfulTallies.set(key, tally);
       throw unavailable(error);

@@ -190,7 +190,7 @@ if sum <= 0 then
   redis.call('ZREM', index, ARGV[5])
   return {'ok', 'vacated'}
 end
-if sum > count - old then return {'ok', ''} end
+if sum > count - old then return {'ok', 'counted'} end
 if ARGV[5] ~= '' then redis.call('ZADD', index, 0, ARGV[5]) end
 return {'ok', 'occupied'}
 `);

@@ -92,13 +92,13 @@ export class Writes {
     generation: string,
     { app, channel, count }: Tally,
     isOwn: boolean,
-  ): Promise<"occupied" | "vacated" | undefined | typeof GONE> {
+  ): Promise<"occupied" | "vacated" | "counted" | undefined | typeof GONE> {
     const index = placesOf(app).slice(0, -1);
     const listed = isInternal(channel) ? "" : channel;
     const args = [generation, placeOf(app, channel), String(count), index, listed, isOwn ? "1" : ""];
     const [how, change] = parts(await send(TALLY, args));
     if (how === "gone") return GONE;
-    return change === "occupied" || change === "vacated" ? change : undefined;
+    return changeOf(change);
   }
 
   async take(send: Send, generation: string, { place, holder }: Hold, most: number) {
@@ -113,6 +113,11 @@ export class Writes {
   #way(place: string): [string, string] {
     return [this.#publishCommand, this.#keys.subject(this.#keys.bucketOf(place), place)];
   }
+}
+
+/** What became of a channel, as the scripts say it; nothing where nothing did. */
+export function changeOf(said: unknown): "occupied" | "vacated" | "counted" | undefined {
+  return said === "occupied" || said === "vacated" || said === "counted" ? said : undefined;
 }
 
 export function parts(answer: unknown): readonly unknown[] {

@@ -240,7 +240,7 @@ export class Switchboard {
     }
     for (const { app, channel } of desk.holdings.counts()) {
       const change = await this.#tally(desk, { app, channel }, 0);
-      if (change) facts.push({ type: change, app, channel });
+      facts.push({ type: change ?? "counted", app, channel });
     }
     for (const { place, holder } of desk.holdings.places()) await ledger.giveBack(place, holder);
     this.#tellFacts(facts);
