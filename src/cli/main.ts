@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import manifest from "../../package.json" with { type: "json" };
 import { addApps } from "./commands/apps.ts";
+import { addCluster } from "./commands/cluster.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDoctor } from "./commands/doctor.ts";
@@ -52,6 +53,7 @@ export function buildProgram(): Command {
   addApps(program);
   addWebhooks(program);
   addStatistics(program);
+  addCluster(program);
   addCompletion(program);
   return program;
 }

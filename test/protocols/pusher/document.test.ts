@@ -81,7 +81,7 @@ test("its routes are there, all of them signed", async () => {
   }
   const expected = rows(6).map(([route, , answer = ""]) => [route, answer.startsWith("202") ? 202 : 200, 401]);
   expect(statuses).toEqual(expected);
-  expect(statuses.length).toBe(10);
+  expect(statuses.length).toBe(11);
 });
 
 test("its table of channels says who may subscribe, who may publish and what is kept", async () => {
