@@ -64,7 +64,9 @@ function addressRows({ config, port, addresses }: Started): Row[] {
     (place, index): Row => [index === 0 ? page : "", `http${secure ? "s" : ""}://${place}${path}`],
   );
   const socket = `ws${secure ? "s" : ""}://${here}`;
-  return [...web, ["WebSocket", `${socket}/app/${config.apps[0]?.key ?? "KEY"}`], ["", `${socket}/`]];
+  const { enabled, path: below } = config.dashboard;
+  const panel: Row[] = enabled ? [["Dashboard", `http${secure ? "s" : ""}://${here}${below}`]] : [];
+  return [...web, ...panel, ["WebSocket", `${socket}/app/${config.apps[0]?.key ?? "KEY"}`], ["", `${socket}/`]];
 }
 
 export function isEverywhere(host: string): boolean {

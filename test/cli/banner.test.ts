@@ -33,6 +33,7 @@ test("the banner shows the demo app with its secret and where to open the page (
 
   Open             http://localhost:9501/
                    http://192.0.2.7:9501/
+  Dashboard        http://localhost:9501/dashboard
   WebSocket        ws://localhost:9501/app/the-key
                    ws://localhost:9501/
 
