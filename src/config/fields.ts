@@ -52,6 +52,12 @@ export function whole(says: string, initial: number, least = 1, most = MOST, ext
   return schema.default(initial).register(facts, { says, accepts, reads: "number", ...extra });
 }
 
+/** A part of a whole. */
+export function ratio(says: string, initial: number) {
+  const accepts = "a number from 0 to 1";
+  return z.number().min(0).max(1).default(initial).register(facts, { says, accepts, reads: "number" });
+}
+
 /** A number of processes; "auto" is one for each processor that this process may use. */
 export function processes(says: string, initial: number, most: number) {
   const check = (value: unknown): value is number | "auto" =>

@@ -2,7 +2,18 @@
 
 import { z } from "zod";
 import { WEBHOOK_EVENTS } from "../domain/app.ts";
-import { addresses, facts, onOff, optionalOnOff, optionalText, requiredText, seconds, whole } from "./fields.ts";
+import {
+  addresses,
+  facts,
+  onOff,
+  optionalOnOff,
+  optionalText,
+  ratio,
+  requiredText,
+  seconds,
+  text,
+  whole,
+} from "./fields.ts";
 
 const list = { reads: "json" } as const;
 
@@ -94,6 +105,27 @@ export const metrics = z
   })
   .prefault({})
   .register(facts, { ...list, says: "The server's numbers for Prometheus.", accepts: "an object" });
+
+export const tracing = z
+  .strictObject({
+    endpoint: optionalText(
+      "Where an OpenTelemetry collector takes traces (OTLP over HTTP, JSON), `http://127.0.0.1:4318`. Without it nothing is traced.",
+      ADDRESS,
+    ),
+    serviceName: text("What the server is called in traces.", "fanfare"),
+    sampleRatio: ratio("Which part of traces that begin here is recorded: 0 for none at all, 1 for all.", 0.01),
+    headers: z
+      .record(z.string(), z.string())
+      .default({})
+      .register(facts, {
+        ...list,
+        says: "Headers for the collector.",
+        accepts: "an object of header names and their text",
+        secret: true,
+      }),
+  })
+  .prefault({})
+  .register(facts, { ...list, says: "OpenTelemetry traces.", accepts: "an object" });
 
 export const webhooks = z
   .strictObject({

@@ -28,7 +28,7 @@ import {
 } from "./fields.ts";
 import { historyRule } from "./history.ts";
 import { nats } from "./nats.ts";
-import { database, metrics, statistics, webhook, webhooks } from "./records.ts";
+import { database, metrics, statistics, tracing, webhook, webhooks } from "./records.ts";
 import { redis } from "./redis.ts";
 import { tls } from "./tls.ts";
 
@@ -361,6 +361,7 @@ export const schema = z.strictObject({
   statistics,
   webhooks,
   metrics,
+  tracing,
   dashboard,
   engine: oneOf(
     "What carries messages and knows who is where: this process's memory, or a Redis or NATS that several servers share.",

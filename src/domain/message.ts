@@ -103,6 +103,8 @@ export interface EventPublication extends ToChannel {
   readonly from?: Sender;
   /** Set by the broker for channels with history. */
   readonly position?: Position;
+  /** The step of a trace (W3C `traceparent`) that published it, where that is recorded. No client is told. */
+  readonly trace?: string;
 }
 
 export interface Sender {

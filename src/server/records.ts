@@ -20,9 +20,11 @@ import type { Vitals } from "../observers/metrics/vitals.ts";
 import { Counters } from "../observers/statistics/counters.ts";
 import { Statistics } from "../observers/statistics/statistics.ts";
 import { StatisticsStore } from "../observers/statistics/store.ts";
+import type { Tracing } from "../observers/tracing/tracing.ts";
 import { Delivery } from "../observers/webhooks/delivery.ts";
 import { Outbox } from "../observers/webhooks/outbox.ts";
 import { Webhooks } from "../observers/webhooks/webhooks.ts";
+import { nodeName } from "./node.ts";
 
 export interface RecordsOptions {
   /** Whether the apps are this process' to look after: a worker is told of them. */
@@ -54,6 +56,8 @@ export class Records {
   readonly sqlApps: SqlApps | undefined;
   readonly statistics: StatisticsStore | undefined;
   readonly outbox: Outbox | undefined;
+  /** Where traces are wanted. */
+  readonly tracing: Tracing | undefined;
   readonly #options: RecordsOptions;
   readonly #writing: Statistics | undefined;
   readonly #delivery: Delivery | undefined;
@@ -69,15 +73,17 @@ export class Records {
     // Webhooks need a place to wait in: without a database they last as long as the process.
     const hasWebhooks = options.config.apps.some(({ webhooks }) => webhooks?.length);
     const where = url ?? (hasWebhooks ? "sqlite::memory:" : undefined);
-    const records = new Records(options, where === undefined ? undefined : await openDatabase(where));
+    const tracing = await tracingOf(options);
+    const records = new Records(options, where === undefined ? undefined : await openDatabase(where), tracing);
     await records.#start();
     return records;
   }
 
-  private constructor(options: RecordsOptions, database: Database | undefined) {
+  private constructor(options: RecordsOptions, database: Database | undefined, tracing: Tracing | undefined) {
     const { config, clock, failed } = options;
     this.#options = options;
     this.database = database;
+    this.tracing = tracing;
     this.metrics = new Metrics({
       vitals: () => this.#vitals(),
       version: options.version,
@@ -114,6 +120,7 @@ export class Records {
       retryForMs: config.webhooks.retryForS * 1000,
       mayReach: config.webhooks.allowPrivate ? undefined : isPublic,
       version: options.version,
+      ...(tracing && { trace: (...step) => tracing.webhook(...step) }),
       failed,
       told: (app, outcome, count) => {
         this.metrics.webhookTold(app, outcome, count);
@@ -170,6 +177,7 @@ export class Records {
     await this.#writing?.close();
     await this.sqlApps?.close();
     await this.database?.close();
+    await this.tracing?.close();
   }
 
   async #start(): Promise<void> {
@@ -231,6 +239,14 @@ export class Records {
     const oldestS = oldestAtMs === undefined ? 0 : Math.max(0, (clock.wallMs() - oldestAtMs) / 1000);
     return { ...vitals, webhooks: { waiting, failed, oldestS } };
   }
+}
+
+/** Its libraries are read only where they are needed. */
+async function tracingOf({ config, version, failed }: RecordsOptions): Promise<Tracing | undefined> {
+  const { endpoint, ...settings } = config.tracing;
+  if (endpoint === undefined) return undefined;
+  const { Tracing } = await import("../observers/tracing/tracing.ts");
+  return new Tracing({ ...settings, endpoint, version, failed, node: nodeName() });
 }
 
 const NOTHING = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };

@@ -303,8 +303,9 @@ export function buildHub(
 ): Hub {
   const { config, clock, observers, traffic, channels, call, authorize, authenticate } = around;
   const { jsonDepth } = config.limits;
+  const engine = around.engine ?? engineOf(config, clock);
   return new Hub({
-    engine: around.engine ?? engineOf(config, clock),
+    engine: around.records?.tracing?.engine(engine) ?? engine,
     protocols: [pusherProtocol({ jsonDepth }), nativeProtocol({ jsonDepth })],
     clock,
     node,
@@ -347,7 +348,7 @@ function doorsOf(
   const lister = new NodeLister(hub, clock);
   const nodes = (app: App, strategy: string | null) => lister.list(app, strategy);
   const bare = pusherApi({ hub, apps, clock, pathPrefix: path, signatureWindowS, jsonDepth, bodyBytes, nodes });
-  const api = around.records ? metered(bare, around.records.metrics, (id) => apps.byId(id) !== undefined) : bare;
+  const api = metered(bare, around.records, (id) => apps.byId(id) !== undefined);
   const [pusher, native] = hub.protocols;
   if (!pusher || !native) throw new Error("The hub has lost its protocols.");
   const isReady = readyRoute(path, condition);

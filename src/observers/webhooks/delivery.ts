@@ -3,6 +3,7 @@
 import type { App, Webhook } from "../../domain/app.ts";
 import type { AppStore, Clock } from "../../domain/ports.ts";
 import { sign } from "../../hub/signature.ts";
+import type { Step } from "../tracing/step.ts";
 import type { Claimed, Outbox } from "./outbox.ts";
 import { type MayReach, post } from "./post.ts";
 
@@ -16,6 +17,8 @@ export interface DeliveryOptions {
   readonly retryForMs: number;
   readonly mayReach: MayReach | undefined;
   readonly version: string;
+  /** A request begins; undefined where nothing is traced. */
+  readonly trace?: (app: string, url: string, events: number, attempt: number) => Step;
   readonly failed: (error: unknown, during: string) => void;
   /** A letter is dead, or was taken. */
   readonly told: (app: string, outcome: "sent" | "retried" | "dead", count: number) => void;
@@ -126,19 +129,27 @@ export class Delivery {
     return true;
   }
 
-  #send(letters: readonly Claimed[], { app, hook }: Place): Promise<void> {
-    const { timeoutMs, mayReach, version } = this.#options;
+  async #send(letters: readonly Claimed[], { app, hook }: Place): Promise<void> {
+    const { timeoutMs, mayReach, version, trace } = this.#options;
     const [first] = letters;
     // Put together as text, so that what is signed is what the fact was written down as.
     const body = `{"time_ms":${first?.createdAtMs ?? this.#now},"events":[${letters.map(({ event }) => event).join(",")}]}`;
+    const step = trace?.(app.id, hook.url, letters.length, (first?.attempts ?? 0) + 1);
     const headers = {
       ...hook.headers,
+      ...(step && step.parent !== "" && { traceparent: step.parent }),
       "Content-Type": "application/json",
       "User-Agent": `fanfare/${version}`,
       "X-Pusher-Key": app.key,
       "X-Pusher-Signature": sign(app.secrets[0], body),
     };
-    return post({ url: hook.url, headers, body, timeoutMs, mayReach });
+    try {
+      await post({ url: hook.url, headers, body, timeoutMs, mayReach });
+      step?.end();
+    } catch (error) {
+      step?.end(error);
+      throw error;
+    }
   }
 
   /** Whether some are dead, and so no longer in the way of others. */
