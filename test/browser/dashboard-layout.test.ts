@@ -167,6 +167,9 @@ test("a page that is not there says so", async () => {
   const { page } = await look(browser, server, { place: "nowhere" });
   await page.getByRole("link", { name: "To the console" }).click();
   await page.getByRole("heading", { name: "Console" }).waitFor();
+  // Its title has the focus, so that who does not see the page is told of it.
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Console");
+  expect(await page.title()).toBe("Console · Fanfare");
 });
 
 // Not a test of the page: it makes files of this repository, and is asked for by name.

@@ -10,6 +10,7 @@ export interface Range {
   readonly everyMs: number;
 }
 
+const MOST_POINTS = 2_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
@@ -34,13 +35,16 @@ export function filled({ points, stepMs }: Pick<Series, "points" | "stepMs">): r
   for (const point of points) {
     const last = all.at(-1);
     const gap = last ? Math.round((point.atMs - last.atMs) / stepMs) : 1;
-    // A gap of more points than a screen has is drawn by its two ends.
-    for (let step = 1; last && step < gap; step = step === 1 && gap > 2_000 ? gap - 1 : step + 1) {
-      all.push({ ...NOTHING, atMs: last.atMs + step * stepMs });
-    }
+    if (last && gap > 1) all.push(...nothingBetween(last.atMs, point.atMs, stepMs, gap));
     all.push(point);
   }
   return all;
+}
+
+/** A gap of more points than a screen has is drawn by its two ends. */
+function nothingBetween(fromMs: number, toMs: number, stepMs: number, gap: number): Point[] {
+  if (gap > MOST_POINTS) return [fromMs + stepMs, toMs - stepMs].map((atMs) => ({ ...NOTHING, atMs }));
+  return Array.from({ length: gap - 1 }, (_, at) => ({ ...NOTHING, atMs: fromMs + (at + 1) * stepMs }));
 }
 
 /** The numbers of several apps at the same time, added up. */

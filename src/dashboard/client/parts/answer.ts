@@ -33,6 +33,8 @@ export function useAnswer<T>(path: string | undefined, everyMs?: number): Answer
         if (abort.signal.aborted) return;
         put((before) => ({ ...(before.of === path ? before : { of: path }), error: refusedBy(error) }));
       }
+      // Another may have been asked meanwhile: there is one next time, not two.
+      clearTimeout(timer);
       if (everyMs !== undefined && !abort.signal.aborted) timer = setTimeout(ask, everyMs);
     };
     const seen = () => {

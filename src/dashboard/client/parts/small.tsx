@@ -59,10 +59,16 @@ interface HeadProps {
   readonly children?: ComponentChildren;
 }
 
-/** A page's title takes the focus when the page is come to, so that a screen reader says where one is. */
+let isFirstPage = true;
+
+/** A page's title takes the focus when one comes to it from another, so that a screen reader says where one is. */
 export function Head({ title, name, lead, children }: HeadProps) {
   const ref = useRef<HTMLHeadingElement>(null);
   const called = name ?? (typeof title === "string" ? title : "");
+  useEffect(() => {
+    if (!isFirstPage) ref.current?.focus({ preventScroll: true });
+    isFirstPage = false;
+  }, []);
   useEffect(() => {
     document.title = called === "" ? "Fanfare" : `${called} · Fanfare`;
   }, [called]);
