@@ -111,11 +111,17 @@ test("the environment in compose.yaml and kubernetes.yaml is one that the server
 
 test("deploy/kubernetes.yaml: probes, ports and labels meet, and the pod has time to drain", () => {
   const documents = cluster();
-  expect(documents.map(({ kind }) => kind)).toEqual(["Secret", "Deployment", "Service", "Ingress"]);
-  const [secret, deployment, service, ingress] = documents;
+  expect(documents.map(({ kind }) => kind)).toEqual([
+    "Secret",
+    "Deployment",
+    "PodDisruptionBudget",
+    "Service",
+    "Ingress",
+  ]);
+  const [secret, deployment, budget, service, ingress] = documents;
   const pod = podOf(documents);
   const [container] = pod.containers;
-  expect(Object.keys(secret?.stringData ?? {})).toEqual(Object.keys(APP_ENV));
+  expect(Object.keys(secret?.stringData ?? {})).toEqual([...Object.keys(APP_ENV), "FANFARE_REDIS_URL"]);
   expect(container?.envFrom).toEqual([{ secretRef: { name: secret?.metadata.name } }]);
   expect(container?.readinessProbe?.httpGet).toEqual({ path: "/ready", port: "http" });
   expect(container?.livenessProbe?.httpGet).toEqual({ path: "/health", port: "http" });
@@ -125,7 +131,12 @@ test("deploy/kubernetes.yaml: probes, ports and labels meet, and the pod has tim
   expect(service?.spec?.selector).toEqual(template?.metadata.labels);
   expect(service?.spec?.ports).toEqual([{ name: "http", port: defaults.port, targetPort: "http" }]);
   expect(JSON.stringify(ingress?.spec)).toContain(`{"name":"${service?.metadata.name}","port":{"name":"http"}}`);
-  expect(replicas).toBe(1);
+  expect(budget?.spec?.selector).toEqual(deployment?.spec?.selector);
+  // More than one need something in common, and each of them leaves before the next.
+  expect(replicas).toBeGreaterThan(1);
+  expect(container?.env.find(({ name }) => name === "FANFARE_ENGINE")).toMatchObject({ value: "redis" });
+  expect(JSON.stringify(deployment?.spec)).toContain('"rollingUpdate":{"maxSurge":1,"maxUnavailable":0}');
+  expect(JSON.stringify(pod)).toContain(`"labelSelector":${JSON.stringify(deployment?.spec?.selector)}`);
   const seconds = (wanted: string) => Number(container?.env.find(({ name }) => name === wanted)?.value);
   const drainS = seconds("FANFARE_DRAIN_DELAY_S") + seconds("FANFARE_DRAIN_TIMEOUT_S");
   expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(drainS);
