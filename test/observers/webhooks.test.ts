@@ -6,6 +6,7 @@ import { migrate } from "../../src/database/migrate.ts";
 import { openDatabase } from "../../src/database/open.ts";
 import type { App, Webhook } from "../../src/domain/app.ts";
 import type { HubEvent } from "../../src/domain/event.ts";
+import type { Clock } from "../../src/domain/ports.ts";
 import { isPublic } from "../../src/guards/ip.ts";
 import { Delivery } from "../../src/observers/webhooks/delivery.ts";
 import { Outbox } from "../../src/observers/webhooks/outbox.ts";
@@ -13,7 +14,7 @@ import { Webhooks } from "../../src/observers/webhooks/webhooks.ts";
 import { atEnd } from "../support/at-end.ts";
 import { sqliteFile, startMariaDb, startPostgres } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
-import { fakeApp } from "../support/fakes.ts";
+import { FakeClock, fakeApp } from "../support/fakes.ts";
 
 interface Taken {
   readonly headers: Readonly<Record<string, string>>;
@@ -49,7 +50,10 @@ interface Setup {
   readonly retryForMs?: number;
   readonly isPrivateAllowed?: boolean;
   readonly node?: string;
+  readonly clock?: Clock;
 }
+
+const REAL: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
 
 let databases = 0;
 
@@ -62,7 +66,7 @@ async function teller(hooks: readonly Webhook[], setup: Setup = {}) {
 
 /** One node on a database: several may share it. */
 function nodeOf(app: App, database: Awaited<ReturnType<typeof openDatabase>>, setup: Setup = {}) {
-  const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
+  const { clock = REAL } = setup;
   const failures: string[] = [];
   const failed = (error: unknown, during: string) => void failures.push(`${during}: ${error}`);
   const timeoutMs = setup.timeoutMs ?? 2_000;
@@ -86,7 +90,7 @@ function nodeOf(app: App, database: Awaited<ReturnType<typeof openDatabase>>, se
     await database.close();
   });
   const tell = (...events: HubEvent[]) => events.forEach(webhooks.observe);
-  return { database, outbox, webhooks, failures, tell };
+  return { database, outbox, webhooks, failures, tell, delivery };
 }
 
 const occupied = (app: App, channel: string): HubEvent => ({ type: "occupied", app, channel });
@@ -180,6 +184,39 @@ test("a receiver that fails is asked again until it takes it, in order for each 
   await Bun.sleep(1_200);
   expect(there.taken).toHaveLength(5);
 }, 30_000);
+
+test("a receiver that is away for an hour gets all that happened meanwhile, in order for each channel, once (scenario 43)", async () => {
+  let isUp = false;
+  const there = receiver(() => (isUp ? 200 : 503));
+  const clock = new FakeClock();
+  const { app, tell, outbox, delivery } = await teller([{ url: there.url }], { clock, retryForMs: 48 * 3_600_000 });
+  const channels = ["private-a", "private-b", "private-c"];
+  let nth = 0;
+  const happen = () => tell(...channels.map((channel) => said(app, channel, `${nth}`)));
+  happen();
+  await eventually(() => expect(there.asked()).toBe(3));
+  for (let minute = 1; minute <= 60; minute++) {
+    nth = minute;
+    happen();
+    await eventually(async () => expect((await outbox.backlog()).waiting).toBe(3 * (minute + 1)));
+    clock.pass(60_000);
+    delivery.wake();
+    // The pause is 45 to 75 s at its longest: once a minute for each channel, whatever waits behind.
+    await eventually(() => expect(there.asked()).toBe(3 * (minute + 1)));
+  }
+  expect((await outbox.backlog()).failed).toBe(0);
+  isUp = true;
+  clock.pass(75_000);
+  delivery.wake();
+  await eventually(() => expect(there.taken).toHaveLength(3 * 61), { withinMs: 20_000 });
+  for (const channel of channels) {
+    const heard = there.taken.flatMap(({ events }) =>
+      events.flatMap((one) => (one.channel === channel ? one.data : [])),
+    );
+    expect(heard).toEqual(Array.from({ length: 61 }, (_, n) => `${n}`));
+  }
+  expect(await outbox.backlog()).toEqual({ waiting: 0, failed: 0 });
+}, 60_000);
 
 test("several events share a request where that is asked for, in the order in which they happened", async () => {
   const there = receiver();
