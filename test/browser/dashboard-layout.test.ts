@@ -4,6 +4,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import type { Server } from "../../src/index.ts";
+import { atEnd } from "../support/at-end.ts";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs } from "../support/native-client.ts";
@@ -150,7 +151,7 @@ test("light and dark follow the system until one is chosen, and the choice stays
   expect(await isLight()).toBe(true);
 });
 
-test("behind a proxy that takes a prefix off, and under a path of its own, everything is found", async () => {
+test("under a path prefix everything is found", async () => {
   const server = await startWithDashboard({ path: "/live/ws" });
   const { page, errors } = await look(browser, server, { prefix: "/live/ws" });
   expect(new URL(page.url()).pathname).toBe("/live/ws/dashboard/");
@@ -160,6 +161,15 @@ test("behind a proxy that takes a prefix off, and under a path of its own, every
   // Without the slash the page's relative addresses would be wrong.
   await page.goto(`http://localhost:${server.port}/live/ws/dashboard#/nodes`);
   await shows(page, ".node", "this one");
+});
+
+test("behind a proxy that takes a prefix off everything is found, the live connection too", async () => {
+  const server = await startWithDashboard();
+  const proxy = startProxy(server, "/tools/fanfare");
+  const { page, errors } = await look(browser, proxy, { prefix: "/tools/fanfare" });
+  await openPageOf(page, "Nodes");
+  await shows(page, ".node", "this one");
+  expect(errors).toEqual([]);
 });
 
 test("a page that is not there says so", async () => {
@@ -247,4 +257,41 @@ async function visitor(server: Server, turn: number): Promise<void> {
   await client.subscribe(`private-cart.${turn % 9}`);
   client.send("client-typing", { in: "search" }, `private-cart.${turn % 9}`);
   setTimeout(() => void client.close(), 6_000);
+}
+
+/** Takes the prefix off, as small proxies do, and says nothing of having been there. */
+function startProxy({ url }: Server, prefix: string): { readonly port: number } {
+  const sockets = new WeakMap<object, WebSocket>();
+  const proxy = Bun.serve<{ readonly target: string }>({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: async (request, self): Promise<Response | undefined> => {
+      const { pathname, search } = new URL(request.url);
+      const target = url + pathname.replace(prefix, "") + search;
+      if (request.headers.has("upgrade")) {
+        return self.upgrade(request, { data: { target } }) ? undefined : new Response(null, { status: 400 });
+      }
+      const answer = await fetch(target, {
+        method: request.method,
+        headers: request.headers,
+        body: (await request.text()) || null,
+      });
+      const headers = new Headers(answer.headers);
+      // The body is unpacked by now.
+      for (const name of ["content-encoding", "content-length"]) headers.delete(name);
+      return new Response(answer.body, { status: answer.status, headers });
+    },
+    websocket: {
+      open: (socket) => {
+        const beyond = new WebSocket(socket.data.target.replace("http", "ws"));
+        sockets.set(socket, beyond);
+        beyond.onmessage = ({ data }) => socket.send(String(data));
+        beyond.onclose = () => socket.close();
+      },
+      message: (socket, frame) => sockets.get(socket)?.send(frame),
+      close: (socket) => sockets.get(socket)?.close(),
+    },
+  });
+  atEnd(() => proxy.stop(true));
+  return { port: proxy.port ?? 0 };
 }

@@ -37,7 +37,7 @@ export interface Looker {
 }
 
 /** Opens the dashboard and waits until what it shows is live. */
-export async function look(browser: Browser, server: Server, options: Looking = {}): Promise<Looker> {
+export async function look(browser: Browser, server: Pick<Server, "port">, options: Looking = {}): Promise<Looker> {
   const { place = "console", prefix = "", width = 1280, height = 800, colors = "light", isOutside = false } = options;
   const { page, errors } = await openPage(browser);
   page.setDefaultTimeout(PATIENCE_MS);
