@@ -56,6 +56,15 @@ export async function loadConfig({ flags = {}, env = {}, cwd, file }: Sources): 
   };
 }
 
+/**
+ * What `fanfare serve` would run with here: the defaults, a configuration file, the environment. For programs that want to be
+ * configured like it. Throws ConfigError with one line for each problem.
+ */
+export async function readConfig(from: Partial<Sources> = {}): Promise<Config> {
+  const { config } = await loadConfig({ env: process.env, cwd: process.cwd(), ...from });
+  return config;
+}
+
 /** For programs that hold their configuration themselves. A resolved one passes unchanged. */
 export function parseConfig(input: unknown): Config {
   const draft = newDraft();
