@@ -23,6 +23,7 @@ import { newConnectionId } from "./connection-id.ts";
 import { sayFarewell } from "./drain.ts";
 import type { Endpoints } from "./endpoints.ts";
 import { engineOf } from "./engine.ts";
+import { EngineWatch } from "./engine-watch.ts";
 import { guardsOf, listensToMessages } from "./guards.ts";
 import { Lag } from "./lag.ts";
 import { Listeners, type ListenersOptions } from "./listeners.ts";
@@ -128,8 +129,10 @@ export class Running {
     this.listener = new Listeners(this.#doors);
     const { tls: settings } = config;
     this.#certificates = settings && new Certificates({ settings, listeners: this.listener, log: around.log });
+    const watch = new EngineWatch(around.log);
     this.#sweeping = setInterval(() => {
       this.#lag.beat(SWEEP_MS);
+      watch.look(this.hub.health);
       this.hub.sweep();
       this.#turnstile.sweep();
       this.#slowReaders.look();
