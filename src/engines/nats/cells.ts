@@ -123,10 +123,16 @@ export class Cells {
   }
 
   async #attempt(subject: string, asked: readonly Asked[]): Promise<readonly unknown[]> {
-    const known = this.#cached.get(subject) ?? (await this.#fetch(subject));
+    const cached = this.#cached.get(subject);
+    const known = cached ?? (await this.#fetch(subject));
     const draft: Draft = { value: known.value, isChanged: false, after: [] };
     const answers = asked.map(({ step }) => step(draft));
-    if (!draft.isChanged) return done(draft, answers);
+    if (!draft.isChanged) {
+      if (!cached) return done(draft, answers);
+      // What is written finds out that others wrote meanwhile; a "no" would go by an old value for ever.
+      this.#cached.delete(subject);
+      return this.#attempt(subject, asked);
+    }
     const seq = await this.#store.append(subject, JSON.stringify(draft.value), { expect: known.seq });
     this.#cache(subject, { seq, value: draft.value });
     return done(draft, answers);
