@@ -28,6 +28,7 @@ export function metricsRoute({ config, identify, scrape }: MetricsRouteOptions):
     if (!hasToken(request, metrics.token) && (isHidden(request) || !mayRead(address))) return FORBIDDEN();
     return scrape().then(
       ({ type, text }) => new Response(text, { headers: { "Content-Type": type, "Cache-Control": "no-store" } }),
+      (error) => problem(503, "unavailable", error instanceof Error ? error.message : "The numbers cannot be had."),
     );
   };
 }

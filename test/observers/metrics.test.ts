@@ -84,6 +84,21 @@ describe("several workers", () => {
       process.kill(other.pid, "SIGCONT");
     }
   }, 60_000);
+
+  test("answer 503 while the first process hangs, and numbers when it goes on", async () => {
+    const workers = await startWorkers();
+    process.kill(workers.pid, "SIGSTOP");
+    try {
+      const answer = await fetch(`${workers.url}/metrics`);
+      expect([answer.status, await answer.json()]).toEqual([
+        503,
+        { error: "The first process does not answer.", code: "unavailable" },
+      ]);
+    } finally {
+      process.kill(workers.pid, "SIGCONT");
+    }
+    expect((await scrape(workers.url)).get("fanfare_workers_answering")).toBe(2);
+  }, 60_000);
 });
 
 test("soketi's names have its labels, and count as it does", async () => {

@@ -9,6 +9,7 @@ import { sqliteFile } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectPusher, signedFetch, trigger } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
+import { oneOnEach, startWorkers } from "../support/workers.ts";
 
 const attribute = z.object({ key: z.string(), value: z.record(z.string(), z.unknown()) });
 const Span = z.object({
@@ -135,6 +136,20 @@ describe("a trigger", () => {
     },
     30_000,
   );
+
+  test("is delivered by each of several workers in the same trace", async () => {
+    const there = collector();
+    const workers = await startWorkers(tracing(there.url));
+    const placed = await oneOnEach(workers.url, 2);
+    for (const { client } of placed) await client.subscribe("room");
+    await trigger(workers.url, APP, EVENT);
+    for (const { client } of placed) await client.next("n");
+    await eventually(() => expect(there.spans()).toHaveLength(4));
+    const [call, published] = [there.one(CALL), there.one("publish")];
+    const delivered = there.spans().filter(({ name }) => name === "deliver");
+    expect(delivered.map(({ parentSpanId }) => parentSpanId)).toEqual([published.spanId, published.spanId]);
+    expect(new Set(there.spans().map(({ traceId }) => traceId))).toEqual(new Set([call.traceId]));
+  }, 60_000);
 
   test("that comes from a client begins at the publication", async () => {
     const there = collector();
