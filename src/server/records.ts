@@ -167,8 +167,11 @@ export class Records {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retrying);
-    const isLate = Bun.sleep(CLOSE_MS).then(() => true);
-    if (!(await Promise.race([this.#finish(), isLate]))) return;
+    const late = Promise.withResolvers<true>();
+    const timer = setTimeout(() => late.resolve(true), CLOSE_MS);
+    const isLate = await Promise.race([this.#finish(), late.promise]);
+    clearTimeout(timer);
+    if (!isLate) return;
     this.#options.failed(new Error("The database did not answer in time."), "writing the last statistics and webhooks");
   }
 
