@@ -1,0 +1,236 @@
+/** Whole servers whose Redis dies, hangs, hangs up or is out of reach: what clients and back ends notice, with every message counted. */
+
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { startNode, usersOf } from "../support/cluster.ts";
+import { eventually } from "../support/eventually.ts";
+import type { NativeTestClient } from "../support/native-client.ts";
+import { signedFetch } from "../support/pusher-client.ts";
+import { freePort, type RedisServer, startRedis } from "../support/redis.ts";
+import { APP } from "../support/server.ts";
+import { startProxy } from "../support/tcp-proxy.ts";
+import { expectInOrder, type Listener, missing, Source, startListeners } from "./listener.ts";
+import { startBareProcess } from "./process.ts";
+
+setDefaultTimeout(60_000);
+
+const CHANNEL = "presence-room";
+const PATIENCE = { withinMs: 20_000, everyMs: 50 };
+
+const enter = (client: NativeTestClient, id: string) =>
+  client.subscribe(CHANNEL, client.permission(CHANNEL, { user_id: id }));
+
+const onRedis = (port: number) => ({ engine: "redis", redis: { port }, nodeTimeoutS: 2 }) as const;
+
+async function timed<T>(work: Promise<T>): Promise<readonly [T, number]> {
+  const beganMs = performance.now();
+  const done = await work;
+  return [done, performance.now() - beganMs];
+}
+
+/** Of both protocols on both nodes, in a channel that keeps what was said and in one that does not. */
+async function audience(urls: readonly [string, string]) {
+  const at = (n: number) => urls[n % 2 === 0 ? 0 : 1];
+  const kept = [
+    ...(await startListeners(4, "native", "kept-room", at)),
+    ...(await startListeners(2, "pusher", "kept-room", at)),
+  ];
+  const plain = [
+    ...(await startListeners(2, "native", "room", at)),
+    ...(await startListeners(2, "pusher", "room", at)),
+  ];
+  return { kept, plain };
+}
+
+/** Nothing that was answered 200 is missing, nothing comes twice, and everybody hears it in the same order. */
+async function expectHeardByAll(accepted: readonly string[], listeners: readonly Listener[]): Promise<void> {
+  for (const listener of listeners) {
+    await eventually(() => expect(missing(accepted, listener.heard)).toEqual([]), PATIENCE);
+    expectInOrder(listener.heard);
+    expect([listener.closes, listener.heard]).toEqual([[], listeners[0]?.heard ?? []]);
+  }
+}
+
+async function startPair(redis: RedisServer) {
+  const [a, b] = await Promise.all([startNode(onRedis(redis.port)), startNode(onRedis(redis.port))]);
+  const clients = [await a.native(), await b.native()] as const;
+  for (const [n, client] of clients.entries()) await enter(client, `user-${n}`);
+  return { a, b, clients, ...(await audience([a.url, b.url])) };
+}
+
+test("Redis is killed and is back after 3 s: publications wait, are answered, and are heard once by all (scenario 11)", async () => {
+  const redis = await startRedis();
+  const { a, b, clients, kept, plain } = await startPair(redis);
+  const sources = [
+    new Source("a", () => a.url, "kept-room", 50),
+    new Source("b", () => b.url, "kept-room", 50),
+    new Source("c", () => a.url, "room", 50),
+  ];
+  await Bun.sleep(1_000);
+  await redis.kill();
+  // Of connections nobody needs Redis for.
+  const [, tookMs] = await timed(a.native());
+  expect(tookMs).toBeLessThan(1_000);
+  await eventually(async () => expect((await fetch(`${a.url}/ready`)).status).toBe(503));
+  expect((await fetch(`${a.url}/health`)).status).toBe(200);
+  await Bun.sleep(2_500);
+  const before = kept.map(({ heard }) => heard.length);
+  await redis.start();
+  const [, backMs] = await timed(
+    eventually(() => expect(kept.every(({ heard }, n) => heard.length > (before[n] ?? 0))).toBe(true), PATIENCE),
+  );
+  expect(backMs).toBeLessThan(2_000);
+  await Bun.sleep(1_000);
+  await Promise.all(sources.map((source) => source.stop()));
+  for (const { refused, unanswered, accepted } of sources) {
+    expect([refused, unanswered]).toEqual([[], []]);
+    expect(accepted.length).toBeGreaterThan(20);
+  }
+  const [one, two, three] = sources;
+  await expectHeardByAll([...(one?.accepted ?? []), ...(two?.accepted ?? [])], kept);
+  await expectHeardByAll(three?.accepted ?? [], plain);
+  // A Redis without its data is told again who is there, and nobody is told that anybody went.
+  for (const { url } of [a, b])
+    await eventually(async () => expect(await usersOf(url, CHANNEL)).toEqual(["user-0", "user-1"]), PATIENCE);
+  for (const { socket } of clients) expect(socket.frames.filter(({ event }) => event === "member_removed")).toEqual([]);
+  for (const { url } of [a, b])
+    await eventually(async () => expect((await fetch(`${url}/ready`)).status).toBe(200), PATIENCE);
+  for (const { process: child } of [a, b]) {
+    const lines = child.stderr.split("\n").filter((line) => line.includes("the engine can"));
+    expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
+      "the engine cannot be reached: publications wait, and are refused after `publishWaitS`",
+      "the engine can be reached again",
+    ]);
+  }
+});
+
+test("Redis hangs for 8 s: newcomers connect, reads fail within 2 s, publications within 5, and what was accepted is heard once (scenario 12)", async () => {
+  const redis = await startRedis();
+  const { a, b, clients, kept } = await startPair(redis);
+  const sources = [new Source("a", () => a.url, "kept-room", 50), new Source("b", () => b.url, "kept-room", 50)];
+  await Bun.sleep(500);
+  redis.signal("SIGSTOP");
+  const stoppedMs = performance.now();
+  await Bun.sleep(200);
+  const reads = ["/channels", `/channels/${CHANNEL}`, `/channels/${CHANNEL}/users`].flatMap((path) =>
+    [a, b].map(({ url }) => timed(signedFetch(url, APP, "GET", path))),
+  );
+  for (const [answer, tookMs] of await Promise.all(reads)) {
+    expect([200, 503]).toContain(answer.status);
+    expect(tookMs).toBeLessThan(2_500);
+  }
+  const [pusher, tookMs] = await timed(a.pusher());
+  expect(tookMs).toBeLessThan(1_000);
+  await pusher.ping();
+  await Bun.sleep(8_000 - (performance.now() - stoppedMs));
+  redis.signal("SIGCONT");
+  const before = kept.map(({ heard }) => heard.length);
+  await eventually(
+    () => expect(kept.every(({ heard }, n) => heard.length > (before[n] ?? 0) + 10)).toBe(true),
+    PATIENCE,
+  );
+  await Promise.all(sources.map((source) => source.stop()));
+  const refused = sources.flatMap((source) => source.refused);
+  expect(refused.length).toBeGreaterThan(0);
+  expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([503]));
+  expect(refused.every(({ retryAfter }) => Number(retryAfter) > 0)).toBe(true);
+  for (const { slowestMs, unanswered } of sources) {
+    expect(slowestMs).toBeLessThan(6_500);
+    expect(unanswered).toEqual([]);
+  }
+  await expectHeardByAll(
+    sources.flatMap(({ accepted }) => accepted),
+    kept,
+  );
+  for (const { url } of [a, b]) expect(await usersOf(url, CHANNEL)).toEqual(["user-0", "user-1"]);
+  for (const { socket } of clients) expect(socket.frames.filter(({ event }) => event === "member_removed")).toEqual([]);
+});
+
+test("only the subscribing connections are killed under load: a second later all is heard, and a gap is told where something may be lost (scenario 13)", async () => {
+  const redis = await startRedis();
+  const { a, b, kept, plain } = await startPair(redis);
+  const sources = [new Source("a", () => a.url, "kept-room", 10), new Source("b", () => b.url, "room", 10)];
+  await Bun.sleep(500);
+  for (let round = 0; round < 3; round++) {
+    expect(await redis.cli("CLIENT", "KILL", "TYPE", "pubsub")).toBeGreaterThan(0);
+    const before = plain.map(({ heard }) => heard.length);
+    const [, backMs] = await timed(
+      eventually(() => expect(plain.every(({ heard }, n) => heard.length > (before[n] ?? 0))).toBe(true), PATIENCE),
+    );
+    expect(backMs).toBeLessThan(2_000);
+    await Bun.sleep(300);
+  }
+  await Promise.all(sources.map((source) => source.stop()));
+  expect(sources.flatMap(({ refused, unanswered }) => [...refused, ...unanswered])).toEqual([]);
+  const [one, two] = sources;
+  // What was kept is found again; of the rest, those are told who have a word for it.
+  await expectHeardByAll(one?.accepted ?? [], kept);
+  for (const { language, gaps } of kept) expect([language, gaps]).toEqual([language, 0]);
+  for (const { language, gaps, heard, closes } of plain) {
+    expectInOrder(heard);
+    expect([closes, missing(heard, two?.accepted ?? [])]).toEqual([[], []]);
+    if (language === "native") expect(gaps).toBe(3);
+  }
+});
+
+test("a server starts without its Redis, says so, and serves as soon as Redis is there (scenario 16)", async () => {
+  const port = await freePort();
+  const server = await startBareProcess({
+    config: { ...onRedis(port), apps: [{ ...APP, anonymous: true }], log: { format: "json" } },
+  });
+  await server.prints(new RegExp(`${port}`));
+  expect((await fetch(`${server.url}/ready`)).status).toBe(503);
+  const answer = signedFetch(server.url, APP, "POST", "/events", {
+    body: { name: "e", channel: "room", data: "early" },
+  });
+  const redis = await startRedis({ port });
+  expect((await answer).status).toBe(200);
+  await eventually(async () => expect((await fetch(`${server.url}/ready`)).status).toBe(200), PATIENCE);
+  const [listener] = await startListeners(1, "native", "room", () => server.url);
+  const source = new Source("a", () => server.url, "room", 20);
+  await eventually(() => expect(listener?.heard.length).toBeGreaterThan(5));
+  await source.stop();
+  expect(await redis.cli("DBSIZE")).toBeGreaterThan(0);
+});
+
+describe("a node that is cut off from Redis", () => {
+  // Cut off for three times the 2 s after which a node counts as dead here.
+  test("goes on serving its clients, is taken for dead, and all agree again when the wire is mended, without flapping (scenario 18)", async () => {
+    const redis = await startRedis();
+    const wire = await startProxy(redis.port);
+    const [a, b] = await Promise.all([startNode(onRedis(wire.port)), startNode(onRedis(redis.port))]);
+    const here = await a.native();
+    const there = await b.native();
+    await enter(there, "there");
+    await enter(here, "here");
+    const goes = await a.native();
+    await enter(goes, "goes");
+    await eventually(() => expect(there.socket.frames.filter(({ event }) => event === "member_added")).toHaveLength(2));
+    const { kept } = await audience([a.url, b.url]);
+    const source = new Source("b", () => b.url, "kept-room", 20);
+    wire.swallow();
+    await eventually(async () => expect(await usersOf(b.url, CHANNEL)).toEqual(["there"]), PATIENCE);
+    await here.ping();
+    const [newcomer, tookMs] = await timed(a.native());
+    expect(tookMs).toBeLessThan(1_000);
+    expect((await newcomer.ask("subscribe", { channel: "other" })).event).toBe("error");
+    const [refused, refusedMs] = await timed(
+      signedFetch(a.url, APP, "POST", "/events", { body: { name: "e", channel: "room", data: "x" } }),
+    );
+    expect([refused.status, refusedMs < 6_500]).toEqual([503, true]);
+    await goes.close();
+    wire.mend();
+    for (const { url } of [a, b])
+      await eventually(async () => expect(await usersOf(url, CHANNEL)).toEqual(["here", "there"]), PATIENCE);
+    await Bun.sleep(2_500);
+    await source.stop();
+    expect([source.refused, source.unanswered]).toEqual([[], []]);
+    await expectHeardByAll(source.accepted, kept);
+    const changes = there.socket.frames.flatMap(({ event, data }) =>
+      event.startsWith("member_") ? `${event} ${(data as { user: { id: string } }).user.id}` : [],
+    );
+    expect(changes.slice(0, 2).toSorted()).toEqual(["member_added goes", "member_added here"]);
+    expect(changes.slice(2, 4).toSorted()).toEqual(["member_removed goes", "member_removed here"]);
+    expect(changes.slice(4)).toEqual(["member_added here"]);
+    await newcomer.subscribe("other");
+  });
+});
