@@ -155,7 +155,10 @@ export class Readers {
 
   readonly #lose = ({ data: client }: Socket<Client>): void => {
     this.#lost++;
-    client.failed(new Error("The server closed the connection."));
+    const { count, others } = client.counter;
+    const stage =
+      client.handshake === undefined ? `after ${count} frames, ${others} of them no messages` : "in the handshake";
+    client.failed(new Error(`The server closed connection ${client.index}, ${stage}.`));
   };
 
   #shakeHands(socket: Socket<Client>, answer: string): void {

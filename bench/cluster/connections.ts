@@ -62,7 +62,14 @@ export async function connections({ connections: counts }: Effort): Promise<Tabl
 }
 
 async function crowd(workers: number, count: number): Promise<Crowd> {
-  const settings = { host: "0.0.0.0", workers, limits: { outboundBufferBytes: OUTBOUND_BYTES, connections: count } };
+  const settings = {
+    host: "0.0.0.0",
+    workers,
+    // Nobody here answers pings.
+    activityTimeoutS: 3_600,
+    // A generator that waits for its turn is no attacker.
+    limits: { outboundBufferBytes: OUTBOUND_BYTES, connections: count, handshakeTimeoutS: 250 },
+  };
   const server = new Remote<Contender>("./program.ts", { args: ["native", JSON.stringify(settings)] });
   const generators = Array.from({ length: Math.ceil(count / PER_GENERATOR) }, () => new Remote<Load>("./load.ts"));
   try {
