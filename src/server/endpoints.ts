@@ -105,7 +105,7 @@ export class Endpoints implements Iterable<Site> {
 
   /** What no endpoint may take. */
   #own(): string[] {
-    const paths = ["/", "/app/KEY", "/apps/ID/events", "/health"];
+    const paths = ["/", "/app/KEY", "/apps/ID/events", "/health", "/ready", "/metrics"];
     return this.#prefix === "" ? paths : [...paths, this.#prefix, ...paths.map((path) => this.#prefix + path)];
   }
 }

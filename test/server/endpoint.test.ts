@@ -127,6 +127,8 @@ describe("an endpoint", () => {
       "/*",
       "/:a/:b",
       "/health",
+      "/ready",
+      "/metrics",
       "/ws",
       "/ws/app/:key",
       "/mine/app/:key",
