@@ -18,8 +18,9 @@ import type {
 import { Broom } from "./broom.ts";
 import { unavailable } from "./fault.ts";
 import { type Audience, factOf, tell, tellDifference } from "./herald.ts";
-import { full, type Holding, Holdings, type Tally, type Waiter } from "./holdings.ts";
+import { full, type Holding, Holdings, type Waiter } from "./holdings.ts";
 import { type Change, type Generation, type Outcome, Picture } from "./picture.ts";
+import { Standing } from "./standing.ts";
 import type { Store, Stored } from "./store.ts";
 import type { Subjects } from "./subjects.ts";
 import { Voice } from "./voice.ts";
@@ -61,6 +62,7 @@ export class NatsRegistry implements Registry {
   #read: Map<string, number> | undefined;
   #readUpTo = 0;
   readonly #voice: Voice;
+  readonly #standing: Standing;
   readonly #broom: Broom;
   /** Generations that were reaped, the latest last: what they still write counts for nothing. */
   readonly #over = new Set<string>();
@@ -80,6 +82,7 @@ export class NatsRegistry implements Registry {
       () => events.report(),
       (why) => events.lost(why),
     );
+    this.#standing = new Standing(parts.clock, parts.store, this.#mine, this.#voice);
     this.#broom = new Broom(parts.store);
     this.#events = events;
   }
@@ -137,7 +140,7 @@ export class NatsRegistry implements Registry {
     else this.#mine.tallies.delete(key);
     if (before > 0 && count > 0) {
       this.#mine.pending.add(key);
-      this.#show(key, tally);
+      this.#standing.show(this.#picture, key, tally);
       return undefined;
     }
     this.#mine.pending.delete(key);
@@ -155,7 +158,13 @@ export class NatsRegistry implements Registry {
     return this.#picture.members(app, channel);
   }
 
-  summary(app: string, channel: string): ChannelSummary | undefined {
+  /** Where this node's own count waits to be written, after it: of all who count at once, the last in the stream knows all. */
+  async summary(app: string, channel: string): Promise<ChannelSummary | undefined> {
+    const key = this.#tallyKey(app, channel);
+    const tally = this.#mine.tallies.get(key);
+    if (tally && this.#voice.canSpeak && this.#mine.pending.delete(key)) {
+      await this.#ask(key, { type: "tally", app, channel }, () => tallyWord(tally)).catch(() => {});
+    }
     return this.#picture.summary(app, channel);
   }
 
@@ -210,7 +219,7 @@ export class NatsRegistry implements Registry {
     const isNew = !this.#voice.isKnown;
     this.#voice.isKnown = true;
     this.#voice.say(true, !isNew);
-    for (const key of this.#keysInStream()) this.#putRight(key, isNew);
+    this.#standing.putRight(this.#picture, isNew);
     if (isNew) this.#voice.say(false, true);
   }
 
@@ -236,12 +245,7 @@ export class NatsRegistry implements Registry {
   beat(): void {
     if (!this.#store.isOpen) return;
     this.#voice.say(false, true);
-    for (const key of this.#mine.pending) {
-      const tally = this.#mine.tallies.get(key);
-      if (tally) this.#voice.write(key, tallyWord(tally));
-    }
-    this.#mine.pending.clear();
-    this.#writeOldAgain();
+    this.#standing.write();
   }
 
   /** Gives up on what has waited too long. */
@@ -329,7 +333,7 @@ export class NatsRegistry implements Registry {
       this.#broom.sweep(seq);
     }
     const tally = this.#mine.tallies.get(key);
-    if (word.type === "tally" && tally) this.#show(key, tally);
+    if (word.type === "tally" && tally) this.#standing.show(this.#picture, key, tally);
     if (waiter) {
       waiter.resolve(outcome);
       this.#events.answered();
@@ -358,73 +362,6 @@ export class NatsRegistry implements Registry {
     if (this.#store.isOpen) this.#store.purge(this.#subjects.ofGeneration(this.#voice.generation)).catch(() => {});
     this.#voice.rename();
     this.#events.reborn();
-  }
-
-  /** What this node has, what somebody waits for, and what the stream has of it. */
-  #keysInStream(): readonly string[] {
-    const known = this.#picture.generations.get(this.#voice.generation);
-    return [...new Set([...this.#mine.keys(), ...(known?.rows.keys() ?? []), ...(known?.tallies.keys() ?? [])])];
-  }
-
-  #putRight(key: string, isNew: boolean): void {
-    const known = this.#picture.generations.get(this.#voice.generation);
-    const row = this.#mine.rows.get(key);
-    const tally = this.#mine.tallies.get(key);
-    const written = known?.rows.get(key);
-    const counted = known?.tallies.get(key);
-    if (row) {
-      if (isNew || !written) return this.#rewrite(key, joinWord(row.row, row.most, row.joinedAtMs));
-    } else if (tally) {
-      if (isNew || counted?.count !== tally.count) return this.#rewrite(key, tallyWord(tally));
-    } else if (written) {
-      return this.#rewrite(key, { type: "leave", ...about(written.row) });
-    } else if (counted) {
-      return this.#rewrite(key, { type: "tally", ...about(counted), count: 0 });
-    }
-    this.#settle(key);
-  }
-
-  #rewrite(key: string, word: Unnumbered): void {
-    const n = this.#voice.write(key, word);
-    for (const waiter of this.#mine.waiting(key)) waiter.n = undefined;
-    const last = this.#mine.waiting(key).findLast(({ type }) => type === word.type);
-    if (last) last.n = n;
-  }
-
-  /** The stream has it as it should be: answers whoever waits by how things are. */
-  #settle(key: string): void {
-    for (const waiter of this.#mine.takeAll(key)) {
-      const { type, app, channel, user = "" } = waiter;
-      const holders = this.#picture.holders(app, channel, user);
-      const row = this.#mine.rows.get(key)?.row;
-      const changes: Change[] = [];
-      if (type === "join" && row && holders === 1) changes.push({ type: "joined", row });
-      if (type === "leave" && holders === 0)
-        changes.push({ type: "left", app, channel, member: { id: user, info: null } });
-      waiter.resolve({ type: "done", changes });
-    }
-  }
-
-  /** The node's own count is known here before it is written. */
-  #show(key: string, { count }: Tally): void {
-    const known = this.#picture.generations.get(this.#voice.generation);
-    const shown = known?.tallies.get(key);
-    if (known && shown && count > 0) this.#picture.recount(known, key, count);
-  }
-
-  #writeOldAgain(): void {
-    const nowMs = this.#clock.monotonicMs();
-    const isOld = ({ writtenAtMs }: { writtenAtMs: number }) => nowMs - writtenAtMs > this.#store.maxAgeMs / 2;
-    for (const [key, holding] of this.#mine.rows) {
-      if (!isOld(holding)) continue;
-      holding.writtenAtMs = nowMs;
-      this.#voice.write(key, joinWord(holding.row, holding.most, holding.joinedAtMs));
-    }
-    for (const [key, tally] of this.#mine.tallies) {
-      if (!isOld(tally)) continue;
-      tally.writtenAtMs = nowMs;
-      this.#voice.write(key, tallyWord(tally));
-    }
   }
 
   #parse(subject: string, text: string): Spoken | undefined {

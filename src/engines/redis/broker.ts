@@ -5,9 +5,9 @@ import type { Broker, HistoryPage, HistoryPolicy, Kept } from "../../domain/port
 import type { Bucket } from "./bucket.ts";
 import { decodeKept, encode } from "./codec.ts";
 import { unavailable } from "./fault.ts";
+import { HISTORY, KEEP } from "./history-scripts.ts";
 import { type Keys, placeOf } from "./keys.ts";
 import type { Letter } from "./outbox.ts";
-import { HISTORY, KEEP } from "./scripts.ts";
 
 export class RedisBroker implements Broker {
   readonly #keys: Keys;

@@ -4,10 +4,10 @@ import type { Publication } from "../../domain/message.ts";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
 import type { Dialer } from "./client.ts";
 import { Ear } from "./ear.ts";
+import { HEAD_TTL_MS, TOUCH } from "./history-scripts.ts";
 import { type Keys, placeOf } from "./keys.ts";
 import { Line, type Send } from "./line.ts";
 import { type Load, Outbox } from "./outbox.ts";
-import { HEAD_TTL_MS, TOUCH } from "./scripts.ts";
 import type { RedisSettings } from "./settings.ts";
 
 export interface BucketEvents {
@@ -85,6 +85,11 @@ export class Bucket {
   get health(): EngineHealth {
     const heard = this.ear.health;
     return heard.reachable ? this.line.health : heard;
+  }
+
+  /** Whether something is on its way that may still come to an end. */
+  get isBusy(): boolean {
+    return this.line.isUp && (this.line.isAwaited || !this.outbox.isEmpty);
   }
 
   /** Nothing is published or received any more; commands still go. */

@@ -16,6 +16,9 @@ import { Writes } from "./writes.ts";
 
 /** What is no publication is told of this often at most. */
 const GARBAGE_EVERY_MS = 1_000;
+const LEASE_MS = 86_400_000;
+/** How long what is still on its way may hold up the end. */
+const SETTLE_MS = 1_000;
 /** Whoever stops does not wait longer than this for Redis. */
 const CLOSE_WITHIN_MS = 5_000;
 
@@ -46,10 +49,10 @@ class RedisEngine implements Engine {
     const bucket = (index: number) => this.#bucket(index);
     this.#buckets = Array.from({ length: keys.buckets }, (_, index) => this.#newBucket(index, parts));
     const mirror = new Mirror(keys);
-    const writes = new Writes(keys, publishCommand);
-    const { nodeTimeoutMs } = settings;
+    const { nodeTimeoutMs, leaseMs = LEASE_MS } = settings;
+    const writes = new Writes(keys, publishCommand, leaseMs);
     const lost = (index: number) => this.#interrupted(index);
-    this.#life = new Life({ clock, mirror, writes, nodeTimeoutMs, bucket, buckets: keys.buckets, lost });
+    this.#life = new Life({ clock, mirror, writes, nodeTimeoutMs, leaseMs, bucket, buckets: keys.buckets, lost });
     this.broker = new RedisBroker(keys, (place) => bucket(keys.bucketOf(place)), publishCommand);
     this.registry = new RedisRegistry({ keys, mirror, life: this.#life, writes, bucket });
     this.ledger = new RedisLedger({ keys, mirror, life: this.#life, writes, bucket });
@@ -80,6 +83,10 @@ class RedisEngine implements Engine {
   }
 
   async #close(): Promise<void> {
+    // The last connections have only just left, which the other nodes are told.
+    const untilMs = this.#clock.monotonicMs() + SETTLE_MS;
+    do await Bun.sleep(1);
+    while (this.#buckets.some(({ isBusy }) => isBusy) && this.#clock.monotonicMs() < untilMs);
     for (const bucket of this.#buckets) bucket.hush();
     const ended = this.#life.end().catch((error) => this.#host?.failed(error, "taking back this node's rows"));
     await Promise.race([ended, Bun.sleep(CLOSE_WITHIN_MS)]);

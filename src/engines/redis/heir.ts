@@ -3,8 +3,8 @@
 import type { RegistryFact } from "../../domain/ports.ts";
 import { fromPlace } from "./keys.ts";
 import type { Send } from "./line.ts";
-import { BURY, FENCE, ROWS } from "./scripts.ts";
-import { GONE, parts, type Writes } from "./writes.ts";
+import { BURY, EMPTY, ROWS } from "./scripts.ts";
+import { changeOf, parts, type Writes } from "./writes.ts";
 
 export interface Estate {
   readonly generation: string;
@@ -32,8 +32,9 @@ export async function inherit(estate: Estate): Promise<boolean> {
 
 /** Answers whether there was anything. */
 async function step({ generation, writes, tell, mayGoOn }: Estate, send: Send): Promise<boolean> {
-  const [places, holds] = parts(await send(FENCE, [generation])).map(parts);
-  const emptied = (places ?? []).map(async (place) => {
+  const [crowded, changes, count] = parts(await send(EMPTY, [generation]));
+  tell(factsOf(parts(changes)));
+  const emptied = parts(crowded).map(async (place) => {
     const found = fromPlace(String(place));
     if (!found) return;
     while (true) {
@@ -42,16 +43,20 @@ async function step({ generation, writes, tell, mayGoOn }: Estate, send: Send): 
       tell(facts);
       if (!(await mayGoOn())) return;
     }
-    const change = await writes.tally(send, generation, { ...found, count: 0 }, false);
-    if (change !== undefined && change !== GONE) tell([{ type: change, ...found }]);
   });
   await Promise.all(emptied);
-  const held = (holds ?? []).flatMap((text) => {
-    const [place, holder] = parts(JSON.parse(String(text)));
-    return [{ place: String(place), holder: String(holder) }];
-  });
-  await Promise.all(held.map((hold) => writes.giveBack(send, generation, hold)));
-  return (places?.length ?? 0) + held.length > 0;
+  return Number(count) > 0;
+}
+
+/** Of places, each followed by what became of it. */
+function factsOf(changes: readonly unknown[]): readonly RegistryFact[] {
+  const facts: RegistryFact[] = [];
+  for (let at = 0; at + 1 < changes.length; at += 2) {
+    const type = changeOf(changes[at + 1]);
+    const found = fromPlace(String(changes[at]));
+    if (type && found) facts.push({ type, ...found });
+  }
+  return facts;
 }
 
 /** Some rows of one place; nothing where there is none left. */

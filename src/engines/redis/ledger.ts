@@ -6,7 +6,8 @@ import { unavailable } from "./fault.ts";
 import type { Keys } from "./keys.ts";
 import type { Life } from "./life.ts";
 import { type Hold, holdKey, type Mirror } from "./mirror.ts";
-import { FORGET, NOTED, ONCE, type Script, SPEND } from "./scripts.ts";
+import type { Script } from "./script.ts";
+import { FORGET, NOTED, ONCE, SPEND } from "./scripts.ts";
 import type { Writes } from "./writes.ts";
 
 export interface LedgerParts {

@@ -7,6 +7,7 @@ import type { Clock, EngineHost, NodeState, RegistryFact, Row } from "../../doma
 import type { Bucket } from "./bucket.ts";
 import { isAway, Unanswered } from "./fault.ts";
 import { inherit } from "./heir.ts";
+import { Lease } from "./lease.ts";
 import type { Send } from "./line.ts";
 import { type Mirror, rowKey, type Share } from "./mirror.ts";
 import { nodeStates } from "./node-states.ts";
@@ -18,6 +19,7 @@ export interface LifeParts {
   readonly mirror: Mirror;
   readonly writes: Writes;
   readonly nodeTimeoutMs: number;
+  readonly leaseMs: number;
   bucket(index: number): Bucket;
   readonly buckets: number;
   /** Data of this bucket was lost: nobody knows what else was. */
@@ -40,6 +42,7 @@ export class Life {
   readonly #turns = new Map<number, Promise<void>>();
   readonly #departing = new Set<ReturnType<typeof setTimeout>>();
   readonly #inheriting = new Set<string>();
+  readonly #lease: Lease;
   #host: EngineHost | undefined;
   #generation = newGeneration();
   #beating: ReturnType<typeof setInterval> | undefined;
@@ -50,6 +53,7 @@ export class Life {
 
   constructor(parts: LifeParts) {
     this.#parts = parts;
+    this.#lease = new Lease(parts.clock, parts.leaseMs);
   }
 
   /** As whom the node writes. Another after it was taken for dead. */
@@ -148,8 +152,9 @@ export class Life {
     const generation = this.#generation;
     const report = bucket === 0 ? JSON.stringify(this.#host.report()) : "";
     const known = this.#epochs[bucket] ?? "";
-    const timeout = String(this.#parts.nodeTimeoutMs);
-    const answer = await send(BEAT, [generation, known, crypto.randomUUID(), report, timeout, String(DEPART_AFTER_MS)]);
+    const { nodeTimeoutMs, leaseMs } = this.#parts;
+    const times = [nodeTimeoutMs, DEPART_AFTER_MS, leaseMs].map(String);
+    const answer = await send(BEAT, [generation, known, crypto.randomUUID(), report, ...times]);
     const [how, epoch, ...overdue] = parts(answer).map(String);
     // It was reborn by what another bucket said.
     if (generation !== this.#generation) return await this.#check(bucket, send);
@@ -163,6 +168,7 @@ export class Life {
     else if (how === "lost long ago") await this.#afterLoss(bucket, send, "announce again");
     else if (how === "new") await this.#writeAgain(bucket, send, "announce");
     else await this.#settleDoubts(bucket, send);
+    await this.#lease.renew(bucket, send, generation);
     for (const dead of overdue) void this.#takeOver(dead);
   }
 
@@ -216,7 +222,7 @@ export class Life {
     await inBatches([...share.tallies.keys()], async (key) => {
       const tally = share.tallies.get(key);
       if (!tally) return;
-      const change = await writes.tally(send, generation, tally, true);
+      const change = await writes.tally(send, generation, tally);
       if (how === "announce" && change === "occupied") this.tell([{ type: change, ...placeIn(tally) }]);
       // Also in silence: while some had not written again, somebody may have told too few.
       if (change === "counted") counted.push({ type: change, ...placeIn(tally) });
@@ -241,7 +247,7 @@ export class Life {
       if (last === true && wasThere) this.tell([leftOf(row)]);
     });
     await inBatches([...share.doubtfulTallies], async ([key, tally]) => {
-      const change = await writes.tally(send, generation, share.tallies.get(key) ?? { ...tally, count: 0 }, true);
+      const change = await writes.tally(send, generation, share.tallies.get(key) ?? { ...tally, count: 0 });
       share.doubtfulTallies.delete(key);
       // Where it had been written after all, nobody has told the number.
       if (change !== GONE) this.tell([{ type: change ?? "counted", ...placeIn(tally) }]);
@@ -262,7 +268,7 @@ export class Life {
         const tally = share.tallies.get(key);
         if (!tally) return;
         try {
-          await this.#parts.writes.tally(send, this.#generation, tally, true);
+          await this.#parts.writes.tally(send, this.#generation, tally);
         } catch {
           share.doubtfulTallies.set(key, tally);
         }

@@ -4,7 +4,8 @@ import type { Clock, EngineHealth } from "../../domain/ports.ts";
 import type { CommandWire, Dialer } from "./client.ts";
 import { Refused, Unanswered } from "./fault.ts";
 import { Link } from "./link.ts";
-import { SCRIPTS, type Script } from "./scripts.ts";
+import type { Script } from "./script.ts";
+import { SCRIPTS } from "./scripts.ts";
 import type { RedisSettings } from "./settings.ts";
 
 export interface LineEvents {
@@ -63,6 +64,11 @@ export class Line {
   /** The server it goes to, where there is one. */
   get at(): string | undefined {
     return this.#link.wire?.at;
+  }
+
+  /** Whether anybody waits for an answer. */
+  get isAwaited(): boolean {
+    return this.#outstanding.size > 0;
   }
 
   get isUp(): boolean {

@@ -8,7 +8,8 @@ import { unavailable } from "./fault.ts";
 import { type Keys, placeOf, placesOf } from "./keys.ts";
 import type { Life } from "./life.ts";
 import { type Mirror, rowKey, type Tally, tallyKey } from "./mirror.ts";
-import { CHANNELS, MEMBERS, type Script, SUMMARY } from "./scripts.ts";
+import type { Script } from "./script.ts";
+import { CHANNELS, MEMBERS, SUMMARY } from "./scripts.ts";
 import { parts, type Writes } from "./writes.ts";
 
 /** Channels read in one go, so that no script of ours holds Redis up. */
@@ -87,7 +88,7 @@ export class RedisRegistry implements Registry {
     }
     share.pending.delete(key);
     try {
-      const change = await life.doing(bucket, (send, generation) => writes.tally(send, generation, tally, true));
+      const change = await life.doing(bucket, (send, generation) => writes.tally(send, generation, tally));
       return change === "counted" ? undefined : change;
     } catch (error) {
       share.doubtfulTallies.set(key, tally);

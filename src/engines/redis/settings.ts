@@ -38,6 +38,8 @@ export interface RedisSettings {
   readonly publishWaitBytes: number;
   /** Silence after which a node counts as dead. */
   readonly nodeTimeoutMs: number;
+  /** How long what a node has stays where nobody ever comes to take it back. Living nodes see to it that it does not end. A day. */
+  readonly leaseMs?: number;
 }
 
 /** What holds unless it is said otherwise. */

@@ -22,10 +22,12 @@ export interface Written {
 export class Writes {
   readonly #keys: Keys;
   readonly #publishCommand: string;
+  readonly #lease: string;
 
-  constructor(keys: Keys, publishCommand: string) {
+  constructor(keys: Keys, publishCommand: string, leaseMs: number) {
     this.#keys = keys;
     this.#publishCommand = publishCommand;
+    this.#lease = String(leaseMs);
   }
 
   /** Announced where the user is new, unless it is only written again. */
@@ -50,6 +52,7 @@ export class Writes {
         ...this.#way(place),
         announcement,
         how === "list" ? "1" : "",
+        this.#lease,
       ]),
     );
     if (answer[0] === "gone") return GONE;
@@ -91,18 +94,18 @@ export class Writes {
     send: Send,
     generation: string,
     { app, channel, count }: Tally,
-    isOwn: boolean,
   ): Promise<"occupied" | "vacated" | "counted" | undefined | typeof GONE> {
     const index = placesOf(app).slice(0, -1);
     const listed = isInternal(channel) ? "" : channel;
-    const args = [generation, placeOf(app, channel), String(count), index, listed, isOwn ? "1" : ""];
+    const args = [generation, placeOf(app, channel), String(count), index, listed, this.#lease];
     const [how, change] = parts(await send(TALLY, args));
     if (how === "gone") return GONE;
     return changeOf(change);
   }
 
   async take(send: Send, generation: string, { place, holder }: Hold, most: number) {
-    const answer = await send(TAKE, [generation, place, holder, Number.isFinite(most) ? String(most) : "-1"]);
+    const limit = Number.isFinite(most) ? String(most) : "-1";
+    const answer = await send(TAKE, [generation, place, holder, limit, this.#lease]);
     return answer === "gone" ? GONE : answer === "ok";
   }
 

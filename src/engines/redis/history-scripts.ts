@@ -1,0 +1,102 @@
+/** Publishing with history, and reading it, as scripts that Redis runs. How keys are made is said in `scripts.ts`. */
+
+import { NOW, script } from "./script.ts";
+
+/**
+ * Where the numbering of a place stands. Another life of the server begins another epoch, because what was said last in the
+ * one before may not have been written down; the numbers go on, so that what is still kept has its place.
+ */
+const HEAD = `
+local function headOf(root, place, run, at, isNeeded)
+  local head = root..'p:'..place
+  local known = redis.call('HMGET', head, 'e', 'o', 'r')
+  local epoch, offset = known[1], known[2]
+  if epoch and known[3] == run or not isNeeded then return epoch, tonumber(offset or 0), known[3] == run end
+  if not offset then
+    local last = redis.call('XREVRANGE', root..'h:'..place, '+', '-', 'COUNT', 1)[1]
+    offset = last and string.match(last[1], '^%d+') or '0'
+  end
+  epoch = string.sub(run, 1, 8)..string.format('%.0f', at)..redis.call('TIME')[2]
+  redis.call('HSET', head, 'e', epoch, 'o', offset, 'r', run)
+  return epoch, tonumber(offset), true
+end
+local function atLeast(key, ms)
+  if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, ms) end
+end`;
+
+/** How long a numbering is remembered that nobody uses; those that somebody is subscribed to are used again before. */
+export const HEAD_TTL_MS = 120_000;
+
+/**
+ * args: place, publication, size, time to live, how to publish, subject, sender, number, which life of the server it is.
+ * A sender numbers what it says, so that what it says twice, because no answer came, is kept and published once.
+ */
+export const KEEP = script(`
+local root, place, sender, number, ttl = KEYS[1], ARGV[1], 's:'..ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[4])
+${NOW}
+${HEAD}
+local history, head, at = root..'h:'..place, root..'p:'..place, now()
+local epoch, offset = headOf(root, place, ARGV[9], at, true)
+local said = redis.call('HGET', head, sender)
+if said then
+  local last, lastOffset = string.match(said, '^(%d+) (%d+)$')
+  if number <= tonumber(last) then
+    return {epoch, number == tonumber(last) and tonumber(lastOffset) or -1}
+  end
+end
+offset = offset + 1
+redis.call('HSET', head, 'o', offset, sender, string.format('%.0f %.0f', number, offset))
+redis.call('XADD', history, 'MAXLEN', '=', ARGV[3], string.format('%.0f-1', offset), 'x', string.format('%.0f', at + ttl), 'd', ARGV[2])
+atLeast(history, ttl)
+atLeast(head, math.max(2 * ttl, ${HEAD_TTL_MS}))
+redis.call(ARGV[5], ARGV[6], '{"p":["'..epoch..'",'..string.format('%.0f', offset)..'],'..string.sub(ARGV[2], 2))
+return {epoch, offset}
+`);
+
+/** args: places whose numbering goes on being used. */
+export const TOUCH = script(`
+for _, place in ipairs(ARGV) do
+  local head = KEYS[1]..'p:'..place
+  if redis.call('PTTL', head) < ${HEAD_TTL_MS} then redis.call('PEXPIRE', head, ${HEAD_TTL_MS}) end
+end
+return 1
+`);
+
+/** args: place, epoch of a position or "", its offset, limit, whether it is to have an epoch in any case, which life of the server it is. Answers epoch, offset, completeness, and offset, rest of life, publication of each. */
+export const HISTORY = script(`
+local root, place, since, limit = KEYS[1], ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+${NOW}
+${HEAD}
+local history, at, asks = root..'h:'..place, now(), ARGV[2] ~= ''
+local epoch, newest, isKnown = headOf(root, place, ARGV[6], at, ARGV[5] == '1')
+if not epoch then return {'', 0, asks and 0 or 1, {}} end
+if ARGV[5] == '1' then atLeast(root..'p:'..place, ${HEAD_TTL_MS}) end
+local oldest = newest
+while true do
+  local first = redis.call('XRANGE', history, '-', '+', 'COUNT', 1)[1]
+  if not first then break end
+  if tonumber(first[2][2]) > at then
+    oldest = tonumber(string.match(first[1], '^%d+')) - 1
+    break
+  end
+  redis.call('XDEL', history, first[1])
+end
+local function live(found)
+  local answer = {}
+  for _, entry in ipairs(found) do
+    local left = tonumber(entry[2][2]) - at
+    if left > 0 then answer[#answer + 1] = {string.match(entry[1], '^%d+'), left, entry[2][4]} end
+  end
+  return answer, #answer == #found
+end
+if not asks then
+  local answer = live(redis.call('XREVRANGE', history, '+', '-', 'COUNT', limit))
+  return {epoch, newest, 1, answer}
+end
+if isKnown and ARGV[2] == epoch and since >= oldest and since <= newest then
+  local answer, isWhole = live(redis.call('XRANGE', history, string.format('%.0f', since + 1), '+', 'COUNT', limit))
+  if isWhole then return {epoch, newest, 1, answer} end
+end
+local answer = live(redis.call('XRANGE', history, '-', '+', 'COUNT', limit))
+return {epoch, newest, 0, answer}
+`);
