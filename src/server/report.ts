@@ -55,14 +55,14 @@ export interface ChannelCount {
 export interface AppStats {
   readonly id: string;
   readonly name: string;
-  /** Of this process. */
+  /** In the whole cluster. */
   readonly connections: number;
-  /** In the whole cluster, the fullest first. */
+  /** The same, the fullest first. */
   readonly channels: readonly ChannelCount[];
 }
 
 export interface Stats {
-  /** Of the whole cluster where all apps are told of, else of this process. */
+  /** Of the whole cluster. */
   readonly connections: number;
   readonly apps: readonly AppStats[];
 }
@@ -117,7 +117,7 @@ async function appStats(hub: Hub, app: App): Promise<AppStats> {
     return { name, type: kindOf(hub.channelOf(app, name).traits), subscribers };
   });
   channels.sort((one, other) => other.subscribers - one.subscribers || (one.name < other.name ? -1 : 1));
-  return { id: app.id, name: app.name, connections: hub.connectionCountOf(app), channels };
+  return { id: app.id, name: app.name, connections: await hub.connectionsEverywhere(app), channels };
 }
 
 /** Those of a process with workers are with them; each is a node that is called by its process. */
