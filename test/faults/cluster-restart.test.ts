@@ -1,16 +1,17 @@
-/** Nodes that are swapped one after the other behind HAProxy under load, and a storm of returns: who is cut comes back soon and has missed nothing. */
+/** Nodes behind HAProxy and workers that are swapped under load, and a storm of returns: who is cut comes back soon and has missed nothing. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import Pusher from "pusher-js";
 import { makeCertificate, startProxy as startLoadBalancer } from "../deploy/proxy.ts";
 import { atEnd } from "../support/at-end.ts";
-import { startNode, usersOf } from "../support/cluster.ts";
+import { configOf, startNode, usersOf } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { temporaryFolder } from "../support/process.ts";
 import { channelAuth } from "../support/pusher-client.ts";
 import { freePort, startRedis } from "../support/redis.ts";
 import { APP } from "../support/server.ts";
+import { startWorkers, workerPids } from "../support/workers.ts";
 import { startReceiver } from "./hooks.ts";
 import { expectInOrder, missing, Source, startListeners } from "./listener.ts";
 
@@ -152,4 +153,35 @@ test("1,500 clients of a node that is killed come to the other one at once, miss
   }
   expect(crowd.every(({ recovered }) => recovered.join() === "true")).toBe(true);
   expect(answersMs.toSorted((x, y) => x - y)[Math.floor(answersMs.length * 0.99)]).toBeLessThan(1_000);
+});
+
+test("the workers of one server are swapped under load: everybody is back within 5 s, and nothing that can be recovered is lost (scenario 39)", async () => {
+  const server = await startWorkers({ ...configOf(), drainTimeoutS: 4, drainSpreadS: 1 });
+  const pids = workerPids(server.pid);
+  const listeners = [
+    ...(await startListeners(40, "native", "kept-room", () => server.url)),
+    ...(await startListeners(20, "pusher", "kept-room", () => server.url)),
+  ];
+  const sources = [
+    new Source("a", () => server.url, "kept-room", 20),
+    new Source("b", () => server.url, "kept-room", 20),
+  ];
+  await Bun.sleep(1_000);
+  server.signal("SIGWINCH");
+  await server.prints(/^swapped$/m, 30_000);
+  await eventually(() => expect(listeners.every(({ awayMs }) => awayMs.length > 0)).toBe(true), PATIENCE);
+  await Bun.sleep(1_000);
+  await Promise.all(sources.map((source) => source.stop()));
+  expect(workerPids(server.pid).filter((pid) => pids.includes(pid))).toEqual([]);
+  const accepted = sources.flatMap((source) => source.accepted);
+  expect(accepted.length).toBeGreaterThan(50);
+  expect(new Set(listeners.flatMap(({ closes }) => closes))).toEqual(new Set([4200]));
+  expect(Math.max(...listeners.flatMap(({ awayMs }) => awayMs))).toBeLessThan(5_000);
+  for (const { language, heard, recovered, closes } of listeners) {
+    expectInOrder(heard);
+    if (language === "pusher") continue;
+    await eventually(() => expect(missing(accepted, heard)).toEqual([]), PATIENCE);
+    expect(recovered).toEqual(closes.map(() => true));
+    expect(heard).toEqual(listeners[0]?.heard ?? []);
+  }
 });

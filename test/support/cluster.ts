@@ -76,7 +76,8 @@ export async function startNode(where: ConfigInput, options: ClusterOptions = {}
   return new ServerNode(server);
 }
 
-export function configOf({ config = {}, app = {} }: ClusterOptions): ConfigInput {
+/** What every node of these tests is told, whatever its engine. */
+export function configOf({ config = {}, app = {} }: ClusterOptions = {}): ConfigInput {
   return {
     drainTimeoutS: 2,
     statistics: { enabled: false },
