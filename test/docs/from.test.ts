@@ -9,7 +9,7 @@ import { buildProgram } from "../../src/cli/main.ts";
 import { aliases, TLS_SWITCH } from "../../src/config/aliases.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { schema } from "../../src/config/schema.ts";
-import { elementOf, settings, shapeOf } from "../../src/config/tree.ts";
+import { elementOf, initialOf, settings, shapeOf } from "../../src/config/tree.ts";
 import { createServer, type EndpointSocket } from "../../src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative, dialNative } from "../support/native-client.ts";
@@ -85,6 +85,29 @@ test.each(quotations("setting"))("the setting %s exists, and takes the value tha
   const input = second === undefined ? { [first]: said } : { [first]: { [second]: said } };
   expect(() => parseConfig(input)).not.toThrow();
 });
+
+describe("what a setting is unless something is said", () => {
+  const rows = GUIDES.flatMap((guide) => guide.rows.map((row) => ({ guide: guide.name, ...row })));
+  const said = rows.flatMap(({ guide, theirs, ours, remark }) => {
+    const value = /([\d ]+)( KB| MB)?( bytes)? unless said/.exec(remark);
+    const [path = ""] = quoted(ours).filter((one) => kindOf(one) === "setting");
+    return value ? [[guide, theirs, path, bytesOf(value[1] ?? "", value[2])] as const] : [];
+  });
+
+  test("is said often enough to be worth a look", () => {
+    expect(said.length).toBeGreaterThan(15);
+  });
+
+  test.each(said)("%s: %s is %s, %d", (_guide, _theirs, path, value) => {
+    const setting = settings.find((one) => one.path === path.replace("apps[].", "defaults."));
+    expect(setting && initialOf(setting.schema)).toBe(value);
+  });
+});
+
+function bytesOf(number: string, unit: string | undefined): number {
+  const factor = { " KB": 1024, " MB": 1024 * 1024 }[unit ?? ""] ?? 1;
+  return Number(number.replaceAll(" ", "")) * factor;
+}
 
 describe("another server's variable", () => {
   const named = GUIDES.flatMap(({ rows }) =>
