@@ -36,7 +36,12 @@ export function socketHandler(
       if (!(data instanceof Connection)) return turnAway(hub, ws, data);
       const isFull = options.endpoints.count > 0 && !isReserved(data.app) && !options.hasRoom();
       const why = isFull ? FULL : options.verdict(data);
-      if (why) return turnAway(hub, ws, { protocol: data.protocol, address: data.address, why });
+      if (why) {
+        // Never opened, so its end is nobody's to hear of.
+        data.closed = true;
+        hub.places.leave(data);
+        return turnAway(hub, ws, { protocol: data.protocol, address: data.address, why });
+      }
       arrive(hub, data, ws, arriving.get(data));
     },
     message({ data }, frame) {
