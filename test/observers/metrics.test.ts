@@ -5,6 +5,7 @@ import { eventually } from "../support/eventually.ts";
 import { samplesOf, scrape } from "../support/metrics.ts";
 import { connectPusher, trigger } from "../support/pusher-client.ts";
 import { connectRawWebSocket, OPCODE } from "../support/raw-socket.ts";
+import { startRedis } from "../support/redis.ts";
 import { APP, startServer } from "../support/server.ts";
 import { connectTo, oneOnEach, startWorkers, workerPids } from "../support/workers.ts";
 
@@ -125,6 +126,26 @@ test("soketi's names have its labels, and count as it does", async () => {
     expect([...samples.keys()].filter((name) => name.includes("nobody"))).toEqual([]);
   });
 });
+
+test("an engine that goes away and comes back is told of, and counted", async () => {
+  const redis = await startRedis();
+  const server = await startServer({ engine: "redis", redis: { port: redis.port } });
+  const patience = { withinMs: 20_000 };
+  const numbers = async () => {
+    const samples = await scrape(server.url);
+    return ["up", "losses_total", "reconnects_total"].map((name) => samples.get(`fanfare_engine_${name}`) ?? 0);
+  };
+  // Whether the first attempt was the one that reached it is of no interest.
+  const [losses, returns] = await eventually(async () => {
+    const [up, lost = 0, back = 0] = await numbers();
+    expect([up, lost]).toEqual([1, back]);
+    return [lost, back] as const;
+  }, patience);
+  await redis.kill();
+  await eventually(async () => expect(await numbers()).toEqual([0, losses + 1, returns]), patience);
+  await redis.start();
+  await eventually(async () => expect(await numbers()).toEqual([1, losses + 1, returns + 1]), patience);
+}, 60_000);
 
 test("what the HTTP API refuses is counted by its status", async () => {
   const server = await startServer();
