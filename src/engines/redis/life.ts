@@ -42,6 +42,7 @@ export class Life {
   readonly #turns = new Map<number, Promise<void>>();
   readonly #departing = new Set<ReturnType<typeof setTimeout>>();
   readonly #inheriting = new Set<string>();
+  readonly #beatMs: number;
   readonly #lease: Lease;
   #host: EngineHost | undefined;
   #generation = newGeneration();
@@ -53,7 +54,8 @@ export class Life {
 
   constructor(parts: LifeParts) {
     this.#parts = parts;
-    this.#lease = new Lease(parts.clock, parts.leaseMs);
+    this.#beatMs = Math.min(BEAT_EVERY_MS, parts.nodeTimeoutMs / BEATS_PER_TIMEOUT);
+    this.#lease = new Lease(parts.clock, parts.leaseMs, this.#beatMs);
   }
 
   /** As whom the node writes. Another after it was taken for dead. */
@@ -63,8 +65,7 @@ export class Life {
 
   start(host: EngineHost): void {
     this.#host = host;
-    const everyMs = Math.min(BEAT_EVERY_MS, this.#parts.nodeTimeoutMs / BEATS_PER_TIMEOUT);
-    this.#beating = setInterval(() => this.#beat(), everyMs);
+    this.#beating = setInterval(() => this.#beat(), this.#beatMs);
     this.#beating.unref?.();
     const sweep = () => this.#sweep().catch((error) => this.#failed(error, "looking for nodes that nobody knows"));
     this.#sweeping = setInterval(() => void sweep(), this.#parts.nodeTimeoutMs * TIMEOUTS_PER_SWEEP);
@@ -168,7 +169,7 @@ export class Life {
     else if (how === "lost long ago") await this.#afterLoss(bucket, send, "announce again");
     else if (how === "new") await this.#writeAgain(bucket, send, "announce");
     else await this.#settleDoubts(bucket, send);
-    await this.#lease.renew(bucket, send, generation);
+    await this.#lease.renew(bucket, send, generation, this.#parts.mirror.share(bucket).size);
     for (const dead of overdue) void this.#takeOver(dead);
   }
 

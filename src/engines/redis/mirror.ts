@@ -27,6 +27,10 @@ export class Share {
   readonly doubtfulRows = new Map<string, { readonly row: Row; readonly wasThere: boolean }>();
   readonly doubtfulTallies = new Map<string, Tally>();
   readonly doubtfulHolds = new Map<string, Hold>();
+
+  get size(): number {
+    return this.rows.size + this.tallies.size + this.holds.size;
+  }
 }
 
 export class Mirror {

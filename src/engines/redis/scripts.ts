@@ -127,7 +127,7 @@ return {crowded, changes, #places + #holds}
 `);
 
 /**
- * args: generation, lease, where to go on among its places and among what it holds, or "" where that is done. Whatever is shared with others
+ * args: generation, lease, where to go on among its places and among what it holds, or "" where that is done, how many at once. Whatever is shared with others
  * lives as long as anybody who has a part in it. Answers where to go on.
  */
 export const RENEW = script(`
@@ -138,7 +138,7 @@ local function renew(key) redis.call('PEXPIRE', root..key, lease) end
 local function page(key, after, each)
   if after == '' then return '' end
   renew(key)
-  local found = redis.call('SSCAN', root..key, after, 'COUNT', 250)
+  local found = redis.call('SSCAN', root..key, after, 'COUNT', ARGV[5])
   for _, one in ipairs(found[2]) do each(one) end
   return found[1] == '0' and '' or found[1]
 end
