@@ -88,11 +88,11 @@ async function gather(
   const pids = [server.pid, ...childrenOf(server.pid)];
   const shareOf = (index: number, of: number) =>
     Math.round((of * (index + 1)) / generators.length) - Math.round((of * index) / generators.length);
-  // A port of the client's is free again for each address of the server's.
+  // A client's port is free again for each address of the server's.
   const open = (of: number) =>
     each(generators, (load, index) =>
       load.call("open", {
-        host: `127.0.0.${index + 1}`,
+        host: `127.0.${index}.{block}`,
         port,
         count: shareOf(index, of),
         ...doorOf("native", CHANNEL),
