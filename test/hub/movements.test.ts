@@ -6,8 +6,8 @@ import { type FakeClient, lateBench, settled } from "../support/fakes.ts";
 const CHANNEL = "presence-cache-x";
 
 function listOf(client: FakeClient): readonly string[] {
-  const { members } = client.seen.find(({ type }) => type === "subscribed") ?? {};
-  return (members as { id: string }[]).map(({ id }) => id).sort();
+  const answer = client.seen.find(({ type }) => type === "subscribed");
+  return ((answer?.members ?? []) as { id: string }[]).map(({ id }) => id).sort();
 }
 
 async function joined(late: Awaited<ReturnType<typeof lateBench>>, user: string): Promise<FakeClient> {

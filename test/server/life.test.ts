@@ -101,6 +101,7 @@ describe("stopping", () => {
       code: "shutdown",
       message: FAREWELL,
       reconnect: "now",
+      afterMs: expect.any(Number),
     });
     expect(await native.socket.closed).toEqual({ code: 4200, reason: FAREWELL });
     expect(await pusher.next()).toEqual({ event: "pusher:error", data: { code: 4200, message: FAREWELL } });
