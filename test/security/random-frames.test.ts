@@ -1,12 +1,15 @@
 /** Ten thousand random frames over one connection, and as many over many: seeded, so that a failure comes back. */
 
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { connectNative } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { connectRawWebSocket, rawFrame } from "../support/raw-socket.ts";
 import { APP, startServer } from "../support/server.ts";
 import { faultsOf } from "./faults.ts";
+
+// Ten thousand frames take two seconds, and ten on a machine that is busy.
+setDefaultTimeout(60_000);
 
 const SEED = 20_260_701;
 const FRAMES = 10_000;
