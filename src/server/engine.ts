@@ -8,18 +8,18 @@ import { redisEngine } from "../engines/redis/engine.ts";
 import { natsSettings } from "./nats-settings.ts";
 import { redisSettings } from "./redis-settings.ts";
 
-/** Throws an Error where the configuration asks for what cannot be had. */
-export function engineOf(config: Config, clock: Clock): Engine {
-  return clusterEngineOf(config, clock) ?? memoryEngine(clock);
+/** Throws an Error where the configuration asks for what cannot be had. `warn` is told what whoever runs the engine should change. */
+export function engineOf(config: Config, clock: Clock, warn?: (sentence: string) => void): Engine {
+  return clusterEngineOf(config, clock, warn) ?? memoryEngine(clock);
 }
 
 /** The engine that makes one server of several processes by itself; undefined where the first of them has to. */
-export function clusterEngineOf(config: Config, clock: Clock): Engine | undefined {
+export function clusterEngineOf(config: Config, clock: Clock, warn?: (sentence: string) => void): Engine | undefined {
   switch (config.engine) {
     case "memory":
       return undefined;
     case "redis":
-      return redisEngine(redisSettings(config), clock);
+      return redisEngine(redisSettings(config), clock, warn);
     case "nats":
       return natsEngine(clock, natsSettings(config));
   }

@@ -116,7 +116,7 @@ export class Running {
     this.#lag = new Lag(clock);
     this.#apps = configApps(config.apps);
     this.memory = new Memory({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
-    const engine = around.engine ?? engineOf(config, clock);
+    const engine = around.engine ?? engineOf(config, clock, (sentence) => around.log.warn(sentence));
     this.#panel = this.#panelOf(around, engine);
     this.#guards = guardsOf(around, this.memory, this.#panel, engine);
     const observers = [...(around.observers ?? []).map(withoutReserved), this.#panel.observe];

@@ -3,10 +3,11 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { temporaryFolder } from "../support/process.ts";
 import { freePort, settingsFor, startRedis } from "../support/redis.ts";
-import { startNode } from "../support/redis-node.ts";
+import { RedisNode, realClock, startNode } from "../support/redis-node.ts";
 
 const KEEP = { size: 10, ttlMs: 60_000 };
 
@@ -67,4 +68,26 @@ test("a user that may do no more than the engine needs", async () => {
   expect(await server.cli("KEYS", "fanfare:[^hp]*")).toEqual([]);
   const elsewhere = await startNode(settingsFor(server.port, { ...allowed, prefix: "other" }));
   expect(elsewhere.engine.health()).toMatchObject({ reachable: false, why: expect.stringContaining("NOPERM") });
+});
+
+test("a Redis that throws keys away by itself is warned of once, and one that does not is not", async () => {
+  const server = await startRedis({ args: ["--maxmemory-policy", "allkeys-lru"] });
+  const warnings: string[] = [];
+  const start = async () => {
+    const settings = settingsFor(server.port);
+    const node = new RedisNode(settings, realClock, (sentence) => warnings.push(sentence));
+    atEnd(() => node.engine.close());
+    await node.engine.start(node);
+    return node;
+  };
+  const node = await start();
+  await eventually(() => expect(warnings).toEqual([expect.stringContaining("maxmemory-policy allkeys-lru")]));
+  await server.cli("CLIENT", "KILL", "TYPE", "normal");
+  await eventually(async () => expect(await node.join("presence-x", "1")).toMatchObject({ first: true }));
+  expect(warnings).toHaveLength(1);
+  await server.cli("CONFIG", "SET", "maxmemory-policy", "noeviction");
+  const next = await start();
+  await next.join("presence-x", "1");
+  expect(warnings).toHaveLength(1);
+  expect(node.failures).toEqual([]);
 });

@@ -1,12 +1,14 @@
 /** The package as people get it: packed, installed into an empty folder, run with nothing but Node and npm. */
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { appendFileSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { spawnCli, startProcess, temporaryFolder } from "../support/process.ts";
 
 const ROOT = join(import.meta.dir, "..", "..");
 const INSTALL_MS = 120_000;
+
+setDefaultTimeout(60_000);
 
 const packed = temporaryFolder();
 const installed = temporaryFolder();

@@ -9,8 +9,8 @@ import { EngineNode, realClock } from "./engine-node.ts";
 export { realClock } from "./engine-node.ts";
 
 export class RedisNode extends EngineNode {
-  constructor(settings: RedisSettings, clock: Clock = realClock) {
-    super(redisEngine(settings, clock));
+  constructor(settings: RedisSettings, clock: Clock = realClock, warn?: (sentence: string) => void) {
+    super(redisEngine(settings, clock, warn));
   }
 }
 

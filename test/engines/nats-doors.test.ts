@@ -1,0 +1,52 @@
+/** NATS behind TLS and NKeys. */
+
+import { expect, test } from "bun:test";
+import { nkeys } from "@nats-io/transport-node";
+import type { NatsSettings } from "../../src/engines/nats/settings.ts";
+import { Authority } from "../support/certificates.ts";
+import { eventually } from "../support/eventually.ts";
+import { startNats } from "../support/nats.ts";
+import { natsSettingsFor, startNatsNode } from "../support/nats-node.ts";
+
+const KEEP = { size: 10, ttlMs: 60_000 };
+
+async function expectWorking(settings: NatsSettings): Promise<void> {
+  const node = await startNatsNode(settings);
+  expect(node.engine.health()).toEqual({ reachable: true });
+  await node.subscribe("room");
+  await node.publish("room", "kept", KEEP);
+  await node.publish("room", "plain");
+  await eventually(() => expect(node.heard("room")).toEqual(["kept", "plain"]));
+  expect(await node.join("presence-x", "1")).toMatchObject({ first: true });
+}
+
+test("a certificate is checked, and what goes over TLS arrives", async () => {
+  const authority = new Authority();
+  const { certFile, keyFile } = authority.issue("nats");
+  const server = await startNats({ more: `tls { cert_file: "${certFile}", key_file: "${keyFile}" }` });
+  const at = [{ address: `tls://localhost:${server.port}` }];
+  await expectWorking(natsSettingsFor(at, { tls: { ca: authority.root } }));
+  const stranger = await startNatsNode(natsSettingsFor(at, { tls: {} }));
+  expect(stranger.engine.health()).toMatchObject({ reachable: false, why: expect.stringMatching(/certificate/i) });
+});
+
+test("a certificate for another name is refused", async () => {
+  const authority = new Authority();
+  const { certFile, keyFile } = authority.issue("elsewhere", { names: "DNS:elsewhere.example" });
+  const server = await startNats({ more: `tls { cert_file: "${certFile}", key_file: "${keyFile}" }` });
+  const settings = natsSettingsFor([{ address: `tls://localhost:${server.port}` }], { tls: { ca: authority.root } });
+  const node = await startNatsNode(settings);
+  expect(node.engine.health()).toMatchObject({ reachable: false });
+});
+
+test("an NKey opens the door, another does not, and no seed is told", async () => {
+  const [user, stranger] = [nkeys.createUser(), nkeys.createUser()];
+  const seedOf = (key: typeof user) => new TextDecoder().decode(key.getSeed());
+  const server = await startNats({ more: `authorization { users: [{ nkey: ${user.getPublicKey()} }] }` });
+  await expectWorking(natsSettingsFor([server], { credentials: { type: "nkey", seed: seedOf(user) } }));
+  const outside = await startNatsNode(
+    natsSettingsFor([server], { credentials: { type: "nkey", seed: seedOf(stranger) } }),
+  );
+  expect(outside.engine.health()).toMatchObject({ reachable: false, why: expect.stringMatching(/authorization/i) });
+  expect(JSON.stringify([outside.engine.health(), outside.failures])).not.toContain(seedOf(stranger));
+});
