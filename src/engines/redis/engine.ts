@@ -5,6 +5,7 @@ import { RedisBroker } from "./broker.ts";
 import { Bucket } from "./bucket.ts";
 import type { Dialer } from "./client.ts";
 import { bucketsOf, dialer } from "./dial.ts";
+import { Eviction } from "./eviction.ts";
 import { unavailable } from "./fault.ts";
 import { Keys } from "./keys.ts";
 import { RedisLedger } from "./ledger.ts";
@@ -22,8 +23,9 @@ const SETTLE_MS = 1_000;
 /** Whoever stops does not wait longer than this for Redis. */
 const CLOSE_WITHIN_MS = 5_000;
 
-export function redisEngine(settings: RedisSettings, clock: Clock): Engine {
-  return new RedisEngine(settings, clock);
+/** `warn` is told, once, what whoever runs Redis should change. */
+export function redisEngine(settings: RedisSettings, clock: Clock, warn?: (sentence: string) => void): Engine {
+  return new RedisEngine(settings, clock, warn);
 }
 
 class RedisEngine implements Engine {
@@ -35,13 +37,15 @@ class RedisEngine implements Engine {
   readonly #dialer: Dialer;
   readonly #buckets: readonly Bucket[];
   readonly #life: Life;
+  readonly #eviction: Eviction;
   #host: EngineHost | undefined;
   #garbage = 0;
   #garbageToldAtMs = Number.NEGATIVE_INFINITY;
   #closing: Promise<void> | undefined;
 
-  constructor(settings: RedisSettings, clock: Clock) {
+  constructor(settings: RedisSettings, clock: Clock, warn: (sentence: string) => void = () => {}) {
     this.#clock = clock;
+    this.#eviction = new Eviction(warn);
     const keys = new Keys(settings, bucketsOf(settings));
     this.#dialer = dialer(settings, keys);
     const publishCommand = this.#dialer.sharded ? "SPUBLISH" : "PUBLISH";
@@ -100,7 +104,10 @@ class RedisEngine implements Engine {
       receive: (publication) => this.#host?.receive(publication),
       interrupted: () => this.#interrupted(index),
       garbage: (error) => this.#tellGarbage(error),
-      reached: (bucket, send) => this.#life.reached(bucket, send),
+      reached: async (bucket, send) => {
+        await this.#life.reached(bucket, send);
+        void this.#eviction.look(this.#bucket(bucket).line);
+      },
     });
   }
 
