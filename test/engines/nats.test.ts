@@ -1,8 +1,12 @@
 /** The NATS engine over a real nats-server. */
 
+import { expect } from "bun:test";
 import { natsEngine } from "../../src/engines/nats/engine.ts";
 import { DEFAULTS } from "../../src/engines/nats/settings.ts";
+import { eventually } from "../support/eventually.ts";
 import { startNats } from "../support/nats.ts";
+import { natsSettingsFor, startNatsNode } from "../support/nats-node.ts";
+import { awayContract } from "./away-contract.ts";
 import { brokerContract } from "./contract.ts";
 import { ledgerContract } from "./ledger-contract.ts";
 import { registryContract } from "./registry-contract.ts";
@@ -22,3 +26,13 @@ const alone = () => {
 brokerContract("nats", alone);
 registryContract("nats", alone);
 ledgerContract("nats", alone);
+
+awayContract("nats", async ({ waitMs, waitBytes }) => {
+  const own = await startNats();
+  const node = await startNatsNode(natsSettingsFor([own], { publishWaitMs: waitMs, publishWaitBytes: waitBytes }));
+  const leave = async () => {
+    await own.kill();
+    await eventually(() => expect(node.engine.health().reachable).toBe(false));
+  };
+  return { node, leave, comeBack: () => own.start() };
+});

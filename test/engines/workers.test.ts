@@ -8,7 +8,9 @@ import type { Engine, RegistryFact } from "../../src/domain/ports.ts";
 import { type NodeEngine, workersEngine } from "../../src/engines/workers/engine.ts";
 import type { FromNode, ToNode } from "../../src/engines/workers/wire.ts";
 import { atEnd } from "../support/at-end.ts";
+import { EngineNode } from "../support/engine-node.ts";
 import { eventually } from "../support/eventually.ts";
+import { awayContract, type Patience } from "./away-contract.ts";
 import { brokerContract, hostOf } from "./contract.ts";
 import { ledgerContract } from "./ledger-contract.ts";
 import type { FromSwitchboard } from "./programs/switchboard.ts";
@@ -21,7 +23,7 @@ const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
 interface Far {
   readonly pid: number;
   /** A node of a switchboard that has no other; a new switchboard for each name. */
-  node(board: string, id: string): NodeEngine;
+  node(board: string, id: string, patience?: Patience): NodeEngine;
   /** The node's process died. */
   died(board: string, id: string): void;
   /** How much each switchboard remembers. */
@@ -42,10 +44,14 @@ function startFar(): Far {
   });
   return {
     pid: child.pid,
-    node(board, id) {
-      const engine = workersEngine(clock, (parcel: FromNode) => {
-        if (child.exitCode === null && child.signalCode === null) child.send({ type: "parcel", board, id, parcel });
-      });
+    node(board, id, patience) {
+      const engine = workersEngine(
+        clock,
+        (parcel: FromNode) => {
+          if (child.exitCode === null && child.signalCode === null) child.send({ type: "parcel", board, id, parcel });
+        },
+        patience,
+      );
       engines.set(`${board}/${id}`, engine);
       return engine;
     },
@@ -72,6 +78,17 @@ const alone = () => {
 brokerContract("workers", alone);
 registryContract("workers", alone);
 ledgerContract("workers", alone);
+
+awayContract("workers", async (patience) => {
+  const own = startFar();
+  atEnd(() => own.end());
+  const node = new EngineNode(own.node(crypto.randomUUID(), "a", patience));
+  await node.engine.start(node);
+  // Stopped, as a process is that hangs: where it dies, so do its workers.
+  const leave = async () => void process.kill(own.pid, "SIGSTOP");
+  const comeBack = async () => void process.kill(own.pid, "SIGCONT");
+  return { node, leave, comeBack };
+});
 
 interface Node {
   readonly engine: Engine;
