@@ -1,10 +1,10 @@
 /** The registry of one process: who is where, in maps that shrink back to nothing. */
 
 import { arrivalOf, departureOf } from "../../domain/arrival.ts";
-import { isInternal } from "../../domain/channel.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Member, Presence, Publication } from "../../domain/message.ts";
 import type { ChannelSummary, Clock, Joined, Left, Registry, Row } from "../../domain/ports.ts";
+import { listing } from "../listing.ts";
 
 interface Present {
   readonly member: Member;
@@ -76,11 +76,7 @@ export class MemoryRegistry implements Registry {
   }
 
   channels(app: string, prefix: string): readonly ChannelSummary[] {
-    const found: ChannelSummary[] = [];
-    for (const [name, place] of this.#apps.get(app) ?? []) {
-      if (place.subscribers > 0 && name.startsWith(prefix) && !isInternal(name)) found.push(summaryOf(name, place));
-    }
-    return found;
+    return listing(this.#apps.get(app), prefix, summaryOf);
   }
 
   /** How many channels it remembers anything of. */

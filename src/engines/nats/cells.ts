@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../../domain/ports.ts";
-import { record } from "./codec.ts";
+import { record } from "../fields.ts";
 import { Conflict, unavailable } from "./fault.ts";
 import type { Store } from "./store.ts";
 

@@ -1,6 +1,7 @@
 /** What travels in a channel: parcels of publications, as JSON, read with suspicion, because anybody may publish on a NATS. */
 
 import type { EventPublication, Member, Publication } from "../../domain/message.ts";
+import { asText, list, record } from "../fields.ts";
 
 /** Where numbered publications stand: all of a parcel come one after the other. */
 export interface Numbering {
@@ -70,16 +71,6 @@ export function lastOffset({ numbering, items }: Parcel): number {
   return (numbering?.before ?? 0) + items.filter(({ ttlMs }) => ttlMs !== undefined).length;
 }
 
-export function record(value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("not an object");
-  return value as Record<string, unknown>;
-}
-
-export function asText(value: unknown): string {
-  if (typeof value !== "string") throw new Error("not a text");
-  return value;
-}
-
 export function count(value: unknown): number {
   if (typeof value !== "number" || !Number.isFinite(value) || value < 0) throw new Error("not a count");
   return value;
@@ -88,11 +79,6 @@ export function count(value: unknown): number {
 export function memberOf(value: unknown): Member {
   const { id, info } = record(value);
   return { id: asText(id), info };
-}
-
-function list(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw new Error("not a list");
-  return value;
 }
 
 function numberingOf({ epoch, parcel, before, size, atMs }: Record<string, unknown>): Numbering {

@@ -3,9 +3,9 @@
  * order, so whether somebody was the first or the last, or one too many, comes out alike on all of them.
  */
 
-import { isInternal } from "../../domain/channel.ts";
 import type { Member, Presence } from "../../domain/message.ts";
 import type { ChannelSummary, NodeReport, Row } from "../../domain/ports.ts";
+import { listing } from "../listing.ts";
 import type { Word } from "./words.ts";
 
 /** What a word changed for the channel as a whole. */
@@ -109,11 +109,7 @@ export class Picture {
   }
 
   channels(app: string, prefix: string): readonly ChannelSummary[] {
-    const found: ChannelSummary[] = [];
-    for (const [name, place] of this.#apps.get(app) ?? []) {
-      if (place.subscribers > 0 && name.startsWith(prefix) && !isInternal(name)) found.push(summaryOf(name, place));
-    }
-    return found;
+    return listing(this.#apps.get(app), prefix, summaryOf);
   }
 
   /** Everybody who is anywhere. */

@@ -134,7 +134,7 @@ export class Store {
     } finally {
       await consumer.delete().catch(() => false);
     }
-    await wire.streams.deleteMessage(this.#subjects.stream, end, false);
+    await this.#takeAway(end, wire);
     return found;
   }
 
@@ -145,7 +145,7 @@ export class Store {
 
   /** Takes one message away, where it is still there. */
   async remove(seq: number): Promise<void> {
-    await this.#wireNow().streams.deleteMessage(this.#subjects.stream, seq, false);
+    await this.#takeAway(seq, this.#wireNow());
   }
 
   /** Resolves when the leader of the stream has seen all that this connection sent before, subscriptions too. */
@@ -170,7 +170,7 @@ export class Store {
     const found = await wire.streams.getMessage(this.#subjects.stream, { seq });
     const atMs = found ? Date.parse(found.timestamp) : Number.NaN;
     if (Number.isFinite(atMs)) this.#offsetMs = atMs - (beforeMs + afterMs) / 2;
-    await wire.streams.deleteMessage(this.#subjects.stream, seq, false);
+    await this.#takeAway(seq, wire);
   }
 
   /** Takes the stream away where nothing is in it any more. */
@@ -178,6 +178,15 @@ export class Store {
     const { streams } = this.#wireNow();
     const { state } = await streams.info(this.#subjects.stream);
     if (state.messages === 0) await streams.delete(this.#subjects.stream);
+  }
+
+  /** A node that wrote to the same subject a moment later has taken it away already. */
+  async #takeAway(seq: number, { streams }: Wire): Promise<void> {
+    try {
+      await streams.deleteMessage(this.#subjects.stream, seq, false);
+    } catch (error) {
+      if (!(error instanceof JetStreamApiError) || !error.message.includes("not found")) throw error;
+    }
   }
 
   #wire(): Wire | undefined {

@@ -1,7 +1,8 @@
 /** What nodes write down about themselves: one word per subject, the last one counts. Read with suspicion. */
 
 import type { NodeReport, Row } from "../../domain/ports.ts";
-import { asText, count, memberOf, record } from "./codec.ts";
+import { asText, record } from "../fields.ts";
+import { count, memberOf } from "./codec.ts";
 
 /** Each word of a node has the next number `n`, so that nobody misses one without noticing; a node's own record repeats the last. */
 export type Word =

@@ -1,6 +1,7 @@
 /** Publications as they travel between nodes: compact JSON, read with suspicion, because anybody may publish on a Redis. */
 
 import type { Member, Position, Publication } from "../../domain/message.ts";
+import { asText, record } from "../fields.ts";
 
 /** Which publication of which node it is: numbers grow per node. */
 export interface Mark {
@@ -57,8 +58,8 @@ function contents(publication: Publication): object {
 /** App and channel come from the subject, so no text can claim others. Throws where it is no publication; unknown fields do not matter. */
 export function decode(app: string, channel: string, text: string): Received {
   if (text.length > MOST_CHARACTERS) throw new Error(`a publication of ${text.length} characters`);
-  const fields: unknown = JSON.parse(text);
-  if (!isRecord(fields) || fields.v !== VERSION) throw new Error("not a publication, or one of a later version");
+  const fields = record(JSON.parse(text));
+  if (fields.v !== VERSION) throw new Error("not a publication, or one of a later version");
   const except = fields.x === undefined ? undefined : texts(fields.x);
   const about = { app, channel, ...(except && { except }) };
   const mark = typeof fields.s === "string" && isCount(fields.n) ? { sender: fields.s, number: fields.n } : undefined;
@@ -83,23 +84,23 @@ function publicationOf(fields: Record<string, unknown>, about: About): Publicati
       return {
         type: "event",
         ...about,
-        event: text(fields.e),
-        data: text(fields.d),
+        event: asText(fields.e),
+        data: asText(fields.d),
         ...(fields.b === 1 && { bare: true }),
         ...(fields.f !== undefined && { from: senderOf(fields.f) }),
         ...(fields.p !== undefined && { position: positionOf(fields.p) }),
-        ...(fields.o !== undefined && { trace: text(fields.o) }),
+        ...(fields.o !== undefined && { trace: asText(fields.o) }),
       };
     case "joined":
       return { type: "joined", ...about, member: memberOf(fields.m) };
     case "left":
-      return { type: "left", ...about, member: { id: text(fields.u) } };
+      return { type: "left", ...about, member: { id: asText(fields.u) } };
     case "count":
       return { type: "count", ...about, count: count(fields.c) };
     case "online":
     case "offline":
     case "terminate":
-      return { type: fields.t, ...about, user: text(fields.u) };
+      return { type: fields.t, ...about, user: asText(fields.u) };
     default:
       throw new Error("a publication of an unknown type");
   }
@@ -107,26 +108,21 @@ function publicationOf(fields: Record<string, unknown>, about: About): Publicati
 
 function senderOf(value: unknown) {
   const [connection, user] = texts(value);
-  return { connection: text(connection), ...(user !== undefined && { user }) };
+  return { connection: asText(connection), ...(user !== undefined && { user }) };
 }
 
 function positionOf(value: unknown): Position {
   const [epoch, offset] = Array.isArray(value) ? value : [];
-  return { epoch: text(epoch), offset: count(offset) };
+  return { epoch: asText(epoch), offset: count(offset) };
 }
 
 function memberOf(value: unknown): Member {
   const [id, info] = Array.isArray(value) ? value : [];
-  return { id: text(id), info };
-}
-
-function text(value: unknown): string {
-  if (typeof value !== "string") throw new Error("a publication with a wrong type in it");
-  return value;
+  return { id: asText(id), info };
 }
 
 function texts(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.map(text) : [text(value)];
+  return Array.isArray(value) ? value.map(asText) : [asText(value)];
 }
 
 function count(value: unknown): number {
@@ -136,8 +132,4 @@ function count(value: unknown): number {
 
 function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

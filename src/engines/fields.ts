@@ -1,0 +1,16 @@
+/** Reads what others wrote, who may be anybody. Each throws where a field is not what it has to be. */
+
+export function record(value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("not an object");
+  return value as Record<string, unknown>;
+}
+
+export function asText(value: unknown): string {
+  if (typeof value !== "string") throw new Error("not a text");
+  return value;
+}
+
+export function list(value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw new Error("not a list");
+  return value;
+}
