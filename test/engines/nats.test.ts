@@ -1,6 +1,6 @@
 /** The NATS engine over a real nats-server. */
 
-import { expect } from "bun:test";
+import { expect, test } from "bun:test";
 import { natsEngine } from "../../src/engines/nats/engine.ts";
 import { DEFAULTS } from "../../src/engines/nats/settings.ts";
 import { eventually } from "../support/eventually.ts";
@@ -35,4 +35,12 @@ awayContract("nats", async ({ waitMs, waitBytes }) => {
     await eventually(() => expect(node.engine.health().reachable).toBe(false));
   };
   return { node, leave, comeBack: () => own.start() };
+});
+
+test("many nodes that start in the same moment are all there at once", async () => {
+  const settings = natsSettingsFor([server], { prefix: `t${crypto.randomUUID().slice(0, 8)}` });
+  const nodes = await Promise.all(Array.from({ length: 12 }, () => startNatsNode(settings)));
+  for (const { engine } of nodes) expect(engine.health()).toEqual({ reachable: true });
+  const [first] = nodes;
+  await eventually(async () => expect(await first?.engine.nodes()).toHaveLength(12));
 });

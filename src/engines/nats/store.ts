@@ -29,6 +29,7 @@ const LEAST_AGE_MS = 60 * 60 * 1000;
 /** A publication that was sent again is known by its id that long. */
 const KNOWN_FOR_MS = 20_000;
 const STREAM_NOT_FOUND = 10_059;
+const SEQUENCE_NOT_FOUND = 10_043;
 /** Too few servers, or too few with room, for so many copies. */
 const TOO_FEW = new Set([10_005, 10_074, 10_023, 10_047]);
 const REPLICAS_IN_CLUSTER = 3;
@@ -185,7 +186,7 @@ export class Store {
     try {
       await streams.deleteMessage(this.#subjects.stream, seq, false);
     } catch (error) {
-      if (!(error instanceof JetStreamApiError) || !error.message.includes("not found")) throw error;
+      if (apiCode(error) !== SEQUENCE_NOT_FOUND) throw error;
     }
   }
 
