@@ -86,6 +86,12 @@ describe("the bench of several processes", () => {
   });
 });
 
+test("the bench of the dashboard signs in, watches, and prints numbers only", async () => {
+  const { code, out, err } = await run("dashboard.ts", ["--tiny"]);
+  expect([code, err]).toEqual([0, ""]);
+  expect(out).toMatch(/^\| one dashboard, everything \| +\d+\.\d \| +\d+\.\d\d × \|$/m);
+}, 60_000);
+
 describe("what the bench fans out", () => {
   test.each(["pusher", "native"] as const)("is a frame of 123 bytes in the %s protocol's spelling", (spelling) => {
     expect(Buffer.byteLength(frameOf(spelling, dataFor(spelling)))).toBe(FRAME_BYTES);
