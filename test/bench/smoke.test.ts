@@ -6,7 +6,7 @@ import { clientFrame, FrameCounter } from "../../bench/frames.ts";
 import { dataFor, FRAME_BYTES, frameOf } from "../../bench/message.ts";
 import { median, ratio } from "../../bench/table.ts";
 
-type Script = "main.ts" | "cluster.ts";
+type Script = "main.ts" | "cluster.ts" | "dashboard.ts";
 
 const bench = (...args: string[]) => run("main.ts", args);
 
