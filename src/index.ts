@@ -4,10 +4,10 @@ import type { AuthorizeDashboard } from "./admin/door.ts";
 import { type ConfigInput, parseConfig } from "./config/load.ts";
 import type { User } from "./domain/message.ts";
 import type { Awaitable } from "./domain/ports.ts";
-import type { FetchContext } from "./server/fetch.ts";
-import type { Launch } from "./server/report.ts";
+import type { FetchContext } from "./server/http/fetch.ts";
+import type { Launch } from "./server/life/report.ts";
+import type { AnyEvents } from "./server/program/types.ts";
 import { Server } from "./server/server.ts";
-import type { AnyEvents } from "./server/types.ts";
 
 /** What a configuration file takes, and a handler of the HTTP requests that are none of the server's own. */
 export type ServerOptions<E extends object = AnyEvents, U extends User = User> = ConfigInput & {
@@ -37,8 +37,7 @@ export type { App } from "./domain/app.ts";
 export type { Connection } from "./domain/connection.ts";
 export { CommandError, type CommandErrorCode, Disconnect, type DisconnectCode } from "./domain/error.ts";
 export type { Member, Presence, User } from "./domain/message.ts";
-export type { Connections } from "./server/connections.ts";
-export type { Controller, ControllerClass } from "./server/controller.ts";
+export type { Controller, ControllerClass } from "./server/endpoints/controller.ts";
 export type {
   Endpoint,
   EndpointDefinition,
@@ -49,9 +48,12 @@ export type {
   Params,
   Raw,
   Welcome,
-} from "./server/endpoint.ts";
-export type { FetchContext, FetchHandler } from "./server/fetch.ts";
-export { allowIps, allowOrigins, type RateOptions, rateLimit } from "./server/gates.ts";
+} from "./server/endpoints/endpoint.ts";
+export type { FetchContext, FetchHandler } from "./server/http/fetch.ts";
+export type { AppChanges, Reloaded } from "./server/life/reload.ts";
+export type { AppStats, ChannelCount, Launch, Stats, Status } from "./server/life/report.ts";
+export type { Connections } from "./server/program/connections.ts";
+export { allowIps, allowOrigins, type RateOptions, rateLimit } from "./server/program/gates.ts";
 export type {
   CommandContext,
   Context,
@@ -61,11 +63,8 @@ export type {
   Middleware,
   Next,
   RequestContext,
-} from "./server/middleware.ts";
-export type { AppChanges, Reloaded } from "./server/reload.ts";
-export type { AppStats, ChannelCount, Launch, Stats, Status } from "./server/report.ts";
-export type { Server } from "./server/server.ts";
-export type { One, Target } from "./server/target.ts";
+} from "./server/program/middleware.ts";
+export type { One, Target } from "./server/program/target.ts";
 export type {
   ChannelHistory,
   ChannelInfo,
@@ -75,7 +74,7 @@ export type {
   PresenceList,
   Present,
   Tenancy,
-} from "./server/tenancy.ts";
+} from "./server/program/tenancy.ts";
 export type {
   Authenticator,
   Client,
@@ -86,6 +85,7 @@ export type {
   NewMember,
   NewUser,
   Pushable,
-} from "./server/types.ts";
+} from "./server/program/types.ts";
+export type { Server } from "./server/server.ts";
 export { TaskError, type TaskErrorCode } from "./tasks/error.ts";
 export type { TaskOptions } from "./tasks/tasks.ts";

@@ -7,8 +7,8 @@ import { originGuard } from "../guards/origin.ts";
 import { apiRateGuard } from "../guards/rate.ts";
 import { replayGuard } from "../guards/replay.ts";
 import { logGuard } from "../observers/log.ts";
-import { type Memory, memoryGuard } from "./memory.ts";
-import type { Panel } from "./panel.ts";
+import { type Memory, memoryGuard } from "./life/memory.ts";
+import type { Panel } from "./panel/panel.ts";
 
 interface Around {
   readonly config: Config;

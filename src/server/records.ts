@@ -24,7 +24,7 @@ import type { Tracing } from "../observers/tracing/tracing.ts";
 import { Delivery } from "../observers/webhooks/delivery.ts";
 import { Outbox } from "../observers/webhooks/outbox.ts";
 import { Webhooks } from "../observers/webhooks/webhooks.ts";
-import { nodeName } from "./node.ts";
+import { nodeName } from "./cluster/node.ts";
 
 export interface RecordsOptions {
   /** Whether the apps are this process' to look after: a worker is told of them. */

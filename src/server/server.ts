@@ -15,19 +15,17 @@ import { checkChannelName } from "../hub/limits.ts";
 import { logObserver } from "../observers/log.ts";
 import type { AnyModule, Given, InputOf, OutputOf, TaskModule } from "../tasks/module.ts";
 import { type TaskOptions, Tasks } from "../tasks/tasks.ts";
-import { authenticate, authenticateAtDoor } from "./authenticator.ts";
-import { Control } from "./control.ts";
-import { openFileLimit } from "./file-limit.ts";
-import { Front, type Place } from "./front.ts";
-import { Handlers } from "./handlers.ts";
-import { Hooks } from "./hooks.ts";
-import { Logs } from "./logging.ts";
-import { Program } from "./program.ts";
-import { Records } from "./records.ts";
-import { appChanges, merged, type Reloaded } from "./reload.ts";
-import { type Launch, type Stats, type Status, statsOf, statusOf } from "./report.ts";
-import { Running, type Surroundings } from "./running.ts";
-import { Tenancy } from "./tenancy.ts";
+import { Control } from "./life/control.ts";
+import { openFileLimit } from "./life/file-limit.ts";
+import { appChanges, merged, type Reloaded } from "./life/reload.ts";
+import { type Launch, type Stats, type Status, statsOf, statusOf } from "./life/report.ts";
+import { Logs } from "./log/logging.ts";
+import { authenticate, authenticateAtDoor } from "./program/authenticator.ts";
+import { Front, type Place } from "./program/front.ts";
+import { Handlers } from "./program/handlers.ts";
+import { Hooks } from "./program/hooks.ts";
+import { Program } from "./program/program.ts";
+import { Tenancy } from "./program/tenancy.ts";
 import type {
   AnyEvents,
   Authenticator,
@@ -39,7 +37,9 @@ import type {
   OnlyIn,
   Pushable,
   Resolved,
-} from "./types.ts";
+} from "./program/types.ts";
+import { Records } from "./records.ts";
+import { Running, type Surroundings } from "./running.ts";
 import type { WorkerPlace } from "./workers/messages.ts";
 import { Primary } from "./workers/primary.ts";
 import { workerOf } from "./workers/worker.ts";

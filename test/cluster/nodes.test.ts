@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import type { NodeState } from "../../src/domain/ports.ts";
-import { destinationsOf, type NodeList, NodeLister, nodesText, type Strategy } from "../../src/server/nodes.ts";
+import { destinationsOf, type NodeList, NodeLister, nodesText, type Strategy } from "../../src/server/cluster/nodes.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock, fakeApp } from "../support/fakes.ts";
 import { connectPusher, sign, signedFetch } from "../support/pusher-client.ts";

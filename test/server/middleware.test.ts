@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { allowIps, allowOrigins, CommandError, Disconnect, rateLimit, type Server } from "../../src/index.ts";
-import { Layers } from "../../src/server/middleware.ts";
+import { Layers } from "../../src/server/program/middleware.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";

@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseConfig } from "../../src/config/load.ts";
 import { DEFAULTS } from "../../src/engines/nats/settings.ts";
-import { natsSettings } from "../../src/server/nats-settings.ts";
+import { natsSettings } from "../../src/server/cluster/nats-settings.ts";
 import { temporaryFolder } from "../support/process.ts";
 
 const of = (nats: object, more: object = {}) => natsSettings(parseConfig({ engine: "nats", nats, ...more }));

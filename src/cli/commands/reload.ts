@@ -1,7 +1,7 @@
 /** `fanfare reload`: has the running server read its configuration again, and says what came of it. */
 
 import type { Command } from "commander";
-import type { Reloaded } from "../../server/reload.ts";
+import type { Reloaded } from "../../server/life/reload.ts";
 import { ask } from "../daemon/ask.ts";
 import { addPlaceOptions, notRunning, type PlaceOptions, placeOf } from "../daemon/whereabouts.ts";
 

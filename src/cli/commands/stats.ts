@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { kindOf, traitsOf } from "../../domain/channel.ts";
-import type { Stats } from "../../server/report.ts";
+import type { Stats } from "../../server/life/report.ts";
 import { ask } from "../daemon/ask.ts";
 import { notRunning, type PlaceOptions, placeOf } from "../daemon/whereabouts.ts";
 import { CliError } from "../failure.ts";

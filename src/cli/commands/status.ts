@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import type { NodeState } from "../../domain/ports.ts";
-import type { Status } from "../../server/report.ts";
+import type { Status } from "../../server/life/report.ts";
 import { addPlaceOptions, findServer, type PlaceOptions, placeOf } from "../daemon/whereabouts.ts";
 import { printable } from "../printable.ts";
 

@@ -1,7 +1,7 @@
 /** `fanfare stop`: tells the server to stop, and waits until its clients have left it. */
 
 import type { Command } from "commander";
-import type { Status } from "../../server/report.ts";
+import type { Status } from "../../server/life/report.ts";
 import { ask } from "../daemon/ask.ts";
 import { codeOf, isAlive, tell } from "../daemon/process.ts";
 import {

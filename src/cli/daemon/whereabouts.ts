@@ -3,8 +3,8 @@
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { ConfigError, loadConfig } from "../../config/load.ts";
-import { controlPath } from "../../server/control.ts";
-import type { Status } from "../../server/report.ts";
+import { controlPath } from "../../server/life/control.ts";
+import type { Status } from "../../server/life/report.ts";
 import { CliError } from "../failure.ts";
 import { ask } from "./ask.ts";
 import { pidFilePath, pidIn } from "./pid-file.ts";

@@ -7,7 +7,7 @@ import { rootCertificates } from "node:tls";
 import { reasonOf } from "../../config/file.ts";
 import type { Config } from "../../config/load.ts";
 import type { CertificateSettings } from "../../config/tls.ts";
-import { certificatesIn, keyIn, untimely } from "../../server/certificate.ts";
+import { certificatesIn, keyIn, untimely } from "../../server/tls/certificate.ts";
 import { type Finding, findings } from "./finding.ts";
 
 const { ok, warning, problem } = findings("tls");

@@ -1,0 +1,25 @@
+/** Says in the log when what carries the server cannot be reached, and when it can again. */
+
+import type { Logger } from "pino";
+import type { EngineHealth } from "../../domain/ports.ts";
+
+export class EngineWatch {
+  readonly #log: Logger;
+  #isAway = false;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** Call it at the start, and every second or so. One line for each change. */
+  look(health: EngineHealth): void {
+    if (this.#isAway === !health.reachable) return;
+    this.#isAway = !health.reachable;
+    if (health.reachable) this.#log.info("the engine can be reached again");
+    else
+      this.#log.error(
+        { why: health.why },
+        "the engine cannot be reached: publications wait, and are refused after `publishWaitS`",
+      );
+  }
+}

@@ -1,0 +1,70 @@
+/** What the configuration says of Redis, as the engine takes it. */
+
+import { readFileSync } from "node:fs";
+import type { Config } from "../../config/schema.ts";
+import type { Address, RedisSettings, Topology } from "../../engines/redis/settings.ts";
+
+const PORT = 6379;
+const MIN_PAUSE_MS = 50;
+
+/** Throws an Error where a file cannot be read. */
+export function redisSettings(config: Config): RedisSettings {
+  const { redis, nodeTimeoutS, publishWaitS, publishWaitBytes } = config;
+  const { username, password, ...at } = whereIs(config);
+  const reconnectMaxMs = redis.reconnectMaxS * 1000;
+  return {
+    topology: topologyOf(config, at.address),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    db: redis.cluster.length > 0 ? 0 : at.db,
+    ...(at.tls && { tls: redis.caFile === undefined ? {} : { ca: readFileSync(redis.caFile, "utf8") } }),
+    prefix: redis.prefix,
+    connectTimeoutMs: redis.connectTimeoutS * 1000,
+    commandTimeoutMs: redis.commandTimeoutS * 1000,
+    reconnectMinMs: Math.min(MIN_PAUSE_MS, reconnectMaxMs),
+    reconnectMaxMs,
+    publishWaitMs: publishWaitS * 1000,
+    publishWaitBytes,
+    nodeTimeoutMs: nodeTimeoutS * 1000,
+  };
+}
+
+interface Where {
+  readonly address: Address;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly db: number;
+  readonly tls: boolean;
+}
+
+/** By the address in one line, where there is one; what it leaves out is as the other settings say. */
+function whereIs({ redis }: Config): Where {
+  const { url, host, port, username, password, db, tls } = redis;
+  if (url === undefined) return { address: { host, port }, username, password, db, tls };
+  const parts = new URL(url);
+  const path = Number(parts.pathname.slice(1) || db);
+  return {
+    address: { host: parts.hostname.replace(/^\[|\]$/g, "") || host, port: Number(parts.port || PORT) },
+    username: decodeURIComponent(parts.username) || username,
+    password: decodeURIComponent(parts.password) || password,
+    db: Number.isSafeInteger(path) && path >= 0 ? path : db,
+    tls: tls || parts.protocol === "rediss:",
+  };
+}
+
+function topologyOf({ redis }: Config, at: Address): Topology {
+  const { cluster, sentinels, sentinelMaster: master, sentinelPassword: password } = redis;
+  if (cluster.length > 0) return { type: "cluster", seeds: cluster.map(addressOf) };
+  if (sentinels.length === 0) return { type: "server", at };
+  return {
+    type: "sentinel",
+    sentinels: sentinels.map(addressOf),
+    master,
+    ...(password !== undefined && { password }),
+  };
+}
+
+function addressOf(text: string): Address {
+  const colon = text.lastIndexOf(":");
+  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(text.slice(colon + 1)) };
+}

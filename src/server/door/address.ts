@@ -1,0 +1,63 @@
+/** Who is at the other end: the socket's peer, or the client that a trusted proxy says it speaks for. */
+
+import { type Address, type AddressTest, addressTest, parseAddress } from "../../guards/ip.ts";
+
+export interface Caller {
+  readonly address: string;
+  /** TLS, as far as the server can believe it. */
+  readonly isEncrypted: boolean;
+}
+
+/** `peer` is the socket's address; undefined where the socket is gone already. */
+export type Identify = (request: Request, url: URL, peer: string | undefined) => Caller;
+
+const MAPPED = "::ffff:";
+
+export function identity(trustedProxies: readonly string[]): Identify {
+  if (trustedProxies.length === 0) {
+    // Whom to believe was not said. A client that lies about TLS only fools itself.
+    return (request, url, peer) => ({ address: plain(peer), isEncrypted: isTls(url) || saysTls(request) });
+  }
+  const isTrusted = addressTest(trustedProxies);
+  return (request, url, peer) => {
+    const near = parseAddress(peer ?? "");
+    if (near === undefined || !isTrusted(near)) return { address: plain(peer), isEncrypted: isTls(url) };
+    const client = clientOf(request.headers.get("x-forwarded-for"), isTrusted);
+    return { address: (client ?? near).toString(), isEncrypted: isTls(url) || saysTls(request) };
+  };
+}
+
+/**
+ * Every proxy adds the address that spoke to it on the right, so what is left of the first stranger is the stranger's
+ * own word. Undefined where an address on the way is none; where all are trusted, the one farthest away.
+ */
+function clientOf(forwardedFor: string | null, isTrusted: AddressTest): Address | undefined {
+  let farthest: Address | undefined;
+  for (const hop of (forwardedFor ?? "").split(",").reverse()) {
+    const address = parseHop(hop.trim());
+    if (address === undefined) return undefined;
+    if (!isTrusted(address)) return address;
+    farthest = address;
+  }
+  return farthest;
+}
+
+/** Some proxies add the port. */
+function parseHop(text: string): Address | undefined {
+  const [, v6, v4] = /^(?:\[([^\]]+)\](?::\d{1,5})?|([\d.]+):\d{1,5})$/.exec(text) ?? [];
+  return parseAddress(v6 ?? v4 ?? text);
+}
+
+/** A server that listens on :: is told IPv4 addresses in the form of IPv6 ones. */
+function plain(peer = "unknown"): string {
+  return peer.startsWith(MAPPED) && peer.includes(".") ? peer.slice(MAPPED.length) : peer;
+}
+
+function isTls({ protocol }: URL): boolean {
+  return protocol === "https:" || protocol === "wss:";
+}
+
+function saysTls(request: Request): boolean {
+  const forwarded = request.headers.get("x-forwarded-proto")?.split(",")[0]?.trim().toLowerCase();
+  return forwarded === "https" || forwarded === "wss";
+}

@@ -1,0 +1,61 @@
+/** The one place that opens Bun's server: requests told from handshakes, and strangers turned away. */
+
+import type { TLSOptions } from "bun";
+import type { Connection } from "../../domain/connection.ts";
+import type { User } from "../../domain/message.ts";
+import { upgrade } from "./handshake.ts";
+import { badRequest, forbidden, internalError } from "./refusals.ts";
+import { socketHandler } from "./sockets.ts";
+import type { Listener, ListenOptions, SocketData } from "./threshold.ts";
+
+export type { Listener, ListenOptions, SocketData } from "./threshold.ts";
+
+/** Where to listen, with what, and to whom. */
+export interface Place {
+  readonly hostname: string;
+  readonly port: number;
+  readonly tls: TLSOptions[] | undefined;
+  /** Whether WebSockets are opened here. */
+  readonly takesClients: boolean;
+}
+
+/** Throws what Bun throws: EADDRINUSE, EACCES. */
+export function listen(options: ListenOptions, { hostname, port, tls, takesClients }: Place): Listener {
+  const { config, hub } = options;
+  const arriving = new WeakMap<Connection, User>();
+  return Bun.serve<SocketData>({
+    hostname,
+    port,
+    reusePort: options.sharesPort === true,
+    // The API limits bodies itself, because Bun's refusal has no words. What nobody reads, Bun does not keep.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    // Ends bodies that take longer and connections that ask nothing more. Bun counts in whole seconds up to 255, and gives
+    // the headers of a request, or the silence before them, ten of its own that cannot be set.
+    idleTimeout: Math.min(255, Math.max(1, Math.ceil(config.limits.handshakeTimeoutS))),
+    ...(tls && { tls }),
+    fetch(request, server) {
+      const url = addressOf(request);
+      if (!url) return badRequest("The Host header is not a host.");
+      // Each header read costs a call of the API a hundredth, and a handshake is always a GET.
+      const isHandshake = request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
+      // Who calls the API matters only where addresses are listed.
+      if (!isHandshake && !options.mayCome) return options.answer(request, url, server);
+      const caller = options.identify(request, url, server.requestIP(request)?.address);
+      if (options.mayCome?.(caller.address) === false) return forbidden(hub, caller, isHandshake);
+      if (isHandshake && !takesClients) return badRequest("This port is for the HTTP API, and takes no WebSockets.");
+      return isHandshake
+        ? upgrade(options, arriving, { request, url, caller, server })
+        : options.answer(request, url, server);
+    },
+    error(error) {
+      hub.observe({ type: "failed", error, during: "an HTTP request" });
+      return internalError();
+    },
+    websocket: socketHandler(options, arriving),
+  });
+}
+
+/** HTTP/1.0 needs no Host header, and then the address is only a path. */
+function addressOf(request: Request): URL | null {
+  return URL.parse(request.url) ?? (request.headers.has("host") ? null : URL.parse(request.url, "http://localhost"));
+}

@@ -1,0 +1,77 @@
+/** What Bun tells of its sockets, handed on to the hub or to an endpoint. */
+
+import type { ServerWebSocket, WebSocketHandler } from "bun";
+import { isReserved } from "../../domain/app.ts";
+import { Connection } from "../../domain/connection.ts";
+import { Disconnect } from "../../domain/error.ts";
+import type { User } from "../../domain/message.ts";
+import { arrive } from "../../hub/arrive.ts";
+import { heed, receive } from "../../hub/execute.ts";
+import type { Hub } from "../../hub/hub.ts";
+import { Seat } from "../endpoints/seat.ts";
+import type { TurnedAway } from "./admission.ts";
+import { deflation } from "./compression.ts";
+import type { ListenOptions, SocketData } from "./threshold.ts";
+
+/** The hub counts its own; where endpoints have sockets, these take their place. */
+const FULL = new Disconnect("over_capacity", "There is no room for another connection; try again later.");
+
+export function socketHandler(
+  options: ListenOptions,
+  arriving: WeakMap<Connection, User>,
+): WebSocketHandler<SocketData> {
+  const { config, hub, turnstile } = options;
+  return {
+    maxPayloadLength: config.limits.frameBytes,
+    backpressureLimit: config.limits.outboundBufferBytes,
+    // Without it Bun silently drops what a stalled reader does not take.
+    closeOnBackpressureLimit: true,
+    // Liveness is judged by the hub, from what comes in: Bun's own timer is reset by what goes out.
+    idleTimeout: 0,
+    sendPings: false,
+    perMessageDeflate: deflation(config.compression),
+    open(ws) {
+      const { data } = ws;
+      if (data instanceof Seat) return data.opened(ws);
+      if (!(data instanceof Connection)) return turnAway(hub, ws, data);
+      const isFull = options.endpoints.count > 0 && !isReserved(data.app) && !options.hasRoom();
+      const why = isFull ? FULL : options.verdict(data);
+      if (why) {
+        // Never opened, so its end is nobody's to hear of.
+        data.closed = true;
+        hub.places.leave(data);
+        return turnAway(hub, ws, { protocol: data.protocol, address: data.address, why });
+      }
+      arrive(hub, data, ws, arriving.get(data));
+    },
+    message({ data }, frame) {
+      if (data instanceof Connection) receive(hub, data, frame);
+      else if (data instanceof Seat) data.received(frame);
+    },
+    ping({ data }, payload) {
+      if (data instanceof Connection) heed(hub, data);
+      else if (data instanceof Seat) data.pinged(payload);
+    },
+    pong({ data }, payload) {
+      if (data instanceof Connection) heed(hub, data);
+      else if (data instanceof Seat) data.ponged(payload);
+    },
+    drain({ data }) {
+      if (data instanceof Seat) data.drained();
+    },
+    close({ data }, code, reason) {
+      turnstile.leave(data.address);
+      if (data instanceof Connection) {
+        options.slowReaders.ended(data, code);
+        hub.close(data, code);
+      } else if (data instanceof Seat) data.closed(code, reason);
+    },
+  };
+}
+
+function turnAway(hub: Hub, ws: ServerWebSocket<SocketData>, { protocol, address, why }: TurnedAway): void {
+  hub.observe({ type: "turned-away", address, why });
+  const { frame, code, reason } = protocol.closing(why);
+  if (frame !== undefined) ws.send(frame);
+  ws.close(code, reason);
+}

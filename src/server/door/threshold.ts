@@ -1,0 +1,44 @@
+/** What handshakes, sockets and requests need to know of the server they come to. */
+
+import type { Server as BunServer } from "bun";
+import type { Config } from "../../config/schema.ts";
+import type { Connection } from "../../domain/connection.ts";
+import type { Disconnect } from "../../domain/error.ts";
+import type { Turnstile } from "../../guards/rate.ts";
+import type { Hub } from "../../hub/hub.ts";
+import type { Endpoints } from "../endpoints/endpoints.ts";
+import type { Seat } from "../endpoints/seat.ts";
+import type { Answer } from "../http/routes.ts";
+import type { PanelDoor } from "../panel/panel.ts";
+import type { Layers } from "../program/middleware.ts";
+import type { Identify } from "./address.ts";
+import type { AdmissionOptions, TurnedAway } from "./admission.ts";
+import type { SlowReaders } from "./slow-readers.ts";
+
+export type SocketData = Connection | TurnedAway | Seat;
+export type Listener = BunServer<SocketData>;
+
+export interface ListenOptions {
+  readonly config: Config;
+  readonly hub: Hub;
+  readonly admission: AdmissionOptions;
+  readonly identify: Identify;
+  /** The dashboard's own way in. */
+  readonly panel: PanelDoor;
+  readonly newId: () => string;
+  /** Undefined where every address may come. */
+  readonly mayCome: ((address: string) => boolean) | undefined;
+  /** Asked at the last moment: while a client was let in, the configuration may have become another. */
+  readonly verdict: (connection: Connection) => Disconnect | undefined;
+  readonly turnstile: Turnstile;
+  readonly slowReaders: SlowReaders;
+  /** Whether other processes listen on the same port. */
+  readonly sharesPort?: boolean;
+  readonly isDraining: () => boolean;
+  readonly endpoints: Endpoints;
+  readonly middleware: Pick<Layers, "handshake">;
+  /** Whether the process may have another socket. */
+  readonly hasRoom: () => boolean;
+  /** Ordinary HTTP. */
+  readonly answer: Answer;
+}

@@ -1,0 +1,94 @@
+/** A controller: an endpoint as a class, or as functions that are named one by one. What it leaves out is done as by default. */
+
+import type { Awaitable } from "../../domain/ports.ts";
+import type { FetchContext } from "../http/fetch.ts";
+import type {
+  EndpointDefinition,
+  EndpointHandlers,
+  EndpointOptions,
+  EndpointSocket,
+  Params,
+  Raw,
+  Welcome,
+} from "./endpoint.ts";
+
+/** Each as the handler of an endpoint that it is named after; see EndpointHandlers. */
+export interface Controller<D = unknown> {
+  /** `upgrade`. By default everybody is let in. */
+  onHandshake?(
+    request: Request,
+    params: Params,
+    context: { readonly address: string },
+  ): Awaitable<Welcome<D> | Response | boolean | undefined | null>;
+  /** `open`. By default nothing. */
+  onOpen?(socket: EndpointSocket<D>, request: Request): unknown;
+  /** `message`. By default nothing. */
+  onMessage?(socket: EndpointSocket<D>, message: Raw): unknown;
+  /** `close`. By default nothing. */
+  onClose?(socket: EndpointSocket<D>, code: number, reason: string): unknown;
+  /** `error`. By default the socket is closed (1011). */
+  onError?(socket: EndpointSocket<D>, error: unknown): unknown;
+  /** `request`. By default what is mounted answers. */
+  onRequest?(request: Request, context: FetchContext & { readonly params: Params }): Awaitable<Response>;
+  /** `refused`: a client that never had a socket. By default nothing. */
+  onDisconnect?(request: Request): unknown;
+  /** `drain`. By default nothing. */
+  onDrain?(socket: EndpointSocket<D>): unknown;
+}
+
+/** Made once, with the server; `static options` are those of its endpoint. */
+export interface ControllerClass<S = unknown, D = unknown> {
+  new (server: S): Controller<D>;
+  readonly options?: EndpointOptions;
+}
+
+export const CALLBACKS = {
+  onHandshake: "upgrade",
+  onOpen: "open",
+  onMessage: "message",
+  onClose: "close",
+  onError: "error",
+  onRequest: "request",
+  onDisconnect: "refused",
+  onDrain: "drain",
+} as const satisfies Record<keyof Controller, keyof EndpointHandlers>;
+
+/** Throws TypeError where it has none of the callbacks, or others. */
+export function definitionOf(
+  controller: Controller | ControllerClass<never>,
+  server: unknown,
+  options: EndpointOptions = {},
+): EndpointDefinition {
+  const made: unknown = isClass(controller) ? new controller(server as never) : controller;
+  const own = isClass(controller) ? controller.options : undefined;
+  if (typeof made !== "object" || made === null) throw new TypeError("A controller is a class or an object.");
+  const callbacks = new Map<string, unknown>();
+  for (const name of callbackNames(made)) {
+    if (!isCallback(name)) throw new TypeError(`A controller has no callback ${name}: ${KNOWN}.`);
+    const callback: unknown = Reflect.get(made, name);
+    if (callback === undefined) continue;
+    if (typeof callback !== "function") throw new TypeError(`The controller's ${name} is no function.`);
+    callbacks.set(CALLBACKS[name], callback.bind(made));
+  }
+  if (callbacks.size === 0) throw new TypeError(`A controller without any callback does nothing: ${KNOWN}.`);
+  return { ...own, ...options, ...Object.fromEntries(callbacks) };
+}
+
+const KNOWN = `there are ${Object.keys(CALLBACKS).join(", ")}`;
+
+export function isCallback(name: string): name is keyof Controller {
+  return Object.hasOwn(CALLBACKS, name);
+}
+
+function isClass(value: unknown): value is ControllerClass<never> {
+  return typeof value === "function";
+}
+
+/** Of the object itself, and of the classes it is of. */
+function callbackNames(made: object): Set<string> {
+  const names = new Set<string>();
+  for (let at: object | null = made; at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    for (const name of Object.getOwnPropertyNames(at)) if (/^on[A-Z]/.test(name)) names.add(name);
+  }
+  return names;
+}

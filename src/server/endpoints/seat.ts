@@ -1,0 +1,288 @@
+/** One socket of an endpoint, between its handshake and its close. It is `ws.data` itself. */
+
+import type { ServerWebSocket } from "bun";
+import { CommandError, Disconnect } from "../../domain/error.ts";
+import { type Bucket, take } from "../../hub/bucket.ts";
+import { isWorthCompressing } from "../door/compression.ts";
+import type { EndpointHandlers, EndpointOptions, EndpointSocket, Params, Raw } from "./endpoint.ts";
+import type { Topics } from "./topics.ts";
+
+/** What a seat needs to know of its endpoint. */
+export interface Home<D> {
+  readonly path: string;
+  readonly handlers: EndpointHandlers<D>;
+  readonly limits: EndpointLimits;
+  readonly topics: Topics<Seat<D>>;
+  /** Whether clients were offered permessage-deflate. */
+  readonly compresses: boolean;
+  nowMs(): number;
+  /** The message handler, and what the program has put around it. Undefined when it is done already. */
+  handle(seat: Seat<D>, message: Raw): unknown;
+  failed(error: unknown, during: string): void;
+  entered(seat: Seat<D>): void;
+  left(seat: Seat<D>): void;
+  /** A handler is at work, and is done: the server waits for it when it stops. */
+  began(): void;
+  ended(): void;
+}
+
+export type EndpointLimits = Required<Omit<EndpointOptions, "protocols" | "origins">>;
+
+export interface Guest<D> {
+  readonly address: string;
+  readonly params: Params;
+  readonly protocol: string;
+  readonly data: D;
+}
+
+interface Ending {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** RFC 6455 7.4.1 */
+const CLOSE = { policy: 1008, tooBig: 1009, internal: 1011, restart: 1012 } as const;
+/** 1004 to 1006 say that there was no code, and may not be sent. */
+const SENDABLE = (code: number) =>
+  (code >= 1000 && code <= 1014 && (code < 1004 || code > 1006)) || (code >= 3000 && code <= 4999);
+const LONGEST_REASON_BYTES = 123;
+
+export class Seat<D = unknown> implements EndpointSocket<D> {
+  readonly id = crypto.randomUUID();
+  readonly address: string;
+  readonly params: Params;
+  readonly protocol: string;
+  readonly topics = new Set<string>();
+  data: D;
+  readonly #home: Home<D>;
+  #ws: ServerWebSocket<unknown> | undefined;
+  /** The handshake, until `open` has had it. */
+  #request: Request | undefined;
+  #lastSeenMs: number;
+  /** When it was asked for a sign of life, or told goodbye; 0 when it owes nothing. */
+  #owesSinceMs = 0;
+  #underWay = 0;
+  readonly #waiting: Raw[] = [];
+  #ending: Ending | undefined;
+  readonly #tokens: Bucket;
+
+  constructor(home: Home<D>, { address, params, protocol, data }: Guest<D>, request: Request) {
+    this.#home = home;
+    this.address = address;
+    this.params = params;
+    this.protocol = protocol;
+    this.data = data;
+    this.#request = request;
+    this.#lastSeenMs = home.nowMs();
+    this.#tokens = { tokens: home.limits.messagesPerSecond, atMs: this.#lastSeenMs };
+  }
+
+  // ---- what the program does with it
+
+  get isOpen(): boolean {
+    return this.#ws?.readyState === WebSocket.OPEN;
+  }
+
+  get bufferedBytes(): number {
+    return this.isOpen ? (this.#ws?.getBufferedAmount() ?? 0) : 0;
+  }
+
+  send(message: Raw): boolean {
+    if (!this.#ws || !this.isOpen) return false;
+    this.#ws.send(message, this.#home.compresses && isWorthCompressing(message.length));
+    this.#cutIfSlow();
+    return this.isOpen;
+  }
+
+  close(code = 1000, reason = ""): void {
+    if (!SENDABLE(code)) throw new RangeError(`A WebSocket cannot be closed with the code ${code}.`);
+    if (Buffer.byteLength(reason) > LONGEST_REASON_BYTES) {
+      throw new RangeError(`The reason of a close has at most ${LONGEST_REASON_BYTES} bytes.`);
+    }
+    if (!this.isOpen) return;
+    this.#owesSinceMs = this.#home.nowMs();
+    this.#ws?.close(code, reason);
+  }
+
+  terminate(): void {
+    this.#ws?.terminate();
+  }
+
+  ping(data?: Raw): void {
+    if (this.isOpen) this.#ws?.ping(data);
+  }
+
+  pong(data?: Raw): void {
+    if (this.isOpen) this.#ws?.pong(data);
+  }
+
+  subscribe(topic: string): void {
+    if (!this.#ending) this.#home.topics.subscribe(this, topic);
+  }
+
+  unsubscribe(topic: string): void {
+    this.#home.topics.unsubscribe(this, topic);
+  }
+
+  isSubscribed(topic: string): boolean {
+    return this.topics.has(topic);
+  }
+
+  publish(topic: string, message: Raw): number {
+    return this.#home.topics.publish(topic, message, this);
+  }
+
+  // ---- what happens to it
+
+  opened(ws: ServerWebSocket<unknown>): void {
+    this.#ws = ws;
+    this.#home.entered(this);
+    const request = this.#request;
+    this.#request = undefined;
+    if (request) this.#turn("open", () => this.#home.handlers.open?.(this, request));
+  }
+
+  received(message: Raw): void {
+    this.#seen();
+    const { limits } = this.#home;
+    const bytes = typeof message === "string" ? Buffer.byteLength(message) : message.byteLength;
+    if (bytes > limits.frameBytes) return this.close(CLOSE.tooBig, `More than ${limits.frameBytes} bytes.`);
+    if (!this.#takeToken()) {
+      return this.#flooded(`More than ${limits.messagesPerSecond} messages in a second.`);
+    }
+    if (this.#underWay === 0 || (limits.concurrent && this.#underWay < limits.waitingMessages)) {
+      return this.#handle(message);
+    }
+    if (limits.concurrent || this.#waiting.length >= limits.waitingMessages) {
+      return this.#flooded(`More than ${limits.waitingMessages} messages were waiting.`);
+    }
+    this.#waiting.push(message);
+  }
+
+  pinged(data: Uint8Array): void {
+    this.#seen();
+    if (this.#home.handlers.ping) this.#aside("ping", () => this.#home.handlers.ping?.(this, data));
+  }
+
+  ponged(data: Uint8Array): void {
+    this.#seen();
+    if (this.#home.handlers.pong) this.#aside("pong", () => this.#home.handlers.pong?.(this, data));
+  }
+
+  drained(): void {
+    if (this.#home.handlers.drain) this.#aside("drain", () => this.#home.handlers.drain?.(this));
+  }
+
+  closed(code: number, reason: string): void {
+    this.#ending = { code, reason };
+    this.#home.left(this);
+    this.#next();
+  }
+
+  /** Called every second or so: cuts who is gone without a word, or reads nothing. */
+  check(nowMs: number): void {
+    const { idleTimeoutS, pongTimeoutS } = this.#home.limits;
+    this.#cutIfSlow();
+    if (this.#owesSinceMs > 0) {
+      if (nowMs - this.#owesSinceMs > pongTimeoutS * 1000) this.terminate();
+    } else if (nowMs - this.#lastSeenMs > idleTimeoutS * 1000) {
+      this.#owesSinceMs = nowMs;
+      this.ping();
+    }
+  }
+
+  /** The server ends it: the client may come back, or need not. */
+  sendAway({ reconnect, message }: Disconnect): void {
+    this.close(reconnect === "never" ? CLOSE.policy : CLOSE.restart, message);
+  }
+
+  // ---- private
+
+  #handle(message: Raw): void {
+    this.#turn("message", () => this.#home.handle(this, message));
+  }
+
+  /** Runs a handler; messages wait for it, and for whatever else is under way. */
+  #turn(name: string, run: () => unknown): void {
+    try {
+      const work = run();
+      if (!(work instanceof Promise)) return;
+      this.#underWay++;
+      this.#follow(work, name, () => {
+        this.#underWay--;
+        this.#next();
+      });
+    } catch (error) {
+      this.#failed(error, name);
+    }
+  }
+
+  #next(): void {
+    while (this.#underWay === 0) {
+      const message = this.#waiting.shift();
+      if (message === undefined) break;
+      this.#handle(message);
+    }
+    if (this.#underWay > 0 || !this.#ending) return;
+    const { code, reason } = this.#ending;
+    const { close } = this.#home.handlers;
+    // Once: nothing is under way any more, and nothing comes after it.
+    if (close) this.#aside("close", () => close.call(this.#home.handlers, this, code, reason));
+  }
+
+  /** Runs a handler that nothing waits for. */
+  #aside(name: string, run: () => unknown): void {
+    try {
+      const work = run();
+      if (work instanceof Promise) this.#follow(work, name, () => {});
+    } catch (error) {
+      this.#failed(error, name);
+    }
+  }
+
+  #follow(work: Promise<unknown>, name: string, then: () => void): void {
+    this.#home.began();
+    void work
+      .catch((error) => this.#failed(error, name))
+      .then(() => {
+        this.#home.ended();
+        then();
+      });
+  }
+
+  #failed(error: unknown, name: string): void {
+    const { handlers, path } = this.#home;
+    if (error instanceof Disconnect) return this.sendAway(error);
+    // Refusing is not closing, and no bug.
+    const isRefusal = error instanceof CommandError;
+    if (!isRefusal) this.#home.failed(error, `${name} of the endpoint ${path}`);
+    if (!handlers.error)
+      return isRefusal ? undefined : this.close(CLOSE.internal, "Something went wrong on the server.");
+    try {
+      const work = handlers.error(this, error);
+      if (work instanceof Promise) work.catch((again) => this.#home.failed(again, `error of the endpoint ${path}`));
+    } catch (again) {
+      this.#home.failed(again, `error of the endpoint ${path}`);
+    }
+  }
+
+  #seen(): void {
+    this.#lastSeenMs = this.#home.nowMs();
+    if (this.isOpen) this.#owesSinceMs = 0;
+  }
+
+  #flooded(reason: string): void {
+    this.#waiting.length = 0;
+    this.close(CLOSE.policy, reason);
+  }
+
+  #cutIfSlow(): void {
+    if (this.bufferedBytes > this.#home.limits.outboundBufferBytes) this.terminate();
+  }
+
+  #takeToken(): boolean {
+    const { messagesPerSecond } = this.#home.limits;
+    if (messagesPerSecond === Number.POSITIVE_INFINITY) return true;
+    return take(this.#tokens, this.#lastSeenMs, messagesPerSecond) === undefined;
+  }
+}

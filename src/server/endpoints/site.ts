@@ -1,0 +1,203 @@
+/** An endpoint at its path: who is connected to it, and who may. */
+
+import { CommandError, Disconnect } from "../../domain/error.ts";
+import { type OriginTest, originTest } from "../../domain/origin.ts";
+import type { Awaitable } from "../../domain/ports.ts";
+import { problem, refusal } from "../door/refusals.ts";
+import type { Layers } from "../program/middleware.ts";
+import type { Endpoint, EndpointDefinition, EndpointHandlers, EndpointSockets, Params, Raw } from "./endpoint.ts";
+import { type EndpointLimits, type Home, Seat } from "./seat.ts";
+import { Topics } from "./topics.ts";
+
+/** What endpoints need of the server around them. */
+export interface Host {
+  /** What an endpoint takes unless it says otherwise. */
+  limits(): EndpointLimits;
+  compresses(): boolean;
+  nowMs(): number;
+  failed(error: unknown, during: string): void;
+  /** What the program puts around messages, where it does. */
+  readonly around: Pick<Layers, "frame">;
+}
+
+/** A client that is let in, and what it is told. */
+export interface Seated {
+  readonly seat: Seat;
+  readonly headers: Headers;
+}
+
+export class Site implements Endpoint, Home<unknown> {
+  readonly path: string;
+  readonly handlers: EndpointHandlers;
+  readonly limits: EndpointLimits;
+  readonly topics = new Topics<Seat>();
+  readonly #host: Host;
+  readonly #protocols: readonly string[] | undefined;
+  readonly #mayConnect: OriginTest | undefined;
+  readonly #seats = new Map<string, Seat>();
+  /** Handlers that are not done, of sockets that may be gone. */
+  #underWay = 0;
+
+  constructor(path: string, definition: EndpointDefinition, host: Host) {
+    const { origins = [], protocols } = definition;
+    this.path = path;
+    this.handlers = definition;
+    this.limits = limitsOf(path, definition, host.limits());
+    this.#host = host;
+    this.#protocols = protocols;
+    this.#mayConnect = origins.length > 0 ? originTest(origins) : undefined;
+  }
+
+  // ---- what the program does with it
+
+  get sockets(): EndpointSockets {
+    const seats = this.#seats;
+    return { get: (id) => seats.get(id), count: () => seats.size, [Symbol.iterator]: () => seats.values() };
+  }
+
+  publish(topic: string, message: Raw): number {
+    return this.topics.publish(topic, message);
+  }
+
+  broadcast(message: Raw): number {
+    let told = 0;
+    for (const seat of this.#seats.values()) if (seat.send(message)) told++;
+    return told;
+  }
+
+  // ---- the handshake
+
+  /** A seat, or a refusal in HTTP. Never rejects. */
+  async admit(request: Request, params: Params, address: string): Promise<Seated | Response> {
+    try {
+      const { origin, offered } = this.#look(request);
+      if (this.isFull) throw new Disconnect("over_capacity", "This endpoint has as many clients as it may.");
+      if (origin !== null && this.#mayConnect?.(origin) === false) {
+        return problem(403, "unauthorized", "This origin may not connect to this endpoint.");
+      }
+      const agreed = this.#protocols?.find.call(offered, (name) => this.#protocols?.includes(name));
+      if (this.#protocols && offered.length > 0 && agreed === undefined) {
+        const spoken = this.#protocols.join(", ");
+        return problem(400, "protocol_unsupported", `This endpoint speaks ${spoken} (Sec-WebSocket-Protocol).`);
+      }
+      const answer = await this.handlers.upgrade?.(request, params, { address });
+      if (answer === false) return problem(403, "unauthorized", "This endpoint does not let you in.");
+      if (answer instanceof Response) return answer;
+      const welcome = typeof answer === "object" && answer !== null ? answer : {};
+      return this.#seat(request, offered, { address, params, agreed, ...welcome });
+    } catch (error) {
+      const isKnown = error instanceof CommandError || error instanceof Disconnect;
+      if (!isKnown) this.failed(error, `upgrade of the endpoint ${this.path}`);
+      return refusal(error);
+    }
+  }
+
+  #look({ headers }: Request): { origin: string | null; offered: string[] } {
+    const offered = (headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
+    return { origin: headers.get("origin"), offered: offered.filter((name) => name !== "") };
+  }
+
+  #seat(
+    request: Request,
+    offered: readonly string[],
+    welcome: {
+      readonly address: string;
+      readonly params: Params;
+      readonly agreed: string | undefined;
+      readonly data?: unknown;
+      readonly headers?: ConstructorParameters<typeof Headers>[0];
+      readonly protocol?: string;
+    },
+  ): Seated {
+    const { address, params, agreed, data } = welcome;
+    if (welcome.protocol !== undefined && !offered.includes(welcome.protocol)) {
+      throw new TypeError(`upgrade chose the sub-protocol ${welcome.protocol}, for which the client did not ask.`);
+    }
+    const headers = new Headers(welcome.headers);
+    // Bun grants the first that the client asks for, unless it is told another.
+    const protocol = welcome.protocol ?? agreed ?? offered[0] ?? "";
+    if (protocol !== "") headers.set("Sec-WebSocket-Protocol", protocol);
+    return { seat: new Seat(this, { address, params, protocol, data }, request), headers };
+  }
+
+  get isFull(): boolean {
+    return this.#seats.size >= this.limits.maxSockets;
+  }
+
+  /** A handshake came to nothing. */
+  refused(request: Request): void {
+    void this.#settle(() => this.handlers.refused?.(request), "refused");
+  }
+
+  // ---- for its seats
+
+  get compresses(): boolean {
+    return this.#host.compresses();
+  }
+
+  nowMs(): number {
+    return this.#host.nowMs();
+  }
+
+  handle(seat: Seat, message: Raw): unknown {
+    const around = this.#host.around.frame;
+    return around
+      ? around(seat, message, (passed) => this.handlers.message?.(seat, passed))
+      : this.handlers.message?.(seat, message);
+  }
+
+  failed(error: unknown, during: string): void {
+    this.#host.failed(error, during);
+  }
+
+  entered(seat: Seat): void {
+    this.#seats.set(seat.id, seat);
+  }
+
+  left(seat: Seat): void {
+    this.#seats.delete(seat.id);
+    this.topics.forget(seat);
+  }
+
+  began(): void {
+    this.#underWay++;
+  }
+
+  ended(): void {
+    this.#underWay--;
+  }
+
+  get isBusy(): boolean {
+    return this.#underWay > 0;
+  }
+
+  get seats(): Iterable<Seat> {
+    return this.#seats.values();
+  }
+
+  async #settle(work: () => Awaitable<unknown>, name: string): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.failed(error, `${name} of the endpoint ${this.path}`);
+    }
+  }
+}
+
+/** Throws RangeError where an endpoint wants more than the server has. */
+function limitsOf(path: string, wanted: EndpointDefinition, server: EndpointLimits): EndpointLimits {
+  const limits = { ...server };
+  for (const name of Object.keys(server) as (keyof EndpointLimits)[]) {
+    const value = wanted[name];
+    if (value === undefined) continue;
+    if (typeof value === "number" && !(value > 0)) {
+      throw new RangeError(`${name} of the endpoint ${path} has to be more than 0.`);
+    }
+    Object.assign(limits, { [name]: value });
+  }
+  for (const name of ["frameBytes", "outboundBufferBytes"] as const) {
+    if (limits[name] <= server[name]) continue;
+    throw new RangeError(`${name} of the endpoint ${path} is more than limits.${name} (${server[name]}): raise that.`);
+  }
+  return limits;
+}

@@ -1,0 +1,65 @@
+/** Ordinary HTTP on the same port: health, the API, the program's own, the page a newcomer sees, and nothing else. */
+
+import type { Api } from "../../protocols/pusher/api.ts";
+import { problem } from "../door/refusals.ts";
+
+/** What a route may ask of the port that the request came through. Bun's server has this form. */
+export interface Gate {
+  requestIP(request: Request): { readonly address: string } | null;
+  /** Hangs up after so many seconds of silence; 0 is never. */
+  timeout(request: Request, seconds: number): void;
+}
+
+/** Answers a request, or leaves it to the next. */
+export type Route = (request: Request, url: URL, gate: Gate) => Response | Promise<Response> | undefined;
+export type Answer = (request: Request, url: URL, gate: Gate) => Response | Promise<Response>;
+
+export interface RouteOptions {
+  /** In front of every path, for proxies that do not strip it. */
+  readonly path: string;
+  readonly api: Api;
+  /** `/ready`. */
+  readonly ready: Route;
+  /** The program's own, and whether there is any: then the API answers at its own paths only, not below others. */
+  readonly program: Route;
+  readonly hasProgram: () => boolean;
+  /** What the program puts around all of them but `/health` and `/ready`, which have to answer whatever it does. */
+  readonly around: (answer: Answer) => Answer;
+  readonly more: readonly Route[];
+}
+
+export function routes({ path, api, ready, program, hasProgram, around, more }: RouteOptions): Answer {
+  const ownApi: Route = (request, url) => (hasProgram() && !isApi(path, url) ? undefined : api(request, url));
+  const own: readonly Route[] = [health(path), ready];
+  const rest = around(first([ownApi, program, ...more], notFound));
+  return first(own, rest);
+}
+
+function first(routes: readonly Route[], otherwise: Answer): Answer {
+  return (request, url, gate) => {
+    for (const route of routes) {
+      const answer = route(request, url, gate);
+      if (answer) return answer;
+    }
+    return otherwise(request, url, gate);
+  };
+}
+
+function notFound(_: Request, { pathname }: URL): Response {
+  const error = `There is nothing at ${pathname}. WebSocket clients connect to /app/KEY or to /.`;
+  return problem(404, "not_found", error);
+}
+
+function isApi(path: string, { pathname }: URL): boolean {
+  return pathname.startsWith("/apps/") || (path !== "" && pathname.startsWith(`${path}/apps/`));
+}
+
+/** That the process lives. */
+function health(path: string): Route {
+  return ({ method }, { pathname }) => {
+    if (pathname !== "/health" && pathname !== `${path}/health`) return undefined;
+    if (method !== "GET" && method !== "HEAD")
+      return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
+    return Response.json({ status: "ok" }, { headers: { "Cache-Control": "no-store" } });
+  };
+}

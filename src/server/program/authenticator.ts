@@ -1,0 +1,35 @@
+/** Asks the program who somebody is, and looks at its answer before it is believed. */
+
+import type { App } from "../../domain/app.ts";
+import { CommandError, Disconnect } from "../../domain/error.ts";
+import type { User } from "../../domain/message.ts";
+import { checkUserId } from "../../hub/limits.ts";
+import type { Authenticator } from "./types.ts";
+
+export async function authenticate(
+  ask: Authenticator,
+  app: App,
+  credentials: Readonly<Record<string, unknown>>,
+): Promise<User | false> {
+  const answer: unknown = await ask(credentials, app);
+  if (answer === false || answer === null || answer === undefined) return false;
+  if (typeof answer !== "object" || !("id" in answer) || !isId(answer.id)) {
+    throw new TypeError("The authenticator has to return a user, such as { id: credentials.username }, or false.");
+  }
+  const user = { info: null, ...answer, id: String(answer.id) };
+  checkUserId(app, user.id);
+  return user;
+}
+
+/** At the door a refusal is a farewell. */
+export async function authenticateAtDoor(...args: Parameters<typeof authenticate>): Promise<User | false> {
+  try {
+    return await authenticate(...args);
+  } catch (error) {
+    throw error instanceof CommandError ? new Disconnect("token_invalid", error.message) : error;
+  }
+}
+
+function isId(id: unknown): id is string | number {
+  return typeof id === "string" || typeof id === "number";
+}

@@ -1,0 +1,70 @@
+/** What the program around the server brings to its door. It outlives each start and stop. */
+
+import type { AuthorizeDashboard } from "../../admin/door.ts";
+import type { ControllerSettings } from "../../config/controllers.ts";
+import type { Config } from "../../config/schema.ts";
+import type { Clock } from "../../domain/ports.ts";
+import { loadControllers } from "../endpoints/controller-files.ts";
+import { Endpoints } from "../endpoints/endpoints.ts";
+import type { EndpointLimits } from "../endpoints/seat.ts";
+import type { FetchHandler } from "../http/fetch.ts";
+import { Layers } from "./middleware.ts";
+
+export interface ProgramOptions {
+  /** Told to handlers. */
+  readonly server: unknown;
+  readonly config: () => Config;
+  readonly clock: Clock;
+  /** Tells the log, and whoever listens to errors. */
+  readonly failed: (error: unknown, during: string) => void;
+}
+
+export class Program {
+  readonly server: unknown;
+  readonly endpoints: Endpoints;
+  readonly middleware: Layers;
+  /** Once: they stay at their paths when the server stops and starts again. */
+  #loading: Promise<void> | undefined;
+  /** Ordinary HTTP, as far as it is none of the server's own. */
+  fetch: FetchHandler | undefined;
+  /** Who may see the dashboard. */
+  authorizeDashboard: AuthorizeDashboard | undefined;
+
+  constructor({ server, config, clock, failed }: ProgramOptions) {
+    this.server = server;
+    this.middleware = new Layers(server);
+    this.endpoints = new Endpoints(
+      {
+        limits: () => limitsOf(config()),
+        compresses: () => config().compression,
+        nowMs: () => clock.monotonicMs(),
+        failed,
+        around: this.middleware,
+      },
+      config().path,
+    );
+  }
+
+  /** Throws ConfigError. */
+  async load(controllers: readonly ControllerSettings[]): Promise<void> {
+    this.#loading ??= loadControllers(controllers, this.server, (path, definition) => {
+      this.endpoints.add(path, definition);
+    });
+    await this.#loading;
+  }
+}
+
+/** What an endpoint takes unless it says otherwise. */
+function limitsOf({ limits, activityTimeoutS, pongTimeoutS }: Config): EndpointLimits {
+  const { frameBytes, outboundBufferBytes, waitingCommands } = limits;
+  return {
+    maxSockets: Number.POSITIVE_INFINITY,
+    frameBytes,
+    outboundBufferBytes,
+    messagesPerSecond: Number.POSITIVE_INFINITY,
+    waitingMessages: waitingCommands,
+    idleTimeoutS: activityTimeoutS,
+    pongTimeoutS,
+    concurrent: false,
+  };
+}
