@@ -141,6 +141,9 @@ export class Records {
    * where there has to be one.
    */
   async withApps(config: Config): Promise<Awaited<ReturnType<typeof withDemoApp>>> {
+    if (!this.outbox && config.apps.some(({ webhooks }) => webhooks?.length)) {
+      this.#options.log.warn("an app has its first webhooks: without a database they are told after a restart only");
+    }
     const kept = this.sqlApps?.list() ?? [];
     if (config.apps.length === 0 && kept.length > 0) return { config: { ...config, apps: kept } };
     const made = await withDemoApp(config);
@@ -186,6 +189,7 @@ export class Records {
   async #start(): Promise<void> {
     const { database } = this;
     if (!database) return;
+    this.#warnOfTwins(database);
     try {
       await this.#prepare(database);
     } catch (error) {
@@ -197,6 +201,16 @@ export class Records {
     }
     this.#delivery?.start();
     this.#writing?.start();
+  }
+
+  /** What goes on one node and comes back on another is then two facts in two outboxes, and both are told. */
+  #warnOfTwins({ kind, name }: Database): void {
+    const { config, keepsApps, log } = this.#options;
+    if (config.engine === "memory" || kind !== "sqlite" || !keepsApps) return;
+    if (!config.apps.some(({ webhooks }) => webhooks?.length)) return;
+    const what =
+      "each node has a database of its own: give them one (database.url), or webhooks tell of moves between nodes";
+    log.warn({ database: name }, what);
   }
 
   async #prepare(database: Database): Promise<void> {

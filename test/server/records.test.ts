@@ -97,6 +97,16 @@ test("statistics are written at the latest when the server stops", async () => {
   expect(point?.bytesOut).toBeGreaterThan(0);
 });
 
+test("nodes of a cluster that each keep webhooks in a file of their own are warned", async () => {
+  const away = { engine: "redis", redis: { url: "redis://127.0.0.1:1" } } as const;
+  const hooked = { ...APP, webhooks: [{ url: "https://a.example/" }] };
+  const alone = await startProcess({ config: { apps: [hooked] } });
+  const plain = await startProcess({ config: { apps: [APP], ...away } });
+  const warned = await startProcess({ config: { apps: [hooked], ...away } });
+  expect(warned.stderr).toContain("each node has a database of its own");
+  expect(alone.stderr + plain.stderr).not.toContain("database of its own");
+});
+
 test("/metrics tells neighbours and those with the token, and nobody whom a proxy hides", async () => {
   const server = await startServer({ metrics: { token: "let-me", soketiNames: true } });
   const client = await connectPusher(server.url);
