@@ -49,6 +49,9 @@ test("what cannot be done is said in a line", async () => {
   expect((await run(cwd, "migrate")).text).toContain("is up to date now: 2026-11-first");
   expect((await run(cwd, "migrate")).text).toContain("is up to date already");
   expect(await run(cwd, "apps", "list")).toMatchObject({ code: 0, text: expect.stringContaining("there is no app") });
+  const demo = await startProcess({ cwd, config: null });
+  expect((await run(cwd, "apps", "list")).text).toMatch(/^demo\t[0-9a-f]{40}\tDemo\ton\tdemo$/);
+  await demo.kill();
   for (const [args, error] of [
     [["apps", "remove", "nobody"], 'There is no app "nobody" in the database.'],
     [["apps", "edit", "nobody"], "nothing to change"],

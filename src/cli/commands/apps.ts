@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { AppError, SqlApps } from "../../apps/sql.ts";
 import type { AppInput } from "../../config/app.ts";
 import type { App } from "../../domain/app.ts";
+import { knownApps } from "../apps.ts";
 import { CliError } from "../failure.ts";
 import { printable } from "../printable.ts";
 import { addDatabaseFlags, type Kept, withKept } from "../records.ts";
@@ -47,6 +48,9 @@ function addList(group: Command): void {
         ...config.apps.map((app) => described(app, "configuration")),
         ...apps.list().map((app) => described(app, "database")),
       ]);
+      // A server makes it where there is none, and lets it go when there is one.
+      if (known.length === 0)
+        known.push(...(await knownApps(command.opts())).apps.map((app) => described(app, "demo")));
       if (command.opts<ListOptions>().json) return console.log(JSON.stringify(known, undefined, 2));
       if (known.length === 0) console.log("there is no app: add one with `fanfare apps add`");
       for (const { id, key, name, enabled, keptIn } of known) {
@@ -138,7 +142,7 @@ async function withApps<T>(command: Command, act: (apps: SqlApps, kept: Kept) =>
   });
 }
 
-function described({ id, key, name, enabled }: App, keptIn: "configuration" | "database") {
+function described({ id, key, name, enabled }: App, keptIn: "configuration" | "database" | "demo") {
   return { id, key, name, enabled, keptIn };
 }
 
