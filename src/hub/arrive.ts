@@ -27,7 +27,7 @@ function turnAway(hub: Hub, connection: Connection, socket: Socket, error: unkno
   const why = known ? error : new Disconnect("internal", "Something went wrong on the server.");
   connection.closed = true;
   hub.places.leave(connection);
-  hub.observe({ type: "turned-away", address: connection.address, why });
+  hub.observe({ type: "turned-away", address: connection.address, why, app: connection.app });
   const { frame, code, reason } = connection.protocol.closing(why);
   if (frame !== undefined) socket.send(frame);
   socket.close(code, reason);

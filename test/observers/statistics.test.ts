@@ -129,6 +129,7 @@ test("failures are counted by what failed: subscriptions, proofs, clients turned
   const why = new Disconnect("unauthorized", "no");
   counters.observe({ type: "turned-away", address: "::1", why, app });
   counters.observe({ type: "turned-away", address: "::1", why });
+  counters.observe({ type: "turned-away", address: "::1", why: new Disconnect("over_capacity", "full"), app });
   expect(counters.apps.get(app.id)).toMatchObject({ subscribeFailures: 2, authFailures: 3 });
   await hub.stop();
 });

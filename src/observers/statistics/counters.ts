@@ -1,6 +1,7 @@
 /** Counts what happens, app by app, as long as anybody uses the app. */
 
 import type { App } from "../../domain/app.ts";
+import type { DisconnectCode } from "../../domain/error.ts";
 import type { HubEvent } from "../../domain/event.ts";
 import type { Observer } from "../../domain/ports.ts";
 import type { Traffic } from "../../domain/traffic.ts";
@@ -17,6 +18,9 @@ export interface Numbers {
   subscribeFailures: number;
   authFailures: number;
 }
+
+/** Farewells at the door that mean: this is not who may come in. */
+const AUTH_FAILURES: readonly DisconnectCode[] = ["unauthorized", "token_invalid"];
 
 export class Counters implements Traffic {
   readonly #apps = new Map<string, Numbers>();
@@ -50,7 +54,7 @@ export class Counters implements Traffic {
         if (!event.publication.from) this.#of(event.app.id).apiMessages++;
         return;
       case "turned-away":
-        if (event.app) this.#of(event.app.id).authFailures++;
+        if (event.app && AUTH_FAILURES.includes(event.why.code)) this.#of(event.app.id).authFailures++;
         return;
       default:
         return;

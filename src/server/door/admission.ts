@@ -1,5 +1,6 @@
 /** Who knocks: which protocol, which app, and whether it may come in. Says no with the protocol's own farewell. */
 
+import type { App } from "../../domain/app.ts";
 import { Connection } from "../../domain/connection.ts";
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import type { User } from "../../domain/message.ts";
@@ -18,6 +19,8 @@ export interface TurnedAway {
   readonly protocol: Protocol;
   readonly address: string;
   readonly why: Disconnect;
+  /** Whose client it would have been, where that is an app of this server. */
+  readonly app?: App;
 }
 
 export interface AdmissionOptions {
@@ -58,8 +61,13 @@ export async function admit(
     await options.place(admitted.connection);
     return admitted;
   } catch (error) {
-    return turnedAway(options, url, caller, error);
+    const app = await options.apps.byKey(keyOf(options, url));
+    return { ...turnedAway(options, url, caller, error), ...(app && { app }) };
   }
+}
+
+function keyOf({ defaultKey }: AdmissionOptions, url: URL): string {
+  return PUSHER_PATH.exec(url.pathname)?.[1] ?? url.searchParams.get("app") ?? defaultKey;
 }
 
 function admitOne(options: AdmissionOptions, request: Request, url: URL, caller: Caller): Promise<Admitted> {

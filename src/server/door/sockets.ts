@@ -40,7 +40,7 @@ export function socketHandler(
         // Never opened, so its end is nobody's to hear of.
         data.closed = true;
         hub.places.leave(data);
-        return turnAway(hub, ws, { protocol: data.protocol, address: data.address, why });
+        return turnAway(hub, ws, { protocol: data.protocol, address: data.address, why, app: data.app });
       }
       arrive(hub, data, ws, arriving.get(data));
     },
@@ -69,8 +69,8 @@ export function socketHandler(
   };
 }
 
-function turnAway(hub: Hub, ws: ServerWebSocket<SocketData>, { protocol, address, why }: TurnedAway): void {
-  hub.observe({ type: "turned-away", address, why });
+function turnAway(hub: Hub, ws: ServerWebSocket<SocketData>, { protocol, address, why, app }: TurnedAway): void {
+  hub.observe({ type: "turned-away", address, why, ...(app && { app }) });
   const { frame, code, reason } = protocol.closing(why);
   if (frame !== undefined) ws.send(frame);
   ws.close(code, reason);
