@@ -60,7 +60,7 @@ test("on a phone the pages are behind a button", async () => {
   expect(await menu.getAttribute("aria-expanded")).toBe("false");
   await openPageOf(page, "Nodes");
   await page.getByRole("heading", { name: "Nodes" }).waitFor();
-  expect(await menu.getAttribute("aria-expanded")).toBe("false");
+  await eventually(async () => expect(await menu.getAttribute("aria-expanded")).toBe("false"));
   expect(await page.getByRole("navigation").isVisible()).toBe(false);
 });
 
