@@ -6,7 +6,7 @@ import { clientFrame, FrameCounter } from "../../bench/frames.ts";
 import { dataFor, FRAME_BYTES, frameOf } from "../../bench/message.ts";
 import { median, ratio } from "../../bench/table.ts";
 
-type Script = "main.ts" | "cluster.ts" | "dashboard.ts";
+type Script = "main.ts" | "cluster.ts" | "dashboard.ts" | "restart.ts";
 
 const bench = (...args: string[]) => run("main.ts", args);
 
@@ -91,6 +91,12 @@ test("the bench of the dashboard signs in, watches, and prints numbers only", as
   expect([code, err]).toEqual([0, ""]);
   expect(out).toMatch(/^\| one dashboard, everything \| +\d+\.\d \| +\d+\.\d\d × \|$/m);
 }, 60_000);
+
+test("the bench of a rolling restart swaps both nodes, and nobody misses anything", async () => {
+  const { code, out, err } = await run("restart.ts", ["--tiny"]);
+  expect([code, err]).toEqual([0, ""]);
+  expect(out).toMatch(/^\| missed \/ heard twice \/ in another order \/ told of a gap \| +0 \/ 0 \/ 0 \/ 0 \|$/m);
+}, 120_000);
 
 describe("what the bench fans out", () => {
   test.each(["pusher", "native"] as const)("is a frame of 123 bytes in the %s protocol's spelling", (spelling) => {
