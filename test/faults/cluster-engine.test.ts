@@ -116,7 +116,7 @@ test("Redis hangs for 8 s: newcomers connect, reads fail within 2 s, publication
   );
   for (const [answer, tookMs] of await Promise.all(reads)) {
     expect([200, 503]).toContain(answer.status);
-    expect(tookMs).toBeLessThan(2_500);
+    expect(tookMs).toBeLessThan(2_200);
   }
   const [pusher, tookMs] = await timed(a.pusher());
   expect(tookMs).toBeLessThan(1_000);
@@ -134,7 +134,7 @@ test("Redis hangs for 8 s: newcomers connect, reads fail within 2 s, publication
   expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([503]));
   expect(refused.every(({ retryAfter }) => Number(retryAfter) > 0)).toBe(true);
   for (const { slowestMs, unanswered } of sources) {
-    expect(slowestMs).toBeLessThan(6_500);
+    expect(slowestMs).toBeLessThan(5_500);
     expect(unanswered).toEqual([]);
   }
   await expectHeardByAll(
@@ -156,7 +156,7 @@ test("only the subscribing connections are killed under load: a second later all
     const [, backMs] = await timed(
       eventually(() => expect(plain.every(({ heard }, n) => heard.length > (before[n] ?? 0))).toBe(true), PATIENCE),
     );
-    expect(backMs).toBeLessThan(2_000);
+    expect(backMs).toBeLessThan(1_000);
     await Bun.sleep(300);
   }
   await Promise.all(sources.map((source) => source.stop()));
@@ -216,7 +216,7 @@ describe("a node that is cut off from Redis", () => {
     const [refused, refusedMs] = await timed(
       signedFetch(a.url, APP, "POST", "/events", { body: { name: "e", channel: "room", data: "x" } }),
     );
-    expect([refused.status, refusedMs < 6_500]).toEqual([503, true]);
+    expect([refused.status, refusedMs < 5_500]).toEqual([503, true]);
     await goes.close();
     wire.mend();
     for (const { url } of [a, b])
