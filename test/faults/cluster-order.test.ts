@@ -1,9 +1,12 @@
 /** What two nodes promise about one channel: everybody hears all of it, once, in one order, and only who is meant to. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import Pusher from "pusher-js";
+import { atEnd } from "../support/at-end.ts";
 import { type ClusterNode, ENGINES, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { connectPusher, signedFetch, trigger } from "../support/pusher-client.ts";
+import { makeToken } from "../support/native-client.ts";
+import { connectPusher, signedFetch, trigger, userAuth } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
 import { type Listener, startListeners } from "./listener.ts";
 
@@ -33,6 +36,29 @@ async function sayAll(url: string, channel: string, count: number, listeners: re
     expect(answer.status).toBe(200);
     if (n % 500 === 0) await eventually(() => expect(n - behind()).toBeLessThan(MOST_AHEAD), PATIENCE);
   }
+}
+
+/** The library itself, signed in, and the states it has been in. */
+function realClient(url: string, user: string) {
+  const { hostname: wsHost, port } = new URL(url);
+  const user_data = JSON.stringify({ id: user });
+  const pusher = new Pusher(APP.key, {
+    cluster: "",
+    wsHost,
+    wsPort: Number(port),
+    forceTLS: false,
+    enabledTransports: ["ws"],
+    userAuthentication: {
+      endpoint: "",
+      transport: "ajax",
+      customHandler: ({ socketId }, done) => done(null, { auth: userAuth(APP, socketId, user_data), user_data }),
+    },
+  });
+  atEnd(() => pusher.disconnect());
+  const states: string[] = [];
+  pusher.connection.bind("state_change", ({ current }: { current: string }) => states.push(current));
+  pusher.signin();
+  return { pusher, states };
 }
 
 describe.each(ENGINES)("on %s", (engine) => {
@@ -163,18 +189,32 @@ describe.each(ENGINES)("on %s", (engine) => {
     for (const { heard } of listeners) await eventually(() => expect(heard.length).toBe(21), PATIENCE);
   });
 
-  test("a user that is ended is ended on every node within a second, and nobody else is (scenario 37)", async () => {
+  test("a user that is ended is ended on every node within a second, for good, and nobody else is (scenario 37)", async () => {
     const [a, b] = nodes();
     const clients = [await a.pusher(), await b.pusher(), await b.pusher()];
     for (const client of clients) await client.signin({ id: "mallory" });
+    const token = await makeToken({ sub: "mallory" });
+    const natives = [await a.native({ token }), await b.native({ token })];
+    const real = [realClient(a.url, "mallory"), realClient(b.url, "mallory")];
+    for (const { pusher } of real) await eventually(() => expect(pusher.user.user_data?.id).toBe("mallory"), PATIENCE);
     const other = await a.pusher();
     await other.signin({ id: "alice" });
     const beganMs = performance.now();
     const answer = await signedFetch(b.url, APP, "POST", "/users/mallory/terminate_connections", { body: {} });
     expect(answer.status).toBe(200);
-    for (const { socket } of clients) expect((await socket.closed).code).toBe(4009);
+    for (const { socket } of [...clients, ...natives]) expect((await socket.closed).code).toBe(4009);
+    for (const { pusher } of real)
+      await eventually(() => expect(pusher.connection.state).toBe("disconnected"), { everyMs: 5 });
     expect(performance.now() - beganMs).toBeLessThan(1_000);
+    for (const { socket } of natives) {
+      expect(socket.frames.at(-1)).toMatchObject({ event: "closing", code: "terminated", reconnect: "never" });
+    }
     await other.ping();
+    // As long as the library would have taken to come back.
+    await Bun.sleep(2_500);
+    expect(real.map(({ pusher, states }) => [pusher.connection.state, states])).toEqual(
+      real.map(() => ["disconnected", ["connected", "disconnected"]]),
+    );
   });
 
   test("names that mean more than themselves to Redis, NATS or JavaScript are refused, or themselves (scenario 66)", async () => {
