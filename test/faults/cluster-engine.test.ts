@@ -1,9 +1,11 @@
-/** Whole servers whose Redis dies, hangs, hangs up or is out of reach: what clients and back ends notice, with every message counted. */
+/** Whole servers whose Redis or NATS dies, hangs, hangs up or is out of reach: what clients and back ends notice, with every message counted. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { ConfigInput } from "../../src/index.ts";
 import { startNode, usersOf } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import type { NativeTestClient } from "../support/native-client.ts";
+import { NatsServer, startNats } from "../support/nats.ts";
 import { signedFetch, trigger } from "../support/pusher-client.ts";
 import { freePort, type RedisServer, startRedis } from "../support/redis.ts";
 import { APP } from "../support/server.ts";
@@ -20,6 +22,19 @@ const enter = (client: NativeTestClient, id: string) =>
   client.subscribe(CHANNEL, client.permission(CHANNEL, { user_id: id }));
 
 const onRedis = (port: number) => ({ engine: "redis", redis: { port }, nodeTimeoutS: 2 }) as const;
+const onNats = (port: number) =>
+  ({ engine: "nats", nats: { servers: [`127.0.0.1:${port}`] }, nodeTimeoutS: 2 }) as const;
+
+/** What nodes meet on, and how they are told where it is. */
+const SERVERS = {
+  redis: { start: startRedis, on: onRedis },
+  nats: { start: startNats, on: onNats },
+} as const;
+
+/** How many things the engine has there: keys, or streams. */
+async function sizeOf(server: RedisServer | NatsServer): Promise<number> {
+  return server instanceof NatsServer ? (await server.streams()).length : Number(await server.cli("DBSIZE"));
+}
 
 async function timed<T>(work: Promise<T>): Promise<readonly [T, number]> {
   const beganMs = performance.now();
@@ -50,62 +65,86 @@ async function expectHeardByAll(accepted: readonly string[], listeners: readonly
   }
 }
 
-async function startPair(redis: RedisServer) {
-  const [a, b] = await Promise.all([startNode(onRedis(redis.port)), startNode(onRedis(redis.port))]);
+async function startPair(where: ConfigInput) {
+  const [a, b] = await Promise.all([startNode(where), startNode(where)]);
   const clients = [await a.native(), await b.native()] as const;
   for (const [n, client] of clients.entries()) await enter(client, `user-${n}`);
   return { a, b, clients, ...(await audience([a.url, b.url])) };
 }
 
-test("Redis is killed and is back after 3 s: publications wait, are answered, and are heard once by all (scenario 11)", async () => {
-  const redis = await startRedis();
-  const { a, b, clients, kept, plain } = await startPair(redis);
-  const sources = [
-    new Source("a", () => a.url, "kept-room", 50),
-    new Source("b", () => b.url, "kept-room", 50),
-    new Source("c", () => a.url, "room", 50),
-  ];
-  await Bun.sleep(1_000);
-  await redis.kill();
-  // Of connections nobody needs Redis for.
-  const [, tookMs] = await timed(a.native());
-  expect(tookMs).toBeLessThan(1_000);
-  await eventually(async () => expect((await fetch(`${a.url}/ready`)).status).toBe(503));
-  expect((await fetch(`${a.url}/health`)).status).toBe(200);
-  await Bun.sleep(2_500);
-  const before = kept.map(({ heard }) => heard.length);
-  await redis.start();
-  const [, backMs] = await timed(
-    eventually(() => expect(kept.every(({ heard }, n) => heard.length > (before[n] ?? 0))).toBe(true), PATIENCE),
-  );
-  expect(backMs).toBeLessThan(2_000);
-  await Bun.sleep(1_000);
-  await Promise.all(sources.map((source) => source.stop()));
-  for (const { refused, unanswered, accepted } of sources) {
-    expect([refused, unanswered]).toEqual([[], []]);
-    expect(accepted.length).toBeGreaterThan(20);
-  }
-  const [one, two, three] = sources;
-  await expectHeardByAll([...(one?.accepted ?? []), ...(two?.accepted ?? [])], kept);
-  await expectHeardByAll(three?.accepted ?? [], plain);
-  // A Redis without its data is told again who is there, and nobody is told that anybody went.
-  for (const { url } of [a, b])
-    await eventually(async () => expect(await usersOf(url, CHANNEL)).toEqual(["user-0", "user-1"]), PATIENCE);
-  for (const { socket } of clients) expect(socket.frames.filter(({ event }) => event === "member_removed")).toEqual([]);
-  for (const { url } of [a, b])
-    await eventually(async () => expect((await fetch(`${url}/ready`)).status).toBe(200), PATIENCE);
-  for (const { process: child } of [a, b]) {
-    const lines = child.stderr.split("\n").filter((line) => line.includes("the engine can"));
-    expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
-      "the engine cannot be reached: publications wait, and are refused after `publishWaitS`",
-      "the engine can be reached again",
-    ]);
-  }
+describe.each(["redis", "nats"] as const)("on %s", (engine) => {
+  const { start, on } = SERVERS[engine];
+  test("its server is killed and is back after 3 s: publications wait, are answered, and are heard once by all (scenario 11)", async () => {
+    const server = await start();
+    const { a, b, clients, kept, plain } = await startPair(on(server.port));
+    const sources = [
+      new Source("a", () => a.url, "kept-room", 50),
+      new Source("b", () => b.url, "kept-room", 50),
+      new Source("c", () => a.url, "room", 50),
+    ];
+    await Bun.sleep(1_000);
+    await server.kill();
+    // Of connections nobody needs the engine for.
+    const [, tookMs] = await timed(a.native());
+    expect(tookMs).toBeLessThan(1_000);
+    await eventually(async () => expect((await fetch(`${a.url}/ready`)).status).toBe(503));
+    expect((await fetch(`${a.url}/health`)).status).toBe(200);
+    await Bun.sleep(2_500);
+    const before = kept.map(({ heard }) => heard.length);
+    await server.start();
+    const [, backMs] = await timed(
+      eventually(() => expect(kept.every(({ heard }, n) => heard.length > (before[n] ?? 0))).toBe(true), PATIENCE),
+    );
+    expect(backMs).toBeLessThan(2_000);
+    await Bun.sleep(1_000);
+    await Promise.all(sources.map((source) => source.stop()));
+    for (const { refused, unanswered, accepted } of sources) {
+      expect([refused, unanswered]).toEqual([[], []]);
+      expect(accepted.length).toBeGreaterThan(20);
+    }
+    const [one, two, three] = sources;
+    await expectHeardByAll([...(one?.accepted ?? []), ...(two?.accepted ?? [])], kept);
+    await expectHeardByAll(three?.accepted ?? [], plain);
+    // An engine without its data is told again who is there, and nobody is told that anybody went.
+    for (const { url } of [a, b])
+      await eventually(async () => expect(await usersOf(url, CHANNEL)).toEqual(["user-0", "user-1"]), PATIENCE);
+    for (const { socket } of clients)
+      expect(socket.frames.filter(({ event }) => event === "member_removed")).toEqual([]);
+    for (const { url } of [a, b])
+      await eventually(async () => expect((await fetch(`${url}/ready`)).status).toBe(200), PATIENCE);
+    for (const { process: child } of [a, b]) {
+      const lines = child.stderr.split("\n").filter((line) => line.includes("the engine can"));
+      expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
+        "the engine cannot be reached: publications wait, and are refused after `publishWaitS`",
+        "the engine can be reached again",
+      ]);
+    }
+  });
+
+  test("a server starts before it, says so, and serves as soon as it is there (scenario 16)", async () => {
+    const port = await freePort();
+    const server = await startBareProcess({
+      config: { ...on(port), apps: [{ ...APP, anonymous: true }], log: { format: "json" } },
+    });
+    await server.prints(new RegExp(`${port}`));
+    expect((await fetch(`${server.url}/ready`)).status).toBe(503);
+    const answer = signedFetch(server.url, APP, "POST", "/events", {
+      body: { name: "e", channel: "room", data: "early" },
+    });
+    const engineServer = await start({ port });
+    expect((await answer).status).toBe(200);
+    await eventually(async () => expect((await fetch(`${server.url}/ready`)).status).toBe(200), PATIENCE);
+    const [listener] = await startListeners(1, "native", "room", () => server.url);
+    const source = new Source("a", () => server.url, "room", 20);
+    await eventually(() => expect(listener?.heard.length).toBeGreaterThan(5));
+    await source.stop();
+    expect(await sizeOf(engineServer)).toBeGreaterThan(0);
+  });
 });
 
 test("Redis hangs for 8 s: newcomers connect, reads fail within 2 s, publications within 5, and what was accepted is heard once (scenario 12)", async () => {
   const redis = await startRedis();
-  const { a, b, clients, kept } = await startPair(redis);
+  const { a, b, clients, kept } = await startPair(onRedis(redis.port));
   const sources = [new Source("a", () => a.url, "kept-room", 50), new Source("b", () => b.url, "kept-room", 50)];
   await Bun.sleep(500);
   redis.signal("SIGSTOP");
@@ -147,7 +186,7 @@ test("Redis hangs for 8 s: newcomers connect, reads fail within 2 s, publication
 
 test("only the subscribing connections are killed under load: a second later all is heard, and a gap is told where something may be lost (scenario 13)", async () => {
   const redis = await startRedis();
-  const { a, b, kept, plain } = await startPair(redis);
+  const { a, b, kept, plain } = await startPair(onRedis(redis.port));
   const sources = [new Source("a", () => a.url, "kept-room", 10), new Source("b", () => b.url, "room", 10)];
   await Bun.sleep(500);
   for (let round = 0; round < 3; round++) {
@@ -205,26 +244,6 @@ test.each(["killed", "stopped"] as const)(
     }
   },
 );
-
-test("a server starts without its Redis, says so, and serves as soon as Redis is there (scenario 16)", async () => {
-  const port = await freePort();
-  const server = await startBareProcess({
-    config: { ...onRedis(port), apps: [{ ...APP, anonymous: true }], log: { format: "json" } },
-  });
-  await server.prints(new RegExp(`${port}`));
-  expect((await fetch(`${server.url}/ready`)).status).toBe(503);
-  const answer = signedFetch(server.url, APP, "POST", "/events", {
-    body: { name: "e", channel: "room", data: "early" },
-  });
-  const redis = await startRedis({ port });
-  expect((await answer).status).toBe(200);
-  await eventually(async () => expect((await fetch(`${server.url}/ready`)).status).toBe(200), PATIENCE);
-  const [listener] = await startListeners(1, "native", "room", () => server.url);
-  const source = new Source("a", () => server.url, "room", 20);
-  await eventually(() => expect(listener?.heard.length).toBeGreaterThan(5));
-  await source.stop();
-  expect(await redis.cli("DBSIZE")).toBeGreaterThan(0);
-});
 
 describe("a node that is cut off from Redis", () => {
   // Cut off for three times the 2 s after which a node counts as dead here.

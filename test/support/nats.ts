@@ -13,6 +13,8 @@ const PROGRAM = "nats-server";
 const PATIENCE_MS = 20_000;
 
 export interface NatsOptions {
+  /** Any that is free, unless it is named. */
+  readonly port?: number;
   /** Further lines of its configuration. */
   readonly more?: string;
   /** Without JetStream. */
@@ -78,8 +80,8 @@ export class NatsServer {
 
 /** One server, with JetStream. */
 export async function startNats(options: NatsOptions = {}): Promise<NatsServer> {
-  const [port = 0] = await freePorts(1);
-  const server = serverOf(port, "", options);
+  const [free = 0] = await freePorts(1);
+  const server = serverOf(options.port ?? free, "", options);
   atEnd(() => server.kill());
   await server.start();
   return server;

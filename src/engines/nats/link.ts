@@ -108,7 +108,8 @@ export class Link {
       await this.#greet(nats);
     } catch (error) {
       if (nats && this.#opened === nats) this.drop(sentence(error));
-      else if (!nats) this.#failed(`NATS cannot be reached: ${sentence(error)}`);
+      else if (!nats)
+        this.#failed(`NATS cannot be reached at ${this.#settings.servers.join(", ")}: ${sentence(error)}`);
     }
   }
 
