@@ -37,12 +37,13 @@ test(`${CHANNELS} channel names over time leave nothing in the hub, nor in the r
   expect(await hub.channels(roomy)).toEqual([]);
 });
 
-test(`${CHANNELS} channel names over time do not make a server grow (A14)`, async () => {
+test(`${4 * CHANNELS} channel names over time do not make a server grow (A14)`, async () => {
   const server = await startBareProcess({ config: { apps: [{ ...APP, limits }] } });
   const client = await connectPusher(server.url);
   const batch = 500;
   const sizes: number[] = [];
-  for (let n = 0; n < CHANNELS; n += batch) {
+  // What a process takes until it is warm, and the garbage that it lets lie, is no growth: measured is what comes after.
+  for (let n = -2 * CHANNELS; n < 2 * CHANNELS; n += batch) {
     const names = Array.from(
       { length: batch },
       (_, k) => `${k % 4 === 0 ? "private-" : "cache-"}${crypto.randomUUID()}`,
@@ -53,12 +54,12 @@ test(`${CHANNELS} channel names over time do not make a server grow (A14)`, asyn
     client.socket.frames.length = 0;
     client.socket.raw.length = 0;
     while (client.socket.unread.length > 0) await client.next();
-    sizes.push(residentBytes(server.pid));
+    if (n >= 0) sizes.push(residentBytes(server.pid));
   }
   expect(await occupiedChannels(server.url)).toEqual([]);
   const half = Math.floor(sizes.length / 2);
   expect(Math.max(...sizes.slice(half)) - Math.max(...sizes.slice(0, half))).toBeLessThan(16 * MIB);
-});
+}, 600_000);
 
 /** Comes, joins three channels, leaves one, and is gone: every other time without a goodbye. */
 function visit(url: string, n: number): Promise<void> {
