@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { ConfigError, type Loaded, loadConfig } from "../../config/load.ts";
 import { checkApps } from "../doctor/apps.ts";
 import { checkCertificate } from "../doctor/certificate.ts";
+import { checkEngine } from "../doctor/engine.ts";
 import { type Finding, findings, findingsText } from "../doctor/finding.ts";
 import { checkClock, checkFiles, checkRuntime, checkStateDir } from "../doctor/machine.ts";
 import { checkPort } from "../doctor/port.ts";
@@ -60,6 +61,7 @@ async function examine(command: Command, url: string | undefined): Promise<Findi
     ...(await checkCertificate(config.tls, cwd, Date.now())),
     ...(await checkApps(config)),
     await checkStateDir(config, cwd),
+    ...(await checkEngine(config)),
     ...(await checkClock(proxy?.date ?? port.date, config.signatureWindowS)),
     ...(proxy?.findings ?? []),
   ];

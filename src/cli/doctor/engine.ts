@@ -1,0 +1,38 @@
+/** Checks what the server shares with others: the Redis or NATS between its nodes, as the server itself would reach it. */
+
+import type { Config } from "../../config/load.ts";
+import type { Clock } from "../../domain/ports.ts";
+import { clusterEngineOf } from "../../server/cluster/engine.ts";
+import { type Finding, findings } from "./finding.ts";
+
+const { ok, warning, problem } = findings("engine");
+const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
+
+export async function checkEngine(config: Config): Promise<Finding[]> {
+  const warnings: string[] = [];
+  const engine = clusterEngineOf(config, clock, (sentence) => warnings.push(sentence));
+  if (!engine) return [ok(config.workers > 1 ? `memory, shared by ${config.workers} workers` : "memory, one process")];
+  const { engine: name } = config;
+  try {
+    await engine.start({
+      receive: () => {},
+      interrupted: () => {},
+      happened: () => {},
+      failed: () => {},
+      // A look does not make it a node that clients could be sent to.
+      report: () => ({ id: LOOK, name: LOOK, startedAtMs: Date.now(), connections: 0, lagMs: 0, draining: true }),
+    });
+    const health = engine.health();
+    if (!health.reachable) return [problem(health.why, `see the settings below \`${name}\`, and whether it runs`)];
+    const nodes = (await engine.nodes()).filter(({ id }) => id !== LOOK);
+    const change = "docs/operating.md, several machines, says what it has to be";
+    return [
+      ok(`${name} can be reached; ${nodes.length} nodes`),
+      ...warnings.map((sentence) => warning(sentence, change)),
+    ];
+  } finally {
+    await engine.close();
+  }
+}
+
+const LOOK = "doctor";
