@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { startStore } from "./cluster/store.ts";
+import { freePort, startStore } from "./cluster/store.ts";
 import { cpuUsOf } from "./cpu.ts";
 import { fixed, markdown, median, times, whole } from "./table.ts";
 
@@ -265,11 +265,4 @@ async function isUp(port: number): Promise<void> {
     await Bun.sleep(100);
   }
   throw new Error(`Nothing is ready at port ${port}.`);
-}
-
-function freePort(): number {
-  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = probe;
-  probe.stop(true);
-  return port;
 }

@@ -49,7 +49,7 @@ function commandOf(kind: StoreKind, port: number, folder: string): string[] {
   return ["nats-server", "-c", config];
 }
 
-function freePort(): number {
+export function freePort(): number {
   const holder = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = holder;
   holder.stop(true);

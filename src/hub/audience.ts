@@ -1,8 +1,10 @@
 /** The connections of one channel on this node, and the topics that reach them: one for each protocol they speak. */
 
+import type { App } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { EventPublication, JoinedPublication, LeftPublication, Position, Push } from "../domain/message.ts";
+import type { Traffic } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
 import { Sequence } from "./sequence.ts";
 
@@ -79,13 +81,13 @@ export class Audience {
   }
 
   /** Tells everybody but these. Encodes once for each protocol that anybody here speaks. */
-  tell(fanout: Fanout, push: Push, except: readonly Connection[], sent?: Sent): void {
+  tell(fanout: Fanout, push: Push, except: readonly Connection[], app: App, traffic?: Traffic): void {
     for (const { protocol, topic, count } of this.readers) {
       const frame = protocol.encode(push);
       if (frame === undefined) continue;
       const excluded = except.length === 0 ? NOBODY : socketsIn(topic, except);
       const [first, ...more] = excluded;
-      sent?.(count - excluded.length, frame.length);
+      traffic?.sent(app, count - excluded.length, frame.length);
       if (!first) {
         fanout.publish(topic, frame);
         continue;
@@ -98,9 +100,6 @@ export class Audience {
     }
   }
 }
-
-/** So many readers are sent a frame of that size. */
-export type Sent = (readers: number, bytes: number) => void;
 
 const NOBODY: readonly Socket[] = [];
 

@@ -7,7 +7,7 @@ import type { EventPublication, Publication, Push } from "../domain/message.ts";
 import type { Awaitable, Broker, Clock, EngineHost } from "../domain/ports.ts";
 import type { Traffic } from "../domain/traffic.ts";
 import type { Fanout } from "../domain/wire.ts";
-import type { Audience, Sent } from "./audience.ts";
+import type { Audience } from "./audience.ts";
 import { Gaps } from "./gaps.ts";
 import { withoutPosition } from "./history.ts";
 import { type Taps, tellTaps } from "./taps.ts";
@@ -135,13 +135,8 @@ export class Delivery {
     const named = except.length === 0 ? NO_CONNECTIONS : except.flatMap((id) => tenant.connections.get(id) ?? []);
     if (!this.fanout) return;
     const excluded = having.length === 0 ? named : [...named, ...having];
-    audience.tell(this.fanout, push, excluded, this.#sentTo(tenant));
+    audience.tell(this.fanout, push, excluded, tenant.app, this.#host.traffic);
     if (this.#host.taps.size > 0) tellTaps(this.#host.taps, audience, push, excluded);
-  }
-
-  #sentTo({ app }: Tenant): Sent | undefined {
-    const { traffic } = this.#host;
-    return traffic && ((readers, bytes) => traffic.sent(app, readers, bytes));
   }
 }
 

@@ -7,7 +7,7 @@ import { type ConfigInput, parseConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { App } from "../domain/app.ts";
 import type { User } from "../domain/message.ts";
-import type { Clock, Observer } from "../domain/ports.ts";
+import type { Observer } from "../domain/ports.ts";
 import { tokenGuard } from "../guards/token.ts";
 import { Channels } from "../hub/channels.ts";
 import type { Hub } from "../hub/hub.ts";
@@ -15,6 +15,7 @@ import { checkChannelName } from "../hub/limits.ts";
 import { logObserver } from "../observers/log.ts";
 import type { AnyModule, Given, InputOf, OutputOf, TaskModule } from "../tasks/module.ts";
 import { type TaskOptions, Tasks } from "../tasks/tasks.ts";
+import { machineClock as clock } from "./life/clock.ts";
 import { Control } from "./life/control.ts";
 import { openFileLimit } from "./life/file-limit.ts";
 import { appChanges, merged, type Reloaded } from "./life/reload.ts";
@@ -49,8 +50,6 @@ const RESERVED_FILES = 64;
 
 /** How many servers this process has made. */
 let made = 0;
-
-const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
 
 export class Server<E extends object = AnyEvents, U extends User = User> extends Front<E, U> {
   readonly log: Logger;

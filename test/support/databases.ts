@@ -1,13 +1,13 @@
 /** Real databases, each in a new folder and on a free port, gone with the test that asked for them. */
 
 import { chownSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { sql } from "kysely";
 import { kindOf, openDatabase } from "../../src/database/open.ts";
 import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
 import { temporaryFolder } from "./process.ts";
+import { freePort } from "./redis.ts";
 
 const START_MS = 60_000;
 
@@ -139,13 +139,4 @@ function ownedBy(user: string): string {
   }
   mkdirSync(folder, { recursive: true });
   return folder;
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const address = probe.address();
-  await new Promise<unknown>((resolve) => probe.close(resolve));
-  if (typeof address !== "object" || address === null) throw new Error("No port is free.");
-  return address.port;
 }

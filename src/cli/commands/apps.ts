@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { AppError, SqlApps } from "../../apps/sql.ts";
 import type { AppInput } from "../../config/app.ts";
 import type { App } from "../../domain/app.ts";
+import { machineClock } from "../../server/life/clock.ts";
 import { knownApps } from "../apps.ts";
 import { CliError } from "../failure.ts";
 import { printable } from "../printable.ts";
@@ -130,9 +131,8 @@ function addRemove(group: Command): void {
 async function withApps<T>(command: Command, act: (apps: SqlApps, kept: Kept) => Promise<T>): Promise<T> {
   return withKept(command, async (kept) => {
     const { database, config } = kept;
-    const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
     const failed = (error: unknown) => process.stderr.write(`fanfare: ${printable(String(error))}\n`);
-    const apps = new SqlApps({ database, defaults: config.defaults, clock, failed });
+    const apps = new SqlApps({ database, defaults: config.defaults, clock: machineClock, failed });
     await apps.refresh();
     try {
       return await act(apps, kept);

@@ -1,16 +1,15 @@
 /** Checks what the server shares with others: the Redis or NATS between its nodes, as the server itself would reach it. */
 
 import type { Config } from "../../config/load.ts";
-import type { Clock } from "../../domain/ports.ts";
 import { clusterEngineOf } from "../../server/cluster/engine.ts";
+import { machineClock } from "../../server/life/clock.ts";
 import { type Finding, findings } from "./finding.ts";
 
 const { ok, warning, problem } = findings("engine");
-const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
 
 export async function checkEngine(config: Config): Promise<Finding[]> {
   const warnings: string[] = [];
-  const engine = clusterEngineOf(config, clock, (sentence) => warnings.push(sentence));
+  const engine = clusterEngineOf(config, machineClock, (sentence) => warnings.push(sentence));
   if (!engine) return [ok(config.workers > 1 ? `memory, shared by ${config.workers} workers` : "memory, one process")];
   const { engine: name } = config;
   try {

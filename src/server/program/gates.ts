@@ -6,6 +6,7 @@ import { addressTest, ipRules, parseAddress } from "../../guards/ip.ts";
 import { networkOf, wholeSeconds } from "../../guards/rate.ts";
 import { Rates } from "../../guards/rates.ts";
 import { problem } from "../door/refusals.ts";
+import { machineClock } from "../life/clock.ts";
 import type { Context, Middleware } from "./middleware.ts";
 
 /**
@@ -47,7 +48,7 @@ export interface RateOptions {
 export function rateLimit({ perMinute, by, exempt = ["loopback", "private"] }: RateOptions): Middleware {
   if (!(perMinute > 0)) throw new RangeError("perMinute has to be more than 0.");
   const keyOf = by ?? byAddress(exempt);
-  const rates = new Rates({ wallMs: () => Date.now(), monotonicMs: () => performance.now() });
+  const rates = new Rates(machineClock);
   return (context, next) => {
     const key = keyOf(context);
     rates.sweep();
