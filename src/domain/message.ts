@@ -105,6 +105,14 @@ export interface EventPublication extends ToChannel {
   readonly position?: Position;
   /** The step of a trace (W3C `traceparent`) that published it, where that is recorded. No client is told. */
   readonly trace?: string;
+  /** When a node published it, by that node's own clock, where it measures how long this one takes. No client is told. */
+  readonly timed?: Timed;
+}
+
+export interface Timed {
+  /** The node's number. */
+  readonly node: number;
+  readonly atMs: number;
 }
 
 export interface Sender {

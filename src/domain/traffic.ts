@@ -9,4 +9,6 @@ export interface Traffic {
   sent(app: App, readers: number, bytes: number): void;
   /** The engine took an event after so many milliseconds. */
   published(tookMs: number): void;
+  /** One of the events that are timed was written to this node's readers so long after this node published it. */
+  delivered(tookMs: number): void;
 }

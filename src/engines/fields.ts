@@ -10,6 +10,11 @@ export function asText(value: unknown): string {
   return value;
 }
 
+export function asNumber(value: unknown): number {
+  if (typeof value !== "number" || !Number.isFinite(value)) throw new Error("not a number");
+  return value;
+}
+
 export function list(value: unknown): readonly unknown[] {
   if (!Array.isArray(value)) throw new Error("not a list");
   return value;

@@ -10,6 +10,7 @@ import type { Fanout } from "../domain/wire.ts";
 import type { Audience } from "./audience.ts";
 import { Gaps } from "./gaps.ts";
 import { withoutPosition } from "./history.ts";
+import { Stopwatch } from "./stopwatch.ts";
 import { type Taps, tellTaps } from "./taps.ts";
 import type { Tenant } from "./tenant.ts";
 import type { Tenants } from "./tenants.ts";
@@ -24,6 +25,8 @@ interface Host {
   readonly heldBytes: () => number;
   readonly taps: Taps;
   readonly traffic: Traffic | undefined;
+  /** This node's number. */
+  readonly number: number;
   observe(event: HubEvent): void;
   settle(work: () => Awaitable<unknown>): unknown;
 }
@@ -31,11 +34,13 @@ interface Host {
 export class Delivery {
   readonly #host: Host;
   readonly #gaps: Gaps;
+  readonly stopwatch: Stopwatch;
   /** Nothing is told before there is one. */
   fanout: Fanout | undefined;
 
   constructor(host: Host) {
     this.#host = host;
+    this.stopwatch = new Stopwatch(host.clock, host.number, (tookMs) => host.traffic?.delivered(tookMs));
     this.#gaps = new Gaps({
       ...host,
       tell: (tenant, audience, publication) => this.#pass(tenant, audience, publication),
@@ -98,7 +103,9 @@ export class Delivery {
   #pass(tenant: Tenant, audience: Audience, publication: Publication): void {
     switch (publication.type) {
       case "event":
-        return this.#passEvent(tenant, audience, publication);
+        this.#passEvent(tenant, audience, publication);
+        if (publication.timed && audience.readers.length > 0) this.stopwatch.stop(publication);
+        return;
       case "joined":
       case "left":
       case "count":

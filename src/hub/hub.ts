@@ -97,8 +97,9 @@ export class Hub {
     this.counts = new Counts(this);
     const { ledger, registry } = options.engine;
     this.places = new Places({ ledger, registry, settle: (work) => this.#settle(work) });
+    const number = nodeNumber(options.node().id);
     this.reach = new Nodes({
-      number: nodeNumber(options.node().id),
+      number,
       clock: this.clock,
       patienceS: () => this.limits.publishWaitS,
       nodes: () => this.nodes(),
@@ -127,6 +128,7 @@ export class Hub {
       tenants: this.#tenants,
       users: this.#users,
       taps: this.taps,
+      number,
       traffic: options.traffic,
       heldBytes: () => this.limits.outboundBufferBytes,
       observe: (event) => this.observe(event),
@@ -142,6 +144,7 @@ export class Hub {
       places: this.places,
       channels: this.#channels,
       clock: this.clock,
+      stopwatch: this.#delivery.stopwatch,
       guards: this.guards,
       traffic: this.traffic,
       channel: (app, name) => this.channel(app, name),

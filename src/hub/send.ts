@@ -9,11 +9,13 @@ import type { Traffic } from "../domain/traffic.ts";
 import { after } from "./after.ts";
 import type { Channels } from "./channels.ts";
 import { historyFor } from "./history.ts";
+import type { Stopwatch } from "./stopwatch.ts";
 
 interface Host {
   readonly broker: Broker;
   readonly channels: Channels;
   readonly clock: Clock;
+  readonly stopwatch: Stopwatch;
   readonly guards: readonly Guard[];
   readonly traffic: Traffic | undefined;
   /** The channel as this node knows it. */
@@ -26,7 +28,7 @@ export function send(host: Host, app: App, publication: EventPublication): Await
   return after(guarded(host.guards, publication, 0), (passed) => {
     const sinceMs = host.clock.monotonicMs();
     const keep = historyFor(host.channels, app, host.channel(app, passed.channel), passed);
-    return after(host.broker.publish(passed, keep), (position) => {
+    return after(host.broker.publish(host.stopwatch.start(passed, sinceMs), keep), (position) => {
       host.traffic?.published(host.clock.monotonicMs() - sinceMs);
       host.observe({ type: "published", app, publication: passed });
       return position;

@@ -163,6 +163,7 @@ export class Records {
       received: (app, bytes) => isReserved(app) || this.counters.received(app, bytes),
       sent: (app, readers, bytes) => isReserved(app) || this.counters.sent(app, readers, bytes),
       published: (tookMs) => this.metrics.publishTook(tookMs / 1000),
+      delivered: (tookMs) => this.metrics.deliveryTook(tookMs / 1000),
     };
   }
 

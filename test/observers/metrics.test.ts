@@ -1,8 +1,10 @@
 /** The numbers of `/metrics`: of one process, of several, and under soketi's names. */
 
 import { describe, expect, test } from "bun:test";
+import type { ConfigInput } from "../../src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { samplesOf, scrape } from "../support/metrics.ts";
+import { startNats } from "../support/nats.ts";
 import { connectPusher, trigger } from "../support/pusher-client.ts";
 import { connectRawWebSocket, OPCODE } from "../support/raw-socket.ts";
 import { startRedis } from "../support/redis.ts";
@@ -180,4 +182,61 @@ test("who is cut because of not reading is counted, and who merely vanishes is n
 
 test("a name with anything in it is a label and nothing else", () => {
   expect(samplesOf('a_total{app="x\\"} 7\\n",b="y"} 3\n# HELP b\nb 0.5\n').get('a_total{app=x"} 7\n,b=y}')).toBe(3);
+});
+
+describe("publish to deliver is measured (fanfare_delivery_seconds)", () => {
+  const engines: Record<string, () => Promise<ConfigInput>> = {
+    memory: async () => ({}),
+    redis: async () => ({ engine: "redis", redis: { port: (await startRedis()).port } }),
+    nats: async () => ({ engine: "nats", nats: { servers: [`127.0.0.1:${(await startNats()).port}`] } }),
+  };
+  for (const [engine, settings] of Object.entries(engines)) {
+    test(`over ${engine}, by the node that publishes, for readers of its own`, async () => {
+      const config = { ...ANYBODY, ...(await settings()) };
+      const [one, other] = [await startServer(config), await startServer(config)];
+      const [here, there] = [await connectPusher(one.url), await connectPusher(other.url)];
+      for (const client of [here, there]) await client.subscribe("room");
+      const before = performance.now();
+      await trigger(one.url, APP, { name: "n", channel: "room", data: "x" });
+      await here.next("n");
+      const tookS = (performance.now() - before) / 1000;
+      // Nobody here reads it, so nothing is known of its delivery.
+      await trigger(one.url, APP, { name: "n", channel: "empty", data: "x" });
+      await eventually(async () => {
+        const samples = await scrape(one.url);
+        expect(samples.get("fanfare_delivery_seconds_count")).toBe(1);
+        expect(samples.get("fanfare_delivery_seconds_sum")).toBeLessThan(tookS);
+        expect(samples.get("fanfare_delivery_seconds_sum")).toBeGreaterThan(0);
+      });
+      if (engine !== "memory") await there.next("n");
+      expect((await scrape(other.url)).get("fanfare_delivery_seconds_count")).toBe(0);
+    });
+  }
+
+  test("over an engine that hangs, with the time it hung", async () => {
+    const redis = await startRedis();
+    const server = await startServer({ ...ANYBODY, engine: "redis", redis: { port: redis.port } });
+    const client = await connectPusher(server.url);
+    await client.subscribe("room");
+    redis.signal("SIGSTOP");
+    const sent = trigger(server.url, APP, { name: "n", channel: "room", data: "x" });
+    await Bun.sleep(600);
+    redis.signal("SIGCONT");
+    await sent;
+    await client.next("n");
+    await eventually(async () => {
+      expect((await scrape(server.url)).get("fanfare_delivery_seconds_sum")).toBeGreaterThan(0.5);
+    });
+  });
+});
+
+test("with several workers, publish to deliver is that of all of them", async () => {
+  const workers = await startWorkers(ANYBODY);
+  const [first, second] = await oneOnEach(workers.url, 2);
+  if (!first || !second) throw new Error("There are not two workers.");
+  for (const { client } of [first, second]) await client.ask("subscribe", { channel: "room" });
+  await trigger(workers.url, APP, { name: "n", channel: "room", data: "x" });
+  await eventually(async () => {
+    expect((await scrape(workers.url)).get("fanfare_delivery_seconds_count")).toBe(1);
+  });
 });

@@ -1,7 +1,7 @@
 /** What travels in a channel: parcels of publications, as JSON, read with suspicion, because anybody may publish on a NATS. */
 
-import type { EventPublication, Member, Publication } from "../../domain/message.ts";
-import { asText, list, record } from "../fields.ts";
+import type { EventPublication, Member, Publication, Timed } from "../../domain/message.ts";
+import { asNumber, asText, list, record } from "../fields.ts";
 
 /** Where numbered publications stand: all of a parcel come one after the other. */
 export interface Numbering {
@@ -95,7 +95,7 @@ function publicationOf(fields: Record<string, unknown>, app: string, channel: st
   const about = { app, channel, ...(fields.except !== undefined && { except: list(fields.except).map(asText) }) };
   switch (fields.type) {
     case "event": {
-      const { event, data, bare, from, trace } = fields;
+      const { event, data, bare, from, trace, timed } = fields;
       return {
         type: "event",
         ...about,
@@ -104,6 +104,7 @@ function publicationOf(fields: Record<string, unknown>, app: string, channel: st
         ...(bare === true && { bare: true }),
         ...(from !== undefined && { from: senderOf(record(from)) }),
         ...(trace !== undefined && { trace: asText(trace) }),
+        ...(timed !== undefined && { timed: timedOf(record(timed)) }),
       };
     }
     case "joined":
@@ -119,6 +120,10 @@ function publicationOf(fields: Record<string, unknown>, app: string, channel: st
     default:
       throw new Error("a publication of no known type");
   }
+}
+
+function timedOf({ node, atMs }: Record<string, unknown>): Timed {
+  return { node: asNumber(node), atMs: asNumber(atMs) };
 }
 
 function senderOf({ connection, user }: Record<string, unknown>) {

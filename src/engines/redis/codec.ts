@@ -1,7 +1,7 @@
 /** Publications as they travel between nodes: compact JSON, read with suspicion, because anybody may publish on a Redis. */
 
-import type { Member, Position, Publication } from "../../domain/message.ts";
-import { asText, record } from "../fields.ts";
+import type { Member, Position, Publication, Timed } from "../../domain/message.ts";
+import { asNumber, asText, list, record } from "../fields.ts";
 
 /** Which publication of which node it is: numbers grow per node. */
 export interface Mark {
@@ -33,13 +33,14 @@ export function encode(publication: Publication, mark?: Mark): string {
 function contents(publication: Publication): object {
   switch (publication.type) {
     case "event": {
-      const { event, data, bare, from, trace } = publication;
+      const { event, data, bare, from, trace, timed } = publication;
       return {
         e: event,
         d: data,
         ...(bare && { b: 1 }),
         ...(from && { f: from.user === undefined ? [from.connection] : [from.connection, from.user] }),
         ...(trace !== undefined && { o: trace }),
+        ...(timed && { w: [timed.node, timed.atMs] }),
       };
     }
     case "joined":
@@ -90,6 +91,7 @@ function publicationOf(fields: Record<string, unknown>, about: About): Publicati
         ...(fields.f !== undefined && { from: senderOf(fields.f) }),
         ...(fields.p !== undefined && { position: positionOf(fields.p) }),
         ...(fields.o !== undefined && { trace: asText(fields.o) }),
+        ...(fields.w !== undefined && { timed: timedOf(fields.w) }),
       };
     case "joined":
       return { type: "joined", ...about, member: memberOf(fields.m) };
@@ -109,6 +111,11 @@ function publicationOf(fields: Record<string, unknown>, about: About): Publicati
 function senderOf(value: unknown) {
   const [connection, user] = texts(value);
   return { connection: asText(connection), ...(user !== undefined && { user }) };
+}
+
+function timedOf(value: unknown): Timed {
+  const [node, atMs] = list(value);
+  return { node: asNumber(node), atMs: asNumber(atMs) };
 }
 
 function positionOf(value: unknown): Position {

@@ -58,6 +58,12 @@ export class Metrics {
     buckets: BUCKETS,
     registers: [this.#registry],
   });
+  readonly #deliveryTook = new Histogram({
+    name: "fanfare_delivery_seconds",
+    help: "Time from publishing an event to this node's readers being sent it, through the engine; one event in 10 ms is timed.",
+    buckets: BUCKETS,
+    registers: [this.#registry],
+  });
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -126,6 +132,11 @@ export class Metrics {
   /** The engine took an event after so long. */
   publishTook(seconds: number): void {
     this.#publishTook.observe(seconds);
+  }
+
+  /** An event reached this node's readers so long after this node published it. */
+  deliveryTook(seconds: number): void {
+    this.#deliveryTook.observe(seconds);
   }
 
   webhookTold(app: string, outcome: string, count: number): void {

@@ -75,6 +75,7 @@ export class Counters implements Traffic {
 
   /** How long that takes is nothing to count. */
   published(): void {}
+  delivered(): void {}
 
   /** Everything since the app was first used, for those who only look. */
   get apps(): ReadonlyMap<string, Readonly<Numbers>> {

@@ -57,5 +57,6 @@ export function alsoTelling(traffic: Traffic | undefined, slow: () => SlowReader
       slow()?.sent(bytes);
     },
     published: (tookMs) => traffic?.published(tookMs),
+    delivered: (tookMs) => traffic?.delivered(tookMs),
   };
 }
