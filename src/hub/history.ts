@@ -27,7 +27,7 @@ export interface Last {
 }
 
 /** In a channel with history the last event may lie behind what clients said since. */
-export async function lastOf(broker: Broker, app: string, { name, policy }: Channel): Promise<Last> {
+export async function lastOf(broker: Pick<Broker, "history">, app: string, { name, policy }: Channel): Promise<Last> {
   const { kept, position } = await broker.history(app, name, undefined, 1);
   const last = kept.at(-1);
   if (!last || isFromBackend(last.publication) || !policy.history) return { kept: last, position };

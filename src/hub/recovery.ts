@@ -10,6 +10,7 @@ import type { Broker } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import { isFromBackend, lastOf, withoutPosition } from "./history.ts";
 import { isUpTo } from "./sequence.ts";
+import { SharedRead } from "./shared-read.ts";
 
 export interface Past {
   /** To be told before anything new, oldest first. */
@@ -23,7 +24,7 @@ export interface Past {
 }
 
 export interface Reading {
-  readonly broker: Broker;
+  readonly broker: Pick<Broker, "history">;
   readonly app: App;
   readonly audience: Audience;
   readonly resume: Resume | undefined;
@@ -49,8 +50,6 @@ const ATTEMPTS = 5;
 const PAGE = 200;
 /** Most that a newcomer without a position is handed. */
 const MOST_KEPT = 1_000;
-/** Most that are collected while history is read; where more come in, it is read again. */
-const MOST_HEARD = 1_000;
 
 /** Runs `tune` with the channel's past up to the moment, and where that ends. Throws what the engine throws. */
 export async function withPast(
@@ -60,23 +59,17 @@ export async function withPast(
   const { audience } = reading;
   const { traits, policy } = audience.channel;
   if (!traits.cache && !policy.history) return tune(reading.resume ? LOST_PAST : NO_PAST, undefined);
-  const heard: EventPublication[] = [];
-  const listen = (publication: EventPublication) => {
-    if (publication.position && heard.length <= MOST_HEARD) heard.push(publication);
-  };
-  audience.listeners.add(listen);
-  try {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      heard.length = 0;
-      const { interruptions } = audience;
-      const read = withHeard(await readPast(reading), heard);
-      const isCurrent = audience.interruptions === interruptions && !(read && audience.sequence?.isPast(read.upTo));
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const shared = SharedRead.of(reading.broker, audience, reading.resume);
+    try {
+      const read = withHeard(await readPast({ ...reading, broker: shared }), shared.heard);
+      const isCurrent = shared.isCurrent && !(read && audience.sequence?.isPast(read.upTo));
       if (read && isCurrent) return tune(pastOf(reading, read), read.upTo);
+    } finally {
+      shared.end();
     }
-    throw new CommandError("engine_unavailable", "The channel's past changes faster than it can be read.");
-  } finally {
-    audience.listeners.delete(listen);
   }
+  throw new CommandError("engine_unavailable", "The channel's past changes faster than it can be read.");
 }
 
 function readPast(reading: Reading): Promise<Read> {
@@ -129,8 +122,8 @@ async function readKept({ broker, app, audience, bytes, weigh }: Reading): Promi
 }
 
 /** With what came in meanwhile; undefined where the two do not meet. */
-function withHeard(read: Read, heard: readonly EventPublication[]): Read | undefined {
-  if (heard.length > MOST_HEARD) return undefined;
+function withHeard(read: Read, heard: readonly EventPublication[] | undefined): Read | undefined {
+  if (!heard) return undefined;
   const events = [...read.events];
   let { upTo } = read;
   for (const publication of heard) {
