@@ -3,8 +3,15 @@
 export interface Tally {
   readonly passed: number;
   readonly failed: number;
+  /** The tests that ran and failed. What did not run is in `failed` and `remarks` only. */
+  readonly failures: readonly Failure[];
   /** A sentence for each failure that the run itself does not print as one. */
   readonly remarks: readonly string[];
+}
+
+export interface Failure {
+  readonly file: string;
+  readonly name: string;
 }
 
 interface Case {
@@ -24,7 +31,8 @@ export function tally(report: string, files: readonly string[], exitCode: number
     .map((it) => `${it.file}: "${it.name}" is ${it.outcome}`);
   if (!picked) remarks.push(...filesWithoutTests(cases, files));
   const passed = cases.filter((it) => it.outcome === "passed").length;
-  let failed = cases.filter((it) => it.outcome === "failed").length + remarks.length;
+  const failures = cases.filter((it) => it.outcome === "failed").map(({ file, name }) => ({ file, name }));
+  let failed = failures.length + remarks.length;
   if (exitCode !== 0 && failed === 0) {
     remarks.push(`the test run ended with ${exitCode === null ? "a signal" : `exit code ${exitCode}`}`);
     failed++;
@@ -33,7 +41,7 @@ export function tally(report: string, files: readonly string[], exitCode: number
     remarks.push("no test ran");
     failed++;
   }
-  return { passed, failed, remarks };
+  return { passed, failed, failures, remarks };
 }
 
 function isLeftOut(it: Case): boolean {

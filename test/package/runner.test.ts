@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runTests } from "../../scripts/run-tests.ts";
+import { runTestsTwiceWhereNeeded } from "../../scripts/second-look.ts";
 import type { Tally } from "../../scripts/tally.ts";
 
 const FILES = {
@@ -14,17 +15,29 @@ const FILES = {
   "todo.test.ts": `test("runs", () => {}); test.todo("some day", () => {});`,
   "throws.test.ts": `throw new Error("on purpose");`,
   "exits.test.ts": `test("ends the process and pretends that all is well", () => process.exit(0));`,
+  "once.test.ts": `test("fails the first time", () => expect(isFirstTime("once")).toBe(false));`,
+  "flees.test.ts": `test("fails, then ends the process", () => { if (!isFirstTime("flees")) process.exit(0); throw new Error(); });`,
+  "many.test.ts": `for (let n = 0; n < 6; n++) test("fails " + n, () => expect(1).toBe(isFirstTime("many" + n) ? 2 : 1));`,
   "empty.test.ts": "export {};",
   "slow.test.ts": `test("hangs", () => new Promise(() => {}));`,
   "leaves.test.ts": `test("leaves a process", () => { Bun.spawn(["setsid", "sleep", "61"]).unref(); });`,
 };
+
+const HEAD = `import { expect, test } from "bun:test";
+import { existsSync, writeFileSync } from "node:fs";
+void expect; void test; void isFirstTime;
+function isFirstTime(name) {
+  const been = existsSync(name);
+  writeFileSync(name, "");
+  return !been;
+}`;
 
 let folder: string;
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "fanfare-runner-"));
   for (const [name, text] of Object.entries(FILES)) {
-    writeFileSync(join(folder, name), `import { expect, test } from "bun:test";\nvoid expect; void test;\n${text}\n`);
+    writeFileSync(join(folder, name), `${HEAD}\n${text}\n`);
   }
 });
 
@@ -34,24 +47,39 @@ function run(files: readonly (keyof typeof FILES)[], flags: readonly string[] = 
   return runTests({ cwd: folder, files, flags, timeoutMs: 500, output: "ignore" });
 }
 
+function lookTwice(files: readonly (keyof typeof FILES)[]) {
+  return runTestsTwiceWhereNeeded({ cwd: folder, files, timeoutMs: 5_000, output: "ignore" });
+}
+
 test("counts tests that pass", async () => {
-  expect(await run(["good.test.ts"])).toEqual({ passed: 2, failed: 0, remarks: [] });
+  expect(await run(["good.test.ts"])).toEqual({ passed: 2, failed: 0, failures: [], remarks: [] });
 });
 
 test("counts a test that fails", async () => {
-  expect(await run(["good.test.ts", "bad.test.ts"])).toEqual({ passed: 2, failed: 1, remarks: [] });
+  expect(await run(["good.test.ts", "bad.test.ts"])).toEqual({
+    passed: 2,
+    failed: 1,
+    failures: [{ file: "bad.test.ts", name: "fails" }],
+    remarks: [],
+  });
 });
 
 test("counts a skipped test as failed, and names it", async () => {
   expect(await run(["skip.test.ts"])).toEqual({
     passed: 1,
     failed: 1,
+    failures: [],
     remarks: ['skip.test.ts: "left out" is skipped'],
   });
 });
 
 test("counts a test still to be written as failed, and names it", async () => {
-  expect(await run(["todo.test.ts"])).toEqual({ passed: 1, failed: 1, remarks: ['todo.test.ts: "some day" is todo'] });
+  expect(await run(["todo.test.ts"])).toEqual({
+    passed: 1,
+    failed: 1,
+    failures: [],
+    remarks: ['todo.test.ts: "some day" is todo'],
+  });
 });
 
 test("counts a file that throws while loading as failed", async () => {
@@ -75,11 +103,37 @@ test("counts a test that hangs as failed", async () => {
 });
 
 test("does not miss the tests that a name pattern leaves out", async () => {
-  expect(await run(["good.test.ts", "skip.test.ts"], ["-t", "runs"])).toEqual({ passed: 1, failed: 0, remarks: [] });
+  expect(await run(["good.test.ts", "skip.test.ts"], ["-t", "runs"])).toEqual({
+    passed: 1,
+    failed: 0,
+    failures: [],
+    remarks: [],
+  });
 });
 
 test("counts a run of nothing as failed", async () => {
-  expect(await run([])).toEqual({ passed: 0, failed: 1, remarks: ["no test ran"] });
+  expect(await run([])).toEqual({ passed: 0, failed: 1, failures: [], remarks: ["no test ran"] });
+});
+
+test("gives a test that fails a second chance, alone, and names it if it takes it", async () => {
+  const looked = await lookTwice(["good.test.ts", "once.test.ts"]);
+  expect(looked).toMatchObject({ passed: 3, failed: 0, failures: [], remarks: [] });
+  expect(looked.wavering).toEqual([{ file: "once.test.ts", name: "fails the first time" }]);
+});
+
+test("gives no third chance", async () => {
+  const looked = await lookTwice(["good.test.ts", "bad.test.ts"]);
+  expect(looked).toMatchObject({ passed: 2, failed: 1, wavering: [] });
+});
+
+test("gives no second chance where many fail, nor to what did not run", async () => {
+  expect(await lookTwice(["many.test.ts"])).toMatchObject({ passed: 0, failed: 6, wavering: [] });
+  expect(await lookTwice(["exits.test.ts"])).toMatchObject({ passed: 0, failed: 1, wavering: [] });
+  expect(await lookTwice(["skip.test.ts"])).toMatchObject({ passed: 1, failed: 1, wavering: [] });
+});
+
+test("believes no second run that does not come to its end", async () => {
+  expect(await lookTwice(["flees.test.ts"])).toMatchObject({ passed: 0, failed: 1, wavering: [] });
 });
 
 // Elsewhere there is no way to find them.

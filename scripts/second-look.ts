@@ -1,0 +1,44 @@
+/**
+ * A test that fails among thousands, beside whatever else the machine does, is run once more with its file alone. If it
+ * passes then, the run passes, and says by name which test needed that; if not, it has failed.
+ */
+
+import { runTests, type TestRun } from "./run-tests.ts";
+import type { Failure, Tally } from "./tally.ts";
+
+/** Where more fail, something is broken, and no second look will tell otherwise. */
+const MOST_FAILURES = 5;
+
+export interface Looked extends Tally {
+  /** Passed one time of two. */
+  readonly wavering: readonly Failure[];
+}
+
+export async function runTestsTwiceWhereNeeded(run: TestRun): Promise<Looked> {
+  const first = await runTests(run);
+  if (first.failures.length === 0 || first.failures.length > MOST_FAILURES) return { ...first, wavering: [] };
+  const files = [...new Set(first.failures.map(({ file }) => file))];
+  console.log(`\nOnce more, alone: ${files.join(", ")}`);
+  const second: Tally[] = [];
+  for (const file of files) second.push(await runTests({ ...run, files: [file] }));
+  return together(first, second);
+}
+
+function together(first: Tally, second: readonly Tally[]): Looked {
+  // A file that did not come to its end proves nothing for the tests in it.
+  const isWhole = second.every(({ failed, failures }) => failed === failures.length);
+  if (!isWhole) return { ...first, wavering: [] };
+  const again = second.flatMap(({ failures }) => failures);
+  const cured = first.failures.filter((failure) => !includes(again, failure));
+  return {
+    ...first,
+    passed: first.passed + cured.length,
+    failed: first.failed - cured.length,
+    failures: first.failures.filter((failure) => includes(again, failure)),
+    wavering: [...cured, ...again.filter((failure) => !includes(first.failures, failure))],
+  };
+}
+
+function includes(failures: readonly Failure[], one: Failure): boolean {
+  return failures.some(({ file, name }) => file === one.file && name === one.name);
+}
