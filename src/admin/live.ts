@@ -1,4 +1,6 @@
-/** What comes over the dashboard's live connection, and how it is asked for. A part of `wire.ts`; imports nothing. */
+/** What comes over the dashboard's live connection, and how it is asked for. A part of `wire.ts`; of the server it knows words only. */
+
+import type { Numbers } from "../domain/numbers.ts";
 
 /**
  * POST api/ticket (view): a word that opens the live connection once, within half a minute. Then `new WebSocket` at
@@ -165,18 +167,8 @@ export interface ConnectionTraffic {
 
 // ---- numbers
 
+export { type Numbers, nothing, sum } from "../domain/numbers.ts";
+
 export interface Point extends Numbers {
   readonly atMs: number;
-}
-
-export interface Numbers {
-  readonly peakConnections: number;
-  readonly connections: number;
-  readonly messagesIn: number;
-  readonly messagesOut: number;
-  readonly apiMessages: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly subscribeFailures: number;
-  readonly authFailures: number;
 }

@@ -1,6 +1,6 @@
 /**
  * Everything that goes between the dashboard's page and the server, as types: the JSON API below `api/`, and what comes over
- * the live connection. The page is built from it, so it imports nothing of the server. All addresses are relative to the page.
+ * the live connection. The page is built from it, so of the server it imports words only. All addresses are relative to the page.
  *
  * Every call that changes something carries the header `X-Fanfare-Dashboard: 1`. What is refused is answered
  * `{ error: { code, message } }` with a status that fits. Times are Unix milliseconds, sizes bytes, unless named otherwise.

@@ -3,10 +3,10 @@
 import { describe, expect, test } from "bun:test";
 import { watchOf } from "../../src/admin/watch.ts";
 import { liveChannel, type Watch } from "../../src/admin/wire.ts";
+import { nothing } from "../../src/domain/numbers.ts";
 import { passes } from "../../src/observers/feed/feed.ts";
 import { Sample } from "../../src/observers/feed/sample.ts";
 import { Seconds } from "../../src/observers/feed/seconds.ts";
-import { nothing } from "../../src/observers/statistics/counters.ts";
 
 describe("a sample", () => {
   test("has all of few, in their order", () => {

@@ -2,8 +2,8 @@
 
 import type { Point } from "../../admin/wire.ts";
 import { isReserved } from "../../domain/app.ts";
+import { type Numbers, nothing, sum } from "../../domain/numbers.ts";
 import type { Clock } from "../../domain/ports.ts";
-import { type Numbers, nothing, sum } from "../statistics/counters.ts";
 
 export interface SecondsOptions {
   /** Of each app, everything since it was first used. */

@@ -3,27 +3,17 @@
 import type { App } from "../../domain/app.ts";
 import type { DisconnectCode } from "../../domain/error.ts";
 import type { HubEvent } from "../../domain/event.ts";
+import { type Numbers, nothing } from "../../domain/numbers.ts";
 import type { Observer } from "../../domain/ports.ts";
 import type { Traffic } from "../../domain/traffic.ts";
 
-/** What happened in some time; `connections` is how many there are at its end, and the peak how many there were at once. */
-export interface Numbers {
-  peakConnections: number;
-  connections: number;
-  messagesIn: number;
-  messagesOut: number;
-  apiMessages: number;
-  bytesIn: number;
-  bytesOut: number;
-  subscribeFailures: number;
-  authFailures: number;
-}
+type Tally = { -readonly [Name in keyof Numbers]: Numbers[Name] };
 
 /** Farewells at the door that mean: this is not who may come in. */
 const AUTH_FAILURES: readonly DisconnectCode[] = ["unauthorized", "token_invalid"];
 
 export class Counters implements Traffic {
-  readonly #apps = new Map<string, Numbers>();
+  readonly #apps = new Map<string, Tally>();
   /** How far the numbers of each app were taken. */
   readonly #taken = new Map<string, Numbers>();
   readonly #forgotten: (app: string, numbers: Numbers) => void;
@@ -107,7 +97,7 @@ export class Counters implements Traffic {
     }
   }
 
-  #of(app: string): Numbers {
+  #of(app: string): Tally {
     let numbers = this.#apps.get(app);
     if (!numbers) {
       numbers = nothing();
@@ -115,35 +105,6 @@ export class Counters implements Traffic {
     }
     return numbers;
   }
-}
-
-export function nothing(): Numbers {
-  return {
-    peakConnections: 0,
-    connections: 0,
-    messagesIn: 0,
-    messagesOut: 0,
-    apiMessages: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    subscribeFailures: 0,
-    authFailures: 0,
-  };
-}
-
-/** Everything added up, the connections too. */
-export function sum(one: Numbers, other: Numbers): Numbers {
-  return {
-    peakConnections: one.peakConnections + other.peakConnections,
-    connections: one.connections + other.connections,
-    messagesIn: one.messagesIn + other.messagesIn,
-    messagesOut: one.messagesOut + other.messagesOut,
-    apiMessages: one.apiMessages + other.apiMessages,
-    bytesIn: one.bytesIn + other.bytesIn,
-    bytesOut: one.bytesOut + other.bytesOut,
-    subscribeFailures: one.subscribeFailures + other.subscribeFailures,
-    authFailures: one.authFailures + other.authFailures,
-  };
 }
 
 /** What came after `before`: the counts that are more now, and the connections as they are. */

@@ -3,7 +3,7 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../../database/open.ts";
 import type { StatisticTable, Tables } from "../../database/schema.ts";
-import { type Numbers, nothing, sum } from "./counters.ts";
+import { type Numbers, nothing, sum } from "../../domain/numbers.ts";
 
 export const SPANS = ["interval", "hour", "day"] as const;
 export type Span = (typeof SPANS)[number];

@@ -1,6 +1,6 @@
 /** The points of the charts: those that the server kept, those that come by the second, and the ones in between. */
 
-import type { Numbers, Point, Second, Series, Span } from "../../../admin/wire.ts";
+import { nothing, type Point, type Second, type Series, type Span, sum } from "../../../admin/wire.ts";
 
 export interface Range {
   readonly name: string;
@@ -43,8 +43,8 @@ export function filled({ points, stepMs }: Pick<Series, "points" | "stepMs">): r
 
 /** A gap of more points than a screen has is drawn by its two ends. */
 function nothingBetween(fromMs: number, toMs: number, stepMs: number, gap: number): Point[] {
-  if (gap > MOST_POINTS) return [fromMs + stepMs, toMs - stepMs].map((atMs) => ({ ...NOTHING, atMs }));
-  return Array.from({ length: gap - 1 }, (_, at) => ({ ...NOTHING, atMs: fromMs + (at + 1) * stepMs }));
+  if (gap > MOST_POINTS) return [fromMs + stepMs, toMs - stepMs].map((atMs) => ({ ...nothing(), atMs }));
+  return Array.from({ length: gap - 1 }, (_, at) => ({ ...nothing(), atMs: fromMs + (at + 1) * stepMs }));
 }
 
 /** The numbers of several apps at the same time, added up. */
@@ -53,7 +53,7 @@ export function added(series: readonly Series[]): Series {
   const byTime = new Map<number, Point>();
   for (const { points } of series) {
     for (const point of points)
-      byTime.set(point.atMs, { ...sum(byTime.get(point.atMs) ?? NOTHING, point), atMs: point.atMs });
+      byTime.set(point.atMs, { ...sum(byTime.get(point.atMs) ?? nothing(), point), atMs: point.atMs });
   }
   const points = [...byTime.values()].sort((a, b) => a.atMs - b.atMs);
   return { span: first?.span ?? "interval", stepMs: first?.stepMs ?? MINUTE_MS, points };
@@ -78,37 +78,9 @@ export class Seconds {
   /** Without the newest, which not every node has told of. */
   points(): readonly Point[] {
     const all = Array.from(this.#byTime, ([atMs, its]) => ({
-      ...[...its.values()].reduce<Numbers>(sum, NOTHING),
+      ...[...its.values()].reduce(sum, nothing()),
       atMs,
     }));
     return all.sort((a, b) => a.atMs - b.atMs).slice(0, -1);
   }
-}
-
-const NOTHING: Point = {
-  atMs: 0,
-  peakConnections: 0,
-  connections: 0,
-  messagesIn: 0,
-  messagesOut: 0,
-  apiMessages: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  subscribeFailures: 0,
-  authFailures: 0,
-};
-
-function sum(a: Numbers, b: Numbers): Point {
-  return {
-    atMs: 0,
-    peakConnections: a.peakConnections + b.peakConnections,
-    connections: a.connections + b.connections,
-    messagesIn: a.messagesIn + b.messagesIn,
-    messagesOut: a.messagesOut + b.messagesOut,
-    apiMessages: a.apiMessages + b.apiMessages,
-    bytesIn: a.bytesIn + b.bytesIn,
-    bytesOut: a.bytesOut + b.bytesOut,
-    subscribeFailures: a.subscribeFailures + b.subscribeFailures,
-    authFailures: a.authFailures + b.authFailures,
-  };
 }
