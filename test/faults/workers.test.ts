@@ -102,7 +102,7 @@ test("a worker that keeps dying is started again after longer and longer pauses"
   for (const { client } of await oneOnEach(server.url, 2)) await client.close();
 }, 60_000);
 
-test("a worker that is frozen is ended after `nodeTimeoutS`, and its members leave once", async () => {
+test("a worker that is frozen is ended after `nodeTimeoutS`, and its members leave once (scenario 3)", async () => {
   const server = await startWorkers();
   const { stays, dies } = await pair(server.url);
   await enter(stays.client, "watcher");
