@@ -107,6 +107,10 @@ export interface Ledger {
   noted(key: string): Awaitable<boolean>;
   /** The key is new again. Safe to call for one that nobody noted. */
   forget(key: string): Awaitable<void>;
+  /** Remembers the number under the name for at least so long, where it is greater than what is remembered there. */
+  raise(name: string, to: number, ttlMs: number): Awaitable<void>;
+  /** The greatest number that is remembered under the name. */
+  level(name: string): Awaitable<number | undefined>;
 }
 
 /** What one node says of itself, every second or so. */

@@ -70,5 +70,20 @@ export function ledgerContract(name: string, makeEngine: MakeEngine): void {
       await under.pass(120);
       expect(await ledger.noted("key")).toBe(false);
     });
+
+    test("a number is raised and never lowered, whoever asks at once, and forgotten when its time is over", async () => {
+      expect(await ledger.level("name")).toBeUndefined();
+      await ledger.raise("name", 1_795_267_389_123, 60_000);
+      await Promise.all([7, 1_795_267_389_124, 9].map((to) => ledger.raise("name", to, 60_000)));
+      expect(await ledger.level("name")).toBe(1_795_267_389_124);
+      expect(await ledger.level("other")).toBeUndefined();
+      await ledger.raise("brief", 5, 200);
+      await ledger.raise("brief", 4, 80);
+      expect(await ledger.level("brief")).toBe(5);
+      await under.pass(300);
+      expect(await ledger.level("brief")).toBeUndefined();
+      await ledger.raise("brief", 3, 60_000);
+      expect(await ledger.level("brief")).toBe(3);
+    });
   });
 }

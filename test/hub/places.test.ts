@@ -18,6 +18,7 @@ class SlowLedger {
     const ledger: Ledger = {
       ...{ spend: inner.ledger.spend.bind(inner.ledger), once: inner.ledger.once.bind(inner.ledger) },
       ...{ noted: inner.ledger.noted.bind(inner.ledger), forget: inner.ledger.forget.bind(inner.ledger) },
+      ...{ raise: inner.ledger.raise.bind(inner.ledger), level: inner.ledger.level.bind(inner.ledger) },
       take: (place, holder, most) => {
         this.calls.push(`take ${place} ${holder} of ${most}`);
         return new Promise<boolean>((resolve, reject) => this.#waiting.push({ resolve, reject }));

@@ -7,6 +7,11 @@ interface Bucket {
   readonly atMs: number;
 }
 
+interface Level {
+  readonly number: number;
+  readonly untilMs: number;
+}
+
 /** A bucket gains in a second what it holds, so one that nobody asked for that long is full again. */
 const FULL_AFTER_MS = 1_000;
 
@@ -14,6 +19,7 @@ export class MemoryLedger implements Ledger {
   readonly #clock: Clock;
   readonly #places = new Map<string, Set<string>>();
   readonly #buckets = new Map<string, Bucket>();
+  readonly #levels = new Map<string, Level>();
   /** Keys, each with the time it is forgotten. */
   readonly #noted = new Map<string, number>();
 
@@ -60,9 +66,22 @@ export class MemoryLedger implements Ledger {
     this.#noted.delete(key);
   }
 
+  raise(name: string, to: number, ttlMs: number): void {
+    const untilMs = this.#clock.monotonicMs() + ttlMs;
+    const before = this.#levels.get(name);
+    const number = Math.max(to, this.level(name) ?? to);
+    this.#levels.set(name, { number, untilMs: Math.max(untilMs, before?.untilMs ?? untilMs) });
+  }
+
+  level(name: string): number | undefined {
+    const level = this.#levels.get(name);
+    return level && level.untilMs > this.#clock.monotonicMs() ? level.number : undefined;
+  }
+
   /** Forgets what no longer counts. */
   prune(): void {
     const nowMs = this.#clock.monotonicMs();
+    for (const [name, { untilMs }] of this.#levels) if (untilMs <= nowMs) this.#levels.delete(name);
     for (const [key, until] of this.#noted) if (until <= nowMs) this.#noted.delete(key);
     for (const [name, { atMs }] of this.#buckets) {
       if (nowMs - atMs >= FULL_AFTER_MS) this.#buckets.delete(name);
@@ -71,12 +90,13 @@ export class MemoryLedger implements Ledger {
 
   /** How much it remembers. */
   get entries(): number {
-    return this.#places.size + this.#buckets.size + this.#noted.size;
+    return this.#places.size + this.#buckets.size + this.#levels.size + this.#noted.size;
   }
 
   close(): void {
     this.#places.clear();
     this.#buckets.clear();
+    this.#levels.clear();
     this.#noted.clear();
   }
 }

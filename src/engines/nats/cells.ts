@@ -27,6 +27,9 @@ interface Asked {
   reject(error: unknown): void;
 }
 
+/** Where the values are. */
+export type Drawer = Pick<Store, "append" | "last">;
+
 interface Known {
   readonly seq: number;
   readonly value: Value;
@@ -37,13 +40,13 @@ const PAUSE_AFTER_FAULT_MS = 50;
 
 export class Cells {
   readonly #clock: Clock;
-  readonly #store: Store;
+  readonly #store: Drawer;
   readonly #waitMs: number;
   readonly #cached = new Map<string, Known>();
   readonly #asked = new Map<string, Asked[]>();
   #isClosed = false;
 
-  constructor(clock: Clock, store: Store, waitMs: number) {
+  constructor(clock: Clock, store: Drawer, waitMs: number) {
     this.#clock = clock;
     this.#store = store;
     this.#waitMs = waitMs;

@@ -5,6 +5,7 @@ import { NatsBroker } from "./broker.ts";
 import { Cells } from "./cells.ts";
 import { Feed } from "./feed.ts";
 import { Heads } from "./heads.ts";
+import { LastingStore } from "./lasting.ts";
 import { NatsLedger } from "./ledger.ts";
 import { Link, type Wire } from "./link.ts";
 import { Outbox } from "./outbox.ts";
@@ -42,6 +43,8 @@ class NatsEngine implements Engine {
   readonly #heads: Heads;
   readonly #outbox: Outbox;
   readonly #cells: Cells;
+  readonly #lasting: LastingStore;
+  readonly #levels: Cells;
   #host: EngineHost | undefined;
   #timers: ReturnType<typeof setInterval>[] = [];
   #beatAtMs = 0;
@@ -61,6 +64,8 @@ class NatsEngine implements Engine {
     this.#heads = new Heads(store, subjects);
     this.#outbox = new Outbox(clock, settings, subjects, store, this.#heads);
     this.#cells = new Cells(clock, store, waitMs);
+    this.#lasting = new LastingStore(settings, subjects, () => this.#link);
+    this.#levels = new Cells(clock, this.#lasting, waitMs);
     this.broker = new NatsBroker(
       { subjects, store, heads: this.#heads, outbox: this.#outbox, feed: this.#feed, waitMs },
       {
@@ -83,7 +88,8 @@ class NatsEngine implements Engine {
       },
     );
     const strangerMs = settings.nodeTimeoutMs;
-    this.ledger = new NatsLedger({ clock, subjects, store, cells: this.#cells, strangerMs }, this.registry);
+    const { cells, lasting, levels } = { cells: this.#cells, lasting: this.#lasting, levels: this.#levels };
+    this.ledger = new NatsLedger({ clock, subjects, store, cells, lasting, levels, strangerMs }, this.registry);
     this.#link = new Link(clock, settings, {
       greet: (wire, isAgain) => this.#greet(wire, isAgain),
       up: () => this.#up(),
@@ -127,6 +133,8 @@ class NatsEngine implements Engine {
     const which = await this.#store.ensure(wire);
     this.#heads.clear();
     this.#cells.clear();
+    this.#levels.clear();
+    this.#lasting.clear();
     wire.nats.subscribe(this.#subjects.rowsTold, {
       callback: (error, message) => {
         if (error) return this.#garbage(error);
@@ -175,11 +183,14 @@ class NatsEngine implements Engine {
     const farewell = async () => {
       await this.ledger.close();
       await this.registry.close();
-      if (this.#store.isOpen && this.registry.generations.size <= 1) await this.#store.removeIfEmpty();
+      if (!this.#store.isOpen || this.registry.generations.size > 1) return;
+      await this.#store.removeIfEmpty();
+      await this.#lasting.removeIfEmpty();
     };
     await Promise.race([farewell().catch(() => {}), Bun.sleep(FAREWELL_MS)]);
     this.#outbox.close();
     this.#cells.close();
+    this.#levels.close();
     this.broker.close();
     this.#host = undefined;
     await Promise.race([this.#link.close(), Bun.sleep(FAREWELL_MS)]);

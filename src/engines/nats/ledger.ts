@@ -4,6 +4,7 @@ import type { Clock, Ledger } from "../../domain/ports.ts";
 import { Broom } from "./broom.ts";
 import type { Cells, Draft, Value } from "./cells.ts";
 import { unavailable } from "./fault.ts";
+import type { LastingStore } from "./lasting.ts";
 import type { Store } from "./store.ts";
 import type { Subjects } from "./subjects.ts";
 
@@ -18,6 +19,8 @@ export class NatsLedger implements Ledger {
   readonly #subjects: Subjects;
   readonly #store: Store;
   readonly #cells: Cells;
+  readonly #lasting: LastingStore;
+  readonly #levels: Cells;
   readonly #nodes: Nodes;
   readonly #strangerMs: number;
   readonly #broom: Broom;
@@ -33,6 +36,8 @@ export class NatsLedger implements Ledger {
       readonly subjects: Subjects;
       readonly store: Store;
       readonly cells: Cells;
+      readonly lasting: LastingStore;
+      readonly levels: Cells;
       readonly strangerMs: number;
     },
     nodes: Nodes,
@@ -41,6 +46,8 @@ export class NatsLedger implements Ledger {
     this.#subjects = parts.subjects;
     this.#store = parts.store;
     this.#cells = parts.cells;
+    this.#lasting = parts.lasting;
+    this.#levels = parts.levels;
     this.#strangerMs = parts.strangerMs;
     this.#nodes = nodes;
     this.#broom = new Broom(parts.store);
@@ -102,6 +109,28 @@ export class NatsLedger implements Ledger {
     return this.#cells.change(this.#subjects.cell("key", key), (cell) => {
       if (this.#isNoted(cell.value)) set(cell, {});
     });
+  }
+
+  async raise(name: string, to: number, ttlMs: number): Promise<void> {
+    try {
+      await this.#lasting.keepFor(ttlMs);
+    } catch {
+      throw unavailable();
+    }
+    await this.#levels.change(this.#subjects.level(name), (cell) => {
+      const { level, untilMs } = cell.value;
+      const isRemembered = this.#isNoted(cell.value);
+      const longestMs = this.#store.nowMs + ttlMs;
+      set(cell, {
+        level: isRemembered && typeof level === "number" ? Math.max(to, level) : to,
+        untilMs: typeof untilMs === "number" ? Math.max(untilMs, longestMs) : longestMs,
+      });
+    });
+  }
+
+  async level(name: string): Promise<number | undefined> {
+    const value = await this.#levels.read(this.#subjects.level(name));
+    return this.#isNoted(value) && typeof value.level === "number" ? value.level : undefined;
   }
 
   /** Writes down again what this node holds: under its new name, in a new stream, or before it is too old. */

@@ -28,7 +28,7 @@ export interface AppendOptions {
 const LEAST_AGE_MS = 60 * 60 * 1000;
 /** A publication that was sent again is known by its id that long. */
 const KNOWN_FOR_MS = 20_000;
-const STREAM_NOT_FOUND = 10_059;
+export const STREAM_NOT_FOUND = 10_059;
 const SEQUENCE_NOT_FOUND = 10_043;
 /** Too few servers, or too few with room, for so many copies. */
 const TOO_FEW = new Set([10_005, 10_074, 10_023, 10_047]);
@@ -209,15 +209,8 @@ export class Store {
     }
   }
 
-  async #make(wire: Wire): Promise<StreamInfo> {
-    const { replicas } = this.#settings;
-    const most = replicas === "auto" ? (wire.nats.info?.cluster ? REPLICAS_IN_CLUSTER : 1) : replicas;
-    try {
-      return await this.#add(wire, most);
-    } catch (error) {
-      if (replicas !== "auto" || most === 1 || !TOO_FEW.has(apiCode(error) ?? 0)) throw error;
-      return await this.#add(wire, 1);
-    }
+  #make(wire: Wire): Promise<StreamInfo> {
+    return withReplicas(this.#settings, wire, (replicas) => this.#add(wire, replicas));
   }
 
   /** Another node may make the same one at the same time: it is the same then. */
@@ -239,5 +232,20 @@ export class Store {
   async #setAge({ streams }: Wire, ageMs: number): Promise<void> {
     await streams.update(this.#subjects.stream, { max_age: nanos(ageMs) });
     this.#maxAgeMs = ageMs;
+  }
+}
+
+/** Makes a stream with as many copies as the settings say; by itself with one, where there are too few servers for more. */
+export async function withReplicas(
+  { replicas }: Pick<NatsSettings, "replicas">,
+  wire: Wire,
+  make: (replicas: number) => Promise<StreamInfo>,
+): Promise<StreamInfo> {
+  const most = replicas === "auto" ? (wire.nats.info?.cluster ? REPLICAS_IN_CLUSTER : 1) : replicas;
+  try {
+    return await make(most);
+  } catch (error) {
+    if (replicas !== "auto" || most === 1 || !TOO_FEW.has(apiCode(error) ?? 0)) throw error;
+    return await make(1);
   }
 }

@@ -21,7 +21,10 @@ export class Subjects {
   readonly stream: string;
   /** What the stream keeps. */
   readonly stored: string;
-  /** Of that, what everybody is told in the order of the stream, and under which subjects. */
+  /** The stream of what lasts longer than that, and what it keeps. */
+  readonly lastingStream: string;
+  readonly lasting: string;
+  /** Of what the first keeps, what everybody is told in the order of the stream, and under which subjects. */
   readonly told: { readonly src: string; readonly dest: string };
   /** Who is where: as kept, and as told. */
   readonly rows: string;
@@ -34,6 +37,9 @@ export class Subjects {
     this.#prefix = prefix;
     this.stream = prefix;
     this.stored = `${prefix}.s.>`;
+    // With a sign that no prefix has.
+    this.lastingStream = `${prefix}+lasting`;
+    this.lasting = `${prefix}.l.>`;
     this.told = { src: `${prefix}.s.o.>`, dest: `${prefix}.o.>` };
     this.rows = `${prefix}.s.o.r.>`;
     this.clock = `${prefix}.s.l.clock`;
@@ -99,6 +105,11 @@ export class Subjects {
   bare(subject: string): string {
     const { generation, key } = this.parseRow(subject) ?? { generation: "", key: subject };
     return `${generation}.${key}`;
+  }
+
+  /** What the ledger raises under a name. */
+  level(name: string): string {
+    return `${this.#prefix}.l.${tokenOf(name)}`;
   }
 
   /** What the ledger keeps under a name. */

@@ -7,7 +7,7 @@ import type { Keys } from "./keys.ts";
 import type { Life } from "./life.ts";
 import { type Hold, holdKey, type Mirror } from "./mirror.ts";
 import type { Script } from "./script.ts";
-import { FORGET, NOTED, ONCE, SPEND } from "./scripts.ts";
+import { FORGET, LEVEL, NOTED, ONCE, RAISE, SPEND } from "./scripts.ts";
 import type { Writes } from "./writes.ts";
 
 export interface LedgerParts {
@@ -67,6 +67,15 @@ export class RedisLedger implements Ledger {
 
   async forget(key: string): Promise<void> {
     await this.#ask(key, FORGET, [key]);
+  }
+
+  async raise(name: string, to: number, ttlMs: number): Promise<void> {
+    await this.#ask(name, RAISE, [name, String(to), String(Math.max(1, Math.ceil(ttlMs)))]);
+  }
+
+  async level(name: string): Promise<number | undefined> {
+    const level = await this.#ask(name, LEVEL, [name]);
+    return typeof level === "string" ? Number(level) : undefined;
   }
 
   async #ask(name: string, script: Script, args: readonly string[]): Promise<unknown> {

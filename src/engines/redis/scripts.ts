@@ -5,7 +5,7 @@
  * g           generation → 1, of every node that may write here, or 0, of one that is being taken apart; under "" the epoch of the data
  * beats, reports, claim:GEN: the nodes, in the first bucket only
  * h:PLACE     history, p:PLACE where it stands
- * b:NAME      a bucket of tokens; o:KEY noted once
+ * b:NAME      a bucket of tokens; o:KEY noted once; v:NAME the greatest of numbers
  *
  * and under the era, which is how the epoch begins:
  *
@@ -358,6 +358,18 @@ export const NOTED = script(`return redis.call('EXISTS', KEYS[1]..'o:'..ARGV[1])
 /** args: key. */
 export const FORGET = script(`return redis.call('DEL', KEYS[1]..'o:'..ARGV[1])`);
 
+/** args: name, number, time to live. Keeps the greater number, and the longer time. */
+export const RAISE = script(`
+local level, to, ttl = KEYS[1]..'v:'..ARGV[1], ARGV[2], tonumber(ARGV[3])
+local before = redis.call('GET', level)
+if before and tonumber(before) > tonumber(to) then to = before end
+redis.call('SET', level, to, 'PX', math.max(ttl, redis.call('PTTL', level)))
+return 1
+`);
+
+/** args: name. */
+export const LEVEL = script(`return redis.call('GET', KEYS[1]..'v:'..ARGV[1])`);
+
 export const SCRIPTS: readonly Script[] = [
   BEAT,
   CLAIM,
@@ -385,4 +397,6 @@ export const SCRIPTS: readonly Script[] = [
   ONCE,
   NOTED,
   FORGET,
+  RAISE,
+  LEVEL,
 ];

@@ -184,4 +184,12 @@ class AskingLedger implements Ledger {
   forget(key: string): Promise<void> {
     return this.#calls.ask(["forget", key]);
   }
+
+  raise(name: string, to: number, ttlMs: number): Promise<void> {
+    return this.#calls.ask(["raise", name, to, ttlMs]);
+  }
+
+  level(name: string): Promise<number | undefined> {
+    return this.#calls.ask(["level", name]);
+  }
 }

@@ -171,6 +171,10 @@ export class Switchboard {
         return ledger.noted(ask[1]);
       case "forget":
         return ledger.forget(ask[1]);
+      case "raise":
+        return ledger.raise(ask[1], ask[2], ask[3]);
+      case "level":
+        return ledger.level(ask[1]);
       case "nodes":
         return this.#nodes();
       case "beat":

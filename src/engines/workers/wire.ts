@@ -23,6 +23,8 @@ export type Ask =
   | readonly ["spend", bucket: string, perSecond: number]
   | readonly ["once", key: string, ttlMs: number]
   | readonly ["noted" | "forget", key: string]
+  | readonly ["raise", name: string, to: number, ttlMs: number]
+  | readonly ["level", name: string]
   | readonly ["nodes"]
   | readonly ["beat", report: NodeReport]
   /** The node takes everything of its own back, and is a node no more. */
