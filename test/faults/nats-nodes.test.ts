@@ -219,4 +219,51 @@ describe("a node that was frozen", () => {
     },
     TEST_MS,
   );
+
+  test(
+    "takes nobody for dead when it wakes, however long it slept",
+    async () => {
+      const same = natsSettingsFor([server], { nodeTimeoutMs: 1_500 });
+      const b = await startNatsNode(same);
+      await b.subscribe("presence-x");
+      await b.join("presence-x", "1");
+      const a = await startHolder(same, { channels: ["presence-x"] });
+      for (const sleptMs of [1_700, 2_300]) {
+        a.signal("SIGSTOP");
+        await Bun.sleep(sleptMs);
+        a.signal("SIGCONT");
+        const isHeard = ({ id, silentMs }: { id: string; silentMs: number }) => id !== b.id && silentMs < 500;
+        await eventually(async () => expect((await b.engine.nodes()).some(isHeard)).toBe(true), PATIENCE);
+      }
+      await a.kill();
+      await eventually(async () => expect(await b.engine.nodes()).toHaveLength(1), PATIENCE);
+      expect([told(b, "joined"), told(b, "left")]).toEqual([["1"], []]);
+    },
+    TEST_MS,
+  );
+});
+
+describe("a NATS that stood still", () => {
+  test(
+    "was no silence of nodes",
+    async () => {
+      const still = await startNats();
+      const same = natsSettingsFor([still], { nodeTimeoutMs: 800 });
+      const nodes = await Promise.all([startNatsNode(same), startNatsNode(same), startNatsNode(same)]);
+      for (const [n, node] of nodes.entries()) {
+        await node.subscribe("presence-x");
+        await node.join("presence-x", `${n}`);
+      }
+      still.signal("SIGSTOP");
+      await Bun.sleep(1_300);
+      still.signal("SIGCONT");
+      await Promise.all(nodes.map((node) => node.publish("presence-x", "after")));
+      await Bun.sleep(1_000);
+      for (const node of nodes) {
+        expect(await node.engine.nodes()).toHaveLength(3);
+        expect(told(node, "left")).toEqual([]);
+      }
+    },
+    TEST_MS,
+  );
 });

@@ -15,11 +15,11 @@ import { Store } from "./store.ts";
 import { Subjects } from "./subjects.ts";
 import { encodeWord } from "./words.ts";
 
-const BEAT_MS = 1_000;
+/** At least this often; more often where nodes count as dead sooner. */
+const BEAT_EVERY_MS = 1_000;
+const BEATS_PER_TIMEOUT = 4;
 const SWEEP_MS = 100;
 const TOUCH_MS = 60_000;
-/** A node that beat later than this was not awake, and knows nothing of the others. */
-const ASLEEP_MS = 2_500;
 /** Times the longest pause. */
 const OTHERS_NEED = 1.2;
 /** How long the end may take. */
@@ -34,7 +34,6 @@ class NatsEngine implements Engine {
   readonly broker: NatsBroker;
   readonly registry: NatsRegistry;
   readonly ledger: NatsLedger;
-  readonly #clock: Clock;
   readonly #settings: NatsSettings;
   readonly #subjects: Subjects;
   readonly #store: Store;
@@ -47,17 +46,19 @@ class NatsEngine implements Engine {
   readonly #levels: Cells;
   #host: EngineHost | undefined;
   #timers: ReturnType<typeof setInterval>[] = [];
-  #beatAtMs = 0;
+  readonly #beatMs: number;
   /** Whether the connection that comes up next replaces another. */
   #isAgain = false;
   #closing: Promise<void> | undefined;
 
   constructor(clock: Clock, settings: NatsSettings) {
-    this.#clock = clock;
     this.#settings = settings;
     const subjects = new Subjects(settings.prefix);
     const store = new Store(clock, settings, subjects);
     const waitMs = settings.publishWaitMs;
+    const { nodeTimeoutMs } = settings;
+    const beatMs = Math.min(BEAT_EVERY_MS, nodeTimeoutMs / BEATS_PER_TIMEOUT);
+    this.#beatMs = beatMs;
     this.#subjects = subjects;
     this.#store = store;
     this.#feed = new Feed(() => this.#link.drop("more came in than this node could hold"));
@@ -75,7 +76,7 @@ class NatsEngine implements Engine {
       },
     );
     this.registry = new NatsRegistry(
-      { clock, subjects, store, waitMs },
+      { clock, subjects, store, waitMs, beatMs, nodeTimeoutMs },
       {
         receive: (publication) => this.#host?.receive(publication),
         isSubscribed: (app, channel) => this.broker.isSubscribed(app, channel),
@@ -87,7 +88,7 @@ class NatsEngine implements Engine {
         reborn: () => queueMicrotask(() => this.#settle(this.ledger.writeAgain(), "taking places again")),
       },
     );
-    const strangerMs = settings.nodeTimeoutMs;
+    const strangerMs = nodeTimeoutMs;
     const { cells, lasting, levels } = { cells: this.#cells, lasting: this.#lasting, levels: this.#levels };
     this.ledger = new NatsLedger({ clock, subjects, store, cells, lasting, levels, strangerMs }, this.registry);
     this.#link = new Link(clock, settings, {
@@ -100,10 +101,9 @@ class NatsEngine implements Engine {
 
   async start(host: EngineHost): Promise<void> {
     this.#host = host;
-    this.#beatAtMs = this.#clock.monotonicMs();
     this.#outbox.start();
     this.#timers = [
-      setInterval(() => this.#beat(), BEAT_MS),
+      setInterval(() => this.registry.beat(), this.#beatMs),
       setInterval(() => this.registry.sweep(), SWEEP_MS),
       setInterval(() => this.#touch(), TOUCH_MS),
     ];
@@ -155,21 +155,10 @@ class NatsEngine implements Engine {
 
   #up(): void {
     if (this.#isAgain) this.#host?.interrupted();
-    this.registry.forgive();
     this.#feed.release();
     this.registry.begin();
     // Whoever lost NATS with this node is back within its longest pause.
     this.#outbox.pump(this.#isAgain ? OTHERS_NEED * this.#settings.reconnectMaxMs : 0);
-  }
-
-  #beat(): void {
-    const nowMs = this.#clock.monotonicMs();
-    const wasAsleep = nowMs - this.#beatAtMs > ASLEEP_MS;
-    this.#beatAtMs = nowMs;
-    if (!this.#store.isOpen) return;
-    if (wasAsleep) this.registry.forgive();
-    this.registry.beat();
-    this.registry.reap(this.#settings.nodeTimeoutMs);
   }
 
   #touch(): void {

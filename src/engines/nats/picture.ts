@@ -37,6 +37,8 @@ export interface Generation {
   report: NodeReport | undefined;
   /** By the reader's own monotonic clock. */
   heardAtMs: number;
+  /** How much of the time since then the reader certainly heard what there was to hear. */
+  silentMs: number;
   /** Number of its last word; undefined while any may be the next. */
   n: number | undefined;
   readonly rows: Map<string, { readonly row: Row; readonly joinedAtMs: number }>;
@@ -122,7 +124,15 @@ export class Picture {
   #known(generation: string, report: NodeReport | undefined, nowMs: number): Generation {
     let known = this.generations.get(generation);
     if (!known) {
-      known = { report, heardAtMs: nowMs, n: undefined, rows: new Map(), tallies: new Map(), assumed: new Set() };
+      known = {
+        report,
+        heardAtMs: nowMs,
+        silentMs: 0,
+        n: undefined,
+        rows: new Map(),
+        tallies: new Map(),
+        assumed: new Set(),
+      };
       this.generations.set(generation, known);
     }
     return known;
@@ -132,6 +142,7 @@ export class Picture {
     const known = this.#known(generation, word.report, nowMs);
     known.report = word.report;
     known.heardAtMs = nowMs;
+    known.silentMs = 0;
     if (!word.isComplete || known.assumed.size === 0) return NOTHING;
     const changes = [...known.assumed].flatMap((key) => [
       ...this.#leave(generation, known, key),

@@ -56,6 +56,8 @@ export class NatsRegistry implements Registry {
   readonly #store: Store;
   readonly #events: RegistryEvents;
   readonly #waitMs: number;
+  readonly #beatMs: number;
+  readonly #nodeTimeoutMs: number;
   readonly #mine = new Holdings();
   #picture = new Picture();
   /** Of each subject that was read: what is heard of it up to there is older. */
@@ -66,16 +68,27 @@ export class NatsRegistry implements Registry {
   readonly #broom: Broom;
   /** Generations that were reaped, the latest last: what they still write counts for nothing. */
   readonly #over = new Set<string>();
+  /** When this node's own record came back last. */
+  #heardSelfAtMs = 0;
   #isClosed = false;
 
   constructor(
-    parts: { readonly clock: Clock; readonly subjects: Subjects; readonly store: Store; readonly waitMs: number },
+    parts: {
+      readonly clock: Clock;
+      readonly subjects: Subjects;
+      readonly store: Store;
+      readonly waitMs: number;
+      readonly beatMs: number;
+      readonly nodeTimeoutMs: number;
+    },
     events: RegistryEvents,
   ) {
     this.#clock = parts.clock;
     this.#subjects = parts.subjects;
     this.#store = parts.store;
     this.#waitMs = parts.waitMs;
+    this.#beatMs = parts.beatMs;
+    this.#nodeTimeoutMs = parts.nodeTimeoutMs;
     this.#voice = new Voice(
       parts.subjects,
       parts.store,
@@ -236,7 +249,8 @@ export class NatsRegistry implements Registry {
     const changes = outcome.type === "done" ? outcome.changes : [];
     tell(this.#events, changes);
     if (word.type === "reap") return this.#afterReap(generation, word.by, changes);
-    if (!isMine || word.type === "node") return;
+    if (!isMine) return;
+    if (word.type === "node") return this.#judge();
     this.#afterOwn(key, word, outcome, seq);
   }
 
@@ -251,21 +265,6 @@ export class NatsRegistry implements Registry {
   /** Gives up on what has waited too long. */
   sweep(): void {
     for (const waiter of this.#mine.late(this.#clock.monotonicMs())) waiter.reject(unavailable());
-  }
-
-  /** Of nodes that are silent that long, and of nobody if this node itself was not awake. */
-  reap(silentMs: number): void {
-    const nowMs = this.#clock.monotonicMs();
-    for (const [generation, { heardAtMs }] of this.#picture.generations) {
-      if (generation === this.#voice.generation || nowMs - heardAtMs < silentMs) continue;
-      this.#voice.reap(generation);
-    }
-  }
-
-  /** Nobody was silent while this node could not hear. */
-  forgive(): void {
-    const nowMs = this.#clock.monotonicMs();
-    for (const known of this.#picture.generations.values()) known.heardAtMs = nowMs;
   }
 
   /** Takes back all that this node has, in one word. */
@@ -326,8 +325,22 @@ export class NatsRegistry implements Registry {
     return expected === undefined || word.n === expected + 1;
   }
 
-  #afterOwn(key: string, word: Word, outcome: Outcome, seq: number): void {
-    if (word.type === "reap" || word.type === "node") return;
+  /**
+   * This node's own record came back, so what others wrote before it has been heard. Who has been silent too long is taken for dead: by time in
+   * which this node heard itself at every beat, because while it, its connection or NATS stood still nobody could be heard.
+   */
+  #judge(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const beforeMs = this.#heardSelfAtMs;
+    this.#heardSelfAtMs = nowMs;
+    for (const [generation, known] of this.#picture.generations) {
+      if (generation === this.#voice.generation) continue;
+      known.silentMs += Math.min(nowMs - Math.max(beforeMs, known.heardAtMs), this.#beatMs);
+      if (known.silentMs >= this.#nodeTimeoutMs) this.#voice.reap(generation);
+    }
+  }
+
+  #afterOwn(key: string, word: Exclude<Word, { type: "reap" | "node" }>, outcome: Outcome, seq: number): void {
     const waiter = this.#mine.take(key, word.n);
     if (word.type === "leave" || (word.type === "tally" && word.count === 0)) {
       this.#broom.sweep(seq);
