@@ -107,6 +107,8 @@ export interface NodeEntry {
   readonly connections: number;
   /** How late timers run: above 100 the node is overloaded. */
   readonly lagMs: number;
+  /** Resident; a node of an earlier version does not tell. */
+  readonly memoryBytes?: number;
   readonly draining: boolean;
   /** Since its last sign of life. */
   readonly silentMs: number;

@@ -125,6 +125,8 @@ export interface NodeReport {
   readonly connections: number;
   /** How late timers run, in milliseconds. */
   readonly lagMs: number;
+  /** Resident. */
+  readonly memoryBytes?: number;
   readonly draining: boolean;
   /** It takes no clients for another reason: its memory is full. */
   readonly unready?: true;

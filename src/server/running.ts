@@ -152,10 +152,11 @@ export class Running {
   }
 
   get #report(): ReturnType<HubOptions["node"]> {
-    const { startedAtMs } = this;
+    const { startedAtMs, memory } = this;
     const { nodeUrl: url } = this.#config;
-    const more = { ...(url !== undefined && { url }), ...(this.memory.isFull && ({ unready: true } as const)) };
-    return { id: this.#id, name: nodeName(), startedAtMs, lagMs: this.#lag.ms, draining: this.#draining, ...more };
+    const self = { id: this.#id, name: nodeName(), startedAtMs, lagMs: this.#lag.ms, memoryBytes: memory.usedBytes };
+    const more = { ...(url !== undefined && { url }), ...(memory.isFull && ({ unready: true } as const)) };
+    return { ...self, draining: this.#draining, ...more };
   }
 
   get isDraining(): boolean {

@@ -374,6 +374,7 @@ describe("fanfare status", () => {
     for (const line of [`Process       ${pid}`, `Address       ${url}`, "Connections   1", "Ready         yes"]) {
       expect(stdout).toContain(`  ${line}\n`);
     }
+    expect(stdout).toMatch(/: 1 connections, lag \S+ ms, [\d.]+ MiB/);
     const json = await run(["status", "--json"], { cwd });
     expect(JSON.parse(json.stdout)).toMatchObject({ running: true, pid, connections: 1, draining: false, unready: [] });
     expect(json.stdout).not.toContain(APP.secret);

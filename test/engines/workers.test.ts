@@ -102,7 +102,7 @@ async function startNode(on: string, id: string, from: Far = far): Promise<Node>
   const engine = from.node(on, id);
   const received: Publication[] = [];
   const facts: RegistryFact[] = [];
-  const report = { id, name: id, startedAtMs: 1, connections: 3, lagMs: 0, draining: false };
+  const report = { id, name: id, startedAtMs: 1, connections: 3, lagMs: 0, memoryBytes: 5e6, draining: false };
   const more = { happened: (more: readonly RegistryFact[]) => facts.push(...more), report: () => report };
   await engine.start(hostOf((publication) => received.push(publication), more));
   atEnd(() => engine.close());
@@ -162,9 +162,9 @@ describe("two nodes", () => {
     const on = board();
     const [a] = [await startNode(on, "a"), await startNode(on, "b")];
     const nodes = await a.engine.nodes();
-    expect(nodes.map(({ id, connections }) => [id, connections])).toEqual([
-      ["a", 3],
-      ["b", 3],
+    expect(nodes.map(({ id, connections, memoryBytes }) => [id, connections, memoryBytes])).toEqual([
+      ["a", 3, 5e6],
+      ["b", 3, 5e6],
     ]);
     for (const { silentMs } of nodes) expect(silentMs).toBeLessThan(5_000);
   });

@@ -24,6 +24,7 @@ describe("nodes on one NATS", () => {
     await eventually(async () => {
       const seen = await a.engine.nodes();
       expect(seen.map(({ id }) => id).sort()).toEqual([a.id, b.id].sort());
+      for (const { connections, memoryBytes } of seen) expect([connections, memoryBytes]).toEqual([3, 5e6]);
       for (const { silentMs } of seen) expect(silentMs).toBeLessThan(NODE_TIMEOUT_MS);
     });
   });

@@ -26,8 +26,8 @@ describe("nodes on one Redis", () => {
     const [a, b] = [await startNode(same), await startNode(same)];
     const seen = await a.engine.nodes();
     expect(seen.map(({ id }) => id).sort()).toEqual([a.id, b.id].sort());
-    for (const { silentMs, connections } of seen) {
-      expect(connections).toBe(3);
+    for (const { silentMs, connections, memoryBytes } of seen) {
+      expect([connections, memoryBytes]).toEqual([3, 5e6]);
       expect(silentMs).toBeLessThan(NODE_TIMEOUT_MS);
     }
   });

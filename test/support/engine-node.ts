@@ -31,7 +31,7 @@ export class EngineNode implements EngineHost {
   }
 
   report(): NodeReport {
-    return { id: this.id, name: "test", startedAtMs: 1, connections: 3, lagMs: 0, draining: false };
+    return { id: this.id, name: "test", startedAtMs: 1, connections: 3, lagMs: 0, memoryBytes: 5e6, draining: false };
   }
 
   failed(error: unknown, during: string): void {

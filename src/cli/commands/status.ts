@@ -54,12 +54,14 @@ function asText(found: Found): string {
 
 const WIDTH = 14;
 
-function memoryOf({ memory: { usedBytes, markBytes } }: Status): string {
-  return markBytes === undefined ? megabytes(usedBytes) : `${megabytes(usedBytes)} of ${megabytes(markBytes)}`;
+function memoryOf({ memory: { usedBytes, markBytes }, workers }: Status): string {
+  const used = markBytes === undefined ? megabytes(usedBytes) : `${megabytes(usedBytes)} of ${megabytes(markBytes)}`;
+  return workers > 1 ? `${used}, this process; those of its workers are below` : used;
 }
 
-function nodeText({ name, url, connections, lagMs, silentMs, draining, unready }: NodeState): string {
+function nodeText({ name, url, connections, lagMs, memoryBytes, silentMs, draining, unready }: NodeState): string {
   const parts = [`${connections.toLocaleString("en")} connections`, `lag ${lagMs} ms`];
+  if (memoryBytes !== undefined) parts.push(megabytes(memoryBytes));
   if (silentMs > 0) parts.push(`heard ${duration(silentMs)} ago`);
   if (draining) parts.push("stopping");
   if (unready) parts.push("takes no clients");

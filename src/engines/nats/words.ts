@@ -100,7 +100,7 @@ function rowOf(fields: Record<string, unknown>): Row {
 }
 
 function reportOf(fields: Record<string, unknown>): NodeReport {
-  const { id, name, url, startedAtMs, connections, lagMs, draining, unready } = fields;
+  const { id, name, url, startedAtMs, connections, lagMs, memoryBytes, draining, unready } = fields;
   return {
     id: asText(id),
     name: asText(name),
@@ -108,6 +108,7 @@ function reportOf(fields: Record<string, unknown>): NodeReport {
     startedAtMs: count(startedAtMs),
     connections: count(connections),
     lagMs: count(lagMs),
+    ...(memoryBytes !== undefined && { memoryBytes: count(memoryBytes) }),
     draining: draining === true,
     ...(unready === true && { unready }),
   };

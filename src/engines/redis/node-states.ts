@@ -28,7 +28,7 @@ function reportOf(text: string | undefined): NodeReport | undefined {
     return undefined;
   }
   if (typeof said !== "object" || said === null) return undefined;
-  const { id, name, url, startedAtMs, connections, lagMs, draining, unready } = said as Partial<
+  const { id, name, url, startedAtMs, connections, lagMs, memoryBytes, draining, unready } = said as Partial<
     Record<string, unknown>
   >;
   if (typeof id !== "string" || typeof name !== "string") return undefined;
@@ -39,6 +39,7 @@ function reportOf(text: string | undefined): NodeReport | undefined {
     startedAtMs: Number(startedAtMs) || 0,
     connections: Number(connections) || 0,
     lagMs: Number(lagMs) || 0,
+    ...(typeof memoryBytes === "number" && { memoryBytes }),
     draining: draining === true,
     ...(unready === true && { unready }),
   };

@@ -141,7 +141,8 @@ export class Primary {
   }
 
   get #report() {
-    return { name: nodeName(), startedAtMs: this.startedAtMs, lagMs: this.lagMs, draining: this.#draining };
+    const { startedAtMs, lagMs, memory } = this;
+    return { name: nodeName(), startedAtMs, lagMs, memoryBytes: memory.usedBytes, draining: this.#draining };
   }
 
   /** Where the workers listen. */

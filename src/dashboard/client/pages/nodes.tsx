@@ -9,7 +9,7 @@ import { Ask } from "../parts/dialog.tsx";
 import { Failure, notify, Waiting } from "../parts/notes.tsx";
 import { Head, Mark, Since } from "../parts/small.tsx";
 import { may } from "../session.ts";
-import { count, lasting, plural } from "../show.ts";
+import { count, lasting, plural, size } from "../show.ts";
 
 const EVERY_MS = 2_000;
 const LATE_MS = 100;
@@ -58,7 +58,7 @@ export function Nodes() {
 }
 
 function NodeCard({ node, most, drain }: { node: NodeEntry; most: number; drain: () => void }) {
-  const { id, name, url, isThis, startedAtMs, connections, lagMs, draining, silentMs } = node;
+  const { id, name, url, isThis, startedAtMs, connections, lagMs, memoryBytes, draining, silentMs } = node;
   return (
     <li class="card node">
       <h2>
@@ -79,6 +79,12 @@ function NodeCard({ node, most, drain }: { node: NodeEntry; most: number; drain:
             <Mark tone={lagMs > LATE_MS ? "bad" : "plain"}>{Math.round(lagMs)} ms</Mark>
           </dd>
         </div>
+        {memoryBytes !== undefined && (
+          <div>
+            <dt>Memory</dt>
+            <dd>{size(memoryBytes)}</dd>
+          </div>
+        )}
         <div>
           <dt>Up for</dt>
           <dd>
