@@ -33,6 +33,8 @@ export class Audience {
   sequence: Sequence | undefined;
   /** Connections that the cluster counts among those that may subscribe. Only where there is a limit. */
   seated: Set<string> | undefined;
+  /** The last number of subscribers that was told here. Only where they are told. */
+  heardCount: number | undefined;
   /** How often something may have been lost: what was read of the past before that is not up to date. */
   interruptions = 0;
 

@@ -6,39 +6,63 @@
 import type { App } from "../domain/app.ts";
 import type { HubEvent } from "../domain/event.ts";
 import type { CountPublication } from "../domain/message.ts";
-import type { Awaitable, ChannelSummary, Clock } from "../domain/ports.ts";
+import type { Awaitable, ChannelSummary, Clock, EngineHealth } from "../domain/ports.ts";
+import type { Tenants } from "./tenants.ts";
 
 const FEW = 100;
 const PAUSE_MS = 5_000;
+/** By then, those who changed it in the same moment have said so: the number that was told last is looked at again. */
+const CHECK_AFTER_MS = 1_000;
+/** Channels that are looked at again at a time. */
+const AT_A_TIME = 16;
 
 interface Teller {
   readonly clock: Clock;
+  readonly health: EngineHealth;
   summary(app: App, channel: string): Awaitable<ChannelSummary | undefined>;
-  announce(publication: CountPublication): void;
+  /** Resolves when the engine has it. */
+  announce(publication: CountPublication): Awaitable<unknown>;
   observe(event: HubEvent): void;
 }
 
-interface Due {
+interface Subject {
   readonly app: App;
   readonly channel: string;
+}
+
+interface Due extends Subject {
   /** When it was last told; undefined while it is being told. */
   toldAtMs: number | undefined;
   /** It has changed since. */
   owed: boolean;
 }
 
+/** A number that has to be told, or one that was told and may have been overtaken by an older one of another node. */
+interface Debt extends Subject {
+  readonly told: number | undefined;
+  readonly fromMs: number;
+}
+
 export class Counts {
   readonly #teller: Teller;
+  readonly #tenants: Pick<Tenants, "get">;
   /** Those being told, and large channels; one that has told its last number and is quiet is forgotten. */
   readonly #due = new Map<string, Due>();
+  readonly #debts = new Map<string, Debt>();
+  #isPaying = false;
 
-  constructor(teller: Teller) {
+  constructor(teller: Teller, tenants: Pick<Tenants, "get">) {
     this.#teller = teller;
+    this.#tenants = tenants;
   }
 
-  /** The channel's number of subscribers is another. Changes that come in while one is told are told as one. */
+  /**
+   * The channel's number of subscribers is another. Changes that come in while one is told are told as one; what cannot
+   * be told is told when the engine is back.
+   */
   async changed(app: App, channel: string): Promise<void> {
-    const key = `${app.id}/${channel}`;
+    if (!this.#teller.health.reachable) return this.owe(app, channel);
+    const key = keyOf(app, channel);
     const known = this.#due.get(key);
     if (known) {
       known.owed = true;
@@ -53,28 +77,87 @@ export class Counts {
         count = await this.#tell(app, channel);
       } while (due.owed && count <= FEW);
       if (count > FEW) due.toldAtMs = this.#teller.clock.monotonicMs();
+    } catch (error) {
+      this.#failed(due, error);
     } finally {
       if (due.toldAtMs === undefined) this.#due.delete(key);
     }
   }
 
-  /** Tells the numbers whose pause is over. */
+  /** Its number is to be told when the engine is there. */
+  owe(app: App, channel: string): void {
+    this.#debts.set(keyOf(app, channel), { app, channel, told: undefined, fromMs: 0 });
+  }
+
+  /** Tells the numbers whose pause is over, those that could not be told before, and those that came out wrong. */
   flush(nowMs: number): void {
     for (const [key, due] of this.#due) {
       if (due.toldAtMs === undefined || nowMs - due.toldAtMs < PAUSE_MS) continue;
       this.#due.delete(key);
-      if (due.owed) this.changed(due.app, due.channel).catch((error) => this.#failed(error));
+      if (due.owed) void this.changed(due.app, due.channel);
+    }
+    if (this.#debts.size > 0 && this.#teller.health.reachable && !this.#isPaying) void this.#pay(nowMs);
+  }
+
+  async #pay(nowMs: number): Promise<void> {
+    this.#isPaying = true;
+    const debts = [...this.#debts].filter(([, { fromMs }]) => fromMs <= nowMs);
+    for (let from = 0; from < debts.length; from += AT_A_TIME) {
+      const some = debts.slice(from, from + AT_A_TIME);
+      for (const [key] of some) this.#debts.delete(key);
+      await Promise.all(some.map(([, debt]) => this.#settle(debt)));
+      if (some.some(([key]) => this.#isOwed(key))) break;
+    }
+    this.#isPaying = false;
+  }
+
+  async #settle(debt: Debt): Promise<void> {
+    const { app, channel, told } = debt;
+    if (told === undefined) return await this.changed(app, channel);
+    const due = this.#due.get(keyOf(app, channel));
+    // It is told anyway.
+    if (due && (due.owed || due.toldAtMs === undefined)) return;
+    try {
+      const heard = this.#tenants.get(app.id)?.audiences.get(channel)?.heardCount ?? told;
+      if ((await this.#count(debt)) !== heard) await this.changed(app, channel);
+    } catch (error) {
+      this.#failed(debt, error);
     }
   }
 
+  #isOwed(key: string): boolean {
+    const debt = this.#debts.get(key);
+    return debt !== undefined && debt.told === undefined;
+  }
+
   async #tell(app: App, channel: string): Promise<number> {
-    const count = (await this.#teller.summary(app, channel))?.subscribers ?? 0;
-    this.#teller.announce({ type: "count", app: app.id, channel, count });
+    const count = await this.#count({ app, channel });
+    const fromMs = this.#teller.clock.monotonicMs() + CHECK_AFTER_MS;
+    this.#debts.set(keyOf(app, channel), { app, channel, told: count, fromMs });
+    void this.#announce({ app, channel }, count);
     this.#teller.observe({ type: "counted", app, channel, count });
     return count;
   }
 
-  #failed(error: unknown): void {
+  async #count({ app, channel }: Subject): Promise<number> {
+    return (await this.#teller.summary(app, channel))?.subscribers ?? 0;
+  }
+
+  async #announce(subject: Subject, count: number): Promise<void> {
+    const { app, channel } = subject;
+    try {
+      await this.#teller.announce({ type: "count", app: app.id, channel, count });
+    } catch (error) {
+      this.#failed(subject, error);
+    }
+  }
+
+  #failed({ app, channel }: Subject, error: unknown): void {
+    this.owe(app, channel);
     this.#teller.observe({ type: "failed", error, during: "telling subscription counts" });
   }
+}
+
+function keyOf(app: App, channel: string): string {
+  return `${app.id}/${channel}`;
 }

@@ -106,9 +106,11 @@ export class Delivery {
         this.#passEvent(tenant, audience, publication);
         if (publication.timed && audience.readers.length > 0) this.stopwatch.stop(publication);
         return;
+      case "count":
+        audience.heardCount = publication.count;
+        return this.#tell(tenant, audience, publication, publication.except);
       case "joined":
       case "left":
-      case "count":
         return this.#tell(tenant, audience, publication, publication.except);
       case "online":
         return this.#tell(tenant, audience, { type: "watch", online: [publication.user], offline: [] });

@@ -94,7 +94,7 @@ export class Hub {
     this.#node = options.node;
     this.protocols = options.protocols;
     this.#observers = options.observers ?? [];
-    this.counts = new Counts(this);
+    this.counts = new Counts(this, this.#tenants);
     const { ledger, registry } = options.engine;
     this.places = new Places({ ledger, registry, settle: (work) => this.#settle(work) });
     const number = nodeNumber(options.node().id);
@@ -316,8 +316,8 @@ export class Hub {
   }
 
   /** What the server itself announces: how many subscribe. */
-  announce(publication: CountPublication): void {
-    this.#settle(() => this.#broker.publish(publication));
+  announce(publication: CountPublication): Awaitable<unknown> {
+    return this.#broker.publish(publication);
   }
 
   // ---- users

@@ -44,12 +44,14 @@ export class Roster {
   async tally(app: App, audience: Audience): Promise<void> {
     const { name, traits } = audience.channel;
     if (isInternal(name)) return;
+    const isTold = app.subscriptionCounts && !traits.presence;
     try {
       const change = await this.#host.registry.tally(app.id, name, audience.size);
       if (change) this.#host.observe({ type: change, app, channel: name });
-      if (app.subscriptionCounts && !traits.presence) await this.#host.counts.changed(app, name);
+      if (isTold) await this.#host.counts.changed(app, name);
     } catch (error) {
       this.#host.observe({ type: "failed", error, during: "counting a channel's subscribers" });
+      if (isTold) this.#host.counts.owe(app, name);
     }
   }
 

@@ -84,16 +84,76 @@ test("changes during a slow count are told by one more, which is the last", asyn
   expect(told(first).length).toBeLessThanOrEqual(3);
 });
 
-test("a count that fails is reported, and the next change is counted again", async () => {
+test.each(["summary", "tally"] as const)(
+  "a %s that fails is reported, and the number told when the engine answers",
+  async (what) => {
+    const late = await lateBench({ app: COUNTING });
+    const [first] = await join(late, "room", 1);
+    if (!first) throw new Error("nobody joined");
+    late.engine.hold(what);
+    const [second] = await join(late, "room", 1);
+    await late.engine.fail(what, AWAY, what === "tally");
+    expect(late.events.filter((event) => event.type === "failed" && event.error === AWAY)).toHaveLength(1);
+    expect(told(first).at(-1)).toBe(1);
+    late.hub.sweep();
+    await settled();
+    if (what === "summary") expect(told(first).at(-1)).toBe(2);
+    second?.vanish();
+    await settled();
+    expect(told(first).at(-1)).toBe(1);
+  },
+);
+
+test("a number that the engine refuses to carry is told again, until one is carried, and then no more", async () => {
   const late = await lateBench({ app: COUNTING });
   const [first] = await join(late, "room", 1);
   if (!first) throw new Error("nobody joined");
-  late.engine.hold("summary");
+  late.engine.hold("publish");
   await join(late, "room", 1);
-  await late.engine.fail("summary", AWAY);
-  expect(late.events.filter((event) => event.type === "failed" && event.error === AWAY)).toHaveLength(1);
-  await join(late, "room", 1);
-  expect(told(first).at(-1)).toBe(3);
+  for (let n = 0; n < 3; n++) {
+    await late.engine.fail("publish", AWAY);
+    expect(told(first)).toEqual([1]);
+    late.engine.hold("publish");
+    late.hub.sweep();
+    await settled();
+    expect(late.engine.held("publish")).toBe(1);
+  }
+  await late.engine.release("publish");
+  late.hub.sweep();
+  await settled();
+  expect(told(first)).toEqual([1, 2]);
+});
+
+test("a number that was overtaken by an older one of another node is told again, and a right one is not", async () => {
+  const late = await lateBench({ app: COUNTING });
+  const [first] = await join(late, "room", 2);
+  if (!first) throw new Error("nobody joined");
+  late.engine.host?.receive({ type: "count", app: late.app.id, channel: "room", count: 1 });
+  for (let n = 0; n < 3; n++) {
+    late.clock.pass(1_000);
+    late.hub.sweep();
+    await settled();
+  }
+  expect(told(first)).toEqual([1, 2, 1, 2]);
+});
+
+test("while the engine is away nobody asks it for numbers, and when it is back each channel is told once", async () => {
+  const late = await lateBench({ app: COUNTING });
+  const clients = [...(await join(late, "one", 3)), ...(await join(late, "two", 3))];
+  const [one, , , two] = clients;
+  if (!one || !two) throw new Error("nobody joined");
+  late.engine.health = () => ({ reachable: false, why: "It is away.", sinceMs: 1 });
+  const before = [told(one).length, told(two).length];
+  const asked = late.engine.calls.length;
+  for (const client of [clients[1], clients[2], clients[4]]) client?.vanish();
+  late.hub.sweep();
+  await settled();
+  expect(late.engine.calls.slice(asked).filter((call) => !call.startsWith("tally"))).toEqual([]);
+  late.engine.health = () => ({ reachable: true });
+  late.hub.sweep();
+  await settled();
+  expect(told(one).slice(before[0])).toEqual([1]);
+  expect(told(two).slice(before[1])).toEqual([2]);
 });
 
 test("presence channels, and apps that do not ask for it, have no counts", async () => {

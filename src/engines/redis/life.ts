@@ -226,7 +226,7 @@ export class Life {
       const change = await writes.tally(send, generation, tally);
       if (how === "announce" && change === "occupied") this.tell([{ type: change, ...placeIn(tally) }]);
       // Also in silence: while some had not written again, somebody may have told too few.
-      if (change === "counted") counted.push({ type: change, ...placeIn(tally) });
+      else if (change === "occupied" || change === "counted") counted.push({ type: "counted", ...placeIn(tally) });
     });
     this.tell(counted);
     await inBatches([...share.holds.keys()], async (key) => {
