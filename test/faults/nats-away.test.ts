@@ -2,9 +2,11 @@
 
 import { describe, expect, test } from "bun:test";
 import { connect, headers } from "@nats-io/transport-node";
+import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { startNats } from "../support/nats.ts";
-import { type NatsNode, natsSettingsFor, startNatsNode } from "../support/nats-node.ts";
+import { NatsNode, natsSettingsFor, startNatsNode } from "../support/nats-node.ts";
+import { startProxy } from "../support/tcp-proxy.ts";
 import { expectOrder, publishing, refusalOf } from "./publishing.ts";
 
 const PATIENCE = { withinMs: 20_000, everyMs: 20 };
@@ -238,3 +240,28 @@ test("two prefixes on one NATS know nothing of each other (scenario 19)", async 
   expect(await b.members("presence-x")).toEqual([]);
   expect(await b.engine.nodes()).toHaveLength(1);
 });
+
+test(
+  "what is subscribed to while NATS is being reached is heard",
+  async () => {
+    const server = await startNats();
+    const same = natsSettingsFor([server]);
+    const a = await startNatsNode(same);
+    const wire = await startProxy(server.port);
+    wire.slow(30);
+    const b = new NatsNode({ ...same, servers: [`127.0.0.1:${wire.port}`] });
+    atEnd(() => b.engine.close());
+    const started = b.engine.start(b);
+    const subscribed: Promise<void>[] = [];
+    while (!b.engine.health().reachable) {
+      subscribed.push(b.subscribe(`room-${subscribed.length}`));
+      await Bun.sleep(5);
+    }
+    await Promise.all([started, ...subscribed]);
+    const rooms = subscribed.map((_, n) => `room-${n}`);
+    for (const room of rooms) await a.publish(room, "1");
+    const deaf = () => rooms.filter((room) => b.heard(room).length === 0);
+    await eventually(() => expect(deaf()).toEqual([]), PATIENCE);
+  },
+  TEST_MS,
+);

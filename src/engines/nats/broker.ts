@@ -48,6 +48,8 @@ export class NatsBroker implements Broker {
   readonly #ear: Ear;
   readonly #waitMs: number;
   readonly #entries = new Map<string, Entry>();
+  /** The latest that was greeted: from then on whatever is subscribed to is heard over it, even before it is up. */
+  #wire: Wire | undefined;
 
   constructor(
     parts: {
@@ -82,8 +84,7 @@ export class NatsBroker implements Broker {
         numberedAtMs: 0,
       };
       this.#entries.set(place, entry);
-      const wire = this.#store.link?.wire;
-      if (wire) this.#listen(wire, entry);
+      if (this.#wire && !this.#wire.nats.isClosed()) this.#listen(this.#wire, entry);
     }
     try {
       await this.#store.link?.up(this.#waitMs);
@@ -128,6 +129,7 @@ export class NatsBroker implements Broker {
 
   /** Subscribes to everything again. */
   greet(wire: Wire): void {
+    this.#wire = wire;
     for (const entry of this.#entries.values()) {
       entry.lastPassing = 0;
       this.#listen(wire, entry);
