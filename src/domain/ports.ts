@@ -14,6 +14,12 @@ export interface HistoryPolicy {
   readonly ttlMs: number;
 }
 
+/** The name of a publication that is to be made once, and how long it is remembered. No two channels have the same. */
+export interface Once {
+  readonly key: string;
+  readonly ttlMs: number;
+}
+
 /** A publication that history still has. */
 export interface Kept {
   readonly publication: EventPublication;
@@ -42,6 +48,15 @@ export interface Broker {
    * CommandError `engine_unavailable`: it has then reached nobody, unless only the answer was lost.
    */
   publish(publication: Publication, keep?: HistoryPolicy): Awaitable<Position | undefined>;
+  /**
+   * The same, and the key is noted in the very step that publishes; where it is noted already, nothing is published. What
+   * failed is never published without being noted, so whoever asks again is answered `repeated`, or publishes it.
+   */
+  publishOnce(
+    publication: EventPublication,
+    once: Once,
+    keep?: HistoryPolicy,
+  ): Awaitable<Position | "repeated" | undefined>;
   /**
    * After `since`, or without it the last ones; oldest first, at most `limit`. A channel that this node is subscribed to
    * has an epoch from the first question on, and keeps it while anybody is: nothing is numbered twice in it.

@@ -1,77 +1,37 @@
 /** Publications with a key of the publisher's: a second one is answered like the first, and published once. */
 
+import { createHash } from "node:crypto";
 import { CommandError } from "../domain/error.ts";
 import type { EventPublication, Position } from "../domain/message.ts";
-import type { Awaitable, Ledger } from "../domain/ports.ts";
+import type { Awaitable, Once } from "../domain/ports.ts";
 
 /** How long a key is remembered. */
 const REMEMBERED_MS = 300_000;
-/** A node is believed to be at work on one for so much longer than an engine makes a publication wait. */
-const SLACK_MS = 10_000;
 const KEY_LENGTH = 128;
 
-interface Host {
-  readonly ledger: Ledger;
-  readonly publishWaitS: () => number;
-  failed(error: unknown, during: string): void;
-}
+/** Those under way on this node: who comes second waits for the first, and is told what it is told. */
+export class Underway {
+  readonly #byKey = new Map<string, Promise<Position | undefined>>();
 
-export class Once {
-  readonly #host: Host;
-  /** Of this node: who comes second waits for the first, and is told what it is told. */
-  readonly #underway = new Map<string, Promise<Position | undefined>>();
-
-  constructor(host: Host) {
-    this.#host = host;
-  }
-
-  /** Resolves without a position where it was published before. Throws what `publish` throws, and then the key is new. */
+  /** Resolves without a position where it was published before. Throws what `publish` throws. */
   publish(
     publication: EventPublication,
-    key: string,
-    publish: () => Awaitable<Position | undefined>,
+    publisherKey: string,
+    publish: (once: Once) => Awaitable<Position | undefined>,
   ): Promise<Position | undefined> {
-    const { app, channel, from } = publication;
-    // One client must not use up the keys of another, nor of the back end.
-    const name = JSON.stringify([app, channel, from ? ["client", from.user] : "back end", key]);
-    const underway = this.#underway.get(name);
+    const key = nameOf(publication, publisherKey);
+    const underway = this.#byKey.get(key);
     if (underway) return underway;
-    const work = this.#first(name, publish).finally(() => this.#underway.delete(name));
-    this.#underway.set(name, work);
+    const work = (async () => publish({ key, ttlMs: REMEMBERED_MS }))().finally(() => this.#byKey.delete(key));
+    this.#byKey.set(key, work);
     return work;
   }
+}
 
-  async #first(name: string, publish: () => Awaitable<Position | undefined>): Promise<Position | undefined> {
-    const [work, done] = [`publishing ${name}`, `published ${name}`];
-    const { ledger, publishWaitS } = this.#host;
-    const isMine = await ledger.once(work, publishWaitS() * 1000 + SLACK_MS);
-    if (await ledger.noted(done)) {
-      if (isMine) await this.#note(() => ledger.forget(work));
-      return undefined;
-    }
-    if (!isMine) {
-      throw new CommandError("engine_unavailable", "A publication with this key is under way on another node.");
-    }
-    let position: Position | undefined;
-    try {
-      position = await publish();
-    } catch (error) {
-      // Not waited for: where the engine is away, that would take as long again.
-      void this.#note(() => ledger.forget(work));
-      throw error;
-    }
-    await this.#note(() => ledger.once(done, REMEMBERED_MS));
-    return position;
-  }
-
-  /** It is published or not, whether that could be written down or not. */
-  async #note(write: () => Awaitable<unknown>): Promise<void> {
-    try {
-      await write();
-    } catch (error) {
-      this.#host.failed(error, "noting that a publication was made");
-    }
-  }
+/** Of one length, and of letters that every engine takes. One client must not use up the keys of another, nor of the back end. */
+function nameOf({ app, channel, from }: EventPublication, key: string): string {
+  const name = JSON.stringify([app, channel, from ? ["client", from.user] : "back end", key]);
+  return createHash("sha256").update(name).digest("base64url");
 }
 
 export function checkKey(key: string): void {

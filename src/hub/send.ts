@@ -4,7 +4,7 @@ import type { App } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
 import type { HubEvent } from "../domain/event.ts";
 import type { EventPublication, Position } from "../domain/message.ts";
-import type { Awaitable, Broker, Clock, Guard } from "../domain/ports.ts";
+import type { Awaitable, Broker, Clock, Guard, Once } from "../domain/ports.ts";
 import type { Traffic } from "../domain/traffic.ts";
 import { after } from "./after.ts";
 import type { Channels } from "./channels.ts";
@@ -23,12 +23,20 @@ interface Host {
   observe(event: HubEvent): void;
 }
 
-/** Resolves when the engine has it. */
-export function send(host: Host, app: App, publication: EventPublication): Awaitable<Position | undefined> {
+/** Resolves when the engine has it; without a position where another was published under the same key. */
+export function send(
+  host: Host,
+  app: App,
+  publication: EventPublication,
+  once?: Once,
+): Awaitable<Position | undefined> {
   return after(guarded(host.guards, publication, 0), (passed) => {
     const sinceMs = host.clock.monotonicMs();
     const keep = historyFor(host.channels, app, host.channel(app, passed.channel), passed);
-    return after(host.broker.publish(host.stopwatch.start(passed, sinceMs), keep), (position) => {
+    const timed = host.stopwatch.start(passed, sinceMs);
+    const { broker } = host;
+    return after(once ? broker.publishOnce(timed, once, keep) : broker.publish(timed, keep), (position) => {
+      if (position === "repeated") return undefined;
       host.traffic?.published(host.clock.monotonicMs() - sinceMs);
       host.observe({ type: "published", app, publication: passed });
       return position;

@@ -327,6 +327,66 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
       });
     });
 
+    describe.each([
+      ["that is kept", KEEP],
+      ["that is only carried", undefined],
+    ] as const)("under a key, a publication %s", (_, keep) => {
+      const once = async (data: string, key: string, ttlMs = 60_000, channel = "room") =>
+        broker.publishOnce(event(channel, data, "app"), { key, ttlMs }, keep);
+
+      test("is made once: the next is answered so, and is nowhere", async () => {
+        await broker.subscribe("app", "room");
+        const first = await once("1", "k");
+        expect([first !== "repeated", first !== undefined]).toEqual([true, keep !== undefined]);
+        expect(await once("1 again", "k")).toBe("repeated");
+        await publish("room", "between", keep);
+        expect(await once("1 once more", "k")).toBe("repeated");
+        expect(await upToNow("room")).toEqual(["1", "between"]);
+        expect(await kept("room")).toEqual(keep ? ["1", "between"] : []);
+      });
+
+      test("is made once where many ask for it at once", async () => {
+        await broker.subscribe("app", "room");
+        const asked = Array.from({ length: 30 }, (_, n) => once(String(n), "k"));
+        const done = await Promise.all(asked);
+        expect(done.filter((answer) => answer !== "repeated")).toHaveLength(1);
+        const first = done.findIndex((answer) => answer !== "repeated");
+        expect(await upToNow("room")).toEqual([String(first)]);
+      });
+
+      test("keeps its place among those without a key, and is numbered with them", async () => {
+        await broker.subscribe("app", "room");
+        const sent = Array.from({ length: 60 }, (_, n) => String(n));
+        const done = await Promise.all(
+          sent.map((data, n) => (n % 3 === 0 ? once(data, data) : publish("room", data, keep))),
+        );
+        expect(await upToNow("room")).toEqual(sent);
+        if (!keep) return;
+        const [first] = done.map((answer) => (answer === "repeated" ? undefined : answer));
+        expect(done).toEqual(sent.map((_, n) => ({ epoch: first?.epoch ?? "", offset: (first?.offset ?? 0) + n })));
+      });
+
+      test("does not stand in the way of another key, whatever they are made of", async () => {
+        await broker.subscribe("app", "room");
+        const keys = [...AWKWARD_NAMES.flat(), "k k", "ü\u0000", "x".repeat(2_000)];
+        const others = keys.filter((key, at) => keys.indexOf(key) === at);
+        for (const key of others) expect(await once(key, key)).not.toBe("repeated");
+        for (const key of others) expect(await once(key, key)).toBe("repeated");
+        expect(await upToNow("room")).toEqual(others);
+      });
+
+      test("may be made again when the time is over", async () => {
+        await broker.subscribe("app", "room");
+        await once("1", "k", 300);
+        await once("2", "other", 60_000);
+        await under.pass(400);
+        expect(await once("3", "k", 60_000)).not.toBe("repeated");
+        expect(await once("4", "k", 60_000)).toBe("repeated");
+        expect(await once("5", "other", 60_000)).toBe("repeated");
+        expect(await upToNow("room")).toEqual(["1", "2", "3"]);
+      });
+    });
+
     test("nothing is received before subscribing, after unsubscribing, or from a neighbour", async () => {
       await broker.subscribe("app", "witness");
       await publish("room", "before");

@@ -64,6 +64,19 @@ test("a channel that is quiet goes on counting as long again as it kept anything
   expect(broker.histories).toBe(0);
 });
 
+test("keys are forgotten when their time is over", () => {
+  const clock = new FakeClock();
+  const broker = new MemoryBroker(clock);
+  const publication = { type: "event", app: "app", channel: "room", event: "e", data: "x" } as const;
+  for (let n = 0; n < 1_000; n++) broker.publishOnce(publication, { key: `k-${n}`, ttlMs: n < 500 ? 1_000 : 60_000 });
+  clock.pass(2_000);
+  broker.prune();
+  expect(broker.keys).toBe(500);
+  clock.pass(60_000);
+  broker.prune();
+  expect(broker.keys).toBe(0);
+});
+
 test("a registry that everybody has left remembers nothing", () => {
   const registry = new MemoryRegistry(new FakeClock(), () => {});
   const row = (channel: string) => ({ app: "app", channel, connection: "c", member: { id: "1", info: null } });

@@ -62,6 +62,10 @@ class RoughBroker implements Broker {
     return placed.position;
   }
 
+  publishOnce(): never {
+    throw new Error("Nothing is published under a key here.");
+  }
+
   /** The answer is made at once, and arrives when the test says so: it may be an old one by then. */
   history(_app: string, _channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {
     const page = this.#pageOf(since, limit);

@@ -311,6 +311,12 @@ export class LateEngine implements Engine {
       },
       publish: (publication, keep) =>
         this.#call("publish", () => broker.publish(publication, keep), `${publication.type} ${publication.channel}`),
+      publishOnce: (publication, once, keep) =>
+        this.#call(
+          "publish",
+          () => broker.publishOnce(publication, once, keep),
+          `${publication.type} ${publication.channel}`,
+        ),
       history: (...query) => this.#call("history", () => broker.history(...query)),
     };
     this.registry = {

@@ -2,7 +2,8 @@
 
 import { randomUUID } from "node:crypto";
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
-import type { Broker, Clock, HistoryPage, HistoryPolicy } from "../../domain/ports.ts";
+import type { Broker, Clock, HistoryPage, HistoryPolicy, Once } from "../../domain/ports.ts";
+import { Notes } from "./notes.ts";
 
 interface Entry {
   readonly publication: EventPublication;
@@ -24,12 +25,15 @@ export class MemoryBroker implements Broker {
   /** The channels of each app that somebody here is in. */
   readonly #subscribed = new Map<string, Set<string>>();
   readonly #logs = new Map<string, Log>();
+  /** Keys of what was published. */
+  readonly #published: Notes;
   /** Where new numberings begin. Another as soon as one is forgotten, so that no channel has a position twice. */
   #epoch = randomUUID();
   #receive: (publication: Publication) => void = () => {};
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#published = new Notes(clock);
   }
 
   start(receive: (publication: Publication) => void): void {
@@ -64,6 +68,14 @@ export class MemoryBroker implements Broker {
     return position;
   }
 
+  publishOnce(
+    publication: EventPublication,
+    { key, ttlMs }: Once,
+    keep?: HistoryPolicy,
+  ): Position | "repeated" | undefined {
+    return this.#published.once(key, ttlMs) ? this.publish(publication, keep) : "repeated";
+  }
+
   history(app: string, channel: string, since: Position | undefined, limit: number): HistoryPage {
     const nowMs = this.#clock.monotonicMs();
     const log = this.#isSubscribed(app, channel) ? this.#log(app, channel) : this.#logs.get(subjectOf(app, channel));
@@ -85,6 +97,7 @@ export class MemoryBroker implements Broker {
 
   /** Drops what has expired, so that a million channels over time leave nothing behind. */
   prune(): void {
+    this.#published.prune();
     const nowMs = this.#clock.monotonicMs();
     for (const [subject, log] of this.#logs) {
       // From the front only: what has expired behind what has not goes with it.
@@ -96,6 +109,11 @@ export class MemoryBroker implements Broker {
     }
   }
 
+  /** How many keys it remembers. */
+  get keys(): number {
+    return this.#published.size;
+  }
+
   /** How many channels have one. */
   get histories(): number {
     return this.#logs.size;
@@ -105,6 +123,7 @@ export class MemoryBroker implements Broker {
     this.#receive = () => {};
     this.#subscribed.clear();
     this.#logs.clear();
+    this.#published.clear();
   }
 
   /** Of a channel that keeps nothing and counts nothing: its epoch is the one that it would begin in now. */

@@ -1,6 +1,7 @@
 /** The ledger of one process: places, buckets and keys in maps that shrink back to nothing. */
 
 import type { Clock, Ledger } from "../../domain/ports.ts";
+import { Notes } from "./notes.ts";
 
 interface Bucket {
   readonly tokens: number;
@@ -20,11 +21,11 @@ export class MemoryLedger implements Ledger {
   readonly #places = new Map<string, Set<string>>();
   readonly #buckets = new Map<string, Bucket>();
   readonly #levels = new Map<string, Level>();
-  /** Keys, each with the time it is forgotten. */
-  readonly #noted = new Map<string, number>();
+  readonly #notes: Notes;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#notes = new Notes(clock);
   }
 
   take(place: string, holder: string, most: number): boolean {
@@ -50,20 +51,15 @@ export class MemoryLedger implements Ledger {
   }
 
   once(key: string, ttlMs: number): boolean {
-    const nowMs = this.#clock.monotonicMs();
-    const until = this.#noted.get(key);
-    if (until !== undefined && until > nowMs) return false;
-    this.#noted.set(key, nowMs + ttlMs);
-    return true;
+    return this.#notes.once(key, ttlMs);
   }
 
   noted(key: string): boolean {
-    const until = this.#noted.get(key);
-    return until !== undefined && until > this.#clock.monotonicMs();
+    return this.#notes.has(key);
   }
 
   forget(key: string): void {
-    this.#noted.delete(key);
+    this.#notes.delete(key);
   }
 
   raise(name: string, to: number, ttlMs: number): void {
@@ -81,8 +77,8 @@ export class MemoryLedger implements Ledger {
   /** Forgets what no longer counts. */
   prune(): void {
     const nowMs = this.#clock.monotonicMs();
+    this.#notes.prune();
     for (const [name, { untilMs }] of this.#levels) if (untilMs <= nowMs) this.#levels.delete(name);
-    for (const [key, until] of this.#noted) if (until <= nowMs) this.#noted.delete(key);
     for (const [name, { atMs }] of this.#buckets) {
       if (nowMs - atMs >= FULL_AFTER_MS) this.#buckets.delete(name);
     }
@@ -90,13 +86,13 @@ export class MemoryLedger implements Ledger {
 
   /** How much it remembers. */
   get entries(): number {
-    return this.#places.size + this.#buckets.size + this.#levels.size + this.#noted.size;
+    return this.#places.size + this.#buckets.size + this.#levels.size + this.#notes.size;
   }
 
   close(): void {
     this.#places.clear();
     this.#buckets.clear();
     this.#levels.clear();
-    this.#noted.clear();
+    this.#notes.clear();
   }
 }

@@ -2,8 +2,8 @@
 
 import type { Msg, Subscription } from "@nats-io/transport-node";
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
-import type { Broker, HistoryPage, HistoryPolicy, Kept } from "../../domain/ports.ts";
-import { decodeParcel, type Parcel } from "./codec.ts";
+import type { Broker, HistoryPage, HistoryPolicy, Kept, Once } from "../../domain/ports.ts";
+import { decodeParcel, lastOffset, type Numbering, type Parcel } from "./codec.ts";
 import { unavailable } from "./fault.ts";
 import type { Feed } from "./feed.ts";
 import type { Head, Heads } from "./heads.ts";
@@ -26,6 +26,8 @@ interface Entry {
   subscription: Subscription | undefined;
   /** Sequence of the last that was only carried; the next one names it. */
   lastPassing: number;
+  /** The last that was numbered, and where it ended. */
+  lastHead: { readonly seq: number; readonly offset: number } | undefined;
   /** What was heard of each sender, so that nothing that was sent again is heard twice. */
   readonly heard: Map<string, { last: number; recent: number }>;
   /** Where the head was heard or written last, as this process counts time; 0 where there is none. */
@@ -80,6 +82,7 @@ export class NatsBroker implements Broker {
         place,
         subscription: undefined,
         lastPassing: 0,
+        lastHead: undefined,
         heard: new Map(),
         numberedAtMs: 0,
       };
@@ -110,6 +113,14 @@ export class NatsBroker implements Broker {
     return this.#outbox.post(place, publication, publication.type === "event" ? keep : undefined);
   }
 
+  publishOnce(
+    publication: EventPublication,
+    once: Once,
+    keep?: HistoryPolicy,
+  ): Promise<Position | "repeated" | undefined> {
+    return this.#outbox.post(this.#subjects.place(publication.app, publication.channel), publication, keep, once);
+  }
+
   async history(app: string, channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {
     const place = this.#subjects.place(app, channel);
     try {
@@ -132,6 +143,7 @@ export class NatsBroker implements Broker {
     this.#wire = wire;
     for (const entry of this.#entries.values()) {
       entry.lastPassing = 0;
+      entry.lastHead = undefined;
       this.#listen(wire, entry);
     }
   }
@@ -165,11 +177,13 @@ export class NatsBroker implements Broker {
       const seq = Number(message.headers?.get("Nats-Sequence"));
       if (!seq) throw new Error("a message that is not of the stream");
       const parcel = decodeParcel(app, channel, message.string());
+      const before = Number(message.headers?.get("Nats-Last-Sequence"));
       if (parcel.numbering) {
-        entry.numberedAtMs = this.#store.nowMs;
+        if (parcel.numbering.size > 0) entry.numberedAtMs = this.#store.nowMs;
         this.#heads.heard(place, seq, message.string(), parcel);
+        if (isBehindLost(entry, before, parcel.numbering)) this.#ear.missed(app, channel);
+        entry.lastHead = { seq, offset: lastOffset(parcel) };
       } else {
-        const before = Number(message.headers?.get("Nats-Last-Sequence"));
         if (entry.lastPassing > 0 && before > 0 && before !== entry.lastPassing) this.#ear.missed(app, channel);
         entry.lastPassing = seq;
       }
@@ -247,6 +261,11 @@ function keptOf({ numbering, items }: Parcel, app: string, channel: string, nowM
 
 function isLive({ expiresInMs }: Kept): boolean {
   return expiresInMs > 0;
+}
+
+/** Whether something was lost before it that its number does not tell of, because it was not kept. */
+function isBehindLost({ lastHead }: Entry, before: number, numbering: Numbering): boolean {
+  return lastHead !== undefined && before > 0 && before !== lastHead.seq && numbering.before === lastHead.offset;
 }
 
 function isNew({ heard }: Entry, { sender, number }: Parcel): boolean {

@@ -1,6 +1,7 @@
 /** What travels in a channel: parcels of publications, as JSON, read with suspicion, because anybody may publish on a NATS. */
 
 import type { EventPublication, Member, Publication, Timed } from "../../domain/message.ts";
+import type { Once } from "../../domain/ports.ts";
 import { asNumber, asText, list, record } from "../fields.ts";
 
 /** Where numbered publications stand: all of a parcel come one after the other. */
@@ -20,6 +21,7 @@ export interface Item {
   readonly publication: Publication;
   /** How long it is kept; undefined where it is not. */
   readonly ttlMs?: number | undefined;
+  readonly once?: Once | undefined;
 }
 
 export interface Parcel {
@@ -36,8 +38,8 @@ const VERSION = 1;
 const MOST_CHARACTERS = 16 * 1024 * 1024;
 
 /** A publication as it lies in a parcel, without app and channel, which the subject says. */
-export function encodeItem({ app: _, channel: __, ...rest }: Publication, ttlMs?: number): string {
-  return JSON.stringify(ttlMs === undefined ? { p: rest } : { p: rest, l: ttlMs });
+export function encodeItem({ app: _, channel: __, ...rest }: Publication, ttlMs?: number, once?: Once): string {
+  return JSON.stringify({ p: rest, l: ttlMs, q: once && [once.key, once.ttlMs] });
 }
 
 export function encodeParcel(
@@ -56,12 +58,13 @@ export function decodeParcel(app: string, channel: string, text: string): Parcel
   const numbering = k === undefined ? undefined : numberingOf(record(k));
   let at = numbering?.before ?? 0;
   const items = list(i).map((each): Item => {
-    const { p, l } = record(each);
+    const { p, l, q } = record(each);
+    const once = q === undefined ? undefined : onceOf(list(q));
     const publication = publicationOf(record(p), app, channel);
-    if (l === undefined) return { publication };
+    if (l === undefined) return { publication, once };
     if (!numbering || publication.type !== "event") throw new Error("kept without a number");
     const placed: EventPublication = { ...publication, position: { epoch: numbering.epoch, offset: ++at } };
-    return { publication: placed, ttlMs: count(l) };
+    return { publication: placed, ttlMs: count(l), once };
   });
   return { sender: asText(s), number: count(n), numbering, items };
 }
@@ -79,6 +82,10 @@ export function count(value: unknown): number {
 export function memberOf(value: unknown): Member {
   const { id, info } = record(value);
   return { id: asText(id), info };
+}
+
+function onceOf([key, ttlMs]: readonly unknown[]): Once {
+  return { key: asText(key), ttlMs: count(ttlMs) };
 }
 
 function numberingOf({ epoch, parcel, before, size, atMs }: Record<string, unknown>): Numbering {

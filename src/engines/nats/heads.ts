@@ -1,6 +1,6 @@
 /** The latest parcel of channels that number their publications: cached, because whoever writes the next has to know it. */
 
-import { decodeParcel, lastOffset, type Parcel } from "./codec.ts";
+import { decodeParcel, type Item, lastOffset, type Parcel } from "./codec.ts";
 import type { Store } from "./store.ts";
 import type { Subjects } from "./subjects.ts";
 
@@ -12,6 +12,8 @@ export interface Head {
   readonly parcel: number;
   readonly offset: number;
   readonly size: number;
+  /** Of what was published in it under a key: until when that counts, by the server's clock. */
+  readonly keys: ReadonlyMap<string, number>;
 }
 
 const MOST_CACHED = 1_000;
@@ -69,9 +71,14 @@ export class Heads {
   }
 }
 
+export function keysOf(items: readonly Pick<Item, "once">[], atMs: number): ReadonlyMap<string, number> {
+  return new Map(items.flatMap(({ once }) => (once ? [[once.key, atMs + once.ttlMs] as const] : [])));
+}
+
 function headOf(seq: number, text: string, parcel: Parcel): Head | undefined {
   const { numbering } = parcel;
   if (!numbering) return undefined;
-  const { epoch, parcel: number, size } = numbering;
-  return { seq, text, epoch, parcel: number, offset: lastOffset(parcel), size };
+  const { epoch, parcel: number, size, atMs } = numbering;
+  const keys = keysOf(parcel.items, atMs);
+  return { seq, text, epoch, parcel: number, offset: lastOffset(parcel), size, keys };
 }

@@ -5,25 +5,28 @@
 
 import { CommandError } from "../../domain/error.ts";
 import type { Position, Publication } from "../../domain/message.ts";
-import type { Clock, HistoryPolicy } from "../../domain/ports.ts";
+import type { Clock, HistoryPolicy, Once } from "../../domain/ports.ts";
 import { encodeItem, encodeParcel, type Numbering } from "./codec.ts";
 import { Conflict, Unsent, unavailable } from "./fault.ts";
-import type { Head, Heads } from "./heads.ts";
+import { type Head, type Heads, keysOf } from "./heads.ts";
 import type { NatsSettings } from "./settings.ts";
 import type { Store } from "./store.ts";
 import type { Subjects } from "./subjects.ts";
 
+type Done = Position | "repeated" | undefined;
+
 interface Letter {
   readonly encoded: string;
   readonly keep: HistoryPolicy | undefined;
+  readonly once: Once | undefined;
   readonly untilMs: number;
-  readonly resolve: (position: Position | undefined) => void;
+  readonly resolve: (done: Done) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** Letters that go as one message. */
 interface Batch {
-  readonly letters: readonly Letter[];
+  letters: readonly Letter[];
   readonly number: number;
   readonly isNumbered: boolean;
   /** As it was sent, where nobody knows whether it arrived: it has to be sent as the same again. */
@@ -84,8 +87,11 @@ export class Outbox {
     this.#sweeping.unref?.();
   }
 
-  post(place: string, publication: Publication, keep: HistoryPolicy | undefined): Promise<Position | undefined> {
-    const encoded = encodeItem(publication, keep?.ttlMs);
+  post(place: string, publication: Publication, keep: HistoryPolicy | undefined): Promise<Position | undefined>;
+  /** What has a key is numbered, whether it is kept or not, because of all who write after the same head one succeeds. */
+  post(place: string, publication: Publication, keep: HistoryPolicy | undefined, once: Once): Promise<Done>;
+  post(place: string, publication: Publication, keep: HistoryPolicy | undefined, once?: Once): Promise<Done> {
+    const encoded = encodeItem(publication, keep?.ttlMs, once);
     const bytes = Buffer.byteLength(encoded);
     if (this.#isClosed || this.#bytes + bytes > this.#settings.publishWaitBytes) return Promise.reject(unavailable());
     const most = this.#store.maxPayloadBytes - ENVELOPE_BYTES;
@@ -93,7 +99,7 @@ export class Outbox {
       return Promise.reject(new CommandError("data_too_large", `NATS carries no more than ${most} bytes at a time.`));
     }
     this.#bytes += bytes;
-    const { promise, resolve, reject } = Promise.withResolvers<Position | undefined>();
+    const { promise, resolve, reject } = Promise.withResolvers<Done>();
     const untilMs = this.#clock.monotonicMs() + this.#settings.publishWaitMs;
     const lane = this.#lane(place);
     const freed =
@@ -102,7 +108,7 @@ export class Outbox {
         this.#bytes -= bytes;
         end(value);
       };
-    lane.waiting.push({ encoded, keep, untilMs, resolve: freed(resolve), reject: freed(reject) });
+    lane.waiting.push({ encoded, keep, once, untilMs, resolve: freed(resolve), reject: freed(reject) });
     this.#schedule(lane);
     return promise;
   }
@@ -173,14 +179,17 @@ export class Outbox {
     const most = Math.min(BATCH_BYTES, this.#store.maxPayloadBytes - ENVELOPE_BYTES);
     let bytes = 0;
     let count = 0;
-    for (const { encoded } of lane.waiting) {
+    const keys = new Set<string>();
+    for (const { encoded, once } of lane.waiting) {
       bytes += Buffer.byteLength(encoded) + 1;
       if (count > 0 && (count >= BATCH_LETTERS || bytes > most)) break;
+      if (once && keys.has(once.key)) break;
+      if (once) keys.add(once.key);
       count++;
     }
     if (count === 0) return undefined;
     const letters = lane.waiting.splice(0, count);
-    const isNumbered = letters.some(({ keep }) => keep !== undefined);
+    const isNumbered = letters.some(({ keep, once }) => keep !== undefined || once !== undefined);
     return { letters, number: ++this.#number, isNumbered, sent: undefined };
   }
 
@@ -206,10 +215,15 @@ export class Outbox {
   }
 
   async #deliverNumbered(place: string, batch: Batch): Promise<void> {
-    await this.#store.keepFor(Math.max(...batch.letters.map(({ keep }) => keep?.ttlMs ?? 0)));
+    await this.#store.keepFor(
+      Math.max(...batch.letters.map(({ keep, once }) => Math.max(keep?.ttlMs ?? 0, once?.ttlMs ?? 0))),
+    );
     for (;;) {
       try {
-        const { epoch, before } = await this.#write(place, batch, batch.sent?.head ?? (await this.#heads.of(place)));
+        const head = batch.sent ? batch.sent.head : await this.#heads.of(place);
+        if (!batch.sent) await this.#sort(batch, head);
+        if (batch.letters.length === 0) return;
+        const { epoch, before } = await this.#write(place, batch, head);
         let offset = before;
         for (const { keep, resolve } of batch.letters) resolve(keep && { epoch, offset: ++offset });
         return;
@@ -222,11 +236,37 @@ export class Outbox {
     }
   }
 
+  /**
+   * Answers what was published before. Whoever replaces a head notes its keys first, so whatever was published under a key is either noted
+   * or in the head. That was known before the notes are read: where another comes after it, writing fails, and all is looked at again.
+   */
+  async #sort(batch: Batch, head: Head | undefined): Promise<void> {
+    const isPublished = async ({ once }: Letter): Promise<boolean> => {
+      if (!once) return false;
+      const inHead = head?.keys.get(once.key) ?? 0;
+      if (inHead > this.#store.nowMs) return true;
+      const noted = await this.#store.last(this.#subjects.cell("published", once.key));
+      return noted !== undefined && Number(noted.text) > this.#store.nowMs;
+    };
+    if (batch.letters.every(({ once }) => !once)) return;
+    const found = await Promise.all(batch.letters.map(isPublished));
+    for (const [at, letter] of batch.letters.entries()) if (found[at]) letter.resolve("repeated");
+    batch.letters = batch.letters.filter((_, at) => !found[at]);
+  }
+
+  async #note({ keys }: Head): Promise<void> {
+    const noted = [...keys].map(([key, untilMs]) =>
+      this.#store.append(this.#subjects.cell("published", key), String(untilMs)),
+    );
+    await Promise.all(noted);
+  }
+
   /** Makes the parcel the channel's head, and puts what was the head where history finds it. */
   async #write(place: string, batch: Batch, head: Head | undefined): Promise<Numbering> {
     const { letters, number } = batch;
     const kept = letters.flatMap(({ keep }) => keep ?? []);
-    const size = kept.at(-1)?.size ?? head?.size ?? 1;
+    const size = kept.at(-1)?.size ?? head?.size ?? 0;
+    if (head && head.keys.size > 0 && !batch.sent) await this.#note(head);
     const numbering: Numbering = {
       epoch: head?.epoch ?? crypto.randomUUID().slice(0, 18),
       parcel: (head?.parcel ?? 0) + 1,
@@ -248,8 +288,9 @@ export class Outbox {
     });
     // Where only the first fails, history has a hole, and says so to whoever asks for what was in it.
     const [seq] = await Promise.all([written, archived?.catch(() => 0)]);
-    const { epoch, parcel, before } = sent.numbering;
-    this.#heads.set(place, { seq, text: sent.text, epoch, parcel, offset: before + kept.length, size });
+    const { epoch, parcel, before, atMs } = sent.numbering;
+    const keys = keysOf(letters, atMs);
+    this.#heads.set(place, { seq, text: sent.text, epoch, parcel, offset: before + kept.length, size, keys });
     return sent.numbering;
   }
 

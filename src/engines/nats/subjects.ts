@@ -14,7 +14,7 @@ export function tokenOf(name: string): string {
   return `=${createHash("sha256").update(Buffer.from(name, "utf16le")).digest("base64url")}`;
 }
 
-export type CellKind = "place" | "bucket" | "key";
+export type CellKind = "place" | "bucket" | "key" | "published";
 
 export class Subjects {
   /** The stream's name. */

@@ -1,13 +1,20 @@
 /** Carries publications through Redis: what is kept is numbered, written down and published in one step of a script. */
 
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
-import type { Broker, HistoryPage, HistoryPolicy, Kept } from "../../domain/ports.ts";
+import type { Broker, HistoryPage, HistoryPolicy, Kept, Once } from "../../domain/ports.ts";
 import type { Bucket } from "./bucket.ts";
 import { decodeKept, encode } from "./codec.ts";
 import { unavailable } from "./fault.ts";
-import { HISTORY, KEEP } from "./history-scripts.ts";
+import { HISTORY, KEEP, PUBLISH_ONCE } from "./history-scripts.ts";
 import { type Keys, placeOf } from "./keys.ts";
 import type { Letter } from "./outbox.ts";
+
+interface Sent {
+  readonly subject: string;
+  readonly text: string;
+  /** Of what this node publishes. */
+  readonly number: number;
+}
 
 export class RedisBroker implements Broker {
   readonly #keys: Keys;
@@ -39,16 +46,36 @@ export class RedisBroker implements Broker {
 
   publish(publication: Publication, keep?: HistoryPolicy): Promise<Position | undefined> {
     const { bucket, place, subject } = this.#way(publication.app, publication.channel);
-    const mark = { sender: this.#sender, number: ++this.#number };
-    const text = encode(publication, mark);
+    const number = ++this.#number;
+    const text = encode(publication, { sender: this.#sender, number });
     const send: Letter["send"] =
       keep && publication.type === "event"
-        ? () => this.#keep(bucket, place, subject, text, keep, mark.number)
+        ? async () => positionOf(await this.#keep(bucket, { place, subject, text, keep, number }))
         : async () => {
             await bucket.line.command(this.#publishCommand, [subject, text]);
             return undefined;
           };
     return bucket.outbox.post({ subject, bytes: text.length, send });
+  }
+
+  async publishOnce(
+    publication: EventPublication,
+    once: Once,
+    keep?: HistoryPolicy,
+  ): Promise<Position | "repeated" | undefined> {
+    const { bucket, place, subject } = this.#way(publication.app, publication.channel);
+    const number = ++this.#number;
+    const text = encode(publication, { sender: this.#sender, number });
+    let isRepeated = false;
+    const send = async () => {
+      const answer = keep
+        ? await this.#keep(bucket, { place, subject, text, keep, number }, onceOf(once))
+        : await this.#carryOnce(bucket, { subject, text, number }, onceOf(once));
+      isRepeated = answer === 0;
+      return positionOf(answer);
+    };
+    const position = await bucket.outbox.post({ subject, bytes: text.length, send });
+    return isRepeated ? "repeated" : position;
   }
 
   async history(app: string, channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {
@@ -64,19 +91,25 @@ export class RedisBroker implements Broker {
     }
   }
 
-  async #keep(
+  #keep(
     bucket: Bucket,
-    place: string,
-    subject: string,
-    text: string,
-    { size, ttlMs }: HistoryPolicy,
-    number: number,
-  ): Promise<Position | undefined> {
-    const policy = [String(size), String(Math.max(1, Math.ceil(ttlMs)))];
+    {
+      place,
+      subject,
+      text,
+      number,
+      keep: { size, ttlMs },
+    }: Sent & { readonly place: string; readonly keep: HistoryPolicy },
+    once: readonly string[] = [],
+  ): Promise<unknown> {
+    const policy = [String(size), wholeMs(ttlMs)];
     const asked = [place, text, ...policy, this.#publishCommand, subject, this.#sender, String(number)];
-    const answer = await bucket.line.evalInTurn(KEEP, (run) => [...asked, run]);
-    const [epoch, offset] = Array.isArray(answer) ? answer : [];
-    return Number(offset) < 0 ? undefined : { epoch: String(epoch), offset: Number(offset) };
+    return bucket.line.evalInTurn(KEEP, (run) => [...asked, run, ...once]);
+  }
+
+  #carryOnce(bucket: Bucket, { subject, text, number }: Sent, once: readonly string[]): Promise<unknown> {
+    const by = `${this.#sender} ${number}`;
+    return bucket.line.evalInTurn(PUBLISH_ONCE, [...once, text, this.#publishCommand, subject, by]);
   }
 
   #way(app: string, channel: string) {
@@ -84,6 +117,20 @@ export class RedisBroker implements Broker {
     const bucket = this.#bucket(place);
     return { place, bucket, subject: this.#keys.subject(bucket.index, place) };
   }
+}
+
+function onceOf({ key, ttlMs }: Once): readonly string[] {
+  return [key, wholeMs(ttlMs)];
+}
+
+function wholeMs(ms: number): string {
+  return String(Math.max(1, Math.ceil(ms)));
+}
+
+/** Where a script says that it put a publication; undefined where that is not known, or there is no place. */
+function positionOf(answer: unknown): Position | undefined {
+  const [epoch, offset] = Array.isArray(answer) ? answer : [];
+  return offset === undefined || Number(offset) < 0 ? undefined : { epoch: String(epoch), offset: Number(offset) };
 }
 
 function pageOf(app: string, channel: string, answer: unknown): HistoryPage {

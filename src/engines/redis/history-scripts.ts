@@ -28,8 +28,9 @@ end`;
 export const HEAD_TTL_MS = 120_000;
 
 /**
- * args: place, publication, size, time to live, how to publish, subject, sender, number, which life of the server it is.
- * A sender numbers what it says, so that what it says twice, because no answer came, is kept and published once.
+ * args: place, publication, size, time to live, how to publish, subject, sender, number, which life of the server it is, and perhaps
+ * a key and how long it is remembered. Answers 0 where the key is known. A sender numbers what it says, so that what it says twice,
+ * because no answer came, is kept and published once.
  */
 export const KEEP = script(`
 local root, place, sender, number, ttl = KEYS[1], ARGV[1], 's:'..ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[4])
@@ -44,6 +45,7 @@ if said then
     return {epoch, number == tonumber(last) and tonumber(lastOffset) or -1}
   end
 end
+if ARGV[10] and not redis.call('SET', root..'k:'..ARGV[10], '1', 'NX', 'PX', ARGV[11]) then return 0 end
 offset = offset + 1
 redis.call('HSET', head, 'o', offset, sender, string.format('%.0f %.0f', number, offset))
 redis.call('XADD', history, 'MAXLEN', '=', ARGV[3], string.format('%.0f-1', offset), 'x', string.format('%.0f', at + ttl), 'd', ARGV[2])
@@ -51,6 +53,21 @@ atLeast(history, ttl)
 atLeast(head, math.max(2 * ttl, ${HEAD_TTL_MS}))
 redis.call(ARGV[5], ARGV[6], '{"p":["'..epoch..'",'..string.format('%.0f', offset)..'],'..string.sub(ARGV[2], 2))
 return {epoch, offset}
+`);
+
+/**
+ * args: key, how long it is remembered, publication, how to publish, subject, which publication of which sender it is. Answers 0
+ * where another one was published under the key.
+ */
+export const PUBLISH_ONCE = script(`
+local key = KEYS[1]..'k:'..ARGV[1]
+local by = redis.call('GET', key)
+if by then return by == ARGV[6] and 1 or 0 end
+redis.call('SET', key, ARGV[6], 'PX', ARGV[2])
+local told = redis.pcall(ARGV[4], ARGV[5], ARGV[3])
+if type(told) ~= 'table' then return 1 end
+redis.call('DEL', key)
+return told
 `);
 
 /** args: places whose numbering goes on being used. */

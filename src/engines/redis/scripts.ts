@@ -5,7 +5,7 @@
  * g           generation → 1, of every node that may write here, or 0, of one that is being taken apart; under "" the epoch of the data
  * beats, reports, claim:GEN: the nodes, in the first bucket only
  * h:PLACE     history, p:PLACE where it stands
- * b:NAME      a bucket of tokens; o:KEY noted once; v:NAME the greatest of numbers
+ * b:NAME      a bucket of tokens; o:KEY noted once; k:KEY of a publication; v:NAME the greatest of numbers
  *
  * and under the era, which is how the epoch begins:
  *
@@ -20,7 +20,7 @@
  * beat on: where nobody beats, the era is over before any of its keys is, so nobody ever finds one of them without the others.
  */
 
-import { HISTORY, KEEP, TOUCH } from "./history-scripts.ts";
+import { HISTORY, KEEP, PUBLISH_ONCE, TOUCH } from "./history-scripts.ts";
 import { NOW, type Script, script } from "./script.ts";
 
 /** Whether the generation may write here; how keys of the era begin. Before the first beat there is none, and nothing under it. */
@@ -389,6 +389,7 @@ export const SCRIPTS: readonly Script[] = [
   SUMMARY,
   CHANNELS,
   KEEP,
+  PUBLISH_ONCE,
   TOUCH,
   HISTORY,
   TAKE,

@@ -210,5 +210,6 @@ export class Calls {
 }
 
 function weightOf(ask: Ask): number {
-  return ask[0] === "publish" && ask[1].type === "event" ? ask[1].data.length : 0;
+  const isPublication = ask[0] === "publish" || ask[0] === "publishOnce";
+  return isPublication && ask[1].type === "event" ? ask[1].data.length : 0;
 }

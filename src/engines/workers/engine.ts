@@ -1,6 +1,6 @@
 /** The engine of one of several nodes on a machine: everything is asked of the process between them. */
 
-import type { Position, Presence, Publication } from "../../domain/message.ts";
+import type { EventPublication, Position, Presence, Publication } from "../../domain/message.ts";
 import type {
   Broker,
   ChannelSummary,
@@ -14,6 +14,7 @@ import type {
   Ledger,
   Left,
   NodeState,
+  Once,
   Registry,
   Row,
 } from "../../domain/ports.ts";
@@ -114,6 +115,14 @@ class AskingBroker implements Broker {
 
   publish(publication: Publication, keep?: HistoryPolicy): Promise<Position | undefined> {
     return this.#calls.ask(["publish", publication, keep ?? null]);
+  }
+
+  publishOnce(
+    publication: EventPublication,
+    once: Once,
+    keep?: HistoryPolicy,
+  ): Promise<Position | "repeated" | undefined> {
+    return this.#calls.ask(["publishOnce", publication, once, keep ?? null]);
   }
 
   history(app: string, channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {

@@ -109,7 +109,7 @@ export class Switchboard {
   #answer(desk: Desk, id: number, ask: Ask, isLate: boolean): void {
     try {
       // Its node has long told the client that it was not published.
-      if (isLate && ask[0] === "publish") throw away();
+      if (isLate && (ask[0] === "publish" || ask[0] === "publishOnce")) throw away();
       const answer = this.#perform(desk, ask);
       if (!(answer instanceof Promise)) return reply(desk, id, answer);
       answer.then(
@@ -137,6 +137,8 @@ export class Switchboard {
         return this.#unsubscribe(desk, { app: ask[1], channel: ask[2] });
       case "publish":
         return after(broker.publish(ask[1], ask[2] ?? undefined), (position) => this.#slowness.pass(position));
+      case "publishOnce":
+        return after(broker.publishOnce(ask[1], ask[2], ask[3] ?? undefined), (done) => this.#slowness.pass(done));
       case "history":
         return broker.history(ask[1], ask[2], ask[3] ?? undefined, ask[4]);
       case "join":

@@ -4,13 +4,14 @@
  */
 
 import { CommandError, type CommandErrorCode } from "../../domain/error.ts";
-import type { Position, Publication } from "../../domain/message.ts";
-import type { HistoryPolicy, NodeReport, RegistryFact, Row } from "../../domain/ports.ts";
+import type { EventPublication, Position, Publication } from "../../domain/message.ts";
+import type { HistoryPolicy, NodeReport, Once, RegistryFact, Row } from "../../domain/ports.ts";
 
 /** What a node wants done. */
 export type Ask =
   | readonly ["subscribe" | "unsubscribe", app: string, channel: string]
   | readonly ["publish", publication: Publication, keep: HistoryPolicy | null]
+  | readonly ["publishOnce", publication: EventPublication, once: Once, keep: HistoryPolicy | null]
   | readonly ["history", app: string, channel: string, since: Position | null, limit: number]
   /** JSON has no word for "without end": null. */
   | readonly ["join", row: Row, maxMembers: number | null]

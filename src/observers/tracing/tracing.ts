@@ -23,7 +23,7 @@ import {
   TraceIdRatioBasedSampler,
 } from "@opentelemetry/sdk-trace-base";
 import { isInternal } from "../../domain/channel.ts";
-import type { Publication } from "../../domain/message.ts";
+import type { EventPublication, Publication } from "../../domain/message.ts";
 import type { Awaitable, Broker, Engine } from "../../domain/ports.ts";
 import { Quiet } from "./quiet.ts";
 import type { Step, TraceParent } from "./step.ts";
@@ -137,12 +137,21 @@ export class Tracing {
       history: (app, channel, since, limit) => broker.history(app, channel, since, limit),
       publish: (publication, keep) => {
         if (publication.type !== "event") return broker.publish(publication, keep);
-        const attributes = { ...about(publication), "fanfare.event": publication.event };
-        const span = this.#begin("publish", SpanKind.PRODUCER, attributes, this.#context.getStore() ?? ROOT_CONTEXT);
-        if (!span?.isRecording()) return broker.publish(publication, keep);
-        return ending(span, () => broker.publish({ ...publication, trace: parentOf(span) }, keep));
+        return this.#publishing(publication, (traced) => broker.publish(traced, keep));
       },
+      publishOnce: (publication, once, keep) =>
+        this.#publishing(publication, (traced) => broker.publishOnce(traced, once, keep)),
     };
+  }
+
+  #publishing<Answer>(
+    publication: EventPublication,
+    publish: (publication: EventPublication) => Awaitable<Answer>,
+  ): Awaitable<Answer> {
+    const attributes = { ...about(publication), "fanfare.event": publication.event };
+    const span = this.#begin("publish", SpanKind.PRODUCER, attributes, this.#context.getStore() ?? ROOT_CONTEXT);
+    if (!span?.isRecording()) return publish(publication);
+    return ending(span, () => publish({ ...publication, trace: parentOf(span) }));
   }
 
   #deliver(receive: (publication: Publication) => void, publication: Publication): void {
