@@ -95,7 +95,10 @@ const appLimits = {
     "Most frames of any kind, pings too, that one connection may send per second; one that sends more is closed (4100).",
     "unlimited",
   ),
-  apiRequestsPerSecond: limitless("Most signed API calls per second; above it they are answered 429.", "unlimited"),
+  apiRequestsPerSecond: limitless(
+    "Most signed API calls per second in the whole cluster, and of each node while the engine is away; above it they are answered 429.",
+    "unlimited",
+  ),
   unauthenticatedTimeoutS: seconds(
     "Time a connection has to sign in or join a private channel where `requireAuthentication` is on, in seconds.",
     30,

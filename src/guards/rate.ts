@@ -1,8 +1,10 @@
 /** How often and how many: connections of one address, API calls of one app. */
 
+import type { App } from "../domain/app.ts";
 import { CommandError } from "../domain/error.ts";
-import type { Clock, Guard, Ledger } from "../domain/ports.ts";
+import type { Awaitable, Clock, Engine, Guard } from "../domain/ports.ts";
 import { after } from "../hub/after.ts";
+import { type Bucket, take } from "../hub/bucket.ts";
 import { type Address, type AddressTest, addressTest, parseAddress } from "./ip.ts";
 import { Rates } from "./rates.ts";
 
@@ -103,15 +105,43 @@ export function networkOf(address: Address): string {
   return address.kind() === "ipv4" ? address.toString() : address.toByteArray().slice(0, 8).join(".");
 }
 
-/** Limits the signed API calls of each app in the whole cluster; calls that nobody signed are refused before, and cost the app nothing. */
-export function apiRateGuard(ledger: Pick<Ledger, "spend">): Guard {
+/** How long a call waits for the cluster to say whether there is room for it. */
+const LEDGER_PATIENCE_MS = 500;
+
+/**
+ * Limits the signed API calls of each app in the whole cluster; calls that nobody signed are refused before, and cost the app
+ * nothing. While the engine cannot count, each node holds the rate by itself: a publication may then wait for the engine.
+ */
+export function apiRateGuard(engine: Pick<Engine, "ledger" | "health">, clock: Clock): Guard {
+  const alone = new Map<string, Bucket>();
+  const spendAlone = ({ id }: App, rate: number): number => {
+    const bucket = alone.get(id) ?? { tokens: rate, atMs: clock.monotonicMs() };
+    alone.set(id, bucket);
+    return take(bucket, clock.monotonicMs(), rate) ?? 0;
+  };
   return {
     apiCall(app) {
       const rate = app.limits.apiRequestsPerSecond;
       if (rate === Number.POSITIVE_INFINITY) return;
-      return after(ledger.spend(`api ${app.id}`, rate), (waitS) => {
-        if (waitS > 0) throw new CommandError("rate_limited", `More than ${rate} API calls in a second.`);
+      const together = engine.health().reachable ? inTime(engine.ledger.spend(`api ${app.id}`, rate)) : undefined;
+      return after(together, (counted) => {
+        if (counted !== undefined) alone.delete(app.id);
+        if ((counted ?? spendAlone(app, rate)) === 0) return;
+        throw new CommandError("rate_limited", `More than ${rate} API calls in a second.`);
       });
     },
   };
+}
+
+/** What the ledger answers; undefined where it is away or does not answer soon. */
+function inTime(asked: Awaitable<number>): Awaitable<number | undefined> {
+  if (!(asked instanceof Promise)) return asked;
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(resolve, LEDGER_PATIENCE_MS);
+  return Promise.race([asked, promise])
+    .catch((error: unknown) => {
+      if (error instanceof CommandError && error.code === "engine_unavailable") return undefined;
+      throw error;
+    })
+    .finally(() => clearTimeout(timer));
 }

@@ -26,7 +26,7 @@ export function guardsOf(around: Around, memory: Memory, panel: Panel, engine: E
     memoryGuard(memory),
     originGuard(),
     around.tokens,
-    apiRateGuard(engine.ledger),
+    apiRateGuard(engine, clock),
     replayGuard({
       clock,
       windowS: config.signatureWindowS,

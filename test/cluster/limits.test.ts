@@ -151,6 +151,33 @@ test(
   TEST_MS,
 );
 
+test.each(["killed", "stopped"] as const)(
+  "while Redis is %s, each node holds an app's rate of API calls by itself, and publications wait as they would without one",
+  async (how) => {
+    const { redis, one, other } = await startCluster({ publishWaitS: 4 }, { limits: { apiRequestsPerSecond: 3 } });
+    const say = (server: Server) =>
+      signedFetch(server.url, APP, "POST", "/events", { body: JSON.stringify({ name: "x", channel: "c", data: "1" }) });
+    const sayAll = async () => {
+      const answers = await Promise.all([one, one, one, one, one, other].map(say));
+      return answers.map(({ status }) => status).sort();
+    };
+    expect(await sayAll()).toContain(200);
+    if (how === "killed") await redis.kill();
+    else redis.signal("SIGSTOP");
+    const began = performance.now();
+    expect(await sayAll()).toEqual([429, 429, 503, 503, 503, 503]);
+    const tookMs = performance.now() - began;
+    expect(tookMs).toBeGreaterThan(3_900);
+    expect((await say(one)).headers.get("retry-after")).toBe("1");
+    const waiting = sayAll();
+    await Bun.sleep(300);
+    if (how === "killed") await redis.start();
+    else redis.signal("SIGCONT");
+    expect(await waiting).toEqual([200, 200, 200, 200, 429, 429]);
+  },
+  TEST_MS,
+);
+
 test(
   "a signed API call counts once in the cluster; while Redis is away it is refused with 503, and may be made again",
   async () => {
