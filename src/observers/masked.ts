@@ -11,13 +11,16 @@ const MASK = "***";
 const SECRET_WORD =
   "pass(?:wor[dt]|wd|phrase|code)|pwd|secret|token|auth(?!or(?!i))|api[-_ ]?key|private[-_ ]?key|access[-_ ]?key|credential|cookie|session|signature|jwt|bearer|csrf|cvv|otp";
 const SECRET_NAME = new RegExp(`${SECRET_WORD}|^(?:pass|pin|sig)$`, "i");
-/** The same in text that is no JSON: a name with a value behind it, as in a form, an address or a JSON text that was cut. */
+/**
+ * The same in text that is no JSON: a name with a value behind it, as in a form, an address or a JSON text that was cut.
+ * Clients choose the text: what repeats has an end, or a beginning of its own, so that none takes longer than its length.
+ */
 const SECRET_PAIR = new RegExp(
-  `(?:${SECRET_WORD}|\\b(?:pass|pin|sig))[-\\w]*[\\s"'\\\\]*(?:[:=]|%3[ad])|\\b(?:bearer|basic)\\s`,
+  `(?:${SECRET_WORD}|\\b(?:pass|pin|sig))[-\\w]{0,64}[\\s"'\\\\]{0,16}(?:[:=]|%3[ad])|\\b(?:bearer|basic)\\s`,
   "i",
 );
 /** Looks like one, whatever it is called: a JWT, a private key, a signature with its key in front. */
-const SECRET_LOOK = /\beyJ[-\w]{8,}(?:\.[-\w]*)*|-----BEGIN[\s\S]*|\b[-\w.]+:[0-9a-f]{64}\b|:\/\/[^/\s@]+@/gi;
+const SECRET_LOOK = /\beyJ[-\w]{8,}(?:\.[-\w]*)*|-----BEGIN[\s\S]*|(?<![-\w.])[-\w.]+:[0-9a-f]{64}\b|:\/\/[^/\s@]+@/gi;
 
 /** Any JSON value, or the text of one; at most so many characters of it. */
 export function masked(payload: unknown, longest = LONGEST): string {

@@ -51,3 +51,22 @@ test("a long payload is cut short, with its length", () => {
   expect(shown.length).toBeLessThan(600);
   expect(shown).toMatch(/… \(\d+ characters\)$/);
 });
+
+/** The shortest of several, which is the one that nothing came between. */
+function tookMs(text: string): number {
+  const times = Array.from({ length: 7 }, () => {
+    const began = performance.now();
+    masked(text);
+    return performance.now() - began;
+  });
+  return Math.min(...times);
+}
+
+test.each(["a-", "a.", "token", "bearer", 'token"', "eyJ", "://a", "pass "])(
+  "what a client repeats takes no longer than its length: %j",
+  (part) => {
+    // Eight times the length takes eight times as long, and sixty-four times where it is looked through for each place in it.
+    const long = tookMs(part.repeat(16_000 / part.length));
+    expect(long).toBeLessThan(30 * tookMs(part.repeat(2_000 / part.length)) + 1);
+  },
+);
