@@ -265,3 +265,20 @@ test(
   },
   TEST_MS,
 );
+
+test("who is where is read also while NATS makes no consumers", async () => {
+  const users = [
+    "{ user: usual, password: x }",
+    '{ user: without, password: x, permissions: { publish: { deny: ["$JS.API.CONSUMER.>"] } } }',
+  ];
+  const server = await startNats({ more: `authorization { users: [${users.join(", ")}] }` });
+  const as = (user: string) => ({ credentials: { type: "password", user, password: "x" } }) as const;
+  const same = natsSettingsFor([server], as("usual"));
+  const a = await startNatsNode(same);
+  const there = Array.from({ length: 200 }, (_, n) => `u${n}`).sort();
+  await Promise.all(there.map((user) => a.join("presence-x", user)));
+  await Promise.all(there.splice(0, 50).map((user) => a.leave("presence-x", user)));
+  const late = await startNatsNode({ ...same, ...as("without") });
+  expect(late.engine.health()).toEqual({ reachable: true });
+  expect(await late.members("presence-x")).toEqual(there);
+});

@@ -23,11 +23,14 @@ export interface NatsOptions {
 
 export class NatsServer {
   readonly port: number;
+  /** In a cluster, where each has one. */
+  readonly name: string;
   readonly #folder: string;
   #child: Bun.Subprocess | undefined;
 
-  constructor(port: number, folder: string) {
+  constructor(port: number, folder: string, name: string) {
     this.port = port;
+    this.name = name;
     this.#folder = folder;
   }
 
@@ -61,6 +64,16 @@ export class NatsServer {
     }
   }
 
+  /** The name of the server that leads the stream. */
+  async leaderOf(stream: string): Promise<string | undefined> {
+    const nats = await connect({ servers: this.address });
+    try {
+      return (await (await jetstreamManager(nats)).streams.info(stream)).cluster?.leader;
+    } finally {
+      await nats.close();
+    }
+  }
+
   signal(name: NodeJS.Signals): void {
     this.#child?.kill(name);
   }
@@ -81,7 +94,7 @@ export class NatsServer {
 /** One server, with JetStream. */
 export async function startNats(options: NatsOptions = {}): Promise<NatsServer> {
   const [free = 0] = await freePorts(1);
-  const server = serverOf(options.port ?? free, "", options);
+  const server = serverOf(options.port ?? free, "", "", options);
   atEnd(() => server.kill());
   await server.start();
   return server;
@@ -94,14 +107,19 @@ export async function startNatsCluster(): Promise<readonly NatsServer[]> {
   const servers = clients.map((port, n) => {
     const others = routes.map((route) => `nats://127.0.0.1:${route}`).join(", ");
     const cluster = `cluster { name: fanfare-test, listen: "127.0.0.1:${routes[n]}", routes: [${others}] }`;
-    return serverOf(port, `server_name: server-${n}\n${cluster}`, {});
+    return serverOf(port, `server-${n}`, `server_name: server-${n}\n${cluster}`, {});
   });
   for (const server of servers) atEnd(() => server.kill());
   await Promise.all(servers.map((server) => server.start()));
   return servers;
 }
 
-function serverOf(port: number, cluster: string, { more = "", isPlain = false }: NatsOptions): NatsServer {
+function serverOf(
+  port: number,
+  name: string,
+  cluster: string,
+  { more = "", isPlain = false }: NatsOptions,
+): NatsServer {
   const folder = mkdtempSync(join(tmpdir(), "fanfare-nats-"));
   atEnd(() => rmSync(folder, { recursive: true, force: true }));
   const store = join(folder, "jetstream");
@@ -112,11 +130,11 @@ function serverOf(port: number, cluster: string, { more = "", isPlain = false }:
     join(folder, "server.conf"),
     `host: 127.0.0.1\nport: ${port}\n${lameDuck}\n${isPlain ? "" : jetstream}\n${cluster}\n${more}\n`,
   );
-  return new NatsServer(port, folder);
+  return new NatsServer(port, folder, name);
 }
 
 /** All at once, so that none is given out twice. */
-async function freePorts(count: number): Promise<readonly number[]> {
+export async function freePorts(count: number): Promise<readonly number[]> {
   const holders = await Promise.all(
     Array.from({ length: count }, async () => {
       const holder = createServer();

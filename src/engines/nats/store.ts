@@ -8,14 +8,11 @@ import { nanos } from "@nats-io/transport-node";
 import type { Clock } from "../../domain/ports.ts";
 import { apiCode, appendFault, Unsent } from "./fault.ts";
 import type { Link, Wire } from "./link.ts";
+import { readAll, type Stored } from "./reading.ts";
 import type { NatsSettings } from "./settings.ts";
 import type { Subjects } from "./subjects.ts";
 
-export interface Stored {
-  readonly seq: number;
-  readonly subject: string;
-  readonly text: string;
-}
+export type { Stored };
 
 export interface AppendOptions {
   /** Of the subject's last message, 0 where there must be none. Throws Conflict where it is another. */
@@ -35,7 +32,6 @@ const TOO_FEW = new Set([10_005, 10_074, 10_023, 10_047]);
 const REPLICAS_IN_CLUSTER = 3;
 /** Beyond any message: asking for it only shows that the leader answers, and has seen what was sent before. */
 const NO_SEQUENCE = 2 ** 52;
-const READ_AT_A_TIME = 5_000;
 const USUAL_PAYLOAD_BYTES = 1024 * 1024;
 
 export class Store {
@@ -116,25 +112,8 @@ export class Store {
    */
   async all(pattern: string, mark: { readonly subject: string; readonly text: string }, wire: Wire) {
     const { seq: end } = await wire.stream.publish(mark.subject, mark.text);
-    const consumer = await wire.stream.consumers.get(this.#subjects.stream, { filter_subjects: pattern });
-    const found: Stored[] = [];
-    try {
-      for (let seq = 0; seq < end; ) {
-        const before = seq;
-        const messages = await consumer.fetch({
-          max_messages: READ_AT_A_TIME,
-          expires: this.#settings.requestTimeoutMs,
-        });
-        for await (const message of messages) {
-          seq = message.seq;
-          if (seq < end) found.push({ seq, subject: message.subject, text: message.string() });
-          if (seq >= end) break;
-        }
-        if (seq === before) throw new Error("what the nodes wrote cannot be read");
-      }
-    } finally {
-      await consumer.delete().catch(() => false);
-    }
+    const { stream } = this.#subjects;
+    const found = await readAll(wire, { stream, pattern, end, timeoutMs: this.#settings.requestTimeoutMs });
     await this.#takeAway(end, wire);
     return found;
   }
