@@ -83,11 +83,7 @@ async function createOutbox(db: Db, kind: DatabaseKind, text: Text): Promise<voi
     .addColumn("claimed_until", "bigint", (column) => column.notNull())
     .addColumn("last_error", text)
     .execute();
-  await db.schema
-    .createIndex("fanfare_outbox_lanes")
-    .on("fanfare_outbox")
-    .columns(["state", "lane", "turn_at"])
-    .execute();
+  await db.schema.createIndex("fanfare_outbox_states").on("fanfare_outbox").columns(["state", "id"]).execute();
   await db.schema
     .createIndex("fanfare_outbox_receivers")
     .on("fanfare_outbox")

@@ -255,11 +255,55 @@ test("what nobody takes for too long is a dead letter, which can be listed and s
 
 test("a receiver that is no more in the app's settings gets nothing; its letters are dead", async () => {
   const there = receiver();
-  const { app, tell, outbox } = await teller([{ url: there.url }]);
+  const { app, tell, outbox } = await teller([{ url: there.url }], { retryForMs: 0 });
   tell(occupied({ ...app, webhooks: [{ url: `${there.url}/old` }] }, "c"));
   await eventually(async () => expect(await outbox.failed()).toHaveLength(1));
   expect(there.asked()).toBe(0);
 });
+
+test("a node that does not know of a webhook yet leaves its letters to one that does", async () => {
+  const there = receiver();
+  const { app, database, tell, outbox, delivery } = await teller([]);
+  tell(occupied({ ...app, webhooks: [{ url: there.url }] }, "c"));
+  await eventually(async () => expect((await outbox.backlog()).waiting).toBe(1));
+  delivery.wake();
+  await Bun.sleep(1_200);
+  expect(await outbox.backlog()).toMatchObject({ waiting: 1, failed: 0 });
+  nodeOf({ ...app, webhooks: [{ url: there.url }] }, database, { node: "knows" });
+  await eventually(() => expect(there.names()).toEqual(["channel_occupied c"]));
+});
+
+test("what a node with a clock that is ahead is telling already is not taken back", async () => {
+  const { app, outbox } = await teller([]);
+  const going = { app: app.id, target: "http://x/", undo: "c" };
+  const nowMs = Date.now();
+  await outbox.write([{ ...going, channel: "c", event: "{}", delayMs: 3_000 }], nowMs);
+  const [receiver = ""] = await outbox.receivers(nowMs + 4_000);
+  const { letters } = await outbox.heads(receiver, 1, nowMs + 4_000);
+  expect(await outbox.claim(letters, nowMs + 4_000)).toBe(true);
+  expect(await outbox.takeBack(going, nowMs)).toBe(false);
+  // Nor what may have been heard, though the receiver did not say so.
+  await outbox.retry(letters, nowMs + 5_000, "no answer");
+  expect(await outbox.takeBack(going, nowMs)).toBe(false);
+});
+
+test("however much waits for a receiver that is away, looking for what is due holds nobody up", async () => {
+  const { app, outbox } = await teller([]);
+  const letter = { app: app.id, target: "http://x/", channel: "c", event: "{}", delayMs: 0 };
+  for (let n = 0; n < 20; n++) await outbox.write(Array(1_000).fill(letter), Date.now() - 20 + n);
+  const nowMs = Date.now();
+  const [receiver = ""] = await outbox.receivers(nowMs);
+  const { letters } = await outbox.heads(receiver, 8, nowMs);
+  await outbox.claim(letters, nowMs);
+  await outbox.retry(letters, nowMs + 60_000, "away");
+  let steps = 0;
+  const stepping = setInterval(() => steps++, 0);
+  const { pages } = await outbox.heads(receiver, 8, nowMs);
+  clearInterval(stepping);
+  expect(pages).toBeGreaterThan(30);
+  expect(steps).toBeGreaterThan(5);
+  expect((await outbox.first(receiver))?.id).toBe(letters[0]?.id ?? 0);
+}, 20_000);
 
 describe("private addresses (scenario 48)", () => {
   test.each([

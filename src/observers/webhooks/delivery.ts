@@ -30,11 +30,18 @@ const AT_ONCE = 8;
 const BATCH = 100;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
+/** How much longer than looking through a long queue in vain the rest is that follows. */
+const REST = 20;
+const LONGEST_REST_MS = 60_000;
+/** As long as a cluster may take until its last node knows of a new webhook. */
+const UNKNOWN_MS = 300_000;
 
 export class Delivery {
   readonly #options: DeliveryOptions;
   /** The receivers that this node is busy with. */
   readonly #busy = new Map<string, Promise<void>>();
+  /** Those whose long queue was looked through in vain just now. */
+  readonly #resting = new Map<string, ReturnType<typeof setTimeout>>();
   #polling: ReturnType<typeof setInterval> | undefined;
   #looking: Promise<void> | undefined;
   #again = false;
@@ -70,6 +77,7 @@ export class Delivery {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#polling);
+    for (const timer of this.#resting.values()) clearTimeout(timer);
     await this.#looking;
     await Promise.all(this.#busy.values());
   }
@@ -84,7 +92,7 @@ export class Delivery {
   }
 
   #serve(receiver: string): void {
-    if (this.#busy.has(receiver) || this.#closed) return;
+    if (this.#busy.has(receiver) || this.#resting.has(receiver) || this.#closed) return;
     const work = this.#work(receiver)
       .catch((error) => this.#complain(error))
       .finally(() => {
@@ -97,28 +105,54 @@ export class Delivery {
   async #work(receiver: string): Promise<void> {
     const { outbox } = this.#options;
     while (!this.#closed) {
-      const heads = await outbox.heads(receiver, AT_ONCE, this.#now);
-      const [first] = heads;
+      const first = await outbox.first(receiver);
       if (!first) return;
       const place = await this.#placeOf(first);
-      const taken = place?.hook.batch
-        ? [await this.#tell(await outbox.queue(receiver, BATCH, this.#now), place)]
-        : await Promise.all(heads.map((letter) => this.#tell([letter], place)));
-      // Nothing went: whoever looks next, after the pause, will see what is due.
-      if (!taken.includes(true)) return;
+      if (!(await (place ? this.#hand(receiver, place) : this.#disown(receiver)))) return;
     }
   }
 
+  /** Sends what can be sent at once. Whether anything went: if not, whoever looks after the pause will see what is due. */
+  async #hand(receiver: string, place: Place): Promise<boolean> {
+    const { outbox, clock } = this.#options;
+    if (place.hook.batch) return this.#tell(await outbox.queue(receiver, BATCH, this.#now), place);
+    const began = clock.monotonicMs();
+    const { letters, pages } = await outbox.heads(receiver, AT_ONCE, this.#now);
+    if (letters.length === 0 && pages > 1) this.#rest(receiver, (clock.monotonicMs() - began) * REST);
+    const taken = await Promise.all(letters.map((letter) => this.#tell([letter], place)));
+    return taken.includes(true);
+  }
+
+  /** Another node may know whose they are, or this one before long; after a while, nobody will. */
+  async #disown(receiver: string): Promise<boolean> {
+    const { outbox, retryForMs, told } = this.#options;
+    const before = this.#now - Math.min(retryForMs, UNKNOWN_MS);
+    const letters = (await outbox.queue(receiver, BATCH, this.#now)).filter((one) => one.createdAtMs <= before);
+    const [first] = letters;
+    if (!first || !(await outbox.claim(letters, this.#now))) return false;
+    await outbox.fail(letters, "The app has no webhook with this address any more.");
+    told(first.app, "dead", letters.length);
+    return true;
+  }
+
+  /** A long queue of which nothing is due is not looked through all the time. */
+  #rest(receiver: string, forMs: number): void {
+    const timer = setTimeout(
+      () => {
+        this.#resting.delete(receiver);
+        this.wake();
+      },
+      Math.min(LONGEST_REST_MS, forMs),
+    );
+    timer.unref?.();
+    this.#resting.set(receiver, timer);
+  }
+
   /** Sends these letters as one request. Whether the queue is shorter now. */
-  async #tell(letters: readonly Claimed[], place: Place | undefined): Promise<boolean> {
+  async #tell(letters: readonly Claimed[], place: Place): Promise<boolean> {
     const { outbox, told } = this.#options;
     const [first] = letters;
     if (!first || !(await outbox.claim(letters, this.#now))) return false;
-    if (!place) {
-      await outbox.fail(letters, "The app has no webhook with this address any more.");
-      told(first.app, "dead", letters.length);
-      return true;
-    }
     try {
       await this.#send(letters, place);
     } catch (error) {

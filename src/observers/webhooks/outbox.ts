@@ -4,7 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
-import type { Insertable, Selectable } from "kysely";
+import { type Insertable, type Selectable, sql } from "kysely";
 import type { Database } from "../../database/open.ts";
 import type { OutboxTable } from "../../database/schema.ts";
 
@@ -39,7 +39,17 @@ export interface Claimed {
   readonly lastError?: string;
 }
 
+/** What may be sent now, and how many pages of letters had to be looked through for it. */
+export interface Heads {
+  readonly letters: readonly Claimed[];
+  readonly pages: number;
+}
+
 const PAGE = 200;
+/** Letters that are looked through at a time: 3 ms in SQLite. */
+const LOOKED = 500;
+/** Counting takes as long as there is to count: 15 ms for so many in SQLite. */
+const MOST_COUNTED = 100_000;
 
 export class Outbox {
   readonly #db: Database["query"];
@@ -65,76 +75,60 @@ export class Outbox {
     }
   }
 
-  /** Takes back a going that was not told yet. Whether there was one. */
+  /** Takes back a going that was not told yet, nor is being told by a node whose clock is ahead. Whether there was one. */
   async takeBack({ app, target, undo }: Return, nowMs: number): Promise<boolean> {
     const { numDeletedRows } = await this.#db
       .deleteFrom("fanfare_outbox")
       .where("undo", "=", digest(app, target, undo))
       .where("state", "=", "waiting")
       .where("turn_at", ">", nowMs)
+      .where("attempts", "=", 0)
+      .where("claimed_until", "=", 0)
       .executeTakeFirst();
     return Number(numDeletedRows) > 0;
   }
 
-  /** Those to whom something is due. */
+  /** Those for whom something waits whose turn it is. */
   async receivers(nowMs: number): Promise<readonly string[]> {
-    const rows = await this.#db
-      .selectFrom("fanfare_outbox")
-      .select("receiver")
-      .distinct()
-      .where("state", "=", "waiting")
-      .where("turn_at", "<=", nowMs)
-      .where("due_at", "<=", nowMs)
-      .where("claimed_until", "<", nowMs)
-      .execute();
-    return rows.map(({ receiver }) => receiver);
+    return (await this.#waiting()).flatMap(({ receiver, oldest }) => (oldest <= nowMs ? [receiver] : []));
   }
 
-  /** The first letter of each of the receiver's lanes that is due and in nobody's hand, oldest first. */
-  async heads(receiver: string, limit: number, nowMs: number): Promise<readonly Claimed[]> {
-    const rows = await this.#db
-      .selectFrom("fanfare_outbox as letter")
-      .selectAll("letter")
-      .where("letter.state", "=", "waiting")
-      .where("letter.receiver", "=", receiver)
-      .where("letter.turn_at", "<=", nowMs)
-      .where("letter.due_at", "<=", nowMs)
-      .where("letter.claimed_until", "<", nowMs)
-      .where(({ not, exists, selectFrom }) =>
-        not(
-          exists(
-            selectFrom("fanfare_outbox as earlier")
-              .select("earlier.id")
-              .where("earlier.state", "=", "waiting")
-              .whereRef("earlier.lane", "=", "letter.lane")
-              .where(({ or, and, eb, ref }) =>
-                or([
-                  eb("earlier.turn_at", "<", ref("letter.turn_at")),
-                  and([eb("earlier.turn_at", "=", ref("letter.turn_at")), eb("earlier.id", "<", ref("letter.id"))]),
-                ]),
-              ),
-          ),
-        ),
-      )
-      .orderBy("letter.turn_at")
-      .orderBy("letter.id")
-      .limit(limit)
-      .execute();
-    return rows.map(claimedOf);
+  /** The receiver's oldest letter, in whose hand it may be. */
+  async first(receiver: string): Promise<Claimed | undefined> {
+    const row = await this.#of(receiver).selectAll().orderBy("turn_at").orderBy("id").limit(1).executeTakeFirst();
+    return row && claimedOf(row);
+  }
+
+  /**
+   * The first letter of each of the receiver's lanes that is due and in nobody's hand, oldest first. However many stand
+   * behind one that is not due, no single question takes long: they are looked through by the page.
+   */
+  async heads(receiver: string, limit: number, nowMs: number): Promise<Heads> {
+    const lanes = new Set<string>();
+    const ids: number[] = [];
+    let pages = 0;
+    let after = { turn: Number.NEGATIVE_INFINITY, id: 0 };
+    while (ids.length < limit) {
+      const rows = await this.#page(receiver, nowMs, after);
+      pages++;
+      for (const row of rows) {
+        if (lanes.has(row.lane)) continue;
+        lanes.add(row.lane);
+        if (Number(row.due_at) <= nowMs && Number(row.claimed_until) < nowMs) ids.push(Number(row.id));
+      }
+      const last = rows.at(-1);
+      if (!last || rows.length < LOOKED) break;
+      after = { turn: Number(last.turn_at), id: Number(last.id) };
+      // SQLite answers within the step: let messages pass.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return { letters: await this.#letters(ids.slice(0, limit)), pages };
   }
 
   /** The receiver's letters in order, all lanes together; none where the first is in somebody's hand or not due again. */
   async queue(receiver: string, limit: number, nowMs: number): Promise<readonly Claimed[]> {
-    const rows = await this.#db
-      .selectFrom("fanfare_outbox")
-      .selectAll()
-      .where("state", "=", "waiting")
-      .where("receiver", "=", receiver)
-      .where("turn_at", "<=", nowMs)
-      .orderBy("turn_at")
-      .orderBy("id")
-      .limit(limit)
-      .execute();
+    const due = this.#of(receiver).selectAll().where("turn_at", "<=", nowMs);
+    const rows = await due.orderBy("turn_at").orderBy("id").limit(limit).execute();
     const blocked = rows.findIndex((row) => Number(row.due_at) > nowMs || Number(row.claimed_until) >= nowMs);
     return rows.slice(0, blocked < 0 ? rows.length : blocked).map(claimedOf);
   }
@@ -165,6 +159,8 @@ export class Outbox {
       .updateTable("fanfare_outbox")
       .set(({ eb }) => ({ due_at: dueAtMs, claimed_until: 0, last_error: why, attempts: eb("attempts", "+", 1) }))
       .where("id", "in", idsOf(letters))
+      // Another node's by now, where this one was frozen meanwhile.
+      .where("claimed_by", "=", this.#node)
       .execute();
   }
 
@@ -174,6 +170,7 @@ export class Outbox {
       .updateTable("fanfare_outbox")
       .set(({ eb }) => ({ state: "failed", claimed_until: 0, last_error: why, attempts: eb("attempts", "+", 1) }))
       .where("id", "in", idsOf(letters))
+      .where("claimed_by", "=", this.#node)
       .execute();
   }
 
@@ -198,20 +195,59 @@ export class Outbox {
     return Number(numUpdatedRows);
   }
 
-  /** How many wait and since when the oldest does. */
+  /** How many wait, and are dead, up to `MOST_COUNTED` of each; and since when the oldest waits. */
   async backlog(): Promise<{ readonly waiting: number; readonly failed: number; readonly oldestAtMs?: number }> {
-    const rows = await this.#db
-      .selectFrom("fanfare_outbox")
-      .select(({ fn }) => ["state", fn.countAll().as("count"), fn.min("turn_at").as("oldest")])
-      .groupBy("state")
-      .execute();
-    const of = (state: string) => rows.find((row) => row.state === state);
-    const oldest = of("waiting")?.oldest;
-    return {
-      waiting: Number(of("waiting")?.count ?? 0),
-      failed: Number(of("failed")?.count ?? 0),
-      ...(oldest !== undefined && oldest !== null && { oldestAtMs: Number(oldest) }),
-    };
+    const waiting = await this.#count("waiting");
+    const failed = await this.#count("failed");
+    const oldest = (await this.#waiting()).map((one) => one.oldest);
+    return { waiting, failed, ...(oldest.length > 0 && { oldestAtMs: Math.min(...oldest) }) };
+  }
+
+  // ---- private
+
+  async #count(state: string): Promise<number> {
+    const some = this.#db.selectFrom("fanfare_outbox").select("id").where("state", "=", state).limit(MOST_COUNTED);
+    const { count } = await this.#db
+      .selectFrom(some.as("some"))
+      .select(({ fn }) => fn.countAll().as("count"))
+      .executeTakeFirstOrThrow();
+    return Number(count);
+  }
+
+  /** Jumps from receiver to receiver in the index, however many letters each has. */
+  async #waiting(): Promise<readonly { readonly receiver: string; readonly oldest: number }[]> {
+    const { rows } = await sql<{ receiver: string; oldest: number | string }>`
+      with recursive jump as (
+        select min(receiver) as receiver from fanfare_outbox where state = 'waiting'
+        union all
+        select (select min(receiver) from fanfare_outbox where state = 'waiting' and receiver > jump.receiver)
+        from jump where jump.receiver is not null
+      )
+      select receiver, (
+        select min(turn_at) from fanfare_outbox where state = 'waiting' and fanfare_outbox.receiver = jump.receiver
+      ) as oldest
+      from jump where receiver is not null`.execute(this.#db);
+    return rows.map(({ receiver, oldest }) => ({ receiver, oldest: Number(oldest) }));
+  }
+
+  #of(receiver: string) {
+    return this.#db.selectFrom("fanfare_outbox").where("state", "=", "waiting").where("receiver", "=", receiver);
+  }
+
+  #page(receiver: string, nowMs: number, { turn, id }: { readonly turn: number; readonly id: number }) {
+    let page = this.#of(receiver)
+      .select(["id", "lane", "turn_at", "due_at", "claimed_until"])
+      .where("turn_at", "<=", nowMs);
+    // The first condition is what an index can be entered with.
+    if (id > 0)
+      page = page.where("turn_at", ">=", turn).where(({ or, eb }) => or([eb("turn_at", ">", turn), eb("id", ">", id)]));
+    return page.orderBy("turn_at").orderBy("id").limit(LOOKED).execute();
+  }
+
+  async #letters(ids: readonly number[]): Promise<readonly Claimed[]> {
+    if (ids.length === 0) return [];
+    const rows = await this.#db.selectFrom("fanfare_outbox").selectAll().where("id", "in", ids).execute();
+    return rows.map(claimedOf).sort((one, other) => ids.indexOf(one.id) - ids.indexOf(other.id));
   }
 
   async #release(ids: readonly number[]): Promise<void> {
