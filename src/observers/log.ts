@@ -1,18 +1,25 @@
 /** Writes what happens to the log: faults as errors, comings, goings and messages at debug. Never a secret or a token. */
 
 import type { Logger } from "pino";
+import type { HubEvent } from "../domain/event.ts";
 import type { Command } from "../domain/message.ts";
 import type { Guard, Observer } from "../domain/ports.ts";
 import { masked } from "./masked.ts";
+import { Repeats } from "./repeats.ts";
 
-export function logObserver(log: Logger): Observer {
+type Failed = Extract<HubEvent, { type: "failed" }>;
+
+/** Faults on their way to the log: of thousands alike there are few lines. To be flushed before the log is closed. */
+export function faultsFor(log: Logger): Repeats<Failed> {
+  return new Repeats((fault, leftOut) => tellFault(log, fault, leftOut));
+}
+
+export function logObserver(log: Logger, faults: Repeats<Failed>): Observer {
   return (event) => {
     switch (event.type) {
       case "failed":
-        return log.error(
-          { ...(event.connection && about(event.connection)), err: event.error, during: event.during },
-          "something went wrong",
-        );
+        // Whoever looks at every step wants every fault.
+        return log.isLevelEnabled("debug") ? tellFault(log, event, 0) : faults.tell(event);
       case "opened":
         return log.debug({ ...about(event.connection), address: event.connection.address }, "connected");
       case "closed":
@@ -43,6 +50,12 @@ export function logObserver(log: Logger): Observer {
         return;
     }
   };
+}
+
+function tellFault(log: Logger, { error: err, during, connection }: Failed, leftOut: number): void {
+  const more = leftOut > 0 && { leftOut };
+  const text = leftOut > 0 ? `something went wrong, and ${leftOut} times more like this` : "something went wrong";
+  log.error({ ...(connection && about(connection)), err, during, ...more }, text);
 }
 
 /** Tells of each command before anybody has a say in it. To be left out where nothing is logged at debug. */

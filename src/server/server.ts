@@ -12,7 +12,7 @@ import { tokenGuard } from "../guards/token.ts";
 import { Channels } from "../hub/channels.ts";
 import type { Hub } from "../hub/hub.ts";
 import { checkChannelName } from "../hub/limits.ts";
-import { logObserver } from "../observers/log.ts";
+import { faultsFor, logObserver } from "../observers/log.ts";
 import type { AnyModule, Given, InputOf, OutputOf, TaskModule } from "../tasks/module.ts";
 import { type TaskOptions, Tasks } from "../tasks/tasks.ts";
 import { machineClock as clock } from "./life/clock.ts";
@@ -57,6 +57,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   readonly #tasks: Tasks;
   readonly #handlers: Handlers;
   readonly #hooks: Hooks;
+  readonly #faults: ReturnType<typeof faultsFor>;
   readonly #observers: readonly Observer[];
   readonly #launch: Launch;
   #control: Control | undefined;
@@ -85,7 +86,8 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     this.#logs = new Logs(config.log, clock, this.#worker?.place.index);
     this.log = this.#logs.logger;
     this.#tasks = new Tasks(config.tasks);
-    this.#observers = [logObserver(this.log), (event) => this.#hooks.observe(event)];
+    this.#faults = faultsFor(this.log);
+    this.#observers = [logObserver(this.log, this.#faults), (event) => this.#hooks.observe(event)];
     const failed = (error: unknown, during: string) => this.#fail(error, during);
     this.program = new Program({ server: this, config: () => this.config, clock, failed });
     this.#hooks = new Hooks({
@@ -203,6 +205,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     this.#control = undefined;
     this.#running = undefined;
     await this.#tasks.stop(deadlineMs - clock.monotonicMs());
+    this.#faults.flush();
     this.log.info("stopped");
     this.#logs.close();
     await this.#worker?.end();

@@ -1,0 +1,98 @@
+/**
+ * Faults that come by the thousand, when an engine goes away say: the first of a kind is told at once, and those like it that
+ * follow as one number every few seconds.
+ */
+
+const PAUSE_MS = 5_000;
+/** Kinds in mind at a time. Past that the one that was begun first is ended before its time. */
+const MOST_KINDS = 100;
+/** Of a stack that say where a bug is. */
+const FRAMES = 3;
+
+export interface Fault {
+  readonly error: unknown;
+  readonly during: string;
+}
+
+/** Tells a fault; `leftOut` is how many like it were not told since the last one, this one not counted. */
+type Tell<F> = (fault: F, leftOut: number) => void;
+
+interface Kind<F> {
+  readonly timer: ReturnType<typeof setTimeout>;
+  last: F | undefined;
+  leftOut: number;
+}
+
+export class Repeats<F extends Fault> {
+  readonly #tell: Tell<F>;
+  readonly #pauseMs: number;
+  readonly #kinds = new Map<string, Kind<F>>();
+  /** What was left out is told even where the process ends before its time. */
+  readonly #atExit = () => this.flush();
+
+  constructor(tell: Tell<F>, pauseMs = PAUSE_MS) {
+    this.#tell = tell;
+    this.#pauseMs = pauseMs;
+  }
+
+  /** How many kinds it has in mind. */
+  get size(): number {
+    return this.#kinds.size;
+  }
+
+  tell(fault: F): void {
+    const name = kindOf(fault);
+    const known = this.#kinds.get(name);
+    if (known) {
+      if (known.last) known.leftOut++;
+      known.last = fault;
+      return;
+    }
+    const [oldest] = this.#kinds.keys();
+    if (oldest !== undefined && this.#kinds.size >= MOST_KINDS) this.#end(oldest);
+    this.#begin(name);
+    this.#tell(fault, 0);
+  }
+
+  /** Tells now what was left out. */
+  flush(): void {
+    for (const name of this.#kinds.keys()) this.#end(name);
+  }
+
+  #begin(name: string): void {
+    if (this.#kinds.size === 0) process.once("exit", this.#atExit);
+    const timer = setTimeout(() => this.#turn(name), this.#pauseMs);
+    timer.unref?.();
+    this.#kinds.set(name, { timer, last: undefined, leftOut: 0 });
+  }
+
+  /** The pause is over: another begins where there was something to tell. */
+  #turn(name: string): void {
+    const { last, leftOut = 0 } = this.#end(name, false) ?? {};
+    if (!last) return;
+    this.#begin(name);
+    this.#tell(last, leftOut);
+  }
+
+  #end(name: string, isTold = true): Kind<F> | undefined {
+    const kind = this.#kinds.get(name);
+    if (!kind) return undefined;
+    clearTimeout(kind.timer);
+    this.#kinds.delete(name);
+    if (this.#kinds.size === 0) process.off("exit", this.#atExit);
+    if (isTold && kind.last) this.#tell(kind.last, kind.leftOut);
+    return kind;
+  }
+}
+
+/** Where and what, without the ids that messages have in them: by its code, or as a bug by the place it was thrown at. */
+function kindOf({ error, during }: Fault): string {
+  if (!(error instanceof Error)) return `${during} ${typeof error}`;
+  const code = "code" in error && (typeof error.code === "string" || typeof error.code === "number") ? error.code : "";
+  return `${during} ${error.name} ${code} ${code === "" ? thrownAt(error) : ""}`;
+}
+
+/** The first of them may be the language's own. */
+function thrownAt({ stack = "" }: Error): string {
+  return (stack.match(/^\s+at .*$/gm) ?? []).slice(0, FRAMES).join();
+}
