@@ -103,6 +103,10 @@ const appLimits = {
     "Time a connection has to sign in or join a private channel where `requireAuthentication` is on, in seconds.",
     30,
   ),
+  revocationTtlS: seconds(
+    "How long it is remembered that a user was terminated, in seconds: as long as tokens live. A token issued before is refused so long.",
+    86_400,
+  ),
 };
 
 const switches = {

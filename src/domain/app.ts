@@ -130,4 +130,6 @@ export interface AppLimits {
   /** Calls of the HTTP API, all together. */
   readonly apiRequestsPerSecond: number;
   readonly unauthenticatedTimeoutS: number;
+  /** How long a user who was terminated does not get in by an older token. */
+  readonly revocationTtlS: number;
 }

@@ -13,6 +13,8 @@ export class Connection {
   readonly address: string;
   app: App;
   user: User | undefined;
+  /** When what says that it is the user's was made, at the earliest: Unix milliseconds. */
+  vouchedAtMs = Number.NEGATIVE_INFINITY;
   socket: Socket | undefined;
   /** The channels it is in. Absent until the first. */
   memberships: Memberships | undefined;

@@ -68,6 +68,7 @@ export const DISCONNECTS = {
   terminated: "never",
   over_capacity: "later",
   flooded: "later",
+  proof_outdated: "later",
   issuer_unavailable: "later",
   engine_unavailable: "later",
   shutdown: "now",

@@ -14,6 +14,11 @@ export interface User {
   readonly watchlist?: readonly string[];
   /** Patterns of the private and presence channels the user may join without a signature. */
   readonly channels?: readonly string[];
+  /**
+   * When the token that says so was issued, in Unix milliseconds, less what the issuer's clock may be ahead; 0 where it
+   * does not say. Absent where somebody was asked just now.
+   */
+  readonly issuedAtMs?: number;
 }
 
 /** One user in a presence channel, however many connections it has there. */

@@ -41,7 +41,8 @@ export function tokenVerifier(): TokenVerifier {
       ready = keysOf(app.token, app.secrets);
       keys.set(app, ready);
     }
-    const user = userOf(await claimsOf(app.token ?? DEFAULT_RULES, await ready, token));
+    const rules = app.token ?? DEFAULT_RULES;
+    const user = userOf(await claimsOf(rules, await ready, token), rules);
     checkUserId(app, user.id);
     return user;
   };
@@ -160,8 +161,11 @@ async function claimsOf(rules: TokenRules, keys: readonly Key[], token: string):
   throw failure;
 }
 
-/** Claims: `sub` (or `user_id`, `id`) names the user, `info` is what others see, `channels` what it may join. */
-function userOf(claims: JWTPayload): User {
+/**
+ * Claims: `sub` (or `user_id`, `id`) names the user, `info` is what others see, `channels` what it may join, `iat` when it was
+ * issued: so much earlier at most as the issuer's clock may be ahead.
+ */
+function userOf(claims: JWTPayload, { clockToleranceS }: TokenRules): User {
   const id = claims.sub ?? claims.user_id ?? claims.id;
   if ((typeof id !== "string" && typeof id !== "number") || id === "") {
     throw new Error("it names no user: the claim sub is missing");
@@ -170,6 +174,7 @@ function userOf(claims: JWTPayload): User {
   return {
     id: String(id),
     info: info ?? null,
+    issuedAtMs: typeof claims.iat === "number" ? (claims.iat - clockToleranceS) * 1000 : 0,
     ...(isTexts(channels) && { channels }),
     ...(isTexts(watchlist) && { watchlist }),
   };

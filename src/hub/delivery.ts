@@ -73,6 +73,7 @@ export class Delivery {
 
   /** Publications may have been lost just now: finds them where they are kept, and says so where they are not. */
   interrupted: EngineHost["interrupted"] = (channels) => {
+    this.#host.users.interrupted();
     if (!channels) {
       for (const tenant of this.#host.tenants) {
         for (const audience of tenant.audiences.values()) this.#interrupt(tenant, audience);
@@ -93,7 +94,8 @@ export class Delivery {
   #interrupt(tenant: Tenant, audience: Audience): void {
     const { channel, sequence } = audience;
     audience.interruptions++;
-    if (userOfOnlineChannel(channel.name) !== undefined) return;
+    const user = userOfOnlineChannel(channel.name);
+    if (user !== undefined) return this.#host.users.doubt(tenant, user);
     const isFindable = sequence?.base !== undefined;
     // Comings and goings are not kept, nor is what clients say in a cache channel.
     if (!isFindable || !channel.policy.history || channel.traits.presence) this.#tellGap(tenant, audience);

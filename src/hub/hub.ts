@@ -5,12 +5,12 @@
  */
 
 import { type App, type ChannelRule, isReserved } from "../domain/app.ts";
-import { type Channel, isInternal, onlineChannel } from "../domain/channel.ts";
+import { type Channel, isInternal } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, type Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/event.ts";
 import type { Membership } from "../domain/memberships.ts";
-import type { CountPublication, EventPublication, Position, Presence, Push, Resume, User } from "../domain/message.ts";
+import type { CountPublication, EventPublication, Position, Presence, Push, Resume } from "../domain/message.ts";
 import type {
   Awaitable,
   Broker,
@@ -59,6 +59,7 @@ export class Hub {
   readonly counts: Counts;
   readonly places: Places;
   readonly reach: Nodes;
+  readonly users: Users;
   readonly taps: Taps = new Map();
   readonly traffic: Traffic | undefined;
   readonly #engine: Engine;
@@ -67,7 +68,6 @@ export class Hub {
   readonly protocols: readonly Protocol[];
   readonly #observers: readonly Observer[];
   readonly #roster: Roster;
-  readonly #users: Users;
   readonly #tenants: Tenants;
   readonly #appById: (id: string) => Awaitable<App | undefined>;
   readonly #node: HubOptions["node"];
@@ -116,8 +116,9 @@ export class Hub {
       observe: (event) => this.observe(event),
       settle: (work) => this.#settle(work),
     });
-    this.#users = new Users({
-      registry: options.engine.registry,
+    this.users = new Users({
+      engine: options.engine,
+      clock: this.clock,
       tenant: (app) => this.#tenants.of(app),
       release: (tenant, audience) => this.#tenants.release(tenant, audience),
       disconnect: (connection, why) => this.disconnect(connection, why),
@@ -126,7 +127,7 @@ export class Hub {
       broker: this.#broker,
       clock: this.clock,
       tenants: this.#tenants,
-      users: this.#users,
+      users: this.users,
       taps: this.taps,
       number,
       traffic: options.traffic,
@@ -233,7 +234,7 @@ export class Hub {
     this.places.count(connection.app, tenant?.connections.size ?? 0);
     for (const channel of [...(connection.memberships?.keys() ?? [])])
       this.#settle(() => this.leave(connection, channel));
-    if (tenant) this.#settle(() => this.#users.forget(tenant, connection));
+    if (tenant) this.#settle(() => this.users.forget(tenant, connection));
     const why = connection.farewell;
     this.observe({ type: "closed", connection, code, ...(why && { why }) });
     if (tenant) this.#tenants.dropIfEmpty(tenant);
@@ -315,23 +316,6 @@ export class Hub {
     return this.#broker.publish(publication);
   }
 
-  // ---- users
-
-  /** Makes the connection one of this user's. Throws when it already is another's. */
-  signIn(connection: Connection, user: User): Promise<void> {
-    return this.#users.signIn(connection, user);
-  }
-
-  /** Tells the connection of these users' coming and going from now on; returns who is online now. */
-  watch(connection: Connection, users: readonly string[]): Promise<readonly string[]> {
-    return this.#users.watch(connection, users);
-  }
-
-  /** Closes every connection of the user, wherever it is. */
-  terminate(app: App, user: string): Awaitable<unknown> {
-    return this.#broker.publish({ type: "terminate", app: app.id, channel: onlineChannel(user), user });
-  }
-
   // ---- reading
 
   /** The channel as this node knows it; undefined where nobody here is in it. */
@@ -382,6 +366,7 @@ export class Hub {
     this.counts.flush(nowMs);
     this.#delivery.sweep(nowMs);
     this.reach.sweep(nowMs);
+    this.users.sweep();
   }
 
   /** Never throws: an observer's fault is told to the others, and stops nobody. */

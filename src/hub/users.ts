@@ -1,15 +1,19 @@
 /** Who is signed in on this node, who watches whom, and what the rest of the cluster is told of it. */
 
+import type { App } from "../domain/app.ts";
 import { onlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
-import type { Registry } from "../domain/ports.ts";
+import type { Awaitable, Clock, Engine } from "../domain/ports.ts";
+import { after } from "./after.ts";
 import type { Audience } from "./audience.ts";
+import { Revocations, type Voucher } from "./revocations.ts";
 import type { Tenant } from "./tenant.ts";
 
 interface Host {
-  readonly registry: Registry;
+  readonly engine: Pick<Engine, "broker" | "registry" | "ledger">;
+  readonly clock: Clock;
   tenant(app: Connection["app"]): Tenant;
   release(tenant: Tenant, audience: Audience): void;
   disconnect(connection: Connection, why: Disconnect): void;
@@ -17,23 +21,60 @@ interface Host {
 
 export class Users {
   readonly #host: Host;
+  readonly #revocations: Revocations;
   /** Those whose row is being written: whoever writes it also takes it back when the connection closes meanwhile. */
   readonly #arriving = new Set<Connection>();
 
   constructor(host: Host) {
     this.#host = host;
+    this.#revocations = new Revocations({
+      ledger: host.engine.ledger,
+      clock: host.clock,
+      endHere: (tenant, user, untilMs) => this.#endHere(tenant, user, untilMs),
+    });
   }
 
-  /** Makes the connection one of this user's. Throws when it already is another's, or when the engine is away. */
-  async signIn(connection: Connection, user: User): Promise<void> {
+  /**
+   * Makes the connection one of this user's. Throws when it already is another's, when the user was terminated after
+   * somebody vouched for it, or when the engine is away.
+   */
+  async signIn(connection: Connection, user: User, voucher: Voucher): Promise<void> {
     if (connection.closed) return;
     if (connection.user && connection.user.id !== user.id) {
       throw new CommandError("already_signed_in", `This connection is already signed in as ${connection.user.id}.`);
     }
+    const wasProven = connection.proven;
+    // Whoever brings proof in time has all the time that the engine takes.
     connection.proven = true;
-    const again = connection.user !== undefined;
-    connection.user = user;
-    if (!again) await this.#enter(connection, user);
+    try {
+      if (connection.user) await this.#renew(connection, user, voucher);
+      else await this.#enter(connection, user, voucher);
+    } catch (error) {
+      if (!isAway(error)) connection.proven = wasProven;
+      throw error;
+    }
+  }
+
+  /** Closes every connection of the user, wherever it is. What vouched for the user until now counts no more, unless spared. */
+  terminate(app: App, user: string, revoke = true): Awaitable<unknown> {
+    const close = () =>
+      this.#host.engine.broker.publish({ type: "terminate", app: app.id, channel: onlineChannel(user), user });
+    return revoke ? after(this.#revocations.revoke(app, user), close) : close();
+  }
+
+  /** The engine may have lost what it was told. */
+  interrupted(): void {
+    this.#revocations.interrupted();
+  }
+
+  /** The word that ends the user's connections may have been missed. */
+  doubt(tenant: Tenant, user: string): void {
+    this.#revocations.doubt(tenant, user);
+  }
+
+  /** Call it every second or two. */
+  sweep(): void {
+    this.#revocations.sweep();
   }
 
   /** Tells the connection of these users' coming and going from now on; returns who is online now. */
@@ -48,7 +89,9 @@ export class Users {
     try {
       await Promise.all(audiences.map((audience) => audience.attached));
       const app = connection.app.id;
-      const found = await Promise.all(watched.map((user) => this.#host.registry.members(app, onlineChannel(user))));
+      const found = await Promise.all(
+        watched.map((user) => this.#host.engine.registry.members(app, onlineChannel(user))),
+      );
       return watched.filter((_, index) => (found[index]?.length ?? 0) > 0);
     } catch (error) {
       this.#unwatch(tenant, connection);
@@ -65,20 +108,37 @@ export class Users {
   }
 
   terminateHere(tenant: Tenant, user: string): void {
-    const why = new Disconnect("terminated", "The app's back end ended this user's connections.");
-    for (const connection of [...(tenant.users.get(user) ?? [])]) this.#host.disconnect(connection, why);
+    this.#endHere(tenant, user, Number.POSITIVE_INFINITY);
   }
 
-  async #enter(connection: Connection, user: User): Promise<void> {
+  #endHere(tenant: Tenant, user: string, untilMs: number): void {
+    const why = new Disconnect("terminated", "The app's back end ended this user's connections.");
+    for (const connection of [...(tenant.users.get(user) ?? [])]) {
+      if (connection.vouchedAtMs <= untilMs) this.#host.disconnect(connection, why);
+    }
+  }
+
+  async #renew(connection: Connection, user: User, voucher: Voucher): Promise<void> {
+    await this.#revocations.check(connection.app, user.id, voucher);
+    if (connection.closed) return;
+    connection.user = user;
+    connection.vouchedAtMs = Math.max(connection.vouchedAtMs, voucher.atMs);
+  }
+
+  async #enter(connection: Connection, user: User, voucher: Voucher): Promise<void> {
     const tenant = this.#host.tenant(connection.app);
     const audience = tenant.retain(onlineChannel(user.id));
+    connection.user = user;
+    connection.vouchedAtMs = voucher.atMs;
     tenant.addUser(user.id, connection);
     this.#arriving.add(connection);
     let isHere = false;
     try {
       await audience.attached;
       if (connection.closed) return;
-      await this.#host.registry.join(onlineRow(connection, user), Number.POSITIVE_INFINITY);
+      await this.#revocations.check(connection.app, user.id, voucher);
+      if (connection.closed) return;
+      await this.#host.engine.registry.join(onlineRow(connection, user), Number.POSITIVE_INFINITY);
       isHere = !connection.closed;
     } finally {
       this.#arriving.delete(connection);
@@ -94,7 +154,7 @@ export class Users {
   async #exit(tenant: Tenant, connection: Connection, user: User): Promise<void> {
     const audience = tenant.audiences.get(onlineChannel(user.id));
     try {
-      await this.#host.registry.leave(onlineRow(connection, user));
+      await this.#host.engine.registry.leave(onlineRow(connection, user));
     } finally {
       if (audience) this.#host.release(tenant, audience);
     }
@@ -109,6 +169,10 @@ export class Users {
     }
     connection.watching = undefined;
   }
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof CommandError && error.code === "engine_unavailable";
 }
 
 function onlineRow(connection: Connection, user: User) {

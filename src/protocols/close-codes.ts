@@ -18,6 +18,7 @@ export const CLOSE_CODES = {
   terminated: 4009,
   over_capacity: 4100,
   flooded: 4100,
+  proof_outdated: 4100,
   issuer_unavailable: 4100,
   engine_unavailable: 4100,
   internal: 4100,

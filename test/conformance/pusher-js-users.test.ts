@@ -2,7 +2,8 @@
 
 import { expect, test } from "bun:test";
 import { eventually } from "../support/eventually.ts";
-import { startServer } from "../support/server.ts";
+import { connectPusher, userAuth } from "../support/pusher-client.ts";
+import { APP, startServer } from "../support/server.ts";
 import { startBackend } from "./backend.ts";
 import { type Client, connectClient } from "./pusher-js.ts";
 
@@ -78,6 +79,23 @@ test("a terminated user's connections are all closed with 4009 and do not come b
   await Bun.sleep(300);
   expect(tabs.map(({ state }) => state)).toEqual(["disconnected", "disconnected"]);
   expect(innocent.state).toBe("connected");
+});
+
+test("what was signed before the user was terminated counts no more, and what is signed after it does (scenario 37)", async () => {
+  const user = { id: "oscar" };
+  const [waiting, late] = [await connectPusher(server.url), await connectClient(server, backend, { user: "oscar" })];
+  const auth = userAuth(APP, waiting.socketId, JSON.stringify(user));
+  await library.terminateUserConnections("oscar");
+
+  const another = await connectPusher(server.url);
+  expect(await another.signin(user, auth)).toMatchObject({ event: "pusher:error", data: { code: 4009 } });
+  expect(await another.signin(user)).toMatchObject({ event: "pusher:signin_success" });
+  // It was made for this connection, and nobody can say when.
+  expect(await waiting.signin(user, auth)).toMatchObject({ event: "pusher:error", data: { code: 4100 } });
+  expect((await waiting.socket.closed).code).toBe(4100);
+  late.pusher.signin();
+  await eventually(() => expect(late.pusher.user.user_data).toBeTruthy(), { withinMs: 15_000 });
+  expect([new Set(late.errors), late.state]).toEqual([new Set([4100]), "connected"]);
 });
 
 test("signing in with what somebody else signed is refused, with an error and not with silence", async () => {

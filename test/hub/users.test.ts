@@ -1,10 +1,10 @@
 /** Signing in and watching while the engine takes its time. */
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { Connection } from "../../src/domain/connection.ts";
 import type { User } from "../../src/domain/message.ts";
 import { arrive } from "../../src/hub/arrive.ts";
-import { AWAY, bench, FakeSocket, lateBench, plainProtocol, settled } from "../support/fakes.ts";
+import { AWAY, type Bench, bench, FakeSocket, lateBench, plainProtocol, settled } from "../support/fakes.ts";
 
 const NOBODY_HERE = { apps: 0, connections: 0, channels: 0, users: 0 };
 
@@ -68,7 +68,7 @@ test("a user terminated while signing in is out, and stays out", async () => {
   late.engine.hold("join");
   client.signIn("1");
   await settled();
-  await late.hub.terminate(late.app, "1");
+  await late.hub.users.terminate(late.app, "1");
   await settled();
   expect(client.socket.closedWith?.reason).toBe("terminated");
   await late.engine.release("join");
@@ -126,8 +126,8 @@ test("a watchlist that cannot be read leaves no audience", async () => {
 test("a watchlist read anew, with names given twice, counts each user once", async () => {
   const { hub, app, open } = await bench();
   const client = open();
-  expect(await hub.watch(client.connection, ["2", "2", "3"])).toEqual([]);
-  expect(await hub.watch(client.connection, ["3", "3", "4"])).toEqual([]);
+  expect(await hub.users.watch(client.connection, ["2", "2", "3"])).toEqual([]);
+  expect(await hub.users.watch(client.connection, ["3", "3", "4"])).toEqual([]);
   expect(hub.census.channels).toBe(2);
   open().signIn("3");
   await settled();
@@ -153,4 +153,70 @@ test("a client that arrives with a user hears the welcome first, then has its tu
   hub.close(connection, 1000);
   await settled();
   expect(hub.census).toEqual(NOBODY_HERE);
+});
+
+describe("a user who is terminated", () => {
+  const arriveWith = ({ hub, app, clock, topics }: Bench, user: User) => {
+    const socket = new FakeSocket(topics);
+    const connection = new Connection(crypto.randomUUID(), app, plainProtocol(), "127.0.0.1", clock.monotonicMs());
+    arrive(hub, connection, socket, user);
+    return socket;
+  };
+  const reasonOf = (socket: FakeSocket) => socket.closedWith?.reason;
+
+  test("while the node of a client on its way in does not hear of it, is out", async () => {
+    const late = await lateBench();
+    late.engine.hold("subscribe");
+    const socket = arriveWith(late, { id: "1", issuedAtMs: late.clock.wallMs() });
+    await late.hub.users.terminate(late.app, "1");
+    await late.engine.release("subscribe");
+    expect(reasonOf(socket)).toBe("token_invalid");
+    expect(late.hub.census).toEqual(NOBODY_HERE);
+  });
+
+  test("comes in by a token issued a millisecond later, or issued before a time that is over, and by none without a time", async () => {
+    const made = await bench();
+    const { hub, app, clock } = made;
+    const atMs = clock.wallMs();
+    await hub.users.terminate(app, "1");
+    clock.pass(10);
+    const come = async (user: User) => {
+      const socket = arriveWith(made, user);
+      await settled();
+      return reasonOf(socket);
+    };
+    expect(await come({ id: "1", issuedAtMs: 0 })).toBe("token_invalid");
+    expect(await come({ id: "1", issuedAtMs: atMs })).toBe("token_invalid");
+    expect(await come({ id: "1", issuedAtMs: atMs + 1 })).toBeUndefined();
+    expect(await come({ id: "2", issuedAtMs: 0 })).toBeUndefined();
+    expect(await come({ id: "1" })).toBeUndefined();
+    clock.pass(app.limits.revocationTtlS * 1000);
+    expect(await come({ id: "1", issuedAtMs: 0 })).toBeUndefined();
+  });
+
+  test("and comes in again is left alone when the engine was away for a while", async () => {
+    const late = await lateBench();
+    const { hub, app, clock, engine } = late;
+    const before = arriveWith(late, { id: "1", issuedAtMs: clock.wallMs() });
+    const others = arriveWith(late, { id: "2", issuedAtMs: 0 });
+    await settled();
+    // As if another node had, and this one had not heard it.
+    await engine.ledger.raise(JSON.stringify(["revoked", app.id, "1"]), clock.wallMs(), 60_000);
+    const after = arriveWith(late, { id: "1", issuedAtMs: clock.wallMs() + 1 });
+    await settled();
+    expect([before, after, others].map(reasonOf)).toEqual([undefined, undefined, undefined]);
+    engine.host?.interrupted();
+    hub.sweep();
+    await settled();
+    expect([before, after, others].map(reasonOf)).toEqual(["terminated", undefined, undefined]);
+  });
+
+  test("is not signed in as long as nobody can say whether he is", async () => {
+    const late = await lateBench();
+    late.engine.ledger.level = () => Promise.reject(AWAY);
+    const socket = arriveWith(late, { id: "1", issuedAtMs: late.clock.wallMs() });
+    await settled();
+    expect(socket.frames.map((frame) => JSON.parse(frame).type)).toEqual(["welcome", "refused"]);
+    expect(late.hub.census.users).toBe(0);
+  });
 });

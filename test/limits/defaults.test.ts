@@ -31,6 +31,7 @@ const APPS = {
   clientEventsPerSecond: 10,
   subscribesPerSecond: 100,
   unauthenticatedTimeoutS: 30,
+  revocationTtlS: 86_400,
 };
 
 test("the limits of the process are what they are documented to be", () => {

@@ -175,3 +175,29 @@ test("a token, credentials and Pusher's sign-in all make the same user (S33)", a
   await server.toUser("ada").push({ event: "hello", data: 1 });
   for (const client of [token, password, pusher]) expect(String((await client.next("hello")).data)).toBe("1");
 });
+
+describe("a user whom the program terminates", () => {
+  test("comes in again as soon as the program says so, and by an older JWT only where it said so as well", async () => {
+    const server = await startWithUsers();
+    const jwt = await makeToken({ sub: "ada", iat: Math.floor(Date.now() / 1000) - 60 });
+    const [one, other] = [
+      await connectNative(server.url, { token: jwt }),
+      await connectNative(server.url, { token: jwt }),
+    ];
+    await one.ping();
+    // One connection is not the user.
+    expect(server.disconnect(one.id)).toBe(true);
+    await (await connectNative(server.url, { token: jwt })).ping();
+    await server.app().terminate("ada", { revoke: false });
+    expect((await other.socket.closed).code).toBe(4009);
+    await (await connectNative(server.url, { token: jwt })).ping();
+    await server.app().terminate("ada");
+    const refused = await connectNative(server.url, { token: jwt });
+    expect(await refused.next("closing")).toMatchObject({ code: "token_invalid", reconnect: "never" });
+    await Bun.sleep(2);
+    const again = await connectNative(server.url, { token: "opaque-ada" });
+    const asked = await connectNative(server.url);
+    expect((await asked.ask("authenticate", { username: "ada", password: "lovelace" })).event).toBe("authenticated");
+    await again.ping();
+  });
+});

@@ -149,6 +149,7 @@ export function fakeApp(changes: Partial<Omit<App, "limits">> & { limits?: Parti
       framesPerSecond: Number.POSITIVE_INFINITY,
       apiRequestsPerSecond: Number.POSITIVE_INFINITY,
       unauthenticatedTimeoutS: 30,
+      revocationTtlS: 86_400,
       ...limits,
     },
   };

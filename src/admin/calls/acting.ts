@@ -31,7 +31,7 @@ export const terminate: Act = async (call): Promise<Done> => {
   const app = appOf(call);
   const user = call.params.id ?? "";
   checkUserId(app, user);
-  await call.means.hub.terminate(app, user);
+  await call.means.hub.users.terminate(app, user);
   await noted(call, "user.terminate", { app: app.id, user });
   return { outcome: "asked" };
 };

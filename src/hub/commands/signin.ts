@@ -2,38 +2,62 @@
 
 import { userChannel } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
-import { CommandError } from "../../domain/error.ts";
+import { CommandError, Disconnect } from "../../domain/error.ts";
 import type { Command, Credentials, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { exactId } from "../exact-id.ts";
 import type { Hub } from "../hub.ts";
 import { checkUserId, isLongerThan, takeEventToken } from "../limits.ts";
+import type { Voucher } from "../revocations.ts";
 import { checkUserProof } from "../signature.ts";
+
+const REVOKED = "The token is refused: it was issued before the user was disconnected; get a new one.";
+const OUTDATED = "The user was disconnected since this connection was opened; connect again, and prove it again.";
 
 type SignIn = Extract<Command, { type: "signin" }>;
 
 export async function signIn(hub: Hub, connection: Connection, { by, ref }: SignIn): Promise<void> {
   if (by.type === "token" || by.type === "credentials") takeEventToken(connection, hub.clock.monotonicMs());
+  const askedAtMs = hub.clock.wallMs();
   const user = await identify(hub, connection, by);
   const userData = by.type === "signature" ? by.userData : JSON.stringify({ id: user.id, user_info: user.info });
-  await become(hub, connection, user);
+  // A signature is made for this connection, some time since it has been there.
+  const atMs = by.type === "signature" ? openedAtMs(hub, connection) : askedAtMs;
+  await become(
+    hub,
+    connection,
+    user,
+    voucherOf(user, atMs, () => new CommandError("unauthorized", REVOKED)),
+  );
   hub.push(connection, { type: "signed-in", user, userData, ...(ref !== undefined && { ref }) });
   await watch(hub, connection, user.watchlist ?? []);
 }
 
 /** The same for a client that came with proof of who it is, and was told in its welcome. */
 export async function settleIn(hub: Hub, connection: Connection, user: User): Promise<void> {
-  await become(hub, connection, user);
+  const revoked = () => new Disconnect("token_invalid", REVOKED);
+  await become(hub, connection, user, voucherOf(user, openedAtMs(hub, connection), revoked));
   await watch(hub, connection, user.watchlist ?? []);
 }
 
 /** Makes the connection the user's; a client that can't ask for it is put into the user's own channel. */
-async function become(hub: Hub, connection: Connection, user: User): Promise<void> {
+async function become(hub: Hub, connection: Connection, user: User, voucher: Voucher): Promise<void> {
   checkUserId(connection.app, user.id);
-  await hub.signIn(connection, user);
+  const { issuedAtMs: _, ...known } = user;
+  await hub.users.signIn(connection, known, voucher);
   const channel = userChannel(user.id);
   if (!connection.protocol.joinsUserChannel || connection.isIn(channel)) return;
   await hub.join(connection, channel, undefined, () => {});
+}
+
+/** A token says itself when it was issued; anything else is good again as soon as somebody is asked again. */
+function voucherOf(user: User, atMs: number, revoked: () => Error): Voucher {
+  if (user.issuedAtMs !== undefined) return { atMs: user.issuedAtMs, outdated: revoked };
+  return { atMs, outdated: () => new Disconnect("proof_outdated", OUTDATED) };
+}
+
+function openedAtMs({ clock }: Hub, connection: Connection): number {
+  return clock.wallMs() - (clock.monotonicMs() - connection.openedAtMs);
 }
 
 function identify(hub: Hub, connection: Connection, by: Credentials): Awaitable<User> {
@@ -92,7 +116,7 @@ async function watch(hub: Hub, connection: Connection, watchlist: readonly strin
   if (wanted.length === 0) return;
   const { watchlistSize } = connection.app.limits;
   const accepted = wanted.slice(0, watchlistSize);
-  const online = await hub.watch(connection, accepted);
+  const online = await hub.users.watch(connection, accepted);
   const offline = accepted.filter((id) => !online.includes(id));
   hub.push(connection, { type: "watch", online, offline });
   if (accepted.length < wanted.length) tellCut(hub, connection, wanted.length, accepted);

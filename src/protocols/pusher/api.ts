@@ -110,7 +110,8 @@ async function listNodes({ app, nodes, query }: Call): Promise<Response> {
 
 async function terminate(call: Call, user: string): Promise<Response> {
   checkUserId(call.app, user);
-  await call.hub.terminate(call.app, user);
+  // Not of the protocol: tokens that were issued before go on counting.
+  await call.hub.users.terminate(call.app, user, call.query.get("revoke") !== "false");
   return json({});
 }
 

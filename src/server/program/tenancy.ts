@@ -160,9 +160,12 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
     return (await this.channels()).map(({ name, subscribers, type }) => ({ name, subscribers, type }));
   }
 
-  /** Closes every connection that is signed in as the user, for good. */
-  async terminate(userId: string): Promise<void> {
-    await this.#hub.terminate(this.app, userId);
+  /**
+   * Closes every connection that is signed in as the user, for good: a token that was issued until now is refused for
+   * `limits.revocationTtlS`, unless `revoke` is false. Throws CommandError `engine_unavailable`.
+   */
+  async terminate(userId: string, { revoke = true }: { readonly revoke?: boolean } = {}): Promise<void> {
+    await this.#hub.users.terminate(this.app, userId, revoke);
   }
 
   /**
