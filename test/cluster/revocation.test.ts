@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { type ClusterNode, configOf, ENGINES, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { connectNative, makeToken, type NativeTestClient } from "../support/native-client.ts";
+import { connectNative, dialNative, makeToken, type NativeTestClient } from "../support/native-client.ts";
 import { signedFetch } from "../support/pusher-client.ts";
 import { startRedis } from "../support/redis.ts";
 import { APP, type AppKeys, startServer } from "../support/server.ts";
@@ -75,6 +75,16 @@ describe.each(["memory", ...ENGINES] as const)("on %s", (engine) => {
     const namesake = await b.native({ app: OTHER.key, token: await issued("eve", BEFORE_S, mine, OTHER.secret) });
     await expectIn(namesake);
 
+    // Some are connected, some on their way in, some not here yet when it happens.
+    const early = await issued("mallory", BEFORE_S);
+    const arriving = Array.from({ length: 60 }, async (_, n) => {
+      await Bun.sleep(5 * (n % 20));
+      return dialNative((n % 2 === 0 ? a : b).url, { token: early });
+    });
+    await Bun.sleep(50);
+    await terminate(a.url, "mallory");
+    for (const socket of await Promise.all(arriving)) expect((await socket.closed).code).toBe(4009);
+
     await terminate(b.url, "eve", { revoke: "false" });
     expect((await guest.socket.closed).code).toBe(4009);
     await expectIn(await a.native({ token: newer }));
@@ -115,6 +125,8 @@ describe("where Redis", () => {
     const began = performance.now();
     const client = await connectNative(node.url, { token });
     expect(performance.now() - began).toBeLessThan(1_000);
+    const path = "/users/bob/terminate_connections";
+    expect((await signedFetch(node.url, APP, "POST", path, { body: {} })).status).toBe(503);
     expect(await client.next("error", PATIENCE.withinMs)).toMatchObject({ code: "engine_unavailable" });
     redis.signal("SIGCONT");
     await eventually(

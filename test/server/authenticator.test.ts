@@ -199,5 +199,9 @@ describe("a user whom the program terminates", () => {
     const asked = await connectNative(server.url);
     expect((await asked.ask("authenticate", { username: "ada", password: "lovelace" })).event).toBe("authenticated");
     await again.ping();
+    server.setAuthenticator(({ token }) => ({ id: "ada", issuedAtMs: Number(token) }));
+    const dated = (token: number) => asked.ask("authenticate", { token: String(token) });
+    expect(await dated(Date.now() - 60_000)).toMatchObject({ event: "error", code: "unauthorized" });
+    expect(await dated(Date.now())).toMatchObject({ event: "authenticated" });
   });
 });
