@@ -4,6 +4,7 @@ import type { TLSOptions } from "bun";
 import type { Connection } from "../../domain/connection.ts";
 import type { User } from "../../domain/message.ts";
 import { upgrade } from "./handshake.ts";
+import { Queue } from "./queue.ts";
 import { badRequest, forbidden, internalError } from "./refusals.ts";
 import { socketHandler } from "./sockets.ts";
 import type { Listener, ListenOptions, SocketData } from "./threshold.ts";
@@ -23,6 +24,7 @@ export interface Place {
 export function listen(options: ListenOptions, { hostname, port, tls, takesClients }: Place): Listener {
   const { config, hub } = options;
   const arriving = new WeakMap<Connection, User>();
+  const queue = new Queue();
   return Bun.serve<SocketData>({
     hostname,
     port,
@@ -43,9 +45,10 @@ export function listen(options: ListenOptions, { hostname, port, tls, takesClien
       const caller = options.identify(request, url, server.requestIP(request)?.address);
       if (options.mayCome?.(caller.address) === false) return forbidden(hub, caller, isHandshake);
       if (isHandshake && !takesClients) return badRequest("This port is for the HTTP API, and takes no WebSockets.");
-      return isHandshake
-        ? upgrade(options, arriving, { request, url, caller, server })
-        : options.answer(request, url, server);
+      if (!isHandshake) return options.answer(request, url, server);
+      const knock = { request, url, caller, server };
+      const turn = queue.wait();
+      return turn ? turn.then(() => upgrade(options, arriving, knock)) : upgrade(options, arriving, knock);
     },
     error(error) {
       hub.observe({ type: "failed", error, during: "an HTTP request" });
