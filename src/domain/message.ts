@@ -108,6 +108,8 @@ export interface EventPublication extends ToChannel {
   readonly from?: Sender;
   /** Set by the broker for channels with history. */
   readonly position?: Position;
+  /** This node was handed it before, under a position that was lost with the broker's data: the new one counts, and nobody is told again. */
+  readonly repeated?: true;
   /** The step of a trace (W3C `traceparent`) that published it, where that is recorded. No client is told. */
   readonly trace?: string;
   /** When a node published it, by that node's own clock, where it measures how long this one takes. No client is told. */

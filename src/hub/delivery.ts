@@ -126,6 +126,7 @@ export class Delivery {
   #passEvent(tenant: Tenant, audience: Audience, publication: EventPublication): void {
     if (!publication.position) return this.#tell(tenant, audience, publication, publication.except);
     const having = audience.numbered().tell(publication.position);
+    if (publication.repeated) return;
     const told = audience.channel.policy.history ? publication : withoutPosition(publication);
     this.#tell(tenant, audience, told, publication.except, having);
   }

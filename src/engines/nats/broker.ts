@@ -29,9 +29,17 @@ interface Entry {
   /** The last that was numbered, and where it ended. */
   lastHead: { readonly seq: number; readonly offset: number } | undefined;
   /** What was heard of each sender, so that nothing that was sent again is heard twice. */
-  readonly heard: Map<string, { last: number; recent: number }>;
+  readonly heard: Map<string, Heard>;
+  /** What was heard of a stream that is lost: who got no answer sends it again, and in the next stream it has another number. */
+  former: ReadonlyMap<string, Heard>;
   /** Where the head was heard or written last, as this process counts time; 0 where there is none. */
   numberedAtMs: number;
+}
+
+/** Of a sender: its last parcel, and which of those behind it. */
+interface Heard {
+  last: number;
+  recent: number;
 }
 
 /** Senders remembered per channel. */
@@ -52,6 +60,8 @@ export class NatsBroker implements Broker {
   readonly #entries = new Map<string, Entry>();
   /** The latest that was greeted: from then on whatever is subscribed to is heard over it, even before it is up. */
   #wire: Wire | undefined;
+  /** The stream that it was greeted for. */
+  #instance: string | undefined;
 
   constructor(
     parts: {
@@ -84,6 +94,7 @@ export class NatsBroker implements Broker {
         lastPassing: 0,
         lastHead: undefined,
         heard: new Map(),
+        former: new Map(),
         numberedAtMs: 0,
       };
       this.#entries.set(place, entry);
@@ -141,7 +152,11 @@ export class NatsBroker implements Broker {
   /** Subscribes to everything again. */
   greet(wire: Wire): void {
     this.#wire = wire;
+    const { instance } = this.#store;
+    const isNewStream = this.#instance !== undefined && this.#instance !== instance;
+    this.#instance = instance;
     for (const entry of this.#entries.values()) {
+      if (isNewStream) entry.former = new Map([...entry.heard].map(([sender, heard]) => [sender, { ...heard }]));
       entry.lastPassing = 0;
       entry.lastHead = undefined;
       this.#listen(wire, entry);
@@ -187,8 +202,13 @@ export class NatsBroker implements Broker {
         if (entry.lastPassing > 0 && before > 0 && before !== entry.lastPassing) this.#ear.missed(app, channel);
         entry.lastPassing = seq;
       }
-      if (!isNew(entry, parcel)) return;
-      for (const { publication } of parcel.items) this.#ear.receive(publication);
+      const isFirst = isNew(entry, parcel);
+      const isRepeated = isAmong(entry.former, parcel);
+      for (const { publication } of parcel.items) {
+        if (isFirst) this.#ear.receive(publication);
+        else if (isRepeated && publication.type === "event" && publication.position)
+          this.#ear.receive({ ...publication, repeated: true });
+      }
     } catch (error) {
       this.#ear.garbage(error);
     }
@@ -237,8 +257,12 @@ export class NatsBroker implements Broker {
         oldest = numbering;
       }
     }
+    const former = this.#entries.get(place)?.former;
     return parcels
-      .flatMap((parcel) => keptOf(parcel, app, channel, this.#store.nowMs))
+      .flatMap((parcel) => {
+        const kept = keptOf(parcel, app, channel, this.#store.nowMs);
+        return former && isAmong(former, parcel) ? kept.map(repeated) : kept;
+      })
       .filter(({ publication }) => (publication.position?.offset ?? 0) > after);
   }
 }
@@ -268,7 +292,19 @@ function isBehindLost({ lastHead }: Entry, before: number, numbering: Numbering)
   return lastHead !== undefined && before > 0 && before !== lastHead.seq && numbering.before === lastHead.offset;
 }
 
-function isNew({ heard }: Entry, { sender, number }: Parcel): boolean {
+function repeated({ publication, expiresInMs }: Kept): Kept {
+  return { publication: { ...publication, repeated: true }, expiresInMs };
+}
+
+function isAmong(heard: ReadonlyMap<string, Heard>, { sender, number }: Parcel): boolean {
+  const known = heard.get(sender);
+  const behind = known ? known.last - number : -1;
+  return behind === 0 || behind > RECENT || (behind > 0 && (((known?.recent ?? 0) >> (behind - 1)) & 1) === 1);
+}
+
+function isNew({ heard }: Entry, parcel: Parcel): boolean {
+  if (isAmong(heard, parcel)) return false;
+  const { sender, number } = parcel;
   const known = heard.get(sender);
   if (!known) {
     if (heard.size >= MOST_SENDERS) heard.clear();
@@ -281,8 +317,6 @@ function isNew({ heard }: Entry, { sender, number }: Parcel): boolean {
     known.last = number;
     return true;
   }
-  const bit = -ahead - 1;
-  if (ahead === 0 || bit >= RECENT || (known.recent >> bit) & 1) return false;
-  known.recent |= 1 << bit;
+  known.recent |= 1 << (-ahead - 1);
   return true;
 }
