@@ -140,6 +140,7 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
     const request = this.#request;
     this.#request = undefined;
     if (request) this.#turn("open", () => this.#home.handlers.open?.(this, request));
+    this.#next();
   }
 
   received(message: Raw): void {
@@ -151,7 +152,8 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
       return this.#flooded(`More than ${limits.messagesPerSecond} messages in a second.`);
     }
     if (this.#underWay === 0 || (limits.concurrent && this.#underWay < limits.waitingMessages)) {
-      return this.#handle(message);
+      this.#handle(message);
+      return this.#next();
     }
     if (limits.concurrent || this.#waiting.length >= limits.waitingMessages) {
       return this.#flooded(`More than ${limits.waitingMessages} messages were waiting.`);
@@ -202,19 +204,21 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
     this.#turn("message", () => this.#home.handle(this, message));
   }
 
-  /** Runs a handler; messages wait for it, and for whatever else is under way. */
+  /** Runs a handler; messages wait for it, and for whatever else is under way. So does the end, which it may bring about itself. */
   #turn(name: string, run: () => unknown): void {
+    this.#underWay++;
     try {
       const work = run();
-      if (!(work instanceof Promise)) return;
-      this.#underWay++;
-      this.#follow(work, name, () => {
-        this.#underWay--;
-        this.#next();
-      });
+      if (work instanceof Promise) {
+        return this.#follow(work, name, () => {
+          this.#underWay--;
+          this.#next();
+        });
+      }
     } catch (error) {
       this.#failed(error, name);
     }
+    this.#underWay--;
   }
 
   #next(): void {
