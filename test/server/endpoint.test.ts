@@ -244,6 +244,43 @@ describe("a handshake", () => {
 });
 
 describe("a client that hangs up", () => {
+  test("while middleware or an authenticator makes up its mind gives its place back", async () => {
+    const never = () => new Promise<never>(() => {});
+    const config = { trustedProxies: ["loopback"], limits: { connectionsPerIp: 1 } };
+    const { server } = await start("/quick", {}, config);
+    server.use("handshake", ({ url }, next) => (url.pathname === "/slow" ? never() : next()));
+    server.setAuthenticator(never);
+    for (const [at, path] of ["/slow", "/?token=opaque"].entries()) {
+      const headers = { "X-Forwarded-For": `192.0.2.${at + 1}` };
+      const raw = await connectRaw(server.url);
+      void raw.handshake(path, headers).catch(() => {});
+      await eventually(async () => expect(await statusOf(server, "/quick", headers)).toBe(429));
+      raw.cut();
+      await eventually(async () => expect(await statusOf(server, "/quick", headers)).toBe(101));
+    }
+  });
+
+  test("while middleware still has something to do after the socket is open gives its place back once", async () => {
+    const config = { trustedProxies: ["loopback"], limits: { connectionsPerIp: 2 } };
+    const { server } = await start("/quick", {}, config);
+    const isOver = Promise.withResolvers<void>();
+    server.use("handshake", async ({ url }, next) => {
+      await next();
+      if (url.searchParams.has("slow")) await isOver.promise;
+    });
+    const headers = { "X-Forwarded-For": "192.0.2.1" };
+    const first = await dial(server, "/quick", { headers });
+    const slow = await dial(server, "/quick?slow", { headers });
+    await slow.close();
+    const second = await dial(server, "/quick", { headers });
+    expect(await statusOf(server, "/quick", headers)).toBe(429);
+    isOver.resolve();
+    await Bun.sleep(1);
+    expect(await statusOf(server, "/quick", headers)).toBe(429);
+    await first.close();
+    await second.close();
+  });
+
   test("while the program makes up its mind gives its place back", async () => {
     const refused: string[] = [];
     const config = { trustedProxies: ["loopback"], limits: { connectionsPerIp: 1 } };
@@ -329,6 +366,30 @@ describe("messages", () => {
     for (const message of ["1", "2", "3"]) client.send(message);
     await client.close();
     await eventually(() => expect(told).toEqual(["1", "2", "3", "close"]));
+  });
+
+  test("whose handler ends the socket are done before close hears of it, once", async () => {
+    for (const end of ["close", "terminate"] as const) {
+      const told: string[] = [];
+      const done = Promise.withResolvers<void>();
+      const { server } = await start("/slow", {
+        message: async (socket) => {
+          socket[end]();
+          await Bun.sleep(15);
+          told.push("message");
+        },
+        close: () => {
+          told.push("close");
+          done.resolve();
+        },
+      });
+      const client = await dial(server, "/slow");
+      client.send("end");
+      await client.closed;
+      await done.promise;
+      await server.stop();
+      expect(told).toEqual(["message", "close"]);
+    }
   });
 });
 

@@ -30,8 +30,17 @@ export async function upgrade(
   if (waitS !== undefined) return tooMany(hub, caller, waitS);
   if (options.panel.isLive(url)) return watch(options, knock);
   const found = endpoints.find(url.pathname);
-  const enter = () => (found ? seat(options, found, knock) : connect(options, arriving, knock));
-  const answer = await (middleware.handshake ? pass(options, found, knock, enter) : enter());
+  let isOpen = false;
+  const server: Knock["server"] = {
+    upgrade: (...given) => {
+      isOpen = knock.server.upgrade(...given);
+      return isOpen;
+    },
+  };
+  const here = { ...knock, server };
+  const enter = () => (found ? seat(options, found, here) : connect(options, arriving, here));
+  const decision = middleware.handshake ? pass(options, found, here, enter) : enter();
+  const answer = await unlessGone(knock.request, decision, () => isOpen);
   if (answer) turnstile.leave(caller.address);
   return answer;
 }
@@ -112,10 +121,14 @@ async function seat(
   return answer;
 }
 
-/** Who hangs up gives its place back, even if the program never makes up its mind. */
-async function unlessGone<T>({ signal }: Request, decision: Promise<T>): Promise<T | Response> {
+/** Who hangs up gives its place back, even if the program never makes up its mind; with a socket, by closing that. */
+async function unlessGone<T>(
+  { signal }: Request,
+  decision: Promise<T>,
+  isOpen: () => boolean = () => false,
+): Promise<T | Response> {
   const gone = Promise.withResolvers<Response>();
-  const hangUp = () => gone.resolve(badRequest(NO_HANDSHAKE));
+  const hangUp = () => (isOpen() ? undefined : gone.resolve(badRequest(NO_HANDSHAKE)));
   signal.addEventListener("abort", hangUp);
   try {
     return await Promise.race([decision, gone.promise]);
