@@ -16,7 +16,7 @@ export interface TasksOptions {
 }
 
 export interface TaskOptions {
-  /** In place of the configured one. */
+  /** In place of the configured one; Infinity is without end. */
   readonly timeoutS?: number;
 }
 
@@ -28,6 +28,8 @@ interface Waiting {
 }
 
 const RUNNER = new URL("./runner.ts", import.meta.url).href;
+/** The longest a timer can wait. */
+const LONGEST_MS = 2 ** 31 - 1;
 /** A thread without work goes after this. */
 const IDLE_MS = 30_000;
 
@@ -107,7 +109,7 @@ export class Tasks {
     try {
       this.#pool ??= makePool(this.#threads);
       const pool = await this.#pool;
-      timer = setTimeout(() => end.abort(), timeoutS * 1000);
+      timer = setTimeout(() => end.abort(), Math.min(timeoutS * 1000, LONGEST_MS));
       resolve(unpacked(await pool.run(job, { signal: end.signal })));
     } catch (error) {
       reject(end.signal.aborted ? tooLong(timeoutS) : understood(error));

@@ -202,6 +202,11 @@ test("a task that takes too long is ended even if it never yields, and the next 
   expect(await next).toBe(1);
 });
 
+test("a task may be given time without end", async () => {
+  const host = server({ threads: 1, timeoutS: 30 });
+  expect(await host.task(spin, 100, { timeoutS: Number.POSITIVE_INFINITY })).toBe(100);
+});
+
 test("the time that a task waits for its thread is not counted as its own", async () => {
   const host = server({ threads: 1, timeoutS: 2 });
   const all = await Promise.all([host.task(spin, 1_200), host.task(spin, 1_200)]);
