@@ -8,7 +8,7 @@ import { makeToken } from "../support/native-client.ts";
 import { temporaryFolder } from "../support/process.ts";
 import { signedFetch, trigger } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
-import { connectTo, oneOnEach, pusherElsewhere, startWorkers, workerPids } from "../support/workers.ts";
+import { connectTo, isAlive, oneOnEach, pusherElsewhere, startWorkers, workerPids } from "../support/workers.ts";
 
 const RELOAD = join(temporaryFolder(), "settings.json");
 const server = await startWorkers({ workers: 3 }, { env: { RELOAD } });
@@ -190,6 +190,28 @@ describe("other settings", () => {
     for (const one of await oneOnEach(url, 3, { app: "other-key" })) await one.client.close();
     expect(server.output).not.toContain("another takes its place");
   }, 40_000);
+});
+
+describe("workers that are swapped", () => {
+  test("twice at once leave nobody behind, and a stop in between ends whoever is on the way", async () => {
+    const swapped = await startWorkers();
+    const before = workerPids(swapped.pid);
+    const first = "SIGWINCH";
+    swapped.signal(first);
+    await eventually(() => expect(workerPids(swapped.pid).length).toBeGreaterThan(2), { withinMs: 20_000 });
+    swapped.signal(first);
+    await swapped.prints(/^swapped\n(.*\n)*swapped$/m, 40_000);
+    const after = workerPids(swapped.pid);
+    expect(after).toHaveLength(2);
+    expect(after.filter((pid) => before.includes(pid))).toEqual([]);
+    swapped.signal(first);
+    await eventually(() => expect(workerPids(swapped.pid).length).toBeGreaterThan(2), { withinMs: 20_000 });
+    const all = workerPids(swapped.pid);
+    swapped.signal("SIGTERM");
+    expect((await swapped.exited).code).toBe(0);
+    expect(swapped.output).toContain("not swapped: ");
+    expect(all.filter(isAlive)).toEqual([]);
+  }, 90_000);
 });
 
 /** What a program pushed is JSON to Pusher clients, and what the API published is what it published. */

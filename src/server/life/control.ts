@@ -21,6 +21,12 @@ export interface ControlAnswers {
   replaceWorkers(): Promise<void>;
 }
 
+/**
+ * Workers that are swapped are waited for as long as their clients take to leave. For a socket of this kind Bun heeds nothing that
+ * is said of a single request; its types do not know that it heeds this.
+ */
+const PATIENT: object = { idleTimeout: 0 };
+
 /** How long somebody may take to say that the socket is his. */
 const PROBE_MS = 2_000;
 
@@ -87,11 +93,8 @@ function bind(path: string, answers: ControlAnswers) {
   try {
     const server = Bun.serve({
       unix: path,
-      fetch(request, self) {
-        // Workers that are swapped are waited for as long as their clients take to leave.
-        self.timeout(request, 0);
-        return answer(request, answers);
-      },
+      ...PATIENT,
+      fetch: (request) => answer(request, answers),
     });
     chmodSync(path, 0o600);
     return server;

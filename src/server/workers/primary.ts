@@ -27,6 +27,8 @@ const SHORTEST_LEASE_S = 3;
 /** Beyond the drain: what a worker has to tidy up, and a busy machine. */
 const STOP_MS = 5_000;
 const LAG_MS = 1_000;
+/** The longest a timer can wait. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 /** The server of this process that has workers now. */
 let startedServer: number | undefined;
@@ -100,7 +102,7 @@ export class Primary {
       server,
       assignment: this.#assignmentOf(around),
       leaseS: Math.max(SHORTEST_LEASE_S, config.nodeTimeoutS),
-      stopMs: (config.drainDelayS + config.drainTimeoutS) * 1000 + STOP_MS,
+      stopMs: () => this.#stopMs,
       log,
       attach: (child) => {
         const overflowed = () => {
@@ -143,6 +145,11 @@ export class Primary {
   get #report() {
     const { startedAtMs, lagMs, memory } = this;
     return { name: nodeName(), startedAtMs, lagMs, memoryBytes: memory.usedBytes, draining: this.#draining };
+  }
+
+  get #stopMs(): number {
+    const { drainDelayS, drainTimeoutS } = this.#config;
+    return Math.min((drainDelayS + drainTimeoutS) * 1000 + STOP_MS, LONGEST_MS);
   }
 
   /** Where the workers listen. */

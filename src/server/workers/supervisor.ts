@@ -15,7 +15,7 @@ export interface SupervisorOptions {
   /** How long a worker may say nothing, in seconds. */
   readonly leaseS: number;
   /** How long a worker may take from being told to stop to its end, in milliseconds. */
-  readonly stopMs: number;
+  readonly stopMs: () => number;
   readonly log: Logger;
   /** A worker's process was started. */
   readonly attach: (child: Child) => Attached;
@@ -42,6 +42,8 @@ interface Slot {
   child: Child | undefined;
   /** Whoever is on the way to it. */
   next: Child | undefined;
+  /** Over when nobody is on the way any more. Never rejects. */
+  filled: Promise<void>;
   losses: number;
   restarting: ReturnType<typeof setTimeout> | undefined;
 }
@@ -64,6 +66,8 @@ export class Supervisor {
   #assignment: Assignment;
   #looking: ReturnType<typeof setInterval> | undefined;
   #isStopping = false;
+  /** The swap that is under way. Never rejects. */
+  #replaced: Promise<void> = Promise.resolve();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -72,6 +76,7 @@ export class Supervisor {
       index,
       child: undefined,
       next: undefined,
+      filled: Promise.resolve(),
       losses: 0,
       restarting: undefined,
     }));
@@ -112,13 +117,19 @@ export class Supervisor {
 
   /**
    * Swaps the workers one by one: a new one starts and listens, then the old one drains. Where one cannot start, the old one
-   * stays, and so do those after it; throws why.
+   * stays, and so do those after it; throws why. Who asks while that is under way has them swapped again when it is done.
    */
-  async replace(): Promise<void> {
+  replace(): Promise<void> {
+    const turn = this.#replaced.then(() => this.#replace());
+    this.#replaced = turn.catch(() => {});
+    return turn;
+  }
+
+  async #replace(): Promise<void> {
     for (const slot of this.#slots) {
-      const old = slot.child;
+      let old: Child | undefined;
       try {
-        await this.#fill(slot);
+        old = await this.#fill(slot);
       } catch (error) {
         // The old one may have died meanwhile.
         if (!slot.child) this.#restart(slot);
@@ -155,7 +166,8 @@ export class Supervisor {
   async #startFirst(slot: Slot): Promise<void> {
     for (let attempt = 1; !this.#isStopping; attempt++) {
       try {
-        return await this.#fill(slot);
+        await this.#fill(slot);
+        return;
       } catch (error) {
         if (!(error instanceof EndedEarly)) throw error;
         if (attempt >= ATTEMPTS) throw new Error(`Worker ${slot.index} does not start: ${error.message}.`);
@@ -163,8 +175,22 @@ export class Supervisor {
     }
   }
 
-  /** Starts a worker for the place, which it takes as soon as it listens; until then whoever has it keeps it. */
-  async #fill(slot: Slot): Promise<void> {
+  /**
+   * Starts a worker for the place, which it takes as soon as it listens; until then whoever has it keeps it. Resolves with who
+   * had it. One at a time: of two, the first would belong to nobody.
+   */
+  #fill(slot: Slot): Promise<Child | undefined> {
+    const turn = slot.filled.then(() => this.#take(slot));
+    slot.filled = turn.then(
+      () => {},
+      () => {},
+    );
+    return turn;
+  }
+
+  async #take(slot: Slot): Promise<Child | undefined> {
+    if (this.#isStopping) throw new Error("The server stops, and starts no more workers.");
+    clearTimeout(slot.restarting);
     const { server, count, attach } = this.#options;
     const place = { index: slot.index, count };
     const receive = (parcel: FromNode) => attached.receive(parcel);
@@ -187,10 +213,12 @@ export class Supervisor {
       clearTimeout(late);
       slot.next = undefined;
     }
+    const before = slot.child;
     slot.child = child;
     setTimeout(() => {
       if (slot.child === child && !child.isEnded) slot.losses = 0;
     }, HEALTHY_MS).unref();
+    return before;
   }
 
   async #lost(slot: Slot, child: Child, attached: Attached): Promise<void> {
@@ -210,10 +238,12 @@ export class Supervisor {
 
   /** The first time at once, then after longer and longer pauses. */
   #restart(slot: Slot): void {
+    if (this.#isStopping) return;
     const pauseMs = slot.losses === 0 ? 0 : Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (slot.losses - 1));
     slot.losses++;
     slot.restarting = setTimeout(async () => {
-      if (this.#isStopping) return;
+      // Where another is on its way already, whoever started that sees to the rest.
+      if (this.#isStopping || slot.next) return;
       try {
         await this.#fill(slot);
         this.#options.log.info(`worker ${slot.index} listens again`);
@@ -232,7 +262,7 @@ export class Supervisor {
     const late = setTimeout(() => {
       this.#options.log.error(`worker ${child.place.index} has not stopped in time, and is ended`);
       child.kill();
-    }, this.#options.stopMs);
+    }, this.#options.stopMs());
     await child.ended;
     clearTimeout(late);
   }
