@@ -48,6 +48,8 @@ import { workerOf } from "./workers/worker.ts";
 /** Descriptors that are not connections: listening sockets, logs, files, requests of the HTTP API. */
 const RESERVED_FILES = 64;
 
+const TEND_MS = 1_000;
+
 /** How many servers this process has made. */
 let made = 0;
 
@@ -75,6 +77,8 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   /** In the order of their making: a worker's program makes the same ones. */
   readonly #number = ++made;
   readonly #worker = workerOf(this.#number);
+  /** Workers leave it to the first process, which may have nothing to say for days, to put their log files aside. */
+  #tending: ReturnType<typeof setInterval> | undefined;
   /** The start or stop that is under way. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -129,6 +133,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
       throw error;
     }
     this.#records = records;
+    if (this.#running instanceof Primary) this.#tending = setInterval(() => this.#logs.tend(), TEND_MS);
     this.log.info({ url: this.url, apps: this.#apps.length }, "listening");
     if (this.isPrimary) this.#control = await Control.openIfWanted(this.config, this, this.log);
     if (this.worker) this.#hooks.started(this.worker);
@@ -173,15 +178,27 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     const records = this.#worker ? undefined : this.#records;
     const { config, demoFile } = (await records?.withApps(wanted)) ?? { config: wanted, demoFile: this.#demoFile };
     const { now, ...apps } = appChanges(this.#apps, config.apps);
-    this.#config = wanted;
-    this.#apps = now;
-    this.#demoFile = demoFile;
-    this.#logs.level = wanted.log.level;
+    const before = { config: this.#config, apps: this.#apps, demoFile: this.#demoFile };
+    this.#count({ config: wanted, apps: now, demoFile });
     this.#logs.reopen();
-    const closed = await running.reload(this.#surroundings({ ...config, apps: now }));
+    let closed: number;
+    try {
+      closed = await running.reload(this.#surroundings({ ...config, apps: now }));
+    } catch (error) {
+      this.#count(before);
+      throw error;
+    }
     const answer: Reloaded = { applied, needsRestart, apps, closed };
     this.log.info(answer, "reloaded");
     return answer;
+  }
+
+  /** These count from now on, as far as this process goes by them itself. */
+  #count({ config, apps, demoFile }: { config: Config; apps: readonly App[]; demoFile: string | undefined }): void {
+    this.#config = config;
+    this.#apps = apps;
+    this.#demoFile = demoFile;
+    this.#logs.level = config.log.level;
   }
 
   /** One after the other, in whatever order a program and a signal ask for it. */
@@ -206,6 +223,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     this.#running = undefined;
     await this.#tasks.stop(deadlineMs - clock.monotonicMs());
     this.#faults.flush();
+    clearInterval(this.#tending);
     this.log.info("stopped");
     this.#logs.close();
     await this.#worker?.end();

@@ -123,6 +123,45 @@ describe("by day", () => {
   });
 });
 
+describe("a file that another process writes to, and this one only looks after", () => {
+  test("is put aside at midnight, and none is made before there is a line", () => {
+    const { clock, path, file, read, names } = setUp();
+    const worker = setUp({ path, clock, rotate: "none" });
+    file.tend();
+    expect(names()).toEqual([]);
+    worker.file.write("late\n");
+    utimesSync(path, clock.wall / 1000, clock.wall / 1000);
+    file.tend();
+    clock.pass(DAY_MS);
+    file.tend();
+    file.tend();
+    expect(names()).toEqual(["fanfare-2026-03-01.log"]);
+    worker.file.write("early\n");
+    expect(read("fanfare-2026-03-01.log")).toBe("late\n");
+    expect(read()).toBe("early\n");
+  });
+
+  test("is put aside when the others have made it too large", () => {
+    const { clock, path, file, names } = setUp({ rotate: "size" });
+    const worker = setUp({ path, clock, rotate: "none" });
+    file.write("own\n");
+    worker.file.write("x".repeat(90));
+    file.tend();
+    expect(names()).toEqual(["fanfare.log"]);
+    worker.file.write("x".repeat(90));
+    file.tend();
+    expect(names()).toEqual(["fanfare-2026-03-01.log"]);
+  });
+
+  test("and cannot be opened, harms nobody", () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, "fanfare.log"));
+    const { file, said } = setUp({ path: join(folder, "fanfare.log") });
+    expect(() => file.tend()).not.toThrow();
+    expect(said).toEqual([]);
+  });
+});
+
 describe("by size", () => {
   test("a file never grows beyond its limit, except for a line that alone is longer", () => {
     const { file, read, names } = setUp({ rotate: "size" });

@@ -1,8 +1,10 @@
 /** `server.reload`: what changes for those who are here and for those who come, and that nobody leaves who need not. */
 
 import { describe, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
 import { ConfigError, type ConfigInput, createServer, type Server } from "../../src/index.ts";
 import { atEnd } from "../support/at-end.ts";
+import { Authority } from "../support/certificates.ts";
 import { connectNative, dialNative, makeToken } from "../support/native-client.ts";
 import { channelAuth, connectPusher, dialPusher, signedFetch, trigger } from "../support/pusher-client.ts";
 import { APP, type AppInput, startServer } from "../support/server.ts";
@@ -166,6 +168,23 @@ describe("a reload (O9)", () => {
     await expect(server.reload(withApps(OTHER, OTHER))).rejects.toThrow("every app needs an id of its own");
     await lives(client);
     expect(server.apps.map(({ id }) => id)).toEqual(["app"]);
+  });
+
+  test("with a certificate that cannot be used changes nothing either, and counts when it can", async () => {
+    const { certFile, keyFile } = new Authority().issue("server");
+    const tls = { certFile, keyFile, watchS: 0 };
+    const server = await startServer({ tls });
+    const good = readFileSync(certFile);
+    const wanted: ConfigInput = { ...withApps(APP, OTHER), tls, activityTimeoutS: 7, log: { level: "fatal" } };
+    writeFileSync(certFile, "half of it");
+    await expect(server.reload(wanted)).rejects.toThrow("holds no certificate");
+    expect(server.apps.map(({ id }) => id)).toEqual(["app"]);
+    expect(server.config.activityTimeoutS).toBe(120);
+    expect(server.log.level).toBe("silent");
+    writeFileSync(certFile, good);
+    const { applied, apps } = await server.reload(wanted);
+    expect(applied.toSorted()).toEqual(["activityTimeoutS", "apps", "log.level"]);
+    expect(apps.added).toEqual(["other"]);
   });
 
   test("asks the launch's source where it is given no settings", async () => {

@@ -10,6 +10,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   mkdirSync,
   openSync,
@@ -95,6 +96,24 @@ export class LogFile {
       this.#put(lines);
     } catch (error) {
       this.#fail(lines, error, nowMs);
+    }
+  }
+
+  /**
+   * Puts the file aside where it is time, though there is nothing to write: others write to it as well, and do not. Call it every
+   * second or so. Never throws.
+   */
+  tend(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    try {
+      this.#look(nowMs);
+      // One that is not there yet is made by whoever has something to say.
+      if (!this.#file && !existsSync(this.#options.path)) return;
+      this.open();
+      if (this.#file) this.#file.size = fstatSync(this.#file.fd).size;
+      this.#rotate(0, nowMs);
+    } catch {
+      // Whoever writes the next line is told why it cannot be.
     }
   }
 

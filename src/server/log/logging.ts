@@ -63,6 +63,11 @@ export class Logs {
     for (const { file } of this.#files) file.reopen();
   }
 
+  /** For files that workers write to as well: puts them aside when it is time. Call it every second or so. */
+  tend(): void {
+    for (const { file } of this.#files) file.tend();
+  }
+
   /** Lets go of the files; a line that comes later opens them again. */
   close(): void {
     for (const { file } of this.#files) file.close();
