@@ -24,7 +24,7 @@ export function addDatabaseFlags(command: Command): Command {
 /** Runs `act` with the database that a server with these settings has. Throws CliError where it cannot be used. */
 export async function withKept<T>(command: Command, act: (kept: Kept) => Promise<T>, isReady = true): Promise<T> {
   const { config } = await loadConfig({ ...readConfigFlags(command), env: process.env, cwd: process.cwd() });
-  const database = await openDatabase(config.database.url ?? ownDatabase(config.stateDir), BUSY_MS);
+  const database = await openDatabase(config.database.url ?? ownDatabase(config.stateDir), { busyMs: BUSY_MS });
   try {
     if (isReady && (await missing(database)).length > 0) {
       throw new CliError(`${database.name} has not all the tables it should have: run \`fanfare migrate\` first`);

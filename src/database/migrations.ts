@@ -24,14 +24,6 @@ function first(kind: DatabaseKind): Migration {
       await createOutbox(db, kind, text);
       await createAudit(db, kind, text);
     },
-    async down(db) {
-      for (const table of ["audit", "outbox", "statistics", "apps"]
-        .map((name) => `fanfare_${name}`)
-        .map((name) => `fanfare_${name}`)
-        .map((name) => `fanfare_${name}`)
-        .map((name) => `fanfare_${name}`))
-        await db.schema.dropTable(table).execute();
-    },
   };
 }
 
@@ -62,13 +54,13 @@ async function createStatistics(db: Db, kind: DatabaseKind): Promise<void> {
     table = table.addColumn(name, "bigint", (column) => column.notNull().defaultTo(0));
   }
   await table.addPrimaryKeyConstraint("fanfare_statistics_key", ["app", "node", "span", "at"]).execute();
-  await db.schema.createIndex("fanfare_statistics_by_age").on("fanfare_statistics").columns(["span", "at"]).execute();
+  await addIndex(db, kind, "fanfare_statistics", "fanfare_statistics_by_age", ["span", "at"]);
 }
 
 async function createOutbox(db: Db, kind: DatabaseKind, text: Text): Promise<void> {
   await withId(db, "fanfare_outbox", kind)
     .addColumn("app", NAME, (column) => column.notNull())
-    .addColumn("channel", NAME, (column) => column.notNull())
+    .addColumn("channel", text, (column) => column.notNull())
     .addColumn("target", text, (column) => column.notNull())
     .addColumn("receiver", DIGEST, (column) => column.notNull())
     .addColumn("lane", DIGEST, (column) => column.notNull())
@@ -83,13 +75,9 @@ async function createOutbox(db: Db, kind: DatabaseKind, text: Text): Promise<voi
     .addColumn("claimed_until", "bigint", (column) => column.notNull())
     .addColumn("last_error", text)
     .execute();
-  await db.schema.createIndex("fanfare_outbox_states").on("fanfare_outbox").columns(["state", "id"]).execute();
-  await db.schema
-    .createIndex("fanfare_outbox_receivers")
-    .on("fanfare_outbox")
-    .columns(["state", "receiver", "turn_at"])
-    .execute();
-  await db.schema.createIndex("fanfare_outbox_undo").on("fanfare_outbox").column("undo").execute();
+  await addIndex(db, kind, "fanfare_outbox", "fanfare_outbox_states", ["state", "id"]);
+  await addIndex(db, kind, "fanfare_outbox", "fanfare_outbox_receivers", ["state", "receiver", "turn_at"]);
+  await addIndex(db, kind, "fanfare_outbox", "fanfare_outbox_undo", ["undo"]);
 }
 
 async function createAudit(db: Db, kind: DatabaseKind, text: Text): Promise<void> {
@@ -99,7 +87,7 @@ async function createAudit(db: Db, kind: DatabaseKind, text: Text): Promise<void
     .addColumn("what", NAME, (column) => column.notNull())
     .addColumn("detail", text, (column) => column.notNull())
     .execute();
-  await db.schema.createIndex("fanfare_audit_by_age").on("fanfare_audit").column("at").execute();
+  await addIndex(db, kind, "fanfare_audit", "fanfare_audit_by_age", ["at"]);
 }
 
 /** A table with a number that grows with each row and is never given again. */
@@ -111,8 +99,18 @@ function withId(db: Db, name: string, kind: DatabaseKind) {
   return table.addColumn("id", "bigint", (column) => column.primaryKey().autoIncrement());
 }
 
+/** Only PostgreSQL undoes what was made before something failed: elsewhere the next attempt finds a part of it there. */
+async function addIndex(db: Db, kind: DatabaseKind, table: string, name: string, columns: string[]): Promise<void> {
+  const index = db.schema.createIndex(name).on(table).columns(columns);
+  if (kind !== "mysql") return index.ifNotExists().execute();
+  const { rows } = await sql`
+    select 1 from information_schema.statistics
+    where table_schema = database() and table_name = ${table} and index_name = ${name} limit 1`.execute(db);
+  if (rows.length === 0) await index.execute();
+}
+
 function newTable(db: Db, name: string, kind: DatabaseKind) {
-  const table = db.schema.createTable(name);
+  const table = db.schema.createTable(name).ifNotExists();
   // MySQL goes by the server's settings otherwise: three bytes to a character, and `A` the same as `a`.
   return kind === "mysql" ? table.modifyEnd(sql`character set utf8mb4 collate utf8mb4_bin`) : table;
 }

@@ -1,6 +1,6 @@
 /** A database by its address: SQLite in a file of our own, or PostgreSQL, MySQL and MariaDB on a server. */
 
-import { Kysely, MysqlDialect, PostgresDialect } from "kysely";
+import { Kysely } from "kysely";
 import type { Tables } from "./schema.ts";
 import { sqliteDialect } from "./sqlite.ts";
 
@@ -21,13 +21,21 @@ const CONNECT_MS = 5_000;
 /** A database that takes longer for one of our questions is taken for one that is away. */
 const QUERY_MS = 15_000;
 
+export interface Patience {
+  /** How long a write waits for another process that holds the file, in milliseconds. */
+  readonly busyMs?: number;
+  /** How long a database on a server may take to answer one question, in milliseconds. */
+  readonly queryMs?: number;
+}
+
 /**
  * `sqlite:FILE`, `postgres://…`, `mysql://…` or `mariadb://…`. Connects when it is first asked, so a database that is down
- * is found out by the query. `busyMs` is how long a write waits for another process that holds the file. Throws Error where the address is none of these.
+ * is found out by the query. Throws Error where the address is none of these.
  */
-export async function openDatabase(url: string, busyMs = BUSY_MS): Promise<Database> {
+export async function openDatabase(url: string, patience: Patience = {}): Promise<Database> {
   const kind = kindOf(url);
-  const query = new Kysely<Tables>({ dialect: await dialectOf(kind, url, busyMs) });
+  const dialect = await dialectOf(kind, url, { busyMs: BUSY_MS, queryMs: QUERY_MS, ...patience });
+  const query = new Kysely<Tables>({ dialect });
   return { kind, query, name: nameOf(url), close: () => query.destroy() };
 }
 
@@ -39,31 +47,14 @@ export function kindOf(url: string): DatabaseKind {
 }
 
 /** The drivers are loaded only by those who use them. */
-async function dialectOf(kind: DatabaseKind, url: string, busyMs: number) {
+async function dialectOf(kind: DatabaseKind, url: string, { busyMs, queryMs }: Required<Patience>) {
   switch (kind) {
     case "sqlite":
       return sqliteDialect(url.slice("sqlite:".length), busyMs);
-    case "postgres": {
-      const { Pool, types } = await import("pg");
-      const getTypeParser: typeof types.getTypeParser = (type, format) =>
-        type === types.builtins.INT8 ? Number : types.getTypeParser(type, format);
-      const connection = {
-        connectionString: url,
-        max: POOL,
-        connectionTimeoutMillis: CONNECT_MS,
-        query_timeout: QUERY_MS,
-      };
-      const pool = new Pool({ ...connection, types: { getTypeParser } });
-      // A connection that breaks is replaced at the next query; the query it breaks in is told by its promise.
-      pool.on("error", () => {});
-      pool.on("connect", (client) => client.on("error", () => {}));
-      return new PostgresDialect({ pool });
-    }
-    case "mysql": {
-      const { createPool } = await import("mysql2");
-      const uri = url.replace(/^mariadb:/, "mysql:");
-      return new MysqlDialect({ pool: createPool({ uri, connectionLimit: POOL, connectTimeout: CONNECT_MS }) });
-    }
+    case "postgres":
+      return (await import("./postgres.ts")).postgresDialect(url, { most: POOL, connectMs: CONNECT_MS, queryMs });
+    case "mysql":
+      return (await import("./mysql.ts")).mysqlDialect(url, { most: POOL, connectMs: CONNECT_MS, queryMs });
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { statSync } from "node:fs";
+import { sql } from "kysely";
 import { lacking, migrate } from "../../src/database/migrate.ts";
 import { type Database, openDatabase } from "../../src/database/open.ts";
 import { atEnd } from "../support/at-end.ts";
@@ -91,6 +92,57 @@ describe.each(DATABASES)("%s", (_, url) => {
     expect(await query.selectFrom("fanfare_audit").selectAll().execute()).toEqual([]);
   });
 });
+
+describe.each([
+  ["SQLite", () => sqliteFile()],
+  ["MariaDB", () => mariadb.url.replace(/test$/, "half")],
+] as const)("%s, which undoes no table", (kind, url) => {
+  test("a migration that failed half-way is finished by the next", async () => {
+    if (kind === "MariaDB") await sql`create database half`.execute((await open(mariadb.url)).query);
+    const database = await open(url());
+    await sql`create view fanfare_outbox as select 1 as x`.execute(database.query);
+    await expect(migrate(database)).rejects.toThrow();
+    await sql`drop view fanfare_outbox`.execute(database.query);
+    await migrate(database);
+    expect(await lacking(database)).toEqual([]);
+    expect(await database.query.selectFrom("fanfare_outbox").selectAll().execute()).toEqual([]);
+  });
+});
+
+describe.each([
+  ["PostgreSQL", postgres, sql<{ id: number }>`select pg_backend_pid() as id`],
+  ["MariaDB", mariadb, sql<{ id: number }>`select connection_id() as id`],
+] as const)("%s that hangs", (_, server, connection) => {
+  test("is not waited for, and its connections are not used again", async () => {
+    const database = await openDatabase(server.url, { queryMs: 1_000 });
+    const id = async () => (await connection.execute(database.query)).rows[0]?.id;
+    const before = await id();
+    server.signal("SIGSTOP");
+    const asking = id();
+    const failed = asking.then(
+      () => "answered",
+      () => "given up",
+    );
+    expect(await failed.finally(() => server.signal("SIGCONT"))).toBe("given up");
+    expect(await id()).not.toBe(before);
+    await database.close();
+  }, 20_000);
+});
+
+test("two nodes on MariaDB that look for what is not there before they write do not stand in each other's way", async () => {
+  const nodes = await Promise.all([open(mariadb.url), open(mariadb.url)]);
+  const row = { app: "a", channel: "c", target: "t", receiver: "r", lane: "l", event: "{}", claimed_until: 0 };
+  const letter = { ...row, created_at: 1, turn_at: 1, due_at: 1, attempts: 0, state: "waiting" };
+  const writing = nodes.map(async ({ query }, node) => {
+    for (let n = 0; n < 150; n++) {
+      await query.transaction().execute(async (inside) => {
+        await inside.deleteFrom("fanfare_outbox").where("undo", "=", `${node} ${n}`).execute();
+        await inside.insertInto("fanfare_outbox").values(letter).execute();
+      });
+    }
+  });
+  expect((await Promise.allSettled(writing)).map(({ status }) => status)).toEqual(["fulfilled", "fulfilled"]);
+}, 30_000);
 
 test("a file of ours is made with its folder, which others may not read", async () => {
   const url = sqliteFile().replace("test.db", "deep/er/test.db");

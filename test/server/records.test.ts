@@ -20,7 +20,7 @@ const SILENT = { log: { level: "silent" } } as const;
 const DB = { id: "db", key: "", secret: "s" };
 
 async function editorOf(url: string): Promise<SqlApps> {
-  const database = await openDatabase(url, 5_000);
+  const database = await openDatabase(url, { busyMs: 5_000 });
   await migrate(database);
   const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
   const { defaults } = createServer().config;

@@ -1,0 +1,8 @@
+/** What is asked of a server that holds a database. */
+
+/** Of the connections to a server: how many, and how long one waits for them and for their answers. */
+export interface Bounds {
+  readonly most: number;
+  readonly connectMs: number;
+  readonly queryMs: number;
+}
