@@ -26,6 +26,8 @@ export interface Proxy {
 export interface ProxyOptions {
   readonly upstreamPort: number;
   readonly certificate: Certificate;
+  /** As many as there may be at once; 200 where not given. */
+  readonly connections?: number;
   /** Further replacements in its file. */
   readonly changes?: Changes;
 }
@@ -76,7 +78,7 @@ interface Place extends ProxyOptions {
 
 const COMMANDS: Record<ProxyName, (place: Place) => string[]> = { nginx, HAProxy: haproxy, Caddy: caddy };
 
-function nginx({ port, securePort, upstreamPort, certificate, changes, folder }: Place): string[] {
+function nginx({ port, securePort, upstreamPort, certificate, connections = 200, changes, folder }: Place): string[] {
   const site = changed("nginx.conf", {
     "listen 80;": `listen 127.0.0.1:${port};`,
     "listen 443 ssl;": `listen 127.0.0.1:${securePort} ssl;`,
@@ -93,13 +95,13 @@ function nginx({ port, securePort, upstreamPort, certificate, changes, folder }:
   writeFileSync(
     main,
     `${user} worker_processes 1; daemon off; pid ${folder}/pid; error_log stderr warn;
-     events { worker_connections 256; }
+     events { worker_connections ${2 * connections + 56}; }
      http { access_log off; ${temporary}\n${site}\n}`,
   );
   return ["/usr/sbin/nginx", "-p", folder, "-e", "stderr", "-c", main];
 }
 
-function haproxy({ port, securePort, upstreamPort, certificate, changes, folder }: Place): string[] {
+function haproxy({ port, securePort, upstreamPort, certificate, connections = 200, changes, folder }: Place): string[] {
   const pem = join(folder, "ws.example.com.pem");
   writeFileSync(pem, readFileSync(certificate.certFile, "utf8") + readFileSync(certificate.keyFile, "utf8"));
   const file = join(folder, "haproxy.cfg");
@@ -107,7 +109,7 @@ function haproxy({ port, securePort, upstreamPort, certificate, changes, folder 
     file,
     changed("haproxy.cfg", {
       // As many as a test machine's limit of open files leaves room for.
-      "maxconn 100000": "maxconn 200",
+      "maxconn 100000": `maxconn ${connections}`,
       "bind :80\n": `bind 127.0.0.1:${port}\n`,
       "bind :443 ": `bind 127.0.0.1:${securePort} `,
       "/etc/haproxy/certs/ws.example.com.pem": pem,

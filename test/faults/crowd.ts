@@ -1,8 +1,10 @@
-/** A crowd of listeners in a process of its own, and what it says of itself. */
+/** A crowd of listeners in a process of its own, what it says of itself, and those who speak to it. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CliProcess, spawnCli, temporaryFolder } from "../support/process.ts";
+import { signedFetch } from "../support/pusher-client.ts";
+import { APP } from "../support/server.ts";
 
 const PROGRAM = join(import.meta.dir, "programs", "crowd.ts");
 
@@ -28,6 +30,8 @@ export interface CrowdReport {
   readonly neverAway: number;
   /** Every absence of everybody, the shortest first. */
   readonly awayMs: readonly number[];
+  /** Those that missed something more often than they were away. */
+  readonly holed: number;
   readonly gaps: number;
   /** Native clients that were not told at each return that nothing is missing. */
   readonly unrecovered: number;
@@ -62,4 +66,58 @@ export async function startCrowd(settings: CrowdSettings): Promise<Crowd> {
   const child = spawnCli([PROGRAM], { program: [process.execPath], cwd, env });
   await child.prints(/^ready$/m, 120_000);
   return new Crowd(child, cwd);
+}
+
+const BATCH = 10;
+
+/** Says so many numbers a second through the HTTP API, ten in each call, to each channel in its turn, until it is stopped. */
+export class Press {
+  /** What was answered 200, by channel. */
+  readonly accepted = new Map<string, string[]>();
+  /** What a call was answered otherwise, or why it was not answered. */
+  readonly refused: string[] = [];
+  count = 0;
+  #isOver = false;
+  readonly #done: Promise<unknown>;
+
+  constructor(url: string, channels: readonly string[], perSecond: number) {
+    const names = Array.from({ length: Math.ceil(perSecond / 100) }, (_, n) => `p${String.fromCharCode(97 + n)}`);
+    const pauseMs = (1_000 * BATCH * names.length) / perSecond;
+    this.#done = Promise.all(names.map((name) => this.#run(name, url, channels, pauseMs)));
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await this.#done;
+  }
+
+  /** One call after the other, so that each source has an order of its own. */
+  async #run(name: string, url: string, channels: readonly string[], pauseMs: number): Promise<void> {
+    for (let first = 0; !this.#isOver; first += BATCH) {
+      const beganMs = performance.now();
+      const said = Array.from({ length: BATCH }, (_, n) => ({
+        channel: channels[(first + n) % channels.length] ?? "",
+        data: `${name}-${first + n}`,
+      }));
+      await this.#say(url, said);
+      await Bun.sleep(Math.max(0, pauseMs - (performance.now() - beganMs)));
+    }
+  }
+
+  async #say(url: string, said: readonly { readonly channel: string; readonly data: string }[]): Promise<void> {
+    try {
+      const batch = said.map((each) => ({ name: "e", ...each }));
+      const answer = await signedFetch(url, APP, "POST", "/batch_events", { body: { batch } });
+      await answer.arrayBuffer();
+      if (answer.status !== 200) return void this.refused.push(String(answer.status));
+    } catch (error) {
+      return void this.refused.push(String(error));
+    }
+    this.count += said.length;
+    for (const { channel, data } of said) {
+      const accepted = this.accepted.get(channel) ?? [];
+      this.accepted.set(channel, accepted);
+      accepted.push(data);
+    }
+  }
 }

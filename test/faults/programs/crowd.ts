@@ -47,9 +47,18 @@ function report(): CrowdReport {
     codes: [...new Set(listeners.flatMap(({ closes }) => closes))].sort(),
     neverAway: listeners.filter(({ closes }) => closes.length === 0).length,
     awayMs: listeners.flatMap(({ awayMs }) => awayMs).sort((a, b) => a - b),
+    holed: listeners.filter((listener) => holesIn(listener, heard[listener.channel] ?? []) > listener.closes.length)
+      .length,
     gaps: listeners.reduce((sum, { gaps }) => sum + gaps, 0),
     unrecovered: natives.filter(({ closes, recovered }) => recovered.join() !== closes.map(() => true).join()).length,
   };
+}
+
+/** Where something is missing that was heard by another. */
+function holesIn({ heard }: Listener, all: readonly string[]): number {
+  const places = new Map(all.map((said, place) => [said, place]));
+  const ends = [-1, ...heard.map((said) => places.get(said) ?? -1), all.length];
+  return ends.slice(1).filter((place, n) => place !== (ends[n] ?? 0) + 1).length;
 }
 
 function disorderOf({ heard }: Listener): readonly string[] {
