@@ -34,7 +34,7 @@ import { Delivery } from "./delivery.ts";
 import { lastOf } from "./history.ts";
 import { checkPlace } from "./limits.ts";
 import { type Listener, listen } from "./listen.ts";
-import { judge } from "./liveness.ts";
+import { forgive, judge, stoodStill } from "./liveness.ts";
 import { type Answer, join, leave } from "./membership.ts";
 import { Nodes, nodeNumber } from "./nodes.ts";
 import { Underway } from "./once.ts";
@@ -357,12 +357,17 @@ export class Hub {
 
   // ---- time
 
-  /** One look at every connection: who has gone silent, who never said who it is. Call it every second or two. */
-  sweep(): void {
+  /**
+   * One look at every connection: who has gone silent, who never said who it is. Call it every second or two, with how much
+   * later it comes than it should have: for so long nobody was silent, the server itself stood still.
+   */
+  sweep(lateMs = 0): void {
     const nowMs = this.clock.monotonicMs();
-    for (const tenant of this.#tenants) {
-      for (const connection of tenant.connections.values()) this.#check(connection, nowMs);
+    if (stoodStill(lateMs)) {
+      for (const connection of this.connections()) forgive(connection, lateMs, nowMs);
+      return;
     }
+    for (const connection of this.connections()) this.#check(connection, nowMs);
     this.counts.flush(nowMs);
     this.#delivery.sweep(nowMs);
     this.reach.sweep(nowMs);

@@ -6,6 +6,9 @@ import { Disconnect } from "../domain/error.ts";
 /** Pusher protocol 4 and older know no pings: closed 4202 after a day of silence. */
 const SILENCE_MS = 24 * 3_600_000;
 
+/** A look that comes so much too late finds sockets unread, and nothing can be said of them before the next. */
+const STILL_MS = 500;
+
 interface Patience {
   readonly activityTimeoutS: number;
   readonly pongTimeoutS: number;
@@ -28,4 +31,17 @@ export function judge(connection: Connection, nowMs: number, patience: Patience)
     return new Disconnect("pong_missing", "No answer to a ping in time.");
   }
   return nowMs - lastSeenMs > patience.activityTimeoutS * 1000 ? "ping" : undefined;
+}
+
+/** Whether the server itself did not run for a while, so that what clients said may not have been read. */
+export function stoodStill(lateMs: number): boolean {
+  return lateMs > STILL_MS;
+}
+
+/** For so long nobody could be heard: that time counts for nobody. */
+export function forgive(connection: Connection, ms: number, nowMs: number): void {
+  const { app, proven, pingedAtMs } = connection;
+  connection.lastSeenMs = Math.min(nowMs, connection.lastSeenMs + ms);
+  if (pingedAtMs > 0) connection.pingedAtMs = Math.min(nowMs, pingedAtMs + ms);
+  if (app.requireAuthentication && !proven) connection.openedAtMs = Math.min(nowMs, connection.openedAtMs + ms);
 }

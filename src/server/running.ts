@@ -133,11 +133,11 @@ export class Running {
     this.#sweeping = setInterval(() => {
       this.#lag.beat(SWEEP_MS);
       watch.look(this.hub.health);
-      this.hub.sweep();
+      this.hub.sweep(this.#lag.ms);
       this.#turnstile.sweep();
       this.#slowReaders.look();
       around.records?.metrics.look(this.hub.health);
-      around.program.endpoints.sweep();
+      around.program.endpoints.sweep(this.#lag.ms);
     }, SWEEP_MS);
   }
 

@@ -28,6 +28,34 @@ test("a silent client is asked after the activity timeout, once, and closed afte
   expect(made.events.at(-1)).toMatchObject({ type: "closed", why: { code: "pong_missing" } });
 });
 
+test("time for which the server itself stood still is nobody's silence, and before the next look nobody is judged", async () => {
+  const made = await bench({ limits: LIMITS });
+  const client = made.open();
+  sweepAfter(made, 120_001);
+  expect(client.types).toEqual(["ping"]);
+  made.clock.pass(29_000);
+  made.clock.pass(60_000);
+  made.hub.sweep(59_000);
+  expect(client.types).toEqual(["ping"]);
+  made.hub.sweep();
+  expect(client.types).toEqual(["ping"]);
+  sweepAfter(made, 1);
+  expect(client.types).toEqual(["ping", "closing"]);
+});
+
+test("who has to sign in has its time, even where the server stands still meanwhile", async () => {
+  const app = fakeApp({ requireAuthentication: true, limits: { unauthenticatedTimeoutS: 10 } });
+  const made = await bench({ app });
+  const client = made.open();
+  made.clock.pass(9_000);
+  made.clock.pass(60_000);
+  made.hub.sweep(60_000);
+  sweepAfter(made, 1_000);
+  expect(client.socket.closedWith).toBeUndefined();
+  sweepAfter(made, 1);
+  expect(client.socket.closedWith?.reason).toBe("authentication_timeout");
+});
+
 test("any answer at all keeps it", async () => {
   const made = await bench({ limits: LIMITS });
   const [answering, pinging, ponging] = [made.open(), made.open(), made.open()];

@@ -140,9 +140,13 @@ export class RawSocket {
     this.#socket.destroy();
   }
 
-  async handshake(path: string, headers: Readonly<Record<string, string>> = {}): Promise<RawHandshake> {
+  async handshake(
+    path: string,
+    headers: Readonly<Record<string, string>> = {},
+    withinMs = PATIENCE_MS,
+  ): Promise<RawHandshake> {
     this.write(handshakeText(path, headers));
-    await this.until(() => this.#received.includes("\r\n\r\n"), "the answer to the handshake");
+    await this.until(() => this.#received.includes("\r\n\r\n"), "the answer to the handshake", withinMs);
     const end = this.#received.indexOf("\r\n\r\n");
     const [statusLine = "", ...lines] = this.#received.subarray(0, end).toString("latin1").split("\r\n");
     this.#received = this.#received.subarray(end + 4);

@@ -1,6 +1,7 @@
 /** The program's endpoints by their paths, and how a handshake finds its own. */
 
 import { Disconnect } from "../../domain/error.ts";
+import { stoodStill } from "../../hub/liveness.ts";
 import type { Endpoint, EndpointDefinition, Params } from "./endpoint.ts";
 import type { Seat } from "./seat.ts";
 import { type Host, Site } from "./site.ts";
@@ -83,10 +84,13 @@ export class Endpoints implements Iterable<Site> {
     return false;
   }
 
-  /** One look at every socket. Call it every second or two. */
-  sweep(): void {
+  /** One look at every socket, which comes so much later than it should have. Call it every second or two. */
+  sweep(lateMs = 0): void {
     const nowMs = this.#host.nowMs();
-    for (const seat of this.seats()) seat.check(nowMs);
+    for (const seat of this.seats()) {
+      if (stoodStill(lateMs)) seat.forgive(lateMs, nowMs);
+      else seat.check(nowMs);
+    }
   }
 
   /** Those whose address may not come any more. */

@@ -193,6 +193,12 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
     }
   }
 
+  /** For so long the server itself stood still. */
+  forgive(ms: number, nowMs: number): void {
+    this.#lastSeenMs = Math.min(nowMs, this.#lastSeenMs + ms);
+    if (this.#owesSinceMs > 0) this.#owesSinceMs = Math.min(nowMs, this.#owesSinceMs + ms);
+  }
+
   /** The server ends it: the client may come back, or need not. */
   sendAway({ reconnect, message }: Disconnect): void {
     this.close(reconnect === "never" ? CLOSE.policy : CLOSE.restart, message);
