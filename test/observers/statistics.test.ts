@@ -5,6 +5,7 @@ import { migrate } from "../../src/database/migrate.ts";
 import { openDatabase } from "../../src/database/open.ts";
 import { CommandError, Disconnect } from "../../src/domain/error.ts";
 import type { HubEvent } from "../../src/domain/event.ts";
+import { nothing } from "../../src/domain/numbers.ts";
 import { Counters } from "../../src/observers/statistics/counters.ts";
 import { Statistics } from "../../src/observers/statistics/statistics.ts";
 import { StatisticsStore } from "../../src/observers/statistics/store.ts";
@@ -104,6 +105,38 @@ describe.each([
     expect(await store.flush(app.id)).toBe(3);
     expect(await series(app.id, "day")).toEqual([]);
   });
+});
+
+test("what cannot be forgotten is no reason to write the same numbers again", async () => {
+  const { store, counters, clock, series, database } = await keeper(sqliteFile());
+  class Stuck extends StatisticsStore {
+    override clean(): Promise<number> {
+      throw new Error("locked");
+    }
+  }
+  const failures: string[] = [];
+  const failed = (_: unknown, during: string) => void failures.push(during);
+  const options = { counters, clock, intervalMs: MINUTE, keepDays: 90, wants: () => true, failed };
+  const statistics = new Statistics({ ...options, store: new Stuck(database, "one") });
+  const app = fakeApp();
+  counters.received(app, 1);
+  await statistics.snapshot();
+  await statistics.snapshot();
+  expect(await series(app.id, "day")).toMatchObject([{ messagesIn: 1 }]);
+  expect(failures).toEqual(["forgetting old statistics"]);
+  expect(await store.clean(clock.wallMs(), 90)).toBe(0);
+});
+
+test("the numbers of many apps are written while messages pass", async () => {
+  const { store, clock, series } = await keeper(sqliteFile());
+  const numbers = new Map(Array.from({ length: 1_000 }, (_, n) => [`app-${n}`, { ...nothing(), messagesIn: n }]));
+  let steps = 0;
+  const stepping = setInterval(() => steps++, 0);
+  await store.add(numbers, clock.wallMs(), MINUTE);
+  await store.add(numbers, clock.wallMs(), MINUTE);
+  clearInterval(stepping);
+  expect(steps).toBeGreaterThan(20);
+  expect(await series("app-999", "hour")).toMatchObject([{ messagesIn: 1_998 }]);
 });
 
 test("an app that wants none has no rows (B8)", async () => {

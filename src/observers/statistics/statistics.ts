@@ -17,12 +17,13 @@ export interface StatisticsOptions {
 }
 
 const CLEAN_EVERY_MS = 24 * 3_600_000;
+const CLEAN_AGAIN_MS = 3_600_000;
 
 export class Statistics {
   readonly #options: StatisticsOptions;
   #timer: ReturnType<typeof setInterval> | undefined;
   #writing: Promise<void> | undefined;
-  #cleanedAtMs = Number.NEGATIVE_INFINITY;
+  #cleanAtMs = Number.NEGATIVE_INFINITY;
   #isAway = false;
 
   constructor(options: StatisticsOptions) {
@@ -55,20 +56,27 @@ export class Statistics {
     for (const app of taken.keys()) if (!wants(app)) taken.delete(app);
     try {
       await store.add(taken, clock.wallMs(), intervalMs);
-      await this.#cleanNowAndThen();
       this.#isAway = false;
     } catch (error) {
       counters.giveBack(taken);
       if (!this.#isAway) failed(error, "writing statistics to the database");
       this.#isAway = true;
+      return;
     }
+    await this.#cleanNowAndThen();
   }
 
+  /** What cannot be cleaned is cleaned another time; what was written is written. */
   async #cleanNowAndThen(): Promise<void> {
-    const { store, clock, keepDays } = this.#options;
+    const { store, clock, keepDays, failed } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (nowMs - this.#cleanedAtMs < CLEAN_EVERY_MS) return;
-    this.#cleanedAtMs = nowMs;
-    await store.clean(clock.wallMs(), keepDays);
+    if (nowMs < this.#cleanAtMs) return;
+    this.#cleanAtMs = nowMs + CLEAN_EVERY_MS;
+    try {
+      await store.clean(clock.wallMs(), keepDays);
+    } catch (error) {
+      this.#cleanAtMs = nowMs + CLEAN_AGAIN_MS;
+      failed(error, "forgetting old statistics");
+    }
   }
 }

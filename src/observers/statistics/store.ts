@@ -20,6 +20,8 @@ export interface Question {
   readonly toMs: number;
 }
 
+/** Apps that are written at a time: 5 ms in SQLite. */
+const PAGE = 50;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** Rows of intervals and hours are for looking closely; what is older is kept by the day. */
@@ -38,11 +40,16 @@ export class StatisticsStore {
   /** All of it or nothing. `intervalMs` says how long a span the numbers are of. */
   async add(numbers: ReadonlyMap<string, Numbers>, nowMs: number, intervalMs: number): Promise<void> {
     if (numbers.size === 0) return;
+    const steps = { interval: intervalMs, hour: HOUR_MS, day: DAY_MS };
+    const all = [...numbers];
     await this.#db.transaction().execute(async (inside) => {
-      for (const [app, its] of numbers) {
-        await this.#put(inside, app, "interval", floor(nowMs, intervalMs), its);
-        await this.#put(inside, app, "hour", floor(nowMs, HOUR_MS), its);
-        await this.#put(inside, app, "day", floor(nowMs, DAY_MS), its);
+      for (let from = 0; from < all.length; from += PAGE) {
+        const page = new Map(all.slice(from, from + PAGE));
+        for (const span of SPANS) {
+          await this.#put(inside, page, span, floor(nowMs, steps[span]));
+          // SQLite answers within the step: let messages pass.
+          await new Promise((resolve) => setImmediate(resolve));
+        }
       }
     });
   }
@@ -84,29 +91,30 @@ export class StatisticsStore {
   }
 
   /** Only this node writes its rows, so nobody comes between the reading and the writing. */
-  async #put(inside: Transaction<Tables>, app: string, span: Span, at: number, numbers: Numbers): Promise<void> {
-    const key = { app, node: this.#node, span, at };
-    const known = await inside
+  async #put(inside: Transaction<Tables>, page: ReadonlyMap<string, Numbers>, span: Span, at: number): Promise<void> {
+    const key = { node: this.#node, span, at };
+    const apps = [...page.keys()];
+    const rows = await inside
       .selectFrom("fanfare_statistics")
       .selectAll()
-      .where(({ and }) => and(key))
-      .executeTakeFirst();
-    if (!known) {
-      await inside
-        .insertInto("fanfare_statistics")
-        .values({ ...key, ...columnsOf(numbers) })
-        .execute();
-      return;
-    }
-    const before = numbersOf(known);
-    const peakConnections = Math.max(before.peakConnections, numbers.peakConnections);
-    const after = { ...sum(before, numbers), connections: numbers.connections, peakConnections };
-    await inside
-      .updateTable("fanfare_statistics")
-      .set(columnsOf(after))
+      .where("app", "in", apps)
       .where(({ and }) => and(key))
       .execute();
+    const known = new Map(rows.map((row) => [row.app, numbersOf(row)]));
+    if (rows.length > 0) {
+      const old = inside.deleteFrom("fanfare_statistics").where("app", "in", [...known.keys()]);
+      await old.where(({ and }) => and(key)).execute();
+    }
+    const values = [...page].map(([app, now]) => ({ app, ...key, ...columnsOf(together(known.get(app), now)) }));
+    await inside.insertInto("fanfare_statistics").values(values).execute();
   }
+}
+
+/** The counts of both; the connections as they are now. */
+function together(before: Numbers | undefined, now: Numbers): Numbers {
+  if (!before) return now;
+  const peakConnections = Math.max(before.peakConnections, now.peakConnections);
+  return { ...sum(before, now), connections: now.connections, peakConnections };
 }
 
 function floor(ms: number, spanMs: number): number {
