@@ -3,6 +3,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
 import { startNats } from "../support/nats.ts";
+import { Operator } from "../support/nats-papers.ts";
 import { startRedis } from "../support/redis.ts";
 import { run } from "./run.ts";
 
@@ -38,4 +39,18 @@ test("a NATS that is there is reached, and one that is not is a problem", async 
   const away = await engine(...at);
   expect(away.code).toBe(1);
   expect(away.told).toEqual([expect.stringMatching(/^problem: .*NATS/)]);
+});
+
+test("papers for NATS that are good, another's, or not there are told apart", async () => {
+  const operator = new Operator();
+  const nats = await startNats({ more: operator.settings });
+  const at = ["--engine", "nats", "--nats-servers", JSON.stringify([nats.address]), "--nats-creds-file"];
+  expect((await engine(...at, operator.account.user().file)).told).toEqual(["ok: nats can be reached; 0 nodes"]);
+  const stranger = await engine(...at, new Operator().account.user().file);
+  expect(stranger.told).toEqual([
+    expect.stringMatching(/^problem: NATS cannot be reached at .*Authorization Violation/),
+  ]);
+  const missing = await engine(...at, "/nowhere/node.creds");
+  expect(missing.code).toBe(1);
+  expect(missing.told).toEqual(["problem: `nats.credsFile`: cannot read /nowhere/node.creds: there is no such file"]);
 });

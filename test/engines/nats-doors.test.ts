@@ -1,4 +1,4 @@
-/** NATS behind TLS and NKeys. */
+/** NATS behind TLS, NKeys and JWTs. */
 
 import { expect, test } from "bun:test";
 import { nkeys } from "@nats-io/transport-node";
@@ -7,6 +7,7 @@ import { Authority } from "../support/certificates.ts";
 import { eventually } from "../support/eventually.ts";
 import { startNats } from "../support/nats.ts";
 import { natsSettingsFor, startNatsNode } from "../support/nats-node.ts";
+import { Operator } from "../support/nats-papers.ts";
 
 const KEEP = { size: 10, ttlMs: 60_000 };
 
@@ -49,4 +50,33 @@ test("an NKey opens the door, another does not, and no seed is told", async () =
   );
   expect(outside.engine.health()).toMatchObject({ reachable: false, why: expect.stringMatching(/authorization/i) });
   expect(JSON.stringify([outside.engine.health(), outside.failures])).not.toContain(seedOf(stranger));
+});
+
+test("the papers of an account's user open the door, however their lines end", async () => {
+  const operator = new Operator();
+  const server = await startNats({ more: operator.settings });
+  for (const edit of [(text: string) => text, (text: string) => text.trimEnd().replaceAll("\n", "\r\n")]) {
+    const creds = edit(operator.account.user().text);
+    await expectWorking(natsSettingsFor([server], { credentials: { type: "creds", creds } }));
+  }
+});
+
+test("papers that are not good enough are refused with the reason, and no seed is told", async () => {
+  const operator = new Operator();
+  const server = await startNats({ more: operator.settings });
+  const [good, stranger] = [operator.account.user(), new Operator().account.user()];
+  const ended = operator.account.user({ exp: 1_700_000_000 });
+  const refused: [string, RegExp][] = [
+    [stranger.text, /Authorization Violation$/],
+    [good.text.replace(good.seed, stranger.seed), /Authorization Violation$/],
+    [ended.text, /Authorization Violation; .*JWT ended 2023-11-14T22:13:20/],
+    ["the wrong file", /no user's JWT with a seed/],
+    [good.text.slice(0, good.text.indexOf("-----BEGIN USER")), /no user's JWT with a seed/],
+  ];
+  for (const [creds, why] of refused) {
+    const node = await startNatsNode(natsSettingsFor([server], { credentials: { type: "creds", creds } }));
+    expect(node.engine.health()).toMatchObject({ reachable: false, why: expect.stringMatching(why) });
+    const told = JSON.stringify([node.engine.health(), node.failures]);
+    for (const { seed } of [good, stranger, ended]) expect(told).not.toContain(seed);
+  }
 });

@@ -1,6 +1,8 @@
 /** Checks what the server shares with others: the Redis or NATS between its nodes, as the server itself would reach it. */
 
+import { reasonOf } from "../../config/file.ts";
 import type { Config } from "../../config/load.ts";
+import type { Engine } from "../../domain/ports.ts";
 import { clusterEngineOf } from "../../server/cluster/engine.ts";
 import { machineClock } from "../../server/life/clock.ts";
 import { type Finding, findings } from "./finding.ts";
@@ -9,7 +11,12 @@ const { ok, warning, problem } = findings("engine");
 
 export async function checkEngine(config: Config): Promise<Finding[]> {
   const warnings: string[] = [];
-  const engine = clusterEngineOf(config, machineClock, (sentence) => warnings.push(sentence));
+  let engine: Engine | undefined;
+  try {
+    engine = clusterEngineOf(config, machineClock, (sentence) => warnings.push(sentence));
+  } catch (error) {
+    return [problem(reasonOf(error), `see the settings below \`${config.engine}\``)];
+  }
   if (!engine) return [ok(config.workers > 1 ? `memory, shared by ${config.workers} workers` : "memory, one process")];
   const { engine: name } = config;
   try {

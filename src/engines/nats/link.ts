@@ -12,6 +12,7 @@ import {
 } from "@nats-io/transport-node";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
 import { sentence, Unsent } from "./fault.ts";
+import { flawOf } from "./papers.ts";
 import type { Credentials, NatsSettings } from "./settings.ts";
 
 export interface Wire {
@@ -109,8 +110,15 @@ export class Link {
     } catch (error) {
       if (nats && this.#opened === nats) this.drop(sentence(error));
       else if (!nats)
-        this.#failed(`NATS cannot be reached at ${this.#settings.servers.join(", ")}: ${sentence(error)}`);
+        this.#failed(`NATS cannot be reached at ${this.#settings.servers.join(", ")}: ${this.#reason(error)}`);
     }
+  }
+
+  /** The server does not say why it refuses somebody. */
+  #reason(error: unknown): string {
+    const { credentials } = this.#settings;
+    const flaw = credentials?.type === "creds" ? flawOf(credentials.creds, this.#clock.wallMs()) : undefined;
+    return flaw === undefined ? sentence(error) : `${sentence(error)}; of the credentials file: ${flaw}`;
   }
 
   async #greet(nats: NatsConnection): Promise<void> {
@@ -191,6 +199,7 @@ function authenticatorOf(credentials: Credentials): Authenticator {
     case "nkey":
       return nkeyAuthenticator(bytes(credentials.seed));
     case "creds":
-      return credsAuthenticator(bytes(credentials.creds));
+      // Neither another system's line ends nor a last line without one are expected there.
+      return credsAuthenticator(bytes(`${credentials.creds.replaceAll("\r\n", "\n")}\n`));
   }
 }

@@ -1,8 +1,8 @@
 /** What the configuration says of NATS, as the engine takes it. */
 
-import { readFileSync } from "node:fs";
 import type { Config } from "../../config/schema.ts";
 import type { Credentials, NatsSettings } from "../../engines/nats/settings.ts";
+import { readText } from "./read-text.ts";
 
 const MIN_PAUSE_MS = 50;
 
@@ -11,7 +11,7 @@ export function natsSettings(config: Config): NatsSettings {
   const { nats, nodeTimeoutS, publishWaitS, publishWaitBytes } = config;
   const reconnectMaxMs = nats.reconnectMaxS * 1000;
   const credentials = credentialsOf(nats);
-  const ca = nats.caFile === undefined ? undefined : readFileSync(nats.caFile, "utf8");
+  const ca = nats.caFile === undefined ? undefined : readText("nats.caFile", nats.caFile);
   return {
     servers: nats.servers,
     ...(credentials && { credentials }),
@@ -35,5 +35,5 @@ function credentialsOf({ user, password, token, nkeySeed, credsFile }: Config["n
   if (user !== undefined) return { type: "password", user, password: password ?? "" };
   if (token !== undefined) return { type: "token", token };
   if (nkeySeed !== undefined) return { type: "nkey", seed: nkeySeed };
-  return credsFile === undefined ? undefined : { type: "creds", creds: readFileSync(credsFile, "utf8") };
+  return credsFile === undefined ? undefined : { type: "creds", creds: readText("nats.credsFile", credsFile) };
 }

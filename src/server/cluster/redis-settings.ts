@@ -1,8 +1,8 @@
 /** What the configuration says of Redis, as the engine takes it. */
 
-import { readFileSync } from "node:fs";
 import type { Config } from "../../config/schema.ts";
 import type { Address, RedisSettings, Topology } from "../../engines/redis/settings.ts";
+import { readText } from "./read-text.ts";
 
 const PORT = 6379;
 const MIN_PAUSE_MS = 50;
@@ -17,7 +17,7 @@ export function redisSettings(config: Config): RedisSettings {
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     db: redis.cluster.length > 0 ? 0 : at.db,
-    ...(at.tls && { tls: redis.caFile === undefined ? {} : { ca: readFileSync(redis.caFile, "utf8") } }),
+    ...(at.tls && { tls: redis.caFile === undefined ? {} : { ca: readText("redis.caFile", redis.caFile) } }),
     prefix: redis.prefix,
     connectTimeoutMs: redis.connectTimeoutS * 1000,
     commandTimeoutMs: redis.commandTimeoutS * 1000,
