@@ -528,6 +528,18 @@ describe("slow and silent clients", () => {
   });
 });
 
+test("what an endpoint does not say itself is the server's, also after a reload", async () => {
+  const server = await startServer();
+  server.websocket("/own", { waitingMessages: 7 });
+  server.websocket("/server", {});
+  const [own, other] = [
+    await connectRawWebSocket(server.url, "/own"),
+    await connectRawWebSocket(server.url, "/server"),
+  ];
+  await server.reload({ ...server.config, activityTimeoutS: 0.1 });
+  await Promise.all([own.next(OPCODE.ping), other.next(OPCODE.ping)]);
+});
+
 describe("a server that stops", () => {
   test("closes endpoint sockets with 1012, waits for their handlers, and can start again", async () => {
     const told: string[] = [];

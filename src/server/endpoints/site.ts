@@ -5,13 +5,13 @@ import { type OriginTest, originTest } from "../../domain/origin.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { problem, refusal } from "../door/refusals.ts";
 import type { Layers } from "../program/middleware.ts";
-import type { Endpoint, EndpointDefinition, EndpointHandlers, EndpointSockets, Params, Raw } from "./endpoint.ts";
+import type { Endpoint, EndpointDefinition, EndpointSockets, Params, Raw } from "./endpoint.ts";
 import { type EndpointLimits, type Home, Seat } from "./seat.ts";
 import { Topics } from "./topics.ts";
 
 /** What endpoints need of the server around them. */
 export interface Host {
-  /** What an endpoint takes unless it says otherwise. */
+  /** What an endpoint takes unless it says otherwise: the same object as long as it is the same. */
   limits(): EndpointLimits;
   compresses(): boolean;
   nowMs(): number;
@@ -28,10 +28,12 @@ export interface Seated {
 
 export class Site implements Endpoint, Home<unknown> {
   readonly path: string;
-  readonly handlers: EndpointHandlers;
-  readonly limits: EndpointLimits;
+  readonly handlers: EndpointDefinition;
   readonly topics = new Topics<Seat>();
   readonly #host: Host;
+  #limits: EndpointLimits;
+  /** Of which these are made. */
+  #serverLimits: EndpointLimits;
   readonly #protocols: readonly string[] | undefined;
   readonly #mayConnect: OriginTest | undefined;
   readonly #seats = new Map<string, Seat>();
@@ -42,8 +44,10 @@ export class Site implements Endpoint, Home<unknown> {
     const { origins = [], protocols } = definition;
     this.path = path;
     this.handlers = definition;
-    this.limits = limitsOf(path, definition, host.limits());
     this.#host = host;
+    this.#serverLimits = host.limits();
+    this.#limits = limitsOf(path, definition, this.#serverLimits);
+    checkLimits(path, this.#limits, this.#serverLimits);
     this.#protocols = protocols;
     this.#mayConnect = origins.length > 0 ? originTest(origins) : undefined;
   }
@@ -131,6 +135,15 @@ export class Site implements Endpoint, Home<unknown> {
 
   // ---- for its seats
 
+  /** What it does not say itself is the server's, whose settings may be others after a reload. */
+  get limits(): EndpointLimits {
+    const server = this.#host.limits();
+    if (server === this.#serverLimits) return this.#limits;
+    this.#serverLimits = server;
+    this.#limits = limitsOf(this.path, this.handlers, server);
+    return this.#limits;
+  }
+
   get compresses(): boolean {
     return this.#host.compresses();
   }
@@ -184,7 +197,7 @@ export class Site implements Endpoint, Home<unknown> {
   }
 }
 
-/** Throws RangeError where an endpoint wants more than the server has. */
+/** Throws RangeError where one is none. */
 function limitsOf(path: string, wanted: EndpointDefinition, server: EndpointLimits): EndpointLimits {
   const limits = { ...server };
   for (const name of Object.keys(server) as (keyof EndpointLimits)[]) {
@@ -195,9 +208,13 @@ function limitsOf(path: string, wanted: EndpointDefinition, server: EndpointLimi
     }
     Object.assign(limits, { [name]: value });
   }
+  return limits;
+}
+
+/** Throws RangeError where an endpoint wants more than the server has. */
+function checkLimits(path: string, limits: EndpointLimits, server: EndpointLimits): void {
   for (const name of ["frameBytes", "outboundBufferBytes"] as const) {
     if (limits[name] <= server[name]) continue;
     throw new RangeError(`${name} of the endpoint ${path} is more than limits.${name} (${server[name]}): raise that.`);
   }
-  return limits;
 }

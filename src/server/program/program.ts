@@ -35,7 +35,7 @@ export class Program {
     this.middleware = new Layers(server);
     this.endpoints = new Endpoints(
       {
-        limits: () => limitsOf(config()),
+        limits: remembering(config, limitsOf),
         compresses: () => config().compression,
         nowMs: () => clock.monotonicMs(),
         failed,
@@ -52,6 +52,16 @@ export class Program {
     });
     await this.#loading;
   }
+}
+
+/** Made anew when the configuration is another: it is asked for with every message. */
+function remembering<T>(config: () => Config, make: (config: Config) => T): () => T {
+  let known: { readonly of: Config; readonly made: T } | undefined;
+  return () => {
+    const now = config();
+    if (known?.of !== now) known = { of: now, made: make(now) };
+    return known.made;
+  };
 }
 
 /** What an endpoint takes unless it says otherwise. */
