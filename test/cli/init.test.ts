@@ -1,17 +1,19 @@
 /** `fanfare init`: what it writes is a configuration, in every format, and says what the table says. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { FORMATS, render } from "../../src/cli/init/render.ts";
 import { type Config, loadConfig, parseConfig } from "../../src/config/load.ts";
 import { schema } from "../../src/config/schema.ts";
 import { elementOf, initialOf, settings, shapeOf } from "../../src/config/tree.ts";
-import { temporaryFolder } from "../support/process.ts";
+import { runCli, temporaryFolder } from "../support/process.ts";
 import { run } from "./run.ts";
 
 setDefaultTimeout(20_000);
+
+const MAIN = join(import.meta.dir, "../../src/cli/main.ts");
 
 const app = { id: "my-app", name: "My app", key: "the-key", secret: "the-secret-of-it" };
 const expected = parseConfig({ apps: [app] });
@@ -157,6 +159,16 @@ describe("fanfare init", () => {
     expect((await run(["init", "--format", "yaml", "--force"], { cwd })).code).toBe(0);
     expect(readFileSync(file, "utf8")).toContain("my-app");
     expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  test("leaves nothing behind where there is no room for all of it", async () => {
+    const cwd = temporaryFolder();
+    const script = 'trap "" XFSZ; ulimit -f 2; exec "$@"';
+    const cramped = ["bash", "-c", script, "bash", process.execPath, MAIN] as const;
+    const { code, stderr } = await runCli(["init"], { cwd, program: cramped });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^fanfare: cannot write fanfare.config.ts: .*\n$/);
+    expect(readdirSync(cwd)).toEqual([]);
   });
 
   test("says in one line what is wrong with the format or the folder", async () => {

@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { chmod, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { FILE_NAMES, reasonOf } from "../../config/file.ts";
 import { CliError } from "../failure.ts";
@@ -53,14 +53,15 @@ function token(bytes: number): string {
   return randomBytes(bytes).toString("hex");
 }
 
-/** For its owner alone: there is a secret in it. A file that is overwritten keeps its mode unless it is changed. */
+/** For its owner alone: there is a secret in it. Whole or not at all: half a file would keep the server from starting. */
 async function write(name: string, text: string, force: boolean): Promise<void> {
+  if (!force && existsSync(name)) throw new CliError(`there is ${name} already: overwrite it with --force`);
+  const aside = `${name}.${token(4)}`;
   try {
-    await writeFile(name, text, { mode: 0o600, flag: force ? "w" : "wx" });
-    await chmod(name, 0o600);
+    await writeFile(aside, text, { mode: 0o600, flag: "wx" });
+    await rename(aside, name);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "EEXIST") throw new CliError(`there is ${name} already: overwrite it with --force`);
+    await rm(aside, { force: true });
     throw new CliError(`cannot write ${name}: ${reasonOf(error)}`);
   }
 }
