@@ -1,10 +1,12 @@
 /** Nodes that die, freeze or come back, on a real nats-server: whoever was there has left once, and whoever is there is there once. */
 
 import { describe, expect, test } from "bun:test";
+import { connect } from "@nats-io/transport-node";
 import type { NatsSettings } from "../../src/engines/nats/settings.ts";
 import { eventually } from "../support/eventually.ts";
 import { startNats } from "../support/nats.ts";
 import { type NatsNode, natsSettingsFor, startNatsNode } from "../support/nats-node.ts";
+import { startProxy } from "../support/tcp-proxy.ts";
 import { factsOf, type Holdings, startHolderOf } from "./holder.ts";
 
 const NODE_TIMEOUT_MS = 2_000;
@@ -84,7 +86,8 @@ describe("nodes on one NATS", () => {
   test(
     "know of each other from the start, however much comes and goes while they start",
     async () => {
-      const same = settings();
+      // However long a word takes: nobody is cut off.
+      const same = { ...settings(), requestTimeoutMs: 30_000, nodeTimeoutMs: 60_000, publishWaitMs: 60_000 };
       const a = await startNatsNode(same);
       const users = Array.from({ length: 3_000 }, (_, n) => `u${n}`);
       await Promise.all(users.map((user) => a.join("presence-x", user)));
@@ -217,6 +220,40 @@ describe("a node that was frozen", () => {
       await eventually(async () => expect(await b.engine.nodes()).toHaveLength(2), PATIENCE);
       await a.kill();
       await eventually(async () => expect(await b.members("presence-x")).toEqual([]), PATIENCE);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "comes back as another also where it lost NATS before it heard of its end",
+    async () => {
+      const same = settings();
+      const b = await startNatsNode(same);
+      const wire = await startProxy(server.port);
+      const a = await startHolder(
+        { ...same, servers: [`127.0.0.1:${wire.port}`] },
+        { rows: [["presence-x", "1", "a"]], tallies: [["presence-x", 1]] },
+      );
+      a.signal("SIGSTOP");
+      wire.swallow("answers");
+      await eventually(async () => expect(await b.members("presence-x")).toEqual([]), PATIENCE);
+      const nats = await connect({ servers: server.address });
+      const written = nats.subscribe(`${same.prefix}.o.r.*.n`);
+      a.signal("SIGCONT");
+      for await (const word of written) if (!word.string().includes(b.id)) break;
+      wire.mend();
+      await nats.close();
+      await eventually(async () => expect(await b.members("presence-x")).toEqual(["1"]), PATIENCE);
+      const summary = { name: "presence-x", subscribers: 1, users: 1 };
+      await eventually(
+        async () => expect(await b.engine.registry.summary("app", "presence-x")).toEqual(summary),
+        PATIENCE,
+      );
+      const late = await startNatsNode(same);
+      expect([await late.members("presence-x"), await late.engine.nodes()]).toEqual([
+        ["1"],
+        expect.objectContaining({ length: 3 }),
+      ]);
     },
     TEST_MS,
   );

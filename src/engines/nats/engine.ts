@@ -173,6 +173,7 @@ class NatsEngine implements Engine {
       await this.ledger.close();
       await this.registry.close();
       if (!this.#store.isOpen || this.registry.generations.size > 1) return;
+      await this.#store.purge(this.#subjects.reap("*"));
       await this.#store.removeIfEmpty();
       await this.#lasting.removeIfEmpty();
     };

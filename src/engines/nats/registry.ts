@@ -68,6 +68,8 @@ export class NatsRegistry implements Registry {
   readonly #broom: Broom;
   /** Generations that were reaped, the latest last: what they still write counts for nothing. */
   readonly #over = new Set<string>();
+  /** As what this node was taken for dead last, while something of it may still stand in the stream. */
+  #former: string | undefined;
   /** When this node's own record came back last. */
   #heardSelfAtMs = 0;
   #isClosed = false;
@@ -210,9 +212,9 @@ export class NatsRegistry implements Registry {
     const picture = new Picture();
     this.#read = new Map(stored.map(({ subject, seq }) => [this.#subjects.bare(subject), seq]));
     this.#readUpTo = stored.reduce((most, { seq }) => Math.max(most, seq), 0);
-    const words = stored
-      .flatMap((each) => this.#parse(each.subject, each.text) ?? [])
-      .filter(({ generation }) => !this.#over.has(generation));
+    const all = stored.flatMap((each) => this.#parse(each.subject, each.text) ?? []);
+    for (const { generation, word } of all) if (word.type === "reap" && word.by !== "") this.#bury(generation);
+    const words = all.filter(({ generation }) => !this.#over.has(generation));
     const isNode = ({ word }: Spoken) => word.type === "node";
     for (const each of [...words.filter(isNode), ...words.filter((each) => !isNode(each))]) {
       picture.apply(each.generation, each.key, each.word, false, nowMs);
@@ -220,15 +222,18 @@ export class NatsRegistry implements Registry {
     if (isNewStream) {
       for (const [generation, known] of before.generations) picture.assume(generation, known, nowMs);
       this.#voice.isKnown = false;
-    } else if (this.#voice.isKnown && !picture.generations.has(this.#voice.generation)) {
-      this.#beReborn();
     }
+    const isOver = this.#over.has(this.#voice.generation);
+    if (isOver || (this.#voice.isKnown && !picture.generations.has(this.#voice.generation))) this.#beReborn();
     this.#picture = picture;
     tellDifference(this.#events, before, picture);
   }
 
   /** All that was held back while reading has been heard, and the way is open: says what this node has. */
   begin(): void {
+    // What was written under the old name after its end is of no use to anybody.
+    if (this.#former) this.#store.purge(this.#subjects.ofGeneration(this.#former)).catch(() => {});
+    this.#former = undefined;
     const isNew = !this.#voice.isKnown;
     this.#voice.isKnown = true;
     this.#voice.say(true, !isNew);
@@ -248,7 +253,7 @@ export class NatsRegistry implements Registry {
     if (outcome.type === "stray") return;
     const changes = outcome.type === "done" ? outcome.changes : [];
     tell(this.#events, changes);
-    if (word.type === "reap") return this.#afterReap(generation, word.by, changes);
+    if (word.type === "reap") return this.#afterReap(generation, word.by, changes, seq);
     if (!isMine) return;
     if (word.type === "node") return this.#judge();
     this.#afterOwn(key, word, outcome, seq);
@@ -355,24 +360,28 @@ export class NatsRegistry implements Registry {
     }
   }
 
-  #afterReap(generation: string, by: string, changes: readonly Change[]): void {
+  #afterReap(generation: string, by: string, changes: readonly Change[], seq: number): void {
     if (by === this.#voice.generation || (this.#isClosed && generation === this.#voice.generation)) {
       if (changes.length > 0) this.#events.happened(changes.map(factOf));
-      this.#store.purge(this.#subjects.ofGeneration(generation)).catch(() => {});
+      // But not the word itself: whoever was away, that node included, has to find it beside what is still written in that name.
+      this.#store.purge(this.#subjects.ofGeneration(generation), seq).catch(() => {});
     }
-    this.#over.add(generation);
-    for (const oldest of this.#over) {
-      if (this.#over.size <= MOST_OVER) break;
-      this.#over.delete(oldest);
-    }
+    this.#bury(generation);
     if (generation !== this.#voice.generation || this.#isClosed) return;
     this.#beReborn();
     this.begin();
   }
 
+  #bury(generation: string): void {
+    this.#over.add(generation);
+    for (const oldest of this.#over) {
+      if (this.#over.size <= MOST_OVER) break;
+      this.#over.delete(oldest);
+    }
+  }
+
   #beReborn(): void {
-    // What was written meanwhile under the old name would be found by whoever reads the stream next.
-    if (this.#store.isOpen) this.#store.purge(this.#subjects.ofGeneration(this.#voice.generation)).catch(() => {});
+    this.#former = this.#voice.generation;
     this.#voice.rename();
     this.#events.reborn();
   }

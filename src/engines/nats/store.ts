@@ -118,9 +118,9 @@ export class Store {
     return found;
   }
 
-  /** Takes away all that the subjects that fit the pattern have: costs time in proportion to the subjects of the stream. */
-  async purge(filter: string): Promise<void> {
-    await this.#wireNow().streams.purge(this.#subjects.stream, { filter });
+  /** Takes away all that the subjects that fit the pattern have, or had before `seq`: costs time in proportion to the subjects of the stream. */
+  async purge(filter: string, seq?: number): Promise<void> {
+    await this.#wireNow().streams.purge(this.#subjects.stream, { filter, ...(seq !== undefined && { seq }) });
   }
 
   /** Takes one message away, where it is still there. */

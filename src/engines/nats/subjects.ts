@@ -75,6 +75,7 @@ export class Subjects {
     return `${this.#prefix}.s.o.r.${generation}.n`;
   }
 
+  /** With "*", of all that are over. */
   reap(generation: string): string {
     return `${this.#prefix}.s.o.r.${generation}.x`;
   }
