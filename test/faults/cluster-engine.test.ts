@@ -288,7 +288,6 @@ test.each(["killed", "stopped"] as const)(
   "a key whose first publication was answered 503 because Redis was %s is published once, whichever nodes are asked again (scenario 25)",
   async (how) => {
     const redis = await startRedis();
-    // Another node believes in the first one's work for 10 s longer than a publication may wait.
     const config = { publishWaitS: 0.5 };
     const nodes = await Promise.all([0, 1].map(() => startNode(onRedis(redis.port), { config })));
     const urls = nodes.map(({ url }) => url);

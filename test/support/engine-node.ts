@@ -46,6 +46,11 @@ export class EngineNode implements EngineHost {
     return await this.engine.broker.publish(eventOf(channel, data), keep);
   }
 
+  /** Under itself as the key. */
+  async publishOnce(channel: string, data: string, keep?: HistoryPolicy) {
+    return await this.engine.broker.publishOnce(eventOf(channel, data), { key: data, ttlMs: 60_000 }, keep);
+  }
+
   /** What was said in the channel, in order. */
   heard(channel: string): readonly string[] {
     return this.received.flatMap((each) => (each.type === "event" && each.channel === channel ? each.data : []));

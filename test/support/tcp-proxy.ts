@@ -80,7 +80,7 @@ export class TcpProxy {
     from.on("data", (chunk) => {
       if (isSwallowed()) return;
       if (this.#delayMs === 0) to.write(chunk);
-      else setTimeout(() => to.destroyed || to.write(chunk), this.#delayMs);
+      else setTimeout(() => to.destroyed || isSwallowed() || to.write(chunk), this.#delayMs);
     });
   }
 }

@@ -31,6 +31,8 @@ interface Batch {
   readonly isNumbered: boolean;
   /** As it was sent, where nobody knows whether it arrived: it has to be sent as the same again. */
   sent: { readonly head: Head | undefined; readonly numbering: Numbering; readonly text: string } | undefined;
+  /** It was withdrawn, and may have been written when nobody was connected to hear: until then that is worth finding out. */
+  settleUntilMs: number | undefined;
 }
 
 interface Lane {
@@ -51,6 +53,8 @@ const BATCH_BYTES = 256 * 1024;
 const ENVELOPE_BYTES = 2_048;
 const SWEEP_MS = 100;
 const PAUSE_AFTER_FAULT_MS = 100;
+/** Less than the server knows an id. */
+const SETTLE_WITHIN_MS = 15_000;
 /** More than what can be on its way late, so that nothing overwrites what is newer. */
 const LEAST_SLOTS = 64;
 
@@ -116,7 +120,13 @@ export class Outbox {
   /** Numbers the channel, or says again where it stands, with nothing to publish. */
   async touch(place: string): Promise<void> {
     const head = await this.#heads.of(place);
-    const batch: Batch = { letters: [], number: ++this.#number, isNumbered: true, sent: undefined };
+    const batch: Batch = {
+      letters: [],
+      number: ++this.#number,
+      isNumbered: true,
+      sent: undefined,
+      settleUntilMs: undefined,
+    };
     try {
       await this.#write(place, batch, head);
     } catch (error) {
@@ -136,7 +146,7 @@ export class Outbox {
     this.#isClosed = true;
     clearInterval(this.#sweeping);
     for (const lane of this.#lanes.values()) {
-      for (const { letters } of lane.doubtful) for (const letter of letters) letter.reject(unavailable());
+      for (const batch of lane.doubtful) this.#refuse(batch);
       for (const letter of lane.waiting) letter.reject(unavailable());
       lane.doubtful = [];
       lane.waiting = [];
@@ -190,12 +200,13 @@ export class Outbox {
     if (count === 0) return undefined;
     const letters = lane.waiting.splice(0, count);
     const isNumbered = letters.some(({ keep, once }) => keep !== undefined || once !== undefined);
-    return { letters, number: ++this.#number, isNumbered, sent: undefined };
+    return { letters, number: ++this.#number, isNumbered, sent: undefined, settleUntilMs: undefined };
   }
 
   async #deliver(lane: Lane, batch: Batch): Promise<void> {
     try {
-      if (batch.isNumbered) await this.#deliverNumbered(lane.place, batch);
+      if (batch.settleUntilMs !== undefined) await this.#settle(lane.place, batch);
+      else if (batch.isNumbered) await this.#deliverNumbered(lane.place, batch);
       else await this.#deliverPassing(lane.place, batch);
       lane.sending = lane.sending.filter((each) => each !== batch);
       lane.arrived = Math.max(lane.arrived, batch.number);
@@ -210,7 +221,10 @@ export class Outbox {
       { sender: this.#sender, number },
       letters.map(({ encoded }) => encoded),
     );
-    await this.#store.append(this.#subjects.passing(place), text, { id: `${this.#sender}.${number}` });
+    const subject = this.#subjects.passing(place);
+    const { isRepeated } = await this.#store.appendOnce(subject, text, { id: this.#idOf({ number }) });
+    // It arrived the first time, perhaps when nobody was connected to hear. Whoever did hear it knows its number.
+    if (isRepeated) await this.#store.append(subject, text);
     for (const letter of letters) letter.resolve(undefined);
   }
 
@@ -282,16 +296,36 @@ export class Outbox {
     const archived = isNeeded
       ? this.#store.append(this.#subjects.archive(place, slotOf(head.parcel, size)), head.text)
       : undefined;
-    const written = this.#store.append(this.#subjects.head(place), sent.text, {
+    const written = this.#store.appendOnce(this.#subjects.head(place), sent.text, {
       expect: head?.seq ?? 0,
-      id: `${this.#sender}.${number}`,
+      id: this.#idOf({ number }),
     });
     // Where only the first fails, history has a hole, and says so to whoever asks for what was in it.
-    const [seq] = await Promise.all([written, archived?.catch(() => 0)]);
+    const [{ seq, isRepeated }] = await Promise.all([written, archived?.catch(() => 0)]);
+    if (isRepeated) await this.#tellAgain(place, batch);
     const { epoch, parcel, before, atMs } = sent.numbering;
     const keys = keysOf(letters, atMs);
     this.#heads.set(place, { seq, text: sent.text, epoch, parcel, offset: before + kept.length, size, keys });
     return sent.numbering;
+  }
+
+  async #settle(place: string, batch: Batch): Promise<void> {
+    const isWritten = await this.#store.isWritten(this.#subjects.head(place), this.#idOf(batch));
+    if (isWritten) await this.#tellAgain(place, batch);
+  }
+
+  /**
+   * Nobody knows who heard it: what is kept is found in history, the rest is said again to whoever has not heard the parcel
+   * of this number.
+   */
+  async #tellAgain(place: string, { letters, number }: Batch): Promise<void> {
+    const unkept = letters.flatMap(({ keep, encoded }) => (keep ? [] : encoded));
+    if (unkept.length === 0) return;
+    await this.#store.append(this.#subjects.passing(place), encodeParcel({ sender: this.#sender, number }, unkept));
+  }
+
+  #idOf({ number }: Pick<Batch, "number">): string {
+    return `${this.#sender}.${number}`;
   }
 
   /** It may be sent again, unless something later of its channel has gone before. */
@@ -303,24 +337,29 @@ export class Outbox {
     if (!(error instanceof Unsent)) lane.pausedUntilMs = this.#clock.monotonicMs() + PAUSE_AFTER_FAULT_MS;
   }
 
-  #refuse({ letters }: Batch): void {
+  #refuse({ letters, settleUntilMs }: Batch): void {
+    if (settleUntilMs !== undefined) return;
     for (const letter of letters) letter.reject(unavailable());
+  }
+
+  /** Its publishers are told that it was not taken. Says whether it has to be settled. */
+  #withdraw(batch: Batch, nowMs: number): boolean {
+    if (batch.settleUntilMs !== undefined) return nowMs < batch.settleUntilMs;
+    this.#refuse(batch);
+    batch.settleUntilMs = nowMs + SETTLE_WITHIN_MS;
+    return batch.sent !== undefined && batch.letters.some(({ keep, once }) => once && !keep);
   }
 
   /** Withdraws what has waited too long. */
   #sweep(): void {
     const nowMs = this.#clock.monotonicMs();
     for (const lane of this.#lanes.values()) {
-      const [late, rest] = split(lane.doubtful, ({ letters }) => letters.some(({ untilMs }) => untilMs <= nowMs));
-      lane.doubtful = rest;
-      for (const batch of late) this.#refuse(batch);
+      lane.doubtful = lane.doubtful.filter(
+        (batch) => batch.letters.every(({ untilMs }) => untilMs > nowMs) || this.#withdraw(batch, nowMs),
+      );
       const over = lane.waiting.findIndex(({ untilMs }) => untilMs > nowMs);
       for (const letter of lane.waiting.splice(0, over < 0 ? lane.waiting.length : over)) letter.reject(unavailable());
       this.#send(lane);
     }
   }
-}
-
-function split<T>(all: readonly T[], test: (each: T) => boolean): [T[], T[]] {
-  return [all.filter(test), all.filter((each) => !test(each))];
 }

@@ -6,7 +6,7 @@
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamInfo } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import type { Clock } from "../../domain/ports.ts";
-import { apiCode, appendFault, Unsent } from "./fault.ts";
+import { apiCode, appendFault, Conflict, Unsent } from "./fault.ts";
 import type { Link, Wire } from "./link.ts";
 import { readAll, type Stored } from "./reading.ts";
 import type { NatsSettings } from "./settings.ts";
@@ -90,13 +90,34 @@ export class Store {
   }
 
   /** The message's sequence in the stream. Throws Conflict; anything else leaves open whether it was written. */
-  async append(subject: string, text: string, { expect, id }: AppendOptions = {}): Promise<number> {
+  async append(subject: string, text: string, options: AppendOptions = {}): Promise<number> {
+    return (await this.appendOnce(subject, text, options)).seq;
+  }
+
+  /** The same; says whether one with this id was written before. */
+  async appendOnce(
+    subject: string,
+    text: string,
+    { expect, id }: AppendOptions,
+  ): Promise<{ readonly seq: number; readonly isRepeated: boolean }> {
     const { stream } = this.#wireNow();
     try {
       const expected = expect === undefined ? {} : { expect: { lastSubjectSequence: expect } };
-      return (await stream.publish(subject, text, { ...expected, ...(id !== undefined && { msgID: id }) })).seq;
+      const options = { ...expected, ...(id !== undefined && { msgID: id }) };
+      const { seq, duplicate } = await stream.publish(subject, text, options);
+      return { seq, isRepeated: duplicate };
     } catch (error) {
       throw appendFault(error);
+    }
+  }
+
+  /** Whether something with this id was written within a while. Writes nothing. */
+  async isWritten(subject: string, id: string): Promise<boolean> {
+    try {
+      return (await this.appendOnce(subject, "", { id, expect: NO_SEQUENCE })).isRepeated;
+    } catch (error) {
+      if (error instanceof Conflict) return false;
+      throw error;
     }
   }
 

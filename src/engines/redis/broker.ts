@@ -74,7 +74,9 @@ export class RedisBroker implements Broker {
       isRepeated = answer === 0;
       return positionOf(answer);
     };
-    const position = await bucket.outbox.post({ subject, bytes: text.length, send });
+    // What is kept is found in history by whoever did not hear it.
+    const settle = () => this.#carryOnce(bucket, { subject, text, number }, onceOf(once), "1");
+    const position = await bucket.outbox.post({ subject, bytes: text.length, send, ...(!keep && { settle }) });
     return isRepeated ? "repeated" : position;
   }
 
@@ -107,9 +109,14 @@ export class RedisBroker implements Broker {
     return bucket.line.evalInTurn(KEEP, (run) => [...asked, run, ...once]);
   }
 
-  #carryOnce(bucket: Bucket, { subject, text, number }: Sent, once: readonly string[]): Promise<unknown> {
+  #carryOnce(
+    bucket: Bucket,
+    { subject, text, number }: Sent,
+    once: readonly string[],
+    onlyAgain = "",
+  ): Promise<unknown> {
     const by = `${this.#sender} ${number}`;
-    return bucket.line.evalInTurn(PUBLISH_ONCE, [...once, text, this.#publishCommand, subject, by]);
+    return bucket.line.evalInTurn(PUBLISH_ONCE, [...once, text, this.#publishCommand, subject, by, onlyAgain]);
   }
 
   #way(app: string, channel: string) {

@@ -56,17 +56,18 @@ return {epoch, offset}
 `);
 
 /**
- * args: key, how long it is remembered, publication, how to publish, subject, which publication of which sender it is. Answers 0
- * where another one was published under the key.
+ * args: key, how long it is remembered, publication, how to publish, subject, which publication of which sender it is, and "1" where it
+ * is only to be said again, if it was said. Answers 0 where another one was published under the key. What is said again is heard by whoever
+ * did not hear it, because it has its number.
  */
 export const PUBLISH_ONCE = script(`
 local key = KEYS[1]..'k:'..ARGV[1]
 local by = redis.call('GET', key)
-if by then return by == ARGV[6] and 1 or 0 end
-redis.call('SET', key, ARGV[6], 'PX', ARGV[2])
+if by and by ~= ARGV[6] or not by and ARGV[7] == '1' then return 0 end
+if not by then redis.call('SET', key, ARGV[6], 'PX', ARGV[2]) end
 local told = redis.pcall(ARGV[4], ARGV[5], ARGV[3])
 if type(told) ~= 'table' then return 1 end
-redis.call('DEL', key)
+if not by then redis.call('DEL', key) end
 return told
 `);
 

@@ -12,6 +12,11 @@ export interface Letter {
   readonly bytes: number;
   /** May be called again after no answer came: the receiving side knows it by its number. */
   send(): Promise<Position | undefined>;
+  /**
+   * It was withdrawn, and Redis may have carried it out when nobody was connected to hear. Then it is said again, to whoever
+   * has not heard it; else nothing is done.
+   */
+  settle?(): Promise<unknown>;
 }
 
 /** What all outboxes of a node share. */
@@ -25,6 +30,8 @@ interface Waiting {
   readonly resolve: (position: Position | undefined) => void;
   readonly reject: (error: unknown) => void;
   isOver: boolean;
+  /** It was sent, and no answer came. */
+  isDoubtful: boolean;
 }
 
 export interface OutboxOptions {
@@ -38,6 +45,8 @@ export interface OutboxOptions {
 
 const BATCH = 1_000;
 const PAUSE_AFTER_REFUSAL_MS = 100;
+/** How long after its withdrawal something is worth settling. */
+const SETTLE_WITHIN_MS = 20_000;
 
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -60,7 +69,14 @@ export class Outbox {
       return Promise.reject(unavailable(new Unsent("nobody took it")));
     load.bytes += letter.bytes;
     const { promise, resolve, reject } = Promise.withResolvers<Position | undefined>();
-    this.#waiting.push({ letter, untilMs: clock.monotonicMs() + waitMs, resolve, reject, isOver: false });
+    this.#waiting.push({
+      letter,
+      untilMs: clock.monotonicMs() + waitMs,
+      resolve,
+      reject,
+      isOver: false,
+      isDoubtful: false,
+    });
     this.pump();
     return promise;
   }
@@ -83,7 +99,8 @@ export class Outbox {
       if (!each || each.untilMs > nowMs) break;
       this.#end(each, unavailable(new Unsent("nobody took it")));
     }
-    this.#waiting.splice(0, count);
+    const late = this.#waiting.splice(0, count).filter((each) => isToSettle(each, nowMs));
+    if (late.length > 0) this.#waiting.unshift(...late);
   }
 
   close(): void {
@@ -107,6 +124,10 @@ export class Outbox {
   /** What it failed of, or nothing. */
   async #send(each: Waiting): Promise<unknown> {
     try {
+      if (each.isOver) {
+        await each.letter.settle?.();
+        return undefined;
+      }
       const position = await each.letter.send();
       this.#end(each, undefined, position);
       return undefined;
@@ -128,9 +149,10 @@ export class Outbox {
       const error = errors[at];
       if (!each) continue;
       const { subject } = each.letter;
+      if (error instanceof Unanswered) each.isDoubtful = true;
       if (error === undefined) answered.add(subject);
       else if (!isAway(error) || isOvertaken(error, subject)) this.#end(each, unavailable(error));
-      else if (!each.isOver) {
+      else if (!each.isOver || isToSettle(each, this.#options.clock.monotonicMs())) {
         isRefused ||= error instanceof Refused;
         back.push(each);
       }
@@ -147,4 +169,8 @@ export class Outbox {
     if (error === undefined) each.resolve(position);
     else each.reject(error);
   }
+}
+
+function isToSettle({ letter, untilMs, isDoubtful }: Waiting, nowMs: number): boolean {
+  return isDoubtful && letter.settle !== undefined && nowMs < untilMs + SETTLE_WITHIN_MS;
 }
