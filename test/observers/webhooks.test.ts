@@ -373,6 +373,37 @@ describe.each([
   }, 20_000);
 });
 
+test("events that are large together are written all the same", async () => {
+  const there = receiver();
+  const { app, tell } = await teller([{ url: there.url }], { url: mariadb.url });
+  for (let n = 0; n < 100; n++) tell(said(app, `private-${n}`, "x".repeat(400_000)));
+  await eventually(() => expect(there.taken).toHaveLength(100), { withinMs: 30_000 });
+}, 60_000);
+
+test("a database that hangs is waited for by no more facts than may wait", async () => {
+  const { outbox, delivery } = await teller([]);
+  const failures: string[] = [];
+  const answers: (() => void)[] = [];
+  const hanging: Pick<Outbox, "together"> = {
+    together: () => new Promise<never>((_, reject) => answers.push(() => reject(new Error("no answer")))),
+  };
+  const asked = Object.assign(new Outbox({ query: (await openDatabase(sqliteFile())).query }, "node", 1), hanging);
+  const app: App = { ...fakeApp(), webhooks: [{ url: "http://x/" }] };
+  const failed = (error: unknown) => void failures.push(String(error));
+  const webhooks = new Webhooks({ outbox: asked, delivery, clock: REAL, leaveDelayMs: 0, failed });
+  for (let round = 1; round <= 3; round++) {
+    for (let n = 0; n < 9_000; n++) webhooks.observe(said(app, "private-a", "x"));
+    await eventually(() => expect(answers).toHaveLength(round));
+    if (round < 3) answers.at(-1)?.();
+  }
+  Object.assign(asked, { together: outbox.together.bind(outbox) });
+  answers.at(-1)?.();
+  await eventually(() => expect(failures.at(-1)).toContain("17000 webhook events could not be kept"), {
+    withinMs: 20_000,
+  });
+  expect((await outbox.backlog()).waiting).toBe(10_000);
+}, 30_000);
+
 test("while the database is away facts wait, and are told when it is back", async () => {
   const server = await startPostgres();
   const there = receiver();

@@ -45,7 +45,9 @@ export interface Heads {
   readonly pages: number;
 }
 
+/** Letters that are written at a time, and characters of their events. */
 const PAGE = 200;
+const PAGE_CHARACTERS = 1_000_000;
 /** Letters that are looked through at a time: 3 ms in SQLite. */
 const LOOKED = 500;
 /** Counting takes as long as there is to count: 15 ms for so many in SQLite. */
@@ -69,8 +71,8 @@ export class Outbox {
   }
 
   async write(letters: readonly Letter[], nowMs: number): Promise<void> {
-    for (let from = 0; from < letters.length; from += PAGE) {
-      const rows = letters.slice(from, from + PAGE).map((letter) => rowOf(letter, nowMs));
+    for (const page of pagesOf(letters)) {
+      const rows = page.map((letter) => rowOf(letter, nowMs));
       await this.#db.insertInto("fanfare_outbox").values(rows).execute();
     }
   }
@@ -270,6 +272,22 @@ function rowOf({ app, channel, target, event, delayMs, undo }: Letter, nowMs: nu
     state: "waiting",
     claimed_until: 0,
   };
+}
+
+/** MySQL takes no question of more than 16 MB. */
+function pagesOf(letters: readonly Letter[]): readonly (readonly Letter[])[] {
+  const pages: Letter[][] = [];
+  let room = 0;
+  for (const letter of letters) {
+    const last = pages.at(-1);
+    room -= letter.event.length;
+    if (last && last.length < PAGE && room > 0) last.push(letter);
+    else {
+      pages.push([letter]);
+      room = PAGE_CHARACTERS - letter.event.length;
+    }
+  }
+  return pages;
 }
 
 function claimedOf(row: Selectable<OutboxTable>): Claimed {

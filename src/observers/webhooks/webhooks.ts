@@ -20,6 +20,8 @@ export interface WebhooksOptions {
 
 /** Most facts that wait while the database is away; beyond it the oldest are given up, and that is said. */
 const MOST_WAITING = 10_000;
+/** They are given up in bunches: each time, all the others are moved. */
+const SLACK = 1_000;
 const PAUSE_MS = 500;
 /** A channel without an event tells so at most this often, however many come. */
 const MISS_EVERY_MS = 10_000;
@@ -42,11 +44,8 @@ export class Webhooks {
     if (happened.type === "missed" && !this.#isNews(happened.app.id, happened.channel)) return;
     const fact = factOf(happened);
     if (!fact || this.#closed) return;
-    if (this.#facts.length >= MOST_WAITING) {
-      this.#facts.shift();
-      this.#lost++;
-    }
     this.#facts.push(fact);
+    if (this.#facts.length > MOST_WAITING + SLACK) this.#keep(this.#facts);
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined;
     });
@@ -69,7 +68,7 @@ export class Webhooks {
         await this.#put(facts);
         this.#recovered();
       } catch (error) {
-        this.#facts = [...facts, ...this.#facts];
+        this.#keep([...facts, ...this.#facts]);
         if (!this.#isAway) this.#options.failed(error, "writing webhooks to the database");
         this.#isAway = true;
         if (this.#closed) {
@@ -79,6 +78,13 @@ export class Webhooks {
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
     }
+  }
+
+  /** The newest of them, as many as may wait. */
+  #keep(facts: Fact[]): void {
+    const over = Math.max(0, facts.length - MOST_WAITING);
+    this.#lost += over;
+    this.#facts = over > 0 ? facts.slice(over) : facts;
   }
 
   async #put(facts: readonly Fact[]): Promise<void> {
