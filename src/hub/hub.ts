@@ -37,7 +37,7 @@ import { type Listener, listen } from "./listen.ts";
 import { forgive, judge, stoodStill } from "./liveness.ts";
 import { type Answer, join, leave } from "./membership.ts";
 import { Nodes, nodeNumber } from "./nodes.ts";
-import { Underway } from "./once.ts";
+import { Keys } from "./once.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
 import { Places } from "./places.ts";
 import { Roster } from "./roster.ts";
@@ -72,7 +72,7 @@ export class Hub {
   readonly #appById: (id: string) => Awaitable<App | undefined>;
   readonly #node: HubOptions["node"];
   readonly #delivery: Delivery;
-  readonly #underway = new Underway();
+  readonly #keys: Keys;
   /** What coming, leaving and publishing are made of. */
   readonly #parts: Parameters<typeof join>[0] & Parameters<typeof send>[0];
   #connections = 0;
@@ -135,6 +135,7 @@ export class Hub {
       observe: (event) => this.observe(event),
       settle: (work) => this.#settle(work),
     });
+    this.#keys = new Keys(this.clock);
     this.#parts = {
       broker: this.#broker,
       places: this.places,
@@ -302,7 +303,7 @@ export class Hub {
   publish(app: App, publication: EventPublication, key?: string): Awaitable<Position | undefined> {
     this.checkReserved(publication.event, publication.from !== undefined);
     if (key === undefined) return send(this.#parts, app, publication);
-    return this.#underway.publish(publication, key, (once) => send(this.#parts, app, publication, once));
+    return this.#keys.publish(publication, key, (once) => send(this.#parts, app, publication, once));
   }
 
   /** Throws where clients of any protocol would take an event of this name for the server's own word. */

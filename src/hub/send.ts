@@ -23,23 +23,24 @@ interface Host {
   observe(event: HubEvent): void;
 }
 
-/** Resolves when the engine has it; without a position where another was published under the same key. */
-export function send(
-  host: Host,
-  app: App,
-  publication: EventPublication,
-  once?: Once,
-): Awaitable<Position | undefined> {
-  return after(guarded(host.guards, publication, 0), (passed) => {
-    const sinceMs = host.clock.monotonicMs();
+type Sent = Position | "repeated" | undefined;
+
+/** Resolves when the engine has it. */
+export function send(host: Host, app: App, publication: EventPublication): Awaitable<Position | undefined>;
+/** The same; `repeated` where the engine has had one under that key. */
+export function send(host: Host, app: App, publication: EventPublication, once: Once): Awaitable<Sent>;
+export function send(host: Host, app: App, publication: EventPublication, once?: Once): Awaitable<Sent> {
+  const { broker, stopwatch, clock } = host;
+  return after(guarded(host.guards, publication, 0), (passed): Awaitable<Sent> => {
+    const sinceMs = clock.monotonicMs();
     const keep = historyFor(host.channels, app, host.channel(app, passed.channel), passed);
-    const timed = host.stopwatch.start(passed, sinceMs);
-    const { broker } = host;
-    return after(once ? broker.publishOnce(timed, once, keep) : broker.publish(timed, keep), (position) => {
-      if (position === "repeated") return undefined;
-      host.traffic?.published(host.clock.monotonicMs() - sinceMs);
+    const timed = stopwatch.start(passed, sinceMs);
+    const sent: Awaitable<Sent> = once ? broker.publishOnce(timed, once, keep) : broker.publish(timed, keep);
+    return after(sent, (done) => {
+      if (done === "repeated") return done;
+      host.traffic?.published(clock.monotonicMs() - sinceMs);
       host.observe({ type: "published", app, publication: passed });
-      return position;
+      return done;
     });
   });
 }

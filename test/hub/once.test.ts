@@ -1,7 +1,7 @@
 /** A publication with a key: made once, whoever asks again, and made again only when it was not made. */
 
 import { expect, test } from "bun:test";
-import { AWAY, type LateBench, lateBench, settled } from "../support/fakes.ts";
+import { AWAY, type Bench, bench, type LateBench, lateBench, settled } from "../support/fakes.ts";
 
 function publish({ hub, app }: LateBench, data: string, key: string) {
   return Promise.resolve(hub.publish(app, { type: "event", app: app.id, channel: "room", event: "e", data }, key));
@@ -54,6 +54,34 @@ test("that was answered 503 and made all the same is answered as made, and obser
   expect(heard()).toEqual(["1", "2"]);
   const told = late.events.flatMap((event) => (event.type === "published" ? event.publication.data : []));
   expect(told).toEqual(["2"]);
+});
+
+test("whoever repeats it where it was made is answered though the engine is away, and no guard hears of it again", async () => {
+  let guarded = 0;
+  const late = await lateBench({ more: { guards: [{ publication: () => void guarded++ }] } });
+  await publish(late, "1", "k");
+  late.engine.hold("publish");
+  expect(await publish(late, "1 again", "k")).toBeUndefined();
+  expect([late.engine.held("publish"), guarded]).toEqual([0, 1]);
+});
+
+test("what another node made is not remembered for longer than there", async () => {
+  const first = await lateBench();
+  const second = await bench({ engine: () => first.engine });
+  const pass = (ms: number) => [first, second].forEach(({ clock }) => void clock.pass(ms));
+  // The engine tells the hub that was started last.
+  const reader = second.open();
+  reader.subscribe("room");
+  await settled();
+  const say = (at: Bench, data: string) =>
+    Promise.resolve(at.hub.publish(at.app, { type: "event", app: at.app.id, channel: "room", event: "e", data }, "k"));
+  await say(first, "1");
+  pass(290_000);
+  await say(second, "1 again");
+  pass(11_000);
+  await say(second, "2");
+  await settled();
+  expect(reader.seen.flatMap(({ type, data }) => (type === "event" ? [data] : []))).toEqual(["1", "2"]);
 });
 
 test("keys of two channels, of two clients and of the back end are not each other's", async () => {
