@@ -122,13 +122,13 @@ export class SqlApps implements AppStore {
 
   /** Changes what is named; a setting that is `null` takes its default again. Throws AppError, or ConfigError. */
   async edit(id: string, changes: { readonly [Name in keyof AppChanges]: AppChanges[Name] | null }): Promise<App> {
-    const row = await this.#row(id);
-    const before: Record<string, unknown> = { ...inputOf(row), ...changes };
-    const settings = Object.fromEntries(Object.entries(before).filter(([, value]) => value !== null));
-    const { id: _, key, secrets, name = id, enabled = true, ...rest } = settings;
-    const app = this.#parse({ ...rest, id, key, secrets, name, enabled });
-    await this.#update(id, { name: app.name, enabled: app.enabled ? 1 : 0, settings: JSON.stringify(rest) });
-    return app;
+    return this.#update(id, (row) => {
+      const before: Record<string, unknown> = { ...inputOf(row), ...changes };
+      const settings = Object.fromEntries(Object.entries(before).filter(([, value]) => value !== null));
+      const { id: _, key, secrets, name = id, enabled = true, ...rest } = settings;
+      const app = this.#parse({ ...rest, id, key, secrets, name, enabled });
+      return [app, { name: app.name, enabled: app.enabled ? 1 : 0, settings: JSON.stringify(rest) }];
+    });
   }
 
   /**
@@ -136,11 +136,12 @@ export class SqlApps implements AppStore {
    * newest. Throws AppError.
    */
   async rotate(id: string, forget = false): Promise<string> {
-    const known = secretsOf(await this.#row(id));
-    const [newest = newSecret()] = known;
-    const secrets = forget ? [newest] : [newSecret(), ...known];
-    await this.#update(id, { secrets: JSON.stringify(secrets) });
-    return secrets[0] ?? newest;
+    return this.#update(id, (row) => {
+      const known = secretsOf(row);
+      const [newest = newSecret()] = known;
+      const secrets = forget ? [newest] : [newSecret(), ...known];
+      return [secrets[0] ?? newest, { secrets: JSON.stringify(secrets) }];
+    });
   }
 
   /** Throws AppError. */
@@ -158,15 +159,23 @@ export class SqlApps implements AppStore {
     return row;
   }
 
-  async #update(id: string, changes: Edited): Promise<void> {
-    // Never the same twice, however fast one edit follows another: it is how the others see that something changed.
-    const updated_at = Math.max(this.#options.clock.wallMs(), Number((await this.#row(id)).updated_at) + 1);
-    await this.#db
-      .updateTable("fanfare_apps")
-      .set({ ...changes, updated_at })
-      .where("id", "=", id)
-      .execute();
-    await this.#look();
+  /** Makes the change to what is there then: where somebody else was faster, it is made to what they left. */
+  async #update<T>(id: string, change: (row: AppRow) => readonly [answer: T, edited: Edited]): Promise<T> {
+    for (;;) {
+      const row = await this.#row(id);
+      const before = Number(row.updated_at);
+      const [answer, edited] = change(row);
+      const { numUpdatedRows } = await this.#db
+        .updateTable("fanfare_apps")
+        // Never the same twice, however fast one edit follows another: it is how the others see that something changed.
+        .set({ ...edited, updated_at: Math.max(this.#options.clock.wallMs(), before + 1) })
+        .where("id", "=", id)
+        .where("updated_at", "=", before)
+        .executeTakeFirst();
+      if (Number(numUpdatedRows) === 0) continue;
+      await this.#look();
+      return answer;
+    }
   }
 
   async #look(): Promise<void> {

@@ -45,6 +45,24 @@ describe.each([
   ["PostgreSQL", postgres.url],
   ["MariaDB", mariadb.url],
 ] as const)("%s", (_, url) => {
+  test("edits that are made at once on several nodes are all made", async () => {
+    const nodes = await Promise.all([appsAt(url), appsAt(url), appsAt(url)]);
+    const [here] = nodes;
+    await here?.apps.add({ id: "busy", key: "busy-key", secret: "s1" });
+    const [one, two, three] = nodes.map(({ apps }) => apps);
+    const rotated = await Promise.all([
+      one?.rotate("busy"),
+      two?.rotate("busy"),
+      three?.edit("busy", { clientEvents: true }).then(() => undefined),
+      one?.edit("busy", { requireTls: true }).then(() => undefined),
+    ]);
+    const made = rotated.filter((secret) => secret !== undefined);
+    await here?.apps.refresh();
+    expect(here?.apps.byId("busy")).toMatchObject({ clientEvents: true, requireTls: true });
+    expect(new Set(here?.apps.byId("busy")?.secrets)).toEqual(new Set(["s1", ...made]));
+    if (here) await empty(here);
+  });
+
   test("an app that is added is found by id and key, with its own settings over the defaults", async () => {
     const here = await appsAt(url);
     const added = await here.apps.add({
