@@ -29,7 +29,9 @@ export const nats = z
     password: optionalText("Password of the user.", { secret: true }),
     token: optionalText("Token, where NATS asks for one instead of a user.", { secret: true }),
     nkeySeed: optionalText("Seed of an NKey (`SU…`), where NATS asks for one instead of a user.", { secret: true }),
-    credsFile: optionalText("Credentials file (`.creds`) of a user with a JWT, read at the start.", { accepts: "the name of a file" }),
+    credsFile: optionalText("Credentials file (`.creds`) of a user with a JWT, read at the start.", {
+      accepts: "the name of a file",
+    }),
     tls: onOff("Talk to NATS by TLS even where it does not insist on it.", false),
     caFile: optionalText(
       "File with the certificate authority of NATS's certificate (PEM), where the system does not know it.",

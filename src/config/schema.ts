@@ -290,11 +290,11 @@ const processLimits = z
       "Resident memory above which the process takes no more connections (4100) and `/ready` answers 503, in bytes. Without it, nine tenths of what the cgroup allows.",
     ),
     connectionsPerIp: limitless(
-      "Most connections of one address at a time, an IPv6 /64 network counting as one; above it handshakes are answered 429. Loopback and private addresses count only where `trustedProxies` is set, trusted proxies never.",
+      "Most connections of one address at a time in this process, an IPv6 /64 network counting as one; above it handshakes are answered 429. Each of `workers`, and each node of a cluster, counts those that reach it: of N workers, one address may have up to N times as many, and one that is refused may get in at its next try, with another worker. Loopback and private addresses count only where `trustedProxies` is set, trusted proxies never.",
       "unlimited",
     ),
     connectionRatePerIp: limitless(
-      "Most new connections of one address per minute, counted and refused like `connectionsPerIp`.",
+      "Most new connections of one address per minute, counted and refused like `connectionsPerIp`, by each process for itself. As many may come at once, and then one each time a share of the minute is over.",
       "unlimited",
     ),
     frameBytes: whole("Largest frame a client may send, in bytes.", 65_536, 256, 2 ** 30),
