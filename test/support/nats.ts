@@ -9,7 +9,8 @@ import { connect } from "@nats-io/transport-node";
 import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
 
-const PROGRAM = "nats-server";
+/** Of another version, where it is named. */
+const PROGRAM = process.env.TEST_NATS_SERVER ?? "nats-server";
 const PATIENCE_MS = 20_000;
 
 export interface NatsOptions {

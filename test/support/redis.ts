@@ -10,7 +10,8 @@ import { DEFAULTS, type RedisSettings } from "../../src/engines/redis/settings.t
 import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
 
-const SERVER = "/usr/bin/redis-server";
+/** Of another version, or another server that speaks the same, where it is named. */
+const SERVER = process.env.TEST_REDIS_SERVER ?? "/usr/bin/redis-server";
 const READY_WITHIN_MS = 20_000;
 /** A cluster's servers talk to each other on a port this much higher. */
 const BUS_OFFSET = 10_000;
