@@ -5,7 +5,8 @@ import { CommandError, type Server } from "../../src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs, connectNative } from "../support/native-client.ts";
 import { connectPusher, trigger } from "../support/pusher-client.ts";
-import { APP, startServer } from "../support/server.ts";
+import { APP, socketUrl, startServer } from "../support/server.ts";
+import { connect } from "../support/socket.ts";
 
 const ROOMS = { anonymous: true, channels: [{ match: "room.*", clientPublish: "any" as const }] };
 
@@ -326,6 +327,29 @@ describe("workerStart and workerStop (A44, A47)", () => {
     await server.stop();
     expect(told).toEqual(["start", "stop", "start", "stop"]);
   });
+});
+
+test("what is waited for need not be the language's own promise: some queries run only then", async () => {
+  const server = await startServer({}, { anonymous: true });
+  const ran: string[] = [];
+  const query = (name: string, result: unknown) => () => ({
+    // biome-ignore lint/suspicious/noThenProperty: that is what such queries are
+    then: (resolve: (value: unknown) => void) => {
+      ran.push(name);
+      resolve(result);
+    },
+  });
+  server.on("message", query("message", undefined));
+  server.on("authorize", query("authorize", true) as () => Promise<boolean>);
+  server.websocket("/own", { open: query("open", 0), message: query("own message", 0), close: query("close", 0) });
+  server.handle("vote", () => ran.push("vote"));
+  const client = await connectNative(server.url);
+  await client.ask("vote", {});
+  await client.subscribe("private-chat");
+  const own = await connect(socketUrl(server.url, "/own"));
+  own.send("hello");
+  await own.close();
+  await eventually(() => expect(ran).toEqual(["message", "vote", "authorize", "open", "own message", "close"]));
 });
 
 test("a hook that is none, or a channel where there is none, is a mistake that is told", async () => {

@@ -4,6 +4,7 @@ import type { ServerWebSocket } from "bun";
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import { type Bucket, take } from "../../hub/bucket.ts";
 import { isWorthCompressing } from "../door/compression.ts";
+import { promised } from "../program/promised.ts";
 import type { EndpointHandlers, EndpointOptions, EndpointSocket, Params, Raw } from "./endpoint.ts";
 import type { Topics } from "./topics.ts";
 
@@ -214,7 +215,7 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
   #turn(name: string, run: () => unknown): void {
     this.#underWay++;
     try {
-      const work = run();
+      const work = promised(run());
       if (work instanceof Promise) {
         return this.#follow(work, name, () => {
           this.#underWay--;
@@ -243,7 +244,7 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
   /** Runs a handler that nothing waits for. */
   #aside(name: string, run: () => unknown): void {
     try {
-      const work = run();
+      const work = promised(run());
       if (work instanceof Promise) this.#follow(work, name, () => {});
     } catch (error) {
       this.#failed(error, name);
@@ -269,7 +270,7 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
     if (!handlers.error)
       return isRefusal ? undefined : this.close(CLOSE.internal, "Something went wrong on the server.");
     try {
-      const work = handlers.error(this, error);
+      const work = promised(handlers.error(this, error));
       if (work instanceof Promise) work.catch((again) => this.#home.failed(again, `error of the endpoint ${path}`));
     } catch (again) {
       this.#home.failed(again, `error of the endpoint ${path}`);

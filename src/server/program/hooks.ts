@@ -8,6 +8,7 @@ import { payloadValue } from "../../domain/payload.ts";
 import type { Awaitable, Guard } from "../../domain/ports.ts";
 import { after } from "../../hub/after.ts";
 import type { WorkerPlace } from "../workers/messages.ts";
+import { promised } from "./promised.ts";
 import type { ChannelHook, HookAliases, HookName, HookTypes, Message, Verdict } from "./types.ts";
 
 interface Listener<Name extends HookName> {
@@ -92,7 +93,7 @@ export class Hooks {
   ): Awaitable<void> {
     for (const [at, { run, channel }] of listeners.entries()) {
       if (at < from || !isFor(channel, message.channel)) continue;
-      const heard = run(connection, message);
+      const heard = promised(run(connection, message));
       if (heard instanceof Promise) return heard.then(() => this.#hear(connection, message, listeners, at + 1));
     }
   }
@@ -101,7 +102,7 @@ export class Hooks {
   authorize(connection: Connection, channel: string): Awaitable<Verdict> {
     const listener = this.#all("authorize").find((one) => isFor(one.channel, channel));
     // The hub believes `true` and what has a member's form, whatever else a program may return.
-    return listener?.run(connection, channel) as Awaitable<Verdict>;
+    return promised(listener?.run(connection, channel)) as Awaitable<Verdict>;
   }
 
   /** Facts, told after they happened. */
