@@ -10,8 +10,8 @@ import { startRedis } from "../support/redis.ts";
 import { APP, startServer } from "../support/server.ts";
 import { startCluster, startNode } from "./cluster.ts";
 
-const PATIENCE = { withinMs: 20_000, everyMs: 100 };
-const TEST_MS = 60_000;
+const PATIENCE = { withinMs: 60_000, everyMs: 100 };
+const TEST_MS = 180_000;
 
 const urlsOf = ({ nodes }: NodeList) => nodes.map(({ url }) => url);
 

@@ -8,7 +8,7 @@ import type { RedisServer } from "../support/redis.ts";
 import { APP } from "../support/server.ts";
 import { startCluster } from "./cluster.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const ROOM = "kept-room";
 const MANY = 500;

@@ -11,7 +11,7 @@ const SEED = 20_261_121;
 const STEPS = 1_500;
 const CHANNELS = ["presence-a", "presence-b", "presence-c"];
 const USERS = ["1", "2", "3", "4", "5", "6"];
-const PATIENCE = { withinMs: 20_000, everyMs: 50 };
+const PATIENCE = { withinMs: 60_000, everyMs: 50 };
 
 interface Seat {
   readonly node: RedisNode;

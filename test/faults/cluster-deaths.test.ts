@@ -18,10 +18,10 @@ import type { TestFrame } from "../support/socket.ts";
 import { startReceiver } from "./hooks.ts";
 import { expectInOrder, missing, Source, startListeners } from "./listener.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const CHANNEL = "presence-room";
-const PATIENCE = { withinMs: 20_000, everyMs: 50 };
+const PATIENCE = { withinMs: 60_000, everyMs: 50 };
 
 /** Scenario 4: so many publications a second, through two nodes. */
 const PER_SECOND = 500;
@@ -79,7 +79,7 @@ describe.each(ENGINES)("on %s", (engine) => {
     for (const { socket } of [native, pusher]) {
       await eventually(() => expect([...told(socket.frames, "removed")].sort()).toEqual(gone), PATIENCE);
     }
-    expect(performance.now() - beganMs).toBeLessThan(10_000);
+    expect(performance.now() - beganMs).toBeLessThan(scaled(10_000, 40_000));
     expect(await usersOf(b.url, CHANNEL)).toEqual(["both", "watcher"]);
     await eventually(async () => expect(await channelsOf(b.url)).toEqual([CHANNEL]));
     const ended = () => hooks("member_removed", "channel_vacated");
@@ -145,7 +145,7 @@ test("nothing is left of nodes that were all killed: not for the one that starts
   const beganMs = performance.now();
   const next = await startNode(where);
   await eventually(async () => expect(await channelsOf(next.url)).toEqual([]), PATIENCE);
-  expect(performance.now() - beganMs).toBeLessThan(10_000);
+  expect(performance.now() - beganMs).toBeLessThan(scaled(10_000, 40_000));
   const back = await next.native();
   await enter(back, "new");
   expect(await usersOf(next.url, CHANNEL)).toEqual(["new"]);

@@ -12,9 +12,9 @@ import { scaled } from "../support/soak.ts";
 import { startListeners } from "./listener.ts";
 import { type SequenceReader, startSequenceReaders } from "./sequence.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
-const PATIENCE = { withinMs: 20_000, everyMs: 20 };
+const PATIENCE = { withinMs: 60_000, everyMs: 20 };
 /** As far as a publisher is ahead of the slowest reader: these processors are not the reader's alone. */
 const MOST_AHEAD = 2_000;
 const READERS = 200;

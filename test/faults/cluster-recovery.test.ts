@@ -8,9 +8,9 @@ import { trigger } from "../support/pusher-client.ts";
 import { startRedis } from "../support/redis.ts";
 import { APP } from "../support/server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
-const PATIENCE = { withinMs: 20_000, everyMs: 20 };
+const PATIENCE = { withinMs: 60_000, everyMs: 20 };
 
 const say = (url: string, channel: string, data: unknown) => trigger(url, APP, { name: "e", channel, data: `${data}` });
 

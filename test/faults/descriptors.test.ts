@@ -52,7 +52,7 @@ test("with no descriptor left at all it goes on for those who are in, and recove
   // Bun accepts in a busy loop while no descriptor is left, until the handshake's timeout frees some; it starves nobody.
   for (let n = 0; n < 100; n++) await member.ping();
   for (const socket of silent) socket.destroy();
-  await eventually(() => trigger(server.url, APP, { name: "back", channel: "room", data: "x" }), { withinMs: 10_000 });
+  await eventually(() => trigger(server.url, APP, { name: "back", channel: "room", data: "x" }), { withinMs: 30_000 });
   expect((await member.nextIn("room")).event).toBe("back");
   const newcomer = await connectPusher(server.url);
   await newcomer.ping();

@@ -124,9 +124,9 @@ export async function startListeners(
   );
   atEnd(() => listeners.forEach((listener) => void listener.leave()));
   for (const listener of listeners) listener.open();
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + 60_000;
   while (listeners.some(({ isListening }) => !isListening)) {
-    if (performance.now() > deadline) throw new Error("Not all listeners were subscribed within 20 s.");
+    if (performance.now() > deadline) throw new Error("Not all listeners were subscribed within 60 s.");
     await Bun.sleep(10);
   }
   return listeners;

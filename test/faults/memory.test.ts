@@ -10,7 +10,7 @@ import { APP, socketUrl } from "../support/server.ts";
 import { connect } from "../support/socket.ts";
 import { residentBytes, SERVER, startBareProcess } from "./process.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const LIMIT_BYTES = 192 * 1_048_576;
 

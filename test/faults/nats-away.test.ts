@@ -6,11 +6,12 @@ import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { startNats } from "../support/nats.ts";
 import { NatsNode, natsSettingsFor, startNatsNode } from "../support/nats-node.ts";
+import { scaled } from "../support/soak.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
 import { expectOrder, publishing, refusalOf } from "./publishing.ts";
 
-const PATIENCE = { withinMs: 20_000, everyMs: 20 };
-const TEST_MS = 60_000;
+const PATIENCE = { withinMs: 60_000, everyMs: 20 };
+const TEST_MS = 180_000;
 const KEEP = { size: 1_000, ttlMs: 60_000 };
 const told = (node: NatsNode, type: "joined" | "left", channel = "presence-x") =>
   node.received.flatMap((each) => (each.type === type && each.channel === channel ? each.member.id : []));
@@ -42,7 +43,7 @@ describe("while NATS is dead for a few seconds", () => {
       await server.start();
       const back = performance.now();
       await eventually(() => expect(b.heard("room").length).toBeGreaterThan(before), PATIENCE);
-      expect(performance.now() - back).toBeLessThan(2_000);
+      expect(performance.now() - back).toBeLessThan(scaled(2_000, 8_000));
       await Bun.sleep(300);
       await run.stop();
       expect(run.refused).toEqual([]);
@@ -66,14 +67,14 @@ describe("while NATS is dead for a few seconds", () => {
     "what waited too long, or is too much, is refused and does not come later",
     async () => {
       const server = await startNats();
-      const a = await startNatsNode(natsSettingsFor([server], { publishWaitMs: 1_000, publishWaitBytes: 10_000 }));
+      const a = await startNatsNode(natsSettingsFor([server], { publishWaitMs: 3_000, publishWaitBytes: 10_000 }));
       await a.subscribe("room");
       await server.kill();
       await eventually(() => expect(a.engine.health().reachable).toBe(false));
       const began = performance.now();
       const small = a.publish("room", "small");
       expect(await refusalOf(a.publish("room", "x".repeat(10_000)))).toBe("engine_unavailable");
-      expect(performance.now() - began).toBeLessThan(500);
+      expect(performance.now() - began).toBeLessThan(2_500);
       expect(await refusalOf(small)).toBe("engine_unavailable");
       expect(performance.now() - began).toBeGreaterThan(900);
       const others = [a.join("presence-x", "1"), a.engine.ledger.take("app", "a", 1), a.subscribe("other")];

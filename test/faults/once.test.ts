@@ -15,9 +15,9 @@ import { startProxy } from "../support/tcp-proxy.ts";
 import { startWorkers } from "../support/workers.ts";
 import { startListeners } from "./listener.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
-const PATIENCE = { withinMs: 20_000, everyMs: 50 };
+const PATIENCE = { withinMs: 60_000, everyMs: 50 };
 const CHANNELS = ["kept-room", "room"] as const;
 const CONFIG = { publishWaitS: 1 };
 

@@ -19,7 +19,7 @@ export function startBareProcess(options: ServeOptions = {}): Promise<ServerProc
 /** That many Pusher clients in one child process; resolves when all are subscribed. */
 export async function startClients(url: string, count: number, channel = ""): Promise<CliProcess> {
   const clients = spawnCli([CLIENT, url, APP.key, APP.secret, String(count), channel], { program: [process.execPath] });
-  await clients.prints(/^ready$/m, 30_000);
+  await clients.prints(/^ready$/m, 90_000);
   return clients;
 }
 

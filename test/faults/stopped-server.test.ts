@@ -5,7 +5,7 @@ import { connectRaw, connectRawWebSocket, OPCODE, type RawSocket } from "../supp
 import { APP } from "../support/server.ts";
 import { startBareProcess } from "./process.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 /** Longer than every time-out below. */
 const STILL_MS = 5_000;

@@ -72,7 +72,7 @@ export async function startNode(where: ConfigInput, options: ClusterOptions = {}
     args: options.args ?? [],
     config: { ...where, ...configOf(options) },
   });
-  await eventually(() => expectReady(server.url), { withinMs: 15_000, everyMs: 30 });
+  await eventually(() => expectReady(server.url), { withinMs: 60_000, everyMs: 30 });
   return new ServerNode(server);
 }
 

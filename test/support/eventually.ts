@@ -7,7 +7,7 @@ export interface Patience {
 
 /** Tries the assertion until it passes, and answers with its result. Throws its last error when time is up. */
 export async function eventually<T>(assertion: () => T | Promise<T>, patience: Patience = {}): Promise<T> {
-  const { withinMs = 5_000, everyMs = 10 } = patience;
+  const { withinMs = 20_000, everyMs = 10 } = patience;
   const deadline = performance.now() + withinMs;
   while (true) {
     try {

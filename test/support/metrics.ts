@@ -5,7 +5,7 @@ import { expect } from "bun:test";
 /** `name{label=value,…}` to its number, labels in alphabetical order. */
 export type Samples = ReadonlyMap<string, number>;
 
-export async function scrape(url: string, withinMs = 10_000): Promise<Samples> {
+export async function scrape(url: string, withinMs = 30_000): Promise<Samples> {
   const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(withinMs), keepalive: false });
   expect(answer.status).toBe(200);
   return samplesOf(await answer.text());

@@ -11,7 +11,7 @@ import { eventually } from "./eventually.ts";
 
 /** Of another version, where it is named. */
 const PROGRAM = process.env.TEST_NATS_SERVER ?? "nats-server";
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 export interface NatsOptions {
   /** Any that is free, unless it is named. */

@@ -10,7 +10,7 @@ import { eventually } from "./eventually.ts";
 import { APP } from "./server.ts";
 
 const BIN = join(import.meta.dir, "..", "..", "bin", "fanfare.js");
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 
 export interface Ended {
   readonly code: number | null;

@@ -29,7 +29,7 @@ export interface RawHandshake {
 
 type Payload = string | Uint8Array;
 
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 20_000;
 const MASK = Buffer.from([0x12, 0x34, 0x56, 0x78]);
 
 /** A frame as it goes over the wire. */

@@ -40,7 +40,7 @@ type BunWebSocketConstructor = new (
   options: { headers: Record<string, string>; protocols: string[]; tls?: TrustOptions },
 ) => BunWebSocket;
 
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 20_000;
 /** Longest list of frames in an error. */
 const SHOWN_FRAMES = 20;
 
