@@ -22,6 +22,7 @@ import { addStop } from "./commands/stop.ts";
 import { addToken } from "./commands/token.ts";
 import { addWebhooks } from "./commands/webhooks.ts";
 import { report } from "./failure.ts";
+import { unknownCommand } from "./suggest.ts";
 
 export function buildProgram(): Command {
   const program = new Command("fanfare");
@@ -68,9 +69,18 @@ function refusal(text: string): string {
   return `fanfare: ${sentence}\n`;
 }
 
+/** Asked for the help of a command that is none, Commander prints that of the whole. */
+function checkCommand(program: Command, [first, second]: readonly string[]): void {
+  const named = first === "help" ? second : first;
+  if (named === undefined || named === "" || named.startsWith("-") || named === "help") return;
+  if (program.commands.every((command) => command.name() !== named)) throw unknownCommand(named, program);
+}
+
 export async function main(args: readonly string[]): Promise<number> {
   try {
-    await buildProgram().parseAsync([...args], { from: "user" });
+    const program = buildProgram();
+    checkCommand(program, args);
+    await program.parseAsync([...args], { from: "user" });
     // A command that has its answer printed may still have to say that the answer is no.
     return Number(process.exitCode ?? 0);
   } catch (error) {

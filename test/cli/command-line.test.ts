@@ -95,6 +95,8 @@ describe("fanfare", () => {
 
   const wrong: [string[], Record<string, string>, string][] = [
     [["lisen"], {}, 'fanfare: unknown command "lisen": did you mean listen?\n'],
+    [["lisen", "--help"], {}, 'fanfare: unknown command "lisen": did you mean listen?\n'],
+    [["help", "lisen"], {}, 'fanfare: unknown command "lisen": did you mean listen?\n'],
     [["qqqqqq"], {}, `fanfare: unknown command "qqqqqq": use one of ${commands.join(", ")}\n`],
     [["serve", "--prot", "1"], {}, "fanfare: unknown option '--prot': did you mean --port?\n"],
     [["config", "chek"], {}, "fanfare: unknown command 'chek': did you mean check?\n"],
