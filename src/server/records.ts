@@ -48,6 +48,10 @@ const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
 /** A database that hangs does not keep the server from ending. */
 const CLOSE_MS = 5_000;
+/** Prometheus gives up after ten seconds, and then takes the whole server for down. */
+const BACKLOG_MS = 1_000;
+
+type Backlog = Awaited<ReturnType<Outbox["backlog"]>>;
 
 export class Records {
   readonly metrics: Metrics;
@@ -64,6 +68,8 @@ export class Records {
   readonly #webhooks: Webhooks | undefined;
   /** Who else wants to know what became of webhook events. */
   webhookTold: ((app: string, outcome: string, count: number) => void) | undefined;
+  /** The question that is under way: a database that hangs is not asked again by each scrape. */
+  #counting: Promise<Backlog | undefined> | undefined;
   #retrying: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
@@ -180,9 +186,8 @@ export class Records {
   }
 
   async #finish(): Promise<void> {
-    await this.#webhooks?.close();
-    await this.#writing?.close();
-    await this.sqlApps?.close();
+    // A receiver that takes its time does not cost the last numbers.
+    await Promise.all([this.#webhooks?.close(), this.#writing?.close(), this.sqlApps?.close()]);
     await this.database?.close();
     await this.tracing?.close();
   }
@@ -241,6 +246,23 @@ export class Records {
     this.#retrying.unref?.();
   }
 
+  /** Undefined where the database does not say so soon: whoever reads the metrics has to see everything else then. */
+  async #backlog(): Promise<Backlog | undefined> {
+    this.#counting ??= this.outbox
+      ?.backlog()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#counting = undefined;
+      });
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(resolve, BACKLOG_MS, undefined);
+    try {
+      return await Promise.race([this.#counting, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   async #vitals(): Promise<Vitals> {
     const { hub, node, clock } = this.#options;
     const running = hub();
@@ -251,7 +273,7 @@ export class Records {
       return { ...counted, id, ...(tallies.get(id) ?? NOBODY) };
     });
     const vitals = { apps, engine: running?.health ?? { reachable: true as const }, ...node() };
-    const backlog = await this.outbox?.backlog().catch(() => undefined);
+    const backlog = await this.#backlog();
     if (!backlog) return vitals;
     const { waiting, failed, oldestAtMs } = backlog;
     const oldestS = oldestAtMs === undefined ? 0 : Math.max(0, (clock.wallMs() - oldestAtMs) / 1000);

@@ -130,6 +130,38 @@ test("/metrics tells neighbours and those with the token, and nobody whom a prox
   expect((await fetch(`${server.url}/metrics`, { method: "POST" })).status).toBe(405);
 });
 
+test("a database that hangs hides the backlog of webhooks from the metrics, and nothing else", async () => {
+  const database = await startPostgres();
+  const server = await startServer({ database: { url: database.url, migrate: true } });
+  const scrape = async () => (await fetch(`${server.url}/metrics`)).text();
+  expect(await scrape()).toContain("fanfare_webhooks_oldest_seconds 0");
+  database.signal("SIGSTOP");
+  // Before the server itself gives the database up.
+  const scraped = await Promise.race([scrape(), Bun.sleep(8_000)]);
+  database.signal("SIGCONT");
+  expect(scraped).toContain("fanfare_engine_up 1");
+  expect(scraped).not.toMatch(/^fanfare_webhooks_(oldest|pending)/m);
+  await eventually(async () => expect(await scrape()).toContain("fanfare_webhooks_oldest_seconds 0"));
+}, 60_000);
+
+test("a receiver that takes its time does not cost the last statistics", async () => {
+  const slow = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Promise<Response>(() => {}) });
+  atEnd(() => slow.stop(true));
+  const url = sqliteFile();
+  const webhooks = [{ url: `http://127.0.0.1:${slow.port}/` }];
+  const config = { apps: [{ ...APP, webhooks }], webhooks: { allowPrivate: true, timeoutS: 60 }, database: { url } };
+  const server = await startProcess({ config });
+  const client = await connectPusher(server.url);
+  await client.subscribe("room");
+  await eventually(() => expect(slow.pendingRequests).toBe(1));
+  await server.stop();
+  const database = await openDatabase(url);
+  atEnd(() => database.close());
+  const store = new StatisticsStore(database, "any");
+  const series = await store.series({ app: APP.id, span: "day", fromMs: 0, toMs: Date.now() });
+  expect(series).toMatchObject([{ peakConnections: 1 }]);
+}, 60_000);
+
 test("kill -9 between the fact and its delivery loses no webhook (scenario 45)", async () => {
   const told: string[] = [];
   let isUp = false;

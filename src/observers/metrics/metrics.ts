@@ -212,7 +212,8 @@ export class Metrics {
     };
     const together = this.#options.sharesOutbox ? "max" : "sum";
     this.#gauge("webhooks_pending", "Webhook events in the outbox.", ["state"], pending, together);
-    const oldest = (gauge: Gauge, { webhooks }: Vitals) => gauge.set(webhooks?.oldestS ?? 0);
+    // Nought would say that nothing waits, when nobody can tell.
+    const oldest = (gauge: Gauge, { webhooks }: Vitals) => (webhooks ? gauge.set(webhooks.oldestS) : gauge.remove());
     this.#gauge("webhooks_oldest_seconds", "How long the oldest webhook event has waited.", [], oldest, "max");
   }
 
