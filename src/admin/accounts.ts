@@ -30,6 +30,12 @@ export class Accounts {
     ];
   }
 
+  /** Whether somebody has this name: what else was typed there may be a password. */
+  has(name: string): boolean {
+    const { users, password } = this.#options;
+    return users.some((one) => one.name === name) || (name === OWNER && password !== undefined);
+  }
+
   async byPassword(name: string, password: string): Promise<Account | undefined> {
     const { users, password: owners } = this.#options;
     const user = users.find((one) => one.name === name);

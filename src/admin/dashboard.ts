@@ -150,7 +150,11 @@ export class Dashboard {
     const account = await attempts.within(caller.address, "token" in word ? undefined : word.name, async () =>
       "token" in word ? accounts.byToken(word.token) : accounts.byPassword(word.name, word.password),
     );
-    if (!account) throw new Refused("credentials_wrong", "This is not right: look at the name and the password again.");
+    if (!account) {
+      const who = "name" in word && accounts.has(word.name) ? word.name : "somebody";
+      await means.audit.note(who, "session.refuse", { address: caller.address });
+      throw new Refused("credentials_wrong", "This is not right: look at the name and the password again.");
+    }
     const before = await sessions.of(request);
     if (before) await sessions.end(before);
     const person = sessions.begin(account);

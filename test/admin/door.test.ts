@@ -1,7 +1,7 @@
 /** Who gets in at the dashboard: the machine itself in development, and elsewhere by password, token or the program's word. */
 
 import { describe, expect, test } from "bun:test";
-import type { Session } from "../../src/admin/wire.ts";
+import type { AuditEntry, Session } from "../../src/admin/wire.ts";
 import { createServer, type ServerOptions } from "../../src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
@@ -77,6 +77,22 @@ describe("with accounts", () => {
     const visitor = new Visitor(`${(await startServer(SIGNED)).url}/dashboard`);
     const answer = await visitor.signIn(name, password);
     expect([answer.status, visitor.cookie]).toEqual([401, undefined]);
+  });
+
+  test("who was refused is written down, by no more than a name that somebody has", async () => {
+    const { url } = await startServer(SIGNED);
+    const visitor = new Visitor(`${url}/dashboard`);
+    await visitor.signIn("otto", "wrong");
+    await visitor.signIn("my password by mistake", "otto");
+    const anna = await signedIn(url, "anna");
+    const { text, body } = await anna.ask<AuditEntry[]>("api/audit");
+    expect(body.map(({ who, what }) => `${who} ${what}`)).toEqual([
+      "anna session.start",
+      "somebody session.refuse",
+      "otto session.refuse",
+    ]);
+    expect(body[1]?.detail).toEqual({ address: "127.0.0.1" });
+    expect(text).not.toContain("mistake");
   });
 
   test("the one password of the environment signs in as admin", async () => {

@@ -44,9 +44,9 @@ const APP_PAGES: Readonly<Record<string, readonly [string, ComponentType<{ app: 
 
 function Page() {
   const { page, params } = place.value;
-  const Plain = PAGES[page];
+  const Plain = Object.hasOwn(PAGES, page) ? PAGES[page] : undefined;
   if (Plain) return <Plain />;
-  const [what, OfApp] = APP_PAGES[page] ?? [];
+  const [what, OfApp] = (Object.hasOwn(APP_PAGES, page) && APP_PAGES[page]) || [];
   if (!OfApp || what === undefined) {
     return (
       <>
