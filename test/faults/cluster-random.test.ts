@@ -171,11 +171,15 @@ describe.each(["redis", "nats"] as const)("on %s", (engine) => {
       }
       await eventually(() => expect(follow(watcher.socket.frames, channel)).toEqual(expected), PATIENCE);
     }
+    expect(listeners[0]?.gaps).toBe(0);
     for (const listener of listeners) {
       if (listener.language === "pusher" && listener.closes.length > 0) continue;
-      await eventually(() => expect(missing(accepted, listener.heard)).toEqual([]), PATIENCE);
+      // Where its node was cut off again while it looked for what was missed, the client was told of the gap.
+      const isWhole = listener.gaps === 0;
+      if (isWhole) await eventually(() => expect(missing(accepted, listener.heard)).toEqual([]), PATIENCE);
       expectInOrder(listener.heard);
-      expect(listener.heard).toEqual(listeners[0]?.heard ?? []);
+      const all = listeners[0]?.heard ?? [];
+      expect(listener.heard).toEqual(isWhole ? all : all.filter((said) => listener.heard.includes(said)));
       expect(listener.recovered).toEqual(listener.closes.map(() => true));
     }
   });
