@@ -18,7 +18,7 @@ export function resolve(draft: Draft): Config {
   // What does not follow the table is told of first: a misspelt key looks like a missing one further on.
   if (draft.problems.length > 0) throw new ConfigError(draft.problems);
   const { apps, defaults, ...rest } = parsed.data;
-  const problems = duplicates(draft, apps);
+  const problems = [...duplicates(draft, apps), ...doubleNames(draft, rest.tls)];
   const complain = (path: Path, sentence: string) => problems.push(placed(sentence, sourceOf(draft, path)));
   const config = { ...rest, defaults, apps: apps.map((app, index) => resolveApp(app, defaults, index, complain)) };
   if (problems.length > 0) throw new ConfigError(problems);
@@ -125,6 +125,20 @@ function duplicates(draft: Draft, apps: readonly AppSettings[]): string[] {
     }
   }
   return problems;
+}
+
+/** The last of them would be the only one that anybody sees. */
+function doubleNames(draft: Draft, tls: Config["tls"]): string[] {
+  const first = new Map<string, number>();
+  return (tls?.names ?? []).flatMap(({ serverName }, index) => {
+    const before = first.get(serverName.toLowerCase());
+    if (before === undefined) {
+      first.set(serverName.toLowerCase(), index);
+      return [];
+    }
+    const both = `\`tls.names[${index}].serverName\` is ${JSON.stringify(serverName)}, as \`tls.names[${before}].serverName\` is`;
+    return [placed(`${both}: every name has one certificate`, sourceOf(draft, ["tls", "names", index]))];
+  });
 }
 
 function clash(field: "id" | "key", value: string, index: number, before: number): string {

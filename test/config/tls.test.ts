@@ -29,6 +29,13 @@ describe("a server name", () => {
       expect(() => parseConfig({ tls })).toThrow("`tls.names[0].serverName` has to be a host name");
     },
   );
+
+  test("is there once, however it is written", () => {
+    const names = ["a.test", "b.test", "A.test"].map((serverName) => ({ serverName, ...pair }));
+    expect(() => parseConfig({ tls: { ...pair, names } })).toThrow(
+      '`tls.names[2].serverName` is "A.test", as `tls.names[0].serverName` is: every name has one certificate',
+    );
+  });
 });
 
 test.each<[object, string]>([
