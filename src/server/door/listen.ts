@@ -24,7 +24,7 @@ export interface Place {
 export function listen(options: ListenOptions, { hostname, port, tls, takesClients }: Place): Listener {
   const { config, hub } = options;
   const arriving = new WeakMap<Connection, User>();
-  const queue = new Queue();
+  const queue = new Queue(hub.clock);
   return Bun.serve<SocketData>({
     hostname,
     port,

@@ -3,19 +3,30 @@
  * taken off the kernel's queue, which is no longer than 512 with Bun and drops what does not fit.
  */
 
-/** A handshake and what follows it cost 0.1 to 0.2 ms, so that a lot takes some four. */
-const LOT = 20;
+import type { Clock } from "../../domain/ports.ts";
+
+/** A handshake and what follows it cost 0.1 to 0.2 ms, so that the smallest lot takes some four. */
+const FEWEST = 20;
+const MOST = 60;
+/** Where a turn of the event loop takes longer anyway, more go in at once, or they would wait for ever: up to half of its time is theirs. */
+const PER_MS = 3;
 
 export class Queue {
+  readonly #clock: Pick<Clock, "monotonicMs">;
   readonly #waiting: (() => void)[] = [];
-  /** Those who went in during this turn of the event loop. */
+  /** Those who may go in, and those who went in, during this turn of the event loop. */
+  #lot = FEWEST;
   #entered = 0;
   #isTurning = false;
+
+  constructor(clock: Pick<Clock, "monotonicMs">) {
+    this.#clock = clock;
+  }
 
   /** Resolves when it is the caller's turn; undefined where that is at once. */
   wait(): Promise<void> | undefined {
     this.#turn();
-    if (this.#entered < LOT) {
+    if (this.#entered < this.#lot) {
       this.#entered++;
       return undefined;
     }
@@ -27,9 +38,12 @@ export class Queue {
   #turn(): void {
     if (this.#isTurning) return;
     this.#isTurning = true;
+    const beganMs = this.#clock.monotonicMs();
     setImmediate(() => {
       this.#isTurning = false;
-      const lot = this.#waiting.splice(0, LOT);
+      const tookMs = this.#clock.monotonicMs() - beganMs;
+      this.#lot = Math.min(MOST, Math.max(FEWEST, Math.round(tookMs * PER_MS)));
+      const lot = this.#waiting.splice(0, this.#lot);
       this.#entered = lot.length;
       for (const enter of lot) enter();
       if (lot.length > 0) this.#turn();
