@@ -8,7 +8,7 @@ import { scaled } from "../support/soak.ts";
 import { openFiles, startBareProcess, startClients, subscribers } from "./process.ts";
 
 const MANY = scaled(5_000, 1_000);
-const CROWD = 2_000;
+const CROWD = scaled(2_000, 1_000);
 const SOON_MS = scaled(2_000, 8_000);
 
 const server = await startBareProcess({
