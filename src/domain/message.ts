@@ -114,6 +114,8 @@ export interface EventPublication extends ToChannel {
   readonly trace?: string;
   /** When a node published it, by that node's own clock, where it measures how long this one takes. No client is told. */
   readonly timed?: Timed;
+  /** Under which it is published once, where it has one. No client is told. */
+  readonly key?: string;
 }
 
 export interface Timed {

@@ -10,6 +10,7 @@ import type { Fanout } from "../domain/wire.ts";
 import type { Audience } from "./audience.ts";
 import { Gaps } from "./gaps.ts";
 import { withoutPosition } from "./history.ts";
+import type { Keys } from "./once.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { type Taps, tellTaps } from "./taps.ts";
 import type { Tenant } from "./tenant.ts";
@@ -27,6 +28,7 @@ interface Host {
   readonly traffic: Traffic | undefined;
   /** This node's number. */
   readonly number: number;
+  readonly keys: Keys;
   observe(event: HubEvent): void;
   settle(work: () => Awaitable<unknown>): unknown;
 }
@@ -124,9 +126,13 @@ export class Delivery {
   }
 
   #passEvent(tenant: Tenant, audience: Audience, publication: EventPublication): void {
-    if (!publication.position) return this.#tell(tenant, audience, publication, publication.except);
+    const isRepeated = publication.repeated || !this.#host.keys.hear(publication);
+    if (!publication.position) {
+      if (!isRepeated) this.#tell(tenant, audience, publication, publication.except);
+      return;
+    }
     const having = audience.numbered().tell(publication.position);
-    if (publication.repeated) return;
+    if (isRepeated) return;
     const told = audience.channel.policy.history ? publication : withoutPosition(publication);
     this.#tell(tenant, audience, told, publication.except, having);
   }

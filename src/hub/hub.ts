@@ -123,7 +123,9 @@ export class Hub {
       release: (tenant, audience) => this.#tenants.release(tenant, audience),
       disconnect: (connection, why) => this.disconnect(connection, why),
     });
+    this.#keys = new Keys(this.clock);
     this.#delivery = new Delivery({
+      keys: this.#keys,
       broker: this.#broker,
       clock: this.clock,
       tenants: this.#tenants,
@@ -135,7 +137,6 @@ export class Hub {
       observe: (event) => this.observe(event),
       settle: (work) => this.#settle(work),
     });
-    this.#keys = new Keys(this.clock);
     this.#parts = {
       broker: this.#broker,
       places: this.places,

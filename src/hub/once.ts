@@ -7,19 +7,22 @@ import type { Awaitable, Clock, Once } from "../domain/ports.ts";
 
 /** How long a key is remembered. */
 const REMEMBERED_MS = 300_000;
-/** Of those that this node published itself. The engine remembers all. */
-const MOST_OWN = 10_000;
+/** How long a node remembers what it heard: for less, because it may hear late, and must not take the next one for the first. */
+const HEARD_MS = 240_000;
+/** Of those that one node published, and of those that it heard. The engine remembers all. */
+const MOST = 10_000;
 const KEY_LENGTH = 128;
 
 /**
- * Those under way on this node: who comes second waits for the first, and is told what it is told. And the latest that are
- * done: who repeats one need not ask the engine, and no program hears of it again.
+ * Those under way on this node: who comes second waits for the first, and is told what it is told. And the latest that were
+ * published or heard here: who repeats one need not ask the engine, which may have lost it, and no program hears of it again.
  */
 export class Keys {
   readonly #clock: Clock;
   readonly #underway = new Map<string, Promise<Position | undefined>>();
   /** Each with the time until which it counts, the oldest first. */
-  readonly #done = new Map<string, number>();
+  readonly #published = new Map<string, number>();
+  readonly #heard = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -34,10 +37,18 @@ export class Keys {
     const key = nameOf(publication, publisherKey);
     const underway = this.#underway.get(key);
     if (underway) return underway;
-    if ((this.#done.get(key) ?? 0) > this.#clock.monotonicMs()) return Promise.resolve(undefined);
+    if (this.#isIn(this.#published, key) || this.#isIn(this.#heard, key)) return Promise.resolve(undefined);
     const work = this.#first(key, publish).finally(() => this.#underway.delete(key));
     this.#underway.set(key, work);
     return work;
+  }
+
+  /** Whether it is the first that is heard here under its key. */
+  hear({ key }: EventPublication): boolean {
+    if (key === undefined) return true;
+    if (this.#isIn(this.#heard, key)) return false;
+    note(this.#heard, key, this.#clock.monotonicMs() + HEARD_MS);
+    return true;
   }
 
   async #first(
@@ -48,12 +59,20 @@ export class Keys {
     const done = await publish({ key, ttlMs: REMEMBERED_MS });
     // Since when that counts is known only of the first.
     if (done === "repeated") return undefined;
-    this.#done.delete(key);
-    this.#done.set(key, untilMs);
-    const [oldest] = this.#done.keys();
-    if (this.#done.size > MOST_OWN && oldest !== undefined) this.#done.delete(oldest);
+    note(this.#published, key, untilMs);
     return done;
   }
+
+  #isIn(noted: ReadonlyMap<string, number>, key: string): boolean {
+    return (noted.get(key) ?? 0) > this.#clock.monotonicMs();
+  }
+}
+
+function note(noted: Map<string, number>, key: string, untilMs: number): void {
+  noted.delete(key);
+  noted.set(key, untilMs);
+  const [oldest] = noted.keys();
+  if (noted.size > MOST && oldest !== undefined) noted.delete(oldest);
 }
 
 /** Of one length, and of letters that every engine takes. One client must not use up the keys of another, nor of the back end. */

@@ -35,7 +35,9 @@ export function send(host: Host, app: App, publication: EventPublication, once?:
     const sinceMs = clock.monotonicMs();
     const keep = historyFor(host.channels, app, host.channel(app, passed.channel), passed);
     const timed = stopwatch.start(passed, sinceMs);
-    const sent: Awaitable<Sent> = once ? broker.publishOnce(timed, once, keep) : broker.publish(timed, keep);
+    const sent: Awaitable<Sent> = once
+      ? broker.publishOnce({ ...timed, key: once.key }, once, keep)
+      : broker.publish(timed, keep);
     return after(sent, (done) => {
       if (done === "repeated") return done;
       host.traffic?.published(clock.monotonicMs() - sinceMs);

@@ -84,6 +84,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
         except: ["1.2", "3.4"],
         from: { connection: "1.2", user: "u" },
         bare: true,
+        key: "k",
         timed: { node: 7, atMs: 12.5 },
       };
       await broker.publish(publication);

@@ -1,7 +1,7 @@
 /** A publication with a key: made once, whoever asks again, and made again only when it was not made. */
 
 import { expect, test } from "bun:test";
-import { AWAY, type Bench, bench, type LateBench, lateBench, settled } from "../support/fakes.ts";
+import { AWAY, type Bench, bench, fakeApp, type LateBench, lateBench, settled } from "../support/fakes.ts";
 
 function publish({ hub, app }: LateBench, data: string, key: string) {
   return Promise.resolve(hub.publish(app, { type: "event", app: app.id, channel: "room", event: "e", data }, key));
@@ -82,6 +82,31 @@ test("what another node made is not remembered for longer than there", async () 
   await say(second, "2");
   await settled();
   expect(reader.seen.flatMap(({ type, data }) => (type === "event" ? [data] : []))).toEqual(["1", "2"]);
+});
+
+test("an engine that has lost its keys publishes again, and nobody who heard the first is told", async () => {
+  const keep = fakeApp({ channels: [{ match: "room", history: { size: 10, ttlS: 60 } }] });
+  for (const app of [fakeApp(), keep]) {
+    const late = await lateBench({ app });
+    const { broker } = late.engine;
+    const { publishOnce } = broker;
+    let key = "";
+    broker.publishOnce = (publication, once, policy) => {
+      key = once.key;
+      return publishOnce(publication, once, policy);
+    };
+    const reader = late.open();
+    reader.subscribe("room");
+    await settled();
+    await publish(late, "1", "k");
+    await settled();
+    const other = { type: "event", app: app.id, channel: "room", event: "e", data: "1 again" } as const;
+    const policy = app === keep ? { size: 10, ttlMs: 60_000 } : undefined;
+    await publishOnce({ ...other, key }, { key: "another", ttlMs: 1 }, policy);
+    await publish(late, "2", "k2");
+    await settled();
+    expect(reader.seen.flatMap(({ type, data }) => (type === "event" ? [data] : []))).toEqual(["1", "2"]);
+  }
 });
 
 test("keys of two channels, of two clients and of the back end are not each other's", async () => {

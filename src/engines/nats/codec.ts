@@ -102,7 +102,7 @@ function publicationOf(fields: Record<string, unknown>, app: string, channel: st
   const about = { app, channel, ...(fields.except !== undefined && { except: list(fields.except).map(asText) }) };
   switch (fields.type) {
     case "event": {
-      const { event, data, bare, from, trace, timed } = fields;
+      const { event, data, bare, from, trace, timed, key } = fields;
       return {
         type: "event",
         ...about,
@@ -112,6 +112,7 @@ function publicationOf(fields: Record<string, unknown>, app: string, channel: st
         ...(from !== undefined && { from: senderOf(record(from)) }),
         ...(trace !== undefined && { trace: asText(trace) }),
         ...(timed !== undefined && { timed: timedOf(record(timed)) }),
+        ...(key !== undefined && { key: asText(key) }),
       };
     }
     case "joined":

@@ -33,7 +33,7 @@ export function encode(publication: Publication, mark?: Mark): string {
 function contents(publication: Publication): object {
   switch (publication.type) {
     case "event": {
-      const { event, data, bare, from, trace, timed } = publication;
+      const { event, data, bare, from, trace, timed, key } = publication;
       return {
         e: event,
         d: data,
@@ -41,6 +41,7 @@ function contents(publication: Publication): object {
         ...(from && { f: from.user === undefined ? [from.connection] : [from.connection, from.user] }),
         ...(trace !== undefined && { o: trace }),
         ...(timed && { w: [timed.node, timed.atMs] }),
+        ...(key !== undefined && { k: key }),
       };
     }
     case "joined":
@@ -92,6 +93,7 @@ function publicationOf(fields: Record<string, unknown>, about: About): Publicati
         ...(fields.p !== undefined && { position: positionOf(fields.p) }),
         ...(fields.o !== undefined && { trace: asText(fields.o) }),
         ...(fields.w !== undefined && { timed: timedOf(fields.w) }),
+        ...(fields.k !== undefined && { key: asText(fields.k) }),
       };
     case "joined":
       return { type: "joined", ...about, member: memberOf(fields.m) };
