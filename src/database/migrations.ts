@@ -76,7 +76,7 @@ async function createOutbox(db: Db, kind: DatabaseKind, text: Text): Promise<voi
     .addColumn("last_error", text)
     .execute();
   await addIndex(db, kind, "fanfare_outbox", "fanfare_outbox_states", ["state", "id"]);
-  await addIndex(db, kind, "fanfare_outbox", "fanfare_outbox_receivers", ["state", "receiver", "turn_at"]);
+  await addIndex(db, kind, "fanfare_outbox", "fanfare_outbox_receivers", ["state", "receiver", "turn_at", "id"]);
   await addIndex(db, kind, "fanfare_outbox", "fanfare_outbox_undo", ["undo"]);
 }
 
