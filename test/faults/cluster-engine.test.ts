@@ -6,7 +6,7 @@ import { startNode, usersOf } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import type { NativeTestClient } from "../support/native-client.ts";
 import { NatsServer, startNats } from "../support/nats.ts";
-import { signedFetch, trigger } from "../support/pusher-client.ts";
+import { signedFetch } from "../support/pusher-client.ts";
 import { freePort, type RedisServer, startRedis } from "../support/redis.ts";
 import { APP } from "../support/server.ts";
 import { scaled } from "../support/soak.ts";
@@ -283,36 +283,3 @@ describe.each(["redis", "nats"] as const)("on %s", (engine) => {
     await newcomer.subscribe("other");
   });
 });
-
-test.each(["killed", "stopped"] as const)(
-  "a key whose first publication was answered 503 because Redis was %s is published once, whichever nodes are asked again (scenario 25)",
-  async (how) => {
-    const redis = await startRedis();
-    const config = { publishWaitS: 0.5 };
-    const nodes = await Promise.all([0, 1].map(() => startNode(onRedis(redis.port), { config })));
-    const urls = nodes.map(({ url }) => url);
-    const [one = "", two = ""] = urls;
-    const listeners = await startListeners(4, "native", "kept-once", (n) => (n % 2 === 0 ? one : two));
-    const call = async (url: string, data: string) => {
-      const body = { name: "e", channel: "kept-once", data, idempotency_key: data };
-      return (await signedFetch(url, APP, "POST", "/events", { body })).status;
-    };
-    const said = Array.from({ length: 10 }, (_, n) => `k-${n}`);
-    if (how === "killed") await redis.kill();
-    else redis.signal("SIGSTOP");
-    expect(new Set(await Promise.all(said.map((data) => call(one, data))))).toEqual(new Set([503]));
-    if (how === "killed") await redis.start();
-    else redis.signal("SIGCONT");
-    const again = said.flatMap((data) =>
-      [two, one].map((url) =>
-        eventually(async () => expect(await call(url, data)).toBe(200), { ...PATIENCE, everyMs: 300 }),
-      ),
-    );
-    await Promise.all(again);
-    await trigger(one, APP, { name: "e", channel: "kept-once", data: "last-0" });
-    for (const { heard } of listeners) {
-      await eventually(() => expect(heard).toContain("last-0"), PATIENCE);
-      expect(heard.toSorted()).toEqual([...said, "last-0"]);
-    }
-  },
-);
