@@ -3,6 +3,7 @@
  * where it cannot be found, clients are told that there is a gap.
  */
 
+import { CommandError } from "../domain/error.ts";
 import type { Publication } from "../domain/message.ts";
 import type { Awaitable, Broker, Clock, HistoryPage } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
@@ -42,6 +43,8 @@ export class Gaps {
   readonly #host: Host;
   readonly #filling = new Set<Filling>();
   readonly #queue: Filling[] = [];
+  /** Those whose history could not be read, for the engine was away: it is asked again. */
+  readonly #unread: Filling[] = [];
   #reading = 0;
 
   constructor(host: Host) {
@@ -71,9 +74,11 @@ export class Gaps {
     for (const filling of this.#filling) if (filling.hold === hold) this.#giveUp(filling);
   }
 
-  /** Waits no longer than that, whatever the engine does. */
+  /** Asks again where the engine was away, and waits no longer than that, whatever it does. */
   sweep(nowMs: number): void {
     for (const filling of this.#filling) if (nowMs - filling.hold.sinceMs > PATIENCE_MS) this.#giveUp(filling);
+    this.#queue.push(...this.#unread.splice(0).filter(isHeld));
+    this.#next();
   }
 
   #next(): void {
@@ -84,8 +89,11 @@ export class Gaps {
       this.#host.settle(async () => {
         try {
           await this.#mend(filling);
+        } catch (error) {
+          if (error instanceof CommandError && error.code === "engine_unavailable") this.#unread.push(filling);
+          else this.#giveUp(filling);
+          throw error;
         } finally {
-          this.#giveUp(filling);
           this.#reading--;
           this.#next();
         }

@@ -90,19 +90,61 @@ describe("a hole in what a node receives", () => {
     expect(told(client).at(-1)).toBe("9");
   });
 
-  test("is told as a gap when history does not answer, and the channel goes on", async () => {
+  test("is told as a gap when history cannot be read, and the channel goes on", async () => {
     const late = await start();
     const client = await join(late, "room");
     await lose(late, "room", "1");
     late.engine.hold("history");
     await publish(late, "room", "2", "3");
     await settled();
-    await late.engine.fail("history", AWAY);
+    const broken = new Error("on purpose");
+    await late.engine.fail("history", broken);
     expect(told(client)).toEqual(["gap", "2", "3"]);
-    expect(late.events.filter(({ type }) => type === "failed")).toMatchObject([{ error: AWAY }]);
+    expect(late.events.filter(({ type }) => type === "failed")).toMatchObject([{ error: broken }]);
     await publish(late, "room", "4");
     await settled();
     expect(told(client)).toEqual(["gap", "2", "3", "4"]);
+  });
+
+  test("is looked for again each second while the engine is away", async () => {
+    const late = await start();
+    const client = await join(late, "room");
+    await lose(late, "room", "1");
+    late.engine.hold("history");
+    await publish(late, "room", "2", "3");
+    await settled();
+    for (let times = 0; times < 3; times++) {
+      await late.engine.fail("history", AWAY);
+      expect(told(client)).toEqual([]);
+      late.engine.hold("history");
+      late.clock.pass(1_000);
+      late.hub.sweep();
+      await settled();
+    }
+    await late.engine.release("history");
+    expect(told(client)).toEqual(["1", "2", "3"]);
+    expect(late.events.some(({ type }) => type === "gap")).toBe(false);
+  });
+
+  test("is a gap after ten seconds of an engine that is away, told once", async () => {
+    const late = await start();
+    const client = await join(late, "room");
+    await lose(late, "room", "1");
+    late.engine.hold("history");
+    await publish(late, "room", "2");
+    await settled();
+    for (let times = 0; times < 12; times++) {
+      await late.engine.fail("history", AWAY);
+      late.engine.hold("history");
+      late.clock.pass(1_000);
+      late.hub.sweep();
+      await settled();
+    }
+    expect(told(client)).toEqual(["gap", "2"]);
+    await late.engine.release("history");
+    await publish(late, "room", "3");
+    await settled();
+    expect(told(client)).toEqual(["gap", "2", "3"]);
   });
 
   test("is not waited for longer than ten seconds, and a late answer changes nothing", async () => {
