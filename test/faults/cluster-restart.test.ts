@@ -9,7 +9,7 @@ import { makeCertificate, startProxy as startLoadBalancer } from "../deploy/prox
 import { atEnd } from "../support/at-end.ts";
 import { CLUSTER_APP, configOf, engineSettings, startNode, usersOf } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { runCli, temporaryFolder } from "../support/process.ts";
+import { spawnCli, temporaryFolder } from "../support/process.ts";
 import { channelAuth, trigger } from "../support/pusher-client.ts";
 import { freePort } from "../support/redis.ts";
 import { APP } from "../support/server.ts";
@@ -29,9 +29,11 @@ const PATIENCE = { withinMs: 60_000, everyMs: 100 };
 const CLIENTS = scaled(5_000, 100);
 const REAL = scaled(100, 10);
 const PER_SECOND = scaled(1_000, 100);
-const CHANNELS = Array.from({ length: scaled(100, 4) }, (_, n) => `kept-${n}`);
+const CHANNELS = Array.from({ length: scaled(500, 4) }, (_, n) => `kept-${n}`);
 /** Between one swap and the next. */
 const SETTLE_MS = scaled(5_000, 1_000);
+/** As the client sees it; the server's three seconds begin a little earlier. */
+const SOON_MS = 1_500;
 const BACK_MS = scaled(5_000, 15_000);
 const DRAIN = scaled(
   { drainDelayS: 1, drainTimeoutS: 10 },
@@ -74,9 +76,14 @@ function realClients(url: string, count: number, channel: string) {
       },
     });
     atEnd(() => pusher.disconnect());
-    pusher.subscribe(PRESENCE);
+    const awayMs: number[] = [];
+    let leftMs = performance.now();
+    pusher.connection.bind("state_change", ({ previous }: { previous: string }) => {
+      if (previous === "connected") leftMs = performance.now();
+    });
+    pusher.subscribe(PRESENCE).bind("pusher:subscription_succeeded", () => awayMs.push(performance.now() - leftMs));
     pusher.subscribe(channel).bind("e", (data: string) => heard.push(data));
-    return { pusher, heard };
+    return { pusher, heard, user: `user-${n}`, awayMs };
   });
 }
 
@@ -123,7 +130,7 @@ test.each([
       nodes[n] = await start(port);
       await Bun.sleep(SETTLE_MS);
     }
-    if (soaking) expect((1_000 * press.count) / (performance.now() - beganMs)).toBeGreaterThan(0.9 * PER_SECOND);
+    const perSecond = (1_000 * press.count) / (performance.now() - beganMs);
     await press.stop();
     const users = real.map((_, n) => `user-${n}`);
     await eventually(async () => expect(await usersOf(url, PRESENCE)).toEqual(users.toSorted()), PATIENCE);
@@ -133,13 +140,18 @@ test.each([
       expect(pusher.connection.state).toBe("connected");
       expectInOrder(heard);
     }
+    if (soaking) expect(perSecond).toBeGreaterThan(0.9 * PER_SECOND);
     // Whoever was back within three seconds had not left, as far as receivers are told.
     await Bun.sleep(3_500);
-    const occupied = [...CHANNELS, PRESENCE].map((channel) => `channel_occupied ${channel}`);
-    const added = users.map((id) => `member_added ${PRESENCE} ${id}`);
-    expect(told("member_added", "member_removed", "channel_occupied", "channel_vacated")).toEqual(
-      [...occupied, ...added].toSorted(),
+    expect(told("channel_occupied", "channel_vacated")).toEqual(
+      [...CHANNELS, PRESENCE].map((channel) => `channel_occupied ${channel}`).toSorted(),
     );
+    // On NATS the node that a user left may write so after the one that the user came to: then the two are told, in that order.
+    if (engine === "nats") return;
+    const quick = real.filter(({ awayMs }) => Math.max(...awayMs.slice(1)) < SOON_MS).map(({ user }) => user);
+    const changes = told("member_added", "member_removed").filter((line) => quick.includes(line.split(" ")[2] ?? ""));
+    expect(changes).toEqual(quick.map((user) => `member_added ${PRESENCE} ${user}`).toSorted());
+    if (soaking) expect(quick.length).toBeGreaterThan(0.9 * REAL);
   },
 );
 
@@ -147,7 +159,11 @@ test("a server with workers reads another configuration under load, and swaps it
   const cwd = temporaryFolder();
   const config = { ...configOf(), ...DRAIN, drainDelayS: 0 };
   const server = await startBareProcess({ cwd, config, args: ["--workers", "2"] });
-  const reload = (...args: string[]) => runCli(["reload", ...args], { cwd, program: SERVER });
+  const reload = async (...args: string[]) => {
+    const child = spawnCli(["reload", ...args], { cwd, program: SERVER });
+    const { code } = await child.ended(60_000);
+    return { code, stdout: child.stdout, stderr: child.stderr };
+  };
   const pids = workerPids(server.pid);
   const { url } = server;
   const crowd = await startCrowd({ count: CLIENTS, channels: CHANNELS, pusherShare: 0.4, first: url, later: url });
@@ -162,7 +178,7 @@ test("a server with workers reads another configuration under load, and swaps it
   await trigger(url, fresh, { name: "e", channel: "room", data: "x" });
   await Bun.sleep(1_000);
   expect(await crowd.report()).toMatchObject({ neverAway: CLIENTS, gaps: 0 });
-  expect((await reload("--workers")).code).toBe(0);
+  expect(await reload("--workers")).toMatchObject({ code: 0, stderr: "" });
   await crowd.back(1, PATIENCE.withinMs);
   await Bun.sleep(1_000);
   await press.stop();

@@ -69,6 +69,11 @@ export async function startCrowd(settings: CrowdSettings): Promise<Crowd> {
 }
 
 const BATCH = 10;
+/** Publications a second of one source, which waits for each answer. */
+const PER_SOURCE = 25;
+
+/** `pa` to `pz`, `qa` and so on. */
+const nameOf = (n: number) => String.fromCharCode(112 + Math.floor(n / 26), 97 + (n % 26));
 
 /** Says so many numbers a second through the HTTP API, ten in each call, to each channel in its turn, until it is stopped. */
 export class Press {
@@ -81,7 +86,7 @@ export class Press {
   readonly #done: Promise<unknown>;
 
   constructor(url: string, channels: readonly string[], perSecond: number) {
-    const names = Array.from({ length: Math.ceil(perSecond / 100) }, (_, n) => `p${String.fromCharCode(97 + n)}`);
+    const names = Array.from({ length: Math.ceil(perSecond / PER_SOURCE) }, (_, n) => nameOf(n));
     const pauseMs = (1_000 * BATCH * names.length) / perSecond;
     this.#done = Promise.all(names.map((name) => this.#run(name, url, channels, pauseMs)));
   }

@@ -13,7 +13,7 @@ const { count, channels, pusherShare, first, later }: CrowdSettings = JSON.parse
 const AT_ONCE = 100;
 
 const listeners = Array.from({ length: count }, (_, n) => {
-  const language = n % 100 < pusherShare * 100 ? "pusher" : "native";
+  const language = Math.floor(n / channels.length) % 10 < pusherShare * 10 ? "pusher" : "native";
   return new Listener(language, channels[n % channels.length] ?? "", (attempt) => (attempt === 0 ? first : later));
 });
 let backs = 0;
