@@ -1,5 +1,6 @@
 /** Who did what: in the database's table, or where there is none, the last of it in memory. */
 
+import { PAGE } from "../database/cleaning.ts";
 import type { Database } from "../database/open.ts";
 import type { AuditEntry } from "./wire.ts";
 
@@ -22,6 +23,18 @@ const KEPT = 500;
 
 export function auditOf({ database, nowMs, failed }: AuditOptions): Audit {
   return database ? new SqlAudit(database, nowMs, failed) : new RecentAudit(nowMs);
+}
+
+/** Forgets what was done before that time, and tells after each page how many entries went with it. */
+export async function* forgetAudit(db: Database["query"], beforeMs: number): AsyncGenerator<number> {
+  while (true) {
+    const old = db.selectFrom("fanfare_audit").select("id").where("at", "<", beforeMs);
+    const page = await old.orderBy("at").limit(PAGE).execute();
+    if (page.length === 0) return;
+    const ids = page.map(({ id }) => id);
+    yield Number((await db.deleteFrom("fanfare_audit").where("id", "in", ids).executeTakeFirst()).numDeletedRows);
+    if (page.length < PAGE) return;
+  }
 }
 
 class SqlAudit implements Audit {

@@ -93,6 +93,15 @@ export const statistics = z
     accepts: "an object",
   });
 
+export const audit = z
+  .strictObject({ keepDays: whole("Age at which entries are forgotten, in days.", 365) })
+  .prefault({})
+  .register(facts, {
+    ...list,
+    says: "Who did what through the dashboard, where there is a database.",
+    accepts: "an object",
+  });
+
 export const metrics = z
   .strictObject({
     enabled: onOff("`/metrics` answers.", true),
@@ -134,6 +143,7 @@ export const webhooks = z
       "Time over which an event is tried again, at growing intervals, before it is a dead letter, in seconds.",
       300,
     ),
+    keepDays: whole("Age at which dead letters are forgotten, in days.", 30),
     leaveDelayS: seconds(
       "Time that channel_vacated and member_removed are held back, and dropped if undone, in seconds.",
       3,

@@ -28,7 +28,7 @@ import {
 } from "./fields.ts";
 import { historyRule } from "./history.ts";
 import { nats } from "./nats.ts";
-import { database, metrics, statistics, tracing, webhook, webhooks } from "./records.ts";
+import { audit, database, metrics, statistics, tracing, webhook, webhooks } from "./records.ts";
 import { redis } from "./redis.ts";
 import { tls } from "./tls.ts";
 
@@ -367,6 +367,7 @@ export const schema = z.strictObject({
   database,
   statistics,
   webhooks,
+  audit,
   metrics,
   tracing,
   dashboard,

@@ -55,7 +55,7 @@ export interface OutboxTable {
   readonly created_at: number;
   /** Its place in the lane; later than `created_at` for what is held back a while. */
   readonly turn_at: number;
-  /** Not to be tried before. */
+  /** Not to be tried before; of a dead letter, when it died. */
   readonly due_at: number;
   readonly attempts: number;
   /** "waiting" or "failed". */

@@ -4,10 +4,12 @@
  */
 
 import type { Logger } from "pino";
+import { forgetAudit } from "../admin/audit.ts";
 import { SqlApps } from "../apps/sql.ts";
 import { withDemoApp } from "../config/demo-app.ts";
 import { ConfigError } from "../config/problem.ts";
 import type { Config } from "../config/schema.ts";
+import { Cleaning, type Kept } from "../database/cleaning.ts";
 import { lacking, migrate } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";
 import { type App, isReserved } from "../domain/app.ts";
@@ -66,6 +68,7 @@ export class Records {
   readonly #writing: Statistics | undefined;
   readonly #delivery: Delivery | undefined;
   readonly #webhooks: Webhooks | undefined;
+  readonly #cleaning: Cleaning | undefined;
   /** Who else wants to know what became of webhook events. */
   webhookTold: ((app: string, outcome: string, count: number) => void) | undefined;
   /** The question that is under way: a database that hangs is not asked again by each scrape. */
@@ -110,7 +113,6 @@ export class Records {
         store: this.statistics,
         clock,
         intervalMs: config.statistics.intervalS * 1000,
-        keepDays: config.statistics.keepDays,
         wants: (app) => options.app(app)?.statistics ?? false,
         failed,
       });
@@ -140,6 +142,7 @@ export class Records {
       leaveDelayMs: config.webhooks.leaveDelayS * 1000,
       failed,
     });
+    this.#cleaning = cleaningOf(options, database, this.outbox, this.statistics);
   }
 
   /**
@@ -187,7 +190,12 @@ export class Records {
 
   async #finish(): Promise<void> {
     // A receiver that takes its time does not cost the last numbers.
-    await Promise.all([this.#webhooks?.close(), this.#writing?.close(), this.sqlApps?.close()]);
+    await Promise.all([
+      this.#webhooks?.close(),
+      this.#writing?.close(),
+      this.#cleaning?.close(),
+      this.sqlApps?.close(),
+    ]);
     await this.database?.close();
     await this.tracing?.close();
   }
@@ -229,6 +237,7 @@ export class Records {
       if (missing.length > 0) throw new ConfigError([`${database.name} lacks tables: run \`fanfare migrate\` first`]);
     }
     await this.sqlApps?.start();
+    this.#cleaning?.start();
   }
 
   /** A server whose apps are in its configuration does its work meanwhile. */
@@ -279,6 +288,25 @@ export class Records {
     const oldestS = oldestAtMs === undefined ? 0 : Math.max(0, (clock.wallMs() - oldestAtMs) / 1000);
     return { ...vitals, webhooks: { waiting, failed, oldestS } };
   }
+}
+
+function cleaningOf(
+  { config, clock, failed }: RecordsOptions,
+  { query }: Database,
+  outbox: Outbox,
+  statistics: StatisticsStore | undefined,
+): Cleaning {
+  const wallMs = () => clock.wallMs();
+  const { webhooks, audit, statistics: numbers } = config;
+  const all: Kept[] = [
+    { name: "dead letters", keepDays: webhooks.keepDays, forget: (before) => outbox.forget(before) },
+    { name: "audit", keepDays: audit.keepDays, forget: (before) => forgetAudit(query, before) },
+  ];
+  if (statistics) {
+    const forget = (before: number) => statistics.forget(before, wallMs());
+    all.push({ name: "statistics", keepDays: numbers.keepDays, forget });
+  }
+  return new Cleaning({ all, wallMs, failed });
 }
 
 /** Its libraries are read only where they are needed. */

@@ -80,7 +80,7 @@ test("dead letters are listed and sent again; statistics are forgotten (B39)", a
   await outbox.write([{ ...letter, delayMs: 0 }], 1);
   const letters = await outbox.queue((await outbox.receivers(2))[0] ?? "", 10, 2);
   await outbox.claim(letters, 2);
-  await outbox.fail(letters, "The receiver answered 500.");
+  await outbox.fail(letters, "The receiver answered 500.", 2);
   const { text } = await run(cwd, "webhooks", "failed", "--app", "shop");
   expect(text).toContain("room\\u001b[31m\thttp://x.example/\t1 attempts\tThe receiver answered 500.");
   const [id = ""] = text.split("\t");

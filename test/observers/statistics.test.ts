@@ -1,6 +1,7 @@
 /** Statistics from the count to the table, on each database. */
 
 import { describe, expect, test } from "bun:test";
+import { forgetAll, timeBefore } from "../../src/database/cleaning.ts";
 import { migrate } from "../../src/database/migrate.ts";
 import { openDatabase } from "../../src/database/open.ts";
 import { CommandError, Disconnect } from "../../src/domain/error.ts";
@@ -27,12 +28,14 @@ async function keeper(url: string, node = "one", wants: (app: string) => boolean
   const counters = new Counters();
   const store = new StatisticsStore(database, node);
   const failed = (error: unknown, during: string) => void failures.push(`${during}: ${error}`);
-  const options = { counters, store, clock, intervalMs: MINUTE, keepDays: 90, wants, failed };
+  const options = { counters, store, clock, intervalMs: MINUTE, wants, failed };
   const statistics = new Statistics(options);
   atEnd(() => database.close());
   const series = (app: string, span: "interval" | "hour" | "day") =>
     store.series({ app, span, fromMs: 0, toMs: Number.MAX_SAFE_INTEGER });
-  return { counters, store, statistics, clock, failures, series, database };
+  const clean = (days: number, of?: string) =>
+    forgetAll(store.forget(timeBefore(clock.wallMs(), days), clock.wallMs(), of));
+  return { counters, store, statistics, clock, failures, series, clean };
 }
 
 describe.each([
@@ -87,44 +90,24 @@ describe.each([
 
   test("what is old is forgotten: intervals after days, hours after weeks, days when they are told to (B39)", async () => {
     const app = fakeApp({ id: `c-${name}` });
-    const { counters, statistics, clock, store, series } = await keeper(url);
+    const { counters, statistics, clock, store, series, clean } = await keeper(url);
     counters.received(app, 1);
     await statistics.snapshot();
     clock.pass(3 * DAY);
-    await statistics.snapshot();
+    await clean(90);
     expect(await series(app.id, "interval")).toEqual([]);
     expect(await series(app.id, "hour")).toHaveLength(1);
     clock.pass(40 * DAY);
-    await statistics.snapshot();
+    await clean(90);
     expect(await series(app.id, "hour")).toEqual([]);
     expect(await series(app.id, "day")).toHaveLength(1);
-    expect(await store.clean(clock.wallMs(), 10, "another")).toBe(0);
-    expect(await store.clean(clock.wallMs(), 10, app.id)).toBe(1);
+    expect(await clean(10, "another")).toBe(0);
+    expect(await clean(10, app.id)).toBe(1);
     counters.received(app, 1);
     await statistics.snapshot();
     expect(await store.flush(app.id)).toBe(3);
     expect(await series(app.id, "day")).toEqual([]);
   });
-});
-
-test("what cannot be forgotten is no reason to write the same numbers again", async () => {
-  const { store, counters, clock, series, database } = await keeper(sqliteFile());
-  class Stuck extends StatisticsStore {
-    override clean(): Promise<number> {
-      throw new Error("locked");
-    }
-  }
-  const failures: string[] = [];
-  const failed = (_: unknown, during: string) => void failures.push(during);
-  const options = { counters, clock, intervalMs: MINUTE, keepDays: 90, wants: () => true, failed };
-  const statistics = new Statistics({ ...options, store: new Stuck(database, "one") });
-  const app = fakeApp();
-  counters.received(app, 1);
-  await statistics.snapshot();
-  await statistics.snapshot();
-  expect(await series(app.id, "day")).toMatchObject([{ messagesIn: 1 }]);
-  expect(failures).toEqual(["forgetting old statistics"]);
-  expect(await store.clean(clock.wallMs(), 90)).toBe(0);
 });
 
 test("the numbers of many apps are written while messages pass", async () => {

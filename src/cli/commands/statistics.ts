@@ -1,6 +1,7 @@
 /** `fanfare statistics`: forgets what was counted long ago, or all of it. The server does the former by itself once a day. */
 
 import type { Command } from "commander";
+import { forgetAll, timeBefore } from "../../database/cleaning.ts";
 import { StatisticsStore } from "../../observers/statistics/store.ts";
 import { CliError } from "../failure.ts";
 import { addDatabaseFlags, type Kept, withKept } from "../records.ts";
@@ -21,9 +22,11 @@ function addClean(group: Command): void {
       const { app, days } = command.opts<{ app?: string; days?: string }>();
       if (days !== undefined && !/^\d{1,6}$/.test(days))
         throw new CliError("--days has to be a whole number from 0 up");
-      const count = await withStore(command, (store, { config }) =>
-        store.clean(Date.now(), days === undefined ? config.statistics.keepDays : Number(days), app),
-      );
+      const count = await withStore(command, (store, { config }) => {
+        const nowMs = Date.now();
+        const before = timeBefore(nowMs, days === undefined ? config.statistics.keepDays : Number(days));
+        return forgetAll(store.forget(before, nowMs, app));
+      });
       console.log(`${count} rows are forgotten`);
     });
 }

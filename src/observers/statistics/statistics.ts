@@ -1,4 +1,4 @@
-/** Writes the numbers down once an interval, and forgets old ones once a day; a database that is away costs only resolution. */
+/** Writes the numbers down once an interval; a database that is away costs only resolution. */
 
 import type { Clock } from "../../domain/ports.ts";
 import type { Counters } from "./counters.ts";
@@ -9,21 +9,15 @@ export interface StatisticsOptions {
   readonly store: StatisticsStore;
   readonly clock: Clock;
   readonly intervalMs: number;
-  /** Rows older than that are forgotten. */
-  readonly keepDays: number;
   /** Whether an app's numbers are kept. */
   readonly wants: (app: string) => boolean;
   readonly failed: (error: unknown, during: string) => void;
 }
 
-const CLEAN_EVERY_MS = 24 * 3_600_000;
-const CLEAN_AGAIN_MS = 3_600_000;
-
 export class Statistics {
   readonly #options: StatisticsOptions;
   #timer: ReturnType<typeof setInterval> | undefined;
   #writing: Promise<void> | undefined;
-  #cleanAtMs = Number.NEGATIVE_INFINITY;
   #isAway = false;
 
   constructor(options: StatisticsOptions) {
@@ -61,22 +55,6 @@ export class Statistics {
       counters.giveBack(taken);
       if (!this.#isAway) failed(error, "writing statistics to the database");
       this.#isAway = true;
-      return;
-    }
-    await this.#cleanNowAndThen();
-  }
-
-  /** What cannot be cleaned is cleaned another time; what was written is written. */
-  async #cleanNowAndThen(): Promise<void> {
-    const { store, clock, keepDays, failed } = this.#options;
-    const nowMs = clock.monotonicMs();
-    if (nowMs < this.#cleanAtMs) return;
-    this.#cleanAtMs = nowMs + CLEAN_EVERY_MS;
-    try {
-      await store.clean(clock.wallMs(), keepDays);
-    } catch (error) {
-      this.#cleanAtMs = nowMs + CLEAN_AGAIN_MS;
-      failed(error, "forgetting old statistics");
     }
   }
 }

@@ -1,6 +1,7 @@
 /** The numbers of each app and node in a table: one row an interval, added up to rows of hours and days as they come. */
 
 import type { Transaction } from "kysely";
+import { PAGE as OLD_PAGE } from "../../database/cleaning.ts";
 import type { Database } from "../../database/open.ts";
 import type { StatisticTable, Tables } from "../../database/schema.ts";
 import { type Numbers, nothing, sum } from "../../domain/numbers.ts";
@@ -70,17 +71,10 @@ export class StatisticsStore {
     return [...points].map(([atMs, numbers]) => ({ atMs, ...numbers }));
   }
 
-  /** Forgets what is older than so many days, of one app or of all; how many rows. */
-  async clean(nowMs: number, days: number, app?: string): Promise<number> {
-    const oldest = { interval: KEEP_INTERVALS_MS, hour: KEEP_HOURS_MS, day: Number.POSITIVE_INFINITY };
-    let count = 0;
-    for (const span of SPANS) {
-      const before = nowMs - Math.min(days * DAY_MS, oldest[span]);
-      let query = this.#db.deleteFrom("fanfare_statistics").where("span", "=", span).where("at", "<", before);
-      if (app !== undefined) query = query.where("app", "=", app);
-      count += Number((await query.executeTakeFirst()).numDeletedRows);
-    }
-    return count;
+  /** Forgets what is from before that time, of one app or of all, and tells after each page how many rows went with it. */
+  async *forget(beforeMs: number, nowMs: number, app?: string): AsyncGenerator<number> {
+    const oldest = { interval: nowMs - KEEP_INTERVALS_MS, hour: nowMs - KEEP_HOURS_MS, day: 0 };
+    for (const span of SPANS) yield* this.#forgetSpan(span, Math.max(beforeMs, oldest[span]), app);
   }
 
   /** Forgets everything, of one app or of all; how many rows. */
@@ -88,6 +82,20 @@ export class StatisticsStore {
     let query = this.#db.deleteFrom("fanfare_statistics");
     if (app !== undefined) query = query.where("app", "=", app);
     return Number((await query.executeTakeFirst()).numDeletedRows);
+  }
+
+  /** A page ends with a time: what all nodes counted of all apps at that time goes with it. */
+  async *#forgetSpan(span: Span, beforeMs: number, app: string | undefined): AsyncGenerator<number> {
+    while (true) {
+      let old = this.#db.selectFrom("fanfare_statistics").where("span", "=", span).where("at", "<", beforeMs);
+      if (app !== undefined) old = old.where("app", "=", app);
+      const last = await old.select("at").orderBy("at").limit(1).offset(OLD_PAGE).executeTakeFirst();
+      let page = this.#db.deleteFrom("fanfare_statistics").where("span", "=", span).where("at", "<", beforeMs);
+      if (app !== undefined) page = page.where("app", "=", app);
+      if (last) page = page.where("at", "<=", last.at);
+      yield Number((await page.executeTakeFirst()).numDeletedRows);
+      if (!last) return;
+    }
   }
 
   /** Only this node writes its rows, so nobody comes between the reading and the writing. */

@@ -130,7 +130,7 @@ export class Delivery {
     const letters = (await outbox.queue(receiver, BATCH, this.#now)).filter((one) => one.createdAtMs <= before);
     const [first] = letters;
     if (!first || !(await outbox.claim(letters, this.#now))) return false;
-    await outbox.fail(letters, "The app has no webhook with this address any more.");
+    await outbox.fail(letters, "The app has no webhook with this address any more.", this.#now);
     told(first.app, "dead", letters.length);
     return true;
   }
@@ -197,7 +197,7 @@ export class Delivery {
     const dead = letters.filter(isOver);
     const alive = letters.filter((letter) => !isOver(letter));
     if (alive.length > 0) await outbox.retry(alive, Math.ceil(dueAt), why);
-    if (dead.length > 0) await outbox.fail(dead, why);
+    if (dead.length > 0) await outbox.fail(dead, why, this.#now);
     if (alive.length > 0) told(first.app, "retried", alive.length);
     if (dead.length > 0) told(first.app, "dead", dead.length);
     return dead.length > 0;

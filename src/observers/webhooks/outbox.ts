@@ -5,6 +5,7 @@
 
 import { createHash } from "node:crypto";
 import { type Insertable, type Selectable, sql } from "kysely";
+import { PAGE as OLD_PAGE } from "../../database/cleaning.ts";
 import type { Database } from "../../database/open.ts";
 import type { OutboxTable } from "../../database/schema.ts";
 
@@ -167,13 +168,34 @@ export class Outbox {
   }
 
   /** They never will be, unless somebody sends them again. */
-  async fail(letters: readonly Claimed[], why: string): Promise<void> {
+  async fail(letters: readonly Claimed[], why: string, nowMs: number): Promise<void> {
+    const dead = { state: "failed", due_at: nowMs, claimed_until: 0, last_error: why };
     await this.#db
       .updateTable("fanfare_outbox")
-      .set(({ eb }) => ({ state: "failed", claimed_until: 0, last_error: why, attempts: eb("attempts", "+", 1) }))
+      .set(({ eb }) => ({ ...dead, attempts: eb("attempts", "+", 1) }))
       .where("id", "in", idsOf(letters))
       .where("claimed_by", "=", this.#node)
       .execute();
+  }
+
+  /** Forgets letters that died before that time, and tells after each page how many of it there were. */
+  async *forget(beforeMs: number): AsyncGenerator<number> {
+    let after = 0;
+    while (true) {
+      const page = await this.#db
+        .selectFrom("fanfare_outbox")
+        .select(["id", "due_at"])
+        .where("state", "=", "failed")
+        .where("id", ">", after)
+        .orderBy("id")
+        .limit(OLD_PAGE)
+        .execute();
+      const old = page.filter(({ due_at }) => Number(due_at) < beforeMs).map(({ id }) => Number(id));
+      yield old.length > 0 ? await this.#forgetThese(old, beforeMs) : 0;
+      const last = page.at(-1);
+      if (!last || page.length < OLD_PAGE) return;
+      after = Number(last.id);
+    }
   }
 
   // ---- for people
@@ -206,6 +228,17 @@ export class Outbox {
   }
 
   // ---- private
+
+  /** Unless somebody sent them again meanwhile. */
+  async #forgetThese(ids: readonly number[], beforeMs: number): Promise<number> {
+    const { numDeletedRows } = await this.#db
+      .deleteFrom("fanfare_outbox")
+      .where("id", "in", [...ids])
+      .where("state", "=", "failed")
+      .where("due_at", "<", beforeMs)
+      .executeTakeFirst();
+    return Number(numDeletedRows);
+  }
 
   async #count(state: string): Promise<number> {
     const some = this.#db.selectFrom("fanfare_outbox").select("id").where("state", "=", state).limit(MOST_COUNTED);
