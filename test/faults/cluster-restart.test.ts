@@ -92,7 +92,8 @@ async function expectHeard(crowd: Crowd, press: Press): Promise<void> {
   expect(press.refused).toEqual([]);
   await eventually(async () => {
     const { heard, heardOtherwise, holed } = await crowd.report();
-    for (const channel of CHANNELS) expect(heard[channel]?.toSorted()).toEqual(press.accepted.get(channel)?.toSorted());
+    for (const channel of CHANNELS)
+      expect(heard[channel]?.toSorted()).toEqual((press.accepted.get(channel) ?? []).toSorted());
     expect([heardOtherwise, holed]).toEqual([0, 0]);
   }, PATIENCE);
   const { awayMs, ...told } = await crowd.report();
