@@ -237,8 +237,11 @@ describe("webhooks", () => {
       { withinMs: 15_000, everyMs: 100 },
     );
     expect(dead.letters).toMatchObject([
-      { app: "app", channel: "hooked", target: `http://127.0.0.1:${receiver.port}/hook` },
+      { app: "app", channel: "hooked", target: `http://127.0.0.1:${receiver.port}/******` },
     ]);
+    const anna = await signedIn(url, "anna");
+    const seen = (await anna.ask<Webhooks>("api/webhooks")).body;
+    expect(seen.letters[0]?.target).toBe(`http://127.0.0.1:${receiver.port}/hook`);
     expect(JSON.stringify(dead)).not.toContain("hush");
     isUp = true;
     expect((await otto.post("api/webhooks/replay", { ids: [dead.letters[0]?.id] })).body).toEqual({ count: 1 });

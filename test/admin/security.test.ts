@@ -6,7 +6,7 @@ import { connectNative, makeToken } from "../support/native-client.ts";
 import { connectPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP, socketUrl, startServer } from "../support/server.ts";
 import { connect } from "../support/socket.ts";
-import { PASSWORDS, SIGNED, signedIn, USERS, Visitor } from "./visitor.ts";
+import { type Name, PASSWORDS, SIGNED, signedIn, USERS, Visitor } from "./visitor.ts";
 
 const NASTY = `<img src=x onerror="alert(1)"></script>`;
 
@@ -167,6 +167,23 @@ describe("secrets", () => {
       expect(all).not.toContain(secret);
     }
     for (const { password } of USERS) expect(all).not.toContain(password);
+  });
+
+  test("in the path of a webhook's address are for admins, who set it", async () => {
+    const webhooks = [{ url: "https://u:pw@hooks.example/in/path-secret?key=q" }, { url: "https://plain.example" }];
+    const { url } = await startServer({ ...SIGNED, apps: [{ ...APP, webhooks }] });
+    const seenBy = async (name: Name) => {
+      const visitor = await signedIn(url, name);
+      const [one, all] = [await visitor.ask("api/apps/app"), await visitor.ask("api/apps")];
+      expect(one.text).toContain("https://plain.example/");
+      return one.text + all.text;
+    };
+    for (const name of ["vera", "otto"] as const) {
+      const seen = await seenBy(name);
+      expect(seen).toContain("https://hooks.example/******");
+      expect(seen).not.toContain("path-secret");
+    }
+    expect(await seenBy("anna")).toContain("https://hooks.example/in/path-secret");
   });
 
   test("are not in the explanation of a signature, and the right signature is for admins", async () => {

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { type App, isReserved } from "../../domain/app.ts";
 import { type Act, appOf, type Call, type EditableApps, inputOf, type Means, need, noted } from "../call.ts";
 import { Refused } from "../refused.ts";
+import { mayDo } from "../role.ts";
 import type { AppDetail, AppSummary, AppWithSecret, Done } from "../wire.ts";
 
 const NO_DATABASE =
@@ -18,12 +19,13 @@ export function summaryOf({ editable }: Pick<Means, "editable">, { id, name, key
   return { id, name, key, enabled, source: editable?.has(id) ? "database" : "config" };
 }
 
-export const apps: Act = ({ means }): readonly AppDetail[] =>
-  means.apps().flatMap((app) => (isReserved(app) ? [] : detailOf(means, app)));
+export const apps: Act = (call): readonly AppDetail[] =>
+  call.means.apps().flatMap((app) => (isReserved(app) ? [] : detailOf(call, app)));
 
-export const app: Act = (call): AppDetail => detailOf(call.means, appOf(call));
+export const app: Act = (call): AppDetail => detailOf(call, appOf(call));
 
-function detailOf(means: Means, app: App): AppDetail {
+function detailOf(call: Call, app: App): AppDetail {
+  const { means } = call;
   const { secrets, token, webhooks, id: _id, key: _key, name: _name, enabled: _enabled, ...settings } = app;
   return {
     ...summaryOf(means, app),
@@ -32,7 +34,9 @@ function detailOf(means: Means, app: App): AppDetail {
     settings: {
       ...(spelt(settings) as Record<string, unknown>),
       ...(token && { token: { ...token, ...(token.secret !== undefined && { secret: HIDDEN }) } }),
-      ...(webhooks && { webhooks: webhooks.map(({ headers, url, ...rest }) => ({ ...rest, url: bare(url) })) }),
+      ...(webhooks && {
+        webhooks: webhooks.map(({ headers, url, ...rest }) => ({ ...rest, url: shownTo(call, url) })),
+      }),
     },
   };
 }
@@ -47,7 +51,7 @@ export const create: Act = async (call): Promise<AppWithSecret> => {
   }
   const app = await editable.add(input);
   await noted(call, "app.create", { app: app.id, named: Object.keys(input) });
-  return { app: { ...detailOf(call.means, app), source: "database" }, secret: app.secrets[0] };
+  return { app: { ...detailOf(call, app), source: "database" }, secret: app.secrets[0] };
 };
 
 export const edit: Act = async (call): Promise<AppDetail> => {
@@ -60,7 +64,7 @@ export const edit: Act = async (call): Promise<AppDetail> => {
   }
   const app = await editable.edit(id, changes);
   await noted(call, "app.edit", { app: id, changed: Object.keys(changes), ...enabledIn(changes) });
-  return { ...detailOf(call.means, app), source: "database" };
+  return { ...detailOf(call, app), source: "database" };
 };
 
 export const rotate: Act = async (call): Promise<AppWithSecret> => {
@@ -71,7 +75,7 @@ export const rotate: Act = async (call): Promise<AppWithSecret> => {
   const secret = await editable.rotate(id, forget);
   await noted(call, "app.rotate", { app: id, forget });
   const secrets = forget ? 1 : before.secrets.length + 1;
-  return { app: { ...detailOf(call.means, before), secrets }, secret };
+  return { app: { ...detailOf(call, before), secrets }, secret };
 };
 
 export const remove: Act = async (call): Promise<Done> => {
@@ -104,10 +108,12 @@ function enabledIn({ enabled }: Readonly<Record<string, unknown>>): { enabled?: 
 
 const HIDDEN = "******";
 
-/** An address may have a password or a token in it. */
-export function bare(address: string): string {
+/** An address may have a password or a token in it, and its path be one: only admins, who set it, see that. */
+export function shownTo({ person }: Pick<Call, "person">, address: string): string {
   const url = URL.parse(address);
-  return url ? `${url.origin}${url.pathname}` : HIDDEN;
+  if (!url) return HIDDEN;
+  const { origin, pathname } = url;
+  return `${origin}${pathname === "/" || mayDo(person, "admin") ? pathname : `/${HIDDEN}`}`;
 }
 
 /** As the configuration spells it: JSON has no word for what has no end. */

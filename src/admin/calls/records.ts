@@ -5,7 +5,7 @@ import { type Act, appOf, type Call, inputOf, limitOf, need } from "../call.ts";
 import { Refused } from "../refused.ts";
 import { mayDo } from "../role.ts";
 import type { AuditEntry, Explanation, Point, Question, Series, Webhooks } from "../wire.ts";
-import { bare } from "./apps.ts";
+import { shownTo } from "./apps.ts";
 
 const MOST = 500;
 const STEPS = { hour: 3_600_000, day: 86_400_000 } as const;
@@ -69,7 +69,7 @@ export const webhooks: Act = async (call): Promise<Webhooks> => {
     ...(await known.backlog()),
     letters: dead.map(({ target, event, lastError, ...letter }) => ({
       ...letter,
-      target: bare(target),
+      target: shownTo(call, target),
       payload: show(event),
       ...(lastError !== undefined && { lastError: show(lastError).text }),
     })),
