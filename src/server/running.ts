@@ -351,7 +351,8 @@ function doorsOf(
   const mayCome = ipRules(config.allowIps, config.denyIps);
   const lister = new NodeLister(hub, clock);
   const nodes = (app: App, strategy: string | null) => lister.list(app, strategy);
-  const bare = pusherApi({ hub, apps, clock, pathPrefix: path, signatureWindowS, jsonDepth, bodyBytes, nodes });
+  const step = around.records?.tracing?.call;
+  const bare = pusherApi({ hub, apps, clock, pathPrefix: path, signatureWindowS, jsonDepth, bodyBytes, nodes, step });
   const api = metered(bare, around.records, (id) => apps.byId(id) !== undefined);
   const [pusher, native] = hub.protocols;
   if (!pusher || !native) throw new Error("The hub has lost its protocols.");

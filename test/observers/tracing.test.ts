@@ -103,19 +103,33 @@ describe("a trigger", () => {
     expect([first?.path, first?.service, first?.headers.get("x-key")]).toEqual(["/v1/traces", "chat", "k"]);
   });
 
-  test("goes on with the caller's trace, and says what was refused", async () => {
+  test("goes on with the caller's trace, and says what could not be done", async () => {
     const there = collector();
     const server = await startServer(tracing(there.url, { sampleRatio: 0.000001 }));
     const traceId = "0af7651916cd43dd8448eb211c80319c";
     const traceparent = `00-${traceId}-b7ad6b7169203331-01`;
-    const call = (headers: Record<string, string>) =>
-      fetch(`${server.url}/apps/app/events`, { method: "POST", body: "{}", headers });
-    for (const bad of ["", "00-0-0-01", `00-${"0".repeat(32)}-b7ad6b7169203331-01`]) await call({ traceparent: bad });
-    expect((await call({ traceparent })).status).toBe(401);
+    const call = async (traceparent: string) => {
+      const answer = await signedFetch(server.url, APP, "POST", "/events", { body: {}, headers: { traceparent } });
+      return answer.status;
+    };
+    for (const bad of ["", "00-0-0-01", `00-${"0".repeat(32)}-b7ad6b7169203331-01`]) await call(bad);
+    expect(await call(traceparent)).toBe(400);
     await eventually(() => expect(there.spans()).toHaveLength(1));
     const span = there.one(CALL);
     expect([span.traceId, span.parentSpanId]).toEqual([traceId, "b7ad6b7169203331"]);
-    expect(said(span)["http.response.status_code"]).toBe(401);
+    expect(said(span)["http.response.status_code"]).toBe(400);
+  });
+
+  test("that is not signed rightly makes no span, whatever its caller wants traced", async () => {
+    const there = collector();
+    const server = await startServer(tracing(there.url));
+    const headers = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" };
+    const forged = { ...APP, secret: "another" };
+    expect((await signedFetch(server.url, forged, "POST", "/events", { body: EVENT, headers })).status).toBe(401);
+    const unknown = await fetch(`${server.url}/apps/nobody/events`, { method: "POST", body: "{}", headers });
+    expect(unknown.status).toBe(404);
+    await server.stop();
+    expect(there.spans()).toEqual([]);
   });
 
   test.each(["redis", "nats"] as const)(
@@ -200,7 +214,7 @@ test("nothing is sent with a ratio of 0, not even what the caller wants traced",
   const server = await startServer(tracing(there.url, { sampleRatio: 0 }));
   for (let n = 0; n < 20; n++) await trigger(server.url, APP, EVENT);
   const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-  await fetch(`${server.url}/apps/app/events`, { method: "POST", body: "{}", headers: { traceparent } });
+  await signedFetch(server.url, APP, "POST", "/events", { body: EVENT, headers: { traceparent } });
   await server.stop();
   expect(there.asked()).toBe(0);
 });

@@ -77,8 +77,8 @@ export class Tracing {
     });
   }
 
-  /** A call of the HTTP API. What it publishes is a part of it. */
-  async call(request: Request, path: string, answer: () => Promise<Response>): Promise<Response> {
+  /** A call of the HTTP API that is known to be its app's: nobody else's trace is gone on with. What it publishes is a part of it. */
+  readonly call = async (request: Request, path: string, answer: () => Promise<Response>): Promise<Response> => {
     const attributes = { "http.request.method": request.method, "url.path": path };
     const parent = remote(request.headers.get("traceparent"));
     const span = this.#begin(`${request.method} ${patternOf(path)}`, SpanKind.SERVER, attributes, parent);
@@ -91,7 +91,7 @@ export class Tracing {
     } finally {
       span.end();
     }
-  }
+  };
 
   /** A request to a receiver of webhooks, which is handed the trace. */
   webhook(app: string, url: string, events: number, attempt: number): Step {

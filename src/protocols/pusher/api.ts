@@ -22,6 +22,8 @@ export interface ApiOptions {
   readonly bodyBytes: number;
   /** The nodes that clients may go to, in the order of the strategy. */
   readonly nodes?: Call["nodes"];
+  /** Goes around what a call does, once it is known to be its app's. */
+  readonly step?: ((request: Request, path: string, answer: () => Promise<Response>) => Promise<Response>) | undefined;
 }
 
 /** Answers a request under `/apps/…`; undefined when the path is not one of the API's. Never throws. */
@@ -51,23 +53,19 @@ async function answer(options: ApiOptions, request: Request, url: URL, id: strin
   const signed = { method: request.method, paths, query: url.searchParams, body };
   const call = checkRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
   if (!app.enabled) return problem(403, "app_disabled", "The app is disabled.");
-  const { hub, jsonDepth } = options;
+  const { hub, jsonDepth, step } = options;
   for (const guard of hub.guards) {
     const said = guard.apiCall?.(app, call);
     if (said instanceof Promise) await said;
   }
-  return route(request.method, rest.split("/").map(decoded), {
-    app,
-    hub,
-    request,
-    body,
-    query: url.searchParams,
-    jsonDepth,
-    nodes: options.nodes,
-  });
+  const { nodes } = options;
+  const asked = { app, hub, request, body, query: url.searchParams, jsonDepth, nodes };
+  const act = () => route(request.method, rest.split("/").map(decoded), asked);
+  if (!step) return act();
+  return step(request, url.pathname, () => act().catch((error) => failure(hub, error)));
 }
 
-function route(method: string, parts: readonly string[], call: Call): Promise<Response> | Response {
+async function route(method: string, parts: readonly string[], call: Call): Promise<Response> {
   const [first, name = "", last] = parts;
   const pattern = `${method} ${first}${parts.length > 1 ? "/:" : ""}${last === undefined ? "" : `/${last}`}`;
   if (parts.length > 3) return problem(404, "not_found", "There is nothing at this path.");

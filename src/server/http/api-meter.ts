@@ -1,12 +1,10 @@
 /** Counts what the HTTP API answers, whoever calls it: the refused calls as well, of which the hub never hears. */
 
 import type { Metrics } from "../../observers/metrics/metrics.ts";
-import type { Tracing } from "../../observers/tracing/tracing.ts";
-import { type Api, isApiPath } from "../../protocols/pusher/api.ts";
+import type { Api } from "../../protocols/pusher/api.ts";
 
 export interface Meters {
   readonly metrics: Pick<Metrics, "measuresCalls" | "apiAnswered" | "apiMeasured">;
-  readonly tracing: Pick<Tracing, "call"> | undefined;
 }
 
 /** What begins in front of the app's id may be a proxy's path. */
@@ -14,17 +12,12 @@ const APP = /\/apps\/([^/]+)\//;
 
 export function metered(api: Api, meters: Meters | undefined, isApp: (id: string) => boolean): Api {
   if (!meters) return api;
-  const { metrics, tracing } = meters;
-  const counted: Api = (request, url) => {
+  const { metrics } = meters;
+  return (request, url) => {
     return api(request, url)?.then((response) => {
       metrics.apiAnswered(response.status);
       return metrics.measuresCalls ? measured(request, url, response) : response;
     });
-  };
-  if (!tracing) return counted;
-  return (request, url) => {
-    if (!isApiPath(url.pathname)) return undefined;
-    return tracing.call(request, url.pathname, async () => (await counted(request, url)) ?? new Response(null));
   };
 
   async function measured(request: Request, url: URL, response: Response): Promise<Response> {
