@@ -53,7 +53,7 @@ class SqlAudit implements Audit {
 
   async note(who: string, what: string, detail: Readonly<Record<string, unknown>>): Promise<void> {
     if (this.#owed.length >= KEPT) this.#owed.shift();
-    this.#owed.push({ at: this.#nowMs(), who: who.slice(0, 255), what, detail: JSON.stringify(detail) });
+    this.#owed.push({ at: this.#nowMs(), who: fitting(who), what, detail: JSON.stringify(detail) });
     const rows = this.#owed.splice(0);
     try {
       await this.#db.insertInto("fanfare_audit").values(rows).execute();
@@ -94,6 +94,11 @@ class RecentAudit implements Audit {
       .slice(-limit)
       .reverse();
   }
+}
+
+/** A name that a token or a program gave may be anything: as much of it as the column holds, and without what PostgreSQL refuses. */
+function fitting(who: string): string {
+  return who.slice(0, 255).replaceAll(/[\p{Cc}\p{Cs}]/gu, "\ufffd");
 }
 
 function detailIn(text: string): Readonly<Record<string, unknown>> {

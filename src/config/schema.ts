@@ -191,6 +191,12 @@ const token = z
 
 const NAME = { pattern: /^[-A-Za-z0-9_.]{1,128}$/, accepts: 'text of up to 128 letters, digits, "-", "_" and "."' };
 
+/** As much as the column of a database holds, and nothing that one of them refuses. */
+const TITLE = {
+  pattern: /^[^\p{Cc}\p{Cs}]{1,255}$/u,
+  accepts: "text of 1 to 255 characters, without control characters",
+};
+
 const app = z
   .strictObject({
     id: requiredText("Names the app in the HTTP API: `/apps/ID/events`.", NAME),
@@ -206,7 +212,7 @@ const app = z
         accepts: "a list of one or more secrets",
         secret: true,
       }),
-    name: optionalText("A name for people. Without it, the id."),
+    name: optionalText("A name for people. Without it, the id.", TITLE),
     enabled: onOff("A disabled app refuses connections and API calls.", true),
     ...overrides(switches),
     limits: z

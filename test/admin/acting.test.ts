@@ -162,6 +162,10 @@ describe("apps", () => {
     const wrong = await anna.post<{ error: { message: string } }>("api/apps", { limits: { conections: 3 } });
     expect([wrong.status, wrong.body.error.message]).toEqual([400, expect.stringContaining("conections")]);
     expect((await anna.post("api/apps", { secret: "mine" })).status).toBe(400);
+    const long = await anna.post<{ error: { message: string } }>("api/apps", { name: "x".repeat(256) });
+    expect([long.status, long.body.error.message]).toEqual([400, expect.stringContaining("1 to 255 characters")]);
+    for (const path of ["statistics?span=day&app=a%00b", "webhooks?app=a%00b"])
+      expect((await anna.ask(`api/${path}`)).status).toBe(400);
   });
 
   test("without a database the API says what to do", async () => {

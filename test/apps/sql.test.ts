@@ -63,6 +63,21 @@ describe.each([
     if (here) await empty(here);
   });
 
+  test("a name as long as may be is kept whole, and no text gets as far as the database that it would refuse", async () => {
+    const here = await appsAt(url);
+    const longest = "😀".repeat(255);
+    await here.apps.add({ id: "named", name: longest });
+    expect(here.apps.byId("named")?.name).toBe(longest);
+    for (const name of [`${longest}x`, "a\u0000b", "a\ud800b"]) {
+      const told = expect.stringContaining("text of 1 to 255 characters");
+      expect(here.apps.add({ name })).rejects.toMatchObject({ name: "ConfigError", message: told });
+      expect(here.apps.edit("named", { name })).rejects.toMatchObject({ name: "ConfigError", message: told });
+    }
+    await here.apps.edit("named", { webhooks: [{ url: `https://a.example/${"x".repeat(70_000)}\u0000` }] });
+    expect(here.apps.byId("named")).toMatchObject({ name: longest, webhooks: [{}] });
+    await empty(here);
+  });
+
   test("an app that is added is found by id and key, with its own settings over the defaults", async () => {
     const here = await appsAt(url);
     const added = await here.apps.add({

@@ -59,6 +59,7 @@ test("what cannot be done is said in a line", async () => {
     [["apps", "add", "--settings", "["], "--settings has to be JSON"],
     [["apps", "add", "--settings", "[]"], "--settings has to be a JSON object"],
     [["apps", "add", "--settings", '{"nonsense":1}'], "nonsense"],
+    [["apps", "add", "--name", "x".repeat(256)], "text of 1 to 255 characters"],
     [["webhooks", "replay"], "say which"],
     [["webhooks", "replay", "--all", "1"], "say which"],
     [["webhooks", "failed", "--limit", "none"], "--limit has to be a whole number"],

@@ -10,6 +10,8 @@ import { shownTo } from "./apps.ts";
 const MOST = 500;
 const STEPS = { hour: 3_600_000, day: 86_400_000 } as const;
 const DEFAULT_SPANS_BACK = 60;
+/** Ids of apps that are gone are asked for as well. */
+const ID = /^[-\w.]{1,128}$/;
 
 const SpanWord = z.enum(["second", "interval", "hour", "day"]);
 
@@ -32,7 +34,7 @@ export const statistics: Act = async (call): Promise<Series> => {
   const { query, means } = call;
   const span = SpanWord.safeParse(query.get("span") ?? "second").data;
   if (!span) throw new Refused("input_invalid", "span has to be second, interval, hour or day.");
-  const app = query.get("app") ?? undefined;
+  const app = idIn(call);
   if (span === "second") {
     const seconds = need(means.seconds, "This server counts nothing by the second.");
     return series({ app, span, stepMs: 1000 }, seconds.series(app));
@@ -54,6 +56,12 @@ function series(
   return { ...(app !== undefined && { app }), span, stepMs, points };
 }
 
+function idIn({ query }: Call): string | undefined {
+  const id = query.get("app") ?? undefined;
+  if (id !== undefined && !ID.test(id)) throw new Refused("input_invalid", "app has to name an app, by its id.");
+  return id;
+}
+
 function timeIn({ query }: Call, name: string, initial: number): number {
   const text = query.get(name);
   if (text === null) return initial;
@@ -64,7 +72,7 @@ function timeIn({ query }: Call, name: string, initial: number): number {
 export const webhooks: Act = async (call): Promise<Webhooks> => {
   const { letters, show } = call.means;
   const known = need(letters, "This server sends no webhooks: no app has any, or there is no database.");
-  const dead = await known.failed(limitOf(call, 100, MOST), call.query.get("app") ?? undefined);
+  const dead = await known.failed(limitOf(call, 100, MOST), idIn(call));
   return {
     ...(await known.backlog()),
     letters: dead.map(({ target, event, lastError, ...letter }) => ({
