@@ -37,7 +37,7 @@ export interface RecordsOptions {
   readonly version: string;
   /** The app as it is now, wherever it is kept. */
   readonly app: (id: string) => App | undefined;
-  readonly hub: () => Pick<Hub, "tallies" | "health"> | undefined;
+  readonly hub: () => Pick<Hub, "tallies" | "health" | "members" | "summary"> | undefined;
   readonly node: () => { readonly lagMs: number; readonly draining: boolean; readonly port: number | undefined };
   /** The apps in the database are others. */
   readonly changed: () => void;
@@ -140,9 +140,17 @@ export class Records {
       delivery: this.#delivery,
       clock,
       leaveDelayMs: config.webhooks.leaveDelayS * 1000,
+      isHere: (app, event) => this.#isHere(app, event.channel, event.user_id),
       failed,
     });
     this.#cleaning = cleaningOf(options, database, this.outbox, this.statistics);
+  }
+
+  async #isHere(app: App, channel: string, user: string | undefined): Promise<boolean> {
+    const hub = this.#options.hub();
+    if (!hub) return false;
+    if (user === undefined) return (await hub.summary(app, channel)) !== undefined;
+    return (await hub.members(app, channel)).some(({ id }) => id === user);
   }
 
   /**

@@ -51,6 +51,7 @@ interface Setup {
   readonly isPrivateAllowed?: boolean;
   readonly node?: string;
   readonly clock?: Clock;
+  readonly isHere?: () => boolean;
 }
 
 const REAL: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
@@ -83,7 +84,8 @@ function nodeOf(app: App, database: Awaited<ReturnType<typeof openDatabase>>, se
     failed,
     told: () => {},
   });
-  const webhooks = new Webhooks({ outbox, delivery, clock, leaveDelayMs: setup.leaveDelayMs ?? 3_000, failed });
+  const { leaveDelayMs = 3_000, isHere = () => false } = setup;
+  const webhooks = new Webhooks({ outbox, delivery, clock, leaveDelayMs, isHere, failed });
   delivery.start();
   atEnd(async () => {
     await webhooks.close();
@@ -371,6 +373,34 @@ describe.each([
     await Bun.sleep(2_200);
     expect(there.names()).toEqual(["cache_miss c"]);
   }, 20_000);
+
+  test("what one node writes late is no last word on somebody who is there", async () => {
+    const there = receiver();
+    const here = { url, leaveDelayMs: 1_500, isHere: () => true };
+    const one = await teller([{ url: there.url }], { ...here, node: "one" });
+    const two = nodeOf(one.app, await openDatabase(url), { ...here, node: "two" });
+    // In the cluster it was the other way round.
+    two.tell(joined(one.app, "presence-c", "ada"), occupied(one.app, "presence-c"));
+    await eventually(() => expect(there.taken).toHaveLength(2));
+    one.tell(left(one.app, "presence-c", "ada"), vacated(one.app, "presence-c"));
+    const waiting = async () => (await one.outbox.backlog()).waiting;
+    await eventually(async () => expect(await waiting()).toBe(2));
+    await eventually(async () => expect(await waiting()).toBe(0), { withinMs: 10_000 });
+    expect(there.taken).toHaveLength(2);
+    expect(new Set(there.names())).toEqual(new Set(["member_added presence-c", "channel_occupied presence-c"]));
+  }, 20_000);
+
+  test("who came and went soon after is told to be gone", async () => {
+    const there = receiver();
+    const gone = { url, leaveDelayMs: 600, isHere: () => false };
+    const one = await teller([{ url: there.url }], { ...gone, node: "one" });
+    const two = nodeOf(one.app, await openDatabase(url), { ...gone, node: "two" });
+    two.tell(joined(one.app, "presence-c", "ada"));
+    await eventually(() => expect(there.taken).toHaveLength(1));
+    one.tell(left(one.app, "presence-c", "ada"));
+    await eventually(() => expect(there.taken).toHaveLength(2), { withinMs: 10_000 });
+    expect(there.names().at(-1)).toBe("member_removed presence-c");
+  }, 20_000);
 });
 
 test("events that are large together are written all the same", async () => {
@@ -390,7 +420,7 @@ test("a database that hangs is waited for by no more facts than may wait", async
   const asked = Object.assign(new Outbox({ query: (await openDatabase(sqliteFile())).query }, "node", 1), hanging);
   const app: App = { ...fakeApp(), webhooks: [{ url: "http://x/" }] };
   const failed = (error: unknown) => void failures.push(String(error));
-  const webhooks = new Webhooks({ outbox: asked, delivery, clock: REAL, leaveDelayMs: 0, failed });
+  const webhooks = new Webhooks({ outbox: asked, delivery, clock: REAL, leaveDelayMs: 0, isHere: () => false, failed });
   for (let round = 1; round <= 3; round++) {
     for (let n = 0; n < 9_000; n++) webhooks.observe(said(app, "private-a", "x"));
     await eventually(() => expect(answers).toHaveLength(round));

@@ -91,6 +91,21 @@ export class Outbox {
     return Number(numDeletedRows) > 0;
   }
 
+  /** Of these returns, those whose going is held back now. */
+  async heldBack(returns: readonly Return[], nowMs: number): Promise<readonly Return[]> {
+    if (returns.length === 0) return [];
+    const byUndo = new Map(returns.map((each) => [digest(each.app, each.target, each.undo), each]));
+    const rows = await this.#db
+      .selectFrom("fanfare_outbox")
+      .select("undo")
+      .distinct()
+      .where("undo", "in", [...byUndo.keys()])
+      .where("state", "=", "waiting")
+      .where("turn_at", ">", nowMs)
+      .execute();
+    return rows.flatMap(({ undo }) => byUndo.get(undo ?? "") ?? []);
+  }
+
   /** Those for whom something waits whose turn it is. */
   async receivers(nowMs: number): Promise<readonly string[]> {
     return (await this.#waiting()).flatMap(({ receiver, oldest }) => (oldest <= nowMs ? [receiver] : []));

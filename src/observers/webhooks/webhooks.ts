@@ -3,11 +3,13 @@
  * waits for a database, and from then on nothing is lost, whoever dies. A database over a network takes its time to say so.
  */
 
+import type { App } from "../../domain/app.ts";
 import type { HubEvent } from "../../domain/event.ts";
-import type { Clock, Observer } from "../../domain/ports.ts";
+import type { Awaitable, Clock, Observer } from "../../domain/ports.ts";
 import type { Delivery } from "./delivery.ts";
-import { type Fact, factOf, wants } from "./facts.ts";
+import { type Fact, factOf, type WebhookEvent, wants } from "./facts.ts";
 import type { Letter, Outbox } from "./outbox.ts";
+import { Returns, type Told } from "./returns.ts";
 
 export interface WebhooksOptions {
   readonly outbox: Outbox;
@@ -15,6 +17,8 @@ export interface WebhooksOptions {
   readonly clock: Clock;
   /** How long a going is held back in case it is undone, in milliseconds. */
   readonly leaveDelayMs: number;
+  /** Whether the event's user is in its channel, or, where it names none, anybody. */
+  readonly isHere: (app: App, event: WebhookEvent) => Awaitable<boolean>;
   readonly failed: (error: unknown, during: string) => void;
 }
 
@@ -25,9 +29,12 @@ const SLACK = 1_000;
 const PAUSE_MS = 500;
 /** A channel without an event tells so at most this often, however many come. */
 const MISS_EVERY_MS = 10_000;
+/** When in the time that a going is held back it is compared with who is there. */
+const COMPARED_AFTER = 2 / 3;
 
 export class Webhooks {
   readonly #options: WebhooksOptions;
+  readonly #returns: Returns;
   #facts: Fact[] = [];
   #writing: Promise<void> | undefined;
   #lost = 0;
@@ -37,6 +44,7 @@ export class Webhooks {
 
   constructor(options: WebhooksOptions) {
     this.#options = options;
+    this.#returns = new Returns({ ...options, afterMs: options.leaveDelayMs * COMPARED_AFTER });
   }
 
   readonly observe: Observer = (happened: HubEvent) => {
@@ -54,6 +62,7 @@ export class Webhooks {
   /** Writes what is observed already. What cannot be written is lost, and that is said. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#returns.close();
     await this.#writing;
     await this.#options.delivery.close();
   }
@@ -89,12 +98,15 @@ export class Webhooks {
 
   async #put(facts: readonly Fact[]): Promise<void> {
     const { outbox, delivery, clock } = this.#options;
-    if (await outbox.together((inside) => this.#lay(inside, facts, clock.wallMs()))) delivery.wake();
+    const laid = await outbox.together((inside) => this.#lay(inside, facts, clock.wallMs()));
+    if (laid.letters > 0) delivery.wake();
+    this.#returns.add(laid.returns);
   }
 
-  /** Whether there is anything to send. */
-  async #lay(outbox: Outbox, facts: readonly Fact[], nowMs: number): Promise<boolean> {
+  /** How many letters there are to send, and the returns among them. */
+  async #lay(outbox: Outbox, facts: readonly Fact[], nowMs: number) {
     const letters: Letter[] = [];
+    const returns: Told[] = [];
     for (const fact of facts) {
       for (const target of targetsOf(fact)) {
         const letter = this.#letterTo(target, fact);
@@ -105,11 +117,14 @@ export class Webhooks {
         const { app, undo } = { app: fact.app.id, undo: fact.undo };
         const held = letters.findLastIndex((one) => one.target === target && one.app === app && one.undo === undo);
         if (held >= 0) letters.splice(held, 1);
-        else if (!(await outbox.takeBack({ app, target, undo }, nowMs))) letters.push(letter);
+        else if (!(await outbox.takeBack({ app, target, undo }, nowMs))) {
+          letters.push(letter);
+          returns.push({ app: fact.app, event: fact.event, target, undo });
+        }
       }
     }
     if (letters.length > 0) await outbox.write(letters, nowMs);
-    return letters.length > 0;
+    return { letters: letters.length, returns };
   }
 
   #letterTo(target: string, { app, event, undo, isReturn }: Fact): Letter {
