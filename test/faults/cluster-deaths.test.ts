@@ -114,16 +114,18 @@ describe.each(ENGINES)("on %s", (engine) => {
     if (engine !== "workers")
       expect(viaB.flatMap(({ unanswered, refused }) => [...unanswered, ...refused])).toEqual([]);
     const stayed = listeners.filter(({ closes }) => closes.length === 0);
-    expect(stayed.length).toBeGreaterThan(0);
     const returned = listeners.filter(({ closes, language }) => closes.length > 0 && language === "native");
-    expect(returned.length).toBeGreaterThan(0);
-    for (const listener of [...stayed, ...returned]) {
+    // Which worker a client meets is the kernel's choice: all of them may have been with one.
+    if (engine !== "workers") expect([stayed.length, returned.length]).toEqual([8, 4]);
+    const checked = [...stayed, ...returned];
+    expect(checked.length).toBeGreaterThanOrEqual(8);
+    for (const listener of checked) {
       await eventually(() => expect(missing(accepted, listener.heard)).toEqual([]), PATIENCE);
       expectInOrder(listener.heard);
     }
     for (const { recovered } of returned) expect(recovered).toEqual([true]);
-    const [first] = stayed;
-    for (const { heard } of [...stayed, ...returned]) expect(heard).toEqual(first?.heard ?? []);
+    const [first] = checked;
+    for (const { heard } of checked) expect(heard).toEqual(first?.heard ?? []);
   });
 });
 

@@ -144,13 +144,15 @@ test.each([
     if (soaking) expect(perSecond).toBeGreaterThan(0.9 * PER_SECOND);
     // Whoever was back within three seconds had not left, as far as receivers are told.
     await Bun.sleep(3_500);
-    expect(told("channel_occupied", "channel_vacated")).toEqual(
+    // On NATS the node that somebody left may write so after the one that was come to has told it: then a coming is told twice.
+    const changesTold = (...names: string[]) => (engine === "nats" ? [...new Set(told(...names))] : told(...names));
+    expect(changesTold("channel_occupied", "channel_vacated")).toEqual(
       [...CHANNELS, PRESENCE].map((channel) => `channel_occupied ${channel}`).toSorted(),
     );
-    // On NATS the node that a user left may write so after the one that the user came to: then the two are told, in that order.
-    if (engine === "nats") return;
     const quick = real.filter(({ awayMs }) => Math.max(...awayMs.slice(1)) < SOON_MS).map(({ user }) => user);
-    const changes = told("member_added", "member_removed").filter((line) => quick.includes(line.split(" ")[2] ?? ""));
+    const changes = changesTold("member_added", "member_removed").filter((line) =>
+      quick.includes(line.split(" ")[2] ?? ""),
+    );
     expect(changes).toEqual(quick.map((user) => `member_added ${PRESENCE} ${user}`).toSorted());
     if (soaking) expect(quick.length).toBeGreaterThan(0.9 * REAL);
   },
