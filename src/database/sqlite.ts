@@ -4,10 +4,11 @@ import { Database, type SQLQueryBindings } from "bun:sqlite";
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { type SqliteDatabase, SqliteDialect } from "kysely";
+import { aboutFile } from "./file-error.ts";
 
 /** `busyMs`: how long a writer waits for another process that holds the file. Nothing else runs in the meantime. */
 export function sqliteDialect(file: string, busyMs: number): SqliteDialect {
-  return new SqliteDialect({ database: async () => open(file, busyMs) });
+  return new SqliteDialect({ database: async () => told(file, () => open(file, busyMs)) });
 }
 
 function open(file: string, busyMs: number): SqliteDatabase {
@@ -23,15 +24,27 @@ function open(file: string, busyMs: number): SqliteDatabase {
   return {
     close: () => database.close(),
     prepare: (sql) => {
-      const statement = database.query(sql);
+      const statement = told(file, () => database.query(sql));
       return {
         reader: statement.columnNames.length > 0,
-        all: (parameters) => statement.all(...bound(parameters)),
-        run: (parameters) => statement.run(...bound(parameters)),
+        all: (parameters) => told(file, () => statement.all(...bound(parameters))),
+        run: (parameters) => {
+          // A write that fails for want of room is undone by SQLite itself; a rollback that fails would hide why.
+          if (sql === "rollback" && !database.inTransaction) return { changes: 0, lastInsertRowid: 0 };
+          return told(file, () => statement.run(...bound(parameters)));
+        },
         iterate: (parameters) => statement.iterate(...bound(parameters)) as IterableIterator<unknown>,
       };
     },
   };
+}
+
+function told<T>(file: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw aboutFile(file, error);
+  }
 }
 
 function bound(parameters: readonly unknown[]): SQLQueryBindings[] {

@@ -1,6 +1,7 @@
 /** Writes what happens to the log: faults as errors, comings, goings and messages at debug. Never a secret or a token. */
 
 import type { Logger } from "pino";
+import { FileError } from "../database/file-error.ts";
 import type { HubEvent } from "../domain/event.ts";
 import type { Command } from "../domain/message.ts";
 import type { Guard, Observer } from "../domain/ports.ts";
@@ -54,6 +55,11 @@ export function logObserver(log: Logger, faults: Repeats<Failed>): Observer {
 
 function tellFault(log: Logger, { error: err, during, connection }: Failed, leftOut: number): void {
   const more = leftOut > 0 && { leftOut };
+  if (err instanceof FileError) {
+    // Where the code was when it met the trouble is of no use to anybody; by now it may be over.
+    const since = leftOut > 0 ? `; so it was ${leftOut + 1} times since this was last said` : "";
+    return log.error({ code: err.code, during, ...more }, `${err.message}${since}`);
+  }
   const text = leftOut > 0 ? `something went wrong, and ${leftOut} times more like this` : "something went wrong";
   log.error({ ...(connection && about(connection)), err, during, ...more }, text);
 }

@@ -3,7 +3,11 @@
  * follow as one number every few seconds.
  */
 
+import { FileError } from "../database/file-error.ts";
+
 const PAUSE_MS = 5_000;
+/** Of what lasts until somebody mends it. */
+const LASTING_PAUSE_MS = 600_000;
 /** Kinds in mind at a time. Past that the one that was begun first is ended before its time. */
 const MOST_KINDS = 100;
 /** Of a stack that say where a bug is. */
@@ -26,13 +30,15 @@ interface Kind<F> {
 export class Repeats<F extends Fault> {
   readonly #tell: Tell<F>;
   readonly #pauseMs: number;
+  readonly #lastingPauseMs: number;
   readonly #kinds = new Map<string, Kind<F>>();
   /** What was left out is told even where the process ends before its time. */
   readonly #atExit = () => this.flush();
 
-  constructor(tell: Tell<F>, pauseMs = PAUSE_MS) {
+  constructor(tell: Tell<F>, pauseMs = PAUSE_MS, lastingPauseMs = LASTING_PAUSE_MS) {
     this.#tell = tell;
     this.#pauseMs = pauseMs;
+    this.#lastingPauseMs = lastingPauseMs;
   }
 
   /** How many kinds it has in mind. */
@@ -50,7 +56,7 @@ export class Repeats<F extends Fault> {
     }
     const [oldest] = this.#kinds.keys();
     if (oldest !== undefined && this.#kinds.size >= MOST_KINDS) this.#end(oldest);
-    this.#begin(name);
+    this.#begin(name, fault);
     this.#tell(fault, 0);
   }
 
@@ -59,9 +65,10 @@ export class Repeats<F extends Fault> {
     for (const name of this.#kinds.keys()) this.#end(name);
   }
 
-  #begin(name: string): void {
+  #begin(name: string, { error }: F): void {
     if (this.#kinds.size === 0) process.once("exit", this.#atExit);
-    const timer = setTimeout(() => this.#turn(name), this.#pauseMs);
+    const pauseMs = error instanceof FileError ? this.#lastingPauseMs : this.#pauseMs;
+    const timer = setTimeout(() => this.#turn(name), pauseMs);
     timer.unref?.();
     this.#kinds.set(name, { timer, last: undefined, leftOut: 0 });
   }
@@ -70,7 +77,7 @@ export class Repeats<F extends Fault> {
   #turn(name: string): void {
     const { last, leftOut = 0 } = this.#end(name, false) ?? {};
     if (!last) return;
-    this.#begin(name);
+    this.#begin(name, last);
     this.#tell(last, leftOut);
   }
 
@@ -85,8 +92,12 @@ export class Repeats<F extends Fault> {
   }
 }
 
-/** Where and what, without the ids that messages have in them: by its code, or as a bug by the place it was thrown at. */
+/**
+ * Where and what, without the ids that messages have in them: by its code, or as a bug by the place it was thrown at. A file
+ * that cannot be written is one trouble, wherever it shows.
+ */
 function kindOf({ error, during }: Fault): string {
+  if (error instanceof FileError) return `${error.name} ${error.file}`;
   if (!(error instanceof Error)) return `${during} ${typeof error}`;
   const code = "code" in error && (typeof error.code === "string" || typeof error.code === "number") ? error.code : "";
   return `${during} ${error.name} ${code} ${code === "" ? thrownAt(error) : ""}`;

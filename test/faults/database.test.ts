@@ -36,6 +36,23 @@ async function failures(url: string): Promise<number> {
   return Number(/^fanfare_failures_total (\d+)$/m.exec(text)?.[1]);
 }
 
+/** What is logged as an error, in the order in which it was. */
+function errorsIn({ stderr }: { readonly stderr: string }): Record<string, unknown>[] {
+  const lines = stderr.split("\n").filter((line) => line.startsWith('{"level":50'));
+  return lines.map((line) => Object(JSON.parse(line)));
+}
+
+test("a folder in which nobody may write costs records, not messages, and is said in one line with what to do", async () => {
+  const server = await startBareProcess({ config: { apps: [HOOKED], ...FAST, stateDir: "/sys/fanfare" } });
+  await talk(server.url, 50);
+  await eventually(async () => expect(await failures(server.url)).toBeGreaterThan(2), { withinMs: 20_000 });
+  const [said, ...more] = errorsIn(server);
+  expect(more).toEqual([]);
+  expect(said?.err).toBeUndefined();
+  expect(said?.msg).toStartWith("the database's file /sys/fanfare/fanfare.db cannot be written");
+  expect(said?.msg).toContain("give it and its folder to the user that the server runs as");
+}, 60_000);
+
 test("a disk that is full costs records, not messages, and that is counted (scenario 7)", async () => {
   const cwd = temporaryFolder();
   const limited = ["/bin/sh", "-c", `ulimit -f ${MOST_KIB * 2}; exec "$0" "$@"`] as const;
@@ -53,6 +70,8 @@ test("a disk that is full costs records, not messages, and that is counted (scen
     { withinMs: 60_000 },
   );
   await talk(server.url, 50);
+  await eventually(async () => expect(await failures(server.url)).toBeGreaterThan(2), { withinMs: 20_000 });
+  expect(errorsIn(server)).toMatchObject([{ msg: expect.stringContaining("make room on its disk") }]);
   const folder = join(cwd, ".fanfare");
   for (const file of readdirSync(folder))
     expect(statSync(join(folder, file)).size).toBeLessThanOrEqual(MOST_KIB * 1024);

@@ -1,6 +1,7 @@
 /** Faults that are alike: the first at once, the others as a number, and none of another kind is lost among them. */
 
 import { expect, test } from "bun:test";
+import { aboutFile } from "../../src/database/file-error.ts";
 import { CommandError } from "../../src/domain/error.ts";
 import { type Fault, Repeats } from "../../src/observers/repeats.ts";
 import { eventually } from "../support/eventually.ts";
@@ -42,6 +43,20 @@ test("the first is told at once, those like it once a pause with their number, a
   fail(1);
   expect(told).toHaveLength(length + 1);
   repeats.flush();
+});
+
+test("a file that cannot be written is one trouble wherever it shows, and is told again more seldom", async () => {
+  const told: number[] = [];
+  const repeats = new Repeats<Fault>((_, leftOut) => told.push(leftOut), 10, 60_000);
+  const error = (code: string) => aboutFile("a.db", Object.assign(new Error("no"), { code }));
+  for (const during of ["statistics", "webhooks", "apps"])
+    for (const code of ["EACCES", "SQLITE_READONLY_DBMOVED", "SQLITE_FULL", "SQLITE_IOERR_WRITE"])
+      repeats.tell({ error: error(code), during });
+  repeats.tell({ error: error("SQLITE_BUSY"), during: "apps" });
+  await eventually(() => expect(repeats.size).toBe(1));
+  expect(told).toEqual([0, 0]);
+  repeats.flush();
+  expect(told).toEqual([0, 0, 10]);
 });
 
 test("another place, another class, another code and another line of code are another kind", () => {
