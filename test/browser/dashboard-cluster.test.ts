@@ -71,7 +71,7 @@ test("both nodes are listed, and the other one is drained from here", async () =
   await openPageOf(page, "Nodes");
   await eventually(async () => expect(await page.locator(".node").count()).toBe(2), { withinMs: PATIENCE_MS });
   const other = page.locator(".node").filter({ hasNotText: "this one" });
-  expect(await other.innerText()).toMatch(/Memory\s+[\d.]+ MB/);
+  expect(await other.textContent()).toMatch(/Memory\s*[\d.]+ MB/);
   await other.getByRole("button", { name: "Drain" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Drain" }).click();
   const status = () =>
