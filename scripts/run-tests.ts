@@ -14,6 +14,8 @@ export interface TestRun {
   /** Passed on to `bun test`. */
   readonly flags?: readonly string[];
   readonly timeoutMs: number;
+  /** How many files run at a time, each in a process that others do not share meanwhile; one after the other without it. */
+  readonly atOnce?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly output?: "inherit" | "ignore";
 }
@@ -44,6 +46,7 @@ async function bunTest(run: TestRun, report: string, mark: string): Promise<numb
       process.execPath,
       "test",
       `--timeout=${run.timeoutMs}`,
+      ...(run.atOnce === undefined ? [] : [`--parallel=${run.atOnce}`]),
       "--reporter=junit",
       `--reporter-outfile=${report}`,
       ...(run.flags ?? []),

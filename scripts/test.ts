@@ -18,6 +18,8 @@ const ROOT = join(import.meta.dir, "..");
 /** A test that takes that long hangs, also on a machine that is several times slower. */
 const TEST_TIMEOUT_MS = 120_000;
 const SOAK_TIMEOUT_MS = 90 * 60_000;
+/** Most tests wait most of the time, for what they have killed, frozen or cut to be noticed: two at a time use one core. */
+const FILES_AT_ONCE = 2;
 const SOAK_FOLDERS = ["test/faults/", "test/security/"];
 
 const CHECKS = [
@@ -51,7 +53,9 @@ async function main({ soak, paths, flags }: Request): Promise<number> {
     timeoutMs: soak ? SOAK_TIMEOUT_MS : TEST_TIMEOUT_MS,
     env: soak ? { SOAK: "1" } : {},
   };
-  const run: Looked = isWhole ? await runTestsTwiceWhereNeeded(order) : { ...(await runTests(order)), wavering: [] };
+  const run: Looked = isWhole
+    ? await runTestsTwiceWhereNeeded({ ...order, atOnce: FILES_AT_ONCE })
+    : { ...(await runTests(order)), wavering: [] };
   for (const { file, name } of run.wavering) console.log(`PASSED ONE TIME OF TWO ${file}: ${name}`);
   const refused = checks.filter((remark) => remark !== undefined);
   return close(run.passed + checks.length - refused.length, run.failed + refused.length, [...refused, ...run.remarks]);
