@@ -118,6 +118,8 @@ describe.each([
     const id = async () => (await connection.execute(database.query)).rows[0]?.id;
     const before = await id();
     server.signal("SIGSTOP");
+    // A server of many threads may answer for a moment yet.
+    await Bun.sleep(200);
     const asking = id();
     const failed = asking.then(
       () => "answered",
