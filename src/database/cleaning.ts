@@ -1,5 +1,7 @@
 /** Forgets once a day what is older than it is to be kept: by the page, between which messages pass. */
 
+import { letMessagesPass } from "./step.ts";
+
 export interface Kept {
   /** For people: "statistics". */
   readonly name: string;
@@ -57,7 +59,7 @@ export class Cleaning {
       try {
         for await (const _ of kept.forget(timeBefore(wallMs(), kept.keepDays))) {
           if (this.#closed) return;
-          await aStep();
+          await letMessagesPass();
         }
       } catch (error) {
         pauseMs = AGAIN_MS;
@@ -79,9 +81,4 @@ export async function forgetAll(pages: AsyncGenerator<number>): Promise<number> 
 
 export function timeBefore(nowMs: number, days: number): number {
   return Math.max(0, nowMs - days * DAY_MS);
-}
-
-/** SQLite answers within the step: lets messages pass. */
-function aStep(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

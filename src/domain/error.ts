@@ -49,6 +49,11 @@ export class CommandError extends Error {
   }
 }
 
+/** The engine could not be asked: it is neither the asker's fault nor ours, and may be right again in a moment. */
+export function isEngineAway(error: unknown): boolean {
+  return error instanceof CommandError && error.code === "engine_unavailable";
+}
+
 /** What a client should do after a farewell: give up, come back after a pause, or come back now. */
 export type Reconnect = "never" | "later" | "now";
 

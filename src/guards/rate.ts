@@ -1,7 +1,7 @@
 /** How often and how many: connections of one address, API calls of one app. */
 
 import type { App } from "../domain/app.ts";
-import { CommandError } from "../domain/error.ts";
+import { CommandError, isEngineAway } from "../domain/error.ts";
 import type { Awaitable, Clock, Engine, Guard } from "../domain/ports.ts";
 import { after } from "../hub/after.ts";
 import { type Bucket, take } from "../hub/bucket.ts";
@@ -140,7 +140,7 @@ function inTime(asked: Awaitable<number>): Awaitable<number | undefined> {
   const timer = setTimeout(resolve, LEDGER_PATIENCE_MS);
   return Promise.race([asked, promise])
     .catch((error: unknown) => {
-      if (error instanceof CommandError && error.code === "engine_unavailable") return undefined;
+      if (isEngineAway(error)) return undefined;
       throw error;
     })
     .finally(() => clearTimeout(timer));

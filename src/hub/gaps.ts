@@ -3,7 +3,7 @@
  * where it cannot be found, clients are told that there is a gap.
  */
 
-import { CommandError } from "../domain/error.ts";
+import { isEngineAway } from "../domain/error.ts";
 import type { Publication } from "../domain/message.ts";
 import type { Awaitable, Broker, Clock, HistoryPage } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
@@ -90,7 +90,7 @@ export class Gaps {
         try {
           await this.#mend(filling);
         } catch (error) {
-          if (error instanceof CommandError && error.code === "engine_unavailable") this.#unread.push(filling);
+          if (isEngineAway(error)) this.#unread.push(filling);
           else this.#giveUp(filling);
           throw error;
         } finally {

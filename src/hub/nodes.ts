@@ -5,7 +5,7 @@
 
 import type { App } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
-import { CommandError, Disconnect } from "../domain/error.ts";
+import { CommandError, Disconnect, isEngineAway } from "../domain/error.ts";
 import type { NoticePush, Publication, Push } from "../domain/message.ts";
 import type { Awaitable, Broker, Clock, NodeState } from "../domain/ports.ts";
 
@@ -134,8 +134,7 @@ export class Nodes {
       await this.#host.broker.subscribe(APP, channel);
       this.#heard.add(channel);
     } catch (error) {
-      const isAway = error instanceof CommandError && error.code === "engine_unavailable";
-      if (!isAway) this.#host.failed(error, "listening to other nodes");
+      if (!isEngineAway(error)) this.#host.failed(error, "listening to other nodes");
     }
   }
 

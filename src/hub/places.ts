@@ -5,7 +5,7 @@
 
 import { type App, isReserved } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
-import { CommandError, Disconnect } from "../domain/error.ts";
+import { Disconnect, isEngineAway } from "../domain/error.ts";
 import type { Awaitable, Ledger, Registry } from "../domain/ports.ts";
 import { after } from "./after.ts";
 import type { Audience } from "./audience.ts";
@@ -95,7 +95,7 @@ export class Places {
       try {
         await this.#host.registry.tally(app.id, CONNECTIONS, here);
       } catch (error) {
-        if (!isAway(error)) throw error;
+        if (!isEngineAway(error)) throw error;
       }
     });
   }
@@ -138,11 +138,7 @@ function seatOf({ app, channel }: Audience): string {
   return JSON.stringify(["subscribers", app, channel.name]);
 }
 
-function isAway(error: unknown): boolean {
-  return error instanceof CommandError && error.code === "engine_unavailable";
-}
-
 function whyNot(error: unknown): unknown {
-  if (!isAway(error)) return error;
+  if (!isEngineAway(error)) return error;
   return new Disconnect("engine_unavailable", "Nobody can say just now how many connections the app has; try again.");
 }

@@ -3,7 +3,7 @@
 import type { App } from "../domain/app.ts";
 import { onlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import { CommandError, Disconnect } from "../domain/error.ts";
+import { CommandError, Disconnect, isEngineAway } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
 import type { Awaitable, Clock, Engine } from "../domain/ports.ts";
 import { after } from "./after.ts";
@@ -50,7 +50,7 @@ export class Users {
       if (connection.user) await this.#renew(connection, user, voucher);
       else await this.#enter(connection, user, voucher);
     } catch (error) {
-      if (!isAway(error)) connection.proven = wasProven;
+      if (!isEngineAway(error)) connection.proven = wasProven;
       throw error;
     }
   }
@@ -169,10 +169,6 @@ export class Users {
     }
     connection.watching = undefined;
   }
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof CommandError && error.code === "engine_unavailable";
 }
 
 function onlineRow(connection: Connection, user: User) {

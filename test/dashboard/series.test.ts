@@ -1,22 +1,13 @@
 /** The points of the charts, and the check of JSON: what can be told without a browser. */
 
 import { describe, expect, test } from "bun:test";
-import type { Point } from "../../src/admin/wire.ts";
+import { nothing, type Point } from "../../src/admin/wire.ts";
 import { fitter, typesOf } from "../../src/dashboard/client/feed.ts";
 import { lookAt } from "../../src/dashboard/client/json.ts";
 import { added, filled, Seconds } from "../../src/dashboard/client/pages/series.ts";
 
 function point(atMs: number, connections: number): Point {
-  const rest = {
-    messagesIn: 1,
-    messagesOut: 0,
-    apiMessages: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    subscribeFailures: 0,
-    authFailures: 0,
-  };
-  return { atMs, connections, peakConnections: connections, ...rest };
+  return { ...nothing(), atMs, connections, peakConnections: connections, messagesIn: 1 };
 }
 
 const shown = (points: readonly Point[]) => points.map(({ atMs, connections }) => [atMs, connections]);

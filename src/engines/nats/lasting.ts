@@ -3,13 +3,13 @@
  * has to keep longest, and each channel's last word is in it.
  */
 
-import { DiscardPolicy, RetentionPolicy, StorageType } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import type { Drawer } from "./cells.ts";
-import { apiCode, appendFault, Unsent } from "./fault.ts";
+import { apiCode, Unsent } from "./fault.ts";
 import type { Link, Wire } from "./link.ts";
+import type { Stored } from "./reading.ts";
 import type { NatsSettings } from "./settings.ts";
-import { type AppendOptions, STREAM_NOT_FOUND, type Stored, withReplicas } from "./store.ts";
+import { type AppendOptions, append, LAST_OF_EACH, lastOf, STREAM_NOT_FOUND, withReplicas } from "./stream.ts";
 import type { Subjects } from "./subjects.ts";
 
 export class LastingStore implements Drawer {
@@ -37,21 +37,14 @@ export class LastingStore implements Drawer {
     this.#ageMs = Math.max(ttlMs, foundMs ?? 0);
   }
 
-  async append(subject: string, text: string, { expect }: AppendOptions = {}): Promise<number> {
-    const { stream } = this.#wire();
-    try {
-      const expected = expect === undefined ? {} : { expect: { lastSubjectSequence: expect } };
-      return (await stream.publish(subject, text, expected)).seq;
-    } catch (error) {
-      throw appendFault(error);
-    }
+  async append(subject: string, text: string, options: AppendOptions = {}): Promise<number> {
+    return (await append(this.#wire(), subject, text, options)).seq;
   }
 
   /** As the stream's leader has it. */
   async last(subject: string): Promise<Stored | undefined> {
     try {
-      const found = await this.#wire().streams.getMessage(this.#subjects.lastingStream, { last_by_subj: subject });
-      return found ? { seq: found.seq, subject, text: found.string() } : undefined;
+      return await lastOf(this.#wire(), this.#subjects.lastingStream, subject);
     } catch (error) {
       if (apiCode(error) === STREAM_NOT_FOUND) return undefined;
       throw error;
@@ -94,10 +87,7 @@ export class LastingStore implements Drawer {
     return streams.add({
       name: this.#subjects.lastingStream,
       subjects: [this.#subjects.lasting],
-      retention: RetentionPolicy.Limits,
-      storage: StorageType.Memory,
-      discard: DiscardPolicy.Old,
-      max_msgs_per_subject: 1,
+      ...LAST_OF_EACH,
       max_age: nanos(ttlMs),
       num_replicas: replicas,
     });

@@ -3,33 +3,29 @@
  * costs the same however much there is; and it tells what is for everybody in one order.
  */
 
-import { DiscardPolicy, RetentionPolicy, StorageType, type StreamInfo } from "@nats-io/jetstream";
+import type { StreamInfo } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import type { Clock } from "../../domain/ports.ts";
-import { apiCode, appendFault, Conflict, Unsent } from "./fault.ts";
+import { apiCode, Conflict, Unsent } from "./fault.ts";
 import type { Link, Wire } from "./link.ts";
 import { readAll, type Stored } from "./reading.ts";
 import type { NatsSettings } from "./settings.ts";
+import {
+  type Appended,
+  type AppendOptions,
+  append,
+  LAST_OF_EACH,
+  lastOf,
+  STREAM_NOT_FOUND,
+  withReplicas,
+} from "./stream.ts";
 import type { Subjects } from "./subjects.ts";
-
-export type { Stored };
-
-export interface AppendOptions {
-  /** Of the subject's last message, 0 where there must be none. Throws Conflict where it is another. */
-  readonly expect?: number;
-  /** A second one with the same id within a while is not written, and answered like the first. */
-  readonly id?: string;
-}
 
 /** Nothing stays longer that nobody writes again; twice the longest history where that is longer. */
 const LEAST_AGE_MS = 60 * 60 * 1000;
 /** A publication that was sent again is known by its id that long. */
 const KNOWN_FOR_MS = 20_000;
-export const STREAM_NOT_FOUND = 10_059;
 const SEQUENCE_NOT_FOUND = 10_043;
-/** Too few servers, or too few with room, for so many copies. */
-const TOO_FEW = new Set([10_005, 10_074, 10_023, 10_047]);
-const REPLICAS_IN_CLUSTER = 3;
 /** Beyond any message: asking for it only shows that the leader answers, and has seen what was sent before. */
 const NO_SEQUENCE = 2 ** 52;
 const USUAL_PAYLOAD_BYTES = 1024 * 1024;
@@ -95,20 +91,8 @@ export class Store {
   }
 
   /** The same; says whether one with this id was written before. */
-  async appendOnce(
-    subject: string,
-    text: string,
-    { expect, id }: AppendOptions,
-  ): Promise<{ readonly seq: number; readonly isRepeated: boolean }> {
-    const { stream } = this.#wireNow();
-    try {
-      const expected = expect === undefined ? {} : { expect: { lastSubjectSequence: expect } };
-      const options = { ...expected, ...(id !== undefined && { msgID: id }) };
-      const { seq, duplicate } = await stream.publish(subject, text, options);
-      return { seq, isRepeated: duplicate };
-    } catch (error) {
-      throw appendFault(error);
-    }
+  async appendOnce(subject: string, text: string, options: AppendOptions): Promise<Appended> {
+    return await append(this.#wireNow(), subject, text, options);
   }
 
   /** Whether something with this id was written within a while. Writes nothing. */
@@ -123,8 +107,7 @@ export class Store {
 
   /** The subject's message, as the stream's leader has it. */
   async last(subject: string, wire = this.#wireNow()): Promise<Stored | undefined> {
-    const found = await wire.streams.getMessage(this.#subjects.stream, { last_by_subj: subject });
-    return found ? { seq: found.seq, subject, text: found.string() } : undefined;
+    return await lastOf(wire, this.#subjects.stream, subject);
   }
 
   /**
@@ -218,10 +201,7 @@ export class Store {
     return streams.add({
       name: this.#subjects.stream,
       subjects: [this.#subjects.stored],
-      retention: RetentionPolicy.Limits,
-      storage: StorageType.Memory,
-      discard: DiscardPolicy.Old,
-      max_msgs_per_subject: 1,
+      ...LAST_OF_EACH,
       max_age: nanos(this.#maxAgeMs),
       duplicate_window: nanos(KNOWN_FOR_MS),
       republish: this.#subjects.told,
@@ -232,20 +212,5 @@ export class Store {
   async #setAge({ streams }: Wire, ageMs: number): Promise<void> {
     await streams.update(this.#subjects.stream, { max_age: nanos(ageMs) });
     this.#maxAgeMs = ageMs;
-  }
-}
-
-/** Makes a stream with as many copies as the settings say; by itself with one, where there are too few servers for more. */
-export async function withReplicas(
-  { replicas }: Pick<NatsSettings, "replicas">,
-  wire: Wire,
-  make: (replicas: number) => Promise<StreamInfo>,
-): Promise<StreamInfo> {
-  const most = replicas === "auto" ? (wire.nats.info?.cluster ? REPLICAS_IN_CLUSTER : 1) : replicas;
-  try {
-    return await make(most);
-  } catch (error) {
-    if (replicas !== "auto" || most === 1 || !TOO_FEW.has(apiCode(error) ?? 0)) throw error;
-    return await make(1);
   }
 }

@@ -4,6 +4,7 @@ import type { Transaction } from "kysely";
 import { PAGE as OLD_PAGE } from "../../database/cleaning.ts";
 import type { Database } from "../../database/open.ts";
 import type { StatisticTable, Tables } from "../../database/schema.ts";
+import { letMessagesPass } from "../../database/step.ts";
 import { type Numbers, nothing, sum } from "../../domain/numbers.ts";
 
 export const SPANS = ["interval", "hour", "day"] as const;
@@ -48,8 +49,7 @@ export class StatisticsStore {
         const page = new Map(all.slice(from, from + PAGE));
         for (const span of SPANS) {
           await this.#put(inside, page, span, floor(nowMs, steps[span]));
-          // SQLite answers within the step: let messages pass.
-          await new Promise((resolve) => setImmediate(resolve));
+          await letMessagesPass();
         }
       }
     });

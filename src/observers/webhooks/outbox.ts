@@ -8,6 +8,7 @@ import { type Insertable, type Selectable, sql } from "kysely";
 import { PAGE as OLD_PAGE } from "../../database/cleaning.ts";
 import type { Database } from "../../database/open.ts";
 import type { OutboxTable } from "../../database/schema.ts";
+import { letMessagesPass } from "../../database/step.ts";
 
 export interface Letter {
   readonly app: string;
@@ -137,8 +138,7 @@ export class Outbox {
       const last = rows.at(-1);
       if (!last || rows.length < LOOKED) break;
       after = { turn: Number(last.turn_at), id: Number(last.id) };
-      // SQLite answers within the step: let messages pass.
-      await new Promise((resolve) => setImmediate(resolve));
+      await letMessagesPass();
     }
     return { letters: await this.#letters(ids.slice(0, limit)), pages };
   }
