@@ -98,6 +98,21 @@ export interface FeedEntry {
   /** A sentence, or a code: why it ended, was refused, went wrong. */
   readonly why?: string;
   readonly payload?: Payload;
+  /** What was signed, where the signature was refused. */
+  readonly signed?: Signed;
+}
+
+/** A question for the signature explainer, as far as it may be shown. */
+export interface Signed {
+  readonly type: "channel" | "user" | "request";
+  readonly socketId?: string;
+  readonly channel?: string;
+  readonly channelData?: string;
+  readonly userData?: string;
+  readonly auth?: string;
+  readonly method?: string;
+  readonly path?: string;
+  readonly body?: string;
 }
 
 /** A payload as it may be shown: what looks secret is masked, what is too long is cut. Any text: never HTML. */

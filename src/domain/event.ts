@@ -26,8 +26,24 @@ export type HubEvent =
       readonly connection: Connection;
       readonly error: CommandError;
       /** What was refused, where it was a command at all. */
-      readonly command?: Command["type"];
+      readonly command?: Command;
     }
+  | CallRefused
   /** Without an app where none was found. */
   | { readonly type: "turned-away"; readonly address: string; readonly why: Disconnect; readonly app?: App }
   | { readonly type: "failed"; readonly error: unknown; readonly during: string; readonly connection?: Connection };
+
+/** A call of the HTTP API that was answered with an error, other than for a bug. */
+export interface CallRefused {
+  readonly type: "call-refused";
+  /** Absent where the path names none that there is. */
+  readonly app?: App;
+  readonly error: Error & { readonly code: string };
+  readonly status: number;
+  readonly method: string;
+  /** With its query, as it was called. */
+  readonly path: string;
+  /** As far as it was read. */
+  readonly body?: Uint8Array;
+  readonly address: string;
+}

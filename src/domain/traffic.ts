@@ -1,6 +1,8 @@
 /** What goes in and out of a node, told to whoever counts it. Called for every frame, so it may only count. */
 
 import type { App } from "./app.ts";
+import type { Connection } from "./connection.ts";
+import type { Frame, Protocol } from "./wire.ts";
 
 export interface Traffic {
   /** A client's frame came in. */
@@ -11,4 +13,20 @@ export interface Traffic {
   published(tookMs: number): void;
   /** One of the events that are timed was written to this node's readers so long after this node published it. */
   delivered(tookMs: number): void;
+}
+
+/** The frames themselves, for those who look at each. Called before a frame is looked at, and after one is encoded. */
+export interface Frames {
+  received(connection: Connection, frame: Frame): void;
+  sent(connection: Connection, frame: string): void;
+  /** The same one went to all who read the channel here by this protocol. */
+  sentToAll(
+    to: {
+      readonly app: string;
+      readonly channel: string;
+      readonly protocol: Pick<Protocol, "name">;
+      readonly readers: number;
+    },
+    frame: string,
+  ): void;
 }

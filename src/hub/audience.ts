@@ -1,10 +1,10 @@
 /** The connections of one channel on this node, and the topics that reach them: one for each protocol they speak. */
 
-import type { App } from "../domain/app.ts";
+import { type App, isReserved } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { EventPublication, JoinedPublication, LeftPublication, Position, Push } from "../domain/message.ts";
-import type { Traffic } from "../domain/traffic.ts";
+import type { Frames, Traffic } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
 import { Sequence } from "./sequence.ts";
 
@@ -83,13 +83,17 @@ export class Audience {
   }
 
   /** Tells everybody but these. Encodes once for each protocol that anybody here speaks. */
-  tell(fanout: Fanout, push: Push, except: readonly Connection[], app: App, traffic?: Traffic): void {
+  tell(fanout: Fanout, push: Push, except: readonly Connection[], app: App, traffic?: Traffic, frames?: Frames): void {
     for (const { protocol, topic, count } of this.readers) {
       const frame = protocol.encode(push);
       if (frame === undefined) continue;
       const excluded = except.length === 0 ? NOBODY : socketsIn(topic, except);
       const [first, ...more] = excluded;
-      traffic?.sent(app, count - excluded.length, frame.length);
+      const readers = count - excluded.length;
+      traffic?.sent(app, readers, frame.length);
+      if (frames && readers > 0 && !isReserved(app)) {
+        frames.sentToAll({ app: app.id, channel: this.channel.name, protocol, readers }, frame);
+      }
       if (!first) {
         fanout.publish(topic, frame);
         continue;

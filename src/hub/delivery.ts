@@ -5,7 +5,7 @@ import type { Connection } from "../domain/connection.ts";
 import type { HubEvent } from "../domain/event.ts";
 import type { EventPublication, Publication, Push } from "../domain/message.ts";
 import type { Awaitable, Broker, Clock, EngineHost } from "../domain/ports.ts";
-import type { Traffic } from "../domain/traffic.ts";
+import type { Frames, Traffic } from "../domain/traffic.ts";
 import type { Fanout } from "../domain/wire.ts";
 import type { Audience } from "./audience.ts";
 import { Gaps } from "./gaps.ts";
@@ -26,6 +26,8 @@ interface Host {
   readonly heldBytes: () => number;
   readonly taps: Taps;
   readonly traffic: Traffic | undefined;
+  /** Who is shown every frame just now. */
+  readonly frames: () => Frames | undefined;
   /** This node's number. */
   readonly number: number;
   readonly keys: Keys;
@@ -153,7 +155,7 @@ export class Delivery {
     const named = except.length === 0 ? NO_CONNECTIONS : except.flatMap((id) => tenant.connections.get(id) ?? []);
     if (!this.fanout) return;
     const excluded = having.length === 0 ? named : [...named, ...having];
-    audience.tell(this.fanout, push, excluded, tenant.app, this.#host.traffic);
+    audience.tell(this.fanout, push, excluded, tenant.app, this.#host.traffic, this.#host.frames());
     if (this.#host.taps.size > 0) tellTaps(this.#host.taps, audience, push, excluded);
   }
 }

@@ -23,6 +23,7 @@ export function receive(hub: Hub, connection: Connection, frame: Frame): void {
   if (!heed(hub, connection)) return;
   hub.traffic?.received(connection.app, frame.length);
   if (hub.taps.size > 0) hub.taps.get(connection)?.received(frame);
+  if (hub.frames && !isReserved(connection.app)) hub.frames.received(connection, frame);
   if (connection.busy) return enqueue(hub, connection, frame);
   run(hub, connection, frame);
 }
@@ -130,6 +131,6 @@ function refuse(hub: Hub, connection: Connection, error: unknown, command: Comma
   const known = error instanceof CommandError;
   if (!known) hub.observe({ type: "failed", error, during: `command ${command?.type ?? "decoding"}`, connection });
   const refusal = known ? error : new CommandError("internal", "Something went wrong on the server.");
-  hub.observe({ type: "refused", connection, error: refusal, ...(command && { command: command.type }) });
+  hub.observe({ type: "refused", connection, error: refusal, ...(command && { command }) });
   hub.push(connection, { type: "refused", error: refusal, ...(command && { command }) });
 }

@@ -25,7 +25,7 @@ import type {
   Observer,
   RegistryFact,
 } from "../domain/ports.ts";
-import type { Traffic } from "../domain/traffic.ts";
+import type { Frames, Traffic } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
 import { type Census, type Tally, tallyOf } from "./census.ts";
 import { Channels } from "./channels.ts";
@@ -61,6 +61,8 @@ export class Hub {
   readonly reach: Nodes;
   readonly users: Users;
   readonly taps: Taps = new Map();
+  /** Shown every frame. Undefined nearly always. */
+  frames: Frames | undefined;
   readonly traffic: Traffic | undefined;
   readonly #engine: Engine;
   readonly #broker: Broker;
@@ -133,6 +135,7 @@ export class Hub {
       taps: this.taps,
       number,
       traffic: options.traffic,
+      frames: () => this.frames,
       heldBytes: () => this.limits.outboundBufferBytes,
       observe: (event) => this.observe(event),
       settle: (work) => this.#settle(work),
@@ -247,7 +250,10 @@ export class Hub {
     if (connection.closed) return;
     const { frame, code, reason } = connection.protocol.closing(why);
     connection.farewell = why;
-    if (frame !== undefined) connection.socket?.send(frame);
+    if (frame !== undefined) {
+      connection.socket?.send(frame);
+      if (this.frames && !isReserved(connection.app)) this.frames.sent(connection, frame);
+    }
     this.close(connection, code);
     connection.socket?.close(code, reason);
   }
@@ -401,6 +407,7 @@ export class Hub {
     connection.socket?.send(frame);
     this.traffic?.sent(connection.app, 1, frame.length);
     if (this.taps.size > 0) this.taps.get(connection)?.sent(frame);
+    if (this.frames && !isReserved(connection.app)) this.frames.sent(connection, frame);
   }
 
   /** Tells what the engine did by itself: another node died, or this one's rows had to be written again. */

@@ -3,34 +3,40 @@
 import type { Logger } from "pino";
 import { FileError } from "../database/file-error.ts";
 import type { HubEvent } from "../domain/event.ts";
-import type { Command } from "../domain/message.ts";
-import type { Guard, Observer } from "../domain/ports.ts";
-import { masked } from "./masked.ts";
-import { Repeats } from "./repeats.ts";
+import type { Observer } from "../domain/ports.ts";
+import type { Frames } from "../domain/traffic.ts";
+import type { Frame } from "../domain/wire.ts";
+import { masked, maskedFrame, maskedReason } from "./masked.ts";
+import { type Fault, Repeats } from "./repeats.ts";
 
 type Failed = Extract<HubEvent, { type: "failed" }>;
+type Refused = Extract<HubEvent, { type: "refused" | "call-refused" | "turned-away" }>;
 
-/** Faults on their way to the log: of thousands alike there are few lines. To be flushed before the log is closed. */
-export function faultsFor(log: Logger): Repeats<Failed> {
-  return new Repeats((fault, leftOut) => tellFault(log, fault, leftOut));
+interface Entry extends Fault {
+  readonly event: Failed | Refused;
 }
 
-export function logObserver(log: Logger, faults: Repeats<Failed>): Observer {
+/** Faults and refusals on their way to the log: of thousands alike there are few lines. To be flushed before the log is closed. */
+export function faultsFor(log: Logger): Repeats<Entry> {
+  return new Repeats(({ event }, leftOut) => tell(log, event, leftOut));
+}
+
+export function logObserver(log: Logger, faults: Repeats<Entry>): Observer {
   return (event) => {
     switch (event.type) {
       case "failed":
-        // Whoever looks at every step wants every fault.
-        return log.isLevelEnabled("debug") ? tellFault(log, event, 0) : faults.tell(event);
+      case "refused":
+      case "call-refused":
+      case "turned-away":
+        // A bug was told of already. Whoever looks at every step wants every one of them.
+        if (event.type === "refused" && event.error.code === "internal") return;
+        return log.isLevelEnabled("debug") ? tell(log, event, 0) : faults.tell(entryOf(event));
       case "opened":
         return log.debug({ ...about(event.connection), address: event.connection.address }, "connected");
       case "closed":
         return log.debug({ ...about(event.connection), code: event.code, why: event.why?.code }, "disconnected");
       case "fell-behind":
         return log.info(about(event.connection), "cut: the client does not read what it is sent");
-      case "turned-away":
-        return log.info({ address: event.address, why: event.why.code }, "turned away");
-      case "refused":
-        return log.debug({ ...about(event.connection), why: event.error.code }, "refused");
       case "subscribed":
       case "unsubscribed":
         return log.debug({ ...about(event.connection), channel: event.channel }, event.type);
@@ -53,6 +59,63 @@ export function logObserver(log: Logger, faults: Repeats<Failed>): Observer {
   };
 }
 
+/** Those that are alike by what was done, in which app, and why it went wrong. */
+function entryOf(event: Failed | Refused): Entry {
+  switch (event.type) {
+    case "failed":
+      return { event, error: event.error, during: event.during };
+    case "refused":
+      return { event, error: event.error, during: `${event.command?.type} in ${event.connection.app.id}` };
+    case "call-refused":
+      return { event, error: event.error, during: `a call to ${event.app?.id}` };
+    case "turned-away":
+      return { event, error: event.why, during: `a handshake with ${event.app?.id}` };
+  }
+}
+
+function tell(log: Logger, event: Failed | Refused, leftOut: number): void {
+  if (event.type === "failed") return tellFault(log, event, leftOut);
+  const { app, error, ...who } = refusalOf(event);
+  const more = leftOut > 0 ? `, and ${leftOut} times more like this` : "";
+  // What is told of a user stands behind the channel in what is signed, and is nothing for the log.
+  const reason = maskedReason(error.message.replace(/\{.*\}/s, "{…}"));
+  const fields = {
+    ...(app !== undefined && { app }),
+    ...who,
+    why: error.code,
+    reason,
+    ...(leftOut > 0 && { leftOut }),
+  };
+  const level = event.type === "call-refused" ? "warn" : "info";
+  log[level](fields, SAYS[event.type] + more);
+}
+
+const SAYS = { refused: "refused", "call-refused": "a call of the HTTP API was refused", "turned-away": "turned away" };
+/** Longest path in a line, in characters. */
+const LONGEST_PATH = 200;
+
+function refusalOf(event: Refused) {
+  switch (event.type) {
+    case "refused": {
+      const { connection, error, command } = event;
+      return { ...about(connection), ...(command && { command: command.type }), ...channelOf(event), error };
+    }
+    case "call-refused": {
+      const { app, error, status, method, address } = event;
+      // The query has a signature in it.
+      const path = event.path.replace(/\?.*$/s, "").slice(0, LONGEST_PATH);
+      return { app: app?.id, status, method, path, address, error };
+    }
+    case "turned-away":
+      return { app: event.app?.id, address: event.address, error: event.why };
+  }
+}
+
+function channelOf({ command, error }: Extract<Refused, { type: "refused" }>): { readonly channel?: string } {
+  const channel = command && "channel" in command ? command.channel : error.about?.channel;
+  return channel === undefined ? {} : { channel };
+}
+
 function tellFault(log: Logger, { error: err, during, connection }: Failed, leftOut: number): void {
   const more = leftOut > 0 && { leftOut };
   if (err instanceof FileError) {
@@ -64,31 +127,22 @@ function tellFault(log: Logger, { error: err, during, connection }: Failed, left
   log.error({ ...(connection && about(connection)), err, during, ...more }, text);
 }
 
-/** Tells of each command before anybody has a say in it. To be left out where nothing is logged at debug. */
-export function logGuard(log: Logger): Guard {
+/** Each frame, both ways. To be left out where nothing is logged at debug. */
+export function logFrames(log: Logger): Frames {
+  const line = (way: "received" | "sent", fields: object, frame: Frame) => {
+    if (log.isLevelEnabled("debug")) log.debug({ ...fields, ...shownFrame(frame) }, way);
+  };
   return {
-    command(connection, command) {
-      if (log.isLevelEnabled("debug")) log.debug({ ...about(connection), ...told(command) }, "asked");
-    },
+    received: (connection, frame) => line("received", about(connection), frame),
+    sent: (connection, frame) => line("sent", about(connection), frame),
+    sentToAll: ({ app, channel, protocol, readers }, frame) =>
+      line("sent", { app, channel, protocol: protocol.name, readers }, frame),
   };
 }
 
-/** Permissions, tokens and what says who somebody is stay out of it altogether. */
-function told(command: Command): object {
-  switch (command.type) {
-    case "subscribe":
-    case "unsubscribe":
-      return { command: command.type, channel: command.channel };
-    case "publish":
-      return { command: command.type, channel: command.channel, event: command.event, ...shown(command.data) };
-    case "call":
-      return { command: command.type, event: command.event, ...shown(command.data) };
-    case "signin":
-      return { command: command.type, by: command.by.type };
-    case "ping":
-    case "pong":
-      return { command: command.type };
-  }
+function shownFrame(frame: Frame): { bytes: number; frame: string } {
+  const text = typeof frame === "string" ? frame : new TextDecoder().decode(frame);
+  return { bytes: Buffer.byteLength(text), frame: maskedFrame(text) };
 }
 
 /** Pushed to a program as a value or on its way as text; either way its size is that of the text. */

@@ -11,6 +11,7 @@ import { ipRules } from "../guards/ip.ts";
 import { Turnstile, type TurnstileOptions } from "../guards/rate.ts";
 import { Hub } from "../hub/hub.ts";
 import type { HubLimits, HubOptions } from "../hub/options.ts";
+import { logFrames } from "../observers/log.ts";
 import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherApi } from "../protocols/pusher/api.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
@@ -24,9 +25,9 @@ import { Listeners, type ListenersOptions } from "./door/listeners.ts";
 import { alsoTelling, SlowReaders } from "./door/slow-readers.ts";
 import type { Endpoints } from "./endpoints/endpoints.ts";
 import { Seat } from "./endpoints/seat.ts";
-import { guardsOf, listensToMessages } from "./guards.ts";
-import { metered } from "./http/api-meter.ts";
+import { guardsOf } from "./guards.ts";
 import { apiElsewhere } from "./http/api-port.ts";
+import { apiRoute } from "./http/api-route.ts";
 import { aroundRequests } from "./http/around-requests.ts";
 import { type MetricsRouteOptions, metricsRoute } from "./http/metrics-route.ts";
 import { mount } from "./http/mount.ts";
@@ -80,7 +81,6 @@ export class Running {
   readonly #turnstile: Turnstile;
   readonly #slowReaders: SlowReaders;
   readonly #apps: ConfigApps;
-  readonly #guards: Guard[];
   readonly #panel: Panel;
   /** What the listener asks about whoever comes: made anew when the configuration is reloaded. */
   readonly #doors: ListenersOptions;
@@ -118,10 +118,11 @@ export class Running {
     this.memory = new Memory({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
     const engine = around.engine ?? engineOf(config, clock, (sentence) => around.log.warn(sentence));
     this.#panel = this.#panelOf(around, engine);
-    this.#guards = guardsOf(around, this.memory, this.#panel, engine);
+    const guards = guardsOf(around, this.memory, this.#panel, engine);
     const observers = [...(around.observers ?? []).map(withoutReserved), this.#panel.observe];
     const traffic = alsoTelling(around.traffic, () => this.#slowReaders);
-    this.hub = buildHub({ ...around, engine, observers, traffic }, this.#apps, this.#guards, () => this.#report);
+    this.hub = buildHub({ ...around, engine, observers, traffic }, this.#apps, guards, () => this.#report);
+    this.hub.frames = framesFor(around);
     this.#panel.attach(this.hub);
     this.#slowReaders = new SlowReaders(this.hub);
     this.#turnstile = new Turnstile(turnstileOptions(around));
@@ -189,7 +190,7 @@ export class Running {
     this.#apps.replace(config.apps);
     this.hub.limits = hubLimits(around);
     this.memory.adjust(config.limits.memoryBytes);
-    listensToMessages(this.#guards, around);
+    this.hub.frames = framesFor(around);
     Object.assign(this.#doors, doors);
     const connections = [...this.hub.connections()];
     this.#turnstile.adjust(
@@ -281,6 +282,11 @@ function roomIn({ maxConnections, program }: Surroundings, hub: Hub, { memory }:
   return hub.connectionCount + program.endpoints.count < maxConnections && !memory.isFull;
 }
 
+/** Looking at each frame costs a little: nobody does where the log shows none. */
+function framesFor({ config: { log: settings }, log }: Surroundings): ReturnType<typeof logFrames> | undefined {
+  return settings.level === "debug" || settings.level === "trace" ? logFrames(log) : undefined;
+}
+
 function turnstileOptions({ config, clock }: Surroundings): TurnstileOptions {
   return { ...config.limits, trustedProxies: config.trustedProxies, clock };
 }
@@ -353,7 +359,6 @@ function doorsOf(
   const nodes = (app: App, strategy: string | null) => lister.list(app, strategy);
   const step = around.records?.tracing?.call;
   const bare = pusherApi({ hub, apps, clock, pathPrefix: path, signatureWindowS, jsonDepth, bodyBytes, nodes, step });
-  const api = metered(bare, around.records, (id) => apps.byId(id) !== undefined);
   const [pusher, native] = hub.protocols;
   if (!pusher || !native) throw new Error("The hub has lost its protocols.");
   const isReady = readyRoute(path, condition);
@@ -364,6 +369,8 @@ function doorsOf(
   const defaultKey = config.apps[0]?.key ?? "";
   const places = nodesRoute({ path, nodeUrl: config.nodeUrl, apps, defaultKey, lister, failed });
   const identify = identity(config.trustedProxies);
+  const isApp = (id: string) => apps.byId(id) !== undefined;
+  const api = apiRoute({ api: bare, identify, metrics: around.records?.metrics, isApp });
   const newId = () => newConnectionId(hub.reach.number);
   const panel = whole.door(config, identify, native);
   const aroundAll = aroundRequests({ middleware: program.middleware, identify, failed });
@@ -396,7 +403,7 @@ function doorsOf(
     hasRoom: () => roomIn(around, hub, condition()),
     answer: routes({
       path,
-      api: config.tls?.api ? apiElsewhere : api,
+      api: config.tls?.api ? apiElsewhere(hub, identify) : api,
       ready: (...asked) => ready(...asked) ?? panel.route(...asked),
       program: mount({ program, bodyBytes, identify, draining: leaving, failed }),
       hasProgram: () => program.fetch !== undefined,

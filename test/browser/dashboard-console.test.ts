@@ -6,9 +6,9 @@ import { startBackend } from "../conformance/backend.ts";
 import { connectClient } from "../conformance/pusher-js.ts";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
-import { connectPusher } from "../support/pusher-client.ts";
+import { connectPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
-import { isLive, look, PATIENCE_MS, row, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
+import { isLive, look, openPageOf, PATIENCE_MS, row, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -99,6 +99,32 @@ test("filters by channel, event, connection and kind leave only what fits, and a
     },
     { withinMs: PATIENCE_MS },
   );
+});
+
+test("a refusal says why and where, and leads to the signature page, filled in", async () => {
+  const { page, errors } = await look(browser, server);
+  await isWatching(page);
+  const client = await connectPusher(server.url);
+  const data = '{"user_id": "7"}';
+  client.sendSubscribe("presence-secret", { auth: `${APP.key}:${"0".repeat(64)}`, data });
+  const refused = row(page, "refused", "presence-secret");
+  await refused.filter({ hasText: "Invalid signature: expected the HMAC SHA256 hex digest" }).click();
+  await page.getByRole("link", { name: "Explain the signature" }).click();
+  expect(await page.getByLabel("Socket id").inputValue()).toBe(client.socketId);
+  expect(await page.getByLabel("Channel", { exact: true }).inputValue()).toBe("presence-secret");
+  expect(await page.getByLabel("channel_data").inputValue()).toBe(data);
+  await page.getByRole("button", { name: "Explain" }).click();
+  await shows(page, ".verdict", "It is refused");
+
+  await openPageOf(page, "Console");
+  const body = { name: "x", channel: "a", data: "{}" };
+  await signedFetch(server.url, APP, "POST", "/events", { body, tamper: { secret: "another" } });
+  await row(page, "refused", "POST /apps/app/events: 401 auth_signature is not").first().click();
+  await page.getByRole("link", { name: "Explain the signature" }).click();
+  expect(await page.getByLabel("Body").inputValue()).toBe(JSON.stringify(body));
+  await page.getByRole("button", { name: "Explain" }).click();
+  await shows(page, ".verdict", "It is refused");
+  expect(errors).toEqual([]);
 });
 
 test("pausing holds the list still and loses nothing; clearing empties it", async () => {

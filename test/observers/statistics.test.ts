@@ -131,12 +131,22 @@ test("an app that wants none has no rows (B8)", async () => {
   expect(await series("loud", "day")).toHaveLength(1);
 });
 
+const COMMANDS = {
+  subscribe: { type: "subscribe", channel: "room" },
+  publish: { type: "publish", channel: "room", event: "x", data: "" },
+} as const;
+
 test("failures are counted by what failed: subscriptions, proofs, clients turned away", async () => {
   const { hub, open, app } = await bench();
   const counters = new Counters();
   const { connection } = open();
   const refuse = (code: "unauthorized" | "channel_invalid", command?: "subscribe" | "publish"): HubEvent => {
-    return { type: "refused", connection, error: new CommandError(code, "no"), ...(command && { command }) };
+    return {
+      type: "refused",
+      connection,
+      error: new CommandError(code, "no"),
+      ...(command && { command: COMMANDS[command] }),
+    };
   };
   counters.observe(refuse("unauthorized", "subscribe"));
   counters.observe(refuse("channel_invalid", "subscribe"));

@@ -73,7 +73,9 @@ test.each(["json", "pretty"] as const)(
       "turned away",
       "published",
       "presence-room",
-      "asked",
+      "received",
+      "sent",
+      "a call of the HTTP API was refused",
       SHOWN,
     ]) {
       expect(output).toContain(word);

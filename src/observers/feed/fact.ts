@@ -2,7 +2,8 @@
 
 import type { FeedEntry, FeedType } from "../../admin/wire.ts";
 import type { HubEvent } from "../../domain/event.ts";
-import { shown } from "./payload.ts";
+import { shown, shownReason } from "./payload.ts";
+import { signedIn } from "./signed.ts";
 
 /** By these it is chosen. */
 export interface Fact {
@@ -52,8 +53,16 @@ export function factOf(happening: Happening): Fact | undefined {
       const type = from ? "client_event" : "api_message";
       return { type, app: happening.app.id, channel, event, connection: from?.connection };
     }
-    case "refused":
-      return { type: "refused", app: happening.connection.app.id, connection: happening.connection.id };
+    case "refused": {
+      const { connection, command, error } = happening;
+      const channel = command && "channel" in command ? command.channel : error.about?.channel;
+      const event = command && "event" in command ? command.event : undefined;
+      // It may be the name that was refused.
+      const names = { channel: channel?.slice(0, LONGEST_NAME), event: event?.slice(0, LONGEST_NAME) };
+      return { type: "refused", app: connection.app.id, connection: connection.id, ...names };
+    }
+    case "call-refused":
+      return { type: "refused", app: happening.app?.id };
     case "turned-away":
       return { type: "turned_away", app: happening.app?.id };
     case "failed":
@@ -80,7 +89,11 @@ export function entryOf(fact: Fact, happening: Happening, id: string, atMs: numb
   };
 }
 
-type More = Pick<FeedEntry, "user" | "address" | "why" | "payload">;
+type More = Pick<FeedEntry, "user" | "address" | "why" | "payload" | "signed">;
+
+/** Longest path of a call and longest name, in characters. */
+const LONGEST_PATH = 200;
+const LONGEST_NAME = 300;
 
 function more(happening: Happening, longest: number): More {
   switch (happening.type) {
@@ -104,13 +117,23 @@ function more(happening: Happening, longest: number): More {
     }
     case "refused": {
       const { connection, error, command } = happening;
-      return { ...userOf(connection.user), why: `${command ?? "a frame"}: ${shown(error.message).text}` };
+      const why = `${command?.type ?? "a frame"}: ${shownReason(error.message)}`;
+      return { ...userOf(connection.user), why, ...signedIn(happening, longest) };
+    }
+    case "call-refused": {
+      const { method, path, status, error, address } = happening;
+      const place = path.replace(/\?.*$/s, "").slice(0, LONGEST_PATH);
+      return {
+        address,
+        why: `${method} ${place}: ${status} ${shownReason(error.message)}`,
+        ...signedIn(happening, longest),
+      };
     }
     case "turned-away":
-      return { address: happening.address, why: `${happening.why.code}: ${shown(happening.why.message).text}` };
+      return { address: happening.address, why: `${happening.why.code}: ${shownReason(happening.why.message)}` };
     case "failed": {
       const { error, during } = happening;
-      return { why: `${during}: ${shown(error instanceof Error ? error.message : String(error)).text}` };
+      return { why: `${during}: ${shownReason(error instanceof Error ? error.message : String(error))}` };
     }
     case "webhook":
       return { why: `${happening.count} ${happening.outcome}` };

@@ -92,7 +92,7 @@ export class Feed {
       const entries = items.map(({ fact, happening, atMs }) => {
         const longest = Math.max(LEAST_SHOWN, Math.min(SHOWN, room));
         const entry = entryOf(fact, happening, `${node}-${++this.#told}`, atMs, longest);
-        room -= entry.payload?.text.length ?? 0;
+        room -= (entry.payload?.text.length ?? 0) + (entry.signed ? JSON.stringify(entry.signed).length : 0);
         return entry;
       });
       send(channel, { node, entries, leftOut });

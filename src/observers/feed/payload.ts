@@ -2,7 +2,7 @@
 
 import type { Payload } from "../../admin/wire.ts";
 import type { Frame } from "../../domain/wire.ts";
-import { masked } from "../masked.ts";
+import { masked, maskedReason } from "../masked.ts";
 
 /** Longest that is shown of one, in characters. */
 export const SHOWN = 4096;
@@ -11,6 +11,11 @@ export const SHOWN = 4096;
 export function shown(data: unknown, longest = SHOWN): Payload {
   const text = typeof data === "string" ? data : (JSON.stringify(data) ?? "");
   return { text: masked(data, longest), bytes: Buffer.byteLength(text) };
+}
+
+/** A sentence that says why. */
+export function shownReason(reason: string): string {
+  return maskedReason(reason, SHOWN);
 }
 
 export function shownFrame(frame: Frame, longest?: number): Payload {

@@ -48,6 +48,7 @@ export class Metrics {
   readonly #gaps = this.#counter("gaps_total", "Channels of which publications may have been missed.", "app");
   readonly #fellBehind = this.#counter("slow_readers_total", "Clients that were cut because they did not read.", "app");
   readonly #apiRequests = this.#counter("api_requests_total", "Calls of the HTTP API, by the answer.", "status");
+  readonly #apiRefused = this.#counter("api_refused_total", "Calls of the HTTP API refused, by why.", "app", "why");
   readonly #engineLosses = this.#counter("engine_losses_total", "Times that the engine went away.");
   readonly #engineReturns = this.#counter("engine_reconnects_total", "Times that the engine was there again.");
   readonly #failures = this.#counter("failures_total", "Things that should not happen; each is in the log.");
@@ -114,6 +115,8 @@ export class Metrics {
         return this.#turnedAway.inc({ why: event.why.code });
       case "refused":
         return this.#refused.inc({ app: this.#labels.app(event.connection.app.id), why: event.error.code });
+      case "call-refused":
+        return this.#apiRefused.inc({ app: event.app ? this.#labels.app(event.app.id) : "", why: event.error.code });
       case "published": {
         const by = event.publication.from ? "client" : "backend";
         return this.#published.inc({ app: this.#labels.app(event.app.id), by });

@@ -37,7 +37,7 @@ export class Counters implements Traffic {
         const { code } = event.error;
         const numbers = this.#of(event.connection.app.id);
         if (code === "unauthorized" || code === "signature_invalid") numbers.authFailures++;
-        if (event.command === "subscribe") numbers.subscribeFailures++;
+        if (event.command?.type === "subscribe") numbers.subscribeFailures++;
         return;
       }
       case "published":

@@ -1,5 +1,6 @@
 /** What the HTTP API answers: JSON, and refusals with a status, a sentence and a code. */
 
+import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { STATUSES } from "./codes.ts";
@@ -9,19 +10,48 @@ export function json(body: unknown, status = 200): Response {
   return status === 200 ? Response.json(body) : Response.json(body, { status });
 }
 
-export function failure(hub: Hub, error: unknown): Response {
-  if (error instanceof CommandError) return problem(STATUSES[error.code], error.code, error.message);
-  hub.observe({ type: "failed", error, during: "an HTTP API request" });
-  return problem(500, "internal", "Something went wrong on the server.");
+/** A refusal that only the HTTP API knows; whatever else it refuses is a CommandError. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
 }
 
-export function problem(status: number, code: string, message: string): Response {
-  const retry = status === 503 || status === 429 ? { headers: { "Retry-After": "1" } } : {};
-  return Response.json({ error: message, code }, { status, ...retry });
+/** A call as it comes in, and what is known of it so far. */
+export interface Incoming {
+  readonly request: Request;
+  readonly url: URL;
+  /** Looks the caller's address up. */
+  readonly from: () => string;
+  app?: App;
+  body?: Uint8Array;
 }
 
-/** Hangs up, so that nobody has to wait for the rest. */
-export function bodyTooLarge(most: number): Response {
-  const body = { error: `The body is larger than ${most} bytes.`, code: "data_too_large" };
-  return Response.json(body, { status: 413, headers: { Connection: "close" } });
+/** Answers what went wrong with a call, and lets everybody who has to mend it know. */
+export function failure(hub: Hub, { request, url, from, app, body }: Incoming, error: unknown): Response {
+  if (!(error instanceof CommandError || error instanceof ApiError)) {
+    hub.observe({ type: "failed", error, during: "an HTTP API request" });
+    return problem(500, "internal", "Something went wrong on the server.");
+  }
+  const status = error instanceof ApiError ? error.status : STATUSES[error.code];
+  const { method } = request;
+  const path = url.pathname + url.search;
+  const known = { ...(app && { app }), ...(body && { body }) };
+  hub.observe({ type: "call-refused", error, status, method, path, address: from(), ...known });
+  return problem(status, error.code, error.message, status === 413 && body === undefined);
+}
+
+/** `hangsUp` where the rest of the body was not read, so that nobody has to wait for it. */
+function problem(status: number, code: string, message: string, hangsUp = false): Response {
+  const headers = {
+    ...((status === 503 || status === 429) && { "Retry-After": "1" }),
+    ...(hangsUp && { Connection: "close" }),
+  };
+  return Response.json({ error: message, code }, { status, headers });
 }

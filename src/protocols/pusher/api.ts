@@ -4,7 +4,7 @@ import { CommandError } from "../../domain/error.ts";
 import type { AppStore, Clock } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkUserId } from "../../hub/limits.ts";
-import { bodyTooLarge, failure, json, problem } from "./answers.ts";
+import { ApiError, failure, type Incoming, json } from "./answers.ts";
 import { bodyOf, type Call } from "./body.ts";
 import { trigger, triggerBatch, triggerOld } from "./publishing.ts";
 import { listChannels, listUsers, showChannel, showHistory } from "./reading.ts";
@@ -26,8 +26,8 @@ export interface ApiOptions {
   readonly step?: ((request: Request, path: string, answer: () => Promise<Response>) => Promise<Response>) | undefined;
 }
 
-/** Answers a request under `/apps/…`; undefined when the path is not one of the API's. Never throws. */
-export type Api = (request: Request, url: URL) => Promise<Response> | undefined;
+/** Answers a request under `/apps/…`; undefined when the path is not one of the API's. `from` looks the caller's address up. Never throws. */
+export type Api = (request: Request, url: URL, from?: () => string) => Promise<Response> | undefined;
 
 const PATH = /^.*?\/apps\/([^/]+)\/(.+)$/;
 
@@ -36,23 +36,28 @@ export function isApiPath(path: string): boolean {
 }
 
 export function pusherApi(options: ApiOptions): Api {
-  return (request, url) => {
+  return (request, url, from = NOBODY_KNOWS) => {
     const [, id, rest] = PATH.exec(url.pathname) ?? [];
     if (id === undefined || rest === undefined) return undefined;
-    return answer(options, request, url, id, rest).catch((error) => failure(options.hub, error));
+    const incoming: Incoming = { request, url, from };
+    return answer(options, incoming, id, rest).catch((error) => failure(options.hub, incoming, error));
   };
 }
 
-async function answer(options: ApiOptions, request: Request, url: URL, id: string, rest: string): Promise<Response> {
+const NOBODY_KNOWS = () => "unknown";
+
+async function answer(options: ApiOptions, incoming: Incoming, id: string, rest: string): Promise<Response> {
+  const { request, url } = incoming;
   const found = options.apps.byId(decoded(id));
   const app = found instanceof Promise ? await found : found;
-  if (!app) return problem(404, "app_unknown", "There is no app with this id.");
+  if (!app) throw new ApiError(404, "app_unknown", "There is no app with this id.");
+  incoming.app = app;
   const body = await bodyOf(request, options.bodyBytes);
-  if (!body) return bodyTooLarge(options.bodyBytes);
+  incoming.body = body;
   const paths = pathsSigned(url.pathname, options.pathPrefix);
   const signed = { method: request.method, paths, query: url.searchParams, body };
   const call = checkRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
-  if (!app.enabled) return problem(403, "app_disabled", "The app is disabled.");
+  if (!app.enabled) throw new ApiError(403, "app_disabled", "The app is disabled.");
   const { hub, jsonDepth, step } = options;
   for (const guard of hub.guards) {
     const said = guard.apiCall?.(app, call);
@@ -62,13 +67,13 @@ async function answer(options: ApiOptions, request: Request, url: URL, id: strin
   const asked = { app, hub, request, body, query: url.searchParams, jsonDepth, nodes };
   const act = () => route(request.method, rest.split("/").map(decoded), asked);
   if (!step) return act();
-  return step(request, url.pathname, () => act().catch((error) => failure(hub, error)));
+  return step(request, url.pathname, () => act().catch((error) => failure(hub, incoming, error)));
 }
 
 async function route(method: string, parts: readonly string[], call: Call): Promise<Response> {
   const [first, name = "", last] = parts;
   const pattern = `${method} ${first}${parts.length > 1 ? "/:" : ""}${last === undefined ? "" : `/${last}`}`;
-  if (parts.length > 3) return problem(404, "not_found", "There is nothing at this path.");
+  if (parts.length > 3) throw new ApiError(404, "not_found", "There is nothing at this path.");
   switch (pattern) {
     case "POST events":
       return trigger(call);
@@ -93,7 +98,7 @@ async function route(method: string, parts: readonly string[], call: Call): Prom
     case "GET channels/:/stats":
       return showChannel({ ...call, query: new URLSearchParams({ info: "subscription_count" }) }, name);
   }
-  return problem(404, "not_found", "There is nothing at this path for this method.");
+  throw new ApiError(404, "not_found", "There is nothing at this path for this method.");
 }
 
 async function countConnections({ hub, app }: Call): Promise<Response> {
@@ -102,7 +107,7 @@ async function countConnections({ hub, app }: Call): Promise<Response> {
 
 /** Not of the protocol. */
 async function listNodes({ app, nodes, query }: Call): Promise<Response> {
-  if (!nodes) return problem(404, "not_found", "This server has no list of nodes.");
+  if (!nodes) throw new ApiError(404, "not_found", "This server has no list of nodes.");
   return json(await nodes(app, query.get("strategy")));
 }
 

@@ -5,6 +5,7 @@ import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { isDeeperThan } from "../json.ts";
+import { ApiError } from "./answers.ts";
 
 /** A call whose signature is right. */
 export interface Call {
@@ -17,29 +18,34 @@ export interface Call {
   readonly nodes: ((app: App, strategy: string | null) => Promise<object>) | undefined;
 }
 
-/** Undefined where it is larger than that; then the rest of it is not read. */
-export async function bodyOf(request: Request, most: number): Promise<Uint8Array | undefined> {
+/** Throws ApiError where it is larger than that; then the rest of it is not read. */
+export async function bodyOf(request: Request, most: number): Promise<Uint8Array> {
   const length = request.headers.get("content-length");
-  if (Number(length) > most) return undefined;
+  if (Number(length) > most) throw tooLarge(most);
   try {
     // Only where the length is not said: asking for `request.body` makes a stream of it, at twice the cost of the call.
     if (length === null && request.body) return await collect(request.body, most);
     return new Uint8Array(await request.arrayBuffer());
-  } catch {
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
     throw new CommandError("malformed", "The body could not be read to its end.");
   }
 }
 
 /** A body that does not say how long it is may be endless. */
-async function collect(body: ReadableStream<Uint8Array>, most: number): Promise<Uint8Array | undefined> {
+async function collect(body: ReadableStream<Uint8Array>, most: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of body) {
     length += chunk.length;
-    if (length > most) return undefined;
+    if (length > most) throw tooLarge(most);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+function tooLarge(most: number): ApiError {
+  return new ApiError(413, "data_too_large", `The body is larger than ${most} bytes.`);
 }
 
 export function parse<T>({ body, jsonDepth }: Call, schema: z.ZodType<T>): T {

@@ -43,7 +43,7 @@ export function listen(options: ListenOptions, { hostname, port, tls, takesClien
       // Who calls the API matters only where addresses are listed.
       if (!isHandshake && !options.mayCome) return options.answer(request, url, server);
       const caller = options.identify(request, url, server.requestIP(request)?.address);
-      if (options.mayCome?.(caller.address) === false) return forbidden(hub, caller, isHandshake);
+      if (options.mayCome?.(caller.address) === false) return forbidden(hub, request, url, caller, isHandshake);
       if (isHandshake && !takesClients) return badRequest("This port is for the HTTP API, and takes no WebSockets.");
       if (!isHandshake) return options.answer(request, url, server);
       const knock = { request, url, caller, server };

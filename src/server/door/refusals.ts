@@ -2,6 +2,7 @@
 
 import { CommandError, Disconnect, type Reconnect } from "../../domain/error.ts";
 import type { Hub } from "../../hub/hub.ts";
+import { ApiError, failure } from "../../protocols/pusher/answers.ts";
 import { STATUSES } from "../../protocols/pusher/codes.ts";
 import type { Caller } from "./address.ts";
 
@@ -21,10 +22,11 @@ export function tooMany(hub: Hub, { address }: Caller, waitS: number): Response 
   return problem(429, "flooded", error, { "Retry-After": String(waitS) });
 }
 
-export function forbidden(hub: Hub, { address }: Caller, isHandshake: boolean): Response {
-  const error = "Your address may not use this server.";
-  if (isHandshake) hub.observe({ type: "turned-away", address, why: new Disconnect("unauthorized", error) });
-  return problem(403, "forbidden", error);
+export function forbidden(hub: Hub, request: Request, url: URL, { address }: Caller, isHandshake: boolean): Response {
+  const error = new ApiError(403, "forbidden", "Your address may not use this server.");
+  if (!isHandshake) return failure(hub, { request, url, from: () => address }, error);
+  hub.observe({ type: "turned-away", address, why: new Disconnect("unauthorized", error.message) });
+  return problem(403, "forbidden", error.message);
 }
 
 export function badRequest(error: string): Response {

@@ -1,10 +1,18 @@
 /** The clients' port, where the API has one of its own: what it says to API calls. */
 
-import { type Api, isApiPath } from "../../protocols/pusher/api.ts";
+import type { Hub } from "../../hub/hub.ts";
+import { ApiError, failure } from "../../protocols/pusher/answers.ts";
+import { isApiPath } from "../../protocols/pusher/api.ts";
+import type { Identify } from "../door/address.ts";
+import type { Route } from "./routes.ts";
+
+const ELSEWHERE = "The HTTP API has a port of its own here (`tls.api`), for callers with a client certificate.";
 
 /** Takes the API's place among the routes. */
-export const apiElsewhere: Api = (_request, { pathname }) => {
-  if (!isApiPath(pathname)) return undefined;
-  const error = "The HTTP API has a port of its own here (`tls.api`), for callers with a client certificate.";
-  return Promise.resolve(Response.json({ error, code: "forbidden" }, { status: 403 }));
-};
+export function apiElsewhere(hub: Hub, identify: Identify): Route {
+  return (request, url, gate) => {
+    if (!isApiPath(url.pathname)) return undefined;
+    const from = () => identify(request, url, gate.requestIP(request)?.address).address;
+    return failure(hub, { request, url, from }, new ApiError(403, "forbidden", ELSEWHERE));
+  };
+}

@@ -1,6 +1,5 @@
 /** Ordinary HTTP on the same port: health, the API, the program's own, the page a newcomer sees, and nothing else. */
 
-import type { Api } from "../../protocols/pusher/api.ts";
 import { problem } from "../door/refusals.ts";
 
 /** What a route may ask of the port that the request came through. Bun's server has this form. */
@@ -17,7 +16,7 @@ export type Answer = (request: Request, url: URL, gate: Gate) => Response | Prom
 export interface RouteOptions {
   /** In front of every path, for proxies that do not strip it. */
   readonly path: string;
-  readonly api: Api;
+  readonly api: Route;
   /** `/ready`. */
   readonly ready: Route;
   /** The program's own, and whether there is any: then the API answers at its own paths only, not below others. */
@@ -29,7 +28,8 @@ export interface RouteOptions {
 }
 
 export function routes({ path, api, ready, program, hasProgram, around, more }: RouteOptions): Answer {
-  const ownApi: Route = (request, url) => (hasProgram() && !isApi(path, url) ? undefined : api(request, url));
+  const ownApi: Route = (request, url, gate) =>
+    hasProgram() && !isApi(path, url) ? undefined : api(request, url, gate);
   const own: readonly Route[] = [health(path), ready];
   const rest = around(first([ownApi, program, ...more], notFound));
   return first(own, rest);

@@ -130,6 +130,7 @@ export class Hooks {
       case "counted":
       case "missed":
       case "refused":
+      case "call-refused":
       case "turned-away":
         return;
     }

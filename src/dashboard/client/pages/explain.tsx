@@ -5,6 +5,7 @@ import type { Explanation, Question } from "../../../admin/wire.ts";
 import { call, path, type Refused, refusedBy } from "../api.ts";
 import { Failure } from "../parts/notes.tsx";
 import { Copy, Head } from "../parts/small.tsx";
+import { place } from "../route.ts";
 import { may } from "../session.ts";
 
 type Kind = Question["type"];
@@ -54,8 +55,10 @@ const FIELDS: Readonly<Record<Kind, Readonly<Record<string, FieldSpec>>>> = {
   },
 };
 
+/** The address may bring along what was refused, so that nobody has to copy it from the console. */
 export function Explain({ app }: { app: string }) {
-  const [kind, setKind] = useState<Kind>("channel");
+  const { type = "", ...given } = place.value.params;
+  const [kind, setKind] = useState<Kind>(isKind(type) ? type : "channel");
   const [answer, put] = useState<Explanation>();
   const [error, setError] = useState<Refused>();
   const ask = async (values: Readonly<Record<string, string>>) => {
@@ -93,7 +96,7 @@ export function Explain({ app }: { app: string }) {
         ))}
       </div>
       <div class="columns">
-        <Form key={kind} kind={kind} ask={ask} />
+        <Form key={kind} kind={kind} given={kind === type ? given : {}} ask={ask} />
         <div>
           <Failure error={error} />
           {answer && <Answer explanation={answer} />}
@@ -103,16 +106,28 @@ export function Explain({ app }: { app: string }) {
   );
 }
 
-function Form({ kind, ask }: { kind: Kind; ask: (values: Readonly<Record<string, string>>) => Promise<void> }) {
-  const [values, put] = useState<Readonly<Record<string, string>>>(
-    kind === "request" ? { method: "POST", body: "" } : {},
-  );
+function isKind(type: string): type is Kind {
+  return Object.hasOwn(KINDS, type);
+}
+
+type Values = Readonly<Record<string, string>>;
+
+interface FormProps {
+  readonly kind: Kind;
+  /** What its fields begin with. */
+  readonly given: Values;
+  readonly ask: (values: Values) => Promise<void>;
+}
+
+function Form({ kind, given, ask }: FormProps) {
+  const [values, put] = useState<Values>({ ...(kind === "request" && { method: "POST", body: "" }), ...given });
   const submit = (event: Event) => {
     event.preventDefault();
-    const given = Object.entries(values).filter(
-      ([name, value]) => value !== "" || FIELDS[kind][name]?.isNeeded || name === "body",
-    );
-    void ask(Object.fromEntries(given));
+    const filled = Object.keys(FIELDS[kind]).flatMap((name) => {
+      const value = values[name] ?? "";
+      return value !== "" || FIELDS[kind][name]?.isNeeded || name === "body" ? [[name, value] as const] : [];
+    });
+    void ask(Object.fromEntries(filled));
   };
   return (
     <form class="card stack" aria-label={KINDS[kind]} onSubmit={submit}>

@@ -9,7 +9,7 @@ import { PayloadView } from "./payload.tsx";
 import { Copy, Facts, Time, TypeMark } from "./small.tsx";
 
 export function Inspector({ entry, onClose }: { entry: FeedEntry; onClose: () => void }) {
-  const { app, channel, event, connection, user, address, why, payload } = entry;
+  const { app, channel, event, connection, user, address, why, payload, signed } = entry;
   const rows: (readonly [string, ComponentChildren])[] = [];
   rows.push(["Time", <Time key="time" atMs={entry.atMs} isLong />]);
   if (why !== undefined) rows.push(["Why", why]);
@@ -48,6 +48,9 @@ export function Inspector({ entry, onClose }: { entry: FeedEntry; onClose: () =>
       <div class="inspector-head">
         <TypeMark type={entry.type} />
         <span class="grow" />
+        {signed && app !== undefined && may("operate") && (
+          <a href={to("explain", { app, ...signed })}>Explain the signature</a>
+        )}
         {canSend && (
           <button type="button" class="quiet" onClick={again}>
             Send again
