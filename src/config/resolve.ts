@@ -6,6 +6,7 @@ import type { App, TokenAlgorithm, TokenRules } from "../domain/app.ts";
 import { type Draft, placed, sourceOf } from "./draft.ts";
 import type { Facts } from "./fields.ts";
 import { ConfigError, describe } from "./problem.ts";
+import { withRoom } from "./room.ts";
 import { type AppDefaults, type AppSettings, type Config, schema, type TokenSettings } from "./schema.ts";
 import { factsAt, type Path, spell } from "./tree.ts";
 
@@ -20,9 +21,10 @@ export function resolve(draft: Draft): Config {
   const { apps, defaults, ...rest } = parsed.data;
   const problems = [...duplicates(draft, apps), ...doubleNames(draft, rest.tls)];
   const complain = (path: Path, sentence: string) => problems.push(placed(sentence, sourceOf(draft, path)));
-  const config = { ...rest, defaults, apps: apps.map((app, index) => resolveApp(app, defaults, index, complain)) };
+  const resolved = apps.map((app, index) => resolveApp(app, defaults, index, complain));
   if (problems.length > 0) throw new ConfigError(problems);
-  return config;
+  const bounds = [defaults, ...resolved].map(({ limits }) => limits);
+  return { ...rest, limits: withRoom(rest.limits, draft.values.limits, bounds), defaults, apps: resolved };
 }
 
 type Complain = (path: Path, sentence: string) => void;

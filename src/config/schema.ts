@@ -30,9 +30,14 @@ import { historyRule } from "./history.ts";
 import { nats } from "./nats.ts";
 import { audit, database, metrics, statistics, tracing, webhook, webhooks } from "./records.ts";
 import { redis } from "./redis.ts";
+import { roomFor } from "./room.ts";
 import { tls } from "./tls.ts";
 
 const list = { reads: "json" } as const;
+
+const EVENT_DATA_BYTES = 102_400;
+const BATCH_SIZE = 10;
+const ROOM = roomFor(EVENT_DATA_BYTES, BATCH_SIZE);
 
 const MOST_THREADS = 256;
 
@@ -82,9 +87,9 @@ const appLimits = {
   channelsPerConnection: limitless("Most channels that one connection may be in.", 100),
   channelNameLength: whole("Longest channel name, in characters.", 200, 1, 1000),
   eventNameLength: whole("Longest event name, in characters.", 200, 1, 1000),
-  eventDataBytes: whole("Largest data of one event, in bytes.", 10_240),
+  eventDataBytes: whole("Largest data of one event, in bytes; 10240 is Pusher's.", EVENT_DATA_BYTES),
   channelsPerTrigger: whole("Most channels that one API call may publish to.", 100),
-  batchSize: whole("Most events in one batch of the API.", 10),
+  batchSize: whole("Most events in one batch of the API.", BATCH_SIZE),
   presenceMembers: limitless("Most users in one presence channel.", 100),
   memberDataBytes: whole("Largest data of one presence member, in bytes.", 1024),
   userIdLength: whole("Longest user id, in characters.", 128, 1, 1000),
@@ -303,9 +308,24 @@ const processLimits = z
       "Most new connections of one address per minute, counted and refused like `connectionsPerIp`, by each process for itself. As many may come at once, and then one each time a share of the minute is over.",
       "unlimited",
     ),
-    frameBytes: whole("Largest frame a client may send, in bytes.", 65_536, 256, 2 ** 30),
-    httpBodyBytes: whole("Largest body of an API call, in bytes.", 1_048_576, 256, 2 ** 30),
-    outboundBufferBytes: whole("Most bytes that wait for one slow reader before it is cut.", 1_048_576, 1024, 2 ** 30),
+    frameBytes: whole(
+      "Largest frame a client may send, in bytes. Without it, more where `eventDataBytes` is: room for the largest event with all of its data escaped (six times its bytes).",
+      ROOM.frameBytes,
+      256,
+      2 ** 30,
+    ),
+    httpBodyBytes: whole(
+      "Largest body of an API call, in bytes. Without it, more where `eventDataBytes` or `batchSize` is: room for a batch of the largest events.",
+      ROOM.httpBodyBytes,
+      256,
+      2 ** 30,
+    ),
+    outboundBufferBytes: whole(
+      "Most bytes that wait for one slow reader before it is cut. Without it, more where `eventDataBytes` is: room for twenty of the largest events at once.",
+      ROOM.outboundBufferBytes,
+      1024,
+      2 ** 30,
+    ),
     jsonDepth: whole("Deepest nesting of JSON that is read.", 32, 2, 1000),
     waitingCommands: whole("Most commands of one connection that wait for their turn.", 256),
     handshakeTimeoutS: seconds(

@@ -127,7 +127,7 @@ export function apiRateGuard(engine: Pick<Engine, "ledger" | "health">, clock: C
       return after(together, (counted) => {
         if (counted !== undefined) alone.delete(app.id);
         if ((counted ?? spendAlone(app, rate)) === 0) return;
-        throw new CommandError("rate_limited", `More than ${rate} API calls in a second.`);
+        throw new CommandError("rate_limited", `More than ${rate} API calls in a second (apiRequestsPerSecond).`);
       });
     },
   };

@@ -73,7 +73,7 @@ function enqueue(hub: Hub, connection: Connection, frame: Frame): void {
     connection.waiting.push(frame);
     return;
   }
-  const message = `More than ${hub.limits.waitingCommands} commands were waiting for an answer.`;
+  const message = `More than ${hub.limits.waitingCommands} commands were waiting for an answer (limits.waitingCommands).`;
   hub.disconnect(connection, new Disconnect("flooded", message));
 }
 

@@ -15,18 +15,24 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 /** Whether one more connection may come: `most` of the process, as many as the app may have. */
 export function checkPlace(app: App, most: number, here: number, ofApp: number): void {
   if (here >= most) {
-    throw new Disconnect("over_capacity", `This server has ${most} connections, which is as many as it may.`);
+    throw new Disconnect(
+      "over_capacity",
+      `This server has ${most} connections, which is as many as it may (limits.connections).`,
+    );
   }
   const quota = app.limits.connections;
   if (ofApp >= quota) throw quotaExceeded(quota);
 }
 
 export function quotaExceeded(most: number): Disconnect {
-  return new Disconnect("quota_exceeded", `The app has ${most} connections, which is as many as it may.`);
+  return new Disconnect("quota_exceeded", `The app has ${most} connections, which is as many as it may (connections).`);
 }
 
 export function channelFull(most: number): CommandError {
-  return new CommandError("channel_full", `The channel has ${most} subscribers, which is as many as it may.`);
+  return new CommandError(
+    "channel_full",
+    `The channel has ${most} subscribers, which is as many as it may (maxSubscribers).`,
+  );
 }
 
 export function checkChannelName(app: App, name: string): void {
@@ -34,7 +40,10 @@ export function checkChannelName(app: App, name: string): void {
   if (user !== undefined) return checkUserId(app, user);
   const most = app.limits.channelNameLength;
   if (name.length > most) {
-    throw new CommandError("channel_invalid", `The channel name is ${name.length} characters long; at most ${most}.`);
+    throw new CommandError(
+      "channel_invalid",
+      `The channel name is ${name.length} characters long; at most ${most} (channelNameLength).`,
+    );
   }
   if (!CHANNEL_NAME.test(name)) {
     throw new CommandError("channel_invalid", "A channel name consists of letters, digits and - _ = @ , . ; only.");
@@ -44,23 +53,30 @@ export function checkChannelName(app: App, name: string): void {
 export function checkUserId(app: App, id: string): void {
   const most = app.limits.userIdLength;
   if (id.length === 0 || id.length > most || CONTROL.test(id) || !id.isWellFormed()) {
-    throw new CommandError("user_invalid", `A user id has 1 to ${most} characters and no control characters.`);
+    throw new CommandError(
+      "user_invalid",
+      `A user id has 1 to ${most} characters (userIdLength) and no control characters.`,
+    );
   }
 }
 
 export function checkEventName(app: App, event: string): void {
   const most = app.limits.eventNameLength;
   if (event.length === 0 || event.length > most) {
-    throw new CommandError("event_invalid", `An event name has 1 to ${most} characters; this one has ${event.length}.`);
+    throw new CommandError(
+      "event_invalid",
+      `An event name has 1 to ${most} characters (eventNameLength); this one has ${event.length}.`,
+    );
   }
   if (!event.isWellFormed()) throw new CommandError("event_invalid", "The event name is not well-formed Unicode.");
 }
 
 export function checkEventData(app: App, data: string): void {
   const most = app.limits.eventDataBytes;
-  if (isLongerThan(data, most)) {
-    throw new CommandError("data_too_large", `The event's data is larger than ${most} bytes.`);
-  }
+  if (!isLongerThan(data, most)) return;
+  // The words of Pusher's own refusal, which its libraries look for.
+  const message = `The data content of this event exceeds the allowed maximum (${most} bytes, eventDataBytes)`;
+  throw new CommandError("data_too_large", `${message}: it has ${utf8Bytes(data)}.`);
 }
 
 /** Throws when the client has sent as many events in the last second as it may. */
@@ -70,7 +86,8 @@ export function takeEventToken(connection: Connection, nowMs: number): void {
   const left = refill(connection.eventTokens, connection.eventTokensAtMs, nowMs, rate);
   connection.eventTokensAtMs = nowMs;
   connection.eventTokens = left < 1 ? left : left - 1;
-  if (left < 1) throw new CommandError("rate_limited", `More than ${rate} client events in a second.`);
+  if (left < 1)
+    throw new CommandError("rate_limited", `More than ${rate} client events in a second (clientEventsPerSecond).`);
 }
 
 /** Throws when the client has subscribed as often in the last second as it may. */
@@ -80,7 +97,8 @@ export function takeSubscribeToken(connection: Connection, nowMs: number): void 
   const left = refill(connection.subscribeTokens, connection.subscribeTokensAtMs, nowMs, rate);
   connection.subscribeTokensAtMs = nowMs;
   connection.subscribeTokens = left < 1 ? left : left - 1;
-  if (left < 1) throw new CommandError("rate_limited", `More than ${rate} subscriptions in a second.`);
+  if (left < 1)
+    throw new CommandError("rate_limited", `More than ${rate} subscriptions in a second (subscribesPerSecond).`);
 }
 
 /** A farewell when the client has sent as many frames in the last second as it may, of whatever kind. */
@@ -90,7 +108,7 @@ export function takeFrameToken(connection: Connection, nowMs: number): Disconnec
   const left = refill(connection.frameTokens, connection.frameTokensAtMs, nowMs, rate);
   connection.frameTokensAtMs = nowMs;
   connection.frameTokens = left < 1 ? left : left - 1;
-  return left < 1 ? new Disconnect("flooded", `More than ${rate} frames in a second.`) : undefined;
+  return left < 1 ? new Disconnect("flooded", `More than ${rate} frames in a second (framesPerSecond).`) : undefined;
 }
 
 /** Whether the text takes more bytes than that in UTF-8. Measures only where the length leaves a doubt. */

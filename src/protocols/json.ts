@@ -10,7 +10,7 @@ export function parseFrame(frame: Frame, maxDepth: number): JsonObject {
   if (typeof frame !== "string")
     throw new CommandError("malformed", "Binary frames are not supported; send JSON text.");
   if (isDeeperThan(frame, maxDepth)) {
-    throw new CommandError("malformed", `The JSON is nested more than ${maxDepth} levels deep.`);
+    throw new CommandError("malformed", `The JSON is nested more than ${maxDepth} levels deep (limits.jsonDepth).`);
   }
   const value = parse(frame);
   if (!isObject(value)) throw new CommandError("malformed", "A message is a JSON object.");

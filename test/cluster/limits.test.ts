@@ -18,7 +18,7 @@ describe("an app's connections", () => {
     async () => {
       const { one, other } = await startCluster({}, { anonymous: true, limits: { connections: 2 } });
       const [first, second] = [await connectPusher(one.url), await connectNative(other.url)];
-      const message = "The app has 2 connections, which is as many as it may.";
+      const message = "The app has 2 connections, which is as many as it may (connections).";
       for (const { url } of [one, other]) {
         const refused = await dialPusher(url);
         expect(await refused.next()).toEqual({ event: "pusher:error", data: { code: 4004, message } });

@@ -40,7 +40,7 @@ describe("the sources", () => {
       flags: { path: "/x" },
     });
     expect(config).toMatchObject({ host: "a", port: 2, path: "/x", drainTimeoutS: 5 });
-    expect(config.limits).toMatchObject({ jsonDepth: 9, frameBytes: 65_536 });
+    expect(config.limits).toMatchObject({ jsonDepth: 9, frameBytes: 655_360 });
     expect(Object.fromEntries(sources)).toEqual({
       host: "fanfare.config.json",
       port: "FANFARE_PORT",

@@ -191,7 +191,10 @@ test("a wrong key is answered 401, an unknown app 404", async () => {
 test("data that is too large is answered 413", async () => {
   expect(await refusalOf(library.trigger("c", "e", "x".repeat(1025)))).toEqual({
     status: 413,
-    body: { error: "The event's data is larger than 1024 bytes.", code: "data_too_large" },
+    body: {
+      error: "The data content of this event exceeds the allowed maximum (1024 bytes, eventDataBytes): it has 1025.",
+      code: "data_too_large",
+    },
   });
   expect(await bodyOf(library.trigger("c", "e", "x".repeat(1024)))).toEqual({});
 });

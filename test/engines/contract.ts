@@ -91,6 +91,15 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
       await eventually(() => expect(received).toEqual([publication]));
     });
 
+    test("events of the largest size arrive, even where JSON takes six bytes for each of theirs", async () => {
+      await broker.subscribe("app", "room");
+      const sent = Array.from({ length: 10 }, (_, n) => `${n}${"\u0001".repeat(102_399)}`);
+      await Promise.all(sent.map((data) => publish("room", data, KEEP)));
+      expect((await upToNow("room")).map((data) => [data[0], data.length])).toEqual(
+        sent.map((data) => [data[0], 102_400]),
+      );
+    });
+
     test("publications about members, counts and users travel too", async () => {
       await broker.subscribe("app", "presence-x");
       const about = { app: "app", channel: "presence-x" };

@@ -25,9 +25,13 @@ describe("a bad frame", () => {
     [
       "33 levels",
       `{"event":"e","data":${"[".repeat(32)}${"]".repeat(32)}}`,
-      "The JSON is nested more than 32 levels deep.",
+      "The JSON is nested more than 32 levels deep (limits.jsonDepth).",
     ],
-    ["20 000 levels", `{"event":"e","data":${"[".repeat(20_000)}`, "The JSON is nested more than 32 levels deep."],
+    [
+      "20 000 levels",
+      `{"event":"e","data":${"[".repeat(20_000)}`,
+      "The JSON is nested more than 32 levels deep (limits.jsonDepth).",
+    ],
   ])("of %s is answered malformed, and the connection lives", async (_, frame, message) => {
     const client = await connectNative(server.url);
     client.socket.send(frame);
@@ -78,7 +82,7 @@ test("a client that asks faster than it can be answered is cut, and told to come
   for (const event of ["wait", "ping", "ping", "ping"]) patient.send(event);
   const client = await connectNative(busy.url);
   for (const event of ["wait", "ping", "ping", "ping", "ping"]) client.send(event);
-  const message = "More than 3 commands were waiting for an answer.";
+  const message = "More than 3 commands were waiting for an answer (limits.waitingCommands).";
   expect(await client.next()).toEqual({ event: "closing", code: "flooded", message, reconnect: "later" });
   expect(await client.socket.closed).toEqual({ code: 4100, reason: message });
   release();

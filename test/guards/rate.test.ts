@@ -204,7 +204,7 @@ describe("frames of one connection", async () => {
   test("above the rate end it with 4100, in both protocols, and nobody else", async () => {
     const [pusher, calm] = [await connectPusher(server.url), await connectPusher(server.url)];
     for (let n = 0; n < 50; n++) pusher.send("pusher:ping", {});
-    const message = "More than 5 frames in a second.";
+    const message = "More than 5 frames in a second (framesPerSecond).";
     expect((await pusher.next("pusher:error")).data).toEqual({ code: 4100, message });
     expect(await pusher.socket.closed).toEqual({ code: 4100, reason: message });
 
@@ -253,7 +253,7 @@ describe("API calls of one app", () => {
     expect(answers.filter(({ status }) => status === 200).length).toBeWithin(2, 30);
     expect(refused.length).toBeGreaterThan(0);
     expect(refused[0]?.headers.get("retry-after")).toBe("1");
-    const words = { error: "More than 2 API calls in a second.", code: "rate_limited" };
+    const words = { error: "More than 2 API calls in a second (apiRequestsPerSecond).", code: "rate_limited" };
     expect(await refused[0]?.json()).toEqual(words);
     expect((await call(url, 5, OTHER)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
     await Bun.sleep(1050);

@@ -27,7 +27,7 @@ describe("an app without token rules", async () => {
     expect(client.welcome).toEqual({
       id: expect.stringMatching(/^\d+\.\d+$/),
       activityTimeoutS: 120,
-      maxFrameBytes: 65_536,
+      maxFrameBytes: 655_360,
       user: { id: "ada", info: { name: "Ada" } },
     });
   });

@@ -17,7 +17,7 @@ async function refusal(socket: TestSocket): Promise<{ frame: object; code: numbe
 test("an app has as many connections as configured; one more is told 4004 and closed", async () => {
   const { url } = await startServer({ apps: [{ ...APP, anonymous: true, limits: { connections: 2 } }, OTHER] });
   const [first] = [await connectPusher(url), await connectNative(url)];
-  const message = "The app has 2 connections, which is as many as it may.";
+  const message = "The app has 2 connections, which is as many as it may (connections).";
   expect(await refusal(await dialPusher(url))).toEqual({
     frame: { event: "pusher:error", data: { code: 4004, message } },
     code: 4004,
@@ -39,7 +39,7 @@ test("a process has as many connections as configured, over all apps; one more i
   const { url } = server;
   expect(server.maxConnections).toBe(2);
   const [first] = [await connectPusher(url), await connectNative(url, { app: OTHER.key })];
-  const message = "This server has 2 connections, which is as many as it may.";
+  const message = "This server has 2 connections, which is as many as it may (limits.connections).";
   expect(await refusal(await dialPusher(url))).toEqual({
     frame: { event: "pusher:error", data: { code: 4100, message } },
     code: 4100,

@@ -27,7 +27,7 @@ describe.each([
     await client.subscribe("two");
     expect(await subscribeRefusal(client, "three")).toMatchObject({
       code: "too_many_channels",
-      message: "A connection may be in 2 channels at a time.",
+      message: "A connection may be in 2 channels at a time (channelsPerConnection).",
     });
     client.send("ask" in client ? "unsubscribe" : "pusher:unsubscribe", { channel: "one" });
     await client.subscribe("three");
@@ -42,7 +42,7 @@ describe.each([
     const late = await connect(url);
     expect(await subscribeRefusal(late, channel, { user_id: "3" })).toMatchObject({
       code: "channel_full",
-      message: "The channel has 2 members, which is as many as it may.",
+      message: "The channel has 2 members, which is as many as it may (presenceMembers).",
     });
     expect((await server.members(channel)).map(({ id }) => id)).toEqual(["1", "2"]);
     await first.close();
@@ -60,7 +60,7 @@ describe.each([
     if (!outside) throw new Error("Everybody was let in");
     expect(await subscribeRefusal(outside, channel)).toMatchObject({
       code: "channel_full",
-      message: "The channel has 2 subscribers, which is as many as it may.",
+      message: "The channel has 2 subscribers, which is as many as it may (maxSubscribers).",
     });
     await clients[outcomes.findIndex(({ status }) => status === "fulfilled")]?.close();
     await eventually(() => outside.subscribe(channel));
@@ -86,14 +86,14 @@ test("an API call publishes to as many channels as configured, and a batch has a
   expect(await apiRefusal(url, "POST", "/events", { ...event, channels: four })).toEqual({
     status: 400,
     code: "data_invalid",
-    message: "An event goes to at most 3 channels.",
+    message: "An event goes to at most 3 channels (channelsPerTrigger); this one to 4.",
   });
   const batch = (size: number) => ({ batch: Array.from({ length: size }, () => ({ ...event, channel: "a" })) });
   expect(await apiStatus(url, "POST", "/batch_events", batch(2))).toBe(200);
   expect(await apiRefusal(url, "POST", "/batch_events", batch(3))).toEqual({
     status: 400,
     code: "data_invalid",
-    message: "A batch has at most 2 events.",
+    message: "Batch too large (> 2, batchSize): it has 3 events.",
   });
 });
 
@@ -113,7 +113,10 @@ test("of a watchlist that is too long the first are watched, and the client is t
   const client = await connectPusher(url);
   await client.signin({ id: "me", watchlist: ["a", "b", "c"] });
   const { data } = await client.next("pusher:error");
-  expect(data).toEqual({ code: 4302, message: "The watchlist has 3 users; the first 2 are watched: a, b" });
+  expect(data).toEqual({
+    code: 4302,
+    message: "The watchlist has 3 users; the first 2 are watched (watchlistSize): a, b",
+  });
   const watched = await client.next("pusher_internal:watchlist_events");
   expect(JSON.parse(String(watched.data))).toEqual({ events: [{ name: "offline", user_ids: ["a", "b"] }] });
   const [c, a] = [await connectPusher(url), await connectPusher(url)];
@@ -133,7 +136,7 @@ test("a client with more commands waiting than configured is cut with 4100, and 
   flooding.send("ping");
   expect(await flooding.next("closing")).toMatchObject({
     code: "flooded",
-    message: "More than 3 commands were waiting for an answer.",
+    message: "More than 3 commands were waiting for an answer (limits.waitingCommands).",
     reconnect: "later",
   });
   expect(await flooding.socket.closed).toMatchObject({ code: 4100 });

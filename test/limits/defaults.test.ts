@@ -8,9 +8,9 @@ import { APP } from "../support/server.ts";
 
 const PROCESS = {
   connections: 100_000,
-  frameBytes: 65_536,
-  httpBodyBytes: 1_048_576,
-  outboundBufferBytes: 1_048_576,
+  frameBytes: 655_360,
+  httpBodyBytes: 6_553_600,
+  outboundBufferBytes: 13_107_200,
   jsonDepth: 32,
   waitingCommands: 256,
   handshakeTimeoutS: 10,
@@ -21,7 +21,7 @@ const APPS = {
   channelsPerConnection: 100,
   channelNameLength: 200,
   eventNameLength: 200,
-  eventDataBytes: 10_240,
+  eventDataBytes: 102_400,
   channelsPerTrigger: 100,
   batchSize: 10,
   presenceMembers: 100,

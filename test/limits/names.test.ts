@@ -26,7 +26,7 @@ describe.each(clients)("over the %s protocol", (_, connect) => {
     await client.subscribe("c".repeat(20));
     expect(await subscribeRefusal(client, LONG_CHANNEL)).toMatchObject({
       code: "channel_invalid",
-      message: "The channel name is 21 characters long; at most 20.",
+      message: "The channel name is 21 characters long; at most 20 (channelNameLength).",
     });
     await client.ping();
   });
@@ -46,7 +46,7 @@ describe.each(clients)("over the %s protocol", (_, connect) => {
     const permission = "permission" in client ? client.permission("private-x") : {};
     await client.subscribe("private-x", permission);
     expect(await publishRefusal(client, "private-x", LONG_EVENT)).toMatchObject({
-      message: "An event name has 1 to 15 characters; this one has 16.",
+      message: "An event name has 1 to 15 characters (eventNameLength); this one has 16.",
     });
     const longest = LONG_EVENT.slice(0, 15);
     if ("ask" in client) client.send("publish", { channel: "private-x", event: longest });
@@ -57,7 +57,7 @@ describe.each(clients)("over the %s protocol", (_, connect) => {
 
   test("a user id of a presence channel may have as many characters as configured", async () => {
     const client = await connect(url);
-    const message = "A user id has 1 to 8 characters and no control characters.";
+    const message = "A user id has 1 to 8 characters (userIdLength) and no control characters.";
     for (const user_id of ["123456789", "", "a\nb", "\u0000", "\ud800"]) {
       const refusal = await subscribeRefusal(client, "presence-x", { user_id });
       expect(refusal).toMatchObject({ code: "user_invalid", message });
@@ -74,7 +74,7 @@ test("a user id may have as many characters as configured when somebody signs in
   const client = await connectPusher(url);
   expect(await client.signin({ id: "123456789" })).toMatchObject({
     event: "pusher:error",
-    data: { message: "A user id has 1 to 8 characters and no control characters." },
+    data: { message: "A user id has 1 to 8 characters (userIdLength) and no control characters." },
   });
   expect(await client.signin({ id: "12345678" })).toMatchObject({ event: "pusher:signin_success" });
 });

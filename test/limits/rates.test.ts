@@ -25,7 +25,7 @@ test("a Pusher client that publishes too often is told 4301, stays connected, an
   for (let i = 0; i < 20; i++) eager.send("client-x", { i }, "private-a");
   expect((await eager.next("pusher:error")).data).toEqual({
     code: 4301,
-    message: "More than 1 client events in a second.",
+    message: "More than 1 client events in a second (clientEventsPerSecond).",
   });
   await eager.ping();
   expect((await reader.nextIn("private-a")).data).toBe('{"i":0}');
@@ -38,7 +38,10 @@ test("a native client that publishes too often is told so, and stays connected (
   const client = await connectNative(slow.url);
   await client.subscribe("private-b", client.permission("private-b"));
   const refusal = await untilRefused(() => publishRefusal(client, "private-b", "client-x"));
-  expect(refusal).toEqual({ code: "rate_limited", message: "More than 1 client events in a second." });
+  expect(refusal).toEqual({
+    code: "rate_limited",
+    message: "More than 1 client events in a second (clientEventsPerSecond).",
+  });
   await client.ping();
 });
 
@@ -46,7 +49,7 @@ test("a program's own commands count as events, too", async () => {
   const client = await connectNative(slow.url);
   for (let i = 0; i < 20; i++) client.send("custom", { i });
   const refusal = await client.next(({ code }) => code === "rate_limited");
-  expect(refusal.message).toBe("More than 1 client events in a second.");
+  expect(refusal.message).toBe("More than 1 client events in a second (clientEventsPerSecond).");
 });
 
 test("the rate is one connection's own", async () => {
@@ -65,7 +68,10 @@ test("a client that subscribes too often is refused with 429 or rate_limited, an
   let n = 0;
   for (const client of [pusher, native]) {
     const refusal = await untilRefused(() => subscribeRefusal(client, `room-${n++}`));
-    expect(refusal).toMatchObject({ code: "rate_limited", message: "More than 1 subscriptions in a second." });
+    expect(refusal).toMatchObject({
+      code: "rate_limited",
+      message: "More than 1 subscriptions in a second (subscribesPerSecond).",
+    });
     if (client === pusher) expect(refusal.status).toBe(429);
     await client.ping();
   }

@@ -16,6 +16,9 @@ const server = await startServer(
 );
 const { url } = server;
 
+const EVENT_OF_101 =
+  "The data content of this event exceeds the allowed maximum (100 bytes, eventDataBytes): it has 101.";
+
 /** JSON of exactly so many bytes, of which "ü" takes two. */
 const json = (bytes: number) => JSON.stringify(`ü${"x".repeat(bytes - 4)}`);
 const member = (bytes: number) => ({ user_id: "1", user_info: "x".repeat(bytes - 30) });
@@ -30,9 +33,7 @@ describe.each([
     await client.subscribe("private-x", "permission" in client ? client.permission("private-x") : {});
     await reader.subscribe("private-x");
     const data = "ask" in client ? { x: "y".repeat(93) } : json(101);
-    expect(await publishRefusal(client, "private-x", "client-x", data)).toMatchObject({
-      message: "The event's data is larger than 100 bytes.",
-    });
+    expect(await publishRefusal(client, "private-x", "client-x", data)).toMatchObject({ message: EVENT_OF_101 });
     if ("ask" in client)
       client.send("publish", { channel: "private-x", event: "client-x", data: { x: "y".repeat(92) } });
     else client.send("client-x", json(100), "private-x");
@@ -44,7 +45,7 @@ describe.each([
     expect(JSON.stringify(member(60))).toHaveLength(60);
     expect(await subscribeRefusal(client, "presence-x", member(61))).toMatchObject({
       code: "data_too_large",
-      message: "The member's data is larger than 60 bytes.",
+      message: "The member's data has 61 bytes; at most 60 (memberDataBytes).",
     });
     const permission = "permission" in client ? client.permission("presence-x", member(60)) : { data: member(60) };
     await client.subscribe("presence-x", permission);
@@ -70,7 +71,7 @@ describe.each([
     client.socket.send(frame(6));
     const refusal = await client.next(({ event }) => event.endsWith("error"));
     const { message } = "ask" in client ? refusal : (refusal.data as { message: string });
-    expect(message).toBe("The JSON is nested more than 5 levels deep.");
+    expect(message).toBe("The JSON is nested more than 5 levels deep (limits.jsonDepth).");
     await client.ping();
   });
 });
@@ -79,7 +80,7 @@ test("a user that a token vouches for has no more member data than anybody else"
   const client = await connectAs(url, "1", { info: "x".repeat(100), channels: ["presence-x"] });
   expect(await client.ask("subscribe", { channel: "presence-x" })).toMatchObject({
     code: "data_too_large",
-    message: "The member's data is larger than 60 bytes.",
+    message: "The member's data has 102 bytes; at most 60 (memberDataBytes).",
   });
 });
 
@@ -87,7 +88,9 @@ test("a user's data may take as many bytes as a member's and the whole watchlist
   const client = await connectPusher(url);
   const user = (bytes: number) => `{"id":"1"}`.padEnd(bytes);
   const { data } = await client.signin(user(101));
-  expect(data).toMatchObject({ message: "The user data is larger than 100 bytes." });
+  expect(data).toMatchObject({
+    message: "The user data has 101 bytes; at most 100 (memberDataBytes, and watchlistSize times userIdLength).",
+  });
   expect((await client.signin(user(100))).event).toBe("pusher:signin_success");
 });
 
@@ -106,7 +109,7 @@ describe("over HTTP", () => {
   const event = { name: "x", channel: "c" };
 
   test("an event's data may take as many bytes as configured; more is 413", async () => {
-    const refusal = { status: 413, code: "data_too_large", message: "The event's data is larger than 100 bytes." };
+    const refusal = { status: 413, code: "data_too_large", message: EVENT_OF_101 };
     expect(await apiStatus(url, "POST", "/events", { ...event, data: json(100) })).toBe(200);
     expect(await apiRefusal(url, "POST", "/events", { ...event, data: json(101) })).toEqual(refusal);
     expect(await apiRefusal(url, "POST", "/events", { ...event, data: { x: "y".repeat(93) } })).toEqual(refusal);
@@ -117,10 +120,11 @@ describe("over HTTP", () => {
 
   test("a body may take as many bytes as configured; more is 413, whether or not it says how long it is (B6, B11)", async () => {
     const body = (bytes: number) => JSON.stringify({ ...event, data: "{}" }).padEnd(bytes);
-    const refusal = { status: 413, code: "data_too_large", message: "The body is larger than 2000 bytes." };
+    const message = "The body is larger than 2000 bytes (limits.httpBodyBytes)";
+    const refusal = (came: number) => ({ status: 413, code: "data_too_large", message: `${message}: it has ${came}.` });
     expect(await apiStatus(url, "POST", "/events", body(2000))).toBe(200);
-    expect(await apiRefusal(url, "POST", "/events", body(2001))).toEqual(refusal);
-    expect(await apiRefusal(url, "POST", "/events", body(10_000_000))).toEqual(refusal);
+    expect(await apiRefusal(url, "POST", "/events", body(2001))).toEqual(refusal(2001));
+    expect(await apiRefusal(url, "POST", "/events", body(10_000_000))).toEqual(refusal(10_000_000));
 
     const [fits, endless] = [await connectRaw(url), await connectRaw(url)];
     fits.write(chunkedRequest(body(2000)));
@@ -128,7 +132,7 @@ describe("over HTTP", () => {
     await fits.until(() => fits.text.includes("200 OK"), "200");
     // Refused while it is still being sent.
     endless.write(chunkedRequest(body(2001)));
-    await endless.until(() => endless.text.includes(refusal.message), "413");
+    await endless.until(() => endless.text.includes(`${message}.`), "413");
     expect(endless.text).toContain("413 Payload Too Large");
     await endless.closed;
   });
@@ -139,7 +143,7 @@ describe("over HTTP", () => {
     expect(await apiRefusal(url, "POST", "/events", body(6))).toEqual({
       status: 400,
       code: "malformed",
-      message: "The JSON is nested more than 5 levels deep.",
+      message: "The JSON is nested more than 5 levels deep (limits.jsonDepth).",
     });
   });
 
@@ -151,7 +155,7 @@ describe("over HTTP", () => {
   test("an event that the body's limit lets pass is still bound by the event's", async () => {
     const response = await signedFetch(url, APP, "POST", "/events", { body: { ...event, data: "x".repeat(1500) } });
     expect(response.status).toBe(413);
-    expect(await response.json()).toMatchObject({ error: "The event's data is larger than 100 bytes." });
+    expect(await response.json()).toMatchObject({ error: expect.stringContaining("eventDataBytes): it has 1500.") });
   });
 });
 

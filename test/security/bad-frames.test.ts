@@ -11,7 +11,7 @@ import type { TestFrame } from "../support/socket.ts";
 import { faultsOf } from "./faults.ts";
 
 const server = await startServer(
-  {},
+  { limits: { frameBytes: 65_536 } },
   { anonymous: true, limits: { clientEventsPerSecond: 1_000_000, subscribesPerSecond: 1_000_000 } },
 );
 const { url } = server;

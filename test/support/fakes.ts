@@ -137,7 +137,7 @@ export function fakeApp(changes: Partial<Omit<App, "limits">> & { limits?: Parti
       channelsPerConnection: 100,
       channelNameLength: 200,
       eventNameLength: 200,
-      eventDataBytes: 10_240,
+      eventDataBytes: 102_400,
       channelsPerTrigger: 100,
       batchSize: 10,
       presenceMembers: 100,
@@ -233,7 +233,7 @@ export async function bench(options: BenchOptions = {}): Promise<Bench> {
   const limits = {
     connections: 10_000,
     waitingCommands: 256,
-    frameBytes: 65_536,
+    frameBytes: 655_360,
     outboundBufferBytes: 1_048_576,
     activityTimeoutS: 120,
     pongTimeoutS: 30,

@@ -38,7 +38,10 @@ export class MemoryRegistry implements Registry {
     }
     if (members.size >= maxMembers) {
       this.#dropIfEmpty(app, channel);
-      throw new CommandError("channel_full", `The channel has ${maxMembers} members, which is as many as it may.`);
+      throw new CommandError(
+        "channel_full",
+        `The channel has ${maxMembers} members, which is as many as it may (presenceMembers).`,
+      );
     }
     members.set(member.id, { member, joinedAtMs: this.#clock.wallMs(), connections: new Set([connection]) });
     this.#publish(arrivalOf(row));

@@ -95,5 +95,8 @@ export class Holdings {
 }
 
 export function full(most: number): CommandError {
-  return new CommandError("channel_full", `The channel has ${most} members, which is as many as it may.`);
+  return new CommandError(
+    "channel_full",
+    `The channel has ${most} members, which is as many as it may (presenceMembers).`,
+  );
 }

@@ -100,7 +100,12 @@ export class Outbox {
     if (this.#isClosed || this.#bytes + bytes > this.#settings.publishWaitBytes) return Promise.reject(unavailable());
     const most = this.#store.maxPayloadBytes - ENVELOPE_BYTES;
     if (bytes > most) {
-      return Promise.reject(new CommandError("data_too_large", `NATS carries no more than ${most} bytes at a time.`));
+      return Promise.reject(
+        new CommandError(
+          "data_too_large",
+          `The event takes ${bytes} bytes; NATS carries at most ${most} (its max_payload).`,
+        ),
+      );
     }
     this.#bytes += bytes;
     const { promise, resolve, reject } = Promise.withResolvers<Done>();

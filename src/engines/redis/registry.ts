@@ -40,7 +40,10 @@ export class RedisRegistry implements Registry {
         writes.join(send, generation, row, maxMembers, "list"),
       );
       if (written === "full") {
-        throw new CommandError("channel_full", `The channel has ${maxMembers} members, which is as many as it may.`);
+        throw new CommandError(
+          "channel_full",
+          `The channel has ${maxMembers} members, which is as many as it may (presenceMembers).`,
+        );
       }
       mirror.share(bucket).rows.set(key, row);
       return { first: written.first, members: listed(written.members) };

@@ -7,7 +7,7 @@ import type { Command, Credentials, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { exactId } from "../exact-id.ts";
 import type { Hub } from "../hub.ts";
-import { checkUserId, isLongerThan, takeEventToken } from "../limits.ts";
+import { checkUserId, isLongerThan, takeEventToken, utf8Bytes } from "../limits.ts";
 import type { Voucher } from "../revocations.ts";
 import { checkUserProof } from "../signature.ts";
 
@@ -84,7 +84,8 @@ async function ask(hub: Hub, { app }: Connection, credentials: Readonly<Record<s
 function verify({ app, id }: Connection, auth: string, userData: string): User {
   const most = app.limits.memberDataBytes + app.limits.watchlistSize * app.limits.userIdLength;
   if (isLongerThan(userData, most)) {
-    throw new CommandError("data_too_large", `The user data is larger than ${most} bytes.`);
+    const bound = `${most} (memberDataBytes, and watchlistSize times userIdLength)`;
+    throw new CommandError("data_too_large", `The user data has ${utf8Bytes(userData)} bytes; at most ${bound}.`);
   }
   checkUserProof(app, id, auth, userData);
   return parseUser(userData);
@@ -125,7 +126,7 @@ async function watch(hub: Hub, connection: Connection, watchlist: readonly strin
 /** Not the answer to the command, which has had one: the client is signed in, only its watchlist is cut. */
 function tellCut(hub: Hub, connection: Connection, wanted: number, accepted: readonly string[]): void {
   const most = accepted.length;
-  const message = `The watchlist has ${wanted} users; the first ${most} are watched: ${accepted.join(", ")}`;
+  const message = `The watchlist has ${wanted} users; the first ${most} are watched (watchlistSize): ${accepted.join(", ")}`;
   const error = new CommandError("too_many_watched", message);
   hub.observe({ type: "refused", connection, error });
   hub.push(connection, { type: "refused", error });

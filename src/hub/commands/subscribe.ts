@@ -10,7 +10,7 @@ import type { Awaitable } from "../../domain/ports.ts";
 import { after } from "../after.ts";
 import { exactId } from "../exact-id.ts";
 import type { Hub } from "../hub.ts";
-import { channelFull, checkChannelName, checkUserId, isLongerThan, takeSubscribeToken } from "../limits.ts";
+import { channelFull, checkChannelName, checkUserId, isLongerThan, takeSubscribeToken, utf8Bytes } from "../limits.ts";
 import type { Answer } from "../membership.ts";
 import { checkChannelProof } from "../signature.ts";
 
@@ -30,7 +30,10 @@ function checkLimits(hub: Hub, connection: Connection, channel: Channel): void {
   }
   if (channelCount(connection) >= app.limits.channelsPerConnection) {
     const most = app.limits.channelsPerConnection;
-    throw new CommandError("too_many_channels", `A connection may be in ${most} channels at a time.`);
+    throw new CommandError(
+      "too_many_channels",
+      `A connection may be in ${most} channels at a time (channelsPerConnection).`,
+    );
   }
   checkRoom(hub, app, channel);
   takeSubscribeToken(connection, hub.clock.monotonicMs());
@@ -118,7 +121,8 @@ function memberOfUser({ app, user }: Connection): Member {
 function checkMemberData(app: App, text: string): void {
   const most = app.limits.memberDataBytes;
   if (isLongerThan(text, most)) {
-    throw new CommandError("data_too_large", `The member's data is larger than ${most} bytes.`);
+    const bound = `${most} (memberDataBytes)`;
+    throw new CommandError("data_too_large", `The member's data has ${utf8Bytes(text)} bytes; at most ${bound}.`);
   }
 }
 

@@ -21,10 +21,10 @@ export interface Call {
 /** Throws ApiError where it is larger than that; then the rest of it is not read. */
 export async function bodyOf(request: Request, most: number): Promise<Uint8Array> {
   const length = request.headers.get("content-length");
-  if (Number(length) > most) throw tooLarge(most);
+  if (Number(length) > most) throw bodyTooLarge(request, most);
   try {
     // Only where the length is not said: asking for `request.body` makes a stream of it, at twice the cost of the call.
-    if (length === null && request.body) return await collect(request.body, most);
+    if (length === null && request.body) return await collect(request, request.body, most);
     return new Uint8Array(await request.arrayBuffer());
   } catch (error) {
     if (error instanceof ApiError) throw error;
@@ -33,25 +33,27 @@ export async function bodyOf(request: Request, most: number): Promise<Uint8Array
 }
 
 /** A body that does not say how long it is may be endless. */
-async function collect(body: ReadableStream<Uint8Array>, most: number): Promise<Uint8Array> {
+async function collect(request: Request, body: ReadableStream<Uint8Array>, most: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of body) {
     length += chunk.length;
-    if (length > most) throw tooLarge(most);
+    if (length > most) throw bodyTooLarge(request, most);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
-function tooLarge(most: number): ApiError {
-  return new ApiError(413, "data_too_large", `The body is larger than ${most} bytes.`);
+export function bodyTooLarge({ headers }: Request, most: number): ApiError {
+  const length = headers.get("content-length");
+  const bound = `The body is larger than ${most} bytes (limits.httpBodyBytes)`;
+  return new ApiError(413, "data_too_large", length === null ? `${bound}.` : `${bound}: it has ${length}.`);
 }
 
 export function parse<T>({ body, jsonDepth }: Call, schema: z.ZodType<T>): T {
   const text = utf8(body);
   if (isDeeperThan(text, jsonDepth)) {
-    throw new CommandError("malformed", `The JSON is nested more than ${jsonDepth} levels deep.`);
+    throw new CommandError("malformed", `The JSON is nested more than ${jsonDepth} levels deep (limits.jsonDepth).`);
   }
   let value: unknown;
   try {

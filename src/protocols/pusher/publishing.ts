@@ -49,7 +49,11 @@ export async function trigger(call: Call): Promise<Response> {
   const channels = body.channels ?? (body.channel ? [body.channel] : []);
   const most = call.app.limits.channelsPerTrigger;
   if (channels.length === 0) throw new CommandError("data_invalid", "The event needs channels, or a channel.");
-  if (channels.length > most) throw new CommandError("data_invalid", `An event goes to at most ${most} channels.`);
+  if (channels.length > most)
+    throw new CommandError(
+      "data_invalid",
+      `An event goes to at most ${most} channels (channelsPerTrigger); this one to ${channels.length}.`,
+    );
   if (channels.length > 1 && channels.some((channel) => traitsOf(channel).encrypted)) {
     throw new CommandError("data_invalid", "An event for an encrypted channel goes to that channel alone.");
   }
@@ -71,7 +75,10 @@ export async function trigger(call: Call): Promise<Response> {
 export async function triggerBatch(call: Call): Promise<Response> {
   const { batch } = parse(call, Batch);
   const most = call.app.limits.batchSize;
-  if (batch.length > most) throw new CommandError("data_invalid", `A batch has at most ${most} events.`);
+  if (batch.length > most) {
+    // The words of Pusher's own refusal, which its libraries look for.
+    throw new CommandError("data_invalid", `Batch too large (> ${most}, batchSize): it has ${batch.length} events.`);
+  }
   const ofCall = call.request.headers.get(KEY_HEADER);
   if (ofCall !== null) checkKey(ofCall);
   await publish(

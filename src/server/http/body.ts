@@ -1,5 +1,6 @@
 /** A request's body as a program may read it: no larger than the server allows. */
 
+import { bodyTooLarge } from "../../protocols/pusher/body.ts";
 import { problem } from "../door/refusals.ts";
 
 export interface BoundedBody {
@@ -30,6 +31,7 @@ export function boundedBody(
 }
 
 /** Hangs up, so that nobody has to wait for the rest. */
-export function tooLarge(mostBytes: number): Response {
-  return problem(413, "data_too_large", `The body is larger than ${mostBytes} bytes.`, { Connection: "close" });
+export function tooLarge(request: Request, mostBytes: number): Response {
+  const { status, code, message } = bodyTooLarge(request, mostBytes);
+  return problem(status, code, message, { Connection: "close" });
 }

@@ -49,7 +49,7 @@ export async function serve(
   request: Request,
   handle: (request: Request) => Awaitable<unknown>,
 ): Promise<Response> {
-  if (Number(request.headers.get("content-length")) > bodyBytes) return tooLarge(bodyBytes);
+  if (Number(request.headers.get("content-length")) > bodyBytes) return tooLarge(request, bodyBytes);
   // Bun hangs up on a silent request; a client owes no more than its body, and the handler may think as long as it likes.
   const unhurried = () => gate.timeout(request, 0);
   const body = request.body ? boundedBody(request, request.body, bodyBytes, unhurried) : undefined;
@@ -57,17 +57,17 @@ export async function serve(
   try {
     const response = await handle(body?.request ?? request);
     if (!(response instanceof Response)) {
-      if (body?.isOver()) return tooLarge(bodyBytes);
+      if (body?.isOver()) return tooLarge(request, bodyBytes);
       throw new TypeError(`The handler of HTTP requests returned ${kindOf(response)} for a Response.`);
     }
     if (body?.isOver()) {
       void response.body?.cancel().catch(() => {});
-      return tooLarge(bodyBytes);
+      return tooLarge(request, bodyBytes);
     }
     unhurried();
     return endsWith(response, draining, (error) => failed(error, "an event stream"));
   } catch (error) {
-    if (body?.isOver()) return tooLarge(bodyBytes);
+    if (body?.isOver()) return tooLarge(request, bodyBytes);
     if (!isLeaving(request, error)) failed(error, "an HTTP request");
     return internalError();
   }
