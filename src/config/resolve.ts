@@ -5,8 +5,8 @@ import type { z } from "zod";
 import type { App, TokenAlgorithm, TokenRules } from "../domain/app.ts";
 import { type Draft, placed, sourceOf } from "./draft.ts";
 import type { Facts } from "./fields.ts";
+import { withRoom } from "./limits.ts";
 import { ConfigError, describe } from "./problem.ts";
-import { withRoom } from "./room.ts";
 import { type AppDefaults, type AppSettings, type Config, schema, type TokenSettings } from "./schema.ts";
 import { factsAt, type Path, spell } from "./tree.ts";
 

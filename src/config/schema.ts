@@ -10,7 +10,6 @@ import { dashboard } from "./dashboard.ts";
 import {
   addresses,
   facts,
-  limitless,
   oneOf,
   onOff,
   optionalLimitless,
@@ -27,17 +26,13 @@ import {
   whole,
 } from "./fields.ts";
 import { historyRule } from "./history.ts";
+import { appLimits, processLimits } from "./limits.ts";
 import { nats } from "./nats.ts";
 import { audit, database, metrics, statistics, tracing, webhook, webhooks } from "./records.ts";
 import { redis } from "./redis.ts";
-import { roomFor } from "./room.ts";
 import { tls } from "./tls.ts";
 
 const list = { reads: "json" } as const;
-
-const EVENT_DATA_BYTES = 102_400;
-const BATCH_SIZE = 10;
-const ROOM = roomFor(EVENT_DATA_BYTES, BATCH_SIZE);
 
 const MOST_THREADS = 256;
 
@@ -81,38 +76,6 @@ const rules = z
     says: "Rules for channels by name; the first that matches wins.",
     accepts: "a list of channel rules",
   });
-
-const appLimits = {
-  connections: limitless("Most connections of the app.", "unlimited"),
-  channelsPerConnection: limitless("Most channels that one connection may be in.", 100),
-  channelNameLength: whole("Longest channel name, in characters.", 200, 1, 1000),
-  eventNameLength: whole("Longest event name, in characters.", 200, 1, 1000),
-  eventDataBytes: whole("Largest data of one event, in bytes; 10240 is Pusher's.", EVENT_DATA_BYTES),
-  channelsPerTrigger: whole("Most channels that one API call may publish to.", 100),
-  batchSize: whole("Most events in one batch of the API.", BATCH_SIZE),
-  presenceMembers: limitless("Most users in one presence channel.", 100),
-  memberDataBytes: whole("Largest data of one presence member, in bytes.", 1024),
-  userIdLength: whole("Longest user id, in characters.", 128, 1, 1000),
-  watchlistSize: whole("Most users that one user may watch.", 100, 0),
-  clientEventsPerSecond: whole("Most events that one connection may publish per second.", 10),
-  subscribesPerSecond: whole("Most subscriptions that one connection may ask for per second.", 100),
-  framesPerSecond: limitless(
-    "Most frames of any kind, pings too, that one connection may send per second; one that sends more is closed (4100).",
-    "unlimited",
-  ),
-  apiRequestsPerSecond: limitless(
-    "Most signed API calls per second in the whole cluster, and of each node while the engine is away; above it they are answered 429.",
-    "unlimited",
-  ),
-  unauthenticatedTimeoutS: seconds(
-    "Time a connection has to sign in or join a private channel where `requireAuthentication` is on, in seconds.",
-    30,
-  ),
-  revocationTtlS: seconds(
-    "How long it is remembered that a user was terminated, in seconds: as long as tokens live. A token issued before is refused so long.",
-    86_400,
-  ),
-};
 
 const switches = {
   clientEvents: onOff("Clients may publish `client-…` events in private and presence channels.", false),
@@ -293,48 +256,6 @@ const tasks = z
   })
   .prefault({})
   .register(facts, { ...list, says: "Work that programs give to threads.", accepts: "an object" });
-
-const processLimits = z
-  .strictObject({
-    connections: whole("Most connections of the process.", 100_000),
-    memoryBytes: optionalLimitless(
-      "Resident memory above which the process takes no more connections (4100) and `/ready` answers 503, in bytes. Without it, nine tenths of what the cgroup allows.",
-    ),
-    connectionsPerIp: limitless(
-      "Most connections of one address at a time in this process, an IPv6 /64 network counting as one; above it handshakes are answered 429. Each of `workers`, and each node of a cluster, counts those that reach it: of N workers, one address may have up to N times as many, and one that is refused may get in at its next try, with another worker. Loopback and private addresses count only where `trustedProxies` is set, trusted proxies never.",
-      "unlimited",
-    ),
-    connectionRatePerIp: limitless(
-      "Most new connections of one address per minute, counted and refused like `connectionsPerIp`, by each process for itself. As many may come at once, and then one each time a share of the minute is over.",
-      "unlimited",
-    ),
-    frameBytes: whole(
-      "Largest frame a client may send, in bytes. Without it, more where `eventDataBytes` is: room for the largest event with all of its data escaped (six times its bytes).",
-      ROOM.frameBytes,
-      256,
-      2 ** 30,
-    ),
-    httpBodyBytes: whole(
-      "Largest body of an API call, in bytes. Without it, more where `eventDataBytes` or `batchSize` is: room for a batch of the largest events.",
-      ROOM.httpBodyBytes,
-      256,
-      2 ** 30,
-    ),
-    outboundBufferBytes: whole(
-      "Most bytes that wait for one slow reader before it is cut. Without it, more where `eventDataBytes` is: room for twenty of the largest events at once.",
-      ROOM.outboundBufferBytes,
-      1024,
-      2 ** 30,
-    ),
-    jsonDepth: whole("Deepest nesting of JSON that is read.", 32, 2, 1000),
-    waitingCommands: whole("Most commands of one connection that wait for their turn.", 256),
-    handshakeTimeoutS: seconds(
-      "Time a client has to send a request's body or to ask again, in seconds; its headers always have ten.",
-      10,
-    ),
-  })
-  .prefault({})
-  .register(facts, { ...list, says: "Limits of the process, whatever the app.", accepts: "an object" });
 
 const MOST_WORKERS = 256;
 
