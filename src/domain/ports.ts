@@ -36,6 +36,11 @@ export interface HistoryPage {
    * another epoch or ahead of the channel, and when something between has expired. Then `kept` begins with the oldest.
    */
   readonly complete: boolean;
+  /**
+   * The epochs whose numbers this one goes on with, the latest first, and the last offset of each that is still its. An
+   * epoch that begins at 1 has none; the name is empty where it is not known which epochs the numbers up to there are of.
+   */
+  readonly earlier?: readonly Position[];
 }
 
 /** Carries publications between nodes, in one order per channel, and keeps history where asked. */

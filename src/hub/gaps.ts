@@ -55,9 +55,10 @@ export class Gaps {
   fill(tenant: Tenant, audience: Audience, sequence: Sequence, first?: Publication): void {
     if (sequence.hold) {
       sequence.hold.again = true;
+      sequence.hold.early = sequence.hold.waiting.length;
       return;
     }
-    const hold: Hold = { waiting: [], bytes: 0, sinceMs: this.#host.clock.monotonicMs(), again: false };
+    const hold: Hold = { waiting: [], bytes: 0, sinceMs: this.#host.clock.monotonicMs(), again: false, early: 0 };
     const filling: Filling = { tenant, audience, sequence, hold, tried: undefined };
     sequence.hold = hold;
     this.#filling.add(filling);
@@ -110,15 +111,27 @@ export class Gaps {
 
   async #read(filling: Filling): Promise<void> {
     const { tenant, audience, sequence, hold } = filling;
+    let isGapTold = false;
     while (isHeld(filling) && sequence.base) {
       const { base } = sequence;
       const before = hold.waiting.length;
+      const { early } = hold;
+      const { strays } = sequence;
       const page = await this.#host.broker.history(audience.app, audience.channel.name, base, PAGE);
       if (!isHeld(filling)) return;
-      // What waited before history was asked cannot be of a later epoch than the answer: in another one, it is over.
-      const current = hold.waiting.splice(0, before).filter((each) => isOf(page.position.epoch, each));
+      const waited = hold.waiting.splice(0, before);
+      const isOver = (each: Publication, n: number) => !isOf(page, each) && (n < early || isLate(each, page, sequence));
+      const current = waited.filter((each, n) => !isOver(each, n));
       hold.waiting.unshift(...current);
-      if (!page.complete) this.#skip(filling, page);
+      hold.early = hold.again ? Math.max(0, hold.early - (before - current.length)) : 0;
+      // They were in another epoch, and the engine is back in this one: of what comes now they have nothing.
+      const areBack = strays.length > 0 && page.position.epoch === base.epoch;
+      if (areBack) for (const connection of strays) sequence.leave(connection);
+      if (areBack || !page.complete) {
+        if (!isGapTold) this.#host.tellGap(tenant, audience);
+        isGapTold = true;
+      }
+      if (!page.complete) this.#skip(sequence, page);
       for (const { publication } of page.kept) {
         if (publication.position && sequence.judge(publication.position) === "next") {
           this.#host.tell(tenant, audience, publication);
@@ -131,8 +144,9 @@ export class Gaps {
   }
 
   /** Goes on with the oldest that is kept and was not told. */
-  #skip({ tenant, audience, sequence }: Filling, { kept, position }: HistoryPage): void {
-    this.#host.tellGap(tenant, audience);
+  #skip(sequence: Sequence, page: HistoryPage): void {
+    const { position, kept } = page;
+    if (sequence.base?.epoch !== position.epoch) return sequence.goOnIn(page);
     const untold = kept.flatMap(({ publication }) => publication.position ?? []);
     const first = untold.find((each) => sequence.judge(each) !== "told");
     sequence.skipTo(first ?? { epoch: position.epoch, offset: position.offset + 1 });
@@ -186,8 +200,17 @@ export class Gaps {
   }
 }
 
-function isOf(epoch: string, publication: Publication): boolean {
-  return publication.type !== "event" || !publication.position || publication.position.epoch === epoch;
+function isOf({ position }: HistoryPage, publication: Publication): boolean {
+  return publication.type !== "event" || !publication.position || publication.position.epoch === position.epoch;
+}
+
+/**
+ * What waited before history was asked cannot be of a later epoch than the answer: in another one, it is over. But where nothing
+ * is missing, and nobody here has heard of the epoch, it is the answer that is late: of a server that was in charge before.
+ */
+function isLate(publication: Publication, { complete }: HistoryPage, sequence: Sequence): boolean {
+  const isKnown = publication.type !== "event" || sequence.knows(publication.position?.epoch ?? "");
+  return isKnown || !complete;
 }
 
 function isHeld({ sequence, hold }: Filling): boolean {

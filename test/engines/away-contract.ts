@@ -33,6 +33,7 @@ export function awayContract(name: string, make: (patience: Patience) => Promise
         const { node, leave, comeBack } = await make({ waitMs: 30_000, waitBytes: 1_000_000 });
         await node.subscribe("room");
         await node.publish("room", "before", keep);
+        await eventually(() => expect(node.heard("room")).toEqual(["before"]), WITHIN);
         await leave();
         const said = Array.from({ length: 50 }, (_, n) => String(n));
         const published = said.map((data) => node.publish("room", data, keep));

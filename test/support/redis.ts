@@ -80,6 +80,16 @@ export class RedisServer {
     await gone;
   }
 
+  /** As whoever runs it stops it: it writes down what it has first, where it writes anything down. */
+  async stop(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (!child) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGTERM");
+    await gone;
+  }
+
   async end(): Promise<void> {
     await this.kill();
     rmSync(this.folder, { recursive: true, force: true });
@@ -127,16 +137,20 @@ export interface Sentinels {
   readonly ports: readonly number[];
 }
 
-/** A master, a replica, and three sentinels that agree on it. */
-export async function startSentinels(name = "mymaster"): Promise<Sentinels> {
-  const master = await startRedis();
+/** Resolves when it has what its master has. */
+export async function startReplica(master: RedisServer): Promise<RedisServer> {
   const replica = await startRedis({ args: ["--replicaof", "127.0.0.1", String(master.port)] });
   await eventually(
     async () => expectAnswer(/state=online/.test(String(await master.cli("INFO", "replication"))), true),
-    {
-      withinMs: READY_WITHIN_MS,
-    },
+    { withinMs: READY_WITHIN_MS },
   );
+  return replica;
+}
+
+/** A master, a replica, and three sentinels that agree on it. */
+export async function startSentinels(name = "mymaster"): Promise<Sentinels> {
+  const master = await startRedis();
+  const replica = await startReplica(master);
   const ports: number[] = [];
   for (let n = 0; n < 3; n++) ports.push(await startSentinel(name, master.port));
   const [first = 0] = ports;

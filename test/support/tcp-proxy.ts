@@ -4,7 +4,7 @@ import { createServer, connect as dial, type Server, type Socket } from "node:ne
 import { atEnd } from "./at-end.ts";
 
 export class TcpProxy {
-  readonly #target: number;
+  #target: number;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #server: Server | undefined;
   #swallows: "all" | "answers" | undefined;
@@ -43,6 +43,12 @@ export class TcpProxy {
     if (this.#swallows) for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
     this.#swallows = undefined;
     this.#refuses = false;
+  }
+
+  /** The address belongs to another server from now on: every connection ends, and new ones come to that one. */
+  lead(target: number): void {
+    this.#target = target;
+    for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
   }
 
   /** Everything takes this much longer, in order. */

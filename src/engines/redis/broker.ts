@@ -141,7 +141,7 @@ function positionOf(answer: unknown): Position | undefined {
 }
 
 function pageOf(app: string, channel: string, answer: unknown): HistoryPage {
-  const [epoch = "", offset = 0, complete = 0, entries = []] = Array.isArray(answer) ? answer : [];
+  const [epoch = "", offset = 0, complete = 0, entries = [], line = ""] = Array.isArray(answer) ? answer : [];
   const position = { epoch: String(epoch), offset: Number(offset) };
   const kept = (Array.isArray(entries) ? entries : []).flatMap(([at, leftMs, text]): Kept[] => {
     const publication: EventPublication | undefined = decodeKept(app, channel, String(text), {
@@ -150,7 +150,16 @@ function pageOf(app: string, channel: string, answer: unknown): HistoryPage {
     });
     return publication ? [{ publication, expiresInMs: Number(leftMs) }] : [];
   });
-  return { kept: kept.sort(byOffset), position, complete: Number(complete) === 1 };
+  return { kept: kept.sort(byOffset), position, complete: Number(complete) === 1, earlier: earlierOf(String(line)) };
+}
+
+/** Of `epoch offset` in turn, the present one first. */
+function earlierOf(line: string): readonly Position[] {
+  const all = [...line.matchAll(/(\S+) (\d+)/g)].map(([, epoch, offset]) => ({
+    epoch: epoch === "-" ? "" : String(epoch),
+    offset: Number(offset),
+  }));
+  return all.slice(1);
 }
 
 function byOffset(a: Kept, b: Kept): number {

@@ -2,23 +2,39 @@
 
 import { NOW, script } from "./script.ts";
 
+/** Epochs of one numbering that are remembered. */
+const MOST_EPOCHS = 16;
+
 /**
  * Where the numbering of a place stands. Another life of the server begins another epoch, because what was said last in the
- * one before may not have been written down; the numbers go on, so that what is still kept has its place.
+ * one before may not have been written down; the numbers go on, so that what is still kept has its place. Which epochs they
+ * were, and where each ended, is written under `l`, the present one first: so a node finds its place again, and tells nothing
+ * twice. Where that is not known, because the head is lost or a node of an older version began the epoch, the name is `-`.
  */
 const HEAD = `
 local function headOf(root, place, run, at, isNeeded)
   local head = root..'p:'..place
-  local known = redis.call('HMGET', head, 'e', 'o', 'r')
-  local epoch, offset = known[1], known[2]
-  if epoch and known[3] == run or not isNeeded then return epoch, tonumber(offset or 0), known[3] == run end
+  local known = redis.call('HMGET', head, 'e', 'o', 'r', 'l')
+  local epoch, offset, line = known[1], known[2], known[4]
+  if epoch and string.match(line or '', '^%S+') ~= epoch then line = epoch..' 0 - '..offset end
+  if epoch and known[3] == run or not isNeeded then return epoch, tonumber(offset or 0), known[3] == run, line end
   if not offset then
     local last = redis.call('XREVRANGE', root..'h:'..place, '+', '-', 'COUNT', 1)[1]
     offset = last and string.match(last[1], '^%d+') or '0'
+    line = offset == '0' and '' or '- '..offset
+  else
+    line = epoch..' '..offset..string.match(line, '^%S+ %d+(.*)$')
   end
   epoch = string.sub(run, 1, 8)..string.format('%.0f', at)..redis.call('TIME')[2]
-  redis.call('HSET', head, 'e', epoch, 'o', offset, 'r', run)
-  return epoch, tonumber(offset), true
+  local epochs = {epoch..' 0'}
+  for name, last in string.gmatch(line, '(%S+) (%d+)') do
+    if #epochs == ${MOST_EPOCHS} then name = '-' end
+    epochs[#epochs + 1] = name..' '..last
+    if name == '-' then break end
+  end
+  line = table.concat(epochs, ' ')
+  redis.call('HSET', head, 'e', epoch, 'o', offset, 'r', run, 'l', line)
+  return epoch, tonumber(offset), true, line
 end
 local function atLeast(key, ms)
   if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, ms) end
@@ -80,14 +96,14 @@ end
 return 1
 `);
 
-/** args: place, epoch of a position or "", its offset, limit, whether it is to have an epoch in any case, which life of the server it is. Answers epoch, offset, completeness, and offset, rest of life, publication of each. */
+/** args: place, epoch of a position or "", its offset, limit, whether it is to have an epoch in any case, which life of the server it is. Answers epoch, offset, completeness, offset, rest of life, publication of each, and the epochs before. */
 export const HISTORY = script(`
 local root, place, since, limit = KEYS[1], ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 ${NOW}
 ${HEAD}
 local history, at, asks = root..'h:'..place, now(), ARGV[2] ~= ''
-local epoch, newest, isKnown = headOf(root, place, ARGV[6], at, ARGV[5] == '1')
-if not epoch then return {'', 0, asks and 0 or 1, {}} end
+local epoch, newest, isKnown, line = headOf(root, place, ARGV[6], at, ARGV[5] == '1')
+if not epoch then return {'', 0, asks and 0 or 1, {}, ''} end
 if ARGV[5] == '1' then atLeast(root..'p:'..place, ${HEAD_TTL_MS}) end
 local oldest = newest
 while true do
@@ -109,12 +125,12 @@ local function live(found)
 end
 if not asks then
   local answer = live(redis.call('XREVRANGE', history, '+', '-', 'COUNT', limit))
-  return {epoch, newest, 1, answer}
+  return {epoch, newest, 1, answer, line}
 end
 if isKnown and ARGV[2] == epoch and since >= oldest and since <= newest then
   local answer, isWhole = live(redis.call('XRANGE', history, string.format('%.0f', since + 1), '+', 'COUNT', limit))
-  if isWhole then return {epoch, newest, 1, answer} end
+  if isWhole then return {epoch, newest, 1, answer, line} end
 end
 local answer = live(redis.call('XRANGE', history, '-', '+', 'COUNT', limit))
-return {epoch, newest, 0, answer}
+return {epoch, newest, 0, answer, line}
 `);
