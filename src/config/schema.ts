@@ -290,7 +290,11 @@ export const schema = z.strictObject({
   control: optionalOnOff(
     "Opens a socket in `stateDir`, for its owner only, by which `fanfare reload`, `status` and `stats` reach the process. `fanfare serve` opens it unless this is false, programs only where it is true.",
   ),
-  activityTimeoutS: seconds("Silence after which either side asks whether the other is there, in seconds.", 120, 0.05),
+  activityTimeoutS: seconds(
+    "Silence after which either side asks whether the other is there, in seconds: half of the 60 s after which nginx and most other proxies cut what is silent.",
+    30,
+    0.05,
+  ),
   pongTimeoutS: seconds("Time the answer to that may take, in seconds.", 30, 0.01),
   drainTimeoutS: seconds("Time clients have to leave when the server stops, in seconds.", 5, 0),
   drainDelayS: seconds(

@@ -429,7 +429,7 @@ export class Hub {
     if (verdict === undefined) return;
     if (verdict !== "ping") return this.disconnect(connection, verdict);
     connection.pingedAtMs = nowMs;
-    this.push(connection, { type: "ping" });
+    if (connection.answersPings) this.push(connection, { type: "ping" });
     connection.socket?.ping();
   }
 

@@ -3,7 +3,7 @@
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 
-/** Pusher protocol 4 and older know no pings: closed 4202 after a day of silence. */
+/** Pusher protocol 4 and older know no pings but those of WebSocket: closed 4202 after a day of silence. */
 const SILENCE_MS = 24 * 3_600_000;
 
 /** A look that comes so much too late finds sockets unread, and nothing can be said of them before the next. */
@@ -22,15 +22,19 @@ export function judge(connection: Connection, nowMs: number, patience: Patience)
     const message = `Not signed in nor in any private channel after ${unauthenticatedS} seconds.`;
     return new Disconnect("authentication_timeout", message);
   }
+  const quietMs = nowMs - Math.max(lastSeenMs, pingedAtMs);
   if (!connection.answersPings) {
-    if (nowMs - lastSeenMs <= SILENCE_MS) return undefined;
-    return new Disconnect("inactive", "Nothing was heard from the client for a day.");
+    if (nowMs - lastSeenMs > SILENCE_MS) {
+      return new Disconnect("inactive", "Nothing was heard from the client for a day.");
+    }
+    // It owes no answer, but proxies hear that the connection is in use.
+    return quietMs > patience.activityTimeoutS * 1000 ? "ping" : undefined;
   }
   if (pingedAtMs > 0) {
     if (nowMs - pingedAtMs <= patience.pongTimeoutS * 1000) return undefined;
     return new Disconnect("pong_missing", "No answer to a ping in time.");
   }
-  return nowMs - lastSeenMs > patience.activityTimeoutS * 1000 ? "ping" : undefined;
+  return quietMs > patience.activityTimeoutS * 1000 ? "ping" : undefined;
 }
 
 /** Whether the server itself did not run for a while, so that what clients said may not have been read. */

@@ -20,7 +20,7 @@ describe("a valid configuration", () => {
   test("may be empty, for everything has a default", () => {
     const config = parseConfig({});
     expect(config).toMatchObject({ host: "0.0.0.0", port: 9501, workers: 1, path: "", mode: "development", apps: [] });
-    expect(config).toMatchObject({ stateDir: ".fanfare", activityTimeoutS: 120, pongTimeoutS: 30, drainTimeoutS: 5 });
+    expect(config).toMatchObject({ stateDir: ".fanfare", activityTimeoutS: 30, pongTimeoutS: 30, drainTimeoutS: 5 });
     expect(config).toMatchObject({
       signatureWindowS: 600,
       strictProtocol: false,

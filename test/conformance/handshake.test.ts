@@ -35,7 +35,7 @@ test.each([
   const client = await connectPusher(server.url, { query });
   expect(client.socketId).toMatch(/^\d+\.\d+$/);
   expect(client.socket.raw).toEqual([
-    `{"event":"pusher:connection_established","data":"{\\"socket_id\\":\\"${client.socketId}\\",\\"activity_timeout\\":120}"}`,
+    `{"event":"pusher:connection_established","data":"{\\"socket_id\\":\\"${client.socketId}\\",\\"activity_timeout\\":30}"}`,
   ]);
 });
 

@@ -131,6 +131,23 @@ test("a client that says nothing stays connected, because the server's pings pas
   expect(endings.map(({ code }) => code)).toEqual([4200, 4200]);
 });
 
+test("a proxy that cuts after its stock 60 s cuts no idle client of the default configuration", async () => {
+  // Six times as fast: nginx cuts after 10 s, and Fanfare speaks after a sixth of its default. It looks for the silent once a second, as always.
+  const { activityTimeoutS } = server.config;
+  const changes = { "_timeout 3600s": "_timeout 10s" };
+  const behind = async (timeoutS: number) => {
+    const { port: upstreamPort } = await startServer({ activityTimeoutS: timeoutS / 6 }, { anonymous: true });
+    return (await startProxy("nginx", { upstreamPort, certificate, changes })).url;
+  };
+  const [usual, slow] = [await behind(activityTimeoutS), await behind(120)];
+  const old = await dialPusher(usual, { query: "protocol=4" });
+  const idle = [(await connectPusher(usual)).socket, old, (await connectNative(usual)).socket];
+  // What Fanfare told clients before, and Pusher does: nginx is the first to speak.
+  const cut = await connectPusher(slow);
+  expect((await cut.socket.closed).code).toBe(1006);
+  expect(idle.map(({ isOpen }) => isOpen)).toEqual([true, true, true]);
+});
+
 /** From another address than the proxy's own; a WebSocket in Bun cannot choose. */
 async function handshakeFrom(localAddress: string, port: number, headers: Record<string, string>): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -10,7 +10,7 @@ const server = await startServer({ apps: [{ ...APP, anonymous: true, subscriptio
 describe("coming in", () => {
   test("a stranger is welcomed first, without a user", async () => {
     const { welcome } = await connectNative(server.url);
-    expect(welcome).toEqual({ id: expect.stringMatching(/^\d+\.\d+$/), activityTimeoutS: 120, maxFrameBytes: 655_360 });
+    expect(welcome).toEqual({ id: expect.stringMatching(/^\d+\.\d+$/), activityTimeoutS: 30, maxFrameBytes: 655_360 });
   });
 
   test("the first app is meant where none is named, and another by its key", async () => {

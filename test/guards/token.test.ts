@@ -26,7 +26,7 @@ describe("an app without token rules", async () => {
     const client = await connectNative(server.url, { token });
     expect(client.welcome).toEqual({
       id: expect.stringMatching(/^\d+\.\d+$/),
-      activityTimeoutS: 120,
+      activityTimeoutS: 30,
       maxFrameBytes: 655_360,
       user: { id: "ada", info: { name: "Ada" } },
     });

@@ -93,10 +93,19 @@ test("a client that never subscribed is judged like any other", async () => {
   expect(made.hub.census).toEqual({ apps: 0, connections: 0, channels: 0, users: 0 });
 });
 
-test("clients of a protocol without pings are never asked, and closed after a day of silence", async () => {
+test("clients of a protocol without pings are asked by WebSocket's only, and closed after a day of silence", async () => {
   const made = await bench({ limits: LIMITS });
   const client = made.open();
   client.connection.answersPings = false;
+  for (const [ms, pings] of [
+    [120_001, 1],
+    [120_000, 1],
+    [1, 2],
+  ] as const) {
+    sweepAfter(made, ms);
+    expect(client.socket.pings).toBe(pings);
+  }
+  made.hub.touch(client.connection);
   sweepAfter(made, DAY_MS);
   expect(client.types).toEqual([]);
   expect(client.socket.closedWith).toBeUndefined();

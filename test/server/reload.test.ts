@@ -179,7 +179,7 @@ describe("a reload (O9)", () => {
     writeFileSync(certFile, "half of it");
     await expect(server.reload(wanted)).rejects.toThrow("holds no certificate");
     expect(server.apps.map(({ id }) => id)).toEqual(["app"]);
-    expect(server.config.activityTimeoutS).toBe(120);
+    expect(server.config.activityTimeoutS).toBe(30);
     expect(server.log.level).toBe("silent");
     writeFileSync(certFile, good);
     const { applied, apps } = await server.reload(wanted);

@@ -235,7 +235,7 @@ export async function bench(options: BenchOptions = {}): Promise<Bench> {
     waitingCommands: 256,
     frameBytes: 655_360,
     outboundBufferBytes: 1_048_576,
-    activityTimeoutS: 120,
+    activityTimeoutS: 30,
     pongTimeoutS: 30,
     publishWaitS: 5,
   };
