@@ -4,12 +4,11 @@
  */
 
 import type { CommandError } from "./error.ts";
+import type { Info } from "./info.ts";
 
 /** A user as the app's back end, a token or an authenticator vouched for. */
-export interface User {
+export interface User extends Info {
   readonly id: string;
-  /** Any JSON value; what other members of a presence channel are shown. */
-  readonly info?: unknown;
   /** Users whose coming and going this one is told of. */
   readonly watchlist?: readonly string[];
   /** Patterns of the private and presence channels the user may join without a signature. */
@@ -22,7 +21,7 @@ export interface User {
 }
 
 /** One user in a presence channel, however many connections it has there. */
-export interface Member {
+export interface Member extends Info {
   readonly id: string;
   readonly info: unknown;
 }

@@ -3,8 +3,15 @@
  * has a spelling that Pusher clients, which are handed the text, and native clients, which are handed the value, agree on.
  */
 
+import { onOneLine } from "./json-text.ts";
+
 /** What an event without data carries: Pusher clients have to find something there. */
 const NOTHING = "{}";
+
+/** The text for what came as a JSON text that was parsed to this value. */
+export function payloadFrom(value: unknown, text: string | undefined): string {
+  return typeof value === "string" || text === undefined ? payloadOf(value) : text;
+}
 
 /** The text for a value. A string that happens to look like JSON is quoted, so that it stays a string. */
 export function payloadOf(value: unknown): string {
@@ -13,9 +20,9 @@ export function payloadOf(value: unknown): string {
   return isJson(value) ? JSON.stringify(value) : value;
 }
 
-/** The JSON text of a payload: itself, or quoted. */
+/** The JSON text of a payload, in one line: itself, or quoted. */
 export function payloadJson(text: string): string {
-  return isJson(text) ? text : JSON.stringify(text);
+  return isJson(text) ? onOneLine(text) : JSON.stringify(text);
 }
 
 /** The value of a payload. */

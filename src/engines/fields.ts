@@ -1,5 +1,14 @@
 /** Reads what others wrote, who may be anybody. Each throws where a field is not what it has to be. */
 
+import { infoOf } from "../domain/info.ts";
+import { onOneLine } from "../domain/json-text.ts";
+import type { Member } from "../domain/message.ts";
+
+/** A member's info comes as a value, or as text where its author wrote it otherwise. */
+export function memberFrom(id: unknown, info: unknown, infoText: unknown): Member {
+  return { id: asText(id), ...(infoText === undefined ? { info } : infoOf(onOneLine(asText(infoText)))) };
+}
+
 export function record(value: unknown): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("not an object");
   return value as Record<string, unknown>;

@@ -4,6 +4,8 @@ import { createRemoteJWKSet, errors, importSPKI, type JWTPayload, type JWTVerify
 import type { App, TokenRules } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
+import { infoOf } from "../domain/info.ts";
+import { exactId, memberText } from "../domain/json-text.ts";
 import type { Command, Credentials, User } from "../domain/message.ts";
 import type { Guard } from "../domain/ports.ts";
 import type { Protocol } from "../domain/wire.ts";
@@ -42,7 +44,7 @@ export function tokenVerifier(): TokenVerifier {
       keys.set(app, ready);
     }
     const rules = app.token ?? DEFAULT_RULES;
-    const user = userOf(await claimsOf(rules, await ready, token), rules);
+    const user = userOf(await claimsOf(rules, await ready, token), textIn(token), rules);
     checkUserId(app, user.id);
     return user;
   };
@@ -165,19 +167,25 @@ async function claimsOf(rules: TokenRules, keys: readonly Key[], token: string):
  * Claims: `sub` (or `user_id`, `id`) names the user, `info` is what others see, `channels` what it may join, `iat` when it was
  * issued: so much earlier at most as the issuer's clock may be ahead.
  */
-function userOf(claims: JWTPayload, { clockToleranceS }: TokenRules): User {
-  const id = claims.sub ?? claims.user_id ?? claims.id;
+function userOf(claims: JWTPayload, text: string, { clockToleranceS }: TokenRules): User {
+  const name = ["sub", "user_id", "id"].find((claim) => (claims[claim] ?? null) !== null) ?? "sub";
+  const id: unknown = claims[name];
   if ((typeof id !== "string" && typeof id !== "number") || id === "") {
     throw new Error("it names no user: the claim sub is missing");
   }
-  const { info, channels, watchlist } = claims as { info?: unknown; channels?: unknown; watchlist?: unknown };
+  const { channels, watchlist } = claims as { channels?: unknown; watchlist?: unknown };
   return {
-    id: String(id),
-    info: info ?? null,
+    id: exactId(id, memberText(text, name)),
+    ...infoOf(memberText(text, "info")),
     issuedAtMs: typeof claims.iat === "number" ? (claims.iat - clockToleranceS) * 1000 : 0,
     ...(isTexts(channels) && { channels }),
     ...(isTexts(watchlist) && { watchlist }),
   };
+}
+
+/** The claims as their issuer wrote them. */
+function textIn(token: string): string {
+  return Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8");
 }
 
 function isTexts(value: unknown): value is string[] {

@@ -75,6 +75,8 @@ describe("a line of fanfare listen", () => {
 
   test("stays one line", () => {
     expect(asText({ channel: "c", event: "e", data: '{\n  "a": 1\n}' }, at)).toBe('03:04:05.006  c  e  {"a":1}');
+    const exact = { channel: "c", event: "e", data: '{\n "a \\" b": 12345678901234567890 }' };
+    expect(asText(exact, at)).toBe('03:04:05.006  c  e  {"a \\" b":12345678901234567890}');
     expect(asText({ channel: "c", event: "e", data: "a\nb" }, at)).toBe("03:04:05.006  c  e  a\\u000ab");
   });
 
@@ -92,6 +94,7 @@ describe("a line of fanfare listen", () => {
       data: { a: 1 },
       user_id: "u1",
     });
+    expect(asJson({ ...arrived, data: '{"n":\n1.0}' }, at)).toEndWith('"data":{"n": 1.0},"user_id":"u1"}');
     expect(JSON.parse(asJson({ channel: "c", event: "e", data: "plain" }, at))).toMatchObject({ data: "plain" });
   });
 });

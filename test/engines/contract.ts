@@ -4,6 +4,7 @@
  */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { infoOf } from "../../src/domain/info.ts";
 import type { EventPublication, Publication } from "../../src/domain/message.ts";
 import type { Broker, Engine, EngineHost, HistoryPolicy } from "../../src/domain/ports.ts";
 import { eventually } from "../support/eventually.ts";
@@ -105,6 +106,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
       const about = { app: "app", channel: "presence-x" };
       const sent: Publication[] = [
         { type: "joined", ...about, member: { id: "1", info: { name: "Ada" } }, except: ["1.1"] },
+        { type: "joined", ...about, member: { id: "2", ...infoOf('{ "n":1234567890123456789}') } },
         { type: "count", ...about, count: 7 },
         { type: "online", ...about, user: "1" },
         { type: "terminate", ...about, user: "1" },

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { CommandError } from "../../src/domain/error.ts";
+import { infoOf } from "../../src/domain/info.ts";
 import type { ChannelSummary, Registry, Row } from "../../src/domain/ports.ts";
 import { type EngineUnderTest, hostOf, type MakeEngine } from "./contract.ts";
 import { RegistryModel } from "./registry-model.ts";
@@ -68,6 +69,14 @@ export function registryContract(name: string, makeEngine: MakeEngine): void {
           { id: "2", info: { name: "Böb", deep: [1, null, "\u2028"] } },
         ]);
         expect(await registry.members("app", "presence-x")).toEqual(members);
+      });
+
+      test("what was said about a member is told as it was written", async () => {
+        const member = { id: "1", ...infoOf('{"n":1234567890123456789,"price":1.0 }') };
+        await join({ ...rowOf("1", "a"), member });
+        const [listed] = (await join(rowOf("2", "b"))).members;
+        expect(listed).toMatchObject(member);
+        expect(await registry.members("app", "presence-x")).toMatchObject([member, { id: "2" }]);
       });
 
       test("a member has been there since its first connection joined", async () => {

@@ -7,10 +7,13 @@ export interface Hook {
   readonly name: string;
   readonly channel: string;
   readonly user_id?: string;
+  readonly event?: string;
+  readonly data?: string;
 }
 
 /** Ends with the test. Departures are told 0.2 s later. */
 export function startReceiver() {
+  /** In the order in which they came. */
   const hooks: Hook[] = [];
   const receiver = Bun.serve({
     hostname: "127.0.0.1",
@@ -31,5 +34,5 @@ export function startReceiver() {
       .filter(({ name }) => names.includes(name))
       .map(({ name, channel, user_id = "" }) => `${name} ${channel} ${user_id}`.trim())
       .sort();
-  return { told, options };
+  return { hooks, told, options };
 }

@@ -1,6 +1,8 @@
 /** What the property tests draw from, and the one seed they draw with: printed, so that a failure comes back. */
 
 import fc from "fast-check";
+import { infoOf } from "../../src/domain/info.ts";
+import { onOneLine } from "../../src/domain/json-text.ts";
 import type { Command, Credentials, EventPublication, Member, Push } from "../../src/domain/message.ts";
 
 export const SEED = 20_261_121;
@@ -75,12 +77,46 @@ export const anyCommand: fc.Arbitrary<Command> = fc
   )
   .map(([command, ref]) => ({ ...command, ...ref }));
 
-const member: fc.Arbitrary<Member> = fc.record({ id: anyText, info: anyJson });
+// ---- JSON as text, in spellings that JSON.stringify has not
+
+const spaces = fc.constantFrom("", "", " ", "\n", "\r\n", "\t ");
+const stringToken = fc
+  .array(fc.constantFrom(...Array.from("aZ9{}[]:, ü☃\u2028😀"), "\\u0041", "\\/", "\\n", '\\"', "\\\\", "\\ud800"), {
+    maxLength: 40,
+  })
+  .map((parts) => `"${parts.join("")}"`);
+const numberToken = fc.oneof(
+  fc.constantFrom("1234567890123456789", "1.0", "-0", "0.10", "1E+2", "-12.50e-3", "1e400", "9007199254740993"),
+  fc.integer().map(String),
+);
+
+/** Of an object or array; of any value with `any`. Begins and ends with a token. */
+export const { composite: anyComposite, any: anyJsonText } = fc.letrec<{ composite: string; any: string }>((tie) => ({
+  any: fc.oneof({ maxDepth: 3 }, numberToken, stringToken, fc.constantFrom("null", "true", "false"), tie("composite")),
+  composite: fc.oneof(
+    fc
+      .array(fc.tuple(spaces, tie("any"), spaces), { maxLength: 5 })
+      .map((items) => `[${items.map((item) => item.join("")).join()}]`),
+    fc
+      .array(fc.tuple(spaces, fc.oneof(stringToken, fc.constant('"data"')), spaces, spaces, tie("any"), spaces), {
+        maxLength: 5,
+      })
+      .map((items) => `{${items.map(([a, key, b, c, value, d]) => [a, key, b, ":", c, value, d].join("")).join()}}`),
+  ),
+}));
+
+// ---- what the server says
+
+const member: fc.Arbitrary<Member> = fc.oneof(
+  fc.record({ id: anyText, info: anyJson }),
+  fc.record({ id: anyText, text: anyJsonText }).map(({ id, text }) => ({ id, ...infoOf(onOneLine(text)) })),
+);
 const place = { app: fc.constant("app"), channel: anyText };
 
 export const anyEvent: fc.Arbitrary<EventPublication> = fc.oneof(
   fc.record({ type: fc.constant("event" as const), ...place, event: anyText, data: anyText }),
   fc.record({ type: fc.constant("event" as const), ...place, event: anyText, data: anyText, position }),
+  fc.record({ type: fc.constant("event" as const), ...place, event: anyText, data: anyJsonText }),
   fc.record({
     type: fc.constant("event" as const),
     ...place,

@@ -10,11 +10,13 @@ import {
   Disconnect,
   type DisconnectCode,
 } from "../../src/domain/error.ts";
+import { infoOf } from "../../src/domain/info.ts";
+import { onOneLine } from "../../src/domain/json-text.ts";
 import type { Command, EventPublication, Push } from "../../src/domain/message.ts";
 import { payloadOf, payloadValue } from "../../src/domain/payload.ts";
 import { nativeProtocol } from "../../src/protocols/native/codec.ts";
 import { pusherProtocol } from "../../src/protocols/pusher/codec.ts";
-import { anyCommand, anyEvent, anyJson, anyPush, anyText, settings } from "./arbitraries.ts";
+import { anyCommand, anyComposite, anyEvent, anyJson, anyPush, anyText, settings } from "./arbitraries.ts";
 
 const pusher = pusherProtocol({ jsonDepth: 32 });
 const native = nativeProtocol({ jsonDepth: 32 });
@@ -178,6 +180,45 @@ test("whatever native clients are told is one JSON object with an event that is 
     settings(2_000),
   );
 });
+
+test("no frame has a line end in it, so that reading line by line makes no two of one", () => {
+  for (const [, protocol] of PROTOCOLS) {
+    fc.assert(
+      fc.property(anyPush, (push) => {
+        expect(protocol.encode(push) ?? "").not.toMatch(/[\r\n]/);
+      }),
+      settings(2_000),
+    );
+    const forged: Push = { type: "event", app: "a", channel: "c", event: "e", data: '[1,\n{"event":"closing"}\n]' };
+    for (const bare of [{}, { bare: true } as const]) {
+      expect(protocol.encode({ ...forged, data: `{"a":${forged.data}}`, ...bare })).not.toMatch(/[\r\n]/);
+    }
+  }
+});
+
+test("what others see of a member stays in both protocols as it was written", () => {
+  fc.assert(
+    fc.property(anyText, anyComposite.map(onOneLine), (id, text) => {
+      const member = { id, ...infoOf(text) };
+      const about = { channel: "presence-c", app: "a" };
+      const pushes: Push[] = [
+        { type: "joined", ...about, member },
+        { type: "subscribed", channel: "presence-c", members: [member] },
+        { type: "signed-in", user: member, userData: text },
+        { type: "welcome", connection: "1.1", user: member, activityTimeoutS: 30, frameBytes: 1 },
+      ];
+      for (const push of pushes) {
+        expect(native.encode(push)).toContain(`{"id":${JSON.stringify(id)},"info":${text}}`);
+        if (push.type === "joined" || push.type === "subscribed") expect(pusherData(push)).toContain(`:${text}}`);
+      }
+    }),
+    settings(1_000),
+  );
+});
+
+function pusherData(push: Push): string {
+  return (JSON.parse(pusher.encode(push) ?? "") as { data: string }).data;
+}
 
 test("an event reaches both protocols with the same name, channel and value", () => {
   fc.assert(

@@ -37,6 +37,21 @@ describe("credentials (S11, S12)", () => {
     expect((await client.next("hello")).data).toBe(1);
   });
 
+  test("may say the user's info as text, which others see as it was written", async () => {
+    const server = await startServer({}, { anonymous: true });
+    const infoText = '{"n":1234567890123456789}';
+    const given = { info: JSON.parse(infoText) as unknown, infoText };
+    server.setAuthenticator(() => ({ id: "ada", ...given, channels: ["presence-a"] }));
+    server.on("authorize", () => ({ id: "bob", ...given }), "presence-b");
+    const client = await connectNative(server.url);
+    await client.ask("authenticate", { username: "ada" });
+    for (const channel of ["presence-a", "presence-b"]) {
+      await client.subscribe(channel);
+      expect(String(client.socket.raw.at(-1))).toContain(`"info":${infoText}`);
+      expect(await server.members(channel)).toMatchObject([{ infoText }]);
+    }
+  });
+
   test("that are nobody's are refused, and the connection goes on as nobody's", async () => {
     const server = await startWithUsers();
     const client = await connectNative(server.url);

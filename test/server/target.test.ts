@@ -146,3 +146,13 @@ describe("pushing", () => {
     expect((error as CommandError).message).toMatch(/^[A-Z].+\.$/s);
   });
 });
+
+test("a number beyond 2^53 is pushed as JSON.rawJSON spells it", async () => {
+  const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+  const [native, pusher] = [await connectNative(server.url), await connectPusher(server.url)];
+  for (const client of [native, pusher]) await client.subscribe("exact");
+  await server.toChannel("exact").push({ event: "e", data: { n: rawJSON("1234567890123456789") } });
+  expect((await pusher.next("e")).data).toBe('{"n":1234567890123456789}');
+  await native.next("e");
+  expect(String(native.socket.raw.at(-1))).toContain('"data":{"n":1234567890123456789}');
+});

@@ -1,6 +1,7 @@
 /** `fanfare listen`: prints what arrives on a channel, one line for each event. */
 
 import type { Command } from "commander";
+import { payloadJson, payloadValue } from "../../domain/payload.ts";
 import { CliError } from "../failure.ts";
 import { printable } from "../printable.ts";
 import { type Arrived, listen, needsPermission } from "../subscription.ts";
@@ -50,21 +51,13 @@ export function asText({ channel, event, data, userId }: Arrived, at: Date): str
 }
 
 export function asJson({ channel, event, data, userId }: Arrived, at: Date): string {
-  const user = userId === undefined ? {} : { user_id: userId };
-  return JSON.stringify({ time: at.toISOString(), channel, event, data: parsed(data), ...user });
+  const user = userId === undefined ? "" : `,"user_id":${JSON.stringify(userId)}`;
+  const head = JSON.stringify({ time: at.toISOString(), channel, event }).slice(0, -1);
+  return `${head},"data":${payloadJson(data)}${user}}`;
 }
 
-/** As it came, unless it was written over several lines. */
+/** As it came, but JSON that was written over several lines without its spaces. */
 function oneLine(data: string): string {
-  if (!data.includes("\n")) return data;
-  const value = parsed(data);
-  return typeof value === "string" ? data : JSON.stringify(value);
-}
-
-function parsed(data: string): unknown {
-  try {
-    return JSON.parse(data);
-  } catch {
-    return data;
-  }
+  if (!data.includes("\n") || typeof payloadValue(data) === "string") return data;
+  return data.replaceAll(/("(?:[^"\\]|\\.)*")|\s+/g, "$1");
 }

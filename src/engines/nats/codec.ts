@@ -2,7 +2,7 @@
 
 import type { EventPublication, Member, Publication, Timed } from "../../domain/message.ts";
 import type { Once } from "../../domain/ports.ts";
-import { asNumber, asText, list, record } from "../fields.ts";
+import { asNumber, asText, list, memberFrom, record } from "../fields.ts";
 
 /** Where numbered publications stand: all of a parcel come one after the other. */
 export interface Numbering {
@@ -80,8 +80,8 @@ export function count(value: unknown): number {
 }
 
 export function memberOf(value: unknown): Member {
-  const { id, info } = record(value);
-  return { id: asText(id), info };
+  const { id, info, infoText } = record(value);
+  return memberFrom(id, info, infoText);
 }
 
 function onceOf([key, ttlMs]: readonly unknown[]): Once {

@@ -1,7 +1,7 @@
 /** Publications as they travel between nodes: compact JSON, read with suspicion, because anybody may publish on a Redis. */
 
 import type { Member, Position, Publication, Timed } from "../../domain/message.ts";
-import { asNumber, asText, list, record } from "../fields.ts";
+import { asNumber, asText, list, memberFrom, record } from "../fields.ts";
 
 /** Which publication of which node it is: numbers grow per node. */
 export interface Mark {
@@ -45,7 +45,7 @@ function contents(publication: Publication): object {
       };
     }
     case "joined":
-      return { m: [publication.member.id, publication.member.info] };
+      return { m: fieldsOf(publication.member) };
     case "left":
       return { u: publication.member.id };
     case "count":
@@ -126,8 +126,13 @@ function positionOf(value: unknown): Position {
 }
 
 function memberOf(value: unknown): Member {
-  const [id, info] = Array.isArray(value) ? value : [];
-  return { id: asText(id), info };
+  const [id, info, infoText] = Array.isArray(value) ? value : [];
+  return memberFrom(id, info, infoText);
+}
+
+/** A third one only where the text says more than the value. */
+export function fieldsOf({ id, info, infoText }: Member): readonly unknown[] {
+  return infoText === undefined ? [id, info ?? null] : [id, null, infoText];
 }
 
 function texts(value: unknown): readonly string[] {

@@ -3,6 +3,7 @@
 import { CommandError } from "../../domain/error.ts";
 import type { Presence } from "../../domain/message.ts";
 import type { ChannelSummary, Joined, Left, Registry, Row } from "../../domain/ports.ts";
+import { memberFrom } from "../fields.ts";
 import type { Bucket } from "./bucket.ts";
 import { unavailable } from "./fault.ts";
 import { type Keys, placeOf, placesOf } from "./keys.ts";
@@ -154,8 +155,9 @@ export class RedisRegistry implements Registry {
 function listed(members: readonly unknown[]): readonly Presence[] {
   return members
     .map((text): Presence => {
-      const [id, info, joinedAtMs] = parts(JSON.parse(String(text)));
-      return { id: String(id), info, joinedAtMs: Number(joinedAtMs) };
+      const fields = [...parts(JSON.parse(String(text)))];
+      const joinedAtMs = Number(fields.pop());
+      return { ...memberFrom(fields[0], fields[1], fields[2]), joinedAtMs };
     })
     .sort((a, b) => a.joinedAtMs - b.joinedAtMs || (a.id < b.id ? -1 : 1));
 }

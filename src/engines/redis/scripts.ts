@@ -11,7 +11,7 @@
  *
  * i:GEN       places in which the generation has anything
  * r:GEN:PLACE connection → user, of the generation's rows
- * n:PLACE     user → how many connections; m:PLACE user → ["id",info,joinedAtMs]
+ * n:PLACE     user → how many connections; m:PLACE user → ["id",info,joinedAtMs] or ["id",null,"info as it was written",joinedAtMs]
  * t:PLACE     generation → its subscribers; under "" the sum
  * x:APP       channels that somebody is subscribed to, in the order of their names
  * l:PLACE     holder → generation; lg:GEN the places it holds

@@ -4,7 +4,7 @@ import { arrivalOf, departureOf } from "../../domain/arrival.ts";
 import { isInternal } from "../../domain/channel.ts";
 import type { Member } from "../../domain/message.ts";
 import type { Row } from "../../domain/ports.ts";
-import { encode } from "./codec.ts";
+import { encode, fieldsOf } from "./codec.ts";
 import { type Keys, placeOf, placesOf } from "./keys.ts";
 import type { Send } from "./line.ts";
 import type { Hold, Tally } from "./mirror.ts";
@@ -39,7 +39,7 @@ export class Writes {
     how: "list" | "announce" | "quiet",
   ): Promise<Written | "full" | typeof GONE> {
     const place = placeOf(row.app, row.channel);
-    const opening = JSON.stringify([row.member.id, row.member.info ?? null]).slice(0, -1);
+    const opening = JSON.stringify(fieldsOf(row.member)).slice(0, -1);
     const announcement = how === "quiet" ? "" : encode(arrivalOf(row));
     const answer = parts(
       await send(JOIN, [

@@ -3,9 +3,10 @@
 import { userChannel } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError, Disconnect } from "../../domain/error.ts";
+import { checkedInfo, infoJson, infoOf } from "../../domain/info.ts";
+import { elementTexts, exactId, memberText } from "../../domain/json-text.ts";
 import type { Command, Credentials, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
-import { exactId } from "../exact-id.ts";
 import type { Hub } from "../hub.ts";
 import { checkUserId, isLongerThan, takeEventToken, utf8Bytes } from "../limits.ts";
 import type { Voucher } from "../revocations.ts";
@@ -19,8 +20,8 @@ type SignIn = Extract<Command, { type: "signin" }>;
 export async function signIn(hub: Hub, connection: Connection, { by, ref }: SignIn): Promise<void> {
   if (by.type === "token" || by.type === "credentials") takeEventToken(connection, hub.clock.monotonicMs());
   const askedAtMs = hub.clock.wallMs();
-  const user = await identify(hub, connection, by);
-  const userData = by.type === "signature" ? by.userData : JSON.stringify({ id: user.id, user_info: user.info });
+  const user = withCheckedInfo(await identify(hub, connection, by));
+  const userData = by.type === "signature" ? by.userData : userDataOf(user);
   // A signature is made for this connection, some time since it has been there.
   const atMs = by.type === "signature" ? openedAtMs(hub, connection) : askedAtMs;
   await become(
@@ -31,6 +32,15 @@ export async function signIn(hub: Hub, connection: Connection, { by, ref }: Sign
   );
   hub.push(connection, { type: "signed-in", user, userData, ...(ref !== undefined && { ref }) });
   await watch(hub, connection, user.watchlist ?? []);
+}
+
+/** On its way here the user may have been in a program's hands. */
+function withCheckedInfo({ infoText, ...user }: User): User {
+  return infoText === undefined ? user : { ...user, ...checkedInfo({ info: user.info, infoText }) };
+}
+
+function userDataOf(user: User): string {
+  return `{"id":${JSON.stringify(user.id)},"user_info":${infoJson(user)}}`;
 }
 
 /** The same for a client that came with proof of who it is, and was told in its welcome. */
@@ -99,12 +109,18 @@ function parseUser(text: string): User {
   } catch {
     throw new CommandError("user_invalid", "user_data is not JSON.");
   }
-  const { id, user_info: info, watchlist } = (data ?? {}) as { id?: unknown; user_info?: unknown; watchlist?: unknown };
+  const { id, watchlist } = (data ?? {}) as { id?: unknown; watchlist?: unknown };
   if ((typeof id !== "string" && typeof id !== "number") || id === "") {
     throw new CommandError("user_invalid", "user_data has no id, or one that is neither string nor number.");
   }
-  const watched = Array.isArray(watchlist) ? watchlist.filter(isUserId).map(String) : [];
-  return { id: exactId(text, "id", id), info: info ?? null, watchlist: [...new Set(watched)] };
+  const watched = Array.isArray(watchlist) ? watchedIn(watchlist, memberText(text, "watchlist") ?? "") : [];
+  const info = infoOf(memberText(text, "user_info"));
+  return { id: exactId(id, memberText(text, "id")), ...info, watchlist: [...new Set(watched)] };
+}
+
+function watchedIn(watchlist: readonly unknown[], text: string): readonly string[] {
+  const texts = elementTexts(text);
+  return watchlist.flatMap((id, at) => (isUserId(id) ? exactId(id, texts[at]) : []));
 }
 
 function isUserId(id: unknown): id is string | number {

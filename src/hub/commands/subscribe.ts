@@ -4,11 +4,12 @@ import type { App } from "../../domain/app.ts";
 import { type Channel, matches, type Traits, userChannel, userOfChannel } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
+import { checkedInfo, infoJson, infoOf } from "../../domain/info.ts";
+import { exactId, memberText } from "../../domain/json-text.ts";
 import type { Membership } from "../../domain/memberships.ts";
 import type { Command, Member, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { after } from "../after.ts";
-import { exactId } from "../exact-id.ts";
 import type { Hub } from "../hub.ts";
 import { channelFull, checkChannelName, checkUserId, isLongerThan, takeSubscribeToken, utf8Bytes } from "../limits.ts";
 import type { Answer } from "../membership.ts";
@@ -93,9 +94,10 @@ function isGranted(user: User | undefined, channel: string): boolean {
 }
 
 /** The program may say who the member is; what it says is held to the same limits. */
-function givenMember({ app }: Connection, { id, info }: Member): Member {
-  checkMemberData(app, JSON.stringify(info) ?? "");
-  return { id: String(id), info: info ?? null };
+function givenMember({ app }: Connection, { id, ...given }: Member): Member {
+  const info = checkedInfo(given);
+  checkMemberData(app, infoJson(info));
+  return { id: String(id), ...info };
 }
 
 /** As the member that the permission names, or else as the signed-in user. */
@@ -113,9 +115,9 @@ function memberOfUser({ app, user }: Connection): Member {
       "A presence channel needs channel_data with a user_id, or a signed-in user.",
     );
   }
-  const info = user.info ?? null;
-  checkMemberData(app, JSON.stringify(info));
-  return { id: user.id, info };
+  const info = checkedInfo(user);
+  checkMemberData(app, infoJson(info));
+  return { id: user.id, ...info };
 }
 
 function checkMemberData(app: App, text: string): void {
@@ -135,11 +137,11 @@ function parseMember({ app }: Connection, text: string): Member {
   } catch {
     throw new CommandError("user_invalid", "channel_data is not JSON.");
   }
-  const { user_id: id, user_info: info } = (data ?? {}) as { user_id?: unknown; user_info?: unknown };
+  const { user_id: id } = (data ?? {}) as { user_id?: unknown };
   if (!isUserId(id)) {
     throw new CommandError("user_invalid", "channel_data has no user_id, or one that is neither string nor number.");
   }
-  return { id: exactId(text, "user_id", id), info: info ?? null };
+  return { id: exactId(id, memberText(text, "user_id")), ...infoOf(memberText(text, "user_info")) };
 }
 
 function isUserId(id: unknown): id is string | number {

@@ -2,12 +2,13 @@
 
 import { userOfChannel } from "../../domain/channel.ts";
 import { type About, CommandError, type Disconnect } from "../../domain/error.ts";
+import { type Info, infoJson } from "../../domain/info.ts";
+import { memberText, onOneLine } from "../../domain/json-text.ts";
 import type {
   Closing,
   Command,
   Credentials,
   EventPublication,
-  Member,
   NoticePush,
   Position,
   Proof,
@@ -15,11 +16,11 @@ import type {
   Ref,
   Resume,
 } from "../../domain/message.ts";
-import { payloadJson, payloadOf } from "../../domain/payload.ts";
+import { payloadFrom, payloadJson } from "../../domain/payload.ts";
 import type { Frame, Protocol } from "../../domain/wire.ts";
 import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
-import { EPOCH_LENGTH, ID_LENGTH, RESERVED, type ServerFrame, type WireMember } from "./wire.ts";
+import { EPOCH_LENGTH, ID_LENGTH, RESERVED, type ServerFrame } from "./wire.ts";
 
 export function nativeProtocol(options: { readonly jsonDepth: number }): Protocol {
   return {
@@ -37,14 +38,14 @@ function decode(frame: Frame, jsonDepth: number): Command {
   const message = parseFrame(frame, jsonDepth);
   const mark = markOf(message);
   try {
-    return commandOf(message, mark);
+    return commandOf(message, mark, String(frame));
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     throw new CommandError(error.code, error.message, { ...mark, ...placeOf(message) });
   }
 }
 
-function commandOf(message: JsonObject, mark: { ref?: Ref }): Command {
+function commandOf(message: JsonObject, mark: { ref?: Ref }, frame: string): Command {
   const event = own(message, "event");
   if (typeof event !== "string") throw new CommandError("malformed", "A message needs an event, which is a string.");
   const data = own(message, "data");
@@ -54,7 +55,7 @@ function commandOf(message: JsonObject, mark: { ref?: Ref }): Command {
     case "unsubscribe":
       return { type: "unsubscribe", channel: textOf(objectOf(data), "channel"), ...mark };
     case "publish":
-      return decodePublish(objectOf(data), mark);
+      return decodePublish(objectOf(data), mark, frame);
     case "authenticate":
       return { type: "signin", by: decodeCredentials(objectOf(data)), ...mark };
     case "ping":
@@ -101,11 +102,13 @@ function decodeCredentials(credentials: JsonObject): Credentials {
   return isToken ? { type: "token", token: textOf(credentials, "token") } : { type: "credentials", credentials };
 }
 
-function decodePublish(data: JsonObject, mark: { ref?: Ref }): Command {
+function decodePublish(data: JsonObject, mark: { ref?: Ref }, frame: string): Command {
   const event = optionalTextOf(data, "event") ?? "message";
   const key = optionalTextOf(data, "idempotencyKey");
   const once = key === undefined ? mark : { key, ...mark };
-  return { type: "publish", channel: textOf(data, "channel"), event, data: payloadOf(own(data, "data")), ...once };
+  const payload = own(data, "data");
+  const text = typeof payload === "string" ? undefined : memberText(memberText(frame, "data") ?? "", "data");
+  return { type: "publish", channel: textOf(data, "channel"), event, data: payloadFrom(payload, text), ...once };
 }
 
 function markOf(message: JsonObject): { ref?: Ref } {
@@ -141,24 +144,32 @@ function optionalTextOf(data: JsonObject, key: string): string | undefined {
 }
 
 function encode(push: Push): string | undefined {
-  if (push.type === "event" || push.type === "notice") return encodeEvent(push);
-  const frame = frameOf(push);
-  return frame && JSON.stringify(frame);
-}
-
-function frameOf(push: Exclude<Push, EventPublication | NoticePush>): ServerFrame | undefined {
   switch (push.type) {
+    case "event":
+    case "notice":
+      return encodeEvent(push);
     case "welcome":
       return welcome(push);
     case "subscribed":
       return subscribed(push);
+    case "joined":
+      return withUser({ event: "member_added", channel: push.channel }, push.member);
+    case "signed-in":
+      return withUser({ event: "authenticated", ...idOf(push.ref) }, push.user);
+  }
+  const frame = frameOf(push);
+  return frame && JSON.stringify(frame);
+}
+
+type Plain = Exclude<Push, EventPublication | NoticePush | { type: "welcome" | "subscribed" | "joined" | "signed-in" }>;
+
+function frameOf(push: Plain): ServerFrame | undefined {
+  switch (push.type) {
     case "unsubscribed":
       return { event: "unsubscribed", channel: push.channel, ...idOf(push.ref) };
     case "published":
       if (push.ref === undefined) return undefined;
       return { event: "published", channel: push.channel, id: push.ref, ...placeIn(push) };
-    case "joined":
-      return { event: "member_added", channel: push.channel, data: { user: memberOf(push.member) } };
     case "left":
       return { event: "member_removed", channel: push.channel, data: { user: { id: push.member.id } } };
     case "count":
@@ -167,8 +178,6 @@ function frameOf(push: Exclude<Push, EventPublication | NoticePush>): ServerFram
       return { event: "cache_miss", channel: push.channel };
     case "gap":
       return { event: "gap", ...(userOfChannel(push.channel) === undefined && { channel: push.channel }) };
-    case "signed-in":
-      return { event: "authenticated", ...idOf(push.ref), data: { user: memberOf(push.user) } };
     case "watch":
       return { event: "watchlist", data: { online: [...push.online], offline: [...push.offline] } };
     case "result":
@@ -207,24 +216,41 @@ function placeMark(push: EventPublication | NoticePush): string {
 /** The members of a bare object, without a `position` of its own where it gets the channel's. */
 function innerOf(push: EventPublication | NoticePush): string {
   const isSafe = push.type !== "event" || !push.position || !push.data.includes('"position"');
-  if (isSafe) return push.data.slice(1, -1);
+  if (isSafe) return onOneLine(push.data.slice(1, -1));
   const { position: _, ...rest } = JSON.parse(push.data);
   return JSON.stringify(rest).slice(1, -1);
 }
 
-function subscribed(push: Extract<Push, { type: "subscribed" }>): ServerFrame {
+/** What has users in it is put together as text, so that their info stays as it was written. */
+function subscribed(push: Extract<Push, { type: "subscribed" }>): string {
   const { channel, ref, members, recovered } = push;
+  const frame: ServerFrame = { event: "subscribed", channel, ...idOf(ref) };
   const more = recovered === undefined ? placeIn(push) : { ...placeIn(push), recovered };
-  return { event: "subscribed", channel, ...idOf(ref), ...membersOf(members), ...more };
+  if (!members) return JSON.stringify({ ...frame, ...more });
+  return merged(
+    JSON.stringify(frame),
+    `{"data":{"members":[${members.map(memberJson).join()}]}}`,
+    JSON.stringify(more),
+  );
+}
+
+function withUser(frame: object, user: { id: string } & Info): string {
+  return merged(JSON.stringify(frame), `{"data":{"user":${memberJson(user)}}}`);
+}
+
+/** One object of several. */
+function merged(...objects: readonly string[]): string {
+  return `{${objects.flatMap((text) => (text === "{}" ? [] : text.slice(1, -1))).join()}}`;
 }
 
 function placeIn({ position }: { position?: Position }): { position?: Position } {
   return position ? { position: { epoch: position.epoch, offset: position.offset } } : {};
 }
 
-function welcome(push: Extract<Push, { type: "welcome" }>): ServerFrame {
+function welcome(push: Extract<Push, { type: "welcome" }>): string {
   const { connection: id, activityTimeoutS, frameBytes: maxFrameBytes, user } = push;
-  return { event: "welcome", data: { id, activityTimeoutS, maxFrameBytes, ...(user && { user: memberOf(user) }) } };
+  const data = JSON.stringify({ id, activityTimeoutS, maxFrameBytes });
+  return `{"event":"welcome","data":${user ? merged(data, `{"user":${memberJson(user)}}`) : data}}`;
 }
 
 function refusal({ error, command }: Extract<Push, { type: "refused" }>): ServerFrame {
@@ -247,10 +273,8 @@ function idOf(ref: Ref | undefined): { id?: Ref } {
   return ref === undefined ? {} : { id: ref };
 }
 
-function membersOf(members: readonly Member[] | undefined): { data?: { members: WireMember[] } } {
-  return members ? { data: { members: members.map(memberOf) } } : {};
-}
-
-function memberOf({ id, info }: { id: string; info?: unknown }): WireMember {
-  return info === undefined || info === null ? { id } : { id, info };
+/** A WireMember. */
+function memberJson(user: { id: string } & Info): string {
+  const id = JSON.stringify(user.id);
+  return user.info === undefined || user.info === null ? `{"id":${id}}` : `{"id":${id},"info":${infoJson(user)}}`;
 }

@@ -50,19 +50,20 @@ export function bodyTooLarge({ headers }: Request, most: number): ApiError {
   return new ApiError(413, "data_too_large", length === null ? `${bound}.` : `${bound}: it has ${length}.`);
 }
 
-export function parse<T>({ body, jsonDepth }: Call, schema: z.ZodType<T>): T {
+/** The body's value, and the text that it was parsed from. */
+export function parse<T>({ body, jsonDepth }: Call, schema: z.ZodType<T>): { value: T; text: string } {
   const text = utf8(body);
   if (isDeeperThan(text, jsonDepth)) {
     throw new CommandError("malformed", `The JSON is nested more than ${jsonDepth} levels deep (limits.jsonDepth).`);
   }
-  let value: unknown;
+  let json: unknown;
   try {
-    value = JSON.parse(text);
+    json = JSON.parse(text);
   } catch {
     throw new CommandError("malformed", "The body is not JSON.");
   }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return { value: parsed.data, text };
   const [issue] = parsed.error.issues;
   throw new CommandError(
     "data_invalid",

@@ -1,7 +1,10 @@
 /** The Pusher Channels protocol, version 7: frames to commands, pushes to frames. `data` goes out as a JSON string. */
 
 import { CommandError, type Disconnect } from "../../domain/error.ts";
+import { infoJson } from "../../domain/info.ts";
+import { memberText } from "../../domain/json-text.ts";
 import type { Closing, Command, EventPublication, Member, Proof, Push } from "../../domain/message.ts";
+import { payloadFrom } from "../../domain/payload.ts";
 import type { Frame, Protocol } from "../../domain/wire.ts";
 import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
@@ -23,7 +26,7 @@ function decode(frame: Frame, jsonDepth: number): Command {
   const message = parseFrame(frame, jsonDepth);
   const event = own(message, "event");
   if (typeof event !== "string") throw new CommandError("malformed", "A message needs an event, which is a string.");
-  if (event.startsWith("client-")) return decodeClientEvent(message, event);
+  if (event.startsWith("client-")) return decodeClientEvent(message, event, String(frame));
   switch (event) {
     case "pusher:subscribe":
       return decodeSubscribe(dataOf(message, jsonDepth));
@@ -62,9 +65,9 @@ function decodeSignIn(data: JsonObject): Command {
   };
 }
 
-function decodeClientEvent(message: JsonObject, event: string): Command {
+function decodeClientEvent(message: JsonObject, event: string, frame: string): Command {
   const data = own(message, "data");
-  const text = typeof data === "string" ? data : JSON.stringify(data ?? {});
+  const text = typeof data === "string" ? data : payloadFrom(data, memberText(frame, "data"));
   return { type: "publish", channel: textOf(message, "channel"), event, data: text };
 }
 
@@ -101,12 +104,9 @@ function encode(push: Push): string | undefined {
         activity_timeout: Math.ceil(push.activityTimeoutS),
       });
     case "subscribed":
-      return inChannel("pusher_internal:subscription_succeeded", push.channel, presenceOf(push.members));
+      return withText("pusher_internal:subscription_succeeded", push.channel, presenceOf(push.members));
     case "joined":
-      return inChannel("pusher_internal:member_added", push.channel, {
-        user_id: push.member.id,
-        user_info: push.member.info,
-      });
+      return withText("pusher_internal:member_added", push.channel, addedOf(push.member));
     case "left":
       return inChannel("pusher_internal:member_removed", push.channel, { user_id: push.member.id });
     case "count":
@@ -139,10 +139,16 @@ function encodeEvent({ event, channel, data, from }: EventPublication): string {
   return `${head},"user_id":${quoted(from.user)}}`;
 }
 
-function presenceOf(members: readonly Member[] | undefined): unknown {
-  if (!members) return {};
-  const hash = Object.fromEntries(members.map(({ id, info }) => [id, info]));
-  return { presence: { count: members.length, ids: members.map(({ id }) => id), hash } };
+/** JSON put together by hand, so that a member's info stays as it was written. */
+function presenceOf(members: readonly Member[] | undefined): string {
+  if (!members) return "{}";
+  const ids = JSON.stringify(members.map(({ id }) => id));
+  const hash = members.map((member) => `${quoted(member.id)}:${infoJson(member)}`).join();
+  return `{"presence":{"count":${members.length},"ids":${ids},"hash":{${hash}}}}`;
+}
+
+function addedOf(member: Member): string {
+  return `{"user_id":${quoted(member.id)},"user_info":${infoJson(member)}}`;
 }
 
 function watchEvents(online: readonly string[], offline: readonly string[]): unknown[] {
@@ -178,7 +184,11 @@ function frame(event: string, data: unknown): string {
 }
 
 function inChannel(event: string, channel: string, data: unknown): string {
-  return `{"event":${quoted(event)},"channel":${quoted(channel)},"data":${quoted(JSON.stringify(data))}}`;
+  return withText(event, channel, JSON.stringify(data));
+}
+
+function withText(event: string, channel: string, data: string): string {
+  return `{"event":${quoted(event)},"channel":${quoted(channel)},"data":${quoted(data)}}`;
 }
 
 function quoted(text: string): string {

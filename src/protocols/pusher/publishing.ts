@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { traitsOf } from "../../domain/channel.ts";
 import { CommandError } from "../../domain/error.ts";
+import { elementTexts, memberText } from "../../domain/json-text.ts";
 import type { EventPublication } from "../../domain/message.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
 import { checkKey } from "../../hub/once.ts";
@@ -45,7 +46,7 @@ interface Outgoing {
 const KEY_HEADER = "Idempotency-Key";
 
 export async function trigger(call: Call): Promise<Response> {
-  const body = parse(call, Trigger);
+  const { value: body, text } = parse(call, Trigger);
   const channels = body.channels ?? (body.channel ? [body.channel] : []);
   const most = call.app.limits.channelsPerTrigger;
   if (channels.length === 0) throw new CommandError("data_invalid", "The event needs channels, or a channel.");
@@ -57,7 +58,7 @@ export async function trigger(call: Call): Promise<Response> {
   if (channels.length > 1 && channels.some((channel) => traitsOf(channel).encrypted)) {
     throw new CommandError("data_invalid", "An event for an encrypted channel goes to that channel alone.");
   }
-  const data = textOf(body.data);
+  const data = textOf(body.data, () => text);
   const key = body.idempotency_key ?? call.request.headers.get(KEY_HEADER);
   const sent = publish(
     call,
@@ -73,7 +74,8 @@ export async function trigger(call: Call): Promise<Response> {
 }
 
 export async function triggerBatch(call: Call): Promise<Response> {
-  const { batch } = parse(call, Batch);
+  const { value, text } = parse(call, Batch);
+  const { batch } = value;
   const most = call.app.limits.batchSize;
   if (batch.length > most) {
     // The words of Pusher's own refusal, which its libraries look for.
@@ -81,11 +83,16 @@ export async function triggerBatch(call: Call): Promise<Response> {
   }
   const ofCall = call.request.headers.get(KEY_HEADER);
   if (ofCall !== null) checkKey(ofCall);
+  let texts: readonly string[] | undefined;
+  const itemText = (at: number) => {
+    texts ??= elementTexts(memberText(text, "batch") ?? "");
+    return texts[at] ?? "";
+  };
   await publish(
     call,
     batch.map((item, at) => ({
       event: item.name,
-      data: textOf(item.data),
+      data: textOf(item.data, () => itemText(at)),
       channel: item.channel,
       except: item.socket_id,
       key: item.idempotency_key ?? (ofCall === null ? undefined : `${at}:${ofCall}`),
@@ -129,9 +136,9 @@ function publish({ app, hub }: Call, outgoing: readonly Outgoing[]): Promise<unk
   return sent.some((one) => one instanceof Promise) ? Promise.all(sent) : undefined;
 }
 
-/** Libraries send text; an object is taken for its JSON. */
-function textOf(data: unknown): string {
+/** Libraries send text; anything else is taken for its JSON, as it was written in the event. */
+function textOf(data: unknown, event: () => string): string {
   if (typeof data === "string") return data;
   if (data === undefined) throw new CommandError("data_invalid", "The event needs data.");
-  return JSON.stringify(data);
+  return memberText(event(), "data") ?? JSON.stringify(data);
 }

@@ -2,9 +2,10 @@
 
 import type { App } from "../../domain/app.ts";
 import { CommandError, Disconnect } from "../../domain/error.ts";
+import { checkedInfo } from "../../domain/info.ts";
 import type { User } from "../../domain/message.ts";
 import { checkUserId } from "../../hub/limits.ts";
-import type { Authenticator } from "./types.ts";
+import type { Authenticator, NewUser } from "./types.ts";
 
 export async function authenticate(
   ask: Authenticator,
@@ -16,7 +17,8 @@ export async function authenticate(
   if (typeof answer !== "object" || !("id" in answer) || !isId(answer.id)) {
     throw new TypeError("The authenticator has to return a user, such as { id: credentials.username }, or false.");
   }
-  const user = { info: null, ...answer, id: String(answer.id) };
+  const { infoText: _, ...known } = answer as NewUser;
+  const user = { ...known, ...checkedInfo(answer as NewUser), id: String(answer.id) };
   checkUserId(app, user.id);
   return user;
 }

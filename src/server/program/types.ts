@@ -2,6 +2,7 @@
 
 import type { App } from "../../domain/app.ts";
 import type { Connection } from "../../domain/connection.ts";
+import type { Info } from "../../domain/info.ts";
 import type { Member, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import type { WorkerPlace } from "../workers/messages.ts";
@@ -44,9 +45,8 @@ export type Authenticator<U extends User = User> = (
 ) => Awaitable<NewUser<U> | false | null | undefined>;
 
 /** What a program may say of a member; an id that is a number counts as its digits. */
-export interface NewMember {
+export interface NewMember extends Info {
   readonly id: string | number;
-  readonly info?: unknown;
 }
 
 /** How a connection ended. */

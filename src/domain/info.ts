@@ -1,0 +1,35 @@
+/** What other members of a presence channel are shown of a user: a value for programs, its text for whoever only passes it on. */
+
+import { onOneLine } from "./json-text.ts";
+
+export interface Info {
+  /** Any JSON value. */
+  readonly info?: unknown;
+  /** The same as its author wrote it, where writing `info` would give another text: a number of 64 bits, `1.0`, spaces. */
+  readonly infoText?: string;
+}
+
+/** `text` is JSON in one line. */
+export function infoOf(text: string | undefined): { readonly info: unknown; readonly infoText?: string } {
+  if (text === undefined) return { info: null };
+  const info: unknown = JSON.parse(text);
+  return JSON.stringify(info) === text ? { info } : { info, infoText: text };
+}
+
+/** As JSON, in one line. */
+export function infoJson({ info, infoText }: Info): string {
+  return infoText ?? JSON.stringify(info) ?? "null";
+}
+
+/** The same of one that a program may have had in its hands: where text and value are not the same, the value counts. */
+export function checkedInfo({ info, infoText }: Info): ReturnType<typeof infoOf> {
+  const value = info ?? null;
+  if (infoText === undefined) return { info: value };
+  try {
+    const text = onOneLine(infoText);
+    if (JSON.stringify(JSON.parse(text)) === JSON.stringify(value)) return { info: value, infoText: text };
+  } catch {
+    // No JSON at all.
+  }
+  return { info: value };
+}
