@@ -1,6 +1,5 @@
 #!/usr/bin/env node
-// Starts Fanfare from Node: finds the Bun that was installed with it, and becomes it where Node can (22.15 and newer). Where it
-// cannot, it stays as a second process: it passes signals on, and the server stops when it is gone (src/cli/daemon/parents.ts).
+// Starts Fanfare from Node: finds the Bun that was installed with it and hands everything over to it.
 
 import { spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
@@ -22,11 +21,7 @@ if (bun === undefined) {
 }
 
 const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
-const args = [main, ...process.argv.slice(2)];
-// Windows has no such call.
-if (process.execve !== undefined && process.platform !== "win32") process.execve(bun, [bun, ...args], process.env);
-const env = { ...process.env, _FANFARE_LAUNCHER: String(process.pid) };
-const child = spawn(bun, args, { stdio: "inherit", env });
+const child = spawn(bun, [main, ...process.argv.slice(2)], { stdio: "inherit" });
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 

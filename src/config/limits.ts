@@ -20,7 +20,7 @@ const ROOM = roomFor(EVENT_DATA_BYTES, BATCH_SIZE);
 
 export const appLimits = {
   connections: limitless("Most connections of the app.", "unlimited"),
-  channelsPerConnection: limitless("Most channels that one connection may be in.", 100),
+  channelsPerConnection: limitless("Most channels that one connection may be in.", 10_000),
   channelNameLength: whole("Longest channel name, in characters.", 200, 1, 1000),
   eventNameLength: whole("Longest event name, in characters.", 200, 1, 1000),
   eventDataBytes: whole("Largest data of one event, in bytes; 10240 is Pusher's.", EVENT_DATA_BYTES),
@@ -31,7 +31,10 @@ export const appLimits = {
   userIdLength: whole("Longest user id, in characters.", 128, 1, 1000),
   watchlistSize: whole("Most users that one user may watch.", 100, 0),
   clientEventsPerSecond: whole("Most events that one connection may publish per second.", 10),
-  subscribesPerSecond: whole("Most subscriptions that one connection may ask for per second.", 100),
+  subscribesPerSecond: limitless(
+    "Most subscriptions that one connection may ask for per second; above it they are refused (429). Unlimited, they are carried out at the server's pace.",
+    "unlimited",
+  ),
   framesPerSecond: limitless(
     "Most frames of any kind, pings too, that one connection may send per second; one that sends more is closed (4100).",
     "unlimited",
@@ -83,7 +86,16 @@ export const processLimits = z
       2 ** 30,
     ),
     jsonDepth: whole("Deepest nesting of JSON that is read.", 32, 2, 1000),
-    waitingCommands: whole("Most commands of one connection that wait for their turn.", 256),
+    waitingCommands: whole(
+      "Most commands of one connection that wait for their turn; one that sends more is closed (4100).",
+      20_000,
+    ),
+    waitingBytes: whole(
+      "Most bytes of one connection's commands that wait for their turn, each counting 32 more; one that sends more is closed (4100).",
+      4_194_304,
+      1024,
+      2 ** 30,
+    ),
     handshakeTimeoutS: seconds(
       "Time a client has to send a request's body or to ask again, in seconds; its headers always have ten.",
       10,

@@ -4,7 +4,7 @@ import type { App } from "./app.ts";
 import type { Disconnect } from "./error.ts";
 import type { Memberships } from "./memberships.ts";
 import type { User } from "./message.ts";
-import type { Frame, Protocol, Socket } from "./wire.ts";
+import type { Backlog, Protocol, Socket } from "./wire.ts";
 
 export class Connection {
   readonly id: string;
@@ -36,9 +36,12 @@ export class Connection {
   /** When it was asked for a sign of life that has not come; 0 when it owes none. */
   pingedAtMs = 0;
 
-  /** Frames that wait because an earlier one is not yet answered. */
-  waiting: Frame[] | undefined;
+  /** Frames that wait because an earlier one is not yet answered, or because it is the others' turn. Absent while none do. */
+  backlog: Backlog | undefined;
   busy = false;
+  /** What it has asked for lately, counted in frames. */
+  work = 0;
+  workAtMs = 0;
 
   eventTokens = -1;
   eventTokensAtMs = 0;

@@ -17,6 +17,25 @@ export interface Socket {
   isSubscribed(topic: string): boolean;
   /** To every subscriber of the topic but this socket. */
   publish(topic: string, frame: string): unknown;
+  /** What is sent while it runs goes out together. */
+  cork(run: () => void): unknown;
+  /** Reads nothing until `resume`. Meanwhile the peer's end is not seen either. */
+  pause(): void;
+  resume(): void;
+}
+
+/** The frames of one connection that wait for their turn. */
+export interface Backlog {
+  readonly size: number;
+  readonly bytes: number;
+  /** Whether whatever comes has to come after something. */
+  readonly isWaiting: boolean;
+  add(frame: Frame, bytes: number): void;
+  /** Has it rest for work that could not wait. */
+  rest(nowMs: number): void;
+  /** What it waited for is done. */
+  goOn(): void;
+  end(): void;
 }
 
 /** The shape of Bun's `Server`, as far as fanning out goes. */

@@ -1,6 +1,6 @@
 /**
  * A client's frame, from its arrival to its answer. One turn at a time per connection: a quick publish must not overtake
- * the slow subscribe before it.
+ * the slow subscribe before it. Who asks for more than its share waits while the others have theirs.
  */
 
 import { isReserved } from "../domain/app.ts";
@@ -17,6 +17,15 @@ import { subscribe } from "./commands/subscribe.ts";
 import { unsubscribe } from "./commands/unsubscribe.ts";
 import type { Hub } from "./hub.ts";
 import { takeFrameToken } from "./limits.ts";
+import { Backlog } from "./pacer.ts";
+
+/** So many frames of one connection are carried out at once, and so many more with each millisecond. */
+const SHARE = 256;
+const SHARE_PER_MS = 25;
+/** For how many frames a millisecond of work counts. */
+const FRAMES_PER_MS = 64;
+/** However long something took, the share is whole again a moment later. */
+const MOST_WORK = 4 * SHARE;
 
 /** Takes one frame of the client's. Never throws. */
 export function receive(hub: Hub, connection: Connection, frame: Frame): void {
@@ -24,22 +33,33 @@ export function receive(hub: Hub, connection: Connection, frame: Frame): void {
   hub.traffic?.received(connection.app, frame.length);
   if (hub.taps.size > 0) hub.taps.get(connection)?.received(frame);
   if (hub.frames && !isReserved(connection.app)) hub.frames.received(connection, frame);
-  if (connection.busy) return enqueue(hub, connection, frame);
-  run(hub, connection, frame);
+  if (connection.busy || connection.work > SHARE || connection.backlog?.isWaiting) return wait(hub, connection, frame);
+  run(hub, connection, frame, connection.lastSeenMs);
+}
+
+/** Takes a ping or a pong of the WebSocket itself. What answers it is the runtime, and cannot be made to wait. */
+export function beat(hub: Hub, connection: Connection): void {
+  if (!heed(hub, connection) || connection.work <= SHARE) return;
+  backlogOf(hub, connection).rest(connection.lastSeenMs);
 }
 
 /** Takes a sign of life: a frame, a ping or a pong. False where the client is gone, or goes because they are too many. */
-export function heed(hub: Hub, connection: Connection): boolean {
+function heed(hub: Hub, connection: Connection): boolean {
   if (connection.closed) return false;
   hub.touch(connection);
+  const nowMs = connection.lastSeenMs;
+  connection.work = 1 + Math.max(0, connection.work - (nowMs - connection.workAtMs) * SHARE_PER_MS);
+  connection.workAtMs = nowMs;
   const why = takeFrameToken(connection, connection.lastSeenMs);
   if (why) hub.disconnect(connection, why);
   return why === undefined;
 }
 
-function run(hub: Hub, connection: Connection, frame: Frame): void {
+/** What begins at once counts against the connection's share; what waited has paid for itself. */
+function run(hub: Hub, connection: Connection, frame: Frame, startMs?: number): void {
   const turn = execute(hub, connection, frame);
-  if (turn) hold(hub, connection, turn);
+  if (turn) hold(hub, connection, turn, startMs);
+  else if (startMs !== undefined) weigh(hub, connection, startMs);
 }
 
 /** Makes the client's frames wait for this work, and tells the client when it goes wrong. */
@@ -51,30 +71,74 @@ export function takeTurn(hub: Hub, connection: Connection, work: Promise<void>):
   );
 }
 
-function hold(hub: Hub, connection: Connection, turn: Promise<void>): void {
+function hold(hub: Hub, connection: Connection, turn: Promise<void>, startMs?: number): void {
   connection.busy = true;
   void turn.then(() => {
     connection.busy = false;
-    drain(hub, connection);
+    if (startMs !== undefined) weigh(hub, connection, startMs);
+    connection.backlog?.goOn();
   });
 }
 
-function drain(hub: Hub, connection: Connection): void {
-  while (!connection.busy && !connection.closed) {
-    const frame = connection.waiting?.shift();
-    if (frame === undefined) break;
-    run(hub, connection, frame);
-  }
+/** Counts what was done since then as so many frames more. */
+function weigh(hub: Hub, connection: Connection, startMs: number): void {
+  const nowMs = hub.clock.monotonicMs();
+  connection.work = Math.min(MOST_WORK, connection.work + (nowMs - startMs) * FRAMES_PER_MS);
+  connection.workAtMs = nowMs;
 }
 
-function enqueue(hub: Hub, connection: Connection, frame: Frame): void {
-  connection.waiting ??= [];
-  if (connection.waiting.length < hub.limits.waitingCommands) {
-    connection.waiting.push(frame);
-    return;
-  }
-  const message = `More than ${hub.limits.waitingCommands} commands were waiting for an answer (limits.waitingCommands).`;
+function wait(hub: Hub, connection: Connection, frame: Frame): void {
+  const backlog = backlogOf(hub, connection);
+  const { waitingCommands, waitingBytes } = hub.limits;
+  if (backlog.size >= waitingCommands) return flooded(hub, connection, waitingCommands, "", "waitingCommands");
+  if (backlog.bytes >= waitingBytes) return flooded(hub, connection, waitingBytes, "bytes of ", "waitingBytes");
+  backlog.add(frame, frame.length);
+}
+
+function flooded(hub: Hub, connection: Connection, most: number, of: string, limit: string): void {
+  const message = `More than ${most} ${of}commands were waiting for an answer (limits.${limit}).`;
   hub.disconnect(connection, new Disconnect("flooded", message));
+}
+
+function backlogOf(hub: Hub, connection: Connection): NonNullable<Connection["backlog"]> {
+  connection.backlog ??= new Frames(hub, connection);
+  return connection.backlog;
+}
+
+class Frames extends Backlog<Frame> {
+  readonly #hub: Hub;
+  readonly #connection: Connection;
+
+  constructor(hub: Hub, connection: Connection) {
+    super(hub.pacer);
+    this.#hub = hub;
+    this.#connection = connection;
+  }
+
+  get socket() {
+    return this.#connection.socket;
+  }
+
+  get isClosed(): boolean {
+    return this.#connection.closed;
+  }
+
+  get isBusy(): boolean {
+    return this.#connection.busy;
+  }
+
+  carryOut(frame: Frame): void {
+    run(this.#hub, this.#connection, frame);
+  }
+
+  emptied(): void {
+    this.#connection.backlog = undefined;
+  }
+
+  cut(seconds: number): void {
+    const message = `The client sent more than its share for ${seconds} seconds.`;
+    this.#hub.disconnect(this.#connection, new Disconnect("flooded", message));
+  }
 }
 
 /** Undefined when the command is answered; else a promise that is fulfilled when it is, and never rejected. */

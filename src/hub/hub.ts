@@ -39,6 +39,7 @@ import { type Answer, join, leave } from "./membership.ts";
 import { Nodes, nodeNumber } from "./nodes.ts";
 import { Keys } from "./once.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
+import { Pacer } from "./pacer.ts";
 import { Places } from "./places.ts";
 import { Roster } from "./roster.ts";
 import { send } from "./send.ts";
@@ -57,6 +58,7 @@ export class Hub {
   readonly authenticate: HubOptions["authenticate"];
   readonly clock: Clock;
   readonly counts: Counts;
+  readonly pacer: Pacer;
   readonly places: Places;
   readonly reach: Nodes;
   readonly users: Users;
@@ -82,6 +84,7 @@ export class Hub {
   constructor(options: HubOptions) {
     this.limits = options.limits;
     this.clock = options.clock;
+    this.pacer = new Pacer(options.clock, options.later);
     this.guards = options.guards ?? [];
     this.around = options.around;
     this.call = options.call;
@@ -232,7 +235,8 @@ export class Hub {
   close(connection: Connection, code: number): void {
     if (connection.closed) return;
     connection.closed = true;
-    connection.waiting = undefined;
+    connection.backlog?.end();
+    connection.backlog = undefined;
     const tenant = this.#tenants.get(connection.app.id);
     if (tenant?.connections.delete(connection.id) && !isReserved(connection.app)) this.#connections--;
     this.places.leave(connection);

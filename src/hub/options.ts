@@ -7,11 +7,13 @@ import type { Awaitable, Clock, Engine, Guard, NodeReport, Observer } from "../d
 import type { Traffic } from "../domain/traffic.ts";
 import type { Protocol } from "../domain/wire.ts";
 import type { Channels } from "./channels.ts";
+import type { Later } from "./pacer.ts";
 
 export interface HubOptions {
   readonly engine: Engine;
   readonly protocols: readonly Protocol[];
   readonly clock: Clock;
+  readonly later: Later;
   readonly limits: HubLimits;
   readonly guards?: readonly Guard[];
   readonly observers?: readonly Observer[];
@@ -47,8 +49,9 @@ export type Authenticate = (
 export interface HubLimits {
   /** Connections of this node, over all apps. */
   readonly connections: number;
-  /** Frames of one connection that may wait for an earlier one to be answered. */
+  /** Frames of one connection that may wait for their turn, and their bytes. */
   readonly waitingCommands: number;
+  readonly waitingBytes: number;
   readonly frameBytes: number;
   /** Most that is handed to one newcomer of what it missed, and most that waits while a gap is filled. */
   readonly outboundBufferBytes: number;

@@ -34,6 +34,7 @@ import { mount } from "./http/mount.ts";
 import { nodesRoute } from "./http/nodes-route.ts";
 import { type Condition, readyRoute } from "./http/readiness.ts";
 import { type Route, routes } from "./http/routes.ts";
+import { later } from "./life/clock.ts";
 import { sayFarewell } from "./life/drain.ts";
 import { Lag } from "./life/lag.ts";
 import { Memory } from "./life/memory.ts";
@@ -292,11 +293,12 @@ function turnstileOptions({ config, clock }: Surroundings): TurnstileOptions {
 }
 
 function hubLimits({ config, maxConnections: connections }: Surroundings): HubLimits {
-  const { waitingCommands, frameBytes, outboundBufferBytes } = config.limits;
+  const { waitingCommands, waitingBytes, frameBytes, outboundBufferBytes } = config.limits;
   const { activityTimeoutS, pongTimeoutS, publishWaitS } = config;
   return {
     connections,
     waitingCommands,
+    waitingBytes,
     frameBytes,
     outboundBufferBytes,
     activityTimeoutS,
@@ -316,6 +318,7 @@ export function buildHub(
   const engine = around.engine ?? engineOf(config, clock);
   return new Hub({
     engine: around.records?.tracing?.engine(engine) ?? engine,
+    later,
     protocols: [pusherProtocol({ jsonDepth }), nativeProtocol({ jsonDepth })],
     clock,
     node,

@@ -15,13 +15,11 @@ import { checkChannelName } from "../hub/limits.ts";
 import { faultsFor, logObserver } from "../observers/log.ts";
 import type { AnyModule, Given, InputOf, OutputOf, TaskModule } from "../tasks/module.ts";
 import { type TaskOptions, Tasks } from "../tasks/tasks.ts";
-import { listenFailure } from "./door/listen-failure.ts";
 import { machineClock as clock } from "./life/clock.ts";
 import { Control } from "./life/control.ts";
 import { openFileLimit } from "./life/file-limit.ts";
 import { appChanges, merged, type Reloaded } from "./life/reload.ts";
 import { type Launch, type Stats, type Status, statsOf, statusOf } from "./life/report.ts";
-import { stopAtSignal } from "./life/signals.ts";
 import { Logs } from "./log/logging.ts";
 import { authenticate, authenticateAtDoor } from "./program/authenticator.ts";
 import { Front, type Place } from "./program/front.ts";
@@ -65,7 +63,6 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   readonly #observers: readonly Observer[];
   readonly #launch: Launch;
   #control: Control | undefined;
-  #ignoreSignals = () => {};
   protected readonly program: Program;
   #authenticator: Authenticator | undefined;
   /** What the program made of its channels; the hub is another after each start. */
@@ -133,15 +130,13 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
       this.#running = await this.#run(this.#surroundings(config, records));
     } catch (error) {
       await records.close();
-      throw listenFailure(error, this.config);
+      throw error;
     }
     this.#records = records;
     if (this.#running instanceof Primary) this.#tending = setInterval(() => this.#logs.tend(), TEND_MS);
     this.log.info({ url: this.url, apps: this.#apps.length }, "listening");
+    if (this.isPrimary) this.#control = await Control.openIfWanted(this.config, this, this.log);
     if (this.worker) this.#hooks.started(this.worker);
-    if (!this.isPrimary) return;
-    if (this.#launch.handleSignals) this.#ignoreSignals = stopAtSignal(this);
-    this.#control = await Control.openIfWanted(this.config, this, this.log);
   }
 
   #run(around: Surroundings): Promise<Running | Primary> {
@@ -209,7 +204,10 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   /** One after the other, in whatever order a program and a signal ask for it. */
   #inTurn<T>(step: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(step);
-    this.#turn = Promise.allSettled([turn]).then(() => {});
+    this.#turn = turn.then(
+      () => {},
+      () => {},
+    );
     return turn;
   }
 
@@ -225,7 +223,6 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     this.#running = undefined;
     await this.#tasks.stop(deadlineMs - clock.monotonicMs());
     this.#faults.flush();
-    this.#ignoreSignals();
     clearInterval(this.#tending);
     this.log.info("stopped");
     this.#logs.close();

@@ -34,7 +34,8 @@ describe("a valid configuration", () => {
       httpBodyBytes: 6_553_600,
       outboundBufferBytes: 13_107_200,
       jsonDepth: 32,
-      waitingCommands: 256,
+      waitingCommands: 20_000,
+      waitingBytes: 4_194_304,
       handshakeTimeoutS: 10,
     });
     expect(config.tls).toBeUndefined();

@@ -12,13 +12,14 @@ const PROCESS = {
   httpBodyBytes: 6_553_600,
   outboundBufferBytes: 13_107_200,
   jsonDepth: 32,
-  waitingCommands: 256,
+  waitingCommands: 20_000,
+  waitingBytes: 4_194_304,
   handshakeTimeoutS: 10,
 };
 
 const APPS = {
   connections: Number.POSITIVE_INFINITY,
-  channelsPerConnection: 100,
+  channelsPerConnection: 10_000,
   channelNameLength: 200,
   eventNameLength: 200,
   eventDataBytes: 102_400,
@@ -29,7 +30,7 @@ const APPS = {
   userIdLength: 128,
   watchlistSize: 100,
   clientEventsPerSecond: 10,
-  subscribesPerSecond: 100,
+  subscribesPerSecond: Number.POSITIVE_INFINITY,
   unauthenticatedTimeoutS: 30,
   revocationTtlS: 86_400,
 };

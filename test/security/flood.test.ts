@@ -1,9 +1,16 @@
-/** A flood of connections from one address. Scenario 61, scaled down: the cap holds, and everybody else comes in. */
+/**
+ * A flood of connections from one address: the cap holds, and everybody else comes in (scenario 61, scaled down). A flood of
+ * frames from one connection: it is slowed and then cut, and everybody else is answered as before.
+ */
 
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import type { Server } from "../../src/index.ts";
 import { knock } from "../guards/knock.ts";
 import { eventually } from "../support/eventually.ts";
-import { startServer } from "../support/server.ts";
+import { type CliProcess, spawnCli } from "../support/process.ts";
+import { connectPusher } from "../support/pusher-client.ts";
+import { APP, startServer } from "../support/server.ts";
 
 const SOCKETS = 300;
 const CAP = 50;
@@ -52,3 +59,77 @@ test("by default nobody is capped, so that nobody suffers for sharing a proxy", 
   const server = await startServer();
   expect((await flood(server.url, {})).inside).toHaveLength(SOCKETS);
 });
+
+const FLOODER = join(import.meta.dir, "flooder.ts");
+const PUSHER = `/app/${APP.key}?protocol=7`;
+const KINDS = [
+  ["ping", PUSHER],
+  ["native ping", "/"],
+  ["WebSocket ping", PUSHER],
+  ["subscribe", PUSHER],
+  ["native subscribe", "/"],
+  ["garbage", PUSHER],
+  ["recover", "/"],
+] as const;
+/** What others may have to wait for, in the ninety-ninth of a hundred. */
+const BOUND_MS = 100;
+const FLOOD_MS = 2_500;
+
+/** With the limits as they are by default, and a history that is worth asking for. */
+async function startTarget(): Promise<Server> {
+  const server = await startServer(
+    {},
+    { anonymous: true, channels: [{ match: "h-*", history: { size: 1000, ttlS: 600 } }] },
+  );
+  for (let n = 0; n < 1_000; n++) await server.toChannel("h-1").push({ event: "event", data: "x".repeat(100) });
+  return server;
+}
+
+async function startFlood(url: string, kind: string, path: string): Promise<CliProcess> {
+  const flooder = spawnCli([FLOODER, url, path, kind], { program: [process.execPath] });
+  await flooder.prints(/^flooding$/m);
+  return flooder;
+}
+
+/**
+ * Measures the turns of this process's event loop in processor time, which a busy machine does not stretch. Ends with how
+ * much of all that time somebody would have come too late for the bound.
+ */
+function measureTurns(): () => number {
+  const turns: number[] = [];
+  let before = process.cpuUsage();
+  const timer = setInterval(() => {
+    const { user, system } = process.cpuUsage(before);
+    before = process.cpuUsage();
+    turns.push((user + system) / 1000);
+  }, 2);
+  return () => {
+    clearInterval(timer);
+    const total = turns.reduce((sum, ms) => sum + ms, 0);
+    return turns.reduce((sum, ms) => sum + Math.max(0, ms - BOUND_MS), 0) / total;
+  };
+}
+
+test.each(KINDS)(
+  "a flood of %s frames holds nobody else up",
+  async (name, path) => {
+    const server = await startTarget();
+    const witness = await connectPusher(server.url);
+    const flooder = await startFlood(server.url, name, path);
+    const share = measureTurns();
+    const endMs = performance.now() + FLOOD_MS;
+    while (performance.now() < endMs) await witness.ping();
+    expect(share()).toBeLessThan(0.01);
+    await flooder.kill();
+  },
+  120_000,
+);
+
+test("whoever floods is cut in the end, told why, and nobody else is", async () => {
+  const server = await startTarget();
+  const witness = await connectPusher(server.url);
+  const flooders = await Promise.all(KINDS.map(([kind, path]) => startFlood(server.url, kind, path)));
+  for (const flooder of flooders) expect(await flooder.prints(/^ended .*$/m, 120_000)).toContain("ended 4100");
+  await witness.ping();
+  expect(server.app().connections.count()).toBe(1);
+}, 150_000);

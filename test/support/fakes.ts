@@ -54,6 +54,7 @@ export class FakeTopics implements Fanout {
 export class FakeSocket implements Socket {
   readonly frames: string[] = [];
   pings = 0;
+  isPaused = false;
   closedWith: { code: number | undefined; reason: string | undefined } | undefined;
   readonly #topics: FakeTopics;
 
@@ -93,6 +94,18 @@ export class FakeSocket implements Socket {
 
   isSubscribed(topic: string): boolean {
     return this.#topics.sockets.get(topic)?.has(this) ?? false;
+  }
+
+  cork(run: () => void): void {
+    run();
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
   }
 
   publish(topic: string, frame: string): void {
@@ -233,6 +246,7 @@ export async function bench(options: BenchOptions = {}): Promise<Bench> {
   const limits = {
     connections: 10_000,
     waitingCommands: 256,
+    waitingBytes: 1_048_576,
     frameBytes: 655_360,
     outboundBufferBytes: 1_048_576,
     activityTimeoutS: 30,
@@ -243,6 +257,7 @@ export async function bench(options: BenchOptions = {}): Promise<Bench> {
     engine: (options.engine ?? memoryEngine)(clock),
     protocols: [protocol],
     clock,
+    later: (_, run) => void setImmediate(run),
     limits: { ...limits, ...options.limits },
     observers: [(event) => events.push(event)],
     node: () => ({ id: "node", name: "bench", startedAtMs: 0, lagMs: 0, draining: false }),

@@ -81,10 +81,10 @@ async function listenUntilStopped(config: Config, launch: Launch, say: (text: st
   try {
     // Only this command needs the server: the others start faster without it.
     const { createServer } = await import("../../index.ts");
-    const server = createServer(config, { ...launch, handleSignals: false });
-    const toldToStop = signalled({ onReload: () => void reload(server), isAlone: launch.daemon ?? false });
+    const server = createServer(config, launch);
+    const toldToStop = signalled({ onReload: () => void reload(server) });
     await server.start().catch((error: unknown) => {
-      throw startFailure(error);
+      throw startFailure(error, config);
     });
     const { apps, port, maxConnections, demoFile } = server;
     const { name, version } = manifest;
@@ -142,17 +142,22 @@ async function work(): Promise<void> {
   await worker.ended;
 }
 
-/** Which flag changes what was wrong. */
-const FLAGS = new Map<unknown, string>([
-  ["EADDRINUSE", "--port"],
-  ["EACCES", "--port"],
-  ["EADDRNOTAVAIL", "--host"],
-  ["ENOTFOUND", "--host"],
-]);
-
-function startFailure(error: unknown): unknown {
-  const flag = error instanceof Error && "code" in error ? FLAGS.get(error.code) : undefined;
-  return flag === undefined ? error : new CliError(`${(error as Error).message} with ${flag}`);
+function startFailure(error: unknown, { host, port }: Config): unknown {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  switch (code) {
+    case "EADDRINUSE":
+      return new CliError(
+        `port ${port} is already in use on ${host}: stop the other program or choose another with --port`,
+      );
+    case "EACCES":
+      return new CliError(
+        `port ${port} on ${host} may not be opened by this user: choose one from 1024 up with --port`,
+      );
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return new CliError(`${host} is no address of this machine: choose another with --host`);
+  }
+  return error;
 }
 
 function lanAddresses(): string[] {

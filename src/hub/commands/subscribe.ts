@@ -162,7 +162,10 @@ async function act(
   const answer: Answer = (members, { position, recovered, events, isMissing }) => {
     const stand = { ...(position && { position }), ...(recovered !== undefined && { recovered }) };
     hub.push(connection, { type: "subscribed", channel, ...(members && { members }), ...stand, ...mark });
-    for (const event of events) hub.push(connection, event);
+    const tellPast = () => {
+      for (const event of events) hub.push(connection, event);
+    };
+    if (events.length > 0) connection.socket?.cork(tellPast);
     if (!isMissing) return;
     hub.push(connection, { type: "missed", channel });
     hub.observe({ type: "missed", app: connection.app, channel });

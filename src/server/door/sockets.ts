@@ -6,7 +6,7 @@ import { Connection } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";
 import type { User } from "../../domain/message.ts";
 import { arrive } from "../../hub/arrive.ts";
-import { heed, receive } from "../../hub/execute.ts";
+import { beat, receive } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { Seat } from "../endpoints/seat.ts";
 import type { TurnedAway } from "./admission.ts";
@@ -49,11 +49,11 @@ export function socketHandler(
       else if (data instanceof Seat) data.received(frame);
     },
     ping({ data }, payload) {
-      if (data instanceof Connection) heed(hub, data);
+      if (data instanceof Connection) beat(hub, data);
       else if (data instanceof Seat) data.pinged(payload);
     },
     pong({ data }, payload) {
-      if (data instanceof Connection) heed(hub, data);
+      if (data instanceof Connection) beat(hub, data);
       else if (data instanceof Seat) data.ponged(payload);
     },
     drain({ data }) {

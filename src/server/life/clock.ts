@@ -1,5 +1,9 @@
 /** The time as this machine has it. */
 
 import type { Clock } from "../../domain/ports.ts";
+import type { Later } from "../../hub/pacer.ts";
+
+/** See `Later`. */
+export const later: Later = (ms, run) => void (ms > 0 ? setTimeout(run, ms) : setImmediate(run));
 
 export const machineClock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };

@@ -45,6 +45,7 @@ const AT_ONCE: readonly string[] = [
   "limits.connectionRatePerIp",
   "limits.httpBodyBytes",
   "limits.waitingCommands",
+  "limits.waitingBytes",
   "dashboard",
   "defaults",
   "apps",

@@ -1,0 +1,257 @@
+/**
+ * Fairness between connections. What one asks for beyond its share waits in a backlog of its own, and backlogs are served in
+ * turn, for a slice of each turn of the event loop. While much waits, nothing more is read from the socket: the client is
+ * slowed and refused nothing, and the others hardly notice.
+ */
+
+import type { Clock } from "../domain/ports.ts";
+import type { Socket } from "../domain/wire.ts";
+
+/** Runs it in a later turn of the event loop, after so many milliseconds at the earliest. */
+export type Later = (ms: number, run: () => void) => void;
+
+/** Most that backlogs together take of a turn, and one of them at a time. */
+const TURN_MS = 4;
+const SLICE_MS = 2;
+/** With more than so many bytes waiting, nothing more is read from the socket. */
+const PAUSE_BYTES = 64 * 1024;
+/** What an item takes beside its own bytes. */
+const ITEM_BYTES = 32;
+/** Who has been behind for so long has a rest after each slice, and is cut in the end. */
+const SLOWED_AFTER_MS = 5_000;
+const SLICE_REST_MS = 12;
+const CUT_AFTER_MS = 30_000;
+/** It has caught up when nothing has had to wait for so long. */
+const CALM_MS = 1_000;
+/** What could not wait (the runtime answers pings itself) is paid for by a rest so many times as long. */
+const REST_FACTOR = 9;
+/** Where more than so many are behind at a time, the reason is not one of them, and each has so much longer. */
+const FEW = 8;
+
+export class Pacer {
+  readonly #clock: Clock;
+  readonly #later: Later;
+  /** Those that have something to do, in the order of their turns. */
+  readonly #line = new Set<Backlog<unknown>>();
+  /** Those that were served and then had to wait for an answer. */
+  #unanswered: Backlog<unknown>[] = [];
+  #isDue = false;
+
+  constructor(clock: Clock, later: Later) {
+    this.#clock = clock;
+    this.#later = later;
+  }
+
+  get nowMs(): number {
+    return this.#clock.monotonicMs();
+  }
+
+  /** How much of the time that passes counts against each of those who are behind. */
+  get blame(): number {
+    return Math.min(1, FEW / this.#line.size);
+  }
+
+  enter(backlog: Backlog<unknown>): void {
+    this.#line.add(backlog);
+    this.#call(0);
+  }
+
+  /** It goes on outside the line: in the next turn it is looked whether it waits for an answer. */
+  follow(backlog: Backlog<unknown>): void {
+    this.#unanswered.push(backlog);
+    this.#call(0);
+  }
+
+  leave(backlog: Backlog<unknown>): void {
+    this.#line.delete(backlog);
+  }
+
+  #call(ms: number): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.#later(ms, () => this.#turn());
+  }
+
+  #turn(): void {
+    this.#isDue = false;
+    for (const backlog of this.#unanswered) backlog.waitsForAnswer();
+    this.#unanswered = [];
+    const startMs = this.nowMs;
+    let isResting = true;
+    // One socket a turn: what has piled up in it comes at once.
+    let mayResume = true;
+    let left = this.#line.size;
+    for (const backlog of this.#line) {
+      if (left-- === 0) break;
+      const nowMs = this.nowMs;
+      if (nowMs - startMs >= TURN_MS) {
+        isResting = false;
+        break;
+      }
+      if (backlog.restsUntilMs > nowMs || (backlog.size === 0 && !mayResume)) continue;
+      isResting = false;
+      if (backlog.size === 0) mayResume = false;
+      this.#line.delete(backlog);
+      if (backlog.serve(nowMs + SLICE_MS)) this.#unanswered.push(backlog);
+    }
+    if (this.#line.size > 0 || this.#unanswered.length > 0) this.#call(isResting ? SLICE_REST_MS / 2 : 0);
+  }
+}
+
+/** What waits for its turn, of one connection. */
+export abstract class Backlog<T> {
+  readonly #pacer: Pacer;
+  #items: T[] = [];
+  #next = 0;
+  #bytes = 0;
+  /** Until then it may go on in this turn. */
+  #untilMs = 0;
+  #isPaused = false;
+  #pausedAtMs = 0;
+  #resumedAtMs = Number.NEGATIVE_INFINITY;
+  #behindMs = 0;
+  /** Since when time counts against it; undefined while it waits for somebody else. */
+  #sinceMs: number | undefined;
+  restsUntilMs = 0;
+
+  constructor(pacer: Pacer) {
+    this.#pacer = pacer;
+  }
+
+  protected abstract readonly socket: Pick<Socket, "cork" | "pause" | "resume"> | undefined;
+  protected abstract readonly isClosed: boolean;
+  /** An earlier one is not done yet; `goOn` is called when it is. */
+  protected abstract readonly isBusy: boolean;
+  protected abstract carryOut(item: T): void;
+  /** Nothing waits any more, and never did so much that the socket was paused. */
+  protected abstract emptied(): void;
+  /** It does not catch up. */
+  protected abstract cut(seconds: number): void;
+
+  get size(): number {
+    return this.#items.length - this.#next;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether whatever comes has to come after something. */
+  get isWaiting(): boolean {
+    return this.size > 0 || this.#isPaused;
+  }
+
+  add(item: T, bytes: number): void {
+    this.#items.push(item);
+    this.#bytes += bytes + ITEM_BYTES;
+    if (this.#isPaused) return;
+    if (this.#bytes > PAUSE_BYTES) this.#pause(this.#pacer.nowMs);
+    if (this.size === 1 || this.#isPaused) this.#enter();
+  }
+
+  /** Work was done that could not wait, and ends now: it has a rest for it. */
+  rest(nowMs: number): void {
+    if (!this.#isPaused) this.#pause(nowMs);
+    this.restsUntilMs = nowMs + (nowMs - this.#pausedAtMs) * REST_FACTOR;
+    this.#enter();
+  }
+
+  /** Its turn has come. True where it has to wait for an answer. */
+  serve(untilMs: number): boolean {
+    if (this.isClosed) return false;
+    this.#untilMs = untilMs;
+    if (this.size === 0) this.#resume();
+    else this.socket?.cork(() => this.goOn());
+    return this.isBusy;
+  }
+
+  /** Carries out one after the other, as long as it may. */
+  goOn(): void {
+    if (this.#sinceMs === undefined) this.#begin();
+    while (!this.isBusy && !this.isClosed) {
+      if (this.size === 0) return this.#empty();
+      const nowMs = this.#pacer.nowMs;
+      if (nowMs > this.#untilMs) return this.#giveWay(nowMs);
+      this.carryOut(this.#take());
+    }
+  }
+
+  /** For an answer of somebody else's: nobody is behind for that. */
+  waitsForAnswer(): void {
+    if (!this.isBusy || this.isClosed) return;
+    this.#count(this.#pacer.nowMs);
+    this.#sinceMs = undefined;
+  }
+
+  /** The connection is gone. */
+  end(): void {
+    this.#pacer.leave(this);
+    this.#items = [];
+    this.#next = 0;
+    if (this.#isPaused) this.socket?.resume();
+    this.#isPaused = false;
+  }
+
+  /** An answer came, so that the event loop has turned: nobody else is held up by a slice at once. */
+  #begin(): void {
+    if (this.size === 0 || this.isClosed) return;
+    this.#sinceMs = this.#pacer.nowMs;
+    this.#untilMs = this.#sinceMs + SLICE_MS;
+    this.#pacer.follow(this);
+  }
+
+  #enter(): void {
+    if (this.isBusy) return;
+    this.#sinceMs ??= this.#pacer.nowMs;
+    this.#pacer.enter(this);
+  }
+
+  #take(): T {
+    const item = this.#items[this.#next++] as T;
+    if (this.#next === this.#items.length) {
+      this.#items = [];
+      this.#next = 0;
+      this.#bytes = 0;
+    }
+    return item;
+  }
+
+  #giveWay(nowMs: number): void {
+    this.#count(nowMs);
+    if (this.isClosed) return;
+    if (this.#behindMs > SLOWED_AFTER_MS) this.restsUntilMs = nowMs + SLICE_REST_MS;
+    this.#enter();
+  }
+
+  #empty(): void {
+    // What was not read meanwhile is, when its turn comes.
+    if (this.#isPaused) return this.#enter();
+    this.#sinceMs = undefined;
+    this.#behindMs = 0;
+    if (this.#resumedAtMs === Number.NEGATIVE_INFINITY) this.emptied();
+  }
+
+  #count(nowMs: number): void {
+    if (this.#sinceMs === undefined) return;
+    this.#behindMs += (nowMs - this.#sinceMs) * this.#pacer.blame;
+    this.#sinceMs = nowMs;
+    if (this.#behindMs > CUT_AFTER_MS) this.cut(CUT_AFTER_MS / 1000);
+  }
+
+  #pause(nowMs: number): void {
+    if (nowMs - this.#resumedAtMs > CALM_MS) this.#behindMs = 0;
+    this.#isPaused = true;
+    this.#pausedAtMs = nowMs;
+    this.socket?.pause();
+  }
+
+  #resume(): void {
+    const nowMs = this.#pacer.nowMs;
+    this.#count(nowMs);
+    if (this.isClosed) return;
+    this.#sinceMs = undefined;
+    this.#isPaused = false;
+    this.#resumedAtMs = nowMs;
+    this.socket?.resume();
+  }
+}
