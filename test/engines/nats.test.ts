@@ -4,10 +4,12 @@ import { expect, test } from "bun:test";
 import { natsEngine } from "../../src/engines/nats/engine.ts";
 import { DEFAULTS } from "../../src/engines/nats/settings.ts";
 import { eventually } from "../support/eventually.ts";
-import { startNats } from "../support/nats.ts";
+import { nothingTold, ONLY_PONGS, startNats } from "../support/nats.ts";
 import { natsSettingsFor, startNatsNode } from "../support/nats-node.ts";
+import { startProxy } from "../support/tcp-proxy.ts";
 import { awayContract } from "./away-contract.ts";
 import { brokerContract } from "./contract.ts";
+import { deafContract } from "./deaf-contract.ts";
 import { ledgerContract } from "./ledger-contract.ts";
 import { registryContract } from "./registry-contract.ts";
 
@@ -36,6 +38,35 @@ awayContract("nats", async ({ waitMs, waitBytes }) => {
   };
   return { node, leave, comeBack: () => own.start() };
 });
+
+deafContract("nats", {
+  "nothing comes but the answers to PING": async () => {
+    const proxy = await startProxy(server.port);
+    const node = await startNatsNode(natsSettingsFor([{ address: `127.0.0.1:${proxy.port}` }]));
+    return { node, deafen: () => proxy.sift(ONLY_PONGS), mend: () => proxy.mend() };
+  },
+  "all is answered, and nothing is told": async () => {
+    const proxy = await startProxy(server.port);
+    const settings = natsSettingsFor([{ address: `127.0.0.1:${proxy.port}` }]);
+    const node = await startNatsNode(settings);
+    return { node, deafen: () => proxy.sift(nothingTold(settings.prefix)), mend: () => proxy.mend() };
+  },
+});
+
+test("a node that was led to another NATS, which is empty, is told so when it is back, and hears again", async () => {
+  const [proxy, other] = [await startProxy(server.port), await startNats()];
+  const settings = natsSettingsFor([server]);
+  const here = await startNatsNode(settings);
+  const led = await startNatsNode({ ...settings, servers: [`127.0.0.1:${proxy.port}`] });
+  await led.subscribe("room");
+  proxy.lead(other.port);
+  await eventually(() => expect(led.interruptions).toHaveLength(1), { withinMs: 60_000 });
+  await here.publish("room", "missed");
+  proxy.lead(server.port);
+  await eventually(() => expect(led.interruptions).toHaveLength(2), { withinMs: 60_000 });
+  await here.publish("room", "after");
+  await eventually(() => expect(led.heard("room")).toEqual(["after"]), { withinMs: 60_000 });
+}, 180_000);
 
 test("many nodes that start in the same moment are all there at once", async () => {
   const settings = natsSettingsFor([server], { prefix: `t${crypto.randomUUID().slice(0, 8)}` });

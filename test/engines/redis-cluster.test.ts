@@ -2,12 +2,19 @@
 
 import { redisEngine } from "../../src/engines/redis/engine.ts";
 import { settingsFor, startRedisCluster } from "../support/redis.ts";
-import { realClock } from "../support/redis-node.ts";
+import { realClock, startDeafenedNode } from "../support/redis-node.ts";
+import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 import { brokerContract } from "./contract.ts";
+import { deafContract } from "./deaf-contract.ts";
 import { ledgerContract } from "./ledger-contract.ts";
 import { registryContract } from "./registry-contract.ts";
 
-const servers = await startRedisCluster();
+const proxies: TcpProxy[] = [];
+const servers = await startRedisCluster(3, async (port) => {
+  const proxy = await startProxy(port);
+  proxies.push(proxy);
+  return proxy.port;
+});
 const seeds = servers.map(({ port }) => ({ host: "127.0.0.1", port }));
 
 const cluster = () => ({
@@ -18,3 +25,7 @@ const cluster = () => ({
 brokerContract("redis cluster", cluster);
 registryContract("redis cluster", cluster);
 ledgerContract("redis cluster", cluster);
+
+deafContract("redis cluster", {
+  "nothing comes but the answers to PING": () => startDeafenedNode(settingsFor({ type: "cluster", seeds }), proxies),
+});

@@ -2,12 +2,19 @@
 
 import { redisEngine } from "../../src/engines/redis/engine.ts";
 import { settingsFor, startSentinels } from "../support/redis.ts";
-import { realClock } from "../support/redis-node.ts";
+import { realClock, startDeafenedNode } from "../support/redis-node.ts";
+import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 import { brokerContract } from "./contract.ts";
+import { deafContract } from "./deaf-contract.ts";
 import { ledgerContract } from "./ledger-contract.ts";
 import { registryContract } from "./registry-contract.ts";
 
-const { ports } = await startSentinels();
+const proxies: TcpProxy[] = [];
+const { ports } = await startSentinels("mymaster", async (port) => {
+  const proxy = await startProxy(port);
+  proxies.push(proxy);
+  return proxy.port;
+});
 const sentinels = ports.map((port) => ({ host: "127.0.0.1", port }));
 
 const behindSentinels = () => ({
@@ -18,3 +25,8 @@ const behindSentinels = () => ({
 brokerContract("redis behind sentinels", behindSentinels);
 registryContract("redis behind sentinels", behindSentinels);
 ledgerContract("redis behind sentinels", behindSentinels);
+
+deafContract("redis behind sentinels", {
+  "nothing comes but the answers to PING": () =>
+    startDeafenedNode(settingsFor({ type: "sentinel", sentinels, master: "mymaster" }), proxies),
+});

@@ -3,10 +3,12 @@
 import { expect } from "bun:test";
 import { redisEngine } from "../../src/engines/redis/engine.ts";
 import { eventually } from "../support/eventually.ts";
-import { settingsFor, startRedis } from "../support/redis.ts";
-import { realClock, startNode } from "../support/redis-node.ts";
+import { LISTENS, settingsFor, startRedis } from "../support/redis.ts";
+import { realClock, startDeafenedNode, startNode } from "../support/redis-node.ts";
+import { startProxy } from "../support/tcp-proxy.ts";
 import { awayContract } from "./away-contract.ts";
 import { brokerContract } from "./contract.ts";
+import { deafContract } from "./deaf-contract.ts";
 import { ledgerContract } from "./ledger-contract.ts";
 import { registryContract } from "./registry-contract.ts";
 
@@ -26,4 +28,17 @@ awayContract("redis", async ({ waitMs, waitBytes }) => {
     await eventually(() => expect(node.engine.health().reachable).toBe(false));
   };
   return { node, leave, comeBack: () => own.start() };
+});
+
+deafContract("redis", {
+  "nothing comes but the answers to PING": async () => {
+    const proxy = await startProxy(server.port);
+    return await startDeafenedNode(settingsFor(proxy.port), [proxy]);
+  },
+  "it leads to another Redis, which is empty": async () => {
+    const [proxy, other] = [await startProxy(server.port), await startRedis()];
+    const node = await startNode(settingsFor(proxy.port));
+    const deafen = () => proxy.divert({ which: LISTENS, target: other.port });
+    return { node, deafen, mend: () => proxy.mend() };
+  },
 });

@@ -5,9 +5,9 @@ import type { ConfigInput } from "../../src/index.ts";
 import { startNode, usersOf } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import type { NativeTestClient } from "../support/native-client.ts";
-import { NatsServer, startNats } from "../support/nats.ts";
+import { NatsServer, ONLY_PONGS, startNats } from "../support/nats.ts";
 import { signedFetch } from "../support/pusher-client.ts";
-import { freePort, type RedisServer, startRedis } from "../support/redis.ts";
+import { freePort, onlyPongs, type RedisServer, startRedis } from "../support/redis.ts";
 import { APP } from "../support/server.ts";
 import { scaled } from "../support/soak.ts";
 import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
@@ -27,8 +27,8 @@ const onNats = (port: number) => ({ engine: "nats", nats: { servers: [`127.0.0.1
 
 /** What nodes meet on, and how they are told where it is. */
 const SERVERS = {
-  redis: { start: startRedis, on: onRedis },
-  nats: { start: startNats, on: onNats },
+  redis: { start: startRedis, on: onRedis, onlyPongs: onlyPongs("fanfare") },
+  nats: { start: startNats, on: onNats, onlyPongs: ONLY_PONGS },
 } as const;
 
 /** Scenario 18: how long a node is cut off, and how long another may be silent. */
@@ -89,7 +89,7 @@ async function startPair(where: ConfigInput) {
 }
 
 describe.each(["redis", "nats"] as const)("on %s", (engine) => {
-  const { start, on } = SERVERS[engine];
+  const { start, on, onlyPongs: sieve } = SERVERS[engine];
   test("its server is killed and is back after 3 s: publications wait, are answered, and are heard once by all (scenario 11)", async () => {
     const server = await start();
     const { a, b, clients, kept, plain } = await startPair(on(server.port));
@@ -281,5 +281,26 @@ describe.each(["redis", "nats"] as const)("on %s", (engine) => {
     expect(changes.slice(2, 4).toSorted()).toEqual(["member_removed goes", "member_removed here"]);
     expect(changes.slice(4)).toEqual(["member_added here"]);
     await newcomer.subscribe("other");
+  });
+
+  test("what a node listens on answers PING and delivers nothing: it is not ready, and its clients are told that they may have missed something", async () => {
+    const server = await start();
+    const wire = await startProxy(server.port);
+    const [a, b] = await Promise.all([startNode(on(server.port)), startNode(on(wire.port))]);
+    const client = await b.native();
+    await client.subscribe("room");
+    const { kept } = await audience([a.url, b.url]);
+    const source = new Source("a", () => a.url, "kept-room", 20);
+    wire.sift(sieve);
+    await eventually(async () => expect((await fetch(`${b.url}/ready`)).status).toBe(503), PATIENCE);
+    const { status } = await signedFetch(a.url, APP, "POST", "/events", {
+      body: { name: "lost", channel: "room", data: "x" },
+    });
+    expect([status, (await fetch(`${a.url}/ready`)).status]).toEqual([200, 200]);
+    wire.mend();
+    await client.next(({ event, channel }) => event === "gap" && channel === "room", PATIENCE.withinMs);
+    await eventually(async () => expect((await fetch(`${b.url}/ready`)).status).toBe(200), PATIENCE);
+    await source.stop();
+    await expectHeardByAll(source.accepted, kept);
   });
 });

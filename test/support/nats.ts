@@ -151,6 +151,15 @@ export async function freePorts(count: number): Promise<readonly number[]> {
   return ports;
 }
 
+/** Of all connections, only the answers to PING. */
+export const ONLY_PONGS = { which: /./, passes: (answer: string) => (answer.match(/PONG\r\n/g) ?? []).join("") };
+
+/** Of all connections, everything but what the stream tells. */
+export function nothingTold(prefix: string) {
+  const told = new RegExp(`H?MSG ${prefix}\\.o\\.[^]*?\\r\\n(?=H?MSG |PONG\\r\\n|PING\\r\\n|$)`, "g");
+  return { which: /./, passes: (answer: string) => answer.replaceAll(told, "") };
+}
+
 async function greeted(port: number): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const socket = await Bun.connect({

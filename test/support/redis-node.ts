@@ -5,6 +5,8 @@ import { redisEngine } from "../../src/engines/redis/engine.ts";
 import type { RedisSettings } from "../../src/engines/redis/settings.ts";
 import { atEnd } from "./at-end.ts";
 import { EngineNode, realClock } from "./engine-node.ts";
+import { onlyPongs } from "./redis.ts";
+import type { TcpProxy } from "./tcp-proxy.ts";
 
 export { realClock } from "./engine-node.ts";
 
@@ -20,4 +22,16 @@ export async function startNode(settings: RedisSettings): Promise<RedisNode> {
   atEnd(() => node.engine.close());
   await node.engine.start(node);
   return node;
+}
+
+/** A node that can be left with nothing but the answers to PING where it listens. Ends with the test. */
+export async function startDeafenedNode(settings: RedisSettings, proxies: readonly TcpProxy[]) {
+  const node = await startNode(settings);
+  const deafen = () => {
+    for (const proxy of proxies) proxy.sift(onlyPongs(settings.prefix));
+  };
+  const mend = () => {
+    for (const proxy of proxies) proxy.mend();
+  };
+  return { node, deafen, mend };
 }

@@ -103,10 +103,20 @@ export async function startRedis({ port, args = [], password }: RedisOptions = {
   return server;
 }
 
-/** Masters only, each with a third of the slots. */
-export async function startRedisCluster(masters = 3): Promise<readonly RedisServer[]> {
+/** Masters only, each with a third of the slots. `announced` is where a server says it is, by where it listens. */
+export async function startRedisCluster(
+  masters = 3,
+  announced?: (port: number) => Promise<number>,
+): Promise<readonly RedisServer[]> {
   const servers: RedisServer[] = [];
   for (let n = 0; n < masters; n++) {
+    const port = await freePort(BUS_OFFSET);
+    const elsewhere = announced && [
+      "--cluster-announce-port",
+      String(await announced(port)),
+      "--cluster-announce-bus-port",
+      String(port + BUS_OFFSET),
+    ];
     const args = [
       "--cluster-enabled",
       "yes",
@@ -114,12 +124,14 @@ export async function startRedisCluster(masters = 3): Promise<readonly RedisServ
       "2000",
       "--cluster-require-full-coverage",
       "no",
+      ...(elsewhere ?? []),
     ];
-    servers.push(await startRedis({ port: await freePort(BUS_OFFSET), args }));
+    servers.push(await startRedis({ port, args }));
   }
   const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
-  const made = Bun.spawnSync(["redis-cli", "--cluster", "create", ...addresses, "--cluster-yes"]);
-  if (!made.success) throw new Error(`The cluster could not be made:\n${made.stdout}${made.stderr}`);
+  const made = Bun.spawn(["redis-cli", "--cluster", "create", ...addresses, "--cluster-yes"], { stderr: "inherit" });
+  const said = await new Response(made.stdout).text();
+  if ((await made.exited) !== 0) throw new Error(`The cluster could not be made:\n${said}`);
   for (const server of servers) {
     await eventually(
       async () => expectAnswer(String(await server.cli("CLUSTER", "INFO")).slice(0, 16), "cluster_state:ok"),
@@ -147,12 +159,16 @@ export async function startReplica(master: RedisServer): Promise<RedisServer> {
   return replica;
 }
 
-/** A master, a replica, and three sentinels that agree on it. */
-export async function startSentinels(name = "mymaster"): Promise<Sentinels> {
+/** A master, a replica, and three sentinels that agree on it. `announced` is where the sentinels believe the master is, by where it listens. */
+export async function startSentinels(
+  name = "mymaster",
+  announced: (port: number) => Promise<number> = async (port) => port,
+): Promise<Sentinels> {
   const master = await startRedis();
   const replica = await startReplica(master);
   const ports: number[] = [];
-  for (let n = 0; n < 3; n++) ports.push(await startSentinel(name, master.port));
+  const at = await announced(master.port);
+  for (let n = 0; n < 3; n++) ports.push(await startSentinel(name, at));
   const [first = 0] = ports;
   await eventually(
     async () => {
@@ -232,6 +248,17 @@ function portOf(port: number): Promise<number> {
     server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
   });
   return promise;
+}
+
+/** How a connection begins on which a node listens: the one for commands says HELLO. */
+export const LISTENS = /^(?!.*hello)/is;
+
+/** Of connections that are subscribed to what has the prefix, and no others. */
+export function onlyPongs(prefix: string) {
+  return {
+    which: new RegExp(`subscribe[^]*${prefix}`),
+    passes: (answer: string) => (answer.match(/\+PONG\r\n|\*2\r\n\$4\r\npong\r\n\$0\r\n\r\n/g) ?? []).join(""),
+  };
 }
 
 function expectAnswer(answer: unknown, expected: unknown): void {

@@ -1,7 +1,26 @@
-/** A wire between two programs that can be cut, plugged, and made slow: a black hole keeps connections open and swallows what they carry. */
+/**
+ * A wire between two programs that can be cut, plugged, and made slow: a black hole keeps connections open and swallows what they carry. Some
+ * connections, known by what their client sends, can be led to another server, or be left with a part of their answers only.
+ */
 
 import { createServer, connect as dial, type Server, type Socket } from "node:net";
 import { atEnd } from "./at-end.ts";
+
+/** Of what a client has sent, the last. */
+const MOST_REMEMBERED = 10_000;
+
+interface Sieve {
+  /** What the client of such a connection has sent. */
+  readonly which: RegExp;
+  /** What arrives of an answer. */
+  passes(answer: string): string;
+}
+
+interface Detour {
+  /** What the client of such a connection sends first. */
+  readonly which: RegExp;
+  readonly target: number;
+}
 
 export class TcpProxy {
   #target: number;
@@ -10,6 +29,8 @@ export class TcpProxy {
   #swallows: "all" | "answers" | undefined;
   #refuses = false;
   #delayMs = 0;
+  #sieve: Sieve | undefined;
+  #detour: Detour | undefined;
   port = 0;
 
   constructor(target: number) {
@@ -38,11 +59,25 @@ export class TcpProxy {
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
   }
 
-  /** All is well again for new connections; those that were swallowed end. */
+  /** Connections of a kind, those that there are too, keep open and get no answer but some. */
+  sift(sieve: Sieve): void {
+    this.#sieve = sieve;
+  }
+
+  /** New connections of a kind lead to another server; all that there are end. */
+  divert(detour: Detour): void {
+    this.#detour = detour;
+    for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
+  }
+
+  /** All is well again for new connections; those that were swallowed, or led elsewhere, end. */
   mend(): void {
-    if (this.#swallows) for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
+    if (this.#swallows || this.#sieve || this.#detour)
+      for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
     this.#swallows = undefined;
     this.#refuses = false;
+    this.#sieve = undefined;
+    this.#detour = undefined;
   }
 
   /** The address belongs to another server from now on: every connection ends, and new ones come to that one. */
@@ -68,11 +103,32 @@ export class TcpProxy {
       near.destroy();
       return;
     }
-    const far = dial(this.#target, "127.0.0.1");
+    near.on("error", () => near.destroy());
+    const detour = this.#detour;
+    if (!detour) return this.#connect(near, this.#target);
+    const { which, target } = detour;
+    near.once("data", (opening: Buffer) => {
+      near.pause();
+      near.unshift(opening);
+      this.#connect(near, which.test(opening.toString("latin1")) ? target : this.#target);
+    });
+  }
+
+  #connect(near: Socket, target: number): void {
+    const far = dial(target, "127.0.0.1");
     const pair = [near, far] as const;
     this.#pairs.add(pair);
-    this.#carry(near, far, () => this.#swallows === "all");
-    this.#carry(far, near, () => this.#swallows !== undefined);
+    let sent = "";
+    near.on("data", (chunk) => {
+      sent = `${sent}${chunk.toString("latin1")}`.slice(-MOST_REMEMBERED);
+    });
+    this.#carry(near, far, (chunk) => (this.#swallows === "all" ? undefined : chunk));
+    this.#carry(far, near, (chunk) => {
+      if (this.#swallows !== undefined) return undefined;
+      if (!this.#sieve?.which.test(sent)) return chunk;
+      return Buffer.from(this.#sieve.passes(chunk.toString("latin1")), "latin1");
+    });
+    near.resume();
     const over = () => {
       this.#pairs.delete(pair);
       near.destroy();
@@ -81,12 +137,15 @@ export class TcpProxy {
     for (const socket of pair) socket.on("close", over).on("error", over);
   }
 
-  #carry(from: Socket, to: Socket, isSwallowed: () => boolean): void {
+  #carry(from: Socket, to: Socket, sifted: (chunk: Buffer) => Buffer | undefined): void {
     from.setNoDelay(true);
-    from.on("data", (chunk) => {
-      if (isSwallowed()) return;
-      if (this.#delayMs === 0) to.write(chunk);
-      else setTimeout(() => to.destroyed || isSwallowed() || to.write(chunk), this.#delayMs);
+    const write = (chunk: Buffer) => {
+      const left = sifted(chunk);
+      if (left && !to.destroyed) to.write(left);
+    };
+    from.on("data", (chunk: Buffer) => {
+      if (this.#delayMs === 0) write(chunk);
+      else setTimeout(write, this.#delayMs, chunk);
     });
   }
 }

@@ -1,6 +1,7 @@
 /** The engine of several machines that share a NATS: one stream that everything goes through, and so one order. */
 
 import type { Clock, Engine, EngineHealth, EngineHost, NodeState } from "../../domain/ports.ts";
+import { HEARTBEAT_EVERY_MS, UNHEARD } from "../heartbeat.ts";
 import { NatsBroker } from "./broker.ts";
 import { Cells } from "./cells.ts";
 import { Feed } from "./feed.ts";
@@ -15,10 +16,11 @@ import { Store } from "./store.ts";
 import { Subjects } from "./subjects.ts";
 import { encodeWord } from "./words.ts";
 
-/** At least this often; more often where nodes count as dead sooner. */
-const BEAT_EVERY_MS = 1_000;
+/** Beats come more often where nodes count as dead sooner. */
 const BEATS_PER_TIMEOUT = 4;
 const SWEEP_MS = 100;
+/** How long the mark that was written on a new connection may take to come back. */
+const MARK_MS = 2 * HEARTBEAT_EVERY_MS;
 const TOUCH_MS = 60_000;
 /** Times the longest pause. */
 const OTHERS_NEED = 1.2;
@@ -57,7 +59,7 @@ class NatsEngine implements Engine {
     const store = new Store(clock, settings, subjects);
     const waitMs = settings.publishWaitMs;
     const { nodeTimeoutMs } = settings;
-    const beatMs = Math.min(BEAT_EVERY_MS, nodeTimeoutMs / BEATS_PER_TIMEOUT);
+    const beatMs = Math.min(HEARTBEAT_EVERY_MS, nodeTimeoutMs / BEATS_PER_TIMEOUT);
     this.#beatMs = beatMs;
     this.#subjects = subjects;
     this.#store = store;
@@ -135,20 +137,24 @@ class NatsEngine implements Engine {
     this.#cells.clear();
     this.#levels.clear();
     this.#lasting.clear();
+    // The end of a generation that never was: it changes nothing for anybody.
+    const mark = { subject: this.#subjects.reap(crypto.randomUUID()), text: encodeWord({ type: "reap", by: "" }) };
+    const marked = Promise.withResolvers<true>();
     wire.nats.subscribe(this.#subjects.rowsTold, {
       callback: (error, message) => {
         if (error) return this.#garbage(error);
+        if (this.#subjects.bare(message.subject) === this.#subjects.bare(mark.subject)) marked.resolve(true);
         const seq = Number(message.headers?.get("Nats-Sequence"));
         if (!seq) return this.#garbage(new Error("a word that is not of the stream"));
+        this.registry.arrived(message.subject, seq);
         this.#feed.take(() => this.registry.hear(message.subject, message.string(), seq));
       },
     });
     this.broker.greet(wire);
     await this.#store.reach(wire);
     await this.#store.askTime(this.#subjects.clock, wire);
-    // The end of a generation that never was: it changes nothing for anybody.
-    const mark = { subject: this.#subjects.reap(crypto.randomUUID()), text: encodeWord({ type: "reap", by: "" }) };
     const stored = await this.#store.all(this.#subjects.rows, mark, wire);
+    if (!(await Promise.race([marked.promise, Bun.sleep(MARK_MS)]))) throw new Error(UNHEARD);
     this.registry.adopt(stored, which === "new");
     if (which === "new") queueMicrotask(() => this.#settle(this.ledger.writeAgain(), "taking places again"));
   }

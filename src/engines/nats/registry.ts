@@ -208,6 +208,7 @@ export class NatsRegistry implements Registry {
    * others had in a stream that is lost they still have, until they say otherwise or are silent too long.
    */
   adopt(stored: readonly Stored[], isNewStream: boolean): void {
+    this.#voice.heartbeat.restart();
     const before = this.#picture;
     const nowMs = this.#clock.monotonicMs();
     const picture = new Picture();
@@ -242,6 +243,11 @@ export class NatsRegistry implements Registry {
     if (isNew) this.#voice.say(false, true);
   }
 
+  /** It came over the connection, and is heard when its turn comes. */
+  arrived(subject: string, seq: number): void {
+    if (subject.endsWith(`.${this.#voice.generation}.n`)) this.#voice.heartbeat.heard(seq);
+  }
+
   hear(subject: string, text: string, seq: number): void {
     if (seq > this.#readUpTo) this.#read = undefined;
     if ((this.#read?.get(this.#subjects.bare(subject)) ?? 0) >= seq) return;
@@ -264,7 +270,7 @@ export class NatsRegistry implements Registry {
 
   beat(): void {
     if (!this.#store.isOpen) return;
-    this.#voice.say(false, true);
+    this.#voice.beat();
     this.#standing.write();
   }
 

@@ -1,6 +1,7 @@
 /** What this node says of itself: words under its present name, each with the next number. */
 
 import type { EngineHost } from "../../domain/ports.ts";
+import { Heartbeat, UNHEARD } from "../heartbeat.ts";
 import type { Store } from "./store.ts";
 import type { Subjects } from "./subjects.ts";
 import { encodeWord, type Unnumbered, type Word } from "./words.ts";
@@ -10,6 +11,8 @@ export class Voice {
   generation = crypto.randomUUID();
   /** The generation has been written into the stream that there is. */
   isKnown = false;
+  /** The node's own records, by their sequence: written over the connection and heard on it. */
+  readonly heartbeat = new Heartbeat();
   readonly #subjects: Subjects;
   readonly #store: Store;
   readonly #report: EngineHost["report"];
@@ -44,7 +47,13 @@ export class Voice {
   /** Who it is, and how it is. */
   say(isFresh: boolean, isComplete: boolean): void {
     const word = { type: "node", n: this.#n, report: this.#report(), isFresh, isComplete } as const;
-    this.#append(this.#subjects.node(this.generation), word);
+    this.#append(this.#subjects.node(this.generation), word, (seq) => this.heartbeat.taken(seq));
+  }
+
+  /** Once an interval. */
+  beat(): void {
+    if (this.heartbeat.look()) this.#lost(UNHEARD);
+    else this.say(false, true);
   }
 
   reap(generation: string): void {
@@ -64,7 +73,7 @@ export class Voice {
   }
 
   /** Words have no second try of their own: where one fails, everything is compared anew. */
-  #append(subject: string, word: Word): void {
-    this.#store.append(subject, encodeWord(word)).catch(() => this.#lost("a word could not be written"));
+  #append(subject: string, word: Word, written: (seq: number) => void = () => {}): void {
+    this.#store.append(subject, encodeWord(word)).then(written, () => this.#lost("a word could not be written"));
   }
 }

@@ -57,7 +57,10 @@ export class Bucket {
       },
       down: () => {},
     });
-    this.ear = new Ear(index, dialer, settings, clock, { ...events, up: () => this.#open() });
+    const subject = keys.beat(index);
+    const publish = dialer.sharded ? "SPUBLISH" : "PUBLISH";
+    const beat = { subject, send: (text: string) => this.line.beat(publish, [subject, text]) };
+    this.ear = new Ear(index, { dialer, settings, clock, beat }, { ...events, up: () => this.#open() });
     this.outbox = new Outbox({
       clock,
       load,
@@ -79,12 +82,17 @@ export class Bucket {
       this.#watching = setInterval(() => void this.#look(), WHEREABOUTS_EVERY_MS);
       this.#watching.unref?.();
     }
-    await Promise.all([this.line.start(), this.ear.start()]);
+    const heard = this.ear.start();
+    await this.line.start();
+    // Without a way for commands, it waits for that.
+    await (this.line.isUp ? heard : Promise.race([heard, this.ear.connected]));
   }
 
   get health(): EngineHealth {
-    const heard = this.ear.health;
-    return heard.reachable ? this.line.health : heard;
+    const [heard, reached] = [this.ear.health, this.line.health];
+    if (heard.reachable) return reached;
+    // Connected, it may only wait for the way for commands.
+    return this.ear.isConnected && !reached.reachable ? reached : heard;
   }
 
   /** Whether something is on its way that may still come to an end. */

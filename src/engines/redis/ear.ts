@@ -1,10 +1,12 @@
 /**
  * The subscriptions of one bucket. When the connection was lost, they are made again before anything else is received, and
- * the node is told that it may have missed something; a connection that only looks alive is found by asking.
+ * the node is told that it may have missed something; a connection that only looks alive is found by asking, and one that
+ * answers and delivers nothing by the node's own heartbeat.
  */
 
 import type { Publication } from "../../domain/message.ts";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
+import { HEARTBEAT_EVERY_MS, Heartbeat, UNHEARD } from "../heartbeat.ts";
 import type { Dialer, ListenWire } from "./client.ts";
 import { decode, type Mark } from "./codec.ts";
 import { Unsent } from "./fault.ts";
@@ -20,6 +22,12 @@ export interface EarEvents {
   garbage(error: unknown): void;
 }
 
+/** Where the node's heartbeat goes, and how: over the connection for commands. Rejects where Redis did not take it. */
+export interface Beating {
+  readonly subject: string;
+  send(text: string): Promise<unknown>;
+}
+
 interface Entry {
   readonly app: string;
   readonly channel: string;
@@ -30,6 +38,8 @@ interface Entry {
 }
 
 const PING_EVERY_MS = 1_000;
+/** The pause before a heartbeat is sent again that Redis did not take, while the connection waits for it. */
+const AGAIN_MS = 50;
 /** What arrives while subscriptions are made again; more than that is lost, and that something was is told anyway. */
 const MOST_HELD = 10_000;
 /** Senders remembered per channel. */
@@ -48,10 +58,24 @@ export class Ear {
   #held: [string, string][] | undefined;
   #pingedAtMs: number | undefined;
   #pinging: ReturnType<typeof setInterval> | undefined;
+  #beating: ReturnType<typeof setInterval> | undefined;
+  readonly #beat: Beating;
+  readonly #heartbeat = new Heartbeat();
+  #beats = 0;
+  /** The latest connection, for use by others or not yet. */
+  #wire: ListenWire | undefined;
+  /** Settled when a heartbeat came over it, or it ended. */
+  #firstHeard = pending();
+  readonly #connected = pending();
 
-  constructor(bucket: number, dialer: Dialer, settings: RedisSettings, clock: Clock, events: EarEvents) {
+  constructor(
+    bucket: number,
+    { dialer, settings, clock, beat }: { dialer: Dialer; settings: RedisSettings; clock: Clock; beat: Beating },
+    events: EarEvents,
+  ) {
     this.#clock = clock;
     this.#settings = settings;
+    this.#beat = beat;
     this.#events = events;
     this.#link = new Link<ListenWire>({
       clock,
@@ -60,7 +84,18 @@ export class Ear {
       open: (ended) => {
         this.#asked.clear();
         this.#held = [];
-        return dialer.listen(bucket, { ended, message: (subject, text) => this.#message(subject, text) });
+        this.#wire = undefined;
+        this.#heartbeat.restart();
+        const firstHeard = pending();
+        this.#firstHeard = firstHeard;
+        return dialer.listen(bucket, {
+          ended: (why) => {
+            this.#wire = undefined;
+            firstHeard.reject(new Error(why));
+            ended(why);
+          },
+          message: (subject, text) => this.#message(subject, text),
+        });
       },
       greet: (wire, isAgain) => this.#greet(wire, isAgain),
       down: () => {},
@@ -70,6 +105,8 @@ export class Ear {
   async start(): Promise<void> {
     this.#pinging = setInterval(() => this.#ping(), PING_EVERY_MS / 2);
     this.#pinging.unref?.();
+    this.#beating = setInterval(() => this.#lookAndBeat(), HEARTBEAT_EVERY_MS);
+    this.#beating.unref?.();
     await this.#link.start();
   }
 
@@ -84,6 +121,16 @@ export class Ear {
 
   get isUp(): boolean {
     return this.#link.wire !== undefined;
+  }
+
+  /** Resolves when there is a connection for the first time, though it may not be for use yet. */
+  get connected(): Promise<void> {
+    return this.#connected.promise;
+  }
+
+  /** There is a connection, though it may not be for use yet. */
+  get isConnected(): boolean {
+    return this.#wire !== undefined;
   }
 
   /** All that are subscribed to. */
@@ -130,7 +177,10 @@ export class Ear {
 
   close(): void {
     clearInterval(this.#pinging);
+    clearInterval(this.#beating);
     this.#wanted.clear();
+    this.#wire = undefined;
+    this.#firstHeard.reject(new Error("closed"));
     this.#link.close();
   }
 
@@ -175,11 +225,13 @@ export class Ear {
   async #greet(wire: ListenWire, isAgain: boolean): Promise<void> {
     this.#changed.clear();
     const subjects = [...this.#wanted.keys()];
-    if (subjects.length > 0) {
-      const asked = wire.subscribe(subjects);
-      for (const subject of subjects) this.#asked.set(subject, asked);
-      await asked;
-    }
+    const asked = wire.subscribe([this.#beat.subject, ...subjects]);
+    for (const subject of subjects) this.#asked.set(subject, asked);
+    this.#wire = wire;
+    this.#connected.resolve();
+    void this.#beatSoon(wire);
+    // Nothing but the heartbeat shows that publications would come.
+    await Promise.all([asked, this.#firstHeard.promise]);
     if (isAgain) this.#events.interrupted();
     const held = this.#held ?? [];
     this.#held = undefined;
@@ -192,7 +244,37 @@ export class Ear {
     }, 0);
   }
 
+  /** Until Redis has taken one; the others follow at intervals. */
+  async #beatSoon(wire: ListenWire): Promise<void> {
+    while (this.#wire === wire && !(await this.#sendBeat())) await Bun.sleep(AGAIN_MS);
+  }
+
+  #lookAndBeat(): void {
+    if (!this.#wire) return;
+    if (this.#heartbeat.look()) this.#link.drop(this.#wire, UNHEARD);
+    else void this.#sendBeat();
+  }
+
+  /** Whether Redis took it. */
+  async #sendBeat(): Promise<boolean> {
+    const number = ++this.#beats;
+    const { promise } = this.#firstHeard;
+    try {
+      await this.#beat.send(String(number));
+    } catch {
+      return false;
+    }
+    // Else another connection is made meanwhile.
+    if (this.#firstHeard.promise === promise) this.#heartbeat.taken(number);
+    return true;
+  }
+
   #message(subject: string, text: string): void {
+    if (subject === this.#beat.subject) {
+      this.#heartbeat.heard(Number(text));
+      this.#firstHeard.resolve();
+      return;
+    }
     if (this.#held) {
       if (this.#held.length < MOST_HELD) this.#held.push([subject, text]);
       return;
@@ -225,6 +307,12 @@ export class Ear {
       (error) => this.#link.drop(wire, error instanceof Error ? error.message : String(error)),
     );
   }
+}
+
+function pending(): PromiseWithResolvers<void> {
+  const settled = Promise.withResolvers<void>();
+  settled.promise.catch(() => {});
+  return settled;
 }
 
 function isNew({ heard }: Entry, { sender, number }: Mark): boolean {

@@ -5,13 +5,15 @@ import type { RedisSettings } from "./settings.ts";
 export class Keys {
   readonly #roots: readonly string[];
   readonly #subjects: readonly string[];
+  /** What only this node publishes, and listens to. */
+  readonly #beat = `beat:${crypto.randomUUID()}`;
 
   /** A server on its own has one bucket; in a cluster each has a hash tag, so that all of it is in one slot. */
   constructor({ prefix, db }: Pick<RedisSettings, "prefix" | "db">, buckets: number) {
     const tags = Array.from({ length: buckets }, (_, bucket) => (buckets === 1 ? "" : `{${bucket}}:`));
     this.#roots = tags.map((tag) => `${prefix}:${tag}`);
     // Redis's subjects know nothing of databases.
-    this.#subjects = tags.map((tag) => `${prefix}:${tag}${db === 0 ? "" : `${db}/`}!`);
+    this.#subjects = tags.map((tag) => `${prefix}:${tag}${db === 0 ? "" : `${db}/`}`);
   }
 
   get buckets(): number {
@@ -29,7 +31,12 @@ export class Keys {
   }
 
   subject(bucket: number, place: string): string {
-    return `${this.#subjects[bucket] ?? ""}${place}`;
+    return `${this.#subjects[bucket] ?? ""}!${place}`;
+  }
+
+  /** Of the node's own heartbeat. */
+  beat(bucket: number): string {
+    return `${this.#subjects[bucket] ?? ""}${this.#beat}`;
   }
 }
 

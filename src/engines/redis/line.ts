@@ -31,6 +31,8 @@ export class Line {
   readonly #link: Link<CommandWire>;
   /** When each command that has no answer was sent; the oldest first. */
   readonly #outstanding = new Map<number, number>();
+  /** The latest connection, for use by others or not yet. */
+  #latest: CommandWire | undefined;
   #next = 0;
   #watching: ReturnType<typeof setInterval> | undefined;
 
@@ -44,10 +46,14 @@ export class Line {
       maxPauseMs: settings.reconnectMaxMs,
       open: (ended) => dialer.command(bucket, { ended }),
       greet: async (wire, isAgain) => {
+        this.#latest = wire;
         await Promise.all(SCRIPTS.map(({ text }) => this.#on(wire, "SCRIPT", ["LOAD", text])));
         await events.up((script, args) => this.#runOn(wire, script, args), isAgain);
       },
-      down: () => events.down(),
+      down: () => {
+        this.#latest = undefined;
+        events.down();
+      },
     });
   }
 
@@ -96,6 +102,11 @@ export class Line {
   async command(command: string, args: readonly string[]): Promise<unknown> {
     const wire = this.#link.wire ?? (await this.#up());
     return await this.#on(wire, command, args);
+  }
+
+  /** The same for what changes nothing, and so does not wait until the connection is for use. */
+  async beat(command: string, args: readonly string[]): Promise<unknown> {
+    return await this.#on(this.#latest ?? (await this.#up()), command, args);
   }
 
   /** What is on the way is given up, and the connection made anew. */
