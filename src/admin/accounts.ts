@@ -1,8 +1,8 @@
-/** Whose name and password, or token, it is. Takes as long for a name that nobody has as for one that somebody has. */
+/** Whose name and password, or token or key, it is. Takes as long for a name that nobody has as for one that somebody has. */
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Account } from "./sessions.ts";
-import type { Role } from "./wire.ts";
+import type { Role, Session } from "./wire.ts";
 
 export interface AccountsOptions {
   readonly users: readonly { readonly name: string; readonly password: string; readonly role: Role }[];
@@ -10,6 +10,8 @@ export interface AccountsOptions {
   readonly password: string | undefined;
   /** Whose token it is; undefined where it is not valid, or does not say which role. */
   readonly verifyToken: ((token: string) => Promise<Account | undefined>) | undefined;
+  /** Of whoever started the server, where nobody has an account. */
+  readonly key: () => string | undefined;
 }
 
 const OWNER = "admin";
@@ -22,11 +24,12 @@ export class Accounts {
     this.#options = options;
   }
 
-  get ways(): readonly ("password" | "token")[] {
-    const { users, password, verifyToken } = this.#options;
+  get ways(): Session["ways"] {
+    const { users, password, verifyToken, key } = this.#options;
     return [
       ...(users.length > 0 || password !== undefined ? (["password"] as const) : []),
       ...(verifyToken ? (["token"] as const) : []),
+      ...(key() === undefined ? [] : (["key"] as const)),
     ];
   }
 
@@ -49,6 +52,11 @@ export class Accounts {
     const [user] = this.#options.users;
     this.#nobodys ??= user ? Promise.resolve(user.password) : Bun.password.hash(crypto.randomUUID());
     return this.#nobodys;
+  }
+
+  async byKey(given: string): Promise<Account | undefined> {
+    const key = this.#options.key();
+    return key !== undefined && isSame(given, key) ? { name: "key", role: "admin" } : undefined;
   }
 
   async byToken(token: string): Promise<Account | undefined> {

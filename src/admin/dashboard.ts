@@ -11,9 +11,9 @@ import type { Means } from "./call.ts";
 import { type Caller, checkPage, type Door } from "./door.ts";
 import { Refused, refusedBy } from "./refused.ts";
 import { mayDo } from "./role.ts";
-import type { Person, Sessions } from "./sessions.ts";
+import type { Account, Person, Sessions } from "./sessions.ts";
 import { find } from "./table.ts";
-import type { Session, Ticket } from "./wire.ts";
+import type { Session, SignIn, Ticket } from "./wire.ts";
 
 export interface DashboardOptions {
   readonly means: Means;
@@ -29,7 +29,8 @@ export interface DashboardOptions {
 
 const PasswordWord = z.strictObject({ name: z.string().min(1).max(64), password: z.string().min(1).max(256) });
 const TokenWord = z.strictObject({ token: z.string().min(1).max(8192) });
-const SignInWord = z.union([PasswordWord, TokenWord]);
+const KeyWord = z.strictObject({ key: z.string().min(1).max(256) });
+const SignInWord = z.union([PasswordWord, TokenWord, KeyWord]);
 
 /** Most that one call may send, in bytes: the largest event, and some. */
 const MOST_BYTES = 1_048_576;
@@ -45,6 +46,12 @@ const SECURITY: Readonly<Record<string, string>> = {
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Resource-Policy": "same-origin",
   "X-Robots-Tag": "noindex",
+};
+
+const WRONG = {
+  name: "This is not right: look at the name and the password again.",
+  token: "This is not right: look at the token again.",
+  key: "This is not the key: `fanfare dashboard` prints the address with it.",
 };
 
 const LIVE = "api/live";
@@ -82,13 +89,15 @@ export class Dashboard {
 
   async #answer(request: Request, url: URL, rest: string, caller: Caller): Promise<Response> {
     // Without the slash, relative addresses would begin one folder too high.
-    if (rest === "") return redirect(`./${url.pathname.slice(url.pathname.lastIndexOf("/") + 1)}/`);
+    if (rest === "") return redirect(`./${url.pathname.slice(url.pathname.lastIndexOf("/") + 1)}/${url.search}`);
     const path = rest.slice(1);
+    const key = path === "" && request.method === "GET" ? url.searchParams.get("key") : null;
+    if (key !== null) return this.#openBy(key, request, caller);
     if (!path.startsWith(API)) return this.#asset(request, path === "" ? "index.html" : path);
     const call = path.slice(API.length);
     if (request.method !== "GET") checkPage(request);
     if (call === "session") return this.#session(request, caller);
-    const person = await this.#somebody(request, caller);
+    const person = await this.#somebody(request);
     if (call === "ticket") {
       onlyBy(request, "POST");
       const ticket: Ticket = this.#options.sessions.ticket(person);
@@ -111,8 +120,8 @@ export class Dashboard {
     return Response.json(await entry.act({ means, person, params, query: url.searchParams, body }));
   }
 
-  async #somebody(request: Request, caller: Caller): Promise<Person> {
-    const person = await this.#options.door.who(request, caller);
+  async #somebody(request: Request): Promise<Person> {
+    const person = await this.#options.door.who(request);
     if (person) return person;
     throw new Refused("signed_out", "Sign in first.");
   }
@@ -123,7 +132,7 @@ export class Dashboard {
     const { door, sessions } = this.#options;
     switch (request.method) {
       case "GET":
-        return this.#sessionOf(await door.who(request, caller), request, caller);
+        return this.#sessionOf(await door.who(request));
       case "POST":
         return this.#signIn(request, caller);
       case "DELETE": {
@@ -134,7 +143,7 @@ export class Dashboard {
           await audit.note(person.name, "session.end", {});
           await view.ask({ type: "signed-out", session: person.session }).catch(() => {});
         }
-        const answer = this.#sessionOf(undefined, request, caller);
+        const answer = this.#sessionOf(undefined);
         answer.headers.set("Set-Cookie", sessions.noCookie(caller.isEncrypted));
         return answer;
       }
@@ -143,33 +152,56 @@ export class Dashboard {
   }
 
   async #signIn(request: Request, caller: Caller): Promise<Response> {
-    const { sessions, accounts, attempts, means } = this.#options;
     const read = SignInWord.safeParse(await jsonIn(request));
-    if (!read.success) throw new Refused("input_invalid", "Signing in takes a name and a password, or a token.");
-    const word = read.data;
-    const account = await attempts.within(caller.address, "token" in word ? undefined : word.name, async () =>
-      "token" in word ? accounts.byToken(word.token) : accounts.byPassword(word.name, word.password),
-    );
+    if (!read.success)
+      throw new Refused("input_invalid", "Signing in takes a name and a password, a token, or the key.");
+    const { person, cookie } = await this.#begin(read.data, request, caller);
+    const answer = this.#sessionOf(person);
+    answer.headers.set("Set-Cookie", cookie);
+    return answer;
+  }
+
+  /** The printed address: its key becomes a cookie, and leaves the address bar. A wrong one leads to the sign-in. */
+  async #openBy(key: string, request: Request, caller: Caller): Promise<Response> {
+    const answer = redirect("./");
+    try {
+      if (!(await this.#options.door.who(request))) {
+        answer.headers.set("Set-Cookie", (await this.#begin({ key }, request, caller)).cookie);
+      }
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+    }
+    return answer;
+  }
+
+  /** Throws Refused. */
+  async #begin(how: SignIn, request: Request, caller: Caller): Promise<{ person: Person; cookie: string }> {
+    const { sessions, attempts, means } = this.#options;
+    const name = "name" in how ? how.name : undefined;
+    const account = await attempts.within(caller.address, name, () => this.#accountOf(how));
     if (!account) {
-      const who = "name" in word && accounts.has(word.name) ? word.name : "somebody";
+      const who = name !== undefined && this.#options.accounts.has(name) ? name : "somebody";
       await means.audit.note(who, "session.refuse", { address: caller.address });
-      throw new Refused("credentials_wrong", "This is not right: look at the name and the password again.");
+      throw new Refused("credentials_wrong", WRONG["name" in how ? "name" : "token" in how ? "token" : "key"]);
     }
     const before = await sessions.of(request);
     if (before) await sessions.end(before);
     const person = sessions.begin(account);
     await means.audit.note(person.name, "session.start", { role: person.role, address: caller.address });
-    const answer = this.#sessionOf(person, request, caller);
-    answer.headers.set("Set-Cookie", sessions.cookie(person, caller.isEncrypted));
-    return answer;
+    return { person, cookie: sessions.cookie(person, caller.isEncrypted) };
   }
 
-  #sessionOf(person: Person | undefined, request: Request, caller: Caller): Response {
-    const { door, accounts, server } = this.#options;
+  #accountOf(how: SignIn): Promise<Account | undefined> {
+    const { accounts } = this.#options;
+    if ("token" in how) return accounts.byToken(how.token);
+    return "key" in how ? accounts.byKey(how.key) : accounts.byPassword(how.name, how.password);
+  }
+
+  #sessionOf(person: Person | undefined): Response {
+    const { accounts, server } = this.#options;
     const expiresAtMs = person?.expiresAtMs;
     const session: Session = {
       ...(person && { user: { name: person.name, role: person.role } }),
-      isOpen: door.isOpenTo(request, caller),
       ways: accounts.ways,
       ...(expiresAtMs !== undefined && { expiresAtMs }),
       server,

@@ -18,16 +18,8 @@ export type AuthorizeDashboard = (request: Request) => Verdict | Promise<Verdict
 
 export interface DoorOptions {
   readonly sessions: Sessions;
-  readonly mode: "development" | "production";
-  /** Whether anybody can sign in: then one has to, on the machine itself too. */
-  readonly hasAccounts: boolean;
   readonly authorize: () => AuthorizeDashboard | undefined;
 }
-
-const FORWARDING = ["x-forwarded-for", "x-forwarded-host", "x-real-ip", "forwarded", "via"];
-const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})$/;
-/** By any other name it may be another site's page, whose name was pointed at this machine. */
-const LOOPBACK_HOST = /^(localhost|[a-z0-9-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
 
 export class Door {
   readonly #options: DoorOptions;
@@ -37,23 +29,9 @@ export class Door {
   }
 
   /** Undefined where it is nobody who may see anything. Throws what the program's gate throws. */
-  async who(request: Request, caller: Caller): Promise<Person | undefined> {
-    const { sessions } = this.#options;
+  async who(request: Request): Promise<Person | undefined> {
     const authorize = this.#options.authorize();
-    if (authorize) return personOf(await authorize(request));
-    if (this.isOpenTo(request, caller)) return { name: "this machine", role: "admin" };
-    return sessions.of(request);
-  }
-
-  /** From the machine itself, in development, with nobody between; and only where no accounts are configured. */
-  isOpenTo(request: Request, { address }: Caller): boolean {
-    const { mode, authorize, hasAccounts } = this.#options;
-    if (mode !== "development" || authorize() || hasAccounts) return false;
-    if (!LOOPBACK.test(address) || FORWARDING.some((name) => request.headers.has(name))) return false;
-    // A proxy that says nothing of itself may still hand on where the page came from.
-    const origin = request.headers.get("origin");
-    if (origin !== null && !LOOPBACK_HOST.test(URL.parse(origin)?.host ?? "")) return false;
-    return LOOPBACK_HOST.test(request.headers.get("host") ?? "");
+    return authorize ? personOf(await authorize(request)) : this.#options.sessions.of(request);
   }
 }
 

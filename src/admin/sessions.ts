@@ -9,7 +9,7 @@ import { ROLES, type Role } from "./wire.ts";
 export interface Person {
   readonly name: string;
   readonly role: Role;
-  /** Of the session; undefined where there is none: the page is open, or the program's own gate let somebody in. */
+  /** Of the session; undefined where there is none: the program's own gate let somebody in. */
   readonly session?: string;
   readonly expiresAtMs?: number;
 }
@@ -74,12 +74,13 @@ export class Sessions {
   }
 
   async of(request: Request): Promise<Required<Person> | undefined> {
-    const word = cookieIn(request);
-    const read = word === undefined ? undefined : Session.safeParse(this.#options.seal.open("session", word));
-    if (!read?.success) return undefined;
-    const { id, name, role, expiresAtMs } = read.data;
-    if (expiresAtMs <= this.#nowMs || (await this.isEnded(id))) return undefined;
-    return { name, role, session: id, expiresAtMs };
+    for (const word of cookiesIn(request)) {
+      const read = Session.safeParse(this.#options.seal.open("session", word));
+      if (!read.success) continue;
+      const { id, name, role, expiresAtMs } = read.data;
+      if (expiresAtMs > this.#nowMs && !(await this.isEnded(id))) return { name, role, session: id, expiresAtMs };
+    }
+    return undefined;
   }
 
   /** From now on nobody is signed in by it, on any node. */
@@ -140,10 +141,10 @@ function cookie(value: string, lifeS: number, isEncrypted: boolean): string {
   return `${COOKIE}=${value}; Max-Age=${lifeS}; HttpOnly; SameSite=Strict${isEncrypted ? "; Secure" : ""}`;
 }
 
-function cookieIn(request: Request): string | undefined {
-  for (const pair of (request.headers.get("cookie") ?? "").split(";")) {
+/** One for each folder that a call was in which set one. */
+function cookiesIn(request: Request): string[] {
+  return (request.headers.get("cookie") ?? "").split(";").flatMap((pair) => {
     const [name, value] = pair.trim().split("=", 2);
-    if (name === COOKIE && value) return value;
-  }
-  return undefined;
+    return name === COOKIE && value ? [value] : [];
+  });
 }

@@ -24,17 +24,19 @@ export const ROLES: readonly Role[] = ["view", "operate", "admin"];
 export interface Session {
   /** Undefined where nobody is signed in. */
   readonly user?: { readonly name: string; readonly role: Role };
-  /** Nobody has to sign in: the page was opened on the machine itself, in development. */
-  readonly isOpen: boolean;
   /** How one can sign in here. None of them: nothing is configured, and the page has to say what to do (`dashboard.users`). */
-  readonly ways: readonly ("password" | "token")[];
-  /** When one has to sign in again. Undefined where nobody is signed in, or nobody has to. */
+  readonly ways: readonly ("password" | "token" | "key")[];
+  /** When one has to sign in again. Undefined where nobody is signed in, or the program's own gate lets somebody in. */
   readonly expiresAtMs?: number;
   readonly server: { readonly name: string; readonly version: string; readonly mode: "development" | "production" };
 }
 
 /** POST api/session. 401 `credentials_wrong`; 429 `too_many_attempts` with the header Retry-After. */
-export type SignIn = { readonly name: string; readonly password: string } | { readonly token: string };
+export type SignIn =
+  | { readonly name: string; readonly password: string }
+  | { readonly token: string }
+  /** The one in the address that the server prints; that address signs in by itself. */
+  | { readonly key: string };
 
 // ---- every refusal
 

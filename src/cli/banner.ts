@@ -13,6 +13,8 @@ export interface Started {
   readonly isDaemon?: boolean;
   /** Where the demo app is kept; absent when the apps were configured. */
   readonly demoFile?: string;
+  /** Opens the dashboard. */
+  readonly dashboardKey?: string | undefined;
   /** The machine's addresses in the local network. */
   readonly addresses: readonly string[];
 }
@@ -51,7 +53,7 @@ function appRows({ config, demoFile }: Started): Row[] {
   ];
 }
 
-function addressRows({ config, port, addresses }: Started): Row[] {
+function addressRows({ config, port, addresses, dashboardKey }: Started): Row[] {
   const secure = config.tls !== undefined;
   const hosts = isEverywhere(config.host) ? ["localhost", ...addresses] : [config.host];
   const places = hosts.map(
@@ -65,7 +67,8 @@ function addressRows({ config, port, addresses }: Started): Row[] {
   );
   const socket = `ws${secure ? "s" : ""}://${here}`;
   const { enabled, path: below } = config.dashboard;
-  const panel: Row[] = enabled ? [["Dashboard", `http${secure ? "s" : ""}://${here}${below}`]] : [];
+  const door = dashboardKey === undefined ? "" : `/?key=${dashboardKey}`;
+  const panel: Row[] = enabled ? [["Dashboard", `http${secure ? "s" : ""}://${here}${below}${door}`]] : [];
   return [...web, ...panel, ["WebSocket", `${socket}/app/${config.apps[0]?.key ?? "KEY"}`], ["", `${socket}/`]];
 }
 

@@ -6,6 +6,7 @@ import { addApps } from "./commands/apps.ts";
 import { addCluster } from "./commands/cluster.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
+import { addDashboard } from "./commands/dashboard.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addInit } from "./commands/init.ts";
 import { addListen } from "./commands/listen.ts";
@@ -43,6 +44,7 @@ export function buildProgram(): Command {
   addRestart(program);
   addStatus(program);
   addStats(program);
+  addDashboard(program);
   addInit(program);
   addConfig(program);
   addListen(program);

@@ -66,7 +66,7 @@ export const dashboard = z
       .default([])
       .register(facts, {
         ...list,
-        says: "Who may sign in. Without users, password, token and a gate of the program's, only the machine itself has access, and only in development.",
+        says: "Who may sign in. Without users, password, token and a gate of the program's, only who has the key of the printed address has access, and only in development.",
         accepts: "a list of objects with `name` and `password`",
         secret: true,
       }),

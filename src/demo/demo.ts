@@ -35,13 +35,13 @@ export function demoRoute({
 }
 
 /** The path without the prefix, if it is one of ours. Without the prefix they are served too, as everything is. */
-function placeOf(pathname: string, prefix: string): "" | "/" | "/demo/token" | undefined {
+export function placeOf(pathname: string, prefix: string): "" | "/" | "/demo/token" | undefined {
   const isPrefixed = prefix !== "" && (pathname === prefix || pathname.startsWith(`${prefix}/`));
   const place = isPrefixed ? pathname.slice(prefix.length) : pathname;
   return place === "" || place === "/" || place === "/demo/token" ? place : undefined;
 }
 
-function showPage(page: Page): Response {
+export function showPage(page: Page): Response {
   const nonce = crypto.getRandomValues(new Uint8Array(18)).toBase64();
   return new Response(page(nonce), {
     headers: {

@@ -17,7 +17,7 @@ const FOLDER = import.meta.dir;
 const STYLES = ["base.css", "talk.css", "learn.css", "small.css"];
 
 export async function loadPage(facts: PageFacts): Promise<Page> {
-  const [html, css, script] = await Promise.all([text("page.html"), styles(), clientScript()]);
+  const [html, css, script] = await Promise.all([text("page.html"), styles(STYLES), clientScript()]);
   const parts: Readonly<Record<string, string>> = {
     css,
     // The only text that could end the script's element early.
@@ -34,8 +34,8 @@ function text(name: string): Promise<string> {
   return Bun.file(join(FOLDER, name)).text();
 }
 
-async function styles(): Promise<string> {
-  const parts = await Promise.all(STYLES.map((name) => text(join("style", name))));
+export async function styles(names: readonly string[]): Promise<string> {
+  const parts = await Promise.all(names.map((name) => text(join("style", name))));
   return parts.join("\n");
 }
 
@@ -47,6 +47,6 @@ async function clientScript(): Promise<string> {
   return await output.text();
 }
 
-function escaped(value: string): string {
+export function escaped(value: string): string {
   return value.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { type ConfigApps, configApps } from "../apps/config.ts";
 import type { Config } from "../config/schema.ts";
 import { demoRoute } from "../demo/demo.ts";
+import { startRoute } from "../demo/start.ts";
 import { type App, isReserved } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Clock, Engine, Guard } from "../domain/ports.ts";
@@ -145,7 +146,7 @@ export class Running {
 
   #panelOf({ config, clock, records, program, sharesPort }: Surroundings, { ledger }: Engine): Panel {
     return new Panel({
-      ...{ config, clock, ledger, records },
+      ...{ config, clock, ledger, records, key: program.dashboardKey },
       node: { id: this.#id, name: nodeName() },
       authorize: () => program.authorizeDashboard,
       // Of several processes on one port, none can have its clients sent to the others only.
@@ -411,7 +412,7 @@ function doorsOf(
       program: mount({ program, bodyBytes, identify, draining: leaving, failed }),
       hasProgram: () => program.fetch !== undefined,
       around: aroundAll,
-      more: demo(around),
+      more: firstPage(around),
     }),
     answerApi: routes({
       path,
@@ -425,10 +426,11 @@ function doorsOf(
   };
 }
 
-/** Only for the app that the server made itself: whoever opens the page is let into its channels. */
-function demo({ config, demoFile: secretFile }: Surroundings): Route[] {
-  const { mode, path, apps } = config;
+/** The printed address shows something. Tokens only for the app that the server made itself: whoever opens that page is let into its channels. */
+function firstPage({ config, demoFile: secretFile }: Surroundings): Route[] {
+  const { mode, path, apps, dashboard } = config;
   const [app] = apps;
-  if (secretFile === undefined || app === undefined || mode !== "development") return [];
-  return [demoRoute({ app, path, secretFile })];
+  if (mode !== "development") return [];
+  if (secretFile !== undefined && app !== undefined) return [demoRoute({ app, path, secretFile })];
+  return [startRoute({ path, dashboard: dashboard.enabled ? dashboard.path : undefined })];
 }

@@ -93,7 +93,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     this.#faults = faultsFor(this.log);
     this.#observers = [logObserver(this.log, this.#faults), (event) => this.#hooks.observe(event)];
     const failed = (error: unknown, during: string) => this.#fail(error, during);
-    this.program = new Program({ server: this, config: () => this.config, clock, failed });
+    this.program = new Program({ server: this, config: () => this.config, log: this.log, clock, failed });
     this.#hooks = new Hooks({
       failed,
       connection: (app, id) => this.#running?.hub?.connection({ id: app }, id),
@@ -121,6 +121,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     this.#tasks.start();
     const assigned = await this.#worker?.assigned();
     if (assigned) this.#config = assigned.config;
+    this.program.dashboardKey.take(assigned?.dashboardKey);
     const records = await this.#openRecords();
     try {
       const { config, demoFile } = assigned ?? (await records.withApps(this.config));

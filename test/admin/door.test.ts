@@ -1,46 +1,144 @@
-/** Who gets in at the dashboard: the machine itself in development, and elsewhere by password, token or the program's word. */
+/** Who gets in at the dashboard: by the key of the printed address in development, and by password, token or the program's word. */
 
 import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
 import type { AuditEntry, Session } from "../../src/admin/wire.ts";
-import { createServer, type ServerOptions } from "../../src/index.ts";
+import { createServer, type Server, type ServerOptions } from "../../src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { makeToken } from "../support/native-client.ts";
+import { temporaryFolder } from "../support/process.ts";
 import { APP, startServer } from "../support/server.ts";
-import { openLive, PASSWORDS, SIGNED, signedIn, USERS, Visitor } from "./visitor.ts";
+import { keyHolder, openLive, PASSWORDS, SIGNED, signedIn, USERS, Visitor } from "./visitor.ts";
 
 const OPEN = { apps: [APP] };
+const keyOf = (server: Server) => new URL(server.dashboardUrl ?? "").searchParams.get("key") ?? "";
 const sessionOf = async (visitor: Visitor, headers = {}) =>
   (await visitor.ask<Session>("api/session", { headers })).body;
 
-describe("without any account (B31)", () => {
-  test("in development the machine itself is let in, as admin", async () => {
-    const visitor = new Visitor(`${(await startServer(OPEN)).url}/dashboard`);
-    expect(await sessionOf(visitor)).toMatchObject({ isOpen: true, user: { role: "admin" }, ways: [] });
+describe("without any account, in development (B31)", () => {
+  const OWN = () => ({ ...OPEN, stateDir: temporaryFolder() });
+
+  test("whoever has the printed address is let in, as admin, and has a cookie for the key", async () => {
+    const server = await startServer(OWN());
+    const visitor = new Visitor(`${server.url}/dashboard`);
+    expect(await sessionOf(visitor)).toMatchObject({ ways: ["key"] });
+    expect(server.dashboardUrl).toMatch(/\/dashboard\/\?key=[-\w]{43}$/);
+    const answer = await visitor.openBy(server.dashboardUrl);
+    // The key leaves the address bar, and no page hears of it.
+    expect([answer.status, answer.headers.get("location")]).toEqual([302, "./"]);
+    expect(answer.headers.get("referrer-policy")).toBe("no-referrer");
+    expect(answer.headers.get("cache-control")).toBe("no-store");
+    const cookie = answer.headers.get("set-cookie") ?? "";
+    for (const part of ["HttpOnly", "SameSite=Strict", "Max-Age=43200"]) expect(cookie).toContain(part);
+    expect(cookie).not.toContain(keyOf(server));
+    expect(await sessionOf(visitor)).toMatchObject({ user: { name: "key", role: "admin" } });
     expect((await visitor.ask("api/overview")).status).toBe(200);
+    const live = await visitor.watch();
+    await visitor.ask("api/session", { method: "DELETE" });
+    expect((await live.socket.closed).code).toBe(4009);
+    expect((await visitor.ask("api/overview")).status).toBe(401);
   });
 
   test.each([
-    ["came through a proxy", { "X-Forwarded-For": "127.0.0.1" }],
-    ["came through a proxy that says so otherwise", { Forwarded: "for=127.0.0.1" }],
-    ["has the page from elsewhere", { Origin: "https://ops.example", "Sec-Fetch-Site": "same-origin" }],
-    ["asks by a name that was pointed here (DNS rebinding)", { Host: "evil.example:9501" }],
-  ])("whoever %s is not", async (_, headers) => {
-    const visitor = new Visitor(`${(await startServer(OPEN)).url}/dashboard`);
-    expect(await sessionOf(visitor, headers)).toMatchObject({ isOpen: false });
+    ["comes from the machine itself", {}],
+    ["comes by localhost", { Host: "localhost:9501" }],
+    ["comes through a proxy that says so", { "X-Forwarded-For": "127.0.0.1" }],
+    ["comes from a page of the machine", { Origin: "http://localhost:9501", "Sec-Fetch-Site": "same-origin" }],
+  ])("whoever %s without the key is nobody", async (_, headers) => {
+    const visitor = new Visitor(`${(await startServer(OWN())).url}/dashboard`);
+    expect(await sessionOf(visitor, headers)).not.toHaveProperty("user");
     expect((await visitor.ask("api/overview", { headers })).status).toBe(401);
     expect((await visitor.post("api/ticket", {}, { headers })).status).toBe(401);
   });
 
-  test("a client on the machine is not let in by a trusted proxy either", async () => {
-    const { url } = await startServer({ ...OPEN, trustedProxies: ["loopback"] });
-    const headers = { "X-Forwarded-For": "203.0.113.9" };
-    expect((await new Visitor(`${url}/dashboard`).ask("api/overview", { headers })).status).toBe(401);
+  test("the key can be typed in as well; a wrong one opens nothing, and is guessed ten times a minute", async () => {
+    const server = await startServer(OWN());
+    const visitor = new Visitor(`${server.url}/dashboard`);
+    const key = keyOf(server);
+    for (const wrong of [`${key}x`, key.slice(1), key.toUpperCase(), "undefined"]) {
+      expect((await visitor.post("api/session", { key: wrong })).status).toBe(401);
+      const answer = await visitor.openBy(`http://x/?key=${wrong}`);
+      expect([answer.status, answer.headers.get("location"), visitor.cookie]).toEqual([302, "./", undefined]);
+    }
+    expect((await visitor.post("api/session", { key }, { isBare: true })).status).toBe(403);
+    expect((await visitor.post("api/session", { key })).body).toMatchObject({ user: { role: "admin" } });
+    const other = new Visitor(visitor.base);
+    for (const guess of ["one", "two"]) await other.post("api/session", { key: guess });
+    expect((await other.post("api/session", { key })).status).toBe(429);
+    expect((await visitor.ask("api/overview")).status).toBe(200);
   });
 
+  test("an address without the slash, and a HEAD, spend nothing and lose nothing", async () => {
+    const server = await startServer(OWN());
+    const visitor = new Visitor(server.url);
+    const { headers } = await visitor.ask(`dashboard?key=${keyOf(server)}`);
+    expect(headers.get("location")).toBe(`./dashboard/?key=${keyOf(server)}`);
+    await visitor.ask(`dashboard/?key=${keyOf(server)}`, { method: "HEAD" });
+    expect(visitor.cookie).toBeUndefined();
+  });
+
+  test("a cookie of another folder does not stand in the way of a newer one", async () => {
+    const server = await startServer(OWN());
+    const visitor = await keyHolder(server);
+    visitor.cookie = `fanfare-dashboard=stale.word; ${visitor.cookie}`;
+    expect((await visitor.ask("api/overview")).status).toBe(200);
+  });
+
+  test("the key is in a file for its owner alone, made when somebody wants it, and the same after a restart", async () => {
+    const stateDir = temporaryFolder();
+    const file = join(stateDir, "dashboard-key");
+    const server = await startServer({ ...OPEN, stateDir });
+    expect(existsSync(file)).toBe(false);
+    const visitor = await keyHolder(server);
+    const key = keyOf(server);
+    expect([statSync(file).mode & 0o777, readFileSync(file, "utf8")]).toEqual([0o600, `${key}\n`]);
+    const { port } = server;
+    await server.stop();
+    const again = await startServer({ ...OPEN, stateDir, port });
+    expect(keyOf(again)).toBe(key);
+    expect((await visitor.ask("api/overview")).status).toBe(200);
+    await again.stop();
+    rmSync(file);
+    const renewed = await startServer({ ...OPEN, stateDir, port });
+    expect(keyOf(renewed)).not.toBe(key);
+    expect((await visitor.ask("api/overview")).status).toBe(401);
+  });
+
+  test("where it cannot be kept, it is the server's own until it stops", async () => {
+    const server = await startServer({ ...OPEN, stateDir: "/proc/none" });
+    expect((await (await keyHolder(server)).ask("api/overview")).status).toBe(200);
+    expect(server.dashboardUrl).toBe(server.dashboardUrl ?? "none");
+  });
+
+  test("with accounts, a gate or in production there is none", async () => {
+    const configured = [
+      SIGNED,
+      { ...OPEN, mode: "production" },
+      { ...OPEN, dashboard: { password: "twelve or more" } },
+    ];
+    for (const config of configured as ServerOptions[]) {
+      const server = await startServer({ ...config, stateDir: temporaryFolder() });
+      expect(server.dashboardUrl).toBe(`${server.url}/dashboard/`);
+      const visitor = new Visitor(`${server.url}/dashboard`);
+      expect((await visitor.ask<Session>("api/session")).body.ways).not.toContain("key");
+      expect((await visitor.post("api/session", { key: "undefined" })).status).toBe(401);
+    }
+    const silent = { host: "127.0.0.1", port: 0, log: { level: "silent" } } as const;
+    const gated = createServer({ ...OWN(), ...silent, authorizeDashboard: () => false });
+    atEnd(() => gated.stop());
+    await gated.start();
+    expect(gated.dashboardUrl).toBe(`${gated.url}/dashboard/`);
+    expect((await new Visitor(`${gated.url}/dashboard`).ask<Session>("api/session")).body.ways).toEqual([]);
+    expect((await startServer({ ...OPEN, dashboard: { enabled: false } })).dashboardUrl).toBeUndefined();
+  });
+});
+
+describe("without any account (B31)", () => {
   test("in production nobody is let in, and the page can say why", async () => {
     const visitor = new Visitor(`${(await startServer({ ...OPEN, mode: "production" })).url}/dashboard`);
-    expect(await sessionOf(visitor)).toMatchObject({ isOpen: false, ways: [] });
+    expect(await sessionOf(visitor)).toMatchObject({ ways: [] });
     expect((await visitor.ask("api/overview")).status).toBe(401);
     expect((await visitor.signIn("admin", "")).status).toBe(400);
     expect((await visitor.signIn("admin", "undefined")).status).toBe(401);
@@ -59,7 +157,7 @@ describe("with accounts", () => {
     const visitor = new Visitor(`${url}/dashboard`);
     expect((await visitor.ask("api/overview")).status).toBe(401);
     const answer = await visitor.signIn("otto", PASSWORDS.otto);
-    expect(answer.body).toMatchObject({ user: { name: "otto", role: "operate" }, isOpen: false, ways: ["password"] });
+    expect(answer.body).toMatchObject({ user: { name: "otto", role: "operate" }, ways: ["password"] });
     const cookie = answer.headers.get("set-cookie") ?? "";
     for (const part of ["HttpOnly", "SameSite=Strict", "Max-Age=43200"]) expect(cookie).toContain(part);
     expect(cookie).not.toContain("Path=");

@@ -8,7 +8,7 @@ import { connectNative } from "../support/native-client.ts";
 import { connectPusher, trigger } from "../support/pusher-client.ts";
 import { startRedis } from "../support/redis.ts";
 import { APP, startServer } from "../support/server.ts";
-import { type Live, SIGNED, signedIn, Visitor } from "./visitor.ts";
+import { keyHolder, type Live, SIGNED, signedIn, Visitor } from "./visitor.ts";
 
 const OPEN = {
   apps: [
@@ -17,7 +17,7 @@ const OPEN = {
   ],
 };
 
-const watching = async (server: Server): Promise<Live> => new Visitor(`${server.url}/dashboard`).watch();
+const watching = async (server: Server): Promise<Live> => (await keyHolder(server)).watch();
 
 /** Every entry so far, whichever batch it came in. */
 function entriesOf(live: Live): FeedEntry[] {

@@ -6,7 +6,7 @@ import { connectNative, makeToken } from "../support/native-client.ts";
 import { connectPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP, socketUrl, startServer } from "../support/server.ts";
 import { connect } from "../support/socket.ts";
-import { type Name, PASSWORDS, SIGNED, signedIn, USERS, Visitor } from "./visitor.ts";
+import { keyHolder, type Name, PASSWORDS, SIGNED, signedIn, USERS, Visitor } from "./visitor.ts";
 
 const NASTY = `<img src=x onerror="alert(1)"></script>`;
 
@@ -201,8 +201,10 @@ describe("secrets", () => {
 
 describe("the reserved app", () => {
   test("is out of reach by every key, path and name there is (scenario 57)", async () => {
-    const { url } = await startServer({ ...SIGNED, dashboard: {} });
-    const live = await new Visitor(`${url}/dashboard`).watch();
+    const server = await startServer({ ...SIGNED, dashboard: {} });
+    const { url } = server;
+    const visitor = await keyHolder(server);
+    const live = await visitor.watch();
     await live.subscribe({ type: "feed" });
     const name = "#dashboard";
     const inAddress = encodeURIComponent(name);
@@ -214,7 +216,6 @@ describe("the reserved app", () => {
     expect(await pusher.next("pusher:error")).toMatchObject({ data: { code: 4001 } });
     const bogus = { id: inAddress, key: name, secret: "" };
     expect((await signedFetch(url, bogus, "GET", `/apps/${inAddress}/channels`)).status).toBe(404);
-    const visitor = new Visitor(`${url}/dashboard`);
     for (const path of ["", "/channels", "/connections"]) {
       expect((await visitor.ask(`api/apps/${inAddress}${path}`)).status).toBe(404);
     }
@@ -229,8 +230,7 @@ describe("the reserved app", () => {
   });
 
   test("lets a dashboard do nothing but watch", async () => {
-    const { url } = await startServer({ ...SIGNED, dashboard: {} });
-    const { socket } = await new Visitor(`${url}/dashboard`).watch();
+    const { socket } = await (await keyHolder(await startServer({ ...SIGNED, dashboard: {} }))).watch();
     const frames = [
       { event: "subscribe", data: { channel: "news" } },
       { event: "subscribe", data: { channel: "live-bm90IGpzb24" } },

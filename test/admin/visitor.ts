@@ -68,6 +68,12 @@ export class Visitor {
     return this.ask<T>(path, { method: "POST", body, ...more });
   }
 
+  /** By the printed address, as a browser would. */
+  async openBy(address: string | undefined): Promise<Answer> {
+    const { search } = new URL(address ?? "");
+    return this.ask(search);
+  }
+
   /** What it is told, whether it is let in or not. */
   signIn(name: string, password: string, more: Asked = {}): Promise<Answer<Session>> {
     return this.post("api/session", { name, password }, more);
@@ -116,6 +122,14 @@ export async function signedIn(url: string, name: Name, path = "/dashboard"): Pr
   const visitor = new Visitor(url + path);
   const { status, text } = await visitor.signIn(name, PASSWORDS[name]);
   if (status !== 200) throw new Error(`${name} was not let in: ${text}`);
+  return visitor;
+}
+
+/** Whoever started a server without accounts. */
+export async function keyHolder(server: { readonly url: string; readonly dashboardUrl: string | undefined }) {
+  const visitor = new Visitor(`${server.url}/dashboard`);
+  await visitor.openBy(server.dashboardUrl);
+  if (visitor.cookie === undefined) throw new Error(`The key opens nothing: ${server.dashboardUrl}`);
   return visitor;
 }
 

@@ -260,7 +260,7 @@ async function visitor(server: Server, turn: number): Promise<void> {
 }
 
 /** Takes the prefix off, as small proxies do, and says nothing of having been there. */
-function startProxy({ url }: Server, prefix: string): { readonly port: number } {
+function startProxy({ url, dashboardUrl }: Server, prefix: string): Pick<Server, "port" | "dashboardUrl"> {
   const sockets = new WeakMap<object, WebSocket>();
   const proxy = Bun.serve<{ readonly target: string }>({
     hostname: "127.0.0.1",
@@ -275,6 +275,7 @@ function startProxy({ url }: Server, prefix: string): { readonly port: number } 
         method: request.method,
         headers: request.headers,
         body: (await request.text()) || null,
+        redirect: "manual",
       });
       const headers = new Headers(answer.headers);
       // The body is unpacked by now.
@@ -293,5 +294,5 @@ function startProxy({ url }: Server, prefix: string): { readonly port: number } 
     },
   });
   atEnd(() => proxy.stop(true));
-  return { port: proxy.port ?? 0 };
+  return { port: proxy.port ?? 0, dashboardUrl };
 }

@@ -65,9 +65,10 @@ test("nothing is loaded from elsewhere or against the policy, and the first load
   await isLive(page);
   await eventually(() => expect(fetched.some((url) => url.endsWith("/api/overview"))).toBe(true));
   expect(fetched.filter((url) => !url.startsWith(`http://localhost:${server.port}/dashboard/`))).toEqual([]);
+  const cookie = (await page.context().cookies()).map(({ name, value }) => `${name}=${value}`).join("; ");
   let bytes = 0;
   for (const url of new Set(fetched.filter((it) => !it.includes("/api/ticket")))) {
-    const answer = await fetch(url.replace("localhost", "127.0.0.1"));
+    const answer = await fetch(url.replace("localhost", "127.0.0.1"), { headers: { cookie } });
     expect(answer.status).toBe(200);
     bytes += Bun.gzipSync(await answer.bytes()).length;
   }
@@ -159,6 +160,37 @@ test("a token signs in as well, where one is configured", async () => {
   await page.getByRole("button", { name: "Sign in" }).click();
   await isLive(page);
   await shows(page, ".who", "ada admin");
+});
+
+test("in development the printed address lets one in, the key leaves the address bar, and no page hears of it", async () => {
+  const server = await startWithDashboard();
+  const { page } = await look(browser, server, { isOutside: true });
+  await shows(page, "main", "fanfare dashboard");
+  const referrers: (string | undefined)[] = [];
+  page.on("request", (request) => {
+    if (!request.url().includes("?key=")) referrers.push(request.headers().referer);
+  });
+  const address = (server.dashboardUrl ?? "").replace("127.0.0.1", "localhost");
+  const key = new URL(address).searchParams.get("key") ?? "";
+  await page.goto(`${address}#/charts`);
+  await isLive(page);
+  expect(page.url()).toBe(`http://localhost:${server.port}/dashboard/#/charts`);
+  expect(await page.content()).not.toContain(key);
+  expect(await page.evaluate(() => document.referrer + document.cookie)).toBe("");
+  expect(referrers.filter((referrer) => referrer?.includes("key"))).toEqual([]);
+  await page.reload();
+  await isLive(page);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("form", { name: "Sign in" }).waitFor();
+  await page.reload();
+  // The whole address will do as well.
+  await page.getByLabel("Key").fill(`${key}x`);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("alert").waitFor();
+  await page.getByLabel("Key").fill(address);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await isLive(page);
+  await shows(page, ".who", "key admin");
 });
 
 test("in production without accounts nobody is let in, and the page says what to do (B31)", async () => {

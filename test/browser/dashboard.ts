@@ -37,14 +37,19 @@ export interface Looker {
 }
 
 /** Opens the dashboard and waits until what it shows is live. */
-export async function look(browser: Browser, server: Pick<Server, "port">, options: Looking = {}): Promise<Looker> {
+export async function look(
+  browser: Browser,
+  server: Pick<Server, "port" | "dashboardUrl">,
+  options: Looking = {},
+): Promise<Looker> {
   const { place = "console", prefix = "", width = 1280, height = 800, colors = "light", isOutside = false } = options;
   const { page, errors } = await openPage(browser);
   page.setDefaultTimeout(PATIENCE_MS);
   await page.setViewportSize({ width, height });
   await page.emulateMedia({ colorScheme: colors });
   await page.addInitScript(rememberViolations);
-  await page.goto(`http://localhost:${server.port}${prefix}/dashboard/#/${place}`);
+  const key = isOutside ? "" : (URL.parse(server.dashboardUrl ?? "")?.search ?? "");
+  await page.goto(`http://localhost:${server.port}${prefix}/dashboard/${key}#/${place}`);
   if (!isOutside) await isLive(page);
   return { page, errors, violations: () => page.evaluate(() => Reflect.get(window, "violations") as string[]) };
 }

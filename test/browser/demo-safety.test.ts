@@ -2,8 +2,9 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { SignJWT } from "jose";
-import { openBrowser } from "../support/chromium.ts";
+import { openBrowser, openPage } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
+import { temporaryFolder } from "../support/process.ts";
 import { APP, socketUrl, startServer } from "../support/server.ts";
 import { connect } from "../support/socket.ts";
 import { people, say, shows, startDemo, TEST_MS, visit } from "./visit.ts";
@@ -119,11 +120,35 @@ test("a token lasts a minute and lets its holder into private and presence chann
   expect(user.info.name).toBe("A b");
 });
 
-test.each([
-  ["development", { mode: "development" }],
-  ["production", { mode: "production" }],
-] as const)("a server with configured apps shows no page in %s", async (_, config) => {
-  const configured = await startServer({ ...config, apps: [APP] });
+test("a server with configured apps shows where to connect in development, and hands out no token", async () => {
+  const configured = await startServer({
+    mode: "development",
+    apps: [APP],
+    path: "/live",
+    stateDir: temporaryFolder(),
+  });
+  for (const path of ["/", "/live/"]) {
+    const response = await fetch(`${configured.url}${path}`);
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
+    expect(response.headers.get("content-security-policy")).toStartWith("default-src 'none'; script-src 'nonce-");
+    const html = await response.text();
+    expect(html).toContain(`${configured.url.replace("http", "ws")}${path}app/KEY`);
+    for (const secret of [APP.key, APP.secret, new URL(configured.dashboardUrl ?? "").searchParams.get("key") ?? ""]) {
+      expect(html).not.toContain(secret);
+    }
+  }
+  expect((await fetch(`${configured.url}/live`, { redirect: "manual" })).status).toBe(308);
+  expect((await fetch(`${configured.url}/demo/token`)).status).toBe(404);
+  const { page, errors } = await openPage(browser);
+  await page.goto(`http://localhost:${configured.port}/live/`);
+  expect(await page.textContent("h1")).toBe("Fanfare");
+  await page.getByRole("link", { name: "dashboard" }).click();
+  await page.getByLabel("Key").waitFor();
+  expect(errors).toEqual([]);
+});
+
+test("a server with configured apps shows no page in production", async () => {
+  const configured = await startServer({ mode: "production", apps: [APP] });
   for (const path of ["/", "/demo/token"]) {
     const response = await fetch(`${configured.url}${path}`);
     expect(response.status).toBe(404);

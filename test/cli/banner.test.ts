@@ -40,6 +40,11 @@ test("the banner shows the demo app with its secret and where to open the page (
 Press Ctrl+C to stop`);
 });
 
+test("the banner shows the dashboard with its key, where one opens it", () => {
+  const text = bannerOf({ path: "/ws" }, { dashboardKey: "the-key-to-it" });
+  expect(text).toMatch(/^ {2}Dashboard +http:\/\/localhost:9501\/ws\/dashboard\/\?key=the-key-to-it$/m);
+});
+
 test("the banner shows no secret of an app that was configured", () => {
   const text = bannerOf({});
   expect(text).toContain("the-key");

@@ -4,6 +4,7 @@ import { copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
+import { dashboardKey, dashboardKeyFile } from "../../config/dashboard-key.ts";
 import { withDemoApp } from "../../config/demo-app.ts";
 import { type Config, loadConfig } from "../../config/load.ts";
 import { Kept } from "../cluster/kept.ts";
@@ -49,6 +50,9 @@ export function addCluster(program: Command): void {
 async function up({ nodes, port, redisUrl, config: file }: UpOptions): Promise<void> {
   const read = await loadConfig({ env: process.env, cwd: process.cwd(), ...(file !== undefined && { file }) });
   const { config, demoFile } = await withDemoApp(read.config);
+  // One key for all of them: browsers do not tell ports apart when it comes to cookies.
+  dashboardKey(config.stateDir);
+  const keyFile = dashboardKeyFile(config.stateDir);
   const count = wholeNumber("--nodes", nodes, MOST_NODES);
   const first = port === undefined ? config.port : wholeNumber("--port", port, LAST_PORT);
   if (first === 0 || first + count - 1 > LAST_PORT) {
@@ -59,7 +63,7 @@ async function up({ nodes, port, redisUrl, config: file }: UpOptions): Promise<v
   const folder = resolve(config.stateDir, "cluster");
   const redis = await redisOf(config, redisUrl, folder);
   const places = Array.from({ length: count }, (_, index) => placeOf(config, folder, first + index, index + 1));
-  const kept = places.map((place) => nodeAt(place, { file, demoFile, url: redis.url }));
+  const kept = places.map((place) => nodeAt(place, { file, demoFile, keyFile, url: redis.url }));
   try {
     for (const node of kept) node.start();
     const started = Promise.all(places.map((place, index) => isUp(place, kept[index])));
@@ -92,13 +96,15 @@ function placeOf({ tls, path }: Config, folder: string, port: number, number: nu
 interface Shared {
   readonly file: string | undefined;
   readonly demoFile: string | undefined;
+  readonly keyFile: string;
   readonly url: string | undefined;
 }
 
-/** Each with a state of its own; a demo app is the same for all. */
-function nodeAt({ number, port, stateDir, url }: Place, { file, demoFile, url: redis }: Shared): Kept {
+/** Each with a state of its own; a demo app and the key to the dashboard are the same for all. */
+function nodeAt({ number, port, stateDir, url }: Place, { file, demoFile, keyFile, url: redis }: Shared): Kept {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   if (demoFile !== undefined) copyFileSync(demoFile, join(stateDir, "demo-app.json"));
+  copyFileSync(keyFile, dashboardKeyFile(stateDir));
   const settings = {
     "--port": String(port),
     "--state-dir": stateDir,

@@ -95,6 +95,7 @@ async function listenUntilStopped(config: Config, launch: Launch, say: (text: st
       port,
       maxConnections,
       isDaemon: launch.daemon ?? false,
+      dashboardKey: keyIn(server.dashboardUrl),
     };
     say(banner({ ...started, addresses: lanAddresses(), ...(demoFile === undefined ? {} : { demoFile }) }));
     await toldToStop;
@@ -102,6 +103,10 @@ async function listenUntilStopped(config: Config, launch: Launch, say: (text: st
   } finally {
     release();
   }
+}
+
+function keyIn(address = ""): string | undefined {
+  return URL.parse(address)?.searchParams.get("key") ?? undefined;
 }
 
 /** Nobody waits for the answer to a signal: it is in the log. */

@@ -8,11 +8,9 @@ import { call, onSignedOut, type Refused, refusedBy } from "./api.ts";
 export const session = signal<Session | undefined>(undefined);
 export const sessionError = signal<Refused | undefined>(undefined);
 
-export const isInside = computed(() => session.value !== undefined && (session.value.isOpen || !!session.value.user));
+export const isInside = computed(() => session.value?.user !== undefined);
 
-export const role = computed<Role | undefined>(
-  () => session.value?.user?.role ?? (session.value?.isOpen ? "admin" : undefined),
-);
+export const role = computed<Role | undefined>(() => session.value?.user?.role);
 
 /** Whether the person's role is at least this one. */
 export function may(least: Role): boolean {

@@ -191,7 +191,7 @@ const THEMES: readonly (readonly [Theme, string])[] = [
 ];
 
 function Person() {
-  const { user, isOpen = false, ways = [], server } = session.value ?? {};
+  const { user, ways = [], server } = session.value ?? {};
   return (
     <div class="person">
       <label class="theme">
@@ -210,8 +210,7 @@ function Person() {
       <p class="who">
         <strong>{user?.name}</strong> <span class="soft">{role.value}</span>
       </p>
-      {isOpen && <p class="soft">On this machine, in development, nobody has to sign in.</p>}
-      {!isOpen && ways.length > 0 && (
+      {ways.length > 0 && (
         <button type="button" onClick={() => void attempt(signOut)}>
           Sign out
         </button>

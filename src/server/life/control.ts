@@ -15,6 +15,7 @@ import type { Stats, Status } from "./report.ts";
 
 /** What a server does when it is told to. */
 export interface ControlAnswers {
+  readonly dashboardUrl: string | undefined;
   status(): Promise<Status>;
   stats(app: string | undefined): Promise<Stats>;
   reload(): Promise<Reloaded>;
@@ -112,13 +113,15 @@ async function answer(request: Request, answers: ControlAnswers): Promise<Respon
         return Response.json(await answers.status(), { headers });
       case "GET /stats":
         return Response.json(await answers.stats(searchParams.get("app") ?? undefined), { headers });
+      case "GET /dashboard":
+        return Response.json({ url: answers.dashboardUrl }, { headers });
       case "POST /reload": {
         const reloaded = await answers.reload();
         if (searchParams.has("workers")) await answers.replaceWorkers();
         return Response.json(reloaded, { headers });
       }
     }
-    return Response.json({ error: "GET /status, GET /stats, POST /reload" }, { status: 404, headers });
+    return Response.json({ error: "GET /status, GET /stats, GET /dashboard, POST /reload" }, { status: 404, headers });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return Response.json({ error: message }, { status: error instanceof ConfigError ? 422 : 409, headers });

@@ -27,6 +27,7 @@ import { Seconds } from "../../observers/feed/seconds.ts";
 import type { Identify } from "../door/address.ts";
 import type { Route } from "../http/routes.ts";
 import type { Records } from "../records.ts";
+import type { PanelKey } from "./panel-key.ts";
 import { editableApps, explainer, keptNumbers, letters, tokenAccounts } from "./panel-means.ts";
 
 export interface PanelOptions {
@@ -37,6 +38,8 @@ export interface PanelOptions {
   readonly node: { readonly id: string; readonly name: string };
   /** The program's own gate, where it has one now. */
   readonly authorize: () => AuthorizeDashboard | undefined;
+  /** Opens it where nobody has an account. */
+  readonly key: Pick<PanelKey, "value">;
   /** Absent where nodes cannot be drained one by one. */
   readonly drain: (() => void) | undefined;
 }
@@ -165,23 +168,21 @@ export class Panel {
   }
 
   #dashboard(config: Config): Dashboard {
-    const { clock, ledger, node, authorize } = this.#options;
+    const { clock, ledger, node, authorize, key } = this.#options;
     const { dashboard: settings, mode } = config;
     const failed = this.#failed;
     const accounts = new Accounts({
       users: settings.users,
       password: settings.password,
       verifyToken: tokenAccounts(settings),
+      key: () => key.value,
     });
-    const hasAccounts = accounts.ways.length > 0;
-    const { users, password, token } = settings;
-    // Without accounts there are no sessions, only tickets: they have to be redeemed in another worker.
-    const secrets = hasAccounts ? { users, password, token } : config.apps.map((app) => app.secrets);
+    const secrets = () => secretsOf(config, key.value);
     const lifeMs = settings.sessionS * 1000;
-    const sessions = new Sessions({ seal: new Seal(() => keyFrom(secrets)), clock, ledger, lifeMs, failed });
+    const sessions = new Sessions({ seal: new Seal(() => keyFrom(secrets())), clock, ledger, lifeMs, failed });
     return new Dashboard({
       means: this.#means(config),
-      door: new Door({ sessions, mode, hasAccounts, authorize }),
+      door: new Door({ sessions, authorize }),
       sessions,
       accounts,
       attempts: new Attempts(ledger),
@@ -213,6 +214,12 @@ export class Panel {
   readonly #failed = (error: unknown, during: string): void => {
     this.#hub?.observe({ type: "failed", error, during });
   };
+}
+
+/** What sessions are signed with. Where there are none, only tickets, they have to be redeemed in another worker. */
+function secretsOf({ dashboard: { users, password, token }, apps }: Config, key: string | undefined): unknown {
+  if (users.length > 0 || password !== undefined || token) return { users, password, token };
+  return key === undefined ? apps.map((app) => app.secrets) : { key };
 }
 
 /** The dashboards' own doings are told to nobody but the dashboard. */

@@ -40,6 +40,17 @@ export abstract class Front<E extends object, U extends User> {
     return this.#urlOf(this.place.apiHostname, this.place.apiPort);
   }
 
+  /**
+   * Where the dashboard is. In development, where nobody has an account, with the key that lets one in: for whoever started
+   * the server, and not for a page or a log that others see. Undefined where there is no dashboard.
+   */
+  get dashboardUrl(): string | undefined {
+    const { dashboard, path } = this.config;
+    if (!dashboard.enabled) return undefined;
+    const key = this.program.dashboardKey.value;
+    return `${this.url}${path}${dashboard.path}/${key === undefined ? "" : `?key=${key}`}`;
+  }
+
   get port(): number {
     return this.place.port;
   }

@@ -1,5 +1,6 @@
 /** What the program around the server brings to its door. It outlives each start and stop. */
 
+import type { Logger } from "pino";
 import type { AuthorizeDashboard } from "../../admin/door.ts";
 import type { ControllerSettings } from "../../config/controllers.ts";
 import type { Config } from "../../config/schema.ts";
@@ -8,12 +9,14 @@ import { loadControllers } from "../endpoints/controller-files.ts";
 import { Endpoints } from "../endpoints/endpoints.ts";
 import type { EndpointLimits } from "../endpoints/seat.ts";
 import type { FetchHandler } from "../http/fetch.ts";
+import { PanelKey } from "../panel/panel-key.ts";
 import { Layers } from "./middleware.ts";
 
 export interface ProgramOptions {
   /** Told to handlers. */
   readonly server: unknown;
   readonly config: () => Config;
+  readonly log: Logger;
   readonly clock: Clock;
   /** Tells the log, and whoever listens to errors. */
   readonly failed: (error: unknown, during: string) => void;
@@ -29,9 +32,12 @@ export class Program {
   fetch: FetchHandler | undefined;
   /** Who may see the dashboard. */
   authorizeDashboard: AuthorizeDashboard | undefined;
+  /** Opens the dashboard where nobody has an account. */
+  readonly dashboardKey: PanelKey;
 
-  constructor({ server, config, clock, failed }: ProgramOptions) {
+  constructor({ server, config, log, clock, failed }: ProgramOptions) {
     this.server = server;
+    this.dashboardKey = new PanelKey({ config, program: this, log });
     this.middleware = new Layers(server);
     this.endpoints = new Endpoints(
       {

@@ -16,6 +16,7 @@ export interface Assignment {
   /** JSON; see `writeConfig`. */
   readonly config: string;
   readonly demoFile?: string;
+  readonly dashboardKey?: string;
   /** Publications and presence go through the first process; otherwise each worker is a node of the configured engine. */
   readonly isJoined: boolean;
 }

@@ -209,9 +209,11 @@ export class Primary {
     return engine;
   }
 
-  #assignmentOf({ config, demoFile }: Surroundings): Assignment {
+  #assignmentOf({ config, demoFile, program }: Surroundings): Assignment {
+    const { value: dashboardKey } = program.dashboardKey;
     const isJoined = this.#switchboard !== undefined;
-    return { config: writeConfig(config), isJoined, ...(demoFile !== undefined && { demoFile }) };
+    const kept = { ...(demoFile !== undefined && { demoFile }), ...(dashboardKey !== undefined && { dashboardKey }) };
+    return { config: writeConfig(config), isJoined, ...kept };
   }
 }
 

@@ -30,6 +30,7 @@ export interface Duties {
 export interface Assigned {
   readonly config: Config;
   readonly demoFile: string | undefined;
+  readonly dashboardKey: string | undefined;
 }
 
 /** How long farewells may take when the first process is gone. */
@@ -85,8 +86,8 @@ export class Worker {
 
   /** What to run with. */
   async assigned(): Promise<Assigned> {
-    const { config, demoFile } = await this.#assigned.promise;
-    return { config: readConfig(config), demoFile };
+    const { config, demoFile, dashboardKey } = await this.#assigned.promise;
+    return { config: readConfig(config), demoFile, dashboardKey };
   }
 
   /** Where it fails, the first process says so to people, once for all workers, and this one ends. */

@@ -1,7 +1,7 @@
-/** The way in: a name and a password, or a token. */
+/** The way in: a name and a password, a token, or the key that the server prints. */
 
 import { useState } from "preact/hooks";
-import type { SignIn as How } from "../../../admin/wire.ts";
+import type { Session } from "../../../admin/wire.ts";
 import { type Refused, refusedBy } from "../api.ts";
 import { Logo } from "../parts/logo.tsx";
 import { Empty, Failure } from "../parts/notes.tsx";
@@ -9,7 +9,7 @@ import { session, signIn } from "../session.ts";
 
 export function SignIn() {
   const { ways = [], server } = session.value ?? {};
-  const [chosen, choose] = useState<"password" | "token">();
+  const [chosen, choose] = useState<Way>();
   const way = chosen ?? ways[0];
   return (
     <main class="sign-in">
@@ -21,8 +21,8 @@ export function SignIn() {
         {ways.length === 0 && (
           <Empty title="Nobody can sign in yet">
             <p>
-              Set <code>dashboard.password</code> or <code>dashboard.users</code>, and restart the server. On the
-              machine itself, in development, nobody has to sign in.
+              Set <code>dashboard.password</code> or <code>dashboard.users</code>, and restart the server. In
+              development it prints an address with a key instead.
             </p>
           </Empty>
         )}
@@ -37,7 +37,7 @@ export function SignIn() {
                 aria-selected={it === way}
                 onClick={() => choose(it)}
               >
-                {it === "password" ? "Password" : "Token"}
+                {NAMES[it]}
               </button>
             ))}
           </div>
@@ -48,18 +48,35 @@ export function SignIn() {
   );
 }
 
-function Form({ way }: { way: "password" | "token" }) {
-  const [values, put] = useState({ name: "", password: "", token: "" });
+type Way = Session["ways"][number];
+
+const NAMES: Readonly<Record<Way, string>> = { password: "Password", token: "Token", key: "Key" };
+
+function howOf(
+  way: Way,
+  { name, password, token, key }: Readonly<Record<"name" | "password" | "token" | "key", string>>,
+) {
+  switch (way) {
+    case "password":
+      return { name, password };
+    case "token":
+      return { token: token.trim() };
+    case "key":
+      // The whole address will do.
+      return { key: key.trim().replace(/^.*[?&]key=/, "") };
+  }
+}
+
+function Form({ way }: { way: Way }) {
+  const [values, put] = useState({ name: "", password: "", token: "", key: "" });
   const [error, setError] = useState<Refused>();
   const [isBusy, setBusy] = useState(false);
   const submit = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
     setError(undefined);
-    const { name, password, token } = values;
-    const how: How = way === "password" ? { name, password } : { token: token.trim() };
     try {
-      await signIn(how);
+      await signIn(howOf(way, values));
     } catch (thrown) {
       setError(refusedBy(thrown));
       setBusy(false);
@@ -74,7 +91,19 @@ function Form({ way }: { way: "password" | "token" }) {
   });
   return (
     <form class="stack" aria-label="Sign in" onSubmit={submit}>
-      {way === "password" ? (
+      {way === "key" && (
+        <>
+          <p>
+            The server printed an address with a key when it started: open that one. <code>fanfare dashboard</code>{" "}
+            prints it again.
+          </p>
+          <label class="field">
+            <span>Key</span>
+            <input type="password" autocomplete="off" {...field("key")} />
+          </label>
+        </>
+      )}
+      {way === "password" && (
         <>
           <label class="field">
             <span>Name</span>
@@ -85,7 +114,8 @@ function Form({ way }: { way: "password" | "token" }) {
             <input type="password" autocomplete="current-password" {...field("password")} />
           </label>
         </>
-      ) : (
+      )}
+      {way === "token" && (
         <label class="field">
           <span>Token (JWT)</span>
           <input type="password" autocomplete="off" {...field("token")} />
