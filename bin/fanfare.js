@@ -21,7 +21,8 @@ if (bun === undefined) {
 }
 
 const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
-const child = spawn(bun, [main, ...process.argv.slice(2)], { stdio: "inherit" });
+// Bun would read `.env` by rules of its own, with another secret wherever there is a dollar sign in it.
+const child = spawn(bun, ["--no-env-file", main, ...process.argv.slice(2)], { stdio: "inherit" });
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 

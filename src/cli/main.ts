@@ -22,6 +22,7 @@ import { addStatus } from "./commands/status.ts";
 import { addStop } from "./commands/stop.ts";
 import { addToken } from "./commands/token.ts";
 import { addWebhooks } from "./commands/webhooks.ts";
+import { forgetBunsReading } from "./daemon/environment.ts";
 import { report } from "./failure.ts";
 import { unknownCommand } from "./suggest.ts";
 
@@ -90,4 +91,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-if (import.meta.main) process.exit(await main(process.argv.slice(2)));
+if (import.meta.main) {
+  forgetBunsReading();
+  process.exit(await main(process.argv.slice(2)));
+}

@@ -4,6 +4,12 @@ import { CliError } from "./failure.ts";
 
 const TIMEOUT_MS = 5_000;
 
+/** What `fetch` takes: `http+unix:///run/fanfare.sock:/ws` is the path /ws of the server at that Unix socket. */
+export function reached(url: string): { readonly base: string; readonly unix?: string } {
+  const [, unix, path = ""] = /^http\+unix:\/\/([^:]+):(.*)$/.exec(url) ?? [];
+  return unix === undefined ? { base: url } : { base: `http://localhost${path}`, unix };
+}
+
 /** `error` is what `fetch` threw, where there is one. */
 export function unreachable(url: string, error?: unknown): CliError {
   const doubt = doubtIn(error);
@@ -16,7 +22,8 @@ export function unreachable(url: string, error?: unknown): CliError {
 /** A WebSocket does not say why it failed: an ordinary request to the same place does. */
 export async function unreachableSocket(url: string): Promise<CliError> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const error: unknown = await fetch(`${url.replace(/^ws/, "http")}/health`, { signal }).then(
+  const { base, ...by } = reached(url.replace(/^ws/, "http"));
+  const error: unknown = await fetch(`${base}/health`, { signal, ...by }).then(
     () => undefined,
     (failure: unknown) => failure,
   );

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { demoAppFile, readDemoApp } from "../config/demo-app.ts";
+import { isSocket } from "../config/fields.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import type { App } from "../domain/app.ts";
 import { isEverywhere } from "./banner.ts";
@@ -83,7 +84,8 @@ export function serverUrl(written: string): string {
   return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
 }
 
-function localUrl({ host, port, path, tls }: Config): string {
+export function localUrl({ host, port, path, tls }: Pick<Config, "host" | "port" | "path" | "tls">): string {
+  if (isSocket(host)) return `http+unix://${host}:${path}`;
   const place = isEverywhere(host) ? "127.0.0.1" : host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
   return `${tls === undefined ? "http" : "https"}://${place}:${port === 0 ? 9501 : port}${path}`;
 }

@@ -1,15 +1,23 @@
 /** The names that other servers gave to what are settings here, so that an environment written for one of them goes on working. */
 
 import {
+  adapter,
   type Conversion,
   debugLevel,
   fromMembers,
+  hosts,
   kilobytes,
   logChannel,
+  megabytes,
+  metricsPrefix,
   milliseconds,
   opposite,
   orNone,
   prefix,
+  production,
+  scaling,
+  soketiWebhooks,
+  words,
 } from "./conversions.ts";
 
 export interface Alias {
@@ -62,6 +70,7 @@ export const families: readonly [Family, ...Family[]] = [
       { name: "PUSHER_APP_NAME", path: "apps[].name" },
       { name: COMMON_NAME, path: "apps[].name", note: "only beside the three that make the app" },
       { name: "LARAVEL_WEBSOCKETS_PORT", path: "port" },
+      { name: "WEBSOCKETS_REPLICATION_MODE", path: "engine", conversion: adapter },
       { name: "LARAVEL_WEBSOCKETS_PATH", path: "dashboard.path", conversion: prefix },
       { name: CERTIFICATE_WITH_KEY, path: "tls.certFile", note: "holds the key too, unless one of its own is named" },
       { name: "LARAVEL_WEBSOCKETS_SSL_LOCAL_PK", path: "tls.keyFile" },
@@ -107,6 +116,9 @@ export const families: readonly [Family, ...Family[]] = [
       { name: "REVERB_SERVER_PORT", path: "port" },
       { name: "REVERB_SERVER_PATH", path: "path", conversion: prefix },
       { name: "REVERB_MAX_REQUEST_SIZE", path: "limits.httpBodyBytes", note: "bytes as well" },
+      { name: "REVERB_ALLOWED_ORIGINS", path: "defaults.allowedOrigins", conversion: words },
+      { name: "REVERB_SCALING_ENABLED", path: "engine", conversion: scaling, note: "Redis as `REDIS_…` says" },
+      { name: "REVERB_SCALING_CHANNEL", path: "redis.prefix" },
     ],
   },
   {
@@ -123,6 +135,7 @@ export const families: readonly [Family, ...Family[]] = [
         path: "apps[].limits.clientEventsPerSecond",
         conversion: orNone(NO_LIMIT),
       },
+      { name: "SOKETI_DEFAULT_APP_WEBHOOKS", path: "apps[].webhooks", conversion: soketiWebhooks },
       { name: "SOKETI_HOST", path: "host" },
       { name: "SOKETI_PORT", path: "port" },
       { name: "SOKETI_PATH_PREFIX", path: "path", conversion: prefix },
@@ -144,44 +157,39 @@ export const families: readonly [Family, ...Family[]] = [
       { name: "SOKETI_SSL_KEY", path: "tls.keyFile" },
       { name: "SOKETI_SSL_PASS", path: "tls.passphrase" },
       { name: "SOKETI_SSL_CA", path: "tls.caFile" },
+      { name: "SOKETI_HTTP_MAX_REQUEST_SIZE", path: "limits.httpBodyBytes", conversion: megabytes },
+      { name: "SOKETI_METRICS_ENABLED", path: "metrics.enabled" },
+      { name: "SOKETI_METRICS_PROMETHEUS_PREFIX", path: "metrics.soketiNames", conversion: metricsPrefix },
+      { name: "SOKETI_ADAPTER_DRIVER", path: "engine", conversion: adapter },
+      { name: "SOKETI_ADAPTER_REDIS_PREFIX", path: "redis.prefix" },
+      { name: "SOKETI_DB_REDIS_HOST", path: "redis.host" },
+      { name: "SOKETI_DB_REDIS_PORT", path: "redis.port" },
+      { name: "SOKETI_DB_REDIS_DB", path: "redis.db" },
+      { name: "SOKETI_DB_REDIS_USERNAME", path: "redis.username" },
+      { name: "SOKETI_DB_REDIS_PASSWORD", path: "redis.password" },
+      { name: "SOKETI_DB_REDIS_KEY_PREFIX", path: "redis.prefix" },
+      { name: "SOKETI_DB_REDIS_CLUSTER_NODES", path: "redis.cluster", conversion: hosts },
+      { name: "SOKETI_DB_REDIS_SENTINELS", path: "redis.sentinels", conversion: hosts },
+      { name: "SOKETI_DB_REDIS_SENTINEL_PASSWORD", path: "redis.sentinelPassword" },
+      { name: "SOKETI_DB_REDIS_INSTANCE_NAME", path: "redis.sentinelMaster" },
+      { name: "SOKETI_ADAPTER_NATS_SERVERS", path: "nats.servers", conversion: words },
+      { name: "SOKETI_ADAPTER_NATS_USER", path: "nats.user" },
+      { name: "SOKETI_ADAPTER_NATS_PASSWORD", path: "nats.password" },
+      { name: "SOKETI_ADAPTER_NATS_TOKEN", path: "nats.token" },
+      { name: "SOKETI_ADAPTER_NATS_PREFIX", path: "nats.prefix" },
+      { name: "SOKETI_ADAPTER_NATS_TIMEOUT", path: "nats.connectTimeoutS", conversion: milliseconds },
+      { name: "SOKETI_ADAPTER_NATS_REQUESTS_TIMEOUT", path: "nats.requestTimeoutS", conversion: milliseconds },
     ],
   },
 ];
 
-export const aliases: readonly Alias[] = families.flatMap((family) => family.aliases);
-
-/** Names that somebody may look for among them, and why they are not there. */
-export const unread: readonly { readonly names: readonly string[]; readonly why: string }[] = [
-  {
-    names: [
-      "PUSHER_HOST",
-      "PUSHER_PORT",
-      "PUSHER_SCHEME",
-      "PUSHER_APP_CLUSTER",
-      "REVERB_HOST",
-      "REVERB_PORT",
-      "REVERB_SCHEME",
-      "LARAVEL_WEBSOCKETS_HOST",
-    ],
-    why: "They tell back ends and pages where to find the server. Where it listens is `host` and `port`.",
-  },
-  {
-    names: ["REVERB_APP_ACTIVITY_TIMEOUT"],
-    why: "Clients are told `activityTimeoutS`, by which the server goes too; it comes from `REVERB_APP_PING_INTERVAL`.",
-  },
-  {
-    names: ["REVERB_APP_RATE_LIMITING_ENABLED", "REVERB_APP_RATE_LIMIT_…"],
-    why: "Rates are counted per second: `clientEventsPerSecond` and `framesPerSecond` of the app's `limits`.",
-  },
-  {
-    names: ["SOKETI_DEFAULT_APP_MAX_BACKEND_EVENTS_PER_SEC", "SOKETI_DEFAULT_APP_MAX_READ_REQ_PER_SEC"],
-    why: "One limit counts all calls of the HTTP API: `apiRequestsPerSecond` of the app's `limits`.",
-  },
-  {
-    names: ["SOKETI_CHANNEL_CACHE_TTL"],
-    why: "How long cache channels keep their event is said by a channel rule: `cacheTtlS`.",
-  },
+/** Of no server: of where it runs. They count where nothing else is said. */
+export const surroundings: readonly Alias[] = [
+  { name: "PORT", path: "port", note: "only from the process's environment: in a `.env` it is the web application's" },
+  { name: "APP_ENV", path: "mode", conversion: production },
 ];
+
+export const aliases: readonly Alias[] = [...families.flatMap((family) => family.aliases), ...surroundings];
 
 function appAliases(names: AppNames): Alias[] {
   return Object.entries(names).map(([field, name]) => ({ name, path: `apps[].${field}` }));

@@ -11,6 +11,10 @@ export interface Conversion {
   readonly read: (text: string) => unknown;
   /** Whether another name may say this beside it; without it, only what `read` gives. */
   readonly allows?: (text: string, value: unknown) => boolean;
+  /** Why what the text asks for is not done, or not all of it. */
+  readonly leavesOut?: (text: string) => string | undefined;
+  /** What is written there is not shown. */
+  readonly secret?: boolean;
 }
 
 const SWITCH = "true or false";
@@ -53,6 +57,8 @@ const CHANNELS = new Map([
 
 export const kilobytes = scaled("kilobytes of 1024 bytes become bytes", (value) => Math.ceil(value * 1024));
 
+export const megabytes = scaled("megabytes of 1024 kilobytes become bytes", (value) => Math.ceil(value * 1_048_576));
+
 export const milliseconds = scaled("milliseconds become seconds", (value) => value / 1000);
 
 /** What stands where a limit is to have no end: "unlimited", or a number too large to reach where the setting has no such word. */
@@ -88,6 +94,111 @@ export const fromMembers: Conversion = {
   accepts: '"members" or "none", for clients publish to channels they are in',
   read: (text) => MEMBERS.get(text.trim()) ?? Unreadable,
 };
+
+/** Reverb has Redis or nothing; whoever says NATS here has a cluster as well. */
+export const scaling: Conversion = {
+  says: "`true` becomes `redis`; `false` says nothing",
+  accepts: SWITCH,
+  read: (text) => {
+    const value = switchIn(text);
+    if (value === undefined) return Unreadable;
+    return value ? "redis" : undefined;
+  },
+  allows: (text, value) => switchIn(text) !== true || value !== "memory",
+};
+
+const ENGINES: readonly string[] = ["redis", "nats"];
+
+export const adapter: Conversion = {
+  says: "`redis` and `nats` are the same; `local` says nothing, and `cluster` is not there",
+  accepts: "the name of an adapter",
+  read: (text) => ENGINES.find((engine) => engine === text.trim()),
+  allows: (text, value) => !ENGINES.includes(text.trim()) || text.trim() === value,
+  leavesOut: (text) =>
+    [...ENGINES, "local"].includes(text.trim())
+      ? undefined
+      : 'servers know each other by Redis or NATS only; set `engine` to "redis" or "nats"',
+};
+
+export const production: Conversion = {
+  says: "`production` is production; anything else says nothing",
+  accepts: "the name of an environment",
+  read: (text) => (text.trim() === "production" ? "production" : undefined),
+};
+
+const SOKETI_PREFIX = "soketi_";
+
+export const metricsPrefix: Conversion = {
+  says: "`soketi_` becomes `true`",
+  accepts: "a prefix",
+  read: (text) => (text.trim() === SOKETI_PREFIX ? true : undefined),
+  leavesOut: (text) =>
+    text.trim() === SOKETI_PREFIX ? undefined : "names begin with `fanfare_`, or with `soketi_` too",
+};
+
+/** Laravel splits it at commas, soketi takes a list in JSON. */
+export const words: Conversion = {
+  says: "a list with commas, or in JSON",
+  accepts: "a list with commas, or in JSON",
+  read: (text) => listIn(text) ?? Unreadable,
+};
+
+export const hosts: Conversion = {
+  says: "the objects' `host` and `port` become `host:port`",
+  accepts: "a list of objects with `host` and `port`, in JSON",
+  read: (text) => listIn(text)?.map(placeIn) ?? Unreadable,
+};
+
+function placeIn(one: unknown): unknown {
+  if (typeof one !== "object" || one === null || !("host" in one)) return one;
+  const host = String(one.host).includes(":") ? `[${one.host}]` : String(one.host);
+  return "port" in one ? `${host}:${one.port}` : host;
+}
+
+function listIn(text: string): readonly unknown[] | undefined {
+  if (!/^\s*[[{]/.test(text)) return text.split(",").flatMap((one) => one.trim() || []);
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+interface SoketiWebhook {
+  readonly url?: unknown;
+  readonly event_types?: unknown;
+  readonly headers?: unknown;
+  readonly filter?: Readonly<Record<string, unknown>>;
+  readonly filters?: Readonly<Record<string, unknown>>;
+}
+
+/** Headers may hold a secret. */
+export const soketiWebhooks: Conversion = {
+  says: "in JSON: `event_types` becomes `events`, and `filter` becomes `channels`",
+  accepts: "a list of objects with `url`, in JSON",
+  secret: true,
+  read: (text) => webhooksIn(text)?.flatMap((one) => (one.url === undefined ? [] : [webhookOf(one)])) ?? Unreadable,
+  leavesOut: (text) =>
+    webhooksIn(text)?.some((one) => one.url === undefined)
+      ? "Lambda functions are not called; give the function an address, and `url`"
+      : undefined,
+};
+
+function webhooksIn(text: string): readonly SoketiWebhook[] | undefined {
+  return listIn(text)?.map((one) => Object(one));
+}
+
+function webhookOf({ url, event_types: events, headers, filter, filters }: SoketiWebhook): object {
+  const { channel_name_starts_with: prefix, channel_name_ends_with: suffix } = filter ?? filters ?? {};
+  const isFiltered = Boolean(prefix || suffix);
+  return {
+    url,
+    ...(Array.isArray(events) && events.length > 0 && { events }),
+    ...(headers !== undefined && { headers }),
+    ...(isFiltered && { channels: { ...(prefix ? { prefix } : {}), ...(suffix ? { suffix } : {}) } }),
+  };
+}
 
 function scaled(says: string, scale: (value: number) => number): Conversion {
   return {

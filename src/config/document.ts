@@ -1,9 +1,10 @@
 /** Writes docs/configuration.md from the table: `bun src/config/document.ts --write`. A test fails when it is stale. */
 
 import type { z } from "zod";
-import { type Alias, aliases, families, TLS_SWITCH, unread } from "./aliases.ts";
+import { type Alias, aliases, families, surroundings, TLS_SWITCH } from "./aliases.ts";
 import { schema } from "./schema.ts";
 import { elementOf, factsOf, initialOf, type Setting, settings, shapeOf } from "./tree.ts";
+import { unread } from "./unheeded.ts";
 
 /** The whole of docs/configuration.md. */
 export function document(): string {
@@ -43,7 +44,8 @@ export function document(): string {
   parts.push("### `history` of a rule", sentence(history), HISTORY, table(fieldsOf(history), "[].history"));
   parts.push("## Names of other servers", FOREIGN);
   for (const { of, aliases: names } of families) parts.push(`### ${of}`, aliasTable(names));
-  parts.push("### Names that are not read", unreadTable());
+  parts.push("### Where it runs", aliasTable(surroundings));
+  parts.push("### Names that are not read", UNREAD, unreadTable());
   return `${parts.join("\n\n")}\n`;
 }
 
@@ -155,7 +157,9 @@ apps:
 
 **The environment** has a name for every setting outside lists: \`FANFARE_\` and the path in capitals, so that
 \`limits.frameBytes\` is \`FANFARE_LIMITS_FRAME_BYTES\`. Lists and whole objects are JSON: \`FANFARE_APPS='[{"id":…}]'\`,
-\`FANFARE_LIMITS='{"frameBytes":16384}'\`. An empty variable counts as none. A \`.env\` file in the working directory is read.
+\`FANFARE_LIMITS='{"frameBytes":16384}'\`. An empty variable counts as none. A \`.env\` file in the working directory is read as
+[dotenv](https://github.com/motdotla/dotenv) reads it and Laravel writes it: \`$\` is a dollar sign, nothing changes between single quotes, \`\\"\` is a quote between double ones, and
+\`\${NAME}\` outside single quotes is what a line above gives \`NAME\`. What the process was given goes before it. Only that file is read, no \`.env.local\` or \`.env.production\`.
 \`PUSHER_APP_ID\`, \`PUSHER_APP_KEY\` and \`PUSHER_APP_SECRET\` make one app, beside those configured otherwise. [Names that other servers use](#names-of-other-servers)
 are read too. Where a setting has several names, they may not disagree.
 
@@ -166,9 +170,13 @@ Durations are in seconds and may be fractions; sizes are in bytes of UTF-8, leng
 
 const FOREIGN = `A \`.env\` written for one of these servers goes on working. Each name stands for the setting beside it, as \`FANFARE_…\` does, and is laid over the file like it. Two names for one
 setting that hold different values are refused at the start, in a line that names both; two that hold the same are fine. Empty and, as Laravel reads it, \`null\` count as
-none. What other programs set is not looked at, except that an unknown \`FANFARE_…\` is refused.
+none. \`REDIS_…\`, \`PORT\` and \`APP_ENV\`, which other programs have for themselves, count where no other name says anything, and contradict none. What other programs set is not looked at, except that an unknown \`FANFARE_…\` is refused.
 
-\`apps[].…\` is of the one app that the environment makes: from an id, a key and a secret, each under any of its names.`;
+\`apps[].…\` is of the one app that the environment makes: from an id, a key and a secret, each under any of its names.
+Where \`PUSHER_…\` and \`REVERB_…\` are filled with different ones, \`BROADCAST_CONNECTION\` says which of them counts; without it, they are two apps. Without the three, it is of the only app there is.`;
+
+const UNREAD =
+  "Where one of them asks for something that is then otherwise, the server says so when it starts, and `fanfare doctor` and `fanfare config check` do.";
 
 const TLS =
   "`false` leaves TLS out, whatever the file and the certificate's names here say; `true` refuses to start without a certificate";

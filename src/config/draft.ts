@@ -1,9 +1,9 @@
 /** A configuration in the making: sources are laid over each other, and each value remembers where it came from. */
 
-import type { z } from "zod";
-import { describe, nearest } from "./problem.ts";
+import { z } from "zod";
+import { describe, nearest, type Problem } from "./problem.ts";
 import { schema } from "./schema.ts";
-import { elementOf, factsOf, ownField, type Path, settings, shapeOf, spell } from "./tree.ts";
+import { bare, elementOf, factsOf, ownField, type Path, settings, shapeOf, spell } from "./tree.ts";
 
 type Values = Record<string, unknown>;
 
@@ -11,17 +11,20 @@ export interface Draft {
   readonly values: Values;
   /** Where each value came from, by the setting's path. */
   readonly sources: Map<string, string>;
-  readonly problems: string[];
+  readonly problems: Problem[];
+  /** What does not keep the server from starting. */
+  readonly warnings: string[];
 }
 
 export function newDraft(): Draft {
-  return { values: {}, sources: new Map(), problems: [] };
+  return { values: {}, sources: new Map(), problems: [], warnings: [] };
 }
 
 /** Lays one source over what is there: objects key by key, everything else as a whole. */
 export function lay(draft: Draft, values: unknown, from: string): void {
   if (!isObject(values)) {
-    draft.problems.push(`${from === "" ? "the configuration" : from} has to be an object, but is ${describe(values)}`);
+    const what = from === "" ? "the configuration" : from;
+    draft.problems.push({ sentence: `${what} has to be an object, but is ${describe(values)}` });
     return;
   }
   merge(draft, draft.values, clean(draft, schema, values, [], from), schema, [], from);
@@ -48,7 +51,7 @@ function clean(draft: Draft, node: z.core.$ZodType, value: unknown, path: Path, 
     const copy: Values = {};
     for (const [key, inner] of Object.entries(value)) {
       const field = ownField(shape, key);
-      if (field === undefined) draft.problems.push(placed(unknownKey(key, shape, path), from));
+      if (field === undefined) draft.problems.push({ sentence: placed(unknownKey(key, shape, path), from) });
       else if (inner !== undefined) copy[key] = clean(draft, field, inner, [...path, key], from);
     }
     return copy;
@@ -57,7 +60,9 @@ function clean(draft: Draft, node: z.core.$ZodType, value: unknown, path: Path, 
   if (element !== undefined && Array.isArray(value)) {
     return value.map((inner, index) => clean(draft, element, inner, [...path, index], from));
   }
-  return value;
+  // A file may have an id or a password that is a number; a program knows its types.
+  const isText = from !== "" && bare(node) instanceof z.ZodString;
+  return isText && typeof value === "number" && Number.isSafeInteger(value) ? String(value) : value;
 }
 
 function merge(draft: Draft, target: Values, values: unknown, node: z.core.$ZodType, path: Path, from: string): void {
@@ -77,7 +82,7 @@ function merge(draft: Draft, target: Values, values: unknown, node: z.core.$ZodT
       merge(draft, next, value, field, here, from);
     } else {
       const sentence = `\`${spell(here)}\` has to be ${factsOf(field).accepts}, but is ${describe(value)}`;
-      draft.problems.push(placed(sentence, from));
+      draft.problems.push({ sentence: placed(sentence, from) });
     }
   }
 }

@@ -1,40 +1,125 @@
-/** The app that the variables of a back end make: PUSHER_APP_…, and what Reverb and soketi call the same. */
+/** The apps that the variables of a back end make: PUSHER_APP_…, and what Reverb and soketi call the same. */
 
-import { type AppNames, aliases, COMMON_NAME, families } from "./aliases.ts";
-import { agree, type Environment, nameOf, read, type Told } from "./env.ts";
+import { type Alias, type AppNames, aliases, COMMON_NAME, families } from "./aliases.ts";
+import type { Draft } from "./draft.ts";
+import { agree, type Environment, nameOf, read, type Told, textOf } from "./env.ts";
+import type { Problem } from "./problem.ts";
 import { factsAt } from "./tree.ts";
 
-export interface EnvironmentApp {
+interface SaidOfApp {
   readonly values: Readonly<Record<string, unknown>>;
-  /** The names of the three that made it. */
-  readonly from: string;
   /** Where each value came from, by its path in the app. */
   readonly sources: ReadonlyMap<string, string>;
 }
 
-/** Undefined where none of them is set; what is wrong with them is added to the problems. */
-export function environmentApp(env: Environment, problems: string[]): EnvironmentApp | undefined {
+export interface EnvironmentApp extends SaidOfApp {
+  /** The names of the three that made it. */
+  readonly from: string;
+}
+
+interface EnvironmentApps {
+  readonly apps: readonly EnvironmentApp[];
+  /** What is said of an app without making one. */
+  readonly rest?: SaidOfApp;
+}
+
+/** They join the apps that are configured otherwise; one with the same id or key is refused like any other double. */
+export function addApps(draft: Draft, env: Environment): void {
+  const { apps: made, rest } = environmentApps(env, draft.problems);
+  const apps: unknown = draft.values.apps ?? [];
+  if (!Array.isArray(apps)) return;
+  for (const { values, from, sources } of made) {
+    const here = `apps[${apps.length}]`;
+    apps.push(values);
+    draft.sources.set(here, from);
+    for (const [path, name] of sources) draft.sources.set(`${here}.${path}`, name);
+  }
+  if (apps.length > 0) draft.values.apps = apps;
+  if (rest) placeRest(draft, apps, rest);
+}
+
+/** Of the only app that there is. Of several, or of none, it is not clear whose it is, and a secret that decides nothing is no small thing. */
+function placeRest(draft: Draft, apps: unknown[], { values, sources }: SaidOfApp): void {
+  const [app] = apps;
+  const copy: Record<string, unknown> = { ...Object(app) };
+  for (const [path, from] of sources) {
+    const isOther = path.startsWith("token.") && copy.token !== undefined;
+    if (apps.length === 1 && from !== COMMON_NAME && !isOther) {
+      put(copy, path.split("."), at(values, path));
+      draft.sources.set(`apps[0].${path}`, from);
+    } else if (apps.length === 0 && path === "token.secret") {
+      draft.problems.push({ sentence: incomplete(from, [], namesBeside(from), sources) });
+    } else if (from !== COMMON_NAME) {
+      const why = isOther ? "the app says itself whose tokens count" : "no app is made here that it could be for";
+      draft.warnings.push(`${from} is not used: ${why}`);
+    }
+  }
+  if (apps.length === 1) apps[0] = copy;
+}
+
+/** One app, or several where each server's three names make another one. What is wrong with them is added to the problems. */
+export function environmentApps(env: Environment, problems: Problem[]): EnvironmentApps {
+  const said = (names: AppNames) => CREDENTIALS.flatMap((field) => textOf(names[field], env) ?? []);
+  const isWhole = (names: AppNames) => said(names).length === CREDENTIALS.length;
+  const connected = CONNECTIONS.get(textOf("BROADCAST_CONNECTION", env) ?? textOf("BROADCAST_DRIVER", env) ?? "");
+  const isOther = (names: AppNames) =>
+    connected !== undefined && isWhole(connected) && said(names).join("\n") !== said(connected).join("\n");
+  const dropped = [...CONNECTIONS.values()].filter((names) => said(names).length > 0 && isOther(names));
+  const whole = namesOfApps.filter((names) => isWhole(names) && !dropped.includes(names));
+  const groups = [...Map.groupBy(whole, (names) => said(names).join("\n")).values()];
+  // Two that share an id or a key are no two apps, but one and a contradiction.
+  const differ = (at: number) => new Set(groups.map(([names]) => names && said(names)[at])).size === groups.length;
+  if (groups.length < 2 || !differ(0) || !differ(1)) return environmentApp(env, aliasesBut(dropped), problems);
+  const all = groups.map((group) => {
+    const foreign = namesOfApps.filter((names) => said(names).length > 0 && !group.includes(names));
+    return environmentApp(env, aliasesBut(foreign), problems);
+  });
+  return { apps: all.flatMap(({ apps }) => apps) };
+}
+
+function environmentApp(env: Environment, names: readonly Alias[], problems: Problem[]): EnvironmentApps {
   const values: Record<string, unknown> = {};
   const sources = new Map<string, string>();
-  for (const [path, told] of toldOf(env, problems)) {
-    const agreed = agree(`${APP}${path}`, factsOf(path), told, problems);
+  const found: string[] = [];
+  for (const [path, told] of toldOf(env, names, found)) {
+    const agreed = agree(`${APP}${path}`, factsOf(path), told, found);
     if (agreed === undefined) continue;
     put(values, path.split("."), agreed.value);
     sources.set(path, agreed.from);
   }
+  problems.push(...found.map((sentence) => ({ sentence })));
   const made = CREDENTIALS.flatMap((field) => sources.get(field) ?? []);
-  if (made.length === CREDENTIALS.length) return { values, from: inWords(made), sources };
-  const first = made[0] ?? [...sources.values()].find((name) => name !== COMMON_NAME);
-  if (first !== undefined) problems.push(incomplete(first, made, namesBeside(first), sources));
-  return undefined;
+  if (made.length === CREDENTIALS.length) return { apps: [{ values, from: inWords(made), sources }] };
+  const first = made[0];
+  if (first !== undefined) problems.push({ sentence: incomplete(first, made, namesBeside(first), sources) });
+  const isSaid = [...sources.values()].some((name) => name !== COMMON_NAME);
+  return first === undefined && isSaid ? { apps: [], rest: { values, sources } } : { apps: [] };
 }
 
 const APP = "apps[].";
 const CREDENTIALS = ["id", "key", "secret"] as const;
 
-function toldOf(env: Environment, problems: string[]): Map<string, Told[]> {
+const namesOfApps = [...new Set(families.map(({ app }) => app))];
+
+/** By Laravel's name for what it broadcasts by. */
+const CONNECTIONS: ReadonlyMap<string, AppNames> = new Map(
+  ["pusher", "reverb"].flatMap((name) => {
+    const names = namesOfApps.find(({ id }) => id === `${name.toUpperCase()}_APP_ID`);
+    return names ? [[name, names] as const] : [];
+  }),
+);
+
+/** Without those of servers whose app is another one. What the application is called, it is called for all. */
+function aliasesBut(foreign: readonly AppNames[]): readonly Alias[] {
+  const out = families.filter(
+    ({ app, aliases: own }) => foreign.includes(app) && own.some(({ name }) => name === app.id),
+  );
+  return aliases.filter((alias) => alias.name === COMMON_NAME || !out.some((family) => family.aliases.includes(alias)));
+}
+
+function toldOf(env: Environment, names: readonly Alias[], problems: string[]): Map<string, Told[]> {
   const told = new Map<string, Told[]>();
-  for (const alias of aliases.filter(({ path }) => path.startsWith(APP))) {
+  for (const alias of names.filter(({ path }) => path.startsWith(APP))) {
     const path = alias.path.slice(APP.length);
     const said = read(nameOf(alias), factsOf(path), env, problems);
     if (said.length > 0) told.set(path, [...(told.get(path) ?? []), ...said]);
@@ -44,6 +129,10 @@ function toldOf(env: Environment, problems: string[]): Map<string, Told[]> {
 
 function factsOf(path: string) {
   return factsAt(["apps", 0, ...path.split(".")]).facts;
+}
+
+function at(values: unknown, path: string): unknown {
+  return path.split(".").reduce<unknown>((value, key) => Object(value)[key], values);
 }
 
 function put(values: Record<string, unknown>, [key, ...rest]: readonly string[], value: unknown): void {

@@ -12,13 +12,14 @@ export function switchTls(draft: Draft, env: Environment): void {
   const text = textOf(TLS_SWITCH, env);
   if (text === undefined) return;
   const isOn = switchIn(text);
-  if (isOn === undefined) draft.problems.push(`${TLS_SWITCH} has to be true or false, but is ${describe(text)}`);
+  const complain = (sentence: string) => draft.problems.push({ sentence });
+  if (isOn === undefined) complain(`${TLS_SWITCH} has to be true or false, but is ${describe(text)}`);
   if (isOn !== false) return;
   for (const name of certificateNames()) {
     const file = name.startsWith(TLS_SWITCH) ? undefined : textOf(name, env);
     if (file === undefined) continue;
     const both = `${TLS_SWITCH} is ${describe(text)} and ${name} is ${describe(file, name === OBJECT)}`;
-    draft.problems.push(`${both}: one leaves TLS out, the other asks for it, so unset one of them`);
+    complain(`${both}: one leaves TLS out, the other asks for it, so unset one of them`);
   }
   delete draft.values.tls;
   for (const path of [...draft.sources.keys()].filter((one) => one.startsWith("tls."))) draft.sources.delete(path);
@@ -26,11 +27,12 @@ export function switchTls(draft: Draft, env: Environment): void {
 
 /** To be called when every source is laid. */
 export function completeTls(draft: Draft, env: Environment): void {
+  leaveOutRest(draft);
   const { tls } = draft.values;
   if (tls === undefined) {
     if (switchIn(textOf(TLS_SWITCH, env) ?? "") !== true) return;
     const where = "set WEBSOCKET_SSL_CERT and WEBSOCKET_SSL_KEY, or `tls.certFile` and `tls.keyFile`";
-    draft.problems.push(`${TLS_SWITCH} is true, but there is no certificate: ${where}`);
+    draft.problems.push({ sentence: `${TLS_SWITCH} is true, but there is no certificate: ${where}` });
     return;
   }
   const bringsKey = sourceOf(draft, ["tls", "certFile"]) === CERTIFICATE_WITH_KEY;
@@ -38,6 +40,20 @@ export function completeTls(draft: Draft, env: Environment): void {
   draft.values.tls = { ...tls, keyFile: tls.certFile };
   draft.sources.set("tls.keyFile", CERTIFICATE_WITH_KEY);
 }
+
+/** Other servers have no TLS where they have no certificate, whatever their passphrase is. */
+function leaveOutRest(draft: Draft): void {
+  const said = [...draft.sources].filter(([path]) => path.startsWith("tls."));
+  if (
+    said.length === 0 ||
+    said.some(([path, from]) => !USELESS_ALONE.includes(path) || !aliases.some(({ name }) => name === from))
+  )
+    return;
+  delete draft.values.tls;
+  for (const [path] of said) draft.sources.delete(path);
+}
+
+const USELESS_ALONE: readonly string[] = ["tls.passphrase", "tls.caFile"];
 
 /** May hold a passphrase. */
 const OBJECT = "FANFARE_TLS";

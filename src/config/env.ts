@@ -2,8 +2,9 @@
 
 import { type Alias, aliases } from "./aliases.ts";
 import type { Conversion } from "./conversions.ts";
+import { type EnvFile, isLent } from "./env-file.ts";
 import type { Facts } from "./fields.ts";
-import { describe, nearest } from "./problem.ts";
+import { describe, nearest, type Problem } from "./problem.ts";
 import { type Setting, settings } from "./tree.ts";
 import { Unreadable, valueFrom } from "./written.ts";
 
@@ -16,17 +17,39 @@ export interface Given {
   readonly from: string;
 }
 
+/** What the process was told, and what the file says beside it. */
+export function environmentOf(own: Environment, file: EnvFile): Environment {
+  const told = Object.entries(own).filter(([name, text]) => !isLent(name, text));
+  const written = [...file].filter(([name]) => name !== PLATFORM_PORT).map(([name, { text }]) => [name, text] as const);
+  return Object.fromEntries([...written, ...told]);
+}
+
 /** Objects come before what is in them. An empty variable counts as none, as Compose and Kubernetes templates need it. */
-export function fromEnvironment(env: Environment, problems: string[]): Given[] {
-  problems.push(...unknownNames(env));
+export function fromEnvironment(env: Environment, problems: Problem[]): Given[] {
+  problems.push(...unknownNames(env).map((sentence) => ({ sentence })));
   return settings.flatMap((setting) => {
     const { path, facts } = setting;
-    const own = read({ name: setting.env }, facts, env, problems);
-    const others = othersOf(setting).flatMap((name) => read(name, facts, env, problems));
+    const found: string[] = [];
+    const own = read({ name: setting.env }, facts, env, found);
+    const others = othersOf(setting).filter(({ name }) => textOf(name, env) !== undefined);
+    const theirs = others.filter(({ name }) => !isShared(name)).flatMap((name) => read(name, facts, env, found));
     const told = own.length > 0 || others.length === 0 ? own : fromObjectsRound(setting, env);
-    const agreed = agree(path, facts, [...told, ...others], problems);
+    const named = [...told, ...theirs];
+    const shared = others.filter(({ name }) => named.length === 0 && isShared(name));
+    const agreed = agree(path, facts, [...named, ...shared.flatMap((name) => read(name, facts, env, found))], found);
+    problems.push(...found.map((sentence) => ({ sentence, path })));
     return agreed === undefined ? [] : [{ setting, ...agreed }];
   });
+}
+
+/** Of hosting platforms. In a file it is the web application's. */
+const PLATFORM_PORT = "PORT";
+
+/** The application's own names: they count where nothing is said of this server, and contradict nobody. */
+export function isShared(name: string): boolean {
+  return (
+    name === PLATFORM_PORT || name === "APP_ENV" || name === "SOKETI_DB_REDIS_KEY_PREFIX" || name.startsWith("REDIS_")
+  );
 }
 
 /** A name in the environment, and what has to be done to what it holds. */
@@ -50,7 +73,7 @@ export function read(name: Name, facts: Facts, env: Environment, problems: strin
   const what =
     name.conversion === undefined
       ? `JSON (${facts.accepts}), but does not parse`
-      : `${name.conversion.accepts}, but is ${describe(text, facts.secret)}`;
+      : `${name.conversion.accepts}, but is ${describe(text, facts.secret ?? name.conversion.secret)}`;
   problems.push(`${name.name} has to be ${what}`);
   return [];
 }

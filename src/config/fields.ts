@@ -1,5 +1,6 @@
 /** The kinds of value a setting can have. Each carries what messages, environment, flags and documentation need to know. */
 
+import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
@@ -24,25 +25,75 @@ export const facts = z.registry<Facts>();
 /** What a field may say about itself beside its kind. */
 type Extra = Pick<Facts, "secret" | "aliases"> & { readonly accepts?: string };
 
+/** What text has to be. */
+type Shape = { readonly pattern?: RegExp; readonly isUrl?: true };
+
+/** An address with an unencoded character in its password looks like one, and is none. */
+function shaped(least: number, { pattern = /(?:)/, isUrl }: Shape) {
+  return z
+    .string()
+    .min(least)
+    .regex(pattern)
+    .refine((text) => !isUrl || text.startsWith("sqlite:") || URL.canParse(text));
+}
+
 const MOST = Number.MAX_SAFE_INTEGER;
 
-export function text(says: string, initial: string, extra: Extra & { pattern?: RegExp } = {}) {
-  const { pattern, ...more } = extra;
-  const schema = pattern === undefined ? z.string() : z.string().regex(pattern);
-  return schema.default(initial).register(facts, { says, accepts: "text", reads: "text", ...more });
+export function text(says: string, initial: string, extra: Extra & Shape = {}) {
+  const { pattern, isUrl, ...more } = extra;
+  return shaped(0, extra)
+    .default(initial)
+    .register(facts, { says, accepts: "text", reads: "text", ...more });
 }
 
 /** Text that has no default: required, or made optional by whoever uses it. */
-export function requiredText(says: string, extra: Extra & { pattern?: RegExp } = {}) {
-  const { pattern, ...more } = extra;
-  const schema = pattern === undefined ? z.string().min(1) : z.string().regex(pattern);
-  return schema.register(facts, { says, accepts: "text, not empty", reads: "text", ...more });
+export function requiredText(says: string, extra: Extra & Shape = {}) {
+  const { pattern, isUrl, ...more } = extra;
+  return shaped(1, extra).register(facts, { says, accepts: "text, not empty", reads: "text", ...more });
 }
 
-export function optionalText(says: string, extra: Extra & { pattern?: RegExp } = {}) {
-  const { pattern, ...more } = extra;
-  const schema = pattern === undefined ? z.string().min(1) : z.string().regex(pattern);
-  return schema.exactOptional().register(facts, { says, accepts: "text, not empty", reads: "text", ...more });
+export function optionalText(says: string, extra: Extra & Shape = {}) {
+  const { pattern, isUrl, ...more } = extra;
+  return shaped(1, extra)
+    .exactOptional()
+    .register(facts, { says, accepts: "text, not empty", reads: "text", ...more });
+}
+
+/** A name or an address without scheme and port, or the path of a Unix socket. */
+export function host(says: string, initial: string, extra: Extra = {}) {
+  const check = (text: string) => isHost(text) || isSocket(text);
+  const accepts = "a host name, an IP address or the path of a Unix socket, without scheme and port";
+  return z
+    .string()
+    .refine(check)
+    .overwrite(bareHost)
+    .default(initial)
+    .register(facts, { says, accepts, reads: "text", ...extra });
+}
+
+export function optionalHost(says: string) {
+  const accepts = "a host name or an IP address, without scheme and port";
+  const schema = z.string().refine(isHost).overwrite(bareHost).exactOptional();
+  return schema.register(facts, { says, accepts, reads: "text" });
+}
+
+const NAME_PART = "[A-Za-z0-9_](?:[-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?";
+const HOST_NAME = new RegExp(`^${NAME_PART}(?:\\.${NAME_PART})*\\.?$`);
+
+function isHost(text: string): boolean {
+  if (isIP(bareHost(text)) > 0) return true;
+  return text.length <= 253 && HOST_NAME.test(text) && !/^\d+(\.\d+){3}$/.test(text);
+}
+
+/** The kernel takes no longer path. */
+const LONGEST_SOCKET = 107;
+
+export function isSocket(host: string): boolean {
+  return /^\/[^\0]+$/.test(host) && Buffer.byteLength(host) <= LONGEST_SOCKET;
+}
+
+function bareHost(text: string): string {
+  return text.replace(/^\[(.*)\]$/, "$1");
 }
 
 /** A count or a size. */
@@ -131,7 +182,11 @@ function limit() {
 /** Addresses; none by default. */
 export function addresses(says: string, initial: string[] = []) {
   const accepts = 'an IP address, a range such as "10.0.0.0/8" or "2001:db8::/32", "loopback" or "private"';
-  const one = z.string().refine(isAddressRange).register(facts, { says: "An address.", accepts, reads: "text" });
+  const one = z
+    .string()
+    .overwrite(bareHost)
+    .refine(isAddressRange)
+    .register(facts, { says: "An address.", accepts, reads: "text" });
   const all = 'a list of IP addresses, CIDR ranges, "loopback" and "private"';
   return z.array(one).default(initial).register(facts, { says, accepts: all, reads: "json" });
 }

@@ -4,7 +4,9 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { isPair, isScalar, isSeq, parseDocument, visit, type YAMLParseError } from "yaml";
 import { ConfigError } from "./problem.ts";
+import { factsAt } from "./tree.ts";
 
 /** Looked for in the working directory. */
 export const FILE_NAMES: readonly string[] = ["ts", "js", "json", "yaml", "yml", "toml"].map(
@@ -29,10 +31,20 @@ export async function readConfigFile(cwd: string, named: string | undefined): Pr
   const name = found[0];
   if (name === undefined) return undefined;
   const path = resolve(cwd, name);
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
+  const bytes = await readFile(path).catch((error: unknown) => {
     throw new ConfigError(`cannot read ${name}: ${reasonOf(error)}`);
   });
+  const text = textIn(bytes, name);
   return { name: named ?? basename(path), values: await valuesOf(path, name, text) };
+}
+
+/** UTF-8, with the mark in front that Windows' editors put there or without it. Throws ConfigError where it is something else. */
+export function textIn(bytes: Buffer, name: string): string {
+  if (bytes.includes(0)) {
+    const what = bytes[0] === 0xff || bytes[0] === 0xfe || bytes.indexOf(0) < 2 ? "in UTF-16" : "no text";
+    throw new ConfigError(`${name} is ${what}: save it in the encoding UTF-8`);
+  }
+  return bytes.toString("utf8").replace(/^\uFEFF/, "");
 }
 
 /** Why a file could not be used, in words. */
@@ -51,10 +63,10 @@ async function valuesOf(path: string, name: string, text: string): Promise<unkno
   const extension = path.slice(path.lastIndexOf(".") + 1);
   switch (extension) {
     case "json":
-      return parsed(path, name, "jsonc", "JSON", () => JSON.parse(text));
+      return parsed(path, name, "jsonc", "JSON", () => jsonValues(text, name));
     case "yaml":
     case "yml":
-      return parsed(path, name, "yaml", "YAML", () => Bun.YAML.parse(text) ?? {});
+      return yamlValues(text, name);
     case "toml":
       return parsed(path, name, "toml", "TOML", () => Bun.TOML.parse(text));
     case "ts":
@@ -72,13 +84,64 @@ async function valuesOf(path: string, name: string, text: string): Promise<unkno
 async function parsed(path: string, name: string, type: string, language: string, parse: () => unknown) {
   try {
     return parse();
-  } catch {
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
     const failure: unknown = await import(pathToFileURL(path).href, { with: { type } }).then(
       () => undefined,
       (error: unknown) => error,
     );
     throw new ConfigError(`${name}${positionOf(failure)} is not valid ${language}`);
   }
+}
+
+/** A whole number that JavaScript would round stays the text it is: an id may be one, and anything else refuses it. */
+function jsonValues(text: string, name: string): unknown {
+  const exact = (_key: string, value: unknown, context?: { readonly source?: string }) =>
+    typeof value === "number" && !Number.isSafeInteger(value) && Number.isInteger(value) ? context?.source : value;
+  const values: unknown = JSON.parse(text, exact);
+  // JSON is YAML, whose parser says that a key is there twice.
+  const twice = parseDocument(text).errors.find(({ code }) => code === "DUPLICATE_KEY");
+  if (twice) throw yamlProblem(twice, text, name, "JSON");
+  return values;
+}
+
+function yamlValues(text: string, name: string): unknown {
+  const document = parseDocument(text, { merge: true });
+  const [error] = document.errors;
+  if (error) throw yamlProblem(error, text, name, "YAML");
+  visit(document, {
+    Scalar(key, node, ancestors) {
+      if (typeof node.value !== "number" || node.source === undefined || key === "key") return;
+      const path = [...ancestors, node].flatMap((each, index, all) => stepTo(each, all[index + 1]));
+      const { facts, depth } = factsAt(path);
+      // `id: 0123` is the text 0123.
+      if (facts.reads === "text" && depth === path.length) node.value = node.source;
+    },
+  });
+  try {
+    return document.toJS() ?? {};
+  } catch (failure) {
+    throw new ConfigError(`${name} cannot be read: ${firstLine(String(failure))}`);
+  }
+}
+
+function stepTo(parent: unknown, child: unknown): PropertyKey[] {
+  if (isPair(parent)) return [String(isScalar(parent.key) ? parent.key.value : parent.key)];
+  return isSeq(parent) ? [parent.items.indexOf(child)] : [];
+}
+
+/** Only what kind it is: the rest of the parser's message quotes the file. */
+function yamlProblem(
+  { code, pos, linePos }: YAMLParseError,
+  text: string,
+  name: string,
+  language: string,
+): ConfigError {
+  const at = linePos ? `:${linePos[0].line}:${linePos[0].col}` : "";
+  if (code !== "DUPLICATE_KEY") return new ConfigError(`${name}${at} is not valid ${language}`);
+  const [key = ""] = /^[^\s:]+/.exec(text.slice(pos[0])) ?? [];
+  const twice = `the key ${key.replaceAll(/^["']|["']$/g, "")} is there twice in the same place`;
+  return new ConfigError(`${name}${at}: ${twice}: keep one of them`);
 }
 
 async function exported(path: string, name: string): Promise<unknown> {

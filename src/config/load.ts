@@ -2,17 +2,22 @@
 
 import { readFile } from "node:fs/promises";
 import { resolve as resolvePath } from "node:path";
+import { aliases } from "./aliases.ts";
 import { located } from "./controllers.ts";
 import { type Draft, lay, newDraft, placed, sourceOf } from "./draft.ts";
-import { type Environment, fromEnvironment, type Given } from "./env.ts";
-import { environmentApp } from "./env-app.ts";
+import { type Environment, environmentOf, fromEnvironment, type Given, textOf } from "./env.ts";
+import { addApps, environmentApps } from "./env-app.ts";
+import { ENV_FILE, isLent, lend, readEnvFile } from "./env-file.ts";
+import { settleRedis } from "./env-redis.ts";
 import { completeTls, switchTls } from "./env-tls.ts";
 import { readConfigFile, reasonOf } from "./file.ts";
-import { ConfigError, nearest } from "./problem.ts";
+import { ConfigError, nearest, type Problem } from "./problem.ts";
 import { resolve } from "./resolve.ts";
 import type { Config, ConfigInput } from "./schema.ts";
 import { tlsFiles } from "./tls.ts";
 import { settings, spell } from "./tree.ts";
+import { unheeded } from "./unheeded.ts";
+import { leaveOutUnused } from "./unused.ts";
 import { Unreadable, valueFrom } from "./written.ts";
 
 export { maskSecrets } from "./mask.ts";
@@ -33,25 +38,45 @@ export interface Loaded {
   readonly config: Config;
   /** Where each value that is no default came from, by the setting's path. */
   readonly sources: Map<string, string>;
+  /** Of variables that were not given to the process: where they stand, `.env:3`. */
+  readonly places: ReadonlyMap<string, string>;
+  /** Variables of other servers that say something here, and the setting that they mean. */
+  readonly foreign: readonly (readonly [name: string, path: string])[];
+  /** What is set and not obeyed, or not as it seems. */
+  readonly warnings: readonly string[];
   /** The file that was read, if there was one. */
   readonly file?: string;
 }
 
 /** Throws ConfigError with one line for each problem. */
-export async function loadConfig({ flags = {}, env = {}, cwd, file }: Sources): Promise<Loaded> {
+export async function loadConfig({ flags = {}, env: own = {}, cwd, file }: Sources): Promise<Loaded> {
   const draft = newDraft();
+  const written = readEnvFile(cwd);
+  const env = environmentOf(own, written);
+  if (own === process.env) lend(written);
   const read = await readConfigFile(cwd, file);
   if (read !== undefined) lay(draft, read.values, read.name);
   for (const given of fromEnvironment(env, draft.problems)) layOne(draft, given);
   switchTls(draft, env);
   for (const given of fromFlags(flags, draft.problems)) layOne(draft, given);
   completeTls(draft, env);
-  addApp(draft, env);
-  const config = resolve(draft);
+  settleRedis(draft);
+  addApps(draft, env);
+  draft.warnings.push(...unheeded(env));
+  const config = resolve(leaveOutUnused(draft));
   await checkFiles(config, draft, cwd);
+  const places = [...written].filter(
+    ([name, { text }]) => env[name] === text && !(name in own && !isLent(name, own[name])),
+  );
   return {
     config: located(config, cwd, read?.name),
     sources: draft.sources,
+    foreign: aliases.flatMap(({ name, path }) => {
+      const isSaid = path.startsWith("apps[]") ? config.apps.length > 0 : draft.sources.has(path);
+      return isSaid && textOf(name, env) !== undefined ? [[name, path] as const] : [];
+    }),
+    warnings: [...draft.warnings, ...strangers(config, draft)],
+    places: new Map(places.map(([name, { line }]) => [name, `${ENV_FILE}:${line}`])),
     ...(read === undefined ? {} : { file: read.name }),
   };
 }
@@ -63,6 +88,13 @@ export async function loadConfig({ flags = {}, env = {}, cwd, file }: Sources): 
 export async function readConfig(from: Partial<Sources> = {}): Promise<Config> {
   const { config } = await loadConfig({ env: process.env, cwd: process.cwd(), ...from });
   return config;
+}
+
+/** The names that make an app here without any file, were it not for what else is wrong with them. */
+export function appsOfEnvironment(own: Environment, cwd: string): readonly string[] {
+  const env = environmentOf(own, readEnvFile(cwd));
+  const listed = textOf("FANFARE_APPS", env) === undefined ? [] : ["FANFARE_APPS"];
+  return [...listed, ...environmentApps(env, []).apps.map(({ from }) => from)];
 }
 
 /** For programs that hold their configuration themselves. A resolved one passes unchanged. */
@@ -82,30 +114,31 @@ function layOne(draft: Draft, { setting, value, from }: Given): void {
   lay(draft, nested, from);
 }
 
-function fromFlags(flags: Readonly<Record<string, string | boolean>>, problems: string[]): Given[] {
+function fromFlags(flags: Readonly<Record<string, string | boolean>>, problems: Problem[]): Given[] {
   const paths = settings.map((setting) => setting.path);
   for (const path of Object.keys(flags).filter((one) => !paths.includes(one))) {
-    problems.push(`unknown setting \`${path}\`: did you mean \`${nearest(path, paths) ?? "port"}\`?`);
+    problems.push({ sentence: `unknown setting \`${path}\`: did you mean \`${nearest(path, paths) ?? "port"}\`?` });
   }
   return settings.flatMap((setting) => {
     const written = flags[setting.path];
     if (written === undefined) return [];
     const value = typeof written === "string" ? valueFrom(setting.facts, written) : written;
     if (value !== Unreadable) return [{ setting, value, from: setting.flag }];
-    problems.push(`${setting.flag} has to be JSON (${setting.facts.accepts}), but does not parse`);
+    problems.push({ sentence: `${setting.flag} has to be JSON (${setting.facts.accepts}), but does not parse` });
     return [];
   });
 }
 
-/** It joins the apps that are configured otherwise; one with the same id or key is refused like any other double. */
-function addApp(draft: Draft, env: Environment): void {
-  const made = environmentApp(env, draft.problems);
-  const apps = draft.values.apps ?? [];
-  if (made === undefined || !Array.isArray(apps)) return;
-  const here = `apps[${apps.length}]`;
-  draft.values.apps = [...apps, made.values];
-  draft.sources.set(here, made.from);
-  for (const [path, from] of made.sources) draft.sources.set(`${here}.${path}`, from);
+/** Clients that name no app are of the first one; a back end that goes by the environment is of the app that this makes. */
+function strangers({ apps }: Config, draft: Draft): string[] {
+  const [first] = apps;
+  return apps.slice(1).flatMap((app, index) => {
+    const from = draft.sources.get(`apps[${index + 1}].id`);
+    if (from === undefined || first === undefined) return [];
+    const both = `a client of the native protocol that names no app is in ${JSON.stringify(first.id)}, the first of them`;
+    const other = `a back end with ${from} is in ${JSON.stringify(app.id)}`;
+    return [`${both}, and ${other}: have clients add \`app=${app.key}\` to their address, or keep one of the apps`];
+  });
 }
 
 async function checkFiles(config: Config, draft: Draft, cwd: string): Promise<void> {

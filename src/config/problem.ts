@@ -1,5 +1,11 @@
 /** Says what is wrong with a configuration, in sentences that name the key, the place it came from and what is accepted. */
 
+/** A sentence, and the setting that it is about where only that one suffers. */
+export interface Problem {
+  readonly sentence: string;
+  readonly path?: string;
+}
+
 /** One line for each problem. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";

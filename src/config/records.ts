@@ -17,7 +17,7 @@ import {
 
 const list = { reads: "json" } as const;
 
-const ADDRESS = { pattern: /^https?:\/\/[^\s/]/, accepts: "an http:// or https:// address" };
+const ADDRESS = { pattern: /^https?:\/\/[^\s/]/, isUrl: true, accepts: "an http:// or https:// address" } as const;
 
 const eventName = z.enum(WEBHOOK_EVENTS).register(facts, {
   says: "A kind of event.",
@@ -70,7 +70,8 @@ export const database = z
       {
         secret: true,
         pattern: /^(sqlite:.+|(postgres(ql)?|mysql|mariadb):\/\/.+)$/,
-        accepts: '"sqlite:FILE", "postgres://…" or "mysql://…"',
+        isUrl: true,
+        accepts: '"sqlite:FILE", "postgres://…" or "mysql://…", with what is special in the password encoded',
       },
     ),
     migrate: optionalOnOff(

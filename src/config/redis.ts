@@ -1,7 +1,8 @@
 /** Where Redis is, and how this server talks to it; read where `engine` is "redis". */
 
 import { z } from "zod";
-import { facts, onOff, optionalText, seconds, text, whole } from "./fields.ts";
+import { facts, host, onOff, optionalText, seconds, text, whole } from "./fields.ts";
+import { redisPlace } from "./redis-url.ts";
 
 const list = { reads: "json" } as const;
 
@@ -21,27 +22,24 @@ export const redis = z
   .strictObject({
     url: z
       .string()
-      .regex(/^rediss?:\/\/\S+$/)
+      .refine((url) => redisPlace(url) !== undefined)
       .exactOptional()
       .register(facts, {
-        says: "Redis in one line, `redis://user:password@host:port/db`, `rediss://` for TLS; goes before the settings for each part.",
-        accepts: "an address that begins with redis:// or rediss://",
+        says: "Redis in one line, `redis://user:password@host:port/db`, `rediss://` for TLS, `unix:///path` for a Unix socket; goes before the settings for each part.",
+        accepts:
+          "an address such as redis://user:password@host:6379/0, which may begin with rediss://, tcp://, tls:// or unix:// as well",
         reads: "text",
         secret: true,
         aliases: ["REDIS_URL"],
       }),
-    host: text("Host of a server on its own.", "127.0.0.1", {
-      pattern: /^\S+$/,
-      accepts: "a host name or an IP address",
-      aliases: ["REDIS_HOST"],
-    }),
+    host: host("Host of a server on its own, or its Unix socket.", "127.0.0.1", { aliases: ["REDIS_HOST"] }),
     port: whole("Its port.", 6379, 1, 65_535, { aliases: ["REDIS_PORT"] }),
-    username: optionalText("User of Redis's access control lists."),
+    username: optionalText("User of Redis's access control lists.", { aliases: ["REDIS_USERNAME"] }),
     password: optionalText("Password of the user, or of the server where there are no users.", {
       secret: true,
       aliases: ["REDIS_PASSWORD"],
     }),
-    db: whole("Number of the database; a cluster has only 0.", 0, 0, 1_000_000),
+    db: whole("Number of the database; a cluster has only 0.", 0, 0, 1_000_000, { aliases: ["REDIS_DB"] }),
     tls: onOff("Talk to Redis by TLS.", false),
     caFile: optionalText(
       "File with the certificate authority of Redis's certificate (PEM), where the system does not know it.",

@@ -4,7 +4,7 @@ import { createPublicKey, type KeyObject } from "node:crypto";
 import type { z } from "zod";
 import type { App, TokenAlgorithm, TokenRules } from "../domain/app.ts";
 import { type Draft, placed, sourceOf } from "./draft.ts";
-import type { Facts } from "./fields.ts";
+import { type Facts, isSocket } from "./fields.ts";
 import { withRoom } from "./limits.ts";
 import { ConfigError, describe } from "./problem.ts";
 import { type AppDefaults, type AppSettings, type Config, schema, type TokenSettings } from "./schema.ts";
@@ -14,17 +14,21 @@ import { factsAt, type Path, spell } from "./tree.ts";
 export function resolve(draft: Draft): Config {
   const parsed = schema.safeParse(draft.values);
   if (!parsed.success) {
-    throw new ConfigError([...draft.problems, ...parsed.error.issues.map((issue) => sentenceFor(draft, issue))]);
+    throw new ConfigError([...told(draft), ...parsed.error.issues.map((issue) => sentenceFor(draft, issue))]);
   }
   // What does not follow the table is told of first: a misspelt key looks like a missing one further on.
-  if (draft.problems.length > 0) throw new ConfigError(draft.problems);
+  if (draft.problems.length > 0) throw new ConfigError(told(draft));
   const { apps, defaults, ...rest } = parsed.data;
-  const problems = [...duplicates(draft, apps), ...doubleNames(draft, rest.tls)];
+  const problems = [...duplicates(draft, apps), ...doubleNames(draft, rest.tls), ...notBySocket(draft, rest)];
   const complain = (path: Path, sentence: string) => problems.push(placed(sentence, sourceOf(draft, path)));
   const resolved = apps.map((app, index) => resolveApp(app, defaults, index, complain));
   if (problems.length > 0) throw new ConfigError(problems);
   const bounds = [defaults, ...resolved].map(({ limits }) => limits);
   return { ...rest, limits: withRoom(rest.limits, draft.values.limits, bounds), defaults, apps: resolved };
+}
+
+function told({ problems }: Draft): string[] {
+  return problems.map(({ sentence }) => sentence);
 }
 
 type Complain = (path: Path, sentence: string) => void;
@@ -127,6 +131,18 @@ function duplicates(draft: Draft, apps: readonly AppSettings[]): string[] {
     }
   }
   return problems;
+}
+
+/** Several processes share a port, not a socket; and TLS is the proxy's, which alone can reach it. */
+function notBySocket(draft: Draft, { host, workers, tls }: Pick<Config, "host" | "workers" | "tls">): string[] {
+  if (!isSocket(host)) return [];
+  const here = `\`host\` is the Unix socket ${host}`;
+  return [
+    ...(workers > 1
+      ? [placed(`\`workers\` has to be 1 where ${here}, but is ${workers}`, sourceOf(draft, ["workers"]))]
+      : []),
+    ...(tls ? [placed(`${here}, which is for a proxy: leave \`tls\` to it`, sourceOf(draft, ["host"]))] : []),
+  ];
 }
 
 /** The last of them would be the only one that anybody sees. */

@@ -10,6 +10,7 @@ import { dashboard } from "./dashboard.ts";
 import {
   addresses,
   facts,
+  host,
   oneOf,
   onOff,
   optionalLimitless,
@@ -261,10 +262,10 @@ const MOST_WORKERS = 256;
 
 export const schema = z.strictObject({
   enabled: onOff("Off: `fanfare serve` says so and ends with 0, and `start()` listens nowhere.", true),
-  host: text("Address to listen on; 0.0.0.0 is every one of the machine.", "0.0.0.0", {
-    pattern: /^\S+$/,
-    accepts: "a host name or an IP address",
-  }),
+  host: host(
+    "Address of this machine to listen on, 0.0.0.0 for every one of them; or the path of a Unix socket, for a proxy on this machine.",
+    "0.0.0.0",
+  ),
   port: whole("Port to listen on; 0 picks a free one.", 9501, 0, 65_535),
   workers: processes('Processes that share the port (Linux); "auto" is one for each processor.', 1, MOST_WORKERS),
   path: text("Prefix in front of every path, for a reverse proxy that does not strip it, such as `/ws`.", "", {
@@ -333,6 +334,7 @@ export const schema = z.strictObject({
     "Where clients reach this server of a cluster, `wss://ws-1.example.com`: then it is among those that `/nodes` tells them to go to.",
     {
       pattern: /^(wss?|https?):\/\/[^\s/?#]+(\/[^\s?#]*)?$/,
+      isUrl: true,
       accepts: "an address that begins with ws://, wss://, http:// or https://",
     },
   ),

@@ -1,7 +1,7 @@
 /** The part of the table that is about TLS. */
 
 import { z } from "zod";
-import { facts, oneOf, optionalText, requiredText, seconds } from "./fields.ts";
+import { facts, oneOf, optionalHost, optionalText, requiredText, seconds } from "./fields.ts";
 
 const list = { reads: "json" } as const;
 
@@ -36,7 +36,7 @@ const tlsApi = z
       accepts: "a whole number from 0 to 65535",
       reads: "number",
     }),
-    host: optionalText("Address to listen on for them, where it is not `host`."),
+    host: optionalHost("Address to listen on for them, where it is not `host`."),
     clientCaFile: requiredText("File with the authorities that issue the callers' certificates (PEM).", {
       accepts: "the name of a file",
     }),

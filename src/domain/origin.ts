@@ -23,7 +23,7 @@ const HOSTLESS: ReadonlySet<string> = new Set(["null", "file://"]);
 
 /** As browsers write it: names of other scripts arrive as punycode, and nothing follows the port. */
 const ORIGIN = /^([a-z][a-z0-9+.-]*):\/\/([\w.-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/;
-const PATTERN = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(\*\.)?([^\s/?#@:*[\]\\]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/;
+const PATTERN = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(\*\.)?([^\s/?#@:*[\]\\,;"'|<>(){}]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/;
 
 const HIGHEST_PORT = 65_535;
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { http: 80, ws: 80, https: 443, wss: 443 };

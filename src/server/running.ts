@@ -24,6 +24,7 @@ import { identity } from "./door/address.ts";
 import { newConnectionId } from "./door/connection-id.ts";
 import { Listeners, type ListenersOptions } from "./door/listeners.ts";
 import { alsoTelling, SlowReaders } from "./door/slow-readers.ts";
+import { clearSocket } from "./door/unix-socket.ts";
 import type { Endpoints } from "./endpoints/endpoints.ts";
 import { Seat } from "./endpoints/seat.ts";
 import { guardsOf } from "./guards.ts";
@@ -97,6 +98,7 @@ export class Running {
   static async start(around: Surroundings): Promise<Running> {
     const { tls, controllers } = around.config;
     await around.program.load(controllers);
+    await clearSocket(around.config.host);
     const running = new Running(around, tls && (await readTls(tls)));
     try {
       await running.hub.start(running.listener);
@@ -366,13 +368,12 @@ function doorsOf(
   const [pusher, native] = hub.protocols;
   if (!pusher || !native) throw new Error("The hub has lost its protocols.");
   const isReady = readyRoute(path, condition);
-  const numbers =
-    around.scrape && metricsRoute({ config, identify: identity(config.trustedProxies), scrape: around.scrape });
+  const numbers = around.scrape && metricsRoute({ config, identify: identity(config), scrape: around.scrape });
   const ready: Route = (...asked) => isReady(...asked) ?? numbers?.(...asked) ?? places(...asked);
   const failed = (error: unknown, during: string) => hub.observe({ type: "failed", error, during });
   const defaultKey = config.apps[0]?.key ?? "";
   const places = nodesRoute({ path, nodeUrl: config.nodeUrl, apps, defaultKey, lister, failed });
-  const identify = identity(config.trustedProxies);
+  const identify = identity(config);
   const isApp = (id: string) => apps.byId(id) !== undefined;
   const api = apiRoute({ api: bare, identify, metrics: around.records?.metrics, isApp });
   const newId = () => newConnectionId(hub.reach.number);

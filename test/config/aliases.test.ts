@@ -3,10 +3,11 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { aliases, families, TLS_SWITCH, unread } from "../../src/config/aliases.ts";
+import { aliases, families, TLS_SWITCH } from "../../src/config/aliases.ts";
 import { document } from "../../src/config/document.ts";
 import { ConfigError, type Loaded, loadConfig } from "../../src/config/load.ts";
 import { settings } from "../../src/config/tree.ts";
+import { unread } from "../../src/config/unheeded.ts";
 import { temporaryFolder } from "../support/process.ts";
 
 type Env = Readonly<Record<string, string>>;
@@ -117,6 +118,58 @@ const rows: readonly (readonly [name: string, text: string, value: unknown])[] =
   ["SOKETI_SSL_KEY", "b.pem", "b.pem"],
   ["SOKETI_SSL_PASS", "hush", "hush"],
   ["SOKETI_SSL_CA", "b.pem", "b.pem"],
+  ["SOKETI_HTTP_MAX_REQUEST_SIZE", "2", 2_097_152],
+  ["SOKETI_METRICS_ENABLED", "0", false],
+  ["SOKETI_METRICS_PROMETHEUS_PREFIX", "soketi_", true],
+  ["SOKETI_METRICS_PROMETHEUS_PREFIX", "shop_", false],
+  ["SOKETI_ADAPTER_DRIVER", "redis", "redis"],
+  ["SOKETI_ADAPTER_DRIVER", "nats", "nats"],
+  ["SOKETI_ADAPTER_DRIVER", "local", "memory"],
+  ["SOKETI_ADAPTER_DRIVER", "cluster", "memory"],
+  ["SOKETI_ADAPTER_REDIS_PREFIX", "shop", "shop"],
+  ["SOKETI_DB_REDIS_HOST", "redis.example", "redis.example"],
+  ["SOKETI_DB_REDIS_PORT", "6380", 6380],
+  ["SOKETI_DB_REDIS_DB", "2", 2],
+  ["SOKETI_DB_REDIS_USERNAME", "shop", "shop"],
+  ["SOKETI_DB_REDIS_PASSWORD", "hush", "hush"],
+  ["SOKETI_DB_REDIS_KEY_PREFIX", "shop", "shop"],
+  [
+    "SOKETI_DB_REDIS_CLUSTER_NODES",
+    '[{"host":"10.0.0.1","port":7000},{"host":"::1","port":7001}]',
+    ["10.0.0.1:7000", "[::1]:7001"],
+  ],
+  ["SOKETI_DB_REDIS_SENTINELS", '[{"host":"10.0.0.1","port":26379}]', ["10.0.0.1:26379"]],
+  ["SOKETI_DB_REDIS_SENTINEL_PASSWORD", "hush", "hush"],
+  ["SOKETI_DB_REDIS_INSTANCE_NAME", "shop", "shop"],
+  ["SOKETI_ADAPTER_NATS_SERVERS", '["10.0.0.1:4222","10.0.0.2:4222"]', ["10.0.0.1:4222", "10.0.0.2:4222"]],
+  ["SOKETI_ADAPTER_NATS_SERVERS", "10.0.0.1:4222, 10.0.0.2:4222", ["10.0.0.1:4222", "10.0.0.2:4222"]],
+  ["SOKETI_ADAPTER_NATS_USER", "shop", "shop"],
+  ["SOKETI_ADAPTER_NATS_PASSWORD", "hush", "hush"],
+  ["SOKETI_ADAPTER_NATS_TOKEN", "hush", "hush"],
+  ["SOKETI_ADAPTER_NATS_PREFIX", "shop", "shop"],
+  ["SOKETI_ADAPTER_NATS_TIMEOUT", "10000", 10],
+  ["SOKETI_ADAPTER_NATS_REQUESTS_TIMEOUT", "2500", 2.5],
+  [
+    "SOKETI_DEFAULT_APP_WEBHOOKS",
+    '[{"url":"https://a.example/h","event_types":["channel_occupied"],"filter":{"channel_name_starts_with":"p-"},"headers":{"x-a":"b"}}]',
+    [
+      {
+        url: "https://a.example/h",
+        events: ["channel_occupied"],
+        channels: { prefix: "p-" },
+        headers: { "x-a": "b" },
+      },
+    ],
+  ],
+  ["REVERB_ALLOWED_ORIGINS", "shop.example, *.shop.example", ["shop.example", "*.shop.example"]],
+  ["REVERB_ALLOWED_ORIGINS", "*", ["*"]],
+  ["REVERB_SCALING_ENABLED", "true", "redis"],
+  ["REVERB_SCALING_ENABLED", "false", "memory"],
+  ["REVERB_SCALING_CHANNEL", "reverb", "reverb"],
+  ["WEBSOCKETS_REPLICATION_MODE", "redis", "redis"],
+  ["PORT", "8080", 8080],
+  ["APP_ENV", "production", "production"],
+  ["APP_ENV", "staging", "development"],
 ];
 
 describe("the names of other servers (A11, A25, S38, S39, S41, O1, O3, O4, O7, B8, B14, B15)", () => {
@@ -127,7 +180,7 @@ describe("the names of other servers (A11, A25, S38, S39, S41, O1, O3, O4, O7, B
       ...(path.startsWith("tls") ? beside(name, certificate) : {}),
       [name]: text,
     };
-    expect(at(await load(env), path)).toBe(value);
+    expect(at(await load(env), path)).toEqual(value);
   });
 
   test("have a row here each, a setting that there is, and a line in the documentation", () => {

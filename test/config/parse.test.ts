@@ -155,7 +155,10 @@ describe("a wrong value", () => {
     [{ port: "x" }, '`port` has to be a whole number from 0 to 65535, but is "x"'],
     [{ port: 1.5 }, "`port` has to be a whole number from 0 to 65535, but is the number 1.5"],
     [{ port: 65_536 }, "`port` has to be a whole number from 0 to 65535, but is the number 65536"],
-    [{ host: "" }, "`host` has to be a host name or an IP address, but is empty"],
+    [
+      { host: "" },
+      "`host` has to be a host name, an IP address or the path of a Unix socket, without scheme and port, but is empty",
+    ],
     [{ workers: 0 }, '`workers` has to be a whole number from 1 to 256, or "auto", but is the number 0'],
     [{ workers: 1.5 }, '`workers` has to be a whole number from 1 to 256, or "auto", but is the number 1.5'],
     [{ workers: "many" }, '`workers` has to be a whole number from 1 to 256, or "auto", but is "many"'],

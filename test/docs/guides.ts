@@ -48,7 +48,7 @@ export function quoted(text: string): string[] {
 const KINDS = {
   command: /^fanfare /,
   route: /^(?:GET|POST|WS) \//,
-  variable: /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?:=\S+)?$/,
+  variable: /^(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?:=\S+)?|PORT)$/,
   call: /^(?:server|connection|socket|endpoint)\./,
   options: /^createServer\(/,
   frame: /^\{"event"/,

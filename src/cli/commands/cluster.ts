@@ -6,10 +6,11 @@ import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { dashboardKey, dashboardKeyFile } from "../../config/dashboard-key.ts";
 import { withDemoApp } from "../../config/demo-app.ts";
+import { isSocket } from "../../config/fields.ts";
 import { type Config, loadConfig } from "../../config/load.ts";
 import { Kept } from "../cluster/kept.ts";
 import { type OwnRedis, startOwnRedis } from "../cluster/redis.ts";
-import { originalEnvironment } from "../daemon/environment.ts";
+import { NO_ENV_FILE, originalEnvironment } from "../daemon/environment.ts";
 import { signalled } from "../daemon/signals.ts";
 import { CliError } from "../failure.ts";
 
@@ -63,7 +64,7 @@ async function up({ nodes, port, redisUrl, config: file }: UpOptions): Promise<v
   const folder = resolve(config.stateDir, "cluster");
   const redis = await redisOf(config, redisUrl, folder);
   const places = Array.from({ length: count }, (_, index) => placeOf(config, folder, first + index, index + 1));
-  const kept = places.map((place) => nodeAt(place, { file, demoFile, keyFile, url: redis.url }));
+  const kept = places.map((place) => nodeAt(place, { file, demoFile, keyFile, url: redis.url, host: config.host }));
   try {
     for (const node of kept) node.start();
     const started = Promise.all(places.map((place, index) => isUp(place, kept[index])));
@@ -95,13 +96,15 @@ function placeOf({ tls, path }: Config, folder: string, port: number, number: nu
 
 interface Shared {
   readonly file: string | undefined;
+  readonly host: string;
   readonly demoFile: string | undefined;
   readonly keyFile: string;
   readonly url: string | undefined;
 }
 
 /** Each with a state of its own; a demo app and the key to the dashboard are the same for all. */
-function nodeAt({ number, port, stateDir, url }: Place, { file, demoFile, keyFile, url: redis }: Shared): Kept {
+function nodeAt({ number, port, stateDir, url }: Place, shared: Shared): Kept {
+  const { file, demoFile, keyFile, url: redis, host } = shared;
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   if (demoFile !== undefined) copyFileSync(demoFile, join(stateDir, "demo-app.json"));
   copyFileSync(keyFile, dashboardKeyFile(stateDir));
@@ -110,12 +113,13 @@ function nodeAt({ number, port, stateDir, url }: Place, { file, demoFile, keyFil
     "--state-dir": stateDir,
     "--pid-file": join(stateDir, "fanfare.pid"),
     "--engine": "redis",
+    "--host": isSocket(host) ? "127.0.0.1" : host,
     "--node-url": url.replace(/^http/, "ws"),
     ...(file !== undefined && { "--config": file }),
   };
   return new Kept({
     name: `node ${number}`,
-    command: [process.execPath, "--preload", LEASH, MAIN, "serve", ...Object.entries(settings).flat()],
+    command: [process.execPath, NO_ENV_FILE, "--preload", LEASH, MAIN, "serve", ...Object.entries(settings).flat()],
     env: { ...originalEnvironment(), ...(redis !== undefined && { FANFARE_REDIS_URL: redis }) },
     leashed: true,
     say: (text) => console.log(text),

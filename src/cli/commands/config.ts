@@ -11,7 +11,8 @@ export function addConfig(program: Command): void {
   addConfigFlags(check)
     .addHelpText("after", "\nExample:\n  $ fanfare config check --config fanfare.config.yaml")
     .action(async () => {
-      const { file } = await load(check);
+      const { file, warnings } = await load(check);
+      for (const warning of warnings) console.error(`fanfare: warning: ${warning}`);
       console.log(`the configuration is valid (${file ?? "no file, only defaults, environment and flags"})`);
     });
   const show = group.command("show").description("print every setting, without secrets, and where it came from");
@@ -28,12 +29,22 @@ function load(command: Command): Promise<Loaded> {
   return loadConfig({ ...readConfigFlags(command), env: process.env, cwd: process.cwd() });
 }
 
-function asJson({ config, sources }: Loaded): string {
-  return JSON.stringify({ config: maskSecrets(config), sources: Object.fromEntries(sources) }, spellUnlimited, 2);
+function asJson(loaded: Loaded): string {
+  const sources = Object.fromEntries(placedSources(loaded));
+  return JSON.stringify({ config: maskSecrets(loaded.config), sources }, spellUnlimited, 2);
 }
 
-/** `limits.frameBytes = 4096   (from FANFARE_LIMITS_FRAME_BYTES)` */
-function asText({ config, sources }: Loaded): string {
+/** With the file and the line behind each variable that stands in one. */
+function placedSources({ sources, places }: Loaded): Map<string, string> {
+  const placed = (from: string) =>
+    from.replaceAll(/\w+/g, (name) => `${name}${places.has(name) ? ` in ${places.get(name)}` : ""}`);
+  return new Map([...sources].map(([path, from]) => [path, placed(from)]));
+}
+
+/** `limits.frameBytes = 4096   (from FANFARE_LIMITS_FRAME_BYTES in .env:3)` */
+function asText(loaded: Loaded): string {
+  const { config } = loaded;
+  const sources = placedSources(loaded);
   const shown: unknown = maskSecrets(config);
   const lines: string[] = [];
   const print = (path: string, value: unknown, source: string | undefined) =>

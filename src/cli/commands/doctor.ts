@@ -68,9 +68,20 @@ async function examine(command: Command, url: string | undefined): Promise<Findi
 }
 
 function configFindings(loaded: Loaded | ConfigError): Finding[] {
-  const { ok, problem } = findings("config");
+  const { ok, warning, problem } = findings("config");
   if (!(loaded instanceof ConfigError))
-    return [ok(`${loaded.file ?? "no file, only defaults, environment and flags"}: valid`)];
-  const change = "put it right; docs/configuration.md explains each setting";
-  return loaded.message.split("\n").map((line) => problem(line, change));
+    return [
+      ok(`${loaded.file ?? "no file, only defaults, environment and flags"}: valid`),
+      ...foreignFindings(loaded),
+      ...loaded.warnings.map((says) => warning(says, CHANGE)),
+    ];
+  return loaded.message.split("\n").map((line) => problem(line, CHANGE));
+}
+
+const CHANGE = "put it right; docs/configuration.md explains each setting";
+
+/** What other servers' names do here is told, for whoever took over their environment. */
+function foreignFindings({ foreign }: Loaded): Finding[] {
+  const says = foreign.map(([name, path]) => `${name} (${path})`).join(", ");
+  return says === "" ? [] : [findings("config").ok(`obeyed are ${says}`)];
 }

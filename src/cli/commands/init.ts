@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { FILE_NAMES, reasonOf } from "../../config/file.ts";
+import { appsOfEnvironment } from "../../config/load.ts";
 import { CliError } from "../failure.ts";
 import { FORMATS, type Format, render } from "../init/render.ts";
 
@@ -16,7 +17,9 @@ interface InitOptions {
 export function addInit(program: Command): void {
   const command = program
     .command("init")
-    .description("write a configuration file here, with every setting explained and a new app in it")
+    .description(
+      "write a configuration file here, with every setting explained, and a new app where the environment makes none",
+    )
     .addOption(new Option("--format <format>", "how it is written").choices(FORMATS).default("ts"))
     .option("--force", "overwrite the file that is there; its keys and secrets are lost")
     .addHelpText("after", "\nExample:\n  $ fanfare init --format yaml")
@@ -34,14 +37,24 @@ async function init(format: Format, force: boolean): Promise<string> {
     throw new CliError(`there is ${other} already, and there may be only one: change that, or remove it first`);
   }
   const app = { id: "my-app", name: "My app", key: token(10), secret: token(20) };
-  await write(name, render(format, app), force);
+  const [there] = appsOfEnvironment(process.env, process.cwd());
+  await write(name, render(format, app, there === undefined), force);
   const comments = format === "json" ? ["JSON has no comments: docs/configuration.md explains each setting."] : [];
+  const told =
+    there === undefined
+      ? [
+          `wrote ${name}, with every setting at its default and one app:`,
+          "",
+          `  id      ${app.id}`,
+          `  key     ${app.key}`,
+          `  secret  in the file; keep it out of version control`,
+        ]
+      : [
+          `wrote ${name}, with every setting at its default and no app:`,
+          `${there} in the environment make one already.`,
+        ];
   return [
-    `wrote ${name}, with every setting at its default and one app:`,
-    "",
-    `  id      ${app.id}`,
-    `  key     ${app.key}`,
-    `  secret  in the file; keep it out of version control`,
+    ...told,
     "",
     ...comments,
     "Next: start the server with `fanfare serve`, and send an event with",

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { reasonOf } from "../../config/file.ts";
 import { CliError } from "../failure.ts";
-import { unreachable } from "../reach.ts";
+import { reached, unreachable } from "../reach.ts";
 import { addTargetOptions, noApp, type TargetOptions, targetOf } from "../target.ts";
 
 export function addPublish(program: Command): void {
@@ -73,9 +73,13 @@ async function publish(options: PublishOptions, channel: string, name: string, d
   const { apiUrl: url, id, key, secret } = await targetOf(options);
   if (id === undefined || key === undefined || secret === undefined) throw noApp("--app, --key and --secret");
   const body = JSON.stringify({ name, channels: [channel], data });
-  const path = `${new URL(url).pathname.replace(/\/$/, "")}/apps/${id}/events`;
+  const { base, ...by } = reached(url);
+  const path = `${new URL(base).pathname.replace(/\/$/, "")}/apps/${id}/events`;
   const query = signedQuery({ method: "POST", path, body, key, secret, timestampS: Math.floor(Date.now() / 1000) });
-  const response = await post(`${new URL(url).origin}${path}?${query}`, body, shown).catch((error: unknown) => {
+  const response = await post(`${new URL(base).origin}${path}?${query}`, body, {
+    ...by,
+    ...(shown && { tls: shown }),
+  }).catch((error: unknown) => {
     throw unreachable(url, error);
   });
   if (!response.ok) throw new CliError(`${url} refused the event: ${reasonIn(response.text)} (${response.status})`);
@@ -99,14 +103,14 @@ async function textOf(file: string): Promise<string> {
 async function post(
   url: string,
   body: string,
-  shown: Shown | undefined,
+  how: { readonly unix?: string; readonly tls?: Shown },
 ): Promise<{ ok: boolean; status: number; text: string }> {
   const response = await fetch(url, {
     method: "POST",
     body,
     headers: { "content-type": "application/json" },
     signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-    ...(shown && { tls: { ...shown } }),
+    ...how,
   });
   return { ok: response.ok, status: response.status, text: await response.text() };
 }

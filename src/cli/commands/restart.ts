@@ -3,6 +3,7 @@
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { startInBackground } from "../daemon/background.ts";
+import { NO_ENV_FILE, originalEnvironment } from "../daemon/environment.ts";
 import { addPlaceOptions, findServer, outputPath, type PlaceOptions, placeOf } from "../daemon/whereabouts.ts";
 import { CliError } from "../failure.ts";
 import { addStopOptions, type StopOptions, stopServer } from "./stop.ts";
@@ -44,8 +45,9 @@ function placeFlags({ config, stateDir, pidFile }: PlaceOptions): string[] {
 
 async function check(args: readonly string[], cwd: string): Promise<void> {
   const flags = (args[0] === "serve" ? args.slice(1) : args).filter((word) => !OF_SERVE.includes(word));
-  const checking = Bun.spawn([process.execPath, MAIN, "config", "check", ...flags], {
+  const checking = Bun.spawn([process.execPath, NO_ENV_FILE, MAIN, "config", "check", ...flags], {
     cwd,
+    env: originalEnvironment(),
     stdout: "ignore",
     stderr: "pipe",
   });

@@ -1,8 +1,12 @@
 /** `fanfare serve`: starts the server, says where it is, and stops it when it is told to. */
 
+import { lookup } from "node:dns/promises";
 import { networkInterfaces } from "node:os";
 import type { Command } from "commander";
 import manifest from "../../../package.json" with { type: "json" };
+import { placed } from "../../config/draft.ts";
+import { isSocket } from "../../config/fields.ts";
+import { reasonOf } from "../../config/file.ts";
 import { type Config, type ConfigInput, loadConfig } from "../../config/load.ts";
 import { ownDatabase } from "../../config/own-database.ts";
 import { controlPath } from "../../server/life/control.ts";
@@ -63,7 +67,8 @@ async function run(command: Command, inBackground: boolean, say: (text: string) 
   const { daemon, debug } = command.opts<ServeOptions>();
   const { flags, ...file } = readConfigFlags(command);
   const sources = { ...file, flags: debug ? { ...flags, "log.level": "debug" } : flags };
-  const { config: read, sources: origins } = await loadConfig({ ...sources, env: process.env, cwd: process.cwd() });
+  const loaded = await loadConfig({ ...sources, env: process.env, cwd: process.cwd() });
+  const { config: read, sources: origins, warnings } = loaded;
   if (!read.enabled) {
     say(`${manifest.name} is disabled (${origins.get("enabled") ?? "enabled"}): nothing is started`);
     return;
@@ -73,19 +78,30 @@ async function run(command: Command, inBackground: boolean, say: (text: string) 
     return;
   }
   const served = <C extends ServedConfig>(config: C) => asServed(config, read.stateDir, inBackground);
-  await listenUntilStopped(served(read), { daemon: inBackground, source: configSource(sources, served) }, say);
+  const launch = { daemon: inBackground, source: configSource(sources, served) };
+  const hostFrom = origins.get("host");
+  await listenUntilStopped({ config: served(read), launch, warnings, hostFrom, say });
 }
 
-async function listenUntilStopped(config: Config, launch: Launch, say: (text: string) => void): Promise<void> {
+interface Serving {
+  readonly config: Config;
+  readonly launch: Launch;
+  readonly warnings: readonly string[];
+  readonly hostFrom: string | undefined;
+  readonly say: (text: string) => void;
+}
+
+async function listenUntilStopped({ config, launch, warnings, hostFrom, say }: Serving): Promise<void> {
   const release = await claim(config, launch.daemon ?? false);
   try {
     // Only this command needs the server: the others start faster without it.
     const { createServer } = await import("../../index.ts");
     const server = createServer(config, launch);
     const toldToStop = signalled({ onReload: () => void reload(server) });
-    await server.start().catch((error: unknown) => {
-      throw startFailure(error, config);
+    await server.start().catch(async (error: unknown) => {
+      throw await startFailure(error, config, hostFrom);
     });
+    for (const warning of warnings) server.log.warn(warning);
     const { apps, port, maxConnections, demoFile } = server;
     const { name, version } = manifest;
     const started = {
@@ -147,9 +163,15 @@ async function work(): Promise<void> {
   await worker.ended;
 }
 
-function startFailure(error: unknown, { host, port }: Config): unknown {
+async function startFailure(error: unknown, { host, port }: Config, hostFrom?: string): Promise<unknown> {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  switch (code) {
+  if (code !== undefined && isSocket(host)) {
+    const why = code === "EADDRINUSE" ? "something is there already" : reasonOf(error);
+    return new CliError(placed(`\`host\`: cannot listen at ${host}: ${why}`, hostFrom));
+  }
+  // Bun says of a name that nobody knows that it is in use, too.
+  const known = await lookup(host).catch(() => undefined);
+  switch (known || code === undefined ? code : "ENOTFOUND") {
     case "EADDRINUSE":
       return new CliError(
         `port ${port} is already in use on ${host}: stop the other program or choose another with --port`,
@@ -160,7 +182,9 @@ function startFailure(error: unknown, { host, port }: Config): unknown {
       );
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
-      return new CliError(`${host} is no address of this machine: choose another with --host`);
+      return new CliError(
+        placed(`\`host\` has to be an address of this machine, but is ${JSON.stringify(host)}`, hostFrom),
+      );
   }
   return error;
 }

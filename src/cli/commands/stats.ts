@@ -7,7 +7,7 @@ import { ask } from "../daemon/ask.ts";
 import { notRunning, type PlaceOptions, placeOf } from "../daemon/whereabouts.ts";
 import { CliError } from "../failure.ts";
 import { printable } from "../printable.ts";
-import { unreachable } from "../reach.ts";
+import { reached, unreachable } from "../reach.ts";
 import { addTargetOptions, noApp, type TargetOptions, targetOf } from "../target.ts";
 import { signedQuery } from "./publish.ts";
 
@@ -82,13 +82,16 @@ interface Call {
 }
 
 async function call({ url, path, key, secret, query }: Call) {
-  const { origin, pathname } = new URL(url);
+  const { base, ...by } = reached(url);
+  const { origin, pathname } = new URL(base);
   const full = `${pathname.replace(/\/$/, "")}${path}`;
   const timestampS = Math.floor(Date.now() / 1000);
   const signed = signedQuery({ method: "GET", path: full, body: "", key, secret, timestampS, ...(query && { query }) });
-  const response = await fetch(`${origin}${full}?${signed}`, { signal: AbortSignal.timeout(15_000) }).catch((error) => {
-    throw unreachable(url, error);
-  });
+  const response = await fetch(`${origin}${full}?${signed}`, { signal: AbortSignal.timeout(15_000), ...by }).catch(
+    (error) => {
+      throw unreachable(url, error);
+    },
+  );
   return { ok: response.ok, status: response.status, text: await response.text() };
 }
 

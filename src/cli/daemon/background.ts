@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { reasonOf } from "../../config/file.ts";
 import { CliError } from "../failure.ts";
-import { originalEnvironment } from "./environment.ts";
+import { NO_ENV_FILE, originalEnvironment } from "./environment.ts";
 
 /** Tells the background process that it is one. Taken out of its environment at once. */
 const MARK = "_FANFARE_BACKGROUND";
@@ -33,7 +33,7 @@ export interface BackgroundOptions {
 export async function startInBackground({ args, output, cwd = process.cwd() }: BackgroundOptions): Promise<string> {
   const out = openOutput(output);
   // Detached is a session of its own: no terminal, and no signal that is meant for this one.
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [NO_ENV_FILE, MAIN, ...args], {
     detached: true,
     cwd,
     env: { ...originalEnvironment(), [MARK]: "1" },

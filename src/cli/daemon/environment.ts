@@ -1,6 +1,16 @@
-/** The environment for processes that this one starts. */
+/** The environment of this process, and for those that it starts. */
 
 import { readFileSync } from "node:fs";
+
+/** Keeps Bun from reading `.env` by rules of its own. */
+export const NO_ENV_FILE = "--no-env-file";
+
+/** Where Bun was started without that, takes away what it read. */
+export function forgetBunsReading(): void {
+  if (process.execArgv.some((argument) => argument === NO_ENV_FILE || argument.startsWith("--env-file"))) return;
+  const original = originalEnvironment();
+  for (const name of Object.keys(process.env)) if (!(name in original)) delete process.env[name];
+}
 
 /** As this process was given it, without what was read from `.env`: that may say something else by now. */
 export function originalEnvironment(): Record<string, string | undefined> {

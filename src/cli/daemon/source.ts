@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { ConfigError, type ConfigInput, type Sources } from "../../config/load.ts";
-import { originalEnvironment } from "./environment.ts";
+import { NO_ENV_FILE, originalEnvironment } from "./environment.ts";
 
 const READER = fileURLToPath(new URL("./read-config.ts", import.meta.url));
 const PATIENCE_MS = 30_000;
@@ -20,7 +20,7 @@ export function configSource(
   const env = originalEnvironment();
   const cwd = process.cwd();
   return async () => {
-    const reader = Bun.spawn([process.execPath, READER], {
+    const reader = Bun.spawn([process.execPath, NO_ENV_FILE, READER], {
       cwd,
       env,
       stdin: new Blob([JSON.stringify(sources)]),

@@ -1,8 +1,12 @@
 /** Checks the port: free, held by a running Fanfare, or held by something else, and by what. */
 
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { constants, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { access } from "node:fs/promises";
+import { dirname } from "node:path";
+import { isSocket } from "../../config/fields.ts";
 import type { Config } from "../../config/load.ts";
-import { isEverywhere } from "../banner.ts";
+import { reached } from "../reach.ts";
+import { localUrl } from "../target.ts";
 import { type Finding, findings } from "./finding.ts";
 
 export interface PortCheck {
@@ -14,6 +18,7 @@ export interface PortCheck {
 export async function checkPort(config: Config): Promise<PortCheck> {
   const { ok, problem } = findings("port");
   const { host, port } = config;
+  if (isSocket(host)) return checkSocket(config);
   if (port === 0) return { finding: ok("a free one is taken at each start"), date: null };
   const code = tryToListen(host, port);
   if (code === undefined) return { finding: ok(`${port} on ${host} is free`), date: null };
@@ -25,6 +30,21 @@ export async function checkPort(config: Config): Promise<PortCheck> {
   const holder = holderOf(port);
   const says = `${port} on ${host} is held by ${holder ?? "another program"}, which is no Fanfare`;
   return { finding: problem(says, `stop that program, or ${another}`), date: null };
+}
+
+async function checkSocket(config: Config): Promise<PortCheck> {
+  const { ok, problem } = findings("port");
+  const { host } = config;
+  const folder = dirname(host);
+  const running = await askHealth(config);
+  if (running !== undefined) return { finding: ok(`${host}: a running Fanfare answers`), date: running.date };
+  const isWritable = await access(folder, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  const change = "make the folder, for the user that runs the server, or name another socket with host";
+  const finding = isWritable ? ok(`${host} can be made`) : problem(`${host} cannot be made in ${folder}`, change);
+  return { finding, date: null };
 }
 
 function reasons(code: string): string {
@@ -43,12 +63,15 @@ function tryToListen(hostname: string, port: number): string | undefined {
   }
 }
 
-async function askHealth({ host, port, path, tls }: Config): Promise<{ readonly date: string | null } | undefined> {
-  const place = isEverywhere(host) ? "127.0.0.1" : host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
-  const url = `${tls === undefined ? "http" : "https"}://${place}:${port}${path}/health`;
+async function askHealth(config: Config): Promise<{ readonly date: string | null } | undefined> {
+  const { base, ...by } = reached(localUrl(config));
   try {
     // Whose certificate it is matters to clients, not to this question; that has a check of its own.
-    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS), tls: { rejectUnauthorized: false } });
+    const response = await fetch(`${base}/health`, {
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      tls: { rejectUnauthorized: false },
+      ...by,
+    });
     return isHealth(await response.text()) ? { date: response.headers.get("date") } : undefined;
   } catch {
     return undefined;

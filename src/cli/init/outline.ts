@@ -33,11 +33,11 @@ export interface NewApp {
 /** Stands where only the user knows the value. */
 export const PLACEHOLDER = "…";
 
-export function outline(app: NewApp): Entry[] {
+export function outline(app: NewApp, withApp = true): Entry[] {
   return fieldsOf(schema).map(([key, node]) => {
     if (key !== "apps") return entryOf(key, node, {});
     const entries = fieldsOf(elementOf(node)).map(([name, field]) => appEntry(name, field, app));
-    return { key, facts: factsOf(node), content: { type: "list", entries }, isSet: true, isDefault: false };
+    return { key, facts: factsOf(node), content: { type: "list", entries }, isSet: withApp, isDefault: false };
   });
 }
 

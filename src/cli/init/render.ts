@@ -5,17 +5,18 @@ import { defaultValues, type Entry, type NewApp, outline, spellUnlimited } from 
 export type Format = "ts" | "json" | "yaml" | "toml";
 export const FORMATS: readonly Format[] = ["ts", "json", "yaml", "toml"];
 
-/** The whole file. */
-export function render(format: Format, app: NewApp): string {
+/** The whole file. Without `withApp`, the app is only shown. */
+export function render(format: Format, app: NewApp, withApp = true): string {
+  const entries = outline(app, withApp);
   switch (format) {
     case "ts":
-      return typescript(app);
+      return typescript(entries);
     case "json":
-      return json(app);
+      return json(withApp ? [app] : []);
     case "yaml":
-      return [...header("#"), "", ...spaced(outline(app).map(yamlEntry)), ""].join("\n");
+      return [...header("#"), "", ...spaced(entries.map(yamlEntry)), ""].join("\n");
     case "toml":
-      return [...header("#"), "", ...toml(outline(app)), ""].join("\n");
+      return [...header("#"), "", ...toml(entries), ""].join("\n");
   }
 }
 
@@ -31,9 +32,9 @@ function header(mark: string): string[] {
 
 // ---- TypeScript
 
-function typescript(app: NewApp): string {
+function typescript(entries: readonly Entry[]): string {
   const head = [...header("//"), "", 'import type { ConfigInput } from "fanfare";', "", "export default {"];
-  const body = spaced(outline(app).map(typescriptEntry)).map(indented);
+  const body = spaced(entries.map(typescriptEntry)).map(indented);
   return [...head, ...body, "} satisfies ConfigInput;", ""].join("\n");
 }
 
@@ -114,8 +115,9 @@ function marked(line: string, marks: number): string {
 // ---- JSON
 
 /** Has no comments, so that every setting is there with its default. */
-function json({ id, name, key, secret }: NewApp): string {
-  return `${JSON.stringify({ ...defaultValues(), apps: [{ id, name, key, secret }] }, spellUnlimited, 2)}\n`;
+function json(apps: readonly NewApp[]): string {
+  const own = apps.map(({ id, name, key, secret }) => ({ id, name, key, secret }));
+  return `${JSON.stringify({ ...defaultValues(), apps: own }, spellUnlimited, 2)}\n`;
 }
 
 // ---- shared

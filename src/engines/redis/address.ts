@@ -3,7 +3,7 @@
 import calculateSlot from "cluster-key-slot";
 import { Redis } from "ioredis";
 import { Refused } from "./fault.ts";
-import type { Address, RedisSettings } from "./settings.ts";
+import { type Address, isSocket, type RedisSettings } from "./settings.ts";
 
 /** Answers for a key; rejects with a sentence for people. */
 export type Locate = (key: string) => Promise<Address>;
@@ -32,11 +32,10 @@ export function locator(settings: RedisSettings): Locate {
 }
 
 /** Options of ioredis that make it one connection and nothing more. */
-export function oneConnection(settings: RedisSettings, { host, port }: Address) {
+export function oneConnection(settings: RedisSettings, at: Address) {
   const { tls } = settings;
   return {
-    host,
-    port,
+    ...(isSocket(at) ? { path: at.host } : { host: at.host, port: at.port }),
     lazyConnect: true,
     connectTimeout: settings.connectTimeoutMs,
     retryStrategy: () => null,

@@ -9,7 +9,7 @@ import { type Locate, locator, oneConnection } from "./address.ts";
 import type { CommandWire, Dialer, ListenEvents, ListenWire, WireEvents } from "./client.ts";
 import { Refused, Unanswered } from "./fault.ts";
 import type { Keys } from "./keys.ts";
-import type { Address, RedisSettings } from "./settings.ts";
+import { type Address, isSocket, type RedisSettings } from "./settings.ts";
 
 /** Enough to spread over many masters, few enough to have a connection for each. */
 const CLUSTER_BUCKETS = 32;
@@ -69,6 +69,7 @@ async function openCommandWire(settings: RedisSettings, at: Address, events: Wir
   try {
     return await withinTime(settings.connectTimeoutMs, at, async () => {
       await client.connect();
+      if (isSocket(at) && settings.db > 0) await send("SELECT", [String(settings.db)]);
       // A wrong database is refused only to the first command.
       await send("PING", []);
       const run = await runOf(send);
@@ -147,8 +148,11 @@ async function openListenWire(
   };
 }
 
-function urlOf({ username, password, db, tls }: RedisSettings, { host, port }: Address): string {
+function urlOf({ username, password, db, tls }: RedisSettings, at: Address): string {
+  const { host, port } = at;
   const login = password === undefined ? "" : `${encodeURIComponent(username ?? "")}:${encodeURIComponent(password)}@`;
+  // Without a host, Bun takes no login there; it reads no database from such an address.
+  if (isSocket(at)) return `redis+unix://${login}${login && "localhost"}${host}`;
   const name = host.includes(":") ? `[${host}]` : host;
   return `${tls ? "rediss" : "redis"}://${login}${name}:${port}/${db}`;
 }
@@ -172,8 +176,8 @@ function nameOf(at: Address): string {
   return `Redis at ${placeOf(at)}`;
 }
 
-function placeOf({ host, port }: Address): string {
-  return `${host}:${port}`;
+function placeOf(at: Address): string {
+  return isSocket(at) ? at.host : `${at.host}:${at.port}`;
 }
 
 function messageOf(error: unknown): string {

@@ -5,6 +5,11 @@ export interface Address {
   readonly port: number;
 }
 
+/** A path from the root on is the Unix socket of a server on this machine, which has no port. */
+export function isSocket({ host }: Address): boolean {
+  return host.startsWith("/");
+}
+
 /** Where Redis is. */
 export type Topology =
   | { readonly type: "server"; readonly at: Address }

@@ -1,5 +1,6 @@
 /** What the configuration says of Redis, as the engine takes it. */
 
+import { redisPlace } from "../../config/redis-url.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Address, RedisSettings, Topology } from "../../engines/redis/settings.ts";
 import { readText } from "./read-text.ts";
@@ -41,14 +42,14 @@ interface Where {
 function whereIs({ redis }: Config): Where {
   const { url, host, port, username, password, db, tls } = redis;
   if (url === undefined) return { address: { host, port }, username, password, db, tls };
-  const parts = new URL(url);
-  const path = Number(parts.pathname.slice(1) || db);
+  const place = redisPlace(url);
+  if (place === undefined) throw new Error("`redis.url` is no address of a Redis");
   return {
-    address: { host: parts.hostname.replace(/^\[|\]$/g, "") || host, port: Number(parts.port || PORT) },
-    username: decodeURIComponent(parts.username) || username,
-    password: decodeURIComponent(parts.password) || password,
-    db: Number.isSafeInteger(path) && path >= 0 ? path : db,
-    tls: tls || parts.protocol === "rediss:",
+    address: { host: place.host || host, port: place.port ?? PORT },
+    username: place.username ?? username,
+    password: place.password ?? password,
+    db: place.db ?? db,
+    tls: tls || place.isTls,
   };
 }
 

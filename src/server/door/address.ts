@@ -1,5 +1,7 @@
 /** Who is at the other end: the socket's peer, or the client that a trusted proxy says it speaks for. */
 
+import { isSocket } from "../../config/fields.ts";
+import type { Config } from "../../config/schema.ts";
 import { type Address, type AddressTest, addressTest, parseAddress } from "../../guards/ip.ts";
 
 export interface Caller {
@@ -13,7 +15,13 @@ export type Identify = (request: Request, url: URL, peer: string | undefined) =>
 
 const MAPPED = "::ffff:";
 
-export function identity(trustedProxies: readonly string[]): Identify {
+/** Whoever opens a Unix socket is on this machine, as one that comes by loopback is. */
+export function identity({ trustedProxies, host }: Pick<Config, "trustedProxies" | "host">): Identify {
+  const identify = identityBehind(trustedProxies);
+  return isSocket(host) ? (request, url) => identify(request, url, "127.0.0.1") : identify;
+}
+
+function identityBehind(trustedProxies: readonly string[]): Identify {
   if (trustedProxies.length === 0) {
     // Whom to believe was not said. A client that lies about TLS only fools itself.
     return (request, url, peer) => ({ address: plain(peer), isEncrypted: isTls(url) || saysTls(request) });

@@ -1,6 +1,7 @@
 /** The one place that opens Bun's server: requests told from handshakes, and strangers turned away. */
 
 import type { TLSOptions } from "bun";
+import { isSocket } from "../../config/fields.ts";
 import type { Connection } from "../../domain/connection.ts";
 import type { User } from "../../domain/message.ts";
 import { upgrade } from "./handshake.ts";
@@ -8,6 +9,7 @@ import { Queue } from "./queue.ts";
 import { badRequest, forbidden, internalError } from "./refusals.ts";
 import { socketHandler } from "./sockets.ts";
 import type { Listener, ListenOptions, SocketData } from "./threshold.ts";
+import { openToAll } from "./unix-socket.ts";
 
 export type { Listener, ListenOptions, SocketData } from "./threshold.ts";
 
@@ -25,10 +27,10 @@ export function listen(options: ListenOptions, { hostname, port, tls, takesClien
   const { config, hub } = options;
   const arriving = new WeakMap<Connection, User>();
   const queue = new Queue(hub.clock);
-  return Bun.serve<SocketData>({
-    hostname,
-    port,
-    reusePort: options.sharesPort === true,
+  const isLocal = isSocket(hostname);
+  const where: object = isLocal ? { unix: hostname } : { hostname, port, reusePort: options.sharesPort === true };
+  const listener = Bun.serve<SocketData>({
+    ...where,
     // The API limits bodies itself, because Bun's refusal has no words. What nobody reads, Bun does not keep.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     // Ends bodies that take longer and connections that ask nothing more. Bun counts in whole seconds up to 255, and gives
@@ -56,6 +58,8 @@ export function listen(options: ListenOptions, { hostname, port, tls, takesClien
     },
     websocket: socketHandler(options, arriving),
   });
+  if (isLocal) openToAll(hostname);
+  return listener;
 }
 
 /** HTTP/1.0 needs no Host header, and then the address is only a path. */
