@@ -24,7 +24,7 @@ import { addToken } from "./commands/token.ts";
 import { addWebhooks } from "./commands/webhooks.ts";
 import { forgetBunsReading } from "./daemon/environment.ts";
 import { report } from "./failure.ts";
-import { unknownCommand } from "./suggest.ts";
+import { refusal, unknownCommand } from "./suggest.ts";
 
 export function buildProgram(): Command {
   const program = new Command("fanfare");
@@ -62,21 +62,12 @@ export function buildProgram(): Command {
   return program;
 }
 
-/** Commander says `error: unknown option '--prot'` and, on a second line, `(Did you mean --port?)`. */
-function refusal(text: string): string {
-  const sentence = text
-    .trim()
-    .replace(/^error: /, "")
-    .replaceAll(/\s+/g, " ")
-    .replace(/ \(Did you mean (.*)\?\)$/, ": did you mean $1?");
-  return `fanfare: ${sentence}\n`;
-}
-
 /** Asked for the help of a command that is none, Commander prints that of the whole. */
-function checkCommand(program: Command, [first, second]: readonly string[]): void {
-  const named = first === "help" ? second : first;
+function checkCommand(program: Command, args: readonly string[]): void {
+  const words = args[0] === "help" ? args.slice(1) : args;
+  const [named] = words;
   if (named === undefined || named === "" || named.startsWith("-") || named === "help") return;
-  if (program.commands.every((command) => command.name() !== named)) throw unknownCommand(named, program);
+  if (program.commands.every((command) => command.name() !== named)) throw unknownCommand(words, program);
 }
 
 export async function main(args: readonly string[]): Promise<number> {

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { type Config, loadConfig } from "../config/load.ts";
 import { ownDatabase } from "../config/own-database.ts";
-import { lacking } from "../database/migrate.ts";
+import { lacking, migrate, migratesByItself } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";
 import { CliError } from "./failure.ts";
 import { addConfigFlags, readConfigFlags } from "./flags.ts";
@@ -27,7 +27,11 @@ export async function withKept<T>(command: Command, act: (kept: Kept) => Promise
   const database = await openDatabase(config.database.url ?? ownDatabase(config.stateDir), { busyMs: BUSY_MS });
   try {
     if (isReady && (await missing(database)).length > 0) {
-      throw new CliError(`${database.name} has not all the tables it should have: run \`fanfare migrate\` first`);
+      if (!migratesByItself(database, config.database.migrate)) {
+        throw new CliError(`${database.name} has not all the tables it should have: run \`fanfare migrate\` first`);
+      }
+      // As the server would at its start.
+      await migrate(database);
     }
     return await act({ config, database });
   } finally {

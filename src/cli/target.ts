@@ -5,7 +5,10 @@ import { demoAppFile, readDemoApp } from "../config/demo-app.ts";
 import { isSocket } from "../config/fields.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import type { App } from "../domain/app.ts";
+import { controlPath } from "../server/life/control.ts";
+import type { Status } from "../server/life/report.ts";
 import { isEverywhere } from "./banner.ts";
+import { ask } from "./daemon/ask.ts";
 import { CliError } from "./failure.ts";
 
 export interface Target {
@@ -26,11 +29,14 @@ export interface TargetOptions {
   readonly config?: string;
 }
 
+/** A server that is busy may take a while to say where it is. */
+const STATUS_MS = 3_000;
+
 type Credentials = Pick<Target, "id" | "key" | "secret">;
 
 export function addTargetOptions(command: Command): Command {
   return command
-    .option("--url <url>", "the server (default: the one configured here, else http://127.0.0.1:9501)")
+    .option("--url <url>", "the server (default: the one that runs or is configured here, else http://127.0.0.1:9501)")
     .option("--app <id or key>", "the app, by its id or its key (default: the first one configured, else the demo app)")
     .option("--key <key>", "the app's key")
     .option("--secret <secret>", "the app's secret")
@@ -50,7 +56,14 @@ export async function targetOf(options: TargetOptions): Promise<Target> {
     ...(options.config === undefined ? {} : { file: options.config }),
   });
   const found = pick(await localApps(config), app ?? key);
-  return { url: url ?? localUrl(config), apiUrl: url ?? localApiUrl(config), ...merged(found, options) };
+  const place = url === undefined ? await placeHere(config) : { url, apiUrl: url };
+  return { ...place, ...merged(found, options) };
+}
+
+/** Of the server that runs in this folder, whatever its port; else of the one that is configured here. */
+async function placeHere(config: Config): Promise<Pick<Target, "url" | "apiUrl">> {
+  const status = await ask<Status>(controlPath(config.stateDir), "GET", "/status", STATUS_MS).catch(() => undefined);
+  return status ?? { url: localUrl(config), apiUrl: localApiUrl(config) };
 }
 
 /** What is said on the command line goes before what was found; an app that is not configured here is taken as named. */

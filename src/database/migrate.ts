@@ -41,3 +41,8 @@ function migratorOf(kind: Database["kind"], db: Database["query"]): Migrator {
     migrationLockTableName: "fanfare_migrations_lock",
   });
 }
+
+/** Whether its tables are brought up to date without being asked: in a file of our own, unless a setting says otherwise. */
+export function migratesByItself({ kind }: Database, wanted: boolean | undefined): boolean {
+  return wanted ?? kind === "sqlite";
+}

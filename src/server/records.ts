@@ -10,7 +10,7 @@ import { withDemoApp } from "../config/demo-app.ts";
 import { ConfigError } from "../config/problem.ts";
 import type { Config } from "../config/schema.ts";
 import { Cleaning, type Kept } from "../database/cleaning.ts";
-import { lacking, migrate } from "../database/migrate.ts";
+import { lacking, migrate, migratesByItself } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";
 import { type App, isReserved } from "../domain/app.ts";
 import type { Clock, Observer } from "../domain/ports.ts";
@@ -237,7 +237,7 @@ export class Records {
 
   async #prepare(database: Database): Promise<void> {
     const { config, log } = this.#options;
-    if (config.database.migrate ?? database.kind === "sqlite") {
+    if (migratesByItself(database, config.database.migrate)) {
       const { done } = await migrate(database);
       if (done.length > 0) log.debug({ database: database.name, done }, "the database's tables are up to date");
     } else {

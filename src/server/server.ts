@@ -245,7 +245,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
 
   /** How it is, and what it runs as. Throws where it does not run. */
   async status(): Promise<Status> {
-    return statusOf(this.#runningNow(), { config: this.#config, url: this.url, launch: this.#launch });
+    return statusOf(this.#runningNow(), { config: this.#config, place: this, launch: this.#launch });
   }
 
   /** Who is in which channel, in the whole cluster: of all apps, or of one by id or key. Throws where there is none such. */

@@ -53,7 +53,11 @@ function addList(group: Command): void {
       if (known.length === 0)
         known.push(...(await knownApps(command.opts())).apps.map((app) => described(app, "demo")));
       if (command.opts<ListOptions>().json) return console.log(JSON.stringify(known, undefined, 2));
-      if (known.length === 0) console.log("there is no app: add one with `fanfare apps add`");
+      if (known.length === 0) {
+        console.log(
+          "there is no app yet: add one with `fanfare apps add`, or `fanfare serve` makes one to try things out",
+        );
+      }
       for (const { id, key, name, enabled, keptIn } of known) {
         console.log(`${printable(id)}\t${printable(key)}\t${printable(name)}\t${enabled ? "on" : "off"}\t${keptIn}`);
       }

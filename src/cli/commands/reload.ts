@@ -2,8 +2,10 @@
 
 import type { Command } from "commander";
 import type { Reloaded } from "../../server/life/reload.ts";
+import type { Status } from "../../server/life/report.ts";
 import { ask } from "../daemon/ask.ts";
-import { addPlaceOptions, notRunning, type PlaceOptions, placeOf } from "../daemon/whereabouts.ts";
+import { addPlaceOptions, notRunning, type Place, type PlaceOptions, placeOf } from "../daemon/whereabouts.ts";
+import { CliError } from "../failure.ts";
 
 export function addReload(program: Command): void {
   const command = program
@@ -19,12 +21,21 @@ export function addReload(program: Command): void {
     .action(async () => {
       const options = command.opts<PlaceOptions & { json?: true; workers?: true }>();
       const place = await placeOf(options);
+      if (options.workers) await checkWorkers(place);
       const reloaded = options.workers
         ? await ask<Reloaded>(place.control, "POST", "/reload?workers", AS_LONG_AS_IT_TAKES_MS)
         : await ask<Reloaded>(place.control, "POST", "/reload");
       if (!reloaded) throw notRunning(place);
       console.log(options.json ? JSON.stringify(reloaded, undefined, 2) : reloadedText(reloaded));
     });
+}
+
+/** A single process cannot be swapped for another under its port. */
+async function checkWorkers(place: Place): Promise<void> {
+  const status = await ask<Status>(place.control, "GET", "/status");
+  if (!status) throw notRunning(place);
+  if (status.workers > 1) return;
+  throw new CliError("nothing is reloaded: this server has no workers to swap; for new code type `fanfare restart`");
 }
 
 const AS_LONG_AS_IT_TAKES_MS = 24 * 3_600_000;

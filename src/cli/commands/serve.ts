@@ -27,15 +27,14 @@ export function addServe(program: Command): void {
   const command = program.command("serve", { isDefault: true }).description("start the server (the default command)");
   command
     .option("-d, --daemon", "run in the background: the command ends when the server listens")
-    .option("--debug", "log what each client says and is told, secrets masked; the same as --log-level debug");
-  addConfigFlags(command)
+    .option("--debug", "log each frame, secrets masked");
+  addShortHelp(addConfigFlags(command))
     .allowExcessArguments()
     .usage("[options]")
     .addHelpText("after", EXAMPLE)
     .action(async () => {
       // Whatever is no command arrives here, serve being the default.
-      const [stray] = command.args;
-      if (stray !== undefined) throw unknownCommand(stray, program);
+      if (command.args.length > 0) throw unknownCommand(command.args, program);
       await serve(command);
     });
 }
@@ -44,7 +43,49 @@ const EXAMPLE = `
 Example:
   $ fanfare serve --port 8080 --log-level debug
 
-Every option is also an environment variable and a key of the configuration file: see docs/configuration.md.`;
+Each is also a setting and an environment variable: see docs/configuration.md.`;
+
+/** What most people ever set here: the help shows these on one screen, each with the first clause of what it says. */
+const COMMON = [
+  "daemon",
+  "debug",
+  "config",
+  "host",
+  "port",
+  "workers",
+  "mode",
+  "state-dir",
+  "engine",
+  "help",
+  "help-all",
+];
+const COMMON_FLAGS = new Set(COMMON.map((name) => `--${name}`));
+
+function addShortHelp(command: Command): Command {
+  const { visibleOptions, optionDescription } = command.createHelp();
+  let isWhole = false;
+  command.on("option:help-all", () => {
+    isWhole = true;
+    command.help();
+  });
+  return command.option("--help-all", "print every option").configureHelp({
+    visibleOptions(asked) {
+      const all = visibleOptions.call(this, asked);
+      return isWhole ? all : all.filter(({ long }) => COMMON_FLAGS.has(long ?? ""));
+    },
+    optionDescription(option) {
+      return isWhole ? optionDescription.call(this, option) : clauseOf(option.description);
+    },
+  });
+}
+
+/** "Port to listen on; 0 picks a free one. (default 9501, FANFARE_PORT)": "port to listen on (default 9501)". */
+function clauseOf(description: string): string {
+  const [clause = ""] = description.split(/[;:,.] | \(/);
+  const [, initial] = /\(default ([^,]+), /.exec(description) ?? [];
+  const said = clause.charAt(0).toLowerCase() + clause.slice(1);
+  return initial === undefined ? said : `${said} (default ${initial})`;
+}
 
 interface ServeOptions {
   readonly daemon?: true;

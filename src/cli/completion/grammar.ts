@@ -36,6 +36,8 @@ function placesOf(command: Command, words: readonly string[], inherited: readonl
   // What is typed in front of any command is for the default one, unless it is the program's own.
   const own = [
     ...help.visibleOptions(command),
+    // The help of `serve` shows only some.
+    ...command.options,
     ...(words.length === 0 && start ? [...start.options] : []),
     ...inherited,
   ];

@@ -22,6 +22,8 @@ export interface Status {
   readonly pid: number;
   readonly version: string;
   readonly url: string;
+  /** Where API calls go. */
+  readonly apiUrl: string;
   readonly mode: Config["mode"];
   readonly daemon: boolean;
   /** Unix milliseconds. */
@@ -74,19 +76,20 @@ interface Reporting extends Pick<Running, "hub" | "memory" | "condition" | "star
 
 interface Around {
   readonly config: Config;
-  readonly url: string;
+  readonly place: Pick<Status, "url" | "apiUrl">;
   readonly launch: Launch;
 }
 
 export async function statusOf(running: Reporting, around: Around): Promise<Status> {
   const { hub, memory, condition, startedAtMs, lagMs } = running;
-  const { config, url, launch } = around;
+  const { config, place, launch } = around;
   const nodes = await nodesOf(hub);
   const { usedBytes, markBytes } = memory;
   return {
     pid: process.pid,
     version: manifest.version,
-    url: `${url}${config.path}`,
+    url: `${place.url}${config.path}`,
+    apiUrl: `${place.apiUrl}${config.path}`,
     mode: config.mode,
     daemon: launch.daemon ?? false,
     startedAtMs,
