@@ -50,6 +50,8 @@ export interface Protocol {
   readonly name: string;
   /** Whether a signed-in client is put into its user's own channel without asking for it. */
   readonly joinsUserChannel: boolean;
+  /** Whether its clients then subscribe to that channel all the same, and wait for the answer. */
+  readonly asksForUserChannel: boolean;
   /** Whether a client may show a token when it connects. In other protocols such a header is meant for somebody else. */
   readonly takesTokens: boolean;
   /** Throws CommandError where the frame is not one of the protocol's. */

@@ -4,11 +4,11 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { startReceiver } from "../faults/hooks.ts";
 import { anyComposite, settings } from "../properties/arbitraries.ts";
-import { type ClusterOptions, configOf, ENGINES, startCluster } from "../support/cluster.ts";
+import { EVERY_ENGINE, startPair } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative, makeToken, type NativeTestClient } from "../support/native-client.ts";
-import { connectPusher, type PusherTestClient, signedFetch } from "../support/pusher-client.ts";
-import { APP, startServer } from "../support/server.ts";
+import { type PusherTestClient, signedFetch } from "../support/pusher-client.ts";
+import { APP } from "../support/server.ts";
 import type { TestSocket } from "../support/socket.ts";
 
 setDefaultTimeout(180_000);
@@ -18,13 +18,6 @@ const WRITTEN = `{"id" : 1234567890123456789, "price":1.0,\r\n"twice":1, "twice"
 const ONE_LINE = WRITTEN.replace("\r\n", "  ");
 const FORGED = '[1,\n{"event":"closing"}\n]';
 const CHANNEL = "presence-kept";
-
-async function nodesOf(engine: "memory" | (typeof ENGINES)[number], options: ClusterOptions = {}) {
-  if (engine !== "memory") return await startCluster(engine, options);
-  const { url } = await startServer({ ...configOf(options), log: { level: "silent" } });
-  const node = { url, native: () => connectNative(url), pusher: () => connectPusher(url) };
-  return [node, node];
-}
 
 /** The frames that came since last asked, as they came. */
 function reader(socket: TestSocket) {
@@ -58,11 +51,10 @@ async function post(url: string, path: string, body: string): Promise<void> {
   if (answer.status !== 200) throw new Error(`POST ${path}: ${answer.status} ${await answer.text()}`);
 }
 
-describe.each(["memory", ...ENGINES] as const)("on %s", (engine) => {
+describe.each(EVERY_ENGINE)("on %s", (engine) => {
   test("payloads of clients and of the HTTP API, in what is delivered, kept and told to webhooks", async () => {
     const { hooks, options } = startReceiver();
-    const [a, b] = await nodesOf(engine, options);
-    if (!a || !b) throw new Error("no nodes");
+    const [a, b] = await startPair(engine, options);
     const [says, near, native, far] = [await a.pusher(), await b.pusher(), await b.native(), await a.native()];
     await says.subscribe(CHANNEL, { data: { user_id: "1" } });
     await near.subscribe(CHANNEL, { data: { user_id: "2" } });
@@ -119,8 +111,7 @@ describe.each(["memory", ...ENGINES] as const)("on %s", (engine) => {
   });
 
   test("what others see of a member: signed, signed in, or by token; in lists and arrivals", async () => {
-    const [a, b] = await nodesOf(engine);
-    if (!a || !b) throw new Error("no nodes");
+    const [a, b] = await startPair(engine);
     const [pusher, native] = [await a.pusher(), await a.native()];
     await pusher.subscribe("presence-x", { data: { user_id: "watcher" } });
     await native.subscribe("presence-x", native.permission("presence-x", { user_id: "other" }));
@@ -169,8 +160,7 @@ describe.each(["memory", ...ENGINES] as const)("on %s", (engine) => {
   });
 
   test("users on a watchlist whose ids are numbers, also beyond 2^53", async () => {
-    const [a, b] = await nodesOf(engine);
-    if (!a || !b) throw new Error("no nodes");
+    const [a, b] = await startPair(engine);
     const watcher = await a.pusher();
     await watcher.signin('{"id":"w","watchlist":[1234567890123456789, 1234567890123456788 ,7]}');
     const isWatch = ({ event }: { event: string }) => event === "pusher_internal:watchlist_events";

@@ -28,7 +28,7 @@ export class Client {
   /** The names of all frames' events. */
   readonly frames: string[] = [];
 
-  constructor(server: Server, backend: Backend, options: ClientOptions = {}) {
+  constructor(server: Pick<Server, "port">, backend: Backend, options: ClientOptions = {}) {
     const { key = APP.key, user = "nobody", watch, ...more } = options;
     const query = new URLSearchParams({ user, ...(watch !== undefined && { watch }) });
     this.pusher = new Pusher(key, {
@@ -84,7 +84,11 @@ export class Client {
   }
 }
 
-export async function connectClient(server: Server, backend: Backend, options: ClientOptions = {}): Promise<Client> {
+export async function connectClient(
+  server: Pick<Server, "port">,
+  backend: Backend,
+  options: ClientOptions = {},
+): Promise<Client> {
   return new Client(server, backend, options).isConnected();
 }
 

@@ -8,11 +8,13 @@ import { startNats } from "./nats.ts";
 import type { ServerProcess } from "./process.ts";
 import { connectPusher, type PusherTestClient, signedFetch } from "./pusher-client.ts";
 import { startRedis } from "./redis.ts";
-import { APP, type AppInput } from "./server.ts";
+import { APP, type AppInput, startServer } from "./server.ts";
 import { connectTo, pusherElsewhere, startWorkers, workerPids } from "./workers.ts";
 
 export const ENGINES = ["redis", "nats", "workers"] as const;
 export type EngineName = (typeof ENGINES)[number];
+/** With that of one process, where all is near. */
+export const EVERY_ENGINE = ["memory", ...ENGINES] as const;
 
 export interface ClusterOptions {
   readonly nodes?: number;
@@ -58,6 +60,27 @@ export async function startCluster(engine: EngineName, options: ClusterOptions =
   const where = await engineSettings(engine);
   return await Promise.all(Array.from({ length: nodes }, () => startNode(where, options)));
 }
+
+/** Two nodes of any engine; of the one that has only one, that one twice. */
+export async function startPair(
+  engine: (typeof EVERY_ENGINE)[number],
+  options: ClusterOptions = {},
+): Promise<readonly [AnyNode, AnyNode]> {
+  if (engine === "memory") {
+    const { url } = await startServer({ ...configOf(options), log: { level: "silent" } });
+    const node = {
+      url,
+      native: (native?: NativeOptions) => connectNative(url, native),
+      pusher: () => connectPusher(url),
+    };
+    return [node, node];
+  }
+  const [one, other] = await startCluster(engine, options);
+  if (!one || !other) throw new Error(`${engine} has no two nodes`);
+  return [one, other];
+}
+
+export type AnyNode = Pick<ClusterNode, "url" | "native" | "pusher">;
 
 /** A server of its own to share, and the settings that lead there. */
 export async function engineSettings(engine: "redis" | "nats"): Promise<ConfigInput> {

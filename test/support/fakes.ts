@@ -118,6 +118,7 @@ export function plainProtocol(name = "plain", joinsUserChannel = false): Protoco
   return {
     name,
     joinsUserChannel,
+    asksForUserChannel: false,
     takesTokens: false,
     decode: (frame: Frame) => JSON.parse(String(frame)) as Command,
     encode: (push: Push) => JSON.stringify(push.type === "refused" ? { ...push, error: push.error.code } : push),

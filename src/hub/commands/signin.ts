@@ -24,13 +24,10 @@ export async function signIn(hub: Hub, connection: Connection, { by, ref }: Sign
   const userData = by.type === "signature" ? by.userData : userDataOf(user);
   // A signature is made for this connection, some time since it has been there.
   const atMs = by.type === "signature" ? openedAtMs(hub, connection) : askedAtMs;
-  await become(
-    hub,
-    connection,
-    user,
-    voucherOf(user, atMs, () => new CommandError("unauthorized", REVOKED)),
-  );
-  hub.push(connection, { type: "signed-in", user, userData, ...(ref !== undefined && { ref }) });
+  const voucher = voucherOf(user, atMs, () => new CommandError("unauthorized", REVOKED));
+  await become(hub, connection, user, voucher, () => {
+    hub.push(connection, { type: "signed-in", user, userData, ...(ref !== undefined && { ref }) });
+  });
   await watch(hub, connection, user.watchlist ?? []);
 }
 
@@ -46,18 +43,27 @@ function userDataOf(user: User): string {
 /** The same for a client that came with proof of who it is, and was told in its welcome. */
 export async function settleIn(hub: Hub, connection: Connection, user: User): Promise<void> {
   const revoked = () => new Disconnect("token_invalid", REVOKED);
-  await become(hub, connection, user, voucherOf(user, openedAtMs(hub, connection), revoked));
+  await become(hub, connection, user, voucherOf(user, openedAtMs(hub, connection), revoked), () => {});
   await watch(hub, connection, user.watchlist ?? []);
 }
 
-/** Makes the connection the user's; a client that can't ask for it is put into the user's own channel. */
-async function become(hub: Hub, connection: Connection, user: User, voucher: Voucher): Promise<void> {
+/**
+ * Makes the connection the user's and puts it into the user's own channel. Whatever is sent to the user after `answer` reaches
+ * it, and nothing before: pusher-js drops what comes ahead of `signin_success`.
+ */
+async function become(
+  hub: Hub,
+  connection: Connection,
+  user: User,
+  voucher: Voucher,
+  answer: () => void,
+): Promise<void> {
   checkUserId(connection.app, user.id);
   const { issuedAtMs: _, ...known } = user;
   await hub.users.signIn(connection, known, voucher);
   const channel = userChannel(user.id);
-  if (!connection.protocol.joinsUserChannel || connection.isIn(channel)) return;
-  await hub.join(connection, channel, undefined, () => {});
+  if (!connection.protocol.joinsUserChannel || connection.isIn(channel)) return answer();
+  await hub.join(connection, channel, undefined, answer);
 }
 
 /** A token says itself when it was issued; anything else is good again as soon as somebody is asked again. */

@@ -20,8 +20,20 @@ type Subscribe = Extract<Command, { type: "subscribe" }>;
 export function subscribe(hub: Hub, connection: Connection, command: Subscribe): Awaitable<void> {
   checkChannelName(connection.app, command.channel);
   const channel = hub.channelOf(connection.app, command.channel);
+  if (isGiven(connection, command.channel)) {
+    takeSubscribeToken(connection, hub.clock.monotonicMs());
+    return hub.push(connection, { type: "subscribed", channel: command.channel });
+  }
   checkLimits(hub, connection, channel);
   return after(admit(hub, connection, command, channel), (member) => act(hub, connection, command, channel, member));
+}
+
+/** It is in the channel since it signed in, and only waits to be told. */
+function isGiven(connection: Connection, channel: string): boolean {
+  const { user, protocol } = connection;
+  return (
+    protocol.asksForUserChannel && user !== undefined && channel === userChannel(user.id) && connection.isIn(channel)
+  );
 }
 
 function checkLimits(hub: Hub, connection: Connection, channel: Channel): void {

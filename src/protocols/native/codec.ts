@@ -26,6 +26,7 @@ export function nativeProtocol(options: { readonly jsonDepth: number }): Protoco
   return {
     name: "native",
     joinsUserChannel: true,
+    asksForUserChannel: false,
     takesTokens: true,
     decode: (frame) => decode(frame, options.jsonDepth),
     encode,

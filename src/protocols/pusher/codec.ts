@@ -13,7 +13,8 @@ import { ERROR_CODES, STATUSES } from "./codes.ts";
 export function pusherProtocol(options: { readonly jsonDepth: number }): Protocol {
   return {
     name: "pusher",
-    joinsUserChannel: false,
+    joinsUserChannel: true,
+    asksForUserChannel: true,
     takesTokens: false,
     decode: (frame) => decode(frame, options.jsonDepth),
     encode,
