@@ -85,6 +85,11 @@ export const processLimits = z
       1024,
       2 ** 30,
     ),
+    readerLagS: seconds(
+      "How far a reader may be behind, in seconds, before it is cut: while anything is sent to it, a WebSocket ping follows every 10 s, and the pong comes when it has read so far.",
+      30,
+      0.1,
+    ),
     jsonDepth: whole("Deepest nesting of JSON that is read.", 32, 2, 1000),
     waitingCommands: whole(
       "Most commands of one connection that wait for their turn; one that sends more is closed (4100).",

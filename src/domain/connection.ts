@@ -36,6 +36,11 @@ export class Connection {
   /** When it was asked for a sign of life that has not come; 0 when it owes none. */
   pingedAtMs = 0;
 
+  /** How far it is behind in reading: see hub/reader-lag.ts. */
+  wasSent = false;
+  probe: string | undefined;
+  probedAtMs: number;
+
   /** Frames that wait because an earlier one is not yet answered, or because it is the others' turn. Absent while none do. */
   backlog: Backlog | undefined;
   busy = false;
@@ -57,6 +62,7 @@ export class Connection {
     this.address = address;
     this.openedAtMs = nowMs;
     this.lastSeenMs = nowMs;
+    this.probedAtMs = nowMs;
   }
 
   isIn(channel: string): boolean {

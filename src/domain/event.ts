@@ -20,7 +20,12 @@ export type HubEvent =
   /** Publications of the channel may be lost to this node's clients; they were told. */
   | { readonly type: "gap"; readonly app: App; readonly channel: string }
   /** The client's socket was cut because it did not read as fast as it was sent to; "closed" comes next. */
-  | { readonly type: "fell-behind"; readonly connection: Connection }
+  | {
+      readonly type: "fell-behind";
+      readonly connection: Connection;
+      /** The setting that it went beyond. */
+      readonly limit: "limits.outboundBufferBytes" | "limits.readerLagS";
+    }
   | {
       readonly type: "refused";
       readonly connection: Connection;

@@ -10,7 +10,7 @@ export interface Socket {
   send(frame: string): unknown;
   close(code?: number, reason?: string): void;
   terminate(): void;
-  ping(): unknown;
+  ping(data?: string): unknown;
   getBufferedAmount(): number;
   subscribe(topic: string): unknown;
   unsubscribe(topic: string): unknown;

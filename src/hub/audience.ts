@@ -37,6 +37,8 @@ export class Audience {
   heardCount: number | undefined;
   /** How often something may have been lost: what was read of the past before that is not up to date. */
   interruptions = 0;
+  /** When its connections were last told anything. */
+  toldAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(app: string, channel: Channel) {
     this.app = app;

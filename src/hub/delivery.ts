@@ -154,6 +154,7 @@ export class Delivery {
   ): void {
     const named = except.length === 0 ? NO_CONNECTIONS : except.flatMap((id) => tenant.connections.get(id) ?? []);
     if (!this.fanout) return;
+    audience.toldAtMs = this.#host.clock.monotonicMs();
     const excluded = having.length === 0 ? named : [...named, ...having];
     audience.tell(this.fanout, push, excluded, tenant.app, this.#host.traffic, this.#host.frames());
     if (this.#host.taps.size > 0) tellTaps(this.#host.taps, audience, push, excluded);

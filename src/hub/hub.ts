@@ -34,7 +34,7 @@ import { Delivery } from "./delivery.ts";
 import { lastOf } from "./history.ts";
 import { checkPlace } from "./limits.ts";
 import { type Listener, listen } from "./listen.ts";
-import { forgive, judge, stoodStill } from "./liveness.ts";
+import { check, forgive, stoodStill } from "./liveness.ts";
 import { type Answer, join, leave } from "./membership.ts";
 import { Nodes, nodeNumber } from "./nodes.ts";
 import { Keys } from "./once.ts";
@@ -80,6 +80,7 @@ export class Hub {
   /** What coming, leaving and publishing are made of. */
   readonly #parts: Parameters<typeof join>[0] & Parameters<typeof send>[0];
   #connections = 0;
+  #sweptAtMs = 0;
 
   constructor(options: HubOptions) {
     this.limits = options.limits;
@@ -379,7 +380,8 @@ export class Hub {
       for (const connection of this.connections()) forgive(connection, lateMs, nowMs);
       return;
     }
-    for (const connection of this.connections()) this.#check(connection, nowMs);
+    for (const connection of this.connections()) check(this, this.#tenants, connection, nowMs, this.#sweptAtMs);
+    this.#sweptAtMs = nowMs;
     this.counts.flush(nowMs);
     this.#delivery.sweep(nowMs);
     this.reach.sweep(nowMs);
@@ -409,6 +411,7 @@ export class Hub {
 
   #hand(connection: Connection, frame: string): void {
     connection.socket?.send(frame);
+    connection.wasSent = true;
     this.traffic?.sent(connection.app, 1, frame.length);
     if (this.taps.size > 0) this.taps.get(connection)?.sent(frame);
     if (this.frames && !isReserved(connection.app)) this.frames.sent(connection, frame);
@@ -426,15 +429,6 @@ export class Hub {
     }
     // One after the other: where a node died, there may be thousands.
     for (const [app, channel] of counted) await this.counts.changed(app, channel);
-  }
-
-  #check(connection: Connection, nowMs: number): void {
-    const verdict = judge(connection, nowMs, this.limits);
-    if (verdict === undefined) return;
-    if (verdict !== "ping") return this.disconnect(connection, verdict);
-    connection.pingedAtMs = nowMs;
-    if (connection.answersPings) this.push(connection, { type: "ping" });
-    connection.socket?.ping();
   }
 
   /** Work that nobody waits for: what goes wrong is told to the observers. */

@@ -2,6 +2,9 @@
 
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
+import type { Hub } from "./hub.ts";
+import { judgeReader, sendProbe } from "./reader-lag.ts";
+import type { Tenants } from "./tenants.ts";
 
 /** Pusher protocol 4 and older know no pings but those of WebSocket: closed 4202 after a day of silence. */
 const SILENCE_MS = 24 * 3_600_000;
@@ -9,13 +12,40 @@ const SILENCE_MS = 24 * 3_600_000;
 /** A look that comes so much too late finds sockets unread, and nothing can be said of them before the next. */
 const STILL_MS = 500;
 
+/** The code of a socket that ended without a farewell. */
+const ABNORMAL = 1006;
+
 interface Patience {
   readonly activityTimeoutS: number;
   readonly pongTimeoutS: number;
 }
 
+/** Asks who is silent, sends away who does not answer, and cuts who reads too slowly. The last look was at `lookedAtMs`. */
+export function check(hub: Hub, tenants: Tenants, connection: Connection, nowMs: number, lookedAtMs: number): void {
+  const verdict = judge(connection, nowMs, hub.limits);
+  if (verdict instanceof Disconnect) return hub.disconnect(connection, verdict);
+  if (verdict === "ping") {
+    connection.pingedAtMs = nowMs;
+    if (connection.answersPings) hub.push(connection, { type: "ping" });
+    connection.socket?.ping();
+  }
+  // The pacer may read nothing from it, its pong neither, and has a bound of its own for that.
+  if (connection.backlog?.isWaiting)
+    connection.probedAtMs = Math.min(nowMs, connection.probedAtMs + nowMs - lookedAtMs);
+  const wasTold = (sinceMs: number) => tenants.get(connection.app.id)?.wasTold(connection, sinceMs) ?? false;
+  switch (judgeReader(connection, nowMs, hub.limits.readerLagS, wasTold)) {
+    case "probe":
+      return sendProbe(connection, connection.socket);
+    case "cut":
+      // Without a farewell, which would have to wait behind all the rest.
+      hub.observe({ type: "fell-behind", connection, limit: "limits.readerLagS" });
+      hub.close(connection, ABNORMAL);
+      connection.socket?.terminate();
+  }
+}
+
 /** A farewell where its time is up, "ping" where it has to be asked, undefined where all is well. */
-export function judge(connection: Connection, nowMs: number, patience: Patience): Disconnect | "ping" | undefined {
+function judge(connection: Connection, nowMs: number, patience: Patience): Disconnect | "ping" | undefined {
   const { app, pingedAtMs, lastSeenMs } = connection;
   const unauthenticatedS = app.limits.unauthenticatedTimeoutS;
   if (app.requireAuthentication && !connection.proven && nowMs - connection.openedAtMs > unauthenticatedS * 1000) {
@@ -46,6 +76,7 @@ export function stoodStill(lateMs: number): boolean {
 export function forgive(connection: Connection, ms: number, nowMs: number): void {
   const { app, proven, pingedAtMs } = connection;
   connection.lastSeenMs = Math.min(nowMs, connection.lastSeenMs + ms);
+  connection.probedAtMs = Math.min(nowMs, connection.probedAtMs + ms);
   if (pingedAtMs > 0) connection.pingedAtMs = Math.min(nowMs, pingedAtMs + ms);
   if (app.requireAuthentication && !proven) connection.openedAtMs = Math.min(nowMs, connection.openedAtMs + ms);
 }

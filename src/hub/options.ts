@@ -57,6 +57,8 @@ export interface HubLimits {
   readonly outboundBufferBytes: number;
   readonly activityTimeoutS: number;
   readonly pongTimeoutS: number;
+  /** How far a reader may be behind. */
+  readonly readerLagS: number;
   /** How long an engine makes a publication wait before it refuses it. */
   readonly publishWaitS: number;
 }

@@ -1,10 +1,14 @@
 /** What one app has on this node: its connections, its audiences, its signed-in users. Gone when the last of them is. */
 
 import type { App } from "../domain/app.ts";
+import { onlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Awaitable, Broker } from "../domain/ports.ts";
 import { Audience } from "./audience.ts";
 import type { Channels } from "./channels.ts";
+
+/** Who is in more of them is not worth looking at each. */
+const MANY_CHANNELS = 100;
 
 export class Tenant {
   /** Replaced when the configuration is reloaded. */
@@ -43,6 +47,14 @@ export class Tenant {
     if (!here?.delete(connection)) return false;
     if (here.size === 0) this.users.delete(id);
     return true;
+  }
+
+  /** Whether anything may have been sent since then to a channel that the connection hears. */
+  wasTold({ memberships, watching }: Connection, sinceMs: number): boolean {
+    if (memberships && memberships.size > MANY_CHANNELS) return true;
+    const isNews = (name: string) => (this.audiences.get(name)?.toldAtMs ?? 0) >= sinceMs;
+    if (memberships?.keys().some(isNews)) return true;
+    return watching?.some((user) => isNews(onlineChannel(user))) ?? false;
   }
 
   /** The channel's audience, kept until released as often as it was retained. */

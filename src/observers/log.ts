@@ -36,7 +36,7 @@ export function logObserver(log: Logger, faults: Repeats<Entry>): Observer {
       case "closed":
         return log.debug({ ...about(event.connection), code: event.code, why: event.why?.code }, "disconnected");
       case "fell-behind":
-        return log.info(about(event.connection), "cut: the client does not read what it is sent");
+        return log.info(about(event.connection), `cut: the client does not read what it is sent (${event.limit})`);
       case "subscribed":
       case "unsubscribed":
         return log.debug({ ...about(event.connection), channel: event.channel }, event.type);

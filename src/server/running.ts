@@ -296,7 +296,7 @@ function turnstileOptions({ config, clock }: Surroundings): TurnstileOptions {
 }
 
 function hubLimits({ config, maxConnections: connections }: Surroundings): HubLimits {
-  const { waitingCommands, waitingBytes, frameBytes, outboundBufferBytes } = config.limits;
+  const { waitingCommands, waitingBytes, frameBytes, outboundBufferBytes, readerLagS } = config.limits;
   const { activityTimeoutS, pongTimeoutS, publishWaitS } = config;
   return {
     connections,
@@ -304,6 +304,7 @@ function hubLimits({ config, maxConnections: connections }: Surroundings): HubLi
     waitingBytes,
     frameBytes,
     outboundBufferBytes,
+    readerLagS,
     activityTimeoutS,
     pongTimeoutS,
     publishWaitS,

@@ -33,6 +33,7 @@ describe("a valid configuration", () => {
       frameBytes: 655_360,
       httpBodyBytes: 6_553_600,
       outboundBufferBytes: 13_107_200,
+      readerLagS: 30,
       jsonDepth: 32,
       waitingCommands: 20_000,
       waitingBytes: 4_194_304,

@@ -14,7 +14,7 @@ const BUFFER_BYTES = MIB;
 
 const server = await startBareProcess({
   // Nobody is asked for a sign of life here: only the buffer's limit may cut.
-  config: { apps: [APP], activityTimeoutS: 600, limits: { outboundBufferBytes: BUFFER_BYTES } },
+  config: { apps: [APP], activityTimeoutS: 600, limits: { outboundBufferBytes: BUFFER_BYTES, readerLagS: 600 } },
 });
 
 /** Publishes numbered events, ten to a call, and tells after each call how much the server's memory has grown at most. */

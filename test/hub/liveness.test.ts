@@ -3,8 +3,10 @@
 import { describe, expect, test } from "bun:test";
 import { type Bench, bench, fakeApp, settled } from "../support/fakes.ts";
 
-const LIMITS = { activityTimeoutS: 120, pongTimeoutS: 30 };
-const DAY_MS = 24 * 3_600_000;
+const DAY_S = 24 * 3_600;
+// How far readers are behind is not asked here.
+const LIMITS = { activityTimeoutS: 120, pongTimeoutS: 30, readerLagS: DAY_S };
+const DAY_MS = DAY_S * 1000;
 
 function sweepAfter(made: Bench, ms: number): void {
   made.clock.pass(ms);

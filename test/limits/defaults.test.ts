@@ -11,6 +11,7 @@ const PROCESS = {
   frameBytes: 655_360,
   httpBodyBytes: 6_553_600,
   outboundBufferBytes: 13_107_200,
+  readerLagS: 30,
   jsonDepth: 32,
   waitingCommands: 20_000,
   waitingBytes: 4_194_304,

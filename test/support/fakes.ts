@@ -55,6 +55,8 @@ export class FakeSocket implements Socket {
   readonly frames: string[] = [];
   pings = 0;
   isPaused = false;
+  /** What the last ping said that said anything. */
+  probe: string | undefined;
   closedWith: { code: number | undefined; reason: string | undefined } | undefined;
   readonly #topics: FakeTopics;
 
@@ -75,8 +77,9 @@ export class FakeSocket implements Socket {
     this.close(1006);
   }
 
-  ping(): void {
-    this.pings++;
+  ping(data?: string): void {
+    if (data === undefined) this.pings++;
+    else this.probe = data;
   }
 
   getBufferedAmount(): number {
@@ -252,6 +255,7 @@ export async function bench(options: BenchOptions = {}): Promise<Bench> {
     outboundBufferBytes: 1_048_576,
     activityTimeoutS: 30,
     pongTimeoutS: 30,
+    readerLagS: 30,
     publishWaitS: 5,
   };
   const hub = new Hub({

@@ -44,7 +44,7 @@ export class SlowReaders {
   /** The connection's socket is gone. */
   ended(connection: Connection, code: number): void {
     if (code !== ABNORMAL || connection.farewell || connection.closed || !this.#behind.has(connection)) return;
-    this.#hub.observe({ type: "fell-behind", connection });
+    this.#hub.observe({ type: "fell-behind", connection, limit: "limits.outboundBufferBytes" });
   }
 }
 

@@ -8,6 +8,7 @@ import type { User } from "../../domain/message.ts";
 import { arrive } from "../../hub/arrive.ts";
 import { beat, receive } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
+import { answersProbe } from "../../hub/reader-lag.ts";
 import { Seat } from "../endpoints/seat.ts";
 import type { TurnedAway } from "./admission.ts";
 import { deflation } from "./compression.ts";
@@ -53,8 +54,10 @@ export function socketHandler(
       else if (data instanceof Seat) data.pinged(payload);
     },
     pong({ data }, payload) {
-      if (data instanceof Connection) beat(hub, data);
-      else if (data instanceof Seat) data.ponged(payload);
+      if (data instanceof Connection) {
+        answersProbe(data, payload);
+        beat(hub, data);
+      } else if (data instanceof Seat) data.ponged(payload);
     },
     drain({ data }) {
       if (data instanceof Seat) data.drained();

@@ -85,6 +85,8 @@ export interface EndpointOptions {
   readonly frameBytes?: number;
   /** Most bytes that wait for a slow reader, no more than `limits.outboundBufferBytes`; above it the socket is cut. */
   readonly outboundBufferBytes?: number;
+  /** How far a reader may be behind, in seconds; above it the socket is cut. */
+  readonly readerLagS?: number;
   /** Most messages per second; above it 1008. */
   readonly messagesPerSecond?: number;
   /** Most messages that wait for their turn, or are under way where `concurrent`; above it 1008. */

@@ -3,6 +3,7 @@
 import type { ServerWebSocket } from "bun";
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import { type Bucket, take } from "../../hub/bucket.ts";
+import { answersProbe, judgeReader, type Reader, sendProbe } from "../../hub/reader-lag.ts";
 import { isWorthCompressing } from "../door/compression.ts";
 import { promised } from "../program/promised.ts";
 import type { EndpointHandlers, EndpointOptions, EndpointSocket, Params, Raw } from "./endpoint.ts";
@@ -66,6 +67,7 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
   readonly #waiting: Raw[] = [];
   #ending: Ending | undefined;
   readonly #tokens: Bucket;
+  readonly #reader: Reader;
 
   constructor(home: Home<D>, { address, params, protocol, data }: Guest<D>, request: Request) {
     this.#home = home;
@@ -75,6 +77,7 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
     this.data = data;
     this.#request = request;
     this.#lastSeenMs = home.nowMs();
+    this.#reader = { wasSent: false, probe: undefined, probedAtMs: this.#lastSeenMs };
     this.#tokens = { tokens: home.limits.messagesPerSecond, atMs: this.#lastSeenMs };
   }
 
@@ -90,6 +93,7 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
 
   send(message: Raw): boolean {
     if (!this.#ws || !this.isOpen) return false;
+    this.#reader.wasSent = true;
     this.#ws.send(message, this.#home.compresses && isWorthCompressing(message.length));
     this.#cutIfSlow();
     return this.isOpen;
@@ -169,6 +173,7 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
 
   ponged(data: Uint8Array): void {
     this.#seen();
+    if (answersProbe(this.#reader, data)) return;
     if (this.#home.handlers.pong) this.#aside("pong", () => this.#home.handlers.pong?.(this, data));
   }
 
@@ -184,8 +189,11 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
 
   /** Called every second or so: cuts who is gone without a word, or reads nothing. */
   check(nowMs: number): void {
-    const { idleTimeoutS, pongTimeoutS } = this.#home.limits;
+    const { idleTimeoutS, pongTimeoutS, readerLagS } = this.#home.limits;
     this.#cutIfSlow();
+    const lag = judgeReader(this.#reader, nowMs, readerLagS);
+    if (lag === "cut") return this.terminate();
+    if (lag === "probe" && this.isOpen) sendProbe(this.#reader, this.#ws);
     if (this.#owesSinceMs > 0) {
       if (nowMs - this.#owesSinceMs > pongTimeoutS * 1000) this.terminate();
     } else if (nowMs - this.#lastSeenMs > idleTimeoutS * 1000) {
@@ -197,6 +205,7 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
   /** For so long the server itself stood still. */
   forgive(ms: number, nowMs: number): void {
     this.#lastSeenMs = Math.min(nowMs, this.#lastSeenMs + ms);
+    this.#reader.probedAtMs = Math.min(nowMs, this.#reader.probedAtMs + ms);
     if (this.#owesSinceMs > 0) this.#owesSinceMs = Math.min(nowMs, this.#owesSinceMs + ms);
   }
 

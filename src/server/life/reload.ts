@@ -46,6 +46,7 @@ const AT_ONCE: readonly string[] = [
   "limits.httpBodyBytes",
   "limits.waitingCommands",
   "limits.waitingBytes",
+  "limits.readerLagS",
   "dashboard",
   "defaults",
   "apps",

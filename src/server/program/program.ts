@@ -72,11 +72,12 @@ function remembering<T>(config: () => Config, make: (config: Config) => T): () =
 
 /** What an endpoint takes unless it says otherwise. */
 function limitsOf({ limits, activityTimeoutS, pongTimeoutS }: Config): EndpointLimits {
-  const { frameBytes, outboundBufferBytes, waitingCommands } = limits;
+  const { frameBytes, outboundBufferBytes, readerLagS, waitingCommands } = limits;
   return {
     maxSockets: Number.POSITIVE_INFINITY,
     frameBytes,
     outboundBufferBytes,
+    readerLagS,
     messagesPerSecond: Number.POSITIVE_INFINITY,
     waitingMessages: waitingCommands,
     idleTimeoutS: activityTimeoutS,

@@ -1,0 +1,46 @@
+/**
+ * How far a reader is behind. What is written to it is followed by a WebSocket ping every so often: the pong comes after
+ * the data before it, so that its delay is the reader's. The kernel takes some 4 MB before anything waits in this process,
+ * an hour's worth for a reader of 1 KB/s.
+ */
+
+import { randomBytes } from "node:crypto";
+
+export interface Reader {
+  /** Something was sent to it, and to nobody else, since it was last looked at. */
+  wasSent: boolean;
+  /** What the pong has to repeat; undefined while none is awaited. */
+  probe: string | undefined;
+  /** When that ping went out, or else when it was last looked whether one should. */
+  probedAtMs: number;
+}
+
+const EVERY_MS = 10_000;
+
+/** "probe" where `sendProbe` is due; "cut" where the reader is further behind than it may be. Call it every second or so. */
+export function judgeReader(
+  reader: Reader,
+  nowMs: number,
+  mostLagS: number,
+  wasTold?: (sinceMs: number) => boolean,
+): "probe" | "cut" | undefined {
+  const sinceMs = reader.probedAtMs;
+  if (reader.probe !== undefined) return nowMs - sinceMs > mostLagS * 1000 ? "cut" : undefined;
+  if (nowMs - sinceMs < Math.min(EVERY_MS, (mostLagS * 1000) / 3)) return undefined;
+  reader.probedAtMs = nowMs;
+  return reader.wasSent || wasTold?.(sinceMs) ? "probe" : undefined;
+}
+
+/** Nobody can guess what it says, and answer before reading so far. */
+export function sendProbe(reader: Reader, socket: { ping(data: string): unknown } | undefined): void {
+  reader.wasSent = false;
+  reader.probe = randomBytes(8).toString("hex");
+  socket?.ping(reader.probe);
+}
+
+/** Whether that is what was awaited. */
+export function answersProbe(reader: Reader, payload: Uint8Array): boolean {
+  if (reader.probe === undefined || new TextDecoder().decode(payload) !== reader.probe) return false;
+  reader.probe = undefined;
+  return true;
+}
