@@ -376,12 +376,13 @@ export class Hub {
    */
   sweep(lateMs = 0): void {
     const nowMs = this.clock.monotonicMs();
+    const lookedAtMs = this.#sweptAtMs;
+    this.#sweptAtMs = nowMs;
     if (stoodStill(lateMs)) {
       for (const connection of this.connections()) forgive(connection, lateMs, nowMs);
       return;
     }
-    for (const connection of this.connections()) check(this, this.#tenants, connection, nowMs, this.#sweptAtMs);
-    this.#sweptAtMs = nowMs;
+    for (const connection of this.connections()) check(this, this.#tenants, connection, nowMs, lookedAtMs);
     this.counts.flush(nowMs);
     this.#delivery.sweep(nowMs);
     this.reach.sweep(nowMs);

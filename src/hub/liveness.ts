@@ -2,8 +2,10 @@
 
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
-import type { Hub } from "./hub.ts";
+import type { HubEvent } from "../domain/event.ts";
+import type { Push } from "../domain/message.ts";
 import { judgeReader, sendProbe } from "./reader-lag.ts";
+import { sign } from "./signature.ts";
 import type { Tenants } from "./tenants.ts";
 
 /** Pusher protocol 4 and older know no pings but those of WebSocket: closed 4202 after a day of silence. */
@@ -20,8 +22,17 @@ interface Patience {
   readonly pongTimeoutS: number;
 }
 
+/** As the hub is. */
+interface Host {
+  readonly limits: Patience & { readonly readerLagS: number };
+  push(connection: Connection, push: Push): void;
+  disconnect(connection: Connection, why: Disconnect): void;
+  close(connection: Connection, code: number): void;
+  observe(event: HubEvent): void;
+}
+
 /** Asks who is silent, sends away who does not answer, and cuts who reads too slowly. The last look was at `lookedAtMs`. */
-export function check(hub: Hub, tenants: Tenants, connection: Connection, nowMs: number, lookedAtMs: number): void {
+export function check(hub: Host, tenants: Tenants, connection: Connection, nowMs: number, lookedAtMs: number): void {
   const verdict = judge(connection, nowMs, hub.limits);
   if (verdict instanceof Disconnect) return hub.disconnect(connection, verdict);
   if (verdict === "ping") {
@@ -35,13 +46,18 @@ export function check(hub: Hub, tenants: Tenants, connection: Connection, nowMs:
   const wasTold = (sinceMs: number) => tenants.get(connection.app.id)?.wasTold(connection, sinceMs) ?? false;
   switch (judgeReader(connection, nowMs, hub.limits.readerLagS, wasTold)) {
     case "probe":
-      return sendProbe(connection, connection.socket);
+      return sendProbe(connection, connection.socket, probeText(connection, nowMs));
     case "cut":
       // Without a farewell, which would have to wait behind all the rest.
       hub.observe({ type: "fell-behind", connection, limit: "limits.readerLagS" });
       hub.close(connection, ABNORMAL);
       connection.socket?.terminate();
   }
+}
+
+/** Known to whoever has the app's secret, and nothing that any other signature is made of. */
+function probeText({ app, id }: Connection, nowMs: number): string {
+  return sign(app.secrets[0], `#probe ${id} ${nowMs}`).slice(0, 16);
 }
 
 /** A farewell where its time is up, "ping" where it has to be asked, undefined where all is well. */

@@ -4,8 +4,6 @@
  * an hour's worth for a reader of 1 KB/s.
  */
 
-import { randomBytes } from "node:crypto";
-
 export interface Reader {
   /** Something was sent to it, and to nobody else, since it was last looked at. */
   wasSent: boolean;
@@ -31,11 +29,11 @@ export function judgeReader(
   return reader.wasSent || wasTold?.(sinceMs) ? "probe" : undefined;
 }
 
-/** Nobody can guess what it says, and answer before reading so far. */
-export function sendProbe(reader: Reader, socket: { ping(data: string): unknown } | undefined): void {
+/** `text` is another each time, and nobody can guess it, or it could be answered before it is read. */
+export function sendProbe(reader: Reader, socket: { ping(data: string): unknown } | undefined, text: string): void {
   reader.wasSent = false;
-  reader.probe = randomBytes(8).toString("hex");
-  socket?.ping(reader.probe);
+  reader.probe = text;
+  socket?.ping(text);
 }
 
 /** Whether that is what was awaited. */

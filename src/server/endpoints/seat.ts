@@ -193,7 +193,7 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
     this.#cutIfSlow();
     const lag = judgeReader(this.#reader, nowMs, readerLagS);
     if (lag === "cut") return this.terminate();
-    if (lag === "probe" && this.isOpen) sendProbe(this.#reader, this.#ws);
+    if (lag === "probe" && this.isOpen) sendProbe(this.#reader, this.#ws, crypto.randomUUID());
     if (this.#owesSinceMs > 0) {
       if (nowMs - this.#owesSinceMs > pongTimeoutS * 1000) this.terminate();
     } else if (nowMs - this.#lastSeenMs > idleTimeoutS * 1000) {
