@@ -8,7 +8,7 @@ const Order = z.discriminatedUnion("type", [
   /** The live channels that dashboards of this node watch; nothing when they watch nothing any more. */
   z.object({ type: z.literal("watching"), node: z.string(), channels: z.array(z.string()) }),
   z.object({ type: z.literal("disconnect"), app: z.string(), connection: z.string(), message: z.string() }),
-  z.object({ type: z.literal("drain"), node: z.string() }),
+  z.object({ type: z.literal("drain"), node: z.string(), isOver: z.boolean().default(false) }),
   /** Live connections of the session have to go. */
   z.object({ type: z.literal("signed-out"), session: z.string() }),
 ]);

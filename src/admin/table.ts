@@ -20,6 +20,7 @@ export const TABLE: readonly Entry[] = [
   { method: "GET", path: "overview", role: "view", act: looking.overview },
   { method: "GET", path: "nodes", role: "view", act: looking.nodes },
   { method: "POST", path: "nodes/:id/drain", role: "admin", act: acting.drain },
+  { method: "DELETE", path: "nodes/:id/drain", role: "admin", act: acting.endDrain },
   { method: "GET", path: "apps", role: "view", act: apps.apps },
   { method: "POST", path: "apps", role: "admin", act: apps.create },
   { method: "GET", path: "apps/:app", role: "view", act: apps.app },

@@ -30,8 +30,8 @@ export interface ViewOptions {
   readonly seconds: { tick(): void; latest(app?: string): Point | undefined } | undefined;
   /** The app of that id, where there is one. */
   readonly appById: (id: string) => App | undefined;
-  /** Another node's dashboard wants this node to be drained. */
-  readonly drain: (() => void) | undefined;
+  /** Some node's dashboard wants this node to be drained, or to take clients again. */
+  readonly drain: ((isOn: boolean) => void) | undefined;
   readonly failed: (error: unknown, during: string) => void;
 }
 
@@ -184,7 +184,7 @@ export class View {
         return;
       }
       case "drain":
-        if (order.node === node) drain?.();
+        if (order.node === node) drain?.(!order.isOver);
         return;
       case "signed-out":
         return this.#endThose((session) => session.id === order.session);

@@ -98,7 +98,7 @@ export interface Abilities {
 
 // ---- api/nodes
 
-/** GET api/nodes: NodeEntry[]. POST api/nodes/:id/drain (admin) answers Done. */
+/** GET api/nodes: NodeEntry[]. POST api/nodes/:id/drain (admin) answers Done, and so does DELETE, which ends it. */
 export interface NodeEntry {
   readonly id: string;
   readonly name: string;

@@ -8,6 +8,7 @@ import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDashboard } from "./commands/dashboard.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addDrain } from "./commands/drain.ts";
 import { addInit } from "./commands/init.ts";
 import { addListen } from "./commands/listen.ts";
 import { addMigrate } from "./commands/migrate.ts";
@@ -42,6 +43,7 @@ export function buildProgram(): Command {
   addServe(program);
   addStop(program);
   addReload(program);
+  addDrain(program);
   addRestart(program);
   addStatus(program);
   addStats(program);

@@ -27,6 +27,7 @@ import type {
 } from "../domain/ports.ts";
 import type { Frames, Traffic } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
+import { Background } from "./background.ts";
 import { type Census, type Tally, tallyOf } from "./census.ts";
 import { Channels } from "./channels.ts";
 import { Counts } from "./counts.ts";
@@ -81,6 +82,8 @@ export class Hub {
   readonly #parts: Parameters<typeof join>[0] & Parameters<typeof send>[0];
   #connections = 0;
   #sweptAtMs = 0;
+  /** As comings and goings on their way to the engine, and to those who observe them. */
+  readonly background = new Background((error) => this.observe({ type: "failed", error, during: "background work" }));
 
   constructor(options: HubOptions) {
     this.limits = options.limits;
@@ -102,7 +105,7 @@ export class Hub {
     this.#observers = options.observers ?? [];
     this.counts = new Counts(this, this.#tenants);
     const { ledger, registry } = options.engine;
-    this.places = new Places({ ledger, registry, settle: (work) => this.#settle(work) });
+    this.places = new Places({ ledger, registry, settle: (work) => this.background.run(work) });
     const number = nodeNumber(options.node().id);
     this.reach = new Nodes({
       number,
@@ -120,7 +123,7 @@ export class Hub {
       registry: options.engine.registry,
       counts: this.counts,
       observe: (event) => this.observe(event),
-      settle: (work) => this.#settle(work),
+      settle: (work) => this.background.run(work),
     });
     this.users = new Users({
       engine: options.engine,
@@ -142,7 +145,7 @@ export class Hub {
       frames: () => this.frames,
       heldBytes: () => this.limits.outboundBufferBytes,
       observe: (event) => this.observe(event),
-      settle: (work) => this.#settle(work),
+      settle: (work) => this.background.run(work),
     });
     this.#parts = {
       broker: this.#broker,
@@ -165,7 +168,7 @@ export class Hub {
     await this.#engine.start({
       receive: (publication) => this.reach.receive(publication) || this.#delivery.deliver(publication),
       interrupted: this.#delivery.interrupted,
-      happened: (facts) => void this.#settle(() => this.#tellFacts(facts)),
+      happened: (facts) => void this.background.run(() => this.#tellFacts(facts)),
       report: () => ({ ...this.#node(), connections: this.#connections }),
       failed: (error, during) => this.observe({ type: "failed", error, during }),
     });
@@ -243,8 +246,8 @@ export class Hub {
     this.places.leave(connection);
     this.places.count(connection.app, tenant?.connections.size ?? 0);
     for (const channel of [...(connection.memberships?.keys() ?? [])])
-      this.#settle(() => this.leave(connection, channel));
-    if (tenant) this.#settle(() => this.users.forget(tenant, connection));
+      this.background.run(() => this.leave(connection, channel));
+    if (tenant) this.background.run(() => this.users.forget(tenant, connection));
     const why = connection.farewell;
     this.observe({ type: "closed", connection, code, ...(why && { why }) });
     if (tenant) this.#tenants.dropIfEmpty(tenant);
@@ -430,14 +433,5 @@ export class Hub {
     }
     // One after the other: where a node died, there may be thousands.
     for (const [app, channel] of counted) await this.counts.changed(app, channel);
-  }
-
-  /** Work that nobody waits for: what goes wrong is told to the observers. */
-  async #settle(work: () => Awaitable<unknown>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.observe({ type: "failed", error, during: "background work" });
-    }
   }
 }

@@ -44,6 +44,7 @@ export interface RecordsOptions {
   readonly failed: (error: unknown, during: string) => void;
 }
 
+const IN_MEMORY = "sqlite::memory:";
 /** Names this process in the tables: another at each start. */
 const NODE_BYTES = 8;
 const FIRST_RETRY_MS = 1_000;
@@ -81,7 +82,7 @@ export class Records {
     const { url } = options.config.database;
     // Webhooks need a place to wait in: without a database they last as long as the process.
     const hasWebhooks = options.config.apps.some(({ webhooks }) => webhooks?.length);
-    const where = url ?? (hasWebhooks ? "sqlite::memory:" : undefined);
+    const where = url ?? (hasWebhooks ? IN_MEMORY : undefined);
     const tracing = await tracingOf(options);
     const records = new Records(options, where === undefined ? undefined : await openDatabase(where), tracing);
     await records.#start();
@@ -184,28 +185,47 @@ export class Records {
     };
   }
 
-  /** Writes what is not yet written, and lets the database go. What no receiver took yet stays in the outbox. */
-  async close(): Promise<void> {
+  /**
+   * Writes what is not yet written, and lets the database go. What no receiver took yet stays in the outbox; it is tried once
+   * more where no other process has that outbox, be it the cluster's last node or a process that has it in its own memory.
+   */
+  async close(isLast: boolean): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retrying);
     const late = Promise.withResolvers<true>();
     const timer = setTimeout(() => late.resolve(true), CLOSE_MS);
-    const isLate = await Promise.race([this.#finish(), late.promise]);
+    const isLate = await Promise.race([this.#finish(isLast || this.#isPrivate), late.promise]);
     clearTimeout(timer);
     if (!isLate) return;
-    this.#options.failed(new Error("The database did not answer in time."), "writing the last statistics and webhooks");
+    this.#options.failed(
+      new Error("The database or a receiver did not answer in time."),
+      "writing the last statistics and webhooks",
+    );
   }
 
-  async #finish(): Promise<void> {
+  async #finish(sendsRest: boolean): Promise<void> {
     // A receiver that takes its time does not cost the last numbers.
     await Promise.all([
-      this.#webhooks?.close(),
+      this.#webhooks?.close(sendsRest),
       this.#writing?.close(),
       this.#cleaning?.close(),
       this.sqlApps?.close(),
     ]);
+    await this.#tellLost();
     await this.database?.close();
     await this.tracing?.close();
+  }
+
+  /** No other process can read what is in it. */
+  get #isPrivate(): boolean {
+    return this.database?.name === IN_MEMORY;
+  }
+
+  async #tellLost(): Promise<void> {
+    const waiting = this.#isPrivate ? ((await this.outbox?.backlog())?.waiting ?? 0) : 0;
+    if (waiting === 0) return;
+    const message = `${waiting} webhook events were not taken, and are lost: they waited in memory (database.url is not set)`;
+    this.#options.failed(new Error(message), "sending the last webhooks");
   }
 
   async #start(): Promise<void> {

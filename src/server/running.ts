@@ -5,8 +5,7 @@ import { type ConfigApps, configApps } from "../apps/config.ts";
 import type { Config } from "../config/schema.ts";
 import { demoRoute } from "../demo/demo.ts";
 import { startRoute } from "../demo/start.ts";
-import { type App, isReserved } from "../domain/app.ts";
-import type { Connection } from "../domain/connection.ts";
+import type { App } from "../domain/app.ts";
 import type { Clock, Engine, Guard } from "../domain/ports.ts";
 import { ipRules } from "../guards/ip.ts";
 import { Turnstile, type TurnstileOptions } from "../guards/rate.ts";
@@ -26,7 +25,6 @@ import { Listeners, type ListenersOptions } from "./door/listeners.ts";
 import { alsoTelling, SlowReaders } from "./door/slow-readers.ts";
 import { clearSocket } from "./door/unix-socket.ts";
 import type { Endpoints } from "./endpoints/endpoints.ts";
-import { Seat } from "./endpoints/seat.ts";
 import { guardsOf } from "./guards.ts";
 import { apiElsewhere } from "./http/api-port.ts";
 import { apiRoute } from "./http/api-route.ts";
@@ -37,7 +35,7 @@ import { nodesRoute } from "./http/nodes-route.ts";
 import { type Condition, readyRoute } from "./http/readiness.ts";
 import { type Route, routes } from "./http/routes.ts";
 import { later } from "./life/clock.ts";
-import { sayFarewell } from "./life/drain.ts";
+import { Departure } from "./life/departure.ts";
 import { Lag } from "./life/lag.ts";
 import { Memory } from "./life/memory.ts";
 import { sendAway, verdictOn } from "./life/reload.ts";
@@ -79,7 +77,6 @@ export class Running {
   readonly startedAtMs = Date.now();
   readonly #id = crypto.randomUUID();
   readonly #certificates: Certificates | undefined;
-  readonly #clock: Clock;
   readonly #lag: Lag;
   readonly #turnstile: Turnstile;
   readonly #slowReaders: SlowReaders;
@@ -89,10 +86,9 @@ export class Running {
   readonly #doors: ListenersOptions;
   readonly #sweeping: ReturnType<typeof setInterval>;
   readonly #leaving = new AbortController();
+  readonly #departure: Departure;
   readonly #endpoints: Endpoints;
   #config: Config;
-  /** Those who are here will have to leave, and load balancers should know. */
-  #draining = false;
 
   /** Throws what Bun throws when it cannot listen, and ConfigError where the certificates cannot be used. */
   static async start(around: Surroundings): Promise<Running> {
@@ -115,9 +111,12 @@ export class Running {
   private constructor(around: Surroundings, credentials: Credentials | undefined) {
     const { config, clock } = around;
     this.#config = config;
-    this.#clock = clock;
     this.#endpoints = around.program.endpoints;
     this.#lag = new Lag(clock);
+    this.#departure = new Departure({
+      ...{ id: this.#id, clock, config: () => this.#config, hub: () => this.hub },
+      ...{ listener: () => this.listener, endpoints: () => this.#endpoints },
+    });
     this.#apps = configApps(config.apps);
     this.memory = new Memory({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
     const engine = around.engine ?? engineOf(config, clock, (sentence) => around.log.warn(sentence));
@@ -130,7 +129,7 @@ export class Running {
     this.#panel.attach(this.hub);
     this.#slowReaders = new SlowReaders(this.hub);
     this.#turnstile = new Turnstile(turnstileOptions(around));
-    this.#doors = { ...this.#doorsOf(around), credentials };
+    this.#doors = { ...this.#doorsOf(around), credentials, departure: () => this.#departure.ask() };
     this.listener = new Listeners(this.#doors);
     const { tls: settings } = config;
     this.#certificates = settings && new Certificates({ settings, listeners: this.listener, log: around.log });
@@ -152,7 +151,7 @@ export class Running {
       node: { id: this.#id, name: nodeName() },
       authorize: () => program.authorizeDashboard,
       // Of several processes on one port, none can have its clients sent to the others only.
-      drain: sharesPort ? undefined : () => void this.sendAway(),
+      drain: sharesPort ? undefined : (isOn) => this.drain(isOn),
     });
   }
 
@@ -161,11 +160,12 @@ export class Running {
     const { nodeUrl: url } = this.#config;
     const self = { id: this.#id, name: nodeName(), startedAtMs, lagMs: this.#lag.ms, memoryBytes: memory.usedBytes };
     const more = { ...(url !== undefined && { url }), ...(memory.isFull && ({ unready: true } as const)) };
-    return { ...self, draining: this.#draining, ...more };
+    return { ...self, draining: this.isDraining, ...more };
   }
 
+  /** Those who are here have to leave, or will have to. */
   get isDraining(): boolean {
-    return this.#draining;
+    return this.#departure.isUnderWay;
   }
 
   /** As of `Certificates.reload`; false without TLS. */
@@ -179,7 +179,13 @@ export class Running {
   }
 
   get condition(): Condition {
-    return { isDraining: this.#draining, engine: this.hub.health, memory: this.memory };
+    const { isDraining, memory } = this;
+    return { isDraining, staysUp: !this.#departure.isStopping, engine: this.hub.health, memory };
+  }
+
+  /** Whether no other node took over what this one left; known when it has stopped. */
+  get isLastNode(): boolean {
+    return this.#departure.isLastNode;
   }
 
   /**
@@ -218,66 +224,33 @@ export class Running {
     });
   }
 
-  /**
-   * Is unready, so that load balancers send nobody any more, and tells whoever is here to come back (4200): to another node.
-   * Goes on, until it is stopped.
-   */
-  async sendAway(): Promise<void> {
-    if (this.#draining) return;
-    this.#draining = true;
-    const { drainTimeoutS, drainSpreadS = Number.POSITIVE_INFINITY } = this.#config;
-    const clients = [...this.hub.connections()].filter(({ app }) => !isReserved(app));
-    await this.#sayFarewell(Math.min(drainSpreadS, drainTimeoutS / 2) * 1000, clients);
+  /** As of `Departure.drain`; load balancers should send nobody while it is on. Idempotent. */
+  drain(isOn: boolean): void {
+    this.#departure.drain(isOn);
   }
 
-  /** Is unready for a while, refuses new clients, tells the others to come back (4200), waits for them to go, then closes. */
+  /**
+   * Is unready for a while, refuses new clients, tells the others to come back (4200), waits for them to go, then closes. Whoever
+   * calls on a connection that is open is answered to the end.
+   */
   async stop(): Promise<void> {
-    this.#draining = true;
-    if (this.#config.drainDelayS > 0) await Bun.sleep(this.#config.drainDelayS * 1000);
-    this.#leaving.abort(new Error("The server is shutting down."));
+    await this.#departure.announce();
     clearInterval(this.#sweeping);
     this.#certificates?.stop();
-    void this.listener.stop(false);
-    await this.#drain();
-    await this.listener.stop(true);
+    await this.listener.refuseNewcomers();
+    this.#leaving.abort(new Error("The server is shutting down."));
+    await this.#departure.empty();
     this.#panel.stop();
     await this.hub.stop();
-  }
-
-  get #isOccupied(): boolean {
-    const { pendingWebSockets, pendingRequests } = this.listener;
-    return pendingWebSockets + pendingRequests > 0 || this.#endpoints.isBusy;
+    await this.#departure.end();
   }
 
   /** There is no time: the port is free at once, and whoever is here is told to come back in the same breath. */
   async abandon(): Promise<void> {
-    this.#draining = true;
     this.#leaving.abort(new Error("The server is gone."));
     clearInterval(this.#sweeping);
     void this.listener.stop(false);
-    await this.#sayFarewell(0, this.hub.connections(), () => Bun.sleep(0));
-  }
-
-  /** Spread over a part of the time there is, the rest of which is for their leaving. */
-  async #drain(): Promise<void> {
-    const { drainTimeoutS, drainSpreadS = Number.POSITIVE_INFINITY } = this.#config;
-    const deadline = this.#clock.monotonicMs() + drainTimeoutS * 1000;
-    await this.#sayFarewell(Math.min(drainSpreadS, drainTimeoutS / 2) * 1000);
-    while (this.#isOccupied && this.#clock.monotonicMs() < deadline) await Bun.sleep(10);
-  }
-
-  async #sayFarewell(
-    spreadMs: number,
-    connections: Iterable<Connection> = this.hub.connections(),
-    pause?: () => Promise<void>,
-  ): Promise<void> {
-    await sayFarewell({
-      connections: [...connections, ...this.#endpoints.seats()],
-      disconnect: (one, why) => (one instanceof Seat ? one.sendAway(why) : this.hub.disconnect(one, why)),
-      spreadMs,
-      clock: this.#clock,
-      ...(pause && { pause }),
-    });
+    await this.#departure.abandon();
   }
 }
 
@@ -340,7 +313,7 @@ export function buildHub(
 }
 
 /** What the configuration makes of them; the certificates are looked after elsewhere. */
-type Doors = Omit<ListenersOptions, "credentials">;
+type Doors = Omit<ListenersOptions, "credentials" | "departure">;
 
 /** What stays when the configuration is reloaded. */
 interface Inside {

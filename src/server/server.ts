@@ -130,7 +130,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
       for (const make of this.#early.splice(0)) make();
       this.#running = await this.#run(this.#surroundings(config, records));
     } catch (error) {
-      await records.close();
+      await records.close(false);
       throw error;
     }
     this.#records = records;
@@ -202,13 +202,9 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     this.#logs.level = config.log.level;
   }
 
-  /** One after the other, in whatever order a program and a signal ask for it. */
   #inTurn<T>(step: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(step);
-    this.#turn = turn.then(
-      () => {},
-      () => {},
-    );
+    this.#turn = turn.then(() => {}).catch(() => {});
     return turn;
   }
 
@@ -217,7 +213,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     const deadlineMs = clock.monotonicMs() + this.config.drainTimeoutS * 1000;
     if (this.worker) this.#hooks.stopping(this.worker);
     await this.#running.stop();
-    await this.#records?.close();
+    await this.#records?.close(this.isPrimary && this.#running.isLastNode);
     this.#records = undefined;
     await this.#control?.close();
     this.#control = undefined;
@@ -230,12 +226,14 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     await this.#worker?.end();
   }
 
-  /**
-   * Swaps the workers for new ones, one by one: a new one starts and listens, then the old one tells its clients to come back.
-   * Throws where a new one cannot start; the old one stays. Nothing with a single process, and in a worker.
-   */
+  /** As of `Supervisor.replace`: swaps the workers one by one. Nothing with a single process, and in a worker. */
   async replaceWorkers(): Promise<void> {
     if (this.#running instanceof Primary) await this.#running.replaceWorkers();
+  }
+
+  /** Sends whoever is here, and whoever comes, to other nodes (4200), until `drain(false)`. Throws where it does not run. */
+  async drain(isOn = true): Promise<void> {
+    await this.#runningNow().drain(isOn);
   }
 
   /** For log files that were renamed: the next line is in a new file of the old name. */
@@ -373,14 +371,13 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   // ---- private
 
   #fail(error: unknown, during: string): void {
-    const counting = this.#records?.observers ?? [];
-    for (const observe of [...this.#observers, ...counting]) observe({ type: "failed", error, during });
+    for (const observe of [...this.#observers, ...(this.#records?.observers ?? [])])
+      observe({ type: "failed", error, during });
   }
 
   /** The app that has the connection; where none has, any will do to say so. */
   #appOf(connection: string): Tenancy<E, U> {
-    const app = this.#apps.find(({ id }) => this.#running?.hub?.connection({ id }, connection));
-    return this.app(app?.id);
+    return this.app(this.#apps.find(({ id }) => this.#running?.hub?.connection({ id }, connection))?.id);
   }
 
   /** The demo app comes with the first start. */

@@ -256,7 +256,7 @@ describe("webhooks", () => {
 });
 
 describe("a node", () => {
-  test("that is drained is unready and sends its clients away, and goes on", async () => {
+  test("that is drained is unready and sends its clients away, those that come back as well, until it is ended", async () => {
     const { url } = await startServer(SIGNED);
     const anna = await signedIn(url, "anna");
     const live = await anna.watch();
@@ -267,8 +267,20 @@ describe("a node", () => {
     expect((await fetch(`${url}/ready`)).status).toBe(503);
     await live.subscribe({ type: "seconds" });
     await eventually(async () => expect((await anna.ask<NodeEntry[]>("api/nodes")).body[0]?.draining).toBe(true));
-    expect((await anna.post(`api/nodes/${node?.id}/drain`)).status).toBe(409);
+    // Whoever is drained already is asked again, and nothing comes of it.
+    expect((await anna.post(`api/nodes/${node?.id}/drain`)).body).toEqual({ outcome: "asked" });
     expect((await anna.post("api/nodes/nobody/drain")).status).toBe(404);
+    for (let time = 0; time < 2; time++) {
+      const back = await connectNative(url);
+      expect(await back.next("closing")).toMatchObject({ code: "shutdown", reconnect: "now" });
+    }
+    expect((await anna.ask(`api/nodes/${node?.id}/drain`, { method: "DELETE" })).body).toEqual({ outcome: "asked" });
+    await eventually(async () => expect((await fetch(`${url}/ready`)).status).toBe(200));
+    const staying = await connectNative(url);
+    await Bun.sleep(1_500);
+    await staying.ping();
+    const noted = (await auditOf(anna)).map(({ what }) => what).filter((what) => what.startsWith("node."));
+    expect(noted).toEqual(["node.drain.end", "node.drain", "node.drain"]);
   });
 
   test("one of several workers knows a session and a ticket of another, and edits apps (scenario 70)", async () => {

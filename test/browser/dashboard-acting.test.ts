@@ -185,7 +185,7 @@ test("the signature explainer says which part differs, and what is right", async
   await shows(page, "[aria-label=Explanation]", "auth_timestamp");
 });
 
-test("a node is told to drain, after a question", async () => {
+test("a node is told to drain, after a question, and to take clients again", async () => {
   const leaving = await startWithDashboard();
   const { page } = await look(browser, leaving);
   await openPageOf(page, "Nodes");
@@ -193,6 +193,9 @@ test("a node is told to drain, after a question", async () => {
   await shows(page, "dialog", "It is the only node");
   await confirm(page, "Drain");
   await eventually(() => isDraining(leaving), { withinMs: PATIENCE_MS });
+  await page.getByRole("button", { name: "End draining" }).click();
+  const isReady = async () => expect((await fetch(`${leaving.url}/ready`)).status).toBe(200);
+  await eventually(isReady, { withinMs: PATIENCE_MS });
 });
 
 async function isDraining(server: Server): Promise<void> {

@@ -223,6 +223,38 @@ describe("fanfare stop (O10)", () => {
   });
 });
 
+describe("fanfare drain", () => {
+  test.each([1, 2])(
+    "sends on whoever is there and whoever comes, until it is ended; with %d processes",
+    async (workers) => {
+      const cwd = folder({ ...SETTINGS, workers });
+      const { url } = await daemon(cwd);
+      const readiness = async () => (await fetch(`${url}/ready`, { headers: { Connection: "close" } })).status;
+      const client = await connectPusher(url);
+      const { code, stdout } = await run(["drain"], { cwd });
+      expect([code, stdout]).toEqual([0, expect.stringMatching(/^draining: \d connections; /)]);
+      expect((await client.socket.closed).code).toBe(4200);
+      for (let time = 0; time < 3; time++) expect((await (await connectPusher(url)).socket.closed).code).toBe(4200);
+      expect(await readiness()).toBe(503);
+      expect(await statusIn(cwd)).toMatchObject({ draining: true, stopping: false });
+      expect((await run(["drain", "--end"], { cwd })).stdout).toBe("takes clients\n");
+      expect(await readiness()).toBe(200);
+      const staying = await connectPusher(url);
+      await Bun.sleep(1_500);
+      await staying.ping();
+      // One that drains already is stopped all the same.
+      await run(["drain"], { cwd });
+      expect((await run(["stop"], { cwd })).stdout).toMatch(/^stopped /);
+    },
+    120_000,
+  );
+
+  test("with nobody to tell says so, and ends with 1", async () => {
+    const { code, stderr } = await run(["drain"], { cwd: folder() });
+    expect([code, stderr]).toEqual([1, expect.stringContaining("no server is running here")]);
+  });
+});
+
 describe("fanfare reload (O9)", () => {
   test("takes what changed in the file, and names what needs a restart", async () => {
     const cwd = folder();

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { Disconnect } from "../../domain/error.ts";
 import { checkChannelName, checkEventData, checkEventName, checkUserId } from "../../hub/limits.ts";
-import { type Act, appOf, inputOf, need, noted } from "../call.ts";
+import { type Act, appOf, type Call, inputOf, need, noted } from "../call.ts";
 import { Refused } from "../refused.ts";
 import type { Done, Replayed } from "../wire.ts";
 
@@ -50,17 +50,19 @@ export const send: Act = async (call): Promise<Done> => {
   return { outcome: "done" };
 };
 
-export const drain: Act = async (call): Promise<Done> => {
+export const drain: Act = (call) => toDrain(call, true);
+export const endDrain: Act = (call) => toDrain(call, false);
+
+async function toDrain(call: Call, isOn: boolean): Promise<Done> {
   inputOf(call, NOTHING);
   const { hub, view, canDrain } = call.means;
   need(canDrain || undefined, "This server cannot drain nodes: stop the process instead.");
   const node = (await hub.nodes()).find(({ id }) => id === call.params.id);
   if (!node) throw new Refused("not_found", "There is no such node any more.");
-  if (node.draining) throw new Refused("conflict", "This node is draining already.");
-  await view.ask({ type: "drain", node: node.id });
-  await noted(call, "node.drain", { node: node.id, name: node.name });
+  await view.ask({ type: "drain", node: node.id, isOver: !isOn });
+  await noted(call, isOn ? "node.drain" : "node.drain.end", { node: node.id, name: node.name });
   return { outcome: "asked" };
-};
+}
 
 export const replay: Act = async (call): Promise<Replayed> => {
   const { ids } = inputOf(call, Ids);

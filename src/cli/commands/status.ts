@@ -49,7 +49,12 @@ function asText(found: Found): string {
     ...status.nodes.map((node, index) => [index === 0 ? "Nodes" : "", nodeText(node)] as const),
   ];
   const lines = rows.map(([label, value]) => `  ${label.padEnd(WIDTH)}${printable(value)}`);
-  return [status.draining ? "stopping" : "running", ...lines].join("\n");
+  const how = status.stopping
+    ? "stopping"
+    : status.draining
+      ? "draining: its clients are sent to other nodes"
+      : "running";
+  return [how, ...lines].join("\n");
 }
 
 const WIDTH = 14;
@@ -63,7 +68,7 @@ function nodeText({ name, url, connections, lagMs, memoryBytes, silentMs, draini
   const parts = [`${connections.toLocaleString("en")} connections`, `lag ${lagMs} ms`];
   if (memoryBytes !== undefined) parts.push(megabytes(memoryBytes));
   if (silentMs > 0) parts.push(`heard ${duration(silentMs)} ago`);
-  if (draining) parts.push("stopping");
+  if (draining) parts.push("draining");
   if (unready) parts.push("takes no clients");
   return `${name}${url === undefined ? "" : ` (${url})`}: ${parts.join(", ")}`;
 }

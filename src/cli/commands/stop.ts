@@ -55,7 +55,7 @@ export async function stopServer(found: Found, place: Place, options: StopOption
   const timeoutS = secondsOf(options.timeout) ?? (found.status?.stopS ?? USUAL_STOP_S) + MARGIN_S;
   const startedMs = performance.now();
   // A second signal would end it at once, and its clients would hear no farewell.
-  if (!found.status?.draining && !signal(pid, "SIGTERM")) return gone(pid, startedMs);
+  if (!found.status?.stopping && !signal(pid, "SIGTERM")) return gone(pid, startedMs);
   if (await isGone(pid, place, timeoutS)) return gone(pid, startedMs);
   if (!options.force) {
     throw new CliError(

@@ -73,6 +73,25 @@ export class Delivery {
     });
   }
 
+  /** Sends what can be sent at once, to every receiver, for so long at most. Never throws. */
+  async flush(withinMs: number): Promise<void> {
+    for (const timer of this.#resting.values()) clearTimeout(timer);
+    this.#resting.clear();
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, withinMs);
+    await Promise.race([this.#flush(), late.promise]);
+    clearTimeout(timer);
+  }
+
+  /** Twice: who was served already may have looked before the last letters were there. */
+  async #flush(): Promise<void> {
+    for (let time = 0; time < 2; time++) {
+      await this.#looking;
+      await this.#look();
+      await Promise.all(this.#busy.values());
+    }
+  }
+
   /** Waits for what is under way; what is not yet sent stays in the outbox. */
   async close(): Promise<void> {
     this.#closed = true;

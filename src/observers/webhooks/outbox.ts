@@ -92,6 +92,17 @@ export class Outbox {
     return Number(numDeletedRows) > 0;
   }
 
+  /** What is held back is due now: nobody will take it back any more. */
+  async hasten(nowMs: number): Promise<void> {
+    await this.#db
+      .updateTable("fanfare_outbox")
+      .set({ turn_at: nowMs, due_at: nowMs })
+      .where("state", "=", "waiting")
+      .where("turn_at", ">", nowMs)
+      .where("claimed_until", "=", 0)
+      .execute();
+  }
+
   /** Of these returns, those whose going is held back now. */
   async heldBack(returns: readonly Return[], nowMs: number): Promise<readonly Return[]> {
     if (returns.length === 0) return [];

@@ -29,6 +29,8 @@ const SLACK = 1_000;
 const PAUSE_MS = 500;
 /** A channel without an event tells so at most this often, however many come. */
 const MISS_EVERY_MS = 10_000;
+/** How long the last of them may take to be sent. */
+const LAST_MS = 4_000;
 /** When in the time that a going is held back it is compared with who is there. */
 const COMPARED_AFTER = 2 / 3;
 
@@ -59,12 +61,24 @@ export class Webhooks {
     });
   };
 
-  /** Writes what is observed already. What cannot be written is lost, and that is said. */
-  async close(): Promise<void> {
+  /**
+   * Writes what is observed already. What cannot be written is lost, and that is said. Where `sendsRest`, nobody else sends what
+   * is written, so it is sent now, for `LAST_MS` at most, what is held back as well.
+   */
+  async close(sendsRest = false): Promise<void> {
     this.#closed = true;
     this.#returns.close();
     await this.#writing;
-    await this.#options.delivery.close();
+    const { outbox, delivery, clock, failed } = this.#options;
+    if (sendsRest) {
+      try {
+        await outbox.hasten(clock.wallMs());
+        await delivery.flush(LAST_MS);
+      } catch (error) {
+        failed(error, "sending the last webhooks");
+      }
+    }
+    await delivery.close();
   }
 
   async #write(): Promise<void> {

@@ -4,9 +4,10 @@ import type { TLSOptions } from "bun";
 import { isSocket } from "../../config/fields.ts";
 import type { Connection } from "../../domain/connection.ts";
 import type { User } from "../../domain/message.ts";
+import type { Awaitable } from "../../domain/ports.ts";
 import { upgrade } from "./handshake.ts";
 import { Queue } from "./queue.ts";
-import { badRequest, forbidden, internalError } from "./refusals.ts";
+import { badRequest, forbidden, internalError, unavailable } from "./refusals.ts";
 import { socketHandler } from "./sockets.ts";
 import type { Listener, ListenOptions, SocketData } from "./threshold.ts";
 import { openToAll } from "./unix-socket.ts";
@@ -27,6 +28,21 @@ export function listen(options: ListenOptions, { hostname, port, tls, takesClien
   const { config, hub } = options;
   const arriving = new WeakMap<Connection, User>();
   const queue = new Queue(hub.clock);
+  const take = (request: Request, server: Listener): Awaitable<Response | undefined> => {
+    const url = addressOf(request);
+    if (!url) return badRequest("The Host header is not a host.");
+    // Each header read costs a call of the API a hundredth, and a handshake is always a GET.
+    const isHandshake = request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
+    // Who calls the API matters only where addresses are listed.
+    if (!isHandshake && !options.mayCome) return options.answer(request, url, server);
+    const caller = options.identify(request, url, server.requestIP(request)?.address);
+    if (options.mayCome?.(caller.address) === false) return forbidden(hub, request, url, caller, isHandshake);
+    if (isHandshake && !takesClients) return badRequest("This port is for the HTTP API, and takes no WebSockets.");
+    if (!isHandshake) return options.answer(request, url, server);
+    const knock = { request, url, caller, server };
+    const turn = queue.wait();
+    return turn ? turn.then(() => upgrade(options, arriving, knock)) : upgrade(options, arriving, knock);
+  };
   const isLocal = isSocket(hostname);
   const where: object = isLocal ? { unix: hostname } : { hostname, port, reusePort: options.sharesPort === true };
   const listener = Bun.serve<SocketData>({
@@ -38,19 +54,9 @@ export function listen(options: ListenOptions, { hostname, port, tls, takesClien
     idleTimeout: Math.min(255, Math.max(1, Math.ceil(config.limits.handshakeTimeoutS))),
     ...(tls && { tls }),
     fetch(request, server) {
-      const url = addressOf(request);
-      if (!url) return badRequest("The Host header is not a host.");
-      // Each header read costs a call of the API a hundredth, and a handshake is always a GET.
-      const isHandshake = request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
-      // Who calls the API matters only where addresses are listed.
-      if (!isHandshake && !options.mayCome) return options.answer(request, url, server);
-      const caller = options.identify(request, url, server.requestIP(request)?.address);
-      if (options.mayCome?.(caller.address) === false) return forbidden(hub, request, url, caller, isHandshake);
-      if (isHandshake && !takesClients) return badRequest("This port is for the HTTP API, and takes no WebSockets.");
-      if (!isHandshake) return options.answer(request, url, server);
-      const knock = { request, url, caller, server };
-      const turn = queue.wait();
-      return turn ? turn.then(() => upgrade(options, arriving, knock)) : upgrade(options, arriving, knock);
+      const departure = options.departure();
+      if (departure === undefined) return take(request, server);
+      return last(departure === "last" ? take(request, server) : unavailable());
     },
     error(error) {
       hub.observe({ type: "failed", error, during: "an HTTP request" });
@@ -60,6 +66,17 @@ export function listen(options: ListenOptions, { hostname, port, tls, takesClien
   });
   if (isLocal) openToAll(hostname);
   return listener;
+}
+
+/** Whoever calls on connections that it keeps opens another one next time, and comes to another server. */
+async function last(answering: Awaitable<Response | undefined>): Promise<Response | undefined> {
+  const answer = await answering;
+  try {
+    answer?.headers.set("Connection", "close");
+  } catch {
+    // A program may hand on an answer that cannot be changed.
+  }
+  return answer;
 }
 
 /** HTTP/1.0 needs no Host header, and then the address is only a path. */

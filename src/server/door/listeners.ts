@@ -10,6 +10,7 @@ import type { Answer } from "../http/routes.ts";
 import type { Credentials } from "../tls/tls.ts";
 import { isWorthCompressing } from "./compression.ts";
 import { type Listener, type ListenOptions, listen } from "./listen.ts";
+import { refuseNewcomers } from "./refuse.ts";
 
 export interface ListenersOptions extends ListenOptions {
   /** Undefined where TLS is left to a proxy. */
@@ -122,6 +123,12 @@ export class Listeners implements Fanout {
   #retire(listener: Listener): void {
     this.#retired.add(listener);
     void listener.stop(false).finally(() => this.#retired.delete(listener));
+  }
+
+  /** Nobody new comes in. Open connections, idle ones included, stay until they are stopped, where the system can do that. */
+  async refuseNewcomers(): Promise<void> {
+    const ports = this.#api ? [this.port, this.apiPort] : [this.port];
+    if (!(await refuseNewcomers(ports))) void this.stop(false);
   }
 
   /** With `force` at once; otherwise resolves when everybody has gone. */

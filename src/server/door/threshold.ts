@@ -35,6 +35,8 @@ export interface ListenOptions {
   /** Whether other processes listen on the same port. */
   readonly sharesPort?: boolean;
   readonly isDraining: () => boolean;
+  /** Told of each request. What is asked from now on is the last on its connection, or comes too late. */
+  readonly departure: () => "last" | "too late" | undefined;
   readonly endpoints: Endpoints;
   readonly middleware: Pick<Layers, "handshake">;
   /** Whether the process may have another socket. */

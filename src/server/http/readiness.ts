@@ -11,14 +11,17 @@ export interface Unready {
 
 export interface Condition {
   readonly isDraining: boolean;
+  /** It goes on, without clients. */
+  readonly staysUp?: boolean;
   readonly engine: EngineHealth;
   readonly memory: { readonly isFull: boolean; readonly usedBytes: number; readonly markBytes: number };
 }
 
 /** Empty where all is well. */
-export function unreadyReasons({ isDraining, engine, memory }: Condition): readonly Unready[] {
+export function unreadyReasons({ isDraining, staysUp, engine, memory }: Condition): readonly Unready[] {
   const reasons: Unready[] = [];
-  if (isDraining) reasons.push({ code: "draining", message: "The server is shutting down." });
+  const message = staysUp ? "The node sends its clients to other nodes." : "The server is shutting down.";
+  if (isDraining) reasons.push({ code: "draining", message });
   if (!engine.reachable) reasons.push({ code: "engine_unavailable", message: engine.why });
   if (memory.isFull) {
     const message = `The process uses ${memory.usedBytes} bytes, more than its mark of ${Math.floor(memory.markBytes)}.`;

@@ -1,5 +1,5 @@
 /**
- * The socket in the state folder by which the owner of the process tells it things: reload, status, stats. A little HTTP,
+ * The socket in the state folder by which the owner of the process tells it things: reload, drain, status, stats. A little HTTP,
  * so that `curl --unix-socket` works as well; open to nobody but the user that the server runs as.
  */
 
@@ -20,6 +20,7 @@ export interface ControlAnswers {
   stats(app: string | undefined): Promise<Stats>;
   reload(): Promise<Reloaded>;
   replaceWorkers(): Promise<void>;
+  drain(isOn: boolean): Promise<void>;
 }
 
 /**
@@ -120,8 +121,12 @@ async function answer(request: Request, answers: ControlAnswers): Promise<Respon
         if (searchParams.has("workers")) await answers.replaceWorkers();
         return Response.json(reloaded, { headers });
       }
+      case "POST /drain":
+        await answers.drain(!searchParams.has("end"));
+        return Response.json(await answers.status(), { headers });
     }
-    return Response.json({ error: "GET /status, GET /stats, GET /dashboard, POST /reload" }, { status: 404, headers });
+    const error = "GET /status, GET /stats, GET /dashboard, POST /reload, POST /drain";
+    return Response.json({ error }, { status: 404, headers });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return Response.json({ error: message }, { status: error instanceof ConfigError ? 422 : 409, headers });

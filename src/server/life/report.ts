@@ -34,7 +34,10 @@ export interface Status {
   readonly memory: { readonly usedBytes: number; readonly markBytes?: number };
   /** How late timers run, in milliseconds. */
   readonly lagMs: number;
+  /** Its clients have to leave, or will have to. */
   readonly draining: boolean;
+  /** It ends when they have left. */
+  readonly stopping: boolean;
   /** Why clients should not be sent here; empty where they should. */
   readonly unready: readonly Unready[];
   readonly workers: number;
@@ -97,6 +100,7 @@ export async function statusOf(running: Reporting, around: Around): Promise<Stat
     memory: { usedBytes, ...(Number.isFinite(markBytes) && { markBytes: Math.floor(markBytes) }) },
     lagMs,
     draining: condition.isDraining,
+    stopping: condition.isDraining && !condition.staysUp,
     unready: unreadyReasons(condition),
     workers: config.workers,
     apps: config.apps.length,

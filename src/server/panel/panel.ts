@@ -41,7 +41,7 @@ export interface PanelOptions {
   /** Opens it where nobody has an account. */
   readonly key: Pick<PanelKey, "value">;
   /** Absent where nodes cannot be drained one by one. */
-  readonly drain: (() => void) | undefined;
+  readonly drain: ((isOn: boolean) => void) | undefined;
 }
 
 /** What the door has to know of the dashboard. */

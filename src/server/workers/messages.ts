@@ -19,10 +19,15 @@ export interface Assignment {
   readonly dashboardKey?: string;
   /** Publications and presence go through the first process; otherwise each worker is a node of the configured engine. */
   readonly isJoined: boolean;
+  /** Its clients are to go to other machines. */
+  readonly isDraining?: boolean;
 }
 
 /** What a running worker is asked to do, with an answer. */
-export type Order = { readonly type: "reload"; readonly config: string } | { readonly type: "reloadTls" };
+export type Order =
+  | { readonly type: "reload"; readonly config: string }
+  | { readonly type: "reloadTls" }
+  | { readonly type: "drain"; readonly isOn: boolean };
 
 export interface Failure {
   readonly name: string;

@@ -12,6 +12,7 @@ import type { Hub } from "../../hub/hub.ts";
 import { clusterEngineOf } from "../cluster/engine.ts";
 import { nodeName } from "../cluster/node.ts";
 import type { Condition } from "../http/readiness.ts";
+import { isAlone } from "../life/drain.ts";
 import { Lag } from "../life/lag.ts";
 import { Memory } from "../life/memory.ts";
 import { buildHub, type Surroundings } from "../running.ts";
@@ -41,13 +42,17 @@ export class Primary {
   readonly #apps: ConfigApps;
   readonly memory: Memory;
   readonly startedAtMs = Date.now();
+  readonly #id = crypto.randomUUID();
   readonly #lag: Lag;
   readonly #beating: ReturnType<typeof setInterval>;
   readonly #supervisor: Supervisor;
   readonly #switchboard: Switchboard | undefined;
   readonly #numbers: Numbers | undefined;
   #config: Config;
-  #draining = false;
+  #isStopping = false;
+  /** Its workers send their clients to other machines. */
+  #isDraining = false;
+  #isLastNode = false;
 
   /** Resolves when all workers listen. Throws what Bun throws when it cannot listen, ConfigError, or what a worker says. */
   static async start(around: Surroundings, server: number): Promise<Primary> {
@@ -89,10 +94,9 @@ export class Primary {
     this.memory = new Memory({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
     this.#lag = new Lag(clock);
     this.#beating = setInterval(() => this.#lag.beat(LAG_MS), LAG_MS);
-    const id = crypto.randomUUID();
     this.hub = buildHub({ ...around, engine: engine ?? this.#ownEngine(around) }, this.#apps, [around.hooks], () => ({
       ...this.#report,
-      id,
+      id: this.#id,
     }));
     const metrics = around.records?.metrics;
     const read = (withinMs: number) => this.#supervisor.read(withinMs);
@@ -139,12 +143,17 @@ export class Primary {
   }
 
   get condition(): Condition {
-    return { isDraining: this.#draining, engine: this.hub.health, memory: this.memory };
+    const { isDraining, memory } = this;
+    return { isDraining, staysUp: !this.#isStopping, engine: this.hub.health, memory };
+  }
+
+  get isDraining(): boolean {
+    return this.#isStopping || this.#isDraining;
   }
 
   get #report() {
-    const { startedAtMs, lagMs, memory } = this;
-    return { name: nodeName(), startedAtMs, lagMs, memoryBytes: memory.usedBytes, draining: this.#draining };
+    const { startedAtMs, lagMs, memory, isDraining: draining } = this;
+    return { name: nodeName(), startedAtMs, lagMs, memoryBytes: memory.usedBytes, draining };
   }
 
   get #stopMs(): number {
@@ -188,10 +197,22 @@ export class Primary {
     return (await this.#supervisor.order({ type: "reloadTls" })) > 0;
   }
 
+  /** As of `Running.drain`, in every worker, in those that start later as well. */
+  async drain(isOn: boolean): Promise<void> {
+    this.#isDraining = isOn;
+    await this.#supervisor.order({ type: "drain", isOn }, { ...this.#supervisor.assignment, isDraining: isOn });
+  }
+
+  /** As of `Running.isLastNode`. */
+  get isLastNode(): boolean {
+    return this.#isLastNode;
+  }
+
   /** Every worker tells its clients to come back (4200), and ends when they have gone. */
   async stop(): Promise<void> {
-    this.#draining = true;
+    this.#isStopping = true;
     await this.#supervisor.stop();
+    this.#isLastNode = await isAlone(this.hub, this.#id);
     await this.#close();
   }
 
@@ -213,7 +234,7 @@ export class Primary {
     const { value: dashboardKey } = program.dashboardKey;
     const isJoined = this.#switchboard !== undefined;
     const kept = { ...(demoFile !== undefined && { demoFile }), ...(dashboardKey !== undefined && { dashboardKey }) };
-    return { config: writeConfig(config), isJoined, ...kept };
+    return { config: writeConfig(config), isJoined, isDraining: this.#isDraining, ...kept };
   }
 }
 

@@ -94,6 +94,11 @@ export class Supervisor {
     }
   }
 
+  /** What those that start from now on run with. */
+  get assignment(): Assignment {
+    return this.#assignment;
+  }
+
   get pids(): readonly number[] {
     return this.#slots.flatMap(({ child }) => child?.pid ?? []);
   }

@@ -101,7 +101,7 @@ export class Worker {
 
   /** Listens beside the others. Throws what `Running.start` throws. */
   async run(around: Surroundings, duties: Duties): Promise<Running> {
-    const { isJoined } = await this.#assigned.promise;
+    const { isJoined, isDraining } = await this.#assigned.promise;
     if (isJoined) {
       const send = (parcel: FromNode) => this.#say({ type: "parcel", parcel });
       this.#engine = workersEngine(around.clock, send, patienceOf(around.config));
@@ -110,6 +110,7 @@ export class Worker {
     this.#metrics = around.records?.metrics;
     const shared = { ...around, sharesPort: true, ...(this.#engine && { engine: this.#engine }) };
     this.#running = await Running.start(shared);
+    if (isDraining) this.#running.drain(true);
     this.#say({ type: "listening" });
     return this.#running;
   }
@@ -176,8 +177,15 @@ export class Worker {
 
   async #carryOut(order: Order): Promise<number> {
     if (!this.#duties) throw new Error("This worker does not listen yet.");
-    if (order.type === "reload") return this.#duties.reload(readConfig(order.config));
-    return (await this.#duties.reloadTls()) ? 1 : 0;
+    switch (order.type) {
+      case "reload":
+        return this.#duties.reload(readConfig(order.config));
+      case "reloadTls":
+        return (await this.#duties.reloadTls()) ? 1 : 0;
+      case "drain":
+        this.#running?.drain(order.isOn);
+        return 0;
+    }
   }
 
   #stop(): void {

@@ -6,7 +6,7 @@ import { call, path } from "../api.ts";
 import { has, overview } from "../overview.ts";
 import { useAnswer } from "../parts/answer.ts";
 import { Ask } from "../parts/dialog.tsx";
-import { Failure, notify, Waiting } from "../parts/notes.tsx";
+import { attempt, Failure, notify, Waiting } from "../parts/notes.tsx";
 import { Head, Mark, Since } from "../parts/small.tsx";
 import { may } from "../session.ts";
 import { count, lasting, plural, size } from "../show.ts";
@@ -18,6 +18,11 @@ const SILENT_MS = 10_000;
 export function Nodes() {
   const { data, error, reload } = useAnswer<readonly NodeEntry[]>("api/nodes", EVERY_MS);
   const [asked, ask] = useState<NodeEntry>();
+  const endDrain = (node: NodeEntry) =>
+    attempt(async () => {
+      await call<Done>("DELETE", path(["nodes", node.id, "drain"]), {});
+      reload();
+    }, "It has been asked to take clients again.");
   const engine = overview.value?.engine;
   const most = Math.max(1, ...(data?.map(({ connections }) => connections) ?? []));
   return (
@@ -32,7 +37,7 @@ export function Nodes() {
       {!data && !error && <Waiting />}
       <ul class="cards">
         {data?.map((node) => (
-          <NodeCard key={node.id} node={node} most={most} drain={() => ask(node)} />
+          <NodeCard key={node.id} node={node} most={most} drain={() => ask(node)} endDrain={() => endDrain(node)} />
         ))}
       </ul>
       {asked && (
@@ -48,7 +53,8 @@ export function Nodes() {
           }}
         >
           <p>
-            It takes no new clients and tells its own, little by little, to come back: the other nodes get them.
+            It tells its clients, little by little, to come back, and those that come to it as well: the other nodes get
+            them. That lasts until you end it.
             {(data?.length ?? 1) < 2 && " It is the only node: its clients have nowhere else to go."}
           </p>
         </Ask>
@@ -57,7 +63,14 @@ export function Nodes() {
   );
 }
 
-function NodeCard({ node, most, drain }: { node: NodeEntry; most: number; drain: () => void }) {
+interface CardProps {
+  readonly node: NodeEntry;
+  readonly most: number;
+  readonly drain: () => void;
+  readonly endDrain: () => void;
+}
+
+function NodeCard({ node, most, drain, endDrain }: CardProps) {
   const { id, name, url, isThis, startedAtMs, connections, lagMs, memoryBytes, draining, silentMs } = node;
   return (
     <li class="card node">
@@ -96,11 +109,17 @@ function NodeCard({ node, most, drain }: { node: NodeEntry; most: number; drain:
           <dd>{silentMs < 1_500 ? "now" : `${lasting(silentMs)} ago`}</dd>
         </div>
       </dl>
-      {may("admin") && has("drain") && !draining && (
+      {may("admin") && has("drain") && (
         <div class="actions">
-          <button type="button" class="danger" onClick={drain}>
-            Drain
-          </button>
+          {draining ? (
+            <button type="button" onClick={endDrain}>
+              End draining
+            </button>
+          ) : (
+            <button type="button" class="danger" onClick={drain}>
+              Drain
+            </button>
+          )}
         </div>
       )}
     </li>

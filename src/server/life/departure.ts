@@ -1,0 +1,142 @@
+/** How a server's clients leave it: to other nodes while it goes on, or all of them because it ends. */
+
+import type { Config } from "../../config/schema.ts";
+import { isReserved } from "../../domain/app.ts";
+import type { Connection } from "../../domain/connection.ts";
+import type { Clock } from "../../domain/ports.ts";
+import type { Hub } from "../../hub/hub.ts";
+import type { Listeners } from "../door/listeners.ts";
+import type { Endpoints } from "../endpoints/endpoints.ts";
+import { Seat } from "../endpoints/seat.ts";
+import { type DrainOptions, isAlone, keepSayingFarewell, sayFarewell } from "./drain.ts";
+
+export interface DepartureOptions {
+  /** This node's id. */
+  readonly id: string;
+  readonly clock: Clock;
+  readonly config: () => Pick<Config, "drainDelayS" | "drainTimeoutS" | "drainSpreadS">;
+  readonly hub: () => Hub;
+  readonly listener: () => Listeners;
+  readonly endpoints: () => Endpoints;
+}
+
+type Farewells = DrainOptions<Connection | Seat>;
+
+/** Whoever has asked nothing for so long asks no more, for all one can tell. */
+const QUIET_MS = 100;
+/** How long comings and goings may take to be written, and what is refused at the end to be answered. */
+const SETTLE_MS = 1_000;
+
+export class Departure {
+  readonly #options: DepartureOptions;
+  #isStopping = false;
+  #draining: AbortController | undefined;
+  #isLastNode = false;
+  #requests: "last" | "too late" | undefined;
+  #askedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: DepartureOptions) {
+    this.#options = options;
+  }
+
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  /** Those who are here have to leave, or will have to. */
+  get isUnderWay(): boolean {
+    return this.#isStopping || this.#draining !== undefined;
+  }
+
+  /** Whether no other node took over what this one left; known when it has stopped. */
+  get isLastNode(): boolean {
+    return this.#isLastNode;
+  }
+
+  /** What becomes of a request that comes now. */
+  ask(): "last" | "too late" | undefined {
+    if (this.#requests) this.#askedAtMs = this.#options.clock.monotonicMs();
+    return this.#requests;
+  }
+
+  /** Tells whoever is here, and whoever comes, to come back (4200): to another node. Goes on until it is switched off. */
+  drain(isOn: boolean): void {
+    if (!isOn) {
+      this.#draining?.abort();
+      this.#draining = undefined;
+    } else if (!this.isUnderWay) {
+      const { hub, endpoints } = this.#options;
+      const clients = () => [...hub().connections()].filter(({ app }) => !isReserved(app));
+      this.#draining = new AbortController();
+      const here = () => [...clients(), ...endpoints().seats()];
+      void keepSayingFarewell({ ...this.#farewells, here, signal: this.#draining.signal });
+    }
+  }
+
+  /** There is no time: whoever is here is told to come back in the same breath. */
+  async abandon(): Promise<void> {
+    this.#isStopping = true;
+    await this.#sayFarewell({ spreadMs: 0, pause: () => Bun.sleep(0) });
+  }
+
+  /** It will end: so it says for a while, and goes on as before. */
+  async announce(): Promise<void> {
+    this.#isStopping = true;
+    this.drain(false);
+    const { drainDelayS } = this.#options.config();
+    if (drainDelayS > 0) await Bun.sleep(drainDelayS * 1000);
+    this.#requests = "last";
+  }
+
+  /** Says farewell over a part of the time there is, the rest of which is for their leaving. */
+  async empty(): Promise<void> {
+    const deadlineMs = this.#options.clock.monotonicMs() + this.#options.config().drainTimeoutS * 1000;
+    await this.#sayFarewell();
+    await this.#until(() => !this.#isOccupied, deadlineMs - this.#options.clock.monotonicMs());
+    await this.#settled();
+    this.#isLastNode = await isAlone(this.#options.hub(), this.#options.id);
+    this.#requests = "too late";
+  }
+
+  /** The hub has stopped, and what waited in it has failed. */
+  async end(): Promise<void> {
+    const listener = this.#options.listener();
+    await this.#settled();
+    await this.#until(() => listener.pendingRequests === 0, SETTLE_MS);
+    void listener.stop(false);
+    await listener.stop(true);
+  }
+
+  get #isOccupied(): boolean {
+    const { pendingWebSockets, pendingRequests } = this.#options.listener();
+    const isAsked = this.#options.clock.monotonicMs() - this.#askedAtMs < QUIET_MS;
+    return pendingWebSockets + pendingRequests > 0 || isAsked || this.#options.endpoints().isBusy;
+  }
+
+  /** Comings and goings that are on their way to the engine, and to whoever observes them. */
+  #settled(): Promise<void> {
+    return this.#until(() => !this.#options.hub().background.isBusy, SETTLE_MS);
+  }
+
+  async #until(isSo: () => boolean, withinMs: number): Promise<void> {
+    const { clock } = this.#options;
+    const deadlineMs = clock.monotonicMs() + withinMs;
+    while (!isSo() && clock.monotonicMs() < deadlineMs) await Bun.sleep(5);
+  }
+
+  get #farewells(): Omit<Farewells, "connections"> {
+    const { clock, config, hub } = this.#options;
+    const { drainTimeoutS, drainSpreadS = Number.POSITIVE_INFINITY } = config();
+    return {
+      disconnect: (one, why) => (one instanceof Seat ? one.sendAway(why) : hub().disconnect(one, why)),
+      spreadMs: Math.min(drainSpreadS, drainTimeoutS / 2) * 1000,
+      clock,
+    };
+  }
+
+  async #sayFarewell(other: Partial<Farewells> = {}): Promise<void> {
+    const { hub, endpoints } = this.#options;
+    const connections = [...hub().connections(), ...endpoints().seats()];
+    await sayFarewell({ ...this.#farewells, connections, ...other });
+  }
+}
