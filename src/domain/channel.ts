@@ -17,6 +17,8 @@ export interface Channel {
   readonly name: string;
   readonly traits: Traits;
   readonly policy: ChannelPolicy;
+  /** A rule says who may publish, whatever the app's `clientEvents` are. */
+  readonly hasOwnClientPublish?: true;
 }
 
 export type ChannelKind = "public" | "private" | "presence";
@@ -34,7 +36,8 @@ export function channelOf(app: App, name: string, made?: ChannelRule): Channel {
   const policy = policyOf(app, rule, traits);
   const { history } = rule;
   // What is the server's own, or one user's, nobody can subscribe to with a position.
-  return { name, traits, policy: history && !isInternal(name) ? { ...policy, history } : policy };
+  const kept = history && !isInternal(name) ? { ...policy, history } : policy;
+  return { name, traits, policy: kept, ...(rule.clientPublish && { hasOwnClientPublish: true as const }) };
 }
 
 /** Reads the traits off the front of the name: `private-encrypted-cache-x`. Anchored: `x-private-y` is public. */

@@ -15,14 +15,17 @@ export function originGuard(): Guard {
       const origin = request.headers.get("origin");
       if (origin === null) {
         if (app.allowMissingOrigin) return undefined;
-        throw new Disconnect("unauthorized", "This app lets nobody in without an Origin header.");
+        throw new Disconnect(
+          "unauthorized",
+          "This app lets nobody in without an Origin header (allowMissingOrigin is off).",
+        );
       }
       if (app.allowedOrigins.length === 0) return undefined;
       const mayConnect = tests.get(app) ?? originTest(app.allowedOrigins);
       tests.set(app, mayConnect);
       if (mayConnect(origin)) return undefined;
       const named = PRESENTABLE.test(origin) ? `The origin ${origin}` : "This origin";
-      throw new Disconnect("unauthorized", `${named} may not connect to this app.`);
+      throw new Disconnect("unauthorized", `${named} may not connect to this app (allowedOrigins).`);
     },
   };
 }

@@ -65,7 +65,7 @@ function judge(connection: Connection, nowMs: number, patience: Patience): Disco
   const { app, pingedAtMs, lastSeenMs } = connection;
   const unauthenticatedS = app.limits.unauthenticatedTimeoutS;
   if (app.requireAuthentication && !connection.proven && nowMs - connection.openedAtMs > unauthenticatedS * 1000) {
-    const message = `Not signed in nor in any private channel after ${unauthenticatedS} seconds.`;
+    const message = `Not signed in nor in any private channel after ${unauthenticatedS} seconds (unauthenticatedTimeoutS).`;
     return new Disconnect("authentication_timeout", message);
   }
   const quietMs = nowMs - Math.max(lastSeenMs, pingedAtMs);

@@ -64,6 +64,16 @@ describe("publishing", async () => {
     expect(await to.unread()).toEqual([]);
   });
 
+  test.each([
+    ["private-quiet", 'clientPublish is "none"'],
+    ["plain", "private and presence channels only"],
+    ["private-encrypted-a", "encrypted"],
+  ])("a publication in %s is refused by the name of what decides: %s", async (channel, reason) => {
+    const { from } = await two(channel);
+    const { message } = await from.ask("publish", { channel, event: "client-x", data: 1 });
+    expect(message).toContain(reason);
+  });
+
   test("under a name that either protocol reserves is refused, whatever the rule", async () => {
     const { from, to } = await two("wall.4");
     for (const event of ["subscribed", "error", "closing", "member_added", "pusher:error", "pusher_internal:x"]) {
@@ -85,9 +95,9 @@ describe("publishing", async () => {
     const publish = (event: string, data: unknown) => from.ask("publish", { channel: "wall.6", event, data });
     expect((await publish("", 1)).code).toBe("event_invalid");
     expect((await publish("e".repeat(201), 1)).code).toBe("event_invalid");
-    expect((await publish("e", "x".repeat(10_241))).code).toBe("data_too_large");
-    expect((await publish("e", "€".repeat(3_414))).code).toBe("data_too_large");
-    expect((await publish("e".repeat(200), "€".repeat(3_413))).event).toBe("published");
+    expect((await publish("e", "x".repeat(102_401))).code).toBe("data_too_large");
+    expect((await publish("e", "€".repeat(34_134))).code).toBe("data_too_large");
+    expect((await publish("e".repeat(200), "€".repeat(34_133))).event).toBe("published");
   });
 
   test("is held to a rate", async () => {

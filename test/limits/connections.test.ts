@@ -61,7 +61,7 @@ describe("where authentication is required", async () => {
     { anonymous: true, requireAuthentication: true, limits: { unauthenticatedTimeoutS: 0.5 } },
   );
   const { url } = server;
-  const message = "Not signed in nor in any private channel after 0.5 seconds.";
+  const message = "Not signed in nor in any private channel after 0.5 seconds (unauthenticatedTimeoutS).";
 
   test("whoever does not say who it is in time is closed with 4009, and whoever does stays", async () => {
     const [pusher, native] = [await dialPusher(url), await dialNative(url)];

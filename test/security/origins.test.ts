@@ -33,7 +33,7 @@ async function native(app: Keys, origin: string | undefined): Promise<readonly u
 
 /** A header with a blank in it is no origin, and is not repeated. */
 const refusalOf = (origin: string) =>
-  `${origin.includes(" ") ? "This origin" : `The origin ${origin}`} may not connect to this app.`;
+  `${origin.includes(" ") ? "This origin" : `The origin ${origin}`} may not connect to this app (allowedOrigins).`;
 
 const EVIL = [
   ["another site", "https://evil.example"],
@@ -88,7 +88,7 @@ describe("a client without an Origin header", () => {
   });
 
   test.each([strict, openButStrict])("is refused 4009 where the app wants one", async (app) => {
-    const message = "This app lets nobody in without an Origin header.";
+    const message = "This app lets nobody in without an Origin header (allowMissingOrigin is off).";
     const closed = { code: 4009, reason: message };
     expect(await pusher(app, undefined)).toEqual(["pusher:error", { code: 4009, message }, closed]);
     expect((await native(app, undefined)).at(-1)).toEqual(closed);
@@ -112,7 +112,9 @@ test.each([["x".repeat(4000)], ["https://\u00e9\u00e9.example"]])(
   async (origin) => {
     const raw = await connectRawWebSocket(url, `/app/${APP.key}?protocol=7`, { Origin: origin });
     const { payload } = await raw.next(OPCODE.text);
-    expect(JSON.parse(payload.toString()).data.message).toBe("This origin may not connect to this app.");
+    expect(JSON.parse(payload.toString()).data.message).toBe(
+      "This origin may not connect to this app (allowedOrigins).",
+    );
     expect(await raw.ending()).toBe(4009);
   },
 );

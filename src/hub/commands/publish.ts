@@ -1,6 +1,6 @@
 /** Publish: what a client says to a channel it is in, where the channel's policy lets it. */
 
-import type { Traits } from "../../domain/channel.ts";
+import type { Channel } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Command, EventPublication, Position } from "../../domain/message.ts";
@@ -30,15 +30,17 @@ function checkPermission(hub: Hub, connection: Connection, { channel, event }: P
   if (!connection.isIn(channel)) {
     throw new CommandError("not_subscribed", `No current subscription to channel ${channel}, or one in progress.`);
   }
-  const { traits, policy } = hub.channelOf(connection.app, channel);
-  const { clientPublish } = policy;
+  const found = hub.channelOf(connection.app, channel);
+  const { clientPublish } = found.policy;
   if (clientPublish === "any") return;
-  if (clientPublish === "none") throw new CommandError("publish_forbidden", whyNot(connection, traits));
+  if (clientPublish === "none") throw new CommandError("publish_forbidden", whyNot(connection, found));
   if (event.startsWith("client-")) return;
   throw new CommandError("publish_forbidden", "The name of an event that a client publishes begins with client- here.");
 }
 
-function whyNot({ app }: Connection, traits: Traits): string {
+function whyNot({ app }: Connection, { traits, hasOwnClientPublish }: Channel): string {
+  if (hasOwnClientPublish)
+    return `The rule for this channel does not allow clients to publish (clientPublish is "none").`;
   if (!app.clientEvents) return "This app does not allow clients to publish (clientEvents is off).";
   if (traits.encrypted) return "Clients cannot publish in encrypted channels.";
   return "Clients may publish in private and presence channels only, unless the channel's policy says otherwise.";

@@ -69,7 +69,10 @@ function admit(hub: Hub, connection: Connection, command: Subscribe, channel: Ch
   const owner = userOfChannel(name);
   if (owner !== undefined) return checkOwner(connection, name, owner);
   if (policy.auth && !connection.user) {
-    throw new CommandError("unauthorized", `Only a connection that is signed in may subscribe to ${name}.`);
+    throw new CommandError(
+      "unauthorized",
+      `Only a connection that is signed in may subscribe to ${name} (auth, of its rule).`,
+    );
   }
   if (!traits.private) return undefined;
   return after(permit(hub, connection, command, traits), (member) => {

@@ -109,7 +109,10 @@ async function admitNative(options: AdmissionOptions, request: Request, url: URL
   const connection = await connect(options, caller, options.native, key);
   const user = await vouch(options, request, connection);
   if (!user && !connection.app.anonymous) {
-    throw new Disconnect("unauthorized", "This app lets nobody in without a token: connect with ?token=JWT.");
+    throw new Disconnect(
+      "unauthorized",
+      "This app lets nobody in without a token (anonymous is off): connect with ?token=JWT.",
+    );
   }
   return { connection, user };
 }
@@ -124,7 +127,7 @@ async function connect(
   if (!app) throw new Disconnect("app_unknown", `Could not find app by key ${key.slice(0, 64)}.`);
   if (!app.enabled) throw new Disconnect("app_disabled", "The app is disabled.");
   if (app.requireTls && !isEncrypted) {
-    throw new Disconnect("tls_required", "The app accepts encrypted connections only: use wss://.");
+    throw new Disconnect("tls_required", "The app accepts encrypted connections only (requireTls): use wss://.");
   }
   return new Connection(options.newId(), app, protocol, address, options.clock.monotonicMs());
 }

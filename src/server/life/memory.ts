@@ -87,7 +87,10 @@ export function memoryGuard(memory: Pick<Memory, "isFull">): Guard {
   return {
     connect() {
       if (!memory.isFull) return undefined;
-      throw new Disconnect("over_capacity", "This server has as much in its memory as it may; try again later.");
+      throw new Disconnect(
+        "over_capacity",
+        "This server has as much in its memory as it may (limits.memoryBytes); try again later.",
+      );
     },
   };
 }
