@@ -17,15 +17,7 @@ import { subscribe } from "./commands/subscribe.ts";
 import { unsubscribe } from "./commands/unsubscribe.ts";
 import type { Hub } from "./hub.ts";
 import { takeFrameToken } from "./limits.ts";
-import { Backlog } from "./pacer.ts";
-
-/** So many frames of one connection are carried out at once, and so many more with each millisecond. */
-const SHARE = 256;
-const SHARE_PER_MS = 25;
-/** For how many frames a millisecond of work counts. */
-const FRAMES_PER_MS = 64;
-/** However long something took, the share is whole again a moment later. */
-const MOST_WORK = 4 * SHARE;
+import { Backlog, isOver, spend, weigh } from "./pacer.ts";
 
 /** Takes one frame of the client's. Never throws. */
 export function receive(hub: Hub, connection: Connection, frame: Frame): void {
@@ -33,13 +25,13 @@ export function receive(hub: Hub, connection: Connection, frame: Frame): void {
   hub.traffic?.received(connection.app, frame.length);
   if (hub.taps.size > 0) hub.taps.get(connection)?.received(frame);
   if (hub.frames && !isReserved(connection.app)) hub.frames.received(connection, frame);
-  if (connection.busy || connection.work > SHARE || connection.backlog?.isWaiting) return wait(hub, connection, frame);
+  if (connection.busy || isOver(connection) || connection.backlog?.isWaiting) return wait(hub, connection, frame);
   run(hub, connection, frame, connection.lastSeenMs);
 }
 
 /** Takes a ping or a pong of the WebSocket itself. What answers it is the runtime, and cannot be made to wait. */
 export function beat(hub: Hub, connection: Connection): void {
-  if (!heed(hub, connection) || connection.work <= SHARE) return;
+  if (!heed(hub, connection) || !isOver(connection)) return;
   backlogOf(hub, connection).rest(connection.lastSeenMs);
 }
 
@@ -47,9 +39,7 @@ export function beat(hub: Hub, connection: Connection): void {
 function heed(hub: Hub, connection: Connection): boolean {
   if (connection.closed) return false;
   hub.touch(connection);
-  const nowMs = connection.lastSeenMs;
-  connection.work = 1 + Math.max(0, connection.work - (nowMs - connection.workAtMs) * SHARE_PER_MS);
-  connection.workAtMs = nowMs;
+  spend(connection, connection.lastSeenMs);
   const why = takeFrameToken(connection, connection.lastSeenMs);
   if (why) hub.disconnect(connection, why);
   return why === undefined;
@@ -59,7 +49,7 @@ function heed(hub: Hub, connection: Connection): boolean {
 function run(hub: Hub, connection: Connection, frame: Frame, startMs?: number): void {
   const turn = execute(hub, connection, frame);
   if (turn) hold(hub, connection, turn, startMs);
-  else if (startMs !== undefined) weigh(hub, connection, startMs);
+  else if (startMs !== undefined) weigh(connection, startMs, hub.clock.monotonicMs());
 }
 
 /** Makes the client's frames wait for this work, and tells the client when it goes wrong. */
@@ -75,16 +65,9 @@ function hold(hub: Hub, connection: Connection, turn: Promise<void>, startMs?: n
   connection.busy = true;
   void turn.then(() => {
     connection.busy = false;
-    if (startMs !== undefined) weigh(hub, connection, startMs);
+    if (startMs !== undefined) weigh(connection, startMs, hub.clock.monotonicMs());
     connection.backlog?.goOn();
   });
-}
-
-/** Counts what was done since then as so many frames more. */
-function weigh(hub: Hub, connection: Connection, startMs: number): void {
-  const nowMs = hub.clock.monotonicMs();
-  connection.work = Math.min(MOST_WORK, connection.work + (nowMs - startMs) * FRAMES_PER_MS);
-  connection.workAtMs = nowMs;
 }
 
 function wait(hub: Hub, connection: Connection, frame: Frame): void {
@@ -132,7 +115,7 @@ class Frames extends Backlog<Frame> {
   }
 
   emptied(): void {
-    this.#connection.backlog = undefined;
+    if (!this.wasPaused) this.#connection.backlog = undefined;
   }
 
   cut(seconds: number): void {

@@ -10,6 +10,36 @@ import type { Socket } from "../domain/wire.ts";
 /** Runs it in a later turn of the event loop, after so many milliseconds at the earliest. */
 export type Later = (ms: number, run: () => void) => void;
 
+/** What somebody has asked for lately, counted in frames, and when it was counted. */
+export interface Share {
+  work: number;
+  workAtMs: number;
+}
+
+/** So many frames of one connection are carried out at once, and so many more with each millisecond. */
+const SHARE = 256;
+const SHARE_PER_MS = 25;
+/** For how many frames a millisecond of work counts. */
+const FRAMES_PER_MS = 64;
+/** However long something took, the share is whole again a moment later. */
+const MOST_WORK = 4 * SHARE;
+
+/** Counts one frame. */
+export function spend(share: Share, nowMs: number): void {
+  share.work = 1 + Math.max(0, share.work - (nowMs - share.workAtMs) * SHARE_PER_MS);
+  share.workAtMs = nowMs;
+}
+
+/** Counts what was done since then as so many frames more. */
+export function weigh(share: Share, startMs: number, nowMs: number): void {
+  share.work = Math.min(MOST_WORK, share.work + (nowMs - startMs) * FRAMES_PER_MS);
+  share.workAtMs = nowMs;
+}
+
+export function isOver({ work }: Share): boolean {
+  return work > SHARE;
+}
+
 /** Most that backlogs together take of a turn, and one of them at a time. */
 const TURN_MS = 4;
 const SLICE_MS = 2;
@@ -123,13 +153,17 @@ export abstract class Backlog<T> {
   /** An earlier one is not done yet; `goOn` is called when it is. */
   protected abstract readonly isBusy: boolean;
   protected abstract carryOut(item: T): void;
-  /** Nothing waits any more, and never did so much that the socket was paused. */
+  /** Nothing waits any more. */
   protected abstract emptied(): void;
   /** It does not catch up. */
   protected abstract cut(seconds: number): void;
 
   get size(): number {
     return this.#items.length - this.#next;
+  }
+
+  protected get wasPaused(): boolean {
+    return this.#resumedAtMs !== Number.NEGATIVE_INFINITY;
   }
 
   get bytes(): number {
@@ -161,7 +195,8 @@ export abstract class Backlog<T> {
     if (this.isClosed) return false;
     this.#untilMs = untilMs;
     if (this.size === 0) this.#resume();
-    else this.socket?.cork(() => this.goOn());
+    else if (this.socket) this.socket.cork(() => this.goOn());
+    else this.goOn();
     return this.isBusy;
   }
 
@@ -228,7 +263,7 @@ export abstract class Backlog<T> {
     if (this.#isPaused) return this.#enter();
     this.#sinceMs = undefined;
     this.#behindMs = 0;
-    if (this.#resumedAtMs === Number.NEGATIVE_INFINITY) this.emptied();
+    this.emptied();
   }
 
   #count(nowMs: number): void {
@@ -253,5 +288,6 @@ export abstract class Backlog<T> {
     this.#isPaused = false;
     this.#resumedAtMs = nowMs;
     this.socket?.resume();
+    this.emptied();
   }
 }

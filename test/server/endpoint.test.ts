@@ -9,6 +9,9 @@ import { closePayload, connectRaw, connectRawWebSocket, OPCODE } from "../suppor
 import { socketUrl, startServer } from "../support/server.ts";
 import { connect, type TestSocket } from "../support/socket.ts";
 
+/** More than anybody's share at once. */
+const MANY = 10_000;
+
 /** A server with one endpoint, and what failed in it. */
 async function start(path: string, definition: EndpointDefinition, config: ConfigInput = {}) {
   const server = await startServer(config, { anonymous: true });
@@ -323,6 +326,22 @@ describe("messages", () => {
     expect(await run(false)).toBe(1);
     expect(await run(true)).toBe(3);
   });
+
+  test("that come by the thousand are all handled, in order, and those before the end, too", async () => {
+    const told: string[] = [];
+    const { server } = await start("/many", {
+      message: async (_, message) => {
+        if (told.length % 100 === 0) await Bun.sleep(0);
+        told.push(String(message));
+      },
+      close: () => void told.push("closed"),
+    });
+    const client = await dial(server, "/many");
+    for (let sent = 0; sent < MANY; sent++) client.send(`${sent}`);
+    await client.close();
+    await eventually(() => expect(told.at(-1)).toBe("closed"), { withinMs: 40_000 });
+    expect(told.slice(0, -1)).toEqual(Array.from({ length: MANY }, (_, n) => `${n}`));
+  }, 60_000);
 
   test.each([false, true])("that pile up end the socket with 1008 (concurrent: %p)", async (concurrent) => {
     let handled = 0;

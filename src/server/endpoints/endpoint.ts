@@ -91,6 +91,8 @@ export interface EndpointOptions {
   readonly messagesPerSecond?: number;
   /** Most messages that wait for their turn, or are under way where `concurrent`; above it 1008. */
   readonly waitingMessages?: number;
+  /** Most bytes of messages that wait for their turn; above it 1008. */
+  readonly waitingBytes?: number;
   /** Silence after which the client is pinged, in seconds; without an answer within `pongTimeoutS` it is cut. */
   readonly idleTimeoutS?: number;
   readonly pongTimeoutS?: number;

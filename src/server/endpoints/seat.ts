@@ -3,6 +3,7 @@
 import type { ServerWebSocket } from "bun";
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import { type Bucket, take } from "../../hub/bucket.ts";
+import { Backlog, isOver, type Pacer, type Share, spend, weigh } from "../../hub/pacer.ts";
 import { answersProbe, judgeReader, type Reader, sendProbe } from "../../hub/reader-lag.ts";
 import { isWorthCompressing } from "../door/compression.ts";
 import { promised } from "../program/promised.ts";
@@ -18,6 +19,7 @@ export interface Home<D> {
   /** Whether clients were offered permessage-deflate. */
   readonly compresses: boolean;
   nowMs(): number;
+  readonly pacer: Pacer;
   /** The message handler, and what the program has put around it. Undefined when it is done already. */
   handle(seat: Seat<D>, message: Raw): unknown;
   failed(error: unknown, during: string): void;
@@ -64,8 +66,10 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
   /** When it was asked for a sign of life, or told goodbye; 0 when it owes nothing. */
   #owesSinceMs = 0;
   #underWay = 0;
-  readonly #waiting: Raw[] = [];
+  readonly #share: Share = { work: 0, workAtMs: 0 };
+  #backlog: Messages<D> | undefined;
   #ending: Ending | undefined;
+  #isOver = false;
   readonly #tokens: Bucket;
   readonly #reader: Reader;
 
@@ -156,23 +160,20 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
     if (!this.#takeToken()) {
       return this.#flooded(`More than ${limits.messagesPerSecond} messages in a second.`);
     }
-    if (this.#underWay === 0 || (limits.concurrent && this.#underWay < limits.waitingMessages)) {
-      this.#handle(message);
-      return this.#next();
-    }
-    if (limits.concurrent || this.#waiting.length >= limits.waitingMessages) {
-      return this.#flooded(`More than ${limits.waitingMessages} messages were waiting.`);
-    }
-    this.#waiting.push(message);
+    spend(this.#share, this.#lastSeenMs);
+    if (isOver(this.#share) || this.isBusy || this.#backlog?.isWaiting) return this.#wait(message, bytes);
+    this.handle(message);
+    weigh(this.#share, this.#lastSeenMs, this.#home.nowMs());
+    this.#next();
   }
 
   pinged(data: Uint8Array): void {
-    this.#seen();
+    this.#beat();
     if (this.#home.handlers.ping) this.#aside("ping", () => this.#home.handlers.ping?.(this, data));
   }
 
   ponged(data: Uint8Array): void {
-    this.#seen();
+    this.#beat();
     if (answersProbe(this.#reader, data)) return;
     if (this.#home.handlers.pong) this.#aside("pong", () => this.#home.handlers.pong?.(this, data));
   }
@@ -216,7 +217,37 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
 
   // ---- private
 
-  #handle(message: Raw): void {
+  /** A ping or a pong: the runtime has answered it already. */
+  #beat(): void {
+    this.#seen();
+    spend(this.#share, this.#lastSeenMs);
+    if (isOver(this.#share)) this.#messages().rest(this.#lastSeenMs);
+  }
+
+  #wait(message: Raw, bytes: number): void {
+    const { concurrent, waitingMessages, waitingBytes } = this.#home.limits;
+    const backlog = this.#messages();
+    if ((concurrent && this.isBusy) || backlog.size >= waitingMessages) {
+      return this.#flooded(`More than ${waitingMessages} messages were waiting.`);
+    }
+    if (backlog.bytes >= waitingBytes) return this.#flooded(`More than ${waitingBytes} bytes were waiting.`);
+    backlog.add(message, bytes);
+  }
+
+  #messages(): Messages<D> {
+    this.#backlog ??= new Messages(this.#home.pacer, this, () => this.#ws);
+    return this.#backlog;
+  }
+
+  // ---- what its backlog does with it
+
+  /** Whether no other message may be begun now. */
+  get isBusy(): boolean {
+    const { concurrent, waitingMessages } = this.#home.limits;
+    return this.#underWay >= (concurrent ? waitingMessages : 1);
+  }
+
+  handle(message: Raw): void {
     this.#turn("message", () => this.#home.handle(this, message));
   }
 
@@ -238,12 +269,14 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
   }
 
   #next(): void {
-    while (this.#underWay === 0) {
-      const message = this.#waiting.shift();
-      if (message === undefined) break;
-      this.#handle(message);
-    }
-    if (this.#underWay > 0 || !this.#ending) return;
+    this.#backlog?.goOn();
+    this.finish();
+  }
+
+  /** The end, when nothing waits any more. */
+  finish(): void {
+    if (this.#underWay > 0 || !this.#ending || this.#backlog?.isWaiting || this.#isOver) return;
+    this.#isOver = true;
     const { code, reason } = this.#ending;
     const { close } = this.#home.handlers;
     // Once: nothing is under way any more, and nothing comes after it.
@@ -291,8 +324,12 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
     if (this.isOpen) this.#owesSinceMs = 0;
   }
 
+  tooMuch(seconds: number): void {
+    this.#flooded(`More than its share for ${seconds} seconds.`);
+  }
+
   #flooded(reason: string): void {
-    this.#waiting.length = 0;
+    this.#backlog?.end();
     this.close(CLOSE.policy, reason);
   }
 
@@ -304,5 +341,40 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
     const { messagesPerSecond } = this.#home.limits;
     if (messagesPerSecond === Number.POSITIVE_INFINITY) return true;
     return take(this.#tokens, this.#lastSeenMs, messagesPerSecond) === undefined;
+  }
+}
+
+/** Messages that wait for their turn: those before them, or everybody else, come first. */
+class Messages<D> extends Backlog<Raw> {
+  readonly #seat: Seat<D>;
+  readonly #ws: () => ServerWebSocket<unknown> | undefined;
+  /** What came before the end is handled. */
+  readonly isClosed = false;
+
+  constructor(pacer: Pacer, seat: Seat<D>, ws: () => ServerWebSocket<unknown> | undefined) {
+    super(pacer);
+    this.#seat = seat;
+    this.#ws = ws;
+  }
+
+  /** None that is closed: nothing would be run for it. */
+  get socket() {
+    return this.#seat.isOpen ? this.#ws() : undefined;
+  }
+
+  get isBusy(): boolean {
+    return this.#seat.isBusy;
+  }
+
+  carryOut(message: Raw): void {
+    this.#seat.handle(message);
+  }
+
+  emptied(): void {
+    this.#seat.finish();
+  }
+
+  cut(seconds: number): void {
+    this.#seat.tooMuch(seconds);
   }
 }

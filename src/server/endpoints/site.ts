@@ -3,6 +3,7 @@
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import { type OriginTest, originTest } from "../../domain/origin.ts";
 import type { Awaitable } from "../../domain/ports.ts";
+import type { Pacer } from "../../hub/pacer.ts";
 import { problem, refusal } from "../door/refusals.ts";
 import type { Layers } from "../program/middleware.ts";
 import type { Endpoint, EndpointDefinition, EndpointSockets, Params, Raw } from "./endpoint.ts";
@@ -15,6 +16,7 @@ export interface Host {
   limits(): EndpointLimits;
   compresses(): boolean;
   nowMs(): number;
+  readonly pacer: Pacer;
   failed(error: unknown, during: string): void;
   /** What the program puts around messages, where it does. */
   readonly around: Pick<Layers, "frame">;
@@ -152,6 +154,10 @@ export class Site implements Endpoint, Home<unknown> {
     return this.#host.nowMs();
   }
 
+  get pacer(): Pacer {
+    return this.#host.pacer;
+  }
+
   handle(seat: Seat, message: Raw): unknown {
     const around = this.#host.around.frame;
     return around
@@ -197,9 +203,13 @@ export class Site implements Endpoint, Home<unknown> {
   }
 }
 
+/** Handlers of one socket that are under way, where nothing else is said. */
+const MOST_AT_ONCE = 256;
+
 /** Throws RangeError where one is none. */
 function limitsOf(path: string, wanted: EndpointDefinition, server: EndpointLimits): EndpointLimits {
   const limits = { ...server };
+  if (wanted.concurrent) limits.waitingMessages = Math.min(server.waitingMessages, MOST_AT_ONCE);
   for (const name of Object.keys(server) as (keyof EndpointLimits)[]) {
     const value = wanted[name];
     if (value === undefined) continue;

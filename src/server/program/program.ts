@@ -5,10 +5,12 @@ import type { AuthorizeDashboard } from "../../admin/door.ts";
 import type { ControllerSettings } from "../../config/controllers.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Clock } from "../../domain/ports.ts";
+import { Pacer } from "../../hub/pacer.ts";
 import { loadControllers } from "../endpoints/controller-files.ts";
 import { Endpoints } from "../endpoints/endpoints.ts";
 import type { EndpointLimits } from "../endpoints/seat.ts";
 import type { FetchHandler } from "../http/fetch.ts";
+import { later } from "../life/clock.ts";
 import { PanelKey } from "../panel/panel-key.ts";
 import { Layers } from "./middleware.ts";
 
@@ -44,6 +46,7 @@ export class Program {
         limits: remembering(config, limitsOf),
         compresses: () => config().compression,
         nowMs: () => clock.monotonicMs(),
+        pacer: new Pacer(clock, later),
         failed,
         around: this.middleware,
       },
@@ -72,7 +75,7 @@ function remembering<T>(config: () => Config, make: (config: Config) => T): () =
 
 /** What an endpoint takes unless it says otherwise. */
 function limitsOf({ limits, activityTimeoutS, pongTimeoutS }: Config): EndpointLimits {
-  const { frameBytes, outboundBufferBytes, readerLagS, waitingCommands } = limits;
+  const { frameBytes, outboundBufferBytes, readerLagS, waitingCommands, waitingBytes } = limits;
   return {
     maxSockets: Number.POSITIVE_INFINITY,
     frameBytes,
@@ -80,6 +83,7 @@ function limitsOf({ limits, activityTimeoutS, pongTimeoutS }: Config): EndpointL
     readerLagS,
     messagesPerSecond: Number.POSITIVE_INFINITY,
     waitingMessages: waitingCommands,
+    waitingBytes,
     idleTimeoutS: activityTimeoutS,
     pongTimeoutS,
     concurrent: false,
