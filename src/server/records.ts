@@ -133,6 +133,7 @@ export class Records {
       failed,
       told: (app, outcome, count) => {
         this.metrics.webhookTold(app, outcome, count);
+        if (outcome === "dead") options.log.warn({ app, count }, DEAD_LETTER);
         this.webhookTold?.(app, outcome, count);
       },
     });
@@ -163,12 +164,13 @@ export class Records {
       this.#options.log.warn("an app has its first webhooks: without a database they are told after a restart only");
     }
     const kept = this.sqlApps?.list() ?? [];
-    if (config.apps.length === 0 && kept.length > 0) return { config: { ...config, apps: kept } };
-    const made = await withDemoApp(config);
+    const made = config.apps.length === 0 && kept.length > 0 ? { config } : await withDemoApp(config);
     const { apps } = made.config;
     // What the configuration says of an id or a key goes before the database.
     const others = kept.filter((app) => !apps.some(({ id, key }) => id === app.id || key === app.key));
-    return { ...made, config: { ...made.config, apps: [...apps, ...others] } };
+    const all = [...apps, ...others];
+    this.metrics.expect(all.map(({ id }) => id));
+    return { ...made, config: { ...made.config, apps: all } };
   }
 
   get observers(): readonly Observer[] {
@@ -345,5 +347,6 @@ async function tracingOf({ config, version, failed }: RecordsOptions): Promise<T
   return new Tracing({ ...settings, endpoint, version, failed, node: nodeName() });
 }
 
+const DEAD_LETTER = "no receiver took a webhook in time: `fanfare webhooks failed` lists it and says why";
 const NOTHING = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };
 const NOBODY = { connections: 0, subscriptions: 0, channels: { public: 0, private: 0, presence: 0 } };

@@ -129,6 +129,40 @@ test("soketi's names have its labels, and count as it does", async () => {
   });
 });
 
+test("whatever can be counted is there at 0 from the start, so that the first event is an increase", async () => {
+  const other = { ...APP, id: "other", key: "other-key" };
+  const server = await startServer({ apps: [APP, other], ...ANYBODY });
+  const before = await scrape(server.url);
+  const client = await connectPusher(server.url);
+  client.sendSubscribe("private-x", { auth: `${APP.key}:wrong` });
+  await client.ping();
+  await fetch(`${server.url}/apps/nobody/channels`);
+  await fetch(`${server.url}/apps/app/channels`);
+  await trigger(server.url, APP, { name: "n", channel: "c", data: "x" });
+  await client.close();
+  const isClosed = "fanfare_connections_closed_total{app=app,why=client}";
+  const after = await eventually(async () => {
+    const samples = await scrape(server.url);
+    expect(samples.get(isClosed)).toBe(1);
+    return samples;
+  });
+  const counted = [...after].filter(
+    ([name, value]) => /^(fanfare|soketi_(new|ws|http))_\w*_total/.test(name) && value > 0,
+  );
+  expect(counted.length).toBeGreaterThan(8);
+  // A scrape is itself nothing that is counted here.
+  for (const [name] of counted) expect([name, before.get(name)]).toEqual([name, 0]);
+  for (const name of [
+    "gaps_total{app=other}",
+    "slow_readers_total{app=other}",
+    "webhooks_total{app=other,outcome=dead}",
+  ]) {
+    expect(before.get(`fanfare_${name}`)).toBe(0);
+  }
+  expect(before.get("fanfare_engine_losses_total")).toBe(0);
+  expect(before.get("fanfare_frames_received_total{app=other}")).toBe(0);
+});
+
 test("an engine that goes away and comes back is told of, and counted", async () => {
   const redis = await startRedis();
   const server = await startServer({ engine: "redis", redis: { port: redis.port } });

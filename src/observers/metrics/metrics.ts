@@ -8,6 +8,7 @@ import type { Reading } from "./merge.ts";
 import { SoketiNames } from "./soketi.ts";
 import { Totals } from "./totals.ts";
 import type { AppTotals, Vitals } from "./vitals.ts";
+import * as zeros from "./zeros.ts";
 
 export interface MetricsOptions {
   readonly vitals: () => Vitals | Promise<Vitals>;
@@ -36,6 +37,8 @@ export class Metrics {
   readonly #totals = new Totals(this.#labels);
   readonly #options: MetricsOptions;
   readonly #soketi: SoketiNames | undefined;
+  /** Labels of the apps whose series there are from the start. */
+  readonly #expected = new Set<string>();
   #wasReachable = true;
   /** The answer to the scrape that is under way: its gauges are all set from one look. */
   #vitals: Promise<Vitals> | undefined;
@@ -74,6 +77,9 @@ export class Metrics {
     this.#perApp();
     this.#perNode();
     this.#perOutbox();
+    this.#begin(this.#turnedAway, "why", zeros.WHY_TURNED_AWAY);
+    this.#begin(this.#apiRequests, "status", zeros.STATUSES);
+    this.#begin(this.#apiRefused, "why", zeros.WHY_CALL_UNKNOWN, { app: "" });
     if (!options.soketiNames) return;
     const [registry, labels] = [this.#registry, this.#labels];
     this.#soketi = new SoketiNames({
@@ -81,6 +87,29 @@ export class Metrics {
       look: () => this.#look(),
       totals: async () => this.#totals.of((await this.#look()).apps),
     });
+  }
+
+  /** These apps are there: whatever is counted of them is 0 until it happens. */
+  expect(apps: readonly string[]): void {
+    for (const id of apps) {
+      if (this.#expected.size >= zeros.MOST_ZEROED) return;
+      const app = { app: this.#labels.app(id) };
+      if (this.#expected.has(app.app)) continue;
+      this.#expected.add(app.app);
+      this.#totals.forgotten(id, { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 });
+      this.#soketi?.expect(id);
+      for (const counter of [this.#gaps, this.#fellBehind]) counter.inc(app, 0);
+      this.#begin(this.#opened, "protocol", zeros.PROTOCOLS, app);
+      this.#begin(this.#closed, "why", zeros.WHY_CLOSED, app);
+      this.#begin(this.#refused, "why", zeros.WHY_REFUSED, app);
+      this.#begin(this.#apiRefused, "why", zeros.WHY_CALL_REFUSED, app);
+      this.#begin(this.#published, "by", zeros.PUBLISHERS, app);
+      this.#begin(this.#webhooks, "outcome", zeros.OUTCOMES, app);
+    }
+  }
+
+  #begin(counter: Counter, label: string, values: readonly (string | number)[], more: object = {}): void {
+    for (const value of values) counter.inc({ ...more, [label]: value }, 0);
   }
 
   /** Of this process. */

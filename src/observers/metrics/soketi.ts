@@ -53,9 +53,15 @@ export class SoketiNames {
     if (event.type === "closed") this.#closed.add(event.connection.app.id, 1);
   }
 
+  /** The app is there: what is counted of it is 0 until it happens. */
+  expect(app: string): void {
+    for (const counted of [this.#opened, this.#closed]) counted.add(app, 0);
+    this.called(app, 0, 0, 0);
+  }
+
   /** A call of the HTTP API was answered. */
-  called(app: string, bytesIn: number, bytesOut: number): void {
-    this.#calls.add(app, 1);
+  called(app: string, bytesIn: number, bytesOut: number, count = 1): void {
+    this.#calls.add(app, count);
     this.#callBytesIn.add(app, bytesIn);
     this.#callBytesOut.add(app, bytesOut);
   }

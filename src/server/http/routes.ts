@@ -31,7 +31,7 @@ export function routes({ path, api, ready, program, hasProgram, around, more }: 
   const ownApi: Route = (request, url, gate) =>
     hasProgram() && !isApi(path, url) ? undefined : api(request, url, gate);
   const own: readonly Route[] = [health(path), ready];
-  const rest = around(first([ownApi, program, ...more], notFound));
+  const rest = around(first([ownApi, upgradeLost, program, ...more], notFound));
   return first(own, rest);
 }
 
@@ -45,7 +45,23 @@ function first(routes: readonly Route[], otherwise: Answer): Answer {
   };
 }
 
-function notFound(_: Request, { pathname }: URL): Response {
+const WITHOUT_UPGRADE =
+  "This is a WebSocket, but the request has no `Upgrade: websocket`: a proxy in between took it away. It has to pass it on: " +
+  "nginx by `proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;`, " +
+  "Apache by `RewriteRule` to ws:// or `upgrade=websocket`; HAProxy and Caddy do by themselves. See docs/deploy.md.";
+
+/** Browsers send the key with every handshake, and proxies leave it where they drop the rest. */
+const upgradeLost: Route = ({ method, headers }) =>
+  method === "GET" && headers.has("sec-websocket-key") && !headers.has("upgrade") ? upgradeRequired() : undefined;
+
+/** RFC 9110, 15.5.22. */
+function upgradeRequired(): Response {
+  const headers = { Upgrade: "websocket", Connection: "Upgrade", "Cache-Control": "no-store" };
+  return problem(426, "upgrade_required", WITHOUT_UPGRADE, headers);
+}
+
+function notFound({ method }: Request, { pathname }: URL): Response {
+  if (method === "GET" && /\/app\/[^/]+\/?$/.test(pathname)) return upgradeRequired();
   const error = `There is nothing at ${pathname}. WebSocket clients connect to /app/KEY or to /.`;
   return problem(404, "not_found", error);
 }
