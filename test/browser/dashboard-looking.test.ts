@@ -1,10 +1,16 @@
 /** The dashboard's pages for looking: channels, connections, charts, nodes. All of it by clicking. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { nothing } from "../../src/admin/wire.ts";
+import { openDatabase } from "../../src/database/open.ts";
+import { StatisticsStore } from "../../src/observers/statistics/store.ts";
+import { atEnd } from "../support/at-end.ts";
 import { openBrowser } from "../support/chromium.ts";
+import { sqliteFile } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";
+import { APP } from "../support/server.ts";
 import { look, openPageOf, PATIENCE_MS, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
 
 setDefaultTimeout(TEST_MS);
@@ -138,6 +144,37 @@ test("the chosen app stays in the address, from page to page", async () => {
   await page.getByLabel("App", { exact: true }).selectOption("");
   expect(new URL(page.url()).hash).toBe("#/channels");
 });
+
+test("in a chart what is idle since half an hour is at nothing, and a single point is seen", async () => {
+  const url = sqliteFile();
+  const quiet = await startWithDashboard({ database: { url } });
+  const database = await openDatabase(url);
+  atEnd(() => database.close());
+  const numbers = { ...nothing(), connections: 7, peakConnections: 7 };
+  const halfAnHourAgo = Date.now() - 30 * 60_000;
+  await new StatisticsStore(database, "seed").add(new Map([[APP.id, numbers]]), halfAnHourAgo, 60_000);
+  const { page } = await look(browser, quiet, { place: "charts?range=hour" });
+  const label = () => page.getByRole("img", { name: /^Connections/ }).getAttribute("aria-label");
+  await eventually(async () => expect(await label()).toContain("peak: last 0, highest 7"), { withinMs: PATIENCE_MS });
+  expect(await page.locator(".chart", { hasText: "Connections" }).locator(".legend").textContent()).toMatch(/peak 0/);
+  await page.getByRole("button", { name: "90 days", exact: true }).click();
+  await eventually(async () => expect(await label()).toMatch(/peak: last 7, highest 7/), { withinMs: PATIENCE_MS });
+  await eventually(async () => expect(await page.evaluate(inkOfLines)).toBeGreaterThan(10), { withinMs: PATIENCE_MS });
+});
+
+/** How much of the first chart has the colour of its second line, which lies on the first: axes and grid have others. */
+function inkOfLines(): number {
+  const canvas = document.querySelector<HTMLCanvasElement>(".plot canvas");
+  const swatch = document.querySelectorAll(".chart .swatch")[1];
+  const { data } = canvas?.getContext("2d")?.getImageData(0, 0, canvas.width, canvas.height) ?? { data: [] };
+  const wanted = swatch ? (getComputedStyle(swatch).backgroundColor.match(/\d+/g) ?? []).map(Number) : [];
+  let found = 0;
+  for (let at = 0; at < data.length; at += 4) {
+    const isIt = [0, 1, 2].every((part) => Math.abs((data[at + part] ?? -99) - (wanted[part] ?? 999)) < 8);
+    if (isIt && data[at + 3] === 255) found++;
+  }
+  return found;
+}
 
 test("with several apps and none chosen, a page of one app asks which", async () => {
   const several = await startWithDashboard({

@@ -15,20 +15,41 @@ const shown = (points: readonly Point[]) => points.map(({ atMs, connections }) =
 describe("a series", () => {
   test("is nothing where nothing was counted, and does not grow with the length of a gap", () => {
     const points = [point(1_000, 3), point(4_000, 5)];
-    expect(shown(filled({ points, stepMs: 1_000 }))).toEqual([
+    expect(shown(filled({ points, stepMs: 1_000 }, 5_000))).toEqual([
       [1_000, 3],
       [2_000, 0],
       [3_000, 0],
       [4_000, 5],
     ]);
-    const far = filled({ points: [point(0, 3), point(9_000_000, 5)], stepMs: 1_000 });
+    const far = filled({ points: [point(0, 3), point(9_000_000, 5)], stepMs: 1_000 }, 9_000_000);
     expect(shown(far)).toEqual([
       [0, 3],
       [1_000, 0],
       [8_999_000, 0],
       [9_000_000, 5],
     ]);
-    expect(filled({ points: [], stepMs: 1_000 })).toEqual([]);
+    expect(filled({ points: [], stepMs: 1_000 }, 9_000_000)).toEqual([]);
+  });
+
+  test("is nothing since the last span in which something was counted, and not what that one was", () => {
+    const last = [point(60_000, 3)];
+    const untilNow = (nowMs: number) => shown(filled({ points: last, stepMs: 60_000 }, nowMs));
+    // The next span is over, but may not be written yet.
+    expect(untilNow(239_000)).toEqual([[60_000, 3]]);
+    expect(untilNow(301_000)).toEqual([
+      [60_000, 3],
+      [120_000, 0],
+      [180_000, 0],
+    ]);
+    expect(untilNow(9_000_000_000)).toHaveLength(3);
+    // Of days the one that is over is told of soon after.
+    const day = 86_400_000;
+    const days = (nowMs: number) => shown(filled({ points: [point(day, 3)], stepMs: day }, nowMs));
+    expect(days(3 * day - 1)).toEqual([[day, 3]]);
+    expect(days(3 * day + 1_000_000)).toEqual([
+      [day, 3],
+      [2 * day, 0],
+    ]);
   });
 
   test("of several apps is added up by time", () => {

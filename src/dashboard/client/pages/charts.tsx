@@ -113,7 +113,7 @@ function KeptCharts({ name }: { name: Exclude<RangeName, "live"> }) {
   const apps = overview.value?.apps.map(({ id }) => id);
   const wanted = chosenApp.value ? [chosenApp.value] : apps;
   const { series, error, reload } = useSeries(isThere ? wanted : undefined, name, everyMs);
-  const points = useMemo(() => (series ? filled(series) : []), [series]);
+  const points = useMemo(() => (series ? filled(series, Date.now()) : []), [series]);
   if (!isThere) {
     return (
       <Empty title="No statistics are kept here">

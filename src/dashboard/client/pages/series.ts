@@ -29,8 +29,20 @@ export function isRange(name: string | undefined): name is RangeName {
   return name !== undefined && name in RANGES;
 }
 
-/** Nothing was counted where a span is missing between two that are there. */
-export function filled({ points, stepMs }: Pick<Series, "points" | "stepMs">): readonly Point[] {
+/** Longest that a span which is over may take to be written down. */
+const LATE_MS = 15 * MINUTE_MS;
+
+/** Nothing was counted where a span is missing between two that are there, and in those that are over since the last one. */
+export function filled({ points, stepMs }: Pick<Series, "points" | "stepMs">, nowMs: number): readonly Point[] {
+  const all = [...between(points, stepMs)];
+  const last = all.at(-1);
+  if (!last) return all;
+  const spans = Math.floor((nowMs - stepMs - Math.min(stepMs, LATE_MS) - last.atMs) / stepMs);
+  if (spans > 0) all.push(...nothingBetween(last.atMs, last.atMs + (spans + 1) * stepMs, stepMs, spans + 1));
+  return all;
+}
+
+function between(points: readonly Point[], stepMs: number): readonly Point[] {
   const all: Point[] = [];
   for (const point of points) {
     const last = all.at(-1);

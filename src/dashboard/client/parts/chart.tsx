@@ -116,11 +116,18 @@ function options(
         stroke: color(line.color),
         fill: color(line.color).replace(")", " / 9%)").replaceAll(",", ""),
         width: 1.5,
-        points: { show: false },
+        points: { show: true, size: 7, fill: color(line.color), filter: alone },
       })),
     ],
     hooks: { setCursor: [({ cursor }) => setAt(cursor.idx ?? null)] },
   };
+}
+
+/** No line leads to them or away from them, and without a mark of their own they would not be seen. */
+function alone({ data }: uPlot, series: number): number[] {
+  const values = data[series] ?? [];
+  const isThere = (at: number) => values[at] !== null && values[at] !== undefined;
+  return Array.from(values.keys()).filter((at) => isThere(at) && !isThere(at - 1) && !isThere(at + 1));
 }
 
 /** `rgb(…)`: a canvas knows no custom properties. */
