@@ -1,8 +1,10 @@
 /** The NATS engine over a real nats-server. */
 
 import { expect, test } from "bun:test";
+import { connect, type Msg } from "@nats-io/transport-node";
 import { natsEngine } from "../../src/engines/nats/engine.ts";
 import { DEFAULTS } from "../../src/engines/nats/settings.ts";
+import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { nothingTold, ONLY_PONGS, startNats } from "../support/nats.ts";
 import { natsSettingsFor, startNatsNode } from "../support/nats-node.ts";
@@ -74,4 +76,25 @@ test("many nodes that start in the same moment are all there at once", async () 
   for (const { engine } of nodes) expect(engine.health()).toEqual({ reachable: true });
   const [first] = nodes;
   await eventually(async () => expect(await first?.engine.nodes()).toHaveLength(12));
+});
+
+test("what comes a second time over NATS is heard once: arrivals and departures, too", async () => {
+  const settings = natsSettingsFor([server]);
+  const [a, b] = [await startNatsNode(settings), await startNatsNode(settings)];
+  const tap = await connect({ servers: server.address });
+  atEnd(() => tap.close());
+  const carried: Msg[] = [];
+  tap.subscribe(`${settings.prefix}.o.>`, { callback: (_, message) => void carried.push(message) });
+  await tap.flush();
+  await b.subscribe("presence-x");
+  await a.join("presence-x", "1");
+  await a.leave("presence-x", "1");
+  await a.publish("presence-x", "said");
+  await eventually(() => expect(b.received).toHaveLength(3));
+  for (const { subject, data, headers } of [...carried]) tap.publish(subject, data, headers ? { headers } : {});
+  await tap.flush();
+  await a.publish("presence-x", "last");
+  await eventually(() => expect(b.heard("presence-x").at(-1)).toBe("last"));
+  expect(b.received.map(({ type }) => type)).toEqual(["joined", "left", "event", "event"]);
+  expect([b.interruptions, b.failures]).toEqual([[], []]);
 });

@@ -1,7 +1,9 @@
 /** The Redis engine on a real server: what every engine has to do. */
 
-import { expect } from "bun:test";
+import { expect, test } from "bun:test";
+import { Redis } from "ioredis";
 import { redisEngine } from "../../src/engines/redis/engine.ts";
+import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { LISTENS, settingsFor, startRedis } from "../support/redis.ts";
 import { realClock, startDeafenedNode, startNode } from "../support/redis-node.ts";
@@ -41,4 +43,23 @@ deafContract("redis", {
     const deafen = () => proxy.divert({ which: LISTENS, target: other.port });
     return { node, deafen, mend: () => proxy.mend() };
   },
+});
+
+test("what comes a second time over Redis is heard once: arrivals and departures, too", async () => {
+  const settings = settingsFor(server.port);
+  const [a, b] = [await startNode(settings), await startNode(settings)];
+  const tap = new Redis({ host: "127.0.0.1", port: server.port });
+  atEnd(() => tap.disconnect());
+  const carried: [string, string][] = [];
+  tap.on("pmessage", (_, subject: string, text: string) => carried.push([subject, text]));
+  await tap.psubscribe(`${settings.prefix}:!*`);
+  await b.subscribe("presence-x");
+  await a.join("presence-x", "1");
+  await a.leave("presence-x", "1");
+  await a.publish("presence-x", "said");
+  await eventually(() => expect(carried).toHaveLength(3));
+  for (const [subject, text] of [...carried]) await server.cli("PUBLISH", subject, text);
+  await a.publish("presence-x", "last");
+  await eventually(() => expect(b.heard("presence-x").at(-1)).toBe("last"));
+  expect(b.received.map(({ type }) => type)).toEqual(["joined", "left", "event", "event"]);
 });

@@ -3,6 +3,7 @@
 import type { Msg, Subscription } from "@nats-io/transport-node";
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
 import type { Broker, HistoryPage, HistoryPolicy, Kept, Once } from "../../domain/ports.ts";
+import { type Heard, hear, isAmong } from "../heard.ts";
 import { decodeParcel, lastOffset, type Numbering, type Parcel } from "./codec.ts";
 import { unavailable } from "./fault.ts";
 import type { Feed } from "./feed.ts";
@@ -36,16 +37,6 @@ interface Entry {
   numberedAtMs: number;
 }
 
-/** Of a sender: its last parcel, and which of those behind it. */
-interface Heard {
-  last: number;
-  recent: number;
-}
-
-/** Senders remembered per channel. */
-const MOST_SENDERS = 256;
-/** Parcels behind a sender's last one of which it is known whether they were heard. */
-const RECENT = 31;
 /** Archived parcels that are asked for at a time. */
 const READ_AT_A_TIME = 32;
 
@@ -202,7 +193,7 @@ export class NatsBroker implements Broker {
         if (entry.lastPassing > 0 && before > 0 && before !== entry.lastPassing) this.#ear.missed(app, channel);
         entry.lastPassing = seq;
       }
-      const isFirst = isNew(entry, parcel);
+      const isFirst = hear(entry.heard, parcel);
       const isRepeated = isAmong(entry.former, parcel);
       for (const { publication } of parcel.items) {
         if (isFirst) this.#ear.receive(publication);
@@ -294,29 +285,4 @@ function isBehindLost({ lastHead }: Entry, before: number, numbering: Numbering)
 
 function repeated({ publication, expiresInMs }: Kept): Kept {
   return { publication: { ...publication, repeated: true }, expiresInMs };
-}
-
-function isAmong(heard: ReadonlyMap<string, Heard>, { sender, number }: Parcel): boolean {
-  const known = heard.get(sender);
-  const behind = known ? known.last - number : -1;
-  return behind === 0 || behind > RECENT || (behind > 0 && (((known?.recent ?? 0) >> (behind - 1)) & 1) === 1);
-}
-
-function isNew({ heard }: Entry, parcel: Parcel): boolean {
-  if (isAmong(heard, parcel)) return false;
-  const { sender, number } = parcel;
-  const known = heard.get(sender);
-  if (!known) {
-    if (heard.size >= MOST_SENDERS) heard.clear();
-    heard.set(sender, { last: number, recent: 0 });
-    return true;
-  }
-  const ahead = number - known.last;
-  if (ahead > 0) {
-    known.recent = ahead > RECENT ? 0 : (known.recent << ahead) | (1 << (ahead - 1));
-    known.last = number;
-    return true;
-  }
-  known.recent |= 1 << (-ahead - 1);
-  return true;
 }

@@ -64,6 +64,8 @@ export class NatsRegistry implements Registry {
   /** Of each subject that was read: what is heard of it up to there is older. */
   #read: Map<string, number> | undefined;
   #readUpTo = 0;
+  /** The last of the stream that was heard since. */
+  #heardUpTo = 0;
   readonly #voice: Voice;
   readonly #standing: Standing;
   readonly #broom: Broom;
@@ -209,6 +211,7 @@ export class NatsRegistry implements Registry {
    */
   adopt(stored: readonly Stored[], isNewStream: boolean): void {
     this.#voice.heartbeat.restart();
+    this.#heardUpTo = 0;
     const before = this.#picture;
     const nowMs = this.#clock.monotonicMs();
     const picture = new Picture();
@@ -249,6 +252,9 @@ export class NatsRegistry implements Registry {
   }
 
   hear(subject: string, text: string, seq: number): void {
+    // The stream tells everything once and in order: what comes again is a replay.
+    if (seq <= this.#heardUpTo) return;
+    this.#heardUpTo = seq;
     if (seq > this.#readUpTo) this.#read = undefined;
     if ((this.#read?.get(this.#subjects.bare(subject)) ?? 0) >= seq) return;
     const spoken = this.#parse(subject, text);

@@ -6,10 +6,11 @@
 
 import type { Publication } from "../../domain/message.ts";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
+import { type Heard, hear } from "../heard.ts";
 import { HEARTBEAT_EVERY_MS, Heartbeat, UNHEARD } from "../heartbeat.ts";
 import type { Dialer, ListenWire } from "./client.ts";
-import { decode, type Mark } from "./codec.ts";
-import { Unsent } from "./fault.ts";
+import { decode } from "./codec.ts";
+import { refusalOf, Unsent } from "./fault.ts";
 import { Link } from "./link.ts";
 import type { RedisSettings } from "./settings.ts";
 
@@ -31,8 +32,7 @@ export interface Beating {
 interface Entry {
   readonly app: string;
   readonly channel: string;
-  /** The last number heard of each sender: what does not exceed it was said before. */
-  readonly heard: Map<string, number>;
+  readonly heard: Map<string, Heard>;
   /** Somebody here may know a position in it. */
   isNumbered: boolean;
 }
@@ -42,8 +42,6 @@ const PING_EVERY_MS = 1_000;
 const AGAIN_MS = 50;
 /** What arrives while subscriptions are made again; more than that is lost, and that something was is told anyway. */
 const MOST_HELD = 10_000;
-/** Senders remembered per channel. */
-const MOST_SENDERS = 256;
 
 export class Ear {
   readonly #clock: Clock;
@@ -111,7 +109,9 @@ export class Ear {
   }
 
   get health(): EngineHealth {
-    return this.#link.health;
+    const { health } = this.#link;
+    const refusal = health.reachable ? undefined : refusalOf(health.why);
+    return refusal && !health.reachable ? { ...health, refusal: refusal.word } : health;
   }
 
   /** The server that it listens to, where there is one. */
@@ -283,7 +283,7 @@ export class Ear {
     if (!entry) return;
     try {
       const { publication, mark } = decode(entry.app, entry.channel, text);
-      if (mark && !isNew(entry, mark)) return;
+      if (mark && !hear(entry.heard, mark)) return;
       if (publication.type === "event" && publication.position) entry.isNumbered = true;
       this.#events.receive(publication);
     } catch (error) {
@@ -313,12 +313,4 @@ function pending(): PromiseWithResolvers<void> {
   const settled = Promise.withResolvers<void>();
   settled.promise.catch(() => {});
   return settled;
-}
-
-function isNew({ heard }: Entry, { sender, number }: Mark): boolean {
-  const last = heard.get(sender);
-  if (last !== undefined && number <= last) return false;
-  if (last === undefined && heard.size >= MOST_SENDERS) heard.clear();
-  heard.set(sender, number);
-  return true;
 }

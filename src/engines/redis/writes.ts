@@ -2,7 +2,7 @@
 
 import { arrivalOf, departureOf } from "../../domain/arrival.ts";
 import { isInternal } from "../../domain/channel.ts";
-import type { Member } from "../../domain/message.ts";
+import type { Member, Publication } from "../../domain/message.ts";
 import type { Row } from "../../domain/ports.ts";
 import { encode, fieldsOf } from "./codec.ts";
 import { type Keys, placeOf, placesOf } from "./keys.ts";
@@ -23,6 +23,9 @@ export class Writes {
   readonly #keys: Keys;
   readonly #publishCommand: string;
   readonly #lease: string;
+  /** Announcements are numbered on their own, because publications wait elsewhere and would be overtaken. */
+  readonly #sender = crypto.randomUUID().slice(0, 13);
+  #number = 0;
 
   constructor(keys: Keys, publishCommand: string, leaseMs: number) {
     this.#keys = keys;
@@ -40,7 +43,7 @@ export class Writes {
   ): Promise<Written | "full" | typeof GONE> {
     const place = placeOf(row.app, row.channel);
     const opening = JSON.stringify(fieldsOf(row.member)).slice(0, -1);
-    const announcement = how === "quiet" ? "" : encode(arrivalOf(row));
+    const announcement = how === "quiet" ? "" : this.#announce(arrivalOf(row));
     const answer = parts(
       await send(JOIN, [
         generation,
@@ -76,7 +79,7 @@ export class Writes {
         row.connection,
         member.id,
         ...this.#way(place),
-        how === "own, quiet" ? "" : encode(departureOf({ ...row, member })),
+        how === "own, quiet" ? "" : this.#announce(departureOf({ ...row, member })),
         how === "dead" ? "" : "1",
       ]),
     );
@@ -86,7 +89,7 @@ export class Writes {
   /** Whether the user, who left while nobody could write it down, is gone; says so to everybody then. */
   async depart(send: Send, row: Row): Promise<boolean> {
     const place = placeOf(row.app, row.channel);
-    const said = encode(departureOf(row));
+    const said = this.#announce(departureOf(row));
     return (await send(DEPART, [place, row.member.id, ...this.#way(place), said])) === 1;
   }
 
@@ -111,6 +114,11 @@ export class Writes {
 
   async giveBack(send: Send, generation: string, { place, holder }: Hold): Promise<void> {
     await send(GIVE_BACK, [generation, place, holder]);
+  }
+
+  /** So that whoever hears it twice knows. */
+  #announce(publication: Publication): string {
+    return encode(publication, { sender: this.#sender, number: ++this.#number });
   }
 
   #way(place: string): [string, string] {

@@ -1,0 +1,43 @@
+/** Which of each sender's numbered messages were heard, so that what comes again is not heard twice; some may come late. */
+
+/** Of a sender: the greatest number, and which of those behind it. */
+export interface Heard {
+  last: number;
+  recent: number;
+}
+
+interface Numbered {
+  readonly sender: string;
+  readonly number: number;
+}
+
+/** Senders remembered. */
+const MOST_SENDERS = 256;
+/** Numbers behind a sender's last one of which it is known whether they were heard; what is older counts as heard. */
+const RECENT = 31;
+
+export function isAmong(heard: ReadonlyMap<string, Heard>, { sender, number }: Numbered): boolean {
+  const known = heard.get(sender);
+  const behind = known ? known.last - number : -1;
+  return behind === 0 || behind > RECENT || (behind > 0 && (((known?.recent ?? 0) >> (behind - 1)) & 1) === 1);
+}
+
+/** Whether it was not heard before; it is from now on. */
+export function hear(heard: Map<string, Heard>, message: Numbered): boolean {
+  if (isAmong(heard, message)) return false;
+  const { sender, number } = message;
+  const known = heard.get(sender);
+  if (!known) {
+    if (heard.size >= MOST_SENDERS) heard.clear();
+    heard.set(sender, { last: number, recent: 0 });
+    return true;
+  }
+  const ahead = number - known.last;
+  if (ahead > 0) {
+    known.recent = ahead > RECENT ? 0 : (known.recent << ahead) | (1 << (ahead - 1));
+    known.last = number;
+    return true;
+  }
+  known.recent |= 1 << (-ahead - 1);
+  return true;
+}
