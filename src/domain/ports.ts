@@ -184,6 +184,8 @@ export type EngineHealth =
       readonly reachable: false /** A sentence for people, without secrets. */;
       readonly why: string;
       readonly sinceMs: number;
+      /** It answers, and refuses: `OOM`, `READONLY`, `NOPERM`, `NOAUTH` or another word of its own. */
+      readonly refusal?: string;
     };
 
 /** A broker, a registry and a ledger that belong together. */

@@ -304,3 +304,28 @@ describe.each(["redis", "nats"] as const)("on %s", (engine) => {
     await expectHeardByAll(source.accepted, kept);
   });
 });
+
+test("a Redis that is full is named in the answers of both protocols, in the log, in a metric and by /ready", async () => {
+  const server = await startRedis();
+  const node = await startNode(onRedis(server.port), { config: { publishWaitS: 1 } });
+  const client = await node.native();
+  await client.subscribe("kept-1");
+  const metric = async () =>
+    /^fanfare_engine_refusing\{reason="OOM"\} (\d)$/m.exec(await (await fetch(`${node.url}/metrics`)).text())?.[1];
+  expect(await metric()).toBe("0");
+  await server.cli("CONFIG", "SET", "maxmemory", "1");
+  const answer = await signedFetch(node.url, APP, "POST", "/events", {
+    body: { name: "e", channel: "kept-1", data: "x" },
+  });
+  expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining("its memory is full")]);
+  client.socket.send({ event: "publish", id: "p", data: { channel: "kept-1", event: "e", payload: 1 } });
+  const refused = await client.next(({ id }) => id === "p", PATIENCE.withinMs);
+  expect(JSON.stringify(refused)).toContain("(OOM)");
+  const ready = await fetch(`${node.url}/ready`);
+  expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining("(OOM)")]);
+  await eventually(() => expect(node.process.output).toMatch(/"refusal":"OOM"/), PATIENCE);
+  expect(await metric()).toBe("1");
+  await server.cli("CONFIG", "SET", "maxmemory", "0");
+  await eventually(async () => expect((await fetch(`${node.url}/ready`)).status).toBe(200), PATIENCE);
+  await eventually(() => expect(node.process.output).toContain("the engine can be reached again"), PATIENCE);
+});

@@ -1,6 +1,7 @@
 /** A Redis that dies, hangs, is cut off or refuses: publications wait and come once, in order, or their publishers are told. */
 
 import { describe, expect, test } from "bun:test";
+import { CommandError } from "../../src/domain/error.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort, settingsFor, startRedis } from "../support/redis.ts";
 import { startNode } from "../support/redis-node.ts";
@@ -386,6 +387,77 @@ test(
   },
   TEST_MS,
 );
+
+describe("a Redis that answers and refuses is named in what callers are told and in the health, until it does not", () => {
+  const ways = {
+    OOM: [
+      ["CONFIG", "SET", "maxmemory", "1"],
+      ["CONFIG", "SET", "maxmemory", "0"],
+    ],
+    READONLY: [
+      ["REPLICAOF", "127.0.0.1", "1"],
+      ["REPLICAOF", "NO", "ONE"],
+    ],
+    NOPERM: [
+      ["ACL", "SETUSER", "fanfare", "-evalsha"],
+      ["ACL", "SETUSER", "fanfare", "+evalsha"],
+    ],
+  } as const;
+  test.each(["OOM", "READONLY", "NOPERM"] as const)(
+    "%s",
+    async (word) => {
+      const server = await startRedis();
+      await server.cli("ACL", "SETUSER", "fanfare", "on", ">secret", "~*", "&*", "+@all");
+      const user = { username: "fanfare", password: "secret" };
+      const node = await startNode(settingsFor(server.port, { ...user, publishWaitMs: 1_000 }));
+      await node.subscribe("room");
+      const [refuse, allow]: readonly (readonly [string, ...string[]])[] = ways[word];
+      if (!refuse || !allow) throw new Error("There is no way to make it refuse.");
+      await server.cli(...refuse);
+      for (const work of [() => node.publish("room", "kept", KEEP), () => node.join("presence-x", "1")]) {
+        const error = await work().then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+        expect(error).toBeInstanceOf(CommandError);
+        expect(error).toMatchObject({ code: "engine_unavailable", message: expect.stringContaining(`(${word})`) });
+      }
+      expect(node.engine.health()).toMatchObject({
+        reachable: false,
+        refusal: word,
+        why: expect.stringContaining(word),
+      });
+      await server.cli(...allow);
+      await eventually(() => expect(node.engine.health()).toEqual({ reachable: true }), PATIENCE);
+      await node.publish("room", "after", KEEP);
+      await eventually(() => expect(node.heard("room").at(-1)).toBe("after"), PATIENCE);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "NOAUTH",
+    async () => {
+      const server = await startRedis();
+      const wire = await startProxy(server.port);
+      const node = await startNode(settingsFor(wire.port, { publishWaitMs: 1_000 }));
+      await node.subscribe("room");
+      // Whoever is connected stays so, and a new connection needs it.
+      await server.cli("CONFIG", "SET", "requirepass", "secret");
+      wire.cut();
+      wire.mend();
+      await eventually(() => expect(node.engine.health()).toMatchObject({ refusal: "NOAUTH" }), PATIENCE);
+      for (const work of [() => node.publish("room", "kept", KEEP), () => node.join("presence-x", "1")]) {
+        const error = await work().then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+        expect(error).toMatchObject({ code: "engine_unavailable", message: expect.stringContaining("(NOAUTH)") });
+      }
+    },
+    TEST_MS,
+  );
+});
 
 test(
   "where somebody flushes Redis's scripts again and again, what was accepted comes once and in order",

@@ -56,6 +56,7 @@ export class Bucket {
         this.#open();
       },
       down: () => {},
+      why: () => this.#why(),
     });
     const subject = keys.beat(index);
     const publish = dialer.sharded ? "SPUBLISH" : "PUBLISH";
@@ -66,6 +67,7 @@ export class Bucket {
       load,
       waitMs: settings.publishWaitMs,
       mostBytes: settings.publishWaitBytes,
+      why: () => this.#why(),
       isOpen: () => this.line.isUp && this.ear.isUp && clock.monotonicMs() >= this.#opensAtMs,
     });
   }
@@ -90,9 +92,14 @@ export class Bucket {
 
   get health(): EngineHealth {
     const [heard, reached] = [this.ear.health, this.line.health];
-    if (heard.reachable) return reached;
+    if (heard.reachable || (!reached.reachable && reached.refusal !== undefined)) return reached;
     // Connected, it may only wait for the way for commands.
     return this.ear.isConnected && !reached.reachable ? reached : heard;
+  }
+
+  #why(): string | undefined {
+    const { health } = this;
+    return health.reachable ? undefined : health.why;
   }
 
   /** Whether something is on its way that may still come to an end. */

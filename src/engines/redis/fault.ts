@@ -20,7 +20,9 @@ export class Refused extends Error {
 
   constructor(message: string) {
     super(message);
-    this.word = /^[A-Z]+/.exec(message)?.[0] ?? "ERR";
+    const word = /^[A-Z]+/.exec(message)?.[0] ?? "ERR";
+    // What the user may not do is said otherwise where a script does it.
+    this.word = word === "ERR" && message.includes("user executing the script can't") ? "NOPERM" : word;
   }
 
   /** Redis cannot now, and may soon. */
@@ -50,9 +52,30 @@ const PASSING: ReadonlySet<string> = new Set([
   "NOPERM",
 ]);
 
+/** What whoever runs Redis has to mend. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  OOM: "its memory is full: raise maxmemory, or make room",
+  READONLY: "it is a replica, which takes no writes",
+  NOPERM: "its access control list does not let this server's user do that",
+  NOAUTH: "it wants a password, and this server has none",
+  WRONGPASS: "it does not know this server's user, or its password is another",
+  MISCONF: "it cannot write to its disk, and takes no writes until it can",
+  NOREPLICAS: "too few replicas follow it, and it takes no writes until they do",
+};
+
+/** As what Redis refuses something, by an error or by what it says: its word, and a sentence; undefined where it only cannot be reached. */
+export function refusalOf(cause: unknown): { readonly word: string; readonly why: string } | undefined {
+  const text = cause instanceof Refused ? cause.word : cause instanceof Error ? cause.message : String(cause);
+  const [word = ""] = /\b(OOM|READONLY|NOPERM|NOAUTH|WRONGPASS|MISCONF|NOREPLICAS)\b/.exec(text) ?? [];
+  const meaning = MEANINGS[word];
+  return meaning === undefined ? undefined : { word, why: `Redis refuses: ${meaning} (${word}).` };
+}
+
 /** What the caller is told: that the engine is away, or, where Redis found the command wrong, that it is a bug. */
 export function unavailable(cause: unknown): Error {
   if (cause instanceof Error && !isAway(cause)) return cause;
+  const refusal = refusalOf(cause);
+  if (refusal) return new CommandError("engine_unavailable", refusal.why);
   return new CommandError("engine_unavailable", "The server cannot reach its Redis just now; try again soon.");
 }
 

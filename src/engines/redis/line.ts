@@ -2,7 +2,7 @@
 
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
 import type { CommandWire, Dialer } from "./client.ts";
-import { Refused, Unanswered } from "./fault.ts";
+import { Refused, refusalOf, Unanswered, Unsent } from "./fault.ts";
 import { Link } from "./link.ts";
 import type { Script } from "./script.ts";
 import { SCRIPTS } from "./scripts.ts";
@@ -12,6 +12,8 @@ export interface LineEvents {
   /** The connection is there, again or for the first time; nothing else goes over it until this has resolved. */
   up(send: Send, isAgain: boolean): Promise<void>;
   down(): void;
+  /** Why the bucket cannot be used, where it cannot. */
+  why(): string | undefined;
 }
 
 /** Those of a script, which may depend on which life of the server it is. */
@@ -23,6 +25,18 @@ export type Send = (script: Script, args: readonly string[]) => Promise<unknown>
 const PATIENCE = 0.25;
 /** How often an overdue answer is looked for. */
 const WATCH_MS = 100;
+/** Where Redis refused something, how often it is asked whether it still does. */
+const PROBE_EVERY_MS = 500;
+/** How long a command that the user may not give counts. */
+const FORBIDDEN_FOR_MS = 5_000;
+
+interface Refusal {
+  readonly why: string;
+  readonly word: string;
+  readonly sinceMs: number;
+  lastAtMs: number;
+  probedAtMs: number;
+}
 
 export class Line {
   readonly #clock: Clock;
@@ -34,12 +48,15 @@ export class Line {
   /** The latest connection, for use by others or not yet. */
   #latest: CommandWire | undefined;
   #next = 0;
+  readonly #why: LineEvents["why"];
+  #refusal: Refusal | undefined;
   #watching: ReturnType<typeof setInterval> | undefined;
 
   constructor(bucket: number, root: string, dialer: Dialer, settings: RedisSettings, clock: Clock, events: LineEvents) {
     this.#clock = clock;
     this.#settings = settings;
     this.#root = root;
+    this.#why = () => events.why();
     this.#link = new Link<CommandWire>({
       clock,
       minPauseMs: settings.reconnectMinMs,
@@ -64,7 +81,13 @@ export class Line {
   }
 
   get health(): EngineHealth {
-    return this.#link.health;
+    if (this.#refusal) {
+      const { why, word, sinceMs } = this.#refusal;
+      return { reachable: false, why, sinceMs, refusal: word };
+    }
+    const { health } = this.#link;
+    const refusal = health.reachable ? undefined : refusalOf(health.why);
+    return refusal && !health.reachable ? { ...health, refusal: refusal.word } : health;
   }
 
   /** The server it goes to, where there is one. */
@@ -119,8 +142,12 @@ export class Line {
     this.#link.close();
   }
 
-  #up(): Promise<CommandWire> {
-    return this.#link.up(this.#settings.commandTimeoutMs * PATIENCE);
+  async #up(): Promise<CommandWire> {
+    try {
+      return await this.#link.up(this.#settings.commandTimeoutMs * PATIENCE);
+    } catch (error) {
+      throw new Unsent(this.#why() ?? String(error));
+    }
   }
 
   async #runOn(wire: CommandWire, script: Script, args: readonly string[]): Promise<unknown> {
@@ -138,14 +165,45 @@ export class Line {
     try {
       return await wire.send(command, args);
     } catch (error) {
+      this.#notice(error);
       if (error instanceof Refused && error.isElsewhere) this.#link.drop(wire, error.message);
+      if (error instanceof Unanswered && this.#refusal) throw new Unanswered(this.#refusal.why);
       throw error instanceof Error ? error : new Unanswered(String(error));
     } finally {
       this.#outstanding.delete(id);
     }
   }
 
+  #notice(error: unknown): void {
+    const refusal = error instanceof Refused ? refusalOf(error) : undefined;
+    if (!refusal) return;
+    const nowMs = this.#clock.monotonicMs();
+    const known = this.#refusal;
+    if (known?.word === refusal.word) known.lastAtMs = nowMs;
+    else this.#refusal = { ...refusal, sinceMs: this.#clock.wallMs(), lastAtMs: nowMs, probedAtMs: nowMs };
+  }
+
+  /**
+   * Whether Redis still refuses: writes something that ends by itself. What a user may not do is another thing with each
+   * command, so there nothing but time tells.
+   */
+  #probe(refusal: Refusal): void {
+    const wire = this.#link.wire;
+    const nowMs = this.#clock.monotonicMs();
+    if (refusal.word === "NOPERM") {
+      if (nowMs - refusal.lastAtMs >= FORBIDDEN_FOR_MS) this.#refusal = undefined;
+      return;
+    }
+    if (!wire || nowMs - refusal.probedAtMs < PROBE_EVERY_MS) return;
+    refusal.probedAtMs = nowMs;
+    const isOver = () => {
+      if (this.#refusal === refusal) this.#refusal = undefined;
+    };
+    this.#on(wire, "SET", [`${this.#root}probe`, "", "PX", "1"]).then(isOver, () => {});
+  }
+
   #watch(): void {
+    if (this.#refusal) this.#probe(this.#refusal);
     const [oldest] = this.#outstanding.values();
     if (oldest === undefined) return;
     const overdueMs = this.#clock.monotonicMs() - oldest;

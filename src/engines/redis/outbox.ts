@@ -41,6 +41,8 @@ export interface OutboxOptions {
   readonly mostBytes: number;
   /** Whether whoever is subscribed would hear it. */
   isOpen(): boolean;
+  /** Why what waits does not get away, where that is known. */
+  why(): string | undefined;
 }
 
 const BATCH = 1_000;
@@ -65,8 +67,7 @@ export class Outbox {
 
   post(letter: Letter): Promise<Position | undefined> {
     const { clock, load, waitMs, mostBytes } = this.#options;
-    if (this.#isClosed || load.bytes + letter.bytes > mostBytes)
-      return Promise.reject(unavailable(new Unsent("nobody took it")));
+    if (this.#isClosed || load.bytes + letter.bytes > mostBytes) return Promise.reject(this.#away());
     load.bytes += letter.bytes;
     const { promise, resolve, reject } = Promise.withResolvers<Position | undefined>();
     this.#waiting.push({
@@ -91,13 +92,12 @@ export class Outbox {
   /** Withdraws what has waited too long. */
   expire(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    for (const each of this.#sending)
-      if (each.untilMs <= nowMs) this.#end(each, unavailable(new Unsent("nobody took it")));
+    for (const each of this.#sending) if (each.untilMs <= nowMs) this.#end(each, this.#away());
     let count = 0;
     for (; count < this.#waiting.length; count++) {
       const each = this.#waiting[count];
       if (!each || each.untilMs > nowMs) break;
-      this.#end(each, unavailable(new Unsent("nobody took it")));
+      this.#end(each, this.#away());
     }
     const late = this.#waiting.splice(0, count).filter((each) => isToSettle(each, nowMs));
     if (late.length > 0) this.#waiting.unshift(...late);
@@ -105,7 +105,7 @@ export class Outbox {
 
   close(): void {
     this.#isClosed = true;
-    for (const each of [...this.#sending, ...this.#waiting]) this.#end(each, unavailable(new Unsent("nobody took it")));
+    for (const each of [...this.#sending, ...this.#waiting]) this.#end(each, this.#away());
     this.#waiting = [];
   }
 
@@ -160,6 +160,10 @@ export class Outbox {
     }
     this.#waiting = [...back.reverse(), ...this.#waiting];
     return isRefused;
+  }
+
+  #away(): Error {
+    return unavailable(new Unsent(this.#options.why() ?? "nobody took it"));
   }
 
   #end(each: Waiting, error: unknown, position?: Position): void {

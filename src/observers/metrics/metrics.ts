@@ -31,6 +31,9 @@ type Together = "sum" | "first" | "max";
 /** In seconds. Redis on the same machine answers in a tenth of a millisecond. */
 const BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
+/** As what a Redis may refuse everything: there at 0 from the start. */
+const REFUSALS = ["OOM", "READONLY", "NOPERM", "NOAUTH"] as const;
+
 export class Metrics {
   readonly #registry = new Registry();
   readonly #labels = new Labels();
@@ -227,6 +230,15 @@ export class Metrics {
   #perNode(): void {
     this.#gauge("engine_up", "Whether the engine can be reached.", [], (gauge, { engine }) =>
       gauge.set(engine.reachable ? 1 : 0),
+    );
+    this.#gauge(
+      "engine_refusing",
+      "Whether the engine answers and refuses, and why.",
+      ["reason"],
+      (gauge, { engine }) => {
+        for (const reason of REFUSALS) gauge.set({ reason }, 0);
+        if (!engine.reachable && engine.refusal !== undefined) gauge.set({ reason: engine.refusal }, 1);
+      },
     );
     this.#gauge("draining", "Whether the node tells its clients to leave.", [], (gauge, { draining }) =>
       gauge.set(draining ? 1 : 0),

@@ -15,7 +15,12 @@ export class EngineWatch {
   look(health: EngineHealth): void {
     if (this.#isAway === !health.reachable) return;
     this.#isAway = !health.reachable;
-    if (health.reachable) this.#log.info("the engine can be reached again");
+    if (!health.reachable && health.refusal !== undefined)
+      this.#log.error(
+        { why: health.why, refusal: health.refusal },
+        "the engine refuses what it is asked: publications wait, and are refused after `publishWaitS`",
+      );
+    else if (health.reachable) this.#log.info("the engine can be reached again");
     else
       this.#log.error(
         { why: health.why },
