@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { isPair, isScalar, isSeq, parseDocument, visit, type YAMLParseError } from "yaml";
+import type { YAMLParseError } from "yaml";
 import { ConfigError } from "./problem.ts";
 import { factsAt } from "./tree.ts";
 
@@ -83,7 +83,7 @@ async function valuesOf(path: string, name: string, text: string): Promise<unkno
  * of its message quotes the file, which may hold a secret. */
 async function parsed(path: string, name: string, type: string, language: string, parse: () => unknown) {
   try {
-    return parse();
+    return await parse();
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     const failure: unknown = await import(pathToFileURL(path).href, { with: { type } }).then(
@@ -95,17 +95,23 @@ async function parsed(path: string, name: string, type: string, language: string
 }
 
 /** A whole number that JavaScript would round stays the text it is: an id may be one, and anything else refuses it. */
-function jsonValues(text: string, name: string): unknown {
+async function jsonValues(text: string, name: string): Promise<unknown> {
   const exact = (_key: string, value: unknown, context?: { readonly source?: string }) =>
     typeof value === "number" && !Number.isSafeInteger(value) && Number.isInteger(value) ? context?.source : value;
   const values: unknown = JSON.parse(text, exact);
-  // JSON is YAML, whose parser says that a key is there twice.
+  // JSON is YAML, whose parser says that a key is there twice. It is loaded where it is needed: every command would wait for it.
+  const { parseDocument } = await import("yaml");
   const twice = parseDocument(text).errors.find(({ code }) => code === "DUPLICATE_KEY");
   if (twice) throw yamlProblem(twice, text, name, "JSON");
   return values;
 }
 
-function yamlValues(text: string, name: string): unknown {
+async function yamlValues(text: string, name: string): Promise<unknown> {
+  const { isPair, isScalar, isSeq, parseDocument, visit } = await import("yaml");
+  const stepTo = (parent: unknown, child: unknown): PropertyKey[] => {
+    if (isPair(parent)) return [String(isScalar(parent.key) ? parent.key.value : parent.key)];
+    return isSeq(parent) ? [parent.items.indexOf(child)] : [];
+  };
   const document = parseDocument(text, { merge: true });
   const [error] = document.errors;
   if (error) throw yamlProblem(error, text, name, "YAML");
@@ -123,11 +129,6 @@ function yamlValues(text: string, name: string): unknown {
   } catch (failure) {
     throw new ConfigError(`${name} cannot be read: ${firstLine(String(failure))}`);
   }
-}
-
-function stepTo(parent: unknown, child: unknown): PropertyKey[] {
-  if (isPair(parent)) return [String(isScalar(parent.key) ? parent.key.value : parent.key)];
-  return isSeq(parent) ? [parent.items.indexOf(child)] : [];
 }
 
 /** Only what kind it is: the rest of the parser's message quotes the file. */
