@@ -40,6 +40,11 @@ export class Audience {
   /** When its connections were last told anything. */
   toldAtMs = Number.NEGATIVE_INFINITY;
 
+  /** Members who are on their way out: until all have left, the channel is occupied. */
+  leaving = 0;
+  /** Settles when all that was counted here has been told to observers. */
+  told: Promise<void> | undefined;
+
   constructor(app: string, channel: Channel) {
     this.app = app;
     this.channel = channel;

@@ -40,6 +40,8 @@ export async function join(
   const audience = tenant.retain(name);
   let members: readonly Member[] | undefined;
   let movements: Movements | undefined;
+  /** What observers hear once they know that the channel is occupied. */
+  const news: HubEvent[] = [];
   let tuned = false;
   try {
     await audience.attached;
@@ -48,12 +50,15 @@ export async function join(
     if (seated instanceof Promise) await seated;
     if (connection.closed) return;
     movements = member && new Movements(audience);
-    members = member && (await host.roster.enter(connection, audience, member));
+    const joined = member && (await host.roster.enter(connection, audience, member));
+    members = joined?.members;
+    if (member && joined?.first) news.push({ type: "joined", app: tenant.app, channel: name, member });
     const bytes = host.outboundBufferBytes() - (connection.socket?.getBufferedAmount() ?? 0);
     const weigh = (event: EventPublication) => utf8Bytes(connection.protocol.encode(event) ?? "");
     await withPast({ broker: host.broker, app: tenant.app, audience, resume, bytes, weigh }, (past, upTo) => {
       if (connection.closed) return;
       answer(member && members && movements ? movements.applied(members, member) : members, past);
+      if (past.isMissing) news.push({ type: "missed", app: tenant.app, channel: name });
       connection.memberships ??= new Memberships();
       connection.memberships.set(name, member);
       audience.tune(connection, upTo);
@@ -61,11 +66,12 @@ export async function join(
     });
   } finally {
     movements?.end();
+    if (!tuned) for (const fact of news) host.observe(fact);
     if (!tuned) await withdraw(host, connection, tenant, audience, members && member);
   }
   if (!tuned) return;
   host.observe({ type: "subscribed", connection, channel: name });
-  await host.roster.tally(tenant.app, audience);
+  await host.roster.tally(tenant.app, audience, news);
 }
 
 export async function leave(host: Host, connection: Connection, name: string): Promise<void> {
@@ -77,9 +83,11 @@ export async function leave(host: Host, connection: Connection, name: string): P
   audience.silence(connection);
   host.places.rise(connection, audience);
   host.observe({ type: "unsubscribed", connection, channel: name });
+  audience.leaving++;
   try {
     if (member) await host.roster.exit(connection, audience, member);
   } finally {
+    audience.leaving--;
     await host.roster.tally(tenant.app, audience);
     host.tenants.release(tenant, audience);
   }

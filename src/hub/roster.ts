@@ -25,34 +25,51 @@ export class Roster {
   }
 
   /** Writes the member's row; where the user is new, the engine tells the others. */
-  async enter(connection: Connection, audience: Audience, member: Member): Promise<readonly Member[]> {
+  async enter(connection: Connection, audience: Audience, member: Member): Promise<Joined> {
     const { app } = connection;
     const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
-    const { first, members } = await this.#written(connection, audience, row);
-    if (first) this.#host.observe({ type: "joined", app, channel: row.channel, member });
-    return members;
+    return this.#written(connection, audience, row);
   }
 
   async exit(connection: Connection, audience: Audience, member: Member): Promise<void> {
     const { app } = connection;
     const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
     const { last } = await this.#host.registry.leave(row);
-    if (last) this.#host.observe({ type: "left", app, channel: row.channel, member: { id: member.id } });
+    if (!last) return;
+    await audience.told;
+    this.#host.observe({ type: "left", app, channel: row.channel, member: { id: member.id } });
   }
 
-  /** Never throws: whoever came or went has done so, whether it is counted or not. */
-  async tally(app: App, audience: Audience): Promise<void> {
+  /**
+   * Never throws: whoever came or went has done so, whether it is counted or not. Observers hear `news` when they have heard
+   * that the channel is occupied, whichever of this node's connections brought that about.
+   */
+  async tally(app: App, audience: Audience, news: readonly HubEvent[] = []): Promise<void> {
     const { name, traits } = audience.channel;
     if (isInternal(name)) return;
     const isTold = app.subscriptionCounts && !traits.presence;
+    const change = this.#count(app, audience);
+    audience.told = this.#tell(audience.told, async () => {
+      const type = await change.catch(() => undefined);
+      return type ? [{ type, app, channel: name }, ...news] : news;
+    });
     try {
-      const change = await this.#host.registry.tally(app.id, name, audience.size);
-      if (change) this.#host.observe({ type: change, app, channel: name });
+      await change;
       if (isTold) await this.#host.counts.changed(app, name);
     } catch (error) {
       this.#host.observe({ type: "failed", error, during: "counting a channel's subscribers" });
       if (isTold) this.#host.counts.owe(app, name);
     }
+  }
+
+  async #count(app: App, { channel, size, leaving }: Audience): Promise<"occupied" | "vacated" | undefined> {
+    return this.#host.registry.tally(app.id, channel.name, size + leaving);
+  }
+
+  async #tell(before: Promise<void> | undefined, facts: () => Promise<readonly HubEvent[]>): Promise<void> {
+    const found = facts();
+    await before;
+    for (const fact of await found) this.#host.observe(fact);
   }
 
   async #written(connection: Connection, audience: Audience, row: Row): Promise<Joined> {

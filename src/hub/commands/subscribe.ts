@@ -181,9 +181,7 @@ async function act(
       for (const event of events) hub.push(connection, event);
     };
     if (events.length > 0) connection.socket?.cork(tellPast);
-    if (!isMissing) return;
-    hub.push(connection, { type: "missed", channel });
-    hub.observe({ type: "missed", app: connection.app, channel });
+    if (isMissing) hub.push(connection, { type: "missed", channel });
   };
   await hub.join(connection, channel, member, answer, resume);
 }

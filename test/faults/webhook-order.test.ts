@@ -1,0 +1,33 @@
+/** In which order webhooks tell how a channel comes to life and dies, on every engine. */
+
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { EVERY_ENGINE, startPair } from "../support/cluster.ts";
+import { eventually } from "../support/eventually.ts";
+import { startReceiver } from "./hooks.ts";
+
+setDefaultTimeout(180_000);
+
+const ROUNDS = 15;
+const PATIENCE = { withinMs: 60_000, everyMs: 20 };
+
+describe.each(EVERY_ENGINE)("on %s", (engine) => {
+  test("a channel is occupied before its first members and its miss, and vacated after its last members, always", async () => {
+    const { hooks, options } = startReceiver();
+    const [one] = await startPair(engine, options);
+    for (let round = 0; round < ROUNDS; round++) {
+      const channel = `presence-cache-${round}`;
+      // One after the other: which worker a client is with is known only where no other comes meanwhile.
+      const clients = [await one.pusher(), await one.pusher(), await one.pusher()];
+      // All at once: whoever is counted first says that the channel is occupied, and the others must not be quicker.
+      await Promise.all(clients.map((client, n) => client.subscribe(channel, { data: { user_id: `${n}` } })));
+      await Promise.all(clients.map((client) => client.close()));
+      const told = () => hooks.filter((hook) => hook.channel === channel).map(({ name }) => name);
+      await eventually(() => expect(told()).toContain("channel_vacated"), PATIENCE);
+      await eventually(() => expect(told().filter((name) => name === "member_removed")).toHaveLength(3), PATIENCE);
+      const [first, ...rest] = told();
+      expect(first).toBe("channel_occupied");
+      expect(rest.slice(0, 4).sort()).toEqual(["cache_miss", "member_added", "member_added", "member_added"]);
+      expect(rest.slice(4)).toEqual(["member_removed", "member_removed", "member_removed", "channel_vacated"]);
+    }
+  });
+});
