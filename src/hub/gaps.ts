@@ -4,7 +4,7 @@
  */
 
 import { isEngineAway } from "../domain/error.ts";
-import type { Publication } from "../domain/message.ts";
+import type { EventPublication, Publication } from "../domain/message.ts";
 import type { Awaitable, Broker, Clock, HistoryPage } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import { bytesOf } from "./limits.ts";
@@ -131,10 +131,12 @@ export class Gaps {
         if (!isGapTold) this.#host.tellGap(tenant, audience);
         isGapTold = true;
       }
-      if (!page.complete) this.#skip(sequence, page);
-      for (const { publication } of page.kept) {
+      const found = foundIn(page, hold);
+      if (!page.complete) this.#skip(sequence, page, found);
+      for (const publication of found) {
         if (publication.position && sequence.judge(publication.position) === "next") {
           this.#host.tell(tenant, audience, publication);
+          isGapTold = false;
         }
       }
       const stands = sequence.base;
@@ -143,11 +145,11 @@ export class Gaps {
     }
   }
 
-  /** Goes on with the oldest that is kept and was not told. */
-  #skip(sequence: Sequence, page: HistoryPage): void {
-    const { position, kept } = page;
+  /** Goes on with the oldest that is there and was not told. */
+  #skip(sequence: Sequence, page: HistoryPage, found: readonly EventPublication[]): void {
+    const { position } = page;
     if (sequence.base?.epoch !== position.epoch) return sequence.goOnIn(page);
-    const untold = kept.flatMap(({ publication }) => publication.position ?? []);
+    const untold = found.flatMap((each) => each.position ?? []);
     const first = untold.find((each) => sequence.judge(each) !== "told");
     sequence.skipTo(first ?? { epoch: position.epoch, offset: position.offset + 1 });
   }
@@ -198,6 +200,16 @@ export class Gaps {
     filling.sequence.hold = undefined;
     this.#filling.delete(filling);
   }
+}
+
+/** What is kept; and where something is lost, what waits and is not kept any more: a history may be as short as one event. */
+function foundIn(page: HistoryPage, { waiting }: Hold): readonly EventPublication[] {
+  const kept = page.kept.map(({ publication }) => publication);
+  if (page.complete) return kept;
+  const waited = waiting.flatMap((each) =>
+    each.type === "event" && each.position?.epoch === page.position.epoch ? each : [],
+  );
+  return [...kept, ...waited].sort((a, b) => (a.position?.offset ?? 0) - (b.position?.offset ?? 0));
 }
 
 function isOf({ position }: HistoryPage, publication: Publication): boolean {

@@ -192,7 +192,7 @@ describe("rubbish where publications are expected", () => {
       const same = settingsFor(server.port, { prefix: "rubbish" });
       const a = await startNode(same);
       await a.subscribe("room");
-      const [subject = ""] = (await server.cli("PUBSUB", "CHANNELS", "rubbish*")) as string[];
+      const [subject = ""] = (await server.cli("PUBSUB", "CHANNELS", "rubbish*room")) as string[];
       const rubbish = [
         "",
         "not JSON",
@@ -234,7 +234,7 @@ describe("rubbish where publications are expected", () => {
       const server = await startRedis();
       const a = await startNode(settingsFor(server.port, { prefix: "large" }));
       await a.subscribe("room");
-      const [subject = ""] = (await server.cli("PUBSUB", "CHANNELS", "large*")) as string[];
+      const [subject = ""] = (await server.cli("PUBSUB", "CHANNELS", "large*room")) as string[];
       await server.cli("PUBLISH", subject, "x".repeat(50 * 1024 * 1024));
       await eventually(async () => {
         await a.publish("room", "after");
@@ -276,6 +276,31 @@ test(
     expect(b.received.filter(({ type }) => type === "joined" || type === "left")).toHaveLength(seen);
     expect(await a.members("presence-x")).toEqual(["1", "3"]);
     expect(await b.engine.nodes()).toHaveLength(2);
+  },
+  TEST_MS,
+);
+
+test(
+  "after an outage nothing is published before every node listens again; what is refused leaves its key unused",
+  async () => {
+    const server = await startRedis();
+    const same = settingsFor(server.port, { nodeTimeoutMs: 60_000, publishWaitMs: 2_000 });
+    const wires = [await startProxy(server.port), await startProxy(server.port)] as const;
+    const through = ({ port }: { port: number }) =>
+      startNode({ ...same, topology: { type: "server", at: { host: "127.0.0.1", port } } });
+    const [a, b] = [await through(wires[0]), await through(wires[1])];
+    for (const node of [a, b]) await node.subscribe("room");
+    for (const wire of wires) wire.cut();
+    await eventually(() => expect(b.engine.health().reachable).toBe(false));
+    wires[1].mend();
+    await eventually(() => expect(b.engine.health()).toEqual({ reachable: true }), PATIENCE);
+    for (const keep of [undefined, KEEP]) {
+      expect(await refusalOf(b.publishOnce("room", keep ? "kept" : "plain", keep))).toBe("engine_unavailable");
+    }
+    wires[0].mend();
+    await eventually(async () => expect(await b.publishOnce("room", "plain")).toBeUndefined(), PATIENCE);
+    expect(await b.publishOnce("room", "kept", KEEP)).toMatchObject({ offset: 1 });
+    await eventually(() => expect(a.heard("room")).toEqual(["plain", "kept"]), PATIENCE);
   },
   TEST_MS,
 );

@@ -74,6 +74,20 @@ describe("a hole in what a node receives", () => {
     expect(told(bob)).toEqual(["3"]);
   });
 
+  test("is told as a gap, and what was received behind it follows though it is not kept any more", async () => {
+    const late = await start();
+    const client = await join(late, "room");
+    await publish(late, "room", "1");
+    await lose(late, "room", "2");
+    late.engine.hold("history");
+    late.engine.host?.interrupted();
+    // History keeps five: when it answers, the first two of these are gone.
+    await publish(late, "room", "3", "4", "5", "6", "7", "8", "9");
+    await late.engine.release("history");
+    await settled();
+    expect(told(client)).toEqual(["1", "gap", "3", "4", "5", "6", "7", "8", "9"]);
+  });
+
   test("is told to clients as a gap where it is not kept any more, and what is kept follows", async () => {
     const late = await start();
     const client = await join(late, "room");

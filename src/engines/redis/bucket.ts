@@ -4,7 +4,7 @@ import type { Publication } from "../../domain/message.ts";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
 import type { Dialer } from "./client.ts";
 import { Ear } from "./ear.ts";
-import { HEAD_TTL_MS, TOUCH } from "./history-scripts.ts";
+import { HEAD_TTL_MS, LISTENING, TOUCH } from "./history-scripts.ts";
 import { type Keys, placeOf } from "./keys.ts";
 import { Line, type Send } from "./line.ts";
 import { type Load, Outbox } from "./outbox.ts";
@@ -40,6 +40,11 @@ export class Bucket {
   readonly outbox: Outbox;
   readonly #parts: Parts;
   #opensAtMs = 0;
+  /** Until when the other nodes are waited for; undefined where all of them listen. */
+  #waitsUntilMs: number | undefined;
+  #isAsking = false;
+  /** Where the last look found the bucket. */
+  #seenAt: string | undefined;
   #opening: ReturnType<typeof setTimeout> | undefined;
   #expiring: ReturnType<typeof setInterval> | undefined;
   #touching: ReturnType<typeof setInterval> | undefined;
@@ -52,7 +57,10 @@ export class Bucket {
     this.line = new Line(index, keys.root(index), dialer, settings, clock, {
       up: async (send, isAgain) => {
         await events.reached(index, send);
-        if (isAgain) this.#opensAtMs = clock.monotonicMs() + settings.reconnectMaxMs * SETTLE;
+        if (isAgain) {
+          this.#opensAtMs = clock.monotonicMs() + settings.reconnectMaxMs * SETTLE;
+          this.#waitsUntilMs = clock.monotonicMs() + settings.nodeTimeoutMs;
+        }
         this.#open();
       },
       down: () => {},
@@ -61,20 +69,21 @@ export class Bucket {
     const subject = keys.beat(index);
     const publish = dialer.sharded ? "SPUBLISH" : "PUBLISH";
     const beat = { subject, send: (text: string) => this.line.beat(publish, [subject, text]) };
-    this.ear = new Ear(index, { dialer, settings, clock, beat }, { ...events, up: () => this.#open() });
+    this.ear = new Ear(index, { ...parts, beat, last: keys.listeners(index) }, { ...events, up: () => this.#open() });
     this.outbox = new Outbox({
       clock,
       load,
       waitMs: settings.publishWaitMs,
       mostBytes: settings.publishWaitBytes,
       why: () => this.#why(),
-      isOpen: () => this.line.isUp && this.ear.isUp && clock.monotonicMs() >= this.#opensAtMs,
+      isOpen: () => this.#isReachable && this.#waitsUntilMs === undefined,
     });
   }
 
   async start(): Promise<void> {
     this.#expiring = setInterval(() => {
       this.outbox.expire();
+      void this.#awaitListeners();
       this.outbox.pump();
     }, EXPIRE_EVERY_MS);
     this.#expiring.unref?.();
@@ -122,10 +131,39 @@ export class Bucket {
     this.line.close();
   }
 
+  get #isReachable(): boolean {
+    return this.line.isUp && this.ear.isUp && this.#parts.clock.monotonicMs() >= this.#opensAtMs;
+  }
+
   #open(): void {
     clearTimeout(this.#opening);
     const waitMs = Math.max(0, this.#opensAtMs - this.#parts.clock.monotonicMs());
-    this.#opening = setTimeout(() => this.outbox.pump(), waitMs + 1);
+    this.#opening = setTimeout(() => {
+      void this.#awaitListeners();
+      this.outbox.pump();
+    }, waitMs + 1);
+  }
+
+  /**
+   * After the way was lost, nothing is published before every node that lives listens where this one publishes: the
+   * bucket may be somewhere else now. One that is silent for as long counts as dead.
+   */
+  async #awaitListeners(): Promise<void> {
+    const untilMs = this.#waitsUntilMs;
+    if (untilMs === undefined || this.#isAsking || !this.#isReachable) return;
+    this.#isAsking = true;
+    try {
+      const { keys, dialer } = this.#parts;
+      const ask = dialer.sharded ? "SHARDNUMSUB" : "NUMSUB";
+      const areMissing = await this.line.eval(LISTENING, [ask, keys.listeners(this.index)]);
+      const isOver = areMissing === 0 || this.#parts.clock.monotonicMs() >= untilMs;
+      if (isOver && this.#waitsUntilMs === untilMs) this.#waitsUntilMs = undefined;
+    } catch {
+      // It is asked again.
+    } finally {
+      this.#isAsking = false;
+    }
+    this.outbox.pump();
   }
 
   /** Numberings that somebody here may know a position in are not to be forgotten. */
@@ -140,12 +178,17 @@ export class Bucket {
     }
   }
 
-  /** A server that is no longer in charge may not say so. */
+  /**
+   * A server that is no longer in charge may not say so. What is published may still go there until the server itself has heard
+   * of it, so whoever listens leaves it at the second look.
+   */
   async #look(): Promise<void> {
     const at = await this.#parts.dialer.whereabouts?.(this.index);
     if (at === undefined) return;
     for (const part of [this.line, this.ear]) {
-      if (part.at !== undefined && part.at !== at) part.drop(`it is at ${at} now`);
+      const isSure = part === this.line || this.#seenAt === at;
+      if (isSure && part.at !== undefined && part.at !== at) part.drop(`it is at ${at} now`);
     }
+    this.#seenAt = at;
   }
 }

@@ -126,6 +126,9 @@ async function openListenWire(
     redis.disconnect();
     throw new Error(`${nameOf(at)}: ${messageOf(why ?? error)}`);
   }
+  // Of a slot that went elsewhere, the server ends the subscriptions by itself, which is an answer that nobody asked for; and
+  // what is subscribed to there is refused, which ioredis says in this way only.
+  for (const sign of ["error", "moved"]) redis.on(sign, () => redis.disconnect());
   redis.on(sharded ? "smessage" : "message", (subject: string, text: string) => events.message(subject, text));
   redis.once("end", () => events.ended(`${nameOf(at)} closed the connection for publications`));
   const inParts = async (subjects: readonly string[], ask: (part: string[]) => Promise<unknown>) => {

@@ -29,6 +29,15 @@ export interface Beating {
   send(text: string): Promise<unknown>;
 }
 
+export interface EarParts {
+  readonly dialer: Dialer;
+  readonly settings: RedisSettings;
+  readonly clock: Clock;
+  readonly beat: Beating;
+  /** The subject that is subscribed to when all others are. */
+  readonly last: string;
+}
+
 interface Entry {
   readonly app: string;
   readonly channel: string;
@@ -46,6 +55,7 @@ const MOST_HELD = 10_000;
 export class Ear {
   readonly #clock: Clock;
   readonly #settings: RedisSettings;
+  readonly #last: string;
   readonly #events: EarEvents;
   readonly #link: Link<ListenWire>;
   readonly #wanted = new Map<string, Entry>();
@@ -66,11 +76,8 @@ export class Ear {
   #firstHeard = pending();
   readonly #connected = pending();
 
-  constructor(
-    bucket: number,
-    { dialer, settings, clock, beat }: { dialer: Dialer; settings: RedisSettings; clock: Clock; beat: Beating },
-    events: EarEvents,
-  ) {
+  constructor(bucket: number, { dialer, settings, clock, beat, last }: EarParts, events: EarEvents) {
+    this.#last = last;
     this.#clock = clock;
     this.#settings = settings;
     this.#beat = beat;
@@ -232,6 +239,7 @@ export class Ear {
     void this.#beatSoon(wire);
     // Nothing but the heartbeat shows that publications would come.
     await Promise.all([asked, this.#firstHeard.promise]);
+    await wire.subscribe([this.#last]);
     if (isAgain) this.#events.interrupted();
     const held = this.#held ?? [];
     this.#held = undefined;

@@ -1,4 +1,4 @@
-/** Publishing with history, and reading it, as scripts that Redis runs. How keys are made is said in `scripts.ts`. */
+/** Publishing, with history and without, and reading it, as scripts that Redis runs. How keys are made is said in `scripts.ts`. */
 
 import { NOW, script } from "./script.ts";
 
@@ -85,6 +85,15 @@ local told = redis.pcall(ARGV[4], ARGV[5], ARGV[3])
 if type(told) ~= 'table' then return 1 end
 if not by then redis.call('DEL', key) end
 return told
+`);
+
+/** args: how to count subscribers, a subject. Answers how many of those who may write in the bucket do not listen to it. */
+export const LISTENING = script(`
+local missing = -redis.call('PUBSUB', ARGV[1], ARGV[2])[2]
+for _, isAlive in ipairs(redis.call('HVALS', KEYS[1]..'g')) do
+  if isAlive == '1' then missing = missing + 1 end
+end
+return math.max(0, missing)
 `);
 
 /** args: places whose numbering goes on being used. */

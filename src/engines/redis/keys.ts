@@ -30,6 +30,11 @@ export class Keys {
     return this.#roots[bucket] ?? "";
   }
 
+  /** Every node that listens to all it wants of the bucket listens to it. No channel's subject is without a colon behind the mark. */
+  listeners(bucket: number): string {
+    return this.subject(bucket, "listeners");
+  }
+
   subject(bucket: number, place: string): string {
     return `${this.#subjects[bucket] ?? ""}!${place}`;
   }

@@ -20,7 +20,7 @@
  * beat on: where nobody beats, the era is over before any of its keys is, so nobody ever finds one of them without the others.
  */
 
-import { HISTORY, KEEP, PUBLISH_ONCE, TOUCH } from "./history-scripts.ts";
+import { HISTORY, KEEP, LISTENING, PUBLISH_ONCE, TOUCH } from "./history-scripts.ts";
 import { NOW, type Script, script } from "./script.ts";
 
 /** Whether the generation may write here; how keys of the era begin. Before the first beat there is none, and nothing under it. */
@@ -377,6 +377,7 @@ export const SCRIPTS: readonly Script[] = [
   RENEW,
   BURY,
   GENERATIONS,
+  LISTENING,
   SILENT,
   ADOPT,
   NODES,
