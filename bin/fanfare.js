@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Starts Fanfare from Node: finds the Bun that was installed with it and hands everything over to it.
+// Starts Fanfare from Node: finds the Bun that was installed with it, and becomes it where Node can (22.15 and newer). Where it
+// cannot, it stays as a second process: it passes signals on, and the server stops when it is gone (src/cli/daemon/parents.ts).
 
 import { spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
@@ -22,7 +23,11 @@ if (bun === undefined) {
 
 const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
 // Bun would read `.env` by rules of its own, with another secret wherever there is a dollar sign in it.
-const child = spawn(bun, ["--no-env-file", main, ...process.argv.slice(2)], { stdio: "inherit" });
+const args = ["--no-env-file", main, ...process.argv.slice(2)];
+// Windows has no such call.
+if (process.execve !== undefined && process.platform !== "win32") process.execve(bun, [bun, ...args], process.env);
+const env = { ...process.env, _FANFARE_LAUNCHER: String(process.pid) };
+const child = spawn(bun, args, { stdio: "inherit", env });
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 

@@ -14,6 +14,11 @@ export type ServerOptions<E extends object = AnyEvents, U extends User = User> =
   fetch?(request: Request, context: FetchContext<Server<NoInfer<E>, NoInfer<U>>>): Awaitable<Response>;
   /** Whether the sender may see the dashboard, and as what. Then it alone decides. */
   authorizeDashboard?: AuthorizeDashboard;
+  /**
+   * Whether SIGTERM and SIGINT stop the server, its clients drained, before they end the process. `true` by default. Where the
+   * program listens to the signal itself, the server is stopped all the same, and ending the process is left to the program.
+   */
+  handleSignals?: boolean;
 };
 
 /**
@@ -24,8 +29,10 @@ export function createServer<E extends object = AnyEvents, U extends User = User
   options: ServerOptions<E, U> = {},
   launch: Launch = {},
 ): Server<E, U> {
-  const { fetch, authorizeDashboard, ...config } = options;
-  const server = new Server<E, U>(parseConfig(config), launch).authorizeDashboard(authorizeDashboard);
+  const { fetch, authorizeDashboard, handleSignals = true, ...config } = options;
+  const server = new Server<E, U>(parseConfig(config), { handleSignals, ...launch }).authorizeDashboard(
+    authorizeDashboard,
+  );
   return fetch ? server.mount(fetch) : server;
 }
 

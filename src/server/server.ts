@@ -15,11 +15,13 @@ import { checkChannelName } from "../hub/limits.ts";
 import { faultsFor, logObserver } from "../observers/log.ts";
 import type { AnyModule, Given, InputOf, OutputOf, TaskModule } from "../tasks/module.ts";
 import { type TaskOptions, Tasks } from "../tasks/tasks.ts";
+import { listenFailure } from "./door/listen-failure.ts";
 import { machineClock as clock } from "./life/clock.ts";
 import { Control } from "./life/control.ts";
 import { openFileLimit } from "./life/file-limit.ts";
 import { appChanges, merged, type Reloaded } from "./life/reload.ts";
 import { type Launch, type Stats, type Status, statsOf, statusOf } from "./life/report.ts";
+import { stopAtSignal } from "./life/signals.ts";
 import { Logs } from "./log/logging.ts";
 import { authenticate, authenticateAtDoor } from "./program/authenticator.ts";
 import { Front, type Place } from "./program/front.ts";
@@ -63,6 +65,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   readonly #observers: readonly Observer[];
   readonly #launch: Launch;
   #control: Control | undefined;
+  #ignoreSignals = () => {};
   protected readonly program: Program;
   #authenticator: Authenticator | undefined;
   /** What the program made of its channels; the hub is another after each start. */
@@ -131,11 +134,12 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
       this.#running = await this.#run(this.#surroundings(config, records));
     } catch (error) {
       await records.close(false);
-      throw error;
+      throw await listenFailure(error, this.config);
     }
     this.#records = records;
     if (this.#running instanceof Primary) this.#tending = setInterval(() => this.#logs.tend(), TEND_MS);
     this.log.info({ url: this.url, apps: this.#apps.length }, "listening");
+    if (this.isPrimary && this.#launch.handleSignals) this.#ignoreSignals = stopAtSignal(this);
     if (this.isPrimary) this.#control = await Control.openIfWanted(this.config, this, this.log);
     if (this.worker) this.#hooks.started(this.worker);
   }
@@ -220,6 +224,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     this.#running = undefined;
     await this.#tasks.stop(deadlineMs - clock.monotonicMs());
     this.#faults.flush();
+    this.#ignoreSignals();
     clearInterval(this.#tending);
     this.log.info("stopped");
     this.#logs.close();

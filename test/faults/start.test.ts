@@ -8,7 +8,7 @@ import { Authority } from "../support/certificates.ts";
 import { spawnCli, temporaryFolder } from "../support/process.ts";
 import { APP, startServer } from "../support/server.ts";
 
-const QUICKLY_MS = 5_000;
+const QUICKLY_MS = 30_000;
 
 async function refusalOf(config: ConfigInput | string, args: readonly string[] = []): Promise<string> {
   const cwd = temporaryFolder();

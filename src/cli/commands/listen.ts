@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { payloadJson, payloadValue } from "../../domain/payload.ts";
+import { onOrphaned } from "../daemon/parents.ts";
 import { CliError } from "../failure.ts";
 import { printable } from "../printable.ts";
 import { type Arrived, listen, needsPermission } from "../subscription.ts";
@@ -29,6 +30,7 @@ async function listenTo(options: TargetOptions & { json?: true }, channel: strin
   const stop = new AbortController();
   process.on("SIGINT", () => stop.abort());
   process.on("SIGTERM", () => stop.abort());
+  onOrphaned(() => stop.abort());
   // `fanfare listen … | head` closes the pipe: that is the end of it and no failure.
   process.stdout.on("error", () => stop.abort());
   const line = options.json ? asJson : asText;

@@ -137,10 +137,10 @@ async function listenUntilStopped({ config, launch, warnings, hostFrom, say }: S
   try {
     // Only this command needs the server: the others start faster without it.
     const { createServer } = await import("../../index.ts");
-    const server = createServer(config, launch);
-    const toldToStop = signalled({ onReload: () => void reload(server) });
-    await server.start().catch(async (error: unknown) => {
-      throw await startFailure(error, config, hostFrom);
+    const server = createServer(config, { ...launch, handleSignals: false });
+    const toldToStop = signalled({ onReload: () => void reload(server), isAlone: launch.daemon ?? false });
+    await server.start().catch((error: unknown) => {
+      throw startFailure(error, hostFrom);
     });
     for (const warning of warnings) server.log.warn(warning);
     const { apps, port, maxConnections, demoFile } = server;
@@ -204,30 +204,10 @@ async function work(): Promise<void> {
   await worker.ended;
 }
 
-async function startFailure(error: unknown, { host, port }: Config, hostFrom?: string): Promise<unknown> {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code !== undefined && isSocket(host)) {
-    const why = code === "EADDRINUSE" ? "something is there already" : reasonOf(error);
-    return new CliError(placed(`\`host\`: cannot listen at ${host}: ${why}`, hostFrom));
-  }
-  // Bun says of a name that nobody knows that it is in use, too.
-  const known = await lookup(host).catch(() => undefined);
-  switch (known || code === undefined ? code : "ENOTFOUND") {
-    case "EADDRINUSE":
-      return new CliError(
-        `port ${port} is already in use on ${host}: stop the other program or choose another with --port`,
-      );
-    case "EACCES":
-      return new CliError(
-        `port ${port} on ${host} may not be opened by this user: choose one from 1024 up with --port`,
-      );
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-      return new CliError(
-        placed(`\`host\` has to be an address of this machine, but is ${JSON.stringify(host)}`, hostFrom),
-      );
-  }
-  return error;
+function startFailure(error: unknown, hostFrom?: string): unknown {
+  if (!(error instanceof ListenError)) return error;
+  const { setting, message } = error;
+  return new CliError(setting === "port" ? `${message} with --port` : placed(message, hostFrom));
 }
 
 function lanAddresses(): string[] {

@@ -1,35 +1,34 @@
 /** What a running server is told by signals: to stop, to reload. */
 
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
+import { isatty } from "node:tty";
+import { onStopSignal } from "../../server/life/signals.ts";
+import { onOrphaned } from "./parents.ts";
 
 export interface Signals {
   /** SIGHUP, unless the terminal is gone. */
   readonly onReload: () => void;
+  /** It runs in the background: whoever started it may go. */
+  readonly isAlone?: boolean;
 }
 
-/** One Ctrl+C arrives several times: from the terminal, from npm and from the launcher, each passing it on. */
-const ECHO_MS = 500;
-
-/** Resolves at the first SIGINT or SIGTERM, or when the terminal is gone; a second one ends the process at once. */
-export function signalled({ onReload }: Signals): Promise<void> {
+/** Resolves at the first SIGINT or SIGTERM, or when the terminal or what started this is gone; a second one ends it at once. */
+export function signalled({ onReload, isAlone = false }: Signals): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  let firstMs: number | undefined;
+  let isStopping = false;
   const stop = () => {
-    if (firstMs === undefined) {
-      firstMs = performance.now();
-      resolve();
-    } else if (performance.now() - firstMs > ECHO_MS) {
-      process.exit(130);
-    }
+    isStopping = true;
+    resolve();
   };
-  // SIGHUP says both "the terminal is gone" and "read your configuration"; `nohup` says that the first does not matter.
-  const livesByTerminal = hasTerminal() && !ignoresHangUp();
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
+  onStopSignal(stop);
+  // SIGHUP says both "the terminal is gone" and "read your configuration". The first does not matter to what uses no terminal:
+  // `nohup` sees to that. (That it has the signal ignored as well is lost, since Node sets every signal back at its start.)
+  const livesByTerminal = hasTerminal() && [0, 1, 2].some(isatty);
   process.on("SIGHUP", () => {
     if (livesByTerminal && !hasTerminal()) stop();
-    else if (firstMs === undefined) onReload();
+    else if (!isStopping) onReload();
   });
+  if (!isAlone) onOrphaned(stop);
   return promise;
 }
 
@@ -37,16 +36,6 @@ function hasTerminal(): boolean {
   try {
     closeSync(openSync("/dev/tty", "r"));
     return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Whoever started this process had the signal ignored. */
-function ignoresHangUp(): boolean {
-  try {
-    const mask = /^SigIgn:\s+([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
-    return (BigInt(`0x${mask}`) & 1n) === 1n;
   } catch {
     return false;
   }

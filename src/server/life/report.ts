@@ -14,6 +14,8 @@ import type { Running } from "../running.ts";
 export interface Launch {
   /** Where the settings come from; asked again when the server is told to reload. Throws ConfigError. */
   readonly source?: () => Promise<ConfigInput>;
+  /** SIGTERM and SIGINT stop it; without this that is left to who made it. */
+  readonly handleSignals?: boolean;
   /** Runs in the background, started by `fanfare serve --daemon`. */
   readonly daemon?: boolean;
 }

@@ -1,0 +1,71 @@
+/**
+ * Whether the processes that this one was started by are still there: `bin/fanfare.js`, and the npm that ran it. A service
+ * manager, a shell or `nohup` may end without ending what it has started; those two may not, since nobody else knows of it.
+ */
+
+import { readFileSync } from "node:fs";
+
+/** Set by `bin/fanfare.js` to its own process id. */
+const LAUNCHER = "_FANFARE_LAUNCHER";
+const CHECK_MS = 1_000;
+/** What npm runs in the background is meant to outlive it. */
+const IN_BACKGROUND = /(^|\s)(nohup|setsid)\s|(^|[^&>])&([^&>]|$)/;
+const PACKAGE_MANAGER = /(^|[/\s])(npm|npx|pnpm|pnpx|yarn|npm-cli\.js|npx-cli\.js)(\s|$|\.)/;
+
+interface Link {
+  readonly child: number;
+  readonly parent: number;
+}
+
+/** Calls back once, when one of them is gone. */
+export function onOrphaned(callBack: () => void): void {
+  const links = linksToWatch();
+  if (links.length === 0) return;
+  const timer = setInterval(() => {
+    const broken = links.find(({ child, parent }) => parentOf(child) !== parent);
+    if (!broken) return;
+    clearInterval(timer);
+    process.stderr.write(`fanfare: process ${broken.parent}, which started this one, is gone: stopping\n`, () => {});
+    callBack();
+  }, CHECK_MS);
+  timer.unref();
+}
+
+function linksToWatch(): Link[] {
+  const launcher = Number(process.env[LAUNCHER]);
+  delete process.env[LAUNCHER];
+  const own = launcher === process.ppid ? [{ child: process.pid, parent: launcher }] : [];
+  return [...own, ...linksToNpm(own.at(-1)?.parent ?? process.pid)];
+}
+
+/** npm starts a shell, and the shell this; some shells become what they start. */
+function linksToNpm(from: number): Link[] {
+  const { npm_lifecycle_event: event, npm_lifecycle_script: script = "" } = process.env;
+  if (!event || IN_BACKGROUND.test(script)) return [];
+  const links: Link[] = [];
+  let child = from;
+  for (let step = 0; step < 2; step++) {
+    const parent = parentOf(child);
+    if (parent === undefined) return links;
+    links.push({ child, parent });
+    const command = read(`/proc/${parent}/cmdline`);
+    if (command === undefined || PACKAGE_MANAGER.test(command.replaceAll("\0", " "))) return links;
+    child = parent;
+  }
+  return [];
+}
+
+/** Undefined for a process that has ended, and for other processes where the system has no /proc. */
+function parentOf(pid: number): number | undefined {
+  if (pid === process.pid) return process.ppid;
+  const field = read(`/proc/${pid}/stat`)?.split(") ").at(-1)?.split(" ")[1];
+  return field === undefined ? undefined : Number(field);
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}
