@@ -1,6 +1,6 @@
 /** Brings a database's tables up to date. Several nodes may try at once: one does it, the others wait and find it done. */
 
-import { Migrator } from "kysely/migration";
+import { Migrator } from "kysely";
 import { migrationsFor } from "./migrations.ts";
 import type { Database } from "./open.ts";
 

@@ -1,7 +1,6 @@
 /** How the tables came to be what they are. A migration that was released is never changed; the next one is added below. */
 
-import { type Kysely, sql } from "kysely";
-import type { Migration } from "kysely/migration";
+import { type Kysely, type Migration, sql } from "kysely";
 import type { DatabaseKind } from "./open.ts";
 
 /** Long enough for every id, key and name that the configuration allows, short enough for an index of MySQL's. */

@@ -19,7 +19,6 @@ export function postgresDialect(url: string, { most, connectMs, queryMs }: Bound
   pool.on("connect", (client) => client.on("error", () => {}));
   return new PostgresDialect({
     pool: {
-      options: pool.options,
       connect: async () => givenUp(await pool.connect()),
       end: () => pool.end(),
     },

@@ -85,6 +85,33 @@ describe("the packed package", () => {
     expect(child.stdout).toBe("health 200\n");
   });
 
+  test.each([
+    ["import", 'import { createServer } from "fanfare"; createServer();', "program.mjs"],
+    ["require", 'const { createServer } = require("fanfare"); createServer();', "program.cjs"],
+  ])("says what to do where Node does %s it", async (_how, program, name) => {
+    writeFileSync(join(installed, name), program);
+    const child = spawnCli([name], { program: ["node"], cwd: installed, env });
+    expect((await child.ended()).code).toBe(1);
+    expect(child.stderr).toContain("fanfare runs under Bun, which it brings along: start this program with `npx bun");
+    expect(child.stderr).not.toMatch(/SyntaxError|ERR_/);
+  });
+
+  test("gives Node the names that it gives Bun, so that an import comes as far as that sentence", async () => {
+    const text = await Bun.file(join(ROOT, "bin", "needs-bun.cjs")).text();
+    const names = Array.from(text.matchAll(/exports\.(\w+)/g), ([, name]) => name);
+    expect(names.sort()).toEqual(Object.keys(await import("../../src/index.ts")).sort());
+  });
+
+  test("needs nothing that does not run on the Node that it names", async () => {
+    const { engines } = await Bun.file(join(ROOT, "package.json")).json();
+    const { packages } = await Bun.file(join(ROOT, "package-lock.json")).json();
+    const [, oldest = ""] = /^>=(\d+)$/.exec(engines.node) ?? [];
+    const refusing = Object.entries(packages as Record<string, { readonly engines?: { readonly node?: string } }>)
+      .filter(([, { engines: wanted }]) => !Bun.semver.satisfies(`${oldest}.19.0`, wanted?.node ?? "*"))
+      .map(([name, { engines: wanted }]) => `${name}: ${wanted?.node}`);
+    expect(refusing).toEqual([]);
+  });
+
   test("has types that a strict program compiles against", async () => {
     const program = `
       import { createServer, type ConfigInput } from "fanfare";
@@ -97,7 +124,7 @@ describe("the packed package", () => {
     `;
     writeFileSync(join(installed, "typed.ts"), program);
     const tsc = join(ROOT, "node_modules", ".bin", "tsc");
-    const flags = ["--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext", "--target", "esnext"];
+    const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "esnext"];
     const child = spawnCli([...flags, "typed.ts"], { program: [tsc], cwd: installed });
     await child.ended();
     expect(child.output).toBe("");
