@@ -139,9 +139,10 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     this.#records = records;
     if (this.#running instanceof Primary) this.#tending = setInterval(() => this.#logs.tend(), TEND_MS);
     this.log.info({ url: this.url, apps: this.#apps.length }, "listening");
-    if (this.isPrimary && this.#launch.handleSignals) this.#ignoreSignals = stopAtSignal(this);
-    if (this.isPrimary) this.#control = await Control.openIfWanted(this.config, this, this.log);
     if (this.worker) this.#hooks.started(this.worker);
+    if (!this.isPrimary) return;
+    if (this.#launch.handleSignals) this.#ignoreSignals = stopAtSignal(this);
+    this.#control = await Control.openIfWanted(this.config, this, this.log);
   }
 
   #run(around: Surroundings): Promise<Running | Primary> {
@@ -208,7 +209,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
 
   #inTurn<T>(step: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(step);
-    this.#turn = turn.then(() => {}).catch(() => {});
+    this.#turn = Promise.allSettled([turn]).then(() => {});
     return turn;
   }
 
