@@ -374,8 +374,6 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     return this.#tasks.run(task, input, options);
   }
 
-  // ---- private
-
   #fail(error: unknown, during: string): void {
     for (const observe of [...this.#observers, ...(this.#records?.observers ?? [])])
       observe({ type: "failed", error, during });

@@ -1,14 +1,12 @@
 /** `fanfare serve`: starts the server, says where it is, and stops it when it is told to. */
 
-import { lookup } from "node:dns/promises";
 import { networkInterfaces } from "node:os";
 import type { Command } from "commander";
 import manifest from "../../../package.json" with { type: "json" };
 import { placed } from "../../config/draft.ts";
-import { isSocket } from "../../config/fields.ts";
-import { reasonOf } from "../../config/file.ts";
 import { type Config, type ConfigInput, loadConfig } from "../../config/load.ts";
 import { ownDatabase } from "../../config/own-database.ts";
+import { ListenError } from "../../server/door/listen-failure.ts";
 import { controlPath } from "../../server/life/control.ts";
 import type { Launch } from "../../server/life/report.ts";
 import type { Server } from "../../server/server.ts";
