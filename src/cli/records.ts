@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { type Config, loadConfig } from "../config/load.ts";
 import { ownDatabase } from "../config/own-database.ts";
-import { lacking, migrate, migratesByItself } from "../database/migrate.ts";
+import { lacking, migrate, migratesByItself, NewerDatabaseError } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";
 import { CliError } from "./failure.ts";
 import { addConfigFlags, readConfigFlags } from "./flags.ts";
@@ -43,6 +43,7 @@ export async function missing(database: Database): Promise<readonly string[]> {
   try {
     return await lacking(database);
   } catch (error) {
+    if (error instanceof NewerDatabaseError) throw new CliError(error.message);
     throw new CliError(`cannot reach ${database.name}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

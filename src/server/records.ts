@@ -10,7 +10,7 @@ import { withDemoApp } from "../config/demo-app.ts";
 import { ConfigError } from "../config/problem.ts";
 import type { Config } from "../config/schema.ts";
 import { Cleaning, type Kept } from "../database/cleaning.ts";
-import { lacking, migrate, migratesByItself } from "../database/migrate.ts";
+import { lacking, migrate, migratesByItself, NewerDatabaseError } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";
 import { type App, isReserved } from "../domain/app.ts";
 import type { Clock, Observer } from "../domain/ports.ts";
@@ -237,9 +237,10 @@ export class Records {
     try {
       await this.#prepare(database);
     } catch (error) {
-      if (error instanceof ConfigError) {
+      // Waiting makes neither right.
+      if (error instanceof ConfigError || error instanceof NewerDatabaseError) {
         await database.close();
-        throw error;
+        throw new ConfigError([error.message]);
       }
       this.#tryAgain(database, error, FIRST_RETRY_MS);
     }

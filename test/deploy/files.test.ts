@@ -1,7 +1,7 @@
 /** The container, service and cluster files: what can be run of them is run, the rest is held against the server (A49, A51). */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createServer } from "../../src/index.ts";
 import { eventually } from "../support/eventually.ts";
@@ -45,7 +45,19 @@ describe("deploy/Dockerfile", () => {
   const [, healthCommand = "[]"] = /CMD (\[.+\])$/.exec(textOf("HEALTHCHECK")) ?? [];
 
   test("has instructions only, in two stages, and ends as a user that is not root (A51)", () => {
-    const known = ["FROM", "WORKDIR", "COPY", "RUN", "USER", "ENV", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"];
+    const known = [
+      "FROM",
+      "WORKDIR",
+      "COPY",
+      "RUN",
+      "USER",
+      "ENV",
+      "EXPOSE",
+      "HEALTHCHECK",
+      "ENTRYPOINT",
+      "CMD",
+      "VOLUME",
+    ];
     expect(instructions.map(({ name }) => name).filter((name) => !known.includes(name))).toEqual([]);
     expect(instructions.filter(({ name }) => name === "FROM").length).toBe(2);
     expect(textOf("USER")).toMatch(/^[1-9]\d*:[1-9]\d*$/);
@@ -65,6 +77,7 @@ describe("deploy/Dockerfile", () => {
 
   test("lays out what serves, is healthy by its own check, and stops at SIGTERM", async () => {
     const image = temporaryFolder();
+    chmodSync(image, 0o755);
     for (const { name, text } of last) {
       const [source = "", target = ""] = text.split(" ");
       if (name === "COPY" && !source.startsWith("--from="))
@@ -73,13 +86,28 @@ describe("deploy/Dockerfile", () => {
     symlinkSync(join(ROOT, "node_modules"), join(image, "node_modules"));
     const [program = "", ...entry] = JSON.parse(textOf("ENTRYPOINT")) as string[];
     const command = JSON.parse(textOf("CMD")) as string[];
-    const settings = { ...env, ...APP_ENV, FANFARE_HOST: "127.0.0.1", FANFARE_PORT: "0" };
-    const child = spawnCli([...entry, ...command], { program: [join(image, program)], cwd: image, env: settings });
+    const state = stateFolder();
+    const settings = { ...env, ...APP_ENV, ...DASHBOARD, FANFARE_HOST: "127.0.0.1", FANFARE_PORT: "0" };
+    const child = spawnCli([join(image, program), ...entry, ...command], {
+      program: asUser(textOf("USER")),
+      cwd: image,
+      env: { ...settings, FANFARE_STATE_DIR: state },
+    });
     const url = await isServing(child);
+    // It may write to its volume and to nothing else, and has nothing to complain of.
+    expect(readdirSync(state)).toContain("fanfare.db");
+    expect(levelsIn(child.output).filter((level) => level >= WARN)).toEqual([]);
     const health = await healthOf(image, new URL(url).port);
     expect(health).toBe(0);
     expect(await child.stop("SIGTERM")).toEqual({ code: 0, signal: null });
     expect(await healthOf(image, new URL(url).port)).toBe(1);
+  });
+
+  test("has a volume for what the server remembers, which belongs to its user", () => {
+    const folder = textOf("VOLUME");
+    expect(env.FANFARE_STATE_DIR).toBe(folder);
+    const owned = last.filter(({ name, text }) => name === "COPY" && text.endsWith(` ${folder}`));
+    expect(owned.map(({ text }) => text)).toEqual([`--from=install --chown=${textOf("USER")} /state ${folder}`]);
   });
 
   async function healthOf(image: string, port: string): Promise<number | null> {
@@ -89,9 +117,32 @@ describe("deploy/Dockerfile", () => {
   }
 });
 
+const WARN = 40;
+const DASHBOARD = { FANFARE_DASHBOARD_PASSWORD: "a password of the dashboard" };
+
+/** Of the lines of the log. */
+function levelsIn(output: string): number[] {
+  return output.split("\n").flatMap((line) => (line.startsWith("{") ? [Number(JSON.parse(line).level)] : []));
+}
+
+/** Where this is root, it becomes that user, as a container's would. */
+function asUser(user: string): [string, ...string[]] {
+  if (process.getuid?.() !== 0) return ["env"];
+  const [uid = "", gid = ""] = user.split(":");
+  return ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
+}
+
+function stateFolder(): string {
+  const folder = temporaryFolder();
+  chmodSync(folder, 0o777);
+  return folder;
+}
+
 test("deploy/compose.yaml builds that image, demands the keys, and waits longer than the drain (A51)", () => {
   const { services } = Bun.YAML.parse(read("compose.yaml")) as Compose;
-  const { build, environment, stop_grace_period, ports, ulimits } = services.fanfare;
+  const { build, environment, stop_grace_period, ports, ulimits, volumes } = services.fanfare;
+  expect(volumes).toEqual(["state:/var/lib/fanfare"]);
+  expect(environment.FANFARE_DASHBOARD_PASSWORD).toStartWith("${FANFARE_DASHBOARD_PASSWORD:?");
   expect(existsSync(join(DEPLOY, build.context, build.dockerfile))).toBe(true);
   for (const name of Object.keys(APP_ENV)) expect(environment[name]).toStartWith(`\${${name}:?`);
   expect(ports).toEqual([`${defaults.port}:${defaults.port}`]);
@@ -104,7 +155,7 @@ test("the environment in compose.yaml and kubernetes.yaml is one that the server
   const { containers } = podOf(cluster());
   const pairs = containers[0]?.env.map(({ name, value }) => [name, value] as const) ?? [];
   for (const environment of [services.fanfare.environment, Object.fromEntries(pairs)]) {
-    const { code, output } = await check({ ...environment, ...APP_ENV });
+    const { code, output } = await check({ ...environment, ...APP_ENV, ...DASHBOARD });
     expect([code, output]).toEqual([0, expect.stringContaining("valid")]);
   }
 });
@@ -121,7 +172,13 @@ test("deploy/kubernetes.yaml: probes, ports and labels meet, and the pod has tim
   const [secret, deployment, budget, service, ingress] = documents;
   const pod = podOf(documents);
   const [container] = pod.containers;
-  expect(Object.keys(secret?.stringData ?? {})).toEqual([...Object.keys(APP_ENV), "FANFARE_REDIS_URL"]);
+  expect(Object.keys(secret?.stringData ?? {})).toEqual([
+    ...Object.keys(APP_ENV),
+    "FANFARE_DASHBOARD_PASSWORD",
+    "FANFARE_REDIS_URL",
+  ]);
+  expect(pod.volumes).toEqual([{ name: "state", emptyDir: {} }]);
+  expect(container?.volumeMounts).toEqual([{ name: "state", mountPath: "/var/lib/fanfare" }]);
   expect(container?.envFrom).toEqual([{ secretRef: { name: secret?.metadata.name } }]);
   expect(container?.readinessProbe?.httpGet).toEqual({ path: "/ready", port: "http" });
   expect(container?.livenessProbe?.httpGet).toEqual({ path: "/health", port: "http" });
@@ -227,6 +284,7 @@ interface Compose {
       readonly stop_grace_period: string;
       readonly ports: readonly string[];
       readonly ulimits: { readonly nofile: number };
+      readonly volumes: readonly string[];
     };
   };
 }
@@ -245,9 +303,11 @@ interface Resource {
 
 interface Pod {
   readonly terminationGracePeriodSeconds: number;
+  readonly volumes: readonly object[];
   readonly containers: readonly {
     readonly env: readonly { readonly name: string; readonly value: string }[];
     readonly envFrom: readonly object[];
+    readonly volumeMounts: readonly object[];
     readonly ports: readonly object[];
     readonly readinessProbe?: { readonly httpGet: object };
     readonly livenessProbe?: { readonly httpGet: object };

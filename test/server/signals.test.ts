@@ -76,6 +76,6 @@ test("a port in use is one sentence", async () => {
   const child = program(`port: ${port}`);
   expect((await child.ended()).code).toBe(1);
   expect(child.stderr).toContain(
-    `error: port ${port} is already in use on 127.0.0.1: stop the other program or choose another\n`,
+    `ListenError: port ${port} is already in use on 127.0.0.1: stop the other program or choose another\n`,
   );
 });
