@@ -173,6 +173,26 @@ export function registryContract(name: string, makeEngine: MakeEngine): void {
         ]);
       });
 
+      test("whoever reads finds what its own node was told just before, though nobody has been answered yet", async () => {
+        for (let round = 0; round < 30; round++) {
+          const channel = `room-${round}`;
+          const told = [registry.tally("app", channel, 1)];
+          expect(await registry.summary("app", channel)).toEqual({ name: channel, subscribers: 1 });
+          told.push(registry.tally("app", channel, 0));
+          expect(await registry.summary("app", channel)).toBeUndefined();
+          told.push(registry.tally("app", channel, 1));
+          expect(await names(channel)).toEqual([channel]);
+          told.push(registry.tally("app", channel, 0));
+          expect(await names(channel)).toEqual([]);
+          const row = rowOf("1", "a", "presence-x");
+          const members = [registry.join(row, NO_LIMIT)];
+          expect(await ids()).toEqual(["1"]);
+          const gone = registry.leave(row);
+          expect(await ids()).toEqual([]);
+          await Promise.all([...told, ...members, gone]);
+        }
+      });
+
       test("a channel nobody is in has no summary and is not listed", async () => {
         expect(await registry.summary("app", "room")).toBeUndefined();
         await tally("room", 2);

@@ -228,6 +228,25 @@ describe.each(["redis", "nats"] as const)("on %s", (engine) => {
     }
   });
 
+  test("whoever asks a node right after it answered a client finds what the client was told", async () => {
+    const node = await startNode(on((await start()).port));
+    const client = await node.native();
+    const countOf = async (channel: string) => {
+      const answer = await signedFetch(node.url, APP, "GET", `/channels/${channel}`, {
+        query: { info: "subscription_count" },
+      });
+      return ((await answer.json()) as { subscription_count?: number }).subscription_count;
+    };
+    for (let round = 0; round < 20; round++) {
+      for (const channel of [`room-${round}`, `presence-${round}`]) {
+        await client.subscribe(channel, client.permission(channel, { user_id: "1" }));
+        expect(await countOf(channel)).toBe(1);
+        await client.ask("unsubscribe", { channel });
+        expect(await countOf(channel)).not.toBe(1);
+      }
+    }
+  });
+
   // In short cut off for some three times the 2 s after which a node counts as dead then.
   test("a node that is cut off from it goes on serving its clients, is taken for dead, and all agree again when the wire is mended, without flapping (scenario 18)", async () => {
     const server = await start();

@@ -32,9 +32,14 @@ export interface Waiter {
   /** Of the member that joins or leaves. */
   readonly user?: string;
   readonly untilMs: number;
+  /** Resolves when it is known, or given up. */
+  readonly settled: Promise<unknown>;
   resolve(outcome: Outcome): void;
   reject(error: unknown): void;
 }
+
+/** A member's departure, then the count; and whatever came meanwhile, but not for ever. */
+const STEPS = 3;
 
 export class Holdings {
   readonly rows = new Map<string, Holding>();
@@ -73,6 +78,17 @@ export class Holdings {
     const waiting = this.waiting(key);
     this.#waiting.delete(key);
     return waiting;
+  }
+
+  /** Resolves when what is being written now about the app, or its channel, has come back, and what was written next because of it. */
+  async written(app: string, channel?: string): Promise<void> {
+    for (let step = 0; step < STEPS; step++) {
+      const all = [...this.#waiting.values()].flat();
+      const about = all.filter((each) => each.app === app && (channel === undefined || each.channel === channel));
+      if (about.length === 0) return;
+      await Promise.all(about.map(({ settled }) => settled));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   /** Everything that this node has, or that somebody waits for. */

@@ -172,7 +172,10 @@ export class NatsRegistry implements Registry {
     return change?.type === "occupied" || change?.type === "vacated" ? change.type : undefined;
   }
 
-  members(app: string, channel: string): readonly Presence[] {
+  // What this node was told before it asks is in the answer: it reads its own writes.
+
+  async members(app: string, channel: string): Promise<readonly Presence[]> {
+    if (this.#voice.canSpeak) await this.#mine.written(app, channel);
     return this.#picture.members(app, channel);
   }
 
@@ -183,10 +186,12 @@ export class NatsRegistry implements Registry {
     if (tally && this.#voice.canSpeak && this.#mine.pending.delete(key)) {
       await this.#ask(key, { type: "tally", app, channel }, () => tallyWord(tally)).catch(() => {});
     }
+    if (this.#voice.canSpeak) await this.#mine.written(app, channel);
     return this.#picture.summary(app, channel);
   }
 
-  channels(app: string, prefix: string): readonly ChannelSummary[] {
+  async channels(app: string, prefix: string): Promise<readonly ChannelSummary[]> {
+    if (this.#voice.canSpeak) await this.#mine.written(app);
     return this.#picture.channels(app, prefix);
   }
 
@@ -309,7 +314,8 @@ export class NatsRegistry implements Registry {
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     const untilMs = this.#clock.monotonicMs() + this.#waitMs;
     const n = this.#voice.canSpeak ? this.#voice.write(key, word()) : undefined;
-    this.#mine.wait(key, { ...about, n, untilMs, resolve, reject });
+    const settled = promise.catch(() => {});
+    this.#mine.wait(key, { ...about, n, untilMs, settled, resolve, reject });
     return promise;
   }
 
