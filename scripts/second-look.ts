@@ -25,6 +25,13 @@ export async function runTestsTwiceWhereNeeded(run: TestRun): Promise<Looked> {
   return together(first, second);
 }
 
+/** What a run ends with; the counts stand alone. `wavering` is absent where nobody would have looked twice. */
+export function lastLines(passed: number, failed: number, wavering?: number): string {
+  const counts = `${passed} passed, ${failed} failed`;
+  if (wavering === undefined) return `\n${counts}`;
+  return `\n${wavering} ${wavering === 1 ? "test" : "tests"} needed a second look\n\n${counts}`;
+}
+
 function together(first: Tally, second: readonly Tally[]): Looked {
   // A file that did not come to its end proves nothing for the tests in it.
   const isWhole = second.every(({ failed, failures }) => failed === failures.length);

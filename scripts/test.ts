@@ -12,7 +12,7 @@
 import { join } from "node:path";
 import { provideNeeds } from "./needs.ts";
 import { runTests } from "./run-tests.ts";
-import { type Looked, runTestsTwiceWhereNeeded } from "./second-look.ts";
+import { type Looked, lastLines, runTestsTwiceWhereNeeded } from "./second-look.ts";
 
 const ROOT = join(import.meta.dir, "..");
 /** A test that takes that long hangs, also on a machine that is several times slower. */
@@ -58,7 +58,9 @@ async function main({ soak, paths, flags }: Request): Promise<number> {
     : { ...(await runTests(order)), wavering: [] };
   for (const { file, name } of run.wavering) console.log(`PASSED ONE TIME OF TWO ${file}: ${name}`);
   const refused = checks.filter((remark) => remark !== undefined);
-  return close(run.passed + checks.length - refused.length, run.failed + refused.length, [...refused, ...run.remarks]);
+  const wavering = isWhole ? run.wavering.length : undefined;
+  const passed = run.passed + checks.length - refused.length;
+  return close(passed, run.failed + refused.length, [...refused, ...run.remarks], wavering);
 }
 
 function parse(args: readonly string[]): Request {
@@ -89,8 +91,8 @@ function check({ name, command }: (typeof CHECKS)[number]): string | undefined {
 }
 
 /** Nothing may be printed after this. */
-function close(passed: number, failed: number, remarks: readonly string[]): number {
+function close(passed: number, failed: number, remarks: readonly string[], wavering?: number): number {
   if (remarks.length > 0) console.log(`\n${remarks.map((remark) => `FAILED ${remark}`).join("\n")}`);
-  console.log(`\n${passed} passed, ${failed} failed`);
+  console.log(lastLines(passed, failed, wavering));
   return failed;
 }

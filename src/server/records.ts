@@ -37,7 +37,7 @@ export interface RecordsOptions {
   readonly version: string;
   /** The app as it is now, wherever it is kept. */
   readonly app: (id: string) => App | undefined;
-  readonly hub: () => Pick<Hub, "tallies" | "health" | "members" | "summary"> | undefined;
+  readonly hub: () => Pick<Hub, "tallies" | "health" | "members" | "summary" | "nodes"> | undefined;
   readonly node: () => { readonly lagMs: number; readonly draining: boolean; readonly port: number | undefined };
   /** The apps in the database are others. */
   readonly changed: () => void;
@@ -53,6 +53,10 @@ const LONGEST_RETRY_MS = 30_000;
 const CLOSE_MS = 5_000;
 /** Prometheus gives up after ten seconds, and then takes the whole server for down. */
 const BACKLOG_MS = 1_000;
+
+/** How old may be what is known of other nodes, and for how long one that leaves may be late with what it writes. */
+const ASK_NODES_MS = 250;
+const LEAVING_MS = 2_000;
 
 type Backlog = Awaited<ReturnType<Outbox["backlog"]>>;
 
@@ -74,6 +78,8 @@ export class Records {
   webhookTold: ((app: string, outcome: string, count: number) => void) | undefined;
   /** The question that is under way: a database that hangs is not asked again by each scrape. */
   #counting: Promise<Backlog | undefined> | undefined;
+  #nodesAskedAtMs = Number.NEGATIVE_INFINITY;
+  #leavingSeenAtMs = Number.NEGATIVE_INFINITY;
   #retrying: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
@@ -143,9 +149,25 @@ export class Records {
       clock,
       leaveDelayMs: config.webhooks.leaveDelayS * 1000,
       isHere: (app, event) => this.#isHere(app, event.channel, event.user_id),
+      ...(isShared(config) && { isOtherLeaving: () => this.#isOtherLeaving() }),
       failed,
     });
     this.#cleaning = cleaningOf(options, database, this.outbox, this.statistics);
+  }
+
+  /** For a while after the last word of it as well: whoever has left the cluster may still be writing. */
+  async #isOtherLeaving(): Promise<boolean> {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs - this.#nodesAskedAtMs > ASK_NODES_MS) {
+      this.#nodesAskedAtMs = nowMs;
+      try {
+        const nodes = await this.#options.hub()?.nodes();
+        if (nodes?.some(({ draining }) => draining)) this.#leavingSeenAtMs = nowMs;
+      } catch {
+        // An engine that is away says nothing of the others.
+      }
+    }
+    return !this.#options.node().draining && nowMs - this.#leavingSeenAtMs < LEAVING_MS;
   }
 
   async #isHere(app: App, channel: string, user: string | undefined): Promise<boolean> {
@@ -319,6 +341,11 @@ export class Records {
     const oldestS = oldestAtMs === undefined ? 0 : Math.max(0, (clock.wallMs() - oldestAtMs) / 1000);
     return { ...vitals, webhooks: { waiting, failed, oldestS } };
   }
+}
+
+/** Whether other processes write into the same outbox. */
+function isShared({ engine, workers, database }: Config): boolean {
+  return database.url !== undefined && (engine !== "memory" || workers > 1);
 }
 
 function cleaningOf(

@@ -124,8 +124,7 @@ test.each([
       PATIENCE,
     );
     const beganMs = performance.now();
-    // nginx asks nobody whether he is ready, and does not send on again what a node that ends has left unanswered.
-    const press = new Press(url, CHANNELS, PER_SECOND, proxy === "nginx" ? "bad gateway" : "none");
+    const press = new Press(url, CHANNELS, PER_SECOND);
     await Bun.sleep(SETTLE_MS);
     for (const [n, port] of ports.entries()) {
       expect((await nodes[n]?.process.stop("SIGTERM", 30_000))?.code).toBe(0);

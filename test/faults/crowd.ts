@@ -75,12 +75,6 @@ const PER_SOURCE = 25;
 /** `pa` to `pz`, `qa` and so on. */
 const nameOf = (n: number) => String.fromCharCode(112 + Math.floor(n / 26), 97 + (n % 26));
 
-/** A call that the proxy answers 502 is sent again, with the key that makes that safe. */
-type Patience = "none" | "bad gateway";
-
-const MOST_CALLS = 50;
-const CALL_AGAIN_MS = 100;
-
 /** Says so many numbers a second through the HTTP API, ten in each call, to each channel in its turn, until it is stopped. */
 export class Press {
   /** What was answered 200, by channel. */
@@ -89,11 +83,9 @@ export class Press {
   readonly refused: string[] = [];
   count = 0;
   #isOver = false;
-  readonly #patience: Patience;
   readonly #done: Promise<unknown>;
 
-  constructor(url: string, channels: readonly string[], perSecond: number, patience: Patience = "none") {
-    this.#patience = patience;
+  constructor(url: string, channels: readonly string[], perSecond: number) {
     const names = Array.from({ length: Math.ceil(perSecond / PER_SOURCE) }, (_, n) => nameOf(n));
     const pauseMs = (1_000 * BATCH * names.length) / perSecond;
     this.#done = Promise.all(names.map((name) => this.#run(name, url, channels, pauseMs)));
@@ -117,20 +109,11 @@ export class Press {
     }
   }
 
-  async #call(url: string, body: object): Promise<Response> {
-    const headers: Record<string, string> = this.#patience === "none" ? {} : { "Idempotency-Key": crypto.randomUUID() };
-    for (let calls = 1; ; calls++) {
-      const answer = await signedFetch(url, APP, "POST", "/batch_events", { body, headers });
-      await answer.arrayBuffer();
-      if (this.#patience === "none" || answer.status !== 502 || calls === MOST_CALLS) return answer;
-      await Bun.sleep(CALL_AGAIN_MS);
-    }
-  }
-
   async #say(url: string, said: readonly { readonly channel: string; readonly data: string }[]): Promise<void> {
     try {
       const batch = said.map((each) => ({ name: "e", ...each }));
-      const answer = await this.#call(url, { batch });
+      const answer = await signedFetch(url, APP, "POST", "/batch_events", { body: { batch } });
+      await answer.arrayBuffer();
       if (answer.status !== 200) return void this.refused.push(String(answer.status));
     } catch (error) {
       return void this.refused.push(String(error));

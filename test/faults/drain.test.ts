@@ -20,7 +20,8 @@ const SPREAD_S = scaled(10, 4);
 const PER_SECOND = Math.max(200, CLIENTS / SPREAD_S);
 /** How many may come back in one second: a busy machine keeps some waiting, who then come with others. */
 const PEAK = PER_SECOND * scaled(1.5, 2);
-const DELAY_S = 1;
+/** Long enough for a busy machine to see who is still there. */
+const DELAY_S = 3;
 
 /** What a load balancer does, as far as it matters: the first node unless it refuses, else the second. */
 async function balance(ports: readonly number[]): Promise<number> {

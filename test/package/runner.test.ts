@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runTests } from "../../scripts/run-tests.ts";
-import { runTestsTwiceWhereNeeded } from "../../scripts/second-look.ts";
+import { lastLines, runTestsTwiceWhereNeeded } from "../../scripts/second-look.ts";
 import type { Tally } from "../../scripts/tally.ts";
 
 const FILES = {
@@ -153,3 +153,9 @@ function commandLines(): string[] {
     }
   });
 }
+
+test("says last how many passed and failed, alone, and before it how many needed a second look", () => {
+  expect(lastLines(7, 0).split("\n")).toEqual(["", "7 passed, 0 failed"]);
+  expect(lastLines(7, 0, 0).split("\n")).toEqual(["", "0 tests needed a second look", "", "7 passed, 0 failed"]);
+  expect(lastLines(6, 1, 1).split("\n").slice(1)).toEqual(["1 test needed a second look", "", "6 passed, 1 failed"]);
+});

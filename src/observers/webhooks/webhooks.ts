@@ -19,6 +19,8 @@ export interface WebhooksOptions {
   readonly leaveDelayMs: number;
   /** Whether the event's user is in its channel, or, where it names none, anybody. */
   readonly isHere: (app: App, event: WebhookEvent) => Awaitable<boolean>;
+  /** Whether another node sends its clients to this one, and may be late to write that they left. */
+  readonly isOtherLeaving?: () => Awaitable<boolean>;
   readonly failed: (error: unknown, during: string) => void;
 }
 
@@ -26,7 +28,13 @@ export interface WebhooksOptions {
 const MOST_WAITING = 10_000;
 /** They are given up in bunches: each time, all the others are moved. */
 const SLACK = 1_000;
-const PAUSE_MS = 500;
+/** How soon a write comes again: soon at first, where only another process held the file. Whoever left is then not told after their return. */
+const FIRST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 500;
+/** For so long at most, returns wait for departures that another node has yet to write. */
+const LONGEST_WAIT_MS = 500;
+/** The part of the time that a departure is held back. */
+const WAIT_SHARE = 6;
 /** A channel without an event tells so at most this often, however many come. */
 const MISS_EVERY_MS = 10_000;
 /** How long the last of them may take to be sent. */
@@ -40,6 +48,7 @@ export class Webhooks {
   #facts: Fact[] = [];
   #writing: Promise<void> | undefined;
   #lost = 0;
+  #pauseMs = FIRST_PAUSE_MS;
   #isAway = false;
   #closed = false;
   readonly #missedAtMs = new Map<string, number>();
@@ -85,6 +94,7 @@ export class Webhooks {
     // Whatever else happens in this step of the program's is written with it; SQLite has it before the program takes another.
     await undefined;
     while (this.#facts.length > 0) {
+      if (!this.#closed && (await this.#options.isOtherLeaving?.())) await this.#wait();
       const facts = this.#facts;
       this.#facts = [];
       try {
@@ -98,9 +108,15 @@ export class Webhooks {
           this.#lost += this.#facts.length;
           return this.#recovered();
         }
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+        await pause(this.#pauseMs * (0.5 + Math.random()));
+        this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2);
       }
     }
+  }
+
+  /** All of them, so that they stay in order. */
+  #wait(): Promise<void> {
+    return pause(Math.min(LONGEST_WAIT_MS, this.#options.leaveDelayMs / WAIT_SHARE));
   }
 
   /** The newest of them, as many as may wait. */
@@ -164,12 +180,17 @@ export class Webhooks {
 
   #recovered(): void {
     this.#isAway = false;
+    this.#pauseMs = FIRST_PAUSE_MS;
     if (this.#lost === 0) return;
     const lost = this.#lost;
     this.#lost = 0;
     const message = `${lost} webhook events could not be kept while the database was away, and are lost`;
     this.#options.failed(new Error(message), "writing webhooks to the database");
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function targetsOf({ app, event }: Fact): readonly string[] {
