@@ -52,6 +52,26 @@ describe("credentials (S11, S12)", () => {
     }
   });
 
+  test("that the program only calls good are the username's that is in them, else those of a user of their own (S11, S12)", async () => {
+    const server = await startServer({}, { anonymous: true });
+    server.setAuthenticator(({ token }) => token === "good").createChannel("members", { auth: true });
+    const users: string[] = [];
+    for (const credentials of [{ username: "ada", token: "good" }, { username: 7, token: "good" }, { token: "good" }]) {
+      const client = await connectNative(server.url);
+      const { data } = await client.ask("authenticate", credentials);
+      users.push((data as { user: { id: string } }).user.id);
+      await client.subscribe("members");
+      await server.toUser(users.at(-1) ?? "").push({ event: "hello", data: 1 });
+      expect((await client.next("hello")).data).toBe(1);
+    }
+    const { welcome } = await connectNative(server.url, { token: "good" });
+    const own = expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);
+    expect([...users, welcome.user?.id]).toEqual(["ada", "7", own, own]);
+    expect(welcome.user?.id).not.toBe(users[2]);
+    const client = await connectNative(server.url);
+    expect((await client.ask("authenticate", { username: "ada", token: "bad" })).code).toBe("unauthorized");
+  });
+
   test("that are nobody's are refused, and the connection goes on as nobody's", async () => {
     const server = await startWithUsers();
     const client = await connectNative(server.url);
@@ -145,7 +165,7 @@ describe("tokens (A22, A29)", () => {
 describe("an authenticator that fails", () => {
   const answers: readonly (readonly [string, () => unknown, string, string])[] = [
     ["throws", () => Promise.reject(new Error("secret detail")), "internal", "internal"],
-    ["returns true", () => true, "internal", "internal"],
+    ["returns a name", () => "ada", "internal", "internal"],
     ["returns a user without id", () => ({ info: 1 }), "internal", "internal"],
     ["returns a user whose id is too long", () => ({ id: "x".repeat(300) }), "user_invalid", "token_invalid"],
     [

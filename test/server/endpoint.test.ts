@@ -4,9 +4,10 @@ import { describe, expect, test } from "bun:test";
 import type { ConfigInput, EndpointDefinition, EndpointSocket, Raw, Server } from "../../src/index.ts";
 import { CommandError, Disconnect } from "../../src/index.ts";
 import { eventually } from "../support/eventually.ts";
-import { connectNative } from "../support/native-client.ts";
+import { connectNative, makeToken } from "../support/native-client.ts";
+import { connectPusher, signedFetch } from "../support/pusher-client.ts";
 import { closePayload, connectRaw, connectRawWebSocket, OPCODE } from "../support/raw-socket.ts";
-import { socketUrl, startServer } from "../support/server.ts";
+import { APP, socketUrl, startServer } from "../support/server.ts";
 import { connect, type TestSocket } from "../support/socket.ts";
 
 /** More than anybody's share at once. */
@@ -122,10 +123,35 @@ describe("an endpoint", () => {
     }
   });
 
+  test("may lie at `/`: native clients are those that name their app, and what has a path of its own keeps it (O2, O26)", async () => {
+    for (const path of ["", "/ws"]) {
+      const { server } = await start(
+        "/",
+        { message: (socket, data) => socket.send(`Recv: ${data}`), request: () => new Response("mine") },
+        { path },
+      );
+      for (const at of path === "" ? ["/", "/?token=1"] : ["/", path, `${path}/`, `${path}/?token=1`]) {
+        const own = await dial(server, at);
+        own.send('{"event":"subscribe","data":{"channel":"a"}}');
+        await eventually(() => expect(own.raw).toEqual(['Recv: {"event":"subscribe","data":{"channel":"a"}}']));
+        expect(await (await fetch(`${server.url}${at}`)).text()).toBe("mine");
+      }
+      for (const at of [
+        `${path}/?app=${APP.key}`,
+        `${path}/?token=${await makeToken({ sub: "ada" })}&app=${APP.key}`,
+      ]) {
+        expect((await (await dial(server, at)).next("welcome")).event).toBe("welcome");
+      }
+      expect((await connectPusher(server.url)).socketId).toMatch(/^\d+\.\d+$/);
+      expect(await (await fetch(`${server.url}${path}/health`)).json()).toEqual({ status: "ok" });
+      expect((await signedFetch(server.url, APP, "GET", "/channels")).status).toBe(200);
+      expect(() => server.websocket("/", {})).toThrow("already");
+    }
+  });
+
   test("may not take what is the server's own, nor a path that is taken or none", async () => {
     const { server } = await start("/echo", {}, { path: "/ws" });
     for (const path of [
-      "/",
       "/app/:key",
       "/*",
       "/:a/:b",

@@ -171,6 +171,30 @@ describe("message (A36, S9, S10, O12)", () => {
     expect(await ada.ask("custom", "rude")).toMatchObject({ code: "publish_forbidden" });
   });
 
+  test("refuses by `false`, now or later, of either protocol; whatever else it returns lets the message through (S9, S10)", async () => {
+    const server = await startServer({}, { ...ROOMS, clientEvents: true });
+    const errors: unknown[] = [];
+    server.on("error", (error) => errors.push(error));
+    server.on("message.received", (_, { data }) => data !== "rude", "room.*");
+    server.on("message.received", async (_, { data }) => (data === "late" ? false : null), "room.*");
+    server.on("message.received", (_, { event }) => (event === "spam" ? false : 0));
+    const [ada, bob] = [await connectNative(server.url), await connectPusher(server.url)];
+    await ada.subscribe("room.1");
+    await bob.subscribe("room.1");
+    const refusal = { code: "publish_forbidden", message: "The server's program refused this message." };
+    for (const data of ["rude", "late"]) {
+      expect(await ada.ask("publish", { channel: "room.1", data })).toMatchObject({ event: "error", ...refusal });
+      bob.send("client-said", data, "room.1");
+      expect((await bob.next("pusher:error")).data).toMatchObject({ message: refusal.message });
+    }
+    expect(await ada.ask("spam", {})).toMatchObject(refusal);
+    expect(await ada.ask("publish", { channel: "room.1", data: "kind" })).toMatchObject({ event: "published" });
+    bob.send("client-said", "kind", "room.1");
+    expect(await ada.next("client-said")).toMatchObject({ data: "kind" });
+    expect(await bob.nextIn("room.1")).toMatchObject({ data: "kind" });
+    expect(errors).toEqual([]);
+  });
+
   test("is heard before the handler, which still gives the answer", async () => {
     const server = await startServer({}, { anonymous: true });
     const order: string[] = [];

@@ -8,6 +8,14 @@ import { startServer } from "../support/server.ts";
 
 const server = await startServer({}, { anonymous: true });
 
+test("a user whose id is a number is the one of its digits, to push to and to end (A39)", async () => {
+  const client = await connectAs(server.url, "123");
+  await server.toUser(123).push({ event: "notification", data: { title: "New order" } });
+  expect((await client.next("notification")).data).toEqual({ title: "New order" });
+  await server.app().terminate(123, { revoke: false });
+  expect((await client.socket.closed).code).toBe(4009);
+});
+
 describe("except", async () => {
   const natives = [await connectNative(server.url), await connectNative(server.url), await connectNative(server.url)];
   const pushers = [await connectPusher(server.url), await connectPusher(server.url), await connectPusher(server.url)];
@@ -126,8 +134,13 @@ describe("pushing", () => {
       { event: "pusher_internal:x", a: 1 },
       "event_reserved",
     ],
-    ["data that is too large", () => server.toChannel("c"), { event: "e", data: "x".repeat(10_241) }, "data_too_large"],
-    ["an object that is too large", () => server.toChannel("c"), { big: "€".repeat(3_414) }, "data_too_large"],
+    [
+      "data that is too large",
+      () => server.toChannel("c"),
+      { event: "e", data: "x".repeat(102_401) },
+      "data_too_large",
+    ],
+    ["an object that is too large", () => server.toChannel("c"), { big: "€".repeat(34_134) }, "data_too_large"],
     ["an object in a circle", () => server.toChannel("c"), cyclic, "data_invalid"],
     ["a big integer", () => server.toChannel("c"), { event: "e", data: 1n }, "data_invalid"],
     ["a function", () => server.toChannel("c"), () => 1, "data_invalid"],

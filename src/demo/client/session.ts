@@ -115,7 +115,8 @@ export class Session {
   #open(attempt: number, token: string): void {
     const url = new URL("./", location.href);
     url.protocol = url.protocol.replace("http", "ws");
-    url.search = `?token=${token}`;
+    // With the app's key, since a program may have an endpoint at the same address.
+    url.search = `?token=${token}&app=${encodeURIComponent(this.#options.key)}`;
     const socket = new WebSocket(url);
     this.#socket = socket;
     this.#farewell = undefined;

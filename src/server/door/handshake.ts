@@ -29,7 +29,7 @@ export async function upgrade(
   const waitS = turnstile.enter(caller.address);
   if (waitS !== undefined) return tooMany(hub, caller, waitS);
   if (options.panel.isLive(url)) return watch(options, knock);
-  const found = endpoints.find(url.pathname);
+  const found = endpoints.findForSocket(url);
   let isOpen = false;
   const server: Knock["server"] = {
     upgrade: (...given) => {

@@ -41,7 +41,7 @@ export class Endpoints implements Iterable<Site> {
       throw new TypeError(`${JSON.stringify(path)} cannot be the path of an endpoint: it ${form}.`);
     }
     const pattern = new URLPattern({ pathname: path });
-    const own = this.#own().find((pathname) => pattern.test({ pathname }));
+    const own = path === "/" ? undefined : this.#own().find((pathname) => pattern.test({ pathname }));
     if (own !== undefined || PUSHER_PATH.test(path)) {
       throw new TypeError(`An endpoint at ${path} would take ${own ?? "/app/KEY"}, which is the server's own.`);
     }
@@ -52,12 +52,18 @@ export class Endpoints implements Iterable<Site> {
     return site as unknown as Endpoint<D>;
   }
 
+  /** Whose a handshake is. At `/` those are the native protocol's that name an app, however much of the rest an endpoint takes. */
+  findForSocket({ pathname, searchParams }: URL): Found | undefined {
+    const found = this.find(pathname);
+    return found?.site.path === "/" && searchParams.has("app") ? undefined : found;
+  }
+
   /** The first that was added wins, those whose path says all before all others. */
   find(path: string): Found | undefined {
     if (this.#placed.length === 0) return undefined;
     const { length } = this.#prefix;
-    const isBelow = length > 0 && path.startsWith(`${this.#prefix}/`);
-    return this.#find(path) ?? (isBelow ? this.#find(path.slice(length)) : undefined);
+    const isBelow = length > 0 && (path === this.#prefix || path.startsWith(`${this.#prefix}/`));
+    return this.#find(path) ?? (isBelow ? this.#find(path.slice(length) || "/") : undefined);
   }
 
   #find(path: string): Found | undefined {

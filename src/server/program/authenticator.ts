@@ -1,5 +1,6 @@
 /** Asks the program who somebody is, and looks at its answer before it is believed. */
 
+import { randomUUID } from "node:crypto";
 import type { App } from "../../domain/app.ts";
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import { checkedInfo } from "../../domain/info.ts";
@@ -12,10 +13,11 @@ export async function authenticate(
   app: App,
   credentials: Readonly<Record<string, unknown>>,
 ): Promise<User | false> {
-  const answer: unknown = await ask(credentials, app);
+  const said: unknown = await ask(credentials, app);
+  const answer = said === true ? { id: nameIn(credentials) } : said;
   if (answer === false || answer === null || answer === undefined) return false;
   if (typeof answer !== "object" || !("id" in answer) || !isId(answer.id)) {
-    throw new TypeError("The authenticator has to return a user, such as { id: credentials.username }, or false.");
+    throw new TypeError("The authenticator has to return a user, such as { id: credentials.username }, true or false.");
   }
   const { infoText: _, ...known } = answer as NewUser;
   const user = { ...known, ...checkedInfo(answer as NewUser), id: String(answer.id) };
@@ -30,6 +32,11 @@ export async function authenticateAtDoor(...args: Parameters<typeof authenticate
   } catch (error) {
     throw error instanceof CommandError ? new Disconnect("token_invalid", error.message) : error;
   }
+}
+
+/** Whose credentials they are where the program says no more than that they are good: who names nobody is one of a kind. */
+function nameIn({ username }: Readonly<Record<string, unknown>>): string | number {
+  return isId(username) ? username : randomUUID();
 }
 
 function isId(id: unknown): id is string | number {

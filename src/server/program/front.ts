@@ -88,7 +88,7 @@ export abstract class Front<E extends object, U extends User> {
     return this.app().toChannel(name);
   }
 
-  toUser(id: string): Target<E> {
+  toUser(id: string | number): Target<E> {
     return this.app().toUser(id);
   }
 

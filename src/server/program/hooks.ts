@@ -2,6 +2,7 @@
 
 import { isInternal, matches } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
+import { CommandError } from "../../domain/error.ts";
 import type { HubEvent } from "../../domain/event.ts";
 import type { EventPublication } from "../../domain/message.ts";
 import { payloadValue } from "../../domain/payload.ts";
@@ -80,7 +81,7 @@ export class Hooks {
     return this.#hears("message", undefined);
   }
 
-  /** One listener after the other; the first that throws refuses the message. */
+  /** One listener after the other; the first that throws or answers `false` refuses the message. */
   hear(connection: Connection, message: Message): Awaitable<void> {
     return this.#hear(connection, message, this.#all("message"), 0);
   }
@@ -94,7 +95,13 @@ export class Hooks {
     for (const [at, { run, channel }] of listeners.entries()) {
       if (at < from || !isFor(channel, message.channel)) continue;
       const heard = promised(run(connection, message));
-      if (heard instanceof Promise) return heard.then(() => this.#hear(connection, message, listeners, at + 1));
+      if (heard instanceof Promise) {
+        return heard.then((answer) => {
+          checkAnswer(answer);
+          return this.#hear(connection, message, listeners, at + 1);
+        });
+      }
+      checkAnswer(heard);
     }
   }
 
@@ -176,6 +183,10 @@ export class Hooks {
 }
 
 const NOBODY: readonly never[] = [];
+
+function checkAnswer(answer: unknown): void {
+  if (answer === false) throw new CommandError("publish_forbidden", "The server's program refused this message.");
+}
 
 function hookOf(name: string): HookName {
   const hook = Object.hasOwn(ALIASES, name) ? ALIASES[name as keyof HookAliases] : name;

@@ -70,8 +70,8 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
   }
 
   /** All connections of a signed-in user, of both protocols. */
-  toUser(id: string): Target<E> {
-    return new Target(this.#hub, this.app, userChannel(id));
+  toUser(id: string | number): Target<E> {
+    return new Target(this.#hub, this.app, userChannel(String(id)));
   }
 
   /** One connection, wherever in the cluster it is. */
@@ -164,8 +164,8 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
    * Closes every connection that is signed in as the user, for good: a token that was issued until now is refused for
    * `limits.revocationTtlS`, unless `revoke` is false. Throws CommandError `engine_unavailable`.
    */
-  async terminate(userId: string, { revoke = true }: { readonly revoke?: boolean } = {}): Promise<void> {
-    await this.#hub.users.terminate(this.app, userId, revoke);
+  async terminate(userId: string | number, { revoke = true }: { readonly revoke?: boolean } = {}): Promise<void> {
+    await this.#hub.users.terminate(this.app, String(userId), revoke);
   }
 
   /**

@@ -36,13 +36,13 @@ export type Handler<Data = unknown, U extends User = User> = (connection: Client
 export type NewUser<U extends User = User> = Omit<U, "id"> & { readonly id: string | number };
 
 /**
- * Says whose credentials they are, or `false` where they are nobody's. `credentials` is what the client sent with
- * `authenticate`, or `{ token }` for a token that is no valid JWT.
+ * Says whose credentials they are, or `false` where they are nobody's; `true` is: the `username`'s that is in them. `credentials`
+ * is what the client sent with `authenticate`, or `{ token }` for a token that is no valid JWT.
  */
 export type Authenticator<U extends User = User> = (
   credentials: Readonly<Record<string, unknown>>,
   app: App,
-) => Awaitable<NewUser<U> | false | null | undefined>;
+) => Awaitable<NewUser<U> | boolean | null | undefined>;
 
 /** What a program may say of a member; an id that is a number counts as its digits. */
 export interface NewMember extends Info {
@@ -64,7 +64,7 @@ export interface HookTypes<E extends object = AnyEvents, U extends User = User> 
   close(connection: Client<U>, ending: Ending): unknown;
   subscribed(connection: Client<U>, channel: string): unknown;
   unsubscribed(connection: Client<U>, channel: string): unknown;
-  /** Before it is done: what it throws refuses the message. */
+  /** Before it is done: what it throws refuses the message, and so does `false`. */
   message(connection: Client<U>, message: Message<E>): unknown;
   /** Lets the connection into the channel by `true`, or as the member it returns; everything else denies. */
   authorize(connection: Client<U>, channel: string): Awaitable<boolean | NewMember | undefined>;
