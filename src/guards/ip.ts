@@ -33,15 +33,24 @@ export function addressTest(texts: readonly string[]): AddressTest {
   return (address) => ranges.some(([start, bits]) => start.kind() === address.kind() && address.match(start, bits));
 }
 
+/** The setting that keeps an address out, if one does. */
+export type Barrier = (address: string) => "allowIps" | "denyIps" | undefined;
+
 /** Undefined where there are no lists, so that nobody has to ask. Who is on both lists stays out. */
-export function ipRules(allowed: readonly string[], denied: readonly string[]) {
+export function ipRules(allowed: readonly string[], denied: readonly string[]): Barrier | undefined {
   if (allowed.length === 0 && denied.length === 0) return undefined;
   const isAllowed: AddressTest = allowed.length === 0 ? () => true : addressTest(allowed);
   const isDenied = addressTest(denied);
-  return (text: string): boolean => {
+  return (text) => {
     const address = parseAddress(text);
-    return address !== undefined && isAllowed(address) && !isDenied(address);
+    if (address && isDenied(address)) return "denyIps";
+    return address && isAllowed(address) ? undefined : "allowIps";
   };
+}
+
+/** What those are told whom the setting keeps out. */
+export function barred(setting: string): string {
+  return `Your address may not use this server (${setting}).`;
 }
 
 function parseRange(text: string): [Address, number] {

@@ -67,6 +67,15 @@ export class Turnstile {
     return undefined;
   }
 
+  /** What an address is told that may not come in. */
+  refusal(address: string): string {
+    const { connectionsPerIp, connectionRatePerIp } = this.#options;
+    const isCrowded = (this.#inside.get(this.#keyOf(address) ?? "") ?? 0) >= connectionsPerIp;
+    return isCrowded
+      ? `Your address has ${connectionsPerIp} connections, which is as many as it may (limits.connectionsPerIp); try again later.`
+      : `Your address opened more than ${connectionRatePerIp} connections in a minute (limits.connectionRatePerIp); try again later.`;
+  }
+
   leave(address: string): void {
     const key = this.#inside.size > 0 ? this.#keyOf(address) : undefined;
     if (key === undefined) return;

@@ -227,7 +227,7 @@ export class Hub {
   open(connection: Connection, socket: Socket): void {
     const { app } = connection;
     // Who looks after the server gets in when it is full, and most of all then.
-    checkPlace(app, this.limits.connections, isReserved(app) ? 0 : this.#connections, this.connectionCountOf(app));
+    checkPlace(app, this.limits, isReserved(app) ? 0 : this.#connections, this.connectionCountOf(app));
     if (!isReserved(app)) this.#connections++;
     connection.socket = socket;
     this.#tenants.of(app).connections.set(connection.id, connection);

@@ -6,22 +6,27 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { EventPublication } from "../domain/message.ts";
 import { refill } from "./bucket.ts";
+import type { HubLimits } from "./options.ts";
 
 /** Pusher protocol, channel names. */
 const CHANNEL_NAME = /^[-a-zA-Z0-9_=@,.;]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
-/** Whether one more connection may come: `most` of the process, as many as the app may have. */
-export function checkPlace(app: App, most: number, here: number, ofApp: number): void {
-  if (here >= most) {
-    throw new Disconnect(
-      "over_capacity",
-      `This server has ${most} connections, which is as many as it may (limits.connections).`,
-    );
-  }
+/** Whether one more connection may come: as many as the process may have, and as the app may. */
+export function checkPlace(app: App, limits: ProcessLimit, here: number, ofApp: number): void {
+  if (here >= limits.connections) throw processFull(limits);
   const quota = app.limits.connections;
   if (ofApp >= quota) throw quotaExceeded(quota);
+}
+
+type ProcessLimit = Pick<HubLimits, "connections" | "connectionsBound">;
+
+export function processFull({ connections, connectionsBound = "limits.connections" }: ProcessLimit): Disconnect {
+  return new Disconnect(
+    "over_capacity",
+    `This server has ${connections} connections, which is as many as it may (${connectionsBound}).`,
+  );
 }
 
 export function quotaExceeded(most: number): Disconnect {

@@ -49,6 +49,8 @@ export type Authenticate = (
 export interface HubLimits {
   /** Connections of this node, over all apps. */
   readonly connections: number;
+  /** What says so, where that is not `limits.connections`. */
+  readonly connectionsBound?: string;
   /** Frames of one connection that may wait for their turn, and their bytes. */
   readonly waitingCommands: number;
   readonly waitingBytes: number;

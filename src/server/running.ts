@@ -6,10 +6,12 @@ import type { Config } from "../config/schema.ts";
 import { demoRoute } from "../demo/demo.ts";
 import { startRoute } from "../demo/start.ts";
 import type { App } from "../domain/app.ts";
+import type { Disconnect } from "../domain/error.ts";
 import type { Clock, Engine, Guard } from "../domain/ports.ts";
 import { ipRules } from "../guards/ip.ts";
 import { Turnstile, type TurnstileOptions } from "../guards/rate.ts";
 import { Hub } from "../hub/hub.ts";
+import { processFull } from "../hub/limits.ts";
 import type { HubLimits, HubOptions } from "../hub/options.ts";
 import { logFrames } from "../observers/log.ts";
 import { nativeProtocol } from "../protocols/native/codec.ts";
@@ -37,7 +39,7 @@ import { type Route, routes } from "./http/routes.ts";
 import { later } from "./life/clock.ts";
 import { Departure } from "./life/departure.ts";
 import { Lag } from "./life/lag.ts";
-import { Memory } from "./life/memory.ts";
+import { Memory, memoryFull } from "./life/memory.ts";
 import { sendAway, verdictOn } from "./life/reload.ts";
 import { Panel, withoutReserved } from "./panel/panel.ts";
 import type { Program } from "./program/program.ts";
@@ -208,7 +210,7 @@ export class Running {
       [...connections, ...this.#endpoints.seats()].map(({ address }) => address),
     );
     for (const app of config.apps) this.hub.replaceApp(app);
-    this.#endpoints.sendAway(doors.mayCome);
+    this.#endpoints.sendAway(doors.barrier);
     return sendAway(this.hub, connections, doors.verdict);
   }
 
@@ -254,9 +256,10 @@ export class Running {
   }
 }
 
-/** Another socket would be one too many for the system, or for what is in memory already. */
-function roomIn({ maxConnections, program }: Surroundings, hub: Hub, { memory }: Condition): boolean {
-  return hub.connectionCount + program.endpoints.count < maxConnections && !memory.isFull;
+/** Where another socket would be one too many for the system, or for what is in memory already. */
+function fullness({ program }: Surroundings, hub: Hub, { memory }: Condition): Disconnect | undefined {
+  if (memory.isFull) return memoryFull();
+  return hub.connectionCount + program.endpoints.count >= hub.limits.connections ? processFull(hub.limits) : undefined;
 }
 
 /** Looking at each frame costs a little: nobody does where the log shows none. */
@@ -273,6 +276,7 @@ function hubLimits({ config, maxConnections: connections }: Surroundings): HubLi
   const { activityTimeoutS, pongTimeoutS, publishWaitS } = config;
   return {
     connections,
+    ...(connections < config.limits.connections && { connectionsBound: "the system's limit of open files" }),
     waitingCommands,
     waitingBytes,
     frameBytes,
@@ -334,7 +338,7 @@ function doorsOf(
   const { config, clock, program } = around;
   const { jsonDepth, httpBodyBytes: bodyBytes } = config.limits;
   const { path, strictProtocol, signatureWindowS } = config;
-  const mayCome = ipRules(config.allowIps, config.denyIps);
+  const barrier = ipRules(config.allowIps, config.denyIps);
   const lister = new NodeLister(hub, clock);
   const nodes = (app: App, strategy: string | null) => lister.list(app, strategy);
   const step = around.records?.tracing?.call;
@@ -371,15 +375,15 @@ function doorsOf(
       failed: (error) => failed(error, "a WebSocket handshake"),
     },
     identify,
-    mayCome,
+    barrier,
     panel,
     newId,
-    verdict: (connection) => verdictOn(connection, apps, mayCome),
+    verdict: (connection) => verdictOn(connection, apps, barrier),
     ...{ turnstile, slowReaders },
     isDraining: () => leaving.aborted,
     endpoints: program.endpoints,
     middleware: program.middleware,
-    hasRoom: () => roomIn(around, hub, condition()),
+    full: () => fullness(around, hub, condition()),
     answer: routes({
       path,
       api: config.tls?.api ? apiElsewhere(hub, identify) : api,

@@ -56,7 +56,10 @@ test.each(["banana", "%20", "..", "8.6.0%0A", "1".repeat(70)])(
 
 test("a missing protocol number is refused with 4008 where the server is strict, and only there", async () => {
   const strict = await startServer({ strictProtocol: true });
-  expect((await refusal(strict.url, { query: "" })).code).toBe(4008);
+  expect(await refusal(strict.url, { query: "" })).toMatchObject({
+    code: 4008,
+    message: "No protocol version: connect with ?protocol=7 (strictProtocol).",
+  });
   expect((await refusal(strict.url, { query: "client=js" })).code).toBe(4008);
   await connectPusher(strict.url, { query: "protocol=7" });
 });

@@ -94,7 +94,16 @@ describe("with lists of addresses", () => {
     const { url } = await startServer({ denyIps: ["loopback"] });
     const response = await signedFetch(url, APP, "GET", "/channels");
     expect(response.status).toBe(403);
-    expect(await response.json()).toEqual({ error: "Your address may not use this server.", code: "forbidden" });
+    expect(await response.json()).toEqual({
+      error: "Your address may not use this server (denyIps).",
+      code: "forbidden",
+    });
+  });
+
+  test("of an address that no list has names the list that it misses", async () => {
+    const { url } = await startServer({ allowIps: ["192.0.2.1"] });
+    const response = await signedFetch(url, APP, "GET", "/channels");
+    expect(await response.json()).toMatchObject({ error: "Your address may not use this server (allowIps)." });
   });
 
   test("behind a trusted proxy the client's address counts, not the proxy's", async () => {

@@ -139,6 +139,7 @@ describe("the turnstile", () => {
 describe("new connections of one address", () => {
   /** 127.0.0.1 is no proxy here, so it counts. */
   const NO_PROXY = { trustedProxies: ["192.0.2.1"] };
+  const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 
   test("above the rate are answered 429 with Retry-After before the upgrade; other addresses come in", async () => {
     const { url } = await startServer({ ...NO_PROXY, limits: { connectionRatePerIp: 3 } });
@@ -148,6 +149,18 @@ describe("new connections of one address", () => {
     expect(Number(headers["retry-after"])).toBeWithin(1, 21);
     expect((await knock(url, { from: "127.0.0.2" })).status).toBe(101);
     expect((await knock(url, { path: "/" })).status).toBe(429);
+  });
+
+  test.each([
+    ["connectionsPerIp", "Your address has 1 connections, which is as many as it may"],
+    ["connectionRatePerIp", "Your address opened more than 1 connections in a minute"],
+  ])("above %s are told so by name", async (limit, sentence) => {
+    const { url } = await startServer({ ...NO_PROXY, limits: { [limit]: 1 } });
+    expect((await knock(url)).status).toBe(101);
+    const handshake = { Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Key": KEY };
+    const refused = await fetch(url, { headers: { ...handshake, "Sec-WebSocket-Version": "13" } });
+    const error = `${sentence} (limits.${limit}); try again later.`;
+    expect(await refused.json()).toEqual({ error, code: "flooded" });
   });
 
   test("that are turned away, fail or leave make room again", async () => {

@@ -1,6 +1,7 @@
 /** How many connections there may be, and how long one may stay without saying who it is. */
 
 import { describe, expect, test } from "bun:test";
+import { SERVER, startBareProcess } from "../faults/process.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs, connectNative, dialNative } from "../support/native-client.ts";
 import { connectPusher, dialPusher } from "../support/pusher-client.ts";
@@ -53,6 +54,15 @@ test("a process has as many connections as configured, over all apps; one more i
   expect((await fetch(`${url}/health`)).status).toBe(200);
   await first.close();
   await eventually(async () => (await connectPusher(url)).ping());
+});
+
+test("where the system allows less than is configured, its limit is named", async () => {
+  const program = ["/bin/sh", "-c", 'ulimit -n 66; exec "$0" "$@"', ...SERVER] as const;
+  const { url } = await startBareProcess({ program, config: { apps: [{ ...APP, anonymous: true }] } });
+  const clients = [await connectNative(url), await connectNative(url)];
+  const message = "This server has 2 connections, which is as many as it may (the system's limit of open files).";
+  expect((await refusal(await dialNative(url))).frame).toMatchObject({ code: "over_capacity", message });
+  await Promise.all(clients.map((client) => client.ping()));
 });
 
 describe("where authentication is required", async () => {

@@ -256,7 +256,10 @@ describe("a handshake", () => {
     await dial(server, "/chat");
     expect(await statusOf(server, "/chat")).toBe(503);
     const client = await connectNative(server.url);
-    expect((await (await dial(server, "/")).next("closing")).code).toBe("over_capacity");
+    expect(await (await dial(server, "/")).next("closing")).toMatchObject({
+      code: "over_capacity",
+      message: "This server has 3 connections, which is as many as it may (limits.connections).",
+    });
     await first.close();
     await eventually(async () => expect(await statusOf(server, "/chat")).toBe(101));
     expect(client.id).toBeString();

@@ -153,7 +153,8 @@ function versionOf(url: URL, strict: boolean): number {
   }
   const text = url.searchParams.get("protocol");
   if (text === null || text === "") {
-    if (strict) throw new Disconnect("protocol_missing", "No protocol version: connect with ?protocol=7.");
+    if (strict)
+      throw new Disconnect("protocol_missing", "No protocol version: connect with ?protocol=7 (strictProtocol).");
     return NEWEST;
   }
   const version = /^\d{1,4}$/.test(text) ? Number(text) : 0;

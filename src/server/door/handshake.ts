@@ -27,7 +27,7 @@ export async function upgrade(
   const { caller, url } = knock;
   if (options.isDraining()) return unavailable();
   const waitS = turnstile.enter(caller.address);
-  if (waitS !== undefined) return tooMany(hub, caller, waitS);
+  if (waitS !== undefined) return tooMany(hub, caller, waitS, turnstile.refusal(caller.address));
   if (options.panel.isLive(url)) return watch(options, knock);
   const found = endpoints.findForSocket(url);
   let isOpen = false;
@@ -101,22 +101,24 @@ async function watch(options: ListenOptions, { request, url, caller, server }: K
 
 /** A client of one of the program's endpoints. */
 async function seat(
-  { hub, hasRoom, isDraining }: ListenOptions,
+  { hub, full, isDraining }: ListenOptions,
   { site, params }: Found,
   { request, caller: { address }, server }: Knock,
 ): Promise<Response | undefined> {
-  const admitted = hasRoom() ? await unlessGone(request, site.admit(request, params, address)) : refusal(FULL);
+  const isFull = full();
+  const admitted = isFull ? refusal(isFull) : await unlessGone(request, site.admit(request, params, address));
   let answer = admitted instanceof Response ? admitted : undefined;
   // While the program was making up its mind, others came, or the server began to stop.
   if (!answer && isDraining()) answer = unavailable();
-  if (!answer && (site.isFull || !hasRoom())) answer = refusal(FULL);
+  const why = full() ?? site.full;
+  if (!answer && why) answer = refusal(why);
   if (!answer && !(admitted instanceof Response)) {
     const { seat: data, headers } = admitted;
     if (server.upgrade(request, { data, headers })) return undefined;
     answer = badRequest(NO_HANDSHAKE);
   }
-  const why = new Disconnect("unauthorized", `The endpoint ${site.path} answered ${answer?.status}.`);
-  hub.observe({ type: "turned-away", address, why });
+  const told = new Disconnect("unauthorized", `The endpoint ${site.path} answered ${answer?.status}.`);
+  hub.observe({ type: "turned-away", address, why: told });
   site.refused(request);
   return answer;
 }
@@ -138,4 +140,3 @@ async function unlessGone<T>(
 }
 
 const NO_HANDSHAKE = "This is not a valid WebSocket handshake.";
-const FULL = new Disconnect("over_capacity", "There is no room for another connection; try again later.");

@@ -5,6 +5,7 @@ import { isSocket } from "../../config/fields.ts";
 import type { Connection } from "../../domain/connection.ts";
 import type { User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
+import { barred } from "../../guards/ip.ts";
 import { upgrade } from "./handshake.ts";
 import { Queue } from "./queue.ts";
 import { badRequest, forbidden, internalError, unavailable } from "./refusals.ts";
@@ -34,9 +35,10 @@ export function listen(options: ListenOptions, { hostname, port, tls, takesClien
     // Each header read costs a call of the API a hundredth, and a handshake is always a GET.
     const isHandshake = request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
     // Who calls the API matters only where addresses are listed.
-    if (!isHandshake && !options.mayCome) return options.answer(request, url, server);
+    if (!isHandshake && !options.barrier) return options.answer(request, url, server);
     const caller = options.identify(request, url, server.requestIP(request)?.address);
-    if (options.mayCome?.(caller.address) === false) return forbidden(hub, request, url, caller, isHandshake);
+    const setting = options.barrier?.(caller.address);
+    if (setting) return forbidden(hub, request, url, caller, isHandshake, barred(setting));
     if (isHandshake && !takesClients) return badRequest("This port is for the HTTP API, and takes no WebSockets.");
     if (!isHandshake) return options.answer(request, url, server);
     const knock = { request, url, caller, server };

@@ -16,14 +16,20 @@ export function problem(
 }
 
 /** Said in HTTP: who floods is not worth a WebSocket, and clients take a refused handshake for a reason to try later. */
-export function tooMany(hub: Hub, { address }: Caller, waitS: number): Response {
-  const error = "Your address has as many connections as it may, or opens them too fast; try again later.";
+export function tooMany(hub: Hub, { address }: Caller, waitS: number, error: string): Response {
   hub.observe({ type: "turned-away", address, why: new Disconnect("flooded", error) });
   return problem(429, "flooded", error, { "Retry-After": String(waitS) });
 }
 
-export function forbidden(hub: Hub, request: Request, url: URL, { address }: Caller, isHandshake: boolean): Response {
-  const error = new ApiError(403, "forbidden", "Your address may not use this server.");
+export function forbidden(
+  hub: Hub,
+  request: Request,
+  url: URL,
+  { address }: Caller,
+  isHandshake: boolean,
+  why: string,
+): Response {
+  const error = new ApiError(403, "forbidden", why);
   if (!isHandshake) return failure(hub, { request, url, from: () => address }, error);
   hub.observe({ type: "turned-away", address, why: new Disconnect("unauthorized", error.message) });
   return problem(403, "forbidden", error.message);

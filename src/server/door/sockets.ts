@@ -3,7 +3,6 @@
 import type { ServerWebSocket, WebSocketHandler } from "bun";
 import { isReserved } from "../../domain/app.ts";
 import { Connection } from "../../domain/connection.ts";
-import { Disconnect } from "../../domain/error.ts";
 import type { User } from "../../domain/message.ts";
 import { arrive } from "../../hub/arrive.ts";
 import { beat, receive } from "../../hub/execute.ts";
@@ -13,9 +12,6 @@ import { Seat } from "../endpoints/seat.ts";
 import type { TurnedAway } from "./admission.ts";
 import { deflation } from "./compression.ts";
 import type { ListenOptions, SocketData } from "./threshold.ts";
-
-/** The hub counts its own; where endpoints have sockets, these take their place. */
-const FULL = new Disconnect("over_capacity", "There is no room for another connection; try again later.");
 
 export function socketHandler(
   options: ListenOptions,
@@ -35,8 +31,9 @@ export function socketHandler(
       const { data } = ws;
       if (data instanceof Seat) return data.opened(ws);
       if (!(data instanceof Connection)) return turnAway(hub, ws, data);
-      const isFull = options.endpoints.count > 0 && !isReserved(data.app) && !options.hasRoom();
-      const why = isFull ? FULL : options.verdict(data);
+      // The hub counts its own; where endpoints have sockets, these take their place.
+      const full = options.endpoints.count > 0 && !isReserved(data.app) ? options.full() : undefined;
+      const why = full ?? options.verdict(data);
       if (why) {
         // Never opened, so its end is nobody's to hear of.
         data.closed = true;

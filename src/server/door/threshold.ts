@@ -4,6 +4,7 @@ import type { Server as BunServer } from "bun";
 import type { Config } from "../../config/schema.ts";
 import type { Connection } from "../../domain/connection.ts";
 import type { Disconnect } from "../../domain/error.ts";
+import type { Barrier } from "../../guards/ip.ts";
 import type { Turnstile } from "../../guards/rate.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { Endpoints } from "../endpoints/endpoints.ts";
@@ -27,7 +28,7 @@ export interface ListenOptions {
   readonly panel: PanelDoor;
   readonly newId: () => string;
   /** Undefined where every address may come. */
-  readonly mayCome: ((address: string) => boolean) | undefined;
+  readonly barrier: Barrier | undefined;
   /** Asked at the last moment: while a client was let in, the configuration may have become another. */
   readonly verdict: (connection: Connection) => Disconnect | undefined;
   readonly turnstile: Turnstile;
@@ -39,8 +40,8 @@ export interface ListenOptions {
   readonly departure: () => "last" | "too late" | undefined;
   readonly endpoints: Endpoints;
   readonly middleware: Pick<Layers, "handshake">;
-  /** Whether the process may have another socket. */
-  readonly hasRoom: () => boolean;
+  /** Why the process may not have another socket, where it may not. */
+  readonly full: () => Disconnect | undefined;
   /** Ordinary HTTP. */
   readonly answer: Answer;
 }

@@ -1,6 +1,7 @@
 /** The program's endpoints by their paths, and how a handshake finds its own. */
 
 import { Disconnect } from "../../domain/error.ts";
+import { type Barrier, barred } from "../../guards/ip.ts";
 import { stoodStill } from "../../hub/liveness.ts";
 import type { Endpoint, EndpointDefinition, Params } from "./endpoint.ts";
 import type { Seat } from "./seat.ts";
@@ -100,9 +101,11 @@ export class Endpoints implements Iterable<Site> {
   }
 
   /** Those whose address may not come any more. */
-  sendAway(mayCome: ((address: string) => boolean) | undefined): void {
-    const why = new Disconnect("unauthorized", "Your address may not use this server.");
-    for (const seat of this.seats()) if (mayCome?.(seat.address) === false) seat.sendAway(why);
+  sendAway(barrier: Barrier | undefined): void {
+    for (const seat of this.seats()) {
+      const setting = barrier?.(seat.address);
+      if (setting) seat.sendAway(new Disconnect("unauthorized", barred(setting)));
+    }
   }
 
   *seats(): Generator<Seat> {

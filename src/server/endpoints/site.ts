@@ -77,7 +77,7 @@ export class Site implements Endpoint, Home<unknown> {
   async admit(request: Request, params: Params, address: string): Promise<Seated | Response> {
     try {
       const { origin, offered } = this.#look(request);
-      if (this.isFull) throw new Disconnect("over_capacity", "This endpoint has as many clients as it may.");
+      if (this.full) throw this.full;
       if (origin !== null && this.#mayConnect?.(origin) === false) {
         return problem(403, "unauthorized", "This origin may not connect to this endpoint.");
       }
@@ -126,8 +126,14 @@ export class Site implements Endpoint, Home<unknown> {
     return { seat: new Seat(this, { address, params, protocol, data }, request), headers };
   }
 
-  get isFull(): boolean {
-    return this.#seats.size >= this.limits.maxSockets;
+  /** Why it may not have another client, where it may not. */
+  get full(): Disconnect | undefined {
+    const { maxSockets } = this.limits;
+    if (this.#seats.size < maxSockets) return undefined;
+    return new Disconnect(
+      "over_capacity",
+      `This endpoint has ${maxSockets} clients, which is as many as it may (maxSockets).`,
+    );
   }
 
   /** A handshake came to nothing. */

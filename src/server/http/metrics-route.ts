@@ -15,7 +15,7 @@ export interface MetricsRouteOptions {
 
 export function metricsRoute({ config, identify, scrape }: MetricsRouteOptions): Route {
   const { metrics, path, trustedProxies } = config;
-  const mayRead = ipRules(metrics.allowIps, []) ?? (() => true);
+  const barrier = ipRules(metrics.allowIps, []);
   /** A proxy whose word does not count makes a neighbour of everybody. */
   const isHidden = ({ headers }: Request) =>
     trustedProxies.length === 0 && (headers.has("x-forwarded-for") || headers.has("forwarded"));
@@ -25,7 +25,7 @@ export function metricsRoute({ config, identify, scrape }: MetricsRouteOptions):
       return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
     }
     const { address } = identify(request, url, gate.requestIP(request)?.address);
-    if (!hasToken(request, metrics.token) && (isHidden(request) || !mayRead(address))) return FORBIDDEN();
+    if (!hasToken(request, metrics.token) && (isHidden(request) || barrier?.(address))) return FORBIDDEN();
     return scrape().then(
       ({ type, text }) => new Response(text, { headers: { "Content-Type": type, "Cache-Control": "no-store" } }),
       (error) => problem(503, "unavailable", error instanceof Error ? error.message : "The numbers cannot be had."),

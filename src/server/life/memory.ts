@@ -87,10 +87,14 @@ export function memoryGuard(memory: Pick<Memory, "isFull">): Guard {
   return {
     connect() {
       if (!memory.isFull) return undefined;
-      throw new Disconnect(
-        "over_capacity",
-        "This server has as much in its memory as it may (limits.memoryBytes); try again later.",
-      );
+      throw memoryFull();
     },
   };
+}
+
+export function memoryFull(): Disconnect {
+  return new Disconnect(
+    "over_capacity",
+    "This server has as much in its memory as it may (limits.memoryBytes); try again later.",
+  );
 }

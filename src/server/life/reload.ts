@@ -6,6 +6,7 @@ import { settings } from "../../config/tree.ts";
 import { type App, isReserved } from "../../domain/app.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";
+import { type Barrier, barred } from "../../guards/ip.ts";
 import type { Hub } from "../../hub/hub.ts";
 
 /** What came of a reload. */
@@ -94,7 +95,7 @@ export function appChanges(
 export function verdictOn(
   connection: Connection,
   apps: Pick<ConfigApps, "byId" | "byKey">,
-  mayCome: ((address: string) => boolean) | undefined,
+  barrier: Barrier | undefined,
 ): Disconnect | undefined {
   const { app: before, address } = connection;
   const app = isReserved(before) ? before : apps.byId(before.id);
@@ -105,8 +106,8 @@ export function verdictOn(
   }
   connection.app = app;
   if (!app.enabled) return new Disconnect("app_disabled", "The app is disabled.");
-  if (mayCome?.(address) !== false) return undefined;
-  return new Disconnect("unauthorized", "Your address may not use this server any more.");
+  const setting = barrier?.(address);
+  return setting && new Disconnect("unauthorized", barred(setting));
 }
 
 /** So many farewells, and everybody else has a turn. */

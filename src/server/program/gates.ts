@@ -28,9 +28,9 @@ export function allowOrigins(patterns: readonly string[], options: { readonly mi
 
 /** Lets in these addresses, or all but those. Spelled as in `allowIps`. Messages pass. Throws what is no address. */
 export function allowIps(rules: { readonly allow?: readonly string[]; readonly deny?: readonly string[] }): Middleware {
-  const mayCome = ipRules(rules.allow ?? [], rules.deny ?? []) ?? (() => true);
+  const barrier = ipRules(rules.allow ?? [], rules.deny ?? []);
   return (context, next) => {
-    if (context.type === "message" || mayCome(context.address)) return next();
+    if (context.type === "message" || !barrier?.(context.address)) return next();
     throw new Disconnect("unauthorized", "Your address may not come here.");
   };
 }
