@@ -111,7 +111,7 @@ export const families: readonly [Family, ...Family[]] = [
       { name: "REVERB_APP_MAX_CONNECTIONS", path: "apps[].limits.connections" },
       { name: "REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM", path: "apps[].clientEvents", conversion: fromMembers },
       { name: "REVERB_APP_MAX_MESSAGE_SIZE", path: "limits.frameBytes", note: "bytes as well" },
-      { name: "REVERB_APP_PING_INTERVAL", path: "activityTimeoutS", note: "seconds as well" },
+      { name: "REVERB_APP_ACTIVITY_TIMEOUT", path: "activityTimeoutS", note: "seconds as well" },
       { name: "REVERB_SERVER_HOST", path: "host" },
       { name: "REVERB_SERVER_PORT", path: "port" },
       { name: "REVERB_SERVER_PATH", path: "path", conversion: prefix },

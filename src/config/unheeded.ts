@@ -3,6 +3,8 @@
 import { aliases } from "./aliases.ts";
 import { type Environment, textOf } from "./env.ts";
 import { describe } from "./problem.ts";
+import { schema } from "./schema.ts";
+import { initialOf } from "./tree.ts";
 import { numberIn, switchIn } from "./written.ts";
 
 interface Unread {
@@ -30,9 +32,11 @@ export const unread: readonly Unread[] = [
     why: "They tell back ends and pages where to find the server. Where it listens is `host` and `port`.",
   },
   {
-    names: ["REVERB_APP_ACTIVITY_TIMEOUT"],
-    why: "Clients are told `activityTimeoutS`, by which the server goes too; it comes from `REVERB_APP_PING_INTERVAL`.",
-    asks: always,
+    names: ["REVERB_APP_PING_INTERVAL"],
+    why: "The server asks who is silent when clients would, after `activityTimeoutS`, which comes from `REVERB_APP_ACTIVITY_TIMEOUT`.",
+    asks: (text, env) =>
+      (numberIn(text) ?? 0) <
+      Number(textOf("REVERB_APP_ACTIVITY_TIMEOUT", env) ?? initialOf(schema.shape.activityTimeoutS)),
   },
   {
     names: ["REVERB_APP_RATE_LIMITING_ENABLED"],

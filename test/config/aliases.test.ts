@@ -85,7 +85,7 @@ const rows: readonly (readonly [name: string, text: string, value: unknown])[] =
   ["REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM", "members", true],
   ["REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM", "none", false],
   ["REVERB_APP_MAX_MESSAGE_SIZE", "10000", 10_000],
-  ["REVERB_APP_PING_INTERVAL", "60", 60],
+  ["REVERB_APP_ACTIVITY_TIMEOUT", "45", 45],
   ["REVERB_SERVER_HOST", "127.0.0.1", "127.0.0.1"],
   ["REVERB_SERVER_PORT", "8080", 8080],
   ["REVERB_SERVER_PATH", "ws", "/ws"],

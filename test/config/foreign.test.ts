@@ -216,7 +216,9 @@ describe("what another server would do and this one does not", () => {
     [{ ...PUSHER, SOKETI_DEFAULT_APP_WEBHOOKS: '[{"lambda_function":"f"}]' }, "SOKETI_DEFAULT_APP_WEBHOOKS"],
     [{ REVERB_APP_RATE_LIMITING_ENABLED: "true" }, "REVERB_APP_RATE_LIMITING_ENABLED"],
     [{ REVERB_APP_RATE_LIMITING_ENABLED: "false" }, undefined],
-    [{ REVERB_APP_ACTIVITY_TIMEOUT: "30" }, "REVERB_APP_ACTIVITY_TIMEOUT"],
+    [{ REVERB_APP_PING_INTERVAL: "60" }, undefined],
+    [{ REVERB_APP_PING_INTERVAL: "10" }, "REVERB_APP_PING_INTERVAL"],
+    [{ REVERB_APP_PING_INTERVAL: "10", REVERB_APP_ACTIVITY_TIMEOUT: "10" }, undefined],
     [{ SOCKUDO_DEFAULT_APP_ID: "a" }, "SOCKUDO_DEFAULT_APP_ID"],
     [{ PUSHER_HOST: "h", REVERB_HOST: "h", REVERB_SCHEME: "https", PUSHER_APP_CLUSTER: "mt1" }, undefined],
   ];
