@@ -15,7 +15,7 @@ import { startBackend } from "../conformance/backend.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { spawnCli, temporaryFolder } from "../support/process.ts";
-import { freePort } from "../support/redis.ts";
+import { freePort, startRedis } from "../support/redis.ts";
 import { blocksIn, readBackend, readEcho, readEnv, readPage, readPhp } from "./blocks.ts";
 import { DOCS, GUIDES } from "./guides.ts";
 
@@ -131,32 +131,56 @@ describe("in Laravel's folder, with its own .env,", () => {
   ] as const;
 
   test.each(cases)("the set-up of %s takes events and whispers to the browser (%s)", async (_, mode, blocks) => {
-    const named = Object.keys(readEnv(blocks.env));
-    const rest = LARAVELS_ENV(mode).split("\n");
-    const own = rest.filter((line) => !named.includes(line.split("=")[0] ?? ""));
-    const { port, here } = await serve(`${own.join("\n")}\n${blocks.env}`);
-    const env = readEnv(here(blocks.env));
-    const { key, app_id: appId, options } = readPhp(here(blocks.php), env);
-    // As Laravel hands them to Pusher's library for PHP, which takes `scheme`.
-    const { host, port: said, scheme } = options;
-    expect(options.useTLS ?? false).toBe(scheme === "https");
-    const at = { host: String(host), port: String(said), useTLS: scheme === "https" };
-    const library = new PusherLibrary({ appId, key, secret: SECRET, ...at });
-    const { url } = startBackend({ port }, { id: appId, key, secret: SECRET });
-    const given = readEcho(here(blocks.echo), env);
-    await speak(library, () => {
-      const authEndpoint = `${url}/broadcasting/auth?user=ada`;
-      const echo = new Echo<"pusher">(Object({ ...given, Pusher, authEndpoint }));
-      atEnd(() => echo.disconnect());
-      const heard: unknown[] = [];
-      const channel = echo.private("orders");
-      channel.listen("Paid", (data: unknown) => heard.push(data));
-      channel.listenForWhisper("typing", (data: unknown) => heard.push(data));
-      const subscribed = new Promise<void>((resolve) => channel.subscribed(resolve));
-      return { heard, subscribed, whisper: (data) => channel.whisper("typing", data) };
-    });
+    const { library, open } = await inLaravel(LARAVELS_ENV(mode), blocks);
+    await speak(library, [open(), open()]);
+  });
+
+  test("two servers are one by REVERB_SCALING_ENABLED=true, as reverb.md says, on the Redis of Laravel's lines", async () => {
+    const redis = await startRedis();
+    const [, , [, , blocks]] = cases;
+    expect(textOf("reverb")).toContain("`REVERB_SCALING_ENABLED=true` makes Redis the engine");
+    const stock = LARAVELS_ENV("local").replace(
+      "REDIS_PORT=6379",
+      `REDIS_PORT=${redis.port}\nREVERB_SCALING_ENABLED=true`,
+    );
+    const [one, other] = [await inLaravel(stock, blocks), await inLaravel(stock, blocks)];
+    await speak(one.library, [one.open(), other.open()]);
   });
 });
+
+interface Blocks {
+  readonly env: string;
+  readonly php: string;
+  readonly echo: string;
+}
+
+/** What the guide's block of the `.env` says, Laravel's own lines do not. */
+async function inLaravel(stock: string, blocks: Blocks) {
+  const named = Object.keys(readEnv(blocks.env));
+  const own = stock.split("\n").filter((line) => !named.includes(line.split("=")[0] ?? ""));
+  const { port, here } = await serve(`${own.join("\n")}\n${blocks.env}`);
+  const env = readEnv(here(blocks.env));
+  const { key, app_id: appId, options } = readPhp(here(blocks.php), env);
+  // As Laravel hands them to Pusher's library for PHP, which takes `scheme`.
+  const { host, port: said, scheme } = options;
+  expect(options.useTLS ?? false).toBe(scheme === "https");
+  const at = { host: String(host), port: String(said), useTLS: scheme === "https" };
+  const library = new PusherLibrary({ appId, key, secret: SECRET, ...at });
+  const { url } = startBackend({ port }, { id: appId, key, secret: SECRET });
+  const given = readEcho(here(blocks.echo), env);
+  const open = (): Page => {
+    const authEndpoint = `${url}/broadcasting/auth?user=ada`;
+    const echo = new Echo<"pusher">(Object({ ...given, Pusher, authEndpoint }));
+    atEnd(() => echo.disconnect());
+    const heard: unknown[] = [];
+    const channel = echo.private("orders");
+    channel.listen("Paid", (data: unknown) => heard.push(data));
+    channel.listenForWhisper("typing", (data: unknown) => heard.push(data));
+    const subscribed = new Promise<void>((resolve) => channel.subscribed(resolve));
+    return { heard, subscribed, whisper: (data) => channel.whisper("typing", data) };
+  };
+  return { library, open };
+}
 
 test.each(["soketi", "pusher"])("the set-up of %s.md takes events of back ends and clients to pages", async (guide) => {
   const text = textOf(guide);
@@ -165,7 +189,7 @@ test.each(["soketi", "pusher"])("the set-up of %s.md takes events of back ends a
   const options = readBackend(here(backend));
   const { url } = startBackend({ port }, { id: options.appId, key: options.key, secret: SECRET });
   const [key, given] = readPage(here(page));
-  await speak(new PusherLibrary(options), () => {
+  const open = (): Page => {
     const endpoint = `${url}/pusher/auth?user=ada`;
     const pusher = new Pusher(key, Object({ ...given, channelAuthorization: { endpoint, transport: "ajax" } }));
     atEnd(() => pusher.disconnect());
@@ -174,7 +198,8 @@ test.each(["soketi", "pusher"])("the set-up of %s.md takes events of back ends a
     for (const name of ["App\\Events\\Paid", "client-typing"]) channel.bind(name, (data: unknown) => heard.push(data));
     const subscribed = new Promise<void>((resolve) => channel.bind("pusher:subscription_succeeded", () => resolve()));
     return { heard, subscribed, whisper: (data) => channel.trigger("client-typing", data) };
-  });
+  };
+  await speak(new PusherLibrary(options), [open(), open()]);
 });
 
 interface Page {
@@ -184,8 +209,7 @@ interface Page {
 }
 
 /** The back end publishes, and one page speaks to another. */
-async function speak(library: PusherLibrary, open: () => Page): Promise<void> {
-  const [page, other] = [open(), open()];
+async function speak(library: PusherLibrary, [page, other]: readonly [Page, Page]): Promise<void> {
   await Promise.all([page.subscribed, other.subscribed]);
   expect((await library.trigger("private-orders", "App\\Events\\Paid", { id: 7 })).status).toBe(200);
   await eventually(() => expect([page.heard, other.heard]).toEqual([[{ id: 7 }], [{ id: 7 }]]));
