@@ -20,7 +20,7 @@ import { DOCS, GUIDES, kindOf, quotations, quoted } from "./guides.ts";
 
 setDefaultTimeout(30_000);
 
-const server = await startServer({ mode: "development" }, { anonymous: true });
+const server = await startServer({ mode: "development", nodeUrl: "ws://127.0.0.1" }, { anonymous: true });
 const readable = settings.flatMap(({ env, facts }) => [env, ...(facts.aliases ?? [])]);
 
 describe("the guides", () => {

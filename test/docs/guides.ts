@@ -1,7 +1,8 @@
 /** The guides of docs/from: their tables row by row, and what is quoted in them. */
 
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { temporaryFolder } from "../support/process.ts";
 
 export const DOCS = join(import.meta.dir, "..", "..", "docs");
 const FOLDER = join(DOCS, "from");
@@ -37,6 +38,24 @@ function rowsOf(text: string): Row[] {
       remark: remark.trim(),
     }))
     .filter(({ remark, ours }) => remark !== "what differs" && !/^-+$/.test(ours));
+}
+
+/** A guide's blocks of one language, those inside its list of steps too. */
+export function blocksIn(guide: string, language: string): string[] {
+  const { text = "" } = GUIDES.find(({ name }) => name === `${guide}.md`) ?? {};
+  const fence = new RegExp(`^( *)\`\`\`${language}\\n([^]*?)^ *\`\`\`$`, "gm");
+  return [...text.matchAll(fence)].map(([, indent = "", block = ""]) =>
+    block.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+  );
+}
+
+/** A folder in which `fanfare` can be imported, with these files in it. */
+export function folderWith(files: Readonly<Record<string, string>>): string {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(join(DOCS, ".."), join(folder, "node_modules", "fanfare"));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
 }
 
 /** What stands between backticks. */
