@@ -4,6 +4,7 @@
  */
 
 import type { CommandError } from "./error.ts";
+import type { Mark } from "./heard.ts";
 import type { Info } from "./info.ts";
 
 /** A user as the app's back end, a token or an authenticator vouched for. */
@@ -107,6 +108,8 @@ export interface EventPublication extends ToChannel {
   readonly from?: Sender;
   /** Set by the broker for channels with history. */
   readonly position?: Position;
+  /** By which it is known where its first position was lost and its publisher, who got no answer, has sent it again. */
+  readonly mark?: Mark;
   /** This node was handed it before, under a position that was lost with the broker's data: the new one counts, and nobody is told again. */
   readonly repeated?: true;
   /** The step of a trace (W3C `traceparent`) that published it, where that is recorded. No client is told. */

@@ -133,8 +133,13 @@ export class Delivery {
       if (!isRepeated) this.#tell(tenant, audience, publication, publication.except);
       return;
     }
-    const having = audience.numbered().tell(publication.position);
-    if (isRepeated) return;
+    const sequence = audience.numbered();
+    const having = sequence.tell(publication.position);
+    if (!sequence.isFirst(publication) || isRepeated) {
+      // Who came meanwhile was not told the first time, and is not known apart from the others.
+      if (sequence.hasNewcomers) this.#tellGap(tenant, audience);
+      return;
+    }
     const told = audience.channel.policy.history ? publication : withoutPosition(publication);
     this.#tell(tenant, audience, told, publication.except, having);
   }

@@ -4,7 +4,8 @@
  */
 
 import type { Connection } from "../domain/connection.ts";
-import type { Position, Publication } from "../domain/message.ts";
+import { type Heard, hear } from "../domain/heard.ts";
+import type { EventPublication, Position, Publication } from "../domain/message.ts";
 import type { HistoryPage } from "../domain/ports.ts";
 
 /** Publications that wait until those before them are found. */
@@ -39,6 +40,10 @@ export class Sequence {
   #start: Position | undefined;
   /** Who was handed more than was told, and up to where: nobody hears an event twice. */
   readonly #ahead = new Map<Connection, Ahead>();
+  /** What was told, by its senders' numbers, which it keeps where its place is lost and it is sent again. */
+  readonly #marks = new Map<string, Heard>();
+  /** Whether anybody came who may not have been told all that was told in other epochs. */
+  hasNewcomers = false;
 
   /** What is known not to be missing: the next one is the one after it. */
   get base(): Position | undefined {
@@ -48,6 +53,7 @@ export class Sequence {
   /** The connection has everything up to there; `isAlone` where nobody else is owed anything. */
   enter(connection: Connection, end: Position, isAlone: boolean): void {
     const upTo = this.#inPresent(end);
+    this.hasNewcomers = true;
     if (isAlone && !this.#told) this.#told = upTo;
     if (!this.#told && (!this.#start || isUpTo(upTo, this.#start))) this.#start = upTo;
     if (isUpTo(upTo, this.#told)) return;
@@ -97,6 +103,11 @@ export class Sequence {
     return having;
   }
 
+  /** Whether it was not told before, under another place. */
+  isFirst({ mark }: EventPublication): boolean {
+    return !mark || hear(this.#marks, mark);
+  }
+
   /** What lies before this one is lost, and is not waited for any more. */
   skipTo(position: Position): void {
     this.#moveTo({ epoch: position.epoch, offset: position.offset - 1 });
@@ -141,6 +152,7 @@ export class Sequence {
       this.#former.delete(base.epoch);
       this.#former.set(base.epoch, this.#farthestIn(base));
       this.#earlier = [];
+      this.hasNewcomers = this.#ahead.size > 0;
       const [oldest] = this.#former.keys();
       if (this.#former.size > MOST_FORMER && oldest !== undefined) {
         this.#former.delete(oldest);

@@ -1,9 +1,9 @@
 /** Carries publications through NATS: the stream gives each channel one order, and tells it to all that are subscribed. */
 
 import type { Msg, Subscription } from "@nats-io/transport-node";
+import { type Heard, hear, isAmong } from "../../domain/heard.ts";
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
 import type { Broker, HistoryPage, HistoryPolicy, Kept, Once } from "../../domain/ports.ts";
-import { type Heard, hear, isAmong } from "../heard.ts";
 import { decodeParcel, lastOffset, type Numbering, type Parcel } from "./codec.ts";
 import { unavailable } from "./fault.ts";
 import type { Feed } from "./feed.ts";

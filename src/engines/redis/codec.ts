@@ -1,13 +1,8 @@
 /** Publications as they travel between nodes: compact JSON, read with suspicion, because anybody may publish on a Redis. */
 
+import type { Mark } from "../../domain/heard.ts";
 import type { Member, Position, Publication, Timed } from "../../domain/message.ts";
 import { asNumber, asText, list, memberFrom, record } from "../fields.ts";
-
-/** Which publication of which node it is: numbers grow per node. */
-export interface Mark {
-  readonly sender: string;
-  readonly number: number;
-}
 
 export interface Received {
   readonly publication: Publication;
@@ -70,8 +65,8 @@ export function decode(app: string, channel: string, text: string): Received {
 
 /** The same for what history has kept, which is the publication without its place. */
 export function decodeKept(app: string, channel: string, text: string, position: Position) {
-  const { publication } = decode(app, channel, text);
-  return publication.type === "event" ? { ...publication, position } : undefined;
+  const { publication, mark } = decode(app, channel, text);
+  return publication.type === "event" ? { ...publication, position, ...(mark && { mark }) } : undefined;
 }
 
 interface About {

@@ -4,9 +4,9 @@
  * answers and delivers nothing by the node's own heartbeat.
  */
 
+import { type Heard, hear } from "../../domain/heard.ts";
 import type { Publication } from "../../domain/message.ts";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
-import { type Heard, hear } from "../heard.ts";
 import { HEARTBEAT_EVERY_MS, Heartbeat, UNHEARD } from "../heartbeat.ts";
 import type { Dialer, ListenWire } from "./client.ts";
 import { decode } from "./codec.ts";
@@ -291,9 +291,13 @@ export class Ear {
     if (!entry) return;
     try {
       const { publication, mark } = decode(entry.app, entry.channel, text);
-      if (mark && !hear(entry.heard, mark)) return;
-      if (publication.type === "event" && publication.position) entry.isNumbered = true;
-      this.#events.receive(publication);
+      const isFirst = !mark || hear(entry.heard, mark);
+      if (publication.type === "event" && publication.position) {
+        entry.isNumbered = true;
+        // Sent again it may have another place, which counts; that it was told before is seen by its mark.
+        return this.#events.receive(mark ? { ...publication, mark } : publication);
+      }
+      if (isFirst) this.#events.receive(publication);
     } catch (error) {
       this.#events.garbage(error);
     }

@@ -6,7 +6,8 @@ export interface Heard {
   recent: number;
 }
 
-interface Numbered {
+/** Which publication of which node it is: numbers grow per node. */
+export interface Mark {
   readonly sender: string;
   readonly number: number;
 }
@@ -16,14 +17,14 @@ const MOST_SENDERS = 256;
 /** Numbers behind a sender's last one of which it is known whether they were heard; what is older counts as heard. */
 const RECENT = 31;
 
-export function isAmong(heard: ReadonlyMap<string, Heard>, { sender, number }: Numbered): boolean {
+export function isAmong(heard: ReadonlyMap<string, Heard>, { sender, number }: Mark): boolean {
   const known = heard.get(sender);
   const behind = known ? known.last - number : -1;
   return behind === 0 || behind > RECENT || (behind > 0 && (((known?.recent ?? 0) >> (behind - 1)) & 1) === 1);
 }
 
 /** Whether it was not heard before; it is from now on. */
-export function hear(heard: Map<string, Heard>, message: Numbered): boolean {
+export function hear(heard: Map<string, Heard>, message: Mark): boolean {
   if (isAmong(heard, message)) return false;
   const { sender, number } = message;
   const known = heard.get(sender);
