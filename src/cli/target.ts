@@ -63,7 +63,9 @@ export async function targetOf(options: TargetOptions): Promise<Target> {
 /** Of the server that runs in this folder, whatever its port; else of the one that is configured here. */
 async function placeHere(config: Config): Promise<Pick<Target, "url" | "apiUrl">> {
   const status = await ask<Status>(controlPath(config.stateDir), "GET", "/status", STATUS_MS).catch(() => undefined);
-  return status ?? { url: localUrl(config), apiUrl: localApiUrl(config) };
+  // Of a Unix socket the configuration knows which part of it is the path of the server's own addresses.
+  if (status && !status.url.startsWith("unix:")) return status;
+  return { url: localUrl(config), apiUrl: localApiUrl(config) };
 }
 
 /** What is said on the command line goes before what was found; an app that is not configured here is taken as named. */
