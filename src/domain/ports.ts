@@ -107,6 +107,11 @@ export interface Registry {
   leave(row: Row): Awaitable<Left>;
   /** This node's number of subscribers changed. Says whether the channel came to life or died in the whole cluster. */
   tally(app: string, channel: string, count: number): Awaitable<"occupied" | "vacated" | undefined>;
+  /**
+   * Observers have written down that the channel came to life, or that a user left it. Where nodes share one outbox, the engine
+   * makes the others' counts wait for that, so that all of it is told in order.
+   */
+  told?(app: string, channel: string): void;
   members(app: string, channel: string): Awaitable<readonly Presence[]>;
   /** Undefined when nobody is subscribed. */
   summary(app: string, channel: string): Awaitable<ChannelSummary | undefined>;

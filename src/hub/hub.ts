@@ -124,6 +124,7 @@ export class Hub {
       registry: options.engine.registry,
       counts: this.counts,
       observe: (event) => this.observe(event),
+      written: options.written,
       settle: (work) => this.background.run(work),
     });
     this.users = new Users({

@@ -17,6 +17,8 @@ export interface HubOptions {
   readonly limits: HubLimits;
   readonly guards?: readonly Guard[];
   readonly observers?: readonly Observer[];
+  /** Resolves when what they heard is written down, as far as any of them writes. Never rejects. */
+  readonly written?: () => Promise<void>;
   /** Counts frames. */
   readonly traffic?: Traffic;
   /** What the program puts around commands; looked at for each one, and free where there is nothing. */

@@ -14,6 +14,8 @@ interface Host {
   readonly registry: Registry;
   readonly counts: Counts;
   observe(event: HubEvent): void;
+  /** Resolves when what observers heard is written down, as far as any of them writes. */
+  readonly written: (() => Promise<void>) | undefined;
   settle(work: () => Awaitable<unknown>): unknown;
 }
 
@@ -38,6 +40,7 @@ export class Roster {
     if (!last) return;
     await audience.told;
     this.#host.observe({ type: "left", app, channel: row.channel, member: { id: member.id } });
+    this.#toldOn(row);
   }
 
   /**
@@ -69,7 +72,15 @@ export class Roster {
   async #tell(before: Promise<void> | undefined, facts: () => Promise<readonly HubEvent[]>): Promise<void> {
     const found = facts();
     await before;
-    for (const fact of await found) this.#host.observe(fact);
+    for (const fact of await found) {
+      this.#host.observe(fact);
+      if (fact.type === "occupied") this.#toldOn({ app: fact.app.id, channel: fact.channel });
+    }
+  }
+
+  #toldOn({ app, channel }: { readonly app: string; readonly channel: string }): void {
+    const { registry, written } = this.#host;
+    if (registry.told) void (written?.() ?? Promise.resolve()).then(() => registry.told?.(app, channel));
   }
 
   async #written(connection: Connection, audience: Audience, row: Row): Promise<Joined> {

@@ -200,6 +200,9 @@ export class Records {
     return [this.counters.observe, this.metrics.observe, ...webhooks];
   }
 
+  /** Resolves when the outbox has what was observed. Never rejects. */
+  readonly written = (): Promise<void> => this.#webhooks?.written ?? Promise.resolve();
+
   get traffic(): Traffic {
     return {
       received: (app, bytes) => isReserved(app) || this.counters.received(app, bytes),

@@ -308,6 +308,7 @@ export function buildHub(
     guards,
     around: around.program.middleware,
     ...(observers && { observers }),
+    ...(around.records && { written: around.records.written }),
     ...(traffic && { traffic }),
     ...(channels && { channels }),
     ...(call && { call }),

@@ -77,6 +77,7 @@ test.each([1, 20_261_121, 77])(
     const tally = async (node: Node, channel: string) => {
       const change = await node.engine.registry.tally("app", channel, node.rows.get(channel)?.length ?? 0);
       if (change) told[change]++;
+      if (change === "occupied") node.engine.registry.told?.("app", channel);
     };
 
     for (let step = 0; step < STEPS; step++) {
@@ -108,6 +109,7 @@ test.each([1, 20_261_121, 77])(
         if (!row) continue;
         const { last } = await node.engine.registry.leave(row);
         if (last) told.left++;
+        if (last) node.engine.registry.told?.("app", channel);
         expect(last).toBe(!usersIn(rowsOf(nodes, channel)).includes(row.member.id));
         await tally(node, channel);
       }

@@ -237,6 +237,29 @@ describe("a node that died", () => {
     expect(words(a)).not.toContain("ghost");
   });
 
+  test("is waited for until it has told on what it was answered, and no longer when it dies", async () => {
+    const on = board();
+    const [a, b] = [await startNode(on, "a"), await startNode(on, "b")];
+    const order: string[] = [];
+    const counted = (count: number) =>
+      Promise.resolve(b.engine.registry.tally("app", "presence-x", count)).then(() => order.push(`b ${count}`));
+    expect(await a.engine.registry.tally("app", "presence-x", 1)).toBe("occupied");
+    const one = counted(1);
+    // What is asked later is answered, so this answer would be here.
+    expect(await b.engine.registry.summary("app", "presence-x")).toMatchObject({ subscribers: 2 });
+    order.push("a told");
+    a.engine.registry.told?.("app", "presence-x");
+    await one;
+    await a.engine.registry.join(row("1", "1a"), 10);
+    expect(await a.engine.registry.leave(row("1", "1a"))).toEqual({ last: true });
+    const two = counted(2);
+    expect(await b.engine.registry.summary("app", "presence-x")).toMatchObject({ subscribers: 3 });
+    order.push("a died");
+    far.died(on, "a");
+    await two;
+    expect(order).toEqual(["a told", "b 1", "a died", "b 2"]);
+  });
+
   test("and all others, leave a switchboard that remembers nothing", async () => {
     const on = board();
     const nodes = [await startNode(on, "a"), await startNode(on, "b"), await startNode(on, "c")];

@@ -150,6 +150,10 @@ class AskingRegistry implements Registry {
     return this.#calls.ask(["tally", app, channel, count]);
   }
 
+  told(app: string, channel: string): void {
+    this.#calls.say(["told", app, channel]);
+  }
+
   members(app: string, channel: string): Promise<readonly Presence[]> {
     return this.#calls.ask(["members", app, channel]);
   }

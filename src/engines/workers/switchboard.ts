@@ -10,6 +10,7 @@ import { after } from "../../hub/after.ts";
 import { Desk } from "./desk.ts";
 import { keyOf, type Subject } from "./holdings.ts";
 import { Slowness } from "./slowness.ts";
+import { Untold } from "./untold.ts";
 import { type Ask, away, BEAT_MS, type FromNode, limitOf, type Send, type ToNode } from "./wire.ts";
 
 /** What may wait for a node that does not read. One that lets more pile up will not catch up. */
@@ -46,6 +47,8 @@ export class Switchboard {
   readonly #slowness = new Slowness(() => [...this.#desks].some((desk) => desk.isBehind));
   /** Subscribers of all nodes together. */
   readonly #totals = new Map<string, number>();
+  /** What nodes have been answered and have not told on: who comes to life, and who has left. */
+  readonly #untold = new Untold<Desk>();
   #beating: ReturnType<typeof setInterval> | undefined;
 
   constructor({ engine, clock, failed }: SwitchboardOptions) {
@@ -83,7 +86,7 @@ export class Switchboard {
   /** How much is remembered of nodes and by them. */
   get size(): number {
     const held = [...this.#desks].reduce((sum, { holdings }) => sum + holdings.size, 0);
-    return held + this.#listeners.size + this.#totals.size;
+    return held + this.#listeners.size + this.#totals.size + this.#untold.size;
   }
 
   async close(): Promise<void> {
@@ -148,9 +151,14 @@ export class Switchboard {
         });
       case "leave":
         desk.holdings.left(ask[1]);
-        return registry.leave(ask[1]);
+        return after(registry.leave(ask[1]), (left) => {
+          if (left.last) this.#untold.add(desk, keyOf(ask[1]));
+          return left;
+        });
       case "tally":
         return this.#tally(desk, { app: ask[1], channel: ask[2] }, ask[3]);
+      case "told":
+        return this.#untold.told(desk, keyOf({ app: ask[1], channel: ask[2] }));
       case "members":
         return registry.members(ask[1], ask[2]);
       case "summary":
@@ -213,7 +221,11 @@ export class Switchboard {
     desk.holdings.counted(subject, count);
     if (total > 0) this.#totals.set(key, total);
     else this.#totals.delete(key);
-    return this.#engine.registry.tally(subject.app, subject.channel, total);
+    return after(this.#engine.registry.tally(subject.app, subject.channel, total), (change) => {
+      const others = this.#untold.others(desk, key);
+      if (change === "occupied") this.#untold.add(desk, key);
+      return others ? others.then(() => change) : change;
+    });
   }
 
   #nodes(): readonly NodeState[] {
@@ -236,6 +248,7 @@ export class Switchboard {
   async #dismiss(desk: Desk): Promise<void> {
     if (!this.#desks.delete(desk)) return;
     this.#slowness.look();
+    this.#untold.forget(desk);
     for (const subject of desk.holdings.subjects.values()) this.#unsubscribe(desk, subject);
     const { registry, ledger } = this.#engine;
     const facts: RegistryFact[] = [];

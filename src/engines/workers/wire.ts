@@ -17,6 +17,8 @@ export type Ask =
   | readonly ["join", row: Row, maxMembers: number | null]
   | readonly ["leave", row: Row]
   | readonly ["tally", app: string, channel: string, count: number]
+  /** The node has told on that the channel is occupied, or that a member has left it for good. */
+  | readonly ["told", app: string, channel: string]
   | readonly ["members" | "summary", app: string, channel: string]
   | readonly ["channels", app: string, prefix: string]
   | readonly ["take", place: string, holder: string, most: number | null]

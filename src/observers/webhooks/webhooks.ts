@@ -70,6 +70,11 @@ export class Webhooks {
     });
   };
 
+  /** Resolves when the outbox has what was observed. Never rejects. */
+  get written(): Promise<void> {
+    return this.#writing ?? Promise.resolve();
+  }
+
   /**
    * Writes what is observed already. What cannot be written is lost, and that is said. Where `sendsRest`, nobody else sends what
    * is written, so it is sent now, for `LAST_MS` at most, what is held back as well.
