@@ -215,17 +215,23 @@ export class Switchboard {
     this.#engine.broker.unsubscribe(subject.app, subject.channel);
   }
 
+  /** The answer waits for what others were answered before and have not told on. */
   #tally(desk: Desk, subject: Subject, count: number): Awaitable<"occupied" | "vacated" | undefined> {
+    const key = keyOf(subject);
+    return after(this.#count(desk, subject, count), (change) => {
+      const others = this.#untold.others(desk, key);
+      if (change === "occupied") this.#untold.add(desk, key);
+      return others ? others.then(() => change) : change;
+    });
+  }
+
+  #count(desk: Desk, subject: Subject, count: number): Awaitable<"occupied" | "vacated" | undefined> {
     const key = keyOf(subject);
     const total = (this.#totals.get(key) ?? 0) + count - desk.holdings.countOf(subject);
     desk.holdings.counted(subject, count);
     if (total > 0) this.#totals.set(key, total);
     else this.#totals.delete(key);
-    return after(this.#engine.registry.tally(subject.app, subject.channel, total), (change) => {
-      const others = this.#untold.others(desk, key);
-      if (change === "occupied") this.#untold.add(desk, key);
-      return others ? others.then(() => change) : change;
-    });
+    return this.#engine.registry.tally(subject.app, subject.channel, total);
   }
 
   #nodes(): readonly NodeState[] {
@@ -258,7 +264,7 @@ export class Switchboard {
       if (last) facts.push({ type: "left", app, channel, member: { id: member.id } });
     }
     for (const { app, channel } of desk.holdings.counts()) {
-      const change = await this.#tally(desk, { app, channel }, 0);
+      const change = await this.#count(desk, { app, channel }, 0);
       facts.push({ type: change ?? "counted", app, channel });
     }
     for (const { place, holder } of desk.holdings.places()) await ledger.giveBack(place, holder);
