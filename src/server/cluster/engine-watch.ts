@@ -3,9 +3,13 @@
 import type { Logger } from "pino";
 import type { EngineHealth } from "../../domain/ports.ts";
 
+/** Looks at a server that has just started, in which nothing is amiss yet: a machine with much to do may take that long to connect. */
+const FIRST_LOOKS = 3;
+
 export class EngineWatch {
   readonly #log: Logger;
   #isAway = false;
+  #looks = 0;
 
   constructor(log: Logger) {
     this.#log = log;
@@ -13,7 +17,8 @@ export class EngineWatch {
 
   /** Call it at the start, and every second or so. One line for each change. */
   look(health: EngineHealth): void {
-    if (this.#isAway === !health.reachable) return;
+    this.#looks = health.reachable ? FIRST_LOOKS : this.#looks + 1;
+    if (this.#isAway === !health.reachable || this.#looks < FIRST_LOOKS) return;
     this.#isAway = !health.reachable;
     if (!health.reachable && health.refusal !== undefined)
       this.#log.error(
