@@ -65,9 +65,7 @@ export class Webhooks {
     if (!fact || this.#closed) return;
     this.#facts.push(fact);
     if (this.#facts.length > MOST_WAITING + SLACK) this.#keep(this.#facts);
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#write();
   };
 
   /** Resolves when the outbox has what was observed. Never rejects. */
@@ -111,12 +109,16 @@ export class Webhooks {
         this.#isAway = true;
         if (this.#closed) {
           this.#lost += this.#facts.length;
-          return this.#recovered();
+          this.#facts = [];
+          this.#recovered();
+          break;
         }
         await pause(this.#pauseMs * (0.5 + Math.random()));
         this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2);
       }
     }
+    // In the very step in which nothing was left: a fact that comes in the next one is written by another call.
+    this.#writing = undefined;
   }
 
   /** All of them, so that they stay in order. */
