@@ -192,7 +192,12 @@ describe("signatures are compared in constant time (scenario 50)", () => {
     const signing = files.filter((file) => /\bsign\(/.test(readFileSync(join(folder, file), "utf8")));
     // The list of nodes is signed for clients; nobody hands one in.
     const forOthers = join("server", "cluster", "nodes.ts");
-    expect(signing.sort()).toEqual([join("hub", "signature.ts"), forOthers].sort());
+    // What a reader's lag is measured by cannot be guessed, and permits nothing.
+    const probing = join("hub", "liveness.ts");
+    expect(signing.sort()).toEqual([join("hub", "signature.ts"), forOthers, probing].sort());
+    expect(readFileSync(join(folder, probing), "utf8").match(/\bsign\(.*/g)).toEqual([
+      "sign(app.secrets[0], `#probe ${id} ${nowMs}`).slice(0, 16);",
+    ]);
     expect(readFileSync(join(folder, forOthers), "utf8")).not.toMatch(/signature\s*[!=]==?/i);
   });
 });
