@@ -196,7 +196,7 @@ describe("signatures are compared in constant time (scenario 50)", () => {
     const probing = join("hub", "liveness.ts");
     expect(signing.sort()).toEqual([join("hub", "signature.ts"), forOthers, probing].sort());
     expect(readFileSync(join(folder, probing), "utf8").match(/\bsign\(.*/g)).toEqual([
-      "sign(app.secrets[0], `#probe ${id} ${nowMs}`).slice(0, 16);",
+      expect.stringMatching(/^sign\(app\.secrets\[0\], `#probe .*`\)\.slice\(0, 16\);$/),
     ]);
     expect(readFileSync(join(folder, forOthers), "utf8")).not.toMatch(/signature\s*[!=]==?/i);
   });

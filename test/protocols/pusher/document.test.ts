@@ -65,7 +65,7 @@ test("its limits have the names and the defaults of the configuration", () => {
   const ofApp = Object.entries(defaults.limits).map(([name, value]) => [name, Number(value)] as const);
   const settings = new Map([...ofProcess, ...ofApp]);
   const told = rows(7).map(([, name = "", value = ""]) => [name, spelt(value)] as const);
-  expect(told.length).toBe(20);
+  expect(told.length).toBe(21);
   for (const [name, value] of told) expect([name, value]).toEqual([name, settings.get(name) ?? Number.NaN]);
 });
 
