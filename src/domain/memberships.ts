@@ -25,11 +25,6 @@ export class Memberships {
     return this.#channel === channel ? this.#member : this.#others?.get(channel);
   }
 
-  /** Whether it is this user in any of them. */
-  isMember(user: string): boolean {
-    return this.#member?.id === user || (this.#others?.values().some((member) => member?.id === user) ?? false);
-  }
-
   set(channel: string, member: Membership): void {
     if (this.#channel !== channel && (this.#channel !== undefined || this.#others?.has(channel))) {
       this.#others ??= new Map();

@@ -117,7 +117,6 @@ export class Hub {
       push: (connection, push) => this.push(connection, push),
       disconnect: (connection, why) => this.disconnect(connection, why),
       broadcast: (app, push) => this.#broadcast(app, push),
-      endMembers: (app, user) => this.users.endMembersHere(this.#tenants.connections(app), user),
       failed: (error, during) => this.observe({ type: "failed", error, during }),
     });
     this.#roster = new Roster({
@@ -133,7 +132,6 @@ export class Hub {
       tenant: (app) => this.#tenants.of(app),
       release: (tenant, audience) => this.#tenants.release(tenant, audience),
       disconnect: (connection, why) => this.disconnect(connection, why),
-      endMembers: (app, user) => this.reach.endMembers(app, user),
     });
     this.#keys = new Keys(this.clock);
     this.#delivery = new Delivery({

@@ -1,6 +1,5 @@
 /**
- * What the nodes of a cluster ask of each other: to tell every connection of an app, to find, tell or end one, or to end those
- * that are in presence channels as a user.
+ * What the nodes of a cluster ask of each other for a program: to tell every connection of an app, or to find, tell or end one.
  * The first number of a connection's id names its node, so nobody else is asked.
  */
 
@@ -22,7 +21,6 @@ interface Host {
   push(connection: Connection, push: Push): void;
   disconnect(connection: Connection, why: Disconnect): void;
   broadcast(app: Pick<App, "id">, push: Push): void;
-  endMembers(app: Pick<App, "id">, user: string): void;
   failed(error: unknown, during: string): void;
 }
 
@@ -34,7 +32,6 @@ export type Act =
 
 type Word =
   | { readonly type: "broadcast"; readonly app: string; readonly notice: NoticePush }
-  | { readonly type: "end-members"; readonly app: string; readonly user: string }
   | {
       readonly type: "ask";
       readonly id: number;
@@ -102,11 +99,6 @@ export class Nodes {
     await this.#say(ALL, { type: "broadcast", app: app.id, notice });
   }
 
-  /** Ends, in the whole cluster, who is a member as the user without being signed in. Throws CommandError `engine_unavailable`. */
-  async endMembers(app: App, user: string): Promise<void> {
-    await this.#say(ALL, { type: "end-members", app: app.id, user });
-  }
-
   /**
    * Does it with the connection, wherever it is. Whether it is there. Throws CommandError `engine_unavailable` where its node
    * does not answer; then it may be done or not.
@@ -155,8 +147,6 @@ export class Nodes {
     switch (word.type) {
       case "broadcast":
         return this.#host.broadcast({ id: word.app }, word.notice);
-      case "end-members":
-        return this.#host.endMembers({ id: word.app }, word.user);
       case "answer":
         return this.#settle(word.id, (asked) => asked.resolve(word.isThere));
       case "ask": {
@@ -189,12 +179,10 @@ function channelOf(node: number): string {
 
 /** Anybody may publish in an engine: what is none of the nodes' words is not obeyed. */
 function wordOf(value: unknown): Word {
-  const { type, id, from, app, connection, act, notice, isThere, user } = fields(value);
+  const { type, id, from, app, connection, act, notice, isThere } = fields(value);
   switch (type) {
     case "broadcast":
       return { type, app: text(app), notice: noticeOf(notice) };
-    case "end-members":
-      return { type, app: text(app), user: text(user) };
     case "ask":
       return {
         type,

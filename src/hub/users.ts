@@ -17,11 +17,7 @@ interface Host {
   tenant(app: Connection["app"]): Tenant;
   release(tenant: Tenant, audience: Audience): void;
   disconnect(connection: Connection, why: Disconnect): void;
-  /** On all nodes, this one included. */
-  endMembers(app: App, user: string): Promise<void>;
 }
-
-const TERMINATED = new Disconnect("terminated", "The app's back end ended this user's connections.");
 
 export class Users {
   readonly #host: Host;
@@ -59,13 +55,10 @@ export class Users {
     }
   }
 
-  /** Closes every connection that is signed in as the user or a member as such, wherever it is. What vouched for the user until now counts no more, unless spared. */
+  /** Closes every connection of the user, wherever it is. What vouched for the user until now counts no more, unless spared. */
   terminate(app: App, user: string, revoke = true): Awaitable<unknown> {
-    const { broker } = this.#host.engine;
     const close = () =>
-      after(broker.publish({ type: "terminate", app: app.id, channel: onlineChannel(user), user }), () =>
-        this.#host.endMembers(app, user),
-      );
+      this.#host.engine.broker.publish({ type: "terminate", app: app.id, channel: onlineChannel(user), user });
     return revoke ? after(this.#revocations.revoke(app, user), close) : close();
   }
 
@@ -119,15 +112,9 @@ export class Users {
   }
 
   #endHere(tenant: Tenant, user: string, untilMs: number): void {
+    const why = new Disconnect("terminated", "The app's back end ended this user's connections.");
     for (const connection of [...(tenant.users.get(user) ?? [])]) {
-      if (connection.vouchedAtMs <= untilMs) this.#host.disconnect(connection, TERMINATED);
-    }
-  }
-
-  /** Who is a member by a signature, or by the program's word, need not be signed in. */
-  endMembersHere(connections: Iterable<Connection>, user: string): void {
-    for (const connection of connections) {
-      if (!connection.user && connection.memberships?.isMember(user)) this.#host.disconnect(connection, TERMINATED);
+      if (connection.vouchedAtMs <= untilMs) this.#host.disconnect(connection, why);
     }
   }
 
