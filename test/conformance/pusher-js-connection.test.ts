@@ -107,8 +107,8 @@ test("after a restart of the server pusher-js is back, in its channels, and memb
     rooms.push({ client, room: channel, letters: await client.subscribe("private-encrypted-letters"), heard });
   }
   const stopping = before.stop();
-  // The next one listens when the clients hear the farewell, as behind a load balancer.
-  const after = await startServer({ port });
+  // The next one listens as soon as the port is free, before the clients hear the farewell, as behind a load balancer.
+  const after = await eventually(() => startServer({ port }));
   await stopping;
   await eventually(() => expect(clients.map(({ errors }) => errors.includes(4200))).toEqual([true, true]));
   for (const { client, room, letters } of rooms) {
