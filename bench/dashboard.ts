@@ -5,8 +5,8 @@
 
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { liveChannel } from "../src/admin/live.ts";
-import { createServer } from "../src/index.ts";
+import { liveChannel } from "../packages/server/src/admin/live.ts";
+import { createServer } from "../packages/server/src/index.ts";
 import { cpuUsOf } from "./cpu.ts";
 import { alternate, fixed, markdown, median, ratio, times, whole } from "./table.ts";
 

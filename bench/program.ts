@@ -3,7 +3,7 @@
  * what else is set, as JSON. With several workers, all but the first process only serve.
  */
 
-import { type ConfigInput, createServer } from "../src/index.ts";
+import { type ConfigInput, createServer } from "../packages/server/src/index.ts";
 import { contend } from "./contender.ts";
 import { APP, OUTBOUND_BYTES } from "./credentials.ts";
 import { CHANNEL, dataFor, EVENT } from "./message.ts";

@@ -20,7 +20,7 @@ const CHANNELS = isTiny ? 10 : 100;
 const BATCH = 10;
 const SETTLE_MS = isTiny ? 1_500 : 10_000;
 const STEP_MS = 1_000;
-const MAIN = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../packages/server/src/cli/main.ts", import.meta.url));
 
 /** What one client has heard, and how long it was away each time. */
 class Client {

@@ -1,13 +1,13 @@
 /** A node with nothing but its engine, in a process of its own, so that it can be killed. */
 
-import type { Engine, EngineHost, RegistryFact } from "../../src/domain/ports.ts";
-import { memoryEngine } from "../../src/engines/memory/engine.ts";
-import { natsEngine } from "../../src/engines/nats/engine.ts";
-import { DEFAULTS as NATS } from "../../src/engines/nats/settings.ts";
-import { redisEngine } from "../../src/engines/redis/engine.ts";
-import { DEFAULTS as REDIS } from "../../src/engines/redis/settings.ts";
-import { workersEngine } from "../../src/engines/workers/engine.ts";
-import type { ToNode } from "../../src/engines/workers/wire.ts";
+import type { Engine, EngineHost, RegistryFact } from "../../packages/server/src/domain/ports.ts";
+import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
+import { natsEngine } from "../../packages/server/src/engines/nats/engine.ts";
+import { DEFAULTS as NATS } from "../../packages/server/src/engines/nats/settings.ts";
+import { redisEngine } from "../../packages/server/src/engines/redis/engine.ts";
+import { DEFAULTS as REDIS } from "../../packages/server/src/engines/redis/settings.ts";
+import { workersEngine } from "../../packages/server/src/engines/workers/engine.ts";
+import type { ToNode } from "../../packages/server/src/engines/workers/wire.ts";
 import { nowMs } from "../contender.ts";
 import { answerCalls, sendParcel } from "../remote.ts";
 

@@ -1,8 +1,8 @@
 /** Two nodes that share a registry, and what they share. */
 
-import { memoryEngine } from "../../src/engines/memory/engine.ts";
-import { type NodeLink, Switchboard } from "../../src/engines/workers/switchboard.ts";
-import type { FromNode } from "../../src/engines/workers/wire.ts";
+import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
+import { type NodeLink, Switchboard } from "../../packages/server/src/engines/workers/switchboard.ts";
+import type { FromNode } from "../../packages/server/src/engines/workers/wire.ts";
 import { cpuUsOf } from "../cpu.ts";
 import { Remote } from "../remote.ts";
 import type { EngineKind, Member } from "./member.ts";

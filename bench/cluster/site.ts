@@ -1,6 +1,6 @@
 /** One server of several processes: its nodes, what they share, and the generator that loads them. */
 
-import type { ConfigInput } from "../../src/index.ts";
+import type { ConfigInput } from "../../packages/server/src/index.ts";
 import type { Contender } from "../contender.ts";
 import { childrenOf, cpuUsOf } from "../cpu.ts";
 import type { Load } from "../load.ts";

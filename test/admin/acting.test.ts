@@ -12,7 +12,7 @@ import type {
   Overview,
   Series,
   Webhooks,
-} from "../../src/admin/wire.ts";
+} from "../../packages/server/src/admin/wire.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs, connectNative } from "../support/native-client.ts";
 import { channelAuth, connectPusher, signedFetch } from "../support/pusher-client.ts";

@@ -1,7 +1,7 @@
 /** Two apps that share names, on two nodes: what the dashboard is asked of one never tells of the other, and no app's key opens it (scenario 57). */
 
 import { describe, expect, test } from "bun:test";
-import { TABLE } from "../../src/admin/table.ts";
+import { TABLE } from "../../packages/server/src/admin/table.ts";
 import { startNode } from "../cluster/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative, makeToken } from "../support/native-client.ts";

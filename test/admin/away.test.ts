@@ -1,11 +1,11 @@
 /** Signing in and out while the engine cannot be asked: whoever looks after a server has to get in then, and nobody else. */
 
 import { expect, test } from "bun:test";
-import { Attempts } from "../../src/admin/attempts.ts";
-import { Seal } from "../../src/admin/seal.ts";
-import { Sessions } from "../../src/admin/sessions.ts";
-import type { Overview } from "../../src/admin/wire.ts";
-import { CommandError } from "../../src/domain/error.ts";
+import { Attempts } from "../../packages/server/src/admin/attempts.ts";
+import { Seal } from "../../packages/server/src/admin/seal.ts";
+import { Sessions } from "../../packages/server/src/admin/sessions.ts";
+import type { Overview } from "../../packages/server/src/admin/wire.ts";
+import { CommandError } from "../../packages/server/src/domain/error.ts";
 import { eventually } from "../support/eventually.ts";
 import { startRedis } from "../support/redis.ts";
 import { startServer } from "../support/server.ts";

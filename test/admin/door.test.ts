@@ -3,8 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { AuditEntry, Session } from "../../src/admin/wire.ts";
-import { createServer, type Server, type ServerOptions } from "../../src/index.ts";
+import type { AuditEntry, Session } from "../../packages/server/src/admin/wire.ts";
+import { createServer, type Server, type ServerOptions } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { makeToken } from "../support/native-client.ts";

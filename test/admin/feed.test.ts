@@ -1,12 +1,12 @@
 /** What the feed is made of: a fair choice of many, filters, and numbers by the second. */
 
 import { describe, expect, test } from "bun:test";
-import { watchOf } from "../../src/admin/watch.ts";
-import { liveChannel, type Watch } from "../../src/admin/wire.ts";
-import { nothing } from "../../src/domain/numbers.ts";
-import { passes } from "../../src/observers/feed/feed.ts";
-import { Sample } from "../../src/observers/feed/sample.ts";
-import { Seconds } from "../../src/observers/feed/seconds.ts";
+import { watchOf } from "../../packages/server/src/admin/watch.ts";
+import { liveChannel, type Watch } from "../../packages/server/src/admin/wire.ts";
+import { nothing } from "../../packages/server/src/domain/numbers.ts";
+import { passes } from "../../packages/server/src/observers/feed/feed.ts";
+import { Sample } from "../../packages/server/src/observers/feed/sample.ts";
+import { Seconds } from "../../packages/server/src/observers/feed/seconds.ts";
 
 describe("a sample", () => {
   test("has all of few, in their order", () => {

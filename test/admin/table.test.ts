@@ -1,8 +1,8 @@
 /** Every call of the dashboard's API against everybody who might make it. */
 
 import { describe, expect, test } from "bun:test";
-import { TABLE } from "../../src/admin/table.ts";
-import { ROLES, type Role } from "../../src/admin/wire.ts";
+import { TABLE } from "../../packages/server/src/admin/table.ts";
+import { ROLES, type Role } from "../../packages/server/src/admin/wire.ts";
 import { startServer } from "../support/server.ts";
 import { type Name, PASSWORDS, SIGNED, signedIn, Visitor } from "./visitor.ts";
 

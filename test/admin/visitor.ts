@@ -1,7 +1,13 @@
 /** Somebody at the dashboard, by HTTP and WebSocket as a browser would: keeps its cookie, sends the header of the page. */
 
-import { type LiveEvents, liveChannel, type Session, type Ticket, type Watch } from "../../src/admin/wire.ts";
-import type { ConfigInput } from "../../src/index.ts";
+import {
+  type LiveEvents,
+  liveChannel,
+  type Session,
+  type Ticket,
+  type Watch,
+} from "../../packages/server/src/admin/wire.ts";
+import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { APP, socketUrl } from "../support/server.ts";
 import { connect, type TestSocket } from "../support/socket.ts";
 

@@ -1,10 +1,10 @@
 /** Apps in a database: found at once, edited while others look, and never in the way of those that are in order. */
 
 import { describe, expect, test } from "bun:test";
-import { AppError, SqlApps, type SqlAppsOptions } from "../../src/apps/sql.ts";
-import { migrate } from "../../src/database/migrate.ts";
-import { openDatabase } from "../../src/database/open.ts";
-import { createServer } from "../../src/index.ts";
+import { AppError, SqlApps, type SqlAppsOptions } from "../../packages/server/src/apps/sql.ts";
+import { migrate } from "../../packages/server/src/database/migrate.ts";
+import { openDatabase } from "../../packages/server/src/database/open.ts";
+import { createServer } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { sqliteFile, startMariaDb, startPostgres } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";

@@ -3,7 +3,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import type { Server } from "../../src/index.ts";
+import type { Server } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";

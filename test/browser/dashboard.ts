@@ -1,7 +1,7 @@
 /** A real server with its dashboard, and people who look at it. */
 
 import type { Browser, Locator, Page } from "playwright-core";
-import type { ConfigInput, Server } from "../../src/index.ts";
+import type { ConfigInput, Server } from "../../packages/server/src/index.ts";
 import { openPage } from "../support/chromium.ts";
 import { sqliteFile } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";

@@ -23,7 +23,7 @@ const { page } = await visit(browser, server);
 const project = temporaryFolder();
 mkdirSync(join(project, "node_modules"));
 for (const name of PACKAGES) symlinkSync(join(ROOT, "node_modules", name), join(project, "node_modules", name));
-symlinkSync(ROOT, join(project, "node_modules", "fanfare"));
+symlinkSync(join(ROOT, "packages", "server"), join(project, "node_modules", "fanfare"));
 
 test.each(["WebSocket", "pusher-js", "Laravel Echo"])("the lines for %s hear what is pushed", async (tab) => {
   const program = run(await copied(page, "#client-code", tab));

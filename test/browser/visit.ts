@@ -1,7 +1,7 @@
 /** A server with nothing configured, as a newcomer starts it, and people who open its page. */
 
 import type { Browser, Page } from "playwright-core";
-import type { ConfigInput, Server } from "../../src/index.ts";
+import type { ConfigInput, Server } from "../../packages/server/src/index.ts";
 import { openPage } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { temporaryFolder } from "../support/process.ts";

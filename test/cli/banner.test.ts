@@ -1,8 +1,8 @@
 /** What the server says when it has started. */
 
 import { expect, test } from "bun:test";
-import { banner, type Started } from "../../src/cli/banner.ts";
-import { type ConfigInput, parseConfig } from "../../src/config/load.ts";
+import { banner, type Started } from "../../packages/server/src/cli/banner.ts";
+import { type ConfigInput, parseConfig } from "../../packages/server/src/config/load.ts";
 
 function bannerOf(input: ConfigInput, more: Partial<Started> = {}): string {
   const apps = [{ id: "demo", key: "the-key", secret: "the-secret" }];

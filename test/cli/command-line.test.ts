@@ -4,11 +4,11 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { buildProgram } from "../../src/cli/main.ts";
+import { buildProgram } from "../../packages/server/src/cli/main.ts";
 
 const root = mkdtempSync(join(tmpdir(), "fanfare-cli-"));
 const repository = resolve(import.meta.dir, "../..");
-const cli = join(repository, "src/cli/main.ts");
+const cli = join(repository, "packages/server/src/cli/main.ts");
 const commands = buildProgram().commands.map((command) => command.name());
 const running = new Set<{ kill(signal: "SIGKILL"): void }>();
 
@@ -282,7 +282,7 @@ describe("fanfare listen and fanfare publish", () => {
 
 describe("the launcher", () => {
   const node = Bun.which("node") ?? "node";
-  const launcher = join(repository, "bin/fanfare.js");
+  const launcher = join(repository, "packages/server/bin/fanfare.js");
 
   test("runs the command line from Node and hands on its exit code and signals", async () => {
     const command = [node, launcher];
@@ -300,7 +300,7 @@ describe("the launcher", () => {
     mkdirSync(join(home, "node_modules/bun/bin"), { recursive: true });
     writeFileSync(join(home, "package.json"), '{"type":"module"}');
     copyFileSync(launcher, join(home, "bin/fanfare.js"));
-    symlinkSync(join(repository, "src"), join(home, "src"));
+    symlinkSync(join(repository, "packages/server/src"), join(home, "src"));
     writeFileSync(join(home, "node_modules/bun/package.json"), '{"name":"bun"}');
     writeFileSync(join(home, "node_modules/bun/bin/bun.exe"), "echo not installed");
     chmodSync(join(home, "node_modules/bun/bin/bun.exe"), 0o755);

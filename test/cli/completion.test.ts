@@ -3,10 +3,10 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { bashScript } from "../../src/cli/completion/bash.ts";
-import { places } from "../../src/cli/completion/grammar.ts";
-import { zshScript } from "../../src/cli/completion/zsh.ts";
-import { buildProgram } from "../../src/cli/main.ts";
+import { bashScript } from "../../packages/server/src/cli/completion/bash.ts";
+import { places } from "../../packages/server/src/cli/completion/grammar.ts";
+import { zshScript } from "../../packages/server/src/cli/completion/zsh.ts";
+import { buildProgram } from "../../packages/server/src/cli/main.ts";
 import { temporaryFolder } from "../support/process.ts";
 import { run } from "./run.ts";
 

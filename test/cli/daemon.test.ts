@@ -13,8 +13,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { isAlive } from "../../src/cli/daemon/process.ts";
-import type { Status } from "../../src/index.ts";
+import { isAlive } from "../../packages/server/src/cli/daemon/process.ts";
+import type { Status } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { temporaryFolder } from "../support/process.ts";
 import { connectPusher, dialPusher, trigger } from "../support/pusher-client.ts";
@@ -23,7 +23,7 @@ import { run, start } from "./run.ts";
 
 setDefaultTimeout(30_000);
 
-const PROGRAM = join(import.meta.dir, "../../src/cli/main.ts");
+const PROGRAM = join(import.meta.dir, "../../packages/server/src/cli/main.ts");
 const SETTINGS = { host: "127.0.0.1", port: 0, drainTimeoutS: 1, apps: [APP] };
 /** Processes of the background, which nobody is the parent of. */
 const started = new Set<number>();

@@ -1,7 +1,7 @@
 /** `fanfare doctor` and what the server shares with others: a real Redis and a real NATS, there and away. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import type { Finding } from "../../src/cli/doctor/finding.ts";
+import type { Finding } from "../../packages/server/src/cli/doctor/finding.ts";
 import { startNats } from "../support/nats.ts";
 import { Operator } from "../support/nats-papers.ts";
 import { startRedis } from "../support/redis.ts";

@@ -5,18 +5,18 @@ import { writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
-import { checkApps } from "../../src/cli/doctor/apps.ts";
-import { checkCertificate } from "../../src/cli/doctor/certificate.ts";
-import type { Finding } from "../../src/cli/doctor/finding.ts";
+import { checkApps } from "../../packages/server/src/cli/doctor/apps.ts";
+import { checkCertificate } from "../../packages/server/src/cli/doctor/certificate.ts";
+import type { Finding } from "../../packages/server/src/cli/doctor/finding.ts";
 import {
   checkFiles,
   checkRuntime,
   checkStateDir,
   clockFindings,
   offsetFindings,
-} from "../../src/cli/doctor/machine.ts";
-import { checkProxy } from "../../src/cli/doctor/proxy.ts";
-import { type ConfigInput, parseConfig } from "../../src/config/load.ts";
+} from "../../packages/server/src/cli/doctor/machine.ts";
+import { checkProxy } from "../../packages/server/src/cli/doctor/proxy.ts";
+import { type ConfigInput, parseConfig } from "../../packages/server/src/config/load.ts";
 import { atEnd } from "../support/at-end.ts";
 import { temporaryFolder } from "../support/process.ts";
 import { APP, startServer } from "../support/server.ts";

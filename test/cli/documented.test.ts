@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { buildProgram } from "../../src/cli/main.ts";
+import { buildProgram } from "../../packages/server/src/cli/main.ts";
 
 const text = await Bun.file(join(import.meta.dir, "../../docs/cli.md")).text();
 const program = buildProgram();

@@ -4,16 +4,16 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { FORMATS, render } from "../../src/cli/init/render.ts";
-import { type Config, loadConfig, parseConfig } from "../../src/config/load.ts";
-import { schema } from "../../src/config/schema.ts";
-import { elementOf, initialOf, settings, shapeOf } from "../../src/config/tree.ts";
+import { FORMATS, render } from "../../packages/server/src/cli/init/render.ts";
+import { type Config, loadConfig, parseConfig } from "../../packages/server/src/config/load.ts";
+import { schema } from "../../packages/server/src/config/schema.ts";
+import { elementOf, initialOf, settings, shapeOf } from "../../packages/server/src/config/tree.ts";
 import { runCli, temporaryFolder } from "../support/process.ts";
 import { run } from "./run.ts";
 
 setDefaultTimeout(20_000);
 
-const MAIN = join(import.meta.dir, "../../src/cli/main.ts");
+const MAIN = join(import.meta.dir, "../../packages/server/src/cli/main.ts");
 
 const app = { id: "my-app", name: "My app", key: "the-key", secret: "the-secret-of-it" };
 const expected = parseConfig({ apps: [app] });

@@ -1,9 +1,9 @@
-/** `npm start`, `npx fanfare` and `node bin/fanfare.js`: no server is left behind by what started it, and none is lost with it. */
+/** `npm start`, `npx fanfare` and `node packages/server/bin/fanfare.js`: no server is left behind by what started it, and none is lost with it. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { controlPath } from "../../src/server/life/control.ts";
+import { controlPath } from "../../packages/server/src/server/life/control.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { type CliOptions, type CliProcess, spawnCli, temporaryFolder } from "../support/process.ts";
@@ -13,7 +13,7 @@ import { APP } from "../support/server.ts";
 setDefaultTimeout(120_000);
 
 const ROOT = join(import.meta.dir, "..", "..");
-const BIN = join(ROOT, "bin", "fanfare.js");
+const BIN = join(ROOT, "packages", "server", "bin", "fanfare.js");
 
 const FOLDER = temporaryFolder();
 const NO_EXECVE = join(FOLDER, "no-execve.cjs");

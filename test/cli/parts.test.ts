@@ -1,10 +1,10 @@
 /** The parts of the command line that need no server. */
 
 import { describe, expect, test } from "bun:test";
-import { asJson, asText } from "../../src/cli/commands/listen.ts";
-import { dataFrom, signedQuery } from "../../src/cli/commands/publish.ts";
-import { permission, retryDelayMs } from "../../src/cli/subscription.ts";
-import { serverUrl } from "../../src/cli/target.ts";
+import { asJson, asText } from "../../packages/server/src/cli/commands/listen.ts";
+import { dataFrom, signedQuery } from "../../packages/server/src/cli/commands/publish.ts";
+import { permission, retryDelayMs } from "../../packages/server/src/cli/subscription.ts";
+import { serverUrl } from "../../packages/server/src/cli/target.ts";
 
 const key = "278d425bdf160c739803";
 const secret = "7ad3773142a6692b25b8";

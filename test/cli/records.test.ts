@@ -2,9 +2,9 @@
 
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { migrate } from "../../src/database/migrate.ts";
-import { openDatabase } from "../../src/database/open.ts";
-import { Outbox } from "../../src/observers/webhooks/outbox.ts";
+import { migrate } from "../../packages/server/src/database/migrate.ts";
+import { openDatabase } from "../../packages/server/src/database/open.ts";
+import { Outbox } from "../../packages/server/src/observers/webhooks/outbox.ts";
 import { atEnd } from "../support/at-end.ts";
 import { startPostgres } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";

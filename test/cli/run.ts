@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { type CliOptions, runCli, spawnCli, temporaryFolder } from "../support/process.ts";
 
-const program = [process.execPath, join(import.meta.dir, "../../src/cli/main.ts")] as const;
+const program = [process.execPath, join(import.meta.dir, "../../packages/server/src/cli/main.ts")] as const;
 
 export function run(args: readonly string[], options: CliOptions = {}) {
   return runCli(args, { program, ...options });

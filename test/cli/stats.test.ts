@@ -3,7 +3,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { statsText } from "../../src/cli/commands/stats.ts";
+import { statsText } from "../../packages/server/src/cli/commands/stats.ts";
 import { startProcess, temporaryFolder } from "../support/process.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ConfigInput } from "../../src/index.ts";
+import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { Authority, type IssueOptions } from "../support/certificates.ts";
 import { runCli, spawnCli, startProcess, temporaryFolder } from "../support/process.ts";
 import { APP } from "../support/server.ts";

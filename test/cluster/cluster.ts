@@ -1,6 +1,6 @@
 /** Real servers that are nodes of one cluster on a real Redis. */
 
-import type { ConfigInput, Server } from "../../src/index.ts";
+import type { ConfigInput, Server } from "../../packages/server/src/index.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
 import { type AppInput, startServer } from "../support/server.ts";
 

@@ -1,7 +1,7 @@
 /** Limits that a cluster holds as one server does: what one node lets in takes a place from the others. */
 
 import { describe, expect, test } from "bun:test";
-import type { Server } from "../../src/index.ts";
+import type { Server } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative, dialNative } from "../support/native-client.ts";
 import { connectPusher, dialPusher, signedFetch, signedUrl } from "../support/pusher-client.ts";

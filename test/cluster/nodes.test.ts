@@ -1,8 +1,14 @@
 /** The nodes of a cluster: who is listed where, where clients are sent, and what is said when Redis is gone. */
 
 import { describe, expect, test } from "bun:test";
-import type { NodeState } from "../../src/domain/ports.ts";
-import { destinationsOf, type NodeList, NodeLister, nodesText, type Strategy } from "../../src/server/cluster/nodes.ts";
+import type { NodeState } from "../../packages/server/src/domain/ports.ts";
+import {
+  destinationsOf,
+  type NodeList,
+  NodeLister,
+  nodesText,
+  type Strategy,
+} from "../../packages/server/src/server/cluster/nodes.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock, fakeApp } from "../support/fakes.ts";
 import { connectPusher, sign, signedFetch } from "../support/pusher-client.ts";

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { isAlive } from "../../src/cli/daemon/process.ts";
+import { isAlive } from "../../packages/server/src/cli/daemon/process.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
 import { type CliProcess, runCli, spawnCli, temporaryFolder } from "../support/process.ts";
@@ -137,7 +137,7 @@ describe("fanfare cluster up (S19)", () => {
 
   test("says what to install where there is no Redis", async () => {
     const bun = process.execPath;
-    const main = join(import.meta.dir, "../../src/cli/main.ts");
+    const main = join(import.meta.dir, "../../packages/server/src/cli/main.ts");
     const { code, stderr } = await runCli(["cluster", "up"], { program: [bun, main], env: { PATH: "/nowhere" } });
     expect(code).toBe(1);
     expect(stderr).toContain("neither redis-server nor valkey-server is installed");

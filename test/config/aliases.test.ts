@@ -3,11 +3,11 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { aliases, families, TLS_SWITCH } from "../../src/config/aliases.ts";
-import { document } from "../../src/config/document.ts";
-import { ConfigError, type Loaded, loadConfig } from "../../src/config/load.ts";
-import { settings } from "../../src/config/tree.ts";
-import { unread } from "../../src/config/unheeded.ts";
+import { aliases, families, TLS_SWITCH } from "../../packages/server/src/config/aliases.ts";
+import { document } from "../../packages/server/src/config/document.ts";
+import { ConfigError, type Loaded, loadConfig } from "../../packages/server/src/config/load.ts";
+import { settings } from "../../packages/server/src/config/tree.ts";
+import { unread } from "../../packages/server/src/config/unheeded.ts";
 import { temporaryFolder } from "../support/process.ts";
 
 type Env = Readonly<Record<string, string>>;

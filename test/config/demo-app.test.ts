@@ -4,8 +4,8 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { demoApp, demoAppFile, readDemoApp, withDemoApp } from "../../src/config/demo-app.ts";
-import { ConfigError, parseConfig } from "../../src/config/load.ts";
+import { demoApp, demoAppFile, readDemoApp, withDemoApp } from "../../packages/server/src/config/demo-app.ts";
+import { ConfigError, parseConfig } from "../../packages/server/src/config/load.ts";
 
 const root = mkdtempSync(join(tmpdir(), "fanfare-demo-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

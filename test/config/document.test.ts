@@ -1,10 +1,10 @@
 /** The documentation of the settings says what the table says. */
 
 import { expect, test } from "bun:test";
-import { document } from "../../src/config/document.ts";
-import { settings } from "../../src/config/tree.ts";
+import { document } from "../../packages/server/src/config/document.ts";
+import { settings } from "../../packages/server/src/config/tree.ts";
 
-test("docs/configuration.md is what the table makes of it (else: bun src/config/document.ts --write)", async () => {
+test("docs/configuration.md is what the table makes of it (else: bun packages/server/src/config/document.ts --write)", async () => {
   const committed = await Bun.file(new URL("../../docs/configuration.md", import.meta.url)).text();
   expect(committed).toBe(document());
 });

@@ -5,8 +5,8 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseEnvFile } from "../../src/config/env-file.ts";
-import { loadConfig } from "../../src/config/load.ts";
+import { parseEnvFile } from "../../packages/server/src/config/env-file.ts";
+import { loadConfig } from "../../packages/server/src/config/load.ts";
 import { run } from "../cli/run.ts";
 import { eventually } from "../support/eventually.ts";
 import { runCli, startProcess, temporaryFolder } from "../support/process.ts";

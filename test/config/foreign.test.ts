@@ -3,8 +3,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ConfigError, type Loaded, loadConfig, parseConfig } from "../../src/config/load.ts";
-import { redisSettings } from "../../src/server/cluster/redis-settings.ts";
+import { ConfigError, type Loaded, loadConfig, parseConfig } from "../../packages/server/src/config/load.ts";
+import { redisSettings } from "../../packages/server/src/server/cluster/redis-settings.ts";
 import { run } from "../cli/run.ts";
 import { eventually } from "../support/eventually.ts";
 import { startProcess, temporaryFolder } from "../support/process.ts";

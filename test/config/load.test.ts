@@ -4,8 +4,8 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ConfigError, loadConfig, type Sources } from "../../src/config/load.ts";
-import { settings } from "../../src/config/tree.ts";
+import { ConfigError, loadConfig, type Sources } from "../../packages/server/src/config/load.ts";
+import { settings } from "../../packages/server/src/config/tree.ts";
 
 const root = mkdtempSync(join(tmpdir(), "fanfare-config-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -2,7 +2,13 @@
 
 import { describe, expect, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";
-import { ConfigError, type ConfigInput, defineConfig, maskSecrets, parseConfig } from "../../src/config/load.ts";
+import {
+  ConfigError,
+  type ConfigInput,
+  defineConfig,
+  maskSecrets,
+  parseConfig,
+} from "../../packages/server/src/config/load.ts";
 
 const app = { id: "shop", key: "shop-key", secret: "s3cret" };
 

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadConfig, maskSecrets, parseConfig } from "../../src/config/load.ts";
+import { loadConfig, maskSecrets, parseConfig } from "../../packages/server/src/config/load.ts";
 import { temporaryFolder } from "../support/process.ts";
 
 const pair = { certFile: "c", keyFile: "k" };

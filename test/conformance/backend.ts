@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import PusherLibrary from "pusher";
-import type { Server } from "../../src/index.ts";
+import type { Server } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { APP, type AppKeys } from "../support/server.ts";
 

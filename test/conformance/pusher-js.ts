@@ -3,7 +3,7 @@
 import { expect } from "bun:test";
 import Pusher, { type Channel, type Options } from "pusher-js";
 import nacl from "tweetnacl";
-import type { Server } from "../../src/index.ts";
+import type { Server } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { APP } from "../support/server.ts";

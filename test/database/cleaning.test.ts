@@ -1,13 +1,13 @@
 /** What is old is forgotten, on each database, while messages pass. */
 
 import { describe, expect, test } from "bun:test";
-import { forgetAudit } from "../../src/admin/audit.ts";
-import { Cleaning, type Kept } from "../../src/database/cleaning.ts";
-import { migrate } from "../../src/database/migrate.ts";
-import { openDatabase } from "../../src/database/open.ts";
-import { nothing } from "../../src/domain/numbers.ts";
-import { StatisticsStore } from "../../src/observers/statistics/store.ts";
-import { type Letter, Outbox } from "../../src/observers/webhooks/outbox.ts";
+import { forgetAudit } from "../../packages/server/src/admin/audit.ts";
+import { Cleaning, type Kept } from "../../packages/server/src/database/cleaning.ts";
+import { migrate } from "../../packages/server/src/database/migrate.ts";
+import { openDatabase } from "../../packages/server/src/database/open.ts";
+import { nothing } from "../../packages/server/src/domain/numbers.ts";
+import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
+import { type Letter, Outbox } from "../../packages/server/src/observers/webhooks/outbox.ts";
 import { atEnd } from "../support/at-end.ts";
 import { sqliteFile, startMariaDb, startPostgres } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";

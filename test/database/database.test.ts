@@ -3,8 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { statSync } from "node:fs";
 import { sql } from "kysely";
-import { lacking, migrate } from "../../src/database/migrate.ts";
-import { type Database, openDatabase } from "../../src/database/open.ts";
+import { lacking, migrate } from "../../packages/server/src/database/migrate.ts";
+import { type Database, openDatabase } from "../../packages/server/src/database/open.ts";
 import { atEnd } from "../support/at-end.ts";
 import { sqliteFile, startMariaDb, startPostgres } from "../support/databases.ts";
 

@@ -2,8 +2,8 @@
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { createServer } from "../../src/index.ts";
+import { basename, dirname, join } from "node:path";
+import { createServer } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { type CliProcess, runCli, spawnCli, temporaryFolder } from "../support/process.ts";
 import { APP } from "../support/server.ts";
@@ -81,7 +81,7 @@ describe("deploy/Dockerfile", () => {
     for (const { name, text } of last) {
       const [source = "", target = ""] = text.split(" ");
       if (name === "COPY" && !source.startsWith("--from="))
-        cpSync(join(ROOT, source), join(image, target, target === "./" ? source : ""), { recursive: true });
+        cpSync(join(ROOT, source), join(image, target, target === "./" ? source : target.endsWith("/") ? basename(source) : ""), { recursive: true });
     }
     symlinkSync(join(ROOT, "node_modules"), join(image, "node_modules"));
     const [program = "", ...entry] = JSON.parse(textOf("ENTRYPOINT")) as string[];

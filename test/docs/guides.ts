@@ -53,7 +53,7 @@ export function blocksIn(guide: string, language: string): string[] {
 export function folderWith(files: Readonly<Record<string, string>>): string {
   const folder = temporaryFolder();
   mkdirSync(join(folder, "node_modules"));
-  symlinkSync(join(DOCS, ".."), join(folder, "node_modules", "fanfare"));
+  symlinkSync(join(DOCS, "..", "packages", "server"), join(folder, "node_modules", "fanfare"));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   return folder;
 }

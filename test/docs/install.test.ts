@@ -43,7 +43,7 @@ test("each document that takes the package for granted links to the page that sa
 });
 
 test("the page names the file that the package is packed as", () => {
-  const { name, version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  const { name, version } = JSON.parse(readFileSync(join(ROOT, "packages", "server", "package.json"), "utf8"));
   const text = readFileSync(PAGE, "utf8");
   const files = [...text.matchAll(/[\w./-]+\.tgz/g)].map(([file]) => relative("../fanfare", file) || file);
   expect(files.length).toBeGreaterThan(1);

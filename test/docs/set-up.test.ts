@@ -10,7 +10,7 @@ import { join } from "node:path";
 import Echo from "laravel-echo";
 import PusherLibrary from "pusher";
 import Pusher from "pusher-js";
-import { parseConfig } from "../../src/config/load.ts";
+import { parseConfig } from "../../packages/server/src/config/load.ts";
 import { startBackend } from "../conformance/backend.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";

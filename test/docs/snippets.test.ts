@@ -60,14 +60,14 @@ test("the TypeScript in the documents compiles", async () => {
   expect(blocks.length).toBeGreaterThan(20);
   const folder = temporaryFolder();
   mkdirSync(join(folder, "node_modules"));
-  symlinkSync(ROOT, join(folder, "node_modules", "fanfare"));
+  symlinkSync(join(ROOT, "packages", "server"), join(folder, "node_modules", "fanfare"));
   for (const name of ["hono", "@types", "bun-types"])
     symlinkSync(join(ROOT, "node_modules", name), join(folder, "node_modules", name));
   // A reader's settings are strict, and no stricter.
   const options = {
     ...{ target: "esnext", module: "preserve", moduleResolution: "bundler", lib: ["esnext", "dom", "dom.iterable"] },
     ...{ types: ["bun"], strict: true, allowImportingTsExtensions: true, noEmit: true, skipLibCheck: true },
-    paths: { fanfare: [join(ROOT, "src/index.ts")] },
+    paths: { fanfare: [join(ROOT, "packages/server/src/index.ts")] },
   };
   writeFileSync(
     join(folder, "tsconfig.json"),

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { parseConfig } from "../../src/config/load.ts";
-import type { App, ChannelRule } from "../../src/domain/app.ts";
+import { parseConfig } from "../../packages/server/src/config/load.ts";
+import type { App, ChannelRule } from "../../packages/server/src/domain/app.ts";
 import {
   channelOf,
   isInternal,
@@ -14,7 +14,7 @@ import {
   userChannel,
   userOfChannel,
   userOfOnlineChannel,
-} from "../../src/domain/channel.ts";
+} from "../../packages/server/src/domain/channel.ts";
 
 const SEED = 20_261_121;
 

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { checkedInfo, infoJson, infoOf } from "../../src/domain/info.ts";
-import { elementTexts, exactId, memberText, onOneLine } from "../../src/domain/json-text.ts";
+import { checkedInfo, infoJson, infoOf } from "../../packages/server/src/domain/info.ts";
+import { elementTexts, exactId, memberText, onOneLine } from "../../packages/server/src/domain/json-text.ts";
 import { anyJsonText, settings } from "../properties/arbitraries.ts";
 
 const space = fc.constantFrom("", " ", "\n\t", "\r\n");

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { payloadJson, payloadOf, payloadValue } from "../../src/domain/payload.ts";
+import { payloadJson, payloadOf, payloadValue } from "../../packages/server/src/domain/payload.ts";
 
 const SEED = 20_261_121;
 const RUNS = { seed: SEED, numRuns: 5_000 };

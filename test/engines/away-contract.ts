@@ -1,7 +1,7 @@
 /** What every engine that can be away has to do with publications meanwhile, run against each of them, on the real thing. */
 
 import { describe, expect, test } from "bun:test";
-import { CommandError } from "../../src/domain/error.ts";
+import { CommandError } from "../../packages/server/src/domain/error.ts";
 import type { EngineNode } from "../support/engine-node.ts";
 import { eventually } from "../support/eventually.ts";
 

@@ -4,9 +4,9 @@
  */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { infoOf } from "../../src/domain/info.ts";
-import type { EventPublication, Publication } from "../../src/domain/message.ts";
-import type { Broker, Engine, EngineHost, HistoryPolicy } from "../../src/domain/ports.ts";
+import { infoOf } from "../../packages/server/src/domain/info.ts";
+import type { EventPublication, Publication } from "../../packages/server/src/domain/message.ts";
+import type { Broker, Engine, EngineHost, HistoryPolicy } from "../../packages/server/src/domain/ports.ts";
 import { eventually } from "../support/eventually.ts";
 
 /** A fresh engine each time, empty, and how to let its time pass (for real where the clock is not ours). */

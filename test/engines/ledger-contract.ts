@@ -1,7 +1,7 @@
 /** What every ledger has to do, run against each of them. */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Ledger } from "../../src/domain/ports.ts";
+import type { Ledger } from "../../packages/server/src/domain/ports.ts";
 import { type EngineUnderTest, hostOf, type MakeEngine } from "./contract.ts";
 
 export function ledgerContract(name: string, makeEngine: MakeEngine): void {

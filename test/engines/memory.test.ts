@@ -1,10 +1,10 @@
 /** The memory engine, which answers at once; and the same engine behind a wire, to see that the suite presumes nothing. */
 
 import { expect, test } from "bun:test";
-import { MemoryBroker } from "../../src/engines/memory/broker.ts";
-import { memoryEngine } from "../../src/engines/memory/engine.ts";
-import { MemoryLedger } from "../../src/engines/memory/ledger.ts";
-import { MemoryRegistry } from "../../src/engines/memory/registry.ts";
+import { MemoryBroker } from "../../packages/server/src/engines/memory/broker.ts";
+import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
+import { MemoryLedger } from "../../packages/server/src/engines/memory/ledger.ts";
+import { MemoryRegistry } from "../../packages/server/src/engines/memory/registry.ts";
 import { FakeClock, LateEngine } from "../support/fakes.ts";
 import { brokerContract } from "./contract.ts";
 import { ledgerContract } from "./ledger-contract.ts";

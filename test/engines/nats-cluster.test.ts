@@ -1,6 +1,6 @@
 /** The NATS engine over three nats-servers, which keep three copies. */
 
-import { natsEngine } from "../../src/engines/nats/engine.ts";
+import { natsEngine } from "../../packages/server/src/engines/nats/engine.ts";
 import { realClock } from "../support/engine-node.ts";
 import { startNatsCluster } from "../support/nats.ts";
 import { natsSettingsFor } from "../support/nats-node.ts";

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { nkeys } from "@nats-io/transport-node";
-import type { NatsSettings } from "../../src/engines/nats/settings.ts";
+import type { NatsSettings } from "../../packages/server/src/engines/nats/settings.ts";
 import { Authority } from "../support/certificates.ts";
 import { eventually } from "../support/eventually.ts";
 import { startNats } from "../support/nats.ts";

@@ -2,8 +2,8 @@
 
 import { expect, test } from "bun:test";
 import { connect, type Msg } from "@nats-io/transport-node";
-import { natsEngine } from "../../src/engines/nats/engine.ts";
-import { DEFAULTS } from "../../src/engines/nats/settings.ts";
+import { natsEngine } from "../../packages/server/src/engines/nats/engine.ts";
+import { DEFAULTS } from "../../packages/server/src/engines/nats/settings.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { nothingTold, ONLY_PONGS, startNats } from "../support/nats.ts";

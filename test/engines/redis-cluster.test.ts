@@ -1,6 +1,6 @@
 /** The Redis engine on a cluster of three masters, where what belongs together has to be in one slot. */
 
-import { redisEngine } from "../../src/engines/redis/engine.ts";
+import { redisEngine } from "../../packages/server/src/engines/redis/engine.ts";
 import { settingsFor, startRedisCluster } from "../support/redis.ts";
 import { realClock, startDeafenedNode } from "../support/redis-node.ts";
 import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";

@@ -1,7 +1,7 @@
 /** Three nodes on one Redis that join, leave, publish, die and are cut off at random, against a plain list of who is where. */
 
 import { expect, test } from "bun:test";
-import { CommandError } from "../../src/domain/error.ts";
+import { CommandError } from "../../packages/server/src/domain/error.ts";
 import { eventually } from "../support/eventually.ts";
 import { settingsFor, startRedis } from "../support/redis.ts";
 import { type RedisNode, startNode } from "../support/redis-node.ts";

@@ -1,6 +1,6 @@
 /** The Redis engine on a master that sentinels know. */
 
-import { redisEngine } from "../../src/engines/redis/engine.ts";
+import { redisEngine } from "../../packages/server/src/engines/redis/engine.ts";
 import { settingsFor, startSentinels } from "../support/redis.ts";
 import { realClock, startDeafenedNode } from "../support/redis-node.ts";
 import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";

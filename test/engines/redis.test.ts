@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { Redis } from "ioredis";
-import { redisEngine } from "../../src/engines/redis/engine.ts";
+import { redisEngine } from "../../packages/server/src/engines/redis/engine.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { LISTENS, settingsFor, startRedis } from "../support/redis.ts";

@@ -2,9 +2,9 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { CommandError } from "../../src/domain/error.ts";
-import { infoOf } from "../../src/domain/info.ts";
-import type { ChannelSummary, Registry, Row } from "../../src/domain/ports.ts";
+import { CommandError } from "../../packages/server/src/domain/error.ts";
+import { infoOf } from "../../packages/server/src/domain/info.ts";
+import type { ChannelSummary, Registry, Row } from "../../packages/server/src/domain/ports.ts";
 import { type EngineUnderTest, hostOf, type MakeEngine } from "./contract.ts";
 import { RegistryModel } from "./registry-model.ts";
 

@@ -1,7 +1,7 @@
 /** The registry as one would explain it: a list of rows and a table of counts, with no thought for speed. */
 
-import { isInternal } from "../../src/domain/channel.ts";
-import type { ChannelSummary, Row } from "../../src/domain/ports.ts";
+import { isInternal } from "../../packages/server/src/domain/channel.ts";
+import type { ChannelSummary, Row } from "../../packages/server/src/domain/ports.ts";
 import type { Operation } from "./registry-contract.ts";
 
 export class RegistryModel {

@@ -1,11 +1,11 @@
 /** Three nodes of one machine that come and go at random, and die: who is where is compared with a model at every step. */
 
 import { expect, test } from "bun:test";
-import type { Publication } from "../../src/domain/message.ts";
-import type { RegistryFact, Row } from "../../src/domain/ports.ts";
-import { memoryEngine } from "../../src/engines/memory/engine.ts";
-import { type NodeEngine, workersEngine } from "../../src/engines/workers/engine.ts";
-import { type NodeLink, Switchboard } from "../../src/engines/workers/switchboard.ts";
+import type { Publication } from "../../packages/server/src/domain/message.ts";
+import type { RegistryFact, Row } from "../../packages/server/src/domain/ports.ts";
+import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
+import { type NodeEngine, workersEngine } from "../../packages/server/src/engines/workers/engine.ts";
+import { type NodeLink, Switchboard } from "../../packages/server/src/engines/workers/switchboard.ts";
 import { eventually } from "../support/eventually.ts";
 import { hostOf } from "./contract.ts";
 

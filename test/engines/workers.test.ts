@@ -2,11 +2,11 @@
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { CommandError } from "../../src/domain/error.ts";
-import type { Publication } from "../../src/domain/message.ts";
-import type { Engine, RegistryFact } from "../../src/domain/ports.ts";
-import { type NodeEngine, workersEngine } from "../../src/engines/workers/engine.ts";
-import type { FromNode, ToNode } from "../../src/engines/workers/wire.ts";
+import { CommandError } from "../../packages/server/src/domain/error.ts";
+import type { Publication } from "../../packages/server/src/domain/message.ts";
+import type { Engine, RegistryFact } from "../../packages/server/src/domain/ports.ts";
+import { type NodeEngine, workersEngine } from "../../packages/server/src/engines/workers/engine.ts";
+import type { FromNode, ToNode } from "../../packages/server/src/engines/workers/wire.ts";
 import { atEnd } from "../support/at-end.ts";
 import { EngineNode } from "../support/engine-node.ts";
 import { eventually } from "../support/eventually.ts";
@@ -324,8 +324,8 @@ describe("a process between the nodes that stops answering", () => {
 });
 
 test("what waits for a node that does not read is counted, and said when it is too much", async () => {
-  const { Switchboard } = await import("../../src/engines/workers/switchboard.ts");
-  const { memoryEngine } = await import("../../src/engines/memory/engine.ts");
+  const { Switchboard } = await import("../../packages/server/src/engines/workers/switchboard.ts");
+  const { memoryEngine } = await import("../../packages/server/src/engines/memory/engine.ts");
   const switchboard = new Switchboard({ engine: memoryEngine(clock), clock, failed: () => {} });
   await switchboard.start();
   let overflows = 0;
@@ -374,8 +374,8 @@ test("much that comes at once leaves time for everything else, keeps its order, 
 });
 
 test("whoever publishes waits for a node that does not keep up, for a second at most", async () => {
-  const { Switchboard } = await import("../../src/engines/workers/switchboard.ts");
-  const { memoryEngine } = await import("../../src/engines/memory/engine.ts");
+  const { Switchboard } = await import("../../packages/server/src/engines/workers/switchboard.ts");
+  const { memoryEngine } = await import("../../packages/server/src/engines/memory/engine.ts");
   const switchboard = new Switchboard({ engine: memoryEngine(clock), clock, failed: () => {} });
   atEnd(() => switchboard.close());
   await switchboard.start();

@@ -1,7 +1,7 @@
 /** Whole servers whose Redis or NATS dies, hangs, hangs up or is out of reach: what clients and back ends notice, with every message counted. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { ConfigInput } from "../../src/index.ts";
+import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { startNode, usersOf } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import type { NativeTestClient } from "../support/native-client.ts";

@@ -4,7 +4,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Pusher from "pusher-js";
-import type { ConfigInput } from "../../src/index.ts";
+import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { makeCertificate, startProxy as startLoadBalancer } from "../deploy/proxy.ts";
 import { atEnd } from "../support/at-end.ts";
 import { CLUSTER_APP, configOf, engineSettings, startNode, usersOf } from "../support/cluster.ts";

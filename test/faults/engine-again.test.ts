@@ -5,7 +5,7 @@
  */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import type { ConfigInput, Server } from "../../src/index.ts";
+import type { ConfigInput, Server } from "../../packages/server/src/index.ts";
 import { configOf } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";

@@ -1,7 +1,7 @@
 /** A program's handler throws: whoever called it is told `internal`, the log has the stack, everything else goes on. */
 
 import { expect, test } from "bun:test";
-import { CommandError } from "../../src/index.ts";
+import { CommandError } from "../../packages/server/src/index.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { socketUrl, startServer } from "../support/server.ts";
 import { connect } from "../support/socket.ts";

@@ -1,7 +1,7 @@
 /** An engine that dies with what was written and heard, before it answered who wrote it. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import type { ConfigInput } from "../../src/index.ts";
+import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { startNode } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { startNats } from "../support/nats.ts";

@@ -10,7 +10,10 @@ const ROOT = join(import.meta.dir, "..", "..");
 const CLIENT = join(import.meta.dir, "programs", "client.ts");
 
 /** Without the launcher in front: what is measured, limited or stopped is the server itself. */
-export const SERVER: readonly [string, ...string[]] = [process.execPath, join(ROOT, "src", "cli", "main.ts")];
+export const SERVER: readonly [string, ...string[]] = [
+  process.execPath,
+  join(ROOT, "packages", "server", "src", "cli", "main.ts"),
+];
 
 export function startBareProcess(options: ServeOptions = {}): Promise<ServerProcess> {
   return startProcess({ program: SERVER, ...options });

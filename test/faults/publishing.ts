@@ -1,8 +1,8 @@
 /** A node that publishes through a fault, and what has to be true of what was heard. */
 
 import { expect } from "bun:test";
-import { CommandError } from "../../src/domain/error.ts";
-import type { HistoryPolicy } from "../../src/domain/ports.ts";
+import { CommandError } from "../../packages/server/src/domain/error.ts";
+import type { HistoryPolicy } from "../../packages/server/src/domain/ports.ts";
 import type { EngineNode } from "../support/engine-node.ts";
 
 /** Publishes every so often until stopped; what was accepted and what was refused, by number. */

@@ -1,7 +1,7 @@
 /** A Redis that dies, hangs, is cut off or refuses: publications wait and come once, in order, or their publishers are told. */
 
 import { describe, expect, test } from "bun:test";
-import { CommandError } from "../../src/domain/error.ts";
+import { CommandError } from "../../packages/server/src/domain/error.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort, settingsFor, startRedis } from "../support/redis.ts";
 import { startNode } from "../support/redis-node.ts";

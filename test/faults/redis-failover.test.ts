@@ -1,7 +1,7 @@
 /** A Redis that is several servers, and loses one of them. */
 
 import { describe, expect, test } from "bun:test";
-import { CommandError } from "../../src/domain/error.ts";
+import { CommandError } from "../../packages/server/src/domain/error.ts";
 import { eventually } from "../support/eventually.ts";
 import { settingsFor, startRedisCluster, startSentinels } from "../support/redis.ts";
 import { type RedisNode, startNode } from "../support/redis-node.ts";

@@ -1,7 +1,7 @@
 /** What nodes have on a real Redis ends where none of them lives, and goes on for as long as one does. */
 
 import { expect, test } from "bun:test";
-import type { RedisSettings } from "../../src/engines/redis/settings.ts";
+import type { RedisSettings } from "../../packages/server/src/engines/redis/settings.ts";
 import { eventually } from "../support/eventually.ts";
 import { settingsFor, startRedis } from "../support/redis.ts";
 import { startNode } from "../support/redis-node.ts";

@@ -1,8 +1,8 @@
 /** Nodes that die, freeze or come back, on a real Redis: whoever was there has left once, and whoever is there is there once. */
 
 import { describe, expect, test } from "bun:test";
-import { CommandError } from "../../src/domain/error.ts";
-import type { RedisSettings } from "../../src/engines/redis/settings.ts";
+import { CommandError } from "../../packages/server/src/domain/error.ts";
+import type { RedisSettings } from "../../packages/server/src/engines/redis/settings.ts";
 import { eventually } from "../support/eventually.ts";
 import { settingsFor, startRedis } from "../support/redis.ts";
 import { type RedisNode, startNode } from "../support/redis-node.ts";

@@ -1,6 +1,6 @@
 /** Nodes on a Redis in processes of their own. */
 
-import type { RedisSettings } from "../../src/engines/redis/settings.ts";
+import type { RedisSettings } from "../../packages/server/src/engines/redis/settings.ts";
 import type { CliProcess } from "../support/process.ts";
 import { type Holdings, startHolderOf } from "./holder.ts";
 

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ConfigInput } from "../../src/index.ts";
+import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { Authority } from "../support/certificates.ts";
 import { spawnCli, temporaryFolder } from "../support/process.ts";
 import { APP, startServer } from "../support/server.ts";

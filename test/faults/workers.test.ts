@@ -229,7 +229,7 @@ test("workers that cannot be swapped stay, and lose nobody", async () => {
 
 test("two servers with several workers in one program are refused, before they start each other for ever", async () => {
   const folder = temporaryFolder();
-  const index = JSON.stringify(join(import.meta.dir, "..", "..", "src", "index.ts"));
+  const index = JSON.stringify(join(import.meta.dir, "..", "..", "packages", "server", "src", "index.ts"));
   writeFileSync(
     join(folder, "two.ts"),
     `import { createServer } from ${index};

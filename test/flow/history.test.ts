@@ -1,7 +1,7 @@
 /** History over real sockets: resuming, racing, reading it, and publishing once. */
 
 import { describe, expect, test } from "bun:test";
-import type { Server } from "../../src/index.ts";
+import type { Server } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs, connectNative, type NativeTestClient } from "../support/native-client.ts";
 import { connectPusher, signedFetch } from "../support/pusher-client.ts";

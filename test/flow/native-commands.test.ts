@@ -1,7 +1,7 @@
 /** What else a native client asks, over real sockets: publish, authenticate, ping, custom events (A30, A32, A36). */
 
 import { describe, expect, test } from "bun:test";
-import { CommandError, Disconnect } from "../../src/index.ts";
+import { CommandError, Disconnect } from "../../packages/server/src/index.ts";
 import { connectAs, connectNative, makeToken } from "../support/native-client.ts";
 import { startServer } from "../support/server.ts";
 

@@ -1,7 +1,7 @@
 /** Whose address a connection has, and whether it came over TLS: what a proxy says counts only where it is trusted. Scenario 62. */
 
 import { describe, expect, test } from "bun:test";
-import type { Server } from "../../src/index.ts";
+import type { Server } from "../../packages/server/src/index.ts";
 import { OPCODE } from "../support/raw-socket.ts";
 import { APP, startServer } from "../support/server.ts";
 import { knock, PUSHER_PATH } from "./knock.ts";

@@ -1,8 +1,8 @@
 /** Addresses, ranges of them, and who is kept out by them. S29. */
 
 import { describe, expect, test } from "bun:test";
-import { addressTest, parseAddress } from "../../src/guards/ip.ts";
-import { type ConfigInput, createServer } from "../../src/index.ts";
+import { addressTest, parseAddress } from "../../packages/server/src/guards/ip.ts";
+import { type ConfigInput, createServer } from "../../packages/server/src/index.ts";
 import { signedFetch } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
 import { knock, statusOf } from "./knock.ts";

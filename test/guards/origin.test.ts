@@ -1,8 +1,8 @@
 /** The patterns for origins, and which Origin headers fit them. */
 
 import { describe, expect, test } from "bun:test";
-import { isOriginPattern, originTest } from "../../src/domain/origin.ts";
-import { createServer } from "../../src/index.ts";
+import { isOriginPattern, originTest } from "../../packages/server/src/domain/origin.ts";
+import { createServer } from "../../packages/server/src/index.ts";
 import { APP } from "../support/server.ts";
 
 const TABLE: readonly (readonly [pattern: string, fitting: readonly string[], others: readonly string[]])[] = [

@@ -1,8 +1,8 @@
 /** How many connections an address may have and open, how many frames a connection and API calls an app may send. S30. */
 
 import { describe, expect, test } from "bun:test";
-import { Turnstile } from "../../src/guards/rate.ts";
-import { take } from "../../src/hub/bucket.ts";
+import { Turnstile } from "../../packages/server/src/guards/rate.ts";
+import { take } from "../../packages/server/src/hub/bucket.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fakes.ts";
 import { connectNative } from "../support/native-client.ts";

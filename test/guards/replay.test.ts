@@ -1,8 +1,8 @@
 /** A signed API call counts once where the app wants that. */
 
 import { describe, expect, test } from "bun:test";
-import { CommandError } from "../../src/domain/error.ts";
-import { replayGuard } from "../../src/guards/replay.ts";
+import { CommandError } from "../../packages/server/src/domain/error.ts";
+import { replayGuard } from "../../packages/server/src/guards/replay.ts";
 import { FakeClock, fakeApp } from "../support/fakes.ts";
 import { connectPusher, signedUrl } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";

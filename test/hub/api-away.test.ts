@@ -1,7 +1,7 @@
 /** The HTTP API while the engine is away: 503 with a time to come back, never a 200 for what is lost. */
 
 import { expect, test } from "bun:test";
-import { pusherApi } from "../../src/protocols/pusher/api.ts";
+import { pusherApi } from "../../packages/server/src/protocols/pusher/api.ts";
 import { AWAY, type LateBench, lateBench, settled } from "../support/fakes.ts";
 import { signedUrl } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";

@@ -1,9 +1,9 @@
 /** An engine that drops, delays and repeats: what is missing is found in history before anything later is told, or clients are told of the gap. */
 
 import { describe, expect, test } from "bun:test";
-import type { App } from "../../src/domain/app.ts";
-import { nativeProtocol } from "../../src/protocols/native/codec.ts";
-import { pusherProtocol } from "../../src/protocols/pusher/codec.ts";
+import type { App } from "../../packages/server/src/domain/app.ts";
+import { nativeProtocol } from "../../packages/server/src/protocols/native/codec.ts";
+import { pusherProtocol } from "../../packages/server/src/protocols/pusher/codec.ts";
 import { AWAY, type FakeClient, fakeApp, type LateBench, lateBench, settled } from "../support/fakes.ts";
 
 const history = { size: 5, ttlS: 60 };

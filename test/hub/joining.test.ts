@@ -1,7 +1,7 @@
 /** Coming into a channel while the engine takes its time: nobody misses anything, and nothing of those who left remains. */
 
 import { describe, expect, test } from "bun:test";
-import type { Publication } from "../../src/domain/message.ts";
+import type { Publication } from "../../packages/server/src/domain/message.ts";
 import { AWAY, type Bench, type FakeClient, type LateBench, lateBench, settled } from "../support/fakes.ts";
 
 const NOBODY_HERE = { apps: 0, connections: 0, channels: 0, users: 0 };

@@ -1,8 +1,8 @@
 /** Who asks for more than its share: it waits and is answered, the others go first, and who never catches up is cut. */
 
 import { expect, test } from "bun:test";
-import { beat } from "../../src/hub/execute.ts";
-import type { HubOptions } from "../../src/hub/options.ts";
+import { beat } from "../../packages/server/src/hub/execute.ts";
+import type { HubOptions } from "../../packages/server/src/hub/options.ts";
 import { type Bench, bench, type FakeClient, fakeApp, type LateBench, lateBench, settled } from "../support/fakes.ts";
 
 const LIMITS = { waitingCommands: 1_000_000, waitingBytes: 1_000_000_000, activityTimeoutS: 30, pongTimeoutS: 30 };

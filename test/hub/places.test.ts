@@ -1,9 +1,9 @@
 /** Places that the engine counts: taken and given back in whatever order answers come. */
 
 import { describe, expect, test } from "bun:test";
-import { CommandError, Disconnect } from "../../src/domain/error.ts";
-import type { Clock, Engine, Ledger } from "../../src/domain/ports.ts";
-import { memoryEngine } from "../../src/engines/memory/engine.ts";
+import { CommandError, Disconnect } from "../../packages/server/src/domain/error.ts";
+import type { Clock, Engine, Ledger } from "../../packages/server/src/domain/ports.ts";
+import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
 import { type BenchOptions, bench, fakeApp, settled } from "../support/fakes.ts";
 
 const AWAY = new CommandError("engine_unavailable", "Away.");

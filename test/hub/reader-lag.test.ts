@@ -1,8 +1,8 @@
 /** How far readers are behind: who is asked, how often, and who is cut. */
 
 import { expect, test } from "bun:test";
-import type { Connection } from "../../src/domain/connection.ts";
-import { answersProbe } from "../../src/hub/reader-lag.ts";
+import type { Connection } from "../../packages/server/src/domain/connection.ts";
+import { answersProbe } from "../../packages/server/src/hub/reader-lag.ts";
 import { type Bench, bench, type FakeClient, fakeApp, settled } from "../support/fakes.ts";
 
 const SECOND_MS = 1_000;

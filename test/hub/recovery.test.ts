@@ -1,8 +1,8 @@
 /** Coming back to a channel with history: exactly what was missed, in order, before anything new; or the word that something is lost. */
 
 import { describe, expect, test } from "bun:test";
-import type { App } from "../../src/domain/app.ts";
-import type { Position, Resume } from "../../src/domain/message.ts";
+import type { App } from "../../packages/server/src/domain/app.ts";
+import type { Position, Resume } from "../../packages/server/src/domain/message.ts";
 import { AWAY, type FakeClient, fakeApp, type LateBench, lateBench, type Seen, settled } from "../support/fakes.ts";
 import { channelAuth } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";

@@ -1,7 +1,7 @@
 /** Many that come back to one channel at once: the engine is asked once, and each of them still gets exactly what it missed. */
 
 import { expect, test } from "bun:test";
-import type { Position, Resume } from "../../src/domain/message.ts";
+import type { Position, Resume } from "../../packages/server/src/domain/message.ts";
 import { AWAY, type FakeClient, fakeApp, type LateBench, lateBench, settled } from "../support/fakes.ts";
 
 const ROOM = "room";

@@ -1,8 +1,8 @@
 /** One turn at a time for each connection, and what becomes of those who do not wait, or whose turn goes wrong. */
 
 import { expect, test } from "bun:test";
-import { CommandError } from "../../src/domain/error.ts";
-import type { HubEvent } from "../../src/domain/event.ts";
+import { CommandError } from "../../packages/server/src/domain/error.ts";
+import type { HubEvent } from "../../packages/server/src/domain/event.ts";
 import { AWAY, bench, fakeApp, lateBench, plainProtocol, settled } from "../support/fakes.ts";
 
 const say = (channel: string, data: string) =>

@@ -1,9 +1,9 @@
 /** Signing in and watching while the engine takes its time. */
 
 import { describe, expect, test } from "bun:test";
-import { Connection } from "../../src/domain/connection.ts";
-import type { User } from "../../src/domain/message.ts";
-import { arrive } from "../../src/hub/arrive.ts";
+import { Connection } from "../../packages/server/src/domain/connection.ts";
+import type { User } from "../../packages/server/src/domain/message.ts";
+import { arrive } from "../../packages/server/src/hub/arrive.ts";
 import { AWAY, type Bench, bench, FakeSocket, lateBench, plainProtocol, settled } from "../support/fakes.ts";
 
 const NOBODY_HERE = { apps: 0, connections: 0, channels: 0, users: 0 };

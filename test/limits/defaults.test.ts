@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createServer } from "../../src/index.ts";
+import { createServer } from "../../packages/server/src/index.ts";
 import { APP } from "../support/server.ts";
 
 const PROCESS = {

@@ -1,7 +1,7 @@
 /** An event of the largest size passes everywhere, whatever it is made of, and a burst of them cuts nobody who reads. */
 
 import { describe, expect, test } from "bun:test";
-import { parseConfig } from "../../src/config/load.ts";
+import { parseConfig } from "../../packages/server/src/config/load.ts";
 import { connectNative } from "../support/native-client.ts";
 import { connectPusher, signedFetch } from "../support/pusher-client.ts";
 import { connectRawWebSocket, OPCODE } from "../support/raw-socket.ts";

@@ -1,7 +1,7 @@
 /** What a log shows of a payload: everything but its secrets, whatever they are called and however deep they are (A55). */
 
 import { expect, test } from "bun:test";
-import { masked, maskedReason } from "../../src/observers/masked.ts";
+import { masked, maskedReason } from "../../packages/server/src/observers/masked.ts";
 
 const SECRET = "sesame-42";
 

@@ -1,7 +1,7 @@
 /** The numbers of `/metrics`: of one process, of several, and under soketi's names. */
 
 import { describe, expect, test } from "bun:test";
-import type { ConfigInput } from "../../src/index.ts";
+import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { samplesOf, scrape } from "../support/metrics.ts";
 import { startNats } from "../support/nats.ts";

@@ -1,9 +1,9 @@
 /** Faults that are alike: the first at once, the others as a number, and none of another kind is lost among them. */
 
 import { expect, test } from "bun:test";
-import { aboutFile } from "../../src/database/file-error.ts";
-import { CommandError } from "../../src/domain/error.ts";
-import { type Fault, Repeats } from "../../src/observers/repeats.ts";
+import { aboutFile } from "../../packages/server/src/database/file-error.ts";
+import { CommandError } from "../../packages/server/src/domain/error.ts";
+import { type Fault, Repeats } from "../../packages/server/src/observers/repeats.ts";
 import { eventually } from "../support/eventually.ts";
 import { AWAY } from "../support/fakes.ts";
 

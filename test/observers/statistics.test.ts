@@ -1,15 +1,15 @@
 /** Statistics from the count to the table, on each database. */
 
 import { describe, expect, test } from "bun:test";
-import { forgetAll, timeBefore } from "../../src/database/cleaning.ts";
-import { migrate } from "../../src/database/migrate.ts";
-import { openDatabase } from "../../src/database/open.ts";
-import { CommandError, Disconnect } from "../../src/domain/error.ts";
-import type { HubEvent } from "../../src/domain/event.ts";
-import { nothing } from "../../src/domain/numbers.ts";
-import { Counters } from "../../src/observers/statistics/counters.ts";
-import { Statistics } from "../../src/observers/statistics/statistics.ts";
-import { StatisticsStore } from "../../src/observers/statistics/store.ts";
+import { forgetAll, timeBefore } from "../../packages/server/src/database/cleaning.ts";
+import { migrate } from "../../packages/server/src/database/migrate.ts";
+import { openDatabase } from "../../packages/server/src/database/open.ts";
+import { CommandError, Disconnect } from "../../packages/server/src/domain/error.ts";
+import type { HubEvent } from "../../packages/server/src/domain/event.ts";
+import { nothing } from "../../packages/server/src/domain/numbers.ts";
+import { Counters } from "../../packages/server/src/observers/statistics/counters.ts";
+import { Statistics } from "../../packages/server/src/observers/statistics/statistics.ts";
+import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
 import { atEnd } from "../support/at-end.ts";
 import { sqliteFile, startMariaDb, startPostgres } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
-import type { ConfigInput } from "../../src/index.ts";
+import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { engineSettings } from "../support/cluster.ts";
 import { sqliteFile } from "../support/databases.ts";
@@ -256,7 +256,7 @@ describe("a collector", () => {
 // prom-client reads the first of them, which only has the words.
 test("without the setting none of its libraries but the API is read", async () => {
   const program = `
-    import { createServer } from "${new URL("../../src/index.ts", import.meta.url).pathname}";
+    import { createServer } from "${new URL("../../packages/server/src/index.ts", import.meta.url).pathname}";
     const server = createServer({ host: "127.0.0.1", port: 0, log: { level: "silent" }, ...JSON.parse(process.env.MORE) });
     await server.start();
     console.log(JSON.stringify(Object.keys(require.cache).filter((name) => /@opentelemetry.(sdk|exporter|otlp|core)/.test(name))));

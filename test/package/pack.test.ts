@@ -14,7 +14,7 @@ const packed = temporaryFolder();
 const installed = temporaryFolder();
 const env = { PATH: pathWithoutBun() };
 
-await npm(["pack", "--silent", "--pack-destination", packed], ROOT);
+await npm(["pack", "--silent", "--workspace", "packages/server", "--pack-destination", packed], ROOT);
 const [tarball = ""] = readdirSync(packed);
 writeFileSync(join(installed, "package.json"), JSON.stringify({ name: "somebody", private: true, type: "module" }));
 await npm(["install", "--no-audit", "--no-fund", join(packed, tarball)], installed);
@@ -97,13 +97,13 @@ describe("the packed package", () => {
   });
 
   test("gives Node the names that it gives Bun, so that an import comes as far as that sentence", async () => {
-    const text = await Bun.file(join(ROOT, "bin", "needs-bun.cjs")).text();
+    const text = await Bun.file(join(ROOT, "packages", "server", "bin", "needs-bun.cjs")).text();
     const names = Array.from(text.matchAll(/exports\.(\w+)/g), ([, name]) => name);
-    expect(names.sort()).toEqual(Object.keys(await import("../../src/index.ts")).sort());
+    expect(names.sort()).toEqual(Object.keys(await import("../../packages/server/src/index.ts")).sort());
   });
 
   test("needs nothing that does not run on the Node that it names", async () => {
-    const { engines } = await Bun.file(join(ROOT, "package.json")).json();
+    const { engines } = await Bun.file(join(ROOT, "packages", "server", "package.json")).json();
     const { packages } = await Bun.file(join(ROOT, "package-lock.json")).json();
     const [, oldest = ""] = /^>=(\d+)$/.exec(engines.node) ?? [];
     const refusing = Object.entries(packages as Record<string, { readonly engines?: { readonly node?: string } }>)

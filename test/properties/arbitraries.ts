@@ -1,9 +1,9 @@
 /** What the property tests draw from, and the one seed they draw with: printed, so that a failure comes back. */
 
 import fc from "fast-check";
-import { infoOf } from "../../src/domain/info.ts";
-import { onOneLine } from "../../src/domain/json-text.ts";
-import type { Command, Credentials, EventPublication, Member, Push } from "../../src/domain/message.ts";
+import { infoOf } from "../../packages/server/src/domain/info.ts";
+import { onOneLine } from "../../packages/server/src/domain/json-text.ts";
+import type { Command, Credentials, EventPublication, Member, Push } from "../../packages/server/src/domain/message.ts";
 
 export const SEED = 20_261_121;
 console.log(`Property tests: seed ${SEED}`);

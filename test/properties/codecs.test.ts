@@ -9,13 +9,13 @@ import {
   DISCONNECTS,
   Disconnect,
   type DisconnectCode,
-} from "../../src/domain/error.ts";
-import { infoOf } from "../../src/domain/info.ts";
-import { onOneLine } from "../../src/domain/json-text.ts";
-import type { Command, EventPublication, Push } from "../../src/domain/message.ts";
-import { payloadOf, payloadValue } from "../../src/domain/payload.ts";
-import { nativeProtocol } from "../../src/protocols/native/codec.ts";
-import { pusherProtocol } from "../../src/protocols/pusher/codec.ts";
+} from "../../packages/server/src/domain/error.ts";
+import { infoOf } from "../../packages/server/src/domain/info.ts";
+import { onOneLine } from "../../packages/server/src/domain/json-text.ts";
+import type { Command, EventPublication, Push } from "../../packages/server/src/domain/message.ts";
+import { payloadOf, payloadValue } from "../../packages/server/src/domain/payload.ts";
+import { nativeProtocol } from "../../packages/server/src/protocols/native/codec.ts";
+import { pusherProtocol } from "../../packages/server/src/protocols/pusher/codec.ts";
 import { anyCommand, anyComposite, anyEvent, anyJson, anyPush, anyText, settings } from "./arbitraries.ts";
 
 const pusher = pusherProtocol({ jsonDepth: 32 });

@@ -6,9 +6,16 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { EventPublication, Position, Publication, Resume } from "../../src/domain/message.ts";
-import type { Broker, Clock, Engine, EngineHost, HistoryPage, HistoryPolicy } from "../../src/domain/ports.ts";
-import { memoryEngine } from "../../src/engines/memory/engine.ts";
+import type { EventPublication, Position, Publication, Resume } from "../../packages/server/src/domain/message.ts";
+import type {
+  Broker,
+  Clock,
+  Engine,
+  EngineHost,
+  HistoryPage,
+  HistoryPolicy,
+} from "../../packages/server/src/domain/ports.ts";
+import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
 import { type Bench, bench, type FakeClient, fakeApp, type Seen, settled } from "../support/fakes.ts";
 import { settings } from "./arbitraries.ts";
 

@@ -1,7 +1,7 @@
 /** A configuration cannot reach a prototype, and says so. Scenario 67. */
 
 import { expect, test } from "bun:test";
-import { ConfigError, createServer } from "../../src/index.ts";
+import { ConfigError, createServer } from "../../packages/server/src/index.ts";
 import { APP } from "../support/server.ts";
 
 test.each([

@@ -1,6 +1,6 @@
 /** A bug that the server catches is still a bug. What it would have logged as one is kept here, for tests to see. */
 
-import type { Server } from "../../src/index.ts";
+import type { Server } from "../../packages/server/src/index.ts";
 
 /** Fills as the server reports faults. */
 export function faultsOf(server: Server): string[] {

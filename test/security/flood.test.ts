@@ -5,7 +5,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import type { Server } from "../../src/index.ts";
+import type { Server } from "../../packages/server/src/index.ts";
 import { knock } from "../guards/knock.ts";
 import { eventually } from "../support/eventually.ts";
 import { type CliProcess, spawnCli } from "../support/process.ts";

@@ -1,6 +1,6 @@
 /** A program with a server in it that logs all it can, in the format it is told, and has a handler that fails on request. */
 
-import { createServer } from "../../src/index.ts";
+import { createServer } from "../../packages/server/src/index.ts";
 
 const settings = JSON.parse(process.env.SETTINGS ?? "{}");
 const server = createServer({ ...settings, host: "127.0.0.1", port: 0 });

@@ -1,7 +1,7 @@
 /** The program's own authenticator beside tokens and Pusher's sign-in: all end in one user (S7, S11, S12, S33, A22, A29). */
 
 import { describe, expect, test } from "bun:test";
-import { CommandError, type Server } from "../../src/index.ts";
+import { CommandError, type Server } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs, connectNative, dialNative, makeToken } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
-import type { ConfigInput } from "../../src/index.ts";
+import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { Authority, type Issued } from "../support/certificates.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative, type NativeTestClient } from "../support/native-client.ts";

@@ -3,7 +3,13 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ConfigError, createServer, type EndpointSocket, type Raw, type Server } from "../../src/index.ts";
+import {
+  ConfigError,
+  createServer,
+  type EndpointSocket,
+  type Raw,
+  type Server,
+} from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ChannelOptions, ConfigError, createServer, type Server } from "../../src/index.ts";
+import { type ChannelOptions, ConfigError, createServer, type Server } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs, connectNative, type NativeTestClient } from "../support/native-client.ts";

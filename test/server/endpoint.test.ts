@@ -1,8 +1,8 @@
 /** WebSocket endpoints of a program's own, through real sockets. */
 
 import { describe, expect, test } from "bun:test";
-import type { ConfigInput, EndpointDefinition, EndpointSocket, Raw, Server } from "../../src/index.ts";
-import { CommandError, Disconnect } from "../../src/index.ts";
+import type { ConfigInput, EndpointDefinition, EndpointSocket, Raw, Server } from "../../packages/server/src/index.ts";
+import { CommandError, Disconnect } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative, makeToken } from "../support/native-client.ts";
 import { connectPusher, signedFetch } from "../support/pusher-client.ts";

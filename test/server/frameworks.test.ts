@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { Elysia } from "elysia";
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
-import { createServer, type FetchContext, type Server, type ServerOptions } from "../../src/index.ts";
+import { createServer, type FetchContext, type Server, type ServerOptions } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";

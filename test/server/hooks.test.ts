@@ -1,7 +1,7 @@
 /** Hooks over real sockets in both protocols: what a program hears of, may refuse, and decides (A36, A44, A45, A47, S8 to S10, O12, O13, O16). */
 
 import { describe, expect, test } from "bun:test";
-import { CommandError, type Server } from "../../src/index.ts";
+import { CommandError, type Server } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs, connectNative } from "../support/native-client.ts";
 import { connectPusher, trigger } from "../support/pusher-client.ts";

@@ -1,7 +1,7 @@
 /** A server's life as a program sees it: start, stop, start again, and what clients hear of it. */
 
 import { describe, expect, test } from "bun:test";
-import { createServer, type Server, type ServerOptions } from "../../src/index.ts";
+import { createServer, type Server, type ServerOptions } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { LogFile, type LogFileOptions } from "../../src/server/log/log-file.ts";
+import { LogFile, type LogFileOptions } from "../../packages/server/src/server/log/log-file.ts";
 import { atEnd } from "../support/at-end.ts";
 import { FakeClock } from "../support/fakes.ts";
 import { spawnCli, temporaryFolder } from "../support/process.ts";

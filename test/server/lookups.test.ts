@@ -1,7 +1,7 @@
 /** What other servers' programs look up and do by name, over real sockets in both protocols (A41 to A43, A46, S13, O18 to O22). */
 
 import { describe, expect, test } from "bun:test";
-import type { Server } from "../../src/index.ts";
+import type { Server } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs, connectNative } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";

@@ -1,8 +1,15 @@
 /** Middleware around handshakes, messages and HTTP requests, on a real server. */
 
 import { describe, expect, test } from "bun:test";
-import { allowIps, allowOrigins, CommandError, Disconnect, rateLimit, type Server } from "../../src/index.ts";
-import { Layers } from "../../src/server/program/middleware.ts";
+import {
+  allowIps,
+  allowOrigins,
+  CommandError,
+  Disconnect,
+  rateLimit,
+  type Server,
+} from "../../packages/server/src/index.ts";
+import { Layers } from "../../packages/server/src/server/program/middleware.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";

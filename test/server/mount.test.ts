@@ -1,7 +1,7 @@
 /** The program's own HTTP beside the server's: what reaches it, what it can push, and what it cannot harm. */
 
 import { describe, expect, test } from "bun:test";
-import { createServer, type FetchHandler, type Server, type ServerOptions } from "../../src/index.ts";
+import { createServer, type FetchHandler, type Server, type ServerOptions } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";

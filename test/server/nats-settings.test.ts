@@ -3,9 +3,9 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseConfig } from "../../src/config/load.ts";
-import { DEFAULTS } from "../../src/engines/nats/settings.ts";
-import { natsSettings } from "../../src/server/cluster/nats-settings.ts";
+import { parseConfig } from "../../packages/server/src/config/load.ts";
+import { DEFAULTS } from "../../packages/server/src/engines/nats/settings.ts";
+import { natsSettings } from "../../packages/server/src/server/cluster/nats-settings.ts";
 import { temporaryFolder } from "../support/process.ts";
 
 const of = (nats: object, more: object = {}) => natsSettings(parseConfig({ engine: "nats", nats, ...more }));

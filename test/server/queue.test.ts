@@ -1,7 +1,7 @@
 /** The queue in front of the door: a few at a time, in the order they came, and the event loop turns in between. */
 
 import { describe, expect, test } from "bun:test";
-import { Queue } from "../../src/server/door/queue.ts";
+import { Queue } from "../../packages/server/src/server/door/queue.ts";
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 

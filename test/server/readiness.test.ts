@@ -3,12 +3,12 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Connection } from "../../src/domain/connection.ts";
-import { createServer } from "../../src/index.ts";
-import { unreadyReasons } from "../../src/server/http/readiness.ts";
-import { cgroupMemoryLimit } from "../../src/server/life/cgroup.ts";
-import { sayFarewell } from "../../src/server/life/drain.ts";
-import { Memory } from "../../src/server/life/memory.ts";
+import type { Connection } from "../../packages/server/src/domain/connection.ts";
+import { createServer } from "../../packages/server/src/index.ts";
+import { unreadyReasons } from "../../packages/server/src/server/http/readiness.ts";
+import { cgroupMemoryLimit } from "../../packages/server/src/server/life/cgroup.ts";
+import { sayFarewell } from "../../packages/server/src/server/life/drain.ts";
+import { Memory } from "../../packages/server/src/server/life/memory.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fakes.ts";

@@ -3,11 +3,11 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import Pusher from "pusher";
-import { SqlApps } from "../../src/apps/sql.ts";
-import { migrate } from "../../src/database/migrate.ts";
-import { openDatabase } from "../../src/database/open.ts";
-import { createServer } from "../../src/index.ts";
-import { StatisticsStore } from "../../src/observers/statistics/store.ts";
+import { SqlApps } from "../../packages/server/src/apps/sql.ts";
+import { migrate } from "../../packages/server/src/database/migrate.ts";
+import { openDatabase } from "../../packages/server/src/database/open.ts";
+import { createServer } from "../../packages/server/src/index.ts";
+import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
 import { atEnd } from "../support/at-end.ts";
 import { sqliteFile, startPostgres } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";

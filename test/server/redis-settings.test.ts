@@ -3,8 +3,8 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadConfig, parseConfig } from "../../src/config/load.ts";
-import { redisSettings } from "../../src/server/cluster/redis-settings.ts";
+import { loadConfig, parseConfig } from "../../packages/server/src/config/load.ts";
+import { redisSettings } from "../../packages/server/src/server/cluster/redis-settings.ts";
 import { temporaryFolder } from "../support/process.ts";
 
 const of = (redis: object, more: object = {}) => redisSettings(parseConfig({ engine: "redis", redis, ...more }));

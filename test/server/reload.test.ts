@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import { ConfigError, type ConfigInput, createServer, type Server } from "../../src/index.ts";
+import { ConfigError, type ConfigInput, createServer, type Server } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { Authority } from "../support/certificates.ts";
 import { connectNative, dialNative, makeToken } from "../support/native-client.ts";

@@ -1,7 +1,7 @@
 /** Single settings by name, chained before the server starts. */
 
 import { describe, expect, test } from "bun:test";
-import { ConfigError, createServer } from "../../src/index.ts";
+import { ConfigError, createServer } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { connectNative } from "../support/native-client.ts";
 import { APP, socketUrl, startServer } from "../support/server.ts";

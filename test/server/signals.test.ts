@@ -9,7 +9,7 @@ import { APP, startServer } from "../support/server.ts";
 
 setDefaultTimeout(60_000);
 
-const INDEX = join(import.meta.dir, "..", "..", "src", "index.ts");
+const INDEX = join(import.meta.dir, "..", "..", "packages", "server", "src", "index.ts");
 
 function program(options: string, more = ""): CliProcess {
   const folder = temporaryFolder();

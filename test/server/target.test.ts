@@ -1,7 +1,7 @@
 /** What a program pushes: to whom it goes, who is left out, and what cannot be pushed. */
 
 import { describe, expect, test } from "bun:test";
-import { CommandError, type Target } from "../../src/index.ts";
+import { CommandError, type Target } from "../../packages/server/src/index.ts";
 import { connectAs, connectNative, type NativeTestClient } from "../support/native-client.ts";
 import { connectPusher, type PusherTestClient } from "../support/pusher-client.ts";
 import { startServer } from "../support/server.ts";

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import type { ConfigInput } from "../../src/index.ts";
+import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { Authority } from "../support/certificates.ts";
 import { connectNative, makeToken } from "../support/native-client.ts";
 import { connectPusher, dialPusher, signedFetch } from "../support/pusher-client.ts";

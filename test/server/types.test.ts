@@ -1,7 +1,7 @@
 /** One declaration types handlers, hooks and pushes: what must not compile is marked, and tsc fails where it does compile. */
 
 import { expect, test } from "bun:test";
-import { createServer, type Server, type User } from "../../src/index.ts";
+import { createServer, type Server, type User } from "../../packages/server/src/index.ts";
 import { connectNative } from "../support/native-client.ts";
 import { startServer } from "../support/server.ts";
 

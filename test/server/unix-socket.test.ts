@@ -3,7 +3,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { lstatSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createServer } from "../../src/index.ts";
+import { createServer } from "../../packages/server/src/index.ts";
 import { runCli, spawnCli, temporaryFolder } from "../support/process.ts";
 import { APP } from "../support/server.ts";
 

@@ -1,7 +1,7 @@
 /** A handshake whose `Upgrade` a proxy took away is told what the proxy lacks, and not that there is nothing here. */
 
 import { expect, test } from "bun:test";
-import { createServer } from "../../src/index.ts";
+import { createServer } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { APP, startServer } from "../support/server.ts";
 

@@ -1,6 +1,6 @@
 /** Whole servers that are one: nodes in processes of their own on a Redis, on a NATS, or as the workers of one server. */
 
-import type { ConfigInput } from "../../src/index.ts";
+import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { startBareProcess } from "../faults/process.ts";
 import { eventually } from "./eventually.ts";
 import { connectNative, type NativeOptions, type NativeTestClient } from "./native-client.ts";

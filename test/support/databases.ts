@@ -3,7 +3,7 @@
 import { chownSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { sql } from "kysely";
-import { kindOf, openDatabase } from "../../src/database/open.ts";
+import { kindOf, openDatabase } from "../../packages/server/src/database/open.ts";
 import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
 import { temporaryFolder } from "./process.ts";

@@ -1,7 +1,14 @@
 /** A node of a cluster without anything but its engine, which writes down what it hears. */
 
-import type { EventPublication, Publication } from "../../src/domain/message.ts";
-import type { Clock, Engine, EngineHost, HistoryPolicy, NodeReport, RegistryFact } from "../../src/domain/ports.ts";
+import type { EventPublication, Publication } from "../../packages/server/src/domain/message.ts";
+import type {
+  Clock,
+  Engine,
+  EngineHost,
+  HistoryPolicy,
+  NodeReport,
+  RegistryFact,
+} from "../../packages/server/src/domain/ports.ts";
 
 export const realClock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
 

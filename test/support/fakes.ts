@@ -1,10 +1,10 @@
 /** What stands in for the edge where a test needs to hold time, sockets or the engine in its hand. */
 
-import type { App } from "../../src/domain/app.ts";
-import { Connection } from "../../src/domain/connection.ts";
-import { CommandError } from "../../src/domain/error.ts";
-import type { HubEvent } from "../../src/domain/event.ts";
-import type { Command, Publication, Push } from "../../src/domain/message.ts";
+import type { App } from "../../packages/server/src/domain/app.ts";
+import { Connection } from "../../packages/server/src/domain/connection.ts";
+import { CommandError } from "../../packages/server/src/domain/error.ts";
+import type { HubEvent } from "../../packages/server/src/domain/event.ts";
+import type { Command, Publication, Push } from "../../packages/server/src/domain/message.ts";
 import type {
   Awaitable,
   Broker,
@@ -15,12 +15,12 @@ import type {
   Ledger,
   NodeState,
   Registry,
-} from "../../src/domain/ports.ts";
-import type { Fanout, Frame, Protocol, Socket } from "../../src/domain/wire.ts";
-import { memoryEngine } from "../../src/engines/memory/engine.ts";
-import { receive } from "../../src/hub/execute.ts";
-import { Hub, type HubLimits, type HubOptions } from "../../src/hub/hub.ts";
-import { userText } from "../../src/hub/signature.ts";
+} from "../../packages/server/src/domain/ports.ts";
+import type { Fanout, Frame, Protocol, Socket } from "../../packages/server/src/domain/wire.ts";
+import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
+import { receive } from "../../packages/server/src/hub/execute.ts";
+import { Hub, type HubLimits, type HubOptions } from "../../packages/server/src/hub/hub.ts";
+import { userText } from "../../packages/server/src/hub/signature.ts";
 import { channelAuth, sign } from "./pusher-client.ts";
 import { APP } from "./server.ts";
 

@@ -1,7 +1,7 @@
 /** A node of a cluster on a NATS. */
 
-import { natsEngine } from "../../src/engines/nats/engine.ts";
-import { DEFAULTS, type NatsSettings } from "../../src/engines/nats/settings.ts";
+import { natsEngine } from "../../packages/server/src/engines/nats/engine.ts";
+import { DEFAULTS, type NatsSettings } from "../../packages/server/src/engines/nats/settings.ts";
 import { atEnd } from "./at-end.ts";
 import { EngineNode, realClock } from "./engine-node.ts";
 

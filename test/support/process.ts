@@ -4,12 +4,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ConfigInput } from "../../src/index.ts";
+import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
 import { APP } from "./server.ts";
 
-const BIN = join(import.meta.dir, "..", "..", "bin", "fanfare.js");
+const BIN = join(import.meta.dir, "..", "..", "packages", "server", "bin", "fanfare.js");
 const PATIENCE_MS = 60_000;
 
 export interface Ended {
@@ -21,7 +21,7 @@ export interface CliOptions {
   /** A new empty folder where not given. */
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** In place of `node bin/fanfare.js`. */
+  /** In place of `node packages/server/bin/fanfare.js`. */
   readonly program?: readonly [string, ...string[]];
 }
 

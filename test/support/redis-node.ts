@@ -1,8 +1,8 @@
 /** A node of a cluster on a Redis. */
 
-import type { Clock } from "../../src/domain/ports.ts";
-import { redisEngine } from "../../src/engines/redis/engine.ts";
-import type { RedisSettings } from "../../src/engines/redis/settings.ts";
+import type { Clock } from "../../packages/server/src/domain/ports.ts";
+import { redisEngine } from "../../packages/server/src/engines/redis/engine.ts";
+import type { RedisSettings } from "../../packages/server/src/engines/redis/settings.ts";
 import { atEnd } from "./at-end.ts";
 import { EngineNode, realClock } from "./engine-node.ts";
 import { onlyPongs } from "./redis.ts";

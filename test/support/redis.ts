@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { DEFAULTS, type RedisSettings } from "../../src/engines/redis/settings.ts";
+import { DEFAULTS, type RedisSettings } from "../../packages/server/src/engines/redis/settings.ts";
 import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
 

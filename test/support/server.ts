@@ -1,6 +1,6 @@
 /** A real server inside the test's own process, on a free port, with one app whose keys are the protocol's test vectors'. */
 
-import { type ConfigInput, createServer, type Server } from "../../src/index.ts";
+import { type ConfigInput, createServer, type Server } from "../../packages/server/src/index.ts";
 import { atEnd } from "./at-end.ts";
 
 export interface AppKeys {

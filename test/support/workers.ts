@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ConfigInput } from "../../src/index.ts";
+import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { connectNative, type NativeOptions, type NativeTestClient } from "./native-client.ts";
 import { type CliOptions, type CliProcess, spawnCli } from "./process.ts";
 import { connectPusher, type PusherTestClient } from "./pusher-client.ts";

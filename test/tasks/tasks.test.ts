@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { type ConfigInput, createServer, TaskError, type TaskErrorCode } from "../../src/index.ts";
+import { type ConfigInput, createServer, TaskError, type TaskErrorCode } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { spawnCli } from "../support/process.ts";

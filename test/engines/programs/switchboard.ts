@@ -1,8 +1,8 @@
 /** The process between the nodes, without anything around it: a switchboard for each name, and nodes on it by parcels. */
 
-import { memoryEngine } from "../../../src/engines/memory/engine.ts";
-import { type NodeLink, Switchboard } from "../../../src/engines/workers/switchboard.ts";
-import type { FromNode, ToNode } from "../../../src/engines/workers/wire.ts";
+import { memoryEngine } from "../../../packages/server/src/engines/memory/engine.ts";
+import { type NodeLink, Switchboard } from "../../../packages/server/src/engines/workers/switchboard.ts";
+import type { FromNode, ToNode } from "../../../packages/server/src/engines/workers/wire.ts";
 
 export type ToSwitchboard =
   | { readonly type: "parcel"; readonly board: string; readonly id: string; readonly parcel: FromNode }

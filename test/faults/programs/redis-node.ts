@@ -1,6 +1,6 @@
 /** A node on a Redis that holds what `node.json` in its folder says, until it is killed. */
 
-import type { RedisSettings } from "../../../src/engines/redis/settings.ts";
+import type { RedisSettings } from "../../../packages/server/src/engines/redis/settings.ts";
 import { RedisNode } from "../../support/redis-node.ts";
 import { hold } from "./hold.ts";
 

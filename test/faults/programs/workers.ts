@@ -5,7 +5,7 @@
  */
 
 import { existsSync, readFileSync } from "node:fs";
-import { type ConfigInput, createServer } from "../../../src/index.ts";
+import { type ConfigInput, createServer } from "../../../packages/server/src/index.ts";
 
 const { SETTINGS = "{}", CRASH = "", RELOAD = "" } = process.env;
 const settings: ConfigInput = JSON.parse(SETTINGS);

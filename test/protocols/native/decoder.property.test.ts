@@ -2,10 +2,10 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { CommandError } from "../../../src/domain/error.ts";
-import type { EventPublication } from "../../../src/domain/message.ts";
-import { payloadOf } from "../../../src/domain/payload.ts";
-import { nativeProtocol } from "../../../src/protocols/native/codec.ts";
+import { CommandError } from "../../../packages/server/src/domain/error.ts";
+import type { EventPublication } from "../../../packages/server/src/domain/message.ts";
+import { payloadOf } from "../../../packages/server/src/domain/payload.ts";
+import { nativeProtocol } from "../../../packages/server/src/protocols/native/codec.ts";
 
 const SEED = 20_261_121;
 const protocol = nativeProtocol({ jsonDepth: 32 });

@@ -2,11 +2,11 @@
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { parseConfig } from "../../../src/config/load.ts";
-import { COMMAND_ERRORS, DISCONNECTS, type DisconnectCode } from "../../../src/domain/error.ts";
-import { CLOSE_CODES } from "../../../src/protocols/close-codes.ts";
-import { nativeProtocol } from "../../../src/protocols/native/codec.ts";
-import { ID_LENGTH, RESERVED } from "../../../src/protocols/native/wire.ts";
+import { parseConfig } from "../../../packages/server/src/config/load.ts";
+import { COMMAND_ERRORS, DISCONNECTS, type DisconnectCode } from "../../../packages/server/src/domain/error.ts";
+import { CLOSE_CODES } from "../../../packages/server/src/protocols/close-codes.ts";
+import { nativeProtocol } from "../../../packages/server/src/protocols/native/codec.ts";
+import { ID_LENGTH, RESERVED } from "../../../packages/server/src/protocols/native/wire.ts";
 
 const text = await Bun.file(join(import.meta.dir, "../../../docs/protocol/native.md")).text();
 /** What a native client never meets at its own address. */

@@ -8,9 +8,9 @@ import {
   DISCONNECTS,
   Disconnect,
   type DisconnectCode,
-} from "../../../src/domain/error.ts";
-import type { Command, Push } from "../../../src/domain/message.ts";
-import { nativeProtocol } from "../../../src/protocols/native/codec.ts";
+} from "../../../packages/server/src/domain/error.ts";
+import type { Command, Push } from "../../../packages/server/src/domain/message.ts";
+import { nativeProtocol } from "../../../packages/server/src/protocols/native/codec.ts";
 import closings from "../../fixtures/frames/native/closings.json";
 import commands from "../../fixtures/frames/native/commands.json";
 import pushes from "../../fixtures/frames/native/pushes.json";

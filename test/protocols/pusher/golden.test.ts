@@ -7,9 +7,9 @@ import {
   DISCONNECTS,
   Disconnect,
   type DisconnectCode,
-} from "../../../src/domain/error.ts";
-import type { Command, Push } from "../../../src/domain/message.ts";
-import { pusherProtocol } from "../../../src/protocols/pusher/codec.ts";
+} from "../../../packages/server/src/domain/error.ts";
+import type { Command, Push } from "../../../packages/server/src/domain/message.ts";
+import { pusherProtocol } from "../../../packages/server/src/protocols/pusher/codec.ts";
 import closings from "../../fixtures/frames/pusher/closings.json";
 import commands from "../../fixtures/frames/pusher/commands.json";
 import pushes from "../../fixtures/frames/pusher/pushes.json";

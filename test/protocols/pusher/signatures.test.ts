@@ -1,9 +1,9 @@
 /** What is signed, by the vectors of the protocol's own documentation, and what is not taken for it. */
 
 import { describe, expect, test } from "bun:test";
-import type { App } from "../../../src/domain/app.ts";
-import { CommandError } from "../../../src/domain/error.ts";
-import { checkChannelName } from "../../../src/hub/limits.ts";
+import type { App } from "../../../packages/server/src/domain/app.ts";
+import { CommandError } from "../../../packages/server/src/domain/error.ts";
+import { checkChannelName } from "../../../packages/server/src/hub/limits.ts";
 import {
   channelText,
   checkChannelProof,
@@ -11,8 +11,8 @@ import {
   isSignedBy,
   sign,
   userText,
-} from "../../../src/hub/signature.ts";
-import { checkRequest, textToSign } from "../../../src/protocols/pusher/request-proof.ts";
+} from "../../../packages/server/src/hub/signature.ts";
+import { checkRequest, textToSign } from "../../../packages/server/src/protocols/pusher/request-proof.ts";
 
 const KEY = "278d425bdf160c739803";
 const SECRET = "7ad3773142a6692b25b8";

@@ -1,7 +1,7 @@
 /** Fills a log file up to the limit its process was given, then makes room and goes on. */
 
 import { statSync, truncateSync } from "node:fs";
-import { LogFile } from "../../../src/server/log/log-file.ts";
+import { LogFile } from "../../../packages/server/src/server/log/log-file.ts";
 import { FakeClock } from "../../support/fakes.ts";
 
 const path = process.argv[2] ?? "";

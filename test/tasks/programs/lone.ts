@@ -1,7 +1,7 @@
 /** A program that gives a task, never stops its server, and has to end by itself. Says which threads it has. */
 
 import { readdirSync, readFileSync } from "node:fs";
-import { createServer } from "../../../src/index.ts";
+import { createServer } from "../../../packages/server/src/index.ts";
 
 const workers = () =>
   readdirSync("/proc/self/task").filter((id) => readFileSync(`/proc/self/task/${id}/comm`, "utf8") === "Worker\n")

@@ -1,7 +1,7 @@
 /** The apps of the explainer's tests: the one of the protocol's test vectors, and a neighbour. */
 
-import { parseConfig } from "../../../../src/config/load.ts";
-import type { App } from "../../../../src/domain/app.ts";
+import { parseConfig } from "../../../../packages/server/src/config/load.ts";
+import type { App } from "../../../../packages/server/src/domain/app.ts";
 import { APP } from "../../../support/server.ts";
 
 const { apps } = parseConfig({

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { createHash, createHmac } from "node:crypto";
-import { firstDifference } from "../../../../src/protocols/pusher/explain/explanation.ts";
-import { explainChannel, explainUser } from "../../../../src/protocols/pusher/explain/permission.ts";
+import { firstDifference } from "../../../../packages/server/src/protocols/pusher/explain/explanation.ts";
+import { explainChannel, explainUser } from "../../../../packages/server/src/protocols/pusher/explain/permission.ts";
 import { app, key, neighbour, secret } from "./apps.ts";
 
 const socketId = "1234.1234";

@@ -6,7 +6,7 @@ import {
   authParameters,
   explainRequest,
   type RequestQuestion,
-} from "../../../../src/protocols/pusher/explain/request.ts";
+} from "../../../../packages/server/src/protocols/pusher/explain/request.ts";
 import { app, key, neighbour, secret } from "./apps.ts";
 
 const body = '{"name":"foo","channels":["project-3"],"data":"{\\"some\\":\\"data\\"}"}';

@@ -1,4 +1,4 @@
-/** Writes docs/configuration.md from the table: `bun src/config/document.ts --write`. A test fails when it is stale. */
+/** Writes docs/configuration.md from the table: `bun packages/server/src/config/document.ts --write`. A test fails when it is stale. */
 
 import type { z } from "zod";
 import { type Alias, aliases, families, surroundings, TLS_SWITCH } from "./aliases.ts";
@@ -126,7 +126,7 @@ function initialText(node: z.core.$ZodType): string {
 
 const INTRODUCTION = `# Configuration
 
-<!-- Generated from src/config/schema.ts by \`bun src/config/document.ts --write\`. Do not edit. -->
+<!-- Generated from packages/server/src/config/schema.ts by \`bun packages/server/src/config/document.ts --write\`. Do not edit. -->
 
 Every setting has a default, so an empty configuration is a valid one. Four sources are laid over each other, each over
 the one before: the defaults, a configuration file, the environment, flags. \`fanfare config show\` prints what came out
@@ -194,7 +194,7 @@ channel that has a history gives the last event of it that a back end published,
 const RULES = "`defaults.channels` and the `channels` of an app hold such rules.";
 
 if (import.meta.main) {
-  const file = new URL("../../docs/configuration.md", import.meta.url);
+  const file = new URL("../../../../docs/configuration.md", import.meta.url);
   if (process.argv.includes("--write")) await Bun.write(file, document());
   else process.stdout.write(document());
 }
