@@ -81,7 +81,11 @@ describe("deploy/Dockerfile", () => {
     for (const { name, text } of last) {
       const [source = "", target = ""] = text.split(" ");
       if (name === "COPY" && !source.startsWith("--from="))
-        cpSync(join(ROOT, source), join(image, target, target === "./" ? source : target.endsWith("/") ? basename(source) : ""), { recursive: true });
+        cpSync(
+          join(ROOT, source),
+          join(image, target, target === "./" ? source : target.endsWith("/") ? basename(source) : ""),
+          { recursive: true },
+        );
     }
     symlinkSync(join(ROOT, "node_modules"), join(image, "node_modules"));
     const [program = "", ...entry] = JSON.parse(textOf("ENTRYPOINT")) as string[];
