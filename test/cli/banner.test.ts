@@ -1,10 +1,10 @@
 /** What the server says when it has started. */
 
 import { expect, test } from "bun:test";
-import { banner, type Started } from "../../packages/server/src/cli/banner.ts";
+import { type BannerInfo, banner } from "../../packages/server/src/cli/banner.ts";
 import { type ConfigInput, parseConfig } from "../../packages/server/src/config/load.ts";
 
-function bannerOf(input: ConfigInput, more: Partial<Started> = {}): string {
+function bannerOf(input: ConfigInput, more: Partial<BannerInfo> = {}): string {
   const apps = [{ id: "demo", key: "the-key", secret: "the-secret" }];
   const config = parseConfig({ apps, ...input });
   const { port } = config;

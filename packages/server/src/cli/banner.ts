@@ -3,7 +3,7 @@
 import { isSocket } from "../config/fields.ts";
 import type { Config } from "../config/load.ts";
 
-export interface Started {
+export interface BannerInfo {
   readonly name: string;
   readonly version: string;
   readonly config: Config;
@@ -20,7 +20,7 @@ export interface Started {
   readonly addresses: readonly string[];
 }
 
-export function banner(started: Started): string {
+export function banner(started: BannerInfo): string {
   const { name, version, config, port, maxConnections } = started;
   const rows: Row[] = [
     ["Host", config.host],
@@ -42,7 +42,7 @@ type Row = readonly [label: string, value: string] | undefined;
 const WIDTH = 17;
 
 /** The secret is shown only of the demo app: it was made a moment ago, and this is how one learns of it. */
-function appRows({ config, demoFile }: Started): Row[] {
+function appRows({ config, demoFile }: BannerInfo): Row[] {
   const [first] = config.apps;
   if (first === undefined) return [];
   if (demoFile === undefined) return config.apps.map((app) => ["App key", app.key]);
@@ -54,7 +54,7 @@ function appRows({ config, demoFile }: Started): Row[] {
   ];
 }
 
-function addressRows({ config, port, addresses, dashboardKey }: Started): Row[] {
+function addressRows({ config, port, addresses, dashboardKey }: BannerInfo): Row[] {
   const secure = config.tls !== undefined;
   if (isSocket(config.host)) return [["Socket", `unix:${config.host}`]];
   const hosts = isEverywhere(config.host) ? ["localhost", ...addresses] : [config.host];

@@ -23,9 +23,9 @@ import { addStatus } from "./commands/status.ts";
 import { addStop } from "./commands/stop.ts";
 import { addToken } from "./commands/token.ts";
 import { addWebhooks } from "./commands/webhooks.ts";
-import { forgetBunsReading } from "./daemon/environment.ts";
-import { report } from "./failure.ts";
-import { refusal, unknownCommand } from "./suggest.ts";
+import { dropBunsEnvFile } from "./daemon/own-process";
+import { report } from "./errors";
+import { plainError, unknownCommand } from "./suggestions";
 
 export function buildProgram(): Command {
   const program = new Command("fanfare");
@@ -38,7 +38,7 @@ export function buildProgram(): Command {
       "after",
       "\nExample:\n  $ fanfare serve --port 8080\n\nEach command has its own help: fanfare listen --help",
     )
-    .configureOutput({ outputError: (text, write) => write(refusal(text)) })
+    .configureOutput({ outputError: (text, write) => write(plainError(text)) })
     .exitOverride();
   addServe(program);
   addStop(program);
@@ -85,6 +85,6 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 if (import.meta.main) {
-  forgetBunsReading();
+  dropBunsEnvFile();
   process.exit(await main(process.argv.slice(2)));
 }

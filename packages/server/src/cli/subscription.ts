@@ -1,8 +1,8 @@
 /** One subscription by the Pusher protocol over the standard WebSocket, held across reconnects. */
 
 import { createHmac, randomBytes } from "node:crypto";
-import { CliError } from "./failure.ts";
-import { unreachableSocket } from "./reach.ts";
+import { CliError } from "./errors";
+import { unreachableSocket } from "./http";
 
 /** One event as it arrived. */
 export interface Arrived {

@@ -8,8 +8,8 @@ import type { App } from "../domain/app.ts";
 import { controlPath } from "../server/life/control.ts";
 import type { Status } from "../server/life/report.ts";
 import { isEverywhere } from "./banner.ts";
-import { ask } from "./daemon/ask.ts";
-import { CliError } from "./failure.ts";
+import { askServer } from "./daemon/ask.ts";
+import { CliError } from "./errors";
 
 export interface Target {
   /** http: or https:, with the path prefix and without a slash at its end. */
@@ -62,7 +62,9 @@ export async function targetOf(options: TargetOptions): Promise<Target> {
 
 /** Of the server that runs in this folder, whatever its port; else of the one that is configured here. */
 async function placeHere(config: Config): Promise<Pick<Target, "url" | "apiUrl">> {
-  const status = await ask<Status>(controlPath(config.stateDir), "GET", "/status", STATUS_MS).catch(() => undefined);
+  const status = await askServer<Status>(controlPath(config.stateDir), "GET", "/status", STATUS_MS).catch(
+    () => undefined,
+  );
   // Of a Unix socket the configuration knows which part of it is the path of the server's own addresses.
   if (status && !status.url.startsWith("unix:")) return status;
   return { url: localUrl(config), apiUrl: localApiUrl(config) };

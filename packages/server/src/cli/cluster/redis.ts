@@ -4,19 +4,19 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { CliError } from "../failure.ts";
-import { Kept } from "./kept.ts";
+import { CliError } from "../errors";
+import { SupervisedProcess } from "./supervised-process";
 
 const PROGRAMS = ["redis-server", "valkey-server"];
 const READY_MS = 10_000;
 
-export interface OwnRedis {
+export interface TemporaryRedis {
   readonly url: string;
-  readonly process: Kept;
+  readonly process: SupervisedProcess;
 }
 
 /** Throws CliError where none is installed, or it does not start. */
-export async function startOwnRedis(folder: string, say: (text: string) => void): Promise<OwnRedis> {
+export async function startTemporaryRedis(folder: string, say: (text: string) => void): Promise<TemporaryRedis> {
   const program = PROGRAMS.map((name) => Bun.which(name)).find((path) => path !== null);
   if (!program) {
     throw new CliError(
@@ -39,12 +39,12 @@ export async function startOwnRedis(folder: string, say: (text: string) => void)
   // Where there is such a thing, Redis ends with this process, however that ends.
   const leash = Bun.which("setpriv");
   const command: [string, ...string[]] = leash ? [leash, "--pdeathsig", "TERM", program, file] : [program, file];
-  const process = new Kept({
+  const process = new SupervisedProcess({
     name: "Redis",
     command,
     env: globalThis.process.env,
-    leashed: false,
-    say,
+    exitsWithParent: false,
+    log: say,
   });
   process.start();
   if (!(await answers(port, process))) {
@@ -54,7 +54,7 @@ export async function startOwnRedis(folder: string, say: (text: string) => void)
   return { url: `redis://:${password}@127.0.0.1:${port}`, process };
 }
 
-async function answers(port: number, process: Kept): Promise<boolean> {
+async function answers(port: number, process: SupervisedProcess): Promise<boolean> {
   const untilMs = performance.now() + READY_MS;
   while (performance.now() < untilMs && process.isRunning) {
     try {

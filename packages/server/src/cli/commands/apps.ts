@@ -6,9 +6,9 @@ import type { AppInput } from "../../config/app.ts";
 import type { App } from "../../domain/app.ts";
 import { machineClock } from "../../server/life/clock.ts";
 import { knownApps } from "../apps.ts";
-import { CliError } from "../failure.ts";
-import { printable } from "../printable.ts";
-import { addDatabaseFlags, type Kept, withKept } from "../records.ts";
+import { addDatabaseFlags, type OpenedDatabase, withDatabase } from "../database";
+import { CliError } from "../errors";
+import { printable } from "../output";
 
 interface ListOptions {
   readonly json?: true;
@@ -132,8 +132,8 @@ function addRemove(group: Command): void {
     });
 }
 
-async function withApps<T>(command: Command, act: (apps: SqlApps, kept: Kept) => Promise<T>): Promise<T> {
-  return withKept(command, async (kept) => {
+async function withApps<T>(command: Command, act: (apps: SqlApps, kept: OpenedDatabase) => Promise<T>): Promise<T> {
+  return withDatabase(command, async (kept) => {
     const { database, config } = kept;
     const failed = (error: unknown) => process.stderr.write(`fanfare: ${printable(String(error))}\n`);
     const apps = new SqlApps({ database, defaults: config.defaults, clock: machineClock, failed });

@@ -8,11 +8,11 @@ import { dashboardKey, dashboardKeyFile } from "../../config/dashboard-key.ts";
 import { withDemoApp } from "../../config/demo-app.ts";
 import { isSocket } from "../../config/fields.ts";
 import { type Config, loadConfig } from "../../config/load.ts";
-import { Kept } from "../cluster/kept.ts";
-import { type OwnRedis, startOwnRedis } from "../cluster/redis.ts";
-import { NO_ENV_FILE, originalEnvironment } from "../daemon/environment.ts";
-import { signalled } from "../daemon/signals.ts";
-import { CliError } from "../failure.ts";
+import { startTemporaryRedis, type TemporaryRedis } from "../cluster/redis.ts";
+import { SupervisedProcess } from "../cluster/supervised-process";
+import { NO_ENV_FILE, originalEnvironment } from "../daemon/own-process";
+import { stopRequested } from "../daemon/signals.ts";
+import { CliError } from "../errors";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 const LEASH = fileURLToPath(new URL("../cluster/leash.ts", import.meta.url));
@@ -60,10 +60,10 @@ async function up({ nodes, port, redisUrl, config: file }: UpOptions): Promise<v
     throw new CliError(`${count} nodes need as many ports from --port on, and the last one is ${LAST_PORT}`);
   }
   // Nodes are told to reload one by one: `fanfare reload --state-dir`.
-  const told = signalled({ onReload: () => {} }).then(() => true);
+  const told = stopRequested({ onReload: () => {} }).then(() => true);
   const folder = resolve(config.stateDir, "cluster");
   const redis = await redisOf(config, redisUrl, folder);
-  const places = Array.from({ length: count }, (_, index) => placeOf(config, folder, first + index, index + 1));
+  const places = Array.from({ length: count }, (_, index) => nodeLocation(config, folder, first + index, index + 1));
   const kept = places.map((place) => nodeAt(place, { file, demoFile, keyFile, url: redis.url, host: config.host }));
   try {
     for (const node of kept) node.start();
@@ -81,7 +81,7 @@ async function up({ nodes, port, redisUrl, config: file }: UpOptions): Promise<v
   }
 }
 
-interface Place {
+interface NodeLocation {
   readonly number: number;
   readonly port: number;
   readonly stateDir: string;
@@ -89,7 +89,7 @@ interface Place {
   readonly url: string;
 }
 
-function placeOf({ tls, path }: Config, folder: string, port: number, number: number): Place {
+function nodeLocation({ tls, path }: Config, folder: string, port: number, number: number): NodeLocation {
   const url = `${tls ? "https" : "http"}://127.0.0.1:${port}${path}`;
   return { number, port, stateDir: join(folder, `node-${number}`), url };
 }
@@ -103,7 +103,7 @@ interface Shared {
 }
 
 /** Each with a state of its own; a demo app and the key to the dashboard are the same for all. */
-function nodeAt({ number, port, stateDir, url }: Place, shared: Shared): Kept {
+function nodeAt({ number, port, stateDir, url }: NodeLocation, shared: Shared): SupervisedProcess {
   const { file, demoFile, keyFile, url: redis, host } = shared;
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   if (demoFile !== undefined) copyFileSync(demoFile, join(stateDir, "demo-app.json"));
@@ -117,17 +117,17 @@ function nodeAt({ number, port, stateDir, url }: Place, shared: Shared): Kept {
     "--node-url": url.replace(/^http/, "ws"),
     ...(file !== undefined && { "--config": file }),
   };
-  return new Kept({
+  return new SupervisedProcess({
     name: `node ${number}`,
     command: [process.execPath, NO_ENV_FILE, "--preload", LEASH, MAIN, "serve", ...Object.entries(settings).flat()],
     env: { ...originalEnvironment(), ...(redis !== undefined && { FANFARE_REDIS_URL: redis }) },
-    leashed: true,
-    say: (text) => console.log(text),
+    exitsWithParent: true,
+    log: (text) => console.log(text),
   });
 }
 
 /** Says where the node is when it takes clients. Throws CliError where it ends before, or never does. */
-async function isUp({ number, url }: Place, node: Kept | undefined): Promise<void> {
+async function isUp({ number, url }: NodeLocation, node: SupervisedProcess | undefined): Promise<void> {
   const untilMs = performance.now() + START_MS;
   let why = "it does not answer";
   while (performance.now() < untilMs) {
@@ -148,14 +148,14 @@ async function redisOf(
   config: Config,
   named: string | undefined,
   folder: string,
-): Promise<{ url?: string; own?: OwnRedis }> {
+): Promise<{ url?: string; own?: TemporaryRedis }> {
   if (named !== undefined) {
     if (/^rediss?:\/\/\S+$/.test(named)) return { url: named };
     throw new CliError("--redis-url is an address that begins with redis:// or rediss://");
   }
   // What is configured, the nodes read themselves.
   if (config.engine === "redis") return {};
-  const own = await startOwnRedis(join(folder, "redis"), (text) => console.log(text));
+  const own = await startTemporaryRedis(join(folder, "redis"), (text) => console.log(text));
   return { url: own.url, own };
 }
 

@@ -2,8 +2,8 @@
 
 import type { Command } from "commander";
 import type { Status } from "../../server/life/report.ts";
-import { ask } from "../daemon/ask.ts";
-import { addPlaceOptions, notRunning, type PlaceOptions, placeOf } from "../daemon/whereabouts.ts";
+import { askServer } from "../daemon/ask.ts";
+import { addLocationOptions, type LocationOptions, locationOf, notRunning } from "../daemon/location";
 
 export function addDrain(program: Command): void {
   const command = program
@@ -11,13 +11,13 @@ export function addDrain(program: Command): void {
     .description(
       "let the running server send its clients to other nodes, those that come as well, and go on without them",
     );
-  addPlaceOptions(command)
+  addLocationOptions(command)
     .option("--end", "let it take clients again")
     .addHelpText("after", "\nIt lasts until it is ended, or the server stops.\n\nExample:\n  $ fanfare drain")
     .action(async () => {
-      const { end, ...options } = command.opts<PlaceOptions & { end?: true }>();
-      const place = await placeOf(options);
-      const status = await ask<Status>(place.control, "POST", end ? "/drain?end" : "/drain");
+      const { end, ...options } = command.opts<LocationOptions & { end?: true }>();
+      const place = await locationOf(options);
+      const status = await askServer<Status>(place.control, "POST", end ? "/drain?end" : "/drain");
       if (!status) throw notRunning(place);
       console.log(drainText(status));
     });

@@ -2,9 +2,9 @@
 
 import type { Command } from "commander";
 import { payloadJson, payloadValue } from "../../domain/payload.ts";
-import { onOrphaned } from "../daemon/parents.ts";
-import { CliError } from "../failure.ts";
-import { printable } from "../printable.ts";
+import { onOrphaned } from "../daemon/parent-watch";
+import { CliError } from "../errors";
+import { printable } from "../output";
 import { type Arrived, listen, needsPermission } from "../subscription.ts";
 import { addTargetOptions, noApp, type TargetOptions, targetOf } from "../target.ts";
 

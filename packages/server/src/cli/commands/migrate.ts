@@ -2,18 +2,18 @@
 
 import type { Command } from "commander";
 import { migrate } from "../../database/migrate.ts";
-import { CliError } from "../failure.ts";
-import { addDatabaseFlags, missing, withKept } from "../records.ts";
+import { addDatabaseFlags, missingTables, withDatabase } from "../database";
+import { CliError } from "../errors";
 
 export function addMigrate(program: Command): void {
   const command = program.command("migrate").description("bring the tables of the database up to date");
   addDatabaseFlags(command)
     .addHelpText("after", "\nExample:\n  $ fanfare migrate --database-url postgres://fanfare@db.example/fanfare")
     .action(async () => {
-      await withKept(
+      await withDatabase(
         command,
         async ({ database }) => {
-          await missing(database);
+          await missingTables(database);
           const { done } = await migrate(database).catch((error: unknown) => {
             throw new CliError(`cannot change ${database.name}: ${error instanceof Error ? error.message : error}`);
           });

@@ -4,8 +4,8 @@ import { createHash, createHmac } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { reasonOf } from "../../config/file.ts";
-import { CliError } from "../failure.ts";
-import { reached, unreachable } from "../reach.ts";
+import { CliError } from "../errors";
+import { fetchTarget, unreachable } from "../http";
 import { addTargetOptions, noApp, type TargetOptions, targetOf } from "../target.ts";
 
 export function addPublish(program: Command): void {
@@ -73,7 +73,7 @@ async function publish(options: PublishOptions, channel: string, name: string, d
   const { apiUrl: url, id, key, secret } = await targetOf(options);
   if (id === undefined || key === undefined || secret === undefined) throw noApp("--app, --key and --secret");
   const body = JSON.stringify({ name, channels: [channel], data });
-  const { base, ...by } = reached(url);
+  const { base, ...by } = fetchTarget(url);
   const path = `${new URL(base).pathname.replace(/\/$/, "")}/apps/${id}/events`;
   const query = signedQuery({ method: "POST", path, body, key, secret, timestampS: Math.floor(Date.now() / 1000) });
   const response = await post(`${new URL(base).origin}${path}?${query}`, body, {

@@ -3,15 +3,21 @@
 import type { Command } from "commander";
 import type { Reloaded } from "../../server/life/reload.ts";
 import type { Status } from "../../server/life/report.ts";
-import { ask } from "../daemon/ask.ts";
-import { addPlaceOptions, notRunning, type Place, type PlaceOptions, placeOf } from "../daemon/whereabouts.ts";
-import { CliError } from "../failure.ts";
+import { askServer } from "../daemon/ask.ts";
+import {
+  addLocationOptions,
+  type LocationOptions,
+  locationOf,
+  notRunning,
+  type ServerLocation,
+} from "../daemon/location";
+import { CliError } from "../errors";
 
 export function addReload(program: Command): void {
   const command = program
     .command("reload")
     .description("let the running server read its configuration, certificates and log files again");
-  addPlaceOptions(command)
+  addLocationOptions(command)
     .option(
       "--workers",
       "then swap the workers one by one, so that they run new code: their clients are told to come back",
@@ -19,20 +25,20 @@ export function addReload(program: Command): void {
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  $ fanfare reload")
     .action(async () => {
-      const options = command.opts<PlaceOptions & { json?: true; workers?: true }>();
-      const place = await placeOf(options);
+      const options = command.opts<LocationOptions & { json?: true; workers?: true }>();
+      const place = await locationOf(options);
       if (options.workers) await checkWorkers(place);
       const reloaded = options.workers
-        ? await ask<Reloaded>(place.control, "POST", "/reload?workers", AS_LONG_AS_IT_TAKES_MS)
-        : await ask<Reloaded>(place.control, "POST", "/reload");
+        ? await askServer<Reloaded>(place.control, "POST", "/reload?workers", AS_LONG_AS_IT_TAKES_MS)
+        : await askServer<Reloaded>(place.control, "POST", "/reload");
       if (!reloaded) throw notRunning(place);
       console.log(options.json ? JSON.stringify(reloaded, undefined, 2) : reloadedText(reloaded));
     });
 }
 
 /** A single process cannot be swapped for another under its port. */
-async function checkWorkers(place: Place): Promise<void> {
-  const status = await ask<Status>(place.control, "GET", "/status");
+async function checkWorkers(place: ServerLocation): Promise<void> {
+  const status = await askServer<Status>(place.control, "GET", "/status");
   if (!status) throw notRunning(place);
   if (status.workers > 1) return;
   throw new CliError("nothing is reloaded: this server has no workers to swap; for new code type `fanfare restart`");

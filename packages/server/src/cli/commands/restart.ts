@@ -3,9 +3,9 @@
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { startInBackground } from "../daemon/background.ts";
-import { NO_ENV_FILE, originalEnvironment } from "../daemon/environment.ts";
-import { addPlaceOptions, findServer, outputPath, type PlaceOptions, placeOf } from "../daemon/whereabouts.ts";
-import { CliError } from "../failure.ts";
+import { addLocationOptions, findServer, type LocationOptions, locationOf, outputPath } from "../daemon/location";
+import { NO_ENV_FILE, originalEnvironment } from "../daemon/own-process";
+import { CliError } from "../errors";
 import { addStopOptions, type StopOptions, stopServer } from "./stop.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
@@ -14,14 +14,14 @@ export function addRestart(program: Command): void {
   const command = program
     .command("restart")
     .description("stop the server that runs in the background, and start it again with the same arguments");
-  addStopOptions(addPlaceOptions(command))
+  addStopOptions(addLocationOptions(command))
     .addHelpText("after", "\nExample:\n  $ fanfare restart")
-    .action(async () => restart(command.opts<StopOptions & PlaceOptions>()));
+    .action(async () => restart(command.opts<StopOptions & LocationOptions>()));
 }
 
 /** One that does not run is started, as `fanfare serve --daemon` with these options would start it. */
-async function restart(options: StopOptions & PlaceOptions): Promise<void> {
-  const place = await placeOf(options);
+async function restart(options: StopOptions & LocationOptions): Promise<void> {
+  const place = await locationOf(options);
   const found = await findServer(place);
   if (found && !found.status?.daemon) {
     const why = found.status ? "was not started with --daemon" : "does not answer on its control socket";
@@ -35,7 +35,7 @@ async function restart(options: StopOptions & PlaceOptions): Promise<void> {
   console.log(await startInBackground({ args, cwd, output: outputPath(place.stateDir) }));
 }
 
-function placeFlags({ config, stateDir, pidFile }: PlaceOptions): string[] {
+function placeFlags({ config, stateDir, pidFile }: LocationOptions): string[] {
   return [
     ...(config === undefined ? [] : ["--config", config]),
     ...(stateDir === undefined ? [] : ["--state-dir", stateDir]),

@@ -12,14 +12,14 @@ import type { Launch } from "../../server/life/report.ts";
 import type { Server } from "../../server/server.ts";
 import { ownMark } from "../../server/workers/mark.ts";
 import { banner } from "../banner.ts";
+import { addConfigFlags, readConfigFlags } from "../config-flags";
 import { backgroundReport, startInBackground } from "../daemon/background.ts";
+import { configSource } from "../daemon/config-source";
+import { findServer, logPath, outputPath } from "../daemon/location";
 import { alreadyRunning, claimPidFile, pidFilePath } from "../daemon/pid-file.ts";
-import { signalled } from "../daemon/signals.ts";
-import { configSource } from "../daemon/source.ts";
-import { findServer, logPath, outputPath } from "../daemon/whereabouts.ts";
-import { CliError } from "../failure.ts";
-import { addConfigFlags, readConfigFlags } from "../flags.ts";
-import { unknownCommand } from "../suggest.ts";
+import { stopRequested } from "../daemon/signals.ts";
+import { CliError } from "../errors";
+import { unknownCommand } from "../suggestions";
 
 export function addServe(program: Command): void {
   const command = program.command("serve", { isDefault: true }).description("start the server (the default command)");
@@ -136,7 +136,7 @@ async function listenUntilStopped({ config, launch, warnings, hostFrom, say }: S
     // Only this command needs the server: the others start faster without it.
     const { createServer } = await import("../../index.ts");
     const server = createServer(config, { ...launch, handleSignals: false });
-    const toldToStop = signalled({ onReload: () => void reload(server), isAlone: launch.daemon ?? false });
+    const toldToStop = stopRequested({ onReload: () => void reload(server), isDaemon: launch.daemon ?? false });
     await server.start().catch((error: unknown) => {
       throw startFailure(error, hostFrom);
     });

@@ -9,8 +9,8 @@ import { explainChannel, explainUser } from "../../protocols/pusher/explain/perm
 import { authParameters, explainRequest } from "../../protocols/pusher/explain/request.ts";
 import { pathsSigned } from "../../protocols/pusher/request-proof.ts";
 import { type AppOptions, addAppOption, chooseApp, knownApps } from "../apps.ts";
+import { CliError } from "../errors";
 import { explanationText } from "../explanation.ts";
-import { CliError } from "../failure.ts";
 
 interface SignOptions extends AppOptions {
   readonly signature?: string;

@@ -3,8 +3,8 @@
 import type { Command } from "commander";
 import { forgetAll, timeBefore } from "../../database/cleaning.ts";
 import { StatisticsStore } from "../../observers/statistics/store.ts";
-import { CliError } from "../failure.ts";
-import { addDatabaseFlags, type Kept, withKept } from "../records.ts";
+import { addDatabaseFlags, type OpenedDatabase, withDatabase } from "../database";
+import { CliError } from "../errors";
 
 export function addStatistics(program: Command): void {
   const group = program.command("statistics").description("forget statistics that are kept in the database");
@@ -42,6 +42,6 @@ function addFlush(group: Command): void {
     });
 }
 
-function withStore<T>(command: Command, act: (store: StatisticsStore, kept: Kept) => Promise<T>): Promise<T> {
-  return withKept(command, (kept) => act(new StatisticsStore(kept.database, "cli"), kept));
+function withStore<T>(command: Command, act: (store: StatisticsStore, kept: OpenedDatabase) => Promise<T>): Promise<T> {
+  return withDatabase(command, (kept) => act(new StatisticsStore(kept.database, "cli"), kept));
 }

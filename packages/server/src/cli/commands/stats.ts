@@ -3,15 +3,15 @@
 import type { Command } from "commander";
 import { kindOf, traitsOf } from "../../domain/channel.ts";
 import type { Stats } from "../../server/life/report.ts";
-import { ask } from "../daemon/ask.ts";
-import { notRunning, type PlaceOptions, placeOf } from "../daemon/whereabouts.ts";
-import { CliError } from "../failure.ts";
-import { printable } from "../printable.ts";
-import { reached, unreachable } from "../reach.ts";
+import { askServer } from "../daemon/ask.ts";
+import { type LocationOptions, locationOf, notRunning } from "../daemon/location";
+import { CliError } from "../errors";
+import { fetchTarget, unreachable } from "../http";
+import { printable } from "../output";
 import { addTargetOptions, noApp, type TargetOptions, targetOf } from "../target.ts";
 import { signedQuery } from "./publish.ts";
 
-interface StatsOptions extends TargetOptions, PlaceOptions {
+interface StatsOptions extends TargetOptions, LocationOptions {
   readonly json?: true;
 }
 
@@ -29,10 +29,10 @@ export function addStats(program: Command): void {
 }
 
 /** Without `connections` where the server does not tell them. */
-type Told = Omit<Stats, "connections"> & { readonly connections?: number };
+type AnyStats = Omit<Stats, "connections"> & { readonly connections?: number };
 
 /** The form is A28's; of several apps each line says which. */
-export function statsText({ connections, apps }: Told): string {
+export function statsText({ connections, apps }: AnyStats): string {
   const lines = apps.flatMap((app) => {
     const where = apps.length > 1 ? ` in ${printable(app.id)}` : "";
     return app.channels.map(({ name, type, subscribers }) => {
@@ -52,17 +52,17 @@ function grouped(count: number): string {
   return count.toLocaleString("en-US");
 }
 
-async function statsHere(options: StatsOptions): Promise<Told> {
-  const place = await placeOf(options);
+async function statsHere(options: StatsOptions): Promise<AnyStats> {
+  const place = await locationOf(options);
   const app = options.app ?? options.key;
   const query = app === undefined ? "" : `?${new URLSearchParams({ app })}`;
-  const stats = await ask<Stats>(place.control, "GET", `/stats${query}`);
+  const stats = await askServer<Stats>(place.control, "GET", `/stats${query}`);
   if (!stats) throw notRunning(place);
   return stats;
 }
 
 /** By the signed API, which knows one app and says of connections only what Fanfare and Reverb say. */
-async function statsOf(options: StatsOptions): Promise<Told> {
+async function statsOf(options: StatsOptions): Promise<AnyStats> {
   const { url, id, key, secret } = await targetOf(options);
   if (id === undefined || key === undefined || secret === undefined) throw noApp("--app, --key and --secret");
   const get = (path: string, query?: string) => call({ url, path: `/apps/${id}${path}`, key, secret, query });
@@ -82,7 +82,7 @@ interface Call {
 }
 
 async function call({ url, path, key, secret, query }: Call) {
-  const { base, ...by } = reached(url);
+  const { base, ...by } = fetchTarget(url);
   const { origin, pathname } = new URL(base);
   const full = `${pathname.replace(/\/$/, "")}${path}`;
   const timestampS = Math.floor(Date.now() / 1000);

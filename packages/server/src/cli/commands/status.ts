@@ -3,20 +3,20 @@
 import type { Command } from "commander";
 import type { NodeState } from "../../domain/ports.ts";
 import type { Status } from "../../server/life/report.ts";
-import { addPlaceOptions, findServer, type PlaceOptions, placeOf } from "../daemon/whereabouts.ts";
-import { printable } from "../printable.ts";
+import { addLocationOptions, findServer, type LocationOptions, locationOf } from "../daemon/location";
+import { printable } from "../output";
 
 /** As systemd and the init scripts before it. */
 const NOT_RUNNING = 3;
 
 export function addStatus(program: Command): void {
   const command = program.command("status").description("say whether the server runs here, and how it is");
-  addPlaceOptions(command)
+  addLocationOptions(command)
     .option("--json", "print JSON")
     .addHelpText("after", "\nThe exit code is 3 when none runs.\n\nExample:\n  $ fanfare status --json")
     .action(async () => {
-      const options = command.opts<PlaceOptions & { json?: true }>();
-      const found = await findServer(await placeOf(options));
+      const options = command.opts<LocationOptions & { json?: true }>();
+      const found = await findServer(await locationOf(options));
       if (!found) process.exitCode = NOT_RUNNING;
       console.log(options.json ? asJson(found) : asText(found));
     });

@@ -2,17 +2,17 @@
 
 import type { Command } from "commander";
 import type { Status } from "../../server/life/report.ts";
-import { ask } from "../daemon/ask.ts";
-import { codeOf, isAlive, tell } from "../daemon/process.ts";
+import { askServer } from "../daemon/ask.ts";
 import {
-  addPlaceOptions,
-  type Found,
+  addLocationOptions,
   findServer,
-  type Place,
-  type PlaceOptions,
-  placeOf,
-} from "../daemon/whereabouts.ts";
-import { CliError } from "../failure.ts";
+  type LocalServer,
+  type LocationOptions,
+  locationOf,
+  type ServerLocation,
+} from "../daemon/location";
+import { codeOf, isAlive, sendSignal } from "../daemon/processes";
+import { CliError } from "../errors";
 
 export interface StopOptions {
   readonly timeout?: string;
@@ -30,11 +30,11 @@ const KILL_PATIENCE_S = 10;
 
 export function addStop(program: Command): void {
   const command = program.command("stop").description("stop the server that runs here, and wait until it is gone");
-  addStopOptions(addPlaceOptions(command))
+  addStopOptions(addLocationOptions(command))
     .addHelpText("after", "\nExample:\n  $ fanfare stop --timeout 30 --force")
     .action(async () => {
-      const options = command.opts<StopOptions & PlaceOptions>();
-      const place = await placeOf(options);
+      const options = command.opts<StopOptions & LocationOptions>();
+      const place = await locationOf(options);
       const found = await findServer(place);
       console.log(found ? await stopServer(found, place, options) : "no server is running here");
     });
@@ -50,7 +50,7 @@ export function addStopOptions(command: Command): Command {
 }
 
 /** Resolves with how it went. Throws CliError where it is still there. */
-export async function stopServer(found: Found, place: Place, options: StopOptions): Promise<string> {
+export async function stopServer(found: LocalServer, place: ServerLocation, options: StopOptions): Promise<string> {
   const { pid } = found;
   const timeoutS = secondsOf(options.timeout) ?? (found.status?.stopS ?? USUAL_STOP_S) + MARGIN_S;
   const startedMs = performance.now();
@@ -73,14 +73,14 @@ function gone(pid: number, startedMs: number): string {
 }
 
 /** Says on the standard error how many clients are left, once a second. */
-async function isGone(pid: number, { control }: Place, timeoutS: number): Promise<boolean> {
+async function isGone(pid: number, { control }: ServerLocation, timeoutS: number): Promise<boolean> {
   const endMs = performance.now() + timeoutS * 1000;
   let toldMs = performance.now();
   while (isAlive(pid)) {
     if (performance.now() >= endMs) return false;
     if (performance.now() - toldMs >= TELL_EVERY_MS) {
       toldMs = performance.now();
-      const status = await ask<Status>(control, "GET", "/status", TELL_EVERY_MS).catch(() => undefined);
+      const status = await askServer<Status>(control, "GET", "/status", TELL_EVERY_MS).catch(() => undefined);
       if (status?.pid === pid)
         process.stderr.write(`waiting for ${status.connections.toLocaleString("en")} connections\n`);
     }
@@ -91,7 +91,7 @@ async function isGone(pid: number, { control }: Place, timeoutS: number): Promis
 
 function signal(pid: number, name: "SIGTERM" | "SIGKILL"): boolean {
   try {
-    return tell(pid, name);
+    return sendSignal(pid, name);
   } catch (error) {
     if (codeOf(error) !== "EPERM") throw error;
     throw new CliError(`process ${pid} belongs to another user: run this as that user, or as root`);

@@ -6,8 +6,8 @@ import type { App } from "../../domain/app.ts";
 import type { User } from "../../domain/message.ts";
 import { reasonOf, tokenVerifier } from "../../guards/token.ts";
 import { type AppOptions, addAppOption, chooseApp, knownApps } from "../apps.ts";
-import { CliError } from "../failure.ts";
-import { printable } from "../printable.ts";
+import { CliError } from "../errors";
+import { printable } from "../output";
 
 interface IssueOptions extends AppOptions {
   readonly user?: string;

@@ -2,9 +2,9 @@
 
 import type { Command } from "commander";
 import { type Claimed, Outbox } from "../../observers/webhooks/outbox.ts";
-import { CliError } from "../failure.ts";
-import { printable } from "../printable.ts";
-import { addDatabaseFlags, withKept } from "../records.ts";
+import { addDatabaseFlags, withDatabase } from "../database";
+import { CliError } from "../errors";
+import { printable } from "../output";
 
 interface FailedOptions {
   readonly app?: string;
@@ -55,7 +55,7 @@ function addReplay(group: Command): void {
 }
 
 function withOutbox<T>(command: Command, act: (outbox: Outbox) => Promise<T>): Promise<T> {
-  return withKept(command, ({ database }) => act(new Outbox(database, "cli", 0)));
+  return withDatabase(command, ({ database }) => act(new Outbox(database, "cli", 0)));
 }
 
 function lineOf({ id, app, channel, target, event, attempts, createdAtMs, lastError }: Claimed): string {

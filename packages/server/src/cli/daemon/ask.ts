@@ -1,12 +1,12 @@
 /** Asks a server by its control socket. */
 
-import { CliError } from "../failure.ts";
-import { codeOf } from "./process.ts";
+import { CliError } from "../errors";
+import { codeOf } from "./processes";
 
 const PATIENCE_MS = 120_000;
 
 /** Undefined where nobody listens. Throws CliError with what the server says against it, or why it cannot be reached. */
-export async function ask<T extends object>(
+export async function askServer<T extends object>(
   socket: string,
   method: "GET" | "POST",
   path: string,

@@ -4,17 +4,17 @@ import { randomBytes } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { reasonOf } from "../../config/file.ts";
-import { CliError } from "../failure.ts";
-import { codeOf, wrote } from "./process.ts";
+import { CliError } from "../errors";
+import { codeOf, isWriterOf } from "./processes";
 
 export function pidFilePath({ pidFile, stateDir }: { readonly pidFile?: string; readonly stateDir: string }): string {
   return resolve(pidFile ?? join(stateDir, "fanfare.pid"));
 }
 
 /** The process that wrote the file and lives; undefined where there is none. */
-export function pidIn(path: string): number | undefined {
+export function readPidFile(path: string): number | undefined {
   const pid = numberIn(path);
-  return pid !== undefined && pid !== process.pid && wrote(pid, path) ? pid : undefined;
+  return pid !== undefined && pid !== process.pid && isWriterOf(pid, path) ? pid : undefined;
 }
 
 /** Writes it, and gives what takes it away again. Throws CliError where a server that lives has it. */
@@ -43,19 +43,19 @@ function take(aside: string, path: string): void {
     } catch (error) {
       if (codeOf(error) !== "EEXIST") throw error;
     }
-    const pid = pidIn(path);
+    const pid = readPidFile(path);
     if (pid !== undefined) throw alreadyRunning(pid);
-    bury(path);
+    removeStale(path);
   }
   throw new Error("others take it again and again");
 }
 
 /** What a dead process left. Moved before it is deleted: whoever wrote it in the meantime gets it back. */
-function bury(path: string): void {
+function removeStale(path: string): void {
   const grave = `${path}.${randomBytes(4).toString("hex")}`;
   try {
     renameSync(path, grave);
-    if (pidIn(grave) !== undefined) linkSync(grave, path);
+    if (readPidFile(grave) !== undefined) linkSync(grave, path);
   } catch (error) {
     if (!["ENOENT", "EEXIST"].includes(codeOf(error))) throw error;
   }

@@ -4,7 +4,7 @@
  */
 
 import { ConfigError, loadConfig, type Sources } from "../../config/load.ts";
-import { unlimited } from "./source.ts";
+import { unlimited } from "./config-source";
 
 const sources = (await Bun.stdin.json()) as Pick<Sources, "flags" | "file">;
 let answer: object;

@@ -3,17 +3,17 @@
 import { closeSync, openSync } from "node:fs";
 import { isatty } from "node:tty";
 import { onStopSignal } from "../../server/life/signals.ts";
-import { onOrphaned } from "./parents.ts";
+import { onOrphaned } from "./parent-watch";
 
 export interface Signals {
   /** SIGHUP, unless the terminal is gone. */
   readonly onReload: () => void;
   /** It runs in the background: whoever started it may go. */
-  readonly isAlone?: boolean;
+  readonly isDaemon?: boolean;
 }
 
 /** Resolves at the first SIGINT or SIGTERM, or when the terminal or what started this is gone; a second one ends it at once. */
-export function signalled({ onReload, isAlone = false }: Signals): Promise<void> {
+export function stopRequested({ onReload, isDaemon: isAlone = false }: Signals): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let isStopping = false;
   const stop = () => {

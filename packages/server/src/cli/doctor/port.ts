@@ -5,7 +5,7 @@ import { access } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isSocket } from "../../config/fields.ts";
 import type { Config } from "../../config/load.ts";
-import { reached } from "../reach.ts";
+import { fetchTarget } from "../http";
 import { localUrl } from "../target.ts";
 import { type Finding, findings } from "./finding.ts";
 
@@ -64,7 +64,7 @@ function tryToListen(hostname: string, port: number): string | undefined {
 }
 
 async function askHealth(config: Config): Promise<{ readonly date: string | null } | undefined> {
-  const { base, ...by } = reached(localUrl(config));
+  const { base, ...by } = fetchTarget(localUrl(config));
   try {
     // Whose certificate it is matters to clients, not to this question; that has a check of its own.
     const response = await fetch(`${base}/health`, {

@@ -12,7 +12,7 @@ const CHECK_MS = 1_000;
 const IN_BACKGROUND = /(^|\s)(nohup|setsid)\s|(^|[^&>])&([^&>]|$)/;
 const PACKAGE_MANAGER = /(^|[/\s])(npm|npx|pnpm|pnpx|yarn|npm-cli\.js|npx-cli\.js)(\s|$|\.)/;
 
-interface Link {
+interface ProcessLink {
   readonly child: number;
   readonly parent: number;
 }
@@ -31,7 +31,7 @@ export function onOrphaned(callBack: () => void): void {
   timer.unref();
 }
 
-function linksToWatch(): Link[] {
+function linksToWatch(): ProcessLink[] {
   const launcher = Number(process.env[LAUNCHER]);
   delete process.env[LAUNCHER];
   const own = launcher === process.ppid ? [{ child: process.pid, parent: launcher }] : [];
@@ -39,10 +39,10 @@ function linksToWatch(): Link[] {
 }
 
 /** npm starts a shell, and the shell this; some shells become what they start. */
-function linksToNpm(from: number): Link[] {
+function linksToNpm(from: number): ProcessLink[] {
   const { npm_lifecycle_event: event, npm_lifecycle_script: script = "" } = process.env;
   if (!event || IN_BACKGROUND.test(script)) return [];
-  const links: Link[] = [];
+  const links: ProcessLink[] = [];
   let child = from;
   for (let step = 0; step < 2; step++) {
     const parent = parentOf(child);

@@ -5,13 +5,13 @@ import { type Config, loadConfig } from "../config/load.ts";
 import { ownDatabase } from "../config/own-database.ts";
 import { lacking, migrate, migratesByItself, NewerDatabaseError } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";
-import { CliError } from "./failure.ts";
-import { addConfigFlags, readConfigFlags } from "./flags.ts";
+import { addConfigFlags, readConfigFlags } from "./config-flags";
+import { CliError } from "./errors";
 
 /** A person waits at the other end: a file that somebody else writes to is waited for. */
 const BUSY_MS = 10_000;
 
-export interface Kept {
+export interface OpenedDatabase {
   readonly config: Config;
   readonly database: Database;
 }
@@ -22,11 +22,15 @@ export function addDatabaseFlags(command: Command): Command {
 }
 
 /** Runs `act` with the database that a server with these settings has. Throws CliError where it cannot be used. */
-export async function withKept<T>(command: Command, act: (kept: Kept) => Promise<T>, isReady = true): Promise<T> {
+export async function withDatabase<T>(
+  command: Command,
+  act: (kept: OpenedDatabase) => Promise<T>,
+  isReady = true,
+): Promise<T> {
   const { config } = await loadConfig({ ...readConfigFlags(command), env: process.env, cwd: process.cwd() });
   const database = await openDatabase(config.database.url ?? ownDatabase(config.stateDir), { busyMs: BUSY_MS });
   try {
-    if (isReady && (await missing(database)).length > 0) {
+    if (isReady && (await missingTables(database)).length > 0) {
       if (!migratesByItself(database, config.database.migrate)) {
         throw new CliError(`${database.name} has not all the tables it should have: run \`fanfare migrate\` first`);
       }
@@ -39,7 +43,7 @@ export async function withKept<T>(command: Command, act: (kept: Kept) => Promise
   }
 }
 
-export async function missing(database: Database): Promise<readonly string[]> {
+export async function missingTables(database: Database): Promise<readonly string[]> {
   try {
     return await lacking(database);
   } catch (error) {

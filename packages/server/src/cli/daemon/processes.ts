@@ -22,7 +22,7 @@ function isZombie(pid: number): boolean {
 const ROUNDING_MS = 2_000;
 
 /** Whether the process that lives under this number is a server, and wrote this file. Where the system does not say, it is. */
-export function wrote(pid: number, file: string): boolean {
+export function isWriterOf(pid: number, file: string): boolean {
   if (!isAlive(pid)) return false;
   const words = textOf(`/proc/${pid}/cmdline`)?.split("\0");
   if (words === undefined || words.join("") === "") return true;
@@ -43,7 +43,7 @@ function ageOf(pid: number): number | undefined {
 }
 
 /** Throws what `process.kill` throws. Whether there was anybody to tell. */
-export function tell(pid: number, signal: "SIGTERM" | "SIGKILL" | "SIGHUP"): boolean {
+export function sendSignal(pid: number, signal: "SIGTERM" | "SIGKILL" | "SIGHUP"): boolean {
   try {
     process.kill(pid, signal);
     return true;

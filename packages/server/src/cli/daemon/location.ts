@@ -5,17 +5,17 @@ import type { Command } from "commander";
 import { ConfigError, loadConfig } from "../../config/load.ts";
 import { controlPath } from "../../server/life/control.ts";
 import type { Status } from "../../server/life/report.ts";
-import { CliError } from "../failure.ts";
-import { ask } from "./ask.ts";
-import { pidFilePath, pidIn } from "./pid-file.ts";
+import { CliError } from "../errors";
+import { askServer } from "./ask.ts";
+import { pidFilePath, readPidFile } from "./pid-file.ts";
 
-export interface PlaceOptions {
+export interface LocationOptions {
   readonly config?: string;
   readonly stateDir?: string;
   readonly pidFile?: string;
 }
 
-export interface Place {
+export interface ServerLocation {
   /** From the root on. */
   readonly stateDir: string;
   readonly control: string;
@@ -23,12 +23,12 @@ export interface Place {
 }
 
 /** A server that runs, and what it says of itself where it can be asked. */
-export interface Found {
+export interface LocalServer {
   readonly pid: number;
   readonly status: Status | undefined;
 }
 
-export function addPlaceOptions(command: Command): Command {
+export function addLocationOptions(command: Command): Command {
   return command
     .option("-c, --config <file>", "find the server by this configuration file")
     .option("--state-dir <folder>", "the server's stateDir (default: what is configured here, else .fanfare)")
@@ -38,7 +38,7 @@ export function addPlaceOptions(command: Command): Command {
     );
 }
 
-export async function placeOf(options: PlaceOptions): Promise<Place> {
+export async function locationOf(options: LocationOptions): Promise<ServerLocation> {
   const { stateDir, pidFile } = await foldersOf(options);
   return {
     stateDir: resolve(stateDir),
@@ -48,7 +48,7 @@ export async function placeOf(options: PlaceOptions): Promise<Place> {
 }
 
 /** A configuration that has an error by now must not keep anybody from stopping the server. */
-async function foldersOf({ config: file, stateDir, pidFile }: PlaceOptions) {
+async function foldersOf({ config: file, stateDir, pidFile }: LocationOptions) {
   if (stateDir !== undefined) return { stateDir, pidFile };
   try {
     const { config } = await loadConfig({ env: process.env, cwd: process.cwd(), ...(file !== undefined && { file }) });
@@ -64,15 +64,18 @@ async function foldersOf({ config: file, stateDir, pidFile }: PlaceOptions) {
 }
 
 /** Undefined where none runs. Throws CliError where one may, and this user cannot tell. */
-export async function findServer({ control, pidFile }: Omit<Place, "stateDir">): Promise<Found | undefined> {
-  const status = await ask<Status>(control, "GET", "/status");
+export async function findServer({
+  control,
+  pidFile,
+}: Omit<ServerLocation, "stateDir">): Promise<LocalServer | undefined> {
+  const status = await askServer<Status>(control, "GET", "/status");
   if (status !== undefined) return { pid: status.pid, status };
-  const pid = pidIn(pidFile);
+  const pid = readPidFile(pidFile);
   return pid === undefined ? undefined : { pid, status: undefined };
 }
 
 /** For commands that need one that answers. */
-export function notRunning({ control }: Place): CliError {
+export function notRunning({ control }: ServerLocation): CliError {
   return new CliError(
     `no server is running here (nothing answers at ${control}): start one with \`fanfare serve\`, or name another with --state-dir`,
   );

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 export const NO_ENV_FILE = "--no-env-file";
 
 /** Where Bun was started without that, takes away what it read. */
-export function forgetBunsReading(): void {
+export function dropBunsEnvFile(): void {
   if (process.execArgv.some((argument) => argument === NO_ENV_FILE || argument.startsWith("--env-file"))) return;
   const original = originalEnvironment();
   for (const name of Object.keys(process.env)) if (!(name in original)) delete process.env[name];

@@ -1,18 +1,18 @@
 /** Why a server was not reached: it is not there, it does not answer, or its certificate is not one to trust. */
 
-import { CliError } from "./failure.ts";
+import { CliError } from "./errors";
 
 const TIMEOUT_MS = 5_000;
 
 /** What `fetch` takes: `http+unix:///run/fanfare.sock:/ws` is the path /ws of the server at that Unix socket. */
-export function reached(url: string): { readonly base: string; readonly unix?: string } {
+export function fetchTarget(url: string): { readonly base: string; readonly unix?: string } {
   const [, unix, path = ""] = /^http\+unix:\/\/([^:]+):(.*)$/.exec(url) ?? [];
   return unix === undefined ? { base: url } : { base: `http://localhost${path}`, unix };
 }
 
 /** `error` is what `fetch` threw, where there is one. */
 export function unreachable(url: string, error?: unknown): CliError {
-  const doubt = doubtIn(error);
+  const doubt = certificateProblem(error);
   if (doubt !== undefined) return new CliError(`the certificate of ${url} is refused here: ${doubt}`);
   const timedOut = error instanceof Error && error.name === "TimeoutError";
   const what = timedOut ? `${url} does not answer` : `cannot reach ${url}`;
@@ -22,15 +22,15 @@ export function unreachable(url: string, error?: unknown): CliError {
 /** A WebSocket does not say why it failed: an ordinary request to the same place does. */
 export async function unreachableSocket(url: string): Promise<CliError> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const { base, ...by } = reached(url.replace(/^ws/, "http"));
+  const { base, ...by } = fetchTarget(url.replace(/^ws/, "http"));
   const error: unknown = await fetch(`${base}/health`, { signal, ...by }).then(
     () => undefined,
     (failure: unknown) => failure,
   );
-  return unreachable(url, doubtIn(error) === undefined ? undefined : error);
+  return unreachable(url, certificateProblem(error) === undefined ? undefined : error);
 }
 
-function doubtIn(error: unknown): string | undefined {
+function certificateProblem(error: unknown): string | undefined {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   switch (code) {
     case "CERT_HAS_EXPIRED":

@@ -2,14 +2,14 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 
-export interface KeptOptions {
+export interface SupervisedProcessOptions {
   /** For people: "node 2". */
   readonly name: string;
   readonly command: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Its standard input is open as long as this process lives. */
-  readonly leashed: boolean;
-  readonly say: (text: string) => void;
+  readonly exitsWithParent: boolean;
+  readonly log: (text: string) => void;
 }
 
 const FIRST_PAUSE_MS = 500;
@@ -17,15 +17,15 @@ const LONGEST_PAUSE_MS = 30_000;
 /** Alive for so long, it counts as the first time again. */
 const HEALTHY_MS = 60_000;
 
-export class Kept {
-  readonly #options: KeptOptions;
+export class SupervisedProcess {
+  readonly #options: SupervisedProcessOptions;
   #child: ChildProcess | undefined;
   #losses = 0;
   #startedAtMs = 0;
   #again: ReturnType<typeof setTimeout> | undefined;
   #isStopping = false;
 
-  constructor(options: KeptOptions) {
+  constructor(options: SupervisedProcessOptions) {
     this.#options = options;
   }
 
@@ -38,7 +38,7 @@ export class Kept {
   }
 
   start(): void {
-    const { command, env, leashed } = this.#options;
+    const { command, env, exitsWithParent: leashed } = this.#options;
     const [program, ...args] = command;
     // Detached, so that Ctrl+C is for the command alone, which then stops them one and all.
     const child = spawn(program, args, {
@@ -71,7 +71,7 @@ export class Kept {
     if (this.#isStopping) return;
     if (performance.now() - this.#startedAtMs >= HEALTHY_MS) this.#losses = 0;
     const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#losses++);
-    this.#options.say(`${this.#options.name} ended (${why}); it starts again in ${pauseMs / 1000} s`);
+    this.#options.log(`${this.#options.name} ended (${why}); it starts again in ${pauseMs / 1000} s`);
     this.#again = setTimeout(() => this.start(), pauseMs);
   }
 }

@@ -2,10 +2,10 @@
 
 import type { Command } from "commander";
 import { nearest } from "../config/problem.ts";
-import { CliError } from "./failure.ts";
+import { CliError } from "./errors";
 
 /** Commands of Alphavel, Sentixtech, Ody, laravel-websockets, Reverb and soketi, and what people type by habit. */
-const ELSEWHERE = new Map([
+const COMMANDS_OF_OTHER_SERVERS = new Map([
   ["start", "fanfare serve"],
   ["run", "fanfare serve"],
   ["up", "fanfare serve"],
@@ -27,7 +27,7 @@ const ELSEWHERE = new Map([
   ["soketi", "fanfare serve"],
 ]);
 
-const OPTIONS_ELSEWHERE = new Map([
+const OPTIONS_OF_OTHER_SERVERS = new Map([
   ["--disable-statistics", "type `--statistics-enabled false`"],
   ["--statistics-interval", "type `--statistics-interval-s SECONDS`"],
   ["--loop", "leave it out: there is one event loop"],
@@ -37,8 +37,9 @@ const OPTIONS_ELSEWHERE = new Map([
 
 export function unknownCommand(words: readonly string[], program: Command): CliError {
   const [name = "", second = ""] = words;
-  const typed = [`${name} ${second}`, name].find((one) => ELSEWHERE.has(one));
-  if (typed !== undefined) return new CliError(`there is no command "${typed}" here: type \`${ELSEWHERE.get(typed)}\``);
+  const typed = [`${name} ${second}`, name].find((one) => COMMANDS_OF_OTHER_SERVERS.has(one));
+  if (typed !== undefined)
+    return new CliError(`there is no command "${typed}" here: type \`${COMMANDS_OF_OTHER_SERVERS.get(typed)}\``);
   const known = program.commands.map((command) => command.name());
   const meant = nearest(name, known);
   const hint = meant === undefined ? `use one of ${known.join(", ")}` : `did you mean ${meant}?`;
@@ -46,13 +47,13 @@ export function unknownCommand(words: readonly string[], program: Command): CliE
 }
 
 /** What Commander says, which knows nothing of other servers. */
-export function refusal(text: string): string {
+export function plainError(text: string): string {
   const sentence = text
     .trim()
     .replace(/^error: /, "")
     .replaceAll(/\s+/g, " ")
     .replace(/ \(Did you mean (.*)\?\)$/, ": did you mean $1?");
   const [, option = ""] = /^unknown option '([^'=]+)/.exec(sentence) ?? [];
-  const here = OPTIONS_ELSEWHERE.get(option);
+  const here = OPTIONS_OF_OTHER_SERVERS.get(option);
   return `fanfare: ${here === undefined ? sentence : `there is no option "${option}" here: ${here}`}\n`;
 }
