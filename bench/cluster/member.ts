@@ -1,6 +1,6 @@
 /** A node with nothing but its engine, in a process of its own, so that it can be killed. */
 
-import type { Engine, EngineHost, RegistryFact } from "../../packages/server/src/domain/ports.ts";
+import type { Engine, EngineHost, RegistryChange } from "../../packages/server/src/domain/ports.ts";
 import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
 import { natsEngine } from "../../packages/server/src/engines/nats/engine.ts";
 import { DEFAULTS as NATS } from "../../packages/server/src/engines/nats/settings.ts";
@@ -81,13 +81,13 @@ function host(): EngineHost {
   return {
     receive: () => {},
     interrupted: () => {},
-    happened,
+    registryChanged: happened,
     report: () => self,
     failed: (error, during) => console.error(during, error),
   };
 }
 
-function happened(facts: readonly RegistryFact[]): void {
+function happened(facts: readonly RegistryChange[]): void {
   const gone = facts.filter(({ type }) => type === "left").length;
   if (gone === 0) return;
   departures.lastAtMs = nowMs();

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { watchOf } from "../../packages/server/src/admin/watch.ts";
 import { liveChannel, type Watch } from "../../packages/server/src/admin/wire.ts";
-import { nothing } from "../../packages/server/src/domain/numbers.ts";
+import { noStatistics } from "../../packages/server/src/domain/app-statistics";
 import { passes } from "../../packages/server/src/observers/feed/feed.ts";
 import { Sample } from "../../packages/server/src/observers/feed/sample.ts";
 import { Seconds } from "../../packages/server/src/observers/feed/seconds.ts";
@@ -72,7 +72,7 @@ describe("a live channel's name", () => {
 describe("numbers by the second", () => {
   const made = () => {
     let nowMs = 1_000_000;
-    const totals = new Map([["app", { ...nothing(), connections: 2, messagesIn: 5 }]]);
+    const totals = new Map([["app", { ...noStatistics(), connections: 2, messagesIn: 5 }]]);
     const seconds = new Seconds({ totals: () => totals, clock: { wallMs: () => nowMs, monotonicMs: () => nowMs } });
     const tick = () => {
       nowMs += 1000;
@@ -84,9 +84,9 @@ describe("numbers by the second", () => {
   test("are what came since the second before, of each app and of all", () => {
     const { totals, seconds, tick } = made();
     tick();
-    totals.set("app", { ...nothing(), connections: 3, messagesIn: 12 });
-    totals.set("other", { ...nothing(), connections: 1, messagesIn: 1 });
-    totals.set("#dashboard", { ...nothing(), connections: 9, messagesIn: 9 });
+    totals.set("app", { ...noStatistics(), connections: 3, messagesIn: 12 });
+    totals.set("other", { ...noStatistics(), connections: 1, messagesIn: 1 });
+    totals.set("#dashboard", { ...noStatistics(), connections: 9, messagesIn: 9 });
     tick();
     expect(seconds.series("app").map(({ messagesIn }) => messagesIn)).toEqual([5, 7]);
     expect(seconds.latest()).toMatchObject({ messagesIn: 8, connections: 4, atMs: 1_002_000 });
@@ -96,7 +96,7 @@ describe("numbers by the second", () => {
   test("go on when a counter begins anew, and are forgotten after five minutes", () => {
     const { totals, seconds, tick } = made();
     tick();
-    totals.set("app", { ...nothing(), messagesIn: 2 });
+    totals.set("app", { ...noStatistics(), messagesIn: 2 });
     tick();
     expect(seconds.latest("app")?.messagesIn).toBe(2);
     totals.delete("app");

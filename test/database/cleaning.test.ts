@@ -5,7 +5,7 @@ import { forgetAudit } from "../../packages/server/src/admin/audit.ts";
 import { Cleaning, type Kept } from "../../packages/server/src/database/cleaning.ts";
 import { migrate } from "../../packages/server/src/database/migrate.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
-import { nothing } from "../../packages/server/src/domain/numbers.ts";
+import { noStatistics } from "../../packages/server/src/domain/app-statistics";
 import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
 import { type Letter, Outbox } from "../../packages/server/src/observers/webhooks/outbox.ts";
 import { atEnd } from "../support/at-end.ts";
@@ -99,7 +99,7 @@ describe.each([
 
   test("so do statistics of many apps and nodes", async () => {
     const { database, rowsOf } = await tables(url);
-    const numbers = new Map(Array.from({ length: 300 }, (_, n) => [`app-${n}`, nothing()]));
+    const numbers = new Map(Array.from({ length: 300 }, (_, n) => [`app-${n}`, noStatistics()]));
     const store = new StatisticsStore(database, "one");
     for (const days of [100, 99, 98, 1]) await store.add(numbers, NOW - days * DAY, 60_000);
     const kept = { name: "statistics", keepDays: 90, forget: (before: number) => store.forget(before, NOW) };

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { checkedInfo, infoJson, infoOf } from "../../packages/server/src/domain/info.ts";
 import { elementTexts, exactId, memberText, onOneLine } from "../../packages/server/src/domain/json-text.ts";
+import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../packages/server/src/domain/user-info";
 import { anyJsonText, settings } from "../properties/arbitraries.ts";
 
 const space = fc.constantFrom("", " ", "\n\t", "\r\n");
@@ -90,22 +90,22 @@ describe("what others see of a user", () => {
   test("is written as it was read, and kept as text only where writing it again would change it", () => {
     fc.assert(
       fc.property(anyJsonText.map(onOneLine), (text) => {
-        const info = infoOf(text);
-        expect(infoJson(info)).toBe(text);
+        const info = parseUserInfo(text);
+        expect(userInfoJson(info)).toBe(text);
         expect(info.infoText === undefined).toBe(JSON.stringify(info.info) === text);
       }),
       settings(2_000),
     );
-    expect(infoJson(infoOf(undefined))).toBe("null");
+    expect(userInfoJson(parseUserInfo(undefined))).toBe("null");
   });
 
   test("is the value where a program has changed it, or gave a text that says something else or is no JSON", () => {
-    const info = infoOf('{"n":1.0}');
-    expect(infoJson(checkedInfo(info))).toBe('{"n":1.0}');
-    expect(infoJson(checkedInfo({ ...info, info: { n: 2 } }))).toBe('{"n":2}');
+    const info = parseUserInfo('{"n":1.0}');
+    expect(userInfoJson(consistentUserInfo(info))).toBe('{"n":1.0}');
+    expect(userInfoJson(consistentUserInfo({ ...info, info: { n: 2 } }))).toBe('{"n":2}');
     for (const infoText of ['{"n":2}', '{"n":1', '1},"x":{', ""]) {
-      expect(infoJson(checkedInfo({ info: { n: 1 }, infoText }))).toBe('{"n":1}');
+      expect(userInfoJson(consistentUserInfo({ info: { n: 1 }, infoText }))).toBe('{"n":1}');
     }
-    expect(infoJson(checkedInfo({ info: { n: 1 }, infoText: '{\r\n"n":1.0}' }))).toBe('{  "n":1.0}');
+    expect(userInfoJson(consistentUserInfo({ info: { n: 1 }, infoText: '{\r\n"n":1.0}' }))).toBe('{  "n":1.0}');
   });
 });

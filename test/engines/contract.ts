@@ -4,9 +4,9 @@
  */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { infoOf } from "../../packages/server/src/domain/info.ts";
 import type { EventPublication, Publication } from "../../packages/server/src/domain/message.ts";
 import type { Broker, Engine, EngineHost, HistoryPolicy } from "../../packages/server/src/domain/ports.ts";
+import { parseUserInfo } from "../../packages/server/src/domain/user-info";
 import { eventually } from "../support/eventually.ts";
 
 /** A fresh engine each time, empty, and how to let its time pass (for real where the clock is not ours). */
@@ -65,7 +65,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
     const history = async (channel: string, since?: { epoch: string; offset: number }, limit = 100, app = "app") =>
       broker.history(app, channel, since, limit);
     const kept = async (channel: string, app = "app") =>
-      (await history(channel, undefined, 100, app)).kept.map(({ publication }) => publication.data);
+      (await history(channel, undefined, 100, app)).events.map(({ publication }) => publication.data);
 
     test("what is published in a subscribed channel is received once, in order", async () => {
       await broker.subscribe("app", "room");
@@ -106,7 +106,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
       const about = { app: "app", channel: "presence-x" };
       const sent: Publication[] = [
         { type: "joined", ...about, member: { id: "1", info: { name: "Ada" } }, except: ["1.1"] },
-        { type: "joined", ...about, member: { id: "2", ...infoOf('{ "n":1234567890123456789}') } },
+        { type: "joined", ...about, member: { id: "2", ...parseUserInfo('{ "n":1234567890123456789}') } },
         { type: "count", ...about, count: 7 },
         { type: "online", ...about, user: "1" },
         { type: "terminate", ...about, user: "1" },
@@ -164,7 +164,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
       test("nothing is kept where nothing is to be kept", async () => {
         expect(await publish("room", "gone")).toBeUndefined();
         const page = await history("room");
-        expect(page.kept).toEqual([]);
+        expect(page.events).toEqual([]);
         expect(page.complete).toBe(true);
       });
 
@@ -176,7 +176,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
       test("without since, a limit gives the latest", async () => {
         for (const data of ["1", "2", "3"]) await publish("room", data, KEEP);
         const page = await history("room", undefined, 1);
-        expect(page.kept.map(({ publication }) => publication.data)).toEqual(["3"]);
+        expect(page.events.map(({ publication }) => publication.data)).toEqual(["3"]);
       });
 
       test("what has outlived its time is not given out, and what has not says how long it has", async () => {
@@ -184,7 +184,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
         await publish("room", "long", { size: 10, ttlMs: 60_000 });
         await under.pass(400);
         expect(await kept("room")).toEqual(["long"]);
-        const [entry] = (await history("room")).kept;
+        const [entry] = (await history("room")).events;
         expect(entry?.expiresInMs).toBeGreaterThan(50_000);
         expect(entry?.expiresInMs).toBeLessThanOrEqual(60_000);
       });
@@ -199,7 +199,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
         await eventually(() => expect(received).toHaveLength(3));
         expect(received.map((each) => each.type === "event" && each.position)).toEqual(positions);
         const page = await history("room");
-        expect(page.kept.map(({ publication }) => publication.position)).toEqual(positions);
+        expect(page.events.map(({ publication }) => publication.position)).toEqual(positions);
         expect(page.position).toEqual({ epoch: first.epoch, offset: first.offset + 2 });
       });
 
@@ -215,16 +215,16 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
         for (const data of ["2", "3", "4"]) await publish("room", data, KEEP);
         const page = await history("room", first);
         expect(page.complete).toBe(true);
-        expect(page.kept.map(({ publication }) => publication.data)).toEqual(["2", "3", "4"]);
+        expect(page.events.map(({ publication }) => publication.data)).toEqual(["2", "3", "4"]);
         const short = await history("room", first, 2);
-        expect(short.kept.map(({ publication }) => publication.data)).toEqual(["2", "3"]);
+        expect(short.events.map(({ publication }) => publication.data)).toEqual(["2", "3"]);
       });
 
       test("since the newest position nothing, and complete", async () => {
         await publish("room", "1", KEEP);
         const last = await publish("room", "2", KEEP);
         const page = await history("room", last);
-        expect(page.kept).toEqual([]);
+        expect(page.events).toEqual([]);
         expect(page.complete).toBe(true);
       });
 
@@ -251,7 +251,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
         await publish("room", "2", { size: 10, ttlMs: 300 });
         await under.pass(400);
         const page = await history("room", before);
-        expect(page.kept).toEqual([]);
+        expect(page.events).toEqual([]);
         expect(page.complete).toBe(false);
       });
 
@@ -265,9 +265,9 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
           const page = await history("room", since, 5);
           expect(page.complete).toBe(true);
           expect(page.position.offset).toBe((first?.offset ?? 0) + 11);
-          if (page.kept.length === 0) break;
-          read.push(...page.kept.map(({ publication }) => publication.data));
-          since = page.kept.at(-1)?.publication.position;
+          if (page.events.length === 0) break;
+          read.push(...page.events.map(({ publication }) => publication.data));
+          since = page.events.at(-1)?.publication.position;
         }
         expect(read).toEqual(Array.from({ length: 11 }, (_, n) => String(n + 1)));
       });
@@ -278,7 +278,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
         for (const since of [first, { epoch: first?.epoch ?? "", offset: 0 }, { epoch: "another", offset: 4 }]) {
           const page = await history("room", since, 2);
           expect(page.complete).toBe(false);
-          expect(page.kept.map(({ publication }) => publication.data)).toEqual(["3", "4"]);
+          expect(page.events.map(({ publication }) => publication.data)).toEqual(["3", "4"]);
           expect(page.position).toEqual({ epoch: first?.epoch ?? "", offset: (first?.offset ?? 0) + 4 });
         }
       });
@@ -291,7 +291,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
         const first = await publish("room", "1", long);
         await publish("room", "2", short);
         const before = await history("room", first);
-        expect([before.complete, before.kept.length]).toEqual([true, 1]);
+        expect([before.complete, before.events.length]).toEqual([true, 1]);
         await under.pass(400);
         expect((await history("room", first)).complete).toBe(false);
         await publish("room", "3", long);
@@ -307,7 +307,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
         expect(published).toEqual({ epoch: position.epoch, offset: position.offset + 1 });
         const page = await history("room", position);
         expect(page.complete).toBe(true);
-        expect(page.kept.map(({ publication }) => publication.data)).toEqual(["1"]);
+        expect(page.events.map(({ publication }) => publication.data)).toEqual(["1"]);
       });
 
       test("a subscribed channel goes on counting when all that it kept has expired", async () => {
@@ -315,7 +315,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
         const first = await publish("room", "1", { size: 10, ttlMs: 200 });
         await under.pass(700);
         const page = await history("room", first);
-        expect([page.kept, page.complete, page.position]).toEqual([[], true, first ?? page.position]);
+        expect([page.events, page.complete, page.position]).toEqual([[], true, first ?? page.position]);
         const second = await publish("room", "2", KEEP);
         expect(second).toEqual({ epoch: first?.epoch ?? "", offset: (first?.offset ?? 0) + 1 });
       });
@@ -433,7 +433,7 @@ export function hostOf(receive: EngineHost["receive"], more: Partial<EngineHost>
   return {
     receive,
     interrupted: () => {},
-    happened: () => {},
+    registryChanged: () => {},
     report: () => ({ id, name: "test", startedAtMs, connections: 0, lagMs: 0, draining: false }),
     failed: (error, during) => console.error(during, error),
     ...more,

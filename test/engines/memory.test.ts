@@ -81,19 +81,19 @@ test("a registry that everybody has left remembers nothing", () => {
   const registry = new MemoryRegistry(new FakeClock(), () => {});
   const row = (channel: string) => ({ app: "app", channel, connection: "c", member: { id: "1", info: null } });
   for (let n = 0; n < 1_000; n++) {
-    registry.tally("app", `room-${n}`, 1);
+    registry.setSubscriberCount("app", `room-${n}`, 1);
     registry.join(row(`presence-${n}`), 1);
-    registry.tally("app", `presence-${n}`, 1);
+    registry.setSubscriberCount("app", `presence-${n}`, 1);
   }
   expect(() => registry.join(row("presence-full"), 0)).toThrow("0 members");
   registry.leave(row("presence-unknown"));
-  registry.tally("app", "unknown", 0);
+  registry.setSubscriberCount("app", "unknown", 0);
   expect(registry.members("app", "unknown")).toEqual([]);
   expect(registry.places).toBe(2_000);
   for (let n = 0; n < 1_000; n++) {
-    registry.tally("app", `room-${n}`, 0);
+    registry.setSubscriberCount("app", `room-${n}`, 0);
     registry.leave(row(`presence-${n}`));
-    registry.tally("app", `presence-${n}`, 0);
+    registry.setSubscriberCount("app", `presence-${n}`, 0);
   }
   expect(registry.places).toBe(0);
 });
@@ -102,9 +102,9 @@ test("a ledger that is not asked any more remembers nothing", () => {
   const clock = new FakeClock();
   const ledger = new MemoryLedger(clock);
   for (let n = 0; n < 1_000; n++) {
-    ledger.take(`app-${n}`, "a", 1);
-    ledger.spend(`calls-${n}`, 10);
-    ledger.once(`key-${n}`, 5_000);
+    ledger.acquire(`app-${n}`, "a", 1);
+    ledger.takeToken(`calls-${n}`, 10);
+    ledger.setIfAbsent(`key-${n}`, 5_000);
   }
   expect(ledger.entries).toBe(3_000);
   clock.pass(2_000);
@@ -112,6 +112,6 @@ test("a ledger that is not asked any more remembers nothing", () => {
   expect(ledger.entries).toBe(2_000);
   clock.pass(4_000);
   ledger.prune();
-  for (let n = 0; n < 1_000; n++) ledger.giveBack(`app-${n}`, "a");
+  for (let n = 0; n < 1_000; n++) ledger.release(`app-${n}`, "a");
   expect(ledger.entries).toBe(0);
 });

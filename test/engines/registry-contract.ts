@@ -3,8 +3,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
-import { infoOf } from "../../packages/server/src/domain/info.ts";
-import type { ChannelSummary, Registry, Row } from "../../packages/server/src/domain/ports.ts";
+import type { ChannelSummary, PresenceEntry, Registry } from "../../packages/server/src/domain/ports.ts";
+import { parseUserInfo } from "../../packages/server/src/domain/user-info";
 import { type EngineUnderTest, hostOf, type MakeEngine } from "./contract.ts";
 import { RegistryModel } from "./registry-model.ts";
 
@@ -27,8 +27,8 @@ export function registryContract(name: string, makeEngine: MakeEngine): void {
       await under.engine.close();
     });
 
-    const join = async (row: Row, most = NO_LIMIT) => registry.join(row, most);
-    const leave = async (row: Row) => registry.leave(row);
+    const join = async (row: PresenceEntry, most = NO_LIMIT) => registry.join(row, most);
+    const leave = async (row: PresenceEntry) => registry.leave(row);
     const ids = async (channel = "presence-x", app = "app") =>
       (await registry.members(app, channel)).map(({ id }) => id).sort();
     const names = async (prefix = "", app = "app") =>
@@ -36,28 +36,28 @@ export function registryContract(name: string, makeEngine: MakeEngine): void {
 
     describe("members", () => {
       test("a user is first with its first connection and last with its last", async () => {
-        expect((await join(rowOf("1", "a"))).first).toBe(true);
-        expect((await join(rowOf("1", "b"))).first).toBe(false);
-        expect((await join(rowOf("1", "c"))).first).toBe(false);
-        expect(await leave(rowOf("1", "a"))).toEqual({ last: false });
-        expect(await leave(rowOf("1", "c"))).toEqual({ last: false });
-        expect(await leave(rowOf("1", "b"))).toEqual({ last: true });
-        expect((await join(rowOf("1", "a"))).first).toBe(true);
+        expect((await join(rowOf("1", "a"))).isFirst).toBe(true);
+        expect((await join(rowOf("1", "b"))).isFirst).toBe(false);
+        expect((await join(rowOf("1", "c"))).isFirst).toBe(false);
+        expect(await leave(rowOf("1", "a"))).toEqual({ isLast: false });
+        expect(await leave(rowOf("1", "c"))).toEqual({ isLast: false });
+        expect(await leave(rowOf("1", "b"))).toEqual({ isLast: true });
+        expect((await join(rowOf("1", "a"))).isFirst).toBe(true);
       });
 
       test("of many joining at once exactly one is first, of many leaving at once exactly one is last", async () => {
         const rows = Array.from({ length: 20 }, (_, n) => rowOf("1", `c${n}`));
         const joined = await Promise.all(rows.map((row) => join(row)));
-        expect(joined.filter(({ first }) => first)).toHaveLength(1);
+        expect(joined.filter(({ isFirst: first }) => first)).toHaveLength(1);
         const left = await Promise.all(rows.map(leave));
-        expect(left.filter(({ last }) => last)).toHaveLength(1);
+        expect(left.filter(({ isLast: last }) => last)).toHaveLength(1);
         expect(await ids()).toEqual([]);
       });
 
       test("joining again with the same connection counts once", async () => {
         await join(rowOf("1", "a"));
-        expect((await join(rowOf("1", "a"))).first).toBe(false);
-        expect(await leave(rowOf("1", "a"))).toEqual({ last: true });
+        expect((await join(rowOf("1", "a"))).isFirst).toBe(false);
+        expect(await leave(rowOf("1", "a"))).toEqual({ isLast: true });
       });
 
       test("whoever joins is told everybody, itself included, each user once, with what was said about them", async () => {
@@ -72,7 +72,7 @@ export function registryContract(name: string, makeEngine: MakeEngine): void {
       });
 
       test("what was said about a member is told as it was written", async () => {
-        const member = { id: "1", ...infoOf('{"n":1234567890123456789,"price":1.0 }') };
+        const member = { id: "1", ...parseUserInfo('{"n":1234567890123456789,"price":1.0 }') };
         await join({ ...rowOf("1", "a"), member });
         const [listed] = (await join(rowOf("2", "b"))).members;
         expect(listed).toMatchObject(member);
@@ -92,9 +92,9 @@ export function registryContract(name: string, makeEngine: MakeEngine): void {
 
       test("ids that mean something elsewhere are only ids", async () => {
         const awkward = ["__proto__", "constructor", "*", "a b", "a:b", "ü", "0", "\u{1f600}"];
-        for (const id of awkward) expect((await join(rowOf(id, `of ${id}`))).first).toBe(true);
+        for (const id of awkward) expect((await join(rowOf(id, `of ${id}`))).isFirst).toBe(true);
         expect(await ids()).toEqual([...awkward].sort());
-        for (const id of awkward) expect(await leave(rowOf(id, `of ${id}`))).toEqual({ last: true });
+        for (const id of awkward) expect(await leave(rowOf(id, `of ${id}`))).toEqual({ isLast: true });
         expect(await ids()).toEqual([]);
       });
 
@@ -107,16 +107,16 @@ export function registryContract(name: string, makeEngine: MakeEngine): void {
       });
 
       test("leaving without having joined is harmless", async () => {
-        expect(await leave(rowOf("1", "a"))).toEqual({ last: false });
+        expect(await leave(rowOf("1", "a"))).toEqual({ isLast: false });
         await join(rowOf("1", "a"));
-        expect(await leave(rowOf("1", "unknown"))).toEqual({ last: false });
-        expect(await leave(rowOf("2", "a"))).toEqual({ last: false });
+        expect(await leave(rowOf("1", "unknown"))).toEqual({ isLast: false });
+        expect(await leave(rowOf("2", "a"))).toEqual({ isLast: false });
         expect(await ids()).toEqual(["1"]);
       });
     });
 
     describe("the most members", () => {
-      const full = async (row: Row, most: number) => {
+      const full = async (row: PresenceEntry, most: number) => {
         const error = await join(row, most).then(
           () => undefined,
           (reason: unknown) => reason,
@@ -129,14 +129,14 @@ export function registryContract(name: string, makeEngine: MakeEngine): void {
         await join(rowOf("2", "b"), 2);
         expect(await full(rowOf("3", "c"), 2)).toBe("channel_full");
         expect(await ids()).toEqual(["1", "2"]);
-        expect(await leave(rowOf("3", "c"))).toEqual({ last: false });
+        expect(await leave(rowOf("3", "c"))).toEqual({ isLast: false });
         await leave(rowOf("2", "b"));
-        expect((await join(rowOf("3", "c"), 2)).first).toBe(true);
+        expect((await join(rowOf("3", "c"), 2)).isFirst).toBe(true);
       });
 
       test("a further connection of a user who is there is always let in", async () => {
         await join(rowOf("1", "a"), 1);
-        expect((await join(rowOf("1", "b"), 1)).first).toBe(false);
+        expect((await join(rowOf("1", "b"), 1)).isFirst).toBe(false);
       });
 
       test("a channel that refused its only visitor does not exist", async () => {
@@ -154,7 +154,8 @@ export function registryContract(name: string, makeEngine: MakeEngine): void {
     });
 
     describe("counts", () => {
-      const tally = async (channel: string, count: number, app = "app") => registry.tally(app, channel, count);
+      const tally = async (channel: string, count: number, app = "app") =>
+        registry.setSubscriberCount(app, channel, count);
 
       test("coming to life and dying are told once each", async () => {
         const told = [];
@@ -176,13 +177,13 @@ export function registryContract(name: string, makeEngine: MakeEngine): void {
       test("whoever reads finds what its own node was told just before, though nobody has been answered yet", async () => {
         for (let round = 0; round < 30; round++) {
           const channel = `room-${round}`;
-          const told = [registry.tally("app", channel, 1)];
+          const told = [registry.setSubscriberCount("app", channel, 1)];
           expect(await registry.summary("app", channel)).toEqual({ name: channel, subscribers: 1 });
-          told.push(registry.tally("app", channel, 0));
+          told.push(registry.setSubscriberCount("app", channel, 0));
           expect(await registry.summary("app", channel)).toBeUndefined();
-          told.push(registry.tally("app", channel, 1));
+          told.push(registry.setSubscriberCount("app", channel, 1));
           expect(await names(channel)).toEqual([channel]);
-          told.push(registry.tally("app", channel, 0));
+          told.push(registry.setSubscriberCount("app", channel, 0));
           expect(await names(channel)).toEqual([]);
           const row = rowOf("1", "a", "presence-x");
           const members = [registry.join(row, NO_LIMIT)];
@@ -254,7 +255,7 @@ export function registryContract(name: string, makeEngine: MakeEngine): void {
       }
       for (const row of model.rows()) await leave(row);
       for (const app of APPS) {
-        for (const channel of CHANNELS) await registry.tally(app, channel, 0);
+        for (const channel of CHANNELS) await registry.setSubscriberCount(app, channel, 0);
         expect(await registry.channels(app, "")).toEqual([]);
         for (const channel of CHANNELS) expect(await registry.members(app, channel)).toEqual([]);
       }
@@ -270,7 +271,7 @@ export type Operation =
       readonly type: "join" | "leave";
       readonly app: string;
       readonly channel: string;
-      readonly row: Row;
+      readonly row: PresenceEntry;
       readonly most: number;
     }
   | { readonly type: "tally"; readonly app: string; readonly channel: string; readonly count: number };
@@ -296,10 +297,11 @@ const operation = fc.oneof({ arbitrary: coming, weight: 3 }, { arbitrary: counti
 
 /** What it said, without the times, which no model knows. */
 async function perform(registry: Registry, command: Operation): Promise<unknown> {
-  if (command.type === "tally") return (await registry.tally(command.app, command.channel, command.count)) ?? "nothing";
+  if (command.type === "tally")
+    return (await registry.setSubscriberCount(command.app, command.channel, command.count)) ?? "nothing";
   if (command.type === "leave") return registry.leave(command.row);
   try {
-    const { first, members } = await registry.join(command.row, command.most);
+    const { isFirst: first, members } = await registry.join(command.row, command.most);
     return { first, members: members.map(({ id }) => id).sort() };
   } catch (error) {
     return error instanceof CommandError ? error.code : error;
@@ -311,6 +313,6 @@ function counted(list: readonly ChannelSummary[]): readonly ChannelSummary[] {
   return list.map((summary) => ({ ...summary, users: summary.users ?? 0 })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function rowOf(user: string, connection: string, info: unknown = null): Row {
+function rowOf(user: string, connection: string, info: unknown = null): PresenceEntry {
   return { app: "app", channel: "presence-x", connection, member: { id: user, info } };
 }

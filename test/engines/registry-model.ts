@@ -1,11 +1,11 @@
 /** The registry as one would explain it: a list of rows and a table of counts, with no thought for speed. */
 
 import { isInternal } from "../../packages/server/src/domain/channel.ts";
-import type { ChannelSummary, Row } from "../../packages/server/src/domain/ports.ts";
+import type { ChannelSummary, PresenceEntry } from "../../packages/server/src/domain/ports.ts";
 import type { Operation } from "./registry-contract.ts";
 
 export class RegistryModel {
-  #rows: Row[] = [];
+  #rows: PresenceEntry[] = [];
   readonly #counts = new Map<string, number>();
 
   perform(command: Operation): unknown {
@@ -19,7 +19,7 @@ export class RegistryModel {
     }
   }
 
-  rows(): readonly Row[] {
+  rows(): readonly PresenceEntry[] {
     return [...this.#rows];
   }
 
@@ -36,7 +36,7 @@ export class RegistryModel {
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  #join(row: Row, most: number): unknown {
+  #join(row: PresenceEntry, most: number): unknown {
     const before = this.members(row.app, row.channel);
     const first = !before.includes(row.member.id);
     if (first && before.length >= most) return "channel_full";
@@ -44,7 +44,7 @@ export class RegistryModel {
     return { first, members: this.members(row.app, row.channel) };
   }
 
-  #leave(row: Row): unknown {
+  #leave(row: PresenceEntry): unknown {
     const wasThere = this.members(row.app, row.channel).includes(row.member.id);
     this.#rows = this.#others(row);
     return { last: wasThere && !this.members(row.app, row.channel).includes(row.member.id) };
@@ -58,12 +58,12 @@ export class RegistryModel {
     return before > 0 && count === 0 ? "vacated" : "nothing";
   }
 
-  #in(app: string, channel: string): readonly Row[] {
+  #in(app: string, channel: string): readonly PresenceEntry[] {
     return this.#rows.filter((row) => row.app === app && row.channel === channel);
   }
 
-  #others(row: Row): Row[] {
-    const isSame = (other: Row) =>
+  #others(row: PresenceEntry): PresenceEntry[] {
+    const isSame = (other: PresenceEntry) =>
       other.app === row.app && other.channel === row.channel && other.connection === row.connection;
     return this.#rows.filter((other) => !isSame(other));
   }

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import type { Publication } from "../../packages/server/src/domain/message.ts";
-import type { RegistryFact, Row } from "../../packages/server/src/domain/ports.ts";
+import type { PresenceEntry, RegistryChange } from "../../packages/server/src/domain/ports.ts";
 import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
 import { type NodeEngine, workersEngine } from "../../packages/server/src/engines/workers/engine.ts";
 import { type NodeLink, Switchboard } from "../../packages/server/src/engines/workers/switchboard.ts";
@@ -29,13 +29,13 @@ function numbers(seed: number): (below: number) => number {
 interface Node {
   readonly engine: NodeEngine;
   readonly link: NodeLink;
-  readonly facts: RegistryFact[];
+  readonly facts: RegistryChange[];
   /** What it wrote, by channel. */
-  readonly rows: Map<string, Row[]>;
+  readonly rows: Map<string, PresenceEntry[]>;
 }
 
 function startNode(switchboard: Switchboard, received: Publication[]): Node {
-  const facts: RegistryFact[] = [];
+  const facts: RegistryChange[] = [];
   // As over a channel between processes: nothing arrives in the tick in which it was sent, and nothing is shared.
   const engine = workersEngine(clock, (parcel) => {
     const text = JSON.stringify(parcel);
@@ -47,13 +47,13 @@ function startNode(switchboard: Switchboard, received: Publication[]): Node {
       setImmediate(() => engine.receive(JSON.parse(text)));
     },
   });
-  const happened = (more: readonly RegistryFact[]) => facts.push(...more);
-  void engine.start(hostOf((publication) => received.push(publication), { happened }));
+  const happened = (more: readonly RegistryChange[]) => facts.push(...more);
+  void engine.start(hostOf((publication) => received.push(publication), { registryChanged: happened }));
   return { engine, link, facts, rows: new Map(CHANNELS.map((channel) => [channel, []])) };
 }
 
 const rowsOf = (nodes: readonly Node[], channel: string) => nodes.flatMap(({ rows }) => rows.get(channel) ?? []);
-const usersIn = (rows: readonly Row[]) => [...new Set(rows.map(({ member }) => member.id))].sort();
+const usersIn = (rows: readonly PresenceEntry[]) => [...new Set(rows.map(({ member }) => member.id))].sort();
 
 test.each([1, 20_261_121, 77])(
   "whatever dies, everybody who is there is listed, and comes and goes are told once each (seed %p)",
@@ -75,9 +75,9 @@ test.each([1, 20_261_121, 77])(
     const told = { occupied: 0, vacated: 0, joined: 0, left: 0 };
     let connections = 0;
     const tally = async (node: Node, channel: string) => {
-      const change = await node.engine.registry.tally("app", channel, node.rows.get(channel)?.length ?? 0);
+      const change = await node.engine.registry.setSubscriberCount("app", channel, node.rows.get(channel)?.length ?? 0);
       if (change) told[change]++;
-      if (change === "occupied") node.engine.registry.told?.("app", channel);
+      if (change === "occupied") node.engine.registry.changesRecorded?.("app", channel);
     };
 
     for (let step = 0; step < STEPS; step++) {
@@ -98,7 +98,7 @@ test.each([1, 20_261_121, 77])(
         const id = USERS[random(4)] ?? "";
         const row = { app: "app", channel, connection: `c${connections++}`, member: { id, info: { id } } };
         const wasThere = usersIn(rowsOf(nodes, channel)).includes(id);
-        const { first, members } = await node.engine.registry.join(row, NO_LIMIT);
+        const { isFirst: first, members } = await node.engine.registry.join(row, NO_LIMIT);
         rows.push(row);
         if (first) told.joined++;
         expect(first).toBe(!wasThere);
@@ -107,9 +107,9 @@ test.each([1, 20_261_121, 77])(
       } else if (rows.length > 0) {
         const [row] = rows.splice(random(rows.length), 1);
         if (!row) continue;
-        const { last } = await node.engine.registry.leave(row);
+        const { isLast: last } = await node.engine.registry.leave(row);
         if (last) told.left++;
-        if (last) node.engine.registry.told?.("app", channel);
+        if (last) node.engine.registry.changesRecorded?.("app", channel);
         expect(last).toBe(!usersIn(rowsOf(nodes, channel)).includes(row.member.id));
         await tally(node, channel);
       }

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
 import type { Publication } from "../../packages/server/src/domain/message.ts";
-import type { Engine, RegistryFact } from "../../packages/server/src/domain/ports.ts";
+import type { Engine, RegistryChange } from "../../packages/server/src/domain/ports.ts";
 import { type NodeEngine, workersEngine } from "../../packages/server/src/engines/workers/engine.ts";
 import type { FromNode, ToNode } from "../../packages/server/src/engines/workers/wire.ts";
 import { atEnd } from "../support/at-end.ts";
@@ -93,7 +93,7 @@ awayContract("workers", async (patience) => {
 interface Node {
   readonly engine: Engine;
   readonly received: Publication[];
-  readonly facts: RegistryFact[];
+  readonly facts: RegistryChange[];
 }
 
 const board = () => crypto.randomUUID();
@@ -101,9 +101,9 @@ const board = () => crypto.randomUUID();
 async function startNode(on: string, id: string, from: Far = far): Promise<Node> {
   const engine = from.node(on, id);
   const received: Publication[] = [];
-  const facts: RegistryFact[] = [];
+  const facts: RegistryChange[] = [];
   const report = { id, name: id, startedAtMs: 1, connections: 3, lagMs: 0, memoryBytes: 5e6, draining: false };
-  const more = { happened: (more: readonly RegistryFact[]) => facts.push(...more), report: () => report };
+  const more = { happened: (more: readonly RegistryChange[]) => facts.push(...more), report: () => report };
   await engine.start(hostOf((publication) => received.push(publication), more));
   atEnd(() => engine.close());
   return { engine, received, facts };
@@ -137,25 +137,25 @@ describe("two nodes", () => {
     const on = board();
     const [a, b] = [await startNode(on, "a"), await startNode(on, "b")];
     const most = Number.POSITIVE_INFINITY;
-    expect((await a.engine.registry.join(row("1", "1a"), most)).first).toBe(true);
-    expect((await b.engine.registry.join(row("1", "1b"), most)).first).toBe(false);
-    expect(await a.engine.registry.tally("app", "presence-x", 1)).toBe("occupied");
-    expect(await b.engine.registry.tally("app", "presence-x", 2)).toBeUndefined();
+    expect((await a.engine.registry.join(row("1", "1a"), most)).isFirst).toBe(true);
+    expect((await b.engine.registry.join(row("1", "1b"), most)).isFirst).toBe(false);
+    expect(await a.engine.registry.setSubscriberCount("app", "presence-x", 1)).toBe("occupied");
+    expect(await b.engine.registry.setSubscriberCount("app", "presence-x", 2)).toBeUndefined();
     expect(await a.engine.registry.summary("app", "presence-x")).toEqual({
       name: "presence-x",
       subscribers: 3,
       users: 1,
     });
-    expect(await a.engine.registry.tally("app", "presence-x", 0)).toBeUndefined();
-    expect(await b.engine.registry.tally("app", "presence-x", 0)).toBe("vacated");
-    expect(await a.engine.registry.leave(row("1", "1a"))).toEqual({ last: false });
-    expect(await b.engine.registry.leave(row("1", "1b"))).toEqual({ last: true });
+    expect(await a.engine.registry.setSubscriberCount("app", "presence-x", 0)).toBeUndefined();
+    expect(await b.engine.registry.setSubscriberCount("app", "presence-x", 0)).toBe("vacated");
+    expect(await a.engine.registry.leave(row("1", "1a"))).toEqual({ isLast: false });
+    expect(await b.engine.registry.leave(row("1", "1b"))).toEqual({ isLast: true });
     await a.engine.broker.publish(said("kept"), { size: 2, ttlMs: 60_000 });
-    expect((await b.engine.broker.history("app", "room", undefined, 9)).kept).toHaveLength(1);
-    expect(await a.engine.ledger.take("app", "x", 1)).toBe(true);
-    expect(await b.engine.ledger.take("app", "y", 1)).toBe(false);
-    expect(await a.engine.ledger.once("call", 60_000)).toBe(true);
-    expect(await b.engine.ledger.once("call", 60_000)).toBe(false);
+    expect((await b.engine.broker.history("app", "room", undefined, 9)).events).toHaveLength(1);
+    expect(await a.engine.ledger.acquire("app", "x", 1)).toBe(true);
+    expect(await b.engine.ledger.acquire("app", "y", 1)).toBe(false);
+    expect(await a.engine.ledger.setIfAbsent("call", 60_000)).toBe(true);
+    expect(await b.engine.ledger.setIfAbsent("call", 60_000)).toBe(false);
   });
 
   test("are listed with what they say of themselves, from either", async () => {
@@ -210,10 +210,10 @@ describe("a node that died", () => {
     ] as const) {
       await node.engine.registry.join(row(user, connection), most);
     }
-    await b.engine.registry.tally("app", "presence-x", 3);
-    await c.engine.registry.tally("app", "presence-x", 1);
-    await b.engine.registry.tally("app", "only-b", 2);
-    expect(await b.engine.ledger.take("app", "2b", 1)).toBe(true);
+    await b.engine.registry.setSubscriberCount("app", "presence-x", 3);
+    await c.engine.registry.setSubscriberCount("app", "presence-x", 1);
+    await b.engine.registry.setSubscriberCount("app", "only-b", 2);
+    expect(await b.engine.ledger.acquire("app", "2b", 1)).toBe(true);
 
     far.died(on, "b");
 
@@ -221,7 +221,7 @@ describe("a node that died", () => {
     await eventually(async () => expect(await a.engine.registry.channels("app", "")).toHaveLength(1));
     expect((await a.engine.registry.members("app", "presence-x")).map(({ id }) => id)).toEqual(["1", "3"]);
     expect(await a.engine.registry.summary("app", "presence-x")).toMatchObject({ subscribers: 1, users: 2 });
-    expect(await c.engine.ledger.take("app", "3c", 1)).toBe(true);
+    expect(await c.engine.ledger.acquire("app", "3c", 1)).toBe(true);
     await eventually(() => expect(a.facts).toHaveLength(3));
     expect(a.facts).toEqual([
       { type: "left", app: "app", channel: "presence-x", member: { id: "2" } },
@@ -242,16 +242,18 @@ describe("a node that died", () => {
     const [a, b] = [await startNode(on, "a"), await startNode(on, "b")];
     const order: string[] = [];
     const counted = (count: number) =>
-      Promise.resolve(b.engine.registry.tally("app", "presence-x", count)).then(() => order.push(`b ${count}`));
-    expect(await a.engine.registry.tally("app", "presence-x", 1)).toBe("occupied");
+      Promise.resolve(b.engine.registry.setSubscriberCount("app", "presence-x", count)).then(() =>
+        order.push(`b ${count}`),
+      );
+    expect(await a.engine.registry.setSubscriberCount("app", "presence-x", 1)).toBe("occupied");
     const one = counted(1);
     // What is asked later is answered, so this answer would be here.
     expect(await b.engine.registry.summary("app", "presence-x")).toMatchObject({ subscribers: 2 });
     order.push("a told");
-    a.engine.registry.told?.("app", "presence-x");
+    a.engine.registry.changesRecorded?.("app", "presence-x");
     await one;
     await a.engine.registry.join(row("1", "1a"), 10);
-    expect(await a.engine.registry.leave(row("1", "1a"))).toEqual({ last: true });
+    expect(await a.engine.registry.leave(row("1", "1a"))).toEqual({ isLast: true });
     const two = counted(2);
     expect(await b.engine.registry.summary("app", "presence-x")).toMatchObject({ subscribers: 3 });
     order.push("a died");
@@ -267,8 +269,8 @@ describe("a node that died", () => {
       for (let n = 0; n < 50; n++) {
         await engine.broker.subscribe("app", `presence-${n}`);
         await engine.registry.join(row("u", `${index}-${n}`, `presence-${n}`), 10);
-        await engine.registry.tally("app", `presence-${n}`, 1);
-        await engine.ledger.take("app", `${index}-${n}`, 1_000);
+        await engine.registry.setSubscriberCount("app", `presence-${n}`, 1);
+        await engine.ledger.acquire("app", `${index}-${n}`, 1_000);
       }
     }
     expect(await far.size(on)).toBeGreaterThan(600);

@@ -29,11 +29,11 @@ test(`${CHANNELS} channel names over time leave nothing in the hub, nor in the r
     // Some leave, the rest is left to the end.
     if (n % 2 === 0) await hub.leave(one.connection, channel);
   }
-  expect(hub.census.channels).toBeGreaterThan(CHANNELS / 3);
+  expect(hub.nodeStats.channels).toBeGreaterThan(CHANNELS / 3);
   one.vanish();
   other.vanish();
   await settled();
-  expect(hub.census).toEqual({ apps: 0, connections: 0, channels: 0, users: 0 });
+  expect(hub.nodeStats).toEqual({ apps: 0, connections: 0, channels: 0, users: 0 });
   expect(await hub.channels(roomy)).toEqual([]);
 });
 

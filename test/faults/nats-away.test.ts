@@ -32,8 +32,8 @@ describe("while NATS is dead for a few seconds", () => {
       }
       await a.join("presence-x", "1");
       await b.join("presence-x", "2");
-      await a.engine.registry.tally("app", "presence-x", 1);
-      await a.engine.ledger.take("app", "a", 10);
+      await a.engine.registry.setSubscriberCount("app", "presence-x", 1);
+      await a.engine.ledger.acquire("app", "a", 10);
       const run = publishing(a, "room", 50, keep);
       await eventually(() => expect(b.heard("room").length).toBeGreaterThan(10), PATIENCE);
       await server.kill();
@@ -55,7 +55,7 @@ describe("while NATS is dead for a few seconds", () => {
       const late = await startNatsNode(same);
       await eventually(async () => expect(await late.members("presence-x")).toEqual(["1", "2"]), PATIENCE);
       expect(await b.engine.registry.summary("app", "presence-x")).toMatchObject({ subscribers: 1, users: 2 });
-      await eventually(async () => expect(await b.engine.ledger.take("app", "another", 1)).toBe(false), PATIENCE);
+      await eventually(async () => expect(await b.engine.ledger.acquire("app", "another", 1)).toBe(false), PATIENCE);
       for (const node of [a, b])
         expect([told(node, "joined"), told(node, "left"), node.facts]).toEqual([["1", "2"], [], []]);
       expect(a.engine.health()).toEqual({ reachable: true });
@@ -77,7 +77,7 @@ describe("while NATS is dead for a few seconds", () => {
       expect(performance.now() - began).toBeLessThan(2_500);
       expect(await refusalOf(small)).toBe("engine_unavailable");
       expect(performance.now() - began).toBeGreaterThan(900);
-      const others = [a.join("presence-x", "1"), a.engine.ledger.take("app", "a", 1), a.subscribe("other")];
+      const others = [a.join("presence-x", "1"), a.engine.ledger.acquire("app", "a", 1), a.subscribe("other")];
       for (const code of await Promise.all(others.map((work) => refusalOf(Promise.resolve(work))))) {
         expect(code).toBe("engine_unavailable");
       }
@@ -135,7 +135,7 @@ test(
       expectOrder(b.heard(channel));
       expect(runs[n]?.refused).toEqual([]);
     }
-    const { kept } = await b.engine.broker.history("app", "kept", undefined, 1_000);
+    const { events: kept } = await b.engine.broker.history("app", "kept", undefined, 1_000);
     expect(kept.map(({ publication }) => Number(publication.data))).toEqual([...(runs[1]?.accepted ?? []), 1_000_000]);
   },
   TEST_MS,

@@ -55,10 +55,10 @@ test(
     await run.stop();
     expectOrder(c.heard("kept"));
     expect(run.refused).toEqual([]);
-    const { kept } = await b.engine.broker.history("app", "kept", undefined, 5_000);
+    const { events: kept } = await b.engine.broker.history("app", "kept", undefined, 5_000);
     expect(kept.map(({ publication }) => Number(publication.data))).toEqual(run.accepted);
     const page = await c.engine.broker.history("app", "room", before, 100);
-    expect([page.complete, page.kept.map(({ publication }) => publication.data)]).toEqual([true, ["1"]]);
+    expect([page.complete, page.events.map(({ publication }) => publication.data)]).toEqual([true, ["1"]]);
     for (const node of nodes) {
       await eventually(async () => expect(await node.members("presence-x")).toEqual(["0", "1", "2"]), PATIENCE);
       expect(node.facts).toEqual([]);

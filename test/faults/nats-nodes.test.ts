@@ -56,9 +56,9 @@ describe("nodes on one NATS", () => {
     const nodes = [await startNatsNode(same), await startNatsNode(same), await startNatsNode(same)];
     await Promise.all(nodes.map((node) => node.subscribe("presence-x")));
     const joined = await Promise.all(nodes.map((node, n) => node.join("presence-x", "1", `c${n}`)));
-    expect(joined.filter(({ first }) => first)).toHaveLength(1);
+    expect(joined.filter(({ isFirst: first }) => first)).toHaveLength(1);
     const left = await Promise.all(nodes.map((node, n) => node.leave("presence-x", "1", `c${n}`)));
-    expect(left.filter(({ last }) => last)).toHaveLength(1);
+    expect(left.filter(({ isLast: last }) => last)).toHaveLength(1);
     for (const node of nodes)
       await eventually(() => expect([told(node, "joined"), told(node, "left")]).toEqual([["1"], ["1"]]));
   });
@@ -103,14 +103,14 @@ describe("nodes on one NATS", () => {
   test("share places, buckets and keys", async () => {
     const same = settings();
     const [a, b] = [(await startNatsNode(same)).engine.ledger, (await startNatsNode(same)).engine.ledger];
-    const taken = await Promise.all(Array.from({ length: 40 }, (_, n) => (n % 2 ? a : b).take("app", `c${n}`, 15)));
+    const taken = await Promise.all(Array.from({ length: 40 }, (_, n) => (n % 2 ? a : b).acquire("app", `c${n}`, 15)));
     expect(taken.filter(Boolean)).toHaveLength(15);
-    const spent = await Promise.all(Array.from({ length: 40 }, (_, n) => (n % 2 ? a : b).spend("calls", 5)));
+    const spent = await Promise.all(Array.from({ length: 40 }, (_, n) => (n % 2 ? a : b).takeToken("calls", 5)));
     expect(spent.filter((wait) => wait === 0).length).toBeGreaterThanOrEqual(5);
     expect(spent.filter((wait) => wait === 0).length).toBeLessThan(20);
-    const noted = await Promise.all(Array.from({ length: 10 }, (_, n) => (n % 2 ? a : b).once("key", 60_000)));
+    const noted = await Promise.all(Array.from({ length: 10 }, (_, n) => (n % 2 ? a : b).setIfAbsent("key", 60_000)));
     expect(noted.filter(Boolean)).toHaveLength(1);
-    expect(await b.noted("key")).toBe(true);
+    expect(await b.exists("key")).toBe(true);
   });
 
   test("leave nothing behind when they are stopped", async () => {
@@ -118,8 +118,8 @@ describe("nodes on one NATS", () => {
     const [a, b] = [await startNatsNode(same), await startNatsNode(same)];
     for (const node of [a, b]) {
       await node.join("presence-x", "1", `of ${node.id}`);
-      await node.engine.registry.tally("app", "presence-x", 1);
-      await node.engine.ledger.take("app", node.id, 10);
+      await node.engine.registry.setSubscriberCount("app", "presence-x", 1);
+      await node.engine.ledger.acquire("app", node.id, 10);
     }
     await a.engine.close();
     await eventually(async () =>
@@ -143,7 +143,7 @@ describe("a node that is killed", () => {
       const [b, c] = [await startNatsNode(same), await startNatsNode(same)];
       for (const node of [b, c]) await node.subscribe("presence-x");
       await b.join("presence-x", "both", "on b");
-      await b.engine.registry.tally("app", "lively", 1);
+      await b.engine.registry.setSubscriberCount("app", "lively", 1);
       const a = await startHolder(same, {
         rows: [
           ["presence-x", "both", "on a"],
@@ -166,7 +166,7 @@ describe("a node that is killed", () => {
       // Of the channel that lives, the new number has to be told, by one of them.
       expect(facts).toEqual(["counted lively", "left presence-x", "vacated presence-x", "vacated room"]);
       expect(await c.engine.registry.channels("app", "")).toEqual([{ name: "lively", subscribers: 1 }]);
-      await eventually(async () => expect(await c.engine.ledger.take("app", "another", 1)).toBe(true), PATIENCE);
+      await eventually(async () => expect(await c.engine.ledger.acquire("app", "another", 1)).toBe(true), PATIENCE);
     },
     TEST_MS,
   );
@@ -183,7 +183,7 @@ describe("a node that is killed", () => {
       await eventually(async () => expect(await again.members("presence-x")).toEqual([]), PATIENCE);
       await eventually(async () => expect(await again.engine.registry.channels("app", "")).toEqual([]), PATIENCE);
       await eventually(async () => expect(await again.engine.nodes()).toHaveLength(1), PATIENCE);
-      await eventually(async () => expect(await again.engine.ledger.take("app", "another", 1)).toBe(true), PATIENCE);
+      await eventually(async () => expect(await again.engine.ledger.acquire("app", "another", 1)).toBe(true), PATIENCE);
     },
     TEST_MS,
   );
@@ -216,7 +216,7 @@ describe("a node that was frozen", () => {
       );
       await eventually(() => expect(factsOf(a)).toContainEqual(expect.objectContaining({ type: "joined" })), PATIENCE);
       expect(factsOf(a)).toContainEqual({ type: "occupied", app: "app", channel: "presence-x" });
-      await eventually(async () => expect(await b.engine.ledger.take("app", "another", 1)).toBe(false), PATIENCE);
+      await eventually(async () => expect(await b.engine.ledger.acquire("app", "another", 1)).toBe(false), PATIENCE);
       await eventually(async () => expect(await b.engine.nodes()).toHaveLength(2), PATIENCE);
       await a.kill();
       await eventually(async () => expect(await b.members("presence-x")).toEqual([]), PATIENCE);

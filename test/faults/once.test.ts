@@ -179,7 +179,7 @@ describe.each(["redis", "nats"] as const)(
       }
       if (!keep) return;
       // Who did not hear it finds it there.
-      const { kept } = await b.engine.broker.history("app", "room", undefined, 100);
+      const { events: kept } = await b.engine.broker.history("app", "room", undefined, 100);
       expect(kept.map(({ publication }) => publication.data)).toEqual(["first", ...said, "last"]);
     });
   },

@@ -319,7 +319,7 @@ describe("on one Redis", () => {
     await eventually(() => expect([a.heard("room"), b.heard("room")]).toEqual([["of a"], ["of b"]]));
     expect(await b.members("presence-x")).toEqual([]);
     expect(await b.engine.nodes()).toHaveLength(1);
-    expect((await b.engine.broker.history("app", "room", undefined, 10)).kept).toHaveLength(1);
+    expect((await b.engine.broker.history("app", "room", undefined, 10)).events).toHaveLength(1);
   });
 });
 
@@ -348,7 +348,7 @@ describe("on a wire that", () => {
       expect(run.refused).toEqual([]);
       await eventually(() => expect(b.heard("room").map(Number)).toEqual(run.accepted), PATIENCE);
       if (!keep) return;
-      const { kept, position } = await b.engine.broker.history("app", "room", undefined, 1_000);
+      const { events: kept, position } = await b.engine.broker.history("app", "room", undefined, 1_000);
       expect(kept.map(({ publication }) => publication.data)).toEqual(b.heard("room") as string[]);
       expect(position.offset).toBe(run.accepted.length);
     },

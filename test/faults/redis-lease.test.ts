@@ -51,15 +51,15 @@ test(
     const lives = await startNode(same);
     await lives.join("presence-x", "lives");
     await lives.join("presence-only", "lives");
-    await lives.engine.ledger.take("app", "lives", 1);
-    for (const room of rooms) await lives.engine.registry.tally("app", room, 1);
+    await lives.engine.ledger.acquire("app", "lives", 1);
+    for (const room of rooms) await lives.engine.registry.setSubscriberCount("app", room, 1);
     const dead = await startHolder(same, HOLDINGS);
     await dead.kill();
     await eventually(async () => expect(await lives.members("presence-y")).toEqual([]), PATIENCE);
     await Bun.sleep(3 * LEASE_MS);
     for (const channel of ["presence-x", "presence-only"]) expect(await lives.members(channel)).toEqual(["lives"]);
     expect(await lives.engine.registry.channels("app", "room-")).toHaveLength(rooms.length);
-    expect(await lives.engine.ledger.take("app", "another", 1)).toBe(false);
+    expect(await lives.engine.ledger.acquire("app", "another", 1)).toBe(false);
     const facts = lives.facts.map(({ type, channel }) => `${type} ${channel}`).sort();
     // Of presence-x the living node never counted anybody: it lives and dies with the dead one's.
     expect(facts).toEqual(["left presence-x", "left presence-y", "vacated presence-x", "vacated room"]);
@@ -79,8 +79,8 @@ test(
     await eventually(async () => expect(await keysOf(same)).not.toContain(`${same.prefix}:g`), PATIENCE);
     const next = await startNode(same);
     expect(await next.join("presence-x", "1")).toMatchObject({ first: true, members: [{ id: "1" }] });
-    expect(await next.engine.registry.tally("app", "room", 1)).toBe("occupied");
-    expect(await next.engine.ledger.take("app", "another", 1)).toBe(true);
+    expect(await next.engine.registry.setSubscriberCount("app", "room", 1)).toBe("occupied");
+    expect(await next.engine.ledger.acquire("app", "another", 1)).toBe(true);
     await Bun.sleep(2 * LEASE_MS);
     expect(await next.members("presence-x")).toEqual(["1"]);
     expect(await next.engine.registry.summary("app", "room")).toEqual({ name: "room", subscribers: 1 });

@@ -37,9 +37,9 @@ describe("nodes on one Redis", () => {
     const nodes = [await startNode(same), await startNode(same), await startNode(same)];
     await Promise.all(nodes.map((node) => node.subscribe("presence-x")));
     const joined = await Promise.all(nodes.map((node, n) => node.join("presence-x", "1", `c${n}`)));
-    expect(joined.filter(({ first }) => first)).toHaveLength(1);
+    expect(joined.filter(({ isFirst: first }) => first)).toHaveLength(1);
     const left = await Promise.all(nodes.map((node, n) => node.leave("presence-x", "1", `c${n}`)));
-    expect(left.filter(({ last }) => last)).toHaveLength(1);
+    expect(left.filter(({ isLast: last }) => last)).toHaveLength(1);
     for (const node of nodes)
       await eventually(() => expect([told(node, "joined"), told(node, "left")]).toEqual([["1"], ["1"]]));
   });
@@ -49,8 +49,8 @@ describe("nodes on one Redis", () => {
     const [a, b] = [await startNode(same), await startNode(same)];
     for (const node of [a, b]) {
       await node.join("presence-x", "1", `of ${node.id}`);
-      await node.engine.registry.tally("app", "presence-x", 1);
-      await node.engine.ledger.take("app", node.id, 10);
+      await node.engine.registry.setSubscriberCount("app", "presence-x", 1);
+      await node.engine.ledger.acquire("app", node.id, 10);
     }
     await a.engine.close();
     expect(await b.members("presence-x")).toEqual(["1"]);
@@ -72,7 +72,7 @@ describe("a node that is killed", () => {
       const [b, c] = [await startNode(same), await startNode(same)];
       for (const node of [b, c]) await node.subscribe("presence-x");
       await b.join("presence-x", "both", "on b");
-      await b.engine.registry.tally("app", "lively", 1);
+      await b.engine.registry.setSubscriberCount("app", "lively", 1);
       const a = await startHolder(same, {
         rows: [
           ["presence-x", "both", "on a"],
@@ -95,7 +95,7 @@ describe("a node that is killed", () => {
       // Of the channel that lives, the new number has to be told, by one of them.
       expect(facts).toEqual(["counted lively", "left presence-x", "vacated presence-x", "vacated room"]);
       expect(await c.engine.registry.channels("app", "")).toEqual([{ name: "lively", subscribers: 1 }]);
-      expect(await c.engine.ledger.take("app", "another", 1)).toBe(true);
+      expect(await c.engine.ledger.acquire("app", "another", 1)).toBe(true);
     },
     TEST_MS,
   );
@@ -179,7 +179,7 @@ describe("a node that was frozen", () => {
       );
       await eventually(() => expect(factsOf(a)).toContainEqual(expect.objectContaining({ type: "joined" })), PATIENCE);
       expect(factsOf(a)).toContainEqual({ type: "occupied", app: "app", channel: "presence-x" });
-      expect(await b.engine.ledger.take("app", "another", 1)).toBe(false);
+      expect(await b.engine.ledger.acquire("app", "another", 1)).toBe(false);
       await eventually(async () => expect(await b.engine.nodes()).toHaveLength(2), PATIENCE);
       await a.kill();
       await eventually(async () => expect(await b.members("presence-x")).toEqual([]), PATIENCE);
@@ -216,9 +216,9 @@ describe("a Redis that has lost its data", () => {
       for (const node of [a, b]) await node.subscribe("presence-x");
       await a.join("presence-x", "1", "a");
       await b.join("presence-x", "2", "b");
-      await a.engine.registry.tally("app", "presence-x", 1);
-      await b.engine.registry.tally("app", "presence-x", 1);
-      await a.engine.ledger.take("app", "a", 10);
+      await a.engine.registry.setSubscriberCount("app", "presence-x", 1);
+      await b.engine.registry.setSubscriberCount("app", "presence-x", 1);
+      await a.engine.ledger.acquire("app", "a", 10);
       await eventually(() => expect(told(b, "joined")).toEqual(["1", "2"]));
       await server.cli("FLUSHALL");
       await eventually(async () => expect(await b.members("presence-x")).toEqual(["1", "2"]), PATIENCE);
@@ -229,7 +229,7 @@ describe("a Redis that has lost its data", () => {
           users: 2,
         }),
       );
-      expect(await b.engine.ledger.take("app", "another", 1)).toBe(false);
+      expect(await b.engine.ledger.acquire("app", "another", 1)).toBe(false);
       for (const node of [a, b]) {
         expect(node.interruptions).toHaveLength(1);
         expect([told(node, "joined"), told(node, "left")]).toEqual([["1", "2"], []]);
@@ -258,11 +258,13 @@ describe("a member that leaves while Redis is away", () => {
       const b = await startNode(same);
       await b.subscribe("presence-x");
       await a.join("presence-x", "1");
-      await a.engine.registry.tally("app", "presence-x", 1);
+      await a.engine.registry.setSubscriberCount("app", "presence-x", 1);
       wire.cut();
       expect(await codeOf(a.leave("presence-x", "1"))).toBe("engine_unavailable");
-      expect(await codeOf(Promise.resolve(a.engine.registry.tally("app", "presence-x", 0)))).toBe("engine_unavailable");
-      await a.engine.ledger.giveBack("app", "nobody");
+      expect(await codeOf(Promise.resolve(a.engine.registry.setSubscriberCount("app", "presence-x", 0)))).toBe(
+        "engine_unavailable",
+      );
+      await a.engine.ledger.release("app", "nobody");
       wire.mend();
       await eventually(() => expect(told(b, "left")).toEqual(["1"]), PATIENCE);
       await eventually(() => expect(a.facts.map(({ type }) => type).sort()).toEqual(["left", "vacated"]), PATIENCE);

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { Turnstile } from "../../packages/server/src/guards/rate.ts";
-import { take } from "../../packages/server/src/hub/bucket.ts";
+import { takeToken } from "../../packages/server/src/hub/token-bucket";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fakes.ts";
 import { connectNative } from "../support/native-client.ts";
@@ -30,7 +30,7 @@ const CLIENT = "203.0.113.9";
 describe("a token bucket", () => {
   test("gives what it holds in one burst, then one token at a time, and says how long that takes", () => {
     const bucket = { tokens: 3, atMs: 0 };
-    const taken = [0, 0, 0, 0, 499, 500, 500, 60_000].map((nowMs) => take(bucket, nowMs, 2, 3));
+    const taken = [0, 0, 0, 0, 499, 500, 500, 60_000].map((nowMs) => takeToken(bucket, nowMs, 2, 3));
     expect(taken).toEqual([undefined, undefined, undefined, 0.5, expect.closeTo(0.001), undefined, 0.5, undefined]);
   });
 });

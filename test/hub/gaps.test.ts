@@ -245,7 +245,7 @@ describe("what a node receives twice", () => {
     const client = await join(late, "room");
     await publish(late, "room", "1", "2");
     await settled();
-    const { kept } = await late.hub.history(late.app, "room", undefined, 10);
+    const { events: kept } = await late.hub.history(late.app, "room", undefined, 10);
     for (const { publication } of kept) late.engine.host?.receive(publication);
     await publish(late, "room", "3");
     await settled();
@@ -256,7 +256,7 @@ describe("what a node receives twice", () => {
     const late = await start();
     const client = await join(late, "room");
     await lose(late, "room", "1", "2", "3");
-    const { kept } = await late.hub.history(late.app, "room", undefined, 10);
+    const { events: kept } = await late.hub.history(late.app, "room", undefined, 10);
     for (const { publication } of kept.toReversed()) late.engine.host?.receive(publication);
     await settled();
     expect(told(client)).toEqual(["1", "2", "3"]);
@@ -317,7 +317,7 @@ describe("an interruption", () => {
     await publish(late, "room", "1", "2");
     await settled();
     const [stood] = client.seen.slice(-1).map(({ position }) => position);
-    late.engine.inner.broker.history = () => ({ kept: [], position: { epoch: "new", offset: 0 }, complete: false });
+    late.engine.inner.broker.history = () => ({ events: [], position: { epoch: "new", offset: 0 }, complete: false });
     late.engine.host?.interrupted();
     await settled();
     expect(told(client)).toEqual(["1", "2", "gap"]);
@@ -333,9 +333,9 @@ describe("an interruption", () => {
     const client = await join(late, "room");
     await publish(late, "room", "1", "2", "3");
     await settled();
-    const { kept, position } = await late.hub.history(late.app, "room", undefined, 10);
+    const { events: kept, position } = await late.hub.history(late.app, "room", undefined, 10);
     const before = { ...position, offset: 1 };
-    late.engine.inner.broker.history = () => ({ kept: kept.slice(0, 1), position: before, complete: false });
+    late.engine.inner.broker.history = () => ({ events: kept.slice(0, 1), position: before, complete: false });
     late.engine.host?.interrupted();
     await settled();
     const [, again] = kept;

@@ -16,7 +16,7 @@ function dataOf(client: FakeClient): readonly unknown[] {
 
 async function isForgotten({ hub, engine, topics, app }: LateBench, channel: string): Promise<void> {
   await settled();
-  expect(hub.census).toEqual(NOBODY_HERE);
+  expect(hub.nodeStats).toEqual(NOBODY_HERE);
   expect(await engine.inner.registry.members(app.id, channel)).toEqual([]);
   expect(await engine.inner.registry.summary(app.id, channel)).toBeUndefined();
   expect([...topics.sockets.values()].every((sockets) => sockets.size === 0)).toBe(true);
@@ -70,7 +70,7 @@ describe("subscribing", () => {
     await settled();
     await late.engine.fail("subscribe", AWAY);
     for (const client of [first, second]) expect(client.seen).toMatchObject([{ type: "refused", error: AWAY.code }]);
-    expect(late.hub.census.channels).toBe(0);
+    expect(late.hub.nodeStats.channels).toBe(0);
     first.subscribe("room");
     await settled();
     expect(first.types).toEqual(["refused", "subscribed"]);
@@ -169,7 +169,7 @@ describe("a presence channel", () => {
     await late.engine.fail("join", AWAY, written);
     expect(ada.seen).toMatchObject([{ type: "refused", error: AWAY.code }]);
     expect(await late.engine.inner.registry.members(late.app.id, "presence-x")).toMatchObject([{ id: "bob" }]);
-    expect(late.hub.holdersHere(late.app, "presence-x")).toBe(1);
+    expect(late.hub.localHolderCount(late.app, "presence-x")).toBe(1);
     ada.subscribe("presence-x", "ada");
     await settled();
     expect(ada.types).toEqual(["refused", "subscribed"]);
@@ -342,7 +342,7 @@ describe("leaving", () => {
     await late.engine.fail("leave", AWAY);
     await late.engine.fail("tally", AWAY);
     expect(late.events.filter(({ type }) => type === "failed")).toHaveLength(2);
-    expect(late.hub.census).toEqual(NOBODY_HERE);
+    expect(late.hub.nodeStats).toEqual(NOBODY_HERE);
     expect(late.engine.calls).toContain("unsubscribe presence-x");
   });
 
@@ -373,7 +373,7 @@ describe("leaving", () => {
       client.subscribe("room");
     }
     for (let turn = 0; turn < 10; turn++) await settled();
-    expect(late.hub.census).toEqual({ apps: 1, connections: 20, channels: 4 + 5, users: 5 });
+    expect(late.hub.nodeStats).toEqual({ apps: 1, connections: 20, channels: 4 + 5, users: 5 });
     for (const client of clients) client.vanish();
     await settled();
     await isForgotten(late, "room");

@@ -26,7 +26,7 @@ test("a silent client is asked after the activity timeout, once, and closed afte
   sweepAfter(made, 1);
   expect(client.types).toEqual(["ping", "closing"]);
   expect(client.socket.closedWith?.reason).toBe("pong_missing");
-  expect(made.hub.census.connections).toBe(0);
+  expect(made.hub.nodeStats.connections).toBe(0);
   expect(made.events.at(-1)).toMatchObject({ type: "closed", why: { code: "pong_missing" } });
 });
 
@@ -69,7 +69,7 @@ test("any answer at all keeps it", async () => {
     made.hub.touch(ponging.connection);
     made.hub.sweep();
   }
-  expect(made.hub.census.connections).toBe(3);
+  expect(made.hub.nodeStats.connections).toBe(3);
 });
 
 test("what goes out proves nothing", async () => {
@@ -92,7 +92,7 @@ test("a client that never subscribed is judged like any other", async () => {
   sweepAfter(made, 120_001);
   sweepAfter(made, 30_001);
   expect(clients.every(({ socket }) => socket.closedWith?.reason === "pong_missing")).toBe(true);
-  expect(made.hub.census).toEqual({ apps: 0, connections: 0, channels: 0, users: 0 });
+  expect(made.hub.nodeStats).toEqual({ apps: 0, connections: 0, channels: 0, users: 0 });
 });
 
 test("clients of a protocol without pings are asked by WebSocket's only, and closed after a day of silence", async () => {
@@ -125,7 +125,7 @@ test("the wall clock jumping an hour ahead or back asks nobody and closes nobody
     sweepAfter(made, 1_000);
   }
   expect(client.types).toEqual(["subscribed"]);
-  expect(made.hub.census.connections).toBe(1);
+  expect(made.hub.nodeStats.connections).toBe(1);
   expect(await made.hub.members(made.app, "presence-x")).toHaveLength(1);
 });
 
@@ -141,7 +141,7 @@ describe("where an app requires authentication", () => {
     await settled();
     talkative.send({ type: "ping" });
     sweepAfter(made, 30_000);
-    expect(made.hub.census.connections).toBe(4);
+    expect(made.hub.nodeStats.connections).toBe(4);
     sweepAfter(made, 1);
     expect(nobody.socket.closedWith?.reason).toBe("authentication_timeout");
     expect(talkative.socket.closedWith?.reason).toBe("authentication_timeout");

@@ -1,7 +1,7 @@
 /** What nodes ask of each other: an answer, a node that is gone, one that is silent, and nonsense. */
 
 import { expect, test } from "bun:test";
-import { nodeNumber } from "../../packages/server/src/hub/nodes.ts";
+import { nodeNumber } from "../../packages/server/src/hub/node-bus";
 import { bench, settled } from "../support/fakes.ts";
 
 const report = (id: string) => ({ id, name: "bench", startedAtMs: 0, lagMs: 0, draining: false });
@@ -16,9 +16,9 @@ test("a node's number is the same for all, and fits in 32 bits", () => {
 
 test("a connection of a node that nobody knows is not there, without asking anybody", async () => {
   const { hub, app, open } = await bench();
-  expect(await hub.reach.act(app, "123.4", { type: "find" })).toBe(false);
-  expect(await hub.reach.act(app, "not an id", { type: "find" })).toBe(false);
-  expect(await hub.reach.act(app, open().id, { type: "find" })).toBe(true);
+  expect(await hub.nodeBus.act(app, "123.4", { type: "find" })).toBe(false);
+  expect(await hub.nodeBus.act(app, "not an id", { type: "find" })).toBe(false);
+  expect(await hub.nodeBus.act(app, open().id, { type: "find" })).toBe(true);
 });
 
 test("a node that is listed and does not answer is told of after the patience, not before", async () => {
@@ -26,7 +26,7 @@ test("a node that is listed and does not answer is told of after the patience, n
   // Another node that is listed: this engine knows but one, so the list is made to say so.
   hub.nodes = () => [{ ...report("other"), connections: 0, silentMs: 0 }];
   let outcome: unknown;
-  const asked = hub.reach.act(app, `${nodeNumber("other")}.7`, { type: "find" }).catch((error) => {
+  const asked = hub.nodeBus.act(app, `${nodeNumber("other")}.7`, { type: "find" }).catch((error) => {
     outcome = error;
   });
   await settled();
@@ -43,7 +43,7 @@ test("a node that is listed and does not answer is told of after the patience, n
 test("an answer that nobody waits for, and words that are none, are not heeded", async () => {
   const { hub, events } = await bench();
   for (const data of ['{"type":"answer","id":99,"isThere":true}', "no JSON", "[]", '{"type":"ask","id":1}']) {
-    hub.reach.receive({ type: "event", app: "#nodes", channel: "#all", event: "x", data });
+    hub.nodeBus.receive({ type: "event", app: "#nodes", channel: "#all", event: "x", data });
   }
   expect(events.filter(({ type }) => type === "failed")).toHaveLength(3);
 });

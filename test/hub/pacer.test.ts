@@ -1,7 +1,7 @@
 /** Who asks for more than its share: it waits and is answered, the others go first, and who never catches up is cut. */
 
 import { expect, test } from "bun:test";
-import { beat } from "../../packages/server/src/hub/execute.ts";
+import { receivePing } from "../../packages/server/src/hub/execute.ts";
 import type { HubOptions } from "../../packages/server/src/hub/options.ts";
 import { type Bench, bench, type FakeClient, fakeApp, type LateBench, lateBench, settled } from "../support/fakes.ts";
 
@@ -13,8 +13,8 @@ const MANY = 5_000;
 async function slowBench(): Promise<{ made: Bench; turn: () => void }> {
   let due: (() => void)[] = [];
   const more: Partial<HubOptions> = {
-    later: (_, run) => void due.push(run),
-    call: (_, __, ms) => made.clock.pass(Number(ms)),
+    scheduleTurn: (_, run) => void due.push(run),
+    handleCall: (_, __, ms) => made.clock.pass(Number(ms)),
   };
   const app = fakeApp({ limits: { clientEventsPerSecond: Number.POSITIVE_INFINITY } });
   const made = await bench({ limits: LIMITS, app, more });
@@ -86,7 +86,7 @@ test("a few commands that take long are more than a share, too", async () => {
     client.send({ type: "call", event: "work", data: 50 });
     await settled();
   }
-  expect(client.connection.backlog?.size).toBeGreaterThan(5);
+  expect(client.connection.frameQueue?.size).toBeGreaterThan(5);
 });
 
 /** Turns of the loop, in each of which the client has sent as much again as was done. */
@@ -94,7 +94,7 @@ async function keepBusy({ made, turn }: Awaited<ReturnType<typeof slowBench>>, c
   const endMs = made.clock.monotonicMs() + forMs;
   while (made.clock.monotonicMs() < endMs && clients.some(({ connection }) => !connection.closed)) {
     for (const client of clients) {
-      while (!client.connection.closed && (client.connection.backlog?.size ?? 0) < 2_000) {
+      while (!client.connection.closed && (client.connection.frameQueue?.size ?? 0) < 2_000) {
         client.send({ type: "call", event: "work", data: 3 });
         await null;
       }
@@ -111,7 +111,7 @@ test("who has not caught up after 30 seconds is cut, and told why", async () => 
   expect(client.connection.closed).toBe(false);
   await keepBusy(slow, [client], 20_000);
   expect(client.socket.closedWith?.reason).toBe("flooded");
-  expect(client.connection.farewell?.message).toBe("The client sent more than its share for 30 seconds.");
+  expect(client.connection.disconnectReason?.message).toBe("The client sent more than its share for 30 seconds.");
 }, 60_000);
 
 test("where everybody is behind at a time, nobody is cut for it", async () => {
@@ -145,7 +145,7 @@ test("so many bytes may wait, and one frame more is a flood", async () => {
   late.engine.hold("subscribe");
   client.subscribe("room");
   for (let n = 0; n < 100 && !client.connection.closed; n++) client.send({ type: "ping" });
-  expect(client.connection.farewell?.message).toBe(
+  expect(client.connection.disconnectReason?.message).toBe(
     "More than 1000 bytes of commands were waiting for an answer (limits.waitingBytes).",
   );
   expect(client.socket.closedWith?.reason).toBe("flooded");
@@ -167,7 +167,7 @@ test("pings of the WebSocket that come by the thousand are paid for by a rest", 
   const client = made.open();
   for (let n = 0; n < 10_000; n++) {
     if (n % 100 === 0) made.clock.pass(1);
-    beat(made.hub, client.connection);
+    receivePing(made.hub, client.connection);
   }
   expect(client.socket.isPaused).toBe(true);
   const startMs = made.clock.monotonicMs();
@@ -185,5 +185,5 @@ test("while nothing is read from it a client is as silent as any other", async (
   made.hub.sweep();
   made.clock.pass(31_000);
   made.hub.sweep();
-  expect(client.connection.farewell?.code).toBe("pong_missing");
+  expect(client.connection.disconnectReason?.code).toBe("pong_missing");
 });

@@ -16,14 +16,17 @@ class SlowLedger {
   engine = (clock: Clock): Engine => {
     const inner = memoryEngine(clock);
     const ledger: Ledger = {
-      ...{ spend: inner.ledger.spend.bind(inner.ledger), once: inner.ledger.once.bind(inner.ledger) },
-      ...{ noted: inner.ledger.noted.bind(inner.ledger), forget: inner.ledger.forget.bind(inner.ledger) },
-      ...{ raise: inner.ledger.raise.bind(inner.ledger), level: inner.ledger.level.bind(inner.ledger) },
-      take: (place, holder, most) => {
+      ...{
+        takeToken: inner.ledger.takeToken.bind(inner.ledger),
+        setIfAbsent: inner.ledger.setIfAbsent.bind(inner.ledger),
+      },
+      ...{ exists: inner.ledger.exists.bind(inner.ledger), delete: inner.ledger.delete.bind(inner.ledger) },
+      ...{ setMax: inner.ledger.setMax.bind(inner.ledger), get: inner.ledger.get.bind(inner.ledger) },
+      acquire: (place, holder, most) => {
         this.calls.push(`take ${place} ${holder} of ${most}`);
         return new Promise<boolean>((resolve, reject) => this.#waiting.push({ resolve, reject }));
       },
-      giveBack: async (place, holder) => void this.calls.push(`give back ${place} ${holder}`),
+      release: async (place, holder) => void this.calls.push(`give back ${place} ${holder}`),
     };
     return {
       name: "slow",
@@ -66,7 +69,7 @@ describe("a channel's place", () => {
     client.vanish();
     await ledger.answer(true);
     expect(ledger.calls).toEqual([`take ${SEAT} 1.1 of 2`, `give back ${SEAT} 1.1`]);
-    expect(hub.holdersHere(app, "few")).toBe(0);
+    expect(hub.localHolderCount(app, "few")).toBe(0);
   });
 
   test("that the engine may have given without an answer is given back, and the client is told", async () => {
@@ -112,14 +115,16 @@ describe("an app's place", () => {
 
   test("is asked for only where there is a limit", async () => {
     const { ledger, hub, open } = await slow({ app: fakeApp({ limits: { connections: Number.POSITIVE_INFINITY } }) });
-    expect(hub.places.enter(open().connection)).toBe(undefined);
+    expect(hub.quotas.acquireConnection(open().connection)).toBe(undefined);
     expect(ledger.calls).toEqual([]);
   });
 
   test("is refused with a farewell that says whether to come back", async () => {
     const { ledger, hub, open } = await slow();
     const [one, other] = [open().connection, open().connection];
-    const asked = [one, other].map((connection) => Promise.resolve(hub.places.enter(connection)).catch((why) => why));
+    const asked = [one, other].map((connection) =>
+      Promise.resolve(hub.quotas.acquireConnection(connection)).catch((why) => why),
+    );
     await ledger.answer(false);
     await ledger.fail();
     const [full, away] = (await Promise.all(asked)) as unknown[];
@@ -137,7 +142,7 @@ describe("an app's place", () => {
     hub.replaceApp(limited());
     await ledger.answer(true);
     client.vanish();
-    hub.places.leave(client.connection);
+    hub.quotas.releaseConnection(client.connection);
     await settled();
     expect(ledger.calls).toEqual([`take ${PLACE} 1.1 of Infinity`, `give back ${PLACE} 1.1`]);
   });

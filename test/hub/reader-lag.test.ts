@@ -86,8 +86,8 @@ test("who is further behind than it may be is cut, however much it says meanwhil
   all.pass(1);
   expect(client.socket.closedWith).toEqual({ code: 1006, reason: undefined });
   expect(client.types).not.toContain("closing");
-  expect(made.hub.census.connections).toBe(0);
-  const told = made.events.filter(({ type }) => type === "fell-behind" || type === "closed");
+  expect(made.hub.nodeStats.connections).toBe(0);
+  const told = made.events.filter(({ type }) => type === "slow-consumer" || type === "closed");
   expect(told).toMatchObject([{ limit: "limits.readerLagS" }, { type: "closed", code: 1006 }]);
 });
 
@@ -124,14 +124,14 @@ test("time for which nothing is read from it counts for nobody: its pong is not 
   await all.say("1");
   all.pass(10);
   all.pass(15);
-  const backlog = { size: 1, bytes: 1, isWaiting: true, add() {}, rest() {}, goOn() {}, end() {} };
+  const backlog = { size: 1, bytes: 1, hasPending: true, add() {}, rest() {}, drain() {}, close() {} };
   for (let n = 0; n < 25; n++) {
-    client.connection.backlog = backlog;
+    client.connection.frameQueue = backlog;
     made.clock.pass(SECOND_MS);
     made.hub.touch(client.connection);
     made.hub.sweep();
   }
-  client.connection.backlog = undefined;
+  client.connection.frameQueue = undefined;
   all.pass(15);
   expect(client.socket.closedWith).toBeUndefined();
   all.pass(1);

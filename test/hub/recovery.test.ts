@@ -188,7 +188,7 @@ describe("a client that resumes", () => {
     expect(client.seen).toMatchObject([{ type: "refused", error: AWAY.code }]);
     client.vanish();
     await settled();
-    expect(late.hub.census.channels).toBe(0);
+    expect(late.hub.nodeStats.channels).toBe(0);
   });
 
   test("gets what clients said, too, its own words among them", async () => {

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
-import type { HubEvent } from "../../packages/server/src/domain/event.ts";
+import type { HubEvent } from "../../packages/server/src/domain/hub-event";
 import { AWAY, bench, fakeApp, lateBench, plainProtocol, settled } from "../support/fakes.ts";
 
 const say = (channel: string, data: string) =>
@@ -54,7 +54,7 @@ test("as many commands as may wait do, and one more is a flood", async () => {
   await late.engine.release("subscribe");
   expect(patient.types).toEqual(["subscribed", "pong", "pong", "pong"]);
   expect(flooding.types).toEqual(["closing"]);
-  expect(late.hub.census).toMatchObject({ connections: 1, channels: 1 });
+  expect(late.hub.nodeStats).toMatchObject({ connections: 1, channels: 1 });
 });
 
 test("what waited is dropped when the connection closes", async () => {
@@ -78,7 +78,7 @@ test("a handler's mistake is answered `internal`, reported, and harms nobody els
     if (event === "refusing") throw new CommandError("unauthorized", "Not you.");
     return 1n;
   };
-  const made = await bench({ more: { call } });
+  const made = await bench({ more: { handleCall: call } });
   const client = made.open();
   for (const event of ["at-once", "later", "refusing", "unencodable"]) {
     client.send({ type: "call", event, data: null, ref: event });
@@ -116,7 +116,7 @@ test("an observer's mistake is told to the other observers, and changes nothing 
   const told = events.map(({ type }) => type).filter((type) => type !== "failed");
   expect(told).toEqual(["opened", "subscribed", "occupied", "unsubscribed", "vacated", "refused", "closed"]);
   expect(events.filter((event) => event.type === "failed" && event.error === mistake)).toHaveLength(told.length);
-  expect(made.hub.census.connections).toBe(0);
+  expect(made.hub.nodeStats.connections).toBe(0);
 });
 
 test("a client whose publish the engine does not take is told so, and no one hears of it", async () => {

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { Connection } from "../../packages/server/src/domain/connection.ts";
 import type { User } from "../../packages/server/src/domain/message.ts";
-import { arrive } from "../../packages/server/src/hub/arrive.ts";
+import { connect } from "../../packages/server/src/hub/connect";
 import { AWAY, type Bench, bench, FakeSocket, lateBench, plainProtocol, settled } from "../support/fakes.ts";
 
 const NOBODY_HERE = { apps: 0, connections: 0, channels: 0, users: 0 };
@@ -24,12 +24,12 @@ test.each(["subscribe", "join"] as const)(
     await settled();
     await engine.release(moment);
     expect(await engine.inner.registry.members(app.id, "#online-1")).toEqual([]);
-    expect(hub.census).toMatchObject({ connections: 1, users: 1 });
+    expect(hub.nodeStats).toMatchObject({ connections: 1, users: 1 });
     const told = watcher.seen.filter(({ type }) => type === "watch").slice(1);
     expect(told.map(({ online }) => online)).toEqual(told.length === 0 ? [] : [["1"], []]);
     watcher.vanish();
     await settled();
-    expect(hub.census).toEqual(NOBODY_HERE);
+    expect(hub.nodeStats).toEqual(NOBODY_HERE);
   },
 );
 
@@ -41,7 +41,7 @@ test("a connection that closed before its proof was checked is never taken for t
   client.vanish();
   slow.resolve();
   await settled();
-  expect(made.hub.census).toEqual(NOBODY_HERE);
+  expect(made.hub.nodeStats).toEqual(NOBODY_HERE);
 });
 
 test("a failed sign-in is refused, and the next one is not taken for a repetition", async () => {
@@ -54,7 +54,7 @@ test("a failed sign-in is refused, and the next one is not taken for a repetitio
   await settled();
   await late.engine.fail("join", AWAY);
   expect(client.seen).toMatchObject([{ type: "refused", error: AWAY.code }]);
-  expect(late.hub.census.users).toBe(1);
+  expect(late.hub.nodeStats.users).toBe(1);
   client.signIn("1");
   await settled();
   expect(client.types).toEqual(["refused", "signed-in"]);
@@ -73,7 +73,7 @@ test("a user terminated while signing in is out, and stays out", async () => {
   expect(client.socket.closedWith?.reason).toBe("terminated");
   await late.engine.release("join");
   expect(await late.engine.inner.registry.members(late.app.id, "#online-1")).toEqual([]);
-  expect(late.hub.census).toEqual(NOBODY_HERE);
+  expect(late.hub.nodeStats).toEqual(NOBODY_HERE);
 });
 
 test("signing in again as the same user is harmless, as another is refused", async () => {
@@ -85,7 +85,7 @@ test("signing in again as the same user is harmless, as another is refused", asy
   await settled();
   expect(client.types).toEqual(["signed-in", "signed-in", "refused"]);
   expect(client.seen.at(-1)?.error).toBe("already_signed_in");
-  expect(made.hub.census.users).toBe(1);
+  expect(made.hub.nodeStats.users).toBe(1);
 });
 
 test("a watched user comes once with its first connection and goes once with its last", async () => {
@@ -114,13 +114,13 @@ test("a watchlist that cannot be read leaves no audience", async () => {
   late.engine.hold("members");
   client.signIn("1", ["2", "3"]);
   await settled();
-  expect(late.hub.census.channels).toBe(3);
+  expect(late.hub.nodeStats.channels).toBe(3);
   await late.engine.fail("members", AWAY);
   expect(client.types).toEqual(["signed-in", "refused"]);
-  expect(late.hub.census.channels).toBe(1);
+  expect(late.hub.nodeStats.channels).toBe(1);
   client.vanish();
   await settled();
-  expect(late.hub.census).toEqual(NOBODY_HERE);
+  expect(late.hub.nodeStats).toEqual(NOBODY_HERE);
 });
 
 test("a watchlist read anew, with names given twice, counts each user once", async () => {
@@ -128,11 +128,11 @@ test("a watchlist read anew, with names given twice, counts each user once", asy
   const client = open();
   expect(await hub.users.watch(client.connection, ["2", "2", "3"])).toEqual([]);
   expect(await hub.users.watch(client.connection, ["3", "3", "4"])).toEqual([]);
-  expect(hub.census.channels).toBe(2);
+  expect(hub.nodeStats.channels).toBe(2);
   open().signIn("3");
   await settled();
   expect(client.seen).toEqual([{ type: "watch", online: ["3"], offline: [] }]);
-  expect(hub.holdersHere(app, "#online-2")).toBe(0);
+  expect(hub.localHolderCount(app, "#online-2")).toBe(0);
 });
 
 test("a client that arrives with a user hears the welcome first, then has its turn", async () => {
@@ -143,7 +143,7 @@ test("a client that arrives with a user hears the welcome first, then has its tu
   const connection = new Connection("5.5", app, protocol, "127.0.0.1", clock.monotonicMs());
   const user: User = { id: "1", watchlist: ["2", "2"] };
   engine.hold("join");
-  arrive(hub, connection, socket, user);
+  connect(hub, connection, socket, user);
   await settled();
   const types = () => socket.frames.map((frame) => JSON.parse(frame).type);
   expect(types()).toEqual(["welcome"]);
@@ -152,14 +152,14 @@ test("a client that arrives with a user hears the welcome first, then has its tu
   expect(connection.isIn("#server-to-user-1")).toBe(true);
   hub.close(connection, 1000);
   await settled();
-  expect(hub.census).toEqual(NOBODY_HERE);
+  expect(hub.nodeStats).toEqual(NOBODY_HERE);
 });
 
 describe("a user who is terminated", () => {
   const arriveWith = ({ hub, app, clock, topics }: Bench, user: User) => {
     const socket = new FakeSocket(topics);
     const connection = new Connection(crypto.randomUUID(), app, plainProtocol(), "127.0.0.1", clock.monotonicMs());
-    arrive(hub, connection, socket, user);
+    connect(hub, connection, socket, user);
     return socket;
   };
   const reasonOf = (socket: FakeSocket) => socket.closedWith?.reason;
@@ -171,7 +171,7 @@ describe("a user who is terminated", () => {
     await late.hub.users.terminate(late.app, "1");
     await late.engine.release("subscribe");
     expect(reasonOf(socket)).toBe("token_invalid");
-    expect(late.hub.census).toEqual(NOBODY_HERE);
+    expect(late.hub.nodeStats).toEqual(NOBODY_HERE);
   });
 
   test("comes in by a token issued a millisecond later, or issued before a time that is over, and by none without a time", async () => {
@@ -201,7 +201,7 @@ describe("a user who is terminated", () => {
     const others = arriveWith(late, { id: "2", issuedAtMs: 0 });
     await settled();
     // As if another node had, and this one had not heard it.
-    await engine.ledger.raise(JSON.stringify(["revoked", app.id, "1"]), clock.wallMs(), 60_000);
+    await engine.ledger.setMax(JSON.stringify(["revoked", app.id, "1"]), clock.wallMs(), 60_000);
     const after = arriveWith(late, { id: "1", issuedAtMs: clock.wallMs() + 1 });
     await settled();
     expect([before, after, others].map(reasonOf)).toEqual([undefined, undefined, undefined]);
@@ -213,10 +213,10 @@ describe("a user who is terminated", () => {
 
   test("is not signed in as long as nobody can say whether he is", async () => {
     const late = await lateBench();
-    late.engine.ledger.level = () => Promise.reject(AWAY);
+    late.engine.ledger.get = () => Promise.reject(AWAY);
     const socket = arriveWith(late, { id: "1", issuedAtMs: late.clock.wallMs() });
     await settled();
     expect(socket.frames.map((frame) => JSON.parse(frame).type)).toEqual(["welcome", "refused"]);
-    expect(late.hub.census.users).toBe(0);
+    expect(late.hub.nodeStats.users).toBe(0);
   });
 });

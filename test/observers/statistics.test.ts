@@ -4,9 +4,9 @@ import { describe, expect, test } from "bun:test";
 import { forgetAll, timeBefore } from "../../packages/server/src/database/cleaning.ts";
 import { migrate } from "../../packages/server/src/database/migrate.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
+import { noStatistics } from "../../packages/server/src/domain/app-statistics";
 import { CommandError, Disconnect } from "../../packages/server/src/domain/error.ts";
-import type { HubEvent } from "../../packages/server/src/domain/event.ts";
-import { nothing } from "../../packages/server/src/domain/numbers.ts";
+import type { HubEvent } from "../../packages/server/src/domain/hub-event";
 import { Counters } from "../../packages/server/src/observers/statistics/counters.ts";
 import { Statistics } from "../../packages/server/src/observers/statistics/statistics.ts";
 import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
@@ -112,7 +112,7 @@ describe.each([
 
 test("the numbers of many apps are written while messages pass", async () => {
   const { store, clock, series } = await keeper(sqliteFile());
-  const numbers = new Map(Array.from({ length: 1_000 }, (_, n) => [`app-${n}`, { ...nothing(), messagesIn: n }]));
+  const numbers = new Map(Array.from({ length: 1_000 }, (_, n) => [`app-${n}`, { ...noStatistics(), messagesIn: n }]));
   let steps = 0;
   const stepping = setInterval(() => steps++, 0);
   await store.add(numbers, clock.wallMs(), MINUTE);
@@ -153,9 +153,9 @@ test("failures are counted by what failed: subscriptions, proofs, clients turned
   counters.observe(refuse("unauthorized", "publish"));
   counters.observe(refuse("channel_invalid"));
   const why = new Disconnect("unauthorized", "no");
-  counters.observe({ type: "turned-away", address: "::1", why, app });
-  counters.observe({ type: "turned-away", address: "::1", why });
-  counters.observe({ type: "turned-away", address: "::1", why: new Disconnect("over_capacity", "full"), app });
+  counters.observe({ type: "rejected", address: "::1", why, app });
+  counters.observe({ type: "rejected", address: "::1", why });
+  counters.observe({ type: "rejected", address: "::1", why: new Disconnect("over_capacity", "full"), app });
   expect(counters.apps.get(app.id)).toMatchObject({ subscribeFailures: 2, authFailures: 3 });
   await hub.stop();
 });

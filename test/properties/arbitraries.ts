@@ -1,9 +1,9 @@
 /** What the property tests draw from, and the one seed they draw with: printed, so that a failure comes back. */
 
 import fc from "fast-check";
-import { infoOf } from "../../packages/server/src/domain/info.ts";
 import { onOneLine } from "../../packages/server/src/domain/json-text.ts";
 import type { Command, Credentials, EventPublication, Member, Push } from "../../packages/server/src/domain/message.ts";
+import { parseUserInfo } from "../../packages/server/src/domain/user-info";
 
 export const SEED = 20_261_121;
 console.log(`Property tests: seed ${SEED}`);
@@ -109,7 +109,7 @@ export const { composite: anyComposite, any: anyJsonText } = fc.letrec<{ composi
 
 const member: fc.Arbitrary<Member> = fc.oneof(
   fc.record({ id: anyText, info: anyJson }),
-  fc.record({ id: anyText, text: anyJsonText }).map(({ id, text }) => ({ id, ...infoOf(onOneLine(text)) })),
+  fc.record({ id: anyText, text: anyJsonText }).map(({ id, text }) => ({ id, ...parseUserInfo(onOneLine(text)) })),
 );
 const place = { app: fc.constant("app"), channel: anyText };
 

@@ -10,10 +10,10 @@ import {
   Disconnect,
   type DisconnectCode,
 } from "../../packages/server/src/domain/error.ts";
-import { infoOf } from "../../packages/server/src/domain/info.ts";
 import { onOneLine } from "../../packages/server/src/domain/json-text.ts";
 import type { Command, EventPublication, Push } from "../../packages/server/src/domain/message.ts";
 import { payloadOf, payloadValue } from "../../packages/server/src/domain/payload.ts";
+import { parseUserInfo } from "../../packages/server/src/domain/user-info";
 import { nativeProtocol } from "../../packages/server/src/protocols/native/codec.ts";
 import { pusherProtocol } from "../../packages/server/src/protocols/pusher/codec.ts";
 import { anyCommand, anyComposite, anyEvent, anyJson, anyPush, anyText, settings } from "./arbitraries.ts";
@@ -199,7 +199,7 @@ test("no frame has a line end in it, so that reading line by line makes no two o
 test("what others see of a member stays in both protocols as it was written", () => {
   fc.assert(
     fc.property(anyText, anyComposite.map(onOneLine), (id, text) => {
-      const member = { id, ...infoOf(text) };
+      const member = { id, ...parseUserInfo(text) };
       const about = { channel: "presence-c", app: "a" };
       const pushes: Push[] = [
         { type: "joined", ...about, member },
@@ -259,7 +259,7 @@ test("every refusal and every farewell is JSON in both protocols, with the messa
         if (told.event === "pusher:error") expect(told.data).toMatchObject({ message });
         else expect(JSON.parse(String(told.data))).toMatchObject({ error: message, code });
         for (const [, protocol] of PROTOCOLS) {
-          const closing = protocol.closing(new Disconnect(farewell, message));
+          const closing = protocol.encodeClose(new Disconnect(farewell, message));
           expect(JSON.stringify(JSON.parse(closing.frame ?? ""))).toContain(JSON.stringify(message).slice(1, -1));
           expect(closing.code).toBeWithin(4000, 4300);
         }

@@ -155,13 +155,13 @@ function vanish(model: Model, reader: Reader): void {
 
 async function compare({ hub, app, events }: Bench, model: Model): Promise<void> {
   expect(events.filter(({ type }) => type === "failed")).toEqual([]);
-  expect(hub.census.connections).toBe(model.readers.length);
+  expect(hub.nodeStats.connections).toBe(model.readers.length);
   for (const { client, heard } of model.readers) expect(client.seen.map(inWords)).toEqual(heard);
   const listed = new Map((await hub.channels(app)).map((summary) => [summary.name, summary]));
   for (const channel of CHANNELS) {
     const here = model.in(channel).length;
     expect(listed.get(channel)?.subscribers ?? 0).toBe(here);
-    expect(hub.holdersHere(app, channel)).toBe(here);
+    expect(hub.localHolderCount(app, channel)).toBe(here);
     if (!channel.startsWith("presence-")) continue;
     expect(((await hub.members(app, channel)) ?? []).map(({ id }) => id).sort()).toEqual(model.users(channel));
     expect(listed.get(channel)?.users ?? 0).toBe(model.users(channel).length);

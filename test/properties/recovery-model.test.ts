@@ -86,11 +86,11 @@ class RoughBroker implements Broker {
     const entry = (publication: EventPublication) => ({ publication, expiresInMs: 1_000 });
     const { position } = this;
     const { log, offset, earlier } = this.#here;
-    if (!since) return { kept: log.slice(-limit).map(entry), position, complete: true, earlier };
+    if (!since) return { events: log.slice(-limit).map(entry), position, complete: true, earlierEpochs: earlier };
     const start = since.offset - (offset - log.length);
     const complete = since.epoch === position.epoch && since.offset <= offset && start >= 0;
     const page = log.slice(complete ? start : 0).slice(0, limit);
-    return { kept: page.map(entry), position, complete, earlier };
+    return { events: page.map(entry), position, complete, earlierEpochs: earlier };
   }
 
   deliver(): boolean {

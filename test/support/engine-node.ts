@@ -7,7 +7,7 @@ import type {
   EngineHost,
   HistoryPolicy,
   NodeReport,
-  RegistryFact,
+  RegistryChange,
 } from "../../packages/server/src/domain/ports.ts";
 
 export const realClock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
@@ -15,7 +15,7 @@ export const realClock: Clock = { wallMs: () => Date.now(), monotonicMs: () => p
 export class EngineNode implements EngineHost {
   readonly engine: Engine;
   readonly received: Publication[] = [];
-  readonly facts: RegistryFact[] = [];
+  readonly facts: RegistryChange[] = [];
   readonly failures: string[] = [];
   readonly id = crypto.randomUUID();
   /** One for each time it was told that it may have missed something: how much it had received by then. */
@@ -33,7 +33,7 @@ export class EngineNode implements EngineHost {
     this.interruptions.push(this.received.length);
   }
 
-  happened(facts: readonly RegistryFact[]): void {
+  registryChanged(facts: readonly RegistryChange[]): void {
     this.facts.push(...facts);
   }
 

@@ -3,7 +3,7 @@
 import type { App } from "../../packages/server/src/domain/app.ts";
 import { Connection } from "../../packages/server/src/domain/connection.ts";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
-import type { HubEvent } from "../../packages/server/src/domain/event.ts";
+import type { HubEvent } from "../../packages/server/src/domain/hub-event";
 import type { Command, Publication, Push } from "../../packages/server/src/domain/message.ts";
 import type {
   Awaitable,
@@ -16,7 +16,7 @@ import type {
   NodeState,
   Registry,
 } from "../../packages/server/src/domain/ports.ts";
-import type { Fanout, Frame, Protocol, Socket } from "../../packages/server/src/domain/wire.ts";
+import type { Fanout, Frame, Protocol, Socket } from "../../packages/server/src/domain/transport";
 import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
 import { receive } from "../../packages/server/src/hub/execute.ts";
 import { Hub, type HubLimits, type HubOptions } from "../../packages/server/src/hub/hub.ts";
@@ -122,11 +122,15 @@ export function plainProtocol(name = "plain", joinsUserChannel = false): Protoco
     name,
     joinsUserChannel,
     asksForUserChannel: false,
-    takesTokens: false,
+    acceptsTokens: false,
     decode: (frame: Frame) => JSON.parse(String(frame)) as Command,
     encode: (push: Push) => JSON.stringify(push.type === "refused" ? { ...push, error: push.error.code } : push),
-    closing: (why) => ({ frame: JSON.stringify({ type: "closing", code: why.code }), code: 4000, reason: why.code }),
-    reserves: (event) => event.startsWith("reserved:"),
+    encodeClose: (why) => ({
+      frame: JSON.stringify({ type: "closing", code: why.code }),
+      code: 4000,
+      reason: why.code,
+    }),
+    reservesEvent: (event) => event.startsWith("reserved:"),
   };
 }
 
@@ -262,7 +266,7 @@ export async function bench(options: BenchOptions = {}): Promise<Bench> {
     engine: (options.engine ?? memoryEngine)(clock),
     protocols: [protocol],
     clock,
-    later: (_, run) => void setImmediate(run),
+    scheduleTurn: (_, run) => void setImmediate(run),
     limits: { ...limits, ...options.limits },
     observers: [(event) => events.push(event)],
     node: () => ({ id: "node", name: "bench", startedAtMs: 0, lagMs: 0, draining: false }),
@@ -343,8 +347,8 @@ export class LateEngine implements Engine {
     this.registry = {
       join: (row, most) => this.#call("join", () => registry.join(row, most), `${row.member.id} ${row.channel}`),
       leave: (row) => this.#call("leave", () => registry.leave(row), `${row.member.id} ${row.channel}`),
-      tally: (app, channel, count) =>
-        this.#call("tally", () => registry.tally(app, channel, count), `${channel} ${count}`),
+      setSubscriberCount: (app, channel, count) =>
+        this.#call("tally", () => registry.setSubscriberCount(app, channel, count), `${channel} ${count}`),
       members: (app, channel) => this.#call("members", () => registry.members(app, channel)),
       summary: (app, channel) => this.#call("summary", () => registry.summary(app, channel)),
       channels: (app, prefix) => this.#call("channels", () => registry.channels(app, prefix)),

@@ -43,7 +43,7 @@ export { type Config, ConfigError, type ConfigInput, defineConfig, readConfig } 
 export type { App } from "./domain/app.ts";
 export type { Connection } from "./domain/connection.ts";
 export { CommandError, type CommandErrorCode, Disconnect, type DisconnectCode } from "./domain/error.ts";
-export type { Member, Presence, User } from "./domain/message.ts";
+export type { Member, PresenceMember as Presence, User } from "./domain/message.ts";
 export type { Controller, ControllerClass } from "./server/endpoints/controller.ts";
 export type {
   Endpoint,

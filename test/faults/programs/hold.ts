@@ -15,8 +15,8 @@ export async function hold<Settings>(nodeOf: (settings: Settings) => EngineNode)
       rows.slice(from, from + 500).map(([channel, user, connection]) => node.join(channel, user, connection)),
     );
   }
-  for (const [channel, count] of tallies) await node.engine.registry.tally("app", channel, count);
-  for (const [place, holder] of places) await node.engine.ledger.take(place, holder, 100);
+  for (const [channel, count] of tallies) await node.engine.registry.setSubscriberCount("app", channel, count);
+  for (const [place, holder] of places) await node.engine.ledger.acquire(place, holder, 100);
   console.log(`clock ${Date.now()}`);
   console.log("holding");
   setInterval(() => {

@@ -2,9 +2,9 @@
 
 import { describe, expect, test } from "bun:test";
 import {
-  type About,
   CommandError,
   type CommandErrorCode,
+  type CommandReference,
   DISCONNECTS,
   Disconnect,
   type DisconnectCode,
@@ -82,11 +82,11 @@ describe("a frame of the server's", () => {
 
 describe("a farewell", () => {
   test.each(closings.map(({ frame, ...end }) => [codeOf(frame), frame, end] as const))("%s", (code, frame, end) => {
-    expect(protocol.closing(new Disconnect(code, "Why."))).toEqual({ frame, ...end });
+    expect(protocol.encodeClose(new Disconnect(code, "Why."))).toEqual({ frame, ...end });
   });
 
   test("a farewell to many says when this one is to come back", () => {
-    const { frame } = protocol.closing(new Disconnect("shutdown", "Why.", 120));
+    const { frame } = protocol.encodeClose(new Disconnect("shutdown", "Why.", 120));
     expect(frame).toBe('{"event":"closing","code":"shutdown","message":"Why.","reconnect":"now","afterMs":120}');
   });
 
@@ -103,7 +103,7 @@ describe("a farewell", () => {
 interface Refusal {
   readonly code: CommandErrorCode;
   readonly message: string;
-  readonly about?: About;
+  readonly about?: CommandReference;
 }
 
 function refusalOf(frame: string | Uint8Array): CommandError {

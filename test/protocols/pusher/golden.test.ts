@@ -87,7 +87,7 @@ describe("a farewell", () => {
   test.each(closings.map(({ why, ...end }) => [why as DisconnectCode, end] as const))(
     "%s",
     (why, { code, frame, reason }) => {
-      expect(protocol.closing(new Disconnect(why, "Why."))).toEqual({ code, frame, reason });
+      expect(protocol.encodeClose(new Disconnect(why, "Why."))).toEqual({ code, frame, reason });
     },
   );
 
@@ -101,7 +101,7 @@ describe("a farewell", () => {
   });
 
   test("has a reason that fits a close frame however long the message is", () => {
-    const { reason } = protocol.closing(new Disconnect("internal", "x".repeat(500)));
+    const { reason } = protocol.encodeClose(new Disconnect("internal", "x".repeat(500)));
     expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
   });
 });
@@ -114,7 +114,7 @@ test.each([
   ["my-pusher:event", false],
   ["client-x", false],
 ] as const)("the event name %s is reserved: %p", (event, reserved) => {
-  expect([protocol.reserves(event, true), protocol.reserves(event, false)]).toEqual([reserved, reserved]);
+  expect([protocol.reservesEvent(event, true), protocol.reservesEvent(event, false)]).toEqual([reserved, reserved]);
 });
 
 function refusalOf(frame: string | Uint8Array): CommandError {

@@ -12,7 +12,7 @@ import {
   sign,
   userText,
 } from "../../../packages/server/src/hub/signature.ts";
-import { checkRequest, textToSign } from "../../../packages/server/src/protocols/pusher/request-proof.ts";
+import { stringToSign, verifyRequest } from "../../../packages/server/src/protocols/pusher/request-signature";
 
 const KEY = "278d425bdf160c739803";
 const SECRET = "7ad3773142a6692b25b8";
@@ -63,7 +63,7 @@ describe("the documentation's vectors", () => {
   });
 
   test("a call of the HTTP API", () => {
-    const text = textToSign("POST", "/apps/3/events", new Map(Object.entries(REQUEST)));
+    const text = stringToSign("POST", "/apps/3/events", new Map(Object.entries(REQUEST)));
     expect(text).toBe(
       `POST\n/apps/3/events\nauth_key=${KEY}&auth_timestamp=${AT_S}&auth_version=1.0&body_md5=${REQUEST.body_md5}`,
     );
@@ -110,7 +110,7 @@ describe("a permission is not taken", () => {
 
 describe("a call of the HTTP API is not taken", () => {
   const signature = (query: Record<string, string>) =>
-    sign(SECRET, textToSign("POST", "/apps/3/events", new Map(Object.entries(query))));
+    sign(SECRET, stringToSign("POST", "/apps/3/events", new Map(Object.entries(query))));
 
   test("with another body, method or path", () => {
     expect(refusalOf(() => check({ body: BODY.replace("foo", "bar") }))).toBe("signature_invalid");
@@ -158,7 +158,7 @@ test("parameters are signed by their names in lower case, sorted, their values n
   ]);
   const text =
     "GET\n/apps/3/channels\nauth_version=1.0&filter_by_prefix=presence-ü &=&info=user_count,subscription_count";
-  expect(textToSign("get", "/apps/3/channels", query)).toBe(text);
+  expect(stringToSign("get", "/apps/3/channels", query)).toBe(text);
 });
 
 test("while a secret is rotated both of an app's secrets count, and no other", () => {
@@ -178,7 +178,7 @@ interface Checked {
 function check({ method = "POST", path = "/apps/3/events", query, body = BODY, nowS = AT_S }: Checked): void {
   const params = new URLSearchParams(query ?? { ...REQUEST, auth_signature: VECTORS.request });
   const request = { method, paths: [path], query: params, body: new TextEncoder().encode(body) };
-  checkRequest(app, request, nowS * 1000, 600);
+  verifyRequest(app, request, nowS * 1000, 600);
 }
 
 /** The code of the refusal; undefined where there was none. */

@@ -10,7 +10,7 @@ const BY_NAME = { most: 20, withinMs: 300_000 };
 /** Checking a password takes 64 MB and a tenth of a second by design. */
 const AT_ONCE = 4;
 
-type Notes = Pick<Ledger, "once" | "forget">;
+type Notes = Pick<Ledger, "setIfAbsent" | "delete">;
 
 export class Attempts {
   readonly #notes: Notes;
@@ -58,7 +58,7 @@ export class Attempts {
   async #note(note: string, withinMs: number): Promise<boolean> {
     const isFirstHere = this.#own.once(note, withinMs);
     try {
-      return (await this.#notes.once(note, withinMs)) && isFirstHere;
+      return (await this.#notes.setIfAbsent(note, withinMs)) && isFirstHere;
     } catch {
       return isFirstHere;
     }
@@ -67,7 +67,7 @@ export class Attempts {
   async #giveBack(note: string): Promise<void> {
     this.#own.forget(note);
     try {
-      await this.#notes.forget(note);
+      await this.#notes.delete(note);
     } catch {
       // It is over by itself soon enough.
     }

@@ -1,6 +1,6 @@
 /** What comes over the dashboard's live connection, and how it is asked for. A part of `wire.ts`; of the server it knows words only. */
 
-import type { Numbers } from "../domain/numbers.ts";
+import type { AppStatistics } from "../domain/app-statistics";
 
 /**
  * POST api/ticket (view): a word that opens the live connection once, within half a minute. Then `new WebSocket` at
@@ -182,8 +182,8 @@ export interface ConnectionTraffic {
 
 // ---- numbers
 
-export { type Numbers, nothing, sum } from "../domain/numbers.ts";
+export { type AppStatistics as Numbers, addStatistics as sum, noStatistics as nothing } from "../domain/app-statistics";
 
-export interface Point extends Numbers {
+export interface Point extends AppStatistics {
   readonly atMs: number;
 }

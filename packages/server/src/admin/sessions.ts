@@ -20,7 +20,7 @@ export type Account = Omit<Person, "session">;
 export interface SessionsOptions {
   readonly seal: Seal;
   readonly clock: Clock;
-  readonly ledger: Pick<Ledger, "once" | "noted">;
+  readonly ledger: Pick<Ledger, "setIfAbsent" | "exists">;
   readonly lifeMs: number;
   readonly failed: (error: unknown, during: string) => void;
 }
@@ -88,7 +88,7 @@ export class Sessions {
     for (const [id, until] of this.#ended) if (until <= this.#nowMs) this.#ended.delete(id);
     this.#ended.set(session, expiresAtMs);
     try {
-      await this.#options.ledger.once(noteOf(session), Math.max(1, expiresAtMs - this.#nowMs));
+      await this.#options.ledger.setIfAbsent(noteOf(session), Math.max(1, expiresAtMs - this.#nowMs));
     } catch (error) {
       this.#options.failed(error, "noting that a session of the dashboard ended");
     }
@@ -98,7 +98,7 @@ export class Sessions {
   async isEnded(session: string): Promise<boolean> {
     if (this.#ended.has(session)) return true;
     try {
-      return await this.#options.ledger.noted(noteOf(session));
+      return await this.#options.ledger.exists(noteOf(session));
     } catch {
       return false;
     }
@@ -122,7 +122,7 @@ export class Sessions {
 
   async #isFirst(ticket: string): Promise<boolean> {
     try {
-      return await this.#options.ledger.once(`dashboard-ticket/${ticket}`, TICKET_MS);
+      return await this.#options.ledger.setIfAbsent(`dashboard-ticket/${ticket}`, TICKET_MS);
     } catch {
       return true;
     }

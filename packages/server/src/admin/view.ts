@@ -6,9 +6,9 @@
 import { type App, isReserved } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
-import type { HubEvent } from "../domain/event.ts";
+import type { HubEvent } from "../domain/hub-event";
 import type { Guard, Observer } from "../domain/ports.ts";
-import type { Frame } from "../domain/wire.ts";
+import type { Frame } from "../domain/transport";
 import type { Hub } from "../hub/hub.ts";
 import { detailOf, listOf, type Show } from "./connections.ts";
 import { Exchange, type Order } from "./exchange.ts";

@@ -101,11 +101,11 @@ export interface ChannelPolicy {
   /** Only connections that are signed in may subscribe. */
   readonly auth: boolean;
   /** What is kept of it, whoever published it. Without it, nothing but a cache channel's last event. */
-  readonly history?: KeptHistory;
+  readonly history?: HistoryRetention;
 }
 
 /** How much of a channel's past is kept: so many events, each for so long. */
-export interface KeptHistory {
+export interface HistoryRetention {
   readonly size: number;
   readonly ttlS: number;
 }

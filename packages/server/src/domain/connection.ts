@@ -4,7 +4,7 @@ import type { App } from "./app.ts";
 import type { Disconnect } from "./error.ts";
 import type { Memberships } from "./memberships.ts";
 import type { User } from "./message.ts";
-import type { Backlog, Protocol, Socket } from "./wire.ts";
+import type { FrameQueue, Protocol, Socket } from "./transport";
 
 export class Connection {
   readonly id: string;
@@ -14,21 +14,21 @@ export class Connection {
   app: App;
   user: User | undefined;
   /** When what says that it is the user's was made, at the earliest: Unix milliseconds. */
-  vouchedAtMs = Number.NEGATIVE_INFINITY;
+  authenticatedAtMs = Number.NEGATIVE_INFINITY;
   socket: Socket | undefined;
   /** The channels it is in. Absent until the first. */
   memberships: Memberships | undefined;
   /** Users it is told about, from its watchlist. */
-  watching: readonly string[] | undefined;
+  watchedUsers: readonly string[] | undefined;
   /** It signed in, or was let into a private channel. */
-  proven = false;
+  isAuthenticated = false;
   /** False for clients of a protocol too old to know pings; only long silence ends them. */
   answersPings = true;
   closed = false;
   /** The cluster counts it among the connections that its app may have. */
-  hasPlace = false;
+  isCounted = false;
   /** Why the server ended it, where the server did. */
-  farewell: Disconnect | undefined;
+  disconnectReason: Disconnect | undefined;
 
   openedAtMs: number;
   /** The last frame or pong that came in. What goes out proves nothing about the other side. */
@@ -42,8 +42,8 @@ export class Connection {
   probedAtMs: number;
 
   /** Frames that wait because an earlier one is not yet answered, or because it is the others' turn. Absent while none do. */
-  backlog: Backlog | undefined;
-  busy = false;
+  frameQueue: FrameQueue | undefined;
+  isBusy = false;
   /** What it has asked for lately, counted in frames. */
   work = 0;
   workAtMs = 0;

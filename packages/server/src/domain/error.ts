@@ -31,7 +31,7 @@ export const COMMAND_ERRORS = {
 export type CommandErrorCode = keyof typeof COMMAND_ERRORS;
 
 /** What could be read of a frame that is no command, so that its sender can tell which one is refused. */
-export interface About {
+export interface CommandReference {
   readonly ref?: string | number;
   readonly channel?: string;
 }
@@ -40,9 +40,9 @@ export interface About {
 export class CommandError extends Error {
   override readonly name = "CommandError";
   readonly code: CommandErrorCode;
-  readonly about: About | undefined;
+  readonly about: CommandReference | undefined;
 
-  constructor(code: CommandErrorCode, message: string, about?: About) {
+  constructor(code: CommandErrorCode, message: string, about?: CommandReference) {
     super(message);
     this.code = code;
     this.about = about;

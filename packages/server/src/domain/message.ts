@@ -4,11 +4,11 @@
  */
 
 import type { CommandError } from "./error.ts";
-import type { Mark } from "./heard.ts";
-import type { Info } from "./info.ts";
+import type { MessageId } from "./message-id";
+import type { UserInfo } from "./user-info";
 
 /** A user as the app's back end, a token or an authenticator vouched for. */
-export interface User extends Info {
+export interface User extends UserInfo {
   readonly id: string;
   /** Users whose coming and going this one is told of. */
   readonly watchlist?: readonly string[];
@@ -22,13 +22,13 @@ export interface User extends Info {
 }
 
 /** One user in a presence channel, however many connections it has there. */
-export interface Member extends Info {
+export interface Member extends UserInfo {
   readonly id: string;
   readonly info: unknown;
 }
 
 /** A member as the registry lists it. */
-export interface Presence extends Member {
+export interface PresenceMember extends Member {
   /** When the user's first connection joined, Unix milliseconds. */
   readonly joinedAtMs: number;
 }
@@ -43,7 +43,7 @@ export interface Position {
 export type Resume = Position | "kept";
 
 /** A permission issued by the app's back end: `KEY:hex`, with the data it signs, verbatim. */
-export interface Proof {
+export interface ChannelProof {
   readonly auth: string;
   readonly data?: string;
 }
@@ -56,7 +56,7 @@ export type Command =
   | {
       readonly type: "subscribe";
       readonly channel: string;
-      readonly proof?: Proof;
+      readonly proof?: ChannelProof;
       readonly resume?: Resume;
       readonly ref?: Ref;
     }
@@ -86,7 +86,7 @@ export type Credentials =
 /** One event on its way to a channel. */
 export type Publication = EventPublication | JoinedPublication | LeftPublication | CountPublication | UserPublication;
 
-interface ToChannel {
+interface ChannelPublication {
   /** The app's id. */
   readonly app: string;
   readonly channel: string;
@@ -94,7 +94,7 @@ interface ToChannel {
   readonly except?: readonly string[];
 }
 
-export interface EventPublication extends ToChannel {
+export interface EventPublication extends ChannelPublication {
   readonly type: "event";
   readonly event: string;
   /**
@@ -109,18 +109,18 @@ export interface EventPublication extends ToChannel {
   /** Set by the broker for channels with history. */
   readonly position?: Position;
   /** By which it is known where its first position was lost and its publisher, who got no answer, has sent it again. */
-  readonly mark?: Mark;
+  readonly messageId?: MessageId;
   /** This node was handed it before, under a position that was lost with the broker's data: the new one counts, and nobody is told again. */
   readonly repeated?: true;
   /** The step of a trace (W3C `traceparent`) that published it, where that is recorded. No client is told. */
   readonly trace?: string;
   /** When a node published it, by that node's own clock, where it measures how long this one takes. No client is told. */
-  readonly timed?: Timed;
+  readonly timed?: PublishTime;
   /** Under which it is published once, where it has one. No client is told. */
   readonly key?: string;
 }
 
-export interface Timed {
+export interface PublishTime {
   /** The node's number. */
   readonly node: number;
   readonly atMs: number;
@@ -132,23 +132,23 @@ export interface Sender {
   readonly user?: string;
 }
 
-export interface JoinedPublication extends ToChannel {
+export interface JoinedPublication extends ChannelPublication {
   readonly type: "joined";
   readonly member: Member;
 }
 
-export interface LeftPublication extends ToChannel {
+export interface LeftPublication extends ChannelPublication {
   readonly type: "left";
   readonly member: Pick<Member, "id">;
 }
 
-export interface CountPublication extends ToChannel {
+export interface CountPublication extends ChannelPublication {
   readonly type: "count";
   readonly count: number;
 }
 
 /** About one user, carried in that user's online channel: it came, it went, or every connection of it has to close. */
-export interface UserPublication extends ToChannel {
+export interface UserPublication extends ChannelPublication {
   readonly type: "online" | "offline" | "terminate";
   readonly user: string;
 }
@@ -201,7 +201,7 @@ export interface SubscribedPush {
 }
 
 /** How the server says farewell. */
-export interface Closing {
+export interface CloseFrame {
   readonly frame?: string;
   readonly code: number;
   readonly reason: string;

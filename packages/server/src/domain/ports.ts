@@ -2,9 +2,9 @@
 
 import type { App } from "./app.ts";
 import type { Connection } from "./connection.ts";
-import type { HubEvent } from "./event.ts";
-import type { Command, EventPublication, Member, Position, Presence, Publication, User } from "./message.ts";
-import type { Protocol } from "./wire.ts";
+import type { HubEvent } from "./hub-event";
+import type { Command, EventPublication, Member, Position, PresenceMember, Publication, User } from "./message.ts";
+import type { Protocol } from "./transport";
 
 export type Awaitable<T> = T | Promise<T>;
 
@@ -15,20 +15,20 @@ export interface HistoryPolicy {
 }
 
 /** The name of a publication that is to be made once, and how long it is remembered. No two channels have the same. */
-export interface Once {
+export interface IdempotencyKey {
   readonly key: string;
   readonly ttlMs: number;
 }
 
 /** A publication that history still has. */
-export interface Kept {
+export interface StoredEvent {
   readonly publication: EventPublication;
   readonly expiresInMs: number;
 }
 
 export interface HistoryPage {
   /** Oldest first. */
-  readonly kept: readonly Kept[];
+  readonly events: readonly StoredEvent[];
   /** Where the channel stands now. */
   readonly position: Position;
   /**
@@ -40,7 +40,7 @@ export interface HistoryPage {
    * The epochs whose numbers this one goes on with, the latest first, and the last offset of each that is still its. An
    * epoch that begins at 1 has none; the name is empty where it is not known which epochs the numbers up to there are of.
    */
-  readonly earlier?: readonly Position[];
+  readonly earlierEpochs?: readonly Position[];
 }
 
 /** Carries publications between nodes, in one order per channel, and keeps history where asked. */
@@ -59,7 +59,7 @@ export interface Broker {
    */
   publishOnce(
     publication: EventPublication,
-    once: Once,
+    once: IdempotencyKey,
     keep?: HistoryPolicy,
   ): Awaitable<Position | "repeated" | undefined>;
   /**
@@ -70,22 +70,22 @@ export interface Broker {
 }
 
 /** One connection as a member of a presence channel, or of the user's own online channel. */
-export interface Row {
+export interface PresenceEntry {
   readonly app: string;
   readonly channel: string;
   readonly connection: string;
   readonly member: Member;
 }
 
-export interface Joined {
+export interface JoinResult {
   /** This user was nowhere in the channel before. Decided once in the cluster. */
-  readonly first: boolean;
-  readonly members: readonly Presence[];
+  readonly isFirst: boolean;
+  readonly members: readonly PresenceMember[];
 }
 
-export interface Left {
+export interface LeaveResult {
   /** That was the user's last connection in the channel, anywhere. */
-  readonly last: boolean;
+  readonly isLast: boolean;
 }
 
 export interface ChannelSummary {
@@ -102,17 +102,17 @@ export interface Registry {
    * Throws CommandError `channel_full` when the user would be one too many. Atomic: where the user is new, the engine
    * itself publishes its arrival (`arrivalOf`), so that nobody dies between the two.
    */
-  join(row: Row, maxMembers: number): Awaitable<Joined>;
+  join(row: PresenceEntry, maxMembers: number): Awaitable<JoinResult>;
   /** The same for a departure (`departureOf`). */
-  leave(row: Row): Awaitable<Left>;
+  leave(row: PresenceEntry): Awaitable<LeaveResult>;
   /** This node's number of subscribers changed. Says whether the channel came to life or died in the whole cluster. */
-  tally(app: string, channel: string, count: number): Awaitable<"occupied" | "vacated" | undefined>;
+  setSubscriberCount(app: string, channel: string, count: number): Awaitable<"occupied" | "vacated" | undefined>;
   /**
    * Observers have written down that the channel came to life, or that a user left it. Where nodes share one outbox, the engine
    * makes the others' counts wait for that, so that all of it is told in order.
    */
-  told?(app: string, channel: string): void;
-  members(app: string, channel: string): Awaitable<readonly Presence[]>;
+  changesRecorded?(app: string, channel: string): void;
+  members(app: string, channel: string): Awaitable<readonly PresenceMember[]>;
   /** Undefined when nobody is subscribed. */
   summary(app: string, channel: string): Awaitable<ChannelSummary | undefined>;
   channels(app: string, prefix: string): Awaitable<readonly ChannelSummary[]>;
@@ -121,21 +121,21 @@ export interface Registry {
 /** What the cluster counts together and nobody is told of: places, rates, and what was there before. */
 export interface Ledger {
   /** Takes one of `most` places for the holder; false where none is left. A dead node's places are given back by another. */
-  take(place: string, holder: string, most: number): Awaitable<boolean>;
+  acquire(place: string, holder: string, most: number): Awaitable<boolean>;
   /** Safe to call again, and for a holder that has none. */
-  giveBack(place: string, holder: string): Awaitable<void>;
+  release(place: string, holder: string): Awaitable<void>;
   /** Spends one token of a bucket that holds and gains `perSecond`: 0, or the seconds until there is one. */
-  spend(bucket: string, perSecond: number): Awaitable<number>;
+  takeToken(bucket: string, perSecond: number): Awaitable<number>;
   /** Whether nobody noted this key within the last `ttlMs`; notes it. */
-  once(key: string, ttlMs: number): Awaitable<boolean>;
+  setIfAbsent(key: string, ttlMs: number): Awaitable<boolean>;
   /** Whether the key is noted now. Notes nothing. */
-  noted(key: string): Awaitable<boolean>;
+  exists(key: string): Awaitable<boolean>;
   /** The key is new again. Safe to call for one that nobody noted. */
-  forget(key: string): Awaitable<void>;
+  delete(key: string): Awaitable<void>;
   /** Remembers the number under the name for at least so long, where it is greater than what is remembered there. */
-  raise(name: string, to: number, ttlMs: number): Awaitable<void>;
+  setMax(name: string, to: number, ttlMs: number): Awaitable<void>;
   /** The greatest number that is remembered under the name. */
-  level(name: string): Awaitable<number | undefined>;
+  get(name: string): Awaitable<number | undefined>;
 }
 
 /** What one node says of itself, every second or so. */
@@ -163,7 +163,7 @@ export interface NodeState extends NodeReport {
 }
 
 /** What changed without any command of this node: a dead node's rows were taken back by this one, or its own written again. */
-export type RegistryFact =
+export type RegistryChange =
   | { readonly type: "joined"; readonly app: string; readonly channel: string; readonly member: Member }
   | { readonly type: "left"; readonly app: string; readonly channel: string; readonly member: Pick<Member, "id"> }
   | { readonly type: "occupied" | "vacated"; readonly app: string; readonly channel: string }
@@ -177,7 +177,7 @@ export interface EngineHost {
   /** Publications of all channels, or of these, may have been missed just now. Called before any later one is received. */
   interrupted(channels?: readonly { readonly app: string; readonly channel: string }[]): void;
   /** Facts that this node, and no other, has to tell. Clients have been told by the engine. */
-  happened(facts: readonly RegistryFact[]): void;
+  registryChanged(facts: readonly RegistryChange[]): void;
   report(): NodeReport;
   /** Something that should not have happened, and the engine lives on. */
   failed(error: unknown, during: string): void;

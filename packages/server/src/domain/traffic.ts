@@ -2,9 +2,9 @@
 
 import type { App } from "./app.ts";
 import type { Connection } from "./connection.ts";
-import type { Frame, Protocol } from "./wire.ts";
+import type { Frame, Protocol } from "./transport";
 
-export interface Traffic {
+export interface TrafficMeter {
   /** A client's frame came in. */
   received(app: App, bytes: number): void;
   /** The same frame went out to so many clients. */
@@ -16,7 +16,7 @@ export interface Traffic {
 }
 
 /** The frames themselves, for those who look at each. Called before a frame is looked at, and after one is encoded. */
-export interface Frames {
+export interface FrameObserver {
   received(connection: Connection, frame: Frame): void;
   sent(connection: Connection, frame: string): void;
   /** The same one went to all who read the channel here by this protocol. */

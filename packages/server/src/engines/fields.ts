@@ -1,12 +1,12 @@
 /** Reads what others wrote, who may be anybody. Each throws where a field is not what it has to be. */
 
-import { infoOf } from "../domain/info.ts";
 import { onOneLine } from "../domain/json-text.ts";
 import type { Member } from "../domain/message.ts";
+import { parseUserInfo } from "../domain/user-info";
 
 /** A member's info comes as a value, or as text where its author wrote it otherwise. */
 export function memberFrom(id: unknown, info: unknown, infoText: unknown): Member {
-  return { id: asText(id), ...(infoText === undefined ? { info } : infoOf(onOneLine(asText(infoText)))) };
+  return { id: asText(id), ...(infoText === undefined ? { info } : parseUserInfo(onOneLine(asText(infoText)))) };
 }
 
 export function record(value: unknown): Record<string, unknown> {

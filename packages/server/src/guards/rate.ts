@@ -3,8 +3,8 @@
 import type { App } from "../domain/app.ts";
 import { CommandError, isEngineAway } from "../domain/error.ts";
 import type { Awaitable, Clock, Engine, Guard } from "../domain/ports.ts";
-import { after } from "../hub/after.ts";
-import { type Bucket, take } from "../hub/bucket.ts";
+import { andThen } from "../hub/awaitable";
+import { type TokenBucket, takeToken } from "../hub/token-bucket";
 import { type Address, type AddressTest, addressTest, parseAddress } from "./ip.ts";
 import { Rates } from "./rates.ts";
 
@@ -122,18 +122,18 @@ const LEDGER_PATIENCE_MS = 500;
  * nothing. While the engine cannot count, each node holds the rate by itself: a publication may then wait for the engine.
  */
 export function apiRateGuard(engine: Pick<Engine, "ledger" | "health">, clock: Clock): Guard {
-  const alone = new Map<string, Bucket>();
+  const alone = new Map<string, TokenBucket>();
   const spendAlone = ({ id }: App, rate: number): number => {
     const bucket = alone.get(id) ?? { tokens: rate, atMs: clock.monotonicMs() };
     alone.set(id, bucket);
-    return take(bucket, clock.monotonicMs(), rate) ?? 0;
+    return takeToken(bucket, clock.monotonicMs(), rate) ?? 0;
   };
   return {
     apiCall(app) {
       const rate = app.limits.apiRequestsPerSecond;
       if (rate === Number.POSITIVE_INFINITY) return;
-      const together = engine.health().reachable ? inTime(engine.ledger.spend(`api ${app.id}`, rate)) : undefined;
-      return after(together, (counted) => {
+      const together = engine.health().reachable ? inTime(engine.ledger.takeToken(`api ${app.id}`, rate)) : undefined;
+      return andThen(together, (counted) => {
         if (counted !== undefined) alone.delete(app.id);
         if ((counted ?? spendAlone(app, rate)) === 0) return;
         throw new CommandError("rate_limited", `More than ${rate} API calls in a second (apiRequestsPerSecond).`);

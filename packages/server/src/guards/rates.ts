@@ -1,7 +1,7 @@
 /** A rate for each of many keys, strangers' addresses say, in bounded memory. */
 
 import type { Clock } from "../domain/ports.ts";
-import { type Bucket, take } from "../hub/bucket.ts";
+import { type TokenBucket, takeToken } from "../hub/token-bucket";
 
 const MINUTE_MS = 60_000;
 /** Most keys in one generation of two; then the older one is forgotten before its time. About 15 MB in all. */
@@ -13,8 +13,8 @@ export class Rates {
    * Those used since the last turn, and those used between the two last turns: by the next they are full, and forgotten all
    * at once. (Taking the oldest out of one map, one by one, costs a walk over all that were taken out before.)
    */
-  #young = new Map<string, Bucket>();
-  #old = new Map<string, Bucket>();
+  #young = new Map<string, TokenBucket>();
+  #old = new Map<string, TokenBucket>();
   #turnedAtMs: number;
 
   constructor(clock: Clock) {
@@ -33,7 +33,7 @@ export class Rates {
     const bucket = this.#young.get(key) ?? this.#old.get(key) ?? { tokens: perMinute, atMs: nowMs };
     this.#young.set(key, bucket);
     if (this.#young.size >= GENERATION) this.#turn();
-    return take(bucket, nowMs, perMinute / 60, perMinute);
+    return takeToken(bucket, nowMs, perMinute / 60, perMinute);
   }
 
   /** Forgets keys whose minute is over: their buckets are full again. Call it every second or two. */

@@ -14,7 +14,7 @@ export interface ReplayOptions {
   readonly windowS: number;
   readonly remembered?: number;
   /** Of a cluster: a call that another node has taken counts as made. */
-  readonly ledger?: Pick<Ledger, "once">;
+  readonly ledger?: Pick<Ledger, "setIfAbsent">;
 }
 
 export function replayGuard({ clock, windowS, remembered = REMEMBERED, ledger }: ReplayOptions): Guard {
@@ -46,7 +46,7 @@ export function replayGuard({ clock, windowS, remembered = REMEMBERED, ledger }:
  * engine is away the call is refused, and may be made again as it is.
  */
 async function askOthers(
-  ledger: Pick<Ledger, "once">,
+  ledger: Pick<Ledger, "setIfAbsent">,
   { id }: App,
   signature: string,
   ttlMs: number,
@@ -54,7 +54,7 @@ async function askOthers(
 ): Promise<void> {
   let isFirst: Awaitable<boolean>;
   try {
-    isFirst = await ledger.once(`call ${id} ${signature}`, ttlMs);
+    isFirst = await ledger.setIfAbsent(`call ${id} ${signature}`, ttlMs);
   } catch (error) {
     forget();
     throw error;

@@ -4,11 +4,11 @@ import { createRemoteJWKSet, errors, importSPKI, type JWTPayload, type JWTVerify
 import type { App, TokenRules } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
-import { infoOf } from "../domain/info.ts";
 import { exactId, memberText } from "../domain/json-text.ts";
 import type { Command, Credentials, User } from "../domain/message.ts";
 import type { Guard } from "../domain/ports.ts";
-import type { Protocol } from "../domain/wire.ts";
+import type { Protocol } from "../domain/transport";
+import { parseUserInfo } from "../domain/user-info";
 import { checkUserId } from "../hub/limits.ts";
 import type { Authenticate } from "../hub/options.ts";
 
@@ -73,7 +73,7 @@ export function tokenGuard(more?: MoreAuthority): Guard {
   const verify = tokenVerifier();
   return {
     async connect(request: Request, app: App, protocol: Protocol): Promise<User | undefined> {
-      const token = protocol.takesTokens ? tokenIn(request) : undefined;
+      const token = protocol.acceptsTokens ? tokenIn(request) : undefined;
       if (token === undefined) return undefined;
       try {
         return await verify(app, token);
@@ -176,7 +176,7 @@ function userOf(claims: JWTPayload, text: string, { clockToleranceS }: TokenRule
   const { channels, watchlist } = claims as { channels?: unknown; watchlist?: unknown };
   return {
     id: exactId(id, memberText(text, name)),
-    ...infoOf(memberText(text, "info")),
+    ...parseUserInfo(memberText(text, "info")),
     issuedAtMs: typeof claims.iat === "number" ? (claims.iat - clockToleranceS) * 1000 : 0,
     ...(isTexts(channels) && { channels }),
     ...(isTexts(watchlist) && { watchlist }),

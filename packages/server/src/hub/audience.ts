@@ -4,11 +4,11 @@ import { type App, isReserved } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { EventPublication, JoinedPublication, LeftPublication, Position, Push } from "../domain/message.ts";
-import type { Frames, Traffic } from "../domain/traffic.ts";
-import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
+import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
+import type { Fanout, Protocol, Socket } from "../domain/transport";
 import { Sequence } from "./sequence.ts";
 
-interface Readers {
+interface ProtocolGroup {
   readonly protocol: Protocol;
   readonly topic: string;
   count: number;
@@ -27,23 +27,23 @@ export class Audience {
   /** Those who are joining collect what arrives meanwhile. */
   readonly listeners = new Set<(publication: EventPublication) => void>();
   /** The same for comings and goings. */
-  readonly watchers = new Set<(publication: JoinedPublication | LeftPublication) => void>();
-  readonly readers: Readers[] = [];
+  readonly presenceListeners = new Set<(publication: JoinedPublication | LeftPublication) => void>();
+  readonly groups: ProtocolGroup[] = [];
   /** How far its numbered publications have been told. Only in channels of which anything is kept. */
   sequence: Sequence | undefined;
   /** Connections that the cluster counts among those that may subscribe. Only where there is a limit. */
-  seated: Set<string> | undefined;
+  counted: Set<string> | undefined;
   /** The last number of subscribers that was told here. Only where they are told. */
-  heardCount: number | undefined;
+  lastCount: number | undefined;
   /** How often something may have been lost: what was read of the past before that is not up to date. */
   interruptions = 0;
   /** When its connections were last told anything. */
-  toldAtMs = Number.NEGATIVE_INFINITY;
+  lastSentAtMs = Number.NEGATIVE_INFINITY;
 
   /** Members who are on their way out: until all have left, the channel is occupied. */
   leaving = 0;
   /** Settles when all that was counted here has been told to observers. */
-  told: Promise<void> | undefined;
+  observersNotified: Promise<void> | undefined;
 
   constructor(app: string, channel: Channel) {
     this.app = app;
@@ -52,46 +52,53 @@ export class Audience {
 
   /** How many connections hear it here. Who they are, Bun's topics know: a set of them would cost each one 36 bytes. */
   get size(): number {
-    return this.readers.reduce((sum, { count }) => sum + count, 0);
+    return this.groups.reduce((sum, { count }) => sum + count, 0);
   }
 
   /** Lets the socket hear the channel from now on, or from after the position that it has everything up to. */
-  tune(connection: Connection, upTo?: Position): void {
-    if (upTo) this.numbered().enter(connection, upTo, this.readers.length === 0);
-    let readers = this.readers.find((candidate) => candidate.protocol === connection.protocol);
+  addSubscriber(connection: Connection, upTo?: Position): void {
+    if (upTo) this.startSequence().addReader(connection, upTo, this.groups.length === 0);
+    let readers = this.groups.find((candidate) => candidate.protocol === connection.protocol);
     if (!readers) {
       const { protocol } = connection;
       readers = { protocol, topic: `${this.app}/${this.channel.name}/${protocol.name}`, count: 0 };
-      this.readers.push(readers);
+      this.groups.push(readers);
     }
     readers.count++;
     connection.socket?.subscribe(readers.topic);
   }
 
   /** Undoes one `tune`; whoever calls it knows that there was one. */
-  silence(connection: Connection): void {
-    this.sequence?.leave(connection);
-    const at = this.readers.findIndex((candidate) => candidate.protocol === connection.protocol);
-    const readers = this.readers[at];
+  removeSubscriber(connection: Connection): void {
+    this.sequence?.removeReader(connection);
+    const at = this.groups.findIndex((candidate) => candidate.protocol === connection.protocol);
+    const readers = this.groups[at];
     if (!readers) return;
     if (!connection.closed) connection.socket?.unsubscribe(readers.topic);
-    if (--readers.count === 0) this.readers.splice(at, 1);
+    if (--readers.count === 0) this.groups.splice(at, 1);
   }
 
   /** The topic of those who speak the protocol; undefined where nobody does. */
   topicOf(protocol: Protocol): string | undefined {
-    return this.readers.find((readers) => readers.protocol === protocol)?.topic;
+    return this.groups.find((readers) => readers.protocol === protocol)?.topic;
   }
 
   /** The sequence, begun where there is none. */
-  numbered(): Sequence {
+  startSequence(): Sequence {
     this.sequence ??= new Sequence();
     return this.sequence;
   }
 
   /** Tells everybody but these. Encodes once for each protocol that anybody here speaks. */
-  tell(fanout: Fanout, push: Push, except: readonly Connection[], app: App, traffic?: Traffic, frames?: Frames): void {
-    for (const { protocol, topic, count } of this.readers) {
+  send(
+    fanout: Fanout,
+    push: Push,
+    except: readonly Connection[],
+    app: App,
+    traffic?: TrafficMeter,
+    frames?: FrameObserver,
+  ): void {
+    for (const { protocol, topic, count } of this.groups) {
       const frame = protocol.encode(push);
       if (frame === undefined) continue;
       const excluded = except.length === 0 ? NOBODY : socketsIn(topic, except);

@@ -2,7 +2,7 @@
 
 import type { Awaitable } from "../domain/ports.ts";
 
-export class Background {
+export class BackgroundTasks {
   readonly #failed: (error: unknown) => void;
   #running = 0;
 

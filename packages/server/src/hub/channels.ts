@@ -14,13 +14,13 @@ export class Channels {
   }
 
   /** The same, but nothing where nothing can be kept of it: then no rule has to be looked for. */
-  thatKeeps(app: App, name: string): Channel | undefined {
+  ofIfKept(app: App, name: string): Channel | undefined {
     const mayKeep = name.includes("cache-") || this.#made.get(app.id)?.get(name)?.history || this.#rulesKeep(app);
     return mayKeep ? this.of(app, name) : undefined;
   }
 
   /** Takes the place of an earlier one for the same channel. Whether there was one. */
-  make(app: App, rule: ChannelRule): boolean {
+  override(app: App, rule: ChannelRule): boolean {
     const made = this.#made.get(app.id) ?? new Map<string, ChannelRule>();
     const known = made.has(rule.match);
     this.#made.set(app.id, made.set(rule.match, rule));
@@ -28,7 +28,7 @@ export class Channels {
   }
 
   /** Whether there was one. */
-  unmake(app: App, name: string): boolean {
+  clearOverride(app: App, name: string): boolean {
     return this.#made.get(app.id)?.delete(name) ?? false;
   }
 

@@ -2,17 +2,17 @@
 
 import { userOfOnlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { HubEvent } from "../domain/event.ts";
+import type { HubEvent } from "../domain/hub-event";
 import type { EventPublication, Publication, Push } from "../domain/message.ts";
 import type { Awaitable, Broker, Clock, EngineHost } from "../domain/ports.ts";
-import type { Frames, Traffic } from "../domain/traffic.ts";
-import type { Fanout } from "../domain/wire.ts";
+import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
+import type { Fanout } from "../domain/transport";
 import type { Audience } from "./audience.ts";
-import { Gaps } from "./gaps.ts";
+import { DeliveryTimer } from "./delivery-timer";
+import { GapFiller } from "./gap-filler";
 import { withoutPosition } from "./history.ts";
-import type { Keys } from "./once.ts";
-import { Stopwatch } from "./stopwatch.ts";
-import { type Taps, tellTaps } from "./taps.ts";
+import type { IdempotencyKeys } from "./idempotency-keys";
+import { notifyTaps, type Taps } from "./taps.ts";
 import type { Tenant } from "./tenant.ts";
 import type { Tenants } from "./tenants.ts";
 import type { Users } from "./users.ts";
@@ -25,27 +25,27 @@ interface Host {
   /** Most bytes of one channel that wait while a gap is filled. */
   readonly heldBytes: () => number;
   readonly taps: Taps;
-  readonly traffic: Traffic | undefined;
+  readonly traffic: TrafficMeter | undefined;
   /** Who is shown every frame just now. */
-  readonly frames: () => Frames | undefined;
+  readonly frames: () => FrameObserver | undefined;
   /** This node's number. */
   readonly number: number;
-  readonly keys: Keys;
+  readonly keys: IdempotencyKeys;
   observe(event: HubEvent): void;
   settle(work: () => Awaitable<unknown>): unknown;
 }
 
 export class Delivery {
   readonly #host: Host;
-  readonly #gaps: Gaps;
-  readonly stopwatch: Stopwatch;
+  readonly #gaps: GapFiller;
+  readonly stopwatch: DeliveryTimer;
   /** Nothing is told before there is one. */
   fanout: Fanout | undefined;
 
   constructor(host: Host) {
     this.#host = host;
-    this.stopwatch = new Stopwatch(host.clock, host.number, (tookMs) => host.traffic?.delivered(tookMs));
-    this.#gaps = new Gaps({
+    this.stopwatch = new DeliveryTimer(host.clock, host.number, (tookMs) => host.traffic?.delivered(tookMs));
+    this.#gaps = new GapFiller({
       ...host,
       tell: (tenant, audience, publication) => this.#pass(tenant, audience, publication),
       tellGap: (tenant, audience) => this.#tellGap(tenant, audience),
@@ -59,12 +59,12 @@ export class Delivery {
     if (!tenant || !audience) return;
     if (publication.type === "event") for (const listen of audience.listeners) listen(publication);
     else if (publication.type === "joined" || publication.type === "left") {
-      for (const watch of audience.watchers) watch(publication);
+      for (const watch of audience.presenceListeners) watch(publication);
     }
     const hold = audience.sequence?.hold;
     if (hold) return this.#gaps.wait(hold, publication);
     if (publication.type !== "event" || !publication.position) return this.#pass(tenant, audience, publication);
-    const sequence = audience.numbered();
+    const sequence = audience.startSequence();
     switch (sequence.judge(publication.position)) {
       case "next":
         return this.#pass(tenant, audience, publication);
@@ -99,7 +99,7 @@ export class Delivery {
     const { channel, sequence } = audience;
     audience.interruptions++;
     const user = userOfOnlineChannel(channel.name);
-    if (user !== undefined) return this.#host.users.doubt(tenant, user);
+    if (user !== undefined) return this.#host.users.recheck(tenant, user);
     const isFindable = sequence?.base !== undefined;
     // Comings and goings are not kept, nor is what clients say in a cache channel.
     if (!isFindable || !channel.policy.history || channel.traits.presence) this.#tellGap(tenant, audience);
@@ -110,10 +110,10 @@ export class Delivery {
     switch (publication.type) {
       case "event":
         this.#passEvent(tenant, audience, publication);
-        if (publication.timed && audience.readers.length > 0) this.stopwatch.stop(publication);
+        if (publication.timed && audience.groups.length > 0) this.stopwatch.stop(publication);
         return;
       case "count":
-        audience.heardCount = publication.count;
+        audience.lastCount = publication.count;
         return this.#tell(tenant, audience, publication, publication.except);
       case "joined":
       case "left":
@@ -123,18 +123,18 @@ export class Delivery {
       case "offline":
         return this.#tell(tenant, audience, { type: "watch", online: [], offline: [publication.user] });
       case "terminate":
-        return this.#host.users.terminateHere(tenant, publication.user);
+        return this.#host.users.disconnectHere(tenant, publication.user);
     }
   }
 
   #passEvent(tenant: Tenant, audience: Audience, publication: EventPublication): void {
-    const isRepeated = publication.repeated || !this.#host.keys.hear(publication);
+    const isRepeated = publication.repeated || !this.#host.keys.isFirst(publication);
     if (!publication.position) {
       if (!isRepeated) this.#tell(tenant, audience, publication, publication.except);
       return;
     }
-    const sequence = audience.numbered();
-    const having = sequence.tell(publication.position);
+    const sequence = audience.startSequence();
+    const having = sequence.advance(publication.position);
     if (!sequence.isFirst(publication) || isRepeated) {
       // Who came meanwhile was not told the first time, and is not known apart from the others.
       if (sequence.hasNewcomers) this.#tellGap(tenant, audience);
@@ -159,10 +159,10 @@ export class Delivery {
   ): void {
     const named = except.length === 0 ? NO_CONNECTIONS : except.flatMap((id) => tenant.connections.get(id) ?? []);
     if (!this.fanout) return;
-    audience.toldAtMs = this.#host.clock.monotonicMs();
+    audience.lastSentAtMs = this.#host.clock.monotonicMs();
     const excluded = having.length === 0 ? named : [...named, ...having];
-    audience.tell(this.fanout, push, excluded, tenant.app, this.#host.traffic, this.#host.frames());
-    if (this.#host.taps.size > 0) tellTaps(this.#host.taps, audience, push, excluded);
+    audience.send(this.fanout, push, excluded, tenant.app, this.#host.traffic, this.#host.frames());
+    if (this.#host.taps.size > 0) notifyTaps(this.#host.taps, audience, push, excluded);
   }
 }
 

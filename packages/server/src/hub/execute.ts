@@ -8,8 +8,8 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { Command } from "../domain/message.ts";
 import type { Awaitable } from "../domain/ports.ts";
-import type { Frame } from "../domain/wire.ts";
-import { after } from "./after.ts";
+import type { Frame } from "../domain/transport";
+import { andThen } from "./awaitable";
 import { call } from "./commands/call.ts";
 import { publish } from "./commands/publish.ts";
 import { signIn } from "./commands/signin.ts";
@@ -17,29 +17,30 @@ import { subscribe } from "./commands/subscribe.ts";
 import { unsubscribe } from "./commands/unsubscribe.ts";
 import type { Hub } from "./hub.ts";
 import { takeFrameToken } from "./limits.ts";
-import { Backlog, isOver, spend, weigh } from "./pacer.ts";
+import { countFrame, countWork, isOverShare, PacedQueue } from "./turn-queue";
 
 /** Takes one frame of the client's. Never throws. */
 export function receive(hub: Hub, connection: Connection, frame: Frame): void {
-  if (!heed(hub, connection)) return;
+  if (!touch(hub, connection)) return;
   hub.traffic?.received(connection.app, frame.length);
   if (hub.taps.size > 0) hub.taps.get(connection)?.received(frame);
-  if (hub.frames && !isReserved(connection.app)) hub.frames.received(connection, frame);
-  if (connection.busy || isOver(connection) || connection.backlog?.isWaiting) return wait(hub, connection, frame);
+  if (hub.frameObserver && !isReserved(connection.app)) hub.frameObserver.received(connection, frame);
+  if (connection.isBusy || isOverShare(connection) || connection.frameQueue?.hasPending)
+    return wait(hub, connection, frame);
   run(hub, connection, frame, connection.lastSeenMs);
 }
 
 /** Takes a ping or a pong of the WebSocket itself. What answers it is the runtime, and cannot be made to wait. */
-export function beat(hub: Hub, connection: Connection): void {
-  if (!heed(hub, connection) || !isOver(connection)) return;
+export function receivePing(hub: Hub, connection: Connection): void {
+  if (!touch(hub, connection) || !isOverShare(connection)) return;
   backlogOf(hub, connection).rest(connection.lastSeenMs);
 }
 
 /** Takes a sign of life: a frame, a ping or a pong. False where the client is gone, or goes because they are too many. */
-function heed(hub: Hub, connection: Connection): boolean {
+function touch(hub: Hub, connection: Connection): boolean {
   if (connection.closed) return false;
   hub.touch(connection);
-  spend(connection, connection.lastSeenMs);
+  countFrame(connection, connection.lastSeenMs);
   const why = takeFrameToken(connection, connection.lastSeenMs);
   if (why) hub.disconnect(connection, why);
   return why === undefined;
@@ -49,7 +50,7 @@ function heed(hub: Hub, connection: Connection): boolean {
 function run(hub: Hub, connection: Connection, frame: Frame, startMs?: number): void {
   const turn = execute(hub, connection, frame);
   if (turn) hold(hub, connection, turn, startMs);
-  else if (startMs !== undefined) weigh(connection, startMs, hub.clock.monotonicMs());
+  else if (startMs !== undefined) countWork(connection, startMs, hub.clock.monotonicMs());
 }
 
 /** Makes the client's frames wait for this work, and tells the client when it goes wrong. */
@@ -62,11 +63,11 @@ export function takeTurn(hub: Hub, connection: Connection, work: Promise<void>):
 }
 
 function hold(hub: Hub, connection: Connection, turn: Promise<void>, startMs?: number): void {
-  connection.busy = true;
+  connection.isBusy = true;
   void turn.then(() => {
-    connection.busy = false;
-    if (startMs !== undefined) weigh(connection, startMs, hub.clock.monotonicMs());
-    connection.backlog?.goOn();
+    connection.isBusy = false;
+    if (startMs !== undefined) countWork(connection, startMs, hub.clock.monotonicMs());
+    connection.frameQueue?.drain();
   });
 }
 
@@ -83,17 +84,17 @@ function flooded(hub: Hub, connection: Connection, most: number, of: string, lim
   hub.disconnect(connection, new Disconnect("flooded", message));
 }
 
-function backlogOf(hub: Hub, connection: Connection): NonNullable<Connection["backlog"]> {
-  connection.backlog ??= new Frames(hub, connection);
-  return connection.backlog;
+function backlogOf(hub: Hub, connection: Connection): NonNullable<Connection["frameQueue"]> {
+  connection.frameQueue ??= new ConnectionFrames(hub, connection);
+  return connection.frameQueue;
 }
 
-class Frames extends Backlog<Frame> {
+class ConnectionFrames extends PacedQueue<Frame> {
   readonly #hub: Hub;
   readonly #connection: Connection;
 
   constructor(hub: Hub, connection: Connection) {
-    super(hub.pacer);
+    super(hub.turnQueue);
     this.#hub = hub;
     this.#connection = connection;
   }
@@ -107,18 +108,18 @@ class Frames extends Backlog<Frame> {
   }
 
   get isBusy(): boolean {
-    return this.#connection.busy;
+    return this.#connection.isBusy;
   }
 
-  carryOut(frame: Frame): void {
+  process(frame: Frame): void {
     run(this.#hub, this.#connection, frame);
   }
 
-  emptied(): void {
-    if (!this.wasPaused) this.#connection.backlog = undefined;
+  onEmpty(): void {
+    if (!this.wasPaused) this.#connection.frameQueue = undefined;
   }
 
-  cut(seconds: number): void {
+  onTooFarBehind(seconds: number): void {
     const message = `The client sent more than its share for ${seconds} seconds.`;
     this.#hub.disconnect(this.#connection, new Disconnect("flooded", message));
   }
@@ -129,7 +130,7 @@ function execute(hub: Hub, connection: Connection, frame: Frame): Promise<void> 
   let command: Command | undefined;
   try {
     command = connection.protocol.decode(frame);
-    const around = hub.around?.command;
+    const around = hub.middleware?.command;
     const turn =
       around && !isReserved(connection.app)
         ? around(connection, command, (replaced) => carryOut(hub, connection, replaced))
@@ -143,14 +144,16 @@ function execute(hub: Hub, connection: Connection, frame: Frame): Promise<void> 
 }
 
 function carryOut(hub: Hub, connection: Connection, command: Command): Awaitable<void> {
-  return after(guarded(hub, connection, command, 0), (passed) => perform(hub, connection, passed));
+  return andThen(guarded(hub, connection, command, 0), (passed) => perform(hub, connection, passed));
 }
 
 function guarded(hub: Hub, connection: Connection, command: Command, from: number): Awaitable<Command> {
   const guard = hub.guards[from];
   if (!guard) return command;
   if (!guard.command) return guarded(hub, connection, command, from + 1);
-  return after(guard.command(connection, command), (verdict) => guarded(hub, connection, verdict ?? command, from + 1));
+  return andThen(guard.command(connection, command), (verdict) =>
+    guarded(hub, connection, verdict ?? command, from + 1),
+  );
 }
 
 function perform(hub: Hub, connection: Connection, command: Command): Awaitable<void> {

@@ -3,7 +3,7 @@
 import type { App } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
 import type { EventPublication, Position } from "../domain/message.ts";
-import type { Broker, HistoryPolicy, Kept } from "../domain/ports.ts";
+import type { Broker, HistoryPolicy, StoredEvent } from "../domain/ports.ts";
 import type { Channels } from "./channels.ts";
 
 /** A cache channel keeps the last event that a back end sent; a channel with history keeps what clients say as well. */
@@ -13,7 +13,7 @@ export function historyFor(
   known: Channel | undefined,
   { channel, from }: EventPublication,
 ): HistoryPolicy | undefined {
-  const { traits, policy } = known ?? channels.thatKeeps(app, channel) ?? NOTHING;
+  const { traits, policy } = known ?? channels.ofIfKept(app, channel) ?? NOTHING;
   if (policy?.history) return { size: policy.history.size, ttlMs: policy.history.ttlS * 1000 };
   return traits?.cache && from === undefined ? { size: 1, ttlMs: policy.cacheTtlS * 1000 } : undefined;
 }
@@ -22,17 +22,17 @@ const NOTHING: { readonly traits?: undefined; readonly policy?: undefined } = {}
 
 /** The last event that a back end sent, where it is kept, and where the channel stood when it was the last. */
 export interface Last {
-  readonly kept: Kept | undefined;
+  readonly kept: StoredEvent | undefined;
   readonly position: Position;
 }
 
 /** In a channel with history the last event may lie behind what clients said since. */
 export async function lastOf(broker: Pick<Broker, "history">, app: string, { name, policy }: Channel): Promise<Last> {
-  const { kept, position } = await broker.history(app, name, undefined, 1);
+  const { events: kept, position } = await broker.history(app, name, undefined, 1);
   const last = kept.at(-1);
   if (!last || isFromBackend(last.publication) || !policy.history) return { kept: last, position };
   const all = await broker.history(app, name, undefined, policy.history.size);
-  return { kept: all.kept.findLast(({ publication }) => isFromBackend(publication)), position: all.position };
+  return { kept: all.events.findLast(({ publication }) => isFromBackend(publication)), position: all.position };
 }
 
 /** Where only the last event is kept nobody can resume from a position, so nobody is told any. */

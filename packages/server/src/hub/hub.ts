@@ -8,9 +8,9 @@ import { type App, type ChannelRule, isReserved } from "../domain/app.ts";
 import { type Channel, isInternal } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, type Disconnect } from "../domain/error.ts";
-import type { HubEvent } from "../domain/event.ts";
+import type { HubEvent } from "../domain/hub-event";
 import type { Membership } from "../domain/memberships.ts";
-import type { CountPublication, EventPublication, Position, Presence, Push, Resume } from "../domain/message.ts";
+import type { CountPublication, EventPublication, Position, PresenceMember, Push, Resume } from "../domain/message.ts";
 import type {
   Awaitable,
   Broker,
@@ -20,32 +20,32 @@ import type {
   EngineHealth,
   Guard,
   HistoryPage,
-  Kept,
   NodeState,
   Observer,
-  RegistryFact,
+  RegistryChange,
+  StoredEvent,
 } from "../domain/ports.ts";
-import type { Frames, Traffic } from "../domain/traffic.ts";
-import type { Fanout, Protocol, Socket } from "../domain/wire.ts";
-import { Background } from "./background.ts";
-import { type Census, type Tally, tallyOf } from "./census.ts";
+import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
+import type { Fanout, Protocol, Socket } from "../domain/transport";
+import { BackgroundTasks } from "./background.ts";
 import { Channels } from "./channels.ts";
-import { Counts } from "./counts.ts";
 import { Delivery } from "./delivery.ts";
 import { lastOf } from "./history.ts";
+import { IdempotencyKeys } from "./idempotency-keys";
 import { checkPlace } from "./limits.ts";
 import { type Listener, listen } from "./listen.ts";
-import { check, forgive, stoodStill } from "./liveness.ts";
-import { type Answer, join, leave } from "./membership.ts";
-import { Nodes, nodeNumber } from "./nodes.ts";
-import { Keys } from "./once.ts";
+import { check, compensateStall, hasStalled } from "./liveness.ts";
+import { type JoinReply, join, leave } from "./membership.ts";
+import { NodeBus, nodeNumber } from "./node-bus";
 import type { HubLimits, HubOptions } from "./options.ts";
-import { Pacer } from "./pacer.ts";
-import { Places } from "./places.ts";
-import { Roster } from "./roster.ts";
-import { send } from "./send.ts";
+import { PresenceRegistrar } from "./presence-registrar";
+import { publishEvent } from "./publishing";
+import { Quotas } from "./quotas";
+import { type AppStats, appStatsOf, type NodeStats } from "./stats";
+import { SubscriptionCounts } from "./subscription-counts";
 import type { Taps } from "./taps.ts";
 import { Tenants } from "./tenants.ts";
+import { TurnQueue } from "./turn-queue";
 import { Users } from "./users.ts";
 
 export type { HubLimits, HubOptions } from "./options.ts";
@@ -53,45 +53,47 @@ export type { HubLimits, HubOptions } from "./options.ts";
 export class Hub {
   limits: HubLimits;
   readonly guards: readonly Guard[];
-  readonly around: HubOptions["around"];
-  readonly call: HubOptions["call"];
+  readonly middleware: HubOptions["middleware"];
+  readonly handleCall: HubOptions["handleCall"];
   readonly authorize: HubOptions["authorize"];
   readonly authenticate: HubOptions["authenticate"];
   readonly clock: Clock;
-  readonly counts: Counts;
-  readonly pacer: Pacer;
-  readonly places: Places;
-  readonly reach: Nodes;
+  readonly subscriptionCounts: SubscriptionCounts;
+  readonly turnQueue: TurnQueue;
+  readonly quotas: Quotas;
+  readonly nodeBus: NodeBus;
   readonly users: Users;
   readonly taps: Taps = new Map();
   /** Shown every frame. Undefined nearly always. */
-  frames: Frames | undefined;
-  readonly traffic: Traffic | undefined;
+  frameObserver: FrameObserver | undefined;
+  readonly traffic: TrafficMeter | undefined;
   readonly #engine: Engine;
   readonly #broker: Broker;
   readonly #channels: Channels;
   readonly protocols: readonly Protocol[];
   readonly #observers: readonly Observer[];
-  readonly #roster: Roster;
+  readonly #roster: PresenceRegistrar;
   readonly #tenants: Tenants;
   readonly #appById: (id: string) => Awaitable<App | undefined>;
   readonly #node: HubOptions["node"];
   readonly #delivery: Delivery;
-  readonly #keys: Keys;
+  readonly #keys: IdempotencyKeys;
   /** What coming, leaving and publishing are made of. */
-  readonly #parts: Parameters<typeof join>[0] & Parameters<typeof send>[0];
+  readonly #parts: Parameters<typeof join>[0] & Parameters<typeof publishEvent>[0];
   #connections = 0;
   #sweptAtMs = 0;
   /** As comings and goings on their way to the engine, and to those who observe them. */
-  readonly background = new Background((error) => this.observe({ type: "failed", error, during: "background work" }));
+  readonly background = new BackgroundTasks((error) =>
+    this.observe({ type: "failed", error, during: "background work" }),
+  );
 
   constructor(options: HubOptions) {
     this.limits = options.limits;
     this.clock = options.clock;
-    this.pacer = new Pacer(options.clock, options.later);
+    this.turnQueue = new TurnQueue(options.clock, options.scheduleTurn);
     this.guards = options.guards ?? [];
-    this.around = options.around;
-    this.call = options.call;
+    this.middleware = options.middleware;
+    this.handleCall = options.handleCall;
     this.authorize = options.authorize;
     this.authenticate = options.authenticate;
     this.traffic = options.traffic;
@@ -103,11 +105,11 @@ export class Hub {
     this.#node = options.node;
     this.protocols = options.protocols;
     this.#observers = options.observers ?? [];
-    this.counts = new Counts(this, this.#tenants);
+    this.subscriptionCounts = new SubscriptionCounts(this, this.#tenants);
     const { ledger, registry } = options.engine;
-    this.places = new Places({ ledger, registry, settle: (work) => this.background.run(work) });
+    this.quotas = new Quotas({ ledger, registry, settle: (work) => this.background.run(work) });
     const number = nodeNumber(options.node().id);
-    this.reach = new Nodes({
+    this.nodeBus = new NodeBus({
       number,
       clock: this.clock,
       patienceS: () => this.limits.publishWaitS,
@@ -119,11 +121,11 @@ export class Hub {
       broadcast: (app, push) => this.#broadcast(app, push),
       failed: (error, during) => this.observe({ type: "failed", error, during }),
     });
-    this.#roster = new Roster({
+    this.#roster = new PresenceRegistrar({
       registry: options.engine.registry,
-      counts: this.counts,
+      counts: this.subscriptionCounts,
       observe: (event) => this.observe(event),
-      written: options.written,
+      written: options.observersFlushed,
       settle: (work) => this.background.run(work),
     });
     this.users = new Users({
@@ -133,7 +135,7 @@ export class Hub {
       release: (tenant, audience) => this.#tenants.release(tenant, audience),
       disconnect: (connection, why) => this.disconnect(connection, why),
     });
-    this.#keys = new Keys(this.clock);
+    this.#keys = new IdempotencyKeys(this.clock);
     this.#delivery = new Delivery({
       keys: this.#keys,
       broker: this.#broker,
@@ -143,14 +145,14 @@ export class Hub {
       taps: this.taps,
       number,
       traffic: options.traffic,
-      frames: () => this.frames,
+      frames: () => this.frameObserver,
       heldBytes: () => this.limits.outboundBufferBytes,
       observe: (event) => this.observe(event),
       settle: (work) => this.background.run(work),
     });
     this.#parts = {
       broker: this.#broker,
-      places: this.places,
+      places: this.quotas,
       channels: this.#channels,
       clock: this.clock,
       stopwatch: this.#delivery.stopwatch,
@@ -167,13 +169,13 @@ export class Hub {
   async start(fanout: Fanout): Promise<void> {
     this.#delivery.fanout = fanout;
     await this.#engine.start({
-      receive: (publication) => this.reach.receive(publication) || this.#delivery.deliver(publication),
+      receive: (publication) => this.nodeBus.receive(publication) || this.#delivery.deliver(publication),
       interrupted: this.#delivery.interrupted,
-      happened: (facts) => void this.background.run(() => this.#tellFacts(facts)),
+      registryChanged: (facts) => void this.background.run(() => this.#tellFacts(facts)),
       report: () => ({ ...this.#node(), connections: this.#connections }),
       failed: (error, during) => this.observe({ type: "failed", error, during }),
     });
-    if (this.health.reachable) await this.reach.start();
+    if (this.health.reachable) await this.nodeBus.start();
   }
 
   async stop(): Promise<void> {
@@ -191,13 +193,13 @@ export class Hub {
   }
 
   /** What this node has in mind. Nothing when nobody is here. */
-  get census(): Census {
-    return this.#tenants.census;
+  get nodeStats(): NodeStats {
+    return this.#tenants.nodeStats;
   }
 
   /** The same, app by app. */
-  get tallies(): readonly Tally[] {
-    return [...this.#tenants].filter(({ app }) => !isReserved(app)).map(tallyOf);
+  get appStats(): readonly AppStats[] {
+    return [...this.#tenants].filter(({ app }) => !isReserved(app)).map(appStatsOf);
   }
 
   connections(app?: App): Generator<Connection> {
@@ -214,8 +216,8 @@ export class Hub {
   }
 
   /** In the whole cluster; what others changed in the last second may be missing. */
-  connectionsEverywhere(app: App): Awaitable<number> {
-    return this.places.connections(app, this.connectionCountOf(app));
+  clusterConnectionCount(app: App): Awaitable<number> {
+    return this.quotas.connectionCount(app, this.connectionCountOf(app));
   }
 
   connection(app: Pick<App, "id">, id: string): Connection | undefined {
@@ -232,7 +234,7 @@ export class Hub {
     if (!isReserved(app)) this.#connections++;
     connection.socket = socket;
     this.#tenants.of(app).connections.set(connection.id, connection);
-    this.places.count(app, this.connectionCountOf(app));
+    this.quotas.setConnectionCount(app, this.connectionCountOf(app));
     this.observe({ type: "opened", connection });
   }
 
@@ -240,16 +242,16 @@ export class Hub {
   close(connection: Connection, code: number): void {
     if (connection.closed) return;
     connection.closed = true;
-    connection.backlog?.end();
-    connection.backlog = undefined;
+    connection.frameQueue?.close();
+    connection.frameQueue = undefined;
     const tenant = this.#tenants.get(connection.app.id);
     if (tenant?.connections.delete(connection.id) && !isReserved(connection.app)) this.#connections--;
-    this.places.leave(connection);
-    this.places.count(connection.app, tenant?.connections.size ?? 0);
+    this.quotas.releaseConnection(connection);
+    this.quotas.setConnectionCount(connection.app, tenant?.connections.size ?? 0);
     for (const channel of [...(connection.memberships?.keys() ?? [])])
       this.background.run(() => this.leave(connection, channel));
-    if (tenant) this.background.run(() => this.users.forget(tenant, connection));
-    const why = connection.farewell;
+    if (tenant) this.background.run(() => this.users.removeConnection(tenant, connection));
+    const why = connection.disconnectReason;
     this.observe({ type: "closed", connection, code, ...(why && { why }) });
     if (tenant) this.#tenants.dropIfEmpty(tenant);
   }
@@ -257,11 +259,11 @@ export class Hub {
   /** Says farewell in the client's own protocol and ends the connection, at once for everybody else. */
   disconnect(connection: Connection, why: Disconnect): void {
     if (connection.closed) return;
-    const { frame, code, reason } = connection.protocol.closing(why);
-    connection.farewell = why;
+    const { frame, code, reason } = connection.protocol.encodeClose(why);
+    connection.disconnectReason = why;
     if (frame !== undefined) {
       connection.socket?.send(frame);
-      if (this.frames && !isReserved(connection.app)) this.frames.sent(connection, frame);
+      if (this.frameObserver && !isReserved(connection.app)) this.frameObserver.sent(connection, frame);
     }
     this.close(connection, code);
     connection.socket?.close(code, reason);
@@ -285,7 +287,7 @@ export class Hub {
    * Puts the connection into the channel and answers it by `answer`, which runs at the one moment that splits the
    * channel's publications in two: what came before is in its arguments, what comes after reaches the socket.
    */
-  join(connection: Connection, name: string, member: Membership, answer: Answer, resume?: Resume): Promise<void> {
+  join(connection: Connection, name: string, member: Membership, answer: JoinReply, resume?: Resume): Promise<void> {
     return join(this.#parts, connection, name, member, answer, resume);
   }
 
@@ -294,18 +296,18 @@ export class Hub {
   }
 
   /** Makes something of one channel, or nothing any more. Counts at once; whoever is in the channel stays. */
-  makeChannel(app: App, name: string, rule: ChannelRule | undefined): boolean {
-    const known = rule ? this.#channels.make(app, rule) : this.#channels.unmake(app, name);
+  overrideChannel(app: App, name: string, rule: ChannelRule | undefined): boolean {
+    const known = rule ? this.#channels.override(app, rule) : this.#channels.clearOverride(app, name);
     const audience = this.#tenants.get(app.id)?.audiences.get(name);
     if (audience) audience.channel = this.#channels.of(app, name);
-    this.places.recount(this.#tenants.get(app.id));
+    this.quotas.recount(this.#tenants.get(app.id));
     return known;
   }
 
   /** The app has other settings: for those who are here as for those who come. */
   replaceApp(app: App): void {
-    this.#tenants.get(app.id)?.become(app);
-    this.places.recount(this.#tenants.get(app.id));
+    this.#tenants.get(app.id)?.replaceApp(app);
+    this.quotas.recount(this.#tenants.get(app.id));
   }
 
   /** Hears a channel's events without being in it, until what it resolves with is called. Rejects where the engine is away. */
@@ -318,18 +320,18 @@ export class Hub {
   /** Hands an event to the broker; resolves when the engine has it. With a key it does so once. */
   publish(app: App, publication: EventPublication, key?: string): Awaitable<Position | undefined> {
     this.checkReserved(publication.event, publication.from !== undefined);
-    if (key === undefined) return send(this.#parts, app, publication);
-    return this.#keys.publish(publication, key, (once) => send(this.#parts, app, publication, once));
+    if (key === undefined) return publishEvent(this.#parts, app, publication);
+    return this.#keys.publish(publication, key, (once) => publishEvent(this.#parts, app, publication, once));
   }
 
   /** Throws where clients of any protocol would take an event of this name for the server's own word. */
   checkReserved(event: string, fromClient: boolean): void {
-    if (!this.protocols.some((protocol) => protocol.reserves(event, fromClient))) return;
+    if (!this.protocols.some((protocol) => protocol.reservesEvent(event, fromClient))) return;
     throw new CommandError("event_reserved", `The event name ${JSON.stringify(event)} is reserved.`);
   }
 
   /** What the server itself announces: how many subscribe. */
-  announce(publication: CountPublication): Awaitable<unknown> {
+  publishCount(publication: CountPublication): Awaitable<unknown> {
     return this.#broker.publish(publication);
   }
 
@@ -345,7 +347,7 @@ export class Hub {
     return this.channel(app, name) ?? this.#channels.of(app, name);
   }
 
-  members(app: App, channel: string): Awaitable<readonly Presence[]> {
+  members(app: App, channel: string): Awaitable<readonly PresenceMember[]> {
     return this.#engine.registry.members(app.id, channel);
   }
 
@@ -358,12 +360,12 @@ export class Hub {
   }
 
   /** How many connections of this node are in the channel, on their way into it or out of it. */
-  holdersHere(app: App, name: string): number {
+  localHolderCount(app: App, name: string): number {
     return this.#tenants.get(app.id)?.audiences.get(name)?.holders ?? 0;
   }
 
   /** The event a cache channel keeps, if it still does. */
-  async cached(app: App, channel: string): Promise<Kept | undefined> {
+  async cachedEvent(app: App, channel: string): Promise<StoredEvent | undefined> {
     return (await lastOf(this.#broker, app.id, this.channelOf(app, channel))).kept;
   }
 
@@ -382,14 +384,14 @@ export class Hub {
     const nowMs = this.clock.monotonicMs();
     const lookedAtMs = this.#sweptAtMs;
     this.#sweptAtMs = nowMs;
-    if (stoodStill(lateMs)) {
-      for (const connection of this.connections()) forgive(connection, lateMs, nowMs);
+    if (hasStalled(lateMs)) {
+      for (const connection of this.connections()) compensateStall(connection, lateMs, nowMs);
       return;
     }
     for (const connection of this.connections()) check(this, this.#tenants, connection, nowMs, lookedAtMs);
-    this.counts.flush(nowMs);
+    this.subscriptionCounts.flush(nowMs);
     this.#delivery.sweep(nowMs);
-    this.reach.sweep(nowMs);
+    this.nodeBus.sweep(nowMs);
     this.users.sweep();
   }
 
@@ -419,11 +421,11 @@ export class Hub {
     connection.wasSent = true;
     this.traffic?.sent(connection.app, 1, frame.length);
     if (this.taps.size > 0) this.taps.get(connection)?.sent(frame);
-    if (this.frames && !isReserved(connection.app)) this.frames.sent(connection, frame);
+    if (this.frameObserver && !isReserved(connection.app)) this.frameObserver.sent(connection, frame);
   }
 
   /** Tells what the engine did by itself: another node died, or this one's rows had to be written again. */
-  async #tellFacts(facts: readonly RegistryFact[]): Promise<void> {
+  async #tellFacts(facts: readonly RegistryChange[]): Promise<void> {
     const counted: [App, string][] = [];
     for (const { app: id, ...fact } of facts) {
       const app = this.#tenants.get(id)?.app ?? (await this.#appById(id));
@@ -433,6 +435,6 @@ export class Hub {
       if (!this.channelOf(app, fact.channel).traits.presence) counted.push([app, fact.channel]);
     }
     // One after the other: where a node died, there may be thousands.
-    for (const [app, channel] of counted) await this.counts.changed(app, channel);
+    for (const [app, channel] of counted) await this.subscriptionCounts.changed(app, channel);
   }
 }

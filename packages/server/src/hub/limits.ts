@@ -5,8 +5,8 @@ import { userOfChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { EventPublication } from "../domain/message.ts";
-import { refill } from "./bucket.ts";
 import type { HubLimits } from "./options.ts";
+import { refill } from "./token-bucket";
 
 /** Pusher protocol, channel names. */
 const CHANNEL_NAME = /^[-a-zA-Z0-9_=@,.;]+$/;
@@ -20,9 +20,12 @@ export function checkPlace(app: App, limits: ProcessLimit, here: number, ofApp: 
   if (ofApp >= quota) throw quotaExceeded(quota);
 }
 
-type ProcessLimit = Pick<HubLimits, "connections" | "connectionsBound">;
+type ProcessLimit = Pick<HubLimits, "connections" | "connectionsLimitName">;
 
-export function processFull({ connections, connectionsBound = "limits.connections" }: ProcessLimit): Disconnect {
+export function processFull({
+  connections,
+  connectionsLimitName: connectionsBound = "limits.connections",
+}: ProcessLimit): Disconnect {
   return new Disconnect(
     "over_capacity",
     `This server has ${connections} connections, which is as many as it may (${connectionsBound}).`,

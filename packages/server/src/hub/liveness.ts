@@ -2,7 +2,7 @@
 
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
-import type { HubEvent } from "../domain/event.ts";
+import type { HubEvent } from "../domain/hub-event";
 import type { Push } from "../domain/message.ts";
 import { judgeReader, sendProbe } from "./reader-lag.ts";
 import { sign } from "./signature.ts";
@@ -41,15 +41,15 @@ export function check(hub: Host, tenants: Tenants, connection: Connection, nowMs
     connection.socket?.ping();
   }
   // The pacer may read nothing from it, its pong neither, and has a bound of its own for that.
-  if (connection.backlog?.isWaiting)
+  if (connection.frameQueue?.hasPending)
     connection.probedAtMs = Math.min(nowMs, connection.probedAtMs + nowMs - lookedAtMs);
-  const wasTold = (sinceMs: number) => tenants.get(connection.app.id)?.wasTold(connection, sinceMs) ?? false;
+  const wasTold = (sinceMs: number) => tenants.get(connection.app.id)?.wasSentTo(connection, sinceMs) ?? false;
   switch (judgeReader(connection, nowMs, hub.limits.readerLagS, wasTold)) {
     case "probe":
       return sendProbe(connection, connection.socket, probeText(connection, nowMs));
     case "cut":
       // Without a farewell, which would have to wait behind all the rest.
-      hub.observe({ type: "fell-behind", connection, limit: "limits.readerLagS" });
+      hub.observe({ type: "slow-consumer", connection, limit: "limits.readerLagS" });
       hub.close(connection, ABNORMAL);
       connection.socket?.terminate();
   }
@@ -64,7 +64,11 @@ function probeText({ app, id }: Connection, nowMs: number): string {
 function judge(connection: Connection, nowMs: number, patience: Patience): Disconnect | "ping" | undefined {
   const { app, pingedAtMs, lastSeenMs } = connection;
   const unauthenticatedS = app.limits.unauthenticatedTimeoutS;
-  if (app.requireAuthentication && !connection.proven && nowMs - connection.openedAtMs > unauthenticatedS * 1000) {
+  if (
+    app.requireAuthentication &&
+    !connection.isAuthenticated &&
+    nowMs - connection.openedAtMs > unauthenticatedS * 1000
+  ) {
     const message = `Not signed in nor in any private channel after ${unauthenticatedS} seconds (unauthenticatedTimeoutS).`;
     return new Disconnect("authentication_timeout", message);
   }
@@ -84,13 +88,13 @@ function judge(connection: Connection, nowMs: number, patience: Patience): Disco
 }
 
 /** Whether the server itself did not run for a while, so that what clients said may not have been read. */
-export function stoodStill(lateMs: number): boolean {
+export function hasStalled(lateMs: number): boolean {
   return lateMs > STILL_MS;
 }
 
 /** For so long nobody could be heard: that time counts for nobody. */
-export function forgive(connection: Connection, ms: number, nowMs: number): void {
-  const { app, proven, pingedAtMs } = connection;
+export function compensateStall(connection: Connection, ms: number, nowMs: number): void {
+  const { app, isAuthenticated: proven, pingedAtMs } = connection;
   connection.lastSeenMs = Math.min(nowMs, connection.lastSeenMs + ms);
   connection.probedAtMs = Math.min(nowMs, connection.probedAtMs + ms);
   if (pingedAtMs > 0) connection.pingedAtMs = Math.min(nowMs, pingedAtMs + ms);

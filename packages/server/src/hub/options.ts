@@ -4,27 +4,27 @@ import type { App } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Command, Member, User } from "../domain/message.ts";
 import type { Awaitable, Clock, Engine, Guard, NodeReport, Observer } from "../domain/ports.ts";
-import type { Traffic } from "../domain/traffic.ts";
-import type { Protocol } from "../domain/wire.ts";
+import type { TrafficMeter } from "../domain/traffic.ts";
+import type { Protocol } from "../domain/transport";
 import type { Channels } from "./channels.ts";
-import type { Later } from "./pacer.ts";
+import type { ScheduleTurn } from "./turn-queue";
 
 export interface HubOptions {
   readonly engine: Engine;
   readonly protocols: readonly Protocol[];
   readonly clock: Clock;
-  readonly later: Later;
+  readonly scheduleTurn: ScheduleTurn;
   readonly limits: HubLimits;
   readonly guards?: readonly Guard[];
   readonly observers?: readonly Observer[];
   /** Resolves when what they heard is written down, as far as any of them writes. Never rejects. */
-  readonly written?: () => Promise<void>;
+  readonly observersFlushed?: () => Promise<void>;
   /** Counts frames. */
-  readonly traffic?: Traffic;
+  readonly traffic?: TrafficMeter;
   /** What the program puts around commands; looked at for each one, and free where there is nothing. */
-  readonly around?: Around;
+  readonly middleware?: CommandMiddleware;
   /** The program's own commands. */
-  readonly call?: (connection: Connection, event: string, data: unknown) => Awaitable<unknown>;
+  readonly handleCall?: (connection: Connection, event: string, data: unknown) => Awaitable<unknown>;
   /** The program's word on a channel for which the client has no other permission. Only `true` or a member lets it in. */
   readonly authorize?: (connection: Connection, channel: string) => Awaitable<boolean | Member | undefined>;
   readonly authenticate?: Authenticate;
@@ -36,7 +36,7 @@ export interface HubOptions {
   readonly channels?: Channels;
 }
 
-export interface Around {
+export interface CommandMiddleware {
   readonly command:
     | ((connection: Connection, command: Command, perform: (command: Command) => Awaitable<void>) => Promise<void>)
     | undefined;
@@ -52,7 +52,7 @@ export interface HubLimits {
   /** Connections of this node, over all apps. */
   readonly connections: number;
   /** What says so, where that is not `limits.connections`. */
-  readonly connectionsBound?: string;
+  readonly connectionsLimitName?: string;
   /** Frames of one connection that may wait for their turn, and their bytes. */
   readonly waitingCommands: number;
   readonly waitingBytes: number;

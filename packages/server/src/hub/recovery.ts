@@ -10,9 +10,9 @@ import type { Broker } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import { isFromBackend, lastOf, withoutPosition } from "./history.ts";
 import { isUpTo } from "./sequence.ts";
-import { SharedRead } from "./shared-read.ts";
+import { SharedHistoryRead } from "./shared-history-read";
 
-export interface Past {
+export interface CatchUp {
   /** To be told before anything new, oldest first. */
   readonly events: readonly EventPublication[];
   /** Where the client stands before those; only in channels with history. */
@@ -42,8 +42,8 @@ interface Read {
   readonly recovered: boolean | undefined;
 }
 
-const NO_PAST: Past = { events: [] };
-const LOST_PAST: Past = { events: [], recovered: false };
+const NO_PAST: CatchUp = { events: [] };
+const LOST_PAST: CatchUp = { events: [], recovered: false };
 /** So often it is read again when publications come in faster than they can be read. */
 const ATTEMPTS = 5;
 /** Publications that are read at a time. */
@@ -52,15 +52,15 @@ const PAGE = 200;
 const MOST_KEPT = 1_000;
 
 /** Runs `tune` with the channel's past up to the moment, and where that ends. Throws what the engine throws. */
-export async function withPast(
+export async function withCatchUp(
   reading: Reading,
-  tune: (past: Past, upTo: Position | undefined) => void,
+  tune: (past: CatchUp, upTo: Position | undefined) => void,
 ): Promise<void> {
   const { audience } = reading;
   const { traits, policy } = audience.channel;
   if (!traits.cache && !policy.history) return tune(reading.resume ? LOST_PAST : NO_PAST, undefined);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const shared = SharedRead.of(reading.broker, audience, reading.resume);
+    const shared = SharedHistoryRead.of(reading.broker, audience, reading.resume);
     try {
       const read = withHeard(await readPast({ ...reading, broker: shared }), shared.heard);
       const isCurrent = shared.isCurrent && !(read && audience.sequence?.isPast(read.upTo));
@@ -93,14 +93,14 @@ async function readMissed(reading: Reading, since: Position): Promise<Read> {
   for (;;) {
     const page = await broker.history(app.id, audience.channel.name, upTo, PAGE);
     if (!page.complete) return readLast(reading);
-    for (const { publication } of page.kept) {
+    for (const { publication } of page.events) {
       bytes += reading.weigh(publication);
       if (bytes > reading.bytes || !follows(publication.position, upTo)) return readLast(reading);
       events.push(publication);
       upTo = publication.position;
     }
     if (upTo.offset >= page.position.offset) return { upTo, from: since, events, recovered: true };
-    if (page.kept.length === 0) return readLast(reading);
+    if (page.events.length === 0) return readLast(reading);
   }
 }
 
@@ -111,7 +111,7 @@ async function readKept({ broker, app, audience, bytes, weigh }: Reading): Promi
   const events: EventPublication[] = [];
   let left = bytes;
   let from = page.position;
-  for (const { publication } of page.kept.toReversed()) {
+  for (const { publication } of page.events.toReversed()) {
     const { position } = publication;
     left -= weigh(publication);
     if (left < 0 || !position || !isUpTo(position, from) || position.offset !== from.offset) break;
@@ -135,7 +135,7 @@ function withHeard(read: Read, heard: readonly EventPublication[] | undefined): 
   return { ...read, upTo, events };
 }
 
-function pastOf(reading: Reading, { upTo, from, events, recovered }: Read): Past {
+function pastOf(reading: Reading, { upTo, from, events, recovered }: Read): CatchUp {
   const { traits, policy } = reading.audience.channel;
   const asked = reading.resume === undefined ? {} : { recovered: recovered ?? false };
   const isResumed = recovered === true || (reading.resume === "kept" && policy.history !== undefined);

@@ -8,14 +8,14 @@ import type { Awaitable, Clock, Ledger } from "../domain/ports.ts";
 import type { Tenant } from "./tenant.ts";
 
 interface Host {
-  readonly ledger: Pick<Ledger, "raise" | "level">;
+  readonly ledger: Pick<Ledger, "setMax" | "get">;
   readonly clock: Clock;
   /** Ends the user's connections of this node that were vouched for until then. */
   endHere(tenant: Tenant, user: string, untilMs: number): void;
 }
 
 /** What says that a connection is a user's: a token, a signature, the program's answer. */
-export interface Voucher {
+export interface AuthProof {
   /** When it was made, at the earliest: Unix milliseconds. */
   readonly atMs: number;
   /** What is thrown where that is not after the user was terminated. */
@@ -55,16 +55,16 @@ export class Revocations {
       if (this.#own.size <= MOST_OWN) break;
       this.#own.delete(oldest);
     }
-    return ledger.raise(name, atMs, ttlMs);
+    return ledger.setMax(name, atMs, ttlMs);
   }
 
   /**
    * Throws where the user was terminated after that, or nobody can say. To be asked when the node hears the user's online
    * channel: then the word that ends the user comes later, or what it was written down before is read here.
    */
-  async check(app: App, user: string, { atMs, outdated }: Voucher): Promise<void> {
+  async check(app: App, user: string, { atMs, outdated }: AuthProof): Promise<void> {
     if (isReserved(app)) return;
-    const untilMs = await this.#host.ledger.level(nameOf(app, user));
+    const untilMs = await this.#host.ledger.get(nameOf(app, user));
     if (untilMs !== undefined && atMs <= untilMs) throw outdated();
   }
 
@@ -74,7 +74,7 @@ export class Revocations {
   }
 
   /** The word that ends the user may have been missed. */
-  doubt(tenant: Tenant, user: string): void {
+  recheck(tenant: Tenant, user: string): void {
     if (tenant.users.has(user)) this.#doubted.set(nameOf(tenant.app, user), { tenant, user });
   }
 
@@ -105,7 +105,7 @@ export class Revocations {
       for (let from = 0; from < own.length; from += BATCH) {
         const some = own.slice(from, from + BATCH);
         await Promise.all(
-          some.map(([name, { atMs, untilMs }]) => this.#host.ledger.raise(name, atMs, untilMs - nowMs)),
+          some.map(([name, { atMs, untilMs }]) => this.#host.ledger.setMax(name, atMs, untilMs - nowMs)),
         );
       }
     } catch (error) {
@@ -121,7 +121,7 @@ export class Revocations {
     try {
       await Promise.all(
         some.map(async ([name, { tenant, user }]) => {
-          const untilMs = await this.#host.ledger.level(name);
+          const untilMs = await this.#host.ledger.get(name);
           if (untilMs !== undefined) this.#host.endHere(tenant, user, untilMs);
         }),
       );

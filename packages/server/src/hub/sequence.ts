@@ -4,8 +4,8 @@
  */
 
 import type { Connection } from "../domain/connection.ts";
-import { type Heard, hear } from "../domain/heard.ts";
 import type { EventPublication, Position, Publication } from "../domain/message.ts";
+import { markSeen, type SeenNumbers } from "../domain/message-id";
 import type { HistoryPage } from "../domain/ports.ts";
 
 /** Publications that wait until those before them are found. */
@@ -41,7 +41,7 @@ export class Sequence {
   /** Who was handed more than was told, and up to where: nobody hears an event twice. */
   readonly #ahead = new Map<Connection, Ahead>();
   /** What was told, by its senders' numbers, which it keeps where its place is lost and it is sent again. */
-  readonly #marks = new Map<string, Heard>();
+  readonly #marks = new Map<string, SeenNumbers>();
   /** Whether anybody came who may not have been told all that was told in other epochs. */
   hasNewcomers = false;
 
@@ -51,7 +51,7 @@ export class Sequence {
   }
 
   /** The connection has everything up to there; `isAlone` where nobody else is owed anything. */
-  enter(connection: Connection, end: Position, isAlone: boolean): void {
+  addReader(connection: Connection, end: Position, isAlone: boolean): void {
     const upTo = this.#inPresent(end);
     this.hasNewcomers = true;
     if (isAlone && !this.#told) this.#told = upTo;
@@ -62,7 +62,7 @@ export class Sequence {
     this.#ahead.set(connection, { upTo, before });
   }
 
-  leave(connection: Connection): void {
+  removeReader(connection: Connection): void {
     this.#ahead.delete(connection);
   }
 
@@ -90,7 +90,7 @@ export class Sequence {
   }
 
   /** It is told now. Answers with those who have it already. */
-  tell(position: Position): readonly Connection[] {
+  advance(position: Position): readonly Connection[] {
     this.#moveTo(position);
     if (this.#ahead.size === 0) return NO_CONNECTIONS;
     const having: Connection[] = [];
@@ -104,8 +104,8 @@ export class Sequence {
   }
 
   /** Whether it was not told before, under another place. */
-  isFirst({ mark }: EventPublication): boolean {
-    return !mark || hear(this.#marks, mark);
+  isFirst({ messageId: mark }: EventPublication): boolean {
+    return !mark || markSeen(this.#marks, mark);
   }
 
   /** What lies before this one is lost, and is not waited for any more. */
@@ -117,7 +117,7 @@ export class Sequence {
    * The engine is in another epoch: goes on in it, behind all that was told, be it under that epoch's name or under one
    * whose numbers it goes on with. What nobody can tell apart from what was told is skipped.
    */
-  goOnIn({ position, earlier = [] }: HistoryPage): void {
+  continueIn({ position, earlierEpochs: earlier = [] }: HistoryPage): void {
     const known = [position, ...earlier].find(({ epoch }) => epoch === "" || this.knows(epoch));
     const unknown = this.#hasForgotten ? position.offset : 0;
     const offset = known ? Math.min(known.offset, this.#toldOf(known.epoch)) : unknown;

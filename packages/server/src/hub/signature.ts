@@ -3,7 +3,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { App } from "../domain/app.ts";
 import { CommandError } from "../domain/error.ts";
-import type { Proof } from "../domain/message.ts";
+import type { ChannelProof } from "../domain/message.ts";
 
 /** Makes the HMAC-SHA256 of a text, in lower-case hex. */
 export type Sign = (secret: string, text: string) => string;
@@ -35,7 +35,7 @@ export function userText(connectionId: string, userData: string): string {
   return `${connectionId}::user::${userData}`;
 }
 
-export function checkChannelProof(app: App, connectionId: string, channel: string, proof: Proof): void {
+export function checkChannelProof(app: App, connectionId: string, channel: string, proof: ChannelProof): void {
   checkProof(app, proof.auth, channelText(connectionId, channel, proof.data), "<socket id>:<channel>[:<channel data>]");
 }
 

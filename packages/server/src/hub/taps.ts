@@ -2,7 +2,7 @@
 
 import type { Connection } from "../domain/connection.ts";
 import type { Push } from "../domain/message.ts";
-import type { Frame } from "../domain/wire.ts";
+import type { Frame } from "../domain/transport";
 import type { Audience } from "./audience.ts";
 
 /** May only take note: called for each frame, before it is looked at and after it is encoded. */
@@ -14,7 +14,7 @@ export interface Tap {
 export type Taps = Map<Connection, Tap>;
 
 /** What everybody in the channel was told: Bun's topics do not say to whom. */
-export function tellTaps(taps: Taps, audience: Audience, push: Push, except: readonly Connection[]): void {
+export function notifyTaps(taps: Taps, audience: Audience, push: Push, except: readonly Connection[]): void {
   for (const [connection, tap] of taps) {
     if (connection.app.id !== audience.app || connection.closed || except.includes(connection)) continue;
     const topic = audience.topicOf(connection.protocol);

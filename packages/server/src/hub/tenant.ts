@@ -35,14 +35,14 @@ export class Tenant {
   }
 
   /** The same app, with other settings: for those who are here as for those who come. */
-  become(app: App): void {
+  replaceApp(app: App): void {
     this.app = app;
     for (const connection of this.connections.values()) connection.app = app;
     for (const audience of this.audiences.values()) audience.channel = this.#channels.of(app, audience.channel.name);
   }
 
   /** Whether the connection was one of the user's. */
-  forgetUser(id: string, connection: Connection): boolean {
+  removeUser(id: string, connection: Connection): boolean {
     const here = this.users.get(id);
     if (!here?.delete(connection)) return false;
     if (here.size === 0) this.users.delete(id);
@@ -50,9 +50,9 @@ export class Tenant {
   }
 
   /** Whether anything may have been sent since then to a channel that the connection hears. */
-  wasTold({ memberships, watching }: Connection, sinceMs: number): boolean {
+  wasSentTo({ memberships, watchedUsers: watching }: Connection, sinceMs: number): boolean {
     if (memberships && memberships.size > MANY_CHANNELS) return true;
-    const isNews = (name: string) => (this.audiences.get(name)?.toldAtMs ?? 0) >= sinceMs;
+    const isNews = (name: string) => (this.audiences.get(name)?.lastSentAtMs ?? 0) >= sinceMs;
     if (memberships?.keys().some(isNews)) return true;
     return watching?.some((user) => isNews(onlineChannel(user))) ?? false;
   }

@@ -4,8 +4,8 @@ import { type App, isReserved } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Broker } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
-import { type Census, censusOf } from "./census.ts";
 import type { Channels } from "./channels.ts";
+import { type NodeStats, nodeStatsOf } from "./stats";
 import { Tenant } from "./tenant.ts";
 
 export class Tenants implements Iterable<Tenant> {
@@ -47,8 +47,8 @@ export class Tenants implements Iterable<Tenant> {
     }
   }
 
-  get census(): Census {
-    return censusOf([...this.#tenants.values()].filter(({ app }) => !isReserved(app)));
+  get nodeStats(): NodeStats {
+    return nodeStatsOf([...this.#tenants.values()].filter(({ app }) => !isReserved(app)));
   }
 
   [Symbol.iterator](): Iterator<Tenant> {

@@ -6,9 +6,9 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect, isEngineAway } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
 import type { Awaitable, Clock, Engine } from "../domain/ports.ts";
-import { after } from "./after.ts";
 import type { Audience } from "./audience.ts";
-import { Revocations, type Voucher } from "./revocations.ts";
+import { andThen } from "./awaitable";
+import { type AuthProof, Revocations } from "./revocations.ts";
 import type { Tenant } from "./tenant.ts";
 
 interface Host {
@@ -38,19 +38,19 @@ export class Users {
    * Makes the connection one of this user's. Throws when it already is another's, when the user was terminated after
    * somebody vouched for it, or when the engine is away.
    */
-  async signIn(connection: Connection, user: User, voucher: Voucher): Promise<void> {
+  async signIn(connection: Connection, user: User, voucher: AuthProof): Promise<void> {
     if (connection.closed) return;
     if (connection.user && connection.user.id !== user.id) {
       throw new CommandError("already_signed_in", `This connection is already signed in as ${connection.user.id}.`);
     }
-    const wasProven = connection.proven;
+    const wasProven = connection.isAuthenticated;
     // Whoever brings proof in time has all the time that the engine takes.
-    connection.proven = true;
+    connection.isAuthenticated = true;
     try {
       if (connection.user) await this.#renew(connection, user, voucher);
       else await this.#enter(connection, user, voucher);
     } catch (error) {
-      if (!isEngineAway(error)) connection.proven = wasProven;
+      if (!isEngineAway(error)) connection.isAuthenticated = wasProven;
       throw error;
     }
   }
@@ -59,7 +59,7 @@ export class Users {
   terminate(app: App, user: string, revoke = true): Awaitable<unknown> {
     const close = () =>
       this.#host.engine.broker.publish({ type: "terminate", app: app.id, channel: onlineChannel(user), user });
-    return revoke ? after(this.#revocations.revoke(app, user), close) : close();
+    return revoke ? andThen(this.#revocations.revoke(app, user), close) : close();
   }
 
   /** The engine may have lost what it was told. */
@@ -68,8 +68,8 @@ export class Users {
   }
 
   /** The word that ends the user's connections may have been missed. */
-  doubt(tenant: Tenant, user: string): void {
-    this.#revocations.doubt(tenant, user);
+  recheck(tenant: Tenant, user: string): void {
+    this.#revocations.recheck(tenant, user);
   }
 
   /** Call it every second or two. */
@@ -84,8 +84,8 @@ export class Users {
     const watched = [...new Set(users)];
     const audiences = watched.map((user) => tenant.retain(onlineChannel(user)));
     this.#unwatch(tenant, connection);
-    connection.watching = watched;
-    for (const audience of audiences) audience.tune(connection);
+    connection.watchedUsers = watched;
+    for (const audience of audiences) audience.addSubscriber(connection);
     try {
       await Promise.all(audiences.map((audience) => audience.attached));
       const app = connection.app.id;
@@ -100,36 +100,36 @@ export class Users {
   }
 
   /** The connection is gone: nobody's any more, and told of nobody. */
-  async forget(tenant: Tenant, connection: Connection): Promise<void> {
+  async removeConnection(tenant: Tenant, connection: Connection): Promise<void> {
     this.#unwatch(tenant, connection);
     const { user } = connection;
-    if (!user || !tenant.forgetUser(user.id, connection) || this.#arriving.has(connection)) return;
+    if (!user || !tenant.removeUser(user.id, connection) || this.#arriving.has(connection)) return;
     await this.#exit(tenant, connection, user);
   }
 
-  terminateHere(tenant: Tenant, user: string): void {
+  disconnectHere(tenant: Tenant, user: string): void {
     this.#endHere(tenant, user, Number.POSITIVE_INFINITY);
   }
 
   #endHere(tenant: Tenant, user: string, untilMs: number): void {
     const why = new Disconnect("terminated", "The app's back end ended this user's connections.");
     for (const connection of [...(tenant.users.get(user) ?? [])]) {
-      if (connection.vouchedAtMs <= untilMs) this.#host.disconnect(connection, why);
+      if (connection.authenticatedAtMs <= untilMs) this.#host.disconnect(connection, why);
     }
   }
 
-  async #renew(connection: Connection, user: User, voucher: Voucher): Promise<void> {
+  async #renew(connection: Connection, user: User, voucher: AuthProof): Promise<void> {
     await this.#revocations.check(connection.app, user.id, voucher);
     if (connection.closed) return;
     connection.user = user;
-    connection.vouchedAtMs = Math.max(connection.vouchedAtMs, voucher.atMs);
+    connection.authenticatedAtMs = Math.max(connection.authenticatedAtMs, voucher.atMs);
   }
 
-  async #enter(connection: Connection, user: User, voucher: Voucher): Promise<void> {
+  async #enter(connection: Connection, user: User, voucher: AuthProof): Promise<void> {
     const tenant = this.#host.tenant(connection.app);
     const audience = tenant.retain(onlineChannel(user.id));
     connection.user = user;
-    connection.vouchedAtMs = voucher.atMs;
+    connection.authenticatedAtMs = voucher.atMs;
     tenant.addUser(user.id, connection);
     this.#arriving.add(connection);
     let isHere = false;
@@ -143,7 +143,7 @@ export class Users {
     } finally {
       this.#arriving.delete(connection);
       if (!isHere) {
-        tenant.forgetUser(user.id, connection);
+        tenant.removeUser(user.id, connection);
         if (!connection.closed) connection.user = undefined;
         // A row may have been written even where the answer was lost.
         await this.#exit(tenant, connection, user);
@@ -161,13 +161,13 @@ export class Users {
   }
 
   #unwatch(tenant: Tenant, connection: Connection): void {
-    for (const user of connection.watching ?? []) {
+    for (const user of connection.watchedUsers ?? []) {
       const audience = tenant.audiences.get(onlineChannel(user));
       if (!audience) continue;
-      audience.silence(connection);
+      audience.removeSubscriber(connection);
       this.#host.release(tenant, audience);
     }
-    connection.watching = undefined;
+    connection.watchedUsers = undefined;
   }
 }
 

@@ -2,15 +2,15 @@
 
 import type { Logger } from "pino";
 import { FileError } from "../database/file-error.ts";
-import type { HubEvent } from "../domain/event.ts";
+import type { HubEvent } from "../domain/hub-event";
 import type { Observer } from "../domain/ports.ts";
-import type { Frames } from "../domain/traffic.ts";
-import type { Frame } from "../domain/wire.ts";
+import type { FrameObserver } from "../domain/traffic.ts";
+import type { Frame } from "../domain/transport";
 import { masked, maskedFrame, maskedReason } from "./masked.ts";
 import { type Fault, Repeats } from "./repeats.ts";
 
 type Failed = Extract<HubEvent, { type: "failed" }>;
-type Refused = Extract<HubEvent, { type: "refused" | "call-refused" | "turned-away" }>;
+type Refused = Extract<HubEvent, { type: "refused" | "api-refused" | "rejected" }>;
 
 interface Entry extends Fault {
   readonly event: Failed | Refused;
@@ -26,8 +26,8 @@ export function logObserver(log: Logger, faults: Repeats<Entry>): Observer {
     switch (event.type) {
       case "failed":
       case "refused":
-      case "call-refused":
-      case "turned-away":
+      case "api-refused":
+      case "rejected":
         // A bug was told of already. Whoever looks at every step wants every one of them.
         if (event.type === "refused" && event.error.code === "internal") return;
         return log.isLevelEnabled("debug") ? tell(log, event, 0) : faults.tell(entryOf(event));
@@ -35,7 +35,7 @@ export function logObserver(log: Logger, faults: Repeats<Entry>): Observer {
         return log.debug({ ...about(event.connection), address: event.connection.address }, "connected");
       case "closed":
         return log.debug({ ...about(event.connection), code: event.code, why: event.why?.code }, "disconnected");
-      case "fell-behind":
+      case "slow-consumer":
         return log.info(about(event.connection), `cut: the client does not read what it is sent (${event.limit})`);
       case "subscribed":
       case "unsubscribed":
@@ -66,9 +66,9 @@ function entryOf(event: Failed | Refused): Entry {
       return { event, error: event.error, during: event.during };
     case "refused":
       return { event, error: event.error, during: `${event.command?.type} in ${event.connection.app.id}` };
-    case "call-refused":
+    case "api-refused":
       return { event, error: event.error, during: `a call to ${event.app?.id}` };
-    case "turned-away":
+    case "rejected":
       return { event, error: event.why, during: `a handshake with ${event.app?.id}` };
   }
 }
@@ -86,11 +86,11 @@ function tell(log: Logger, event: Failed | Refused, leftOut: number): void {
     reason,
     ...(leftOut > 0 && { leftOut }),
   };
-  const level = event.type === "call-refused" ? "warn" : "info";
+  const level = event.type === "api-refused" ? "warn" : "info";
   log[level](fields, SAYS[event.type] + more);
 }
 
-const SAYS = { refused: "refused", "call-refused": "a call of the HTTP API was refused", "turned-away": "turned away" };
+const SAYS = { refused: "refused", "api-refused": "a call of the HTTP API was refused", rejected: "turned away" };
 /** Longest path in a line, in characters. */
 const LONGEST_PATH = 200;
 
@@ -100,13 +100,13 @@ function refusalOf(event: Refused) {
       const { connection, error, command } = event;
       return { ...about(connection), ...(command && { command: command.type }), ...channelOf(event), error };
     }
-    case "call-refused": {
+    case "api-refused": {
       const { app, error, status, method, address } = event;
       // The query has a signature in it.
       const path = event.path.replace(/\?.*$/s, "").slice(0, LONGEST_PATH);
       return { app: app?.id, status, method, path, address, error };
     }
-    case "turned-away":
+    case "rejected":
       return { app: event.app?.id, address: event.address, error: event.why };
   }
 }
@@ -128,7 +128,7 @@ function tellFault(log: Logger, { error: err, during, connection }: Failed, left
 }
 
 /** Each frame, both ways. To be left out where nothing is logged at debug. */
-export function logFrames(log: Logger): Frames {
+export function logFrames(log: Logger): FrameObserver {
   const line = (way: "received" | "sent", fields: object, frame: Frame) => {
     if (log.isLevelEnabled("debug")) log.debug({ ...fields, ...shownFrame(frame) }, way);
   };

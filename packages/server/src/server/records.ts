@@ -14,7 +14,7 @@ import { lacking, migrate, migratesByItself, NewerDatabaseError } from "../datab
 import { type Database, openDatabase } from "../database/open.ts";
 import { type App, isReserved } from "../domain/app.ts";
 import type { Clock, Observer } from "../domain/ports.ts";
-import type { Traffic } from "../domain/traffic.ts";
+import type { TrafficMeter } from "../domain/traffic.ts";
 import { isPublic } from "../guards/ip.ts";
 import type { Hub } from "../hub/hub.ts";
 import { Metrics } from "../observers/metrics/metrics.ts";
@@ -37,7 +37,7 @@ export interface RecordsOptions {
   readonly version: string;
   /** The app as it is now, wherever it is kept. */
   readonly app: (id: string) => App | undefined;
-  readonly hub: () => Pick<Hub, "tallies" | "health" | "members" | "summary" | "nodes"> | undefined;
+  readonly hub: () => Pick<Hub, "appStats" | "health" | "members" | "summary" | "nodes"> | undefined;
   readonly node: () => { readonly lagMs: number; readonly draining: boolean; readonly port: number | undefined };
   /** The apps in the database are others. */
   readonly changed: () => void;
@@ -203,7 +203,7 @@ export class Records {
   /** Resolves when the outbox has what was observed. Never rejects. */
   readonly written = (): Promise<void> => this.#webhooks?.written ?? Promise.resolve();
 
-  get traffic(): Traffic {
+  get traffic(): TrafficMeter {
     return {
       received: (app, bytes) => isReserved(app) || this.counters.received(app, bytes),
       sent: (app, readers, bytes) => isReserved(app) || this.counters.sent(app, readers, bytes),
@@ -331,7 +331,7 @@ export class Records {
   async #vitals(): Promise<Vitals> {
     const { hub, node, clock } = this.#options;
     const running = hub();
-    const tallies = new Map(running?.tallies.map((tally) => [tally.app, tally]));
+    const tallies = new Map(running?.appStats.map((tally) => [tally.app, tally]));
     const ids = new Set([...tallies.keys(), ...this.counters.apps.keys()]);
     const apps = [...ids].map((id) => {
       const counted = this.counters.apps.get(id) ?? NOTHING;

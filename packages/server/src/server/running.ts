@@ -51,7 +51,7 @@ const SWEEP_MS = 1_000;
 
 /** What the program around the server brings along. */
 export interface Surroundings
-  extends Pick<HubOptions, "channels" | "call" | "authorize" | "authenticate" | "observers" | "traffic"> {
+  extends Pick<HubOptions, "channels" | "handleCall" | "authorize" | "authenticate" | "observers" | "traffic"> {
   readonly config: Config;
   readonly log: Logger;
   readonly clock: Clock;
@@ -127,7 +127,7 @@ export class Running {
     const observers = [...(around.observers ?? []).map(withoutReserved), this.#panel.observe];
     const traffic = alsoTelling(around.traffic, () => this.#slowReaders);
     this.hub = buildHub({ ...around, engine, observers, traffic }, this.#apps, guards, () => this.#report);
-    this.hub.frames = framesFor(around);
+    this.hub.frameObserver = framesFor(around);
     this.#panel.attach(this.hub);
     this.#slowReaders = new SlowReaders(this.hub);
     this.#turnstile = new Turnstile(turnstileOptions(around));
@@ -202,7 +202,7 @@ export class Running {
     this.#apps.replace(config.apps);
     this.hub.limits = hubLimits(around);
     this.memory.adjust(config.limits.memoryBytes);
-    this.hub.frames = framesFor(around);
+    this.hub.frameObserver = framesFor(around);
     Object.assign(this.#doors, doors);
     const connections = [...this.hub.connections()];
     this.#turnstile.adjust(
@@ -276,7 +276,7 @@ function hubLimits({ config, maxConnections: connections }: Surroundings): HubLi
   const { activityTimeoutS, pongTimeoutS, publishWaitS } = config;
   return {
     connections,
-    ...(connections < config.limits.connections && { connectionsBound: "the system's limit of open files" }),
+    ...(connections < config.limits.connections && { connectionsLimitName: "the system's limit of open files" }),
     waitingCommands,
     waitingBytes,
     frameBytes,
@@ -294,24 +294,24 @@ export function buildHub(
   guards: readonly Guard[],
   node: HubOptions["node"],
 ): Hub {
-  const { config, clock, observers, traffic, channels, call, authorize, authenticate } = around;
+  const { config, clock, observers, traffic, channels, handleCall: call, authorize, authenticate } = around;
   const { jsonDepth } = config.limits;
   const engine = around.engine ?? engineOf(config, clock);
   return new Hub({
     engine: around.records?.tracing?.engine(engine) ?? engine,
-    later,
+    scheduleTurn: later,
     protocols: [pusherProtocol({ jsonDepth }), nativeProtocol({ jsonDepth })],
     clock,
     node,
     appById: (id) => apps.byId(id),
     limits: hubLimits(around),
     guards,
-    around: around.program.middleware,
+    middleware: around.program.middleware,
     ...(observers && { observers }),
-    ...(around.records && { written: around.records.written }),
+    ...(around.records && { observersFlushed: around.records.written }),
     ...(traffic && { traffic }),
     ...(channels && { channels }),
-    ...(call && { call }),
+    ...(call && { handleCall: call }),
     ...(authorize && { authorize }),
     ...(authenticate && { authenticate }),
   });
@@ -355,7 +355,7 @@ function doorsOf(
   const identify = identity(config);
   const isApp = (id: string) => apps.byId(id) !== undefined;
   const api = apiRoute({ api: bare, identify, metrics: around.records?.metrics, isApp });
-  const newId = () => newConnectionId(hub.reach.number);
+  const newId = () => newConnectionId(hub.nodeBus.number);
   const panel = whole.door(config, identify, native);
   const aroundAll = aroundRequests({ middleware: program.middleware, identify, failed });
   return {
@@ -372,7 +372,7 @@ function doorsOf(
       path,
       strictProtocol,
       newId,
-      place: (connection) => hub.places.enter(connection),
+      place: (connection) => hub.quotas.acquireConnection(connection),
       failed: (error) => failed(error, "a WebSocket handshake"),
     },
     identify,

@@ -315,8 +315,8 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     const rule = parseChannel(name, options);
     this.#withApp((app) => {
       checkChannelName(app, name);
-      if (this.#running) this.#running.hub.makeChannel(app, name, rule);
-      else this.#channels.make(app, rule);
+      if (this.#running) this.#running.hub.overrideChannel(app, name, rule);
+      else this.#channels.override(app, rule);
     });
     return this;
   }
@@ -441,7 +441,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
       }),
       hooks: this.#hooks.guard,
       program: this.program,
-      call: (connection, event, data) => this.#handlers.call(connection, event, data),
+      handleCall: (connection, event, data) => this.#handlers.call(connection, event, data),
       authorize: (connection, channel) => this.#hooks.authorize(connection, channel),
       authenticate: (app, credentials) => this.#authenticator && authenticate(this.#authenticator, app, credentials),
     };

@@ -86,10 +86,10 @@ async function keptOf(call: Call, name: string): Promise<readonly KeptEvent[]> {
   const app = appOf(call);
   const { policy, traits } = hub.channelOf(app, name);
   if (policy.history) {
-    const { kept } = await hub.history(app, name, undefined, MOST_KEPT);
+    const { events: kept } = await hub.history(app, name, undefined, MOST_KEPT);
     return kept.map(({ publication: { event, data } }) => ({ event, payload: show(data) }));
   }
-  const last = traits.cache ? await hub.cached(app, name) : undefined;
+  const last = traits.cache ? await hub.cachedEvent(app, name) : undefined;
   return last ? [{ event: last.publication.event, payload: show(last.publication.data) }] : [];
 }
 

@@ -7,7 +7,7 @@ import type { App } from "../../domain/app.ts";
 import type { Explanation } from "../../protocols/pusher/explain/explanation.ts";
 import { explainChannel, explainUser } from "../../protocols/pusher/explain/permission.ts";
 import { authParameters, explainRequest } from "../../protocols/pusher/explain/request.ts";
-import { pathsSigned } from "../../protocols/pusher/request-proof.ts";
+import { signedPaths } from "../../protocols/pusher/request-signature";
 import { type AppOptions, addAppOption, chooseApp, knownApps } from "../apps.ts";
 import { CliError } from "../errors";
 import { explanationText } from "../explanation.ts";
@@ -132,7 +132,7 @@ async function signRequest(options: RequestOptions, method: string, path: string
     others,
     method,
     path: sentPath,
-    otherPaths: [...pathsSigned(sentPath, known.config.path)].slice(1),
+    otherPaths: [...signedPaths(sentPath, known.config.path)].slice(1),
     query,
     body,
     nowMs: Date.now(),

@@ -23,7 +23,7 @@ export async function checkEngine(config: Config): Promise<Finding[]> {
     await engine.start({
       receive: () => {},
       interrupted: () => {},
-      happened: () => {},
+      registryChanged: () => {},
       failed: () => {},
       // A look does not make it a node that clients could be sent to.
       report: () => ({ id: LOOK, name: LOOK, startedAtMs: Date.now(), connections: 0, lagMs: 0, draining: true }),

@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
-import type { Broker, Clock, HistoryPage, HistoryPolicy, Once } from "../../domain/ports.ts";
+import type { Broker, Clock, HistoryPage, HistoryPolicy, IdempotencyKey } from "../../domain/ports.ts";
 import { Notes } from "./notes.ts";
 
 interface Entry {
@@ -70,7 +70,7 @@ export class MemoryBroker implements Broker {
 
   publishOnce(
     publication: EventPublication,
-    { key, ttlMs }: Once,
+    { key, ttlMs }: IdempotencyKey,
     keep?: HistoryPolicy,
   ): Position | "repeated" | undefined {
     return this.#published.once(key, ttlMs) ? this.publish(publication, keep) : "repeated";
@@ -84,7 +84,7 @@ export class MemoryBroker implements Broker {
     const isLive = (entry: Entry) => entry.expiresAtMs > nowMs;
     const give = (page: readonly Entry[], complete: boolean): HistoryPage => {
       const kept = page.map(({ publication, expiresAtMs }) => ({ publication, expiresInMs: expiresAtMs - nowMs }));
-      return { kept, position, complete };
+      return { events: kept, position, complete };
     };
     if (!since) return give(log.entries.filter(isLive).slice(-limit), true);
     // Offsets in `entries` have no holes: the first one's place says where all others are.
@@ -129,7 +129,7 @@ export class MemoryBroker implements Broker {
   /** Of a channel that keeps nothing and counts nothing: its epoch is the one that it would begin in now. */
   #unwritten(since: Position | undefined): HistoryPage {
     const complete = since === undefined || (since.epoch === this.#epoch && since.offset === 0);
-    return { kept: [], position: { epoch: this.#epoch, offset: 0 }, complete };
+    return { events: [], position: { epoch: this.#epoch, offset: 0 }, complete };
   }
 
   #deliver(publication: Publication): void {

@@ -28,7 +28,7 @@ export class MemoryLedger implements Ledger {
     this.#notes = new Notes(clock);
   }
 
-  take(place: string, holder: string, most: number): boolean {
+  acquire(place: string, holder: string, most: number): boolean {
     const holders = this.#places.get(place) ?? new Set<string>();
     if (holders.has(holder)) return true;
     if (holders.size >= most) return false;
@@ -36,12 +36,12 @@ export class MemoryLedger implements Ledger {
     return true;
   }
 
-  giveBack(place: string, holder: string): void {
+  release(place: string, holder: string): void {
     const holders = this.#places.get(place);
     if (holders?.delete(holder) && holders.size === 0) this.#places.delete(place);
   }
 
-  spend(name: string, perSecond: number): number {
+  takeToken(name: string, perSecond: number): number {
     const nowMs = this.#clock.monotonicMs();
     const bucket = this.#buckets.get(name) ?? { tokens: perSecond, atMs: nowMs };
     const tokens = Math.min(perSecond, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond);
@@ -50,26 +50,26 @@ export class MemoryLedger implements Ledger {
     return isLeft ? 0 : (1 - tokens) / perSecond;
   }
 
-  once(key: string, ttlMs: number): boolean {
+  setIfAbsent(key: string, ttlMs: number): boolean {
     return this.#notes.once(key, ttlMs);
   }
 
-  noted(key: string): boolean {
+  exists(key: string): boolean {
     return this.#notes.has(key);
   }
 
-  forget(key: string): void {
+  delete(key: string): void {
     this.#notes.delete(key);
   }
 
-  raise(name: string, to: number, ttlMs: number): void {
+  setMax(name: string, to: number, ttlMs: number): void {
     const untilMs = this.#clock.monotonicMs() + ttlMs;
     const before = this.#levels.get(name);
-    const number = Math.max(to, this.level(name) ?? to);
+    const number = Math.max(to, this.get(name) ?? to);
     this.#levels.set(name, { number, untilMs: Math.max(untilMs, before?.untilMs ?? untilMs) });
   }
 
-  level(name: string): number | undefined {
+  get(name: string): number | undefined {
     const level = this.#levels.get(name);
     return level && level.untilMs > this.#clock.monotonicMs() ? level.number : undefined;
   }

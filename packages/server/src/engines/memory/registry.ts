@@ -1,9 +1,9 @@
 /** The registry of one process: who is where, in maps that shrink back to nothing. */
 
-import { arrivalOf, departureOf } from "../../domain/arrival.ts";
 import { CommandError } from "../../domain/error.ts";
-import type { Member, Presence, Publication } from "../../domain/message.ts";
-import type { ChannelSummary, Clock, Joined, Left, Registry, Row } from "../../domain/ports.ts";
+import type { Member, PresenceMember, Publication } from "../../domain/message.ts";
+import type { ChannelSummary, Clock, JoinResult, LeaveResult, PresenceEntry, Registry } from "../../domain/ports.ts";
+import { joinPublication, leavePublication } from "../../domain/presence-publications";
 import { listing } from "../listing.ts";
 
 interface Present {
@@ -28,13 +28,13 @@ export class MemoryRegistry implements Registry {
     this.#publish = publish;
   }
 
-  join(row: Row, maxMembers: number): Joined {
+  join(row: PresenceEntry, maxMembers: number): JoinResult {
     const { app, channel, connection, member } = row;
     const members = this.#place(app, channel, true)?.members ?? new Map<string, Present>();
     const present = members.get(member.id);
     if (present) {
       present.connections.add(connection);
-      return { first: false, members: listed(members) };
+      return { isFirst: false, members: listed(members) };
     }
     if (members.size >= maxMembers) {
       this.#dropIfEmpty(app, channel);
@@ -44,22 +44,22 @@ export class MemoryRegistry implements Registry {
       );
     }
     members.set(member.id, { member, joinedAtMs: this.#clock.wallMs(), connections: new Set([connection]) });
-    this.#publish(arrivalOf(row));
-    return { first: true, members: listed(members) };
+    this.#publish(joinPublication(row));
+    return { isFirst: true, members: listed(members) };
   }
 
-  leave({ app, channel, connection, member }: Row): Left {
+  leave({ app, channel, connection, member }: PresenceEntry): LeaveResult {
     const members = this.#place(app, channel)?.members;
     const present = members?.get(member.id);
-    if (!members || !present?.connections.delete(connection)) return { last: false };
-    if (present.connections.size > 0) return { last: false };
+    if (!members || !present?.connections.delete(connection)) return { isLast: false };
+    if (present.connections.size > 0) return { isLast: false };
     members.delete(member.id);
     this.#dropIfEmpty(app, channel);
-    this.#publish(departureOf({ app, channel, member }));
-    return { last: true };
+    this.#publish(leavePublication({ app, channel, member }));
+    return { isLast: true };
   }
 
-  tally(app: string, channel: string, count: number): "occupied" | "vacated" | undefined {
+  setSubscriberCount(app: string, channel: string, count: number): "occupied" | "vacated" | undefined {
     const place = count > 0 ? this.#place(app, channel, false, true) : this.#place(app, channel);
     if (!place || place.subscribers === count) return undefined;
     const before = place.subscribers;
@@ -69,7 +69,7 @@ export class MemoryRegistry implements Registry {
     return count === 0 ? "vacated" : undefined;
   }
 
-  members(app: string, channel: string): readonly Presence[] {
+  members(app: string, channel: string): readonly PresenceMember[] {
     return listed(this.#place(app, channel)?.members);
   }
 
@@ -119,7 +119,7 @@ export class MemoryRegistry implements Registry {
   }
 }
 
-function listed(members: ReadonlyMap<string, Present> | undefined): readonly Presence[] {
+function listed(members: ReadonlyMap<string, Present> | undefined): readonly PresenceMember[] {
   return [...(members?.values() ?? [])].map(({ member, joinedAtMs }) => ({ ...member, joinedAtMs }));
 }
 

@@ -1,9 +1,9 @@
 /** Carries publications through NATS: the stream gives each channel one order, and tells it to all that are subscribed. */
 
 import type { Msg, Subscription } from "@nats-io/transport-node";
-import { type Heard, hear, isAmong } from "../../domain/heard.ts";
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
-import type { Broker, HistoryPage, HistoryPolicy, Kept, Once } from "../../domain/ports.ts";
+import { markSeen, type SeenNumbers, wasSeen } from "../../domain/message-id";
+import type { Broker, HistoryPage, HistoryPolicy, IdempotencyKey, StoredEvent } from "../../domain/ports.ts";
 import { decodeParcel, lastOffset, type Numbering, type Parcel } from "./codec.ts";
 import { unavailable } from "./fault.ts";
 import type { Feed } from "./feed.ts";
@@ -30,9 +30,9 @@ interface Entry {
   /** The last that was numbered, and where it ended. */
   lastHead: { readonly seq: number; readonly offset: number } | undefined;
   /** What was heard of each sender, so that nothing that was sent again is heard twice. */
-  readonly heard: Map<string, Heard>;
+  readonly heard: Map<string, SeenNumbers>;
   /** What was heard of a stream that is lost: who got no answer sends it again, and in the next stream it has another number. */
-  former: ReadonlyMap<string, Heard>;
+  former: ReadonlyMap<string, SeenNumbers>;
   /** Where the head was heard or written last, as this process counts time; 0 where there is none. */
   numberedAtMs: number;
 }
@@ -117,7 +117,7 @@ export class NatsBroker implements Broker {
 
   publishOnce(
     publication: EventPublication,
-    once: Once,
+    once: IdempotencyKey,
     keep?: HistoryPolicy,
   ): Promise<Position | "repeated" | undefined> {
     return this.#outbox.post(this.#subjects.place(publication.app, publication.channel), publication, keep, once);
@@ -132,7 +132,7 @@ export class NatsBroker implements Broker {
         await this.#outbox.touch(place);
         found = await this.#heads.read(place);
       }
-      if (!found) return { kept: [], position: { epoch: "unwritten", offset: 0 }, complete: since === undefined };
+      if (!found) return { events: [], position: { epoch: "unwritten", offset: 0 }, complete: since === undefined };
       if (entry) entry.numberedAtMs ||= this.#store.nowMs;
       return await this.#page({ app, channel, place, ...found }, since, limit);
     } catch {
@@ -193,8 +193,8 @@ export class NatsBroker implements Broker {
         if (entry.lastPassing > 0 && before > 0 && before !== entry.lastPassing) this.#ear.missed(app, channel);
         entry.lastPassing = seq;
       }
-      const isFirst = hear(entry.heard, parcel);
-      const isRepeated = isAmong(entry.former, parcel);
+      const isFirst = markSeen(entry.heard, parcel);
+      const isRepeated = wasSeen(entry.former, parcel);
       for (const { publication } of parcel.items) {
         if (isFirst) this.#ear.receive(publication);
         else if (isRepeated && publication.type === "event" && publication.position)
@@ -211,21 +211,21 @@ export class NatsBroker implements Broker {
     const oldest = Math.max(0, head.offset - head.size);
     if (!since) {
       const kept = await this.#back(from, Math.max(oldest, head.offset - limit));
-      return { kept: kept.filter(isLive).slice(-limit), position, complete: true };
+      return { events: kept.filter(isLive).slice(-limit), position, complete: true };
     }
     if (since.epoch === head.epoch && since.offset <= head.offset && since.offset >= oldest) {
       const all = await this.#back(from, since.offset);
       const page = all.slice(0, limit);
       if (all.length === head.offset - since.offset && page.every(isLive)) {
-        return { kept: page, position, complete: true };
+        return { events: page, position, complete: true };
       }
     }
     const kept = await this.#back(from, oldest);
-    return { kept: kept.filter(isLive).slice(0, limit), position, complete: false };
+    return { events: kept.filter(isLive).slice(0, limit), position, complete: false };
   }
 
   /** What is kept after the offset, back from the head as far as there is no hole; oldest first, expired or not. */
-  async #back(from: Numbered, after: number): Promise<readonly Kept[]> {
+  async #back(from: Numbered, after: number): Promise<readonly StoredEvent[]> {
     const { head, place, app, channel } = from;
     const parcels = [from.parcel];
     let oldest = from.parcel.numbering;
@@ -252,7 +252,7 @@ export class NatsBroker implements Broker {
     return parcels
       .flatMap((parcel) => {
         const kept = keptOf(parcel, app, channel, this.#store.nowMs);
-        return former && isAmong(former, parcel) ? kept.map(repeated) : kept;
+        return former && wasSeen(former, parcel) ? kept.map(repeated) : kept;
       })
       .filter(({ publication }) => (publication.position?.offset ?? 0) > after);
   }
@@ -266,15 +266,15 @@ interface Numbered {
   readonly parcel: Parcel;
 }
 
-function keptOf({ numbering, items }: Parcel, app: string, channel: string, nowMs: number): readonly Kept[] {
-  return items.flatMap(({ publication, ttlMs }): Kept[] => {
+function keptOf({ numbering, items }: Parcel, app: string, channel: string, nowMs: number): readonly StoredEvent[] {
+  return items.flatMap(({ publication, ttlMs }): StoredEvent[] => {
     if (ttlMs === undefined || !numbering || publication.type !== "event") return [];
     const placed: EventPublication = { ...publication, app, channel };
     return [{ publication: placed, expiresInMs: Math.min(ttlMs, numbering.atMs + ttlMs - nowMs) }];
   });
 }
 
-function isLive({ expiresInMs }: Kept): boolean {
+function isLive({ expiresInMs }: StoredEvent): boolean {
   return expiresInMs > 0;
 }
 
@@ -283,6 +283,6 @@ function isBehindLost({ lastHead }: Entry, before: number, numbering: Numbering)
   return lastHead !== undefined && before > 0 && before !== lastHead.seq && numbering.before === lastHead.offset;
 }
 
-function repeated({ publication, expiresInMs }: Kept): Kept {
+function repeated({ publication, expiresInMs }: StoredEvent): StoredEvent {
   return { publication: { ...publication, repeated: true }, expiresInMs };
 }

@@ -1,7 +1,7 @@
 /** What travels in a channel: parcels of publications, as JSON, read with suspicion, because anybody may publish on a NATS. */
 
-import type { EventPublication, Member, Publication, Timed } from "../../domain/message.ts";
-import type { Once } from "../../domain/ports.ts";
+import type { EventPublication, Member, Publication, PublishTime } from "../../domain/message.ts";
+import type { IdempotencyKey } from "../../domain/ports.ts";
 import { asNumber, asText, list, memberFrom, record } from "../fields.ts";
 
 /** Where numbered publications stand: all of a parcel come one after the other. */
@@ -21,7 +21,7 @@ export interface Item {
   readonly publication: Publication;
   /** How long it is kept; undefined where it is not. */
   readonly ttlMs?: number | undefined;
-  readonly once?: Once | undefined;
+  readonly once?: IdempotencyKey | undefined;
 }
 
 export interface Parcel {
@@ -38,7 +38,11 @@ const VERSION = 1;
 const MOST_CHARACTERS = 16 * 1024 * 1024;
 
 /** A publication as it lies in a parcel, without app and channel, which the subject says. */
-export function encodeItem({ app: _, channel: __, ...rest }: Publication, ttlMs?: number, once?: Once): string {
+export function encodeItem(
+  { app: _, channel: __, ...rest }: Publication,
+  ttlMs?: number,
+  once?: IdempotencyKey,
+): string {
   return JSON.stringify({ p: rest, l: ttlMs, q: once && [once.key, once.ttlMs] });
 }
 
@@ -84,7 +88,7 @@ export function memberOf(value: unknown): Member {
   return memberFrom(id, info, infoText);
 }
 
-function onceOf([key, ttlMs]: readonly unknown[]): Once {
+function onceOf([key, ttlMs]: readonly unknown[]): IdempotencyKey {
   return { key: asText(key), ttlMs: count(ttlMs) };
 }
 
@@ -130,7 +134,7 @@ function publicationOf(fields: Record<string, unknown>, app: string, channel: st
   }
 }
 
-function timedOf({ node, atMs }: Record<string, unknown>): Timed {
+function timedOf({ node, atMs }: Record<string, unknown>): PublishTime {
   return { node: asNumber(node), atMs: asNumber(atMs) };
 }
 

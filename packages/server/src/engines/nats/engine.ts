@@ -82,7 +82,7 @@ class NatsEngine implements Engine {
       {
         receive: (publication) => this.#host?.receive(publication),
         isSubscribed: (app, channel) => this.broker.isSubscribed(app, channel),
-        happened: (facts) => this.#host?.happened(facts),
+        happened: (facts) => this.#host?.registryChanged(facts),
         report: () => this.#host?.report() ?? NOBODY,
         garbage: (error) => this.#garbage(error),
         answered: () => this.#feed.pause(),

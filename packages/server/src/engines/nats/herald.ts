@@ -1,8 +1,8 @@
 /** Tells the channels of this node, and its observers, what changed in the picture. */
 
-import { arrivalOf, departureOf } from "../../domain/arrival.ts";
 import type { Publication } from "../../domain/message.ts";
-import type { RegistryFact } from "../../domain/ports.ts";
+import type { RegistryChange } from "../../domain/ports.ts";
+import { joinPublication, leavePublication } from "../../domain/presence-publications";
 import type { Change, Picture } from "./picture.ts";
 import { about } from "./words.ts";
 
@@ -15,9 +15,9 @@ export function tell(audience: Audience, changes: readonly Change[]): void {
   for (const change of changes) {
     if (change.type === "joined") {
       const { app, channel } = change.row;
-      if (audience.isSubscribed(app, channel)) audience.receive(arrivalOf(change.row));
+      if (audience.isSubscribed(app, channel)) audience.receive(joinPublication(change.row));
     } else if (change.type === "left" && audience.isSubscribed(change.app, change.channel)) {
-      audience.receive(departureOf(change));
+      audience.receive(leavePublication(change));
     }
   }
 }
@@ -33,7 +33,7 @@ export function tellDifference(audience: Audience, before: Picture, after: Pictu
   }
 }
 
-export function factOf(change: Change): RegistryFact {
+export function factOf(change: Change): RegistryChange {
   switch (change.type) {
     case "joined":
       return { type: "joined", ...about(change.row), member: change.row.member };

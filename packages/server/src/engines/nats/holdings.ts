@@ -1,12 +1,12 @@
 /** What this node itself has in the registry, whatever the stream has of it: to write again where it was lost. */
 
 import { CommandError } from "../../domain/error.ts";
-import type { Row } from "../../domain/ports.ts";
+import type { PresenceEntry } from "../../domain/ports.ts";
 import type { Outcome } from "./picture.ts";
 
 export interface Holding {
   /** The first connection's. */
-  readonly row: Row;
+  readonly row: PresenceEntry;
   readonly most: number;
   readonly joinedAtMs: number;
   readonly connections: Set<string>;

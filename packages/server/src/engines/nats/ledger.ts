@@ -54,7 +54,7 @@ export class NatsLedger implements Ledger {
     this.#writtenAtMs = parts.clock.monotonicMs();
   }
 
-  async take(place: string, holder: string, most: number): Promise<boolean> {
+  async acquire(place: string, holder: string, most: number): Promise<boolean> {
     if (this.#holders.get(place)?.has(holder)) return true;
     return this.#cells.change(this.#subjects.cell("place", place), (cell) => {
       const own = this.#own(place, cell);
@@ -65,14 +65,14 @@ export class NatsLedger implements Ledger {
     });
   }
 
-  async giveBack(place: string, holder: string): Promise<void> {
+  async release(place: string, holder: string): Promise<void> {
     const holders = this.#holders.get(place);
     if (!holders?.delete(holder)) return;
     if (holders.size === 0) this.#holders.delete(place);
     await this.#writeCount(place);
   }
 
-  spend(bucket: string, perSecond: number): Promise<number> {
+  takeToken(bucket: string, perSecond: number): Promise<number> {
     return this.#cells.change(this.#subjects.cell("bucket", bucket), (cell) => {
       const nowMs = this.#store.nowMs;
       const { left, atMs } = cell.value;
@@ -85,7 +85,7 @@ export class NatsLedger implements Ledger {
     });
   }
 
-  async once(key: string, ttlMs: number): Promise<boolean> {
+  async setIfAbsent(key: string, ttlMs: number): Promise<boolean> {
     try {
       await this.#store.keepFor(ttlMs);
     } catch {
@@ -101,17 +101,17 @@ export class NatsLedger implements Ledger {
     });
   }
 
-  async noted(key: string): Promise<boolean> {
+  async exists(key: string): Promise<boolean> {
     return this.#isNoted(await this.#cells.read(this.#subjects.cell("key", key)));
   }
 
-  forget(key: string): Promise<void> {
+  delete(key: string): Promise<void> {
     return this.#cells.change(this.#subjects.cell("key", key), (cell) => {
       if (this.#isNoted(cell.value)) set(cell, {});
     });
   }
 
-  async raise(name: string, to: number, ttlMs: number): Promise<void> {
+  async setMax(name: string, to: number, ttlMs: number): Promise<void> {
     try {
       await this.#lasting.keepFor(ttlMs);
     } catch {
@@ -128,7 +128,7 @@ export class NatsLedger implements Ledger {
     });
   }
 
-  async level(name: string): Promise<number | undefined> {
+  async get(name: string): Promise<number | undefined> {
     const value = await this.#levels.read(this.#subjects.level(name));
     return this.#isNoted(value) && typeof value.level === "number" ? value.level : undefined;
   }

@@ -5,7 +5,7 @@
 
 import { CommandError } from "../../domain/error.ts";
 import type { Position, Publication } from "../../domain/message.ts";
-import type { Clock, HistoryPolicy, Once } from "../../domain/ports.ts";
+import type { Clock, HistoryPolicy, IdempotencyKey } from "../../domain/ports.ts";
 import { encodeItem, encodeParcel, type Numbering } from "./codec.ts";
 import { Conflict, Unsent, unavailable } from "./fault.ts";
 import { type Head, type Heads, keysOf } from "./heads.ts";
@@ -18,7 +18,7 @@ type Done = Position | "repeated" | undefined;
 interface Letter {
   readonly encoded: string;
   readonly keep: HistoryPolicy | undefined;
-  readonly once: Once | undefined;
+  readonly once: IdempotencyKey | undefined;
   readonly untilMs: number;
   readonly resolve: (done: Done) => void;
   readonly reject: (error: unknown) => void;
@@ -93,8 +93,8 @@ export class Outbox {
 
   post(place: string, publication: Publication, keep: HistoryPolicy | undefined): Promise<Position | undefined>;
   /** What has a key is numbered, whether it is kept or not, because of all who write after the same head one succeeds. */
-  post(place: string, publication: Publication, keep: HistoryPolicy | undefined, once: Once): Promise<Done>;
-  post(place: string, publication: Publication, keep: HistoryPolicy | undefined, once?: Once): Promise<Done> {
+  post(place: string, publication: Publication, keep: HistoryPolicy | undefined, once: IdempotencyKey): Promise<Done>;
+  post(place: string, publication: Publication, keep: HistoryPolicy | undefined, once?: IdempotencyKey): Promise<Done> {
     const encoded = encodeItem(publication, keep?.ttlMs, once);
     const bytes = Buffer.byteLength(encoded);
     if (this.#isClosed || this.#bytes + bytes > this.#settings.publishWaitBytes) return Promise.reject(unavailable());

@@ -3,14 +3,14 @@
  * order, so whether somebody was the first or the last, or one too many, comes out alike on all of them.
  */
 
-import type { Member, Presence } from "../../domain/message.ts";
-import type { ChannelSummary, NodeReport, Row } from "../../domain/ports.ts";
+import type { Member, PresenceMember } from "../../domain/message.ts";
+import type { ChannelSummary, NodeReport, PresenceEntry } from "../../domain/ports.ts";
 import { listing } from "../listing.ts";
 import type { Word } from "./words.ts";
 
 /** What a word changed for the channel as a whole. */
 export type Change =
-  | { readonly type: "joined"; readonly row: Row }
+  | { readonly type: "joined"; readonly row: PresenceEntry }
   | { readonly type: "left"; readonly app: string; readonly channel: string; readonly member: Member }
   | { readonly type: "occupied" | "vacated" | "counted"; readonly app: string; readonly channel: string };
 
@@ -26,7 +26,7 @@ interface Place {
 }
 
 interface Present {
-  readonly row: Row;
+  readonly row: PresenceEntry;
   readonly joinedAtMs: number;
   /** The generations that have the user. */
   readonly in: Set<string>;
@@ -41,7 +41,7 @@ export interface Generation {
   silentMs: number;
   /** Number of its last word; undefined while any may be the next. */
   n: number | undefined;
-  readonly rows: Map<string, { readonly row: Row; readonly joinedAtMs: number }>;
+  readonly rows: Map<string, { readonly row: PresenceEntry; readonly joinedAtMs: number }>;
   readonly tallies: Map<string, { readonly app: string; readonly channel: string; count: number }>;
   /** What it had in a stream that is lost, and has not written again. */
   readonly assumed: Set<string>;
@@ -93,7 +93,7 @@ export class Picture {
     if (tally) this.#tally(known, key, { ...tally, count });
   }
 
-  members(app: string, channel: string): readonly Presence[] {
+  members(app: string, channel: string): readonly PresenceMember[] {
     return [...(this.#apps.get(app)?.get(channel)?.members.values() ?? [])].map(({ row, joinedAtMs }) => ({
       ...row.member,
       joinedAtMs,
@@ -115,7 +115,7 @@ export class Picture {
   }
 
   /** Everybody who is anywhere. */
-  *present(): Generator<Row> {
+  *present(): Generator<PresenceEntry> {
     for (const places of this.#apps.values()) {
       for (const { members } of places.values()) for (const { row } of members.values()) yield row;
     }
@@ -156,7 +156,7 @@ export class Picture {
     generation: string,
     known: Generation,
     key: string,
-    { row, joinedAtMs, most }: { row: Row; joinedAtMs: number; most?: number },
+    { row, joinedAtMs, most }: { row: PresenceEntry; joinedAtMs: number; most?: number },
     isNew: boolean,
   ): Outcome {
     if (known.rows.has(key)) return NOTHING;

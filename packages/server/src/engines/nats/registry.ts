@@ -3,17 +3,17 @@
  * its own came to is known when it comes back; what stands in the stream after an interruption is put right by comparing.
  */
 
-import type { Presence } from "../../domain/message.ts";
+import type { PresenceMember } from "../../domain/message.ts";
 import type {
   ChannelSummary,
   Clock,
   EngineHost,
-  Joined,
-  Left,
+  JoinResult,
+  LeaveResult,
   NodeState,
+  PresenceEntry,
   Registry,
-  RegistryFact,
-  Row,
+  RegistryChange,
 } from "../../domain/ports.ts";
 import { Broom } from "./broom.ts";
 import { unavailable } from "./fault.ts";
@@ -29,7 +29,7 @@ import { about, decodeWord, joinWord, tallyWord, type Unnumbered, type Word } fr
 
 /** Publications are received of channels that somebody here is in. */
 export interface RegistryEvents extends Audience {
-  happened(facts: readonly RegistryFact[]): void;
+  happened(facts: readonly RegistryChange[]): void;
   report: EngineHost["report"];
   garbage(error: unknown): void;
   /** Somebody was answered who has to be done with it before anything else is told. */
@@ -115,7 +115,7 @@ export class NatsRegistry implements Registry {
 
   // ---- what the hub asks
 
-  async join(row: Row, maxMembers: number): Promise<Joined> {
+  async join(row: PresenceEntry, maxMembers: number): Promise<JoinResult> {
     const { app, channel, connection, member } = row;
     const key = this.#rowKey(row);
     let holding = this.#mine.rows.get(key);
@@ -134,22 +134,22 @@ export class NatsRegistry implements Registry {
     const outcome = await this.#admitted(key, holding);
     if (outcome.type === "full") throw full(maxMembers);
     const first = isFirstHere && outcome.type === "done" && outcome.changes.some(({ type }) => type === "joined");
-    return { first, members: this.#picture.members(app, channel) };
+    return { isFirst: first, members: this.#picture.members(app, channel) };
   }
 
-  async leave(row: Row): Promise<Left> {
+  async leave(row: PresenceEntry): Promise<LeaveResult> {
     const key = this.#rowKey(row);
     const holding = this.#mine.rows.get(key);
-    if (!holding?.connections.delete(row.connection) || holding.connections.size > 0) return { last: false };
+    if (!holding?.connections.delete(row.connection) || holding.connections.size > 0) return { isLast: false };
     this.#mine.rows.delete(key);
     const outcome = await this.#ask(key, { type: "leave", ...about(row), user: row.member.id }, () => ({
       type: "leave",
       ...about(row),
     }));
-    return { last: outcome.type === "done" && outcome.changes.some(({ type }) => type === "left") };
+    return { isLast: outcome.type === "done" && outcome.changes.some(({ type }) => type === "left") };
   }
 
-  async tally(app: string, channel: string, count: number): Promise<"occupied" | "vacated" | undefined> {
+  async setSubscriberCount(app: string, channel: string, count: number): Promise<"occupied" | "vacated" | undefined> {
     const key = this.#tallyKey(app, channel);
     const before = this.#mine.tallies.get(key)?.count ?? 0;
     if (before === count) return undefined;
@@ -174,7 +174,7 @@ export class NatsRegistry implements Registry {
 
   // What this node was told before it asks is in the answer: it reads its own writes.
 
-  async members(app: string, channel: string): Promise<readonly Presence[]> {
+  async members(app: string, channel: string): Promise<readonly PresenceMember[]> {
     if (this.#voice.canSpeak) await this.#mine.written(app, channel);
     return this.#picture.members(app, channel);
   }
@@ -416,7 +416,7 @@ export class NatsRegistry implements Registry {
     }
   }
 
-  #rowKey({ app, channel, member }: Row): string {
+  #rowKey({ app, channel, member }: PresenceEntry): string {
     return this.#subjects.row("", app, channel, member.id).slice(this.#subjects.ofGeneration("").length - 1);
   }
 

@@ -1,6 +1,6 @@
 /** What nodes write down about themselves: one word per subject, the last one counts. Read with suspicion. */
 
-import type { NodeReport, Row } from "../../domain/ports.ts";
+import type { NodeReport, PresenceEntry } from "../../domain/ports.ts";
 import { asText, record } from "../fields.ts";
 import { count, memberOf } from "./codec.ts";
 
@@ -18,7 +18,7 @@ export type Word =
   | {
       readonly type: "join";
       readonly n: number;
-      readonly row: Row;
+      readonly row: PresenceEntry;
       readonly joinedAtMs: number;
       /** How many members there may be; undefined where there is no limit. */
       readonly most?: number;
@@ -42,7 +42,7 @@ export type Unnumbered =
 
 const VERSION = 1;
 
-export function joinWord(row: Row, most: number, joinedAtMs: number): Unnumbered {
+export function joinWord(row: PresenceEntry, most: number, joinedAtMs: number): Unnumbered {
   return { type: "join", row, joinedAtMs, ...(Number.isFinite(most) && { most }) };
 }
 
@@ -95,7 +95,7 @@ function placeOf({ app, channel }: Record<string, unknown>) {
   return { app: asText(app), channel: asText(channel) };
 }
 
-function rowOf(fields: Record<string, unknown>): Row {
+function rowOf(fields: Record<string, unknown>): PresenceEntry {
   return { ...placeOf(fields), connection: asText(fields.connection), member: memberOf(fields.member) };
 }
 

@@ -1,7 +1,7 @@
 /** Carries publications through Redis: what is kept is numbered, written down and published in one step of a script. */
 
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
-import type { Broker, HistoryPage, HistoryPolicy, Kept, Once } from "../../domain/ports.ts";
+import type { Broker, HistoryPage, HistoryPolicy, IdempotencyKey, StoredEvent } from "../../domain/ports.ts";
 import type { Bucket } from "./bucket.ts";
 import { decodeKept, encode } from "./codec.ts";
 import { unavailable } from "./fault.ts";
@@ -60,7 +60,7 @@ export class RedisBroker implements Broker {
 
   async publishOnce(
     publication: EventPublication,
-    once: Once,
+    once: IdempotencyKey,
     keep?: HistoryPolicy,
   ): Promise<Position | "repeated" | undefined> {
     const { bucket, place, subject } = this.#way(publication.app, publication.channel);
@@ -126,7 +126,7 @@ export class RedisBroker implements Broker {
   }
 }
 
-function onceOf({ key, ttlMs }: Once): readonly string[] {
+function onceOf({ key, ttlMs }: IdempotencyKey): readonly string[] {
   return [key, wholeMs(ttlMs)];
 }
 
@@ -143,14 +143,19 @@ function positionOf(answer: unknown): Position | undefined {
 function pageOf(app: string, channel: string, answer: unknown): HistoryPage {
   const [epoch = "", offset = 0, complete = 0, entries = [], line = ""] = Array.isArray(answer) ? answer : [];
   const position = { epoch: String(epoch), offset: Number(offset) };
-  const kept = (Array.isArray(entries) ? entries : []).flatMap(([at, leftMs, text]): Kept[] => {
+  const kept = (Array.isArray(entries) ? entries : []).flatMap(([at, leftMs, text]): StoredEvent[] => {
     const publication: EventPublication | undefined = decodeKept(app, channel, String(text), {
       epoch: position.epoch,
       offset: Number(at),
     });
     return publication ? [{ publication, expiresInMs: Number(leftMs) }] : [];
   });
-  return { kept: kept.sort(byOffset), position, complete: Number(complete) === 1, earlier: earlierOf(String(line)) };
+  return {
+    events: kept.sort(byOffset),
+    position,
+    complete: Number(complete) === 1,
+    earlierEpochs: earlierOf(String(line)),
+  };
 }
 
 /** Of `epoch offset` in turn, the present one first. */
@@ -162,6 +167,6 @@ function earlierOf(line: string): readonly Position[] {
   return all.slice(1);
 }
 
-function byOffset(a: Kept, b: Kept): number {
+function byOffset(a: StoredEvent, b: StoredEvent): number {
   return (a.publication.position?.offset ?? 0) - (b.publication.position?.offset ?? 0);
 }

@@ -1,12 +1,12 @@
 /** Publications as they travel between nodes: compact JSON, read with suspicion, because anybody may publish on a Redis. */
 
-import type { Mark } from "../../domain/heard.ts";
-import type { Member, Position, Publication, Timed } from "../../domain/message.ts";
+import type { Member, Position, Publication, PublishTime } from "../../domain/message.ts";
+import type { MessageId } from "../../domain/message-id";
 import { asNumber, asText, list, memberFrom, record } from "../fields.ts";
 
 export interface Received {
   readonly publication: Publication;
-  readonly mark: Mark | undefined;
+  readonly mark: MessageId | undefined;
 }
 
 /** Says of the format what a node has to understand to read it; it grows when an old node could no longer do so. */
@@ -14,7 +14,7 @@ const VERSION = 1;
 /** Far above any event; what is longer is not parsed. */
 const MOST_CHARACTERS = 16 * 1024 * 1024;
 
-export function encode(publication: Publication, mark?: Mark): string {
+export function encode(publication: Publication, mark?: MessageId): string {
   const { type, except } = publication;
   return JSON.stringify({
     v: VERSION,
@@ -110,7 +110,7 @@ function senderOf(value: unknown) {
   return { connection: asText(connection), ...(user !== undefined && { user }) };
 }
 
-function timedOf(value: unknown): Timed {
+function timedOf(value: unknown): PublishTime {
   const [node, atMs] = list(value);
   return { node: asNumber(node), atMs: asNumber(atMs) };
 }

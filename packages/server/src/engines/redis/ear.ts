@@ -4,8 +4,8 @@
  * answers and delivers nothing by the node's own heartbeat.
  */
 
-import { type Heard, hear } from "../../domain/heard.ts";
 import type { Publication } from "../../domain/message.ts";
+import { markSeen, type SeenNumbers } from "../../domain/message-id";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
 import { HEARTBEAT_EVERY_MS, Heartbeat, UNHEARD } from "../heartbeat.ts";
 import type { Dialer, ListenWire } from "./client.ts";
@@ -41,7 +41,7 @@ export interface EarParts {
 interface Entry {
   readonly app: string;
   readonly channel: string;
-  readonly heard: Map<string, Heard>;
+  readonly heard: Map<string, SeenNumbers>;
   /** Somebody here may know a position in it. */
   isNumbered: boolean;
 }
@@ -291,11 +291,11 @@ export class Ear {
     if (!entry) return;
     try {
       const { publication, mark } = decode(entry.app, entry.channel, text);
-      const isFirst = !mark || hear(entry.heard, mark);
+      const isFirst = !mark || markSeen(entry.heard, mark);
       if (publication.type === "event" && publication.position) {
         entry.isNumbered = true;
         // Sent again it may have another place, which counts; that it was told before is seen by its mark.
-        return this.#events.receive(mark ? { ...publication, mark } : publication);
+        return this.#events.receive(mark ? { ...publication, messageId: mark } : publication);
       }
       if (isFirst) this.#events.receive(publication);
     } catch (error) {

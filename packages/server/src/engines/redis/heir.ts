@@ -1,6 +1,6 @@
 /** Takes back what a node had: a dead one's, on behalf of it, or one's own at the end. In small steps, each of which may be the last. */
 
-import type { RegistryFact } from "../../domain/ports.ts";
+import type { RegistryChange } from "../../domain/ports.ts";
 import { fromPlace } from "./keys.ts";
 import type { Send } from "./line.ts";
 import { BURY, EMPTY, ROWS } from "./scripts.ts";
@@ -13,7 +13,7 @@ export interface Estate {
   send(bucket: number): Send;
   /** Asked before each step; false where another has taken over. */
   mayGoOn(): Promise<boolean>;
-  tell(facts: readonly RegistryFact[]): void;
+  tell(facts: readonly RegistryChange[]): void;
 }
 
 /** Answers whether nothing is left of it. Throws where a bucket cannot be reached; whoever comes later goes on from there. */
@@ -49,8 +49,8 @@ async function step({ generation, writes, tell, mayGoOn }: Estate, send: Send): 
 }
 
 /** Of places, each followed by what became of it. */
-function factsOf(changes: readonly unknown[]): readonly RegistryFact[] {
-  const facts: RegistryFact[] = [];
+function factsOf(changes: readonly unknown[]): readonly RegistryChange[] {
+  const facts: RegistryChange[] = [];
   for (let at = 0; at + 1 < changes.length; at += 2) {
     const type = changeOf(changes[at + 1]);
     const found = fromPlace(String(changes[at]));
@@ -66,10 +66,10 @@ async function emptyPlace(
   writes: Writes,
   place: string,
   { app, channel }: { readonly app: string; readonly channel: string },
-): Promise<readonly RegistryFact[] | undefined> {
+): Promise<readonly RegistryChange[] | undefined> {
   const rows = parts(await send(ROWS, [generation, place])).map(String);
   if (rows.length === 0) return undefined;
-  const left: Promise<RegistryFact[]>[] = [];
+  const left: Promise<RegistryChange[]>[] = [];
   for (let at = 0; at + 1 < rows.length; at += 2) {
     const member = { id: rows[at + 1] ?? "" };
     const row = { app, channel, connection: rows[at] ?? "", member };

@@ -25,7 +25,7 @@ export class RedisLedger implements Ledger {
     this.#parts = parts;
   }
 
-  async take(place: string, holder: string, most: number): Promise<boolean> {
+  async acquire(place: string, holder: string, most: number): Promise<boolean> {
     const { life, writes } = this.#parts;
     const hold: Hold = { place, holder };
     const { bucket, share } = this.#at(place);
@@ -39,7 +39,7 @@ export class RedisLedger implements Ledger {
     }
   }
 
-  async giveBack(place: string, holder: string): Promise<void> {
+  async release(place: string, holder: string): Promise<void> {
     const { life, writes } = this.#parts;
     const hold: Hold = { place, holder };
     const { bucket, share } = this.#at(place);
@@ -52,28 +52,28 @@ export class RedisLedger implements Ledger {
     }
   }
 
-  async spend(bucket: string, perSecond: number): Promise<number> {
+  async takeToken(bucket: string, perSecond: number): Promise<number> {
     const waitMs = await this.#ask(bucket, SPEND, [bucket, String(perSecond)]);
     return Number(waitMs) / 1000;
   }
 
-  async once(key: string, ttlMs: number): Promise<boolean> {
+  async setIfAbsent(key: string, ttlMs: number): Promise<boolean> {
     return (await this.#ask(key, ONCE, [key, String(Math.max(1, Math.ceil(ttlMs)))])) === 1;
   }
 
-  async noted(key: string): Promise<boolean> {
+  async exists(key: string): Promise<boolean> {
     return (await this.#ask(key, NOTED, [key])) === 1;
   }
 
-  async forget(key: string): Promise<void> {
+  async delete(key: string): Promise<void> {
     await this.#ask(key, FORGET, [key]);
   }
 
-  async raise(name: string, to: number, ttlMs: number): Promise<void> {
+  async setMax(name: string, to: number, ttlMs: number): Promise<void> {
     await this.#ask(name, RAISE, [name, String(to), String(Math.max(1, Math.ceil(ttlMs)))]);
   }
 
-  async level(name: string): Promise<number | undefined> {
+  async get(name: string): Promise<number | undefined> {
     const level = await this.#ask(name, LEVEL, [name]);
     return typeof level === "string" ? Number(level) : undefined;
   }

@@ -3,7 +3,7 @@
  * again what it has; and it takes back what dead nodes had.
  */
 
-import type { Clock, EngineHost, NodeState, RegistryFact, Row } from "../../domain/ports.ts";
+import type { Clock, EngineHost, NodeState, PresenceEntry, RegistryChange } from "../../domain/ports.ts";
 import type { Bucket } from "./bucket.ts";
 import { isAway, Unanswered } from "./fault.ts";
 import { inherit } from "./heir.ts";
@@ -92,8 +92,8 @@ export class Life {
     return nodeStates(await this.#send(0)(NODES, []));
   }
 
-  tell(facts: readonly RegistryFact[]): void {
-    if (facts.length > 0) this.#host?.happened(facts);
+  tell(facts: readonly RegistryChange[]): void {
+    if (facts.length > 0) this.#host?.registryChanged(facts);
   }
 
   /** Takes back all that is this node's, where Redis can be reached. */
@@ -192,7 +192,7 @@ export class Life {
   }
 
   /** Says that the user is gone when all nodes have written again what they have, unless it is with one of them. */
-  departLater(bucket: number, row: Row): void {
+  departLater(bucket: number, row: PresenceEntry): void {
     const timer = setTimeout(() => {
       this.#departing.delete(timer);
       const departed = this.#parts.writes.depart(this.#send(bucket), row);
@@ -219,7 +219,7 @@ export class Life {
       const written = await writes.join(send, generation, row, Number.POSITIVE_INFINITY, aloud);
       if (how === "announce" && typeof written === "object" && written.first) this.tell([{ type: "joined", ...row }]);
     });
-    const counted: RegistryFact[] = [];
+    const counted: RegistryChange[] = [];
     await inBatches([...share.tallies.keys()], async (key) => {
       const tally = share.tallies.get(key);
       if (!tally) return;
@@ -307,7 +307,7 @@ function newGeneration(): string {
   return crypto.randomUUID();
 }
 
-function leftOf({ app, channel, member }: { app: string; channel: string; member: { id: string } }): RegistryFact {
+function leftOf({ app, channel, member }: { app: string; channel: string; member: { id: string } }): RegistryChange {
   return { type: "left", app, channel, member: { id: member.id } };
 }
 

@@ -1,6 +1,6 @@
 /** What this node has in the registry and the ledger, to write it again where it was lost, and what could not be written. */
 
-import type { Row } from "../../domain/ports.ts";
+import type { PresenceEntry } from "../../domain/ports.ts";
 import { type Keys, placeOf } from "./keys.ts";
 
 export interface Tally {
@@ -16,7 +16,7 @@ export interface Hold {
 
 /** Of one bucket. */
 export class Share {
-  readonly rows = new Map<string, Row>();
+  readonly rows = new Map<string, PresenceEntry>();
   readonly tallies = new Map<string, Tally>();
   readonly holds = new Map<string, Hold>();
   /** Until then others may still have to write again what was lost, so that nobody is known to be gone. Monotonic milliseconds. */
@@ -24,7 +24,7 @@ export class Share {
   /** Counts that are written with the next beat. */
   readonly pending = new Set<string>();
   /** What Redis may have otherwise, because no answer came; a row with whether anybody was told that it is there. */
-  readonly doubtfulRows = new Map<string, { readonly row: Row; readonly wasThere: boolean }>();
+  readonly doubtfulRows = new Map<string, { readonly row: PresenceEntry; readonly wasThere: boolean }>();
   readonly doubtfulTallies = new Map<string, Tally>();
   readonly doubtfulHolds = new Map<string, Hold>();
 
@@ -53,7 +53,7 @@ export class Mirror {
   }
 }
 
-export function rowKey({ app, channel, connection }: Row): string {
+export function rowKey({ app, channel, connection }: PresenceEntry): string {
   return JSON.stringify([app, channel, connection]);
 }
 

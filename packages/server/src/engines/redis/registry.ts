@@ -1,8 +1,8 @@
 /** Who is where in the cluster, as Redis has it. Each change is one script; what this node has is kept here as well, to write it again. */
 
 import { CommandError } from "../../domain/error.ts";
-import type { Presence } from "../../domain/message.ts";
-import type { ChannelSummary, Joined, Left, Registry, Row } from "../../domain/ports.ts";
+import type { PresenceMember } from "../../domain/message.ts";
+import type { ChannelSummary, JoinResult, LeaveResult, PresenceEntry, Registry } from "../../domain/ports.ts";
 import { memberFrom } from "../fields.ts";
 import type { Bucket } from "./bucket.ts";
 import { unavailable } from "./fault.ts";
@@ -31,7 +31,7 @@ export class RedisRegistry implements Registry {
     this.#parts = parts;
   }
 
-  async join(row: Row, maxMembers: number): Promise<Joined> {
+  async join(row: PresenceEntry, maxMembers: number): Promise<JoinResult> {
     const { life, mirror, writes } = this.#parts;
     const { share, bucket } = this.#at(placeOf(row.app, row.channel));
     const key = rowKey(row);
@@ -47,7 +47,7 @@ export class RedisRegistry implements Registry {
         );
       }
       mirror.share(bucket).rows.set(key, row);
-      return { first: written.first, members: listed(written.members) };
+      return { isFirst: written.first, members: listed(written.members) };
     } catch (error) {
       const isFull = error instanceof CommandError && error.code === "channel_full";
       if (isNew && !isFull) share.doubtfulRows.set(key, { row, wasThere: false });
@@ -55,7 +55,7 @@ export class RedisRegistry implements Registry {
     }
   }
 
-  async leave(row: Row): Promise<Left> {
+  async leave(row: PresenceEntry): Promise<LeaveResult> {
     const { life, writes } = this.#parts;
     const { share, bucket } = this.#at(placeOf(row.app, row.channel));
     const key = rowKey(row);
@@ -70,14 +70,14 @@ export class RedisRegistry implements Registry {
       });
       share.doubtfulRows.delete(key);
       if (isUnsure && last) life.departLater(bucket, row);
-      return { last: last && !isUnsure };
+      return { isLast: last && !isUnsure };
     } catch (error) {
       if (!share.doubtfulRows.has(key)) share.doubtfulRows.set(key, { row, wasThere: false });
       throw unavailable(error);
     }
   }
 
-  async tally(app: string, channel: string, count: number): Promise<"occupied" | "vacated" | undefined> {
+  async setSubscriberCount(app: string, channel: string, count: number): Promise<"occupied" | "vacated" | undefined> {
     const { life, writes } = this.#parts;
     const tally: Tally = { app, channel, count };
     const key = tallyKey(tally);
@@ -100,7 +100,7 @@ export class RedisRegistry implements Registry {
     }
   }
 
-  async members(app: string, channel: string): Promise<readonly Presence[]> {
+  async members(app: string, channel: string): Promise<readonly PresenceMember[]> {
     const place = placeOf(app, channel);
     return listed(parts(await this.#read(this.#at(place).bucket, MEMBERS, [place])));
   }
@@ -152,9 +152,9 @@ export class RedisRegistry implements Registry {
 }
 
 /** In the order in which they came. */
-function listed(members: readonly unknown[]): readonly Presence[] {
+function listed(members: readonly unknown[]): readonly PresenceMember[] {
   return members
-    .map((text): Presence => {
+    .map((text): PresenceMember => {
       const fields = [...parts(JSON.parse(String(text)))];
       const joinedAtMs = Number(fields.pop());
       return { ...memberFrom(fields[0], fields[1], fields[2]), joinedAtMs };

@@ -1,9 +1,9 @@
 /** What is written to the registry and the ledger, one script each, whoever has reason to: a command, a beat, an heir. */
 
-import { arrivalOf, departureOf } from "../../domain/arrival.ts";
 import { isInternal } from "../../domain/channel.ts";
 import type { Member, Publication } from "../../domain/message.ts";
-import type { Row } from "../../domain/ports.ts";
+import type { PresenceEntry } from "../../domain/ports.ts";
+import { joinPublication, leavePublication } from "../../domain/presence-publications";
 import { encode, fieldsOf } from "./codec.ts";
 import { type Keys, placeOf, placesOf } from "./keys.ts";
 import type { Send } from "./line.ts";
@@ -37,13 +37,13 @@ export class Writes {
   async join(
     send: Send,
     generation: string,
-    row: Row,
+    row: PresenceEntry,
     most: number,
     how: "list" | "announce" | "quiet",
   ): Promise<Written | "full" | typeof GONE> {
     const place = placeOf(row.app, row.channel);
     const opening = JSON.stringify(fieldsOf(row.member)).slice(0, -1);
-    const announcement = how === "quiet" ? "" : this.#announce(arrivalOf(row));
+    const announcement = how === "quiet" ? "" : this.#announce(joinPublication(row));
     const answer = parts(
       await send(JOIN, [
         generation,
@@ -67,7 +67,7 @@ export class Writes {
   async leave(
     send: Send,
     generation: string,
-    row: Omit<Row, "member"> & { readonly member: Pick<Member, "id"> },
+    row: Omit<PresenceEntry, "member"> & { readonly member: Pick<Member, "id"> },
     how: "own" | "own, quiet" | "dead",
   ): Promise<boolean | typeof GONE> {
     const place = placeOf(row.app, row.channel);
@@ -79,7 +79,7 @@ export class Writes {
         row.connection,
         member.id,
         ...this.#way(place),
-        how === "own, quiet" ? "" : this.#announce(departureOf({ ...row, member })),
+        how === "own, quiet" ? "" : this.#announce(leavePublication({ ...row, member })),
         how === "dead" ? "" : "1",
       ]),
     );
@@ -87,9 +87,9 @@ export class Writes {
   }
 
   /** Whether the user, who left while nobody could write it down, is gone; says so to everybody then. */
-  async depart(send: Send, row: Row): Promise<boolean> {
+  async depart(send: Send, row: PresenceEntry): Promise<boolean> {
     const place = placeOf(row.app, row.channel);
-    const said = this.#announce(departureOf(row));
+    const said = this.#announce(leavePublication(row));
     return (await send(DEPART, [place, row.member.id, ...this.#way(place), said])) === 1;
   }
 

@@ -1,6 +1,6 @@
 /** The engine of one of several nodes on a machine: everything is asked of the process between them. */
 
-import type { EventPublication, Position, Presence, Publication } from "../../domain/message.ts";
+import type { EventPublication, Position, PresenceMember, Publication } from "../../domain/message.ts";
 import type {
   Broker,
   ChannelSummary,
@@ -10,13 +10,13 @@ import type {
   EngineHost,
   HistoryPage,
   HistoryPolicy,
-  Joined,
+  IdempotencyKey,
+  JoinResult,
+  LeaveResult,
   Ledger,
-  Left,
   NodeState,
-  Once,
+  PresenceEntry,
   Registry,
-  Row,
 } from "../../domain/ports.ts";
 import { Calls, type Heard, type Patience } from "./calls.ts";
 import { BEAT_MS, type FromNode, type Send, type ToNode, without } from "./wire.ts";
@@ -94,7 +94,7 @@ class WorkersEngine implements NodeEngine {
 
   #hear(word: Heard): void {
     if (word[0] === "publication") this.#host?.receive(word[1]);
-    else this.#host?.happened(word[1]);
+    else this.#host?.registryChanged(word[1]);
   }
 }
 
@@ -119,7 +119,7 @@ class AskingBroker implements Broker {
 
   publishOnce(
     publication: EventPublication,
-    once: Once,
+    once: IdempotencyKey,
     keep?: HistoryPolicy,
   ): Promise<Position | "repeated" | undefined> {
     return this.#calls.ask(["publishOnce", publication, once, keep ?? null]);
@@ -138,23 +138,23 @@ class AskingRegistry implements Registry {
   }
 
   /** The newcomer hears of whoever comes next: it has to be in the channel before that is told. */
-  join(row: Row, maxMembers: number): Promise<Joined> {
+  join(row: PresenceEntry, maxMembers: number): Promise<JoinResult> {
     return this.#calls.ask(["join", row, without(maxMembers)], true);
   }
 
-  leave(row: Row): Promise<Left> {
+  leave(row: PresenceEntry): Promise<LeaveResult> {
     return this.#calls.ask(["leave", row]);
   }
 
-  tally(app: string, channel: string, count: number): Promise<"occupied" | "vacated" | undefined> {
+  setSubscriberCount(app: string, channel: string, count: number): Promise<"occupied" | "vacated" | undefined> {
     return this.#calls.ask(["tally", app, channel, count]);
   }
 
-  told(app: string, channel: string): void {
+  changesRecorded(app: string, channel: string): void {
     this.#calls.say(["told", app, channel]);
   }
 
-  members(app: string, channel: string): Promise<readonly Presence[]> {
+  members(app: string, channel: string): Promise<readonly PresenceMember[]> {
     return this.#calls.ask(["members", app, channel]);
   }
 
@@ -174,35 +174,35 @@ class AskingLedger implements Ledger {
     this.#calls = calls;
   }
 
-  take(place: string, holder: string, most: number): Promise<boolean> {
+  acquire(place: string, holder: string, most: number): Promise<boolean> {
     return this.#calls.ask(["take", place, holder, without(most)]);
   }
 
-  giveBack(place: string, holder: string): Promise<void> {
+  release(place: string, holder: string): Promise<void> {
     return this.#calls.ask(["giveBack", place, holder]);
   }
 
-  spend(bucket: string, perSecond: number): Promise<number> {
+  takeToken(bucket: string, perSecond: number): Promise<number> {
     return this.#calls.ask(["spend", bucket, perSecond]);
   }
 
-  once(key: string, ttlMs: number): Promise<boolean> {
+  setIfAbsent(key: string, ttlMs: number): Promise<boolean> {
     return this.#calls.ask(["once", key, ttlMs]);
   }
 
-  noted(key: string): Promise<boolean> {
+  exists(key: string): Promise<boolean> {
     return this.#calls.ask(["noted", key]);
   }
 
-  forget(key: string): Promise<void> {
+  delete(key: string): Promise<void> {
     return this.#calls.ask(["forget", key]);
   }
 
-  raise(name: string, to: number, ttlMs: number): Promise<void> {
+  setMax(name: string, to: number, ttlMs: number): Promise<void> {
     return this.#calls.ask(["raise", name, to, ttlMs]);
   }
 
-  level(name: string): Promise<number | undefined> {
+  get(name: string): Promise<number | undefined> {
     return this.#calls.ask(["level", name]);
   }
 }

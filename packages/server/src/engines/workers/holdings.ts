@@ -1,6 +1,6 @@
 /** What one node has written down with the engine, so that all of it can be taken back when the node is gone. */
 
-import type { Row } from "../../domain/ports.ts";
+import type { PresenceEntry } from "../../domain/ports.ts";
 
 export interface Subject {
   readonly app: string;
@@ -14,19 +14,19 @@ export interface Taken {
 
 export class Holdings {
   readonly subjects = new Map<string, Subject>();
-  readonly #rows = new Map<string, Row>();
+  readonly #rows = new Map<string, PresenceEntry>();
   readonly #counts = new Map<string, Subject & { readonly count: number }>();
   readonly #places = new Map<string, Taken>();
 
-  joined(row: Row): void {
+  joined(row: PresenceEntry): void {
     this.#rows.set(rowKey(row), row);
   }
 
-  left(row: Row): void {
+  left(row: PresenceEntry): void {
     this.#rows.delete(rowKey(row));
   }
 
-  rows(): readonly Row[] {
+  rows(): readonly PresenceEntry[] {
     return [...this.#rows.values()];
   }
 
@@ -67,7 +67,7 @@ export function keyOf({ app, channel }: Subject): string {
 }
 
 /** Connections and places are named by the server itself, without a NUL. */
-function rowKey({ app, channel, connection, member }: Row): string {
+function rowKey({ app, channel, connection, member }: PresenceEntry): string {
   return `${connection}\0${app}/${channel}\0${member.id}`;
 }
 

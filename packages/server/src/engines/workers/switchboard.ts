@@ -5,8 +5,8 @@
 
 import { CommandError } from "../../domain/error.ts";
 import type { Publication } from "../../domain/message.ts";
-import type { Awaitable, Clock, Engine, NodeState, RegistryFact } from "../../domain/ports.ts";
-import { after } from "../../hub/after.ts";
+import type { Awaitable, Clock, Engine, NodeState, RegistryChange } from "../../domain/ports.ts";
+import { andThen } from "../../hub/awaitable";
 import { Desk } from "./desk.ts";
 import { keyOf, type Subject } from "./holdings.ts";
 import { Slowness } from "./slowness.ts";
@@ -62,7 +62,7 @@ export class Switchboard {
     await this.#engine.start({
       receive: (publication) => this.#deliver(publication),
       interrupted: () => {},
-      happened: (facts) => this.#tellFacts(facts),
+      registryChanged: (facts) => this.#tellFacts(facts),
       report: () => self,
       failed: this.#failed,
     });
@@ -139,20 +139,20 @@ export class Switchboard {
       case "unsubscribe":
         return this.#unsubscribe(desk, { app: ask[1], channel: ask[2] });
       case "publish":
-        return after(broker.publish(ask[1], ask[2] ?? undefined), (position) => this.#slowness.pass(position));
+        return andThen(broker.publish(ask[1], ask[2] ?? undefined), (position) => this.#slowness.pass(position));
       case "publishOnce":
-        return after(broker.publishOnce(ask[1], ask[2], ask[3] ?? undefined), (done) => this.#slowness.pass(done));
+        return andThen(broker.publishOnce(ask[1], ask[2], ask[3] ?? undefined), (done) => this.#slowness.pass(done));
       case "history":
         return broker.history(ask[1], ask[2], ask[3] ?? undefined, ask[4]);
       case "join":
-        return after(registry.join(ask[1], limitOf(ask[2])), (joined) => {
+        return andThen(registry.join(ask[1], limitOf(ask[2])), (joined) => {
           desk.holdings.joined(ask[1]);
           return joined;
         });
       case "leave":
         desk.holdings.left(ask[1]);
-        return after(registry.leave(ask[1]), (left) => {
-          if (left.last) this.#untold.add(desk, keyOf(ask[1]));
+        return andThen(registry.leave(ask[1]), (left) => {
+          if (left.isLast) this.#untold.add(desk, keyOf(ask[1]));
           return left;
         });
       case "tally":
@@ -166,25 +166,25 @@ export class Switchboard {
       case "channels":
         return registry.channels(ask[1], ask[2]);
       case "take":
-        return after(ledger.take(ask[1], ask[2], limitOf(ask[3])), (isTaken) => {
+        return andThen(ledger.acquire(ask[1], ask[2], limitOf(ask[3])), (isTaken) => {
           if (isTaken) desk.holdings.took({ place: ask[1], holder: ask[2] });
           return isTaken;
         });
       case "giveBack":
         desk.holdings.gaveBack({ place: ask[1], holder: ask[2] });
-        return ledger.giveBack(ask[1], ask[2]);
+        return ledger.release(ask[1], ask[2]);
       case "spend":
-        return ledger.spend(ask[1], ask[2]);
+        return ledger.takeToken(ask[1], ask[2]);
       case "once":
-        return ledger.once(ask[1], ask[2]);
+        return ledger.setIfAbsent(ask[1], ask[2]);
       case "noted":
-        return ledger.noted(ask[1]);
+        return ledger.exists(ask[1]);
       case "forget":
-        return ledger.forget(ask[1]);
+        return ledger.delete(ask[1]);
       case "raise":
-        return ledger.raise(ask[1], ask[2], ask[3]);
+        return ledger.setMax(ask[1], ask[2], ask[3]);
       case "level":
-        return ledger.level(ask[1]);
+        return ledger.get(ask[1]);
       case "nodes":
         return this.#nodes();
       case "beat":
@@ -218,7 +218,7 @@ export class Switchboard {
   /** The answer waits for what others were answered before and have not told on. */
   #tally(desk: Desk, subject: Subject, count: number): Awaitable<"occupied" | "vacated" | undefined> {
     const key = keyOf(subject);
-    return after(this.#count(desk, subject, count), (change) => {
+    return andThen(this.#count(desk, subject, count), (change) => {
       const others = this.#untold.others(desk, key);
       if (change === "occupied") this.#untold.add(desk, key);
       return others ? others.then(() => change) : change;
@@ -231,7 +231,7 @@ export class Switchboard {
     desk.holdings.counted(subject, count);
     if (total > 0) this.#totals.set(key, total);
     else this.#totals.delete(key);
-    return this.#engine.registry.tally(subject.app, subject.channel, total);
+    return this.#engine.registry.setSubscriberCount(subject.app, subject.channel, total);
   }
 
   #nodes(): readonly NodeState[] {
@@ -244,7 +244,7 @@ export class Switchboard {
     for (const desk of this.#listeners.get(keyOf(publication)) ?? []) desk.tell(["publication", publication]);
   }
 
-  #tellFacts(facts: readonly RegistryFact[]): void {
+  #tellFacts(facts: readonly RegistryChange[]): void {
     const [eldest] = this.#desks;
     if (facts.length > 0) eldest?.tell(["facts", facts]);
   }
@@ -257,17 +257,17 @@ export class Switchboard {
     this.#untold.forget(desk);
     for (const subject of desk.holdings.subjects.values()) this.#unsubscribe(desk, subject);
     const { registry, ledger } = this.#engine;
-    const facts: RegistryFact[] = [];
+    const facts: RegistryChange[] = [];
     for (const row of desk.holdings.rows()) {
       const { app, channel, member } = row;
-      const { last } = await registry.leave(row);
+      const { isLast: last } = await registry.leave(row);
       if (last) facts.push({ type: "left", app, channel, member: { id: member.id } });
     }
     for (const { app, channel } of desk.holdings.counts()) {
       const change = await this.#count(desk, { app, channel }, 0);
       facts.push({ type: change ?? "counted", app, channel });
     }
-    for (const { place, holder } of desk.holdings.places()) await ledger.giveBack(place, holder);
+    for (const { place, holder } of desk.holdings.places()) await ledger.release(place, holder);
     this.#tellFacts(facts);
   }
 }

@@ -5,17 +5,17 @@
 
 import { CommandError, type CommandErrorCode } from "../../domain/error.ts";
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
-import type { HistoryPolicy, NodeReport, Once, RegistryFact, Row } from "../../domain/ports.ts";
+import type { HistoryPolicy, IdempotencyKey, NodeReport, PresenceEntry, RegistryChange } from "../../domain/ports.ts";
 
 /** What a node wants done. */
 export type Ask =
   | readonly ["subscribe" | "unsubscribe", app: string, channel: string]
   | readonly ["publish", publication: Publication, keep: HistoryPolicy | null]
-  | readonly ["publishOnce", publication: EventPublication, once: Once, keep: HistoryPolicy | null]
+  | readonly ["publishOnce", publication: EventPublication, once: IdempotencyKey, keep: HistoryPolicy | null]
   | readonly ["history", app: string, channel: string, since: Position | null, limit: number]
   /** JSON has no word for "without end": null. */
-  | readonly ["join", row: Row, maxMembers: number | null]
-  | readonly ["leave", row: Row]
+  | readonly ["join", row: PresenceEntry, maxMembers: number | null]
+  | readonly ["leave", row: PresenceEntry]
   | readonly ["tally", app: string, channel: string, count: number]
   /** The node has told on that the channel is occupied, or that a member has left it for good. */
   | readonly ["told", app: string, channel: string]
@@ -54,7 +54,7 @@ export type Told =
   | readonly ["publication", publication: Publication]
   | readonly ["answer", id: number, value?: unknown]
   | readonly ["refusal", id: number, code: CommandErrorCode, message: string]
-  | readonly ["facts", facts: readonly RegistryFact[]];
+  | readonly ["facts", facts: readonly RegistryChange[]];
 
 export interface ToNode {
   readonly number: number;

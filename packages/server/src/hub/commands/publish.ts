@@ -5,17 +5,17 @@ import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Command, EventPublication, Position } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
-import { after } from "../after.ts";
+import { andThen } from "../awaitable";
 import type { Hub } from "../hub.ts";
+import { checkIdempotencyKey } from "../idempotency-keys";
 import { checkEventData, checkEventName, takeEventToken } from "../limits.ts";
-import { checkKey } from "../once.ts";
 
 type Publish = Extract<Command, { type: "publish" }>;
 
 export function publish(hub: Hub, connection: Connection, command: Publish): Awaitable<void> {
   checkLimits(hub, connection, command);
   checkPermission(hub, connection, command);
-  return after(act(hub, connection, command), (position) => answer(hub, connection, command, position));
+  return andThen(act(hub, connection, command), (position) => answer(hub, connection, command, position));
 }
 
 function checkLimits(hub: Hub, connection: Connection, { event, data, key }: Publish): void {
@@ -23,7 +23,7 @@ function checkLimits(hub: Hub, connection: Connection, { event, data, key }: Pub
   takeEventToken(connection, hub.clock.monotonicMs());
   checkEventName(app, event);
   checkEventData(app, data);
-  if (key !== undefined) checkKey(key);
+  if (key !== undefined) checkIdempotencyKey(key);
 }
 
 function checkPermission(hub: Hub, connection: Connection, { channel, event }: Publish): void {

@@ -3,13 +3,13 @@
 import { userChannel } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError, Disconnect } from "../../domain/error.ts";
-import { checkedInfo, infoJson, infoOf } from "../../domain/info.ts";
 import { elementTexts, exactId, memberText } from "../../domain/json-text.ts";
 import type { Command, Credentials, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
+import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../domain/user-info";
 import type { Hub } from "../hub.ts";
 import { checkUserId, isLongerThan, takeEventToken, utf8Bytes } from "../limits.ts";
-import type { Voucher } from "../revocations.ts";
+import type { AuthProof } from "../revocations.ts";
 import { checkUserProof } from "../signature.ts";
 
 const REVOKED = "The token is refused: it was issued before the user was disconnected; get a new one.";
@@ -33,11 +33,11 @@ export async function signIn(hub: Hub, connection: Connection, { by, ref }: Sign
 
 /** On its way here the user may have been in a program's hands. */
 function withCheckedInfo({ infoText, ...user }: User): User {
-  return infoText === undefined ? user : { ...user, ...checkedInfo({ info: user.info, infoText }) };
+  return infoText === undefined ? user : { ...user, ...consistentUserInfo({ info: user.info, infoText }) };
 }
 
 function userDataOf(user: User): string {
-  return `{"id":${JSON.stringify(user.id)},"user_info":${infoJson(user)}}`;
+  return `{"id":${JSON.stringify(user.id)},"user_info":${userInfoJson(user)}}`;
 }
 
 /** The same for a client that came with proof of who it is, and was told in its welcome. */
@@ -55,7 +55,7 @@ async function become(
   hub: Hub,
   connection: Connection,
   user: User,
-  voucher: Voucher,
+  voucher: AuthProof,
   answer: () => void,
 ): Promise<void> {
   checkUserId(connection.app, user.id);
@@ -67,7 +67,7 @@ async function become(
 }
 
 /** A token says itself when it was issued; anything else is good again as soon as somebody is asked again. */
-function voucherOf(user: User, atMs: number, revoked: () => Error): Voucher {
+function voucherOf(user: User, atMs: number, revoked: () => Error): AuthProof {
   if (user.issuedAtMs !== undefined) return { atMs: user.issuedAtMs, outdated: revoked };
   return { atMs, outdated: () => new Disconnect("proof_outdated", OUTDATED) };
 }
@@ -120,7 +120,7 @@ function parseUser(text: string): User {
     throw new CommandError("user_invalid", "user_data has no id, or one that is neither string nor number.");
   }
   const watched = Array.isArray(watchlist) ? watchedIn(watchlist, memberText(text, "watchlist") ?? "") : [];
-  const info = infoOf(memberText(text, "user_info"));
+  const info = parseUserInfo(memberText(text, "user_info"));
   return { id: exactId(id, memberText(text, "id")), ...info, watchlist: [...new Set(watched)] };
 }
 

@@ -4,15 +4,15 @@ import type { App } from "../../domain/app.ts";
 import { type Channel, matches, type Traits, userChannel, userOfChannel } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
-import { checkedInfo, infoJson, infoOf } from "../../domain/info.ts";
 import { exactId, memberText } from "../../domain/json-text.ts";
 import type { Membership } from "../../domain/memberships.ts";
 import type { Command, Member, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
-import { after } from "../after.ts";
+import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../domain/user-info";
+import { andThen } from "../awaitable";
 import type { Hub } from "../hub.ts";
 import { channelFull, checkChannelName, checkUserId, isLongerThan, takeSubscribeToken, utf8Bytes } from "../limits.ts";
-import type { Answer } from "../membership.ts";
+import type { JoinReply } from "../membership.ts";
 import { checkChannelProof } from "../signature.ts";
 
 type Subscribe = Extract<Command, { type: "subscribe" }>;
@@ -25,7 +25,7 @@ export function subscribe(hub: Hub, connection: Connection, command: Subscribe):
     return hub.push(connection, { type: "subscribed", channel: command.channel });
   }
   checkLimits(hub, connection, channel);
-  return after(admit(hub, connection, command, channel), (member) => act(hub, connection, command, channel, member));
+  return andThen(admit(hub, connection, command, channel), (member) => act(hub, connection, command, channel, member));
 }
 
 /** It is in the channel since it signed in, and only waits to be told. */
@@ -54,7 +54,7 @@ function checkLimits(hub: Hub, connection: Connection, channel: Channel): void {
 
 /** What is known without asking anybody; the cluster is asked when the client joins. */
 function checkRoom(hub: Hub, app: App, { name, policy: { maxSubscribers } }: Channel): void {
-  if (hub.holdersHere(app, name) >= maxSubscribers) throw channelFull(maxSubscribers);
+  if (hub.localHolderCount(app, name) >= maxSubscribers) throw channelFull(maxSubscribers);
 }
 
 /** The user's own channel comes with signing in, so it takes no room from those the client asks for. */
@@ -75,8 +75,8 @@ function admit(hub: Hub, connection: Connection, command: Subscribe, channel: Ch
     );
   }
   if (!traits.private) return undefined;
-  return after(permit(hub, connection, command, traits), (member) => {
-    connection.proven = true;
+  return andThen(permit(hub, connection, command, traits), (member) => {
+    connection.isAuthenticated = true;
     return membershipOf(connection, traits, member);
   });
 }
@@ -94,7 +94,7 @@ function permit(hub: Hub, connection: Connection, command: Subscribe, traits: Tr
     return traits.presence && proof.data !== undefined ? parseMember(connection, proof.data) : undefined;
   }
   if (isGranted(connection.user, channel)) return undefined;
-  return after(hub.authorize?.(connection, channel), (verdict) => {
+  return andThen(hub.authorize?.(connection, channel), (verdict) => {
     if (verdict === true) return undefined;
     if (typeof verdict === "object" && isUserId(verdict?.id)) return givenMember(connection, verdict);
     throw new CommandError(
@@ -110,8 +110,8 @@ function isGranted(user: User | undefined, channel: string): boolean {
 
 /** The program may say who the member is; what it says is held to the same limits. */
 function givenMember({ app }: Connection, { id, ...given }: Member): Member {
-  const info = checkedInfo(given);
-  checkMemberData(app, infoJson(info));
+  const info = consistentUserInfo(given);
+  checkMemberData(app, userInfoJson(info));
   return { id: String(id), ...info };
 }
 
@@ -130,8 +130,8 @@ function memberOfUser({ app, user }: Connection): Member {
       "A presence channel needs channel_data with a user_id, or a signed-in user.",
     );
   }
-  const info = checkedInfo(user);
-  checkMemberData(app, infoJson(info));
+  const info = consistentUserInfo(user);
+  checkMemberData(app, userInfoJson(info));
   return { id: user.id, ...info };
 }
 
@@ -156,7 +156,7 @@ function parseMember({ app }: Connection, text: string): Member {
   if (!isUserId(id)) {
     throw new CommandError("user_invalid", "channel_data has no user_id, or one that is neither string nor number.");
   }
-  return { id: exactId(id, memberText(text, "user_id")), ...infoOf(memberText(text, "user_info")) };
+  return { id: exactId(id, memberText(text, "user_id")), ...parseUserInfo(memberText(text, "user_info")) };
 }
 
 function isUserId(id: unknown): id is string | number {
@@ -174,7 +174,7 @@ async function act(
   const mark = ref === undefined ? undefined : { ref };
   // Again: while somebody was asked for permission others may have come, or the channel may have become another.
   checkRoom(hub, connection.app, hub.channel(connection.app, channel) ?? asked);
-  const answer: Answer = (members, { position, recovered, events, isMissing }) => {
+  const answer: JoinReply = (members, { position, recovered, events, isMissing }) => {
     const stand = { ...(position && { position }), ...(recovered !== undefined && { recovered }) };
     hub.push(connection, { type: "subscribed", channel, ...(members && { members }), ...stand, ...mark });
     const tellPast = () => {

@@ -1,7 +1,7 @@
 /** What the dashboard makes of a fact: first only its names, to see who wants it; then, if it is shown, all of it. */
 
 import type { FeedEntry, FeedType } from "../../admin/wire.ts";
-import type { HubEvent } from "../../domain/event.ts";
+import type { HubEvent } from "../../domain/hub-event";
 import { shown, shownReason } from "./payload.ts";
 import { signedIn } from "./signed.ts";
 
@@ -61,16 +61,16 @@ export function factOf(happening: Happening): Fact | undefined {
       const names = { channel: channel?.slice(0, LONGEST_NAME), event: event?.slice(0, LONGEST_NAME) };
       return { type: "refused", app: connection.app.id, connection: connection.id, ...names };
     }
-    case "call-refused":
+    case "api-refused":
       return { type: "refused", app: happening.app?.id };
-    case "turned-away":
+    case "rejected":
       return { type: "turned_away", app: happening.app?.id };
     case "failed":
       return { type: "error", app: happening.connection?.app.id, connection: happening.connection?.id };
     case "webhook":
       return { type: "webhook", app: happening.app, event: happening.outcome };
     // Its end comes right after it.
-    case "fell-behind":
+    case "slow-consumer":
     case "counted":
       return undefined;
   }
@@ -120,7 +120,7 @@ function more(happening: Happening, longest: number): More {
       const why = `${command?.type ?? "a frame"}: ${shownReason(error.message)}`;
       return { ...userOf(connection.user), why, ...signedIn(happening, longest) };
     }
-    case "call-refused": {
+    case "api-refused": {
       const { method, path, status, error, address } = happening;
       const place = path.replace(/\?.*$/s, "").slice(0, LONGEST_PATH);
       return {
@@ -129,7 +129,7 @@ function more(happening: Happening, longest: number): More {
         ...signedIn(happening, longest),
       };
     }
-    case "turned-away":
+    case "rejected":
       return { address: happening.address, why: `${happening.why.code}: ${shownReason(happening.why.message)}` };
     case "failed": {
       const { error, during } = happening;

@@ -2,12 +2,12 @@
 
 import type { Point } from "../../admin/wire.ts";
 import { isReserved } from "../../domain/app.ts";
-import { type Numbers, nothing, sum } from "../../domain/numbers.ts";
+import { type AppStatistics, addStatistics, noStatistics } from "../../domain/app-statistics";
 import type { Clock } from "../../domain/ports.ts";
 
 export interface SecondsOptions {
   /** Of each app, everything since it was first used. */
-  readonly totals: () => ReadonlyMap<string, Readonly<Numbers>>;
+  readonly totals: () => ReadonlyMap<string, Readonly<AppStatistics>>;
   readonly clock: Clock;
 }
 
@@ -19,7 +19,7 @@ export class Seconds {
   readonly #options: SecondsOptions;
   readonly #all: Point[] = [];
   readonly #apps = new Map<string, Point[]>();
-  #before = new Map<string, Numbers>();
+  #before = new Map<string, AppStatistics>();
 
   constructor(options: SecondsOptions) {
     this.#options = options;
@@ -30,11 +30,11 @@ export class Seconds {
     const { totals, clock } = this.#options;
     const atMs = Math.floor(clock.wallMs() / 1000) * 1000;
     const now = new Map([...totals()].map(([app, numbers]) => [app, { ...numbers }]));
-    let together = nothing();
+    let together = noStatistics();
     for (const [app, numbers] of now) {
       if (isReserved({ id: app })) continue;
-      const point = since(this.#before.get(app) ?? nothing(), numbers);
-      together = sum(together, point);
+      const point = since(this.#before.get(app) ?? noStatistics(), numbers);
+      together = addStatistics(together, point);
       this.#keep(app, { ...point, atMs });
     }
     push(this.#all, { ...together, atMs });
@@ -71,8 +71,8 @@ function push(points: Point[], point: Point): void {
 }
 
 /** A counter that is lower than it was began anew. */
-function since(before: Numbers, now: Numbers): Numbers {
-  const grown = (key: keyof Numbers) => (now[key] < before[key] ? now[key] : now[key] - before[key]);
+function since(before: AppStatistics, now: AppStatistics): AppStatistics {
+  const grown = (key: keyof AppStatistics) => (now[key] < before[key] ? now[key] : now[key] - before[key]);
   return {
     peakConnections: now.connections,
     connections: now.connections,

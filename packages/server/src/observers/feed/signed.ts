@@ -4,10 +4,10 @@
  */
 
 import type { FeedEntry, Signed } from "../../admin/wire.ts";
-import type { HubEvent } from "../../domain/event.ts";
+import type { HubEvent } from "../../domain/hub-event";
 import { shown } from "./payload.ts";
 
-type Refused = Extract<HubEvent, { type: "refused" | "call-refused" }>;
+type Refused = Extract<HubEvent, { type: "refused" | "api-refused" }>;
 
 /** Each part is at most so many characters long. */
 export function signedIn(refused: Refused, longest: number): Pick<FeedEntry, "signed"> {
@@ -38,6 +38,6 @@ function byClient({ connection, command }: Extract<Refused, { type: "refused" }>
   return { type: "user", socketId, auth, secret: { userData } };
 }
 
-function byBackend({ method, path, body }: Extract<Refused, { type: "call-refused" }>): Parts {
+function byBackend({ method, path, body }: Extract<Refused, { type: "api-refused" }>): Parts {
   return { type: "request", method, path, secret: body ? { body: new TextDecoder().decode(body) } : {} };
 }

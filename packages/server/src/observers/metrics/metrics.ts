@@ -1,7 +1,7 @@
 /** The server in numbers for Prometheus: rare events are counted as they happen, everything else is read when it is scraped. */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { HubEvent } from "../../domain/event.ts";
+import type { HubEvent } from "../../domain/hub-event";
 import type { Observer } from "../../domain/ports.ts";
 import { Labels } from "./labels.ts";
 import type { Reading } from "./merge.ts";
@@ -143,11 +143,11 @@ export class Metrics {
         const app = this.#labels.app(event.connection.app.id);
         return this.#closed.inc({ app, why: event.why?.code ?? "client" });
       }
-      case "turned-away":
+      case "rejected":
         return this.#turnedAway.inc({ why: event.why.code });
       case "refused":
         return this.#refused.inc({ app: this.#labels.app(event.connection.app.id), why: event.error.code });
-      case "call-refused":
+      case "api-refused":
         return this.#apiRefused.inc({ app: event.app ? this.#labels.app(event.app.id) : "", why: event.error.code });
       case "published": {
         const by = event.publication.from ? "client" : "backend";
@@ -155,7 +155,7 @@ export class Metrics {
       }
       case "gap":
         return this.#gaps.inc({ app: this.#labels.app(event.app.id) });
-      case "fell-behind":
+      case "slow-consumer":
         return this.#fellBehind.inc({ app: this.#labels.app(event.connection.app.id) });
       case "failed":
         return this.#failures.inc();

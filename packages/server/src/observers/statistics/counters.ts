@@ -1,25 +1,25 @@
 /** Counts what happens, app by app, as long as anybody uses the app. */
 
 import type { App } from "../../domain/app.ts";
+import { type AppStatistics, noStatistics } from "../../domain/app-statistics";
 import type { DisconnectCode } from "../../domain/error.ts";
-import type { HubEvent } from "../../domain/event.ts";
-import { type Numbers, nothing } from "../../domain/numbers.ts";
+import type { HubEvent } from "../../domain/hub-event";
 import type { Observer } from "../../domain/ports.ts";
-import type { Traffic } from "../../domain/traffic.ts";
+import type { TrafficMeter } from "../../domain/traffic.ts";
 
-type Tally = { -readonly [Name in keyof Numbers]: Numbers[Name] };
+type Tally = { -readonly [Name in keyof AppStatistics]: AppStatistics[Name] };
 
 /** Farewells at the door that mean: this is not who may come in. */
 const AUTH_FAILURES: readonly DisconnectCode[] = ["unauthorized", "token_invalid"];
 
-export class Counters implements Traffic {
+export class Counters implements TrafficMeter {
   readonly #apps = new Map<string, Tally>();
   /** How far the numbers of each app were taken. */
-  readonly #taken = new Map<string, Numbers>();
-  readonly #forgotten: (app: string, numbers: Numbers) => void;
+  readonly #taken = new Map<string, AppStatistics>();
+  readonly #forgotten: (app: string, numbers: AppStatistics) => void;
 
   /** `forgotten` hears what an app had done in all when its count begins anew. */
-  constructor(forgotten: (app: string, numbers: Numbers) => void = () => {}) {
+  constructor(forgotten: (app: string, numbers: AppStatistics) => void = () => {}) {
     this.#forgotten = forgotten;
   }
 
@@ -43,7 +43,7 @@ export class Counters implements Traffic {
       case "published":
         if (!event.publication.from) this.#of(event.app.id).apiMessages++;
         return;
-      case "turned-away":
+      case "rejected":
         if (event.app && AUTH_FAILURES.includes(event.why.code)) this.#of(event.app.id).authFailures++;
         return;
       default:
@@ -68,13 +68,13 @@ export class Counters implements Traffic {
   delivered(): void {}
 
   /** Everything since the app was first used, for those who only look. */
-  get apps(): ReadonlyMap<string, Readonly<Numbers>> {
+  get apps(): ReadonlyMap<string, Readonly<AppStatistics>> {
     return this.#apps;
   }
 
   /** What came since the last time, with the connections that are there now and their peak since then. */
-  take(): Map<string, Numbers> {
-    const taken = new Map<string, Numbers>();
+  take(): Map<string, AppStatistics> {
+    const taken = new Map<string, AppStatistics>();
     for (const [app, numbers] of this.#apps) {
       taken.set(app, since(this.#taken.get(app), numbers));
       this.#taken.set(app, { ...numbers });
@@ -88,10 +88,10 @@ export class Counters implements Traffic {
   }
 
   /** Gives back what could not be written down, to be taken with the next. */
-  giveBack(taken: ReadonlyMap<string, Numbers>): void {
+  giveBack(taken: ReadonlyMap<string, AppStatistics>): void {
     for (const [app, old] of taken) {
       const numbers = this.#of(app);
-      const before = this.#taken.get(app) ?? nothing();
+      const before = this.#taken.get(app) ?? noStatistics();
       numbers.peakConnections = Math.max(numbers.peakConnections, old.peakConnections);
       this.#taken.set(app, since(old, before));
     }
@@ -100,7 +100,7 @@ export class Counters implements Traffic {
   #of(app: string): Tally {
     let numbers = this.#apps.get(app);
     if (!numbers) {
-      numbers = nothing();
+      numbers = noStatistics();
       this.#apps.set(app, numbers);
     }
     return numbers;
@@ -108,7 +108,7 @@ export class Counters implements Traffic {
 }
 
 /** What came after `before`: the counts that are more now, and the connections as they are. */
-function since(before: Numbers | undefined, now: Numbers): Numbers {
+function since(before: AppStatistics | undefined, now: AppStatistics): AppStatistics {
   if (!before) return { ...now };
   return {
     peakConnections: now.peakConnections,

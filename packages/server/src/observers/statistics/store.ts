@@ -5,13 +5,13 @@ import { PAGE as OLD_PAGE } from "../../database/cleaning.ts";
 import type { Database } from "../../database/open.ts";
 import type { StatisticTable, Tables } from "../../database/schema.ts";
 import { letMessagesPass } from "../../database/step.ts";
-import { type Numbers, nothing, sum } from "../../domain/numbers.ts";
+import { type AppStatistics, addStatistics, noStatistics } from "../../domain/app-statistics";
 
 export const SPANS = ["interval", "hour", "day"] as const;
 export type Span = (typeof SPANS)[number];
 
 /** What all nodes together counted in one span of time that began at `atMs`. */
-export interface Point extends Numbers {
+export interface Point extends AppStatistics {
   readonly atMs: number;
 }
 
@@ -40,7 +40,7 @@ export class StatisticsStore {
   }
 
   /** All of it or nothing. `intervalMs` says how long a span the numbers are of. */
-  async add(numbers: ReadonlyMap<string, Numbers>, nowMs: number, intervalMs: number): Promise<void> {
+  async add(numbers: ReadonlyMap<string, AppStatistics>, nowMs: number, intervalMs: number): Promise<void> {
     if (numbers.size === 0) return;
     const steps = { interval: intervalMs, hour: HOUR_MS, day: DAY_MS };
     const all = [...numbers];
@@ -66,8 +66,8 @@ export class StatisticsStore {
       .where("at", "<=", toMs)
       .orderBy("at")
       .execute();
-    const points = new Map<number, Numbers>();
-    for (const row of rows) points.set(row.at, sum(points.get(row.at) ?? nothing(), numbersOf(row)));
+    const points = new Map<number, AppStatistics>();
+    for (const row of rows) points.set(row.at, addStatistics(points.get(row.at) ?? noStatistics(), numbersOf(row)));
     return [...points].map(([atMs, numbers]) => ({ atMs, ...numbers }));
   }
 
@@ -99,7 +99,12 @@ export class StatisticsStore {
   }
 
   /** Only this node writes its rows, so nobody comes between the reading and the writing. */
-  async #put(inside: Transaction<Tables>, page: ReadonlyMap<string, Numbers>, span: Span, at: number): Promise<void> {
+  async #put(
+    inside: Transaction<Tables>,
+    page: ReadonlyMap<string, AppStatistics>,
+    span: Span,
+    at: number,
+  ): Promise<void> {
     const key = { node: this.#node, span, at };
     const apps = [...page.keys()];
     const rows = await inside
@@ -119,10 +124,10 @@ export class StatisticsStore {
 }
 
 /** The counts of both; the connections as they are now. */
-function together(before: Numbers | undefined, now: Numbers): Numbers {
+function together(before: AppStatistics | undefined, now: AppStatistics): AppStatistics {
   if (!before) return now;
   const peakConnections = Math.max(before.peakConnections, now.peakConnections);
-  return { ...sum(before, now), connections: now.connections, peakConnections };
+  return { ...addStatistics(before, now), connections: now.connections, peakConnections };
 }
 
 function floor(ms: number, spanMs: number): number {
@@ -131,7 +136,7 @@ function floor(ms: number, spanMs: number): number {
 
 type Columns = Omit<StatisticTable, "app" | "node" | "span" | "at">;
 
-function columnsOf(numbers: Numbers): Columns {
+function columnsOf(numbers: AppStatistics): Columns {
   return {
     peak_connections: numbers.peakConnections,
     connections: numbers.connections,
@@ -145,7 +150,7 @@ function columnsOf(numbers: Numbers): Columns {
   };
 }
 
-function numbersOf(row: Columns): Numbers {
+function numbersOf(row: Columns): AppStatistics {
   return {
     peakConnections: row.peak_connections,
     connections: row.connections,

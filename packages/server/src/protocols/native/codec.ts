@@ -1,23 +1,23 @@
 /** The native protocol: JSON objects with an `event`, payloads as they are. Normative text: docs/protocol/native.md. */
 
 import { userOfChannel } from "../../domain/channel.ts";
-import { type About, CommandError, type Disconnect } from "../../domain/error.ts";
-import { type Info, infoJson } from "../../domain/info.ts";
+import { CommandError, type CommandReference, type Disconnect } from "../../domain/error.ts";
 import { memberText, onOneLine } from "../../domain/json-text.ts";
 import type {
-  Closing,
+  ChannelProof,
+  CloseFrame,
   Command,
   Credentials,
   EventPublication,
   NoticePush,
   Position,
-  Proof,
   Push,
   Ref,
   Resume,
 } from "../../domain/message.ts";
 import { payloadFrom, payloadJson } from "../../domain/payload.ts";
-import type { Frame, Protocol } from "../../domain/wire.ts";
+import type { Frame, Protocol } from "../../domain/transport";
+import { type UserInfo, userInfoJson } from "../../domain/user-info";
 import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
 import { EPOCH_LENGTH, ID_LENGTH, RESERVED, type ServerFrame } from "./wire.ts";
@@ -27,11 +27,11 @@ export function nativeProtocol(options: { readonly jsonDepth: number }): Protoco
     name: "native",
     joinsUserChannel: true,
     asksForUserChannel: false,
-    takesTokens: true,
+    acceptsTokens: true,
     decode: (frame) => decode(frame, options.jsonDepth),
     encode,
-    closing,
-    reserves: (event, fromClient) => fromClient && RESERVED.has(event),
+    encodeClose: closing,
+    reservesEvent: (event, fromClient) => fromClient && RESERVED.has(event),
   };
 }
 
@@ -74,7 +74,7 @@ function decodeSubscribe(data: JsonObject, mark: { ref?: Ref }): Command {
   const more = resume === undefined ? mark : { resume, ...mark };
   if (!auth) return { type: "subscribe", channel, ...more };
   const channelData = optionalTextOf(data, "channel_data");
-  const proof: Proof = channelData === undefined ? { auth } : { auth, data: channelData };
+  const proof: ChannelProof = channelData === undefined ? { auth } : { auth, data: channelData };
   return { type: "subscribe", channel, proof, ...more };
 }
 
@@ -235,7 +235,7 @@ function subscribed(push: Extract<Push, { type: "subscribed" }>): string {
   );
 }
 
-function withUser(frame: object, user: { id: string } & Info): string {
+function withUser(frame: object, user: { id: string } & UserInfo): string {
   return merged(JSON.stringify(frame), `{"data":{"user":${memberJson(user)}}}`);
 }
 
@@ -260,11 +260,11 @@ function refusal({ error, command }: Extract<Push, { type: "refused" }>): Server
   return { event: "error", message: error.message, code: error.code, ...idOf(about.ref), ...place };
 }
 
-function aboutOf(command: Command | undefined): About | undefined {
+function aboutOf(command: Command | undefined): CommandReference | undefined {
   return command?.type === "pong" ? undefined : command;
 }
 
-function closing(why: Disconnect): Closing {
+function closing(why: Disconnect): CloseFrame {
   const { code, message, reconnect, afterMs } = why;
   const frame: ServerFrame = { event: "closing", code, message, reconnect, ...(afterMs !== undefined && { afterMs }) };
   return { frame: JSON.stringify(frame), code: CLOSE_CODES[code], reason: message.slice(0, 120) };
@@ -275,7 +275,7 @@ function idOf(ref: Ref | undefined): { id?: Ref } {
 }
 
 /** A WireMember. */
-function memberJson(user: { id: string } & Info): string {
+function memberJson(user: { id: string } & UserInfo): string {
   const id = JSON.stringify(user.id);
-  return user.info === undefined || user.info === null ? `{"id":${id}}` : `{"id":${id},"info":${infoJson(user)}}`;
+  return user.info === undefined || user.info === null ? `{"id":${id}}` : `{"id":${id},"info":${userInfoJson(user)}}`;
 }

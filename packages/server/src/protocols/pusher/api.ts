@@ -4,11 +4,11 @@ import { CommandError } from "../../domain/error.ts";
 import type { AppStore, Clock } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkUserId } from "../../hub/limits.ts";
-import { ApiError, failure, type Incoming, json } from "./answers.ts";
-import { bodyOf, type Call } from "./body.ts";
-import { trigger, triggerBatch, triggerOld } from "./publishing.ts";
-import { listChannels, listUsers, showChannel, showHistory } from "./reading.ts";
-import { checkRequest, pathsSigned } from "./request-proof.ts";
+import { trigger, triggerBatch, triggerOld } from "./publish-routes";
+import { listChannels, listUsers, showChannel, showHistory } from "./query-routes";
+import { type ApiCall, readBody } from "./request-body";
+import { signedPaths, verifyRequest } from "./request-signature";
+import { ApiError, errorResponse, type IncomingApiRequest, json } from "./responses";
 
 export interface ApiOptions {
   readonly hub: Hub;
@@ -21,7 +21,7 @@ export interface ApiOptions {
   /** Largest body that is read, in bytes. */
   readonly bodyBytes: number;
   /** The nodes that clients may go to, in the order of the strategy. */
-  readonly nodes?: Call["nodes"];
+  readonly nodes?: ApiCall["nodes"];
   /** Goes around what a call does, once it is known to be its app's. */
   readonly step?: ((request: Request, path: string, answer: () => Promise<Response>) => Promise<Response>) | undefined;
 }
@@ -39,24 +39,24 @@ export function pusherApi(options: ApiOptions): Api {
   return (request, url, from = NOBODY_KNOWS) => {
     const [, id, rest] = PATH.exec(url.pathname) ?? [];
     if (id === undefined || rest === undefined) return undefined;
-    const incoming: Incoming = { request, url, from };
-    return answer(options, incoming, id, rest).catch((error) => failure(options.hub, incoming, error));
+    const incoming: IncomingApiRequest = { request, url, from };
+    return answer(options, incoming, id, rest).catch((error) => errorResponse(options.hub, incoming, error));
   };
 }
 
 const NOBODY_KNOWS = () => "unknown";
 
-async function answer(options: ApiOptions, incoming: Incoming, id: string, rest: string): Promise<Response> {
+async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: string, rest: string): Promise<Response> {
   const { request, url } = incoming;
   const found = options.apps.byId(decoded(id));
   const app = found instanceof Promise ? await found : found;
   if (!app) throw new ApiError(404, "app_unknown", "There is no app with this id.");
   incoming.app = app;
-  const body = await bodyOf(request, options.bodyBytes);
+  const body = await readBody(request, options.bodyBytes);
   incoming.body = body;
-  const paths = pathsSigned(url.pathname, options.pathPrefix);
+  const paths = signedPaths(url.pathname, options.pathPrefix);
   const signed = { method: request.method, paths, query: url.searchParams, body };
-  const call = checkRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
+  const call = verifyRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
   if (!app.enabled) throw new ApiError(403, "app_disabled", "The app is disabled.");
   const { hub, jsonDepth, step } = options;
   for (const guard of hub.guards) {
@@ -67,10 +67,10 @@ async function answer(options: ApiOptions, incoming: Incoming, id: string, rest:
   const asked = { app, hub, request, body, query: url.searchParams, jsonDepth, nodes };
   const act = () => route(request.method, rest.split("/").map(decoded), asked);
   if (!step) return act();
-  return step(request, url.pathname, () => act().catch((error) => failure(hub, incoming, error)));
+  return step(request, url.pathname, () => act().catch((error) => errorResponse(hub, incoming, error)));
 }
 
-async function route(method: string, parts: readonly string[], call: Call): Promise<Response> {
+async function route(method: string, parts: readonly string[], call: ApiCall): Promise<Response> {
   const [first, name = "", last] = parts;
   const pattern = `${method} ${first}${parts.length > 1 ? "/:" : ""}${last === undefined ? "" : `/${last}`}`;
   if (parts.length > 3) throw new ApiError(404, "not_found", "There is nothing at this path.");
@@ -101,17 +101,17 @@ async function route(method: string, parts: readonly string[], call: Call): Prom
   throw new ApiError(404, "not_found", "There is nothing at this path for this method.");
 }
 
-async function countConnections({ hub, app }: Call): Promise<Response> {
-  return json({ connections: await hub.connectionsEverywhere(app) });
+async function countConnections({ hub, app }: ApiCall): Promise<Response> {
+  return json({ connections: await hub.clusterConnectionCount(app) });
 }
 
 /** Not of the protocol. */
-async function listNodes({ app, nodes, query }: Call): Promise<Response> {
+async function listNodes({ app, nodes, query }: ApiCall): Promise<Response> {
   if (!nodes) throw new ApiError(404, "not_found", "This server has no list of nodes.");
   return json(await nodes(app, query.get("strategy")));
 }
 
-async function terminate(call: Call, user: string): Promise<Response> {
+async function terminate(call: ApiCall, user: string): Promise<Response> {
   checkUserId(call.app, user);
   // Not of the protocol: tokens that were issued before go on counting.
   await call.hub.users.terminate(call.app, user, call.query.get("revoke") !== "false");

@@ -1,25 +1,25 @@
 /** The Pusher Channels protocol, version 7: frames to commands, pushes to frames. `data` goes out as a JSON string. */
 
 import { CommandError, type Disconnect } from "../../domain/error.ts";
-import { infoJson } from "../../domain/info.ts";
 import { memberText } from "../../domain/json-text.ts";
-import type { Closing, Command, EventPublication, Member, Proof, Push } from "../../domain/message.ts";
+import type { ChannelProof, CloseFrame, Command, EventPublication, Member, Push } from "../../domain/message.ts";
 import { payloadFrom } from "../../domain/payload.ts";
-import type { Frame, Protocol } from "../../domain/wire.ts";
+import type { Frame, Protocol } from "../../domain/transport";
+import { userInfoJson } from "../../domain/user-info";
 import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
-import { ERROR_CODES, STATUSES } from "./codes.ts";
+import { ERROR_CODES, STATUSES } from "./error-codes";
 
 export function pusherProtocol(options: { readonly jsonDepth: number }): Protocol {
   return {
     name: "pusher",
     joinsUserChannel: true,
     asksForUserChannel: true,
-    takesTokens: false,
+    acceptsTokens: false,
     decode: (frame) => decode(frame, options.jsonDepth),
     encode,
-    closing,
-    reserves: (event) => event.startsWith("pusher:") || event.startsWith("pusher_internal:"),
+    encodeClose: closing,
+    reservesEvent: (event) => event.startsWith("pusher:") || event.startsWith("pusher_internal:"),
   };
 }
 
@@ -55,7 +55,7 @@ function decodeSubscribe(data: JsonObject): Command {
   // pusher-js sends an empty auth with public channels.
   if (!auth) return { type: "subscribe", channel };
   const channelData = optionalTextOf(data, "channel_data");
-  const proof: Proof = channelData === undefined ? { auth } : { auth, data: channelData };
+  const proof: ChannelProof = channelData === undefined ? { auth } : { auth, data: channelData };
   return { type: "subscribe", channel, proof };
 }
 
@@ -144,12 +144,12 @@ function encodeEvent({ event, channel, data, from }: EventPublication): string {
 function presenceOf(members: readonly Member[] | undefined): string {
   if (!members) return "{}";
   const ids = JSON.stringify(members.map(({ id }) => id));
-  const hash = members.map((member) => `${quoted(member.id)}:${infoJson(member)}`).join();
+  const hash = members.map((member) => `${quoted(member.id)}:${userInfoJson(member)}`).join();
   return `{"presence":{"count":${members.length},"ids":${ids},"hash":{${hash}}}}`;
 }
 
 function addedOf(member: Member): string {
-  return `{"user_id":${quoted(member.id)},"user_info":${infoJson(member)}}`;
+  return `{"user_id":${quoted(member.id)},"user_info":${userInfoJson(member)}}`;
 }
 
 function watchEvents(online: readonly string[], offline: readonly string[]): unknown[] {
@@ -171,7 +171,7 @@ function encodeRefusal({ error, command }: Extract<Push, { type: "refused" }>): 
   return errorFrame(error.message, code);
 }
 
-function closing(why: Disconnect): Closing {
+function closing(why: Disconnect): CloseFrame {
   const code = CLOSE_CODES[why.code];
   return { frame: errorFrame(why.message, code), code, reason: why.message.slice(0, 120) };
 }

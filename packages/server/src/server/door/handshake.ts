@@ -65,7 +65,7 @@ async function pass(
     const data = turnedAway(options.admission, url, caller, error);
     if (isOpen) return undefined;
     if (!found) return server.upgrade(request, { data }) ? undefined : badRequest(NO_HANDSHAKE);
-    options.hub.observe({ type: "turned-away", address: caller.address, why: data.why });
+    options.hub.observe({ type: "rejected", address: caller.address, why: data.why });
     found.site.refused(request);
     return refusal(error);
   }
@@ -81,7 +81,7 @@ async function connect(
   const data = "connection" in admission ? admission.connection : admission;
   if ("connection" in admission && admission.user) arriving.set(admission.connection, admission.user);
   if (server.upgrade(request, { data })) return undefined;
-  if ("connection" in admission) options.hub.places.leave(admission.connection);
+  if ("connection" in admission) options.hub.quotas.releaseConnection(admission.connection);
   return badRequest(NO_HANDSHAKE);
 }
 
@@ -118,7 +118,7 @@ async function seat(
     answer = badRequest(NO_HANDSHAKE);
   }
   const told = new Disconnect("unauthorized", `The endpoint ${site.path} answered ${answer?.status}.`);
-  hub.observe({ type: "turned-away", address, why: told });
+  hub.observe({ type: "rejected", address, why: told });
   site.refused(request);
   return answer;
 }

@@ -5,7 +5,7 @@
  */
 
 import { ConfigError } from "../../config/problem.ts";
-import type { Fanout } from "../../domain/wire.ts";
+import type { Fanout } from "../../domain/transport";
 import type { Answer } from "../http/routes.ts";
 import type { Credentials } from "../tls/tls.ts";
 import { isWorthCompressing } from "./compression.ts";

@@ -2,8 +2,8 @@
 
 import { CommandError, Disconnect, type Reconnect } from "../../domain/error.ts";
 import type { Hub } from "../../hub/hub.ts";
-import { ApiError, failure } from "../../protocols/pusher/answers.ts";
-import { STATUSES } from "../../protocols/pusher/codes.ts";
+import { STATUSES } from "../../protocols/pusher/error-codes";
+import { ApiError, errorResponse } from "../../protocols/pusher/responses";
 import type { Caller } from "./address.ts";
 
 export function problem(
@@ -17,7 +17,7 @@ export function problem(
 
 /** Said in HTTP: who floods is not worth a WebSocket, and clients take a refused handshake for a reason to try later. */
 export function tooMany(hub: Hub, { address }: Caller, waitS: number, error: string): Response {
-  hub.observe({ type: "turned-away", address, why: new Disconnect("flooded", error) });
+  hub.observe({ type: "rejected", address, why: new Disconnect("flooded", error) });
   return problem(429, "flooded", error, { "Retry-After": String(waitS) });
 }
 
@@ -30,8 +30,8 @@ export function forbidden(
   why: string,
 ): Response {
   const error = new ApiError(403, "forbidden", why);
-  if (!isHandshake) return failure(hub, { request, url, from: () => address }, error);
-  hub.observe({ type: "turned-away", address, why: new Disconnect("unauthorized", error.message) });
+  if (!isHandshake) return errorResponse(hub, { request, url, from: () => address }, error);
+  hub.observe({ type: "rejected", address, why: new Disconnect("unauthorized", error.message) });
   return problem(403, "forbidden", error.message);
 }
 

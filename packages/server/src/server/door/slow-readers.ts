@@ -4,7 +4,7 @@
  */
 
 import type { Connection } from "../../domain/connection.ts";
-import type { Traffic } from "../../domain/traffic.ts";
+import type { TrafficMeter } from "../../domain/traffic.ts";
 import type { Hub } from "../../hub/hub.ts";
 
 /** A look costs 15 ns a connection: 18,000 connections take a third of a millisecond. */
@@ -43,13 +43,13 @@ export class SlowReaders {
 
   /** The connection's socket is gone. */
   ended(connection: Connection, code: number): void {
-    if (code !== ABNORMAL || connection.farewell || connection.closed || !this.#behind.has(connection)) return;
-    this.#hub.observe({ type: "fell-behind", connection, limit: "limits.outboundBufferBytes" });
+    if (code !== ABNORMAL || connection.disconnectReason || connection.closed || !this.#behind.has(connection)) return;
+    this.#hub.observe({ type: "slow-consumer", connection, limit: "limits.outboundBufferBytes" });
   }
 }
 
 /** The same traffic, told to both. */
-export function alsoTelling(traffic: Traffic | undefined, slow: () => SlowReaders | undefined): Traffic {
+export function alsoTelling(traffic: TrafficMeter | undefined, slow: () => SlowReaders | undefined): TrafficMeter {
   return {
     received: (app, bytes) => traffic?.received(app, bytes),
     sent: (app, readers, bytes) => {

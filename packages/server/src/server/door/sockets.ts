@@ -4,8 +4,8 @@ import type { ServerWebSocket, WebSocketHandler } from "bun";
 import { isReserved } from "../../domain/app.ts";
 import { Connection } from "../../domain/connection.ts";
 import type { User } from "../../domain/message.ts";
-import { arrive } from "../../hub/arrive.ts";
-import { beat, receive } from "../../hub/execute.ts";
+import { connect } from "../../hub/connect";
+import { receive, receivePing } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { answersProbe } from "../../hub/reader-lag.ts";
 import { Seat } from "../endpoints/seat.ts";
@@ -37,23 +37,23 @@ export function socketHandler(
       if (why) {
         // Never opened, so its end is nobody's to hear of.
         data.closed = true;
-        hub.places.leave(data);
+        hub.quotas.releaseConnection(data);
         return turnAway(hub, ws, { protocol: data.protocol, address: data.address, why, app: data.app });
       }
-      arrive(hub, data, ws, arriving.get(data));
+      connect(hub, data, ws, arriving.get(data));
     },
     message({ data }, frame) {
       if (data instanceof Connection) receive(hub, data, frame);
       else if (data instanceof Seat) data.received(frame);
     },
     ping({ data }, payload) {
-      if (data instanceof Connection) beat(hub, data);
+      if (data instanceof Connection) receivePing(hub, data);
       else if (data instanceof Seat) data.pinged(payload);
     },
     pong({ data }, payload) {
       if (data instanceof Connection) {
         answersProbe(data, payload);
-        beat(hub, data);
+        receivePing(hub, data);
       } else if (data instanceof Seat) data.ponged(payload);
     },
     drain({ data }) {
@@ -70,8 +70,8 @@ export function socketHandler(
 }
 
 function turnAway(hub: Hub, ws: ServerWebSocket<SocketData>, { protocol, address, why, app }: TurnedAway): void {
-  hub.observe({ type: "turned-away", address, why, ...(app && { app }) });
-  const { frame, code, reason } = protocol.closing(why);
+  hub.observe({ type: "rejected", address, why, ...(app && { app }) });
+  const { frame, code, reason } = protocol.encodeClose(why);
   if (frame !== undefined) ws.send(frame);
   ws.close(code, reason);
 }

@@ -2,7 +2,7 @@
 
 import { Disconnect } from "../../domain/error.ts";
 import { type Barrier, barred } from "../../guards/ip.ts";
-import { stoodStill } from "../../hub/liveness.ts";
+import { hasStalled } from "../../hub/liveness.ts";
 import type { Endpoint, EndpointDefinition, Params } from "./endpoint.ts";
 import type { Seat } from "./seat.ts";
 import { type Host, Site } from "./site.ts";
@@ -95,7 +95,7 @@ export class Endpoints implements Iterable<Site> {
   sweep(lateMs = 0): void {
     const nowMs = this.#host.nowMs();
     for (const seat of this.seats()) {
-      if (stoodStill(lateMs)) seat.forgive(lateMs, nowMs);
+      if (hasStalled(lateMs)) seat.forgive(lateMs, nowMs);
       else seat.check(nowMs);
     }
   }

@@ -2,9 +2,9 @@
 
 import type { ServerWebSocket } from "bun";
 import { CommandError, Disconnect } from "../../domain/error.ts";
-import { type Bucket, take } from "../../hub/bucket.ts";
-import { Backlog, isOver, type Pacer, type Share, spend, weigh } from "../../hub/pacer.ts";
 import { answersProbe, judgeReader, type Reader, sendProbe } from "../../hub/reader-lag.ts";
+import { type TokenBucket, takeToken } from "../../hub/token-bucket";
+import { countFrame, countWork, isOverShare, PacedQueue, type TurnQueue, type WorkShare } from "../../hub/turn-queue";
 import { isWorthCompressing } from "../door/compression.ts";
 import { promised } from "../program/promised.ts";
 import type { EndpointHandlers, EndpointOptions, EndpointSocket, Params, Raw } from "./endpoint.ts";
@@ -19,7 +19,7 @@ export interface Home<D> {
   /** Whether clients were offered permessage-deflate. */
   readonly compresses: boolean;
   nowMs(): number;
-  readonly pacer: Pacer;
+  readonly pacer: TurnQueue;
   /** The message handler, and what the program has put around it. Undefined when it is done already. */
   handle(seat: Seat<D>, message: Raw): unknown;
   failed(error: unknown, during: string): void;
@@ -66,11 +66,11 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
   /** When it was asked for a sign of life, or told goodbye; 0 when it owes nothing. */
   #owesSinceMs = 0;
   #underWay = 0;
-  readonly #share: Share = { work: 0, workAtMs: 0 };
+  readonly #share: WorkShare = { work: 0, workAtMs: 0 };
   #backlog: Messages<D> | undefined;
   #ending: Ending | undefined;
   #isOver = false;
-  readonly #tokens: Bucket;
+  readonly #tokens: TokenBucket;
   readonly #reader: Reader;
 
   constructor(home: Home<D>, { address, params, protocol, data }: Guest<D>, request: Request) {
@@ -160,10 +160,10 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
     if (!this.#takeToken()) {
       return this.#flooded(`More than ${limits.messagesPerSecond} messages in a second.`);
     }
-    spend(this.#share, this.#lastSeenMs);
-    if (isOver(this.#share) || this.isBusy || this.#backlog?.isWaiting) return this.#wait(message, bytes);
+    countFrame(this.#share, this.#lastSeenMs);
+    if (isOverShare(this.#share) || this.isBusy || this.#backlog?.hasPending) return this.#wait(message, bytes);
     this.handle(message);
-    weigh(this.#share, this.#lastSeenMs, this.#home.nowMs());
+    countWork(this.#share, this.#lastSeenMs, this.#home.nowMs());
     this.#next();
   }
 
@@ -220,8 +220,8 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
   /** A ping or a pong: the runtime has answered it already. */
   #beat(): void {
     this.#seen();
-    spend(this.#share, this.#lastSeenMs);
-    if (isOver(this.#share)) this.#messages().rest(this.#lastSeenMs);
+    countFrame(this.#share, this.#lastSeenMs);
+    if (isOverShare(this.#share)) this.#messages().rest(this.#lastSeenMs);
   }
 
   #wait(message: Raw, bytes: number): void {
@@ -269,13 +269,13 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
   }
 
   #next(): void {
-    this.#backlog?.goOn();
+    this.#backlog?.drain();
     this.finish();
   }
 
   /** The end, when nothing waits any more. */
   finish(): void {
-    if (this.#underWay > 0 || !this.#ending || this.#backlog?.isWaiting || this.#isOver) return;
+    if (this.#underWay > 0 || !this.#ending || this.#backlog?.hasPending || this.#isOver) return;
     this.#isOver = true;
     const { code, reason } = this.#ending;
     const { close } = this.#home.handlers;
@@ -329,7 +329,7 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
   }
 
   #flooded(reason: string): void {
-    this.#backlog?.end();
+    this.#backlog?.close();
     this.close(CLOSE.policy, reason);
   }
 
@@ -340,18 +340,18 @@ export class Seat<D = unknown> implements EndpointSocket<D> {
   #takeToken(): boolean {
     const { messagesPerSecond } = this.#home.limits;
     if (messagesPerSecond === Number.POSITIVE_INFINITY) return true;
-    return take(this.#tokens, this.#lastSeenMs, messagesPerSecond) === undefined;
+    return takeToken(this.#tokens, this.#lastSeenMs, messagesPerSecond) === undefined;
   }
 }
 
 /** Messages that wait for their turn: those before them, or everybody else, come first. */
-class Messages<D> extends Backlog<Raw> {
+class Messages<D> extends PacedQueue<Raw> {
   readonly #seat: Seat<D>;
   readonly #ws: () => ServerWebSocket<unknown> | undefined;
   /** What came before the end is handled. */
   readonly isClosed = false;
 
-  constructor(pacer: Pacer, seat: Seat<D>, ws: () => ServerWebSocket<unknown> | undefined) {
+  constructor(pacer: TurnQueue, seat: Seat<D>, ws: () => ServerWebSocket<unknown> | undefined) {
     super(pacer);
     this.#seat = seat;
     this.#ws = ws;
@@ -366,15 +366,15 @@ class Messages<D> extends Backlog<Raw> {
     return this.#seat.isBusy;
   }
 
-  carryOut(message: Raw): void {
+  process(message: Raw): void {
     this.#seat.handle(message);
   }
 
-  emptied(): void {
+  onEmpty(): void {
     this.#seat.finish();
   }
 
-  cut(seconds: number): void {
+  onTooFarBehind(seconds: number): void {
     this.#seat.tooMuch(seconds);
   }
 }

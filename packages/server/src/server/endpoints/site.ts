@@ -3,7 +3,7 @@
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import { type OriginTest, originTest } from "../../domain/origin.ts";
 import type { Awaitable } from "../../domain/ports.ts";
-import type { Pacer } from "../../hub/pacer.ts";
+import type { TurnQueue } from "../../hub/turn-queue";
 import { problem, refusal } from "../door/refusals.ts";
 import type { Layers } from "../program/middleware.ts";
 import type { Endpoint, EndpointDefinition, EndpointSockets, Params, Raw } from "./endpoint.ts";
@@ -16,7 +16,7 @@ export interface Host {
   limits(): EndpointLimits;
   compresses(): boolean;
   nowMs(): number;
-  readonly pacer: Pacer;
+  readonly pacer: TurnQueue;
   failed(error: unknown, during: string): void;
   /** What the program puts around messages, where it does. */
   readonly around: Pick<Layers, "frame">;
@@ -160,7 +160,7 @@ export class Site implements Endpoint, Home<unknown> {
     return this.#host.nowMs();
   }
 
-  get pacer(): Pacer {
+  get pacer(): TurnQueue {
     return this.#host.pacer;
   }
 

@@ -1,8 +1,8 @@
 /** The clients' port, where the API has one of its own: what it says to API calls. */
 
 import type { Hub } from "../../hub/hub.ts";
-import { ApiError, failure } from "../../protocols/pusher/answers.ts";
 import { isApiPath } from "../../protocols/pusher/api.ts";
+import { ApiError, errorResponse } from "../../protocols/pusher/responses";
 import type { Identify } from "../door/address.ts";
 import type { Route } from "./routes.ts";
 
@@ -13,6 +13,6 @@ export function apiElsewhere(hub: Hub, identify: Identify): Route {
   return (request, url, gate) => {
     if (!isApiPath(url.pathname)) return undefined;
     const from = () => identify(request, url, gate.requestIP(request)?.address).address;
-    return failure(hub, { request, url, from }, new ApiError(403, "forbidden", ELSEWHERE));
+    return errorResponse(hub, { request, url, from }, new ApiError(403, "forbidden", ELSEWHERE));
   };
 }

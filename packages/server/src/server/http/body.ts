@@ -1,6 +1,6 @@
 /** A request's body as a program may read it: no larger than the server allows. */
 
-import { bodyTooLarge } from "../../protocols/pusher/body.ts";
+import { bodyTooLarge } from "../../protocols/pusher/request-body";
 import { problem } from "../door/refusals.ts";
 
 export interface BoundedBody {

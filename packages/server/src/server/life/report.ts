@@ -126,7 +126,7 @@ async function appStats(hub: Hub, app: App): Promise<AppStats> {
     return { name, type: kindOf(hub.channelOf(app, name).traits), subscribers };
   });
   channels.sort((one, other) => other.subscribers - one.subscribers || (one.name < other.name ? -1 : 1));
-  return { id: app.id, name: app.name, connections: await hub.connectionsEverywhere(app), channels };
+  return { id: app.id, name: app.name, connections: await hub.clusterConnectionCount(app), channels };
 }
 
 /** Those of a process with workers are with them; each is a node that is called by its process. */

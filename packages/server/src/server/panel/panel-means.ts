@@ -12,7 +12,7 @@ import type { Clock } from "../../domain/ports.ts";
 import { claimsVerifier } from "../../guards/token.ts";
 import { explainChannel, explainUser } from "../../protocols/pusher/explain/permission.ts";
 import { explainRequest } from "../../protocols/pusher/explain/request.ts";
-import { pathsSigned } from "../../protocols/pusher/request-proof.ts";
+import { signedPaths } from "../../protocols/pusher/request-signature";
 import type { Records } from "../records.ts";
 
 type Failed = (error: unknown, during: string) => void;
@@ -95,7 +95,7 @@ export function explainer({ path: prefix, signatureWindowS: windowS }: Config, c
       case "request": {
         const url = URL.parse(question.path, "http://localhost");
         if (!url) throw new Refused("input_invalid", "The path cannot be read.");
-        const [path = url.pathname, ...otherPaths] = pathsSigned(url.pathname, prefix);
+        const [path = url.pathname, ...otherPaths] = signedPaths(url.pathname, prefix);
         const { method, body } = question;
         const asked = { method: method.toUpperCase(), path, otherPaths, query: url.searchParams, body };
         return explainRequest({ app, others, ...asked, nowMs: clock.wallMs(), windowS });

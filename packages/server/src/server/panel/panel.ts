@@ -18,7 +18,7 @@ import type { App } from "../../domain/app.ts";
 import { isReserved } from "../../domain/app.ts";
 import { Connection } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";
-import type { HubEvent } from "../../domain/event.ts";
+import type { HubEvent } from "../../domain/hub-event";
 import type { Clock, Guard, Ledger, Observer } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { Feed } from "../../observers/feed/feed.ts";
@@ -161,7 +161,7 @@ export class Panel {
         const connection = new Connection(id, this.#app, native, address, this.#options.clock.monotonicMs());
         const { name, role, session = "", expiresAtMs = this.#options.clock.wallMs() + ASKED_AGAIN_MS } = person;
         connection.user = { id: name, info: { role, session, expiresAtMs } };
-        connection.proven = true;
+        connection.isAuthenticated = true;
         return connection;
       },
     };

@@ -3,8 +3,8 @@
 import { randomUUID } from "node:crypto";
 import type { App } from "../../domain/app.ts";
 import { CommandError, Disconnect } from "../../domain/error.ts";
-import { checkedInfo } from "../../domain/info.ts";
 import type { User } from "../../domain/message.ts";
+import { consistentUserInfo } from "../../domain/user-info";
 import { checkUserId } from "../../hub/limits.ts";
 import type { Authenticator, NewUser } from "./types.ts";
 
@@ -20,7 +20,7 @@ export async function authenticate(
     throw new TypeError("The authenticator has to return a user, such as { id: credentials.username }, true or false.");
   }
   const { infoText: _, ...known } = answer as NewUser;
-  const user = { ...known, ...checkedInfo(answer as NewUser), id: String(answer.id) };
+  const user = { ...known, ...consistentUserInfo(answer as NewUser), id: String(answer.id) };
   checkUserId(app, user.id);
   return user;
 }

@@ -25,7 +25,7 @@ export class Connections<U extends User = User> implements Iterable<Client<U>> {
 
   /** Those of the whole cluster; what other processes changed in the last second may be missing. Throws CommandError `engine_unavailable`. */
   async countEverywhere(): Promise<number> {
-    return this.#hub.connectionsEverywhere(this.#app);
+    return this.#hub.clusterConnectionCount(this.#app);
   }
 
   count(): number {

@@ -3,7 +3,7 @@
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Awaitable } from "../../domain/ports.ts";
-import { after } from "../../hub/after.ts";
+import { andThen } from "../../hub/awaitable";
 import type { Hooks } from "./hooks.ts";
 import type { Handler } from "./types.ts";
 
@@ -27,6 +27,6 @@ export class Handlers {
       const name = JSON.stringify(event.slice(0, 64));
       throw new CommandError("unknown_command", `Nothing on this server handles ${name}.`);
     }
-    return after(this.#hooks.hear(connection, { event, data }), () => handler?.(connection, data));
+    return andThen(this.#hooks.hear(connection, { event, data }), () => handler?.(connection, data));
   }
 }

@@ -3,11 +3,11 @@
 import { isInternal, matches } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
-import type { HubEvent } from "../../domain/event.ts";
+import type { HubEvent } from "../../domain/hub-event";
 import type { EventPublication } from "../../domain/message.ts";
 import { payloadValue } from "../../domain/payload.ts";
 import type { Awaitable, Guard } from "../../domain/ports.ts";
-import { after } from "../../hub/after.ts";
+import { andThen } from "../../hub/awaitable";
 import type { WorkerPlace } from "../workers/messages.ts";
 import { promised } from "./promised.ts";
 import type { ChannelHook, HookAliases, HookName, HookTypes, Message, Verdict } from "./types.ts";
@@ -72,7 +72,7 @@ export class Hooks {
       if (from === undefined || !this.#hears("message", channel)) return undefined;
       const connection = this.#host.connection(app, from.connection);
       if (!connection) return undefined;
-      return after(this.hear(connection, { event, data: payloadValue(data), channel }), () => undefined);
+      return andThen(this.hear(connection, { event, data: payloadValue(data), channel }), () => undefined);
     },
   };
 
@@ -137,8 +137,8 @@ export class Hooks {
       case "counted":
       case "missed":
       case "refused":
-      case "call-refused":
-      case "turned-away":
+      case "api-refused":
+      case "rejected":
         return;
     }
   }

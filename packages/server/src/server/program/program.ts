@@ -5,7 +5,7 @@ import type { AuthorizeDashboard } from "../../admin/door.ts";
 import type { ControllerSettings } from "../../config/controllers.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Clock } from "../../domain/ports.ts";
-import { Pacer } from "../../hub/pacer.ts";
+import { TurnQueue } from "../../hub/turn-queue";
 import { loadControllers } from "../endpoints/controller-files.ts";
 import { Endpoints } from "../endpoints/endpoints.ts";
 import type { EndpointLimits } from "../endpoints/seat.ts";
@@ -46,7 +46,7 @@ export class Program {
         limits: remembering(config, limitsOf),
         compresses: () => config().compression,
         nowMs: () => clock.monotonicMs(),
-        pacer: new Pacer(clock, later),
+        pacer: new TurnQueue(clock, later),
         failed,
         around: this.middleware,
       },

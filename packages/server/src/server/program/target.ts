@@ -6,7 +6,7 @@ import type { EventPublication, NoticePush } from "../../domain/message.ts";
 import { payloadOf } from "../../domain/payload.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
-import type { Act } from "../../hub/nodes.ts";
+import type { ConnectionAction } from "../../hub/node-bus";
 import type { AnyEvents, Pushable } from "./types.ts";
 
 /** The event's name where a pushed value brings none. */
@@ -86,8 +86,8 @@ export class One<E extends object = AnyEvents> {
     return this.#act({ type: "find" });
   }
 
-  #act(act: Act): Promise<boolean> {
-    return this.#hub.reach.act(this.#app, this.#id, act);
+  #act(act: ConnectionAction): Promise<boolean> {
+    return this.#hub.nodeBus.act(this.#app, this.#id, act);
   }
 }
 

@@ -4,9 +4,9 @@ import { type ChannelOptions, parseChannel } from "../../config/channel.ts";
 import type { App } from "../../domain/app.ts";
 import { type ChannelKind, kindOf, userChannel } from "../../domain/channel.ts";
 import { Disconnect } from "../../domain/error.ts";
-import type { Member, Position, Presence, Sender, User } from "../../domain/message.ts";
+import type { Member, Position, PresenceMember, Sender, User } from "../../domain/message.ts";
 import { payloadValue } from "../../domain/payload.ts";
-import type { ChannelSummary, Kept } from "../../domain/ports.ts";
+import type { ChannelSummary, StoredEvent } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName } from "../../hub/limits.ts";
 import { Connections } from "./connections.ts";
@@ -91,7 +91,7 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
   }
 
   /** The users in a presence channel, in the whole cluster. */
-  async members(name: string): Promise<readonly Presence[]> {
+  async members(name: string): Promise<readonly PresenceMember[]> {
     return this.#hub.members(this.app, name);
   }
 
@@ -103,7 +103,7 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
     checkChannelName(this.app, name);
     if (!Number.isSafeInteger(limit) || limit < 1)
       throw new RangeError("The limit has to be a whole number from 1 up.");
-    const { kept, position, complete } = await this.#hub.history(this.app, name, since, limit);
+    const { events: kept, position, complete } = await this.#hub.history(this.app, name, since, limit);
     return { events: kept.map(eventOf), position, complete };
   }
 
@@ -138,7 +138,7 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
   /** To the subscribers of the channel, or without one to every connection of the app, in the whole cluster. */
   async broadcast(payload: Pushable<E>, channel?: string): Promise<void> {
     if (channel !== undefined) return this.toChannel(channel).push(payload);
-    await this.#hub.reach.broadcast(this.app, noticeOf(this.#hub, this.app, payload));
+    await this.#hub.nodeBus.broadcast(this.app, noticeOf(this.#hub, this.app, payload));
   }
 
   // ---- looking, in the words of other servers
@@ -175,13 +175,13 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
   createChannel(name: string, options: ChannelOptions = {}): this {
     const rule = parseChannel(name, options);
     checkChannelName(this.app, name);
-    this.#hub.makeChannel(this.app, name, rule);
+    this.#hub.overrideChannel(this.app, name, rule);
     return this;
   }
 
   /** Back to what the configuration says. Whether anything else was said. Whoever is in the channel stays. */
   removeChannel(name: string): boolean {
-    return this.#hub.makeChannel(this.app, name, undefined);
+    return this.#hub.overrideChannel(this.app, name, undefined);
   }
 
   #infoOf(summary: ChannelSummary): ChannelInfo {
@@ -189,6 +189,6 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
   }
 }
 
-function eventOf({ publication: { event, data, from, position }, expiresInMs }: Kept): HistoryEvent {
+function eventOf({ publication: { event, data, from, position }, expiresInMs }: StoredEvent): HistoryEvent {
   return { event, data: payloadValue(data), position, ...(from && { from }), expiresInMs };
 }

@@ -2,9 +2,9 @@
 
 import type { App } from "../../domain/app.ts";
 import type { Connection } from "../../domain/connection.ts";
-import type { Info } from "../../domain/info.ts";
 import type { Member, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
+import type { UserInfo } from "../../domain/user-info";
 import type { WorkerPlace } from "../workers/messages.ts";
 
 /** Of a program that declares nothing: any name, any payload. */
@@ -45,7 +45,7 @@ export type Authenticator<U extends User = User> = (
 ) => Awaitable<NewUser<U> | boolean | null | undefined>;
 
 /** What a program may say of a member; an id that is a number counts as its digits. */
-export interface NewMember extends Info {
+export interface NewMember extends UserInfo {
   readonly id: string | number;
 }
 

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import type { App } from "../../../domain/app.ts";
 import { sign } from "../../../hub/signature.ts";
-import { checkRequest, textToSign } from "../request-proof.ts";
+import { stringToSign, verifyRequest } from "../request-signature";
 import { type Explanation, judge } from "./explanation.ts";
 import { jsonVariants } from "./json-variants.ts";
 import { type Mistake, named } from "./mistakes.ts";
@@ -13,7 +13,7 @@ export type { RequestQuestion } from "./request-candidates.ts";
 
 export function explainRequest(question: RequestQuestion): Explanation {
   const { app, others, method, path, otherPaths, query, body, nowMs, windowS } = question;
-  const text = textToSign(method, path, lowerCased(query));
+  const text = stringToSign(method, path, lowerCased(query));
   const explanation = { text, signature: sign(app.secrets[0], text) };
   const signature = [...query].find(([name]) => name.toLowerCase() === "auth_signature")?.[1];
   if (signature === undefined) return explanation;
@@ -25,7 +25,7 @@ export function explainRequest(question: RequestQuestion): Explanation {
     text,
     candidates: requestCandidates(question, text, signature),
     signature,
-    check: () => checkRequest(app, signed, nowMs, windowS),
+    check: () => verifyRequest(app, signed, nowMs, windowS),
     direct: directMistakes(question),
     notes: [],
   });

@@ -6,7 +6,7 @@ import type { Clock } from "../domain/ports.ts";
 /** One event in so long is timed. */
 const PAUSE_MS = 10;
 
-export class Stopwatch {
+export class DeliveryTimer {
   readonly #clock: Clock;
   /** No other node takes the mark for its own. */
   readonly #node: number;

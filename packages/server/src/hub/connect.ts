@@ -3,17 +3,17 @@
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
-import type { Socket } from "../domain/wire.ts";
+import type { Socket } from "../domain/transport";
 import { settleIn } from "./commands/signin.ts";
 import { takeTurn } from "./execute.ts";
 import type { Hub } from "./hub.ts";
 
 /** Never throws; a client for whom there is no room is told so and closed. */
-export function arrive(hub: Hub, connection: Connection, socket: Socket, user: User | undefined): void {
+export function connect(hub: Hub, connection: Connection, socket: Socket, user: User | undefined): void {
   try {
     hub.open(connection, socket);
   } catch (error) {
-    return turnAway(hub, connection, socket, error);
+    return reject(hub, connection, socket, error);
   }
   const { frameBytes, activityTimeoutS } = hub.limits;
   const welcome = { type: "welcome", connection: connection.id, activityTimeoutS, frameBytes } as const;
@@ -21,14 +21,14 @@ export function arrive(hub: Hub, connection: Connection, socket: Socket, user: U
   if (user) takeTurn(hub, connection, settleIn(hub, connection, user));
 }
 
-function turnAway(hub: Hub, connection: Connection, socket: Socket, error: unknown): void {
+function reject(hub: Hub, connection: Connection, socket: Socket, error: unknown): void {
   const known = error instanceof Disconnect;
   if (!known) hub.observe({ type: "failed", error, during: "opening a connection" });
   const why = known ? error : new Disconnect("internal", "Something went wrong on the server.");
   connection.closed = true;
-  hub.places.leave(connection);
-  hub.observe({ type: "turned-away", address: connection.address, why, app: connection.app });
-  const { frame, code, reason } = connection.protocol.closing(why);
+  hub.quotas.releaseConnection(connection);
+  hub.observe({ type: "rejected", address: connection.address, why, app: connection.app });
+  const { frame, code, reason } = connection.protocol.encodeClose(why);
   if (frame !== undefined) socket.send(frame);
   socket.close(code, reason);
 }

@@ -5,13 +5,13 @@
  */
 
 import type { Clock } from "../domain/ports.ts";
-import type { Socket } from "../domain/wire.ts";
+import type { Socket } from "../domain/transport";
 
 /** Runs it in a later turn of the event loop, after so many milliseconds at the earliest. */
-export type Later = (ms: number, run: () => void) => void;
+export type ScheduleTurn = (ms: number, run: () => void) => void;
 
 /** What somebody has asked for lately, counted in frames, and when it was counted. */
-export interface Share {
+export interface WorkShare {
   work: number;
   workAtMs: number;
 }
@@ -25,18 +25,18 @@ const FRAMES_PER_MS = 64;
 const MOST_WORK = 4 * SHARE;
 
 /** Counts one frame. */
-export function spend(share: Share, nowMs: number): void {
+export function countFrame(share: WorkShare, nowMs: number): void {
   share.work = 1 + Math.max(0, share.work - (nowMs - share.workAtMs) * SHARE_PER_MS);
   share.workAtMs = nowMs;
 }
 
 /** Counts what was done since then as so many frames more. */
-export function weigh(share: Share, startMs: number, nowMs: number): void {
+export function countWork(share: WorkShare, startMs: number, nowMs: number): void {
   share.work = Math.min(MOST_WORK, share.work + (nowMs - startMs) * FRAMES_PER_MS);
   share.workAtMs = nowMs;
 }
 
-export function isOver({ work }: Share): boolean {
+export function isOverShare({ work }: WorkShare): boolean {
   return work > SHARE;
 }
 
@@ -58,16 +58,16 @@ const REST_FACTOR = 9;
 /** Where more than so many are behind at a time, the reason is not one of them, and each has so much longer. */
 const FEW = 8;
 
-export class Pacer {
+export class TurnQueue {
   readonly #clock: Clock;
-  readonly #later: Later;
+  readonly #later: ScheduleTurn;
   /** Those that have something to do, in the order of their turns. */
-  readonly #line = new Set<Backlog<unknown>>();
+  readonly #line = new Set<PacedQueue<unknown>>();
   /** Those that were served and then had to wait for an answer. */
-  #unanswered: Backlog<unknown>[] = [];
+  #unanswered: PacedQueue<unknown>[] = [];
   #isDue = false;
 
-  constructor(clock: Clock, later: Later) {
+  constructor(clock: Clock, later: ScheduleTurn) {
     this.#clock = clock;
     this.#later = later;
   }
@@ -81,18 +81,18 @@ export class Pacer {
     return Math.min(1, FEW / this.#line.size);
   }
 
-  enter(backlog: Backlog<unknown>): void {
+  enter(backlog: PacedQueue<unknown>): void {
     this.#line.add(backlog);
     this.#call(0);
   }
 
   /** It goes on outside the line: in the next turn it is looked whether it waits for an answer. */
-  follow(backlog: Backlog<unknown>): void {
+  follow(backlog: PacedQueue<unknown>): void {
     this.#unanswered.push(backlog);
     this.#call(0);
   }
 
-  leave(backlog: Backlog<unknown>): void {
+  leave(backlog: PacedQueue<unknown>): void {
     this.#line.delete(backlog);
   }
 
@@ -104,7 +104,7 @@ export class Pacer {
 
   #turn(): void {
     this.#isDue = false;
-    for (const backlog of this.#unanswered) backlog.waitsForAnswer();
+    for (const backlog of this.#unanswered) backlog.waitForReply();
     this.#unanswered = [];
     const startMs = this.nowMs;
     let isResting = true;
@@ -129,8 +129,8 @@ export class Pacer {
 }
 
 /** What waits for its turn, of one connection. */
-export abstract class Backlog<T> {
-  readonly #pacer: Pacer;
+export abstract class PacedQueue<T> {
+  readonly #pacer: TurnQueue;
   #items: T[] = [];
   #next = 0;
   #bytes = 0;
@@ -144,7 +144,7 @@ export abstract class Backlog<T> {
   #sinceMs: number | undefined;
   restsUntilMs = 0;
 
-  constructor(pacer: Pacer) {
+  constructor(pacer: TurnQueue) {
     this.#pacer = pacer;
   }
 
@@ -152,11 +152,11 @@ export abstract class Backlog<T> {
   protected abstract readonly isClosed: boolean;
   /** An earlier one is not done yet; `goOn` is called when it is. */
   protected abstract readonly isBusy: boolean;
-  protected abstract carryOut(item: T): void;
+  protected abstract process(item: T): void;
   /** Nothing waits any more. */
-  protected abstract emptied(): void;
+  protected abstract onEmpty(): void;
   /** It does not catch up. */
-  protected abstract cut(seconds: number): void;
+  protected abstract onTooFarBehind(seconds: number): void;
 
   get size(): number {
     return this.#items.length - this.#next;
@@ -171,7 +171,7 @@ export abstract class Backlog<T> {
   }
 
   /** Whether whatever comes has to come after something. */
-  get isWaiting(): boolean {
+  get hasPending(): boolean {
     return this.size > 0 || this.#isPaused;
   }
 
@@ -195,31 +195,31 @@ export abstract class Backlog<T> {
     if (this.isClosed) return false;
     this.#untilMs = untilMs;
     if (this.size === 0) this.#resume();
-    else if (this.socket) this.socket.cork(() => this.goOn());
-    else this.goOn();
+    else if (this.socket) this.socket.cork(() => this.drain());
+    else this.drain();
     return this.isBusy;
   }
 
   /** Carries out one after the other, as long as it may. */
-  goOn(): void {
+  drain(): void {
     if (this.#sinceMs === undefined) this.#begin();
     while (!this.isBusy && !this.isClosed) {
       if (this.size === 0) return this.#empty();
       const nowMs = this.#pacer.nowMs;
       if (nowMs > this.#untilMs) return this.#giveWay(nowMs);
-      this.carryOut(this.#take());
+      this.process(this.#take());
     }
   }
 
   /** For an answer of somebody else's: nobody is behind for that. */
-  waitsForAnswer(): void {
+  waitForReply(): void {
     if (!this.isBusy || this.isClosed) return;
     this.#count(this.#pacer.nowMs);
     this.#sinceMs = undefined;
   }
 
   /** The connection is gone. */
-  end(): void {
+  close(): void {
     this.#pacer.leave(this);
     this.#items = [];
     this.#next = 0;
@@ -263,14 +263,14 @@ export abstract class Backlog<T> {
     if (this.#isPaused) return this.#enter();
     this.#sinceMs = undefined;
     this.#behindMs = 0;
-    this.emptied();
+    this.onEmpty();
   }
 
   #count(nowMs: number): void {
     if (this.#sinceMs === undefined) return;
     this.#behindMs += (nowMs - this.#sinceMs) * this.#pacer.blame;
     this.#sinceMs = nowMs;
-    if (this.#behindMs > CUT_AFTER_MS) this.cut(CUT_AFTER_MS / 1000);
+    if (this.#behindMs > CUT_AFTER_MS) this.onTooFarBehind(CUT_AFTER_MS / 1000);
   }
 
   #pause(nowMs: number): void {
@@ -288,6 +288,6 @@ export abstract class Backlog<T> {
     this.#isPaused = false;
     this.#resumedAtMs = nowMs;
     this.socket?.resume();
-    this.emptied();
+    this.onEmpty();
   }
 }

@@ -25,12 +25,12 @@ interface Host {
 }
 
 /** What is done with a connection, where it is found. */
-export type Act =
+export type ConnectionAction =
   | { readonly type: "find" }
   | { readonly type: "push"; readonly notice: NoticePush }
   | { readonly type: "disconnect"; readonly message: string };
 
-type Word =
+type NodeMessage =
   | { readonly type: "broadcast"; readonly app: string; readonly notice: NoticePush }
   | {
       readonly type: "ask";
@@ -38,7 +38,7 @@ type Word =
       readonly from: number;
       readonly app: string;
       readonly connection: string;
-      readonly act: Act;
+      readonly act: ConnectionAction;
     }
   | { readonly type: "answer"; readonly id: number; readonly isThere: boolean };
 
@@ -60,7 +60,7 @@ export function nodeNumber(id: string): number {
   return number >>> 0;
 }
 
-export class Nodes {
+export class NodeBus {
   readonly #host: Host;
   readonly #asked = new Map<number, Asked>();
   readonly #heard = new Set<string>();
@@ -103,7 +103,7 @@ export class Nodes {
    * Does it with the connection, wherever it is. Whether it is there. Throws CommandError `engine_unavailable` where its node
    * does not answer; then it may be done or not.
    */
-  async act(app: Pick<App, "id">, connection: string, act: Act): Promise<boolean> {
+  async act(app: Pick<App, "id">, connection: string, act: ConnectionAction): Promise<boolean> {
     const node = Number(CONNECTION_ID.exec(connection)?.[1] ?? Number.NaN);
     if (node === this.#host.number || this.#host.connection(app, connection)) return this.#act(app, connection, act);
     const nodes = await this.#host.nodes();
@@ -111,7 +111,7 @@ export class Nodes {
     const id = ++this.#last;
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     this.#asked.set(id, { atMs: this.#host.clock.monotonicMs(), resolve, reject });
-    const word: Word = { type: "ask", id, from: this.#host.number, app: app.id, connection, act };
+    const word: NodeMessage = { type: "ask", id, from: this.#host.number, app: app.id, connection, act };
     this.#say(channelOf(node), word).catch((error) => this.#settle(id, (asked) => asked.reject(error)));
     return promise;
   }
@@ -138,12 +138,12 @@ export class Nodes {
     }
   }
 
-  async #say(channel: string, word: Word): Promise<void> {
+  async #say(channel: string, word: NodeMessage): Promise<void> {
     const data = JSON.stringify(word);
     await this.#host.broker.publish({ type: "event", app: APP, channel, event: word.type, data });
   }
 
-  #obey(word: Word): void {
+  #obey(word: NodeMessage): void {
     switch (word.type) {
       case "broadcast":
         return this.#host.broadcast({ id: word.app }, word.notice);
@@ -158,7 +158,7 @@ export class Nodes {
     }
   }
 
-  #act(app: Pick<App, "id">, id: string, act: Act): boolean {
+  #act(app: Pick<App, "id">, id: string, act: ConnectionAction): boolean {
     const connection = this.#host.connection(app, id);
     if (!connection) return false;
     if (act.type === "push") this.#host.push(connection, act.notice);
@@ -178,7 +178,7 @@ function channelOf(node: number): string {
 }
 
 /** Anybody may publish in an engine: what is none of the nodes' words is not obeyed. */
-function wordOf(value: unknown): Word {
+function wordOf(value: unknown): NodeMessage {
   const { type, id, from, app, connection, act, notice, isThere } = fields(value);
   switch (type) {
     case "broadcast":
@@ -198,7 +198,7 @@ function wordOf(value: unknown): Word {
   throw new Error("It is of no known kind.");
 }
 
-function actOf(value: unknown): Act {
+function actOf(value: unknown): ConnectionAction {
   const { type, notice, message } = fields(value);
   switch (type) {
     case "find":

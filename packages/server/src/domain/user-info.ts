@@ -2,7 +2,7 @@
 
 import { onOneLine } from "./json-text.ts";
 
-export interface Info {
+export interface UserInfo {
   /** Any JSON value. */
   readonly info?: unknown;
   /** The same as its author wrote it, where writing `info` would give another text: a number of 64 bits, `1.0`, spaces. */
@@ -10,19 +10,19 @@ export interface Info {
 }
 
 /** `text` is JSON in one line. */
-export function infoOf(text: string | undefined): { readonly info: unknown; readonly infoText?: string } {
+export function parseUserInfo(text: string | undefined): { readonly info: unknown; readonly infoText?: string } {
   if (text === undefined) return { info: null };
   const info: unknown = JSON.parse(text);
   return JSON.stringify(info) === text ? { info } : { info, infoText: text };
 }
 
 /** As JSON, in one line. */
-export function infoJson({ info, infoText }: Info): string {
+export function userInfoJson({ info, infoText }: UserInfo): string {
   return infoText ?? JSON.stringify(info) ?? "null";
 }
 
 /** The same of one that a program may have had in its hands: where text and value are not the same, the value counts. */
-export function checkedInfo({ info, infoText }: Info): ReturnType<typeof infoOf> {
+export function consistentUserInfo({ info, infoText }: UserInfo): ReturnType<typeof parseUserInfo> {
   const value = info ?? null;
   if (infoText === undefined) return { info: value };
   try {

@@ -1,13 +1,13 @@
 /** Which of each sender's numbered messages were heard, so that what comes again is not heard twice; some may come late. */
 
 /** Of a sender: the greatest number, and which of those behind it. */
-export interface Heard {
+export interface SeenNumbers {
   last: number;
   recent: number;
 }
 
 /** Which publication of which node it is: numbers grow per node. */
-export interface Mark {
+export interface MessageId {
   readonly sender: string;
   readonly number: number;
 }
@@ -17,15 +17,15 @@ const MOST_SENDERS = 256;
 /** Numbers behind a sender's last one of which it is known whether they were heard; what is older counts as heard. */
 const RECENT = 31;
 
-export function isAmong(heard: ReadonlyMap<string, Heard>, { sender, number }: Mark): boolean {
+export function wasSeen(heard: ReadonlyMap<string, SeenNumbers>, { sender, number }: MessageId): boolean {
   const known = heard.get(sender);
   const behind = known ? known.last - number : -1;
   return behind === 0 || behind > RECENT || (behind > 0 && (((known?.recent ?? 0) >> (behind - 1)) & 1) === 1);
 }
 
 /** Whether it was not heard before; it is from now on. */
-export function hear(heard: Map<string, Heard>, message: Mark): boolean {
-  if (isAmong(heard, message)) return false;
+export function markSeen(heard: Map<string, SeenNumbers>, message: MessageId): boolean {
+  if (wasSeen(heard, message)) return false;
   const { sender, number } = message;
   const known = heard.get(sender);
   if (!known) {

@@ -1,6 +1,6 @@
 /** The token bucket: the one arithmetic behind every rate. It starts full, and what it holds may go in one burst. */
 
-export interface Bucket {
+export interface TokenBucket {
   tokens: number;
   atMs: number;
 }
@@ -12,7 +12,12 @@ export function refill(tokens: number, sinceMs: number, nowMs: number, perSecond
 }
 
 /** Takes a token; where there is none, the seconds until there is one. */
-export function take(bucket: Bucket, nowMs: number, perSecond: number, holds = perSecond): number | undefined {
+export function takeToken(
+  bucket: TokenBucket,
+  nowMs: number,
+  perSecond: number,
+  holds = perSecond,
+): number | undefined {
   const left = refill(bucket.tokens, bucket.atMs, nowMs, perSecond, holds);
   bucket.atMs = nowMs;
   bucket.tokens = left < 1 ? left : left - 1;

@@ -21,7 +21,7 @@ export type HubEvent =
   | { readonly type: "gap"; readonly app: App; readonly channel: string }
   /** The client's socket was cut because it did not read as fast as it was sent to; "closed" comes next. */
   | {
-      readonly type: "fell-behind";
+      readonly type: "slow-consumer";
       readonly connection: Connection;
       /** The setting that it went beyond. */
       readonly limit: "limits.outboundBufferBytes" | "limits.readerLagS";
@@ -33,14 +33,14 @@ export type HubEvent =
       /** What was refused, where it was a command at all. */
       readonly command?: Command;
     }
-  | CallRefused
+  | ApiRequestRejected
   /** Without an app where none was found. */
-  | { readonly type: "turned-away"; readonly address: string; readonly why: Disconnect; readonly app?: App }
+  | { readonly type: "rejected"; readonly address: string; readonly why: Disconnect; readonly app?: App }
   | { readonly type: "failed"; readonly error: unknown; readonly during: string; readonly connection?: Connection };
 
 /** A call of the HTTP API that was answered with an error, other than for a bug. */
-export interface CallRefused {
-  readonly type: "call-refused";
+export interface ApiRequestRejected {
+  readonly type: "api-refused";
   /** Absent where the path names none that there is. */
   readonly app?: App;
   readonly error: Error & { readonly code: string };

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { CommandError } from "../domain/error.ts";
 import type { EventPublication, Position } from "../domain/message.ts";
-import type { Awaitable, Clock, Once } from "../domain/ports.ts";
+import type { Awaitable, Clock, IdempotencyKey } from "../domain/ports.ts";
 
 /** How long a key is remembered. */
 const REMEMBERED_MS = 300_000;
@@ -17,7 +17,7 @@ const KEY_LENGTH = 128;
  * Those under way on this node: who comes second waits for the first, and is told what it is told. And the latest that were
  * published or heard here: who repeats one need not ask the engine, which may have lost it, and no program hears of it again.
  */
-export class Keys {
+export class IdempotencyKeys {
   readonly #clock: Clock;
   readonly #underway = new Map<string, Promise<Position | undefined>>();
   /** Each with the time until which it counts, the oldest first. */
@@ -32,7 +32,7 @@ export class Keys {
   publish(
     publication: EventPublication,
     publisherKey: string,
-    publish: (once: Once) => Awaitable<Position | "repeated" | undefined>,
+    publish: (once: IdempotencyKey) => Awaitable<Position | "repeated" | undefined>,
   ): Promise<Position | undefined> {
     const key = nameOf(publication, publisherKey);
     const underway = this.#underway.get(key);
@@ -44,7 +44,7 @@ export class Keys {
   }
 
   /** Whether it is the first that is heard here under its key. */
-  hear({ key }: EventPublication): boolean {
+  isFirst({ key }: EventPublication): boolean {
     if (key === undefined) return true;
     if (this.#isIn(this.#heard, key)) return false;
     note(this.#heard, key, this.#clock.monotonicMs() + HEARD_MS);
@@ -53,7 +53,7 @@ export class Keys {
 
   async #first(
     key: string,
-    publish: (once: Once) => Awaitable<Position | "repeated" | undefined>,
+    publish: (once: IdempotencyKey) => Awaitable<Position | "repeated" | undefined>,
   ): Promise<Position | undefined> {
     const untilMs = this.#clock.monotonicMs() + REMEMBERED_MS;
     const done = await publish({ key, ttlMs: REMEMBERED_MS });
@@ -81,7 +81,7 @@ function nameOf({ app, channel, from }: EventPublication, key: string): string {
   return createHash("sha256").update(name).digest("base64url");
 }
 
-export function checkKey(key: string): void {
+export function checkIdempotencyKey(key: string): void {
   if (key.length > 0 && key.length <= KEY_LENGTH) return;
   throw new CommandError("data_invalid", `An idempotency key has 1 to ${KEY_LENGTH} characters.`);
 }

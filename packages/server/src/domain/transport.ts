@@ -1,7 +1,7 @@
 /** The edge as the core sees it: a socket, a way to fan out, and a protocol that turns frames into values and back. */
 
 import type { Disconnect } from "./error.ts";
-import type { Closing, Command, Push } from "./message.ts";
+import type { CloseFrame, Command, Push } from "./message.ts";
 
 export type Frame = string | Uint8Array;
 
@@ -25,17 +25,17 @@ export interface Socket {
 }
 
 /** The frames of one connection that wait for their turn. */
-export interface Backlog {
+export interface FrameQueue {
   readonly size: number;
   readonly bytes: number;
   /** Whether whatever comes has to come after something. */
-  readonly isWaiting: boolean;
+  readonly hasPending: boolean;
   add(frame: Frame, bytes: number): void;
   /** Has it rest for work that could not wait. */
   rest(nowMs: number): void;
   /** What it waited for is done. */
-  goOn(): void;
-  end(): void;
+  drain(): void;
+  close(): void;
 }
 
 /** The shape of Bun's `Server`, as far as fanning out goes. */
@@ -53,12 +53,12 @@ export interface Protocol {
   /** Whether its clients then subscribe to that channel all the same, and wait for the answer. */
   readonly asksForUserChannel: boolean;
   /** Whether a client may show a token when it connects. In other protocols such a header is meant for somebody else. */
-  readonly takesTokens: boolean;
+  readonly acceptsTokens: boolean;
   /** Throws CommandError where the frame is not one of the protocol's. */
   decode(frame: Frame): Command;
   /** Undefined where the protocol has no word for it. */
   encode(push: Push): string | undefined;
-  closing(why: Disconnect): Closing;
+  encodeClose(why: Disconnect): CloseFrame;
   /** Whether clients would take a publication of this name for the server's own word. */
-  reserves(event: string, fromClient: boolean): boolean;
+  reservesEvent(event: string, fromClient: boolean): boolean;
 }

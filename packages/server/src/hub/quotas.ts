@@ -7,8 +7,8 @@ import { type App, isReserved } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect, isEngineAway } from "../domain/error.ts";
 import type { Awaitable, Ledger, Registry } from "../domain/ports.ts";
-import { after } from "./after.ts";
 import type { Audience } from "./audience.ts";
+import { andThen } from "./awaitable";
 import { channelFull, quotaExceeded } from "./limits.ts";
 import type { Tenant } from "./tenant.ts";
 
@@ -22,7 +22,7 @@ interface Host {
 const CONNECTIONS = "#connections";
 const UNLIMITED = Number.POSITIVE_INFINITY;
 
-export class Places {
+export class Quotas {
   readonly #host: Host;
 
   constructor(host: Host) {
@@ -33,42 +33,42 @@ export class Places {
    * Has the app's limit count the connection, until it leaves. Throws Disconnect: `quota_exceeded`, or `engine_unavailable`
    * where nobody can say how many there are.
    */
-  enter(connection: Connection): Awaitable<void> {
+  acquireConnection(connection: Connection): Awaitable<void> {
     const { app } = connection;
     const most = app.limits.connections;
     if (most === UNLIMITED || isReserved(app)) return;
-    connection.hasPlace = true;
+    connection.isCounted = true;
     return this.#take(placeOf(app), connection, most, (error) => {
       // What the engine did not answer it may have done.
-      if (error !== undefined) this.leave(connection);
-      connection.hasPlace = false;
+      if (error !== undefined) this.releaseConnection(connection);
+      connection.isCounted = false;
       throw error === undefined ? quotaExceeded(most) : whyNot(error);
     });
   }
 
   /** Safe to call again, and for a connection that nobody counted. */
-  leave(connection: Connection): void {
-    if (!connection.hasPlace) return;
-    connection.hasPlace = false;
+  releaseConnection(connection: Connection): void {
+    if (!connection.isCounted) return;
+    connection.isCounted = false;
     this.#giveBack(placeOf(connection.app), connection);
   }
 
   /** Has the channel's limit count the subscriber. Throws CommandError `channel_full`, `engine_unavailable`. */
-  sit(connection: Connection, audience: Audience): Awaitable<void> {
+  acquireSubscriber(connection: Connection, audience: Audience): Awaitable<void> {
     const most = audience.channel.policy.maxSubscribers;
     if (most === UNLIMITED) return;
-    audience.seated ??= new Set();
-    audience.seated.add(connection.id);
+    audience.counted ??= new Set();
+    audience.counted.add(connection.id);
     return this.#take(seatOf(audience), connection, most, (error) => {
-      if (error !== undefined) this.rise(connection, audience);
-      audience.seated?.delete(connection.id);
+      if (error !== undefined) this.releaseSubscriber(connection, audience);
+      audience.counted?.delete(connection.id);
       throw error ?? channelFull(most);
     });
   }
 
   /** As `leave`. */
-  rise(connection: Connection, audience: Audience): void {
-    if (audience.seated?.delete(connection.id)) this.#giveBack(seatOf(audience), connection);
+  releaseSubscriber(connection: Connection, audience: Audience): void {
+    if (audience.counted?.delete(connection.id)) this.#giveBack(seatOf(audience), connection);
   }
 
   /** The limits are others: who is here already is counted, however many they are. */
@@ -77,9 +77,9 @@ export class Places {
     const { connections, audiences } = tenant;
     for (const connection of connections.values()) {
       const { app, memberships } = connection;
-      if (!connection.hasPlace && app.limits.connections !== UNLIMITED && !isReserved(app)) {
-        connection.hasPlace = true;
-        this.#host.settle(() => this.#host.ledger.take(placeOf(app), connection.id, UNLIMITED));
+      if (!connection.isCounted && app.limits.connections !== UNLIMITED && !isReserved(app)) {
+        connection.isCounted = true;
+        this.#host.settle(() => this.#host.ledger.acquire(placeOf(app), connection.id, UNLIMITED));
       }
       for (const name of memberships?.keys() ?? []) {
         const audience = audiences.get(name);
@@ -89,11 +89,11 @@ export class Places {
   }
 
   /** This node has so many connections of the app now. What an engine that is away is told it writes down later. */
-  count(app: App, here: number): void {
+  setConnectionCount(app: App, here: number): void {
     if (isReserved(app)) return;
     this.#host.settle(async () => {
       try {
-        await this.#host.registry.tally(app.id, CONNECTIONS, here);
+        await this.#host.registry.setSubscriberCount(app.id, CONNECTIONS, here);
       } catch (error) {
         if (!isEngineAway(error)) throw error;
       }
@@ -101,23 +101,23 @@ export class Places {
   }
 
   /** Of the app, in the whole cluster; `here` are those of this node. */
-  connections(app: App, here: number): Awaitable<number> {
+  connectionCount(app: App, here: number): Awaitable<number> {
     const summary = this.#host.registry.summary(app.id, CONNECTIONS);
-    return after(summary, (found) => Math.max(found?.subscribers ?? 0, here));
+    return andThen(summary, (found) => Math.max(found?.subscribers ?? 0, here));
   }
 
   #countSubscriber({ id }: Connection, audience: Audience): void {
-    if (audience.channel.policy.maxSubscribers === UNLIMITED || audience.seated?.has(id)) return;
-    audience.seated ??= new Set();
-    audience.seated.add(id);
-    this.#host.settle(() => this.#host.ledger.take(seatOf(audience), id, UNLIMITED));
+    if (audience.channel.policy.maxSubscribers === UNLIMITED || audience.counted?.has(id)) return;
+    audience.counted ??= new Set();
+    audience.counted.add(id);
+    this.#host.settle(() => this.#host.ledger.acquire(seatOf(audience), id, UNLIMITED));
   }
 
   /** `refuse` is told what went wrong; nothing, where there is no place left. */
   #take(place: string, { id }: Connection, most: number, refuse: (error?: unknown) => never): Awaitable<void> {
     let taken: Awaitable<boolean>;
     try {
-      taken = this.#host.ledger.take(place, id, most);
+      taken = this.#host.ledger.acquire(place, id, most);
     } catch (error) {
       return refuse(error);
     }
@@ -126,7 +126,7 @@ export class Places {
   }
 
   #giveBack(place: string, { id }: Connection): void {
-    this.#host.settle(() => this.#host.ledger.giveBack(place, id));
+    this.#host.settle(() => this.#host.ledger.release(place, id));
   }
 }
 

@@ -5,10 +5,10 @@ import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { isDeeperThan } from "../json.ts";
-import { ApiError } from "./answers.ts";
+import { ApiError } from "./responses";
 
 /** A call whose signature is right. */
-export interface Call {
+export interface ApiCall {
   readonly app: App;
   readonly hub: Hub;
   readonly request: Request;
@@ -19,7 +19,7 @@ export interface Call {
 }
 
 /** Throws ApiError where it is larger than that; then the rest of it is not read. */
-export async function bodyOf(request: Request, most: number): Promise<Uint8Array> {
+export async function readBody(request: Request, most: number): Promise<Uint8Array> {
   const length = request.headers.get("content-length");
   if (Number(length) > most) throw bodyTooLarge(request, most);
   try {
@@ -51,7 +51,7 @@ export function bodyTooLarge({ headers }: Request, most: number): ApiError {
 }
 
 /** The body's value, and the text that it was parsed from. */
-export function parse<T>({ body, jsonDepth }: Call, schema: z.ZodType<T>): { value: T; text: string } {
+export function parseBody<T>({ body, jsonDepth }: ApiCall, schema: z.ZodType<T>): { value: T; text: string } {
   const text = utf8(body);
   if (isDeeperThan(text, jsonDepth)) {
     throw new CommandError("malformed", `The JSON is nested more than ${jsonDepth} levels deep (limits.jsonDepth).`);

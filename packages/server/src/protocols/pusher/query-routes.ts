@@ -3,12 +3,12 @@
 import { channelOf, traitsOf } from "../../domain/channel.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Position } from "../../domain/message.ts";
-import type { ChannelSummary, Kept } from "../../domain/ports.ts";
+import type { ChannelSummary, StoredEvent } from "../../domain/ports.ts";
 import { checkChannelName } from "../../hub/limits.ts";
-import { json } from "./answers.ts";
-import type { Call } from "./body.ts";
+import type { ApiCall } from "./request-body";
+import { json } from "./responses";
 
-export async function listChannels(call: Call): Promise<Response> {
+export async function listChannels(call: ApiCall): Promise<Response> {
   const prefix = call.query.get("filter_by_prefix") ?? "";
   const attributes = attributesOf(call.query.get("info"));
   if (attributes.has("user_count") && !prefix.startsWith("presence-")) {
@@ -18,7 +18,7 @@ export async function listChannels(call: Call): Promise<Response> {
   return json({ channels: Object.fromEntries(channels.map((summary) => [summary.name, counts(summary, attributes)])) });
 }
 
-export async function showChannel(call: Call, channel: string): Promise<Response> {
+export async function showChannel(call: ApiCall, channel: string): Promise<Response> {
   checkChannelName(call.app, channel);
   const traits = traitsOf(channel);
   const attributes = attributesOf(call.query.get("info"));
@@ -32,7 +32,7 @@ export async function showChannel(call: Call, channel: string): Promise<Response
   return json({ occupied: summary !== undefined, ...(await describe(call, channel, attributes)) });
 }
 
-export async function listUsers(call: Call, channel: string): Promise<Response> {
+export async function listUsers(call: ApiCall, channel: string): Promise<Response> {
   checkChannelName(call.app, channel);
   if (!traitsOf(channel).presence) throw new CommandError("data_invalid", "Only presence channels have users.");
   const members = await call.hub.members(call.app, channel);
@@ -40,21 +40,20 @@ export async function listUsers(call: Call, channel: string): Promise<Response> 
 }
 
 /** Oldest first; page after page by the position of the last event of the page before. */
-export async function showHistory(call: Call, channel: string): Promise<Response> {
+export async function showHistory(call: ApiCall, channel: string): Promise<Response> {
   checkChannelName(call.app, channel);
   const { traits, policy } = call.hub.channelOf(call.app, channel);
-  const { kept, position, complete } = await call.hub.history(
-    call.app,
-    channel,
-    sinceOf(call.query),
-    limitOf(call.query),
-  );
+  const {
+    events: kept,
+    position,
+    complete,
+  } = await call.hub.history(call.app, channel, sinceOf(call.query), limitOf(call.query));
   const cached = traits.cache ? { size: 1, ttl: policy.cacheTtlS } : null;
   const keeps = policy.history ? { size: policy.history.size, ttl: policy.history.ttlS } : cached;
   return json({ events: kept.map(entryOf), position, complete, keeps });
 }
 
-function entryOf({ publication: { event: name, data, from, position }, expiresInMs }: Kept): object {
+function entryOf({ publication: { event: name, data, from, position }, expiresInMs }: StoredEvent): object {
   const sender = from && { socket_id: from.connection, ...(from.user !== undefined && { user_id: from.user }) };
   return { name, data, ...sender, position, ttl: Math.ceil(expiresInMs / 1000) };
 }
@@ -77,13 +76,13 @@ const FEW_EVENTS = 100;
 const MOST_EVENTS = 1_000;
 
 /** The asked-for attributes that the channel has; an empty channel has counts of nought. */
-export async function describe(call: Call, channel: string, attributes: ReadonlySet<string>): Promise<object> {
+export async function describe(call: ApiCall, channel: string, attributes: ReadonlySet<string>): Promise<object> {
   if (attributes.size === 0) return {};
   const { traits } = channelOf(call.app, channel);
   const empty: ChannelSummary = { name: channel, subscribers: 0, ...(traits.presence && { users: 0 }) };
   const known = counts((await call.hub.summary(call.app, channel)) ?? empty, attributes);
   if (!attributes.has("cache") || !traits.cache) return known;
-  const kept = await call.hub.cached(call.app, channel);
+  const kept = await call.hub.cachedEvent(call.app, channel);
   return { ...known, cache: kept ? { data: kept.publication.data, ttl: Math.ceil(kept.expiresInMs / 1000) } : null };
 }
 

@@ -3,7 +3,7 @@
 import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Hub } from "../../hub/hub.ts";
-import { STATUSES } from "./codes.ts";
+import { STATUSES } from "./error-codes";
 
 /** Naming the status costs Bun two microseconds, a fifteenth of the whole call. */
 export function json(body: unknown, status = 200): Response {
@@ -24,7 +24,7 @@ export class ApiError extends Error {
 }
 
 /** A call as it comes in, and what is known of it so far. */
-export interface Incoming {
+export interface IncomingApiRequest {
   readonly request: Request;
   readonly url: URL;
   /** Looks the caller's address up. */
@@ -34,7 +34,11 @@ export interface Incoming {
 }
 
 /** Answers what went wrong with a call, and lets everybody who has to mend it know. */
-export function failure(hub: Hub, { request, url, from, app, body }: Incoming, error: unknown): Response {
+export function errorResponse(
+  hub: Hub,
+  { request, url, from, app, body }: IncomingApiRequest,
+  error: unknown,
+): Response {
   if (!(error instanceof CommandError || error instanceof ApiError)) {
     hub.observe({ type: "failed", error, during: "an HTTP API request" });
     return problem(500, "internal", "Something went wrong on the server.");
@@ -43,7 +47,7 @@ export function failure(hub: Hub, { request, url, from, app, body }: Incoming, e
   const { method } = request;
   const path = url.pathname + url.search;
   const known = { ...(app && { app }), ...(body && { body }) };
-  hub.observe({ type: "call-refused", error, status, method, path, address: from(), ...known });
+  hub.observe({ type: "api-refused", error, status, method, path, address: from(), ...known });
   return problem(status, error.code, error.message, status === 413 && body === undefined);
 }
 

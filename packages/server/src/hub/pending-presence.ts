@@ -6,18 +6,18 @@
 import type { JoinedPublication, LeftPublication, Member } from "../domain/message.ts";
 import type { Audience } from "./audience.ts";
 
-export class Movements {
+export class PendingPresenceChanges {
   readonly #audience: Audience;
   readonly #seen: (JoinedPublication | LeftPublication)[] = [];
   readonly #see = (publication: JoinedPublication | LeftPublication) => void this.#seen.push(publication);
 
   constructor(audience: Audience) {
     this.#audience = audience;
-    audience.watchers.add(this.#see);
+    audience.presenceListeners.add(this.#see);
   }
 
   /** The list as it is by now. Whoever asks is in it, whatever was said of an earlier connection of the same user. */
-  applied(members: readonly Member[], newcomer: Member): readonly Member[] {
+  applyTo(members: readonly Member[], newcomer: Member): readonly Member[] {
     if (this.#seen.length === 0) return members;
     const now = new Map(members.map((member) => [member.id, member]));
     for (const { type, member } of this.#seen) {
@@ -29,6 +29,6 @@ export class Movements {
   }
 
   end(): void {
-    this.#audience.watchers.delete(this.#see);
+    this.#audience.presenceListeners.delete(this.#see);
   }
 }

@@ -39,7 +39,7 @@ const PATIENCE_MS = 10_000;
 /** Channels that are read at a time: after an interruption it may be all of them. */
 const AT_A_TIME = 16;
 
-export class Gaps {
+export class GapFiller {
   readonly #host: Host;
   readonly #filling = new Set<Filling>();
   readonly #queue: Filling[] = [];
@@ -126,7 +126,7 @@ export class Gaps {
       hold.early = hold.again ? Math.max(0, hold.early - (before - current.length)) : 0;
       // They were in another epoch, and the engine is back in this one: of what comes now they have nothing.
       const areBack = strays.length > 0 && page.position.epoch === base.epoch;
-      if (areBack) for (const connection of strays) sequence.leave(connection);
+      if (areBack) for (const connection of strays) sequence.removeReader(connection);
       if (areBack || !page.complete) {
         if (!isGapTold) this.#host.tellGap(tenant, audience);
         isGapTold = true;
@@ -148,7 +148,7 @@ export class Gaps {
   /** Goes on with the oldest that is there and was not told. */
   #skip(sequence: Sequence, page: HistoryPage, found: readonly EventPublication[]): void {
     const { position } = page;
-    if (sequence.base?.epoch !== position.epoch) return sequence.goOnIn(page);
+    if (sequence.base?.epoch !== position.epoch) return sequence.continueIn(page);
     const untold = found.flatMap((each) => each.position ?? []);
     const first = untold.find((each) => sequence.judge(each) !== "told");
     sequence.skipTo(first ?? { epoch: position.epoch, offset: position.offset + 1 });
@@ -204,7 +204,7 @@ export class Gaps {
 
 /** What is kept; and where something is lost, what waits and is not kept any more: a history may be as short as one event. */
 function foundIn(page: HistoryPage, { waiting }: Hold): readonly EventPublication[] {
-  const kept = page.kept.map(({ publication }) => publication);
+  const kept = page.events.map(({ publication }) => publication);
   if (page.complete) return kept;
   const waited = waiting.flatMap((each) =>
     each.type === "event" && each.position?.epoch === page.position.epoch ? each : [],

@@ -3,7 +3,7 @@
 import { type ChannelKind, isInternal, kindOf } from "../domain/channel.ts";
 import type { Tenant } from "./tenant.ts";
 
-export interface Census {
+export interface NodeStats {
   readonly apps: number;
   readonly connections: number;
   /** Those the server uses itself included. */
@@ -12,14 +12,14 @@ export interface Census {
 }
 
 /** What one app has on this node; the channels that the server uses itself are left out. */
-export interface Tally {
+export interface AppStats {
   readonly app: string;
   readonly connections: number;
   readonly subscriptions: number;
   readonly channels: Readonly<Record<ChannelKind, number>>;
 }
 
-export function tallyOf({ app, connections, audiences }: Tenant): Tally {
+export function appStatsOf({ app, connections, audiences }: Tenant): AppStats {
   const channels = { public: 0, private: 0, presence: 0 };
   let subscriptions = 0;
   for (const { channel, size } of audiences.values()) {
@@ -30,7 +30,7 @@ export function tallyOf({ app, connections, audiences }: Tenant): Tally {
   return { app: app.id, connections: connections.size, subscriptions, channels };
 }
 
-export function censusOf(tenants: Iterable<Tenant>): Census {
+export function nodeStatsOf(tenants: Iterable<Tenant>): NodeStats {
   const census = { apps: 0, connections: 0, channels: 0, users: 0 };
   for (const tenant of tenants) {
     census.apps++;

@@ -5,11 +5,11 @@ import { traitsOf } from "../../domain/channel.ts";
 import { CommandError } from "../../domain/error.ts";
 import { elementTexts, memberText } from "../../domain/json-text.ts";
 import type { EventPublication } from "../../domain/message.ts";
+import { checkIdempotencyKey } from "../../hub/idempotency-keys";
 import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
-import { checkKey } from "../../hub/once.ts";
-import { json } from "./answers.ts";
-import { type Call, parse, utf8 } from "./body.ts";
-import { attributesOf, describe } from "./reading.ts";
+import { attributesOf, describe } from "./query-routes";
+import { type ApiCall, parseBody, utf8 } from "./request-body";
+import { json } from "./responses";
 
 const SOCKET_ID = /^\d+\.\d+$/;
 const socketId = z.string().regex(SOCKET_ID, "socket_id looks like 123.456").nullish();
@@ -45,8 +45,8 @@ interface Outgoing {
 /** The key for the whole call, beside those in the body. */
 const KEY_HEADER = "Idempotency-Key";
 
-export async function trigger(call: Call): Promise<Response> {
-  const { value: body, text } = parse(call, Trigger);
+export async function trigger(call: ApiCall): Promise<Response> {
+  const { value: body, text } = parseBody(call, Trigger);
   const channels = body.channels ?? (body.channel ? [body.channel] : []);
   const most = call.app.limits.channelsPerTrigger;
   if (channels.length === 0) throw new CommandError("data_invalid", "The event needs channels, or a channel.");
@@ -73,8 +73,8 @@ export async function trigger(call: Call): Promise<Response> {
   return json({ channels: Object.fromEntries(entries) });
 }
 
-export async function triggerBatch(call: Call): Promise<Response> {
-  const { value, text } = parse(call, Batch);
+export async function triggerBatch(call: ApiCall): Promise<Response> {
+  const { value, text } = parseBody(call, Batch);
   const { batch } = value;
   const most = call.app.limits.batchSize;
   if (batch.length > most) {
@@ -82,7 +82,7 @@ export async function triggerBatch(call: Call): Promise<Response> {
     throw new CommandError("data_invalid", `Batch too large (> ${most}, batchSize): it has ${batch.length} events.`);
   }
   const ofCall = call.request.headers.get(KEY_HEADER);
-  if (ofCall !== null) checkKey(ofCall);
+  if (ofCall !== null) checkIdempotencyKey(ofCall);
   let texts: readonly string[] | undefined;
   const itemText = (at: number) => {
     texts ??= elementTexts(memberText(text, "batch") ?? "");
@@ -104,7 +104,7 @@ export async function triggerBatch(call: Call): Promise<Response> {
 }
 
 /** Deprecated: the event's name in the query, the body as its data. */
-export async function triggerOld(call: Call, channel: string): Promise<Response> {
+export async function triggerOld(call: ApiCall, channel: string): Promise<Response> {
   const event = call.query.get("name") ?? "";
   const except = call.query.get("socket_id");
   if (except !== null && !SOCKET_ID.test(except))
@@ -114,13 +114,13 @@ export async function triggerOld(call: Call, channel: string): Promise<Response>
 }
 
 /** Checks everything before it sends anything, so that a bad batch has no half. Undefined where the engine has it already. */
-function publish({ app, hub }: Call, outgoing: readonly Outgoing[]): Promise<unknown> | undefined {
+function publish({ app, hub }: ApiCall, outgoing: readonly Outgoing[]): Promise<unknown> | undefined {
   for (const { channel, event, data, key } of outgoing) {
     checkChannelName(app, channel);
     checkEventName(app, event);
     checkEventData(app, data);
     hub.checkReserved(event, false);
-    if (typeof key === "string") checkKey(key);
+    if (typeof key === "string") checkIdempotencyKey(key);
   }
   const publications = outgoing.map(
     ({ event, data, channel, except }): EventPublication => ({

@@ -17,7 +17,7 @@ export interface SignedRequest {
 const sign: Sign = (secret, text) => new Bun.CryptoHasher("sha256", secret).update(text).digest("hex");
 
 /** Throws CommandError with a sentence that says which part is wrong. */
-export function checkRequest(app: App, request: SignedRequest, nowMs: number, windowS: number): SignedCall {
+export function verifyRequest(app: App, request: SignedRequest, nowMs: number, windowS: number): SignedCall {
   const query = flatten(request.query);
   if (query.get("auth_key") !== app.key) refuse("auth_key is missing or is not this app's key.");
   if (query.get("auth_version") !== "1.0") refuse("auth_version has to be 1.0.");
@@ -26,7 +26,7 @@ export function checkRequest(app: App, request: SignedRequest, nowMs: number, wi
   const signature = query.get("auth_signature") ?? "";
   let text: string | undefined;
   for (const path of request.paths) {
-    const signed = textToSign(request.method, path, query);
+    const signed = stringToSign(request.method, path, query);
     if (isSignedBy(app, signed, signature, sign)) return { signature, timestampS };
     text ??= signed;
   }
@@ -36,7 +36,7 @@ export function checkRequest(app: App, request: SignedRequest, nowMs: number, wi
 }
 
 /** The paths that the client may have signed for one that came in: behind a proxy that takes the prefix off, the one with it. */
-export function* pathsSigned(pathname: string, prefix: string): Generator<string> {
+export function* signedPaths(pathname: string, prefix: string): Generator<string> {
   // Nearly always the one that came in, so that the others are not even made.
   yield pathname;
   const bare = pathname.replace(/^.*?(?=\/apps\/[^/]+\/.)/, "");
@@ -56,7 +56,7 @@ function spellings(path: string): string[] {
 }
 
 /** The string that is signed: method, path and the sorted parameters, values not escaped. */
-export function textToSign(method: string, path: string, query: ReadonlyMap<string, string>): string {
+export function stringToSign(method: string, path: string, query: ReadonlyMap<string, string>): string {
   const pairs = [...query].filter(([key]) => key !== "auth_signature");
   pairs.sort(([a], [b]) => (a < b ? -1 : 1));
   return `${method.toUpperCase()}\n${path}\n${pairs.map(([key, value]) => `${key}=${value}`).join("&")}`;

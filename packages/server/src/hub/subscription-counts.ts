@@ -4,7 +4,7 @@
  */
 
 import type { App } from "../domain/app.ts";
-import type { HubEvent } from "../domain/event.ts";
+import type { HubEvent } from "../domain/hub-event";
 import type { CountPublication } from "../domain/message.ts";
 import type { Awaitable, ChannelSummary, Clock, EngineHealth } from "../domain/ports.ts";
 import type { Tenants } from "./tenants.ts";
@@ -21,7 +21,7 @@ interface Teller {
   readonly health: EngineHealth;
   summary(app: App, channel: string): Awaitable<ChannelSummary | undefined>;
   /** Resolves when the engine has it. */
-  announce(publication: CountPublication): Awaitable<unknown>;
+  publishCount(publication: CountPublication): Awaitable<unknown>;
   observe(event: HubEvent): void;
 }
 
@@ -43,7 +43,7 @@ interface Debt extends Subject {
   readonly fromMs: number;
 }
 
-export class Counts {
+export class SubscriptionCounts {
   readonly #teller: Teller;
   readonly #tenants: Pick<Tenants, "get">;
   /** Those being told, and large channels; one that has told its last number and is quiet is forgotten. */
@@ -61,7 +61,7 @@ export class Counts {
    * be told is told when the engine is back.
    */
   async changed(app: App, channel: string): Promise<void> {
-    if (!this.#teller.health.reachable) return this.owe(app, channel);
+    if (!this.#teller.health.reachable) return this.markPending(app, channel);
     const key = keyOf(app, channel);
     const known = this.#due.get(key);
     if (known) {
@@ -85,7 +85,7 @@ export class Counts {
   }
 
   /** Its number is to be told when the engine is there. */
-  owe(app: App, channel: string): void {
+  markPending(app: App, channel: string): void {
     this.#debts.set(keyOf(app, channel), { app, channel, told: undefined, fromMs: 0 });
   }
 
@@ -118,7 +118,7 @@ export class Counts {
     // It is told anyway.
     if (due && (due.owed || due.toldAtMs === undefined)) return;
     try {
-      const heard = this.#tenants.get(app.id)?.audiences.get(channel)?.heardCount ?? told;
+      const heard = this.#tenants.get(app.id)?.audiences.get(channel)?.lastCount ?? told;
       if ((await this.#count(debt)) !== heard) await this.changed(app, channel);
     } catch (error) {
       this.#failed(debt, error);
@@ -146,14 +146,14 @@ export class Counts {
   async #announce(subject: Subject, count: number): Promise<void> {
     const { app, channel } = subject;
     try {
-      await this.#teller.announce({ type: "count", app: app.id, channel, count });
+      await this.#teller.publishCount({ type: "count", app: app.id, channel, count });
     } catch (error) {
       this.#failed(subject, error);
     }
   }
 
   #failed({ app, channel }: Subject, error: unknown): void {
-    this.owe(app, channel);
+    this.markPending(app, channel);
     this.#teller.observe({ type: "failed", error, during: "telling subscription counts" });
   }
 }

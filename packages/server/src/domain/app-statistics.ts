@@ -1,7 +1,7 @@
 /** What is counted of an app in some time. */
 
 /** `connections` is how many there are at its end, and the peak how many there were at once. */
-export interface Numbers {
+export interface AppStatistics {
   readonly peakConnections: number;
   readonly connections: number;
   readonly messagesIn: number;
@@ -13,7 +13,7 @@ export interface Numbers {
   readonly authFailures: number;
 }
 
-export function nothing(): Numbers {
+export function noStatistics(): AppStatistics {
   return {
     peakConnections: 0,
     connections: 0,
@@ -28,7 +28,7 @@ export function nothing(): Numbers {
 }
 
 /** Everything added up, the connections too. */
-export function sum(one: Numbers, other: Numbers): Numbers {
+export function addStatistics(one: AppStatistics, other: AppStatistics): AppStatistics {
   return {
     peakConnections: one.peakConnections + other.peakConnections,
     connections: one.connections + other.connections,

@@ -11,10 +11,10 @@ import type { Audience } from "./audience.ts";
 const MOST_HEARD = 1_000;
 
 /** Those under way that a newcomer may still share, by what they ask. */
-type Open = Map<string, SharedRead>;
+type Open = Map<string, SharedHistoryRead>;
 const OPEN = new WeakMap<Audience, Open>();
 
-export class SharedRead {
+export class SharedHistoryRead {
   /** Numbered publications that came in since it began. */
   readonly #heard: EventPublication[] = [];
   /** Pages by what was asked for. None is older than the reading, so what came after any of them was heard. */
@@ -27,12 +27,12 @@ export class SharedRead {
   #readers = 0;
 
   /** One that others began just now and that asks the same, or a new one. To be left with `end`. */
-  static of(broker: Pick<Broker, "history">, audience: Audience, resume: Resume | undefined): SharedRead {
+  static of(broker: Pick<Broker, "history">, audience: Audience, resume: Resume | undefined): SharedHistoryRead {
     const name = nameOf(resume);
     const open = OPEN.get(audience) ?? new Map();
     OPEN.set(audience, open);
     const known = open.get(name);
-    const read = known?.isCurrent && known.heard ? known : new SharedRead(broker, audience, open, name);
+    const read = known?.isCurrent && known.heard ? known : new SharedHistoryRead(broker, audience, open, name);
     if (read.#readers++ === 0) audience.listeners.add(read.#listen);
     return read;
   }
