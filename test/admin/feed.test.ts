@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { watchOf } from "../../packages/server/src/admin/watch.ts";
 import { liveChannel, type Watch } from "../../packages/server/src/admin/wire.ts";
-import { noStatistics } from "../../packages/server/src/domain/app-statistics";
+import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts";
 import { passes } from "../../packages/server/src/observers/feed/feed.ts";
 import { Sample } from "../../packages/server/src/observers/feed/sample.ts";
 import { Seconds } from "../../packages/server/src/observers/feed/seconds.ts";

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { isAlive } from "../../packages/server/src/cli/daemon/processes";
+import { isAlive } from "../../packages/server/src/cli/daemon/processes.ts";
 import type { Status } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { temporaryFolder } from "../support/process.ts";

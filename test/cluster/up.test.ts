@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { isAlive } from "../../packages/server/src/cli/daemon/processes";
+import { isAlive } from "../../packages/server/src/cli/daemon/processes.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
 import { type CliProcess, runCli, spawnCli, temporaryFolder } from "../support/process.ts";

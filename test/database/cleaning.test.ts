@@ -5,7 +5,7 @@ import { forgetAudit } from "../../packages/server/src/admin/audit.ts";
 import { Cleaning, type Kept } from "../../packages/server/src/database/cleaning.ts";
 import { migrate } from "../../packages/server/src/database/migrate.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
-import { noStatistics } from "../../packages/server/src/domain/app-statistics";
+import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts";
 import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
 import { type Letter, Outbox } from "../../packages/server/src/observers/webhooks/outbox.ts";
 import { atEnd } from "../support/at-end.ts";

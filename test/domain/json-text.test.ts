@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { elementTexts, exactId, memberText, onOneLine } from "../../packages/server/src/domain/json-text.ts";
-import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../packages/server/src/domain/user-info";
+import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../packages/server/src/domain/user-info.ts";
 import { anyJsonText, settings } from "../properties/arbitraries.ts";
 
 const space = fc.constantFrom("", " ", "\n\t", "\r\n");

@@ -6,7 +6,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { EventPublication, Publication } from "../../packages/server/src/domain/message.ts";
 import type { Broker, Engine, EngineHost, HistoryPolicy } from "../../packages/server/src/domain/ports.ts";
-import { parseUserInfo } from "../../packages/server/src/domain/user-info";
+import { parseUserInfo } from "../../packages/server/src/domain/user-info.ts";
 import { eventually } from "../support/eventually.ts";
 
 /** A fresh engine each time, empty, and how to let its time pass (for real where the clock is not ours). */

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
 import type { ChannelSummary, PresenceEntry, Registry } from "../../packages/server/src/domain/ports.ts";
-import { parseUserInfo } from "../../packages/server/src/domain/user-info";
+import { parseUserInfo } from "../../packages/server/src/domain/user-info.ts";
 import { type EngineUnderTest, hostOf, type MakeEngine } from "./contract.ts";
 import { RegistryModel } from "./registry-model.ts";
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { Turnstile } from "../../packages/server/src/guards/rate.ts";
-import { takeToken } from "../../packages/server/src/hub/token-bucket";
+import { takeToken } from "../../packages/server/src/hub/token-bucket.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fakes.ts";
 import { connectNative } from "../support/native-client.ts";

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
-import type { HubEvent } from "../../packages/server/src/domain/hub-event";
+import type { HubEvent } from "../../packages/server/src/domain/hub-event.ts";
 import { AWAY, bench, fakeApp, lateBench, plainProtocol, settled } from "../support/fakes.ts";
 
 const say = (channel: string, data: string) =>

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { Connection } from "../../packages/server/src/domain/connection.ts";
 import type { User } from "../../packages/server/src/domain/message.ts";
-import { connect } from "../../packages/server/src/hub/connect";
+import { connect } from "../../packages/server/src/hub/connect.ts";
 import { AWAY, type Bench, bench, FakeSocket, lateBench, plainProtocol, settled } from "../support/fakes.ts";
 
 const NOBODY_HERE = { apps: 0, connections: 0, channels: 0, users: 0 };

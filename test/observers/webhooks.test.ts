@@ -6,7 +6,7 @@ import Pusher from "pusher";
 import { migrate } from "../../packages/server/src/database/migrate.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
 import type { App, Webhook } from "../../packages/server/src/domain/app.ts";
-import type { HubEvent } from "../../packages/server/src/domain/hub-event";
+import type { HubEvent } from "../../packages/server/src/domain/hub-event.ts";
 import type { Clock } from "../../packages/server/src/domain/ports.ts";
 import { isPublic } from "../../packages/server/src/guards/ip.ts";
 import { Delivery } from "../../packages/server/src/observers/webhooks/delivery.ts";

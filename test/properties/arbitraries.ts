@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { onOneLine } from "../../packages/server/src/domain/json-text.ts";
 import type { Command, Credentials, EventPublication, Member, Push } from "../../packages/server/src/domain/message.ts";
-import { parseUserInfo } from "../../packages/server/src/domain/user-info";
+import { parseUserInfo } from "../../packages/server/src/domain/user-info.ts";
 
 export const SEED = 20_261_121;
 console.log(`Property tests: seed ${SEED}`);

@@ -13,7 +13,7 @@ import {
 import { onOneLine } from "../../packages/server/src/domain/json-text.ts";
 import type { Command, EventPublication, Push } from "../../packages/server/src/domain/message.ts";
 import { payloadOf, payloadValue } from "../../packages/server/src/domain/payload.ts";
-import { parseUserInfo } from "../../packages/server/src/domain/user-info";
+import { parseUserInfo } from "../../packages/server/src/domain/user-info.ts";
 import { nativeProtocol } from "../../packages/server/src/protocols/native/codec.ts";
 import { pusherProtocol } from "../../packages/server/src/protocols/pusher/codec.ts";
 import { anyCommand, anyComposite, anyEvent, anyJson, anyPush, anyText, settings } from "./arbitraries.ts";

@@ -3,7 +3,7 @@
 import type { App } from "../../packages/server/src/domain/app.ts";
 import { Connection } from "../../packages/server/src/domain/connection.ts";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
-import type { HubEvent } from "../../packages/server/src/domain/hub-event";
+import type { HubEvent } from "../../packages/server/src/domain/hub-event.ts";
 import type { Command, Publication, Push } from "../../packages/server/src/domain/message.ts";
 import type {
   Awaitable,
@@ -16,7 +16,7 @@ import type {
   NodeState,
   Registry,
 } from "../../packages/server/src/domain/ports.ts";
-import type { Fanout, Frame, Protocol, Socket } from "../../packages/server/src/domain/transport";
+import type { Fanout, Frame, Protocol, Socket } from "../../packages/server/src/domain/transport.ts";
 import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
 import { receive } from "../../packages/server/src/hub/execute.ts";
 import { Hub, type HubLimits, type HubOptions } from "../../packages/server/src/hub/hub.ts";

@@ -6,7 +6,7 @@ import { parseConfig } from "../../../packages/server/src/config/load.ts";
 import { traitsOf } from "../../../packages/server/src/domain/channel.ts";
 import { DISCONNECTS, type DisconnectCode } from "../../../packages/server/src/domain/error.ts";
 import { CLOSE_CODES } from "../../../packages/server/src/protocols/close-codes.ts";
-import { STATUSES } from "../../../packages/server/src/protocols/pusher/error-codes";
+import { STATUSES } from "../../../packages/server/src/protocols/pusher/error-codes.ts";
 import commands from "../../fixtures/frames/pusher/commands.json";
 import pushes from "../../fixtures/frames/pusher/pushes.json";
 import { connectPusher, signedFetch } from "../../support/pusher-client.ts";

@@ -12,7 +12,7 @@ import {
   sign,
   userText,
 } from "../../../packages/server/src/hub/signature.ts";
-import { stringToSign, verifyRequest } from "../../../packages/server/src/protocols/pusher/request-signature";
+import { stringToSign, verifyRequest } from "../../../packages/server/src/protocols/pusher/request-signature.ts";
 
 const KEY = "278d425bdf160c739803";
 const SECRET = "7ad3773142a6692b25b8";

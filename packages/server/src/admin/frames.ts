@@ -1,6 +1,6 @@
 /** The frames of one connection as they pass, for those who watch it: the first of each report, and how many more there were. */
 
-import type { Frame } from "../domain/transport";
+import type { Frame } from "../domain/transport.ts";
 import type { Tap } from "../hub/taps.ts";
 import type { ConnectionTraffic, Payload, TappedFrame } from "./wire.ts";
 

@@ -1,6 +1,6 @@
 /** What comes over the dashboard's live connection, and how it is asked for. A part of `wire.ts`; of the server it knows words only. */
 
-import type { AppStatistics } from "../domain/app-statistics";
+import type { AppStatistics } from "../domain/app-statistics.ts";
 
 /**
  * POST api/ticket (view): a word that opens the live connection once, within half a minute. Then `new WebSocket` at
@@ -182,7 +182,11 @@ export interface ConnectionTraffic {
 
 // ---- numbers
 
-export { type AppStatistics as Numbers, addStatistics as sum, noStatistics as nothing } from "../domain/app-statistics";
+export {
+  type AppStatistics as Numbers,
+  addStatistics as sum,
+  noStatistics as nothing,
+} from "../domain/app-statistics.ts";
 
 export interface Point extends AppStatistics {
   readonly atMs: number;

@@ -6,9 +6,9 @@
 import { type App, isReserved } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
-import type { HubEvent } from "../domain/hub-event";
+import type { HubEvent } from "../domain/hub-event.ts";
 import type { Guard, Observer } from "../domain/ports.ts";
-import type { Frame } from "../domain/transport";
+import type { Frame } from "../domain/transport.ts";
 import type { Hub } from "../hub/hub.ts";
 import { detailOf, listOf, type Show } from "./connections.ts";
 import { Exchange, type Order } from "./exchange.ts";

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { demoApp, demoAppFile, readDemoApp } from "../config/demo-app.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import type { App } from "../domain/app.ts";
-import { CliError } from "./errors";
+import { CliError } from "./errors.ts";
 import { noApp } from "./target.ts";
 
 export interface AppOptions {

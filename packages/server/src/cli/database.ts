@@ -5,8 +5,8 @@ import { type Config, loadConfig } from "../config/load.ts";
 import { ownDatabase } from "../config/own-database.ts";
 import { lacking, migrate, migratesByItself, NewerDatabaseError } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";
-import { addConfigFlags, readConfigFlags } from "./config-flags";
-import { CliError } from "./errors";
+import { addConfigFlags, readConfigFlags } from "./config-flags.ts";
+import { CliError } from "./errors.ts";
 
 /** A person waits at the other end: a file that somebody else writes to is waited for. */
 const BUSY_MS = 10_000;

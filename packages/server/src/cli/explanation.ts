@@ -1,7 +1,7 @@
 /** Shows an explanation of a signature: the string, the signature, and what differs in somebody else's. */
 
 import { type Explanation, firstDifference, type Verdict } from "../protocols/pusher/explain/explanation.ts";
-import { printable, printableLines } from "./output";
+import { printable, printableLines } from "./output.ts";
 
 /** `more` are further lines of the form label and value. */
 export function explanationText(explanation: Explanation, more: readonly (readonly [string, string])[]): string {

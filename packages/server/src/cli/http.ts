@@ -1,6 +1,6 @@
 /** Why a server was not reached: it is not there, it does not answer, or its certificate is not one to trust. */
 
-import { CliError } from "./errors";
+import { CliError } from "./errors.ts";
 
 const TIMEOUT_MS = 5_000;
 

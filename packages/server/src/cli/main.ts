@@ -23,9 +23,9 @@ import { addStatus } from "./commands/status.ts";
 import { addStop } from "./commands/stop.ts";
 import { addToken } from "./commands/token.ts";
 import { addWebhooks } from "./commands/webhooks.ts";
-import { dropBunsEnvFile } from "./daemon/own-process";
-import { report } from "./errors";
-import { plainError, unknownCommand } from "./suggestions";
+import { dropBunsEnvFile } from "./daemon/own-process.ts";
+import { report } from "./errors.ts";
+import { plainError, unknownCommand } from "./suggestions.ts";
 
 export function buildProgram(): Command {
   const program = new Command("fanfare");

@@ -1,8 +1,8 @@
 /** One subscription by the Pusher protocol over the standard WebSocket, held across reconnects. */
 
 import { createHmac, randomBytes } from "node:crypto";
-import { CliError } from "./errors";
-import { unreachableSocket } from "./http";
+import { CliError } from "./errors.ts";
+import { unreachableSocket } from "./http.ts";
 
 /** One event as it arrived. */
 export interface Arrived {

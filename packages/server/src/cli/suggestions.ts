@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { nearest } from "../config/problem.ts";
-import { CliError } from "./errors";
+import { CliError } from "./errors.ts";
 
 /** Commands of Alphavel, Sentixtech, Ody, laravel-websockets, Reverb and soketi, and what people type by habit. */
 const COMMANDS_OF_OTHER_SERVERS = new Map([

@@ -9,7 +9,7 @@ import { controlPath } from "../server/life/control.ts";
 import type { Status } from "../server/life/report.ts";
 import { isEverywhere } from "./banner.ts";
 import { askServer } from "./daemon/ask.ts";
-import { CliError } from "./errors";
+import { CliError } from "./errors.ts";
 
 export interface Target {
   /** http: or https:, with the path prefix and without a slash at its end. */

@@ -4,7 +4,7 @@ import type { App } from "./app.ts";
 import type { Disconnect } from "./error.ts";
 import type { Memberships } from "./memberships.ts";
 import type { User } from "./message.ts";
-import type { FrameQueue, Protocol, Socket } from "./transport";
+import type { FrameQueue, Protocol, Socket } from "./transport.ts";
 
 export class Connection {
   readonly id: string;

@@ -4,8 +4,8 @@
  */
 
 import type { CommandError } from "./error.ts";
-import type { MessageId } from "./message-id";
-import type { UserInfo } from "./user-info";
+import type { MessageId } from "./message-id.ts";
+import type { UserInfo } from "./user-info.ts";
 
 /** A user as the app's back end, a token or an authenticator vouched for. */
 export interface User extends UserInfo {

@@ -2,9 +2,9 @@
 
 import type { App } from "./app.ts";
 import type { Connection } from "./connection.ts";
-import type { HubEvent } from "./hub-event";
+import type { HubEvent } from "./hub-event.ts";
 import type { Command, EventPublication, Member, Position, PresenceMember, Publication, User } from "./message.ts";
-import type { Protocol } from "./transport";
+import type { Protocol } from "./transport.ts";
 
 export type Awaitable<T> = T | Promise<T>;
 

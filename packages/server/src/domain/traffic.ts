@@ -2,7 +2,7 @@
 
 import type { App } from "./app.ts";
 import type { Connection } from "./connection.ts";
-import type { Frame, Protocol } from "./transport";
+import type { Frame, Protocol } from "./transport.ts";
 
 export interface TrafficMeter {
   /** A client's frame came in. */

@@ -2,7 +2,7 @@
 
 import { onOneLine } from "../domain/json-text.ts";
 import type { Member } from "../domain/message.ts";
-import { parseUserInfo } from "../domain/user-info";
+import { parseUserInfo } from "../domain/user-info.ts";
 
 /** A member's info comes as a value, or as text where its author wrote it otherwise. */
 export function memberFrom(id: unknown, info: unknown, infoText: unknown): Member {

@@ -3,8 +3,8 @@
 import type { App } from "../domain/app.ts";
 import { CommandError, isEngineAway } from "../domain/error.ts";
 import type { Awaitable, Clock, Engine, Guard } from "../domain/ports.ts";
-import { andThen } from "../hub/awaitable";
-import { type TokenBucket, takeToken } from "../hub/token-bucket";
+import { andThen } from "../hub/awaitable.ts";
+import { type TokenBucket, takeToken } from "../hub/token-bucket.ts";
 import { type Address, type AddressTest, addressTest, parseAddress } from "./ip.ts";
 import { Rates } from "./rates.ts";
 

@@ -1,7 +1,7 @@
 /** A rate for each of many keys, strangers' addresses say, in bounded memory. */
 
 import type { Clock } from "../domain/ports.ts";
-import { type TokenBucket, takeToken } from "../hub/token-bucket";
+import { type TokenBucket, takeToken } from "../hub/token-bucket.ts";
 
 const MINUTE_MS = 60_000;
 /** Most keys in one generation of two; then the older one is forgotten before its time. About 15 MB in all. */

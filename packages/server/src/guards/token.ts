@@ -7,8 +7,8 @@ import { CommandError, Disconnect } from "../domain/error.ts";
 import { exactId, memberText } from "../domain/json-text.ts";
 import type { Command, Credentials, User } from "../domain/message.ts";
 import type { Guard } from "../domain/ports.ts";
-import type { Protocol } from "../domain/transport";
-import { parseUserInfo } from "../domain/user-info";
+import type { Protocol } from "../domain/transport.ts";
+import { parseUserInfo } from "../domain/user-info.ts";
 import { checkUserId } from "../hub/limits.ts";
 import type { Authenticate } from "../hub/options.ts";
 

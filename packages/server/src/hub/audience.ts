@@ -5,7 +5,7 @@ import type { Channel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { EventPublication, JoinedPublication, LeftPublication, Position, Push } from "../domain/message.ts";
 import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
-import type { Fanout, Protocol, Socket } from "../domain/transport";
+import type { Fanout, Protocol, Socket } from "../domain/transport.ts";
 import { Sequence } from "./sequence.ts";
 
 interface ProtocolGroup {

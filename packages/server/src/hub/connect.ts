@@ -3,7 +3,7 @@
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
-import type { Socket } from "../domain/transport";
+import type { Socket } from "../domain/transport.ts";
 import { settleIn } from "./commands/signin.ts";
 import { takeTurn } from "./execute.ts";
 import type { Hub } from "./hub.ts";

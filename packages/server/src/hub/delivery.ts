@@ -2,16 +2,16 @@
 
 import { userOfOnlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { HubEvent } from "../domain/hub-event";
+import type { HubEvent } from "../domain/hub-event.ts";
 import type { EventPublication, Publication, Push } from "../domain/message.ts";
 import type { Awaitable, Broker, Clock, EngineHost } from "../domain/ports.ts";
 import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
-import type { Fanout } from "../domain/transport";
+import type { Fanout } from "../domain/transport.ts";
 import type { Audience } from "./audience.ts";
-import { DeliveryTimer } from "./delivery-timer";
-import { GapFiller } from "./gap-filler";
+import { DeliveryTimer } from "./delivery-timer.ts";
+import { GapFiller } from "./gap-filler.ts";
 import { withoutPosition } from "./history.ts";
-import type { IdempotencyKeys } from "./idempotency-keys";
+import type { IdempotencyKeys } from "./idempotency-keys.ts";
 import { notifyTaps, type Taps } from "./taps.ts";
 import type { Tenant } from "./tenant.ts";
 import type { Tenants } from "./tenants.ts";

@@ -8,8 +8,8 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { Command } from "../domain/message.ts";
 import type { Awaitable } from "../domain/ports.ts";
-import type { Frame } from "../domain/transport";
-import { andThen } from "./awaitable";
+import type { Frame } from "../domain/transport.ts";
+import { andThen } from "./awaitable.ts";
 import { call } from "./commands/call.ts";
 import { publish } from "./commands/publish.ts";
 import { signIn } from "./commands/signin.ts";
@@ -17,7 +17,7 @@ import { subscribe } from "./commands/subscribe.ts";
 import { unsubscribe } from "./commands/unsubscribe.ts";
 import type { Hub } from "./hub.ts";
 import { takeFrameToken } from "./limits.ts";
-import { countFrame, countWork, isOverShare, PacedQueue } from "./turn-queue";
+import { countFrame, countWork, isOverShare, PacedQueue } from "./turn-queue.ts";
 
 /** Takes one frame of the client's. Never throws. */
 export function receive(hub: Hub, connection: Connection, frame: Frame): void {

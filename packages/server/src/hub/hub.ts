@@ -8,7 +8,7 @@ import { type App, type ChannelRule, isReserved } from "../domain/app.ts";
 import { type Channel, isInternal } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, type Disconnect } from "../domain/error.ts";
-import type { HubEvent } from "../domain/hub-event";
+import type { HubEvent } from "../domain/hub-event.ts";
 import type { Membership } from "../domain/memberships.ts";
 import type { CountPublication, EventPublication, Position, PresenceMember, Push, Resume } from "../domain/message.ts";
 import type {
@@ -26,26 +26,26 @@ import type {
   StoredEvent,
 } from "../domain/ports.ts";
 import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
-import type { Fanout, Protocol, Socket } from "../domain/transport";
+import type { Fanout, Protocol, Socket } from "../domain/transport.ts";
 import { BackgroundTasks } from "./background.ts";
 import { Channels } from "./channels.ts";
 import { Delivery } from "./delivery.ts";
 import { lastOf } from "./history.ts";
-import { IdempotencyKeys } from "./idempotency-keys";
+import { IdempotencyKeys } from "./idempotency-keys.ts";
 import { checkPlace } from "./limits.ts";
 import { type Listener, listen } from "./listen.ts";
 import { check, compensateStall, hasStalled } from "./liveness.ts";
 import { type JoinReply, join, leave } from "./membership.ts";
-import { NodeBus, nodeNumber } from "./node-bus";
+import { NodeBus, nodeNumber } from "./node-bus.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
-import { PresenceRegistrar } from "./presence-registrar";
-import { publishEvent } from "./publishing";
-import { Quotas } from "./quotas";
-import { type AppStats, appStatsOf, type NodeStats } from "./stats";
-import { SubscriptionCounts } from "./subscription-counts";
+import { PresenceRegistrar } from "./presence-registrar.ts";
+import { publishEvent } from "./publishing.ts";
+import { Quotas } from "./quotas.ts";
+import { type AppStats, appStatsOf, type NodeStats } from "./stats.ts";
+import { SubscriptionCounts } from "./subscription-counts.ts";
 import type { Taps } from "./taps.ts";
 import { Tenants } from "./tenants.ts";
-import { TurnQueue } from "./turn-queue";
+import { TurnQueue } from "./turn-queue.ts";
 import { Users } from "./users.ts";
 
 export type { HubLimits, HubOptions } from "./options.ts";

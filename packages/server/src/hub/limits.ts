@@ -6,7 +6,7 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { EventPublication } from "../domain/message.ts";
 import type { HubLimits } from "./options.ts";
-import { refill } from "./token-bucket";
+import { refill } from "./token-bucket.ts";
 
 /** Pusher protocol, channel names. */
 const CHANNEL_NAME = /^[-a-zA-Z0-9_=@,.;]+$/;

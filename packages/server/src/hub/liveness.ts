@@ -2,7 +2,7 @@
 
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
-import type { HubEvent } from "../domain/hub-event";
+import type { HubEvent } from "../domain/hub-event.ts";
 import type { Push } from "../domain/message.ts";
 import { judgeReader, sendProbe } from "./reader-lag.ts";
 import { sign } from "./signature.ts";

@@ -1,15 +1,15 @@
 /** Coming into a channel and leaving it: in the audience, in the registry, and in what observers hear. */
 
 import type { Connection } from "../domain/connection.ts";
-import type { HubEvent } from "../domain/hub-event";
+import type { HubEvent } from "../domain/hub-event.ts";
 import { type Membership, Memberships } from "../domain/memberships.ts";
 import type { EventPublication, Member, Resume } from "../domain/message.ts";
 import type { Broker } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import { utf8Bytes } from "./limits.ts";
-import { PendingPresenceChanges } from "./pending-presence";
-import type { PresenceRegistrar } from "./presence-registrar";
-import type { Quotas } from "./quotas";
+import { PendingPresenceChanges } from "./pending-presence.ts";
+import type { PresenceRegistrar } from "./presence-registrar.ts";
+import type { Quotas } from "./quotas.ts";
 import { type CatchUp, withCatchUp } from "./recovery.ts";
 import type { Tenant } from "./tenant.ts";
 import type { Tenants } from "./tenants.ts";

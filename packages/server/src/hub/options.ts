@@ -5,9 +5,9 @@ import type { Connection } from "../domain/connection.ts";
 import type { Command, Member, User } from "../domain/message.ts";
 import type { Awaitable, Clock, Engine, Guard, NodeReport, Observer } from "../domain/ports.ts";
 import type { TrafficMeter } from "../domain/traffic.ts";
-import type { Protocol } from "../domain/transport";
+import type { Protocol } from "../domain/transport.ts";
 import type { Channels } from "./channels.ts";
-import type { ScheduleTurn } from "./turn-queue";
+import type { ScheduleTurn } from "./turn-queue.ts";
 
 export interface HubOptions {
   readonly engine: Engine;

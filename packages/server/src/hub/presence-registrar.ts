@@ -4,11 +4,11 @@ import type { App } from "../domain/app.ts";
 import { isInternal } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError } from "../domain/error.ts";
-import type { HubEvent } from "../domain/hub-event";
+import type { HubEvent } from "../domain/hub-event.ts";
 import type { Member } from "../domain/message.ts";
 import type { Awaitable, JoinResult, PresenceEntry, Registry } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
-import type { SubscriptionCounts } from "./subscription-counts";
+import type { SubscriptionCounts } from "./subscription-counts.ts";
 
 interface Host {
   readonly registry: Registry;

@@ -2,13 +2,13 @@
 
 import type { App } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
-import type { HubEvent } from "../domain/hub-event";
+import type { HubEvent } from "../domain/hub-event.ts";
 import type { EventPublication, Position } from "../domain/message.ts";
 import type { Awaitable, Broker, Clock, Guard, IdempotencyKey } from "../domain/ports.ts";
 import type { TrafficMeter } from "../domain/traffic.ts";
-import { andThen } from "./awaitable";
+import { andThen } from "./awaitable.ts";
 import type { Channels } from "./channels.ts";
-import type { DeliveryTimer } from "./delivery-timer";
+import type { DeliveryTimer } from "./delivery-timer.ts";
 import { historyFor } from "./history.ts";
 
 interface Host {

@@ -8,7 +8,7 @@ import type { Connection } from "../domain/connection.ts";
 import { Disconnect, isEngineAway } from "../domain/error.ts";
 import type { Awaitable, Ledger, Registry } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
-import { andThen } from "./awaitable";
+import { andThen } from "./awaitable.ts";
 import { channelFull, quotaExceeded } from "./limits.ts";
 import type { Tenant } from "./tenant.ts";
 

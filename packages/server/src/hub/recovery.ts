@@ -10,7 +10,7 @@ import type { Broker } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import { isFromBackend, lastOf, withoutPosition } from "./history.ts";
 import { isUpTo } from "./sequence.ts";
-import { SharedHistoryRead } from "./shared-history-read";
+import { SharedHistoryRead } from "./shared-history-read.ts";
 
 export interface CatchUp {
   /** To be told before anything new, oldest first. */

@@ -5,7 +5,7 @@
 
 import type { Connection } from "../domain/connection.ts";
 import type { EventPublication, Position, Publication } from "../domain/message.ts";
-import { markSeen, type SeenNumbers } from "../domain/message-id";
+import { markSeen, type SeenNumbers } from "../domain/message-id.ts";
 import type { HistoryPage } from "../domain/ports.ts";
 
 /** Publications that wait until those before them are found. */

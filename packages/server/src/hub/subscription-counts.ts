@@ -4,7 +4,7 @@
  */
 
 import type { App } from "../domain/app.ts";
-import type { HubEvent } from "../domain/hub-event";
+import type { HubEvent } from "../domain/hub-event.ts";
 import type { CountPublication } from "../domain/message.ts";
 import type { Awaitable, ChannelSummary, Clock, EngineHealth } from "../domain/ports.ts";
 import type { Tenants } from "./tenants.ts";

@@ -2,7 +2,7 @@
 
 import type { Connection } from "../domain/connection.ts";
 import type { Push } from "../domain/message.ts";
-import type { Frame } from "../domain/transport";
+import type { Frame } from "../domain/transport.ts";
 import type { Audience } from "./audience.ts";
 
 /** May only take note: called for each frame, before it is looked at and after it is encoded. */

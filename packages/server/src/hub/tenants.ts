@@ -5,7 +5,7 @@ import type { Connection } from "../domain/connection.ts";
 import type { Broker } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import type { Channels } from "./channels.ts";
-import { type NodeStats, nodeStatsOf } from "./stats";
+import { type NodeStats, nodeStatsOf } from "./stats.ts";
 import { Tenant } from "./tenant.ts";
 
 export class Tenants implements Iterable<Tenant> {

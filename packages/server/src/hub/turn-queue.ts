@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../domain/ports.ts";
-import type { Socket } from "../domain/transport";
+import type { Socket } from "../domain/transport.ts";
 
 /** Runs it in a later turn of the event loop, after so many milliseconds at the earliest. */
 export type ScheduleTurn = (ms: number, run: () => void) => void;

@@ -7,7 +7,7 @@ import { CommandError, Disconnect, isEngineAway } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
 import type { Awaitable, Clock, Engine } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
-import { andThen } from "./awaitable";
+import { andThen } from "./awaitable.ts";
 import { type AuthProof, Revocations } from "./revocations.ts";
 import type { Tenant } from "./tenant.ts";
 

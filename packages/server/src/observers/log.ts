@@ -2,10 +2,10 @@
 
 import type { Logger } from "pino";
 import { FileError } from "../database/file-error.ts";
-import type { HubEvent } from "../domain/hub-event";
+import type { HubEvent } from "../domain/hub-event.ts";
 import type { Observer } from "../domain/ports.ts";
 import type { FrameObserver } from "../domain/traffic.ts";
-import type { Frame } from "../domain/transport";
+import type { Frame } from "../domain/transport.ts";
 import { masked, maskedFrame, maskedReason } from "./masked.ts";
 import { type Fault, Repeats } from "./repeats.ts";
 

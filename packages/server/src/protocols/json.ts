@@ -1,7 +1,7 @@
 /** JSON as the protocols take it from strangers: bounded in depth, text only, keys that cannot reach a prototype. */
 
 import { CommandError } from "../domain/error.ts";
-import type { Frame } from "../domain/transport";
+import type { Frame } from "../domain/transport.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

@@ -4,8 +4,8 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { CliError } from "../errors";
-import { SupervisedProcess } from "./supervised-process";
+import { CliError } from "../errors.ts";
+import { SupervisedProcess } from "./supervised-process.ts";
 
 const PROGRAMS = ["redis-server", "valkey-server"];
 const READY_MS = 10_000;

@@ -6,9 +6,9 @@ import type { AppInput } from "../../config/app.ts";
 import type { App } from "../../domain/app.ts";
 import { machineClock } from "../../server/life/clock.ts";
 import { knownApps } from "../apps.ts";
-import { addDatabaseFlags, type OpenedDatabase, withDatabase } from "../database";
-import { CliError } from "../errors";
-import { printable } from "../output";
+import { addDatabaseFlags, type OpenedDatabase, withDatabase } from "../database.ts";
+import { CliError } from "../errors.ts";
+import { printable } from "../output.ts";
 
 interface ListOptions {
   readonly json?: true;

@@ -9,10 +9,10 @@ import { withDemoApp } from "../../config/demo-app.ts";
 import { isSocket } from "../../config/fields.ts";
 import { type Config, loadConfig } from "../../config/load.ts";
 import { startTemporaryRedis, type TemporaryRedis } from "../cluster/redis.ts";
-import { SupervisedProcess } from "../cluster/supervised-process";
-import { NO_ENV_FILE, originalEnvironment } from "../daemon/own-process";
+import { SupervisedProcess } from "../cluster/supervised-process.ts";
+import { NO_ENV_FILE, originalEnvironment } from "../daemon/own-process.ts";
 import { stopRequested } from "../daemon/signals.ts";
-import { CliError } from "../errors";
+import { CliError } from "../errors.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 const LEASH = fileURLToPath(new URL("../cluster/leash.ts", import.meta.url));

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { type Loaded, loadConfig, maskSecrets } from "../../config/load.ts";
 import { settings } from "../../config/tree.ts";
-import { addConfigFlags, readConfigFlags } from "../config-flags";
+import { addConfigFlags, readConfigFlags } from "../config-flags.ts";
 
 export function addConfig(program: Command): void {
   const group = program.command("config").description("check or show the configuration");

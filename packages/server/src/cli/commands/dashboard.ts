@@ -2,8 +2,8 @@
 
 import type { Command } from "commander";
 import { askServer } from "../daemon/ask.ts";
-import { addLocationOptions, type LocationOptions, locationOf, notRunning } from "../daemon/location";
-import { CliError } from "../errors";
+import { addLocationOptions, type LocationOptions, locationOf, notRunning } from "../daemon/location.ts";
+import { CliError } from "../errors.ts";
 
 export function addDashboard(program: Command): void {
   const command = program.command("dashboard").description("print the dashboard's address, with the key to it");

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { ConfigError, type Loaded, loadConfig } from "../../config/load.ts";
-import { addConfigFlags, readConfigFlags } from "../config-flags";
+import { addConfigFlags, readConfigFlags } from "../config-flags.ts";
 import { checkApps } from "../doctor/apps.ts";
 import { checkCertificate } from "../doctor/certificate.ts";
 import { checkEngine } from "../doctor/engine.ts";
@@ -10,7 +10,7 @@ import { type Finding, findings, findingsText } from "../doctor/finding.ts";
 import { checkClock, checkFiles, checkRuntime, checkStateDir } from "../doctor/machine.ts";
 import { checkPort } from "../doctor/port.ts";
 import { checkProxy } from "../doctor/proxy.ts";
-import { printable } from "../output";
+import { printable } from "../output.ts";
 import { serverUrl } from "../target.ts";
 
 interface DoctorOptions {

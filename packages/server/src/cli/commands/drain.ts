@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import type { Status } from "../../server/life/report.ts";
 import { askServer } from "../daemon/ask.ts";
-import { addLocationOptions, type LocationOptions, locationOf, notRunning } from "../daemon/location";
+import { addLocationOptions, type LocationOptions, locationOf, notRunning } from "../daemon/location.ts";
 
 export function addDrain(program: Command): void {
   const command = program

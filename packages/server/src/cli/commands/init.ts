@@ -6,7 +6,7 @@ import { rename, rm, writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { FILE_NAMES, reasonOf } from "../../config/file.ts";
 import { appsOfEnvironment } from "../../config/load.ts";
-import { CliError } from "../errors";
+import { CliError } from "../errors.ts";
 import { FORMATS, type Format, render } from "../init/render.ts";
 
 interface InitOptions {

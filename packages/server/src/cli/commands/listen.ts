@@ -2,9 +2,9 @@
 
 import type { Command } from "commander";
 import { payloadJson, payloadValue } from "../../domain/payload.ts";
-import { onOrphaned } from "../daemon/parent-watch";
-import { CliError } from "../errors";
-import { printable } from "../output";
+import { onOrphaned } from "../daemon/parent-watch.ts";
+import { CliError } from "../errors.ts";
+import { printable } from "../output.ts";
 import { type Arrived, listen, needsPermission } from "../subscription.ts";
 import { addTargetOptions, noApp, type TargetOptions, targetOf } from "../target.ts";
 

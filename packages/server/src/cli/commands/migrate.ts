@@ -2,8 +2,8 @@
 
 import type { Command } from "commander";
 import { migrate } from "../../database/migrate.ts";
-import { addDatabaseFlags, missingTables, withDatabase } from "../database";
-import { CliError } from "../errors";
+import { addDatabaseFlags, missingTables, withDatabase } from "../database.ts";
+import { CliError } from "../errors.ts";
 
 export function addMigrate(program: Command): void {
   const command = program.command("migrate").description("bring the tables of the database up to date");

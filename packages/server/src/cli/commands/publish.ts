@@ -4,8 +4,8 @@ import { createHash, createHmac } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { reasonOf } from "../../config/file.ts";
-import { CliError } from "../errors";
-import { fetchTarget, unreachable } from "../http";
+import { CliError } from "../errors.ts";
+import { fetchTarget, unreachable } from "../http.ts";
 import { addTargetOptions, noApp, type TargetOptions, targetOf } from "../target.ts";
 
 export function addPublish(program: Command): void {

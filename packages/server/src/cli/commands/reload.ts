@@ -10,8 +10,8 @@ import {
   locationOf,
   notRunning,
   type ServerLocation,
-} from "../daemon/location";
-import { CliError } from "../errors";
+} from "../daemon/location.ts";
+import { CliError } from "../errors.ts";
 
 export function addReload(program: Command): void {
   const command = program

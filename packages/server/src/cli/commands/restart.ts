@@ -3,9 +3,9 @@
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { startInBackground } from "../daemon/background.ts";
-import { addLocationOptions, findServer, type LocationOptions, locationOf, outputPath } from "../daemon/location";
-import { NO_ENV_FILE, originalEnvironment } from "../daemon/own-process";
-import { CliError } from "../errors";
+import { addLocationOptions, findServer, type LocationOptions, locationOf, outputPath } from "../daemon/location.ts";
+import { NO_ENV_FILE, originalEnvironment } from "../daemon/own-process.ts";
+import { CliError } from "../errors.ts";
 import { addStopOptions, type StopOptions, stopServer } from "./stop.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));

@@ -12,14 +12,14 @@ import type { Launch } from "../../server/life/report.ts";
 import type { Server } from "../../server/server.ts";
 import { ownMark } from "../../server/workers/mark.ts";
 import { banner } from "../banner.ts";
-import { addConfigFlags, readConfigFlags } from "../config-flags";
+import { addConfigFlags, readConfigFlags } from "../config-flags.ts";
 import { backgroundReport, startInBackground } from "../daemon/background.ts";
-import { configSource } from "../daemon/config-source";
-import { findServer, logPath, outputPath } from "../daemon/location";
+import { configSource } from "../daemon/config-source.ts";
+import { findServer, logPath, outputPath } from "../daemon/location.ts";
 import { alreadyRunning, claimPidFile, pidFilePath } from "../daemon/pid-file.ts";
 import { stopRequested } from "../daemon/signals.ts";
-import { CliError } from "../errors";
-import { unknownCommand } from "../suggestions";
+import { CliError } from "../errors.ts";
+import { unknownCommand } from "../suggestions.ts";
 
 export function addServe(program: Command): void {
   const command = program.command("serve", { isDefault: true }).description("start the server (the default command)");

@@ -7,9 +7,9 @@ import type { App } from "../../domain/app.ts";
 import type { Explanation } from "../../protocols/pusher/explain/explanation.ts";
 import { explainChannel, explainUser } from "../../protocols/pusher/explain/permission.ts";
 import { authParameters, explainRequest } from "../../protocols/pusher/explain/request.ts";
-import { signedPaths } from "../../protocols/pusher/request-signature";
+import { signedPaths } from "../../protocols/pusher/request-signature.ts";
 import { type AppOptions, addAppOption, chooseApp, knownApps } from "../apps.ts";
-import { CliError } from "../errors";
+import { CliError } from "../errors.ts";
 import { explanationText } from "../explanation.ts";
 
 interface SignOptions extends AppOptions {

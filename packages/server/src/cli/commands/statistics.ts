@@ -3,8 +3,8 @@
 import type { Command } from "commander";
 import { forgetAll, timeBefore } from "../../database/cleaning.ts";
 import { StatisticsStore } from "../../observers/statistics/store.ts";
-import { addDatabaseFlags, type OpenedDatabase, withDatabase } from "../database";
-import { CliError } from "../errors";
+import { addDatabaseFlags, type OpenedDatabase, withDatabase } from "../database.ts";
+import { CliError } from "../errors.ts";
 
 export function addStatistics(program: Command): void {
   const group = program.command("statistics").description("forget statistics that are kept in the database");

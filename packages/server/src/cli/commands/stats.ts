@@ -4,10 +4,10 @@ import type { Command } from "commander";
 import { kindOf, traitsOf } from "../../domain/channel.ts";
 import type { Stats } from "../../server/life/report.ts";
 import { askServer } from "../daemon/ask.ts";
-import { type LocationOptions, locationOf, notRunning } from "../daemon/location";
-import { CliError } from "../errors";
-import { fetchTarget, unreachable } from "../http";
-import { printable } from "../output";
+import { type LocationOptions, locationOf, notRunning } from "../daemon/location.ts";
+import { CliError } from "../errors.ts";
+import { fetchTarget, unreachable } from "../http.ts";
+import { printable } from "../output.ts";
 import { addTargetOptions, noApp, type TargetOptions, targetOf } from "../target.ts";
 import { signedQuery } from "./publish.ts";
 

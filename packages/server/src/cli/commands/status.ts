@@ -3,8 +3,8 @@
 import type { Command } from "commander";
 import type { NodeState } from "../../domain/ports.ts";
 import type { Status } from "../../server/life/report.ts";
-import { addLocationOptions, findServer, type LocationOptions, locationOf } from "../daemon/location";
-import { printable } from "../output";
+import { addLocationOptions, findServer, type LocationOptions, locationOf } from "../daemon/location.ts";
+import { printable } from "../output.ts";
 
 /** As systemd and the init scripts before it. */
 const NOT_RUNNING = 3;

@@ -10,9 +10,9 @@ import {
   type LocationOptions,
   locationOf,
   type ServerLocation,
-} from "../daemon/location";
-import { codeOf, isAlive, sendSignal } from "../daemon/processes";
-import { CliError } from "../errors";
+} from "../daemon/location.ts";
+import { codeOf, isAlive, sendSignal } from "../daemon/processes.ts";
+import { CliError } from "../errors.ts";
 
 export interface StopOptions {
   readonly timeout?: string;

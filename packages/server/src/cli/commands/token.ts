@@ -6,8 +6,8 @@ import type { App } from "../../domain/app.ts";
 import type { User } from "../../domain/message.ts";
 import { reasonOf, tokenVerifier } from "../../guards/token.ts";
 import { type AppOptions, addAppOption, chooseApp, knownApps } from "../apps.ts";
-import { CliError } from "../errors";
-import { printable } from "../output";
+import { CliError } from "../errors.ts";
+import { printable } from "../output.ts";
 
 interface IssueOptions extends AppOptions {
   readonly user?: string;

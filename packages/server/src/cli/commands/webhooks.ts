@@ -2,9 +2,9 @@
 
 import type { Command } from "commander";
 import { type Claimed, Outbox } from "../../observers/webhooks/outbox.ts";
-import { addDatabaseFlags, withDatabase } from "../database";
-import { CliError } from "../errors";
-import { printable } from "../output";
+import { addDatabaseFlags, withDatabase } from "../database.ts";
+import { CliError } from "../errors.ts";
+import { printable } from "../output.ts";
 
 interface FailedOptions {
   readonly app?: string;

@@ -1,7 +1,7 @@
 /** Asks a server by its control socket. */
 
-import { CliError } from "../errors";
-import { codeOf } from "./processes";
+import { CliError } from "../errors.ts";
+import { codeOf } from "./processes.ts";
 
 const PATIENCE_MS = 120_000;
 

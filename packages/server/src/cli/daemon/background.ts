@@ -6,8 +6,8 @@ import { dirname } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { reasonOf } from "../../config/file.ts";
-import { CliError } from "../errors";
-import { NO_ENV_FILE, originalEnvironment } from "./own-process";
+import { CliError } from "../errors.ts";
+import { NO_ENV_FILE, originalEnvironment } from "./own-process.ts";
 
 /** Tells the background process that it is one. Taken out of its environment at once. */
 const MARK = "_FANFARE_BACKGROUND";

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { ConfigError, type ConfigInput, type Sources } from "../../config/load.ts";
-import { NO_ENV_FILE, originalEnvironment } from "./own-process";
+import { NO_ENV_FILE, originalEnvironment } from "./own-process.ts";
 
 const READER = fileURLToPath(new URL("./read-config.ts", import.meta.url));
 const PATIENCE_MS = 30_000;

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { ConfigError, loadConfig } from "../../config/load.ts";
 import { controlPath } from "../../server/life/control.ts";
 import type { Status } from "../../server/life/report.ts";
-import { CliError } from "../errors";
+import { CliError } from "../errors.ts";
 import { askServer } from "./ask.ts";
 import { pidFilePath, readPidFile } from "./pid-file.ts";
 

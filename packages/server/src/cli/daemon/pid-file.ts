@@ -4,8 +4,8 @@ import { randomBytes } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { reasonOf } from "../../config/file.ts";
-import { CliError } from "../errors";
-import { codeOf, isWriterOf } from "./processes";
+import { CliError } from "../errors.ts";
+import { codeOf, isWriterOf } from "./processes.ts";
 
 export function pidFilePath({ pidFile, stateDir }: { readonly pidFile?: string; readonly stateDir: string }): string {
   return resolve(pidFile ?? join(stateDir, "fanfare.pid"));

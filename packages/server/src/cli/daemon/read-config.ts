@@ -4,7 +4,7 @@
  */
 
 import { ConfigError, loadConfig, type Sources } from "../../config/load.ts";
-import { unlimited } from "./config-source";
+import { unlimited } from "./config-source.ts";
 
 const sources = (await Bun.stdin.json()) as Pick<Sources, "flags" | "file">;
 let answer: object;

@@ -3,7 +3,7 @@
 import { closeSync, openSync } from "node:fs";
 import { isatty } from "node:tty";
 import { onStopSignal } from "../../server/life/signals.ts";
-import { onOrphaned } from "./parent-watch";
+import { onOrphaned } from "./parent-watch.ts";
 
 export interface Signals {
   /** SIGHUP, unless the terminal is gone. */

@@ -5,7 +5,7 @@ import { access } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isSocket } from "../../config/fields.ts";
 import type { Config } from "../../config/load.ts";
-import { fetchTarget } from "../http";
+import { fetchTarget } from "../http.ts";
 import { localUrl } from "../target.ts";
 import { type Finding, findings } from "./finding.ts";
 

@@ -3,7 +3,7 @@
 import { CommandError } from "../../domain/error.ts";
 import type { Member, PresenceMember, Publication } from "../../domain/message.ts";
 import type { ChannelSummary, Clock, JoinResult, LeaveResult, PresenceEntry, Registry } from "../../domain/ports.ts";
-import { joinPublication, leavePublication } from "../../domain/presence-publications";
+import { joinPublication, leavePublication } from "../../domain/presence-publications.ts";
 import { listing } from "../listing.ts";
 
 interface Present {

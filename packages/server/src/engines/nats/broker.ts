@@ -2,7 +2,7 @@
 
 import type { Msg, Subscription } from "@nats-io/transport-node";
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
-import { markSeen, type SeenNumbers, wasSeen } from "../../domain/message-id";
+import { markSeen, type SeenNumbers, wasSeen } from "../../domain/message-id.ts";
 import type { Broker, HistoryPage, HistoryPolicy, IdempotencyKey, StoredEvent } from "../../domain/ports.ts";
 import { decodeParcel, lastOffset, type Numbering, type Parcel } from "./codec.ts";
 import { unavailable } from "./fault.ts";

@@ -2,7 +2,7 @@
 
 import type { Publication } from "../../domain/message.ts";
 import type { RegistryChange } from "../../domain/ports.ts";
-import { joinPublication, leavePublication } from "../../domain/presence-publications";
+import { joinPublication, leavePublication } from "../../domain/presence-publications.ts";
 import type { Change, Picture } from "./picture.ts";
 import { about } from "./words.ts";
 

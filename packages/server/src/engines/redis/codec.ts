@@ -1,7 +1,7 @@
 /** Publications as they travel between nodes: compact JSON, read with suspicion, because anybody may publish on a Redis. */
 
 import type { Member, Position, Publication, PublishTime } from "../../domain/message.ts";
-import type { MessageId } from "../../domain/message-id";
+import type { MessageId } from "../../domain/message-id.ts";
 import { asNumber, asText, list, memberFrom, record } from "../fields.ts";
 
 export interface Received {

@@ -5,7 +5,7 @@
  */
 
 import type { Publication } from "../../domain/message.ts";
-import { markSeen, type SeenNumbers } from "../../domain/message-id";
+import { markSeen, type SeenNumbers } from "../../domain/message-id.ts";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
 import { HEARTBEAT_EVERY_MS, Heartbeat, UNHEARD } from "../heartbeat.ts";
 import type { Dialer, ListenWire } from "./client.ts";

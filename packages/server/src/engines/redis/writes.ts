@@ -3,7 +3,7 @@
 import { isInternal } from "../../domain/channel.ts";
 import type { Member, Publication } from "../../domain/message.ts";
 import type { PresenceEntry } from "../../domain/ports.ts";
-import { joinPublication, leavePublication } from "../../domain/presence-publications";
+import { joinPublication, leavePublication } from "../../domain/presence-publications.ts";
 import { encode, fieldsOf } from "./codec.ts";
 import { type Keys, placeOf, placesOf } from "./keys.ts";
 import type { Send } from "./line.ts";

@@ -6,7 +6,7 @@
 import { CommandError } from "../../domain/error.ts";
 import type { Publication } from "../../domain/message.ts";
 import type { Awaitable, Clock, Engine, NodeState, RegistryChange } from "../../domain/ports.ts";
-import { andThen } from "../../hub/awaitable";
+import { andThen } from "../../hub/awaitable.ts";
 import { Desk } from "./desk.ts";
 import { keyOf, type Subject } from "./holdings.ts";
 import { Slowness } from "./slowness.ts";

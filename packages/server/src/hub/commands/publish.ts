@@ -5,9 +5,9 @@ import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Command, EventPublication, Position } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
-import { andThen } from "../awaitable";
+import { andThen } from "../awaitable.ts";
 import type { Hub } from "../hub.ts";
-import { checkIdempotencyKey } from "../idempotency-keys";
+import { checkIdempotencyKey } from "../idempotency-keys.ts";
 import { checkEventData, checkEventName, takeEventToken } from "../limits.ts";
 
 type Publish = Extract<Command, { type: "publish" }>;

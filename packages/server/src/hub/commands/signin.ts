@@ -6,7 +6,7 @@ import { CommandError, Disconnect } from "../../domain/error.ts";
 import { elementTexts, exactId, memberText } from "../../domain/json-text.ts";
 import type { Command, Credentials, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
-import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../domain/user-info";
+import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../domain/user-info.ts";
 import type { Hub } from "../hub.ts";
 import { checkUserId, isLongerThan, takeEventToken, utf8Bytes } from "../limits.ts";
 import type { AuthProof } from "../revocations.ts";

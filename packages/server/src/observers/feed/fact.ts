@@ -1,7 +1,7 @@
 /** What the dashboard makes of a fact: first only its names, to see who wants it; then, if it is shown, all of it. */
 
 import type { FeedEntry, FeedType } from "../../admin/wire.ts";
-import type { HubEvent } from "../../domain/hub-event";
+import type { HubEvent } from "../../domain/hub-event.ts";
 import { shown, shownReason } from "./payload.ts";
 import { signedIn } from "./signed.ts";
 

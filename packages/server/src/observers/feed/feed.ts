@@ -6,7 +6,7 @@
 import type { FeedBatch, FeedFilter } from "../../admin/wire.ts";
 import { isReserved } from "../../domain/app.ts";
 import { matches } from "../../domain/channel.ts";
-import type { HubEvent } from "../../domain/hub-event";
+import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Clock, Observer } from "../../domain/ports.ts";
 import { entryOf, type Fact, factOf, type Happening } from "./fact.ts";
 import { SHOWN } from "./payload.ts";

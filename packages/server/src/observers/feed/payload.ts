@@ -1,7 +1,7 @@
 /** Payloads, texts and frames as the dashboard may show them: without what looks secret, and cut short. */
 
 import type { Payload } from "../../admin/wire.ts";
-import type { Frame } from "../../domain/transport";
+import type { Frame } from "../../domain/transport.ts";
 import { masked, maskedReason } from "../masked.ts";
 
 /** Longest that is shown of one, in characters. */

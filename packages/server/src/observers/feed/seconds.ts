@@ -2,7 +2,7 @@
 
 import type { Point } from "../../admin/wire.ts";
 import { isReserved } from "../../domain/app.ts";
-import { type AppStatistics, addStatistics, noStatistics } from "../../domain/app-statistics";
+import { type AppStatistics, addStatistics, noStatistics } from "../../domain/app-statistics.ts";
 import type { Clock } from "../../domain/ports.ts";
 
 export interface SecondsOptions {

@@ -4,7 +4,7 @@
  */
 
 import type { FeedEntry, Signed } from "../../admin/wire.ts";
-import type { HubEvent } from "../../domain/hub-event";
+import type { HubEvent } from "../../domain/hub-event.ts";
 import { shown } from "./payload.ts";
 
 type Refused = Extract<HubEvent, { type: "refused" | "api-refused" }>;

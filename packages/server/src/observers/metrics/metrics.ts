@@ -1,7 +1,7 @@
 /** The server in numbers for Prometheus: rare events are counted as they happen, everything else is read when it is scraped. */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { HubEvent } from "../../domain/hub-event";
+import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Observer } from "../../domain/ports.ts";
 import { Labels } from "./labels.ts";
 import type { Reading } from "./merge.ts";

@@ -1,7 +1,7 @@
 /** The numbers under the names and labels of soketi 1.6, so that dashboards and alerts made for it go on working. */
 
 import { Counter, collectDefaultMetrics, Gauge, type Registry } from "prom-client";
-import type { HubEvent } from "../../domain/hub-event";
+import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Labels } from "./labels.ts";
 import type { AppTotals, Vitals } from "./vitals.ts";
 

@@ -1,9 +1,9 @@
 /** Counts what happens, app by app, as long as anybody uses the app. */
 
 import type { App } from "../../domain/app.ts";
-import { type AppStatistics, noStatistics } from "../../domain/app-statistics";
+import { type AppStatistics, noStatistics } from "../../domain/app-statistics.ts";
 import type { DisconnectCode } from "../../domain/error.ts";
-import type { HubEvent } from "../../domain/hub-event";
+import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Observer } from "../../domain/ports.ts";
 import type { TrafficMeter } from "../../domain/traffic.ts";
 

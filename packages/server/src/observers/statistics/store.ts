@@ -5,7 +5,7 @@ import { PAGE as OLD_PAGE } from "../../database/cleaning.ts";
 import type { Database } from "../../database/open.ts";
 import type { StatisticTable, Tables } from "../../database/schema.ts";
 import { letMessagesPass } from "../../database/step.ts";
-import { type AppStatistics, addStatistics, noStatistics } from "../../domain/app-statistics";
+import { type AppStatistics, addStatistics, noStatistics } from "../../domain/app-statistics.ts";
 
 export const SPANS = ["interval", "hour", "day"] as const;
 export type Span = (typeof SPANS)[number];

@@ -2,7 +2,7 @@
 
 import type { App, Webhook, WebhookEventName } from "../../domain/app.ts";
 import { isInternal, matches, traitsOf } from "../../domain/channel.ts";
-import type { HubEvent } from "../../domain/hub-event";
+import type { HubEvent } from "../../domain/hub-event.ts";
 
 /** Pusher protocol, webhooks. */
 export interface WebhookEvent {

@@ -4,7 +4,7 @@
  */
 
 import type { App } from "../../domain/app.ts";
-import type { HubEvent } from "../../domain/hub-event";
+import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Awaitable, Clock, Observer } from "../../domain/ports.ts";
 import type { Delivery } from "./delivery.ts";
 import { type Fact, factOf, type WebhookEvent, wants } from "./facts.ts";

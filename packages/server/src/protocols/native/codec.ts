@@ -16,8 +16,8 @@ import type {
   Resume,
 } from "../../domain/message.ts";
 import { payloadFrom, payloadJson } from "../../domain/payload.ts";
-import type { Frame, Protocol } from "../../domain/transport";
-import { type UserInfo, userInfoJson } from "../../domain/user-info";
+import type { Frame, Protocol } from "../../domain/transport.ts";
+import { type UserInfo, userInfoJson } from "../../domain/user-info.ts";
 import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
 import { EPOCH_LENGTH, ID_LENGTH, RESERVED, type ServerFrame } from "./wire.ts";

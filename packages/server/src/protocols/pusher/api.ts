@@ -4,11 +4,11 @@ import { CommandError } from "../../domain/error.ts";
 import type { AppStore, Clock } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkUserId } from "../../hub/limits.ts";
-import { trigger, triggerBatch, triggerOld } from "./publish-routes";
-import { listChannels, listUsers, showChannel, showHistory } from "./query-routes";
-import { type ApiCall, readBody } from "./request-body";
-import { signedPaths, verifyRequest } from "./request-signature";
-import { ApiError, errorResponse, type IncomingApiRequest, json } from "./responses";
+import { trigger, triggerBatch, triggerOld } from "./publish-routes.ts";
+import { listChannels, listUsers, showChannel, showHistory } from "./query-routes.ts";
+import { type ApiCall, readBody } from "./request-body.ts";
+import { signedPaths, verifyRequest } from "./request-signature.ts";
+import { ApiError, errorResponse, type IncomingApiRequest, json } from "./responses.ts";
 
 export interface ApiOptions {
   readonly hub: Hub;

@@ -4,11 +4,11 @@ import { CommandError, type Disconnect } from "../../domain/error.ts";
 import { memberText } from "../../domain/json-text.ts";
 import type { ChannelProof, CloseFrame, Command, EventPublication, Member, Push } from "../../domain/message.ts";
 import { payloadFrom } from "../../domain/payload.ts";
-import type { Frame, Protocol } from "../../domain/transport";
-import { userInfoJson } from "../../domain/user-info";
+import type { Frame, Protocol } from "../../domain/transport.ts";
+import { userInfoJson } from "../../domain/user-info.ts";
 import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
-import { ERROR_CODES, STATUSES } from "./error-codes";
+import { ERROR_CODES, STATUSES } from "./error-codes.ts";
 
 export function pusherProtocol(options: { readonly jsonDepth: number }): Protocol {
   return {

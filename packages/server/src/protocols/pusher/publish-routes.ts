@@ -5,11 +5,11 @@ import { traitsOf } from "../../domain/channel.ts";
 import { CommandError } from "../../domain/error.ts";
 import { elementTexts, memberText } from "../../domain/json-text.ts";
 import type { EventPublication } from "../../domain/message.ts";
-import { checkIdempotencyKey } from "../../hub/idempotency-keys";
+import { checkIdempotencyKey } from "../../hub/idempotency-keys.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
-import { attributesOf, describe } from "./query-routes";
-import { type ApiCall, parseBody, utf8 } from "./request-body";
-import { json } from "./responses";
+import { attributesOf, describe } from "./query-routes.ts";
+import { type ApiCall, parseBody, utf8 } from "./request-body.ts";
+import { json } from "./responses.ts";
 
 const SOCKET_ID = /^\d+\.\d+$/;
 const socketId = z.string().regex(SOCKET_ID, "socket_id looks like 123.456").nullish();

@@ -5,8 +5,8 @@ import { CommandError } from "../../domain/error.ts";
 import type { Position } from "../../domain/message.ts";
 import type { ChannelSummary, StoredEvent } from "../../domain/ports.ts";
 import { checkChannelName } from "../../hub/limits.ts";
-import type { ApiCall } from "./request-body";
-import { json } from "./responses";
+import type { ApiCall } from "./request-body.ts";
+import { json } from "./responses.ts";
 
 export async function listChannels(call: ApiCall): Promise<Response> {
   const prefix = call.query.get("filter_by_prefix") ?? "";

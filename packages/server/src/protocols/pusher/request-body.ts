@@ -5,7 +5,7 @@ import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { isDeeperThan } from "../json.ts";
-import { ApiError } from "./responses";
+import { ApiError } from "./responses.ts";
 
 /** A call whose signature is right. */
 export interface ApiCall {

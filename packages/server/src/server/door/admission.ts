@@ -5,7 +5,7 @@ import { Connection } from "../../domain/connection.ts";
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import type { User } from "../../domain/message.ts";
 import type { AppStore, Awaitable, Clock, Guard } from "../../domain/ports.ts";
-import type { Protocol } from "../../domain/transport";
+import type { Protocol } from "../../domain/transport.ts";
 import type { Caller } from "./address.ts";
 
 /** A client that is let in, with the user that a guard vouches for. */

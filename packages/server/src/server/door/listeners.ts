@@ -5,7 +5,7 @@
  */
 
 import { ConfigError } from "../../config/problem.ts";
-import type { Fanout } from "../../domain/transport";
+import type { Fanout } from "../../domain/transport.ts";
 import type { Answer } from "../http/routes.ts";
 import type { Credentials } from "../tls/tls.ts";
 import { isWorthCompressing } from "./compression.ts";

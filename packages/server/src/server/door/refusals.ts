@@ -2,8 +2,8 @@
 
 import { CommandError, Disconnect, type Reconnect } from "../../domain/error.ts";
 import type { Hub } from "../../hub/hub.ts";
-import { STATUSES } from "../../protocols/pusher/error-codes";
-import { ApiError, errorResponse } from "../../protocols/pusher/responses";
+import { STATUSES } from "../../protocols/pusher/error-codes.ts";
+import { ApiError, errorResponse } from "../../protocols/pusher/responses.ts";
 import type { Caller } from "./address.ts";
 
 export function problem(

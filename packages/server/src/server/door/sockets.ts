@@ -4,7 +4,7 @@ import type { ServerWebSocket, WebSocketHandler } from "bun";
 import { isReserved } from "../../domain/app.ts";
 import { Connection } from "../../domain/connection.ts";
 import type { User } from "../../domain/message.ts";
-import { connect } from "../../hub/connect";
+import { connect } from "../../hub/connect.ts";
 import { receive, receivePing } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { answersProbe } from "../../hub/reader-lag.ts";

@@ -3,8 +3,15 @@
 import type { ServerWebSocket } from "bun";
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import { answersProbe, judgeReader, type Reader, sendProbe } from "../../hub/reader-lag.ts";
-import { type TokenBucket, takeToken } from "../../hub/token-bucket";
-import { countFrame, countWork, isOverShare, PacedQueue, type TurnQueue, type WorkShare } from "../../hub/turn-queue";
+import { type TokenBucket, takeToken } from "../../hub/token-bucket.ts";
+import {
+  countFrame,
+  countWork,
+  isOverShare,
+  PacedQueue,
+  type TurnQueue,
+  type WorkShare,
+} from "../../hub/turn-queue.ts";
 import { isWorthCompressing } from "../door/compression.ts";
 import { promised } from "../program/promised.ts";
 import type { EndpointHandlers, EndpointOptions, EndpointSocket, Params, Raw } from "./endpoint.ts";

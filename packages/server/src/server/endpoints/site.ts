@@ -3,7 +3,7 @@
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import { type OriginTest, originTest } from "../../domain/origin.ts";
 import type { Awaitable } from "../../domain/ports.ts";
-import type { TurnQueue } from "../../hub/turn-queue";
+import type { TurnQueue } from "../../hub/turn-queue.ts";
 import { problem, refusal } from "../door/refusals.ts";
 import type { Layers } from "../program/middleware.ts";
 import type { Endpoint, EndpointDefinition, EndpointSockets, Params, Raw } from "./endpoint.ts";

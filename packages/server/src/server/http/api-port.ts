@@ -2,7 +2,7 @@
 
 import type { Hub } from "../../hub/hub.ts";
 import { isApiPath } from "../../protocols/pusher/api.ts";
-import { ApiError, errorResponse } from "../../protocols/pusher/responses";
+import { ApiError, errorResponse } from "../../protocols/pusher/responses.ts";
 import type { Identify } from "../door/address.ts";
 import type { Route } from "./routes.ts";
 

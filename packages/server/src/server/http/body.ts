@@ -1,6 +1,6 @@
 /** A request's body as a program may read it: no larger than the server allows. */
 
-import { bodyTooLarge } from "../../protocols/pusher/request-body";
+import { bodyTooLarge } from "../../protocols/pusher/request-body.ts";
 import { problem } from "../door/refusals.ts";
 
 export interface BoundedBody {

@@ -2,7 +2,7 @@
 
 import { CommandError } from "../../domain/error.ts";
 import type { AppStore } from "../../domain/ports.ts";
-import { STATUSES } from "../../protocols/pusher/error-codes";
+import { STATUSES } from "../../protocols/pusher/error-codes.ts";
 import type { NodeLister } from "../cluster/nodes.ts";
 import { internalError, problem } from "../door/refusals.ts";
 import type { Route } from "./routes.ts";

@@ -12,7 +12,7 @@ import type { Clock } from "../../domain/ports.ts";
 import { claimsVerifier } from "../../guards/token.ts";
 import { explainChannel, explainUser } from "../../protocols/pusher/explain/permission.ts";
 import { explainRequest } from "../../protocols/pusher/explain/request.ts";
-import { signedPaths } from "../../protocols/pusher/request-signature";
+import { signedPaths } from "../../protocols/pusher/request-signature.ts";
 import type { Records } from "../records.ts";
 
 type Failed = (error: unknown, during: string) => void;

@@ -18,7 +18,7 @@ import type { App } from "../../domain/app.ts";
 import { isReserved } from "../../domain/app.ts";
 import { Connection } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";
-import type { HubEvent } from "../../domain/hub-event";
+import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Clock, Guard, Ledger, Observer } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { Feed } from "../../observers/feed/feed.ts";

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import type { App } from "../../domain/app.ts";
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import type { User } from "../../domain/message.ts";
-import { consistentUserInfo } from "../../domain/user-info";
+import { consistentUserInfo } from "../../domain/user-info.ts";
 import { checkUserId } from "../../hub/limits.ts";
 import type { Authenticator, NewUser } from "./types.ts";
 

@@ -3,7 +3,7 @@
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Awaitable } from "../../domain/ports.ts";
-import { andThen } from "../../hub/awaitable";
+import { andThen } from "../../hub/awaitable.ts";
 import type { Hooks } from "./hooks.ts";
 import type { Handler } from "./types.ts";
 

@@ -3,11 +3,11 @@
 import { isInternal, matches } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
-import type { HubEvent } from "../../domain/hub-event";
+import type { HubEvent } from "../../domain/hub-event.ts";
 import type { EventPublication } from "../../domain/message.ts";
 import { payloadValue } from "../../domain/payload.ts";
 import type { Awaitable, Guard } from "../../domain/ports.ts";
-import { andThen } from "../../hub/awaitable";
+import { andThen } from "../../hub/awaitable.ts";
 import type { WorkerPlace } from "../workers/messages.ts";
 import { promised } from "./promised.ts";
 import type { ChannelHook, HookAliases, HookName, HookTypes, Message, Verdict } from "./types.ts";

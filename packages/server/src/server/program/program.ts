@@ -5,7 +5,7 @@ import type { AuthorizeDashboard } from "../../admin/door.ts";
 import type { ControllerSettings } from "../../config/controllers.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Clock } from "../../domain/ports.ts";
-import { TurnQueue } from "../../hub/turn-queue";
+import { TurnQueue } from "../../hub/turn-queue.ts";
 import { loadControllers } from "../endpoints/controller-files.ts";
 import { Endpoints } from "../endpoints/endpoints.ts";
 import type { EndpointLimits } from "../endpoints/seat.ts";

@@ -6,7 +6,7 @@ import type { EventPublication, NoticePush } from "../../domain/message.ts";
 import { payloadOf } from "../../domain/payload.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
-import type { ConnectionAction } from "../../hub/node-bus";
+import type { ConnectionAction } from "../../hub/node-bus.ts";
 import type { AnyEvents, Pushable } from "./types.ts";
 
 /** The event's name where a pushed value brings none. */

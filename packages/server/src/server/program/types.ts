@@ -4,7 +4,7 @@ import type { App } from "../../domain/app.ts";
 import type { Connection } from "../../domain/connection.ts";
 import type { Member, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
-import type { UserInfo } from "../../domain/user-info";
+import type { UserInfo } from "../../domain/user-info.ts";
 import type { WorkerPlace } from "../workers/messages.ts";
 
 /** Of a program that declares nothing: any name, any payload. */

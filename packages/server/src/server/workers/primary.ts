@@ -4,7 +4,7 @@ import { type ConfigApps, configApps } from "../../apps/config.ts";
 import { ConfigError } from "../../config/problem.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Engine } from "../../domain/ports.ts";
-import type { Fanout } from "../../domain/transport";
+import type { Fanout } from "../../domain/transport.ts";
 import { memoryEngine } from "../../engines/memory/engine.ts";
 import { workersEngine } from "../../engines/workers/engine.ts";
 import { Switchboard } from "../../engines/workers/switchboard.ts";

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import type { App } from "../../../domain/app.ts";
 import { sign } from "../../../hub/signature.ts";
-import { stringToSign, verifyRequest } from "../request-signature";
+import { stringToSign, verifyRequest } from "../request-signature.ts";
 import { type Explanation, judge } from "./explanation.ts";
 import { jsonVariants } from "./json-variants.ts";
 import { type Mistake, named } from "./mistakes.ts";
