@@ -3,7 +3,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import type { Finding } from "../../packages/server/src/cli/doctor/finding.ts";
 import { startNats } from "../support/nats.ts";
-import { Operator } from "../support/nats-papers.ts";
+import { Operator } from "../support/nats-credentials.ts";
 import { startRedis } from "../support/redis.ts";
 import { run } from "./run.ts";
 

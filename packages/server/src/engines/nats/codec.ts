@@ -1,81 +1,81 @@
-/** What travels in a channel: parcels of publications, as JSON, read with suspicion, because anybody may publish on a NATS. */
+/** What travels in a channel: batches of publications, as JSON. Checked when read: any NATS client could have sent it. */
 
 import type { EventPublication, Member, Publication, PublishTime } from "../../domain/message.ts";
 import type { IdempotencyKey } from "../../domain/ports.ts";
 import { asNumber, asText, list, memberFrom, record } from "../fields.ts";
 
-/** Where numbered publications stand: all of a parcel come one after the other. */
-export interface Numbering {
+/** Where the publications of a batch stand: one after the other. */
+export interface BatchPosition {
   readonly epoch: string;
-  /** Grows by one with each parcel of the epoch. */
-  readonly parcel: number;
-  /** Of the last publication before this parcel. */
-  readonly before: number;
+  /** Grows by one with each batch of the epoch. */
+  readonly batch: number;
+  /** Of the last publication before this batch. */
+  readonly previousOffset: number;
   /** How many publications the channel keeps. */
   readonly size: number;
   /** By the server's clock. */
   readonly atMs: number;
 }
 
-export interface Item {
+export interface BatchItem {
   readonly publication: Publication;
   /** How long it is kept; undefined where it is not. */
   readonly ttlMs?: number | undefined;
   readonly once?: IdempotencyKey | undefined;
 }
 
-export interface Parcel {
-  /** Which parcel of which node it is: numbers grow per node. */
+export interface Batch {
+  /** Which batch of which node it is: numbers grow per node. */
   readonly sender: string;
   readonly number: number;
-  readonly numbering?: Numbering | undefined;
-  readonly items: readonly Item[];
+  readonly position?: BatchPosition | undefined;
+  readonly items: readonly BatchItem[];
 }
 
 /** Grows when an old node could no longer read what a new one writes. */
-const VERSION = 1;
-/** Far above any parcel; what is longer is not parsed. */
-const MOST_CHARACTERS = 16 * 1024 * 1024;
+const VERSION = 2;
+/** Far above any batch; what is longer is not parsed. */
+const MAX_CHARACTERS = 16 * 1024 * 1024;
 
-/** A publication as it lies in a parcel, without app and channel, which the subject says. */
+/** A publication in its batch, without app and channel, which the subject says. */
 export function encodeItem(
   { app: _, channel: __, ...rest }: Publication,
   ttlMs?: number,
   once?: IdempotencyKey,
 ): string {
-  return JSON.stringify({ p: rest, l: ttlMs, q: once && [once.key, once.ttlMs] });
+  return JSON.stringify({ p: rest, ttl: ttlMs, once: once && [once.key, once.ttlMs] });
 }
 
-export function encodeParcel(
-  { sender, number, numbering }: Omit<Parcel, "items">,
+export function encodeBatch(
+  { sender, number, position }: Omit<Batch, "items">,
   encodedItems: readonly string[],
 ): string {
-  const head = JSON.stringify({ v: VERSION, s: sender, n: number, k: numbering });
-  return `${head.slice(0, -1)},"i":[${encodedItems.join(",")}]}`;
+  const head = JSON.stringify({ v: VERSION, sender, number, position });
+  return `${head.slice(0, -1)},"items":[${encodedItems.join(",")}]}`;
 }
 
 /** Throws where it is none; unknown fields do not matter. */
-export function decodeParcel(app: string, channel: string, text: string): Parcel {
-  if (text.length > MOST_CHARACTERS) throw new Error(`a parcel of ${text.length} characters`);
-  const { v, s, n, k, i } = record(JSON.parse(text));
-  if (v !== VERSION) throw new Error("no parcel of publications, or one of a later version");
-  const numbering = k === undefined ? undefined : numberingOf(record(k));
-  let at = numbering?.before ?? 0;
-  const items = list(i).map((each): Item => {
-    const { p, l, q } = record(each);
-    const once = q === undefined ? undefined : onceOf(list(q));
+export function decodeBatch(app: string, channel: string, text: string): Batch {
+  if (text.length > MAX_CHARACTERS) throw new Error(`a batch of ${text.length} characters`);
+  const { v, sender, number, position: placed, items: given } = record(JSON.parse(text));
+  if (v !== VERSION) throw new Error("no batch of publications, or one of another version");
+  const position = placed === undefined ? undefined : positionOf(record(placed));
+  let offset = position?.previousOffset ?? 0;
+  const items = list(given).map((each): BatchItem => {
+    const { p, ttl, once: key } = record(each);
+    const once = key === undefined ? undefined : onceOf(list(key));
     const publication = publicationOf(record(p), app, channel);
-    if (l === undefined) return { publication, once };
-    if (!numbering || publication.type !== "event") throw new Error("kept without a number");
-    const placed: EventPublication = { ...publication, position: { epoch: numbering.epoch, offset: ++at } };
-    return { publication: placed, ttlMs: count(l), once };
+    if (ttl === undefined) return { publication, once };
+    if (!position || publication.type !== "event") throw new Error("kept without a position");
+    const kept: EventPublication = { ...publication, position: { epoch: position.epoch, offset: ++offset } };
+    return { publication: kept, ttlMs: count(ttl), once };
   });
-  return { sender: asText(s), number: count(n), numbering, items };
+  return { sender: asText(sender), number: count(number), position, items };
 }
 
-/** The offset of the last publication in the parcel. */
-export function lastOffset({ numbering, items }: Parcel): number {
-  return (numbering?.before ?? 0) + items.filter(({ ttlMs }) => ttlMs !== undefined).length;
+/** The offset of the last publication in the batch. */
+export function lastOffset({ position, items }: Batch): number {
+  return (position?.previousOffset ?? 0) + items.filter(({ ttlMs }) => ttlMs !== undefined).length;
 }
 
 export function count(value: unknown): number {
@@ -92,11 +92,11 @@ function onceOf([key, ttlMs]: readonly unknown[]): IdempotencyKey {
   return { key: asText(key), ttlMs: count(ttlMs) };
 }
 
-function numberingOf({ epoch, parcel, before, size, atMs }: Record<string, unknown>): Numbering {
+function positionOf({ epoch, batch, previousOffset, size, atMs }: Record<string, unknown>): BatchPosition {
   return {
     epoch: asText(epoch),
-    parcel: count(parcel),
-    before: count(before),
+    batch: count(batch),
+    previousOffset: count(previousOffset),
     size: count(size),
     atMs: count(atMs),
   };

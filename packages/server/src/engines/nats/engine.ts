@@ -3,29 +3,28 @@
 import type { Clock, Engine, EngineHealth, EngineHost, NodeState } from "../../domain/ports.ts";
 import { HEARTBEAT_EVERY_MS, UNHEARD } from "../heartbeat.ts";
 import { NatsBroker } from "./broker.ts";
-import { Cells } from "./cells.ts";
-import { Feed } from "./feed.ts";
-import { Heads } from "./heads.ts";
-import { LastingStore } from "./lasting.ts";
+import { ChannelHeads } from "./channel-heads.ts";
+import { CompareAndSetStore } from "./compare-and-set.ts";
+import { type NatsSession, ReconnectingConnection } from "./connection.ts";
+import { InboundQueue } from "./inbound-queue.ts";
 import { NatsLedger } from "./ledger.ts";
-import { Link, type Wire } from "./link.ts";
-import { Outbox } from "./outbox.ts";
+import { LongTermStore } from "./long-term-store.ts";
+import { PublishQueue } from "./publish-queue.ts";
 import { NatsRegistry } from "./registry.ts";
+import { encodeEvent } from "./registry-event.ts";
 import type { NatsSettings } from "./settings.ts";
-import { Store } from "./store.ts";
+import { StreamStore } from "./stream-store.ts";
 import { Subjects } from "./subjects.ts";
-import { encodeWord } from "./words.ts";
 
-/** Beats come more often where nodes count as dead sooner. */
+/** Heartbeats come more often where nodes count as dead sooner. */
 const BEATS_PER_TIMEOUT = 4;
 const SWEEP_MS = 100;
-/** How long the mark that was written on a new connection may take to come back. */
-const MARK_MS = 2 * HEARTBEAT_EVERY_MS;
-const TOUCH_MS = 60_000;
-/** Times the longest pause. */
+/** How long the marker that was written on a new connection may take to come back. */
+const MARKER_MS = 2 * HEARTBEAT_EVERY_MS;
+const REFRESH_MS = 60_000;
+/** Times the longest pause between attempts. */
 const OTHERS_NEED = 1.2;
-/** How long the end may take. */
-const FAREWELL_MS = 2_000;
+const CLOSE_MS = 2_000;
 
 export function natsEngine(clock: Clock, settings: NatsSettings): Engine {
   return new NatsEngine(clock, settings);
@@ -37,86 +36,85 @@ class NatsEngine implements Engine {
   readonly registry: NatsRegistry;
   readonly ledger: NatsLedger;
   readonly #settings: NatsSettings;
+  readonly #beatMs: number;
   readonly #subjects: Subjects;
-  readonly #store: Store;
-  readonly #link: Link;
-  readonly #feed: Feed;
-  readonly #heads: Heads;
-  readonly #outbox: Outbox;
-  readonly #cells: Cells;
-  readonly #lasting: LastingStore;
-  readonly #levels: Cells;
+  readonly #connection: ReconnectingConnection;
+  readonly #store: StreamStore;
+  readonly #longTerm: LongTermStore;
+  readonly #values: CompareAndSetStore;
+  readonly #maximums: CompareAndSetStore;
+  readonly #heads: ChannelHeads;
+  readonly #inbound: InboundQueue;
+  readonly #queue: PublishQueue;
   #host: EngineHost | undefined;
   #timers: ReturnType<typeof setInterval>[] = [];
-  readonly #beatMs: number;
-  /** Whether the connection that comes up next replaces another. */
-  #isAgain = false;
+  #isReconnect = false;
   #closing: Promise<void> | undefined;
 
   constructor(clock: Clock, settings: NatsSettings) {
+    const { publishWaitMs: waitMs, nodeTimeoutMs } = settings;
     this.#settings = settings;
+    this.#beatMs = Math.min(HEARTBEAT_EVERY_MS, nodeTimeoutMs / BEATS_PER_TIMEOUT);
+    this.#connection = new ReconnectingConnection(clock, settings, {
+      prepare: (session, isReconnect) => this.#prepare(session, isReconnect),
+      up: () => this.#up(),
+    });
     const subjects = new Subjects(settings.prefix);
-    const store = new Store(clock, settings, subjects);
-    const waitMs = settings.publishWaitMs;
-    const { nodeTimeoutMs } = settings;
-    const beatMs = Math.min(HEARTBEAT_EVERY_MS, nodeTimeoutMs / BEATS_PER_TIMEOUT);
-    this.#beatMs = beatMs;
+    const store = new StreamStore(clock, settings, subjects, this.#connection);
     this.#subjects = subjects;
     this.#store = store;
-    this.#feed = new Feed(() => this.#link.drop("more came in than this node could hold"));
-    this.#heads = new Heads(store, subjects);
-    this.#outbox = new Outbox(clock, settings, subjects, store, this.#heads);
-    this.#cells = new Cells(clock, store, waitMs);
-    this.#lasting = new LastingStore(settings, subjects, () => this.#link);
-    this.#levels = new Cells(clock, this.#lasting, waitMs);
+    this.#longTerm = new LongTermStore(settings, subjects, this.#connection);
+    this.#values = new CompareAndSetStore(clock, store, waitMs);
+    this.#maximums = new CompareAndSetStore(clock, this.#longTerm, waitMs);
+    this.#heads = new ChannelHeads(store, subjects);
+    this.#inbound = new InboundQueue(() => this.#connection.drop("more came in than this node could hold"));
+    this.#queue = new PublishQueue(clock, settings, subjects, store, this.#heads);
+    const malformed = (error: unknown) => this.#malformed(error);
+    const receive: EngineHost["receive"] = (publication) => this.#host?.receive(publication);
     this.broker = new NatsBroker(
-      { subjects, store, heads: this.#heads, outbox: this.#outbox, feed: this.#feed, waitMs },
       {
-        receive: (publication) => this.#host?.receive(publication),
-        missed: (app, channel) => this.#host?.interrupted([{ app, channel }]),
-        garbage: (error) => this.#garbage(error),
+        ...{ connection: this.#connection, subjects, store, waitMs },
+        ...{ heads: this.#heads, queue: this.#queue, inbound: this.#inbound },
       },
+      { receive, malformed, missed: (app, channel) => this.#host?.interrupted([{ app, channel }]) },
     );
     this.registry = new NatsRegistry(
-      { clock, subjects, store, waitMs, beatMs, nodeTimeoutMs },
+      { clock, subjects, store, waitMs, beatMs: this.#beatMs, nodeTimeoutMs },
       {
-        receive: (publication) => this.#host?.receive(publication),
+        ...{ receive, malformed },
         isSubscribed: (app, channel) => this.broker.isSubscribed(app, channel),
         happened: (facts) => this.#host?.registryChanged(facts),
-        report: () => this.#host?.report() ?? NOBODY,
-        garbage: (error) => this.#garbage(error),
-        answered: () => this.#feed.pause(),
-        lost: (why) => this.#link.drop(why),
-        reborn: () => queueMicrotask(() => this.#settle(this.ledger.writeAgain(), "taking places again")),
+        report: () => this.#host?.report() ?? NO_REPORT,
+        answering: () => this.#inbound.yieldToCaller(),
+        lost: (why) => this.#connection.drop(why),
+        restarted: () => this.#rewriteLedgerSoon(),
       },
     );
-    const strangerMs = nodeTimeoutMs;
-    const { cells, lasting, levels } = { cells: this.#cells, lasting: this.#lasting, levels: this.#levels };
-    this.ledger = new NatsLedger({ clock, subjects, store, cells, lasting, levels, strangerMs }, this.registry);
-    this.#link = new Link(clock, settings, {
-      greet: (wire, isAgain) => this.#greet(wire, isAgain),
-      up: () => this.#up(),
-      down: () => {},
-    });
-    store.link = this.#link;
+    this.ledger = new NatsLedger(
+      {
+        ...{ clock, subjects, store, unknownMs: nodeTimeoutMs },
+        ...{ values: this.#values, longTerm: this.#longTerm, maximums: this.#maximums },
+      },
+      this.registry,
+    );
   }
 
   async start(host: EngineHost): Promise<void> {
     this.#host = host;
-    this.#outbox.start();
+    this.#queue.start();
     this.#timers = [
       setInterval(() => this.registry.beat(), this.#beatMs),
       setInterval(() => this.registry.sweep(), SWEEP_MS),
-      setInterval(() => this.#touch(), TOUCH_MS),
+      setInterval(() => this.#refresh(), REFRESH_MS),
     ];
     for (const timer of this.#timers) timer.unref?.();
-    await this.#link.start();
+    await this.#connection.start();
     const health = this.health();
     if (!health.reachable) host.failed(new Error(health.why), "reaching the engine");
   }
 
   health(): EngineHealth {
-    return this.#link.health;
+    return this.#connection.health;
   }
 
   nodes(): readonly NodeState[] {
@@ -128,77 +126,84 @@ class NatsEngine implements Engine {
     return this.#closing;
   }
 
-  /** On a new connection: makes the stream where there is none, hears again, and reads who is where. */
-  async #greet(wire: Wire, isAgain: boolean): Promise<void> {
-    this.#feed.hold();
-    this.#isAgain = isAgain;
-    const which = await this.#store.ensure(wire);
-    this.#heads.clear();
-    this.#cells.clear();
-    this.#levels.clear();
-    this.#lasting.clear();
-    // The end of a generation that never was: it changes nothing for anybody.
-    const mark = { subject: this.#subjects.reap(crypto.randomUUID()), text: encodeWord({ type: "reap", by: "" }) };
-    const marked = Promise.withResolvers<true>();
-    wire.nats.subscribe(this.#subjects.rowsTold, {
+  /** On a new connection: makes the stream where there is none, subscribes again, and reads who is where. */
+  async #prepare(session: NatsSession, isReconnect: boolean): Promise<void> {
+    this.#inbound.hold();
+    this.#isReconnect = isReconnect;
+    const which = await this.#store.ensure(session);
+    for (const cache of [this.#heads, this.#values, this.#maximums, this.#longTerm]) cache.clear();
+    // The end of an incarnation that never was: no node has anything of it.
+    const marker = { subject: this.#subjects.reap(crypto.randomUUID()), text: encodeEvent({ type: "reap", by: "" }) };
+    const returned = this.#subscribeToRegistry(session, marker.subject);
+    this.broker.resubscribe(session);
+    await this.#store.flush(session);
+    await this.#store.readServerTime(this.#subjects.clock, session);
+    const stored = await this.#store.all(this.#subjects.registry, marker, session);
+    if (!(await Promise.race([returned, Bun.sleep(MARKER_MS)]))) throw new Error(UNHEARD);
+    this.registry.load(stored, which === "new");
+    if (which === "new") this.#rewriteLedgerSoon();
+  }
+
+  /** Resolves when the marker comes back. */
+  #subscribeToRegistry({ nats }: NatsSession, marker: string): Promise<true> {
+    const { promise, resolve } = Promise.withResolvers<true>();
+    const markerKey = this.#subjects.registryKey(marker);
+    nats.subscribe(this.#subjects.registryRepublished, {
       callback: (error, message) => {
-        if (error) return this.#garbage(error);
-        if (this.#subjects.bare(message.subject) === this.#subjects.bare(mark.subject)) marked.resolve(true);
+        if (error) return this.#malformed(error);
+        if (this.#subjects.registryKey(message.subject) === markerKey) resolve(true);
         const seq = Number(message.headers?.get("Nats-Sequence"));
-        if (!seq) return this.#garbage(new Error("a word that is not of the stream"));
+        if (!seq) return this.#malformed(new Error("a registry event that is not of the stream"));
         this.registry.arrived(message.subject, seq);
-        this.#feed.take(() => this.registry.hear(message.subject, message.string(), seq));
+        this.#inbound.push(() => this.registry.apply(message.subject, message.string(), seq));
       },
     });
-    this.broker.greet(wire);
-    await this.#store.reach(wire);
-    await this.#store.askTime(this.#subjects.clock, wire);
-    const stored = await this.#store.all(this.#subjects.rows, mark, wire);
-    if (!(await Promise.race([marked.promise, Bun.sleep(MARK_MS)]))) throw new Error(UNHEARD);
-    this.registry.adopt(stored, which === "new");
-    if (which === "new") queueMicrotask(() => this.#settle(this.ledger.writeAgain(), "taking places again"));
+    return promise;
   }
 
   #up(): void {
-    if (this.#isAgain) this.#host?.interrupted();
-    this.#feed.release();
+    if (this.#isReconnect) this.#host?.interrupted();
+    this.#inbound.release();
     this.registry.begin();
-    // Whoever lost NATS with this node is back within its longest pause.
-    this.#outbox.pump(this.#isAgain ? OTHERS_NEED * this.#settings.reconnectMaxMs : 0);
+    // Nodes that lost NATS together with this one are back within their longest pause.
+    this.#queue.resume(this.#isReconnect ? OTHERS_NEED * this.#settings.reconnectMaxMs : 0);
   }
 
-  #touch(): void {
+  #refresh(): void {
     if (!this.#store.isOpen) return;
-    this.#settle(this.broker.touch(this.#store.nowMs), "keeping channels numbered");
-    this.#settle(this.ledger.touch(), "keeping places");
+    this.#runInBackground(this.broker.refresh(), "keeping the positions of channels");
+    this.#runInBackground(this.ledger.refresh(), "keeping places");
+  }
+
+  #rewriteLedgerSoon(): void {
+    queueMicrotask(() => this.#runInBackground(this.ledger.rewrite(), "taking places again"));
   }
 
   async #close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    const farewell = async () => {
-      await this.ledger.close();
-      await this.registry.close();
-      if (!this.#store.isOpen || this.registry.generations.size > 1) return;
-      await this.#store.purge(this.#subjects.reap("*"));
-      await this.#store.removeIfEmpty();
-      await this.#lasting.removeIfEmpty();
-    };
-    await Promise.race([farewell().catch(() => {}), Bun.sleep(FAREWELL_MS)]);
-    this.#outbox.close();
-    this.#cells.close();
-    this.#levels.close();
-    this.broker.close();
+    await Promise.race([this.#removeOwn().catch(() => {}), Bun.sleep(CLOSE_MS)]);
+    for (const part of [this.#queue, this.#values, this.#maximums, this.broker]) part.close();
     this.#host = undefined;
-    await Promise.race([this.#link.close(), Bun.sleep(FAREWELL_MS)]);
+    await Promise.race([this.#connection.close(), Bun.sleep(CLOSE_MS)]);
   }
 
-  #settle(work: Promise<unknown>, during: string): void {
+  /** What this node has; the last node removes the streams as well, where nothing is in them. */
+  async #removeOwn(): Promise<void> {
+    await this.ledger.close();
+    await this.registry.close();
+    if (!this.#store.isOpen || this.registry.incarnations.size > 1) return;
+    await this.#store.purge(this.#subjects.reap("*"));
+    await this.#store.removeIfEmpty();
+    await this.#longTerm.removeIfEmpty();
+  }
+
+  #runInBackground(work: Promise<unknown>, during: string): void {
     work.catch((error) => this.#host?.failed(error, during));
   }
 
-  #garbage(error: unknown): void {
+  #malformed(error: unknown): void {
     this.#host?.failed(error, "reading what came from NATS");
   }
 }
 
-const NOBODY = { id: "", name: "", startedAtMs: 0, connections: 0, lagMs: 0, draining: false } as const;
+const NO_REPORT = { id: "", name: "", startedAtMs: 0, connections: 0, lagMs: 0, draining: false } as const;

@@ -1,66 +1,52 @@
 /** What the cluster counts together, in values that nodes change one after the other. */
 
 import type { Clock, Ledger } from "../../domain/ports.ts";
-import { Broom } from "./broom.ts";
-import type { Cells, Draft, Value } from "./cells.ts";
-import { unavailable } from "./fault.ts";
-import type { LastingStore } from "./lasting.ts";
-import type { Store } from "./store.ts";
+import type { CompareAndSetStore, Update, Value } from "./compare-and-set.ts";
+import { unavailable } from "./errors.ts";
+import type { LongTermStore } from "./long-term-store.ts";
+import type { StreamStore } from "./stream-store.ts";
 import type { Subjects } from "./subjects.ts";
 
-/** What the registry knows of the nodes. */
-export interface Nodes {
-  readonly generation: string;
-  readonly generations: ReadonlyMap<string, unknown>;
+/** What the registry knows about the nodes. */
+export interface LiveNodes {
+  readonly incarnation: string;
+  readonly incarnations: ReadonlyMap<string, unknown>;
+}
+
+interface LedgerOptions {
+  readonly clock: Clock;
+  readonly subjects: Subjects;
+  readonly store: StreamStore;
+  readonly values: CompareAndSetStore;
+  readonly longTerm: LongTermStore;
+  readonly maximums: CompareAndSetStore;
+  /** How long an unknown incarnation keeps its places. */
+  readonly unknownMs: number;
 }
 
 export class NatsLedger implements Ledger {
-  readonly #clock: Clock;
-  readonly #subjects: Subjects;
-  readonly #store: Store;
-  readonly #cells: Cells;
-  readonly #lasting: LastingStore;
-  readonly #levels: Cells;
-  readonly #nodes: Nodes;
-  readonly #strangerMs: number;
-  readonly #broom: Broom;
+  readonly #options: LedgerOptions;
+  readonly #nodes: LiveNodes;
   /** This node's own holders of places. */
   readonly #holders = new Map<string, Set<string>>();
-  /** Generations that hold places and are not known: when that was first seen. */
-  readonly #strangers = new Map<string, number>();
+  /** Incarnations that hold places and are not known: when that was first seen. */
+  readonly #unknown = new Map<string, number>();
   #writtenAtMs: number;
 
-  constructor(
-    parts: {
-      readonly clock: Clock;
-      readonly subjects: Subjects;
-      readonly store: Store;
-      readonly cells: Cells;
-      readonly lasting: LastingStore;
-      readonly levels: Cells;
-      readonly strangerMs: number;
-    },
-    nodes: Nodes,
-  ) {
-    this.#clock = parts.clock;
-    this.#subjects = parts.subjects;
-    this.#store = parts.store;
-    this.#cells = parts.cells;
-    this.#lasting = parts.lasting;
-    this.#levels = parts.levels;
-    this.#strangerMs = parts.strangerMs;
+  constructor(options: LedgerOptions, nodes: LiveNodes) {
+    this.#options = options;
     this.#nodes = nodes;
-    this.#broom = new Broom(parts.store);
-    this.#writtenAtMs = parts.clock.monotonicMs();
+    this.#writtenAtMs = options.clock.monotonicMs();
   }
 
   async acquire(place: string, holder: string, most: number): Promise<boolean> {
     if (this.#holders.get(place)?.has(holder)) return true;
-    return this.#cells.change(this.#subjects.cell("place", place), (cell) => {
-      const own = this.#own(place, cell);
-      if (this.#others(cell.value) + own >= most) return false;
-      cell.after.push(() => this.#holders.set(place, (this.#holders.get(place) ?? new Set()).add(holder)));
-      this.#count(cell, own + 1);
+    const { subjects, values } = this.#options;
+    return values.update(subjects.ledger("place", place), (update) => {
+      const own = this.#own(place, update);
+      if (this.#others(update.value) + own >= most) return false;
+      update.after.push(() => this.#holders.set(place, (this.#holders.get(place) ?? new Set()).add(holder)));
+      this.#count(update, own + 1);
       return true;
     });
   }
@@ -73,131 +59,134 @@ export class NatsLedger implements Ledger {
   }
 
   takeToken(bucket: string, perSecond: number): Promise<number> {
-    return this.#cells.change(this.#subjects.cell("bucket", bucket), (cell) => {
-      const nowMs = this.#store.nowMs;
-      const { left, atMs } = cell.value;
+    const { subjects, values, store } = this.#options;
+    return values.update(subjects.ledger("bucket", bucket), (update) => {
+      const nowMs = store.nowMs;
+      const { left, atMs } = update.value;
       const passedMs = typeof atMs === "number" ? Math.max(0, nowMs - atMs) : 0;
       const tokens = typeof left === "number" ? Math.min(perSecond, left + (passedMs / 1000) * perSecond) : perSecond;
       if (tokens < 1) return (1 - tokens) / perSecond;
-      const latestMs = Math.max(nowMs, typeof atMs === "number" ? atMs : 0);
-      set(cell, { left: tokens - 1, atMs: latestMs });
+      update.set({ left: tokens - 1, atMs: Math.max(nowMs, typeof atMs === "number" ? atMs : 0) });
       return 0;
     });
   }
 
   async setIfAbsent(key: string, ttlMs: number): Promise<boolean> {
-    try {
-      await this.#store.keepFor(ttlMs);
-    } catch {
-      throw unavailable();
-    }
+    const { subjects, values, store } = this.#options;
+    await orUnavailable(store.keepFor(ttlMs));
     const by = crypto.randomUUID();
-    return this.#cells.change(this.#subjects.cell("key", key), (cell) => {
+    return values.update(subjects.ledger("key", key), (update) => {
       // Written by this very call, and no answer came.
-      if (cell.value.by === by) return true;
-      if (this.#isNoted(cell.value)) return false;
-      set(cell, { untilMs: this.#store.nowMs + ttlMs, by });
+      if (update.value.by === by) return true;
+      if (this.#isCurrent(update.value)) return false;
+      update.set({ untilMs: store.nowMs + ttlMs, by });
       return true;
     });
   }
 
   async exists(key: string): Promise<boolean> {
-    return this.#isNoted(await this.#cells.read(this.#subjects.cell("key", key)));
+    const { subjects, values } = this.#options;
+    return this.#isCurrent(await values.read(subjects.ledger("key", key)));
   }
 
   delete(key: string): Promise<void> {
-    return this.#cells.change(this.#subjects.cell("key", key), (cell) => {
-      if (this.#isNoted(cell.value)) set(cell, {});
+    const { subjects, values } = this.#options;
+    return values.update(subjects.ledger("key", key), (update) => {
+      if (this.#isCurrent(update.value)) update.set({});
     });
   }
 
   async setMax(name: string, to: number, ttlMs: number): Promise<void> {
-    try {
-      await this.#lasting.keepFor(ttlMs);
-    } catch {
-      throw unavailable();
-    }
-    await this.#levels.change(this.#subjects.level(name), (cell) => {
-      const { level, untilMs } = cell.value;
-      const isRemembered = this.#isNoted(cell.value);
-      const longestMs = this.#store.nowMs + ttlMs;
-      set(cell, {
-        level: isRemembered && typeof level === "number" ? Math.max(to, level) : to,
+    const { subjects, maximums, longTerm, store } = this.#options;
+    await orUnavailable(longTerm.keepFor(ttlMs));
+    await maximums.update(subjects.maximum(name), (update) => {
+      const { level, untilMs } = update.value;
+      const isKept = this.#isCurrent(update.value) && typeof level === "number";
+      const longestMs = store.nowMs + ttlMs;
+      update.set({
+        level: isKept ? Math.max(to, level) : to,
         untilMs: typeof untilMs === "number" ? Math.max(untilMs, longestMs) : longestMs,
       });
     });
   }
 
   async get(name: string): Promise<number | undefined> {
-    const value = await this.#levels.read(this.#subjects.level(name));
-    return this.#isNoted(value) && typeof value.level === "number" ? value.level : undefined;
+    const { subjects, maximums } = this.#options;
+    const value = await maximums.read(subjects.maximum(name));
+    return this.#isCurrent(value) && typeof value.level === "number" ? value.level : undefined;
   }
 
-  /** Writes down again what this node holds: under its new name, in a new stream, or before it is too old. */
-  async writeAgain(): Promise<void> {
-    this.#writtenAtMs = this.#clock.monotonicMs();
+  /** Writes again what this node holds: as another incarnation, in a new stream, or before it expires. */
+  async rewrite(): Promise<void> {
+    this.#writtenAtMs = this.#options.clock.monotonicMs();
     await Promise.all([...this.#holders.keys()].map((place) => this.#writeCount(place)));
   }
 
-  async touch(): Promise<void> {
-    if (this.#clock.monotonicMs() - this.#writtenAtMs > this.#store.maxAgeMs / 2) await this.writeAgain();
+  /** Call it now and then. */
+  async refresh(): Promise<void> {
+    const { clock, store } = this.#options;
+    if (clock.monotonicMs() - this.#writtenAtMs > store.maxAgeMs / 2) await this.rewrite();
   }
 
   async close(): Promise<void> {
     const places = [...this.#holders.keys()];
     this.#holders.clear();
-    if (!this.#store.isOpen) return;
+    if (!this.#options.store.isOpen) return;
     await Promise.all(places.map((place) => this.#writeCount(place)));
   }
 
   /** Places that this node has, those included that are being written just now. */
-  #own(place: string, { after }: Draft): number {
+  #own(place: string, { after }: Update): number {
     return (this.#holders.get(place)?.size ?? 0) + after.length;
   }
 
   async #writeCount(place: string): Promise<void> {
-    const subject = this.#subjects.cell("place", place);
-    const isEmpty = await this.#cells.change(subject, (cell) => {
-      this.#count(cell, this.#own(place, cell));
-      return Object.keys(cell.value).length === 0;
+    const { subjects, values, store } = this.#options;
+    const subject = subjects.ledger("place", place);
+    const isEmpty = await values.update(subject, (update) => {
+      this.#count(update, this.#own(place, update));
+      return Object.keys(update.value).length === 0;
     });
-    const seq = this.#cells.sequence(subject);
-    if (isEmpty && seq > 0) this.#broom.sweep(seq);
+    const seq = values.sequence(subject);
+    if (isEmpty && seq > 0) store.removeLater(seq);
   }
 
-  #count(cell: Draft, count: number): void {
-    const { generation } = this.#nodes;
-    const { [generation]: before, ...others } = cell.value;
+  #count(update: Update, count: number): void {
+    const { incarnation } = this.#nodes;
+    const { [incarnation]: before, ...others } = update.value;
     const living = Object.fromEntries(Object.entries(others).filter(([each]) => this.#isAlive(each)));
     if (before === count && Object.keys(living).length === Object.keys(others).length) return;
-    set(cell, count > 0 ? { ...living, [generation]: count } : living);
+    update.set(count > 0 ? { ...living, [incarnation]: count } : living);
   }
 
   #others(value: Value): number {
-    const { generation } = this.#nodes;
+    const { incarnation } = this.#nodes;
     return Object.entries(value)
-      .filter(([each]) => each !== generation && this.#isAlive(each))
+      .filter(([each]) => each !== incarnation && this.#isAlive(each))
       .reduce((sum, [, count]) => sum + Number(count), 0);
   }
 
-  /** One that is not known may be so new that nobody heard of it; not for long. */
-  #isAlive(generation: string): boolean {
-    if (generation === this.#nodes.generation || this.#nodes.generations.has(generation)) {
-      this.#strangers.delete(generation);
+  /** One that is not known may be so new that its first report is still on its way; not for long. */
+  #isAlive(incarnation: string): boolean {
+    if (incarnation === this.#nodes.incarnation || this.#nodes.incarnations.has(incarnation)) {
+      this.#unknown.delete(incarnation);
       return true;
     }
-    const nowMs = this.#clock.monotonicMs();
-    const sinceMs = this.#strangers.get(generation) ?? nowMs;
-    this.#strangers.set(generation, sinceMs);
-    return nowMs - sinceMs < this.#strangerMs;
+    const nowMs = this.#options.clock.monotonicMs();
+    const sinceMs = this.#unknown.get(incarnation) ?? nowMs;
+    this.#unknown.set(incarnation, sinceMs);
+    return nowMs - sinceMs < this.#options.unknownMs;
   }
 
-  #isNoted({ untilMs }: Value): boolean {
-    return typeof untilMs === "number" && untilMs > this.#store.nowMs;
+  #isCurrent({ untilMs }: Value): boolean {
+    return typeof untilMs === "number" && untilMs > this.#options.store.nowMs;
   }
 }
 
-function set(cell: Draft, value: Value): void {
-  cell.value = value;
-  cell.isChanged = true;
+async function orUnavailable(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch {
+    throw unavailable();
+  }
 }

@@ -1,6 +1,6 @@
 /**
- * Who is where: this node writes its own words into the stream and applies everybody's in the stream's order. What a word of
- * its own came to is known when it comes back; what stands in the stream after an interruption is put right by comparing.
+ * Who is where: this node writes its own events into the stream and applies every node's in the stream's order. The outcome of
+ * an event of its own is known when it comes back; what the stream has after an interruption is reconciled with the node's own.
  */
 
 import type { PresenceMember } from "../../domain/message.ts";
@@ -15,191 +15,166 @@ import type {
   Registry,
   RegistryChange,
 } from "../../domain/ports.ts";
-import { Broom } from "./broom.ts";
-import { unavailable } from "./fault.ts";
-import { type Audience, factOf, tell, tellDifference } from "./herald.ts";
-import { full, type Holding, Holdings, type Waiter } from "./holdings.ts";
-import { type Change, type Generation, type Outcome, Picture } from "./picture.ts";
-import type { Stored } from "./reading.ts";
-import { Standing } from "./standing.ts";
-import type { Store } from "./store.ts";
+import { type Change, ClusterState, type Incarnation, type Outcome } from "./cluster-state.ts";
+import { unavailable } from "./errors.ts";
+import { EventFilter } from "./event-filter.ts";
+import { channelFull, type LocalMember, LocalState } from "./local-state.ts";
+import { NodeWriter } from "./node-writer.ts";
+import { notify, notifyDifference, type PresenceAudience, registryChangeOf } from "./presence-notifier.ts";
+import type { StoredMessage } from "./read-stream.ts";
+import { Reconciler } from "./reconciler.ts";
+import {
+  type ChannelEvent,
+  channelOf,
+  countEvent,
+  decodeEvent,
+  joinEvent,
+  type RegistryEvent,
+  type UnnumberedEvent,
+} from "./registry-event.ts";
+import type { StreamStore } from "./stream-store.ts";
 import type { Subjects } from "./subjects.ts";
-import { Voice } from "./voice.ts";
-import { about, decodeWord, joinWord, tallyWord, type Unnumbered, type Word } from "./words.ts";
 
-/** Publications are received of channels that somebody here is in. */
-export interface RegistryEvents extends Audience {
+/** Receives publications of channels that a client of this node is in. */
+export interface RegistryHost extends PresenceAudience {
   happened(facts: readonly RegistryChange[]): void;
   report: EngineHost["report"];
-  garbage(error: unknown): void;
-  /** Somebody was answered who has to be done with it before anything else is told. */
-  answered(): void;
-  /** Words were lost, or may be: everything has to be read again. */
+  malformed(error: unknown): void;
+  /** A caller is answered now, and has to be done with it before anything else is received. */
+  answering(): void;
+  /** Events were lost, or may be: everything has to be read again. */
   lost(why: string): void;
-  /** All that this node has is written under another generation from now on. */
-  reborn(): void;
+  /** Everything that this node has is written as another incarnation from now on. */
+  restarted(): void;
 }
 
-interface Spoken {
-  readonly generation: string;
+interface RegistryOptions {
+  readonly clock: Clock;
+  readonly subjects: Subjects;
+  readonly store: StreamStore;
+  readonly waitMs: number;
+  readonly beatMs: number;
+  readonly nodeTimeoutMs: number;
+}
+
+interface ParsedEvent {
+  readonly incarnation: string;
   readonly key: string;
-  readonly word: Word;
+  readonly event: RegistryEvent;
 }
 
-/** How long what is still being written may hold up the end. */
-const SETTLE_MS = 1_000;
-/** Reaped generations that are remembered. */
-const MOST_OVER = 10_000;
+/** How long events that are still being written may delay `close`. */
+const CLOSE_WAIT_MS = 1_000;
+/** Reaped incarnations that are remembered. */
+const MAX_REAPED = 10_000;
 
 export class NatsRegistry implements Registry {
-  readonly #clock: Clock;
-  readonly #subjects: Subjects;
-  readonly #store: Store;
-  readonly #events: RegistryEvents;
-  readonly #waitMs: number;
-  readonly #beatMs: number;
-  readonly #nodeTimeoutMs: number;
-  readonly #mine = new Holdings();
-  #picture = new Picture();
-  /** Of each subject that was read: what is heard of it up to there is older. */
-  #read: Map<string, number> | undefined;
-  #readUpTo = 0;
-  /** The last of the stream that was heard since. */
-  #heardUpTo = 0;
-  readonly #voice: Voice;
-  readonly #standing: Standing;
-  readonly #broom: Broom;
-  /** Generations that were reaped, the latest last: what they still write counts for nothing. */
-  readonly #over = new Set<string>();
-  /** As what this node was taken for dead last, while something of it may still stand in the stream. */
+  readonly #options: RegistryOptions;
+  readonly #host: RegistryHost;
+  readonly #local = new LocalState();
+  #cluster = new ClusterState();
+  readonly #filter: EventFilter;
+  readonly #writer: NodeWriter;
+  readonly #reconciler: Reconciler;
+  /** The latest last: what they still write does not count. */
+  readonly #reaped = new Set<string>();
+  /** As what this node was reaped last, while something of it may still be in the stream. */
   #former: string | undefined;
-  /** When this node's own record came back last. */
+  /** When this node's own report came back last. */
   #heardSelfAtMs = 0;
   #isClosed = false;
 
-  constructor(
-    parts: {
-      readonly clock: Clock;
-      readonly subjects: Subjects;
-      readonly store: Store;
-      readonly waitMs: number;
-      readonly beatMs: number;
-      readonly nodeTimeoutMs: number;
-    },
-    events: RegistryEvents,
-  ) {
-    this.#clock = parts.clock;
-    this.#subjects = parts.subjects;
-    this.#store = parts.store;
-    this.#waitMs = parts.waitMs;
-    this.#beatMs = parts.beatMs;
-    this.#nodeTimeoutMs = parts.nodeTimeoutMs;
-    this.#voice = new Voice(
-      parts.subjects,
-      parts.store,
-      () => events.report(),
-      (why) => events.lost(why),
+  constructor(options: RegistryOptions, host: RegistryHost) {
+    const { clock, store, subjects } = options;
+    this.#options = options;
+    this.#host = host;
+    this.#filter = new EventFilter(subjects);
+    this.#writer = new NodeWriter(
+      subjects,
+      store,
+      () => host.report(),
+      (why) => host.lost(why),
     );
-    this.#standing = new Standing(parts.clock, parts.store, this.#mine, this.#voice);
-    this.#broom = new Broom(parts.store);
-    this.#events = events;
+    this.#reconciler = new Reconciler(clock, store, this.#local, this.#writer);
   }
 
-  get generation(): string {
-    return this.#voice.generation;
+  get incarnation(): string {
+    return this.#writer.incarnation;
   }
 
-  get generations(): ReadonlyMap<string, Generation> {
-    return this.#picture.generations;
+  get incarnations(): ReadonlyMap<string, Incarnation> {
+    return this.#cluster.incarnations;
   }
 
   // ---- what the hub asks
 
-  async join(row: PresenceEntry, maxMembers: number): Promise<JoinResult> {
-    const { app, channel, connection, member } = row;
-    const key = this.#rowKey(row);
-    let holding = this.#mine.rows.get(key);
-    const isFirstHere = holding === undefined;
-    if (!holding) {
-      const joinedAtMs = Math.round(this.#store.nowMs);
-      const admission = this.#ask(key, { type: "join", ...about(row), user: member.id }, () =>
-        joinWord(row, maxMembers, joinedAtMs),
-      );
-      const connections = new Set<string>();
-      const writtenAtMs = this.#clock.monotonicMs();
-      holding = { row, most: maxMembers, joinedAtMs, connections, admission, writtenAtMs };
-      this.#mine.rows.set(key, holding);
-    }
-    holding.connections.add(connection);
-    const outcome = await this.#admitted(key, holding);
-    if (outcome.type === "full") throw full(maxMembers);
-    const first = isFirstHere && outcome.type === "done" && outcome.changes.some(({ type }) => type === "joined");
-    return { isFirst: first, members: this.#picture.members(app, channel) };
+  async join(entry: PresenceEntry, maxMembers: number): Promise<JoinResult> {
+    const { app, channel, connection, member } = entry;
+    const key = this.#options.subjects.memberKey(app, channel, member.id);
+    const known = this.#local.members.get(key);
+    const local = known ?? this.#addMember(key, entry, maxMembers);
+    local.connections.add(connection);
+    const outcome = await this.#admitted(key, local);
+    if (outcome.type === "full") throw channelFull(maxMembers);
+    return { isFirst: !known && hasChange(outcome, "joined"), members: this.#cluster.members(app, channel) };
   }
 
-  async leave(row: PresenceEntry): Promise<LeaveResult> {
-    const key = this.#rowKey(row);
-    const holding = this.#mine.rows.get(key);
-    if (!holding?.connections.delete(row.connection) || holding.connections.size > 0) return { isLast: false };
-    this.#mine.rows.delete(key);
-    const outcome = await this.#ask(key, { type: "leave", ...about(row), user: row.member.id }, () => ({
-      type: "leave",
-      ...about(row),
-    }));
-    return { isLast: outcome.type === "done" && outcome.changes.some(({ type }) => type === "left") };
+  async leave(entry: PresenceEntry): Promise<LeaveResult> {
+    const { app, channel, connection, member } = entry;
+    const key = this.#options.subjects.memberKey(app, channel, member.id);
+    const local = this.#local.members.get(key);
+    if (!local?.connections.delete(connection) || local.connections.size > 0) return { isLast: false };
+    this.#local.members.delete(key);
+    const outcome = await this.#write(key, { type: "leave", ...channelOf(entry) }, member.id);
+    return { isLast: hasChange(outcome, "left") };
   }
 
   async setSubscriberCount(app: string, channel: string, count: number): Promise<"occupied" | "vacated" | undefined> {
-    const key = this.#tallyKey(app, channel);
-    const before = this.#mine.tallies.get(key)?.count ?? 0;
+    const key = this.#options.subjects.countKey(app, channel);
+    const before = this.#local.counts.get(key)?.count ?? 0;
     if (before === count) return undefined;
-    const tally = { app, channel, count, writtenAtMs: this.#clock.monotonicMs() };
-    if (count > 0) this.#mine.tallies.set(key, tally);
-    else this.#mine.tallies.delete(key);
+    const writtenAtMs = this.#options.clock.monotonicMs();
+    if (count > 0) this.#local.counts.set(key, { app, channel, count, writtenAtMs });
+    else this.#local.counts.delete(key);
     if (before > 0 && count > 0) {
-      this.#mine.pending.add(key);
-      this.#standing.show(this.#picture, key, tally);
+      this.#local.unwrittenCounts.add(key);
+      this.#reconciler.applyLocalCount(this.#cluster, key);
       return undefined;
     }
-    this.#mine.pending.delete(key);
-    const outcome = await this.#ask(key, { type: "tally", app, channel }, () => ({
-      type: "tally",
-      app,
-      channel,
-      count,
-    }));
+    this.#local.unwrittenCounts.delete(key);
+    const outcome = await this.#write(key, countEvent({ app, channel }, count));
     const change = outcome.type === "done" ? outcome.changes[0] : undefined;
     return change?.type === "occupied" || change?.type === "vacated" ? change.type : undefined;
   }
 
-  // What this node was told before it asks is in the answer: it reads its own writes.
+  // What this node wrote before it asks is in the answer: it reads its own writes.
 
   async members(app: string, channel: string): Promise<readonly PresenceMember[]> {
-    if (this.#voice.canSpeak) await this.#mine.written(app, channel);
-    return this.#picture.members(app, channel);
+    if (this.#writer.canWrite) await this.#local.written(app, channel);
+    return this.#cluster.members(app, channel);
   }
 
-  /** Where this node's own count waits to be written, after it: of all who count at once, the last in the stream knows all. */
+  /** Writes this node's own count first, where that waits: of all who count at once, the last in the stream knows all. */
   async summary(app: string, channel: string): Promise<ChannelSummary | undefined> {
-    const key = this.#tallyKey(app, channel);
-    const tally = this.#mine.tallies.get(key);
-    if (tally && this.#voice.canSpeak && this.#mine.pending.delete(key)) {
-      await this.#ask(key, { type: "tally", app, channel }, () => tallyWord(tally)).catch(() => {});
+    const key = this.#options.subjects.countKey(app, channel);
+    const local = this.#local.counts.get(key);
+    if (local && this.#writer.canWrite && this.#local.unwrittenCounts.delete(key)) {
+      await this.#write(key, countEvent(local, local.count)).catch(() => {});
     }
-    if (this.#voice.canSpeak) await this.#mine.written(app, channel);
-    return this.#picture.summary(app, channel);
+    if (this.#writer.canWrite) await this.#local.written(app, channel);
+    return this.#cluster.summary(app, channel);
   }
 
   async channels(app: string, prefix: string): Promise<readonly ChannelSummary[]> {
-    if (this.#voice.canSpeak) await this.#mine.written(app);
-    return this.#picture.channels(app, prefix);
+    if (this.#writer.canWrite) await this.#local.written(app);
+    return this.#cluster.channels(app, prefix);
   }
 
   nodes(): readonly NodeState[] {
-    const nowMs = this.#clock.monotonicMs();
-    const own = this.#events.report();
+    const nowMs = this.#options.clock.monotonicMs();
+    const own = this.#host.report();
     const states = new Map<string, NodeState>();
-    for (const { report, heardAtMs } of this.#picture.generations.values()) {
+    for (const { report, heardAtMs } of this.#cluster.incarnations.values()) {
       if (!report) continue;
       const silentMs = Math.max(0, Math.round(nowMs - heardAtMs));
       const known = states.get(report.id);
@@ -211,123 +186,129 @@ export class NatsRegistry implements Registry {
   // ---- what the stream says
 
   /**
-   * Takes what was read from the stream for the picture, after an interruption. Says to clients what changed meanwhile. What
-   * others had in a stream that is lost they still have, until they say otherwise or are silent too long.
+   * Takes what was read from the stream as the cluster's state, after an interruption. Notifies clients of what changed meanwhile.
+   * What others had in a stream that is lost they still have, until they say otherwise or are silent too long.
    */
-  adopt(stored: readonly Stored[], isNewStream: boolean): void {
-    this.#voice.heartbeat.restart();
-    this.#heardUpTo = 0;
-    const before = this.#picture;
-    const nowMs = this.#clock.monotonicMs();
-    const picture = new Picture();
-    this.#read = new Map(stored.map(({ subject, seq }) => [this.#subjects.bare(subject), seq]));
-    this.#readUpTo = stored.reduce((most, { seq }) => Math.max(most, seq), 0);
-    const all = stored.flatMap((each) => this.#parse(each.subject, each.text) ?? []);
-    for (const { generation, word } of all) if (word.type === "reap" && word.by !== "") this.#bury(generation);
-    const words = all.filter(({ generation }) => !this.#over.has(generation));
-    const isNode = ({ word }: Spoken) => word.type === "node";
-    for (const each of [...words.filter(isNode), ...words.filter((each) => !isNode(each))]) {
-      picture.apply(each.generation, each.key, each.word, false, nowMs);
+  load(stored: readonly StoredMessage[], isNewStream: boolean): void {
+    this.#writer.heartbeat.restart();
+    this.#filter.reset(stored);
+    const before = this.#cluster;
+    const nowMs = this.#options.clock.monotonicMs();
+    const after = new ClusterState();
+    const parsed = stored.flatMap((each) => this.#parse(each.subject, each.text) ?? []);
+    for (const { incarnation, event } of parsed) {
+      if (event.type === "reap" && event.by !== "") this.#rememberReaped(incarnation);
+    }
+    const events = parsed.filter(({ incarnation }) => !this.#reaped.has(incarnation));
+    const [reports, others] = [events.filter(isReport), events.filter((each) => !isReport(each))];
+    for (const { incarnation, key, event } of [...reports, ...others]) {
+      after.apply(incarnation, key, event, false, nowMs);
     }
     if (isNewStream) {
-      for (const [generation, known] of before.generations) picture.assume(generation, known, nowMs);
-      this.#voice.isKnown = false;
+      for (const [incarnation, known] of before.incarnations) after.carryOver(incarnation, known, nowMs);
+      this.#writer.isKnown = false;
     }
-    const isOver = this.#over.has(this.#voice.generation);
-    if (isOver || (this.#voice.isKnown && !picture.generations.has(this.#voice.generation))) this.#beReborn();
-    this.#picture = picture;
-    tellDifference(this.#events, before, picture);
+    const isLost = this.#writer.isKnown && !after.incarnations.has(this.#writer.incarnation);
+    if (isLost || this.#reaped.has(this.#writer.incarnation)) this.#restart();
+    this.#cluster = after;
+    notifyDifference(this.#host, before, after);
   }
 
-  /** All that was held back while reading has been heard, and the way is open: says what this node has. */
+  /** Everything that was held back while reading has been received, and the connection is up: writes what this node has. */
   begin(): void {
-    // What was written under the old name after its end is of no use to anybody.
-    if (this.#former) this.#store.purge(this.#subjects.ofGeneration(this.#former)).catch(() => {});
+    // What was written as the former incarnation after its end does not count.
+    if (this.#former) this.#purge(this.#former);
     this.#former = undefined;
-    const isNew = !this.#voice.isKnown;
-    this.#voice.isKnown = true;
-    this.#voice.say(true, !isNew);
-    this.#standing.putRight(this.#picture, isNew);
-    if (isNew) this.#voice.say(false, true);
+    const isNew = !this.#writer.isKnown;
+    this.#writer.isKnown = true;
+    this.#writer.writeReport(true, !isNew);
+    this.#reconciler.reconcile(this.#cluster, isNew);
+    if (isNew) this.#writer.writeReport(false, true);
   }
 
-  /** It came over the connection, and is heard when its turn comes. */
+  /** It came over the connection, and is applied when its turn comes. */
   arrived(subject: string, seq: number): void {
-    if (subject.endsWith(`.${this.#voice.generation}.n`)) this.#voice.heartbeat.heard(seq);
+    if (subject.endsWith(`.${this.#writer.incarnation}.n`)) this.#writer.heartbeat.heard(seq);
   }
 
-  hear(subject: string, text: string, seq: number): void {
-    // The stream tells everything once and in order: what comes again is a replay.
-    if (seq <= this.#heardUpTo) return;
-    this.#heardUpTo = seq;
-    if (seq > this.#readUpTo) this.#read = undefined;
-    if ((this.#read?.get(this.#subjects.bare(subject)) ?? 0) >= seq) return;
-    const spoken = this.#parse(subject, text);
-    if (!spoken || this.#over.has(spoken.generation)) return;
-    const { generation, key, word } = spoken;
-    if (!this.#follows(generation, word)) return this.#events.lost("words of a node were missed");
-    const isMine = generation === this.#voice.generation;
-    const outcome = this.#picture.apply(generation, key, word, true, this.#clock.monotonicMs());
+  apply(subject: string, text: string, seq: number): void {
+    if (!this.#filter.isNew(subject, seq)) return;
+    const parsed = this.#parse(subject, text);
+    if (!parsed || this.#reaped.has(parsed.incarnation)) return;
+    const { incarnation, key, event } = parsed;
+    if (!this.#follows(incarnation, event)) return this.#host.lost("registry events of a node were missed");
+    const outcome = this.#cluster.apply(incarnation, key, event, true, this.#options.clock.monotonicMs());
     if (outcome.type === "stray") return;
     const changes = outcome.type === "done" ? outcome.changes : [];
-    tell(this.#events, changes);
-    if (word.type === "reap") return this.#afterReap(generation, word.by, changes, seq);
-    if (!isMine) return;
-    if (word.type === "node") return this.#judge();
-    this.#afterOwn(key, word, outcome, seq);
+    notify(this.#host, changes);
+    if (event.type === "reap") return this.#afterReap(incarnation, event.by, changes, seq);
+    if (incarnation !== this.#writer.incarnation) return;
+    if (event.type === "node") return this.#reapSilent();
+    this.#afterOwn(key, event, outcome, seq);
   }
 
   // ---- once a second or so
 
   beat(): void {
-    if (!this.#store.isOpen) return;
-    this.#voice.beat();
-    this.#standing.write();
+    if (!this.#options.store.isOpen) return;
+    this.#writer.beat();
+    this.#reconciler.refresh();
   }
 
-  /** Gives up on what has waited too long. */
+  /** Refuses callers that have waited too long. */
   sweep(): void {
-    for (const waiter of this.#mine.late(this.#clock.monotonicMs())) waiter.reject(unavailable());
+    for (const pending of this.#local.takeExpired(this.#options.clock.monotonicMs())) pending.reject(unavailable());
   }
 
-  /** Takes back all that this node has, in one word. */
+  /** Removes everything that this node has, by one event. */
   async close(): Promise<void> {
+    const { clock, store } = this.#options;
     // The last connections have only just left.
-    const untilMs = this.#clock.monotonicMs() + SETTLE_MS;
+    const untilMs = clock.monotonicMs() + CLOSE_WAIT_MS;
     do await Bun.sleep(1);
-    while (this.#store.isOpen && this.#mine.isAwaited && this.#clock.monotonicMs() < untilMs);
+    while (store.isOpen && this.#local.hasPending && clock.monotonicMs() < untilMs);
     this.#isClosed = true;
-    for (const key of this.#mine.keys()) {
-      for (const waiter of this.#mine.takeAll(key)) waiter.reject(unavailable());
+    for (const key of this.#local.keys()) {
+      for (const pending of this.#local.takeAll(key)) pending.reject(unavailable());
     }
-    if (this.#store.isOpen) await this.#voice.farewell();
+    if (store.isOpen) await this.#writer.close();
   }
 
   // ---- private
 
-  #ask(
-    key: string,
-    about: Pick<Waiter, "type" | "app" | "channel" | "user">,
-    word: () => Unnumbered,
-  ): Promise<Outcome> {
+  /** Writes the event, or has it written when the connection is up; resolves when it has come back. */
+  #write(key: string, event: UnnumberedEvent, user?: string): Promise<Outcome> {
     if (this.#isClosed) return Promise.reject(unavailable());
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
-    const untilMs = this.#clock.monotonicMs() + this.#waitMs;
-    const n = this.#voice.canSpeak ? this.#voice.write(key, word()) : undefined;
+    const untilMs = this.#options.clock.monotonicMs() + this.#options.waitMs;
+    const n = this.#writer.canWrite ? this.#writer.write(key, event) : undefined;
     const settled = promise.catch(() => {});
-    this.#mine.wait(key, { ...about, n, untilMs, settled, resolve, reject });
+    const about = event.type === "join" ? event.entry : event;
+    this.#local.add(key, {
+      ...{ type: event.type, ...channelOf(about), ...(user !== undefined && { user }) },
+      ...{ n, untilMs, settled, resolve, reject },
+    });
     return promise;
   }
 
-  /** What became of the user's first connection here; takes the user back where it came to nothing. */
-  async #admitted(key: string, holding: Holding): Promise<Outcome> {
+  #addMember(key: string, entry: PresenceEntry, maxMembers: number): LocalMember {
+    const joinedAtMs = Math.round(this.#options.store.nowMs);
+    const admission = this.#write(key, joinEvent(entry, maxMembers, joinedAtMs), entry.member.id);
+    const writtenAtMs = this.#options.clock.monotonicMs();
+    const local = { entry, maxMembers, joinedAtMs, connections: new Set<string>(), admission, writtenAtMs };
+    this.#local.members.set(key, local);
+    return local;
+  }
+
+  /** The outcome of the user's first connection here; removes the user where it is not admitted. */
+  async #admitted(key: string, local: LocalMember): Promise<Outcome> {
     const withdraw = () => {
-      if (this.#mine.rows.get(key) !== holding) return;
-      this.#mine.rows.delete(key);
-      if (this.#store.isOpen) this.#voice.write(key, { type: "leave", ...about(holding.row) });
+      if (this.#local.members.get(key) !== local) return;
+      this.#local.members.delete(key);
+      if (this.#options.store.isOpen) this.#writer.write(key, { type: "leave", ...channelOf(local.entry) });
     };
     try {
-      const outcome = await holding.admission;
+      const outcome = await local.admission;
       if (outcome.type === "full") withdraw();
       return outcome;
     } catch (error) {
@@ -336,91 +317,92 @@ export class NatsRegistry implements Registry {
     }
   }
 
-  /** Whether nothing is missing before it. */
-  #follows(generation: string, word: Word): boolean {
-    const known = this.#picture.generations.get(generation);
-    if (!known || word.type === "reap") return true;
-    const expected = known.n;
-    if (word.type === "node") {
-      known.n = word.n;
-      return expected === undefined || word.isFresh || word.n === expected;
-    }
-    known.n = word.n;
-    return expected === undefined || word.n === expected + 1;
+  /** Whether no event of the incarnation is missing before it. */
+  #follows(incarnation: string, event: RegistryEvent): boolean {
+    const known = this.#cluster.incarnations.get(incarnation);
+    if (!known || event.type === "reap") return true;
+    const before = known.n;
+    known.n = event.n;
+    if (before === undefined) return true;
+    return event.type === "node" ? event.isFresh || event.n === before : event.n === before + 1;
   }
 
   /**
-   * This node's own record came back, so what others wrote before it has been heard. Who has been silent too long is taken for dead: by time in
-   * which this node heard itself at every beat, because while it, its connection or NATS stood still nobody could be heard.
+   * This node's own report came back, so what others wrote before it has been received. Reaps nodes that were silent too long: by time in which this
+   * node heard itself at every heartbeat, because while it, its connection or NATS stood still no node could be heard.
    */
-  #judge(): void {
-    const nowMs = this.#clock.monotonicMs();
+  #reapSilent(): void {
+    const { clock, beatMs, nodeTimeoutMs } = this.#options;
+    const nowMs = clock.monotonicMs();
     const beforeMs = this.#heardSelfAtMs;
     this.#heardSelfAtMs = nowMs;
-    for (const [generation, known] of this.#picture.generations) {
-      if (generation === this.#voice.generation) continue;
-      known.silentMs += Math.min(nowMs - Math.max(beforeMs, known.heardAtMs), this.#beatMs);
-      if (known.silentMs >= this.#nodeTimeoutMs) this.#voice.reap(generation);
+    for (const [incarnation, known] of this.#cluster.incarnations) {
+      if (incarnation === this.#writer.incarnation) continue;
+      known.silentMs += Math.min(nowMs - Math.max(beforeMs, known.heardAtMs), beatMs);
+      if (known.silentMs >= nodeTimeoutMs) this.#writer.reap(incarnation);
     }
   }
 
-  #afterOwn(key: string, word: Exclude<Word, { type: "reap" | "node" }>, outcome: Outcome, seq: number): void {
-    const waiter = this.#mine.take(key, word.n);
-    if (word.type === "leave" || (word.type === "tally" && word.count === 0)) {
-      this.#broom.sweep(seq);
-    }
-    const tally = this.#mine.tallies.get(key);
-    if (word.type === "tally" && tally) this.#standing.show(this.#picture, key, tally);
-    if (waiter) {
-      waiter.resolve(outcome);
-      this.#events.answered();
+  #afterOwn(key: string, event: ChannelEvent, outcome: Outcome, seq: number): void {
+    const pending = this.#local.take(key, event.n);
+    if (event.type === "leave" || (event.type === "count" && event.count === 0)) this.#options.store.removeLater(seq);
+    if (event.type === "count") this.#reconciler.applyLocalCount(this.#cluster, key);
+    if (pending) {
+      pending.resolve(outcome);
+      this.#host.answering();
     } else if (outcome.type === "done" && outcome.changes.length > 0) {
-      this.#events.happened(outcome.changes.map(factOf));
+      this.#host.happened(outcome.changes.map(registryChangeOf));
     }
   }
 
-  #afterReap(generation: string, by: string, changes: readonly Change[], seq: number): void {
-    if (by === this.#voice.generation || (this.#isClosed && generation === this.#voice.generation)) {
-      if (changes.length > 0) this.#events.happened(changes.map(factOf));
-      // But not the word itself: whoever was away, that node included, has to find it beside what is still written in that name.
-      this.#store.purge(this.#subjects.ofGeneration(generation), seq).catch(() => {});
+  #afterReap(incarnation: string, by: string, changes: readonly Change[], seq: number): void {
+    const isOwn = incarnation === this.#writer.incarnation;
+    if (by === this.#writer.incarnation || (this.#isClosed && isOwn)) {
+      if (changes.length > 0) this.#host.happened(changes.map(registryChangeOf));
+      // But not this event: a node that was away, that one included, has to find it beside what is still written under that name.
+      this.#purge(incarnation, seq);
     }
-    this.#bury(generation);
-    if (generation !== this.#voice.generation || this.#isClosed) return;
-    this.#beReborn();
+    this.#rememberReaped(incarnation);
+    if (!isOwn || this.#isClosed) return;
+    this.#restart();
     this.begin();
   }
 
-  #bury(generation: string): void {
-    this.#over.add(generation);
-    for (const oldest of this.#over) {
-      if (this.#over.size <= MOST_OVER) break;
-      this.#over.delete(oldest);
+  #purge(incarnation: string, seq?: number): void {
+    const { store, subjects } = this.#options;
+    store.purge(subjects.ofIncarnation(incarnation), seq).catch(() => {});
+  }
+
+  #rememberReaped(incarnation: string): void {
+    this.#reaped.add(incarnation);
+    for (const oldest of this.#reaped) {
+      if (this.#reaped.size <= MAX_REAPED) break;
+      this.#reaped.delete(oldest);
     }
   }
 
-  #beReborn(): void {
-    this.#former = this.#voice.generation;
-    this.#voice.rename();
-    this.#events.reborn();
+  #restart(): void {
+    this.#former = this.#writer.incarnation;
+    this.#writer.restart();
+    this.#host.restarted();
   }
 
-  #parse(subject: string, text: string): Spoken | undefined {
+  #parse(subject: string, text: string): ParsedEvent | undefined {
     try {
-      const parsed = this.#subjects.parseRow(subject);
+      const parsed = this.#options.subjects.parseRegistry(subject);
       if (!parsed) throw new Error("a subject of no node");
-      return { ...parsed, word: decodeWord(text) };
+      return { ...parsed, event: decodeEvent(text) };
     } catch (error) {
-      this.#events.garbage(error);
+      this.#host.malformed(error);
       return undefined;
     }
   }
+}
 
-  #rowKey({ app, channel, member }: PresenceEntry): string {
-    return this.#subjects.row("", app, channel, member.id).slice(this.#subjects.ofGeneration("").length - 1);
-  }
+function hasChange(outcome: Outcome, type: Change["type"]): boolean {
+  return outcome.type === "done" && outcome.changes.some((change) => change.type === type);
+}
 
-  #tallyKey(app: string, channel: string): string {
-    return this.#subjects.tally("", app, channel).slice(this.#subjects.ofGeneration("").length - 1);
-  }
+function isReport({ event }: ParsedEvent): boolean {
+  return event.type === "node";
 }

@@ -1,27 +1,27 @@
-/** What both streams are made of, and how one is written to and asked. */
+/** A JetStream stream that keeps each subject's last message in memory: how it is made, written to, asked and removed. */
 
-import { DiscardPolicy, RetentionPolicy, StorageType, type StreamInfo } from "@nats-io/jetstream";
-import { apiCode, appendFault } from "./fault.ts";
-import type { Wire } from "./link.ts";
-import type { Stored } from "./reading.ts";
+import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from "@nats-io/jetstream";
+import { nanos } from "@nats-io/transport-node";
+import type { NatsSession } from "./connection.ts";
+import { appendError, jetStreamCode } from "./errors.ts";
+import type { StoredMessage } from "./read-stream.ts";
 import type { NatsSettings } from "./settings.ts";
 
 export interface AppendOptions {
-  /** Of the subject's last message, 0 where there must be none. Throws Conflict where it is another. */
+  /** Of the subject's last message, 0 where there must be none. Throws WriteConflict where it is another. */
   readonly expect?: number;
-  /** A second one with the same id within a while is not written, and answered like the first. */
+  /** A second message with the same id within a while is not written, and answered like the first. */
   readonly id?: string;
 }
 
 export interface Appended {
-  /** The message's, in the stream. */
+  /** The message's sequence in the stream. */
   readonly seq: number;
-  /** One with this id was written before. */
+  /** A message with this id was written before. */
   readonly isRepeated: boolean;
 }
 
-/** Each subject's last message, in memory. */
-export const LAST_OF_EACH = {
+const LAST_OF_EACH = {
   retention: RetentionPolicy.Limits,
   storage: StorageType.Memory,
   discard: DiscardPolicy.Old,
@@ -33,40 +33,79 @@ export const STREAM_NOT_FOUND = 10_059;
 const TOO_FEW = new Set([10_005, 10_074, 10_023, 10_047]);
 const REPLICAS_IN_CLUSTER = 3;
 
-/** Throws Conflict; anything else leaves open whether it was written. */
-export async function append(
-  { stream }: Wire,
-  subject: string,
-  text: string,
-  { expect, id }: AppendOptions,
-): Promise<Appended> {
-  try {
-    const expected = expect === undefined ? {} : { expect: { lastSubjectSequence: expect } };
-    const options = { ...expected, ...(id !== undefined && { msgID: id }) };
-    const { seq, duplicate } = await stream.publish(subject, text, options);
-    return { seq, isRepeated: duplicate };
-  } catch (error) {
-    throw appendFault(error);
+export class Stream {
+  readonly name: string;
+  readonly #config: Partial<StreamConfig>;
+  readonly #replicas: NatsSettings["replicas"];
+
+  constructor(name: string, config: Partial<StreamConfig>, replicas: NatsSettings["replicas"]) {
+    this.name = name;
+    this.#config = config;
+    this.#replicas = replicas;
+  }
+
+  async find({ streams }: NatsSession): Promise<StreamInfo | undefined> {
+    try {
+      return await streams.info(this.name);
+    } catch (error) {
+      if (jetStreamCode(error) === STREAM_NOT_FOUND) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * With as many copies as the settings say; by itself with one, where there are too few servers for more. Another node may make
+   * the same stream at the same time; where it makes another, that is an error, and the next attempt finds it.
+   */
+  async create(session: NatsSession, maxAgeMs: number): Promise<StreamInfo> {
+    const make = (replicas: number) =>
+      session.streams.add({
+        name: this.name,
+        ...this.#config,
+        ...LAST_OF_EACH,
+        max_age: nanos(maxAgeMs),
+        num_replicas: replicas,
+      });
+    const isAuto = this.#replicas === "auto";
+    const most = this.#replicas === "auto" ? (session.nats.info?.cluster ? REPLICAS_IN_CLUSTER : 1) : this.#replicas;
+    try {
+      return await make(most);
+    } catch (error) {
+      if (!isAuto || most === 1 || !TOO_FEW.has(jetStreamCode(error) ?? 0)) throw error;
+      return await make(1);
+    }
+  }
+
+  async setMaxAge({ streams }: NatsSession, maxAgeMs: number): Promise<void> {
+    await streams.update(this.name, { max_age: nanos(maxAgeMs) });
+  }
+
+  /** Throws WriteConflict; any other error leaves open whether it was written. */
+  async append({ jetstream }: NatsSession, subject: string, text: string, options: AppendOptions): Promise<Appended> {
+    const { expect, id } = options;
+    try {
+      const expected = expect === undefined ? {} : { expect: { lastSubjectSequence: expect } };
+      const { seq, duplicate } = await jetstream.publish(subject, text, {
+        ...expected,
+        ...(id !== undefined && { msgID: id }),
+      });
+      return { seq, isRepeated: duplicate };
+    } catch (error) {
+      throw appendError(error);
+    }
+  }
+
+  /** The subject's message, as the stream's leader has it. */
+  async last({ streams }: NatsSession, subject: string): Promise<StoredMessage | undefined> {
+    const found = await streams.getMessage(this.name, { last_by_subj: subject });
+    return found ? { seq: found.seq, subject, text: found.string() } : undefined;
+  }
+
+  async removeIfEmpty(session: NatsSession): Promise<void> {
+    if ((await this.find(session))?.state.messages === 0) await session.streams.delete(this.name);
   }
 }
 
-/** The subject's message, as the stream's leader has it. */
-export async function lastOf({ streams }: Wire, stream: string, subject: string): Promise<Stored | undefined> {
-  const found = await streams.getMessage(stream, { last_by_subj: subject });
-  return found ? { seq: found.seq, subject, text: found.string() } : undefined;
-}
-
-/** Makes a stream with as many copies as the settings say; by itself with one, where there are too few servers for more. */
-export async function withReplicas(
-  { replicas }: Pick<NatsSettings, "replicas">,
-  wire: Wire,
-  make: (replicas: number) => Promise<StreamInfo>,
-): Promise<StreamInfo> {
-  const most = replicas === "auto" ? (wire.nats.info?.cluster ? REPLICAS_IN_CLUSTER : 1) : replicas;
-  try {
-    return await make(most);
-  } catch (error) {
-    if (replicas !== "auto" || most === 1 || !TOO_FEW.has(apiCode(error) ?? 0)) throw error;
-    return await make(1);
-  }
+export function maxAgeMs({ config }: StreamInfo): number {
+  return config.max_age / 1e6;
 }

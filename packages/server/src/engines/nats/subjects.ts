@@ -1,6 +1,6 @@
 /**
- * Names of everything in NATS. What a name of ours is not made of ends up in no subject: it goes in by its hash, and stands in
- * the message where somebody has to read it.
+ * The subjects and streams of this server in NATS. A name with characters that a subject cannot have goes in by its hash; where
+ * the name is needed, the message has it.
  */
 
 import { createHash } from "node:crypto";
@@ -14,21 +14,20 @@ export function tokenOf(name: string): string {
   return `=${createHash("sha256").update(Buffer.from(name, "utf16le")).digest("base64url")}`;
 }
 
-export type CellKind = "place" | "bucket" | "key" | "published";
+export type LedgerKind = "place" | "bucket" | "key" | "published";
 
 export class Subjects {
-  /** The stream's name. */
   readonly stream: string;
   /** What the stream keeps. */
   readonly stored: string;
   /** The stream of what lasts longer than that, and what it keeps. */
-  readonly lastingStream: string;
-  readonly lasting: string;
-  /** Of what the first keeps, what everybody is told in the order of the stream, and under which subjects. */
-  readonly told: { readonly src: string; readonly dest: string };
-  /** Who is where: as kept, and as told. */
-  readonly rows: string;
-  readonly rowsTold: string;
+  readonly longTermStream: string;
+  readonly longTerm: string;
+  /** Of what the stream keeps, what it sends to every node in its order, and under which subjects. */
+  readonly republish: { readonly src: string; readonly dest: string };
+  /** What nodes write about themselves: as kept, and as republished. */
+  readonly registry: string;
+  readonly registryRepublished: string;
   /** Only to learn what time it is. */
   readonly clock: string;
   readonly #prefix: string;
@@ -38,83 +37,82 @@ export class Subjects {
     this.stream = prefix;
     this.stored = `${prefix}.s.>`;
     // With a sign that no prefix has.
-    this.lastingStream = `${prefix}+lasting`;
-    this.lasting = `${prefix}.l.>`;
-    this.told = { src: `${prefix}.s.o.>`, dest: `${prefix}.o.>` };
-    this.rows = `${prefix}.s.o.r.>`;
+    this.longTermStream = `${prefix}+lasting`;
+    this.longTerm = `${prefix}.l.>`;
+    this.republish = { src: `${prefix}.s.o.>`, dest: `${prefix}.o.>` };
+    this.registry = `${prefix}.s.o.r.>`;
+    this.registryRepublished = `${prefix}.o.r.>`;
     this.clock = `${prefix}.s.l.clock`;
-    this.rowsTold = `${prefix}.o.r.>`;
   }
 
-  /** A channel's place in all subjects about it. */
-  place(app: string, channel: string): string {
+  /** Names a channel in all subjects about it. */
+  channelKey(app: string, channel: string): string {
     return `${tokenOf(app)}.${tokenOf(channel)}`;
   }
 
-  /** What is only carried. */
-  passing(place: string): string {
-    return `${this.#prefix}.s.o.c.${place}.e`;
+  /** Publications without a position. */
+  transient(channelKey: string): string {
+    return `${this.#prefix}.s.o.c.${channelKey}.e`;
   }
 
-  /** The latest of what is numbered. */
-  head(place: string): string {
-    return `${this.#prefix}.s.o.c.${place}.k`;
+  /** The latest publications with a position. */
+  head(channelKey: string): string {
+    return `${this.#prefix}.s.o.c.${channelKey}.k`;
   }
 
-  /** Both, as told. */
-  heard(place: string): string {
-    return `${this.#prefix}.o.c.${place}.*`;
+  /** Both, as republished. */
+  channelRepublished(channelKey: string): string {
+    return `${this.#prefix}.o.c.${channelKey}.*`;
   }
 
-  /** Where what was the head is kept. */
-  archive(place: string, slot: number): string {
-    return `${this.#prefix}.s.a.${place}.${slot}`;
+  /** Where a former head is kept. */
+  archive(channelKey: string, slot: number): string {
+    return `${this.#prefix}.s.a.${channelKey}.${slot}`;
   }
 
-  node(generation: string): string {
-    return `${this.#prefix}.s.o.r.${generation}.n`;
+  node(incarnation: string): string {
+    return `${this.#prefix}.s.o.r.${incarnation}.n`;
   }
 
   /** With "*", of all that are over. */
-  reap(generation: string): string {
-    return `${this.#prefix}.s.o.r.${generation}.x`;
+  reap(incarnation: string): string {
+    return `${this.#prefix}.s.o.r.${incarnation}.x`;
   }
 
-  row(generation: string, app: string, channel: string, user: string): string {
-    return `${this.#prefix}.s.o.r.${generation}.m.${this.place(app, channel)}.${tokenOf(user)}`;
+  /** What follows a node's own part in the subject about a member. */
+  memberKey(app: string, channel: string, user: string): string {
+    return `m.${this.channelKey(app, channel)}.${tokenOf(user)}`;
   }
 
-  tally(generation: string, app: string, channel: string): string {
-    return `${this.#prefix}.s.o.r.${generation}.t.${this.place(app, channel)}`;
+  countKey(app: string, channel: string): string {
+    return `t.${this.channelKey(app, channel)}`;
   }
 
-  /** All that a generation of a node wrote about itself. */
-  ofGeneration(generation: string): string {
-    return `${this.#prefix}.s.o.r.${generation}.>`;
+  /** What an incarnation of a node wrote under the key; with ">", all of it. */
+  ofIncarnation(incarnation: string, key = ">"): string {
+    return `${this.#prefix}.s.o.r.${incarnation}.${key}`;
   }
 
-  /** The generation and the key in it that a registry subject is about, as told or as kept. */
-  parseRow(subject: string): { readonly generation: string; readonly key: string } | undefined {
-    const told = `${this.#prefix}.o.r.`;
-    const kept = `${this.#prefix}.s.o.r.`;
-    const start = subject.startsWith(told) ? told.length : subject.startsWith(kept) ? kept.length : -1;
-    const end = start < 0 ? -1 : subject.indexOf(".", start);
-    return end < 0 ? undefined : { generation: subject.slice(start, end), key: subject.slice(end + 1) };
+  /** The incarnation and the key in it that a registry subject is about, as kept or as republished. */
+  parseRegistry(subject: string): { readonly incarnation: string; readonly key: string } | undefined {
+    const start = [`${this.#prefix}.o.r.`, `${this.#prefix}.s.o.r.`].find((prefix) => subject.startsWith(prefix));
+    if (start === undefined) return undefined;
+    const end = subject.indexOf(".", start.length);
+    return end < 0 ? undefined : { incarnation: subject.slice(start.length, end), key: subject.slice(end + 1) };
   }
 
-  /** What is the same of a registry subject as told and as kept. */
-  bare(subject: string): string {
-    const { generation, key } = this.parseRow(subject) ?? { generation: "", key: subject };
-    return `${generation}.${key}`;
+  /** What is the same of a registry subject as kept and as republished. */
+  registryKey(subject: string): string {
+    const { incarnation, key } = this.parseRegistry(subject) ?? { incarnation: "", key: subject };
+    return `${incarnation}.${key}`;
   }
 
-  /** What the ledger raises under a name. */
-  level(name: string): string {
+  /** Of a number that the ledger raises. */
+  maximum(name: string): string {
     return `${this.#prefix}.l.${tokenOf(name)}`;
   }
 
-  /** What the ledger keeps under a name. */
-  cell(kind: CellKind, name: string): string {
+  ledger(kind: LedgerKind, name: string): string {
     return `${this.#prefix}.s.l.${kind}.${tokenOf(name)}`;
   }
 }

@@ -3,34 +3,33 @@
 import { JetStreamApiError } from "@nats-io/jetstream";
 import { CommandError } from "../../domain/error.ts";
 
-/** Somebody else wrote first: nothing has happened. */
-export class Conflict extends Error {
-  override readonly name = "Conflict";
+/** Another node wrote first: nothing has happened. */
+export class WriteConflict extends Error {
+  override readonly name = "WriteConflict";
 }
 
 /** There is no connection to send it over: nothing has happened. */
-export class Unsent extends Error {
-  override readonly name = "Unsent";
+export class NotConnected extends Error {
+  override readonly name = "NotConnected";
 }
 
 /** JetStream, "wrong last sequence". */
 const WRONG_LAST_SEQUENCE = 10_071;
 
-/** As what an append failed. */
-export function appendFault(error: unknown): unknown {
-  return apiCode(error) === WRONG_LAST_SEQUENCE ? new Conflict() : error;
+export function appendError(error: unknown): unknown {
+  return jetStreamCode(error) === WRONG_LAST_SEQUENCE ? new WriteConflict() : error;
 }
 
-/** The number by which JetStream names a fault of a request; undefined where it is none of its own. */
-export function apiCode(error: unknown): number | undefined {
+/** The number by which JetStream names the error of a request; undefined for any other error. */
+export function jetStreamCode(error: unknown): number | undefined {
   return error instanceof JetStreamApiError ? error.code : undefined;
 }
 
-/** What the caller is told. */
+/** What a caller gets who cannot wait any longer. */
 export function unavailable(): CommandError {
   return new CommandError("engine_unavailable", "The server cannot reach its NATS just now; try again soon.");
 }
 
-export function sentence(error: unknown): string {
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -6,8 +6,8 @@ import type { NatsSettings } from "../../packages/server/src/engines/nats/settin
 import { Authority } from "../support/certificates.ts";
 import { eventually } from "../support/eventually.ts";
 import { startNats } from "../support/nats.ts";
+import { Operator } from "../support/nats-credentials.ts";
 import { natsSettingsFor, startNatsNode } from "../support/nats-node.ts";
-import { Operator } from "../support/nats-papers.ts";
 
 const KEEP = { size: 10, ttlMs: 60_000 };
 

@@ -1,52 +1,55 @@
 /**
- * Reads what stands in the stream under a pattern. A consumer is the quick way; but whoever makes consumers in a cluster may be the server that has
+ * Reads what the stream has under a pattern. A consumer is the quick way; but the server that makes consumers in a cluster may be the one that has
  * just gone, or may give them to it, for many seconds. Then the stream's leader is asked for one message after the other.
  */
 
-import type { Wire } from "./link.ts";
+import type { NatsSession } from "./connection.ts";
 
-export interface Stored {
+export interface StoredMessage {
   readonly seq: number;
   readonly subject: string;
   readonly text: string;
 }
 
-export interface Wanted {
+export interface ReadOptions {
   readonly stream: string;
   /** Of subjects. */
   readonly pattern: string;
-  /** Only what stands before it; a message that fits the pattern stands there. */
+  /** Reads only what stands before it; the message with this sequence fits the pattern. */
   readonly end: number;
   readonly timeoutMs: number;
 }
 
-const READ_AT_A_TIME = 5_000;
+const MESSAGES_PER_FETCH = 5_000;
 /** What a consumer takes that is made at once. */
 const CONSUMER_WITHIN_MS = 500;
 
 /** Each subject's last message, in the order of the stream. */
-export async function readAll(wire: Wire, wanted: Wanted): Promise<readonly Stored[]> {
-  const isDone = { yet: false };
+export async function readStream(session: NatsSession, options: ReadOptions): Promise<readonly StoredMessage[]> {
+  const done = new AbortController();
   const oneByOne = async () => {
     await Bun.sleep(CONSUMER_WITHIN_MS);
-    return await readOneByOne(wire, wanted, isDone);
+    return await readOneByOne(session, options, done.signal);
   };
   try {
-    return await Promise.any([readWithConsumer(wire, wanted), oneByOne()]);
+    return await Promise.any([readWithConsumer(session, options), oneByOne()]);
   } catch (error) {
     throw error instanceof AggregateError ? error.errors[0] : error;
   } finally {
-    isDone.yet = true;
+    done.abort();
   }
 }
 
-async function readWithConsumer(wire: Wire, { stream, pattern, end, timeoutMs }: Wanted): Promise<readonly Stored[]> {
-  const consumer = await wire.stream.consumers.get(stream, { filter_subjects: pattern });
-  const found: Stored[] = [];
+async function readWithConsumer(
+  { jetstream }: NatsSession,
+  { stream, pattern, end, timeoutMs }: ReadOptions,
+): Promise<readonly StoredMessage[]> {
+  const consumer = await jetstream.consumers.get(stream, { filter_subjects: pattern });
+  const found: StoredMessage[] = [];
   try {
     for (let seq = 0; seq < end; ) {
       const before = seq;
-      const messages = await consumer.fetch({ max_messages: READ_AT_A_TIME, expires: timeoutMs });
+      const messages = await consumer.fetch({ max_messages: MESSAGES_PER_FETCH, expires: timeoutMs });
       for await (const message of messages) {
         seq = message.seq;
         if (seq < end) found.push({ seq, subject: message.subject, text: message.string() });
@@ -61,13 +64,13 @@ async function readWithConsumer(wire: Wire, { stream, pattern, end, timeoutMs }:
 }
 
 async function readOneByOne(
-  { streams }: Wire,
-  { stream, pattern, end }: Wanted,
-  isDone: { readonly yet: boolean },
-): Promise<readonly Stored[]> {
-  const found: Stored[] = [];
-  for (let seq = 0; !isDone.yet; ) {
-    // The library's type for it leaves out that both may be said.
+  { streams }: NatsSession,
+  { stream, pattern, end }: ReadOptions,
+  done: AbortSignal,
+): Promise<readonly StoredMessage[]> {
+  const found: StoredMessage[] = [];
+  for (let seq = 0; !done.aborted; ) {
+    // The library's type for it leaves out that both may be given.
     const next = { seq: seq + 1, next_by_subj: pattern };
     const message = await streams.getMessage(stream, next);
     if (!message || message.seq >= end) break;

@@ -11,35 +11,34 @@ import {
   usernamePasswordAuthenticator,
 } from "@nats-io/transport-node";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
-import { sentence, Unsent } from "./fault.ts";
-import { flawOf } from "./papers.ts";
+import { credentialsProblem } from "./credentials-file.ts";
+import { messageOf, NotConnected } from "./errors.ts";
 import type { Credentials, NatsSettings } from "./settings.ts";
 
-export interface Wire {
+export interface NatsSession {
   readonly nats: NatsConnection;
-  readonly stream: JetStreamClient;
+  readonly jetstream: JetStreamClient;
   readonly streams: JetStreamManager["streams"];
 }
 
-export interface LinkEvents {
-  /** It is there: what has to be done on it before anybody else may use it. Where that fails, another is opened. */
-  greet(wire: Wire, isAgain: boolean): Promise<void>;
+export interface ConnectionEvents {
+  /** It is open: what has to be done on it before anything else uses it. Where that fails, another is opened. */
+  prepare(session: NatsSession, isReconnect: boolean): Promise<void>;
   up(): void;
-  down(): void;
 }
 
 /** A connection that only looks alive is found after two of these. */
-const PING_EVERY_MS = 1_000;
-const MOST_PINGS_OUT = 2;
+const PING_INTERVAL_MS = 1_000;
+const MAX_PINGS_OUT = 2;
 
-export class Link {
+export class ReconnectingConnection {
   readonly #clock: Clock;
   readonly #settings: NatsSettings;
-  readonly #events: LinkEvents;
+  readonly #events: ConnectionEvents;
   readonly #waiters = new Set<() => void>();
-  /** Told by the servers themselves. */
-  #others: readonly string[] = [];
-  #wire: Wire | undefined;
+  /** Servers of the cluster that the server named. */
+  #discovered: readonly string[] = [];
+  #session: NatsSession | undefined;
   #opened: NatsConnection | undefined;
   #wasUp = false;
   #failures = 0;
@@ -48,7 +47,7 @@ export class Link {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
 
-  constructor(clock: Clock, settings: NatsSettings, events: LinkEvents) {
+  constructor(clock: Clock, settings: NatsSettings, events: ConnectionEvents) {
     this.#clock = clock;
     this.#settings = settings;
     this.#events = events;
@@ -60,18 +59,25 @@ export class Link {
     return this.#attempt();
   }
 
-  get wire(): Wire | undefined {
-    return this.#wire;
+  /** Undefined while it is not up. */
+  get session(): NatsSession | undefined {
+    return this.#session;
+  }
+
+  /** The same; throws NotConnected while it is not up. */
+  get current(): NatsSession {
+    if (!this.#session) throw new NotConnected(this.#why);
+    return this.#session;
   }
 
   get health(): EngineHealth {
-    if (this.#wire) return { reachable: true };
+    if (this.#session) return { reachable: true };
     return { reachable: false, why: this.#why, sinceMs: Math.round(this.#clock.monotonicMs() - this.#sinceMs) };
   }
 
-  /** The wire, as soon as there is one; rejects with Unsent when there is none in time. */
-  async up(withinMs: number): Promise<Wire> {
-    if (!this.#wire && !this.#isClosed && withinMs > 0) {
+  /** Rejects with NotConnected when it is not up in time. */
+  async waitUntilUp(withinMs: number): Promise<void> {
+    if (!this.#session && !this.#isClosed && withinMs > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#waiters.add(resolve);
       const timer = setTimeout(resolve, withinMs);
@@ -79,8 +85,7 @@ export class Link {
       clearTimeout(timer);
       this.#waiters.delete(resolve);
     }
-    if (!this.#wire) throw new Unsent(this.#why);
-    return this.#wire;
+    if (!this.#session) throw new NotConnected(this.#why);
   }
 
   /** Gives the connection up, and opens another. */
@@ -96,7 +101,7 @@ export class Link {
     clearTimeout(this.#retry);
     const opened = this.#opened;
     this.#opened = undefined;
-    this.#wire = undefined;
+    this.#session = undefined;
     this.#wake();
     await opened?.close().catch(() => {});
   }
@@ -106,58 +111,55 @@ export class Link {
     try {
       nats = await connect(this.#options());
       if (this.#isClosed) return void nats.close();
-      await this.#greet(nats);
+      await this.#prepare(nats);
     } catch (error) {
-      if (nats && this.#opened === nats) this.drop(sentence(error));
+      if (nats && this.#opened === nats) this.drop(messageOf(error));
       else if (!nats)
         this.#failed(`NATS cannot be reached at ${this.#settings.servers.join(", ")}: ${this.#reason(error)}`);
     }
   }
 
-  /** The server does not say why it refuses somebody. */
+  /** The server does not say why it refuses a user. */
   #reason(error: unknown): string {
     const { credentials } = this.#settings;
-    const flaw = credentials?.type === "creds" ? flawOf(credentials.creds, this.#clock.wallMs()) : undefined;
-    return flaw === undefined ? sentence(error) : `${sentence(error)}; of the credentials file: ${flaw}`;
+    const problem =
+      credentials?.type === "creds" ? credentialsProblem(credentials.creds, this.#clock.wallMs()) : undefined;
+    return problem === undefined ? messageOf(error) : `${messageOf(error)}; of the credentials file: ${problem}`;
   }
 
-  async #greet(nats: NatsConnection): Promise<void> {
+  async #prepare(nats: NatsConnection): Promise<void> {
     this.#opened = nats;
     this.#watch(nats);
-    const wire = {
-      nats,
-      stream: jetstream(nats, { timeout: this.#settings.requestTimeoutMs }),
-      streams: (await jetstreamManager(nats, { checkAPI: false, timeout: this.#settings.requestTimeoutMs })).streams,
-    };
-    await this.#events.greet(wire, this.#wasUp);
+    const timeout = this.#settings.requestTimeoutMs;
+    const { streams } = await jetstreamManager(nats, { checkAPI: false, timeout });
+    const session = { nats, jetstream: jetstream(nats, { timeout }), streams };
+    await this.#events.prepare(session, this.#wasUp);
     if (this.#opened !== nats) return;
-    this.#wire = wire;
+    this.#session = session;
     this.#wasUp = true;
     this.#failures = 0;
-    this.#others = nats.info?.connect_urls ?? [];
+    this.#discovered = nats.info?.connect_urls ?? [];
     this.#wake();
     this.#events.up();
   }
 
   #watch(nats: NatsConnection): void {
-    nats.closed().then((error) => this.#lost(nats, error ? sentence(error) : "the connection ended"));
-    const listen = async () => {
+    nats.closed().then((error) => this.#lost(nats, error ? messageOf(error) : "the connection ended"));
+    const watch = async () => {
       for await (const { type } of nats.status()) {
-        // It takes no one on any more and will cut us soon: better now than in the middle of something.
+        // In lame duck mode it takes no new clients and will close this one soon: better now than during a request.
         if (type === "ldm" && this.#opened === nats) this.drop("the server is about to stop");
       }
     };
-    listen().catch(() => {});
+    watch().catch(() => {});
   }
 
   #lost(nats: NatsConnection, why: string): void {
     if (this.#opened !== nats) return;
     this.#opened = undefined;
-    const wasUp = this.#wire !== undefined;
-    this.#wire = undefined;
-    if (wasUp) this.#sinceMs = this.#clock.monotonicMs();
+    if (this.#session) this.#sinceMs = this.#clock.monotonicMs();
+    this.#session = undefined;
     this.#failed(`The connection to NATS was lost: ${why}`);
-    if (wasUp) this.#events.down();
   }
 
   #failed(why: string): void {
@@ -176,13 +178,13 @@ export class Link {
   #options() {
     const { servers, credentials, tls, connectTimeoutMs } = this.#settings;
     return {
-      servers: [...new Set([...servers, ...this.#others])],
+      servers: [...new Set([...servers, ...this.#discovered])],
       name: "fanfare",
       timeout: connectTimeoutMs,
-      // Its own way of coming back would send what was withdrawn meanwhile.
+      // The client's own way of reconnecting would send what was withdrawn meanwhile.
       reconnect: false,
-      pingInterval: PING_EVERY_MS,
-      maxPingOut: MOST_PINGS_OUT,
+      pingInterval: PING_INTERVAL_MS,
+      maxPingOut: MAX_PINGS_OUT,
       ...(credentials && { authenticator: authenticatorOf(credentials) }),
       ...(tls && { tls: tls.ca === undefined ? {} : { ca: tls.ca } }),
     };
@@ -199,7 +201,7 @@ function authenticatorOf(credentials: Credentials): Authenticator {
     case "nkey":
       return nkeyAuthenticator(bytes(credentials.seed));
     case "creds":
-      // Neither another system's line ends nor a last line without one are expected there.
+      // The client expects neither another system's line ends nor a last line without one.
       return credsAuthenticator(bytes(`${credentials.creds.replaceAll("\r\n", "\n")}\n`));
   }
 }

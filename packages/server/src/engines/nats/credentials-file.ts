@@ -1,13 +1,13 @@
-/** What a `.creds` file says: who its user is until when, as far as one can tell without the server. */
+/** What a `.creds` file says: until when its user counts, as far as one can tell without the server. */
 
 import { record } from "../fields.ts";
 
 /** Between lines of dashes: the user's JWT, and then the seed of the user's key. */
-const PARTS = /^-{3,}[^\n]*-{3,}\s*\n\s*(\S+)\s*\n\s*-{3,}[^\n]*-{3,}\s*$/gm;
+const SECTIONS = /^-{3,}[^\n]*-{3,}\s*\n\s*(\S+)\s*\n\s*-{3,}[^\n]*-{3,}\s*$/gm;
 
-/** Why it can open no door; undefined where it may. */
-export function flawOf(creds: string, wallMs: number): string | undefined {
-  const [jwt, seed] = [...creds.matchAll(PARTS)].map(([, part = ""]) => part);
+/** Why the server cannot accept it; undefined where it may. */
+export function credentialsProblem(creds: string, wallMs: number): string | undefined {
+  const [jwt, seed] = [...creds.matchAll(SECTIONS)].map(([, section = ""]) => section);
   if (jwt === undefined || seed === undefined) return "there is no user's JWT with a seed in it";
   const { exp } = claimsOf(jwt);
   if (typeof exp !== "number" || exp <= 0 || exp * 1000 > wallMs) return undefined;

@@ -1,0 +1,57 @@
+/**
+ * What is remembered for days: a second stream, made when it is first needed. The first one keeps everything as long as what it
+ * has to keep longest, and it holds every channel's last message.
+ */
+
+import type { LastValueStore } from "./compare-and-set.ts";
+import type { ReconnectingConnection } from "./connection.ts";
+import { jetStreamCode } from "./errors.ts";
+import type { StoredMessage } from "./read-stream.ts";
+import type { NatsSettings } from "./settings.ts";
+import { type AppendOptions, maxAgeMs, STREAM_NOT_FOUND, Stream } from "./stream.ts";
+import type { Subjects } from "./subjects.ts";
+
+export class LongTermStore implements LastValueStore {
+  readonly #stream: Stream;
+  readonly #connection: ReconnectingConnection;
+  /** How long it keeps what is written; 0 where it is not known whether it is there. */
+  #maxAgeMs = 0;
+
+  constructor({ replicas }: NatsSettings, subjects: Subjects, connection: ReconnectingConnection) {
+    this.#stream = new Stream(subjects.longTermStream, { subjects: [subjects.longTerm] }, replicas);
+    this.#connection = connection;
+  }
+
+  /** Makes sure that the stream is there, and that messages stay at least so long. */
+  async keepFor(ttlMs: number): Promise<void> {
+    if (ttlMs <= this.#maxAgeMs) return;
+    const session = this.#connection.current;
+    const found = await this.#stream.find(session);
+    const foundMs = found ? maxAgeMs(found) : 0;
+    if (!found) await this.#stream.create(session, ttlMs);
+    else if (foundMs < ttlMs) await this.#stream.setMaxAge(session, ttlMs);
+    this.#maxAgeMs = Math.max(ttlMs, foundMs);
+  }
+
+  async append(subject: string, text: string, options: AppendOptions = {}): Promise<number> {
+    return (await this.#stream.append(this.#connection.current, subject, text, options)).seq;
+  }
+
+  async last(subject: string): Promise<StoredMessage | undefined> {
+    try {
+      return await this.#stream.last(this.#connection.current, subject);
+    } catch (error) {
+      if (jetStreamCode(error) === STREAM_NOT_FOUND) return undefined;
+      throw error;
+    }
+  }
+
+  /** On another connection nothing need be as it was. */
+  clear(): void {
+    this.#maxAgeMs = 0;
+  }
+
+  async removeIfEmpty(): Promise<void> {
+    await this.#stream.removeIfEmpty(this.#connection.current);
+  }
+}

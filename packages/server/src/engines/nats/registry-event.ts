@@ -1,0 +1,116 @@
+/** What nodes write about themselves: one event per subject, the last one counts. Checked when read: any NATS client could have written it. */
+
+import type { NodeReport, PresenceEntry } from "../../domain/ports.ts";
+import { asText, record } from "../fields.ts";
+import { count, memberOf } from "./codec.ts";
+
+/** Each event of a node has the next number `n`, so that none is missed unnoticed; a node's own report repeats the last. */
+export type RegistryEvent =
+  | {
+      readonly type: "node";
+      readonly n: number;
+      readonly report: NodeReport;
+      /** Numbers that were left out before this one were never written. */
+      readonly isFresh: boolean;
+      /** Since the stream was made, the node has written everything again. */
+      readonly isComplete: boolean;
+    }
+  | {
+      readonly type: "join";
+      readonly n: number;
+      readonly entry: PresenceEntry;
+      readonly joinedAtMs: number;
+      /** How many members there may be; undefined where there is no limit. */
+      readonly maxMembers?: number;
+    }
+  | ({ readonly type: "leave"; readonly n: number } & ChannelRef)
+  | ({ readonly type: "count"; readonly n: number; readonly count: number } & ChannelRef)
+  /** The incarnation is over: every node removes what it wrote. */
+  | { readonly type: "reap"; readonly by: string };
+
+export interface ChannelRef {
+  readonly app: string;
+  readonly channel: string;
+}
+
+export type ChannelEvent = Extract<RegistryEvent, { readonly type: "join" | "leave" | "count" }>;
+
+/** A channel event without its number. */
+export type UnnumberedEvent = {
+  [Type in ChannelEvent["type"]]: Omit<ChannelEvent & { type: Type }, "n">;
+}[ChannelEvent["type"]];
+
+/** Grows when an old node could no longer read what a new one writes. */
+const VERSION = 2;
+
+export function joinEvent(entry: PresenceEntry, maxMembers: number, joinedAtMs: number): UnnumberedEvent {
+  return { type: "join", entry, joinedAtMs, ...(Number.isFinite(maxMembers) && { maxMembers }) };
+}
+
+export function countEvent(of: ChannelRef, count: number): UnnumberedEvent {
+  return { type: "count", ...channelOf(of), count };
+}
+
+export function channelOf({ app, channel }: ChannelRef): ChannelRef {
+  return { app, channel };
+}
+
+export function encodeEvent(event: RegistryEvent): string {
+  return JSON.stringify({ v: VERSION, ...event });
+}
+
+/** Throws where it is none. */
+export function decodeEvent(text: string): RegistryEvent {
+  const fields = record(JSON.parse(text));
+  if (fields.v !== VERSION) throw new Error("no registry event, or one of another version");
+  const { type } = fields;
+  switch (type) {
+    case "node":
+      return {
+        type,
+        n: count(fields.n),
+        report: reportOf(record(fields.report)),
+        isFresh: fields.isFresh === true,
+        isComplete: fields.isComplete === true,
+      };
+    case "join":
+      return {
+        type,
+        n: count(fields.n),
+        entry: entryOf(record(fields.entry)),
+        joinedAtMs: count(fields.joinedAtMs),
+        ...(fields.maxMembers !== undefined && { maxMembers: count(fields.maxMembers) }),
+      };
+    case "leave":
+      return { type, n: count(fields.n), ...parseChannel(fields) };
+    case "count":
+      return { type, n: count(fields.n), ...parseChannel(fields), count: count(fields.count) };
+    case "reap":
+      return { type, by: asText(fields.by) };
+    default:
+      throw new Error("a registry event of no known type");
+  }
+}
+
+function parseChannel({ app, channel }: Record<string, unknown>): ChannelRef {
+  return { app: asText(app), channel: asText(channel) };
+}
+
+function entryOf(fields: Record<string, unknown>): PresenceEntry {
+  return { ...parseChannel(fields), connection: asText(fields.connection), member: memberOf(fields.member) };
+}
+
+function reportOf(fields: Record<string, unknown>): NodeReport {
+  const { id, name, url, startedAtMs, connections, lagMs, memoryBytes, draining, unready } = fields;
+  return {
+    id: asText(id),
+    name: asText(name),
+    ...(url !== undefined && { url: asText(url) }),
+    startedAtMs: count(startedAtMs),
+    connections: count(connections),
+    lagMs: count(lagMs),
+    ...(memoryBytes !== undefined && { memoryBytes: count(memoryBytes) }),
+    draining: draining === true,
+    ...(unready === true && { unready }),
+  };
+}
