@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { FORMATS, render } from "../../packages/server/src/cli/init/render.ts";
 import { type Config, loadConfig, parseConfig } from "../../packages/server/src/config/load.ts";
-import { schema } from "../../packages/server/src/config/schema.ts";
-import { elementOf, initialOf, settings, shapeOf } from "../../packages/server/src/config/tree.ts";
+import { schema } from "../../packages/server/src/config/schema/schema.ts";
+import { defaultOf, elementOf, settings, shapeOf } from "../../packages/server/src/config/settings.ts";
 import { runCli, temporaryFolder } from "../support/process.ts";
 import { run } from "./run.ts";
 
@@ -60,7 +60,7 @@ describe.each(["ts", "yaml", "toml"] as const)("what is commented out in %s", (f
       .filter((line) => new RegExp(`^\\s*(${mark} *)+[A-Z]|^\\s*(${mark} +)`).test(line))
       .map((line) => line.replaceAll(mark, "").trim())
       .join(" ");
-    for (const { facts } of settings) expect(prose).toContain(facts.says.replaceAll(mark, "").trim());
+    for (const { facts } of settings) expect(prose).toContain(facts.description.replaceAll(mark, "").trim());
   });
 
   test("changes nothing when its mark is taken away", async () => {
@@ -101,7 +101,7 @@ const haveDefaults = new Set([
 ]);
 
 function hasDefault(node: z.core.$ZodType): boolean {
-  return initialOf(node) !== undefined || node instanceof z.ZodPrefault;
+  return defaultOf(node) !== undefined || node instanceof z.ZodPrefault;
 }
 
 function isDefault(block: string): boolean {

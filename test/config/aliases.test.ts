@@ -3,11 +3,15 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { aliases, families, TLS_SWITCH } from "../../packages/server/src/config/aliases.ts";
-import { document } from "../../packages/server/src/config/document.ts";
+import { renderDocumentation } from "../../packages/server/src/config/document.ts";
+import {
+  families,
+  foreignVariables,
+  TLS_SWITCH,
+} from "../../packages/server/src/config/environment/foreign-variables.ts";
+import { ignoredVariables } from "../../packages/server/src/config/environment/ignored-variables.ts";
 import { ConfigError, type Loaded, loadConfig } from "../../packages/server/src/config/load.ts";
-import { settings } from "../../packages/server/src/config/tree.ts";
-import { unread } from "../../packages/server/src/config/unheeded.ts";
+import { settings } from "../../packages/server/src/config/settings.ts";
 import { temporaryFolder } from "../support/process.ts";
 
 type Env = Readonly<Record<string, string>>;
@@ -44,7 +48,7 @@ const certificate = { FANFARE_TLS_CERT_FILE: "a.pem", FANFARE_TLS_KEY_FILE: "a.p
 const beside = (name: string, more: Env): Env =>
   Object.fromEntries(Object.entries(more).filter(([other]) => pathOf(other) !== pathOf(name)));
 const pathOf = (name: string) =>
-  aliases.find((alias) => alias.name === name)?.path ?? settings.find(({ env }) => env === name)?.path;
+  foreignVariables.find((alias) => alias.name === name)?.path ?? settings.find(({ env }) => env === name)?.path;
 
 /** Text as it stands in the environment, and the value that it becomes. */
 const rows: readonly (readonly [name: string, text: string, value: unknown])[] = [
@@ -184,15 +188,15 @@ describe("the names of other servers (A11, A25, S38, S39, S41, O1, O3, O4, O7, B
   });
 
   test("have a row here each, a setting that there is, and a line in the documentation", () => {
-    const text = document();
+    const text = renderDocumentation();
     const paths = settings.map(({ path }) => path);
-    for (const { name, path } of aliases) {
+    for (const { name, path } of foreignVariables) {
       expect(rows.map(([row]) => row)).toContain(name);
       if (!path.startsWith("apps[].")) expect(paths).toContain(path);
       expect(text).toContain(`| \`${name}\` | \`${path}\` |`);
     }
     expect(text).toContain(`| \`${TLS_SWITCH}\` |`);
-    const names = [...aliases.map(({ name }) => name), ...unread.flatMap((one) => one.names)];
+    const names = [...foreignVariables.map(({ name }) => name), ...ignoredVariables.flatMap((one) => one.names)];
     expect(new Set(names).size).toBe(names.length);
     expect(families.flatMap(({ app }) => Object.values(app)).every((name) => names.includes(name))).toBe(true);
   });
@@ -204,7 +208,9 @@ describe("the names of other servers (A11, A25, S38, S39, S41, O1, O3, O4, O7, B
   });
 
   test("count as none where they are empty, or null as Laravel writes it", async () => {
-    const env = Object.fromEntries(aliases.map(({ name }, index) => [name, ["", "null", "(null)"][index % 3] ?? ""]));
+    const env = Object.fromEntries(
+      foreignVariables.map(({ name }, index) => [name, ["", "null", "(null)"][index % 3] ?? ""]),
+    );
     expect((await load({ ...env, [TLS_SWITCH]: "" })).sources.size).toBe(0);
   });
 

@@ -5,7 +5,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseEnvFile } from "../../packages/server/src/config/env-file.ts";
+import { parseEnvFile } from "../../packages/server/src/config/environment/env-file.ts";
 import { loadConfig } from "../../packages/server/src/config/load.ts";
 import { run } from "../cli/run.ts";
 import { eventually } from "../support/eventually.ts";
@@ -56,7 +56,7 @@ test("the process goes before the file, PORT of the file is the web application'
     ".env.production": "FANFARE_HOST=production",
   });
   const env = { FANFARE_PATH: "/process", NODE_ENV: "production" };
-  const { config, places } = await loadConfig({ cwd, env });
+  const { config, variableLocations: places } = await loadConfig({ cwd, env });
   expect(config).toMatchObject({ port: 9501, path: "/process", host: "0.0.0.0", limits: { jsonDepth: 9 } });
   expect([...places]).toEqual([["FANFARE_LIMITS_JSON_DEPTH", ".env:3"]]);
   expect((await loadConfig({ cwd, env: { ...env, PORT: "4000" } })).config.port).toBe(4000);

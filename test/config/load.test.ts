@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigError, loadConfig, type Sources } from "../../packages/server/src/config/load.ts";
-import { settings } from "../../packages/server/src/config/tree.ts";
+import { settings } from "../../packages/server/src/config/settings.ts";
 
 const root = mkdtempSync(join(tmpdir(), "fanfare-config-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

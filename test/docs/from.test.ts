@@ -6,10 +6,10 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import type { z } from "zod";
 import { buildProgram } from "../../packages/server/src/cli/main.ts";
-import { aliases, TLS_SWITCH } from "../../packages/server/src/config/aliases.ts";
+import { foreignVariables, TLS_SWITCH } from "../../packages/server/src/config/environment/foreign-variables.ts";
 import { parseConfig } from "../../packages/server/src/config/load.ts";
-import { schema } from "../../packages/server/src/config/schema.ts";
-import { elementOf, initialOf, settings, shapeOf } from "../../packages/server/src/config/tree.ts";
+import { schema } from "../../packages/server/src/config/schema/schema.ts";
+import { defaultOf, elementOf, settings, shapeOf } from "../../packages/server/src/config/settings.ts";
 import { createServer, type EndpointSocket } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative, dialNative } from "../support/native-client.ts";
@@ -100,7 +100,7 @@ describe("what a setting is unless something is said", () => {
 
   test.each(said)("%s: %s is %s, %d", (_guide, _theirs, path, value) => {
     const setting = settings.find((one) => one.path === path.replace("apps[].", "defaults."));
-    expect(setting && initialOf(setting.schema)).toBe(value);
+    expect(setting && defaultOf(setting.schema)).toBe(value);
   });
 });
 
@@ -120,7 +120,7 @@ describe("another server's variable", () => {
 
   test.each(named)("%s is read as the setting beside it, or is said not to be", (name, ours, remark) => {
     const path =
-      aliases.find((alias) => alias.name === name)?.path ??
+      foreignVariables.find((alias) => alias.name === name)?.path ??
       settings.find(({ facts }) => facts.aliases?.includes(name))?.path;
     if (name === TLS_SWITCH) expect(quoted(ours)).toContain("tls");
     else if (path === undefined) expect(remark).toMatch(/^Not read/);
@@ -129,9 +129,9 @@ describe("another server's variable", () => {
 
   test("is named in a guide wherever it is read", () => {
     const names = new Set(named.map(([name]) => name));
-    expect(aliases.map(({ name }) => name).filter((name) => !names.has(name) && name !== "PUSHER_APP_NAME")).toEqual(
-      [],
-    );
+    expect(
+      foreignVariables.map(({ name }) => name).filter((name) => !names.has(name) && name !== "PUSHER_APP_NAME"),
+    ).toEqual([]);
   });
 });
 

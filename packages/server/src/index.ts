@@ -38,7 +38,7 @@ export function createServer<E extends object = AnyEvents, U extends User = User
 
 export type { AuthorizeDashboard } from "./admin/door.ts";
 export type { Role } from "./admin/wire.ts";
-export type { ChannelOptions } from "./config/channel.ts";
+export type { ChannelOptions } from "./config/channel-options.ts";
 export { type Config, ConfigError, type ConfigInput, defineConfig, readConfig } from "./config/load.ts";
 export type { App } from "./domain/app.ts";
 export type { Connection } from "./domain/connection.ts";

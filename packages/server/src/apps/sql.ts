@@ -4,9 +4,9 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { type AppInput, parseApp } from "../config/app.ts";
 import { ConfigError } from "../config/load.ts";
-import type { AppDefaults } from "../config/schema.ts";
+import { type AppInput, parseApp } from "../config/parse-app.ts";
+import type { AppDefaults } from "../config/schema/schema.ts";
 import type { Database } from "../database/open.ts";
 import type { AppTable } from "../database/schema.ts";
 import type { App } from "../domain/app.ts";

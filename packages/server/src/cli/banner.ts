@@ -1,7 +1,7 @@
 /** What the server says when it has started: where it is, how to reach it, how to stop it. */
 
-import { isSocket } from "../config/fields.ts";
 import type { Config } from "../config/load.ts";
+import { isUnixSocketPath } from "../config/schema/fields.ts";
 
 export interface BannerInfo {
   readonly name: string;
@@ -24,7 +24,7 @@ export function banner(started: BannerInfo): string {
   const { name, version, config, port, maxConnections } = started;
   const rows: Row[] = [
     ["Host", config.host],
-    ...(isSocket(config.host) ? [] : [["Port", String(port)] as const]),
+    ...(isUnixSocketPath(config.host) ? [] : [["Port", String(port)] as const]),
     ["Workers", String(config.workers)],
     ["Max connections", String(maxConnections)],
     ...appRows(started),
@@ -56,7 +56,7 @@ function appRows({ config, demoFile }: BannerInfo): Row[] {
 
 function addressRows({ config, port, addresses, dashboardKey }: BannerInfo): Row[] {
   const secure = config.tls !== undefined;
-  if (isSocket(config.host)) return [["Socket", `unix:${config.host}`]];
+  if (isUnixSocketPath(config.host)) return [["Socket", `unix:${config.host}`]];
   const hosts = isEverywhere(config.host) ? ["localhost", ...addresses] : [config.host];
   const places = hosts.map(
     (host) => `${bracketed(host)}${port === (secure ? 443 : 80) ? "" : `:${port}`}${config.path}`,

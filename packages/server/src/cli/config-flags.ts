@@ -2,7 +2,7 @@
 
 import { type Command, Option } from "commander";
 import { z } from "zod";
-import { bare, initialOf, type Setting, settings } from "../config/tree.ts";
+import { defaultOf, type Setting, settings, unwrap } from "../config/settings.ts";
 
 /** Objects have no flag: what is in them has. */
 const flagged = settings.filter(({ kind }) => kind !== "object");
@@ -32,20 +32,20 @@ export function readConfigFlags(command: Command): ConfigFlags {
 
 function optionFor(setting: Setting): Option {
   const { facts, flag, kind, schema, env, path } = setting;
-  const initial = initialOf(schema);
+  const initial = defaultOf(schema);
   const shown = initial === Number.POSITIVE_INFINITY ? "unlimited" : kind === "list" ? undefined : initial;
   const notes = [shown === undefined || shown === "" ? "" : `default ${shown}, `, env].join("");
-  const takes = facts.reads === "switch" ? "[true|false]" : `<${valueName(setting)}>`;
+  const takes = facts.parse === "switch" ? "[true|false]" : `<${valueName(setting)}>`;
   const group = path.includes(".") ? `Options for ${path.slice(0, path.lastIndexOf("."))}:` : "Options:";
-  const option = new Option(`${flag} ${takes}`, `${facts.says} (${notes})`).helpGroup(group);
+  const option = new Option(`${flag} ${takes}`, `${facts.description} (${notes})`).helpGroup(group);
   // Shown and completed, but judged by the table, whose messages say more.
-  const inner = bare(schema);
+  const inner = unwrap(schema);
   if (inner instanceof z.ZodEnum) option.argChoices = inner.options.map(String);
   return option;
 }
 
 function valueName({ kind, facts, path }: Setting): string {
   if (kind === "list") return "json";
-  if (facts.reads === "number") return "number";
+  if (facts.parse === "number") return "number";
   return path.endsWith("File") ? "file" : "text";
 }

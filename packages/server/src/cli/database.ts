@@ -1,8 +1,8 @@
 /** What commands share that look into what the server keeps: which database, and its tables as they have to be. */
 
 import type { Command } from "commander";
+import { defaultDatabaseUrl } from "../config/default-database.ts";
 import { type Config, loadConfig } from "../config/load.ts";
-import { ownDatabase } from "../config/own-database.ts";
 import { lacking, migrate, migratesByItself, NewerDatabaseError } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";
 import { addConfigFlags, readConfigFlags } from "./config-flags.ts";
@@ -28,7 +28,7 @@ export async function withDatabase<T>(
   isReady = true,
 ): Promise<T> {
   const { config } = await loadConfig({ ...readConfigFlags(command), env: process.env, cwd: process.cwd() });
-  const database = await openDatabase(config.database.url ?? ownDatabase(config.stateDir), { busyMs: BUSY_MS });
+  const database = await openDatabase(config.database.url ?? defaultDatabaseUrl(config.stateDir), { busyMs: BUSY_MS });
   try {
     if (isReady && (await missingTables(database)).length > 0) {
       if (!migratesByItself(database, config.database.migrate)) {

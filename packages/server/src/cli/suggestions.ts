@@ -1,7 +1,7 @@
 /** What to say to a command or an option that does not exist: what it is called here, where another server has it. */
 
 import type { Command } from "commander";
-import { nearest } from "../config/problem.ts";
+import { closestName } from "../config/config-error.ts";
 import { CliError } from "./errors.ts";
 
 /** Commands of Alphavel, Sentixtech, Ody, laravel-websockets, Reverb and soketi, and what people type by habit. */
@@ -41,7 +41,7 @@ export function unknownCommand(words: readonly string[], program: Command): CliE
   if (typed !== undefined)
     return new CliError(`there is no command "${typed}" here: type \`${COMMANDS_OF_OTHER_SERVERS.get(typed)}\``);
   const known = program.commands.map((command) => command.name());
-  const meant = nearest(name, known);
+  const meant = closestName(name, known);
   const hint = meant === undefined ? `use one of ${known.join(", ")}` : `did you mean ${meant}?`;
   return new CliError(`unknown command ${JSON.stringify(name)}: ${hint}`);
 }

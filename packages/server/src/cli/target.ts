@@ -2,8 +2,8 @@
 
 import type { Command } from "commander";
 import { demoAppFile, readDemoApp } from "../config/demo-app.ts";
-import { isSocket } from "../config/fields.ts";
 import { type Config, loadConfig } from "../config/load.ts";
+import { isUnixSocketPath } from "../config/schema/fields.ts";
 import type { App } from "../domain/app.ts";
 import { controlPath } from "../server/life/control.ts";
 import type { Status } from "../server/life/report.ts";
@@ -102,7 +102,7 @@ export function serverUrl(written: string): string {
 }
 
 export function localUrl({ host, port, path, tls }: Pick<Config, "host" | "port" | "path" | "tls">): string {
-  if (isSocket(host)) return `http+unix://${host}:${path}`;
+  if (isUnixSocketPath(host)) return `http+unix://${host}:${path}`;
   const place = isEverywhere(host) ? "127.0.0.1" : host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
   return `${tls === undefined ? "http" : "https"}://${place}:${port === 0 ? 9501 : port}${path}`;
 }

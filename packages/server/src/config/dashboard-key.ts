@@ -18,7 +18,7 @@ export function dashboardKey(stateDir: string): string {
 }
 
 /** For a server that cannot keep any. */
-export function passingKey(): string {
+export function generateDashboardKey(): string {
   return randomBytes(BYTES).toString("base64url");
 }
 
@@ -36,7 +36,7 @@ function read(file: string): string | undefined {
 
 /** Written aside and then linked, which fails where the file exists: of two processes, the slower takes the other's. */
 function make(stateDir: string, file: string): string {
-  const key = passingKey();
+  const key = generateDashboardKey();
   const aside = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`;
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });

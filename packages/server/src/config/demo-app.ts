@@ -4,9 +4,9 @@ import { randomBytes } from "node:crypto";
 import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { App } from "../domain/app.ts";
-import { reasonOf } from "./file.ts";
-import { ConfigError } from "./problem.ts";
-import type { AppDefaults, Config } from "./schema.ts";
+import { ConfigError } from "./config-error.ts";
+import { errorReason } from "./config-file.ts";
+import type { AppDefaults, Config } from "./schema/schema.ts";
 
 /** What the file holds. */
 export interface DemoCredentials {
@@ -47,7 +47,7 @@ export async function readDemoApp(file: string): Promise<DemoCredentials | undef
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
     throw new ConfigError(
-      `cannot read the demo app from ${file}: ${reasonOf(error)}; make it readable, or delete it to get a new one`,
+      `cannot read the demo app from ${file}: ${errorReason(error)}; make it readable, or delete it to get a new one`,
     );
   }
   const credentials = credentialsIn(text);
@@ -82,7 +82,7 @@ async function create(stateDir: string, file: string): Promise<DemoCredentials> 
     const other = codeOf(error) === "EEXIST" ? await readDemoApp(file) : undefined;
     if (other !== undefined) return other;
     throw new ConfigError(
-      `cannot keep the demo app in ${file}: ${reasonOf(error)}; set FANFARE_STATE_DIR to a folder that can be written, ` +
+      `cannot keep the demo app in ${file}: ${errorReason(error)}; set FANFARE_STATE_DIR to a folder that can be written, ` +
         "or configure an app with PUSHER_APP_ID, PUSHER_APP_KEY and PUSHER_APP_SECRET",
     );
   } finally {

@@ -1,13 +1,19 @@
 /** Writes docs/configuration.md from the table: `bun packages/server/src/config/document.ts --write`. A test fails when it is stale. */
 
 import type { z } from "zod";
-import { type Alias, aliases, families, surroundings, TLS_SWITCH } from "./aliases.ts";
-import { schema } from "./schema.ts";
-import { elementOf, factsOf, initialOf, type Setting, settings, shapeOf } from "./tree.ts";
-import { unread } from "./unheeded.ts";
+import {
+  type ForeignVariable,
+  families,
+  foreignVariables,
+  platformVariables,
+  TLS_SWITCH,
+} from "./environment/foreign-variables.ts";
+import { ignoredVariables } from "./environment/ignored-variables.ts";
+import { schema } from "./schema/schema.ts";
+import { defaultOf, elementOf, factsOf, type Setting, settings, shapeOf } from "./settings.ts";
 
 /** The whole of docs/configuration.md. */
-export function document(): string {
+export function renderDocumentation(): string {
   const shape = Object.entries(shapeOf(schema) ?? {});
   const single = shape.filter(([, node]) => shapeOf(node) === undefined && node !== schema.shape.apps);
   const apps = elementOf(schema.shape.apps);
@@ -44,7 +50,7 @@ export function document(): string {
   parts.push("### `history` of a rule", sentence(history), HISTORY, table(fieldsOf(history), "[].history"));
   parts.push("## Names of other servers", FOREIGN);
   for (const { of, aliases: names } of families) parts.push(`### ${of}`, aliasTable(names));
-  parts.push("### Where it runs", aliasTable(surroundings));
+  parts.push("### Where it runs", aliasTable(platformVariables));
   parts.push("### Names that are not read", UNREAD, unreadTable());
   return `${parts.join("\n\n")}\n`;
 }
@@ -70,7 +76,7 @@ function section(key: string): string[] {
 }
 
 function sentence(node: z.core.$ZodType | undefined): string {
-  return node === undefined ? "" : factsOf(node).says;
+  return node === undefined ? "" : factsOf(node).description;
 }
 
 function fieldsOf(node: z.core.$ZodType | undefined): readonly Field[] {
@@ -89,9 +95,9 @@ function rowsOf(head: readonly string[], rows: readonly (readonly string[])[]): 
   return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-function aliasTable(names: readonly Alias[]): string {
+function aliasTable(names: readonly ForeignVariable[]): string {
   const rows = names.map(({ name, path, conversion, note }) => {
-    const how = [conversion?.says, note].filter((text) => text !== undefined).join("; ");
+    const how = [conversion?.description, note].filter((text) => text !== undefined).join("; ");
     return [`\`${name}\``, `\`${path}\``, how];
   });
   const isTheirs = names.some(({ name }) => name.startsWith(TLS_SWITCH));
@@ -100,7 +106,7 @@ function aliasTable(names: readonly Alias[]): string {
 }
 
 function unreadTable(): string {
-  const rows = unread.map(({ names, why }) => [names.map((name) => `\`${name}\``).join(", "), why]);
+  const rows = ignoredVariables.map(({ names, why }) => [names.map((name) => `\`${name}\``).join(", "), why]);
   return rowsOf(["Name", "Why"], rows);
 }
 
@@ -108,25 +114,25 @@ function row([key, node]: Field, prefix: string): string[] {
   const known = factsOf(node);
   const setting = settings.find(({ path }) => path === (prefix === "" ? key : `${prefix}.${key}`));
   const names = setting === undefined ? [] : namesOf(setting).map((name) => `\`${name}\``);
-  const cells = [`\`${key}\``, initialText(node), known.says, known.accepts];
+  const cells = [`\`${key}\``, initialText(node), known.description, known.expects];
   return [...cells, ...(setting === undefined ? [] : [names.join(", ")])].map((cell) => cell.replaceAll("|", "\\|"));
 }
 
 /** Names that hold something else than the setting takes are listed with what becomes of it. */
 function namesOf({ env, path, facts }: Setting): string[] {
-  const same = aliases.filter((alias) => alias.path === path && alias.conversion === undefined);
+  const same = foreignVariables.filter((alias) => alias.path === path && alias.conversion === undefined);
   return [env, ...(facts.aliases ?? []), ...same.map(({ name }) => name)];
 }
 
 function initialText(node: z.core.$ZodType): string {
-  const value = initialOf(node);
+  const value = defaultOf(node);
   if (value === undefined) return "";
   return value === Number.POSITIVE_INFINITY ? '`"unlimited"`' : `\`${JSON.stringify(value)}\``;
 }
 
 const INTRODUCTION = `# Configuration
 
-<!-- Generated from packages/server/src/config/schema.ts by \`bun packages/server/src/config/document.ts --write\`. Do not edit. -->
+<!-- Generated from packages/server/src/config/schema by \`bun packages/server/src/config/document.ts --write\`. Do not edit. -->
 
 Every setting has a default, so an empty configuration is a valid one. Four sources are laid over each other, each over
 the one before: the defaults, a configuration file, the environment, flags. \`fanfare config show\` prints what came out
@@ -195,6 +201,6 @@ const RULES = "`defaults.channels` and the `channels` of an app hold such rules.
 
 if (import.meta.main) {
   const file = new URL("../../../../docs/configuration.md", import.meta.url);
-  if (process.argv.includes("--write")) await Bun.write(file, document());
-  else process.stdout.write(document());
+  if (process.argv.includes("--write")) await Bun.write(file, renderDocumentation());
+  else process.stdout.write(renderDocumentation());
 }

@@ -2,27 +2,33 @@
 
 import { readFile } from "node:fs/promises";
 import { resolve as resolvePath } from "node:path";
-import { aliases } from "./aliases.ts";
-import { located } from "./controllers.ts";
-import { type Draft, lay, newDraft, placed, sourceOf } from "./draft.ts";
-import { type Environment, environmentOf, fromEnvironment, type Given, textOf } from "./env.ts";
-import { addApps, environmentApps } from "./env-app.ts";
-import { ENV_FILE, isLent, lend, readEnvFile } from "./env-file.ts";
-import { settleRedis } from "./env-redis.ts";
-import { completeTls, switchTls } from "./env-tls.ts";
-import { readConfigFile, reasonOf } from "./file.ts";
-import { ConfigError, nearest, type Problem } from "./problem.ts";
+import { type ConfigBuilder, createBuilder, merge, sourceOf, withSource } from "./config-builder.ts";
+import { ConfigError, closestName, type Problem } from "./config-error.ts";
+import { errorReason, readConfigFile } from "./config-file.ts";
+import { addApps, environmentApps } from "./environment/apps.ts";
+import { ENV_FILE, isLent, lend, readEnvFile } from "./environment/env-file.ts";
+import {
+  type Environment,
+  fromEnvironment,
+  mergeEnvironment,
+  readVariable,
+  type SettingValue,
+} from "./environment/environment.ts";
+import { foreignVariables } from "./environment/foreign-variables.ts";
+import { warnAboutIgnored } from "./environment/ignored-variables.ts";
+import { settleRedis } from "./environment/redis.ts";
+import { completeTls, switchTls } from "./environment/tls.ts";
+import { parseValue, Unparseable } from "./parse-value.ts";
 import { resolve } from "./resolve.ts";
-import type { Config, ConfigInput } from "./schema.ts";
-import { tlsFiles } from "./tls.ts";
-import { settings, spell } from "./tree.ts";
-import { unheeded } from "./unheeded.ts";
-import { leaveOutUnused } from "./unused.ts";
-import { Unreadable, valueFrom } from "./written.ts";
+import { resolveControllerFiles } from "./schema/controllers.ts";
+import type { Config, ConfigInput } from "./schema/schema.ts";
+import { tlsFiles } from "./schema/tls.ts";
+import { formatPath, settings } from "./settings.ts";
+import { leaveOutUnused } from "./unused-engines.ts";
 
+export { ConfigError } from "./config-error.ts";
 export { maskSecrets } from "./mask.ts";
-export { ConfigError } from "./problem.ts";
-export type { AppDefaults, Config, ConfigInput } from "./schema.ts";
+export type { AppDefaults, Config, ConfigInput } from "./schema/schema.ts";
 
 /** Where to look. */
 export interface Sources {
@@ -39,9 +45,9 @@ export interface Loaded {
   /** Where each value that is no default came from, by the setting's path. */
   readonly sources: Map<string, string>;
   /** Of variables that were not given to the process: where they stand, `.env:3`. */
-  readonly places: ReadonlyMap<string, string>;
+  readonly variableLocations: ReadonlyMap<string, string>;
   /** Variables of other servers that say something here, and the setting that they mean. */
-  readonly foreign: readonly (readonly [name: string, path: string])[];
+  readonly foreignVariables: readonly (readonly [name: string, path: string])[];
   /** What is set and not obeyed, or not as it seems. */
   readonly warnings: readonly string[];
   /** The file that was read, if there was one. */
@@ -50,33 +56,33 @@ export interface Loaded {
 
 /** Throws ConfigError with one line for each problem. */
 export async function loadConfig({ flags = {}, env: own = {}, cwd, file }: Sources): Promise<Loaded> {
-  const draft = newDraft();
+  const draft = createBuilder();
   const written = readEnvFile(cwd);
-  const env = environmentOf(own, written);
+  const env = mergeEnvironment(own, written);
   if (own === process.env) lend(written);
   const read = await readConfigFile(cwd, file);
-  if (read !== undefined) lay(draft, read.values, read.name);
+  if (read !== undefined) merge(draft, read.values, read.name);
   for (const given of fromEnvironment(env, draft.problems)) layOne(draft, given);
   switchTls(draft, env);
   for (const given of fromFlags(flags, draft.problems)) layOne(draft, given);
   completeTls(draft, env);
   settleRedis(draft);
   addApps(draft, env);
-  draft.warnings.push(...unheeded(env));
+  draft.warnings.push(...warnAboutIgnored(env));
   const config = resolve(leaveOutUnused(draft));
   await checkFiles(config, draft, cwd);
   const places = [...written].filter(
     ([name, { text }]) => env[name] === text && !(name in own && !isLent(name, own[name])),
   );
   return {
-    config: located(config, cwd, read?.name),
+    config: resolveControllerFiles(config, cwd, read?.name),
     sources: draft.sources,
-    foreign: aliases.flatMap(({ name, path }) => {
+    foreignVariables: foreignVariables.flatMap(({ name, path }) => {
       const isSaid = path.startsWith("apps[]") ? config.apps.length > 0 : draft.sources.has(path);
-      return isSaid && textOf(name, env) !== undefined ? [[name, path] as const] : [];
+      return isSaid && readVariable(name, env) !== undefined ? [[name, path] as const] : [];
     }),
     warnings: [...draft.warnings, ...strangers(config, draft)],
-    places: new Map(places.map(([name, { line }]) => [name, `${ENV_FILE}:${line}`])),
+    variableLocations: new Map(places.map(([name, { line }]) => [name, `${ENV_FILE}:${line}`])),
     ...(read === undefined ? {} : { file: read.name }),
   };
 }
@@ -91,16 +97,16 @@ export async function readConfig(from: Partial<Sources> = {}): Promise<Config> {
 }
 
 /** The names that make an app here without any file, were it not for what else is wrong with them. */
-export function appsOfEnvironment(own: Environment, cwd: string): readonly string[] {
-  const env = environmentOf(own, readEnvFile(cwd));
-  const listed = textOf("FANFARE_APPS", env) === undefined ? [] : ["FANFARE_APPS"];
+export function appVariables(own: Environment, cwd: string): readonly string[] {
+  const env = mergeEnvironment(own, readEnvFile(cwd));
+  const listed = readVariable("FANFARE_APPS", env) === undefined ? [] : ["FANFARE_APPS"];
   return [...listed, ...environmentApps(env, []).apps.map(({ from }) => from)];
 }
 
 /** For programs that hold their configuration themselves. A resolved one passes unchanged. */
 export function parseConfig(input: unknown): Config {
-  const draft = newDraft();
-  lay(draft, input, "");
+  const draft = createBuilder();
+  merge(draft, input, "");
   return resolve(draft);
 }
 
@@ -109,28 +115,28 @@ export function defineConfig(input: ConfigInput): ConfigInput {
   return input;
 }
 
-function layOne(draft: Draft, { setting, value, from }: Given): void {
+function layOne(draft: ConfigBuilder, { setting, value, from }: SettingValue): void {
   const nested = setting.path.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
-  lay(draft, nested, from);
+  merge(draft, nested, from);
 }
 
-function fromFlags(flags: Readonly<Record<string, string | boolean>>, problems: Problem[]): Given[] {
+function fromFlags(flags: Readonly<Record<string, string | boolean>>, problems: Problem[]): SettingValue[] {
   const paths = settings.map((setting) => setting.path);
   for (const path of Object.keys(flags).filter((one) => !paths.includes(one))) {
-    problems.push({ sentence: `unknown setting \`${path}\`: did you mean \`${nearest(path, paths) ?? "port"}\`?` });
+    problems.push({ message: `unknown setting \`${path}\`: did you mean \`${closestName(path, paths) ?? "port"}\`?` });
   }
   return settings.flatMap((setting) => {
     const written = flags[setting.path];
     if (written === undefined) return [];
-    const value = typeof written === "string" ? valueFrom(setting.facts, written) : written;
-    if (value !== Unreadable) return [{ setting, value, from: setting.flag }];
-    problems.push({ sentence: `${setting.flag} has to be JSON (${setting.facts.accepts}), but does not parse` });
+    const value = typeof written === "string" ? parseValue(setting.facts, written) : written;
+    if (value !== Unparseable) return [{ setting, value, from: setting.flag }];
+    problems.push({ message: `${setting.flag} has to be JSON (${setting.facts.expects}), but does not parse` });
     return [];
   });
 }
 
 /** Clients that name no app are of the first one; a back end that goes by the environment is of the app that this makes. */
-function strangers({ apps }: Config, draft: Draft): string[] {
+function strangers({ apps }: Config, draft: ConfigBuilder): string[] {
   const [first] = apps;
   return apps.slice(1).flatMap((app, index) => {
     const from = draft.sources.get(`apps[${index + 1}].id`);
@@ -141,12 +147,12 @@ function strangers({ apps }: Config, draft: Draft): string[] {
   });
 }
 
-async function checkFiles(config: Config, draft: Draft, cwd: string): Promise<void> {
+async function checkFiles(config: Config, draft: ConfigBuilder, cwd: string): Promise<void> {
   const problems: string[] = [];
   for (const [place, file] of config.tls ? tlsFiles(config.tls) : []) {
     const reason = await whyNot(resolvePath(cwd, file));
     if (reason === undefined) continue;
-    problems.push(placed(`\`${spell(place)}\`: cannot read ${file}: ${reason}`, sourceOf(draft, place)));
+    problems.push(withSource(`\`${formatPath(place)}\`: cannot read ${file}: ${reason}`, sourceOf(draft, place)));
   }
   if (problems.length > 0) throw new ConfigError(problems);
 }
@@ -155,6 +161,6 @@ async function whyNot(file: string): Promise<string | undefined> {
   try {
     return (await readFile(file)).length === 0 ? "it is empty" : undefined;
   } catch (error) {
-    return reasonOf(error);
+    return errorReason(error);
   }
 }

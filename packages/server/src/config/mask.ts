@@ -1,7 +1,7 @@
 /** Shows a configuration without its secrets: whatever the table calls one, wherever it is. */
 
-import type { Config } from "./schema.ts";
-import { factsAt, type Path } from "./tree.ts";
+import type { Config } from "./schema/schema.ts";
+import { factsAt, type Path } from "./settings.ts";
 
 const HIDDEN = "******";
 

@@ -1,6 +1,6 @@
 /** Redis in one line, as Redis clients and Laravel write it. */
 
-export interface RedisPlace {
+export interface RedisAddress {
   /** A host without brackets, or the path of a Unix socket; empty where it is not said. */
   readonly host: string;
   readonly port?: number;
@@ -26,7 +26,7 @@ const PARTS =
 const SOCKET_PARTS = /^(?:(?<who>.*)@)?(?<host>\/[^\s?#]+)(?:\?(?<query>\S*))?$/;
 
 /** Undefined where it is none. */
-export function redisPlace(url: string): RedisPlace | undefined {
+export function parseRedisUrl(url: string): RedisAddress | undefined {
   const [, scheme = "", rest = ""] = /^([a-z+]+):\/\/(\S*)$/i.exec(url) ?? [];
   const isTls = SCHEMES.get(scheme.toLowerCase());
   if (isTls === undefined) return undefined;

@@ -3,15 +3,15 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import type { z } from "zod";
 import type { App, TokenAlgorithm, TokenRules } from "../domain/app.ts";
-import { type Draft, placed, sourceOf } from "./draft.ts";
-import { type Facts, isSocket } from "./fields.ts";
-import { withRoom } from "./limits.ts";
-import { ConfigError, describe } from "./problem.ts";
-import { type AppDefaults, type AppSettings, type Config, schema, type TokenSettings } from "./schema.ts";
-import { factsAt, type Path, spell } from "./tree.ts";
+import { type ConfigBuilder, sourceOf, withSource } from "./config-builder.ts";
+import { ConfigError, describeValue } from "./config-error.ts";
+import { isUnixSocketPath, type SettingInfo } from "./schema/fields.ts";
+import { widenForEvents } from "./schema/limits.ts";
+import { type AppDefaults, type AppSettings, type Config, schema, type TokenSettings } from "./schema/schema.ts";
+import { factsAt, formatPath, type Path } from "./settings.ts";
 
 /** Throws ConfigError with one line for each problem. */
-export function resolve(draft: Draft): Config {
+export function resolve(draft: ConfigBuilder): Config {
   const parsed = schema.safeParse(draft.values);
   if (!parsed.success) {
     throw new ConfigError([...told(draft), ...parsed.error.issues.map((issue) => sentenceFor(draft, issue))]);
@@ -20,28 +20,28 @@ export function resolve(draft: Draft): Config {
   if (draft.problems.length > 0) throw new ConfigError(told(draft));
   const { apps, defaults, ...rest } = parsed.data;
   const problems = [...duplicates(draft, apps), ...doubleNames(draft, rest.tls), ...notBySocket(draft, rest)];
-  const complain = (path: Path, sentence: string) => problems.push(placed(sentence, sourceOf(draft, path)));
+  const complain = (path: Path, sentence: string) => problems.push(withSource(sentence, sourceOf(draft, path)));
   const resolved = apps.map((app, index) => resolveApp(app, defaults, index, complain));
   if (problems.length > 0) throw new ConfigError(problems);
   const bounds = [defaults, ...resolved].map(({ limits }) => limits);
-  return { ...rest, limits: withRoom(rest.limits, draft.values.limits, bounds), defaults, apps: resolved };
+  return { ...rest, limits: widenForEvents(rest.limits, draft.values.limits, bounds), defaults, apps: resolved };
 }
 
-function told({ problems }: Draft): string[] {
-  return problems.map(({ sentence }) => sentence);
+function told({ problems }: ConfigBuilder): string[] {
+  return problems.map(({ message: sentence }) => sentence);
 }
 
 type Complain = (path: Path, sentence: string) => void;
 
-function sentenceFor(draft: Draft, issue: z.core.$ZodIssue): string {
+function sentenceFor(draft: ConfigBuilder, issue: z.core.$ZodIssue): string {
   const known = factsAt(issue.path);
   const path = issue.path.slice(0, known.depth);
-  return placed(sentence(path, known.facts, valueAt(draft.values, path)), sourceOf(draft, path));
+  return withSource(sentence(path, known.facts, valueAt(draft.values, path)), sourceOf(draft, path));
 }
 
-function sentence(path: Path, facts: Facts, value: unknown): string {
-  if (value === undefined) return `\`${spell(path)}\` is missing: it has to be ${facts.accepts}`;
-  return `\`${spell(path)}\` has to be ${facts.accepts}, but is ${describe(value, facts.secret)}`;
+function sentence(path: Path, facts: SettingInfo, value: unknown): string {
+  if (value === undefined) return `\`${formatPath(path)}\` is missing: it has to be ${facts.expects}`;
+  return `\`${formatPath(path)}\` has to be ${facts.expects}, but is ${describeValue(value, facts.secret)}`;
 }
 
 function valueAt(values: unknown, path: Path): unknown {
@@ -56,7 +56,7 @@ function valueAt(values: unknown, path: Path): unknown {
 function resolveApp(app: AppSettings, defaults: AppDefaults, index: number, complain: Complain): App {
   const { secret, secrets, token, limits, name, ...rest } = app;
   const path = ["apps", index];
-  const here = spell(path);
+  const here = formatPath(path);
   if (secret !== undefined && secrets !== undefined) {
     complain(path, `\`${here}\` has both \`secret\` and \`secrets\`: keep one of them`);
   }
@@ -79,7 +79,7 @@ function resolveApp(app: AppSettings, defaults: AppDefaults, index: number, comp
 
 function resolveToken(token: TokenSettings, path: Path, complain: Complain): TokenRules {
   const given = (["secret", "publicKey", "jwksUrl"] as const).filter((key) => token[key] !== undefined);
-  const here = spell(path);
+  const here = formatPath(path);
   if (given.length !== 1) {
     const but = given.length === 0 ? "none of them" : given.map((key) => `\`${key}\``).join(" and ");
     complain(path, `\`${here}\` has to have exactly one of \`secret\`, \`publicKey\` and \`jwksUrl\`, but has ${but}`);
@@ -120,33 +120,33 @@ function publicKeyOf(pem: string): KeyObject | undefined {
   }
 }
 
-function duplicates(draft: Draft, apps: readonly AppSettings[]): string[] {
+function duplicates(draft: ConfigBuilder, apps: readonly AppSettings[]): string[] {
   const problems: string[] = [];
   for (const field of ["id", "key"] as const) {
     const first = new Map<string, number>();
     for (const [index, app] of apps.entries()) {
       const before = first.get(app[field]);
       if (before === undefined) first.set(app[field], index);
-      else problems.push(placed(clash(field, app[field], index, before), sourceOf(draft, ["apps", index])));
+      else problems.push(withSource(clash(field, app[field], index, before), sourceOf(draft, ["apps", index])));
     }
   }
   return problems;
 }
 
 /** Several processes share a port, not a socket; and TLS is the proxy's, which alone can reach it. */
-function notBySocket(draft: Draft, { host, workers, tls }: Pick<Config, "host" | "workers" | "tls">): string[] {
-  if (!isSocket(host)) return [];
+function notBySocket(draft: ConfigBuilder, { host, workers, tls }: Pick<Config, "host" | "workers" | "tls">): string[] {
+  if (!isUnixSocketPath(host)) return [];
   const here = `\`host\` is the Unix socket ${host}`;
   return [
     ...(workers > 1
-      ? [placed(`\`workers\` has to be 1 where ${here}, but is ${workers}`, sourceOf(draft, ["workers"]))]
+      ? [withSource(`\`workers\` has to be 1 where ${here}, but is ${workers}`, sourceOf(draft, ["workers"]))]
       : []),
-    ...(tls ? [placed(`${here}, which is for a proxy: leave \`tls\` to it`, sourceOf(draft, ["host"]))] : []),
+    ...(tls ? [withSource(`${here}, which is for a proxy: leave \`tls\` to it`, sourceOf(draft, ["host"]))] : []),
   ];
 }
 
 /** The last of them would be the only one that anybody sees. */
-function doubleNames(draft: Draft, tls: Config["tls"]): string[] {
+function doubleNames(draft: ConfigBuilder, tls: Config["tls"]): string[] {
   const first = new Map<string, number>();
   return (tls?.names ?? []).flatMap(({ serverName }, index) => {
     const before = first.get(serverName.toLowerCase());
@@ -155,7 +155,7 @@ function doubleNames(draft: Draft, tls: Config["tls"]): string[] {
       return [];
     }
     const both = `\`tls.names[${index}].serverName\` is ${JSON.stringify(serverName)}, as \`tls.names[${before}].serverName\` is`;
-    return [placed(`${both}: every name has one certificate`, sourceOf(draft, ["tls", "names", index]))];
+    return [withSource(`${both}: every name has one certificate`, sourceOf(draft, ["tls", "names", index]))];
   });
 }
 

@@ -1,6 +1,6 @@
 /** Who has a say before the fact, and in which order they are asked. */
 
-import type { Config } from "../config/schema.ts";
+import type { Config } from "../config/schema/schema.ts";
 import type { Clock, Engine, Guard } from "../domain/ports.ts";
 import { originGuard } from "../guards/origin.ts";
 import { apiRateGuard } from "../guards/rate.ts";

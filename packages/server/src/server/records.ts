@@ -6,9 +6,9 @@
 import type { Logger } from "pino";
 import { forgetAudit } from "../admin/audit.ts";
 import { SqlApps } from "../apps/sql.ts";
+import { ConfigError } from "../config/config-error.ts";
 import { withDemoApp } from "../config/demo-app.ts";
-import { ConfigError } from "../config/problem.ts";
-import type { Config } from "../config/schema.ts";
+import type { Config } from "../config/schema/schema.ts";
 import { Cleaning, type Kept } from "../database/cleaning.ts";
 import { lacking, migrate, migratesByItself, NewerDatabaseError } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";

@@ -2,7 +2,7 @@
 
 import type { Logger } from "pino";
 import { type ConfigApps, configApps } from "../apps/config.ts";
-import type { Config } from "../config/schema.ts";
+import type { Config } from "../config/schema/schema.ts";
 import { demoRoute } from "../demo/demo.ts";
 import { startRoute } from "../demo/start.ts";
 import type { App } from "../domain/app.ts";

@@ -2,9 +2,9 @@
 
 import type { Logger } from "pino";
 import manifest from "../../package.json" with { type: "json" };
-import { type ChannelOptions, parseChannel } from "../config/channel.ts";
+import { type ChannelOptions, parseChannel } from "../config/channel-options.ts";
 import { type ConfigInput, parseConfig } from "../config/load.ts";
-import type { Config } from "../config/schema.ts";
+import type { Config } from "../config/schema/schema.ts";
 import type { App } from "../domain/app.ts";
 import type { User } from "../domain/message.ts";
 import type { Observer } from "../domain/ports.ts";

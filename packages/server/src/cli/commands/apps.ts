@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { AppError, SqlApps } from "../../apps/sql.ts";
-import type { AppInput } from "../../config/app.ts";
+import type { AppInput } from "../../config/parse-app.ts";
 import type { App } from "../../domain/app.ts";
 import { machineClock } from "../../server/life/clock.ts";
 import { knownApps } from "../apps.ts";

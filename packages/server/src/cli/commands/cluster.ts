@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { dashboardKey, dashboardKeyFile } from "../../config/dashboard-key.ts";
 import { withDemoApp } from "../../config/demo-app.ts";
-import { isSocket } from "../../config/fields.ts";
 import { type Config, loadConfig } from "../../config/load.ts";
+import { isUnixSocketPath } from "../../config/schema/fields.ts";
 import { startTemporaryRedis, type TemporaryRedis } from "../cluster/redis.ts";
 import { SupervisedProcess } from "../cluster/supervised-process.ts";
 import { NO_ENV_FILE, originalEnvironment } from "../daemon/own-process.ts";
@@ -113,7 +113,7 @@ function nodeAt({ number, port, stateDir, url }: NodeLocation, shared: Shared): 
     "--state-dir": stateDir,
     "--pid-file": join(stateDir, "fanfare.pid"),
     "--engine": "redis",
-    "--host": isSocket(host) ? "127.0.0.1" : host,
+    "--host": isUnixSocketPath(host) ? "127.0.0.1" : host,
     "--node-url": url.replace(/^http/, "ws"),
     ...(file !== undefined && { "--config": file }),
   };

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { type Loaded, loadConfig, maskSecrets } from "../../config/load.ts";
-import { settings } from "../../config/tree.ts";
+import { settings } from "../../config/settings.ts";
 import { addConfigFlags, readConfigFlags } from "../config-flags.ts";
 
 export function addConfig(program: Command): void {
@@ -35,7 +35,7 @@ function asJson(loaded: Loaded): string {
 }
 
 /** With the file and the line behind each variable that stands in one. */
-function placedSources({ sources, places }: Loaded): Map<string, string> {
+function placedSources({ sources, variableLocations: places }: Loaded): Map<string, string> {
   const placed = (from: string) =>
     from.replaceAll(/\w+/g, (name) => `${name}${places.has(name) ? ` in ${places.get(name)}` : ""}`);
   return new Map([...sources].map(([path, from]) => [path, placed(from)]));

@@ -81,7 +81,7 @@ function configFindings(loaded: Loaded | ConfigError): Finding[] {
 const CHANGE = "put it right; docs/configuration.md explains each setting";
 
 /** What other servers' names do here is told, for whoever took over their environment. */
-function foreignFindings({ foreign }: Loaded): Finding[] {
+function foreignFindings({ foreignVariables: foreign }: Loaded): Finding[] {
   const says = foreign.map(([name, path]) => `${name} (${path})`).join(", ");
   return says === "" ? [] : [findings("config").ok(`obeyed are ${says}`)];
 }

@@ -4,8 +4,8 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
-import { FILE_NAMES, reasonOf } from "../../config/file.ts";
-import { appsOfEnvironment } from "../../config/load.ts";
+import { errorReason, FILE_NAMES } from "../../config/config-file.ts";
+import { appVariables } from "../../config/load.ts";
 import { CliError } from "../errors.ts";
 import { FORMATS, type Format, render } from "../init/render.ts";
 
@@ -37,7 +37,7 @@ async function init(format: Format, force: boolean): Promise<string> {
     throw new CliError(`there is ${other} already, and there may be only one: change that, or remove it first`);
   }
   const app = { id: "my-app", name: "My app", key: token(10), secret: token(20) };
-  const [there] = appsOfEnvironment(process.env, process.cwd());
+  const [there] = appVariables(process.env, process.cwd());
   await write(name, render(format, app, there === undefined), force);
   const comments = format === "json" ? ["JSON has no comments: docs/configuration.md explains each setting."] : [];
   const told =
@@ -75,6 +75,6 @@ async function write(name: string, text: string, force: boolean): Promise<void> 
     await rename(aside, name);
   } catch (error) {
     await rm(aside, { force: true });
-    throw new CliError(`cannot write ${name}: ${reasonOf(error)}`);
+    throw new CliError(`cannot write ${name}: ${errorReason(error)}`);
   }
 }

@@ -3,7 +3,7 @@
 import { createHash, createHmac } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { reasonOf } from "../../config/file.ts";
+import { errorReason } from "../../config/config-file.ts";
 import { CliError } from "../errors.ts";
 import { fetchTarget, unreachable } from "../http.ts";
 import { addTargetOptions, noApp, type TargetOptions, targetOf } from "../target.ts";
@@ -96,7 +96,7 @@ async function certificateIn({ clientCert, clientKey }: PublishOptions): Promise
 
 async function textOf(file: string): Promise<string> {
   return readFile(file, "utf8").catch((error: unknown) => {
-    throw new CliError(`cannot read ${file}: ${reasonOf(error)}`);
+    throw new CliError(`cannot read ${file}: ${errorReason(error)}`);
   });
 }
 

@@ -3,9 +3,9 @@
 import { networkInterfaces } from "node:os";
 import type { Command } from "commander";
 import manifest from "../../../package.json" with { type: "json" };
-import { placed } from "../../config/draft.ts";
+import { withSource } from "../../config/config-builder.ts";
+import { defaultDatabaseUrl } from "../../config/default-database.ts";
 import { type Config, type ConfigInput, loadConfig } from "../../config/load.ts";
-import { ownDatabase } from "../../config/own-database.ts";
 import { ListenError } from "../../server/door/listen-failure.ts";
 import { controlPath } from "../../server/life/control.ts";
 import type { Launch } from "../../server/life/report.ts";
@@ -178,7 +178,7 @@ type ServedConfig = Pick<ConfigInput, "control" | "database" | "log" | "pidFile"
 /** What differs from a server that a program starts: it can be told things, it remembers, and in the background it has its own files. */
 function asServed<C extends ServedConfig>(config: C, stateDir: string, inBackground: boolean): C {
   const log = inBackground ? { file: logPath(stateDir), ...config.log } : config.log;
-  const database = { url: ownDatabase(stateDir), ...config.database };
+  const database = { url: defaultDatabaseUrl(stateDir), ...config.database };
   return { ...config, database, control: config.control ?? true, ...(log && { log }) };
 }
 
@@ -205,7 +205,7 @@ async function work(): Promise<void> {
 function startFailure(error: unknown, hostFrom?: string): unknown {
   if (!(error instanceof ListenError)) return error;
   const { setting, message } = error;
-  return new CliError(setting === "port" ? `${message} with --port` : placed(message, hostFrom));
+  return new CliError(setting === "port" ? `${message} with --port` : withSource(message, hostFrom));
 }
 
 function lanAddresses(): string[] {

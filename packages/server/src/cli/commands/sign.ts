@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { reasonOf } from "../../config/file.ts";
+import { errorReason } from "../../config/config-file.ts";
 import type { App } from "../../domain/app.ts";
 import type { Explanation } from "../../protocols/pusher/explain/explanation.ts";
 import { explainChannel, explainUser } from "../../protocols/pusher/explain/permission.ts";
@@ -165,7 +165,7 @@ async function bodyFrom(written: string): Promise<string> {
   if (!written.startsWith("@")) return written;
   const file = written.slice(1);
   return await readFile(file, "utf8").catch((error: unknown) => {
-    throw new CliError(`cannot read ${file}: ${reasonOf(error)}`);
+    throw new CliError(`cannot read ${file}: ${errorReason(error)}`);
   });
 }
 

@@ -5,7 +5,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs
 import { dirname } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { reasonOf } from "../../config/file.ts";
+import { errorReason } from "../../config/config-file.ts";
 import { CliError } from "../errors.ts";
 import { NO_ENV_FILE, originalEnvironment } from "./own-process.ts";
 
@@ -74,7 +74,7 @@ function openOutput(path: string): number {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     return openSync(path, "a", 0o600);
   } catch (error) {
-    throw new CliError(`cannot write ${path}: ${reasonOf(error)}; name another folder with --state-dir`);
+    throw new CliError(`cannot write ${path}: ${errorReason(error)}; name another folder with --state-dir`);
   }
 }
 

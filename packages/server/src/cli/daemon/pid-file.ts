@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { reasonOf } from "../../config/file.ts";
+import { errorReason } from "../../config/config-file.ts";
 import { CliError } from "../errors.ts";
 import { codeOf, isWriterOf } from "./processes.ts";
 
@@ -26,7 +26,7 @@ export function claimPidFile(path: string): () => void {
     take(aside, path);
   } catch (error) {
     if (error instanceof CliError) throw error;
-    throw new CliError(`cannot write the pid file ${path}: ${reasonOf(error)}; name another with --pid-file`);
+    throw new CliError(`cannot write the pid file ${path}: ${errorReason(error)}; name another with --pid-file`);
   } finally {
     rmSync(aside, { force: true });
   }

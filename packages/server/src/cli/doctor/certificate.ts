@@ -4,9 +4,9 @@ import { type KeyObject, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { rootCertificates } from "node:tls";
-import { reasonOf } from "../../config/file.ts";
+import { errorReason } from "../../config/config-file.ts";
 import type { Config } from "../../config/load.ts";
-import type { CertificateSettings } from "../../config/tls.ts";
+import type { CertificateSettings } from "../../config/schema/tls.ts";
 import { certificatesIn, keyIn, untimely } from "../../server/tls/certificate.ts";
 import { type Finding, findings } from "./finding.ts";
 
@@ -38,7 +38,7 @@ async function checkOne(settings: CertificateSettings, cwd: string, nowMs: numbe
   } catch (error) {
     return [
       problem(
-        `the certificate cannot be used: ${reasonOf(error)}`,
+        `the certificate cannot be used: ${errorReason(error)}`,
         "name files in PEM form with tls.certFile and tls.keyFile",
       ),
     ];
@@ -53,7 +53,7 @@ async function checkCallers(file: string, cwd: string, nowMs: number): Promise<F
     const late = authorities.map((one) => untimely(one, nowMs)).find((complaint) => complaint !== undefined);
     return late === undefined ? ok(`callers of the API need one by ${file}`) : problem(`${file}: ${late}`, change);
   } catch (error) {
-    return problem(`${file} cannot be used: ${reasonOf(error)}`, change);
+    return problem(`${file} cannot be used: ${errorReason(error)}`, change);
   }
 }
 

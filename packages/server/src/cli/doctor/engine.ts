@@ -1,6 +1,6 @@
 /** Checks what the server shares with others: the Redis or NATS between its nodes, as the server itself would reach it. */
 
-import { reasonOf } from "../../config/file.ts";
+import { errorReason } from "../../config/config-file.ts";
 import type { Config } from "../../config/load.ts";
 import type { Engine } from "../../domain/ports.ts";
 import { clusterEngineOf } from "../../server/cluster/engine.ts";
@@ -15,7 +15,7 @@ export async function checkEngine(config: Config): Promise<Finding[]> {
   try {
     engine = clusterEngineOf(config, machineClock, (sentence) => warnings.push(sentence));
   } catch (error) {
-    return [problem(reasonOf(error), `see the settings below \`${config.engine}\``)];
+    return [problem(errorReason(error), `see the settings below \`${config.engine}\``)];
   }
   if (!engine) return [ok(config.workers > 1 ? `memory, shared by ${config.workers} workers` : "memory, one process")];
   const { engine: name } = config;

@@ -4,7 +4,7 @@ import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import manifest from "../../../package.json" with { type: "json" };
-import { reasonOf } from "../../config/file.ts";
+import { errorReason } from "../../config/config-file.ts";
 import type { Config } from "../../config/load.ts";
 import { openFileLimit } from "../../server/life/file-limit.ts";
 import { type Finding, findings } from "./finding.ts";
@@ -59,7 +59,7 @@ async function whyNotWritable(folder: string): Promise<string | undefined> {
     return undefined;
   } catch (error) {
     const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    return isMissing && dirname(folder) !== folder ? whyNotWritable(dirname(folder)) : reasonOf(error);
+    return isMissing && dirname(folder) !== folder ? whyNotWritable(dirname(folder)) : errorReason(error);
   }
 }
 

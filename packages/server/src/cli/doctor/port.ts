@@ -3,8 +3,8 @@
 import { constants, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { dirname } from "node:path";
-import { isSocket } from "../../config/fields.ts";
 import type { Config } from "../../config/load.ts";
+import { isUnixSocketPath } from "../../config/schema/fields.ts";
 import { fetchTarget } from "../http.ts";
 import { localUrl } from "../target.ts";
 import { type Finding, findings } from "./finding.ts";
@@ -18,7 +18,7 @@ export interface PortCheck {
 export async function checkPort(config: Config): Promise<PortCheck> {
   const { ok, problem } = findings("port");
   const { host, port } = config;
-  if (isSocket(host)) return checkSocket(config);
+  if (isUnixSocketPath(host)) return checkSocket(config);
   if (port === 0) return { finding: ok("a free one is taken at each start"), date: null };
   const code = tryToListen(host, port);
   if (code === undefined) return { finding: ok(`${port} on ${host} is free`), date: null };

@@ -1,14 +1,14 @@
 /** The table of settings as a new configuration file shows it: what is set, what is only shown, and a value for each. */
 
 import { z } from "zod";
-import type { Facts } from "../../config/fields.ts";
-import { schema } from "../../config/schema.ts";
-import { bare, elementOf, factsOf, initialOf, shapeOf } from "../../config/tree.ts";
+import type { SettingInfo } from "../../config/schema/fields.ts";
+import { schema } from "../../config/schema/schema.ts";
+import { defaultOf, elementOf, factsOf, shapeOf, unwrap } from "../../config/settings.ts";
 
 /** One setting, or a group of them. */
 export interface Entry {
   readonly key: string;
-  readonly facts: Facts;
+  readonly facts: SettingInfo;
   /** What stands there; for a group, what is in it. */
   readonly content: Content;
   /** Set, and not only shown: it has been given a value, or it has to be there. */
@@ -48,7 +48,7 @@ export function defaultValues(): Record<string, unknown> {
 }
 
 /** JSON has no infinity; the configuration spells it so too. */
-export function spellUnlimited(_key: string, value: unknown): unknown {
+export function encodeUnlimited(_key: string, value: unknown): unknown {
   return value === Number.POSITIVE_INFINITY ? "unlimited" : value;
 }
 
@@ -61,7 +61,7 @@ function fieldsOf(node: z.core.$ZodType | undefined): readonly Field[] {
 
 function entryOf(key: string, node: z.core.$ZodType, given: Given): Entry {
   const facts = factsOf(node);
-  const initial = initialOf(node);
+  const initial = defaultOf(node);
   const isDefault = initial !== undefined || node instanceof z.ZodPrefault;
   const isSet = Object.hasOwn(given, key) || node instanceof z.ZodPrefault || (!isDefault && !isOptional(node));
   const model = elementOf(node);
@@ -78,7 +78,7 @@ function entryOf(key: string, node: z.core.$ZodType, given: Given): Entry {
 function appEntry(key: string, node: z.core.$ZodType, app: NewApp): Entry {
   const common = shapeOf(schema.shape.defaults)?.[key];
   if (common === undefined) return entryOf(key, node, { ...app });
-  const inherited = shapeOf(common) === undefined ? initialOf(common) : {};
+  const inherited = shapeOf(common) === undefined ? defaultOf(common) : {};
   const content: Content = { type: "value", value: inherited ?? sampleOf(node) };
   return { key, facts: factsOf(node), content, isSet: false, isDefault: true };
 }
@@ -91,8 +91,8 @@ function isOptional(node: z.core.$ZodType): boolean {
 function sampleOf(node: z.core.$ZodType): unknown {
   const element = elementOf(node);
   if (element !== undefined) return [sampleOf(element)];
-  const inner = bare(node);
+  const inner = unwrap(node);
   if (inner instanceof z.ZodEnum) return inner.options[0];
   if (inner instanceof z.ZodBoolean) return true;
-  return factsOf(node).reads === "number" ? 1 : PLACEHOLDER;
+  return factsOf(node).parse === "number" ? 1 : PLACEHOLDER;
 }

@@ -1,6 +1,6 @@
 /** Writes a new configuration file: every setting with its sentence, at its default and commented out, and one app. */
 
-import { defaultValues, type Entry, type NewApp, outline, spellUnlimited } from "./outline.ts";
+import { defaultValues, type Entry, encodeUnlimited, type NewApp, outline } from "./outline.ts";
 
 export type Format = "ts" | "json" | "yaml" | "toml";
 export const FORMATS: readonly Format[] = ["ts", "json", "yaml", "toml"];
@@ -117,7 +117,7 @@ function marked(line: string, marks: number): string {
 /** Has no comments, so that every setting is there with its default. */
 function json(apps: readonly NewApp[]): string {
   const own = apps.map(({ id, name, key, secret }) => ({ id, name, key, secret }));
-  return `${JSON.stringify({ ...defaultValues(), apps: own }, spellUnlimited, 2)}\n`;
+  return `${JSON.stringify({ ...defaultValues(), apps: own }, encodeUnlimited, 2)}\n`;
 }
 
 // ---- shared
@@ -126,10 +126,10 @@ const WIDTH = 108;
 
 /** The sentence of a setting, and what it takes. */
 function comment({ facts, content }: Entry, mark: string): string[] {
-  const takes = content.type === "value" ? ` Takes ${facts.accepts}.` : "";
+  const takes = content.type === "value" ? ` Takes ${facts.expects}.` : "";
   const lines: string[] = [];
   let line = "";
-  for (const word of `${facts.says}${takes}`.split(" ")) {
+  for (const word of `${facts.description}${takes}`.split(" ")) {
     if (line !== "" && line.length + word.length >= WIDTH) {
       lines.push(line);
       line = "";
@@ -140,7 +140,7 @@ function comment({ facts, content }: Entry, mark: string): string[] {
 }
 
 function written(value: unknown): string {
-  return JSON.stringify(value, spellUnlimited);
+  return JSON.stringify(value, encodeUnlimited);
 }
 
 function off(lines: readonly string[]): string[] {

@@ -1,6 +1,6 @@
 /** Which engine carries the server. */
 
-import type { Config } from "../../config/schema.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import type { Clock, Engine } from "../../domain/ports.ts";
 import { memoryEngine } from "../../engines/memory/engine.ts";
 import { natsEngine } from "../../engines/nats/engine.ts";

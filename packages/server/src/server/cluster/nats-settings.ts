@@ -1,6 +1,6 @@
 /** What the configuration says of NATS, as the engine takes it. */
 
-import type { Config } from "../../config/schema.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import type { Credentials, NatsSettings } from "../../engines/nats/settings.ts";
 import { readText } from "./read-text.ts";
 

@@ -1,7 +1,7 @@
 /** What the configuration says of Redis, as the engine takes it. */
 
-import { redisPlace } from "../../config/redis-url.ts";
-import type { Config } from "../../config/schema.ts";
+import { parseRedisUrl } from "../../config/redis-url.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import type { Address, RedisSettings, Topology } from "../../engines/redis/settings.ts";
 import { readText } from "./read-text.ts";
 
@@ -42,7 +42,7 @@ interface Where {
 function whereIs({ redis }: Config): Where {
   const { url, host, port, username, password, db, tls } = redis;
   if (url === undefined) return { address: { host, port }, username, password, db, tls };
-  const place = redisPlace(url);
+  const place = parseRedisUrl(url);
   if (place === undefined) throw new Error("`redis.url` is no address of a Redis");
   return {
     address: { host: place.host || host, port: place.port ?? PORT },

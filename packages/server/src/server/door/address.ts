@@ -1,7 +1,7 @@
 /** Who is at the other end: the socket's peer, or the client that a trusted proxy says it speaks for. */
 
-import { isSocket } from "../../config/fields.ts";
-import type { Config } from "../../config/schema.ts";
+import { isUnixSocketPath } from "../../config/schema/fields.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import { type Address, type AddressTest, addressTest, parseAddress } from "../../guards/ip.ts";
 
 export interface Caller {
@@ -18,7 +18,7 @@ const MAPPED = "::ffff:";
 /** Whoever opens a Unix socket is on this machine, as one that comes by loopback is. */
 export function identity({ trustedProxies, host }: Pick<Config, "trustedProxies" | "host">): Identify {
   const identify = identityBehind(trustedProxies);
-  return isSocket(host) ? (request, url) => identify(request, url, "127.0.0.1") : identify;
+  return isUnixSocketPath(host) ? (request, url) => identify(request, url, "127.0.0.1") : identify;
 }
 
 function identityBehind(trustedProxies: readonly string[]): Identify {

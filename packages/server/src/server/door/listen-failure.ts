@@ -1,9 +1,9 @@
 /** Why a server cannot listen, in a sentence: Bun's own says "Failed to start server". */
 
 import { lookup } from "node:dns/promises";
-import { isSocket } from "../../config/fields.ts";
-import { reasonOf } from "../../config/file.ts";
-import type { Config } from "../../config/schema.ts";
+import { errorReason } from "../../config/config-file.ts";
+import { isUnixSocketPath } from "../../config/schema/fields.ts";
+import type { Config } from "../../config/schema/schema.ts";
 
 export class ListenError extends Error {
   override readonly name = "ListenError";
@@ -23,8 +23,8 @@ export class ListenError extends Error {
 export async function listenFailure(error: unknown, { host, port }: Pick<Config, "host" | "port">): Promise<unknown> {
   if (!(error instanceof Error) || !("code" in error)) return error;
   const code = String(error.code);
-  if (isSocket(host)) {
-    const why = code === "EADDRINUSE" ? "something is there already" : reasonOf(error);
+  if (isUnixSocketPath(host)) {
+    const why = code === "EADDRINUSE" ? "something is there already" : errorReason(error);
     return new ListenError(code, "host", `\`host\`: cannot listen at ${host}: ${why}`);
   }
   const notHere = `\`host\` has to be an address of this machine, but is ${JSON.stringify(host)}`;

@@ -1,7 +1,7 @@
 /** The one place that opens Bun's server: requests told from handshakes, and strangers turned away. */
 
 import type { TLSOptions } from "bun";
-import { isSocket } from "../../config/fields.ts";
+import { isUnixSocketPath } from "../../config/schema/fields.ts";
 import type { Connection } from "../../domain/connection.ts";
 import type { User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
@@ -45,7 +45,7 @@ export function listen(options: ListenOptions, { hostname, port, tls, takesClien
     const turn = queue.wait();
     return turn ? turn.then(() => upgrade(options, arriving, knock)) : upgrade(options, arriving, knock);
   };
-  const isLocal = isSocket(hostname);
+  const isLocal = isUnixSocketPath(hostname);
   const where: object = isLocal ? { unix: hostname } : { hostname, port, reusePort: options.sharesPort === true };
   const listener = Bun.serve<SocketData>({
     ...where,

@@ -4,7 +4,7 @@
  * stays as it was. It can only open another one.
  */
 
-import { ConfigError } from "../../config/problem.ts";
+import { ConfigError } from "../../config/config-error.ts";
 import type { Fanout } from "../../domain/transport.ts";
 import type { Answer } from "../http/routes.ts";
 import type { Credentials } from "../tls/tls.ts";

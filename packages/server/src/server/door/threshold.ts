@@ -1,7 +1,7 @@
 /** What handshakes, sockets and requests need to know of the server they come to. */
 
 import type { Server as BunServer } from "bun";
-import type { Config } from "../../config/schema.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import type { Connection } from "../../domain/connection.ts";
 import type { Disconnect } from "../../domain/error.ts";
 import type { Barrier } from "../../guards/ip.ts";

@@ -1,11 +1,11 @@
 /** A Unix socket in place of a port. */
 
 import { chmodSync, lstatSync, rmSync } from "node:fs";
-import { isSocket } from "../../config/fields.ts";
+import { isUnixSocketPath } from "../../config/schema/fields.ts";
 
 /** Takes away the socket of a process that died, which would be in the way of the next one. Where somebody listens, it stays. */
 export async function clearSocket(host: string): Promise<void> {
-  if (!isSocket(host) || !lstatSync(host, { throwIfNoEntry: false })?.isSocket()) return;
+  if (!isUnixSocketPath(host) || !lstatSync(host, { throwIfNoEntry: false })?.isSocket()) return;
   if (!(await isListening(host))) rmSync(host, { force: true });
 }
 

@@ -3,9 +3,9 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { ControllerSettings } from "../../config/controllers.ts";
-import { reasonOf } from "../../config/file.ts";
-import { ConfigError } from "../../config/problem.ts";
+import { ConfigError } from "../../config/config-error.ts";
+import { errorReason } from "../../config/config-file.ts";
+import type { ControllerSettings } from "../../config/schema/controllers.ts";
 import { type Controller, type ControllerClass, definitionOf, isCallback } from "./controller.ts";
 import type { EndpointDefinition } from "./endpoint.ts";
 
@@ -22,7 +22,7 @@ export async function loadControllers(
     } catch (error) {
       const place = `controllers[${index}]`;
       const spot = error instanceof Misnamed ? `${place}.${error.setting}` : place;
-      problems.push(`\`${spot}\`: ${reasonOf(error)}`);
+      problems.push(`\`${spot}\`: ${errorReason(error)}`);
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);
@@ -64,7 +64,10 @@ async function exported(setting: string, written: string): Promise<unknown> {
   try {
     module = await import(pathToFileURL(resolve(file)).href);
   } catch (error) {
-    throw new Misnamed(setting, `cannot load ${file}: ${existsSync(file) ? reasonOf(error) : "there is no such file"}`);
+    throw new Misnamed(
+      setting,
+      `cannot load ${file}: ${existsSync(file) ? errorReason(error) : "there is no such file"}`,
+    );
   }
   if (name in module) return module[name];
   throw new Misnamed(setting, `${file} has no ${name === "default" ? "default export" : `export ${name}`}`);

@@ -1,6 +1,6 @@
 /** `/metrics`: the server's numbers, for those who may read them. */
 
-import type { Config } from "../../config/schema.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import { ipRules } from "../../guards/ip.ts";
 import { isSameSecret } from "../../hub/signature.ts";
 import type { Identify } from "../door/address.ts";

@@ -7,9 +7,9 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Logger } from "pino";
-import { reasonOf } from "../../config/file.ts";
-import { ConfigError } from "../../config/problem.ts";
-import type { Config } from "../../config/schema.ts";
+import { ConfigError } from "../../config/config-error.ts";
+import { errorReason } from "../../config/config-file.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import type { Reloaded } from "./reload.ts";
 import type { Stats, Status } from "./report.ts";
 
@@ -71,7 +71,7 @@ export class Control {
     try {
       return await Control.open(stateDir, answers);
     } catch (error) {
-      log.warn(`no control socket, so reload, status and stats cannot reach this process: ${reasonOf(error)}`);
+      log.warn(`no control socket, so reload, status and stats cannot reach this process: ${errorReason(error)}`);
       return undefined;
     }
   }

@@ -1,6 +1,6 @@
 /** How a server's clients leave it: to other nodes while it goes on, or all of them because it ends. */
 
-import type { Config } from "../../config/schema.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import { isReserved } from "../../domain/app.ts";
 import type { Connection } from "../../domain/connection.ts";
 import type { Clock } from "../../domain/ports.ts";

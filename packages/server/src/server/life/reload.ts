@@ -1,8 +1,8 @@
 /** What another configuration changes while the server runs, and who has to go for it. */
 
 import type { ConfigApps } from "../../apps/config.ts";
-import type { Config } from "../../config/schema.ts";
-import { settings } from "../../config/tree.ts";
+import type { Config } from "../../config/schema/schema.ts";
+import { settings } from "../../config/settings.ts";
 import { type App, isReserved } from "../../domain/app.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";

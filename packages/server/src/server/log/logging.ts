@@ -4,9 +4,9 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import pino, { type DestinationStream, type Logger } from "pino";
 import pretty, { prettyFactory } from "pino-pretty";
-import { reasonOf } from "../../config/file.ts";
-import { ConfigError } from "../../config/problem.ts";
-import type { Config } from "../../config/schema.ts";
+import { ConfigError } from "../../config/config-error.ts";
+import { errorReason } from "../../config/config-file.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import type { Clock } from "../../domain/ports.ts";
 import { LogFile } from "./log-file.ts";
 
@@ -45,7 +45,7 @@ export class Logs {
         file.open();
         return [];
       } catch (error) {
-        return [`\`log.${key}\`: cannot write ${path}: ${reasonOf(error)}; choose another place, or leave it out`];
+        return [`\`log.${key}\`: cannot write ${path}: ${errorReason(error)}; choose another place, or leave it out`];
       }
     });
     const [one, other] = this.#files;

@@ -1,9 +1,9 @@
 /** Whether a key opens the dashboard, and which one: in development, where nobody has an account and the program has no gate. */
 
 import type { Logger } from "pino";
-import { dashboardKey, passingKey } from "../../config/dashboard-key.ts";
-import { reasonOf } from "../../config/file.ts";
-import type { Config } from "../../config/schema.ts";
+import { errorReason } from "../../config/config-file.ts";
+import { dashboardKey, generateDashboardKey } from "../../config/dashboard-key.ts";
+import type { Config } from "../../config/schema/schema.ts";
 
 export interface PanelKeyOptions {
   readonly config: () => Config;
@@ -41,9 +41,9 @@ export class PanelKey {
       return dashboardKey(stateDir);
     } catch (error) {
       this.#options.log.warn(
-        `the dashboard's key cannot be kept, and is another after the next start: ${reasonOf(error)}`,
+        `the dashboard's key cannot be kept, and is another after the next start: ${errorReason(error)}`,
       );
-      return passingKey();
+      return generateDashboardKey();
     }
   }
 }

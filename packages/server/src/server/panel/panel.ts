@@ -12,7 +12,7 @@ import { keyFrom } from "../../admin/key.ts";
 import { Seal } from "../../admin/seal.ts";
 import { Sessions } from "../../admin/sessions.ts";
 import { View } from "../../admin/view.ts";
-import type { Config } from "../../config/schema.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import { dashboardFiles } from "../../dashboard/files.ts";
 import type { App } from "../../domain/app.ts";
 import { isReserved } from "../../domain/app.ts";

@@ -1,8 +1,8 @@
 /** A server as its program meets it at the door and in its first app. What it takes to run is elsewhere. */
 
 import type { AuthorizeDashboard } from "../../admin/door.ts";
-import { isSocket } from "../../config/fields.ts";
-import type { Config } from "../../config/schema.ts";
+import { isUnixSocketPath } from "../../config/schema/fields.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import type { User } from "../../domain/message.ts";
 import type { Listeners } from "../door/listeners.ts";
 import { type Controller, type ControllerClass, definitionOf } from "../endpoints/controller.ts";
@@ -57,7 +57,7 @@ export abstract class Front<E extends object, U extends User> {
   }
 
   #urlOf(hostname: string, port: number): string {
-    if (isSocket(hostname)) return `unix:${hostname}`;
+    if (isUnixSocketPath(hostname)) return `unix:${hostname}`;
     const host = hostname === "0.0.0.0" || hostname === "::" ? "127.0.0.1" : hostname;
     return `${this.config.tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
   }

@@ -2,8 +2,8 @@
 
 import type { Logger } from "pino";
 import type { AuthorizeDashboard } from "../../admin/door.ts";
-import type { ControllerSettings } from "../../config/controllers.ts";
-import type { Config } from "../../config/schema.ts";
+import type { ControllerSettings } from "../../config/schema/controllers.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import type { Clock } from "../../domain/ports.ts";
 import { TurnQueue } from "../../hub/turn-queue.ts";
 import { loadControllers } from "../endpoints/controller-files.ts";

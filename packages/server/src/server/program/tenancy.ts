@@ -1,6 +1,6 @@
 /** One app of a running server, as a program sees it: push to it, look at it. */
 
-import { type ChannelOptions, parseChannel } from "../../config/channel.ts";
+import { type ChannelOptions, parseChannel } from "../../config/channel-options.ts";
 import type { App } from "../../domain/app.ts";
 import { type ChannelKind, kindOf, userChannel } from "../../domain/channel.ts";
 import { Disconnect } from "../../domain/error.ts";

@@ -1,9 +1,9 @@
 /** Looks at the certificate files from time to time, and puts what has changed into service. */
 
 import type { Logger } from "pino";
-import { reasonOf } from "../../config/file.ts";
-import { ConfigError } from "../../config/problem.ts";
-import type { TlsSettings } from "../../config/tls.ts";
+import { ConfigError } from "../../config/config-error.ts";
+import { errorReason } from "../../config/config-file.ts";
+import type { TlsSettings } from "../../config/schema/tls.ts";
 import type { Listeners } from "../door/listeners.ts";
 import { type Credentials, isSame, readTls } from "./tls.ts";
 
@@ -100,7 +100,7 @@ export class Certificates {
   }
 
   #complain(error: unknown): void {
-    const why = error instanceof ConfigError ? error.message.replaceAll("\n", "; ") : reasonOf(error);
+    const why = error instanceof ConfigError ? error.message.replaceAll("\n", "; ") : errorReason(error);
     if (why === this.#complaint) return;
     this.#complaint = why;
     this.#log.error(`the new certificates cannot be used, the old ones stay in service: ${why}`);

@@ -5,10 +5,10 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
 import type { TLSOptions } from "bun";
-import { reasonOf } from "../../config/file.ts";
-import { ConfigError } from "../../config/problem.ts";
-import { type CertificateSettings, certificatesOf, type TlsSettings } from "../../config/tls.ts";
-import { spell } from "../../config/tree.ts";
+import { ConfigError } from "../../config/config-error.ts";
+import { errorReason } from "../../config/config-file.ts";
+import { type CertificateSettings, certificatesOf, type TlsSettings } from "../../config/schema/tls.ts";
+import { formatPath } from "../../config/settings.ts";
 import { certificatesIn, keyIn, untimely } from "./certificate.ts";
 
 /** What listeners are opened with. */
@@ -26,7 +26,7 @@ export async function readTls(settings: TlsSettings, nowMs: number = Date.now())
   const problems: string[] = [];
   const warnings: string[] = [];
   const told = <T>(work: Promise<T>) => work.catch((error: Error) => void problems.push(error.message));
-  const read = certificatesOf(settings).map(([place, one]) => told(pairOf(one, spell(place), nowMs, warnings)));
+  const read = certificatesOf(settings).map(([place, one]) => told(pairOf(one, formatPath(place), nowMs, warnings)));
   const pairs = (await Promise.all(read)).filter((pair) => pair !== undefined);
   const ca = settings.api && (await told(authoritiesIn(settings.api.clientCaFile)));
   const rules = rulesOf(settings);
@@ -83,7 +83,7 @@ async function textOf(place: string, file: string): Promise<string> {
   try {
     return await readFile(resolve(file), "utf8");
   } catch (error) {
-    throw new Error(`\`${place}\`: cannot read ${file}: ${reasonOf(error)}`);
+    throw new Error(`\`${place}\`: cannot read ${file}: ${errorReason(error)}`);
   }
 }
 
@@ -93,7 +93,7 @@ function chainIn(place: string, file: string, pem: string): X509Certificate[] {
   try {
     chain = certificatesIn(pem);
   } catch (error) {
-    throw new Error(`\`${place}\`: ${file}: ${reasonOf(error)}`);
+    throw new Error(`\`${place}\`: ${file}: ${errorReason(error)}`);
   }
   if (chain.length === 0) throw new Error(`\`${place}\`: ${file} holds no certificate in PEM form`);
   return chain;
@@ -121,7 +121,7 @@ function tryOut(options: TLSOptions, { ciphers }: TlsSettings, problems: string[
     if (code === "ERR_SSL_NO_CIPHER_MATCH" && ciphers !== undefined) {
       problems.push(`\`tls.ciphers\` has no cipher suite for TLS 1.2 that is known here: ${ciphers}`);
     } else {
-      problems.push(`\`tls\`: the certificate cannot be used: ${reasonOf(error)}`);
+      problems.push(`\`tls\`: the certificate cannot be used: ${errorReason(error)}`);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** A configuration on its way to another process. */
 
 import { parseConfig } from "../../config/load.ts";
-import type { Config } from "../../config/schema.ts";
+import type { Config } from "../../config/schema/schema.ts";
 
 /** JSON has no word for "without end". */
 export function writeConfig(config: Config): string {

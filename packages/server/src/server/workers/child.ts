@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import type { Subprocess } from "bun";
-import { ConfigError } from "../../config/problem.ts";
+import { ConfigError } from "../../config/config-error.ts";
 import type { FromNode, ToNode } from "../../engines/workers/wire.ts";
 import type { Reading } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/metrics.ts";

@@ -1,6 +1,6 @@
 /** The port that several processes are to share: free, and nobody else's. */
 
-import type { Config } from "../../config/schema.ts";
+import type { Config } from "../../config/schema/schema.ts";
 
 export interface Held {
   readonly config: Config;

@@ -1,8 +1,8 @@
 /** A server whose clients are with its workers: the process that starts them, and that they work for. */
 
 import { type ConfigApps, configApps } from "../../apps/config.ts";
-import { ConfigError } from "../../config/problem.ts";
-import type { Config } from "../../config/schema.ts";
+import { ConfigError } from "../../config/config-error.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import type { Engine } from "../../domain/ports.ts";
 import type { Fanout } from "../../domain/transport.ts";
 import { memoryEngine } from "../../engines/memory/engine.ts";

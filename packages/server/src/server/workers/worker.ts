@@ -1,6 +1,6 @@
 /** One of a server's workers, in its own process: hears from the first process, and does not outlive it. */
 
-import type { Config } from "../../config/schema.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import type { Patience } from "../../engines/workers/calls.ts";
 import { type NodeEngine, workersEngine } from "../../engines/workers/engine.ts";
 import type { FromNode } from "../../engines/workers/wire.ts";

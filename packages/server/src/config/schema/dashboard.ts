@@ -1,19 +1,19 @@
 /** The part of the table that is about the dashboard: where it is, and who may look and act. */
 
 import { z } from "zod";
-import { facts, oneOf, onOff, optionalText, requiredText, seconds, text } from "./fields.ts";
+import { boolean, oneOf, optionalText, requiredText, seconds, settingInfo, text } from "./fields.ts";
 
-const list = { reads: "json" } as const;
+const list = { parse: "json" } as const;
 
 const HASH = {
   pattern: /^\$(argon2(id|i|d)|2[aby])\$\S+$/,
-  accepts:
+  expects:
     "the hash of a password by argon2 or bcrypt, such as `bun -e 'console.log(await Bun.password.hash(…))'` prints",
 };
 
 const user = z
   .strictObject({
-    name: requiredText("By this one signs in.", { pattern: /^[^\s\p{C}]{1,64}$/u, accepts: "a name without spaces" }),
+    name: requiredText("By this one signs in.", { pattern: /^[^\s\p{C}]{1,64}$/u, expects: "a name without spaces" }),
     password: requiredText("The hash of the password, by argon2 or bcrypt.", { ...HASH, secret: true }),
     role: oneOf(
       "What one may do: `view` looks, `operate` also sends events and disconnects, `admin` also edits apps.",
@@ -21,59 +21,64 @@ const user = z
       "view",
     ),
   })
-  .register(facts, { ...list, says: "Somebody who may sign in.", accepts: "an object with `name` and `password`" });
+  .register(settingInfo, {
+    ...list,
+    description: "Somebody who may sign in.",
+    expects: "an object with `name` and `password`",
+  });
 
 const token = z
   .strictObject({
     secret: optionalText("Shared secret, for HS256; at least 32 characters.", {
       secret: true,
       pattern: /^.{32,}$/s,
-      accepts: "text of at least 32 characters",
+      expects: "text of at least 32 characters",
     }),
     publicKey: optionalText("The issuer's public key (PEM), for RS256, ES256 and EdDSA.", {
       pattern: /-----BEGIN PUBLIC KEY-----/,
-      accepts: 'a public key in PEM form, from "-----BEGIN PUBLIC KEY-----" to its end',
+      expects: 'a public key in PEM form, from "-----BEGIN PUBLIC KEY-----" to its end',
     }),
     jwksUrl: optionalText("Where the issuer publishes its keys.", {
       pattern: /^https?:\/\/[^\s/]/,
-      accepts: "an http:// or https:// address",
+      expects: "an http:// or https:// address",
     }),
     audience: optionalText("The audience that a token has to name."),
     issuer: optionalText("The issuer that a token has to name."),
   })
   .refine(({ secret, publicKey, jwksUrl }) => [secret, publicKey, jwksUrl].filter(Boolean).length === 1)
   .exactOptional()
-  .register(facts, {
+  .register(settingInfo, {
     ...list,
-    says: "JSON Web Tokens sign in as well: `sub` is the name, `role` the role, and `exp` has to be there.",
-    accepts: "an object with exactly one of `secret`, `publicKey` and `jwksUrl`",
+    description: "JSON Web Tokens sign in as well: `sub` is the name, `role` the role, and `exp` has to be there.",
+    expects: "an object with exactly one of `secret`, `publicKey` and `jwksUrl`",
   });
 
 export const dashboard = z
   .strictObject({
-    enabled: onOff("Whether there is a dashboard.", true),
+    enabled: boolean("Whether there is a dashboard.", true),
     path: text("Where it is.", "/dashboard", {
       pattern: /^(\/[-A-Za-z0-9_.~]+)+$/,
-      accepts: 'a path such as "/dashboard" that starts with "/" and does not end with it',
+      expects: 'a path such as "/dashboard" that starts with "/" and does not end with it',
     }),
     password: optionalText("Signs in the user `admin`, who may do everything; as it is, at least 12 characters.", {
       secret: true,
       pattern: /^.{12,}$/s,
-      accepts: "text of at least 12 characters",
+      expects: "text of at least 12 characters",
     }),
     users: z
       .array(user)
       .default([])
-      .register(facts, {
+      .register(settingInfo, {
         ...list,
-        says: "Who may sign in. Without users, password, token and a gate of the program's, only who has the key of the printed address has access, and only in development.",
-        accepts: "a list of objects with `name` and `password`",
+        description:
+          "Who may sign in. Without users, password, token and a gate of the program's, only who has the key of the printed address has access, and only in development.",
+        expects: "a list of objects with `name` and `password`",
         secret: true,
       }),
     token,
     sessionS: seconds("Time after which one has to sign in again, in seconds.", 43_200, 60),
   })
   .prefault({})
-  .register(facts, { ...list, says: "The dashboard.", accepts: "an object" });
+  .register(settingInfo, { ...list, description: "The dashboard.", expects: "an object" });
 
 export type DashboardSettings = z.output<typeof dashboard>;

@@ -1,9 +1,9 @@
 /** One app by itself, for those who keep their apps elsewhere than in the configuration. */
 
 import type { App } from "../domain/app.ts";
+import { ConfigError } from "./config-error.ts";
 import { type ConfigInput, parseConfig } from "./load.ts";
-import { ConfigError } from "./problem.ts";
-import type { AppDefaults } from "./schema.ts";
+import type { AppDefaults } from "./schema/schema.ts";
 
 export type AppInput = NonNullable<ConfigInput["apps"]>[number];
 

@@ -1,10 +1,10 @@
 /** The apps that the variables of a back end make: PUSHER_APP_…, and what Reverb and soketi call the same. */
 
-import { type Alias, type AppNames, aliases, COMMON_NAME, families } from "./aliases.ts";
-import type { Draft } from "./draft.ts";
-import { agree, type Environment, nameOf, read, type Told, textOf } from "./env.ts";
-import type { Problem } from "./problem.ts";
-import { factsAt } from "./tree.ts";
+import type { ConfigBuilder } from "../config-builder.ts";
+import type { Problem } from "../config-error.ts";
+import { factsAt } from "../settings.ts";
+import { type Environment, type NamedValue, nameOf, pickAgreed, read, readVariable } from "./environment.ts";
+import { type AppNames, COMMON_NAME, type ForeignVariable, families, foreignVariables } from "./foreign-variables.ts";
 
 interface SaidOfApp {
   readonly values: Readonly<Record<string, unknown>>;
@@ -24,7 +24,7 @@ interface EnvironmentApps {
 }
 
 /** They join the apps that are configured otherwise; one with the same id or key is refused like any other double. */
-export function addApps(draft: Draft, env: Environment): void {
+export function addApps(draft: ConfigBuilder, env: Environment): void {
   const { apps: made, rest } = environmentApps(env, draft.problems);
   const apps: unknown = draft.values.apps ?? [];
   if (!Array.isArray(apps)) return;
@@ -39,7 +39,7 @@ export function addApps(draft: Draft, env: Environment): void {
 }
 
 /** Of the only app that there is. Of several, or of none, it is not clear whose it is, and a secret that decides nothing is no small thing. */
-function placeRest(draft: Draft, apps: unknown[], { values, sources }: SaidOfApp): void {
+function placeRest(draft: ConfigBuilder, apps: unknown[], { values, sources }: SaidOfApp): void {
   const [app] = apps;
   const copy: Record<string, unknown> = { ...Object(app) };
   for (const [path, from] of sources) {
@@ -48,7 +48,7 @@ function placeRest(draft: Draft, apps: unknown[], { values, sources }: SaidOfApp
       put(copy, path.split("."), at(values, path));
       draft.sources.set(`apps[0].${path}`, from);
     } else if (apps.length === 0 && path === "token.secret") {
-      draft.problems.push({ sentence: incomplete(from, [], namesBeside(from), sources) });
+      draft.problems.push({ message: incomplete(from, [], namesBeside(from), sources) });
     } else if (from !== COMMON_NAME) {
       const why = isOther ? "the app says itself whose tokens count" : "no app is made here that it could be for";
       draft.warnings.push(`${from} is not used: ${why}`);
@@ -59,9 +59,11 @@ function placeRest(draft: Draft, apps: unknown[], { values, sources }: SaidOfApp
 
 /** One app, or several where each server's three names make another one. What is wrong with them is added to the problems. */
 export function environmentApps(env: Environment, problems: Problem[]): EnvironmentApps {
-  const said = (names: AppNames) => CREDENTIALS.flatMap((field) => textOf(names[field], env) ?? []);
+  const said = (names: AppNames) => CREDENTIALS.flatMap((field) => readVariable(names[field], env) ?? []);
   const isWhole = (names: AppNames) => said(names).length === CREDENTIALS.length;
-  const connected = CONNECTIONS.get(textOf("BROADCAST_CONNECTION", env) ?? textOf("BROADCAST_DRIVER", env) ?? "");
+  const connected = CONNECTIONS.get(
+    readVariable("BROADCAST_CONNECTION", env) ?? readVariable("BROADCAST_DRIVER", env) ?? "",
+  );
   const isOther = (names: AppNames) =>
     connected !== undefined && isWhole(connected) && said(names).join("\n") !== said(connected).join("\n");
   const dropped = [...CONNECTIONS.values()].filter((names) => said(names).length > 0 && isOther(names));
@@ -77,21 +79,21 @@ export function environmentApps(env: Environment, problems: Problem[]): Environm
   return { apps: all.flatMap(({ apps }) => apps) };
 }
 
-function environmentApp(env: Environment, names: readonly Alias[], problems: Problem[]): EnvironmentApps {
+function environmentApp(env: Environment, names: readonly ForeignVariable[], problems: Problem[]): EnvironmentApps {
   const values: Record<string, unknown> = {};
   const sources = new Map<string, string>();
   const found: string[] = [];
   for (const [path, told] of toldOf(env, names, found)) {
-    const agreed = agree(`${APP}${path}`, factsOf(path), told, found);
+    const agreed = pickAgreed(`${APP}${path}`, factsOf(path), told, found);
     if (agreed === undefined) continue;
     put(values, path.split("."), agreed.value);
     sources.set(path, agreed.from);
   }
-  problems.push(...found.map((sentence) => ({ sentence })));
+  problems.push(...found.map((message) => ({ message })));
   const made = CREDENTIALS.flatMap((field) => sources.get(field) ?? []);
   if (made.length === CREDENTIALS.length) return { apps: [{ values, from: inWords(made), sources }] };
   const first = made[0];
-  if (first !== undefined) problems.push({ sentence: incomplete(first, made, namesBeside(first), sources) });
+  if (first !== undefined) problems.push({ message: incomplete(first, made, namesBeside(first), sources) });
   const isSaid = [...sources.values()].some((name) => name !== COMMON_NAME);
   return first === undefined && isSaid ? { apps: [], rest: { values, sources } } : { apps: [] };
 }
@@ -110,15 +112,17 @@ const CONNECTIONS: ReadonlyMap<string, AppNames> = new Map(
 );
 
 /** Without those of servers whose app is another one. What the application is called, it is called for all. */
-function aliasesBut(foreign: readonly AppNames[]): readonly Alias[] {
+function aliasesBut(foreign: readonly AppNames[]): readonly ForeignVariable[] {
   const out = families.filter(
     ({ app, aliases: own }) => foreign.includes(app) && own.some(({ name }) => name === app.id),
   );
-  return aliases.filter((alias) => alias.name === COMMON_NAME || !out.some((family) => family.aliases.includes(alias)));
+  return foreignVariables.filter(
+    (alias) => alias.name === COMMON_NAME || !out.some((family) => family.aliases.includes(alias)),
+  );
 }
 
-function toldOf(env: Environment, names: readonly Alias[], problems: string[]): Map<string, Told[]> {
-  const told = new Map<string, Told[]>();
+function toldOf(env: Environment, names: readonly ForeignVariable[], problems: string[]): Map<string, NamedValue[]> {
+  const told = new Map<string, NamedValue[]>();
   for (const alias of names.filter(({ path }) => path.startsWith(APP))) {
     const path = alias.path.slice(APP.length);
     const said = read(nameOf(alias), factsOf(path), env, problems);

@@ -1,43 +1,48 @@
 /** Reads settings from the environment: FANFARE_… for every one, and the names that other servers gave some of them. */
 
-import { type Alias, aliases } from "./aliases.ts";
+import { closestName, describeValue, type Problem } from "../config-error.ts";
+import { parseValue, Unparseable } from "../parse-value.ts";
+import type { SettingInfo } from "../schema/fields.ts";
+import { type Setting, settings } from "../settings.ts";
 import type { Conversion } from "./conversions.ts";
 import { type EnvFile, isLent } from "./env-file.ts";
-import type { Facts } from "./fields.ts";
-import { describe, nearest, type Problem } from "./problem.ts";
-import { type Setting, settings } from "./tree.ts";
-import { Unreadable, valueFrom } from "./written.ts";
+import { type ForeignVariable, foreignVariables } from "./foreign-variables.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** One value with the setting it is for and the name it came by. */
-export interface Given {
+export interface SettingValue {
   readonly setting: Setting;
   readonly value: unknown;
   readonly from: string;
 }
 
 /** What the process was told, and what the file says beside it. */
-export function environmentOf(own: Environment, file: EnvFile): Environment {
+export function mergeEnvironment(own: Environment, file: EnvFile): Environment {
   const told = Object.entries(own).filter(([name, text]) => !isLent(name, text));
   const written = [...file].filter(([name]) => name !== PLATFORM_PORT).map(([name, { text }]) => [name, text] as const);
   return Object.fromEntries([...written, ...told]);
 }
 
 /** Objects come before what is in them. An empty variable counts as none, as Compose and Kubernetes templates need it. */
-export function fromEnvironment(env: Environment, problems: Problem[]): Given[] {
-  problems.push(...unknownNames(env).map((sentence) => ({ sentence })));
+export function fromEnvironment(env: Environment, problems: Problem[]): SettingValue[] {
+  problems.push(...unknownNames(env).map((message) => ({ message })));
   return settings.flatMap((setting) => {
     const { path, facts } = setting;
     const found: string[] = [];
     const own = read({ name: setting.env }, facts, env, found);
-    const others = othersOf(setting).filter(({ name }) => textOf(name, env) !== undefined);
+    const others = othersOf(setting).filter(({ name }) => readVariable(name, env) !== undefined);
     const theirs = others.filter(({ name }) => !isShared(name)).flatMap((name) => read(name, facts, env, found));
     const told = own.length > 0 || others.length === 0 ? own : fromObjectsRound(setting, env);
     const named = [...told, ...theirs];
     const shared = others.filter(({ name }) => named.length === 0 && isShared(name));
-    const agreed = agree(path, facts, [...named, ...shared.flatMap((name) => read(name, facts, env, found))], found);
-    problems.push(...found.map((sentence) => ({ sentence, path })));
+    const agreed = pickAgreed(
+      path,
+      facts,
+      [...named, ...shared.flatMap((name) => read(name, facts, env, found))],
+      found,
+    );
+    problems.push(...found.map((message) => ({ message, path })));
     return agreed === undefined ? [] : [{ setting, ...agreed }];
   });
 }
@@ -59,27 +64,27 @@ export interface Name {
 }
 
 /** What one name says of a setting; undefined where it only contradicts others. */
-export interface Told extends Name {
+export interface NamedValue extends Name {
   readonly text: string;
   readonly value: unknown;
 }
 
 /** Nothing where the name is not set, or holds what nobody can read. */
-export function read(name: Name, facts: Facts, env: Environment, problems: string[]): Told[] {
-  const text = textOf(name.name, env);
+export function read(name: Name, facts: SettingInfo, env: Environment, problems: string[]): NamedValue[] {
+  const text = readVariable(name.name, env);
   if (text === undefined || !fitsMode(name, facts, text)) return [];
-  const value = name.conversion === undefined ? valueFrom(facts, text) : name.conversion.read(text);
-  if (value !== Unreadable) return [{ ...name, text, value }];
+  const value = name.conversion === undefined ? parseValue(facts, text) : name.conversion.parse(text);
+  if (value !== Unparseable) return [{ ...name, text, value }];
   const what =
     name.conversion === undefined
-      ? `JSON (${facts.accepts}), but does not parse`
-      : `${name.conversion.accepts}, but is ${describe(text, facts.secret ?? name.conversion.secret)}`;
+      ? `JSON (${facts.expects}), but does not parse`
+      : `${name.conversion.expects}, but is ${describeValue(text, facts.secret ?? name.conversion.secret)}`;
   problems.push(`${name.name} has to be ${what}`);
   return [];
 }
 
 /** The first that says anything has its way; one that says something else is a problem. */
-export function agree(path: string, facts: Facts, told: readonly Told[], problems: string[]) {
+export function pickAgreed(path: string, facts: SettingInfo, told: readonly NamedValue[], problems: string[]) {
   const first = told.find(({ value }) => value !== undefined);
   if (first === undefined) return undefined;
   const other = told.find((one) => one !== first && !allows(one, first.value));
@@ -91,7 +96,7 @@ export function agree(path: string, facts: Facts, told: readonly Told[], problem
 }
 
 /** What a variable holds, where that is anything. */
-export function textOf(name: string, env: Environment): string | undefined {
+export function readVariable(name: string, env: Environment): string | undefined {
   const text = env[name];
   if (text === undefined || text === "" || isFromKubernetes(name, text)) return undefined;
   return !name.startsWith("FANFARE_") && NULLS.includes(text.trim().toLowerCase()) ? undefined : text;
@@ -100,32 +105,32 @@ export function textOf(name: string, env: Environment): string | undefined {
 /** What Laravel reads as nothing; its own files have lines like `WEBSOCKET_SSL_CERT_PATH=null`. */
 const NULLS: readonly string[] = ["null", "(null)", "(empty)", "empty"];
 
-function allows(one: Told, value: unknown): boolean {
+function allows(one: NamedValue, value: unknown): boolean {
   if (one.conversion?.allows !== undefined) return one.conversion.allows(one.text, value);
   return JSON.stringify(one.value) === JSON.stringify(value);
 }
 
-function shown({ text, value, conversion }: Told, { secret }: Facts): string {
-  if (conversion === undefined) return describe(value, secret);
-  return `${describe(text, secret)}${value === undefined ? "" : `, which is ${describe(value, secret)} here`}`;
+function shown({ text, value, conversion }: NamedValue, { secret }: SettingInfo): string {
+  if (conversion === undefined) return describeValue(value, secret);
+  return `${describeValue(text, secret)}${value === undefined ? "" : `, which is ${describeValue(value, secret)} here`}`;
 }
 
 function othersOf(setting: Setting): readonly Name[] {
   const alike = (setting.facts.aliases ?? []).map((name) => ({ name }));
-  return [...alike, ...aliases.filter(({ path }) => path === setting.path).map(nameOf)];
+  return [...alike, ...foreignVariables.filter(({ path }) => path === setting.path).map(nameOf)];
 }
 
-export function nameOf({ name, conversion }: Alias): Name {
+export function nameOf({ name, conversion }: ForeignVariable): Name {
   return { name, ...(conversion === undefined ? {} : { conversion }) };
 }
 
 /** What FANFARE_LIMITS says of `limits.connections`, or the nearest object that says anything. */
-function fromObjectsRound({ path }: Setting, env: Environment): Told[] {
+function fromObjectsRound({ path }: Setting, env: Environment): NamedValue[] {
   const told = settings.flatMap((outer) => {
-    const text = textOf(outer.env, env);
+    const text = readVariable(outer.env, env);
     if (outer.kind !== "object" || !path.startsWith(`${outer.path}.`) || text === undefined) return [];
     const steps = path.slice(outer.path.length + 1).split(".");
-    const value = steps.reduce<unknown>(valueIn, valueFrom(outer.facts, text));
+    const value = steps.reduce<unknown>(valueIn, parseValue(outer.facts, text));
     return value === undefined ? [] : [{ name: outer.env, text, value }];
   });
   return told.slice(-1);
@@ -137,8 +142,8 @@ function valueIn(values: unknown, key: string): unknown {
 }
 
 /** Many programs go by NODE_ENV, and call their modes as they like. */
-function fitsMode({ name }: Name, facts: Facts, text: string): boolean {
-  return name !== "NODE_ENV" || facts.accepts.includes(JSON.stringify(text));
+function fitsMode({ name }: Name, facts: SettingInfo, text: string): boolean {
+  return name !== "NODE_ENV" || facts.expects.includes(JSON.stringify(text));
 }
 
 function unknownNames(env: Environment): string[] {
@@ -146,7 +151,7 @@ function unknownNames(env: Environment): string[] {
   return Object.entries(env)
     .filter(([name, value]) => name.startsWith("FANFARE_") && !known.includes(name) && !isFromKubernetes(name, value))
     .map(([name]) => {
-      const meant = nearest(name, known);
+      const meant = closestName(name, known);
       return `unknown environment name ${name}: ${meant ? `did you mean ${meant}?` : "see docs/configuration.md"}`;
     });
 }

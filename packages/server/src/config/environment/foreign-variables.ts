@@ -20,7 +20,7 @@ import {
   words,
 } from "./conversions.ts";
 
-export interface Alias {
+export interface ForeignVariable {
   readonly name: string;
   /** The setting's path; `apps[].…` is of the app that the environment makes. */
   readonly path: string;
@@ -32,7 +32,7 @@ export interface Alias {
 /** The servers that share a set of names. */
 export interface Family {
   readonly of: string;
-  readonly aliases: readonly Alias[];
+  readonly aliases: readonly ForeignVariable[];
   /** How the three variables are called that make an app. */
   readonly app: AppNames;
 }
@@ -184,13 +184,16 @@ export const families: readonly [Family, ...Family[]] = [
 ];
 
 /** Of no server: of where it runs. They count where nothing else is said. */
-export const surroundings: readonly Alias[] = [
+export const platformVariables: readonly ForeignVariable[] = [
   { name: "PORT", path: "port", note: "only from the process's environment: in a `.env` it is the web application's" },
   { name: "APP_ENV", path: "mode", conversion: production },
 ];
 
-export const aliases: readonly Alias[] = [...families.flatMap((family) => family.aliases), ...surroundings];
+export const foreignVariables: readonly ForeignVariable[] = [
+  ...families.flatMap((family) => family.aliases),
+  ...platformVariables,
+];
 
-function appAliases(names: AppNames): Alias[] {
+function appAliases(names: AppNames): ForeignVariable[] {
   return Object.entries(names).map(([field, name]) => ({ name, path: `apps[].${field}` }));
 }

@@ -5,8 +5,8 @@ import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { YAMLParseError } from "yaml";
-import { ConfigError } from "./problem.ts";
-import { factsAt } from "./tree.ts";
+import { ConfigError } from "./config-error.ts";
+import { factsAt } from "./settings.ts";
 
 /** Looked for in the working directory. */
 export const FILE_NAMES: readonly string[] = ["ts", "js", "json", "yaml", "yml", "toml"].map(
@@ -32,14 +32,14 @@ export async function readConfigFile(cwd: string, named: string | undefined): Pr
   if (name === undefined) return undefined;
   const path = resolve(cwd, name);
   const bytes = await readFile(path).catch((error: unknown) => {
-    throw new ConfigError(`cannot read ${name}: ${reasonOf(error)}`);
+    throw new ConfigError(`cannot read ${name}: ${errorReason(error)}`);
   });
-  const text = textIn(bytes, name);
+  const text = decodeUtf8(bytes, name);
   return { name: named ?? basename(path), values: await valuesOf(path, name, text) };
 }
 
 /** UTF-8, with the mark in front that Windows' editors put there or without it. Throws ConfigError where it is something else. */
-export function textIn(bytes: Buffer, name: string): string {
+export function decodeUtf8(bytes: Buffer, name: string): string {
   if (bytes.includes(0)) {
     const what = bytes[0] === 0xff || bytes[0] === 0xfe || bytes.indexOf(0) < 2 ? "in UTF-16" : "no text";
     throw new ConfigError(`${name} is ${what}: save it in the encoding UTF-8`);
@@ -48,7 +48,7 @@ export function textIn(bytes: Buffer, name: string): string {
 }
 
 /** Why a file could not be used, in words. */
-export function reasonOf(error: unknown): string {
+export function errorReason(error: unknown): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "ENOENT") return "there is no such file";
   if (code === "EACCES" || code === "EPERM") return "permission denied";
@@ -121,7 +121,7 @@ async function yamlValues(text: string, name: string): Promise<unknown> {
       const path = [...ancestors, node].flatMap((each, index, all) => stepTo(each, all[index + 1]));
       const { facts, depth } = factsAt(path);
       // `id: 0123` is the text 0123.
-      if (facts.reads === "text" && depth === path.length) node.value = node.source;
+      if (facts.parse === "text" && depth === path.length) node.value = node.source;
     },
   });
   try {

@@ -2,10 +2,10 @@
 
 import { dirname, isAbsolute, resolve } from "node:path";
 import { z } from "zod";
-import { facts, optionalText, requiredText } from "./fields.ts";
+import { optionalText, requiredText, settingInfo } from "./fields.ts";
 
-const list = { reads: "json" } as const;
-const FILE = { accepts: "the name of a file, or FILE#EXPORT" };
+const list = { parse: "json" } as const;
+const FILE = { expects: "the name of a file, or FILE#EXPORT" };
 
 const controller = z
   .strictObject({
@@ -23,21 +23,25 @@ const controller = z
     onDisconnect: optionalText("The same.", FILE),
     onDrain: optionalText("The same.", FILE),
   })
-  .register(facts, { ...list, says: "A controller at a path.", accepts: "an object with `path` and `module`" });
+  .register(settingInfo, {
+    ...list,
+    description: "A controller at a path.",
+    expects: "an object with `path` and `module`",
+  });
 
 export const controllers = z
   .array(controller)
   .default([])
-  .register(facts, {
+  .register(settingInfo, {
     ...list,
-    says: "WebSocket endpoints of one's own, each with the code that answers there. See library.md.",
-    accepts: "a list of controllers",
+    description: "WebSocket endpoints of one's own, each with the code that answers there. See library.md.",
+    expects: "a list of controllers",
   });
 
 export type ControllerSettings = z.output<typeof controller>;
 
 /** The configuration with the files of controllers as the process finds them, wherever it runs. */
-export function located<C extends { readonly controllers: readonly ControllerSettings[] }>(
+export function resolveControllerFiles<C extends { readonly controllers: readonly ControllerSettings[] }>(
   config: C,
   cwd: string,
   configFile: string | undefined,

@@ -1,24 +1,24 @@
 /** What the environment says of TLS beside its settings: whether there is any, and that a certificate brings its key. */
 
-import { aliases, CERTIFICATE_WITH_KEY, TLS_SWITCH } from "./aliases.ts";
-import { type Draft, sourceOf } from "./draft.ts";
-import { type Environment, textOf } from "./env.ts";
-import { describe } from "./problem.ts";
-import { settings } from "./tree.ts";
-import { switchIn } from "./written.ts";
+import { type ConfigBuilder, sourceOf } from "../config-builder.ts";
+import { describeValue } from "../config-error.ts";
+import { parseBoolean } from "../parse-value.ts";
+import { settings } from "../settings.ts";
+import { type Environment, readVariable } from "./environment.ts";
+import { CERTIFICATE_WITH_KEY, foreignVariables, TLS_SWITCH } from "./foreign-variables.ts";
 
 /** Off takes away what the file says, and the certificate that belongs to the switch; another one contradicts it. */
-export function switchTls(draft: Draft, env: Environment): void {
-  const text = textOf(TLS_SWITCH, env);
+export function switchTls(draft: ConfigBuilder, env: Environment): void {
+  const text = readVariable(TLS_SWITCH, env);
   if (text === undefined) return;
-  const isOn = switchIn(text);
-  const complain = (sentence: string) => draft.problems.push({ sentence });
-  if (isOn === undefined) complain(`${TLS_SWITCH} has to be true or false, but is ${describe(text)}`);
+  const isOn = parseBoolean(text);
+  const complain = (sentence: string) => draft.problems.push({ message: sentence });
+  if (isOn === undefined) complain(`${TLS_SWITCH} has to be true or false, but is ${describeValue(text)}`);
   if (isOn !== false) return;
   for (const name of certificateNames()) {
-    const file = name.startsWith(TLS_SWITCH) ? undefined : textOf(name, env);
+    const file = name.startsWith(TLS_SWITCH) ? undefined : readVariable(name, env);
     if (file === undefined) continue;
-    const both = `${TLS_SWITCH} is ${describe(text)} and ${name} is ${describe(file, name === OBJECT)}`;
+    const both = `${TLS_SWITCH} is ${describeValue(text)} and ${name} is ${describeValue(file, name === OBJECT)}`;
     complain(`${both}: one leaves TLS out, the other asks for it, so unset one of them`);
   }
   delete draft.values.tls;
@@ -26,13 +26,13 @@ export function switchTls(draft: Draft, env: Environment): void {
 }
 
 /** To be called when every source is laid. */
-export function completeTls(draft: Draft, env: Environment): void {
+export function completeTls(draft: ConfigBuilder, env: Environment): void {
   leaveOutRest(draft);
   const { tls } = draft.values;
   if (tls === undefined) {
-    if (switchIn(textOf(TLS_SWITCH, env) ?? "") !== true) return;
+    if (parseBoolean(readVariable(TLS_SWITCH, env) ?? "") !== true) return;
     const where = "set WEBSOCKET_SSL_CERT and WEBSOCKET_SSL_KEY, or `tls.certFile` and `tls.keyFile`";
-    draft.problems.push({ sentence: `${TLS_SWITCH} is true, but there is no certificate: ${where}` });
+    draft.problems.push({ message: `${TLS_SWITCH} is true, but there is no certificate: ${where}` });
     return;
   }
   const bringsKey = sourceOf(draft, ["tls", "certFile"]) === CERTIFICATE_WITH_KEY;
@@ -42,11 +42,11 @@ export function completeTls(draft: Draft, env: Environment): void {
 }
 
 /** Other servers have no TLS where they have no certificate, whatever their passphrase is. */
-function leaveOutRest(draft: Draft): void {
+function leaveOutRest(draft: ConfigBuilder): void {
   const said = [...draft.sources].filter(([path]) => path.startsWith("tls."));
   if (
     said.length === 0 ||
-    said.some(([path, from]) => !USELESS_ALONE.includes(path) || !aliases.some(({ name }) => name === from))
+    said.some(([path, from]) => !USELESS_ALONE.includes(path) || !foreignVariables.some(({ name }) => name === from))
   )
     return;
   delete draft.values.tls;
@@ -60,7 +60,7 @@ const OBJECT = "FANFARE_TLS";
 
 function certificateNames(): string[] {
   const own = settings.filter(({ path }) => path === "tls" || path === "tls.certFile").map(({ env }) => env);
-  return [...own, ...aliases.filter(({ path }) => path === "tls.certFile").map(({ name }) => name)];
+  return [...own, ...foreignVariables.filter(({ path }) => path === "tls.certFile").map(({ name }) => name)];
 }
 
 function hasOnlyCertificate(tls: unknown): tls is { readonly certFile: unknown } {

@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "dotenv";
-import { reasonOf, textIn } from "./file.ts";
-import { ConfigError } from "./problem.ts";
+import { ConfigError } from "../config-error.ts";
+import { decodeUtf8, errorReason } from "../config-file.ts";
 
 export const ENV_FILE = ".env";
 
@@ -25,9 +25,9 @@ export function readEnvFile(cwd: string): EnvFile {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return new Map();
     // A folder of that name, which virtual environments of Python have, holds no variables.
     if (error instanceof Error && "code" in error && error.code === "EISDIR") return new Map();
-    throw new ConfigError(`cannot read ${ENV_FILE}: ${reasonOf(error)}`);
+    throw new ConfigError(`cannot read ${ENV_FILE}: ${errorReason(error)}`);
   }
-  return parseEnvFile(textIn(bytes, ENV_FILE));
+  return parseEnvFile(decodeUtf8(bytes, ENV_FILE));
 }
 
 /** Where dotenv finds a variable, and what its value is written in. */

@@ -2,7 +2,7 @@
 
 /** A sentence, and the setting that it is about where only that one suffers. */
 export interface Problem {
-  readonly sentence: string;
+  readonly message: string;
   readonly path?: string;
 }
 
@@ -16,7 +16,7 @@ export class ConfigError extends Error {
 }
 
 /** What was got, without giving away more of it than a message should hold. */
-export function describe(value: unknown, secret = false): string {
+export function describeValue(value: unknown, secret = false): string {
   if (value === undefined) return "missing";
   if (value === null) return "null";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
@@ -32,11 +32,11 @@ function shorten(value: string): string {
 }
 
 /** The name most like the given one, where one is alike enough to be what was meant. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
+export function closestName(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let least = Math.max(1, Math.ceil(name.length * 0.4)) + 1;
   for (const candidate of known) {
-    const steps = distance(name.toLowerCase(), candidate.toLowerCase());
+    const steps = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (steps < least) {
       best = candidate;
       least = steps;
@@ -46,7 +46,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
 }
 
 /** Edits that turn one text into the other (Levenshtein); a swap of neighbours counts as two. */
-function distance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

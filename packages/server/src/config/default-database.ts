@@ -2,6 +2,6 @@
 
 import { join } from "node:path";
 
-export function ownDatabase(stateDir: string): string {
+export function defaultDatabaseUrl(stateDir: string): string {
   return `sqlite:${join(stateDir, "fanfare.db")}`;
 }

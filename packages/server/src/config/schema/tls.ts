@@ -1,17 +1,17 @@
 /** The part of the table that is about TLS. */
 
 import { z } from "zod";
-import { facts, oneOf, optionalHost, optionalText, requiredText, seconds } from "./fields.ts";
+import { oneOf, optionalHost, optionalText, requiredText, seconds, settingInfo } from "./fields.ts";
 
-const list = { reads: "json" } as const;
+const list = { parse: "json" } as const;
 
 const certificate = {
-  certFile: requiredText("File with the certificate and its chain (PEM).", { accepts: "the name of a file" }),
-  keyFile: requiredText("File with the private key (PEM).", { accepts: "the name of a file" }),
+  certFile: requiredText("File with the certificate and its chain (PEM).", { expects: "the name of a file" }),
+  keyFile: requiredText("File with the private key (PEM).", { expects: "the name of a file" }),
   passphrase: optionalText("Opens the private key.", { secret: true }),
   caFile: optionalText(
     "File with the certificates of those who issued it (PEM), where `certFile` has only the server's own.",
-    { accepts: "the name of a file" },
+    { expects: "the name of a file" },
   ),
 };
 
@@ -19,33 +19,34 @@ const namedCertificate = z
   .strictObject({
     serverName: requiredText("Host name that clients ask for; `*.a.example` is any one below it.", {
       pattern: /^(\*\.)?([A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?$/,
-      accepts: 'a host name such as "ws.a.example" or "*.a.example"',
+      expects: 'a host name such as "ws.a.example" or "*.a.example"',
     }),
     ...certificate,
   })
-  .register(facts, {
+  .register(settingInfo, {
     ...list,
-    says: "A certificate for one more host name.",
-    accepts: "an object with `serverName`, `certFile` and `keyFile`",
+    description: "A certificate for one more host name.",
+    expects: "an object with `serverName`, `certFile` and `keyFile`",
   });
 
 const tlsApi = z
   .strictObject({
-    port: z.number().int().min(0).max(65_535).register(facts, {
-      says: "Port for API calls; 0 picks a free one.",
-      accepts: "a whole number from 0 to 65535",
-      reads: "number",
+    port: z.number().int().min(0).max(65_535).register(settingInfo, {
+      description: "Port for API calls; 0 picks a free one.",
+      expects: "a whole number from 0 to 65535",
+      parse: "number",
     }),
     host: optionalHost("Address to listen on for them, where it is not `host`."),
     clientCaFile: requiredText("File with the authorities that issue the callers' certificates (PEM).", {
-      accepts: "the name of a file",
+      expects: "the name of a file",
     }),
   })
   .exactOptional()
-  .register(facts, {
+  .register(settingInfo, {
     ...list,
-    says: "The HTTP API has a port of its own, and only callers with a certificate of these authorities get through.",
-    accepts: "an object with `port` and `clientCaFile`",
+    description:
+      "The HTTP API has a port of its own, and only callers with a certificate of these authorities get through.",
+    expects: "an object with `port` and `clientCaFile`",
   });
 
 export const tls = z
@@ -56,19 +57,19 @@ export const tls = z
     names: z
       .array(namedCertificate)
       .default([])
-      .register(facts, {
+      .register(settingInfo, {
         ...list,
-        says: "Certificates for further host names (SNI); everybody else gets `certFile`.",
-        accepts: "a list of certificates with their `serverName`",
+        description: "Certificates for further host names (SNI); everybody else gets `certFile`.",
+        expects: "a list of certificates with their `serverName`",
       }),
     watchS: seconds("How often the files are looked at for new certificates, in seconds; 0 for never.", 60, 0),
     api: tlsApi,
   })
   .exactOptional()
-  .register(facts, {
+  .register(settingInfo, {
     ...list,
-    says: "Serve wss:// and https:// directly. Without it, TLS is left to a proxy.",
-    accepts: "an object with `certFile` and `keyFile`",
+    description: "Serve wss:// and https:// directly. Without it, TLS is left to a proxy.",
+    expects: "an object with `certFile` and `keyFile`",
   });
 
 export type TlsSettings = NonNullable<z.output<typeof tls>>;

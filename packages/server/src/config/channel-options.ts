@@ -2,9 +2,9 @@
 
 import type { z } from "zod";
 import type { ChannelRule } from "../domain/app.ts";
-import { ConfigError, describe } from "./problem.ts";
-import { channelRule } from "./schema.ts";
-import { factsOf, ownField, shapeOf } from "./tree.ts";
+import { ConfigError, describeValue } from "./config-error.ts";
+import { channelRule } from "./schema/schema.ts";
+import { factsOf, ownField, shapeOf } from "./settings.ts";
 
 /** What applies to one channel; what is left out is as the configuration says. */
 export interface ChannelOptions {
@@ -30,7 +30,7 @@ export function parseChannel(name: string, options: ChannelOptions): ChannelRule
   const { maxClients, persistent, ...given }: Record<string, unknown> = { ...options };
   const problems: string[] = [];
   if (persistent !== undefined && typeof persistent !== "boolean") {
-    problems.push(`\`persistent\` has to be true or false, but is ${describe(persistent)}`);
+    problems.push(`\`persistent\` has to be true or false, but is ${describeValue(persistent)}`);
   }
   if (persistent === false && given.history !== undefined) {
     problems.push("a channel with `history` is `persistent`: leave one of them out");
@@ -63,7 +63,7 @@ function sentenceFor(path: readonly PropertyKey[], given: Readonly<Record<string
     node = ownField(node && shapeOf(node), String(step));
     value = typeof value === "object" && value !== null ? Reflect.get(value, step) : undefined;
   }
-  const accepts = node ? factsOf(node).accepts : "something else";
+  const accepts = node ? factsOf(node).expects : "something else";
   const name = isAlias && path[0] === "maxSubscribers" ? "maxClients" : path.join(".");
-  return `\`${name}\` has to be ${accepts}, but is ${describe(value)}`;
+  return `\`${name}\` has to be ${accepts}, but is ${describeValue(value)}`;
 }

@@ -1,30 +1,30 @@
 /** Turns text from the environment or the command line into the value that the setting takes. */
 
-import type { Facts } from "./fields.ts";
+import type { SettingInfo } from "./schema/fields.ts";
 
 /** Stands for text that is no JSON where JSON is needed. */
-export const Unreadable = Symbol("unreadable");
+export const Unparseable = Symbol("unreadable");
 
 /** Text that does not fit stays as it is, so that the table refuses it and the message can show it. */
-export function valueFrom({ reads }: Pick<Facts, "reads">, text: string): unknown {
+export function parseValue({ parse: reads }: Pick<SettingInfo, "parse">, text: string): unknown {
   switch (reads) {
     case "text":
       return text;
     case "number":
-      return numberIn(text) ?? text;
+      return parseNumber(text) ?? text;
     case "switch":
-      return switchIn(text) ?? text;
+      return parseBoolean(text) ?? text;
     case "json":
-      return fromJson(text);
+      return parseJson(text);
   }
 }
 
 /** Decimal, and nothing round it but spaces. */
-export function numberIn(text: string): number | undefined {
+export function parseNumber(text: string): number | undefined {
   return /^\s*[+-]?\d+(\.\d+)?\s*$/.test(text) ? Number(text) : undefined;
 }
 
-export function switchIn(text: string): boolean | undefined {
+export function parseBoolean(text: string): boolean | undefined {
   return SWITCHES.get(text.trim().toLowerCase());
 }
 
@@ -40,10 +40,10 @@ const SWITCHES = new Map([
 ]);
 
 /** The parser's own message is dropped: it quotes the text, and there may be a secret in it. */
-function fromJson(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return Unreadable;
+    return Unparseable;
   }
 }

@@ -4,36 +4,36 @@
  */
 
 import { z } from "zod";
-import type { App } from "../domain/app.ts";
+import type { App } from "../../domain/app.ts";
 import { controllers } from "./controllers.ts";
 import { dashboard } from "./dashboard.ts";
 import {
   addresses,
-  facts,
+  boolean,
   host,
+  integer,
   oneOf,
-  onOff,
-  optionalLimitless,
-  optionalOnOff,
+  optionalBoolean,
+  optionalLimit,
   optionalOrigins,
   optionalSeconds,
   optionalText,
   origins,
-  overrides,
-  processes,
   requiredText,
   seconds,
+  settingInfo,
   text,
-  whole,
+  withoutDefaults,
+  workerCount,
 } from "./fields.ts";
 import { historyRule } from "./history.ts";
 import { appLimits, processLimits } from "./limits.ts";
 import { nats } from "./nats.ts";
-import { audit, database, metrics, statistics, tracing, webhook, webhooks } from "./records.ts";
 import { redis } from "./redis.ts";
+import { audit, database, metrics, statistics, tracing, webhook, webhooks } from "./storage.ts";
 import { tls } from "./tls.ts";
 
-const list = { reads: "json" } as const;
+const list = { parse: "json" } as const;
 
 const MOST_THREADS = 256;
 
@@ -42,57 +42,58 @@ export const channelRule = z
     match: requiredText(
       "Names the channels the rule is for: a full name, or a pattern with `*` (any run) and `?` (one).",
     ),
-    clientPublish: z.enum(["none", "client-events", "any"]).exactOptional().register(facts, {
-      says: "What subscribed clients may publish: nothing, `client-…` events, or any event.",
-      accepts: '"none", "client-events" or "any"',
-      reads: "text",
+    clientPublish: z.enum(["none", "client-events", "any"]).exactOptional().register(settingInfo, {
+      description: "What subscribed clients may publish: nothing, `client-…` events, or any event.",
+      expects: '"none", "client-events" or "any"',
+      parse: "text",
     }),
-    cacheTtlS: z.number().min(0.001).exactOptional().register(facts, {
-      says: "Time a cache channel keeps its last event, in seconds.",
-      accepts: "a number of seconds from 0.001 up",
-      reads: "number",
+    cacheTtlS: z.number().min(0.001).exactOptional().register(settingInfo, {
+      description: "Time a cache channel keeps its last event, in seconds.",
+      expects: "a number of seconds from 0.001 up",
+      parse: "number",
     }),
-    maxSubscribers: optionalLimitless("Most connections that may subscribe to one such channel."),
-    private: optionalOnOff(
+    maxSubscribers: optionalLimit("Most connections that may subscribe to one such channel."),
+    private: optionalBoolean(
       "Whoever subscribes needs permission, as in channels whose name begins with `private-`; those need it in any case.",
     ),
-    auth: optionalOnOff("Whoever subscribes has to be signed in."),
-    history: historyRule.exactOptional().register(facts, {
+    auth: optionalBoolean("Whoever subscribes has to be signed in."),
+    history: historyRule.exactOptional().register(settingInfo, {
       ...list,
-      says: "What is kept of the channel, so that clients of the native protocol can resume and the API can read it.",
-      accepts: "an object with `size` and `ttlS`, both optional",
+      description:
+        "What is kept of the channel, so that clients of the native protocol can resume and the API can read it.",
+      expects: "an object with `size` and `ttlS`, both optional",
     }),
   })
-  .register(facts, {
+  .register(settingInfo, {
     ...list,
-    says: "What applies to the channels of one pattern.",
-    accepts: "an object with `match`",
+    description: "What applies to the channels of one pattern.",
+    expects: "an object with `match`",
   });
 
 const rules = z
   .array(channelRule)
   .default([])
-  .register(facts, {
+  .register(settingInfo, {
     ...list,
-    says: "Rules for channels by name; the first that matches wins.",
-    accepts: "a list of channel rules",
+    description: "Rules for channels by name; the first that matches wins.",
+    expects: "a list of channel rules",
   });
 
 const switches = {
-  clientEvents: onOff("Clients may publish `client-…` events in private and presence channels.", false),
-  subscriptionCounts: onOff("Subscribers of channels without presence are told how many they are.", false),
-  anonymous: onOff("Clients of the native protocol may connect without a token.", false),
-  requireTls: onOff("Connections that did not come over TLS are refused.", false),
-  requireAuthentication: onOff(
+  clientEvents: boolean("Clients may publish `client-…` events in private and presence channels.", false),
+  subscriptionCounts: boolean("Subscribers of channels without presence are told how many they are.", false),
+  anonymous: boolean("Clients of the native protocol may connect without a token.", false),
+  requireTls: boolean("Connections that did not come over TLS are refused.", false),
+  requireAuthentication: boolean(
     "Connections that neither sign in nor join a private channel in time are closed.",
     false,
   ),
-  allowMissingOrigin: onOff(
+  allowMissingOrigin: boolean(
     "Clients that send no Origin header may connect. Browsers always send one; phones and services do not.",
     true,
   ),
-  statistics: onOff("What the app does is counted and kept, where `statistics` are.", true),
-  replayProtection: onOff(
+  statistics: boolean("What the app does is counted and kept, where `statistics` are.", true),
+  replayProtection: boolean(
     "A signed API call counts once: the same one again within `signatureWindowS` is refused (401), even if meant.",
     false,
   ),
@@ -107,12 +108,16 @@ const defaults = z
     limits: z
       .strictObject(appLimits)
       .prefault({})
-      .register(facts, { ...list, says: "The limits of each app.", accepts: "an object" }),
+      .register(settingInfo, { ...list, description: "The limits of each app.", expects: "an object" }),
     allowedOrigins: origins(ORIGINS),
     channels: rules,
   })
   .prefault({})
-  .register(facts, { ...list, says: "What every app takes unless it says otherwise.", accepts: "an object" });
+  .register(settingInfo, {
+    ...list,
+    description: "What every app takes unless it says otherwise.",
+    expects: "an object",
+  });
 
 const ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"] as const;
 
@@ -120,50 +125,50 @@ const token = z
   .strictObject({
     algorithms: z
       .array(
-        z.enum(ALGORITHMS).register(facts, {
-          says: "A signature algorithm.",
-          accepts: '"HS256", "RS256", "ES256" or "EdDSA"',
-          reads: "text",
+        z.enum(ALGORITHMS).register(settingInfo, {
+          description: "A signature algorithm.",
+          expects: '"HS256", "RS256", "ES256" or "EdDSA"',
+          parse: "text",
         }),
       )
       .min(1)
       .exactOptional()
-      .register(facts, {
+      .register(settingInfo, {
         ...list,
-        says: "Signature algorithms that count. Without it, those that fit the key.",
-        accepts: 'a list of "HS256", "RS256", "ES256" and "EdDSA"',
+        description: "Signature algorithms that count. Without it, those that fit the key.",
+        expects: 'a list of "HS256", "RS256", "ES256" and "EdDSA"',
       }),
     secret: optionalText("Shared secret, for HS256.", { secret: true }),
     publicKey: optionalText("The issuer's public key (PEM, SubjectPublicKeyInfo), for RS256, ES256 and EdDSA."),
     jwksUrl: z
       .url({ protocol: /^https?$/ })
       .exactOptional()
-      .register(facts, {
-        says: "Where the issuer publishes its keys; no other address is ever fetched.",
-        accepts: "an http:// or https:// address",
-        reads: "text",
+      .register(settingInfo, {
+        description: "Where the issuer publishes its keys; no other address is ever fetched.",
+        expects: "an http:// or https:// address",
+        parse: "text",
       }),
     audience: optionalText("The audience that a token has to name."),
     issuer: optionalText("The issuer that a token has to name."),
-    clockToleranceS: z.number().min(0).max(3600).default(5).register(facts, {
-      says: "How far the issuer's clock may be off, in seconds.",
-      accepts: "a number of seconds from 0 to 3600",
-      reads: "number",
+    clockToleranceS: z.number().min(0).max(3600).default(5).register(settingInfo, {
+      description: "How far the issuer's clock may be off, in seconds.",
+      expects: "a number of seconds from 0 to 3600",
+      parse: "number",
     }),
   })
   .exactOptional()
-  .register(facts, {
+  .register(settingInfo, {
     ...list,
-    says: "How tokens are verified. Without it: HS256 with any of the app's secrets.",
-    accepts: "an object",
+    description: "How tokens are verified. Without it: HS256 with any of the app's secrets.",
+    expects: "an object",
   });
 
-const NAME = { pattern: /^[-A-Za-z0-9_.]{1,128}$/, accepts: 'text of up to 128 letters, digits, "-", "_" and "."' };
+const NAME = { pattern: /^[-A-Za-z0-9_.]{1,128}$/, expects: 'text of up to 128 letters, digits, "-", "_" and "."' };
 
 /** As much as the column of a database holds, and nothing that one of them refuses. */
 const TITLE = {
   pattern: /^[^\p{Cc}\p{Cs}]{1,255}$/u,
-  accepts: "text of 1 to 255 characters, without control characters",
+  expects: "text of 1 to 255 characters, without control characters",
 };
 
 const app = z
@@ -175,43 +180,43 @@ const app = z
       .array(requiredText("A secret.", { secret: true }))
       .min(1)
       .exactOptional()
-      .register(facts, {
+      .register(settingInfo, {
         ...list,
-        says: "Several secrets that are valid at once, for rotation: the first signs, all of them verify.",
-        accepts: "a list of one or more secrets",
+        description: "Several secrets that are valid at once, for rotation: the first signs, all of them verify.",
+        expects: "a list of one or more secrets",
         secret: true,
       }),
     name: optionalText("A name for people. Without it, the id.", TITLE),
-    enabled: onOff("A disabled app refuses connections and API calls.", true),
-    ...overrides(switches),
+    enabled: boolean("A disabled app refuses connections and API calls.", true),
+    ...withoutDefaults(switches),
     limits: z
-      .strictObject(overrides(appLimits))
+      .strictObject(withoutDefaults(appLimits))
       .exactOptional()
-      .register(facts, {
+      .register(settingInfo, {
         ...list,
-        says: "Limits of this app that differ from `defaults.limits`.",
-        accepts: "an object",
+        description: "Limits of this app that differ from `defaults.limits`.",
+        expects: "an object",
       }),
     allowedOrigins: optionalOrigins(ORIGINS),
     channels: z
       .array(channelRule)
       .exactOptional()
-      .register(facts, {
+      .register(settingInfo, {
         ...list,
-        says: "Rules that take the place of `defaults.channels`.",
-        accepts: "a list of channel rules",
+        description: "Rules that take the place of `defaults.channels`.",
+        expects: "a list of channel rules",
       }),
     webhooks: z
       .array(webhook)
       .exactOptional()
-      .register(facts, {
+      .register(settingInfo, {
         ...list,
-        says: "Who is told of what happens in the app's channels.",
-        accepts: "a list of objects with `url`",
+        description: "Who is told of what happens in the app's channels.",
+        expects: "a list of objects with `url`",
       }),
     token,
   })
-  .register(facts, { ...list, says: "One app.", accepts: "an object with `id`, `key` and `secret`" });
+  .register(settingInfo, { ...list, description: "One app.", expects: "an object with `id`, `key` and `secret`" });
 
 const log = z
   .strictObject({
@@ -226,51 +231,51 @@ const log = z
       "auto",
     ),
     file: optionalText("File that lines are added to; they then go to standard error only where that is a terminal.", {
-      accepts: "the name of a file",
+      expects: "the name of a file",
     }),
     errorFile: optionalText("File for lines of level error and fatal, which stay in the other place as well.", {
-      accepts: "the name of a file",
+      expects: "the name of a file",
     }),
     rotate: oneOf(
       "When a log file is put aside, its day added to its name: at midnight, local time; at `log.maxBytes`; or never.",
       ["daily", "size", "none"],
       "daily",
     ),
-    keep: whole("Most files of each log that are kept when put aside; older ones are deleted.", 14),
-    maxBytes: whole("Size at which a log file is put aside where `log.rotate` is size, in bytes.", 10_485_760, 1024),
+    keep: integer("Most files of each log that are kept when put aside; older ones are deleted.", 14),
+    maxBytes: integer("Size at which a log file is put aside where `log.rotate` is size, in bytes.", 10_485_760, 1024),
   })
   .prefault({})
-  .register(facts, { ...list, says: "What is logged, and how.", accepts: "an object" });
+  .register(settingInfo, { ...list, description: "What is logged, and how.", expects: "an object" });
 
 const tasks = z
   .strictObject({
     threads: z
       .union([z.literal("auto"), z.number().int().min(1).max(MOST_THREADS)])
       .default("auto")
-      .register(facts, {
-        says: "Most threads that `server.task` uses at a time; auto is one for each processor.",
-        accepts: `a whole number from 1 to ${MOST_THREADS}, or "auto"`,
-        reads: "number",
+      .register(settingInfo, {
+        description: "Most threads that `server.task` uses at a time; auto is one for each processor.",
+        expects: `a whole number from 1 to ${MOST_THREADS}, or "auto"`,
+        parse: "number",
       }),
-    queue: whole("Most tasks that wait for a thread; more are refused at once.", 1000, 0),
+    queue: integer("Most tasks that wait for a thread; more are refused at once.", 1000, 0),
     timeoutS: seconds("Time one task may run before its thread is ended, in seconds.", 60),
   })
   .prefault({})
-  .register(facts, { ...list, says: "Work that programs give to threads.", accepts: "an object" });
+  .register(settingInfo, { ...list, description: "Work that programs give to threads.", expects: "an object" });
 
 const MOST_WORKERS = 256;
 
 export const schema = z.strictObject({
-  enabled: onOff("Off: `fanfare serve` says so and ends with 0, and `start()` listens nowhere.", true),
+  enabled: boolean("Off: `fanfare serve` says so and ends with 0, and `start()` listens nowhere.", true),
   host: host(
     "Address of this machine to listen on, 0.0.0.0 for every one of them; or the path of a Unix socket, for a proxy on this machine.",
     "0.0.0.0",
   ),
-  port: whole("Port to listen on; 0 picks a free one.", 9501, 0, 65_535),
-  workers: processes('Processes that share the port (Linux); "auto" is one for each processor.', 1, MOST_WORKERS),
+  port: integer("Port to listen on; 0 picks a free one.", 9501, 0, 65_535),
+  workers: workerCount('Processes that share the port (Linux); "auto" is one for each processor.', 1, MOST_WORKERS),
   path: text("Prefix in front of every path, for a reverse proxy that does not strip it, such as `/ws`.", "", {
     pattern: /^(\/[-A-Za-z0-9_.~]+)*$/,
-    accepts: 'empty, or a path such as "/ws" that starts with "/" and does not end with it',
+    expects: 'empty, or a path such as "/ws" that starts with "/" and does not end with it',
   }),
   mode: oneOf(
     "Development makes a demo app where none is configured and shows its page; production does neither.",
@@ -280,15 +285,15 @@ export const schema = z.strictObject({
   ),
   stateDir: text("Folder for what the server has to remember, such as the demo app.", ".fanfare", {
     pattern: /./,
-    accepts: "the name of a folder",
+    expects: "the name of a folder",
   }),
   pidFile: optionalText(
     "File with the process id. `fanfare serve --daemon` has one in `stateDir` without being told.",
     {
-      accepts: "the name of a file",
+      expects: "the name of a file",
     },
   ),
-  control: optionalOnOff(
+  control: optionalBoolean(
     "Opens a socket in `stateDir`, for its owner only, by which `fanfare reload`, `status` and `stats` reach the process. `fanfare serve` opens it unless this is false, programs only where it is true.",
   ),
   activityTimeoutS: seconds(
@@ -312,7 +317,7 @@ export const schema = z.strictObject({
   ),
   allowIps: addresses("The only addresses that may connect or call; empty for all. Others are answered 403."),
   denyIps: addresses("Addresses that may neither connect nor call, even if `allowIps` has them."),
-  strictProtocol: onOff("Pusher clients that name no protocol version are refused (4008).", false),
+  strictProtocol: boolean("Pusher clients that name no protocol version are refused (4008).", false),
   log,
   tls,
   tasks,
@@ -335,7 +340,7 @@ export const schema = z.strictObject({
     {
       pattern: /^(wss?|https?):\/\/[^\s/?#]+(\/[^\s?#]*)?$/,
       isUrl: true,
-      accepts: "an address that begins with ws://, wss://, http:// or https://",
+      expects: "an address that begins with ws://, wss://, http:// or https://",
     },
   ),
   nodeTimeoutS: seconds(
@@ -348,8 +353,8 @@ export const schema = z.strictObject({
     5,
     0.1,
   ),
-  publishWaitBytes: whole("Most bytes of publications that wait like that.", 67_108_864, 1024, 2 ** 32),
-  compression: onOff(
+  publishWaitBytes: integer("Most bytes of publications that wait like that.", 67_108_864, 1024, 2 ** 32),
+  compression: boolean(
     "Offers clients permessage-deflate, without memory between messages: for slow lines, at 15 µs of processor time for each reader of a frame of 2 KB. What a frame inflates to is bounded by `limits.frameBytes`.",
     false,
   ),
@@ -359,10 +364,10 @@ export const schema = z.strictObject({
   apps: z
     .array(app)
     .default([])
-    .register(facts, {
+    .register(settingInfo, {
       ...list,
-      says: "The apps, each with its own keys, channels and limits.",
-      accepts: "a list of apps",
+      description: "The apps, each with its own keys, channels and limits.",
+      expects: "a list of apps",
     }),
 });
 

@@ -1,28 +1,28 @@
 /** The part of the table that is about what is kept, and who is told: the database, webhooks. */
 
 import { z } from "zod";
-import { WEBHOOK_EVENTS } from "../domain/app.ts";
+import { WEBHOOK_EVENTS } from "../../domain/app.ts";
 import {
   addresses,
-  facts,
-  onOff,
-  optionalOnOff,
+  boolean,
+  integer,
+  optionalBoolean,
   optionalText,
   ratio,
   requiredText,
   seconds,
+  settingInfo,
   text,
-  whole,
 } from "./fields.ts";
 
-const list = { reads: "json" } as const;
+const list = { parse: "json" } as const;
 
-const ADDRESS = { pattern: /^https?:\/\/[^\s/]/, isUrl: true, accepts: "an http:// or https:// address" } as const;
+const ADDRESS = { pattern: /^https?:\/\/[^\s/]/, isUrl: true, expects: "an http:// or https:// address" } as const;
 
-const eventName = z.enum(WEBHOOK_EVENTS).register(facts, {
-  says: "A kind of event.",
-  accepts: `one of ${WEBHOOK_EVENTS.join(", ")}`,
-  reads: "text",
+const eventName = z.enum(WEBHOOK_EVENTS).register(settingInfo, {
+  description: "A kind of event.",
+  expects: `one of ${WEBHOOK_EVENTS.join(", ")}`,
+  parse: "text",
 });
 
 /** One receiver of an app's webhooks. */
@@ -33,10 +33,10 @@ export const webhook = z
       .array(eventName)
       .min(1)
       .exactOptional()
-      .register(facts, {
+      .register(settingInfo, {
         ...list,
-        says: "The kinds of event it is told; all, where not given.",
-        accepts: `a list of one or more of ${WEBHOOK_EVENTS.join(", ")}`,
+        description: "The kinds of event it is told; all, where not given.",
+        expects: `a list of one or more of ${WEBHOOK_EVENTS.join(", ")}`,
       }),
     channels: z
       .strictObject({
@@ -45,23 +45,23 @@ export const webhook = z
         pattern: optionalText("The channel's name, with `*` for any run and `?` for one character."),
       })
       .exactOptional()
-      .register(facts, {
+      .register(settingInfo, {
         ...list,
-        says: "The channels it is told of; all of what is given has to fit.",
-        accepts: "an object with `prefix`, `suffix` or `pattern`",
+        description: "The channels it is told of; all of what is given has to fit.",
+        expects: "an object with `prefix`, `suffix` or `pattern`",
       }),
     headers: z
       .record(z.string().regex(/^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/), z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/))
       .exactOptional()
-      .register(facts, {
+      .register(settingInfo, {
         ...list,
-        says: "Headers that are sent along.",
-        accepts: "an object of header names and their text",
+        description: "Headers that are sent along.",
+        expects: "an object of header names and their text",
         secret: true,
       }),
-    batch: optionalOnOff("Several events in one request, where more than one waits."),
+    batch: optionalBoolean("Several events in one request, where more than one waits."),
   })
-  .register(facts, { ...list, says: "One receiver.", accepts: "an object with `url`" });
+  .register(settingInfo, { ...list, description: "One receiver.", expects: "an object with `url`" });
 
 export const database = z
   .strictObject({
@@ -71,50 +71,54 @@ export const database = z
         secret: true,
         pattern: /^(sqlite:.+|(postgres(ql)?|mysql|mariadb):\/\/.+)$/,
         isUrl: true,
-        accepts: '"sqlite:FILE", "postgres://…" or "mysql://…", with what is special in the password encoded',
+        expects: '"sqlite:FILE", "postgres://…" or "mysql://…", with what is special in the password encoded',
       },
     ),
-    migrate: optionalOnOff(
+    migrate: optionalBoolean(
       "The tables are brought up to date at the start. Without it, only in a file of our own: otherwise `fanfare migrate` does it.",
     ),
   })
   .prefault({})
-  .register(facts, { ...list, says: "Where things are kept that outlive the process.", accepts: "an object" });
+  .register(settingInfo, {
+    ...list,
+    description: "Where things are kept that outlive the process.",
+    expects: "an object",
+  });
 
 export const statistics = z
   .strictObject({
-    enabled: onOff("Statistics are kept, where there is a database.", true),
+    enabled: boolean("Statistics are kept, where there is a database.", true),
     intervalS: seconds("How often the numbers are written down, in seconds.", 60, 1),
-    keepDays: whole("Age at which they are forgotten, in days.", 90),
+    keepDays: integer("Age at which they are forgotten, in days.", 90),
   })
   .prefault({})
-  .register(facts, {
+  .register(settingInfo, {
     ...list,
-    says: "What each app did, by the interval, the hour and the day.",
-    accepts: "an object",
+    description: "What each app did, by the interval, the hour and the day.",
+    expects: "an object",
   });
 
 export const audit = z
-  .strictObject({ keepDays: whole("Age at which entries are forgotten, in days.", 365) })
+  .strictObject({ keepDays: integer("Age at which entries are forgotten, in days.", 365) })
   .prefault({})
-  .register(facts, {
+  .register(settingInfo, {
     ...list,
-    says: "Who did what through the dashboard, where there is a database.",
-    accepts: "an object",
+    description: "Who did what through the dashboard, where there is a database.",
+    expects: "an object",
   });
 
 export const metrics = z
   .strictObject({
-    enabled: onOff("`/metrics` answers.", true),
+    enabled: boolean("`/metrics` answers.", true),
     allowIps: addresses(
       "Addresses that may read them without the token. Behind a proxy that is not in `trustedProxies` nobody may.",
       ["loopback", "private"],
     ),
     token: optionalText("Lets anybody read them who sends it as `Authorization: Bearer`.", { secret: true }),
-    soketiNames: onOff("The numbers have soketi's names as well, for dashboards that were made for it.", false),
+    soketiNames: boolean("The numbers have soketi's names as well, for dashboards that were made for it.", false),
   })
   .prefault({})
-  .register(facts, { ...list, says: "The server's numbers for Prometheus.", accepts: "an object" });
+  .register(settingInfo, { ...list, description: "The server's numbers for Prometheus.", expects: "an object" });
 
 export const tracing = z
   .strictObject({
@@ -127,15 +131,15 @@ export const tracing = z
     headers: z
       .record(z.string(), z.string())
       .default({})
-      .register(facts, {
+      .register(settingInfo, {
         ...list,
-        says: "Headers for the collector.",
-        accepts: "an object of header names and their text",
+        description: "Headers for the collector.",
+        expects: "an object of header names and their text",
         secret: true,
       }),
   })
   .prefault({})
-  .register(facts, { ...list, says: "OpenTelemetry traces.", accepts: "an object" });
+  .register(settingInfo, { ...list, description: "OpenTelemetry traces.", expects: "an object" });
 
 export const webhooks = z
   .strictObject({
@@ -144,13 +148,13 @@ export const webhooks = z
       "Time over which an event is tried again, at growing intervals, before it is a dead letter, in seconds.",
       300,
     ),
-    keepDays: whole("Age at which dead letters are forgotten, in days.", 30),
+    keepDays: integer("Age at which dead letters are forgotten, in days.", 30),
     leaveDelayS: seconds(
       "Time that channel_vacated and member_removed are held back, and dropped if undone, in seconds.",
       3,
       0,
     ),
-    allowPrivate: onOff("Receivers may have private addresses, and be on this machine.", false),
+    allowPrivate: boolean("Receivers may have private addresses, and be on this machine.", false),
   })
   .prefault({})
-  .register(facts, { ...list, says: "How receivers are told.", accepts: "an object" });
+  .register(settingInfo, { ...list, description: "How receivers are told.", expects: "an object" });

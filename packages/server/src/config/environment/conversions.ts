@@ -1,14 +1,14 @@
 /** How a value that another server understands becomes the one that the setting takes. */
 
-import { numberIn, switchIn, Unreadable } from "./written.ts";
+import { parseBoolean, parseNumber, Unparseable } from "../parse-value.ts";
 
 export interface Conversion {
   /** What becomes of the value, for the documentation. */
-  readonly says: string;
+  readonly description: string;
   /** Ends the sentence "has to be …". */
-  readonly accepts: string;
+  readonly expects: string;
   /** Undefined where the text says nothing of the setting, Unreadable where it is not what the name takes. */
-  readonly read: (text: string) => unknown;
+  readonly parse: (text: string) => unknown;
   /** Whether another name may say this beside it; without it, only what `read` gives. */
   readonly allows?: (text: string, value: unknown) => boolean;
   /** Why what the text asks for is not done, or not all of it. */
@@ -20,11 +20,11 @@ export interface Conversion {
 const SWITCH = "true or false";
 
 export const opposite: Conversion = {
-  says: "`true` becomes `false`, and `false` becomes `true`",
-  accepts: SWITCH,
-  read: (text) => {
-    const value = switchIn(text);
-    return value === undefined ? Unreadable : !value;
+  description: "`true` becomes `false`, and `false` becomes `true`",
+  expects: SWITCH,
+  parse: (text) => {
+    const value = parseBoolean(text);
+    return value === undefined ? Unparseable : !value;
   },
 };
 
@@ -32,21 +32,21 @@ const CHATTY: readonly unknown[] = ["trace", "debug"];
 
 /** Off is no level: a server that is not to be debugged may still be as quiet as somebody else says. */
 export const debugLevel: Conversion = {
-  says: "`true` becomes `debug`; `false` says nothing",
-  accepts: SWITCH,
-  read: (text) => {
-    const value = switchIn(text);
-    if (value === undefined) return Unreadable;
+  description: "`true` becomes `debug`; `false` says nothing",
+  expects: SWITCH,
+  parse: (text) => {
+    const value = parseBoolean(text);
+    if (value === undefined) return Unparseable;
     return value ? "debug" : undefined;
   },
-  allows: (text, value) => CHATTY.includes(value) === (switchIn(text) ?? false),
+  allows: (text, value) => CHATTY.includes(value) === (parseBoolean(text) ?? false),
 };
 
 /** Laravel's log channels that are files; the others are what somebody made of them. */
 export const logChannel: Conversion = {
-  says: "`daily` is `daily`, `single` becomes `none`; any other channel says nothing",
-  accepts: "the name of a log channel",
-  read: (text) => CHANNELS.get(text.trim()),
+  description: "`daily` is `daily`, `single` becomes `none`; any other channel says nothing",
+  expects: "the name of a log channel",
+  parse: (text) => CHANNELS.get(text.trim()),
   allows: (text, value) => (CHANNELS.get(text.trim()) ?? value) === value,
 };
 
@@ -64,20 +64,20 @@ export const milliseconds = scaled("milliseconds become seconds", (value) => val
 /** What stands where a limit is to have no end: "unlimited", or a number too large to reach where the setting has no such word. */
 export function orNone(unlimited: "unlimited" | number): Conversion {
   return {
-    says: "`-1` becomes no limit",
-    accepts: "a whole number, or -1",
-    read: (text) => {
-      const value = numberIn(text);
-      return value === -1 ? unlimited : (value ?? Unreadable);
+    description: "`-1` becomes no limit",
+    expects: "a whole number, or -1",
+    parse: (text) => {
+      const value = parseNumber(text);
+      return value === -1 ? unlimited : (value ?? Unparseable);
     },
   };
 }
 
 /** A prefix that is written as a path may be: "/", "ws" and "/ws/" too. */
 export const prefix: Conversion = {
-  says: "with one `/` in front and none behind; `/` becomes none at all",
-  accepts: "a path",
-  read: (text) => {
+  description: "with one `/` in front and none behind; `/` becomes none at all",
+  expects: "a path",
+  parse: (text) => {
     const bare = text.trim().replace(/^\/+|\/+$/g, "");
     return bare === "" ? "" : `/${bare}`;
   },
@@ -90,29 +90,29 @@ const MEMBERS = new Map([
 
 /** Reverb's third choice, events of clients that are not even in the channel, is nobody's here. */
 export const fromMembers: Conversion = {
-  says: "`members` becomes `true`, `none` becomes `false`; `all` is refused",
-  accepts: '"members" or "none", for clients publish to channels they are in',
-  read: (text) => MEMBERS.get(text.trim()) ?? Unreadable,
+  description: "`members` becomes `true`, `none` becomes `false`; `all` is refused",
+  expects: '"members" or "none", for clients publish to channels they are in',
+  parse: (text) => MEMBERS.get(text.trim()) ?? Unparseable,
 };
 
 /** Reverb has Redis or nothing; whoever says NATS here has a cluster as well. */
 export const scaling: Conversion = {
-  says: "`true` becomes `redis`; `false` says nothing",
-  accepts: SWITCH,
-  read: (text) => {
-    const value = switchIn(text);
-    if (value === undefined) return Unreadable;
+  description: "`true` becomes `redis`; `false` says nothing",
+  expects: SWITCH,
+  parse: (text) => {
+    const value = parseBoolean(text);
+    if (value === undefined) return Unparseable;
     return value ? "redis" : undefined;
   },
-  allows: (text, value) => switchIn(text) !== true || value !== "memory",
+  allows: (text, value) => parseBoolean(text) !== true || value !== "memory",
 };
 
 const ENGINES: readonly string[] = ["redis", "nats"];
 
 export const adapter: Conversion = {
-  says: "`redis` and `nats` are the same; `local` says nothing, and `cluster` is not there",
-  accepts: "the name of an adapter",
-  read: (text) => ENGINES.find((engine) => engine === text.trim()),
+  description: "`redis` and `nats` are the same; `local` says nothing, and `cluster` is not there",
+  expects: "the name of an adapter",
+  parse: (text) => ENGINES.find((engine) => engine === text.trim()),
   allows: (text, value) => !ENGINES.includes(text.trim()) || text.trim() === value,
   leavesOut: (text) =>
     [...ENGINES, "local"].includes(text.trim())
@@ -121,32 +121,32 @@ export const adapter: Conversion = {
 };
 
 export const production: Conversion = {
-  says: "`production` is production; anything else says nothing",
-  accepts: "the name of an environment",
-  read: (text) => (text.trim() === "production" ? "production" : undefined),
+  description: "`production` is production; anything else says nothing",
+  expects: "the name of an environment",
+  parse: (text) => (text.trim() === "production" ? "production" : undefined),
 };
 
 const SOKETI_PREFIX = "soketi_";
 
 export const metricsPrefix: Conversion = {
-  says: "`soketi_` becomes `true`",
-  accepts: "a prefix",
-  read: (text) => (text.trim() === SOKETI_PREFIX ? true : undefined),
+  description: "`soketi_` becomes `true`",
+  expects: "a prefix",
+  parse: (text) => (text.trim() === SOKETI_PREFIX ? true : undefined),
   leavesOut: (text) =>
     text.trim() === SOKETI_PREFIX ? undefined : "names begin with `fanfare_`, or with `soketi_` too",
 };
 
 /** Laravel splits it at commas, soketi takes a list in JSON. */
 export const words: Conversion = {
-  says: "a list with commas, or in JSON",
-  accepts: "a list with commas, or in JSON",
-  read: (text) => listIn(text) ?? Unreadable,
+  description: "a list with commas, or in JSON",
+  expects: "a list with commas, or in JSON",
+  parse: (text) => listIn(text) ?? Unparseable,
 };
 
 export const hosts: Conversion = {
-  says: "the objects' `host` and `port` become `host:port`",
-  accepts: "a list of objects with `host` and `port`, in JSON",
-  read: (text) => listIn(text)?.map(placeIn) ?? Unreadable,
+  description: "the objects' `host` and `port` become `host:port`",
+  expects: "a list of objects with `host` and `port`, in JSON",
+  parse: (text) => listIn(text)?.map(placeIn) ?? Unparseable,
 };
 
 function placeIn(one: unknown): unknown {
@@ -175,10 +175,10 @@ interface SoketiWebhook {
 
 /** Headers may hold a secret. */
 export const soketiWebhooks: Conversion = {
-  says: "in JSON: `event_types` becomes `events`, and `filter` becomes `channels`",
-  accepts: "a list of objects with `url`, in JSON",
+  description: "in JSON: `event_types` becomes `events`, and `filter` becomes `channels`",
+  expects: "a list of objects with `url`, in JSON",
   secret: true,
-  read: (text) => webhooksIn(text)?.flatMap((one) => (one.url === undefined ? [] : [webhookOf(one)])) ?? Unreadable,
+  parse: (text) => webhooksIn(text)?.flatMap((one) => (one.url === undefined ? [] : [webhookOf(one)])) ?? Unparseable,
   leavesOut: (text) =>
     webhooksIn(text)?.some((one) => one.url === undefined)
       ? "Lambda functions are not called; give the function an address, and `url`"
@@ -202,11 +202,11 @@ function webhookOf({ url, event_types: events, headers, filter, filters }: Soket
 
 function scaled(says: string, scale: (value: number) => number): Conversion {
   return {
-    says,
-    accepts: "a number",
-    read: (text) => {
-      const value = numberIn(text);
-      return value === undefined ? Unreadable : scale(value);
+    description: says,
+    expects: "a number",
+    parse: (text) => {
+      const value = parseNumber(text);
+      return value === undefined ? Unparseable : scale(value);
     },
   };
 }

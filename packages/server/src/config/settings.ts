@@ -1,8 +1,8 @@
 /** Walks the table: finds a setting by its path, and lists them all with their names in the environment and as flags. */
 
 import { z } from "zod";
-import { type Facts, facts } from "./fields.ts";
-import { schema } from "./schema.ts";
+import { type SettingInfo, settingInfo } from "./schema/fields.ts";
+import { schema } from "./schema/schema.ts";
 
 export type Path = readonly PropertyKey[];
 
@@ -10,38 +10,38 @@ export type Path = readonly PropertyKey[];
 export interface Setting {
   readonly path: string;
   readonly kind: "value" | "object" | "list";
-  readonly facts: Facts;
+  readonly facts: SettingInfo;
   readonly env: string;
   readonly flag: string;
   readonly schema: z.core.$ZodType;
 }
 
 /** Takes defaults and optionality off. */
-export function bare(node: z.core.$ZodType): z.core.$ZodType {
-  if (node instanceof z.ZodDefault || node instanceof z.ZodPrefault) return bare(node.unwrap());
-  if (node instanceof z.ZodExactOptional || node instanceof z.ZodOptional) return bare(node.unwrap());
+export function unwrap(node: z.core.$ZodType): z.core.$ZodType {
+  if (node instanceof z.ZodDefault || node instanceof z.ZodPrefault) return unwrap(node.unwrap());
+  if (node instanceof z.ZodExactOptional || node instanceof z.ZodOptional) return unwrap(node.unwrap());
   return node;
 }
 
 /** The fields of an object, or undefined where the node is none. */
 export function shapeOf(node: z.core.$ZodType): Readonly<Record<string, z.core.$ZodType>> | undefined {
-  const inner = bare(node);
+  const inner = unwrap(node);
   return inner instanceof z.ZodObject ? inner.shape : undefined;
 }
 
 /** What the elements of a list are, or undefined where the node is none. */
 export function elementOf(node: z.core.$ZodType): z.core.$ZodType | undefined {
-  const inner = bare(node);
+  const inner = unwrap(node);
   return inner instanceof z.ZodArray ? inner.element : undefined;
 }
 
 /** What the table says of a place, or of the nearest place above that it speaks of; `depth` is how far it got. */
-export function factsAt(path: Path): { readonly facts: Facts; readonly depth: number } {
+export function factsAt(path: Path): { readonly facts: SettingInfo; readonly depth: number } {
   let node: z.core.$ZodType | undefined = schema;
   let found = { facts: NOTHING_KNOWN, depth: 0 };
   for (const [index, step] of path.entries()) {
     node = typeof step === "string" ? ownField(shapeOf(node), step) : elementOf(node);
-    const known = node === undefined ? undefined : facts.get(node);
+    const known = node === undefined ? undefined : settingInfo.get(node);
     if (node === undefined) break;
     if (known !== undefined) found = { facts: known, depth: index + 1 };
   }
@@ -55,14 +55,14 @@ export function ownField<T>(fields: Readonly<Record<string, T>> | undefined, key
 /** Every setting outside lists, objects before what is in them. */
 export const settings: readonly Setting[] = collect(schema, []);
 
-export function factsOf(node: z.core.$ZodType): Facts {
-  return facts.get(node) ?? NOTHING_KNOWN;
+export function factsOf(node: z.core.$ZodType): SettingInfo {
+  return settingInfo.get(node) ?? NOTHING_KNOWN;
 }
 
-const NOTHING_KNOWN: Facts = { says: "", accepts: "an object with the settings", reads: "json" };
+const NOTHING_KNOWN: SettingInfo = { description: "", expects: "an object with the settings", parse: "json" };
 
 /** `apps[0].key` */
-export function spell(path: Path): string {
+export function formatPath(path: Path): string {
   let spelt = "";
   for (const step of path) {
     if (typeof step === "number") spelt += `[${step}]`;
@@ -72,7 +72,7 @@ export function spell(path: Path): string {
 }
 
 /** What a setting has when nobody says anything; undefined where it has to be said or may be absent. */
-export function initialOf(node: z.core.$ZodType): unknown {
+export function defaultOf(node: z.core.$ZodType): unknown {
   return node instanceof z.ZodDefault ? z.parse(node, undefined) : undefined;
 }
 

@@ -1,13 +1,13 @@
 /** Names of other servers that are not read, why, and when that is worth a warning: where something would be otherwise than it was. */
 
-import { aliases } from "./aliases.ts";
-import { type Environment, textOf } from "./env.ts";
-import { describe } from "./problem.ts";
-import { schema } from "./schema.ts";
-import { initialOf } from "./tree.ts";
-import { numberIn, switchIn } from "./written.ts";
+import { describeValue } from "../config-error.ts";
+import { parseBoolean, parseNumber } from "../parse-value.ts";
+import { schema } from "../schema/schema.ts";
+import { defaultOf } from "../settings.ts";
+import { type Environment, readVariable } from "./environment.ts";
+import { foreignVariables } from "./foreign-variables.ts";
 
-interface Unread {
+interface IgnoredVariables {
   readonly names: readonly string[];
   readonly why: string;
   /** Whether such a value asks for something that is not done; without it, none does. */
@@ -15,9 +15,9 @@ interface Unread {
 }
 
 const always = () => true;
-const isOn = (text: string) => switchIn(text) === true;
+const isOn = (text: string) => parseBoolean(text) === true;
 
-export const unread: readonly Unread[] = [
+export const ignoredVariables: readonly IgnoredVariables[] = [
   {
     names: [
       "PUSHER_HOST",
@@ -35,8 +35,8 @@ export const unread: readonly Unread[] = [
     names: ["REVERB_APP_PING_INTERVAL"],
     why: "The server asks who is silent when clients would, after `activityTimeoutS`, which comes from `REVERB_APP_ACTIVITY_TIMEOUT`.",
     asks: (text, env) =>
-      (numberIn(text) ?? 0) <
-      Number(textOf("REVERB_APP_ACTIVITY_TIMEOUT", env) ?? initialOf(schema.shape.activityTimeoutS)),
+      (parseNumber(text) ?? 0) <
+      Number(readVariable("REVERB_APP_ACTIVITY_TIMEOUT", env) ?? defaultOf(schema.shape.activityTimeoutS)),
   },
   {
     names: ["REVERB_APP_RATE_LIMITING_ENABLED"],
@@ -54,7 +54,7 @@ export const unread: readonly Unread[] = [
   {
     names: ["SOKETI_DEFAULT_APP_MAX_BACKEND_EVENTS_PER_SEC", "SOKETI_DEFAULT_APP_MAX_READ_REQ_PER_SEC"],
     why: "One limit counts all calls of the HTTP API: `apiRequestsPerSecond` of the app's `limits`.",
-    asks: (text) => numberIn(text) !== -1,
+    asks: (text) => parseNumber(text) !== -1,
   },
   {
     names: ["SOKETI_CHANNEL_CACHE_TTL"],
@@ -79,7 +79,7 @@ export const unread: readonly Unread[] = [
   {
     names: ["SOKETI_ADAPTER_REDIS_CLUSTER_MODE"],
     why: "`redis.cluster`, the list of nodes, switches it on.",
-    asks: (text, env) => isOn(text) && textOf("SOKETI_DB_REDIS_CLUSTER_NODES", env) === undefined,
+    asks: (text, env) => isOn(text) && readVariable("SOKETI_DB_REDIS_CLUSTER_NODES", env) === undefined,
   },
   {
     names: ["SOKETI_METRICS_SERVER_PORT"],
@@ -99,17 +99,19 @@ export const unread: readonly Unread[] = [
 ];
 
 /** A sentence for each variable that asks for something that is not done. */
-export function unheeded(env: Environment): string[] {
-  const known = unread.flatMap(({ names, why, asks }) =>
+export function warnAboutIgnored(env: Environment): string[] {
+  const known = ignoredVariables.flatMap(({ names, why, asks }) =>
     names.flatMap((name) => {
-      const text = textOf(name, env);
+      const text = readVariable(name, env);
       return text !== undefined && asks?.(text, env) ? [`${name} is set, but not obeyed: ${why}`] : [];
     }),
   );
-  const partly = aliases.flatMap(({ name, conversion }) => {
-    const text = textOf(name, env);
+  const partly = foreignVariables.flatMap(({ name, conversion }) => {
+    const text = readVariable(name, env);
     const why = text === undefined ? undefined : conversion?.leavesOut?.(text);
-    return why === undefined ? [] : [`${name} is ${describe(text, conversion?.secret)}, and not obeyed so: ${why}`];
+    return why === undefined
+      ? []
+      : [`${name} is ${describeValue(text, conversion?.secret)}, and not obeyed so: ${why}`];
   });
   return [...known, ...partly];
 }
