@@ -5,7 +5,7 @@
 
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { writeDashboard } from "../packages/server/src/dashboard/files.ts";
+import { writePages } from "../packages/server/src/server/pages/files.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const PACKAGE = join(ROOT, "packages", "server");
@@ -21,7 +21,7 @@ function clean(): number {
 async function build(): Promise<number> {
   for (const made of ["types", "dashboard"]) rmSync(join(PACKAGE, "dist", made), { recursive: true, force: true });
   for (const name of DOCUMENTS) cpSync(join(ROOT, name), join(PACKAGE, name), { recursive: true });
-  await writeDashboard();
+  await writePages();
   const tsc = Bun.spawnSync(["node_modules/.bin/tsc", "-p", "scripts/tsconfig.build.json"], {
     cwd: ROOT,
     stdio: ["ignore", "inherit", "inherit"],

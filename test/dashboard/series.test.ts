@@ -1,10 +1,10 @@
 /** The points of the charts, and the check of JSON: what can be told without a browser. */
 
 import { describe, expect, test } from "bun:test";
+import { fitter, typesOf } from "../../packages/dashboard/src/client/feed.ts";
+import { lookAt } from "../../packages/dashboard/src/client/json.ts";
+import { added, filled, Seconds } from "../../packages/dashboard/src/client/pages/series.ts";
 import { nothing, type Point } from "../../packages/server/src/admin/wire.ts";
-import { fitter, typesOf } from "../../packages/server/src/dashboard/client/feed.ts";
-import { lookAt } from "../../packages/server/src/dashboard/client/json.ts";
-import { added, filled, Seconds } from "../../packages/server/src/dashboard/client/pages/series.ts";
 
 function point(atMs: number, connections: number): Point {
   return { ...nothing(), atMs, connections, peakConnections: connections, messagesIn: 1 };

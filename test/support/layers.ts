@@ -8,7 +8,6 @@ const PORT_FOLDERS = ["protocols", "engines"];
 const CORE = ["domain", "hub"];
 /** For its version. */
 const MANIFEST = "../package.json";
-const NATIVE_WIRE = "protocols/native/wire.ts";
 const ADMIN_WIRE = "admin/wire.ts";
 
 /** Layers or single files, beside the layer itself. `*` is everything that is not named here as knowing it. */
@@ -23,7 +22,6 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   database: [],
   observers: [...CORE, "database", ADMIN_WIRE],
   admin: [...CORE, "database"],
-  demo: [...CORE, NATIVE_WIRE],
   tasks: [],
   server: [
     ...CORE,
@@ -35,47 +33,33 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
     "guards",
     "observers",
     "admin",
-    "dashboard",
-    "demo",
     "tasks",
     MANIFEST,
   ],
-  "index.ts": [
-    ...CORE,
-    "admin",
-    "config",
-    "server",
-    "client",
-    "publisher",
-    "protocols",
-    "engines",
-    "apps",
-    "guards",
-    "observers",
-    "tasks",
-  ],
+  "index.ts": [...CORE, "admin", "config", "server", "protocols", "engines", "apps", "guards", "observers", "tasks"],
   // It explains signatures and tokens with the very code that checks them.
-  cli: [
-    ...CORE,
-    "config",
-    "server",
-    "client",
-    "publisher",
-    "index.ts",
-    "protocols",
-    "guards",
-    "apps",
-    "database",
-    "observers",
-    MANIFEST,
-  ],
-  client: [NATIVE_WIRE],
-  publisher: [NATIVE_WIRE],
-  dashboard: ["client", NATIVE_WIRE, ADMIN_WIRE],
+  cli: [...CORE, "config", "server", "index.ts", "protocols", "guards", "apps", "database", "observers", MANIFEST],
 };
 
 /** Packages that a layer may import; any, where it is not named. */
 const MAY_USE: Readonly<Record<string, readonly string[]>> = { domain: [], hub: ["node:crypto"] };
+
+/** What each other package may import: nothing of the server but what it exports for it. */
+export const PACKAGE_MAY_USE: Readonly<Record<string, readonly string[]>> = {
+  dashboard: [
+    "@preact/signals",
+    "fanfare/wire/admin",
+    "fanfare/wire/native",
+    "node:crypto",
+    "node:path",
+    "node:url",
+    "preact",
+    "preact/hooks",
+    // In the text of an example.
+    "pusher-js",
+    "uplot",
+  ],
+};
 
 /** Handed in from outside, where tests can hold them still. */
 const OUTSIDE_WORLD = [
@@ -102,6 +86,14 @@ export function trespasses(imports: readonly Import[]): string[] {
     const sentence = it.isExternal ? strangeUse(it) : strangeImport(it);
     return sentence === undefined ? [] : [sentence];
   });
+}
+
+/** A sentence for each import of a package that leaves its folder, or that the table does not allow. */
+export function packageTrespasses(name: string, imports: readonly Import[]): string[] {
+  const allowed = PACKAGE_MAY_USE[name] ?? [];
+  return imports
+    .filter(({ to, isExternal }) => (isExternal ? !allowed.includes(to) : to.startsWith("..")))
+    .map(({ from, to }) => `${from} imports ${to}: packages/${name} may use ${allowed.join(", ") || "no package"}`);
 }
 
 function strangeUse({ from, to }: Import): string | undefined {

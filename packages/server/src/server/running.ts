@@ -3,8 +3,6 @@
 import type { Logger } from "pino";
 import { type ConfigApps, configApps } from "../apps/config.ts";
 import type { Config } from "../config/schema/schema.ts";
-import { demoRoute } from "../demo/demo.ts";
-import { startRoute } from "../demo/start.ts";
 import type { App } from "../domain/app.ts";
 import type { Disconnect } from "../domain/error.ts";
 import type { Clock, Engine, Guard } from "../domain/ports.ts";
@@ -41,6 +39,7 @@ import { Departure } from "./life/departure.ts";
 import { Lag } from "./life/lag.ts";
 import { Memory, memoryFull } from "./life/memory.ts";
 import { sendAway, verdictOn } from "./life/reload.ts";
+import { demoRoute, startRoute } from "./pages/first-page.ts";
 import { Panel, withoutReserved } from "./panel/panel.ts";
 import type { Program } from "./program/program.ts";
 import type { Records } from "./records.ts";

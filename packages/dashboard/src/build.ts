@@ -1,0 +1,71 @@
+/** Builds the pages: the dashboard as files, and each first page as one document with everything in it. */
+
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export type FirstPage = "demo" | "start";
+
+const FOLDER = import.meta.dir;
+const FIRST = join(FOLDER, "first");
+/** In this order: later ones have the last word. */
+const STYLES: Readonly<Record<FirstPage, readonly string[]>> = {
+  demo: ["base.css", "talk.css", "learn.css", "small.css"],
+  start: ["base.css", "start.css"],
+};
+/** The types that the pages share with the server. */
+const SHARED = ["fanfare/wire/admin", "fanfare/wire/native"];
+
+/** By name; names of scripts and styles carry a hash of their content. Throws where the sources do not build. */
+export async function buildDashboard(): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
+  const outputs = await bundle([join(FOLDER, "client", "main.tsx"), join(FOLDER, "style", "main.css")]);
+  const files = new Map<string, Uint8Array<ArrayBuffer>>();
+  for (const output of outputs)
+    files.set(output.path.replace(/^.*[/\\]/, ""), new Uint8Array(await output.arrayBuffer()));
+  files.set("icon.svg", await Bun.file(join(FOLDER, "icon.svg")).bytes());
+  const page = await Bun.file(join(FOLDER, "page.html")).text();
+  const whole = page.replaceAll(/main\.(js|css)/g, (_, ending) => nameOf(files, `.${ending}`));
+  files.set("index.html", new TextEncoder().encode(whole));
+  return files;
+}
+
+/** A template: `{{name}}` is where the server puts what it knows. */
+export async function buildFirstPage(name: FirstPage): Promise<string> {
+  const html = await Bun.file(join(FIRST, `${name}.html`)).text();
+  const styles = await Promise.all(STYLES[name].map((style) => Bun.file(join(FIRST, "style", style)).text()));
+  const script = html.includes("/*script*/") ? await firstScript() : "";
+  return html.replace("/*css*/", () => styles.join("\n")).replace("/*script*/", () => script);
+}
+
+/** Stands for everything that the pages are made of, packages aside. */
+export async function stampOfSources(): Promise<string> {
+  const hash = createHash("sha256");
+  const names = Array.from(new Bun.Glob("**/*.{ts,tsx,css,html,svg}").scanSync(FOLDER)).sort();
+  const shared = SHARED.map((name) => fileURLToPath(import.meta.resolve(name)));
+  for (const path of [...names.map((name) => join(FOLDER, name)), ...shared]) hash.update(await Bun.file(path).bytes());
+  return hash.update(names.join()).digest("hex");
+}
+
+async function firstScript(): Promise<string> {
+  const [output] = await bundle([join(FIRST, "client", "main.ts")]);
+  // `</script` is the only text that could end the script's element early.
+  return (await output?.text())?.replaceAll(/<\/(?=script)/gi, "<\\/") ?? "";
+}
+
+async function bundle(entrypoints: string[]): Promise<Bun.BuildArtifact[]> {
+  const { outputs } = await Bun.build({
+    entrypoints,
+    target: "browser",
+    minify: true,
+    naming: "[name]-[hash].[ext]",
+    jsx: { runtime: "automatic", importSource: "preact", development: false },
+    define: { "process.env.NODE_ENV": '"production"' },
+  });
+  return outputs;
+}
+
+function nameOf(files: ReadonlyMap<string, unknown>, ending: string): string {
+  const name = [...files.keys()].find((it) => it.endsWith(ending));
+  if (name === undefined) throw new Error(`The build of the dashboard made no ${ending} file.`);
+  return name;
+}

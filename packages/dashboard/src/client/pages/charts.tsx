@@ -1,0 +1,213 @@
+/** Charts of all statistics, from the last seconds to the last ninety days. */
+
+import type { Numbers, Point, Series } from "fanfare/wire/admin";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { call, path, type Refused, refusedBy } from "../api.ts";
+import { has, overview } from "../overview.ts";
+import { Chart, COUNT_STEPS, SIZE_STEPS } from "../parts/chart.tsx";
+import { Empty, Failure, Waiting } from "../parts/notes.tsx";
+import { Head, useNow } from "../parts/small.tsx";
+import { useWatch } from "../parts/watch.ts";
+import { change, chosenApp, place } from "../route.ts";
+import { short, size } from "../show.ts";
+import { themeKey } from "../theme.ts";
+import { added, filled, isRange, RANGES, type RangeName, Seconds } from "./series.ts";
+
+interface Picture {
+  readonly title: string;
+  readonly lines: readonly (readonly [keyof Numbers, string])[];
+  readonly isSize?: boolean;
+}
+
+const PICTURES: readonly Picture[] = [
+  {
+    title: "Connections",
+    lines: [
+      ["peakConnections", "peak"],
+      ["connections", "at the end"],
+    ],
+  },
+  {
+    title: "Messages",
+    lines: [
+      ["messagesIn", "from clients"],
+      ["messagesOut", "to clients"],
+      ["apiMessages", "from back ends"],
+    ],
+  },
+  {
+    title: "Traffic",
+    lines: [
+      ["bytesIn", "in"],
+      ["bytesOut", "out"],
+    ],
+    isSize: true,
+  },
+  {
+    title: "Refused",
+    lines: [
+      ["subscribeFailures", "subscriptions"],
+      ["authFailures", "sign-ins"],
+    ],
+  },
+];
+
+export function Charts() {
+  const name = isRange(place.value.params.range) ? place.value.params.range : "live";
+  return (
+    <>
+      <Head title="Charts" lead={chosenApp.value ? `of ${chosenApp.value}` : "of all apps"}>
+        <fieldset class="chips" aria-label="How long">
+          {Object.keys(RANGES)
+            .filter(isRange)
+            .map((it) => (
+              <button
+                key={it}
+                type="button"
+                class="chip"
+                aria-pressed={it === name}
+                onClick={() => change({ range: it })}
+              >
+                {RANGES[it].name}
+              </button>
+            ))}
+        </fieldset>
+      </Head>
+      {name === "live" ? <LiveCharts /> : <KeptCharts key={name} name={name} />}
+    </>
+  );
+}
+
+function LiveCharts() {
+  const app = chosenApp.value;
+  const node = overview.value?.node.id;
+  const seconds = useMemo(() => new Seconds(RANGES.live.lengthMs), [app]);
+  const [points, put] = useState<readonly Point[]>([]);
+  const [error, setError] = useState<Refused>();
+  useEffect(() => {
+    if (node === undefined) return;
+    call<Series>("GET", path(["statistics"], { app, span: "second" }))
+      .then(({ points: kept }) => {
+        for (const point of kept) seconds.add({ node, point });
+        put(seconds.points());
+      })
+      .catch((thrown) => setError(refusedBy(thrown)));
+  }, [seconds, node]);
+  useWatch({ type: "seconds", ...(app ? { app } : {}) }, "seconds", (second) => {
+    seconds.add(second);
+    put(seconds.points());
+  });
+  if (!has("seconds"))
+    return <Empty title="Live numbers are off">The server was told to count nothing by the second.</Empty>;
+  return (
+    <>
+      <Failure error={error} />
+      <Pictures name="live" points={points} unit="each second" />
+    </>
+  );
+}
+
+function KeptCharts({ name }: { name: Exclude<RangeName, "live"> }) {
+  const { span, everyMs } = RANGES[name];
+  const isThere = has("statistics");
+  const apps = overview.value?.apps.map(({ id }) => id);
+  const wanted = chosenApp.value ? [chosenApp.value] : apps;
+  const { series, error, reload } = useSeries(isThere ? wanted : undefined, name, everyMs);
+  const points = useMemo(() => (series ? filled(series, Date.now()) : []), [series]);
+  if (!isThere) {
+    return (
+      <Empty title="No statistics are kept here">
+        With a database they are: set <code>database.url</code>. The live charts need none.
+      </Empty>
+    );
+  }
+  const unit = { interval: "each interval", hour: "each hour", day: "each day" }[span];
+  return (
+    <>
+      <Failure error={error} retry={reload} />
+      {!series && !error && <Waiting />}
+      {series?.points.length === 0 && (
+        <Empty title="Nothing was counted in this time">
+          What happens now is counted, and is here after the first interval.
+        </Empty>
+      )}
+      {points.length > 0 && <Pictures name={name} points={points} unit={unit} />}
+    </>
+  );
+}
+
+/** Of one app, or of several added up. */
+function useSeries(apps: readonly string[] | undefined, name: RangeName, everyMs: number) {
+  const [series, put] = useState<Series>();
+  const [error, setError] = useState<Refused>();
+  const [turn, setTurn] = useState(0);
+  const key = apps?.join("\n");
+  useEffect(() => {
+    if (apps === undefined) return;
+    const abort = new AbortController();
+    const { span, lengthMs } = RANGES[name];
+    const ask = async () => {
+      const to = Date.now();
+      const one = (app: string) =>
+        call<Series>("GET", path(["statistics"], { app, span, from: to - lengthMs, to }), undefined, abort.signal);
+      try {
+        const all = await Promise.all(apps.map(one));
+        put(added(all));
+        setError(undefined);
+      } catch (thrown) {
+        if (!abort.signal.aborted) setError(refusedBy(thrown));
+      }
+    };
+    void ask();
+    const timer = setInterval(ask, everyMs);
+    return () => {
+      abort.abort();
+      clearInterval(timer);
+    };
+  }, [key, name, turn]);
+  return { series, error, reload: () => setTurn(turn + 1) };
+}
+
+function Pictures({ name, points, unit }: { name: RangeName; points: readonly Point[]; unit: string }) {
+  useNow(name === "live" ? 1_000 : 30_000);
+  const times = useMemo(() => points.map(({ atMs }) => atMs / 1000), [points]);
+  const end = useRef(0);
+  end.current = Math.max(times.at(-1) ?? 0, Date.now() / 1000 - (name === "live" ? 2 : 0));
+  const range = [end.current - RANGES[name].lengthMs / 1000, end.current] as const;
+  const pictures = useMemo(
+    () =>
+      PICTURES.map(({ title, lines, isSize }) => ({
+        title,
+        show: isSize ? size : short,
+        steps: isSize ? SIZE_STEPS : COUNT_STEPS,
+        lines: lines.map(([of, label], index) => ({
+          label,
+          color: `--line-${index + 1}`,
+          values: points.map((point) => point[of]),
+        })),
+      })),
+    [points],
+  );
+  return (
+    <>
+      <div class="charts">
+        {pictures.map(({ title, show, steps, lines }) => (
+          <Chart
+            key={title}
+            title={title}
+            times={times}
+            lines={lines}
+            range={range}
+            show={show}
+            steps={steps}
+            theme={themeKey.value}
+          />
+        ))}
+      </div>
+      <p class="more">
+        Messages, traffic and refusals are counted {unit}; connections are the most there were, and as many as there
+        were at its end.
+      </p>
+    </>
+  );
+}

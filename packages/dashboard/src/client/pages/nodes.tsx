@@ -1,0 +1,132 @@
+/** The nodes of the cluster: how loaded each is, and letting one go quietly. */
+
+import type { Done, NodeEntry } from "fanfare/wire/admin";
+import { useState } from "preact/hooks";
+import { call, path } from "../api.ts";
+import { has, overview } from "../overview.ts";
+import { useAnswer } from "../parts/answer.ts";
+import { Ask } from "../parts/dialog.tsx";
+import { attempt, Failure, notify, Waiting } from "../parts/notes.tsx";
+import { Head, Mark, Since } from "../parts/small.tsx";
+import { may } from "../session.ts";
+import { count, lasting, plural, size } from "../show.ts";
+
+const EVERY_MS = 2_000;
+const LATE_MS = 100;
+const SILENT_MS = 10_000;
+
+export function Nodes() {
+  const { data, error, reload } = useAnswer<readonly NodeEntry[]>("api/nodes", EVERY_MS);
+  const [asked, ask] = useState<NodeEntry>();
+  const endDrain = (node: NodeEntry) =>
+    attempt(async () => {
+      await call<Done>("DELETE", path(["nodes", node.id, "drain"]), {});
+      reload();
+    }, "It has been asked to take clients again.");
+  const engine = overview.value?.engine;
+  const most = Math.max(1, ...(data?.map(({ connections }) => connections) ?? []));
+  return (
+    <>
+      <Head title="Nodes" lead={data && plural(data.length, "node")} />
+      {engine && !engine.reachable && (
+        <div class="failure" role="alert">
+          <p>The engine that the nodes share cannot be reached: {engine.why}. What is shown may be old.</p>
+        </div>
+      )}
+      <Failure error={error} retry={reload} />
+      {!data && !error && <Waiting />}
+      <ul class="cards">
+        {data?.map((node) => (
+          <NodeCard key={node.id} node={node} most={most} drain={() => ask(node)} endDrain={() => endDrain(node)} />
+        ))}
+      </ul>
+      {asked && (
+        <Ask
+          title={`Drain ${asked.name || asked.id}?`}
+          verb="Drain"
+          isDangerous
+          onClose={() => ask(undefined)}
+          act={async () => {
+            const { outcome } = await call<Done>("POST", path(["nodes", asked.id, "drain"]), {});
+            notify(outcome === "done" ? "It drains." : "It has been asked to drain.");
+            reload();
+          }}
+        >
+          <p>
+            It tells its clients, little by little, to come back, and those that come to it as well: the other nodes get
+            them. That lasts until you end it.
+            {(data?.length ?? 1) < 2 && " It is the only node: its clients have nowhere else to go."}
+          </p>
+        </Ask>
+      )}
+    </>
+  );
+}
+
+interface CardProps {
+  readonly node: NodeEntry;
+  readonly most: number;
+  readonly drain: () => void;
+  readonly endDrain: () => void;
+}
+
+function NodeCard({ node, most, drain, endDrain }: CardProps) {
+  const { id, name, url, isThis, startedAtMs, connections, lagMs, memoryBytes, draining, silentMs } = node;
+  return (
+    <li class="card node">
+      <h2>
+        {name || id.slice(0, 8)} {isThis && <Mark tone="info">this one</Mark>} <State node={node} />
+      </h2>
+      <p class="mono soft breakable">{url ?? id}</p>
+      <dl class="facts">
+        <div>
+          <dt>Connections</dt>
+          <dd>
+            {count(connections)}{" "}
+            <meter min={0} max={most} value={connections} aria-label={`Connections: ${connections}`} />
+          </dd>
+        </div>
+        <div>
+          <dt title="How late timers run. Above 100 ms the node is overloaded.">Lag</dt>
+          <dd>
+            <Mark tone={lagMs > LATE_MS ? "bad" : "plain"}>{Math.round(lagMs)} ms</Mark>
+          </dd>
+        </div>
+        {memoryBytes !== undefined && (
+          <div>
+            <dt>Memory</dt>
+            <dd>{size(memoryBytes)}</dd>
+          </div>
+        )}
+        <div>
+          <dt>Up for</dt>
+          <dd>
+            <Since atMs={startedAtMs} />
+          </dd>
+        </div>
+        <div>
+          <dt>Last sign of life</dt>
+          <dd>{silentMs < 1_500 ? "now" : `${lasting(silentMs)} ago`}</dd>
+        </div>
+      </dl>
+      {may("admin") && has("drain") && (
+        <div class="actions">
+          {draining ? (
+            <button type="button" onClick={endDrain}>
+              End draining
+            </button>
+          ) : (
+            <button type="button" class="danger" onClick={drain}>
+              Drain
+            </button>
+          )}
+        </div>
+      )}
+    </li>
+  );
+}
+
+function State({ node: { draining, silentMs } }: { node: NodeEntry }) {
+  if (silentMs > SILENT_MS) return <Mark tone="bad">silent</Mark>;
+  return draining ? <Mark tone="warn">draining</Mark> : <Mark tone="good">up</Mark>;
+}

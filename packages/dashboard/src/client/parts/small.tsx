@@ -1,0 +1,155 @@
+/** The small things that every page has: times, marks, sizes, a copy button, a page's head. */
+
+import type { ChannelEntry, FeedType } from "fanfare/wire/admin";
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { clock, dateAndTime, iso, lasting, type Tone, TYPE_NAMES, TYPE_TONES } from "../show.ts";
+
+/** In the person's time zone; the title says it in UTC. */
+export function Time({ atMs, isLong = false }: { atMs: number; isLong?: boolean }) {
+  return (
+    <time datetime={iso(atMs)} title={iso(atMs)}>
+      {isLong ? dateAndTime(atMs) : clock(atMs)}
+    </time>
+  );
+}
+
+/** Grows by itself. */
+export function Since({ atMs }: { atMs: number }) {
+  const nowMs = useNow(1_000);
+  return (
+    <time datetime={iso(atMs)} title={iso(atMs)}>
+      {lasting(nowMs - atMs)}
+    </time>
+  );
+}
+
+export function useNow(everyMs: number): number {
+  const [nowMs, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return nowMs;
+}
+
+export function Mark({ tone = "plain", children }: { tone?: Tone; children: ComponentChildren }) {
+  return <span class={`mark ${tone}`}>{children}</span>;
+}
+
+export function TypeMark({ type }: { type: FeedType }) {
+  return <Mark tone={TYPE_TONES[type] ?? "plain"}>{TYPE_NAMES[type] ?? type}</Mark>;
+}
+
+export function Kind({ channel }: { channel: ChannelEntry }) {
+  return (
+    <span class="marks">
+      <Mark tone={channel.kind === "public" ? "plain" : "info"}>{channel.kind}</Mark>
+      {channel.encrypted && <Mark tone="good">encrypted</Mark>}
+      {channel.cache && <Mark tone="warn">cache</Mark>}
+    </span>
+  );
+}
+
+interface HeadProps {
+  readonly title: ComponentChildren;
+  /** What the document is called, where the title is no text. */
+  readonly name?: string;
+  readonly lead?: ComponentChildren;
+  readonly children?: ComponentChildren;
+}
+
+let isFirstPage = true;
+
+/** A page's title takes the focus when one comes to it from another, so that a screen reader says where one is. */
+export function Head({ title, name, lead, children }: HeadProps) {
+  const ref = useRef<HTMLHeadingElement>(null);
+  const called = name ?? (typeof title === "string" ? title : "");
+  useEffect(() => {
+    if (!isFirstPage) ref.current?.focus({ preventScroll: true });
+    isFirstPage = false;
+  }, []);
+  useEffect(() => {
+    document.title = called === "" ? "Fanfare" : `${called} · Fanfare`;
+  }, [called]);
+  return (
+    <header class="page-head">
+      <div class="page-title">
+        <h1 ref={ref} tabIndex={-1}>
+          {title}
+        </h1>
+        {lead && <p class="lead">{lead}</p>}
+      </div>
+      {children && <div class="tools">{children}</div>}
+    </header>
+  );
+}
+
+export function Copy({ text, what }: { text: string; what: string }) {
+  const [isCopied, setCopied] = useState(false);
+  const copy = async () => {
+    setCopied(await toClipboard(text));
+    setTimeout(() => setCopied(false), 2_000);
+  };
+  return (
+    <button type="button" class="quiet" aria-label={`Copy ${what}`} onClick={copy}>
+      {isCopied ? "Copied" : "Copy"}
+    </button>
+  );
+}
+
+/** Browsers have a clipboard only where the page came over TLS or from the machine itself; elsewhere it is the old way. */
+async function toClipboard(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    const place = document.querySelector("dialog[open]") ?? document.body;
+    place.append(area);
+    area.select();
+    const isDone = document.execCommand("copy");
+    area.remove();
+    return isDone;
+  }
+}
+
+interface SearchProps {
+  readonly label: string;
+  readonly value: string;
+  readonly onInput: (value: string) => void;
+  readonly isFirst?: boolean;
+  readonly list?: string;
+}
+
+/** The first one of a page is where `/` leads. */
+export function Search({ label, value, onInput, isFirst = false, list }: SearchProps) {
+  return (
+    <input
+      type="search"
+      class="search"
+      placeholder={isFirst ? `${label}  /` : label}
+      aria-label={label}
+      value={value}
+      {...(isFirst ? { "data-search": "" } : {})}
+      {...(list === undefined ? {} : { list })}
+      autocomplete="off"
+      spellcheck={false}
+      onInput={(event) => onInput(event.currentTarget.value)}
+    />
+  );
+}
+
+export function Facts({ rows }: { rows: readonly (readonly [string, ComponentChildren])[] }) {
+  return (
+    <dl class="facts">
+      {rows.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

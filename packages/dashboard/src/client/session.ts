@@ -1,0 +1,40 @@
+/** Who is signed in, what they may do, and how they come and go. */
+
+import { computed, signal } from "@preact/signals";
+import { ROLES, type Role, type Session, type SignIn } from "fanfare/wire/admin";
+import { call, onSignedOut, type Refused, refusedBy } from "./api.ts";
+
+/** Undefined until the server has said. */
+export const session = signal<Session | undefined>(undefined);
+export const sessionError = signal<Refused | undefined>(undefined);
+
+export const isInside = computed(() => session.value?.user !== undefined);
+
+export const role = computed<Role | undefined>(() => session.value?.user?.role);
+
+/** Whether the person's role is at least this one. */
+export function may(least: Role): boolean {
+  return role.value !== undefined && ROLES.indexOf(role.value) >= ROLES.indexOf(least);
+}
+
+onSignedOut(() => {
+  if (isInside.peek()) void loadSession();
+});
+
+export async function loadSession(): Promise<void> {
+  try {
+    session.value = await call<Session>("GET", "api/session");
+    sessionError.value = undefined;
+  } catch (error) {
+    sessionError.value = refusedBy(error);
+  }
+}
+
+/** Throws Refused. */
+export async function signIn(how: SignIn): Promise<void> {
+  session.value = await call<Session>("POST", "api/session", how);
+}
+
+export async function signOut(): Promise<void> {
+  session.value = await call<Session>("DELETE", "api/session");
+}

@@ -1,0 +1,111 @@
+/** Numbers, sizes, times and names as people read them. */
+
+import type { FeedType, Payload } from "fanfare/wire/admin";
+
+const COUNT = new Intl.NumberFormat();
+const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+const DAY_AND_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+export function count(value: number): string {
+  return COUNT.format(value);
+}
+
+export function short(value: number): string {
+  return SHORT.format(value);
+}
+
+/** In units of 1024. */
+export function size(bytes: number): string {
+  if (bytes < 1024) return `${Math.round(bytes)} B`;
+  const [value, unit] =
+    bytes < 1024 ** 2
+      ? [bytes / 1024, "KB"]
+      : bytes < 1024 ** 3
+        ? [bytes / 1024 ** 2, "MB"]
+        : [bytes / 1024 ** 3, "GB"];
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`;
+}
+
+/** `3 s`, `4 min`, `2 h 5 min`, `3 d 4 h`. */
+export function lasting(ms: number): string {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  if (s < 60) return `${s} s`;
+  const min = Math.floor(s / 60);
+  if (min < 60) return `${min} min`;
+  const h = Math.floor(min / 60);
+  if (h < 24) return min % 60 > 0 ? `${h} h ${min % 60} min` : `${h} h`;
+  return h % 24 > 0 ? `${Math.floor(h / 24)} d ${h % 24} h` : `${Math.floor(h / 24)} d`;
+}
+
+/** The person's own time zone, to the millisecond. */
+export function clock(atMs: number): string {
+  const at = new Date(atMs);
+  const two = (value: number) => String(value).padStart(2, "0");
+  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, "0")}`;
+}
+
+export function dateAndTime(atMs: number): string {
+  return DAY_AND_TIME.format(atMs);
+}
+
+export function iso(atMs: number): string {
+  return new Date(atMs).toISOString();
+}
+
+export function plural(n: number, one: string, many = `${one}s`): string {
+  return `${count(n)} ${n === 1 ? one : many}`;
+}
+
+export const TYPE_NAMES: Readonly<Record<FeedType, string>> = {
+  connected: "connected",
+  disconnected: "disconnected",
+  subscribed: "subscribed",
+  unsubscribed: "unsubscribed",
+  occupied: "occupied",
+  vacated: "vacated",
+  member_added: "member added",
+  member_removed: "member removed",
+  client_event: "client event",
+  api_message: "API message",
+  cache_miss: "cache miss",
+  gap: "gap",
+  refused: "refused",
+  turned_away: "turned away",
+  webhook: "webhook",
+  error: "error",
+};
+
+export type Tone = "good" | "bad" | "info" | "send" | "plain" | "warn";
+
+export const TYPE_TONES: Readonly<Record<FeedType, Tone>> = {
+  connected: "good",
+  disconnected: "plain",
+  subscribed: "info",
+  unsubscribed: "plain",
+  occupied: "info",
+  vacated: "plain",
+  member_added: "info",
+  member_removed: "plain",
+  client_event: "send",
+  api_message: "send",
+  cache_miss: "warn",
+  gap: "warn",
+  refused: "bad",
+  turned_away: "bad",
+  webhook: "warn",
+  error: "bad",
+};
+
+/** The value in the text, where it is all there and is JSON. */
+export function parsed(text: string): { readonly value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is masked may be shorter than it was, so only a text that ends in the middle counts as cut. */
+export function isCut({ text, bytes }: Payload): boolean {
+  return new TextEncoder().encode(text).length < bytes && parsed(text) === undefined;
+}
