@@ -7,7 +7,7 @@ import { DEFAULTS as NATS } from "../../packages/server/src/engines/nats/setting
 import { redisEngine } from "../../packages/server/src/engines/redis/engine.ts";
 import { DEFAULTS as REDIS } from "../../packages/server/src/engines/redis/settings.ts";
 import { workersEngine } from "../../packages/server/src/engines/workers/engine.ts";
-import type { ToNode } from "../../packages/server/src/engines/workers/wire.ts";
+import type { HubBatch } from "../../packages/server/src/engines/workers/messages.ts";
 import { nowMs } from "../contender.ts";
 import { answerCalls, sendParcel } from "../remote.ts";
 
@@ -41,7 +41,7 @@ export interface Member extends Record<string, (...args: never[]) => unknown> {
 }
 
 const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
-let hear: ((parcel: ToNode) => void) | undefined;
+let hear: ((parcel: HubBatch) => void) | undefined;
 let engine: Engine | undefined;
 const departures = { users: 0, firstAtMs: 0, lastAtMs: 0 };
 
@@ -55,7 +55,7 @@ if (import.meta.main) {
     leave: (joining) => all(joining, (registry, row) => registry.leave(row)),
     reaped,
   };
-  answerCalls(member, (parcel) => hear?.(parcel as ToNode));
+  answerCalls(member, (parcel) => hear?.(parcel as HubBatch));
 }
 
 function engineOf(kind: EngineKind, port: number): Engine {

@@ -1,8 +1,8 @@
 /** Two nodes that share a registry, and what they share. */
 
 import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
-import { type NodeLink, Switchboard } from "../../packages/server/src/engines/workers/switchboard.ts";
-import type { FromNode } from "../../packages/server/src/engines/workers/wire.ts";
+import type { WorkerBatch } from "../../packages/server/src/engines/workers/messages.ts";
+import { WorkerHub, type WorkerLink } from "../../packages/server/src/engines/workers/worker-hub.ts";
 import { cpuUsOf } from "../cpu.ts";
 import { Remote } from "../remote.ts";
 import type { EngineKind, Member } from "./member.ts";
@@ -26,15 +26,15 @@ export class Members {
   readonly first: Remote<Member>;
   readonly second: Remote<Member>;
   readonly #store: Store | undefined;
-  readonly #switchboard: Switchboard | undefined;
-  readonly #links: readonly (NodeLink | undefined)[];
+  readonly #switchboard: WorkerHub | undefined;
+  readonly #links: readonly (WorkerLink | undefined)[];
 
-  private constructor(store: Store | undefined, switchboard: Switchboard | undefined) {
+  private constructor(store: Store | undefined, switchboard: WorkerHub | undefined) {
     this.#store = store;
     this.#switchboard = switchboard;
     const joined = [0, 1].map(() => {
       const member: Remote<Member> = new Remote<Member>("./cluster/member.ts", {
-        parcel: (parcel) => link?.receive(parcel as FromNode),
+        parcel: (parcel) => link?.receive(parcel as WorkerBatch),
       });
       const link = switchboard?.attach({ send: (parcel) => member.sendParcel(parcel) });
       return { member, link };
@@ -50,8 +50,7 @@ export class Members {
     const store = kind === "redis" || kind === "nats" ? await startStore(kind) : undefined;
     const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
     const failed = (error: unknown, during: string) => console.error(during, error);
-    const switchboard =
-      kind === "workers" ? new Switchboard({ engine: memoryEngine(clock), clock, failed }) : undefined;
+    const switchboard = kind === "workers" ? new WorkerHub({ engine: memoryEngine(clock), clock, failed }) : undefined;
     await switchboard?.start();
     const members = new Members(store, switchboard);
     for (const member of [members.first, members.second]) await member.call("start", kind, store?.port ?? 0);
@@ -72,7 +71,7 @@ export class Members {
   /** The power of the first node is gone. What shares a machine with it is told at once, others have to notice. */
   async kill(): Promise<void> {
     await this.first.end();
-    await this.#links[0]?.gone();
+    await this.#links[0]?.disconnect();
   }
 
   async end(): Promise<void> {

@@ -4,8 +4,8 @@ import { expect, test } from "bun:test";
 import type { Publication } from "../../packages/server/src/domain/message.ts";
 import type { PresenceEntry, RegistryChange } from "../../packages/server/src/domain/ports.ts";
 import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
-import { type NodeEngine, workersEngine } from "../../packages/server/src/engines/workers/engine.ts";
-import { type NodeLink, Switchboard } from "../../packages/server/src/engines/workers/switchboard.ts";
+import { type WorkerEngine, workersEngine } from "../../packages/server/src/engines/workers/engine.ts";
+import { WorkerHub, type WorkerLink } from "../../packages/server/src/engines/workers/worker-hub.ts";
 import { eventually } from "../support/eventually.ts";
 import { hostOf } from "./contract.ts";
 
@@ -27,14 +27,14 @@ function numbers(seed: number): (below: number) => number {
 }
 
 interface Node {
-  readonly engine: NodeEngine;
-  readonly link: NodeLink;
+  readonly engine: WorkerEngine;
+  readonly link: WorkerLink;
   readonly facts: RegistryChange[];
   /** What it wrote, by channel. */
   readonly rows: Map<string, PresenceEntry[]>;
 }
 
-function startNode(switchboard: Switchboard, received: Publication[]): Node {
+function startNode(switchboard: WorkerHub, received: Publication[]): Node {
   const facts: RegistryChange[] = [];
   // As over a channel between processes: nothing arrives in the tick in which it was sent, and nothing is shared.
   const engine = workersEngine(clock, (parcel) => {
@@ -59,7 +59,7 @@ test.each([1, 20_261_121, 77])(
   "whatever dies, everybody who is there is listed, and comes and goes are told once each (seed %p)",
   async (seed) => {
     const random = numbers(seed);
-    const switchboard = new Switchboard({
+    const switchboard = new WorkerHub({
       engine: memoryEngine(clock),
       clock,
       failed: (error, during) => {
@@ -90,7 +90,7 @@ test.each([1, 20_261_121, 77])(
         const doomed = { app: "app", channel, connection: `c${connections++}`, member: { id: "1", info: null } };
         Promise.resolve(node.engine.registry.join(doomed, NO_LIMIT)).catch(() => {});
         if (random(2) === 0) await Bun.sleep(1);
-        await node.link.gone();
+        await node.link.disconnect();
         // Its process would be gone; here its timers are.
         void node.engine.close();
         nodes = nodes.map((one) => (one === node ? startNode(switchboard, []) : one));
@@ -119,7 +119,7 @@ test.each([1, 20_261_121, 77])(
       expect(summary?.subscribers ?? 0).toBe(rowsOf(nodes, channel).length);
     }
 
-    for (const { link } of nodes) await link.gone();
+    for (const { link } of nodes) await link.disconnect();
     for (const channel of CHANNELS) expect(await witness.engine.registry.members("app", channel)).toEqual([]);
     expect(await witness.engine.registry.channels("app", "")).toEqual([]);
     // Each coming has its going, in turn.

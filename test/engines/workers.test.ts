@@ -5,25 +5,25 @@ import { join } from "node:path";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
 import type { Publication } from "../../packages/server/src/domain/message.ts";
 import type { Engine, RegistryChange } from "../../packages/server/src/domain/ports.ts";
-import { type NodeEngine, workersEngine } from "../../packages/server/src/engines/workers/engine.ts";
-import type { FromNode, ToNode } from "../../packages/server/src/engines/workers/wire.ts";
+import { type WorkerEngine, workersEngine } from "../../packages/server/src/engines/workers/engine.ts";
+import type { HubBatch, WorkerBatch } from "../../packages/server/src/engines/workers/messages.ts";
 import { atEnd } from "../support/at-end.ts";
 import { EngineNode } from "../support/engine-node.ts";
 import { eventually } from "../support/eventually.ts";
 import { awayContract, type Patience } from "./away-contract.ts";
 import { brokerContract, hostOf } from "./contract.ts";
 import { ledgerContract } from "./ledger-contract.ts";
-import type { FromSwitchboard } from "./programs/switchboard.ts";
+import type { FromSwitchboard } from "./programs/worker-hub.ts";
 import { registryContract } from "./registry-contract.ts";
 
-const PROGRAM = join(import.meta.dir, "programs", "switchboard.ts");
+const PROGRAM = join(import.meta.dir, "programs", "worker-hub.ts");
 
 const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
 
 interface Far {
   readonly pid: number;
   /** A node of a switchboard that has no other; a new switchboard for each name. */
-  node(board: string, id: string, patience?: Patience): NodeEngine;
+  node(board: string, id: string, patience?: Patience): WorkerEngine;
   /** The node's process died. */
   died(board: string, id: string): void;
   /** How much each switchboard remembers. */
@@ -32,7 +32,7 @@ interface Far {
 }
 
 function startFar(): Far {
-  const engines = new Map<string, NodeEngine>();
+  const engines = new Map<string, WorkerEngine>();
   const sizes: ((size: number) => void)[] = [];
   const child = Bun.spawn([process.execPath, PROGRAM], {
     serialization: "json",
@@ -47,7 +47,7 @@ function startFar(): Far {
     node(board, id, patience) {
       const engine = workersEngine(
         clock,
-        (parcel: FromNode) => {
+        (parcel: WorkerBatch) => {
           if (child.exitCode === null && child.signalCode === null) child.send({ type: "parcel", board, id, parcel });
         },
         patience,
@@ -326,14 +326,15 @@ describe("a process between the nodes that stops answering", () => {
 });
 
 test("what waits for a node that does not read is counted, and said when it is too much", async () => {
-  const { Switchboard } = await import("../../packages/server/src/engines/workers/switchboard.ts");
+  const { WorkerHub } = await import("../../packages/server/src/engines/workers/worker-hub.ts");
   const { memoryEngine } = await import("../../packages/server/src/engines/memory/engine.ts");
-  const switchboard = new Switchboard({ engine: memoryEngine(clock), clock, failed: () => {} });
+  const switchboard = new WorkerHub({ engine: memoryEngine(clock), clock, failed: () => {} });
   await switchboard.start();
   let overflows = 0;
-  const parcels: ToNode[] = [];
+  const parcels: HubBatch[] = [];
   const slow = switchboard.attach({ send: (parcel) => parcels.push(parcel), overflowed: () => overflows++ });
-  const ask = (asked: FromNode["asked"], got = 0) => slow.receive({ got, untilMs: null, asked });
+  const ask = (requests: WorkerBatch["requests"], acknowledged = 0) =>
+    slow.receive({ acknowledged, untilMs: null, requests });
   ask([[1, ["subscribe", "app", "room"]]]);
   const data = "x".repeat(1024 * 1024);
   for (let n = 0; n < 60; n++) ask([[0, ["publish", said(data), null]]]);
@@ -349,7 +350,7 @@ test("what waits for a node that does not read is counted, and said when it is t
 
 test("much that comes at once leaves time for everything else, keeps its order, and is acknowledged when it is done", async () => {
   const WORDS = 300;
-  const sent: FromNode[] = [];
+  const sent: WorkerBatch[] = [];
   const engine = workersEngine(clock, (parcel) => sent.push(parcel));
   atEnd(() => engine.close());
   const heard: string[] = [];
@@ -361,29 +362,29 @@ test("much that comes at once leaves time for everything else, keeps its order, 
   const started = engine.start(hostOf(busy));
   const all = Array.from({ length: WORDS }, (_, n) => String(n));
   const told = all.map((data) => ["publication", said(data)] as const);
-  engine.receive({ number: 0, atMs: 0, told: [["answer", 1]] });
+  engine.receive({ number: 0, atMs: 0, messages: [["answer", 1]] });
   await started;
   let ticks = 0;
   const ticking = setInterval(() => ticks++, 1);
-  engine.receive({ number: 1, atMs: 0, told: told.slice(0, WORDS - 1) });
-  engine.receive({ number: 2, atMs: 0, told: told.slice(WORDS - 1) });
+  engine.receive({ number: 1, atMs: 0, messages: told.slice(0, WORDS - 1) });
+  engine.receive({ number: 2, atMs: 0, messages: told.slice(WORDS - 1) });
   expect(heard.length).toBeLessThan(WORDS);
-  expect(sent.every(({ got }) => got === 0)).toBe(true);
+  expect(sent.every(({ acknowledged: got }) => got === 0)).toBe(true);
   await eventually(() => expect(heard).toEqual(all));
   clearInterval(ticking);
   expect(ticks).toBeGreaterThan(3);
-  await eventually(() => expect(sent.at(-1)?.got).toBe(2), { withinMs: 5_000 });
+  await eventually(() => expect(sent.at(-1)?.acknowledged).toBe(2), { withinMs: 5_000 });
 });
 
 test("whoever publishes waits for a node that does not keep up, for a second at most", async () => {
-  const { Switchboard } = await import("../../packages/server/src/engines/workers/switchboard.ts");
+  const { WorkerHub } = await import("../../packages/server/src/engines/workers/worker-hub.ts");
   const { memoryEngine } = await import("../../packages/server/src/engines/memory/engine.ts");
-  const switchboard = new Switchboard({ engine: memoryEngine(clock), clock, failed: () => {} });
+  const switchboard = new WorkerHub({ engine: memoryEngine(clock), clock, failed: () => {} });
   atEnd(() => switchboard.close());
   await switchboard.start();
-  const parcels: ToNode[] = [];
+  const parcels: HubBatch[] = [];
   const slow = switchboard.attach({ send: (parcel) => parcels.push(parcel) });
-  slow.receive({ got: 0, untilMs: null, asked: [[1, ["subscribe", "app", "room"]]] });
+  slow.receive({ acknowledged: 0, untilMs: null, requests: [[1, ["subscribe", "app", "room"]]] });
   const engine = workersEngine(clock, (parcel) => quick.receive(parcel));
   const quick = switchboard.attach({ send: (parcel) => engine.receive(parcel) });
   atEnd(() => engine.close());
@@ -397,14 +398,14 @@ test("whoever publishes waits for a node that does not keep up, for a second at 
   expect(Math.max(await publish(), await publish())).toBeLessThan(900);
   const waited = publish();
   await eventually(() =>
-    expect(parcels.flatMap(({ told }) => told).filter(([type]) => type === "publication").length).toBe(3),
+    expect(parcels.flatMap(({ messages: told }) => told).filter(([type]) => type === "publication").length).toBe(3),
   );
   expect(await Promise.race([waited, Bun.sleep(300).then(() => "waits")])).toBe("waits");
-  slow.receive({ got: parcels.at(-1)?.number ?? 0, untilMs: null, asked: [] });
+  slow.receive({ acknowledged: parcels.at(-1)?.number ?? 0, untilMs: null, requests: [] });
   await waited;
   await Promise.all([publish(), publish(), publish()]);
   expect(await publish()).toBeGreaterThan(900);
   expect(await publish()).toBeGreaterThan(900);
-  await slow.gone();
+  await slow.disconnect();
   expect(await publish()).toBeLessThan(900);
 }, 30_000);

@@ -105,8 +105,8 @@ function strangeUse({ from, to }: Import): string | undefined {
 function strangeImport({ from, to }: Import): string | undefined {
   const [mine, theirs] = [layerOf(from), layerOf(to)];
   const [family = ""] = mine.split("/");
-  // What lies directly in a port's folder is shared by its implementations.
-  if (mine === theirs || family === theirs) return undefined;
+  // What lies directly in a port's folder, or in its folder `shared`, is shared by its implementations.
+  if (mine === theirs || family === theirs || theirs === `${family}/shared`) return undefined;
   const allowed = MAY_KNOW[family];
   if (allowed === undefined) return `${from}: the layer ${family} has no place in the table of layers`;
   if (allowed.some((it) => it === to || it === theirs || it === theirs.split("/")[0])) return undefined;

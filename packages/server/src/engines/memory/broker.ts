@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
 import type { Broker, Clock, HistoryPage, HistoryPolicy, IdempotencyKey } from "../../domain/ports.ts";
-import { Notes } from "./notes.ts";
+import { ExpiringKeys } from "./expiring-keys.ts";
 
 interface Entry {
   readonly publication: EventPublication;
@@ -26,14 +26,14 @@ export class MemoryBroker implements Broker {
   readonly #subscribed = new Map<string, Set<string>>();
   readonly #logs = new Map<string, Log>();
   /** Keys of what was published. */
-  readonly #published: Notes;
+  readonly #published: ExpiringKeys;
   /** Where new numberings begin. Another as soon as one is forgotten, so that no channel has a position twice. */
   #epoch = randomUUID();
   #receive: (publication: Publication) => void = () => {};
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#published = new Notes(clock);
+    this.#published = new ExpiringKeys(clock);
   }
 
   start(receive: (publication: Publication) => void): void {
@@ -73,7 +73,7 @@ export class MemoryBroker implements Broker {
     { key, ttlMs }: IdempotencyKey,
     keep?: HistoryPolicy,
   ): Position | "repeated" | undefined {
-    return this.#published.once(key, ttlMs) ? this.publish(publication, keep) : "repeated";
+    return this.#published.setIfAbsent(key, ttlMs) ? this.publish(publication, keep) : "repeated";
   }
 
   history(app: string, channel: string, since: Position | undefined, limit: number): HistoryPage {

@@ -1,7 +1,7 @@
 /** The ledger of one process: places, buckets and keys in maps that shrink back to nothing. */
 
 import type { Clock, Ledger } from "../../domain/ports.ts";
-import { Notes } from "./notes.ts";
+import { ExpiringKeys } from "./expiring-keys.ts";
 
 interface Bucket {
   readonly tokens: number;
@@ -21,11 +21,11 @@ export class MemoryLedger implements Ledger {
   readonly #places = new Map<string, Set<string>>();
   readonly #buckets = new Map<string, Bucket>();
   readonly #levels = new Map<string, Level>();
-  readonly #notes: Notes;
+  readonly #notes: ExpiringKeys;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#notes = new Notes(clock);
+    this.#notes = new ExpiringKeys(clock);
   }
 
   acquire(place: string, holder: string, most: number): boolean {
@@ -51,7 +51,7 @@ export class MemoryLedger implements Ledger {
   }
 
   setIfAbsent(key: string, ttlMs: number): boolean {
-    return this.#notes.once(key, ttlMs);
+    return this.#notes.setIfAbsent(key, ttlMs);
   }
 
   exists(key: string): boolean {

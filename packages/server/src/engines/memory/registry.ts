@@ -4,7 +4,7 @@ import { CommandError } from "../../domain/error.ts";
 import type { Member, PresenceMember, Publication } from "../../domain/message.ts";
 import type { ChannelSummary, Clock, JoinResult, LeaveResult, PresenceEntry, Registry } from "../../domain/ports.ts";
 import { joinPublication, leavePublication } from "../../domain/presence-publications.ts";
-import { listing } from "../listing.ts";
+import { listChannels } from "../shared/list-channels.ts";
 
 interface Present {
   readonly member: Member;
@@ -79,7 +79,7 @@ export class MemoryRegistry implements Registry {
   }
 
   channels(app: string, prefix: string): readonly ChannelSummary[] {
-    return listing(this.#apps.get(app), prefix, summaryOf);
+    return listChannels(this.#apps.get(app), prefix, summaryOf);
   }
 
   /** How many channels it remembers anything of. */

@@ -5,7 +5,7 @@
 
 import type { Member, PresenceMember } from "../../domain/message.ts";
 import type { ChannelSummary, NodeReport, PresenceEntry } from "../../domain/ports.ts";
-import { listing } from "../listing.ts";
+import { listChannels } from "../shared/list-channels.ts";
 import type { ChannelRef, RegistryEvent } from "./registry-event.ts";
 
 /** What an event changed for the channel as a whole. */
@@ -112,7 +112,7 @@ export class ClusterState {
   }
 
   channels(app: string, prefix: string): readonly ChannelSummary[] {
-    return listing(this.#apps.get(app), prefix, summaryOf);
+    return listChannels(this.#apps.get(app), prefix, summaryOf);
   }
 
   /** Every user of every channel. */

@@ -2,7 +2,7 @@
 
 import type { EventPublication, Member, Publication, PublishTime } from "../../domain/message.ts";
 import type { IdempotencyKey } from "../../domain/ports.ts";
-import { asNumber, asText, list, memberFrom, record } from "../fields.ts";
+import { asArray, asNumber, asRecord, asString, parseMember } from "../shared/parse.ts";
 
 /** Where the publications of a batch stand: one after the other. */
 export interface BatchPosition {
@@ -57,20 +57,20 @@ export function encodeBatch(
 /** Throws where it is none; unknown fields do not matter. */
 export function decodeBatch(app: string, channel: string, text: string): Batch {
   if (text.length > MAX_CHARACTERS) throw new Error(`a batch of ${text.length} characters`);
-  const { v, sender, number, position: placed, items: given } = record(JSON.parse(text));
+  const { v, sender, number, position: placed, items: given } = asRecord(JSON.parse(text));
   if (v !== VERSION) throw new Error("no batch of publications, or one of another version");
-  const position = placed === undefined ? undefined : positionOf(record(placed));
+  const position = placed === undefined ? undefined : positionOf(asRecord(placed));
   let offset = position?.previousOffset ?? 0;
-  const items = list(given).map((each): BatchItem => {
-    const { p, ttl, once: key } = record(each);
-    const once = key === undefined ? undefined : onceOf(list(key));
-    const publication = publicationOf(record(p), app, channel);
+  const items = asArray(given).map((each): BatchItem => {
+    const { p, ttl, once: key } = asRecord(each);
+    const once = key === undefined ? undefined : onceOf(asArray(key));
+    const publication = publicationOf(asRecord(p), app, channel);
     if (ttl === undefined) return { publication, once };
     if (!position || publication.type !== "event") throw new Error("kept without a position");
     const kept: EventPublication = { ...publication, position: { epoch: position.epoch, offset: ++offset } };
     return { publication: kept, ttlMs: count(ttl), once };
   });
-  return { sender: asText(sender), number: count(number), position, items };
+  return { sender: asString(sender), number: count(number), position, items };
 }
 
 /** The offset of the last publication in the batch. */
@@ -84,17 +84,17 @@ export function count(value: unknown): number {
 }
 
 export function memberOf(value: unknown): Member {
-  const { id, info, infoText } = record(value);
-  return memberFrom(id, info, infoText);
+  const { id, info, infoText } = asRecord(value);
+  return parseMember(id, info, infoText);
 }
 
 function onceOf([key, ttlMs]: readonly unknown[]): IdempotencyKey {
-  return { key: asText(key), ttlMs: count(ttlMs) };
+  return { key: asString(key), ttlMs: count(ttlMs) };
 }
 
 function positionOf({ epoch, batch, previousOffset, size, atMs }: Record<string, unknown>): BatchPosition {
   return {
-    epoch: asText(epoch),
+    epoch: asString(epoch),
     batch: count(batch),
     previousOffset: count(previousOffset),
     size: count(size),
@@ -103,32 +103,32 @@ function positionOf({ epoch, batch, previousOffset, size, atMs }: Record<string,
 }
 
 function publicationOf(fields: Record<string, unknown>, app: string, channel: string): Publication {
-  const about = { app, channel, ...(fields.except !== undefined && { except: list(fields.except).map(asText) }) };
+  const about = { app, channel, ...(fields.except !== undefined && { except: asArray(fields.except).map(asString) }) };
   switch (fields.type) {
     case "event": {
       const { event, data, bare, from, trace, timed, key } = fields;
       return {
         type: "event",
         ...about,
-        event: asText(event),
-        data: asText(data),
+        event: asString(event),
+        data: asString(data),
         ...(bare === true && { bare: true }),
-        ...(from !== undefined && { from: senderOf(record(from)) }),
-        ...(trace !== undefined && { trace: asText(trace) }),
-        ...(timed !== undefined && { timed: timedOf(record(timed)) }),
-        ...(key !== undefined && { key: asText(key) }),
+        ...(from !== undefined && { from: senderOf(asRecord(from)) }),
+        ...(trace !== undefined && { trace: asString(trace) }),
+        ...(timed !== undefined && { timed: timedOf(asRecord(timed)) }),
+        ...(key !== undefined && { key: asString(key) }),
       };
     }
     case "joined":
       return { type: "joined", ...about, member: memberOf(fields.member) };
     case "left":
-      return { type: "left", ...about, member: { id: asText(record(fields.member).id) } };
+      return { type: "left", ...about, member: { id: asString(asRecord(fields.member).id) } };
     case "count":
       return { type: "count", ...about, count: count(fields.count) };
     case "online":
     case "offline":
     case "terminate":
-      return { type: fields.type, ...about, user: asText(fields.user) };
+      return { type: fields.type, ...about, user: asString(fields.user) };
     default:
       throw new Error("a publication of no known type");
   }
@@ -139,5 +139,5 @@ function timedOf({ node, atMs }: Record<string, unknown>): PublishTime {
 }
 
 function senderOf({ connection, user }: Record<string, unknown>) {
-  return { connection: asText(connection), ...(user !== undefined && { user: asText(user) }) };
+  return { connection: asString(connection), ...(user !== undefined && { user: asString(user) }) };
 }

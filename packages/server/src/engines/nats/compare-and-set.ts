@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../../domain/ports.ts";
-import { record } from "../fields.ts";
+import { asRecord } from "../shared/parse.ts";
 import { unavailable, WriteConflict } from "./errors.ts";
 import type { StoredMessage } from "./read-stream.ts";
 import type { AppendOptions } from "./stream.ts";
@@ -154,7 +154,7 @@ export class CompareAndSetStore {
 
   async #fetch(subject: string): Promise<VersionedValue> {
     const stored = await this.#store.last(subject);
-    return stored ? { seq: stored.seq, value: record(JSON.parse(stored.text)) } : { seq: 0, value: {} };
+    return stored ? { seq: stored.seq, value: asRecord(JSON.parse(stored.text)) } : { seq: 0, value: {} };
   }
 
   #cache(subject: string, known: VersionedValue): void {

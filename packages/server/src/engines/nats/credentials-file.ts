@@ -1,6 +1,6 @@
 /** What a `.creds` file says: until when its user counts, as far as one can tell without the server. */
 
-import { record } from "../fields.ts";
+import { asRecord } from "../shared/parse.ts";
 
 /** Between lines of dashes: the user's JWT, and then the seed of the user's key. */
 const SECTIONS = /^-{3,}[^\n]*-{3,}\s*\n\s*(\S+)\s*\n\s*-{3,}[^\n]*-{3,}\s*$/gm;
@@ -16,7 +16,7 @@ export function credentialsProblem(creds: string, wallMs: number): string | unde
 
 function claimsOf(jwt: string): Readonly<Record<string, unknown>> {
   try {
-    return record(JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString("utf8")));
+    return asRecord(JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString("utf8")));
   } catch {
     return {};
   }

@@ -1,7 +1,7 @@
 /** The engine of several machines that share a NATS: one stream that everything goes through, and so one order. */
 
 import type { Clock, Engine, EngineHealth, EngineHost, NodeState } from "../../domain/ports.ts";
-import { HEARTBEAT_EVERY_MS, UNHEARD } from "../heartbeat.ts";
+import { HEARTBEAT_INTERVAL_MS, HEARTBEAT_LOST } from "../shared/heartbeat.ts";
 import { NatsBroker } from "./broker.ts";
 import { ChannelHeads } from "./channel-heads.ts";
 import { CompareAndSetStore } from "./compare-and-set.ts";
@@ -20,7 +20,7 @@ import { Subjects } from "./subjects.ts";
 const BEATS_PER_TIMEOUT = 4;
 const SWEEP_MS = 100;
 /** How long the marker that was written on a new connection may take to come back. */
-const MARKER_MS = 2 * HEARTBEAT_EVERY_MS;
+const MARKER_MS = 2 * HEARTBEAT_INTERVAL_MS;
 const REFRESH_MS = 60_000;
 /** Times the longest pause between attempts. */
 const OTHERS_NEED = 1.2;
@@ -54,7 +54,7 @@ class NatsEngine implements Engine {
   constructor(clock: Clock, settings: NatsSettings) {
     const { publishWaitMs: waitMs, nodeTimeoutMs } = settings;
     this.#settings = settings;
-    this.#beatMs = Math.min(HEARTBEAT_EVERY_MS, nodeTimeoutMs / BEATS_PER_TIMEOUT);
+    this.#beatMs = Math.min(HEARTBEAT_INTERVAL_MS, nodeTimeoutMs / BEATS_PER_TIMEOUT);
     this.#connection = new ReconnectingConnection(clock, settings, {
       prepare: (session, isReconnect) => this.#prepare(session, isReconnect),
       up: () => this.#up(),
@@ -139,7 +139,7 @@ class NatsEngine implements Engine {
     await this.#store.flush(session);
     await this.#store.readServerTime(this.#subjects.clock, session);
     const stored = await this.#store.all(this.#subjects.registry, marker, session);
-    if (!(await Promise.race([returned, Bun.sleep(MARKER_MS)]))) throw new Error(UNHEARD);
+    if (!(await Promise.race([returned, Bun.sleep(MARKER_MS)]))) throw new Error(HEARTBEAT_LOST);
     this.registry.load(stored, which === "new");
     if (which === "new") this.#rewriteLedgerSoon();
   }

@@ -1,7 +1,7 @@
 /** Writes what this node says about itself: events of its present incarnation, each with the next number. */
 
 import type { EngineHost } from "../../domain/ports.ts";
-import { Heartbeat, UNHEARD } from "../heartbeat.ts";
+import { HEARTBEAT_LOST, Heartbeat } from "../shared/heartbeat.ts";
 import { encodeEvent, type RegistryEvent, type UnnumberedEvent } from "./registry-event.ts";
 import type { StreamStore } from "./stream-store.ts";
 import type { Subjects } from "./subjects.ts";
@@ -47,12 +47,12 @@ export class NodeWriter {
   /** Which node it is, and how it is. */
   writeReport(isFresh: boolean, isComplete: boolean): void {
     const event = { type: "node", n: this.#n, report: this.#report(), isFresh, isComplete } as const;
-    this.#append(this.#subjects.node(this.incarnation), event, (seq) => this.heartbeat.taken(seq));
+    this.#append(this.#subjects.node(this.incarnation), event, (seq) => this.heartbeat.sent(seq));
   }
 
   /** Call it once an interval. */
   beat(): void {
-    if (this.heartbeat.look()) this.#lost(UNHEARD);
+    if (this.heartbeat.isLost()) this.#lost(HEARTBEAT_LOST);
     else this.writeReport(false, true);
   }
 

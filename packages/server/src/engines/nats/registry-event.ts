@@ -1,7 +1,7 @@
 /** What nodes write about themselves: one event per subject, the last one counts. Checked when read: any NATS client could have written it. */
 
 import type { NodeReport, PresenceEntry } from "../../domain/ports.ts";
-import { asText, record } from "../fields.ts";
+import { asRecord, asString } from "../shared/parse.ts";
 import { count, memberOf } from "./codec.ts";
 
 /** Each event of a node has the next number `n`, so that none is missed unnoticed; a node's own report repeats the last. */
@@ -61,7 +61,7 @@ export function encodeEvent(event: RegistryEvent): string {
 
 /** Throws where it is none. */
 export function decodeEvent(text: string): RegistryEvent {
-  const fields = record(JSON.parse(text));
+  const fields = asRecord(JSON.parse(text));
   if (fields.v !== VERSION) throw new Error("no registry event, or one of another version");
   const { type } = fields;
   switch (type) {
@@ -69,7 +69,7 @@ export function decodeEvent(text: string): RegistryEvent {
       return {
         type,
         n: count(fields.n),
-        report: reportOf(record(fields.report)),
+        report: reportOf(asRecord(fields.report)),
         isFresh: fields.isFresh === true,
         isComplete: fields.isComplete === true,
       };
@@ -77,7 +77,7 @@ export function decodeEvent(text: string): RegistryEvent {
       return {
         type,
         n: count(fields.n),
-        entry: entryOf(record(fields.entry)),
+        entry: entryOf(asRecord(fields.entry)),
         joinedAtMs: count(fields.joinedAtMs),
         ...(fields.maxMembers !== undefined && { maxMembers: count(fields.maxMembers) }),
       };
@@ -86,26 +86,26 @@ export function decodeEvent(text: string): RegistryEvent {
     case "count":
       return { type, n: count(fields.n), ...parseChannel(fields), count: count(fields.count) };
     case "reap":
-      return { type, by: asText(fields.by) };
+      return { type, by: asString(fields.by) };
     default:
       throw new Error("a registry event of no known type");
   }
 }
 
 function parseChannel({ app, channel }: Record<string, unknown>): ChannelRef {
-  return { app: asText(app), channel: asText(channel) };
+  return { app: asString(app), channel: asString(channel) };
 }
 
 function entryOf(fields: Record<string, unknown>): PresenceEntry {
-  return { ...parseChannel(fields), connection: asText(fields.connection), member: memberOf(fields.member) };
+  return { ...parseChannel(fields), connection: asString(fields.connection), member: memberOf(fields.member) };
 }
 
 function reportOf(fields: Record<string, unknown>): NodeReport {
   const { id, name, url, startedAtMs, connections, lagMs, memoryBytes, draining, unready } = fields;
   return {
-    id: asText(id),
-    name: asText(name),
-    ...(url !== undefined && { url: asText(url) }),
+    id: asString(id),
+    name: asString(name),
+    ...(url !== undefined && { url: asString(url) }),
     startedAtMs: count(startedAtMs),
     connections: count(connections),
     lagMs: count(lagMs),

@@ -190,7 +190,7 @@ export class NatsRegistry implements Registry {
    * What others had in a stream that is lost they still have, until they say otherwise or are silent too long.
    */
   load(stored: readonly StoredMessage[], isNewStream: boolean): void {
-    this.#writer.heartbeat.restart();
+    this.#writer.heartbeat.reset();
     this.#filter.reset(stored);
     const before = this.#cluster;
     const nowMs = this.#options.clock.monotonicMs();
@@ -228,7 +228,7 @@ export class NatsRegistry implements Registry {
 
   /** It came over the connection, and is applied when its turn comes. */
   arrived(subject: string, seq: number): void {
-    if (subject.endsWith(`.${this.#writer.incarnation}.n`)) this.#writer.heartbeat.heard(seq);
+    if (subject.endsWith(`.${this.#writer.incarnation}.n`)) this.#writer.heartbeat.received(seq);
   }
 
   apply(subject: string, text: string, seq: number): void {

@@ -2,12 +2,12 @@
 
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
 import type { Broker, HistoryPage, HistoryPolicy, IdempotencyKey, StoredEvent } from "../../domain/ports.ts";
-import type { Bucket } from "./bucket.ts";
-import { decodeKept, encode } from "./codec.ts";
-import { unavailable } from "./fault.ts";
-import { HISTORY, KEEP, PUBLISH_ONCE } from "./history-scripts.ts";
-import { type Keys, placeOf } from "./keys.ts";
-import type { Letter } from "./outbox.ts";
+import { decodeHistoryEntry, encode } from "./codec.ts";
+import { unavailable } from "./errors.ts";
+import { HISTORY, PUBLISH_ONCE, PUBLISH_TO_HISTORY } from "./history-scripts.ts";
+import { channelKey, type Keys } from "./keys.ts";
+import type { PendingPublish } from "./publish-queue.ts";
+import type { Shard } from "./shard.ts";
 
 interface Sent {
   readonly subject: string;
@@ -18,13 +18,13 @@ interface Sent {
 
 export class RedisBroker implements Broker {
   readonly #keys: Keys;
-  readonly #bucket: (place: string) => Bucket;
+  readonly #bucket: (place: string) => Shard;
   readonly #publishCommand: string;
   /** Names this node among those that publish; another at each start. */
   readonly #sender = crypto.randomUUID().slice(0, 13);
   #number = 0;
 
-  constructor(keys: Keys, bucket: (place: string) => Bucket, publishCommand: string) {
+  constructor(keys: Keys, bucket: (place: string) => Shard, publishCommand: string) {
     this.#keys = keys;
     this.#bucket = bucket;
     this.#publishCommand = publishCommand;
@@ -33,7 +33,7 @@ export class RedisBroker implements Broker {
   async subscribe(app: string, channel: string): Promise<void> {
     const { bucket, subject } = this.#way(app, channel);
     try {
-      await bucket.ear.subscribe(subject, app, channel);
+      await bucket.subscriber.subscribe(subject, app, channel);
     } catch (error) {
       throw unavailable(error);
     }
@@ -41,21 +41,21 @@ export class RedisBroker implements Broker {
 
   unsubscribe(app: string, channel: string): void {
     const { bucket, subject } = this.#way(app, channel);
-    bucket.ear.unsubscribe(subject);
+    bucket.subscriber.unsubscribe(subject);
   }
 
   publish(publication: Publication, keep?: HistoryPolicy): Promise<Position | undefined> {
     const { bucket, place, subject } = this.#way(publication.app, publication.channel);
     const number = ++this.#number;
     const text = encode(publication, { sender: this.#sender, number });
-    const send: Letter["send"] =
+    const send: PendingPublish["send"] =
       keep && publication.type === "event"
         ? async () => positionOf(await this.#keep(bucket, { place, subject, text, keep, number }))
         : async () => {
-            await bucket.line.command(this.#publishCommand, [subject, text]);
+            await bucket.commands.command(this.#publishCommand, [subject, text]);
             return undefined;
           };
-    return bucket.outbox.post({ subject, bytes: text.length, send });
+    return bucket.queue.publish({ subject, bytes: text.length, send });
   }
 
   async publishOnce(
@@ -76,25 +76,30 @@ export class RedisBroker implements Broker {
     };
     // What is kept is found in history by whoever did not hear it.
     const settle = () => this.#carryOnce(bucket, { subject, text, number }, onceOf(once), "1");
-    const position = await bucket.outbox.post({ subject, bytes: text.length, send, ...(!keep && { settle }) });
+    const position = await bucket.queue.publish({
+      subject,
+      bytes: text.length,
+      send,
+      ...(!keep && { resend: settle }),
+    });
     return isRepeated ? "repeated" : position;
   }
 
   async history(app: string, channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {
     const { bucket, place, subject } = this.#way(app, channel);
-    const isSubscribed = bucket.ear.number(subject);
+    const isSubscribed = bucket.subscriber.markPositioned(subject);
     // An epoch that nobody can have is still a question.
     const epoch = since?.epoch === "" ? "-" : (since?.epoch ?? "");
     const asked = [place, epoch, String(since?.offset ?? 0), String(limit), isSubscribed ? "1" : ""];
     try {
-      return pageOf(app, channel, await bucket.line.eval(HISTORY, (run) => [...asked, run]));
+      return pageOf(app, channel, await bucket.commands.eval(HISTORY, (run) => [...asked, run]));
     } catch (error) {
       throw unavailable(error);
     }
   }
 
   #keep(
-    bucket: Bucket,
+    bucket: Shard,
     {
       place,
       subject,
@@ -106,21 +111,21 @@ export class RedisBroker implements Broker {
   ): Promise<unknown> {
     const policy = [String(size), wholeMs(ttlMs)];
     const asked = [place, text, ...policy, this.#publishCommand, subject, this.#sender, String(number)];
-    return bucket.line.evalInTurn(KEEP, (run) => [...asked, run, ...once]);
+    return bucket.commands.evalOrdered(PUBLISH_TO_HISTORY, (run) => [...asked, run, ...once]);
   }
 
   #carryOnce(
-    bucket: Bucket,
+    bucket: Shard,
     { subject, text, number }: Sent,
     once: readonly string[],
     onlyAgain = "",
   ): Promise<unknown> {
     const by = `${this.#sender} ${number}`;
-    return bucket.line.evalInTurn(PUBLISH_ONCE, [...once, text, this.#publishCommand, subject, by, onlyAgain]);
+    return bucket.commands.evalOrdered(PUBLISH_ONCE, [...once, text, this.#publishCommand, subject, by, onlyAgain]);
   }
 
   #way(app: string, channel: string) {
-    const place = placeOf(app, channel);
+    const place = channelKey(app, channel);
     const bucket = this.#bucket(place);
     return { place, bucket, subject: this.#keys.subject(bucket.index, place) };
   }
@@ -144,7 +149,7 @@ function pageOf(app: string, channel: string, answer: unknown): HistoryPage {
   const [epoch = "", offset = 0, complete = 0, entries = [], line = ""] = Array.isArray(answer) ? answer : [];
   const position = { epoch: String(epoch), offset: Number(offset) };
   const kept = (Array.isArray(entries) ? entries : []).flatMap(([at, leftMs, text]): StoredEvent[] => {
-    const publication: EventPublication | undefined = decodeKept(app, channel, String(text), {
+    const publication: EventPublication | undefined = decodeHistoryEntry(app, channel, String(text), {
       epoch: position.epoch,
       offset: Number(at),
     });

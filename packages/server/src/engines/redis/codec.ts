@@ -2,9 +2,9 @@
 
 import type { Member, Position, Publication, PublishTime } from "../../domain/message.ts";
 import type { MessageId } from "../../domain/message-id.ts";
-import { asNumber, asText, list, memberFrom, record } from "../fields.ts";
+import { asArray, asNumber, asRecord, asString, parseMember } from "../shared/parse.ts";
 
-export interface Received {
+export interface DecodedPublication {
   readonly publication: Publication;
   readonly mark: MessageId | undefined;
 }
@@ -40,7 +40,7 @@ function contents(publication: Publication): object {
       };
     }
     case "joined":
-      return { m: fieldsOf(publication.member) };
+      return { m: memberFields(publication.member) };
     case "left":
       return { u: publication.member.id };
     case "count":
@@ -53,9 +53,9 @@ function contents(publication: Publication): object {
 }
 
 /** App and channel come from the subject, so no text can claim others. Throws where it is no publication; unknown fields do not matter. */
-export function decode(app: string, channel: string, text: string): Received {
+export function decode(app: string, channel: string, text: string): DecodedPublication {
   if (text.length > MOST_CHARACTERS) throw new Error(`a publication of ${text.length} characters`);
-  const fields = record(JSON.parse(text));
+  const fields = asRecord(JSON.parse(text));
   if (fields.v !== VERSION) throw new Error("not a publication, or one of a later version");
   const except = fields.x === undefined ? undefined : texts(fields.x);
   const about = { app, channel, ...(except && { except }) };
@@ -64,7 +64,7 @@ export function decode(app: string, channel: string, text: string): Received {
 }
 
 /** The same for what history has kept, which is the publication without its place. */
-export function decodeKept(app: string, channel: string, text: string, position: Position) {
+export function decodeHistoryEntry(app: string, channel: string, text: string, position: Position) {
   const { publication, mark } = decode(app, channel, text);
   return publication.type === "event" ? { ...publication, position, ...(mark && { mark }) } : undefined;
 }
@@ -81,25 +81,25 @@ function publicationOf(fields: Record<string, unknown>, about: About): Publicati
       return {
         type: "event",
         ...about,
-        event: asText(fields.e),
-        data: asText(fields.d),
+        event: asString(fields.e),
+        data: asString(fields.d),
         ...(fields.b === 1 && { bare: true }),
         ...(fields.f !== undefined && { from: senderOf(fields.f) }),
         ...(fields.p !== undefined && { position: positionOf(fields.p) }),
-        ...(fields.o !== undefined && { trace: asText(fields.o) }),
+        ...(fields.o !== undefined && { trace: asString(fields.o) }),
         ...(fields.w !== undefined && { timed: timedOf(fields.w) }),
-        ...(fields.k !== undefined && { key: asText(fields.k) }),
+        ...(fields.k !== undefined && { key: asString(fields.k) }),
       };
     case "joined":
       return { type: "joined", ...about, member: memberOf(fields.m) };
     case "left":
-      return { type: "left", ...about, member: { id: asText(fields.u) } };
+      return { type: "left", ...about, member: { id: asString(fields.u) } };
     case "count":
       return { type: "count", ...about, count: count(fields.c) };
     case "online":
     case "offline":
     case "terminate":
-      return { type: fields.t, ...about, user: asText(fields.u) };
+      return { type: fields.t, ...about, user: asString(fields.u) };
     default:
       throw new Error("a publication of an unknown type");
   }
@@ -107,31 +107,31 @@ function publicationOf(fields: Record<string, unknown>, about: About): Publicati
 
 function senderOf(value: unknown) {
   const [connection, user] = texts(value);
-  return { connection: asText(connection), ...(user !== undefined && { user }) };
+  return { connection: asString(connection), ...(user !== undefined && { user }) };
 }
 
 function timedOf(value: unknown): PublishTime {
-  const [node, atMs] = list(value);
+  const [node, atMs] = asArray(value);
   return { node: asNumber(node), atMs: asNumber(atMs) };
 }
 
 function positionOf(value: unknown): Position {
   const [epoch, offset] = Array.isArray(value) ? value : [];
-  return { epoch: asText(epoch), offset: count(offset) };
+  return { epoch: asString(epoch), offset: count(offset) };
 }
 
 function memberOf(value: unknown): Member {
   const [id, info, infoText] = Array.isArray(value) ? value : [];
-  return memberFrom(id, info, infoText);
+  return parseMember(id, info, infoText);
 }
 
 /** A third one only where the text says more than the value. */
-export function fieldsOf({ id, info, infoText }: Member): readonly unknown[] {
+export function memberFields({ id, info, infoText }: Member): readonly unknown[] {
   return infoText === undefined ? [id, info ?? null] : [id, null, infoText];
 }
 
 function texts(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.map(asText) : [asText(value)];
+  return Array.isArray(value) ? value.map(asString) : [asString(value)];
 }
 
 function count(value: unknown): number {

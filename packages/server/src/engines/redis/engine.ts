@@ -2,18 +2,18 @@
 
 import type { Clock, Engine, EngineHealth, EngineHost, NodeState } from "../../domain/ports.ts";
 import { RedisBroker } from "./broker.ts";
-import { Bucket } from "./bucket.ts";
-import type { Dialer } from "./client.ts";
-import { bucketsOf, dialer } from "./dial.ts";
-import { Eviction } from "./eviction.ts";
-import { unavailable } from "./fault.ts";
+import { createConnector, shardCount } from "./connect.ts";
+import type { Connector } from "./connector.ts";
+import { unavailable } from "./errors.ts";
+import { EvictionCheck } from "./eviction-check.ts";
 import { Keys } from "./keys.ts";
 import { RedisLedger } from "./ledger.ts";
-import { Life } from "./life.ts";
-import { Mirror } from "./mirror.ts";
+import { LocalState } from "./local-state.ts";
+import { NodeMembership } from "./node-membership.ts";
 import { RedisRegistry } from "./registry.ts";
+import { RegistryScripts } from "./registry-scripts.ts";
 import type { RedisSettings } from "./settings.ts";
-import { Writes } from "./writes.ts";
+import { Shard } from "./shard.ts";
 
 /** What is no publication is told of this often at most. */
 const GARBAGE_EVERY_MS = 1_000;
@@ -34,10 +34,10 @@ class RedisEngine implements Engine {
   readonly registry: RedisRegistry;
   readonly ledger: RedisLedger;
   readonly #clock: Clock;
-  readonly #dialer: Dialer;
-  readonly #buckets: readonly Bucket[];
-  readonly #life: Life;
-  readonly #eviction: Eviction;
+  readonly #dialer: Connector;
+  readonly #buckets: readonly Shard[];
+  readonly #life: NodeMembership;
+  readonly #eviction: EvictionCheck;
   #host: EngineHost | undefined;
   #garbage = 0;
   #garbageToldAtMs = Number.NEGATIVE_INFINITY;
@@ -45,19 +45,28 @@ class RedisEngine implements Engine {
 
   constructor(settings: RedisSettings, clock: Clock, warn: (sentence: string) => void = () => {}) {
     this.#clock = clock;
-    this.#eviction = new Eviction(warn);
-    const keys = new Keys(settings, bucketsOf(settings));
-    this.#dialer = dialer(settings, keys);
+    this.#eviction = new EvictionCheck(warn);
+    const keys = new Keys(settings, shardCount(settings));
+    this.#dialer = createConnector(settings, keys);
     const publishCommand = this.#dialer.sharded ? "SPUBLISH" : "PUBLISH";
     const parts = { dialer: this.#dialer, keys, settings, clock, load: { bytes: 0 } };
     const bucket = (index: number) => this.#bucket(index);
     this.#buckets = Array.from({ length: keys.buckets }, (_, index) => this.#newBucket(index, parts));
-    const mirror = new Mirror(keys);
+    const mirror = new LocalState(keys);
     const { nodeTimeoutMs, leaseMs = LEASE_MS } = settings;
-    const writes = new Writes(keys, publishCommand, leaseMs);
+    const writes = new RegistryScripts(keys, publishCommand, leaseMs);
     const lost = (index: number) => this.#interrupted(index);
-    this.#life = new Life({ clock, mirror, writes, nodeTimeoutMs, leaseMs, bucket, buckets: keys.buckets, lost });
-    this.broker = new RedisBroker(keys, (place) => bucket(keys.bucketOf(place)), publishCommand);
+    this.#life = new NodeMembership({
+      clock,
+      mirror,
+      writes,
+      nodeTimeoutMs,
+      leaseMs,
+      bucket,
+      buckets: keys.buckets,
+      lost,
+    });
+    this.broker = new RedisBroker(keys, (place) => bucket(keys.shardOf(place)), publishCommand);
     this.registry = new RedisRegistry({ keys, mirror, life: this.#life, writes, bucket });
     this.ledger = new RedisLedger({ keys, mirror, life: this.#life, writes, bucket });
   }
@@ -91,27 +100,27 @@ class RedisEngine implements Engine {
     const untilMs = this.#clock.monotonicMs() + SETTLE_MS;
     do await Bun.sleep(1);
     while (this.#buckets.some(({ isBusy }) => isBusy) && this.#clock.monotonicMs() < untilMs);
-    for (const bucket of this.#buckets) bucket.hush();
-    const ended = this.#life.end().catch((error) => this.#host?.failed(error, "taking back this node's rows"));
+    for (const bucket of this.#buckets) bucket.stopPublishing();
+    const ended = this.#life.leave().catch((error) => this.#host?.failed(error, "taking back this node's rows"));
     await Promise.race([ended, Bun.sleep(CLOSE_WITHIN_MS)]);
     for (const bucket of this.#buckets) bucket.close();
     this.#dialer.close();
     this.#host = undefined;
   }
 
-  #newBucket(index: number, parts: ConstructorParameters<typeof Bucket>[1]): Bucket {
-    return new Bucket(index, parts, {
+  #newBucket(index: number, parts: ConstructorParameters<typeof Shard>[1]): Shard {
+    return new Shard(index, parts, {
       receive: (publication) => this.#host?.receive(publication),
       interrupted: () => this.#interrupted(index),
-      garbage: (error) => this.#tellGarbage(error),
-      reached: async (bucket, send) => {
-        await this.#life.reached(bucket, send);
-        void this.#eviction.look(this.#bucket(bucket).line);
+      malformed: (error) => this.#tellGarbage(error),
+      connected: async (bucket, send) => {
+        await this.#life.connected(bucket, send);
+        void this.#eviction.run(this.#bucket(bucket).commands);
       },
     });
   }
 
-  #bucket(index: number): Bucket {
+  #bucket(index: number): Shard {
     const bucket = this.#buckets[index];
     if (!bucket) throw new Error(`There is no bucket ${index}.`);
     return bucket;
@@ -119,7 +128,7 @@ class RedisEngine implements Engine {
 
   #interrupted(index: number): void {
     if (this.#buckets.length === 1) this.#host?.interrupted();
-    else this.#host?.interrupted(this.#bucket(index).ear.channels);
+    else this.#host?.interrupted(this.#bucket(index).subscriber.channels);
   }
 
   #tellGarbage(error: unknown): void {

@@ -48,7 +48,7 @@ export const HEAD_TTL_MS = 120_000;
  * a key and how long it is remembered. Answers 0 where the key is known. A sender numbers what it says, so that what it says twice,
  * because no answer came, is kept and published once.
  */
-export const KEEP = script(`
+export const PUBLISH_TO_HISTORY = script(`
 local root, place, sender, number, ttl = KEYS[1], ARGV[1], 's:'..ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[4])
 ${NOW}
 ${HEAD}
@@ -88,7 +88,7 @@ return told
 `);
 
 /** args: how to count subscribers, a subject. Answers how many of those who may write in the bucket do not listen to it. */
-export const LISTENING = script(`
+export const COUNT_NOT_LISTENING = script(`
 local missing = -redis.call('PUBSUB', ARGV[1], ARGV[2])[2]
 for _, isAlive in ipairs(redis.call('HVALS', KEYS[1]..'g')) do
   if isAlive == '1' then missing = missing + 1 end
@@ -97,7 +97,7 @@ return math.max(0, missing)
 `);
 
 /** args: places whose numbering goes on being used. */
-export const TOUCH = script(`
+export const TOUCH_HEADS = script(`
 for _, place in ipairs(ARGV) do
   local head = KEYS[1]..'p:'..place
   if redis.call('PTTL', head) < ${HEAD_TTL_MS} then redis.call('PEXPIRE', head, ${HEAD_TTL_MS}) end

@@ -9,8 +9,8 @@ export class Keys {
   readonly #beat = `beat:${crypto.randomUUID()}`;
 
   /** A server on its own has one bucket; in a cluster each has a hash tag, so that all of it is in one slot. */
-  constructor({ prefix, db }: Pick<RedisSettings, "prefix" | "db">, buckets: number) {
-    const tags = Array.from({ length: buckets }, (_, bucket) => (buckets === 1 ? "" : `{${bucket}}:`));
+  constructor({ prefix, db }: Pick<RedisSettings, "prefix" | "db">, shards: number) {
+    const tags = Array.from({ length: shards }, (_, bucket) => (shards === 1 ? "" : `{${bucket}}:`));
     this.#roots = tags.map((tag) => `${prefix}:${tag}`);
     // Redis's subjects know nothing of databases.
     this.#subjects = tags.map((tag) => `${prefix}:${tag}${db === 0 ? "" : `${db}/`}`);
@@ -21,7 +21,7 @@ export class Keys {
   }
 
   /** Where a channel, or anything else with a name, is kept. The same on every node and in every version. */
-  bucketOf(place: string): number {
+  shardOf(place: string): number {
     return this.buckets === 1 ? 0 : Bun.hash.crc32(place) % this.buckets;
   }
 
@@ -31,7 +31,7 @@ export class Keys {
   }
 
   /** Every node that listens to all it wants of the bucket listens to it. No channel's subject is without a colon behind the mark. */
-  listeners(bucket: number): string {
+  readySubject(bucket: number): string {
     return this.subject(bucket, "listeners");
   }
 
@@ -40,22 +40,22 @@ export class Keys {
   }
 
   /** Of the node's own heartbeat. */
-  beat(bucket: number): string {
+  heartbeatSubject(bucket: number): string {
     return `${this.#subjects[bucket] ?? ""}${this.#beat}`;
   }
 }
 
 /** The name of a channel of an app; no two have the same. */
-export function placeOf(app: string, channel: string): string {
+export function channelKey(app: string, channel: string): string {
   return `${escaped(app)}:${channel}`;
 }
 
-export function placesOf(app: string): string {
+export function appKeyPrefix(app: string): string {
   return `${escaped(app)}:`;
 }
 
 /** What `placeOf` made of them. */
-export function fromPlace(place: string): { readonly app: string; readonly channel: string } | undefined {
+export function parseChannelKey(place: string): { readonly app: string; readonly channel: string } | undefined {
   const end = place.indexOf(":");
   if (end < 0) return undefined;
   const app = place.slice(0, end).replace(/%3A/g, ":").replace(/%25/g, "%");

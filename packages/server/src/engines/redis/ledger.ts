@@ -1,36 +1,36 @@
 /** What the cluster counts together, as Redis has it: places with their holders, buckets of tokens, keys that were noted. */
 
 import type { Ledger } from "../../domain/ports.ts";
-import type { Bucket } from "./bucket.ts";
-import { unavailable } from "./fault.ts";
+import { unavailable } from "./errors.ts";
 import type { Keys } from "./keys.ts";
-import type { Life } from "./life.ts";
-import { type Hold, holdKey, type Mirror } from "./mirror.ts";
+import { holdKey, type LocalState, type QuotaHold } from "./local-state.ts";
+import type { NodeMembership } from "./node-membership.ts";
+import type { RegistryScripts } from "./registry-scripts.ts";
 import type { Script } from "./script.ts";
-import { FORGET, LEVEL, NOTED, ONCE, RAISE, SPEND } from "./scripts.ts";
-import type { Writes } from "./writes.ts";
+import { DELETE, EXISTS, GET, SET_IF_ABSENT, SET_MAX, SPEND } from "./scripts.ts";
+import type { Shard } from "./shard.ts";
 
-export interface LedgerParts {
+export interface LedgerOptions {
   readonly keys: Keys;
-  readonly mirror: Mirror;
-  readonly life: Life;
-  readonly writes: Writes;
-  bucket(index: number): Bucket;
+  readonly mirror: LocalState;
+  readonly life: NodeMembership;
+  readonly writes: RegistryScripts;
+  bucket(index: number): Shard;
 }
 
 export class RedisLedger implements Ledger {
-  readonly #parts: LedgerParts;
+  readonly #parts: LedgerOptions;
 
-  constructor(parts: LedgerParts) {
+  constructor(parts: LedgerOptions) {
     this.#parts = parts;
   }
 
   async acquire(place: string, holder: string, most: number): Promise<boolean> {
     const { life, writes } = this.#parts;
-    const hold: Hold = { place, holder };
+    const hold: QuotaHold = { place, holder };
     const { bucket, share } = this.#at(place);
     try {
-      const isTaken = await life.doing(bucket, (send, generation) => writes.take(send, generation, hold, most));
+      const isTaken = await life.runAsMember(bucket, (send, generation) => writes.take(send, generation, hold, most));
       if (isTaken) share.holds.set(holdKey(hold), hold);
       return isTaken;
     } catch (error) {
@@ -41,11 +41,11 @@ export class RedisLedger implements Ledger {
 
   async release(place: string, holder: string): Promise<void> {
     const { life, writes } = this.#parts;
-    const hold: Hold = { place, holder };
+    const hold: QuotaHold = { place, holder };
     const { bucket, share } = this.#at(place);
     share.holds.delete(holdKey(hold));
     try {
-      await life.doing(bucket, (send, generation) => writes.giveBack(send, generation, hold));
+      await life.runAsMember(bucket, (send, generation) => writes.giveBack(send, generation, hold));
     } catch {
       // It is given back as soon as Redis is there again; nobody has to wait for that.
       share.doubtfulHolds.set(holdKey(hold), hold);
@@ -58,36 +58,36 @@ export class RedisLedger implements Ledger {
   }
 
   async setIfAbsent(key: string, ttlMs: number): Promise<boolean> {
-    return (await this.#ask(key, ONCE, [key, String(Math.max(1, Math.ceil(ttlMs)))])) === 1;
+    return (await this.#ask(key, SET_IF_ABSENT, [key, String(Math.max(1, Math.ceil(ttlMs)))])) === 1;
   }
 
   async exists(key: string): Promise<boolean> {
-    return (await this.#ask(key, NOTED, [key])) === 1;
+    return (await this.#ask(key, EXISTS, [key])) === 1;
   }
 
   async delete(key: string): Promise<void> {
-    await this.#ask(key, FORGET, [key]);
+    await this.#ask(key, DELETE, [key]);
   }
 
   async setMax(name: string, to: number, ttlMs: number): Promise<void> {
-    await this.#ask(name, RAISE, [name, String(to), String(Math.max(1, Math.ceil(ttlMs)))]);
+    await this.#ask(name, SET_MAX, [name, String(to), String(Math.max(1, Math.ceil(ttlMs)))]);
   }
 
   async get(name: string): Promise<number | undefined> {
-    const level = await this.#ask(name, LEVEL, [name]);
+    const level = await this.#ask(name, GET, [name]);
     return typeof level === "string" ? Number(level) : undefined;
   }
 
   async #ask(name: string, script: Script, args: readonly string[]): Promise<unknown> {
     try {
-      return await this.#parts.bucket(this.#at(name).bucket).line.eval(script, args);
+      return await this.#parts.bucket(this.#at(name).bucket).commands.eval(script, args);
     } catch (error) {
       throw unavailable(error);
     }
   }
 
   #at(name: string) {
-    const bucket = this.#parts.keys.bucketOf(name);
-    return { bucket, share: this.#parts.mirror.share(bucket) };
+    const bucket = this.#parts.keys.shardOf(name);
+    return { bucket, share: this.#parts.mirror.shard(bucket) };
   }
 }

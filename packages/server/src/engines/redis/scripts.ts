@@ -20,7 +20,7 @@
  * beat on: where nobody beats, the era is over before any of its keys is, so nobody ever finds one of them without the others.
  */
 
-import { HISTORY, KEEP, LISTENING, PUBLISH_ONCE, TOUCH } from "./history-scripts.ts";
+import { COUNT_NOT_LISTENING, HISTORY, PUBLISH_ONCE, PUBLISH_TO_HISTORY, TOUCH_HEADS } from "./history-scripts.ts";
 import { NOW, type Script, script } from "./script.ts";
 
 /** Whether the generation may write here; how keys of the era begin. Before the first beat there is none, and nothing under it. */
@@ -35,7 +35,7 @@ end`;
  * Where nobody has beaten for half that time, it was Redis that was away, and everybody is given time to come back. The first
  * line writes nothing: after it, a Redis that is full lets the rest through, so that no node dies of that.
  */
-export const BEAT = script(`
+export const HEARTBEAT = script(`
 redis.call('DEL', KEYS[1]..'none')
 local root, gen, known = KEYS[1], ARGV[1], ARGV[2]
 ${NOW}
@@ -89,7 +89,7 @@ return 1
  * args: generation. It can write nothing here any more, and what it had without rows is taken back at once. Answers places of which rows
  * have to be taken back first, then places with what became of them, in turn, and whether there was anything.
  */
-export const EMPTY = script(`
+export const TAKE_BACK = script(`
 ${ERA}
 local gen = ARGV[1]
 if redis.call('HEXISTS', KEYS[1]..'g', gen) == 1 then redis.call('HSET', KEYS[1]..'g', gen, '0') end
@@ -153,7 +153,7 @@ return {places, holds}
 `);
 
 /** args: generation. All it had is gone: forgets that it was. */
-export const BURY = script(`
+export const FORGET_NODE = script(`
 local root, gen = KEYS[1], ARGV[1]
 redis.call('HDEL', root..'g', gen)
 if redis.call('HLEN', root..'g') <= 1 then redis.call('DEL', root..'g') end
@@ -164,10 +164,10 @@ return 1
 `);
 
 /** Answers who may write in the bucket. */
-export const GENERATIONS = script(`return redis.call('HKEYS', KEYS[1]..'g')`);
+export const WRITERS = script(`return redis.call('HKEYS', KEYS[1]..'g')`);
 
 /** args: generations that may write somewhere. Answers those of them that never beat. */
-export const SILENT = script(`
+export const WITHOUT_HEARTBEAT = script(`
 local silent = {}
 for _, gen in ipairs(ARGV) do
   if not redis.call('ZSCORE', KEYS[1]..'beats', gen) then silent[#silent + 1] = gen end
@@ -176,7 +176,7 @@ return silent
 `);
 
 /** args: generations. They count as nodes whose last beat was long ago. */
-export const ADOPT = script(`
+export const ADD_AS_SILENT = script(`
 for _, gen in ipairs(ARGV) do redis.call('ZADD', KEYS[1]..'beats', 'NX', 0, gen) end
 return 1
 `);
@@ -188,7 +188,7 @@ return {now(), redis.call('ZRANGE', KEYS[1]..'beats', 0, -1, 'WITHSCORES'), redi
 `);
 
 /** args: generation, place. Answers connections with users. */
-export const ROWS = script(`
+export const ENTRIES = script(`
 ${ERA}
 return redis.call('HSCAN', era('')..'r:'..ARGV[1]..':'..ARGV[2], '0', 'COUNT', 100)[2]
 `);
@@ -242,7 +242,7 @@ return {'ok', 1}
 `);
 
 /** args: place, user, how to publish, subject, announcement. For a user who left while the data was lost: says so, unless it is there. */
-export const DEPART = script(`
+export const ANNOUNCE_DEPARTURE = script(`
 ${ERA}
 if redis.call('HEXISTS', era('')..'m:'..ARGV[1], ARGV[2]) == 1 then return 0 end
 redis.call(ARGV[3], ARGV[4], ARGV[5])
@@ -250,7 +250,7 @@ return 1
 `);
 
 /** args: generation, place, count, app's index, channel or "" where it is not listed, lease. */
-export const TALLY = script(`
+export const SET_SUBSCRIBER_COUNT = script(`
 local gen, place, count, lease = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[6]
 ${ERA}
 local root, isAlive = era(gen)
@@ -310,7 +310,7 @@ return found
 `);
 
 /** args: generation, place, holder, most or -1, lease. */
-export const TAKE = script(`
+export const ACQUIRE = script(`
 ${ERA}
 local gen, holder, most = ARGV[1], ARGV[3], tonumber(ARGV[4])
 local root, isAlive = era(gen)
@@ -326,7 +326,7 @@ return 'ok'
 `);
 
 /** args: generation, place, holder. */
-export const GIVE_BACK = script(`
+export const RELEASE = script(`
 ${ERA}
 local gen, holder, root = ARGV[1], ARGV[3], era('')
 local place = root..'l:'..ARGV[2]
@@ -350,16 +350,18 @@ return string.format('%.6f', wait)
 `);
 
 /** args: key, time to live. */
-export const ONCE = script(`return redis.call('SET', KEYS[1]..'o:'..ARGV[1], '1', 'NX', 'PX', ARGV[2]) and 1 or 0`);
+export const SET_IF_ABSENT = script(
+  `return redis.call('SET', KEYS[1]..'o:'..ARGV[1], '1', 'NX', 'PX', ARGV[2]) and 1 or 0`,
+);
 
 /** args: key. */
-export const NOTED = script(`return redis.call('EXISTS', KEYS[1]..'o:'..ARGV[1])`);
+export const EXISTS = script(`return redis.call('EXISTS', KEYS[1]..'o:'..ARGV[1])`);
 
 /** args: key. */
-export const FORGET = script(`return redis.call('DEL', KEYS[1]..'o:'..ARGV[1])`);
+export const DELETE = script(`return redis.call('DEL', KEYS[1]..'o:'..ARGV[1])`);
 
 /** args: name, number, time to live. Keeps the greater number, and the longer time. */
-export const RAISE = script(`
+export const SET_MAX = script(`
 local level, to, ttl = KEYS[1]..'v:'..ARGV[1], ARGV[2], tonumber(ARGV[3])
 local before = redis.call('GET', level)
 if before and tonumber(before) > tonumber(to) then to = before end
@@ -368,37 +370,37 @@ return 1
 `);
 
 /** args: name. */
-export const LEVEL = script(`return redis.call('GET', KEYS[1]..'v:'..ARGV[1])`);
+export const GET = script(`return redis.call('GET', KEYS[1]..'v:'..ARGV[1])`);
 
 export const SCRIPTS: readonly Script[] = [
-  BEAT,
+  HEARTBEAT,
   CLAIM,
-  EMPTY,
+  TAKE_BACK,
   RENEW,
-  BURY,
-  GENERATIONS,
-  LISTENING,
-  SILENT,
-  ADOPT,
+  FORGET_NODE,
+  WRITERS,
+  COUNT_NOT_LISTENING,
+  WITHOUT_HEARTBEAT,
+  ADD_AS_SILENT,
   NODES,
-  ROWS,
+  ENTRIES,
   JOIN,
   LEAVE,
-  DEPART,
-  TALLY,
+  ANNOUNCE_DEPARTURE,
+  SET_SUBSCRIBER_COUNT,
   MEMBERS,
   SUMMARY,
   CHANNELS,
-  KEEP,
+  PUBLISH_TO_HISTORY,
   PUBLISH_ONCE,
-  TOUCH,
+  TOUCH_HEADS,
   HISTORY,
-  TAKE,
-  GIVE_BACK,
+  ACQUIRE,
+  RELEASE,
   SPEND,
-  ONCE,
-  NOTED,
-  FORGET,
-  RAISE,
-  LEVEL,
+  SET_IF_ABSENT,
+  EXISTS,
+  DELETE,
+  SET_MAX,
+  GET,
 ];

@@ -6,7 +6,7 @@ export interface Address {
 }
 
 /** A path from the root on is the Unix socket of a server on this machine, which has no port. */
-export function isSocket({ host }: Address): boolean {
+export function isUnixSocket({ host }: Address): boolean {
   return host.startsWith("/");
 }
 

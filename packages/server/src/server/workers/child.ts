@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import type { Subprocess } from "bun";
 import { ConfigError } from "../../config/config-error.ts";
-import type { FromNode, ToNode } from "../../engines/workers/wire.ts";
+import type { HubBatch, WorkerBatch } from "../../engines/workers/messages.ts";
 import type { Reading } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/metrics.ts";
 import { marked } from "./mark.ts";
@@ -14,7 +14,7 @@ export interface ChildOptions {
   /** Which of the program's servers, in the order of their making. */
   readonly server: number;
   readonly assignment: Assignment;
-  readonly receive: (parcel: FromNode) => void;
+  readonly receive: (parcel: WorkerBatch) => void;
   /** The numbers of all workers together. */
   readonly scrape: () => Promise<Scraped>;
 }
@@ -92,7 +92,7 @@ export class Child {
     });
   }
 
-  send(parcel: ToNode): void {
+  send(parcel: HubBatch): void {
     this.#say({ type: "parcel", parcel });
   }
 

@@ -1,6 +1,6 @@
 /** What a server's first process and its workers say to each other. */
 
-import type { FromNode, ToNode } from "../../engines/workers/wire.ts";
+import type { HubBatch, WorkerBatch } from "../../engines/workers/messages.ts";
 import type { Reading } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/metrics.ts";
 
@@ -43,7 +43,7 @@ export type ToWorker =
   | { readonly type: "read" }
   /** The numbers of all of them, which the worker wanted. */
   | { readonly type: "scraped"; readonly scraped: Scraped }
-  | { readonly type: "parcel"; readonly parcel: ToNode };
+  | { readonly type: "parcel"; readonly parcel: HubBatch };
 
 export type FromWorker =
   /** It can hear now. */
@@ -60,7 +60,7 @@ export type FromWorker =
   | { readonly type: "scrape" }
   /** A sign of life, once a second. */
   | { readonly type: "alive" }
-  | { readonly type: "parcel"; readonly parcel: FromNode };
+  | { readonly type: "parcel"; readonly parcel: WorkerBatch };
 
 export const ALIVE_EVERY_MS = 1_000;
 

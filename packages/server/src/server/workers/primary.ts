@@ -7,7 +7,7 @@ import type { Engine } from "../../domain/ports.ts";
 import type { Fanout } from "../../domain/transport.ts";
 import { memoryEngine } from "../../engines/memory/engine.ts";
 import { workersEngine } from "../../engines/workers/engine.ts";
-import { Switchboard } from "../../engines/workers/switchboard.ts";
+import { WorkerHub } from "../../engines/workers/worker-hub.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { clusterEngineOf } from "../cluster/engine.ts";
 import { nodeName } from "../cluster/node.ts";
@@ -46,7 +46,7 @@ export class Primary {
   readonly #lag: Lag;
   readonly #beating: ReturnType<typeof setInterval>;
   readonly #supervisor: Supervisor;
-  readonly #switchboard: Switchboard | undefined;
+  readonly #switchboard: WorkerHub | undefined;
   readonly #numbers: Numbers | undefined;
   #config: Config;
   #isStopping = false;
@@ -89,7 +89,7 @@ export class Primary {
     const engine = clusterEngineOf(config, clock);
     if (!engine) {
       const failed = (error: unknown, during: string) => log.error({ err: error }, during);
-      this.#switchboard = new Switchboard({ engine: memoryEngine(clock), clock, failed });
+      this.#switchboard = new WorkerHub({ engine: memoryEngine(clock), clock, failed });
     }
     this.memory = new Memory({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
     this.#lag = new Lag(clock);
@@ -119,7 +119,7 @@ export class Primary {
           scrape: () => this.#numbers?.scrape() ?? Promise.reject(new Error("Nothing is counted here.")),
           detach: async () => {
             this.#numbers?.ended(child.reading);
-            await link?.gone();
+            await link?.disconnect();
           },
         };
       },

@@ -1,7 +1,7 @@
 /** Keeps a server's workers going: starts them, starts them again when they die, ends those that hang, swaps them one by one. */
 
 import type { Logger } from "pino";
-import type { FromNode } from "../../engines/workers/wire.ts";
+import type { WorkerBatch } from "../../engines/workers/messages.ts";
 import type { Read } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/metrics.ts";
 import { Child, EndedEarly, spell } from "./child.ts";
@@ -29,7 +29,7 @@ export interface Readings {
 }
 
 export interface Attached {
-  receive(parcel: FromNode): void;
+  receive(parcel: WorkerBatch): void;
   /** The numbers of all workers together. */
   scrape(): Promise<Scraped>;
   /** The process is no more. Resolves when nothing of it is left. */
@@ -198,7 +198,7 @@ export class Supervisor {
     clearTimeout(slot.restarting);
     const { server, count, attach } = this.#options;
     const place = { index: slot.index, count };
-    const receive = (parcel: FromNode) => attached.receive(parcel);
+    const receive = (parcel: WorkerBatch) => attached.receive(parcel);
     const scrape = () => attached.scrape();
     const child = new Child({ place, server, assignment: this.#assignment, receive, scrape });
     const attached = attach(child);

@@ -1,9 +1,9 @@
 /** One of a server's workers, in its own process: hears from the first process, and does not outlive it. */
 
 import type { Config } from "../../config/schema/schema.ts";
-import type { Patience } from "../../engines/workers/calls.ts";
-import { type NodeEngine, workersEngine } from "../../engines/workers/engine.ts";
-import type { FromNode } from "../../engines/workers/wire.ts";
+import { type WorkerEngine, workersEngine } from "../../engines/workers/engine.ts";
+import type { WorkerBatch } from "../../engines/workers/messages.ts";
+import type { RequestLimits } from "../../engines/workers/requests.ts";
 import type { Metrics, Scraped } from "../../observers/metrics/metrics.ts";
 import { Running, type Surroundings } from "../running.ts";
 import { readConfig } from "./carried.ts";
@@ -55,7 +55,7 @@ export function workerOf(server: number): Worker | undefined {
 export const isWorker = ownMark !== undefined;
 
 /** How long a publication may wait for the first process. */
-export function patienceOf({ publishWaitS, publishWaitBytes }: Config): Patience {
+export function patienceOf({ publishWaitS, publishWaitBytes }: Config): RequestLimits {
   return { waitMs: publishWaitS * 1000, waitBytes: publishWaitBytes };
 }
 
@@ -67,7 +67,7 @@ export class Worker {
   readonly #assigned = Promise.withResolvers<Assignment>();
   #duties: Duties | undefined;
   #running: Running | undefined;
-  #engine: NodeEngine | undefined;
+  #engine: WorkerEngine | undefined;
   #isEnding = false;
   #metrics: Metrics | undefined;
   #scraping: PromiseWithResolvers<Scraped> | undefined;
@@ -103,7 +103,7 @@ export class Worker {
   async run(around: Surroundings, duties: Duties): Promise<Running> {
     const { isJoined, isDraining } = await this.#assigned.promise;
     if (isJoined) {
-      const send = (parcel: FromNode) => this.#say({ type: "parcel", parcel });
+      const send = (parcel: WorkerBatch) => this.#say({ type: "parcel", parcel });
       this.#engine = workersEngine(around.clock, send, patienceOf(around.config));
     }
     this.#duties = duties;

@@ -8,7 +8,7 @@ import type { Awaitable } from "../../domain/ports.ts";
 /** One node that hangs does not hold everybody up for longer than this, and nobody is refused for it. */
 const LONGEST_MS = 1_000;
 
-export class Slowness {
+export class Backpressure {
   readonly #isBehind: () => boolean;
   #waiting: (() => void)[] = [];
   #late: ReturnType<typeof setTimeout> | undefined;
@@ -19,19 +19,19 @@ export class Slowness {
   }
 
   /** The value, when it is time. */
-  pass<Value>(value: Value): Awaitable<Value> {
+  delay<Value>(value: Value): Awaitable<Value> {
     if (!this.#isBehind()) return value;
-    this.#late ??= setTimeout(() => this.end(), LONGEST_MS);
+    this.#late ??= setTimeout(() => this.release(), LONGEST_MS);
     return new Promise((resolve) => this.#waiting.push(() => resolve(value)));
   }
 
   /** A node has worked something off, or is no more. */
-  look(): void {
-    if (this.#waiting.length > 0 && !this.#isBehind()) this.end();
+  check(): void {
+    if (this.#waiting.length > 0 && !this.#isBehind()) this.release();
   }
 
   /** Whoever waits goes on. */
-  end(): void {
+  release(): void {
     clearTimeout(this.#late);
     this.#late = undefined;
     const waiting = this.#waiting;

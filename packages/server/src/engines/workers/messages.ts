@@ -8,7 +8,7 @@ import type { EventPublication, Position, Publication } from "../../domain/messa
 import type { HistoryPolicy, IdempotencyKey, NodeReport, PresenceEntry, RegistryChange } from "../../domain/ports.ts";
 
 /** What a node wants done. */
-export type Ask =
+export type Request =
   | readonly ["subscribe" | "unsubscribe", app: string, channel: string]
   | readonly ["publish", publication: Publication, keep: HistoryPolicy | null]
   | readonly ["publishOnce", publication: EventPublication, once: IdempotencyKey, keep: HistoryPolicy | null]
@@ -33,46 +33,46 @@ export type Ask =
   /** The node takes everything of its own back, and is a node no more. */
   | readonly ["close"];
 
-export type Operation = Ask[0];
+export type Operation = Request[0];
 
 /** With the number that its answer repeats; 0 where none is wanted. */
-export type Asked = readonly [id: number, ask: Ask];
+export type NumberedRequest = readonly [id: number, ask: Request];
 
-export interface FromNode {
+export interface WorkerBatch {
   /** The last parcel that this node has worked off. */
-  readonly got: number;
+  readonly acknowledged: number;
   /**
    * When whoever asked gives up, by the other side's clock: what is read later is not published any more. Null as long as
    * this node has not heard from the other side.
    */
   readonly untilMs: number | null;
-  readonly asked: readonly Asked[];
+  readonly requests: readonly NumberedRequest[];
 }
 
 /** What a node is told, in the order in which it happened. */
-export type Told =
+export type Message =
   | readonly ["publication", publication: Publication]
   | readonly ["answer", id: number, value?: unknown]
   | readonly ["refusal", id: number, code: CommandErrorCode, message: string]
   | readonly ["facts", facts: readonly RegistryChange[]];
 
-export interface ToNode {
+export interface HubBatch {
   readonly number: number;
   /** The clock that counts. */
   readonly atMs: number;
-  readonly told: readonly Told[];
+  readonly messages: readonly Message[];
 }
 
 /** How often either side says that it is there. */
-export const BEAT_MS = 1_000;
+export const HEARTBEAT_MS = 1_000;
 
 /** Whoever publishes is slowed while more than this waits for a node, in bytes. */
-export const SLOWED_BYTES = 1024 * 1024;
+export const BACKPRESSURE_BYTES = 1024 * 1024;
 
 /** Of one word beside what it carries, in bytes; a rough figure is enough for a limit. */
 const WORD_BYTES = 200;
 
-export function bytesOf([type, content]: Told): number {
+export function bytesOf([type, content]: Message): number {
   return WORD_BYTES + (type === "publication" && content.type === "event" ? content.data.length : 0);
 }
 
@@ -87,6 +87,6 @@ export function limitOf(most: number | null): number {
   return most ?? Number.POSITIVE_INFINITY;
 }
 
-export function away(): CommandError {
+export function hubUnavailable(): CommandError {
   return new CommandError("engine_unavailable", "The process that this one works for does not answer; try again.");
 }

@@ -1,10 +1,10 @@
 /** Looks whether Redis throws keys away by itself when its memory is full: members would vanish, and nobody would be told. */
 
-import type { Line } from "./line.ts";
+import type { CommandConnection } from "./command-connection.ts";
 
 const WANTED = "noeviction";
 
-export class Eviction {
+export class EvictionCheck {
   readonly #warn: (sentence: string) => void;
   #isTold = false;
 
@@ -13,7 +13,7 @@ export class Eviction {
   }
 
   /** Warns once, whichever server it is. Says nothing where Redis does not tell. */
-  async look(line: Line): Promise<void> {
+  async run(line: CommandConnection): Promise<void> {
     const info = await line.command("INFO", ["memory"]).catch(() => "");
     const [, policy = WANTED] = /^maxmemory_policy:(\S+)/m.exec(String(info)) ?? [];
     if (policy === WANTED || this.#isTold) return;

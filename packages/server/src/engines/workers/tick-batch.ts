@@ -1,6 +1,6 @@
 /** Collects what one tick has to say, so that it costs one message. */
 
-export class Outbox<Item> {
+export class TickBatch<Item> {
   readonly #flush: (items: readonly Item[]) => void;
   #items: Item[] = [];
   #isDue = false;
@@ -13,13 +13,13 @@ export class Outbox<Item> {
     return this.#items.length;
   }
 
-  put(item: Item): void {
+  add(item: Item): void {
     this.#items.push(item);
-    this.due();
+    this.schedule();
   }
 
   /** Something is to be sent at the end of the tick, if only to say that nothing is. */
-  due(): void {
+  schedule(): void {
     if (this.#isDue) return;
     this.#isDue = true;
     setImmediate(() => this.flush());

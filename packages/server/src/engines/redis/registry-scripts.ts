@@ -4,22 +4,22 @@ import { isInternal } from "../../domain/channel.ts";
 import type { Member, Publication } from "../../domain/message.ts";
 import type { PresenceEntry } from "../../domain/ports.ts";
 import { joinPublication, leavePublication } from "../../domain/presence-publications.ts";
-import { encode, fieldsOf } from "./codec.ts";
-import { type Keys, placeOf, placesOf } from "./keys.ts";
-import type { Send } from "./line.ts";
-import type { Hold, Tally } from "./mirror.ts";
-import { DEPART, GIVE_BACK, JOIN, LEAVE, TAKE, TALLY } from "./scripts.ts";
+import { encode, memberFields } from "./codec.ts";
+import type { RunScript } from "./command-connection.ts";
+import { appKeyPrefix, channelKey, type Keys } from "./keys.ts";
+import type { QuotaHold, SubscriberCount } from "./local-state.ts";
+import { ACQUIRE, ANNOUNCE_DEPARTURE, JOIN, LEAVE, RELEASE, SET_SUBSCRIBER_COUNT } from "./scripts.ts";
 
 /** The generation has no say any more: it was taken for dead, or Redis has forgotten it. */
 export const GONE = Symbol("gone");
 
-export interface Written {
+export interface JoinOutcome {
   readonly first: boolean;
   /** As JSON: id, info, when it came. */
   readonly members: readonly unknown[];
 }
 
-export class Writes {
+export class RegistryScripts {
   readonly #keys: Keys;
   readonly #publishCommand: string;
   readonly #lease: string;
@@ -35,16 +35,16 @@ export class Writes {
 
   /** Announced where the user is new, unless it is only written again. */
   async join(
-    send: Send,
+    send: RunScript,
     generation: string,
     row: PresenceEntry,
     most: number,
     how: "list" | "announce" | "quiet",
-  ): Promise<Written | "full" | typeof GONE> {
-    const place = placeOf(row.app, row.channel);
-    const opening = JSON.stringify(fieldsOf(row.member)).slice(0, -1);
+  ): Promise<JoinOutcome | "full" | typeof GONE> {
+    const place = channelKey(row.app, row.channel);
+    const opening = JSON.stringify(memberFields(row.member)).slice(0, -1);
     const announcement = how === "quiet" ? "" : this.#announce(joinPublication(row));
-    const answer = parts(
+    const answer = asParts(
       await send(JOIN, [
         generation,
         place,
@@ -60,19 +60,19 @@ export class Writes {
     );
     if (answer[0] === "gone") return GONE;
     if (answer[0] === "full") return "full";
-    return { first: answer[1] === 1, members: parts(answer[2]) };
+    return { first: answer[1] === 1, members: asParts(answer[2]) };
   }
 
   /** For its own generation, or for a dead one, or without a word; whether it was the user's last. */
   async leave(
-    send: Send,
+    send: RunScript,
     generation: string,
     row: Omit<PresenceEntry, "member"> & { readonly member: Pick<Member, "id"> },
     how: "own" | "own, quiet" | "dead",
   ): Promise<boolean | typeof GONE> {
-    const place = placeOf(row.app, row.channel);
+    const place = channelKey(row.app, row.channel);
     const member = { id: row.member.id, info: null };
-    const [answer, last] = parts(
+    const [answer, last] = asParts(
       await send(LEAVE, [
         generation,
         place,
@@ -87,33 +87,33 @@ export class Writes {
   }
 
   /** Whether the user, who left while nobody could write it down, is gone; says so to everybody then. */
-  async depart(send: Send, row: PresenceEntry): Promise<boolean> {
-    const place = placeOf(row.app, row.channel);
+  async announceDeparture(send: RunScript, row: PresenceEntry): Promise<boolean> {
+    const place = channelKey(row.app, row.channel);
     const said = this.#announce(leavePublication(row));
-    return (await send(DEPART, [place, row.member.id, ...this.#way(place), said])) === 1;
+    return (await send(ANNOUNCE_DEPARTURE, [place, row.member.id, ...this.#way(place), said])) === 1;
   }
 
-  async tally(
-    send: Send,
+  async setSubscriberCount(
+    send: RunScript,
     generation: string,
-    { app, channel, count }: Tally,
+    { app, channel, count }: SubscriberCount,
   ): Promise<"occupied" | "vacated" | "counted" | undefined | typeof GONE> {
-    const index = placesOf(app).slice(0, -1);
+    const index = appKeyPrefix(app).slice(0, -1);
     const listed = isInternal(channel) ? "" : channel;
-    const args = [generation, placeOf(app, channel), String(count), index, listed, this.#lease];
-    const [how, change] = parts(await send(TALLY, args));
+    const args = [generation, channelKey(app, channel), String(count), index, listed, this.#lease];
+    const [how, change] = asParts(await send(SET_SUBSCRIBER_COUNT, args));
     if (how === "gone") return GONE;
-    return changeOf(change);
+    return parseChange(change);
   }
 
-  async take(send: Send, generation: string, { place, holder }: Hold, most: number) {
+  async take(send: RunScript, generation: string, { place, holder }: QuotaHold, most: number) {
     const limit = Number.isFinite(most) ? String(most) : "-1";
-    const answer = await send(TAKE, [generation, place, holder, limit, this.#lease]);
+    const answer = await send(ACQUIRE, [generation, place, holder, limit, this.#lease]);
     return answer === "gone" ? GONE : answer === "ok";
   }
 
-  async giveBack(send: Send, generation: string, { place, holder }: Hold): Promise<void> {
-    await send(GIVE_BACK, [generation, place, holder]);
+  async giveBack(send: RunScript, generation: string, { place, holder }: QuotaHold): Promise<void> {
+    await send(RELEASE, [generation, place, holder]);
   }
 
   /** So that whoever hears it twice knows. */
@@ -122,15 +122,15 @@ export class Writes {
   }
 
   #way(place: string): [string, string] {
-    return [this.#publishCommand, this.#keys.subject(this.#keys.bucketOf(place), place)];
+    return [this.#publishCommand, this.#keys.subject(this.#keys.shardOf(place), place)];
   }
 }
 
 /** What became of a channel, as the scripts say it; nothing where nothing did. */
-export function changeOf(said: unknown): "occupied" | "vacated" | "counted" | undefined {
+export function parseChange(said: unknown): "occupied" | "vacated" | "counted" | undefined {
   return said === "occupied" || said === "vacated" || said === "counted" ? said : undefined;
 }
 
-export function parts(answer: unknown): readonly unknown[] {
+export function asParts(answer: unknown): readonly unknown[] {
   return Array.isArray(answer) ? answer : [];
 }

@@ -3,15 +3,15 @@
  * reconnects by itself, so nothing can happen on it that the engine does not hear of.
  */
 
-interface Wire {
+interface Connection {
   /** The server at the other end: `host:port`. */
-  readonly at: string;
+  readonly address: string;
 }
 
 /** Carries commands, in the order in which they were sent. */
-export interface CommandWire extends Wire {
+export interface CommandClient extends Connection {
   /** Changes with every start of the server's process. */
-  readonly run: string;
+  readonly runId: string;
   /** Rejects with Refused, or with Unanswered when the wire ends first. */
   send(command: string, args: readonly string[]): Promise<unknown>;
   /** Ends it; whatever has no answer yet rejects. */
@@ -19,7 +19,7 @@ export interface CommandWire extends Wire {
 }
 
 /** Carries publications. */
-export interface ListenWire extends Wire {
+export interface SubscriptionClient extends Connection {
   /** Resolves when Redis has confirmed every one of them. */
   subscribe(subjects: readonly string[]): Promise<void>;
   unsubscribe(subjects: readonly string[]): Promise<void>;
@@ -29,11 +29,11 @@ export interface ListenWire extends Wire {
 }
 
 /** How a wire tells what happens on it. `ended` comes once, after `close` too. */
-export interface WireEvents {
+export interface ConnectionEvents {
   ended(why: string): void;
 }
 
-export interface ListenEvents extends WireEvents {
+export interface SubscriptionEvents extends ConnectionEvents {
   message(subject: string, text: string): void;
 }
 
@@ -41,14 +41,14 @@ export interface ListenEvents extends WireEvents {
  * Opens wires. Everything of one channel lives in one bucket, and each bucket on one server: a server on its own has one
  * bucket, a cluster many.
  */
-export interface Dialer {
-  readonly buckets: number;
+export interface Connector {
+  readonly shards: number;
   /** Whether subjects are of a slot (SPUBLISH, SSUBSCRIBE) or of the whole server. */
   readonly sharded: boolean;
   /** Rejects with a sentence for people, without secrets. */
-  command(bucket: number, events: WireEvents): Promise<CommandWire>;
-  listen(bucket: number, events: ListenEvents): Promise<ListenWire>;
+  openCommands(bucket: number, events: ConnectionEvents): Promise<CommandClient>;
+  openSubscriptions(bucket: number, events: SubscriptionEvents): Promise<SubscriptionClient>;
   /** Where the bucket should be served now, where that can change; asked every second. */
-  whereabouts?(bucket: number): Promise<string | undefined>;
+  resolveAddress?(bucket: number): Promise<string | undefined>;
   close(): void;
 }

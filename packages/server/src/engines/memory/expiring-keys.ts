@@ -2,7 +2,7 @@
 
 import type { Clock } from "../../domain/ports.ts";
 
-export class Notes {
+export class ExpiringKeys {
   readonly #clock: Clock;
   /** Each with the time at which it is forgotten. */
   readonly #untilMs = new Map<string, number>();
@@ -16,7 +16,7 @@ export class Notes {
   }
 
   /** Whether nobody noted it within the last `ttlMs`; notes it. */
-  once(key: string, ttlMs: number): boolean {
+  setIfAbsent(key: string, ttlMs: number): boolean {
     if (this.has(key)) return false;
     this.#untilMs.set(key, this.#clock.monotonicMs() + ttlMs);
     return true;

@@ -1,17 +1,17 @@
 /** One node's place at the switchboard: what it is told, what of that it has worked off, and what it has written down. */
 
 import type { Clock, NodeReport, NodeState } from "../../domain/ports.ts";
-import { Holdings } from "./holdings.ts";
-import { Outbox } from "./outbox.ts";
-import { bytesOf, type Send, SLOWED_BYTES, type Told, type ToNode } from "./wire.ts";
+import { BACKPRESSURE_BYTES, bytesOf, type HubBatch, type Message, type Send } from "./messages.ts";
+import { TickBatch } from "./tick-batch.ts";
+import { WorkerState } from "./worker-state.ts";
 
-export class Desk {
-  readonly holdings = new Holdings();
+export class WorkerSession {
+  readonly owned = new WorkerState();
   /** Whether it holds sockets: the others are not listed. */
   readonly isListed: boolean;
   readonly #clock: Clock;
-  readonly #outbox: Outbox<Told>;
-  readonly #send: Send<ToNode>;
+  readonly #outbox: TickBatch<Message>;
+  readonly #send: Send<HubBatch>;
   /** Parcels that the node has not worked off, oldest first. */
   readonly #open: { readonly number: number; readonly bytes: number }[] = [];
   #number = 0;
@@ -21,27 +21,27 @@ export class Desk {
   #heardAtMs: number;
   #isClosed = false;
 
-  constructor(clock: Clock, isListed: boolean, send: Send<ToNode>) {
+  constructor(clock: Clock, isListed: boolean, send: Send<HubBatch>) {
     this.#clock = clock;
     this.isListed = isListed;
     this.#send = send;
     this.#heardAtMs = clock.monotonicMs();
-    this.#outbox = new Outbox((told) => this.#post(told));
+    this.#outbox = new TickBatch((told) => this.#post(told));
   }
 
-  tell(word: Told): void {
+  send(word: Message): void {
     if (this.#isClosed) return;
     this.#bytesDue += bytesOf(word);
-    this.#outbox.put(word);
+    this.#outbox.add(word);
   }
 
   /** A sign of life. */
-  beat(): void {
-    if (!this.#isClosed) this.#outbox.due();
+  sendHeartbeat(): void {
+    if (!this.#isClosed) this.#outbox.schedule();
   }
 
   /** The node has worked off this parcel and all before it. */
-  workedOff(number: number): void {
+  acknowledge(number: number): void {
     while (this.#open[0] && this.#open[0].number <= number) this.#bytesOpen -= this.#open.shift()?.bytes ?? 0;
   }
 
@@ -52,10 +52,10 @@ export class Desk {
 
   /** So much waits for it that whoever publishes should wait a little, too. */
   get isBehind(): boolean {
-    return this.backlogBytes > SLOWED_BYTES;
+    return this.backlogBytes > BACKPRESSURE_BYTES;
   }
 
-  reported(report: NodeReport): void {
+  setReport(report: NodeReport): void {
     this.#report = report;
     this.#heardAtMs = this.#clock.monotonicMs();
   }
@@ -70,12 +70,12 @@ export class Desk {
     this.#isClosed = true;
   }
 
-  #post(told: readonly Told[]): void {
+  #post(told: readonly Message[]): void {
     if (this.#isClosed) return;
     const number = ++this.#number;
     this.#open.push({ number, bytes: this.#bytesDue });
     this.#bytesOpen += this.#bytesDue;
     this.#bytesDue = 0;
-    this.#send({ number, atMs: this.#clock.monotonicMs(), told });
+    this.#send({ number, atMs: this.#clock.monotonicMs(), messages: told });
   }
 }

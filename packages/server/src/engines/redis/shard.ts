@@ -2,28 +2,28 @@
 
 import type { Publication } from "../../domain/message.ts";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
-import type { Dialer } from "./client.ts";
-import { Ear } from "./ear.ts";
-import { HEAD_TTL_MS, LISTENING, TOUCH } from "./history-scripts.ts";
-import { type Keys, placeOf } from "./keys.ts";
-import { Line, type Send } from "./line.ts";
-import { type Load, Outbox } from "./outbox.ts";
+import { CommandConnection, type RunScript } from "./command-connection.ts";
+import type { Connector } from "./connector.ts";
+import { COUNT_NOT_LISTENING, HEAD_TTL_MS, TOUCH_HEADS } from "./history-scripts.ts";
+import { channelKey, type Keys } from "./keys.ts";
+import { PublishQueue, type QueuedBytes } from "./publish-queue.ts";
 import type { RedisSettings } from "./settings.ts";
+import { Subscriber } from "./subscriber.ts";
 
-export interface BucketEvents {
+export interface ShardEvents {
   receive(publication: Publication): void;
   interrupted(): void;
-  garbage(error: unknown): void;
+  malformed(error: unknown): void;
   /** The way to the bucket is there, again or for the first time; nothing else goes there until this has resolved. */
-  reached(bucket: number, send: Send): Promise<void>;
+  connected(bucket: number, send: RunScript): Promise<void>;
 }
 
-export interface Parts {
-  readonly dialer: Dialer;
+export interface ShardOptions {
+  readonly dialer: Connector;
   readonly keys: Keys;
   readonly settings: RedisSettings;
   readonly clock: Clock;
-  readonly load: Load;
+  readonly load: QueuedBytes;
 }
 
 const EXPIRE_EVERY_MS = 50;
@@ -33,12 +33,12 @@ const WHEREABOUTS_EVERY_MS = 1_000;
 /** Longer than any pause between attempts: by then the other nodes have subscribed again, too. */
 const SETTLE = 1.2;
 
-export class Bucket {
+export class Shard {
   readonly index: number;
-  readonly line: Line;
-  readonly ear: Ear;
-  readonly outbox: Outbox;
-  readonly #parts: Parts;
+  readonly commands: CommandConnection;
+  readonly subscriber: Subscriber;
+  readonly queue: PublishQueue;
+  readonly #parts: ShardOptions;
   #opensAtMs = 0;
   /** Until when the other nodes are waited for; undefined where all of them listen. */
   #waitsUntilMs: number | undefined;
@@ -50,13 +50,13 @@ export class Bucket {
   #touching: ReturnType<typeof setInterval> | undefined;
   #watching: ReturnType<typeof setInterval> | undefined;
 
-  constructor(index: number, parts: Parts, events: BucketEvents) {
+  constructor(index: number, parts: ShardOptions, events: ShardEvents) {
     const { dialer, keys, settings, clock, load } = parts;
     this.index = index;
     this.#parts = parts;
-    this.line = new Line(index, keys.root(index), dialer, settings, clock, {
+    this.commands = new CommandConnection(index, keys.root(index), dialer, settings, clock, {
       up: async (send, isAgain) => {
-        await events.reached(index, send);
+        await events.connected(index, send);
         if (isAgain) {
           this.#opensAtMs = clock.monotonicMs() + settings.reconnectMaxMs * SETTLE;
           this.#waitsUntilMs = clock.monotonicMs() + settings.nodeTimeoutMs;
@@ -66,11 +66,15 @@ export class Bucket {
       down: () => {},
       why: () => this.#why(),
     });
-    const subject = keys.beat(index);
+    const subject = keys.heartbeatSubject(index);
     const publish = dialer.sharded ? "SPUBLISH" : "PUBLISH";
-    const beat = { subject, send: (text: string) => this.line.beat(publish, [subject, text]) };
-    this.ear = new Ear(index, { ...parts, beat, last: keys.listeners(index) }, { ...events, up: () => this.#open() });
-    this.outbox = new Outbox({
+    const beat = { subject, send: (text: string) => this.commands.sendHeartbeat(publish, [subject, text]) };
+    this.subscriber = new Subscriber(
+      index,
+      { ...parts, heartbeat: beat, readySubject: keys.readySubject(index) },
+      { ...events, up: () => this.#open() },
+    );
+    this.queue = new PublishQueue({
       clock,
       load,
       waitMs: settings.publishWaitMs,
@@ -82,28 +86,28 @@ export class Bucket {
 
   async start(): Promise<void> {
     this.#expiring = setInterval(() => {
-      this.outbox.expire();
+      this.queue.expire();
       void this.#awaitListeners();
-      this.outbox.pump();
+      this.queue.pump();
     }, EXPIRE_EVERY_MS);
     this.#expiring.unref?.();
     this.#touching = setInterval(() => void this.#touch(), TOUCH_EVERY_MS);
     this.#touching.unref?.();
-    if (this.#parts.dialer.whereabouts) {
+    if (this.#parts.dialer.resolveAddress) {
       this.#watching = setInterval(() => void this.#look(), WHEREABOUTS_EVERY_MS);
       this.#watching.unref?.();
     }
-    const heard = this.ear.start();
-    await this.line.start();
+    const heard = this.subscriber.start();
+    await this.commands.start();
     // Without a way for commands, it waits for that.
-    await (this.line.isUp ? heard : Promise.race([heard, this.ear.connected]));
+    await (this.commands.isUp ? heard : Promise.race([heard, this.subscriber.connected]));
   }
 
   get health(): EngineHealth {
-    const [heard, reached] = [this.ear.health, this.line.health];
+    const [heard, reached] = [this.subscriber.health, this.commands.health];
     if (heard.reachable || (!reached.reachable && reached.refusal !== undefined)) return reached;
     // Connected, it may only wait for the way for commands.
-    return this.ear.isConnected && !reached.reachable ? reached : heard;
+    return this.subscriber.isConnected && !reached.reachable ? reached : heard;
   }
 
   #why(): string | undefined {
@@ -113,13 +117,13 @@ export class Bucket {
 
   /** Whether something is on its way that may still come to an end. */
   get isBusy(): boolean {
-    return this.line.isUp && (this.line.isAwaited || !this.outbox.isEmpty);
+    return this.commands.isUp && (this.commands.isBusy || !this.queue.isEmpty);
   }
 
   /** Nothing is published or received any more; commands still go. */
-  hush(): void {
-    this.outbox.close();
-    this.ear.close();
+  stopPublishing(): void {
+    this.queue.close();
+    this.subscriber.close();
   }
 
   close(): void {
@@ -127,12 +131,12 @@ export class Bucket {
     clearInterval(this.#touching);
     clearInterval(this.#watching);
     clearTimeout(this.#opening);
-    this.hush();
-    this.line.close();
+    this.stopPublishing();
+    this.commands.close();
   }
 
   get #isReachable(): boolean {
-    return this.line.isUp && this.ear.isUp && this.#parts.clock.monotonicMs() >= this.#opensAtMs;
+    return this.commands.isUp && this.subscriber.isUp && this.#parts.clock.monotonicMs() >= this.#opensAtMs;
   }
 
   #open(): void {
@@ -140,7 +144,7 @@ export class Bucket {
     const waitMs = Math.max(0, this.#opensAtMs - this.#parts.clock.monotonicMs());
     this.#opening = setTimeout(() => {
       void this.#awaitListeners();
-      this.outbox.pump();
+      this.queue.pump();
     }, waitMs + 1);
   }
 
@@ -155,7 +159,7 @@ export class Bucket {
     try {
       const { keys, dialer } = this.#parts;
       const ask = dialer.sharded ? "SHARDNUMSUB" : "NUMSUB";
-      const areMissing = await this.line.eval(LISTENING, [ask, keys.listeners(this.index)]);
+      const areMissing = await this.commands.eval(COUNT_NOT_LISTENING, [ask, keys.readySubject(this.index)]);
       const isOver = areMissing === 0 || this.#parts.clock.monotonicMs() >= untilMs;
       if (isOver && this.#waitsUntilMs === untilMs) this.#waitsUntilMs = undefined;
     } catch {
@@ -163,15 +167,15 @@ export class Bucket {
     } finally {
       this.#isAsking = false;
     }
-    this.outbox.pump();
+    this.queue.pump();
   }
 
   /** Numberings that somebody here may know a position in are not to be forgotten. */
   async #touch(): Promise<void> {
-    const places = this.ear.numbered.map(({ app, channel }) => placeOf(app, channel));
+    const places = this.subscriber.positionedChannels.map(({ app, channel }) => channelKey(app, channel));
     try {
       for (let from = 0; from < places.length; from += TOUCH_AT_ONCE) {
-        await this.line.eval(TOUCH, places.slice(from, from + TOUCH_AT_ONCE));
+        await this.commands.eval(TOUCH_HEADS, places.slice(from, from + TOUCH_AT_ONCE));
       }
     } catch {
       // There are several more occasions before one is forgotten.
@@ -183,11 +187,11 @@ export class Bucket {
    * of it, so whoever listens leaves it at the second look.
    */
   async #look(): Promise<void> {
-    const at = await this.#parts.dialer.whereabouts?.(this.index);
+    const at = await this.#parts.dialer.resolveAddress?.(this.index);
     if (at === undefined) return;
-    for (const part of [this.line, this.ear]) {
-      const isSure = part === this.line || this.#seenAt === at;
-      if (isSure && part.at !== undefined && part.at !== at) part.drop(`it is at ${at} now`);
+    for (const part of [this.commands, this.subscriber]) {
+      const isSure = part === this.commands || this.#seenAt === at;
+      if (isSure && part.address !== undefined && part.address !== at) part.drop(`it is at ${at} now`);
     }
     this.#seenAt = at;
   }

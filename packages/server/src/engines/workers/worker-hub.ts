@@ -7,51 +7,59 @@ import { CommandError } from "../../domain/error.ts";
 import type { Publication } from "../../domain/message.ts";
 import type { Awaitable, Clock, Engine, NodeState, RegistryChange } from "../../domain/ports.ts";
 import { andThen } from "../../hub/awaitable.ts";
-import { Desk } from "./desk.ts";
-import { keyOf, type Subject } from "./holdings.ts";
-import { Slowness } from "./slowness.ts";
-import { Untold } from "./untold.ts";
-import { type Ask, away, BEAT_MS, type FromNode, limitOf, type Send, type ToNode } from "./wire.ts";
+import { Backpressure } from "./backpressure.ts";
+import {
+  HEARTBEAT_MS,
+  type HubBatch,
+  hubUnavailable,
+  limitOf,
+  type Request,
+  type Send,
+  type WorkerBatch,
+} from "./messages.ts";
+import { PendingAnnouncements } from "./pending-announcements.ts";
+import { WorkerSession } from "./worker-session.ts";
+import { keyOf, type Subject } from "./worker-state.ts";
 
 /** What may wait for a node that does not read. One that lets more pile up will not catch up. */
 const BACKLOG_BYTES = 64 * 1024 * 1024;
 
-export interface NodeLink {
-  receive(parcel: FromNode): void;
+export interface WorkerLink {
+  receive(parcel: WorkerBatch): void;
   /** The node is no more: what was its own is taken back, and others tell of it. Idempotent. */
-  gone(): Promise<void>;
+  disconnect(): Promise<void>;
 }
 
-export interface NodeOptions {
-  readonly send: Send<ToNode>;
+export interface AttachOptions {
+  readonly send: Send<HubBatch>;
   /** Whether it holds sockets: the others are not listed. */
   readonly isListed?: boolean;
   /** It lets more pile up than it may, and has to end. */
   readonly overflowed?: () => void;
 }
 
-export interface SwitchboardOptions {
+export interface WorkerHubOptions {
   /** For one node; answers at once. */
   readonly engine: Engine;
   readonly clock: Clock;
   readonly failed: (error: unknown, during: string) => void;
 }
 
-export class Switchboard {
+export class WorkerHub {
   readonly #engine: Engine;
   readonly #clock: Clock;
-  readonly #failed: SwitchboardOptions["failed"];
+  readonly #failed: WorkerHubOptions["failed"];
   /** In the order of their coming: the eldest tells what no node did by itself. */
-  readonly #desks = new Set<Desk>();
-  readonly #listeners = new Map<string, Set<Desk>>();
-  readonly #slowness = new Slowness(() => [...this.#desks].some((desk) => desk.isBehind));
+  readonly #desks = new Set<WorkerSession>();
+  readonly #listeners = new Map<string, Set<WorkerSession>>();
+  readonly #slowness = new Backpressure(() => [...this.#desks].some((desk) => desk.isBehind));
   /** Subscribers of all nodes together. */
   readonly #totals = new Map<string, number>();
   /** What nodes have been answered and have not told on: who comes to life, and who has left. */
-  readonly #untold = new Untold<Desk>();
+  readonly #untold = new PendingAnnouncements<WorkerSession>();
   #beating: ReturnType<typeof setInterval> | undefined;
 
-  constructor({ engine, clock, failed }: SwitchboardOptions) {
+  constructor({ engine, clock, failed }: WorkerHubOptions) {
     this.#engine = engine;
     this.#clock = clock;
     this.#failed = failed;
@@ -67,31 +75,31 @@ export class Switchboard {
       failed: this.#failed,
     });
     this.#beating = setInterval(() => {
-      for (const desk of this.#desks) desk.beat();
-    }, BEAT_MS);
+      for (const desk of this.#desks) desk.sendHeartbeat();
+    }, HEARTBEAT_MS);
   }
 
-  attach({ send, isListed = true, overflowed }: NodeOptions): NodeLink {
-    const desk = new Desk(this.#clock, isListed, send);
+  attach({ send, isListed = true, overflowed }: AttachOptions): WorkerLink {
+    const desk = new WorkerSession(this.#clock, isListed, send);
     this.#desks.add(desk);
     return {
       receive: (parcel) => {
         this.#receive(desk, parcel);
         if (desk.backlogBytes > BACKLOG_BYTES) overflowed?.();
       },
-      gone: () => this.#dismiss(desk),
+      disconnect: () => this.#dismiss(desk),
     };
   }
 
   /** How much is remembered of nodes and by them. */
   get size(): number {
-    const held = [...this.#desks].reduce((sum, { holdings }) => sum + holdings.size, 0);
+    const held = [...this.#desks].reduce((sum, { owned: holdings }) => sum + holdings.size, 0);
     return held + this.#listeners.size + this.#totals.size + this.#untold.size;
   }
 
   async close(): Promise<void> {
     clearInterval(this.#beating);
-    this.#slowness.end();
+    this.#slowness.release();
     for (const desk of this.#desks) desk.close();
     this.#desks.clear();
     this.#listeners.clear();
@@ -101,18 +109,18 @@ export class Switchboard {
 
   // ---- what nodes ask
 
-  #receive(desk: Desk, { got, untilMs, asked }: FromNode): void {
+  #receive(desk: WorkerSession, { acknowledged: got, untilMs, requests: asked }: WorkerBatch): void {
     if (!this.#desks.has(desk)) return;
-    desk.workedOff(got);
-    this.#slowness.look();
+    desk.acknowledge(got);
+    this.#slowness.check();
     const isLate = untilMs !== null && this.#clock.monotonicMs() >= untilMs;
     for (const [id, ask] of asked) this.#answer(desk, id, ask, isLate);
   }
 
-  #answer(desk: Desk, id: number, ask: Ask, isLate: boolean): void {
+  #answer(desk: WorkerSession, id: number, ask: Request, isLate: boolean): void {
     try {
       // Its node has long told the client that it was not published.
-      if (isLate && (ask[0] === "publish" || ask[0] === "publishOnce")) throw away();
+      if (isLate && (ask[0] === "publish" || ask[0] === "publishOnce")) throw hubUnavailable();
       const answer = this.#perform(desk, ask);
       if (!(answer instanceof Promise)) return reply(desk, id, answer);
       answer.then(
@@ -124,14 +132,14 @@ export class Switchboard {
     }
   }
 
-  #refuse(desk: Desk, id: number, error: unknown, during: string): void {
+  #refuse(desk: WorkerSession, id: number, error: unknown, during: string): void {
     if (!(error instanceof CommandError)) this.#failed(error, `the engine's ${during}`);
     const { code, message } =
       error instanceof CommandError ? error : new CommandError("internal", "The engine failed.");
-    if (id !== 0) desk.tell(["refusal", id, code, message]);
+    if (id !== 0) desk.send(["refusal", id, code, message]);
   }
 
-  #perform(desk: Desk, ask: Ask): Awaitable<unknown> {
+  #perform(desk: WorkerSession, ask: Request): Awaitable<unknown> {
     const { broker, registry, ledger } = this.#engine;
     switch (ask[0]) {
       case "subscribe":
@@ -139,18 +147,18 @@ export class Switchboard {
       case "unsubscribe":
         return this.#unsubscribe(desk, { app: ask[1], channel: ask[2] });
       case "publish":
-        return andThen(broker.publish(ask[1], ask[2] ?? undefined), (position) => this.#slowness.pass(position));
+        return andThen(broker.publish(ask[1], ask[2] ?? undefined), (position) => this.#slowness.delay(position));
       case "publishOnce":
-        return andThen(broker.publishOnce(ask[1], ask[2], ask[3] ?? undefined), (done) => this.#slowness.pass(done));
+        return andThen(broker.publishOnce(ask[1], ask[2], ask[3] ?? undefined), (done) => this.#slowness.delay(done));
       case "history":
         return broker.history(ask[1], ask[2], ask[3] ?? undefined, ask[4]);
       case "join":
         return andThen(registry.join(ask[1], limitOf(ask[2])), (joined) => {
-          desk.holdings.joined(ask[1]);
+          desk.owned.joined(ask[1]);
           return joined;
         });
       case "leave":
-        desk.holdings.left(ask[1]);
+        desk.owned.left(ask[1]);
         return andThen(registry.leave(ask[1]), (left) => {
           if (left.isLast) this.#untold.add(desk, keyOf(ask[1]));
           return left;
@@ -167,11 +175,11 @@ export class Switchboard {
         return registry.channels(ask[1], ask[2]);
       case "take":
         return andThen(ledger.acquire(ask[1], ask[2], limitOf(ask[3])), (isTaken) => {
-          if (isTaken) desk.holdings.took({ place: ask[1], holder: ask[2] });
+          if (isTaken) desk.owned.took({ place: ask[1], holder: ask[2] });
           return isTaken;
         });
       case "giveBack":
-        desk.holdings.gaveBack({ place: ask[1], holder: ask[2] });
+        desk.owned.gaveBack({ place: ask[1], holder: ask[2] });
         return ledger.release(ask[1], ask[2]);
       case "spend":
         return ledger.takeToken(ask[1], ask[2]);
@@ -188,15 +196,15 @@ export class Switchboard {
       case "nodes":
         return this.#nodes();
       case "beat":
-        return desk.reported(ask[1]);
+        return desk.setReport(ask[1]);
       case "close":
         return this.#dismiss(desk);
     }
   }
 
-  #subscribe(desk: Desk, subject: Subject): Awaitable<void> {
+  #subscribe(desk: WorkerSession, subject: Subject): Awaitable<void> {
     const key = keyOf(subject);
-    desk.holdings.subjects.set(key, subject);
+    desk.owned.subjects.set(key, subject);
     const listeners = this.#listeners.get(key);
     if (listeners) {
       listeners.add(desk);
@@ -206,9 +214,9 @@ export class Switchboard {
     return this.#engine.broker.subscribe(subject.app, subject.channel);
   }
 
-  #unsubscribe(desk: Desk, subject: Subject): void {
+  #unsubscribe(desk: WorkerSession, subject: Subject): void {
     const key = keyOf(subject);
-    desk.holdings.subjects.delete(key);
+    desk.owned.subjects.delete(key);
     const listeners = this.#listeners.get(key);
     if (!listeners?.delete(desk) || listeners.size > 0) return;
     this.#listeners.delete(key);
@@ -216,19 +224,19 @@ export class Switchboard {
   }
 
   /** The answer waits for what others were answered before and have not told on. */
-  #tally(desk: Desk, subject: Subject, count: number): Awaitable<"occupied" | "vacated" | undefined> {
+  #tally(desk: WorkerSession, subject: Subject, count: number): Awaitable<"occupied" | "vacated" | undefined> {
     const key = keyOf(subject);
     return andThen(this.#count(desk, subject, count), (change) => {
-      const others = this.#untold.others(desk, key);
+      const others = this.#untold.waitForOthers(desk, key);
       if (change === "occupied") this.#untold.add(desk, key);
       return others ? others.then(() => change) : change;
     });
   }
 
-  #count(desk: Desk, subject: Subject, count: number): Awaitable<"occupied" | "vacated" | undefined> {
+  #count(desk: WorkerSession, subject: Subject, count: number): Awaitable<"occupied" | "vacated" | undefined> {
     const key = keyOf(subject);
-    const total = (this.#totals.get(key) ?? 0) + count - desk.holdings.countOf(subject);
-    desk.holdings.counted(subject, count);
+    const total = (this.#totals.get(key) ?? 0) + count - desk.owned.countOf(subject);
+    desk.owned.counted(subject, count);
     if (total > 0) this.#totals.set(key, total);
     else this.#totals.delete(key);
     return this.#engine.registry.setSubscriberCount(subject.app, subject.channel, total);
@@ -241,37 +249,37 @@ export class Switchboard {
   // ---- what nodes are told
 
   #deliver(publication: Publication): void {
-    for (const desk of this.#listeners.get(keyOf(publication)) ?? []) desk.tell(["publication", publication]);
+    for (const desk of this.#listeners.get(keyOf(publication)) ?? []) desk.send(["publication", publication]);
   }
 
   #tellFacts(facts: readonly RegistryChange[]): void {
     const [eldest] = this.#desks;
-    if (facts.length > 0) eldest?.tell(["facts", facts]);
+    if (facts.length > 0) eldest?.send(["facts", facts]);
   }
 
   // ---- whoever goes
 
-  async #dismiss(desk: Desk): Promise<void> {
+  async #dismiss(desk: WorkerSession): Promise<void> {
     if (!this.#desks.delete(desk)) return;
-    this.#slowness.look();
-    this.#untold.forget(desk);
-    for (const subject of desk.holdings.subjects.values()) this.#unsubscribe(desk, subject);
+    this.#slowness.check();
+    this.#untold.removeNode(desk);
+    for (const subject of desk.owned.subjects.values()) this.#unsubscribe(desk, subject);
     const { registry, ledger } = this.#engine;
     const facts: RegistryChange[] = [];
-    for (const row of desk.holdings.rows()) {
+    for (const row of desk.owned.rows()) {
       const { app, channel, member } = row;
       const { isLast: last } = await registry.leave(row);
       if (last) facts.push({ type: "left", app, channel, member: { id: member.id } });
     }
-    for (const { app, channel } of desk.holdings.counts()) {
+    for (const { app, channel } of desk.owned.counts()) {
       const change = await this.#count(desk, { app, channel }, 0);
       facts.push({ type: change ?? "counted", app, channel });
     }
-    for (const { place, holder } of desk.holdings.places()) await ledger.release(place, holder);
+    for (const { place, holder } of desk.owned.places()) await ledger.release(place, holder);
     this.#tellFacts(facts);
   }
 }
 
-function reply(desk: Desk, id: number, value: unknown): void {
-  if (id !== 0) desk.tell(value === undefined ? ["answer", id] : ["answer", id, value]);
+function reply(desk: WorkerSession, id: number, value: unknown): void {
+  if (id !== 0) desk.send(value === undefined ? ["answer", id] : ["answer", id, value]);
 }

@@ -5,39 +5,45 @@
 
 import { RedisClient } from "bun";
 import { Redis } from "ioredis";
-import { type Locate, locator, oneConnection } from "./address.ts";
-import type { CommandWire, Dialer, ListenEvents, ListenWire, WireEvents } from "./client.ts";
-import { Refused, Unanswered } from "./fault.ts";
+import type {
+  CommandClient,
+  ConnectionEvents,
+  Connector,
+  SubscriptionClient,
+  SubscriptionEvents,
+} from "./connector.ts";
+import { NoAnswerError, ReplyError } from "./errors.ts";
 import type { Keys } from "./keys.ts";
-import { type Address, isSocket, type RedisSettings } from "./settings.ts";
+import { addressResolver, type ResolveAddress, singleConnectionOptions } from "./resolve-address.ts";
+import { type Address, isUnixSocket, type RedisSettings } from "./settings.ts";
 
 /** Enough to spread over many masters, few enough to have a connection for each. */
-const CLUSTER_BUCKETS = 32;
+const CLUSTER_SHARDS = 32;
 /** Names in one SUBSCRIBE. */
 const SUBSCRIBE_AT_ONCE = 1_000;
 
-export function bucketsOf({ topology }: RedisSettings): number {
-  return topology.type === "cluster" ? CLUSTER_BUCKETS : 1;
+export function shardCount({ topology }: RedisSettings): number {
+  return topology.type === "cluster" ? CLUSTER_SHARDS : 1;
 }
 
-export function dialer(settings: RedisSettings, keys: Keys): Dialer {
-  const locate: Locate = locator(settings);
+export function createConnector(settings: RedisSettings, keys: Keys): Connector {
+  const locate: ResolveAddress = addressResolver(settings);
   const isFixed = settings.topology.type === "server";
   const at = (bucket: number) => locate(keys.root(bucket));
   return {
-    buckets: keys.buckets,
+    shards: keys.buckets,
     sharded: settings.topology.type === "cluster",
-    command: async (bucket, events) => {
-      const wire = await openCommandWire(settings, await at(bucket), events);
+    openCommands: async (bucket, events) => {
+      const wire = await openCommands(settings, await at(bucket), events);
       if (settings.topology.type === "sentinel") await checkMaster(wire);
       return wire;
     },
-    listen: async (bucket, events) =>
-      openListenWire(settings, await at(bucket), events, settings.topology.type === "cluster"),
+    openSubscriptions: async (bucket, events) =>
+      openSubscriptions(settings, await at(bucket), events, settings.topology.type === "cluster"),
     ...(!isFixed && {
-      whereabouts: async (bucket: number) => {
+      resolveAddress: async (bucket: number) => {
         try {
-          return placeOf(await at(bucket));
+          return addressText(await at(bucket));
         } catch {
           // Whoever cannot say where it is does not say that it has moved.
           return undefined;
@@ -48,7 +54,7 @@ export function dialer(settings: RedisSettings, keys: Keys): Dialer {
   };
 }
 
-async function openCommandWire(settings: RedisSettings, at: Address, events: WireEvents): Promise<CommandWire> {
+async function openCommands(settings: RedisSettings, at: Address, events: ConnectionEvents): Promise<CommandClient> {
   const client = new RedisClient(urlOf(settings, at), {
     autoReconnect: false,
     enableOfflineQueue: false,
@@ -63,18 +69,20 @@ async function openCommandWire(settings: RedisSettings, at: Address, events: Wir
     try {
       return await client.send(command, [...args]);
     } catch (error) {
-      throw isEnd(error) ? new Unanswered(`${command} was not answered`) : new Refused(messageOf(error));
+      throw isConnectionError(error)
+        ? new NoAnswerError(`${command} was not answered`)
+        : new ReplyError(messageOf(error));
     }
   };
   try {
     return await withinTime(settings.connectTimeoutMs, at, async () => {
       await client.connect();
-      if (isSocket(at) && settings.db > 0) await send("SELECT", [String(settings.db)]);
+      if (isUnixSocket(at) && settings.db > 0) await send("SELECT", [String(settings.db)]);
       // A wrong database is refused only to the first command.
       await send("PING", []);
-      const run = await runOf(send);
+      const run = await fetchRunId(send);
       client.onclose = () => events.ended(`${nameOf(at)} closed the connection`);
-      return { at: placeOf(at), run, send, close: () => client.close() };
+      return { address: addressText(at), runId: run, send, close: () => client.close() };
     });
   } catch (error) {
     client.onclose = null;
@@ -84,32 +92,32 @@ async function openCommandWire(settings: RedisSettings, at: Address, events: Wir
 }
 
 /** What tells one life of the server from the next; nothing where the user may not ask. */
-async function runOf(send: CommandWire["send"]): Promise<string> {
+async function fetchRunId(send: CommandClient["send"]): Promise<string> {
   try {
     return /run_id:(\w+)/.exec(String(await send("INFO", ["server"])))?.[1] ?? "";
   } catch (error) {
-    if (error instanceof Refused) return "";
+    if (error instanceof ReplyError) return "";
     throw error;
   }
 }
 
 /** A sentinel may not have noticed yet. */
-async function checkMaster(wire: CommandWire): Promise<void> {
+async function checkMaster(wire: CommandClient): Promise<void> {
   const role = await wire.send("ROLE", []).catch(() => ["master"]);
   if (Array.isArray(role) && role[0] === "master") return;
   wire.close();
   throw new Error("what the sentinels call the master is none");
 }
 
-async function openListenWire(
+async function openSubscriptions(
   settings: RedisSettings,
   at: Address,
-  events: ListenEvents,
+  events: SubscriptionEvents,
   sharded: boolean,
-): Promise<ListenWire> {
+): Promise<SubscriptionClient> {
   const { username, password } = settings;
   const redis = new Redis({
-    ...oneConnection(settings, at),
+    ...singleConnectionOptions(settings, at),
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
   });
@@ -139,7 +147,7 @@ async function openListenWire(
     await Promise.all(asked);
   };
   return {
-    at: placeOf(at),
+    address: addressText(at),
     subscribe: (subjects) =>
       inParts(subjects, (part) => (sharded ? redis.ssubscribe(...part) : redis.subscribe(...part))),
     unsubscribe: (subjects) =>
@@ -155,12 +163,12 @@ function urlOf({ username, password, db, tls }: RedisSettings, at: Address): str
   const { host, port } = at;
   const login = password === undefined ? "" : `${encodeURIComponent(username ?? "")}:${encodeURIComponent(password)}@`;
   // Without a host, Bun takes no login there; it reads no database from such an address.
-  if (isSocket(at)) return `redis+unix://${login}${login && "localhost"}${host}`;
+  if (isUnixSocket(at)) return `redis+unix://${login}${login && "localhost"}${host}`;
   const name = host.includes(":") ? `[${host}]` : host;
   return `${tls ? "rediss" : "redis"}://${login}${name}:${port}/${db}`;
 }
 
-function isEnd(error: unknown): boolean {
+function isConnectionError(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   return code !== "ERR_REDIS_SERVER_ERROR" && code !== "ERR_REDIS_INVALID_COMMAND";
 }
@@ -176,11 +184,11 @@ async function withinTime<T>(ms: number, at: Address, work: () => Promise<T>): P
 }
 
 function nameOf(at: Address): string {
-  return `Redis at ${placeOf(at)}`;
+  return `Redis at ${addressText(at)}`;
 }
 
-function placeOf(at: Address): string {
-  return isSocket(at) ? at.host : `${at.host}:${at.port}`;
+function addressText(at: Address): string {
+  return isUnixSocket(at) ? at.host : `${at.host}:${at.port}`;
 }
 
 function messageOf(error: unknown): string {

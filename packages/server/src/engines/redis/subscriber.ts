@@ -7,43 +7,43 @@
 import type { Publication } from "../../domain/message.ts";
 import { markSeen, type SeenNumbers } from "../../domain/message-id.ts";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
-import { HEARTBEAT_EVERY_MS, Heartbeat, UNHEARD } from "../heartbeat.ts";
-import type { Dialer, ListenWire } from "./client.ts";
+import { HEARTBEAT_INTERVAL_MS, HEARTBEAT_LOST, Heartbeat } from "../shared/heartbeat.ts";
 import { decode } from "./codec.ts";
-import { refusalOf, Unsent } from "./fault.ts";
-import { Link } from "./link.ts";
+import type { Connector, SubscriptionClient } from "./connector.ts";
+import { NotSentError, refusalOf } from "./errors.ts";
+import { ReconnectingConnection } from "./reconnecting-connection.ts";
 import type { RedisSettings } from "./settings.ts";
 
-export interface EarEvents {
+export interface SubscriberEvents {
   receive(publication: Publication): void;
   /** Publications may have been missed. */
   interrupted(): void;
   up(): void;
   /** Something that is no publication arrived. */
-  garbage(error: unknown): void;
+  malformed(error: unknown): void;
 }
 
 /** Where the node's heartbeat goes, and how: over the connection for commands. Rejects where Redis did not take it. */
-export interface Beating {
+export interface HeartbeatSender {
   readonly subject: string;
   send(text: string): Promise<unknown>;
 }
 
-export interface EarParts {
-  readonly dialer: Dialer;
+export interface SubscriberOptions {
+  readonly dialer: Connector;
   readonly settings: RedisSettings;
   readonly clock: Clock;
-  readonly beat: Beating;
+  readonly heartbeat: HeartbeatSender;
   /** The subject that is subscribed to when all others are. */
-  readonly last: string;
+  readonly readySubject: string;
 }
 
-interface Entry {
+interface Subscription {
   readonly app: string;
   readonly channel: string;
   readonly heard: Map<string, SeenNumbers>;
   /** Somebody here may know a position in it. */
-  isNumbered: boolean;
+  isPositioned: boolean;
 }
 
 const PING_EVERY_MS = 1_000;
@@ -52,13 +52,13 @@ const AGAIN_MS = 50;
 /** What arrives while subscriptions are made again; more than that is lost, and that something was is told anyway. */
 const MOST_HELD = 10_000;
 
-export class Ear {
+export class Subscriber {
   readonly #clock: Clock;
   readonly #settings: RedisSettings;
   readonly #last: string;
-  readonly #events: EarEvents;
-  readonly #link: Link<ListenWire>;
-  readonly #wanted = new Map<string, Entry>();
+  readonly #events: SubscriberEvents;
+  readonly #link: ReconnectingConnection<SubscriptionClient>;
+  readonly #wanted = new Map<string, Subscription>();
   /** Of the present connection: what it was asked for, and when that is confirmed. */
   readonly #asked = new Map<string, Promise<void>>();
   readonly #changed = new Set<string>();
@@ -67,22 +67,26 @@ export class Ear {
   #pingedAtMs: number | undefined;
   #pinging: ReturnType<typeof setInterval> | undefined;
   #beating: ReturnType<typeof setInterval> | undefined;
-  readonly #beat: Beating;
+  readonly #beat: HeartbeatSender;
   readonly #heartbeat = new Heartbeat();
   #beats = 0;
   /** The latest connection, for use by others or not yet. */
-  #wire: ListenWire | undefined;
+  #wire: SubscriptionClient | undefined;
   /** Settled when a heartbeat came over it, or it ended. */
-  #firstHeard = pending();
-  readonly #connected = pending();
+  #firstHeard = unhandledPromise();
+  readonly #connected = unhandledPromise();
 
-  constructor(bucket: number, { dialer, settings, clock, beat, last }: EarParts, events: EarEvents) {
+  constructor(
+    bucket: number,
+    { dialer, settings, clock, heartbeat: beat, readySubject: last }: SubscriberOptions,
+    events: SubscriberEvents,
+  ) {
     this.#last = last;
     this.#clock = clock;
     this.#settings = settings;
     this.#beat = beat;
     this.#events = events;
-    this.#link = new Link<ListenWire>({
+    this.#link = new ReconnectingConnection<SubscriptionClient>({
       clock,
       minPauseMs: settings.reconnectMinMs,
       maxPauseMs: settings.reconnectMaxMs,
@@ -90,10 +94,10 @@ export class Ear {
         this.#asked.clear();
         this.#held = [];
         this.#wire = undefined;
-        this.#heartbeat.restart();
-        const firstHeard = pending();
+        this.#heartbeat.reset();
+        const firstHeard = unhandledPromise();
         this.#firstHeard = firstHeard;
-        return dialer.listen(bucket, {
+        return dialer.openSubscriptions(bucket, {
           ended: (why) => {
             this.#wire = undefined;
             firstHeard.reject(new Error(why));
@@ -102,7 +106,7 @@ export class Ear {
           message: (subject, text) => this.#message(subject, text),
         });
       },
-      greet: (wire, isAgain) => this.#greet(wire, isAgain),
+      prepare: (wire, isAgain) => this.#greet(wire, isAgain),
       down: () => {},
     });
   }
@@ -110,7 +114,7 @@ export class Ear {
   async start(): Promise<void> {
     this.#pinging = setInterval(() => this.#ping(), PING_EVERY_MS / 2);
     this.#pinging.unref?.();
-    this.#beating = setInterval(() => this.#lookAndBeat(), HEARTBEAT_EVERY_MS);
+    this.#beating = setInterval(() => this.#lookAndBeat(), HEARTBEAT_INTERVAL_MS);
     this.#beating.unref?.();
     await this.#link.start();
   }
@@ -122,8 +126,8 @@ export class Ear {
   }
 
   /** The server that it listens to, where there is one. */
-  get at(): string | undefined {
-    return this.#link.wire?.at;
+  get address(): string | undefined {
+    return this.#link.wire?.address;
   }
 
   get isUp(): boolean {
@@ -147,13 +151,13 @@ export class Ear {
 
   /** Resolves when Redis has confirmed it; rejects with Unsent when it has not in time. It stays wanted all the same. */
   async subscribe(subject: string, app: string, channel: string): Promise<void> {
-    if (!this.#wanted.has(subject)) this.#wanted.set(subject, { app, channel, heard: new Map(), isNumbered: false });
+    if (!this.#wanted.has(subject)) this.#wanted.set(subject, { app, channel, heard: new Map(), isPositioned: false });
     this.#change(subject);
     const untilMs = this.#clock.monotonicMs() + this.#settings.commandTimeoutMs;
     while (this.#wanted.has(subject)) {
       const leftMs = untilMs - this.#clock.monotonicMs();
-      if (leftMs <= 0) throw new Unsent("not confirmed in time");
-      await this.#link.up(leftMs);
+      if (leftMs <= 0) throw new NotSentError("not confirmed in time");
+      await this.#link.waitUntilUp(leftMs);
       // What changed in this tick goes in one command.
       await Promise.resolve();
       this.#flush();
@@ -166,20 +170,20 @@ export class Ear {
   }
 
   /** From now on somebody may know a position in it. Whether it is subscribed to. */
-  number(subject: string): boolean {
+  markPositioned(subject: string): boolean {
     const entry = this.#wanted.get(subject);
-    if (entry) entry.isNumbered = true;
+    if (entry) entry.isPositioned = true;
     return entry !== undefined;
   }
 
   /** Channels in which somebody may know a position. */
-  get numbered(): readonly { readonly app: string; readonly channel: string }[] {
-    return [...this.#wanted.values()].filter(({ isNumbered }) => isNumbered);
+  get positionedChannels(): readonly { readonly app: string; readonly channel: string }[] {
+    return [...this.#wanted.values()].filter(({ isPositioned: isNumbered }) => isNumbered);
   }
 
   /** The connection is made anew. */
   drop(why: string): void {
-    this.#link.giveUp(why);
+    this.#link.dropCurrent(why);
   }
 
   close(): void {
@@ -224,12 +228,12 @@ export class Ear {
     if (come.length > 0) this.#ask(wire, come, wire.subscribe(come));
   }
 
-  #ask(wire: ListenWire, subjects: readonly string[], asked: Promise<void>): void {
+  #ask(wire: SubscriptionClient, subjects: readonly string[], asked: Promise<void>): void {
     for (const subject of subjects) this.#asked.set(subject, asked);
     asked.catch((error) => this.#link.drop(wire, error instanceof Error ? error.message : String(error)));
   }
 
-  async #greet(wire: ListenWire, isAgain: boolean): Promise<void> {
+  async #greet(wire: SubscriptionClient, isAgain: boolean): Promise<void> {
     this.#changed.clear();
     const subjects = [...this.#wanted.keys()];
     const asked = wire.subscribe([this.#beat.subject, ...subjects]);
@@ -253,13 +257,13 @@ export class Ear {
   }
 
   /** Until Redis has taken one; the others follow at intervals. */
-  async #beatSoon(wire: ListenWire): Promise<void> {
+  async #beatSoon(wire: SubscriptionClient): Promise<void> {
     while (this.#wire === wire && !(await this.#sendBeat())) await Bun.sleep(AGAIN_MS);
   }
 
   #lookAndBeat(): void {
     if (!this.#wire) return;
-    if (this.#heartbeat.look()) this.#link.drop(this.#wire, UNHEARD);
+    if (this.#heartbeat.isLost()) this.#link.drop(this.#wire, HEARTBEAT_LOST);
     else void this.#sendBeat();
   }
 
@@ -273,13 +277,13 @@ export class Ear {
       return false;
     }
     // Else another connection is made meanwhile.
-    if (this.#firstHeard.promise === promise) this.#heartbeat.taken(number);
+    if (this.#firstHeard.promise === promise) this.#heartbeat.sent(number);
     return true;
   }
 
   #message(subject: string, text: string): void {
     if (subject === this.#beat.subject) {
-      this.#heartbeat.heard(Number(text));
+      this.#heartbeat.received(Number(text));
       this.#firstHeard.resolve();
       return;
     }
@@ -293,13 +297,13 @@ export class Ear {
       const { publication, mark } = decode(entry.app, entry.channel, text);
       const isFirst = !mark || markSeen(entry.heard, mark);
       if (publication.type === "event" && publication.position) {
-        entry.isNumbered = true;
+        entry.isPositioned = true;
         // Sent again it may have another place, which counts; that it was told before is seen by its mark.
         return this.#events.receive(mark ? { ...publication, messageId: mark } : publication);
       }
       if (isFirst) this.#events.receive(publication);
     } catch (error) {
-      this.#events.garbage(error);
+      this.#events.malformed(error);
     }
   }
 
@@ -321,7 +325,7 @@ export class Ear {
   }
 }
 
-function pending(): PromiseWithResolvers<void> {
+function unhandledPromise(): PromiseWithResolvers<void> {
   const settled = Promise.withResolvers<void>();
   settled.promise.catch(() => {});
   return settled;

@@ -2,26 +2,26 @@
 
 import calculateSlot from "cluster-key-slot";
 import { Redis } from "ioredis";
-import { Refused } from "./fault.ts";
-import { type Address, isSocket, type RedisSettings } from "./settings.ts";
+import { ReplyError } from "./errors.ts";
+import { type Address, isUnixSocket, type RedisSettings } from "./settings.ts";
 
 /** Answers for a key; rejects with a sentence for people. */
-export type Locate = (key: string) => Promise<Address>;
+export type ResolveAddress = (key: string) => Promise<Address>;
 
 /** Answers younger than this are not asked for again. */
 const FRESH_MS = 500;
 
-export function locator(settings: RedisSettings): Locate {
+export function addressResolver(settings: RedisSettings): ResolveAddress {
   const { topology } = settings;
   switch (topology.type) {
     case "server":
       return async () => topology.at;
     case "sentinel":
-      return shared(() => masterOf(settings, topology));
+      return cached(() => fetchMaster(settings, topology));
     case "cluster": {
       let known = topology.seeds;
-      const slots = shared(async () => {
-        const ranges = await slotsOf(settings, known);
+      const slots = cached(async () => {
+        const ranges = await fetchSlots(settings, known);
         // A seed may be gone for good while the cluster lives.
         known = [...ranges, ...topology.seeds].filter(isNew);
         return ranges;
@@ -32,10 +32,10 @@ export function locator(settings: RedisSettings): Locate {
 }
 
 /** Options of ioredis that make it one connection and nothing more. */
-export function oneConnection(settings: RedisSettings, at: Address) {
+export function singleConnectionOptions(settings: RedisSettings, at: Address) {
   const { tls } = settings;
   return {
-    ...(isSocket(at) ? { path: at.host } : { host: at.host, port: at.port }),
+    ...(isUnixSocket(at) ? { path: at.host } : { host: at.host, port: at.port }),
     lazyConnect: true,
     connectTimeout: settings.connectTimeoutMs,
     retryStrategy: () => null,
@@ -48,33 +48,36 @@ export function oneConnection(settings: RedisSettings, at: Address) {
   };
 }
 
-async function masterOf(
+async function fetchMaster(
   settings: RedisSettings,
   topology: { readonly sentinels: readonly Address[]; readonly master: string; readonly password?: string },
 ): Promise<Address> {
   const { master, password } = topology;
-  const answer = await askFirst(settings, topology.sentinels, password === undefined ? {} : { password }, (redis) =>
-    redis.call("SENTINEL", "get-master-addr-by-name", master),
+  const answer = await queryFirstReachable(
+    settings,
+    topology.sentinels,
+    password === undefined ? {} : { password },
+    (redis) => redis.call("SENTINEL", "get-master-addr-by-name", master),
   );
   const [host, port] = Array.isArray(answer) ? answer : [];
   if (typeof host === "string" && Number(port) > 0) return { host, port: Number(port) };
   throw new Error(`the sentinels know no master called ${JSON.stringify(master)}`);
 }
 
-interface Range extends Address {
+interface SlotRange extends Address {
   readonly first: number;
   readonly last: number;
 }
 
-async function slotsOf(settings: RedisSettings, seeds: readonly Address[]): Promise<readonly Range[]> {
+async function fetchSlots(settings: RedisSettings, seeds: readonly Address[]): Promise<readonly SlotRange[]> {
   const { username, password } = settings;
   const login = { ...(username !== undefined && { username }), ...(password !== undefined && { password }) };
-  const answer = await askFirst(settings, seeds, login, async (redis) => ({
+  const answer = await queryFirstReachable(settings, seeds, login, async (redis) => ({
     slots: await redis.call("CLUSTER", "SLOTS"),
     host: redis.options.host ?? "",
   }));
   if (!Array.isArray(answer.slots)) throw new Error("the cluster does not say who has which slot");
-  return answer.slots.flatMap((each): Range[] => {
+  return answer.slots.flatMap((each): SlotRange[] => {
     const [first, last, owner] = Array.isArray(each) ? each : [];
     const [host, port] = Array.isArray(owner) ? owner : [];
     if (typeof first !== "number" || typeof last !== "number" || typeof port !== "number") return [];
@@ -82,7 +85,7 @@ async function slotsOf(settings: RedisSettings, seeds: readonly Address[]): Prom
   });
 }
 
-function ownerOf(slot: number, ranges: readonly Range[]): Address {
+function ownerOf(slot: number, ranges: readonly SlotRange[]): Address {
   const owner = ranges.find(({ first, last }) => first <= slot && slot <= last);
   if (!owner) throw new Error(`nobody in the cluster has slot ${slot}`);
   return owner;
@@ -93,7 +96,7 @@ function isNew({ host, port }: Address, at: number, all: readonly Address[]): bo
 }
 
 /** The first that answers; several are asked one after the other. */
-async function askFirst<T>(
+async function queryFirstReachable<T>(
   settings: RedisSettings,
   addresses: readonly Address[],
   login: { readonly username?: string; readonly password?: string },
@@ -102,7 +105,7 @@ async function askFirst<T>(
   let why: unknown = new Error("no address is configured");
   for (const address of addresses) {
     const redis = new Redis({
-      ...oneConnection(settings, address),
+      ...singleConnectionOptions(settings, address),
       ...login,
       commandTimeout: settings.commandTimeoutMs,
     });
@@ -116,11 +119,11 @@ async function askFirst<T>(
       redis.disconnect();
     }
   }
-  throw new Refused(why instanceof Error ? why.message : String(why));
+  throw new ReplyError(why instanceof Error ? why.message : String(why));
 }
 
 /** Those who ask at the same time, or soon after, are given one answer. */
-function shared<T>(ask: () => Promise<T>): () => Promise<T> {
+function cached<T>(ask: () => Promise<T>): () => Promise<T> {
   let asked: Promise<T> | undefined;
   return () => {
     if (!asked) {

@@ -1,10 +1,10 @@
 /** The channels of an app as an engine lists them that knows all of them itself. */
 
-import { isInternal } from "../domain/channel.ts";
-import type { ChannelSummary } from "../domain/ports.ts";
+import { isInternal } from "../../domain/channel.ts";
+import type { ChannelSummary } from "../../domain/ports.ts";
 
 /** Those with subscribers whose name begins so; never the server's own. */
-export function listing<Place extends { readonly subscribers: number }>(
+export function listChannels<Place extends { readonly subscribers: number }>(
   places: ReadonlyMap<string, Place> | undefined,
   prefix: string,
   summaryOf: (name: string, place: Place) => ChannelSummary,

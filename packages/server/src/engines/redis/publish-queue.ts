@@ -5,9 +5,9 @@
 
 import type { Position } from "../../domain/message.ts";
 import type { Clock } from "../../domain/ports.ts";
-import { isAway, Refused, Unanswered, Unsent, unavailable } from "./fault.ts";
+import { isUnavailable, NoAnswerError, NotSentError, ReplyError, unavailable } from "./errors.ts";
 
-export interface Letter {
+export interface PendingPublish {
   readonly subject: string;
   readonly bytes: number;
   /** May be called again after no answer came: the receiving side knows it by its number. */
@@ -16,16 +16,16 @@ export interface Letter {
    * It was withdrawn, and Redis may have carried it out when nobody was connected to hear. Then it is said again, to whoever
    * has not heard it; else nothing is done.
    */
-  settle?(): Promise<unknown>;
+  resend?(): Promise<unknown>;
 }
 
 /** What all outboxes of a node share. */
-export interface Load {
+export interface QueuedBytes {
   bytes: number;
 }
 
 interface Waiting {
-  readonly letter: Letter;
+  readonly letter: PendingPublish;
   readonly untilMs: number;
   readonly resolve: (position: Position | undefined) => void;
   readonly reject: (error: unknown) => void;
@@ -34,9 +34,9 @@ interface Waiting {
   isDoubtful: boolean;
 }
 
-export interface OutboxOptions {
+export interface PublishQueueOptions {
   readonly clock: Clock;
-  readonly load: Load;
+  readonly load: QueuedBytes;
   readonly waitMs: number;
   readonly mostBytes: number;
   /** Whether whoever is subscribed would hear it. */
@@ -45,19 +45,19 @@ export interface OutboxOptions {
   why(): string | undefined;
 }
 
-const BATCH = 1_000;
+const BATCH_SIZE = 1_000;
 const PAUSE_AFTER_REFUSAL_MS = 100;
 /** How long after its withdrawal something is worth settling. */
 const SETTLE_WITHIN_MS = 20_000;
 
-export class Outbox {
-  readonly #options: OutboxOptions;
+export class PublishQueue {
+  readonly #options: PublishQueueOptions;
   #waiting: Waiting[] = [];
   #sending: readonly Waiting[] = [];
   #isPumping = false;
   #isClosed = false;
 
-  constructor(options: OutboxOptions) {
+  constructor(options: PublishQueueOptions) {
     this.#options = options;
   }
 
@@ -65,7 +65,7 @@ export class Outbox {
     return this.#waiting.length === 0 && this.#sending.length === 0;
   }
 
-  post(letter: Letter): Promise<Position | undefined> {
+  publish(letter: PendingPublish): Promise<Position | undefined> {
     const { clock, load, waitMs, mostBytes } = this.#options;
     if (this.#isClosed || load.bytes + letter.bytes > mostBytes) return Promise.reject(this.#away());
     load.bytes += letter.bytes;
@@ -111,7 +111,7 @@ export class Outbox {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0 && this.#options.isOpen()) {
-      const batch = this.#waiting.splice(0, BATCH);
+      const batch = this.#waiting.splice(0, BATCH_SIZE);
       this.#sending = batch;
       const errors = await Promise.all(batch.map((each) => this.#send(each)));
       this.#sending = [];
@@ -125,7 +125,7 @@ export class Outbox {
   async #send(each: Waiting): Promise<unknown> {
     try {
       if (each.isOver) {
-        await each.letter.settle?.();
+        await each.letter.resend?.();
         return undefined;
       }
       const position = await each.letter.send();
@@ -141,7 +141,7 @@ export class Outbox {
     const answered = new Set<string>();
     const doubtful = new Set<string>();
     const isOvertaken = (error: unknown, subject: string) =>
-      answered.has(subject) || (error instanceof Refused && !error.isElsewhere && doubtful.has(subject));
+      answered.has(subject) || (error instanceof ReplyError && !error.isElsewhere && doubtful.has(subject));
     const back: Waiting[] = [];
     let isRefused = false;
     for (let at = batch.length - 1; at >= 0; at--) {
@@ -149,21 +149,21 @@ export class Outbox {
       const error = errors[at];
       if (!each) continue;
       const { subject } = each.letter;
-      if (error instanceof Unanswered) each.isDoubtful = true;
+      if (error instanceof NoAnswerError) each.isDoubtful = true;
       if (error === undefined) answered.add(subject);
-      else if (!isAway(error) || isOvertaken(error, subject)) this.#end(each, unavailable(error));
+      else if (!isUnavailable(error) || isOvertaken(error, subject)) this.#end(each, unavailable(error));
       else if (!each.isOver || isToSettle(each, this.#options.clock.monotonicMs())) {
-        isRefused ||= error instanceof Refused;
+        isRefused ||= error instanceof ReplyError;
         back.push(each);
       }
-      if (error instanceof Unanswered) doubtful.add(subject);
+      if (error instanceof NoAnswerError) doubtful.add(subject);
     }
     this.#waiting = [...back.reverse(), ...this.#waiting];
     return isRefused;
   }
 
   #away(): Error {
-    return unavailable(new Unsent(this.#options.why() ?? "nobody took it"));
+    return unavailable(new NotSentError(this.#options.why() ?? "nobody took it"));
   }
 
   #end(each: Waiting, error: unknown, position?: Position): void {
@@ -176,5 +176,5 @@ export class Outbox {
 }
 
 function isToSettle({ letter, untilMs, isDoubtful }: Waiting, nowMs: number): boolean {
-  return isDoubtful && letter.settle !== undefined && nowMs < untilMs + SETTLE_WITHIN_MS;
+  return isDoubtful && letter.resend !== undefined && nowMs < untilMs + SETTLE_WITHIN_MS;
 }

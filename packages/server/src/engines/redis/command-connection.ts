@@ -1,16 +1,16 @@
 /** The way to one bucket for commands and scripts: each has a deadline of its own, and fails in one of three ways. */
 
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
-import type { CommandWire, Dialer } from "./client.ts";
-import { Refused, refusalOf, Unanswered, Unsent } from "./fault.ts";
-import { Link } from "./link.ts";
+import type { CommandClient, Connector } from "./connector.ts";
+import { NoAnswerError, NotSentError, ReplyError, refusalOf } from "./errors.ts";
+import { ReconnectingConnection } from "./reconnecting-connection.ts";
 import type { Script } from "./script.ts";
 import { SCRIPTS } from "./scripts.ts";
 import type { RedisSettings } from "./settings.ts";
 
-export interface LineEvents {
+export interface CommandConnectionEvents {
   /** The connection is there, again or for the first time; nothing else goes over it until this has resolved. */
-  up(send: Send, isAgain: boolean): Promise<void>;
+  up(send: RunScript, isAgain: boolean): Promise<void>;
   down(): void;
   /** Why the bucket cannot be used, where it cannot. */
   why(): string | undefined;
@@ -19,10 +19,10 @@ export interface LineEvents {
 /** Those of a script, which may depend on which life of the server it is. */
 type Args = readonly string[] | ((run: string) => readonly string[]);
 
-export type Send = (script: Script, args: readonly string[]) => Promise<unknown>;
+export type RunScript = (script: Script, args: readonly string[]) => Promise<unknown>;
 
 /** Of the time that an answer may take, how much longer one waits for a connection first. */
-const PATIENCE = 0.25;
+const CONNECT_WAIT_SHARE = 0.25;
 /** How often an overdue answer is looked for. */
 const WATCH_MS = 100;
 /** Where Redis refused something, how often it is asked whether it still does. */
@@ -38,31 +38,38 @@ interface Refusal {
   probedAtMs: number;
 }
 
-export class Line {
+export class CommandConnection {
   readonly #clock: Clock;
   readonly #settings: RedisSettings;
   readonly #root: string;
-  readonly #link: Link<CommandWire>;
+  readonly #link: ReconnectingConnection<CommandClient>;
   /** When each command that has no answer was sent; the oldest first. */
   readonly #outstanding = new Map<number, number>();
   /** The latest connection, for use by others or not yet. */
-  #latest: CommandWire | undefined;
+  #latest: CommandClient | undefined;
   #next = 0;
-  readonly #why: LineEvents["why"];
+  readonly #why: CommandConnectionEvents["why"];
   #refusal: Refusal | undefined;
   #watching: ReturnType<typeof setInterval> | undefined;
 
-  constructor(bucket: number, root: string, dialer: Dialer, settings: RedisSettings, clock: Clock, events: LineEvents) {
+  constructor(
+    bucket: number,
+    root: string,
+    dialer: Connector,
+    settings: RedisSettings,
+    clock: Clock,
+    events: CommandConnectionEvents,
+  ) {
     this.#clock = clock;
     this.#settings = settings;
     this.#root = root;
     this.#why = () => events.why();
-    this.#link = new Link<CommandWire>({
+    this.#link = new ReconnectingConnection<CommandClient>({
       clock,
       minPauseMs: settings.reconnectMinMs,
       maxPauseMs: settings.reconnectMaxMs,
-      open: (ended) => dialer.command(bucket, { ended }),
-      greet: async (wire, isAgain) => {
+      open: (ended) => dialer.openCommands(bucket, { ended }),
+      prepare: async (wire, isAgain) => {
         this.#latest = wire;
         await Promise.all(SCRIPTS.map(({ text }) => this.#on(wire, "SCRIPT", ["LOAD", text])));
         await events.up((script, args) => this.#runOn(wire, script, args), isAgain);
@@ -91,12 +98,12 @@ export class Line {
   }
 
   /** The server it goes to, where there is one. */
-  get at(): string | undefined {
-    return this.#link.wire?.at;
+  get address(): string | undefined {
+    return this.#link.wire?.address;
   }
 
   /** Whether anybody waits for an answer. */
-  get isAwaited(): boolean {
+  get isBusy(): boolean {
     return this.#outstanding.size > 0;
   }
 
@@ -109,17 +116,17 @@ export class Line {
    */
   async eval(script: Script, args: Args): Promise<unknown> {
     try {
-      return await this.evalInTurn(script, args);
+      return await this.evalOrdered(script, args);
     } catch (error) {
       if (!isFlushed(error)) throw error;
-      return await this.evalInTurn(script, args);
+      return await this.evalOrdered(script, args);
     }
   }
 
   /** The same, for what must not be overtaken by anything sent later: is not sent again where somebody has flushed the scripts. */
-  async evalInTurn(script: Script, args: Args): Promise<unknown> {
+  async evalOrdered(script: Script, args: Args): Promise<unknown> {
     const wire = this.#link.wire ?? (await this.#up());
-    return await this.#runOn(wire, script, typeof args === "function" ? args(wire.run) : args);
+    return await this.#runOn(wire, script, typeof args === "function" ? args(wire.runId) : args);
   }
 
   async command(command: string, args: readonly string[]): Promise<unknown> {
@@ -128,13 +135,13 @@ export class Line {
   }
 
   /** The same for what changes nothing, and so does not wait until the connection is for use. */
-  async beat(command: string, args: readonly string[]): Promise<unknown> {
+  async sendHeartbeat(command: string, args: readonly string[]): Promise<unknown> {
     return await this.#on(this.#latest ?? (await this.#up()), command, args);
   }
 
   /** What is on the way is given up, and the connection made anew. */
   drop(why: string): void {
-    this.#link.giveUp(why);
+    this.#link.dropCurrent(why);
   }
 
   close(): void {
@@ -142,15 +149,15 @@ export class Line {
     this.#link.close();
   }
 
-  async #up(): Promise<CommandWire> {
+  async #up(): Promise<CommandClient> {
     try {
-      return await this.#link.up(this.#settings.commandTimeoutMs * PATIENCE);
+      return await this.#link.waitUntilUp(this.#settings.commandTimeoutMs * CONNECT_WAIT_SHARE);
     } catch (error) {
-      throw new Unsent(this.#why() ?? String(error));
+      throw new NotSentError(this.#why() ?? String(error));
     }
   }
 
-  async #runOn(wire: CommandWire, script: Script, args: readonly string[]): Promise<unknown> {
+  async #runOn(wire: CommandClient, script: Script, args: readonly string[]): Promise<unknown> {
     try {
       return await this.#on(wire, "EVALSHA", [script.sha, "1", this.#root, ...args]);
     } catch (error) {
@@ -159,23 +166,23 @@ export class Line {
     }
   }
 
-  async #on(wire: CommandWire, command: string, args: readonly string[]): Promise<unknown> {
+  async #on(wire: CommandClient, command: string, args: readonly string[]): Promise<unknown> {
     const id = this.#next++;
     this.#outstanding.set(id, this.#clock.monotonicMs());
     try {
       return await wire.send(command, args);
     } catch (error) {
       this.#notice(error);
-      if (error instanceof Refused && error.isElsewhere) this.#link.drop(wire, error.message);
-      if (error instanceof Unanswered && this.#refusal) throw new Unanswered(this.#refusal.why);
-      throw error instanceof Error ? error : new Unanswered(String(error));
+      if (error instanceof ReplyError && error.isElsewhere) this.#link.drop(wire, error.message);
+      if (error instanceof NoAnswerError && this.#refusal) throw new NoAnswerError(this.#refusal.why);
+      throw error instanceof Error ? error : new NoAnswerError(String(error));
     } finally {
       this.#outstanding.delete(id);
     }
   }
 
   #notice(error: unknown): void {
-    const refusal = error instanceof Refused ? refusalOf(error) : undefined;
+    const refusal = error instanceof ReplyError ? refusalOf(error) : undefined;
     if (!refusal) return;
     const nowMs = this.#clock.monotonicMs();
     const known = this.#refusal;
@@ -208,10 +215,10 @@ export class Line {
     if (oldest === undefined) return;
     const overdueMs = this.#clock.monotonicMs() - oldest;
     if (overdueMs < this.#settings.commandTimeoutMs) return;
-    this.#link.giveUp(`no answer to a command within ${this.#settings.commandTimeoutMs} ms`);
+    this.#link.dropCurrent(`no answer to a command within ${this.#settings.commandTimeoutMs} ms`);
   }
 }
 
 function isFlushed(error: unknown): boolean {
-  return error instanceof Refused && error.word === "NOSCRIPT";
+  return error instanceof ReplyError && error.code === "NOSCRIPT";
 }

@@ -1,16 +1,16 @@
 /** Keeps one wire up: opens it, opens it again whenever it ends, and knows since when there is none, and why. */
 
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
-import { Unsent } from "./fault.ts";
+import { NotSentError } from "./errors.ts";
 
-export interface LinkOptions<W> {
+export interface ReconnectingConnectionOptions<W> {
   readonly clock: Clock;
   readonly minPauseMs: number;
   readonly maxPauseMs: number;
   /** Opens the wire; tells by `ended` when it is over. Rejects with a sentence for people. */
   open(ended: (why: string) => void): Promise<W>;
   /** It is there: what has to be done on it before anybody else may use it. Where that fails, it is opened again. */
-  greet(wire: W, isAgain: boolean): Promise<void>;
+  prepare(wire: W, isAgain: boolean): Promise<void>;
   down(): void;
 }
 
@@ -18,9 +18,9 @@ interface Closable {
   close(): void;
 }
 
-export class Link<W extends Closable> {
-  readonly #options: LinkOptions<W>;
-  readonly #waiters = new Set<(wire: W | undefined) => void>();
+export class ReconnectingConnection<W extends Closable> {
+  readonly #options: ReconnectingConnectionOptions<W>;
+  readonly #waiters = new Set<(current: W | undefined) => void>();
   #wire: W | undefined;
   /** On its way up, and not for use. */
   #greeted: W | undefined;
@@ -31,7 +31,7 @@ export class Link<W extends Closable> {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  constructor(options: LinkOptions<W>) {
+  constructor(options: ReconnectingConnectionOptions<W>) {
     this.#options = options;
     this.#sinceMs = options.clock.wallMs();
   }
@@ -50,9 +50,9 @@ export class Link<W extends Closable> {
   }
 
   /** The wire, as soon as there is one; rejects with Unsent when there is none in time. */
-  async up(withinMs: number): Promise<W> {
+  async waitUntilUp(withinMs: number): Promise<W> {
     if (this.#wire) return this.#wire;
-    if (this.#closed) throw new Unsent("closed");
+    if (this.#closed) throw new NotSentError("closed");
     const { promise, resolve } = Promise.withResolvers<W | undefined>();
     this.#waiters.add(resolve);
     const timer = setTimeout(resolve, withinMs, undefined);
@@ -60,7 +60,7 @@ export class Link<W extends Closable> {
     clearTimeout(timer);
     this.#waiters.delete(resolve);
     if (wire) return wire;
-    throw new Unsent(this.#why);
+    throw new NotSentError(this.#why);
   }
 
   /** Gives up a wire that does not do what it should; another is opened. */
@@ -71,7 +71,7 @@ export class Link<W extends Closable> {
   }
 
   /** The same for whatever wire there is. */
-  giveUp(why: string): void {
+  dropCurrent(why: string): void {
     const wire = this.#wire ?? this.#greeted;
     if (wire) this.drop(wire, why);
   }
@@ -98,7 +98,7 @@ export class Link<W extends Closable> {
       if (this.#closed) return opened.close();
       if (early !== undefined) throw new Error(early);
       this.#greeted = opened;
-      await this.#options.greet(opened, this.#wasUp);
+      await this.#options.prepare(opened, this.#wasUp);
       if (this.#closed || this.#greeted !== opened) return opened.close();
       this.#ready(opened);
     } catch (error) {

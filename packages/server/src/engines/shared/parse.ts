@@ -1,20 +1,20 @@
 /** Reads what others wrote, who may be anybody. Each throws where a field is not what it has to be. */
 
-import { onOneLine } from "../domain/json-text.ts";
-import type { Member } from "../domain/message.ts";
-import { parseUserInfo } from "../domain/user-info.ts";
+import { onOneLine } from "../../domain/json-text.ts";
+import type { Member } from "../../domain/message.ts";
+import { parseUserInfo } from "../../domain/user-info.ts";
 
 /** A member's info comes as a value, or as text where its author wrote it otherwise. */
-export function memberFrom(id: unknown, info: unknown, infoText: unknown): Member {
-  return { id: asText(id), ...(infoText === undefined ? { info } : parseUserInfo(onOneLine(asText(infoText)))) };
+export function parseMember(id: unknown, info: unknown, infoText: unknown): Member {
+  return { id: asString(id), ...(infoText === undefined ? { info } : parseUserInfo(onOneLine(asString(infoText)))) };
 }
 
-export function record(value: unknown): Record<string, unknown> {
+export function asRecord(value: unknown): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("not an object");
   return value as Record<string, unknown>;
 }
 
-export function asText(value: unknown): string {
+export function asString(value: unknown): string {
   if (typeof value !== "string") throw new Error("not a text");
   return value;
 }
@@ -24,7 +24,7 @@ export function asNumber(value: unknown): number {
   return value;
 }
 
-export function list(value: unknown): readonly unknown[] {
+export function asArray(value: unknown): readonly unknown[] {
   if (!Array.isArray(value)) throw new Error("not a list");
   return value;
 }

@@ -1,9 +1,9 @@
 /** Keeps what this node has in Redis from ending while the node lives: all of it now and then, a little with each beat. */
 
 import type { Clock } from "../../domain/ports.ts";
-import type { Send } from "./line.ts";
+import type { RunScript } from "./command-connection.ts";
+import { asParts } from "./registry-scripts.ts";
 import { RENEW } from "./scripts.ts";
-import { parts } from "./writes.ts";
 
 /** Places, and as many holds, in one script. */
 const AT_ONCE = "250";
@@ -18,7 +18,7 @@ interface Round {
   holds: string;
 }
 
-export class Lease {
+export class LeaseRenewal {
   readonly #clock: Clock;
   readonly #leaseMs: number;
   /** Beats in half the time from one round to the next, by which it is to be done. */
@@ -33,12 +33,12 @@ export class Lease {
   }
 
   /** A beat's part of a round, or none where nothing is due. `size` is how much there is. Where it fails, the next beat does it. */
-  async renew(bucket: number, send: Send, generation: string, size: number): Promise<void> {
+  async renew(bucket: number, send: RunScript, generation: string, size: number): Promise<void> {
     const round = this.#round(bucket, generation);
     const steps = Math.ceil(size / Number(AT_ONCE) / this.#beats) + 1;
     for (let step = 0; step < steps && !isDone(round); step++) {
       const next = await send(RENEW, [generation, String(this.#leaseMs), round.places, round.holds, AT_ONCE]);
-      const [places, holds] = parts(next).map(String);
+      const [places, holds] = asParts(next).map(String);
       round.places = places ?? "";
       round.holds = holds ?? "";
     }

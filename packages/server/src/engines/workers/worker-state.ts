@@ -12,7 +12,7 @@ export interface Taken {
   readonly holder: string;
 }
 
-export class Holdings {
+export class WorkerState {
   readonly subjects = new Map<string, Subject>();
   readonly #rows = new Map<string, PresenceEntry>();
   readonly #counts = new Map<string, Subject & { readonly count: number }>();

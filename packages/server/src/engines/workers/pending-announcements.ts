@@ -5,14 +5,14 @@
 
 interface Entry<Node> {
   readonly node: Node;
-  readonly told: PromiseWithResolvers<void>;
+  readonly done: PromiseWithResolvers<void>;
   readonly late: ReturnType<typeof setTimeout>;
 }
 
 /** A node that hangs, or whose database does, does not keep the others from counting. */
 const LONGEST_MS = 1_000;
 
-export class Untold<Node> {
+export class PendingAnnouncements<Node> {
   /** The oldest first. */
   readonly #entries = new Map<string, readonly Entry<Node>[]>();
 
@@ -23,14 +23,14 @@ export class Untold<Node> {
   add(node: Node, key: string): void {
     const late = setTimeout(() => this.#drop(key, entry), LONGEST_MS);
     late.unref();
-    const entry: Entry<Node> = { node, told: Promise.withResolvers(), late };
+    const entry: Entry<Node> = { node, done: Promise.withResolvers(), late };
     this.#entries.set(key, [...(this.#entries.get(key) ?? []), entry]);
   }
 
   /** Resolves when the others have told what they had to tell by now; undefined where that is nothing. */
-  others(node: Node, key: string): Promise<unknown> | undefined {
+  waitForOthers(node: Node, key: string): Promise<unknown> | undefined {
     const others = this.#entries.get(key)?.filter((entry) => entry.node !== node);
-    return others?.length ? Promise.all(others.map(({ told }) => told.promise)) : undefined;
+    return others?.length ? Promise.all(others.map(({ done: told }) => told.promise)) : undefined;
   }
 
   told(node: Node, key: string): void {
@@ -39,7 +39,7 @@ export class Untold<Node> {
   }
 
   /** The node tells nothing any more. */
-  forget(node: Node): void {
+  removeNode(node: Node): void {
     for (const [key, entries] of this.#entries) {
       for (const entry of entries) if (entry.node === node) this.#drop(key, entry);
     }
@@ -50,6 +50,6 @@ export class Untold<Node> {
     const left = (this.#entries.get(key) ?? []).filter((other) => other !== entry);
     if (left.length > 0) this.#entries.set(key, left);
     else this.#entries.delete(key);
-    entry.told.resolve();
+    entry.done.resolve();
   }
 }

@@ -1,11 +1,11 @@
 /** Reads what the nodes said of themselves, as they are written in Redis, where anybody may write. */
 
 import type { NodeReport, NodeState } from "../../domain/ports.ts";
-import { parts } from "./writes.ts";
+import { asParts } from "./registry-scripts.ts";
 
 /** From the answer of the script. */
-export function nodeStates(answer: unknown): readonly NodeState[] {
-  const [now, beats, reports] = parts(answer);
+export function parseNodeStates(answer: unknown): readonly NodeState[] {
+  const [now, beats, reports] = asParts(answer);
   const saidBy = pairs(reports);
   return [...pairs(beats)].flatMap(([generation, atMs]): NodeState[] => {
     const report = reportOf(saidBy.get(generation));
@@ -15,7 +15,7 @@ export function nodeStates(answer: unknown): readonly NodeState[] {
 
 function pairs(flat: unknown): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
-  const all = parts(flat).map(String);
+  const all = asParts(flat).map(String);
   for (let at = 0; at + 1 < all.length; at += 2) found.set(all[at] ?? "", all[at + 1] ?? "");
   return found;
 }

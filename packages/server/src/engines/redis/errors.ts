@@ -3,41 +3,41 @@
 import { CommandError } from "../../domain/error.ts";
 
 /** It never left this node: nothing has happened. */
-export class Unsent extends Error {
+export class NotSentError extends Error {
   override readonly name = "Unsent";
 }
 
 /** It was sent and no answer came: nobody knows whether it happened. */
-export class Unanswered extends Error {
+export class NoAnswerError extends Error {
   override readonly name = "Unanswered";
 }
 
 /** Redis answered with an error, and did nothing. */
-export class Refused extends Error {
+export class ReplyError extends Error {
   override readonly name = "Refused";
   /** The first word: `OOM`, `READONLY`, `WRONGTYPE`. */
-  readonly word: string;
+  readonly code: string;
 
   constructor(message: string) {
     super(message);
     const word = /^[A-Z]+/.exec(message)?.[0] ?? "ERR";
     // What the user may not do is said otherwise where a script does it.
-    this.word = word === "ERR" && message.includes("user executing the script can't") ? "NOPERM" : word;
+    this.code = word === "ERR" && message.includes("user executing the script can't") ? "NOPERM" : word;
   }
 
   /** Redis cannot now, and may soon. */
-  get passes(): boolean {
-    return PASSING.has(this.word);
+  get isTransient(): boolean {
+    return TRANSIENT.has(this.code);
   }
 
   /** Redis can nothing on this connection, and might on another: it is a replica now, or the slot is elsewhere. */
   get isElsewhere(): boolean {
-    return ELSEWHERE.has(this.word);
+    return ELSEWHERE.has(this.code);
   }
 }
 
 const ELSEWHERE: ReadonlySet<string> = new Set(["READONLY", "MOVED", "ASK", "NOAUTH", "UNKILLABLE"]);
-const PASSING: ReadonlySet<string> = new Set([
+const TRANSIENT: ReadonlySet<string> = new Set([
   ...ELSEWHERE,
   // Scripts are loaded with each connection, so somebody has flushed them; they are loaded again.
   "NOSCRIPT",
@@ -65,7 +65,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
 
 /** As what Redis refuses something, by an error or by what it says: its word, and a sentence; undefined where it only cannot be reached. */
 export function refusalOf(cause: unknown): { readonly word: string; readonly why: string } | undefined {
-  const text = cause instanceof Refused ? cause.word : cause instanceof Error ? cause.message : String(cause);
+  const text = cause instanceof ReplyError ? cause.code : cause instanceof Error ? cause.message : String(cause);
   const [word = ""] = /\b(OOM|READONLY|NOPERM|NOAUTH|WRONGPASS|MISCONF|NOREPLICAS)\b/.exec(text) ?? [];
   const meaning = MEANINGS[word];
   return meaning === undefined ? undefined : { word, why: `Redis refuses: ${meaning} (${word}).` };
@@ -73,14 +73,14 @@ export function refusalOf(cause: unknown): { readonly word: string; readonly why
 
 /** What the caller is told: that the engine is away, or, where Redis found the command wrong, that it is a bug. */
 export function unavailable(cause: unknown): Error {
-  if (cause instanceof Error && !isAway(cause)) return cause;
+  if (cause instanceof Error && !isUnavailable(cause)) return cause;
   const refusal = refusalOf(cause);
   if (refusal) return new CommandError("engine_unavailable", refusal.why);
   return new CommandError("engine_unavailable", "The server cannot reach its Redis just now; try again soon.");
 }
 
 /** Whether Redis is only away, or cannot just now. */
-export function isAway(error: unknown): boolean {
-  if (error instanceof Refused) return error.passes;
-  return error instanceof Unsent || error instanceof Unanswered;
+export function isUnavailable(error: unknown): boolean {
+  if (error instanceof ReplyError) return error.isTransient;
+  return error instanceof NotSentError || error instanceof NoAnswerError;
 }

@@ -2,25 +2,25 @@
 
 import { CommandError } from "../../domain/error.ts";
 import type { Clock } from "../../domain/ports.ts";
-import { Outbox } from "./outbox.ts";
 import {
-  type Ask,
-  type Asked,
-  away,
+  BACKPRESSURE_BYTES,
   bytesOf,
-  type FromNode,
+  type HubBatch,
+  hubUnavailable,
+  type Message,
+  type NumberedRequest,
+  type Request,
   type Send,
-  SLOWED_BYTES,
-  type Told,
-  type ToNode,
-} from "./wire.ts";
+  type WorkerBatch,
+} from "./messages.ts";
+import { TickBatch } from "./tick-batch.ts";
 
 const LOOK_EVERY_MS = 250;
 /** More asks than this may not wait, however small. */
 const MOST_WAITING = 100_000;
 /** Parcels, or bytes, that are worked off before that is said with nothing else to say. */
 const ACKNOWLEDGE_EVERY = 32;
-const ACKNOWLEDGE_EVERY_BYTES = SLOWED_BYTES / 4;
+const ACKNOWLEDGE_EVERY_BYTES = BACKPRESSURE_BYTES / 4;
 /**
  * How long it works off without a look at anything else, in milliseconds. Seconds of work may come at once: sockets have to
  * be written to meanwhile, or their readers are cut, and the first process has to hear that this one lives, or it is ended.
@@ -28,7 +28,7 @@ const ACKNOWLEDGE_EVERY_BYTES = SLOWED_BYTES / 4;
 const TURN_MS = 20;
 
 /** How long an answer may take, and how many bytes of publications may wait for one. */
-export interface Patience {
+export interface RequestLimits {
   readonly waitMs: number;
   readonly waitBytes: number;
 }
@@ -43,26 +43,26 @@ interface Waiting {
 }
 
 /** A parcel, and how far it is worked off. */
-interface Inbound {
+interface InboundBatch {
   readonly number: number;
-  readonly told: readonly Told[];
+  readonly told: readonly Message[];
   next: number;
 }
 
 /** What is no answer. */
-export type Heard = Exclude<Told, readonly ["answer" | "refusal", ...unknown[]]>;
+export type IncomingMessage = Exclude<Message, readonly ["answer" | "refusal", ...unknown[]]>;
 
-export class Calls {
+export class Requests {
   readonly #clock: Clock;
-  readonly #patience: Patience;
-  readonly #send: Send<FromNode>;
-  readonly #hear: (word: Heard) => void;
+  readonly #patience: RequestLimits;
+  readonly #send: Send<WorkerBatch>;
+  readonly #hear: (word: IncomingMessage) => void;
   /** In the order in which they were asked. */
   readonly #waiting = new Map<number, Waiting>();
-  readonly #outbox: Outbox<Asked>;
+  readonly #outbox: TickBatch<NumberedRequest>;
   readonly #looking: ReturnType<typeof setInterval>;
   /** What came and is not worked off. */
-  readonly #inbox: Inbound[] = [];
+  readonly #inbox: InboundBatch[] = [];
   /** While somebody else has a turn. */
   #isPaused = false;
   #lastId = 0;
@@ -75,21 +75,21 @@ export class Calls {
   #offsetMs: number | undefined;
   #isClosed = false;
 
-  constructor(clock: Clock, patience: Patience, send: Send<FromNode>, hear: (word: Heard) => void) {
+  constructor(clock: Clock, patience: RequestLimits, send: Send<WorkerBatch>, hear: (word: IncomingMessage) => void) {
     this.#clock = clock;
     this.#patience = patience;
     this.#send = send;
     this.#hear = hear;
     this.#heardAtMs = clock.monotonicMs();
-    this.#outbox = new Outbox((asked) => this.#post(asked));
+    this.#outbox = new TickBatch((asked) => this.#post(asked));
     this.#looking = setInterval(() => this.#giveUp(), LOOK_EVERY_MS);
   }
 
   /** Rejects with CommandError: the engine's own, or `engine_unavailable` when no answer comes in time. */
-  ask<Answer>(ask: Ask, isTurn = false): Promise<Answer> {
+  request<Answer>(ask: Request, isTurn = false): Promise<Answer> {
     const bytes = weightOf(ask);
     if (this.#isClosed || this.#waiting.size >= MOST_WAITING || this.#bytes + bytes > this.#patience.waitBytes) {
-      return Promise.reject(away());
+      return Promise.reject(hubUnavailable());
     }
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const id = ++this.#lastId;
@@ -97,16 +97,16 @@ export class Calls {
     // Both sides are of one version: what answers an ask is what the ask is answered with.
     this.#waiting.set(id, { until, bytes, isTurn, resolve: (value) => resolve(value as Answer), reject });
     this.#bytes += bytes;
-    this.#outbox.put([id, ask]);
+    this.#outbox.add([id, ask]);
     return promise;
   }
 
   /** Wants no answer. */
-  say(ask: Ask): void {
-    if (!this.#isClosed) this.#outbox.put([0, ask]);
+  notify(ask: Request): void {
+    if (!this.#isClosed) this.#outbox.add([0, ask]);
   }
 
-  receive({ number, atMs, told }: ToNode): void {
+  receive({ number, atMs, messages: told }: HubBatch): void {
     const nowMs = this.#clock.monotonicMs();
     this.#heardAtMs = nowMs;
     // What took long to come says too little; the quickest is nearest to the truth.
@@ -131,18 +131,18 @@ export class Calls {
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#looking);
-    for (const { reject } of this.#waiting.values()) reject(away());
+    for (const { reject } of this.#waiting.values()) reject(hubUnavailable());
     this.#waiting.clear();
   }
 
   // ---- private
 
-  #post(asked: readonly Asked[]): void {
+  #post(asked: readonly NumberedRequest[]): void {
     this.#acknowledged = this.#got;
     this.#bytesSince = 0;
     const { waitMs } = this.#patience;
     const untilMs = this.#offsetMs === undefined ? null : this.#clock.monotonicMs() + this.#offsetMs + waitMs;
-    this.#send({ got: this.#got, untilMs, asked });
+    this.#send({ acknowledged: this.#got, untilMs, requests: asked });
   }
 
   #work(): void {
@@ -159,14 +159,14 @@ export class Calls {
     }
   }
 
-  #workedOff({ number }: Inbound): void {
+  #workedOff({ number }: InboundBatch): void {
     this.#got = number;
     const isMuch = this.#bytesSince >= ACKNOWLEDGE_EVERY_BYTES;
-    if (isMuch || number - this.#acknowledged >= ACKNOWLEDGE_EVERY) this.#outbox.due();
+    if (isMuch || number - this.#acknowledged >= ACKNOWLEDGE_EVERY) this.#outbox.schedule();
   }
 
   /** Works one word off; says whether whoever it was for comes first now. */
-  #isTurnAfter(word: Told): boolean {
+  #isTurnAfter(word: Message): boolean {
     switch (word[0]) {
       case "answer": {
         const waiting = this.#take(word[1]);
@@ -204,12 +204,12 @@ export class Calls {
     const nowMs = this.#clock.monotonicMs();
     for (const [id, { until }] of this.#waiting) {
       if (until > nowMs) return;
-      this.#take(id)?.reject(away());
+      this.#take(id)?.reject(hubUnavailable());
     }
   }
 }
 
-function weightOf(ask: Ask): number {
+function weightOf(ask: Request): number {
   const isPublication = ask[0] === "publish" || ask[0] === "publishOnce";
   return isPublication && ask[1].type === "event" ? ask[1].data.length : 0;
 }
