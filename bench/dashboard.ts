@@ -5,7 +5,7 @@
 
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { liveChannel } from "../packages/server/src/admin/live.ts";
+import { liveChannel } from "../packages/server/src/admin/live-types.ts";
 import { createServer } from "../packages/server/src/index.ts";
 import { cpuUsOf } from "./cpu.ts";
 import { alternate, fixed, markdown, median, ratio, times, whole } from "./table.ts";

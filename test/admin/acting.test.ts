@@ -12,7 +12,7 @@ import type {
   Overview,
   Series,
   Webhooks,
-} from "../../packages/server/src/admin/wire.ts";
+} from "../../packages/server/src/admin/api-types.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs, connectNative } from "../support/native-client.ts";
 import { channelAuth, connectPusher, signedFetch } from "../support/pusher-client.ts";

@@ -1,7 +1,7 @@
 /** Two apps that share names, on two nodes: what the dashboard is asked of one never tells of the other, and no app's key opens it (scenario 57). */
 
 import { describe, expect, test } from "bun:test";
-import { TABLE } from "../../packages/server/src/admin/table.ts";
+import { ROUTES } from "../../packages/server/src/admin/routes.ts";
 import { startNode } from "../cluster/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative, makeToken } from "../support/native-client.ts";
@@ -127,7 +127,7 @@ describe("an app's key, secret or token (scenario 57)", () => {
       expect((await visitor.signIn(name, password)).status).toBe(401);
     }
     expect((await visitor.post("api/session", { token })).status).toBeOneOf([400, 401]);
-    for (const { method, path } of TABLE) {
+    for (const { method, path } of ROUTES) {
       const at = `api/${path.replace(":app", APP.id).replace(":id", "same")}`;
       const body = method === "GET" ? undefined : {};
       const headers = { Authorization: `Bearer ${token}` };

@@ -1,10 +1,10 @@
 /** Signing in and out while the engine cannot be asked: whoever looks after a server has to get in then, and nobody else. */
 
 import { expect, test } from "bun:test";
-import { Attempts } from "../../packages/server/src/admin/attempts.ts";
-import { Seal } from "../../packages/server/src/admin/seal.ts";
+import type { Overview } from "../../packages/server/src/admin/api-types.ts";
+import { LoginThrottle } from "../../packages/server/src/admin/login-throttle.ts";
 import { Sessions } from "../../packages/server/src/admin/sessions.ts";
-import type { Overview } from "../../packages/server/src/admin/wire.ts";
+import { TokenSigner } from "../../packages/server/src/admin/token-signer.ts";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
 import { eventually } from "../support/eventually.ts";
 import { startRedis } from "../support/redis.ts";
@@ -16,43 +16,43 @@ const away = async (): Promise<never> => {
 };
 
 test("wrong attempts are counted by the node itself, by address or network, and right ones are not", async () => {
-  const attempts = new Attempts({ setIfAbsent: away, delete: away });
+  const attempts = new LoginThrottle({ setIfAbsent: away, delete: away });
   const wrong = async () => undefined;
   for (let time = 0; time < 12; time++)
-    expect(await attempts.within("203.0.113.1", "ada", async () => "in")).toBe("in");
+    expect(await attempts.attempt("203.0.113.1", "ada", async () => "in")).toBe("in");
   for (let n = 0; n < 10; n++) {
-    expect(await attempts.within(`2001:db8::${n.toString(16)}`, undefined, wrong)).toBeUndefined();
+    expect(await attempts.attempt(`2001:db8::${n.toString(16)}`, undefined, wrong)).toBeUndefined();
   }
-  await expect(attempts.within("2001:db8::ffff", undefined, wrong)).rejects.toMatchObject({
+  await expect(attempts.attempt("2001:db8::ffff", undefined, wrong)).rejects.toMatchObject({
     code: "too_many_attempts",
   });
-  expect(await attempts.within("2001:db8:0:1::1", undefined, wrong)).toBeUndefined();
-  expect(await attempts.within("::ffff:203.0.113.9", undefined, wrong)).toBeUndefined();
+  expect(await attempts.attempt("2001:db8:0:1::1", undefined, wrong)).toBeUndefined();
+  expect(await attempts.attempt("::ffff:203.0.113.9", undefined, wrong)).toBeUndefined();
 });
 
 test("a session that ended here stays ended here, and its time runs out", async () => {
   let nowMs = 1_000_000;
   const failures: string[] = [];
   const sessions = new Sessions({
-    seal: new Seal(() => new Uint8Array(32)),
+    signer: new TokenSigner(() => new Uint8Array(32)),
     clock: { wallMs: () => nowMs, monotonicMs: () => nowMs },
     ledger: { setIfAbsent: away, exists: away },
     lifeMs: 60_000,
     failed: (_, during) => void failures.push(during),
   });
-  const person = sessions.begin({ name: "ada", role: "view" });
+  const person = sessions.start({ name: "ada", role: "view" });
   const asked = () =>
     new Request("http://a/", { headers: { cookie: sessions.cookie(person, false).split(";")[0] ?? "" } });
-  expect(await sessions.of(asked())).toEqual(person);
+  expect(await sessions.find(asked())).toEqual(person);
   const { ticket } = sessions.ticket(person);
   expect(await sessions.redeem(ticket)).toMatchObject({ name: "ada", role: "view" });
   const later = asked();
   nowMs += 60_001;
-  expect(await sessions.of(later)).toBeUndefined();
+  expect(await sessions.find(later)).toBeUndefined();
   expect(await sessions.redeem(ticket)).toBeUndefined();
   nowMs -= 60_001;
   await sessions.end(person);
-  expect(await sessions.of(asked())).toBeUndefined();
+  expect(await sessions.find(asked())).toBeUndefined();
   expect(await sessions.redeem(ticket)).toBeUndefined();
   expect(failures).toHaveLength(1);
 });

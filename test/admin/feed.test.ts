@@ -1,8 +1,8 @@
 /** What the feed is made of: a fair choice of many, filters, and numbers by the second. */
 
 import { describe, expect, test } from "bun:test";
-import { watchOf } from "../../packages/server/src/admin/watch.ts";
-import { liveChannel, type Watch } from "../../packages/server/src/admin/wire.ts";
+import { liveChannel, type Watch } from "../../packages/server/src/admin/api-types.ts";
+import { parseWatch } from "../../packages/server/src/admin/parse-watch.ts";
 import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts";
 import { passes } from "../../packages/server/src/observers/feed/feed.ts";
 import { Sample } from "../../packages/server/src/observers/feed/sample.ts";
@@ -58,13 +58,13 @@ describe("a live channel's name", () => {
     [{ type: "seconds" }],
   ])("says what is watched: %j", (watch) => {
     expect(liveChannel(watch)).toMatch(/^live-[-\w]+$/);
-    expect(watchOf(liveChannel(watch))).toEqual(watch);
+    expect(parseWatch(liveChannel(watch))).toEqual(watch);
   });
 
   test.each(["", "news", "live-", "live-e30", "live-!", `live-${"A".repeat(2000)}`, "live-bnVsbA"])(
     "%p says nothing",
     (name) => {
-      expect(watchOf(name)).toBeUndefined();
+      expect(parseWatch(name)).toBeUndefined();
     },
   );
 });

@@ -1,7 +1,7 @@
 /** What the dashboard sees live, through real sockets: what happens, who is here, and the frames of one connection. */
 
 import { describe, expect, test } from "bun:test";
-import type { FeedBatch, FeedEntry, FeedType } from "../../packages/server/src/admin/wire.ts";
+import type { FeedBatch, FeedEntry, FeedType } from "../../packages/server/src/admin/api-types.ts";
 import type { Server } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";

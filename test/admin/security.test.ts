@@ -1,7 +1,7 @@
 /** The dashboard against those who would misuse it (scenario 70). */
 
 import { describe, expect, test } from "bun:test";
-import { liveChannel } from "../../packages/server/src/admin/wire.ts";
+import { liveChannel } from "../../packages/server/src/admin/api-types.ts";
 import { connectNative, makeToken } from "../support/native-client.ts";
 import { connectPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP, socketUrl, startServer } from "../support/server.ts";

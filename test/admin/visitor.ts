@@ -6,7 +6,7 @@ import {
   type Session,
   type Ticket,
   type Watch,
-} from "../../packages/server/src/admin/wire.ts";
+} from "../../packages/server/src/admin/api-types.ts";
 import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { APP, socketUrl } from "../support/server.ts";
 import { connect, type TestSocket } from "../support/socket.ts";

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { AppDetail, AppWithSecret, FeedBatch } from "../../packages/server/src/admin/wire.ts";
+import type { AppDetail, AppWithSecret, FeedBatch } from "../../packages/server/src/admin/api-types.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";

@@ -1,7 +1,7 @@
 /** The dashboard's pages for looking: channels, connections, charts, nodes. All of it by clicking. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { nothing } from "../../packages/server/src/admin/wire.ts";
+import { nothing } from "../../packages/server/src/admin/api-types.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
 import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
 import { atEnd } from "../support/at-end.ts";

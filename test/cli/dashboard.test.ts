@@ -3,7 +3,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Session } from "../../packages/server/src/admin/wire.ts";
+import type { Session } from "../../packages/server/src/admin/api-types.ts";
 import { Visitor } from "../admin/visitor.ts";
 import { eventually } from "../support/eventually.ts";
 import { spawnCli, startProcess, temporaryFolder } from "../support/process.ts";

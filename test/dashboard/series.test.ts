@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { fitter, typesOf } from "../../packages/dashboard/src/client/feed.ts";
 import { lookAt } from "../../packages/dashboard/src/client/json.ts";
 import { added, filled, Seconds } from "../../packages/dashboard/src/client/pages/series.ts";
-import { nothing, type Point } from "../../packages/server/src/admin/wire.ts";
+import { nothing, type Point } from "../../packages/server/src/admin/api-types.ts";
 
 function point(atMs: number, connections: number): Point {
   return { ...nothing(), atMs, connections, peakConnections: connections, messagesIn: 1 };

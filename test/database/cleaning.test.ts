@@ -1,7 +1,7 @@
 /** What is old is forgotten, on each database, while messages pass. */
 
 import { describe, expect, test } from "bun:test";
-import { forgetAudit } from "../../packages/server/src/admin/audit.ts";
+import { deleteAuditEntries } from "../../packages/server/src/admin/audit-log.ts";
 import { Cleaning, type Kept } from "../../packages/server/src/database/cleaning.ts";
 import { migrate } from "../../packages/server/src/database/migrate.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
@@ -78,7 +78,7 @@ describe.each([
     await note(3, NOW - 364 * DAY);
     const { cleaning, failures } = cleaningOf(
       { name: "dead letters", keepDays: 30, forget: (before) => outbox.forget(before) },
-      { name: "audit", keepDays: 365, forget: (before) => forgetAudit(database.query, before) },
+      { name: "audit", keepDays: 365, forget: (before) => deleteAuditEntries(database.query, before) },
     );
     let steps = 0;
     let isOver = false;
@@ -120,7 +120,7 @@ test("what cannot be forgotten keeps nothing else, and is said", async () => {
         throw new Error("locked");
       },
     },
-    { name: "audit", keepDays: 1, forget: (before) => forgetAudit(database.query, before) },
+    { name: "audit", keepDays: 1, forget: (before) => deleteAuditEntries(database.query, before) },
   );
   await cleaning.run();
   expect(failures).toEqual(["forgetting old dead letters"]);

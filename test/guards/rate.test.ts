@@ -1,7 +1,7 @@
 /** How many connections an address may have and open, how many frames a connection and API calls an app may send. S30. */
 
 import { describe, expect, test } from "bun:test";
-import { Turnstile } from "../../packages/server/src/guards/rate.ts";
+import { IpConnectionLimiter } from "../../packages/server/src/guards/rate.ts";
 import { takeToken } from "../../packages/server/src/hub/token-bucket.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fakes.ts";
@@ -22,7 +22,7 @@ interface Limits {
 function turnstile(limits: Limits) {
   const clock = new FakeClock();
   const defaults = { connectionsPerIp: FOREVER, connectionRatePerIp: FOREVER, trustedProxies: [] };
-  return { clock, turnstile: new Turnstile({ ...defaults, ...limits, clock }) };
+  return { clock, turnstile: new IpConnectionLimiter({ ...defaults, ...limits, clock }) };
 }
 
 const CLIENT = "203.0.113.9";
@@ -38,57 +38,57 @@ describe("a token bucket", () => {
 describe("the turnstile", () => {
   test("lets as many in as may be there at a time, and another when one has left", () => {
     const { turnstile: it } = turnstile({ connectionsPerIp: 2 });
-    expect([it.enter(CLIENT), it.enter(CLIENT), it.enter(CLIENT)]).toEqual([undefined, undefined, 5]);
-    expect(it.enter("203.0.113.10")).toBeUndefined();
-    it.leave(CLIENT);
-    expect([it.enter(CLIENT), it.enter(CLIENT)]).toEqual([undefined, 5]);
+    expect([it.acquire(CLIENT), it.acquire(CLIENT), it.acquire(CLIENT)]).toEqual([undefined, undefined, 5]);
+    expect(it.acquire("203.0.113.10")).toBeUndefined();
+    it.release(CLIENT);
+    expect([it.acquire(CLIENT), it.acquire(CLIENT)]).toEqual([undefined, 5]);
   });
 
   test("lets as many in as may come in a minute, and says when to come again", () => {
     const { turnstile: it, clock } = turnstile({ connectionRatePerIp: 2 });
-    expect([it.enter(CLIENT), it.enter(CLIENT), it.enter(CLIENT)]).toEqual([undefined, undefined, 30]);
+    expect([it.acquire(CLIENT), it.acquire(CLIENT), it.acquire(CLIENT)]).toEqual([undefined, undefined, 30]);
     clock.pass(20_000);
-    expect(it.enter(CLIENT)).toBe(10);
+    expect(it.acquire(CLIENT)).toBe(10);
     clock.pass(10_000);
-    expect([it.enter(CLIENT), it.enter(CLIENT)]).toEqual([undefined, 30]);
+    expect([it.acquire(CLIENT), it.acquire(CLIENT)]).toEqual([undefined, 30]);
   });
 
   test("takes an IPv6 network for one address, and an IPv4 address in either form for the same", () => {
     const { turnstile: it } = turnstile({ connectionsPerIp: 1 });
-    expect([it.enter("2001:db8::1"), it.enter("2001:db8::ffff:1"), it.enter("2001:db8:0:1::1")]).toEqual([
+    expect([it.acquire("2001:db8::1"), it.acquire("2001:db8::ffff:1"), it.acquire("2001:db8:0:1::1")]).toEqual([
       undefined,
       5,
       undefined,
     ]);
-    expect([it.enter(CLIENT), it.enter(`::ffff:${CLIENT}`)]).toEqual([undefined, 5]);
-    it.leave("2001:db8::2");
-    expect(it.enter("2001:db8::3")).toBeUndefined();
+    expect([it.acquire(CLIENT), it.acquire(`::ffff:${CLIENT}`)]).toEqual([undefined, 5]);
+    it.release("2001:db8::2");
+    expect(it.acquire("2001:db8::3")).toBeUndefined();
   });
 
   const PERHAPS_PROXIES = ["127.0.0.1", "::1", "10.0.0.1", "172.20.0.1", "192.168.0.1", "fd00::1", "fe80::1%eth0"];
 
   test.each(PERHAPS_PROXIES)("never counts %s when no proxy is named, for everybody may be behind it", (address) => {
     const { turnstile: it } = turnstile({ connectionsPerIp: 1, connectionRatePerIp: 1 });
-    expect([1, 2, 3].map(() => it.enter(address))).toEqual([undefined, undefined, undefined]);
+    expect([1, 2, 3].map(() => it.acquire(address))).toEqual([undefined, undefined, undefined]);
     expect(it.size).toBe(0);
   });
 
   test.each(PERHAPS_PROXIES)("counts %s when proxies are named and it is none of them", (address) => {
     const { turnstile: it } = turnstile({ connectionsPerIp: 1, trustedProxies: ["192.0.2.1"] });
-    expect([it.enter(address), it.enter(address)]).toEqual([undefined, 5]);
+    expect([it.acquire(address), it.acquire(address)]).toEqual([undefined, 5]);
   });
 
   test("never counts a trusted proxy that names no client", () => {
     const { turnstile: it } = turnstile({ connectionsPerIp: 1, trustedProxies: ["192.0.2.0/24"] });
-    expect([it.enter("192.0.2.9"), it.enter("192.0.2.9")]).toEqual([undefined, undefined]);
+    expect([it.acquire("192.0.2.9"), it.acquire("192.0.2.9")]).toEqual([undefined, undefined]);
   });
 
   test("remembers nothing of those who left two minutes ago, and nothing at all without limits", () => {
     const { turnstile: it, clock } = turnstile({ connectionsPerIp: 5, connectionRatePerIp: 5 });
     const addresses = Array.from({ length: 1000 }, (_, n) => `203.0.${n >> 8}.${n & 255}`);
-    for (const address of addresses) it.enter(address);
+    for (const address of addresses) it.acquire(address);
     expect(it.size).toBe(2000);
-    for (const address of addresses) it.leave(address);
+    for (const address of addresses) it.release(address);
     expect(it.size).toBe(1000);
     const sweepAfter = (ms: number) => {
       clock.pass(ms);
@@ -98,21 +98,21 @@ describe("the turnstile", () => {
     expect([sweepAfter(59_999), sweepAfter(1), sweepAfter(59_999), sweepAfter(1)]).toEqual([1000, 1000, 1000, 0]);
 
     const { turnstile: without } = turnstile({});
-    for (const address of addresses) without.enter(address);
+    for (const address of addresses) without.acquire(address);
     expect(without.size).toBe(0);
   });
 
   test("forgets no address before its minute is over", () => {
     const { turnstile: it, clock } = turnstile({ connectionRatePerIp: 1 });
     clock.pass(59_000);
-    expect(it.enter(CLIENT)).toBeUndefined();
+    expect(it.acquire(CLIENT)).toBeUndefined();
     for (let second = 1; second < 60; second++) {
       clock.pass(1000);
       it.sweep();
-      expect(it.enter(CLIENT)).toBe(60 - second);
+      expect(it.acquire(CLIENT)).toBe(60 - second);
     }
     clock.pass(1000);
-    expect(it.enter(CLIENT)).toBeUndefined();
+    expect(it.acquire(CLIENT)).toBeUndefined();
   });
 
   test("remembers at most 100 000 of a million addresses, those seen last, and is quick about it", () => {
@@ -120,19 +120,23 @@ describe("the turnstile", () => {
     const address = (n: number) => `${11 + (n >> 16)}.1.${(n >> 8) & 255}.${n & 255}`;
     let most = 0;
     for (let n = 0; n < 1_000_000; n++) {
-      it.enter(address(n));
+      it.acquire(address(n));
       most = Math.max(most, it.size);
     }
     expect(most).toBeWithin(50_000, 100_001);
-    expect([it.enter(address(999_999)), it.enter(address(960_000)), it.enter(address(0))]).toEqual([60, 60, undefined]);
+    expect([it.acquire(address(999_999)), it.acquire(address(960_000)), it.acquire(address(0))]).toEqual([
+      60,
+      60,
+      undefined,
+    ]);
   }, 30_000);
 
   test("leaving more often than entering does no harm", () => {
     const { turnstile: it } = turnstile({ connectionsPerIp: 1 });
-    it.leave(CLIENT);
-    it.enter("203.0.113.10");
-    it.leave(CLIENT);
-    expect([it.enter(CLIENT), it.enter(CLIENT)]).toEqual([undefined, 5]);
+    it.release(CLIENT);
+    it.acquire("203.0.113.10");
+    it.release(CLIENT);
+    expect([it.acquire(CLIENT), it.acquire(CLIENT)]).toEqual([undefined, 5]);
   });
 });
 

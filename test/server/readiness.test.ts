@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Connection } from "../../packages/server/src/domain/connection.ts";
 import { createServer } from "../../packages/server/src/index.ts";
-import { unreadyReasons } from "../../packages/server/src/server/http/readiness.ts";
+import { unreadyReasons } from "../../packages/server/src/server/http/ready-route.ts";
 import { cgroupMemoryLimit } from "../../packages/server/src/server/life/cgroup.ts";
 import { sayFarewell } from "../../packages/server/src/server/life/drain.ts";
 import { Memory } from "../../packages/server/src/server/life/memory.ts";

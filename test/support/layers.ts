@@ -8,7 +8,7 @@ const PORT_FOLDERS = ["protocols", "engines"];
 const CORE = ["domain", "hub"];
 /** For its version. */
 const MANIFEST = "../package.json";
-const ADMIN_WIRE = "admin/wire.ts";
+const ADMIN_API = "admin/api-types.ts";
 
 /** Layers or single files, beside the layer itself. `*` is everything that is not named here as knowing it. */
 const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
@@ -20,7 +20,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   apps: [...CORE, "config", "database"],
   guards: CORE,
   database: [],
-  observers: [...CORE, "database", ADMIN_WIRE],
+  observers: [...CORE, "database", ADMIN_API],
   admin: [...CORE, "database"],
   tasks: [],
   server: [

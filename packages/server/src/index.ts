@@ -1,10 +1,10 @@
 /** What programs import: a server to embed, the types it speaks of, and the errors it throws. */
 
-import type { AuthorizeDashboard } from "./admin/door.ts";
+import type { AuthorizeDashboard } from "./admin/access.ts";
 import { type ConfigInput, parseConfig } from "./config/load.ts";
 import type { User } from "./domain/message.ts";
 import type { Awaitable } from "./domain/ports.ts";
-import type { FetchContext } from "./server/http/fetch.ts";
+import type { FetchContext } from "./server/http/fetch-handler.ts";
 import type { Launch } from "./server/life/report.ts";
 import type { AnyEvents } from "./server/program/types.ts";
 import { Server } from "./server/server.ts";
@@ -36,8 +36,8 @@ export function createServer<E extends object = AnyEvents, U extends User = User
   return fetch ? server.mount(fetch) : server;
 }
 
-export type { AuthorizeDashboard } from "./admin/door.ts";
-export type { Role } from "./admin/wire.ts";
+export type { AuthorizeDashboard } from "./admin/access.ts";
+export type { Role } from "./admin/api-types.ts";
 export type { ChannelOptions } from "./config/channel-options.ts";
 export { type Config, ConfigError, type ConfigInput, defineConfig, readConfig } from "./config/load.ts";
 export type { App } from "./domain/app.ts";
@@ -56,7 +56,7 @@ export type {
   Raw,
   Welcome,
 } from "./server/endpoints/endpoint.ts";
-export type { FetchContext, FetchHandler } from "./server/http/fetch.ts";
+export type { FetchContext, FetchHandler } from "./server/http/fetch-handler.ts";
 export type { AppChanges, Reloaded } from "./server/life/reload.ts";
 export type { AppStats, ChannelCount, Launch, Stats, Status } from "./server/life/report.ts";
 export type { Connections } from "./server/program/connections.ts";

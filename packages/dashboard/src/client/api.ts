@@ -1,6 +1,6 @@
 /** Calls to the server's JSON API, relative to the page, so that any path prefix is right. */
 
-import { type ErrorCode, GUARD_HEADER, type Refusal } from "fanfare/wire/admin";
+import { type ErrorCode, GUARD_HEADER, type ErrorBody } from "fanfare/wire/admin";
 
 /** A call that came to nothing. The message is a sentence for the person in front of the page. */
 export class Refused extends Error {
@@ -83,7 +83,7 @@ function refusalOf(response: Response, answer: unknown): Refused {
   return new Refused("internal", `The server answered ${response.status} without a reason. Its log may have one.`);
 }
 
-function isRefusal(answer: unknown): answer is Refusal {
+function isRefusal(answer: unknown): answer is ErrorBody {
   if (typeof answer !== "object" || answer === null || !("error" in answer)) return false;
   const { error } = answer;
   return typeof error === "object" && error !== null && "code" in error && "message" in error;

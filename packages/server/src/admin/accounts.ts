@@ -1,8 +1,8 @@
 /** Whose name and password, or token or key, it is. Takes as long for a name that nobody has as for one that somebody has. */
 
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { Role, Session } from "./api-types.ts";
 import type { Account } from "./sessions.ts";
-import type { Role, Session } from "./wire.ts";
 
 export interface AccountsOptions {
   readonly users: readonly { readonly name: string; readonly password: string; readonly role: Role }[];
@@ -14,7 +14,7 @@ export interface AccountsOptions {
   readonly key: () => string | undefined;
 }
 
-const OWNER = "admin";
+const ADMIN_NAME = "admin";
 
 export class Accounts {
   readonly #options: AccountsOptions;
@@ -24,7 +24,7 @@ export class Accounts {
     this.#options = options;
   }
 
-  get ways(): Session["ways"] {
+  get signInMethods(): Session["ways"] {
     const { users, password, verifyToken, key } = this.#options;
     return [
       ...(users.length > 0 || password !== undefined ? (["password"] as const) : []),
@@ -36,13 +36,14 @@ export class Accounts {
   /** Whether somebody has this name: what else was typed there may be a password. */
   has(name: string): boolean {
     const { users, password } = this.#options;
-    return users.some((one) => one.name === name) || (name === OWNER && password !== undefined);
+    return users.some((one) => one.name === name) || (name === ADMIN_NAME && password !== undefined);
   }
 
   async byPassword(name: string, password: string): Promise<Account | undefined> {
     const { users, password: owners } = this.#options;
     const user = users.find((one) => one.name === name);
-    if (!user && name === OWNER && owners !== undefined && isSame(password, owners)) return { name, role: "admin" };
+    if (!user && name === ADMIN_NAME && owners !== undefined && isSame(password, owners))
+      return { name, role: "admin" };
     const isRight = await verify(password, user?.password ?? (await this.#anyHash()));
     return user && isRight ? { name, role: user.role } : undefined;
   }

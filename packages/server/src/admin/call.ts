@@ -4,19 +4,19 @@ import type { z } from "zod";
 import { type App, isReserved } from "../domain/app.ts";
 import type { Awaitable } from "../domain/ports.ts";
 import type { Hub } from "../hub/hub.ts";
-import type { Audit } from "./audit.ts";
-import type { Show } from "./connections.ts";
-import { Refused } from "./refused.ts";
-import type { Person } from "./sessions.ts";
-import type { View } from "./view.ts";
-import type { Explanation, Numbers, Point, Question, Span } from "./wire.ts";
+import { AdminError } from "./admin-error.ts";
+import type { Explanation, Numbers, Point, Question, Span } from "./api-types.ts";
+import type { AuditLog } from "./audit-log.ts";
+import type { Redact } from "./connection-view.ts";
+import type { LiveView } from "./live-view.ts";
+import type { Principal } from "./sessions.ts";
 
 /** The apps in the database. What cannot be done is thrown as Refused. */
-export interface EditableApps {
+export interface AppEditor {
   /** As far as is known here: for looking. */
   has(id: string): boolean;
   /** For editing: looks before it says so, where it does not know it. */
-  finds(id: string): Promise<boolean>;
+  isEditable(id: string): Promise<boolean>;
   add(input: Readonly<Record<string, unknown>>): Promise<App>;
   edit(id: string, changes: Readonly<Record<string, unknown>>): Promise<App>;
   /** The newest secret. */
@@ -25,7 +25,7 @@ export interface EditableApps {
 }
 
 /** Numbers kept in the database. */
-export interface KeptNumbers {
+export interface StatisticsReader {
   series(question: {
     readonly app: string;
     readonly span: Exclude<Span, "second">;
@@ -36,14 +36,14 @@ export interface KeptNumbers {
 }
 
 /** Webhook events on their way, and those that never arrived. */
-export interface Letters {
+export interface WebhookDeliveries {
   backlog(): Promise<{ readonly waiting: number; readonly failed: number; readonly oldestAtMs?: number }>;
-  failed(limit: number, app?: string): Promise<readonly Letter[]>;
+  failed(limit: number, app?: string): Promise<readonly StoredDelivery[]>;
   /** How many. */
   replay(ids?: readonly number[]): Promise<number>;
 }
 
-export interface Letter {
+export interface StoredDelivery {
   readonly id: number;
   readonly app: string;
   readonly channel: string;
@@ -55,18 +55,18 @@ export interface Letter {
 }
 
 /** Everything that calls work with; what is undefined, this server has not. */
-export interface Means {
+export interface Services {
   readonly hub: Hub;
   readonly node: { readonly id: string; readonly name: string };
   /** As they are now, wherever they are kept. */
   readonly apps: () => readonly App[];
-  readonly editable: EditableApps | undefined;
-  readonly numbers: KeptNumbers | undefined;
+  readonly appEditor: AppEditor | undefined;
+  readonly statistics: StatisticsReader | undefined;
   readonly seconds: { series(app?: string): readonly Point[] } | undefined;
-  readonly letters: Letters | undefined;
-  readonly audit: Audit;
-  readonly view: View;
-  readonly show: Show;
+  readonly webhooks: WebhookDeliveries | undefined;
+  readonly audit: AuditLog;
+  readonly live: LiveView;
+  readonly redact: Redact;
   /** Compares what somebody signed with what is right. */
   readonly explain: (app: App, others: readonly App[], question: Question) => Explanation;
   /** Nodes can be told to send their clients away. */
@@ -74,8 +74,8 @@ export interface Means {
 }
 
 export interface Call {
-  readonly means: Means;
-  readonly person: Person;
+  readonly services: Services;
+  readonly principal: Principal;
   /** The parts of the path that have names in the table. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
@@ -84,12 +84,12 @@ export interface Call {
 }
 
 /** What it resolves with is answered as JSON. */
-export type Act = (call: Call) => Awaitable<unknown>;
+export type Handler = (call: Call) => Awaitable<unknown>;
 
 /** The app that the path names. Throws Refused. */
-export function appOf({ means, params }: Call): App {
-  const app = means.apps().find(({ id }) => id === params.app);
-  if (!app || isReserved(app)) throw new Refused("not_found", "There is no such app.");
+export function appOf({ services, params }: Call): App {
+  const app = services.apps().find(({ id }) => id === params.app);
+  if (!app || isReserved(app)) throw new AdminError("not_found", "There is no such app.");
   return app;
 }
 
@@ -99,7 +99,7 @@ export function inputOf<T>({ body }: Call, shape: z.ZodType<T>): T {
   if (read.success) return read.data;
   const [issue] = read.error.issues;
   const where = issue?.path.join(".");
-  throw new Refused("input_invalid", `${where ? `${where}: ` : ""}${issue?.message ?? "this cannot be read"}.`);
+  throw new AdminError("input_invalid", `${where ? `${where}: ` : ""}${issue?.message ?? "this cannot be read"}.`);
 }
 
 /** A whole number in the address, between 1 and `most`. Throws Refused. */
@@ -107,17 +107,21 @@ export function limitOf({ query }: Call, initial: number, most: number): number 
   const text = query.get("limit");
   if (text === null) return initial;
   if (!/^\d{1,6}$/.test(text) || Number(text) < 1)
-    throw new Refused("input_invalid", "limit has to be a number from 1.");
+    throw new AdminError("input_invalid", "limit has to be a number from 1.");
   return Math.min(Number(text), most);
 }
 
 /** Writes down who did what. */
-export function noted({ means, person }: Call, what: string, detail: Readonly<Record<string, unknown>>): Promise<void> {
-  return means.audit.note(person.name, what, detail);
+export function recordInAudit(
+  { services, principal }: Call,
+  what: string,
+  detail: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  return services.audit.record(principal.name, what, detail);
 }
 
 /** What the server needs for it is not there. */
-export function need<T>(part: T | undefined, message: string): T {
-  if (part === undefined) throw new Refused("not_available", message);
+export function required<T>(part: T | undefined, message: string): T {
+  if (part === undefined) throw new AdminError("not_available", message);
   return part;
 }

@@ -2,11 +2,11 @@
 
 import { z } from "zod";
 import type { Clock, Ledger } from "../domain/ports.ts";
-import type { Seal } from "./seal.ts";
-import { ROLES, type Role } from "./wire.ts";
+import { ROLES, type Role } from "./api-types.ts";
+import type { TokenSigner } from "./token-signer.ts";
 
 /** Somebody, as far as the dashboard needs to know. */
-export interface Person {
+export interface Principal {
   readonly name: string;
   readonly role: Role;
   /** Of the session; undefined where there is none: the program's own gate let somebody in. */
@@ -15,10 +15,10 @@ export interface Person {
 }
 
 /** Whoever has signed in; a token's session ends with the token. */
-export type Account = Omit<Person, "session">;
+export type Account = Omit<Principal, "session">;
 
 export interface SessionsOptions {
-  readonly seal: Seal;
+  readonly signer: TokenSigner;
   readonly clock: Clock;
   readonly ledger: Pick<Ledger, "setIfAbsent" | "exists">;
   readonly lifeMs: number;
@@ -28,14 +28,14 @@ export interface SessionsOptions {
 const TICKET_MS = 30_000;
 const COOKIE = "fanfare-dashboard";
 
-const Session = z.object({
+const SessionClaims = z.object({
   id: z.string(),
   name: z.string(),
   role: z.enum(ROLES),
   expiresAtMs: z.number(),
 });
 
-const TicketWord = z.object({
+const TicketClaims = z.object({
   id: z.string(),
   name: z.string(),
   role: z.enum(ROLES),
@@ -54,7 +54,7 @@ export class Sessions {
   }
 
   /** Another at each sign-in, whatever the browser had before. */
-  begin({ name, role, expiresAtMs = Number.POSITIVE_INFINITY }: Account): Required<Person> {
+  start({ name, role, expiresAtMs = Number.POSITIVE_INFINITY }: Account): Required<Principal> {
     const untilMs = Math.min(expiresAtMs, this.#nowMs + this.#options.lifeMs);
     return { name, role, session: crypto.randomUUID(), expiresAtMs: untilMs };
   }
@@ -63,19 +63,19 @@ export class Sessions {
    * The header for it. Without a path, so that the browser takes the folder of the call: it is right behind a proxy that
    * puts something in front, too. Never shown to scripts, never sent from another site's page.
    */
-  cookie({ name, role, session, expiresAtMs }: Required<Person>, isEncrypted: boolean): string {
-    const word = this.#options.seal.seal("session", { id: session, name, role, expiresAtMs });
+  cookie({ name, role, session, expiresAtMs }: Required<Principal>, isEncrypted: boolean): string {
+    const word = this.#options.signer.sign("session", { id: session, name, role, expiresAtMs });
     const lifeS = Math.max(0, Math.ceil((expiresAtMs - this.#nowMs) / 1000));
     return cookie(word, lifeS, isEncrypted);
   }
 
-  noCookie(isEncrypted: boolean): string {
+  expiredCookie(isEncrypted: boolean): string {
     return cookie("", 0, isEncrypted);
   }
 
-  async of(request: Request): Promise<Required<Person> | undefined> {
+  async find(request: Request): Promise<Required<Principal> | undefined> {
     for (const word of cookiesIn(request)) {
-      const read = Session.safeParse(this.#options.seal.open("session", word));
+      const read = SessionClaims.safeParse(this.#options.signer.verify("session", word));
       if (!read.success) continue;
       const { id, name, role, expiresAtMs } = read.data;
       if (expiresAtMs > this.#nowMs && !(await this.isEnded(id))) return { name, role, session: id, expiresAtMs };
@@ -84,11 +84,11 @@ export class Sessions {
   }
 
   /** From now on nobody is signed in by it, on any node. */
-  async end({ session, expiresAtMs }: Required<Person>): Promise<void> {
+  async end({ session, expiresAtMs }: Required<Principal>): Promise<void> {
     for (const [id, until] of this.#ended) if (until <= this.#nowMs) this.#ended.delete(id);
     this.#ended.set(session, expiresAtMs);
     try {
-      await this.#options.ledger.setIfAbsent(noteOf(session), Math.max(1, expiresAtMs - this.#nowMs));
+      await this.#options.ledger.setIfAbsent(endedKey(session), Math.max(1, expiresAtMs - this.#nowMs));
     } catch (error) {
       this.#options.failed(error, "noting that a session of the dashboard ended");
     }
@@ -98,21 +98,21 @@ export class Sessions {
   async isEnded(session: string): Promise<boolean> {
     if (this.#ended.has(session)) return true;
     try {
-      return await this.#options.ledger.exists(noteOf(session));
+      return await this.#options.ledger.exists(endedKey(session));
     } catch {
       return false;
     }
   }
 
   /** Opens the live connection, once. */
-  ticket({ name, role, session, expiresAtMs }: Person): { readonly ticket: string; readonly expiresAtMs: number } {
+  ticket({ name, role, session, expiresAtMs }: Principal): { readonly ticket: string; readonly expiresAtMs: number } {
     const usableUntilMs = this.#nowMs + TICKET_MS;
     const word = { id: crypto.randomUUID(), name, role, usableUntilMs, session, expiresAtMs };
-    return { ticket: this.#options.seal.seal("ticket", word), expiresAtMs: usableUntilMs };
+    return { ticket: this.#options.signer.sign("ticket", word), expiresAtMs: usableUntilMs };
   }
 
-  async redeem(ticket: string): Promise<Person | undefined> {
-    const read = TicketWord.safeParse(this.#options.seal.open("ticket", ticket));
+  async redeem(ticket: string): Promise<Principal | undefined> {
+    const read = TicketClaims.safeParse(this.#options.signer.verify("ticket", ticket));
     if (!read.success || read.data.usableUntilMs <= this.#nowMs) return undefined;
     const { id, name, role, session, expiresAtMs } = read.data;
     if (session !== undefined && (await this.isEnded(session))) return undefined;
@@ -133,7 +133,7 @@ export class Sessions {
   }
 }
 
-function noteOf(session: string): string {
+function endedKey(session: string): string {
   return `dashboard-ended/${session}`;
 }
 

@@ -8,7 +8,7 @@ import { type TokenBucket, takeToken } from "../hub/token-bucket.ts";
 import { type Address, type AddressTest, addressTest, parseAddress } from "./ip.ts";
 import { Rates } from "./rates.ts";
 
-export interface TurnstileOptions {
+export interface IpConnectionLimiterOptions {
   readonly connectionsPerIp: number;
   /** Per minute. */
   readonly connectionRatePerIp: number;
@@ -25,20 +25,20 @@ const ROUNDING_S = 0.001;
  * Counts the connections of each address. Where proxies are named, everybody but they themselves is counted; where
  * none is, a loopback or private address may be one with everybody behind it, and is not.
  */
-export class Turnstile {
-  #options: TurnstileOptions;
+export class IpConnectionLimiter {
+  #options: IpConnectionLimiterOptions;
   #isExempt: AddressTest;
   readonly #inside = new Map<string, number>();
   readonly #rates: Rates;
 
-  constructor(options: TurnstileOptions) {
+  constructor(options: IpConnectionLimiterOptions) {
     this.#options = options;
     this.#rates = new Rates(options.clock);
     this.#isExempt = exemption(options);
   }
 
   /** Other limits from now on; `inside` are the addresses of those who are there, whom the old ones may not have counted. */
-  adjust(options: TurnstileOptions, inside: Iterable<string>): void {
+  adjust(options: IpConnectionLimiterOptions, inside: Iterable<string>): void {
     this.#options = options;
     this.#isExempt = exemption(options);
     this.#inside.clear();
@@ -55,7 +55,7 @@ export class Turnstile {
   }
 
   /** Undefined where the client may come in, and then has to `leave`; else the seconds after which it may try again. */
-  enter(address: string): number | undefined {
+  acquire(address: string): number | undefined {
     const key = this.#keyOf(address);
     if (key === undefined) return undefined;
     const { connectionsPerIp, connectionRatePerIp: perMinute } = this.#options;
@@ -68,7 +68,7 @@ export class Turnstile {
   }
 
   /** What an address is told that may not come in. */
-  refusal(address: string): string {
+  messageFor(address: string): string {
     const { connectionsPerIp, connectionRatePerIp } = this.#options;
     const isCrowded = (this.#inside.get(this.#keyOf(address) ?? "") ?? 0) >= connectionsPerIp;
     return isCrowded
@@ -76,7 +76,7 @@ export class Turnstile {
       : `Your address opened more than ${connectionRatePerIp} connections in a minute (limits.connectionRatePerIp); try again later.`;
   }
 
-  leave(address: string): void {
+  release(address: string): void {
     const key = this.#inside.size > 0 ? this.#keyOf(address) : undefined;
     if (key === undefined) return;
     const inside = this.#inside.get(key) ?? 0;
@@ -105,7 +105,7 @@ export function wholeSeconds(waitS: number): number {
   return Math.max(1, Math.ceil(waitS - ROUNDING_S));
 }
 
-function exemption({ trustedProxies }: TurnstileOptions): AddressTest {
+function exemption({ trustedProxies }: IpConnectionLimiterOptions): AddressTest {
   return addressTest(trustedProxies.length > 0 ? trustedProxies : ["loopback", "private"]);
 }
 

@@ -4,7 +4,7 @@
  */
 
 import type { Logger } from "pino";
-import { forgetAudit } from "../admin/audit.ts";
+import { deleteAuditEntries } from "../admin/audit-log.ts";
 import { SqlApps } from "../apps/sql.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { withDemoApp } from "../config/demo-app.ts";
@@ -361,7 +361,7 @@ function cleaningOf(
   const { webhooks, audit, statistics: numbers } = config;
   const all: Kept[] = [
     { name: "dead letters", keepDays: webhooks.keepDays, forget: (before) => outbox.forget(before) },
-    { name: "audit", keepDays: audit.keepDays, forget: (before) => forgetAudit(query, before) },
+    { name: "audit", keepDays: audit.keepDays, forget: (before) => deleteAuditEntries(query, before) },
   ];
   if (statistics) {
     const forget = (before: number) => statistics.forget(before, wallMs());

@@ -7,7 +7,7 @@ import type { App } from "../domain/app.ts";
 import type { Disconnect } from "../domain/error.ts";
 import type { Clock, Engine, Guard } from "../domain/ports.ts";
 import { ipRules } from "../guards/ip.ts";
-import { Turnstile, type TurnstileOptions } from "../guards/rate.ts";
+import { IpConnectionLimiter, type IpConnectionLimiterOptions } from "../guards/rate.ts";
 import { Hub } from "../hub/hub.ts";
 import { processFull } from "../hub/limits.ts";
 import type { HubLimits, HubOptions } from "../hub/options.ts";
@@ -19,32 +19,32 @@ import { engineOf } from "./cluster/engine.ts";
 import { EngineWatch } from "./cluster/engine-watch.ts";
 import { nodeName } from "./cluster/node.ts";
 import { NodeLister } from "./cluster/nodes.ts";
-import { identity } from "./door/address.ts";
-import { newConnectionId } from "./door/connection-id.ts";
-import { Listeners, type ListenersOptions } from "./door/listeners.ts";
-import { alsoTelling, SlowReaders } from "./door/slow-readers.ts";
-import { clearSocket } from "./door/unix-socket.ts";
+import { ignoringDashboardApp, Dashboard } from "./dashboard/dashboard.ts";
 import type { Endpoints } from "./endpoints/endpoints.ts";
 import { guardsOf } from "./guards.ts";
-import { apiElsewhere } from "./http/api-port.ts";
+import { apiOnOtherPort } from "./http/api-port.ts";
 import { apiRoute } from "./http/api-route.ts";
-import { aroundRequests } from "./http/around-requests.ts";
+import { callerResolver } from "./http/caller.ts";
 import { type MetricsRouteOptions, metricsRoute } from "./http/metrics-route.ts";
-import { mount } from "./http/mount.ts";
 import { nodesRoute } from "./http/nodes-route.ts";
-import { type Condition, readyRoute } from "./http/readiness.ts";
-import { type Route, routes } from "./http/routes.ts";
+import { programRoute } from "./http/program-route.ts";
+import { type ReadyState, readyRoute } from "./http/ready-route.ts";
+import { requestMiddleware } from "./http/request-middleware.ts";
+import { type Route, router } from "./http/router.ts";
 import { later } from "./life/clock.ts";
 import { Departure } from "./life/departure.ts";
 import { Lag } from "./life/lag.ts";
 import { Memory, memoryFull } from "./life/memory.ts";
 import { sendAway, verdictOn } from "./life/reload.ts";
-import { demoRoute, startRoute } from "./pages/first-page.ts";
-import { Panel, withoutReserved } from "./panel/panel.ts";
 import type { Program } from "./program/program.ts";
 import type { Records } from "./records.ts";
 import { Certificates } from "./tls/certificates.ts";
+import { demoRoute, startRoute } from "./pages/first-page.ts";
 import { type Credentials, readTls } from "./tls/tls.ts";
+import { newConnectionId } from "./websocket/connection-id.ts";
+import { Listeners, type ListenersOptions } from "./websocket/listeners.ts";
+import { SlowConsumers, withSlowConsumers } from "./websocket/slow-consumers.ts";
+import { removeStaleSocket } from "./websocket/unix-socket.ts";
 
 const SWEEP_MS = 1_000;
 
@@ -79,10 +79,10 @@ export class Running {
   readonly #id = crypto.randomUUID();
   readonly #certificates: Certificates | undefined;
   readonly #lag: Lag;
-  readonly #turnstile: Turnstile;
-  readonly #slowReaders: SlowReaders;
+  readonly #ipConnectionLimiter: IpConnectionLimiter;
+  readonly #slowConsumers: SlowConsumers;
   readonly #apps: ConfigApps;
-  readonly #panel: Panel;
+  readonly #dashboard: Dashboard;
   /** What the listener asks about whoever comes: made anew when the configuration is reloaded. */
   readonly #doors: ListenersOptions;
   readonly #sweeping: ReturnType<typeof setInterval>;
@@ -95,11 +95,11 @@ export class Running {
   static async start(around: Surroundings): Promise<Running> {
     const { tls, controllers } = around.config;
     await around.program.load(controllers);
-    await clearSocket(around.config.host);
+    await removeStaleSocket(around.config.host);
     const running = new Running(around, tls && (await readTls(tls)));
     try {
       await running.hub.start(running.listener);
-      running.#panel.start();
+      running.#dashboard.start();
     } catch (error) {
       clearInterval(running.#sweeping);
       running.#certificates?.stop();
@@ -121,16 +121,16 @@ export class Running {
     this.#apps = configApps(config.apps);
     this.memory = new Memory({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
     const engine = around.engine ?? engineOf(config, clock, (sentence) => around.log.warn(sentence));
-    this.#panel = this.#panelOf(around, engine);
-    const guards = guardsOf(around, this.memory, this.#panel, engine);
-    const observers = [...(around.observers ?? []).map(withoutReserved), this.#panel.observe];
-    const traffic = alsoTelling(around.traffic, () => this.#slowReaders);
+    this.#dashboard = this.#panelOf(around, engine);
+    const guards = guardsOf(around, this.memory, this.#dashboard, engine);
+    const observers = [...(around.observers ?? []).map(ignoringDashboardApp), this.#dashboard.observe];
+    const traffic = withSlowConsumers(around.traffic, () => this.#slowConsumers);
     this.hub = buildHub({ ...around, engine, observers, traffic }, this.#apps, guards, () => this.#report);
     this.hub.frameObserver = framesFor(around);
-    this.#panel.attach(this.hub);
-    this.#slowReaders = new SlowReaders(this.hub);
-    this.#turnstile = new Turnstile(turnstileOptions(around));
-    this.#doors = { ...this.#doorsOf(around), credentials, departure: () => this.#departure.ask() };
+    this.#dashboard.attach(this.hub);
+    this.#slowConsumers = new SlowConsumers(this.hub);
+    this.#ipConnectionLimiter = new IpConnectionLimiter(turnstileOptions(around));
+    this.#doors = { ...this.#doorsOf(around), credentials, drainPhase: () => this.#departure.ask() };
     this.listener = new Listeners(this.#doors);
     const { tls: settings } = config;
     this.#certificates = settings && new Certificates({ settings, listeners: this.listener, log: around.log });
@@ -139,15 +139,15 @@ export class Running {
       this.#lag.beat(SWEEP_MS);
       watch.look(this.hub.health);
       this.hub.sweep(this.#lag.ms);
-      this.#turnstile.sweep();
-      this.#slowReaders.look();
+      this.#ipConnectionLimiter.sweep();
+      this.#slowConsumers.check();
       around.records?.metrics.look(this.hub.health);
       around.program.endpoints.sweep(this.#lag.ms);
     }, SWEEP_MS);
   }
 
-  #panelOf({ config, clock, records, program, sharesPort }: Surroundings, { ledger }: Engine): Panel {
-    return new Panel({
+  #panelOf({ config, clock, records, program, sharesPort }: Surroundings, { ledger }: Engine): Dashboard {
+    return new Dashboard({
       ...{ config, clock, ledger, records, key: program.dashboardKey },
       node: { id: this.#id, name: nodeName() },
       authorize: () => program.authorizeDashboard,
@@ -179,9 +179,9 @@ export class Running {
     return this.#lag.ms;
   }
 
-  get condition(): Condition {
+  get condition(): ReadyState {
     const { isDraining, memory } = this;
-    return { isDraining, staysUp: !this.#departure.isStopping, engine: this.hub.health, memory };
+    return { isDraining, keepsRunning: !this.#departure.isStopping, engine: this.hub.health, memory };
   }
 
   /** Whether no other node took over what this one left; known when it has stopped. */
@@ -204,24 +204,24 @@ export class Running {
     this.hub.frameObserver = framesFor(around);
     Object.assign(this.#doors, doors);
     const connections = [...this.hub.connections()];
-    this.#turnstile.adjust(
+    this.#ipConnectionLimiter.adjust(
       turnstileOptions(around),
       [...connections, ...this.#endpoints.seats()].map(({ address }) => address),
     );
     for (const app of config.apps) this.hub.replaceApp(app);
     this.#endpoints.sendAway(doors.barrier);
-    return sendAway(this.hub, connections, doors.verdict);
+    return sendAway(this.hub, connections, doors.recheck);
   }
 
   #doorsOf(around: Surroundings): Doors {
     return doorsOf(around, {
       hub: this.hub,
       apps: this.#apps,
-      turnstile: this.#turnstile,
-      slowReaders: this.#slowReaders,
+      ipConnectionLimiter: this.#ipConnectionLimiter,
+      slowConsumers: this.#slowConsumers,
       leaving: this.#leaving.signal,
       condition: () => this.condition,
-      panel: this.#panel,
+      dashboard: this.#dashboard,
     });
   }
 
@@ -238,10 +238,10 @@ export class Running {
     await this.#departure.announce();
     clearInterval(this.#sweeping);
     this.#certificates?.stop();
-    await this.listener.refuseNewcomers();
+    await this.listener.stopAccepting();
     this.#leaving.abort(new Error("The server is shutting down."));
     await this.#departure.empty();
-    this.#panel.stop();
+    this.#dashboard.stop();
     await this.hub.stop();
     await this.#departure.end();
   }
@@ -256,7 +256,7 @@ export class Running {
 }
 
 /** Where another socket would be one too many for the system, or for what is in memory already. */
-function fullness({ program }: Surroundings, hub: Hub, { memory }: Condition): Disconnect | undefined {
+function fullness({ program }: Surroundings, hub: Hub, { memory }: ReadyState): Disconnect | undefined {
   if (memory.isFull) return memoryFull();
   return hub.connectionCount + program.endpoints.count >= hub.limits.connections ? processFull(hub.limits) : undefined;
 }
@@ -266,7 +266,7 @@ function framesFor({ config: { log: settings }, log }: Surroundings): ReturnType
   return settings.level === "debug" || settings.level === "trace" ? logFrames(log) : undefined;
 }
 
-function turnstileOptions({ config, clock }: Surroundings): TurnstileOptions {
+function turnstileOptions({ config, clock }: Surroundings): IpConnectionLimiterOptions {
   return { ...config.limits, trustedProxies: config.trustedProxies, clock };
 }
 
@@ -317,23 +317,23 @@ export function buildHub(
 }
 
 /** What the configuration makes of them; the certificates are looked after elsewhere. */
-type Doors = Omit<ListenersOptions, "credentials" | "departure">;
+type Doors = Omit<ListenersOptions, "credentials" | "drainPhase">;
 
 /** What stays when the configuration is reloaded. */
 interface Inside {
   readonly hub: Hub;
   readonly apps: ConfigApps;
-  readonly turnstile: Turnstile;
-  readonly slowReaders: SlowReaders;
+  readonly ipConnectionLimiter: IpConnectionLimiter;
+  readonly slowConsumers: SlowConsumers;
   /** When nobody is let in any more. */
   readonly leaving: AbortSignal;
-  readonly condition: () => Condition;
-  readonly panel: Panel;
+  readonly condition: () => ReadyState;
+  readonly dashboard: Dashboard;
 }
 
 function doorsOf(
   around: Surroundings,
-  { hub, apps, turnstile, slowReaders, leaving, condition, panel: whole }: Inside,
+  { hub, apps, ipConnectionLimiter, slowConsumers, leaving, condition, dashboard: whole }: Inside,
 ): Doors {
   const { config, clock, program } = around;
   const { jsonDepth, httpBodyBytes: bodyBytes } = config.limits;
@@ -346,17 +346,17 @@ function doorsOf(
   const [pusher, native] = hub.protocols;
   if (!pusher || !native) throw new Error("The hub has lost its protocols.");
   const isReady = readyRoute(path, condition);
-  const numbers = around.scrape && metricsRoute({ config, identify: identity(config), scrape: around.scrape });
+  const numbers = around.scrape && metricsRoute({ config, identify: callerResolver(config), scrape: around.scrape });
   const ready: Route = (...asked) => isReady(...asked) ?? numbers?.(...asked) ?? places(...asked);
   const failed = (error: unknown, during: string) => hub.observe({ type: "failed", error, during });
   const defaultKey = config.apps[0]?.key ?? "";
   const places = nodesRoute({ path, nodeUrl: config.nodeUrl, apps, defaultKey, lister, failed });
-  const identify = identity(config);
+  const identify = callerResolver(config);
   const isApp = (id: string) => apps.byId(id) !== undefined;
   const api = apiRoute({ api: bare, identify, metrics: around.records?.metrics, isApp });
   const newId = () => newConnectionId(hub.nodeBus.number);
-  const panel = whole.door(config, identify, native);
-  const aroundAll = aroundRequests({ middleware: program.middleware, identify, failed });
+  const dashboard = whole.door(config, identify, native);
+  const aroundAll = requestMiddleware({ middleware: program.middleware, identify, failed });
   return {
     config,
     hub,
@@ -371,29 +371,29 @@ function doorsOf(
       path,
       strictProtocol,
       newId,
-      place: (connection) => hub.quotas.acquireConnection(connection),
+      acquireQuota: (connection) => hub.quotas.acquireConnection(connection),
       failed: (error) => failed(error, "a WebSocket handshake"),
     },
     identify,
     barrier,
-    panel,
+    dashboard,
     newId,
-    verdict: (connection) => verdictOn(connection, apps, barrier),
-    ...{ turnstile, slowReaders },
+    recheck: (connection) => verdictOn(connection, apps, barrier),
+    ...{ ipConnectionLimiter, slowConsumers },
     isDraining: () => leaving.aborted,
     endpoints: program.endpoints,
     middleware: program.middleware,
-    full: () => fullness(around, hub, condition()),
-    answer: routes({
+    capacityError: () => fullness(around, hub, condition()),
+    handleRequest: router({
       path,
-      api: config.tls?.api ? apiElsewhere(hub, identify) : api,
-      ready: (...asked) => ready(...asked) ?? panel.route(...asked),
-      program: mount({ program, bodyBytes, identify, draining: leaving, failed }),
+      api: config.tls?.api ? apiOnOtherPort(hub, identify) : api,
+      ready: (...asked) => ready(...asked) ?? dashboard.route(...asked),
+      program: programRoute({ program, bodyBytes, identify, draining: leaving, failed }),
       hasProgram: () => program.fetch !== undefined,
       around: aroundAll,
       more: firstPage(around),
     }),
-    answerApi: routes({
+    handleApi: router({
       path,
       api,
       ready,

@@ -15,7 +15,6 @@ import { checkChannelName } from "../hub/limits.ts";
 import { faultsFor, logObserver } from "../observers/log.ts";
 import type { AnyModule, Given, InputOf, OutputOf, TaskModule } from "../tasks/module.ts";
 import { type TaskOptions, Tasks } from "../tasks/tasks.ts";
-import { listenFailure } from "./door/listen-failure.ts";
 import { machineClock as clock } from "./life/clock.ts";
 import { Control } from "./life/control.ts";
 import { openFileLimit } from "./life/file-limit.ts";
@@ -43,6 +42,7 @@ import type {
 } from "./program/types.ts";
 import { Records } from "./records.ts";
 import { Running, type Surroundings } from "./running.ts";
+import { toListenError } from "./websocket/listen-error.ts";
 import type { WorkerPlace } from "./workers/messages.ts";
 import { Primary } from "./workers/primary.ts";
 import { workerOf } from "./workers/worker.ts";
@@ -134,7 +134,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
       this.#running = await this.#run(this.#surroundings(config, records));
     } catch (error) {
       await records.close(false);
-      throw await listenFailure(error, this.config);
+      throw await toListenError(error, this.config);
     }
     this.#records = records;
     if (this.#running instanceof Primary) this.#tending = setInterval(() => this.#logs.tend(), TEND_MS);

@@ -1,6 +1,6 @@
 /** The points of the charts: those that the server kept, those that come by the second, and the ones in between. */
 
-import { nothing, type Point, type Second, type Series, type Span, sum } from "fanfare/wire/admin";
+import { nothing, type Point, type SecondReport, type Series, type Span, sum } from "fanfare/wire/admin";
 
 export interface Range {
   readonly name: string;
@@ -80,7 +80,7 @@ export class Seconds {
     this.#lengthMs = lengthMs;
   }
 
-  add({ node, point }: Pick<Second, "node" | "point">): void {
+  add({ node, point }: Pick<SecondReport, "node" | "point">): void {
     const second = Math.floor(point.atMs / 1000) * 1000;
     const its = this.#byTime.get(second) ?? new Map<string, Point>();
     this.#byTime.set(second, its.set(node, point));

@@ -1,6 +1,6 @@
 /** Webhooks: what waits, what nobody took, and sending that again. */
 
-import type { DeadLetter, Replayed, Webhooks as Wire } from "fanfare/wire/admin";
+import type { FailedDelivery, Replayed, Webhooks as Wire } from "fanfare/wire/admin";
 import { call, path } from "../api.ts";
 import { has } from "../overview.ts";
 import { useAnswer } from "../parts/answer.ts";
@@ -79,7 +79,7 @@ function Backlog({ webhooks: { waiting, failed, oldestAtMs } }: { webhooks: Wire
   return <Facts rows={rows} />;
 }
 
-function Letter({ letter, replay }: { letter: DeadLetter; replay: () => void }) {
+function Letter({ letter, replay }: { letter: FailedDelivery; replay: () => void }) {
   const { app, channel, target, payload, attempts, createdAtMs, lastError } = letter;
   return (
     <li class="card">

@@ -1,6 +1,6 @@
 /** What the dashboard makes of a fact: first only its names, to see who wants it; then, if it is shown, all of it. */
 
-import type { FeedEntry, FeedType } from "../../admin/wire.ts";
+import type { FeedEntry, FeedType } from "../../admin/api-types.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import { shown, shownReason } from "./payload.ts";
 import { signedIn } from "./signed.ts";

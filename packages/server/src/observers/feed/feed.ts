@@ -3,7 +3,7 @@
  * is. While nobody watches, a fact costs one look at a boolean.
  */
 
-import type { FeedBatch, FeedFilter } from "../../admin/wire.ts";
+import type { FeedBatch, FeedFilter } from "../../admin/api-types.ts";
 import { isReserved } from "../../domain/app.ts";
 import { matches } from "../../domain/channel.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";

@@ -1,6 +1,6 @@
 /** Payloads, texts and frames as the dashboard may show them: without what looks secret, and cut short. */
 
-import type { Payload } from "../../admin/wire.ts";
+import type { Payload } from "../../admin/api-types.ts";
 import type { Frame } from "../../domain/transport.ts";
 import { masked, maskedReason } from "../masked.ts";
 

@@ -1,6 +1,6 @@
 /** The numbers of the last five minutes, second by second, of each app that is used and of all together. */
 
-import type { Point } from "../../admin/wire.ts";
+import type { Point } from "../../admin/api-types.ts";
 import { isReserved } from "../../domain/app.ts";
 import { type AppStatistics, addStatistics, noStatistics } from "../../domain/app-statistics.ts";
 import type { Clock } from "../../domain/ports.ts";

@@ -3,7 +3,7 @@
  * was signed is left out where it has a secret in it, or is too long to be shown.
  */
 
-import type { FeedEntry, Signed } from "../../admin/wire.ts";
+import type { FeedEntry, Signed } from "../../admin/api-types.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import { shown } from "./payload.ts";
 

@@ -1,7 +1,7 @@
 /** A controller: an endpoint as a class, or as functions that are named one by one. What it leaves out is done as by default. */
 
 import type { Awaitable } from "../../domain/ports.ts";
-import type { FetchContext } from "../http/fetch.ts";
+import type { FetchContext } from "../http/fetch-handler.ts";
 import type {
   EndpointDefinition,
   EndpointHandlers,

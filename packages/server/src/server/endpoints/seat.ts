@@ -12,8 +12,8 @@ import {
   type TurnQueue,
   type WorkShare,
 } from "../../hub/turn-queue.ts";
-import { isWorthCompressing } from "../door/compression.ts";
 import { promised } from "../program/promised.ts";
+import { isWorthCompressing } from "../websocket/compression.ts";
 import type { EndpointHandlers, EndpointOptions, EndpointSocket, Params, Raw } from "./endpoint.ts";
 import type { Topics } from "./topics.ts";
 

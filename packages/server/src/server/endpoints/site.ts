@@ -4,7 +4,7 @@ import { CommandError, Disconnect } from "../../domain/error.ts";
 import { type OriginTest, originTest } from "../../domain/origin.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import type { TurnQueue } from "../../hub/turn-queue.ts";
-import { problem, refusal } from "../door/refusals.ts";
+import { errorResponse, errorResponseFor } from "../http/error-response.ts";
 import type { Layers } from "../program/middleware.ts";
 import type { Endpoint, EndpointDefinition, EndpointSockets, Params, Raw } from "./endpoint.ts";
 import { type EndpointLimits, type Home, Seat } from "./seat.ts";
@@ -79,22 +79,22 @@ export class Site implements Endpoint, Home<unknown> {
       const { origin, offered } = this.#look(request);
       if (this.full) throw this.full;
       if (origin !== null && this.#mayConnect?.(origin) === false) {
-        return problem(403, "unauthorized", "This origin may not connect to this endpoint.");
+        return errorResponse(403, "unauthorized", "This origin may not connect to this endpoint.");
       }
       const agreed = this.#protocols?.find.call(offered, (name) => this.#protocols?.includes(name));
       if (this.#protocols && offered.length > 0 && agreed === undefined) {
         const spoken = this.#protocols.join(", ");
-        return problem(400, "protocol_unsupported", `This endpoint speaks ${spoken} (Sec-WebSocket-Protocol).`);
+        return errorResponse(400, "protocol_unsupported", `This endpoint speaks ${spoken} (Sec-WebSocket-Protocol).`);
       }
       const answer = await this.handlers.upgrade?.(request, params, { address });
-      if (answer === false) return problem(403, "unauthorized", "This endpoint does not let you in.");
+      if (answer === false) return errorResponse(403, "unauthorized", "This endpoint does not let you in.");
       if (answer instanceof Response) return answer;
       const welcome = typeof answer === "object" && answer !== null ? answer : {};
       return this.#seat(request, offered, { address, params, agreed, ...welcome });
     } catch (error) {
       const isKnown = error instanceof CommandError || error instanceof Disconnect;
       if (!isKnown) this.failed(error, `upgrade of the endpoint ${this.path}`);
-      return refusal(error);
+      return errorResponseFor(error);
     }
   }
 

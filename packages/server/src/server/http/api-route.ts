@@ -2,12 +2,12 @@
 
 import type { Metrics } from "../../observers/metrics/metrics.ts";
 import type { Api } from "../../protocols/pusher/api.ts";
-import type { Identify } from "../door/address.ts";
-import type { Route } from "./routes.ts";
+import type { ResolveCaller } from "./caller.ts";
+import type { Route } from "./router.ts";
 
 export interface ApiRouteOptions {
   readonly api: Api;
-  readonly identify: Identify;
+  readonly identify: ResolveCaller;
   readonly metrics: Pick<Metrics, "measuresCalls" | "apiAnswered" | "apiMeasured"> | undefined;
   readonly isApp: (id: string) => boolean;
 }

@@ -3,12 +3,12 @@
 const EVENT_STREAM = /^text\/event-stream\b/i;
 
 /** The response itself, unless it is an event stream: that one ends when the signal says so, and its clients come back. */
-export function endsWith(response: Response, signal: AbortSignal, failed: (error: unknown) => void): Response {
+export function endOnAbort(response: Response, signal: AbortSignal, failed: (error: unknown) => void): Response {
   if (!response.body || !EVENT_STREAM.test(response.headers.get("content-type") ?? "")) return response;
-  return new Response(ending(response.body, signal, failed), response);
+  return new Response(endingStream(response.body, signal, failed), response);
 }
 
-function ending(
+function endingStream(
   body: ReadableStream<Uint8Array>,
   signal: AbortSignal,
   failed: (error: unknown) => void,

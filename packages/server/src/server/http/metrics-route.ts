@@ -3,13 +3,13 @@
 import type { Config } from "../../config/schema/schema.ts";
 import { ipRules } from "../../guards/ip.ts";
 import { isSameSecret } from "../../hub/signature.ts";
-import type { Identify } from "../door/address.ts";
-import { problem } from "../door/refusals.ts";
-import type { Route } from "./routes.ts";
+import type { ResolveCaller } from "./caller.ts";
+import { errorResponse } from "./error-response.ts";
+import type { Route } from "./router.ts";
 
 export interface MetricsRouteOptions {
   readonly config: Pick<Config, "metrics" | "path" | "trustedProxies">;
-  readonly identify: Identify;
+  readonly identify: ResolveCaller;
   readonly scrape: () => Promise<{ readonly type: string; readonly text: string }>;
 }
 
@@ -28,7 +28,8 @@ export function metricsRoute({ config, identify, scrape }: MetricsRouteOptions):
     if (!hasToken(request, metrics.token) && (isHidden(request) || barrier?.(address))) return FORBIDDEN();
     return scrape().then(
       ({ type, text }) => new Response(text, { headers: { "Content-Type": type, "Cache-Control": "no-store" } }),
-      (error) => problem(503, "unavailable", error instanceof Error ? error.message : "The numbers cannot be had."),
+      (error) =>
+        errorResponse(503, "unavailable", error instanceof Error ? error.message : "The numbers cannot be had."),
     );
   };
 }
@@ -39,4 +40,4 @@ function hasToken(request: Request, token: string | undefined): boolean {
 }
 
 const FORBIDDEN = () =>
-  problem(403, "forbidden", "Send the token of `metrics.token`, or come from an address of `metrics.allowIps`.");
+  errorResponse(403, "forbidden", "Send the token of `metrics.token`, or come from an address of `metrics.allowIps`.");

@@ -4,8 +4,8 @@ import { CommandError } from "../../domain/error.ts";
 import type { AppStore } from "../../domain/ports.ts";
 import { STATUSES } from "../../protocols/pusher/error-codes.ts";
 import type { NodeLister } from "../cluster/nodes.ts";
-import { internalError, problem } from "../door/refusals.ts";
-import type { Route } from "./routes.ts";
+import { errorResponse, internalError } from "./error-response.ts";
+import type { Route } from "./router.ts";
 
 export interface NodesRouteOptions {
   /** In front of every path. */
@@ -29,15 +29,15 @@ export function nodesRoute(options: NodesRouteOptions): Route {
     if (method !== "GET" && method !== "HEAD") {
       return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
     }
-    return answer(options, searchParams);
+    return listNodes(options, searchParams);
   };
 }
 
-async function answer({ apps, defaultKey, lister, failed }: NodesRouteOptions, query: URLSearchParams) {
+async function listNodes({ apps, defaultKey, lister, failed }: NodesRouteOptions, query: URLSearchParams) {
   try {
     const app = await apps.byKey(query.get("app") ?? defaultKey);
-    if (!app) return problem(404, "app_unknown", "There is no app with this key.", HEADERS);
-    if (!app.enabled) return problem(403, "app_disabled", "The app is disabled.", HEADERS);
+    if (!app) return errorResponse(404, "app_unknown", "There is no app with this key.", HEADERS);
+    if (!app.enabled) return errorResponse(403, "app_disabled", "The app is disabled.", HEADERS);
     return Response.json(await lister.list(app, query.get("strategy")), { headers: HEADERS });
   } catch (error) {
     if (!(error instanceof CommandError)) {
@@ -45,6 +45,9 @@ async function answer({ apps, defaultKey, lister, failed }: NodesRouteOptions, q
       return internalError();
     }
     const status = STATUSES[error.code];
-    return problem(status, error.code, error.message, { ...HEADERS, ...(status === 503 && { "Retry-After": "1" }) });
+    return errorResponse(status, error.code, error.message, {
+      ...HEADERS,
+      ...(status === 503 && { "Retry-After": "1" }),
+    });
   }
 }

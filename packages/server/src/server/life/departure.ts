@@ -5,9 +5,9 @@ import { isReserved } from "../../domain/app.ts";
 import type { Connection } from "../../domain/connection.ts";
 import type { Clock } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
-import type { Listeners } from "../door/listeners.ts";
 import type { Endpoints } from "../endpoints/endpoints.ts";
 import { Seat } from "../endpoints/seat.ts";
+import type { Listeners } from "../websocket/listeners.ts";
 import { type DrainOptions, isAlone, keepSayingFarewell, sayFarewell } from "./drain.ts";
 
 export interface DepartureOptions {

@@ -7,7 +7,7 @@ import { type ChannelKind, kindOf } from "../../domain/channel.ts";
 import type { NodeState } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { nodeName } from "../cluster/node.ts";
-import { type Unready, unreadyReasons } from "../http/readiness.ts";
+import { type UnreadyReason, unreadyReasons } from "../http/ready-route.ts";
 import type { Running } from "../running.ts";
 
 /** How the process came to be. */
@@ -41,7 +41,7 @@ export interface Status {
   /** It ends when they have left. */
   readonly stopping: boolean;
   /** Why clients should not be sent here; empty where they should. */
-  readonly unready: readonly Unready[];
+  readonly unready: readonly UnreadyReason[];
   readonly workers: number;
   readonly apps: number;
   /** The whole cluster, this process included. */
@@ -102,7 +102,7 @@ export async function statusOf(running: Reporting, around: Around): Promise<Stat
     memory: { usedBytes, ...(Number.isFinite(markBytes) && { markBytes: Math.floor(markBytes) }) },
     lagMs,
     draining: condition.isDraining,
-    stopping: condition.isDraining && !condition.staysUp,
+    stopping: condition.isDraining && !condition.keepsRunning,
     unready: unreadyReasons(condition),
     workers: config.workers,
     apps: config.apps.length,

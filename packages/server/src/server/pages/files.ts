@@ -66,5 +66,5 @@ async function readBuilt(): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
 
 function assetOf(name: string, bytes: Uint8Array<ArrayBuffer>): Asset {
   const type = TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream";
-  return { type, bytes, isForever: /-\w{8}\.(?:js|css)$/.test(name) };
+  return { type, bytes, isImmutable: /-\w{8}\.(?:js|css)$/.test(name) };
 }

@@ -1,13 +1,13 @@
 /** A server as its program meets it at the door and in its first app. What it takes to run is elsewhere. */
 
-import type { AuthorizeDashboard } from "../../admin/door.ts";
+import type { AuthorizeDashboard } from "../../admin/access.ts";
 import { isUnixSocketPath } from "../../config/schema/fields.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { User } from "../../domain/message.ts";
-import type { Listeners } from "../door/listeners.ts";
 import { type Controller, type ControllerClass, definitionOf } from "../endpoints/controller.ts";
 import type { Endpoint, EndpointDefinition, EndpointOptions } from "../endpoints/endpoint.ts";
-import type { FetchHandler } from "../http/fetch.ts";
+import type { FetchHandler } from "../http/fetch-handler.ts";
+import type { Listeners } from "../websocket/listeners.ts";
 import type { Connections } from "./connections.ts";
 import type { Context, Contexts, Middleware } from "./middleware.ts";
 import type { Program } from "./program.ts";

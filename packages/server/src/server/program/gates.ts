@@ -5,7 +5,7 @@ import { isOriginPattern, originTest } from "../../domain/origin.ts";
 import { addressTest, ipRules, parseAddress } from "../../guards/ip.ts";
 import { networkOf, wholeSeconds } from "../../guards/rate.ts";
 import { Rates } from "../../guards/rates.ts";
-import { problem } from "../door/refusals.ts";
+import { errorResponse } from "../http/error-response.ts";
 import { machineClock } from "../life/clock.ts";
 import type { Context, Middleware } from "./middleware.ts";
 
@@ -56,7 +56,7 @@ export function rateLimit({ perMinute, by, exempt = ["loopback", "private"] }: R
     if (waitS === undefined) return next();
     const error = `More than ${perMinute} in a minute; try again later.`;
     if (context.type === "message") throw new CommandError("rate_limited", error);
-    return problem(429, "rate_limited", error, { "Retry-After": String(wholeSeconds(waitS)) });
+    return errorResponse(429, "rate_limited", error, { "Retry-After": String(wholeSeconds(waitS)) });
   };
 }
 

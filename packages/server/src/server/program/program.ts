@@ -1,17 +1,17 @@
 /** What the program around the server brings to its door. It outlives each start and stop. */
 
 import type { Logger } from "pino";
-import type { AuthorizeDashboard } from "../../admin/door.ts";
+import type { AuthorizeDashboard } from "../../admin/access.ts";
 import type { ControllerSettings } from "../../config/schema/controllers.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { Clock } from "../../domain/ports.ts";
 import { TurnQueue } from "../../hub/turn-queue.ts";
+import { DashboardKey } from "../dashboard/dashboard-key.ts";
 import { loadControllers } from "../endpoints/controller-files.ts";
 import { Endpoints } from "../endpoints/endpoints.ts";
 import type { EndpointLimits } from "../endpoints/seat.ts";
-import type { FetchHandler } from "../http/fetch.ts";
+import type { FetchHandler } from "../http/fetch-handler.ts";
 import { later } from "../life/clock.ts";
-import { PanelKey } from "../panel/panel-key.ts";
 import { Layers } from "./middleware.ts";
 
 export interface ProgramOptions {
@@ -35,11 +35,11 @@ export class Program {
   /** Who may see the dashboard. */
   authorizeDashboard: AuthorizeDashboard | undefined;
   /** Opens the dashboard where nobody has an account. */
-  readonly dashboardKey: PanelKey;
+  readonly dashboardKey: DashboardKey;
 
   constructor({ server, config, log, clock, failed }: ProgramOptions) {
     this.server = server;
-    this.dashboardKey = new PanelKey({ config, program: this, log });
+    this.dashboardKey = new DashboardKey({ config, program: this, log });
     this.middleware = new Layers(server);
     this.endpoints = new Endpoints(
       {

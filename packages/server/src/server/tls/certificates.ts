@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { ConfigError } from "../../config/config-error.ts";
 import { errorReason } from "../../config/config-file.ts";
 import type { TlsSettings } from "../../config/schema/tls.ts";
-import type { Listeners } from "../door/listeners.ts";
+import type { Listeners } from "../websocket/listeners.ts";
 import { type Credentials, isSame, readTls } from "./tls.ts";
 
 /** Certificate and key are written one after the other: what does not fit may fit in a moment. */

@@ -11,7 +11,7 @@ import { WorkerHub } from "../../engines/workers/worker-hub.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { clusterEngineOf } from "../cluster/engine.ts";
 import { nodeName } from "../cluster/node.ts";
-import type { Condition } from "../http/readiness.ts";
+import type { ReadyState } from "../http/ready-route.ts";
 import { isAlone } from "../life/drain.ts";
 import { Lag } from "../life/lag.ts";
 import { Memory } from "../life/memory.ts";
@@ -142,9 +142,9 @@ export class Primary {
     return this.#lag.ms;
   }
 
-  get condition(): Condition {
+  get condition(): ReadyState {
     const { isDraining, memory } = this;
-    return { isDraining, staysUp: !this.#isStopping, engine: this.hub.health, memory };
+    return { isDraining, keepsRunning: !this.#isStopping, engine: this.hub.health, memory };
   }
 
   get isDraining(): boolean {

@@ -1,0 +1,316 @@
+/**
+ * Everything that goes between the dashboard's page and the server, as types: the JSON API below `api/`, and what comes over
+ * the live connection. The page is built from it, so of the server it imports words only. All addresses are relative to the page.
+ *
+ * Every call that changes something carries the header `X-Fanfare-Dashboard: 1`. What is refused is answered
+ * `{ error: { code, message } }` with a status that fits. Times are Unix milliseconds, sizes bytes, unless named otherwise.
+ */
+
+import type { ConnectionEntry, Payload, Point } from "./live-types.ts";
+
+export * from "./live-types.ts";
+
+/** The header that no other site's page can send without being asked first. Any value counts. */
+export const GUARD_HEADER = "X-Fanfare-Dashboard";
+
+export type Role = "view" | "operate" | "admin";
+
+/** In order: each may do what those before it may. */
+export const ROLES: readonly Role[] = ["view", "operate", "admin"];
+
+// ---- api/session
+
+/** GET api/session (never refused). POST signs in, DELETE signs out; both answer with the session as it is then. */
+export interface Session {
+  /** Undefined where nobody is signed in. */
+  readonly user?: { readonly name: string; readonly role: Role };
+  /** How one can sign in here. None of them: nothing is configured, and the page has to say what to do (`dashboard.users`). */
+  readonly ways: readonly ("password" | "token" | "key")[];
+  /** When one has to sign in again. Undefined where nobody is signed in, or the program's own gate lets somebody in. */
+  readonly expiresAtMs?: number;
+  readonly server: { readonly name: string; readonly version: string; readonly mode: "development" | "production" };
+}
+
+/** POST api/session. 401 `credentials_wrong`; 429 `too_many_attempts` with the header Retry-After. */
+export type SignIn =
+  | { readonly name: string; readonly password: string }
+  | { readonly token: string }
+  /** The one in the address that the server prints; that address signs in by itself. */
+  | { readonly key: string };
+
+// ---- every refusal
+
+export type ErrorCode =
+  /** 401: nobody is signed in, or the session is over: show the sign-in. */
+  | "signed_out"
+  | "credentials_wrong"
+  /** 403: the role is too small. */
+  | "role_too_small"
+  /** 403: the header is missing, or the page is of another site. */
+  | "foreign_page"
+  | "too_many_attempts"
+  | "not_found"
+  | "method_unknown"
+  /** 400, 413: `message` says what is wrong with what was sent. */
+  | "input_invalid"
+  | "input_too_large"
+  /** 409: as it is now it cannot be done; for example an app that is written in the configuration cannot be edited. */
+  | "conflict"
+  /** 501: the server has no database, or cannot do this. `message` says what to configure. */
+  | "not_available"
+  /** 503: the engine or the database cannot be reached at the moment. */
+  | "unavailable"
+  | "internal";
+
+export interface ErrorBody {
+  readonly error: { readonly code: ErrorCode; readonly message: string };
+}
+
+// ---- api/overview
+
+/** GET api/overview. Cheap: may be asked every few seconds. */
+export interface Overview {
+  readonly node: { readonly id: string; readonly name: string };
+  readonly engine: { readonly reachable: true } | { readonly reachable: false; readonly why: string };
+  /** None where the engine is away: then the connections are those of the answering node. */
+  readonly nodes: readonly NodeEntry[];
+  /** Of all nodes. */
+  readonly connections: number;
+  readonly apps: readonly AppSummary[];
+  /** What this server has: the page leaves out, or explains, what it has not. */
+  readonly has: Abilities;
+}
+
+export interface Abilities {
+  /** Statistics are kept in a database (GET api/statistics with a span other than `second`). */
+  readonly statistics: boolean;
+  /** Live numbers by the second. */
+  readonly seconds: boolean;
+  /** Apps can be created and edited; without a database they are written in the configuration only. */
+  readonly apps: boolean;
+  /** Webhooks go through an outbox: backlog and dead letters. */
+  readonly webhooks: boolean;
+  /** The audit log outlives the process, and is of the whole cluster. */
+  readonly audit: boolean;
+  /** Nodes can be drained. */
+  readonly drain: boolean;
+}
+
+// ---- api/nodes
+
+/** GET api/nodes: NodeEntry[]. POST api/nodes/:id/drain (admin) answers Done, and so does DELETE, which ends it. */
+export interface NodeEntry {
+  readonly id: string;
+  readonly name: string;
+  readonly url?: string;
+  /** The one that answers this call. */
+  readonly isThis: boolean;
+  readonly startedAtMs: number;
+  readonly connections: number;
+  /** How late timers run: above 100 the node is overloaded. */
+  readonly lagMs: number;
+  /** Resident; a node of an earlier version does not tell. */
+  readonly memoryBytes?: number;
+  readonly draining: boolean;
+  /** Since its last sign of life. */
+  readonly silentMs: number;
+}
+
+// ---- api/apps
+
+export interface AppSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly key: string;
+  readonly enabled: boolean;
+  /** Those of the configuration can only be looked at. */
+  readonly source: "config" | "database";
+}
+
+/** GET api/apps: AppDetail[]. GET api/apps/:id: AppDetail. Never a secret: `secrets` says how many there are. */
+export interface AppDetail extends AppSummary {
+  readonly secrets: number;
+  /** Connections of the answering node. */
+  readonly connections: number;
+  /** Every setting of the app as the configuration spells it (limits, clientEvents, channels, …), without what is secret. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * POST api/apps (admin): id and key are made where not given. PATCH api/apps/:id (admin): what is named changes, `null` takes
+ * the default again; `id`, `key` and secrets cannot be named. `enabled: false` disconnects everybody of the app.
+ */
+export interface AppChange {
+  readonly id?: string;
+  readonly key?: string;
+  readonly name?: string | null;
+  readonly enabled?: boolean | null;
+  readonly clientEvents?: boolean | null;
+  readonly subscriptionCounts?: boolean | null;
+  readonly limits?: Readonly<Record<string, number | "unlimited">> | null;
+  readonly [setting: string]: unknown;
+}
+
+/**
+ * Answer to POST api/apps, and to POST api/apps/:id/rotate with `{ forget?: boolean }` (admin): the only times a secret is
+ * shown. PATCH answers AppDetail, DELETE api/apps/:id (admin) answers Done.
+ */
+export interface AppWithSecret {
+  readonly app: AppDetail;
+  readonly secret: string;
+}
+
+// ---- api/apps/:app/channels
+
+/** GET api/apps/:app/channels?search=&limit=500: of the whole cluster, most subscribers first. */
+export interface ChannelList {
+  readonly channels: readonly ChannelEntry[];
+  /** How many match, listed or not. */
+  readonly total: number;
+}
+
+export interface ChannelEntry {
+  readonly name: string;
+  readonly kind: "public" | "private" | "presence";
+  readonly encrypted: boolean;
+  readonly cache: boolean;
+  /** Connections. */
+  readonly subscribers: number;
+  /** Distinct users, in presence channels. */
+  readonly users?: number;
+}
+
+/** GET api/apps/:app/channel?name=… (the name is a parameter, because it may hold any character). 404 where nobody is in it. */
+export interface ChannelDetail extends ChannelEntry {
+  /** At most 1000; `users` says how many there are. */
+  readonly members: readonly MemberEntry[];
+  /** What is kept of it, oldest first: a cache channel's last event, and the last 50 of a channel with history. */
+  readonly kept: readonly KeptEvent[];
+  /** Those of the answering node, at most 100. */
+  readonly connections: readonly ConnectionEntry[];
+}
+
+export interface MemberEntry {
+  readonly id: string;
+  readonly info: Payload;
+  readonly joinedAtMs: number;
+}
+
+export interface KeptEvent {
+  readonly event: string;
+  readonly payload: Payload;
+}
+
+// ---- connections
+
+/**
+ * Answer to what is done. POST api/apps/:app/connections/:id/disconnect with `{ message?: string }` (operate): wherever it is.
+ * POST api/apps/:app/users/:id/terminate (operate): every connection of the user. Of other nodes nobody can say more than
+ * that they were asked.
+ */
+export interface Done {
+  readonly outcome: "done" | "asked";
+}
+
+// ---- the event creator
+
+/** POST api/apps/:app/events (operate). `data` is text: JSON where it parses as JSON, else a string. Answers Done. */
+export interface NewEvent {
+  readonly channel: string;
+  readonly event: string;
+  readonly data: string;
+}
+
+// ---- statistics
+
+export type Span = "second" | "interval" | "hour" | "day";
+
+/**
+ * GET api/statistics?app=ID&span=…&from=MS&to=MS. `second`: the last five minutes of the answering node, without `app` of all
+ * apps; the others: of the whole cluster, from the database. Spans in which nothing was counted are missing.
+ */
+export interface Series {
+  readonly app?: string;
+  readonly span: Span;
+  /** How long one point is. */
+  readonly stepMs: number;
+  readonly points: readonly Point[];
+}
+
+// ---- webhooks
+
+/** GET api/webhooks?app=ID&limit=100. The counts are of all apps. */
+export interface Webhooks {
+  readonly waiting: number;
+  readonly failed: number;
+  readonly oldestAtMs?: number;
+  /** Dead letters, newest first. */
+  readonly letters: readonly FailedDelivery[];
+}
+
+export interface FailedDelivery {
+  readonly id: number;
+  readonly app: string;
+  readonly channel: string;
+  /** The receiver's address, without what may be secret in it. */
+  readonly target: string;
+  readonly payload: Payload;
+  readonly attempts: number;
+  readonly createdAtMs: number;
+  readonly lastError?: string;
+}
+
+/** POST api/webhooks/replay (operate): these, or all that are dead. Answers Replayed. */
+export interface Replay {
+  readonly ids?: readonly number[];
+}
+
+export interface Replayed {
+  readonly count: number;
+}
+
+// ---- audit
+
+/** GET api/audit?limit=100&before=ID (operate): AuditEntry[], newest first. */
+export interface AuditEntry {
+  readonly id: number;
+  readonly atMs: number;
+  readonly who: string;
+  /** Such as `app.create`, `connection.disconnect`, `event.send`, `session.start`: a noun and a verb. */
+  readonly what: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+// ---- the signature explainer
+
+/** POST api/apps/:app/explain (operate). Answers Explanation. */
+export type Question =
+  | {
+      readonly type: "channel";
+      readonly socketId: string;
+      readonly channel: string;
+      readonly channelData?: string;
+      /** `KEY:HEX`, what the back end made. Without it the right one is made and nothing is compared. */
+      readonly auth?: string;
+    }
+  | { readonly type: "user"; readonly socketId: string; readonly userData: string; readonly auth?: string }
+  /** `path` with its whole query, as it was called: `/apps/1/events?auth_key=…&auth_signature=…`. */
+  | { readonly type: "request"; readonly method: string; readonly path: string; readonly body: string };
+
+export interface Explanation {
+  /** The exact string that is signed. */
+  readonly text: string;
+  /** What it gives with the app's first secret. For admins only: with it one can do whatever the app's back end can. */
+  readonly signature?: string;
+  /** Present when somebody's signature was given. */
+  readonly verdict?: {
+    readonly accepted: boolean;
+    /** Why not, in the server's words. */
+    readonly refusal?: string;
+    /** What differs from what is right. */
+    readonly findings: readonly { readonly part: string; readonly says: string }[];
+    /** What was signed instead, where that was found out. */
+    readonly signedText?: string;
+    readonly notes: readonly string[];
+  };
+}

@@ -1,0 +1,26 @@
+/** The app that dashboards are clients of. Its id and key can be no configured app's: they begin with "#". */
+
+import type { App } from "../domain/app.ts";
+
+/** Whatever an app has beside what it is called and what it is signed with. */
+type Defaults = Omit<App, "id" | "key" | "secrets" | "name" | "enabled" | "token" | "webhooks">;
+
+const NAME = "#dashboard";
+/** Of one node. Somebody who opens more tabs than that is told so. */
+const MAX_CONNECTIONS = 200;
+const MAX_WATCHED = 20;
+
+/** Nobody is ever let in by its secret: clients come by a ticket, and there is no way in by the HTTP API. */
+export function dashboardApp(defaults: Defaults): App {
+  return {
+    ...defaults,
+    ...{ id: NAME, key: NAME, name: "the dashboard", enabled: true, secrets: [crypto.randomUUID()] },
+    ...{ clientEvents: false, subscriptionCounts: false, anonymous: false, requireTls: false },
+    ...{ requireAuthentication: false, allowedOrigins: [], allowMissingOrigin: true, channels: [] },
+    limits: {
+      ...defaults.limits,
+      ...{ connections: MAX_CONNECTIONS, channelsPerConnection: MAX_WATCHED, channelNameLength: 1000 },
+      ...{ subscribesPerSecond: 50, framesPerSecond: 100, userIdLength: 128 },
+    },
+  };
+}

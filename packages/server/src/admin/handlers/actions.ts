@@ -1,0 +1,73 @@
+/** Calls that act on what is there: disconnect, send, drain, replay. Each is written down. */
+
+import { z } from "zod";
+import { Disconnect } from "../../domain/error.ts";
+import { checkChannelName, checkEventData, checkEventName, checkUserId } from "../../hub/limits.ts";
+import { AdminError } from "../admin-error.ts";
+import type { Done, Replayed } from "../api-types.ts";
+import { appOf, type Call, type Handler, inputOf, recordInAudit, required } from "../call.ts";
+
+const Farewell = z.strictObject({ message: z.string().max(100).optional() });
+const Event = z.strictObject({ channel: z.string(), event: z.string(), data: z.string() });
+const Ids = z.strictObject({ ids: z.array(z.number().int().positive()).max(1000).optional() });
+const NOTHING = z.strictObject({});
+
+const FAREWELL = "An operator ended this connection.";
+
+export const disconnect: Handler = async (call): Promise<Done> => {
+  const { message = FAREWELL } = inputOf(call, Farewell);
+  const { hub, live } = call.services;
+  const app = appOf(call);
+  const connection = call.params.id ?? "";
+  const found = hub.connection(app, connection);
+  if (found) hub.disconnect(found, new Disconnect("terminated", message));
+  else await live.command({ type: "disconnect", app: app.id, connection, message });
+  await recordInAudit(call, "connection.disconnect", { app: app.id, connection });
+  return { outcome: found ? "done" : "asked" };
+};
+
+export const terminate: Handler = async (call): Promise<Done> => {
+  inputOf(call, NOTHING);
+  const app = appOf(call);
+  const user = call.params.id ?? "";
+  checkUserId(app, user);
+  await call.services.hub.users.terminate(app, user);
+  await recordInAudit(call, "user.terminate", { app: app.id, user });
+  return { outcome: "asked" };
+};
+
+/** As a back end's event would be: to everybody in the channel. What it says is not written down, only where it went. */
+export const send: Handler = async (call): Promise<Done> => {
+  const { channel, event, data } = inputOf(call, Event);
+  const { hub } = call.services;
+  const app = appOf(call);
+  if (!app.enabled) throw new AdminError("conflict", "The app is disabled.");
+  checkChannelName(app, channel);
+  checkEventName(app, event);
+  checkEventData(app, data);
+  await hub.publish(app, { type: "event", app: app.id, channel, event, data });
+  await recordInAudit(call, "event.send", { app: app.id, channel, event, bytes: Buffer.byteLength(data) });
+  return { outcome: "done" };
+};
+
+export const drain: Handler = (call) => toDrain(call, true);
+export const endDrain: Handler = (call) => toDrain(call, false);
+
+async function toDrain(call: Call, isOn: boolean): Promise<Done> {
+  inputOf(call, NOTHING);
+  const { hub, live, canDrain } = call.services;
+  required(canDrain || undefined, "This server cannot drain nodes: stop the process instead.");
+  const node = (await hub.nodes()).find(({ id }) => id === call.params.id);
+  if (!node) throw new AdminError("not_found", "There is no such node any more.");
+  await live.command({ type: "drain", node: node.id, isOver: !isOn });
+  await recordInAudit(call, isOn ? "node.drain" : "node.drain.end", { node: node.id, name: node.name });
+  return { outcome: "asked" };
+}
+
+export const replay: Handler = async (call): Promise<Replayed> => {
+  const { ids } = inputOf(call, Ids);
+  const letters = required(call.services.webhooks, "This server sends no webhooks.");
+  const count = ids?.length === 0 ? 0 : await letters.replay(ids);
+  await recordInAudit(call, "webhooks.replay", { count, ...(ids && { ids }) });
+  return { count };
+};

@@ -1,0 +1,100 @@
+/** Calls about what was written down: statistics, webhooks, the audit log; and the explainer of signatures. */
+
+import { z } from "zod";
+import { AdminError } from "../admin-error.ts";
+import type { AuditEntry, Explanation, Point, Question, Series, Webhooks } from "../api-types.ts";
+import { appOf, type Call, type Handler, inputOf, limitOf, required } from "../call.ts";
+import { hasRole } from "../role.ts";
+import { shownTo } from "./apps.ts";
+
+const MOST = 500;
+const STEPS = { hour: 3_600_000, day: 86_400_000 } as const;
+const DEFAULT_SPANS_BACK = 60;
+/** Ids of apps that are gone are asked for as well. */
+const ID = /^[-\w.]{1,128}$/;
+
+const SpanWord = z.enum(["second", "interval", "hour", "day"]);
+
+const text = z.string().max(65_536);
+const QuestionWord = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("channel"),
+    ...{ socketId: text, channel: text, channelData: text.exactOptional(), auth: text.exactOptional() },
+  }),
+  z.strictObject({ type: z.literal("user"), socketId: text, userData: text, auth: text.exactOptional() }),
+  z.strictObject({
+    type: z.literal("request"),
+    method: z.string().regex(/^[A-Za-z]{1,10}$/, "a method is a word such as POST"),
+    path: text.regex(/^\//, 'a path begins with "/"'),
+    body: text,
+  }),
+]);
+
+export const statistics: Handler = async (call): Promise<Series> => {
+  const { query, services } = call;
+  const span = SpanWord.safeParse(query.get("span") ?? "second").data;
+  if (!span) throw new AdminError("input_invalid", "span has to be second, interval, hour or day.");
+  const app = idIn(call);
+  if (span === "second") {
+    const seconds = required(services.seconds, "This server counts nothing by the second.");
+    return series({ app, span, stepMs: 1000 }, seconds.series(app));
+  }
+  const numbers = required(services.statistics, "This server keeps no statistics: set database.url.");
+  if (app === undefined) throw new AdminError("input_invalid", "app has to name an app, by its id.");
+  const stepMs = span === "interval" ? numbers.intervalMs : STEPS[span];
+  const nowMs = services.hub.clock.wallMs();
+  const toMs = timeIn(call, "to", nowMs);
+  const fromMs = timeIn(call, "from", toMs - DEFAULT_SPANS_BACK * stepMs);
+  return series({ app, span, stepMs }, await numbers.series({ app, span, fromMs, toMs }));
+};
+
+function series(
+  of: { app: string | undefined; span: Series["span"]; stepMs: number },
+  points: readonly Point[],
+): Series {
+  const { app, span, stepMs } = of;
+  return { ...(app !== undefined && { app }), span, stepMs, points };
+}
+
+function idIn({ query }: Call): string | undefined {
+  const id = query.get("app") ?? undefined;
+  if (id !== undefined && !ID.test(id)) throw new AdminError("input_invalid", "app has to name an app, by its id.");
+  return id;
+}
+
+function timeIn({ query }: Call, name: string, initial: number): number {
+  const text = query.get(name);
+  if (text === null) return initial;
+  if (!/^\d{1,15}$/.test(text)) throw new AdminError("input_invalid", `${name} has to be a time in Unix milliseconds.`);
+  return Number(text);
+}
+
+export const webhooks: Handler = async (call): Promise<Webhooks> => {
+  const { webhooks: deliveries, redact } = call.services;
+  const known = required(deliveries, "This server sends no webhooks: no app has any, or there is no database.");
+  const dead = await known.failed(limitOf(call, 100, MOST), idIn(call));
+  return {
+    ...(await known.backlog()),
+    letters: dead.map(({ target, event, lastError, ...letter }) => ({
+      ...letter,
+      target: shownTo(call, target),
+      payload: redact(event),
+      ...(lastError !== undefined && { lastError: redact(lastError).text }),
+    })),
+  };
+};
+
+export const audit: Handler = async (call): Promise<readonly AuditEntry[]> => {
+  const before = call.query.get("before");
+  if (before !== null && !/^\d{1,15}$/.test(before)) throw new AdminError("input_invalid", "before has to be an id.");
+  return call.services.audit.list(limitOf(call, 100, MOST), before === null ? undefined : Number(before));
+};
+
+/** The right signature opens every door of the app: only admins, who can make themselves a secret, are told it. */
+export const explain: Handler = (call): Explanation => {
+  const question: Question = inputOf(call, QuestionWord);
+  const app = appOf(call);
+  const others = call.services.apps().filter(({ id }) => id !== app.id);
+  const { signature, ...rest } = call.services.explain(app, others, question);
+  return hasRole(call.principal, "admin") && signature !== undefined ? { signature, ...rest } : rest;
+};

@@ -1,0 +1,193 @@
+/** What comes over the dashboard's live connection, and how it is asked for. A part of `wire.ts`; of the server it knows words only. */
+
+import type { AppStatistics } from "../domain/app-statistics.ts";
+
+/**
+ * POST api/ticket (view): a word that opens the live connection once, within half a minute. Then `new WebSocket` at
+ * `api/live?ticket=…` (relative to the page, ws or wss), which speaks Fanfare's native protocol: `welcome` comes first, then
+ * `{"event":"subscribe","data":{"channel":liveChannel(…)}}` is answered `subscribed`. The page may send nothing else but
+ * unsubscribe and ping. The server closes it when the session ends.
+ */
+export interface Ticket {
+  readonly ticket: string;
+  readonly expiresAtMs: number;
+}
+
+/** What the page subscribes to; `liveChannel` makes the channel's name of it. */
+export type Watch =
+  | ({ readonly type: "feed" } & FeedFilter)
+  /** Every connection that matches, node by node, every two seconds. */
+  | { readonly type: "connections"; readonly app: string; readonly search?: string }
+  /** One connection: how it is, every second, and its frames as they pass. Silence means that no node has it. */
+  | { readonly type: "connection"; readonly app: string; readonly id: string }
+  /** Numbers by the second, of every node; without an app, of all. */
+  | { readonly type: "seconds"; readonly app?: string };
+
+/** All of what is named has to fit; `*` stands for any run of characters in `channel` and `event`. */
+export interface FeedFilter {
+  readonly app?: string;
+  readonly channel?: string;
+  readonly event?: string;
+  readonly connection?: string;
+  readonly types?: readonly FeedType[];
+}
+
+/** URL-safe base64 of its JSON, because filters may hold any character. At most 1000 characters. */
+export function liveChannel(watch: Watch): string {
+  const bytes = new TextEncoder().encode(JSON.stringify(watch));
+  const base64 = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  return `live-${base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
+}
+
+/** What arrives in these channels: the event's name, and its data by that name. */
+export interface LiveEvents {
+  readonly feed: FeedBatch;
+  readonly connections: ConnectionList;
+  readonly connection: ConnectionReport;
+  readonly seconds: SecondReport;
+}
+
+export interface SecondReport {
+  readonly node: string;
+  readonly app?: string;
+  readonly point: Point;
+}
+
+/** What happened on one node in the last tenth of a second. */
+export interface FeedBatch {
+  readonly node: string;
+  /** Oldest first, at most 50. */
+  readonly entries: readonly FeedEntry[];
+  /** How many more there were of which nothing is shown: where there are too many, a random choice is. */
+  readonly leftOut: number;
+}
+
+export const FEED_TYPES = [
+  "connected",
+  "disconnected",
+  "subscribed",
+  "unsubscribed",
+  "occupied",
+  "vacated",
+  "member_added",
+  "member_removed",
+  "client_event",
+  "api_message",
+  "cache_miss",
+  "gap",
+  "refused",
+  "turned_away",
+  "webhook",
+  "error",
+] as const;
+
+export type FeedType = (typeof FEED_TYPES)[number];
+
+export interface FeedEntry {
+  /** Unique among all that one page ever sees. */
+  readonly id: string;
+  readonly type: FeedType;
+  readonly atMs: number;
+  readonly app?: string;
+  readonly channel?: string;
+  /** The event's name, of messages and webhooks. */
+  readonly event?: string;
+  readonly connection?: string;
+  readonly user?: string;
+  readonly address?: string;
+  /** A sentence, or a code: why it ended, was refused, went wrong. */
+  readonly why?: string;
+  readonly payload?: Payload;
+  /** What was signed, where the signature was refused. */
+  readonly signed?: Signed;
+}
+
+/** A question for the signature explainer, as far as it may be shown. */
+export interface Signed {
+  readonly type: "channel" | "user" | "request";
+  readonly socketId?: string;
+  readonly channel?: string;
+  readonly channelData?: string;
+  readonly userData?: string;
+  readonly auth?: string;
+  readonly method?: string;
+  readonly path?: string;
+  readonly body?: string;
+}
+
+/** A payload as it may be shown: what looks secret is masked, what is too long is cut. Any text: never HTML. */
+export interface Payload {
+  readonly text: string;
+  /** Of the whole. */
+  readonly bytes: number;
+}
+
+/** One connection, from the node that has it. */
+export interface ConnectionReport {
+  /** Undefined when it has gone just now. */
+  readonly connection?: ConnectionDetail;
+  /** Since the last report, oldest first, at most 50. */
+  readonly frames: readonly TappedFrame[];
+  readonly leftOut: number;
+}
+
+export interface TappedFrame {
+  readonly atMs: number;
+  readonly direction: "in" | "out";
+  readonly payload: Payload;
+}
+
+// ---- connections
+
+/** GET api/apps/:app/connections?search=&limit=200: of the answering node; the live channel has those of every node. */
+export interface ConnectionList {
+  readonly connections: readonly ConnectionEntry[];
+  /** How many match, listed or not. */
+  readonly total: number;
+  /** The node's id. */
+  readonly node: string;
+}
+
+export interface ConnectionEntry {
+  readonly id: string;
+  readonly app: string;
+  /** The node's id. */
+  readonly node: string;
+  readonly protocol: string;
+  readonly address: string;
+  readonly user?: string;
+  /** How many channels it is in. */
+  readonly channels: number;
+  readonly ageMs: number;
+}
+
+/** GET api/apps/:app/connections/:id; 404 where the answering node has none such (the live channel finds it on any). */
+export interface ConnectionDetail extends ConnectionEntry {
+  /** At most 1000. */
+  readonly channelNames: readonly string[];
+  readonly userInfo?: Payload;
+  readonly silentMs: number;
+  /** Bytes that wait for it to read. */
+  readonly bufferedBytes: number;
+  /** Since somebody began to watch it; undefined where nobody does. */
+  readonly traffic?: ConnectionTraffic;
+}
+
+export interface ConnectionTraffic {
+  readonly framesIn: number;
+  readonly framesOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+// ---- numbers
+
+export {
+  type AppStatistics as Numbers,
+  addStatistics as sum,
+  noStatistics as nothing,
+} from "../domain/app-statistics.ts";
+
+export interface Point extends AppStatistics {
+  readonly atMs: number;
+}

@@ -1,0 +1,242 @@
+/**
+ * What dashboards see live. Every node sends what it has of what is watched anywhere, by the hub itself, into the reserved
+ * app's channels; a dashboard is an ordinary client there.
+ */
+
+import { type App, isReserved } from "../domain/app.ts";
+import type { Connection } from "../domain/connection.ts";
+import { CommandError, Disconnect } from "../domain/error.ts";
+import type { HubEvent } from "../domain/hub-event.ts";
+import type { Guard, Observer } from "../domain/ports.ts";
+import type { Frame } from "../domain/transport.ts";
+import type { Hub } from "../hub/hub.ts";
+import type { FeedFilter, LiveEvents, Payload, Point, Watch } from "./api-types.ts";
+import { type ClusterCommand, ClusterCommands } from "./cluster-commands.ts";
+import { connectionDetail, listConnections, type Redact } from "./connection-view.ts";
+import { FrameRecorder } from "./frame-recorder.ts";
+import { filterOf, parseWatch } from "./parse-watch.ts";
+import { WatchRegistry } from "./watch-registry.ts";
+
+export interface LiveViewOptions {
+  readonly hub: Hub;
+  readonly app: App;
+  /** This node's id. */
+  readonly node: string;
+  readonly redact: Redact;
+  readonly redactFrame: (frame: Frame, longest: number) => Payload;
+  /** The feed of this node; told what is watched. */
+  readonly feed: { watch(filters: ReadonlyMap<string, FeedFilter>): void; close(): void };
+  /** Numbers of this node by the second; absent where nothing is counted. */
+  readonly seconds: { tick(): void; latest(app?: string): Point | undefined } | undefined;
+  /** The app of that id, where there is one. */
+  readonly appById: (id: string) => App | undefined;
+  /** Some node's dashboard wants this node to be drained, or to take clients again. */
+  readonly drain: ((isOn: boolean) => void) | undefined;
+  readonly failed: (error: unknown, during: string) => void;
+}
+
+interface TappedConnection {
+  readonly connection: Connection;
+  readonly frames: FrameRecorder;
+}
+
+const TICK_MS = 1_000;
+const MAX_CONNECTIONS = 200;
+const SESSION_OVER = new Disconnect("unauthorized", "The session is over: sign in again.");
+/** For those who have none: whether they may still come is asked with the next ticket. */
+const NEW_TICKET_NEEDED = new Disconnect("shutdown", "Come again with another ticket.");
+
+export class LiveView {
+  readonly #options: LiveViewOptions;
+  readonly #watches: WatchRegistry;
+  readonly #exchange: ClusterCommands;
+  /** By the connection's live channel. */
+  readonly #taps = new Map<string, TappedConnection>();
+  #ticks = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #isAway = false;
+
+  constructor(options: LiveViewOptions) {
+    const { hub, app, node, failed } = options;
+    this.#options = options;
+    this.#exchange = new ClusterCommands({ hub, app, failed, received: (order) => this.#heard(order) });
+    this.#watches = new WatchRegistry({
+      node,
+      clock: hub.clock,
+      announce: (channels) => void this.#tell({ type: "watching", node, channels: [...channels] }),
+      changed: (watched) => this.#changed(watched),
+    });
+  }
+
+  /** After the hub. */
+  start(): void {
+    void this.#exchange.listen();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#options.feed.close();
+    for (const { connection } of this.#taps.values()) this.#options.hub.taps.delete(connection);
+    this.#taps.clear();
+    this.#exchange.close();
+  }
+
+  /** Has to hear of the dashboards' own doings; costs other facts a comparison. */
+  readonly observe: Observer = (event: HubEvent) => {
+    if (event.type !== "subscribed" && event.type !== "unsubscribed") return;
+    if (!isReserved(event.connection.app)) return;
+    this.#watches.count(event.channel, event.type === "subscribed" ? 1 : -1);
+  };
+
+  /** A dashboard may watch, and nothing else. */
+  readonly guard: Guard = {
+    command(connection, command) {
+      if (!isReserved(connection.app)) return;
+      const isAllowed = command.type === "subscribe" ? parseWatch(command.channel) : ALLOWED_COMMANDS.has(command.type);
+      if (!isAllowed) throw new CommandError("unauthorized", "A dashboard may only watch what there is to be watched.");
+      return;
+    },
+  };
+
+  /** Asks every node; rejects with CommandError where the engine is away. */
+  command(order: ClusterCommand): Promise<void> {
+    return this.#exchange.send(order);
+  }
+
+  /** Other accounts count from now on: whoever watches has to redact again that they may. */
+  endSessions(): void {
+    this.#endThose(() => true);
+  }
+
+  #tick(): void {
+    this.#ticks++;
+    const { seconds, node } = this.#options;
+    void this.#exchange.listen();
+    this.#watches.tick();
+    seconds?.tick();
+    const nowMs = this.#options.hub.clock.wallMs();
+    this.#endThose(({ expiresAtMs }) => expiresAtMs <= nowMs);
+    for (const [channel, watch] of this.#watches.all) {
+      if (watch.type === "seconds") this.#sendSecond(channel, watch.app);
+      else if (watch.type === "connection") this.#report(channel, watch);
+      else if (watch.type === "connections" && this.#ticks % 2 === 0) {
+        const app = this.#options.appById(watch.app);
+        const wanted = { search: watch.search, limit: MAX_CONNECTIONS, node };
+        if (app) this.#send(channel, "connections", listConnections(this.#options.hub, app, wanted));
+      }
+    }
+  }
+
+  #sendSecond(channel: string, app: string | undefined): void {
+    const point = this.#options.seconds?.latest(app);
+    if (point) this.#send(channel, "seconds", { node: this.#options.node, ...(app !== undefined && { app }), point });
+  }
+
+  /** Begins to watch the connection where this node has it, says how it is, and stops where it is gone. */
+  #report(channel: string, { app, id }: Extract<Watch, { type: "connection" }>): void {
+    const { hub, node, redact } = this.#options;
+    const tapped = this.#taps.get(channel) ?? this.#tap(channel, app, id);
+    if (!tapped) return;
+    const { connection, frames } = tapped;
+    const report = frames.take();
+    if (connection.closed) {
+      this.#untap(channel, tapped);
+      return this.#send(channel, "connection", report);
+    }
+    const look = { node, nowMs: hub.clock.monotonicMs(), redact, traffic: frames.traffic };
+    this.#send(channel, "connection", { connection: connectionDetail(connection, look), ...report });
+  }
+
+  #tap(channel: string, app: string, id: string): TappedConnection | undefined {
+    const { hub, redactFrame } = this.#options;
+    const connection = isReserved({ id: app }) ? undefined : hub.connection({ id: app }, id);
+    if (!connection) return undefined;
+    const tapped = { connection, frames: new FrameRecorder(() => hub.clock.wallMs(), redactFrame) };
+    hub.taps.set(connection, tapped.frames);
+    this.#taps.set(channel, tapped);
+    return tapped;
+  }
+
+  #untap(channel: string, { connection, frames }: TappedConnection): void {
+    this.#taps.delete(channel);
+    if (this.#options.hub.taps.get(connection) === frames) this.#options.hub.taps.delete(connection);
+  }
+
+  #changed(watched: ReadonlyMap<string, Watch>): void {
+    const filters = new Map<string, FeedFilter>();
+    for (const [channel, watch] of watched) {
+      if (watch.type === "feed") filters.set(channel, filterOf(watch));
+      else if (watch.type === "connection" && !this.#taps.has(channel)) this.#tap(channel, watch.app, watch.id);
+    }
+    for (const [channel, tapped] of this.#taps) if (!watched.has(channel)) this.#untap(channel, tapped);
+    this.#options.feed.watch(filters);
+  }
+
+  #heard(order: ClusterCommand): void {
+    const { hub, node, drain } = this.#options;
+    switch (order.type) {
+      case "watching":
+        return this.#watches.setRemote(order.node, order.channels);
+      case "disconnect": {
+        const connection = hub.connection({ id: order.app }, order.connection);
+        if (connection) hub.disconnect(connection, new Disconnect("terminated", order.message));
+        return;
+      }
+      case "drain":
+        if (order.node === node) drain?.(!order.isOver);
+        return;
+      case "signed-out":
+        return this.#endThose((session) => session.id === order.session);
+    }
+  }
+
+  #endThose(isOver: (session: LiveSession) => boolean): void {
+    const { hub, app } = this.#options;
+    for (const connection of [...hub.connections(app)]) {
+      const session = sessionOf(connection);
+      if (session && isOver(session)) hub.disconnect(connection, session.id === "" ? NEW_TICKET_NEEDED : SESSION_OVER);
+    }
+  }
+
+  /** Sends what the page is to see; it may get lost where the engine is away, and is told once. */
+  send<Name extends keyof LiveEvents>(channel: string, event: Name, data: LiveEvents[Name]): void {
+    this.#send(channel, event, data);
+  }
+
+  #send<Name extends keyof LiveEvents>(channel: string, event: Name, data: LiveEvents[Name]): void {
+    const { hub, app } = this.#options;
+    const text = JSON.stringify(data);
+    void this.#try(() => hub.publish(app, { type: "event", app: app.id, channel, event, data: text }));
+  }
+
+  #tell(order: ClusterCommand): Promise<void> {
+    return this.#try(() => this.#exchange.send(order));
+  }
+
+  async #try(act: () => unknown): Promise<void> {
+    try {
+      await act();
+      this.#isAway = false;
+    } catch (error) {
+      if (!this.#isAway) this.#options.failed(error, "telling dashboards what happens");
+      this.#isAway = true;
+    }
+  }
+}
+
+const ALLOWED_COMMANDS: ReadonlySet<string> = new Set(["unsubscribe", "ping", "pong"]);
+
+/** Kept in the user's info of a live connection. */
+export interface LiveSession {
+  /** Empty where there is none: the page is open, or a gate of the program's let somebody in. */
+  readonly id: string;
+  readonly expiresAtMs: number;
+}
+
+function sessionOf({ user }: Connection): LiveSession | undefined {
+  const info = user?.info;
+  if (typeof info !== "object" || info === null || !("session" in info) || !("expiresAtMs" in info)) return undefined;
+  const { session: id, expiresAtMs } = info;
+  return typeof id === "string" && typeof expiresAtMs === "number" ? { id, expiresAtMs } : undefined;
+}

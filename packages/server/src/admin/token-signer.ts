@@ -1,0 +1,45 @@
+/**
+ * Words that only this server, or another with the same key, can have made: sessions and tickets. Nothing is kept of them,
+ * so that they hold on every node and every worker.
+ */
+
+import { createHmac, timingSafeEqual } from "node:crypto";
+
+/** What a word is for: one that is made for one purpose is none for another. */
+export type Purpose = "session" | "ticket";
+
+/** Longest that is looked at, in characters. */
+const MAX_LENGTH = 1024;
+
+export class TokenSigner {
+  readonly #make: () => Uint8Array;
+  #made: Uint8Array | undefined;
+
+  /** The key is made when it is first needed. */
+  constructor(key: () => Uint8Array) {
+    this.#make = key;
+  }
+
+  get #key(): Uint8Array {
+    this.#made ??= this.#make();
+    return this.#made;
+  }
+
+  sign(purpose: Purpose, value: object): string {
+    const body = Buffer.from(JSON.stringify(value)).toString("base64url");
+    return `${body}.${this.#signature(purpose, body).toString("base64url")}`;
+  }
+
+  /** The value, where the word is one of ours and made for that; else undefined. */
+  verify(purpose: Purpose, word: string): unknown {
+    const [body = "", signature = "", ...more] = word.length > MAX_LENGTH ? [] : word.split(".");
+    const right = this.#signature(purpose, body);
+    const given = Buffer.from(signature, "base64url");
+    if (more.length > 0 || given.length !== right.length || !timingSafeEqual(given, right)) return undefined;
+    return JSON.parse(Buffer.from(body, "base64url").toString("utf8"));
+  }
+
+  #signature(purpose: Purpose, body: string): Buffer {
+    return createHmac("sha256", this.#key).update(`${purpose}.${body}`).digest();
+  }
+}

@@ -1,0 +1,118 @@
+/** What the dashboard works with, made of what the server has; errors of configuration and database in the dashboard's words. */
+
+import { AdminError } from "../../admin/admin-error.ts";
+import { type Explanation, type Question, ROLES } from "../../admin/api-types.ts";
+import type { AppEditor, StatisticsReader, WebhookDeliveries } from "../../admin/call.ts";
+import type { Account } from "../../admin/sessions.ts";
+import { AppError, SqlApps } from "../../apps/sql.ts";
+import { ConfigError } from "../../config/config-error.ts";
+import type { Config } from "../../config/schema/schema.ts";
+import type { App, TokenAlgorithm, TokenRules } from "../../domain/app.ts";
+import type { Clock } from "../../domain/ports.ts";
+import { claimsVerifier } from "../../guards/token.ts";
+import { explainChannel, explainUser } from "../../protocols/pusher/explain/permission.ts";
+import { explainRequest } from "../../protocols/pusher/explain/request.ts";
+import { signedPaths } from "../../protocols/pusher/request-signature.ts";
+import type { Records } from "../records.ts";
+
+type Failed = (error: unknown, during: string) => void;
+type Kept = Pick<Records, "database" | "sqlApps" | "statistics" | "outbox">;
+
+interface AppsOptions {
+  readonly kept: Kept;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly failed: Failed;
+}
+
+/** A worker is told of the apps, and edits them in the database all the same: the first process sees it there. */
+export function appEditor({ kept, config, clock, failed }: AppsOptions): (AppEditor & { refresh(): void }) | undefined {
+  const { database, sqlApps } = kept;
+  if (!database || config.database.url === undefined) return undefined;
+  const apps = sqlApps ?? new SqlApps({ database, defaults: config.defaults, clock, failed });
+  if (!sqlApps) void apps.refresh();
+  const tried = <T>(act: () => Promise<T>) => withDatabaseErrors(act, failed);
+  return {
+    refresh: () => {
+      if (!sqlApps) void apps.refresh();
+    },
+    has: (id) => apps.byId(id) !== undefined,
+    isEditable: async (id) => {
+      if (!apps.byId(id)) await apps.refresh();
+      return apps.byId(id) !== undefined;
+    },
+    add: (input) => tried(() => apps.add(input)),
+    edit: (id, changes) => tried(() => apps.edit(id, changes)),
+    rotate: (id, forget) => tried(() => apps.rotate(id, forget)),
+    remove: (id) => tried(() => apps.remove(id)),
+  };
+}
+
+export function statisticsReader({ statistics }: Kept, config: Config, failed: Failed): StatisticsReader | undefined {
+  if (!statistics || !config.statistics.enabled) return undefined;
+  return {
+    intervalMs: config.statistics.intervalS * 1000,
+    series: (question) => withDatabaseErrors(() => statistics.series(question), failed),
+  };
+}
+
+export function webhookDeliveries({ outbox }: Kept, clock: Clock, failed: Failed): WebhookDeliveries | undefined {
+  if (!outbox) return undefined;
+  return {
+    backlog: () => withDatabaseErrors(() => outbox.backlog(), failed),
+    failed: (limit, app) => withDatabaseErrors(() => outbox.failed(limit, app), failed),
+    replay: (ids) => withDatabaseErrors(() => outbox.replay(clock.wallMs(), ids), failed),
+  };
+}
+
+/** What is not the caller's fault is the database's. */
+async function withDatabaseErrors<T>(act: () => Promise<T>, failed: Failed): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof AppError) throw new AdminError("conflict", error.message);
+    if (error instanceof ConfigError) throw new AdminError("input_invalid", error.message);
+    failed(error, "asking the database for the dashboard");
+    throw new AdminError("unavailable", "The database cannot be asked at the moment; the log says why.");
+  }
+}
+
+type Explain = (app: App, others: readonly App[], question: Question) => Explanation;
+
+/** By the very code that checks signatures. */
+export function signatureExplainer({ path: prefix, signatureWindowS: windowS }: Config, clock: Clock): Explain {
+  return (app, others, question) => {
+    switch (question.type) {
+      case "channel":
+        return explainChannel({ app, others, ...question });
+      case "user":
+        return explainUser({ app, others, ...question });
+      case "request": {
+        const url = URL.parse(question.path, "http://localhost");
+        if (!url) throw new AdminError("input_invalid", "The path cannot be read.");
+        const [path = url.pathname, ...otherPaths] = signedPaths(url.pathname, prefix);
+        const { method, body } = question;
+        const asked = { method: method.toUpperCase(), path, otherPaths, query: url.searchParams, body };
+        return explainRequest({ app, others, ...asked, nowMs: clock.wallMs(), windowS });
+      }
+    }
+  };
+}
+
+const CLOCK_TOLERANCE_S = 5;
+
+/** Undefined where tokens do not sign in. */
+export function tokenVerifier({
+  token,
+}: Config["dashboard"]): ((word: string) => Promise<Account | undefined>) | undefined {
+  if (!token) return undefined;
+  const algorithms: readonly TokenAlgorithm[] = token.secret === undefined ? ["RS256", "ES256", "EdDSA"] : ["HS256"];
+  const rules: TokenRules = { ...token, algorithms, clockToleranceS: CLOCK_TOLERANCE_S };
+  const verify = claimsVerifier(rules);
+  return async (word) => {
+    const claims = await verify(word).catch(() => undefined);
+    const role = ROLES.find((one) => one === claims?.role);
+    if (claims?.sub === undefined || claims.exp === undefined || !role) return undefined;
+    return { name: claims.sub.slice(0, 64), role, expiresAtMs: claims.exp * 1000 };
+  };
+}

@@ -1,0 +1,44 @@
+/** `/ready`: whether load balancers should send clients here. `/health` says only that the process lives. */
+
+import type { EngineHealth } from "../../domain/ports.ts";
+import type { Route } from "./router.ts";
+
+/** Why it is not ready, for programs and for people. */
+export interface UnreadyReason {
+  readonly code: "draining" | "engine_unavailable" | "memory_full";
+  readonly message: string;
+}
+
+export interface ReadyState {
+  readonly isDraining: boolean;
+  /** It goes on, without clients. */
+  readonly keepsRunning?: boolean;
+  readonly engine: EngineHealth;
+  readonly memory: { readonly isFull: boolean; readonly usedBytes: number; readonly markBytes: number };
+}
+
+/** Empty where all is well. */
+export function unreadyReasons({ isDraining, keepsRunning, engine, memory }: ReadyState): readonly UnreadyReason[] {
+  const reasons: UnreadyReason[] = [];
+  const message = keepsRunning ? "The node sends its clients to other nodes." : "The server is shutting down.";
+  if (isDraining) reasons.push({ code: "draining", message });
+  if (!engine.reachable) reasons.push({ code: "engine_unavailable", message: engine.why });
+  if (memory.isFull) {
+    const message = `The process uses ${memory.usedBytes} bytes, more than its mark of ${Math.floor(memory.markBytes)}.`;
+    reasons.push({ code: "memory_full", message });
+  }
+  return reasons;
+}
+
+export function readyRoute(path: string, condition: () => ReadyState): Route {
+  return ({ method }, { pathname }) => {
+    if (pathname !== "/ready" && pathname !== `${path}/ready`) return undefined;
+    if (method !== "GET" && method !== "HEAD") {
+      return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
+    }
+    const reasons = unreadyReasons(condition());
+    const headers = { "Cache-Control": "no-store" };
+    if (reasons.length === 0) return Response.json({ status: "ready" }, { headers });
+    return Response.json({ status: "unready", reasons }, { status: 503, headers: { ...headers, "Retry-After": "1" } });
+  };
+}

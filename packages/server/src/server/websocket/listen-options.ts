@@ -1,0 +1,47 @@
+/** What handshakes, sockets and requests need to know of the server they come to. */
+
+import type { Server as BunServer } from "bun";
+import type { Config } from "../../config/schema/schema.ts";
+import type { Connection } from "../../domain/connection.ts";
+import type { Disconnect } from "../../domain/error.ts";
+import type { Barrier } from "../../guards/ip.ts";
+import type { IpConnectionLimiter } from "../../guards/rate.ts";
+import type { Hub } from "../../hub/hub.ts";
+import type { DashboardEntry } from "../dashboard/dashboard.ts";
+import type { Endpoints } from "../endpoints/endpoints.ts";
+import type { Seat } from "../endpoints/seat.ts";
+import type { ResolveCaller } from "../http/caller.ts";
+import type { RequestHandler } from "../http/router.ts";
+import type { Layers } from "../program/middleware.ts";
+import type { AdmissionOptions, RejectedClient } from "./admission.ts";
+import type { SlowConsumers } from "./slow-consumers.ts";
+
+export type SocketData = Connection | RejectedClient | Seat;
+export type Listener = BunServer<SocketData>;
+
+export interface ListenOptions {
+  readonly config: Config;
+  readonly hub: Hub;
+  readonly admission: AdmissionOptions;
+  readonly identify: ResolveCaller;
+  /** The dashboard's own way in. */
+  readonly dashboard: DashboardEntry;
+  readonly newId: () => string;
+  /** Undefined where every address may come. */
+  readonly barrier: Barrier | undefined;
+  /** Asked at the last moment: while a client was let in, the configuration may have become another. */
+  readonly recheck: (connection: Connection) => Disconnect | undefined;
+  readonly ipConnectionLimiter: IpConnectionLimiter;
+  readonly slowConsumers: SlowConsumers;
+  /** Whether other processes listen on the same port. */
+  readonly sharesPort?: boolean;
+  readonly isDraining: () => boolean;
+  /** Told of each request. What is asked from now on is the last on its connection, or comes too late. */
+  readonly drainPhase: () => "last" | "too late" | undefined;
+  readonly endpoints: Endpoints;
+  readonly middleware: Pick<Layers, "handshake">;
+  /** Why the process may not have another socket, where it may not. */
+  readonly capacityError: () => Disconnect | undefined;
+  /** Ordinary HTTP. */
+  readonly handleRequest: RequestHandler;
+}

@@ -1,0 +1,81 @@
+/** What Bun tells of its sockets, handed on to the hub or to an endpoint. */
+
+import type { ServerWebSocket, WebSocketHandler } from "bun";
+import { isReserved } from "../../domain/app.ts";
+import { Connection } from "../../domain/connection.ts";
+import type { User } from "../../domain/message.ts";
+import { connect } from "../../hub/connect.ts";
+import { receive, receivePing } from "../../hub/execute.ts";
+import type { Hub } from "../../hub/hub.ts";
+import { answersProbe } from "../../hub/reader-lag.ts";
+import { Seat } from "../endpoints/seat.ts";
+import type { RejectedClient } from "./admission.ts";
+import { compressionOptions } from "./compression.ts";
+import type { ListenOptions, SocketData } from "./listen-options.ts";
+
+export function socketHandler(
+  options: ListenOptions,
+  arriving: WeakMap<Connection, User>,
+): WebSocketHandler<SocketData> {
+  const { config, hub, ipConnectionLimiter } = options;
+  return {
+    maxPayloadLength: config.limits.frameBytes,
+    backpressureLimit: config.limits.outboundBufferBytes,
+    // Without it Bun silently drops what a stalled reader does not take.
+    closeOnBackpressureLimit: true,
+    // Liveness is judged by the hub, from what comes in: Bun's own timer is reset by what goes out.
+    idleTimeout: 0,
+    sendPings: false,
+    perMessageDeflate: compressionOptions(config.compression),
+    open(ws) {
+      const { data } = ws;
+      if (data instanceof Seat) return data.opened(ws);
+      if (!(data instanceof Connection)) return reject(hub, ws, data);
+      // The hub counts its own; where endpoints have sockets, these take their place.
+      const full = options.endpoints.count > 0 && !isReserved(data.app) ? options.capacityError() : undefined;
+      const why = full ?? options.recheck(data);
+      if (why) {
+        // Never opened, so its end is nobody's to hear of.
+        data.closed = true;
+        hub.quotas.releaseConnection(data);
+        return reject(hub, ws, { protocol: data.protocol, address: data.address, reason: why, app: data.app });
+      }
+      connect(hub, data, ws, arriving.get(data));
+    },
+    message({ data }, frame) {
+      if (data instanceof Connection) receive(hub, data, frame);
+      else if (data instanceof Seat) data.received(frame);
+    },
+    ping({ data }, payload) {
+      if (data instanceof Connection) receivePing(hub, data);
+      else if (data instanceof Seat) data.pinged(payload);
+    },
+    pong({ data }, payload) {
+      if (data instanceof Connection) {
+        answersProbe(data, payload);
+        receivePing(hub, data);
+      } else if (data instanceof Seat) data.ponged(payload);
+    },
+    drain({ data }) {
+      if (data instanceof Seat) data.drained();
+    },
+    close({ data }, code, reason) {
+      ipConnectionLimiter.release(data.address);
+      if (data instanceof Connection) {
+        options.slowConsumers.socketClosed(data, code);
+        hub.close(data, code);
+      } else if (data instanceof Seat) data.closed(code, reason);
+    },
+  };
+}
+
+function reject(
+  hub: Hub,
+  ws: ServerWebSocket<SocketData>,
+  { protocol, address, reason: why, app }: RejectedClient,
+): void {
+  hub.observe({ type: "rejected", address, why, ...(app && { app }) });
+  const { frame, code, reason } = protocol.encodeClose(why);
+  if (frame !== undefined) ws.send(frame);
+  ws.close(code, reason);
+}

@@ -1,0 +1,25 @@
+/** A Unix socket in place of a port. */
+
+import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { isUnixSocketPath } from "../../config/schema/fields.ts";
+
+/** Takes away the socket of a process that died, which would be in the way of the next one. Where somebody listens, it stays. */
+export async function removeStaleSocket(host: string): Promise<void> {
+  if (!isUnixSocketPath(host) || !lstatSync(host, { throwIfNoEntry: false })?.isSocket()) return;
+  if (!(await isListening(host))) rmSync(host, { force: true });
+}
+
+async function isListening(unix: string): Promise<boolean> {
+  try {
+    (await Bun.connect({ unix, socket: { data() {} } })).end();
+    return true;
+  } catch (error) {
+    // Who may not ask has to take it for somebody's.
+    return error instanceof Error && "code" in error && error.code !== "ECONNREFUSED" && error.code !== "ENOENT";
+  }
+}
+
+/** As for a port: any user of this machine may connect, unless the folder keeps him out. */
+export function allowEveryUser(host: string): void {
+  chmodSync(host, 0o666);
+}
