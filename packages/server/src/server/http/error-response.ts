@@ -3,7 +3,7 @@
 import { CommandError, Disconnect, type Reconnect } from "../../domain/error.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { STATUSES } from "../../protocols/pusher/error-codes.ts";
-import { ApiError, errorResponse } from "../../protocols/pusher/responses.ts";
+import { ApiError, errorResponse as apiErrorResponse } from "../../protocols/pusher/responses.ts";
 import type { Caller } from "./caller.ts";
 
 export function errorResponse(
@@ -30,7 +30,7 @@ export function addressForbidden(
   why: string,
 ): Response {
   const error = new ApiError(403, "forbidden", why);
-  if (!isHandshake) return errorResponse(hub, { request, url, from: () => address }, error);
+  if (!isHandshake) return apiErrorResponse(hub, { request, url, from: () => address }, error);
   hub.observe({ type: "rejected", address, why: new Disconnect("unauthorized", error.message) });
   return errorResponse(403, "forbidden", error.message);
 }

@@ -43,13 +43,17 @@ export class SlowConsumers {
 
   /** The connection's socket is gone. */
   socketClosed(connection: Connection, code: number): void {
-    if (code !== ABNORMAL_CLOSURE || connection.disconnectReason || connection.closed || !this.#behind.has(connection)) return;
+    if (code !== ABNORMAL_CLOSURE || connection.disconnectReason || connection.closed || !this.#behind.has(connection))
+      return;
     this.#hub.observe({ type: "slow-consumer", connection, limit: "limits.outboundBufferBytes" });
   }
 }
 
 /** The same traffic, told to both. */
-export function withSlowConsumers(traffic: TrafficMeter | undefined, slow: () => SlowConsumers | undefined): TrafficMeter {
+export function withSlowConsumers(
+  traffic: TrafficMeter | undefined,
+  slow: () => SlowConsumers | undefined,
+): TrafficMeter {
   return {
     received: (app, bytes) => traffic?.received(app, bytes),
     sent: (app, readers, bytes) => {
