@@ -1,6 +1,6 @@
 /** Calls to the server's JSON API, relative to the page, so that any path prefix is right. */
 
-import { type ErrorCode, GUARD_HEADER, type ErrorBody } from "fanfare/wire/admin";
+import { type ErrorBody, type ErrorCode, GUARD_HEADER } from "fanfare/wire/admin";
 
 /** A call that came to nothing. The message is a sentence for the person in front of the page. */
 export class Refused extends Error {

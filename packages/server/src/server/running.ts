@@ -19,7 +19,7 @@ import { engineOf } from "./cluster/engine.ts";
 import { EngineWatch } from "./cluster/engine-watch.ts";
 import { nodeName } from "./cluster/node.ts";
 import { NodeLister } from "./cluster/nodes.ts";
-import { ignoringDashboardApp, Dashboard } from "./dashboard/dashboard.ts";
+import { Dashboard, ignoringDashboardApp } from "./dashboard/dashboard.ts";
 import type { Endpoints } from "./endpoints/endpoints.ts";
 import { guardsOf } from "./guards.ts";
 import { apiOnOtherPort } from "./http/api-port.ts";
@@ -36,10 +36,10 @@ import { Departure } from "./life/departure.ts";
 import { Lag } from "./life/lag.ts";
 import { Memory, memoryFull } from "./life/memory.ts";
 import { sendAway, verdictOn } from "./life/reload.ts";
+import { demoRoute, startRoute } from "./pages/first-page.ts";
 import type { Program } from "./program/program.ts";
 import type { Records } from "./records.ts";
 import { Certificates } from "./tls/certificates.ts";
-import { demoRoute, startRoute } from "./pages/first-page.ts";
 import { type Credentials, readTls } from "./tls/tls.ts";
 import { newConnectionId } from "./websocket/connection-id.ts";
 import { Listeners, type ListenersOptions } from "./websocket/listeners.ts";
@@ -121,7 +121,7 @@ export class Running {
     this.#apps = configApps(config.apps);
     this.memory = new Memory({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
     const engine = around.engine ?? engineOf(config, clock, (sentence) => around.log.warn(sentence));
-    this.#dashboard = this.#panelOf(around, engine);
+    this.#dashboard = this.#dashboardOf(around, engine);
     const guards = guardsOf(around, this.memory, this.#dashboard, engine);
     const observers = [...(around.observers ?? []).map(ignoringDashboardApp), this.#dashboard.observe];
     const traffic = withSlowConsumers(around.traffic, () => this.#slowConsumers);
@@ -146,7 +146,7 @@ export class Running {
     }, SWEEP_MS);
   }
 
-  #panelOf({ config, clock, records, program, sharesPort }: Surroundings, { ledger }: Engine): Dashboard {
+  #dashboardOf({ config, clock, records, program, sharesPort }: Surroundings, { ledger }: Engine): Dashboard {
     return new Dashboard({
       ...{ config, clock, ledger, records, key: program.dashboardKey },
       node: { id: this.#id, name: nodeName() },
