@@ -1,55 +1,78 @@
-/** Programs that tests run against and npm cannot install. Installed where that is possible; never skipped. */
+/** What each test file needs that npm cannot install, read off its source; installed where that is possible. */
 
-import { existsSync } from "node:fs";
+import { posix } from "node:path";
+import { importsOf, readSources, type Sources, withoutComments } from "../test/support/sources.ts";
+import { describeExternal, type ExternalName, findExternal, isExternal } from "./externals.ts";
 
-interface Need {
-  readonly name: string;
-  readonly binary: string;
-  /** Debian's package. */
-  readonly apt: string;
-  readonly why: string;
-}
-
-const NEEDS: readonly Need[] = [
-  { name: "Chromium", binary: "/usr/bin/chromium", apt: "chromium", why: "the browser tests open pages in it" },
-  { name: "zsh", binary: "/usr/bin/zsh", apt: "zsh", why: "the completion for it is typed into it" },
-  { name: "faketime", binary: "/usr/bin/faketime", apt: "faketime", why: "the fault tests let the clock jump with it" },
-  { name: "nginx", binary: "/usr/sbin/nginx", apt: "nginx", why: "the deployment tests put it in front of a server" },
-  { name: "HAProxy", binary: "/usr/sbin/haproxy", apt: "haproxy", why: "the deployment tests put it before a server" },
-  { name: "Caddy", binary: "/usr/bin/caddy", apt: "caddy", why: "the deployment tests put it in front of a server" },
-  {
-    name: "OpenSSL",
-    binary: "/usr/bin/openssl",
-    apt: "openssl",
-    why: "the deployment tests make a certificate with it",
-  },
-  {
-    name: "ip",
-    binary: "/usr/sbin/ip",
-    apt: "iproute2",
-    why: "a fault test pulls the cable of a network made with it",
-  },
-  { name: "Redis", binary: "/usr/bin/redis-server", apt: "redis-server", why: "the Redis engine is tested on it" },
-  { name: "NATS", binary: "/usr/sbin/nats-server", apt: "nats-server", why: "the NATS engine is tested on it" },
-  { name: "PostgreSQL", binary: "/usr/bin/pg_lsclusters", apt: "postgresql", why: "the database tests run on it" },
-  { name: "MariaDB", binary: "/usr/sbin/mariadbd", apt: "mariadb-server", why: "the database tests run on it" },
-  { name: "promtool", binary: "/usr/bin/promtool", apt: "prometheus", why: "the alert rules are checked with it" },
-  { name: "systemd", binary: "/usr/bin/systemd-analyze", apt: "systemd", why: "the unit file is checked with it" },
-];
-
+const FOLDERS = ["test", "bench"];
 const TRIES = 3;
 const PAUSE_BETWEEN_TRIES_MS = 1_000;
 
-/** Installs what is missing. Answers with a sentence for each thing that could not be had. */
-export async function provideNeeds(): Promise<string[]> {
-  const missing = NEEDS.filter((need) => !existsSync(need.binary));
-  if (missing.length === 0) return [];
-  const packages = missing.map((need) => need.apt);
-  if (mayInstall()) await install(packages);
-  const command = `${process.getuid?.() === 0 ? "" : "sudo "}apt-get install -y --no-install-recommends ${packages.join(" ")}`;
-  return missing
-    .filter((need) => !existsSync(need.binary))
-    .map((need) => `${need.name} is missing at ${need.binary} (${need.why}). Install it: ${command}`);
+export interface Needs {
+  readonly externals: ReadonlySet<ExternalName>;
+  /** It runs a program in a process of its own, if only Fanfare itself. */
+  readonly startsProcesses: boolean;
+}
+
+/** Of each of these files: what it and all that it imports ask `external()` for, and start. */
+export async function needsOf(root: string, files: readonly string[]): Promise<ReadonlyMap<string, Needs>> {
+  return needsIn(await readFolders(root), files);
+}
+
+export function needsIn(sources: Sources, files: readonly string[]): ReadonlyMap<string, Needs> {
+  const imports = Map.groupBy(importsOf(sources), ({ from }) => from);
+  const collect = (file: string, seen: Set<string>): Set<string> => {
+    if (seen.has(file)) return seen;
+    seen.add(file);
+    for (const { to } of imports.get(file) ?? []) if (sources.has(to)) collect(to, seen);
+    return seen;
+  };
+  const codes = new Map(Array.from(sources, ([file, text]) => [file, withoutComments(text)]));
+  const needsOfFile = (file: string): Needs => {
+    const reached = Array.from(collect(file, new Set()), (each) => codes.get(each) ?? "");
+    return {
+      externals: new Set(reached.flatMap(externalsIn)),
+      startsProcesses: reached.some((code) => /\b(?:spawn|execFile)(?:Sync)?\(/.test(code)),
+    };
+  };
+  return new Map(files.map((file) => [file, needsOfFile(file)]));
+}
+
+/** Installs what is missing, where this user may; answers with what is missing still. */
+export async function installMissing(names: Iterable<ExternalName>): Promise<ReadonlySet<ExternalName>> {
+  const missing = new Set(Array.from(names).filter((name) => findExternal(name) === undefined));
+  const packages = packagesOf(missing, "apt");
+  if (packages.length > 0 && mayInstall()) {
+    await install(packages);
+    for (const name of missing) if (findExternal(name) !== undefined) missing.delete(name);
+  }
+  return missing;
+}
+
+/** Why each is needed, and the one command that brings them all. */
+export function adviceOn(missing: ReadonlySet<ExternalName>): readonly string[] {
+  const reasons = Array.from(missing, (name) => `${name} is missing: ${describeExternal(name).why}`);
+  const [manager, command] =
+    process.platform === "darwin"
+      ? (["brew", "brew install"] as const)
+      : (["apt", `${process.getuid?.() === 0 ? "" : "sudo "}apt-get install -y --no-install-recommends`] as const);
+  const packages = packagesOf(missing, manager);
+  return packages.length === 0 ? reasons : [...reasons, `Install what is missing: ${command} ${packages.join(" ")}`];
+}
+
+function packagesOf(names: Iterable<ExternalName>, manager: "apt" | "brew"): string[] {
+  return [...new Set(Array.from(names).flatMap((name) => describeExternal(name)[manager] ?? []))];
+}
+
+function externalsIn(code: string): ExternalName[] {
+  const calls = code.matchAll(/\bexternal\("([^"]+)"\)/g);
+  return Array.from(calls, ([, name = ""]) => name).filter(isExternal);
+}
+
+async function readFolders(root: string): Promise<Sources> {
+  const read = async (folder: string) =>
+    Array.from(await readSources(`${root}/${folder}`), ([file, text]) => [posix.join(folder, file), text] as const);
+  return new Map((await Promise.all(FOLDERS.map(read))).flat());
 }
 
 function mayInstall(): boolean {

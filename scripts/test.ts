@@ -1,16 +1,18 @@
 /**
- * `npm test`: provides what the tests need, checks types and style, runs every test, and ends with one line of counts.
+ * `npm test`: installs what the tests need, checks types and style, runs every test, and ends with one line of counts.
  *
  *   npm test                        everything
  *   npm test -- test/hub            the test files whose path contains this; types and style are left to `npm run check`
  *   npm test -- test/hub -t word    further flags go to `bun test`
+ *   npm run test:unit               what needs nothing but npm, and takes seconds
  *   npm run soak                    the fault tests at full length
  *
- * Of everything, up to five tests that fail are run once more, each file alone; what passes then is counted as passed, and named.
+ * A file whose needs are not met counts as failed; all others run. Of everything, up to five tests that fail are run once more,
+ * each file alone; what passes then is counted as passed, and named.
  */
 
 import { join } from "node:path";
-import { provideNeeds } from "./needs.ts";
+import { adviceOn, installMissing, needsOf } from "./needs.ts";
 import { runTests } from "./run-tests.ts";
 import { type Looked, lastLines, runTestsTwiceWhereNeeded } from "./second-look.ts";
 
@@ -27,11 +29,14 @@ const CHECKS = [
   { name: "style", command: ["node_modules/.bin/biome", "check", "."] },
 ];
 
+const MODES = ["--soak", "--unit"];
+
 /** Flags of `bun test` that take the word after them. */
 const FLAGS_WITH_VALUE = new Set(["-t", "--test-name-pattern", "--seed", "--rerun-each", "--retry", "--timeout"]);
 
 interface Request {
   readonly soak: boolean;
+  readonly unit: boolean;
   /** Only the files whose path contains one of these; all when there is none. */
   readonly paths: readonly string[];
   readonly flags: readonly string[];
@@ -40,39 +45,48 @@ interface Request {
 const request = parse(process.argv.slice(2));
 process.exitCode = (await main(request)) === 0 ? 0 : 1;
 
-async function main({ soak, paths, flags }: Request): Promise<number> {
-  const missing = await provideNeeds();
-  if (missing.length > 0) return close(0, missing.length, missing);
+async function main({ soak, unit, paths, flags }: Request): Promise<number> {
+  const asked = testFiles(paths);
+  const needs = await needsOf(ROOT, asked);
+  const externalsOf = (file: string) => [...(needs.get(file)?.externals ?? [])];
+  const isUnitTest = (file: string) => externalsOf(file).length === 0 && needs.get(file)?.startsProcesses === false;
+  const files = unit ? asked.filter(isUnitTest) : asked;
+  const missing = await installMissing(files.flatMap(externalsOf));
+  const lacks = (file: string) => externalsOf(file).filter((name) => missing.has(name));
+  const left = files.filter((file) => lacks(file).length > 0);
 
-  const isWhole = paths.length === 0;
-  const checks = isWhole ? CHECKS.map(check) : [];
+  const isWhole = paths.length === 0 && !unit;
+  const checks = isWhole ? CHECKS.map(check).filter((remark) => remark !== undefined) : [];
   const order = {
     cwd: ROOT,
-    files: testFiles(paths),
+    files: files.filter((file) => lacks(file).length === 0),
     flags,
     timeoutMs: soak ? SOAK_TIMEOUT_MS : TEST_TIMEOUT_MS,
+    ...((isWhole || unit) && { atOnce: FILES_AT_ONCE }),
     env: soak ? { SOAK: "1" } : {},
   };
-  const run: Looked = isWhole
-    ? await runTestsTwiceWhereNeeded({ ...order, atOnce: FILES_AT_ONCE })
-    : { ...(await runTests(order)), wavering: [] };
+  const run: Looked = isWhole ? await runTestsTwiceWhereNeeded(order) : { ...(await runTests(order)), wavering: [] };
   for (const { file, name } of run.wavering) console.log(`PASSED ONE TIME OF TWO ${file}: ${name}`);
-  const refused = checks.filter((remark) => remark !== undefined);
-  const wavering = isWhole ? run.wavering.length : undefined;
-  const passed = run.passed + checks.length - refused.length;
-  return close(passed, run.failed + refused.length, [...refused, ...run.remarks], wavering);
+  const unmet = left.map((file) => `${file} did not run: it needs ${lacks(file).join(", ")}`);
+  return close({
+    passed: run.passed + (isWhole ? CHECKS.length - checks.length : 0),
+    failed: run.failed + checks.length + left.length,
+    remarks: [...checks, ...run.remarks, ...unmet],
+    advice: adviceOn(missing),
+    wavering: isWhole ? run.wavering.length : undefined,
+  });
 }
 
 function parse(args: readonly string[]): Request {
   const paths: string[] = [];
   const flags: string[] = [];
   for (const [index, arg] of args.entries()) {
-    if (arg === "--soak") continue;
+    if (MODES.includes(arg)) continue;
     const isFlag = arg.startsWith("-") || FLAGS_WITH_VALUE.has(args[index - 1] ?? "");
     (isFlag ? flags : paths).push(arg);
   }
-  const soak = args.includes("--soak");
-  return { soak, paths: soak && paths.length === 0 ? SOAK_FOLDERS : paths, flags };
+  const [soak, unit] = MODES.map((mode) => args.includes(mode));
+  return { soak: soak === true, unit: unit === true, paths: soak && paths.length === 0 ? SOAK_FOLDERS : paths, flags };
 }
 
 function testFiles(paths: readonly string[]): string[] {
@@ -90,9 +104,18 @@ function check({ name, command }: (typeof CHECKS)[number]): string | undefined {
     : `${name}: ${command.join(" ").replace("node_modules/.bin/", "")} found errors (see above)`;
 }
 
+interface Outcome {
+  readonly passed: number;
+  readonly failed: number;
+  readonly remarks: readonly string[];
+  readonly advice: readonly string[];
+  readonly wavering: number | undefined;
+}
+
 /** Nothing may be printed after this. */
-function close(passed: number, failed: number, remarks: readonly string[], wavering?: number): number {
+function close({ passed, failed, remarks, advice, wavering }: Outcome): number {
   if (remarks.length > 0) console.log(`\n${remarks.map((remark) => `FAILED ${remark}`).join("\n")}`);
+  if (advice.length > 0) console.log(`\n${advice.join("\n")}`);
   console.log(lastLines(passed, failed, wavering));
   return failed;
 }

@@ -8,8 +8,8 @@ import { createServer, type Server, type ServerOptions } from "../../packages/se
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { makeToken } from "../support/native-client.ts";
-import { temporaryFolder } from "../support/process.ts";
 import { APP, startServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { keyHolder, openLive, PASSWORDS, SIGNED, signedIn, USERS, Visitor } from "./visitor.ts";
 
 const OPEN = { apps: [APP] };

@@ -6,8 +6,10 @@ import { migrate } from "../../packages/server/src/database/migrate.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
 import { createServer } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
-import { sqliteFile, startMariaDb, startPostgres } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
+import { startMariaDb } from "../support/mariadb.ts";
+import { startPostgres } from "../support/postgres.ts";
+import { sqliteFile } from "../support/sqlite.ts";
 
 const [postgres, mariadb] = await Promise.all([startPostgres(), startMariaDb()]);
 const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };

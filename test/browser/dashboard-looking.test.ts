@@ -6,11 +6,11 @@ import { openDatabase } from "../../packages/server/src/database/open.ts";
 import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
 import { atEnd } from "../support/at-end.ts";
 import { openBrowser } from "../support/chromium.ts";
-import { sqliteFile } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
+import { sqliteFile } from "../support/sqlite.ts";
 import { look, openPageOf, PATIENCE_MS, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
 
 setDefaultTimeout(TEST_MS);

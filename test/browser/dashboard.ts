@@ -3,9 +3,9 @@
 import type { Browser, Locator, Page } from "playwright-core";
 import type { ConfigInput, Server } from "../../packages/server/src/index.ts";
 import { openPage } from "../support/chromium.ts";
-import { sqliteFile } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
 import { startServer } from "../support/server.ts";
+import { sqliteFile } from "../support/sqlite.ts";
 
 /** For a page that has to work on a machine that does much else. */
 export const PATIENCE_MS = 20_000;

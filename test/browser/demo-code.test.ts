@@ -6,7 +6,8 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
-import { type CliProcess, runCli, spawnCli, temporaryFolder } from "../support/process.ts";
+import { type CliProcess, runCli, spawnCli } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { PATIENCE_MS, shows, startDemo, TEST_MS, visit } from "./visit.ts";
 
 setDefaultTimeout(TEST_MS);

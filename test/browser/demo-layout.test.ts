@@ -3,7 +3,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { openBrowser } from "../support/chromium.ts";
-import { temporaryFolder } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { isInLobby, say, shows, startDemo, TEST_MS, visit } from "./visit.ts";
 
 setDefaultTimeout(TEST_MS);

@@ -4,9 +4,9 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { SignJWT } from "jose";
 import { openBrowser, openPage } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
-import { temporaryFolder } from "../support/process.ts";
 import { APP, socketUrl, startServer } from "../support/server.ts";
 import { connect } from "../support/socket.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { people, say, shows, startDemo, TEST_MS, visit } from "./visit.ts";
 
 setDefaultTimeout(TEST_MS);

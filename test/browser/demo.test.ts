@@ -4,9 +4,10 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import type { Locator } from "playwright-core";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
-import { runCli, temporaryFolder } from "../support/process.ts";
+import { runCli } from "../support/process.ts";
 import { socketUrl } from "../support/server.ts";
 import { connect } from "../support/socket.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { isInLobby, PATIENCE_MS, people, say, shows, startDemo, TEST_MS, visit } from "./visit.ts";
 
 setDefaultTimeout(TEST_MS);

@@ -4,8 +4,8 @@ import type { Browser, Page } from "playwright-core";
 import type { ConfigInput, Server } from "../../packages/server/src/index.ts";
 import { openPage } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
-import { temporaryFolder } from "../support/process.ts";
 import { startServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 /** A page that has to work for more than one machine's worth of load. */
 export const PATIENCE_MS = 15_000;

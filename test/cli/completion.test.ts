@@ -7,7 +7,8 @@ import { bashScript } from "../../packages/server/src/cli/completion/bash.ts";
 import { places } from "../../packages/server/src/cli/completion/grammar.ts";
 import { zshScript } from "../../packages/server/src/cli/completion/zsh.ts";
 import { buildProgram } from "../../packages/server/src/cli/main.ts";
-import { temporaryFolder } from "../support/process.ts";
+import { external } from "../support/external.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { run } from "./run.ts";
 
 setDefaultTimeout(30_000);
@@ -121,7 +122,7 @@ done
 zpty -d shell`;
 
 describe("in zsh", () => {
-  const zsh = Bun.which("zsh") ?? "zsh, which the test run installs where it may,";
+  const zsh = external("zsh");
 
   test("the script is valid", () => {
     const { exitCode, stderr } = Bun.spawnSync([zsh, "-n", zshFile]);

@@ -16,9 +16,10 @@ import { join } from "node:path";
 import { isAlive } from "../../packages/server/src/cli/daemon/processes.ts";
 import type { Status } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
-import { temporaryFolder } from "../support/process.ts";
+import { external } from "../support/external.ts";
 import { connectPusher, dialPusher, trigger } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { run, start } from "./run.ts";
 
 setDefaultTimeout(30_000);
@@ -69,7 +70,10 @@ describe("fanfare serve --daemon (A26, O8)", () => {
     expect(isDaemon).toBe(true);
     expect((await fetch(`${url}/ready`)).status).toBe(200);
     // Session and process group are its own, the terminal is none.
-    const [, , group, session, terminal] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    const [, , group, session, terminal] =
+      readFileSync(`${external("proc")}/${pid}/stat`, "utf8")
+        .split(") ")[1]
+        ?.split(" ") ?? [];
     expect([group, session, terminal]).toEqual([String(pid), String(pid), "0"]);
     expect(readFileSync(join(state(cwd), "fanfare.pid"), "utf8")).toBe(`${pid}\n`);
     expect(statSync(join(state(cwd), "control.sock")).mode & 0o777).toBe(0o600);

@@ -6,8 +6,10 @@ import { join } from "node:path";
 import type { Session } from "../../packages/server/src/admin/api-types.ts";
 import { Visitor } from "../admin/visitor.ts";
 import { eventually } from "../support/eventually.ts";
-import { spawnCli, startProcess, temporaryFolder } from "../support/process.ts";
-import { freePort } from "../support/redis.ts";
+import { external } from "../support/external.ts";
+import { freePort } from "../support/ports.ts";
+import { spawnCli, startProcess } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { run } from "./run.ts";
 
 setDefaultTimeout(60_000);
@@ -60,7 +62,7 @@ test("behind an nginx with a bare proxy_pass nobody is let in without the key", 
     file,
     `${user} worker_processes 1; daemon off; pid ${folder}/pid; error_log stderr; events {} http { access_log off; ${temporary} ${site} }`,
   );
-  spawnCli(["-p", folder, "-e", "stderr", "-c", file], { program: ["/usr/sbin/nginx"] });
+  spawnCli(["-p", folder, "-e", "stderr", "-c", file], { program: [external("nginx")] });
   const stranger = new Visitor(`http://127.0.0.1:${port}/dashboard`);
   const session = await eventually(() => stranger.ask<Session>("api/session"), { withinMs: 15_000 });
   expect(session.body).not.toHaveProperty("user");

@@ -6,10 +6,11 @@ import { migrate } from "../../packages/server/src/database/migrate.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
 import { Outbox } from "../../packages/server/src/observers/webhooks/outbox.ts";
 import { atEnd } from "../support/at-end.ts";
-import { startPostgres } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
-import { runCli, startProcess, temporaryFolder } from "../support/process.ts";
+import { startPostgres } from "../support/postgres.ts";
+import { runCli, startProcess } from "../support/process.ts";
 import { connectPusher, signedFetch } from "../support/pusher-client.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 async function run(cwd: string, ...args: string[]) {
   const { code, stdout, stderr } = await runCli(args, { cwd });

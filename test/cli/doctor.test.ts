@@ -18,8 +18,8 @@ import {
 import { checkProxy } from "../../packages/server/src/cli/doctor/proxy.ts";
 import { type ConfigInput, parseConfig } from "../../packages/server/src/config/load.ts";
 import { atEnd } from "../support/at-end.ts";
-import { temporaryFolder } from "../support/process.ts";
 import { APP, startServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { issued, issuedKey, lockedKey, root, selfSigned, selfSignedKey } from "./certificates.ts";
 import { folderWith, run } from "./run.ts";
 

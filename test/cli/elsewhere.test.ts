@@ -1,8 +1,9 @@
 /** What people type who come from another server, or who know only the folder they are in. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { startProcess, temporaryFolder } from "../support/process.ts";
+import { startProcess } from "../support/process.ts";
 import { connectPusher } from "../support/pusher-client.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { run, start } from "./run.ts";
 
 setDefaultTimeout(60_000);

@@ -8,7 +8,8 @@ import { FORMATS, render } from "../../packages/server/src/cli/init/render.ts";
 import { type Config, loadConfig, parseConfig } from "../../packages/server/src/config/load.ts";
 import { schema } from "../../packages/server/src/config/schema/schema.ts";
 import { defaultOf, elementOf, settings, shapeOf } from "../../packages/server/src/config/settings.ts";
-import { runCli, temporaryFolder } from "../support/process.ts";
+import { runCli } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { run } from "./run.ts";
 
 setDefaultTimeout(20_000);

@@ -6,9 +6,13 @@ import { join } from "node:path";
 import { controlPath } from "../../packages/server/src/server/life/control.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
-import { type CliOptions, type CliProcess, spawnCli, temporaryFolder } from "../support/process.ts";
+import { external } from "../support/external.ts";
+import { type CliOptions, type CliProcess, spawnCli } from "../support/process.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+const PROC = external("proc");
 
 setDefaultTimeout(120_000);
 
@@ -46,7 +50,7 @@ function can(node: string): boolean {
 }
 
 function childrenOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+  return readFileSync(`${PROC}/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
 }
 
 interface Started {
@@ -133,7 +137,7 @@ describe("a server whose launcher is gone", () => {
     await listening.prints(/room/);
     const [pid = 0] = childrenOf(listening.pid);
     listening.signal("SIGKILL");
-    await eventually(() => expect(existsSync(`/proc/${pid}`)).toBe(false), { withinMs: 30_000 });
+    await eventually(() => expect(existsSync(`${PROC}/${pid}`)).toBe(false), { withinMs: 30_000 });
   });
 });
 
@@ -173,7 +177,7 @@ describe("with a Node that can become another program", () => {
   test("the launcher becomes the server: no second process, and signals and exit codes are its own", async () => {
     const { child, url, pid } = await start([await becomingNode(), BIN, "serve"]);
     expect(pid).toBe(child.pid);
-    expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).not.toContain("fanfare.js");
+    expect(readFileSync(`${PROC}/${pid}/cmdline`, "utf8")).not.toContain("fanfare.js");
     const client = await connectPusher(url);
     child.signal("SIGTERM");
     expect((await client.socket.closed).code).toBe(4200);

@@ -1,7 +1,8 @@
 /** The command line as a process, without the launcher in front of it, which other tests cover. */
 
 import { join } from "node:path";
-import { type CliOptions, runCli, spawnCli, temporaryFolder } from "../support/process.ts";
+import { type CliOptions, runCli, spawnCli } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const program = [process.execPath, join(import.meta.dir, "../../packages/server/src/cli/main.ts")] as const;
 

@@ -4,9 +4,10 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { statsText } from "../../packages/server/src/cli/commands/stats.ts";
-import { startProcess, temporaryFolder } from "../support/process.ts";
+import { startProcess } from "../support/process.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { run } from "./run.ts";
 
 setDefaultTimeout(30_000);

@@ -5,8 +5,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { Authority, type IssueOptions } from "../support/certificates.ts";
-import { runCli, spawnCli, startProcess, temporaryFolder } from "../support/process.ts";
+import { runCli, spawnCli, startProcess } from "../support/process.ts";
 import { APP } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 /** Several processes, one after the other, on a machine that may have much to do. */
 const PATIENCE_MS = 60_000;

@@ -6,8 +6,10 @@ import { join } from "node:path";
 import { isAlive } from "../../packages/server/src/cli/daemon/processes.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
-import { type CliProcess, runCli, spawnCli, temporaryFolder } from "../support/process.ts";
-import { freePort, startRedis } from "../support/redis.ts";
+import { freePort } from "../support/ports.ts";
+import { type CliProcess, runCli, spawnCli } from "../support/process.ts";
+import { startRedis } from "../support/redis.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const PATIENCE_MS = 60_000;
 const TEST_MS = 150_000;

@@ -12,7 +12,7 @@ import {
 import { ignoredVariables } from "../../packages/server/src/config/environment/ignored-variables.ts";
 import { ConfigError, type Loaded, loadConfig } from "../../packages/server/src/config/load.ts";
 import { settings } from "../../packages/server/src/config/settings.ts";
-import { temporaryFolder } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 type Env = Readonly<Record<string, string>>;
 

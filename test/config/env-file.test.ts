@@ -9,8 +9,9 @@ import { parseEnvFile } from "../../packages/server/src/config/environment/env-f
 import { loadConfig } from "../../packages/server/src/config/load.ts";
 import { run } from "../cli/run.ts";
 import { eventually } from "../support/eventually.ts";
-import { runCli, startProcess, temporaryFolder } from "../support/process.ts";
+import { runCli, startProcess } from "../support/process.ts";
 import { signedFetch } from "../support/pusher-client.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 setDefaultTimeout(60_000);
 

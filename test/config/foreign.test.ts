@@ -7,8 +7,9 @@ import { ConfigError, type Loaded, loadConfig, parseConfig } from "../../package
 import { redisSettings } from "../../packages/server/src/server/cluster/redis-settings.ts";
 import { run } from "../cli/run.ts";
 import { eventually } from "../support/eventually.ts";
-import { startProcess, temporaryFolder } from "../support/process.ts";
+import { startProcess } from "../support/process.ts";
 import { startRedis } from "../support/redis.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 setDefaultTimeout(60_000);
 

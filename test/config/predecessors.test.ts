@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { issued, issuedKey, root } from "../cli/certificates.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative, dialNative, makeToken } from "../support/native-client.ts";
-import { runCli, spawnCli, startProcess, temporaryFolder } from "../support/process.ts";
+import { runCli, spawnCli, startProcess } from "../support/process.ts";
 import { connectPusher, signedFetch } from "../support/pusher-client.ts";
 import { connectRawWebSocket } from "../support/raw-socket.ts";
 import { startServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 setDefaultTimeout(30_000);
 

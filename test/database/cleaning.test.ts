@@ -9,9 +9,11 @@ import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts
 import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
 import { type Letter, Outbox } from "../../packages/server/src/observers/webhooks/outbox.ts";
 import { atEnd } from "../support/at-end.ts";
-import { sqliteFile, startMariaDb, startPostgres } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
+import { startMariaDb } from "../support/mariadb.ts";
+import { startPostgres } from "../support/postgres.ts";
 import { startServer } from "../support/server.ts";
+import { sqliteFile } from "../support/sqlite.ts";
 
 const DAY = 24 * 3_600_000;
 const NOW = Date.UTC(2026, 10, 21);

@@ -6,7 +6,9 @@ import { sql } from "kysely";
 import { lacking, migrate } from "../../packages/server/src/database/migrate.ts";
 import { type Database, openDatabase } from "../../packages/server/src/database/open.ts";
 import { atEnd } from "../support/at-end.ts";
-import { sqliteFile, startMariaDb, startPostgres } from "../support/databases.ts";
+import { startMariaDb } from "../support/mariadb.ts";
+import { startPostgres } from "../support/postgres.ts";
+import { sqliteFile } from "../support/sqlite.ts";
 
 const [postgres, mariadb] = await Promise.all([startPostgres(), startMariaDb()]);
 const DATABASES = [

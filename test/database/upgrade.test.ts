@@ -5,8 +5,9 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
-import { runCli, startProcess, temporaryFolder } from "../support/process.ts";
+import { runCli, startProcess } from "../support/process.ts";
 import { signedFetch } from "../support/pusher-client.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 setDefaultTimeout(60_000);
 

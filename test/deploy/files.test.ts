@@ -5,8 +5,10 @@ import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, symlinkSync, 
 import { basename, dirname, join } from "node:path";
 import { createServer } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
-import { type CliProcess, runCli, spawnCli, temporaryFolder } from "../support/process.ts";
+import { external } from "../support/external.ts";
+import { type CliProcess, runCli, spawnCli } from "../support/process.ts";
 import { APP } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { DEPLOY } from "./proxy.ts";
 
 setDefaultTimeout(30_000);
@@ -208,7 +210,7 @@ test("deploy/fanfare.service is a unit that systemd takes", async () => {
   const unit = join(temporaryFolder(), "fanfare.service");
   writeFileSync(unit, text.replaceAll(INSTALLED, ROOT));
   const verified = await runCli(["verify", "--man=no", "--recursive-errors=no", unit], {
-    program: ["systemd-analyze"],
+    program: [external("systemd-analyze")],
   });
   expect([verified.code, verified.stderr]).toEqual([0, ""]);
   const numberOf = (key: string) => Number(new RegExp(`^${key}=(\\d+)$`, "m").exec(text)?.[1]);

@@ -4,10 +4,11 @@ import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { external } from "../support/external.ts";
 import { scrape } from "../support/metrics.ts";
-import { temporaryFolder } from "../support/process.ts";
 import { trigger } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { startWorkers } from "../support/workers.ts";
 import { DEPLOY } from "./proxy.ts";
 
@@ -108,6 +109,6 @@ function resolved(expr: string): string {
 }
 
 function promtool(args: readonly string[], input = ""): string {
-  const { stdout, stderr } = Bun.spawnSync(["/usr/bin/promtool", ...args], { stdin: Buffer.from(input) });
+  const { stdout, stderr } = Bun.spawnSync([external("promtool"), ...args], { stdin: Buffer.from(input) });
   return `${stdout}${stderr}`;
 }

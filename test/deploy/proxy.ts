@@ -3,7 +3,9 @@
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
-import { spawnCli, temporaryFolder } from "../support/process.ts";
+import { external } from "../support/external.ts";
+import { spawnCli } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 export const DEPLOY = join(import.meta.dir, "..", "..", "deploy");
 
@@ -44,7 +46,7 @@ export async function makeCertificate(): Promise<Certificate> {
   const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
   const files = ["-keyout", keyFile, "-out", certFile];
   const args = [...request, ...files, "-days", "2", "-subj", "/CN=localhost", "-addext", names];
-  const openssl = spawnCli(args, { program: ["openssl"] });
+  const openssl = spawnCli(args, { program: [external("openssl")] });
   const { code } = await openssl.ended();
   if (code !== 0) throw new Error(`openssl ended with ${code}:\n${openssl.output}`);
   return { certFile, keyFile, pem: readFileSync(certFile, "utf8") };
@@ -98,7 +100,7 @@ function nginx({ port, securePort, upstreamPort, certificate, connections = 200,
      events { worker_connections ${2 * connections + 56}; }
      http { access_log off; ${temporary}\n${site}\n}`,
   );
-  return ["/usr/sbin/nginx", "-p", folder, "-e", "stderr", "-c", main];
+  return [external("nginx"), "-p", folder, "-e", "stderr", "-c", main];
 }
 
 function haproxy({ port, securePort, upstreamPort, certificate, connections = 200, changes, folder }: Place): string[] {
@@ -117,7 +119,7 @@ function haproxy({ port, securePort, upstreamPort, certificate, connections = 20
       ...changes,
     }),
   );
-  return ["/usr/sbin/haproxy", "-db", "-f", file];
+  return [external("haproxy"), "-db", "-f", file];
 }
 
 function caddy({ port, securePort, upstreamPort, certificate, changes, folder }: Place): string[] {
@@ -133,7 +135,7 @@ function caddy({ port, securePort, upstreamPort, certificate, changes, folder }:
   const file = join(folder, "Caddyfile");
   const options = "{\n\tadmin off\n\tauto_https disable_redirects\n}\n";
   writeFileSync(file, `${options}(fanfare) {${snippet}\n${head}`);
-  return ["/usr/bin/caddy", "run", "--adapter", "caddyfile", "--config", file];
+  return [external("caddy"), "run", "--adapter", "caddyfile", "--config", file];
 }
 
 function changed(name: string, changes: Changes): string {

@@ -2,7 +2,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { temporaryFolder } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 export const DOCS = join(import.meta.dir, "..", "..", "docs");
 const FOLDER = join(DOCS, "from");

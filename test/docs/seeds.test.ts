@@ -9,9 +9,9 @@ import { join } from "node:path";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative, makeToken } from "../support/native-client.ts";
+import { freePort } from "../support/ports.ts";
 import { runCli, spawnCli } from "../support/process.ts";
 import { trigger } from "../support/pusher-client.ts";
-import { freePort } from "../support/redis.ts";
 import { blocksIn, folderWith } from "./guides.ts";
 
 setDefaultTimeout(120_000);

@@ -14,8 +14,10 @@ import { parseConfig } from "../../packages/server/src/config/load.ts";
 import { startBackend } from "../conformance/backend.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
-import { spawnCli, temporaryFolder } from "../support/process.ts";
-import { freePort, startRedis } from "../support/redis.ts";
+import { freePort } from "../support/ports.ts";
+import { spawnCli } from "../support/process.ts";
+import { startRedis } from "../support/redis.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { blocksIn, readBackend, readEcho, readEnv, readPage, readPhp } from "./blocks.ts";
 import { DOCS, GUIDES } from "./guides.ts";
 

@@ -3,7 +3,8 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { spawnCli, temporaryFolder } from "../support/process.ts";
+import { spawnCli } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { GUIDES } from "./guides.ts";
 
 setDefaultTimeout(120_000);

@@ -5,9 +5,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
-import { temporaryFolder } from "../support/process.ts";
-import { freePort, settingsFor, startRedis } from "../support/redis.ts";
+import { external } from "../support/external.ts";
+import { freePort } from "../support/ports.ts";
+import { settingsFor, startRedis } from "../support/redis.ts";
 import { RedisNode, realClock, startNode } from "../support/redis-node.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const KEEP = { size: 10, ttlMs: 60_000 };
 
@@ -16,7 +18,7 @@ test("a certificate is checked, and what goes over TLS arrives", async () => {
   const file = (name: string) => join(folder, name);
   const made = Bun.spawnSync(
     [
-      "openssl",
+      external("openssl"),
       "req",
       "-x509",
       "-newkey",

@@ -3,7 +3,8 @@
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { openPage } from "../support/chromium.ts";
-import { type CliProcess, spawnCli, temporaryFolder } from "../support/process.ts";
+import { type CliProcess, spawnCli } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const EXAMPLES = join(import.meta.dir, "..", "..", "examples");
 const PORTS = { PORT: "0", FANFARE_PORT: "0" };

@@ -1,36 +1,21 @@
 /** The system's clock jumps by an hour, both ways: only the window of signatures notices. */
 
 import { expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
-import { temporaryFolder } from "../support/process.ts";
+import { fakeClock } from "../support/fake-clock.ts";
 import { connectPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
 import { startBareProcess } from "./process.ts";
 
 const HOUR_S = 3_600;
 
-const file = join(temporaryFolder(), "offset");
-const jump = (seconds: number) => writeFileSync(file, `${seconds < 0 ? "" : "+"}${seconds}\n`);
-
-async function startWithClock() {
-  jump(0);
-  const [library] = new Bun.Glob("/usr/lib/*/faketime/libfaketimeMT.so.1").scanSync({ cwd: "/", absolute: true });
-  if (library === undefined) throw new Error("faketime is installed without its library");
-  return startBareProcess({
-    config: { apps: [APP], activityTimeoutS: 60, pongTimeoutS: 60 },
-    env: {
-      LD_PRELOAD: library,
-      FAKETIME_TIMESTAMP_FILE: file,
-      FAKETIME_NO_CACHE: "1",
-      FAKETIME_DONT_FAKE_MONOTONIC: "1",
-    },
-  });
-}
+const clock = fakeClock();
 
 test("nobody is asked, closed or taken off the list, and only stale signatures are refused (scenario 9)", async () => {
-  const server = await startWithClock();
+  const server = await startBareProcess({
+    config: { apps: [APP], activityTimeoutS: 60, pongTimeoutS: 60 },
+    env: clock.env,
+  });
   const members = await Promise.all(
     ["1", "2", "3"].map(async (user_id) => {
       const client = await connectPusher(server.url);
@@ -44,7 +29,7 @@ test("nobody is asked, closed or taken off the list, and only stale signatures a
       tamper: { timestamp },
     });
   for (const seconds of [HOUR_S, -HOUR_S, 0]) {
-    jump(seconds);
+    clock.set(seconds);
     const ours = Math.floor(Date.now() / 1000);
     await eventually(async () => expect((await channels(ours + seconds)).status).toBe(200));
     if (seconds !== 0) expect((await channels(ours)).status).toBe(401);

@@ -9,11 +9,12 @@ import { makeCertificate, startProxy as startLoadBalancer } from "../deploy/prox
 import { atEnd } from "../support/at-end.ts";
 import { CLUSTER_APP, configOf, engineSettings, startNode, usersOf } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { spawnCli, temporaryFolder } from "../support/process.ts";
+import { freePort } from "../support/ports.ts";
+import { spawnCli } from "../support/process.ts";
 import { channelAuth, trigger } from "../support/pusher-client.ts";
-import { freePort } from "../support/redis.ts";
 import { APP } from "../support/server.ts";
 import { scaled, soaking } from "../support/soak.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { workerPids } from "../support/workers.ts";
 import { type Crowd, Press, startCrowd } from "./crowd.ts";
 import { startReceiver } from "./hooks.ts";

@@ -4,6 +4,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { engineSettings, startNode } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
+import { external } from "../support/external.ts";
 import { scaled, soaking } from "../support/soak.ts";
 import { startCrowd } from "./crowd.ts";
 import { Source, startListeners } from "./listener.ts";
@@ -19,7 +20,7 @@ const ANSWER_MS = scaled(250, 2_000);
 
 /** Connections that found the accept queue of any listening socket full, since this machine was started. */
 function listenOverflows(): number {
-  const [names = "", values = ""] = readFileSync("/proc/net/netstat", "utf8").split("\n");
+  const [names = "", values = ""] = readFileSync(`${external("proc")}/net/netstat`, "utf8").split("\n");
   return Number(values.split(" ")[names.split(" ").indexOf("ListenOverflows")]);
 }
 

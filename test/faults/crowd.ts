@@ -2,9 +2,10 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CliProcess, spawnCli, temporaryFolder } from "../support/process.ts";
+import { type CliProcess, spawnCli } from "../support/process.ts";
 import { signedFetch } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const PROGRAM = join(import.meta.dir, "programs", "crowd.ts");
 

@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { migrate } from "../../packages/server/src/database/migrate.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
 import { atEnd } from "../support/at-end.ts";
-import { startPostgres } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
-import { temporaryFolder } from "../support/process.ts";
+import { startPostgres } from "../support/postgres.ts";
 import { connectPusher, trigger } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { SERVER, startBareProcess } from "./process.ts";
 
 /** Each webhook event is a row: how the file grows. Its receiver is nobody. */

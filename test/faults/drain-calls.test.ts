@@ -8,10 +8,10 @@ import { atEnd } from "../support/at-end.ts";
 import { engineSettings, startNode } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
-import { temporaryFolder } from "../support/process.ts";
 import { connectPusher, sign } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
 import { scaled } from "../support/soak.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { startReceiver } from "./hooks.ts";
 import { startBareProcess } from "./process.ts";
 

@@ -2,7 +2,8 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CliProcess, spawnCli, temporaryFolder } from "../support/process.ts";
+import { type CliProcess, spawnCli } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 /** What a node has: channel, user, connection; channel, count; place, holder; channels that it listens to. */
 export interface Holdings {

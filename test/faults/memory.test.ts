@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
+import { external } from "../support/external.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { APP, socketUrl } from "../support/server.ts";
 import { connect } from "../support/socket.ts";
@@ -16,7 +17,7 @@ const LIMIT_BYTES = 192 * 1_048_576;
 
 /** A group of this process's own with that limit; undefined where the machine does not let us make one. */
 function makeGroup(): { readonly procs: string; readonly kills: () => number } | undefined {
-  const groups = readFileSync("/proc/self/cgroup", "utf8");
+  const groups = readFileSync(`${external("proc")}/self/cgroup`, "utf8");
   const [, first] = /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(.*)$/m.exec(groups) ?? [];
   const [, second] = /^0::(.*)$/m.exec(groups) ?? [];
   const [base, limit, events] =

@@ -2,8 +2,9 @@
 
 import { expect, test } from "bun:test";
 import { eventually } from "../support/eventually.ts";
-import { freePorts, type NatsServer, startNats, startNatsCluster } from "../support/nats.ts";
+import { type NatsServer, startNats, startNatsCluster } from "../support/nats.ts";
 import { natsSettingsFor, startNatsNode } from "../support/nats-node.ts";
+import { freePorts } from "../support/ports.ts";
 import { startHolderOf } from "./holder.ts";
 import { expectOrder, publishing } from "./publishing.ts";
 

@@ -2,10 +2,12 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { external } from "../support/external.ts";
 import { type CliProcess, type ServeOptions, type ServerProcess, spawnCli, startProcess } from "../support/process.ts";
 import { signedFetch } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
 
+const PROC = external("proc");
 const ROOT = join(import.meta.dir, "..", "..");
 const CLIENT = join(import.meta.dir, "programs", "client.ts");
 
@@ -27,17 +29,17 @@ export async function startClients(url: string, count: number, channel = ""): Pr
 }
 
 export function residentBytes(pid: number): number {
-  const line = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  const line = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`${PROC}/${pid}/status`, "utf8"))?.[1];
   return Number(line) * 1024;
 }
 
 export function openFiles(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).length;
+  return readdirSync(`${PROC}/${pid}/fd`).length;
 }
 
 /** Seconds of processor time that the process has used, its system calls included. */
 export function processorSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  const fields = readFileSync(`${PROC}/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
   const ticksPerSecond = 100;
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }

@@ -3,7 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
 import { eventually } from "../support/eventually.ts";
-import { freePort, settingsFor, startRedis } from "../support/redis.ts";
+import { freePort } from "../support/ports.ts";
+import { settingsFor, startRedis } from "../support/redis.ts";
 import { startNode } from "../support/redis-node.ts";
 import { scaled } from "../support/soak.ts";
 import { startProxy } from "../support/tcp-proxy.ts";

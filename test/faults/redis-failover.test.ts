@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
 import { eventually } from "../support/eventually.ts";
+import { external } from "../support/external.ts";
 import { settingsFor, startRedisCluster, startSentinels } from "../support/redis.ts";
 import { type RedisNode, startNode } from "../support/redis-node.ts";
 import { scaled } from "../support/soak.ts";
@@ -121,13 +122,14 @@ describe("of a cluster", () => {
       const [from, to] = servers;
       const idOf = async (at: typeof from) => String(await at?.cli("CLUSTER", "MYID"));
       const moved = Bun.spawnSync(
-        ["redis-cli", "--cluster", "reshard", `127.0.0.1:${from?.port}`, "--cluster-from", await idOf(from)].concat([
-          "--cluster-to",
-          await idOf(to),
-          "--cluster-slots",
-          "3000",
-          "--cluster-yes",
-        ]),
+        [
+          external("redis-cli"),
+          "--cluster",
+          "reshard",
+          `127.0.0.1:${from?.port}`,
+          "--cluster-from",
+          await idOf(from),
+        ].concat(["--cluster-to", await idOf(to), "--cluster-slots", "3000", "--cluster-yes"]),
       );
       expect(moved.exitCode).toBe(0);
       for (const channel of channels) {

@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
 import type { RedisSettings } from "../../packages/server/src/engines/redis/settings.ts";
 import { eventually } from "../support/eventually.ts";
+import { external } from "../support/external.ts";
 import { settingsFor, startRedis } from "../support/redis.ts";
 import { type RedisNode, startNode } from "../support/redis-node.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
@@ -194,8 +195,8 @@ describe("nodes whose clocks are an hour apart", () => {
     async () => {
       const same = settings();
       const b = await startNode(same);
-      const a = await startHolder(same, { rows: [["presence-x", "1", "a"]] }, ["faketime", "-f", "+1h"]);
-      const c = await startHolder(same, { rows: [["presence-x", "2", "c"]] }, ["faketime", "-f", "-1h"]);
+      const a = await startHolder(same, { rows: [["presence-x", "1", "a"]] }, [external("faketime"), "-f", "+1h"]);
+      const c = await startHolder(same, { rows: [["presence-x", "2", "c"]] }, [external("faketime"), "-f", "-1h"]);
       expect(clockOf(a) - clockOf(c)).toBeGreaterThan(7_000_000);
       await Bun.sleep(2 * NODE_TIMEOUT_MS);
       expect(await b.members("presence-x")).toEqual(["1", "2"]);

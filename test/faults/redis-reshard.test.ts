@@ -7,6 +7,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import type { Server } from "../../packages/server/src/index.ts";
 import { configOf } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
+import { external } from "../support/external.ts";
 import { connectNative } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { type RedisServer, startRedisCluster } from "../support/redis.ts";
@@ -69,7 +70,7 @@ class Load {
 
 async function move(from: RedisServer | undefined, to: RedisServer | undefined, slots: number): Promise<void> {
   const [source, target] = [String(await from?.cli("CLUSTER", "MYID")), String(await to?.cli("CLUSTER", "MYID"))];
-  const command = ["redis-cli", "--cluster", "reshard", `127.0.0.1:${from?.port}`, "--cluster-from", source];
+  const command = [external("redis-cli"), "--cluster", "reshard", `127.0.0.1:${from?.port}`, "--cluster-from", source];
   const moved = Bun.spawn([...command, "--cluster-to", target, "--cluster-slots", `${slots}`, "--cluster-yes"], {
     stdout: "ignore",
   });

@@ -4,6 +4,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
+import { external } from "../support/external.ts";
 import { spawnCli } from "../support/process.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
@@ -30,7 +31,7 @@ function otherMachine() {
   ip("-n", name, "addr", "add", `${net}.2/30`, "dev", there);
   ip("-n", name, "link", "set", there, "up");
   return {
-    program: ["ip", "netns", "exec", name, process.execPath] as const,
+    program: [external("ip"), "netns", "exec", name, process.execPath] as const,
     address: `${net}.1`,
     /** Nothing goes over the cable any more, and nobody is told. */
     cut: () => ip("link", "set", here, "down"),
@@ -38,7 +39,7 @@ function otherMachine() {
 }
 
 function ip(...args: readonly string[]): void {
-  const { exitCode, stderr } = Bun.spawnSync(["ip", ...args]);
+  const { exitCode, stderr } = Bun.spawnSync([external("ip"), ...args]);
   if (exitCode !== 0) throw new Error(`ip ${args.join(" ")}: ${stderr}`);
 }
 

@@ -5,8 +5,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { Authority } from "../support/certificates.ts";
-import { spawnCli, temporaryFolder } from "../support/process.ts";
+import { spawnCli } from "../support/process.ts";
 import { APP, startServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const QUICKLY_MS = 30_000;
 

@@ -4,7 +4,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { EVERY_ENGINE, startPair } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { temporaryFolder } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { startReceiver } from "./hooks.ts";
 
 setDefaultTimeout(180_000);

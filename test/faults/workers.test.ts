@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import type { NativeTestClient } from "../support/native-client.ts";
-import { spawnCli, startProcess, temporaryFolder } from "../support/process.ts";
+import { spawnCli, startProcess } from "../support/process.ts";
 import { signedFetch } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import {
   connectTo,
   isAlive,

@@ -11,9 +11,11 @@ import { Counters } from "../../packages/server/src/observers/statistics/counter
 import { Statistics } from "../../packages/server/src/observers/statistics/statistics.ts";
 import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
 import { atEnd } from "../support/at-end.ts";
-import { sqliteFile, startMariaDb, startPostgres } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
 import { bench, FakeClock, fakeApp } from "../support/fakes.ts";
+import { startMariaDb } from "../support/mariadb.ts";
+import { startPostgres } from "../support/postgres.ts";
+import { sqliteFile } from "../support/sqlite.ts";
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;

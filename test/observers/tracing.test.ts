@@ -5,10 +5,10 @@ import { z } from "zod";
 import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { engineSettings } from "../support/cluster.ts";
-import { sqliteFile } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectPusher, signedFetch, trigger } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
+import { sqliteFile } from "../support/sqlite.ts";
 import { oneOnEach, startWorkers } from "../support/workers.ts";
 
 const attribute = z.object({ key: z.string(), value: z.record(z.string(), z.unknown()) });

@@ -13,9 +13,11 @@ import { Delivery } from "../../packages/server/src/observers/webhooks/delivery.
 import { Outbox } from "../../packages/server/src/observers/webhooks/outbox.ts";
 import { Webhooks } from "../../packages/server/src/observers/webhooks/webhooks.ts";
 import { atEnd } from "../support/at-end.ts";
-import { sqliteFile, startMariaDb, startPostgres } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock, fakeApp } from "../support/fakes.ts";
+import { startMariaDb } from "../support/mariadb.ts";
+import { startPostgres } from "../support/postgres.ts";
+import { sqliteFile } from "../support/sqlite.ts";
 
 interface Taken {
   readonly headers: Readonly<Record<string, string>>;

@@ -8,9 +8,10 @@ import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { Authority, type Issued } from "../support/certificates.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative, type NativeTestClient } from "../support/native-client.ts";
-import { startProcess, temporaryFolder } from "../support/process.ts";
+import { startProcess } from "../support/process.ts";
 import { connectPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { handshake } from "../support/tls-client.ts";
 
 const authority = new Authority();

@@ -13,10 +13,11 @@ import {
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
-import { runCli, startProcess, temporaryFolder } from "../support/process.ts";
+import { runCli, startProcess } from "../support/process.ts";
 import { connectRaw } from "../support/raw-socket.ts";
 import { APP, socketUrl, startServer } from "../support/server.ts";
 import { connect } from "../support/socket.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 describe("a controller", () => {
   test("is a class whose methods are the callbacks, with the server at hand (O2, O11 to O16, O19)", async () => {

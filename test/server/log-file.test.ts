@@ -18,7 +18,8 @@ import { join } from "node:path";
 import { LogFile, type LogFileOptions } from "../../packages/server/src/server/log/log-file.ts";
 import { atEnd } from "../support/at-end.ts";
 import { FakeClock } from "../support/fakes.ts";
-import { spawnCli, temporaryFolder } from "../support/process.ts";
+import { spawnCli } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const DAY_MS = 86_400_000;
 const A_LOOK_MS = 1_000;

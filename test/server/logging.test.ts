@@ -6,10 +6,12 @@ import { join } from "node:path";
 import { createServer } from "../../packages/server/src/index.ts";
 import { startBareProcess } from "../faults/process.ts";
 import { eventually } from "../support/eventually.ts";
+import { fakeClock } from "../support/fake-clock.ts";
 import { connectNative } from "../support/native-client.ts";
-import { spawnCli, temporaryFolder } from "../support/process.ts";
+import { spawnCli } from "../support/process.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const server = join(import.meta.dir, "..", "security", "logging-server.ts");
 const PROGRAM = [process.execPath, server] as const;
@@ -86,21 +88,14 @@ test("after a crash the last lines are there", async () => {
 
 test("when the day changes while clients come, the old day is put aside and no line is lost", async () => {
   const cwd = temporaryFolder();
-  const offset = join(cwd, "offset");
-  writeFileSync(offset, "+0\n");
-  const [library] = new Bun.Glob("/usr/lib/*/faketime/libfaketimeMT.so.1").scanSync({ cwd: "/", absolute: true });
+  const clock = fakeClock();
   const process = await startBareProcess({
     cwd,
     config: { log: { level: "debug", file: "logs/fanfare.log" }, apps: [APP] },
-    env: {
-      LD_PRELOAD: library ?? "faketime is installed without its library",
-      FAKETIME_TIMESTAMP_FILE: offset,
-      FAKETIME_NO_CACHE: "1",
-      FAKETIME_DONT_FAKE_MONOTONIC: "1",
-    },
+    env: clock.env,
   });
   const before = await connectPusher(process.url);
-  writeFileSync(offset, "+86400\n");
+  clock.set(86_400);
   const after = await connectPusher(process.url);
   const names = () => readdirSync(join(cwd, "logs")).sort();
   await eventually(() => expect(names()).toHaveLength(2));

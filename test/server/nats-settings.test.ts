@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { parseConfig } from "../../packages/server/src/config/load.ts";
 import { DEFAULTS } from "../../packages/server/src/engines/nats/settings.ts";
 import { natsSettings } from "../../packages/server/src/server/cluster/nats-settings.ts";
-import { temporaryFolder } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const of = (nats: object, more: object = {}) => natsSettings(parseConfig({ engine: "nats", nats, ...more }));
 

@@ -13,9 +13,9 @@ import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fakes.ts";
 import { connectNative } from "../support/native-client.ts";
-import { temporaryFolder } from "../support/process.ts";
 import { connectPusher, dialPusher } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const MEGABYTE = 1_048_576;
 

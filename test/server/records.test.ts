@@ -9,12 +9,14 @@ import { openDatabase } from "../../packages/server/src/database/open.ts";
 import { createServer } from "../../packages/server/src/index.ts";
 import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
 import { atEnd } from "../support/at-end.ts";
-import { sqliteFile, startPostgres } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
 import { dialNative } from "../support/native-client.ts";
-import { startProcess, temporaryFolder } from "../support/process.ts";
+import { startPostgres } from "../support/postgres.ts";
+import { startProcess } from "../support/process.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
+import { sqliteFile } from "../support/sqlite.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const SILENT = { log: { level: "silent" } } as const;
 const DB = { id: "db", key: "", secret: "s" };

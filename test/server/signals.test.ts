@@ -3,9 +3,10 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CliProcess, spawnCli, temporaryFolder } from "../support/process.ts";
+import { type CliProcess, spawnCli } from "../support/process.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 setDefaultTimeout(60_000);
 

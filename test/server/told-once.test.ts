@@ -4,11 +4,11 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
-import { temporaryFolder } from "../support/process.ts";
+import { freePort } from "../support/ports.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { connectRawWebSocket, OPCODE } from "../support/raw-socket.ts";
-import { freePort } from "../support/redis.ts";
 import { APP, startServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 setDefaultTimeout(60_000);
 

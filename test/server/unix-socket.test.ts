@@ -4,8 +4,9 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { lstatSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createServer } from "../../packages/server/src/index.ts";
-import { runCli, spawnCli, temporaryFolder } from "../support/process.ts";
+import { runCli, spawnCli } from "../support/process.ts";
 import { APP } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 setDefaultTimeout(90_000);
 

@@ -5,9 +5,9 @@ import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Authority, type Issued } from "../support/certificates.ts";
 import { connectNative } from "../support/native-client.ts";
-import { temporaryFolder } from "../support/process.ts";
 import { signedFetch } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { handshake } from "../support/tls-client.ts";
 import { startWorkers } from "../support/workers.ts";
 

@@ -5,9 +5,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
 import { makeToken } from "../support/native-client.ts";
-import { temporaryFolder } from "../support/process.ts";
 import { signedFetch, trigger } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { connectTo, isAlive, oneOnEach, pusherElsewhere, startWorkers, workerPids } from "../support/workers.ts";
 
 const RELOAD = join(temporaryFolder(), "settings.json");

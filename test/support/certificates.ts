@@ -3,7 +3,8 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { temporaryFolder } from "./process.ts";
+import { external } from "./external.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 export interface Issued {
   /** With the intermediate behind it, as an ACME client's `fullchain.pem`. */
@@ -104,5 +105,5 @@ commonName = supplied
 `;
 
 export function openssl(args: readonly string[]): string {
-  return execFileSync("openssl", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  return execFileSync(external("openssl"), args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 }

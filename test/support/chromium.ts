@@ -2,8 +2,9 @@
 
 import { type Browser, chromium, type Page } from "playwright-core";
 import { atEnd } from "./at-end.ts";
+import { external } from "./external.ts";
 
-const EXECUTABLE = "/usr/bin/chromium";
+const EXECUTABLE = external("chromium");
 
 const FLAGS = [
   "--headless",

@@ -1,16 +1,16 @@
 /** Real nats-servers, alone or three of a cluster, that can be killed, stopped and started again where they were. */
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
+import { external } from "./external.ts";
+import { freePorts } from "./ports.ts";
 
-/** Of another version, where it is named. */
-const PROGRAM = process.env.TEST_NATS_SERVER ?? "nats-server";
+const PROGRAM = external("nats-server");
 const PATIENCE_MS = 60_000;
 
 export interface NatsOptions {
@@ -132,23 +132,6 @@ function serverOf(
     `host: 127.0.0.1\nport: ${port}\n${lameDuck}\n${isPlain ? "" : jetstream}\n${cluster}\n${more}\n`,
   );
   return new NatsServer(port, folder, name);
-}
-
-/** All at once, so that none is given out twice. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const holders = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const holder = createServer();
-      await new Promise<void>((resolve) => holder.listen(0, "127.0.0.1", resolve));
-      return holder;
-    }),
-  );
-  const ports = holders.map((holder) => {
-    const address = holder.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
-  });
-  await Promise.all(holders.map((holder) => new Promise((resolve) => holder.close(resolve))));
-  return ports;
 }
 
 /** Of all connections, only the answers to PING. */

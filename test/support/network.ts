@@ -1,7 +1,10 @@
 /** A line to a server that can be pulled without a word to either side: a network of its own, or a proxy that swallows all where there is no right to make one. */
 
 import { atEnd } from "./at-end.ts";
+import { external } from "./external.ts";
 import { startProxy } from "./tcp-proxy.ts";
+
+const IP = external("ip");
 
 export interface Line {
   /** Where the server is, seen from the other end. */
@@ -18,12 +21,12 @@ export async function startLine(port: number): Promise<Line> {
 }
 
 function networkTo(port: number): Line | undefined {
-  if (process.getuid?.() !== 0 || Bun.which("ip") === null) return undefined;
+  if (process.getuid?.() !== 0) return undefined;
   const mark = crypto.randomUUID().slice(0, 6);
   const [space, near, far] = [`ff-${mark}`, `ffa-${mark}`, `ffb-${mark}`];
   const [low = 0, high = 0] = crypto.getRandomValues(new Uint8Array(2));
   const net = `10.${200 + (low % 50)}.${high}`;
-  const inside = ["netns", "exec", space, "ip"];
+  const inside = ["netns", "exec", space, IP];
   const steps = [
     ["netns", "add", space],
     ["link", "add", near, "type", "veth", "peer", "name", far],
@@ -44,7 +47,7 @@ function networkTo(port: number): Line | undefined {
   atEnd(end);
   return {
     url: `http://${net}.1:${port}`,
-    before: ["ip", "netns", "exec", space],
+    before: [IP, "netns", "exec", space],
     // The far end: on the near one, packets would look for another way.
     pull: () => {
       if (!ip([...inside, "link", "set", far, "down"])) throw new Error("The line could not be pulled.");
@@ -58,5 +61,5 @@ async function proxyTo(port: number): Promise<Line> {
 }
 
 function ip(args: readonly string[]): boolean {
-  return Bun.spawnSync(["ip", ...args], { stdio: ["ignore", "ignore", "ignore"] }).success;
+  return Bun.spawnSync([IP, ...args], { stdio: ["ignore", "ignore", "ignore"] }).success;
 }

@@ -1,13 +1,13 @@
 /** The real command line as a child process: what it prints, how it ends, and no way for it to outlive the test. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
 import { APP } from "./server.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 const BIN = join(import.meta.dir, "..", "..", "packages", "server", "bin", "fanfare.js");
 const PATIENCE_MS = 60_000;
@@ -59,12 +59,6 @@ export async function startProcess(options: ServeOptions = {}): Promise<ServerPr
 }
 
 export type ServerProcess = CliProcess & { readonly url: string; readonly port: number };
-
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "fanfare-"));
-  atEnd(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 async function healthy(url: string): Promise<void> {
   // Whether it is up is the question here, not whose certificate it has.

@@ -2,16 +2,16 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { DEFAULTS, type RedisSettings } from "../../packages/server/src/engines/redis/settings.ts";
 import { atEnd } from "./at-end.ts";
 import { eventually } from "./eventually.ts";
+import { external } from "./external.ts";
+import { freePort } from "./ports.ts";
 
-/** Of another version, or another server that speaks the same, where it is named. */
-const SERVER = process.env.TEST_REDIS_SERVER ?? "/usr/bin/redis-server";
+const SERVER = external("redis-server");
 const READY_WITHIN_MS = 20_000;
 /** A cluster's servers talk to each other on a port this much higher. */
 const BUS_OFFSET = 10_000;
@@ -129,7 +129,9 @@ export async function startRedisCluster(
     servers.push(await startRedis({ port, args }));
   }
   const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
-  const made = Bun.spawn(["redis-cli", "--cluster", "create", ...addresses, "--cluster-yes"], { stderr: "inherit" });
+  const made = Bun.spawn([external("redis-cli"), "--cluster", "create", ...addresses, "--cluster-yes"], {
+    stderr: "inherit",
+  });
   const said = await new Response(made.stdout).text();
   if ((await made.exited) !== 0) throw new Error(`The cluster could not be made:\n${said}`);
   for (const server of servers) {
@@ -218,36 +220,6 @@ async function sentinelKnows(port: number, name: string, what: string): Promise<
 export function settingsFor(at: number | RedisSettings["topology"], more: Partial<RedisSettings> = {}): RedisSettings {
   const topology = typeof at === "number" ? ({ type: "server", at: { host: "127.0.0.1", port: at } } as const) : at;
   return { ...DEFAULTS, topology, prefix: `t-${crypto.randomUUID().slice(0, 8)}`, ...more };
-}
-
-/** One that nobody listens on just now, and with an offset nobody there either. */
-export async function freePort(offset = 0): Promise<number> {
-  while (true) {
-    const port = await portOf(0);
-    if (offset === 0) return port;
-    const low = port > 65_535 - offset ? port - offset : port;
-    if ((await isFree(low)) && (await isFree(low + offset))) return low;
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  try {
-    await portOf(port);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function portOf(port: number): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const server = createServer();
-  server.once("error", reject);
-  server.listen(port, "127.0.0.1", () => {
-    const address = server.address();
-    server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-  });
-  return promise;
 }
 
 /** How a connection begins on which a node listens: the one for commands says HELLO. */

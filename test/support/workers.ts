@@ -3,11 +3,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ConfigInput } from "../../packages/server/src/index.ts";
+import { external } from "./external.ts";
 import { connectNative, type NativeOptions, type NativeTestClient } from "./native-client.ts";
 import { type CliOptions, type CliProcess, spawnCli } from "./process.ts";
 import { connectPusher, type PusherTestClient } from "./pusher-client.ts";
 import { APP } from "./server.ts";
 
+const PROC = external("proc");
 const PROGRAM = join(import.meta.dir, "..", "faults", "programs", "workers.ts");
 
 export type WorkersProgram = CliProcess & { readonly url: string };
@@ -38,7 +40,7 @@ export function spawnWorkers(config: ConfigInput = {}, { env = {}, ...options }:
 
 /** The processes of the workers: children of the first one, whatever else there may be. */
 export function workerPids(primary: number): readonly number[] {
-  return readFileSync(`/proc/${primary}/task/${primary}/children`, "utf8")
+  return readFileSync(`${PROC}/${primary}/task/${primary}/children`, "utf8")
     .trim()
     .split(" ")
     .filter(Boolean)
@@ -48,14 +50,14 @@ export function workerPids(primary: number): readonly number[] {
 export function isAlive(pid: number): boolean {
   try {
     // A zombie has ended.
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+    return !/^State:\s+Z/m.test(readFileSync(`${PROC}/${pid}/status`, "utf8"));
   } catch {
     return false;
   }
 }
 
 export function openSockets(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).length;
+  return readdirSync(`${PROC}/${pid}/fd`).length;
 }
 
 export interface Placed {

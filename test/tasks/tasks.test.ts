@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type ConfigInput, createServer, TaskError, type TaskErrorCode } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
+import { external } from "../support/external.ts";
 import { spawnCli } from "../support/process.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
@@ -264,6 +265,8 @@ describe("a server that stops", () => {
 });
 
 test("threads are made when they are needed, and keep no program from ending", async () => {
+  // It counts its threads there.
+  external("proc");
   const child = spawnCli([], { program: [process.execPath, join(import.meta.dir, "programs", "lone.ts")] });
   expect((await child.ended()).code).toBe(0);
   expect(JSON.parse(child.stdout)).toEqual({ before: 0, result: 42, after: 1 });

@@ -1,0 +1,109 @@
+/** What tests need that npm cannot install: where it is found, and how to get it. */
+
+import { existsSync } from "node:fs";
+import { delimiter } from "node:path";
+
+interface External {
+  /** A program's name, looked up on PATH; a file; or a pattern of files, of which the last one counts. The first found is taken. */
+  readonly at: readonly string[];
+  /** A variable of the environment that names another one in its place. */
+  readonly variable?: string;
+  /** The packages that bring it, of Debian and of Homebrew. */
+  readonly apt?: string;
+  readonly brew?: string;
+  readonly why: string;
+}
+
+const EXTERNALS = {
+  "redis-server": {
+    at: ["redis-server"],
+    variable: "TEST_REDIS_SERVER",
+    apt: "redis-server",
+    brew: "redis",
+    why: "the Redis engine is tested on it",
+  },
+  "redis-cli": { at: ["redis-cli"], apt: "redis-tools", brew: "redis", why: "it makes a cluster of Redis servers" },
+  "nats-server": {
+    at: ["nats-server"],
+    variable: "TEST_NATS_SERVER",
+    apt: "nats-server",
+    brew: "nats-server",
+    why: "the NATS engine is tested on it",
+  },
+  postgres: {
+    at: ["/usr/lib/postgresql/*/bin/postgres", "postgres"],
+    apt: "postgresql",
+    brew: "postgresql@17",
+    why: "the database tests run on it",
+  },
+  mariadbd: { at: ["mariadbd"], apt: "mariadb-server", brew: "mariadb", why: "the database tests run on it" },
+  chromium: {
+    at: [
+      "/usr/bin/chromium",
+      "chromium",
+      "/Applications/Chromium.app/Contents/MacOS/Chromium",
+      "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    ],
+    apt: "chromium",
+    brew: "chromium",
+    why: "the browser tests open pages in it",
+  },
+  nginx: { at: ["nginx"], apt: "nginx", brew: "nginx", why: "the deployment tests put it in front of a server" },
+  haproxy: {
+    at: ["haproxy"],
+    apt: "haproxy",
+    brew: "haproxy",
+    why: "the deployment tests put it in front of a server",
+  },
+  caddy: { at: ["caddy"], apt: "caddy", brew: "caddy", why: "the deployment tests put it in front of a server" },
+  openssl: { at: ["openssl"], apt: "openssl", brew: "openssl", why: "it makes certificates for the tests of TLS" },
+  zsh: { at: ["zsh"], apt: "zsh", brew: "zsh", why: "the completion for it is typed into it" },
+  promtool: { at: ["promtool"], apt: "prometheus", brew: "prometheus", why: "the alert rules are checked with it" },
+  "systemd-analyze": { at: ["systemd-analyze"], apt: "systemd", why: "the unit file is checked with it" },
+  faketime: { at: ["faketime"], apt: "faketime", why: "the fault tests set the clock with it" },
+  libfaketime: {
+    at: ["/usr/lib/*/faketime/libfaketimeMT.so.1"],
+    apt: "faketime",
+    why: "the fault tests move the clock with it while a server runs",
+  },
+  ip: { at: ["ip"], apt: "iproute2", why: "a fault test unplugs a network that is made with it" },
+  /** Processes are looked into there: their memory, their files, their children. */
+  proc: { at: ["/proc"], why: "the tests look into processes there, which only Linux offers" },
+} as const satisfies Record<string, External>;
+
+export type ExternalName = keyof typeof EXTERNALS;
+
+/** Where distributions and package managers put what is not on every user's PATH. */
+const MORE_FOLDERS = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/opt/homebrew/bin", "/opt/homebrew/sbin"];
+
+export function isExternal(name: string): name is ExternalName {
+  return Object.hasOwn(EXTERNALS, name);
+}
+
+export function externalNames(): readonly ExternalName[] {
+  return Object.keys(EXTERNALS).filter(isExternal);
+}
+
+export function describeExternal(name: ExternalName): External {
+  return EXTERNALS[name];
+}
+
+/** Its path, where this machine has it. */
+export function findExternal(name: ExternalName): string | undefined {
+  const { at, variable }: External = EXTERNALS[name];
+  const named = variable === undefined ? undefined : process.env[variable];
+  for (const place of named ? [named] : at) {
+    const path = locate(place);
+    if (path !== undefined) return path;
+  }
+  return undefined;
+}
+
+function locate(place: string): string | undefined {
+  if (place.includes("*"))
+    return Array.from(new Bun.Glob(place).scanSync({ cwd: "/", absolute: true }))
+      .sort()
+      .at(-1);
+  if (place.includes("/")) return existsSync(place) ? place : undefined;
+  return Bun.which(place, { PATH: [process.env.PATH ?? "", ...MORE_FOLDERS].join(delimiter) }) ?? undefined;
+}
