@@ -11,7 +11,7 @@ import type { Guard, Observer } from "../domain/ports.ts";
 import type { Frame } from "../domain/transport.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { FeedFilter, LiveEvents, Payload, Point, Watch } from "./api-types.ts";
-import { type ClusterCommand, ClusterCommands } from "./cluster-commands.ts";
+import { CLUSTER_COMMANDS, ClusterCommand } from "./cluster-commands.ts";
 import { connectionDetail, listConnections, type Redact } from "./connection-view.ts";
 import { FrameRecorder } from "./frame-recorder.ts";
 import { filterOf, parseWatch } from "./parse-watch.ts";
@@ -49,7 +49,7 @@ const NEW_TICKET_NEEDED = new Disconnect("shutdown", "Come again with another ti
 export class LiveView {
   readonly #options: LiveViewOptions;
   readonly #watches: WatchRegistry;
-  readonly #exchange: ClusterCommands;
+  #stopHandling: (() => void) | undefined;
   /** By the connection's live channel. */
   readonly #taps = new Map<string, TappedConnection>();
   #ticks = 0;
@@ -57,9 +57,8 @@ export class LiveView {
   #isAway = false;
 
   constructor(options: LiveViewOptions) {
-    const { hub, app, node, failed } = options;
+    const { hub, node } = options;
     this.#options = options;
-    this.#exchange = new ClusterCommands({ hub, app, failed, received: (order) => this.#heard(order) });
     this.#watches = new WatchRegistry({
       node,
       clock: hub.clock,
@@ -70,7 +69,8 @@ export class LiveView {
 
   /** After the hub. */
   start(): void {
-    void this.#exchange.listen();
+    const { nodeBus } = this.#options.hub;
+    this.#stopHandling = nodeBus.handle(CLUSTER_COMMANDS, (data) => this.#perform(ClusterCommand.parse(data)));
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -79,7 +79,7 @@ export class LiveView {
     this.#options.feed.close();
     for (const { connection } of this.#taps.values()) this.#options.hub.taps.delete(connection);
     this.#taps.clear();
-    this.#exchange.close();
+    this.#stopHandling?.();
   }
 
   /** Has to hear of the dashboards' own doings; costs other facts a comparison. */
@@ -100,11 +100,11 @@ export class LiveView {
   };
 
   /** Asks every node; rejects with CommandError where the engine is away. */
-  command(order: ClusterCommand): Promise<void> {
-    return this.#exchange.send(order);
+  command(command: ClusterCommand): Promise<void> {
+    return this.#options.hub.nodeBus.broadcast(CLUSTER_COMMANDS, command);
   }
 
-  /** Other accounts count from now on: whoever watches has to redact again that they may. */
+  /** Other accounts count from now on: whoever watches has to show again that they may. */
   endSessions(): void {
     this.#endThose(() => true);
   }
@@ -112,7 +112,6 @@ export class LiveView {
   #tick(): void {
     this.#ticks++;
     const { seconds, node } = this.#options;
-    void this.#exchange.listen();
     this.#watches.tick();
     seconds?.tick();
     const nowMs = this.#options.hub.clock.wallMs();
@@ -173,21 +172,21 @@ export class LiveView {
     this.#options.feed.watch(filters);
   }
 
-  #heard(order: ClusterCommand): void {
+  #perform(command: ClusterCommand): void {
     const { hub, node, drain } = this.#options;
-    switch (order.type) {
+    switch (command.type) {
       case "watching":
-        return this.#watches.setRemote(order.node, order.channels);
+        return this.#watches.setRemote(command.node, command.channels);
       case "disconnect": {
-        const connection = hub.connection({ id: order.app }, order.connection);
-        if (connection) hub.disconnect(connection, new Disconnect("terminated", order.message));
+        const connection = hub.connection({ id: command.app }, command.connection);
+        if (connection) hub.disconnect(connection, new Disconnect("terminated", command.message));
         return;
       }
       case "drain":
-        if (order.node === node) drain?.(!order.isOver);
+        if (command.node === node) drain?.(!command.isOver);
         return;
       case "signed-out":
-        return this.#endThose((session) => session.id === order.session);
+        return this.#endThose((session) => session.id === command.session);
     }
   }
 
@@ -210,8 +209,8 @@ export class LiveView {
     void this.#try(() => hub.publish(app, { type: "event", app: app.id, channel, event, data: text }));
   }
 
-  #tell(order: ClusterCommand): Promise<void> {
-    return this.#try(() => this.#exchange.send(order));
+  #tell(command: ClusterCommand): Promise<void> {
+    return this.#try(() => this.command(command));
   }
 
   async #try(act: () => unknown): Promise<void> {

@@ -29,11 +29,11 @@ import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/transport.ts";
 import { BackgroundTasks } from "./background.ts";
 import { Channels } from "./channels.ts";
+import { ClusterConnections } from "./cluster-connections.ts";
 import { Delivery } from "./delivery.ts";
 import { lastOf } from "./history.ts";
 import { IdempotencyKeys } from "./idempotency-keys.ts";
 import { checkPlace } from "./limits.ts";
-import { type Listener, listen } from "./listen.ts";
 import { check, compensateStall, hasStalled } from "./liveness.ts";
 import { type JoinReply, join, leave } from "./membership.ts";
 import { NodeBus, nodeNumber } from "./node-bus.ts";
@@ -62,6 +62,7 @@ export class Hub {
   readonly turnQueue: TurnQueue;
   readonly quotas: Quotas;
   readonly nodeBus: NodeBus;
+  readonly clusterConnections: ClusterConnections;
   readonly users: Users;
   readonly taps: Taps = new Map();
   /** Shown every frame. Undefined nearly always. */
@@ -112,15 +113,11 @@ export class Hub {
     this.nodeBus = new NodeBus({
       number,
       clock: this.clock,
-      patienceS: () => this.limits.publishWaitS,
-      nodes: () => this.nodes(),
       broker: this.#broker,
-      connection: (app, id) => this.connection(app, id),
-      push: (connection, push) => this.push(connection, push),
-      disconnect: (connection, why) => this.disconnect(connection, why),
-      broadcast: (app, push) => this.#broadcast(app, push),
-      failed: (error, during) => this.observe({ type: "failed", error, during }),
+      answerTimeoutS: () => this.limits.publishWaitS,
+      onError: (error, during) => this.observe({ type: "failed", error, during }),
     });
+    this.clusterConnections = new ClusterConnections(this);
     this.#roster = new PresenceRegistrar({
       registry: options.engine.registry,
       counts: this.subscriptionCounts,
@@ -275,6 +272,15 @@ export class Hub {
     if (frame !== undefined) this.#hand(connection, frame);
   }
 
+  /** To every connection of the app on this node. */
+  pushToAll(app: Pick<App, "id">, push: Push): void {
+    const frames = new Map(this.protocols.map((protocol) => [protocol, protocol.encode(push)]));
+    for (const connection of this.#tenants.connections(app)) {
+      const frame = frames.get(connection.protocol);
+      if (frame !== undefined) this.#hand(connection, frame);
+    }
+  }
+
   /** The client gave a sign of life. */
   touch(connection: Connection): void {
     connection.lastSeenMs = this.clock.monotonicMs();
@@ -308,11 +314,6 @@ export class Hub {
   replaceApp(app: App): void {
     this.#tenants.get(app.id)?.replaceApp(app);
     this.quotas.recount(this.#tenants.get(app.id));
-  }
-
-  /** Hears a channel's events without being in it, until what it resolves with is called. Rejects where the engine is away. */
-  listen(app: App, name: string, listener: Listener): Promise<() => void> {
-    return listen(this.#tenants, app, name, listener);
   }
 
   // ---- publications
@@ -407,14 +408,6 @@ export class Hub {
   }
 
   // ---- private
-
-  #broadcast(app: Pick<App, "id">, push: Push): void {
-    const frames = new Map(this.protocols.map((protocol) => [protocol, protocol.encode(push)]));
-    for (const connection of this.#tenants.connections(app)) {
-      const frame = frames.get(connection.protocol);
-      if (frame !== undefined) this.#hand(connection, frame);
-    }
-  }
 
   #hand(connection: Connection, frame: string): void {
     connection.socket?.send(frame);

@@ -1,59 +1,38 @@
-/**
- * What the nodes of a cluster ask of each other for a program: to tell every connection of an app, or to find, tell or end one.
- * The first number of a connection's id names its node, so nobody else is asked.
- */
+/** What the nodes of a cluster say to each other: a message to every node, or a question to one of them. */
 
-import type { App } from "../domain/app.ts";
-import type { Connection } from "../domain/connection.ts";
-import { CommandError, Disconnect, isEngineAway } from "../domain/error.ts";
-import type { NoticePush, Publication, Push } from "../domain/message.ts";
-import type { Awaitable, Broker, Clock, NodeState } from "../domain/ports.ts";
+import { CommandError, isEngineAway } from "../domain/error.ts";
+import type { Publication } from "../domain/message.ts";
+import type { Broker, Clock } from "../domain/ports.ts";
 
-interface Host {
+export interface NodeBusOptions {
   /** This node's number. */
   readonly number: number;
   readonly clock: Clock;
-  /** How long another node may take to answer. */
-  readonly patienceS: () => number;
-  nodes(): Awaitable<readonly NodeState[]>;
   readonly broker: Pick<Broker, "subscribe" | "publish">;
-  connection(app: Pick<App, "id">, id: string): Connection | undefined;
-  push(connection: Connection, push: Push): void;
-  disconnect(connection: Connection, why: Disconnect): void;
-  broadcast(app: Pick<App, "id">, push: Push): void;
-  failed(error: unknown, during: string): void;
+  /** How long another node may take to answer. */
+  readonly answerTimeoutS: () => number;
+  readonly onError: (error: unknown, during: string) => void;
 }
 
-/** What is done with a connection, where it is found. */
-export type ConnectionAction =
-  | { readonly type: "find" }
-  | { readonly type: "push"; readonly notice: NoticePush }
-  | { readonly type: "disconnect"; readonly message: string };
+/** Anything that can publish in the engine can send a message, so a handler checks what it is given. Its result answers a question. */
+export type NodeMessageHandler = (data: unknown) => unknown;
 
 type NodeMessage =
-  | { readonly type: "broadcast"; readonly app: string; readonly notice: NoticePush }
-  | {
-      readonly type: "ask";
-      readonly id: number;
-      readonly from: number;
-      readonly app: string;
-      readonly connection: string;
-      readonly act: ConnectionAction;
-    }
-  | { readonly type: "answer"; readonly id: number; readonly isThere: boolean };
+  | { readonly type: "message"; readonly topic: string; readonly data: unknown }
+  | { readonly type: "ask"; readonly topic: string; readonly data: unknown; readonly id: number; readonly from: number }
+  | { readonly type: "answer"; readonly id: number; readonly answer: unknown };
 
-interface Asked {
-  readonly atMs: number;
-  resolve(isThere: boolean): void;
+interface Question {
+  readonly askedAtMs: number;
+  resolve(answer: unknown): void;
   reject(error: Error): void;
 }
 
-/** Not an app that anybody has: what nodes say to each other is in no tenant's channels. */
+/** No configured app has this id: the messages are in no app's channels. */
 const APP = "#nodes";
-const ALL = "#all";
-const CONNECTION_ID = /^(\d{1,10})\.\d{1,20}$/;
+const ALL_NODES = "#all";
 
-/** Made of the id that a node reports: 32 bits, as the first number of its connections' ids. */
+/** The node's number, from the id in its report: 32 bits, so that it fits the first number of its connections' ids. */
 export function nodeNumber(id: string): number {
   let number = 0x811c9dc5;
   for (let at = 0; at < id.length; at++) number = Math.imul(number ^ id.charCodeAt(at), 0x01000193);
@@ -61,115 +40,102 @@ export function nodeNumber(id: string): number {
 }
 
 export class NodeBus {
-  readonly #host: Host;
-  readonly #asked = new Map<number, Asked>();
-  readonly #heard = new Set<string>();
-  #last = 0;
+  readonly #options: NodeBusOptions;
+  readonly #handlers = new Map<string, NodeMessageHandler>();
+  readonly #questions = new Map<number, Question>();
+  readonly #subscribed = new Set<string>();
+  #lastQuestion = 0;
   #isStarting = false;
 
-  constructor(host: Host) {
-    this.#host = host;
+  constructor(options: NodeBusOptions) {
+    this.#options = options;
   }
 
-  /** The first number of the ids of this node's connections. */
   get number(): number {
-    return this.#host.number;
+    return this.#options.number;
   }
 
-  /** Hears the others from now on, as soon as the engine is there. Call `sweep` every second or two. Never throws. */
+  /** The handler for the topic's messages, until the returned function is called. Messages of other topics are ignored. */
+  handle(topic: string, handler: NodeMessageHandler): () => void {
+    this.#handlers.set(topic, handler);
+    return () => this.#handlers.delete(topic);
+  }
+
+  /** Receives from now on, or as soon as `sweep` finds the engine reachable. Never throws. */
   async start(): Promise<void> {
     this.#isStarting = true;
-    await Promise.all([this.#hear(ALL), this.#hear(channelOf(this.#host.number))]);
+    await Promise.all([this.#subscribe(ALL_NODES), this.#subscribe(channelOf(this.number))]);
     this.#isStarting = false;
   }
 
-  /** Whether it was for nodes. */
+  /** Whether the publication was a message between nodes. */
   receive(publication: Publication): boolean {
     if (publication.app !== APP) return false;
     try {
-      if (publication.type === "event") this.#obey(wordOf(JSON.parse(publication.data)));
+      if (publication.type === "event") this.#handle(parseMessage(publication.data));
     } catch (error) {
-      this.#host.failed(error, "what another node said");
+      this.#options.onError(error, "a message of another node");
     }
     return true;
   }
 
-  /** Tells every connection of the app, in the whole cluster. Throws CommandError `engine_unavailable`. */
-  async broadcast(app: App, notice: NoticePush): Promise<void> {
-    await this.#say(ALL, { type: "broadcast", app: app.id, notice });
+  /** Every node receives it, this one too. Throws CommandError `engine_unavailable`. */
+  async broadcast(topic: string, data: unknown): Promise<void> {
+    await this.#send(ALL_NODES, { type: "message", topic, data });
   }
 
-  /**
-   * Does it with the connection, wherever it is. Whether it is there. Throws CommandError `engine_unavailable` where its node
-   * does not answer; then it may be done or not.
-   */
-  async act(app: Pick<App, "id">, connection: string, act: ConnectionAction): Promise<boolean> {
-    const node = Number(CONNECTION_ID.exec(connection)?.[1] ?? Number.NaN);
-    if (node === this.#host.number || this.#host.connection(app, connection)) return this.#act(app, connection, act);
-    const nodes = await this.#host.nodes();
-    if (!nodes.some(({ id }) => nodeNumber(id) === node)) return false;
-    const id = ++this.#last;
-    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-    this.#asked.set(id, { atMs: this.#host.clock.monotonicMs(), resolve, reject });
-    const word: NodeMessage = { type: "ask", id, from: this.#host.number, app: app.id, connection, act };
-    this.#say(channelOf(node), word).catch((error) => this.#settle(id, (asked) => asked.reject(error)));
+  /** What the node's handler answers. Throws CommandError `engine_unavailable` where it does not answer in time. */
+  ask(node: number, topic: string, data: unknown): Promise<unknown> {
+    const id = ++this.#lastQuestion;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#questions.set(id, { askedAtMs: this.#options.clock.monotonicMs(), resolve, reject });
+    this.#send(channelOf(node), { type: "ask", topic, data, id, from: this.number }).catch((error) =>
+      this.#takeQuestion(id)?.reject(error),
+    );
     return promise;
   }
 
+  /** Gives up questions that took too long, and subscribes where the engine was away. Call it every second or two. */
   sweep(nowMs: number): void {
-    const patienceMs = this.#host.patienceS() * 1000;
-    for (const [id, { atMs }] of this.#asked) {
-      if (nowMs - atMs < patienceMs) continue;
+    const timeoutMs = this.#options.answerTimeoutS() * 1000;
+    for (const [id, { askedAtMs }] of this.#questions) {
+      if (nowMs - askedAtMs < timeoutMs) continue;
       const error = new CommandError("engine_unavailable", "The node that has this connection does not answer.");
-      this.#settle(id, (asked) => asked.reject(error));
+      this.#takeQuestion(id)?.reject(error);
     }
-    if (this.#heard.size < 2 && !this.#isStarting) void this.start();
+    if (this.#subscribed.size < 2 && !this.#isStarting) void this.start();
   }
 
-  // ---- private
-
-  async #hear(channel: string): Promise<void> {
-    if (this.#heard.has(channel)) return;
+  async #subscribe(channel: string): Promise<void> {
+    if (this.#subscribed.has(channel)) return;
     try {
-      await this.#host.broker.subscribe(APP, channel);
-      this.#heard.add(channel);
+      await this.#options.broker.subscribe(APP, channel);
+      this.#subscribed.add(channel);
     } catch (error) {
-      if (!isEngineAway(error)) this.#host.failed(error, "listening to other nodes");
+      if (!isEngineAway(error)) this.#options.onError(error, "subscribing to messages of other nodes");
     }
   }
 
-  async #say(channel: string, word: NodeMessage): Promise<void> {
-    const data = JSON.stringify(word);
-    await this.#host.broker.publish({ type: "event", app: APP, channel, event: word.type, data });
+  async #send(channel: string, message: NodeMessage): Promise<void> {
+    const data = JSON.stringify(message);
+    await this.#options.broker.publish({ type: "event", app: APP, channel, event: message.type, data });
   }
 
-  #obey(word: NodeMessage): void {
-    switch (word.type) {
-      case "broadcast":
-        return this.#host.broadcast({ id: word.app }, word.notice);
-      case "answer":
-        return this.#settle(word.id, (asked) => asked.resolve(word.isThere));
-      case "ask": {
-        const isThere = this.#act({ id: word.app }, word.connection, word.act);
-        this.#say(channelOf(word.from), { type: "answer", id: word.id, isThere }).catch((error) =>
-          this.#host.failed(error, "answering another node"),
-        );
-      }
-    }
+  #handle(message: NodeMessage): void {
+    if (message.type === "answer") return this.#takeQuestion(message.id)?.resolve(message.answer);
+    const handler = this.#handlers.get(message.topic);
+    if (!handler) return;
+    const answer = handler(message.data);
+    if (message.type === "message") return;
+    this.#send(channelOf(message.from), { type: "answer", id: message.id, answer }).catch((error) =>
+      this.#options.onError(error, "answering another node"),
+    );
   }
 
-  #act(app: Pick<App, "id">, id: string, act: ConnectionAction): boolean {
-    const connection = this.#host.connection(app, id);
-    if (!connection) return false;
-    if (act.type === "push") this.#host.push(connection, act.notice);
-    if (act.type === "disconnect") this.#host.disconnect(connection, new Disconnect("terminated", act.message));
-    return true;
-  }
-
-  #settle(id: number, how: (asked: Asked) => void): void {
-    const asked = this.#asked.get(id);
-    this.#asked.delete(id);
-    if (asked) how(asked);
+  #takeQuestion(id: number): Question | undefined {
+    const question = this.#questions.get(id);
+    this.#questions.delete(id);
+    return question;
   }
 }
 
@@ -177,56 +143,13 @@ function channelOf(node: number): string {
   return `#node-${node}`;
 }
 
-/** Anybody may publish in an engine: what is none of the nodes' words is not obeyed. */
-function wordOf(value: unknown): NodeMessage {
-  const { type, id, from, app, connection, act, notice, isThere } = fields(value);
-  switch (type) {
-    case "broadcast":
-      return { type, app: text(app), notice: noticeOf(notice) };
-    case "ask":
-      return {
-        type,
-        id: number(id),
-        from: number(from),
-        app: text(app),
-        connection: text(connection),
-        act: actOf(act),
-      };
-    case "answer":
-      return { type, id: number(id), isThere: isThere === true };
-  }
-  throw new Error("It is of no known kind.");
-}
-
-function actOf(value: unknown): ConnectionAction {
-  const { type, notice, message } = fields(value);
-  switch (type) {
-    case "find":
-      return { type };
-    case "push":
-      return { type, notice: noticeOf(notice) };
-    case "disconnect":
-      return { type, message: text(message) };
-  }
-  throw new Error("It asks for what no node does.");
-}
-
-function noticeOf(value: unknown): NoticePush {
-  const { event, data, bare } = fields(value);
-  return { type: "notice", event: text(event), data: text(data), ...(bare === true && { bare }) };
-}
-
-function fields(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
-  throw new Error("It is not an object.");
-}
-
-function text(value: unknown): string {
-  if (typeof value === "string") return value;
-  throw new Error("It has something else where a text belongs.");
-}
-
-function number(value: unknown): number {
-  if (typeof value === "number") return value;
-  throw new Error("It has something else where a number belongs.");
+function parseMessage(text: string): NodeMessage {
+  const message = JSON.parse(text) as Partial<Record<string, unknown>>;
+  const { type, topic, id, from } = message;
+  const isValid =
+    (type === "message" && typeof topic === "string") ||
+    (type === "ask" && typeof topic === "string" && typeof id === "number" && typeof from === "number") ||
+    (type === "answer" && typeof id === "number");
+  if (!isValid) throw new Error("It is not a message of a node.");
+  return message as NodeMessage;
 }

@@ -4,9 +4,9 @@ import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { EventPublication, NoticePush } from "../../domain/message.ts";
 import { payloadOf } from "../../domain/payload.ts";
+import type { ConnectionAction } from "../../hub/cluster-connections.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
-import type { ConnectionAction } from "../../hub/node-bus.ts";
 import type { AnyEvents, Pushable } from "./types.ts";
 
 /** The event's name where a pushed value brings none. */
@@ -87,7 +87,7 @@ export class One<E extends object = AnyEvents> {
   }
 
   #act(act: ConnectionAction): Promise<boolean> {
-    return this.#hub.nodeBus.act(this.#app, this.#id, act);
+    return this.#hub.clusterConnections.act(this.#app, this.#id, act);
   }
 }
 

@@ -138,7 +138,7 @@ export class Tenancy<E extends object = AnyEvents, U extends User = User> {
   /** To the subscribers of the channel, or without one to every connection of the app, in the whole cluster. */
   async broadcast(payload: Pushable<E>, channel?: string): Promise<void> {
     if (channel !== undefined) return this.toChannel(channel).push(payload);
-    await this.#hub.nodeBus.broadcast(this.app, noticeOf(this.#hub, this.app, payload));
+    await this.#hub.clusterConnections.pushToApp(this.app, noticeOf(this.#hub, this.app, payload));
   }
 
   // ---- looking, in the words of other servers

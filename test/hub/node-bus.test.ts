@@ -16,9 +16,9 @@ test("a node's number is the same for all, and fits in 32 bits", () => {
 
 test("a connection of a node that nobody knows is not there, without asking anybody", async () => {
   const { hub, app, open } = await bench();
-  expect(await hub.nodeBus.act(app, "123.4", { type: "find" })).toBe(false);
-  expect(await hub.nodeBus.act(app, "not an id", { type: "find" })).toBe(false);
-  expect(await hub.nodeBus.act(app, open().id, { type: "find" })).toBe(true);
+  expect(await hub.clusterConnections.act(app, "123.4", { type: "find" })).toBe(false);
+  expect(await hub.clusterConnections.act(app, "not an id", { type: "find" })).toBe(false);
+  expect(await hub.clusterConnections.act(app, open().id, { type: "find" })).toBe(true);
 });
 
 test("a node that is listed and does not answer is told of after the patience, not before", async () => {
@@ -26,7 +26,7 @@ test("a node that is listed and does not answer is told of after the patience, n
   // Another node that is listed: this engine knows but one, so the list is made to say so.
   hub.nodes = () => [{ ...report("other"), connections: 0, silentMs: 0 }];
   let outcome: unknown;
-  const asked = hub.nodeBus.act(app, `${nodeNumber("other")}.7`, { type: "find" }).catch((error) => {
+  const asked = hub.clusterConnections.act(app, `${nodeNumber("other")}.7`, { type: "find" }).catch((error) => {
     outcome = error;
   });
   await settled();
