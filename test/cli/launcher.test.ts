@@ -3,7 +3,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { controlPath } from "../../packages/server/src/server/life/control.ts";
+import { controlPath } from "../../packages/server/src/server/lifecycle/control-socket.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { external } from "../support/external.ts";

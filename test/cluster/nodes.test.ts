@@ -6,9 +6,9 @@ import {
   destinationsOf,
   type NodeList,
   NodeLister,
-  nodesText,
+  nodeListText,
   type Strategy,
-} from "../../packages/server/src/server/cluster/nodes.ts";
+} from "../../packages/server/src/server/cluster/node-list.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock, fakeApp } from "../support/fakes.ts";
 import { connectPusher, sign, signedFetch } from "../support/pusher-client.ts";
@@ -89,7 +89,7 @@ describe("a cluster", async () => {
       ]);
       expect(list.strategy).toBe("least_connections");
       expect(list.expiresAt - Date.now() / 1000).toBeGreaterThan(20);
-      expect(list.signature).toBe(sign(APP.secret, nodesText(list)));
+      expect(list.signature).toBe(sign(APP.secret, nodeListText(list)));
     }, PATIENCE);
     const firsts = [await listed(other.url), await listed(other.url)].map((list) => urlsOf(list)[0]);
     expect(firsts.toSorted()).toEqual(["wss://one.example", "wss://other.example"]);
@@ -100,7 +100,7 @@ describe("a cluster", async () => {
     const answer = await signedFetch(hidden.url, APP, "GET", "/nodes", { query: { strategy: "random" } });
     const list = (await answer.json()) as NodeList;
     expect([answer.status, urlsOf(list).toSorted()]).toEqual([200, ["wss://one.example", "wss://other.example"]]);
-    expect(list.signature).toBe(sign(APP.secret, nodesText(list)));
+    expect(list.signature).toBe(sign(APP.secret, nodeListText(list)));
     expect((await fetch(`${hidden.url}/apps/${APP.id}/nodes`)).status).toBe(401);
   });
 

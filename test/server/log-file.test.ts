@@ -40,9 +40,9 @@ function setUp(options: Partial<LogFileOptions> = {}) {
     maxBytes: 100,
     keep: 14,
     clock,
-    instead: (line) => elsewhere.push(line),
-    say: (_level, message) => said.push(message),
-    note: (_message, missing) => `missing: ${missing}\n`,
+    fallback: (line) => elsewhere.push(line),
+    report: (_level, message) => said.push(message),
+    formatNote: (_message, missing) => `missing: ${missing}\n`,
     ...options,
   });
   atEnd(() => file.close());
@@ -128,14 +128,14 @@ describe("a file that another process writes to, and this one only looks after",
   test("is put aside at midnight, and none is made before there is a line", () => {
     const { clock, path, file, read, names } = setUp();
     const worker = setUp({ path, clock, rotate: "none" });
-    file.tend();
+    file.rotateIfDue();
     expect(names()).toEqual([]);
     worker.file.write("late\n");
     utimesSync(path, clock.wall / 1000, clock.wall / 1000);
-    file.tend();
+    file.rotateIfDue();
     clock.pass(DAY_MS);
-    file.tend();
-    file.tend();
+    file.rotateIfDue();
+    file.rotateIfDue();
     expect(names()).toEqual(["fanfare-2026-03-01.log"]);
     worker.file.write("early\n");
     expect(read("fanfare-2026-03-01.log")).toBe("late\n");
@@ -147,10 +147,10 @@ describe("a file that another process writes to, and this one only looks after",
     const worker = setUp({ path, clock, rotate: "none" });
     file.write("own\n");
     worker.file.write("x".repeat(90));
-    file.tend();
+    file.rotateIfDue();
     expect(names()).toEqual(["fanfare.log"]);
     worker.file.write("x".repeat(90));
-    file.tend();
+    file.rotateIfDue();
     expect(names()).toEqual(["fanfare-2026-03-01.log"]);
   });
 
@@ -158,7 +158,7 @@ describe("a file that another process writes to, and this one only looks after",
     const folder = temporaryFolder();
     mkdirSync(join(folder, "fanfare.log"));
     const { file, said } = setUp({ path: join(folder, "fanfare.log") });
-    expect(() => file.tend()).not.toThrow();
+    expect(() => file.rotateIfDue()).not.toThrow();
     expect(said).toEqual([]);
   });
 });

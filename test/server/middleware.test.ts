@@ -9,7 +9,7 @@ import {
   rateLimit,
   type Server,
 } from "../../packages/server/src/index.ts";
-import { Layers } from "../../packages/server/src/server/program/middleware.ts";
+import { MiddlewareStack } from "../../packages/server/src/server/embed/middleware.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";
@@ -211,7 +211,7 @@ describe("middleware (O24)", () => {
   });
 
   test("costs nothing where there is none: nobody is asked for it", () => {
-    const layers = new Layers({});
+    const layers = new MiddlewareStack({});
     layers.use("request", () => {});
     expect([layers.command, layers.frame, layers.handshake]).toEqual([undefined, undefined, undefined]);
     layers.use("message", () => {});

@@ -6,9 +6,9 @@ import { dirname, join } from "node:path";
 import type { Connection } from "../../packages/server/src/domain/connection.ts";
 import { createServer } from "../../packages/server/src/index.ts";
 import { unreadyReasons } from "../../packages/server/src/server/http/ready-route.ts";
-import { cgroupMemoryLimit } from "../../packages/server/src/server/life/cgroup.ts";
-import { sayFarewell } from "../../packages/server/src/server/life/drain.ts";
-import { Memory } from "../../packages/server/src/server/life/memory.ts";
+import { disconnectGradually } from "../../packages/server/src/server/lifecycle/gradual-disconnect.ts";
+import { cgroupMemoryLimit } from "../../packages/server/src/server/system/cgroup-memory.ts";
+import { MemoryMonitor } from "../../packages/server/src/server/system/memory-monitor.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fakes.ts";
@@ -91,7 +91,7 @@ describe("a process whose memory is full (scenario 6)", () => {
     let used = 90;
     let collections = 0;
     const options = { clock, markBytes: 100, processes: 1, usedBytes: () => used, collect: () => collections++ };
-    const memory = new Memory(options);
+    const memory = new MemoryMonitor(options);
     const at = (bytes: number) => {
       used = bytes;
       clock.pass(100);
@@ -106,7 +106,13 @@ describe("a process whose memory is full (scenario 6)", () => {
   test("looks at most ten times a second, however many come", () => {
     const clock = new FakeClock();
     let looks = 0;
-    const memory = new Memory({ clock, markBytes: 1, processes: 1, usedBytes: () => looks++, collect: () => {} });
+    const memory = new MemoryMonitor({
+      clock,
+      markBytes: 1,
+      processes: 1,
+      usedBytes: () => looks++,
+      collect: () => {},
+    });
     for (let n = 0; n < 1000; n++) memory.isFull;
     expect(looks).toBe(1);
   });
@@ -158,7 +164,7 @@ describe("the farewells of a drain (scenario 38)", () => {
     const startMs = clock.monotonic;
     const told: number[] = [];
     const connections = Array.from({ length: count }, () => ({}) as Connection);
-    await sayFarewell({
+    await disconnectGradually({
       connections,
       disconnect: () => told.push(clock.monotonic - startMs),
       spreadMs,

@@ -4,9 +4,9 @@ import type { AuthorizeDashboard } from "./admin/access.ts";
 import { type ConfigInput, parseConfig } from "./config/load.ts";
 import type { User } from "./domain/message.ts";
 import type { Awaitable } from "./domain/ports.ts";
+import type { AnyEvents } from "./server/embed/types.ts";
 import type { FetchContext } from "./server/http/fetch-handler.ts";
-import type { Launch } from "./server/life/report.ts";
-import type { AnyEvents } from "./server/program/types.ts";
+import type { LaunchOptions } from "./server/lifecycle/status.ts";
 import { Server } from "./server/server.ts";
 
 /** What a configuration file takes, and a handler of the HTTP requests that are none of the server's own. */
@@ -27,7 +27,7 @@ export type ServerOptions<E extends object = AnyEvents, U extends User = User> =
  */
 export function createServer<E extends object = AnyEvents, U extends User = User>(
   options: ServerOptions<E, U> = {},
-  launch: Launch = {},
+  launch: LaunchOptions = {},
 ): Server<E, U> {
   const { fetch, authorizeDashboard, handleSignals = true, ...config } = options;
   const server = new Server<E, U>(parseConfig(config), { handleSignals, ...launch }).authorizeDashboard(
@@ -44,6 +44,40 @@ export type { App } from "./domain/app.ts";
 export type { Connection } from "./domain/connection.ts";
 export { CommandError, type CommandErrorCode, Disconnect, type DisconnectCode } from "./domain/error.ts";
 export type { Member, PresenceMember as Presence, User } from "./domain/message.ts";
+export type {
+  AppHandle,
+  ChannelHistory,
+  ChannelInfo,
+  ChannelStats,
+  HistoryEvent,
+  HistoryQuery,
+  PresenceList,
+  Present,
+} from "./server/embed/app-handle.ts";
+export type { Connections } from "./server/embed/connections.ts";
+export type {
+  CommandContext,
+  Context,
+  FrameContext,
+  HandshakeContext,
+  MessageContext,
+  Middleware,
+  Next,
+  RequestContext,
+} from "./server/embed/middleware.ts";
+export { allowIps, allowOrigins, type RateOptions, rateLimit } from "./server/embed/middleware-presets.ts";
+export type { ConnectionTarget, Target } from "./server/embed/targets.ts";
+export type {
+  Authenticator,
+  Client,
+  Ending,
+  Handler,
+  HookTypes,
+  Message,
+  NewMember,
+  NewUser,
+  Pushable,
+} from "./server/embed/types.ts";
 export type { Controller, ControllerClass } from "./server/endpoints/controller.ts";
 export type {
   Endpoint,
@@ -57,42 +91,8 @@ export type {
   Welcome,
 } from "./server/endpoints/endpoint.ts";
 export type { FetchContext, FetchHandler } from "./server/http/fetch-handler.ts";
-export type { AppChanges, Reloaded } from "./server/life/reload.ts";
-export type { AppStats, ChannelCount, Launch, Stats, Status } from "./server/life/report.ts";
-export type { Connections } from "./server/program/connections.ts";
-export { allowIps, allowOrigins, type RateOptions, rateLimit } from "./server/program/gates.ts";
-export type {
-  CommandContext,
-  Context,
-  FrameContext,
-  HandshakeContext,
-  MessageContext,
-  Middleware,
-  Next,
-  RequestContext,
-} from "./server/program/middleware.ts";
-export type { One, Target } from "./server/program/target.ts";
-export type {
-  ChannelHistory,
-  ChannelInfo,
-  ChannelStats,
-  HistoryEvent,
-  HistoryQuery,
-  PresenceList,
-  Present,
-  Tenancy,
-} from "./server/program/tenancy.ts";
-export type {
-  Authenticator,
-  Client,
-  Ending,
-  Handler,
-  HookTypes,
-  Message,
-  NewMember,
-  NewUser,
-  Pushable,
-} from "./server/program/types.ts";
+export type { AppChanges, Reloaded } from "./server/lifecycle/reload.ts";
+export type { AppStats, ChannelCount, LaunchOptions, Stats, Status } from "./server/lifecycle/status.ts";
 export type { Server } from "./server/server.ts";
 export { TaskError, type TaskErrorCode } from "./tasks/error.ts";
 export type { TaskOptions } from "./tasks/tasks.ts";

@@ -13,11 +13,11 @@ const file = new LogFile({
   maxBytes: 0,
   keep: 1,
   clock,
-  instead: () => {
+  fallback: () => {
     missing += 1;
   },
-  say: () => {},
-  note: (_message, count) => `missing: ${count}\n`,
+  report: () => {},
+  formatNote: (_message, count) => `missing: ${count}\n`,
 });
 
 while (missing === 0) file.write(`${"x".repeat(100)}\n`);

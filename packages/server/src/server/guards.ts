@@ -6,7 +6,7 @@ import { originGuard } from "../guards/origin.ts";
 import { apiRateGuard } from "../guards/rate.ts";
 import { replayGuard } from "../guards/replay.ts";
 import type { Dashboard } from "./dashboard/dashboard.ts";
-import { type Memory, memoryGuard } from "./life/memory.ts";
+import { type MemoryMonitor, memoryGuard } from "./system/memory-monitor.ts";
 
 interface Around {
   readonly config: Config;
@@ -16,7 +16,7 @@ interface Around {
   readonly hooks: Guard;
 }
 
-export function guardsOf(around: Around, memory: Memory, panel: Dashboard, engine: Engine): Guard[] {
+export function guardsOf(around: Around, memory: MemoryMonitor, panel: Dashboard, engine: Engine): Guard[] {
   const { config, clock } = around;
   return [
     panel.guard,

@@ -15,12 +15,13 @@ import { logFrames } from "../observers/log.ts";
 import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherApi } from "../protocols/pusher/api.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
-import { engineOf } from "./cluster/engine.ts";
-import { EngineWatch } from "./cluster/engine-watch.ts";
-import { nodeName } from "./cluster/node.ts";
-import { NodeLister } from "./cluster/nodes.ts";
+import { createEngine } from "./cluster/create-engine.ts";
+import { EngineHealthLog } from "./cluster/engine-health-log.ts";
+import { NodeLister } from "./cluster/node-list.ts";
+import { nodeName } from "./cluster/node-name.ts";
 import { Dashboard, ignoringDashboardApp } from "./dashboard/dashboard.ts";
-import type { Endpoints } from "./endpoints/endpoints.ts";
+import type { Extensions } from "./embed/extensions.ts";
+import type { EndpointRegistry } from "./endpoints/endpoint-registry.ts";
 import { guardsOf } from "./guards.ts";
 import { apiOnOtherPort } from "./http/api-port.ts";
 import { apiRoute } from "./http/api-route.ts";
@@ -31,16 +32,15 @@ import { programRoute } from "./http/program-route.ts";
 import { type ReadyState, readyRoute } from "./http/ready-route.ts";
 import { requestMiddleware } from "./http/request-middleware.ts";
 import { type Route, router } from "./http/router.ts";
-import { later } from "./life/clock.ts";
-import { Departure } from "./life/departure.ts";
-import { Lag } from "./life/lag.ts";
-import { Memory, memoryFull } from "./life/memory.ts";
-import { sendAway, verdictOn } from "./life/reload.ts";
+import { DrainController } from "./lifecycle/drain-controller.ts";
+import { disconnectReason, disconnectRejected } from "./lifecycle/reload.ts";
 import { demoRoute, startRoute } from "./pages/first-page.ts";
-import type { Program } from "./program/program.ts";
-import type { Records } from "./records.ts";
-import { Certificates } from "./tls/certificates.ts";
-import { type Credentials, readTls } from "./tls/tls.ts";
+import type { Storage } from "./storage.ts";
+import { EventLoopLag } from "./system/event-loop-lag.ts";
+import { scheduleTurn } from "./system/machine-clock.ts";
+import { MemoryMonitor, memoryFull } from "./system/memory-monitor.ts";
+import { CertificateWatcher } from "./tls/certificate-watcher.ts";
+import { readCertificates, type TlsCredentials } from "./tls/read-certificates.ts";
 import { newConnectionId } from "./websocket/connection-id.ts";
 import { Listeners, type ListenersOptions } from "./websocket/listeners.ts";
 import { SlowConsumers, withSlowConsumers } from "./websocket/slow-consumers.ts";
@@ -49,7 +49,7 @@ import { removeStaleSocket } from "./websocket/unix-socket.ts";
 const SWEEP_MS = 1_000;
 
 /** What the program around the server brings along. */
-export interface Surroundings
+export interface Dependencies
   extends Pick<HubOptions, "channels" | "handleCall" | "authorize" | "authenticate" | "observers" | "traffic"> {
   readonly config: Config;
   readonly log: Logger;
@@ -60,25 +60,25 @@ export interface Surroundings
   /** Asked after the origin, and before rates, replays and the program's hooks. */
   readonly tokens: Guard;
   readonly hooks: Guard;
-  readonly program: Program;
+  readonly program: Extensions;
   /** The numbers of `/metrics`. */
   readonly scrape?: MetricsRouteOptions["scrape"];
   /** What is kept and counted, for the dashboard. */
-  readonly records?: Records;
+  readonly records?: Storage;
   /** Of several processes that are one server; without it, the one that is configured. */
   readonly engine?: Engine;
   /** Whether other processes listen on the same port. */
   readonly sharesPort?: boolean;
 }
 
-export class Running {
+export class RunningServer {
   readonly hub: Hub;
   readonly listener: Listeners;
-  readonly memory: Memory;
+  readonly memory: MemoryMonitor;
   readonly startedAtMs = Date.now();
   readonly #id = crypto.randomUUID();
-  readonly #certificates: Certificates | undefined;
-  readonly #lag: Lag;
+  readonly #certificates: CertificateWatcher | undefined;
+  readonly #lag: EventLoopLag;
   readonly #ipConnectionLimiter: IpConnectionLimiter;
   readonly #slowConsumers: SlowConsumers;
   readonly #apps: ConfigApps;
@@ -87,16 +87,16 @@ export class Running {
   readonly #doors: ListenersOptions;
   readonly #sweeping: ReturnType<typeof setInterval>;
   readonly #leaving = new AbortController();
-  readonly #departure: Departure;
-  readonly #endpoints: Endpoints;
+  readonly #departure: DrainController;
+  readonly #endpoints: EndpointRegistry;
   #config: Config;
 
   /** Throws what Bun throws when it cannot listen, and ConfigError where the certificates cannot be used. */
-  static async start(around: Surroundings): Promise<Running> {
+  static async start(around: Dependencies): Promise<RunningServer> {
     const { tls, controllers } = around.config;
     await around.program.load(controllers);
     await removeStaleSocket(around.config.host);
-    const running = new Running(around, tls && (await readTls(tls)));
+    const running = new RunningServer(around, tls && (await readCertificates(tls)));
     try {
       await running.hub.start(running.listener);
       running.#dashboard.start();
@@ -109,18 +109,18 @@ export class Running {
     return running;
   }
 
-  private constructor(around: Surroundings, credentials: Credentials | undefined) {
+  private constructor(around: Dependencies, credentials: TlsCredentials | undefined) {
     const { config, clock } = around;
     this.#config = config;
     this.#endpoints = around.program.endpoints;
-    this.#lag = new Lag(clock);
-    this.#departure = new Departure({
+    this.#lag = new EventLoopLag(clock);
+    this.#departure = new DrainController({
       ...{ id: this.#id, clock, config: () => this.#config, hub: () => this.hub },
       ...{ listener: () => this.listener, endpoints: () => this.#endpoints },
     });
     this.#apps = configApps(config.apps);
-    this.memory = new Memory({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
-    const engine = around.engine ?? engineOf(config, clock, (sentence) => around.log.warn(sentence));
+    this.memory = new MemoryMonitor({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
+    const engine = around.engine ?? createEngine(config, clock, (sentence) => around.log.warn(sentence));
     this.#dashboard = this.#dashboardOf(around, engine);
     const guards = guardsOf(around, this.memory, this.#dashboard, engine);
     const observers = [...(around.observers ?? []).map(ignoringDashboardApp), this.#dashboard.observe];
@@ -130,14 +130,14 @@ export class Running {
     this.#dashboard.attach(this.hub);
     this.#slowConsumers = new SlowConsumers(this.hub);
     this.#ipConnectionLimiter = new IpConnectionLimiter(turnstileOptions(around));
-    this.#doors = { ...this.#doorsOf(around), credentials, drainPhase: () => this.#departure.ask() };
+    this.#doors = { ...this.#doorsOf(around), credentials, drainPhase: () => this.#departure.requestArrived() };
     this.listener = new Listeners(this.#doors);
     const { tls: settings } = config;
-    this.#certificates = settings && new Certificates({ settings, listeners: this.listener, log: around.log });
-    const watch = new EngineWatch(around.log);
+    this.#certificates = settings && new CertificateWatcher({ settings, listeners: this.listener, log: around.log });
+    const watch = new EngineHealthLog(around.log);
     this.#sweeping = setInterval(() => {
-      this.#lag.beat(SWEEP_MS);
-      watch.look(this.hub.health);
+      this.#lag.tick(SWEEP_MS);
+      watch.check(this.hub.health);
       this.hub.sweep(this.#lag.ms);
       this.#ipConnectionLimiter.sweep();
       this.#slowConsumers.check();
@@ -146,7 +146,7 @@ export class Running {
     }, SWEEP_MS);
   }
 
-  #dashboardOf({ config, clock, records, program, sharesPort }: Surroundings, { ledger }: Engine): Dashboard {
+  #dashboardOf({ config, clock, records, program, sharesPort }: Dependencies, { ledger }: Engine): Dashboard {
     return new Dashboard({
       ...{ config, clock, ledger, records, key: program.dashboardKey },
       node: { id: this.#id, name: nodeName() },
@@ -166,7 +166,7 @@ export class Running {
 
   /** Those who are here have to leave, or will have to. */
   get isDraining(): boolean {
-    return this.#departure.isUnderWay;
+    return this.#departure.isDraining;
   }
 
   /** As of `Certificates.reload`; false without TLS. */
@@ -193,27 +193,27 @@ export class Running {
    * These settings count from now on, as far as they can while it listens. Resolves with how many connections had to go, once
    * they went. Throws before anything is another.
    */
-  async reload(around: Surroundings): Promise<number> {
+  async reload(around: Dependencies): Promise<number> {
     const { config } = around;
     const doors = this.#doorsOf(around);
     await this.#certificates?.reload(config.tls);
     this.#config = config;
     this.#apps.replace(config.apps);
     this.hub.limits = hubLimits(around);
-    this.memory.adjust(config.limits.memoryBytes);
+    this.memory.setMark(config.limits.memoryBytes);
     this.hub.frameObserver = framesFor(around);
     Object.assign(this.#doors, doors);
     const connections = [...this.hub.connections()];
     this.#ipConnectionLimiter.adjust(
       turnstileOptions(around),
-      [...connections, ...this.#endpoints.seats()].map(({ address }) => address),
+      [...connections, ...this.#endpoints.connections()].map(({ address }) => address),
     );
     for (const app of config.apps) this.hub.replaceApp(app);
-    this.#endpoints.sendAway(doors.barrier);
-    return sendAway(this.hub, connections, doors.recheck);
+    this.#endpoints.disconnectBarred(doors.barrier);
+    return disconnectRejected(this.hub, connections, doors.recheck);
   }
 
-  #doorsOf(around: Surroundings): Doors {
+  #doorsOf(around: Dependencies): Doors {
     return doorsOf(around, {
       hub: this.hub,
       apps: this.#apps,
@@ -235,19 +235,19 @@ export class Running {
    * calls on a connection that is open is answered to the end.
    */
   async stop(): Promise<void> {
-    await this.#departure.announce();
+    await this.#departure.beginStop();
     clearInterval(this.#sweeping);
     this.#certificates?.stop();
     await this.listener.stopAccepting();
     this.#leaving.abort(new Error("The server is shutting down."));
-    await this.#departure.empty();
+    await this.#departure.disconnectAll();
     this.#dashboard.stop();
     await this.hub.stop();
-    await this.#departure.end();
+    await this.#departure.closeListeners();
   }
 
   /** There is no time: the port is free at once, and whoever is here is told to come back in the same breath. */
-  async abandon(): Promise<void> {
+  async stopNow(): Promise<void> {
     this.#leaving.abort(new Error("The server is gone."));
     clearInterval(this.#sweeping);
     void this.listener.stop(false);
@@ -256,21 +256,21 @@ export class Running {
 }
 
 /** Where another socket would be one too many for the system, or for what is in memory already. */
-function fullness({ program }: Surroundings, hub: Hub, { memory }: ReadyState): Disconnect | undefined {
+function fullness({ program }: Dependencies, hub: Hub, { memory }: ReadyState): Disconnect | undefined {
   if (memory.isFull) return memoryFull();
   return hub.connectionCount + program.endpoints.count >= hub.limits.connections ? processFull(hub.limits) : undefined;
 }
 
 /** Looking at each frame costs a little: nobody does where the log shows none. */
-function framesFor({ config: { log: settings }, log }: Surroundings): ReturnType<typeof logFrames> | undefined {
+function framesFor({ config: { log: settings }, log }: Dependencies): ReturnType<typeof logFrames> | undefined {
   return settings.level === "debug" || settings.level === "trace" ? logFrames(log) : undefined;
 }
 
-function turnstileOptions({ config, clock }: Surroundings): IpConnectionLimiterOptions {
+function turnstileOptions({ config, clock }: Dependencies): IpConnectionLimiterOptions {
   return { ...config.limits, trustedProxies: config.trustedProxies, clock };
 }
 
-function hubLimits({ config, maxConnections: connections }: Surroundings): HubLimits {
+function hubLimits({ config, maxConnections: connections }: Dependencies): HubLimits {
   const { waitingCommands, waitingBytes, frameBytes, outboundBufferBytes, readerLagS } = config.limits;
   const { activityTimeoutS, pongTimeoutS, publishWaitS } = config;
   return {
@@ -288,17 +288,17 @@ function hubLimits({ config, maxConnections: connections }: Surroundings): HubLi
 }
 
 export function buildHub(
-  around: Surroundings,
+  around: Dependencies,
   apps: ConfigApps,
   guards: readonly Guard[],
   node: HubOptions["node"],
 ): Hub {
   const { config, clock, observers, traffic, channels, handleCall: call, authorize, authenticate } = around;
   const { jsonDepth } = config.limits;
-  const engine = around.engine ?? engineOf(config, clock);
+  const engine = around.engine ?? createEngine(config, clock);
   return new Hub({
     engine: around.records?.tracing?.engine(engine) ?? engine,
-    scheduleTurn: later,
+    scheduleTurn: scheduleTurn,
     protocols: [pusherProtocol({ jsonDepth }), nativeProtocol({ jsonDepth })],
     clock,
     node,
@@ -307,7 +307,7 @@ export function buildHub(
     guards,
     middleware: around.program.middleware,
     ...(observers && { observers }),
-    ...(around.records && { observersFlushed: around.records.written }),
+    ...(around.records && { observersFlushed: around.records.flushed }),
     ...(traffic && { traffic }),
     ...(channels && { channels }),
     ...(call && { handleCall: call }),
@@ -332,7 +332,7 @@ interface Inside {
 }
 
 function doorsOf(
-  around: Surroundings,
+  around: Dependencies,
   { hub, apps, ipConnectionLimiter, slowConsumers, leaving, condition, dashboard: whole }: Inside,
 ): Doors {
   const { config, clock, program } = around;
@@ -378,7 +378,7 @@ function doorsOf(
     barrier,
     dashboard,
     newId,
-    recheck: (connection) => verdictOn(connection, apps, barrier),
+    recheck: (connection) => disconnectReason(connection, apps, barrier),
     ...{ ipConnectionLimiter, slowConsumers },
     isDraining: () => leaving.aborted,
     endpoints: program.endpoints,
@@ -406,7 +406,7 @@ function doorsOf(
 }
 
 /** The printed address shows something. Tokens only for the app that the server made itself: whoever opens that page is let into its channels. */
-function firstPage({ config, demoFile: secretFile }: Surroundings): Route[] {
+function firstPage({ config, demoFile: secretFile }: Dependencies): Route[] {
   const { mode, path, apps, dashboard } = config;
   const [app] = apps;
   if (mode !== "development") return [];

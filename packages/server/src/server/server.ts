@@ -15,41 +15,40 @@ import { checkChannelName } from "../hub/limits.ts";
 import { faultsFor, logObserver } from "../observers/log.ts";
 import type { AnyModule, Given, InputOf, OutputOf, TaskModule } from "../tasks/module.ts";
 import { type TaskOptions, Tasks } from "../tasks/tasks.ts";
-import { machineClock as clock } from "./life/clock.ts";
-import { Control } from "./life/control.ts";
-import { openFileLimit } from "./life/file-limit.ts";
-import { appChanges, merged, type Reloaded } from "./life/reload.ts";
-import { type Launch, type Stats, type Status, statsOf, statusOf } from "./life/report.ts";
-import { stopAtSignal } from "./life/signals.ts";
-import { Logs } from "./log/logging.ts";
-import { authenticate, authenticateAtDoor } from "./program/authenticator.ts";
-import { Front, type Place } from "./program/front.ts";
-import { Handlers } from "./program/handlers.ts";
-import { Hooks } from "./program/hooks.ts";
-import { Program } from "./program/program.ts";
-import { Tenancy } from "./program/tenancy.ts";
+import { AppHandle } from "./embed/app-handle.ts";
+import { authenticate, authenticateHandshake } from "./embed/authenticator.ts";
+import { EventHandlers } from "./embed/event-handlers.ts";
+import { Extensions } from "./embed/extensions.ts";
+import { Front, type Place } from "./embed/front.ts";
+import { Hooks } from "./embed/hooks.ts";
 import type {
   AnyEvents,
   Authenticator,
+  ChannelFilter,
   EventName,
   Handler,
   HookAliases,
   HookName,
   HookTypes,
-  OnlyIn,
   Pushable,
-  Resolved,
-} from "./program/types.ts";
-import { Records } from "./records.ts";
-import { Running, type Surroundings } from "./running.ts";
+  ResolvedHook,
+} from "./embed/types.ts";
+import { ControlSocket } from "./lifecycle/control-socket.ts";
+import { appChanges, mergeReloadable, type Reloaded } from "./lifecycle/reload.ts";
+import { stopOnSignal } from "./lifecycle/signals.ts";
+import { type LaunchOptions, type Stats, type Status, serverStats, serverStatus } from "./lifecycle/status.ts";
+import { Logs } from "./log/logs.ts";
+import { type Dependencies, RunningServer } from "./running.ts";
+import { Storage } from "./storage.ts";
+import { openFileLimit } from "./system/file-limit.ts";
+import { machineClock as clock } from "./system/machine-clock.ts";
 import { toListenError } from "./websocket/listen-error.ts";
-import type { WorkerPlace } from "./workers/messages.ts";
+import type { WorkerInfo } from "./workers/ipc-messages.ts";
 import { Primary } from "./workers/primary.ts";
 import { workerOf } from "./workers/worker.ts";
 
 /** Descriptors that are not connections: listening sockets, logs, files, requests of the HTTP API. */
 const RESERVED_FILES = 64;
-
 const TEND_MS = 1_000;
 
 /** How many servers this process has made. */
@@ -59,14 +58,14 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   readonly log: Logger;
   readonly #logs: Logs;
   readonly #tasks: Tasks;
-  readonly #handlers: Handlers;
+  readonly #handlers: EventHandlers;
   readonly #hooks: Hooks;
   readonly #faults: ReturnType<typeof faultsFor>;
   readonly #observers: readonly Observer[];
-  readonly #launch: Launch;
-  #control: Control | undefined;
+  readonly #launch: LaunchOptions;
+  #control: ControlSocket | undefined;
   #ignoreSignals = () => {};
-  protected readonly program: Program;
+  protected readonly program: Extensions;
   #authenticator: Authenticator | undefined;
   /** What the program made of its channels; the hub is another after each start. */
   readonly #channels = new Channels();
@@ -75,8 +74,8 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   #config: Config;
   #apps: readonly App[];
   #demoFile: string | undefined;
-  #running: Running | Primary | undefined;
-  #records: Records | undefined;
+  #running: RunningServer | Primary | undefined;
+  #records: Storage | undefined;
   /** In the order of their making: a worker's program makes the same ones. */
   readonly #number = ++made;
   readonly #worker = workerOf(this.#number);
@@ -85,7 +84,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   /** The start or stop that is under way. */
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(config: Config, launch: Launch = {}) {
+  constructor(config: Config, launch: LaunchOptions = {}) {
     super();
     this.#config = config;
     this.#launch = launch;
@@ -96,12 +95,12 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     this.#faults = faultsFor(this.log);
     this.#observers = [logObserver(this.log, this.#faults), (event) => this.#hooks.observe(event)];
     const failed = (error: unknown, during: string) => this.#fail(error, during);
-    this.program = new Program({ server: this, config: () => this.config, log: this.log, clock, failed });
+    this.program = new Extensions({ server: this, config: () => this.config, log: this.log, clock, failed });
     this.#hooks = new Hooks({
       failed,
       connection: (app, id) => this.#running?.hub?.connection({ id: app }, id),
     });
-    this.#handlers = new Handlers(this.#hooks);
+    this.#handlers = new EventHandlers(this.#hooks);
   }
 
   // ---- life
@@ -137,20 +136,20 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
       throw await toListenError(error, this.config);
     }
     this.#records = records;
-    if (this.#running instanceof Primary) this.#tending = setInterval(() => this.#logs.tend(), TEND_MS);
+    if (this.#running instanceof Primary) this.#tending = setInterval(() => this.#logs.rotateIfDue(), TEND_MS);
     this.log.info({ url: this.url, apps: this.#apps.length }, "listening");
     if (this.worker) this.#hooks.started(this.worker);
     if (!this.isPrimary) return;
-    if (this.#launch.handleSignals) this.#ignoreSignals = stopAtSignal(this);
-    this.#control = await Control.openIfWanted(this.config, this, this.log);
+    if (this.#launch.handleSignals) this.#ignoreSignals = stopOnSignal(this);
+    this.#control = await ControlSocket.openIfWanted(this.config, this, this.log);
   }
 
-  #run(around: Surroundings): Promise<Running | Primary> {
+  #run(around: Dependencies): Promise<RunningServer | Primary> {
     if (this.#worker) {
       const reload = async (config: Config) => (await this.reload(config)).closed;
       return this.#worker.run(around, { reload, reloadTls: () => this.reloadTls(), stop: () => this.stop() });
     }
-    return around.config.workers > 1 ? Primary.start(around, this.#number) : Running.start(around);
+    return around.config.workers > 1 ? Primary.start(around, this.#number) : RunningServer.start(around);
   }
 
   /** Refuses new clients, tells the others to come back (4200), waits for them to go, then closes. Idempotent. */
@@ -180,7 +179,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   async #reload(settings: Config): Promise<Reloaded> {
     const running = this.#running;
     if (!running) throw new Error("The server is not running: there is nothing to reload.");
-    const { config: wanted, applied, needsRestart } = merged(this.#config, settings);
+    const { config: wanted, applied, needsRestart } = mergeReloadable(this.#config, settings);
     const records = this.#worker ? undefined : this.#records;
     const { config, demoFile } = (await records?.withApps(wanted)) ?? { config: wanted, demoFile: this.#demoFile };
     const { now, ...apps } = appChanges(this.#apps, config.apps);
@@ -249,19 +248,19 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
 
   /** How it is, and what it runs as. Throws where it does not run. */
   async status(): Promise<Status> {
-    return statusOf(this.#runningNow(), { config: this.#config, place: this, launch: this.#launch });
+    return serverStatus(this.#runningNow(), { config: this.#config, place: this, launch: this.#launch });
   }
 
   /** Who is in which channel, in the whole cluster: of all apps, or of one by id or key. Throws where there is none such. */
   async stats(app?: string): Promise<Stats> {
     const apps = app === undefined ? this.#apps : [this.app(app).app];
-    return statsOf(this.#runningNow().hub, apps, app === undefined);
+    return serverStats(this.#runningNow().hub, apps, app === undefined);
   }
 
   // ---- where it is
 
   /** Which of the workers this process is; undefined in the process that started several. A single process is a worker, too. */
-  get worker(): WorkerPlace | undefined {
+  get worker(): WorkerInfo | undefined {
     return this.#worker?.place ?? (this.config.workers > 1 ? undefined : { index: 0, count: 1 });
   }
 
@@ -303,11 +302,11 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   // ---- what a program does with it
 
   /** One app, by id or key; without a name, the first. */
-  app(idOrKey?: string): Tenancy<E, U> {
+  app(idOrKey?: string): AppHandle<E, U> {
     const { hub } = this.#now();
     const app = this.#apps.find(({ id, key }) => idOrKey === undefined || id === idOrKey || key === idOrKey);
     if (!app) throw new Error(`There is no app ${JSON.stringify(idOrKey)}.`);
-    return new Tenancy(hub, app);
+    return new AppHandle(hub, app);
   }
 
   /** As of a tenancy; before `start()` as well. */
@@ -348,10 +347,14 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
    */
   on<Name extends HookName | keyof HookAliases>(
     name: Name,
-    listener: HookTypes<E, U>[Resolved<Name>],
-    ...[channel]: OnlyIn<Name>
+    listener: HookTypes<E, U>[ResolvedHook<Name>],
+    ...[channel]: ChannelFilter<Name>
   ): () => void {
-    return this.#hooks.on<Resolved<Name>>(name as Resolved<Name>, listener as HookTypes[Resolved<Name>], channel);
+    return this.#hooks.on<ResolvedHook<Name>>(
+      name as ResolvedHook<Name>,
+      listener as HookTypes[ResolvedHook<Name>],
+      channel,
+    );
   }
 
   /**
@@ -380,7 +383,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
   }
 
   /** The app that has the connection; where none has, any will do to say so. */
-  #appOf(connection: string): Tenancy<E, U> {
+  #appOf(connection: string): AppHandle<E, U> {
     return this.app(this.#apps.find(({ id }) => this.#running?.hub?.connection({ id }, connection))?.id);
   }
 
@@ -396,22 +399,20 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     return this.#runningNow();
   }
 
-  #runningNow(): Running | Primary {
+  #runningNow(): RunningServer | Primary {
     if (!this.#running) throw new Error("The server is not running: call start() first.");
     return this.#running;
   }
 
-  #openRecords(): Promise<Records> {
+  #openRecords(): Promise<Storage> {
     const { config, log } = this;
-    return Records.open({
-      ...{
-        config,
-        log,
-        clock,
-        version: manifest.version,
-        failed: (error, during) => this.#fail(error, during),
-        keepsApps: !this.#worker,
-      },
+    return Storage.open({
+      config,
+      log,
+      clock,
+      version: manifest.version,
+      failed: (error, during) => this.#fail(error, during),
+      keepsApps: !this.#worker,
       app: (id) => this.#apps.find((app) => app.id === id),
       hub: () => this.#running?.hub,
       node: () => {
@@ -424,7 +425,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
     });
   }
 
-  #surroundings(config: Config, records = this.#records): Surroundings {
+  #surroundings(config: Config, records = this.#records): Dependencies {
     return {
       config,
       log: this.log,
@@ -437,7 +438,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> extends
       tokens: tokenGuard({
         hasMore: () => this.#authenticator !== undefined,
         authenticate: (app, credentials) =>
-          this.#authenticator && authenticateAtDoor(this.#authenticator, app, credentials),
+          this.#authenticator && authenticateHandshake(this.#authenticator, app, credentials),
       }),
       hooks: this.#hooks.guard,
       program: this.program,

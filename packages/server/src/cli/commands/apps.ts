@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { AppError, SqlApps } from "../../apps/sql.ts";
 import type { AppInput } from "../../config/parse-app.ts";
 import type { App } from "../../domain/app.ts";
-import { machineClock } from "../../server/life/clock.ts";
+import { machineClock } from "../../server/system/machine-clock.ts";
 import { knownApps } from "../apps.ts";
 import { addDatabaseFlags, type OpenedDatabase, withDatabase } from "../database.ts";
 import { CliError } from "../errors.ts";

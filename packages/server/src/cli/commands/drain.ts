@@ -1,7 +1,7 @@
 /** `fanfare drain`: has the running server send its clients to other nodes, until that is ended. */
 
 import type { Command } from "commander";
-import type { Status } from "../../server/life/report.ts";
+import type { Status } from "../../server/lifecycle/status.ts";
 import { askServer } from "../daemon/ask.ts";
 import { addLocationOptions, type LocationOptions, locationOf, notRunning } from "../daemon/location.ts";
 

@@ -1,8 +1,8 @@
 /** `fanfare reload`: has the running server read its configuration again, and says what came of it. */
 
 import type { Command } from "commander";
-import type { Reloaded } from "../../server/life/reload.ts";
-import type { Status } from "../../server/life/report.ts";
+import type { Reloaded } from "../../server/lifecycle/reload.ts";
+import type { Status } from "../../server/lifecycle/status.ts";
 import { askServer } from "../daemon/ask.ts";
 import {
   addLocationOptions,

@@ -6,11 +6,11 @@ import manifest from "../../../package.json" with { type: "json" };
 import { withSource } from "../../config/config-builder.ts";
 import { defaultDatabaseUrl } from "../../config/default-database.ts";
 import { type Config, type ConfigInput, loadConfig } from "../../config/load.ts";
-import { controlPath } from "../../server/life/control.ts";
-import type { Launch } from "../../server/life/report.ts";
+import { controlPath } from "../../server/lifecycle/control-socket.ts";
+import type { LaunchOptions } from "../../server/lifecycle/status.ts";
 import type { Server } from "../../server/server.ts";
 import { ListenError } from "../../server/websocket/listen-error.ts";
-import { ownMark } from "../../server/workers/mark.ts";
+import { workerIdentity } from "../../server/workers/worker-identity.ts";
 import { banner } from "../banner.ts";
 import { addConfigFlags, readConfigFlags } from "../config-flags.ts";
 import { backgroundReport, startInBackground } from "../daemon/background.ts";
@@ -92,7 +92,7 @@ interface ServeOptions {
 
 /** Resolves when the server has stopped, or runs in the background. */
 async function serve(command: Command): Promise<void> {
-  if (ownMark !== undefined) return work();
+  if (workerIdentity !== undefined) return work();
   const report = backgroundReport();
   try {
     await run(command, report !== undefined, (text) => (report ? report({ banner: text }) : console.log(text)));
@@ -124,7 +124,7 @@ async function run(command: Command, inBackground: boolean, say: (text: string) 
 
 interface Serving {
   readonly config: Config;
-  readonly launch: Launch;
+  readonly launch: LaunchOptions;
   readonly warnings: readonly string[];
   readonly hostFrom: string | undefined;
   readonly say: (text: string) => void;

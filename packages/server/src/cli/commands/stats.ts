@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { kindOf, traitsOf } from "../../domain/channel.ts";
-import type { Stats } from "../../server/life/report.ts";
+import type { Stats } from "../../server/lifecycle/status.ts";
 import { askServer } from "../daemon/ask.ts";
 import { type LocationOptions, locationOf, notRunning } from "../daemon/location.ts";
 import { CliError } from "../errors.ts";

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import type { NodeState } from "../../domain/ports.ts";
-import type { Status } from "../../server/life/report.ts";
+import type { Status } from "../../server/lifecycle/status.ts";
 import { addLocationOptions, findServer, type LocationOptions, locationOf } from "../daemon/location.ts";
 import { printable } from "../output.ts";
 
@@ -22,16 +22,16 @@ export function addStatus(program: Command): void {
     });
 }
 
-type Found = { readonly pid: number; readonly status: Status | undefined } | undefined;
+type EndpointMatch = { readonly pid: number; readonly status: Status | undefined } | undefined;
 
-function asJson(found: Found): string {
+function asJson(found: EndpointMatch): string {
   if (!found) return JSON.stringify({ running: false }, undefined, 2);
   // What it was started with may hold secrets, and is for `restart` alone.
   const { args: _args, ...status } = found.status ?? { args: [], pid: found.pid };
   return JSON.stringify({ running: true, ...status }, undefined, 2);
 }
 
-function asText(found: Found): string {
+function asText(found: EndpointMatch): string {
   if (!found) return "not running";
   const { pid, status } = found;
   if (!status) return `running as process ${pid}; its control socket does not answer`;

@@ -1,7 +1,7 @@
 /** `fanfare stop`: tells the server to stop, and waits until its clients have left it. */
 
 import type { Command } from "commander";
-import type { Status } from "../../server/life/report.ts";
+import type { Status } from "../../server/lifecycle/status.ts";
 import { askServer } from "../daemon/ask.ts";
 import {
   addLocationOptions,

@@ -3,8 +3,8 @@
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { ConfigError, loadConfig } from "../../config/load.ts";
-import { controlPath } from "../../server/life/control.ts";
-import type { Status } from "../../server/life/report.ts";
+import { controlPath } from "../../server/lifecycle/control-socket.ts";
+import type { Status } from "../../server/lifecycle/status.ts";
 import { CliError } from "../errors.ts";
 import { askServer } from "./ask.ts";
 import { pidFilePath, readPidFile } from "./pid-file.ts";

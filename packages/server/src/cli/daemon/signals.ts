@@ -2,7 +2,7 @@
 
 import { closeSync, openSync } from "node:fs";
 import { isatty } from "node:tty";
-import { onStopSignal } from "../../server/life/signals.ts";
+import { onStopSignal } from "../../server/lifecycle/signals.ts";
 import { onOrphaned } from "./parent-watch.ts";
 
 export interface Signals {

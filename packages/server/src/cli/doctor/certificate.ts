@@ -7,7 +7,7 @@ import { rootCertificates } from "node:tls";
 import { errorReason } from "../../config/config-file.ts";
 import type { Config } from "../../config/load.ts";
 import type { CertificateSettings } from "../../config/schema/tls.ts";
-import { certificatesIn, keyIn, untimely } from "../../server/tls/certificate.ts";
+import { parseCertificates, parsePrivateKey, validityProblem } from "../../server/tls/parse-pem.ts";
 import { type Finding, findings } from "./finding.ts";
 
 const { ok, warning, problem } = findings("tls");
@@ -28,11 +28,11 @@ export async function checkCertificate(tls: Config["tls"], cwd: string, nowMs: n
 async function checkOne(settings: CertificateSettings, cwd: string, nowMs: number): Promise<Finding[]> {
   const { certFile, keyFile, caFile, passphrase } = settings;
   try {
-    const chain = certificatesIn(await readFile(resolve(cwd, certFile), "utf8"));
+    const chain = parseCertificates(await readFile(resolve(cwd, certFile), "utf8"));
     const [leaf] = chain;
     if (leaf === undefined) return [problem(`${certFile} holds no certificate`, "give it the certificate in PEM form")];
-    if (caFile !== undefined) chain.push(...certificatesIn(await readFile(resolve(cwd, caFile), "utf8")));
-    const key = keyIn(await readFile(resolve(cwd, keyFile), "utf8"), passphrase);
+    if (caFile !== undefined) chain.push(...parseCertificates(await readFile(resolve(cwd, caFile), "utf8")));
+    const key = parsePrivateKey(await readFile(resolve(cwd, keyFile), "utf8"), passphrase);
     const keyFinding = typeof key === "string" ? problem(`${keyFile}: ${key}`, KEY_CHANGE) : pairFinding(leaf, key);
     return [keyFinding, timeFinding(leaf, nowMs), nameFinding(leaf), chainFinding(chain)];
   } catch (error) {
@@ -48,9 +48,9 @@ async function checkOne(settings: CertificateSettings, cwd: string, nowMs: numbe
 async function checkCallers(file: string, cwd: string, nowMs: number): Promise<Finding> {
   const change = "name the certificates of those who issue the callers' with tls.api.clientCaFile";
   try {
-    const authorities = certificatesIn(await readFile(resolve(cwd, file), "utf8"));
+    const authorities = parseCertificates(await readFile(resolve(cwd, file), "utf8"));
     if (authorities.length === 0) return problem(`${file} holds no certificate`, change);
-    const late = authorities.map((one) => untimely(one, nowMs)).find((complaint) => complaint !== undefined);
+    const late = authorities.map((one) => validityProblem(one, nowMs)).find((complaint) => complaint !== undefined);
     return late === undefined ? ok(`callers of the API need one by ${file}`) : problem(`${file}: ${late}`, change);
   } catch (error) {
     return problem(`${file} cannot be used: ${errorReason(error)}`, change);
@@ -71,7 +71,7 @@ const DAY_MS = 86_400_000;
 const SOON_DAYS = 14;
 
 function timeFinding(leaf: X509Certificate, nowMs: number): Finding {
-  const complaint = untimely(leaf, nowMs);
+  const complaint = validityProblem(leaf, nowMs);
   if (complaint !== undefined) {
     return problem(complaint, complaint.includes("expired") ? RENEWED : "wait, or set the clock right");
   }

@@ -3,8 +3,8 @@
 import { errorReason } from "../../config/config-file.ts";
 import type { Config } from "../../config/load.ts";
 import type { Engine } from "../../domain/ports.ts";
-import { clusterEngineOf } from "../../server/cluster/engine.ts";
-import { machineClock } from "../../server/life/clock.ts";
+import { createClusterEngine } from "../../server/cluster/create-engine.ts";
+import { machineClock } from "../../server/system/machine-clock.ts";
 import { type Finding, findings } from "./finding.ts";
 
 const { ok, warning, problem } = findings("engine");
@@ -13,7 +13,7 @@ export async function checkEngine(config: Config): Promise<Finding[]> {
   const warnings: string[] = [];
   let engine: Engine | undefined;
   try {
-    engine = clusterEngineOf(config, machineClock, (sentence) => warnings.push(sentence));
+    engine = createClusterEngine(config, machineClock, (sentence) => warnings.push(sentence));
   } catch (error) {
     return [problem(errorReason(error), `see the settings below \`${config.engine}\``)];
   }

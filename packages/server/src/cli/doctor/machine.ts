@@ -6,7 +6,7 @@ import { dirname, resolve } from "node:path";
 import manifest from "../../../package.json" with { type: "json" };
 import { errorReason } from "../../config/config-file.ts";
 import type { Config } from "../../config/load.ts";
-import { openFileLimit } from "../../server/life/file-limit.ts";
+import { openFileLimit } from "../../server/system/file-limit.ts";
 import { type Finding, findings } from "./finding.ts";
 
 export function checkRuntime(version = Bun.version, tested = manifest.dependencies.bun): Finding {

@@ -2,7 +2,7 @@
 
 import type { Config } from "../../config/schema/schema.ts";
 import type { Credentials, NatsSettings } from "../../engines/nats/settings.ts";
-import { readText } from "./read-text.ts";
+import { readSettingFile } from "./read-setting-file.ts";
 
 const MIN_PAUSE_MS = 50;
 
@@ -11,7 +11,7 @@ export function natsSettings(config: Config): NatsSettings {
   const { nats, nodeTimeoutS, publishWaitS, publishWaitBytes } = config;
   const reconnectMaxMs = nats.reconnectMaxS * 1000;
   const credentials = credentialsOf(nats);
-  const ca = nats.caFile === undefined ? undefined : readText("nats.caFile", nats.caFile);
+  const ca = nats.caFile === undefined ? undefined : readSettingFile("nats.caFile", nats.caFile);
   return {
     servers: nats.servers,
     ...(credentials && { credentials }),
@@ -35,5 +35,5 @@ function credentialsOf({ user, password, token, nkeySeed, credsFile }: Config["n
   if (user !== undefined) return { type: "password", user, password: password ?? "" };
   if (token !== undefined) return { type: "token", token };
   if (nkeySeed !== undefined) return { type: "nkey", seed: nkeySeed };
-  return credsFile === undefined ? undefined : { type: "creds", creds: readText("nats.credsFile", credsFile) };
+  return credsFile === undefined ? undefined : { type: "creds", creds: readSettingFile("nats.credsFile", credsFile) };
 }

@@ -3,7 +3,7 @@
 import { parseRedisUrl } from "../../config/redis-url.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { Address, RedisSettings, Topology } from "../../engines/redis/settings.ts";
-import { readText } from "./read-text.ts";
+import { readSettingFile } from "./read-setting-file.ts";
 
 const PORT = 6379;
 const MIN_PAUSE_MS = 50;
@@ -18,7 +18,7 @@ export function redisSettings(config: Config): RedisSettings {
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     db: redis.cluster.length > 0 ? 0 : at.db,
-    ...(at.tls && { tls: redis.caFile === undefined ? {} : { ca: readText("redis.caFile", redis.caFile) } }),
+    ...(at.tls && { tls: redis.caFile === undefined ? {} : { ca: readSettingFile("redis.caFile", redis.caFile) } }),
     prefix: redis.prefix,
     connectTimeoutMs: redis.connectTimeoutS * 1000,
     commandTimeoutMs: redis.commandTimeoutS * 1000,

@@ -26,7 +26,7 @@ import { Seconds } from "../../observers/feed/seconds.ts";
 import type { ResolveCaller } from "../http/caller.ts";
 import type { Route } from "../http/router.ts";
 import { dashboardFiles } from "../pages/files.ts";
-import type { Records } from "../records.ts";
+import type { Storage } from "../storage.ts";
 import type { DashboardKey } from "./dashboard-key.ts";
 import { appEditor, signatureExplainer, statisticsReader, tokenVerifier, webhookDeliveries } from "./services.ts";
 
@@ -34,7 +34,7 @@ export interface DashboardOptions {
   readonly config: Config;
   readonly clock: Clock;
   readonly ledger: Ledger;
-  readonly records: Records | undefined;
+  readonly records: Storage | undefined;
   readonly node: { readonly id: string; readonly name: string };
   /** The program's own gate, where it has one now. */
   readonly authorize: () => AuthorizeDashboard | undefined;
@@ -84,7 +84,7 @@ export class Dashboard {
     const database = config.database.url === undefined ? undefined : records?.database;
     this.#audit = createAuditLog({ database, nowMs: () => clock.wallMs(), failed });
     this.#editable = records && appEditor({ kept: records, config, clock, failed });
-    if (records) records.webhookTold = (...told) => this.#feed.webhookTold(...told);
+    if (records) records.onWebhookOutcome = (...told) => this.#feed.webhookTold(...told);
     this.#feed = new Feed({
       clock,
       node: node.id,

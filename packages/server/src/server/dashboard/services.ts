@@ -13,10 +13,10 @@ import { claimsVerifier } from "../../guards/token.ts";
 import { explainChannel, explainUser } from "../../protocols/pusher/explain/permission.ts";
 import { explainRequest } from "../../protocols/pusher/explain/request.ts";
 import { signedPaths } from "../../protocols/pusher/request-signature.ts";
-import type { Records } from "../records.ts";
+import type { Storage } from "../storage.ts";
 
 type Failed = (error: unknown, during: string) => void;
-type Kept = Pick<Records, "database" | "sqlApps" | "statistics" | "outbox">;
+type Kept = Pick<Storage, "database" | "sqlApps" | "statistics" | "outbox">;
 
 interface AppsOptions {
   readonly kept: Kept;

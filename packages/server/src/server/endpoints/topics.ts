@@ -2,12 +2,12 @@
 
 import type { Raw } from "./endpoint.ts";
 
-interface Reader {
+interface TopicSubscriber {
   readonly topics: Set<string>;
   send(message: Raw): boolean;
 }
 
-export class Topics<R extends Reader> {
+export class Topics<R extends TopicSubscriber> {
   readonly #readers = new Map<string, Set<R>>();
 
   subscribe(reader: R, topic: string): void {
@@ -22,7 +22,7 @@ export class Topics<R extends Reader> {
     if (readers?.delete(reader) && readers.size === 0) this.#readers.delete(topic);
   }
 
-  forget(reader: R): void {
+  unsubscribeAll(reader: R): void {
     for (const topic of [...reader.topics]) this.unsubscribe(reader, topic);
   }
 

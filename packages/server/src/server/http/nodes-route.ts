@@ -3,7 +3,7 @@
 import { CommandError } from "../../domain/error.ts";
 import type { AppStore } from "../../domain/ports.ts";
 import { STATUSES } from "../../protocols/pusher/error-codes.ts";
-import type { NodeLister } from "../cluster/nodes.ts";
+import type { NodeLister } from "../cluster/node-list.ts";
 import { errorResponse, internalError } from "./error-response.ts";
 import type { Route } from "./router.ts";
 

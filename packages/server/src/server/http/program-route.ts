@@ -1,7 +1,7 @@
 /** The program's own HTTP on the server's port: any handler of web-standard requests, and what it cannot harm. */
 
 import type { Awaitable } from "../../domain/ports.ts";
-import type { Endpoints } from "../endpoints/endpoints.ts";
+import type { EndpointRegistry } from "../endpoints/endpoint-registry.ts";
 import { bodyTooLargeResponse, boundedBody } from "./bounded-body.ts";
 import type { ResolveCaller } from "./caller.ts";
 import { internalError } from "./error-response.ts";
@@ -13,7 +13,7 @@ export interface ProgramRouteOptions {
   readonly program: {
     readonly server: unknown;
     readonly fetch: FetchHandler | undefined;
-    readonly endpoints: Pick<Endpoints, "find">;
+    readonly endpoints: Pick<EndpointRegistry, "find">;
   };
   readonly bodyBytes: number;
   readonly identify: ResolveCaller;
@@ -27,7 +27,7 @@ export function programRoute(options: ProgramRouteOptions): Route {
   return (request, url, gate) => {
     const found = program.endpoints.find(url.pathname);
     const handler = program.fetch;
-    const handlers = found?.site.handlers;
+    const handlers = found?.endpoint.handlers;
     if (!handlers?.request && !handler) return undefined;
     const { address } = identify(request, url, gate.requestIP(request)?.address);
     const context = { server: program.server, address, draining };

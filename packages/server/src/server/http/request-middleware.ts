@@ -1,13 +1,13 @@
 /** HTTP requests inside what the program puts around them. */
 
 import { CommandError, Disconnect } from "../../domain/error.ts";
-import type { Layers } from "../program/middleware.ts";
+import type { MiddlewareStack } from "../embed/middleware.ts";
 import type { ResolveCaller } from "./caller.ts";
 import { errorResponseFor } from "./error-response.ts";
 import type { RequestHandler } from "./router.ts";
 
 export interface RequestMiddlewareOptions {
-  readonly middleware: Layers;
+  readonly middleware: MiddlewareStack;
   readonly identify: ResolveCaller;
   readonly failed: (error: unknown, during: string) => void;
 }

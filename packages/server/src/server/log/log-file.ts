@@ -21,7 +21,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock } from "../../domain/ports.ts";
-import { dayOf, nextName, prune } from "./log-names.ts";
+import { dayOf, nextName, prune } from "./rotated-names.ts";
 
 export interface LogFileOptions {
   readonly path: string;
@@ -32,11 +32,11 @@ export interface LogFileOptions {
   readonly keep: number;
   readonly clock: Clock;
   /** Takes the lines that the file does not. */
-  readonly instead: (line: string) => void;
+  readonly fallback: (line: string) => void;
   /** Says something about the file itself, outside of it. */
-  readonly say: (level: "warn" | "error", message: string) => void;
+  readonly report: (level: "warn" | "error", message: string) => void;
   /** Makes a line of the file's own, for lines that are missing in it. */
-  readonly note: (message: string, missing: number) => string;
+  readonly formatNote: (message: string, missing: number) => string;
 }
 
 interface Opened {
@@ -103,7 +103,7 @@ export class LogFile {
    * Puts the file aside where it is time, though there is nothing to write: others write to it as well, and do not. Call it every
    * second or so. Never throws.
    */
-  tend(): void {
+  rotateIfDue(): void {
     const nowMs = this.#options.clock.monotonicMs();
     try {
       this.#look(nowMs);
@@ -137,13 +137,13 @@ export class LogFile {
   #put(lines: string): void {
     this.open();
     const missing = this.#missing;
-    const text = missing > 0 ? this.#options.note(sentence(missing), missing) + lines : lines;
+    const text = missing > 0 ? this.#options.formatNote(sentence(missing), missing) + lines : lines;
     // Counted only when it is written: half of it may still fail.
     this.#append(this.#isTorn ? `\n${text}` : text);
     this.#isTorn = false;
     if (missing === 0) return;
     this.#missing = 0;
-    this.#options.say("warn", `the log file ${this.#options.path} can be written again; ${sentence(missing)}`);
+    this.#options.report("warn", `the log file ${this.#options.path} can be written again; ${sentence(missing)}`);
   }
 
   #append(text: string): void {
@@ -189,14 +189,14 @@ export class LogFile {
       }
     } catch (error) {
       this.#rotateAtMs = nowMs + ROTATE_AGAIN_MS;
-      return this.#options.say("error", `the log file ${path} cannot be put aside, and goes on: ${reason(error)}`);
+      return this.#options.report("error", `the log file ${path} cannot be put aside, and goes on: ${reason(error)}`);
     }
     if (file.size > 0) return this.close();
     this.#file = { ...file, day: today };
   }
 
   #fail(lines: string, error: unknown, nowMs: number): void {
-    const { path, say } = this.#options;
+    const { path, report: say } = this.#options;
     if (this.#missing === 0) {
       say("error", `the log file ${path} cannot be written, and lines come here until it can: ${reason(error)}`);
     }
@@ -208,7 +208,7 @@ export class LogFile {
 
   #miss(lines: string): void {
     this.#missing += 1;
-    this.#options.instead(lines);
+    this.#options.fallback(lines);
   }
 }
 

@@ -3,13 +3,13 @@
 import type { Connection } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";
 import type { User } from "../../domain/message.ts";
-import type { Found } from "../endpoints/endpoints.ts";
+import type { EndpointMatch } from "../endpoints/endpoint-registry.ts";
 import type { Caller } from "../http/caller.ts";
 import { badRequest, errorResponseFor, shuttingDown, tooManyConnections } from "../http/error-response.ts";
 import { admit, type RejectedClient, rejectionFor } from "./admission.ts";
 import type { Listener, ListenOptions } from "./listen-options.ts";
 
-/** One handshake on its way through the door. */
+/** ConnectionTarget handshake on its way through the door. */
 export interface HandshakeContext {
   readonly request: Request;
   readonly url: URL;
@@ -49,12 +49,12 @@ export async function handleHandshake(
 /** Through what the program puts around handshakes. What it throws or returns after the socket is open comes too late. */
 async function runMiddleware(
   options: ListenOptions,
-  found: Found | undefined,
+  found: EndpointMatch | undefined,
   { request, url, caller, server }: HandshakeContext,
   enter: () => Promise<Response | undefined>,
 ): Promise<Response | undefined> {
   let isOpen = false;
-  const arrival = { request, url, address: caller.address, endpoint: found?.site.path };
+  const arrival = { request, url, address: caller.address, endpoint: found?.endpoint.path };
   try {
     const answer = await options.middleware.handshake?.(arrival, async () => {
       const refused = await enter();
@@ -67,7 +67,7 @@ async function runMiddleware(
     if (isOpen) return undefined;
     if (!found) return server.upgrade(request, { data }) ? undefined : badRequest(NO_HANDSHAKE);
     options.hub.observe({ type: "rejected", address: caller.address, why: data.reason });
-    found.site.refused(request);
+    found.endpoint.refused(request);
     return errorResponseFor(error);
   }
 }
@@ -106,26 +106,26 @@ async function connectDashboard(
 /** A client of one of the program's endpoints. */
 async function connectEndpoint(
   { hub, capacityError, isDraining }: ListenOptions,
-  { site, params }: Found,
+  { endpoint, params }: EndpointMatch,
   { request, caller: { address }, server }: HandshakeContext,
 ): Promise<Response | undefined> {
   const isFull = capacityError();
   const admitted = isFull
     ? errorResponseFor(isFull)
-    : await unlessAborted(request, site.admit(request, params, address));
+    : await unlessAborted(request, endpoint.accept(request, params, address));
   let answer = admitted instanceof Response ? admitted : undefined;
   // While the program was making up its mind, others came, or the server began to stop.
   if (!answer && isDraining()) answer = shuttingDown();
-  const why = capacityError() ?? site.full;
+  const why = capacityError() ?? endpoint.full;
   if (!answer && why) answer = errorResponseFor(why);
   if (!answer && !(admitted instanceof Response)) {
-    const { seat: data, headers } = admitted;
+    const { connection: data, headers } = admitted;
     if (server.upgrade(request, { data, headers })) return undefined;
     answer = badRequest(NO_HANDSHAKE);
   }
-  const told = new Disconnect("unauthorized", `The endpoint ${site.path} answered ${answer?.status}.`);
+  const told = new Disconnect("unauthorized", `The endpoint ${endpoint.path} answered ${answer?.status}.`);
   hub.observe({ type: "rejected", address, why: told });
-  site.refused(request);
+  endpoint.refused(request);
   return answer;
 }
 

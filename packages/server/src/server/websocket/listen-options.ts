@@ -8,15 +8,15 @@ import type { Barrier } from "../../guards/ip.ts";
 import type { IpConnectionLimiter } from "../../guards/rate.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { DashboardEntry } from "../dashboard/dashboard.ts";
-import type { Endpoints } from "../endpoints/endpoints.ts";
-import type { Seat } from "../endpoints/seat.ts";
+import type { MiddlewareStack } from "../embed/middleware.ts";
+import type { EndpointConnection } from "../endpoints/endpoint-connection.ts";
+import type { EndpointRegistry } from "../endpoints/endpoint-registry.ts";
 import type { ResolveCaller } from "../http/caller.ts";
 import type { RequestHandler } from "../http/router.ts";
-import type { Layers } from "../program/middleware.ts";
 import type { AdmissionOptions, RejectedClient } from "./admission.ts";
 import type { SlowConsumers } from "./slow-consumers.ts";
 
-export type SocketData = Connection | RejectedClient | Seat;
+export type SocketData = Connection | RejectedClient | EndpointConnection;
 export type Listener = BunServer<SocketData>;
 
 export interface ListenOptions {
@@ -38,8 +38,8 @@ export interface ListenOptions {
   readonly isDraining: () => boolean;
   /** Told of each request. What is asked from now on is the last on its connection, or comes too late. */
   readonly drainPhase: () => "last" | "too late" | undefined;
-  readonly endpoints: Endpoints;
-  readonly middleware: Pick<Layers, "handshake">;
+  readonly endpoints: EndpointRegistry;
+  readonly middleware: Pick<MiddlewareStack, "handshake">;
   /** Why the process may not have another socket, where it may not. */
   readonly capacityError: () => Disconnect | undefined;
   /** Ordinary HTTP. */

@@ -7,21 +7,21 @@
 import { ConfigError } from "../../config/config-error.ts";
 import type { Fanout } from "../../domain/transport.ts";
 import type { RequestHandler } from "../http/router.ts";
-import type { Credentials } from "../tls/tls.ts";
+import type { TlsCredentials } from "../tls/read-certificates.ts";
 import { isWorthCompressing } from "./compression.ts";
 import { type Listener, type ListenOptions, listen } from "./listen.ts";
 import { stopAccepting } from "./stop-accepting.ts";
 
 export interface ListenersOptions extends ListenOptions {
   /** Undefined where TLS is left to a proxy. */
-  readonly credentials: Credentials | undefined;
+  readonly credentials: TlsCredentials | undefined;
   /** What is answered on the API's own port. */
   readonly handleApi: RequestHandler;
 }
 
 interface Port {
   listener: Listener;
-  readonly open: (credentials: Credentials | undefined) => Listener;
+  readonly open: (credentials: TlsCredentials | undefined) => Listener;
 }
 
 export class Listeners implements Fanout {
@@ -35,7 +35,7 @@ export class Listeners implements Fanout {
   /** They take nobody new. */
   readonly #retired = new Set<Listener>();
   readonly #compresses: boolean;
-  #credentials: Credentials | undefined;
+  #credentials: TlsCredentials | undefined;
 
   /** Throws what Bun throws: EADDRINUSE, EACCES; ConfigError where that is about the API's port. */
   constructor(options: ListenersOptions) {
@@ -89,7 +89,7 @@ export class Listeners implements Fanout {
   }
 
   /** What new clients get; undefined without TLS, and while nobody listens because nobody could. */
-  get credentials(): Credentials | undefined {
+  get credentials(): TlsCredentials | undefined {
     return this.#credentials;
   }
 
@@ -97,7 +97,7 @@ export class Listeners implements Fanout {
    * New clients get these; whoever is here keeps the connection, and a request under way its answer. Where Bun cannot
    * listen with them, it goes on with those it had, and throws.
    */
-  replace(credentials: Credentials): void {
+  replace(credentials: TlsCredentials): void {
     const before = this.#credentials;
     // Until it is sure that somebody listens: whoever looks again then tries again.
     this.#credentials = undefined;
@@ -107,7 +107,7 @@ export class Listeners implements Fanout {
   }
 
   /** All in one turn of the event loop, so that nobody else can have the port in between. */
-  #swap(door: Port, credentials: Credentials, before: Credentials | undefined): void {
+  #swap(door: Port, credentials: TlsCredentials, before: TlsCredentials | undefined): void {
     this.#retire(door.listener);
     try {
       door.listener = door.open(credentials);
@@ -144,8 +144,8 @@ export class Listeners implements Fanout {
 /** Remembers the port that it got, for whoever is to take its place. */
 function openPort(
   wanted: number,
-  credentials: Credentials | undefined,
-  open: (port: number, credentials: Credentials | undefined) => Listener,
+  credentials: TlsCredentials | undefined,
+  open: (port: number, credentials: TlsCredentials | undefined) => Listener,
 ): Port {
   const listener = open(wanted, credentials);
   const port = listener.port ?? wanted;

@@ -8,7 +8,7 @@ import { connect } from "../../hub/connect.ts";
 import { receive, receivePing } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { answersProbe } from "../../hub/reader-lag.ts";
-import { Seat } from "../endpoints/seat.ts";
+import { EndpointConnection } from "../endpoints/endpoint-connection.ts";
 import type { RejectedClient } from "./admission.ts";
 import { compressionOptions } from "./compression.ts";
 import type { ListenOptions, SocketData } from "./listen-options.ts";
@@ -29,7 +29,7 @@ export function socketHandler(
     perMessageDeflate: compressionOptions(config.compression),
     open(ws) {
       const { data } = ws;
-      if (data instanceof Seat) return data.opened(ws);
+      if (data instanceof EndpointConnection) return data.opened(ws);
       if (!(data instanceof Connection)) return reject(hub, ws, data);
       // The hub counts its own; where endpoints have sockets, these take their place.
       const full = options.endpoints.count > 0 && !isReserved(data.app) ? options.capacityError() : undefined;
@@ -44,27 +44,27 @@ export function socketHandler(
     },
     message({ data }, frame) {
       if (data instanceof Connection) receive(hub, data, frame);
-      else if (data instanceof Seat) data.received(frame);
+      else if (data instanceof EndpointConnection) data.received(frame);
     },
     ping({ data }, payload) {
       if (data instanceof Connection) receivePing(hub, data);
-      else if (data instanceof Seat) data.pinged(payload);
+      else if (data instanceof EndpointConnection) data.pinged(payload);
     },
     pong({ data }, payload) {
       if (data instanceof Connection) {
         answersProbe(data, payload);
         receivePing(hub, data);
-      } else if (data instanceof Seat) data.ponged(payload);
+      } else if (data instanceof EndpointConnection) data.ponged(payload);
     },
     drain({ data }) {
-      if (data instanceof Seat) data.drained();
+      if (data instanceof EndpointConnection) data.drained();
     },
     close({ data }, code, reason) {
       ipConnectionLimiter.release(data.address);
       if (data instanceof Connection) {
         options.slowConsumers.socketClosed(data, code);
         hub.close(data, code);
-      } else if (data instanceof Seat) data.closed(code, reason);
+      } else if (data instanceof EndpointConnection) data.closed(code, reason);
     },
   };
 }

@@ -9,19 +9,19 @@ import { memoryEngine } from "../../engines/memory/engine.ts";
 import { workersEngine } from "../../engines/workers/engine.ts";
 import { WorkerHub } from "../../engines/workers/worker-hub.ts";
 import type { Hub } from "../../hub/hub.ts";
-import { clusterEngineOf } from "../cluster/engine.ts";
-import { nodeName } from "../cluster/node.ts";
+import { createClusterEngine } from "../cluster/create-engine.ts";
+import { nodeName } from "../cluster/node-name.ts";
 import type { ReadyState } from "../http/ready-route.ts";
-import { isAlone } from "../life/drain.ts";
-import { Lag } from "../life/lag.ts";
-import { Memory } from "../life/memory.ts";
-import { buildHub, type Surroundings } from "../running.ts";
-import { writeConfig } from "./carried.ts";
-import type { Assignment } from "./messages.ts";
-import { Numbers } from "./numbers.ts";
-import { type Held, holdPorts } from "./ports.ts";
+import { isLastNode } from "../lifecycle/gradual-disconnect.ts";
+import { buildHub, type Dependencies } from "../running.ts";
+import { EventLoopLag } from "../system/event-loop-lag.ts";
+import { MemoryMonitor } from "../system/memory-monitor.ts";
+import { serializeConfig } from "./config-json.ts";
+import type { Assignment } from "./ipc-messages.ts";
+import { type ReservedPorts, reservePorts } from "./reserve-ports.ts";
 import { Supervisor } from "./supervisor.ts";
-import { isWorker, patienceOf } from "./worker.ts";
+import { isWorker, publishTimeouts } from "./worker.ts";
+import { WorkerMetrics } from "./worker-metrics.ts";
 
 /** A worker says that it is there once a second: less than this would be said of a busy machine. */
 const SHORTEST_LEASE_S = 3;
@@ -40,14 +40,14 @@ const NOBODY: Fanout = { publish: () => 0 };
 export class Primary {
   readonly hub: Hub;
   readonly #apps: ConfigApps;
-  readonly memory: Memory;
+  readonly memory: MemoryMonitor;
   readonly startedAtMs = Date.now();
   readonly #id = crypto.randomUUID();
-  readonly #lag: Lag;
+  readonly #lag: EventLoopLag;
   readonly #beating: ReturnType<typeof setInterval>;
   readonly #supervisor: Supervisor;
   readonly #switchboard: WorkerHub | undefined;
-  readonly #numbers: Numbers | undefined;
+  readonly #numbers: WorkerMetrics | undefined;
   #config: Config;
   #isStopping = false;
   /** Its workers send their clients to other machines. */
@@ -55,7 +55,7 @@ export class Primary {
   #isLastNode = false;
 
   /** Resolves when all workers listen. Throws what Bun throws when it cannot listen, ConfigError, or what a worker says. */
-  static async start(around: Surroundings, server: number): Promise<Primary> {
+  static async start(around: Dependencies, server: number): Promise<Primary> {
     if (process.platform !== "linux") {
       throw new ConfigError("`workers` has to be 1 on this system: only Linux lets several processes share a port");
     }
@@ -65,14 +65,14 @@ export class Primary {
     }
     startedServer = server;
     try {
-      return await Primary.#startOn(await holdPorts(around.config), around, server);
+      return await Primary.#startOn(await reservePorts(around.config), around, server);
     } catch (error) {
       startedServer = undefined;
       throw error;
     }
   }
 
-  static async #startOn(ports: Held, around: Surroundings, server: number): Promise<Primary> {
+  static async #startOn(ports: ReservedPorts, around: Dependencies, server: number): Promise<Primary> {
     try {
       const primary = new Primary({ ...around, config: ports.config }, server);
       await primary.#start();
@@ -82,25 +82,25 @@ export class Primary {
     }
   }
 
-  private constructor(around: Surroundings, server: number) {
+  private constructor(around: Dependencies, server: number) {
     const { config, clock, log } = around;
     this.#config = config;
     this.#apps = configApps(config.apps);
-    const engine = clusterEngineOf(config, clock);
+    const engine = createClusterEngine(config, clock);
     if (!engine) {
       const failed = (error: unknown, during: string) => log.error({ err: error }, during);
       this.#switchboard = new WorkerHub({ engine: memoryEngine(clock), clock, failed });
     }
-    this.memory = new Memory({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
-    this.#lag = new Lag(clock);
-    this.#beating = setInterval(() => this.#lag.beat(LAG_MS), LAG_MS);
+    this.memory = new MemoryMonitor({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
+    this.#lag = new EventLoopLag(clock);
+    this.#beating = setInterval(() => this.#lag.tick(LAG_MS), LAG_MS);
     this.hub = buildHub({ ...around, engine: engine ?? this.#ownEngine(around) }, this.#apps, [around.hooks], () => ({
       ...this.#report,
       id: this.#id,
     }));
     const metrics = around.records?.metrics;
-    const read = (withinMs: number) => this.#supervisor.read(withinMs);
-    this.#numbers = metrics && new Numbers({ metrics, read, count: config.workers });
+    const read = (withinMs: number) => this.#supervisor.readMetrics(withinMs);
+    this.#numbers = metrics && new WorkerMetrics({ metrics, read, count: config.workers });
     this.#supervisor = new Supervisor({
       count: config.workers,
       server,
@@ -110,7 +110,7 @@ export class Primary {
       log,
       attach: (child) => {
         const overflowed = () => {
-          log.error(`worker ${child.place.index} (process ${child.pid}) does not keep up, and is ended`);
+          log.error(`worker ${child.info.index} (process ${child.pid}) does not keep up, and is ended`);
           child.kill();
         };
         const link = this.#switchboard?.attach({ send: (parcel) => child.send(parcel), overflowed });
@@ -118,7 +118,7 @@ export class Primary {
           receive: (parcel) => link?.receive(parcel),
           scrape: () => this.#numbers?.scrape() ?? Promise.reject(new Error("Nothing is counted here.")),
           detach: async () => {
-            this.#numbers?.ended(child.reading);
+            this.#numbers?.addFinal(child.reading);
             await link?.disconnect();
           },
         };
@@ -178,15 +178,15 @@ export class Primary {
   }
 
   /** As of `Running.reload`, in every worker. */
-  async reload(around: Surroundings): Promise<number> {
+  async reload(around: Dependencies): Promise<number> {
     // The ports are those that were picked.
     const { port, tls } = this.#config;
     const held = around.config.tls && tls && { tls: { ...around.config.tls, ...api(tls) } };
     const config = { ...around.config, port, ...held };
     const assignment = this.#assignmentOf({ ...around, config });
-    const closed = await this.#supervisor.order({ type: "reload", config: assignment.config }, assignment);
+    const closed = await this.#supervisor.command({ type: "reload", config: assignment.config }, assignment);
     this.#config = config;
-    this.memory.adjust(config.limits.memoryBytes);
+    this.memory.setMark(config.limits.memoryBytes);
     this.#apps.replace(around.config.apps);
     for (const app of around.config.apps) this.hub.replaceApp(app);
     return closed;
@@ -194,13 +194,13 @@ export class Primary {
 
   /** As of `Running.reloadTls`, in every worker. */
   async reloadTls(): Promise<boolean> {
-    return (await this.#supervisor.order({ type: "reloadTls" })) > 0;
+    return (await this.#supervisor.command({ type: "reloadTls" })) > 0;
   }
 
   /** As of `Running.drain`, in every worker, in those that start later as well. */
   async drain(isOn: boolean): Promise<void> {
     this.#isDraining = isOn;
-    await this.#supervisor.order({ type: "drain", isOn }, { ...this.#supervisor.assignment, isDraining: isOn });
+    await this.#supervisor.command({ type: "drain", isOn }, { ...this.#supervisor.assignment, isDraining: isOn });
   }
 
   /** As of `Running.isLastNode`. */
@@ -212,7 +212,7 @@ export class Primary {
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#supervisor.stop();
-    this.#isLastNode = await isAlone(this.hub, this.#id);
+    this.#isLastNode = await isLastNode(this.hub, this.#id);
     await this.#close();
   }
 
@@ -224,17 +224,17 @@ export class Primary {
   }
 
   /** This process is a node like the others, but without a channel in between and without clients. */
-  #ownEngine({ clock, config }: Surroundings): Engine {
-    const engine = workersEngine(clock, (parcel) => link?.receive(parcel), patienceOf(config));
+  #ownEngine({ clock, config }: Dependencies): Engine {
+    const engine = workersEngine(clock, (parcel) => link?.receive(parcel), publishTimeouts(config));
     const link = this.#switchboard?.attach({ send: (parcel) => engine.receive(parcel), isListed: false });
     return engine;
   }
 
-  #assignmentOf({ config, demoFile, program }: Surroundings): Assignment {
+  #assignmentOf({ config, demoFile, program }: Dependencies): Assignment {
     const { value: dashboardKey } = program.dashboardKey;
     const isJoined = this.#switchboard !== undefined;
     const kept = { ...(demoFile !== undefined && { demoFile }), ...(dashboardKey !== undefined && { dashboardKey }) };
-    return { config: writeConfig(config), isJoined, isDraining: this.#isDraining, ...kept };
+    return { config: serializeConfig(config), isJoined, isDraining: this.#isDraining, ...kept };
   }
 }
 

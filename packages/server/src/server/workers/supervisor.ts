@@ -4,8 +4,8 @@ import type { Logger } from "pino";
 import type { WorkerBatch } from "../../engines/workers/messages.ts";
 import type { Read } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/metrics.ts";
-import { Child, EndedEarly, spell } from "./child.ts";
-import type { Assignment, Order } from "./messages.ts";
+import type { Assignment, WorkerCommand } from "./ipc-messages.ts";
+import { describeExit, ExitedEarly, WorkerProcess } from "./worker-process.ts";
 
 export interface SupervisorOptions {
   readonly count: number;
@@ -18,7 +18,7 @@ export interface SupervisorOptions {
   readonly stopMs: () => number;
   readonly log: Logger;
   /** A worker's process was started. */
-  readonly attach: (child: Child) => Attached;
+  readonly attach: (child: WorkerProcess) => WorkerSession;
 }
 
 export interface Readings {
@@ -28,7 +28,7 @@ export interface Readings {
   readonly answered: number;
 }
 
-export interface Attached {
+export interface WorkerSession {
   receive(parcel: WorkerBatch): void;
   /** The numbers of all workers together. */
   scrape(): Promise<Scraped>;
@@ -39,9 +39,9 @@ export interface Attached {
 /** A worker's place: whoever has it, and how often it was lost of late. */
 interface Slot {
   readonly index: number;
-  child: Child | undefined;
+  child: WorkerProcess | undefined;
   /** Whoever is on the way to it. */
-  next: Child | undefined;
+  next: WorkerProcess | undefined;
   /** Over when nobody is on the way any more. Never rejects. */
   filled: Promise<void>;
   losses: number;
@@ -62,7 +62,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #slots: readonly Slot[];
   /** Those that were told to end. */
-  readonly #leaving = new Set<Child>();
+  readonly #leaving = new Set<WorkerProcess>();
   #assignment: Assignment;
   #looking: ReturnType<typeof setInterval> | undefined;
   #isStopping = false;
@@ -107,12 +107,12 @@ export class Supervisor {
    * To every worker, as soon as it listens. Resolves with the sum of their answers. Those that start later run with
    * `assignment`, unless one refuses the order; then it throws what that one says.
    */
-  async order(order: Order, assignment = this.#assignment): Promise<number> {
+  async command(order: WorkerCommand, assignment = this.#assignment): Promise<number> {
     const before = this.#assignment;
     this.#assignment = assignment;
     const children = this.#slots.flatMap(({ child, next }) => [child, next].filter((one) => one !== undefined));
     try {
-      const counts = await Promise.all(children.map((child) => child.order(order)));
+      const counts = await Promise.all(children.map((child) => child.command(order)));
       return counts.reduce((sum, count) => sum + count, 0);
     } catch (error) {
       this.#assignment = before;
@@ -132,7 +132,7 @@ export class Supervisor {
 
   async #replace(): Promise<void> {
     for (const slot of this.#slots) {
-      let old: Child | undefined;
+      let old: WorkerProcess | undefined;
       try {
         old = await this.#fill(slot);
       } catch (error) {
@@ -140,18 +140,18 @@ export class Supervisor {
         if (!slot.child) this.#restart(slot);
         throw error;
       }
-      if (old && !old.isEnded) await this.#end(old);
+      if (old && !old.hasExited) await this.#end(old);
     }
   }
 
   /** Asks every worker what it counted, and waits so long. */
-  async read(withinMs: number): Promise<Readings> {
-    const here = this.#slots.flatMap(({ child }) => (child ? [[child, String(child.place.index)] as const] : []));
+  async readMetrics(withinMs: number): Promise<Readings> {
+    const here = this.#slots.flatMap(({ child }) => (child ? [[child, String(child.info.index)] as const] : []));
     const leaving = [...this.#leaving].filter((child) => here.every(([one]) => one !== child));
-    const all = [...here, ...leaving.map((child) => [child, `${child.place.index} leaving ${child.pid}`] as const)];
-    const answers = await Promise.all(all.map(([child]) => child.read(withinMs)));
+    const all = [...here, ...leaving.map((child) => [child, `${child.info.index} leaving ${child.pid}`] as const)];
+    const answers = await Promise.all(all.map(([child]) => child.readMetrics(withinMs)));
     return {
-      now: () => all.filter(([child]) => !child.isEnded).map(([{ reading }, worker]) => ({ worker, reading })),
+      now: () => all.filter(([child]) => !child.hasExited).map(([{ reading }, worker]) => ({ worker, reading })),
       answered: answers.slice(0, here.length).filter(Boolean).length,
     };
   }
@@ -162,7 +162,7 @@ export class Supervisor {
     for (const { restarting } of this.#slots) clearTimeout(restarting);
     const children = this.#slots.flatMap(({ child, next }) => [child ?? [], next ?? []].flat());
     await Promise.all(children.map((child) => this.#end(child)));
-    await Promise.all([...this.#leaving].map((child) => child.ended));
+    await Promise.all([...this.#leaving].map((child) => child.exited));
     clearInterval(this.#looking);
   }
 
@@ -174,7 +174,7 @@ export class Supervisor {
         await this.#fill(slot);
         return;
       } catch (error) {
-        if (!(error instanceof EndedEarly)) throw error;
+        if (!(error instanceof ExitedEarly)) throw error;
         if (attempt >= ATTEMPTS) throw new Error(`Worker ${slot.index} does not start: ${error.message}.`);
       }
     }
@@ -184,7 +184,7 @@ export class Supervisor {
    * Starts a worker for the place, which it takes as soon as it listens; until then whoever has it keeps it. Resolves with who
    * had it. One at a time: of two, the first would belong to nobody.
    */
-  #fill(slot: Slot): Promise<Child | undefined> {
+  #fill(slot: Slot): Promise<WorkerProcess | undefined> {
     const turn = slot.filled.then(() => this.#take(slot));
     slot.filled = turn.then(
       () => {},
@@ -193,17 +193,17 @@ export class Supervisor {
     return turn;
   }
 
-  async #take(slot: Slot): Promise<Child | undefined> {
+  async #take(slot: Slot): Promise<WorkerProcess | undefined> {
     if (this.#isStopping) throw new Error("The server stops, and starts no more workers.");
     clearTimeout(slot.restarting);
     const { server, count, attach } = this.#options;
     const place = { index: slot.index, count };
     const receive = (parcel: WorkerBatch) => attached.receive(parcel);
     const scrape = () => attached.scrape();
-    const child = new Child({ place, server, assignment: this.#assignment, receive, scrape });
+    const child = new WorkerProcess({ place, server, assignment: this.#assignment, receive, scrape });
     const attached = attach(child);
     slot.next = child;
-    const ended = child.ended.then(() => this.#lost(slot, child, attached));
+    const ended = child.exited.then(() => this.#lost(slot, child, attached));
     const late = setTimeout(() => {
       const hint = "does the program call start() in every process?";
       this.#options.log.error(`worker ${slot.index} has not listened for ${START_MS / 1000} s: ${hint}`);
@@ -221,12 +221,12 @@ export class Supervisor {
     const before = slot.child;
     slot.child = child;
     setTimeout(() => {
-      if (slot.child === child && !child.isEnded) slot.losses = 0;
+      if (slot.child === child && !child.hasExited) slot.losses = 0;
     }, HEALTHY_MS).unref();
     return before;
   }
 
-  async #lost(slot: Slot, child: Child, attached: Attached): Promise<void> {
+  async #lost(slot: Slot, child: WorkerProcess, attached: WorkerSession): Promise<void> {
     const { log } = this.#options;
     await attached.detach().catch((error) => log.error({ err: error }, `taking back what worker ${slot.index} had`));
     const wasMeantTo = this.#leaving.delete(child);
@@ -234,10 +234,10 @@ export class Supervisor {
     slot.child = undefined;
     // Where another is on its way already, whoever started that sees to the rest.
     if (this.#isStopping || wasMeantTo || slot.next) return;
-    const ended = await child.ended;
+    const ended = await child.exited;
     // A worker that was asked to stop, by a signal or by its own program, has not failed.
     if (ended.code === 0) log.info(`worker ${slot.index} stopped: another takes its place`);
-    else log.error(`worker ${slot.index} (process ${child.pid}) ended ${spell(ended)}: another takes its place`);
+    else log.error(`worker ${slot.index} (process ${child.pid}) ended ${describeExit(ended)}: another takes its place`);
     this.#restart(slot);
   }
 
@@ -261,14 +261,14 @@ export class Supervisor {
     }, pauseMs);
   }
 
-  async #end(child: Child): Promise<void> {
+  async #end(child: WorkerProcess): Promise<void> {
     this.#leaving.add(child);
     child.stop();
     const late = setTimeout(() => {
-      this.#options.log.error(`worker ${child.place.index} has not stopped in time, and is ended`);
+      this.#options.log.error(`worker ${child.info.index} has not stopped in time, and is ended`);
       child.kill();
     }, this.#options.stopMs());
-    await child.ended;
+    await child.exited;
     clearTimeout(late);
   }
 
@@ -276,10 +276,10 @@ export class Supervisor {
   #look(): void {
     const children = [...this.#slots.flatMap(({ child }) => child ?? []), ...this.#leaving];
     for (const child of children) {
-      if (!child.isListening || child.isEnded) continue;
-      child.silentLooks++;
-      if (child.silentLooks * LOOK_MS <= this.#options.leaseS * 1000) continue;
-      const { index } = child.place;
+      if (!child.isListening || child.hasExited) continue;
+      child.missedHeartbeats++;
+      if (child.missedHeartbeats * LOOK_MS <= this.#options.leaseS * 1000) continue;
+      const { index } = child.info;
       this.#options.log.error(`worker ${index} (process ${child.pid}) hangs: silent for ${this.#options.leaseS} s`);
       child.kill();
     }

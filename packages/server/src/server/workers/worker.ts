@@ -5,21 +5,21 @@ import { type WorkerEngine, workersEngine } from "../../engines/workers/engine.t
 import type { WorkerBatch } from "../../engines/workers/messages.ts";
 import type { RequestLimits } from "../../engines/workers/requests.ts";
 import type { Metrics, Scraped } from "../../observers/metrics/metrics.ts";
-import { Running, type Surroundings } from "../running.ts";
-import { readConfig } from "./carried.ts";
-import { ownMark } from "./mark.ts";
+import { type Dependencies, RunningServer } from "../running.ts";
+import { deserializeConfig } from "./config-json.ts";
 import {
-  ALIVE_EVERY_MS,
   type Assignment,
   type FromWorker,
-  failureOf,
-  type Order,
+  HEARTBEAT_MS,
+  serializeError,
   type ToWorker,
-  type WorkerPlace,
-} from "./messages.ts";
+  type WorkerCommand,
+  type WorkerInfo,
+} from "./ipc-messages.ts";
+import { workerIdentity } from "./worker-identity.ts";
 
 /** What the worker's server does when it is told to. */
-export interface Duties {
+export interface WorkerActions {
   /** Drains and ends. */
   stop(): Promise<void>;
   /** Resolves with how many connections had to go. */
@@ -46,33 +46,33 @@ let here: Worker | undefined;
 
 /** This process's worker, for the server that it is a worker of; undefined in the first process. */
 export function workerOf(server: number): Worker | undefined {
-  if (ownMark === undefined || ownMark.server !== server) return undefined;
-  here ??= new Worker(ownMark);
+  if (workerIdentity === undefined || workerIdentity.server !== server) return undefined;
+  here ??= new Worker(workerIdentity);
   return here;
 }
 
 /** Whether this process is a worker, of whichever of the program's servers. */
-export const isWorker = ownMark !== undefined;
+export const isWorker = workerIdentity !== undefined;
 
 /** How long a publication may wait for the first process. */
-export function patienceOf({ publishWaitS, publishWaitBytes }: Config): RequestLimits {
+export function publishTimeouts({ publishWaitS, publishWaitBytes }: Config): RequestLimits {
   return { waitMs: publishWaitS * 1000, waitBytes: publishWaitBytes };
 }
 
 export class Worker {
-  readonly place: WorkerPlace;
+  readonly place: WorkerInfo;
   /** Resolves when the server has stopped. */
   readonly ended: Promise<void>;
   readonly #over = Promise.withResolvers<void>();
   readonly #assigned = Promise.withResolvers<Assignment>();
-  #duties: Duties | undefined;
-  #running: Running | undefined;
+  #duties: WorkerActions | undefined;
+  #running: RunningServer | undefined;
   #engine: WorkerEngine | undefined;
   #isEnding = false;
   #metrics: Metrics | undefined;
   #scraping: PromiseWithResolvers<Scraped> | undefined;
 
-  constructor({ index, count }: WorkerPlace) {
+  constructor({ index, count }: WorkerInfo) {
     this.place = { index, count };
     this.ended = this.#over.promise;
     process.on("message", (message: ToWorker) => this.#hear(message));
@@ -80,14 +80,14 @@ export class Worker {
     // Ctrl+C reaches every process of the terminal; the first one tells the others what to do.
     process.on("SIGINT", () => {});
     process.on("SIGTERM", () => this.#stop());
-    setInterval(() => this.#say({ type: "alive" }), ALIVE_EVERY_MS).unref();
+    setInterval(() => this.#say({ type: "alive" }), HEARTBEAT_MS).unref();
     this.#say({ type: "here" });
   }
 
   /** What to run with. */
   async assigned(): Promise<Assigned> {
     const { config, demoFile, dashboardKey } = await this.#assigned.promise;
-    return { config: readConfig(config), demoFile, dashboardKey };
+    return { config: deserializeConfig(config), demoFile, dashboardKey };
   }
 
   /** Where it fails, the first process says so to people, once for all workers, and this one ends. */
@@ -100,16 +100,16 @@ export class Worker {
   }
 
   /** Listens beside the others. Throws what `Running.start` throws. */
-  async run(around: Surroundings, duties: Duties): Promise<Running> {
+  async run(around: Dependencies, duties: WorkerActions): Promise<RunningServer> {
     const { isJoined, isDraining } = await this.#assigned.promise;
     if (isJoined) {
       const send = (parcel: WorkerBatch) => this.#say({ type: "parcel", parcel });
-      this.#engine = workersEngine(around.clock, send, patienceOf(around.config));
+      this.#engine = workersEngine(around.clock, send, publishTimeouts(around.config));
     }
     this.#duties = duties;
     this.#metrics = around.records?.metrics;
     const shared = { ...around, sharesPort: true, ...(this.#engine && { engine: this.#engine }) };
-    this.#running = await Running.start(shared);
+    this.#running = await RunningServer.start(shared);
     if (isDraining) this.#running.drain(true);
     this.#say({ type: "listening" });
     return this.#running;
@@ -167,19 +167,19 @@ export class Worker {
     if (reading) this.#say({ type: "reading", reading });
   }
 
-  async #obey(id: number, order: Order): Promise<void> {
+  async #obey(id: number, order: WorkerCommand): Promise<void> {
     try {
       this.#say({ type: "done", id, count: await this.#carryOut(order) });
     } catch (error) {
-      this.#say({ type: "undone", id, failure: failureOf(error) });
+      this.#say({ type: "undone", id, failure: serializeError(error) });
     }
   }
 
-  async #carryOut(order: Order): Promise<number> {
+  async #carryOut(order: WorkerCommand): Promise<number> {
     if (!this.#duties) throw new Error("This worker does not listen yet.");
     switch (order.type) {
       case "reload":
-        return this.#duties.reload(readConfig(order.config));
+        return this.#duties.reload(deserializeConfig(order.config));
       case "reloadTls":
         return (await this.#duties.reloadTls()) ? 1 : 0;
       case "drain":
@@ -195,7 +195,7 @@ export class Worker {
 
   async #failed(error: unknown): Promise<never> {
     this.#isEnding = true;
-    this.#say({ type: "failed", failure: failureOf(error) });
+    this.#say({ type: "failed", failure: serializeError(error) });
     await Bun.sleep(FAILED_MS);
     process.exit(1);
   }
@@ -205,7 +205,7 @@ export class Worker {
     if (this.#isEnding) return;
     this.#isEnding = true;
     setTimeout(() => process.exit(1), ABANDON_MS);
-    await this.#running?.abandon();
+    await this.#running?.stopNow();
     process.exit(1);
   }
 }

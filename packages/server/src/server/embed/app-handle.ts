@@ -1,0 +1,194 @@
+/** ConnectionTarget app of a running server, as a program sees it: push to it, look at it. */
+
+import { type ChannelOptions, parseChannel } from "../../config/channel-options.ts";
+import type { App } from "../../domain/app.ts";
+import { type ChannelKind, kindOf, userChannel } from "../../domain/channel.ts";
+import { Disconnect } from "../../domain/error.ts";
+import type { Member, Position, PresenceMember, Sender, User } from "../../domain/message.ts";
+import { payloadValue } from "../../domain/payload.ts";
+import type { ChannelSummary, StoredEvent } from "../../domain/ports.ts";
+import type { Hub } from "../../hub/hub.ts";
+import { checkChannelName } from "../../hub/limits.ts";
+import { Connections } from "./connections.ts";
+import { ConnectionTarget, DISCONNECTED_BY_PROGRAM, noticeOf, Target } from "./targets.ts";
+import type { AnyEvents, Pushable } from "./types.ts";
+
+export interface ChannelInfo extends ChannelSummary {
+  readonly type: ChannelKind;
+}
+
+/** A user in a presence channel, as other servers spell it. */
+export interface Present extends Member {
+  /** When the user's first connection joined, in Unix seconds. */
+  readonly connected_at: number;
+}
+
+export type PresenceList = readonly Present[] & { count(): number };
+
+/** How many are in a channel; nobody, where nobody is. */
+export interface ChannelStats {
+  readonly name: string;
+  readonly subscribers: number;
+  readonly type: ChannelKind;
+}
+
+export interface HistoryQuery {
+  readonly since?: Position;
+  readonly limit?: number;
+}
+
+export interface ChannelHistory {
+  readonly events: readonly HistoryEvent[];
+  /** Of the channel's newest event. */
+  readonly position: Position;
+  /** False where something after `since` is lost; then the oldest that are kept are given. */
+  readonly complete: boolean;
+}
+
+export interface HistoryEvent {
+  readonly event: string;
+  /** The value that was published; a whole object where that was pushed as it is. */
+  readonly data: unknown;
+  readonly position: Position | undefined;
+  /** The client that published it; absent when a back end or the program did. */
+  readonly from?: Sender;
+  /** How long it is still kept, in milliseconds. */
+  readonly expiresInMs: number;
+}
+
+export class AppHandle<E extends object = AnyEvents, U extends User = User> {
+  readonly app: App;
+  readonly #hub: Hub;
+
+  constructor(hub: Hub, app: App) {
+    this.#hub = hub;
+    this.app = app;
+  }
+
+  toChannel(name: string): Target<E> {
+    return new Target(this.#hub, this.app, name);
+  }
+
+  /** All connections of a signed-in user, of both protocols. */
+  toUser(id: string | number): Target<E> {
+    return new Target(this.#hub, this.app, userChannel(String(id)));
+  }
+
+  /** ConnectionTarget connection, wherever in the cluster it is. */
+  toConnection(id: string): ConnectionTarget<E> {
+    return new ConnectionTarget(this.#hub, this.app, id);
+  }
+
+  /** The channels that somebody is subscribed to, in the whole cluster. */
+  async channels(prefix = ""): Promise<readonly ChannelInfo[]> {
+    return (await this.#hub.channels(this.app, prefix)).map((summary) => this.#infoOf(summary));
+  }
+
+  /** Undefined when nobody is subscribed. */
+  async channel(name: string): Promise<ChannelInfo | undefined> {
+    const summary = await this.#hub.summary(this.app, name);
+    return summary && this.#infoOf(summary);
+  }
+
+  /** The users in a presence channel, in the whole cluster. */
+  async members(name: string): Promise<readonly PresenceMember[]> {
+    return this.#hub.members(this.app, name);
+  }
+
+  /**
+   * What a channel with history keeps, oldest first: after `since`, or without it the last ones; at most `limit` (100).
+   * Pages go on from the position of the last event. Throws CommandError `channel_invalid`, RangeError.
+   */
+  async history(name: string, { since, limit = 100 }: HistoryQuery = {}): Promise<ChannelHistory> {
+    checkChannelName(this.app, name);
+    if (!Number.isSafeInteger(limit) || limit < 1)
+      throw new RangeError("The limit has to be a whole number from 1 up.");
+    const { events: kept, position, complete } = await this.#hub.history(this.app, name, since, limit);
+    return { events: kept.map(eventOf), position, complete };
+  }
+
+  /** The connections of this process. */
+  get connections(): Connections<U> {
+    return new Connections(this.#hub, this.app);
+  }
+
+  // ---- one connection, of this process; `toConnection` is for those of the whole cluster
+
+  isEstablished(id: string): boolean {
+    return this.#hub.connection(this.app, id) !== undefined;
+  }
+
+  /** Pushes to one connection, in no channel. Whether it is there. Throws CommandError as `Target.push` does. */
+  push(id: string, payload: Pushable<E>): boolean {
+    const notice = noticeOf(this.#hub, this.app, payload);
+    const connection = this.#hub.connection(this.app, id);
+    if (connection) this.#hub.push(connection, notice);
+    return connection !== undefined;
+  }
+
+  /** Ends one connection, for good: its client does not come back by itself. Whether it was there. */
+  disconnect(id: string, message = DISCONNECTED_BY_PROGRAM): boolean {
+    const connection = this.#hub.connection(this.app, id);
+    if (connection) this.#hub.disconnect(connection, new Disconnect("terminated", message));
+    return connection !== undefined;
+  }
+
+  // ---- everybody
+
+  /** To the subscribers of the channel, or without one to every connection of the app, in the whole cluster. */
+  async broadcast(payload: Pushable<E>, channel?: string): Promise<void> {
+    if (channel !== undefined) return this.toChannel(channel).push(payload);
+    await this.#hub.clusterConnections.pushToApp(this.app, noticeOf(this.#hub, this.app, payload));
+  }
+
+  // ---- looking, in the words of other servers
+
+  /** The users in a presence channel, in the whole cluster. */
+  async getPresence(channel: string): Promise<PresenceList> {
+    const members = await this.members(channel);
+    const list = members.map(({ id, info, joinedAtMs }) => ({ id, info, connected_at: Math.floor(joinedAtMs / 1000) }));
+    return Object.defineProperty(list, "count", { value: () => list.length }) as PresenceList & Present[];
+  }
+
+  async getChannelStats(name: string): Promise<ChannelStats> {
+    const { traits } = this.#hub.channelOf(this.app, name);
+    const summary = await this.#hub.summary(this.app, name);
+    return { name, subscribers: summary?.subscribers ?? 0, type: kindOf(traits) };
+  }
+
+  async getChannels(): Promise<readonly ChannelStats[]> {
+    return (await this.channels()).map(({ name, subscribers, type }) => ({ name, subscribers, type }));
+  }
+
+  /**
+   * Closes every connection that is signed in as the user, for good: a token that was issued until now is refused for
+   * `limits.revocationTtlS`, unless `revoke` is false. Throws CommandError `engine_unavailable`.
+   */
+  async terminate(userId: string | number, { revoke = true }: { readonly revoke?: boolean } = {}): Promise<void> {
+    await this.#hub.users.terminate(this.app, String(userId), revoke);
+  }
+
+  /**
+   * Says what applies to one channel, over what the configuration says; options that are left out stay as configured. At
+   * once, and until the process ends or it is said again. Throws ConfigError, CommandError `channel_invalid`.
+   */
+  createChannel(name: string, options: ChannelOptions = {}): this {
+    const rule = parseChannel(name, options);
+    checkChannelName(this.app, name);
+    this.#hub.overrideChannel(this.app, name, rule);
+    return this;
+  }
+
+  /** Back to what the configuration says. Whether anything else was said. Whoever is in the channel stays. */
+  removeChannel(name: string): boolean {
+    return this.#hub.overrideChannel(this.app, name, undefined);
+  }
+
+  #infoOf(summary: ChannelSummary): ChannelInfo {
+    return { ...summary, type: kindOf(this.#hub.channelOf(this.app, summary.name).traits) };
+  }
+}
+
+function eventOf({ publication: { event, data, from, position }, expiresInMs }: StoredEvent): HistoryEvent {
+  return { event, data: payloadValue(data), position, ...(from && { from }), expiresInMs };
+}

@@ -1,0 +1,32 @@
+/** What the program answers clients' own events with. */
+
+import type { Connection } from "../../domain/connection.ts";
+import { CommandError } from "../../domain/error.ts";
+import type { Awaitable } from "../../domain/ports.ts";
+import { andThen } from "../../hub/awaitable.ts";
+import type { Hooks } from "./hooks.ts";
+import type { Handler } from "./types.ts";
+
+export class EventHandlers {
+  readonly #hooks: Pick<Hooks, "runMessageHooks" | "hasMessageHooks">;
+  readonly #handlers = new Map<string, Handler>();
+
+  constructor(hooks: Pick<Hooks, "runMessageHooks" | "hasMessageHooks">) {
+    this.#hooks = hooks;
+  }
+
+  /** `*` for what nothing else handles. */
+  set(event: string, handler: Handler): void {
+    this.#handlers.set(event, handler);
+  }
+
+  /** The hooks hear it first. Throws CommandError where nothing on this server would. */
+  call(connection: Connection, event: string, data: unknown): Awaitable<unknown> {
+    const handler = this.#handlers.get(event) ?? this.#handlers.get("*");
+    if (!handler && !this.#hooks.hasMessageHooks) {
+      const name = JSON.stringify(event.slice(0, 64));
+      throw new CommandError("unknown_command", `Nothing on this server handles ${name}.`);
+    }
+    return andThen(this.#hooks.runMessageHooks(connection, { event, data }), () => handler?.(connection, data));
+  }
+}

@@ -1,0 +1,199 @@
+/** What a program hears of and has its say in: its listeners, called as the hub's guard, observer and authority. */
+
+import { isInternal, matches } from "../../domain/channel.ts";
+import type { Connection } from "../../domain/connection.ts";
+import { CommandError } from "../../domain/error.ts";
+import type { HubEvent } from "../../domain/hub-event.ts";
+import type { EventPublication } from "../../domain/message.ts";
+import { payloadValue } from "../../domain/payload.ts";
+import type { Awaitable, Guard } from "../../domain/ports.ts";
+import { andThen } from "../../hub/awaitable.ts";
+import { nativePromise } from "../system/native-promise.ts";
+import type { WorkerInfo } from "../workers/ipc-messages.ts";
+import type { AuthorizeResult, ChannelHook, HookAliases, HookName, HookTypes, Message } from "./types.ts";
+
+interface Listener<Name extends HookName> {
+  readonly run: HookTypes[Name];
+  /** A channel's name, or a pattern; undefined for all. */
+  readonly channel: string | undefined;
+}
+
+interface HookHost {
+  /** Tells the log, and whoever listens to errors. */
+  failed(error: unknown, during: string): void;
+  connection(app: string, id: string): Connection | undefined;
+}
+
+const ALIASES: HookAliases = {
+  "connection.open": "open",
+  "connection.close": "close",
+  "connection.error": "error",
+  "message.received": "message",
+};
+
+/** Which hooks there are, and whether each is about a channel. */
+const NAMES: Readonly<Record<HookName, boolean>> = {
+  open: false,
+  close: false,
+  subscribed: true,
+  unsubscribed: true,
+  message: true,
+  authorize: true,
+  error: false,
+  workerStart: false,
+  workerStop: false,
+} satisfies Record<ChannelHook, true> & Record<Exclude<HookName, ChannelHook>, false>;
+
+/** A fault of an `error` listener is logged and goes no further, or it would be told of itself. */
+const IN_ERROR_HOOK = "the hook error";
+
+export class Hooks {
+  readonly #host: HookHost;
+  /** Lists are replaced, never changed: a listener may take itself off while they are walked through. */
+  readonly #listeners: { [Name in HookName]?: readonly Listener<Name>[] } = {};
+
+  constructor(host: HookHost) {
+    this.#host = host;
+  }
+
+  /** Returns what takes the listener off again. */
+  on<Name extends HookName>(name: Name | keyof HookAliases, run: HookTypes[Name], channel?: string): () => void {
+    const hook = hookOf(name) as Name;
+    if (channel !== undefined && !NAMES[hook]) throw new TypeError(`The hook ${hook} is not about a channel.`);
+    const listener: Listener<Name> = { run, channel };
+    this.#put(hook, [...this.#all(hook), listener]);
+    return () => this.#put(hook, [...this.#all(hook).filter((one) => one !== listener)]);
+  }
+
+  /** Every client's publication is heard before it is done. */
+  readonly guard: Guard = {
+    publication: (publication: EventPublication): Awaitable<undefined> => {
+      const { app, channel, event, data, from } = publication;
+      if (from === undefined || !this.#hears("message", channel)) return undefined;
+      const connection = this.#host.connection(app, from.connection);
+      if (!connection) return undefined;
+      return andThen(this.runMessageHooks(connection, { event, data: payloadValue(data), channel }), () => undefined);
+    },
+  };
+
+  /** Whether anybody listens to what clients say to the program itself. */
+  get hasMessageHooks(): boolean {
+    return this.#hears("message", undefined);
+  }
+
+  /** ConnectionTarget listener after the other; the first that throws or answers `false` refuses the message. */
+  runMessageHooks(connection: Connection, message: Message): Awaitable<void> {
+    return this.#hear(connection, message, this.#all("message"), 0);
+  }
+
+  #hear(
+    connection: Connection,
+    message: Message,
+    listeners: readonly Listener<"message">[],
+    from: number,
+  ): Awaitable<void> {
+    for (const [at, { run, channel }] of listeners.entries()) {
+      if (at < from || !isFor(channel, message.channel)) continue;
+      const heard = nativePromise(run(connection, message));
+      if (heard instanceof Promise) {
+        return heard.then((answer) => {
+          checkAnswer(answer);
+          return this.#hear(connection, message, listeners, at + 1);
+        });
+      }
+      checkAnswer(heard);
+    }
+  }
+
+  /** The first listener for the channel decides. Undefined where there is none. */
+  authorize(connection: Connection, channel: string): Awaitable<AuthorizeResult> {
+    const listener = this.#all("authorize").find((one) => isFor(one.channel, channel));
+    // The hub believes `true` and what has a member's form, whatever else a program may return.
+    return nativePromise(listener?.run(connection, channel)) as Awaitable<AuthorizeResult>;
+  }
+
+  /** Facts, told after they happened. */
+  observe(event: HubEvent): void {
+    switch (event.type) {
+      case "opened":
+        return this.#tell("open", undefined, event.connection);
+      case "closed":
+        return this.#tell("close", undefined, event.connection, {
+          code: event.code,
+          ...(event.why && { why: event.why.code }),
+        });
+      case "subscribed":
+      case "unsubscribed":
+        if (!isInternal(event.channel)) this.#tell(event.type, event.channel, event.connection, event.channel);
+        return;
+      case "failed":
+        if (event.during !== IN_ERROR_HOOK) this.#tell("error", undefined, event.error, event.during);
+        return;
+      case "occupied":
+      case "vacated":
+      case "joined":
+      case "left":
+      case "published":
+      case "counted":
+      case "missed":
+      case "refused":
+      case "api-refused":
+      case "rejected":
+        return;
+    }
+  }
+
+  started(worker: WorkerInfo): void {
+    this.#tell("workerStart", undefined, worker);
+  }
+
+  stopping(worker: WorkerInfo): void {
+    this.#tell("workerStop", undefined, worker);
+  }
+
+  // ---- private
+
+  #all<Name extends HookName>(name: Name): readonly Listener<Name>[] {
+    return this.#listeners[name] ?? NOBODY;
+  }
+
+  #put<Name extends HookName>(name: Name, listeners: readonly Listener<Name>[]): void {
+    Object.assign(this.#listeners, { [name]: listeners });
+  }
+
+  #hears(name: HookName, channel: string | undefined): boolean {
+    return this.#all(name).some((one) => isFor(one.channel, channel));
+  }
+
+  #tell<Name extends HookName>(name: Name, channel: string | undefined, ...args: Parameters<HookTypes[Name]>): void {
+    for (const { run, channel: only } of this.#all(name)) {
+      if (isFor(only, channel)) void this.#run(name, run as (...args: unknown[]) => unknown, args);
+    }
+  }
+
+  /** A little scheduleTurn: what the server has to say about it, such as the welcome, goes first. */
+  async #run(name: HookName, run: (...args: unknown[]) => unknown, args: readonly unknown[]): Promise<void> {
+    await undefined;
+    try {
+      await run(...args);
+    } catch (error) {
+      this.#host.failed(error, `the hook ${name}`);
+    }
+  }
+}
+
+const NOBODY: readonly never[] = [];
+
+function checkAnswer(answer: unknown): void {
+  if (answer === false) throw new CommandError("publish_forbidden", "The server's program refused this message.");
+}
+
+function hookOf(name: string): HookName {
+  const hook = Object.hasOwn(ALIASES, name) ? ALIASES[name as keyof HookAliases] : name;
+  if (Object.hasOwn(NAMES, hook)) return hook as HookName;
+  throw new TypeError(`There is no hook ${JSON.stringify(name)}: there are ${Object.keys(NAMES).join(", ")}.`);
+}
+
+function isFor(only: string | undefined, channel: string | undefined): boolean {
+  return only === undefined || (channel !== undefined && matches(only, channel));
+}

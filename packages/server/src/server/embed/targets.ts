@@ -1,0 +1,136 @@
+/** What a program pushes, and to whom. */
+
+import type { App } from "../../domain/app.ts";
+import { CommandError } from "../../domain/error.ts";
+import type { EventPublication, NoticePush } from "../../domain/message.ts";
+import { payloadOf } from "../../domain/payload.ts";
+import type { ConnectionAction } from "../../hub/cluster-connections.ts";
+import type { Hub } from "../../hub/hub.ts";
+import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
+import type { AnyEvents, Pushable } from "./types.ts";
+
+/** The event's name where a pushed value brings none. */
+const DEFAULT_EVENT = "message";
+
+/** A channel or a user of one app, to push to. Immutable: `except` returns another. */
+export class Target<E extends object = AnyEvents> {
+  readonly #hub: Hub;
+  readonly #app: App;
+  readonly #channel: string;
+  readonly #except: readonly string[];
+
+  constructor(hub: Hub, app: App, channel: string, except: readonly string[] = []) {
+    this.#hub = hub;
+    this.#app = app;
+    this.#channel = channel;
+    this.#except = except;
+  }
+
+  /** Leaves out these connections, by id. */
+  except(ids: string | readonly string[]): Target<E> {
+    return new Target(this.#hub, this.#app, this.#channel, [
+      ...this.#except,
+      ...(typeof ids === "string" ? [ids] : ids),
+    ]);
+  }
+
+  /**
+   * Pushes `{ event, data }`; or any other object, which native clients get as it is, and Pusher clients as the data of
+   * its `event`, or of `message`; or a bare value, as the data of `message`. Resolves when the engine has it.
+   * Throws CommandError: `channel_invalid`, `user_invalid`, `event_invalid`, `event_reserved`, `data_invalid` where JSON has
+   * no word for it, `data_too_large`, `engine_unavailable`.
+   */
+  async push(payload: Pushable<E>): Promise<void> {
+    const content = parsePayload(payload);
+    checkChannelName(this.#app, this.#channel);
+    checkEventName(this.#app, content.event);
+    checkEventData(this.#app, content.data);
+    const except = this.#except.length > 0 ? { except: this.#except } : {};
+    await this.#hub.publish(this.#app, {
+      type: "event",
+      app: this.#app.id,
+      channel: this.#channel,
+      ...content,
+      ...except,
+    });
+  }
+}
+
+/** ConnectionTarget connection of an app, wherever in the cluster it is. */
+export class ConnectionTarget<E extends object = AnyEvents> {
+  readonly #hub: Hub;
+  readonly #app: App;
+  readonly #id: string;
+
+  constructor(hub: Hub, app: App, id: string) {
+    this.#hub = hub;
+    this.#app = app;
+    this.#id = id;
+  }
+
+  /**
+   * Pushes to it, in no channel. Whether it is there. Throws CommandError as `Target.push` does; `engine_unavailable` also
+   * where its node does not answer within `publishWaitS`, and then nobody knows whether it was pushed.
+   */
+  async push(payload: Pushable<E>): Promise<boolean> {
+    return this.#act({ type: "push", notice: noticeOf(this.#hub, this.#app, payload) });
+  }
+
+  /** Ends it, for good: its client does not come back by itself. Whether it was there. Throws CommandError `engine_unavailable`. */
+  disconnect(message = DISCONNECTED_BY_PROGRAM): Promise<boolean> {
+    return this.#act({ type: "disconnect", message });
+  }
+
+  /** Throws CommandError `engine_unavailable`. */
+  isEstablished(): Promise<boolean> {
+    return this.#act({ type: "find" });
+  }
+
+  #act(act: ConnectionAction): Promise<boolean> {
+    return this.#hub.clusterConnections.act(this.#app, this.#id, act);
+  }
+}
+
+/** Why a connection ends, where a program ends it and says no more. */
+export const DISCONNECTED_BY_PROGRAM = "The server's program ended this connection.";
+
+/** What is pushed in no channel. Throws CommandError as `Target.push` does. */
+export function noticeOf(hub: Hub, app: App, payload: unknown): NoticePush {
+  const content = parsePayload(payload);
+  checkEventName(app, content.event);
+  checkEventData(app, content.data);
+  hub.checkReserved(content.event, false);
+  return { type: "notice", ...content };
+}
+
+export type PushContent = Pick<EventPublication, "event" | "data" | "bare">;
+
+/** Throws CommandError `data_invalid`. */
+export function parsePayload(payload: unknown): PushContent {
+  let content: PushContent;
+  try {
+    content = spell(hasToJson(payload) ? payload.toJSON() : payload);
+  } catch (cause) {
+    throw new CommandError("data_invalid", `The payload cannot be written as JSON: ${String(cause)}.`);
+  }
+  // What JSON.stringify makes of a function or a symbol.
+  if (typeof content.data === "string") return content;
+  throw new CommandError("data_invalid", "The payload cannot be written as JSON.");
+}
+
+function hasToJson(value: unknown): value is { toJSON(): unknown } {
+  return typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function";
+}
+
+function spell(payload: unknown): PushContent {
+  if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
+    return { event: DEFAULT_EVENT, data: payloadOf(payload) };
+  }
+  // The channel it goes to is added on delivery; one that it brings along would say something else.
+  const { channel: _, ...whole } = payload as Record<string, unknown>;
+  const { event = DEFAULT_EVENT, data } = whole;
+  const name = typeof event === "string" ? event : DEFAULT_EVENT;
+  const isPlain = typeof event === "string" && Object.keys(whole).every((key) => key === "event" || key === "data");
+  if (isPlain && "event" in whole) return { event: name, data: payloadOf(data) };
+  return { event: name, data: JSON.stringify(whole), bare: true };
+}

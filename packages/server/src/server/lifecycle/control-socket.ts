@@ -1,0 +1,194 @@
+/**
+ * The socket in the state folder by which the owner of the process tells it things: reload, drain, status, stats. A little HTTP,
+ * so that `curl --unix-socket` works as well; open to nobody but the user that the server runs as.
+ */
+
+import { randomBytes } from "node:crypto";
+import { chmodSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Logger } from "pino";
+import { ConfigError } from "../../config/config-error.ts";
+import { errorReason } from "../../config/config-file.ts";
+import type { Config } from "../../config/schema/schema.ts";
+import type { Reloaded } from "./reload.ts";
+import type { Stats, Status } from "./status.ts";
+
+/** What a server does when it is told to. */
+export interface ControlCommands {
+  readonly dashboardUrl: string | undefined;
+  status(): Promise<Status>;
+  stats(app: string | undefined): Promise<Stats>;
+  reload(): Promise<Reloaded>;
+  replaceWorkers(): Promise<void>;
+  drain(isOn: boolean): Promise<void>;
+}
+
+/**
+ * Workers that are swapped are waited for as long as their clients take to leave. For a socket of this kind Bun heeds nothing that
+ * is said of a single request; its types do not know that it heeds this.
+ */
+const NO_TIMEOUT: object = { idleTimeout: 0 };
+
+/** How long somebody may take to say that the socket is his. */
+const PROBE_MS = 2_000;
+
+export function controlPath(stateDir: string): string {
+  return join(resolve(stateDir), "control.sock");
+}
+
+export class ControlSocket {
+  readonly #path: string;
+  readonly #inode: number;
+  readonly #server: ReturnType<typeof Bun.serve>;
+
+  /**
+   * Throws where another process answers at that place, or the place cannot be had. It is bound under another name and then
+   * linked, which fails where the name is taken: of two processes that start at once, one has it.
+   */
+  static async open(stateDir: string, answers: ControlCommands): Promise<ControlSocket> {
+    const path = controlPath(stateDir);
+    mkdirSync(resolve(stateDir), { recursive: true, mode: 0o700 });
+    const aside = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
+    const server = bind(aside, answers);
+    try {
+      await claimPath(aside, path);
+      return new ControlSocket(path, inodeOf(path), server);
+    } catch (error) {
+      await server.stop(true);
+      throw error;
+    } finally {
+      rmSync(aside, { force: true });
+    }
+  }
+
+  /** Undefined where it is not wanted, or cannot be had: a server that nobody can tell anything goes on serving, and says so. */
+  static async openIfWanted(
+    { control, stateDir }: Pick<Config, "control" | "stateDir">,
+    answers: ControlCommands,
+    log: Logger,
+  ): Promise<ControlSocket | undefined> {
+    if (!control) return undefined;
+    try {
+      return await ControlSocket.open(stateDir, answers);
+    } catch (error) {
+      log.warn(`no control socket, so reload, status and stats cannot reach this process: ${errorReason(error)}`);
+      return undefined;
+    }
+  }
+
+  private constructor(path: string, inode: number, server: ReturnType<typeof Bun.serve>) {
+    this.#path = path;
+    this.#inode = inode;
+    this.#server = server;
+  }
+
+  /** Answers what is being asked, then is gone; never takes away another's socket. */
+  async close(): Promise<void> {
+    if (inodeOf(this.#path) === this.#inode) rmSync(this.#path, { force: true });
+    await this.#server.stop(false);
+  }
+}
+
+/** For the owner alone from its first moment: a socket's rights are those of the mask when it is bound. */
+function bind(path: string, answers: ControlCommands) {
+  const mask = process.umask(0o177);
+  try {
+    const server = Bun.serve({
+      unix: path,
+      ...NO_TIMEOUT,
+      fetch: (request) => answer(request, answers),
+    });
+    chmodSync(path, 0o600);
+    return server;
+  } finally {
+    process.umask(mask);
+  }
+}
+
+async function answer(request: Request, answers: ControlCommands): Promise<Response> {
+  const { pathname, searchParams } = new URL(request.url);
+  const headers = { Connection: "close" };
+  try {
+    switch (`${request.method} ${pathname}`) {
+      case "GET /status":
+        return Response.json(await answers.status(), { headers });
+      case "GET /stats":
+        return Response.json(await answers.stats(searchParams.get("app") ?? undefined), { headers });
+      case "GET /dashboard":
+        return Response.json({ url: answers.dashboardUrl }, { headers });
+      case "POST /reload": {
+        const reloaded = await answers.reload();
+        if (searchParams.has("workers")) await answers.replaceWorkers();
+        return Response.json(reloaded, { headers });
+      }
+      case "POST /drain":
+        await answers.drain(!searchParams.has("end"));
+        return Response.json(await answers.status(), { headers });
+    }
+    const error = "GET /status, GET /stats, GET /dashboard, POST /reload, POST /drain";
+    return Response.json({ error }, { status: 404, headers });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return Response.json({ error: message }, { status: error instanceof ConfigError ? 422 : 409, headers });
+  }
+}
+
+async function claimPath(aside: string, path: string): Promise<void> {
+  for (let tries = 0; tries < 5; tries++) {
+    const inode = inodeOf(path);
+    if (inode === 0) {
+      if (tryLink(aside, path)) return;
+      continue;
+    }
+    const pid = await ownerOf(path);
+    if (pid !== undefined) throw new Error(`${path} belongs to the server that runs as process ${pid}`);
+    removeStale(path, inode);
+  }
+  throw new Error(`${path} is being taken again and again`);
+}
+
+function tryLink(aside: string, path: string): boolean {
+  try {
+    linkSync(aside, path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Of a process that died. Moved before it is deleted: whoever took the place in the meantime gets it back. */
+function removeStale(path: string, inode: number): void {
+  const grave = `${path}.${randomBytes(4).toString("hex")}`;
+  try {
+    renameSync(path, grave);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return;
+    throw error;
+  }
+  if (inodeOf(grave) !== inode) tryLink(grave, path);
+  rmSync(grave, { force: true });
+}
+
+/** Undefined where nobody listens any more. Whoever listens and says nothing is somebody all the same. */
+async function ownerOf(path: string): Promise<number | "unknown" | undefined> {
+  try {
+    const response = await fetch("http://fanfare/status", { unix: path, signal: AbortSignal.timeout(PROBE_MS) });
+    const status: unknown = await response.json();
+    const pid = typeof status === "object" && status !== null && "pid" in status ? status.pid : undefined;
+    return typeof pid === "number" ? pid : "unknown";
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ECONNREFUSED" || code === "ENOENT" || code === "FailedToOpenSocket") return undefined;
+    return "unknown";
+  }
+}
+
+/** 0 where there is nothing. */
+function inodeOf(path: string): number {
+  return lstatSync(path, { throwIfNoEntry: false })?.ino ?? 0;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
