@@ -4,12 +4,12 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { buildProgram } from "../../packages/server/src/cli/main.ts";
+import { buildProgram } from "../../packages/server/src/cli/program.ts";
 
 const root = mkdtempSync(join(tmpdir(), "fanfare-cli-"));
 const repository = resolve(import.meta.dir, "../..");
 const cli = join(repository, "packages/server/src/cli/main.ts");
-const commands = buildProgram().commands.map((command) => command.name());
+const commands = (await buildProgram()).commands.map((command) => command.name());
 const running = new Set<{ kill(signal: "SIGKILL"): void }>();
 
 afterAll(() => {

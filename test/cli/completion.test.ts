@@ -3,22 +3,25 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { bashScript } from "../../packages/server/src/cli/completion/bash.ts";
-import { places } from "../../packages/server/src/cli/completion/grammar.ts";
-import { zshScript } from "../../packages/server/src/cli/completion/zsh.ts";
-import { buildProgram } from "../../packages/server/src/cli/main.ts";
+import type { Command } from "commander";
+import { candidates, completionScript } from "../../packages/server/src/cli/completion.ts";
+import { buildProgram } from "../../packages/server/src/cli/program.ts";
 import { external } from "../support/external.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { run } from "./run.ts";
 
 setDefaultTimeout(30_000);
 
-const all = places(buildProgram());
+const program = await buildProgram();
 const folder = temporaryFolder();
 const bashFile = join(folder, "fanfare.bash");
 const zshFile = join(folder, "_fanfare");
-writeFileSync(bashFile, bashScript(all));
-writeFileSync(zshFile, zshScript(all));
+writeFileSync(bashFile, completionScript({}, "bash"));
+writeFileSync(zshFile, completionScript({}, "zsh"));
+/** What the scripts ask. */
+const main = join(import.meta.dir, "../../packages/server/src/cli/main.ts");
+writeFileSync(join(folder, "fanfare"), `#!/bin/sh\nexec "${process.execPath}" "${main}" "$@"\n`, { mode: 0o755 });
+const env = { ...process.env, PATH: `${folder}:${process.env.PATH}` };
 
 const DRIVER = `
 source "$1"; shift
@@ -30,6 +33,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
 function inBash(...words: string[]): string[] {
   const { stdout, stderr } = Bun.spawnSync(["bash", "-c", DRIVER, "bash", bashFile, "fanfare", ...words], {
     cwd: folder,
+    env,
   });
   expect(stderr.toString()).toBe("");
   return stdout
@@ -38,8 +42,24 @@ function inBash(...words: string[]): string[] {
     .filter((line) => line !== "");
 }
 
-const names = (words: readonly string[]) =>
-  all.find((place) => place.words.join(" ") === words.join(" "))?.commands.map(({ name }) => name) ?? [];
+/** The command that these words lead to. */
+function commandAt(words: readonly string[]): Command {
+  return words.reduce((command, word) => command.commands.find((one) => one.name() === word) ?? command, program);
+}
+
+/** The commands below it, with that for help where it has one. */
+function names(words: readonly string[]): string[] {
+  const command = commandAt(words);
+  return command
+    .createHelp()
+    .visibleCommands(command)
+    .map((one) => one.name());
+}
+
+function everyCommand(command: Command, words: readonly string[] = []): (readonly [string[], Command])[] {
+  const below = command.commands.flatMap((one) => everyCommand(one, [...words, one.name()]));
+  return [[[...words], command], ...below];
+}
 
 describe("in bash", () => {
   test("the commands of the program are offered, and those of each command", () => {
@@ -51,9 +71,12 @@ describe("in bash", () => {
   });
 
   test("every option of every command is offered", () => {
-    for (const { words, options } of all) {
-      expect(inBash(...words, "-")).toEqual(options.flatMap((option) => option.names));
+    for (const [words, command] of everyCommand(program)) {
+      const offered = candidates(program, [...words, "-"]).map((line) => line.split("\t", 1)[0]);
+      const flags = command.options.flatMap(({ long, short }) => [long, short]).filter((name) => name !== undefined);
+      expect(offered).toEqual(expect.arrayContaining([...flags, "--help", "-h"]));
     }
+    expect(inBash("sign", "user", "--s")).toEqual(["--signature", "--secret"]);
   });
 
   test.each([
@@ -73,7 +96,7 @@ describe("in bash", () => {
     [["--log-level", "d"], ["debug"]],
     [
       ["completion", ""],
-      ["bash", "zsh"],
+      ["bash", "zsh", "fish"],
     ],
     [["listen", "news", "--ap"], ["--app"]],
     [["token", "inspect", "--ap"], ["--app"]],
@@ -146,16 +169,17 @@ describe("in zsh", () => {
     writeFileSync(join(folder, "some.yaml"), "");
     const answers = join(folder, "answers");
     const command = [zsh, "-f", "-c", ZSH_DRIVER, "zsh", zshFile, answers, ...Object.keys(typed)];
-    const { exitCode } = Bun.spawnSync(command, { cwd: folder, timeout: 25_000 });
+    const { exitCode } = Bun.spawnSync(command, { cwd: folder, env, timeout: 25_000 });
     expect(readFileSync(answers, "utf8").split("\n").slice(1, -1)).toEqual(Object.values(typed));
     expect(exitCode).toBe(0);
   });
 });
 
 test("fanfare completion prints the script of the shell", async () => {
-  expect((await run(["completion", "bash"])).stdout).toBe(bashScript(all));
-  expect((await run(["completion", "zsh"])).stdout).toBe(zshScript(all));
-  const { code, stderr } = await run(["completion", "fish"]);
+  for (const shell of ["bash", "zsh", "fish"] as const) {
+    expect((await run(["completion", shell])).stdout).toBe(`${completionScript({}, shell)}\n`);
+  }
+  const { code, stderr } = await run(["completion", "tcsh"]);
   expect(code).toBe(1);
-  expect(stderr).toMatch(/^fanfare: .*'fish' is invalid.* Allowed choices are bash, zsh\.\n$/);
+  expect(stderr).toMatch(/^fanfare: .*'tcsh' is invalid.* Allowed choices are bash, zsh, fish\.\n$/);
 });

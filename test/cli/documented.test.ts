@@ -3,10 +3,10 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { buildProgram } from "../../packages/server/src/cli/main.ts";
+import { buildProgram } from "../../packages/server/src/cli/program.ts";
 
 const text = await Bun.file(join(import.meta.dir, "../../docs/cli.md")).text();
-const program = buildProgram();
+const program = await buildProgram();
 const commands = leaves(program, "fanfare");
 const examples = [...text.matchAll(/^\$ (.*)$/gm)].map(([, line = ""]) => line);
 

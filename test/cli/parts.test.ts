@@ -1,10 +1,11 @@
 /** The parts of the command line that need no server. */
 
 import { describe, expect, test } from "bun:test";
+import { serverUrl } from "../../packages/server/src/cli/addresses.ts";
 import { asJson, asText } from "../../packages/server/src/cli/commands/listen.ts";
-import { dataFrom, signedQuery } from "../../packages/server/src/cli/commands/publish.ts";
+import { dataFrom } from "../../packages/server/src/cli/commands/publish.ts";
+import { signedQuery } from "../../packages/server/src/cli/signed-api.ts";
 import { permission, retryDelayMs } from "../../packages/server/src/cli/subscription.ts";
-import { serverUrl } from "../../packages/server/src/cli/target.ts";
 
 const key = "278d425bdf160c739803";
 const secret = "7ad3773142a6692b25b8";

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import type { z } from "zod";
-import { buildProgram } from "../../packages/server/src/cli/main.ts";
+import { buildProgram } from "../../packages/server/src/cli/program.ts";
 import { foreignVariables, TLS_SWITCH } from "../../packages/server/src/config/environment/foreign-variables.ts";
 import { parseConfig } from "../../packages/server/src/config/load.ts";
 import { schema } from "../../packages/server/src/config/schema/schema.ts";
@@ -146,9 +146,9 @@ test("what the recipes say to set is read", () => {
   }
 });
 
-test.each(quotations("command"))("the command %s is one that the program takes", (line) => {
+test.each(quotations("command"))("the command %s is one that the program takes", async (line) => {
   const [, ...words] = line.match(/'[^']*'|\S+/g) ?? [];
-  let command: Command = buildProgram();
+  let command: Command = await buildProgram();
   while (true) {
     const next = command.commands.find((one) => one.name() === words[0]);
     if (next === undefined) break;

@@ -1,11 +1,10 @@
-/** The apps that are known here, for commands that work without a server: the configured ones, else the demo app. */
+/** The apps that are known here: the configured ones, else the demo app. */
 
-import type { Command } from "commander";
 import { demoApp, demoAppFile, readDemoApp } from "../config/demo-app.ts";
-import { type Config, loadConfig } from "../config/load.ts";
+import type { Config } from "../config/load.ts";
 import type { App } from "../domain/app.ts";
+import { loadHere } from "./config-flags.ts";
 import { CliError } from "./errors.ts";
-import { noApp } from "./target.ts";
 
 export interface AppOptions {
   readonly app?: string;
@@ -19,42 +18,45 @@ export interface KnownApps {
   readonly apps: readonly App[];
 }
 
-export function addAppOption(command: Command): Command {
-  return command
-    .option("--app <id or key>", "the app, by its id or its key (default: the first one configured, else the demo app)")
-    .option("-c, --config <file>", "take the app from this configuration file");
-}
-
 /** The demo app is read, never made. */
-export async function knownApps(options: Pick<AppOptions, "config">): Promise<KnownApps> {
-  const file = options.config === undefined ? {} : { file: options.config };
-  const { config } = await loadConfig({ env: process.env, cwd: process.cwd(), ...file });
+export async function knownApps({ config: file }: Pick<AppOptions, "config">): Promise<KnownApps> {
+  const { config } = await loadHere({ file });
   if (config.apps.length > 0) return { config, apps: config.apps };
   const demo = await readDemoApp(demoAppFile(config.stateDir));
   return { config, apps: demo === undefined ? [] : [await demoApp(config.stateDir, config.defaults)] };
 }
 
-/** The app that is meant, and the others there are. What is said on the command line goes before what was found. */
-export function chooseApp({ config, apps }: KnownApps, options: AppOptions, hint?: string) {
-  const { key, secret } = options;
-  const named = options.app ?? key;
-  const wanted = named ?? hint;
-  const found = wanted === undefined ? undefined : apps.find((app) => app.id === wanted || app.key === wanted);
-  const others = (app: App) => apps.filter((one) => one.id !== app.id);
-  const chosen = found ?? (named === undefined ? apps[0] : undefined);
-  if (chosen !== undefined) {
-    const app = { ...chosen, ...(key && { key }), ...(secret && { secrets: [secret] as const }) };
-    return { app, others: others(chosen) };
-  }
-  if (named !== undefined && secret !== undefined) {
-    const id = options.app ?? named;
-    const app: App = { ...config.defaults, id, key: key ?? named, secrets: [secret], name: id, enabled: true };
-    return { app, others: others(app) };
-  }
-  if (named === undefined) throw noApp("--key and --secret");
-  throw new CliError(`there is no app ${JSON.stringify(named)} here: ${known(apps)}`);
+/** By its id or its key; the first one where none is named. */
+export function findApp(apps: readonly App[], name: string | undefined): App | undefined {
+  return name === undefined ? apps[0] : apps.find(({ id, key }) => id === name || key === name);
 }
 
-function known(apps: readonly App[]): string {
-  return apps.length === 0 ? "none is configured" : `known are ${apps.map(({ id }) => id).join(", ")}`;
+export interface ChosenApp {
+  readonly app: App;
+  readonly others: readonly App[];
+}
+
+/** The app that is meant, and the others there are. What is said on the command line goes before what was found. */
+export function chooseApp({ config, apps }: KnownApps, options: AppOptions, hint?: string): ChosenApp {
+  const { key, secret } = options;
+  const named = options.app ?? key;
+  const found = findApp(apps, named ?? hint) ?? (named === undefined ? apps[0] : undefined);
+  if (found === undefined && named === undefined) throw noApp("--key and --secret");
+  const id = found?.id ?? options.app ?? named ?? "";
+  const others = apps.filter((app) => app.id !== id);
+  const given = { ...(key && { key }), ...(secret && { secrets: [secret] as const }) };
+  if (found !== undefined) return { app: { ...found, ...given }, others };
+  if (secret !== undefined) {
+    const app = { ...config.defaults, id, key: id, name: id, enabled: true, secrets: [secret] as const };
+    return { app: { ...app, ...given }, others };
+  }
+  const known = apps.length === 0 ? "none is configured" : `known are ${apps.map((app) => app.id).join(", ")}`;
+  throw new CliError(`there is no app ${JSON.stringify(named)} here: ${known}`);
+}
+
+/** What to do when no app is known. */
+export function noApp(needed: string): CliError {
+  return new CliError(
+    `no app to use: name one with ${needed}, or run this where \`fanfare serve\` has been started once or an app is configured`,
+  );
 }

@@ -1,18 +1,17 @@
-/** Gives a command one flag for every setting, and reads them back by the setting's path. */
+/** Gives a command one flag for every setting, and reads the configuration as the server in this folder would, flags included. */
 
 import { type Command, Option } from "commander";
 import { z } from "zod";
+import { type Loaded, loadConfig, type Sources } from "../config/load.ts";
 import { defaultOf, type Setting, settings, unwrap } from "../config/settings.ts";
 
 /** Objects have no flag: what is in them has. */
 const flagged = settings.filter(({ kind }) => kind !== "object");
 
 /** For every setting, or for these, by their path. */
-export function addConfigFlags(command: Command, only?: readonly string[]): Command {
-  command.option("-c, --config <file>", "read this configuration file and look for no other");
+export function addConfigFlags(command: Command, only?: readonly string[]): void {
   const shown = only ? flagged.filter(({ path }) => only.includes(path)) : flagged;
   for (const setting of shown) command.addOption(optionFor(setting));
-  return command;
 }
 
 export interface ConfigFlags {
@@ -20,14 +19,28 @@ export interface ConfigFlags {
   readonly flags: Readonly<Record<string, string | boolean>>;
 }
 
-export function readConfigFlags(command: Command): ConfigFlags {
-  const given = command.opts<Record<string, string | boolean | undefined>>();
+/** What a command with such flags was given, for `loadHere`. */
+export function readConfigFlags(options: object): ConfigFlags {
+  const given = new Map<string, unknown>(Object.entries(options));
   const flags: Record<string, string | boolean> = {};
   for (const setting of flagged) {
-    const value = given[optionFor(setting).attributeName()];
-    if (value !== undefined) flags[setting.path] = value;
+    const value = given.get(optionFor(setting).attributeName());
+    if (typeof value === "string" || typeof value === "boolean") flags[setting.path] = value;
   }
-  return typeof given.config === "string" ? { file: given.config, flags } : { flags };
+  const file = given.get("config");
+  return typeof file === "string" ? { file, flags } : { flags };
+}
+
+/** With the environment and the `.env` of this folder. */
+export function loadHere({
+  file,
+  flags,
+}: {
+  readonly file?: string | undefined;
+  readonly flags?: Sources["flags"];
+} = {}): Promise<Loaded> {
+  const sources = { ...(file !== undefined && { file }), ...(flags !== undefined && { flags }) };
+  return loadConfig({ ...sources, env: process.env, cwd: process.cwd() });
 }
 
 function optionFor(setting: Setting): Option {

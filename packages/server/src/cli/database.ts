@@ -1,14 +1,13 @@
-/** What commands share that look into what the server keeps: which database, and its tables as they have to be. */
+/** For commands that work on the database of a server with these settings, whether it runs or not. */
 
-import type { Command } from "commander";
 import { defaultDatabaseUrl } from "../config/default-database.ts";
-import { type Config, loadConfig } from "../config/load.ts";
+import type { Config } from "../config/load.ts";
 import { lacking, migrate, migratesByItself, NewerDatabaseError } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";
-import { addConfigFlags, readConfigFlags } from "./config-flags.ts";
-import { CliError } from "./errors.ts";
+import { loadHere, readConfigFlags } from "./config-flags.ts";
+import { CliError, messageOf } from "./errors.ts";
 
-/** A person waits at the other end: a file that somebody else writes to is waited for. */
+/** A person waits for the answer: a file that another process writes to is waited for. */
 const BUSY_MS = 10_000;
 
 export interface OpenedDatabase {
@@ -16,31 +15,29 @@ export interface OpenedDatabase {
   readonly database: Database;
 }
 
-/** Adds what says where the database is. */
-export function addDatabaseFlags(command: Command): Command {
-  return addConfigFlags(command, ["database.url", "stateDir"]);
-}
-
-/** Runs `act` with the database that a server with these settings has. Throws CliError where it cannot be used. */
-export async function withDatabase<T>(
-  command: Command,
-  act: (kept: OpenedDatabase) => Promise<T>,
-  isReady = true,
-): Promise<T> {
-  const { config } = await loadConfig({ ...readConfigFlags(command), env: process.env, cwd: process.cwd() });
+/** Runs `act` with the database as it is. Throws CliError where it cannot be used. */
+export async function withDatabase<T>(options: object, act: (opened: OpenedDatabase) => Promise<T>): Promise<T> {
+  const { config } = await loadHere(readConfigFlags(options));
   const database = await openDatabase(config.database.url ?? defaultDatabaseUrl(config.stateDir), { busyMs: BUSY_MS });
   try {
-    if (isReady && (await missingTables(database)).length > 0) {
-      if (!migratesByItself(database, config.database.migrate)) {
-        throw new CliError(`${database.name} has not all the tables it should have: run \`fanfare migrate\` first`);
-      }
-      // As the server would at its start.
-      await migrate(database);
-    }
     return await act({ config, database });
   } finally {
     await database.close();
   }
+}
+
+/** The same, with its tables as they have to be: made as the server would at its start, where it makes them by itself. */
+export function withTables<T>(options: object, act: (opened: OpenedDatabase) => Promise<T>): Promise<T> {
+  return withDatabase(options, async (opened) => {
+    const { database, config } = opened;
+    if ((await missingTables(database)).length > 0) {
+      if (!migratesByItself(database, config.database.migrate)) {
+        throw new CliError(`${database.name} has not all the tables it should have: run \`fanfare migrate\` first`);
+      }
+      await migrate(database);
+    }
+    return act(opened);
+  });
 }
 
 export async function missingTables(database: Database): Promise<readonly string[]> {
@@ -48,6 +45,6 @@ export async function missingTables(database: Database): Promise<readonly string
     return await lacking(database);
   } catch (error) {
     if (error instanceof NewerDatabaseError) throw new CliError(error.message);
-    throw new CliError(`cannot reach ${database.name}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CliError(`cannot reach ${database.name}: ${messageOf(error)}`);
   }
 }

@@ -1,24 +1,29 @@
-/** Tells a person what went wrong: one line for each problem, no stack unless debugging was asked for. */
+/** What went wrong, for a person: one line for each problem, no stack unless debugging was asked for. */
 
 import { CommanderError } from "commander";
-import { ConfigError } from "../config/load.ts";
+import { ConfigError } from "../config/config-error.ts";
 
 /** Something that the user can put right. The message says what to do. */
 export class CliError extends Error {
   override readonly name = "CliError";
 }
 
-/** Prints the failure and gives the exit code. */
-export function report(
-  error: unknown,
-  env: Readonly<Record<string, string | undefined>>,
-  write: (text: string) => void,
-) {
+/** Prints the error and gives the exit code. */
+export function report(error: unknown, isDebugging: boolean): number {
   if (error instanceof CommanderError) return error.exitCode;
-  const message = error instanceof Error ? error.message : String(error);
-  const expected = error instanceof CliError || error instanceof ConfigError;
-  const lines = expected ? message.split("\n") : [message.split("\n", 1)[0]];
-  for (const line of lines) write(`fanfare: ${line}\n`);
-  if (/^(debug|trace)$/.test(env.FANFARE_LOG_LEVEL ?? "") && error instanceof Error) write(`${error.stack}\n`);
+  const message = messageOf(error);
+  const isExpected = error instanceof CliError || error instanceof ConfigError;
+  const lines = isExpected ? message.split("\n") : message.split("\n", 1);
+  for (const line of lines) process.stderr.write(`fanfare: ${line}\n`);
+  if (isDebugging && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return 1;
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Such as ENOENT. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -1,19 +1,78 @@
-/** Why a server was not reached: it is not there, it does not answer, or its certificate is not one to trust. */
+/** One HTTP call to a server, over TCP or a Unix socket, and what to say when there is no answer. */
 
-import { CliError } from "./errors.ts";
+import { CliError, codeOf } from "./errors.ts";
+import { fieldOf, parseJson } from "./json.ts";
 
-const TIMEOUT_MS = 5_000;
+export interface Call {
+  readonly method?: "GET" | "POST";
+  readonly body?: string;
+  readonly timeoutMs?: number;
+  readonly tls?: { readonly cert?: string; readonly key?: string; readonly rejectUnauthorized?: false };
+  readonly redirect?: "manual";
+  /** The socket to call in place of the host. */
+  readonly unix?: string;
+}
 
-/** What `fetch` takes: `http+unix:///run/fanfare.sock:/ws` is the path /ws of the server at that Unix socket. */
-export function fetchTarget(url: string): { readonly base: string; readonly unix?: string } {
-  const [, unix, path = ""] = /^http\+unix:\/\/([^:]+):(.*)$/.exec(url) ?? [];
-  return unix === undefined ? { base: url } : { base: `http://localhost${path}`, unix };
+export interface Answer {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+const TIMEOUT_MS = 15_000;
+const HEALTH_TIMEOUT_MS = 5_000;
+
+/** Throws what `fetch` throws. `http+unix:///run/fanfare.sock:/ws` is the path /ws of the server at that Unix socket. */
+export async function call(url: string, { timeoutMs = TIMEOUT_MS, ...more }: Call = {}): Promise<Answer> {
+  const response = await fetch(httpUrl(url), {
+    ...unixOf(url),
+    ...more,
+    ...(more.body !== undefined && { headers: { "content-type": "application/json" } }),
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  const { ok, status, headers } = response;
+  return { ok, status, headers, text: await response.text() };
+}
+
+/** Without the socket in it. */
+export function httpUrl(url: string): string {
+  return url.replace(UNIX_SOCKET, "http://localhost");
+}
+
+const UNIX_SOCKET = /^http\+unix:\/\/([^:]+):/;
+
+function unixOf(url: string): { readonly unix?: string } {
+  const [, unix] = UNIX_SOCKET.exec(url) ?? [];
+  return unix === undefined ? {} : { unix };
+}
+
+/** What `GET /health` answers at this address. Throws what `fetch` throws. */
+export function callHealth(url: string, options: Call = {}): Promise<Answer> {
+  return call(`${url}/health`, { timeoutMs: HEALTH_TIMEOUT_MS, ...options });
+}
+
+/** Whether it is a Fanfare that answered so. */
+export function isHealth({ text }: Answer): boolean {
+  return typeof fieldOf(parseJson(text), "status") === "string";
+}
+
+/** Why the server refused, as a sentence: servers answer in plain text, or in JSON with an `error` or a `message`. */
+export function problemIn({ text }: Answer): string {
+  const body = parseJson(text);
+  const said = [fieldOf(body, "error"), fieldOf(body, "message")].find((value) => typeof value === "string");
+  return (
+    String(said ?? text)
+      .replaceAll(/\s+/g, " ")
+      .trim()
+      .slice(0, 300) || "it gives no reason"
+  );
 }
 
 /** `error` is what `fetch` threw, where there is one. */
 export function unreachable(url: string, error?: unknown): CliError {
-  const doubt = certificateProblem(error);
-  if (doubt !== undefined) return new CliError(`the certificate of ${url} is refused here: ${doubt}`);
+  const problem = certificateProblem(error);
+  if (problem !== undefined) return new CliError(`the certificate of ${url} is refused here: ${problem}`);
   const timedOut = error instanceof Error && error.name === "TimeoutError";
   const what = timedOut ? `${url} does not answer` : `cannot reach ${url}`;
   return new CliError(`${what}: start the server with \`fanfare serve\`, or name another with --url`);
@@ -21,30 +80,24 @@ export function unreachable(url: string, error?: unknown): CliError {
 
 /** A WebSocket does not say why it failed: an ordinary request to the same place does. */
 export async function unreachableSocket(url: string): Promise<CliError> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const { base, ...by } = fetchTarget(url.replace(/^ws/, "http"));
-  const error: unknown = await fetch(`${base}/health`, { signal, ...by }).then(
-    () => undefined,
-    (failure: unknown) => failure,
-  );
+  const error: unknown = await callHealth(url.replace(/^ws/, "http")).catch((failure: unknown) => failure);
   return unreachable(url, certificateProblem(error) === undefined ? undefined : error);
 }
 
+const UNKNOWN_AUTHORITY =
+  "its authority is not known; trust it with NODE_EXTRA_CA_CERTS=FILE, or have the server send its whole chain";
+
+const CERTIFICATE_PROBLEMS: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: "it has expired",
+  CERT_NOT_YET_VALID: "it is not valid yet",
+  ERR_TLS_CERT_ALTNAME_INVALID: "it is for another name; name the server as the certificate does with --url",
+  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNKNOWN_AUTHORITY,
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
+};
+
 function certificateProblem(error: unknown): string | undefined {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  switch (code) {
-    case "CERT_HAS_EXPIRED":
-      return "it has expired";
-    case "CERT_NOT_YET_VALID":
-      return "it is not valid yet";
-    case "ERR_TLS_CERT_ALTNAME_INVALID":
-      return "it is for another name; name the server as the certificate does with --url";
-    case "UNABLE_TO_GET_ISSUER_CERT":
-    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
-    case "DEPTH_ZERO_SELF_SIGNED_CERT":
-    case "SELF_SIGNED_CERT_IN_CHAIN":
-      return "its authority is not known; trust it with NODE_EXTRA_CA_CERTS=FILE, or have the server send its whole chain";
-  }
-  return undefined;
+  return CERTIFICATE_PROBLEMS[codeOf(error)];
 }

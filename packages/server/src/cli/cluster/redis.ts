@@ -1,9 +1,7 @@
-/** A Redis of the command's own, for a cluster that is only tried out: on this machine alone, behind a password, and nothing of it stays. */
+/** A Redis for a cluster that is only tried out: on this machine alone, behind a password, and nothing of it stays. */
 
 import { randomBytes } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { join } from "node:path";
+import { tmpdir } from "node:os";
 import { CliError } from "../errors.ts";
 import { SupervisedProcess } from "./supervised-process.ts";
 
@@ -16,42 +14,32 @@ export interface TemporaryRedis {
 }
 
 /** Throws CliError where none is installed, or it does not start. */
-export async function startTemporaryRedis(folder: string, say: (text: string) => void): Promise<TemporaryRedis> {
+export async function startTemporaryRedis(): Promise<TemporaryRedis> {
   const program = PROGRAMS.map((name) => Bun.which(name)).find((path) => path !== null);
   if (!program) {
     throw new CliError(
       "a cluster needs a Redis, and neither redis-server nor valkey-server is installed: install one, or name a running one with --redis-url redis://host:6379",
     );
   }
-  const port = await freePort();
+  const port = freePort();
   const password = randomBytes(24).toString("hex");
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = join(folder, "redis.conf");
   const lines = [
     "bind 127.0.0.1",
     `port ${port}`,
     `requirepass ${password}`,
-    `dir ${folder}`,
+    `dir ${tmpdir()}`,
     'save ""',
     "appendonly no",
   ];
-  writeFileSync(file, `${lines.join("\n")}\nlogfile redis.log\n`, { mode: 0o600 });
   // Where there is such a thing, Redis ends with this process, however that ends.
-  const leash = Bun.which("setpriv");
-  const command: [string, ...string[]] = leash ? [leash, "--pdeathsig", "TERM", program, file] : [program, file];
-  const process = new SupervisedProcess({
-    name: "Redis",
-    command,
-    env: globalThis.process.env,
-    exitsWithParent: false,
-    log: say,
-  });
-  process.start();
-  if (!(await answers(port, process))) {
-    await process.stop(0);
-    throw new CliError(`${program} does not start: see ${join(folder, "redis.log")}`);
-  }
-  return { url: `redis://:${password}@127.0.0.1:${port}`, process };
+  const setpriv = Bun.which("setpriv");
+  const bound = setpriv === null ? [] : [setpriv, "--pdeathsig", "TERM"];
+  // It reads its configuration, with the password in it, from the standard input.
+  const [first = program, ...rest] = [...bound, program, "-"];
+  const process = new SupervisedProcess({ name: "Redis", command: [first, ...rest], input: `${lines.join("\n")}\n` });
+  if (await answers(port, process)) return { url: `redis://:${password}@127.0.0.1:${port}`, process };
+  await process.stop(0);
+  throw new CliError(`${program} does not start: start one yourself, and name it with --redis-url`);
 }
 
 async function answers(port: number, process: SupervisedProcess): Promise<boolean> {
@@ -67,13 +55,8 @@ async function answers(port: number, process: SupervisedProcess): Promise<boolea
   return false;
 }
 
-function freePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const server = createServer();
-  server.once("error", reject);
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address();
-    server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-  });
-  return promise;
+function freePort(): number {
+  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  probe.stop(true);
+  return probe.port;
 }

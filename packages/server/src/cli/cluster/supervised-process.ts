@@ -1,32 +1,33 @@
-/** A process that is kept running: started again when it ends, later each time, until it is told to stop. */
+/** A child process that is kept running: started again when it ends, later each time, until it is stopped. */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 
 export interface SupervisedProcessOptions {
   /** For people: "node 2". */
   readonly name: string;
   readonly command: readonly [string, ...string[]];
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Its standard input is open as long as this process lives. */
-  readonly exitsWithParent: boolean;
-  readonly log: (text: string) => void;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** What it reads; absent for an input that is open as long as this process lives. */
+  readonly input?: string;
 }
 
 const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 30_000;
-/** Alive for so long, it counts as the first time again. */
+const MAX_PAUSE_MS = 30_000;
+/** After so long a run, the next failure counts as the first again. */
 const HEALTHY_MS = 60_000;
 
 export class SupervisedProcess {
   readonly #options: SupervisedProcessOptions;
   #child: ChildProcess | undefined;
-  #losses = 0;
+  #failures = 0;
   #startedAtMs = 0;
-  #again: ReturnType<typeof setTimeout> | undefined;
+  #restart: ReturnType<typeof setTimeout> | undefined;
   #isStopping = false;
 
   constructor(options: SupervisedProcessOptions) {
     this.#options = options;
+    this.#start();
   }
 
   get pid(): number | undefined {
@@ -37,41 +38,38 @@ export class SupervisedProcess {
     return this.#child !== undefined;
   }
 
-  start(): void {
-    const { command, env, exitsWithParent: leashed } = this.#options;
-    const [program, ...args] = command;
-    // Detached, so that Ctrl+C is for the command alone, which then stops them one and all.
-    const child = spawn(program, args, {
-      detached: true,
-      env: { ...env },
-      stdio: [leashed ? "pipe" : "ignore", "ignore", "inherit"],
-    });
-    this.#startedAtMs = performance.now();
-    this.#child = child;
-    child.once("error", (error) => this.#lost(child, error.message));
-    child.once("exit", (code, signal) => this.#lost(child, signal ?? `exit code ${code}`));
-  }
-
   /** Resolves when it has ended; what does not within `graceMs` is killed. */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
-    clearTimeout(this.#again);
+    clearTimeout(this.#restart);
     const child = this.#child;
     if (!child) return;
-    const gone = new Promise((resolve) => child.once("exit", resolve));
+    const exited = once(child, "exit");
     child.kill("SIGTERM");
     const killing = setTimeout(() => child.kill("SIGKILL"), graceMs);
-    await gone;
+    await exited;
     clearTimeout(killing);
   }
 
-  #lost(child: ChildProcess, why: string): void {
+  #start(): void {
+    const { command, env = process.env, input } = this.#options;
+    const [program, ...args] = command;
+    // Detached, so that Ctrl+C is for the command alone, which then stops them one and all.
+    const child = spawn(program, args, { detached: true, env: { ...env }, stdio: ["pipe", "ignore", "inherit"] });
+    this.#startedAtMs = performance.now();
+    this.#child = child;
+    if (input !== undefined) child.stdin?.end(input);
+    child.once("error", (error) => this.#onExit(child, error.message));
+    child.once("exit", (code, signal) => this.#onExit(child, signal ?? `exit code ${code}`));
+  }
+
+  #onExit(child: ChildProcess, why: string): void {
     if (this.#child !== child) return;
     this.#child = undefined;
     if (this.#isStopping) return;
-    if (performance.now() - this.#startedAtMs >= HEALTHY_MS) this.#losses = 0;
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#losses++);
-    this.#options.log(`${this.#options.name} ended (${why}); it starts again in ${pauseMs / 1000} s`);
-    this.#again = setTimeout(() => this.start(), pauseMs);
+    if (performance.now() - this.#startedAtMs >= HEALTHY_MS) this.#failures = 0;
+    const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures++);
+    console.log(`${this.#options.name} ended (${why}); it starts again in ${pauseMs / 1000} s`);
+    this.#restart = setTimeout(() => this.#start(), pauseMs);
   }
 }

@@ -1,37 +1,21 @@
 /** `fanfare config check` and `fanfare config show`: whether the configuration is valid, and what comes out of it. */
 
-import type { Command } from "commander";
-import { type Loaded, loadConfig, maskSecrets } from "../../config/load.ts";
+import { type Loaded, maskSecrets } from "../../config/load.ts";
 import { settings } from "../../config/settings.ts";
-import { addConfigFlags, readConfigFlags } from "../config-flags.ts";
+import { loadHere, readConfigFlags } from "../config-flags.ts";
+import { fieldOf } from "../json.ts";
+import { encodeUnlimited, type Report } from "../output.ts";
 
-export function addConfig(program: Command): void {
-  const group = program.command("config").description("check or show the configuration");
-  const check = group.command("check").description("say whether the configuration is valid");
-  addConfigFlags(check)
-    .addHelpText("after", "\nExample:\n  $ fanfare config check --config fanfare.config.yaml")
-    .action(async () => {
-      const { file, warnings } = await load(check);
-      for (const warning of warnings) console.error(`fanfare: warning: ${warning}`);
-      console.log(`the configuration is valid (${file ?? "no file, only defaults, environment and flags"})`);
-    });
-  const show = group.command("show").description("print every setting, without secrets, and where it came from");
-  addConfigFlags(show)
-    .option("--json", "print JSON")
-    .addHelpText("after", "\nExample:\n  $ FANFARE_PORT=8080 fanfare config show")
-    .action(async () => {
-      const loaded = await load(show);
-      console.log(show.opts<{ json?: true }>().json ? asJson(loaded) : asText(loaded));
-    });
+export async function checkConfig(options: object): Promise<string> {
+  const { file, warnings } = await loadHere(readConfigFlags(options));
+  for (const warning of warnings) console.error(`fanfare: warning: ${warning}`);
+  return `the configuration is valid (${file ?? "no file, only defaults, environment and flags"})`;
 }
 
-function load(command: Command): Promise<Loaded> {
-  return loadConfig({ ...readConfigFlags(command), env: process.env, cwd: process.cwd() });
-}
-
-function asJson(loaded: Loaded): string {
-  const sources = Object.fromEntries(placedSources(loaded));
-  return JSON.stringify({ config: maskSecrets(loaded.config), sources }, spellUnlimited, 2);
+export async function showConfig(options: object): Promise<Report> {
+  const loaded = await loadHere(readConfigFlags(options));
+  const json = { config: maskSecrets(loaded.config), sources: Object.fromEntries(placedSources(loaded)) };
+  return { json, text: asText(loaded) };
 }
 
 /** With the file and the line behind each variable that stands in one. */
@@ -48,7 +32,7 @@ function asText(loaded: Loaded): string {
   const shown: unknown = maskSecrets(config);
   const lines: string[] = [];
   const print = (path: string, value: unknown, source: string | undefined) =>
-    lines.push(`${path} = ${JSON.stringify(value, spellUnlimited)}${source ? `   (from ${source})` : ""}`);
+    lines.push(`${path} = ${JSON.stringify(value, encodeUnlimited)}${source ? `   (from ${source})` : ""}`);
   for (const { path, kind, facts } of settings) {
     const value = valueAt(shown, path);
     if (kind === "object" || value === undefined || path === "apps") continue;
@@ -63,13 +47,5 @@ function asText(loaded: Loaded): string {
 }
 
 function valueAt(values: unknown, path: string): unknown {
-  return path.split(".").reduce<unknown>((value, key) => {
-    if (typeof value !== "object" || value === null) return undefined;
-    return Object.getOwnPropertyDescriptor(value, key)?.value;
-  }, values);
-}
-
-/** JSON has no infinity; the configuration spells it so too. */
-function spellUnlimited(_key: string, value: unknown): unknown {
-  return value === Number.POSITIVE_INFINITY ? "unlimited" : value;
+  return path.split(".").reduce(fieldOf, values);
 }

@@ -3,34 +3,18 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
-import { type Command, Option } from "commander";
 import { errorReason, FILE_NAMES } from "../../config/config-file.ts";
 import { appVariables } from "../../config/load.ts";
 import { CliError } from "../errors.ts";
-import { FORMATS, type Format, render } from "../init/render.ts";
+import { type Format, render } from "../init/render.ts";
 
 interface InitOptions {
   readonly format: Format;
-  readonly force?: true;
-}
-
-export function addInit(program: Command): void {
-  const command = program
-    .command("init")
-    .description(
-      "write a configuration file here, with every setting explained, and a new app where the environment makes none",
-    )
-    .addOption(new Option("--format <format>", "how it is written").choices(FORMATS).default("ts"))
-    .option("--force", "overwrite the file that is there; its keys and secrets are lost")
-    .addHelpText("after", "\nExample:\n  $ fanfare init --format yaml")
-    .action(async () => {
-      const { format, force = false } = command.opts<InitOptions>();
-      console.log(await init(format, force));
-    });
+  readonly force?: boolean;
 }
 
 /** Gives the text to print. */
-async function init(format: Format, force: boolean): Promise<string> {
+export async function init({ format, force = false }: InitOptions): Promise<string> {
   const name = `fanfare.config.${format}`;
   const other = FILE_NAMES.find((one) => one !== name && existsSync(one));
   if (other !== undefined) {

@@ -1,27 +1,18 @@
 /** `fanfare listen`: prints what arrives on a channel, one line for each event. */
 
-import type { Command } from "commander";
 import { payloadJson, payloadValue } from "../../domain/payload.ts";
+import { noApp } from "../apps.ts";
 import { onOrphaned } from "../daemon/parent-watch.ts";
 import { CliError } from "../errors.ts";
 import { printable } from "../output.ts";
 import { type Arrived, listen, needsPermission } from "../subscription.ts";
-import { addTargetOptions, noApp, type TargetOptions, targetOf } from "../target.ts";
+import { type TargetOptions, targetOf } from "../target.ts";
 
-export function addListen(program: Command): void {
-  const command = program
-    .command("listen")
-    .description("print what arrives on a channel")
-    .argument("<channel>", "the channel, such as chat.room.1 or presence-room");
-  addTargetOptions(command)
-    .option("--json", "print each event as one line of JSON")
-    .addHelpText("after", "\nExample:\n  $ fanfare listen chat.room.1 --url ws://127.0.0.1:9501")
-    .action(async (channel: string) => {
-      await listenTo(command.opts<TargetOptions & { json?: true }>(), channel);
-    });
+interface ListenOptions extends TargetOptions {
+  readonly json?: true;
 }
 
-async function listenTo(options: TargetOptions & { json?: true }, channel: string): Promise<void> {
+export async function listenTo(options: ListenOptions, channel: string): Promise<void> {
   const { url, key, secret } = await targetOf(options);
   if (key === undefined) throw noApp("--key (and --secret for a private channel)");
   if (secret === undefined && needsPermission(channel)) {

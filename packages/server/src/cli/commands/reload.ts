@@ -1,66 +1,42 @@
-/** `fanfare reload`: has the running server read its configuration again, and says what came of it. */
+/** `fanfare reload`: has the running server read its configuration again, and says what changed. */
 
-import type { Command } from "commander";
 import type { Reloaded } from "../../server/lifecycle/reload.ts";
 import type { Status } from "../../server/lifecycle/status.ts";
-import { askServer } from "../daemon/ask.ts";
-import {
-  addLocationOptions,
-  type LocationOptions,
-  locationOf,
-  notRunning,
-  type ServerLocation,
-} from "../daemon/location.ts";
+import { askRunning, type LocationOptions, locationOf } from "../daemon/location.ts";
 import { CliError } from "../errors.ts";
+import { grouped, type Report, table } from "../output.ts";
 
-export function addReload(program: Command): void {
-  const command = program
-    .command("reload")
-    .description("let the running server read its configuration, certificates and log files again");
-  addLocationOptions(command)
-    .option(
-      "--workers",
-      "then swap the workers one by one, so that they run new code: their clients are told to come back",
-    )
-    .option("--json", "print JSON")
-    .addHelpText("after", "\nExample:\n  $ fanfare reload")
-    .action(async () => {
-      const options = command.opts<LocationOptions & { json?: true; workers?: true }>();
-      const place = await locationOf(options);
-      if (options.workers) await checkWorkers(place);
-      const reloaded = options.workers
-        ? await askServer<Reloaded>(place.control, "POST", "/reload?workers", AS_LONG_AS_IT_TAKES_MS)
-        : await askServer<Reloaded>(place.control, "POST", "/reload");
-      if (!reloaded) throw notRunning(place);
-      console.log(options.json ? JSON.stringify(reloaded, undefined, 2) : reloadedText(reloaded));
-    });
+/** Swapping the workers takes as long as their clients take to leave. */
+const SWAP_TIMEOUT_MS = 24 * 3_600_000;
+
+export async function reload({ workers, ...options }: LocationOptions & { readonly workers?: true }): Promise<Report> {
+  const location = await locationOf(options);
+  if (workers) {
+    const status = await askRunning<Status>(location, "GET", "/status");
+    // A single process cannot be swapped for another under its port.
+    if (status.workers <= 1) throw new CliError(NO_WORKERS);
+  }
+  const reloaded = workers
+    ? await askRunning<Reloaded>(location, "POST", "/reload?workers", SWAP_TIMEOUT_MS)
+    : await askRunning<Reloaded>(location, "POST", "/reload");
+  return { json: reloaded, text: reloadedText(reloaded) };
 }
 
-/** A single process cannot be swapped for another under its port. */
-async function checkWorkers(place: ServerLocation): Promise<void> {
-  const status = await askServer<Status>(place.control, "GET", "/status");
-  if (!status) throw notRunning(place);
-  if (status.workers > 1) return;
-  throw new CliError("nothing is reloaded: this server has no workers to swap; for new code type `fanfare restart`");
-}
+const NO_WORKERS = "nothing is reloaded: this server has no workers to swap; for new code type `fanfare restart`";
 
-const AS_LONG_AS_IT_TAKES_MS = 24 * 3_600_000;
-
-export function reloadedText({ applied, needsRestart, apps, closed }: Reloaded): string {
-  const settings = applied.filter((path) => path !== "apps");
-  const lines = [
-    row("apps added", apps.added),
-    row("apps removed", apps.removed),
-    row("apps changed", apps.changed),
-    row("in effect", settings),
-    row("needs a restart", needsRestart),
-    closed > 0 ? row("connections closed", [closed.toLocaleString("en")]) : "",
-  ].filter((line) => line !== "");
-  return ["reloaded", ...(lines.length > 0 ? lines : ["  nothing was changed"])].join("\n");
-}
-
-const WIDTH = 20;
-
-function row(label: string, values: readonly string[]): string {
-  return values.length === 0 ? "" : `  ${label.padEnd(WIDTH)}${values.join(", ")}`;
+function reloadedText({ applied, needsRestart, apps, closed }: Reloaded): string {
+  const lists = {
+    "apps added": apps.added,
+    "apps removed": apps.removed,
+    "apps changed": apps.changed,
+    "in effect": applied.filter((path) => path !== "apps"),
+    "needs a restart": needsRestart,
+    "connections closed": closed > 0 ? [grouped(closed)] : [],
+  };
+  const rows = Object.entries(lists).map(([label, values]) => [label, values.join(", ")] as const);
+  const changed = table(
+    rows.filter(([, value]) => value !== ""),
+    { width: 20 },
+  );
+  return ["reloaded", ...(changed.length > 0 ? changed : ["  nothing was changed"])].join("\n");
 }

@@ -1,59 +1,39 @@
 /** `fanfare restart`: stops the server in the background and starts it again as it was started. */
 
-import { fileURLToPath } from "node:url";
-import type { Command } from "commander";
 import { startInBackground } from "../daemon/background.ts";
-import { addLocationOptions, findServer, type LocationOptions, locationOf, outputPath } from "../daemon/location.ts";
-import { NO_ENV_FILE, originalEnvironment } from "../daemon/own-process.ts";
+import { findServer, type LocationOptions, locationOf, outputPath } from "../daemon/location.ts";
+import { originalEnvironment, ownCommand } from "../daemon/own-process.ts";
 import { CliError } from "../errors.ts";
-import { addStopOptions, type StopOptions, stopServer } from "./stop.ts";
+import { type StopOptions, stopServer } from "./stop.ts";
 
-const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
-
-export function addRestart(program: Command): void {
-  const command = program
-    .command("restart")
-    .description("stop the server that runs in the background, and start it again with the same arguments");
-  addStopOptions(addLocationOptions(command))
-    .addHelpText("after", "\nExample:\n  $ fanfare restart")
-    .action(async () => restart(command.opts<StopOptions & LocationOptions>()));
-}
+/** Switches of `serve`, which `config check` does not know. */
+const OF_SERVE: readonly string[] = ["-d", "--daemon", "--debug"];
 
 /** One that does not run is started, as `fanfare serve --daemon` with these options would start it. */
-async function restart(options: StopOptions & LocationOptions): Promise<void> {
-  const place = await locationOf(options);
-  const found = await findServer(place);
-  if (found && !found.status?.daemon) {
-    const why = found.status ? "was not started with --daemon" : "does not answer on its control socket";
-    throw new CliError(`process ${found.pid} ${why}: whoever started it has to restart it, systemd for example`);
+export async function restart(options: StopOptions): Promise<string> {
+  const location = await locationOf(options);
+  const server = await findServer(location);
+  if (server && !server.status?.daemon) {
+    const why = server.status ? "was not started with --daemon" : "does not answer on its control socket";
+    throw new CliError(`process ${server.pid} ${why}: what started it has to restart it, systemd for example`);
   }
-  const args = found?.status?.args ?? ["serve", "--daemon", ...placeFlags(options)];
-  const cwd = found?.status?.cwd ?? process.cwd();
-  // A configuration that would keep it from starting is told of while the old one still runs.
-  await check(args, cwd);
-  if (found) console.log(await stopServer(found, place, options));
-  console.log(await startInBackground({ args, cwd, output: outputPath(place.stateDir) }));
+  const args = server?.status?.args ?? ["serve", "--daemon", ...flagsOf(options)];
+  const cwd = server?.status?.cwd ?? process.cwd();
+  // A configuration that would keep it from starting is reported while the old one still runs.
+  await checkConfig(args, cwd);
+  if (server) console.log(await stopServer(server, location, options));
+  return startInBackground({ args, cwd, output: outputPath(location.stateDir) });
 }
 
-function placeFlags({ config, stateDir, pidFile }: LocationOptions): string[] {
-  return [
-    ...(config === undefined ? [] : ["--config", config]),
-    ...(stateDir === undefined ? [] : ["--state-dir", stateDir]),
-    ...(pidFile === undefined ? [] : ["--pid-file", pidFile]),
-  ];
+function flagsOf({ config, stateDir, pidFile }: LocationOptions): string[] {
+  const flags = { "--config": config, "--state-dir": stateDir, "--pid-file": pidFile };
+  return Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
 }
 
-async function check(args: readonly string[], cwd: string): Promise<void> {
+async function checkConfig(args: readonly string[], cwd: string): Promise<void> {
   const flags = (args[0] === "serve" ? args.slice(1) : args).filter((word) => !OF_SERVE.includes(word));
-  const checking = Bun.spawn([process.execPath, NO_ENV_FILE, MAIN, "config", "check", ...flags], {
-    cwd,
-    env: originalEnvironment(),
-    stdout: "ignore",
-    stderr: "pipe",
-  });
-  const [problems, code] = await Promise.all([new Response(checking.stderr).text(), checking.exited]);
+  const env = originalEnvironment();
+  const check = Bun.spawn(ownCommand(["config", "check", ...flags]), { cwd, env, stdout: "ignore", stderr: "pipe" });
+  const [problems, code] = await Promise.all([new Response(check.stderr).text(), check.exited]);
   if (code !== 0) throw new CliError(problems.trim().replaceAll(/^fanfare: /gm, ""));
 }
-
-/** Its own switches, which `config check` does not know. */
-const OF_SERVE: readonly string[] = ["-d", "--daemon", "--debug"];

@@ -1,20 +1,39 @@
-/** `fanfare sign`: the string that is signed, its signature, and which part of somebody's signature differs. */
+/** `fanfare sign`: the string that is signed, its signature, and which part of a refused signature differs. */
 
-import { readFile } from "node:fs/promises";
-import { type Command, InvalidArgumentError, Option } from "commander";
-import { errorReason } from "../../config/config-file.ts";
-import type { App } from "../../domain/app.ts";
 import type { Explanation } from "../../protocols/pusher/explain/explanation.ts";
 import { explainChannel, explainUser } from "../../protocols/pusher/explain/permission.ts";
 import { authParameters, explainRequest } from "../../protocols/pusher/explain/request.ts";
 import { signedPaths } from "../../protocols/pusher/request-signature.ts";
-import { type AppOptions, addAppOption, chooseApp, knownApps } from "../apps.ts";
+import { type AppOptions, type ChosenApp, chooseApp, knownApps } from "../apps.ts";
 import { CliError } from "../errors.ts";
 import { explanationText } from "../explanation.ts";
+import type { Report } from "../output.ts";
+import { readText } from "../read-text.ts";
 
 interface SignOptions extends AppOptions {
   readonly signature?: string;
-  readonly json?: true;
+}
+
+interface ChannelOptions extends SignOptions {
+  readonly data?: string;
+}
+
+export function signChannel(options: ChannelOptions, socketId: string, channel: string): Promise<Report> {
+  const data = options.data === undefined ? {} : { channelData: options.data };
+  return signPermission(options, (signer) => explainChannel({ ...signer, socketId, channel, ...data }));
+}
+
+export function signUser(options: SignOptions, socketId: string, userData: string): Promise<Report> {
+  return signPermission(options, (signer) => explainUser({ ...signer, socketId, userData }));
+}
+
+type Signer = ChosenApp & { readonly auth?: string };
+
+async function signPermission(options: SignOptions, explain: (signer: Signer) => Explanation): Promise<Report> {
+  const { signature: auth } = options;
+  const chosen = chooseApp(await knownApps(options), options, auth?.split(":", 1)[0]);
+  const explanation = explain(auth === undefined ? chosen : { ...chosen, auth });
+  return reportOf(explanation, { auth: `${chosen.app.key}:${explanation.signature}` });
 }
 
 interface RequestOptions extends SignOptions {
@@ -23,123 +42,35 @@ interface RequestOptions extends SignOptions {
   readonly url?: string;
 }
 
-export function addSign(program: Command): void {
-  const group = program
-    .command("sign")
-    .description("show what is signed, and what differs in a signature that is refused");
-  addSignChannel(group);
-  addSignUser(group);
-  addSignRequest(group);
-}
-
-function addSignChannel(group: Command): void {
-  const command = group
-    .command("channel")
-    .description("the permission of one connection for a private or presence channel")
-    .argument("<socket-id>", "the connection's socket id, such as 1234.5678")
-    .argument("<channel>", "the channel, such as private-chat")
-    .option("--data <json>", "the channel data, character by character as the client sends it")
-    .option("--signature <key:hex>", "somebody's signature, to be compared");
-  addSignerOptions(command)
-    .addHelpText("after", `\nExample:\n  $ fanfare sign channel 1234.5678 presence-room --data '{"user_id":"7"}'`)
-    .action(async (socketId: string, channel: string) => {
-      const options = command.opts<SignOptions & { data?: string }>();
-      const data = options.data === undefined ? {} : { channelData: options.data };
-      const auth = options.signature === undefined ? {} : { auth: options.signature };
-      await signPermission(options, (app, others) =>
-        explainChannel({ app, others, socketId, channel, ...data, ...auth }),
-      );
-    });
-}
-
-function addSignUser(group: Command): void {
-  const command = group
-    .command("user")
-    .description("the permission of one connection to be one user")
-    .argument("<socket-id>", "the connection's socket id, such as 1234.5678")
-    .argument("<user-data>", "the user data, character by character as the client sends it")
-    .option("--signature <key:hex>", "somebody's signature, to be compared");
-  addSignerOptions(command)
-    .addHelpText("after", `\nExample:\n  $ fanfare sign user 1234.5678 '{"id":"7"}'`)
-    .action(async (socketId: string, userData: string) => {
-      const options = command.opts<SignOptions>();
-      const auth = options.signature === undefined ? {} : { auth: options.signature };
-      await signPermission(options, (app, others) => explainUser({ app, others, socketId, userData, ...auth }));
-    });
-}
-
-const REQUEST_EXAMPLES = `
-Examples:
-  $ fanfare sign request POST /apps/shop/events --body @event.json
-  $ fanfare sign request POST --body @event.json --url 'http://127.0.0.1:9501/apps/shop/events?auth_key=…'`;
-
-function addSignRequest(group: Command): void {
-  const command = group
-    .command("request")
-    .description("a call of the HTTP API")
-    .addArgument(group.createArgument("<method>", "the HTTP method").argParser(methodFrom))
-    .argument("[path]", "the path as it arrives at the server, such as /apps/shop/events (default: that of --url)")
-    .option("--query <k=v&…>", "the parameters; those that a signature needs are added unless --signature is given")
-    .option("--body <text or @file>", "the body, exactly as it is sent")
-    .addOption(new Option("--signature <hex>", "somebody's signature, to be compared").conflicts("url"))
-    .addOption(new Option("--url <url>", "the whole signed URL, to be compared").conflicts("query"));
-  addSignerOptions(command)
-    .addHelpText("after", REQUEST_EXAMPLES)
-    .action(async (method: string, path: string | undefined) => {
-      await signRequest(command.opts<RequestOptions>(), method, path);
-    });
-}
-
-function methodFrom(text: string): string {
-  if (/^[a-z]+$/i.test(text)) return text.toUpperCase();
-  throw new InvalidArgumentError("It has to be an HTTP method, such as POST.");
-}
-
-function addSignerOptions(command: Command): Command {
-  return addAppOption(command)
-    .option("--key <key>", "the app's key")
-    .option("--secret <secret>", "the app's secret")
-    .option("--json", "print JSON");
-}
-
-type Explain = (app: App, others: readonly App[]) => Explanation;
-
-async function signPermission(options: SignOptions, explain: Explain): Promise<void> {
-  const hint = options.signature?.split(":", 1)[0];
-  const { app, others } = chooseApp(await knownApps(options), options, hint);
-  const explanation = explain(app, others);
-  show(options, explanation, { auth: `${app.key}:${explanation.signature}` });
-}
-
-async function signRequest(options: RequestOptions, method: string, path: string | undefined): Promise<void> {
+export async function signRequest(options: RequestOptions, named: string, writtenPath?: string): Promise<Report> {
+  const method = methodFrom(named);
   const url = options.url === undefined ? undefined : urlFrom(options.url);
-  const written = path ?? url?.pathname;
-  if (written === undefined)
+  const written = writtenPath ?? url?.pathname;
+  if (written === undefined) {
     throw new CliError("no path to sign: name it, such as /apps/ID/events, or give the whole URL with --url");
+  }
   const body = await bodyFrom(options.body ?? "");
   const known = await knownApps(options);
   const given = url?.searchParams ?? new URLSearchParams(options.query ?? "");
-  const { app, others } = chooseApp(known, options, given.get("auth_key") ?? /\/apps\/([^/]+)/.exec(written)?.[1]);
-  const judged = options.signature !== undefined || url !== undefined;
-  const query = judged ? given : authParameters(app, given, body, Date.now());
+  const chosen = chooseApp(known, options, given.get("auth_key") ?? /\/apps\/([^/]+)/.exec(written)?.[1]);
+  const nowMs = Date.now();
+  const isJudged = options.signature !== undefined || url !== undefined;
+  const query = isJudged ? given : authParameters(chosen.app, given, body, nowMs);
   if (options.signature !== undefined) query.set("auth_signature", options.signature);
   if (url !== undefined && !query.has("auth_signature")) {
     throw new CliError("the URL has no auth_signature: give the one that was signed, or leave --url out to sign it");
   }
-  const sentPath = pathFrom(written);
-  const explanation = explainRequest({
-    app,
-    others,
-    method,
-    path: sentPath,
-    otherPaths: [...signedPaths(sentPath, known.config.path)].slice(1),
-    query,
-    body,
-    nowMs: Date.now(),
-    windowS: known.config.signatureWindowS,
-  });
-  const signed = `${sentPath}?${query}&auth_signature=${explanation.signature}`;
-  show(options, explanation, judged ? {} : { url: signed });
+  const path = pathFrom(written);
+  const otherPaths = [...signedPaths(path, known.config.path)].slice(1);
+  const windowS = known.config.signatureWindowS;
+  const explanation = explainRequest({ ...chosen, method, path, otherPaths, query, body, nowMs, windowS });
+  const signed = `${path}?${query}&auth_signature=${explanation.signature}`;
+  return reportOf(explanation, isJudged ? {} : { url: signed });
+}
+
+function methodFrom(text: string): string {
+  if (/^[a-z]+$/i.test(text)) return text.toUpperCase();
+  throw new CliError(`the method has to be an HTTP method, such as POST, but is ${JSON.stringify(text)}`);
 }
 
 /** As it looks when it has come through HTTP. */
@@ -162,15 +93,11 @@ function urlFrom(written: string): URL {
 
 /** `@file` is the content of the file, with its line break at the end if it has one: that is what is sent and signed. */
 async function bodyFrom(written: string): Promise<string> {
-  if (!written.startsWith("@")) return written;
-  const file = written.slice(1);
-  return await readFile(file, "utf8").catch((error: unknown) => {
-    throw new CliError(`cannot read ${file}: ${errorReason(error)}`);
-  });
+  return written.startsWith("@") ? readText(written.slice(1)) : written;
 }
 
-function show(options: SignOptions, explanation: Explanation, more: Readonly<Record<string, string>>): void {
-  if (options.json) console.log(JSON.stringify({ ...explanation, ...more }, undefined, 2));
-  else console.log(explanationText(explanation, Object.entries(more)));
-  if (explanation.verdict?.accepted === false) process.exitCode = 1;
+/** `more` are further lines, under their names in JSON too. */
+function reportOf(explanation: Explanation, more: Readonly<Record<string, string>>): Report {
+  const exitCode = explanation.verdict?.accepted === false ? 1 : 0;
+  return { json: { ...explanation, ...more }, text: explanationText(explanation, Object.entries(more)), exitCode };
 }

@@ -1,71 +1,47 @@
 /** `fanfare status`: whether the server runs, and how it is. */
 
-import type { Command } from "commander";
 import type { NodeState } from "../../domain/ports.ts";
 import type { Status } from "../../server/lifecycle/status.ts";
-import { addLocationOptions, findServer, type LocationOptions, locationOf } from "../daemon/location.ts";
-import { printable } from "../output.ts";
+import { findServer, type LocalServer, type LocationOptions, locationOf } from "../daemon/location.ts";
+import { grouped, type Report, type Row, table } from "../output.ts";
 
 /** As systemd and the init scripts before it. */
 const NOT_RUNNING = 3;
 
-export function addStatus(program: Command): void {
-  const command = program.command("status").description("say whether the server runs here, and how it is");
-  addLocationOptions(command)
-    .option("--json", "print JSON")
-    .addHelpText("after", "\nThe exit code is 3 when none runs.\n\nExample:\n  $ fanfare status --json")
-    .action(async () => {
-      const options = command.opts<LocationOptions & { json?: true }>();
-      const found = await findServer(await locationOf(options));
-      if (!found) process.exitCode = NOT_RUNNING;
-      console.log(options.json ? asJson(found) : asText(found));
-    });
-}
-
-type EndpointMatch = { readonly pid: number; readonly status: Status | undefined } | undefined;
-
-function asJson(found: EndpointMatch): string {
-  if (!found) return JSON.stringify({ running: false }, undefined, 2);
+export async function status(options: LocationOptions): Promise<Report> {
+  const server = await findServer(await locationOf(options));
+  if (server === undefined) return { json: { running: false }, text: "not running", exitCode: NOT_RUNNING };
   // What it was started with may hold secrets, and is for `restart` alone.
-  const { args: _args, ...status } = found.status ?? { args: [], pid: found.pid };
-  return JSON.stringify({ running: true, ...status }, undefined, 2);
+  const { args: _args, ...shown } = server.status ?? { args: [], pid: server.pid };
+  return { json: { running: true, ...shown }, text: textOf(server) };
 }
 
-function asText(found: EndpointMatch): string {
-  if (!found) return "not running";
-  const { pid, status } = found;
+function textOf({ pid, status }: LocalServer): string {
   if (!status) return `running as process ${pid}; its control socket does not answer`;
-  const rows: (readonly [string, string])[] = [
+  const rows: readonly Row[] = [
     ["Process", String(pid)],
     ["Since", `${new Date(status.startedAtMs).toISOString()} (${duration(Date.now() - status.startedAtMs)})`],
     ["Address", status.url],
     ["Version", status.version],
     ["Mode", `${status.mode}${status.daemon ? ", in the background" : ""}`],
     ["Workers", String(status.workers)],
-    ["Connections", status.connections.toLocaleString("en")],
-    ["Memory", memoryOf(status)],
+    ["Connections", grouped(status.connections)],
+    ["Memory", memoryText(status)],
     ["Lag", `${status.lagMs} ms`],
     ["Ready", status.unready.length === 0 ? "yes" : `no: ${status.unready.map(({ message }) => message).join(" ")}`],
-    ...status.nodes.map((node, index) => [index === 0 ? "Nodes" : "", nodeText(node)] as const),
+    ...status.nodes.map((node, index): Row => [index === 0 ? "Nodes" : "", nodeText(node)]),
   ];
-  const lines = rows.map(([label, value]) => `  ${label.padEnd(WIDTH)}${printable(value)}`);
-  const how = status.stopping
-    ? "stopping"
-    : status.draining
-      ? "draining: its clients are sent to other nodes"
-      : "running";
-  return [how, ...lines].join("\n");
+  const running = status.draining ? "draining: its clients are sent to other nodes" : "running";
+  return [status.stopping ? "stopping" : running, ...table(rows, { width: 14 })].join("\n");
 }
 
-const WIDTH = 14;
-
-function memoryOf({ memory: { usedBytes, markBytes }, workers }: Status): string {
+function memoryText({ memory: { usedBytes, markBytes }, workers }: Status): string {
   const used = markBytes === undefined ? megabytes(usedBytes) : `${megabytes(usedBytes)} of ${megabytes(markBytes)}`;
   return workers > 1 ? `${used}, this process; those of its workers are below` : used;
 }
 
 function nodeText({ name, url, connections, lagMs, memoryBytes, silentMs, draining, unready }: NodeState): string {
-  const parts = [`${connections.toLocaleString("en")} connections`, `lag ${lagMs} ms`];
+  const parts = [`${grouped(connections)} connections`, `lag ${lagMs} ms`];
   if (memoryBytes !== undefined) parts.push(megabytes(memoryBytes));
   if (silentMs > 0) parts.push(`heard ${duration(silentMs)} ago`);
   if (draining) parts.push("draining");

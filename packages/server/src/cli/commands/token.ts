@@ -1,13 +1,13 @@
 /** `fanfare token`: issues a JSON Web Token for an app, and shows what is in one and whether it would be accepted. */
 
-import type { Command } from "commander";
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from "jose";
 import type { App } from "../../domain/app.ts";
 import type { User } from "../../domain/message.ts";
 import { reasonOf, tokenVerifier } from "../../guards/token.ts";
-import { type AppOptions, addAppOption, chooseApp, knownApps } from "../apps.ts";
+import { type AppOptions, chooseApp, knownApps } from "../apps.ts";
 import { CliError } from "../errors.ts";
-import { printable } from "../output.ts";
+import { parseJson } from "../json.ts";
+import { plural, printable, type Report, type Row, table } from "../output.ts";
 
 interface IssueOptions extends AppOptions {
   readonly user?: string;
@@ -19,114 +19,55 @@ interface IssueOptions extends AppOptions {
   readonly issuer?: string;
 }
 
-interface InspectOptions extends AppOptions {
-  readonly json?: true;
-}
-
-const EXAMPLE = `
-Examples:
-  $ fanfare token --user 42 --info '{"name":"Ann"}' --channels 'chat.*,presence-room' --expires 1h
-  $ fanfare token inspect eyJhbGciOiJIUzI1NiJ9…`;
-
-export function addToken(program: Command): void {
-  const command = program
-    .command("token")
-    .description("issue a token (JWT) for a user, to connect with ?token=…")
-    .option("--user <id>", "whose token it is")
-    .option("--info <json>", "what others see of the user: JSON, or plain text")
-    .option(
-      "--channels <patterns>",
-      "the channels that the user may join, such as chat.*,presence-room (default: no say)",
-    )
-    .option("--watchlist <ids>", "the users whose coming and going it is told of, such as 7,8")
-    .option("--expires <time>", "how long it is good, such as 90s, 15m, 1h or 7d", "1h")
-    .option("--audience <name>", "whom it is for (default: what the app expects)")
-    .option("--issuer <name>", "who issues it (default: what the app expects)");
-  addAppOption(command)
-    .addHelpText("after", EXAMPLE)
-    .action(async () => {
-      const options = command.opts<IssueOptions>();
-      const { app } = chooseApp(await knownApps(options), options);
-      const { token, note } = await issue(app, options);
-      process.stderr.write(`${printable(note)}\n`);
-      console.log(token);
-    });
-  addInspect(command);
-}
-
-function addInspect(parent: Command): void {
-  const command = parent
-    .command("inspect")
-    .description("show what is in a token, and whether it would be accepted here")
-    .argument("<jwt>", "the token");
-  // The parent has these options too and would take them for its own.
-  command
-    .option("--json", "print JSON")
-    .addHelpText("after", "\nIt takes --app and --config as `fanfare token` does.")
-    .addHelpText("after", "\nExample:\n  $ fanfare token inspect eyJhbGciOiJIUzI1NiJ9…")
-    .action(async (token: string) => {
-      const { json, ...options } = command.optsWithGlobals<InspectOptions>();
-      const inspection = await inspect(token, options);
-      console.log(json ? JSON.stringify(inspection, undefined, 2) : inspectionText(inspection, Date.now()));
-      if (!inspection.verdicts.some(({ accepted }) => accepted)) process.exitCode = 1;
-    });
-}
-
-// ---- issuing
-
-async function issue(app: App, options: IssueOptions): Promise<{ token: string; note: string }> {
+/** The token alone goes to the standard output, so that it can be used in place. */
+export async function issueToken(options: IssueOptions): Promise<string> {
+  const { app } = chooseApp(await knownApps(options), options);
   if (options.user === undefined) throw new CliError("a token says who somebody is: name the user with --user");
-  const secret = signingSecret(app);
+  const token = await sign(app, options.user, options);
+  const { exp = 0 } = decodeJwt(token);
+  const { accepted, reason } = await verdictOf(app, token);
+  const refused = accepted ? "" : `; this configuration refuses it: ${reason}`;
+  const note = `token of user ${options.user} for app ${app.id}, good until ${moment(exp, Date.now())}${refused}`;
+  process.stderr.write(`${printable(note)}\n`);
+  return token;
+}
+
+async function sign(app: App, user: string, options: IssueOptions): Promise<string> {
+  const { info, channels, watchlist, expires } = options;
   const claims = {
-    ...(options.info !== undefined && { info: infoFrom(options.info) }),
-    ...(options.channels !== undefined && { channels: listFrom(options.channels) }),
-    ...(options.watchlist !== undefined && { watchlist: listFrom(options.watchlist) }),
+    ...(info !== undefined && { info: infoFrom(info) }),
+    ...(channels !== undefined && { channels: listFrom(channels) }),
+    ...(watchlist !== undefined && { watchlist: listFrom(watchlist) }),
   };
-  const jwt = new SignJWT(claims)
-    .setProtectedHeader({ alg: "HS256", typ: "JWT" })
-    .setSubject(options.user)
-    .setIssuedAt();
+  const header = { alg: "HS256", typ: "JWT" };
+  const jwt = new SignJWT(claims).setProtectedHeader(header).setSubject(user).setIssuedAt();
   const audience = options.audience ?? app.token?.audience;
   const issuer = options.issuer ?? app.token?.issuer;
   if (audience !== undefined) jwt.setAudience(audience);
   if (issuer !== undefined) jwt.setIssuer(issuer);
-  expire(jwt, options.expires);
-  const token = await jwt.sign(new TextEncoder().encode(secret));
-  const verdict = await verdictOf(app, token);
-  const state = verdict.accepted ? "" : `; this configuration refuses it: ${verdict.reason}`;
-  return { token, note: `token of user ${options.user} for app ${app.id}, ${ends(decodeJwt(token))}${state}` };
+  try {
+    jwt.setExpirationTime(/^\d+$/.test(expires) ? `${expires}s` : expires);
+  } catch {
+    throw new CliError(`--expires has to be a time such as 90s, 15m, 1h or 7d, but is ${JSON.stringify(expires)}`);
+  }
+  return jwt.sign(new TextEncoder().encode(signingSecret(app)));
 }
 
-function signingSecret(app: App): string {
-  const rules = app.token;
-  if (rules === undefined) return app.secrets[0];
+function signingSecret({ id, token: rules, secrets }: App): string {
+  if (rules === undefined) return secrets[0];
   if (rules.secret !== undefined) return rules.secret;
   const where = rules.jwksUrl === undefined ? "`token.publicKey`" : "`token.jwksUrl`";
   throw new CliError(
-    `app ${app.id} takes tokens of the issuer behind ${where}: only whoever has that issuer's private key can make one`,
+    `app ${id} takes tokens of the issuer behind ${where}: only the holder of that issuer's private key can make one`,
   );
-}
-
-function expire(jwt: SignJWT, written: string): void {
-  try {
-    jwt.setExpirationTime(/^\d+$/.test(written) ? `${written}s` : written);
-  } catch {
-    throw new CliError(`--expires has to be a time such as 90s, 15m, 1h or 7d, but is ${JSON.stringify(written)}`);
-  }
-}
-
-function ends({ exp = 0 }: JWTPayload): string {
-  return `good until ${moment(exp, Date.now())}`;
 }
 
 /** JSON where it is some, text where it was clearly not meant to be. */
 function infoFrom(written: string): unknown {
-  try {
-    return JSON.parse(written);
-  } catch {
-    if (!/^\s*[[{"]/.test(written)) return written;
-    throw new CliError(`--info looks like JSON but does not parse: ${written}`);
-  }
+  const value = parseJson(written);
+  if (value !== undefined) return value;
+  if (!/^\s*[[{"]/.test(written)) return written;
+  throw new CliError(`--info looks like JSON but does not parse: ${written}`);
 }
 
 function listFrom(written: string): string[] {
@@ -136,9 +77,7 @@ function listFrom(written: string): string[] {
     .filter((item) => item !== "");
 }
 
-// ---- inspecting
-
-interface AppVerdict {
+interface Verdict {
   readonly app: string;
   readonly accepted: boolean;
   readonly user?: User;
@@ -148,16 +87,22 @@ interface AppVerdict {
 interface Inspection {
   readonly header: Readonly<Record<string, unknown>>;
   readonly claims: JWTPayload;
-  readonly verdicts: readonly AppVerdict[];
+  readonly verdicts: readonly Verdict[];
 }
 
-async function inspect(written: string, options: AppOptions): Promise<Inspection> {
+export async function inspectToken(options: AppOptions, written: string): Promise<Report> {
   const token = written.replace(/^Bearer\s+/i, "").trim();
   const known = await knownApps(options);
   const apps = options.app === undefined ? known.apps : [chooseApp(known, options).app];
   const verdicts = await Promise.all(apps.map((app) => verdictOf(app, token)));
+  const inspection = { ...decoded(token), verdicts };
+  const isAccepted = verdicts.some(({ accepted }) => accepted);
+  return { json: inspection, text: inspectionText(inspection, Date.now()), exitCode: isAccepted ? 0 : 1 };
+}
+
+function decoded(token: string): Omit<Inspection, "verdicts"> {
   try {
-    return { header: { ...decodeProtectedHeader(token) }, claims: decodeJwt(token), verdicts };
+    return { header: { ...decodeProtectedHeader(token) }, claims: decodeJwt(token) };
   } catch {
     throw new CliError(`this is no JSON Web Token: ${shapeOf(token)}`);
   }
@@ -167,13 +112,13 @@ async function inspect(written: string, options: AppOptions): Promise<Inspection
 function shapeOf(token: string): string {
   const parts = token.split(".").length;
   if (parts === 5) return "it has five parts, so it is encrypted, and Fanfare takes signed ones";
-  if (parts !== 3) return `it has ${parts} part${parts === 1 ? "" : "s"} between dots, not 3; was it cut off?`;
+  if (parts !== 3) return `it has ${plural(parts, "part")} between dots, not 3; was it cut off?`;
   return "its header or its claims are not JSON in base64url; was it cut off or changed?";
 }
 
 const verify = tokenVerifier();
 
-async function verdictOf(app: App, token: string): Promise<AppVerdict> {
+async function verdictOf(app: App, token: string): Promise<Verdict> {
   try {
     return { app: app.id, accepted: true, user: await verify(app, token) };
   } catch (error) {
@@ -182,25 +127,22 @@ async function verdictOf(app: App, token: string): Promise<AppVerdict> {
 }
 
 function inspectionText({ header, claims, verdicts }: Inspection, nowMs: number): string {
-  const judged =
-    verdicts.length > 0
-      ? verdicts.map(verdictLine)
-      : ["No app is known here, so nobody can say whether it would be accepted."];
+  const judged = verdicts.map(verdictLine);
+  if (judged.length === 0) judged.push("No app is known here, so it cannot be said whether it would be accepted.");
   return ["Header", ...fieldLines(header, nowMs), "Claims", ...fieldLines(claims, nowMs), "", ...judged].join("\n");
 }
 
 const TIMES = ["exp", "iat", "nbf", "auth_time"];
 
 function fieldLines(fields: Readonly<Record<string, unknown>>, nowMs: number): string[] {
-  const width = Math.max(...Object.keys(fields).map((name) => printable(name).length)) + 2;
-  return Object.entries(fields).map(([name, value]) => {
-    const isTime = TIMES.includes(name) && typeof value === "number";
-    const shown = isTime ? moment(value, nowMs) : typeof value === "string" ? value : JSON.stringify(value);
-    return `  ${printable(name).padEnd(width)}${printable(shown)}`;
+  const rows = Object.entries(fields).map(([name, value]): Row => {
+    if (typeof value === "number" && TIMES.includes(name)) return [name, moment(value, nowMs)];
+    return [name, typeof value === "string" ? value : JSON.stringify(value)];
   });
+  return table(rows);
 }
 
-function verdictLine({ app, accepted, user, reason }: AppVerdict): string {
+function verdictLine({ app, accepted, user, reason }: Verdict): string {
   if (!accepted) return printable(`App ${app} refuses it: ${reason}.`);
   const channels = user?.channels === undefined ? "" : `, for the channels ${user.channels.join(", ")}`;
   return printable(`App ${app} accepts it, as user ${user?.id}${channels}.`);

@@ -4,19 +4,17 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { errorReason } from "../../config/config-file.ts";
 import { CliError } from "../errors.ts";
-import { NO_ENV_FILE, originalEnvironment } from "./own-process.ts";
+import { fieldOf, parseJson } from "../json.ts";
+import { originalEnvironment, ownCommand } from "./own-process.ts";
 
-/** Tells the background process that it is one. Taken out of its environment at once. */
-const MARK = "_FANFARE_BACKGROUND";
-/** The pipe by which it says how it went. */
+/** Says to the background process that it is one. Taken out of its environment at once. */
+const DAEMON = "_FANFARE_BACKGROUND";
+/** The pipe by which it says how it went: one line of JSON. */
 const REPORT_FD = 3;
-const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
-/** What it says, on one line. */
-interface Report {
+export interface StartReport {
   readonly banner?: string;
   readonly error?: string;
 }
@@ -32,11 +30,12 @@ export interface BackgroundOptions {
 /** Resolves with its banner. Throws CliError with what it says went wrong. */
 export async function startInBackground({ args, output, cwd = process.cwd() }: BackgroundOptions): Promise<string> {
   const out = openOutput(output);
+  const [program, ...words] = ownCommand(args);
   // Detached is a session of its own: no terminal, and no signal that is meant for this one.
-  const child = spawn(process.execPath, [NO_ENV_FILE, MAIN, ...args], {
+  const child = spawn(program, words, {
     detached: true,
     cwd,
-    env: { ...originalEnvironment(), [MARK]: "1" },
+    env: { ...originalEnvironment(), [DAEMON]: "1" },
     stdio: ["ignore", out, out, "pipe"],
   });
   closeSync(out);
@@ -44,27 +43,27 @@ export async function startInBackground({ args, output, cwd = process.cwd() }: B
   process.once("SIGINT", giveUp);
   process.once("SIGTERM", giveUp);
   const failed = new Promise<never>((_resolve, reject) => child.once("error", reject));
-  const pipe = child.stdio[REPORT_FD] as Readable;
-  const { banner, error } = reportIn(await Promise.race([textOf(pipe), failed]));
+  const report = parseJson(await Promise.race([lineOf(child.stdio[REPORT_FD] as Readable), failed]));
   process.off("SIGINT", giveUp);
   process.off("SIGTERM", giveUp);
-  if (banner !== undefined) {
-    child.unref();
-    return `${banner}\nRunning in the background as process ${child.pid}: stop it with \`fanfare stop\``;
+  const banner = fieldOf(report, "banner");
+  if (banner === undefined) {
+    throw new CliError(String(fieldOf(report, "error") ?? `the server ended before it listened: ${lastLine(output)}`));
   }
-  throw new CliError(error ?? `the server ended before it listened: ${lastLine(output)}`);
+  child.unref();
+  return `${banner}\nRunning in the background as process ${child.pid}: stop it with \`fanfare stop\``;
 }
 
 /** For the background process: how to say how it went, once. Undefined in any other. */
-export function backgroundReport(): ((report: Report) => void) | undefined {
-  if (process.env[MARK] === undefined) return undefined;
-  delete process.env[MARK];
+export function backgroundReport(): ((report: StartReport) => void) | undefined {
+  if (process.env[DAEMON] === undefined) return undefined;
+  delete process.env[DAEMON];
   return (report) => {
     try {
       writeSync(REPORT_FD, `${JSON.stringify(report)}\n`);
       closeSync(REPORT_FD);
     } catch {
-      // Whoever started it did not stay to hear it.
+      // The process that started it did not wait.
     }
   };
 }
@@ -79,7 +78,7 @@ function openOutput(path: string): number {
 }
 
 /** Ends when the background process closes its side, be it by dying. */
-async function textOf(pipe: Readable): Promise<string> {
+async function lineOf(pipe: Readable): Promise<string> {
   let text = "";
   for await (const chunk of pipe) {
     text += chunk;
@@ -88,20 +87,7 @@ async function textOf(pipe: Readable): Promise<string> {
   return text;
 }
 
-function reportIn(text: string): Report {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return {};
-  }
-}
-
 function lastLine(path: string): string {
-  return (
-    readFileSync(path, "utf8")
-      .trim()
-      .split("\n")
-      .at(-1)
-      ?.replace(/^fanfare: /, "") || `see ${path}`
-  );
+  const line = readFileSync(path, "utf8").trim().split("\n").at(-1);
+  return line?.replace(/^fanfare: /, "") || `see ${path}`;
 }

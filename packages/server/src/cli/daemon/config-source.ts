@@ -1,16 +1,12 @@
-/** Where a running server gets its settings from when it is told to reload: where it got them from at its start. */
+/** Where a running server gets its settings from when it reloads: where it got them from at its start. */
 
 import { fileURLToPath } from "node:url";
 import { ConfigError, type ConfigInput, type Sources } from "../../config/load.ts";
-import { NO_ENV_FILE, originalEnvironment } from "./own-process.ts";
+import { fieldOf, parseJson } from "../json.ts";
+import { originalEnvironment, ownCommand } from "./own-process.ts";
 
 const READER = fileURLToPath(new URL("./read-config.ts", import.meta.url));
-const PATIENCE_MS = 30_000;
-
-/** JSON has no infinity; the configuration spells it so too. */
-export function unlimited(_key: string, value: unknown): unknown {
-  return value === Number.POSITIVE_INFINITY ? "unlimited" : value;
-}
+const TIMEOUT_MS = 30_000;
 
 /** What it gives throws ConfigError. */
 export function configSource(
@@ -20,13 +16,13 @@ export function configSource(
   const env = originalEnvironment();
   const cwd = process.cwd();
   return async () => {
-    const reader = Bun.spawn([process.execPath, NO_ENV_FILE, READER], {
+    const reader = Bun.spawn(ownCommand([], { file: READER }), {
       cwd,
       env,
       stdin: new Blob([JSON.stringify(sources)]),
       stdout: "pipe",
       stderr: "pipe",
-      timeout: PATIENCE_MS,
+      timeout: TIMEOUT_MS,
       killSignal: "SIGKILL",
     });
     const [text, errors, code] = await Promise.all([
@@ -34,18 +30,17 @@ export function configSource(
       new Response(reader.stderr).text(),
       reader.exited,
     ]);
-    const answer = answerIn(text);
-    if (answer?.problems) throw new ConfigError(answer.problems);
-    if (answer?.config) return served(answer.config);
-    const last = errors.trim().split("\n").at(-1) ?? "";
-    throw new ConfigError(`the configuration could not be read: ${last || `its reader ended with ${code}`}`);
+    const answer = parseJson(lastLine(text));
+    const problems = fieldOf(answer, "problems");
+    if (Array.isArray(problems)) throw new ConfigError(problems);
+    const config = fieldOf(answer, "config");
+    if (config) return served(config as ConfigInput);
+    throw new ConfigError(
+      `the configuration could not be read: ${lastLine(errors) || `its reader ended with ${code}`}`,
+    );
   };
 }
 
-function answerIn(text: string): { readonly config?: ConfigInput; readonly problems?: readonly string[] } | undefined {
-  try {
-    return JSON.parse(text.trim().split("\n").at(-1) ?? "");
-  } catch {
-    return undefined;
-  }
+function lastLine(text: string): string {
+  return text.trim().split("\n").at(-1) ?? "";
 }

@@ -1,12 +1,13 @@
-/** Which server of this machine is meant: the one that keeps its state where the configuration here says. */
+/** Which server of this machine is meant, the one that keeps its state where the configuration here says, and how to ask it. */
 
 import { join, resolve } from "node:path";
-import type { Command } from "commander";
-import { ConfigError, loadConfig } from "../../config/load.ts";
+import { ConfigError } from "../../config/config-error.ts";
 import { controlPath } from "../../server/lifecycle/control-socket.ts";
 import type { Status } from "../../server/lifecycle/status.ts";
-import { CliError } from "../errors.ts";
-import { askServer } from "./ask.ts";
+import { loadHere } from "../config-flags.ts";
+import { CliError, codeOf, messageOf } from "../errors.ts";
+import { type Answer, call } from "../http.ts";
+import { fieldOf, parseJson } from "../json.ts";
 import { pidFilePath, readPidFile } from "./pid-file.ts";
 
 export interface LocationOptions {
@@ -28,16 +29,6 @@ export interface LocalServer {
   readonly status: Status | undefined;
 }
 
-export function addLocationOptions(command: Command): Command {
-  return command
-    .option("-c, --config <file>", "find the server by this configuration file")
-    .option("--state-dir <folder>", "the server's stateDir (default: what is configured here, else .fanfare)")
-    .option(
-      "--pid-file <file>",
-      "the server's pid file (default: what is configured here, else fanfare.pid in stateDir)",
-    );
-}
-
 export async function locationOf(options: LocationOptions): Promise<ServerLocation> {
   const { stateDir, pidFile } = await foldersOf(options);
   return {
@@ -51,7 +42,7 @@ export async function locationOf(options: LocationOptions): Promise<ServerLocati
 async function foldersOf({ config: file, stateDir, pidFile }: LocationOptions) {
   if (stateDir !== undefined) return { stateDir, pidFile };
   try {
-    const { config } = await loadConfig({ env: process.env, cwd: process.cwd(), ...(file !== undefined && { file }) });
+    const { config } = await loadHere({ file });
     return { stateDir: config.stateDir, pidFile: pidFile ?? config.pidFile };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -74,11 +65,55 @@ export async function findServer({
   return pid === undefined ? undefined : { pid, status: undefined };
 }
 
-/** For commands that need one that answers. */
-export function notRunning({ control }: ServerLocation): CliError {
-  return new CliError(
+const TIMEOUT_MS = 120_000;
+
+/** Undefined where nothing listens. Throws CliError with the server's own error, or why it cannot be reached. */
+export async function askServer<T extends object>(
+  control: string,
+  method: "GET" | "POST",
+  path: string,
+  timeoutMs = TIMEOUT_MS,
+): Promise<T | undefined> {
+  let answer: Answer;
+  try {
+    answer = await call(`http://fanfare${path}`, { unix: control, method, timeoutMs });
+  } catch (error) {
+    if (NOT_LISTENING.includes(codeOf(error))) return undefined;
+    throw unreachable(control, error);
+  }
+  const body = parseJson(answer.text);
+  if (typeof body !== "object" || body === null)
+    throw new CliError(`${control} answers, but not as a Fanfare server does`);
+  if (!answer.ok) throw new CliError(String(fieldOf(body, "error") ?? `the server refused (${answer.status})`));
+  return body as T;
+}
+
+/** The same, for commands that need a server: throws CliError where none runs. */
+export async function askRunning<T extends object>(
+  { control }: ServerLocation,
+  method: "GET" | "POST",
+  path: string,
+  timeoutMs?: number,
+): Promise<T> {
+  const answer = await askServer<T>(control, method, path, timeoutMs);
+  if (answer !== undefined) return answer;
+  throw new CliError(
     `no server is running here (nothing answers at ${control}): start one with \`fanfare serve\`, or name another with --state-dir`,
   );
+}
+
+const NOT_LISTENING = ["ENOENT", "ECONNREFUSED", "FailedToOpenSocket", "ENOTDIR"];
+
+function unreachable(control: string, error: unknown): CliError {
+  if (["EACCES", "EPERM"].includes(codeOf(error))) {
+    return new CliError(
+      `${control} may not be opened by this user: run this as the user that the server runs as, or as root`,
+    );
+  }
+  if (error instanceof Error && error.name === "TimeoutError") {
+    return new CliError(`the server behind ${control} does not answer`);
+  }
+  return new CliError(`cannot reach the server by ${control}: ${messageOf(error)}`);
 }
 
 /** Where what a background process prints goes: what it should not have to say. */

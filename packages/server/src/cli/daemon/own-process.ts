@@ -1,15 +1,15 @@
-/** The environment of this process, and for those that it starts. */
+/** How to start this program again, and the environment it was given. */
 
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 /** Keeps Bun from reading `.env` by rules of its own. */
-export const NO_ENV_FILE = "--no-env-file";
+const NO_ENV_FILE = "--no-env-file";
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
-/** Where Bun was started without that, takes away what it read. */
-export function dropBunsEnvFile(): void {
-  if (process.execArgv.some((argument) => argument === NO_ENV_FILE || argument.startsWith("--env-file"))) return;
-  const original = originalEnvironment();
-  for (const name of Object.keys(process.env)) if (!(name in original)) delete process.env[name];
+/** Another file of this program in place of the command line, if it is named. */
+export function ownCommand(args: readonly string[], { file = MAIN, preload = "" } = {}): [string, ...string[]] {
+  return [process.execPath, NO_ENV_FILE, ...(preload === "" ? [] : ["--preload", preload]), file, ...args];
 }
 
 /** As this process was given it, without what was read from `.env`: that may say something else by now. */
@@ -22,4 +22,11 @@ export function originalEnvironment(): Record<string, string | undefined> {
   } catch {
     return { ...process.env };
   }
+}
+
+/** Where Bun was started without `--no-env-file`, removes what it read. */
+export function dropBunsEnvFile(): void {
+  if (process.execArgv.some((argument) => argument === NO_ENV_FILE || argument.startsWith("--env-file"))) return;
+  const original = originalEnvironment();
+  for (const name of Object.keys(process.env)) if (!(name in original)) delete process.env[name];
 }

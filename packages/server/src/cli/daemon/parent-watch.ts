@@ -1,9 +1,9 @@
 /**
- * Whether the processes that this one was started by are still there: `bin/fanfare.js`, and the npm that ran it. A service
- * manager, a shell or `nohup` may end without ending what it has started; those two may not, since nobody else knows of it.
+ * Whether the processes that started this one are still there: `bin/fanfare.js`, and the npm that ran it. A service
+ * manager, a shell or `nohup` may end without ending what it has started; those two may not, since nothing else knows of it.
  */
 
-import { readFileSync } from "node:fs";
+import { commandLineOf, parentOf } from "./processes.ts";
 
 /** Set by `bin/fanfare.js` to its own process id. */
 const LAUNCHER = "_FANFARE_LAUNCHER";
@@ -48,24 +48,9 @@ function linksToNpm(from: number): ProcessLink[] {
     const parent = parentOf(child);
     if (parent === undefined) return links;
     links.push({ child, parent });
-    const command = read(`/proc/${parent}/cmdline`);
-    if (command === undefined || PACKAGE_MANAGER.test(command.replaceAll("\0", " "))) return links;
+    const line = commandLineOf(parent);
+    if (line === undefined || PACKAGE_MANAGER.test(line)) return links;
     child = parent;
   }
   return [];
-}
-
-/** Undefined for a process that has ended, and for other processes where the system has no /proc. */
-function parentOf(pid: number): number | undefined {
-  if (pid === process.pid) return process.ppid;
-  const field = read(`/proc/${pid}/stat`)?.split(") ").at(-1)?.split(" ")[1];
-  return field === undefined ? undefined : Number(field);
-}
-
-function read(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
 }

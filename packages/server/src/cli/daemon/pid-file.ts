@@ -4,8 +4,10 @@ import { randomBytes } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { errorReason } from "../../config/config-file.ts";
-import { CliError } from "../errors.ts";
-import { codeOf, isWriterOf } from "./processes.ts";
+import { CliError, codeOf } from "../errors.ts";
+import { isWriterOf } from "./processes.ts";
+
+const ATTEMPTS = 5;
 
 export function pidFilePath({ pidFile, stateDir }: { readonly pidFile?: string; readonly stateDir: string }): string {
   return resolve(pidFile ?? join(stateDir, "fanfare.pid"));
@@ -17,18 +19,18 @@ export function readPidFile(path: string): number | undefined {
   return pid !== undefined && pid !== process.pid && isWriterOf(pid, path) ? pid : undefined;
 }
 
-/** Writes it, and gives what takes it away again. Throws CliError where a server that lives has it. */
+/** Writes it, and gives what removes it. Throws CliError where a server that lives has it. */
 export function claimPidFile(path: string): () => void {
-  const aside = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
+  const draft = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(aside, `${process.pid}\n`, { mode: 0o644, flag: "wx" });
-    take(aside, path);
+    writeFileSync(draft, `${process.pid}\n`, { mode: 0o644, flag: "wx" });
+    linkTo(draft, path);
   } catch (error) {
     if (error instanceof CliError) throw error;
     throw new CliError(`cannot write the pid file ${path}: ${errorReason(error)}; name another with --pid-file`);
   } finally {
-    rmSync(aside, { force: true });
+    rmSync(draft, { force: true });
   }
   return () => {
     if (numberIn(path) === process.pid) rmSync(path, { force: true });
@@ -36,10 +38,10 @@ export function claimPidFile(path: string): () => void {
 }
 
 /** A link fails where the name is taken: of two that start at once, one has it. */
-function take(aside: string, path: string): void {
-  for (let tries = 0; tries < 5; tries++) {
+function linkTo(draft: string, path: string): void {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     try {
-      return linkSync(aside, path);
+      return linkSync(draft, path);
     } catch (error) {
       if (codeOf(error) !== "EEXIST") throw error;
     }
@@ -47,19 +49,19 @@ function take(aside: string, path: string): void {
     if (pid !== undefined) throw alreadyRunning(pid);
     removeStale(path);
   }
-  throw new Error("others take it again and again");
+  throw new Error("other servers take it again and again");
 }
 
-/** What a dead process left. Moved before it is deleted: whoever wrote it in the meantime gets it back. */
+/** What a dead process left. Moved before it is deleted: a server that wrote it in the meantime gets it back. */
 function removeStale(path: string): void {
-  const grave = `${path}.${randomBytes(4).toString("hex")}`;
+  const moved = `${path}.${randomBytes(4).toString("hex")}`;
   try {
-    renameSync(path, grave);
-    if (readPidFile(grave) !== undefined) linkSync(grave, path);
+    renameSync(path, moved);
+    if (readPidFile(moved) !== undefined) linkSync(moved, path);
   } catch (error) {
     if (!["ENOENT", "EEXIST"].includes(codeOf(error))) throw error;
   }
-  rmSync(grave, { force: true });
+  rmSync(moved, { force: true });
 }
 
 export function alreadyRunning(pid: number): CliError {

@@ -4,7 +4,7 @@
  */
 
 import { ConfigError, loadConfig, type Sources } from "../../config/load.ts";
-import { unlimited } from "./config-source.ts";
+import { encodeUnlimited } from "../output.ts";
 
 const sources = (await Bun.stdin.json()) as Pick<Sources, "flags" | "file">;
 let answer: object;
@@ -16,6 +16,6 @@ try {
   answer = { problems: error.message.split("\n") };
 }
 // On a line of its own: a configuration may print things as well.
-await Bun.write(Bun.stdout, `\n${JSON.stringify(answer, unlimited)}\n`);
+await Bun.write(Bun.stdout, `\n${JSON.stringify(answer, encodeUnlimited)}\n`);
 // A configuration may have left a timer or a connection behind.
 process.exit(0);

@@ -1,4 +1,4 @@
-/** What a running server is told by signals: to stop, to reload. */
+/** What a running server is asked for by signals: to stop, to reload. */
 
 import { closeSync, openSync } from "node:fs";
 import { isatty } from "node:tty";
@@ -8,12 +8,12 @@ import { onOrphaned } from "./parent-watch.ts";
 export interface Signals {
   /** SIGHUP, unless the terminal is gone. */
   readonly onReload: () => void;
-  /** It runs in the background: whoever started it may go. */
+  /** It runs in the background: what started it may end. */
   readonly isDaemon?: boolean;
 }
 
 /** Resolves at the first SIGINT or SIGTERM, or when the terminal or what started this is gone; a second one ends it at once. */
-export function stopRequested({ onReload, isDaemon: isAlone = false }: Signals): Promise<void> {
+export function stopRequested({ onReload, isDaemon = false }: Signals): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let isStopping = false;
   const stop = () => {
@@ -23,12 +23,12 @@ export function stopRequested({ onReload, isDaemon: isAlone = false }: Signals):
   onStopSignal(stop);
   // SIGHUP says both "the terminal is gone" and "read your configuration". The first does not matter to what uses no terminal:
   // `nohup` sees to that. (That it has the signal ignored as well is lost, since Node sets every signal back at its start.)
-  const livesByTerminal = hasTerminal() && [0, 1, 2].some(isatty);
+  const usesTerminal = hasTerminal() && [0, 1, 2].some(isatty);
   process.on("SIGHUP", () => {
-    if (livesByTerminal && !hasTerminal()) stop();
+    if (usesTerminal && !hasTerminal()) stop();
     else if (!isStopping) onReload();
   });
-  if (!isAlone) onOrphaned(stop);
+  if (!isDaemon) onOrphaned(stop);
   return promise;
 }
 

@@ -3,72 +3,67 @@
 import { demoAppFile, readDemoApp } from "../../config/demo-app.ts";
 import type { Config } from "../../config/load.ts";
 import type { App } from "../../domain/app.ts";
-import { isEverywhere } from "../banner.ts";
+import { isEverywhere } from "../addresses.ts";
 import { type Finding, findings } from "./finding.ts";
 
 const { ok, warning, problem } = findings("apps");
 
+const NEW_APP = "make one with `fanfare init`, or set PUSHER_APP_ID, PUSHER_APP_KEY and PUSHER_APP_SECRET";
+const NEW_SECRET =
+  "take a random one (`openssl rand -hex 20`); keep the old one in `secrets` until all back ends have the new";
+const OWN_KEYS = "give it a key and a secret of its own; the demo page has shown these to everyone who opened it";
+
 export async function checkApps(config: Config): Promise<Finding[]> {
   const { apps, mode, stateDir } = config;
   const isProduction = mode === "production";
-  if (apps.length === 0 && isProduction) return [problem("none is configured, and production makes no demo app", MAKE)];
+  if (apps.length === 0 && isProduction) {
+    return [problem("none is configured, and production makes no demo app", NEW_APP)];
+  }
   if (apps.length === 0) return [ok("none is configured: the demo app is used"), modeFinding(config)];
-  const demo = await readDemoApp(demoAppFile(stateDir)).catch(() => undefined);
-  const found = apps.flatMap((app) => [
-    ...(isProduction && demo !== undefined ? demoFindings(app, demo) : []),
+  const demo = isProduction ? await readDemoApp(demoAppFile(stateDir)).catch(() => undefined) : undefined;
+  const found = apps.flatMap((app, index) => [
+    ...(demo && (app.key === demo.key || app.secrets.includes(demo.secret))
+      ? [problem(`${app.id} has the key or the secret of the demo app, in production`, OWN_KEYS)]
+      : []),
     ...app.secrets.flatMap((secret) => secretFindings(app, secret, isProduction)),
     ...switchFindings(app, isProduction),
+    ...sharedSecrets(app, apps.slice(0, index)),
   ]);
-  const all = [...found, ...sharedSecrets(apps)];
-  return [...(all.length > 0 ? all : [ok(apps.map(({ id }) => id).join(", "))]), modeFinding(config)];
+  return [...(found.length > 0 ? found : [ok(apps.map(({ id }) => id).join(", "))]), modeFinding(config)];
 }
-
-const MAKE = "make one with `fanfare init`, or set PUSHER_APP_ID, PUSHER_APP_KEY and PUSHER_APP_SECRET";
 
 function modeFinding({ mode, host }: Config): Finding {
   const found = findings("mode");
   if (mode === "production") return found.ok("production");
-  const reach = isEverywhere(host) ? "whoever reaches this machine" : `whoever reaches ${host}`;
-  return found.ok(`development: the demo page is shown to ${reach}; set NODE_ENV=production to serve users`);
-}
-
-function demoFindings(app: App, demo: { readonly key: string; readonly secret: string }): Finding[] {
-  if (app.key !== demo.key && !app.secrets.includes(demo.secret)) return [];
-  const change = "give it a key and a secret of its own; the demo page has shown these to whoever opened it";
-  return [problem(`${app.id} has the key or the secret of the demo app, in production`, change)];
+  const who = `everyone who can reach ${isEverywhere(host) ? "this machine" : host}`;
+  return found.ok(`development: the demo page is shown to ${who}; set NODE_ENV=production to serve users`);
 }
 
 /** 16 random letters and digits are 95 bits. */
-const LEAST_SECRET = 16;
-const NEW_SECRET =
-  "take a random one (`openssl rand -hex 20`); keep the old one in `secrets` until all back ends have the new";
+const MIN_SECRET_LENGTH = 16;
+const MIN_CHARACTERS = 6;
 
 function secretFindings({ id, key }: App, secret: string, isProduction: boolean): Finding[] {
-  const found = isProduction ? problem : warning;
+  const weak = isProduction ? problem : warning;
   if (secret === key) return [problem(`the secret of ${id} is its key, which is public`, NEW_SECRET)];
-  if (secret.length < LEAST_SECRET)
-    return [found(`a secret of ${id} has only ${secret.length} characters: it can be guessed`, NEW_SECRET)];
-  if (new Set(secret).size < 6)
-    return [found(`a secret of ${id} is made of very few different characters`, NEW_SECRET)];
-  return [];
+  if (secret.length < MIN_SECRET_LENGTH) {
+    return [weak(`a secret of ${id} has only ${secret.length} characters: it can be guessed`, NEW_SECRET)];
+  }
+  if (new Set(secret).size >= MIN_CHARACTERS) return [];
+  return [weak(`a secret of ${id} is made of very few different characters`, NEW_SECRET)];
 }
 
-function switchFindings(app: App, isProduction: boolean): Finding[] {
-  const open = app.anonymous && isProduction;
-  return [
-    ...(open
-      ? [warning(`${app.id} lets anybody in without a token (anonymous)`, "turn `anonymous` off, unless that is meant")]
-      : []),
-    ...(app.enabled
-      ? []
-      : [warning(`${app.id} is disabled and refuses everybody`, "turn `enabled` on, or take the app out")]),
-  ];
+function switchFindings({ id, anonymous, enabled }: App, isProduction: boolean): Finding[] {
+  const open = warning(
+    `${id} lets anybody in without a token (anonymous)`,
+    "turn `anonymous` off, unless that is meant",
+  );
+  const off = warning(`${id} is disabled and refuses everybody`, "turn `enabled` on, or take the app out");
+  return [...(anonymous && isProduction ? [open] : []), ...(enabled ? [] : [off])];
 }
 
-function sharedSecrets(apps: readonly App[]): Finding[] {
-  return apps.flatMap((app, index) => {
-    const other = apps.slice(0, index).find(({ secrets }) => secrets.some((secret) => app.secrets.includes(secret)));
-    if (other === undefined) return [];
-    return [warning(`${other.id} and ${app.id} have the same secret: what one signs counts for the other`, NEW_SECRET)];
-  });
+function sharedSecrets(app: App, others: readonly App[]): Finding[] {
+  const other = others.find(({ secrets }) => secrets.some((secret) => app.secrets.includes(secret)));
+  if (other === undefined) return [];
+  return [warning(`${other.id} and ${app.id} have the same secret: what one signs counts for the other`, NEW_SECRET)];
 }

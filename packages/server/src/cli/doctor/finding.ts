@@ -1,4 +1,6 @@
-/** What a check found, and how it is told. */
+/** What a check found, and how it is shown. */
+
+import { plural, printable } from "../output.ts";
 
 export interface Finding {
   readonly check: string;
@@ -23,15 +25,7 @@ export function findingsText(all: readonly Finding[]): string {
     const line = `${level.padEnd(9)}${check.padEnd(width)}${says}`;
     return change === undefined ? [line] : [line, `${" ".repeat(9 + width)}→ ${change}`];
   });
-  return [...lines, "", summary(all)].join("\n");
-}
-
-function summary(all: readonly Finding[]): string {
-  const count = (level: Finding["level"]) => all.filter((one) => one.level === level).length;
-  const [problems, warnings] = [count("problem"), count("warning")];
-  return `${counted(problems, "problem")}, ${counted(warnings, "warning")}`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count === 0 ? "no" : count} ${noun}${count === 1 ? "" : "s"}`;
+  const count = (level: Finding["level"]) => plural(all.filter((one) => one.level === level).length, level);
+  const summary = `${count("problem")}, ${count("warning")}`.replaceAll(/\b0 /g, "no ");
+  return [...lines.map(printable), "", summary].join("\n");
 }

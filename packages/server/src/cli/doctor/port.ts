@@ -5,9 +5,12 @@ import { access } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Config } from "../../config/load.ts";
 import { isUnixSocketPath } from "../../config/schema/fields.ts";
-import { fetchTarget } from "../http.ts";
-import { localUrl } from "../target.ts";
+import { localUrl } from "../addresses.ts";
+import { codeOf } from "../errors.ts";
+import { callHealth, isHealth } from "../http.ts";
 import { type Finding, findings } from "./finding.ts";
+
+const { ok, problem } = findings("port");
 
 export interface PortCheck {
   readonly finding: Finding;
@@ -16,77 +19,54 @@ export interface PortCheck {
 }
 
 export async function checkPort(config: Config): Promise<PortCheck> {
-  const { ok, problem } = findings("port");
   const { host, port } = config;
-  if (isUnixSocketPath(host)) return checkSocket(config);
-  if (port === 0) return { finding: ok("a free one is taken at each start"), date: null };
-  const code = tryToListen(host, port);
-  if (code === undefined) return { finding: ok(`${port} on ${host} is free`), date: null };
-  const another = "choose another with port (FANFARE_PORT, --port)";
-  if (code !== "EADDRINUSE")
-    return { finding: problem(`${port} on ${host} cannot be opened: ${reasons(code)}`, another), date: null };
-  const running = await askHealth(config);
-  if (running !== undefined) return { finding: ok(`${port}: a running Fanfare answers`), date: running.date };
-  const holder = holderOf(port);
-  const says = `${port} on ${host} is held by ${holder ?? "another program"}, which is no Fanfare`;
-  return { finding: problem(says, `stop that program, or ${another}`), date: null };
+  const code = isUnixSocketPath(host) ? "EADDRINUSE" : port === 0 ? undefined : tryToListen(host, port);
+  const date = code === "EADDRINUSE" ? await dateOfRunning(config) : undefined;
+  if (date !== undefined)
+    return { finding: ok(`${isUnixSocketPath(host) ? host : port}: a running Fanfare answers`), date };
+  return { finding: isUnixSocketPath(host) ? await socketFinding(host) : portFinding(config, code), date: null };
 }
 
-async function checkSocket(config: Config): Promise<PortCheck> {
-  const { ok, problem } = findings("port");
-  const { host } = config;
-  const folder = dirname(host);
-  const running = await askHealth(config);
-  if (running !== undefined) return { finding: ok(`${host}: a running Fanfare answers`), date: running.date };
-  const isWritable = await access(folder, constants.W_OK).then(
-    () => true,
-    () => false,
-  );
+const ANOTHER = "choose another with port (FANFARE_PORT, --port)";
+
+/** `code` is what listening there fails with. */
+function portFinding({ host, port }: Config, code: string | undefined): Finding {
+  if (port === 0) return ok("a free one is taken at each start");
+  if (code === undefined) return ok(`${port} on ${host} is free`);
+  if (code !== "EADDRINUSE") return problem(`${port} on ${host} cannot be opened: ${REASONS[code] ?? code}`, ANOTHER);
+  const holder = holderOf(port) ?? "another program";
+  return problem(`${port} on ${host} is held by ${holder}, which is no Fanfare`, `stop that program, or ${ANOTHER}`);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: "this user may not open ports below 1024",
+  EADDRNOTAVAIL: "EADDRNOTAVAIL: this is no address of this machine",
+  ENOTFOUND: "ENOTFOUND: this is no address of this machine",
+};
+
+async function socketFinding(path: string): Promise<Finding> {
+  const folder = dirname(path);
   const change = "make the folder, for the user that runs the server, or name another socket with host";
-  const finding = isWritable ? ok(`${host} can be made`) : problem(`${host} cannot be made in ${folder}`, change);
-  return { finding, date: null };
+  return access(folder, constants.W_OK).then(
+    () => ok(`${path} can be made`),
+    () => problem(`${path} cannot be made in ${folder}`, change),
+  );
 }
 
-function reasons(code: string): string {
-  if (code === "EACCES") return "this user may not open ports below 1024";
-  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") return `${code}: this is no address of this machine`;
-  return code;
-}
-
-/** The code of what went wrong. */
 function tryToListen(hostname: string, port: number): string | undefined {
   try {
     Bun.listen({ hostname, port, socket: { data() {} } }).stop(true);
     return undefined;
   } catch (error) {
-    return error instanceof Error && "code" in error ? String(error.code) : String(error);
+    return codeOf(error) || String(error);
   }
 }
 
-async function askHealth(config: Config): Promise<{ readonly date: string | null } | undefined> {
-  const { base, ...by } = fetchTarget(localUrl(config));
-  try {
-    // Whose certificate it is matters to clients, not to this question; that has a check of its own.
-    const response = await fetch(`${base}/health`, {
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      tls: { rejectUnauthorized: false },
-      ...by,
-    });
-    return isHealth(await response.text()) ? { date: response.headers.get("date") } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const TIMEOUT_MS = 5_000;
-
-export function isHealth(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && "status" in value && typeof value.status === "string";
-  } catch {
-    return false;
-  }
+/** The Date header of the Fanfare that answers there. Whose certificate it has is checked elsewhere. */
+async function dateOfRunning(config: Config): Promise<string | null | undefined> {
+  const options = { tls: { rejectUnauthorized: false } } as const;
+  const answer = await callHealth(localUrl(config), options).catch(() => undefined);
+  return answer && isHealth(answer) ? answer.headers.get("date") : undefined;
 }
 
 /** `nginx (process 4711)`, where Linux tells. */
@@ -112,10 +92,8 @@ function listeners(table: string, port: number): string[] {
 
 function holds(pid: string, inodes: readonly string[]): boolean {
   try {
-    const files = readdirSync(`/proc/${pid}/fd`);
-    return files.some((file) =>
-      inodes.some((inode) => readlinkSync(`/proc/${pid}/fd/${file}`) === `socket:[${inode}]`),
-    );
+    const files = readdirSync(`/proc/${pid}/fd`).map((file) => readlinkSync(`/proc/${pid}/fd/${file}`));
+    return inodes.some((inode) => files.includes(`socket:[${inode}]`));
   } catch {
     // Another user's, or gone by now.
     return false;

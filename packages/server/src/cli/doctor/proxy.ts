@@ -1,9 +1,10 @@
-/** Checks a server through whatever stands in front of it: does the health check answer, and does a handshake pass? */
+/** Checks a server through what stands in front of it: does the health check answer, and does a handshake pass? */
 
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { messageOf } from "../errors.ts";
+import { type Answer, callHealth, isHealth } from "../http.ts";
 import { type Finding, findings } from "./finding.ts";
-import { isHealth } from "./port.ts";
 
 const { ok, problem } = findings("proxy");
 
@@ -16,87 +17,64 @@ const TIMEOUT_MS = 10_000;
 
 /** `url` is http: or https:, without a slash at its end. */
 export async function checkProxy(url: string, key: string): Promise<ProxyCheck> {
-  const health = await askHealth(url);
-  if (health.isUnreachable) return { findings: [health.finding], date: null };
-  return { findings: [health.finding, await checkHandshake(url, key)], date: health.date };
-}
-
-async function askHealth(url: string) {
   try {
-    const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: "manual" });
-    return {
-      finding: healthFinding(url, response, await response.text()),
-      date: response.headers.get("date"),
-      isUnreachable: false,
-    };
+    const answer = await callHealth(url, { timeoutMs: TIMEOUT_MS, redirect: "manual" });
+    const all = [healthFinding(`GET ${url}/health`, answer), await checkHandshake(url, key)];
+    return { findings: all, date: answer.headers.get("date") };
   } catch (error) {
-    const why = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
+    const [why] = messageOf(error).split("\n", 1);
     const change = "see whether the name is right, the port is open and the certificate is good";
-    return { finding: problem(`${url} cannot be reached: ${why}`, change), date: null, isUnreachable: true };
+    return { findings: [problem(`${url} cannot be reached: ${why}`, change)], date: null };
   }
 }
 
-function healthFinding(url: string, { status, headers }: Response, text: string): Finding {
-  const called = `GET ${url}/health`;
-  if (status === 200 && isHealth(text)) return ok(`${called} answers`);
+function healthFinding(request: string, answer: Answer): Finding {
+  const { status, headers } = answer;
+  if (status === 200 && isHealth(answer)) return ok(`${request} answers`);
   if (status >= 300 && status < 400) {
-    return problem(
-      `${called} is sent on to ${headers.get("location")}`,
-      "use that address; WebSocket clients follow no redirects",
-    );
+    const change = "use that address; WebSocket clients follow no redirects";
+    return problem(`${request} is sent on to ${headers.get("location")}`, change);
   }
   if (status === 404) {
-    return problem(
-      `${called} is answered 404`,
-      "see whether the proxy passes this path on, and whether `path` is the prefix it leaves",
-    );
+    const change = "see whether the proxy passes this path on, and whether `path` is the prefix it leaves";
+    return problem(`${request} is answered 404`, change);
   }
   if (status >= 502 && status <= 504) {
-    return problem(
-      `${called} is answered ${status} by the proxy`,
-      "see whether Fanfare runs where the proxy looks for it",
-    );
+    const change = "see whether Fanfare runs where the proxy looks for it";
+    return problem(`${request} is answered ${status} by the proxy`, change);
   }
-  return problem(
-    `${called} is answered ${status}, and not by Fanfare`,
-    "see whether the proxy passes this path on to Fanfare",
-  );
+  const change = "see whether the proxy passes this path on to Fanfare";
+  return problem(`${request} is answered ${status}, and not by Fanfare`, change);
 }
 
 async function checkHandshake(url: string, key: string): Promise<Finding> {
   const target = new URL(`${url}/app/${encodeURIComponent(key)}?protocol=7&client=fanfare-doctor`);
-  const answer = await handshake(target).catch((error: unknown) =>
-    String(error instanceof Error ? error.message : error),
-  );
+  const answer = await handshake(target).catch(messageOf);
   const status = /^HTTP\/1\.[01] (\d{3})/.exec(answer)?.[1];
   if (status === undefined) {
-    return problem(
-      `the WebSocket handshake was not answered (${answer.slice(0, 80) || "the connection was closed"})`,
-      UPGRADE,
-    );
+    const why = answer.slice(0, 80) || "the connection was closed";
+    return problem(`the WebSocket handshake was not answered (${why})`, UPGRADE);
   }
-  if (status !== "101") return problem(`the WebSocket handshake was answered ${status} and not 101`, hintFor(status));
-  if (!/^upgrade: *websocket/im.test(answer))
+  if (status !== "101") {
+    return problem(`the WebSocket handshake was answered ${status} and not 101`, HINTS[status] ?? UPGRADE);
+  }
+  if (!/^upgrade: *websocket/im.test(answer)) {
     return problem("the answer to the handshake has lost its Upgrade header", UPGRADE);
+  }
   if (answer.includes("pusher:")) return ok("a WebSocket handshake passes, and the first message comes through");
-  return problem(
-    "a WebSocket handshake passes, but no message comes through",
-    "turn buffering off in the proxy (nginx: proxy_buffering off)",
-  );
+  const change = "turn buffering off in the proxy (nginx: proxy_buffering off)";
+  return problem("a WebSocket handshake passes, but no message comes through", change);
 }
 
 const UPGRADE =
   "let the proxy pass Upgrade and Connection on with HTTP/1.1 (nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; " +
   'proxy_set_header Connection "upgrade";)';
 
-function hintFor(status: string): string {
-  if (status === "429")
-    return "too many connections came from here: try again, or set trustedProxies so that clients are told apart";
-  if (status === "403")
-    return "this address or the page's origin is refused: see allowIps, denyIps and allowedOrigins, or the proxy's own rules";
-  if (status === "503") return "the server is stopping, or the proxy finds none: try again";
-  return UPGRADE;
-}
+const HINTS: Readonly<Record<string, string>> = {
+  403: "this address or the page's origin is refused: see allowIps, denyIps and allowedOrigins, or the proxy's own rules",
+  429: "too many connections came from here: try again, or set trustedProxies so that clients are told apart",
+  503: "the server is stopping, or the proxy finds none: try again",
+};
 
 /** Everything up to the first message, or to the end. */
 function handshake(target: URL): Promise<string> {
@@ -107,7 +85,7 @@ function handshake(target: URL): Promise<string> {
     socket.destroy();
     resolve(text);
   };
-  const late = setTimeout(end, TIMEOUT_MS);
+  const timer = setTimeout(end, TIMEOUT_MS);
   socket.on("data", (chunk: Buffer) => {
     text += chunk.toString("latin1");
     const head = text.indexOf("\r\n\r\n");
@@ -115,13 +93,13 @@ function handshake(target: URL): Promise<string> {
   });
   socket.on("error", reject);
   socket.on("close", end);
-  return promise.finally(() => clearTimeout(late));
+  return promise.finally(() => clearTimeout(timer));
 }
 
 function open({ protocol, hostname, port, host, pathname, search }: URL): Socket {
   const name = hostname.replace(/^\[|\]$/g, "");
   const isSecure = protocol === "https:";
-  const place = { host: name, port: Number(port) || (isSecure ? 443 : 80) };
+  const address = { host: name, port: Number(port) || (isSecure ? 443 : 80) };
   const head = [
     `GET ${pathname}${search} HTTP/1.1`,
     `Host: ${host}`,
@@ -130,7 +108,7 @@ function open({ protocol, hostname, port, host, pathname, search }: URL): Socket
     "Sec-WebSocket-Version: 13",
     `Sec-WebSocket-Key: ${Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64")}`,
   ];
-  const say = () => socket.write(`${head.join("\r\n")}\r\n\r\n`);
-  const socket: Socket = isSecure ? connectTls({ ...place, servername: name }, say) : connectPlain(place, say);
+  const send = () => socket.write(`${head.join("\r\n")}\r\n\r\n`);
+  const socket: Socket = isSecure ? connectTls({ ...address, servername: name }, send) : connectPlain(address, send);
   return socket;
 }

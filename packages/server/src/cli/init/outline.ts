@@ -47,11 +47,6 @@ export function defaultValues(): Record<string, unknown> {
   return rest;
 }
 
-/** JSON has no infinity; the configuration spells it so too. */
-export function encodeUnlimited(_key: string, value: unknown): unknown {
-  return value === Number.POSITIVE_INFINITY ? "unlimited" : value;
-}
-
 type Field = readonly [string, z.core.$ZodType];
 type Given = Readonly<Record<string, unknown>>;
 

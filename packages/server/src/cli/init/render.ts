@@ -1,6 +1,7 @@
 /** Writes a new configuration file: every setting with its sentence, at its default and commented out, and one app. */
 
-import { defaultValues, type Entry, encodeUnlimited, type NewApp, outline } from "./outline.ts";
+import { encodeUnlimited } from "../output.ts";
+import { defaultValues, type Entry, type NewApp, outline } from "./outline.ts";
 
 export type Format = "ts" | "json" | "yaml" | "toml";
 export const FORMATS: readonly Format[] = ["ts", "json", "yaml", "toml"];

@@ -1,0 +1,86 @@
+/** Builds commander's program from the table of commands. */
+
+import { Command, Option } from "commander";
+import manifest from "../../package.json" with { type: "json" };
+import type { Action, CommandSpec, OptionSpec } from "./command-spec.ts";
+import { commands } from "./commands.ts";
+import { print } from "./output.ts";
+import { plainError, unknownCommand } from "./suggestions.ts";
+
+type AddFlags = (command: Command, only?: readonly string[]) => void;
+
+const EXAMPLE = `
+Example:
+  $ fanfare serve --port 8080
+
+Each command has its own help: fanfare listen --help`;
+
+/** Given the words that were typed, without the flags of settings where their command has none: those need the schema. */
+export async function buildProgram(words?: readonly string[]): Promise<Command> {
+  const program = new Command("fanfare");
+  program
+    .description("Self-hosted real-time server: Pusher clients and plain WebSocket clients through one port.")
+    .version(manifest.version, "-v, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [command]", "print the help of a command")
+    .addHelpText("after", EXAMPLE)
+    .configureOutput({ outputError: (text, write) => write(plainError(text)) })
+    .exitOverride();
+  const needsFlags = words === undefined || takesSettings(words);
+  const addFlags = needsFlags ? (await import("./config-flags.ts")).addConfigFlags : () => {};
+  for (const [name, spec] of Object.entries(commands)) addCommand(program, name, spec, addFlags);
+  return program;
+}
+
+/** Whether they are for a command that has flags for settings; without a command's name they are for `serve`. */
+function takesSettings(words: readonly string[]): boolean {
+  const name = words.find((word) => !word.startsWith("-") && word !== "help");
+  const named = Object.entries(commands).filter(([full]) => full.split(" ", 1)[0] === name);
+  if (named.length > 0) return named.some(([, { settings }]) => settings !== undefined);
+  return !words.some((word) => /^(help|--help|-h|--version|-v)$/.test(word));
+}
+
+function addCommand(program: Command, name: string, spec: CommandSpec, addFlags: AddFlags): void {
+  const [first = "", second] = name.split(" ");
+  const parent = second === undefined ? program : program.commands.find((one) => one.name() === first);
+  if (parent === undefined) throw new Error(`${name} comes before its group`);
+  const command = parent.command(second ?? first, { isDefault: first === "serve" });
+  command.description(spec.description);
+  for (const [name, description, choices] of spec.arguments ?? []) {
+    const argument = command.createArgument(name, description);
+    command.addArgument(choices === undefined ? argument : argument.choices(choices));
+  }
+  for (const option of spec.options ?? []) command.addOption(optionOf(option));
+  if (spec.settings !== undefined) {
+    command.option("-c, --config <file>", "read this configuration file and look for no other");
+    addFlags(command, spec.settings === "all" ? undefined : spec.settings);
+  }
+  command.addHelpText("after", helpOf(spec));
+  spec.prepare?.(command);
+  if (spec.load !== undefined) runs(command, program, spec.load);
+}
+
+function optionOf([flags, description, { choices, conflicts, ...more } = {}]: OptionSpec): Option {
+  const option = new Option(flags, description);
+  if (choices !== undefined) option.choices(choices);
+  if (conflicts !== undefined) option.conflicts(conflicts);
+  if (more.default !== undefined) option.default(more.default);
+  return option;
+}
+
+function helpOf({ notes, examples = [] }: CommandSpec): string {
+  const lines = examples.map((example) => `\n  $ ${example}`);
+  const shown = lines.length === 0 ? "" : `\nExample${lines.length === 1 ? "" : "s"}:${lines.join("")}`;
+  return notes === undefined ? shown : `\n${notes}\n${shown}`;
+}
+
+function runs(command: Command, program: Command, load: () => Promise<Action>): void {
+  command.action(async (...given: unknown[]) => {
+    const count = command.registeredArguments.length;
+    // A word that names no command arrives at `serve`, which takes none.
+    if (command.args.length > count && count === 0) throw unknownCommand(command.args, program);
+    const action = (await load()) as (options: object, ...args: unknown[]) => ReturnType<Action>;
+    const options = command.optsWithGlobals<{ json?: true }>();
+    print(await action(options, ...given.slice(0, count)), options.json === true);
+  });
+}
