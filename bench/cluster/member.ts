@@ -1,9 +1,9 @@
 /** A node with nothing but its engine, in a process of its own, so that it can be killed. */
 
+import { createNatsEngine } from "../../packages/nats/src/engine.ts";
+import { DEFAULTS as NATS } from "../../packages/nats/src/settings.ts";
 import type { Engine, EngineHost, RegistryChange } from "../../packages/server/src/domain/ports.ts";
 import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
-import { natsEngine } from "../../packages/server/src/engines/nats/engine.ts";
-import { DEFAULTS as NATS } from "../../packages/server/src/engines/nats/settings.ts";
 import { redisEngine } from "../../packages/server/src/engines/redis/engine.ts";
 import { DEFAULTS as REDIS } from "../../packages/server/src/engines/redis/settings.ts";
 import { workersEngine } from "../../packages/server/src/engines/workers/engine.ts";
@@ -72,7 +72,7 @@ function engineOf(kind: EngineKind, port: number): Engine {
       return redisEngine({ ...REDIS, topology, nodeTimeoutMs: NODE_TIMEOUT_MS }, clock);
     }
     case "nats":
-      return natsEngine(clock, { ...NATS, servers: [`127.0.0.1:${port}`], nodeTimeoutMs: NODE_TIMEOUT_MS });
+      return createNatsEngine(clock, { ...NATS, servers: [`127.0.0.1:${port}`], nodeTimeoutMs: NODE_TIMEOUT_MS });
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { nkeys } from "@nats-io/transport-node";
-import type { NatsSettings } from "../../packages/server/src/engines/nats/settings.ts";
+import type { NatsSettings } from "../../packages/nats/src/settings.ts";
 import { Authority } from "../support/certificates.ts";
 import { eventually } from "../support/eventually.ts";
 import { startNats } from "../support/nats.ts";
@@ -18,7 +18,7 @@ async function expectWorking(settings: NatsSettings): Promise<void> {
   await node.publish("room", "kept", KEEP);
   await node.publish("room", "plain");
   await eventually(() => expect(node.heard("room")).toEqual(["kept", "plain"]));
-  expect(await node.join("presence-x", "1")).toMatchObject({ first: true });
+  expect(await node.join("presence-x", "1")).toMatchObject({ isFirst: true });
 }
 
 test("a certificate is checked, and what goes over TLS arrives", async () => {

@@ -1,6 +1,6 @@
 /** The NATS engine over three nats-servers, which keep three copies. */
 
-import { natsEngine } from "../../packages/server/src/engines/nats/engine.ts";
+import { createNatsEngine } from "../../packages/nats/src/engine.ts";
 import { realClock } from "../support/engine-node.ts";
 import { startNatsCluster } from "../support/nats.ts";
 import { natsSettingsFor } from "../support/nats-node.ts";
@@ -11,7 +11,7 @@ import { registryContract } from "./registry-contract.ts";
 const servers = await startNatsCluster();
 
 const alone = () => ({
-  engine: natsEngine(realClock, natsSettingsFor(servers)),
+  engine: createNatsEngine(realClock, natsSettingsFor(servers)),
   pass: (ms: number) => Bun.sleep(ms),
 });
 

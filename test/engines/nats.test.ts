@@ -2,8 +2,8 @@
 
 import { expect, test } from "bun:test";
 import { connect, type Msg } from "@nats-io/transport-node";
-import { natsEngine } from "../../packages/server/src/engines/nats/engine.ts";
-import { DEFAULTS } from "../../packages/server/src/engines/nats/settings.ts";
+import { createNatsEngine } from "../../packages/nats/src/engine.ts";
+import { DEFAULTS } from "../../packages/nats/src/settings.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { nothingTold, ONLY_PONGS, startNats } from "../support/nats.ts";
@@ -22,7 +22,7 @@ const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
 const alone = () => {
   const prefix = `t${crypto.randomUUID().slice(0, 8)}`;
   return {
-    engine: natsEngine(clock, { ...DEFAULTS, servers: [server.address], prefix }),
+    engine: createNatsEngine(clock, { ...DEFAULTS, servers: [server.address], prefix }),
     pass: (ms: number) => Bun.sleep(ms),
   };
 };

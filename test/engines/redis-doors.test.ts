@@ -64,7 +64,7 @@ test("a user that may do no more than the engine needs", async () => {
   await a.publish("room", "kept", KEEP);
   await a.publish("room", "plain");
   await eventually(() => expect(a.heard("room")).toEqual(["kept", "plain"]));
-  expect(await a.join("presence-x", "1")).toMatchObject({ first: true });
+  expect(await a.join("presence-x", "1")).toMatchObject({ isFirst: true });
   expect(await a.engine.nodes()).toHaveLength(1);
   await a.engine.close();
   expect(await server.cli("KEYS", "fanfare:[^hp]*")).toEqual([]);
@@ -85,7 +85,7 @@ test("a Redis that throws keys away by itself is warned of once, and one that do
   const node = await start();
   await eventually(() => expect(warnings).toEqual([expect.stringContaining("maxmemory-policy allkeys-lru")]));
   await server.cli("CLIENT", "KILL", "TYPE", "normal");
-  await eventually(async () => expect(await node.join("presence-x", "1")).toMatchObject({ first: true }));
+  await eventually(async () => expect(await node.join("presence-x", "1")).toMatchObject({ isFirst: true }));
   expect(warnings).toHaveLength(1);
   await server.cli("CONFIG", "SET", "maxmemory-policy", "noeviction");
   const next = await start();

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { connect } from "@nats-io/transport-node";
-import type { NatsSettings } from "../../packages/server/src/engines/nats/settings.ts";
+import type { NatsSettings } from "../../packages/nats/src/settings.ts";
 import { eventually } from "../support/eventually.ts";
 import { startNats } from "../support/nats.ts";
 import { type NatsNode, natsSettingsFor, startNatsNode } from "../support/nats-node.ts";

@@ -179,7 +179,7 @@ test(
     const server = await startRedis({ port });
     await waiting;
     await eventually(() => expect(a.engine.health()).toEqual({ reachable: true }), PATIENCE);
-    expect(await a.join("presence-x", "1")).toMatchObject({ first: true });
+    expect(await a.join("presence-x", "1")).toMatchObject({ isFirst: true });
     expect(await server.cli("DBSIZE")).toBeGreaterThan(0);
   },
   TEST_MS,
@@ -407,7 +407,7 @@ test(
     expect(await refusalOf(b.join("presence-x", "2"))).toBe("engine_unavailable");
     await Bun.sleep(3_000);
     await server.cli("CONFIG", "SET", "maxmemory", "0");
-    await eventually(async () => expect(await b.join("presence-x", "2")).toMatchObject({ first: true }), PATIENCE);
+    await eventually(async () => expect(await b.join("presence-x", "2")).toMatchObject({ isFirst: true }), PATIENCE);
     expect(await a.members("presence-x")).toEqual(["1", "2"]);
     expect([...a.facts, ...b.facts]).toEqual([]);
   },

@@ -78,7 +78,7 @@ test(
     await dead.kill();
     await eventually(async () => expect(await keysOf(same)).not.toContain(`${same.prefix}:g`), PATIENCE);
     const next = await startNode(same);
-    expect(await next.join("presence-x", "1")).toMatchObject({ first: true, members: [{ id: "1" }] });
+    expect(await next.join("presence-x", "1")).toMatchObject({ isFirst: true, members: [{ id: "1" }] });
     expect(await next.engine.registry.setSubscriberCount("app", "room", 1)).toBe("occupied");
     expect(await next.engine.ledger.acquire("app", "another", 1)).toBe(true);
     await Bun.sleep(2 * LEASE_MS);

@@ -37,6 +37,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
     MANIFEST,
   ],
   "index.ts": [...CORE, "admin", "config", "server", "protocols", "engines", "apps", "guards", "observers", "tasks"],
+  "engine.ts": [...CORE, "engines", "server/cluster/read-setting-file.ts"],
   // It explains signatures and tokens with the very code that checks them.
   cli: [...CORE, "config", "server", "index.ts", "protocols", "guards", "apps", "database", "observers", MANIFEST],
 };
@@ -59,6 +60,7 @@ export const PACKAGE_MAY_USE: Readonly<Record<string, readonly string[]>> = {
     "pusher-js",
     "uplot",
   ],
+  nats: ["@nats-io/jetstream", "@nats-io/transport-node", "fanfare/engine", "node:crypto"],
 };
 
 /** Handed in from outside, where tests can hold them still. */

@@ -1,7 +1,7 @@
 /** A node of a cluster on a NATS. */
 
-import { natsEngine } from "../../packages/server/src/engines/nats/engine.ts";
-import { DEFAULTS, type NatsSettings } from "../../packages/server/src/engines/nats/settings.ts";
+import { createNatsEngine } from "../../packages/nats/src/engine.ts";
+import { DEFAULTS, type NatsSettings } from "../../packages/nats/src/settings.ts";
 import { atEnd } from "./at-end.ts";
 import { EngineNode, realClock } from "./engine-node.ts";
 
@@ -16,7 +16,7 @@ export function natsSettingsFor(
 
 export class NatsNode extends EngineNode {
   constructor(settings: NatsSettings) {
-    super(natsEngine(realClock, settings));
+    super(createNatsEngine(realClock, settings));
   }
 }
 

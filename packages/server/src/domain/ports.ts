@@ -210,6 +210,21 @@ export interface Engine {
   close(): Awaitable<void>;
 }
 
+/** What a server gives to the engine that it makes. */
+export interface EngineContext {
+  readonly clock: Clock;
+  /** How long, and how much in total, publications wait while the engine is away (`publishWaitS`, `publishWaitBytes`). */
+  readonly publishWaitMs: number;
+  readonly publishWaitBytes: number;
+  /** Silence after which a node counts as dead (`nodeTimeoutS`). */
+  readonly nodeTimeoutMs: number;
+  /** Logs a sentence about what the operator should change. */
+  warn(sentence: string): void;
+}
+
+/** Makes an engine for one start of a server. Throws an Error where its options cannot be used. */
+export type EngineFactory = (context: EngineContext) => Engine;
+
 export interface AppStore {
   byKey(key: string): Awaitable<App | undefined>;
   byId(id: string): Awaitable<App | undefined>;

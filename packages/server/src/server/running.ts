@@ -71,6 +71,9 @@ export interface Dependencies
   readonly sharesPort?: boolean;
 }
 
+/** The same, with the engine. */
+type WithEngine = Dependencies & { readonly engine: Engine };
+
 export class RunningServer {
   readonly hub: Hub;
   readonly listener: Listeners;
@@ -96,7 +99,10 @@ export class RunningServer {
     const { tls, controllers } = around.config;
     await around.program.load(controllers);
     await removeStaleSocket(around.config.host);
-    const running = new RunningServer(around, tls && (await readCertificates(tls)));
+    const { config, clock, log } = around;
+    const warn = (sentence: string) => log.warn(sentence);
+    const engine = around.engine ?? (await createEngine({ config, clock, warn }));
+    const running = new RunningServer({ ...around, engine }, tls && (await readCertificates(tls)));
     try {
       await running.hub.start(running.listener);
       running.#dashboard.start();
@@ -109,7 +115,7 @@ export class RunningServer {
     return running;
   }
 
-  private constructor(around: Dependencies, credentials: TlsCredentials | undefined) {
+  private constructor(around: WithEngine, credentials: TlsCredentials | undefined) {
     const { config, clock } = around;
     this.#config = config;
     this.#endpoints = around.program.endpoints;
@@ -120,7 +126,7 @@ export class RunningServer {
     });
     this.#apps = configApps(config.apps);
     this.memory = new MemoryMonitor({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
-    const engine = around.engine ?? createEngine(config, clock, (sentence) => around.log.warn(sentence));
+    const { engine } = around;
     this.#dashboard = this.#dashboardOf(around, engine);
     const guards = guardsOf(around, this.memory, this.#dashboard, engine);
     const observers = [...(around.observers ?? []).map(ignoringDashboardApp), this.#dashboard.observe];
@@ -288,14 +294,14 @@ function hubLimits({ config, maxConnections: connections }: Dependencies): HubLi
 }
 
 export function buildHub(
-  around: Dependencies,
+  around: WithEngine,
   apps: ConfigApps,
   guards: readonly Guard[],
   node: HubOptions["node"],
 ): Hub {
   const { config, clock, observers, traffic, channels, handleCall: call, authorize, authenticate } = around;
   const { jsonDepth } = config.limits;
-  const engine = around.engine ?? createEngine(config, clock);
+  const { engine } = around;
   return new Hub({
     engine: around.records?.tracing?.engine(engine) ?? engine,
     scheduleTurn: scheduleTurn,

@@ -13,7 +13,7 @@ export async function checkEngine(config: Config): Promise<Finding[]> {
   const warnings: string[] = [];
   let engine: Engine | undefined;
   try {
-    engine = createClusterEngine(config, machineClock, (sentence) => warnings.push(sentence));
+    engine = await createClusterEngine({ config, clock: machineClock, warn: (sentence) => warnings.push(sentence) });
   } catch (error) {
     return [problem(errorReason(error), `see the settings below \`${config.engine}\``)];
   }

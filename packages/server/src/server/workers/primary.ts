@@ -74,7 +74,9 @@ export class Primary {
 
   static async #startOn(ports: ReservedPorts, around: Dependencies, server: number): Promise<Primary> {
     try {
-      const primary = new Primary({ ...around, config: ports.config }, server);
+      const { config } = ports;
+      const engine = await createClusterEngine({ config, clock: around.clock });
+      const primary = new Primary({ ...around, config }, engine, server);
       await primary.#start();
       return primary;
     } finally {
@@ -82,11 +84,10 @@ export class Primary {
     }
   }
 
-  private constructor(around: Dependencies, server: number) {
+  private constructor(around: Dependencies, engine: Engine | undefined, server: number) {
     const { config, clock, log } = around;
     this.#config = config;
     this.#apps = configApps(config.apps);
-    const engine = createClusterEngine(config, clock);
     if (!engine) {
       const failed = (error: unknown, during: string) => log.error({ err: error }, during);
       this.#switchboard = new WorkerHub({ engine: memoryEngine(clock), clock, failed });

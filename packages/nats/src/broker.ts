@@ -1,9 +1,18 @@
 /** Carries publications through NATS: the stream gives each channel one order, and republishes it to the nodes that are subscribed. */
 
 import type { Msg, Subscription } from "@nats-io/transport-node";
-import type { EventPublication, Position, Publication } from "../../domain/message.ts";
-import { markSeen, type SeenNumbers, wasSeen } from "../../domain/message-id.ts";
-import type { Broker, HistoryPage, HistoryPolicy, IdempotencyKey } from "../../domain/ports.ts";
+import {
+  type Broker,
+  type EventPublication,
+  type HistoryPage,
+  type HistoryPolicy,
+  type IdempotencyKey,
+  markSeen,
+  type Position,
+  type Publication,
+  type SeenNumbers,
+  wasSeen,
+} from "fanfare/engine";
 import type { ChannelHeads } from "./channel-heads.ts";
 import { type BatchPosition, decodeBatch, lastOffset } from "./codec.ts";
 import type { NatsSession, ReconnectingConnection } from "./connection.ts";

@@ -1,8 +1,6 @@
 /** Sends what changed in the cluster's state to this node's channels, and as facts to its observers. */
 
-import type { Publication } from "../../domain/message.ts";
-import type { RegistryChange } from "../../domain/ports.ts";
-import { joinPublication, leavePublication } from "../../domain/presence-publications.ts";
+import { joinPublication, leavePublication, type Publication, type RegistryChange } from "fanfare/engine";
 import type { Change, ClusterState } from "./cluster-state.ts";
 import { channelOf } from "./registry-event.ts";
 

@@ -3,7 +3,6 @@
  * an event of its own is known when it comes back; what the stream has after an interruption is reconciled with the node's own.
  */
 
-import type { PresenceMember } from "../../domain/message.ts";
 import type {
   ChannelSummary,
   Clock,
@@ -12,9 +11,10 @@ import type {
   LeaveResult,
   NodeState,
   PresenceEntry,
+  PresenceMember,
   Registry,
   RegistryChange,
-} from "../../domain/ports.ts";
+} from "fanfare/engine";
 import { type Change, ClusterState, type Incarnation, type Outcome } from "./cluster-state.ts";
 import { unavailable } from "./errors.ts";
 import { EventFilter } from "./event-filter.ts";

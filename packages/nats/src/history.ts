@@ -1,8 +1,13 @@
 /** Reads a channel's history from the stream: its head, and before that the archived batches, as far as none is missing. */
 
-import type { EventPublication, Position } from "../../domain/message.ts";
-import { type SeenNumbers, wasSeen } from "../../domain/message-id.ts";
-import type { HistoryPage, StoredEvent } from "../../domain/ports.ts";
+import {
+  type EventPublication,
+  type HistoryPage,
+  type Position,
+  type SeenNumbers,
+  type StoredEvent,
+  wasSeen,
+} from "fanfare/engine";
 import type { ChannelHead } from "./channel-heads.ts";
 import { type Batch, decodeBatch } from "./codec.ts";
 import { slotOf } from "./publish-queue.ts";

@@ -1,7 +1,14 @@
 /** The engine of several machines that share a NATS: one stream that everything goes through, and so one order. */
 
-import type { Clock, Engine, EngineHealth, EngineHost, NodeState } from "../../domain/ports.ts";
-import { HEARTBEAT_INTERVAL_MS, HEARTBEAT_LOST } from "../shared/heartbeat.ts";
+import {
+  type Clock,
+  type Engine,
+  type EngineHealth,
+  type EngineHost,
+  HEARTBEAT_INTERVAL_MS,
+  HEARTBEAT_LOST,
+  type NodeState,
+} from "fanfare/engine";
 import { NatsBroker } from "./broker.ts";
 import { ChannelHeads } from "./channel-heads.ts";
 import { CompareAndSetStore } from "./compare-and-set.ts";
@@ -26,7 +33,7 @@ const REFRESH_MS = 60_000;
 const OTHERS_NEED = 1.2;
 const CLOSE_MS = 2_000;
 
-export function natsEngine(clock: Clock, settings: NatsSettings): Engine {
+export function createNatsEngine(clock: Clock, settings: NatsSettings): Engine {
   return new NatsEngine(clock, settings);
 }
 

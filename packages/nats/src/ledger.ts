@@ -1,6 +1,6 @@
 /** What the cluster counts together, in values that nodes change one after the other. */
 
-import type { Clock, Ledger } from "../../domain/ports.ts";
+import type { Clock, Ledger } from "fanfare/engine";
 import type { CompareAndSetStore, Update, Value } from "./compare-and-set.ts";
 import { unavailable } from "./errors.ts";
 import type { LongTermStore } from "./long-term-store.ts";

@@ -3,9 +3,14 @@
  * order, so whether a user was the first, the last or one too many comes out alike on all of them.
  */
 
-import type { Member, PresenceMember } from "../../domain/message.ts";
-import type { ChannelSummary, NodeReport, PresenceEntry } from "../../domain/ports.ts";
-import { listChannels } from "../shared/list-channels.ts";
+import {
+  type ChannelSummary,
+  listChannels,
+  type Member,
+  type NodeReport,
+  type PresenceEntry,
+  type PresenceMember,
+} from "fanfare/engine";
 import type { ChannelRef, RegistryEvent } from "./registry-event.ts";
 
 /** What an event changed for the channel as a whole. */

@@ -1,7 +1,6 @@
 /** Writes what this node says about itself: events of its present incarnation, each with the next number. */
 
-import type { EngineHost } from "../../domain/ports.ts";
-import { HEARTBEAT_LOST, Heartbeat } from "../shared/heartbeat.ts";
+import { type EngineHost, HEARTBEAT_LOST, Heartbeat } from "fanfare/engine";
 import { encodeEvent, type RegistryEvent, type UnnumberedEvent } from "./registry-event.ts";
 import type { StreamStore } from "./stream-store.ts";
 import type { Subjects } from "./subjects.ts";

@@ -1,7 +1,7 @@
 /** What can go wrong between a node and NATS, by what one may do about it. */
 
 import { JetStreamApiError } from "@nats-io/jetstream";
-import { CommandError } from "../../domain/error.ts";
+import { CommandError } from "fanfare/engine";
 
 /** Another node wrote first: nothing has happened. */
 export class WriteConflict extends Error {

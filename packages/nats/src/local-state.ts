@@ -1,7 +1,6 @@
 /** What this node itself has in the registry, whatever the stream has of it: written again where it was lost. */
 
-import { CommandError } from "../../domain/error.ts";
-import type { PresenceEntry } from "../../domain/ports.ts";
+import { CommandError, type PresenceEntry } from "fanfare/engine";
 import type { Outcome } from "./cluster-state.ts";
 import type { ChannelEvent, ChannelRef } from "./registry-event.ts";
 

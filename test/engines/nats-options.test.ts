@@ -1,14 +1,18 @@
-/** What the NATS engine is told, from the settings that name it. */
+/** The settings of the NATS engine, from a configuration that names it. */
 
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { settingsFrom } from "../../packages/nats/src/options.ts";
+import { DEFAULTS } from "../../packages/nats/src/settings.ts";
 import { parseConfig } from "../../packages/server/src/config/load.ts";
-import { DEFAULTS } from "../../packages/server/src/engines/nats/settings.ts";
-import { natsSettings } from "../../packages/server/src/server/cluster/nats-settings.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
-const of = (nats: object, more: object = {}) => natsSettings(parseConfig({ engine: "nats", nats, ...more }));
+function of(given: object, more: object = {}) {
+  const { nats, publishWaitS, publishWaitBytes, nodeTimeoutS } = parseConfig({ engine: "nats", nats: given, ...more });
+  const shared = { publishWaitMs: publishWaitS * 1000, publishWaitBytes, nodeTimeoutMs: nodeTimeoutS * 1000 };
+  return settingsFrom(nats, shared);
+}
 
 test("without a word, it is the server on this machine", () => {
   expect(of({})).toEqual(DEFAULTS);

@@ -3,9 +3,14 @@
  * positions go one at a time, because each refers to the one before. What waits longer than it may is withdrawn.
  */
 
-import { CommandError } from "../../domain/error.ts";
-import type { Position, Publication } from "../../domain/message.ts";
-import type { Clock, HistoryPolicy, IdempotencyKey } from "../../domain/ports.ts";
+import {
+  type Clock,
+  CommandError,
+  type HistoryPolicy,
+  type IdempotencyKey,
+  type Position,
+  type Publication,
+} from "fanfare/engine";
 import { type ChannelHead, type ChannelHeads, keysOf } from "./channel-heads.ts";
 import { type BatchPosition, encodeBatch, encodeItem } from "./codec.ts";
 import { NotConnected, unavailable, WriteConflict } from "./errors.ts";

@@ -3,7 +3,7 @@
  * there is, and it republishes in one order what is for every node.
  */
 
-import type { Clock } from "../../domain/ports.ts";
+import type { Clock } from "fanfare/engine";
 import type { LastValueStore } from "./compare-and-set.ts";
 import type { NatsSession, ReconnectingConnection } from "./connection.ts";
 import { jetStreamCode, WriteConflict } from "./errors.ts";

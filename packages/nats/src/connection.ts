@@ -10,7 +10,7 @@ import {
   tokenAuthenticator,
   usernamePasswordAuthenticator,
 } from "@nats-io/transport-node";
-import type { Clock, EngineHealth } from "../../domain/ports.ts";
+import type { Clock, EngineHealth } from "fanfare/engine";
 import { credentialsProblem } from "./credentials-file.ts";
 import { messageOf, NotConnected } from "./errors.ts";
 import type { Credentials, NatsSettings } from "./settings.ts";

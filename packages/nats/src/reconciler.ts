@@ -1,6 +1,6 @@
 /** What this node has, as the stream should have it: written where it is missing or wrong, and again before it expires. */
 
-import type { Clock } from "../../domain/ports.ts";
+import type { Clock } from "fanfare/engine";
 import type { Change, ClusterState } from "./cluster-state.ts";
 import type { LocalState } from "./local-state.ts";
 import type { NodeWriter } from "./node-writer.ts";

@@ -1,7 +1,6 @@
 /** What nodes write about themselves: one event per subject, the last one counts. Checked when read: any NATS client could have written it. */
 
-import type { NodeReport, PresenceEntry } from "../../domain/ports.ts";
-import { asRecord, asString } from "../shared/parse.ts";
+import { asRecord, asString, type NodeReport, type PresenceEntry } from "fanfare/engine";
 import { count, memberOf } from "./codec.ts";
 
 /** Each event of a node has the next number `n`, so that none is missed unnoticed; a node's own report repeats the last. */

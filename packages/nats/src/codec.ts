@@ -1,8 +1,17 @@
 /** What travels in a channel: batches of publications, as JSON. Checked when read: any NATS client could have sent it. */
 
-import type { EventPublication, Member, Publication, PublishTime } from "../../domain/message.ts";
-import type { IdempotencyKey } from "../../domain/ports.ts";
-import { asArray, asNumber, asRecord, asString, parseMember } from "../shared/parse.ts";
+import {
+  asArray,
+  asNumber,
+  asRecord,
+  asString,
+  type EventPublication,
+  type IdempotencyKey,
+  type Member,
+  type Publication,
+  type PublishTime,
+  parseMember,
+} from "fanfare/engine";
 
 /** Where the publications of a batch stand: one after the other. */
 export interface BatchPosition {

@@ -3,8 +3,7 @@
  * another node was quicker. Changes that wait while one of the same value is on its way go together with the next.
  */
 
-import type { Clock } from "../../domain/ports.ts";
-import { asRecord } from "../shared/parse.ts";
+import { asRecord, type Clock } from "fanfare/engine";
 import { unavailable, WriteConflict } from "./errors.ts";
 import type { StoredMessage } from "./read-stream.ts";
 import type { AppendOptions } from "./stream.ts";

@@ -1,6 +1,6 @@
 /** What a `.creds` file says: until when its user counts, as far as one can tell without the server. */
 
-import { asRecord } from "../shared/parse.ts";
+import { asRecord } from "fanfare/engine";
 
 /** Between lines of dashes: the user's JWT, and then the seed of the user's key. */
 const SECTIONS = /^-{3,}[^\n]*-{3,}\s*\n\s*(\S+)\s*\n\s*-{3,}[^\n]*-{3,}\s*$/gm;

@@ -1,0 +1,45 @@
+/** `fanfare/engine`: what an engine is made of. `fanfare/testing` has the tests that every engine passes. */
+
+export { CommandError, type CommandErrorCode } from "./domain/error.ts";
+export type {
+  CountPublication,
+  EventPublication,
+  JoinedPublication,
+  LeftPublication,
+  Member,
+  Position,
+  PresenceMember,
+  Publication,
+  PublishTime,
+  Sender,
+  UserPublication,
+} from "./domain/message.ts";
+export { type MessageId, markSeen, type SeenNumbers, wasSeen } from "./domain/message-id.ts";
+export type {
+  Awaitable,
+  Broker,
+  ChannelSummary,
+  Clock,
+  Engine,
+  EngineContext,
+  EngineFactory,
+  EngineHealth,
+  EngineHost,
+  HistoryPage,
+  HistoryPolicy,
+  IdempotencyKey,
+  JoinResult,
+  LeaveResult,
+  Ledger,
+  NodeReport,
+  NodeState,
+  PresenceEntry,
+  Registry,
+  RegistryChange,
+  StoredEvent,
+} from "./domain/ports.ts";
+export { joinPublication, leavePublication } from "./domain/presence-publications.ts";
+export { HEARTBEAT_INTERVAL_MS, HEARTBEAT_LOST, Heartbeat } from "./engines/shared/heartbeat.ts";
+export { listChannels } from "./engines/shared/list-channels.ts";
+export { asArray, asNumber, asRecord, asString, parseMember } from "./engines/shared/parse.ts";
+export { readSettingFile } from "./server/cluster/read-setting-file.ts";
