@@ -47,7 +47,7 @@ export class RegistryModel {
   #leave(row: PresenceEntry): unknown {
     const wasThere = this.members(row.app, row.channel).includes(row.member.id);
     this.#rows = this.#others(row);
-    return { last: wasThere && !this.members(row.app, row.channel).includes(row.member.id) };
+    return { isLast: wasThere && !this.members(row.app, row.channel).includes(row.member.id) };
   }
 
   #tally(app: string, channel: string, count: number): unknown {

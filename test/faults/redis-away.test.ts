@@ -200,15 +200,15 @@ describe("rubbish where publications are expected", () => {
         "null",
         "[]",
         "1",
-        '{"v":2,"t":"event","e":"e","d":"x"}',
-        '{"v":1}',
-        '{"v":1,"t":"event","e":1,"d":"x"}',
-        '{"v":1,"t":"event","e":"e","d":{"a":1}}',
-        '{"v":1,"t":"joined","m":"x"}',
-        '{"v":1,"t":"count","c":-1}',
-        '{"v":1,"t":"event","e":"e","d":"x","p":["a"]}',
-        '{"v":1,"t":"event","e":"e","d":"x","x":[{}]}',
-        '{"__proto__":{"v":1,"t":"event","polluted":1}}',
+        '{"v":3,"type":"event","event":"e","data":"x"}',
+        '{"v":2}',
+        '{"v":2,"type":"event","event":1,"data":"x"}',
+        '{"v":2,"type":"event","event":"e","data":{"a":1}}',
+        '{"v":2,"type":"joined","member":"x"}',
+        '{"v":2,"type":"count","count":-1}',
+        '{"v":2,"type":"event","event":"e","data":"x","position":["a"]}',
+        '{"v":2,"type":"event","event":"e","data":"x","except":[{}]}',
+        '{"__proto__":{"v":2,"type":"event","polluted":1}}',
         'O:8:"stdClass":1:{s:1:"a";i:1;}',
         "[".repeat(100_000),
       ];
@@ -217,7 +217,7 @@ describe("rubbish where publications are expected", () => {
       await server.cli(
         "PUBLISH",
         subject,
-        '{"v":1,"t":"event","e":"e","d":"later version","new":{"a":1},"__proto__":{"x":1}}',
+        '{"v":2,"type":"event","event":"e","data":"later version","new":{"a":1},"__proto__":{"x":1}}',
       );
       await a.publish("room", "after");
       await eventually(() => expect(a.heard("room")).toEqual(["later version", "after"]));

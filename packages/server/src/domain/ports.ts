@@ -188,6 +188,7 @@ export type EngineHealth =
   | {
       readonly reachable: false /** A sentence for people, without secrets. */;
       readonly why: string;
+      /** For how long, in milliseconds. */
       readonly sinceMs: number;
       /** It answers, and refuses: `OOM`, `READONLY`, `NOPERM`, `NOAUTH` or another word of its own. */
       readonly refusal?: string;

@@ -1,9 +1,10 @@
 /** The way to one bucket for commands and scripts: each has a deadline of its own, and fails in one of three ways. */
 
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
+import { NoAnswerError, NotSentError } from "../shared/errors.ts";
+import { ReconnectingConnection } from "../shared/reconnecting-connection.ts";
 import type { CommandClient, Connector } from "./connector.ts";
-import { NoAnswerError, NotSentError, ReplyError, refusalOf } from "./errors.ts";
-import { ReconnectingConnection } from "./reconnecting-connection.ts";
+import { ReplyError, refusalOf } from "./errors.ts";
 import type { Script } from "./script.ts";
 import { SCRIPTS } from "./scripts.ts";
 import type { RedisSettings } from "./settings.ts";
@@ -11,7 +12,6 @@ import type { RedisSettings } from "./settings.ts";
 export interface CommandConnectionEvents {
   /** The connection is there, again or for the first time; nothing else goes over it until this has resolved. */
   up(send: RunScript, isAgain: boolean): Promise<void>;
-  down(): void;
   /** Why the bucket cannot be used, where it cannot. */
   why(): string | undefined;
 }
@@ -66,8 +66,7 @@ export class CommandConnection {
     this.#why = () => events.why();
     this.#link = new ReconnectingConnection<CommandClient>({
       clock,
-      minPauseMs: settings.reconnectMinMs,
-      maxPauseMs: settings.reconnectMaxMs,
+      backoff: { minMs: settings.reconnectMinMs, maxMs: settings.reconnectMaxMs },
       open: (ended) => dialer.openCommands(bucket, { ended }),
       prepare: async (wire, isAgain) => {
         this.#latest = wire;
@@ -76,7 +75,6 @@ export class CommandConnection {
       },
       down: () => {
         this.#latest = undefined;
-        events.down();
       },
     });
   }
@@ -90,7 +88,7 @@ export class CommandConnection {
   get health(): EngineHealth {
     if (this.#refusal) {
       const { why, word, sinceMs } = this.#refusal;
-      return { reachable: false, why, sinceMs, refusal: word };
+      return { reachable: false, why, sinceMs: Math.round(this.#clock.monotonicMs() - sinceMs), refusal: word };
     }
     const { health } = this.#link;
     const refusal = health.reachable ? undefined : refusalOf(health.why);
@@ -99,7 +97,7 @@ export class CommandConnection {
 
   /** The server it goes to, where there is one. */
   get address(): string | undefined {
-    return this.#link.wire?.address;
+    return this.#link.current?.address;
   }
 
   /** Whether anybody waits for an answer. */
@@ -108,7 +106,7 @@ export class CommandConnection {
   }
 
   get isUp(): boolean {
-    return this.#link.wire !== undefined;
+    return this.#link.current !== undefined;
   }
 
   /**
@@ -125,12 +123,12 @@ export class CommandConnection {
 
   /** The same, for what must not be overtaken by anything sent later: is not sent again where somebody has flushed the scripts. */
   async evalOrdered(script: Script, args: Args): Promise<unknown> {
-    const wire = this.#link.wire ?? (await this.#up());
+    const wire = this.#link.current ?? (await this.#up());
     return await this.#runOn(wire, script, typeof args === "function" ? args(wire.runId) : args);
   }
 
   async command(command: string, args: readonly string[]): Promise<unknown> {
-    const wire = this.#link.wire ?? (await this.#up());
+    const wire = this.#link.current ?? (await this.#up());
     return await this.#on(wire, command, args);
   }
 
@@ -187,7 +185,7 @@ export class CommandConnection {
     const nowMs = this.#clock.monotonicMs();
     const known = this.#refusal;
     if (known?.word === refusal.word) known.lastAtMs = nowMs;
-    else this.#refusal = { ...refusal, sinceMs: this.#clock.wallMs(), lastAtMs: nowMs, probedAtMs: nowMs };
+    else this.#refusal = { ...refusal, sinceMs: nowMs, lastAtMs: nowMs, probedAtMs: nowMs };
   }
 
   /**
@@ -195,7 +193,7 @@ export class CommandConnection {
    * command, so there nothing but time tells.
    */
   #probe(refusal: Refusal): void {
-    const wire = this.#link.wire;
+    const wire = this.#link.current;
     const nowMs = this.#clock.monotonicMs();
     if (refusal.word === "NOPERM") {
       if (nowMs - refusal.lastAtMs >= FORBIDDEN_FOR_MS) this.#refusal = undefined;

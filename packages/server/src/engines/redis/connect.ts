@@ -5,6 +5,7 @@
 
 import { RedisClient } from "bun";
 import { Redis } from "ioredis";
+import { NoAnswerError } from "../shared/errors.ts";
 import type {
   CommandClient,
   ConnectionEvents,
@@ -12,7 +13,7 @@ import type {
   SubscriptionClient,
   SubscriptionEvents,
 } from "./connector.ts";
-import { NoAnswerError, ReplyError } from "./errors.ts";
+import { ReplyError } from "./errors.ts";
 import type { Keys } from "./keys.ts";
 import { addressResolver, type ResolveAddress, singleConnectionOptions } from "./resolve-address.ts";
 import { type Address, isUnixSocket, type RedisSettings } from "./settings.ts";

@@ -1,16 +1,7 @@
 /** What can go wrong between a node and Redis, by what one may do about it. */
 
 import { CommandError } from "../../domain/error.ts";
-
-/** It never left this node: nothing has happened. */
-export class NotSentError extends Error {
-  override readonly name = "Unsent";
-}
-
-/** It was sent and no answer came: nobody knows whether it happened. */
-export class NoAnswerError extends Error {
-  override readonly name = "Unanswered";
-}
+import { NoAnswerError, NotSentError } from "../shared/errors.ts";
 
 /** Redis answered with an error, and did nothing. */
 export class ReplyError extends Error {

@@ -67,7 +67,7 @@ redis.call('HSET', head, 'o', offset, sender, string.format('%.0f %.0f', number,
 redis.call('XADD', history, 'MAXLEN', '=', ARGV[3], string.format('%.0f-1', offset), 'x', string.format('%.0f', at + ttl), 'd', ARGV[2])
 atLeast(history, ttl)
 atLeast(head, math.max(2 * ttl, ${HEAD_TTL_MS}))
-redis.call(ARGV[5], ARGV[6], '{"p":["'..epoch..'",'..string.format('%.0f', offset)..'],'..string.sub(ARGV[2], 2))
+redis.call(ARGV[5], ARGV[6], '{"position":["'..epoch..'",'..string.format('%.0f', offset)..'],'..string.sub(ARGV[2], 2))
 return {epoch, offset}
 `);
 

@@ -4,8 +4,9 @@
  */
 
 import type { Clock, EngineHost, NodeState, PresenceEntry, RegistryChange } from "../../domain/ports.ts";
+import { NoAnswerError } from "../shared/errors.ts";
 import type { RunScript } from "./command-connection.ts";
-import { isUnavailable, NoAnswerError } from "./errors.ts";
+import { isUnavailable } from "./errors.ts";
 import { LeaseRenewal } from "./lease-renewal.ts";
 import { entryKey, type LocalState, type ShardState } from "./local-state.ts";
 import { reapNode } from "./node-reaper.ts";

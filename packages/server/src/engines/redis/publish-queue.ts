@@ -5,7 +5,8 @@
 
 import type { Position } from "../../domain/message.ts";
 import type { Clock } from "../../domain/ports.ts";
-import { isUnavailable, NoAnswerError, NotSentError, ReplyError, unavailable } from "./errors.ts";
+import { NoAnswerError, NotSentError } from "../shared/errors.ts";
+import { isUnavailable, ReplyError, unavailable } from "./errors.ts";
 
 export interface PendingPublish {
   readonly subject: string;

@@ -63,7 +63,6 @@ export class Shard {
         }
         this.#open();
       },
-      down: () => {},
       why: () => this.#why(),
     });
     const subject = keys.heartbeatSubject(index);

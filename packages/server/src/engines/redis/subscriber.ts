@@ -7,11 +7,12 @@
 import type { Publication } from "../../domain/message.ts";
 import { markSeen, type SeenNumbers } from "../../domain/message-id.ts";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
+import { NotSentError } from "../shared/errors.ts";
 import { HEARTBEAT_INTERVAL_MS, HEARTBEAT_LOST, Heartbeat } from "../shared/heartbeat.ts";
+import { ReconnectingConnection } from "../shared/reconnecting-connection.ts";
 import { decode } from "./codec.ts";
 import type { Connector, SubscriptionClient } from "./connector.ts";
-import { NotSentError, refusalOf } from "./errors.ts";
-import { ReconnectingConnection } from "./reconnecting-connection.ts";
+import { refusalOf } from "./errors.ts";
 import type { RedisSettings } from "./settings.ts";
 
 export interface SubscriberEvents {
@@ -88,8 +89,7 @@ export class Subscriber {
     this.#events = events;
     this.#link = new ReconnectingConnection<SubscriptionClient>({
       clock,
-      minPauseMs: settings.reconnectMinMs,
-      maxPauseMs: settings.reconnectMaxMs,
+      backoff: { minMs: settings.reconnectMinMs, maxMs: settings.reconnectMaxMs },
       open: (ended) => {
         this.#asked.clear();
         this.#held = [];
@@ -107,7 +107,6 @@ export class Subscriber {
         });
       },
       prepare: (wire, isAgain) => this.#greet(wire, isAgain),
-      down: () => {},
     });
   }
 
@@ -127,11 +126,11 @@ export class Subscriber {
 
   /** The server that it listens to, where there is one. */
   get address(): string | undefined {
-    return this.#link.wire?.address;
+    return this.#link.current?.address;
   }
 
   get isUp(): boolean {
-    return this.#link.wire !== undefined;
+    return this.#link.current !== undefined;
   }
 
   /** Resolves when there is a connection for the first time, though it may not be for use yet. */
@@ -218,7 +217,7 @@ export class Subscriber {
   }
 
   #flush(): void {
-    const wire = this.#link.wire;
+    const wire = this.#link.current;
     if (!wire || this.#changed.size === 0) return;
     const changed = [...this.#changed];
     this.#changed.clear();
@@ -294,12 +293,12 @@ export class Subscriber {
     const entry = this.#wanted.get(subject);
     if (!entry) return;
     try {
-      const { publication, mark } = decode(entry.app, entry.channel, text);
-      const isFirst = !mark || markSeen(entry.heard, mark);
+      const { publication, messageId } = decode(entry.app, entry.channel, text);
+      const isFirst = !messageId || markSeen(entry.heard, messageId);
       if (publication.type === "event" && publication.position) {
         entry.isPositioned = true;
-        // Sent again it may have another place, which counts; that it was told before is seen by its mark.
-        return this.#events.receive(mark ? { ...publication, messageId: mark } : publication);
+        // Sent again it may have another place, which counts; that it was sent before is seen by its id.
+        return this.#events.receive(messageId ? { ...publication, messageId } : publication);
       }
       if (isFirst) this.#events.receive(publication);
     } catch (error) {
@@ -308,7 +307,7 @@ export class Subscriber {
   }
 
   #ping(): void {
-    const wire = this.#link.wire;
+    const wire = this.#link.current;
     if (!wire) return;
     const nowMs = this.#clock.monotonicMs();
     if (this.#pingedAtMs !== undefined) {

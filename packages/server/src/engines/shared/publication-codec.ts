@@ -1,0 +1,80 @@
+/** Publications as JSON between nodes, without app and channel. Checked when read: any client of the engine's server could have sent it. */
+
+import type { Position, Publication } from "../../domain/message.ts";
+import { asArray, asNumber, asRecord, asString, parseMember } from "./parse.ts";
+
+/** Far above any event; what is longer is not parsed. */
+const MAX_CHARACTERS = 16 * 1024 * 1024;
+
+/** What the engine says of it by itself is left out: where it is published, and under which number. */
+export function publicationFields(publication: Publication): object {
+  if (publication.type !== "event") {
+    const { app: _, channel: __, ...fields } = publication;
+    return fields;
+  }
+  const { app: _, channel: __, position: ___, messageId: ____, ...fields } = publication;
+  return fields;
+}
+
+/** Throws where it is no JSON object, or too long. */
+export function parseObject(text: string): Record<string, unknown> {
+  if (text.length > MAX_CHARACTERS) throw new Error(`a message of ${text.length} characters`);
+  return asRecord(JSON.parse(text));
+}
+
+/** Throws where it is no publication; unknown fields do not matter. App and channel come from elsewhere, so that no text can claim others. */
+export function parsePublication(fields: Record<string, unknown>, app: string, channel: string): Publication {
+  const about = { app, channel, ...(fields.except !== undefined && { except: asArray(fields.except).map(asString) }) };
+  switch (fields.type) {
+    case "event": {
+      const { event, data, bare, from, trace, timed, key, position } = fields;
+      return {
+        type: "event",
+        ...about,
+        event: asString(event),
+        data: asString(data),
+        ...(bare === true && { bare: true }),
+        ...(from !== undefined && { from: parseSender(asRecord(from)) }),
+        ...(position !== undefined && { position: parsePosition(asArray(position)) }),
+        ...(trace !== undefined && { trace: asString(trace) }),
+        ...(timed !== undefined && { timed: parsePublishTime(asRecord(timed)) }),
+        ...(key !== undefined && { key: asString(key) }),
+      };
+    }
+    case "joined":
+      return { type: "joined", ...about, member: parseMemberFields(fields.member) };
+    case "left":
+      return { type: "left", ...about, member: { id: asString(asRecord(fields.member).id) } };
+    case "count":
+      return { type: "count", ...about, count: parseCount(fields.count) };
+    case "online":
+    case "offline":
+    case "terminate":
+      return { type: fields.type, ...about, user: asString(fields.user) };
+    default:
+      throw new Error("a publication of an unknown type");
+  }
+}
+
+export function parseMemberFields(value: unknown) {
+  const { id, info, infoText } = asRecord(value);
+  return parseMember(id, info, infoText);
+}
+
+export function parseCount(value: unknown): number {
+  const count = asNumber(value);
+  if (count < 0) throw new Error("not a count");
+  return count;
+}
+
+function parseSender({ connection, user }: Record<string, unknown>) {
+  return { connection: asString(connection), ...(user !== undefined && { user: asString(user) }) };
+}
+
+function parsePublishTime({ node, atMs }: Record<string, unknown>) {
+  return { node: asNumber(node), atMs: asNumber(atMs) };
+}
+
+function parsePosition([epoch, offset]: readonly unknown[]): Position {
+  return { epoch: asString(epoch), offset: parseCount(offset) };
+}
