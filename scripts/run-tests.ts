@@ -16,6 +16,8 @@ export interface TestRun {
   readonly timeoutMs: number;
   /** How many files run at a time, each in a process that others do not share meanwhile; one after the other without it. */
   readonly atOnce?: number;
+  /** A file with how long each of them takes, by which those at once are put in order. */
+  readonly timings?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly output?: "inherit" | "ignore";
 }
@@ -47,6 +49,7 @@ async function bunTest(run: TestRun, report: string, mark: string): Promise<numb
       "test",
       `--timeout=${run.timeoutMs}`,
       ...(run.atOnce === undefined ? [] : [`--parallel=${run.atOnce}`]),
+      ...(run.timings === undefined ? [] : [`--timings=${run.timings}`]),
       "--reporter=junit",
       `--reporter-outfile=${report}`,
       ...(run.flags ?? []),

@@ -19,7 +19,7 @@ export async function runTestsTwiceWhereNeeded(run: TestRun): Promise<Looked> {
   if (first.failures.length === 0 || first.failures.length > MOST_FAILURES) return { ...first, wavering: [] };
   const files = [...new Set(first.failures.map(({ file }) => file))];
   console.log(`\nOnce more, alone: ${files.join(", ")}`);
-  const { atOnce: _, ...alone } = run;
+  const { atOnce: _, timings: __, ...alone } = run;
   const second: Tally[] = [];
   for (const file of files) second.push(await runTests({ ...alone, files: [file] }));
   return together(first, second);

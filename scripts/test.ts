@@ -20,9 +20,12 @@ const ROOT = join(import.meta.dir, "..");
 /** A test that takes that long hangs, also on a machine that is several times slower. */
 const TEST_TIMEOUT_MS = 120_000;
 const SOAK_TIMEOUT_MS = 90 * 60_000;
-/** Most tests wait most of the time, for what they have killed, frozen or cut to be noticed: two at a time use one core. */
-const FILES_AT_ONCE = 2;
-const SOAK_FOLDERS = ["test/faults/", "test/security/"];
+/** Most tests wait most of the time, for what they have killed, frozen or cut to be noticed: five at a time keep two cores busy. */
+const FILES_AT_ONCE = 5;
+/** How long each file took once, in milliseconds: the longest start first. `npm test -- --update-timings` writes it anew. */
+const TIMINGS = "test/timings.json";
+/** Where tests are that run in short otherwise. */
+const SOAK_FOLDERS = ["test/faults/", "test/security/", "test/cluster/", "test/guards/"];
 
 const CHECKS = [
   { name: "types", command: ["node_modules/.bin/tsc", "-p", "."] },
@@ -62,7 +65,7 @@ async function main({ soak, unit, paths, flags }: Request): Promise<number> {
     files: files.filter((file) => lacks(file).length === 0),
     flags,
     timeoutMs: soak ? SOAK_TIMEOUT_MS : TEST_TIMEOUT_MS,
-    ...((isWhole || unit) && { atOnce: FILES_AT_ONCE }),
+    ...((isWhole || unit) && { atOnce: FILES_AT_ONCE, timings: TIMINGS }),
     env: soak ? { SOAK: "1" } : {},
   };
   const run: Looked = isWhole ? await runTestsTwiceWhereNeeded(order) : { ...(await runTests(order)), wavering: [] };

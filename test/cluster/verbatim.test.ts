@@ -9,6 +9,7 @@ import { eventually } from "../support/eventually.ts";
 import { connectNative, makeToken, type NativeTestClient } from "../support/native-client.ts";
 import { type PusherTestClient, signedFetch } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
+import { scaled } from "../support/soak.ts";
 import type { TestSocket } from "../support/socket.ts";
 
 setDefaultTimeout(180_000);
@@ -83,7 +84,7 @@ describe.each(EVERY_ENGINE)("on %s", (engine) => {
     for (const data of [WRITTEN, FORGED, "1.0", "12345678901234567890", "null"]) await sayAll(data, ++nth);
     await fc.assert(
       fc.asyncProperty(anyComposite, (data) => sayAll(data, ++nth)),
-      settings(15),
+      settings(scaled(15, 5)),
     );
 
     const query = { limit: "1000" };
@@ -156,7 +157,7 @@ describe.each(EVERY_ENGINE)("on %s", (engine) => {
     };
     await comeIn(WRITTEN);
     await comeIn(FORGED);
-    await fc.assert(fc.asyncProperty(anyComposite, comeIn), settings(6));
+    await fc.assert(fc.asyncProperty(anyComposite, comeIn), settings(scaled(6, 2)));
   });
 
   test("users on a watchlist whose ids are numbers, also beyond 2^53", async () => {

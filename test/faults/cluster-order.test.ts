@@ -17,8 +17,8 @@ setDefaultTimeout(180_000);
 const PATIENCE = { withinMs: 60_000, everyMs: 20 };
 /** As far as a publisher is ahead of the slowest reader: these processors are not the reader's alone. */
 const MOST_AHEAD = 2_000;
-const READERS = 200;
-const SEQUENCE = 20_000;
+const READERS = scaled(200, 100);
+const SEQUENCE = scaled(20_000, 4_000);
 
 const clusters = {
   redis: await startCluster("redis"),
@@ -82,7 +82,7 @@ describe.each(ENGINES)("on %s", (engine) => {
     const at = (n: number) => (n % 2 === 0 ? a.url : b.url);
     for (const [channel, count] of [
       ["kept-order", SEQUENCE],
-      ["order", scaled(SEQUENCE, 2_000)],
+      ["order", scaled(SEQUENCE, 1_000)],
     ] as const) {
       const readers = await startSequenceReaders(READERS, channel, at);
       await sayAll(a.url, channel, count, readers);
@@ -94,7 +94,7 @@ describe.each(ENGINES)("on %s", (engine) => {
     }
   });
 
-  // 120 rounds for each protocol, each with its own subscription in the engine, instead of 1000.
+  // Each round with its own subscription in the engine, for each protocol.
   test("whoever is told of the subscription misses nothing that is published from then on (scenario 23)", async () => {
     const [a, b] = nodes();
     const publisher = await a.native();
@@ -111,7 +111,7 @@ describe.each(ENGINES)("on %s", (engine) => {
     const pusher = await b.pusher();
     const heardBy = (frames: readonly { event: string; data?: unknown }[]) =>
       frames.flatMap(({ event, data }) => (event === "e" ? Number(String(data).slice(2)) : []));
-    for (let round = 0; round < 120; round++) {
+    for (let round = 0; round < scaled(1_000, 50); round++) {
       for (const client of [native, pusher]) {
         const before = client.socket.frames.length;
         const heard = () => heardBy(client.socket.frames.slice(before));

@@ -27,9 +27,9 @@ const PRESENCE = "presence-room";
 const PATIENCE = { withinMs: 60_000, everyMs: 100 };
 
 /** The proxy, both nodes, their engine and all clients share two processors. */
-const CLIENTS = scaled(5_000, 100);
+const CLIENTS = scaled(5_000, 60);
 const REAL = scaled(100, 10);
-const PER_SECOND = scaled(1_000, 100);
+const PER_SECOND = scaled(1_000, 50);
 const CHANNELS = Array.from({ length: scaled(500, 4) }, (_, n) => `kept-${n}`);
 /** Between one swap and the next. */
 const SETTLE_MS = scaled(5_000, 1_000);

@@ -27,7 +27,7 @@ function counted({ socket }: NativeTestClient | PusherTestClient, room = "room")
 test.each(ENGINES.flatMap((engine) => (["SIGKILL", "SIGTERM"] as const).map((signal) => [engine, signal] as const)))(
   "on %s, a node that goes by %s takes its subscribers out of the count that others are told",
   async (engine, signal) => {
-    const [a, b] = await startCluster(engine, { app: { subscriptionCounts: true } });
+    const [a, b] = await startCluster(engine, { ...COUNTING, config: { nodeTimeoutS: 3 } });
     if (!a || !b) throw new Error("Two nodes were asked for.");
     const stay = [await b.native(), await b.pusher()];
     const go = [await a.native(), await a.native(), await a.native()];
@@ -52,8 +52,8 @@ async function engineOf(name: "redis" | "nats") {
 /** The numbers that clients are left with have to stand this long. */
 const STANDING_MS = 1_000;
 /** Longer than a number waits for its engine. */
-const AWAY_MS = 3_000;
-const COUNTING = { app: { subscriptionCounts: true }, config: { publishWaitS: 2 } };
+const AWAY_MS = 2_000;
+const COUNTING = { app: { subscriptionCounts: true }, config: { publishWaitS: 1 } };
 
 async function leaveWhileAway(name: "redis" | "nats", how: "killed" | "stopped"): Promise<void> {
   const { server, where } = await engineOf(name);

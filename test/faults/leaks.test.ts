@@ -9,9 +9,9 @@ import { scaled } from "../support/soak.ts";
 import { occupiedChannels, openFiles, residentBytes, startBareProcess } from "./process.ts";
 
 const MIB = 1_048_576;
-const CHANNELS = scaled(1_000_000, 50_000);
-const PER_SECOND = 200;
-const SOAK_MS = scaled(60 * 60_000, 8_000);
+const CHANNELS = scaled(1_000_000, 20_000);
+const PER_SECOND = scaled(200, 100);
+const SOAK_MS = scaled(60 * 60_000, 4_000);
 const WARM_UP_MS = scaled(10 * 60_000, 2_000);
 
 const limits = { subscribesPerSecond: 1_000_000_000, channelsPerConnection: 1_000_000 };

@@ -11,6 +11,7 @@ import { signedFetch, trigger } from "../support/pusher-client.ts";
 import { settingsFor, startRedis } from "../support/redis.ts";
 import { startNode as startRedisNode } from "../support/redis-node.ts";
 import { APP } from "../support/server.ts";
+import { scaled } from "../support/soak.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
 import { startWorkers } from "../support/workers.ts";
 import { startListeners } from "./listener.ts";
@@ -125,7 +126,7 @@ test.each(CASES)(
     };
     const all = Promise.all(Array.from({ length: 200 }, (_, n) => untilTaken(n)));
     await hanging.promise;
-    await Bun.sleep(2_500);
+    await Bun.sleep(scaled(2_500, 1_500));
     await comes();
     const beganMs = performance.now();
     await all;

@@ -4,10 +4,11 @@ import { expect, test } from "bun:test";
 import { eventually } from "../support/eventually.ts";
 import { connectPusher, trigger } from "../support/pusher-client.ts";
 import { APP, socketUrl, startServer } from "../support/server.ts";
+import { scaled } from "../support/soak.ts";
 
-const READERS = 200;
-const SEQUENCE = 20_000;
-const RACES = 1_000;
+const READERS = scaled(200, 50);
+const SEQUENCE = scaled(20_000, 4_000);
+const RACES = scaled(1_000, 300);
 
 /** A client that checks what it hears and keeps only the number it is at. */
 class Counter {

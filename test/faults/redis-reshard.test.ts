@@ -12,6 +12,7 @@ import { connectNative } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { type RedisServer, startRedisCluster } from "../support/redis.ts";
 import { startServer } from "../support/server.ts";
+import { scaled } from "../support/soak.ts";
 import type { TestSocket } from "../support/socket.ts";
 
 setDefaultTimeout(240_000);
@@ -19,6 +20,8 @@ setDefaultTimeout(240_000);
 const PATIENCE = { withinMs: 60_000, everyMs: 200 };
 /** So many that some are in every slot that moves. */
 const ROOMS = Array.from({ length: 12 }, (_, n) => n);
+/** Slots that move at a time; of a master's 5 461, in short those in which at least some of the channels are. */
+const MOVED = scaled(5_461, 2_000);
 const CHANNELS = ["room", "kept", "cache"].flatMap((kind) => ROOMS.map((n) => `${kind}-${n}`));
 
 async function listen(server: Server): Promise<readonly TestSocket[]> {
@@ -86,8 +89,8 @@ test("what is taken while slots move is heard once and in order by everybody", a
   const load = new Load(servers);
   await Bun.sleep(500);
   const [one, two, three] = masters;
-  await move(one, two, 5_461);
-  await move(two, three, 5_461);
+  await move(one, two, MOVED);
+  await move(two, three, MOVED);
   await Bun.sleep(500);
   await load.stop();
   for (const socket of sockets) {

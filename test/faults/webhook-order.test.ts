@@ -4,12 +4,13 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { EVERY_ENGINE, startPair } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
+import { scaled } from "../support/soak.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { startReceiver } from "./hooks.ts";
 
 setDefaultTimeout(180_000);
 
-const ROUNDS = 15;
+const ROUNDS = scaled(15, 5);
 const PATIENCE = { withinMs: 60_000, everyMs: 20 };
 
 describe.each(EVERY_ENGINE)("on %s", (engine) => {
