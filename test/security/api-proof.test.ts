@@ -191,10 +191,12 @@ describe("signatures are compared in constant time (scenario 50)", () => {
     expect(comparing).toContain("return one.length === other.length && timingSafeEqual(one, other);");
     const signing = files.filter((file) => /\bsign\(/.test(readFileSync(join(folder, file), "utf8")));
     // The list of nodes is signed for clients; nobody hands one in.
-    const forOthers = join("server", "cluster", "nodes.ts");
+    const forOthers = join("server", "cluster", "node-list.ts");
     // What a reader's lag is measured by cannot be guessed, and permits nothing.
     const probing = join("hub", "liveness.ts");
-    expect(signing.sort()).toEqual([join("hub", "signature.ts"), forOthers, probing].sort());
+    // The demo page signs for its own visitors, who hand nothing in.
+    const forVisitors = join("server", "pages", "guest.ts");
+    expect(signing.sort()).toEqual([join("hub", "signature.ts"), forOthers, forVisitors, probing].sort());
     expect(readFileSync(join(folder, probing), "utf8").match(/\bsign\(.*/g)).toEqual([
       expect.stringMatching(/^sign\(app\.secrets\[0\], `#probe .*`\)\.slice\(0, 16\);$/),
     ]);
