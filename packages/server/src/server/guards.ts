@@ -1,34 +1,35 @@
-/** Who has a say before the fact, and in which order they are asked. */
+/** Which guards a serving process has, in the order in which they are asked. */
 
 import type { Config } from "../config/schema/schema.ts";
 import type { Clock, Engine, Guard } from "../domain/ports.ts";
 import { originGuard } from "../guards/origin.ts";
 import { apiRateGuard } from "../guards/rate.ts";
 import { replayGuard } from "../guards/replay.ts";
-import type { Dashboard } from "./dashboard/dashboard.ts";
+import type { Extensions } from "./embed/extensions.ts";
 import { type MemoryMonitor, memoryGuard } from "./system/memory-monitor.ts";
 
-interface Around {
+interface GuardOptions {
   readonly config: Config;
   readonly clock: Clock;
-  /** Asked after the origin, and before rates, replays and the program's hooks. */
-  readonly tokens: Guard;
-  readonly hooks: Guard;
+  readonly engine: Engine;
+  readonly memory: MemoryMonitor;
+  /** Comes first: a dashboard's frames concern no other guard. */
+  readonly dashboard: Guard;
+  readonly extensions: Extensions;
 }
 
-export function guardsOf(around: Around, memory: MemoryMonitor, panel: Dashboard, engine: Engine): Guard[] {
-  const { config, clock } = around;
+export function guardsFor({ config, clock, engine, memory, dashboard, extensions }: GuardOptions): Guard[] {
   return [
-    panel.guard,
+    dashboard,
     memoryGuard(memory),
     originGuard(),
-    around.tokens,
+    extensions.tokenGuard,
     apiRateGuard(engine, clock),
     replayGuard({
       clock,
       windowS: config.signatureWindowS,
       ...(engine.name !== "memory" && { ledger: engine.ledger }),
     }),
-    around.hooks,
+    extensions.hooks.guard,
   ];
 }

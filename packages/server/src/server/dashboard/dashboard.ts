@@ -31,10 +31,11 @@ import type { DashboardKey } from "./dashboard-key.ts";
 import { appEditor, signatureExplainer, statisticsReader, tokenVerifier, webhookDeliveries } from "./services.ts";
 
 export interface DashboardOptions {
+  readonly hub: Hub;
   readonly config: Config;
   readonly clock: Clock;
   readonly ledger: Ledger;
-  readonly records: Storage | undefined;
+  readonly storage: Storage;
   readonly node: { readonly id: string; readonly name: string };
   /** The program's own gate, where it has one now. */
   readonly authorize: () => AuthorizeDashboard | undefined;
@@ -65,78 +66,66 @@ export class Dashboard {
   readonly #options: DashboardOptions;
   readonly #app: App;
   readonly #feed: Feed;
-  readonly #seconds: Seconds | undefined;
+  readonly #seconds: Seconds;
   readonly #audit: AuditLog;
   readonly #editable: ReturnType<typeof appEditor>;
+  readonly #view: LiveView;
   #refreshing: ReturnType<typeof setInterval> | undefined;
-  #view: LiveView | undefined;
-  #hub: Hub | undefined;
   #apps: readonly App[];
   #settings: Config["dashboard"] | undefined;
 
   constructor(options: DashboardOptions) {
-    const { config, clock, records, node } = options;
+    const { hub, config, clock, storage, node, drain } = options;
     this.#options = options;
     this.#apps = config.apps;
     this.#app = dashboardApp(config.defaults);
-    this.#seconds = records && new Seconds({ totals: () => records.counters.apps, clock });
+    this.#seconds = new Seconds({ totals: () => storage.counters.apps, clock });
     const failed = this.#failed;
-    const database = config.database.url === undefined ? undefined : records?.database;
+    const database = config.database.url === undefined ? undefined : storage.database;
     this.#audit = createAuditLog({ database, nowMs: () => clock.wallMs(), failed });
-    this.#editable = records && appEditor({ kept: records, config, clock, failed });
-    if (records) records.onWebhookOutcome = (...told) => this.#feed.webhookTold(...told);
+    this.#editable = appEditor({ kept: storage, config, clock, failed });
+    storage.onWebhookOutcome = (...told) => this.#feed.webhookTold(...told);
     this.#feed = new Feed({
       clock,
       node: node.id,
       random: Math.random,
-      send: (channel, batch) => this.#view?.send(channel, "feed", batch),
+      send: (channel, batch) => this.#view.send(channel, "feed", batch),
+    });
+    this.#view = new LiveView({
+      ...{ hub, drain, failed, app: this.#app, node: node.id, feed: this.#feed, seconds: this.#seconds },
+      redact: shown,
+      redactFrame: shownFrame,
+      appById: (id) => this.#apps.find((app) => app.id === id),
     });
   }
 
   /** Of everything, the dashboards' own doings included. */
   readonly observe: Observer = (event: HubEvent) => {
     this.#feed.observe(event);
-    this.#view?.observe(event);
+    this.#view.observe(event);
   };
 
   /** Comes before all others: a dashboard's frames are nobody else's business. */
   readonly guard: Guard = {
-    command: (connection, command) => this.#view?.guard.command?.(connection, command),
+    command: (connection, command) => this.#view.guard.command?.(connection, command),
   };
-
-  attach(hub: Hub): void {
-    const { node, drain } = this.#options;
-    this.#hub = hub;
-    this.#view = new LiveView({
-      hub,
-      app: this.#app,
-      node: node.id,
-      redact: shown,
-      redactFrame: shownFrame,
-      feed: this.#feed,
-      seconds: this.#seconds,
-      appById: (id) => this.#apps.find((app) => app.id === id),
-      drain,
-      failed: this.#failed,
-    });
-  }
 
   /** When the hub is started. */
   start(): void {
-    this.#view?.start();
+    this.#view.start();
     this.#refreshing = setInterval(() => this.#editable?.refresh(), REFRESH_MS);
   }
 
   stop(): void {
     clearInterval(this.#refreshing);
-    this.#view?.stop();
+    this.#view.stop();
   }
 
   /** As these settings say, from now on. */
-  door(config: Config, identify: ResolveCaller, native: Connection["protocol"]): DashboardEntry {
+  entry(config: Config, identify: ResolveCaller, native: Connection["protocol"]): DashboardEntry {
     this.#apps = config.apps;
     const { dashboard: settings, path: prefix } = config;
-    if (this.#settings && !Bun.deepEquals(this.#settings, settings)) this.#view?.endSessions();
+    if (this.#settings && !Bun.deepEquals(this.#settings, settings)) this.#view.endSessions();
     this.#settings = settings;
     this.#editable?.refresh();
     const dashboard = this.#dashboard(config);
@@ -199,26 +188,22 @@ export class Dashboard {
   }
 
   #means(config: Config): ConstructorParameters<typeof AdminHttp>[0]["services"] {
-    const { clock, records, node, drain } = this.#options;
+    const { hub, clock, storage, node, drain } = this.#options;
     const failed = this.#failed;
-    const hub = this.#hub;
-    const view = this.#view;
-    if (!hub || !view) throw new Error("The dashboard has no hub yet.");
-    const kept = records ?? { database: undefined, sqlApps: undefined, statistics: undefined, outbox: undefined };
     return {
-      ...{ hub, live: view, node, redact: shown, canDrain: drain !== undefined },
+      ...{ hub, live: this.#view, node, redact: shown, canDrain: drain !== undefined },
       apps: () => this.#apps.filter((app) => !isReserved(app)),
       appEditor: this.#editable,
-      statistics: statisticsReader(kept, config, failed),
+      statistics: statisticsReader(storage, config, failed),
       seconds: this.#seconds,
-      webhooks: webhookDeliveries(kept, clock, failed),
+      webhooks: webhookDeliveries(storage, clock, failed),
       audit: this.#audit,
       explain: signatureExplainer(config, clock),
     };
   }
 
   readonly #failed = (error: unknown, during: string): void => {
-    this.#hub?.observe({ type: "failed", error, during });
+    this.#options.hub.observe({ type: "failed", error, during });
   };
 }
 

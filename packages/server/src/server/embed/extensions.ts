@@ -1,56 +1,61 @@
-/** What the program around the server brings to its door. It outlives each start and stop. */
+/** What the embedding program adds to its server: hooks, handlers, endpoints, middleware. It outlives each start and stop. */
 
-import type { Logger } from "pino";
 import type { AuthorizeDashboard } from "../../admin/access.ts";
 import type { ControllerSettings } from "../../config/schema/controllers.ts";
 import type { Config } from "../../config/schema/schema.ts";
-import type { Clock } from "../../domain/ports.ts";
+import type { App } from "../../domain/app.ts";
+import type { User } from "../../domain/message.ts";
+import type { Awaitable, Clock, Guard } from "../../domain/ports.ts";
+import { tokenGuard } from "../../guards/token.ts";
+import { Channels } from "../../hub/channels.ts";
 import { TurnQueue } from "../../hub/turn-queue.ts";
-import { DashboardKey } from "../dashboard/dashboard-key.ts";
 import type { EndpointLimits } from "../endpoints/endpoint-connection.ts";
 import { EndpointRegistry } from "../endpoints/endpoint-registry.ts";
 import { loadControllers } from "../endpoints/load-controllers.ts";
 import type { FetchHandler } from "../http/fetch-handler.ts";
 import { scheduleTurn } from "../system/machine-clock.ts";
+import { authenticate, authenticateHandshake } from "./authenticator.ts";
+import { EventHandlers } from "./event-handlers.ts";
+import { type HookHost, Hooks } from "./hooks.ts";
 import { MiddlewareStack } from "./middleware.ts";
+import type { Authenticator } from "./types.ts";
 
-export interface ExtensionsOptions {
-  /** Told to handlers. */
-  readonly server: unknown;
-  readonly config: () => Config;
-  readonly log: Logger;
-  readonly clock: Clock;
-  /** Tells the log, and whoever listens to errors. */
-  readonly failed: (error: unknown, during: string) => void;
+/** The server around the extensions, running or not. */
+export interface ExtensionsHost extends HookHost {
+  readonly config: Config;
 }
 
 export class Extensions {
+  /** The public server object, which handlers get. */
   readonly server: unknown;
+  readonly hooks: Hooks;
+  readonly handlers: EventHandlers;
   readonly endpoints: EndpointRegistry;
   readonly middleware: MiddlewareStack;
-  /** Once: they stay at their paths when the server stops and starts again. */
-  #loading: Promise<void> | undefined;
-  /** Ordinary HTTP, as far as it is none of the server's own. */
+  /** Rules that the program gave single channels. */
+  readonly channels = new Channels();
+  /** Answers HTTP requests that are none of the server's own. */
   fetch: FetchHandler | undefined;
-  /** Who may see the dashboard. */
   authorizeDashboard: AuthorizeDashboard | undefined;
-  /** Opens the dashboard where nobody has an account. */
-  readonly dashboardKey: DashboardKey;
+  authenticator: Authenticator | undefined;
+  /** Once: controllers stay at their paths when the server stops and starts again. */
+  #loading: Promise<void> | undefined;
 
-  constructor({ server, config, log, clock, failed }: ExtensionsOptions) {
+  constructor(server: unknown, host: ExtensionsHost, clock: Clock) {
     this.server = server;
-    this.dashboardKey = new DashboardKey({ config, program: this, log });
+    this.hooks = new Hooks(host);
+    this.handlers = new EventHandlers(this.hooks);
     this.middleware = new MiddlewareStack(server);
     this.endpoints = new EndpointRegistry(
       {
-        limits: memoizePerConfig(config, limitsOf),
-        compresses: () => config().compression,
+        limits: memoizePerConfig(() => host.config, limitsOf),
+        compresses: () => host.config.compression,
         nowMs: () => clock.monotonicMs(),
         pacer: new TurnQueue(clock, scheduleTurn),
-        failed,
+        failed: (error, during) => host.failed(error, during),
         middleware: this.middleware,
       },
-      config().path,
+      host.config.path,
     );
   }
 
@@ -61,9 +66,23 @@ export class Extensions {
     });
     await this.#loading;
   }
+
+  /** Checks the token of a handshake: a JWT, or whatever the program's authenticator takes. */
+  get tokenGuard(): Guard {
+    return tokenGuard({
+      hasMore: () => this.authenticator !== undefined,
+      authenticate: (app, credentials) =>
+        this.authenticator && authenticateHandshake(this.authenticator, app, credentials),
+    });
+  }
+
+  /** Undefined where the program has no authenticator. */
+  authenticate(app: App, credentials: Readonly<Record<string, unknown>>): Awaitable<User | false | undefined> {
+    return this.authenticator && authenticate(this.authenticator, app, credentials);
+  }
 }
 
-/** Made anew when the configuration is another: it is asked for with every message. */
+/** Computed again only when the configuration object is another: it is asked for with every message. */
 function memoizePerConfig<T>(config: () => Config, make: (config: Config) => T): () => T {
   let known: { readonly of: Config; readonly made: T } | undefined;
   return () => {

@@ -9,8 +9,7 @@ import { payloadValue } from "../../domain/payload.ts";
 import type { Awaitable, Guard } from "../../domain/ports.ts";
 import { andThen } from "../../hub/awaitable.ts";
 import { nativePromise } from "../system/native-promise.ts";
-import type { WorkerInfo } from "../workers/ipc-messages.ts";
-import type { AuthorizeResult, ChannelHook, HookAliases, HookName, HookTypes, Message } from "./types.ts";
+import type { AuthorizeResult, ChannelHook, HookAliases, HookName, HookTypes, Message, WorkerInfo } from "./types.ts";
 
 interface Listener<Name extends HookName> {
   readonly run: HookTypes[Name];
@@ -18,9 +17,10 @@ interface Listener<Name extends HookName> {
   readonly channel: string | undefined;
 }
 
-interface HookHost {
-  /** Tells the log, and whoever listens to errors. */
+export interface HookHost {
+  /** Reports an error to the log and to the program's error hooks. */
   failed(error: unknown, during: string): void;
+  /** Undefined while the server is stopped, too. */
   connection(app: string, id: string): Connection | undefined;
 }
 

@@ -5,7 +5,13 @@ import type { Connection } from "../../domain/connection.ts";
 import type { Member, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import type { UserInfo } from "../../domain/user-info.ts";
-import type { WorkerInfo } from "../workers/ipc-messages.ts";
+
+/** Which of a server's workers a process is. */
+export interface WorkerInfo {
+  /** From 0. A worker that takes the place of one that died has the same. */
+  readonly index: number;
+  readonly count: number;
+}
 
 /** Of a program that declares nothing: any name, any payload. */
 export type AnyEvents = Record<string, unknown>;

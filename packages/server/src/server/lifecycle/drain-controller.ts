@@ -15,42 +15,77 @@ import {
   keepDisconnecting,
 } from "./gradual-disconnect.ts";
 
-export interface DrainControllerOptions {
-  /** This node's id. */
-  readonly id: string;
-  readonly clock: Clock;
-  readonly config: () => Pick<Config, "drainDelayS" | "drainTimeoutS" | "drainSpreadS">;
-  readonly hub: () => Hub;
-  readonly listener: () => Listeners;
-  readonly endpoints: () => EndpointRegistry;
+/** A client that has requested nothing for so long is taken to be done. */
+const QUIET_MS = 100;
+/** How long joins and leaves may take to be written, and what is refused at the end to be answered. */
+const SETTLE_MS = 1_000;
+
+/** What becomes of an HTTP request: the last on its connection, or refused. */
+type RequestPhase = "last" | "too late" | undefined;
+
+/** How far a server's end has come. */
+export class DrainState {
+  readonly #clock: Clock;
+  readonly #draining = new AbortController();
+  /** The server will end. */
+  isStopping = false;
+  /** Its clients are sent to other nodes while it goes on. */
+  isSwitchedOn = false;
+  requests: RequestPhase;
+  #lastRequestAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Clients have to leave, or will have to. */
+  get isDraining(): boolean {
+    return this.isStopping || this.isSwitchedOn;
+  }
+
+  /** Aborted when no client is let in any more. */
+  get draining(): AbortSignal {
+    return this.#draining.signal;
+  }
+
+  closeDoors(message: string): void {
+    this.#draining.abort(new Error(message));
+  }
+
+  requestArrived(): RequestPhase {
+    if (this.requests) this.#lastRequestAtMs = this.#clock.monotonicMs();
+    return this.requests;
+  }
+
+  /** Whether requests still come in on connections that are open. */
+  get hasRecentRequests(): boolean {
+    return this.#clock.monotonicMs() - this.#lastRequestAtMs < QUIET_MS;
+  }
 }
 
-type DisconnectOptions = GradualDisconnectOptions<Connection | EndpointConnection>;
+export interface DrainControllerOptions {
+  readonly nodeId: string;
+  readonly clock: Clock;
+  readonly settings: DrainSettings;
+  readonly state: DrainState;
+  readonly hub: Hub;
+  readonly listeners: Listeners;
+  readonly endpoints: EndpointRegistry;
+}
 
-/** Whoever has asked nothing for so long asks no more, for all one can tell. */
-const QUIET_MS = 100;
-/** How long comings and goings may take to be written, and what is refused at the end to be answered. */
-const SETTLE_MS = 1_000;
+type DrainSettings = Pick<Config, "drainDelayS" | "drainTimeoutS" | "drainSpreadS">;
+type DisconnectOptions = GradualDisconnectOptions<Connection | EndpointConnection>;
 
 export class DrainController {
   readonly #options: DrainControllerOptions;
-  #isStopping = false;
-  #draining: AbortController | undefined;
+  /** Those of a reloaded configuration take the place of the first ones. */
+  settings: DrainSettings;
+  #switchedOn: AbortController | undefined;
   #isLastNode = false;
-  #requests: "last" | "too late" | undefined;
-  #askedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: DrainControllerOptions) {
     this.#options = options;
-  }
-
-  get isStopping(): boolean {
-    return this.#isStopping;
-  }
-
-  /** Those who are here have to leave, or will have to. */
-  get isDraining(): boolean {
-    return this.#isStopping || this.#draining !== undefined;
+    this.settings = options.settings;
   }
 
   /** Whether no other node took over what this one left; known when it has stopped. */
@@ -58,69 +93,67 @@ export class DrainController {
     return this.#isLastNode;
   }
 
-  /** What becomes of a request that comes now. */
-  requestArrived(): "last" | "too late" | undefined {
-    if (this.#requests) this.#askedAtMs = this.#options.clock.monotonicMs();
-    return this.#requests;
-  }
-
-  /** Tells whoever is here, and whoever comes, to come back (4200): to another node. Goes on until it is switched off. */
-  drain(isOn: boolean): void {
+  /** Tells the clients that are here, and those that come, to connect again (4200): to another node. Until it is switched off. */
+  setDraining(isOn: boolean): void {
+    const { state, hub, endpoints } = this.#options;
     if (!isOn) {
-      this.#draining?.abort();
-      this.#draining = undefined;
-    } else if (!this.isDraining) {
-      const { hub, endpoints } = this.#options;
-      const clients = () => [...hub().connections()].filter(({ app }) => !isReserved(app));
-      this.#draining = new AbortController();
-      const here = () => [...clients(), ...endpoints().connections()];
-      void keepDisconnecting({ ...this.#farewells, here, signal: this.#draining.signal });
+      this.#switchedOn?.abort();
+      this.#switchedOn = undefined;
+      state.isSwitchedOn = false;
+    } else if (!state.isDraining) {
+      this.#switchedOn = new AbortController();
+      state.isSwitchedOn = true;
+      const { signal } = this.#switchedOn;
+      const clients = () => [...hub.connections()].filter(({ app }) => !isReserved(app));
+      const here = () => [...clients(), ...endpoints.connections()];
+      void keepDisconnecting({ ...this.#disconnectOptions, here, signal });
     }
   }
 
-  /** There is no time: whoever is here is told to come back in the same breath. */
+  /** There is no time: every client is told to connect again at once. */
   async abandon(): Promise<void> {
-    this.#isStopping = true;
-    await this.#sayFarewell({ spreadMs: 0, pause: () => Bun.sleep(0) });
+    this.#options.state.isStopping = true;
+    await this.#disconnectAll({ spreadMs: 0, pause: () => Bun.sleep(0) });
   }
 
-  /** It will end: so it says for a while, and goes on as before. */
+  /** Makes the server unready for a while before it ends; until then it goes on as before. */
   async beginStop(): Promise<void> {
-    this.#isStopping = true;
-    this.drain(false);
-    const { drainDelayS } = this.#options.config();
-    if (drainDelayS > 0) await Bun.sleep(drainDelayS * 1000);
-    this.#requests = "last";
+    const { state } = this.#options;
+    state.isStopping = true;
+    this.setDraining(false);
+    if (this.settings.drainDelayS > 0) await Bun.sleep(this.settings.drainDelayS * 1000);
+    state.requests = "last";
   }
 
-  /** Says farewell over a part of the time there is, the rest of which is for their leaving. */
+  /** Disconnects clients over a part of the time there is, the rest of which is for their leaving. */
   async disconnectAll(): Promise<void> {
-    const deadlineMs = this.#options.clock.monotonicMs() + this.#options.config().drainTimeoutS * 1000;
-    await this.#sayFarewell();
-    await this.#until(() => !this.#isOccupied, deadlineMs - this.#options.clock.monotonicMs());
+    const { clock, hub, nodeId, state } = this.#options;
+    const deadlineMs = clock.monotonicMs() + this.settings.drainTimeoutS * 1000;
+    await this.#disconnectAll();
+    await this.#until(() => !this.#isOccupied, deadlineMs - clock.monotonicMs());
     await this.#settled();
-    this.#isLastNode = await isLastNode(this.#options.hub(), this.#options.id);
-    this.#requests = "too late";
+    this.#isLastNode = await isLastNode(hub, nodeId);
+    state.requests = "too late";
   }
 
-  /** The hub has stopped, and what waited in it has failed. */
+  /** When the hub has stopped, and what waited in it has failed. */
   async closeListeners(): Promise<void> {
-    const listener = this.#options.listener();
+    const { listeners } = this.#options;
     await this.#settled();
-    await this.#until(() => listener.pendingRequests === 0, SETTLE_MS);
-    void listener.stop(false);
-    await listener.stop(true);
+    await this.#until(() => listeners.pendingRequests === 0, SETTLE_MS);
+    void listeners.stop(false);
+    await listeners.stop(true);
   }
 
   get #isOccupied(): boolean {
-    const { pendingWebSockets, pendingRequests } = this.#options.listener();
-    const isAsked = this.#options.clock.monotonicMs() - this.#askedAtMs < QUIET_MS;
-    return pendingWebSockets + pendingRequests > 0 || isAsked || this.#options.endpoints().isBusy;
+    const { listeners, state, endpoints } = this.#options;
+    const { pendingWebSockets, pendingRequests } = listeners;
+    return pendingWebSockets + pendingRequests > 0 || state.hasRecentRequests || endpoints.isBusy;
   }
 
-  /** Comings and goings that are on their way to the engine, and to whoever observes them. */
+  /** Joins and leaves that are on their way to the engine and to observers. */
   #settled(): Promise<void> {
-    return this.#until(() => !this.#options.hub().background.isBusy, SETTLE_MS);
+    return this.#until(() => !this.#options.hub.background.isBusy, SETTLE_MS);
   }
 
   async #until(isSo: () => boolean, withinMs: number): Promise<void> {
@@ -129,19 +162,19 @@ export class DrainController {
     while (!isSo() && clock.monotonicMs() < deadlineMs) await Bun.sleep(5);
   }
 
-  get #farewells(): Omit<DisconnectOptions, "connections"> {
-    const { clock, config, hub } = this.#options;
-    const { drainTimeoutS, drainSpreadS = Number.POSITIVE_INFINITY } = config();
+  get #disconnectOptions(): Omit<DisconnectOptions, "connections"> {
+    const { clock, hub } = this.#options;
+    const { drainTimeoutS, drainSpreadS = Number.POSITIVE_INFINITY } = this.settings;
     return {
-      disconnect: (one, why) => (one instanceof EndpointConnection ? one.disconnect(why) : hub().disconnect(one, why)),
+      disconnect: (one, why) => (one instanceof EndpointConnection ? one.disconnect(why) : hub.disconnect(one, why)),
       spreadMs: Math.min(drainSpreadS, drainTimeoutS / 2) * 1000,
       clock,
     };
   }
 
-  async #sayFarewell(other: Partial<DisconnectOptions> = {}): Promise<void> {
+  async #disconnectAll(other: Partial<DisconnectOptions> = {}): Promise<void> {
     const { hub, endpoints } = this.#options;
-    const connections = [...hub().connections(), ...endpoints().connections()];
-    await disconnectGradually({ ...this.#farewells, connections, ...other });
+    const connections = [...hub.connections(), ...endpoints.connections()];
+    await disconnectGradually({ ...this.#disconnectOptions, connections, ...other });
   }
 }

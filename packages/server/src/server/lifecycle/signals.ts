@@ -23,7 +23,7 @@ export function onStopSignal(stop: (signal: StopSignal) => void): () => void {
   };
 }
 
-interface Stoppable {
+export interface Stoppable {
   stop(): Promise<void>;
 }
 

@@ -7,8 +7,7 @@ import { type ChannelKind, kindOf } from "../../domain/channel.ts";
 import type { NodeState } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { nodeName } from "../cluster/node-name.ts";
-import { type UnreadyReason, unreadyReasons } from "../http/ready-route.ts";
-import type { RunningServer } from "../running.ts";
+import { type ReadyState, type UnreadyReason, unreadyReasons } from "../http/ready-route.ts";
 
 /** How the process came to be. */
 export interface LaunchOptions {
@@ -74,36 +73,38 @@ export interface Stats {
   readonly apps: readonly AppStats[];
 }
 
-interface StatusSource extends Pick<RunningServer, "hub" | "memory" | "condition" | "startedAtMs" | "lagMs"> {
+interface StatusSource extends Pick<Status, "startedAtMs" | "lagMs"> {
+  readonly hub: Hub;
+  readonly readyState: ReadyState;
   /** Of a process that leaves its clients to its workers: those. */
   readonly pids?: readonly number[];
 }
 
-interface Around {
+interface StatusContext {
   readonly config: Config;
-  readonly place: Pick<Status, "url" | "apiUrl">;
+  readonly urls: Pick<Status, "url" | "apiUrl">;
   readonly launch: LaunchOptions;
 }
 
-export async function serverStatus(running: StatusSource, around: Around): Promise<Status> {
-  const { hub, memory, condition, startedAtMs, lagMs } = running;
-  const { config, place, launch } = around;
+export async function serverStatus(running: StatusSource, context: StatusContext): Promise<Status> {
+  const { hub, readyState, startedAtMs, lagMs } = running;
+  const { config, urls, launch } = context;
   const nodes = await nodesOf(hub);
-  const { usedBytes, markBytes } = memory;
+  const { usedBytes, markBytes } = readyState.memory;
   return {
     pid: process.pid,
     version: manifest.version,
-    url: `${place.url}${config.path}`,
-    apiUrl: `${place.apiUrl}${config.path}`,
+    url: `${urls.url}${config.path}`,
+    apiUrl: `${urls.apiUrl}${config.path}`,
     mode: config.mode,
     daemon: launch.daemon ?? false,
     startedAtMs,
     connections: connectionsOf(running, nodes),
     memory: { usedBytes, ...(Number.isFinite(markBytes) && { markBytes: Math.floor(markBytes) }) },
     lagMs,
-    draining: condition.isDraining,
-    stopping: condition.isDraining && !condition.keepsRunning,
-    unready: unreadyReasons(condition),
+    draining: readyState.isDraining,
+    stopping: readyState.isDraining && !readyState.keepsRunning,
+    unready: unreadyReasons(readyState),
     workers: config.workers,
     apps: config.apps.length,
     nodes,

@@ -13,66 +13,82 @@ import { type Listener, type ListenOptions, listen } from "./listen.ts";
 import { stopAccepting } from "./stop-accepting.ts";
 
 export interface ListenersOptions extends ListenOptions {
-  /** Undefined where TLS is left to a proxy. */
-  readonly credentials: TlsCredentials | undefined;
   /** What is answered on the API's own port. */
   readonly handleApi: RequestHandler;
 }
 
 interface Port {
+  /** The one it got, for the listener that takes its place. */
+  readonly number: number;
   listener: Listener;
   readonly open: (credentials: TlsCredentials | undefined) => Listener;
 }
 
 export class Listeners implements Fanout {
   readonly hostname: string;
-  readonly port: number;
-  /** Where API calls go: `port`, unless they have one of their own. */
-  readonly apiPort: number;
   readonly apiHostname: string;
-  readonly #clients: Port;
-  readonly #api: Port | undefined;
-  /** They take nobody new. */
+  readonly #options: ListenersOptions;
+  #clients: Port | undefined;
+  #api: Port | undefined;
+  /** They take no new clients. */
   readonly #retired = new Set<Listener>();
   readonly #compresses: boolean;
   #credentials: TlsCredentials | undefined;
 
-  /** Throws what Bun throws: EADDRINUSE, EACCES; ConfigError where that is about the API's port. */
   constructor(options: ListenersOptions) {
-    const { config, credentials } = options;
-    const api = config.tls?.api;
-    this.#credentials = credentials;
-    this.hostname = config.host;
-    this.#compresses = config.compression;
-    this.#clients = openPort(config.port, credentials, (port, now) =>
-      listen(options, { hostname: config.host, port, tls: now?.clients, acceptsWebSockets: true }),
-    );
-    this.port = portNumber(this.#clients, config.port);
-    this.apiHostname = api?.host ?? config.host;
-    this.#api = api && this.#openApi(options, api.port);
-    this.apiPort = this.#api ? portNumber(this.#api, this.port) : this.port;
+    const { host, compression, tls } = options.config;
+    this.#options = { ...options };
+    this.#compresses = compression;
+    this.hostname = host;
+    this.apiHostname = tls?.api?.host ?? host;
   }
 
-  #openApi(options: ListenersOptions, wanted: number): Port {
+  /** Without credentials where TLS is left to a proxy. Throws what Bun throws: EADDRINUSE, EACCES; ConfigError where that is about the API's port. */
+  open(credentials: TlsCredentials | undefined): void {
+    const { config } = this.#options;
+    const { hostname } = this;
+    this.#credentials = credentials;
+    this.#clients = openPort(config.port, credentials, (port, now) =>
+      listen(this.#options, { hostname, port, tls: now?.clients, acceptsWebSockets: true }),
+    );
+    if (config.tls?.api) this.#api = this.#openApi(config.tls.api.port);
+  }
+
+  #openApi(wanted: number): Port {
     const hostname = this.apiHostname;
+    const options = this.#options;
     // Whatever else is asked of the options is asked of what they are by then.
-    const answering: ListenOptions = Object.create(options, { answer: { get: () => options.handleApi } });
+    const answering: ListenOptions = Object.create(options, { handleRequest: { get: () => options.handleApi } });
     try {
-      return openPort(wanted, options.credentials, (port, now) =>
+      return openPort(wanted, this.#credentials, (port, now) =>
         listen(answering, { hostname, port, tls: now?.api, acceptsWebSockets: false }),
       );
     } catch (error) {
-      void this.#clients.listener.stop(true);
+      void this.stop(true);
       const code = error instanceof Error && "code" in error ? error.code : error;
       const why = code === "EADDRINUSE" ? "is already in use" : `cannot be opened (${code})`;
       throw new ConfigError(`\`tls.api.port\`: port ${wanted} on ${hostname} ${why}: choose another`);
     }
   }
 
+  /** Other answers from now on, to what comes to the sockets that are open. */
+  reconfigure(options: ListenersOptions): void {
+    Object.assign(this.#options, options);
+  }
+
+  get port(): number {
+    return this.#clients?.number ?? this.#options.config.port;
+  }
+
+  /** Where API calls go: `port`, unless they have one of their own. */
+  get apiPort(): number {
+    return this.#api?.number ?? this.port;
+  }
+
   /** To the sockets of all of them. */
   publish(topic: string, frame: string): void {
     const compress = this.#compresses && isWorthCompressing(frame.length);
-    this.#clients.listener.publish(topic, frame, compress);
+    this.#clients?.listener.publish(topic, frame, compress);
     for (const listener of this.#retired) listener.publish(topic, frame, compress);
   }
 
@@ -101,8 +117,7 @@ export class Listeners implements Fanout {
     const before = this.#credentials;
     // Until it is sure that somebody listens: whoever looks again then tries again.
     this.#credentials = undefined;
-    this.#swap(this.#clients, credentials, before);
-    if (this.#api) this.#swap(this.#api, credentials, before);
+    for (const port of this.#ports) this.#swap(port, credentials, before);
     this.#credentials = credentials;
   }
 
@@ -127,8 +142,7 @@ export class Listeners implements Fanout {
 
   /** Nobody new comes in. Open connections, idle ones included, stay until they are stopped, where the system can do that. */
   async stopAccepting(): Promise<void> {
-    const ports = this.#api ? [this.port, this.apiPort] : [this.port];
-    if (!(await stopAccepting(ports))) void this.stop(false);
+    if (!(await stopAccepting(this.#ports.map((port) => port.number)))) void this.stop(false);
   }
 
   /** With `force` at once; otherwise resolves when everybody has gone. */
@@ -136,22 +150,21 @@ export class Listeners implements Fanout {
     await Promise.all(this.#all.map((listener) => listener.stop(force)));
   }
 
+  get #ports(): Port[] {
+    return [this.#clients, this.#api].filter((port) => port !== undefined);
+  }
+
   get #all(): Listener[] {
-    return [this.#clients.listener, ...(this.#api ? [this.#api.listener] : []), ...this.#retired];
+    return [...this.#ports.map(({ listener }) => listener), ...this.#retired];
   }
 }
 
-/** Remembers the port that it got, for whoever is to take its place. */
 function openPort(
   wanted: number,
   credentials: TlsCredentials | undefined,
   open: (port: number, credentials: TlsCredentials | undefined) => Listener,
 ): Port {
   const listener = open(wanted, credentials);
-  const port = listener.port ?? wanted;
-  return { listener, open: (now) => open(port, now) };
-}
-
-function portNumber({ listener }: Port, otherwise: number): number {
-  return listener.port ?? otherwise;
+  const number = listener.port ?? wanted;
+  return { number, listener, open: (now) => open(number, now) };
 }

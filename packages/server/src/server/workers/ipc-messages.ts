@@ -4,13 +4,6 @@ import type { HubBatch, WorkerBatch } from "../../engines/workers/messages.ts";
 import type { Reading } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/metrics.ts";
 
-/** Which of a server's workers a process is. */
-export interface WorkerInfo {
-  /** From 0. A worker that takes a dead one's place has the same. */
-  readonly index: number;
-  readonly count: number;
-}
-
 /** What a worker runs with: whatever its program or its configuration file says by now, all workers run with the same. */
 export interface Assignment {
   /** JSON; see `writeConfig`. */

@@ -9,11 +9,13 @@ import { memoryEngine } from "../../engines/memory/engine.ts";
 import { workersEngine } from "../../engines/workers/engine.ts";
 import { WorkerHub } from "../../engines/workers/worker-hub.ts";
 import type { Hub } from "../../hub/hub.ts";
+import { buildHub } from "../build.ts";
 import { createClusterEngine } from "../cluster/create-engine.ts";
 import { nodeName } from "../cluster/node-name.ts";
 import type { ReadyState } from "../http/ready-route.ts";
 import { isLastNode } from "../lifecycle/gradual-disconnect.ts";
-import { buildHub, type Dependencies } from "../running.ts";
+import type { Dependencies } from "../parts.ts";
+import type { ServerProcess } from "../serving-process.ts";
 import { EventLoopLag } from "../system/event-loop-lag.ts";
 import { MemoryMonitor } from "../system/memory-monitor.ts";
 import { serializeConfig } from "./config-json.ts";
@@ -37,7 +39,7 @@ let startedServer: number | undefined;
 /** No sockets, so nobody to reach. */
 const NOBODY: Fanout = { publish: () => 0 };
 
-export class Primary {
+export class Primary implements ServerProcess {
   readonly hub: Hub;
   readonly #apps: ConfigApps;
   readonly memory: MemoryMonitor;
@@ -47,7 +49,7 @@ export class Primary {
   readonly #beating: ReturnType<typeof setInterval>;
   readonly #supervisor: Supervisor;
   readonly #switchboard: WorkerHub | undefined;
-  readonly #numbers: WorkerMetrics | undefined;
+  readonly #numbers: WorkerMetrics;
   #config: Config;
   #isStopping = false;
   /** Its workers send their clients to other machines. */
@@ -55,7 +57,7 @@ export class Primary {
   #isLastNode = false;
 
   /** Resolves when all workers listen. Throws what Bun throws when it cannot listen, ConfigError, or what a worker says. */
-  static async start(around: Dependencies, server: number): Promise<Primary> {
+  static async start(deps: Dependencies, server: number): Promise<Primary> {
     if (process.platform !== "linux") {
       throw new ConfigError("`workers` has to be 1 on this system: only Linux lets several processes share a port");
     }
@@ -65,18 +67,18 @@ export class Primary {
     }
     startedServer = server;
     try {
-      return await Primary.#startOn(await reservePorts(around.config), around, server);
+      return await Primary.#startOn(await reservePorts(deps.config), deps, server);
     } catch (error) {
       startedServer = undefined;
       throw error;
     }
   }
 
-  static async #startOn(ports: ReservedPorts, around: Dependencies, server: number): Promise<Primary> {
+  static async #startOn(ports: ReservedPorts, deps: Dependencies, server: number): Promise<Primary> {
     try {
       const { config } = ports;
-      const engine = await createClusterEngine({ config, clock: around.clock });
-      const primary = new Primary({ ...around, config }, engine, server);
+      const engine = await createClusterEngine({ config, clock: deps.clock });
+      const primary = new Primary({ ...deps, config }, engine, server);
       await primary.#start();
       return primary;
     } finally {
@@ -84,8 +86,8 @@ export class Primary {
     }
   }
 
-  private constructor(around: Dependencies, engine: Engine | undefined, server: number) {
-    const { config, clock, log } = around;
+  private constructor(deps: Dependencies, engine: Engine | undefined, server: number) {
+    const { config, clock, log } = deps;
     this.#config = config;
     this.#apps = configApps(config.apps);
     if (!engine) {
@@ -95,17 +97,20 @@ export class Primary {
     this.memory = new MemoryMonitor({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
     this.#lag = new EventLoopLag(clock);
     this.#beating = setInterval(() => this.#lag.tick(LAG_MS), LAG_MS);
-    this.hub = buildHub({ ...around, engine: engine ?? this.#ownEngine(around) }, this.#apps, [around.hooks], () => ({
-      ...this.#report,
-      id: this.#id,
-    }));
-    const metrics = around.records?.metrics;
+    this.hub = buildHub(deps, {
+      apps: this.#apps,
+      engine: engine ?? this.#ownEngine(deps),
+      guards: [deps.extensions.hooks.guard],
+      observers: deps.observers,
+      traffic: deps.storage.traffic,
+      node: () => ({ ...this.#report, id: this.#id }),
+    });
     const read = (withinMs: number) => this.#supervisor.readMetrics(withinMs);
-    this.#numbers = metrics && new WorkerMetrics({ metrics, read, count: config.workers });
+    this.#numbers = new WorkerMetrics({ metrics: deps.storage.metrics, read, count: config.workers });
     this.#supervisor = new Supervisor({
       count: config.workers,
       server,
-      assignment: this.#assignmentOf(around),
+      assignment: this.#assignmentOf(deps),
       leaseS: Math.max(SHORTEST_LEASE_S, config.nodeTimeoutS),
       stopMs: () => this.#stopMs,
       log,
@@ -117,9 +122,9 @@ export class Primary {
         const link = this.#switchboard?.attach({ send: (parcel) => child.send(parcel), overflowed });
         return {
           receive: (parcel) => link?.receive(parcel),
-          scrape: () => this.#numbers?.scrape() ?? Promise.reject(new Error("Nothing is counted here.")),
+          scrape: () => this.#numbers.scrape(),
           detach: async () => {
-            this.#numbers?.addFinal(child.reading);
+            this.#numbers.addFinal(child.reading);
             await link?.disconnect();
           },
         };
@@ -143,7 +148,7 @@ export class Primary {
     return this.#lag.ms;
   }
 
-  get condition(): ReadyState {
+  get readyState(): ReadyState {
     const { isDraining, memory } = this;
     return { isDraining, keepsRunning: !this.#isStopping, engine: this.hub.health, memory };
   }
@@ -163,7 +168,7 @@ export class Primary {
   }
 
   /** Where the workers listen. */
-  get listener() {
+  get address() {
     const { host, port, tls } = this.#config;
     return { hostname: host, port, apiHostname: tls?.api?.host ?? host, apiPort: tls?.api?.port ?? port };
   }
@@ -179,17 +184,17 @@ export class Primary {
   }
 
   /** As of `Running.reload`, in every worker. */
-  async reload(around: Dependencies): Promise<number> {
+  async reload(deps: Dependencies): Promise<number> {
     // The ports are those that were picked.
     const { port, tls } = this.#config;
-    const held = around.config.tls && tls && { tls: { ...around.config.tls, ...api(tls) } };
-    const config = { ...around.config, port, ...held };
-    const assignment = this.#assignmentOf({ ...around, config });
+    const held = deps.config.tls && tls && { tls: { ...deps.config.tls, ...api(tls) } };
+    const config = { ...deps.config, port, ...held };
+    const assignment = this.#assignmentOf({ ...deps, config });
     const closed = await this.#supervisor.command({ type: "reload", config: assignment.config }, assignment);
     this.#config = config;
     this.memory.setMark(config.limits.memoryBytes);
-    this.#apps.replace(around.config.apps);
-    for (const app of around.config.apps) this.hub.replaceApp(app);
+    this.#apps.replace(deps.config.apps);
+    for (const app of deps.config.apps) this.hub.replaceApp(app);
     return closed;
   }
 
@@ -231,11 +236,14 @@ export class Primary {
     return engine;
   }
 
-  #assignmentOf({ config, demoFile, program }: Dependencies): Assignment {
-    const { value: dashboardKey } = program.dashboardKey;
+  #assignmentOf({ config, demoFile, dashboardKey: key }: Dependencies): Assignment {
+    const { value: dashboardKey } = key;
     const isJoined = this.#switchboard !== undefined;
-    const kept = { ...(demoFile !== undefined && { demoFile }), ...(dashboardKey !== undefined && { dashboardKey }) };
-    return { config: serializeConfig(config), isJoined, isDraining: this.#isDraining, ...kept };
+    const generated = {
+      ...(demoFile !== undefined && { demoFile }),
+      ...(dashboardKey !== undefined && { dashboardKey }),
+    };
+    return { config: serializeConfig(config), isJoined, isDraining: this.#isDraining, ...generated };
   }
 }
 

@@ -1,6 +1,6 @@
 /** How a process learns that it is one of a server's workers: a mark in its environment, which nobody inherits from it. */
 
-import type { WorkerInfo } from "./ipc-messages.ts";
+import type { WorkerInfo } from "../embed/types.ts";
 
 /** Which worker, and of which of the program's servers, in the order of their making. */
 export interface WorkerIdentity extends WorkerInfo {

@@ -5,7 +5,9 @@ import { type WorkerEngine, workersEngine } from "../../engines/workers/engine.t
 import type { WorkerBatch } from "../../engines/workers/messages.ts";
 import type { RequestLimits } from "../../engines/workers/requests.ts";
 import type { Metrics, Scraped } from "../../observers/metrics/metrics.ts";
-import { type Dependencies, RunningServer } from "../running.ts";
+import type { WorkerInfo } from "../embed/types.ts";
+import type { Dependencies } from "../parts.ts";
+import { ServingProcess } from "../serving-process.ts";
 import { deserializeConfig } from "./config-json.ts";
 import {
   type Assignment,
@@ -14,7 +16,6 @@ import {
   serializeError,
   type ToWorker,
   type WorkerCommand,
-  type WorkerInfo,
 } from "./ipc-messages.ts";
 import { workerIdentity } from "./worker-identity.ts";
 
@@ -60,20 +61,20 @@ export function publishTimeouts({ publishWaitS, publishWaitBytes }: Config): Req
 }
 
 export class Worker {
-  readonly place: WorkerInfo;
+  readonly info: WorkerInfo;
   /** Resolves when the server has stopped. */
   readonly ended: Promise<void>;
   readonly #over = Promise.withResolvers<void>();
   readonly #assigned = Promise.withResolvers<Assignment>();
   #duties: WorkerActions | undefined;
-  #running: RunningServer | undefined;
+  #running: ServingProcess | undefined;
   #engine: WorkerEngine | undefined;
   #isEnding = false;
   #metrics: Metrics | undefined;
   #scraping: PromiseWithResolvers<Scraped> | undefined;
 
   constructor({ index, count }: WorkerInfo) {
-    this.place = { index, count };
+    this.info = { index, count };
     this.ended = this.#over.promise;
     process.on("message", (message: ToWorker) => this.#hear(message));
     process.on("disconnect", () => void this.#abandoned());
@@ -99,17 +100,17 @@ export class Worker {
     }
   }
 
-  /** Listens beside the others. Throws what `Running.start` throws. */
-  async run(around: Dependencies, duties: WorkerActions): Promise<RunningServer> {
+  /** Listens beside the others. Throws what `ServingProcess.start` throws. */
+  async run(deps: Dependencies, duties: WorkerActions): Promise<ServingProcess> {
     const { isJoined, isDraining } = await this.#assigned.promise;
     if (isJoined) {
       const send = (parcel: WorkerBatch) => this.#say({ type: "parcel", parcel });
-      this.#engine = workersEngine(around.clock, send, publishTimeouts(around.config));
+      this.#engine = workersEngine(deps.clock, send, publishTimeouts(deps.config));
     }
     this.#duties = duties;
-    this.#metrics = around.records?.metrics;
-    const shared = { ...around, sharesPort: true, ...(this.#engine && { engine: this.#engine }) };
-    this.#running = await RunningServer.start(shared);
+    this.#metrics = deps.storage.metrics;
+    const shared = { ...deps, sharesPort: true, ...(this.#engine && { engine: this.#engine }) };
+    this.#running = await ServingProcess.start(shared);
     if (isDraining) this.#running.drain(true);
     this.#say({ type: "listening" });
     return this.#running;

@@ -1,0 +1,119 @@
+/** Makes the parts of a serving process from its configuration. Nothing listens, connects or ticks yet. */
+
+import { type ConfigApps, configApps } from "../apps/config.ts";
+import type { Engine, Guard, Observer } from "../domain/ports.ts";
+import type { TrafficMeter } from "../domain/traffic.ts";
+import { IpConnectionLimiter, type IpConnectionLimiterOptions } from "../guards/rate.ts";
+import { Hub } from "../hub/hub.ts";
+import type { HubLimits, HubOptions } from "../hub/options.ts";
+import { logFrames } from "../observers/log.ts";
+import { nativeProtocol } from "../protocols/native/codec.ts";
+import { pusherProtocol } from "../protocols/pusher/codec.ts";
+import { nodeName } from "./cluster/node-name.ts";
+import { Dashboard, ignoringDashboardApp } from "./dashboard/dashboard.ts";
+import { guardsFor } from "./guards.ts";
+import { DrainController, DrainState } from "./lifecycle/drain-controller.ts";
+import { listenOptions } from "./listen-options.ts";
+import type { Dependencies, Parts } from "./parts.ts";
+import { EventLoopLag } from "./system/event-loop-lag.ts";
+import { scheduleTurn } from "./system/machine-clock.ts";
+import { MemoryMonitor } from "./system/memory-monitor.ts";
+import { Listeners } from "./websocket/listeners.ts";
+import { SlowConsumers, withSlowConsumers } from "./websocket/slow-consumers.ts";
+
+export function build(deps: Dependencies, engine: Engine): Parts {
+  const { config, clock, extensions, storage } = deps;
+  const node = { id: crypto.randomUUID(), name: nodeName() };
+  const startedAtMs = Date.now();
+  const apps = configApps(config.apps);
+  const lag = new EventLoopLag(clock);
+  const memory = new MemoryMonitor({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
+  const drainState = new DrainState(clock);
+  // The dashboard and the slow consumers need the hub, which asks them in turn, once it runs.
+  const dashboardGuard: Guard = { command: (...asked) => dashboard.guard.command?.(...asked) };
+  const hub = buildHub(deps, {
+    apps,
+    engine,
+    guards: guardsFor({ config, clock, engine, memory, dashboard: dashboardGuard, extensions }),
+    observers: [...deps.observers.map(ignoringDashboardApp), (event) => dashboard.observe(event)],
+    traffic: withSlowConsumers(storage.traffic, () => slowConsumers),
+    node: () => ({
+      ...node,
+      startedAtMs,
+      lagMs: lag.ms,
+      memoryBytes: memory.usedBytes,
+      draining: drainState.isDraining,
+      ...(config.nodeUrl !== undefined && { url: config.nodeUrl }),
+      ...(memory.isFull && { unready: true }),
+    }),
+  });
+  hub.frameObserver = frameObserverFor(deps);
+  const dashboard: Dashboard = new Dashboard({
+    ...{ hub, config, clock, storage, node, ledger: engine.ledger, key: deps.dashboardKey },
+    authorize: () => extensions.authorizeDashboard,
+    // Of several processes on one port, none can have its clients sent to the others only.
+    drain: deps.sharesPort ? undefined : (isOn) => drain.setDraining(isOn),
+  });
+  const slowConsumers: SlowConsumers = new SlowConsumers(hub);
+  const ipConnectionLimiter = new IpConnectionLimiter(ipLimiterOptions(deps));
+  const parts = { startedAtMs, apps, hub, memory, lag, ipConnectionLimiter, slowConsumers, dashboard, drainState };
+  const listeners = new Listeners(listenOptions(deps, parts));
+  const { endpoints } = extensions;
+  const drain: DrainController = new DrainController({
+    ...{ nodeId: node.id, clock, settings: config, state: drainState, hub, listeners, endpoints },
+  });
+  return { ...parts, listeners, drain };
+}
+
+interface HubParts extends Pick<HubOptions, "node" | "engine"> {
+  readonly apps: ConfigApps;
+  readonly guards: readonly Guard[];
+  readonly observers: readonly Observer[];
+  readonly traffic: TrafficMeter;
+}
+
+export function buildHub(deps: Dependencies, { apps, engine, ...parts }: HubParts): Hub {
+  const { config, clock, storage, extensions } = deps;
+  const { jsonDepth } = config.limits;
+  return new Hub({
+    ...parts,
+    engine: storage.tracing?.engine(engine) ?? engine,
+    scheduleTurn,
+    protocols: [pusherProtocol({ jsonDepth }), nativeProtocol({ jsonDepth })],
+    clock,
+    appById: (id) => apps.byId(id),
+    limits: hubLimits(deps),
+    middleware: extensions.middleware,
+    observersFlushed: storage.flushed,
+    channels: extensions.channels,
+    handleCall: (connection, event, data) => extensions.handlers.call(connection, event, data),
+    authorize: (connection, channel) => extensions.hooks.authorize(connection, channel),
+    authenticate: (app, credentials) => extensions.authenticate(app, credentials),
+  });
+}
+
+export function hubLimits({ config, maxConnections: connections }: Dependencies): HubLimits {
+  const { waitingCommands, waitingBytes, frameBytes, outboundBufferBytes, readerLagS } = config.limits;
+  const { activityTimeoutS, pongTimeoutS, publishWaitS } = config;
+  return {
+    connections,
+    ...(connections < config.limits.connections && { connectionsLimitName: "the system's limit of open files" }),
+    waitingCommands,
+    waitingBytes,
+    frameBytes,
+    outboundBufferBytes,
+    readerLagS,
+    activityTimeoutS,
+    pongTimeoutS,
+    publishWaitS,
+  };
+}
+
+/** Looking at each frame costs a little: undefined where the log would not show it. */
+export function frameObserverFor({ config, log }: Dependencies): ReturnType<typeof logFrames> | undefined {
+  return config.log.level === "debug" || config.log.level === "trace" ? logFrames(log) : undefined;
+}
+
+export function ipLimiterOptions({ config, clock }: Dependencies): IpConnectionLimiterOptions {
+  return { ...config.limits, trustedProxies: config.trustedProxies, clock };
+}

@@ -1,0 +1,146 @@
+/** What the listeners ask about handshakes and requests, by the configuration: made again when that is reloaded. */
+
+import type { App } from "../domain/app.ts";
+import type { Disconnect } from "../domain/error.ts";
+import { ipRules } from "../guards/ip.ts";
+import type { Hub } from "../hub/hub.ts";
+import { processFull } from "../hub/limits.ts";
+import { pusherApi } from "../protocols/pusher/api.ts";
+import { NodeLister } from "./cluster/node-list.ts";
+import type { DashboardEntry } from "./dashboard/dashboard.ts";
+import { apiOnOtherPort } from "./http/api-port.ts";
+import { apiRoute } from "./http/api-route.ts";
+import { callerResolver, type ResolveCaller } from "./http/caller.ts";
+import { metricsRoute } from "./http/metrics-route.ts";
+import { nodesRoute } from "./http/nodes-route.ts";
+import { programRoute } from "./http/program-route.ts";
+import { type ReadyState, readyRoute } from "./http/ready-route.ts";
+import { requestMiddleware } from "./http/request-middleware.ts";
+import { type Route, router } from "./http/router.ts";
+import { disconnectReason } from "./lifecycle/reload.ts";
+import { demoRoute, startRoute } from "./pages/first-page.ts";
+import type { Dependencies, Parts } from "./parts.ts";
+import { memoryFull } from "./system/memory-monitor.ts";
+import type { AdmissionOptions } from "./websocket/admission.ts";
+import { newConnectionId } from "./websocket/connection-id.ts";
+import type { ListenersOptions } from "./websocket/listeners.ts";
+
+type ListenParts = Omit<Parts, "listeners" | "drain">;
+
+export function listenOptions(deps: Dependencies, parts: ListenParts): ListenersOptions {
+  const { config, extensions } = deps;
+  const { hub, apps, dashboard, drainState, ipConnectionLimiter, slowConsumers } = parts;
+  const identify = callerResolver(config);
+  const barrier = ipRules(config.allowIps, config.denyIps);
+  const admission = admissionOptions(deps, parts);
+  const dashboardEntry = dashboard.entry(config, identify, admission.native);
+  return {
+    config,
+    hub,
+    admission,
+    identify,
+    barrier,
+    ...{ ipConnectionLimiter, slowConsumers },
+    sharesPort: deps.sharesPort === true,
+    dashboard: dashboardEntry,
+    newId: admission.newId,
+    recheck: (connection) => disconnectReason(connection, apps, barrier),
+    isDraining: () => drainState.draining.aborted,
+    drainPhase: () => drainState.requestArrived(),
+    endpoints: extensions.endpoints,
+    middleware: extensions.middleware,
+    capacityError: () => capacityError(deps, parts),
+    ...requestHandlers(deps, parts, identify, dashboardEntry),
+  };
+}
+
+function admissionOptions({ config, clock }: Dependencies, { hub, apps }: ListenParts): AdmissionOptions {
+  const [pusher, native] = hub.protocols;
+  if (!pusher || !native) throw new Error("The hub has lost its protocols.");
+  return {
+    apps,
+    defaultKey: config.apps[0]?.key ?? "",
+    guards: hub.guards,
+    pusher,
+    native,
+    clock,
+    path: config.path,
+    strictProtocol: config.strictProtocol,
+    newId: () => newConnectionId(hub.nodeBus.number),
+    acquireQuota: (connection) => hub.quotas.acquireConnection(connection),
+    failed: (error) => hub.observe({ type: "failed", error, during: "a WebSocket handshake" }),
+  };
+}
+
+/** Ordinary HTTP: on the clients' port, and on the port that the API may have to itself. */
+function requestHandlers(
+  deps: Dependencies,
+  parts: ListenParts,
+  identify: ResolveCaller,
+  dashboard: DashboardEntry,
+): Pick<ListenersOptions, "handleRequest" | "handleApi"> {
+  const { config, extensions: program, storage } = deps;
+  const { hub, apps, drainState } = parts;
+  const { path } = config;
+  const bodyBytes = config.limits.httpBodyBytes;
+  const failed = (error: unknown, during: string) => hub.observe({ type: "failed", error, during });
+  const lister = new NodeLister(hub, deps.clock);
+  const own: readonly Route[] = [
+    readyRoute(path, () => readyState(parts)),
+    metricsRoute({ config, identify, scrape: deps.scrape }),
+    nodesRoute({ path, nodeUrl: config.nodeUrl, apps, defaultKey: config.apps[0]?.key ?? "", lister, failed }),
+  ];
+  const ready: Route = (...asked) => firstAnswer(own, asked);
+  const api = apiRoute({
+    api: pusherApi({
+      ...{ hub, apps, clock: deps.clock, pathPrefix: path, bodyBytes, step: storage.tracing?.call },
+      signatureWindowS: config.signatureWindowS,
+      jsonDepth: config.limits.jsonDepth,
+      nodes: (app: App, strategy: string | null) => lister.list(app, strategy),
+    }),
+    identify,
+    metrics: storage.metrics,
+    isApp: (id) => apps.byId(id) !== undefined,
+  });
+  const around = requestMiddleware({ middleware: program.middleware, identify, failed });
+  return {
+    handleRequest: router({
+      ...{ path, around, more: firstPage(deps) },
+      api: config.tls?.api ? apiOnOtherPort(hub, identify) : api,
+      ready: (...asked) => firstAnswer([ready, dashboard.route], asked),
+      program: programRoute({ program, bodyBytes, identify, draining: drainState.draining, failed }),
+      hasProgram: () => program.fetch !== undefined,
+    }),
+    handleApi: router({ path, api, ready, around, program: () => undefined, hasProgram: () => false, more: [] }),
+  };
+}
+
+function firstAnswer(routes: readonly Route[], asked: Parameters<Route>): ReturnType<Route> {
+  for (const route of routes) {
+    const answer = route(...asked);
+    if (answer) return answer;
+  }
+  return undefined;
+}
+
+/** The printed address shows something. Tokens only for the app that the server made itself: whoever opens that page is let into its channels. */
+function firstPage({ config, demoFile: secretFile }: Dependencies): Route[] {
+  const { mode, path, apps, dashboard } = config;
+  const [app] = apps;
+  if (mode !== "development") return [];
+  if (secretFile !== undefined && app !== undefined) return [demoRoute({ app, path, secretFile })];
+  return [startRoute({ path, dashboard: dashboard.enabled ? dashboard.path : undefined })];
+}
+
+/** Whether load balancers should send clients here. */
+export function readyState(parts: { hub: Pick<Hub, "health"> } & Pick<Parts, "memory" | "drainState">): ReadyState {
+  const { hub, memory, drainState } = parts;
+  return { isDraining: drainState.isDraining, keepsRunning: !drainState.isStopping, engine: hub.health, memory };
+}
+
+/** Where another socket would be one too many for the system, or for what is in memory already. */
+function capacityError({ extensions }: Dependencies, { hub, memory }: ListenParts): Disconnect | undefined {
+  if (memory.isFull) return memoryFull();
+  const sockets = hub.connectionCount + extensions.endpoints.count;
+  return sockets >= hub.limits.connections ? processFull(hub.limits) : undefined;
+}

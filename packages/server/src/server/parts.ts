@@ -1,0 +1,53 @@
+/** What a serving process is built from, and the parts that it is built of. */
+
+import type { Logger } from "pino";
+import type { ConfigApps } from "../apps/config.ts";
+import type { Config } from "../config/schema/schema.ts";
+import type { Clock, Engine, Observer } from "../domain/ports.ts";
+import type { IpConnectionLimiter } from "../guards/rate.ts";
+import type { Hub } from "../hub/hub.ts";
+import type { Dashboard } from "./dashboard/dashboard.ts";
+import type { DashboardKey } from "./dashboard/dashboard-key.ts";
+import type { Extensions } from "./embed/extensions.ts";
+import type { MetricsRouteOptions } from "./http/metrics-route.ts";
+import type { DrainController, DrainState } from "./lifecycle/drain-controller.ts";
+import type { Storage } from "./storage.ts";
+import type { EventLoopLag } from "./system/event-loop-lag.ts";
+import type { MemoryMonitor } from "./system/memory-monitor.ts";
+import type { Listeners } from "./websocket/listeners.ts";
+import type { SlowConsumers } from "./websocket/slow-consumers.ts";
+
+/** What a serving process is built from. A reload brings another one, of which only the configuration counts. */
+export interface Dependencies {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly maxConnections: number;
+  /** Where the generated demo app is stored, where there is one. */
+  readonly demoFile: string | undefined;
+  readonly extensions: Extensions;
+  readonly storage: Storage;
+  readonly observers: readonly Observer[];
+  /** The numbers of `/metrics`: of several workers, of all together. */
+  readonly scrape: MetricsRouteOptions["scrape"];
+  readonly dashboardKey: DashboardKey;
+  /** Of several processes that are one server; without it, the one that is configured. */
+  readonly engine?: Engine;
+  /** Other processes listen on the same port. */
+  readonly sharesPort?: boolean;
+}
+
+/** The parts of a serving process. */
+export interface Parts {
+  readonly startedAtMs: number;
+  readonly apps: ConfigApps;
+  readonly hub: Hub;
+  readonly memory: MemoryMonitor;
+  readonly lag: EventLoopLag;
+  readonly ipConnectionLimiter: IpConnectionLimiter;
+  readonly slowConsumers: SlowConsumers;
+  readonly dashboard: Dashboard;
+  readonly listeners: Listeners;
+  readonly drainState: DrainState;
+  readonly drain: DrainController;
+}

@@ -1,0 +1,175 @@
+/** A process that serves clients, from its start to its stop: starts the parts in order, and stops them in order. */
+
+import type { Config } from "../config/schema/schema.ts";
+import type { Hub } from "../hub/hub.ts";
+import { build, frameObserverFor, hubLimits, ipLimiterOptions } from "./build.ts";
+import { createEngine } from "./cluster/create-engine.ts";
+import { EngineHealthLog } from "./cluster/engine-health-log.ts";
+import type { ReadyState } from "./http/ready-route.ts";
+import { disconnectRejected } from "./lifecycle/reload.ts";
+import { listenOptions, readyState } from "./listen-options.ts";
+import type { Dependencies, Parts } from "./parts.ts";
+import type { MemoryMonitor } from "./system/memory-monitor.ts";
+import { CertificateWatcher } from "./tls/certificate-watcher.ts";
+import { readCertificates } from "./tls/read-certificates.ts";
+import type { Listeners } from "./websocket/listeners.ts";
+import { removeStaleSocket } from "./websocket/unix-socket.ts";
+
+const SWEEP_MS = 1_000;
+
+/** Where clients reach a server, and where its API is. */
+export type ListenAddress = Pick<Listeners, "hostname" | "port" | "apiHostname" | "apiPort">;
+
+/** A server between its start and its stop: this process, or the workers that this process has started. */
+export interface ServerProcess {
+  readonly hub: Hub;
+  readonly address: ListenAddress;
+  readonly memory: MemoryMonitor;
+  readonly startedAtMs: number;
+  /** How late timers run, in milliseconds. */
+  readonly lagMs: number;
+  readonly readyState: ReadyState;
+  /** Whether no other node took over what this one left; known when it has stopped. */
+  readonly isLastNode: boolean;
+  /** The processes that the clients are with, where that is not this one. */
+  readonly pids?: readonly number[];
+  /** Resolves with how many connections had to go, once they went. Throws before anything has changed. */
+  reload(deps: Dependencies): Promise<number>;
+  /** Whether anything was new; false without TLS. Throws ConfigError. */
+  reloadTls(): Promise<boolean>;
+  /** Sends clients to other nodes while it is on. Idempotent. */
+  drain(isOn: boolean): void | Promise<void>;
+  /** Refuses new clients, tells the others to connect again (4200), waits for them to go, then closes. */
+  stop(): Promise<void>;
+  /** Only where there are workers. */
+  replaceWorkers?(): Promise<void>;
+}
+
+export class ServingProcess implements ServerProcess {
+  readonly #parts: Parts;
+  readonly #certificates: CertificateWatcher | undefined;
+  readonly #sweeping: ReturnType<typeof setInterval>;
+
+  /** Throws what Bun throws when it cannot listen, and ConfigError where the certificates cannot be used. */
+  static async start(deps: Dependencies): Promise<ServingProcess> {
+    const { config, clock, extensions, log } = deps;
+    await extensions.load(config.controllers);
+    await removeStaleSocket(config.host);
+    const credentials = config.tls && (await readCertificates(config.tls));
+    const warn = (sentence: string) => log.warn(sentence);
+    const parts = build(deps, deps.engine ?? (await createEngine({ config, clock, warn })));
+    const { listeners, hub, dashboard } = parts;
+    listeners.open(credentials);
+    const certificates = config.tls && new CertificateWatcher({ settings: config.tls, listeners, log });
+    const started = new ServingProcess(deps, parts, certificates);
+    try {
+      await hub.start(listeners);
+      dashboard.start();
+    } catch (error) {
+      started.#stopTimers();
+      await listeners.stop(true);
+      throw error;
+    }
+    return started;
+  }
+
+  private constructor(deps: Dependencies, parts: Parts, certificates: CertificateWatcher | undefined) {
+    const { lag, hub, ipConnectionLimiter, slowConsumers } = parts;
+    this.#parts = parts;
+    this.#certificates = certificates;
+    const healthLog = new EngineHealthLog(deps.log);
+    this.#sweeping = setInterval(() => {
+      lag.tick(SWEEP_MS);
+      healthLog.check(hub.health);
+      hub.sweep(lag.ms);
+      ipConnectionLimiter.sweep();
+      slowConsumers.check();
+      deps.storage.metrics.look(hub.health);
+      deps.extensions.endpoints.sweep(lag.ms);
+    }, SWEEP_MS);
+  }
+
+  get hub(): Hub {
+    return this.#parts.hub;
+  }
+
+  get address(): ListenAddress {
+    return this.#parts.listeners;
+  }
+
+  get memory(): MemoryMonitor {
+    return this.#parts.memory;
+  }
+
+  get startedAtMs(): number {
+    return this.#parts.startedAtMs;
+  }
+
+  get lagMs(): number {
+    return this.#parts.lag.ms;
+  }
+
+  get readyState(): ReadyState {
+    return readyState(this.#parts);
+  }
+
+  get isLastNode(): boolean {
+    return this.#parts.drain.isLastNode;
+  }
+
+  async reloadTls(settings?: Config["tls"]): Promise<boolean> {
+    return (await this.#certificates?.reload(settings)) ?? false;
+  }
+
+  async reload(deps: Dependencies): Promise<number> {
+    const { config, extensions } = deps;
+    const { hub, apps, memory, listeners, drain, ipConnectionLimiter } = this.#parts;
+    const options = listenOptions(deps, this.#parts);
+    await this.#certificates?.reload(config.tls);
+    drain.settings = config;
+    apps.replace(config.apps);
+    hub.limits = hubLimits(deps);
+    memory.setMark(config.limits.memoryBytes);
+    hub.frameObserver = frameObserverFor(deps);
+    listeners.reconfigure(options);
+    const connections = [...hub.connections()];
+    const everyone = [...connections, ...extensions.endpoints.connections()];
+    ipConnectionLimiter.adjust(
+      ipLimiterOptions(deps),
+      everyone.map(({ address }) => address),
+    );
+    for (const app of config.apps) hub.replaceApp(app);
+    extensions.endpoints.disconnectBarred(options.barrier);
+    return disconnectRejected(hub, connections, options.recheck);
+  }
+
+  drain(isOn: boolean): void {
+    this.#parts.drain.setDraining(isOn);
+  }
+
+  async stop(): Promise<void> {
+    const { drain, drainState, listeners, dashboard, hub } = this.#parts;
+    await drain.beginStop();
+    this.#stopTimers();
+    await listeners.stopAccepting();
+    drainState.closeDoors("The server is shutting down.");
+    await drain.disconnectAll();
+    dashboard.stop();
+    await hub.stop();
+    await drain.closeListeners();
+  }
+
+  /** There is no time: the port is free at once, and every client is told to connect again. */
+  async stopNow(): Promise<void> {
+    const { drain, drainState, listeners } = this.#parts;
+    drainState.closeDoors("The server is gone.");
+    clearInterval(this.#sweeping);
+    void listeners.stop(false);
+    await drain.abandon();
+  }
+
+  #stopTimers(): void {
+    clearInterval(this.#sweeping);
+    this.#certificates?.stop();
+  }
+}
