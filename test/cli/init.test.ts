@@ -3,11 +3,9 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
 import { FORMATS, render } from "../../packages/server/src/cli/init/render.ts";
 import { type Config, loadConfig, parseConfig } from "../../packages/server/src/config/load.ts";
-import { schema } from "../../packages/server/src/config/schema/schema.ts";
-import { defaultOf, elementOf, settings, shapeOf } from "../../packages/server/src/config/settings.ts";
+import { type Setting, settings, settingsByPath } from "../../packages/server/src/config/settings.ts";
 import { runCli } from "../support/process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { run } from "./run.ts";
@@ -61,7 +59,7 @@ describe.each(["ts", "yaml", "toml"] as const)("what is commented out in %s", (f
       .filter((line) => new RegExp(`^\\s*(${mark} *)+[A-Z]|^\\s*(${mark} +)`).test(line))
       .map((line) => line.replaceAll(mark, "").trim())
       .join(" ");
-    for (const { facts } of settings) expect(prose).toContain(facts.description.replaceAll(mark, "").trim());
+    for (const { description } of settings) expect(prose).toContain(description.replaceAll(mark, "").trim());
   });
 
   test("changes nothing when its mark is taken away", async () => {
@@ -94,15 +92,15 @@ function commentedBlocks(lines: readonly string[], mark: string): number[][] {
 }
 
 /** What holds without being said, by name. What is in the other blocks only the user knows, or it is a model. */
-const haveDefaults = new Set([
-  ...settings.filter(({ schema }) => hasDefault(schema)).map(({ path }) => path.split(".").at(-1)),
-  ...Object.entries(shapeOf(elementOf(schema.shape.apps) ?? schema) ?? {})
-    .filter(([key, node]) => hasDefault(node) || key in schema.shape.defaults.unwrap().shape)
-    .map(([key]) => key),
+const haveDefaults = new Set<string | undefined>([
+  ...settings.filter(hasDefault).map(({ key }) => key),
+  ...[...(settingsByPath.get("apps")?.element?.fields.values() ?? [])]
+    .filter((setting) => hasDefault(setting) || settingsByPath.has(`defaults.${setting.key}`))
+    .map(({ key }) => key),
 ]);
 
-function hasDefault(node: z.core.$ZodType): boolean {
-  return defaultOf(node) !== undefined || node instanceof z.ZodPrefault;
+function hasDefault({ presence }: Setting): boolean {
+  return presence === "default";
 }
 
 function isDefault(block: string): boolean {

@@ -1,18 +1,28 @@
-/** The documentation of the settings says what the table says. */
+/** The documentation and the types of the settings say what the schema says. */
 
 import { expect, test } from "bun:test";
-import { renderDocumentation } from "../../packages/server/src/config/document.ts";
-import { settings } from "../../packages/server/src/config/settings.ts";
+import { settings, settingsByPath } from "../../packages/server/src/config/settings.ts";
+import { DOCUMENT, renderDocumentation } from "../../scripts/config-docs.ts";
 
-test("docs/configuration.md is what the table makes of it (else: bun packages/server/src/config/document.ts --write)", async () => {
-  const committed = await Bun.file(new URL("../../docs/configuration.md", import.meta.url)).text();
-  expect(committed).toBe(renderDocumentation());
+const committed = await Bun.file(DOCUMENT).text();
+
+test("docs/configuration.md is what the schema makes of it (else: bun scripts/config-docs.ts --write)", () => {
+  expect(committed).toBe(renderDocumentation(committed));
 });
 
 test("every setting is documented with a sentence, its environment name and its default", () => {
-  const text = renderDocumentation();
-  for (const { env, kind, facts } of settings) {
-    expect(facts.description).toEndWith(".");
-    if (kind !== "object") expect(text).toContain(`\`${env}\``);
+  for (const { env, kind, description } of settings) {
+    expect(description).toEndWith(".");
+    if (kind !== "object") expect(committed).toContain(`\`${env}\``);
+  }
+});
+
+test("every list and object with settings in it has a table", () => {
+  const inTables = new Set([...committed.matchAll(/<!-- settings (\S*) ?-->/g)].map(([, path]) => path));
+  for (const { path, kind, fields, element } of settingsByPath.values()) {
+    // An app's channel rules are those of the defaults.
+    const isElsewhere = path.endsWith("[]") || path.startsWith("apps[].channels") || path === "apps[].limits";
+    const isFlat = kind === "value" || (fields.size === 0 && (element?.fields.size ?? 0) === 0);
+    if (!isFlat && !isElsewhere) expect(inTables).toContain(path);
   }
 });

@@ -4,12 +4,10 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
-import type { z } from "zod";
 import { buildProgram } from "../../packages/server/src/cli/program.ts";
 import { foreignVariables, TLS_SWITCH } from "../../packages/server/src/config/environment/foreign-variables.ts";
 import { parseConfig } from "../../packages/server/src/config/load.ts";
-import { schema } from "../../packages/server/src/config/schema/schema.ts";
-import { defaultOf, elementOf, settings, shapeOf } from "../../packages/server/src/config/settings.ts";
+import { settings, settingsByPath } from "../../packages/server/src/config/settings.ts";
 import { createServer, type EndpointSocket } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative, dialNative } from "../support/native-client.ts";
@@ -21,7 +19,7 @@ import { DOCS, GUIDES, kindOf, quotations, quoted } from "./guides.ts";
 setDefaultTimeout(30_000);
 
 const server = await startServer({ mode: "development", nodeUrl: "ws://127.0.0.1" }, { anonymous: true });
-const readable = settings.flatMap(({ env, facts }) => [env, ...(facts.aliases ?? [])]);
+const readable = [...settings.map(({ env }) => env), ...foreignVariables.map(({ name }) => name)];
 
 describe("the guides", () => {
   test("are there for each of the servers that people come from", () => {
@@ -65,16 +63,7 @@ function headingsOf(text: string): string[] {
 }
 
 /** Every setting, those inside lists too: `apps[].webhooks[].url`. */
-function pathsBelow(node: z.core.$ZodType, path: string): string[] {
-  const element = elementOf(node);
-  if (element !== undefined) return pathsBelow(element, `${path}[]`);
-  const inside = Object.entries(shapeOf(node) ?? {}).flatMap(([key, field]) =>
-    pathsBelow(field, path === "" ? key : `${path}.${key}`),
-  );
-  return path === "" ? inside : [path, path.replace(/\[\]$/, ""), ...inside];
-}
-
-const paths = new Set(pathsBelow(schema, ""));
+const paths = new Set(settingsByPath.keys());
 
 test.each(quotations("setting"))("the setting %s exists, and takes the value that is shown", (quotation) => {
   const [path = "", value] = quotation.split(": ");
@@ -100,7 +89,7 @@ describe("what a setting is unless something is said", () => {
 
   test.each(said)("%s: %s is %s, %d", (_guide, _theirs, path, value) => {
     const setting = settings.find((one) => one.path === path.replace("apps[].", "defaults."));
-    expect(setting && defaultOf(setting.schema)).toBe(value);
+    expect(setting?.defaultValue).toBe(value);
   });
 });
 
@@ -119,9 +108,7 @@ describe("another server's variable", () => {
   );
 
   test.each(named)("%s is read as the setting beside it, or is said not to be", (name, ours, remark) => {
-    const path =
-      foreignVariables.find((alias) => alias.name === name)?.path ??
-      settings.find(({ facts }) => facts.aliases?.includes(name))?.path;
+    const path = foreignVariables.find((variable) => variable.name === name)?.path;
     if (name === TLS_SWITCH) expect(quoted(ours)).toContain("tls");
     else if (path === undefined) expect(remark).toMatch(/^Not read/);
     else expect([remark.startsWith("Not read"), quoted(ours)]).toEqual([false, expect.arrayContaining([path])]);
@@ -130,7 +117,9 @@ describe("another server's variable", () => {
   test("is named in a guide wherever it is read", () => {
     const names = new Set(named.map(([name]) => name));
     expect(
-      foreignVariables.map(({ name }) => name).filter((name) => !names.has(name) && name !== "PUSHER_APP_NAME"),
+      foreignVariables
+        .map(({ name }) => name)
+        .filter((name) => !names.has(name) && name !== "PUSHER_APP_NAME" && name !== "NODE_ENV"),
     ).toEqual([]);
   });
 });

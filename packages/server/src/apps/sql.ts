@@ -4,8 +4,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { ConfigError } from "../config/load.ts";
-import { type AppInput, parseApp } from "../config/parse-app.ts";
+import { type AppInput, ConfigError, parseApp } from "../config/load.ts";
 import type { AppDefaults } from "../config/schema/schema.ts";
 import type { Database } from "../database/open.ts";
 import type { AppTable } from "../database/schema.ts";

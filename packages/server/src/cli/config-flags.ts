@@ -3,7 +3,8 @@
 import { type Command, Option } from "commander";
 import { z } from "zod";
 import { type Loaded, loadConfig, type Sources } from "../config/load.ts";
-import { defaultOf, type Setting, settings, unwrap } from "../config/settings.ts";
+import { encodeUnlimited } from "../config/parse-value.ts";
+import { type Setting, settings } from "../config/settings.ts";
 
 /** Objects have no flag: what is in them has. */
 const flagged = settings.filter(({ kind }) => kind !== "object");
@@ -44,21 +45,19 @@ export function loadHere({
 }
 
 function optionFor(setting: Setting): Option {
-  const { facts, flag, kind, schema, env, path } = setting;
-  const initial = defaultOf(schema);
-  const shown = initial === Number.POSITIVE_INFINITY ? "unlimited" : kind === "list" ? undefined : initial;
-  const notes = [shown === undefined || shown === "" ? "" : `default ${shown}, `, env].join("");
-  const takes = facts.parse === "switch" ? "[true|false]" : `<${valueName(setting)}>`;
+  const { description, defaultValue, parse, flag, kind, schema, env, path } = setting;
+  const initial = kind === "list" ? undefined : encodeUnlimited("", defaultValue);
+  const notes = [initial === undefined || initial === "" ? "" : `default ${initial}, `, env].join("");
+  const takes = parse === "boolean" ? "[true|false]" : `<${valueName(setting)}>`;
   const group = path.includes(".") ? `Options for ${path.slice(0, path.lastIndexOf("."))}:` : "Options:";
-  const option = new Option(`${flag} ${takes}`, `${facts.description} (${notes})`).helpGroup(group);
-  // Shown and completed, but judged by the table, whose messages say more.
-  const inner = unwrap(schema);
-  if (inner instanceof z.ZodEnum) option.argChoices = inner.options.map(String);
+  const option = new Option(`${flag} ${takes}`, `${description} (${notes})`).helpGroup(group);
+  // Shown and completed, but checked by the schema, whose messages say more.
+  if (schema instanceof z.ZodEnum) option.argChoices = schema.options.map(String);
   return option;
 }
 
-function valueName({ kind, facts, path }: Setting): string {
+function valueName({ kind, parse, path }: Setting): string {
   if (kind === "list") return "json";
-  if (facts.parse === "number") return "number";
+  if (parse === "number") return "number";
   return path.endsWith("File") ? "file" : "text";
 }

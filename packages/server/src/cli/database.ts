@@ -1,7 +1,7 @@
 /** For commands that work on the database of a server with these settings, whether it runs or not. */
 
-import { defaultDatabaseUrl } from "../config/default-database.ts";
 import type { Config } from "../config/load.ts";
+import { defaultDatabaseUrl } from "../config/schema/storage.ts";
 import { lacking, migrate, migratesByItself, NewerDatabaseError } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";
 import { loadHere, readConfigFlags } from "./config-flags.ts";

@@ -1,5 +1,7 @@
 /** What commands print: a text, or with `--json` a value; tables of two columns; numbers as people read them. */
 
+import { encodeUnlimited } from "../config/parse-value.ts";
+
 /** `text` for people, `json` where `--json` was given. */
 export interface Report {
   readonly json: unknown;
@@ -15,11 +17,6 @@ export function print(output: Output, asJson: boolean): void {
   if (typeof output === "string") return console.log(output);
   console.log(asJson ? JSON.stringify(output.json, encodeUnlimited, 2) : output.text);
   if (output.exitCode !== undefined) process.exitCode = output.exitCode;
-}
-
-/** JSON has no infinity; the configuration spells it so too. */
-export function encodeUnlimited(_key: string, value: unknown): unknown {
-  return value === Number.POSITIVE_INFINITY ? "unlimited" : value;
 }
 
 export type Row = readonly [label: string, value: string];

@@ -1,7 +1,7 @@
 /** Reads a file that was named on the command line. */
 
 import { readFile } from "node:fs/promises";
-import { errorReason } from "../config/config-file.ts";
+import { errorReason } from "../config/config-error.ts";
 import { CliError } from "./errors.ts";
 
 export function readText(file: string): Promise<string> {

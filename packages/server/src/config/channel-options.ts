@@ -1,25 +1,24 @@
-/** Reads what a program says of one channel, by the table's rules and in its words. */
+/** What a program says about one channel, checked by the schema's channel rule. */
 
-import type { z } from "zod";
 import type { ChannelRule } from "../domain/app.ts";
 import { ConfigError, describeValue } from "./config-error.ts";
-import { channelRule } from "./schema/schema.ts";
-import { factsOf, ownField, shapeOf } from "./settings.ts";
+import { channelRule } from "./schema/app.ts";
+import { type Path, settingAt, valueAt } from "./settings.ts";
 
 /** What applies to one channel; what is left out is as the configuration says. */
 export interface ChannelOptions {
   /** Most connections that may subscribe. */
   readonly maxSubscribers?: number | "unlimited";
-  /** The same by another name. */
+  /** Another name for `maxSubscribers`. */
   readonly maxClients?: number | "unlimited";
-  /** Needs permission, whatever its name begins with. */
+  /** Subscribing needs permission, whatever the channel's name begins with. */
   readonly private?: boolean;
-  /** Needs a connection that is signed in. */
+  /** Subscribing needs a connection that is signed in. */
   readonly auth?: boolean;
   readonly clientPublish?: "none" | "client-events" | "any";
-  /** Of a cache channel. */
+  /** Time a cache channel keeps its last event, in seconds. */
   readonly cacheTtlS?: number;
-  /** What is kept of the channel: at most so many events (100), each for so many seconds (86400). */
+  /** What is kept of the channel: at most `size` events (100), each for `ttlS` seconds (86400). */
   readonly history?: { readonly size?: number; readonly ttlS?: number };
   /** Keeps a history, as `history: {}` does. */
   readonly persistent?: boolean;
@@ -40,30 +39,19 @@ export function parseChannel(name: string, options: ChannelOptions): ChannelRule
     problems.push("`maxClients` and `maxSubscribers` are the same: keep one of them");
   }
   if (maxClients !== undefined) given.maxSubscribers = maxClients;
-  const parsed = channelRule.safeParse({ ...stripped(given), match: name });
+  const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const parsed = channelRule.safeParse({ ...defined, match: name });
   if (parsed.success && problems.length === 0) return parsed.data;
-  const issues = parsed.success ? [] : parsed.error.issues;
-  const sentences = issues.flatMap((issue) =>
+  const messages = (parsed.error?.issues ?? []).flatMap((issue) =>
     issue.code === "unrecognized_keys"
       ? issue.keys.map((key) => `unknown option \`${[...issue.path, key].join(".")}\``)
-      : [sentenceFor(issue.path, given, maxClients !== undefined)],
+      : [messageFor(issue.path, given, maxClients !== undefined)],
   );
-  throw new ConfigError([...problems, ...sentences].map((text) => `createChannel(${JSON.stringify(name)}): ${text}`));
+  throw new ConfigError([...problems, ...messages].map((text) => `createChannel(${JSON.stringify(name)}): ${text}`));
 }
 
-/** What is undefined was not said. */
-function stripped(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-}
-
-function sentenceFor(path: readonly PropertyKey[], given: Readonly<Record<string, unknown>>, isAlias: boolean): string {
-  let node: z.core.$ZodType | undefined = channelRule;
-  let value: unknown = given;
-  for (const step of path) {
-    node = ownField(node && shapeOf(node), String(step));
-    value = typeof value === "object" && value !== null ? Reflect.get(value, step) : undefined;
-  }
-  const accepts = node ? factsOf(node).expects : "something else";
+function messageFor(path: Path, given: unknown, isAlias: boolean): string {
+  const { expects } = settingAt(["defaults", "channels", 0, ...path]).setting;
   const name = isAlias && path[0] === "maxSubscribers" ? "maxClients" : path.join(".");
-  return `\`${name}\` has to be ${accepts}, but is ${describeValue(value)}`;
+  return `\`${name}\` has to be ${expects}, but is ${describeValue(valueAt(given, path))}`;
 }

@@ -1,10 +1,4 @@
-/** Says what is wrong with a configuration, in sentences that name the key, the place it came from and what is accepted. */
-
-/** A sentence, and the setting that it is about where only that one suffers. */
-export interface Problem {
-  readonly message: string;
-  readonly path?: string;
-}
+/** What is wrong with a configuration, in sentences that name the key, where it comes from and what is accepted. */
 
 /** One line for each problem. */
 export class ConfigError extends Error {
@@ -15,37 +9,65 @@ export class ConfigError extends Error {
   }
 }
 
-/** What was got, without giving away more of it than a message should hold. */
-export function describeValue(value: unknown, secret = false): string {
+/** The value that was given, shortened, and without showing a secret. */
+export function describeValue(value: unknown, isSecret = false): string {
   if (value === undefined) return "missing";
   if (value === null) return "null";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "object") return "an object";
-  if (secret) return value === "" ? "empty" : `a ${typeof value === "string" ? "text" : typeof value} (not shown)`;
-  if (typeof value === "string") return value === "" ? "empty" : JSON.stringify(shorten(value));
+  if (value === "") return "empty";
+  if (isSecret) return `a ${typeof value === "string" ? "text" : typeof value} (not shown)`;
+  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value);
   if (typeof value === "number") return `the number ${value}`;
   return typeof value === "boolean" ? String(value) : `a ${typeof value}`;
 }
 
-function shorten(value: string): string {
-  return value.length > 60 ? `${value.slice(0, 57)}…` : value;
+/** Ends a message with the source to look at. */
+export function withSource(message: string, source: string | undefined): string {
+  return source ? `${message} (from ${source})` : message;
 }
 
-/** The name most like the given one, where one is alike enough to be what was meant. */
+/** "a, b and c" */
+export function enumerate(words: readonly string[]): string {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+/** Why a file could not be used, in words. */
+export function errorReason(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const known = ERROR_CODES.get(code);
+  if (known !== undefined) return known;
+  return firstLine(error instanceof Error ? error.message : String(error));
+}
+
+const ERROR_CODES: ReadonlyMap<unknown, string> = new Map([
+  ["ENOENT", "there is no such file"],
+  ["EACCES", "permission denied"],
+  ["EPERM", "permission denied"],
+  ["EISDIR", "it is a folder"],
+  ["ENOTDIR", "a part of its path is not a folder"],
+  ["EROFS", "the file system is read-only"],
+  ["ENOSPC", "no space left"],
+]);
+
+export function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? "";
+}
+
+/** The name most like the given one, where one is similar enough to be what was meant. */
 export function closestName(name: string, known: readonly string[]): string | undefined {
-  let best: string | undefined;
+  let closest: string | undefined;
   let least = Math.max(1, Math.ceil(name.length * 0.4)) + 1;
   for (const candidate of known) {
-    const steps = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (steps < least) {
-      best = candidate;
-      least = steps;
-    }
+    const edits = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (edits >= least) continue;
+    closest = candidate;
+    least = edits;
   }
-  return best;
+  return closest;
 }
 
-/** Edits that turn one text into the other (Levenshtein); a swap of neighbours counts as two. */
+/** Edits that turn one text into the other (Levenshtein); swapping neighbours counts as two. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

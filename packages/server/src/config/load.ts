@@ -2,33 +2,34 @@
 
 import { readFile } from "node:fs/promises";
 import { resolve as resolvePath } from "node:path";
-import { type ConfigBuilder, createBuilder, merge, sourceOf, withSource } from "./config-builder.ts";
-import { ConfigError, closestName, type Problem } from "./config-error.ts";
-import { errorReason, readConfigFile } from "./config-file.ts";
-import { addApps, environmentApps } from "./environment/apps.ts";
-import { ENV_FILE, isLent, lend, readEnvFile } from "./environment/env-file.ts";
+import type { App } from "../domain/app.ts";
+import { ConfigBuilder } from "./config-builder.ts";
+import { ConfigError, closestName, describeValue, errorReason, withSource } from "./config-error.ts";
+import { readConfigFile } from "./config-file.ts";
+import type { ConfigInput } from "./config-input.ts";
+import { addApps, appVariables } from "./environment/apps.ts";
+import { ENV_FILE, type EnvFile, isLent, lend, readEnvFile } from "./environment/env-file.ts";
 import {
+  combineVariables,
   type Environment,
-  fromEnvironment,
   mergeEnvironment,
   readVariable,
-  type SettingValue,
+  warningsAbout,
 } from "./environment/environment.ts";
 import { foreignVariables } from "./environment/foreign-variables.ts";
-import { warnAboutIgnored } from "./environment/ignored-variables.ts";
-import { settleRedis } from "./environment/redis.ts";
+import { completeRedis } from "./environment/redis.ts";
 import { completeTls, switchTls } from "./environment/tls.ts";
 import { parseValue, Unparseable } from "./parse-value.ts";
 import { resolve } from "./resolve.ts";
 import { resolveControllerFiles } from "./schema/controllers.ts";
-import type { Config, ConfigInput } from "./schema/schema.ts";
+import { type AppDefaults, type Config, schema } from "./schema/schema.ts";
 import { tlsFiles } from "./schema/tls.ts";
-import { formatPath, settings } from "./settings.ts";
-import { leaveOutUnused } from "./unused-engines.ts";
+import { formatPath, settings, settingsByPath } from "./settings.ts";
 
 export { ConfigError } from "./config-error.ts";
+export type { ConfigInput } from "./config-input.ts";
 export { maskSecrets } from "./mask.ts";
-export type { AppDefaults, Config, ConfigInput } from "./schema/schema.ts";
+export type { AppDefaults, Config } from "./schema/schema.ts";
 
 /** Where to look. */
 export interface Sources {
@@ -44,9 +45,9 @@ export interface Loaded {
   readonly config: Config;
   /** Where each value that is no default came from, by the setting's path. */
   readonly sources: Map<string, string>;
-  /** Of variables that were not given to the process: where they stand, `.env:3`. */
+  /** Of variables that were not given to the process: where they are set, `.env:3`. */
   readonly variableLocations: ReadonlyMap<string, string>;
-  /** Variables of other servers that say something here, and the setting that they mean. */
+  /** Other servers' variables that are obeyed here, and the setting that each stands for. */
   readonly foreignVariables: readonly (readonly [name: string, path: string])[];
   /** What is set and not obeyed, or not as it seems. */
   readonly warnings: readonly string[];
@@ -55,35 +56,29 @@ export interface Loaded {
 }
 
 /** Throws ConfigError with one line for each problem. */
-export async function loadConfig({ flags = {}, env: own = {}, cwd, file }: Sources): Promise<Loaded> {
-  const draft = createBuilder();
-  const written = readEnvFile(cwd);
-  const env = mergeEnvironment(own, written);
-  if (own === process.env) lend(written);
-  const read = await readConfigFile(cwd, file);
-  if (read !== undefined) merge(draft, read.values, read.name);
-  for (const given of fromEnvironment(env, draft.problems)) layOne(draft, given);
-  switchTls(draft, env);
-  for (const given of fromFlags(flags, draft.problems)) layOne(draft, given);
-  completeTls(draft, env);
-  settleRedis(draft);
-  addApps(draft, env);
-  draft.warnings.push(...warnAboutIgnored(env));
-  const config = resolve(leaveOutUnused(draft));
-  await checkFiles(config, draft, cwd);
-  const places = [...written].filter(
-    ([name, { text }]) => env[name] === text && !(name in own && !isLent(name, own[name])),
-  );
+export async function loadConfig({ flags = {}, env: own = {}, cwd, file: named }: Sources): Promise<Loaded> {
+  const builder = new ConfigBuilder();
+  const envFile = readEnvFile(cwd);
+  const env = combineVariables(own, envFile);
+  if (own === process.env) lend(envFile);
+  const file = await readConfigFile(cwd, named);
+  if (file !== undefined) builder.merge(file.values, file.name);
+  mergeEnvironment(builder, env);
+  switchTls(builder, env);
+  mergeFlags(builder, flags);
+  completeTls(builder, env);
+  completeRedis(builder);
+  addApps(builder, env);
+  dropUnusedEngines(builder);
+  const config = resolve(builder);
+  await checkFiles(config, builder, cwd);
   return {
-    config: resolveControllerFiles(config, cwd, read?.name),
-    sources: draft.sources,
-    foreignVariables: foreignVariables.flatMap(({ name, path }) => {
-      const isSaid = path.startsWith("apps[]") ? config.apps.length > 0 : draft.sources.has(path);
-      return isSaid && readVariable(name, env) !== undefined ? [[name, path] as const] : [];
-    }),
-    warnings: [...draft.warnings, ...strangers(config, draft)],
-    variableLocations: new Map(places.map(([name, { line }]) => [name, `${ENV_FILE}:${line}`])),
-    ...(read === undefined ? {} : { file: read.name }),
+    config: resolveControllerFiles(config, cwd, file?.name),
+    sources: builder.sources,
+    foreignVariables: obeyedVariables(builder, env),
+    warnings: [...warningsAbout(env), ...builder.warnings, ...ambiguousApps(config, builder)],
+    variableLocations: locationsOf(envFile, own, env),
+    ...(file && { file: file.name }),
   };
 }
 
@@ -96,18 +91,26 @@ export async function readConfig(from: Partial<Sources> = {}): Promise<Config> {
   return config;
 }
 
-/** The names that make an app here without any file, were it not for what else is wrong with them. */
-export function appVariables(own: Environment, cwd: string): readonly string[] {
-  const env = mergeEnvironment(own, readEnvFile(cwd));
-  const listed = readVariable("FANFARE_APPS", env) === undefined ? [] : ["FANFARE_APPS"];
-  return [...listed, ...environmentApps(env, []).apps.map(({ from }) => from)];
+/** The variables that make an app here without any file. */
+export function appVariablesHere(own: Environment, cwd: string): readonly string[] {
+  const env = combineVariables(own, readEnvFile(cwd));
+  return [...(readVariable("FANFARE_APPS", env) === undefined ? [] : ["FANFARE_APPS"]), ...appVariables(env)];
 }
 
 /** For programs that hold their configuration themselves. A resolved one passes unchanged. */
 export function parseConfig(input: unknown): Config {
-  const draft = createBuilder();
-  merge(draft, input, "");
-  return resolve(draft);
+  const builder = new ConfigBuilder();
+  builder.merge(input, "");
+  return resolve(builder);
+}
+
+export type AppInput = NonNullable<ConfigInput["apps"]>[number];
+
+/** One app, for stores outside the configuration; what it does not say is taken from `defaults`. Throws ConfigError. */
+export function parseApp(input: unknown, defaults: AppDefaults): App {
+  const [app] = parseConfig({ apps: [input], defaults }).apps;
+  if (!app) throw new ConfigError(["an app has to be an object"]);
+  return app;
 }
 
 /** Gives a configuration file its types. */
@@ -115,49 +118,84 @@ export function defineConfig(input: ConfigInput): ConfigInput {
   return input;
 }
 
-function layOne(draft: ConfigBuilder, { setting, value, from }: SettingValue): void {
-  const nested = setting.path.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
-  merge(draft, nested, from);
+function mergeFlags(builder: ConfigBuilder, flags: Readonly<Record<string, string | boolean>>): void {
+  const paths = settings.map(({ path }) => path);
+  for (const path of Object.keys(flags).filter((one) => !paths.includes(one))) {
+    builder.refuse(`unknown setting \`${path}\`: did you mean \`${closestName(path, paths) ?? "port"}\`?`);
+  }
+  for (const setting of settings) {
+    const { path, flag, expects } = setting;
+    const given = flags[path];
+    if (given === undefined) continue;
+    const value = typeof given === "string" ? parseValue(setting, given) : given;
+    if (value === Unparseable) builder.refuse(`${flag} has to be JSON (${expects}), but does not parse`);
+    else builder.set(path, value, flag);
+  }
 }
 
-function fromFlags(flags: Readonly<Record<string, string | boolean>>, problems: Problem[]): SettingValue[] {
-  const paths = settings.map((setting) => setting.path);
-  for (const path of Object.keys(flags).filter((one) => !paths.includes(one))) {
-    problems.push({ message: `unknown setting \`${path}\`: did you mean \`${closestName(path, paths) ?? "port"}\`?` });
+/** What belongs to an engine that is not the chosen one does not keep the server from starting, whatever it is. */
+function dropUnusedEngines({ values, sources, problems, warnings }: ConfigBuilder): void {
+  const { engine = "memory" } = values;
+  for (const section of (["redis", "nats"] as const).filter((one) => one !== engine)) {
+    const kept = problems.filter(({ path }) => !path?.startsWith(`${section}.`));
+    problems.splice(0, problems.length, ...kept);
+    const given: Record<PropertyKey, unknown> = Object(values[section]);
+    const { error } = schema.shape[section].safeParse(given);
+    for (const key of new Set(error?.issues.flatMap(({ path }) => path.slice(0, 1)))) {
+      const path = `${section}.${String(key)}`;
+      const source = sources.get(path);
+      const setting = settingsByPath.get(path);
+      const value = describeValue(given[key], setting?.secret);
+      const message = withSource(`\`${path}\` has to be ${setting?.expects}, but is ${value}`, source);
+      // What another program does with its own variable is no concern of this server.
+      const isShared = foreignVariables.some((variable) => variable.name === source && variable.isShared);
+      if (!isShared) warnings.push(`${message}; it is not used, as \`engine\` is ${describeValue(engine)}`);
+      delete given[key];
+      sources.delete(path);
+    }
   }
-  return settings.flatMap((setting) => {
-    const written = flags[setting.path];
-    if (written === undefined) return [];
-    const value = typeof written === "string" ? parseValue(setting.facts, written) : written;
-    if (value !== Unparseable) return [{ setting, value, from: setting.flag }];
-    problems.push({ message: `${setting.flag} has to be JSON (${setting.facts.expects}), but does not parse` });
-    return [];
-  });
+}
+
+function obeyedVariables({ sources, values }: ConfigBuilder, env: Environment): [name: string, path: string][] {
+  const hasApps = Array.isArray(values.apps) && values.apps.length > 0;
+  return foreignVariables
+    .filter(({ name, path }) => {
+      const isSet = path.startsWith("apps[]") ? hasApps : sources.has(path);
+      return isSet && readVariable(name, env) !== undefined;
+    })
+    .map(({ name, path }) => [name, path]);
+}
+
+function locationsOf(file: EnvFile, own: Environment, env: Environment): ReadonlyMap<string, string> {
+  const counting = [...file].filter(
+    ([name, { text }]) => env[name] === text && !(name in own && !isLent(name, own[name])),
+  );
+  return new Map(counting.map(([name, { line }]) => [name, `${ENV_FILE}:${line}`]));
 }
 
 /** Clients that name no app are of the first one; a back end that goes by the environment is of the app that this makes. */
-function strangers({ apps }: Config, draft: ConfigBuilder): string[] {
-  const [first] = apps;
-  return apps.slice(1).flatMap((app, index) => {
-    const from = draft.sources.get(`apps[${index + 1}].id`);
-    if (from === undefined || first === undefined) return [];
-    const both = `a client of the native protocol that names no app is in ${JSON.stringify(first.id)}, the first of them`;
-    const other = `a back end with ${from} is in ${JSON.stringify(app.id)}`;
-    return [`${both}, and ${other}: have clients add \`app=${app.key}\` to their address, or keep one of the apps`];
+function ambiguousApps({ apps: [first, ...others] }: Config, { sources }: ConfigBuilder): string[] {
+  return others.flatMap((app, index) => {
+    const source = sources.get(`apps[${index + 1}].id`);
+    if (source === undefined || first === undefined) return [];
+    const client = `a client of the native protocol that names no app is in ${JSON.stringify(first.id)}, the first of them`;
+    const other = `a back end with ${source} is in ${JSON.stringify(app.id)}`;
+    return [`${client}, and ${other}: have clients add \`app=${app.key}\` to their address, or keep one of the apps`];
   });
 }
 
-async function checkFiles(config: Config, draft: ConfigBuilder, cwd: string): Promise<void> {
+async function checkFiles({ tls }: Config, builder: ConfigBuilder, cwd: string): Promise<void> {
   const problems: string[] = [];
-  for (const [place, file] of config.tls ? tlsFiles(config.tls) : []) {
-    const reason = await whyNot(resolvePath(cwd, file));
+  for (const [path, file] of tls ? tlsFiles(tls) : []) {
+    const reason = await whyUnreadable(resolvePath(cwd, file));
     if (reason === undefined) continue;
-    problems.push(withSource(`\`${formatPath(place)}\`: cannot read ${file}: ${reason}`, sourceOf(draft, place)));
+    const message = `\`${formatPath(path)}\`: cannot read ${file}: ${reason}`;
+    problems.push(withSource(message, builder.sourceOf(path)));
   }
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-async function whyNot(file: string): Promise<string | undefined> {
+async function whyUnreadable(file: string): Promise<string | undefined> {
   try {
     return (await readFile(file)).length === 0 ? "it is empty" : undefined;
   } catch (error) {

@@ -1,4 +1,7 @@
-/** Walks the table: finds a setting by its path, and lists them all with their names in the environment and as flags. */
+/**
+ * The one walker of the schema: a tree of settings, from which environment names, flags, documentation, types,
+ * `fanfare init` and error messages are derived.
+ */
 
 import { z } from "zod";
 import { type SettingInfo, settingInfo } from "./schema/fields.ts";
@@ -6,91 +9,100 @@ import { schema } from "./schema/schema.ts";
 
 export type Path = readonly PropertyKey[];
 
-/** One place in the table. */
-export interface Setting {
+/** One place in the schema. */
+export interface Setting extends SettingInfo {
+  readonly key: string;
+  /** `limits.frameBytes`; inside lists `apps[].key`. */
   readonly path: string;
   readonly kind: "value" | "object" | "list";
-  readonly facts: SettingInfo;
+  /** Without defaults and optionality. */
+  readonly schema: z.core.$ZodType;
+  readonly presence: "required" | "optional" | "default";
+  /** What holds when nothing is configured; undefined for objects, whose fields have their own. */
+  readonly defaultValue: unknown;
+  /** Names outside lists; empty inside them. */
   readonly env: string;
   readonly flag: string;
-  readonly schema: z.core.$ZodType;
+  /** What is in an object. */
+  readonly fields: ReadonlyMap<string, Setting>;
+  /** What a list consists of. */
+  readonly element?: Setting;
 }
 
-/** Takes defaults and optionality off. */
-export function unwrap(node: z.core.$ZodType): z.core.$ZodType {
-  if (node instanceof z.ZodDefault || node instanceof z.ZodPrefault) return unwrap(node.unwrap());
-  if (node instanceof z.ZodExactOptional || node instanceof z.ZodOptional) return unwrap(node.unwrap());
-  return node;
-}
+/** The whole configuration. */
+export const root: Setting = build("", "", schema);
 
-/** The fields of an object, or undefined where the node is none. */
-export function shapeOf(node: z.core.$ZodType): Readonly<Record<string, z.core.$ZodType>> | undefined {
-  const inner = unwrap(node);
-  return inner instanceof z.ZodObject ? inner.shape : undefined;
-}
+/** Every setting by its path, objects before what is in them. */
+export const settingsByPath: ReadonlyMap<string, Setting> = new Map(
+  flatten(root).map((setting) => [setting.path, setting]),
+);
 
-/** What the elements of a list are, or undefined where the node is none. */
-export function elementOf(node: z.core.$ZodType): z.core.$ZodType | undefined {
-  const inner = unwrap(node);
-  return inner instanceof z.ZodArray ? inner.element : undefined;
-}
+/** Every setting outside lists. */
+export const settings: readonly Setting[] = [...settingsByPath.values()].filter(({ env }) => env !== "");
 
-/** What the table says of a place, or of the nearest place above that it speaks of; `depth` is how far it got. */
-export function factsAt(path: Path): { readonly facts: SettingInfo; readonly depth: number } {
-  let node: z.core.$ZodType | undefined = schema;
-  let found = { facts: NOTHING_KNOWN, depth: 0 };
-  for (const [index, step] of path.entries()) {
-    node = typeof step === "string" ? ownField(shapeOf(node), step) : elementOf(node);
-    const known = node === undefined ? undefined : settingInfo.get(node);
-    if (node === undefined) break;
-    if (known !== undefined) found = { facts: known, depth: index + 1 };
+/** The setting at a place, or the nearest around it; `depth` is how many steps of the path led there. */
+export function settingAt(path: Path): { readonly setting: Setting; readonly depth: number } {
+  let setting = root;
+  for (const [depth, step] of path.entries()) {
+    const next = typeof step === "number" ? setting.element : setting.fields.get(String(step));
+    if (next === undefined) return { setting, depth };
+    setting = next;
   }
-  return found;
+  return { setting, depth: path.length };
 }
-
-export function ownField<T>(fields: Readonly<Record<string, T>> | undefined, key: string): T | undefined {
-  return fields !== undefined && Object.hasOwn(fields, key) ? fields[key] : undefined;
-}
-
-/** Every setting outside lists, objects before what is in them. */
-export const settings: readonly Setting[] = collect(schema, []);
-
-export function factsOf(node: z.core.$ZodType): SettingInfo {
-  return settingInfo.get(node) ?? NOTHING_KNOWN;
-}
-
-const NOTHING_KNOWN: SettingInfo = { description: "", expects: "an object with the settings", parse: "json" };
 
 /** `apps[0].key` */
 export function formatPath(path: Path): string {
-  let spelt = "";
-  for (const step of path) {
-    if (typeof step === "number") spelt += `[${step}]`;
-    else spelt += spelt === "" ? String(step) : `.${String(step)}`;
-  }
-  return spelt;
+  return path.reduce<string>((text, step) => {
+    if (typeof step === "number") return `${text}[${step}]`;
+    return text === "" ? String(step) : `${text}.${String(step)}`;
+  }, "");
 }
 
-/** What a setting has when nobody says anything; undefined where it has to be said or may be absent. */
-export function defaultOf(node: z.core.$ZodType): unknown {
-  return node instanceof z.ZodDefault ? z.parse(node, undefined) : undefined;
+/** Own properties only. */
+export function valueAt(values: unknown, path: Path): unknown {
+  return path.reduce<unknown>((value, step) => {
+    if (typeof value !== "object" || value === null) return undefined;
+    return Object.getOwnPropertyDescriptor(value, step)?.value;
+  }, values);
 }
 
-function collect(node: z.core.$ZodType, path: readonly string[]): Setting[] {
-  return Object.entries(shapeOf(node) ?? {}).flatMap(([key, field]) => {
-    const here = [...path, key];
-    const words = here
-      .join(".")
-      .replaceAll(/([a-z0-9])([A-Z])/g, "$1.$2")
-      .split(".");
-    const setting: Setting = {
-      path: here.join("."),
-      kind: shapeOf(field) ? "object" : elementOf(field) ? "list" : "value",
-      facts: factsOf(field),
-      env: `FANFARE_${words.join("_").toUpperCase()}`,
-      flag: `--${words.join("-").toLowerCase()}`,
-      schema: field,
-    };
-    return [setting, ...collect(field, here)];
-  });
+/** A value inside the objects that its path names. */
+export function nest(path: string, value: unknown): unknown {
+  return path.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+}
+
+function build(key: string, path: string, node: z.core.$ZodType): Setting {
+  const bare = unwrap(node);
+  const shape = bare instanceof z.ZodObject ? Object.entries(bare.shape) : [];
+  const element = bare instanceof z.ZodArray ? build("[]", `${path}[]`, bare.element) : undefined;
+  const words = path.includes("[]") ? [] : path.replaceAll(/([a-z0-9])([A-Z])/g, "$1.$2").split(".");
+  return {
+    ...(settingInfo.get(bare) ?? { description: "", expects: "an object with the settings", parse: "json" }),
+    key,
+    path,
+    kind: bare instanceof z.ZodObject ? "object" : element ? "list" : "value",
+    schema: bare,
+    presence: presenceOf(node),
+    defaultValue: node instanceof z.ZodDefault ? z.parse(node, undefined) : undefined,
+    env: path === "" || words.length === 0 ? "" : `FANFARE_${words.join("_").toUpperCase()}`,
+    flag: path === "" || words.length === 0 ? "" : `--${words.join("-").toLowerCase()}`,
+    fields: new Map(shape.map(([name, field]) => [name, build(name, path === "" ? name : `${path}.${name}`, field)])),
+    ...(element && { element }),
+  };
+}
+
+/** Takes defaults and optionality off. */
+function unwrap(node: z.core.$ZodType): z.core.$ZodType {
+  if (node instanceof z.ZodDefault || node instanceof z.ZodPrefault) return unwrap(node.unwrap());
+  return node instanceof z.ZodExactOptional ? unwrap(node.unwrap()) : node;
+}
+
+function presenceOf(node: z.core.$ZodType): Setting["presence"] {
+  if (node instanceof z.ZodDefault || node instanceof z.ZodPrefault) return "default";
+  return node instanceof z.ZodExactOptional ? "optional" : "required";
+}
+
+function flatten({ fields, element }: Setting): Setting[] {
+  return [...fields.values(), ...(element ? [element] : [])].flatMap((setting) => [setting, ...flatten(setting)]);
 }

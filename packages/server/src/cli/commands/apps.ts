@@ -1,7 +1,7 @@
 /** `fanfare apps`: the apps in the database. A server that runs on it sees every change within a second. */
 
 import { AppError, SqlApps } from "../../apps/sql.ts";
-import type { AppInput } from "../../config/parse-app.ts";
+import type { AppInput } from "../../config/load.ts";
 import type { App } from "../../domain/app.ts";
 import { machineClock } from "../../server/system/machine-clock.ts";
 import { knownApps } from "../apps.ts";

@@ -1,10 +1,10 @@
 /** `fanfare config check` and `fanfare config show`: whether the configuration is valid, and what comes out of it. */
 
 import { type Loaded, maskSecrets } from "../../config/load.ts";
-import { settings } from "../../config/settings.ts";
+import { encodeUnlimited } from "../../config/parse-value.ts";
+import { settings, valueAt } from "../../config/settings.ts";
 import { loadHere, readConfigFlags } from "../config-flags.ts";
-import { fieldOf } from "../json.ts";
-import { encodeUnlimited, type Report } from "../output.ts";
+import type { Report } from "../output.ts";
 
 export async function checkConfig(options: object): Promise<string> {
   const { file, warnings } = await loadHere(readConfigFlags(options));
@@ -33,19 +33,15 @@ function asText(loaded: Loaded): string {
   const lines: string[] = [];
   const print = (path: string, value: unknown, source: string | undefined) =>
     lines.push(`${path} = ${JSON.stringify(value, encodeUnlimited)}${source ? `   (from ${source})` : ""}`);
-  for (const { path, kind, facts } of settings) {
-    const value = valueAt(shown, path);
+  for (const { path, kind, secret } of settings) {
+    const value = valueAt(shown, path.split("."));
     if (kind === "object" || value === undefined || path === "apps") continue;
-    print(path, facts.secret ? "******" : value, sources.get(path));
+    print(path, secret ? "******" : value, sources.get(path));
   }
-  const apps = valueAt(shown, "apps");
+  const apps = valueAt(shown, ["apps"]);
   for (const [index, app] of (Array.isArray(apps) ? apps : []).entries()) {
     print(`apps[${index}]`, app, sources.get(`apps[${index}]`) ?? sources.get("apps"));
   }
   if (config.apps.length === 0) print("apps", [], sources.get("apps"));
   return lines.join("\n");
-}
-
-function valueAt(values: unknown, path: string): unknown {
-  return path.split(".").reduce(fieldOf, values);
 }

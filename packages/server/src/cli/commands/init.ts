@@ -3,8 +3,9 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
-import { errorReason, FILE_NAMES } from "../../config/config-file.ts";
-import { appVariables } from "../../config/load.ts";
+import { errorReason } from "../../config/config-error.ts";
+import { FILE_NAMES } from "../../config/config-file.ts";
+import { appVariablesHere } from "../../config/load.ts";
 import { CliError } from "../errors.ts";
 import { type Format, render } from "../init/render.ts";
 
@@ -21,7 +22,7 @@ export async function init({ format, force = false }: InitOptions): Promise<stri
     throw new CliError(`there is ${other} already, and there may be only one: change that, or remove it first`);
   }
   const app = { id: "my-app", name: "My app", key: token(10), secret: token(20) };
-  const [there] = appVariables(process.env, process.cwd());
+  const [there] = appVariablesHere(process.env, process.cwd());
   await write(name, render(format, app, there === undefined), force);
   const comments = format === "json" ? ["JSON has no comments: docs/configuration.md explains each setting."] : [];
   const told =

@@ -1,9 +1,9 @@
 /** `fanfare serve`: starts the server, says where it is, and stops it when it is asked to. */
 
 import manifest from "../../../package.json" with { type: "json" };
-import { withSource } from "../../config/config-builder.ts";
-import { defaultDatabaseUrl } from "../../config/default-database.ts";
+import { withSource } from "../../config/config-error.ts";
 import type { Config, ConfigInput } from "../../config/load.ts";
+import { defaultDatabaseUrl } from "../../config/schema/storage.ts";
 import { controlPath } from "../../server/lifecycle/control-socket.ts";
 import type { LaunchOptions } from "../../server/lifecycle/status.ts";
 import type { Server } from "../../server/server.ts";

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Readable } from "node:stream";
-import { errorReason } from "../../config/config-file.ts";
+import { errorReason } from "../../config/config-error.ts";
 import { CliError } from "../errors.ts";
 import { fieldOf, parseJson } from "../json.ts";
 import { originalEnvironment, ownCommand } from "./own-process.ts";

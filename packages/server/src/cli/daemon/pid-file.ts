@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { errorReason } from "../../config/config-file.ts";
+import { errorReason } from "../../config/config-error.ts";
 import { CliError, codeOf } from "../errors.ts";
 import { isWriterOf } from "./processes.ts";
 

@@ -4,7 +4,7 @@
  */
 
 import { ConfigError, loadConfig, type Sources } from "../../config/load.ts";
-import { encodeUnlimited } from "../output.ts";
+import { encodeUnlimited } from "../../config/parse-value.ts";
 
 const sources = (await Bun.stdin.json()) as Pick<Sources, "flags" | "file">;
 let answer: object;

@@ -4,7 +4,7 @@ import { type KeyObject, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { rootCertificates } from "node:tls";
-import { errorReason } from "../../config/config-file.ts";
+import { errorReason } from "../../config/config-error.ts";
 import type { Config } from "../../config/load.ts";
 import type { CertificateSettings } from "../../config/schema/tls.ts";
 import { parseCertificates, parsePrivateKey, validityProblem } from "../../server/tls/parse-pem.ts";

@@ -1,6 +1,6 @@
 /** Checks what the server shares with others: the Redis or NATS between its nodes, as the server itself would reach it. */
 
-import { errorReason } from "../../config/config-file.ts";
+import { errorReason } from "../../config/config-error.ts";
 import type { Config } from "../../config/load.ts";
 import type { Engine } from "../../domain/ports.ts";
 import { createClusterEngine } from "../../server/cluster/create-engine.ts";

@@ -4,7 +4,7 @@ import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import manifest from "../../../package.json" with { type: "json" };
-import { errorReason } from "../../config/config-file.ts";
+import { errorReason } from "../../config/config-error.ts";
 import type { Config } from "../../config/load.ts";
 import { openFileLimit } from "../../server/system/file-limit.ts";
 import { type Finding, findings } from "./finding.ts";

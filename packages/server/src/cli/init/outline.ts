@@ -1,15 +1,12 @@
-/** The table of settings as a new configuration file shows it: what is set, what is only shown, and a value for each. */
+/** The settings as a new configuration file shows them: what is set, what is only shown, and a value for each. */
 
 import { z } from "zod";
-import type { SettingInfo } from "../../config/schema/fields.ts";
-import { schema } from "../../config/schema/schema.ts";
-import { defaultOf, elementOf, factsOf, shapeOf, unwrap } from "../../config/settings.ts";
+import { root, type Setting, settingsByPath } from "../../config/settings.ts";
 
 /** One setting, or a group of them. */
 export interface Entry {
-  readonly key: string;
-  readonly facts: SettingInfo;
-  /** What stands there; for a group, what is in it. */
+  readonly setting: Setting;
+  /** What is written there; for a group, what is in it. */
   readonly content: Content;
   /** Set, and not only shown: it has been given a value, or it has to be there. */
   readonly isSet: boolean;
@@ -34,60 +31,52 @@ export interface NewApp {
 export const PLACEHOLDER = "…";
 
 export function outline(app: NewApp, withApp = true): Entry[] {
-  return fieldsOf(schema).map(([key, node]) => {
-    if (key !== "apps") return entryOf(key, node, {});
-    const entries = fieldsOf(elementOf(node)).map(([name, field]) => appEntry(name, field, app));
-    return { key, facts: factsOf(node), content: { type: "list", entries }, isSet: withApp, isDefault: false };
+  return [...root.fields.values()].map((setting) => {
+    if (setting.path !== "apps") return entryOf(setting);
+    const entries = groupOf(setting).map((field) => appEntry(field, { ...app }));
+    return { setting, content: { type: "list", entries }, isSet: withApp, isDefault: false };
   });
 }
 
 /** Every setting that has a default, with it. */
 export function defaultValues(): Record<string, unknown> {
-  const { apps: _, ...rest } = z.parse(schema, {});
+  const { apps: _, ...rest } = z.parse(root.schema, {}) as Record<string, unknown>;
   return rest;
 }
 
-type Field = readonly [string, z.core.$ZodType];
 type Given = Readonly<Record<string, unknown>>;
 
-function fieldsOf(node: z.core.$ZodType | undefined): readonly Field[] {
-  return node === undefined ? [] : Object.entries(shapeOf(node) ?? {});
+function entryOf(setting: Setting, given: Given = {}): Entry {
+  const { key, kind, presence, defaultValue } = setting;
+  const isDefault = presence === "default";
+  const isSection = isDefault && kind === "object";
+  const isSet = Object.hasOwn(given, key) || isSection || presence === "required";
+  const group = groupOf(setting);
+  if (group.length > 0) {
+    const entries = group.map((field) => entryOf(field));
+    return { setting, content: { type: kind === "list" ? "list" : "group", entries }, isSet, isDefault };
+  }
+  const value = given[key] ?? defaultValue ?? sampleOf(setting);
+  return { setting, content: { type: "value", value }, isSet, isDefault };
 }
 
-function entryOf(key: string, node: z.core.$ZodType, given: Given): Entry {
-  const facts = factsOf(node);
-  const initial = defaultOf(node);
-  const isDefault = initial !== undefined || node instanceof z.ZodPrefault;
-  const isSet = Object.hasOwn(given, key) || node instanceof z.ZodPrefault || (!isDefault && !isOptional(node));
-  const model = elementOf(node);
-  const group = fieldsOf(shapeOf(node) === undefined ? model : node);
-  if (group.length > 0) {
-    const entries = group.map(([name, field]) => entryOf(name, field, {}));
-    return { key, facts, content: { type: model === undefined ? "group" : "list", entries }, isSet, isDefault };
-  }
-  const value = given[key] ?? initial ?? sampleOf(node);
-  return { key, facts, content: { type: "value", value }, isSet, isDefault };
+/** What is in an object, or in the objects of a list. */
+function groupOf({ fields, element }: Setting): Setting[] {
+  return [...(element?.fields ?? fields).values()];
 }
 
 /** What an app takes from `defaults` is explained there; here it is shown with what it is without. */
-function appEntry(key: string, node: z.core.$ZodType, app: NewApp): Entry {
-  const common = shapeOf(schema.shape.defaults)?.[key];
-  if (common === undefined) return entryOf(key, node, { ...app });
-  const inherited = shapeOf(common) === undefined ? defaultOf(common) : {};
-  const content: Content = { type: "value", value: inherited ?? sampleOf(node) };
-  return { key, facts: factsOf(node), content, isSet: false, isDefault: true };
-}
-
-function isOptional(node: z.core.$ZodType): boolean {
-  return node instanceof z.ZodExactOptional || node instanceof z.ZodOptional;
+function appEntry(setting: Setting, app: Given): Entry {
+  const common = settingsByPath.get(`defaults.${setting.key}`);
+  if (common === undefined) return entryOf(setting, app);
+  const value = common.kind === "object" ? {} : (common.defaultValue ?? sampleOf(setting));
+  return { setting, content: { type: "value", value }, isSet: false, isDefault: true };
 }
 
 /** A value of the right kind, where there is no default to show. */
-function sampleOf(node: z.core.$ZodType): unknown {
-  const element = elementOf(node);
+function sampleOf({ element, schema, parse }: Setting): unknown {
   if (element !== undefined) return [sampleOf(element)];
-  const inner = unwrap(node);
-  if (inner instanceof z.ZodEnum) return inner.options[0];
-  if (inner instanceof z.ZodBoolean) return true;
-  return factsOf(node).parse === "number" ? 1 : PLACEHOLDER;
+  if (schema instanceof z.ZodEnum) return schema.options[0];
+  if (parse === "boolean") return true;
+  return parse === "number" ? 1 : PLACEHOLDER;
 }

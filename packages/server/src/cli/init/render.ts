@@ -1,6 +1,6 @@
 /** Writes a new configuration file: every setting with its sentence, at its default and commented out, and one app. */
 
-import { encodeUnlimited } from "../output.ts";
+import { encodeUnlimited } from "../../config/parse-value.ts";
 import { defaultValues, type Entry, type NewApp, outline } from "./outline.ts";
 
 export type Format = "ts" | "json" | "yaml" | "toml";
@@ -40,7 +40,8 @@ function typescript(entries: readonly Entry[]): string {
 }
 
 function typescriptEntry(entry: Entry): string[] {
-  const { key, content } = entry;
+  const { content, setting } = entry;
+  const { key } = setting;
   const inside = content.type === "value" ? [] : content.entries.flatMap(typescriptEntry);
   const lines = {
     value: () => [`${key}: ${content.type === "value" ? written(content.value) : ""},`],
@@ -61,7 +62,7 @@ function yamlIsSet({ isSet, content }: Entry): boolean {
   return isSet && (content.type === "value" || content.entries.some(yamlIsSet));
 }
 
-function yamlLines({ key, content }: Entry, isOff: boolean): string[] {
+function yamlLines({ setting: { key }, content }: Entry, isOff: boolean): string[] {
   if (content.type === "value") return [`${key}: ${written(content.value)}`];
   const shown = content.entries.map((entry) => yamlInside(entry, isOff));
   if (content.type === "group") return [`${key}:`, ...shown.flat().map(indented)];
@@ -91,7 +92,8 @@ function toml(entries: readonly Entry[]): string[] {
 
 function tomlTables(entries: readonly Entry[], prefix: string, marks: number): string[] {
   return entries.flatMap((entry) => {
-    const { key, content } = entry;
+    const { content, setting } = entry;
+    const { key } = setting;
     if (content.type === "value") return [];
     const path = `${prefix}${key}`;
     const all = marks + (entry.isSet ? 0 : 1);
@@ -102,7 +104,8 @@ function tomlTables(entries: readonly Entry[], prefix: string, marks: number): s
 }
 
 function tomlValue(entry: Entry, marks: number): string[] {
-  const { key, content, isSet } = entry;
+  const { content, isSet, setting } = entry;
+  const { key } = setting;
   if (content.type !== "value") return [];
   const isObject = typeof content.value === "object" && !Array.isArray(content.value);
   const line = `${key} = ${isObject ? "{}" : written(content.value)}`;
@@ -126,11 +129,11 @@ function json(apps: readonly NewApp[]): string {
 const WIDTH = 108;
 
 /** The sentence of a setting, and what it takes. */
-function comment({ facts, content }: Entry, mark: string): string[] {
-  const takes = content.type === "value" ? ` Takes ${facts.expects}.` : "";
+function comment({ setting, content }: Entry, mark: string): string[] {
+  const takes = content.type === "value" ? ` Takes ${setting.expects}.` : "";
   const lines: string[] = [];
   let line = "";
-  for (const word of `${facts.description}${takes}`.split(" ")) {
+  for (const word of `${setting.description}${takes}`.split(" ")) {
     if (line !== "" && line.length + word.length >= WIDTH) {
       lines.push(line);
       line = "";

@@ -1,169 +1,138 @@
 /** How a value that another server understands becomes the one that the setting takes. */
 
-import { parseBoolean, parseNumber, Unparseable } from "../parse-value.ts";
+import { parseBoolean, parseJson, parseNumber, Unparseable } from "../parse-value.ts";
 
 export interface Conversion {
   /** What becomes of the value, for the documentation. */
   readonly description: string;
   /** Ends the sentence "has to be …". */
   readonly expects: string;
-  /** Undefined where the text says nothing of the setting, Unreadable where it is not what the name takes. */
+  /** Undefined where the text says nothing about the setting, Unparseable where it is not what the variable takes. */
   readonly parse: (text: string) => unknown;
-  /** Whether another name may say this beside it; without it, only what `read` gives. */
+  /** Whether another variable may set this value; without it, only the parsed one, or any where that is undefined. */
   readonly allows?: (text: string, value: unknown) => boolean;
   /** Why what the text asks for is not done, or not all of it. */
-  readonly leavesOut?: (text: string) => string | undefined;
-  /** What is written there is not shown. */
-  readonly secret?: boolean;
+  readonly notSupported?: (text: string) => string | undefined;
+  /** The text may hold a secret and is not shown. */
+  readonly secret?: true;
 }
 
-const SWITCH = "true or false";
+export const opposite = fromBoolean("`true` becomes `false`, and `false` becomes `true`", false, true);
 
-export const opposite: Conversion = {
-  description: "`true` becomes `false`, and `false` becomes `true`",
-  expects: SWITCH,
-  parse: (text) => {
-    const value = parseBoolean(text);
-    return value === undefined ? Unparseable : !value;
-  },
-};
-
-const CHATTY: readonly unknown[] = ["trace", "debug"];
-
-/** Off is no level: a server that is not to be debugged may still be as quiet as somebody else says. */
+/** Off is no level: a server that is not debugged may still log as little as another variable says. */
 export const debugLevel: Conversion = {
-  description: "`true` becomes `debug`; `false` says nothing",
-  expects: SWITCH,
-  parse: (text) => {
-    const value = parseBoolean(text);
-    if (value === undefined) return Unparseable;
-    return value ? "debug" : undefined;
-  },
-  allows: (text, value) => CHATTY.includes(value) === (parseBoolean(text) ?? false),
+  ...fromBoolean("`true` becomes `debug`; `false` says nothing", "debug"),
+  allows: (text, value) => (value === "trace" || value === "debug") === parseBoolean(text),
 };
 
-/** Laravel's log channels that are files; the others are what somebody made of them. */
-export const logChannel: Conversion = {
-  description: "`daily` is `daily`, `single` becomes `none`; any other channel says nothing",
-  expects: "the name of a log channel",
-  parse: (text) => CHANNELS.get(text.trim()),
-  allows: (text, value) => (CHANNELS.get(text.trim()) ?? value) === value,
-};
-
-const CHANNELS = new Map([
-  ["daily", "daily"],
-  ["single", "none"],
-]);
-
-export const kilobytes = scaled("kilobytes of 1024 bytes become bytes", (value) => Math.ceil(value * 1024));
-
-export const megabytes = scaled("megabytes of 1024 kilobytes become bytes", (value) => Math.ceil(value * 1_048_576));
-
-export const milliseconds = scaled("milliseconds become seconds", (value) => value / 1000);
-
-/** What stands where a limit is to have no end: "unlimited", or a number too large to reach where the setting has no such word. */
-export function orNone(unlimited: "unlimited" | number): Conversion {
-  return {
-    description: "`-1` becomes no limit",
-    expects: "a whole number, or -1",
-    parse: (text) => {
-      const value = parseNumber(text);
-      return value === -1 ? unlimited : (value ?? Unparseable);
-    },
-  };
-}
-
-/** A prefix that is written as a path may be: "/", "ws" and "/ws/" too. */
-export const prefix: Conversion = {
-  description: "with one `/` in front and none behind; `/` becomes none at all",
-  expects: "a path",
-  parse: (text) => {
-    const bare = text.trim().replace(/^\/+|\/+$/g, "");
-    return bare === "" ? "" : `/${bare}`;
-  },
-};
-
-const MEMBERS = new Map([
-  ["members", true],
-  ["none", false],
-]);
-
-/** Reverb's third choice, events of clients that are not even in the channel, is nobody's here. */
-export const fromMembers: Conversion = {
-  description: "`members` becomes `true`, `none` becomes `false`; `all` is refused",
-  expects: '"members" or "none", for clients publish to channels they are in',
-  parse: (text) => MEMBERS.get(text.trim()) ?? Unparseable,
-};
-
-/** Reverb has Redis or nothing; whoever says NATS here has a cluster as well. */
+/** Reverb has Redis or nothing; with NATS, there is a cluster as well. */
 export const scaling: Conversion = {
-  description: "`true` becomes `redis`; `false` says nothing",
-  expects: SWITCH,
-  parse: (text) => {
-    const value = parseBoolean(text);
-    if (value === undefined) return Unparseable;
-    return value ? "redis" : undefined;
-  },
+  ...fromBoolean("`true` becomes `redis`; `false` says nothing", "redis"),
   allows: (text, value) => parseBoolean(text) !== true || value !== "memory",
 };
 
-const ENGINES: readonly string[] = ["redis", "nats"];
+/** Laravel's log channels that are files; the others are whatever an application made of them. */
+export const logChannel = fromWords(
+  "`daily` is `daily`, `single` becomes `none`; any other channel says nothing",
+  "the name of a log channel",
+  { daily: "daily", single: "none" },
+);
+
+/** Reverb's third choice, events of clients that are not even in the channel, is not supported. */
+export const fromMembers = fromWords(
+  "`members` becomes `true`, `none` becomes `false`; `all` is refused",
+  '"members" or "none", for clients publish to channels they are in',
+  { members: true, none: false },
+  Unparseable,
+);
 
 export const adapter: Conversion = {
-  description: "`redis` and `nats` are the same; `local` says nothing, and `cluster` is not there",
-  expects: "the name of an adapter",
-  parse: (text) => ENGINES.find((engine) => engine === text.trim()),
-  allows: (text, value) => !ENGINES.includes(text.trim()) || text.trim() === value,
-  leavesOut: (text) =>
-    [...ENGINES, "local"].includes(text.trim())
+  ...fromWords(
+    "`redis` and `nats` are the same; `local` says nothing, and `cluster` is not there",
+    "the name of an adapter",
+    {
+      redis: "redis",
+      nats: "nats",
+    },
+  ),
+  notSupported: (text) =>
+    ["redis", "nats", "local"].includes(text.trim())
       ? undefined
       : 'servers know each other by Redis or NATS only; set `engine` to "redis" or "nats"',
 };
 
-export const production: Conversion = {
-  description: "`production` is production; anything else says nothing",
-  expects: "the name of an environment",
-  parse: (text) => (text.trim() === "production" ? "production" : undefined),
-};
+export const production = fromWords(
+  "`production` is production; anything else says nothing",
+  "the name of an environment",
+  { production: "production" },
+);
 
-const SOKETI_PREFIX = "soketi_";
+/** Many programs go by NODE_ENV, and call their modes as they like. */
+export const nodeEnv = fromWords(
+  "`production` and `development` are the same; anything else says nothing",
+  "the name of an environment",
+  { production: "production", development: "development" },
+);
 
 export const metricsPrefix: Conversion = {
-  description: "`soketi_` becomes `true`",
-  expects: "a prefix",
-  parse: (text) => (text.trim() === SOKETI_PREFIX ? true : undefined),
-  leavesOut: (text) =>
-    text.trim() === SOKETI_PREFIX ? undefined : "names begin with `fanfare_`, or with `soketi_` too",
+  ...fromWords("`soketi_` becomes `true`", "a prefix", { soketi_: true }),
+  notSupported: (text) =>
+    text.trim() === "soketi_" ? undefined : "names begin with `fanfare_`, or with `soketi_` too",
+};
+
+export const kilobytes = scaled("kilobytes of 1024 bytes become bytes", (value) => Math.ceil(value * 1024));
+export const megabytes = scaled("megabytes of 1024 kilobytes become bytes", (value) => Math.ceil(value * 1_048_576));
+export const milliseconds = scaled("milliseconds become seconds", (value) => value / 1000);
+
+/** What `-1` becomes: "unlimited", or a number too large to reach where the setting has no such word. */
+export function unlimited(value: "unlimited" | number): Conversion {
+  return {
+    description: "`-1` becomes no limit",
+    expects: "a whole number, or -1",
+    parse: (text) => {
+      const number = parseNumber(text);
+      return number === -1 ? value : (number ?? Unparseable);
+    },
+  };
+}
+
+/** A path prefix in any form: "/", "ws" and "/ws/" too. */
+export const pathPrefix: Conversion = {
+  description: "with one `/` in front and none behind; `/` becomes none at all",
+  expects: "a path",
+  parse: (text) => {
+    const path = text.trim().replace(/^\/+|\/+$/g, "");
+    return path === "" ? "" : `/${path}`;
+  },
 };
 
 /** Laravel splits it at commas, soketi takes a list in JSON. */
 export const words: Conversion = {
   description: "a list with commas, or in JSON",
   expects: "a list with commas, or in JSON",
-  parse: (text) => listIn(text) ?? Unparseable,
+  parse: (text) => parseList(text) ?? Unparseable,
 };
 
 export const hosts: Conversion = {
   description: "the objects' `host` and `port` become `host:port`",
   expects: "a list of objects with `host` and `port`, in JSON",
-  parse: (text) => listIn(text)?.map(placeIn) ?? Unparseable,
+  parse: (text) => parseList(text)?.map(hostAndPort) ?? Unparseable,
 };
 
-function placeIn(one: unknown): unknown {
-  if (typeof one !== "object" || one === null || !("host" in one)) return one;
-  const host = String(one.host).includes(":") ? `[${one.host}]` : String(one.host);
-  return "port" in one ? `${host}:${one.port}` : host;
-}
-
-function listIn(text: string): readonly unknown[] | undefined {
-  if (!/^\s*[[{]/.test(text)) return text.split(",").flatMap((one) => one.trim() || []);
-  try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
+export const soketiWebhooks: Conversion = {
+  description: "in JSON: `event_types` becomes `events`, and `filter` becomes `channels`",
+  expects: "a list of objects with `url`, in JSON",
+  // Headers may hold one.
+  secret: true,
+  parse: (text) =>
+    parseWebhooks(text)
+      ?.filter(({ url }) => url !== undefined)
+      .map(convertWebhook) ?? Unparseable,
+  notSupported: (text) =>
+    parseWebhooks(text)?.some(({ url }) => url === undefined)
+      ? "Lambda functions are not called; give the function an address, and `url`"
+      : undefined,
+};
 
 interface SoketiWebhook {
   readonly url?: unknown;
@@ -173,36 +142,58 @@ interface SoketiWebhook {
   readonly filters?: Readonly<Record<string, unknown>>;
 }
 
-/** Headers may hold a secret. */
-export const soketiWebhooks: Conversion = {
-  description: "in JSON: `event_types` becomes `events`, and `filter` becomes `channels`",
-  expects: "a list of objects with `url`, in JSON",
-  secret: true,
-  parse: (text) => webhooksIn(text)?.flatMap((one) => (one.url === undefined ? [] : [webhookOf(one)])) ?? Unparseable,
-  leavesOut: (text) =>
-    webhooksIn(text)?.some((one) => one.url === undefined)
-      ? "Lambda functions are not called; give the function an address, and `url`"
-      : undefined,
-};
-
-function webhooksIn(text: string): readonly SoketiWebhook[] | undefined {
-  return listIn(text)?.map((one) => Object(one));
+function parseWebhooks(text: string): readonly SoketiWebhook[] | undefined {
+  return parseList(text)?.map((one) => Object(one));
 }
 
-function webhookOf({ url, event_types: events, headers, filter, filters }: SoketiWebhook): object {
+function convertWebhook({ url, event_types: events, headers, filter, filters }: SoketiWebhook): object {
   const { channel_name_starts_with: prefix, channel_name_ends_with: suffix } = filter ?? filters ?? {};
-  const isFiltered = Boolean(prefix || suffix);
   return {
     url,
     ...(Array.isArray(events) && events.length > 0 && { events }),
     ...(headers !== undefined && { headers }),
-    ...(isFiltered && { channels: { ...(prefix ? { prefix } : {}), ...(suffix ? { suffix } : {}) } }),
+    ...(Boolean(prefix || suffix) && { channels: { ...(prefix ? { prefix } : {}), ...(suffix ? { suffix } : {}) } }),
   };
 }
 
-function scaled(says: string, scale: (value: number) => number): Conversion {
+function hostAndPort(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || !("host" in value)) return value;
+  const host = String(value.host).includes(":") ? `[${value.host}]` : String(value.host);
+  return "port" in value ? `${host}:${value.port}` : host;
+}
+
+function parseList(text: string): readonly unknown[] | undefined {
+  if (!/^\s*[[{]/.test(text)) return text.split(",").flatMap((one) => one.trim() || []);
+  const value = parseJson(text);
+  return Array.isArray(value) ? value : undefined;
+}
+
+function fromBoolean(description: string, whenTrue: unknown, whenFalse?: unknown): Conversion {
   return {
-    description: says,
+    description,
+    expects: "true or false",
+    parse: (text) => {
+      const value = parseBoolean(text);
+      if (value === undefined) return Unparseable;
+      return value ? whenTrue : whenFalse;
+    },
+  };
+}
+
+function fromWords(
+  description: string,
+  expects: string,
+  values: Readonly<Record<string, unknown>>,
+  otherwise?: typeof Unparseable,
+): Conversion {
+  const known = new Map(Object.entries(values));
+  const parse = (text: string) => (known.has(text.trim()) ? known.get(text.trim()) : otherwise);
+  return { description, expects, parse };
+}
+
+function scaled(description: string, scale: (value: number) => number): Conversion {
+  return {
+    description,
     expects: "a number",
     parse: (text) => {
       const value = parseNumber(text);

@@ -1,5 +1,7 @@
-/** The names that other servers gave to what are settings here, so that an environment written for one of them goes on working. */
+/** The environment variables of other servers: which setting each stands for, and which are not read and why. Data only. */
 
+import { parseBoolean, parseNumber } from "../parse-value.ts";
+import { settingsByPath } from "../settings.ts";
 import {
   adapter,
   type Conversion,
@@ -11,12 +13,13 @@ import {
   megabytes,
   metricsPrefix,
   milliseconds,
+  nodeEnv,
   opposite,
-  orNone,
-  prefix,
+  pathPrefix,
   production,
   scaling,
   soketiWebhooks,
+  unlimited,
   words,
 } from "./conversions.ts";
 
@@ -25,16 +28,18 @@ export interface ForeignVariable {
   /** The setting's path; `apps[].…` is of the app that the environment makes. */
   readonly path: string;
   readonly conversion?: Conversion;
-  /** What the documentation says beside that. */
+  /** What the documentation says besides. */
   readonly note?: string;
+  /** Other programs use it as well: it counts only where no other variable sets the setting, and contradicts none. */
+  readonly isShared?: true;
 }
 
-/** The servers that share a set of names. */
-export interface Family {
-  readonly of: string;
-  readonly aliases: readonly ForeignVariable[];
-  /** How the three variables are called that make an app. */
-  readonly app: AppNames;
+/** Servers that share a set of names. */
+export interface ForeignServer {
+  readonly title: string;
+  readonly variables: readonly ForeignVariable[];
+  /** The three variables that make an app. */
+  readonly app?: AppNames;
 }
 
 export interface AppNames {
@@ -47,153 +52,257 @@ export interface AppNames {
 export const TLS_SWITCH = "WEBSOCKET_SSL";
 /** The certificate's file holds its key as well, unless another is named. */
 export const CERTIFICATE_WITH_KEY = "LARAVEL_WEBSOCKETS_SSL_LOCAL_CERT";
-/** So common that alone it asks for nothing. */
+/** Every Laravel application has it: alone it asks for nothing. */
 export const COMMON_NAME = "APP_NAME";
+/** Of hosting platforms. In a `.env` it is the web application's. */
+export const PLATFORM_PORT = "PORT";
+
+export const PUSHER: AppNames = appNames("PUSHER_APP");
+const REVERB = appNames("REVERB_APP");
+const SOKETI = appNames("SOKETI_DEFAULT_APP");
 
 /** Greater than any rate, and a whole number as the setting takes it. */
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
-const PUSHER: AppNames = { id: "PUSHER_APP_ID", key: "PUSHER_APP_KEY", secret: "PUSHER_APP_SECRET" };
-const REVERB: AppNames = { id: "REVERB_APP_ID", key: "REVERB_APP_KEY", secret: "REVERB_APP_SECRET" };
-const SOKETI: AppNames = {
-  id: "SOKETI_DEFAULT_APP_ID",
-  key: "SOKETI_DEFAULT_APP_KEY",
-  secret: "SOKETI_DEFAULT_APP_SECRET",
-};
-
-export const families: readonly [Family, ...Family[]] = [
+export const foreignServers: readonly ForeignServer[] = [
   {
-    of: "Pusher back ends and laravel-websockets",
+    title: "Pusher back ends and laravel-websockets",
     app: PUSHER,
-    aliases: [
-      ...appAliases(PUSHER),
-      { name: "PUSHER_APP_NAME", path: "apps[].name" },
-      { name: COMMON_NAME, path: "apps[].name", note: "only beside the three that make the app" },
-      { name: "LARAVEL_WEBSOCKETS_PORT", path: "port" },
-      { name: "WEBSOCKETS_REPLICATION_MODE", path: "engine", conversion: adapter },
-      { name: "LARAVEL_WEBSOCKETS_PATH", path: "dashboard.path", conversion: prefix },
-      { name: CERTIFICATE_WITH_KEY, path: "tls.certFile", note: "holds the key too, unless one of its own is named" },
-      { name: "LARAVEL_WEBSOCKETS_SSL_LOCAL_PK", path: "tls.keyFile" },
-      { name: "LARAVEL_WEBSOCKETS_SSL_PASSPHRASE", path: "tls.passphrase" },
-    ],
+    variables: table({
+      ...credentials(PUSHER),
+      PUSHER_APP_NAME: "apps[].name",
+      [COMMON_NAME]: ["apps[].name", { note: "only beside the three that make the app" }],
+      LARAVEL_WEBSOCKETS_PORT: "port",
+      WEBSOCKETS_REPLICATION_MODE: ["engine", { conversion: adapter }],
+      LARAVEL_WEBSOCKETS_PATH: ["dashboard.path", { conversion: pathPrefix }],
+      [CERTIFICATE_WITH_KEY]: ["tls.certFile", { note: "holds the key too, unless one of its own is named" }],
+      LARAVEL_WEBSOCKETS_SSL_LOCAL_PK: "tls.keyFile",
+      LARAVEL_WEBSOCKETS_SSL_PASSPHRASE: "tls.passphrase",
+    }),
   },
   {
-    of: "Alphavel, Sentixtech and Ody",
-    app: PUSHER,
-    aliases: [
-      { name: "WEBSOCKET_ENABLED", path: "enabled" },
-      { name: "WEBSOCKET_HOST", path: "host" },
-      { name: "WEBSOCKET_PORT", path: "port" },
-      { name: "WEBSOCKET_WORKERS", path: "workers" },
-      { name: "WEBSOCKET_WORKER_COUNT", path: "workers" },
-      { name: "WEBSOCKET_MAX_CLIENTS", path: "limits.connections" },
-      { name: "WEBSOCKET_PING_INTERVAL", path: "activityTimeoutS", note: "seconds as well" },
-      { name: "WEBSOCKET_DEBUG", path: "log.level", conversion: debugLevel },
-      { name: "WEBSOCKET_LOG_CHANNEL", path: "log.rotate", conversion: logChannel },
-      { name: "WEBSOCKET_ERROR_LOG", path: "log.errorFile" },
-      { name: "WEBSOCKET_AUTH_ENABLED", path: "defaults.anonymous", conversion: opposite },
-      { name: "WEBSOCKET_SSL_CERT", path: "tls.certFile" },
-      { name: "WEBSOCKET_SSL_CERT_PATH", path: "tls.certFile" },
-      { name: "WEBSOCKET_SSL_KEY", path: "tls.keyFile" },
-      { name: "WEBSOCKET_SSL_KEY_PATH", path: "tls.keyFile" },
-      {
-        name: "WEBSOCKET_SECRET_KEY",
-        path: "apps[].token.secret",
-        note: "signs the tokens that clients bring; Ody's clients sent it themselves, so take a new one",
-      },
-    ],
+    title: "Alphavel, Sentixtech and Ody",
+    variables: table({
+      WEBSOCKET_ENABLED: "enabled",
+      WEBSOCKET_HOST: "host",
+      WEBSOCKET_PORT: "port",
+      WEBSOCKET_WORKERS: "workers",
+      WEBSOCKET_WORKER_COUNT: "workers",
+      WEBSOCKET_MAX_CLIENTS: "limits.connections",
+      WEBSOCKET_PING_INTERVAL: ["activityTimeoutS", { note: "seconds as well" }],
+      WEBSOCKET_DEBUG: ["log.level", { conversion: debugLevel }],
+      WEBSOCKET_LOG_CHANNEL: ["log.rotate", { conversion: logChannel }],
+      WEBSOCKET_ERROR_LOG: "log.errorFile",
+      WEBSOCKET_AUTH_ENABLED: ["defaults.anonymous", { conversion: opposite }],
+      WEBSOCKET_SSL_CERT: "tls.certFile",
+      WEBSOCKET_SSL_CERT_PATH: "tls.certFile",
+      WEBSOCKET_SSL_KEY: "tls.keyFile",
+      WEBSOCKET_SSL_KEY_PATH: "tls.keyFile",
+      WEBSOCKET_SECRET_KEY: [
+        "apps[].token.secret",
+        { note: "signs the tokens that clients bring; Ody's clients sent it themselves, so take a new one" },
+      ],
+    }),
   },
   {
-    of: "Laravel Reverb",
+    title: "Laravel Reverb",
     app: REVERB,
-    aliases: [
-      ...appAliases(REVERB),
-      { name: "REVERB_APP_MAX_CONNECTIONS", path: "apps[].limits.connections" },
-      { name: "REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM", path: "apps[].clientEvents", conversion: fromMembers },
-      { name: "REVERB_APP_MAX_MESSAGE_SIZE", path: "limits.frameBytes", note: "bytes as well" },
-      { name: "REVERB_APP_ACTIVITY_TIMEOUT", path: "activityTimeoutS", note: "seconds as well" },
-      { name: "REVERB_SERVER_HOST", path: "host" },
-      { name: "REVERB_SERVER_PORT", path: "port" },
-      { name: "REVERB_SERVER_PATH", path: "path", conversion: prefix },
-      { name: "REVERB_MAX_REQUEST_SIZE", path: "limits.httpBodyBytes", note: "bytes as well" },
-      { name: "REVERB_ALLOWED_ORIGINS", path: "defaults.allowedOrigins", conversion: words },
-      { name: "REVERB_SCALING_ENABLED", path: "engine", conversion: scaling, note: "Redis as `REDIS_…` says" },
-      { name: "REVERB_SCALING_CHANNEL", path: "redis.prefix" },
-    ],
+    variables: table({
+      ...credentials(REVERB),
+      REVERB_APP_MAX_CONNECTIONS: "apps[].limits.connections",
+      REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM: ["apps[].clientEvents", { conversion: fromMembers }],
+      REVERB_APP_MAX_MESSAGE_SIZE: ["limits.frameBytes", { note: "bytes as well" }],
+      REVERB_APP_ACTIVITY_TIMEOUT: ["activityTimeoutS", { note: "seconds as well" }],
+      REVERB_SERVER_HOST: "host",
+      REVERB_SERVER_PORT: "port",
+      REVERB_SERVER_PATH: ["path", { conversion: pathPrefix }],
+      REVERB_MAX_REQUEST_SIZE: ["limits.httpBodyBytes", { note: "bytes as well" }],
+      REVERB_ALLOWED_ORIGINS: ["defaults.allowedOrigins", { conversion: words }],
+      REVERB_SCALING_ENABLED: ["engine", { conversion: scaling, note: "Redis as `REDIS_…` says" }],
+      REVERB_SCALING_CHANNEL: "redis.prefix",
+    }),
   },
   {
-    of: "soketi",
+    title: "soketi",
     app: SOKETI,
-    aliases: [
-      ...appAliases(SOKETI),
-      { name: "SOKETI_DEFAULT_APP_ENABLED", path: "apps[].enabled" },
-      { name: "SOKETI_DEFAULT_APP_ENABLE_CLIENT_MESSAGES", path: "apps[].clientEvents" },
-      { name: "SOKETI_DEFAULT_APP_USER_AUTHENTICATION", path: "apps[].requireAuthentication" },
-      { name: "SOKETI_DEFAULT_APP_MAX_CONNS", path: "apps[].limits.connections", conversion: orNone("unlimited") },
-      {
-        name: "SOKETI_DEFAULT_APP_MAX_CLIENT_EVENTS_PER_SEC",
-        path: "apps[].limits.clientEventsPerSecond",
-        conversion: orNone(NO_LIMIT),
-      },
-      { name: "SOKETI_DEFAULT_APP_WEBHOOKS", path: "apps[].webhooks", conversion: soketiWebhooks },
-      { name: "SOKETI_HOST", path: "host" },
-      { name: "SOKETI_PORT", path: "port" },
-      { name: "SOKETI_PATH_PREFIX", path: "path", conversion: prefix },
-      { name: "SOKETI_DEBUG", path: "log.level", conversion: debugLevel },
-      { name: "SOKETI_SHUTDOWN_GRACE_PERIOD", path: "drainTimeoutS", conversion: milliseconds },
-      {
-        name: "SOKETI_USER_AUTHENTICATION_TIMEOUT",
-        path: "defaults.limits.unauthenticatedTimeoutS",
-        conversion: milliseconds,
-      },
-      { name: "SOKETI_CHANNEL_LIMITS_MAX_NAME_LENGTH", path: "defaults.limits.channelNameLength" },
-      { name: "SOKETI_EVENT_MAX_NAME_LENGTH", path: "defaults.limits.eventNameLength" },
-      { name: "SOKETI_EVENT_MAX_SIZE_IN_KB", path: "defaults.limits.eventDataBytes", conversion: kilobytes },
-      { name: "SOKETI_EVENT_MAX_CHANNELS_AT_ONCE", path: "defaults.limits.channelsPerTrigger" },
-      { name: "SOKETI_EVENT_MAX_BATCH_SIZE", path: "defaults.limits.batchSize" },
-      { name: "SOKETI_PRESENCE_MAX_MEMBERS", path: "defaults.limits.presenceMembers" },
-      { name: "SOKETI_PRESENCE_MAX_MEMBER_SIZE", path: "defaults.limits.memberDataBytes", conversion: kilobytes },
-      { name: "SOKETI_SSL_CERT", path: "tls.certFile" },
-      { name: "SOKETI_SSL_KEY", path: "tls.keyFile" },
-      { name: "SOKETI_SSL_PASS", path: "tls.passphrase" },
-      { name: "SOKETI_SSL_CA", path: "tls.caFile" },
-      { name: "SOKETI_HTTP_MAX_REQUEST_SIZE", path: "limits.httpBodyBytes", conversion: megabytes },
-      { name: "SOKETI_METRICS_ENABLED", path: "metrics.enabled" },
-      { name: "SOKETI_METRICS_PROMETHEUS_PREFIX", path: "metrics.soketiNames", conversion: metricsPrefix },
-      { name: "SOKETI_ADAPTER_DRIVER", path: "engine", conversion: adapter },
-      { name: "SOKETI_ADAPTER_REDIS_PREFIX", path: "redis.prefix" },
-      { name: "SOKETI_DB_REDIS_HOST", path: "redis.host" },
-      { name: "SOKETI_DB_REDIS_PORT", path: "redis.port" },
-      { name: "SOKETI_DB_REDIS_DB", path: "redis.db" },
-      { name: "SOKETI_DB_REDIS_USERNAME", path: "redis.username" },
-      { name: "SOKETI_DB_REDIS_PASSWORD", path: "redis.password" },
-      { name: "SOKETI_DB_REDIS_KEY_PREFIX", path: "redis.prefix" },
-      { name: "SOKETI_DB_REDIS_CLUSTER_NODES", path: "redis.cluster", conversion: hosts },
-      { name: "SOKETI_DB_REDIS_SENTINELS", path: "redis.sentinels", conversion: hosts },
-      { name: "SOKETI_DB_REDIS_SENTINEL_PASSWORD", path: "redis.sentinelPassword" },
-      { name: "SOKETI_DB_REDIS_INSTANCE_NAME", path: "redis.sentinelMaster" },
-      { name: "SOKETI_ADAPTER_NATS_SERVERS", path: "nats.servers", conversion: words },
-      { name: "SOKETI_ADAPTER_NATS_USER", path: "nats.user" },
-      { name: "SOKETI_ADAPTER_NATS_PASSWORD", path: "nats.password" },
-      { name: "SOKETI_ADAPTER_NATS_TOKEN", path: "nats.token" },
-      { name: "SOKETI_ADAPTER_NATS_PREFIX", path: "nats.prefix" },
-      { name: "SOKETI_ADAPTER_NATS_TIMEOUT", path: "nats.connectTimeoutS", conversion: milliseconds },
-      { name: "SOKETI_ADAPTER_NATS_REQUESTS_TIMEOUT", path: "nats.requestTimeoutS", conversion: milliseconds },
-    ],
+    variables: table({
+      ...credentials(SOKETI),
+      SOKETI_DEFAULT_APP_ENABLED: "apps[].enabled",
+      SOKETI_DEFAULT_APP_ENABLE_CLIENT_MESSAGES: "apps[].clientEvents",
+      SOKETI_DEFAULT_APP_USER_AUTHENTICATION: "apps[].requireAuthentication",
+      SOKETI_DEFAULT_APP_MAX_CONNS: ["apps[].limits.connections", { conversion: unlimited("unlimited") }],
+      SOKETI_DEFAULT_APP_MAX_CLIENT_EVENTS_PER_SEC: [
+        "apps[].limits.clientEventsPerSecond",
+        { conversion: unlimited(NO_LIMIT) },
+      ],
+      SOKETI_DEFAULT_APP_WEBHOOKS: ["apps[].webhooks", { conversion: soketiWebhooks }],
+      SOKETI_HOST: "host",
+      SOKETI_PORT: "port",
+      SOKETI_PATH_PREFIX: ["path", { conversion: pathPrefix }],
+      SOKETI_DEBUG: ["log.level", { conversion: debugLevel }],
+      SOKETI_SHUTDOWN_GRACE_PERIOD: ["drainTimeoutS", { conversion: milliseconds }],
+      SOKETI_USER_AUTHENTICATION_TIMEOUT: ["defaults.limits.unauthenticatedTimeoutS", { conversion: milliseconds }],
+      SOKETI_CHANNEL_LIMITS_MAX_NAME_LENGTH: "defaults.limits.channelNameLength",
+      SOKETI_EVENT_MAX_NAME_LENGTH: "defaults.limits.eventNameLength",
+      SOKETI_EVENT_MAX_SIZE_IN_KB: ["defaults.limits.eventDataBytes", { conversion: kilobytes }],
+      SOKETI_EVENT_MAX_CHANNELS_AT_ONCE: "defaults.limits.channelsPerTrigger",
+      SOKETI_EVENT_MAX_BATCH_SIZE: "defaults.limits.batchSize",
+      SOKETI_PRESENCE_MAX_MEMBERS: "defaults.limits.presenceMembers",
+      SOKETI_PRESENCE_MAX_MEMBER_SIZE: ["defaults.limits.memberDataBytes", { conversion: kilobytes }],
+      SOKETI_SSL_CERT: "tls.certFile",
+      SOKETI_SSL_KEY: "tls.keyFile",
+      SOKETI_SSL_PASS: "tls.passphrase",
+      SOKETI_SSL_CA: "tls.caFile",
+      SOKETI_HTTP_MAX_REQUEST_SIZE: ["limits.httpBodyBytes", { conversion: megabytes }],
+      SOKETI_METRICS_ENABLED: "metrics.enabled",
+      SOKETI_METRICS_PROMETHEUS_PREFIX: ["metrics.soketiNames", { conversion: metricsPrefix }],
+      SOKETI_ADAPTER_DRIVER: ["engine", { conversion: adapter }],
+      SOKETI_ADAPTER_REDIS_PREFIX: "redis.prefix",
+      SOKETI_DB_REDIS_HOST: "redis.host",
+      SOKETI_DB_REDIS_PORT: "redis.port",
+      SOKETI_DB_REDIS_DB: "redis.db",
+      SOKETI_DB_REDIS_USERNAME: "redis.username",
+      SOKETI_DB_REDIS_PASSWORD: "redis.password",
+      SOKETI_DB_REDIS_KEY_PREFIX: ["redis.prefix", { isShared: true }],
+      SOKETI_DB_REDIS_CLUSTER_NODES: ["redis.cluster", { conversion: hosts }],
+      SOKETI_DB_REDIS_SENTINELS: ["redis.sentinels", { conversion: hosts }],
+      SOKETI_DB_REDIS_SENTINEL_PASSWORD: "redis.sentinelPassword",
+      SOKETI_DB_REDIS_INSTANCE_NAME: "redis.sentinelMaster",
+      SOKETI_ADAPTER_NATS_SERVERS: ["nats.servers", { conversion: words }],
+      SOKETI_ADAPTER_NATS_USER: "nats.user",
+      SOKETI_ADAPTER_NATS_PASSWORD: "nats.password",
+      SOKETI_ADAPTER_NATS_TOKEN: "nats.token",
+      SOKETI_ADAPTER_NATS_PREFIX: "nats.prefix",
+      SOKETI_ADAPTER_NATS_TIMEOUT: ["nats.connectTimeoutS", { conversion: milliseconds }],
+      SOKETI_ADAPTER_NATS_REQUESTS_TIMEOUT: ["nats.requestTimeoutS", { conversion: milliseconds }],
+    }),
+  },
+  {
+    title: "Redis, as Laravel writes it",
+    variables: table({
+      REDIS_URL: ["redis.url", { isShared: true }],
+      REDIS_HOST: ["redis.host", { isShared: true, note: "may begin with `tls://`, `tcp://` or `unix://`" }],
+      REDIS_PORT: ["redis.port", { isShared: true }],
+      REDIS_USERNAME: ["redis.username", { isShared: true }],
+      REDIS_PASSWORD: ["redis.password", { isShared: true }],
+      REDIS_DB: ["redis.db", { isShared: true }],
+    }),
+  },
+  {
+    title: "Where it runs",
+    variables: table({
+      [PLATFORM_PORT]: [
+        "port",
+        { isShared: true, note: "only from the process's environment: in a `.env` it is the web application's" },
+      ],
+      NODE_ENV: ["mode", { conversion: nodeEnv }],
+      APP_ENV: ["mode", { isShared: true, conversion: production }],
+    }),
   },
 ];
 
-/** Of no server: of where it runs. They count where nothing else is said. */
-export const platformVariables: readonly ForeignVariable[] = [
-  { name: "PORT", path: "port", note: "only from the process's environment: in a `.env` it is the web application's" },
-  { name: "APP_ENV", path: "mode", conversion: production },
+export const foreignVariables: readonly ForeignVariable[] = foreignServers.flatMap(({ variables }) => variables);
+
+export interface IgnoredVariables {
+  readonly names: readonly string[];
+  readonly why: string;
+  /** Whether such a value asks for something that is not done, and is worth a warning; without it, none does. */
+  readonly isMissed?: (text: string, variable: (name: string) => string | undefined) => boolean;
+}
+
+const isAny = () => true;
+const isOn = (text: string) => parseBoolean(text) === true;
+
+export const ignoredVariables: readonly IgnoredVariables[] = [
+  {
+    names: [
+      "PUSHER_HOST",
+      "PUSHER_PORT",
+      "PUSHER_SCHEME",
+      "PUSHER_APP_CLUSTER",
+      "REVERB_HOST",
+      "REVERB_PORT",
+      "REVERB_SCHEME",
+      "LARAVEL_WEBSOCKETS_HOST",
+    ],
+    why: "They say to back ends and pages where to find the server. Where it listens is `host` and `port`.",
+  },
+  {
+    names: ["REVERB_APP_PING_INTERVAL"],
+    why: "The server asks who is silent when clients would, after `activityTimeoutS`, which comes from `REVERB_APP_ACTIVITY_TIMEOUT`.",
+    isMissed: (text, variable) =>
+      (parseNumber(text) ?? 0) <
+      Number(variable("REVERB_APP_ACTIVITY_TIMEOUT") ?? settingsByPath.get("activityTimeoutS")?.defaultValue),
+  },
+  {
+    names: ["REVERB_APP_RATE_LIMITING_ENABLED"],
+    why: "Rates are counted per second: `clientEventsPerSecond` and `framesPerSecond` of the app's `limits`.",
+    isMissed: isOn,
+  },
+  {
+    names: [
+      "REVERB_APP_RATE_LIMIT_MAX_ATTEMPTS",
+      "REVERB_APP_RATE_LIMIT_DECAY_SECONDS",
+      "REVERB_APP_RATE_LIMIT_TERMINATE",
+    ],
+    why: "As `REVERB_APP_RATE_LIMITING_ENABLED`, without which they say nothing.",
+  },
+  {
+    names: ["SOKETI_DEFAULT_APP_MAX_BACKEND_EVENTS_PER_SEC", "SOKETI_DEFAULT_APP_MAX_READ_REQ_PER_SEC"],
+    why: "One limit counts all calls of the HTTP API: `apiRequestsPerSecond` of the app's `limits`.",
+    isMissed: (text) => parseNumber(text) !== -1,
+  },
+  {
+    names: ["SOKETI_CHANNEL_CACHE_TTL"],
+    why: "How long cache channels keep their event is said by a channel rule: `cacheTtlS`.",
+    isMissed: isAny,
+  },
+  {
+    names: ["SOKETI_MODE"],
+    why: "There are no processes for webhooks alone: each server sends its own.",
+    isMissed: (text) => text !== "full",
+  },
+  {
+    names: ["SOKETI_CORS_ALLOWED_ORIGINS"],
+    why: "The HTTP API is for back ends. Which pages may connect is said by `allowedOrigins`.",
+    isMissed: (text) => !/^(\["\*"\]|\*)$/.test(text.trim()),
+  },
+  {
+    names: ["SOKETI_APP_MANAGER_DRIVER"],
+    why: "Apps are those of the configuration and of `database.url`, whose tables are Fanfare's own: bring them over with `fanfare apps add`.",
+    isMissed: (text) => text !== "array",
+  },
+  {
+    names: ["SOKETI_ADAPTER_REDIS_CLUSTER_MODE"],
+    why: "`redis.cluster`, the list of nodes, switches it on.",
+    isMissed: (text, variable) => isOn(text) && variable("SOKETI_DB_REDIS_CLUSTER_NODES") === undefined,
+  },
+  {
+    names: ["SOKETI_METRICS_SERVER_PORT"],
+    why: "`/metrics` is on the server's own port; `metrics.allowIps` and `metrics.token` say for whom.",
+    isMissed: isAny,
+  },
+  { names: ["SOKETI_WEBHOOKS_BATCHING"], why: "Each webhook says it for itself: `batch`.", isMissed: isOn },
+  {
+    names: ["SOCKUDO_DEFAULT_APP_ID", "SOCKUDO_DEFAULT_APP_KEY", "SOCKUDO_DEFAULT_APP_SECRET"],
+    why: "Sockudo's names are not read: `PUSHER_APP_ID`, `PUSHER_APP_KEY` and `PUSHER_APP_SECRET` make the app.",
+    isMissed: isAny,
+  },
 ];
 
-export const foreignVariables: readonly ForeignVariable[] = [
-  ...families.flatMap((family) => family.aliases),
-  ...platformVariables,
-];
+type Row = string | readonly [path: string, more: Omit<ForeignVariable, "name" | "path">];
 
-function appAliases(names: AppNames): ForeignVariable[] {
-  return Object.entries(names).map(([field, name]) => ({ name, path: `apps[].${field}` }));
+function table(rows: Readonly<Record<string, Row>>): ForeignVariable[] {
+  return Object.entries(rows).map(([name, row]) => {
+    const [path, more] = typeof row === "string" ? [row, {}] : row;
+    return { name, path, ...more };
+  });
+}
+
+function appNames(prefix: string): AppNames {
+  return { id: `${prefix}_ID`, key: `${prefix}_KEY`, secret: `${prefix}_SECRET` };
+}
+
+function credentials({ id, key, secret }: AppNames): Readonly<Record<string, Row>> {
+  return { [id]: "apps[].id", [key]: "apps[].key", [secret]: "apps[].secret" };
 }

@@ -1,46 +1,42 @@
 /** Controllers that the configuration names: files whose code answers at a path. */
 
 import { dirname, isAbsolute, resolve } from "node:path";
-import { z } from "zod";
-import { optionalText, requiredText, settingInfo } from "./fields.ts";
+import type { z } from "zod";
+import { list, object, text } from "./fields.ts";
 
-const list = { parse: "json" } as const;
 const FILE = { expects: "the name of a file, or FILE#EXPORT" };
 
-const controller = z
-  .strictObject({
-    path: requiredText("Where it answers: `/rooms/:room`, `/files/*`."),
-    module: optionalText(
+const sameFile = () => text("The same, for this function.", FILE).exactOptional();
+
+const controller = object(
+  "A controller at a path.",
+  {
+    path: text("Where it answers: `/rooms/:room`, `/files/*`."),
+    module: text(
       "File with the controller, relative to the configuration file: its default export, or the one that `FILE#EXPORT` names, a class or an object.",
       FILE,
-    ),
-    onHandshake: optionalText("File with this one function, in place of the controller's.", FILE),
-    onOpen: optionalText("The same.", FILE),
-    onMessage: optionalText("The same.", FILE),
-    onClose: optionalText("The same.", FILE),
-    onError: optionalText("The same.", FILE),
-    onRequest: optionalText("The same.", FILE),
-    onDisconnect: optionalText("The same.", FILE),
-    onDrain: optionalText("The same.", FILE),
-  })
-  .register(settingInfo, {
-    ...list,
-    description: "A controller at a path.",
-    expects: "an object with `path` and `module`",
-  });
+    ).exactOptional(),
+    onHandshake: text("File with this one function, in place of the controller's.", FILE).exactOptional(),
+    onOpen: sameFile(),
+    onMessage: sameFile(),
+    onClose: sameFile(),
+    onError: sameFile(),
+    onRequest: sameFile(),
+    onDisconnect: sameFile(),
+    onDrain: sameFile(),
+  },
+  "an object with `path` and `module`",
+);
 
-export const controllers = z
-  .array(controller)
-  .default([])
-  .register(settingInfo, {
-    ...list,
-    description: "WebSocket endpoints of one's own, each with the code that answers there. See library.md.",
-    expects: "a list of controllers",
-  });
+export const controllers = list(
+  "WebSocket endpoints of your own, each with the code that answers there. See library.md.",
+  controller,
+  "a list of controllers",
+).default([]);
 
 export type ControllerSettings = z.output<typeof controller>;
 
-/** The configuration with the files of controllers as the process finds them, wherever it runs. */
+/** The configuration with the controllers' files as absolute paths, so that they are found wherever the process runs. */
 export function resolveControllerFiles<C extends { readonly controllers: readonly ControllerSettings[] }>(
   config: C,
   cwd: string,

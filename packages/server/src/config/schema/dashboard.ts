@@ -1,84 +1,70 @@
-/** The part of the table that is about the dashboard: where it is, and who may look and act. */
+/** The settings of the dashboard: where it is, and who may look and act. */
 
-import { z } from "zod";
-import { boolean, oneOf, optionalText, requiredText, seconds, settingInfo, text } from "./fields.ts";
+import type { z } from "zod";
+import { boolean, list, object, oneOf, seconds, section, text } from "./fields.ts";
 
-const list = { parse: "json" } as const;
-
-const HASH = {
-  pattern: /^\$(argon2(id|i|d)|2[aby])\$\S+$/,
-  expects:
-    "the hash of a password by argon2 or bcrypt, such as `bun -e 'console.log(await Bun.password.hash(…))'` prints",
-};
-
-const user = z
-  .strictObject({
-    name: requiredText("By this one signs in.", { pattern: /^[^\s\p{C}]{1,64}$/u, expects: "a name without spaces" }),
-    password: requiredText("The hash of the password, by argon2 or bcrypt.", { ...HASH, secret: true }),
+const user = object(
+  "A user who may sign in.",
+  {
+    name: text("The user signs in with this name.", {
+      pattern: /^[^\s\p{C}]{1,64}$/u,
+      expects: "a name without spaces",
+    }),
+    password: text("The hash of the password, by argon2 or bcrypt.", {
+      secret: true,
+      pattern: /^\$(argon2(id|i|d)|2[aby])\$\S+$/,
+      expects:
+        "the hash of a password by argon2 or bcrypt, such as `bun -e 'console.log(await Bun.password.hash(…))'` prints",
+    }),
     role: oneOf(
-      "What one may do: `view` looks, `operate` also sends events and disconnects, `admin` also edits apps.",
+      "What the user may do: `view` looks, `operate` also sends events and disconnects, `admin` also edits apps.",
       ["view", "operate", "admin"],
-      "view",
-    ),
-  })
-  .register(settingInfo, {
-    ...list,
-    description: "Somebody who may sign in.",
-    expects: "an object with `name` and `password`",
-  });
+    ).default("view"),
+  },
+  "an object with `name` and `password`",
+);
 
-const token = z
-  .strictObject({
-    secret: optionalText("Shared secret, for HS256; at least 32 characters.", {
+const token = object(
+  "JSON Web Tokens sign in as well: `sub` is the name, `role` the role, and `exp` has to be there.",
+  {
+    secret: text("Shared secret, for HS256; at least 32 characters.", {
       secret: true,
       pattern: /^.{32,}$/s,
       expects: "text of at least 32 characters",
-    }),
-    publicKey: optionalText("The issuer's public key (PEM), for RS256, ES256 and EdDSA.", {
+    }).exactOptional(),
+    publicKey: text("The issuer's public key (PEM), for RS256, ES256 and EdDSA.", {
       pattern: /-----BEGIN PUBLIC KEY-----/,
       expects: 'a public key in PEM form, from "-----BEGIN PUBLIC KEY-----" to its end',
-    }),
-    jwksUrl: optionalText("Where the issuer publishes its keys.", {
+    }).exactOptional(),
+    jwksUrl: text("Where the issuer publishes its keys.", {
       pattern: /^https?:\/\/[^\s/]/,
       expects: "an http:// or https:// address",
-    }),
-    audience: optionalText("The audience that a token has to name."),
-    issuer: optionalText("The issuer that a token has to name."),
-  })
-  .refine(({ secret, publicKey, jwksUrl }) => [secret, publicKey, jwksUrl].filter(Boolean).length === 1)
-  .exactOptional()
-  .register(settingInfo, {
-    ...list,
-    description: "JSON Web Tokens sign in as well: `sub` is the name, `role` the role, and `exp` has to be there.",
-    expects: "an object with exactly one of `secret`, `publicKey` and `jwksUrl`",
-  });
+    }).exactOptional(),
+    audience: text("The audience that a token has to name.").exactOptional(),
+    issuer: text("The issuer that a token has to name.").exactOptional(),
+  },
+  "an object with exactly one of `secret`, `publicKey` and `jwksUrl`",
+).refine(({ secret, publicKey, jwksUrl }) => [secret, publicKey, jwksUrl].filter(Boolean).length === 1);
 
-export const dashboard = z
-  .strictObject({
-    enabled: boolean("Whether there is a dashboard.", true),
-    path: text("Where it is.", "/dashboard", {
-      pattern: /^(\/[-A-Za-z0-9_.~]+)+$/,
-      expects: 'a path such as "/dashboard" that starts with "/" and does not end with it',
-    }),
-    password: optionalText("Signs in the user `admin`, who may do everything; as it is, at least 12 characters.", {
-      secret: true,
-      pattern: /^.{12,}$/s,
-      expects: "text of at least 12 characters",
-    }),
-    users: z
-      .array(user)
-      .default([])
-      .register(settingInfo, {
-        ...list,
-        description:
-          "Who may sign in. Without users, password, token and a gate of the program's, only who has the key of the printed address has access, and only in development.",
-        expects: "a list of objects with `name` and `password`",
-        secret: true,
-      }),
-    token,
-    sessionS: seconds("Time after which one has to sign in again, in seconds.", 43_200, 60),
-  })
-  .prefault({})
-  .register(settingInfo, { ...list, description: "The dashboard.", expects: "an object" });
+export const dashboard = section("The dashboard.", {
+  enabled: boolean("Whether there is a dashboard.").default(true),
+  path: text("Where it is.", {
+    pattern: /^(\/[-A-Za-z0-9_.~]+)+$/,
+    expects: 'a path such as "/dashboard" that starts with "/" and does not end with it',
+  }).default("/dashboard"),
+  password: text("Signs in the user `admin`, who may do everything; in plain text, at least 12 characters.", {
+    secret: true,
+    pattern: /^.{12,}$/s,
+    expects: "text of at least 12 characters",
+  }).exactOptional(),
+  users: list(
+    "Who may sign in. Without users, password, token and a gate of the program's, only who has the key of the printed address has access, and only in development.",
+    user,
+    "a list of objects with `name` and `password`",
+    { secret: true },
+  ).default([]),
+  token: token.exactOptional(),
+  sessionS: seconds("Time after which users have to sign in again, in seconds.", 60).default(43_200),
+});
 
 export type DashboardSettings = z.output<typeof dashboard>;

@@ -1,28 +1,18 @@
-/** What a channel rule may say of history, with its defaults. */
+/** What a channel rule says about history, with its defaults. */
 
-import { z } from "zod";
-import { settingInfo } from "./fields.ts";
+import { integer, object, seconds } from "./fields.ts";
 
-/** A week: what has to outlive that belongs into a database. */
-const MOST_TTL_S = 7 * 86_400;
+/** A week: what has to be kept longer belongs in a database. */
+const MAX_TTL_S = 7 * 86_400;
 
-export const historyRule = z.strictObject({
-  size: z.number().int().min(1).max(10_000).default(100).register(settingInfo, {
-    description: "Most events that are kept of one such channel.",
-    expects: "a whole number from 1 to 10000",
-    parse: "number",
-  }),
-  ttlS: z
-    .number()
-    .min(0.001)
-    .max(MOST_TTL_S)
-    .default(86_400)
-    .register(settingInfo, {
-      description: "Time each of them is kept, in seconds.",
-      expects: `a number of seconds from 0.001 to ${MOST_TTL_S}`,
-      parse: "number",
-    }),
-});
+export const historyRule = object(
+  "What is kept of the channel, so that clients of the native protocol can resume and the API can read it.",
+  {
+    size: integer("Most events that are kept of one such channel.", 1, 10_000).default(100),
+    ttlS: seconds("Time each of them is kept, in seconds.", 0.001, MAX_TTL_S).default(86_400),
+  },
+  "an object with `size` and `ttlS`, both optional",
+);
 
-/** The rule for channels that say no more than that they keep something. */
+/** The rule for channels that only say that they keep a history. */
 export const DEFAULT_HISTORY = historyRule.parse({});

@@ -1,160 +1,67 @@
-/** The part of the table that is about what is kept, and who is told: the database, webhooks. */
+/** What is kept and published about the running server: the database, statistics, the audit log, webhooks, metrics and traces. */
 
-import { z } from "zod";
-import { WEBHOOK_EVENTS } from "../../domain/app.ts";
-import {
-  addresses,
-  boolean,
-  integer,
-  optionalBoolean,
-  optionalText,
-  ratio,
-  requiredText,
-  seconds,
-  settingInfo,
-  text,
-} from "./fields.ts";
+import { join } from "node:path";
+import { WEB_ADDRESS } from "./app.ts";
+import { boolean, headers, integer, ipRanges, ratio, seconds, section, text, textOrEmpty } from "./fields.ts";
 
-const list = { parse: "json" } as const;
-
-const ADDRESS = { pattern: /^https?:\/\/[^\s/]/, isUrl: true, expects: "an http:// or https:// address" } as const;
-
-const eventName = z.enum(WEBHOOK_EVENTS).register(settingInfo, {
-  description: "A kind of event.",
-  expects: `one of ${WEBHOOK_EVENTS.join(", ")}`,
-  parse: "text",
+export const database = section("Where things are kept that outlive the process.", {
+  url: text(
+    "Where apps, statistics and webhooks are kept: `sqlite:FILE`, `postgres://…` or `mysql://…`. Without it, `fanfare serve` uses `fanfare.db` in `stateDir`, and a program keeps nothing.",
+    {
+      secret: true,
+      pattern: /^(sqlite:.+|(postgres(ql)?|mysql|mariadb):\/\/.+)$/,
+      isUrl: true,
+      expects: '"sqlite:FILE", "postgres://…" or "mysql://…", with what is special in the password encoded',
+    },
+  ).exactOptional(),
+  migrate: boolean(
+    "The tables are brought up to date at the start. Without it, only in a file of our own: otherwise `fanfare migrate` does it.",
+  ).exactOptional(),
 });
 
-/** One receiver of an app's webhooks. */
-export const webhook = z
-  .strictObject({
-    url: requiredText("Where the events are posted.", ADDRESS),
-    events: z
-      .array(eventName)
-      .min(1)
-      .exactOptional()
-      .register(settingInfo, {
-        ...list,
-        description: "The kinds of event it is told; all, where not given.",
-        expects: `a list of one or more of ${WEBHOOK_EVENTS.join(", ")}`,
-      }),
-    channels: z
-      .strictObject({
-        prefix: optionalText("How the channel's name begins."),
-        suffix: optionalText("How the channel's name ends."),
-        pattern: optionalText("The channel's name, with `*` for any run and `?` for one character."),
-      })
-      .exactOptional()
-      .register(settingInfo, {
-        ...list,
-        description: "The channels it is told of; all of what is given has to fit.",
-        expects: "an object with `prefix`, `suffix` or `pattern`",
-      }),
-    headers: z
-      .record(z.string().regex(/^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/), z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/))
-      .exactOptional()
-      .register(settingInfo, {
-        ...list,
-        description: "Headers that are sent along.",
-        expects: "an object of header names and their text",
-        secret: true,
-      }),
-    batch: optionalBoolean("Several events in one request, where more than one waits."),
-  })
-  .register(settingInfo, { ...list, description: "One receiver.", expects: "an object with `url`" });
+/** The database of a server started by `fanfare serve` without one, and of the commands that read what it keeps. */
+export function defaultDatabaseUrl(stateDir: string): string {
+  return `sqlite:${join(stateDir, "fanfare.db")}`;
+}
 
-export const database = z
-  .strictObject({
-    url: optionalText(
-      "Where apps, statistics and webhooks are kept: `sqlite:FILE`, `postgres://…` or `mysql://…`. Without it, `fanfare serve` uses `fanfare.db` in `stateDir`, and a program keeps nothing.",
-      {
-        secret: true,
-        pattern: /^(sqlite:.+|(postgres(ql)?|mysql|mariadb):\/\/.+)$/,
-        isUrl: true,
-        expects: '"sqlite:FILE", "postgres://…" or "mysql://…", with what is special in the password encoded',
-      },
-    ),
-    migrate: optionalBoolean(
-      "The tables are brought up to date at the start. Without it, only in a file of our own: otherwise `fanfare migrate` does it.",
-    ),
-  })
-  .prefault({})
-  .register(settingInfo, {
-    ...list,
-    description: "Where things are kept that outlive the process.",
-    expects: "an object",
-  });
+export const statistics = section("What each app did, by the interval, the hour and the day.", {
+  enabled: boolean("Statistics are kept, where there is a database.").default(true),
+  intervalS: seconds("How often the numbers are written down, in seconds.", 1).default(60),
+  keepDays: integer("Age at which they are deleted, in days.").default(90),
+});
 
-export const statistics = z
-  .strictObject({
-    enabled: boolean("Statistics are kept, where there is a database.", true),
-    intervalS: seconds("How often the numbers are written down, in seconds.", 60, 1),
-    keepDays: integer("Age at which they are forgotten, in days.", 90),
-  })
-  .prefault({})
-  .register(settingInfo, {
-    ...list,
-    description: "What each app did, by the interval, the hour and the day.",
-    expects: "an object",
-  });
+export const audit = section("Who did what through the dashboard, where there is a database.", {
+  keepDays: integer("Age at which entries are deleted, in days.").default(365),
+});
 
-export const audit = z
-  .strictObject({ keepDays: integer("Age at which entries are forgotten, in days.", 365) })
-  .prefault({})
-  .register(settingInfo, {
-    ...list,
-    description: "Who did what through the dashboard, where there is a database.",
-    expects: "an object",
-  });
+export const webhooks = section("How webhooks are sent.", {
+  timeoutS: seconds("Time a receiver has to answer, in seconds.", 0.1).default(10),
+  retryForS: seconds(
+    "Time over which an event is tried again, at growing intervals, before it counts as a failed delivery, in seconds.",
+  ).default(300),
+  keepDays: integer("Age at which failed deliveries are deleted, in days.").default(30),
+  leaveDelayS: seconds(
+    "Time that channel_vacated and member_removed are held back, and dropped if undone, in seconds.",
+    0,
+  ).default(3),
+  allowPrivate: boolean("Receivers may have private addresses, and be on this machine.").default(false),
+});
 
-export const metrics = z
-  .strictObject({
-    enabled: boolean("`/metrics` answers.", true),
-    allowIps: addresses(
-      "Addresses that may read them without the token. Behind a proxy that is not in `trustedProxies` nobody may.",
-      ["loopback", "private"],
-    ),
-    token: optionalText("Lets anybody read them who sends it as `Authorization: Bearer`.", { secret: true }),
-    soketiNames: boolean("The numbers have soketi's names as well, for dashboards that were made for it.", false),
-  })
-  .prefault({})
-  .register(settingInfo, { ...list, description: "The server's numbers for Prometheus.", expects: "an object" });
+export const metrics = section("The server's numbers for Prometheus.", {
+  enabled: boolean("`/metrics` answers.").default(true),
+  allowIps: ipRanges(
+    "Addresses that may read them without the token. Behind a proxy that is not in `trustedProxies` none may.",
+  ).default(["loopback", "private"]),
+  token: text("Lets anyone read them who sends it as `Authorization: Bearer`.", { secret: true }).exactOptional(),
+  soketiNames: boolean("The numbers have soketi's names as well, for dashboards that were made for it.").default(false),
+});
 
-export const tracing = z
-  .strictObject({
-    endpoint: optionalText(
-      "Where an OpenTelemetry collector takes traces (OTLP over HTTP, JSON), `http://127.0.0.1:4318`. Without it nothing is traced.",
-      ADDRESS,
-    ),
-    serviceName: text("What the server is called in traces.", "fanfare"),
-    sampleRatio: ratio("Which part of traces that begin here is recorded: 0 for none at all, 1 for all.", 0.01),
-    headers: z
-      .record(z.string(), z.string())
-      .default({})
-      .register(settingInfo, {
-        ...list,
-        description: "Headers for the collector.",
-        expects: "an object of header names and their text",
-        secret: true,
-      }),
-  })
-  .prefault({})
-  .register(settingInfo, { ...list, description: "OpenTelemetry traces.", expects: "an object" });
-
-export const webhooks = z
-  .strictObject({
-    timeoutS: seconds("Time a receiver has to answer, in seconds.", 10, 0.1),
-    retryForS: seconds(
-      "Time over which an event is tried again, at growing intervals, before it is a dead letter, in seconds.",
-      300,
-    ),
-    keepDays: integer("Age at which dead letters are forgotten, in days.", 30),
-    leaveDelayS: seconds(
-      "Time that channel_vacated and member_removed are held back, and dropped if undone, in seconds.",
-      3,
-      0,
-    ),
-    allowPrivate: boolean("Receivers may have private addresses, and be on this machine.", false),
-  })
-  .prefault({})
-  .register(settingInfo, { ...list, description: "How receivers are told.", expects: "an object" });
+export const tracing = section("OpenTelemetry traces.", {
+  endpoint: text(
+    "Where an OpenTelemetry collector takes traces (OTLP over HTTP, JSON), `http://127.0.0.1:4318`. Without it nothing is traced.",
+    WEB_ADDRESS,
+  ).exactOptional(),
+  serviceName: textOrEmpty("What the server is called in traces.").default("fanfare"),
+  sampleRatio: ratio("Which part of traces that begin here is recorded: 0 for none at all, 1 for all.").default(0.01),
+  headers: headers("Headers for the collector.").default({}),
+});

@@ -1,98 +1,76 @@
-/** The part of the table that is about TLS. */
+/** The settings of TLS, and which files they name. */
 
-import { z } from "zod";
-import { oneOf, optionalHost, optionalText, requiredText, seconds, settingInfo } from "./fields.ts";
-
-const list = { parse: "json" } as const;
+import type { z } from "zod";
+import { fileName, integer, list, object, oneOf, seconds, tcpHost, text } from "./fields.ts";
 
 const certificate = {
-  certFile: requiredText("File with the certificate and its chain (PEM).", { expects: "the name of a file" }),
-  keyFile: requiredText("File with the private key (PEM).", { expects: "the name of a file" }),
-  passphrase: optionalText("Opens the private key.", { secret: true }),
-  caFile: optionalText(
+  certFile: fileName("File with the certificate and its chain (PEM)."),
+  keyFile: fileName("File with the private key (PEM)."),
+  passphrase: text("Opens the private key.", { secret: true }).exactOptional(),
+  caFile: fileName(
     "File with the certificates of those who issued it (PEM), where `certFile` has only the server's own.",
-    { expects: "the name of a file" },
-  ),
+  ).exactOptional(),
 };
 
-const namedCertificate = z
-  .strictObject({
-    serverName: requiredText("Host name that clients ask for; `*.a.example` is any one below it.", {
+const namedCertificate = object(
+  "A certificate for one more host name.",
+  {
+    serverName: text("Host name that clients ask for; `*.a.example` is any one below it.", {
       pattern: /^(\*\.)?([A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?$/,
       expects: 'a host name such as "ws.a.example" or "*.a.example"',
     }),
     ...certificate,
-  })
-  .register(settingInfo, {
-    ...list,
-    description: "A certificate for one more host name.",
-    expects: "an object with `serverName`, `certFile` and `keyFile`",
-  });
+  },
+  "an object with `serverName`, `certFile` and `keyFile`",
+);
 
-const tlsApi = z
-  .strictObject({
-    port: z.number().int().min(0).max(65_535).register(settingInfo, {
-      description: "Port for API calls; 0 picks a free one.",
-      expects: "a whole number from 0 to 65535",
-      parse: "number",
-    }),
-    host: optionalHost("Address to listen on for them, where it is not `host`."),
-    clientCaFile: requiredText("File with the authorities that issue the callers' certificates (PEM).", {
-      expects: "the name of a file",
-    }),
-  })
-  .exactOptional()
-  .register(settingInfo, {
-    ...list,
-    description:
-      "The HTTP API has a port of its own, and only callers with a certificate of these authorities get through.",
-    expects: "an object with `port` and `clientCaFile`",
-  });
+const api = object(
+  "The HTTP API has a port of its own, and only callers with a certificate of these authorities get through.",
+  {
+    port: integer("Port for API calls; 0 picks a free one.", 0, 65_535),
+    host: tcpHost("Address to listen on for them, where it is not `host`.").exactOptional(),
+    clientCaFile: fileName("File with the authorities that issue the callers' certificates (PEM)."),
+  },
+  "an object with `port` and `clientCaFile`",
+);
 
-export const tls = z
-  .strictObject({
+export const tls = object(
+  "Serve wss:// and https:// directly. Without it, TLS is left to a proxy.",
+  {
     ...certificate,
-    minVersion: oneOf("The oldest version of TLS that is spoken.", ["1.2", "1.3"], "1.2"),
-    ciphers: optionalText("Cipher suites for TLS 1.2, in OpenSSL's names with colons between; those of 1.3 are fixed."),
-    names: z
-      .array(namedCertificate)
-      .default([])
-      .register(settingInfo, {
-        ...list,
-        description: "Certificates for further host names (SNI); everybody else gets `certFile`.",
-        expects: "a list of certificates with their `serverName`",
-      }),
-    watchS: seconds("How often the files are looked at for new certificates, in seconds; 0 for never.", 60, 0),
-    api: tlsApi,
-  })
-  .exactOptional()
-  .register(settingInfo, {
-    ...list,
-    description: "Serve wss:// and https:// directly. Without it, TLS is left to a proxy.",
-    expects: "an object with `certFile` and `keyFile`",
-  });
+    minVersion: oneOf("The oldest version of TLS that is spoken.", ["1.2", "1.3"]).default("1.2"),
+    ciphers: text(
+      "Cipher suites for TLS 1.2, in OpenSSL's names with colons between; those of 1.3 are fixed.",
+    ).exactOptional(),
+    names: list(
+      "Certificates for further host names (SNI); all other clients get `certFile`.",
+      namedCertificate,
+      "a list of certificates with their `serverName`",
+    ).default([]),
+    watchS: seconds("How often the files are checked for new certificates, in seconds; 0 for never.", 0).default(60),
+    api: api.exactOptional(),
+  },
+  "an object with `certFile` and `keyFile`",
+).exactOptional();
 
 export type TlsSettings = NonNullable<z.output<typeof tls>>;
 
 /** What one certificate needs, of the default or of a further name. */
 export type CertificateSettings = Pick<TlsSettings, keyof typeof certificate>;
 
-/** A place in the settings, as `spell` writes it. */
-type Place = readonly (string | number)[];
+type Path = readonly (string | number)[];
 
-/** Every certificate: the default, then those for further names. */
-export function certificatesOf(settings: TlsSettings): readonly (readonly [Place, CertificateSettings])[] {
-  const named = settings.names.map((one, index) => [["tls", "names", index], one] as const);
-  return [[["tls"], settings], ...named];
+/** Every certificate with its place in the configuration: the default, then those for further names. */
+export function certificatesOf(settings: TlsSettings): readonly (readonly [Path, CertificateSettings])[] {
+  return [[["tls"], settings], ...settings.names.map((one, index) => [["tls", "names", index], one] as const)];
 }
 
-/** Every file that the settings name. */
-export function tlsFiles(settings: TlsSettings): readonly (readonly [Place, file: string])[] {
-  const own = certificatesOf(settings).flatMap(([place, one]) =>
-    (["certFile", "keyFile", "caFile"] as const).flatMap((key) => {
-      const file = one[key];
-      return file === undefined ? [] : [[[...place, key], file] as const];
-    }),
+/** Every file that the settings name, with its place in the configuration. */
+export function tlsFiles(settings: TlsSettings): readonly (readonly [Path, file: string])[] {
+  const files = certificatesOf(settings).flatMap(([path, { certFile, keyFile, caFile }]) =>
+    Object.entries({ certFile, keyFile, caFile }).flatMap(([key, file]) =>
+      file === undefined ? [] : [[[...path, key], file] as const],
+    ),
   );
-  return settings.api ? [...own, [["tls", "api", "clientCaFile"], settings.api.clientCaFile]] : own;
+  return settings.api ? [...files, [["tls", "api", "clientCaFile"], settings.api.clientCaFile]] : files;
 }

@@ -1,7 +1,7 @@
 /** A file that a setting of the engine names. */
 
 import { readFileSync } from "node:fs";
-import { errorReason } from "../../config/config-file.ts";
+import { errorReason } from "../../config/config-error.ts";
 
 /** Throws an Error that names the setting. */
 export function readSettingFile(setting: string, file: string): string {

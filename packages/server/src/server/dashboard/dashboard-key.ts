@@ -1,7 +1,7 @@
 /** Whether a key opens the dashboard, and which one: in development, where nobody has an account and the program has no gate. */
 
 import type { Logger } from "pino";
-import { errorReason } from "../../config/config-file.ts";
+import { errorReason } from "../../config/config-error.ts";
 import { dashboardKey, generateDashboardKey } from "../../config/dashboard-key.ts";
 import type { Config } from "../../config/schema/schema.ts";
 

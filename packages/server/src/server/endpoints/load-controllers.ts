@@ -3,8 +3,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { ConfigError } from "../../config/config-error.ts";
-import { errorReason } from "../../config/config-file.ts";
+import { ConfigError, errorReason } from "../../config/config-error.ts";
 import type { ControllerSettings } from "../../config/schema/controllers.ts";
 import { type Controller, type ControllerClass, definitionOf, isCallback } from "./controller.ts";
 import type { EndpointDefinition } from "./endpoint.ts";

@@ -1,8 +1,7 @@
 /** Looks at the certificate files from time to time, and puts what has changed into service. */
 
 import type { Logger } from "pino";
-import { ConfigError } from "../../config/config-error.ts";
-import { errorReason } from "../../config/config-file.ts";
+import { ConfigError, errorReason } from "../../config/config-error.ts";
 import type { TlsSettings } from "../../config/schema/tls.ts";
 import type { Listeners } from "../websocket/listeners.ts";
 import { areSameCredentials, readCertificates, type TlsCredentials } from "./read-certificates.ts";

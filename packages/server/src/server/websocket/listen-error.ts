@@ -1,7 +1,7 @@
 /** Why a server cannot listen, in a sentence: Bun's own says "Failed to start server". */
 
 import { lookup } from "node:dns/promises";
-import { errorReason } from "../../config/config-file.ts";
+import { errorReason } from "../../config/config-error.ts";
 import { isUnixSocketPath } from "../../config/schema/fields.ts";
 import type { Config } from "../../config/schema/schema.ts";
 

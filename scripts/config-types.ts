@@ -1,0 +1,77 @@
+/**
+ * Writes packages/server/src/config/config-input.ts from the schema: `bun scripts/config-types.ts --write`. Types that
+ * zod infers lose the comments that editors show on hover; these have them. A test fails when the file is stale.
+ */
+
+import { z } from "zod";
+import { encodeUnlimited } from "../packages/server/src/config/parse-value.ts";
+import { root, type Setting, settingsByPath } from "../packages/server/src/config/settings.ts";
+
+const HEAD = `/** What users write as configuration. Generated from the schema by \`bun scripts/config-types.ts --write\`: do not edit. */
+// biome-ignore-all format: generated`;
+
+export function renderConfigTypes(): string {
+  const names = interfaceNames();
+  const objects = [root, ...settingsByPath.values()].filter(({ path, schema }) => names.get(schema)?.path === path);
+  return `${[HEAD, ...objects.map((object) => interfaceOf(object, names))].join("\n\n")}\n`;
+}
+
+type Names = ReadonlyMap<z.core.$ZodType, { readonly name: string; readonly path: string }>;
+
+/** One for each object of the schema, however often it is used. */
+function interfaceNames(): Names {
+  const names = new Map([[root.schema, { name: "ConfigInput", path: "" }]]);
+  for (const { path, kind, schema } of settingsByPath.values()) {
+    if (kind !== "object" || names.has(schema)) continue;
+    const words = path.replaceAll(/s?\[\]/g, "").split(".");
+    const name = words.map((word) => word.replace(/^./, (letter) => letter.toUpperCase())).join("");
+    names.set(schema, { name: `${name === "DefaultsChannel" ? "ChannelRule" : name}Input`, path });
+  }
+  return names;
+}
+
+function interfaceOf(object: Setting, names: Names): string {
+  const fields = [...object.fields.values()].flatMap((field) => {
+    const orUndefined = field.presence === "default" ? " | undefined" : "";
+    const mark = field.presence === "required" ? "" : "?";
+    const comment = `/** ${commentOn(field).replaceAll("*/", "*\\/")} */`;
+    return [`  ${comment}`, `  readonly ${field.key}${mark}: ${typeOf(field, names)}${orUndefined};`];
+  });
+  const doc = object.description === "" ? [] : [`/** ${object.description} */`];
+  return [...doc, `export interface ${names.get(object.schema)?.name} {`, ...fields, "}"].join("\n");
+}
+
+/** What it is, what it takes where its type does not say so, and what holds without it. */
+function commentOn({ path, kind, description, expects, schema, defaultValue, presence }: Setting): string {
+  const isSaid = kind === "object" || schema instanceof z.ZodBoolean || schema instanceof z.ZodEnum;
+  const takes = isSaid ? "" : ` Takes ${expects}.`;
+  const inherited = path.startsWith("apps[].") && settingsByPath.has(path.replace("apps[]", "defaults"));
+  if (inherited && presence === "optional") return `${description}${takes} Without it, as in \`defaults\`.`;
+  const value = JSON.stringify(defaultValue, encodeUnlimited);
+  return `${description}${takes}${value === undefined ? "" : ` Default: \`${value}\`.`}`;
+}
+
+function typeOf({ type, kind, schema, element }: Setting, names: Names): string {
+  if (type !== undefined) return type;
+  if (kind === "object") return names.get(schema)?.name ?? "never";
+  if (element === undefined) return primitiveType(schema);
+  const inner = typeOf(element, names);
+  return `readonly ${inner.includes("|") ? `(${inner})` : inner}[]`;
+}
+
+function primitiveType(schema: z.core.$ZodType): string {
+  if (schema instanceof z.ZodString) return "string";
+  if (schema instanceof z.ZodNumber) return "number";
+  if (schema instanceof z.ZodBoolean) return "boolean";
+  if (schema instanceof z.ZodEnum) return schema.options.map((option) => JSON.stringify(option)).join(" | ");
+  if (schema instanceof z.ZodLiteral) return [...schema.values].map((value) => JSON.stringify(value)).join(" | ");
+  if (schema instanceof z.ZodUnion) return schema.options.map(primitiveType).join(" | ");
+  if (schema instanceof z.ZodRecord) return "Readonly<Record<string, string>>";
+  throw new Error("a setting of this kind has to name its type");
+}
+
+if (import.meta.main) {
+  const file = new URL("../packages/server/src/config/config-input.ts", import.meta.url);
+  if (process.argv.includes("--write")) await Bun.write(file, renderConfigTypes());
+  else process.stdout.write(renderConfigTypes());
+}
