@@ -5,10 +5,9 @@ import { MemoryBroker } from "../../packages/server/src/engines/memory/broker.ts
 import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
 import { MemoryLedger } from "../../packages/server/src/engines/memory/ledger.ts";
 import { MemoryRegistry } from "../../packages/server/src/engines/memory/registry.ts";
+import { brokerContract, ledgerContract, registryContract } from "../../packages/server/testing/index.ts";
 import { FakeClock, LateEngine } from "../support/fakes.ts";
-import { brokerContract } from "./contract.ts";
-import { ledgerContract } from "./ledger-contract.ts";
-import { registryContract } from "./registry-contract.ts";
+import { runner } from "../support/runner.ts";
 
 const memory = () => {
   const clock = new FakeClock();
@@ -22,11 +21,11 @@ const late = () => {
   return { engine: new LateEngine(clock), pass: (ms: number) => clock.pass(ms) };
 };
 
-brokerContract("memory", memory);
-registryContract("memory", memory);
-ledgerContract("memory", memory);
-brokerContract("memory, answering late", late);
-registryContract("memory, answering late", late);
+brokerContract(runner, "memory", memory);
+registryContract(runner, "memory", memory);
+ledgerContract(runner, "memory", memory);
+brokerContract(runner, "memory, answering late", late);
+registryContract(runner, "memory, answering late", late);
 
 test("history that has expired is pruned, whether anybody asks for it or not", () => {
   const clock = new FakeClock();

@@ -1,12 +1,11 @@
 /** The NATS engine over three nats-servers, which keep three copies. */
 
 import { createNatsEngine } from "../../packages/nats/src/engine.ts";
-import { realClock } from "../support/engine-node.ts";
+import { realClock } from "../../packages/server/testing/engine-node.ts";
+import { engineContract } from "../../packages/server/testing/index.ts";
 import { startNatsCluster } from "../support/nats.ts";
 import { natsSettingsFor } from "../support/nats-node.ts";
-import { brokerContract } from "./contract.ts";
-import { ledgerContract } from "./ledger-contract.ts";
-import { registryContract } from "./registry-contract.ts";
+import { runner } from "../support/runner.ts";
 
 const servers = await startNatsCluster();
 
@@ -15,6 +14,4 @@ const alone = () => ({
   pass: (ms: number) => Bun.sleep(ms),
 });
 
-brokerContract("nats cluster", alone);
-registryContract("nats cluster", alone);
-ledgerContract("nats cluster", alone);
+engineContract(runner, "nats cluster", alone);

@@ -4,16 +4,13 @@ import { expect, test } from "bun:test";
 import { connect, type Msg } from "@nats-io/transport-node";
 import { createNatsEngine } from "../../packages/nats/src/engine.ts";
 import { DEFAULTS } from "../../packages/nats/src/settings.ts";
+import { engineContract, outageContract, silentConnectionContract } from "../../packages/server/testing/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { nothingTold, ONLY_PONGS, startNats } from "../support/nats.ts";
 import { natsSettingsFor, startNatsNode } from "../support/nats-node.ts";
+import { runner } from "../support/runner.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
-import { awayContract } from "./away-contract.ts";
-import { brokerContract } from "./contract.ts";
-import { deafContract } from "./deaf-contract.ts";
-import { ledgerContract } from "./ledger-contract.ts";
-import { registryContract } from "./registry-contract.ts";
 
 const server = await startNats();
 const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
@@ -27,11 +24,9 @@ const alone = () => {
   };
 };
 
-brokerContract("nats", alone);
-registryContract("nats", alone);
-ledgerContract("nats", alone);
+engineContract(runner, "nats", alone);
 
-awayContract("nats", async ({ waitMs, waitBytes }) => {
+outageContract(runner, "nats", async ({ waitMs, waitBytes }) => {
   const own = await startNats();
   const node = await startNatsNode(natsSettingsFor([own], { publishWaitMs: waitMs, publishWaitBytes: waitBytes }));
   const leave = async () => {
@@ -41,17 +36,17 @@ awayContract("nats", async ({ waitMs, waitBytes }) => {
   return { node, leave, comeBack: () => own.start() };
 });
 
-deafContract("nats", {
+silentConnectionContract(runner, "nats", {
   "nothing comes but the answers to PING": async () => {
     const proxy = await startProxy(server.port);
     const node = await startNatsNode(natsSettingsFor([{ address: `127.0.0.1:${proxy.port}` }]));
-    return { node, deafen: () => proxy.sift(ONLY_PONGS), mend: () => proxy.mend() };
+    return { node, silence: () => proxy.sift(ONLY_PONGS), restore: () => proxy.mend() };
   },
   "all is answered, and nothing is told": async () => {
     const proxy = await startProxy(server.port);
     const settings = natsSettingsFor([{ address: `127.0.0.1:${proxy.port}` }]);
     const node = await startNatsNode(settings);
-    return { node, deafen: () => proxy.sift(nothingTold(settings.prefix)), mend: () => proxy.mend() };
+    return { node, silence: () => proxy.sift(nothingTold(settings.prefix)), restore: () => proxy.mend() };
   },
 });
 

@@ -1,13 +1,11 @@
 /** The Redis engine on a cluster of three masters, where what belongs together has to be in one slot. */
 
 import { redisEngine } from "../../packages/server/src/engines/redis/engine.ts";
+import { engineContract, silentConnectionContract } from "../../packages/server/testing/index.ts";
 import { settingsFor, startRedisCluster } from "../support/redis.ts";
-import { realClock, startDeafenedNode } from "../support/redis-node.ts";
+import { realClock, startSilencedNode } from "../support/redis-node.ts";
+import { runner } from "../support/runner.ts";
 import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
-import { brokerContract } from "./contract.ts";
-import { deafContract } from "./deaf-contract.ts";
-import { ledgerContract } from "./ledger-contract.ts";
-import { registryContract } from "./registry-contract.ts";
 
 const proxies: TcpProxy[] = [];
 const servers = await startRedisCluster(3, async (port) => {
@@ -22,10 +20,8 @@ const cluster = () => ({
   pass: (ms: number) => Bun.sleep(ms),
 });
 
-brokerContract("redis cluster", cluster);
-registryContract("redis cluster", cluster);
-ledgerContract("redis cluster", cluster);
+engineContract(runner, "redis cluster", cluster);
 
-deafContract("redis cluster", {
-  "nothing comes but the answers to PING": () => startDeafenedNode(settingsFor({ type: "cluster", seeds }), proxies),
+silentConnectionContract(runner, "redis cluster", {
+  "nothing comes but the answers to PING": () => startSilencedNode(settingsFor({ type: "cluster", seeds }), proxies),
 });

@@ -1,13 +1,11 @@
 /** The Redis engine on a master that sentinels know. */
 
 import { redisEngine } from "../../packages/server/src/engines/redis/engine.ts";
+import { engineContract, silentConnectionContract } from "../../packages/server/testing/index.ts";
 import { settingsFor, startSentinels } from "../support/redis.ts";
-import { realClock, startDeafenedNode } from "../support/redis-node.ts";
+import { realClock, startSilencedNode } from "../support/redis-node.ts";
+import { runner } from "../support/runner.ts";
 import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
-import { brokerContract } from "./contract.ts";
-import { deafContract } from "./deaf-contract.ts";
-import { ledgerContract } from "./ledger-contract.ts";
-import { registryContract } from "./registry-contract.ts";
 
 const proxies: TcpProxy[] = [];
 const { ports } = await startSentinels("mymaster", async (port) => {
@@ -22,11 +20,9 @@ const behindSentinels = () => ({
   pass: (ms: number) => Bun.sleep(ms),
 });
 
-brokerContract("redis behind sentinels", behindSentinels);
-registryContract("redis behind sentinels", behindSentinels);
-ledgerContract("redis behind sentinels", behindSentinels);
+engineContract(runner, "redis behind sentinels", behindSentinels);
 
-deafContract("redis behind sentinels", {
+silentConnectionContract(runner, "redis behind sentinels", {
   "nothing comes but the answers to PING": () =>
-    startDeafenedNode(settingsFor({ type: "sentinel", sentinels, master: "mymaster" }), proxies),
+    startSilencedNode(settingsFor({ type: "sentinel", sentinels, master: "mymaster" }), proxies),
 });

@@ -3,26 +3,21 @@
 import { expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import { redisEngine } from "../../packages/server/src/engines/redis/engine.ts";
+import { engineContract, outageContract, silentConnectionContract } from "../../packages/server/testing/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { LISTENS, settingsFor, startRedis } from "../support/redis.ts";
-import { realClock, startDeafenedNode, startNode } from "../support/redis-node.ts";
+import { realClock, startNode, startSilencedNode } from "../support/redis-node.ts";
+import { runner } from "../support/runner.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
-import { awayContract } from "./away-contract.ts";
-import { brokerContract } from "./contract.ts";
-import { deafContract } from "./deaf-contract.ts";
-import { ledgerContract } from "./ledger-contract.ts";
-import { registryContract } from "./registry-contract.ts";
 
 const server = await startRedis();
 
 const redis = () => ({ engine: redisEngine(settingsFor(server.port), realClock), pass: (ms: number) => Bun.sleep(ms) });
 
-brokerContract("redis", redis);
-registryContract("redis", redis);
-ledgerContract("redis", redis);
+engineContract(runner, "redis", redis);
 
-awayContract("redis", async ({ waitMs, waitBytes }) => {
+outageContract(runner, "redis", async ({ waitMs, waitBytes }) => {
   const own = await startRedis();
   const node = await startNode(settingsFor(own.port, { publishWaitMs: waitMs, publishWaitBytes: waitBytes }));
   const leave = async () => {
@@ -32,16 +27,16 @@ awayContract("redis", async ({ waitMs, waitBytes }) => {
   return { node, leave, comeBack: () => own.start() };
 });
 
-deafContract("redis", {
+silentConnectionContract(runner, "redis", {
   "nothing comes but the answers to PING": async () => {
     const proxy = await startProxy(server.port);
-    return await startDeafenedNode(settingsFor(proxy.port), [proxy]);
+    return await startSilencedNode(settingsFor(proxy.port), [proxy]);
   },
   "it leads to another Redis, which is empty": async () => {
     const [proxy, other] = [await startProxy(server.port), await startRedis()];
     const node = await startNode(settingsFor(proxy.port));
-    const deafen = () => proxy.divert({ which: LISTENS, target: other.port });
-    return { node, deafen, mend: () => proxy.mend() };
+    const silence = () => proxy.divert({ which: LISTENS, target: other.port });
+    return { node, silence, restore: () => proxy.mend() };
   },
 });
 

@@ -6,8 +6,8 @@ import type { PresenceEntry, RegistryChange } from "../../packages/server/src/do
 import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
 import { type WorkerEngine, workersEngine } from "../../packages/server/src/engines/workers/engine.ts";
 import { WorkerHub, type WorkerLink } from "../../packages/server/src/engines/workers/worker-hub.ts";
+import { engineHost } from "../../packages/server/testing/index.ts";
 import { eventually } from "../support/eventually.ts";
-import { hostOf } from "./contract.ts";
 
 const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
 const CHANNELS = ["presence-a", "presence-b"];
@@ -48,7 +48,7 @@ function startNode(switchboard: WorkerHub, received: Publication[]): Node {
     },
   });
   const happened = (more: readonly RegistryChange[]) => facts.push(...more);
-  void engine.start(hostOf((publication) => received.push(publication), { registryChanged: happened }));
+  void engine.start(engineHost((publication) => received.push(publication), { registryChanged: happened }));
   return { engine, link, facts, rows: new Map(CHANNELS.map((channel) => [channel, []])) };
 }
 

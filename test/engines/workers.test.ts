@@ -7,14 +7,12 @@ import type { Publication } from "../../packages/server/src/domain/message.ts";
 import type { Engine, RegistryChange } from "../../packages/server/src/domain/ports.ts";
 import { type WorkerEngine, workersEngine } from "../../packages/server/src/engines/workers/engine.ts";
 import type { HubBatch, WorkerBatch } from "../../packages/server/src/engines/workers/messages.ts";
+import { EngineNode } from "../../packages/server/testing/engine-node.ts";
+import { engineContract, engineHost, outageContract, type PublishWait } from "../../packages/server/testing/index.ts";
 import { atEnd } from "../support/at-end.ts";
-import { EngineNode } from "../support/engine-node.ts";
 import { eventually } from "../support/eventually.ts";
-import { awayContract, type Patience } from "./away-contract.ts";
-import { brokerContract, hostOf } from "./contract.ts";
-import { ledgerContract } from "./ledger-contract.ts";
+import { runner } from "../support/runner.ts";
 import type { FromSwitchboard } from "./programs/worker-hub.ts";
-import { registryContract } from "./registry-contract.ts";
 
 const PROGRAM = join(import.meta.dir, "programs", "worker-hub.ts");
 
@@ -23,7 +21,7 @@ const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
 interface Far {
   readonly pid: number;
   /** A node of a switchboard that has no other; a new switchboard for each name. */
-  node(board: string, id: string, patience?: Patience): WorkerEngine;
+  node(board: string, id: string, patience?: PublishWait): WorkerEngine;
   /** The node's process died. */
   died(board: string, id: string): void;
   /** How much each switchboard remembers. */
@@ -75,11 +73,9 @@ const alone = () => {
   return { engine, pass: (ms: number) => Bun.sleep(ms) };
 };
 
-brokerContract("workers", alone);
-registryContract("workers", alone);
-ledgerContract("workers", alone);
+engineContract(runner, "workers", alone);
 
-awayContract("workers", async (patience) => {
+outageContract(runner, "workers", async (patience) => {
   const own = startFar();
   atEnd(() => own.end());
   const node = new EngineNode(own.node(crypto.randomUUID(), "a", patience));
@@ -103,8 +99,8 @@ async function startNode(on: string, id: string, from: Far = far): Promise<Node>
   const received: Publication[] = [];
   const facts: RegistryChange[] = [];
   const report = { id, name: id, startedAtMs: 1, connections: 3, lagMs: 0, memoryBytes: 5e6, draining: false };
-  const more = { happened: (more: readonly RegistryChange[]) => facts.push(...more), report: () => report };
-  await engine.start(hostOf((publication) => received.push(publication), more));
+  const more = { registryChanged: (more: readonly RegistryChange[]) => facts.push(...more), report: () => report };
+  await engine.start(engineHost((publication) => received.push(publication), more));
   atEnd(() => engine.close());
   return { engine, received, facts };
 }
@@ -359,7 +355,7 @@ test("much that comes at once leaves time for everything else, keeps its order, 
     while (performance.now() < untilMs);
     if (publication.type === "event") heard.push(publication.data);
   };
-  const started = engine.start(hostOf(busy));
+  const started = engine.start(engineHost(busy));
   const all = Array.from({ length: WORDS }, (_, n) => String(n));
   const told = all.map((data) => ["publication", said(data)] as const);
   engine.receive({ number: 0, atMs: 0, messages: [["answer", 1]] });
@@ -388,7 +384,7 @@ test("whoever publishes waits for a node that does not keep up, for a second at 
   const engine = workersEngine(clock, (parcel) => quick.receive(parcel));
   const quick = switchboard.attach({ send: (parcel) => engine.receive(parcel) });
   atEnd(() => engine.close());
-  await engine.start(hostOf(() => {}));
+  await engine.start(engineHost(() => {}));
   const data = "x".repeat(400_000);
   const publish = async () => {
     const startMs = performance.now();

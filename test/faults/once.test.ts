@@ -1,8 +1,8 @@
 /** Publications with a key, whose engine hangs over them or whose answers are lost: whoever is asked again, each is heard once (scenario 25). */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { EngineNode } from "../../packages/server/testing/engine-node.ts";
 import { configOf, ENGINES, type EngineName, startNode } from "../support/cluster.ts";
-import type { EngineNode } from "../support/engine-node.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
 import { startNats } from "../support/nats.ts";

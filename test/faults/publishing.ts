@@ -3,7 +3,7 @@
 import { expect } from "bun:test";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
 import type { HistoryPolicy } from "../../packages/server/src/domain/ports.ts";
-import type { EngineNode } from "../support/engine-node.ts";
+import type { EngineNode } from "../../packages/server/testing/engine-node.ts";
 
 /** Publishes every so often until stopped; what was accepted and what was refused, by number. */
 export function publishing(node: EngineNode, channel: string, everyMs: number, keep?: HistoryPolicy) {

@@ -24,7 +24,7 @@ describe("the packed package", () => {
   test("holds what runs and what documents it, and nothing else", () => {
     const folder = join(installed, "node_modules", "fanfare");
     expect(readdirSync(folder).sort()).toEqual(
-      ["CHANGELOG.md", "LICENSE", "README.md", "bin", "dist", "docs", "package.json", "src"].sort(),
+      ["CHANGELOG.md", "LICENSE", "README.md", "bin", "dist", "docs", "package.json", "src", "testing"].sort(),
     );
     expect(readdirSync(join(folder, "dist")).sort()).toEqual(["dashboard", "types"]);
   });

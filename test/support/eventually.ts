@@ -1,20 +1,3 @@
-/** Waits for what is bound to become true, without guessing how long it takes. */
+/** As the contract suites wait. */
 
-export interface Patience {
-  readonly withinMs?: number;
-  readonly everyMs?: number;
-}
-
-/** Tries the assertion until it passes, and answers with its result. Throws its last error when time is up. */
-export async function eventually<T>(assertion: () => T | Promise<T>, patience: Patience = {}): Promise<T> {
-  const { withinMs = 20_000, everyMs = 10 } = patience;
-  const deadline = performance.now() + withinMs;
-  while (true) {
-    try {
-      return await assertion();
-    } catch (error) {
-      if (performance.now() >= deadline) throw error;
-      await Bun.sleep(everyMs);
-    }
-  }
-}
+export { eventually, type Patience } from "../../packages/server/testing/eventually.ts";

@@ -2,8 +2,8 @@
 
 import { createNatsEngine } from "../../packages/nats/src/engine.ts";
 import { DEFAULTS, type NatsSettings } from "../../packages/nats/src/settings.ts";
+import { EngineNode, realClock } from "../../packages/server/testing/engine-node.ts";
 import { atEnd } from "./at-end.ts";
-import { EngineNode, realClock } from "./engine-node.ts";
 
 /** On a stream of its own. */
 export function natsSettingsFor(

@@ -1,5 +1,6 @@
 /** `fanfare/engine`: what an engine is made of. `fanfare/testing` has the tests that every engine passes. */
 
+export { isInternal } from "./domain/channel.ts";
 export { CommandError, type CommandErrorCode } from "./domain/error.ts";
 export type {
   CountPublication,
@@ -39,6 +40,7 @@ export type {
   StoredEvent,
 } from "./domain/ports.ts";
 export { joinPublication, leavePublication } from "./domain/presence-publications.ts";
+export { parseUserInfo } from "./domain/user-info.ts";
 export { HEARTBEAT_INTERVAL_MS, HEARTBEAT_LOST, Heartbeat } from "./engines/shared/heartbeat.ts";
 export { listChannels } from "./engines/shared/list-channels.ts";
 export { asArray, asNumber, asRecord, asString, parseMember } from "./engines/shared/parse.ts";

@@ -1,6 +1,6 @@
 /** What a node's program does that is there to be killed. */
 
-import type { EngineNode } from "../../support/engine-node.ts";
+import type { EngineNode } from "../../../packages/server/testing/engine-node.ts";
 import type { Holdings } from "../holder.ts";
 
 /** Starts a node as `node.json` in its folder says, and holds what is written there. */

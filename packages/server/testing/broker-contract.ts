@@ -3,19 +3,16 @@
  * a promise is awaited, a delivery is waited for, and absence is proved by what was published after it.
  */
 
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { EventPublication, Publication } from "../../packages/server/src/domain/message.ts";
-import type { Broker, Engine, EngineHost, HistoryPolicy } from "../../packages/server/src/domain/ports.ts";
-import { parseUserInfo } from "../../packages/server/src/domain/user-info.ts";
-import { eventually } from "../support/eventually.ts";
-
-/** A fresh engine each time, empty, and how to let its time pass (for real where the clock is not ours). */
-export interface EngineUnderTest {
-  readonly engine: Engine;
-  pass(ms: number): Promise<void> | void;
-}
-
-export type MakeEngine = () => EngineUnderTest | Promise<EngineUnderTest>;
+import {
+  type Broker,
+  type EventPublication,
+  type HistoryPolicy,
+  type Publication,
+  parseUserInfo,
+} from "../src/engine.ts";
+import { type EngineUnderTest, engineHost, type MakeEngine } from "./engine-under-test.ts";
+import { eventually, sleep } from "./eventually.ts";
+import type { TestRunner } from "./runner.ts";
 
 /** Names that mean something to Redis, NATS, paths or JavaScript, each beside one that it would match as a pattern. */
 const AWKWARD_NAMES: readonly (readonly [string, string])[] = [
@@ -32,7 +29,8 @@ const AWKWARD_NAMES: readonly (readonly [string, string])[] = [
 
 const KEEP: HistoryPolicy = { size: 3, ttlMs: 60_000 };
 
-export function brokerContract(name: string, makeEngine: MakeEngine): void {
+export function brokerContract(runner: TestRunner, name: string, makeEngine: MakeEngine): void {
+  const { describe, test, expect, beforeEach, afterEach } = runner;
   describe(`${name} broker`, () => {
     let under: EngineUnderTest;
     let broker: Broker;
@@ -42,13 +40,18 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
       under = await makeEngine();
       broker = under.engine.broker;
       received = [];
-      await under.engine.start(hostOf((publication) => received.push(publication)));
+      await under.engine.start(engineHost((publication) => received.push(publication)));
     });
 
     afterEach(async () => {
       await under.engine.close();
     });
 
+    const eachPair = (name: string, body: (channel: string, other: string) => Promise<void>) => {
+      for (const [channel, other] of AWKWARD_NAMES) {
+        test(`${JSON.stringify(channel)} and ${JSON.stringify(other)} ${name}`, () => body(channel, other));
+      }
+    };
     const publish = async (channel: string, data: string, keep?: HistoryPolicy, app = "app") =>
       broker.publish(event(channel, data, app), keep);
     const heard = (channel: string, app = "app") =>
@@ -140,7 +143,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
       expect(await upToNow("room")).toEqual([]);
     });
 
-    test.each(AWKWARD_NAMES)("%p and %p are two channels", async (channel, other) => {
+    eachPair("are two channels", async (channel, other) => {
       await broker.subscribe("app", channel);
       await broker.subscribe("app", other);
       await publish(channel, "one");
@@ -331,7 +334,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
         expect(await kept("room")).toEqual(heard("room"));
       });
 
-      test.each(AWKWARD_NAMES)("%p and %p have two histories", async (channel, other) => {
+      eachPair("have two histories", async (channel, other) => {
         await publish(channel, "one", KEEP);
         await publish(other, "two", KEEP);
         expect(await kept(channel)).toEqual(["one"]);
@@ -339,10 +342,7 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
       });
     });
 
-    describe.each([
-      ["that is kept", KEEP],
-      ["that is only carried", undefined],
-    ] as const)("under a key, a publication %s", (_, keep) => {
+    const withKeys = (keep: HistoryPolicy | undefined) => {
       const once = async (data: string, key: string, ttlMs = 60_000, channel = "room") =>
         broker.publishOnce(event(channel, data, "app"), { key, ttlMs }, keep);
 
@@ -397,7 +397,10 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
         expect(await once("5", "other", 60_000)).toBe("repeated");
         expect(await upToNow("room")).toEqual(["1", "2", "3"]);
       });
-    });
+    };
+
+    describe("under a key, a publication that is kept", () => withKeys(KEEP));
+    describe("under a key, a publication that is only carried", () => withKeys(undefined));
 
     test("nothing is received before subscribing, after unsubscribing, or from a neighbour", async () => {
       await broker.subscribe("app", "witness");
@@ -420,24 +423,10 @@ export function brokerContract(name: string, makeEngine: MakeEngine): void {
       await under.engine.close();
       await under.engine.close();
       await publish("room", "2").catch(() => {});
-      await Bun.sleep(50);
+      await sleep(50);
       expect(heard("room")).toEqual(["1"]);
     });
   });
-}
-
-/** A node that only listens. */
-export function hostOf(receive: EngineHost["receive"], more: Partial<EngineHost> = {}): EngineHost {
-  const startedAtMs = Date.now();
-  const id = crypto.randomUUID();
-  return {
-    receive,
-    interrupted: () => {},
-    registryChanged: () => {},
-    report: () => ({ id, name: "test", startedAtMs, connections: 0, lagMs: 0, draining: false }),
-    failed: (error, during) => console.error(during, error),
-    ...more,
-  };
 }
 
 function event(channel: string, data: string, app: string): EventPublication {

@@ -1,10 +1,11 @@
 /** What every ledger has to do, run against each of them. */
 
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Ledger } from "../../packages/server/src/domain/ports.ts";
-import { type EngineUnderTest, hostOf, type MakeEngine } from "./contract.ts";
+import type { Ledger } from "../src/engine.ts";
+import { type EngineUnderTest, engineHost, type MakeEngine } from "./engine-under-test.ts";
+import type { TestRunner } from "./runner.ts";
 
-export function ledgerContract(name: string, makeEngine: MakeEngine): void {
+export function ledgerContract(runner: TestRunner, name: string, makeEngine: MakeEngine): void {
+  const { describe, test, expect, beforeEach, afterEach } = runner;
   describe(`${name} ledger`, () => {
     let under: EngineUnderTest;
     let ledger: Ledger;
@@ -12,7 +13,7 @@ export function ledgerContract(name: string, makeEngine: MakeEngine): void {
     beforeEach(async () => {
       under = await makeEngine();
       ledger = under.engine.ledger;
-      await under.engine.start(hostOf(() => {}));
+      await under.engine.start(engineHost(() => {}));
     });
 
     afterEach(async () => {

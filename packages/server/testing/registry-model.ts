@@ -1,7 +1,6 @@
 /** The registry as one would explain it: a list of rows and a table of counts, with no thought for speed. */
 
-import { isInternal } from "../../packages/server/src/domain/channel.ts";
-import type { ChannelSummary, PresenceEntry } from "../../packages/server/src/domain/ports.ts";
+import { type ChannelSummary, isInternal, type PresenceEntry } from "../src/engine.ts";
 import type { Operation } from "./registry-contract.ts";
 
 export class RegistryModel {
@@ -14,8 +13,8 @@ export class RegistryModel {
         return this.#join(command.row, command.most);
       case "leave":
         return this.#leave(command.row);
-      case "tally":
-        return this.#tally(command.app, command.channel, command.count);
+      case "count":
+        return this.#count(command.app, command.channel, command.count);
     }
   }
 
@@ -41,7 +40,7 @@ export class RegistryModel {
     const first = !before.includes(row.member.id);
     if (first && before.length >= most) return "channel_full";
     this.#rows = [...this.#others(row), row];
-    return { first, members: this.members(row.app, row.channel) };
+    return { isFirst: first, members: this.members(row.app, row.channel) };
   }
 
   #leave(row: PresenceEntry): unknown {
@@ -50,7 +49,7 @@ export class RegistryModel {
     return { isLast: wasThere && !this.members(row.app, row.channel).includes(row.member.id) };
   }
 
-  #tally(app: string, channel: string, count: number): unknown {
+  #count(app: string, channel: string, count: number): unknown {
     const key = JSON.stringify([app, channel]);
     const before = this.#counts.get(key) ?? 0;
     this.#counts.set(key, count);

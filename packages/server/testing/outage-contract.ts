@@ -1,18 +1,18 @@
-/** What every engine that can be away has to do with publications meanwhile, run against each of them, on the real thing. */
+/** What an engine that can be unreachable has to do with publications meanwhile: for a real broker that goes away and comes back. */
 
-import { describe, expect, test } from "bun:test";
-import { CommandError } from "../../packages/server/src/domain/error.ts";
-import type { EngineNode } from "../support/engine-node.ts";
-import { eventually } from "../support/eventually.ts";
+import { CommandError } from "../src/engine.ts";
+import type { EngineNode } from "./engine-node.ts";
+import { eventually, sleep } from "./eventually.ts";
+import type { TestRunner } from "./runner.ts";
 
 /** How long and how much may wait. */
-export interface Patience {
+export interface PublishWait {
   readonly waitMs: number;
   readonly waitBytes: number;
 }
 
 /** A node that has started, ends with the test, and can lose its engine and get it back. */
-export interface Severable {
+export interface Outage {
   readonly node: EngineNode;
   leave(): Promise<void>;
   comeBack(): Promise<void>;
@@ -22,30 +22,35 @@ const KEEP = { size: 1_000, ttlMs: 60_000 };
 const WITHIN = { withinMs: 60_000 };
 const TEST_MS = 180_000;
 
-export function awayContract(name: string, make: (patience: Patience) => Promise<Severable>): void {
+export function outageContract(
+  { describe, test, expect }: TestRunner,
+  name: string,
+  make: (wait: PublishWait) => Promise<Outage>,
+): void {
   describe(`${name}, while its engine is away`, () => {
-    test.each([
+    for (const [kind, keep] of [
       ["without history", undefined],
       ["with history", KEEP],
-    ])(
-      "publications %s wait, and come once and in order when it is back",
-      async (_, keep) => {
-        const { node, leave, comeBack } = await make({ waitMs: 30_000, waitBytes: 1_000_000 });
-        await node.subscribe("room");
-        await node.publish("room", "before", keep);
-        await eventually(() => expect(node.heard("room")).toEqual(["before"]), WITHIN);
-        await leave();
-        const said = Array.from({ length: 50 }, (_, n) => String(n));
-        const published = said.map((data) => node.publish("room", data, keep));
-        const first = await Promise.race([published[0], Bun.sleep(300).then(() => "waits")]);
-        expect(first).toBe("waits");
-        await comeBack();
-        await Promise.all(published);
-        await node.publish("room", "after", keep);
-        await eventually(() => expect(node.heard("room")).toEqual(["before", ...said, "after"]), WITHIN);
-      },
-      TEST_MS,
-    );
+    ] as const)
+      test(
+        `publications ${kind} wait, and come once and in order when it is back`,
+        async () => {
+          const { node, leave, comeBack } = await make({ waitMs: 30_000, waitBytes: 1_000_000 });
+          await node.subscribe("room");
+          await node.publish("room", "before", keep);
+          await eventually(() => expect(node.heard("room")).toEqual(["before"]), WITHIN);
+          await leave();
+          const said = Array.from({ length: 50 }, (_, n) => String(n));
+          const published = said.map((data) => node.publish("room", data, keep));
+          const first = await Promise.race([published[0], sleep(300).then(() => "waits")]);
+          expect(first).toBe("waits");
+          await comeBack();
+          await Promise.all(published);
+          await node.publish("room", "after", keep);
+          await eventually(() => expect(node.heard("room")).toEqual(["before", ...said, "after"]), WITHIN);
+        },
+        TEST_MS,
+      );
 
     test(
       "what waits too long is refused as engine_unavailable, and never comes; what comes after is in order",

@@ -1,14 +1,15 @@
-/** A node of a cluster without anything but its engine, which writes down what it hears. */
+/** A node of a cluster without anything but its engine, which records what it receives. */
 
-import type { EventPublication, Publication } from "../../packages/server/src/domain/message.ts";
 import type {
   Clock,
   Engine,
   EngineHost,
+  EventPublication,
   HistoryPolicy,
   NodeReport,
+  Publication,
   RegistryChange,
-} from "../../packages/server/src/domain/ports.ts";
+} from "../src/engine.ts";
 
 export const realClock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
 
@@ -18,7 +19,7 @@ export class EngineNode implements EngineHost {
   readonly facts: RegistryChange[] = [];
   readonly failures: string[] = [];
   readonly id = crypto.randomUUID();
-  /** One for each time it was told that it may have missed something: how much it had received by then. */
+  /** One for each time that it may have missed something: how much it had received by then. */
   readonly interruptions: number[] = [];
 
   constructor(engine: Engine) {
