@@ -6,6 +6,12 @@ import type { Memberships } from "./memberships.ts";
 import type { User } from "./message.ts";
 import type { FrameQueue, Protocol, Socket } from "./transport.ts";
 
+/** What may still be used of a rate: see hub/token-bucket.ts. */
+export interface TokenBucket {
+  tokens: number;
+  atMs: number;
+}
+
 export class Connection {
   readonly id: string;
   readonly protocol: Protocol;
@@ -44,16 +50,12 @@ export class Connection {
   /** Frames that wait because an earlier one is not yet answered, or because it is the others' turn. Absent while none do. */
   frameQueue: FrameQueue | undefined;
   isBusy = false;
-  /** What it has asked for lately, counted in frames. */
-  work = 0;
-  workAtMs = 0;
-
-  eventTokens = -1;
-  eventTokensAtMs = 0;
-  subscribeTokens = -1;
-  subscribeTokensAtMs = 0;
-  frameTokens = -1;
-  frameTokensAtMs = 0;
+  /** How much it may still ask for at once; full until it asks. */
+  readonly share: TokenBucket;
+  /** Absent until they are needed. */
+  eventBucket: TokenBucket | undefined;
+  subscribeBucket: TokenBucket | undefined;
+  frameBucket: TokenBucket | undefined;
 
   constructor(id: string, app: App, protocol: Protocol, address: string, nowMs: number) {
     this.id = id;
@@ -63,6 +65,7 @@ export class Connection {
     this.openedAtMs = nowMs;
     this.lastSeenMs = nowMs;
     this.probedAtMs = nowMs;
+    this.share = { tokens: Number.POSITIVE_INFINITY, atMs: nowMs };
   }
 
   isIn(channel: string): boolean {

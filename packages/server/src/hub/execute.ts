@@ -25,14 +25,14 @@ export function receive(hub: Hub, connection: Connection, frame: Frame): void {
   hub.traffic?.received(connection.app, frame.length);
   if (hub.taps.size > 0) hub.taps.get(connection)?.received(frame);
   if (hub.frameObserver && !isReserved(connection.app)) hub.frameObserver.received(connection, frame);
-  if (connection.isBusy || isOverShare(connection) || connection.frameQueue?.hasPending)
+  if (connection.isBusy || isOverShare(connection.share) || connection.frameQueue?.hasPending)
     return wait(hub, connection, frame);
   run(hub, connection, frame, connection.lastSeenMs);
 }
 
 /** Takes a ping or a pong of the WebSocket itself. What answers it is the runtime, and cannot be made to wait. */
 export function receivePing(hub: Hub, connection: Connection): void {
-  if (!touch(hub, connection) || !isOverShare(connection)) return;
+  if (!touch(hub, connection) || !isOverShare(connection.share)) return;
   backlogOf(hub, connection).rest(connection.lastSeenMs);
 }
 
@@ -40,7 +40,7 @@ export function receivePing(hub: Hub, connection: Connection): void {
 function touch(hub: Hub, connection: Connection): boolean {
   if (connection.closed) return false;
   hub.touch(connection);
-  countFrame(connection, connection.lastSeenMs);
+  countFrame(connection.share, connection.lastSeenMs);
   const why = takeFrameToken(connection, connection.lastSeenMs);
   if (why) hub.disconnect(connection, why);
   return why === undefined;
@@ -50,7 +50,7 @@ function touch(hub: Hub, connection: Connection): boolean {
 function run(hub: Hub, connection: Connection, frame: Frame, startMs?: number): void {
   const turn = execute(hub, connection, frame);
   if (turn) hold(hub, connection, turn, startMs);
-  else if (startMs !== undefined) countWork(connection, startMs, hub.clock.monotonicMs());
+  else if (startMs !== undefined) countWork(connection.share, startMs, hub.clock.monotonicMs());
 }
 
 /** Makes the client's frames wait for this work, and tells the client when it goes wrong. */
@@ -66,7 +66,7 @@ function hold(hub: Hub, connection: Connection, turn: Promise<void>, startMs?: n
   connection.isBusy = true;
   void turn.then(() => {
     connection.isBusy = false;
-    if (startMs !== undefined) countWork(connection, startMs, hub.clock.monotonicMs());
+    if (startMs !== undefined) countWork(connection.share, startMs, hub.clock.monotonicMs());
     connection.frameQueue?.drain();
   });
 }

@@ -6,7 +6,7 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { EventPublication } from "../domain/message.ts";
 import type { HubLimits } from "./options.ts";
-import { refill } from "./token-bucket.ts";
+import { takeToken } from "./token-bucket.ts";
 
 /** Pusher protocol, channel names. */
 const CHANNEL_NAME = /^[-a-zA-Z0-9_=@,.;]+$/;
@@ -91,10 +91,9 @@ export function checkEventData(app: App, data: string): void {
 export function takeEventToken(connection: Connection, nowMs: number): void {
   const rate = connection.app.limits.clientEventsPerSecond;
   if (rate === Number.POSITIVE_INFINITY) return;
-  const left = refill(connection.eventTokens, connection.eventTokensAtMs, nowMs, rate);
-  connection.eventTokensAtMs = nowMs;
-  connection.eventTokens = left < 1 ? left : left - 1;
-  if (left < 1)
+  connection.eventBucket ??= { tokens: rate, atMs: nowMs };
+  const waitS = takeToken(connection.eventBucket, nowMs, rate);
+  if (waitS !== undefined)
     throw new CommandError("rate_limited", `More than ${rate} client events in a second (clientEventsPerSecond).`);
 }
 
@@ -102,10 +101,9 @@ export function takeEventToken(connection: Connection, nowMs: number): void {
 export function takeSubscribeToken(connection: Connection, nowMs: number): void {
   const rate = connection.app.limits.subscribesPerSecond;
   if (rate === Number.POSITIVE_INFINITY) return;
-  const left = refill(connection.subscribeTokens, connection.subscribeTokensAtMs, nowMs, rate);
-  connection.subscribeTokensAtMs = nowMs;
-  connection.subscribeTokens = left < 1 ? left : left - 1;
-  if (left < 1)
+  connection.subscribeBucket ??= { tokens: rate, atMs: nowMs };
+  const waitS = takeToken(connection.subscribeBucket, nowMs, rate);
+  if (waitS !== undefined)
     throw new CommandError("rate_limited", `More than ${rate} subscriptions in a second (subscribesPerSecond).`);
 }
 
@@ -113,10 +111,10 @@ export function takeSubscribeToken(connection: Connection, nowMs: number): void 
 export function takeFrameToken(connection: Connection, nowMs: number): Disconnect | undefined {
   const rate = connection.app.limits.framesPerSecond;
   if (rate === Number.POSITIVE_INFINITY) return undefined;
-  const left = refill(connection.frameTokens, connection.frameTokensAtMs, nowMs, rate);
-  connection.frameTokensAtMs = nowMs;
-  connection.frameTokens = left < 1 ? left : left - 1;
-  return left < 1 ? new Disconnect("flooded", `More than ${rate} frames in a second (framesPerSecond).`) : undefined;
+  connection.frameBucket ??= { tokens: rate, atMs: nowMs };
+  const waitS = takeToken(connection.frameBucket, nowMs, rate);
+  if (waitS === undefined) return undefined;
+  return new Disconnect("flooded", `More than ${rate} frames in a second (framesPerSecond).`);
 }
 
 /** Whether the text takes more bytes than that in UTF-8. Measures only where the length leaves a doubt. */

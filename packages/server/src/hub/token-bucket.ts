@@ -1,25 +1,35 @@
 /** The token bucket: the one arithmetic behind every rate. It starts full, and what it holds may go in one burst. */
 
-export interface TokenBucket {
-  tokens: number;
-  atMs: number;
-}
+import type { TokenBucket } from "../domain/connection.ts";
 
-/** What is in a bucket now. By default it holds one second's worth; a negative number is one never used, and full. */
-export function refill(tokens: number, sinceMs: number, nowMs: number, perSecond: number, holds = perSecond): number {
-  if (tokens < 0) return holds;
-  return Math.min(holds, tokens + ((nowMs - sinceMs) / 1000) * perSecond);
-}
+export type { TokenBucket } from "../domain/connection.ts";
 
-/** Takes a token; where there is none, the seconds until there is one. */
+/** Takes a token; where there is none, the seconds until there is one. By default the bucket holds one second's worth. */
 export function takeToken(
   bucket: TokenBucket,
   nowMs: number,
   perSecond: number,
-  holds = perSecond,
+  capacity = perSecond,
 ): number | undefined {
-  const left = refill(bucket.tokens, bucket.atMs, nowMs, perSecond, holds);
+  refill(bucket, nowMs, perSecond, capacity);
+  if (bucket.tokens < 1) return (1 - bucket.tokens) / perSecond;
+  bucket.tokens--;
+  return undefined;
+}
+
+/** Takes as many as were used, whether they were there or not: what is missing has to be refilled first. */
+export function spendTokens(
+  bucket: TokenBucket,
+  nowMs: number,
+  count: number,
+  perSecond: number,
+  capacity: number,
+): void {
+  refill(bucket, nowMs, perSecond, capacity);
+  bucket.tokens -= count;
+}
+
+function refill(bucket: TokenBucket, nowMs: number, perSecond: number, capacity: number): void {
+  bucket.tokens = Math.min(capacity, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond);
   bucket.atMs = nowMs;
-  bucket.tokens = left < 1 ? left : left - 1;
-  return left < 1 ? (1 - left) / perSecond : undefined;
 }

@@ -6,38 +6,32 @@
 
 import type { Clock } from "../domain/ports.ts";
 import type { Socket } from "../domain/transport.ts";
+import { spendTokens, type TokenBucket } from "./token-bucket.ts";
 
 /** Runs it in a later turn of the event loop, after so many milliseconds at the earliest. */
 export type ScheduleTurn = (ms: number, run: () => void) => void;
 
-/** What somebody has asked for lately, counted in frames, and when it was counted. */
-export interface WorkShare {
-  work: number;
-  workAtMs: number;
-}
-
-/** So many frames of one connection are carried out at once, and so many more with each millisecond. */
+/** So many frames of one connection are carried out at once, and so many more with each second. */
 const SHARE = 256;
-const SHARE_PER_MS = 25;
+const SHARE_PER_S = 25_000;
 /** For how many frames a millisecond of work counts. */
 const FRAMES_PER_MS = 64;
 /** However long something took, the share is whole again a moment later. */
-const MOST_WORK = 4 * SHARE;
+const MAX_DEBT = 3 * SHARE;
 
 /** Counts one frame. */
-export function countFrame(share: WorkShare, nowMs: number): void {
-  share.work = 1 + Math.max(0, share.work - (nowMs - share.workAtMs) * SHARE_PER_MS);
-  share.workAtMs = nowMs;
+export function countFrame(share: TokenBucket, nowMs: number): void {
+  spendTokens(share, nowMs, 1, SHARE_PER_S, SHARE);
 }
 
-/** Counts what was done since then as so many frames more. */
-export function countWork(share: WorkShare, startMs: number, nowMs: number): void {
-  share.work = Math.min(MOST_WORK, share.work + (nowMs - startMs) * FRAMES_PER_MS);
-  share.workAtMs = nowMs;
+/** Counts the time that was worked since then as so many frames more; nothing is refilled meanwhile. */
+export function countWork(share: TokenBucket, startMs: number, nowMs: number): void {
+  share.tokens = Math.max(-MAX_DEBT, share.tokens - (nowMs - startMs) * FRAMES_PER_MS);
+  share.atMs = nowMs;
 }
 
-export function isOverShare({ work }: WorkShare): boolean {
-  return work > SHARE;
+export function isOverShare(share: TokenBucket): boolean {
+  return share.tokens < 0;
 }
 
 /** Most that backlogs together take of a turn, and one of them at a time. */

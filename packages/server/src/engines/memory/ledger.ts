@@ -1,12 +1,8 @@
 /** The ledger of one process: places, buckets and keys in maps that shrink back to nothing. */
 
 import type { Clock, Ledger } from "../../domain/ports.ts";
+import { type TokenBucket, takeToken } from "../../hub/token-bucket.ts";
 import { ExpiringKeys } from "./expiring-keys.ts";
-
-interface Bucket {
-  readonly tokens: number;
-  readonly atMs: number;
-}
 
 interface Level {
   readonly number: number;
@@ -19,7 +15,7 @@ const FULL_AFTER_MS = 1_000;
 export class MemoryLedger implements Ledger {
   readonly #clock: Clock;
   readonly #places = new Map<string, Set<string>>();
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Map<string, TokenBucket>();
   readonly #levels = new Map<string, Level>();
   readonly #notes: ExpiringKeys;
 
@@ -44,10 +40,8 @@ export class MemoryLedger implements Ledger {
   takeToken(name: string, perSecond: number): number {
     const nowMs = this.#clock.monotonicMs();
     const bucket = this.#buckets.get(name) ?? { tokens: perSecond, atMs: nowMs };
-    const tokens = Math.min(perSecond, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond);
-    const isLeft = tokens >= 1;
-    this.#buckets.set(name, { tokens: isLeft ? tokens - 1 : tokens, atMs: nowMs });
-    return isLeft ? 0 : (1 - tokens) / perSecond;
+    this.#buckets.set(name, bucket);
+    return takeToken(bucket, nowMs, perSecond) ?? 0;
   }
 
   setIfAbsent(key: string, ttlMs: number): boolean {

@@ -4,14 +4,7 @@ import type { ServerWebSocket } from "bun";
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import { answersProbe, judgeReader, type Reader, sendProbe } from "../../hub/reader-lag.ts";
 import { type TokenBucket, takeToken } from "../../hub/token-bucket.ts";
-import {
-  countFrame,
-  countWork,
-  isOverShare,
-  PacedQueue,
-  type TurnQueue,
-  type WorkShare,
-} from "../../hub/turn-queue.ts";
+import { countFrame, countWork, isOverShare, PacedQueue, type TurnQueue } from "../../hub/turn-queue.ts";
 import { nativePromise } from "../system/native-promise.ts";
 import { isWorthCompressing } from "../websocket/compression.ts";
 import type { EndpointHandlers, EndpointOptions, EndpointSocket, Params, Raw } from "./endpoint.ts";
@@ -73,7 +66,7 @@ export class EndpointConnection<D = unknown> implements EndpointSocket<D> {
   /** When it was asked for a sign of life, or told goodbye; 0 when it owes nothing. */
   #owesSinceMs = 0;
   #underWay = 0;
-  readonly #share: WorkShare = { work: 0, workAtMs: 0 };
+  readonly #share: TokenBucket;
   #backlog: Messages<D> | undefined;
   #ending: Ending | undefined;
   #isOver = false;
@@ -89,6 +82,7 @@ export class EndpointConnection<D = unknown> implements EndpointSocket<D> {
     this.#request = request;
     this.#lastSeenMs = home.nowMs();
     this.#reader = { wasSent: false, probe: undefined, probedAtMs: this.#lastSeenMs };
+    this.#share = { tokens: Number.POSITIVE_INFINITY, atMs: this.#lastSeenMs };
     this.#tokens = { tokens: home.limits.messagesPerSecond, atMs: this.#lastSeenMs };
   }
 
