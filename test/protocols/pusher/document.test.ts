@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { parseConfig } from "../../../packages/server/src/config/load.ts";
 import { traitsOf } from "../../../packages/server/src/domain/channel.ts";
 import { DISCONNECTS, type DisconnectCode } from "../../../packages/server/src/domain/error.ts";
+import { COMMAND_STATUS } from "../../../packages/server/src/http/error-response.ts";
 import { CLOSE_CODES } from "../../../packages/server/src/protocols/close-codes.ts";
-import { STATUSES } from "../../../packages/server/src/protocols/pusher/error-codes.ts";
 import commands from "../../fixtures/frames/pusher/commands.json";
 import pushes from "../../fixtures/frames/pusher/pushes.json";
 import { connectPusher, signedFetch } from "../../support/pusher-client.ts";
@@ -40,7 +40,7 @@ test("it has every farewell with its number and its rule, and no other", () => {
 
 test("it has every error with its status, and no other", () => {
   const told = rows(5).filter(([, number = ""]) => number.length === 3);
-  const known = Object.entries(STATUSES).map(([code, status]) => [code, String(status)]);
+  const known = Object.entries(COMMAND_STATUS).map(([code, status]) => [code, String(status)]);
   expect(told.map(([code = "", status = ""]) => [code, status])).toEqual(known);
 });
 

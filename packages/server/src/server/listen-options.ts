@@ -8,8 +8,7 @@ import { processFull } from "../hub/limits.ts";
 import { pusherApi } from "../protocols/pusher/api.ts";
 import { NodeLister } from "./cluster/node-list.ts";
 import type { DashboardEntry } from "./dashboard/dashboard.ts";
-import { apiOnOtherPort } from "./http/api-port.ts";
-import { apiRoute } from "./http/api-route.ts";
+import { apiOnOtherPort, apiRoute } from "./http/api-route.ts";
 import { callerResolver, type ResolveCaller } from "./http/caller.ts";
 import { metricsRoute } from "./http/metrics-route.ts";
 import { nodesRoute } from "./http/nodes-route.ts";
@@ -90,7 +89,6 @@ function requestHandlers(
     metricsRoute({ config, identify, scrape: deps.scrape }),
     nodesRoute({ path, nodeUrl: config.nodeUrl, apps, defaultKey: config.apps[0]?.key ?? "", lister, failed }),
   ];
-  const ready: Route = (...asked) => firstAnswer(own, asked);
   const api = apiRoute({
     api: pusherApi({
       ...{ hub, apps, clock: deps.clock, pathPrefix: path, bodyBytes, step: storage.tracing?.call },
@@ -107,20 +105,12 @@ function requestHandlers(
     handleRequest: router({
       ...{ path, around, more: firstPage(deps) },
       api: config.tls?.api ? apiOnOtherPort(hub, identify) : api,
-      ready: (...asked) => firstAnswer([ready, dashboard.route], asked),
+      own: [...own, dashboard.route],
       program: programRoute({ program, bodyBytes, identify, draining: drainState.draining, failed }),
       hasProgram: () => program.fetch !== undefined,
     }),
-    handleApi: router({ path, api, ready, around, program: () => undefined, hasProgram: () => false, more: [] }),
+    handleApi: router({ path, api, own, around, program: () => undefined, hasProgram: () => false, more: [] }),
   };
-}
-
-function firstAnswer(routes: readonly Route[], asked: Parameters<Route>): ReturnType<Route> {
-  for (const route of routes) {
-    const answer = route(...asked);
-    if (answer) return answer;
-  }
-  return undefined;
 }
 
 /** The printed address shows something. Tokens only for the app that the server made itself: whoever opens that page is let into its channels. */

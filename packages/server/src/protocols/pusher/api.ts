@@ -2,13 +2,15 @@
 
 import { CommandError } from "../../domain/error.ts";
 import type { AppStore, Clock } from "../../domain/ports.ts";
+import { readBody } from "../../http/body.ts";
+import { HttpError } from "../../http/error-response.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkUserId } from "../../hub/limits.ts";
 import { trigger, triggerBatch, triggerOld } from "./publish-routes.ts";
 import { listChannels, listUsers, showChannel, showHistory } from "./query-routes.ts";
-import { type ApiCall, readBody } from "./request-body.ts";
+import type { ApiCall } from "./request-body.ts";
 import { signedPaths, verifyRequest } from "./request-signature.ts";
-import { ApiError, errorResponse, type IncomingApiRequest, json } from "./responses.ts";
+import { apiErrorResponse, type IncomingApiRequest, json } from "./responses.ts";
 
 export interface ApiOptions {
   readonly hub: Hub;
@@ -40,7 +42,7 @@ export function pusherApi(options: ApiOptions): Api {
     const [, id, rest] = PATH.exec(url.pathname) ?? [];
     if (id === undefined || rest === undefined) return undefined;
     const incoming: IncomingApiRequest = { request, url, from };
-    return answer(options, incoming, id, rest).catch((error) => errorResponse(options.hub, incoming, error));
+    return answer(options, incoming, id, rest).catch((error) => apiErrorResponse(options.hub, incoming, error));
   };
 }
 
@@ -50,14 +52,14 @@ async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: str
   const { request, url } = incoming;
   const found = options.apps.byId(decoded(id));
   const app = found instanceof Promise ? await found : found;
-  if (!app) throw new ApiError(404, "app_unknown", "There is no app with this id.");
+  if (!app) throw new HttpError(404, "app_unknown", "There is no app with this id.");
   incoming.app = app;
   const body = await readBody(request, options.bodyBytes);
   incoming.body = body;
   const paths = signedPaths(url.pathname, options.pathPrefix);
   const signed = { method: request.method, paths, query: url.searchParams, body };
   const call = verifyRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
-  if (!app.enabled) throw new ApiError(403, "app_disabled", "The app is disabled.");
+  if (!app.enabled) throw new HttpError(403, "app_disabled", "The app is disabled.");
   const { hub, jsonDepth, step } = options;
   for (const guard of hub.guards) {
     const said = guard.apiCall?.(app, call);
@@ -67,13 +69,13 @@ async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: str
   const asked = { app, hub, request, body, query: url.searchParams, jsonDepth, nodes };
   const act = () => route(request.method, rest.split("/").map(decoded), asked);
   if (!step) return act();
-  return step(request, url.pathname, () => act().catch((error) => errorResponse(hub, incoming, error)));
+  return step(request, url.pathname, () => act().catch((error) => apiErrorResponse(hub, incoming, error)));
 }
 
 async function route(method: string, parts: readonly string[], call: ApiCall): Promise<Response> {
   const [first, name = "", last] = parts;
   const pattern = `${method} ${first}${parts.length > 1 ? "/:" : ""}${last === undefined ? "" : `/${last}`}`;
-  if (parts.length > 3) throw new ApiError(404, "not_found", "There is nothing at this path.");
+  if (parts.length > 3) throw new HttpError(404, "not_found", "There is nothing at this path.");
   switch (pattern) {
     case "POST events":
       return trigger(call);
@@ -98,7 +100,7 @@ async function route(method: string, parts: readonly string[], call: ApiCall): P
     case "GET channels/:/stats":
       return showChannel({ ...call, query: new URLSearchParams({ info: "subscription_count" }) }, name);
   }
-  throw new ApiError(404, "not_found", "There is nothing at this path for this method.");
+  throw new HttpError(404, "not_found", "There is nothing at this path for this method.");
 }
 
 async function countConnections({ hub, app }: ApiCall): Promise<Response> {
@@ -107,7 +109,7 @@ async function countConnections({ hub, app }: ApiCall): Promise<Response> {
 
 /** Not of the protocol. */
 async function listNodes({ app, nodes, query }: ApiCall): Promise<Response> {
-  if (!nodes) throw new ApiError(404, "not_found", "This server has no list of nodes.");
+  if (!nodes) throw new HttpError(404, "not_found", "This server has no list of nodes.");
   return json(await nodes(app, query.get("strategy")));
 }
 

@@ -6,9 +6,10 @@ import type { ChannelProof, CloseFrame, Command, EventPublication, Member, Push 
 import { payloadFrom } from "../../domain/payload.ts";
 import type { Frame, Protocol } from "../../domain/transport.ts";
 import { userInfoJson } from "../../domain/user-info.ts";
+import { COMMAND_STATUS } from "../../http/error-response.ts";
 import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
-import { ERROR_CODES, STATUSES } from "./error-codes.ts";
+import { ERROR_CODES } from "./error-codes.ts";
 
 export function pusherProtocol(options: { readonly jsonDepth: number }): Protocol {
   return {
@@ -163,8 +164,8 @@ function watchEvents(online: readonly string[], offline: readonly string[]): unk
 /** A refused subscription has an event of its own; for the rest, `data` is an object, which some clients insist on. */
 function encodeRefusal({ error, command }: Extract<Push, { type: "refused" }>): string {
   if (command?.type === "subscribe" && error.code !== "already_subscribed") {
-    const type = STATUSES[error.code] === 401 ? "AuthError" : "SubscriptionError";
-    const data = { type, error: error.message, status: STATUSES[error.code], code: error.code };
+    const type = COMMAND_STATUS[error.code] === 401 ? "AuthError" : "SubscriptionError";
+    const data = { type, error: error.message, status: COMMAND_STATUS[error.code], code: error.code };
     return inChannel("pusher:subscription_error", command.channel, data);
   }
   const code = command?.type === "signin" && !(error.code in ERROR_CODES) ? 4009 : (ERROR_CODES[error.code] ?? null);

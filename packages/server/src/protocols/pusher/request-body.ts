@@ -1,11 +1,10 @@
-/** What a call of the HTTP API brings along: its body, read within bounds, and what is in it. */
+/** A call of the HTTP API, and what is in its body. */
 
 import type { z } from "zod";
 import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { isDeeperThan } from "../json.ts";
-import { ApiError } from "./responses.ts";
 
 /** A call whose signature is right. */
 export interface ApiCall {
@@ -16,38 +15,6 @@ export interface ApiCall {
   readonly body: Uint8Array;
   readonly jsonDepth: number;
   readonly nodes: ((app: App, strategy: string | null) => Promise<object>) | undefined;
-}
-
-/** Throws ApiError where it is larger than that; then the rest of it is not read. */
-export async function readBody(request: Request, most: number): Promise<Uint8Array> {
-  const length = request.headers.get("content-length");
-  if (Number(length) > most) throw bodyTooLarge(request, most);
-  try {
-    // Only where the length is not said: asking for `request.body` makes a stream of it, at twice the cost of the call.
-    if (length === null && request.body) return await collect(request, request.body, most);
-    return new Uint8Array(await request.arrayBuffer());
-  } catch (error) {
-    if (error instanceof ApiError) throw error;
-    throw new CommandError("malformed", "The body could not be read to its end.");
-  }
-}
-
-/** A body that does not say how long it is may be endless. */
-async function collect(request: Request, body: ReadableStream<Uint8Array>, most: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > most) throw bodyTooLarge(request, most);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-export function bodyTooLarge({ headers }: Request, most: number): ApiError {
-  const length = headers.get("content-length");
-  const bound = `The body is larger than ${most} bytes (limits.httpBodyBytes)`;
-  return new ApiError(413, "data_too_large", length === null ? `${bound}.` : `${bound}: it has ${length}.`);
 }
 
 /** The body's value, and the text that it was parsed from. */

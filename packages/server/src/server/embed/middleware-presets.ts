@@ -5,7 +5,7 @@ import { isOriginPattern, originTest } from "../../domain/origin.ts";
 import { addressTest, ipRules, parseAddress } from "../../guards/ip.ts";
 import { networkOf, wholeSeconds } from "../../guards/rate.ts";
 import { Rates } from "../../guards/rates.ts";
-import { errorResponse } from "../http/error-response.ts";
+import { errorResponse } from "../../http/error-response.ts";
 import { machineClock } from "../system/machine-clock.ts";
 import type { Context, Middleware } from "./middleware.ts";
 

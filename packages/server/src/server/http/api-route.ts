@@ -1,7 +1,10 @@
-/** The HTTP API among the routes: it learns who calls, and what it answers is counted, the refused calls as well. */
+/** The HTTP API among the routes: it learns who calls, and what it answers is counted, rejected calls as well. */
 
+import { HttpError } from "../../http/error-response.ts";
+import type { Hub } from "../../hub/hub.ts";
 import type { Metrics } from "../../observers/metrics/metrics.ts";
-import type { Api } from "../../protocols/pusher/api.ts";
+import { type Api, isApiPath } from "../../protocols/pusher/api.ts";
+import { apiErrorResponse } from "../../protocols/pusher/responses.ts";
 import type { ResolveCaller } from "./caller.ts";
 import type { Route } from "./router.ts";
 
@@ -12,12 +15,12 @@ export interface ApiRouteOptions {
   readonly isApp: (id: string) => boolean;
 }
 
-/** What begins in front of the app's id may be a proxy's path. */
+/** The app's id. A proxy's path may come before. */
 const APP = /\/apps\/([^/]+)\//;
 
 export function apiRoute({ api, identify, metrics, isApp }: ApiRouteOptions): Route {
-  return (request, url, gate) => {
-    const from = () => identify(request, url, gate.requestIP(request)?.address).address;
+  return (request, url, listener) => {
+    const from = () => identify(request, url, listener.requestIP(request)?.address).address;
     const answer = api(request, url, from);
     if (!metrics) return answer;
     return answer?.then((response) => {
@@ -27,17 +30,28 @@ export function apiRoute({ api, identify, metrics, isApp }: ApiRouteOptions): Ro
   };
 
   async function measured(
-    numbers: NonNullable<ApiRouteOptions["metrics"]>,
+    counters: NonNullable<ApiRouteOptions["metrics"]>,
     request: Request,
     url: URL,
     response: Response,
   ): Promise<Response> {
     const [, app] = APP.exec(url.pathname) ?? [];
     if (app === undefined || !isApp(app)) return response;
-    // The body was read already; a client that sends it in chunks does not say how long it is, and none of the libraries does.
+    // The body is read already. A chunked one does not say how long it was, and no Pusher library sends such.
     const received = Number(request.headers.get("content-length") ?? 0);
     const { size } = await response.clone().blob();
-    numbers.apiMeasured(app, received, size);
+    counters.apiMeasured(app, received, size);
     return response;
   }
+}
+
+const ELSEWHERE = "The HTTP API has a port of its own here (`tls.api`), for callers with a client certificate.";
+
+/** Takes the API's place on the clients' port, where the API has a port of its own. */
+export function apiOnOtherPort(hub: Hub, identify: ResolveCaller): Route {
+  return (request, url, listener) => {
+    if (!isApiPath(url.pathname)) return undefined;
+    const from = () => identify(request, url, listener.requestIP(request)?.address).address;
+    return apiErrorResponse(hub, { request, url, from }, new HttpError(403, "forbidden", ELSEWHERE));
+  };
 }

@@ -2,10 +2,10 @@
 
 import type { Config } from "../../config/schema/schema.ts";
 import { ipRules } from "../../guards/ip.ts";
+import { errorResponse } from "../../http/error-response.ts";
 import { isSameSecret } from "../../hub/signature.ts";
 import type { ResolveCaller } from "./caller.ts";
-import { errorResponse } from "./error-response.ts";
-import type { Route } from "./router.ts";
+import { getRoute, type Route } from "./router.ts";
 
 export interface MetricsRouteOptions {
   readonly config: Pick<Config, "metrics" | "path" | "trustedProxies">;
@@ -15,23 +15,21 @@ export interface MetricsRouteOptions {
 
 export function metricsRoute({ config, identify, scrape }: MetricsRouteOptions): Route {
   const { metrics, path, trustedProxies } = config;
+  if (!metrics.enabled) return () => undefined;
   const barrier = ipRules(metrics.allowIps, []);
-  /** A proxy whose word does not count makes a neighbour of everybody. */
-  const isHidden = ({ headers }: Request) =>
+  /** Behind a proxy that is not trusted, everybody has the proxy's address. */
+  const isProxied = ({ headers }: Request) =>
     trustedProxies.length === 0 && (headers.has("x-forwarded-for") || headers.has("forwarded"));
-  return (request, url, gate) => {
-    if (!metrics.enabled || (url.pathname !== "/metrics" && url.pathname !== `${path}/metrics`)) return undefined;
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
+  return getRoute(path, "/metrics", async (request, url, listener) => {
+    const { address } = identify(request, url, listener.requestIP(request)?.address);
+    if (!hasToken(request, metrics.token) && (isProxied(request) || barrier?.(address))) return forbidden();
+    try {
+      const { type, text } = await scrape();
+      return new Response(text, { headers: { "Content-Type": type, "Cache-Control": "no-store" } });
+    } catch (error) {
+      return errorResponse(503, "unavailable", error instanceof Error ? error.message : "The metrics are unavailable.");
     }
-    const { address } = identify(request, url, gate.requestIP(request)?.address);
-    if (!hasToken(request, metrics.token) && (isHidden(request) || barrier?.(address))) return FORBIDDEN();
-    return scrape().then(
-      ({ type, text }) => new Response(text, { headers: { "Content-Type": type, "Cache-Control": "no-store" } }),
-      (error) =>
-        errorResponse(503, "unavailable", error instanceof Error ? error.message : "The numbers cannot be had."),
-    );
-  };
+  });
 }
 
 function hasToken(request: Request, token: string | undefined): boolean {
@@ -39,5 +37,7 @@ function hasToken(request: Request, token: string | undefined): boolean {
   return isSameSecret(request.headers.get("authorization") ?? "", `Bearer ${token}`);
 }
 
-const FORBIDDEN = () =>
-  errorResponse(403, "forbidden", "Send the token of `metrics.token`, or come from an address of `metrics.allowIps`.");
+function forbidden(): Response {
+  const message = "Send the token of `metrics.token`, or come from an address of `metrics.allowIps`.";
+  return errorResponse(403, "forbidden", message);
+}

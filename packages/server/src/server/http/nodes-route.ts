@@ -1,11 +1,9 @@
 /** `/nodes`: where a client that has not connected yet should go. For everybody; back ends that are handed it check its signature. */
 
-import { CommandError } from "../../domain/error.ts";
 import type { AppStore } from "../../domain/ports.ts";
-import { STATUSES } from "../../protocols/pusher/error-codes.ts";
+import { errorResponse, errorResponseFor, isKnownError } from "../../http/error-response.ts";
 import type { NodeLister } from "../cluster/node-list.ts";
-import { errorResponse, internalError } from "./error-response.ts";
-import type { Route } from "./router.ts";
+import { getRoute, type Route } from "./router.ts";
 
 export interface NodesRouteOptions {
   /** In front of every path. */
@@ -23,14 +21,8 @@ export interface NodesRouteOptions {
 const HEADERS = { "Cache-Control": "no-store", "Access-Control-Allow-Origin": "*" };
 
 export function nodesRoute(options: NodesRouteOptions): Route {
-  const { path, nodeUrl } = options;
-  return ({ method }, { pathname, searchParams }) => {
-    if (nodeUrl === undefined || (pathname !== "/nodes" && pathname !== `${path}/nodes`)) return undefined;
-    if (method !== "GET" && method !== "HEAD") {
-      return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
-    }
-    return listNodes(options, searchParams);
-  };
+  if (options.nodeUrl === undefined) return () => undefined;
+  return getRoute(options.path, "/nodes", (_request, { searchParams }) => listNodes(options, searchParams));
 }
 
 async function listNodes({ apps, defaultKey, lister, failed }: NodesRouteOptions, query: URLSearchParams) {
@@ -40,14 +32,7 @@ async function listNodes({ apps, defaultKey, lister, failed }: NodesRouteOptions
     if (!app.enabled) return errorResponse(403, "app_disabled", "The app is disabled.", HEADERS);
     return Response.json(await lister.list(app, query.get("strategy")), { headers: HEADERS });
   } catch (error) {
-    if (!(error instanceof CommandError)) {
-      failed(error, "listing nodes");
-      return internalError();
-    }
-    const status = STATUSES[error.code];
-    return errorResponse(status, error.code, error.message, {
-      ...HEADERS,
-      ...(status === 503 && { "Retry-After": "1" }),
-    });
+    if (!isKnownError(error)) failed(error, "listing nodes");
+    return errorResponseFor(error, HEADERS);
   }
 }

@@ -1,7 +1,7 @@
 /** `/ready`: whether load balancers should send clients here. `/health` says only that the process lives. */
 
 import type { EngineHealth } from "../../domain/ports.ts";
-import type { Route } from "./router.ts";
+import { getRoute, type Route } from "./router.ts";
 
 /** Why it is not ready, for programs and for people. */
 export interface UnreadyReason {
@@ -30,15 +30,11 @@ export function unreadyReasons({ isDraining, keepsRunning, engine, memory }: Rea
   return reasons;
 }
 
-export function readyRoute(path: string, condition: () => ReadyState): Route {
-  return ({ method }, { pathname }) => {
-    if (pathname !== "/ready" && pathname !== `${path}/ready`) return undefined;
-    if (method !== "GET" && method !== "HEAD") {
-      return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
-    }
-    const reasons = unreadyReasons(condition());
+export function readyRoute(prefix: string, state: () => ReadyState): Route {
+  return getRoute(prefix, "/ready", () => {
+    const reasons = unreadyReasons(state());
     const headers = { "Cache-Control": "no-store" };
     if (reasons.length === 0) return Response.json({ status: "ready" }, { headers });
     return Response.json({ status: "unready", reasons }, { status: 503, headers: { ...headers, "Retry-After": "1" } });
-  };
+  });
 }

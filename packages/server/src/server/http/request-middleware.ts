@@ -1,9 +1,8 @@
-/** HTTP requests inside what the program puts around them. */
+/** HTTP requests inside the program's middleware. */
 
-import { CommandError, Disconnect } from "../../domain/error.ts";
+import { errorResponseFor, isKnownError } from "../../http/error-response.ts";
 import type { MiddlewareStack } from "../embed/middleware.ts";
 import type { ResolveCaller } from "./caller.ts";
-import { errorResponseFor } from "./error-response.ts";
 import type { RequestHandler } from "./router.ts";
 
 export interface RequestMiddlewareOptions {
@@ -12,20 +11,17 @@ export interface RequestMiddlewareOptions {
   readonly failed: (error: unknown, during: string) => void;
 }
 
-/** The answer itself, as long as there is no middleware for requests. */
-export function requestMiddleware({
-  middleware,
-  identify,
-  failed,
-}: RequestMiddlewareOptions): (answer: RequestHandler) => RequestHandler {
-  return (answer) => (request, url, gate) => {
+/** The handler itself, as long as there is no middleware for requests. */
+export function requestMiddleware(options: RequestMiddlewareOptions): (handler: RequestHandler) => RequestHandler {
+  const { middleware, identify, failed } = options;
+  return (handler) => (request, url, listener) => {
     const around = middleware.request;
-    if (!around) return answer(request, url, gate);
-    const { address } = identify(request, url, gate.requestIP(request)?.address);
-    return around({ request, url, address }, () => answer(request, url, gate)).then(
+    if (!around) return handler(request, url, listener);
+    const { address } = identify(request, url, listener.requestIP(request)?.address);
+    return around({ request, url, address }, () => handler(request, url, listener)).then(
       (response) => response ?? errorResponseFor(undefined),
       (error) => {
-        if (!(error instanceof CommandError || error instanceof Disconnect)) failed(error, "an HTTP request");
+        if (!isKnownError(error)) failed(error, "an HTTP request");
         return errorResponseFor(error);
       },
     );

@@ -1,48 +1,68 @@
-/** Ordinary HTTP on the same port: health, the API, the program's own, the page a newcomer sees, and nothing else. */
+/** Ordinary HTTP on the server's port: the server's own endpoints, the API, the program's routes, and 404 for the rest. */
 
-import { errorResponse } from "./error-response.ts";
+import { errorResponse, methodNotAllowed } from "../../http/error-response.ts";
 
-/** What a route may ask of the port that the request came through. Bun's server has this form. */
+/** What a route may ask of the listener that the request came through. Bun's server has this form. */
 export interface HttpListener {
   requestIP(request: Request): { readonly address: string } | null;
   /** Hangs up after so many seconds of silence; 0 is never. */
   timeout(request: Request, seconds: number): void;
 }
 
-/** Answers a request, or leaves it to the next. */
-export type Route = (request: Request, url: URL, gate: HttpListener) => Response | Promise<Response> | undefined;
-export type RequestHandler = (request: Request, url: URL, gate: HttpListener) => Response | Promise<Response>;
+/** Answers a request, or leaves it to the next route. */
+export type Route = (request: Request, url: URL, listener: HttpListener) => Response | Promise<Response> | undefined;
+export type RequestHandler = (request: Request, url: URL, listener: HttpListener) => Response | Promise<Response>;
 
 export interface RouterOptions {
   /** In front of every path, for proxies that do not strip it. */
   readonly path: string;
   readonly api: Route;
-  /** `/ready`. */
-  readonly ready: Route;
+  /** Asked first, and outside the program's middleware: they have to answer whatever that does. */
+  readonly own: readonly Route[];
   /** The program's own, and whether there is any: then the API answers at its own paths only, not below others. */
   readonly program: Route;
   readonly hasProgram: () => boolean;
-  /** What the program puts around all of them but `/health` and `/ready`, which have to answer whatever it does. */
-  readonly around: (answer: RequestHandler) => RequestHandler;
+  /** What the program puts around all but the server's own. */
+  readonly around: (handler: RequestHandler) => RequestHandler;
   readonly more: readonly Route[];
 }
 
-export function router({ path, api, ready, program, hasProgram, around, more }: RouterOptions): RequestHandler {
-  const ownApi: Route = (request, url, gate) =>
-    hasProgram() && !isApi(path, url) ? undefined : api(request, url, gate);
-  const own: readonly Route[] = [health(path), ready];
-  const rest = around(first([ownApi, missingUpgrade, program, ...more], notFound));
-  return first(own, rest);
+export function router({ path, api, own, program, hasProgram, around, more }: RouterOptions): RequestHandler {
+  const ownApi: Route = (request, url, listener) =>
+    hasProgram() && !isApi(path, url) ? undefined : api(request, url, listener);
+  const rest = around(firstOf([ownApi, missingUpgrade, program, ...more], notFound));
+  return firstOf([health(path), ...own], rest);
 }
 
-function first(routes: readonly Route[], otherwise: RequestHandler): RequestHandler {
-  return (request, url, gate) => {
+/** Answers GET and HEAD at one of the server's own paths, with the prefix or without. */
+export function getRoute(prefix: string, path: string, handle: RequestHandler): Route {
+  const prefixed = prefix + path;
+  return (request, url, listener) => {
+    if (url.pathname !== path && url.pathname !== prefixed) return undefined;
+    const isRead = request.method === "GET" || request.method === "HEAD";
+    return isRead ? handle(request, url, listener) : methodNotAllowed("GET", "HEAD");
+  };
+}
+
+function firstOf(routes: readonly Route[], otherwise: RequestHandler): RequestHandler {
+  return (request, url, listener) => {
     for (const route of routes) {
-      const answer = route(request, url, gate);
+      const answer = route(request, url, listener);
       if (answer) return answer;
     }
-    return otherwise(request, url, gate);
+    return otherwise(request, url, listener);
   };
+}
+
+/** Says that the process lives. */
+function health(prefix: string): Route {
+  return getRoute(prefix, "/health", () =>
+    Response.json({ status: "ok" }, { headers: { "Cache-Control": "no-store" } }),
+  );
+}
+
+function isApi(path: string, { pathname }: URL): boolean {
+  return pathname.startsWith("/apps/") || (path !== "" && pathname.startsWith(`${path}/apps/`));
 }
 
 const WITHOUT_UPGRADE =
@@ -62,20 +82,6 @@ function upgradeRequired(): Response {
 
 function notFound({ method }: Request, { pathname }: URL): Response {
   if (method === "GET" && /\/app\/[^/]+\/?$/.test(pathname)) return upgradeRequired();
-  const error = `There is nothing at ${pathname}. WebSocket clients connect to /app/KEY or to /.`;
-  return errorResponse(404, "not_found", error);
-}
-
-function isApi(path: string, { pathname }: URL): boolean {
-  return pathname.startsWith("/apps/") || (path !== "" && pathname.startsWith(`${path}/apps/`));
-}
-
-/** That the process lives. */
-function health(path: string): Route {
-  return ({ method }, { pathname }) => {
-    if (pathname !== "/health" && pathname !== `${path}/health`) return undefined;
-    if (method !== "GET" && method !== "HEAD")
-      return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
-    return Response.json({ status: "ok" }, { headers: { "Cache-Control": "no-store" } });
-  };
+  const message = `There is nothing at ${pathname}. WebSocket clients connect to /app/KEY or to /.`;
+  return errorResponse(404, "not_found", message);
 }

@@ -3,9 +3,10 @@
 import type { Connection } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";
 import type { User } from "../../domain/message.ts";
+import { errorResponseFor } from "../../http/error-response.ts";
 import type { EndpointMatch } from "../endpoints/endpoint-registry.ts";
 import type { Caller } from "../http/caller.ts";
-import { badRequest, errorResponseFor, shuttingDown, tooManyConnections } from "../http/error-response.ts";
+import { badRequest, shuttingDown, tooManyConnections } from "../http/rejections.ts";
 import { admit, type RejectedClient, rejectionFor } from "./admission.ts";
 import type { Listener, ListenOptions } from "./listen-options.ts";
 

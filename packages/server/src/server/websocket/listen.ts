@@ -6,7 +6,8 @@ import type { Connection } from "../../domain/connection.ts";
 import type { User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { barred } from "../../guards/ip.ts";
-import { addressForbidden, badRequest, internalError, shuttingDown } from "../http/error-response.ts";
+import { errorResponseFor } from "../../http/error-response.ts";
+import { addressForbidden, badRequest, handshakeForbidden, shuttingDown } from "../http/rejections.ts";
 import { handleHandshake } from "./handshake.ts";
 import { HandshakeQueue } from "./handshake-queue.ts";
 import type { Listener, ListenOptions, SocketData } from "./listen-options.ts";
@@ -38,7 +39,8 @@ export function listen(options: ListenOptions, { hostname, port, tls, acceptsWeb
     if (!isHandshake && !options.barrier) return options.handleRequest(request, url, server);
     const caller = options.identify(request, url, server.requestIP(request)?.address);
     const setting = options.barrier?.(caller.address);
-    if (setting) return addressForbidden(hub, request, url, caller, isHandshake, barred(setting));
+    if (setting && isHandshake) return handshakeForbidden(hub, caller, barred(setting));
+    if (setting) return addressForbidden(hub, request, url, caller, barred(setting));
     if (isHandshake && !acceptsWebSockets) return badRequest("This port is for the HTTP API, and takes no WebSockets.");
     if (!isHandshake) return options.handleRequest(request, url, server);
     const knock = { request, url, caller, server };
@@ -64,7 +66,7 @@ export function listen(options: ListenOptions, { hostname, port, tls, acceptsWeb
     },
     error(error) {
       hub.observe({ type: "failed", error, during: "an HTTP request" });
-      return internalError();
+      return errorResponseFor(error);
     },
     websocket: socketHandler(options, arriving),
   });

@@ -1,0 +1,60 @@
+/** Request bodies that are read no further than their limit, whether they say how long they are or not. */
+
+import { HttpError } from "./error-response.ts";
+
+export class BodyTooLargeError extends HttpError {
+  override readonly name = "BodyTooLargeError";
+
+  /** Hangs up with the answer, so that the client need not send the rest. */
+  constructor(limitBytes: number, declaredBytes?: number) {
+    const length = declaredBytes === undefined ? "." : `: it has ${declaredBytes}.`;
+    const message = `The body is larger than ${limitBytes} bytes (limits.httpBodyBytes)${length}`;
+    super(413, "data_too_large", message, { Connection: "close" });
+  }
+}
+
+/** Throws BodyTooLargeError where the request says so itself. */
+export function checkDeclaredLength({ headers }: Request, limitBytes: number): void {
+  const declaredBytes = Number(headers.get("content-length"));
+  if (declaredBytes > limitBytes) throw new BodyTooLargeError(limitBytes, declaredBytes);
+}
+
+/** The whole body. Throws BodyTooLargeError, and HttpError where the client breaks off. */
+export async function readBody(request: Request, limitBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  checkDeclaredLength(request, limitBytes);
+  try {
+    // Only where the length is not declared: asking for `request.body` makes a stream of it, at twice the cost of the call.
+    if (request.headers.has("content-length") || !request.body) return new Uint8Array(await request.arrayBuffer());
+    return await new Response(limitedStream(request.body, limitBytes)).bytes();
+  } catch (error) {
+    if (error instanceof BodyTooLargeError) throw error;
+    throw new HttpError(400, "malformed", "The body could not be read to its end.");
+  }
+}
+
+export interface StreamEvents {
+  /** All of it was read. */
+  readonly ended?: () => void;
+  readonly exceeded?: (error: BodyTooLargeError) => void;
+}
+
+/** The same body, which fails with BodyTooLargeError where it grows beyond the limit. */
+export function limitedStream(
+  body: ReadableStream<Uint8Array>,
+  limitBytes: number,
+  { ended, exceeded }: StreamEvents = {},
+): ReadableStream<Uint8Array> {
+  let leftBytes = limitBytes;
+  return body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        leftBytes -= chunk.byteLength;
+        if (leftBytes >= 0) return controller.enqueue(chunk);
+        const error = new BodyTooLargeError(limitBytes);
+        exceeded?.(error);
+        controller.error(error);
+      },
+      ...(ended && { flush: ended }),
+    }),
+  );
+}
