@@ -3,9 +3,9 @@
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import { type OriginTest, originTest } from "../../domain/origin.ts";
 import type { Awaitable } from "../../domain/ports.ts";
+import { errorResponse, errorResponseFor } from "../../http/error-response.ts";
 import type { TurnQueue } from "../../hub/turn-queue.ts";
 import type { MiddlewareStack } from "../embed/middleware.ts";
-import { errorResponse, errorResponseFor } from "../../http/error-response.ts";
 import type { Endpoint, EndpointDefinition, EndpointSockets, Params, Raw } from "./endpoint.ts";
 import { EndpointConnection, type EndpointContext, type EndpointLimits } from "./endpoint-connection.ts";
 import { Topics } from "./topics.ts";
