@@ -1,115 +1,24 @@
 /** A NATS that dies, hangs, goes away or is full of nonsense: publications wait and come once, in order, or their publishers are told. */
 
-import { describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { connect, headers } from "@nats-io/transport-node";
+import { DEFAULTS } from "../../packages/nats/src/settings.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { startNats } from "../support/nats.ts";
 import { NatsNode, natsSettingsFor, startNatsNode } from "../support/nats-node.ts";
-import { scaled } from "../support/soak.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
-import { expectOrder, publishing, refusalOf } from "./publishing.ts";
+import { outageContract } from "./outage-contract.ts";
+import { expectOrder, publishing } from "./publishing.ts";
 
 const PATIENCE = { withinMs: 60_000, everyMs: 20 };
 const TEST_MS = 180_000;
 const KEEP = { size: 1_000, ttlMs: 60_000 };
-const told = (node: NatsNode, type: "joined" | "left", channel = "presence-x") =>
-  node.received.flatMap((each) => (each.type === type && each.channel === channel ? each.member.id : []));
 
-describe("while NATS is dead for a few seconds", () => {
-  test.each([
-    ["without history", undefined],
-    ["with history", KEEP],
-  ])(
-    "publications %s wait, and arrive once and in order on every node (scenario 20)",
-    async (_, keep) => {
-      const server = await startNats();
-      const same = natsSettingsFor([server]);
-      const [a, b] = [await startNatsNode(same), await startNatsNode(same)];
-      for (const node of [a, b]) {
-        await node.subscribe("room");
-        await node.subscribe("presence-x");
-      }
-      await a.join("presence-x", "1");
-      await b.join("presence-x", "2");
-      await a.engine.registry.setSubscriberCount("app", "presence-x", 1);
-      await a.engine.ledger.acquire("app", "a", 10);
-      const run = publishing(a, "room", 50, keep);
-      await eventually(() => expect(b.heard("room").length).toBeGreaterThan(10), PATIENCE);
-      await server.kill();
-      await Bun.sleep(2_500);
-      expect(a.engine.health()).toMatchObject({ reachable: false });
-      const before = b.heard("room").length;
-      await server.start();
-      const back = performance.now();
-      await eventually(() => expect(b.heard("room").length).toBeGreaterThan(before), PATIENCE);
-      expect(performance.now() - back).toBeLessThan(scaled(2_000, 8_000));
-      await Bun.sleep(300);
-      await run.stop();
-      expect(run.refused).toEqual([]);
-      for (const node of [a, b]) {
-        await eventually(() => expect(node.heard("room").map(Number)).toEqual(run.accepted), PATIENCE);
-        expect(node.interruptions.length).toBeGreaterThan(0);
-      }
-      // It came back without its data, and is told again; nobody is told that anybody came or went.
-      const late = await startNatsNode(same);
-      await eventually(async () => expect(await late.members("presence-x")).toEqual(["1", "2"]), PATIENCE);
-      expect(await b.engine.registry.summary("app", "presence-x")).toMatchObject({ subscribers: 1, users: 2 });
-      await eventually(async () => expect(await b.engine.ledger.acquire("app", "another", 1)).toBe(false), PATIENCE);
-      for (const node of [a, b])
-        expect([told(node, "joined"), told(node, "left"), node.facts]).toEqual([["1", "2"], [], []]);
-      expect(a.engine.health()).toEqual({ reachable: true });
-    },
-    TEST_MS,
-  );
-
-  test(
-    "what waited too long, or is too much, is refused and does not come later",
-    async () => {
-      const server = await startNats();
-      const a = await startNatsNode(natsSettingsFor([server], { publishWaitMs: 3_000, publishWaitBytes: 10_000 }));
-      await a.subscribe("room");
-      await server.kill();
-      await eventually(() => expect(a.engine.health().reachable).toBe(false));
-      const began = performance.now();
-      const small = a.publish("room", "small");
-      expect(await refusalOf(a.publish("room", "x".repeat(10_000)))).toBe("engine_unavailable");
-      expect(performance.now() - began).toBeLessThan(2_500);
-      expect(await refusalOf(small)).toBe("engine_unavailable");
-      expect(performance.now() - began).toBeGreaterThan(900);
-      const others = [a.join("presence-x", "1"), a.engine.ledger.acquire("app", "a", 1), a.subscribe("other")];
-      for (const code of await Promise.all(others.map((work) => refusalOf(Promise.resolve(work))))) {
-        expect(code).toBe("engine_unavailable");
-      }
-      await server.start();
-      await eventually(async () => expect(await a.publish("room", "after")).toBeUndefined(), PATIENCE);
-      await eventually(() => expect(a.heard("room")).toEqual(["after"]));
-      expect(await a.members("presence-x")).toEqual([]);
-    },
-    TEST_MS,
-  );
-
-  test(
-    "who leaves has left for everybody when it is back, and whoever stays is not announced",
-    async () => {
-      const server = await startNats();
-      const same = natsSettingsFor([server], { publishWaitMs: 500 });
-      const [a, b] = [await startNatsNode(same), await startNatsNode(same)];
-      for (const node of [a, b]) await node.subscribe("presence-x");
-      await a.join("presence-x", "goes", "a1");
-      await a.join("presence-x", "elsewhere too", "a2");
-      await b.join("presence-x", "elsewhere too", "b1");
-      await server.kill();
-      expect(await refusalOf(a.leave("presence-x", "goes", "a1"))).toBe("engine_unavailable");
-      expect(await refusalOf(a.leave("presence-x", "elsewhere too", "a2"))).toBe("engine_unavailable");
-      await server.start();
-      for (const node of [a, b]) await eventually(() => expect(told(node, "left")).toEqual(["goes"]), PATIENCE);
-      await eventually(() => expect(a.facts).toEqual([expect.objectContaining({ type: "left" })]));
-      expect(await b.members("presence-x")).toEqual(["elsewhere too"]);
-      for (const node of [a, b]) expect(told(node, "joined")).toEqual(["goes", "elsewhere too"]);
-    },
-    TEST_MS,
-  );
+outageContract("NATS", async ({ waitMs = DEFAULTS.publishWaitMs } = {}) => {
+  const server = await startNats();
+  const same = natsSettingsFor([server], { publishWaitMs: waitMs });
+  return { server, start: () => startNatsNode(same), named: "NATS cannot be reached" };
 });
 
 test(
@@ -137,22 +46,6 @@ test(
     }
     const { events: kept } = await b.engine.broker.history("app", "kept", undefined, 1_000);
     expect(kept.map(({ publication }) => Number(publication.data))).toEqual([...(runs[1]?.accepted ?? []), 1_000_000]);
-  },
-  TEST_MS,
-);
-
-test(
-  "a node that starts while NATS is down says so, and is there as soon as NATS is",
-  async () => {
-    const server = await startNats();
-    await server.kill();
-    const node = await startNatsNode(natsSettingsFor([server]));
-    expect(node.engine.health()).toMatchObject({ reachable: false });
-    expect(node.failures.join()).toContain("NATS cannot be reached");
-    const waiting = node.publish("room", "x");
-    await server.start();
-    await waiting;
-    expect(node.engine.health()).toEqual({ reachable: true });
   },
   TEST_MS,
 );

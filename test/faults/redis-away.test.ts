@@ -2,17 +2,23 @@
 
 import { describe, expect, test } from "bun:test";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
+import { DEFAULTS } from "../../packages/server/src/engines/redis/settings.ts";
 import { eventually } from "../support/eventually.ts";
-import { freePort } from "../support/ports.ts";
 import { settingsFor, startRedis } from "../support/redis.ts";
 import { startNode } from "../support/redis-node.ts";
-import { scaled } from "../support/soak.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
+import { outageContract } from "./outage-contract.ts";
 import { expectOrder, publishing, refusalOf } from "./publishing.ts";
 
 const PATIENCE = { withinMs: 60_000, everyMs: 20 };
 const TEST_MS = 180_000;
 const KEEP = { size: 1_000, ttlMs: 60_000 };
+
+outageContract("Redis", async ({ waitMs = DEFAULTS.publishWaitMs } = {}) => {
+  const server = await startRedis();
+  const same = settingsFor(server.port, { publishWaitMs: waitMs });
+  return { server, start: () => startNode(same), named: String(server.port) };
+});
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const began = performance.now();
@@ -20,65 +26,6 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   expect(performance.now() - began).toBeLessThan(ms);
   return done;
 }
-
-describe("while Redis is dead for a few seconds", () => {
-  test.each([
-    ["without history", undefined],
-    ["with history", KEEP],
-  ])(
-    "publications %s wait, and arrive once and in order on every node (scenario 11)",
-    async (_, keep) => {
-      const server = await startRedis();
-      const same = settingsFor(server.port);
-      const [a, b] = [await startNode(same), await startNode(same)];
-      for (const node of [a, b]) await node.subscribe("room");
-      await a.join("presence-x", "1");
-      const run = publishing(a, "room", 50, keep);
-      await eventually(() => expect(b.heard("room").length).toBeGreaterThan(10), PATIENCE);
-      await server.kill();
-      await Bun.sleep(2_500);
-      expect(a.engine.health().reachable).toBe(false);
-      const before = b.heard("room").length;
-      await server.start();
-      const back = performance.now();
-      await eventually(() => expect(b.heard("room").length).toBeGreaterThan(before), PATIENCE);
-      expect(performance.now() - back).toBeLessThan(scaled(2_000, 8_000));
-      await Bun.sleep(300);
-      await run.stop();
-      expect(run.refused).toEqual([]);
-      for (const node of [a, b]) {
-        await eventually(() => expect(node.heard("room").map(Number)).toEqual(run.accepted), PATIENCE);
-        expect(node.interruptions.length).toBeGreaterThan(0);
-      }
-      // It came back without its data, and is told again.
-      await eventually(async () => expect(await b.members("presence-x")).toEqual(["1"]), PATIENCE);
-      expect(a.engine.health()).toEqual({ reachable: true });
-    },
-    TEST_MS,
-  );
-
-  test(
-    "what waited too long, or is too much, is refused and does not come later",
-    async () => {
-      const server = await startRedis();
-      const same = settingsFor(server.port, { publishWaitMs: 1_000, publishWaitBytes: 10_000 });
-      const a = await startNode(same);
-      await a.subscribe("room");
-      await server.kill();
-      await eventually(() => expect(a.engine.health().reachable).toBe(false));
-      const began = performance.now();
-      const small = a.publish("room", "small");
-      expect(await refusalOf(a.publish("room", "x".repeat(10_000)))).toBe("engine_unavailable");
-      expect(performance.now() - began).toBeLessThan(500);
-      expect(await refusalOf(small)).toBe("engine_unavailable");
-      expect(performance.now() - began).toBeGreaterThan(900);
-      await server.start();
-      await eventually(async () => expect(await a.publish("room", "after")).toBeUndefined(), PATIENCE);
-      await eventually(() => expect(a.heard("room")).toEqual(["after"]));
-    },
-    TEST_MS,
-  );
-});
 
 test(
   "while Redis hangs, reads answer or fail within two seconds, publications within five, and nothing comes twice (scenario 12)",
@@ -167,23 +114,6 @@ describe("a Redis that does not want this node", () => {
     expect(a.engine.health()).toMatchObject({ reachable: false, why: expect.stringContaining("out of range") });
   });
 });
-
-test(
-  "a node starts without its Redis, says so, and is there as soon as Redis is (scenario 16)",
-  async () => {
-    const port = await freePort();
-    const a = await within(3_000, startNode(settingsFor(port)));
-    expect(a.engine.health()).toMatchObject({ reachable: false, why: expect.stringContaining(String(port)) });
-    expect(await refusalOf(within(2_000, a.subscribe("room")))).toBe("engine_unavailable");
-    const waiting = a.publish("room", "early");
-    const server = await startRedis({ port });
-    await waiting;
-    await eventually(() => expect(a.engine.health()).toEqual({ reachable: true }), PATIENCE);
-    expect(await a.join("presence-x", "1")).toMatchObject({ isFirst: true });
-    expect(await server.cli("DBSIZE")).toBeGreaterThan(0);
-  },
-  TEST_MS,
-);
 
 describe("rubbish where publications are expected", () => {
   test(

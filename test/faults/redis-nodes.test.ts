@@ -6,8 +6,9 @@ import type { RedisSettings } from "../../packages/server/src/engines/redis/sett
 import { eventually } from "../support/eventually.ts";
 import { external } from "../support/external.ts";
 import { settingsFor, startRedis } from "../support/redis.ts";
-import { type RedisNode, startNode } from "../support/redis-node.ts";
+import { startNode } from "../support/redis-node.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
+import { changes, nodesContract } from "./nodes-contract.ts";
 import { clockOf, factsOf, startHolder } from "./redis-process.ts";
 
 const NODE_TIMEOUT_MS = 2_000;
@@ -18,89 +19,21 @@ const server = await startRedis();
 const settings = (more: Partial<RedisSettings> = {}) =>
   settingsFor(server.port, { nodeTimeoutMs: NODE_TIMEOUT_MS, ...more });
 const keysOf = async ({ prefix }: RedisSettings) => await server.cli("KEYS", `${prefix}*`);
-const told = (node: RedisNode, type: "joined" | "left", channel = "presence-x") =>
-  node.received.flatMap((each) => (each.type === type && each.channel === channel ? each.member.id : []));
 
-describe("nodes on one Redis", () => {
-  test("see each other, with what each says of itself and how long it has been silent", async () => {
+nodesContract("Redis", {
+  make: () => {
     const same = settings();
-    const [a, b] = [await startNode(same), await startNode(same)];
-    const seen = await a.engine.nodes();
-    expect(seen.map(({ id }) => id).sort()).toEqual([a.id, b.id].sort());
-    for (const { silentMs, connections, memoryBytes } of seen) {
-      expect([connections, memoryBytes]).toEqual([3, 5e6]);
-      expect(silentMs).toBeLessThan(NODE_TIMEOUT_MS);
-    }
-  });
-
-  test("decide once in the cluster who is first and who is last", async () => {
-    const same = settings();
-    const nodes = [await startNode(same), await startNode(same), await startNode(same)];
-    await Promise.all(nodes.map((node) => node.subscribe("presence-x")));
-    const joined = await Promise.all(nodes.map((node, n) => node.join("presence-x", "1", `c${n}`)));
-    expect(joined.filter(({ isFirst: first }) => first)).toHaveLength(1);
-    const left = await Promise.all(nodes.map((node, n) => node.leave("presence-x", "1", `c${n}`)));
-    expect(left.filter(({ isLast: last }) => last)).toHaveLength(1);
-    for (const node of nodes)
-      await eventually(() => expect([told(node, "joined"), told(node, "left")]).toEqual([["1"], ["1"]]));
-  });
-
-  test("leave nothing behind when they are stopped", async () => {
-    const same = settings();
-    const [a, b] = [await startNode(same), await startNode(same)];
-    for (const node of [a, b]) {
-      await node.join("presence-x", "1", `of ${node.id}`);
-      await node.engine.registry.setSubscriberCount("app", "presence-x", 1);
-      await node.engine.ledger.acquire("app", node.id, 10);
-    }
-    await a.engine.close();
-    expect(await b.members("presence-x")).toEqual(["1"]);
-    expect(await b.engine.registry.summary("app", "presence-x")).toEqual({
-      name: "presence-x",
-      subscribers: 1,
-      users: 1,
-    });
-    await b.engine.close();
-    expect(await keysOf(same)).toEqual([]);
-  });
+    return {
+      start: () => startNode(same),
+      startHolder: (holdings) => startHolder(same, holdings),
+      expectNothingLeft: async () => expect(await keysOf(same)).toEqual([]),
+    };
+  },
+  nodeTimeoutMs: NODE_TIMEOUT_MS,
+  isReadAtOnce: true,
 });
 
 describe("a node that is killed", () => {
-  test(
-    "has left everywhere, once, and one of the others tells of it (scenario 1)",
-    async () => {
-      const same = settings();
-      const [b, c] = [await startNode(same), await startNode(same)];
-      for (const node of [b, c]) await node.subscribe("presence-x");
-      await b.join("presence-x", "both", "on b");
-      await b.engine.registry.setSubscriberCount("app", "lively", 1);
-      const a = await startHolder(same, {
-        rows: [
-          ["presence-x", "both", "on a"],
-          ["presence-x", "gone", "a2"],
-          ["presence-x", "gone", "a3"],
-        ],
-        tallies: [
-          ["presence-x", 3],
-          ["room", 5],
-          ["lively", 2],
-        ],
-        places: [["app", "a2"]],
-      });
-      expect(await b.members("presence-x")).toEqual(["both", "gone"]);
-      await a.kill();
-      await eventually(async () => expect(await b.members("presence-x")).toEqual(["both"]), PATIENCE);
-      for (const node of [b, c]) await eventually(() => expect(told(node, "left")).toEqual(["gone"]));
-      await eventually(async () => expect(await c.engine.nodes()).toHaveLength(2), PATIENCE);
-      const facts = [...b.facts, ...c.facts].map((fact) => `${fact.type} ${fact.channel}`).sort();
-      // Of the channel that lives, the new number has to be told, by one of them.
-      expect(facts).toEqual(["counted lively", "left presence-x", "vacated presence-x", "vacated room"]);
-      expect(await c.engine.registry.channels("app", "")).toEqual([{ name: "lively", subscribers: 1 }]);
-      expect(await c.engine.ledger.acquire("app", "another", 1)).toBe(true);
-    },
-    TEST_MS,
-  );
-
   test(
     "is taken apart without holding Redis up, and to the end where its heir dies, too",
     async () => {
@@ -112,7 +45,7 @@ describe("a node that is killed", () => {
       const witness = await startNode({ ...same, nodeTimeoutMs: 3 * NODE_TIMEOUT_MS });
       await Promise.all(channels.map((channel) => witness.subscribe(channel)));
       const left = () =>
-        channels.flatMap((channel) => told(witness, "left", channel).map((user) => `${channel} ${user}`));
+        channels.flatMap((channel) => changes(witness, "left", channel).map((user) => `${channel} ${user}`));
       const dead = await startHolder(same, { rows });
       const heir = await startHolder(same, {});
       await server.cli("CONFIG", "RESETSTAT");
@@ -130,60 +63,6 @@ describe("a node that is killed", () => {
       expect(Number(scripts)).toBeGreaterThan(rows.length / 10);
       await witness.engine.close();
       expect(await keysOf(same)).toEqual([]);
-    },
-    TEST_MS,
-  );
-
-  test(
-    "leaves no ghosts where all were killed and one starts again (scenario 2)",
-    async () => {
-      const same = settings();
-      const held = { tallies: [["room", 2]], places: [["app", "x"]] } as const;
-      const a = await startHolder(same, { ...held, rows: [["presence-x", "1", "a"]] });
-      const b = await startHolder(same, { ...held, rows: [["presence-x", "2", "b"]] });
-      await Promise.all([a.kill(), b.kill()]);
-      const again = await startNode(same);
-      await eventually(async () => expect(await again.members("presence-x")).toEqual([]), PATIENCE);
-      await eventually(async () => expect(await again.engine.registry.channels("app", "")).toEqual([]), PATIENCE);
-      await eventually(async () => expect(await again.engine.nodes()).toHaveLength(1), PATIENCE);
-      await again.engine.close();
-      expect(await keysOf(same)).toEqual([]);
-    },
-    TEST_MS,
-  );
-});
-
-describe("a node that was frozen", () => {
-  test(
-    "finds itself taken for dead, and comes back as another (scenario 3)",
-    async () => {
-      const same = settings();
-      const b = await startNode(same);
-      await b.subscribe("presence-x");
-      const a = await startHolder(same, {
-        rows: [["presence-x", "1", "a"]],
-        tallies: [["presence-x", 1]],
-        places: [["app", "a"]],
-      });
-      a.signal("SIGSTOP");
-      await eventually(async () => expect(await b.members("presence-x")).toEqual([]), PATIENCE);
-      await eventually(() => expect(told(b, "left")).toEqual(["1"]));
-      a.signal("SIGCONT");
-      await eventually(async () => expect(await b.members("presence-x")).toEqual(["1"]), PATIENCE);
-      await eventually(() => expect(told(b, "joined")).toEqual(["1", "1"]));
-      await eventually(async () =>
-        expect(await b.engine.registry.summary("app", "presence-x")).toEqual({
-          name: "presence-x",
-          subscribers: 1,
-          users: 1,
-        }),
-      );
-      await eventually(() => expect(factsOf(a)).toContainEqual(expect.objectContaining({ type: "joined" })), PATIENCE);
-      expect(factsOf(a)).toContainEqual({ type: "occupied", app: "app", channel: "presence-x" });
-      expect(await b.engine.ledger.acquire("app", "another", 1)).toBe(false);
-      await eventually(async () => expect(await b.engine.nodes()).toHaveLength(2), PATIENCE);
-      await a.kill();
-      await eventually(async () => expect(await b.members("presence-x")).toEqual([]), PATIENCE);
     },
     TEST_MS,
   );
@@ -220,7 +99,7 @@ describe("a Redis that has lost its data", () => {
       await a.engine.registry.setSubscriberCount("app", "presence-x", 1);
       await b.engine.registry.setSubscriberCount("app", "presence-x", 1);
       await a.engine.ledger.acquire("app", "a", 10);
-      await eventually(() => expect(told(b, "joined")).toEqual(["1", "2"]));
+      await eventually(() => expect(changes(b, "joined")).toEqual(["1", "2"]));
       await server.cli("FLUSHALL");
       await eventually(async () => expect(await b.members("presence-x")).toEqual(["1", "2"]), PATIENCE);
       await eventually(async () =>
@@ -233,14 +112,14 @@ describe("a Redis that has lost its data", () => {
       expect(await b.engine.ledger.acquire("app", "another", 1)).toBe(false);
       for (const node of [a, b]) {
         expect(node.interruptions).toHaveLength(1);
-        expect([told(node, "joined"), told(node, "left")]).toEqual([["1", "2"], []]);
+        expect([changes(node, "joined"), changes(node, "left")]).toEqual([["1", "2"], []]);
       }
       // Whoever wrote first may have told too few, and both look again.
       for (const node of [a, b]) await eventually(() => expect(node.facts).not.toEqual([]), PATIENCE);
       for (const { type } of [...a.facts, ...b.facts]) expect(type).toBe("counted");
       // Others may not have written theirs again: that a user is gone is said a little later.
       await a.leave("presence-x", "1", "a");
-      await eventually(() => expect(told(b, "left")).toEqual(["1"]), PATIENCE);
+      await eventually(() => expect(changes(b, "left")).toEqual(["1"]), PATIENCE);
       await eventually(() =>
         expect(a.facts).toContainEqual(expect.objectContaining({ type: "left", channel: "presence-x" })),
       );
@@ -267,37 +146,9 @@ describe("a member that leaves while Redis is away", () => {
       );
       await a.engine.ledger.release("app", "nobody");
       wire.mend();
-      await eventually(() => expect(told(b, "left")).toEqual(["1"]), PATIENCE);
+      await eventually(() => expect(changes(b, "left")).toEqual(["1"]), PATIENCE);
       await eventually(() => expect(a.facts.map(({ type }) => type).sort()).toEqual(["left", "vacated"]), PATIENCE);
       expect(await b.members("presence-x")).toEqual([]);
-    },
-    TEST_MS,
-  );
-
-  test(
-    "has left for everybody when Redis is back without its data, and whoever stays is not announced",
-    async () => {
-      const own = await startRedis();
-      const same = settingsFor(own.port);
-      const [a, b] = [await startNode(same), await startNode(same)];
-      for (const node of [a, b]) await node.subscribe("presence-x");
-      await a.join("presence-x", "goes", "a1");
-      await a.join("presence-x", "elsewhere too", "a2");
-      await b.join("presence-x", "elsewhere too", "b1");
-      await own.kill();
-      for (const [user, connection] of [
-        ["goes", "a1"],
-        ["elsewhere too", "a2"],
-      ] as const) {
-        expect(await codeOf(a.leave("presence-x", user, connection))).toBe("engine_unavailable");
-      }
-      await own.start();
-      await eventually(() => expect(told(b, "left")).toEqual(["goes"]), PATIENCE);
-      await eventually(() =>
-        expect(a.facts).toEqual([expect.objectContaining({ type: "left", member: { id: "goes" } })]),
-      );
-      expect(await b.members("presence-x")).toEqual(["elsewhere too"]);
-      for (const node of [a, b]) expect(told(node, "joined")).toEqual(["goes", "elsewhere too"]);
     },
     TEST_MS,
   );
@@ -312,7 +163,7 @@ test(
     const dead = await startHolder(same, { rows: [["presence-x", "1", "c"]] });
     await dead.kill();
     await server.cli("DEL", `${same.prefix}:beats`);
-    await eventually(() => expect(told(a, "left")).toEqual(["1"]), PATIENCE);
+    await eventually(() => expect(changes(a, "left")).toEqual(["1"]), PATIENCE);
     await eventually(async () => expect(await a.engine.nodes()).toHaveLength(1), PATIENCE);
     await a.engine.close();
     expect(await keysOf(same)).toEqual([]);
