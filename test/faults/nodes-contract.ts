@@ -1,7 +1,7 @@
 /** What nodes of one cluster owe each other when one is stopped, dies or freezes, run against every engine on its real server. */
 
 import { describe, expect, test } from "bun:test";
-import type { EngineNode } from "../support/engine-node.ts";
+import type { EngineNode } from "../../packages/server/testing/engine-node.ts";
 import { eventually } from "../support/eventually.ts";
 import type { CliProcess } from "../support/process.ts";
 import { factsOf, type Holdings } from "./holder.ts";

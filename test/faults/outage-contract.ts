@@ -1,7 +1,7 @@
 /** What nodes owe publishers and members while the server that their engine runs on is dead, run against every such engine, on the real thing. */
 
 import { describe, expect, test } from "bun:test";
-import type { EngineNode } from "../support/engine-node.ts";
+import type { EngineNode } from "../../packages/server/testing/engine-node.ts";
 import { eventually } from "../support/eventually.ts";
 import { scaled } from "../support/soak.ts";
 import { changes } from "./nodes-contract.ts";
