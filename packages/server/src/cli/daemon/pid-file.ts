@@ -1,13 +1,11 @@
 /** The file with the server's process id: written whole or not at all, never over that of another living server. */
 
-import { randomBytes } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { errorReason } from "../../config/config-error.ts";
+import { claimPath, draftPath } from "../../server/lifecycle/claim-path.ts";
 import { CliError, codeOf } from "../errors.ts";
 import { isWriterOf } from "./processes.ts";
-
-const ATTEMPTS = 5;
 
 export function pidFilePath({ pidFile, stateDir }: { readonly pidFile?: string; readonly stateDir: string }): string {
   return resolve(pidFile ?? join(stateDir, "fanfare.pid"));
@@ -20,12 +18,15 @@ export function readPidFile(path: string): number | undefined {
 }
 
 /** Writes it, and gives what removes it. Throws CliError where a server that lives has it. */
-export function claimPidFile(path: string): () => void {
-  const draft = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
+export async function claimPidFile(path: string): Promise<() => void> {
+  const draft = draftPath(path);
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     writeFileSync(draft, `${process.pid}\n`, { mode: 0o644, flag: "wx" });
-    linkTo(draft, path);
+    await claimPath(draft, path, () => {
+      const pid = readPidFile(path);
+      if (pid !== undefined) throw alreadyRunning(pid);
+    });
   } catch (error) {
     if (error instanceof CliError) throw error;
     throw new CliError(`cannot write the pid file ${path}: ${errorReason(error)}; name another with --pid-file`);
@@ -35,33 +36,6 @@ export function claimPidFile(path: string): () => void {
   return () => {
     if (numberIn(path) === process.pid) rmSync(path, { force: true });
   };
-}
-
-/** A link fails where the name is taken: of two that start at once, one has it. */
-function linkTo(draft: string, path: string): void {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    try {
-      return linkSync(draft, path);
-    } catch (error) {
-      if (codeOf(error) !== "EEXIST") throw error;
-    }
-    const pid = readPidFile(path);
-    if (pid !== undefined) throw alreadyRunning(pid);
-    removeStale(path);
-  }
-  throw new Error("other servers take it again and again");
-}
-
-/** What a dead process left. Moved before it is deleted: a server that wrote it in the meantime gets it back. */
-function removeStale(path: string): void {
-  const moved = `${path}.${randomBytes(4).toString("hex")}`;
-  try {
-    renameSync(path, moved);
-    if (readPidFile(moved) !== undefined) linkSync(moved, path);
-  } catch (error) {
-    if (!["ENOENT", "EEXIST"].includes(codeOf(error))) throw error;
-  }
-  rmSync(moved, { force: true });
 }
 
 export function alreadyRunning(pid: number): CliError {

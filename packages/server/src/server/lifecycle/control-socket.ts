@@ -3,12 +3,12 @@
  * so that `curl --unix-socket` works as well; open to nobody but the user that the server runs as.
  */
 
-import { randomBytes } from "node:crypto";
-import { chmodSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Logger } from "pino";
 import { ConfigError, errorReason } from "../../config/config-error.ts";
 import type { Config } from "../../config/schema/schema.ts";
+import { claimPath, draftPath, fileIdOf } from "./claim-path.ts";
 import type { Reloaded } from "./reload.ts";
 import type { Stats, Status } from "./status.ts";
 
@@ -28,7 +28,7 @@ export interface ControlCommands {
  */
 const NO_TIMEOUT: object = { idleTimeout: 0 };
 
-/** How long somebody may take to say that the socket is his. */
+/** How long the owner of the socket may take to answer. */
 const PROBE_MS = 2_000;
 
 export function controlPath(stateDir: string): string {
@@ -37,26 +37,25 @@ export function controlPath(stateDir: string): string {
 
 export class ControlSocket {
   readonly #path: string;
-  readonly #inode: number;
+  readonly #fileId: string | undefined;
   readonly #server: ReturnType<typeof Bun.serve>;
 
   /**
-   * Throws where another process answers at that place, or the place cannot be had. It is bound under another name and then
-   * linked, which fails where the name is taken: of two processes that start at once, one has it.
+   * Throws where another process answers there, or the path cannot be claimed. It is bound under another name first.
    */
   static async open(stateDir: string, answers: ControlCommands): Promise<ControlSocket> {
     const path = controlPath(stateDir);
     mkdirSync(resolve(stateDir), { recursive: true, mode: 0o700 });
-    const aside = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
-    const server = bind(aside, answers);
+    const draft = draftPath(path);
+    const server = bind(draft, answers);
     try {
-      await claimPath(aside, path);
-      return new ControlSocket(path, inodeOf(path), server);
+      await claimPath(draft, path, () => checkOwner(path));
+      return new ControlSocket(path, fileIdOf(path), server);
     } catch (error) {
       await server.stop(true);
       throw error;
     } finally {
-      rmSync(aside, { force: true });
+      rmSync(draft, { force: true });
     }
   }
 
@@ -75,15 +74,15 @@ export class ControlSocket {
     }
   }
 
-  private constructor(path: string, inode: number, server: ReturnType<typeof Bun.serve>) {
+  private constructor(path: string, fileId: string | undefined, server: ReturnType<typeof Bun.serve>) {
     this.#path = path;
-    this.#inode = inode;
+    this.#fileId = fileId;
     this.#server = server;
   }
 
   /** Answers what is being asked, then is gone; never takes away another's socket. */
   async close(): Promise<void> {
-    if (inodeOf(this.#path) === this.#inode) rmSync(this.#path, { force: true });
+    if (fileIdOf(this.#path) === this.#fileId) rmSync(this.#path, { force: true });
     await this.#server.stop(false);
   }
 }
@@ -132,44 +131,12 @@ async function answer(request: Request, answers: ControlCommands): Promise<Respo
   }
 }
 
-async function claimPath(aside: string, path: string): Promise<void> {
-  for (let tries = 0; tries < 5; tries++) {
-    const inode = inodeOf(path);
-    if (inode === 0) {
-      if (tryLink(aside, path)) return;
-      continue;
-    }
-    const pid = await ownerOf(path);
-    if (pid !== undefined) throw new Error(`${path} belongs to the server that runs as process ${pid}`);
-    removeStale(path, inode);
-  }
-  throw new Error(`${path} is being taken again and again`);
+async function checkOwner(path: string): Promise<void> {
+  const pid = await ownerOf(path);
+  if (pid !== undefined) throw new Error(`${path} belongs to the server that runs as process ${pid}`);
 }
 
-function tryLink(aside: string, path: string): boolean {
-  try {
-    linkSync(aside, path);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === "EEXIST") return false;
-    throw error;
-  }
-}
-
-/** Of a process that died. Moved before it is deleted: whoever took the place in the meantime gets it back. */
-function removeStale(path: string, inode: number): void {
-  const grave = `${path}.${randomBytes(4).toString("hex")}`;
-  try {
-    renameSync(path, grave);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return;
-    throw error;
-  }
-  if (inodeOf(grave) !== inode) tryLink(grave, path);
-  rmSync(grave, { force: true });
-}
-
-/** Undefined where nobody listens any more. Whoever listens and says nothing is somebody all the same. */
+/** Undefined where no process listens any more. One that listens and does not answer owns it all the same. */
 async function ownerOf(path: string): Promise<number | "unknown" | undefined> {
   try {
     const response = await fetch("http://fanfare/status", { unix: path, signal: AbortSignal.timeout(PROBE_MS) });
@@ -181,11 +148,6 @@ async function ownerOf(path: string): Promise<number | "unknown" | undefined> {
     if (code === "ECONNREFUSED" || code === "ENOENT" || code === "FailedToOpenSocket") return undefined;
     return "unknown";
   }
-}
-
-/** 0 where there is nothing. */
-function inodeOf(path: string): number {
-  return lstatSync(path, { throwIfNoEntry: false })?.ino ?? 0;
 }
 
 function codeOf(error: unknown): string {
