@@ -20,13 +20,13 @@ export interface ConfigInput {
   readonly pidFile?: string;
   /** Opens a socket in `stateDir`, for its owner only, by which `fanfare reload`, `status` and `stats` reach the process. `fanfare serve` opens it unless this is false, programs only where it is true. */
   readonly control?: boolean;
-  /** Silence after which either side asks whether the other is there, in seconds: half of the 60 s after which nginx and most other proxies cut what is silent. Takes a number of seconds from 0.05 to 2147483. Default: `30`. */
+  /** Silence after which either side pings the other, in seconds: half of the 60 s after which nginx and most other proxies close a silent connection. Takes a number of seconds from 0.05 to 2147483. Default: `30`. */
   readonly activityTimeoutS?: number | undefined;
-  /** Time the answer to that may take, in seconds. Takes a number of seconds from 0.01 to 2147483. Default: `30`. */
+  /** Time the pong may take, in seconds. Takes a number of seconds from 0.01 to 2147483. Default: `30`. */
   readonly pongTimeoutS?: number | undefined;
   /** Time clients have to leave when the server stops, in seconds. Takes a number of seconds from 0 to 2147483. Default: `5`. */
   readonly drainTimeoutS?: number | undefined;
-  /** Time before that in which the server goes on as before but `/ready` answers 503, so that load balancers stop sending clients, in seconds. Takes a number of seconds from 0 to 2147483. Default: `0`. */
+  /** Time before that in which the server works on but `/ready` answers 503, so that load balancers stop sending clients, in seconds. Takes a number of seconds from 0 to 2147483. Default: `0`. */
   readonly drainDelayS?: number | undefined;
   /** Time over which clients are asked to leave, so that they do not all come back at once, in seconds; at most, and without it, half of `drainTimeoutS`. Takes a number of seconds from 0 to 2147483. */
   readonly drainSpreadS?: number;
@@ -68,7 +68,7 @@ export interface ConfigInput {
   readonly nats?: NatsInput | undefined;
   /** Where clients reach this server of a cluster, `wss://ws-1.example.com`: then it is among those that `/nodes` sends them to. Takes an address that begins with ws://, wss://, http:// or https://. */
   readonly nodeUrl?: string;
-  /** Silence after which the other servers of a cluster take one for dead, and its members for gone, in seconds; it takes up to two more until clients are notified. Takes a number of seconds from 0.5 to 2147483. Default: `6`. */
+  /** Silence after which the other servers of a cluster consider one dead, and its members gone, in seconds; clients are notified up to two seconds later. Takes a number of seconds from 0.5 to 2147483. Default: `6`. */
   readonly nodeTimeoutS?: number | undefined;
   /** Time a publication waits for an engine that is away before it is refused (503), in seconds. Takes a number of seconds from 0.1 to 2147483. Default: `5`. */
   readonly publishWaitS?: number | undefined;
@@ -172,7 +172,7 @@ export interface DatabaseInput {
 export interface StatisticsInput {
   /** Statistics are kept, where there is a database. Default: `true`. */
   readonly enabled?: boolean | undefined;
-  /** How often the numbers are written down, in seconds. Takes a number of seconds from 1 to 2147483. Default: `60`. */
+  /** How often the numbers are stored, in seconds. Takes a number of seconds from 1 to 2147483. Default: `60`. */
   readonly intervalS?: number | undefined;
   /** Age at which they are deleted, in days. Takes a whole number from 1 up. Default: `90`. */
   readonly keepDays?: number | undefined;
@@ -264,7 +264,7 @@ export interface DashboardTokenInput {
 
 /** Redis, where `engine` is "redis". */
 export interface RedisInput {
-  /** Redis in one line, `redis://user:password@host:port/db`, `rediss://` for TLS, `unix:///path` for a Unix socket; goes before the settings for each part. Takes an address such as redis://user:password@host:6379/0, which may begin with rediss://, tcp://, tls:// or unix:// as well. */
+  /** Redis in one line, `redis://user:password@host:port/db`, `rediss://` for TLS, `unix:///path` for a Unix socket; takes precedence over the settings for each part. Takes an address such as redis://user:password@host:6379/0, which may begin with rediss://, tcp://, tls:// or unix:// as well. */
   readonly url?: string;
   /** Host of a server on its own, or its Unix socket. Takes a host name, an IP address or the path of a Unix socket, without scheme and port. Default: `"127.0.0.1"`. */
   readonly host?: string | undefined;
@@ -368,7 +368,7 @@ export interface LimitsInput {
   readonly httpBodyBytes?: number | undefined;
   /** Most bytes that wait for one slow client before it is disconnected. Without it, more where `eventDataBytes` is: room for twenty of the largest events at once. Takes a whole number from 1024 to 1073741824. Default: `13107200`. */
   readonly outboundBufferBytes?: number | undefined;
-  /** How far a client may be behind, in seconds, before it is disconnected: while anything is sent to it, a WebSocket ping follows every 10 s, and the pong comes when it has read so far. Takes a number of seconds from 0.1 to 2147483. Default: `30`. */
+  /** How far a client may be behind, in seconds, before it is disconnected: while anything is sent to it, a WebSocket ping follows every 10 s, and the pong comes when it has read up to there. Takes a number of seconds from 0.1 to 2147483. Default: `30`. */
   readonly readerLagS?: number | undefined;
   /** Deepest nesting of JSON that is read. Takes a whole number from 2 to 1000. Default: `32`. */
   readonly jsonDepth?: number | undefined;
@@ -376,7 +376,7 @@ export interface LimitsInput {
   readonly waitingCommands?: number | undefined;
   /** Most bytes of one connection's commands that wait for their turn, each counting 32 more; one that sends more is closed (4100). Takes a whole number from 1024 to 1073741824. Default: `4194304`. */
   readonly waitingBytes?: number | undefined;
-  /** Time a client has to send a request's body or to ask again, in seconds; its headers always have ten. Takes a number of seconds from 0.001 to 2147483. Default: `10`. */
+  /** Time a client has to send a request's body, or its next request, in seconds; its headers always have ten. Takes a number of seconds from 0.001 to 2147483. Default: `10`. */
   readonly handshakeTimeoutS?: number | undefined;
 }
 
@@ -440,7 +440,7 @@ export interface DefaultsLimitsInput {
   readonly apiRequestsPerSecond?: number | "unlimited" | undefined;
   /** Time a connection has to sign in or join a private channel where `requireAuthentication` is on, in seconds. Takes a number of seconds from 0.001 to 2147483. Default: `30`. */
   readonly unauthenticatedTimeoutS?: number | undefined;
-  /** How long it is remembered that a user was terminated, in seconds: as long as tokens live. A token issued before is refused so long. Takes a number of seconds from 0.001 to 2147483. Default: `86400`. */
+  /** How long the server remembers that a user was terminated, in seconds: as long as tokens live. A token issued before is refused for that time. Takes a number of seconds from 0.001 to 2147483. Default: `86400`. */
   readonly revocationTtlS?: number | undefined;
 }
 
@@ -546,7 +546,7 @@ export interface AppLimitsInput {
   readonly apiRequestsPerSecond?: number | "unlimited";
   /** Time a connection has to sign in or join a private channel where `requireAuthentication` is on, in seconds. Takes a number of seconds from 0.001 to 2147483. Without it, as in `defaults`. */
   readonly unauthenticatedTimeoutS?: number;
-  /** How long it is remembered that a user was terminated, in seconds: as long as tokens live. A token issued before is refused so long. Takes a number of seconds from 0.001 to 2147483. Without it, as in `defaults`. */
+  /** How long the server remembers that a user was terminated, in seconds: as long as tokens live. A token issued before is refused for that time. Takes a number of seconds from 0.001 to 2147483. Without it, as in `defaults`. */
   readonly revocationTtlS?: number;
 }
 

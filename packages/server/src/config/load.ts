@@ -27,7 +27,7 @@ import { tlsFiles } from "./schema/tls.ts";
 import { formatPath, settings, settingsByPath } from "./settings.ts";
 
 export { ConfigError } from "./config-error.ts";
-export type { ConfigInput } from "./config-input.ts";
+export type { AppInput, ConfigInput } from "./config-input.ts";
 export { maskSecrets } from "./mask.ts";
 export type { AppDefaults, Config } from "./schema/schema.ts";
 
@@ -103,8 +103,6 @@ export function parseConfig(input: unknown): Config {
   builder.merge(input, "");
   return resolve(builder);
 }
-
-export type AppInput = NonNullable<ConfigInput["apps"]>[number];
 
 /** One app, for stores outside the configuration; what it does not say is taken from `defaults`. Throws ConfigError. */
 export function parseApp(input: unknown, defaults: AppDefaults): App {

@@ -101,7 +101,7 @@ export function readVariable(name: string, env: Environment): string | undefined
 /** What Laravel reads as null; its own files have lines like `WEBSOCKET_SSL_CERT_PATH=null`. */
 const LARAVEL_NULLS: readonly string[] = ["null", "(null)", "(empty)", "empty"];
 
-/** A sentence for each variable that asks for something that is not done. */
+/** A sentence for each variable that asks for something that Fanfare does not do. */
 export function warningsAbout(env: Environment): string[] {
   const variable = (name: string) => readVariable(name, env);
   const ignored = ignoredVariables.flatMap(({ names, why, isMissed }) =>

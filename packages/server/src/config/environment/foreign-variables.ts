@@ -206,7 +206,7 @@ export const foreignVariables: readonly ForeignVariable[] = foreignServers.flatM
 export interface IgnoredVariables {
   readonly names: readonly string[];
   readonly why: string;
-  /** Whether such a value asks for something that is not done, and is worth a warning; without it, none does. */
+  /** Whether such a value asks for something that Fanfare does not do, and is worth a warning; without it, none does. */
   readonly isMissed?: (text: string, variable: (name: string) => string | undefined) => boolean;
 }
 
@@ -225,11 +225,11 @@ export const ignoredVariables: readonly IgnoredVariables[] = [
       "REVERB_SCHEME",
       "LARAVEL_WEBSOCKETS_HOST",
     ],
-    why: "They say to back ends and pages where to find the server. Where it listens is `host` and `port`.",
+    why: "They tell back ends and pages where to find the server. Where it listens is `host` and `port`.",
   },
   {
     names: ["REVERB_APP_PING_INTERVAL"],
-    why: "The server asks who is silent when clients would, after `activityTimeoutS`, which comes from `REVERB_APP_ACTIVITY_TIMEOUT`.",
+    why: "The server pings silent clients when they would ping it, after `activityTimeoutS`, which comes from `REVERB_APP_ACTIVITY_TIMEOUT`.",
     isMissed: (text, variable) =>
       (parseNumber(text) ?? 0) <
       Number(variable("REVERB_APP_ACTIVITY_TIMEOUT") ?? settingsByPath.get("activityTimeoutS")?.defaultValue),
@@ -245,7 +245,7 @@ export const ignoredVariables: readonly IgnoredVariables[] = [
       "REVERB_APP_RATE_LIMIT_DECAY_SECONDS",
       "REVERB_APP_RATE_LIMIT_TERMINATE",
     ],
-    why: "As `REVERB_APP_RATE_LIMITING_ENABLED`, without which they say nothing.",
+    why: "As `REVERB_APP_RATE_LIMITING_ENABLED`, without which they have no effect.",
   },
   {
     names: ["SOKETI_DEFAULT_APP_MAX_BACKEND_EVENTS_PER_SEC", "SOKETI_DEFAULT_APP_MAX_READ_REQ_PER_SEC"],
@@ -254,7 +254,7 @@ export const ignoredVariables: readonly IgnoredVariables[] = [
   },
   {
     names: ["SOKETI_CHANNEL_CACHE_TTL"],
-    why: "How long cache channels keep their event is said by a channel rule: `cacheTtlS`.",
+    why: "How long cache channels keep their event is set by a channel rule: `cacheTtlS`.",
     isMissed: isAny,
   },
   {
@@ -264,7 +264,7 @@ export const ignoredVariables: readonly IgnoredVariables[] = [
   },
   {
     names: ["SOKETI_CORS_ALLOWED_ORIGINS"],
-    why: "The HTTP API is for back ends. Which pages may connect is said by `allowedOrigins`.",
+    why: "The HTTP API is for back ends. Which pages may connect is set by `allowedOrigins`.",
     isMissed: (text) => !/^(\["\*"\]|\*)$/.test(text.trim()),
   },
   {
@@ -279,10 +279,10 @@ export const ignoredVariables: readonly IgnoredVariables[] = [
   },
   {
     names: ["SOKETI_METRICS_SERVER_PORT"],
-    why: "`/metrics` is on the server's own port; `metrics.allowIps` and `metrics.token` say for whom.",
+    why: "`/metrics` is on the server's own port; `metrics.allowIps` and `metrics.token` limit who may read it.",
     isMissed: isAny,
   },
-  { names: ["SOKETI_WEBHOOKS_BATCHING"], why: "Each webhook says it for itself: `batch`.", isMissed: isOn },
+  { names: ["SOKETI_WEBHOOKS_BATCHING"], why: "Each webhook has its own setting: `batch`.", isMissed: isOn },
   {
     names: ["SOCKUDO_DEFAULT_APP_ID", "SOCKUDO_DEFAULT_APP_KEY", "SOCKUDO_DEFAULT_APP_SECRET"],
     why: "Sockudo's names are not read: `PUSHER_APP_ID`, `PUSHER_APP_KEY` and `PUSHER_APP_SECRET` make the app.",

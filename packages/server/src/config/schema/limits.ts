@@ -42,7 +42,7 @@ export const appLimits = {
     "Time a connection has to sign in or join a private channel where `requireAuthentication` is on, in seconds.",
   ).default(30),
   revocationTtlS: seconds(
-    "How long it is remembered that a user was terminated, in seconds: as long as tokens live. A token issued before is refused so long.",
+    "How long the server remembers that a user was terminated, in seconds: as long as tokens live. A token issued before is refused for that time.",
   ).default(86_400),
 };
 
@@ -73,7 +73,7 @@ export const processLimits = section("Limits of the process, whatever the app.",
     MAX_BYTES,
   ).default(SIZES.outboundBufferBytes),
   readerLagS: seconds(
-    "How far a client may be behind, in seconds, before it is disconnected: while anything is sent to it, a WebSocket ping follows every 10 s, and the pong comes when it has read so far.",
+    "How far a client may be behind, in seconds, before it is disconnected: while anything is sent to it, a WebSocket ping follows every 10 s, and the pong comes when it has read up to there.",
     0.1,
   ).default(30),
   jsonDepth: integer("Deepest nesting of JSON that is read.", 2, 1000).default(32),
@@ -86,7 +86,7 @@ export const processLimits = section("Limits of the process, whatever the app.",
     MAX_BYTES,
   ).default(4_194_304),
   handshakeTimeoutS: seconds(
-    "Time a client has to send a request's body or to ask again, in seconds; its headers always have ten.",
+    "Time a client has to send a request's body, or its next request, in seconds; its headers always have ten.",
   ).default(10),
 });
 

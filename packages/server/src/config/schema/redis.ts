@@ -18,7 +18,7 @@ export const redis = section('Redis, where `engine` is "redis".', {
     .refine((url) => parseRedisUrl(url) !== undefined)
     .register(settingInfo, {
       description:
-        "Redis in one line, `redis://user:password@host:port/db`, `rediss://` for TLS, `unix:///path` for a Unix socket; goes before the settings for each part.",
+        "Redis in one line, `redis://user:password@host:port/db`, `rediss://` for TLS, `unix:///path` for a Unix socket; takes precedence over the settings for each part.",
       expects:
         "an address such as redis://user:password@host:6379/0, which may begin with rediss://, tcp://, tls:// or unix:// as well",
       parse: "text",

@@ -95,13 +95,13 @@ export const schema = z.strictObject({
     "Opens a socket in `stateDir`, for its owner only, by which `fanfare reload`, `status` and `stats` reach the process. `fanfare serve` opens it unless this is false, programs only where it is true.",
   ).exactOptional(),
   activityTimeoutS: seconds(
-    "Silence after which either side asks whether the other is there, in seconds: half of the 60 s after which nginx and most other proxies cut what is silent.",
+    "Silence after which either side pings the other, in seconds: half of the 60 s after which nginx and most other proxies close a silent connection.",
     0.05,
   ).default(30),
-  pongTimeoutS: seconds("Time the answer to that may take, in seconds.", 0.01).default(30),
+  pongTimeoutS: seconds("Time the pong may take, in seconds.", 0.01).default(30),
   drainTimeoutS: seconds("Time clients have to leave when the server stops, in seconds.", 0).default(5),
   drainDelayS: seconds(
-    "Time before that in which the server goes on as before but `/ready` answers 503, so that load balancers stop sending clients, in seconds.",
+    "Time before that in which the server works on but `/ready` answers 503, so that load balancers stop sending clients, in seconds.",
     0,
   ).default(0),
   drainSpreadS: seconds(
@@ -142,7 +142,7 @@ export const schema = z.strictObject({
     },
   ).exactOptional(),
   nodeTimeoutS: seconds(
-    "Silence after which the other servers of a cluster take one for dead, and its members for gone, in seconds; it takes up to two more until clients are notified.",
+    "Silence after which the other servers of a cluster consider one dead, and its members gone, in seconds; clients are notified up to two seconds later.",
     0.5,
   ).default(6),
   publishWaitS: seconds(

@@ -26,7 +26,7 @@ export function defaultDatabaseUrl(stateDir: string): string {
 
 export const statistics = section("What each app did, by the interval, the hour and the day.", {
   enabled: boolean("Statistics are kept, where there is a database.").default(true),
-  intervalS: seconds("How often the numbers are written down, in seconds.", 1).default(60),
+  intervalS: seconds("How often the numbers are stored, in seconds.", 1).default(60),
   keepDays: integer("Age at which they are deleted, in days.").default(90),
 });
 
