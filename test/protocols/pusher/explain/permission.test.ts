@@ -1,7 +1,7 @@
 /** What `fanfare sign channel` and `fanfare sign user` find out, without the command line round it. */
 
 import { describe, expect, test } from "bun:test";
-import { createHash, createHmac } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { firstDifference } from "../../../../packages/server/src/protocols/pusher/explain/explanation.ts";
 import { explainChannel, explainUser } from "../../../../packages/server/src/protocols/pusher/explain/permission.ts";
 import { app, key, neighbour, secret } from "./apps.ts";
@@ -90,24 +90,13 @@ describe("a secret that is not the app's", () => {
 describe("a digest that is not the one", () => {
   const text = `${socketId}:private-a`;
   const binary = createHmac("sha256", secret).update(text).digest();
-  const hash = (algorithm: string, input: string) => createHash(algorithm).update(input).digest("hex");
   test.each([
     [hex(text).toUpperCase(), "encoding: the hex digits are capitals: they have to be small letters"],
     [binary.toString("base64"), "encoding: it is written in base64: it has to be hex"],
     [binary.toString("base64url"), "encoding: it is written in base64: it has to be hex"],
-    [Buffer.from(hex(text)).toString("base64"), "encoding: the hex digits were written in base64 once more"],
     [`sha256=${hex(text)}`, "encoding: there is a prefix in front of the hex digits: leave it out"],
     [` ${hex(text)}`, "encoding: there are quotation marks or white space round it"],
     [hex(text).slice(0, 40), "encoding: the signature is right, but ends after 40 of 64 characters"],
-    [hex(text, secret, "sha1"), "digest: HMAC: it was made with SHA-1: it has to be SHA-256"],
-    [hex(text, secret, "md5"), "digest: HMAC: it was made with MD5: it has to be SHA-256"],
-    [hex(text, secret, "sha512"), "digest: HMAC: it was made with SHA-512: it has to be SHA-256"],
-    [hex(secret, text), "digest: the secret and the text changed places in the HMAC: the secret is its key"],
-    [
-      hash("sha256", text),
-      "digest: the text was hashed without the secret: it has to be an HMAC with the secret as key",
-    ],
-    [hash("sha256", secret + text), "digest: the secret was put in front of the text and hashed: it has to be an HMAC"],
     ["", "encoding: there is no signature"],
     ["abc", "encoding: a signature is 64 hex digits in small letters, but this has 3 characters"],
   ])("%s is recognised", (signature, finding) => {
@@ -119,7 +108,7 @@ describe("a key that is not the app's", () => {
   const text = `${socketId}:private-a`;
   test.each([
     [`neighbours-key:${hex(text)}`, `key: the key is that of another app, neighbour: that of 3 is ${key}`],
-    [`3:${hex(text)}`, `key: the app's id stands where its key belongs, which is ${key}`],
+    [`3:${hex(text)}`, `key: the key is the app's id: it has to be its key, ${key}`],
     [hex(text), `key: the key and a colon are missing in front of the signature: ${key}:SIGNATURE`],
     [`nobody:${hex(text)}`, `key: the key is "nobody", but that of 3 is "${key}"`],
   ])("%s is recognised", (auth, finding) => {
@@ -179,9 +168,7 @@ describe("channel data in another spelling", () => {
   const sign = (data: string) => `${key}:${hex(`${socketId}:presence-a:${data}`)}`;
   const spelt = (says: string) =>
     `channel data: the channel data was signed in another spelling than it was sent: ${says}; sign the very text that is sent, do not write it again`;
-  const swapped = '{"user_info":{"at":"<now>","page":"a/b","name":"Zoë"},"user_id":"7"}';
   test.each([
-    [swapped, spelt("keys in reverse order")],
     [
       '{"user_id": "7", "user_info": {"name": "Zoë", "page": "a/b", "at": "<now>"}}',
       spelt("a space after each comma and colon"),
@@ -189,10 +176,7 @@ describe("channel data in another spelling", () => {
     [sent.replace("/", "\\/"), spelt("slashes escaped as \\/")],
     [sent.replace("ë", "\\u00eb"), spelt("letters beyond ASCII escaped as \\u…")],
     [sent.replace("/", "\\/").replace("ë", "\\u00eb"), spelt("slashes and letters beyond ASCII escaped")],
-    [sent.replace("<", "\\u003c").replace(">", "\\u003e"), spelt("<, > and & escaped as \\u…")],
-    [JSON.stringify(JSON.parse(sent), undefined, 2), spelt("indented by 2")],
     [sent.replace('"7"', "7"), spelt("ids as numbers")],
-    ['{"user_id":"7"}', spelt("without user_info")],
     [JSON.stringify(sent), "channel data: the channel data was turned into JSON twice before it was signed"],
     [encodeURIComponent(sent), "channel data: the channel data was signed URL-escaped: sign it as it is"],
   ])("%s is recognised", (signed, finding) => {

@@ -125,11 +125,6 @@ describe("a string that is not the right one:", () => {
       `POST\n${path}\n${right}\n${body}`,
       "form: the body was put behind the signed string: only its MD5 belongs there, as body_md5",
     ],
-    [
-      "digest in base64",
-      `POST\n${path}\n${right.replace(bodyMd5, createHash("md5").update(body).digest("base64"))}`,
-      "body_md5: body_md5 was signed in base64: it has to be hex",
-    ],
   ])("%s", (_name, signed, finding) => {
     expect(findings(signed)).toEqual([finding]);
   });

@@ -2,34 +2,53 @@
 
 import { createHash } from "node:crypto";
 import type { App } from "../../../domain/app.ts";
-import { sign } from "../../../hub/signature.ts";
 import { stringToSign, verifyRequest } from "../request-signature.ts";
-import { type Explanation, judge } from "./explanation.ts";
-import { jsonVariants } from "./json-variants.ts";
-import { type Mistake, named } from "./mistakes.ts";
-import { lowerCased, md5, type RequestQuestion, requestCandidates } from "./request-candidates.ts";
+import {
+  type Explanation,
+  explain,
+  jsonVariants,
+  keyMistakes,
+  type Mistake,
+  type Variant,
+  variant,
+} from "./explanation.ts";
 
-export type { RequestQuestion } from "./request-candidates.ts";
+export interface RequestQuestion {
+  readonly app: App;
+  readonly others: readonly App[];
+  readonly method: string;
+  /** As it arrives at the server. */
+  readonly path: string;
+  /** Other paths that the server accepts, behind a proxy that takes a prefix off. */
+  readonly otherPaths: readonly string[];
+  /** In the order in which it was written, values not escaped; with auth_signature where there is a signature to judge. */
+  readonly query: URLSearchParams;
+  readonly body: string;
+  readonly nowMs: number;
+  readonly windowS: number;
+}
+
+type Pair = readonly [name: string, value: string];
 
 export function explainRequest(question: RequestQuestion): Explanation {
   const { app, others, method, path, otherPaths, query, body, nowMs, windowS } = question;
-  const text = stringToSign(method, path, lowerCased(query));
-  const explanation = { text, signature: sign(app.secrets[0], text) };
-  const signature = [...query].find(([name]) => name.toLowerCase() === "auth_signature")?.[1];
-  if (signature === undefined) return explanation;
-  const bytes = new TextEncoder().encode(body);
-  const signed = { method, paths: [path, ...otherPaths], query, body: bytes };
-  const verdict = judge({
+  const given = new Map([...query].map(([name, value]) => [name.toLowerCase(), value]));
+  const text = stringToSign(method, path, given);
+  const request = { method, paths: [path, ...otherPaths], query, body: new TextEncoder().encode(body) };
+  const onlyMd5 = "the body was put behind the signed string: only its MD5 belongs there, as body_md5";
+  const asWebhook = "the body alone was signed, as a webhook's is: an API request signs method, path and query";
+  return explain({
     app,
     others,
     text,
-    candidates: requestCandidates(question, text, signature),
-    signature,
-    check: () => verifyRequest(app, signed, nowMs, windowS),
-    direct: directMistakes(question),
+    signature: given.get("auth_signature"),
+    parts: [methods(method), paths(question), queries(query, given), separators()],
+    join: ([method = "", path = "", query = "", separator]) => [method, path, query].join(separator),
+    wholes: [variant("form", `${text}\n${body}`, onlyMd5), variant("form", body, asWebhook)],
+    check: () => verifyRequest(app, request, nowMs, windowS),
+    direct: directMistakes(question, given),
     notes: [],
   });
-  return { ...explanation, verdict };
 }
 
 /** The parameters that a request needs to be signed, beside those it has. */
@@ -45,89 +64,148 @@ export function authParameters(app: App, query: URLSearchParams, body: string, n
   return complete;
 }
 
+// ---- what may have been signed
+
+function methods(method: string): Variant[] {
+  const upper = method.toUpperCase();
+  const lower = upper.toLowerCase();
+  const others = ["GET", "POST"].filter((one) => one !== upper);
+  return [
+    { value: upper },
+    variant("method", lower, `the method was signed as ${lower}: it has to be ${upper}`),
+    ...others.map((one) => variant("method", one, `the method was signed as ${one}, but sent as ${upper}`)),
+  ];
+}
+
+function paths({ app, path, otherPaths }: RequestQuestion): Variant[] {
+  const [slashed, how] = path.endsWith("/") ? [path.slice(0, -1), "without the"] : [`${path}/`, "with a"];
+  const bare = path.replace(/^.*?(?=\/apps\/)/, "");
+  const rest = bare.replace(/^\/apps\/[^/]+/, "");
+  return [
+    { value: path },
+    ...otherPaths.map((value) => ({ value })),
+    variant("path", slashed, `the path was signed ${how} slash at its end: sign it as it is called`),
+    variant("path", bare, `the path was signed without its prefix: sign ${path}, as it is called`),
+    variant("path", rest, `the path was signed without /apps/${app.id}: sign the whole path`),
+    variant("path", `/apps/${app.key}${rest}`, "the path was signed with the app's key: it has to have its id"),
+  ];
+}
+
+function separators(): Variant[] {
+  const backslash =
+    "the parts are parted by a backslash and an n: it has to be a line break (in PHP, within double quotes)";
+  return [
+    { value: "\n" },
+    variant("form", "\\n", backslash),
+    variant("form", "\r\n", "the lines end in CR LF: it has to be LF alone"),
+  ];
+}
+
+/** Which parameters, with which values, in which order and spelling. */
+function queries(query: URLSearchParams, given: ReadonlyMap<string, string>): Variant[] {
+  const sent = [...query].filter(([name]) => name.toLowerCase() !== "auth_signature");
+  const right = sorted([...given].filter(([name]) => name !== "auth_signature"));
+  const escaped = joined(right.map(([name, value]): Pair => [name, encodeURIComponent(value)]));
+  const asTheyAre = "the values were signed URL-escaped: sign them as they are";
+  const all = "auth_signature was part of what was signed: leave it out";
+  const isIncluded = (value: string) => joined(sorted([...right, ["auth_signature", value]]));
+  return [
+    { value: joined(right) },
+    variant("query", joined(sent), "the parameters were not sorted: sort them by name"),
+    variant("query", escaped, asTheyAre),
+    variant("query", escaped.replaceAll("%20", "+"), asTheyAre),
+    ...["", given.get("auth_signature") ?? ""].map((value) => variant("query", isIncluded(value), all)),
+    ...times(right),
+    ...right.map(([name]) => {
+      const part = /^(auth_|body_md5$)/.test(name) ? name : "query";
+      const without = joined(right.filter(([one]) => one !== name));
+      return variant(part, without, `${name} is sent, but was not signed: every parameter is`);
+    }),
+  ];
+}
+
+function times(right: readonly Pair[]): Variant[] {
+  const sent = right.find(([name]) => name === "auth_timestamp")?.[1] ?? "";
+  if (!/^\d+$/.test(sent)) return [];
+  const signedAs = (value: string, says: string) =>
+    variant(
+      "auth_timestamp",
+      joined(right.map(([name, old]) => [name, name === "auth_timestamp" ? value : old])),
+      says,
+    );
+  const again = "the time was taken twice: sign the very time that is sent";
+  return [
+    signedAs(`${sent}000`, "the time was signed in milliseconds: sign the very seconds that are sent"),
+    ...[-1, 1].map((offset) => signedAs(String(Number(sent) + offset), again)),
+  ];
+}
+
+function sorted(pairs: readonly Pair[]): Pair[] {
+  return pairs.toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function joined(pairs: readonly Pair[]): string {
+  return pairs.map(([name, value]) => `${name}=${value}`).join("&");
+}
+
 // ---- what is wrong whatever was signed
 
-function directMistakes(question: RequestQuestion): Mistake[] {
+function directMistakes(question: RequestQuestion, given: ReadonlyMap<string, string>): Mistake[] {
   const { app, others, query, body } = question;
-  const given = lowerCased(query);
+  const names = [...query.keys()];
+  const lower = names.map((name) => name.toLowerCase());
+  const twice = names.filter((_, at) => lower.indexOf(lower[at] ?? "") < at);
+  const capitals = names.filter((name) => /^auth_/i.test(name) && name !== name.toLowerCase());
+  const key = given.get("auth_key");
+  const version = given.get("auth_version");
+  const isAbsent = version === undefined;
   return [
-    ...nameMistakes(query),
-    ...keyMistakes(app, others, given.get("auth_key")),
-    ...versionMistakes(given.get("auth_version")),
-    ...timeMistakes(question, given.get("auth_timestamp")),
+    ...twice.map((name) => ({ part: "query", says: `the parameter ${name} is given twice` })),
+    ...capitals.map((name) => ({ part: "query", says: `the parameter ${name} is written in small letters` })),
+    ...(key === undefined
+      ? [{ part: "auth_key", says: `auth_key is missing: it is ${app.key}` }]
+      : keyMistakes(app, others, key, "auth_key", "auth_key")),
+    ...mistake(
+      "auth_version",
+      version !== "1.0" && (isAbsent ? "is missing: it is 1.0" : `is ${version}: it has to be 1.0`),
+    ),
+    ...mistake("auth_timestamp", timeMistake(question, given.get("auth_timestamp"))),
     ...bodyMistakes(given.get("body_md5"), body),
   ];
 }
 
-function nameMistakes(query: URLSearchParams): Mistake[] {
-  const names = [...query.keys()];
-  const twice = names.filter(
-    (name, index) => names.findIndex((one) => one.toLowerCase() === name.toLowerCase()) < index,
-  );
-  const capitals = names.filter((name) => /^auth_/i.test(name) && name !== name.toLowerCase());
-  return [
-    ...twice.map((name): Mistake => ({ part: "query", says: `the parameter ${name} is given twice` })),
-    ...capitals.map((name): Mistake => ({ part: "query", says: `the parameter ${name} is written in small letters` })),
-  ];
+/** `says` goes on from the parameter's name. */
+function mistake(part: string, says: string | false | undefined): Mistake[] {
+  return says ? [{ part, says: `${part} ${says}` }] : [];
 }
 
-function keyMistakes(app: App, others: readonly App[], key: string | undefined): Mistake[] {
-  const part = "auth_key";
-  if (key === app.key) return [];
-  if (key === undefined) return [{ part, says: `auth_key is missing: it is ${app.key}` }];
-  const other = others.find((one) => one.key === key);
-  if (other !== undefined)
-    return [{ part, says: `auth_key is that of another app, ${other.id}: that of ${app.id} is ${app.key}` }];
-  if (key === app.id) return [{ part, says: `auth_key is the app's id: it has to be its key, ${app.key}` }];
-  if (app.secrets.includes(key)) {
-    return [{ part, says: "auth_key is the app's secret; whoever saw the request has it: change it" }];
-  }
-  return [{ part, says: `auth_key is ${JSON.stringify(key)}, but that of ${app.id} is ${JSON.stringify(app.key)}` }];
-}
-
-function versionMistakes(version: string | undefined): Mistake[] {
-  if (version === "1.0") return [];
-  const says =
-    version === undefined ? "auth_version is missing: it is 1.0" : `auth_version is ${version}: it has to be 1.0`;
-  return [{ part: "auth_version", says }];
-}
-
-function timeMistakes({ nowMs, windowS }: RequestQuestion, time: string | undefined): Mistake[] {
-  const part = "auth_timestamp";
-  if (time === undefined) return [{ part, says: "auth_timestamp is missing: it is the Unix time in seconds" }];
-  if (/^\d{13}$/.test(time)) return [{ part, says: "auth_timestamp is in milliseconds: it has to be in seconds" }];
-  if (/^\d+\.\d+$/.test(time)) return [{ part, says: "auth_timestamp has a fraction: it has to be whole seconds" }];
-  if (!/^\d{1,12}$/.test(time)) {
-    return [{ part, says: `auth_timestamp is ${JSON.stringify(time)}: it has to be the Unix time in seconds` }];
-  }
+function timeMistake({ nowMs, windowS }: RequestQuestion, time: string | undefined): string | undefined {
+  if (time === undefined) return "is missing: it is the Unix time in seconds";
+  if (/^\d{13}$/.test(time)) return "is in milliseconds: it has to be in seconds";
+  if (/^\d+\.\d+$/.test(time)) return "has a fraction: it has to be whole seconds";
+  if (!/^\d{1,12}$/.test(time)) return `is ${JSON.stringify(time)}: it has to be the Unix time in seconds`;
   const lateS = Math.floor(nowMs / 1000) - Number(time);
-  if (Math.abs(lateS) <= windowS) return [];
+  if (Math.abs(lateS) <= windowS) return undefined;
   const hours = Math.round(lateS / 1800) / 2;
   const isZone = hours !== 0 && Math.abs(hours) <= 14 && Math.abs(lateS - hours * 3600) < 300;
   const zone = isZone ? `, which is just about ${Math.abs(hours)} h: it may be local time instead of UTC` : "";
   const way = lateS > 0 ? "old" : "ahead of this clock";
-  const says = `auth_timestamp is ${Math.abs(lateS)} s ${way}, and ${windowS} s are allowed${zone}`;
-  return [{ part, says }];
+  return `is ${Math.abs(lateS)} s ${way}, and ${windowS} s are allowed${zone}`;
 }
 
 function bodyMistakes(digest: string | undefined, body: string): Mistake[] {
-  const part = "body_md5";
   const right = md5(body);
   if (digest === right || (digest === undefined && body === "")) return [];
-  if (digest === undefined) return [{ part, says: `body_md5 is missing, and the body is not empty: it is ${right}` }];
-  if (digest.toLowerCase() === right)
-    return [{ part, says: "body_md5 is written in capitals: it has to be small letters" }];
-  const binary = createHash("md5").update(body).digest("base64");
-  if (digest === binary) return [{ part, says: "body_md5 is written in base64: it has to be hex" }];
-  if (digest === md5("") && body !== "") {
-    return [{ part, says: "body_md5 is that of an empty body: take it of the body that is sent" }];
-  }
-  const variant = jsonVariants(body, part, "the body").find(({ value }) => md5(value) === digest);
-  const known = variant === undefined ? [] : named(variant);
-  if (known.length > 0) return known;
-  if (digest === createHash("sha256").update(body).digest("hex")) {
-    return [{ part, says: "body_md5 was made with SHA-256: it has to be MD5" }];
-  }
-  if (body === "") return [{ part, says: `body_md5 is ${digest}, but there is no body (give it with --body)` }];
-  return [{ part, says: `body_md5 is ${digest}, but that of this body is ${right}: it was made of another text` }];
+  const says = (text: string) => mistake("body_md5", text);
+  if (digest === undefined) return says(`is missing, and the body is not empty: it is ${right}`);
+  if (digest.toLowerCase() === right) return says("is written in capitals: it has to be small letters");
+  if (body === "") return says(`is ${digest}, but there is no body (give it with --body)`);
+  if (digest === md5("")) return says("is that of an empty body: take it of the body that is sent");
+  const respelled = jsonVariants(body, "body_md5", "the body").find(({ value }) => md5(value) === digest)?.mistake;
+  if (respelled) return [respelled];
+  return says(`is ${digest}, but that of this body is ${right}: it was made of another text`);
+}
+
+function md5(text: string): string {
+  return createHash("md5").update(text).digest("hex");
 }
