@@ -6,7 +6,7 @@ import { parseWatch } from "../../packages/server/src/admin/parse-watch.ts";
 import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts";
 import { passes } from "../../packages/server/src/observers/feed/feed.ts";
 import { Sample } from "../../packages/server/src/observers/feed/sample.ts";
-import { Seconds } from "../../packages/server/src/observers/feed/seconds.ts";
+import { SecondSeries } from "../../packages/server/src/observers/feed/second-series.ts";
 
 describe("a sample", () => {
   test("has all of few, in their order", () => {
@@ -73,7 +73,10 @@ describe("numbers by the second", () => {
   const made = () => {
     let nowMs = 1_000_000;
     const totals = new Map([["app", { ...noStatistics(), connections: 2, messagesIn: 5 }]]);
-    const seconds = new Seconds({ totals: () => totals, clock: { wallMs: () => nowMs, monotonicMs: () => nowMs } });
+    const seconds = new SecondSeries({
+      totals: () => totals,
+      clock: { wallMs: () => nowMs, monotonicMs: () => nowMs },
+    });
     const tick = () => {
       nowMs += 1000;
       seconds.tick();

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { statSync } from "node:fs";
 import { sql } from "kysely";
-import { lacking, migrate } from "../../packages/server/src/database/migrate.ts";
+import { migrate, pendingMigrations } from "../../packages/server/src/database/migrate.ts";
 import { type Database, openDatabase } from "../../packages/server/src/database/open.ts";
 import { atEnd } from "../support/at-end.ts";
 import { startMariaDb } from "../support/mariadb.ts";
@@ -27,10 +27,10 @@ describe.each(DATABASES)("%s", (_, url) => {
   test("several nodes migrate at once, one does it, and all find it done", async () => {
     const nodes = await Promise.all([open(url), open(url), open(url)]);
     const [first] = nodes;
-    expect(first && (await lacking(first))).toEqual(["2026-11-first"]);
+    expect(first && (await pendingMigrations(first))).toEqual(["2026-11-first"]);
     const done = await Promise.all(nodes.map(migrate));
     expect(done.flatMap(({ done }) => done)).toEqual(["2026-11-first"]);
-    expect(first && (await lacking(first))).toEqual([]);
+    expect(first && (await pendingMigrations(first))).toEqual([]);
   });
 
   test("what is written is read as it was: text of any script and size, times, switches", async () => {
@@ -106,7 +106,7 @@ describe.each([
     await expect(migrate(database)).rejects.toThrow();
     await sql`drop view fanfare_outbox`.execute(database.query);
     await migrate(database);
-    expect(await lacking(database)).toEqual([]);
+    expect(await pendingMigrations(database)).toEqual([]);
     expect(await database.query.selectFrom("fanfare_outbox").selectAll().execute()).toEqual([]);
   });
 });

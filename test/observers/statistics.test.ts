@@ -1,9 +1,9 @@
 /** Statistics from the count to the table, on each database. */
 
 import { describe, expect, test } from "bun:test";
-import { forgetAll, timeBefore } from "../../packages/server/src/database/cleaning.ts";
 import { migrate } from "../../packages/server/src/database/migrate.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
+import { forgetAll, timeBefore } from "../../packages/server/src/database/retention.ts";
 import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts";
 import { CommandError, Disconnect } from "../../packages/server/src/domain/error.ts";
 import type { HubEvent } from "../../packages/server/src/domain/hub-event.ts";

@@ -86,10 +86,18 @@ function nodeOf(app: App, database: Awaited<ReturnType<typeof openDatabase>>, se
     mayReach: (setup.isPrivateAllowed ?? true) ? undefined : isPublic,
     version: "test",
     failed,
-    told: () => {},
+    onOutcome: () => {},
   });
   const { leaveDelayMs = 3_000, isHere = () => false, isOtherLeaving = () => false } = setup;
-  const webhooks = new Webhooks({ outbox, delivery, clock, leaveDelayMs, isHere, isOtherLeaving, failed });
+  const webhooks = new Webhooks({
+    outbox,
+    delivery,
+    clock,
+    leaveDelayMs,
+    isPresent: isHere,
+    isAnotherNodeDraining: isOtherLeaving,
+    failed,
+  });
   delivery.start();
   atEnd(async () => {
     await webhooks.close();
@@ -281,16 +289,16 @@ test("a node that does not know of a webhook yet leaves its letters to one that 
 
 test("what a node with a clock that is ahead is telling already is not taken back", async () => {
   const { app, outbox } = await teller([]);
-  const going = { app: app.id, target: "http://x/", undo: "c" };
+  const going = { app: app.id, target: "http://x/", cancelKey: "c" };
   const nowMs = Date.now();
   await outbox.write([{ ...going, channel: "c", event: "{}", delayMs: 3_000 }], nowMs);
   const [receiver = ""] = await outbox.receivers(nowMs + 4_000);
-  const { letters } = await outbox.heads(receiver, 1, nowMs + 4_000);
+  const { messages: letters } = await outbox.dueMessages(receiver, 1, nowMs + 4_000);
   expect(await outbox.claim(letters, nowMs + 4_000)).toBe(true);
-  expect(await outbox.takeBack(going, nowMs)).toBe(false);
+  expect(await outbox.cancelDeparture(going, nowMs)).toBe(false);
   // Nor what may have been heard, though the receiver did not say so.
   await outbox.retry(letters, nowMs + 5_000, "no answer");
-  expect(await outbox.takeBack(going, nowMs)).toBe(false);
+  expect(await outbox.cancelDeparture(going, nowMs)).toBe(false);
 });
 
 test("however much waits for a receiver that is away, looking for what is due holds nobody up", async () => {
@@ -299,12 +307,12 @@ test("however much waits for a receiver that is away, looking for what is due ho
   for (let n = 0; n < 20; n++) await outbox.write(Array(1_000).fill(letter), Date.now() - 20 + n);
   const nowMs = Date.now();
   const [receiver = ""] = await outbox.receivers(nowMs);
-  const { letters } = await outbox.heads(receiver, 8, nowMs);
+  const { messages: letters } = await outbox.dueMessages(receiver, 8, nowMs);
   await outbox.claim(letters, nowMs);
   await outbox.retry(letters, nowMs + 60_000, "away");
   let steps = 0;
   const stepping = setInterval(() => steps++, 0);
-  const { pages } = await outbox.heads(receiver, 8, nowMs);
+  const { pages } = await outbox.dueMessages(receiver, 8, nowMs);
   clearInterval(stepping);
   expect(pages).toBeGreaterThan(30);
   expect(steps).toBeGreaterThan(5);
@@ -431,19 +439,26 @@ test("a database that hangs is waited for by no more facts than may wait", async
   const { outbox, delivery } = await teller([]);
   const failures: string[] = [];
   const answers: (() => void)[] = [];
-  const hanging: Pick<Outbox, "together"> = {
-    together: () => new Promise<never>((_, reject) => answers.push(() => reject(new Error("no answer")))),
+  const hanging: Pick<Outbox, "transaction"> = {
+    transaction: () => new Promise<never>((_, reject) => answers.push(() => reject(new Error("no answer")))),
   };
   const asked = Object.assign(new Outbox({ query: (await openDatabase(sqliteFile())).query }, "node", 1), hanging);
   const app: App = { ...fakeApp(), webhooks: [{ url: "http://x/" }] };
   const failed = (error: unknown) => void failures.push(String(error));
-  const webhooks = new Webhooks({ outbox: asked, delivery, clock: REAL, leaveDelayMs: 0, isHere: () => false, failed });
+  const webhooks = new Webhooks({
+    outbox: asked,
+    delivery,
+    clock: REAL,
+    leaveDelayMs: 0,
+    isPresent: () => false,
+    failed,
+  });
   for (let round = 1; round <= 3; round++) {
     for (let n = 0; n < 9_000; n++) webhooks.observe(said(app, "private-a", "x"));
     await eventually(() => expect(answers).toHaveLength(round));
     if (round < 3) answers.at(-1)?.();
   }
-  Object.assign(asked, { together: outbox.together.bind(outbox) });
+  Object.assign(asked, { transaction: outbox.transaction.bind(outbox) });
   answers.at(-1)?.();
   await eventually(() => expect(failures.at(-1)).toContain("17000 webhook events could not be kept"), {
     withinMs: 20_000,

@@ -1,7 +1,7 @@
 /** Who did what: in the database's table, or where there is none, the last of it in memory. */
 
-import { PAGE } from "../database/cleaning.ts";
 import type { Database } from "../database/open.ts";
+import { DELETE_PAGE } from "../database/retention.ts";
 import type { AuditEntry } from "./api-types.ts";
 
 export interface AuditLog {
@@ -29,11 +29,11 @@ export function createAuditLog({ database, nowMs, failed }: AuditLogOptions): Au
 export async function* deleteAuditEntries(db: Database["query"], beforeMs: number): AsyncGenerator<number> {
   while (true) {
     const old = db.selectFrom("fanfare_audit").select("id").where("at", "<", beforeMs);
-    const page = await old.orderBy("at").limit(PAGE).execute();
+    const page = await old.orderBy("at").limit(DELETE_PAGE).execute();
     if (page.length === 0) return;
     const ids = page.map(({ id }) => id);
     yield Number((await db.deleteFrom("fanfare_audit").where("id", "in", ids).executeTakeFirst()).numDeletedRows);
-    if (page.length < PAGE) return;
+    if (page.length < DELETE_PAGE) return;
   }
 }
 

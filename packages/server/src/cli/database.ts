@@ -2,7 +2,7 @@
 
 import type { Config } from "../config/load.ts";
 import { defaultDatabaseUrl } from "../config/schema/storage.ts";
-import { lacking, migrate, migratesByItself, NewerDatabaseError } from "../database/migrate.ts";
+import { migrate, migratesAutomatically, NewerDatabaseError, pendingMigrations } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";
 import { loadHere, readConfigFlags } from "./config-flags.ts";
 import { CliError, messageOf } from "./errors.ts";
@@ -31,7 +31,7 @@ export function withTables<T>(options: object, act: (opened: OpenedDatabase) => 
   return withDatabase(options, async (opened) => {
     const { database, config } = opened;
     if ((await missingTables(database)).length > 0) {
-      if (!migratesByItself(database, config.database.migrate)) {
+      if (!migratesAutomatically(database, config.database.migrate)) {
         throw new CliError(`${database.name} has not all the tables it should have: run \`fanfare migrate\` first`);
       }
       await migrate(database);
@@ -42,7 +42,7 @@ export function withTables<T>(options: object, act: (opened: OpenedDatabase) => 
 
 export async function missingTables(database: Database): Promise<readonly string[]> {
   try {
-    return await lacking(database);
+    return await pendingMigrations(database);
   } catch (error) {
     if (error instanceof NewerDatabaseError) throw new CliError(error.message);
     throw new CliError(`cannot reach ${database.name}: ${messageOf(error)}`);

@@ -25,7 +25,7 @@ export class FileError extends Error {
 }
 
 /** What is said of the file where it is the file's fault; anything else as it is. */
-export function aboutFile(file: string, error: unknown): unknown {
+export function explainFileError(file: string, error: unknown): unknown {
   if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return error;
   const { code } = error;
   if (NO_ROOM.test(code)) return new FileError(file, code, MAKE_ROOM, error);

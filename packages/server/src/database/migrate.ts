@@ -31,7 +31,7 @@ export async function migrate(database: Database): Promise<Migrated> {
 }
 
 /** The names of those that a database still lacks. */
-export async function lacking(database: Database): Promise<readonly string[]> {
+export async function pendingMigrations(database: Database): Promise<readonly string[]> {
   await checkAge(database);
   const { kind, query } = database;
   const all = await migratorOf(kind, query).getMigrations();
@@ -64,6 +64,6 @@ function migratorOf(kind: Database["kind"], db: Database["query"]): Migrator {
 }
 
 /** Whether its tables are brought up to date without being asked: in a file of our own, unless a setting says otherwise. */
-export function migratesByItself({ kind }: Database, wanted: boolean | undefined): boolean {
+export function migratesAutomatically({ kind }: Database, wanted: boolean | undefined): boolean {
   return wanted ?? kind === "sqlite";
 }

@@ -2,7 +2,7 @@
 
 import { MysqlDialect } from "kysely";
 import { createPool, type PoolConnection, type QueryError } from "mysql2";
-import type { Bounds } from "./bounds.ts";
+import type { PoolLimits } from "./pool-limits.ts";
 
 /**
  * As PostgreSQL has it. By MySQL's own, whoever looks for a row that is not there keeps others from writing any near it, and
@@ -10,7 +10,10 @@ import type { Bounds } from "./bounds.ts";
  */
 const ISOLATION = "set session transaction isolation level read committed";
 
-export function mysqlDialect(url: string, { most, connectMs, queryMs }: Bounds): MysqlDialect {
+export function mysqlDialect(
+  url: string,
+  { connections: most, connectTimeoutMs: connectMs, queryTimeoutMs: queryMs }: PoolLimits,
+): MysqlDialect {
   const uri = url.replace(/^mariadb:/, "mysql:");
   const pool = createPool({ uri, connectionLimit: most, connectTimeout: connectMs });
   // Goes before whatever the connection is asked next, and breaks with it.

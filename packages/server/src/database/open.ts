@@ -52,9 +52,17 @@ async function dialectOf(kind: DatabaseKind, url: string, { busyMs, queryMs }: R
     case "sqlite":
       return sqliteDialect(url.slice("sqlite:".length), busyMs);
     case "postgres":
-      return (await import("./postgres.ts")).postgresDialect(url, { most: POOL, connectMs: CONNECT_MS, queryMs });
+      return (await import("./postgres.ts")).postgresDialect(url, {
+        connections: POOL,
+        connectTimeoutMs: CONNECT_MS,
+        queryTimeoutMs: queryMs,
+      });
     case "mysql":
-      return (await import("./mysql.ts")).mysqlDialect(url, { most: POOL, connectMs: CONNECT_MS, queryMs });
+      return (await import("./mysql.ts")).mysqlDialect(url, {
+        connections: POOL,
+        connectTimeoutMs: CONNECT_MS,
+        queryTimeoutMs: queryMs,
+      });
   }
 }
 

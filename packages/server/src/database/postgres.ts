@@ -2,9 +2,12 @@
 
 import { PostgresDialect } from "kysely";
 import { Pool, type PoolClient, types } from "pg";
-import type { Bounds } from "./bounds.ts";
+import type { PoolLimits } from "./pool-limits.ts";
 
-export function postgresDialect(url: string, { most, connectMs, queryMs }: Bounds): PostgresDialect {
+export function postgresDialect(
+  url: string,
+  { connections: most, connectTimeoutMs: connectMs, queryTimeoutMs: queryMs }: PoolLimits,
+): PostgresDialect {
   const getTypeParser: typeof types.getTypeParser = (type, format) =>
     type === types.builtins.INT8 ? Number : types.getTypeParser(type, format);
   const pool = new Pool({

@@ -4,7 +4,7 @@ import { Database, type SQLQueryBindings } from "bun:sqlite";
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { type SqliteDatabase, SqliteDialect } from "kysely";
-import { aboutFile } from "./file-error.ts";
+import { explainFileError } from "./file-error.ts";
 
 /** `busyMs`: how long a writer waits for another process that holds the file. Nothing else runs in the meantime. */
 export function sqliteDialect(file: string, busyMs: number): SqliteDialect {
@@ -43,7 +43,7 @@ function told<T>(file: string, act: () => T): T {
   try {
     return act();
   } catch (error) {
-    throw aboutFile(file, error);
+    throw explainFileError(file, error);
   }
 }
 

@@ -6,8 +6,8 @@ import type { HubEvent } from "../domain/hub-event.ts";
 import type { Observer } from "../domain/ports.ts";
 import type { FrameObserver } from "../domain/traffic.ts";
 import type { Frame } from "../domain/transport.ts";
-import { masked, maskedFrame, maskedReason } from "./masked.ts";
-import { type Fault, Repeats } from "./repeats.ts";
+import { ErrorDeduplicator, type Fault } from "./error-deduplicator.ts";
+import { redact, redactFrame, redactReason } from "./redact.ts";
 
 type Failed = Extract<HubEvent, { type: "failed" }>;
 type Refused = Extract<HubEvent, { type: "refused" | "api-refused" | "rejected" }>;
@@ -17,20 +17,20 @@ interface Entry extends Fault {
 }
 
 /** Faults and refusals on their way to the log: of thousands alike there are few lines. To be flushed before the log is closed. */
-export function faultsFor(log: Logger): Repeats<Entry> {
-  return new Repeats(({ event }, leftOut) => tell(log, event, leftOut));
+export function deduplicatedFaults(log: Logger): ErrorDeduplicator<Entry> {
+  return new ErrorDeduplicator(({ event }, leftOut) => write(log, event, leftOut));
 }
 
-export function logObserver(log: Logger, faults: Repeats<Entry>): Observer {
+export function logObserver(log: Logger, faults: ErrorDeduplicator<Entry>): Observer {
   return (event) => {
     switch (event.type) {
       case "failed":
       case "refused":
       case "api-refused":
       case "rejected":
-        // A bug was told of already. Whoever looks at every step wants every one of them.
+        // A bug was reported already. At debug every refusal is logged.
         if (event.type === "refused" && event.error.code === "internal") return;
-        return log.isLevelEnabled("debug") ? tell(log, event, 0) : faults.tell(entryOf(event));
+        return log.isLevelEnabled("debug") ? write(log, event, 0) : faults.report(entryOf(event));
       case "opened":
         return log.debug({ ...about(event.connection), address: event.connection.address }, "connected");
       case "closed":
@@ -73,12 +73,12 @@ function entryOf(event: Failed | Refused): Entry {
   }
 }
 
-function tell(log: Logger, event: Failed | Refused, leftOut: number): void {
-  if (event.type === "failed") return tellFault(log, event, leftOut);
+function write(log: Logger, event: Failed | Refused, leftOut: number): void {
+  if (event.type === "failed") return writeFault(log, event, leftOut);
   const { app, error, ...who } = refusalOf(event);
   const more = leftOut > 0 ? `, and ${leftOut} times more like this` : "";
-  // What is told of a user stands behind the channel in what is signed, and is nothing for the log.
-  const reason = maskedReason(error.message.replace(/\{.*\}/s, "{…}"));
+  // User data stands behind the channel in what is signed, and is nothing for the log.
+  const reason = redactReason(error.message.replace(/\{.*\}/s, "{…}"));
   const fields = {
     ...(app !== undefined && { app }),
     ...who,
@@ -116,7 +116,7 @@ function channelOf({ command, error }: Extract<Refused, { type: "refused" }>): {
   return channel === undefined ? {} : { channel };
 }
 
-function tellFault(log: Logger, { error: err, during, connection }: Failed, leftOut: number): void {
+function writeFault(log: Logger, { error: err, during, connection }: Failed, leftOut: number): void {
   const more = leftOut > 0 && { leftOut };
   if (err instanceof FileError) {
     // Where the code was when it met the trouble is of no use to anybody; by now it may be over.
@@ -142,13 +142,13 @@ export function logFrames(log: Logger): FrameObserver {
 
 function shownFrame(frame: Frame): { bytes: number; frame: string } {
   const text = typeof frame === "string" ? frame : new TextDecoder().decode(frame);
-  return { bytes: Buffer.byteLength(text), frame: maskedFrame(text) };
+  return { bytes: Buffer.byteLength(text), frame: redactFrame(text) };
 }
 
 /** Pushed to a program as a value or on its way as text; either way its size is that of the text. */
 function shown(data: unknown): { bytes: number; data: string } {
   const text = typeof data === "string" ? data : (JSON.stringify(data) ?? "");
-  return { bytes: Buffer.byteLength(text), data: masked(data) };
+  return { bytes: Buffer.byteLength(text), data: redact(data) };
 }
 
 function about({ id, app, protocol }: { id: string; app: { id: string }; protocol: { name: string } }) {

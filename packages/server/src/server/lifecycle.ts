@@ -8,7 +8,7 @@ import type { App, ChannelRule } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Observer } from "../domain/ports.ts";
 import { checkChannelName } from "../hub/limits.ts";
-import { faultsFor, logObserver } from "../observers/log.ts";
+import { deduplicatedFaults, logObserver } from "../observers/log.ts";
 import { Tasks } from "../tasks/tasks.ts";
 import { DashboardKey } from "./dashboard/dashboard-key.ts";
 import { Extensions, type ExtensionsHost } from "./embed/extensions.ts";
@@ -47,7 +47,7 @@ export class Lifecycle implements ExtensionsHost {
   readonly dashboardKey: DashboardKey;
   readonly #server: PublicServer;
   readonly #logs: Logs;
-  readonly #faults: ReturnType<typeof faultsFor>;
+  readonly #faults: ReturnType<typeof deduplicatedFaults>;
   readonly #observers: readonly Observer[];
   /** In the order of their making: a worker's program makes the same ones. */
   readonly #number = ++made;
@@ -75,7 +75,7 @@ export class Lifecycle implements ExtensionsHost {
     this.tasks = new Tasks(config.tasks);
     this.extensions = new Extensions(server, this, clock);
     this.dashboardKey = new DashboardKey({ config: () => this.#config, program: this.extensions, log: this.log });
-    this.#faults = faultsFor(this.log);
+    this.#faults = deduplicatedFaults(this.log);
     this.#observers = [logObserver(this.log, this.#faults), (event) => this.extensions.hooks.observe(event)];
   }
 

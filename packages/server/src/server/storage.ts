@@ -9,16 +9,16 @@ import { SqlApps } from "../apps/sql.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { withDemoApp } from "../config/demo-app.ts";
 import type { Config } from "../config/schema/schema.ts";
-import { Cleaning, type Kept } from "../database/cleaning.ts";
-import { lacking, migrate, migratesByItself, NewerDatabaseError } from "../database/migrate.ts";
+import { migrate, migratesAutomatically, NewerDatabaseError, pendingMigrations } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";
+import { RetentionJob, type RetentionRule } from "../database/retention.ts";
 import { type App, isReserved } from "../domain/app.ts";
 import type { Clock, Observer } from "../domain/ports.ts";
 import type { TrafficMeter } from "../domain/traffic.ts";
 import { isPublic } from "../guards/ip.ts";
 import type { Hub } from "../hub/hub.ts";
 import { Metrics } from "../observers/metrics/metrics.ts";
-import type { Vitals } from "../observers/metrics/vitals.ts";
+import type { Snapshot } from "../observers/metrics/snapshot.ts";
 import { Counters } from "../observers/statistics/counters.ts";
 import { Statistics } from "../observers/statistics/statistics.ts";
 import { StatisticsStore } from "../observers/statistics/store.ts";
@@ -62,7 +62,7 @@ type Backlog = Awaited<ReturnType<Outbox["backlog"]>>;
 
 export class Storage {
   readonly metrics: Metrics;
-  readonly counters = new Counters((app, numbers) => this.metrics.forgotten(app, numbers));
+  readonly counters = new Counters((app, numbers) => this.metrics.keepTotals(app, numbers));
   readonly database: Database | undefined;
   readonly sqlApps: SqlApps | undefined;
   readonly statistics: StatisticsStore | undefined;
@@ -73,7 +73,7 @@ export class Storage {
   readonly #writing: Statistics | undefined;
   readonly #delivery: Delivery | undefined;
   readonly #webhooks: Webhooks | undefined;
-  readonly #cleaning: Cleaning | undefined;
+  readonly #cleaning: RetentionJob | undefined;
   /** Who else wants to know what became of webhook events. */
   onWebhookOutcome: ((app: string, outcome: string, count: number) => void) | undefined;
   /** The question that is under way: a database that hangs is not asked again by each scrape. */
@@ -101,7 +101,7 @@ export class Storage {
     this.database = database;
     this.tracing = tracing;
     this.metrics = new Metrics({
-      vitals: () => this.#vitals(),
+      snapshot: () => this.#vitals(),
       version: options.version,
       soketiNames: config.metrics.soketiNames,
       sharesOutbox: config.database.url !== undefined,
@@ -137,8 +137,8 @@ export class Storage {
       version: options.version,
       ...(tracing && { trace: (...step) => tracing.webhook(...step) }),
       failed,
-      told: (app, outcome, count) => {
-        this.metrics.webhookTold(app, outcome, count);
+      onOutcome: (app, outcome, count) => {
+        this.metrics.webhookOutcome(app, outcome, count);
         if (outcome === "dead") options.log.warn({ app, count }, DEAD_LETTER);
         this.onWebhookOutcome?.(app, outcome, count);
       },
@@ -148,8 +148,8 @@ export class Storage {
       delivery: this.#delivery,
       clock,
       leaveDelayMs: config.webhooks.leaveDelayS * 1000,
-      isHere: (app, event) => this.#isHere(app, event.channel, event.user_id),
-      ...(isShared(config) && { isOtherLeaving: () => this.#isOtherLeaving() }),
+      isPresent: (app, event) => this.#isHere(app, event.channel, event.user_id),
+      ...(isShared(config) && { isAnotherNodeDraining: () => this.#isOtherLeaving() }),
       failed,
     });
     this.#cleaning = cleaningOf(options, database, this.outbox, this.statistics);
@@ -191,7 +191,7 @@ export class Storage {
     // What the configuration says of an id or a key goes before the database.
     const others = kept.filter((app) => !apps.some(({ id, key }) => id === app.id || key === app.key));
     const all = [...apps, ...others];
-    this.metrics.expect(all.map(({ id }) => id));
+    this.metrics.initialize(all.map(({ id }) => id));
     return { ...made, config: { ...made.config, apps: all } };
   }
 
@@ -285,11 +285,11 @@ export class Storage {
 
   async #prepare(database: Database): Promise<void> {
     const { config, log } = this.#options;
-    if (migratesByItself(database, config.database.migrate)) {
+    if (migratesAutomatically(database, config.database.migrate)) {
       const { done } = await migrate(database);
       if (done.length > 0) log.debug({ database: database.name, done }, "the database's tables are up to date");
     } else {
-      const missing = await lacking(database);
+      const missing = await pendingMigrations(database);
       if (missing.length > 0) throw new ConfigError([`${database.name} lacks tables: run \`fanfare migrate\` first`]);
     }
     await this.sqlApps?.start();
@@ -328,7 +328,7 @@ export class Storage {
     }
   }
 
-  async #vitals(): Promise<Vitals> {
+  async #vitals(): Promise<Snapshot> {
     const { hub, node, clock } = this.#options;
     const running = hub();
     const tallies = new Map(running?.appStats.map((tally) => [tally.app, tally]));
@@ -356,10 +356,10 @@ function cleaningOf(
   { query }: Database,
   outbox: Outbox,
   statistics: StatisticsStore | undefined,
-): Cleaning {
+): RetentionJob {
   const wallMs = () => clock.wallMs();
   const { webhooks, audit, statistics: numbers } = config;
-  const all: Kept[] = [
+  const all: RetentionRule[] = [
     { name: "dead letters", keepDays: webhooks.keepDays, forget: (before) => outbox.forget(before) },
     { name: "audit", keepDays: audit.keepDays, forget: (before) => deleteAuditEntries(query, before) },
   ];
@@ -367,7 +367,7 @@ function cleaningOf(
     const forget = (before: number) => statistics.forget(before, wallMs());
     all.push({ name: "statistics", keepDays: numbers.keepDays, forget });
   }
-  return new Cleaning({ all, wallMs, failed });
+  return new RetentionJob({ rules: all, wallMs, failed });
 }
 
 /** Its libraries are read only where they are needed. */

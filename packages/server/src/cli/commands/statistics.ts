@@ -1,6 +1,6 @@
 /** `fanfare statistics`: deletes what was counted long ago, or all of it. The server does the former by itself once a day. */
 
-import { forgetAll, timeBefore } from "../../database/cleaning.ts";
+import { forgetAll, timeBefore } from "../../database/retention.ts";
 import { StatisticsStore } from "../../observers/statistics/store.ts";
 import { type OpenedDatabase, withTables } from "../database.ts";
 import { CliError } from "../errors.ts";

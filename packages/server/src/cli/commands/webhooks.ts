@@ -1,6 +1,6 @@
 /** `fanfare webhooks`: those that no receiver took in time. */
 
-import { type Claimed, Outbox } from "../../observers/webhooks/outbox.ts";
+import { type ClaimedMessage, Outbox } from "../../observers/webhooks/outbox.ts";
 import { type OpenedDatabase, withTables } from "../database.ts";
 import { CliError } from "../errors.ts";
 import { printable, type Report } from "../output.ts";
@@ -27,7 +27,7 @@ function outboxOf({ database }: OpenedDatabase): Outbox {
   return new Outbox(database, "cli", 0);
 }
 
-function lineOf({ id, app, channel, target, event, attempts, createdAtMs, lastError }: Claimed): string {
+function lineOf({ id, app, channel, target, event, attempts, createdAtMs, lastError }: ClaimedMessage): string {
   const when = new Date(createdAtMs).toISOString();
   const words = [String(id), when, app, channel, target, `${attempts} attempts`, lastError ?? "", event];
   return words.map(printable).join("\t");

@@ -1,6 +1,6 @@
 /**
  * What happens on this node, as it happens, for those who watch: a few entries every tenth of a second, however much there
- * is. While nobody watches, a fact costs one look at a boolean.
+ * is. While no dashboard watches, an event costs one check of a boolean.
  */
 
 import type { FeedBatch, FeedFilter } from "../../admin/api-types.ts";
@@ -8,8 +8,8 @@ import { isReserved } from "../../domain/app.ts";
 import { matches } from "../../domain/channel.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Clock, Observer } from "../../domain/ports.ts";
-import { entryOf, type Fact, factOf, type Happening } from "./fact.ts";
-import { SHOWN } from "./payload.ts";
+import { type FeedEvent, type FeedSource, feedEntryOf, feedEventOf } from "./feed-event.ts";
+import { LONGEST_SHOWN } from "./redacted-payload.ts";
 import { Sample } from "./sample.ts";
 
 export interface FeedOptions {
@@ -29,8 +29,8 @@ const BATCH_CHARACTERS = 65_536;
 const LEAST_SHOWN = 200;
 
 interface Noted {
-  readonly fact: Fact;
-  readonly happening: Happening;
+  readonly event: FeedEvent;
+  readonly source: FeedSource;
   readonly atMs: number;
 }
 
@@ -44,7 +44,7 @@ export class Feed {
   readonly #windows = new Map<string, Window>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #isWatched = false;
-  #told = 0;
+  #sent = 0;
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -54,7 +54,7 @@ export class Feed {
     if (this.#isWatched) this.#note(event);
   };
 
-  webhookTold(app: string, outcome: string, count: number): void {
+  webhookOutcome(app: string, outcome: string, count: number): void {
     if (this.#isWatched) this.#note({ type: "webhook", app, outcome, count });
   }
 
@@ -75,12 +75,12 @@ export class Feed {
     this.#timer = undefined;
   }
 
-  #note(happening: Happening): void {
-    const fact = factOf(happening);
-    // The dashboard's own doings would tell of themselves for ever.
-    if (!fact || (fact.app !== undefined && isReserved({ id: fact.app }))) return;
-    const noted = { fact, happening, atMs: this.#options.clock.wallMs() };
-    for (const { filter, sample } of this.#windows.values()) if (passes(filter, fact)) sample.add(noted);
+  #note(source: FeedSource): void {
+    const event = feedEventOf(source);
+    // The dashboard's own events would report themselves for ever.
+    if (!event || (event.app !== undefined && isReserved({ id: event.app }))) return;
+    const noted = { event, source, atMs: this.#options.clock.wallMs() };
+    for (const { filter, sample } of this.#windows.values()) if (passes(filter, event)) sample.add(noted);
   }
 
   #flush(): void {
@@ -89,9 +89,9 @@ export class Feed {
       const { items, leftOut } = sample.take();
       if (items.length === 0) continue;
       let room = BATCH_CHARACTERS;
-      const entries = items.map(({ fact, happening, atMs }) => {
-        const longest = Math.max(LEAST_SHOWN, Math.min(SHOWN, room));
-        const entry = entryOf(fact, happening, `${node}-${++this.#told}`, atMs, longest);
+      const entries = items.map(({ event, source, atMs }) => {
+        const longest = Math.max(LEAST_SHOWN, Math.min(LONGEST_SHOWN, room));
+        const entry = feedEntryOf(event, source, `${node}-${++this.#sent}`, atMs, longest);
         room -= (entry.payload?.text.length ?? 0) + (entry.signed ? JSON.stringify(entry.signed).length : 0);
         return entry;
       });
@@ -100,14 +100,14 @@ export class Feed {
   }
 }
 
-/** All of what the filter names fits; what the fact does not have fits nothing. */
-export function passes(filter: FeedFilter, fact: Fact): boolean {
-  if (filter.types && !filter.types.includes(fact.type)) return false;
-  if (filter.app !== undefined && filter.app !== fact.app) return false;
-  if (filter.connection !== undefined && filter.connection !== fact.connection) return false;
-  return fits(filter.channel, fact.channel) && fits(filter.event, fact.event);
+/** All of what the filter names fits; what the event does not have matches nothing. */
+export function passes(filter: FeedFilter, event: FeedEvent): boolean {
+  if (filter.types && !filter.types.includes(event.type)) return false;
+  if (filter.app !== undefined && filter.app !== event.app) return false;
+  if (filter.connection !== undefined && filter.connection !== event.connection) return false;
+  return matchesPattern(filter.channel, event.channel) && matchesPattern(filter.event, event.event);
 }
 
-function fits(pattern: string | undefined, name: string | undefined): boolean {
+function matchesPattern(pattern: string | undefined, name: string | undefined): boolean {
   return pattern === undefined || (name !== undefined && matches(pattern, name));
 }

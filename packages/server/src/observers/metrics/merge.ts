@@ -8,7 +8,7 @@ import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, type
 /** What one process has, as it crosses to another. */
 export type Reading = readonly MetricObjectWithValues<MetricValue<string>>[];
 
-export interface Read {
+export interface ProcessReading {
   /** Whose it is: the value of the label `worker`. */
   readonly worker: string;
   readonly reading: Reading;
@@ -18,12 +18,12 @@ export interface Read {
 const OF_A_PROCESS = /^(soketi_)?(process|nodejs)_|^fanfare_(event_loop_lag_seconds|engine_up|draining)$/;
 
 /** One set of numbers for all of them and for those that have ended. */
-export function merge(reads: readonly Read[], ended: Reading): Registry {
+export function merge(reads: readonly ProcessReading[], ended: Reading): Registry {
   return sum([...reads.map(withWorker), ended]);
 }
 
 /** What is left of a process that has ended: whatever only grows. */
-export async function bequeath(ended: Reading, last: Reading): Promise<Reading> {
+export async function mergeFinal(ended: Reading, last: Reading): Promise<Reading> {
   const lasting = last.filter(({ name, type }) => !OF_A_PROCESS.test(name) && isGrowing(type));
   return (await sum([ended, lasting]).getMetricsAsJSON()) as unknown as Reading;
 }
@@ -32,7 +32,7 @@ function sum(readings: readonly Reading[]): Registry {
   return AggregatorRegistry.aggregate([...readings]);
 }
 
-function withWorker({ worker, reading }: Read): Reading {
+function withWorker({ worker, reading }: ProcessReading): Reading {
   return reading.map((metric) => {
     if (!OF_A_PROCESS.test(metric.name)) return metric;
     const values = metric.values.map((value) => ({ ...value, labels: { ...value.labels, worker } }));

@@ -3,15 +3,15 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Observer } from "../../domain/ports.ts";
+import * as zeros from "./initial-series.ts";
 import { Labels } from "./labels.ts";
 import type { Reading } from "./merge.ts";
-import { SoketiNames } from "./soketi.ts";
+import type { AppTotals, Snapshot } from "./snapshot.ts";
+import { SoketiNames } from "./soketi-names.ts";
 import { Totals } from "./totals.ts";
-import type { AppTotals, Vitals } from "./vitals.ts";
-import * as zeros from "./zeros.ts";
 
 export interface MetricsOptions {
-  readonly vitals: () => Vitals | Promise<Vitals>;
+  readonly snapshot: () => Snapshot | Promise<Snapshot>;
   readonly version: string;
   /** soketi's names as well, for dashboards that were made for it. */
   readonly soketiNames: boolean;
@@ -44,7 +44,7 @@ export class Metrics {
   readonly #expected = new Set<string>();
   #wasReachable = true;
   /** The answer to the scrape that is under way: its gauges are all set from one look. */
-  #vitals: Promise<Vitals> | undefined;
+  #vitals: Promise<Snapshot> | undefined;
 
   readonly #opened = this.#counter("connections_opened_total", "Connections that were welcomed.", "app", "protocol");
   readonly #closed = this.#counter("connections_closed_total", "Connections that ended, by why.", "app", "why");
@@ -87,20 +87,20 @@ export class Metrics {
     const [registry, labels] = [this.#registry, this.#labels];
     this.#soketi = new SoketiNames({
       ...{ registry, labels },
-      look: () => this.#look(),
+      engineChecked: () => this.#look(),
       totals: async () => this.#totals.of((await this.#look()).apps),
     });
   }
 
   /** These apps are there: whatever is counted of them is 0 until it happens. */
-  expect(apps: readonly string[]): void {
+  initialize(apps: readonly string[]): void {
     for (const id of apps) {
       if (this.#expected.size >= zeros.MOST_ZEROED) return;
       const app = { app: this.#labels.app(id) };
       if (this.#expected.has(app.app)) continue;
       this.#expected.add(app.app);
-      this.#totals.forgotten(id, { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 });
-      this.#soketi?.expect(id);
+      this.#totals.keep(id, { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 });
+      this.#soketi?.initialize(id);
       for (const counter of [this.#gaps, this.#fellBehind]) counter.inc(app, 0);
       this.#begin(this.#opened, "protocol", zeros.PROTOCOLS, app);
       this.#begin(this.#closed, "why", zeros.WHY_CLOSED, app);
@@ -174,7 +174,7 @@ export class Metrics {
     this.#deliveryTook.observe(seconds);
   }
 
-  webhookTold(app: string, outcome: string, count: number): void {
+  webhookOutcome(app: string, outcome: string, count: number): void {
     this.#webhooks.inc({ app: this.#labels.app(app), outcome }, count);
   }
 
@@ -194,12 +194,12 @@ export class Metrics {
   }
 
   /** The app's totals begin anew elsewhere, and go on here. */
-  forgotten(app: string, totals: AppTotals): void {
-    this.#totals.forgotten(app, totals);
+  keepTotals(app: string, totals: AppTotals): void {
+    this.#totals.keep(app, totals);
   }
 
   /** Whether the engine is there now: call it every second or so. */
-  look({ reachable }: Vitals["engine"]): void {
+  look({ reachable }: Snapshot["engine"]): void {
     if (reachable === this.#wasReachable) return;
     this.#wasReachable = reachable;
     (reachable ? this.#engineReturns : this.#engineLosses).inc();
@@ -249,7 +249,7 @@ export class Metrics {
   }
 
   #perOutbox(): void {
-    const pending = (gauge: Gauge, { webhooks }: Vitals) => {
+    const pending = (gauge: Gauge, { webhooks }: Snapshot) => {
       if (!webhooks) return;
       gauge.set({ state: "waiting" }, webhooks.waiting);
       gauge.set({ state: "failed" }, webhooks.failed);
@@ -257,7 +257,7 @@ export class Metrics {
     const together = this.#options.sharesOutbox ? "max" : "sum";
     this.#gauge("webhooks_pending", "Webhook events in the outbox.", ["state"], pending, together);
     // Nought would say that nothing waits, when nobody can tell.
-    const oldest = (gauge: Gauge, { webhooks }: Vitals) => (webhooks ? gauge.set(webhooks.oldestS) : gauge.remove());
+    const oldest = (gauge: Gauge, { webhooks }: Snapshot) => (webhooks ? gauge.set(webhooks.oldestS) : gauge.remove());
     this.#gauge("webhooks_oldest_seconds", "How long the oldest webhook event has waited.", [], oldest, "max");
   }
 
@@ -285,7 +285,7 @@ export class Metrics {
     name: string,
     help: string,
     labelNames: string[],
-    set: (gauge: Gauge, vitals: Vitals) => void,
+    set: (gauge: Gauge, vitals: Snapshot) => void,
     aggregator: Together = "sum",
   ): void {
     const look = () => this.#look();
@@ -303,8 +303,8 @@ export class Metrics {
     });
   }
 
-  #look(): Promise<Vitals> {
-    this.#vitals ??= Promise.resolve(this.#options.vitals());
+  #look(): Promise<Snapshot> {
+    this.#vitals ??= Promise.resolve(this.#options.snapshot());
     return this.#vitals;
   }
 }

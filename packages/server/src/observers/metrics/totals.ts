@@ -1,7 +1,7 @@
 /** What the apps did in total, by label. A total never falls, though apps that nobody uses any more are forgotten elsewhere. */
 
 import type { Labels } from "./labels.ts";
-import type { AppTotals, AppVitals } from "./vitals.ts";
+import type { AppSnapshot, AppTotals } from "./snapshot.ts";
 
 export class Totals {
   readonly #labels: Labels;
@@ -13,13 +13,13 @@ export class Totals {
   }
 
   /** The app is forgotten, and counts from nought when somebody uses it again. */
-  forgotten(app: string, totals: AppTotals): void {
+  keep(app: string, totals: AppTotals): void {
     const label = this.#labels.app(app);
     this.#past.set(label, sum(this.#past.get(label), totals));
   }
 
   /** By label, with those of apps that are forgotten. */
-  of(apps: readonly AppVitals[]): ReadonlyMap<string, AppTotals> {
+  of(apps: readonly AppSnapshot[]): ReadonlyMap<string, AppTotals> {
     const all = new Map(this.#past);
     for (const app of apps) {
       const label = this.#labels.app(app.id);

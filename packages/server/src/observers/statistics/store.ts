@@ -1,10 +1,10 @@
 /** The numbers of each app and node in a table: one row an interval, added up to rows of hours and days as they come. */
 
 import type { Transaction } from "kysely";
-import { PAGE as OLD_PAGE } from "../../database/cleaning.ts";
 import type { Database } from "../../database/open.ts";
+import { DELETE_PAGE as OLD_PAGE } from "../../database/retention.ts";
 import type { StatisticTable, Tables } from "../../database/schema.ts";
-import { letMessagesPass } from "../../database/step.ts";
+import { yieldToMessages } from "../../database/yield.ts";
 import { type AppStatistics, addStatistics, noStatistics } from "../../domain/app-statistics.ts";
 
 export const SPANS = ["interval", "hour", "day"] as const;
@@ -49,7 +49,7 @@ export class StatisticsStore {
         const page = new Map(all.slice(from, from + PAGE));
         for (const span of SPANS) {
           await this.#put(inside, page, span, floor(nowMs, steps[span]));
-          await letMessagesPass();
+          await yieldToMessages();
         }
       }
     });
@@ -71,7 +71,7 @@ export class StatisticsStore {
     return [...points].map(([atMs, numbers]) => ({ atMs, ...numbers }));
   }
 
-  /** Forgets what is from before that time, of one app or of all, and tells after each page how many rows went with it. */
+  /** Forgets what is from before that time, of one app or of all, and yields after each page how many rows went with it. */
   async *forget(beforeMs: number, nowMs: number, app?: string): AsyncGenerator<number> {
     const oldest = { interval: nowMs - KEEP_INTERVALS_MS, hour: nowMs - KEEP_HOURS_MS, day: 0 };
     for (const span of SPANS) yield* this.#forgetSpan(span, Math.max(beforeMs, oldest[span]), app);

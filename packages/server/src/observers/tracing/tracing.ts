@@ -25,8 +25,8 @@ import {
 import { isInternal } from "../../domain/channel.ts";
 import type { EventPublication, Publication } from "../../domain/message.ts";
 import type { Awaitable, Broker, Engine } from "../../domain/ports.ts";
-import { Quiet } from "./quiet.ts";
-import type { Step, TraceParent } from "./step.ts";
+import { QuietExporter } from "./quiet-exporter.ts";
+import type { TraceParent, TraceStep } from "./trace-step.ts";
 
 export interface TracingOptions {
   /** Where OTLP is taken over HTTP; `/v1/traces` is put behind it where it is not there. */
@@ -67,7 +67,7 @@ export class Tracing {
       // Who calls with a trace of its own has decided already.
       sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampleRatio) }),
       spanProcessors: [
-        new BatchSpanProcessor(new Quiet(exporter, failed), {
+        new BatchSpanProcessor(new QuietExporter(exporter, failed), {
           maxQueueSize: QUEUE,
           maxExportBatchSize: BATCH,
           scheduledDelayMillis: BATCH_EVERY_MS,
@@ -94,7 +94,7 @@ export class Tracing {
   };
 
   /** A request to a receiver of webhooks, which is handed the trace. */
-  webhook(app: string, url: string, events: number, attempt: number): Step {
+  webhook(app: string, url: string, events: number, attempt: number): TraceStep {
     const { host } = new URL(url);
     const attributes = {
       "fanfare.app": app,

@@ -1,10 +1,10 @@
-/** Takes letters from the outbox to their receivers: each receiver for itself, each lane in order, and again until it is taken. */
+/** Takes messages from the outbox to their receivers: each receiver for itself, each lane in order, and again until it is taken. */
 
 import type { App, Webhook } from "../../domain/app.ts";
 import type { AppStore, Clock } from "../../domain/ports.ts";
 import { sign } from "../../hub/signature.ts";
-import type { Step } from "../tracing/step.ts";
-import type { Claimed, Outbox } from "./outbox.ts";
+import type { TraceStep } from "../tracing/trace-step.ts";
+import type { ClaimedMessage, Outbox } from "./outbox.ts";
 import { type MayReach, post } from "./post.ts";
 
 export interface DeliveryOptions {
@@ -13,15 +13,15 @@ export interface DeliveryOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly timeoutMs: number;
-  /** How long it is tried before a letter is dead. */
+  /** How long it is tried before a message is dead. */
   readonly retryForMs: number;
   readonly mayReach: MayReach | undefined;
   readonly version: string;
   /** A request begins; undefined where nothing is traced. */
-  readonly trace?: (app: string, url: string, events: number, attempt: number) => Step;
+  readonly trace?: (app: string, url: string, events: number, attempt: number) => TraceStep;
   readonly failed: (error: unknown, during: string) => void;
-  /** A letter is dead, or was taken. */
-  readonly told: (app: string, outcome: "sent" | "retried" | "dead", count: number) => void;
+  /** A message is dead, or was taken. */
+  readonly onOutcome: (app: string, outcome: "sent" | "retried" | "dead", count: number) => void;
 }
 
 const POLL_MS = 1_000;
@@ -83,7 +83,7 @@ export class Delivery {
     clearTimeout(timer);
   }
 
-  /** Twice: who was served already may have looked before the last letters were there. */
+  /** Twice: who was served already may have looked before the last messages were there. */
   async #flush(): Promise<void> {
     for (let time = 0; time < 2; time++) {
       await this.#looking;
@@ -106,14 +106,14 @@ export class Delivery {
       for (const receiver of await this.#options.outbox.receivers(this.#now)) this.#serve(receiver);
       this.#isAway = false;
     } catch (error) {
-      this.#complain(error);
+      this.#report(error);
     }
   }
 
   #serve(receiver: string): void {
     if (this.#busy.has(receiver) || this.#resting.has(receiver) || this.#closed) return;
     const work = this.#work(receiver)
-      .catch((error) => this.#complain(error))
+      .catch((error) => this.#report(error))
       .finally(() => {
         this.#busy.delete(receiver);
       });
@@ -126,31 +126,31 @@ export class Delivery {
     while (!this.#closed) {
       const first = await outbox.first(receiver);
       if (!first) return;
-      const place = await this.#placeOf(first);
-      if (!(await (place ? this.#hand(receiver, place) : this.#disown(receiver)))) return;
+      const target = await this.#targetOf(first);
+      if (!(await (target ? this.#serveDue(receiver, target) : this.#failUnknown(receiver)))) return;
     }
   }
 
   /** Sends what can be sent at once. Whether anything went: if not, whoever looks after the pause will see what is due. */
-  async #hand(receiver: string, place: Place): Promise<boolean> {
+  async #serveDue(receiver: string, target: Target): Promise<boolean> {
     const { outbox, clock } = this.#options;
-    if (place.hook.batch) return this.#tell(await outbox.queue(receiver, BATCH, this.#now), place);
+    if (target.hook.batch) return this.#deliver(await outbox.queue(receiver, BATCH, this.#now), target);
     const began = clock.monotonicMs();
-    const { letters, pages } = await outbox.heads(receiver, AT_ONCE, this.#now);
-    if (letters.length === 0 && pages > 1) this.#rest(receiver, (clock.monotonicMs() - began) * REST);
-    const taken = await Promise.all(letters.map((letter) => this.#tell([letter], place)));
+    const { messages, pages } = await outbox.dueMessages(receiver, AT_ONCE, this.#now);
+    if (messages.length === 0 && pages > 1) this.#rest(receiver, (clock.monotonicMs() - began) * REST);
+    const taken = await Promise.all(messages.map((message) => this.#deliver([message], target)));
     return taken.includes(true);
   }
 
   /** Another node may know whose they are, or this one before long; after a while, nobody will. */
-  async #disown(receiver: string): Promise<boolean> {
-    const { outbox, retryForMs, told } = this.#options;
+  async #failUnknown(receiver: string): Promise<boolean> {
+    const { outbox, retryForMs, onOutcome } = this.#options;
     const before = this.#now - Math.min(retryForMs, UNKNOWN_MS);
-    const letters = (await outbox.queue(receiver, BATCH, this.#now)).filter((one) => one.createdAtMs <= before);
-    const [first] = letters;
-    if (!first || !(await outbox.claim(letters, this.#now))) return false;
-    await outbox.fail(letters, "The app has no webhook with this address any more.", this.#now);
-    told(first.app, "dead", letters.length);
+    const messages = (await outbox.queue(receiver, BATCH, this.#now)).filter((one) => one.createdAtMs <= before);
+    const [first] = messages;
+    if (!first || !(await outbox.claim(messages, this.#now))) return false;
+    await outbox.fail(messages, "The app has no webhook with this address any more.", this.#now);
+    onOutcome(first.app, "dead", messages.length);
     return true;
   }
 
@@ -167,27 +167,27 @@ export class Delivery {
     this.#resting.set(receiver, timer);
   }
 
-  /** Sends these letters as one request. Whether the queue is shorter now. */
-  async #tell(letters: readonly Claimed[], place: Place): Promise<boolean> {
-    const { outbox, told } = this.#options;
-    const [first] = letters;
-    if (!first || !(await outbox.claim(letters, this.#now))) return false;
+  /** Sends these messages as one request. Whether the queue is shorter now. */
+  async #deliver(messages: readonly ClaimedMessage[], target: Target): Promise<boolean> {
+    const { outbox, onOutcome } = this.#options;
+    const [first] = messages;
+    if (!first || !(await outbox.claim(messages, this.#now))) return false;
     try {
-      await this.#send(letters, place);
+      await this.#send(messages, target);
     } catch (error) {
-      return this.#keep(letters, error instanceof Error ? error.message : "The request failed.");
+      return this.#reschedule(messages, error instanceof Error ? error.message : "The request failed.");
     }
-    await outbox.done(letters);
-    told(first.app, "sent", letters.length);
+    await outbox.done(messages);
+    onOutcome(first.app, "sent", messages.length);
     return true;
   }
 
-  async #send(letters: readonly Claimed[], { app, hook }: Place): Promise<void> {
+  async #send(messages: readonly ClaimedMessage[], { app, hook }: Target): Promise<void> {
     const { timeoutMs, mayReach, version, trace } = this.#options;
-    const [first] = letters;
+    const [first] = messages;
     // Put together as text, so that what is signed is what the fact was written down as.
-    const body = `{"time_ms":${first?.createdAtMs ?? this.#now},"events":[${letters.map(({ event }) => event).join(",")}]}`;
-    const step = trace?.(app.id, hook.url, letters.length, (first?.attempts ?? 0) + 1);
+    const body = `{"time_ms":${first?.createdAtMs ?? this.#now},"events":[${messages.map(({ event }) => event).join(",")}]}`;
+    const step = trace?.(app.id, hook.url, messages.length, (first?.attempts ?? 0) + 1);
     const headers = {
       ...hook.headers,
       ...(step && step.parent !== "" && { traceparent: step.parent }),
@@ -206,23 +206,23 @@ export class Delivery {
   }
 
   /** Whether some are dead, and so no longer in the way of others. */
-  async #keep(letters: readonly Claimed[], why: string): Promise<boolean> {
-    const { outbox, retryForMs, told, random } = this.#options;
-    const [first] = letters;
+  async #reschedule(messages: readonly ClaimedMessage[], why: string): Promise<boolean> {
+    const { outbox, retryForMs, onOutcome, random } = this.#options;
+    const [first] = messages;
     if (!first) return false;
     const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(first.attempts, 16));
     const dueAt = this.#now + pause * (0.75 + random() / 2);
-    const isOver = ({ createdAtMs }: Claimed) => dueAt > createdAtMs + retryForMs;
-    const dead = letters.filter(isOver);
-    const alive = letters.filter((letter) => !isOver(letter));
+    const isOver = ({ createdAtMs }: ClaimedMessage) => dueAt > createdAtMs + retryForMs;
+    const dead = messages.filter(isOver);
+    const alive = messages.filter((message) => !isOver(message));
     if (alive.length > 0) await outbox.retry(alive, Math.ceil(dueAt), why);
     if (dead.length > 0) await outbox.fail(dead, why, this.#now);
-    if (alive.length > 0) told(first.app, "retried", alive.length);
-    if (dead.length > 0) told(first.app, "dead", dead.length);
+    if (alive.length > 0) onOutcome(first.app, "retried", alive.length);
+    if (dead.length > 0) onOutcome(first.app, "dead", dead.length);
     return dead.length > 0;
   }
 
-  async #placeOf({ app: id, target }: Claimed): Promise<Place | undefined> {
+  async #targetOf({ app: id, target }: ClaimedMessage): Promise<Target | undefined> {
     const app = await this.#options.apps.byId(id);
     const hook = app?.webhooks?.find(({ url }) => url === target);
     return app && hook && { app, hook };
@@ -232,14 +232,14 @@ export class Delivery {
     return this.#options.clock.wallMs();
   }
 
-  /** A database that is away is told of once. */
-  #complain(error: unknown): void {
+  /** A database that is away is onOutcome of once. */
+  #report(error: unknown): void {
     if (!this.#isAway) this.#options.failed(error, "delivering webhooks");
     this.#isAway = true;
   }
 }
 
-interface Place {
+interface Target {
   readonly app: App;
   readonly hook: Webhook;
 }

@@ -1,16 +1,16 @@
 /**
- * What receivers have yet to be told, in a table: written before anything is sent, and gone when it was taken. Any node may
+ * What is still to be sent to receivers, in a table: written before anything is sent, and gone when it was taken. Any node may
  * take up what another has left; a claim keeps two from sending the same.
  */
 
 import { createHash } from "node:crypto";
 import { type Insertable, type Selectable, sql } from "kysely";
-import { PAGE as OLD_PAGE } from "../../database/cleaning.ts";
 import type { Database } from "../../database/open.ts";
+import { DELETE_PAGE as OLD_PAGE } from "../../database/retention.ts";
 import type { OutboxTable } from "../../database/schema.ts";
-import { letMessagesPass } from "../../database/step.ts";
+import { yieldToMessages } from "../../database/yield.ts";
 
-export interface Letter {
+export interface OutboxMessage {
   readonly app: string;
   readonly channel: string;
   readonly target: string;
@@ -18,19 +18,19 @@ export interface Letter {
   readonly event: string;
   /** How long it is held back, in milliseconds. */
   readonly delayMs: number;
-  /** What it says, where that may be undone while it is held back. */
-  readonly undo?: string;
+  /** Identifies the arrival that may cancel it while it is held back. */
+  readonly cancelKey?: string;
 }
 
-/** A going that somebody's return takes back. */
-export interface Return {
+/** A departure that an arrival cancels. */
+export interface Cancellation {
   readonly app: string;
   readonly target: string;
-  readonly undo: string;
+  readonly cancelKey: string;
 }
 
-/** A letter in the hand of this node. */
-export interface Claimed {
+/** A message claimed by this node. */
+export interface ClaimedMessage {
   readonly id: number;
   readonly app: string;
   readonly channel: string;
@@ -41,16 +41,16 @@ export interface Claimed {
   readonly lastError?: string;
 }
 
-/** What may be sent now, and how many pages of letters had to be looked through for it. */
-export interface Heads {
-  readonly letters: readonly Claimed[];
+/** What may be sent now, and how many pages of messages had to be looked through for it. */
+export interface DueMessages {
+  readonly messages: readonly ClaimedMessage[];
   readonly pages: number;
 }
 
-/** Letters that are written at a time, and characters of their events. */
+/** Messages that are written at a time, and characters of their events. */
 const PAGE = 200;
 const PAGE_CHARACTERS = 1_000_000;
-/** Letters that are looked through at a time: 3 ms in SQLite. */
+/** Messages that are looked through at a time: 3 ms in SQLite. */
 const LOOKED = 500;
 /** Counting takes as long as there is to count: 15 ms for so many in SQLite. */
 const MOST_COUNTED = 100_000;
@@ -68,22 +68,22 @@ export class Outbox {
   }
 
   /** Everything that is done with the outbox it is handed happens, or nothing. */
-  together<T>(act: (outbox: Outbox) => Promise<T>): Promise<T> {
+  transaction<T>(act: (outbox: Outbox) => Promise<T>): Promise<T> {
     return this.#db.transaction().execute((inside) => act(new Outbox({ query: inside }, this.#node, this.#claimMs)));
   }
 
-  async write(letters: readonly Letter[], nowMs: number): Promise<void> {
-    for (const page of pagesOf(letters)) {
-      const rows = page.map((letter) => rowOf(letter, nowMs));
+  async write(messages: readonly OutboxMessage[], nowMs: number): Promise<void> {
+    for (const page of pagesOf(messages)) {
+      const rows = page.map((message) => rowOf(message, nowMs));
       await this.#db.insertInto("fanfare_outbox").values(rows).execute();
     }
   }
 
-  /** Takes back a going that was not told yet, nor is being told by a node whose clock is ahead. Whether there was one. */
-  async takeBack({ app, target, undo }: Return, nowMs: number): Promise<boolean> {
+  /** Cancels a departure that was not sent yet, nor is being sent by a node whose clock is ahead. Whether there was one. */
+  async cancelDeparture({ app, target, cancelKey }: Cancellation, nowMs: number): Promise<boolean> {
     const { numDeletedRows } = await this.#db
       .deleteFrom("fanfare_outbox")
-      .where("undo", "=", digest(app, target, undo))
+      .where("undo", "=", digest(app, target, cancelKey))
       .where("state", "=", "waiting")
       .where("turn_at", ">", nowMs)
       .where("attempts", "=", 0)
@@ -92,8 +92,8 @@ export class Outbox {
     return Number(numDeletedRows) > 0;
   }
 
-  /** What is held back is due now: nobody will take it back any more. */
-  async hasten(nowMs: number): Promise<void> {
+  /** Departures that are held back are due now: no arrival will cancel them any more. */
+  async releaseDepartures(nowMs: number): Promise<void> {
     await this.#db
       .updateTable("fanfare_outbox")
       .set({ turn_at: nowMs, due_at: nowMs })
@@ -103,19 +103,19 @@ export class Outbox {
       .execute();
   }
 
-  /** Of these returns, those whose going is held back now. */
-  async heldBack(returns: readonly Return[], nowMs: number): Promise<readonly Return[]> {
-    if (returns.length === 0) return [];
-    const byUndo = new Map(returns.map((each) => [digest(each.app, each.target, each.undo), each]));
+  /** Of these, the departures that are held back now. */
+  async findHeld(departures: readonly Cancellation[], nowMs: number): Promise<readonly Cancellation[]> {
+    if (departures.length === 0) return [];
+    const byKey = new Map(departures.map((each) => [digest(each.app, each.target, each.cancelKey), each]));
     const rows = await this.#db
       .selectFrom("fanfare_outbox")
       .select("undo")
       .distinct()
-      .where("undo", "in", [...byUndo.keys()])
+      .where("undo", "in", [...byKey.keys()])
       .where("state", "=", "waiting")
       .where("turn_at", ">", nowMs)
       .execute();
-    return rows.flatMap(({ undo }) => byUndo.get(undo ?? "") ?? []);
+    return rows.flatMap(({ undo }) => byKey.get(undo ?? "") ?? []);
   }
 
   /** Those for whom something waits whose turn it is. */
@@ -123,17 +123,17 @@ export class Outbox {
     return (await this.#waiting()).flatMap(({ receiver, oldest }) => (oldest <= nowMs ? [receiver] : []));
   }
 
-  /** The receiver's oldest letter, in whose hand it may be. */
-  async first(receiver: string): Promise<Claimed | undefined> {
+  /** The receiver's oldest message, in whose hand it may be. */
+  async first(receiver: string): Promise<ClaimedMessage | undefined> {
     const row = await this.#of(receiver).selectAll().orderBy("turn_at").orderBy("id").limit(1).executeTakeFirst();
     return row && claimedOf(row);
   }
 
   /**
-   * The first letter of each of the receiver's lanes that is due and in nobody's hand, oldest first. However many stand
+   * The first message of each of the receiver's lanes that is due and in nobody's hand, oldest first. However many stand
    * behind one that is not due, no single question takes long: they are looked through by the page.
    */
-  async heads(receiver: string, limit: number, nowMs: number): Promise<Heads> {
+  async dueMessages(receiver: string, limit: number, nowMs: number): Promise<DueMessages> {
     const lanes = new Set<string>();
     const ids: number[] = [];
     let pages = 0;
@@ -149,13 +149,13 @@ export class Outbox {
       const last = rows.at(-1);
       if (!last || rows.length < LOOKED) break;
       after = { turn: Number(last.turn_at), id: Number(last.id) };
-      await letMessagesPass();
+      await yieldToMessages();
     }
-    return { letters: await this.#letters(ids.slice(0, limit)), pages };
+    return { messages: await this.#messages(ids.slice(0, limit)), pages };
   }
 
-  /** The receiver's letters in order, all lanes together; none where the first is in somebody's hand or not due again. */
-  async queue(receiver: string, limit: number, nowMs: number): Promise<readonly Claimed[]> {
+  /** The receiver's messages in order, all lanes together; none where the first is in somebody's hand or not due again. */
+  async queue(receiver: string, limit: number, nowMs: number): Promise<readonly ClaimedMessage[]> {
     const due = this.#of(receiver).selectAll().where("turn_at", "<=", nowMs);
     const rows = await due.orderBy("turn_at").orderBy("id").limit(limit).execute();
     const blocked = rows.findIndex((row) => Number(row.due_at) > nowMs || Number(row.claimed_until) >= nowMs);
@@ -163,8 +163,8 @@ export class Outbox {
   }
 
   /** Whether all of them are this node's now; none is where another node was faster. */
-  async claim(letters: readonly Claimed[], nowMs: number): Promise<boolean> {
-    const ids = letters.map(({ id }) => id);
+  async claim(messages: readonly ClaimedMessage[], nowMs: number): Promise<boolean> {
+    const ids = messages.map(({ id }) => id);
     const { numUpdatedRows } = await this.#db
       .updateTable("fanfare_outbox")
       .set({ claimed_by: this.#node, claimed_until: nowMs + this.#claimMs })
@@ -178,33 +178,33 @@ export class Outbox {
   }
 
   /** They were taken. */
-  async done(letters: readonly Claimed[]): Promise<void> {
-    await this.#db.deleteFrom("fanfare_outbox").where("id", "in", idsOf(letters)).execute();
+  async done(messages: readonly ClaimedMessage[]): Promise<void> {
+    await this.#db.deleteFrom("fanfare_outbox").where("id", "in", idsOf(messages)).execute();
   }
 
   /** They were not: again at that time, in their place in the lane. */
-  async retry(letters: readonly Claimed[], dueAtMs: number, why: string): Promise<void> {
+  async retry(messages: readonly ClaimedMessage[], dueAtMs: number, why: string): Promise<void> {
     await this.#db
       .updateTable("fanfare_outbox")
       .set(({ eb }) => ({ due_at: dueAtMs, claimed_until: 0, last_error: why, attempts: eb("attempts", "+", 1) }))
-      .where("id", "in", idsOf(letters))
+      .where("id", "in", idsOf(messages))
       // Another node's by now, where this one was frozen meanwhile.
       .where("claimed_by", "=", this.#node)
       .execute();
   }
 
   /** They never will be, unless somebody sends them again. */
-  async fail(letters: readonly Claimed[], why: string, nowMs: number): Promise<void> {
+  async fail(messages: readonly ClaimedMessage[], why: string, nowMs: number): Promise<void> {
     const dead = { state: "failed", due_at: nowMs, claimed_until: 0, last_error: why };
     await this.#db
       .updateTable("fanfare_outbox")
       .set(({ eb }) => ({ ...dead, attempts: eb("attempts", "+", 1) }))
-      .where("id", "in", idsOf(letters))
+      .where("id", "in", idsOf(messages))
       .where("claimed_by", "=", this.#node)
       .execute();
   }
 
-  /** Forgets letters that died before that time, and tells after each page how many of it there were. */
+  /** Forgets messages that died before that time, and yields after each page how many of it there were. */
   async *forget(beforeMs: number): AsyncGenerator<number> {
     let after = 0;
     while (true) {
@@ -226,15 +226,15 @@ export class Outbox {
 
   // ---- for people
 
-  /** The dead letters, newest first. */
-  async failed(limit = 100, app?: string): Promise<readonly Claimed[]> {
+  /** The dead messages, newest first. */
+  async failed(limit = 100, app?: string): Promise<readonly ClaimedMessage[]> {
     let query = this.#db.selectFrom("fanfare_outbox").selectAll().where("state", "=", "failed");
     if (app !== undefined) query = query.where("app", "=", app);
     const rows = await query.orderBy("id", "desc").limit(limit).execute();
     return rows.map(claimedOf);
   }
 
-  /** Sends dead letters again, all or these; how many. They keep their order among themselves. */
+  /** Sends dead messages again, all or these; how many. They keep their order among themselves. */
   async replay(nowMs: number, ids?: readonly number[]): Promise<number> {
     let query = this.#db
       .updateTable("fanfare_outbox")
@@ -275,7 +275,7 @@ export class Outbox {
     return Number(count);
   }
 
-  /** Jumps from receiver to receiver in the index, however many letters each has. */
+  /** Jumps from receiver to receiver in the index, however many messages each has. */
   async #waiting(): Promise<readonly { readonly receiver: string; readonly oldest: number }[]> {
     const { rows } = await sql<{ receiver: string; oldest: number | string }>`
       with recursive jump as (
@@ -305,7 +305,7 @@ export class Outbox {
     return page.orderBy("turn_at").orderBy("id").limit(LOOKED).execute();
   }
 
-  async #letters(ids: readonly number[]): Promise<readonly Claimed[]> {
+  async #messages(ids: readonly number[]): Promise<readonly ClaimedMessage[]> {
     if (ids.length === 0) return [];
     const rows = await this.#db.selectFrom("fanfare_outbox").selectAll().where("id", "in", ids).execute();
     return rows.map(claimedOf).sort((one, other) => ids.indexOf(one.id) - ids.indexOf(other.id));
@@ -321,42 +321,45 @@ export class Outbox {
   }
 }
 
-function rowOf({ app, channel, target, event, delayMs, undo }: Letter, nowMs: number): Insertable<OutboxTable> {
+function rowOf(
+  { app, channel, target, event, delayMs, cancelKey }: OutboxMessage,
+  nowMs: number,
+): Insertable<OutboxTable> {
   const turn = nowMs + delayMs;
   return {
     ...{ app, channel, target, event, created_at: nowMs, turn_at: turn, due_at: turn, attempts: 0 },
     receiver: digest(app, target),
     lane: digest(app, target, channel),
-    undo: undo === undefined ? null : digest(app, target, undo),
+    undo: cancelKey === undefined ? null : digest(app, target, cancelKey),
     state: "waiting",
     claimed_until: 0,
   };
 }
 
 /** MySQL takes no question of more than 16 MB. */
-function pagesOf(letters: readonly Letter[]): readonly (readonly Letter[])[] {
-  const pages: Letter[][] = [];
+function pagesOf(messages: readonly OutboxMessage[]): readonly (readonly OutboxMessage[])[] {
+  const pages: OutboxMessage[][] = [];
   let room = 0;
-  for (const letter of letters) {
+  for (const message of messages) {
     const last = pages.at(-1);
-    room -= letter.event.length;
-    if (last && last.length < PAGE && room > 0) last.push(letter);
+    room -= message.event.length;
+    if (last && last.length < PAGE && room > 0) last.push(message);
     else {
-      pages.push([letter]);
-      room = PAGE_CHARACTERS - letter.event.length;
+      pages.push([message]);
+      room = PAGE_CHARACTERS - message.event.length;
     }
   }
   return pages;
 }
 
-function claimedOf(row: Selectable<OutboxTable>): Claimed {
+function claimedOf(row: Selectable<OutboxTable>): ClaimedMessage {
   const { app, channel, target, event, attempts, last_error } = row;
   const known = { app, channel, target, event, attempts, id: Number(row.id), createdAtMs: Number(row.created_at) };
   return last_error === null ? known : { ...known, lastError: last_error };
 }
 
-function idsOf(letters: readonly Claimed[]): number[] {
-  return letters.map(({ id }) => id);
+function idsOf(messages: readonly ClaimedMessage[]): number[] {
+  return messages.map(({ id }) => id);
 }
 
 function digest(...words: readonly string[]): string {

@@ -1,41 +1,41 @@
 /**
- * Tells receivers what happens. What is observed in one step is written to the outbox together, right after it: no message
+ * Notifies receivers of what happens. What is observed in one step is written to the outbox together, right after it: no message
  * waits for a database, and from then on nothing is lost, whoever dies. A database over a network takes its time to say so.
  */
 
 import type { App } from "../../domain/app.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Awaitable, Clock, Observer } from "../../domain/ports.ts";
+import { ArrivalCheck, type WrittenArrival } from "./arrival-check.ts";
 import type { Delivery } from "./delivery.ts";
-import { type Fact, factOf, type WebhookEvent, wants } from "./facts.ts";
-import type { Letter, Outbox } from "./outbox.ts";
-import { Returns, type Told } from "./returns.ts";
+import { type Notification, notificationOf, type WebhookEvent, wants } from "./notification.ts";
+import type { Outbox, OutboxMessage } from "./outbox.ts";
 
 export interface WebhooksOptions {
   readonly outbox: Outbox;
   readonly delivery: Delivery;
   readonly clock: Clock;
-  /** How long a going is held back in case it is undone, in milliseconds. */
+  /** How long a departure is held back in case an arrival cancels it, in milliseconds. */
   readonly leaveDelayMs: number;
   /** Whether the event's user is in its channel, or, where it names none, anybody. */
-  readonly isHere: (app: App, event: WebhookEvent) => Awaitable<boolean>;
+  readonly isPresent: (app: App, event: WebhookEvent) => Awaitable<boolean>;
   /** Whether another node sends its clients to this one, and may be late to write that they left. */
-  readonly isOtherLeaving?: () => Awaitable<boolean>;
+  readonly isAnotherNodeDraining?: () => Awaitable<boolean>;
   readonly failed: (error: unknown, during: string) => void;
 }
 
-/** Most facts that wait while the database is away; beyond it the oldest are given up, and that is said. */
+/** Most notifications that wait while the database is away; beyond it the oldest are given up, and that is said. */
 const MOST_WAITING = 10_000;
 /** They are given up in bunches: each time, all the others are moved. */
 const SLACK = 1_000;
-/** How soon a write comes again: soon at first, where only another process held the file. Whoever left is then not told after their return. */
+/** How soon a write comes again: soon at first, where only another process held the file. A departure must not be written after the arrival that follows it. */
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 500;
-/** For so long at most, returns wait for departures that another node has yet to write. */
+/** The longest time that arrivals wait for departures that another node has yet to write. */
 const LONGEST_WAIT_MS = 500;
 /** The part of the time that a departure is held back. */
 const WAIT_SHARE = 6;
-/** A channel without an event tells so at most this often, however many come. */
+/** A cache channel without an event is reported at most this often, however many subscribe. */
 const MISS_EVERY_MS = 10_000;
 /** How long the last of them may take to be sent. */
 const LAST_MS = 4_000;
@@ -44,8 +44,8 @@ const COMPARED_AFTER = 2 / 3;
 
 export class Webhooks {
   readonly #options: WebhooksOptions;
-  readonly #returns: Returns;
-  #facts: Fact[] = [];
+  readonly #arrivalCheck: ArrivalCheck;
+  #pending: Notification[] = [];
   #writing: Promise<void> | undefined;
   #lost = 0;
   #pauseMs = FIRST_PAUSE_MS;
@@ -55,16 +55,16 @@ export class Webhooks {
 
   constructor(options: WebhooksOptions) {
     this.#options = options;
-    this.#returns = new Returns({ ...options, afterMs: options.leaveDelayMs * COMPARED_AFTER });
+    this.#arrivalCheck = new ArrivalCheck({ ...options, afterMs: options.leaveDelayMs * COMPARED_AFTER });
   }
 
   readonly observe: Observer = (happened: HubEvent) => {
     if (!("app" in happened) || !happened.app.webhooks?.length) return;
     if (happened.type === "missed" && !this.#isNews(happened.app.id, happened.channel)) return;
-    const fact = factOf(happened);
-    if (!fact || this.#closed) return;
-    this.#facts.push(fact);
-    if (this.#facts.length > MOST_WAITING + SLACK) this.#keep(this.#facts);
+    const notification = notificationOf(happened);
+    if (!notification || this.#closed) return;
+    this.#pending.push(notification);
+    if (this.#pending.length > MOST_WAITING + SLACK) this.#keep(this.#pending);
     this.#writing ??= this.#write();
   };
 
@@ -79,12 +79,12 @@ export class Webhooks {
    */
   async close(sendsRest = false): Promise<void> {
     this.#closed = true;
-    this.#returns.close();
+    this.#arrivalCheck.close();
     await this.#writing;
     const { outbox, delivery, clock, failed } = this.#options;
     if (sendsRest) {
       try {
-        await outbox.hasten(clock.wallMs());
+        await outbox.releaseDepartures(clock.wallMs());
         await delivery.flush(LAST_MS);
       } catch (error) {
         failed(error, "sending the last webhooks");
@@ -96,20 +96,20 @@ export class Webhooks {
   async #write(): Promise<void> {
     // Whatever else happens in this step of the program's is written with it; SQLite has it before the program takes another.
     await undefined;
-    while (this.#facts.length > 0) {
-      if (!this.#closed && (await this.#options.isOtherLeaving?.())) await this.#wait();
-      const facts = this.#facts;
-      this.#facts = [];
+    while (this.#pending.length > 0) {
+      if (!this.#closed && (await this.#options.isAnotherNodeDraining?.())) await this.#wait();
+      const notifications = this.#pending;
+      this.#pending = [];
       try {
-        await this.#put(facts);
+        await this.#put(notifications);
         this.#recovered();
       } catch (error) {
-        this.#keep([...facts, ...this.#facts]);
+        this.#keep([...notifications, ...this.#pending]);
         if (!this.#isAway) this.#options.failed(error, "writing webhooks to the database");
         this.#isAway = true;
         if (this.#closed) {
-          this.#lost += this.#facts.length;
-          this.#facts = [];
+          this.#lost += this.#pending.length;
+          this.#pending = [];
           this.#recovered();
           break;
         }
@@ -117,7 +117,7 @@ export class Webhooks {
         this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2);
       }
     }
-    // In the very step in which nothing was left: a fact that comes in the next one is written by another call.
+    // In the very step in which nothing was left: a notification that comes in the next one is written by another call.
     this.#writing = undefined;
   }
 
@@ -127,47 +127,50 @@ export class Webhooks {
   }
 
   /** The newest of them, as many as may wait. */
-  #keep(facts: Fact[]): void {
-    const over = Math.max(0, facts.length - MOST_WAITING);
+  #keep(notifications: Notification[]): void {
+    const over = Math.max(0, notifications.length - MOST_WAITING);
     this.#lost += over;
-    this.#facts = over > 0 ? facts.slice(over) : facts;
+    this.#pending = over > 0 ? notifications.slice(over) : notifications;
   }
 
-  async #put(facts: readonly Fact[]): Promise<void> {
+  async #put(notifications: readonly Notification[]): Promise<void> {
     const { outbox, delivery, clock } = this.#options;
-    const laid = await outbox.together((inside) => this.#lay(inside, facts, clock.wallMs()));
-    if (laid.letters > 0) delivery.wake();
-    this.#returns.add(laid.returns);
+    const inserted = await outbox.transaction((inside) => this.#insert(inside, notifications, clock.wallMs()));
+    if (inserted.messages > 0) delivery.wake();
+    this.#arrivalCheck.add(inserted.arrivals);
   }
 
-  /** How many letters there are to send, and the returns among them. */
-  async #lay(outbox: Outbox, facts: readonly Fact[], nowMs: number) {
-    const letters: Letter[] = [];
-    const returns: Told[] = [];
-    for (const fact of facts) {
-      for (const target of targetsOf(fact)) {
-        const letter = this.#letterTo(target, fact);
-        if (!fact.isReturn || fact.undo === undefined) {
-          letters.push(letter);
+  /** How many messages there are to send, and the arrivals among them. */
+  async #insert(outbox: Outbox, notifications: readonly Notification[], nowMs: number) {
+    const messages: OutboxMessage[] = [];
+    const arrivals: WrittenArrival[] = [];
+    for (const notification of notifications) {
+      for (const target of targetsOf(notification)) {
+        const message = this.#messageTo(target, notification);
+        if (!notification.isArrival || notification.cancelKey === undefined) {
+          messages.push(message);
           continue;
         }
-        const { app, undo } = { app: fact.app.id, undo: fact.undo };
-        const held = letters.findLastIndex((one) => one.target === target && one.app === app && one.undo === undo);
-        if (held >= 0) letters.splice(held, 1);
-        else if (!(await outbox.takeBack({ app, target, undo }, nowMs))) {
-          letters.push(letter);
-          returns.push({ app: fact.app, event: fact.event, target, undo });
+        const { cancelKey } = notification;
+        const app = notification.app.id;
+        const held = messages.findLastIndex(
+          (one) => one.target === target && one.app === app && one.cancelKey === cancelKey,
+        );
+        if (held >= 0) messages.splice(held, 1);
+        else if (!(await outbox.cancelDeparture({ app, target, cancelKey }, nowMs))) {
+          messages.push(message);
+          arrivals.push({ app: notification.app, event: notification.event, target, cancelKey });
         }
       }
     }
-    if (letters.length > 0) await outbox.write(letters, nowMs);
-    return { letters: letters.length, returns };
+    if (messages.length > 0) await outbox.write(messages, nowMs);
+    return { messages: messages.length, arrivals };
   }
 
-  #letterTo(target: string, { app, event, undo, isReturn }: Fact): Letter {
-    const letter = { app: app.id, channel: event.channel, target, event: JSON.stringify(event) };
-    if (undo === undefined || isReturn) return { ...letter, delayMs: 0 };
-    return { ...letter, delayMs: this.#options.leaveDelayMs, undo };
+  #messageTo(target: string, { app, event, cancelKey, isArrival }: Notification): OutboxMessage {
+    const message = { app: app.id, channel: event.channel, target, event: JSON.stringify(event) };
+    if (cancelKey === undefined || isArrival) return { ...message, delayMs: 0 };
+    return { ...message, delayMs: this.#options.leaveDelayMs, cancelKey };
   }
 
   #isNews(app: string, channel: string): boolean {
@@ -200,7 +203,7 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-function targetsOf({ app, event }: Fact): readonly string[] {
+function targetsOf({ app, event }: Notification): readonly string[] {
   const wanting = (app.webhooks ?? []).filter((hook) => wants(hook, event));
   return [...new Set(wanting.map(({ url }) => url))];
 }

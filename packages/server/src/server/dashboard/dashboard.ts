@@ -21,8 +21,8 @@ import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Clock, Guard, Ledger, Observer } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { Feed } from "../../observers/feed/feed.ts";
-import { shown, shownFrame } from "../../observers/feed/payload.ts";
-import { Seconds } from "../../observers/feed/seconds.ts";
+import { redactFramePayload, redactPayload } from "../../observers/feed/redacted-payload.ts";
+import { SecondSeries } from "../../observers/feed/second-series.ts";
 import type { ResolveCaller } from "../http/caller.ts";
 import type { Route } from "../http/router.ts";
 import { dashboardFiles } from "../pages/files.ts";
@@ -66,7 +66,7 @@ export class Dashboard {
   readonly #options: DashboardOptions;
   readonly #app: App;
   readonly #feed: Feed;
-  readonly #seconds: Seconds;
+  readonly #seconds: SecondSeries;
   readonly #audit: AuditLog;
   readonly #editable: ReturnType<typeof appEditor>;
   readonly #view: LiveView;
@@ -79,12 +79,12 @@ export class Dashboard {
     this.#options = options;
     this.#apps = config.apps;
     this.#app = dashboardApp(config.defaults);
-    this.#seconds = new Seconds({ totals: () => storage.counters.apps, clock });
+    this.#seconds = new SecondSeries({ totals: () => storage.counters.apps, clock });
     const failed = this.#failed;
     const database = config.database.url === undefined ? undefined : storage.database;
     this.#audit = createAuditLog({ database, nowMs: () => clock.wallMs(), failed });
     this.#editable = appEditor({ kept: storage, config, clock, failed });
-    storage.onWebhookOutcome = (...told) => this.#feed.webhookTold(...told);
+    storage.onWebhookOutcome = (...told) => this.#feed.webhookOutcome(...told);
     this.#feed = new Feed({
       clock,
       node: node.id,
@@ -93,8 +93,8 @@ export class Dashboard {
     });
     this.#view = new LiveView({
       ...{ hub, drain, failed, app: this.#app, node: node.id, feed: this.#feed, seconds: this.#seconds },
-      redact: shown,
-      redactFrame: shownFrame,
+      redact: redactPayload,
+      redactFrame: redactFramePayload,
       appById: (id) => this.#apps.find((app) => app.id === id),
     });
   }
@@ -191,7 +191,7 @@ export class Dashboard {
     const { hub, clock, storage, node, drain } = this.#options;
     const failed = this.#failed;
     return {
-      ...{ hub, live: this.#view, node, redact: shown, canDrain: drain !== undefined },
+      ...{ hub, live: this.#view, node, redact: redactPayload, canDrain: drain !== undefined },
       apps: () => this.#apps.filter((app) => !isReserved(app)),
       appEditor: this.#editable,
       statistics: statisticsReader(storage, config, failed),

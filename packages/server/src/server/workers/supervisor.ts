@@ -2,7 +2,7 @@
 
 import type { Logger } from "pino";
 import type { WorkerBatch } from "../../engines/workers/messages.ts";
-import type { Read } from "../../observers/metrics/merge.ts";
+import type { ProcessReading } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/metrics.ts";
 import type { Assignment, WorkerCommand } from "./ipc-messages.ts";
 import { describeExit, ExitedEarly, WorkerProcess } from "./worker-process.ts";
@@ -23,7 +23,7 @@ export interface SupervisorOptions {
 
 export interface Readings {
   /** What those say that live at this moment; those that did not answer said it before. */
-  now(): readonly Read[];
+  now(): readonly ProcessReading[];
   /** How many answered. */
   readonly answered: number;
 }

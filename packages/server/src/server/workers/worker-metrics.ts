@@ -1,7 +1,7 @@
 /** `/metrics` of a server of several processes: asked of any worker, answered by the first process for all of them. */
 
 import { Gauge } from "prom-client";
-import { bequeath, merge, type Reading } from "../../observers/metrics/merge.ts";
+import { merge, mergeFinal, type Reading } from "../../observers/metrics/merge.ts";
 import type { Metrics, Scraped } from "../../observers/metrics/metrics.ts";
 import type { Readings } from "./supervisor.ts";
 
@@ -36,7 +36,7 @@ export class WorkerMetrics {
 
   /** A worker's process is no more: its share stays. */
   addFinal(last: Reading): void {
-    this.#ended = this.#ended.then((before) => bequeath(before, last));
+    this.#ended = this.#ended.then((before) => mergeFinal(before, last));
   }
 
   async #scrape(): Promise<Scraped> {

@@ -2,12 +2,12 @@
 
 import { describe, expect, test } from "bun:test";
 import { deleteAuditEntries } from "../../packages/server/src/admin/audit-log.ts";
-import { Cleaning, type Kept } from "../../packages/server/src/database/cleaning.ts";
 import { migrate } from "../../packages/server/src/database/migrate.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
+import { RetentionJob, type RetentionRule } from "../../packages/server/src/database/retention.ts";
 import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts";
 import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
-import { type Letter, Outbox } from "../../packages/server/src/observers/webhooks/outbox.ts";
+import { Outbox, type OutboxMessage } from "../../packages/server/src/observers/webhooks/outbox.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { startMariaDb } from "../support/mariadb.ts";
@@ -27,7 +27,7 @@ async function tables(url: string) {
   await migrate(database);
   atEnd(() => database.close());
   const outbox = new Outbox(database, "node", 1_000);
-  const letter = (n: number): Letter => {
+  const letter = (n: number): OutboxMessage => {
     return { app: "a", channel: `c-${n}`, target: "http://x/", event: "{}", delayMs: 0 };
   };
   /** Letters that happened long before they died. */
@@ -58,10 +58,10 @@ async function tables(url: string) {
   return { database, outbox, bury, note, rowsOf, letter };
 }
 
-function cleaningOf(...all: Kept[]) {
+function cleaningOf(...all: RetentionRule[]) {
   const failures: string[] = [];
   const failed = (_: unknown, during: string) => void failures.push(during);
-  const cleaning = new Cleaning({ all, wallMs: () => NOW, failed });
+  const cleaning = new RetentionJob({ rules: all, wallMs: () => NOW, failed });
   atEnd(() => cleaning.close());
   return { cleaning, failures };
 }

@@ -15,26 +15,30 @@ export interface WebhookEvent {
   readonly subscription_count?: number;
 }
 
-export interface Fact {
+export interface Notification {
   readonly app: App;
   readonly event: WebhookEvent;
-  /** What it would undo, or be undone by: the same words for a coming and its going. */
-  readonly undo?: string;
-  /** It takes back a going that was not told yet, and then neither is told. */
-  readonly isReturn: boolean;
+  /** Who it is about: the same for an arrival and the departure that it cancels. */
+  readonly cancelKey?: string;
+  /** It cancels a departure that was not sent yet, and then neither is sent. */
+  readonly isArrival: boolean;
 }
 
 /** Undefined for what no webhook speaks of. */
-export function factOf(happened: HubEvent): Fact | undefined {
+export function notificationOf(happened: HubEvent): Notification | undefined {
   switch (happened.type) {
     case "occupied":
-      return coming(happened.app, { name: "channel_occupied", channel: happened.channel });
+      return arrival(happened.app, { name: "channel_occupied", channel: happened.channel });
     case "vacated":
-      return going(happened.app, { name: "channel_vacated", channel: happened.channel });
+      return departure(happened.app, { name: "channel_vacated", channel: happened.channel });
     case "joined":
-      return coming(happened.app, { name: "member_added", channel: happened.channel, user_id: happened.member.id });
+      return arrival(happened.app, { name: "member_added", channel: happened.channel, user_id: happened.member.id });
     case "left":
-      return going(happened.app, { name: "member_removed", channel: happened.channel, user_id: happened.member.id });
+      return departure(happened.app, {
+        name: "member_removed",
+        channel: happened.channel,
+        user_id: happened.member.id,
+      });
     case "published":
       return clientEvent(happened);
     case "missed":
@@ -55,18 +59,18 @@ export function wants({ events, channels }: Webhook, { name, channel }: WebhookE
   return channel.startsWith(prefix) && channel.endsWith(suffix) && matches(pattern, channel);
 }
 
-function plain(app: App, event: WebhookEvent): Fact | undefined {
-  return isInternal(event.channel) ? undefined : { app, event, isReturn: false };
+function plain(app: App, event: WebhookEvent): Notification | undefined {
+  return isInternal(event.channel) ? undefined : { app, event, isArrival: false };
 }
 
-function coming(app: App, event: WebhookEvent): Fact | undefined {
-  const fact = plain(app, event);
-  return fact && { ...fact, undo: subjectOf(event), isReturn: true };
+function arrival(app: App, event: WebhookEvent): Notification | undefined {
+  const notification = plain(app, event);
+  return notification && { ...notification, cancelKey: subjectOf(event), isArrival: true };
 }
 
-function going(app: App, event: WebhookEvent): Fact | undefined {
-  const fact = plain(app, event);
-  return fact && { ...fact, undo: subjectOf(event) };
+function departure(app: App, event: WebhookEvent): Notification | undefined {
+  const notification = plain(app, event);
+  return notification && { ...notification, cancelKey: subjectOf(event) };
 }
 
 function subjectOf({ channel, user_id }: WebhookEvent): string {
@@ -74,7 +78,7 @@ function subjectOf({ channel, user_id }: WebhookEvent): string {
 }
 
 /** What clients say among themselves; who said it is named in presence channels only. */
-function clientEvent({ app, publication }: Extract<HubEvent, { type: "published" }>): Fact | undefined {
+function clientEvent({ app, publication }: Extract<HubEvent, { type: "published" }>): Notification | undefined {
   const { from, channel, event, data } = publication;
   if (!from || isInternal(channel)) return undefined;
   const user = traitsOf(channel).presence && from.user !== undefined ? { user_id: from.user } : {};

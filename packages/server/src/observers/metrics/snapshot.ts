@@ -11,7 +11,7 @@ export interface AppTotals {
 }
 
 /** The same with what it has now. */
-export interface AppVitals extends AppTotals {
+export interface AppSnapshot extends AppTotals {
   readonly id: string;
   readonly connections: number;
   readonly subscriptions: number;
@@ -19,8 +19,8 @@ export interface AppVitals extends AppTotals {
 }
 
 /** What stands at the moment of asking. */
-export interface Vitals {
-  readonly apps: readonly AppVitals[];
+export interface Snapshot {
+  readonly apps: readonly AppSnapshot[];
   readonly engine: EngineHealth;
   readonly lagMs: number;
   readonly draining: boolean;

@@ -5,7 +5,7 @@ import { isReserved } from "../../domain/app.ts";
 import { type AppStatistics, addStatistics, noStatistics } from "../../domain/app-statistics.ts";
 import type { Clock } from "../../domain/ports.ts";
 
-export interface SecondsOptions {
+export interface SecondSeriesOptions {
   /** Of each app, everything since it was first used. */
   readonly totals: () => ReadonlyMap<string, Readonly<AppStatistics>>;
   readonly clock: Clock;
@@ -15,13 +15,13 @@ const KEPT = 300;
 /** Of more apps than that, only the sum is kept: 20 KB each. */
 const MOST_APPS = 200;
 
-export class Seconds {
-  readonly #options: SecondsOptions;
+export class SecondSeries {
+  readonly #options: SecondSeriesOptions;
   readonly #all: Point[] = [];
   readonly #apps = new Map<string, Point[]>();
   #before = new Map<string, AppStatistics>();
 
-  constructor(options: SecondsOptions) {
+  constructor(options: SecondSeriesOptions) {
     this.#options = options;
   }
 

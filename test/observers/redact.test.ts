@@ -1,7 +1,7 @@
 /** What a log shows of a payload: everything but its secrets, whatever they are called and however deep they are (A55). */
 
 import { expect, test } from "bun:test";
-import { masked, maskedReason } from "../../packages/server/src/observers/masked.ts";
+import { redact, redactReason } from "../../packages/server/src/observers/redact.ts";
 
 const SECRET = "sesame-42";
 
@@ -30,7 +30,7 @@ test.each(secrets.map((payload) => [JSON.stringify(payload).slice(0, 60), payloa
   "%s goes without its secret",
   (_name, payload) => {
     expect(JSON.stringify(payload)).toContain(SECRET);
-    expect(masked(payload)).not.toContain(SECRET);
+    expect(redact(payload)).not.toContain(SECRET);
   },
 );
 
@@ -45,11 +45,11 @@ const harmless: readonly [unknown, string][] = [
 ];
 
 test.each(harmless)("%j is shown", (payload, shown) => {
-  expect(masked(payload)).toBe(shown);
+  expect(redact(payload)).toBe(shown);
 });
 
 test("a long payload is cut short, with its length", () => {
-  const shown = masked({ text: "x".repeat(100_000) });
+  const shown = redact({ text: "x".repeat(100_000) });
   expect(shown.length).toBeLessThan(600);
   expect(shown).toMatch(/… \(\d+ characters\)$/);
 });
@@ -58,8 +58,8 @@ test("a long payload is cut short, with its length", () => {
 function tookMs(text: string): number {
   const times = Array.from({ length: 7 }, () => {
     const began = performance.now();
-    masked(text);
-    maskedReason(text);
+    redact(text);
+    redactReason(text);
     return performance.now() - began;
   });
   return Math.min(...times);
@@ -94,5 +94,5 @@ const SENTENCES: readonly [string, string][] = [
 ];
 
 test.each(SENTENCES)("the sentence %p keeps all but the values of secrets", (sentence, shown) => {
-  expect(maskedReason(sentence)).toBe(shown);
+  expect(redactReason(sentence)).toBe(shown);
 });

@@ -3,7 +3,7 @@
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace-base";
 
-export class Quiet implements SpanExporter {
+export class QuietExporter implements SpanExporter {
   readonly #exporter: SpanExporter;
   readonly #failed: (error: unknown, during: string) => void;
   #isAway = false;
@@ -21,7 +21,7 @@ export class Quiet implements SpanExporter {
         this.#failed(why, "sending traces: they are dropped until the receiver takes them again");
       }
       this.#isAway = isAway;
-      // It is told above; the library would tell it again, each time.
+      // It is reported above; the library would report it again, each time.
       done({ code: ExportResultCode.SUCCESS });
     });
   }

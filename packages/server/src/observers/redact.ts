@@ -25,8 +25,8 @@ const SECRET_PAIR = new RegExp(
 const SECRET_LOOK = /\beyJ[-\w]{8,}(?:\.[-\w]*)*|-----BEGIN[\s\S]*|(?<![-\w.])[-\w.]+:[0-9a-f]{64}\b|:\/\/[^/\s@]+@/gi;
 
 /** Any JSON value, or the text of one; at most so many characters of it. */
-export function masked(payload: unknown, longest = LONGEST): string {
-  const safe = typeof payload === "string" ? maskedText(payload, 0) : JSON.stringify(maskedValue(payload, 0));
+export function redact(payload: unknown, longest = LONGEST): string {
+  const safe = typeof payload === "string" ? redactText(payload, 0) : JSON.stringify(redactValue(payload, 0));
   return safe === undefined ? "" : shortened(safe, longest);
 }
 
@@ -43,7 +43,7 @@ const NO_SECRET = /\bauth_(?:key|timestamp|version)\W*$/i;
 const WORD = /^[a-z]+$/i;
 
 /** A sentence that says why: only the values of secrets are masked in it, never what it says about them. */
-export function maskedReason(reason: string, longest = LONGEST): string {
+export function redactReason(reason: string, longest = LONGEST): string {
   const plain = reason.slice(0, LONGEST_PARSED).replace(SECRET_LOOK, MASK).replace(BEARER, `$1 ${MASK}`);
   const safe = plain.replace(NAMED_VALUE, (pair: string, name: string, value: string, at: number) => {
     const goesOn = /\s$/.test(name) && WORD.test(value) && plain[at + pair.length] === " ";
@@ -52,32 +52,32 @@ export function maskedReason(reason: string, longest = LONGEST): string {
   return shortened(safe, longest);
 }
 
-/** A frame as a log may show it: without what is told of a user, too. */
-export function maskedFrame(frame: string): string {
-  return shortened(maskedText(frame, 0, FRAME_NAME), LONGEST);
+/** A frame as a log may show it: without user data, too. */
+export function redactFrame(frame: string): string {
+  return shortened(redactText(frame, 0, FRAME_NAME), LONGEST);
 }
 
 function shortened(text: string, longest: number): string {
   return text.length > longest ? `${text.slice(0, longest)}… (${text.length} characters)` : text;
 }
 
-function maskedValue(value: unknown, depth: number, names = SECRET_NAME): unknown {
-  if (typeof value === "string") return maskedText(value, depth, names);
+function redactValue(value: unknown, depth: number, names = SECRET_NAME): unknown {
+  if (typeof value === "string") return redactText(value, depth, names);
   if (typeof value !== "object" || value === null) return value;
   if (depth > DEEPEST) return MASK;
-  if (Array.isArray(value)) return value.map((inner) => maskedValue(inner, depth + 1, names));
+  if (Array.isArray(value)) return value.map((inner) => redactValue(inner, depth + 1, names));
   const pairs = Object.entries(value);
   return Object.fromEntries(
-    pairs.map(([key, inner]) => [key, names.test(key) ? MASK : maskedValue(inner, depth + 1, names)]),
+    pairs.map(([key, inner]) => [key, names.test(key) ? MASK : redactValue(inner, depth + 1, names)]),
   );
 }
 
 /** Pusher's payloads are JSON in JSON, so texts are looked into. */
-function maskedText(text: string, depth: number, names = SECRET_NAME): string {
+function redactText(text: string, depth: number, names = SECRET_NAME): string {
   if (/^\s*["{[]/.test(text) && text.length <= LONGEST_PARSED) {
     const value = parsed(text);
     if (value !== undefined) {
-      const safe = depth > DEEPEST ? MASK : JSON.stringify(maskedValue(value, depth + 1, names));
+      const safe = depth > DEEPEST ? MASK : JSON.stringify(redactValue(value, depth + 1, names));
       // As it was sent, where there was nothing to mask; a name that is there twice is read once only.
       return safe === JSON.stringify(value) && !SECRET_PAIR.test(text) ? text : safe;
     }

@@ -1,5 +1,5 @@
 /**
- * Faults that come by the thousand, when an engine goes away say: the first of a kind is told at once, and those like it that
+ * Faults that come by the thousand, when an engine goes away for example: the first of a kind is reported at once, and those like it that
  * follow as one number every few seconds.
  */
 
@@ -18,8 +18,8 @@ export interface Fault {
   readonly during: string;
 }
 
-/** Tells a fault; `leftOut` is how many like it were not told since the last one, this one not counted. */
-type Tell<F> = (fault: F, leftOut: number) => void;
+/** Reports a fault; `leftOut` is how many like it were left out since the last report, this one not counted. */
+type Report<F> = (fault: F, leftOut: number) => void;
 
 interface Kind<F> {
   readonly timer: ReturnType<typeof setTimeout>;
@@ -27,16 +27,16 @@ interface Kind<F> {
   leftOut: number;
 }
 
-export class Repeats<F extends Fault> {
-  readonly #tell: Tell<F>;
+export class ErrorDeduplicator<F extends Fault> {
+  readonly #report: Report<F>;
   readonly #pauseMs: number;
   readonly #lastingPauseMs: number;
   readonly #kinds = new Map<string, Kind<F>>();
-  /** What was left out is told even where the process ends before its time. */
+  /** What was left out is reported even where the process ends before its time. */
   readonly #atExit = () => this.flush();
 
-  constructor(tell: Tell<F>, pauseMs = PAUSE_MS, lastingPauseMs = LASTING_PAUSE_MS) {
-    this.#tell = tell;
+  constructor(report: Report<F>, pauseMs = PAUSE_MS, lastingPauseMs = LASTING_PAUSE_MS) {
+    this.#report = report;
     this.#pauseMs = pauseMs;
     this.#lastingPauseMs = lastingPauseMs;
   }
@@ -46,8 +46,8 @@ export class Repeats<F extends Fault> {
     return this.#kinds.size;
   }
 
-  tell(fault: F): void {
-    const name = kindOf(fault);
+  report(fault: F): void {
+    const name = keyOf(fault);
     const known = this.#kinds.get(name);
     if (known) {
       if (known.last) known.leftOut++;
@@ -57,10 +57,10 @@ export class Repeats<F extends Fault> {
     const [oldest] = this.#kinds.keys();
     if (oldest !== undefined && this.#kinds.size >= MOST_KINDS) this.#end(oldest);
     this.#begin(name, fault);
-    this.#tell(fault, 0);
+    this.#report(fault, 0);
   }
 
-  /** Tells now what was left out. */
+  /** Reports now what was left out. */
   flush(): void {
     for (const name of this.#kinds.keys()) this.#end(name);
   }
@@ -73,21 +73,21 @@ export class Repeats<F extends Fault> {
     this.#kinds.set(name, { timer, last: undefined, leftOut: 0 });
   }
 
-  /** The pause is over: another begins where there was something to tell. */
+  /** The pause is over: another begins where there was something left out. */
   #turn(name: string): void {
     const { last, leftOut = 0 } = this.#end(name, false) ?? {};
     if (!last) return;
     this.#begin(name, last);
-    this.#tell(last, leftOut);
+    this.#report(last, leftOut);
   }
 
-  #end(name: string, isTold = true): Kind<F> | undefined {
+  #end(name: string, isReported = true): Kind<F> | undefined {
     const kind = this.#kinds.get(name);
     if (!kind) return undefined;
     clearTimeout(kind.timer);
     this.#kinds.delete(name);
     if (this.#kinds.size === 0) process.off("exit", this.#atExit);
-    if (isTold && kind.last) this.#tell(kind.last, kind.leftOut);
+    if (isReported && kind.last) this.#report(kind.last, kind.leftOut);
     return kind;
   }
 }
@@ -96,7 +96,7 @@ export class Repeats<F extends Fault> {
  * Where and what, without the ids that messages have in them: by its code, or as a bug by the place it was thrown at. A file
  * that cannot be written is one trouble, wherever it shows.
  */
-function kindOf({ error, during }: Fault): string {
+function keyOf({ error, during }: Fault): string {
   if (error instanceof FileError) return `${error.name} ${error.file}`;
   if (!(error instanceof Error)) return `${during} ${typeof error}`;
   const code = "code" in error && (typeof error.code === "string" || typeof error.code === "number") ? error.code : "";

@@ -1,8 +1,8 @@
 /** Forgets once a day what is older than it is to be kept: by the page, between which messages pass. */
 
-import { letMessagesPass } from "./step.ts";
+import { yieldToMessages } from "./yield.ts";
 
-export interface Kept {
+export interface RetentionRule {
   /** For people: "statistics". */
   readonly name: string;
   readonly keepDays: number;
@@ -10,24 +10,24 @@ export interface Kept {
   forget(beforeMs: number): AsyncGenerator<number>;
 }
 
-export interface CleaningOptions {
-  readonly all: readonly Kept[];
+export interface RetentionOptions {
+  readonly rules: readonly RetentionRule[];
   readonly wallMs: () => number;
   readonly failed: (error: unknown, during: string) => void;
 }
 
 /** Rows that are forgotten at a time: 3 ms in SQLite. */
-export const PAGE = 500;
+export const DELETE_PAGE = 500;
 const DAY_MS = 24 * 3_600_000;
 const AGAIN_MS = 3_600_000;
 
-export class Cleaning {
-  readonly #options: CleaningOptions;
+export class RetentionJob {
+  readonly #options: RetentionOptions;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> | undefined;
   #closed = false;
 
-  constructor(options: CleaningOptions) {
+  constructor(options: RetentionOptions) {
     this.#options = options;
   }
 
@@ -53,13 +53,13 @@ export class Cleaning {
   }
 
   async #run(): Promise<void> {
-    const { all, wallMs, failed } = this.#options;
+    const { rules: all, wallMs, failed } = this.#options;
     let pauseMs = DAY_MS;
     for (const kept of all) {
       try {
         for await (const _ of kept.forget(timeBefore(wallMs(), kept.keepDays))) {
           if (this.#closed) return;
-          await letMessagesPass();
+          await yieldToMessages();
         }
       } catch (error) {
         pauseMs = AGAIN_MS;

@@ -3,7 +3,7 @@
 /** A W3C trace context, as it travels: `00-TRACE-SPAN-FLAGS`. */
 export type TraceParent = string;
 
-export interface Step {
+export interface TraceStep {
   /** For whoever does a part of it somewhere else. */
   readonly parent: TraceParent;
   /** With what went wrong, if something did. */

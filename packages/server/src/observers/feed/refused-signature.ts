@@ -5,18 +5,18 @@
 
 import type { FeedEntry, Signed } from "../../admin/api-types.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
-import { shown } from "./payload.ts";
+import { redactPayload } from "./redacted-payload.ts";
 
 type Refused = Extract<HubEvent, { type: "refused" | "api-refused" }>;
 
 /** Each part is at most so many characters long. */
-export function signedIn(refused: Refused, longest: number): Pick<FeedEntry, "signed"> {
+export function refusedSignature(refused: Refused, longest: number): Pick<FeedEntry, "signed"> {
   if (refused.error.code !== "signature_invalid") return {};
   const parts = refused.type === "refused" ? byClient(refused) : byBackend(refused);
   if (!parts) return {};
   const { type, secret = {}, ...open } = parts;
   const isShort = ([, text]: readonly [string, string]) => text.length <= longest;
-  const isOpen = ([, text]: readonly [string, string]) => shown(text, longest).text === text;
+  const isOpen = ([, text]: readonly [string, string]) => redactPayload(text, longest).text === text;
   const all = [...Object.entries(open).filter(isShort), ...Object.entries(secret).filter(isOpen)];
   return { signed: { type, ...Object.fromEntries(all) } };
 }

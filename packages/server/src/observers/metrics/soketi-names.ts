@@ -3,13 +3,13 @@
 import { Counter, collectDefaultMetrics, Gauge, type Registry } from "prom-client";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Labels } from "./labels.ts";
-import type { AppTotals, Vitals } from "./vitals.ts";
+import type { AppTotals, Snapshot } from "./snapshot.ts";
 
 export interface SoketiOptions {
   readonly registry: Registry;
   readonly labels: Labels;
   /** What stands now; the same for everything that one scrape reads. */
-  readonly look: () => Promise<Vitals>;
+  readonly engineChecked: () => Promise<Snapshot>;
   readonly totals: () => Promise<ReadonlyMap<string, AppTotals>>;
 }
 
@@ -54,7 +54,7 @@ export class SoketiNames {
   }
 
   /** The app is there: what is counted of it is 0 until it happens. */
-  expect(app: string): void {
+  initialize(app: string): void {
     for (const counted of [this.#opened, this.#closed]) counted.add(app, 0);
     this.called(app, 0, 0, 0);
   }
@@ -67,7 +67,7 @@ export class SoketiNames {
   }
 
   #connected(): void {
-    const { registry, look, labels } = this.#options;
+    const { registry, engineChecked: look, labels } = this.#options;
     new Gauge({
       name: `${PREFIX}connected`,
       help: "Connections that are open.",
@@ -89,7 +89,7 @@ export class SoketiNames {
 
   /** The port is known only when somebody asks. */
   #counter(name: string, help: string, entries: () => Promise<Iterable<readonly [string, number]>>): void {
-    const { registry, look } = this.#options;
+    const { registry, engineChecked: look } = this.#options;
     new Counter({
       name: `${PREFIX}${name}`,
       help,

@@ -1,0 +1,156 @@
+/** What the dashboard shows of an event: first only its names, to see which filters match; then, if it is shown, all of it. */
+
+import type { FeedEntry, FeedType } from "../../admin/api-types.ts";
+import type { HubEvent } from "../../domain/hub-event.ts";
+import { redactPayload, redactReasonForFeed } from "./redacted-payload.ts";
+import { refusedSignature } from "./refused-signature.ts";
+
+/** By these it is chosen. */
+export interface FeedEvent {
+  readonly type: FeedType;
+  readonly app?: string | undefined;
+  readonly channel?: string | undefined;
+  readonly event?: string | undefined;
+  readonly connection?: string | undefined;
+}
+
+/** What became of webhook events, which the hub does not know of. */
+export interface WebhookOutcome {
+  readonly type: "webhook";
+  readonly app: string;
+  readonly outcome: string;
+  readonly count: number;
+}
+
+export type FeedSource = HubEvent | WebhookOutcome;
+
+/** Undefined for what is never shown. Called for each event while a dashboard watches: it may only pick. */
+export function feedEventOf(source: FeedSource): FeedEvent | undefined {
+  switch (source.type) {
+    case "opened":
+    case "closed": {
+      const { id, app } = source.connection;
+      return { type: source.type === "opened" ? "connected" : "disconnected", app: app.id, connection: id };
+    }
+    case "subscribed":
+    case "unsubscribed": {
+      const { connection, channel, type } = source;
+      return { type, app: connection.app.id, connection: connection.id, channel };
+    }
+    case "occupied":
+    case "vacated":
+    case "gap":
+      return { type: source.type, app: source.app.id, channel: source.channel };
+    case "missed":
+      return { type: "cache_miss", app: source.app.id, channel: source.channel };
+    case "joined":
+    case "left": {
+      const type = source.type === "joined" ? "member_added" : "member_removed";
+      return { type, app: source.app.id, channel: source.channel };
+    }
+    case "published": {
+      const { channel, event, from } = source.publication;
+      const type = from ? "client_event" : "api_message";
+      return { type, app: source.app.id, channel, event, connection: from?.connection };
+    }
+    case "refused": {
+      const { connection, command, error } = source;
+      const channel = command && "channel" in command ? command.channel : error.about?.channel;
+      const event = command && "event" in command ? command.event : undefined;
+      // It may be the name that was refused.
+      const names = { channel: channel?.slice(0, LONGEST_NAME), event: event?.slice(0, LONGEST_NAME) };
+      return { type: "refused", app: connection.app.id, connection: connection.id, ...names };
+    }
+    case "api-refused":
+      return { type: "refused", app: source.app?.id };
+    case "rejected":
+      return { type: "turned_away", app: source.app?.id };
+    case "failed":
+      return { type: "error", app: source.connection?.app.id, connection: source.connection?.id };
+    case "webhook":
+      return { type: "webhook", app: source.app, event: source.outcome };
+    // Its end comes right after it.
+    case "slow-consumer":
+    case "counted":
+      return undefined;
+  }
+}
+
+/** Everything there is to show of it, its payload up to so many characters. */
+export function feedEntryOf(
+  feedEvent: FeedEvent,
+  source: FeedSource,
+  id: string,
+  atMs: number,
+  longest: number,
+): FeedEntry {
+  const { app, channel, event, connection } = feedEvent;
+  return {
+    ...{ id, type: feedEvent.type, atMs },
+    ...(app !== undefined && { app }),
+    ...(channel !== undefined && { channel }),
+    ...(event !== undefined && { event }),
+    ...(connection !== undefined && { connection }),
+    ...more(source, longest),
+  };
+}
+
+type More = Pick<FeedEntry, "user" | "address" | "why" | "payload" | "signed">;
+
+/** Longest path of a call and longest name, in characters. */
+const LONGEST_PATH = 200;
+const LONGEST_NAME = 300;
+
+function more(source: FeedSource, longest: number): More {
+  switch (source.type) {
+    case "opened":
+      return { ...userOf(source.connection.user), address: source.connection.address };
+    case "closed": {
+      const { connection, code, why } = source;
+      const reason = why ? `${why.code}: ${why.message}` : "the client left";
+      return { ...userOf(connection.user), address: connection.address, why: `${code} ${reason}` };
+    }
+    case "subscribed":
+    case "unsubscribed":
+      return userOf(source.connection.user);
+    case "joined":
+      return { user: source.member.id, payload: redactPayload(source.member.info, longest) };
+    case "left":
+      return { user: source.member.id };
+    case "published": {
+      const { data, from } = source.publication;
+      return { ...(from?.user !== undefined && { user: from.user }), payload: redactPayload(data, longest) };
+    }
+    case "refused": {
+      const { connection, error, command } = source;
+      const why = `${command?.type ?? "a frame"}: ${redactReasonForFeed(error.message)}`;
+      return { ...userOf(connection.user), why, ...refusedSignature(source, longest) };
+    }
+    case "api-refused": {
+      const { method, path, status, error, address } = source;
+      const place = path.replace(/\?.*$/s, "").slice(0, LONGEST_PATH);
+      return {
+        address,
+        why: `${method} ${place}: ${status} ${redactReasonForFeed(error.message)}`,
+        ...refusedSignature(source, longest),
+      };
+    }
+    case "rejected":
+      return {
+        address: source.address,
+        why: `${source.why.code}: ${redactReasonForFeed(source.why.message)}`,
+      };
+    case "failed": {
+      const { error, during } = source;
+      return { why: `${during}: ${redactReasonForFeed(error instanceof Error ? error.message : String(error))}` };
+    }
+    case "webhook":
+      return { why: `${source.count} ${source.outcome}` };
+    default:
+      return {};
+  }
+}
+
+function userOf(user: { readonly id: string } | undefined): Pick<FeedEntry, "user"> {
+  return user ? { user: user.id } : {};
+}
