@@ -47,7 +47,7 @@ test("what comes a second time over Redis is heard once: arrivals and departures
   atEnd(() => tap.disconnect());
   const carried: [string, string][] = [];
   tap.on("pmessage", (_, subject: string, text: string) => carried.push([subject, text]));
-  await tap.psubscribe(`${settings.prefix}:!*`);
+  await tap.psubscribe(`${settings.prefix}:v2:channel:*`);
   await b.subscribe("presence-x");
   await a.join("presence-x", "1");
   await a.leave("presence-x", "1");

@@ -76,7 +76,7 @@ test(
     const same = settings();
     const dead = await startHolder(same, HOLDINGS);
     await dead.kill();
-    await eventually(async () => expect(await keysOf(same)).not.toContain(`${same.prefix}:g`), PATIENCE);
+    await eventually(async () => expect(await keysOf(same)).not.toContain(`${same.prefix}:v2:writers`), PATIENCE);
     const next = await startNode(same);
     expect(await next.join("presence-x", "1")).toMatchObject({ isFirst: true, members: [{ id: "1" }] });
     expect(await next.engine.registry.setSubscriberCount("app", "room", 1)).toBe("occupied");

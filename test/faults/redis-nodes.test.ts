@@ -162,7 +162,7 @@ test(
     await a.subscribe("presence-x");
     const dead = await startHolder(same, { rows: [["presence-x", "1", "c"]] });
     await dead.kill();
-    await server.cli("DEL", `${same.prefix}:beats`);
+    await server.cli("DEL", `${same.prefix}:v2:heartbeats`);
     await eventually(() => expect(changes(a, "left")).toEqual(["1"]), PATIENCE);
     await eventually(async () => expect(await a.engine.nodes()).toHaveLength(1), PATIENCE);
     await a.engine.close();

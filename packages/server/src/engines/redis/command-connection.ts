@@ -1,27 +1,36 @@
-/** The way to one bucket for commands and scripts: each has a deadline of its own, and fails in one of three ways. */
+/** The connection to one shard for commands and scripts: each has a deadline of its own, and fails in one of three ways. */
 
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
 import { NoAnswerError, NotSentError } from "../shared/errors.ts";
 import { ReconnectingConnection } from "../shared/reconnecting-connection.ts";
-import type { CommandClient, Connector } from "./connector.ts";
-import { ReplyError, refusalOf } from "./errors.ts";
-import type { Script } from "./script.ts";
-import { SCRIPTS } from "./scripts.ts";
+import type { CommandClient } from "./command-client.ts";
+import type { Connector } from "./connector.ts";
+import { healthOf, ReplyError, refusalOf } from "./errors.ts";
+import { SCRIPTS } from "./scripts/index.ts";
+import type { Script } from "./scripts/script.ts";
 import type { RedisSettings } from "./settings.ts";
 
-export interface CommandConnectionEvents {
+export type ScriptArgs<Arg extends string> = Readonly<Record<Arg, string>>;
+
+/** Or made when they are sent, where they depend on which run of the server it is. */
+type ScriptArgsOf<Arg extends string> = ScriptArgs<Arg> | ((runId: string) => ScriptArgs<Arg>);
+
+export type RunScript = <Arg extends string>(script: Script<Arg>, args: ScriptArgs<Arg>) => Promise<unknown>;
+
+export interface CommandConnectionOptions {
+  readonly connector: Connector;
+  readonly settings: RedisSettings;
+  readonly clock: Clock;
+  readonly shard: number;
+  /** Begins every key of the shard. */
+  readonly root: string;
   /** The connection is there, again or for the first time; nothing else goes over it until this has resolved. */
-  up(send: RunScript, isAgain: boolean): Promise<void>;
-  /** Why the bucket cannot be used, where it cannot. */
+  prepare(run: RunScript, isAgain: boolean): Promise<void>;
+  /** Why the shard cannot be used, where it cannot. */
   why(): string | undefined;
 }
 
-/** Those of a script, which may depend on which life of the server it is. */
-type Args = readonly string[] | ((run: string) => readonly string[]);
-
-export type RunScript = (script: Script, args: readonly string[]) => Promise<unknown>;
-
-/** Of the time that an answer may take, how much longer one waits for a connection first. */
+/** Of the time that an answer may take, how much longer a caller waits for a connection first. */
 const CONNECT_WAIT_SHARE = 0.25;
 /** How often an overdue answer is looked for. */
 const WATCH_MS = 100;
@@ -32,46 +41,34 @@ const FORBIDDEN_FOR_MS = 5_000;
 
 interface Refusal {
   readonly why: string;
-  readonly word: string;
+  readonly code: string;
   readonly sinceMs: number;
   lastAtMs: number;
   probedAtMs: number;
 }
 
 export class CommandConnection {
-  readonly #clock: Clock;
-  readonly #settings: RedisSettings;
-  readonly #root: string;
-  readonly #link: ReconnectingConnection<CommandClient>;
+  readonly #options: CommandConnectionOptions;
+  readonly #connection: ReconnectingConnection<CommandClient>;
   /** When each command that has no answer was sent; the oldest first. */
   readonly #outstanding = new Map<number, number>();
-  /** The latest connection, for use by others or not yet. */
+  /** The latest client, ready to be used by others or not yet. */
   #latest: CommandClient | undefined;
-  #next = 0;
-  readonly #why: CommandConnectionEvents["why"];
+  #lastId = 0;
   #refusal: Refusal | undefined;
   #watching: ReturnType<typeof setInterval> | undefined;
 
-  constructor(
-    bucket: number,
-    root: string,
-    dialer: Connector,
-    settings: RedisSettings,
-    clock: Clock,
-    events: CommandConnectionEvents,
-  ) {
-    this.#clock = clock;
-    this.#settings = settings;
-    this.#root = root;
-    this.#why = () => events.why();
-    this.#link = new ReconnectingConnection<CommandClient>({
+  constructor(options: CommandConnectionOptions) {
+    const { clock, connector, settings, shard } = options;
+    this.#options = options;
+    this.#connection = new ReconnectingConnection<CommandClient>({
       clock,
       backoff: { minMs: settings.reconnectMinMs, maxMs: settings.reconnectMaxMs },
-      open: (ended) => dialer.openCommands(bucket, { ended }),
-      prepare: async (wire, isAgain) => {
-        this.#latest = wire;
-        await Promise.all(SCRIPTS.map(({ text }) => this.#on(wire, "SCRIPT", ["LOAD", text])));
-        await events.up((script, args) => this.#runOn(wire, script, args), isAgain);
+      open: (ended) => connector.openCommands(shard, ended),
+      prepare: async (client, isAgain) => {
+        this.#latest = client;
+        await Promise.all(SCRIPTS.map(({ text }) => this.#send(client, "SCRIPT", ["LOAD", text])));
+        await options.prepare((script, args) => this.#run(client, script, args), isAgain);
       },
       down: () => {
         this.#latest = undefined;
@@ -82,96 +79,97 @@ export class CommandConnection {
   async start(): Promise<void> {
     this.#watching = setInterval(() => this.#watch(), WATCH_MS);
     this.#watching.unref?.();
-    await this.#link.start();
+    await this.#connection.start();
   }
 
   get health(): EngineHealth {
-    if (this.#refusal) {
-      const { why, word, sinceMs } = this.#refusal;
-      return { reachable: false, why, sinceMs: Math.round(this.#clock.monotonicMs() - sinceMs), refusal: word };
-    }
-    const { health } = this.#link;
-    const refusal = health.reachable ? undefined : refusalOf(health.why);
-    return refusal && !health.reachable ? { ...health, refusal: refusal.word } : health;
+    if (!this.#refusal) return healthOf(this.#connection.health);
+    const { why, code, sinceMs } = this.#refusal;
+    return { reachable: false, why, sinceMs: Math.round(this.#nowMs - sinceMs), refusal: code };
   }
 
-  /** The server it goes to, where there is one. */
+  /** The server it is connected to, where there is one. */
   get address(): string | undefined {
-    return this.#link.current?.address;
+    return this.#connection.current?.address;
   }
 
-  /** Whether anybody waits for an answer. */
+  /** Whether a command waits for its answer. */
   get isBusy(): boolean {
     return this.#outstanding.size > 0;
   }
 
   get isUp(): boolean {
-    return this.#link.current !== undefined;
+    return this.#connection.current !== undefined;
   }
 
-  /**
-   * Waits a little for the connection where there is none. Rejects with Unsent, Unanswered or Refused.
-   */
-  async eval(script: Script, args: Args): Promise<unknown> {
+  /** Waits a little for the connection where there is none. Rejects with NotSentError, NoAnswerError or ReplyError. */
+  async run<Arg extends string>(script: Script<Arg>, args: ScriptArgsOf<Arg>): Promise<unknown> {
     try {
-      return await this.evalOrdered(script, args);
+      return await this.runOrdered(script, args);
     } catch (error) {
       if (!isFlushed(error)) throw error;
-      return await this.evalOrdered(script, args);
+      return await this.runOrdered(script, args);
     }
   }
 
-  /** The same, for what must not be overtaken by anything sent later: is not sent again where somebody has flushed the scripts. */
-  async evalOrdered(script: Script, args: Args): Promise<unknown> {
-    const wire = this.#link.current ?? (await this.#up());
-    return await this.#runOn(wire, script, typeof args === "function" ? args(wire.runId) : args);
+  /** The same, for what must not be overtaken by anything sent later: is not sent again where the scripts were flushed. */
+  async runOrdered<Arg extends string>(script: Script<Arg>, args: ScriptArgsOf<Arg>): Promise<unknown> {
+    const client = this.#connection.current ?? (await this.#waitUntilUp());
+    return await this.#run(client, script, typeof args === "function" ? args(client.runId) : args);
   }
 
   async command(command: string, args: readonly string[]): Promise<unknown> {
-    const wire = this.#link.current ?? (await this.#up());
-    return await this.#on(wire, command, args);
+    return await this.#send(this.#connection.current ?? (await this.#waitUntilUp()), command, args);
   }
 
-  /** The same for what changes nothing, and so does not wait until the connection is for use. */
+  /** The same for what changes nothing, and so does not wait until the connection is ready to be used. */
   async sendHeartbeat(command: string, args: readonly string[]): Promise<unknown> {
-    return await this.#on(this.#latest ?? (await this.#up()), command, args);
+    return await this.#send(this.#latest ?? (await this.#waitUntilUp()), command, args);
   }
 
   /** What is on the way is given up, and the connection made anew. */
   drop(why: string): void {
-    this.#link.dropCurrent(why);
+    this.#connection.dropCurrent(why);
   }
 
   close(): void {
     clearInterval(this.#watching);
-    this.#link.close();
+    void this.#connection.close();
   }
 
-  async #up(): Promise<CommandClient> {
+  get #nowMs(): number {
+    return this.#options.clock.monotonicMs();
+  }
+
+  async #waitUntilUp(): Promise<CommandClient> {
     try {
-      return await this.#link.waitUntilUp(this.#settings.commandTimeoutMs * CONNECT_WAIT_SHARE);
+      return await this.#connection.waitUntilUp(this.#options.settings.commandTimeoutMs * CONNECT_WAIT_SHARE);
     } catch (error) {
-      throw new NotSentError(this.#why() ?? String(error));
+      throw new NotSentError(this.#options.why() ?? String(error));
     }
   }
 
-  async #runOn(wire: CommandClient, script: Script, args: readonly string[]): Promise<unknown> {
+  async #run<Arg extends string>(
+    client: CommandClient,
+    { sha, text, args: names }: Script<Arg>,
+    args: ScriptArgs<Arg>,
+  ): Promise<unknown> {
     try {
-      return await this.#on(wire, "EVALSHA", [script.sha, "1", this.#root, ...args]);
+      return await this.#send(client, "EVALSHA", [sha, "1", this.#options.root, ...names.map((name) => args[name])]);
     } catch (error) {
-      if (isFlushed(error)) await this.#on(wire, "SCRIPT", ["LOAD", script.text]);
+      if (isFlushed(error)) await this.#send(client, "SCRIPT", ["LOAD", text]);
       throw error;
     }
   }
 
-  async #on(wire: CommandClient, command: string, args: readonly string[]): Promise<unknown> {
-    const id = this.#next++;
-    this.#outstanding.set(id, this.#clock.monotonicMs());
+  async #send(client: CommandClient, command: string, args: readonly string[]): Promise<unknown> {
+    const id = ++this.#lastId;
+    this.#outstanding.set(id, this.#nowMs);
     try {
-      return await wire.send(command, args);
+      return await client.send(command, args);
     } catch (error) {
-      this.#notice(error);
-      if (error instanceof ReplyError && error.isElsewhere) this.#link.drop(wire, error.message);
+      this.#noteRefusal(error);
+      if (error instanceof ReplyError && error.isElsewhere) this.#connection.drop(client, error.message);
       if (error instanceof NoAnswerError && this.#refusal) throw new NoAnswerError(this.#refusal.why);
       throw error instanceof Error ? error : new NoAnswerError(String(error));
     } finally {
@@ -179,12 +177,11 @@ export class CommandConnection {
     }
   }
 
-  #notice(error: unknown): void {
+  #noteRefusal(error: unknown): void {
     const refusal = error instanceof ReplyError ? refusalOf(error) : undefined;
     if (!refusal) return;
-    const nowMs = this.#clock.monotonicMs();
-    const known = this.#refusal;
-    if (known?.word === refusal.word) known.lastAtMs = nowMs;
+    const nowMs = this.#nowMs;
+    if (this.#refusal?.code === refusal.code) this.#refusal.lastAtMs = nowMs;
     else this.#refusal = { ...refusal, sinceMs: nowMs, lastAtMs: nowMs, probedAtMs: nowMs };
   }
 
@@ -193,27 +190,26 @@ export class CommandConnection {
    * command, so there nothing but time tells.
    */
   #probe(refusal: Refusal): void {
-    const wire = this.#link.current;
-    const nowMs = this.#clock.monotonicMs();
-    if (refusal.word === "NOPERM") {
+    const client = this.#connection.current;
+    const nowMs = this.#nowMs;
+    if (refusal.code === "NOPERM") {
       if (nowMs - refusal.lastAtMs >= FORBIDDEN_FOR_MS) this.#refusal = undefined;
       return;
     }
-    if (!wire || nowMs - refusal.probedAtMs < PROBE_EVERY_MS) return;
+    if (!client || nowMs - refusal.probedAtMs < PROBE_EVERY_MS) return;
     refusal.probedAtMs = nowMs;
     const isOver = () => {
       if (this.#refusal === refusal) this.#refusal = undefined;
     };
-    this.#on(wire, "SET", [`${this.#root}probe`, "", "PX", "1"]).then(isOver, () => {});
+    this.#send(client, "SET", [`${this.#options.root}probe`, "", "PX", "1"]).then(isOver, () => {});
   }
 
   #watch(): void {
     if (this.#refusal) this.#probe(this.#refusal);
     const [oldest] = this.#outstanding.values();
-    if (oldest === undefined) return;
-    const overdueMs = this.#clock.monotonicMs() - oldest;
-    if (overdueMs < this.#settings.commandTimeoutMs) return;
-    this.#link.dropCurrent(`no answer to a command within ${this.#settings.commandTimeoutMs} ms`);
+    const { commandTimeoutMs } = this.#options.settings;
+    if (oldest === undefined || this.#nowMs - oldest < commandTimeoutMs) return;
+    this.#connection.dropCurrent(`no answer to a command within ${commandTimeoutMs} ms`);
   }
 }
 

@@ -1,54 +1,55 @@
 /**
- * What the engine needs of a Redis client, and no more. A wire is one connection from its greeting to its end: it never
- * reconnects by itself, so nothing can happen on it that the engine does not hear of.
+ * Opens connections to the server that has a shard. Everything of one channel lives in one shard, and each shard on one server: a
+ * server on its own has one shard, a cluster many.
  */
 
-interface Connection {
-  /** The server at the other end: `host:port`. */
-  readonly address: string;
+import { type CommandClient, openCommandClient } from "./command-client.ts";
+import type { Keys } from "./keys.ts";
+import { addressResolver } from "./resolve-address.ts";
+import { addressText, type RedisSettings } from "./settings.ts";
+import { openSubscriptionClient, type SubscriptionClient, type SubscriptionEvents } from "./subscription-client.ts";
+
+/** Enough to spread over many masters, few enough to have a connection for each. */
+const CLUSTER_SHARDS = 32;
+
+/** Whether subjects are of a slot, or of the whole server. */
+export function commandsOf({ topology }: RedisSettings) {
+  return topology.type === "cluster"
+    ? { publish: "SPUBLISH", countSubscribers: "SHARDNUMSUB" }
+    : { publish: "PUBLISH", countSubscribers: "NUMSUB" };
 }
 
-/** Carries commands, in the order in which they were sent. */
-export interface CommandClient extends Connection {
-  /** Changes with every start of the server's process. */
-  readonly runId: string;
-  /** Rejects with Refused, or with Unanswered when the wire ends first. */
-  send(command: string, args: readonly string[]): Promise<unknown>;
-  /** Ends it; whatever has no answer yet rejects. */
-  close(): void;
+export function shardCount({ topology }: RedisSettings): number {
+  return topology.type === "cluster" ? CLUSTER_SHARDS : 1;
 }
 
-/** Carries publications. */
-export interface SubscriptionClient extends Connection {
-  /** Resolves when Redis has confirmed every one of them. */
-  subscribe(subjects: readonly string[]): Promise<void>;
-  unsubscribe(subjects: readonly string[]): Promise<void>;
-  /** Resolves when Redis answers on this very connection. */
-  ping(): Promise<void>;
-  close(): void;
-}
-
-/** How a wire tells what happens on it. `ended` comes once, after `close` too. */
-export interface ConnectionEvents {
-  ended(why: string): void;
-}
-
-export interface SubscriptionEvents extends ConnectionEvents {
-  message(subject: string, text: string): void;
-}
-
-/**
- * Opens wires. Everything of one channel lives in one bucket, and each bucket on one server: a server on its own has one
- * bucket, a cluster many.
- */
+/** All of it rejects with sentences for people, without secrets. */
 export interface Connector {
-  readonly shards: number;
-  /** Whether subjects are of a slot (SPUBLISH, SSUBSCRIBE) or of the whole server. */
-  readonly sharded: boolean;
-  /** Rejects with a sentence for people, without secrets. */
-  openCommands(bucket: number, events: ConnectionEvents): Promise<CommandClient>;
-  openSubscriptions(bucket: number, events: SubscriptionEvents): Promise<SubscriptionClient>;
-  /** Where the bucket should be served now, where that can change; asked every second. */
-  resolveAddress?(bucket: number): Promise<string | undefined>;
-  close(): void;
+  openCommands(shard: number, ended: (why: string) => void): Promise<CommandClient>;
+  openSubscriptions(shard: number, events: SubscriptionEvents): Promise<SubscriptionClient>;
+  /** Where the shard should be served now, where that can change. */
+  readonly resolveAddress: ((shard: number) => Promise<string>) | undefined;
+}
+
+export function createConnector(settings: RedisSettings, keys: Keys): Connector {
+  const { topology } = settings;
+  const resolve = addressResolver(settings);
+  const addressOf = (shard: number) => resolve(keys.root(shard));
+  return {
+    openCommands: async (shard, ended) => {
+      const client = await openCommandClient(settings, await addressOf(shard), ended);
+      if (topology.type === "sentinel") await checkMaster(client);
+      return client;
+    },
+    openSubscriptions: async (shard, events) => openSubscriptionClient(settings, await addressOf(shard), events),
+    resolveAddress: topology.type === "server" ? undefined : async (shard) => addressText(await addressOf(shard)),
+  };
+}
+
+/** A sentinel may not have noticed yet. */
+async function checkMaster(client: CommandClient): Promise<void> {
+  const role = await client.send("ROLE", []).catch(() => ["master"]);
+  if (Array.isArray(role) && role[0] === "master") return;
+  client.close();
+  throw new Error("what the sentinels call the master is none");
 }

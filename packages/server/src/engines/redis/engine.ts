@@ -1,29 +1,29 @@
 /** The engine for several nodes: what they have in common is in Redis. */
 
 import type { Clock, Engine, EngineHealth, EngineHost, NodeState } from "../../domain/ports.ts";
+import { messageOf } from "../shared/errors.ts";
+import { PendingBudget } from "../shared/pending.ts";
 import { RedisBroker } from "./broker.ts";
-import { createConnector, shardCount } from "./connect.ts";
-import type { Connector } from "./connector.ts";
+import { commandsOf, createConnector, shardCount } from "./connector.ts";
 import { unavailable } from "./errors.ts";
 import { EvictionCheck } from "./eviction-check.ts";
 import { Keys } from "./keys.ts";
 import { RedisLedger } from "./ledger.ts";
-import { LocalState } from "./local-state.ts";
 import { NodeMembership } from "./node-membership.ts";
 import { RedisRegistry } from "./registry.ts";
 import { RegistryScripts } from "./registry-scripts.ts";
 import type { RedisSettings } from "./settings.ts";
 import { Shard } from "./shard.ts";
 
-/** What is no publication is told of this often at most. */
-const GARBAGE_EVERY_MS = 1_000;
+/** Malformed messages are reported this often at most. */
+const REPORT_MALFORMED_EVERY_MS = 1_000;
 const LEASE_MS = 86_400_000;
-/** How long what is still on its way may hold up the end. */
+/** How long what is still on its way may delay the end. */
 const SETTLE_MS = 1_000;
-/** Whoever stops does not wait longer than this for Redis. */
+/** A node that stops does not wait longer than this for Redis. */
 const CLOSE_WITHIN_MS = 5_000;
 
-/** `warn` is told, once, what whoever runs Redis should change. */
+/** `warn` is called, once, with what should be changed at Redis. */
 export function redisEngine(settings: RedisSettings, clock: Clock, warn?: (sentence: string) => void): Engine {
   return new RedisEngine(settings, clock, warn);
 }
@@ -34,57 +34,49 @@ class RedisEngine implements Engine {
   readonly registry: RedisRegistry;
   readonly ledger: RedisLedger;
   readonly #clock: Clock;
-  readonly #dialer: Connector;
-  readonly #buckets: readonly Shard[];
-  readonly #life: NodeMembership;
-  readonly #eviction: EvictionCheck;
+  readonly #shards: readonly Shard[];
+  readonly #membership: NodeMembership;
+  readonly #evictionCheck: EvictionCheck;
   #host: EngineHost | undefined;
-  #garbage = 0;
-  #garbageToldAtMs = Number.NEGATIVE_INFINITY;
+  #malformed = 0;
+  #malformedReportedAtMs = Number.NEGATIVE_INFINITY;
   #closing: Promise<void> | undefined;
 
   constructor(settings: RedisSettings, clock: Clock, warn: (sentence: string) => void = () => {}) {
     this.#clock = clock;
-    this.#eviction = new EvictionCheck(warn);
+    this.#evictionCheck = new EvictionCheck(warn);
+    const { nodeTimeoutMs, leaseMs = LEASE_MS, publishWaitMs, publishWaitBytes } = settings;
     const keys = new Keys(settings, shardCount(settings));
-    this.#dialer = createConnector(settings, keys);
-    const publishCommand = this.#dialer.sharded ? "SPUBLISH" : "PUBLISH";
-    const parts = { dialer: this.#dialer, keys, settings, clock, load: { bytes: 0 } };
-    const bucket = (index: number) => this.#bucket(index);
-    this.#buckets = Array.from({ length: keys.buckets }, (_, index) => this.#newBucket(index, parts));
-    const mirror = new LocalState(keys);
-    const { nodeTimeoutMs, leaseMs = LEASE_MS } = settings;
-    const writes = new RegistryScripts(keys, publishCommand, leaseMs);
-    const lost = (index: number) => this.#interrupted(index);
-    this.#life = new NodeMembership({
-      clock,
-      mirror,
-      writes,
-      nodeTimeoutMs,
-      leaseMs,
-      bucket,
-      buckets: keys.buckets,
-      lost,
-    });
-    this.broker = new RedisBroker(keys, (place) => bucket(keys.shardOf(place)), publishCommand);
-    this.registry = new RedisRegistry({ keys, mirror, life: this.#life, writes, bucket });
-    this.ledger = new RedisLedger({ keys, mirror, life: this.#life, writes, bucket });
+    const { publish } = commandsOf(settings);
+    const connector = createConnector(settings, keys);
+    const queueLimits = new PendingBudget(clock, { waitMs: publishWaitMs, waitBytes: publishWaitBytes });
+    const options = { connector, keys, settings, clock, queueLimits };
+    const shards = Array.from({ length: keys.shards }, (_, index) => this.#createShard(index, options));
+    const shardOf = (name: string) => shards[keys.shardOf(name)] as Shard;
+    const scripts = new RegistryScripts(keys, publish, leaseMs);
+    const lost = (shard: Shard) => this.#interrupted(shard);
+    const membership = new NodeMembership({ clock, scripts, shards, nodeTimeoutMs, leaseMs, lost });
+    this.#shards = shards;
+    this.#membership = membership;
+    this.broker = new RedisBroker(keys, shardOf, publish);
+    this.registry = new RedisRegistry({ shards, shardOf, membership, scripts });
+    this.ledger = new RedisLedger({ shardOf, membership, scripts });
   }
 
   async start(host: EngineHost): Promise<void> {
     this.#host = host;
-    this.#life.start(host);
-    await Promise.all(this.#buckets.map((bucket) => bucket.start()));
+    this.#membership.start(host);
+    await Promise.all(this.#shards.map((shard) => shard.start()));
   }
 
   health(): EngineHealth {
-    const all = this.#buckets.map((bucket) => bucket.health);
+    const all = this.#shards.map((shard) => shard.health);
     return all.find(({ reachable }) => !reachable) ?? { reachable: true };
   }
 
   async nodes(): Promise<readonly NodeState[]> {
     try {
-      return await this.#life.nodes();
+      return await this.#membership.nodes();
     } catch (error) {
       throw unavailable(error);
     }
@@ -96,49 +88,41 @@ class RedisEngine implements Engine {
   }
 
   async #close(): Promise<void> {
-    // The last connections have only just left, which the other nodes are told.
+    // The last connections have only just left, which the other nodes have to receive.
     const untilMs = this.#clock.monotonicMs() + SETTLE_MS;
     do await Bun.sleep(1);
-    while (this.#buckets.some(({ isBusy }) => isBusy) && this.#clock.monotonicMs() < untilMs);
-    for (const bucket of this.#buckets) bucket.stopPublishing();
-    const ended = this.#life.leave().catch((error) => this.#host?.failed(error, "taking back this node's rows"));
-    await Promise.race([ended, Bun.sleep(CLOSE_WITHIN_MS)]);
-    for (const bucket of this.#buckets) bucket.close();
-    this.#dialer.close();
+    while (this.#shards.some(({ isBusy }) => isBusy) && this.#clock.monotonicMs() < untilMs);
+    for (const shard of this.#shards) shard.stopPublishing();
+    const left = this.#membership.leave().catch((error) => this.#host?.failed(error, "taking back what this node has"));
+    await Promise.race([left, Bun.sleep(CLOSE_WITHIN_MS)]);
+    for (const shard of this.#shards) shard.close();
     this.#host = undefined;
   }
 
-  #newBucket(index: number, parts: ConstructorParameters<typeof Shard>[1]): Shard {
-    return new Shard(index, parts, {
+  #createShard(index: number, options: ConstructorParameters<typeof Shard>[1]): Shard {
+    return new Shard(index, options, {
       receive: (publication) => this.#host?.receive(publication),
-      interrupted: () => this.#interrupted(index),
-      malformed: (error) => this.#tellGarbage(error),
-      connected: async (bucket, send) => {
-        await this.#life.connected(bucket, send);
-        void this.#eviction.run(this.#bucket(bucket).commands);
+      interrupted: (shard) => this.#interrupted(shard),
+      malformed: (error) => this.#reportMalformed(error),
+      connected: async (shard, run) => {
+        await this.#membership.connected(shard, run);
+        void this.#evictionCheck.run(shard.commands);
       },
     });
   }
 
-  #bucket(index: number): Shard {
-    const bucket = this.#buckets[index];
-    if (!bucket) throw new Error(`There is no bucket ${index}.`);
-    return bucket;
+  #interrupted({ subscriber }: Shard): void {
+    if (this.#shards.length === 1) this.#host?.interrupted();
+    else this.#host?.interrupted(subscriber.channels);
   }
 
-  #interrupted(index: number): void {
-    if (this.#buckets.length === 1) this.#host?.interrupted();
-    else this.#host?.interrupted(this.#bucket(index).subscriber.channels);
-  }
-
-  #tellGarbage(error: unknown): void {
-    this.#garbage++;
+  #reportMalformed(error: unknown): void {
+    this.#malformed++;
     const nowMs = this.#clock.monotonicMs();
-    if (nowMs - this.#garbageToldAtMs < GARBAGE_EVERY_MS) return;
-    this.#garbageToldAtMs = nowMs;
-    const why = error instanceof Error ? error.message : String(error);
-    const said = new Error(`${this.#garbage} messages on this server's subjects are no publications; the last: ${why}`);
-    this.#garbage = 0;
-    this.#host?.failed(said, "reading what Redis carries");
+    if (nowMs - this.#malformedReportedAtMs < REPORT_MALFORMED_EVERY_MS) return;
+    this.#malformedReportedAtMs = nowMs;
+    const messages = `${this.#malformed} messages on this server's subjects are no publications`;
+    this.#malformed = 0;
+    this.#host?.failed(new Error(`${messages}; the last: ${messageOf(error)}`), "reading what Redis carries");
   }
 }

@@ -1,11 +1,12 @@
-/** What can go wrong between a node and Redis, by what one may do about it. */
+/** What can go wrong between a node and Redis, by what may be done about it. */
 
 import { CommandError } from "../../domain/error.ts";
-import { NoAnswerError, NotSentError } from "../shared/errors.ts";
+import type { EngineHealth } from "../../domain/ports.ts";
+import { messageOf, NoAnswerError, NotSentError } from "../shared/errors.ts";
 
 /** Redis answered with an error, and did nothing. */
 export class ReplyError extends Error {
-  override readonly name = "Refused";
+  override readonly name = "ReplyError";
   /** The first word: `OOM`, `READONLY`, `WRONGTYPE`. */
   readonly code: string;
 
@@ -30,7 +31,7 @@ export class ReplyError extends Error {
 const ELSEWHERE: ReadonlySet<string> = new Set(["READONLY", "MOVED", "ASK", "NOAUTH", "UNKILLABLE"]);
 const TRANSIENT: ReadonlySet<string> = new Set([
   ...ELSEWHERE,
-  // Scripts are loaded with each connection, so somebody has flushed them; they are loaded again.
+  // Scripts are loaded with each connection, so they were flushed since; they are loaded again.
   "NOSCRIPT",
   "LOADING",
   "OOM",
@@ -43,7 +44,7 @@ const TRANSIENT: ReadonlySet<string> = new Set([
   "NOPERM",
 ]);
 
-/** What whoever runs Redis has to mend. */
+/** What has to be changed at Redis. */
 const MEANINGS: Readonly<Record<string, string>> = {
   OOM: "its memory is full: raise maxmemory, or make room",
   READONLY: "it is a replica, which takes no writes",
@@ -54,15 +55,21 @@ const MEANINGS: Readonly<Record<string, string>> = {
   NOREPLICAS: "too few replicas follow it, and it takes no writes until they do",
 };
 
-/** As what Redis refuses something, by an error or by what it says: its word, and a sentence; undefined where it only cannot be reached. */
-export function refusalOf(cause: unknown): { readonly word: string; readonly why: string } | undefined {
-  const text = cause instanceof ReplyError ? cause.code : cause instanceof Error ? cause.message : String(cause);
-  const [word = ""] = /\b(OOM|READONLY|NOPERM|NOAUTH|WRONGPASS|MISCONF|NOREPLICAS)\b/.exec(text) ?? [];
-  const meaning = MEANINGS[word];
-  return meaning === undefined ? undefined : { word, why: `Redis refuses: ${meaning} (${word}).` };
+/** As what Redis refuses something, by an error or by its message: a code and a sentence; undefined where it only cannot be reached. */
+export function refusalOf(cause: unknown): { readonly code: string; readonly why: string } | undefined {
+  const text = cause instanceof ReplyError ? cause.code : messageOf(cause);
+  const [code = ""] = /\b(OOM|READONLY|NOPERM|NOAUTH|WRONGPASS|MISCONF|NOREPLICAS)\b/.exec(text) ?? [];
+  const meaning = MEANINGS[code];
+  return meaning === undefined ? undefined : { code, why: `Redis refuses: ${meaning} (${code}).` };
 }
 
-/** What the caller is told: that the engine is away, or, where Redis found the command wrong, that it is a bug. */
+/** With the code of the refusal, where Redis refuses the connection. */
+export function healthOf(health: EngineHealth): EngineHealth {
+  const refusal = health.reachable ? undefined : refusalOf(health.why);
+  return refusal && !health.reachable ? { ...health, refusal: refusal.code } : health;
+}
+
+/** The error for the caller: the engine cannot be reached, or, where Redis found the command wrong, it is a bug. */
 export function unavailable(cause: unknown): Error {
   if (cause instanceof Error && !isUnavailable(cause)) return cause;
   const refusal = refusalOf(cause);
@@ -70,7 +77,7 @@ export function unavailable(cause: unknown): Error {
   return new CommandError("engine_unavailable", "The server cannot reach its Redis just now; try again soon.");
 }
 
-/** Whether Redis is only away, or cannot just now. */
+/** Whether Redis cannot be reached, or cannot do it just now. */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof ReplyError) return error.isTransient;
   return error instanceof NotSentError || error instanceof NoAnswerError;

@@ -1,67 +1,49 @@
-/** How keys and subjects are spelt, so that no app, channel or deployment can reach another's. */
+/** How keys and subjects are named, so that no app, channel or deployment can reach another's. What they hold is said in scripts/script.ts. */
 
 import type { RedisSettings } from "./settings.ts";
+
+/** Of keys, what they hold, and what subjects carry. Nodes of different layouts never meet: it is in the name of every key. */
+const LAYOUT = "v2";
 
 export class Keys {
   readonly #roots: readonly string[];
   readonly #subjects: readonly string[];
-  /** What only this node publishes, and listens to. */
-  readonly #beat = `beat:${crypto.randomUUID()}`;
+  /** Only this node publishes there and listens to it. */
+  readonly #heartbeat = `heartbeat:${crypto.randomUUID()}`;
 
-  /** A server on its own has one bucket; in a cluster each has a hash tag, so that all of it is in one slot. */
+  /** A server on its own has one shard; in a cluster each has a hash tag, so that all of it is in one slot. */
   constructor({ prefix, db }: Pick<RedisSettings, "prefix" | "db">, shards: number) {
-    const tags = Array.from({ length: shards }, (_, bucket) => (shards === 1 ? "" : `{${bucket}}:`));
-    this.#roots = tags.map((tag) => `${prefix}:${tag}`);
+    const tags = Array.from({ length: shards }, (_, shard) => (shards === 1 ? "" : `{${shard}}:`));
+    this.#roots = tags.map((tag) => `${prefix}:${LAYOUT}:${tag}`);
     // Redis's subjects know nothing of databases.
-    this.#subjects = tags.map((tag) => `${prefix}:${tag}${db === 0 ? "" : `${db}/`}`);
+    this.#subjects = this.#roots.map((root) => `${root}${db === 0 ? "" : `${db}/`}`);
   }
 
-  get buckets(): number {
+  get shards(): number {
     return this.#roots.length;
   }
 
   /** Where a channel, or anything else with a name, is kept. The same on every node and in every version. */
-  shardOf(place: string): number {
-    return this.buckets === 1 ? 0 : Bun.hash.crc32(place) % this.buckets;
+  shardOf(name: string): number {
+    return this.shards === 1 ? 0 : Bun.hash.crc32(name) % this.shards;
   }
 
-  /** Begins every key of the bucket. */
-  root(bucket: number): string {
-    return this.#roots[bucket] ?? "";
+  /** Begins every key of the shard. */
+  root(shard: number): string {
+    return this.#roots[shard] ?? "";
   }
 
-  /** Every node that listens to all it wants of the bucket listens to it. No channel's subject is without a colon behind the mark. */
-  readySubject(bucket: number): string {
-    return this.subject(bucket, "listeners");
+  channelSubject(shard: number, channel: string): string {
+    return `${this.#subjects[shard] ?? ""}channel:${channel}`;
   }
 
-  subject(bucket: number, place: string): string {
-    return `${this.#subjects[bucket] ?? ""}!${place}`;
+  /** A node subscribes to it when it has subscribed to everything else it wants of the shard. */
+  readySubject(shard: number): string {
+    return `${this.#subjects[shard] ?? ""}listeners`;
   }
 
   /** Of the node's own heartbeat. */
-  heartbeatSubject(bucket: number): string {
-    return `${this.#subjects[bucket] ?? ""}${this.#beat}`;
+  heartbeatSubject(shard: number): string {
+    return `${this.#subjects[shard] ?? ""}${this.#heartbeat}`;
   }
-}
-
-/** The name of a channel of an app; no two have the same. */
-export function channelKey(app: string, channel: string): string {
-  return `${escaped(app)}:${channel}`;
-}
-
-export function appKeyPrefix(app: string): string {
-  return `${escaped(app)}:`;
-}
-
-/** What `placeOf` made of them. */
-export function parseChannelKey(place: string): { readonly app: string; readonly channel: string } | undefined {
-  const end = place.indexOf(":");
-  if (end < 0) return undefined;
-  const app = place.slice(0, end).replace(/%3A/g, ":").replace(/%25/g, "%");
-  return { app, channel: place.slice(end + 1) };
-}
-
-function escaped(app: string): string {
-  return app.replace(/%/g, "%25").replace(/:/g, "%3A");
 }

@@ -1,93 +1,96 @@
-/** What the cluster counts together, as Redis has it: places with their holders, buckets of tokens, keys that were noted. */
+/** What the cluster counts together, as Redis has it: quotas with their holders, token buckets, keys and numbers. */
 
 import type { Ledger } from "../../domain/ports.ts";
+import { holdKey } from "../shared/local-state.ts";
 import { unavailable } from "./errors.ts";
-import type { Keys } from "./keys.ts";
-import { holdKey, type LocalState, type QuotaHold } from "./local-state.ts";
 import type { NodeMembership } from "./node-membership.ts";
 import type { RegistryScripts } from "./registry-scripts.ts";
-import type { Script } from "./script.ts";
-import { DELETE, EXISTS, GET, SET_IF_ABSENT, SET_MAX, SPEND } from "./scripts.ts";
+import { SET_MAX, TAKE_TOKEN } from "./scripts/ledger.ts";
 import type { Shard } from "./shard.ts";
 
 export interface LedgerOptions {
-  readonly keys: Keys;
-  readonly mirror: LocalState;
-  readonly life: NodeMembership;
-  readonly writes: RegistryScripts;
-  bucket(index: number): Shard;
+  readonly membership: NodeMembership;
+  readonly scripts: RegistryScripts;
+  shardOf(name: string): Shard;
 }
 
 export class RedisLedger implements Ledger {
-  readonly #parts: LedgerOptions;
+  readonly #options: LedgerOptions;
 
-  constructor(parts: LedgerOptions) {
-    this.#parts = parts;
+  constructor(options: LedgerOptions) {
+    this.#options = options;
   }
 
-  async acquire(place: string, holder: string, most: number): Promise<boolean> {
-    const { life, writes } = this.#parts;
-    const hold: QuotaHold = { place, holder };
-    const { bucket, share } = this.#at(place);
+  async acquire(quota: string, holder: string, limit: number): Promise<boolean> {
+    const { membership, scripts, shardOf } = this.#options;
+    const hold = { quota, holder };
+    const shard = shardOf(quota);
     try {
-      const isTaken = await life.runAsMember(bucket, (send, generation) => writes.take(send, generation, hold, most));
-      if (isTaken) share.holds.set(holdKey(hold), hold);
-      return isTaken;
+      const isAcquired = await membership.write(shard, (writer) => scripts.acquire(writer, hold, limit));
+      if (isAcquired) shard.state.holds.set(holdKey(hold), hold);
+      return isAcquired;
     } catch (error) {
-      share.doubtfulHolds.set(holdKey(hold), hold);
+      shard.state.doubtfulHolds.set(holdKey(hold), hold);
       throw unavailable(error);
     }
   }
 
-  async release(place: string, holder: string): Promise<void> {
-    const { life, writes } = this.#parts;
-    const hold: QuotaHold = { place, holder };
-    const { bucket, share } = this.#at(place);
-    share.holds.delete(holdKey(hold));
+  async release(quota: string, holder: string): Promise<void> {
+    const { membership, scripts, shardOf } = this.#options;
+    const hold = { quota, holder };
+    const shard = shardOf(quota);
+    shard.state.holds.delete(holdKey(hold));
     try {
-      await life.runAsMember(bucket, (send, generation) => writes.giveBack(send, generation, hold));
+      await membership.write(shard, (writer) => scripts.release(writer, hold));
     } catch {
-      // It is given back as soon as Redis is there again; nobody has to wait for that.
-      share.doubtfulHolds.set(holdKey(hold), hold);
+      // It is released as soon as Redis is there again; the caller need not wait for that.
+      shard.state.doubtfulHolds.set(holdKey(hold), hold);
     }
   }
 
-  async takeToken(bucket: string, perSecond: number): Promise<number> {
-    const waitMs = await this.#ask(bucket, SPEND, [bucket, String(perSecond)]);
+  async takeToken(name: string, perSecond: number): Promise<number> {
+    const waitMs = await this.#ask(name, ({ commands }) =>
+      commands.run(TAKE_TOKEN, { name, perSecond: String(perSecond) }),
+    );
     return Number(waitMs) / 1000;
   }
 
   async setIfAbsent(key: string, ttlMs: number): Promise<boolean> {
-    return (await this.#ask(key, SET_IF_ABSENT, [key, String(Math.max(1, Math.ceil(ttlMs)))])) === 1;
+    const args = ["1", "NX", "PX", ttlText(ttlMs)];
+    return (await this.#ask(key, (shard) => shard.commands.command("SET", [onceKey(shard, key), ...args]))) === "OK";
   }
 
   async exists(key: string): Promise<boolean> {
-    return (await this.#ask(key, EXISTS, [key])) === 1;
+    return (await this.#ask(key, (shard) => shard.commands.command("EXISTS", [onceKey(shard, key)]))) === 1;
   }
 
   async delete(key: string): Promise<void> {
-    await this.#ask(key, DELETE, [key]);
+    await this.#ask(key, (shard) => shard.commands.command("DEL", [onceKey(shard, key)]));
   }
 
-  async setMax(name: string, to: number, ttlMs: number): Promise<void> {
-    await this.#ask(name, SET_MAX, [name, String(to), String(Math.max(1, Math.ceil(ttlMs)))]);
+  async setMax(name: string, number: number, ttlMs: number): Promise<void> {
+    const args = { name, number: String(number), ttl: ttlText(ttlMs) };
+    await this.#ask(name, ({ commands }) => commands.run(SET_MAX, args));
   }
 
   async get(name: string): Promise<number | undefined> {
-    const level = await this.#ask(name, GET, [name]);
-    return typeof level === "string" ? Number(level) : undefined;
+    const number = await this.#ask(name, ({ commands, root }) => commands.command("GET", [`${root}max:${name}`]));
+    return typeof number === "string" ? Number(number) : undefined;
   }
 
-  async #ask(name: string, script: Script, args: readonly string[]): Promise<unknown> {
+  async #ask(name: string, ask: (shard: Shard) => Promise<unknown>): Promise<unknown> {
     try {
-      return await this.#parts.bucket(this.#at(name).bucket).commands.eval(script, args);
+      return await ask(this.#options.shardOf(name));
     } catch (error) {
       throw unavailable(error);
     }
   }
+}
 
-  #at(name: string) {
-    const bucket = this.#parts.keys.shardOf(name);
-    return { bucket, share: this.#parts.mirror.shard(bucket) };
-  }
+function onceKey({ root }: Shard, key: string): string {
+  return `${root}once:${key}`;
+}
+
+function ttlText(ttlMs: number): string {
+  return String(Math.max(1, Math.ceil(ttlMs)));
 }

@@ -1,60 +1,54 @@
 /**
- * What one bucket has to publish, in order. One batch at a time is on its way, so that when Redis goes away no more than that
- * batch is in doubt; what waits longer than it may is withdrawn, and its publisher told.
+ * What one shard has to publish, in order. One batch at a time is on its way, so that when Redis goes away no more than that batch
+ * is in doubt; what waits longer than it may is withdrawn, and its publisher gets an error.
  */
 
 import type { Position } from "../../domain/message.ts";
 import type { Clock } from "../../domain/ports.ts";
 import { NoAnswerError, NotSentError } from "../shared/errors.ts";
+import type { Pending, PendingBudget } from "../shared/pending.ts";
 import { isUnavailable, ReplyError, unavailable } from "./errors.ts";
 
 export interface PendingPublish {
   readonly subject: string;
   readonly bytes: number;
-  /** May be called again after no answer came: the receiving side knows it by its number. */
+  /** May be called again after no answer came: subscribers know it by its number. */
   send(): Promise<Position | undefined>;
   /**
-   * It was withdrawn, and Redis may have carried it out when nobody was connected to hear. Then it is said again, to whoever
-   * has not heard it; else nothing is done.
+   * It was withdrawn, and Redis may have carried it out when nodes were not connected to receive it. Then it is published again, for those
+   * that have not received it; else nothing is done.
    */
   resend?(): Promise<unknown>;
 }
 
-/** What all outboxes of a node share. */
-export interface QueuedBytes {
-  bytes: number;
-}
+/** How long, and how much in all shards together, may wait. */
+export type QueueLimits = Pick<PendingBudget, "open">;
 
-interface Waiting {
-  readonly letter: PendingPublish;
-  readonly untilMs: number;
-  readonly resolve: (position: Position | undefined) => void;
-  readonly reject: (error: unknown) => void;
-  isOver: boolean;
+interface Entry {
+  readonly publish: PendingPublish;
+  readonly pending: Pending<Position | undefined>;
   /** It was sent, and no answer came. */
   isDoubtful: boolean;
 }
 
 export interface PublishQueueOptions {
   readonly clock: Clock;
-  readonly load: QueuedBytes;
-  readonly waitMs: number;
-  readonly mostBytes: number;
-  /** Whether whoever is subscribed would hear it. */
+  readonly limits: QueueLimits;
+  /** Whether subscribers would receive it. */
   isOpen(): boolean;
-  /** Why what waits does not get away, where that is known. */
+  /** Why what waits is not sent, where that is known. */
   why(): string | undefined;
 }
 
 const BATCH_SIZE = 1_000;
 const PAUSE_AFTER_REFUSAL_MS = 100;
-/** How long after its withdrawal something is worth settling. */
-const SETTLE_WITHIN_MS = 20_000;
+/** How long after its withdrawal a publication is worth sending again. */
+const RESEND_WITHIN_MS = 20_000;
 
 export class PublishQueue {
   readonly #options: PublishQueueOptions;
-  #waiting: Waiting[] = [];
-  #sending: readonly Waiting[] = [];
+  #waiting: Entry[] = [];
+  #sending: readonly Entry[] = [];
   #isPumping = false;
   #isClosed = false;
 
@@ -66,55 +60,43 @@ export class PublishQueue {
     return this.#waiting.length === 0 && this.#sending.length === 0;
   }
 
-  publish(letter: PendingPublish): Promise<Position | undefined> {
-    const { clock, load, waitMs, mostBytes } = this.#options;
-    if (this.#isClosed || load.bytes + letter.bytes > mostBytes) return Promise.reject(this.#away());
-    load.bytes += letter.bytes;
-    const { promise, resolve, reject } = Promise.withResolvers<Position | undefined>();
-    this.#waiting.push({
-      letter,
-      untilMs: clock.monotonicMs() + waitMs,
-      resolve,
-      reject,
-      isOver: false,
-      isDoubtful: false,
-    });
+  publish(publish: PendingPublish): Promise<Position | undefined> {
+    const pending = this.#isClosed ? undefined : this.#options.limits.open<Position | undefined>(publish.bytes);
+    if (!pending) return Promise.reject(this.#unavailable());
+    this.#waiting.push({ publish, pending, isDoubtful: false });
     this.pump();
-    return promise;
+    return pending.promise;
   }
 
   /** Sends what there is, as soon as this tick is over. */
   pump(): void {
     if (this.#isPumping || this.#waiting.length === 0 || !this.#options.isOpen()) return;
     this.#isPumping = true;
-    queueMicrotask(() => void this.#run());
+    queueMicrotask(() => void this.#sendAll());
   }
 
   /** Withdraws what has waited too long. */
   expire(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    for (const each of this.#sending) if (each.untilMs <= nowMs) this.#end(each, this.#away());
-    let count = 0;
-    for (; count < this.#waiting.length; count++) {
-      const each = this.#waiting[count];
-      if (!each || each.untilMs > nowMs) break;
-      this.#end(each, this.#away());
-    }
-    const late = this.#waiting.splice(0, count).filter((each) => isToSettle(each, nowMs));
-    if (late.length > 0) this.#waiting.unshift(...late);
+    const isLate = ({ pending }: Entry) => pending.untilMs <= nowMs;
+    for (const entry of this.#sending) if (isLate(entry)) entry.pending.reject(this.#unavailable());
+    const firstInTime = this.#waiting.findIndex((entry) => !isLate(entry));
+    const late = this.#waiting.splice(0, firstInTime < 0 ? this.#waiting.length : firstInTime);
+    for (const entry of late) entry.pending.reject(this.#unavailable());
+    this.#waiting.unshift(...late.filter((entry) => isToResend(entry, nowMs)));
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const each of [...this.#sending, ...this.#waiting]) this.#end(each, this.#away());
+    for (const { pending } of [...this.#sending, ...this.#waiting]) pending.reject(this.#unavailable());
     this.#waiting = [];
   }
 
-  async #run(): Promise<void> {
+  async #sendAll(): Promise<void> {
     while (this.#waiting.length > 0 && this.#options.isOpen()) {
       const batch = this.#waiting.splice(0, BATCH_SIZE);
       this.#sending = batch;
-      const errors = await Promise.all(batch.map((each) => this.#send(each)));
+      const errors = await Promise.all(batch.map((entry) => this.#send(entry)));
       this.#sending = [];
       const isRefused = this.#takeBack(batch, errors);
       if (isRefused) await Bun.sleep(PAUSE_AFTER_REFUSAL_MS);
@@ -122,60 +104,47 @@ export class PublishQueue {
     this.#isPumping = false;
   }
 
-  /** What it failed of, or nothing. */
-  async #send(each: Waiting): Promise<unknown> {
+  /** The error that it failed with, or nothing. */
+  async #send({ publish, pending }: Entry): Promise<unknown> {
     try {
-      if (each.isOver) {
-        await each.letter.resend?.();
-        return undefined;
-      }
-      const position = await each.letter.send();
-      this.#end(each, undefined, position);
+      if (pending.isSettled) await publish.resend?.();
+      else pending.resolve(await publish.send());
       return undefined;
     } catch (error) {
       return error ?? new Error("failed");
     }
   }
 
-  /** Puts back what may be sent again, unless something later of its channel has, or may have, gone before. Says whether Redis refused any. */
-  #takeBack(batch: readonly Waiting[], errors: readonly unknown[]): boolean {
+  /** Puts back what may be sent again, unless something later of its channel went, or may have gone, before. Says whether Redis refused any. */
+  #takeBack(batch: readonly Entry[], errors: readonly unknown[]): boolean {
     const answered = new Set<string>();
     const doubtful = new Set<string>();
     const isOvertaken = (error: unknown, subject: string) =>
       answered.has(subject) || (error instanceof ReplyError && !error.isElsewhere && doubtful.has(subject));
-    const back: Waiting[] = [];
+    const nowMs = this.#options.clock.monotonicMs();
+    const back: Entry[] = [];
     let isRefused = false;
-    for (let at = batch.length - 1; at >= 0; at--) {
-      const each = batch[at];
+    for (const [at, entry] of [...batch.entries()].reverse()) {
       const error = errors[at];
-      if (!each) continue;
-      const { subject } = each.letter;
-      if (error instanceof NoAnswerError) each.isDoubtful = true;
-      if (error === undefined) answered.add(subject);
-      else if (!isUnavailable(error) || isOvertaken(error, subject)) this.#end(each, unavailable(error));
-      else if (!each.isOver || isToSettle(each, this.#options.clock.monotonicMs())) {
+      const { publish, pending } = entry;
+      if (error instanceof NoAnswerError) entry.isDoubtful = true;
+      if (error === undefined) answered.add(publish.subject);
+      else if (!isUnavailable(error) || isOvertaken(error, publish.subject)) pending.reject(unavailable(error));
+      else if (!pending.isSettled || isToResend(entry, nowMs)) {
         isRefused ||= error instanceof ReplyError;
-        back.push(each);
+        back.push(entry);
       }
-      if (error instanceof NoAnswerError) doubtful.add(subject);
+      if (error instanceof NoAnswerError) doubtful.add(publish.subject);
     }
     this.#waiting = [...back.reverse(), ...this.#waiting];
     return isRefused;
   }
 
-  #away(): Error {
-    return unavailable(new NotSentError(this.#options.why() ?? "nobody took it"));
-  }
-
-  #end(each: Waiting, error: unknown, position?: Position): void {
-    if (each.isOver) return;
-    each.isOver = true;
-    this.#options.load.bytes -= each.letter.bytes;
-    if (error === undefined) each.resolve(position);
-    else each.reject(error);
+  #unavailable(): Error {
+    return unavailable(new NotSentError(this.#options.why() ?? "it was not sent"));
   }
 }
 
-function isToSettle({ letter, untilMs, isDoubtful }: Waiting, nowMs: number): boolean {
-  return isDoubtful && letter.resend !== undefined && nowMs < untilMs + SETTLE_WITHIN_MS;
+function isToResend({ publish, pending, isDoubtful }: Entry, nowMs: number): boolean {
+  return isDoubtful && publish.resend !== undefined && nowMs < pending.untilMs + RESEND_WITHIN_MS;
 }

@@ -1,136 +1,138 @@
-/** What is written to the registry and the ledger, one script each, whoever has reason to: a command, a beat, an heir. */
+/** What is written to the registry and the ledger, one script each, for commands, heartbeats and the reaper of a dead node alike. */
 
 import { isInternal } from "../../domain/channel.ts";
 import type { Member, Publication } from "../../domain/message.ts";
 import type { PresenceEntry } from "../../domain/ports.ts";
 import { joinPublication, leavePublication } from "../../domain/presence-publications.ts";
+import { appKey, channelKey } from "../shared/channel-key.ts";
+import type { QuotaHold, SubscriberCount } from "../shared/local-state.ts";
 import { encode, memberFields } from "./codec.ts";
 import type { RunScript } from "./command-connection.ts";
-import { appKeyPrefix, channelKey, type Keys } from "./keys.ts";
-import type { QuotaHold, SubscriberCount } from "./local-state.ts";
-import { ACQUIRE, ANNOUNCE_DEPARTURE, JOIN, LEAVE, RELEASE, SET_SUBSCRIBER_COUNT } from "./scripts.ts";
+import type { Keys } from "./keys.ts";
+import { ACQUIRE, RELEASE } from "./scripts/ledger.ts";
+import { ANNOUNCE_DEPARTURE, JOIN, LEAVE, SET_SUBSCRIBER_COUNT } from "./scripts/registry.ts";
 
-/** The generation has no say any more: it was taken for dead, or Redis has forgotten it. */
+/** The incarnation may not write any more: it was taken for dead, or Redis has forgotten it. */
 export const GONE = Symbol("gone");
 
-export interface JoinOutcome {
-  readonly first: boolean;
-  /** As JSON: id, info, when it came. */
-  readonly members: readonly unknown[];
+/** As which incarnation, and over which connection, something is written. */
+export interface Writer {
+  readonly run: RunScript;
+  readonly incarnation: string;
 }
+
+export type ChannelChange = "occupied" | "vacated" | "counted";
 
 export class RegistryScripts {
   readonly #keys: Keys;
-  readonly #publishCommand: string;
+  readonly #publish: string;
   readonly #lease: string;
   /** Announcements are numbered on their own, because publications wait elsewhere and would be overtaken. */
   readonly #sender = crypto.randomUUID().slice(0, 13);
   #number = 0;
 
-  constructor(keys: Keys, publishCommand: string, leaseMs: number) {
+  constructor(keys: Keys, publish: string, leaseMs: number) {
     this.#keys = keys;
-    this.#publishCommand = publishCommand;
+    this.#publish = publish;
     this.#lease = String(leaseMs);
   }
 
-  /** Announced where the user is new, unless it is only written again. */
+  /** Announced where the user is new, unless it is quiet. `members` are as JSON: id, info, when it joined. */
   async join(
-    send: RunScript,
-    generation: string,
-    row: PresenceEntry,
-    most: number,
-    how: "list" | "announce" | "quiet",
-  ): Promise<JoinOutcome | "full" | typeof GONE> {
-    const place = channelKey(row.app, row.channel);
-    const opening = JSON.stringify(memberFields(row.member)).slice(0, -1);
-    const announcement = how === "quiet" ? "" : this.#announce(joinPublication(row));
-    const answer = asParts(
-      await send(JOIN, [
-        generation,
-        place,
-        row.connection,
-        row.member.id,
-        opening,
-        Number.isFinite(most) ? String(most) : "-1",
-        ...this.#way(place),
-        announcement,
-        how === "list" ? "1" : "",
-        this.#lease,
-      ]),
+    { run, incarnation }: Writer,
+    entry: PresenceEntry,
+    limit: number,
+    mode: "list" | "announce" | "quiet",
+  ): Promise<{ readonly isFirst: boolean; readonly members: readonly unknown[] } | "full" | typeof GONE> {
+    const { connection, member } = entry;
+    const [state, isFirst, members] = asParts(
+      await run(JOIN, {
+        incarnation,
+        connection,
+        user: member.id,
+        member: JSON.stringify(memberFields(member)).slice(0, -1),
+        limit: limitText(limit),
+        ...this.#announcement(entry, mode === "quiet" ? undefined : joinPublication(entry)),
+        isListWanted: mode === "list" ? "1" : "",
+        lease: this.#lease,
+      }),
     );
-    if (answer[0] === "gone") return GONE;
-    if (answer[0] === "full") return "full";
-    return { first: answer[1] === 1, members: asParts(answer[2]) };
+    if (state === "gone") return GONE;
+    return state === "full" ? "full" : { isFirst: isFirst === 1, members: asParts(members) };
   }
 
-  /** For its own generation, or for a dead one, or without a word; whether it was the user's last. */
+  /** For its own incarnation, or for a dead one. Answers whether it was the user's last connection in the channel. */
   async leave(
-    send: RunScript,
-    generation: string,
-    row: Omit<PresenceEntry, "member"> & { readonly member: Pick<Member, "id"> },
-    how: "own" | "own, quiet" | "dead",
+    { run, incarnation }: Writer,
+    entry: Omit<PresenceEntry, "member"> & { readonly member: Pick<Member, "id"> },
+    mode: "own" | "own, quiet" | "dead",
   ): Promise<boolean | typeof GONE> {
-    const place = channelKey(row.app, row.channel);
-    const member = { id: row.member.id, info: null };
-    const [answer, last] = asParts(
-      await send(LEAVE, [
-        generation,
-        place,
-        row.connection,
-        member.id,
-        ...this.#way(place),
-        how === "own, quiet" ? "" : this.#announce(leavePublication({ ...row, member })),
-        how === "dead" ? "" : "1",
-      ]),
+    const member = { id: entry.member.id, info: null };
+    const [state, isLast] = asParts(
+      await run(LEAVE, {
+        incarnation,
+        connection: entry.connection,
+        user: member.id,
+        ...this.#announcement(entry, mode === "own, quiet" ? undefined : leavePublication({ ...entry, member })),
+        mustBeWriter: mode === "dead" ? "" : "1",
+      }),
     );
-    return answer === "gone" ? GONE : last === 1;
+    return state === "gone" ? GONE : isLast === 1;
   }
 
-  /** Whether the user, who left while nobody could write it down, is gone; says so to everybody then. */
-  async announceDeparture(send: RunScript, row: PresenceEntry): Promise<boolean> {
-    const place = channelKey(row.app, row.channel);
-    const said = this.#announce(leavePublication(row));
-    return (await send(ANNOUNCE_DEPARTURE, [place, row.member.id, ...this.#way(place), said])) === 1;
+  /** Announces that the user left, which could not be written when it happened, unless the user is there. Answers whether it did. */
+  async announceDeparture(run: RunScript, entry: PresenceEntry): Promise<boolean> {
+    const announcement = this.#announcement(entry, leavePublication(entry));
+    return (await run(ANNOUNCE_DEPARTURE, { user: entry.member.id, ...announcement })) === 1;
   }
 
   async setSubscriberCount(
-    send: RunScript,
-    generation: string,
+    { run, incarnation }: Writer,
     { app, channel, count }: SubscriberCount,
-  ): Promise<"occupied" | "vacated" | "counted" | undefined | typeof GONE> {
-    const index = appKeyPrefix(app).slice(0, -1);
-    const listed = isInternal(channel) ? "" : channel;
-    const args = [generation, channelKey(app, channel), String(count), index, listed, this.#lease];
-    const [how, change] = asParts(await send(SET_SUBSCRIBER_COUNT, args));
-    if (how === "gone") return GONE;
-    return parseChange(change);
+  ): Promise<ChannelChange | undefined | typeof GONE> {
+    const [state, change] = asParts(
+      await run(SET_SUBSCRIBER_COUNT, {
+        incarnation,
+        channel: channelKey({ app, channel }),
+        count: String(count),
+        app: appKey(app),
+        listedAs: isInternal(channel) ? "" : channel,
+        lease: this.#lease,
+      }),
+    );
+    return state === "gone" ? GONE : parseChange(change);
   }
 
-  async take(send: RunScript, generation: string, { place, holder }: QuotaHold, most: number) {
-    const limit = Number.isFinite(most) ? String(most) : "-1";
-    const answer = await send(ACQUIRE, [generation, place, holder, limit, this.#lease]);
-    return answer === "gone" ? GONE : answer === "ok";
+  async acquire({ run, incarnation }: Writer, { quota, holder }: QuotaHold, limit: number) {
+    const state = await run(ACQUIRE, { incarnation, quota, holder, limit: limitText(limit), lease: this.#lease });
+    return state === "gone" ? GONE : state === "ok";
   }
 
-  async giveBack(send: RunScript, generation: string, { place, holder }: QuotaHold): Promise<void> {
-    await send(RELEASE, [generation, place, holder]);
+  async release({ run, incarnation }: Writer, { quota, holder }: QuotaHold): Promise<void> {
+    await run(RELEASE, { incarnation, quota, holder });
   }
 
-  /** So that whoever hears it twice knows. */
-  #announce(publication: Publication): string {
-    return encode(publication, { sender: this.#sender, number: ++this.#number });
-  }
-
-  #way(place: string): [string, string] {
-    return [this.#publishCommand, this.#keys.subject(this.#keys.shardOf(place), place)];
+  /** Numbered, so that who receives it twice knows. */
+  #announcement(ref: Pick<PresenceEntry, "app" | "channel">, publication: Publication | undefined) {
+    const channel = channelKey(ref);
+    return {
+      channel,
+      publish: this.#publish,
+      subject: this.#keys.channelSubject(this.#keys.shardOf(channel), channel),
+      announcement: publication ? encode(publication, { sender: this.#sender, number: ++this.#number }) : "",
+    };
   }
 }
 
-/** What became of a channel, as the scripts say it; nothing where nothing did. */
-export function parseChange(said: unknown): "occupied" | "vacated" | "counted" | undefined {
-  return said === "occupied" || said === "vacated" || said === "counted" ? said : undefined;
+/** What became of a channel, as the scripts say it. */
+export function parseChange(change: unknown): ChannelChange | undefined {
+  return change === "occupied" || change === "vacated" || change === "counted" ? change : undefined;
 }
 
 export function asParts(answer: unknown): readonly unknown[] {
   return Array.isArray(answer) ? answer : [];
+}
+
+function limitText(limit: number): string {
+  return Number.isFinite(limit) ? String(limit) : "-1";
 }

@@ -3,128 +3,121 @@
 import { CommandError } from "../../domain/error.ts";
 import type { PresenceMember } from "../../domain/message.ts";
 import type { ChannelSummary, JoinResult, LeaveResult, PresenceEntry, Registry } from "../../domain/ports.ts";
+import { appKey, type ChannelRef, channelKey } from "../shared/channel-key.ts";
+import { entryKey } from "../shared/local-state.ts";
 import { parseMember } from "../shared/parse.ts";
+import type { ScriptArgs } from "./command-connection.ts";
 import { unavailable } from "./errors.ts";
-import { appKeyPrefix, channelKey, type Keys } from "./keys.ts";
-import { countKey, entryKey, type LocalState, type SubscriberCount } from "./local-state.ts";
 import type { NodeMembership } from "./node-membership.ts";
 import { asParts, type RegistryScripts } from "./registry-scripts.ts";
-import type { Script } from "./script.ts";
-import { CHANNELS, MEMBERS, SUMMARY } from "./scripts.ts";
+import { CHANNELS, MEMBERS, SUMMARY } from "./scripts/registry.ts";
+import type { Script } from "./scripts/script.ts";
 import type { Shard } from "./shard.ts";
 
 /** Channels read in one go, so that no script of ours holds Redis up. */
 const PAGE = 500;
 
 export interface RegistryOptions {
-  readonly keys: Keys;
-  readonly mirror: LocalState;
-  readonly life: NodeMembership;
-  readonly writes: RegistryScripts;
-  bucket(index: number): Shard;
+  readonly shards: readonly Shard[];
+  readonly membership: NodeMembership;
+  readonly scripts: RegistryScripts;
+  shardOf(name: string): Shard;
 }
 
 export class RedisRegistry implements Registry {
-  readonly #parts: RegistryOptions;
+  readonly #options: RegistryOptions;
 
-  constructor(parts: RegistryOptions) {
-    this.#parts = parts;
+  constructor(options: RegistryOptions) {
+    this.#options = options;
   }
 
-  async join(row: PresenceEntry, maxMembers: number): Promise<JoinResult> {
-    const { life, mirror, writes } = this.#parts;
-    const { share, bucket } = this.#at(channelKey(row.app, row.channel));
-    const key = entryKey(row);
-    const isNew = !share.entries.has(key);
+  async join(entry: PresenceEntry, maxMembers: number): Promise<JoinResult> {
+    const { membership, scripts } = this.#options;
+    const shard = this.#shardOf(entry);
+    const key = entryKey(entry);
+    const isNew = !shard.state.entries.has(key);
     try {
-      const written = await life.runAsMember(bucket, (send, generation) =>
-        writes.join(send, generation, row, maxMembers, "list"),
-      );
-      if (written === "full") {
+      const joined = await membership.write(shard, (writer) => scripts.join(writer, entry, maxMembers, "list"));
+      if (joined === "full") {
         throw new CommandError(
           "channel_full",
           `The channel has ${maxMembers} members, which is as many as it may (presenceMembers).`,
         );
       }
-      mirror.shard(bucket).entries.set(key, row);
-      return { isFirst: written.first, members: listed(written.members) };
+      shard.state.entries.set(key, entry);
+      return { isFirst: joined.isFirst, members: parseMembers(joined.members) };
     } catch (error) {
       const isFull = error instanceof CommandError && error.code === "channel_full";
-      if (isNew && !isFull) share.doubtfulEntries.set(key, { row, wasThere: false });
+      if (isNew && !isFull) shard.state.doubtfulEntries.set(key, { entry, wasThere: false });
       throw unavailable(error);
     }
   }
 
-  async leave(row: PresenceEntry): Promise<LeaveResult> {
-    const { life, writes } = this.#parts;
-    const { share, bucket } = this.#at(channelKey(row.app, row.channel));
-    const key = entryKey(row);
-    const wasThere = share.entries.get(key)?.member.id === row.member.id && share.entries.delete(key);
-    // Until it is done: should data be lost meanwhile, nothing else would tell that the user was there.
-    if (wasThere) share.doubtfulEntries.set(key, { row, wasThere });
+  async leave(entry: PresenceEntry): Promise<LeaveResult> {
+    const { membership, scripts } = this.#options;
+    const shard = this.#shardOf(entry);
+    const { entries, doubtfulEntries } = shard.state;
+    const key = entryKey(entry);
+    const wasThere = entries.delete(key);
+    // Until it is done: should data be lost meanwhile, nothing else would say that the user was there.
+    if (wasThere) doubtfulEntries.set(key, { entry, wasThere });
     try {
       let isUnsure = false;
-      const last = await life.runAsMember(bucket, (send, generation) => {
-        isUnsure = life.isUnsure(bucket);
-        return writes.leave(send, generation, row, isUnsure ? "own, quiet" : "own");
+      const isLast = await membership.write(shard, (writer) => {
+        isUnsure = membership.reconciler.isUnsure(shard);
+        return scripts.leave(writer, entry, isUnsure ? "own, quiet" : "own");
       });
-      share.doubtfulEntries.delete(key);
-      if (isUnsure && last) life.announceDepartureLater(bucket, row);
-      return { isLast: last && !isUnsure };
+      doubtfulEntries.delete(key);
+      if (isUnsure && isLast) membership.reconciler.announceDepartureLater(shard, entry);
+      return { isLast: isLast && !isUnsure };
     } catch (error) {
-      if (!share.doubtfulEntries.has(key)) share.doubtfulEntries.set(key, { row, wasThere: false });
+      if (!doubtfulEntries.has(key)) doubtfulEntries.set(key, { entry, wasThere: false });
       throw unavailable(error);
     }
   }
 
   async setSubscriberCount(app: string, channel: string, count: number): Promise<"occupied" | "vacated" | undefined> {
-    const { life, writes } = this.#parts;
-    const tally: SubscriberCount = { app, channel, count };
-    const key = countKey(tally);
-    const { share, bucket } = this.#at(key);
-    const before = share.counts.get(key)?.count ?? 0;
+    const { membership, scripts } = this.#options;
+    const subscribers = { app, channel, count };
+    const shard = this.#shardOf(subscribers);
+    const { state } = shard;
+    const before = state.countOf(subscribers);
     if (count === before) return undefined;
-    if (count > 0) share.counts.set(key, tally);
-    else share.counts.delete(key);
+    const key = state.setCount(subscribers);
     if (count > 0 && before > 0) {
-      share.pendingCounts.add(key);
+      state.pendingCounts.add(key);
       return undefined;
     }
-    share.pendingCounts.delete(key);
+    state.pendingCounts.delete(key);
     try {
-      const change = await life.runAsMember(bucket, (send, generation) =>
-        writes.setSubscriberCount(send, generation, tally),
-      );
+      const change = await membership.write(shard, (writer) => scripts.setSubscriberCount(writer, subscribers));
       return change === "counted" ? undefined : change;
     } catch (error) {
-      share.doubtfulCounts.set(key, tally);
+      state.doubtfulCounts.set(key, subscribers);
       throw unavailable(error);
     }
   }
 
   async members(app: string, channel: string): Promise<readonly PresenceMember[]> {
-    const place = channelKey(app, channel);
-    return listed(asParts(await this.#read(this.#at(place).bucket, MEMBERS, [place])));
+    const ref = { app, channel };
+    return parseMembers(asParts(await this.#read(this.#shardOf(ref), MEMBERS, { channel: channelKey(ref) })));
   }
 
   async summary(app: string, channel: string): Promise<ChannelSummary | undefined> {
-    const place = channelKey(app, channel);
-    const answer = asParts(await this.#read(this.#at(place).bucket, SUMMARY, [place]));
-    return summaryOf(channel, answer[0], answer[1]);
+    const ref = { app, channel };
+    const [subscribers, users] = asParts(await this.#read(this.#shardOf(ref), SUMMARY, { channel: channelKey(ref) }));
+    return summaryOf(channel, subscribers, users);
   }
 
   async channels(app: string, prefix: string): Promise<readonly ChannelSummary[]> {
-    const buckets = Array.from({ length: this.#parts.keys.buckets }, (_, bucket) => bucket);
-    return (await Promise.all(buckets.map((bucket) => this.#channelsIn(bucket, app, prefix)))).flat();
+    return (await Promise.all(this.#options.shards.map((shard) => this.#channelsIn(shard, app, prefix)))).flat();
   }
 
-  async #channelsIn(bucket: number, app: string, prefix: string): Promise<readonly ChannelSummary[]> {
-    const places = appKeyPrefix(app);
+  async #channelsIn(shard: Shard, app: string, prefix: string): Promise<readonly ChannelSummary[]> {
     const found: ChannelSummary[] = [];
     let after = "";
     while (true) {
-      const args = [places.slice(0, -1), places, prefix, after, String(PAGE)];
-      const page = asParts(await this.#read(bucket, CHANNELS, args));
+      const page = asParts(await this.#read(shard, CHANNELS, { app: appKey(app), prefix, after, limit: String(PAGE) }));
       for (let at = 0; at + 2 < page.length; at += 3) {
         after = String(page[at]);
         const summary = summaryOf(after, page[at + 1], page[at + 2]);
@@ -135,26 +128,23 @@ export class RedisRegistry implements Registry {
   }
 
   /** After this node's own counts, so that it never reads less than it knows. */
-  async #read(bucket: number, script: Script, args: readonly string[]): Promise<unknown> {
-    const { life, mirror } = this.#parts;
-    const { commands: line } = this.#parts.bucket(bucket);
+  async #read<Arg extends string>(shard: Shard, script: Script<Arg>, args: ScriptArgs<Arg>): Promise<unknown> {
     try {
-      const share = mirror.shard(bucket);
-      if (share.pendingCounts.size > 0) void life.writePending(share, (...command) => line.eval(...command));
-      return await line.eval(script, args);
+      const { membership } = this.#options;
+      void membership.reconciler.writePendingCounts(shard, membership.writerOf(shard));
+      return await shard.commands.run(script, args);
     } catch (error) {
       throw unavailable(error);
     }
   }
 
-  #at(place: string) {
-    const bucket = this.#parts.keys.shardOf(place);
-    return { bucket, share: this.#parts.mirror.shard(bucket) };
+  #shardOf(ref: ChannelRef): Shard {
+    return this.#options.shardOf(channelKey(ref));
   }
 }
 
-/** In the order in which they came. */
-function listed(members: readonly unknown[]): readonly PresenceMember[] {
+/** In the order in which they joined. */
+function parseMembers(members: readonly unknown[]): readonly PresenceMember[] {
   return members
     .map((text): PresenceMember => {
       const fields = [...asParts(JSON.parse(String(text)))];

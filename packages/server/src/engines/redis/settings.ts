@@ -10,6 +10,10 @@ export function isUnixSocket({ host }: Address): boolean {
   return host.startsWith("/");
 }
 
+export function addressText(address: Address): string {
+  return isUnixSocket(address) ? address.host : `${address.host}:${address.port}`;
+}
+
 /** Where Redis is. */
 export type Topology =
   | { readonly type: "server"; readonly at: Address }

@@ -1,117 +1,109 @@
-/** One bucket: the way to it, what is heard of it, and what is to be published in it. */
+/** One shard: its connections, what this node has there, and what is to be published in it. */
 
 import type { Publication } from "../../domain/message.ts";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
+import { channelKey } from "../shared/channel-key.ts";
 import { CommandConnection, type RunScript } from "./command-connection.ts";
-import type { Connector } from "./connector.ts";
-import { COUNT_NOT_LISTENING, HEAD_TTL_MS, TOUCH_HEADS } from "./history-scripts.ts";
-import { channelKey, type Keys } from "./keys.ts";
-import { PublishQueue, type QueuedBytes } from "./publish-queue.ts";
+import { type Connector, commandsOf } from "./connector.ts";
+import type { Keys } from "./keys.ts";
+import { ShardState } from "./local-state.ts";
+import { PublishQueue, type QueueLimits } from "./publish-queue.ts";
+import { COUNT_NOT_LISTENING, TOUCH_EVERY_MS, TOUCH_HEADS } from "./scripts/publish.ts";
 import type { RedisSettings } from "./settings.ts";
 import { Subscriber } from "./subscriber.ts";
 
 export interface ShardEvents {
   receive(publication: Publication): void;
-  interrupted(): void;
+  /** Publications may have been missed. */
+  interrupted(shard: Shard): void;
   malformed(error: unknown): void;
-  /** The way to the bucket is there, again or for the first time; nothing else goes there until this has resolved. */
-  connected(bucket: number, send: RunScript): Promise<void>;
+  /** The connection is there, again or for the first time; nothing else goes over it until this has resolved. */
+  connected(shard: Shard, run: RunScript): Promise<void>;
 }
 
 export interface ShardOptions {
-  readonly dialer: Connector;
+  readonly connector: Connector;
   readonly keys: Keys;
   readonly settings: RedisSettings;
   readonly clock: Clock;
-  readonly load: QueuedBytes;
+  readonly queueLimits: QueueLimits;
 }
 
 const EXPIRE_EVERY_MS = 50;
-const TOUCH_EVERY_MS = HEAD_TTL_MS / 4;
 const TOUCH_AT_ONCE = 500;
-const WHEREABOUTS_EVERY_MS = 1_000;
-/** Longer than any pause between attempts: by then the other nodes have subscribed again, too. */
-const SETTLE = 1.2;
+const RESOLVE_EVERY_MS = 1_000;
+/** Times the longest pause between attempts: by then the other nodes have subscribed again, too. */
+const OTHERS_NEED = 1.2;
 
 export class Shard {
   readonly index: number;
+  /** Begins every key of it. */
+  readonly root: string;
   readonly commands: CommandConnection;
   readonly subscriber: Subscriber;
   readonly queue: PublishQueue;
-  readonly #parts: ShardOptions;
+  readonly state = new ShardState();
+  readonly #options: ShardOptions;
   #opensAtMs = 0;
   /** Until when the other nodes are waited for; undefined where all of them listen. */
   #waitsUntilMs: number | undefined;
   #isAsking = false;
-  /** Where the last look found the bucket. */
-  #seenAt: string | undefined;
+  /** Where the shard was found last. */
+  #lastAddress: string | undefined;
   #opening: ReturnType<typeof setTimeout> | undefined;
-  #expiring: ReturnType<typeof setInterval> | undefined;
-  #touching: ReturnType<typeof setInterval> | undefined;
-  #watching: ReturnType<typeof setInterval> | undefined;
+  #timers: ReturnType<typeof setInterval>[] = [];
 
-  constructor(index: number, parts: ShardOptions, events: ShardEvents) {
-    const { dialer, keys, settings, clock, load } = parts;
+  constructor(index: number, options: ShardOptions, events: ShardEvents) {
+    const { keys, settings, clock, queueLimits, connector } = options;
     this.index = index;
-    this.#parts = parts;
-    this.commands = new CommandConnection(index, keys.root(index), dialer, settings, clock, {
-      up: async (send, isAgain) => {
-        await events.connected(index, send);
-        if (isAgain) {
-          this.#opensAtMs = clock.monotonicMs() + settings.reconnectMaxMs * SETTLE;
-          this.#waitsUntilMs = clock.monotonicMs() + settings.nodeTimeoutMs;
-        }
+    this.root = keys.root(index);
+    this.#options = options;
+    const why = () => (this.health.reachable ? undefined : this.health.why);
+    this.commands = new CommandConnection({
+      ...{ connector, settings, clock, shard: index, root: this.root, why },
+      prepare: async (run, isAgain) => {
+        await events.connected(this, run);
+        if (isAgain) this.#awaitOthers();
         this.#open();
       },
-      why: () => this.#why(),
     });
     const subject = keys.heartbeatSubject(index);
-    const publish = dialer.sharded ? "SPUBLISH" : "PUBLISH";
-    const beat = { subject, send: (text: string) => this.commands.sendHeartbeat(publish, [subject, text]) };
-    this.subscriber = new Subscriber(
-      index,
-      { ...parts, heartbeat: beat, readySubject: keys.readySubject(index) },
-      { ...events, up: () => this.#open() },
-    );
-    this.queue = new PublishQueue({
-      clock,
-      load,
-      waitMs: settings.publishWaitMs,
-      mostBytes: settings.publishWaitBytes,
-      why: () => this.#why(),
-      isOpen: () => this.#isReachable && this.#waitsUntilMs === undefined,
+    const { publish } = commandsOf(settings);
+    this.subscriber = new Subscriber({
+      ...{ connector, settings, clock, shard: index, readySubject: keys.readySubject(index) },
+      heartbeat: { subject, send: (text) => this.commands.sendHeartbeat(publish, [subject, text]) },
+      receive: (publication) => events.receive(publication),
+      interrupted: () => events.interrupted(this),
+      malformed: (error) => events.malformed(error),
+      up: () => this.#open(),
     });
+    const isOpen = () => this.#isReachable && this.#waitsUntilMs === undefined;
+    this.queue = new PublishQueue({ clock, limits: queueLimits, isOpen, why });
   }
 
   async start(): Promise<void> {
-    this.#expiring = setInterval(() => {
-      this.queue.expire();
-      void this.#awaitListeners();
-      this.queue.pump();
-    }, EXPIRE_EVERY_MS);
-    this.#expiring.unref?.();
-    this.#touching = setInterval(() => void this.#touch(), TOUCH_EVERY_MS);
-    this.#touching.unref?.();
-    if (this.#parts.dialer.resolveAddress) {
-      this.#watching = setInterval(() => void this.#look(), WHEREABOUTS_EVERY_MS);
-      this.#watching.unref?.();
-    }
-    const heard = this.subscriber.start();
+    this.#timers = [
+      setInterval(() => {
+        this.queue.expire();
+        void this.#checkListeners();
+        this.queue.pump();
+      }, EXPIRE_EVERY_MS),
+      setInterval(() => void this.#touchHeads(), TOUCH_EVERY_MS),
+    ];
+    const { resolveAddress } = this.#options.connector;
+    if (resolveAddress) this.#timers.push(setInterval(() => void this.#checkAddress(resolveAddress), RESOLVE_EVERY_MS));
+    for (const timer of this.#timers) timer.unref?.();
+    const subscribed = this.subscriber.start();
     await this.commands.start();
-    // Without a way for commands, it waits for that.
-    await (this.commands.isUp ? heard : Promise.race([heard, this.subscriber.connected]));
+    // Without a connection for commands, the one for publications waits for that.
+    await (this.commands.isUp ? subscribed : Promise.race([subscribed, this.subscriber.connected]));
   }
 
   get health(): EngineHealth {
-    const [heard, reached] = [this.subscriber.health, this.commands.health];
-    if (heard.reachable || (!reached.reachable && reached.refusal !== undefined)) return reached;
-    // Connected, it may only wait for the way for commands.
-    return this.subscriber.isConnected && !reached.reachable ? reached : heard;
-  }
-
-  #why(): string | undefined {
-    const { health } = this;
-    return health.reachable ? undefined : health.why;
+    const [subscriber, commands] = [this.subscriber.health, this.commands.health];
+    if (subscriber.reachable || (!commands.reachable && commands.refusal !== undefined)) return commands;
+    // Connected, the subscriber may only wait for the connection for commands.
+    return this.subscriber.isConnected && !commands.reachable ? commands : subscriber;
   }
 
   /** Whether something is on its way that may still come to an end. */
@@ -126,40 +118,49 @@ export class Shard {
   }
 
   close(): void {
-    clearInterval(this.#expiring);
-    clearInterval(this.#touching);
-    clearInterval(this.#watching);
+    for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#opening);
     this.stopPublishing();
     this.commands.close();
   }
 
+  get #nowMs(): number {
+    return this.#options.clock.monotonicMs();
+  }
+
   get #isReachable(): boolean {
-    return this.commands.isUp && this.subscriber.isUp && this.#parts.clock.monotonicMs() >= this.#opensAtMs;
+    return this.commands.isUp && this.subscriber.isUp && this.#nowMs >= this.#opensAtMs;
+  }
+
+  #awaitOthers(): void {
+    const { reconnectMaxMs, nodeTimeoutMs } = this.#options.settings;
+    this.#opensAtMs = this.#nowMs + reconnectMaxMs * OTHERS_NEED;
+    this.#waitsUntilMs = this.#nowMs + nodeTimeoutMs;
   }
 
   #open(): void {
     clearTimeout(this.#opening);
-    const waitMs = Math.max(0, this.#opensAtMs - this.#parts.clock.monotonicMs());
+    const waitMs = Math.max(0, this.#opensAtMs - this.#nowMs);
     this.#opening = setTimeout(() => {
-      void this.#awaitListeners();
+      void this.#checkListeners();
       this.queue.pump();
     }, waitMs + 1);
   }
 
   /**
-   * After the way was lost, nothing is published before every node that lives listens where this one publishes: the
-   * bucket may be somewhere else now. One that is silent for as long counts as dead.
+   * After the connection was lost, nothing is published before every node that lives listens where this one publishes: the
+   * shard may be somewhere else now. One that is silent for as long counts as dead.
    */
-  async #awaitListeners(): Promise<void> {
+  async #checkListeners(): Promise<void> {
     const untilMs = this.#waitsUntilMs;
     if (untilMs === undefined || this.#isAsking || !this.#isReachable) return;
     this.#isAsking = true;
     try {
-      const { keys, dialer } = this.#parts;
-      const ask = dialer.sharded ? "SHARDNUMSUB" : "NUMSUB";
-      const areMissing = await this.commands.eval(COUNT_NOT_LISTENING, [ask, keys.readySubject(this.index)]);
-      const isOver = areMissing === 0 || this.#parts.clock.monotonicMs() >= untilMs;
+      const { keys, settings } = this.#options;
+      const { countSubscribers } = commandsOf(settings);
+      const args = { countSubscribers, subject: keys.readySubject(this.index) };
+      const missing = await this.commands.run(COUNT_NOT_LISTENING, args);
+      const isOver = missing === 0 || this.#nowMs >= untilMs;
       if (isOver && this.#waitsUntilMs === untilMs) this.#waitsUntilMs = undefined;
     } catch {
       // It is asked again.
@@ -169,12 +170,13 @@ export class Shard {
     this.queue.pump();
   }
 
-  /** Numberings that somebody here may know a position in are not to be forgotten. */
-  async #touch(): Promise<void> {
-    const places = this.subscriber.positionedChannels.map(({ app, channel }) => channelKey(app, channel));
+  /** Numberings that a client here may know a position in are not to be forgotten. */
+  async #touchHeads(): Promise<void> {
+    const channels = this.subscriber.positionedChannels.map(channelKey);
     try {
-      for (let from = 0; from < places.length; from += TOUCH_AT_ONCE) {
-        await this.commands.eval(TOUCH_HEADS, places.slice(from, from + TOUCH_AT_ONCE));
+      for (let from = 0; from < channels.length; from += TOUCH_AT_ONCE) {
+        const some = channels.slice(from, from + TOUCH_AT_ONCE);
+        await this.commands.run(TOUCH_HEADS, { channels: JSON.stringify(some) });
       }
     } catch {
       // There are several more occasions before one is forgotten.
@@ -182,16 +184,17 @@ export class Shard {
   }
 
   /**
-   * A server that is no longer in charge may not say so. What is published may still go there until the server itself has heard
-   * of it, so whoever listens leaves it at the second look.
+   * A server that is no longer in charge may not say so. What is published may still go there until the server itself has
+   * noticed, so the subscriber leaves it at the second look.
    */
-  async #look(): Promise<void> {
-    const at = await this.#parts.dialer.resolveAddress?.(this.index);
-    if (at === undefined) return;
-    for (const part of [this.commands, this.subscriber]) {
-      const isSure = part === this.commands || this.#seenAt === at;
-      if (isSure && part.address !== undefined && part.address !== at) part.drop(`it is at ${at} now`);
+  async #checkAddress(resolve: NonNullable<Connector["resolveAddress"]>): Promise<void> {
+    const address = await resolve(this.index).catch(() => undefined);
+    if (address === undefined) return;
+    const isSure = this.#lastAddress === address;
+    for (const connection of isSure ? [this.commands, this.subscriber] : [this.commands]) {
+      if (connection.address !== undefined && connection.address !== address)
+        connection.drop(`it is at ${address} now`);
     }
-    this.#seenAt = at;
+    this.#lastAddress = address;
   }
 }

@@ -1,21 +1,31 @@
 /**
- * The subscriptions of one bucket. When the connection was lost, they are made again before anything else is received, and
- * the node is told that it may have missed something; a connection that only looks alive is found by asking, and one that
- * answers and delivers nothing by the node's own heartbeat.
+ * The subscriptions of one shard. When the connection was lost, they are made again before anything else is received, and the node
+ * is notified that it may have missed something. A connection that only looks alive is found by asking, and one that answers and
+ * delivers nothing by the node's own heartbeat.
  */
 
 import type { Publication } from "../../domain/message.ts";
 import { markSeen, type SeenNumbers } from "../../domain/message-id.ts";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
-import { NotSentError } from "../shared/errors.ts";
+import type { ChannelRef } from "../shared/channel-key.ts";
+import { messageOf, NotSentError } from "../shared/errors.ts";
 import { HEARTBEAT_INTERVAL_MS, HEARTBEAT_LOST, Heartbeat } from "../shared/heartbeat.ts";
 import { ReconnectingConnection } from "../shared/reconnecting-connection.ts";
 import { decode } from "./codec.ts";
-import type { Connector, SubscriptionClient } from "./connector.ts";
-import { refusalOf } from "./errors.ts";
+import type { Connector } from "./connector.ts";
+import { healthOf } from "./errors.ts";
 import type { RedisSettings } from "./settings.ts";
+import type { SubscriptionClient } from "./subscription-client.ts";
 
-export interface SubscriberEvents {
+export interface SubscriberOptions {
+  readonly connector: Connector;
+  readonly settings: RedisSettings;
+  readonly clock: Clock;
+  readonly shard: number;
+  /** Is subscribed to when all others are. */
+  readonly readySubject: string;
+  /** Where the node's heartbeat goes, and how: over the connection for commands. Rejects where Redis did not take it. */
+  readonly heartbeat: { readonly subject: string; send(text: string): Promise<unknown> };
   receive(publication: Publication): void;
   /** Publications may have been missed. */
   interrupted(): void;
@@ -24,307 +34,297 @@ export interface SubscriberEvents {
   malformed(error: unknown): void;
 }
 
-/** Where the node's heartbeat goes, and how: over the connection for commands. Rejects where Redis did not take it. */
-export interface HeartbeatSender {
-  readonly subject: string;
-  send(text: string): Promise<unknown>;
-}
-
-export interface SubscriberOptions {
-  readonly dialer: Connector;
-  readonly settings: RedisSettings;
-  readonly clock: Clock;
-  readonly heartbeat: HeartbeatSender;
-  /** The subject that is subscribed to when all others are. */
-  readonly readySubject: string;
-}
-
-interface Subscription {
-  readonly app: string;
-  readonly channel: string;
-  readonly heard: Map<string, SeenNumbers>;
-  /** Somebody here may know a position in it. */
+interface Subscription extends ChannelRef {
+  readonly seen: Map<string, SeenNumbers>;
+  /** A client here may know a position in it. */
   isPositioned: boolean;
 }
 
-const PING_EVERY_MS = 1_000;
+const PING_EVERY_MS = 500;
 /** The pause before a heartbeat is sent again that Redis did not take, while the connection waits for it. */
-const AGAIN_MS = 50;
-/** What arrives while subscriptions are made again; more than that is lost, and that something was is told anyway. */
-const MOST_HELD = 10_000;
+const HEARTBEAT_AGAIN_MS = 50;
+/** What arrives while subscriptions are made again; more than that is lost, and the node is notified of a loss anyway. */
+const MAX_HELD = 10_000;
 
 export class Subscriber {
-  readonly #clock: Clock;
-  readonly #settings: RedisSettings;
-  readonly #last: string;
-  readonly #events: SubscriberEvents;
-  readonly #link: ReconnectingConnection<SubscriptionClient>;
-  readonly #wanted = new Map<string, Subscription>();
+  readonly #options: SubscriberOptions;
+  readonly #connection: ReconnectingConnection<SubscriptionClient>;
+  readonly #subscriptions = new Map<string, Subscription>();
   /** Of the present connection: what it was asked for, and when that is confirmed. */
-  readonly #asked = new Map<string, Promise<void>>();
+  readonly #requested = new Map<string, Promise<void>>();
+  /** Subjects to subscribe to, or unsubscribe from, at the end of this tick. */
   readonly #changed = new Set<string>();
-  #scheduled = false;
+  #isFlushScheduled = false;
   #held: [string, string][] | undefined;
   #pingedAtMs: number | undefined;
-  #pinging: ReturnType<typeof setInterval> | undefined;
-  #beating: ReturnType<typeof setInterval> | undefined;
-  readonly #beat: HeartbeatSender;
+  #timers: ReturnType<typeof setInterval>[] = [];
   readonly #heartbeat = new Heartbeat();
-  #beats = 0;
-  /** The latest connection, for use by others or not yet. */
-  #wire: SubscriptionClient | undefined;
+  #lastHeartbeat = 0;
+  /** The latest client, ready to be used by others or not yet. */
+  #latest: SubscriptionClient | undefined;
   /** Settled when a heartbeat came over it, or it ended. */
-  #firstHeard = unhandledPromise();
-  readonly #connected = unhandledPromise();
+  #firstHeartbeat = handledPromise();
+  readonly #connected = handledPromise();
 
-  constructor(
-    bucket: number,
-    { dialer, settings, clock, heartbeat: beat, readySubject: last }: SubscriberOptions,
-    events: SubscriberEvents,
-  ) {
-    this.#last = last;
-    this.#clock = clock;
-    this.#settings = settings;
-    this.#beat = beat;
-    this.#events = events;
-    this.#link = new ReconnectingConnection<SubscriptionClient>({
+  constructor(options: SubscriberOptions) {
+    const { clock, settings } = options;
+    this.#options = options;
+    this.#connection = new ReconnectingConnection<SubscriptionClient>({
       clock,
       backoff: { minMs: settings.reconnectMinMs, maxMs: settings.reconnectMaxMs },
-      open: (ended) => {
-        this.#asked.clear();
-        this.#held = [];
-        this.#wire = undefined;
-        this.#heartbeat.reset();
-        const firstHeard = unhandledPromise();
-        this.#firstHeard = firstHeard;
-        return dialer.openSubscriptions(bucket, {
-          ended: (why) => {
-            this.#wire = undefined;
-            firstHeard.reject(new Error(why));
-            ended(why);
-          },
-          message: (subject, text) => this.#message(subject, text),
-        });
-      },
-      prepare: (wire, isAgain) => this.#greet(wire, isAgain),
+      open: (ended) => this.#open(ended),
+      prepare: (client, isAgain) => this.#prepare(client, isAgain),
     });
   }
 
   async start(): Promise<void> {
-    this.#pinging = setInterval(() => this.#ping(), PING_EVERY_MS / 2);
-    this.#pinging.unref?.();
-    this.#beating = setInterval(() => this.#lookAndBeat(), HEARTBEAT_INTERVAL_MS);
-    this.#beating.unref?.();
-    await this.#link.start();
+    this.#timers = [
+      setInterval(() => this.#ping(), PING_EVERY_MS),
+      setInterval(() => this.#checkHeartbeat(), HEARTBEAT_INTERVAL_MS),
+    ];
+    for (const timer of this.#timers) timer.unref?.();
+    await this.#connection.start();
   }
 
   get health(): EngineHealth {
-    const { health } = this.#link;
-    const refusal = health.reachable ? undefined : refusalOf(health.why);
-    return refusal && !health.reachable ? { ...health, refusal: refusal.word } : health;
+    return healthOf(this.#connection.health);
   }
 
-  /** The server that it listens to, where there is one. */
+  /** The server that it is connected to, where there is one. */
   get address(): string | undefined {
-    return this.#link.current?.address;
+    return this.#connection.current?.address;
   }
 
   get isUp(): boolean {
-    return this.#link.current !== undefined;
+    return this.#connection.current !== undefined;
   }
 
-  /** Resolves when there is a connection for the first time, though it may not be for use yet. */
+  /** Resolves when there is a connection for the first time, though it may not be ready to be used. */
   get connected(): Promise<void> {
     return this.#connected.promise;
   }
 
-  /** There is a connection, though it may not be for use yet. */
+  /** There is a connection, though it may not be ready to be used. */
   get isConnected(): boolean {
-    return this.#wire !== undefined;
+    return this.#latest !== undefined;
   }
 
-  /** All that are subscribed to. */
-  get channels(): readonly { readonly app: string; readonly channel: string }[] {
-    return [...this.#wanted.values()].map(({ app, channel }) => ({ app, channel }));
+  get channels(): readonly ChannelRef[] {
+    return [...this.#subscriptions.values()].map(({ app, channel }) => ({ app, channel }));
   }
 
-  /** Resolves when Redis has confirmed it; rejects with Unsent when it has not in time. It stays wanted all the same. */
+  /** Resolves when Redis has confirmed it; rejects with NotSentError when it has not in time. It stays wanted all the same. */
   async subscribe(subject: string, app: string, channel: string): Promise<void> {
-    if (!this.#wanted.has(subject)) this.#wanted.set(subject, { app, channel, heard: new Map(), isPositioned: false });
+    const { clock, settings } = this.#options;
+    if (!this.#subscriptions.has(subject)) {
+      this.#subscriptions.set(subject, { app, channel, seen: new Map(), isPositioned: false });
+    }
     this.#change(subject);
-    const untilMs = this.#clock.monotonicMs() + this.#settings.commandTimeoutMs;
-    while (this.#wanted.has(subject)) {
-      const leftMs = untilMs - this.#clock.monotonicMs();
+    const untilMs = clock.monotonicMs() + settings.commandTimeoutMs;
+    while (this.#subscriptions.has(subject)) {
+      const leftMs = untilMs - clock.monotonicMs();
       if (leftMs <= 0) throw new NotSentError("not confirmed in time");
-      await this.#link.waitUntilUp(leftMs);
+      await this.#connection.waitUntilUp(leftMs);
       // What changed in this tick goes in one command.
       await Promise.resolve();
       this.#flush();
-      if (await this.#confirmed(subject, untilMs)) return;
+      if (await this.#isConfirmed(subject, untilMs)) return;
     }
   }
 
   unsubscribe(subject: string): void {
-    if (this.#wanted.delete(subject)) this.#change(subject);
+    if (this.#subscriptions.delete(subject)) this.#change(subject);
   }
 
-  /** From now on somebody may know a position in it. Whether it is subscribed to. */
+  /** From now on a client may know a position in it. Answers whether it is subscribed to. */
   markPositioned(subject: string): boolean {
-    const entry = this.#wanted.get(subject);
-    if (entry) entry.isPositioned = true;
-    return entry !== undefined;
+    const subscription = this.#subscriptions.get(subject);
+    if (subscription) subscription.isPositioned = true;
+    return subscription !== undefined;
   }
 
-  /** Channels in which somebody may know a position. */
-  get positionedChannels(): readonly { readonly app: string; readonly channel: string }[] {
-    return [...this.#wanted.values()].filter(({ isPositioned: isNumbered }) => isNumbered);
+  /** Channels in which a client may know a position. */
+  get positionedChannels(): readonly ChannelRef[] {
+    return [...this.#subscriptions.values()].filter(({ isPositioned }) => isPositioned);
   }
 
   /** The connection is made anew. */
   drop(why: string): void {
-    this.#link.dropCurrent(why);
+    this.#connection.dropCurrent(why);
   }
 
   close(): void {
-    clearInterval(this.#pinging);
-    clearInterval(this.#beating);
-    this.#wanted.clear();
-    this.#wire = undefined;
-    this.#firstHeard.reject(new Error("closed"));
-    this.#link.close();
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#subscriptions.clear();
+    this.#latest = undefined;
+    this.#firstHeartbeat.reject(new Error("closed"));
+    void this.#connection.close();
   }
 
-  async #confirmed(subject: string, untilMs: number): Promise<boolean> {
+  // ---- the connection
+
+  #open(ended: (why: string) => void): Promise<SubscriptionClient> {
+    const { connector, shard } = this.#options;
+    this.#requested.clear();
+    this.#held = [];
+    this.#latest = undefined;
+    this.#heartbeat.reset();
+    const firstHeartbeat = handledPromise();
+    this.#firstHeartbeat = firstHeartbeat;
+    return connector.openSubscriptions(shard, {
+      ended: (why) => {
+        this.#latest = undefined;
+        firstHeartbeat.reject(new Error(why));
+        ended(why);
+      },
+      message: (subject, text) => this.#receive(subject, text),
+    });
+  }
+
+  async #prepare(client: SubscriptionClient, isAgain: boolean): Promise<void> {
+    const { heartbeat, readySubject, interrupted, up } = this.#options;
+    this.#changed.clear();
+    const subjects = [...this.#subscriptions.keys()];
+    const subscribed = client.subscribe([heartbeat.subject, ...subjects]);
+    for (const subject of subjects) this.#requested.set(subject, subscribed);
+    this.#latest = client;
+    this.#connected.resolve();
+    void this.#sendFirstHeartbeat(client);
+    // Nothing but the heartbeat shows that publications would come.
+    await Promise.all([subscribed, this.#firstHeartbeat.promise]);
+    await client.subscribe([readySubject]);
+    if (isAgain) interrupted();
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const [subject, text] of held) this.#receive(subject, text);
+    this.#pingedAtMs = undefined;
+    // As soon as the connection is ready to be used.
+    setTimeout(() => {
+      this.#flush();
+      up();
+    }, 0);
+  }
+
+  #drop(client: SubscriptionClient, error: unknown): void {
+    this.#connection.drop(client, messageOf(error));
+  }
+
+  // ---- subscribing
+
+  async #isConfirmed(subject: string, untilMs: number): Promise<boolean> {
     const { promise: late, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(resolve, Math.max(0, untilMs - this.#clock.monotonicMs()), false);
-    const asked = this.#asked.get(subject)?.then(
+    const timer = setTimeout(resolve, Math.max(0, untilMs - this.#options.clock.monotonicMs()), false);
+    const confirmed = this.#requested.get(subject)?.then(
       () => true,
       () => false,
     );
-    const isConfirmed = await Promise.race([asked ?? false, late]);
+    const isConfirmed = await Promise.race([confirmed ?? false, late]);
     clearTimeout(timer);
     return isConfirmed;
   }
 
   #change(subject: string): void {
     this.#changed.add(subject);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
     queueMicrotask(() => {
-      this.#scheduled = false;
+      this.#isFlushScheduled = false;
       this.#flush();
     });
   }
 
   #flush(): void {
-    const wire = this.#link.current;
-    if (!wire || this.#changed.size === 0) return;
+    const client = this.#connection.current;
+    if (!client || this.#changed.size === 0) return;
     const changed = [...this.#changed];
     this.#changed.clear();
-    const gone = changed.filter((subject) => !this.#wanted.has(subject) && this.#asked.delete(subject));
-    const come = changed.filter((subject) => this.#wanted.has(subject) && !this.#asked.has(subject));
-    if (gone.length > 0) this.#ask(wire, [], wire.unsubscribe(gone));
-    if (come.length > 0) this.#ask(wire, come, wire.subscribe(come));
+    const removed = changed.filter((subject) => !this.#subscriptions.has(subject) && this.#requested.delete(subject));
+    const added = changed.filter((subject) => this.#subscriptions.has(subject) && !this.#requested.has(subject));
+    if (removed.length > 0) this.#request(client, [], client.unsubscribe(removed));
+    if (added.length > 0) this.#request(client, added, client.subscribe(added));
   }
 
-  #ask(wire: SubscriptionClient, subjects: readonly string[], asked: Promise<void>): void {
-    for (const subject of subjects) this.#asked.set(subject, asked);
-    asked.catch((error) => this.#link.drop(wire, error instanceof Error ? error.message : String(error)));
+  #request(client: SubscriptionClient, subjects: readonly string[], confirmed: Promise<void>): void {
+    for (const subject of subjects) this.#requested.set(subject, confirmed);
+    confirmed.catch((error) => this.#drop(client, error));
   }
 
-  async #greet(wire: SubscriptionClient, isAgain: boolean): Promise<void> {
-    this.#changed.clear();
-    const subjects = [...this.#wanted.keys()];
-    const asked = wire.subscribe([this.#beat.subject, ...subjects]);
-    for (const subject of subjects) this.#asked.set(subject, asked);
-    this.#wire = wire;
-    this.#connected.resolve();
-    void this.#beatSoon(wire);
-    // Nothing but the heartbeat shows that publications would come.
-    await Promise.all([asked, this.#firstHeard.promise]);
-    await wire.subscribe([this.#last]);
-    if (isAgain) this.#events.interrupted();
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const [subject, text] of held) this.#message(subject, text);
-    this.#pingedAtMs = undefined;
-    // As soon as the link has it for use.
-    setTimeout(() => {
-      this.#flush();
-      this.#events.up();
-    }, 0);
+  // ---- receiving
+
+  #receive(subject: string, text: string): void {
+    if (subject === this.#options.heartbeat.subject) {
+      this.#heartbeat.received(Number(text));
+      this.#firstHeartbeat.resolve();
+      return;
+    }
+    if (this.#held) {
+      if (this.#held.length < MAX_HELD) this.#held.push([subject, text]);
+      return;
+    }
+    const subscription = this.#subscriptions.get(subject);
+    if (!subscription) return;
+    try {
+      const { publication, messageId } = decode(subscription.app, subscription.channel, text);
+      const isFirst = !messageId || markSeen(subscription.seen, messageId);
+      if (publication.type === "event" && publication.position) {
+        subscription.isPositioned = true;
+        // Sent again it may have another position, which counts; that it was received before is seen by its id.
+        return this.#options.receive(messageId ? { ...publication, messageId } : publication);
+      }
+      if (isFirst) this.#options.receive(publication);
+    } catch (error) {
+      this.#options.malformed(error);
+    }
   }
+
+  // ---- signs of life
 
   /** Until Redis has taken one; the others follow at intervals. */
-  async #beatSoon(wire: SubscriptionClient): Promise<void> {
-    while (this.#wire === wire && !(await this.#sendBeat())) await Bun.sleep(AGAIN_MS);
+  async #sendFirstHeartbeat(client: SubscriptionClient): Promise<void> {
+    while (this.#latest === client && !(await this.#sendHeartbeat())) await Bun.sleep(HEARTBEAT_AGAIN_MS);
   }
 
-  #lookAndBeat(): void {
-    if (!this.#wire) return;
-    if (this.#heartbeat.isLost()) this.#link.drop(this.#wire, HEARTBEAT_LOST);
-    else void this.#sendBeat();
+  #checkHeartbeat(): void {
+    if (!this.#latest) return;
+    if (this.#heartbeat.isLost()) this.#connection.drop(this.#latest, HEARTBEAT_LOST);
+    else void this.#sendHeartbeat();
   }
 
-  /** Whether Redis took it. */
-  async #sendBeat(): Promise<boolean> {
-    const number = ++this.#beats;
-    const { promise } = this.#firstHeard;
+  /** Answers whether Redis took it. */
+  async #sendHeartbeat(): Promise<boolean> {
+    const number = ++this.#lastHeartbeat;
+    const { promise } = this.#firstHeartbeat;
     try {
-      await this.#beat.send(String(number));
+      await this.#options.heartbeat.send(String(number));
     } catch {
       return false;
     }
     // Else another connection is made meanwhile.
-    if (this.#firstHeard.promise === promise) this.#heartbeat.sent(number);
+    if (this.#firstHeartbeat.promise === promise) this.#heartbeat.sent(number);
     return true;
   }
 
-  #message(subject: string, text: string): void {
-    if (subject === this.#beat.subject) {
-      this.#heartbeat.received(Number(text));
-      this.#firstHeard.resolve();
-      return;
-    }
-    if (this.#held) {
-      if (this.#held.length < MOST_HELD) this.#held.push([subject, text]);
-      return;
-    }
-    const entry = this.#wanted.get(subject);
-    if (!entry) return;
-    try {
-      const { publication, messageId } = decode(entry.app, entry.channel, text);
-      const isFirst = !messageId || markSeen(entry.heard, messageId);
-      if (publication.type === "event" && publication.position) {
-        entry.isPositioned = true;
-        // Sent again it may have another place, which counts; that it was sent before is seen by its id.
-        return this.#events.receive(messageId ? { ...publication, messageId } : publication);
-      }
-      if (isFirst) this.#events.receive(publication);
-    } catch (error) {
-      this.#events.malformed(error);
-    }
-  }
-
   #ping(): void {
-    const wire = this.#link.current;
-    if (!wire) return;
-    const nowMs = this.#clock.monotonicMs();
+    const client = this.#connection.current;
+    if (!client) return;
+    const { clock, settings } = this.#options;
+    const nowMs = clock.monotonicMs();
     if (this.#pingedAtMs !== undefined) {
-      if (nowMs - this.#pingedAtMs < this.#settings.commandTimeoutMs) return;
-      return this.#link.drop(wire, `no sign of life within ${this.#settings.commandTimeoutMs} ms`);
+      if (nowMs - this.#pingedAtMs < settings.commandTimeoutMs) return;
+      return this.#connection.drop(client, `no sign of life within ${settings.commandTimeoutMs} ms`);
     }
     this.#pingedAtMs = nowMs;
-    wire.ping().then(
+    client.ping().then(
       () => {
         this.#pingedAtMs = undefined;
       },
-      (error) => this.#link.drop(wire, error instanceof Error ? error.message : String(error)),
+      (error) => this.#drop(client, error),
     );
   }
 }
 
-function unhandledPromise(): PromiseWithResolvers<void> {
+/** A promise whose rejection need not be handled. */
+function handledPromise(): PromiseWithResolvers<void> {
   const settled = Promise.withResolvers<void>();
   settled.promise.catch(() => {});
   return settled;

@@ -1,11 +1,7 @@
 /** What one node has written to the registry and the ledger, kept so that it can be written again, or taken back. */
 
 import type { PresenceEntry } from "../../domain/ports.ts";
-
-export interface ChannelRef {
-  readonly app: string;
-  readonly channel: string;
-}
+import { type ChannelRef, channelKey } from "./channel-key.ts";
 
 export interface SubscriberCount extends ChannelRef {
   readonly count: number;
@@ -25,20 +21,22 @@ export class LocalState {
     return this.entries.size + this.counts.size + this.holds.size;
   }
 
-  setCount(count: SubscriberCount): void {
-    if (count.count > 0) this.counts.set(channelKey(count), count);
-    else this.counts.delete(channelKey(count));
+  countOf(ref: ChannelRef): number {
+    return this.counts.get(channelKey(ref))?.count ?? 0;
+  }
+
+  /** Answers the key of the channel's count. */
+  setCount(subscribers: SubscriberCount): string {
+    const key = channelKey(subscribers);
+    if (subscribers.count > 0) this.counts.set(key, subscribers);
+    else this.counts.delete(key);
+    return key;
   }
 }
 
-/** No two channels have the same: app ids have no slash. */
-export function channelKey({ app, channel }: ChannelRef): string {
-  return `${app}/${channel}`;
-}
-
 /** Connections and quotas are named by the server itself, without a NUL. */
-export function entryKey({ app, channel, connection, member }: PresenceEntry): string {
-  return `${connection}\0${app}/${channel}\0${member.id}`;
+export function entryKey(entry: PresenceEntry): string {
+  return `${entry.connection}\0${channelKey(entry)}\0${entry.member.id}`;
 }
 
 export function holdKey({ quota, holder }: QuotaHold): string {

@@ -1,0 +1,88 @@
+/**
+ * One connection for commands, by Bun's client, which is several times as fast as ioredis (docs/decisions/0006-redis.md). It never
+ * reconnects by itself, so nothing happens on it unnoticed.
+ */
+
+import { RedisClient } from "bun";
+import { messageOf, NoAnswerError } from "../shared/errors.ts";
+import { ReplyError } from "./errors.ts";
+import { type Address, addressText, isUnixSocket, type RedisSettings } from "./settings.ts";
+import { withinTime } from "./within-time.ts";
+
+/** Carries commands, in the order in which they were sent. */
+export interface CommandClient {
+  /** The server at the other end: `host:port`. */
+  readonly address: string;
+  /** Changes with every start of the server's process; "" where the user may not ask. */
+  readonly runId: string;
+  /** Rejects with ReplyError, or with NoAnswerError when the connection ends first. */
+  send(command: string, args: readonly string[]): Promise<unknown>;
+  /** Ends it; what has no answer yet rejects. */
+  close(): void;
+}
+
+/** `ended` is called once. Rejects with a sentence for people, without secrets. */
+export async function openCommandClient(
+  settings: RedisSettings,
+  at: Address,
+  ended: (why: string) => void,
+): Promise<CommandClient> {
+  const address = addressText(at);
+  const client = new RedisClient(urlOf(settings, at), {
+    autoReconnect: false,
+    enableOfflineQueue: false,
+    maxRetries: 0,
+    idleTimeout: 0,
+    connectionTimeout: settings.connectTimeoutMs,
+    ...(settings.tls && {
+      tls: { serverName: at.host, ...(settings.tls.ca !== undefined && { ca: settings.tls.ca }) },
+    }),
+  });
+  const send = async (command: string, args: readonly string[]): Promise<unknown> => {
+    try {
+      return await client.send(command, [...args]);
+    } catch (error) {
+      throw isConnectionError(error)
+        ? new NoAnswerError(`${command} was not answered`)
+        : new ReplyError(messageOf(error));
+    }
+  };
+  try {
+    return await withinTime(settings.connectTimeoutMs, at, async () => {
+      await client.connect();
+      if (isUnixSocket(at) && settings.db > 0) await send("SELECT", [String(settings.db)]);
+      // A wrong database is refused only to the first command.
+      await send("PING", []);
+      const runId = await fetchRunId(send);
+      client.onclose = () => ended(`Redis at ${address} closed the connection`);
+      return { address, runId, send, close: () => client.close() };
+    });
+  } catch (error) {
+    client.onclose = null;
+    client.close();
+    throw new Error(`Redis at ${address}: ${messageOf(error)}`);
+  }
+}
+
+async function fetchRunId(send: CommandClient["send"]): Promise<string> {
+  try {
+    return /run_id:(\w+)/.exec(String(await send("INFO", ["server"])))?.[1] ?? "";
+  } catch (error) {
+    if (error instanceof ReplyError) return "";
+    throw error;
+  }
+}
+
+function urlOf({ username, password, db, tls }: RedisSettings, at: Address): string {
+  const { host, port } = at;
+  const login = password === undefined ? "" : `${encodeURIComponent(username ?? "")}:${encodeURIComponent(password)}@`;
+  // Without a host, Bun takes no login there; it reads no database from such an address.
+  if (isUnixSocket(at)) return `redis+unix://${login}${login && "localhost"}${host}`;
+  const name = host.includes(":") ? `[${host}]` : host;
+  return `${tls ? "rediss" : "redis"}://${login}${name}:${port}/${db}`;
+}
+
+function isConnectionError(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code !== "ERR_REDIS_SERVER_ERROR" && code !== "ERR_REDIS_INVALID_COMMAND";
+}

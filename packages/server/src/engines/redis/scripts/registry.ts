@@ -1,0 +1,143 @@
+/** Who is where, as scripts: presence, subscriber counts and the list of channels. */
+
+import { DATASET, NOW, script, WHOLE } from "./script.ts";
+
+/** `member` is the beginning of what is kept of the user, to which the time is added; `limit` is -1 where there is none. */
+export const JOIN = script(
+  [
+    "incarnation",
+    "channel",
+    "connection",
+    "user",
+    "member",
+    "limit",
+    "publish",
+    "subject",
+    "announcement",
+    "isListWanted",
+    "lease",
+  ],
+  `
+${DATASET}
+${NOW}
+${WHOLE}
+local data, isWriter = dataset(incarnation)
+if not isWriter then return {'gone'} end
+local nodePresence, nodeChannels = data..'node-presence:'..incarnation..':'..channel, data..'node-channels:'..incarnation
+local presence, connections = data..'presence:'..channel, data..'connections:'..channel
+local isFirst = 0
+if redis.call('HEXISTS', nodePresence, connection) == 0 then
+  local isNew = redis.call('HEXISTS', presence, user) == 0
+  limit = tonumber(limit)
+  if isNew and limit >= 0 and redis.call('HLEN', presence) >= limit then return {'full'} end
+  redis.call('HSET', nodePresence, connection, user)
+  redis.call('PEXPIRE', nodePresence, lease)
+  if redis.call('SADD', nodeChannels, channel) == 1 then redis.call('PEXPIRE', nodeChannels, lease) end
+  redis.call('HINCRBY', connections, user, 1)
+  if isNew then
+    isFirst = 1
+    redis.call('PEXPIRE', connections, lease)
+    redis.call('HSET', presence, user, member..','..whole(now())..']')
+    redis.call('PEXPIRE', presence, lease)
+    if announcement ~= '' then redis.call(publish, subject, announcement) end
+  end
+end
+return {'ok', isFirst, isListWanted == '1' and redis.call('HVALS', presence) or {}}`,
+);
+
+/** `mustBeWriter` is "1" unless it is done for a dead incarnation. */
+export const LEAVE = script(
+  ["incarnation", "channel", "connection", "user", "publish", "subject", "announcement", "mustBeWriter"],
+  `
+${DATASET}
+local data, isWriter = dataset(incarnation)
+if mustBeWriter == '1' and not isWriter then return {'gone'} end
+local nodePresence = data..'node-presence:'..incarnation..':'..channel
+if redis.call('HGET', nodePresence, connection) ~= user then return {'ok', 0} end
+redis.call('HDEL', nodePresence, connection)
+if redis.call('EXISTS', nodePresence) == 0 and redis.call('HEXISTS', data..'subscribers:'..channel, incarnation) == 0 then
+  redis.call('SREM', data..'node-channels:'..incarnation, channel)
+end
+if redis.call('HINCRBY', data..'connections:'..channel, user, -1) > 0 then return {'ok', 0} end
+redis.call('HDEL', data..'connections:'..channel, user)
+redis.call('HDEL', data..'presence:'..channel, user)
+if announcement ~= '' then redis.call(publish, subject, announcement) end
+return {'ok', 1}`,
+);
+
+/** For a user who left while the data was lost: announces it, unless the user is there. Answers whether it did. */
+export const ANNOUNCE_DEPARTURE = script(
+  ["channel", "user", "publish", "subject", "announcement"],
+  `
+${DATASET}
+if redis.call('HEXISTS', dataset('')..'presence:'..channel, user) == 1 then return 0 end
+redis.call(publish, subject, announcement)
+return 1`,
+);
+
+/** `listedAs` is the channel's name in the list of its app's channels, or "" where it is not listed. Answers what became of the channel. */
+export const SET_SUBSCRIBER_COUNT = script(
+  ["incarnation", "channel", "count", "app", "listedAs", "lease"],
+  `
+${DATASET}
+local data, isWriter = dataset(incarnation)
+if not isWriter then return {'gone'} end
+count = tonumber(count)
+local subscribers, channels, nodeChannels = data..'subscribers:'..channel, data..'channels:'..app, data..'node-channels:'..incarnation
+local before = tonumber(redis.call('HGET', subscribers, incarnation) or 0)
+if before ~= count then
+  if count == 0 then redis.call('HDEL', subscribers, incarnation) else redis.call('HSET', subscribers, incarnation, count) end
+end
+if count > 0 then
+  if redis.call('SADD', nodeChannels, channel) == 1 then redis.call('PEXPIRE', nodeChannels, lease) end
+elseif redis.call('EXISTS', data..'node-presence:'..incarnation..':'..channel) == 0 then
+  redis.call('SREM', nodeChannels, channel)
+end
+if before == count then return {'ok', ''} end
+local sum = redis.call('HINCRBY', subscribers, '', count - before)
+if sum <= 0 then
+  redis.call('DEL', subscribers)
+  redis.call('ZREM', channels, listedAs)
+  return {'ok', 'vacated'}
+end
+if before == 0 then redis.call('PEXPIRE', subscribers, lease) end
+if sum > count - before then return {'ok', 'counted'} end
+if listedAs ~= '' then
+  redis.call('ZADD', channels, 0, listedAs)
+  redis.call('PEXPIRE', channels, lease)
+end
+return {'ok', 'occupied'}`,
+);
+
+export const MEMBERS = script(
+  ["channel"],
+  `
+${DATASET}
+return redis.call('HVALS', dataset('')..'presence:'..channel)`,
+);
+
+/** Answers how many subscribers and how many users. */
+export const SUMMARY = script(
+  ["channel"],
+  `
+${DATASET}
+local data = dataset('')
+return {tonumber(redis.call('HGET', data..'subscribers:'..channel, '') or 0), redis.call('HLEN', data..'presence:'..channel)}`,
+);
+
+/** `after` is the name to go on after, or "". Answers names, each followed by its subscribers and its users. */
+export const CHANNELS = script(
+  ["app", "prefix", "after", "limit"],
+  `
+${DATASET}
+local data = dataset('')
+local from = after == '' and '['..prefix or '('..after
+local found = {}
+for _, name in ipairs(redis.call('ZRANGEBYLEX', data..'channels:'..app, from, '('..prefix..'\\255', 'LIMIT', 0, limit)) do
+  local channel = app..':'..name
+  found[#found + 1] = name
+  found[#found + 1] = tonumber(redis.call('HGET', data..'subscribers:'..channel, '') or 0)
+  found[#found + 1] = redis.call('HLEN', data..'presence:'..channel)
+end
+return found`,
+);
