@@ -333,13 +333,13 @@ test("what waits for a node that does not read is counted, and said when it is t
     slow.receive({ acknowledged, untilMs: null, requests });
   ask([[1, ["subscribe", "app", "room"]]]);
   const data = "x".repeat(1024 * 1024);
-  for (let n = 0; n < 60; n++) ask([[0, ["publish", said(data), null]]]);
+  for (let n = 0; n < 60; n++) ask([[0, ["publish", said(data)]]]);
   await Bun.sleep(10);
   expect(overflows).toBe(0);
   ask([], parcels.at(-1)?.number);
-  for (let n = 0; n < 60; n++) ask([[0, ["publish", said(data), null]]]);
+  for (let n = 0; n < 60; n++) ask([[0, ["publish", said(data)]]]);
   expect(overflows).toBe(0);
-  for (let n = 0; n < 10; n++) ask([[0, ["publish", said(data), null]]]);
+  for (let n = 0; n < 10; n++) ask([[0, ["publish", said(data)]]]);
   expect(overflows).toBeGreaterThan(0);
   await switchboard.close();
 });

@@ -1,19 +1,19 @@
 /**
- * Lets those who publish wait while a node does not keep up. What they published is on its way already; only the answer
- * comes later, so that whoever waits for it publishes no faster than the slowest node works off.
+ * Lets publishers wait while a worker does not keep up. What they published is on its way already; only the answer comes later, so
+ * that a publisher who waits for it publishes no faster than the slowest worker processes.
  */
 
 import type { Awaitable } from "../../domain/ports.ts";
 
-/** One node that hangs does not hold everybody up for longer than this, and nobody is refused for it. */
-const LONGEST_MS = 1_000;
+/** One worker that hangs does not delay publishers for longer than this, and no publication is refused for it. */
+const MAX_DELAY_MS = 1_000;
 
 export class Backpressure {
   readonly #isBehind: () => boolean;
   #waiting: (() => void)[] = [];
   #late: ReturnType<typeof setTimeout> | undefined;
 
-  /** `isBehind` says whether some node has to catch up. */
+  /** `isBehind` says whether some worker has to catch up. */
   constructor(isBehind: () => boolean) {
     this.#isBehind = isBehind;
   }
@@ -21,21 +21,20 @@ export class Backpressure {
   /** The value, when it is time. */
   delay<Value>(value: Value): Awaitable<Value> {
     if (!this.#isBehind()) return value;
-    this.#late ??= setTimeout(() => this.release(), LONGEST_MS);
+    this.#late ??= setTimeout(() => this.release(), MAX_DELAY_MS);
     return new Promise((resolve) => this.#waiting.push(() => resolve(value)));
   }
 
-  /** A node has worked something off, or is no more. */
+  /** A worker has processed something, or is gone. */
   check(): void {
     if (this.#waiting.length > 0 && !this.#isBehind()) this.release();
   }
 
-  /** Whoever waits goes on. */
   release(): void {
     clearTimeout(this.#late);
     this.#late = undefined;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const go of waiting) go();
+    for (const resolve of waiting) resolve();
   }
 }

@@ -1,79 +1,116 @@
-/** The engine of one of several nodes on a machine: everything is asked of the process between them. */
+/** The engine of one of several workers on a machine: each call is a request to the hub process between them. */
 
-import type { EventPublication, Position, PresenceMember, Publication } from "../../domain/message.ts";
 import type {
   Broker,
-  ChannelSummary,
   Clock,
   Engine,
   EngineHealth,
   EngineHost,
-  HistoryPage,
-  HistoryPolicy,
-  IdempotencyKey,
-  JoinResult,
-  LeaveResult,
   Ledger,
   NodeState,
-  PresenceEntry,
   Registry,
 } from "../../domain/ports.ts";
-import { HEARTBEAT_MS, type HubBatch, type Send, type WorkerBatch, without } from "./messages.ts";
+import {
+  type Answer,
+  HEARTBEAT_MS,
+  type HubBatch,
+  type HubMethods,
+  type Method,
+  type Send,
+  type WorkerBatch,
+} from "./messages.ts";
 import { type IncomingMessage, type RequestLimits, Requests } from "./requests.ts";
 
-/** Silence after which the other side is taken for unreachable: two beats and a little patience. */
+/** Silence after which the hub counts as unreachable: two heartbeats and a margin. */
 const SILENT_MS = 3_000;
-/** How long what is still being asked may hold up the end. */
-const SETTLE_MS = 2_000;
+/** How long open requests may delay the end. */
+const CLOSE_WAIT_MS = 2_000;
 
 export interface WorkerEngine extends Engine {
-  /** What the process between the nodes sent. */
-  receive(parcel: HubBatch): void;
+  /** Processes what the hub process sent. */
+  receive(batch: HubBatch): void;
 }
 
-const PATIENCE: RequestLimits = { waitMs: 5_000, waitBytes: 64 * 1024 * 1024 };
+const DEFAULT_LIMITS: RequestLimits = { waitMs: 5_000, waitBytes: 64 * 1024 * 1024 };
 
-/** `send` hands parcels to the process between the nodes. */
-export function workersEngine(clock: Clock, send: Send<WorkerBatch>, patience: RequestLimits = PATIENCE): WorkerEngine {
-  return new WorkersEngine(clock, send, patience);
+/** `send` passes batches to the hub process. */
+export function workersEngine(
+  clock: Clock,
+  send: Send<WorkerBatch>,
+  limits: RequestLimits = DEFAULT_LIMITS,
+): WorkerEngine {
+  return new RemoteEngine(clock, send, limits);
 }
 
-class WorkersEngine implements WorkerEngine {
+class RemoteEngine implements WorkerEngine {
   readonly name = "workers";
   readonly broker: Broker;
   readonly registry: Registry;
   readonly ledger: Ledger;
-  readonly #calls: Requests;
+  readonly #requests: Requests;
   #host: EngineHost | undefined;
-  #beating: ReturnType<typeof setInterval> | undefined;
+  #heartbeats: ReturnType<typeof setInterval> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(clock: Clock, send: Send<WorkerBatch>, patience: RequestLimits) {
-    this.#calls = new Requests(clock, patience, send, (word) => this.#hear(word));
-    this.broker = new AskingBroker(this.#calls);
-    this.registry = new AskingRegistry(this.#calls);
-    this.ledger = new AskingLedger(this.#calls);
+  constructor(clock: Clock, send: Send<WorkerBatch>, limits: RequestLimits) {
+    this.#requests = new Requests(clock, limits, send, (message) => this.#receive(message));
+    const call =
+      <M extends Method>(method: M, isTurn = false) =>
+      (...args: Parameters<HubMethods[M]>): Promise<Answer<M>> =>
+        this.#requests.call(method, args, isTurn);
+    const notify =
+      <M extends Method>(method: M) =>
+      (...args: Parameters<HubMethods[M]>): void =>
+        this.#requests.notify(method, args);
+    this.broker = {
+      subscribe: call("subscribe"),
+      unsubscribe: notify("unsubscribe"),
+      publish: call("publish"),
+      publishOnce: call("publishOnce"),
+      history: call("history"),
+    };
+    this.registry = {
+      // The new member receives those who join later: it has to be in the channel before anything else is processed.
+      join: call("join", true),
+      leave: call("leave"),
+      setSubscriberCount: call("setSubscriberCount"),
+      changesRecorded: notify("changesRecorded"),
+      members: call("members"),
+      summary: call("summary"),
+      channels: call("channels"),
+    };
+    this.ledger = {
+      acquire: call("acquire"),
+      release: call("release"),
+      takeToken: call("takeToken"),
+      setIfAbsent: call("setIfAbsent"),
+      exists: call("exists"),
+      delete: call("delete"),
+      setMax: call("setMax"),
+      get: call("get"),
+    };
   }
 
   async start(host: EngineHost): Promise<void> {
     this.#host = host;
-    this.#beating = setInterval(() => this.#calls.notify(["beat", host.report()]), HEARTBEAT_MS);
-    // Where it fails, the beats go on, and so does the node.
-    await this.#calls.request(["beat", host.report()]).catch((error) => host.failed(error, "reaching the engine"));
+    this.#heartbeats = setInterval(() => this.#requests.notify("heartbeat", [host.report()]), HEARTBEAT_MS);
+    // If it fails, the heartbeats go on, and so does the node.
+    const reached = this.#requests.call("heartbeat", [host.report()]);
+    await reached.catch((error) => host.failed(error, "reaching the engine"));
   }
 
-  receive(parcel: HubBatch): void {
-    this.#calls.receive(parcel);
+  receive(batch: HubBatch): void {
+    this.#requests.receive(batch);
   }
 
   health(): EngineHealth {
-    const sinceMs = Math.round(this.#calls.silentMs);
+    const sinceMs = Math.round(this.#requests.silentMs);
     if (sinceMs < SILENT_MS) return { reachable: true };
     return { reachable: false, why: "The process that the workers work for does not answer.", sinceMs };
   }
 
   nodes(): Promise<readonly NodeState[]> {
-    return this.#calls.request(["nodes"]);
+    return this.#requests.call("nodes", []);
   }
 
   close(): Promise<void> {
@@ -82,127 +119,18 @@ class WorkersEngine implements WorkerEngine {
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#beating);
-    await this.#calls.settled(SETTLE_MS);
-    // Where nobody answers, nobody is there to take anything back either.
-    const late = setTimeout(() => this.#calls.close(), SETTLE_MS);
-    await this.#calls.request(["close"]).catch(() => {});
+    clearInterval(this.#heartbeats);
+    await this.#requests.settled(CLOSE_WAIT_MS);
+    // If the hub does not answer, it cannot take anything back either.
+    const late = setTimeout(() => this.#requests.close(), CLOSE_WAIT_MS);
+    await this.#requests.call("close", []).catch(() => {});
     clearTimeout(late);
-    this.#calls.close();
+    this.#requests.close();
     this.#host = undefined;
   }
 
-  #hear(word: IncomingMessage): void {
-    if (word[0] === "publication") this.#host?.receive(word[1]);
-    else this.#host?.registryChanged(word[1]);
-  }
-}
-
-class AskingBroker implements Broker {
-  readonly #calls: Requests;
-
-  constructor(calls: Requests) {
-    this.#calls = calls;
-  }
-
-  subscribe(app: string, channel: string): Promise<void> {
-    return this.#calls.request(["subscribe", app, channel]);
-  }
-
-  unsubscribe(app: string, channel: string): void {
-    this.#calls.notify(["unsubscribe", app, channel]);
-  }
-
-  publish(publication: Publication, keep?: HistoryPolicy): Promise<Position | undefined> {
-    return this.#calls.request(["publish", publication, keep ?? null]);
-  }
-
-  publishOnce(
-    publication: EventPublication,
-    once: IdempotencyKey,
-    keep?: HistoryPolicy,
-  ): Promise<Position | "repeated" | undefined> {
-    return this.#calls.request(["publishOnce", publication, once, keep ?? null]);
-  }
-
-  history(app: string, channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {
-    return this.#calls.request(["history", app, channel, since ?? null, limit]);
-  }
-}
-
-class AskingRegistry implements Registry {
-  readonly #calls: Requests;
-
-  constructor(calls: Requests) {
-    this.#calls = calls;
-  }
-
-  /** The newcomer hears of whoever comes next: it has to be in the channel before that is told. */
-  join(row: PresenceEntry, maxMembers: number): Promise<JoinResult> {
-    return this.#calls.request(["join", row, without(maxMembers)], true);
-  }
-
-  leave(row: PresenceEntry): Promise<LeaveResult> {
-    return this.#calls.request(["leave", row]);
-  }
-
-  setSubscriberCount(app: string, channel: string, count: number): Promise<"occupied" | "vacated" | undefined> {
-    return this.#calls.request(["tally", app, channel, count]);
-  }
-
-  changesRecorded(app: string, channel: string): void {
-    this.#calls.notify(["told", app, channel]);
-  }
-
-  members(app: string, channel: string): Promise<readonly PresenceMember[]> {
-    return this.#calls.request(["members", app, channel]);
-  }
-
-  summary(app: string, channel: string): Promise<ChannelSummary | undefined> {
-    return this.#calls.request(["summary", app, channel]);
-  }
-
-  channels(app: string, prefix: string): Promise<readonly ChannelSummary[]> {
-    return this.#calls.request(["channels", app, prefix]);
-  }
-}
-
-class AskingLedger implements Ledger {
-  readonly #calls: Requests;
-
-  constructor(calls: Requests) {
-    this.#calls = calls;
-  }
-
-  acquire(place: string, holder: string, most: number): Promise<boolean> {
-    return this.#calls.request(["take", place, holder, without(most)]);
-  }
-
-  release(place: string, holder: string): Promise<void> {
-    return this.#calls.request(["giveBack", place, holder]);
-  }
-
-  takeToken(bucket: string, perSecond: number): Promise<number> {
-    return this.#calls.request(["spend", bucket, perSecond]);
-  }
-
-  setIfAbsent(key: string, ttlMs: number): Promise<boolean> {
-    return this.#calls.request(["once", key, ttlMs]);
-  }
-
-  exists(key: string): Promise<boolean> {
-    return this.#calls.request(["noted", key]);
-  }
-
-  delete(key: string): Promise<void> {
-    return this.#calls.request(["forget", key]);
-  }
-
-  setMax(name: string, to: number, ttlMs: number): Promise<void> {
-    return this.#calls.request(["raise", name, to, ttlMs]);
-  }
-
-  get(name: string): Promise<number | undefined> {
-    return this.#calls.request(["level", name]);
+  #receive(message: IncomingMessage): void {
+    if (message[0] === "publication") this.#host?.receive(message[1]);
+    else this.#host?.registryChanged(message[1]);
   }
 }

@@ -1,13 +1,17 @@
-/** What a node has asked and waits for: each answered by its number, or given up when it takes too long. */
+/** A worker's requests that wait for an answer, and the batches that it receives, processed in order and in slices of time. */
 
 import { CommandError } from "../../domain/error.ts";
 import type { Clock } from "../../domain/ports.ts";
+import { type Pending, PendingBudget } from "../shared/pending.ts";
 import {
+  type Answer,
   BACKPRESSURE_BYTES,
   bytesOf,
   type HubBatch,
+  type HubMethods,
   hubUnavailable,
   type Message,
+  type Method,
   type NumberedRequest,
   type Request,
   type Send,
@@ -15,17 +19,16 @@ import {
 } from "./messages.ts";
 import { TickBatch } from "./tick-batch.ts";
 
-const LOOK_EVERY_MS = 250;
-/** More asks than this may not wait, however small. */
-const MOST_WAITING = 100_000;
-/** Parcels, or bytes, that are worked off before that is said with nothing else to say. */
+const EXPIRE_EVERY_MS = 250;
+const MAX_PENDING = 100_000;
+/** After so many batches, or bytes, are processed, an acknowledgement goes out even if there is nothing else to send. */
 const ACKNOWLEDGE_EVERY = 32;
 const ACKNOWLEDGE_EVERY_BYTES = BACKPRESSURE_BYTES / 4;
 /**
- * How long it works off without a look at anything else, in milliseconds. Seconds of work may come at once: sockets have to
- * be written to meanwhile, or their readers are cut, and the first process has to hear that this one lives, or it is ended.
+ * How long batches are processed before anything else gets a turn, in milliseconds. Seconds of work may come at once: sockets
+ * have to be written to meanwhile, or their readers are cut, and the hub has to see that this process lives, or ends it.
  */
-const TURN_MS = 20;
+const SLICE_MS = 20;
 
 /** How long an answer may take, and how many bytes of publications may wait for one. */
 export interface RequestLimits {
@@ -33,20 +36,10 @@ export interface RequestLimits {
   readonly waitBytes: number;
 }
 
-interface Waiting {
-  readonly until: number;
-  readonly bytes: number;
-  /** Whoever asked has to be done with the answer before anything else is told. */
+interface PendingRequest {
+  readonly pending: Pending<unknown>;
+  /** The caller has to be done with the answer before the next message is processed. */
   readonly isTurn: boolean;
-  resolve(value: unknown): void;
-  reject(error: unknown): void;
-}
-
-/** A parcel, and how far it is worked off. */
-interface InboundBatch {
-  readonly number: number;
-  readonly told: readonly Message[];
-  next: number;
 }
 
 /** What is no answer. */
@@ -54,162 +47,169 @@ export type IncomingMessage = Exclude<Message, readonly ["answer" | "refusal", .
 
 export class Requests {
   readonly #clock: Clock;
-  readonly #patience: RequestLimits;
+  readonly #limits: RequestLimits;
   readonly #send: Send<WorkerBatch>;
-  readonly #hear: (word: IncomingMessage) => void;
-  /** In the order in which they were asked. */
-  readonly #waiting = new Map<number, Waiting>();
-  readonly #outbox: TickBatch<NumberedRequest>;
-  readonly #looking: ReturnType<typeof setInterval>;
-  /** What came and is not worked off. */
-  readonly #inbox: InboundBatch[] = [];
-  /** While somebody else has a turn. */
+  readonly #receive: (message: IncomingMessage) => void;
+  readonly #budget: PendingBudget;
+  /** Oldest first. */
+  readonly #pending = new Map<number, PendingRequest>();
+  readonly #outgoing: TickBatch<NumberedRequest>;
+  readonly #expiring: ReturnType<typeof setInterval>;
+  /** Batches that are not processed yet, and how many messages of the first one are. */
+  readonly #incoming: HubBatch[] = [];
+  #processed = 0;
   #isPaused = false;
   #lastId = 0;
-  #bytes = 0;
-  #got = 0;
+  #acknowledgeable = 0;
   #acknowledged = 0;
   #bytesSince = 0;
-  #heardAtMs: number;
-  /** From this process's clock to the other's, at least. */
+  #receivedAtMs: number;
+  /** From this process's clock to the hub's, at least. */
   #offsetMs: number | undefined;
   #isClosed = false;
 
-  constructor(clock: Clock, patience: RequestLimits, send: Send<WorkerBatch>, hear: (word: IncomingMessage) => void) {
+  constructor(
+    clock: Clock,
+    limits: RequestLimits,
+    send: Send<WorkerBatch>,
+    receive: (message: IncomingMessage) => void,
+  ) {
     this.#clock = clock;
-    this.#patience = patience;
+    this.#limits = limits;
     this.#send = send;
-    this.#hear = hear;
-    this.#heardAtMs = clock.monotonicMs();
-    this.#outbox = new TickBatch((asked) => this.#post(asked));
-    this.#looking = setInterval(() => this.#giveUp(), LOOK_EVERY_MS);
+    this.#receive = receive;
+    this.#budget = new PendingBudget(clock, { ...limits, maxCount: MAX_PENDING });
+    this.#receivedAtMs = clock.monotonicMs();
+    this.#outgoing = new TickBatch((requests) => this.#flush(requests));
+    this.#expiring = setInterval(() => this.#expire(), EXPIRE_EVERY_MS);
   }
 
   /** Rejects with CommandError: the engine's own, or `engine_unavailable` when no answer comes in time. */
-  request<Answer>(ask: Request, isTurn = false): Promise<Answer> {
-    const bytes = weightOf(ask);
-    if (this.#isClosed || this.#waiting.size >= MOST_WAITING || this.#bytes + bytes > this.#patience.waitBytes) {
-      return Promise.reject(hubUnavailable());
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  call<M extends Method>(method: M, args: Parameters<HubMethods[M]>, isTurn = false): Promise<Answer<M>> {
+    const request = requestOf(method, args);
+    const pending = this.#isClosed ? undefined : this.#budget.open<unknown>(weightOf(request));
+    if (!pending) return Promise.reject(hubUnavailable());
     const id = ++this.#lastId;
-    const until = this.#clock.monotonicMs() + this.#patience.waitMs;
-    // Both sides are of one version: what answers an ask is what the ask is answered with.
-    this.#waiting.set(id, { until, bytes, isTurn, resolve: (value) => resolve(value as Answer), reject });
-    this.#bytes += bytes;
-    this.#outbox.add([id, ask]);
-    return promise;
+    this.#pending.set(id, { pending, isTurn });
+    this.#outgoing.add([id, request]);
+    // Both sides are of one version: the answer to a method is what the method returns.
+    return pending.promise as Promise<Answer<M>>;
   }
 
   /** Wants no answer. */
-  notify(ask: Request): void {
-    if (!this.#isClosed) this.#outbox.add([0, ask]);
+  notify<M extends Method>(method: M, args: Parameters<HubMethods[M]>): void {
+    if (!this.#isClosed) this.#outgoing.add([0, requestOf(method, args)]);
   }
 
-  receive({ number, atMs, messages: told }: HubBatch): void {
+  receive(batch: HubBatch): void {
     const nowMs = this.#clock.monotonicMs();
-    this.#heardAtMs = nowMs;
-    // What took long to come says too little; the quickest is nearest to the truth.
-    this.#offsetMs = Math.max(this.#offsetMs ?? Number.NEGATIVE_INFINITY, atMs - nowMs);
-    this.#inbox.push({ number, told, next: 0 });
-    if (!this.#isPaused) this.#work();
+    this.#receivedAtMs = nowMs;
+    // A batch that was long on its way says too little; the quickest is nearest to the truth.
+    this.#offsetMs = Math.max(this.#offsetMs ?? Number.NEGATIVE_INFINITY, batch.atMs - nowMs);
+    this.#incoming.push(batch);
+    if (!this.#isPaused) this.#process();
   }
 
-  /** Time since the other side was heard, in milliseconds. */
+  /** Time since the hub was last heard, in milliseconds. */
   get silentMs(): number {
-    return this.#clock.monotonicMs() - this.#heardAtMs;
+    return this.#clock.monotonicMs() - this.#receivedAtMs;
   }
 
   /** Resolves when nothing waits for an answer, or after the time. */
   async settled(withinMs: number): Promise<void> {
     const deadline = this.#clock.monotonicMs() + withinMs;
     do await Bun.sleep(1);
-    while (this.#waiting.size > 0 && this.#clock.monotonicMs() < deadline);
+    while (this.#pending.size > 0 && this.#clock.monotonicMs() < deadline);
   }
 
-  /** Those that wait are refused, and nothing is heard any more. */
+  /** Rejects what waits, and processes nothing any more. */
   close(): void {
     this.#isClosed = true;
-    clearInterval(this.#looking);
-    for (const { reject } of this.#waiting.values()) reject(hubUnavailable());
-    this.#waiting.clear();
+    clearInterval(this.#expiring);
+    for (const { pending } of this.#pending.values()) pending.reject(hubUnavailable());
+    this.#pending.clear();
   }
 
   // ---- private
 
-  #post(asked: readonly NumberedRequest[]): void {
-    this.#acknowledged = this.#got;
+  #flush(requests: readonly NumberedRequest[]): void {
+    this.#acknowledged = this.#acknowledgeable;
     this.#bytesSince = 0;
-    const { waitMs } = this.#patience;
+    const { waitMs } = this.#limits;
     const untilMs = this.#offsetMs === undefined ? null : this.#clock.monotonicMs() + this.#offsetMs + waitMs;
-    this.#send({ acknowledged: this.#got, untilMs, requests: asked });
+    this.#send({ acknowledged: this.#acknowledged, untilMs, requests });
   }
 
-  #work(): void {
-    const untilMs = this.#clock.monotonicMs() + TURN_MS;
-    for (let parcel = this.#inbox[0]; parcel; parcel = this.#inbox[0]) {
-      for (let word = parcel.told[parcel.next]; word; word = parcel.told[parcel.next]) {
+  #process(): void {
+    const untilMs = this.#clock.monotonicMs() + SLICE_MS;
+    for (let batch = this.#incoming[0]; batch; batch = this.#incoming[0]) {
+      while (this.#processed < batch.messages.length) {
         if (this.#isClosed) return;
-        parcel.next++;
-        this.#bytesSince += bytesOf(word);
-        if (this.#isTurnAfter(word) || this.#clock.monotonicMs() >= untilMs) return this.#pause();
+        const message = batch.messages[this.#processed++] as Message;
+        this.#bytesSince += bytesOf(message);
+        if (this.#isTurnAfter(message) || this.#clock.monotonicMs() >= untilMs) return this.#pause();
       }
-      this.#inbox.shift();
-      this.#workedOff(parcel);
+      this.#incoming.shift();
+      this.#processed = 0;
+      this.#acknowledge(batch);
     }
   }
 
-  #workedOff({ number }: InboundBatch): void {
-    this.#got = number;
+  #acknowledge({ number }: HubBatch): void {
+    this.#acknowledgeable = number;
     const isMuch = this.#bytesSince >= ACKNOWLEDGE_EVERY_BYTES;
-    if (isMuch || number - this.#acknowledged >= ACKNOWLEDGE_EVERY) this.#outbox.schedule();
+    if (isMuch || number - this.#acknowledged >= ACKNOWLEDGE_EVERY) this.#outgoing.schedule();
   }
 
-  /** Works one word off; says whether whoever it was for comes first now. */
-  #isTurnAfter(word: Message): boolean {
-    switch (word[0]) {
+  /** Processes one message; says whether the caller that it answers comes first now. */
+  #isTurnAfter(message: Message): boolean {
+    switch (message[0]) {
       case "answer": {
-        const waiting = this.#take(word[1]);
-        waiting?.resolve(word[2]);
-        return waiting?.isTurn === true;
+        const request = this.#take(message[1]);
+        request?.pending.resolve(message[2]);
+        return request?.isTurn === true;
       }
       case "refusal":
-        this.#take(word[1])?.reject(new CommandError(word[2], word[3]));
+        this.#take(message[1])?.pending.reject(new CommandError(message[2], message[3]));
         return false;
       case "publication":
-      case "facts":
-        this.#hear(word);
+      case "changes":
+        this.#receive(message);
         return false;
     }
   }
 
-  /** Goes on when all that was set going has come to rest, and sockets have had their turn. */
+  /** Goes on when everything that was set going has come to rest, and sockets have had their turn. */
   #pause(): void {
     this.#isPaused = true;
     setImmediate(() => {
       this.#isPaused = false;
-      this.#work();
+      this.#process();
     });
   }
 
-  #take(id: number): Waiting | undefined {
-    const waiting = this.#waiting.get(id);
-    if (!waiting) return undefined;
-    this.#waiting.delete(id);
-    this.#bytes -= waiting.bytes;
-    return waiting;
+  #take(id: number): PendingRequest | undefined {
+    const request = this.#pending.get(id);
+    this.#pending.delete(id);
+    return request;
   }
 
-  #giveUp(): void {
+  #expire(): void {
     const nowMs = this.#clock.monotonicMs();
-    for (const [id, { until }] of this.#waiting) {
-      if (until > nowMs) return;
-      this.#take(id)?.reject(hubUnavailable());
+    for (const [id, { pending }] of this.#pending) {
+      if (pending.untilMs > nowMs) return;
+      this.#pending.delete(id);
+      pending.reject(hubUnavailable());
     }
   }
 }
 
-function weightOf(ask: Request): number {
-  const isPublication = ask[0] === "publish" || ask[0] === "publishOnce";
-  return isPublication && ask[1].type === "event" ? ask[1].data.length : 0;
+function requestOf<M extends Method>(method: M, args: Parameters<HubMethods[M]>): Request {
+  // The compiler does not see that a method and its own parameters are one of the union.
+  return [method, ...args] as unknown as Request;
+}
+
+function weightOf(request: Request): number {
+  const isPublication = request[0] === "publish" || request[0] === "publishOnce";
+  return isPublication && request[1].type === "event" ? request[1].data.length : 0;
 }

@@ -1,16 +1,12 @@
-/** Collects what one tick has to say, so that it costs one message. */
+/** Collects what is to be sent in one tick, so that it costs one message. */
 
 export class TickBatch<Item> {
-  readonly #flush: (items: readonly Item[]) => void;
+  readonly #send: (items: readonly Item[]) => void;
   #items: Item[] = [];
-  #isDue = false;
+  #isScheduled = false;
 
-  constructor(flush: (items: readonly Item[]) => void) {
-    this.#flush = flush;
-  }
-
-  get length(): number {
-    return this.#items.length;
+  constructor(send: (items: readonly Item[]) => void) {
+    this.#send = send;
   }
 
   add(item: Item): void {
@@ -18,19 +14,19 @@ export class TickBatch<Item> {
     this.schedule();
   }
 
-  /** Something is to be sent at the end of the tick, if only to say that nothing is. */
+  /** Sends at the end of the tick, even if there is nothing but the sign of life. */
   schedule(): void {
-    if (this.#isDue) return;
-    this.#isDue = true;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
     setImmediate(() => this.flush());
   }
 
-  /** At once; nothing where nothing is due. */
+  /** Sends now what is scheduled. */
   flush(): void {
-    if (!this.#isDue) return;
+    if (!this.#isScheduled) return;
     const items = this.#items;
     this.#items = [];
-    this.#isDue = false;
-    this.#flush(items);
+    this.#isScheduled = false;
+    this.#send(items);
   }
 }

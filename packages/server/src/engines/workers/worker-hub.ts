@@ -1,32 +1,34 @@
 /**
- * The engine of several nodes on one machine, on the side of the process between them: an engine for one node does the
- * work, in one order for all, and this keeps what belongs to which node, so that it can be taken back when that node dies.
+ * The engine of several workers on one machine, on the side of the hub process between them: an engine for one node does the
+ * work, in one order for all, and this keeps what belongs to which worker, so that it can be taken back when that worker dies.
  */
 
 import { CommandError } from "../../domain/error.ts";
 import type { Publication } from "../../domain/message.ts";
 import type { Awaitable, Clock, Engine, NodeState, RegistryChange } from "../../domain/ports.ts";
 import { andThen } from "../../hub/awaitable.ts";
+import { type ChannelRef, channelKey } from "../shared/channel-key.ts";
+import { entryKey, holdKey } from "../shared/local-state.ts";
 import { Backpressure } from "./backpressure.ts";
 import {
   HEARTBEAT_MS,
   type HubBatch,
+  type HubMethods,
   hubUnavailable,
-  limitOf,
+  type Method,
   type Request,
   type Send,
   type WorkerBatch,
 } from "./messages.ts";
 import { PendingAnnouncements } from "./pending-announcements.ts";
 import { WorkerSession } from "./worker-session.ts";
-import { keyOf, type Subject } from "./worker-state.ts";
 
-/** What may wait for a node that does not read. One that lets more pile up will not catch up. */
+/** What may wait for a worker that does not read. One that lets more pile up will not catch up. */
 const BACKLOG_BYTES = 64 * 1024 * 1024;
 
 export interface WorkerLink {
-  receive(parcel: WorkerBatch): void;
-  /** The node is no more: what was its own is taken back, and others tell of it. Idempotent. */
+  receive(batch: WorkerBatch): void;
+  /** The worker is gone: what it owned is taken back, and another worker reports it. Idempotent. */
   disconnect(): Promise<void>;
 }
 
@@ -45,24 +47,28 @@ export interface WorkerHubOptions {
   readonly failed: (error: unknown, during: string) => void;
 }
 
+type Handler<M extends Method> = (session: WorkerSession, ...args: Parameters<HubMethods[M]>) => Awaitable<unknown>;
+
 export class WorkerHub {
   readonly #engine: Engine;
   readonly #clock: Clock;
   readonly #failed: WorkerHubOptions["failed"];
-  /** In the order of their coming: the eldest tells what no node did by itself. */
-  readonly #desks = new Set<WorkerSession>();
-  readonly #listeners = new Map<string, Set<WorkerSession>>();
-  readonly #slowness = new Backpressure(() => [...this.#desks].some((desk) => desk.isBehind));
-  /** Subscribers of all nodes together. */
+  /** Oldest first: the oldest reports what no worker did by itself. */
+  readonly #sessions = new Set<WorkerSession>();
+  readonly #subscribers = new Map<string, Set<WorkerSession>>();
+  readonly #backpressure = new Backpressure(() => [...this.#sessions].some((session) => session.isBehind));
+  /** Subscribers of all workers together. */
   readonly #totals = new Map<string, number>();
-  /** What nodes have been answered and have not told on: who comes to life, and who has left. */
-  readonly #untold = new PendingAnnouncements<WorkerSession>();
-  #beating: ReturnType<typeof setInterval> | undefined;
+  /** What workers were answered and have not announced: that a channel is occupied, that a member has left. */
+  readonly #unannounced = new PendingAnnouncements<WorkerSession>();
+  readonly #handlers: { readonly [M in Method]: Handler<M> };
+  #heartbeats: ReturnType<typeof setInterval> | undefined;
 
   constructor({ engine, clock, failed }: WorkerHubOptions) {
     this.#engine = engine;
     this.#clock = clock;
     this.#failed = failed;
+    this.#handlers = { ...this.#stateHandlers(engine), ...forwardingHandlers(engine) };
   }
 
   async start(): Promise<void> {
@@ -70,216 +76,215 @@ export class WorkerHub {
     await this.#engine.start({
       receive: (publication) => this.#deliver(publication),
       interrupted: () => {},
-      registryChanged: (facts) => this.#tellFacts(facts),
+      registryChanged: (changes) => this.#report(changes),
       report: () => self,
       failed: this.#failed,
     });
-    this.#beating = setInterval(() => {
-      for (const desk of this.#desks) desk.sendHeartbeat();
+    this.#heartbeats = setInterval(() => {
+      for (const session of this.#sessions) session.sendHeartbeat();
     }, HEARTBEAT_MS);
   }
 
   attach({ send, isListed = true, overflowed }: AttachOptions): WorkerLink {
-    const desk = new WorkerSession(this.#clock, isListed, send);
-    this.#desks.add(desk);
+    const session = new WorkerSession(this.#clock, isListed, send);
+    this.#sessions.add(session);
     return {
-      receive: (parcel) => {
-        this.#receive(desk, parcel);
-        if (desk.backlogBytes > BACKLOG_BYTES) overflowed?.();
+      receive: (batch) => {
+        this.#receive(session, batch);
+        if (session.backlogBytes > BACKLOG_BYTES) overflowed?.();
       },
-      disconnect: () => this.#dismiss(desk),
+      disconnect: () => this.#remove(session),
     };
   }
 
-  /** How much is remembered of nodes and by them. */
+  /** How much is remembered of workers and by them. */
   get size(): number {
-    const held = [...this.#desks].reduce((sum, { owned: holdings }) => sum + holdings.size, 0);
-    return held + this.#listeners.size + this.#totals.size + this.#untold.size;
+    const owned = [...this.#sessions].reduce(
+      (sum, { owned, subscriptions }) => sum + owned.size + subscriptions.size,
+      0,
+    );
+    return owned + this.#subscribers.size + this.#totals.size + this.#unannounced.size;
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#beating);
-    this.#slowness.release();
-    for (const desk of this.#desks) desk.close();
-    this.#desks.clear();
-    this.#listeners.clear();
+    clearInterval(this.#heartbeats);
+    this.#backpressure.release();
+    for (const session of this.#sessions) session.close();
+    this.#sessions.clear();
+    this.#subscribers.clear();
     this.#totals.clear();
     await this.#engine.close();
   }
 
-  // ---- what nodes ask
+  // ---- what workers request
 
-  #receive(desk: WorkerSession, { acknowledged: got, untilMs, requests: asked }: WorkerBatch): void {
-    if (!this.#desks.has(desk)) return;
-    desk.acknowledge(got);
-    this.#slowness.check();
+  #receive(session: WorkerSession, { acknowledged, untilMs, requests }: WorkerBatch): void {
+    if (!this.#sessions.has(session)) return;
+    session.acknowledge(acknowledged);
+    this.#backpressure.check();
     const isLate = untilMs !== null && this.#clock.monotonicMs() >= untilMs;
-    for (const [id, ask] of asked) this.#answer(desk, id, ask, isLate);
+    for (const [id, request] of requests) this.#answer(session, id, request, isLate);
   }
 
-  #answer(desk: WorkerSession, id: number, ask: Request, isLate: boolean): void {
+  #answer(session: WorkerSession, id: number, [method, ...args]: Request, isLate: boolean): void {
     try {
-      // Its node has long told the client that it was not published.
-      if (isLate && (ask[0] === "publish" || ask[0] === "publishOnce")) throw hubUnavailable();
-      const answer = this.#perform(desk, ask);
-      if (!(answer instanceof Promise)) return reply(desk, id, answer);
+      // Its worker has long told the client that it was not published.
+      if (isLate && (method === "publish" || method === "publishOnce")) throw hubUnavailable();
+      const handle = this.#handlers[method] as (
+        session: WorkerSession,
+        ...args: readonly unknown[]
+      ) => Awaitable<unknown>;
+      // JSON has made null of what was undefined.
+      const answer = handle(session, ...args.map((arg) => arg ?? undefined));
+      if (!(answer instanceof Promise)) return reply(session, id, answer);
       answer.then(
-        (value) => reply(desk, id, value),
-        (error) => this.#refuse(desk, id, error, ask[0]),
+        (value) => reply(session, id, value),
+        (error) => this.#refuse(session, id, error, method),
       );
     } catch (error) {
-      this.#refuse(desk, id, error, ask[0]);
+      this.#refuse(session, id, error, method);
     }
   }
 
-  #refuse(desk: WorkerSession, id: number, error: unknown, during: string): void {
-    if (!(error instanceof CommandError)) this.#failed(error, `the engine's ${during}`);
+  #refuse(session: WorkerSession, id: number, error: unknown, method: Method): void {
+    if (!(error instanceof CommandError)) this.#failed(error, `the engine's ${method}`);
     const { code, message } =
       error instanceof CommandError ? error : new CommandError("internal", "The engine failed.");
-    if (id !== 0) desk.send(["refusal", id, code, message]);
+    if (id !== 0) session.send(["refusal", id, code, message]);
   }
 
-  #perform(desk: WorkerSession, ask: Request): Awaitable<unknown> {
-    const { broker, registry, ledger } = this.#engine;
-    switch (ask[0]) {
-      case "subscribe":
-        return this.#subscribe(desk, { app: ask[1], channel: ask[2] });
-      case "unsubscribe":
-        return this.#unsubscribe(desk, { app: ask[1], channel: ask[2] });
-      case "publish":
-        return andThen(broker.publish(ask[1], ask[2] ?? undefined), (position) => this.#slowness.delay(position));
-      case "publishOnce":
-        return andThen(broker.publishOnce(ask[1], ask[2], ask[3] ?? undefined), (done) => this.#slowness.delay(done));
-      case "history":
-        return broker.history(ask[1], ask[2], ask[3] ?? undefined, ask[4]);
-      case "join":
-        return andThen(registry.join(ask[1], limitOf(ask[2])), (joined) => {
-          desk.owned.joined(ask[1]);
+  /** Of what changes something that belongs to the worker, or has to wait for other workers. */
+  #stateHandlers({ broker, registry, ledger }: Engine) {
+    return {
+      subscribe: (session, app, channel) => this.#subscribe(session, { app, channel }),
+      unsubscribe: (session, app, channel) => this.#unsubscribe(session, { app, channel }),
+      publish: (_, ...args) => andThen(broker.publish(...args), (position) => this.#backpressure.delay(position)),
+      publishOnce: (_, ...args) => andThen(broker.publishOnce(...args), (done) => this.#backpressure.delay(done)),
+      join: ({ owned }, entry, maxMembers = Number.POSITIVE_INFINITY) =>
+        andThen(registry.join(entry, maxMembers), (joined) => {
+          owned.entries.set(entryKey(entry), entry);
           return joined;
-        });
-      case "leave":
-        desk.owned.left(ask[1]);
-        return andThen(registry.leave(ask[1]), (left) => {
-          if (left.isLast) this.#untold.add(desk, keyOf(ask[1]));
+        }),
+      leave: (session, entry) => {
+        session.owned.entries.delete(entryKey(entry));
+        return andThen(registry.leave(entry), (left) => {
+          if (left.isLast) this.#unannounced.add(session, channelKey(entry));
           return left;
         });
-      case "tally":
-        return this.#tally(desk, { app: ask[1], channel: ask[2] }, ask[3]);
-      case "told":
-        return this.#untold.told(desk, keyOf({ app: ask[1], channel: ask[2] }));
-      case "members":
-        return registry.members(ask[1], ask[2]);
-      case "summary":
-        return registry.summary(ask[1], ask[2]);
-      case "channels":
-        return registry.channels(ask[1], ask[2]);
-      case "take":
-        return andThen(ledger.acquire(ask[1], ask[2], limitOf(ask[3])), (isTaken) => {
-          if (isTaken) desk.owned.took({ place: ask[1], holder: ask[2] });
-          return isTaken;
-        });
-      case "giveBack":
-        desk.owned.gaveBack({ place: ask[1], holder: ask[2] });
-        return ledger.release(ask[1], ask[2]);
-      case "spend":
-        return ledger.takeToken(ask[1], ask[2]);
-      case "once":
-        return ledger.setIfAbsent(ask[1], ask[2]);
-      case "noted":
-        return ledger.exists(ask[1]);
-      case "forget":
-        return ledger.delete(ask[1]);
-      case "raise":
-        return ledger.setMax(ask[1], ask[2], ask[3]);
-      case "level":
-        return ledger.get(ask[1]);
-      case "nodes":
-        return this.#nodes();
-      case "beat":
-        return desk.setReport(ask[1]);
-      case "close":
-        return this.#dismiss(desk);
-    }
+      },
+      setSubscriberCount: (session, app, channel, count) => this.#setCount(session, { app, channel }, count),
+      changesRecorded: (session, app, channel) => this.#unannounced.done(session, channelKey({ app, channel })),
+      acquire: ({ owned }, quota, holder, limit = Number.POSITIVE_INFINITY) =>
+        andThen(ledger.acquire(quota, holder, limit), (isAcquired) => {
+          if (isAcquired) owned.holds.set(holdKey({ quota, holder }), { quota, holder });
+          return isAcquired;
+        }),
+      release: ({ owned }, quota, holder) => {
+        owned.holds.delete(holdKey({ quota, holder }));
+        return ledger.release(quota, holder);
+      },
+      nodes: () => this.#nodes(),
+      heartbeat: (session, report) => session.setReport(report),
+      close: (session) => this.#remove(session),
+    } satisfies Partial<{ readonly [M in Method]: Handler<M> }>;
   }
 
-  #subscribe(desk: WorkerSession, subject: Subject): Awaitable<void> {
-    const key = keyOf(subject);
-    desk.owned.subjects.set(key, subject);
-    const listeners = this.#listeners.get(key);
-    if (listeners) {
-      listeners.add(desk);
+  #subscribe(session: WorkerSession, ref: ChannelRef): Awaitable<void> {
+    const key = channelKey(ref);
+    session.subscriptions.set(key, ref);
+    const subscribers = this.#subscribers.get(key);
+    if (subscribers) {
+      subscribers.add(session);
       return;
     }
-    this.#listeners.set(key, new Set([desk]));
-    return this.#engine.broker.subscribe(subject.app, subject.channel);
+    this.#subscribers.set(key, new Set([session]));
+    return this.#engine.broker.subscribe(ref.app, ref.channel);
   }
 
-  #unsubscribe(desk: WorkerSession, subject: Subject): void {
-    const key = keyOf(subject);
-    desk.owned.subjects.delete(key);
-    const listeners = this.#listeners.get(key);
-    if (!listeners?.delete(desk) || listeners.size > 0) return;
-    this.#listeners.delete(key);
-    this.#engine.broker.unsubscribe(subject.app, subject.channel);
+  #unsubscribe(session: WorkerSession, ref: ChannelRef): void {
+    const key = channelKey(ref);
+    session.subscriptions.delete(key);
+    const subscribers = this.#subscribers.get(key);
+    if (!subscribers?.delete(session) || subscribers.size > 0) return;
+    this.#subscribers.delete(key);
+    this.#engine.broker.unsubscribe(ref.app, ref.channel);
   }
 
-  /** The answer waits for what others were answered before and have not told on. */
-  #tally(desk: WorkerSession, subject: Subject, count: number): Awaitable<"occupied" | "vacated" | undefined> {
-    const key = keyOf(subject);
-    return andThen(this.#count(desk, subject, count), (change) => {
-      const others = this.#untold.waitForOthers(desk, key);
-      if (change === "occupied") this.#untold.add(desk, key);
+  /** The answer waits for what other workers were answered before and have not announced. */
+  #setCount(session: WorkerSession, ref: ChannelRef, count: number): Awaitable<"occupied" | "vacated" | undefined> {
+    const key = channelKey(ref);
+    return andThen(this.#count(session, ref, count), (change) => {
+      const others = this.#unannounced.waitForOthers(session, key);
+      if (change === "occupied") this.#unannounced.add(session, key);
       return others ? others.then(() => change) : change;
     });
   }
 
-  #count(desk: WorkerSession, subject: Subject, count: number): Awaitable<"occupied" | "vacated" | undefined> {
-    const key = keyOf(subject);
-    const total = (this.#totals.get(key) ?? 0) + count - desk.owned.countOf(subject);
-    desk.owned.counted(subject, count);
+  #count({ owned }: WorkerSession, ref: ChannelRef, count: number): Awaitable<"occupied" | "vacated" | undefined> {
+    const key = channelKey(ref);
+    const total = (this.#totals.get(key) ?? 0) + count - owned.countOf(ref);
+    owned.setCount({ ...ref, count });
     if (total > 0) this.#totals.set(key, total);
     else this.#totals.delete(key);
-    return this.#engine.registry.setSubscriberCount(subject.app, subject.channel, total);
+    return this.#engine.registry.setSubscriberCount(ref.app, ref.channel, total);
   }
 
   #nodes(): readonly NodeState[] {
-    return [...this.#desks].flatMap((desk) => (desk.isListed ? (desk.state ?? []) : []));
+    return [...this.#sessions].flatMap((session) => (session.isListed ? (session.state ?? []) : []));
   }
 
-  // ---- what nodes are told
+  // ---- what workers are sent
 
   #deliver(publication: Publication): void {
-    for (const desk of this.#listeners.get(keyOf(publication)) ?? []) desk.send(["publication", publication]);
+    for (const session of this.#subscribers.get(channelKey(publication)) ?? [])
+      session.send(["publication", publication]);
   }
 
-  #tellFacts(facts: readonly RegistryChange[]): void {
-    const [eldest] = this.#desks;
-    if (facts.length > 0) eldest?.send(["facts", facts]);
+  #report(changes: readonly RegistryChange[]): void {
+    const [oldest] = this.#sessions;
+    if (changes.length > 0) oldest?.send(["changes", changes]);
   }
 
-  // ---- whoever goes
+  // ---- the end of a worker
 
-  async #dismiss(desk: WorkerSession): Promise<void> {
-    if (!this.#desks.delete(desk)) return;
-    this.#slowness.check();
-    this.#untold.removeNode(desk);
-    for (const subject of desk.owned.subjects.values()) this.#unsubscribe(desk, subject);
+  async #remove(session: WorkerSession): Promise<void> {
+    if (!this.#sessions.delete(session)) return;
+    this.#backpressure.check();
+    this.#unannounced.removeWorker(session);
+    for (const ref of session.subscriptions.values()) this.#unsubscribe(session, ref);
     const { registry, ledger } = this.#engine;
-    const facts: RegistryChange[] = [];
-    for (const row of desk.owned.rows()) {
-      const { app, channel, member } = row;
-      const { isLast: last } = await registry.leave(row);
-      if (last) facts.push({ type: "left", app, channel, member: { id: member.id } });
+    const { entries, counts, holds } = session.owned;
+    const changes: RegistryChange[] = [];
+    for (const entry of entries.values()) {
+      const { app, channel, member } = entry;
+      const { isLast } = await registry.leave(entry);
+      if (isLast) changes.push({ type: "left", app, channel, member: { id: member.id } });
     }
-    for (const { app, channel } of desk.owned.counts()) {
-      const change = await this.#count(desk, { app, channel }, 0);
-      facts.push({ type: change ?? "counted", app, channel });
+    for (const { app, channel } of [...counts.values()]) {
+      const change = await this.#count(session, { app, channel }, 0);
+      changes.push({ type: change ?? "counted", app, channel });
     }
-    for (const { place, holder } of desk.owned.places()) await ledger.release(place, holder);
-    this.#tellFacts(facts);
+    for (const { quota, holder } of holds.values()) await ledger.release(quota, holder);
+    this.#report(changes);
   }
 }
 
-function reply(desk: WorkerSession, id: number, value: unknown): void {
-  if (id !== 0) desk.send(value === undefined ? ["answer", id] : ["answer", id, value]);
+/** Of what the engine answers for all workers alike. */
+function forwardingHandlers({ broker, registry, ledger }: Engine) {
+  return {
+    history: (_, ...args) => broker.history(...args),
+    members: (_, ...args) => registry.members(...args),
+    summary: (_, ...args) => registry.summary(...args),
+    channels: (_, ...args) => registry.channels(...args),
+    takeToken: (_, ...args) => ledger.takeToken(...args),
+    setIfAbsent: (_, ...args) => ledger.setIfAbsent(...args),
+    exists: (_, ...args) => ledger.exists(...args),
+    delete: (_, ...args) => ledger.delete(...args),
+    setMax: (_, ...args) => ledger.setMax(...args),
+    get: (_, ...args) => ledger.get(...args),
+  } satisfies Partial<{ readonly [M in Method]: Handler<M> }>;
+}
+
+function reply(session: WorkerSession, id: number, value: unknown): void {
+  if (id !== 0) session.send(value === undefined ? ["answer", id] : ["answer", id, value]);
 }

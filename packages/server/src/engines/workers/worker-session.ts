@@ -1,81 +1,84 @@
-/** One node's place at the switchboard: what it is told, what of that it has worked off, and what it has written down. */
+/** One worker as the hub process sees it: what it owns in the engine, what it is sent, and what of that it has processed. */
 
 import type { Clock, NodeReport, NodeState } from "../../domain/ports.ts";
+import type { ChannelRef } from "../shared/channel-key.ts";
+import { LocalState } from "../shared/local-state.ts";
 import { BACKPRESSURE_BYTES, bytesOf, type HubBatch, type Message, type Send } from "./messages.ts";
 import { TickBatch } from "./tick-batch.ts";
-import { WorkerState } from "./worker-state.ts";
 
 export class WorkerSession {
-  readonly owned = new WorkerState();
+  readonly owned = new LocalState();
+  readonly subscriptions = new Map<string, ChannelRef>();
   /** Whether it holds sockets: the others are not listed. */
   readonly isListed: boolean;
   readonly #clock: Clock;
-  readonly #outbox: TickBatch<Message>;
+  readonly #outgoing: TickBatch<Message>;
   readonly #send: Send<HubBatch>;
-  /** Parcels that the node has not worked off, oldest first. */
-  readonly #open: { readonly number: number; readonly bytes: number }[] = [];
+  /** Batches that the worker has not processed, oldest first. */
+  readonly #unacknowledged: { readonly number: number; readonly bytes: number }[] = [];
   #number = 0;
-  #bytesDue = 0;
-  #bytesOpen = 0;
+  #queuedBytes = 0;
+  #unacknowledgedBytes = 0;
   #report: NodeReport | undefined;
-  #heardAtMs: number;
+  #reportedAtMs: number;
   #isClosed = false;
 
   constructor(clock: Clock, isListed: boolean, send: Send<HubBatch>) {
     this.#clock = clock;
     this.isListed = isListed;
     this.#send = send;
-    this.#heardAtMs = clock.monotonicMs();
-    this.#outbox = new TickBatch((told) => this.#post(told));
+    this.#reportedAtMs = clock.monotonicMs();
+    this.#outgoing = new TickBatch((messages) => this.#flush(messages));
   }
 
-  send(word: Message): void {
+  send(message: Message): void {
     if (this.#isClosed) return;
-    this.#bytesDue += bytesOf(word);
-    this.#outbox.add(word);
+    this.#queuedBytes += bytesOf(message);
+    this.#outgoing.add(message);
   }
 
   /** A sign of life. */
   sendHeartbeat(): void {
-    if (!this.#isClosed) this.#outbox.schedule();
+    if (!this.#isClosed) this.#outgoing.schedule();
   }
 
-  /** The node has worked off this parcel and all before it. */
+  /** The worker has processed this batch and all before it. */
   acknowledge(number: number): void {
-    while (this.#open[0] && this.#open[0].number <= number) this.#bytesOpen -= this.#open.shift()?.bytes ?? 0;
+    const open = this.#unacknowledged;
+    while (open[0] && open[0].number <= number) this.#unacknowledgedBytes -= open.shift()?.bytes ?? 0;
   }
 
-  /** How much waits for the node, in bytes. */
+  /** How much waits for the worker, in bytes. */
   get backlogBytes(): number {
-    return this.#bytesOpen + this.#bytesDue;
+    return this.#unacknowledgedBytes + this.#queuedBytes;
   }
 
-  /** So much waits for it that whoever publishes should wait a little, too. */
+  /** So much waits for it that publishers should wait a little, too. */
   get isBehind(): boolean {
     return this.backlogBytes > BACKPRESSURE_BYTES;
   }
 
   setReport(report: NodeReport): void {
     this.#report = report;
-    this.#heardAtMs = this.#clock.monotonicMs();
+    this.#reportedAtMs = this.#clock.monotonicMs();
   }
 
   get state(): NodeState | undefined {
-    return this.#report && { ...this.#report, silentMs: Math.round(this.#clock.monotonicMs() - this.#heardAtMs) };
+    return this.#report && { ...this.#report, silentMs: Math.round(this.#clock.monotonicMs() - this.#reportedAtMs) };
   }
 
-  /** What it is owed goes out now, and nothing any more. */
+  /** Sends at once what is queued, and nothing any more. */
   close(): void {
-    this.#outbox.flush();
+    this.#outgoing.flush();
     this.#isClosed = true;
   }
 
-  #post(told: readonly Message[]): void {
+  #flush(messages: readonly Message[]): void {
     if (this.#isClosed) return;
     const number = ++this.#number;
-    this.#open.push({ number, bytes: this.#bytesDue });
-    this.#bytesOpen += this.#bytesDue;
-    this.#bytesDue = 0;
-    this.#send({ number, atMs: this.#clock.monotonicMs(), messages: told });
+    this.#unacknowledged.push({ number, bytes: this.#queuedBytes });
+    this.#unacknowledgedBytes += this.#queuedBytes;
+    this.#queuedBytes = 0;
+    this.#send({ number, atMs: this.#clock.monotonicMs(), messages });
   }
 }
