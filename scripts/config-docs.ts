@@ -1,5 +1,5 @@
 /**
- * Brings the tables of docs/configuration.md up to date with the schema: `bun scripts/config-docs.ts --write`. What is
+ * Brings the tables of docs/configuration.md up to date with the schema: `npm run generate`. What is
  * between `<!-- settings PATH -->` and `<!-- end -->` is generated, the rest is written by hand. A test fails when it is stale.
  */
 

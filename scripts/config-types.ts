@@ -1,5 +1,5 @@
 /**
- * Writes packages/server/src/config/config-input.ts from the schema: `bun scripts/config-types.ts --write`. Types that
+ * Writes packages/server/src/config/config-input.ts from the schema: `npm run generate`. Types that
  * zod infers lose the comments that editors show on hover; these have them. A test fails when the file is stale.
  */
 
@@ -7,7 +7,7 @@ import { z } from "zod";
 import { encodeUnlimited } from "../packages/server/src/config/parse-value.ts";
 import { root, type Setting, settingsByPath } from "../packages/server/src/config/settings.ts";
 
-const HEAD = `/** What users write as configuration. Generated from the schema by \`bun scripts/config-types.ts --write\`: do not edit. */
+const HEAD = `/** What users write as configuration. Generated from the schema by \`npm run generate\`: do not edit. */
 // biome-ignore-all format: generated`;
 
 export function renderConfigTypes(): string {

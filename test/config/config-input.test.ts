@@ -10,7 +10,7 @@ import { hover } from "../support/language-server.ts";
 type Flat<T> = T extends object ? { readonly [Key in keyof T]: Flat<T[Key]> } : T;
 type IsSame<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
-test("config-input.ts is what the schema makes of it (else: bun scripts/config-types.ts --write)", async () => {
+test("config-input.ts is what the schema makes of it (else: npm run generate)", async () => {
   const committed = new URL("../../packages/server/src/config/config-input.ts", import.meta.url);
   expect(await Bun.file(committed).text()).toBe(renderConfigTypes());
 });

@@ -6,7 +6,7 @@ import { DOCUMENT, renderDocumentation } from "../../scripts/config-docs.ts";
 
 const committed = await Bun.file(DOCUMENT).text();
 
-test("docs/configuration.md is what the schema makes of it (else: bun scripts/config-docs.ts --write)", () => {
+test("docs/configuration.md is what the schema makes of it (else: npm run generate)", () => {
   expect(committed).toBe(renderDocumentation(committed));
 });
 

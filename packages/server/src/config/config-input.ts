@@ -1,4 +1,4 @@
-/** What users write as configuration. Generated from the schema by `bun scripts/config-types.ts --write`: do not edit. */
+/** What users write as configuration. Generated from the schema by `npm run generate`: do not edit. */
 // biome-ignore-all format: generated
 
 export interface ConfigInput {
@@ -268,7 +268,7 @@ export interface RedisInput {
   readonly url?: string;
   /** Host of a server on its own, or its Unix socket. Takes a host name, an IP address or the path of a Unix socket, without scheme and port. Default: `"127.0.0.1"`. */
   readonly host?: string | undefined;
-  /** Its port. Takes a whole number from 1 to 65535. Default: `6379`. */
+  /** Port of a server on its own. Takes a whole number from 1 to 65535. Default: `6379`. */
   readonly port?: number | undefined;
   /** User of Redis's access control lists. Takes text, not empty. */
   readonly username?: string;
@@ -336,19 +336,19 @@ export interface ControllerInput {
   readonly module?: string;
   /** File with this one function, in place of the controller's. Takes the name of a file, or FILE#EXPORT. */
   readonly onHandshake?: string;
-  /** The same, for this function. Takes the name of a file, or FILE#EXPORT. */
+  /** File with this one function, in place of the controller's. Takes the name of a file, or FILE#EXPORT. */
   readonly onOpen?: string;
-  /** The same, for this function. Takes the name of a file, or FILE#EXPORT. */
+  /** File with this one function, in place of the controller's. Takes the name of a file, or FILE#EXPORT. */
   readonly onMessage?: string;
-  /** The same, for this function. Takes the name of a file, or FILE#EXPORT. */
+  /** File with this one function, in place of the controller's. Takes the name of a file, or FILE#EXPORT. */
   readonly onClose?: string;
-  /** The same, for this function. Takes the name of a file, or FILE#EXPORT. */
+  /** File with this one function, in place of the controller's. Takes the name of a file, or FILE#EXPORT. */
   readonly onError?: string;
-  /** The same, for this function. Takes the name of a file, or FILE#EXPORT. */
+  /** File with this one function, in place of the controller's. Takes the name of a file, or FILE#EXPORT. */
   readonly onRequest?: string;
-  /** The same, for this function. Takes the name of a file, or FILE#EXPORT. */
+  /** File with this one function, in place of the controller's. Takes the name of a file, or FILE#EXPORT. */
   readonly onDisconnect?: string;
-  /** The same, for this function. Takes the name of a file, or FILE#EXPORT. */
+  /** File with this one function, in place of the controller's. Takes the name of a file, or FILE#EXPORT. */
   readonly onDrain?: string;
 }
 

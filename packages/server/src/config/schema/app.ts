@@ -5,6 +5,7 @@ import { WEBHOOK_EVENTS } from "../../domain/app.ts";
 import {
   boolean,
   headers,
+  integer,
   limit,
   list,
   nonEmptyList,
@@ -17,7 +18,6 @@ import {
   text,
   withoutDefaults,
 } from "./fields.ts";
-import { historyRule } from "./history.ts";
 import { appLimits } from "./limits.ts";
 
 export const WEB_ADDRESS = {
@@ -25,6 +25,18 @@ export const WEB_ADDRESS = {
   isUrl: true,
   expects: "an http:// or https:// address",
 } as const;
+
+/** A week: what has to be kept longer belongs in a database. */
+const MAX_HISTORY_TTL_S = 7 * 86_400;
+
+const history = object(
+  "What is kept of the channel, so that clients of the native protocol can resume and the API can read it.",
+  {
+    size: integer("Most events that are kept of one such channel.", 1, 10_000).default(100),
+    ttlS: seconds("Time each of them is kept, in seconds.", 0.001, MAX_HISTORY_TTL_S).default(86_400),
+  },
+  "an object with `size` and `ttlS`, both optional",
+);
 
 export const channelRule = object(
   "What applies to the channels of one pattern.",
@@ -45,7 +57,7 @@ export const channelRule = object(
       "Subscribing needs permission, as in channels whose name begins with `private-`; those need it in any case.",
     ).exactOptional(),
     auth: boolean("Subscribing needs a connection that is signed in.").exactOptional(),
-    history: historyRule.exactOptional(),
+    history: history.exactOptional(),
   },
   "an object with `match`",
 );

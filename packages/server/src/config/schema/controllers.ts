@@ -6,7 +6,7 @@ import { list, object, text } from "./fields.ts";
 
 const FILE = { expects: "the name of a file, or FILE#EXPORT" };
 
-const sameFile = () => text("The same, for this function.", FILE).exactOptional();
+const functionFile = () => text("File with this one function, in place of the controller's.", FILE).exactOptional();
 
 const controller = object(
   "A controller at a path.",
@@ -16,14 +16,14 @@ const controller = object(
       "File with the controller, relative to the configuration file: its default export, or the one that `FILE#EXPORT` names, a class or an object.",
       FILE,
     ).exactOptional(),
-    onHandshake: text("File with this one function, in place of the controller's.", FILE).exactOptional(),
-    onOpen: sameFile(),
-    onMessage: sameFile(),
-    onClose: sameFile(),
-    onError: sameFile(),
-    onRequest: sameFile(),
-    onDisconnect: sameFile(),
-    onDrain: sameFile(),
+    onHandshake: functionFile(),
+    onOpen: functionFile(),
+    onMessage: functionFile(),
+    onClose: functionFile(),
+    onError: functionFile(),
+    onRequest: functionFile(),
+    onDisconnect: functionFile(),
+    onDrain: functionFile(),
   },
   "an object with `path` and `module`",
 );

@@ -1,6 +1,5 @@
 /** The settings of the dashboard: where it is, and who may look and act. */
 
-import type { z } from "zod";
 import { boolean, list, object, oneOf, seconds, section, text } from "./fields.ts";
 
 const user = object(
@@ -66,5 +65,3 @@ export const dashboard = section("The dashboard.", {
   token: token.exactOptional(),
   sessionS: seconds("Time after which users have to sign in again, in seconds.", 60).default(43_200),
 });
-
-export type DashboardSettings = z.output<typeof dashboard>;

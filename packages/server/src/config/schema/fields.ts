@@ -87,27 +87,28 @@ function stripBrackets(value: string): string {
   return value.replace(/^\[(.*)\]$/, "$1");
 }
 
+const MAX_NUMBER = Number.MAX_SAFE_INTEGER;
+/** The longest a timer can wait: 2^31 - 1 milliseconds. */
+const MAX_TIMER_S = 2_147_483;
+
+function number(description: string, kind: string, min: number, max: number) {
+  const expects = `${kind} from ${max === MAX_NUMBER ? `${min} up` : `${min} to ${max}`}`;
+  return z.number().min(min).max(max).register(settingInfo, { description, expects, parse: "number" });
+}
+
 /** A count or a size. */
-export function integer(description: string, min = 1, max = Number.MAX_SAFE_INTEGER) {
-  const range = max === Number.MAX_SAFE_INTEGER ? `from ${min} up` : `from ${min} to ${max}`;
-  const expects = `a whole number ${range}`;
-  return z.number().int().min(min).max(max).register(settingInfo, { description, expects, parse: "number" });
+export function integer(description: string, min = 1, max = MAX_NUMBER) {
+  return number(description, "a whole number", min, max).int();
 }
 
 /** A part of a whole. */
 export function ratio(description: string) {
-  const expects = "a number from 0 to 1";
-  return z.number().min(0).max(1).register(settingInfo, { description, expects, parse: "number" });
+  return number(description, "a number", 0, 1);
 }
-
-/** The longest a timer can wait: 2^31 - 1 milliseconds. */
-const MAX_TIMER_S = 2_147_483;
 
 /** A duration; fractions are allowed. */
 export function seconds(description: string, min = 0.001, max = MAX_TIMER_S) {
-  const range = max === Number.MAX_SAFE_INTEGER ? `from ${min} up` : `from ${min} to ${max}`;
-  const expects = `a number of seconds ${range}`;
-  return z.number().min(min).max(max).register(settingInfo, { description, expects, parse: "number" });
+  return number(description, "a number of seconds", min, max);
 }
 
 export function boolean(description: string) {
@@ -150,7 +151,7 @@ export function workerCount(description: string, max: number) {
     });
 }
 
-function isWithin(value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): boolean {
+function isWithin(value: unknown, min: number, max = MAX_NUMBER): boolean {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max;
 }
 

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { boolean, fileName, nonEmptyList, seconds, section, settingInfo, text } from "./fields.ts";
 
-const server = text("One of them.", {
+const server = text("The address of one server.", {
   pattern: /^((nats|tls):\/\/)?(\[[0-9A-Fa-f:.]+\]|[^\s:/@]+)(:\d{1,5})?$/,
   expects: 'a host and a port, such as "10.0.0.5:4222", without user and password',
 });

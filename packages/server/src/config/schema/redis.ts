@@ -5,7 +5,7 @@ import { parseRedisUrl } from "../redis-url.ts";
 import { boolean, fileName, host, integer, list, seconds, section, settingInfo, text } from "./fields.ts";
 
 function hostPorts(description: string) {
-  const one = text("One of them.", {
+  const one = text("The address of one server.", {
     pattern: /^(\[[0-9A-Fa-f:.]+\]|[^\s:/]+):\d{1,5}$/,
     expects: 'a host and a port, such as "10.0.0.5:26379"',
   });
@@ -26,7 +26,7 @@ export const redis = section('Redis, where `engine` is "redis".', {
     })
     .exactOptional(),
   host: host("Host of a server on its own, or its Unix socket.").default("127.0.0.1"),
-  port: integer("Its port.", 1, 65_535).default(6379),
+  port: integer("Port of a server on its own.", 1, 65_535).default(6379),
   username: text("User of Redis's access control lists.").exactOptional(),
   password: text("Password of the user, or of the server where there are no users.", { secret: true }).exactOptional(),
   db: integer("Number of the database; a cluster has only 0.", 0, 1_000_000).default(0),
