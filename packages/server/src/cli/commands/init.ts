@@ -25,7 +25,7 @@ export async function init({ format, force = false }: InitOptions): Promise<stri
   const [there] = appVariablesHere(process.env, process.cwd());
   await write(name, render(format, app, there === undefined), force);
   const comments = format === "json" ? ["JSON has no comments: docs/configuration.md explains each setting."] : [];
-  const told =
+  const summary =
     there === undefined
       ? [
           `wrote ${name}, with every setting at its default and one app:`,
@@ -39,7 +39,7 @@ export async function init({ format, force = false }: InitOptions): Promise<stri
           `${there} in the environment make one already.`,
         ];
   return [
-    ...told,
+    ...summary,
     "",
     ...comments,
     "Next: start the server with `fanfare serve`, and send an event with",

@@ -97,7 +97,7 @@ function asServed<C extends ServedConfig>(config: C, stateDir: string, isDaemon:
   return { ...config, database, control: config.control ?? true, ...(log && { log }) };
 }
 
-/** In the background two servers in one place are one too many: nobody sees what the second has to say. */
+/** In the background two servers in one place are one too many: no terminal shows what the second one prints. */
 async function claimLocation(config: Config, isDaemon: boolean): Promise<() => void> {
   if (!isDaemon && config.pidFile === undefined) return () => {};
   const pidFile = pidFilePath(config);

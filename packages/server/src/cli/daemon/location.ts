@@ -38,7 +38,7 @@ export async function locationOf(options: LocationOptions): Promise<ServerLocati
   };
 }
 
-/** A configuration that has an error by now must not keep anybody from stopping the server. */
+/** A configuration that has an error by now must not keep the user from stopping the server. */
 async function foldersOf({ config: file, stateDir, pidFile }: LocationOptions) {
   if (stateDir !== undefined) return { stateDir, pidFile };
   try {

@@ -72,7 +72,7 @@ const UPGRADE =
 
 const HINTS: Readonly<Record<string, string>> = {
   403: "this address or the page's origin is refused: see allowIps, denyIps and allowedOrigins, or the proxy's own rules",
-  429: "too many connections came from here: try again, or set trustedProxies so that clients are told apart",
+  429: "too many connections came from here: try again, or set trustedProxies so that each client has its own address",
   503: "the server is stopping, or the proxy finds none: try again",
 };
 
