@@ -49,7 +49,7 @@ export class Connection {
 
   /** Frames that wait because an earlier one is not yet answered, or because it is the others' turn. Absent while none do. */
   frameQueue: FrameQueue | undefined;
-  isBusy = false;
+  turnsUnderWay = 0;
   /** How much it may still ask for at once; full until it asks. */
   readonly share: TokenBucket;
   /** Absent until they are needed. */

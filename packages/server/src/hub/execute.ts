@@ -17,7 +17,7 @@ import { subscribe } from "./commands/subscribe.ts";
 import { unsubscribe } from "./commands/unsubscribe.ts";
 import type { Hub } from "./hub.ts";
 import { takeFrameToken } from "./limits.ts";
-import { countFrame, countWork, isOverShare, PacedQueue } from "./turn-queue.ts";
+import { Turns } from "./turns.ts";
 
 /** Takes one frame of the client's. Never throws. */
 export function receive(hub: Hub, connection: Connection, frame: Frame): void {
@@ -25,105 +25,43 @@ export function receive(hub: Hub, connection: Connection, frame: Frame): void {
   hub.traffic?.received(connection.app, frame.length);
   if (hub.taps.size > 0) hub.taps.get(connection)?.received(frame);
   if (hub.frameObserver && !isReserved(connection.app)) hub.frameObserver.received(connection, frame);
-  if (connection.isBusy || isOverShare(connection.share) || connection.frameQueue?.hasPending)
-    return wait(hub, connection, frame);
-  run(hub, connection, frame, connection.lastSeenMs);
+  turns.receive(hub, connection, frame, frame.length, connection.lastSeenMs);
 }
 
-/** Takes a ping or a pong of the WebSocket itself. What answers it is the runtime, and cannot be made to wait. */
+/** Takes a ping or a pong of the WebSocket itself. */
 export function receivePing(hub: Hub, connection: Connection): void {
-  if (!touch(hub, connection) || !isOverShare(connection.share)) return;
-  backlogOf(hub, connection).rest(connection.lastSeenMs);
+  if (touch(hub, connection)) turns.receivePing(hub, connection, connection.lastSeenMs);
 }
 
 /** Takes a sign of life: a frame, a ping or a pong. False where the client is gone, or goes because they are too many. */
 function touch(hub: Hub, connection: Connection): boolean {
   if (connection.closed) return false;
   hub.touch(connection);
-  countFrame(connection.share, connection.lastSeenMs);
   const why = takeFrameToken(connection, connection.lastSeenMs);
   if (why) hub.disconnect(connection, why);
   return why === undefined;
 }
 
-/** What begins at once counts against the connection's share; what waited has paid for itself. */
-function run(hub: Hub, connection: Connection, frame: Frame, startMs?: number): void {
-  const turn = execute(hub, connection, frame);
-  if (turn) hold(hub, connection, turn, startMs);
-  else if (startMs !== undefined) countWork(connection.share, startMs, hub.clock.monotonicMs());
-}
-
 /** Makes the client's frames wait for this work, and tells the client when it goes wrong. */
 export function takeTurn(hub: Hub, connection: Connection, work: Promise<void>): void {
-  hold(
-    hub,
-    connection,
-    work.catch((error) => refuse(hub, connection, error, undefined)),
-  );
+  turns.hold(hub, connection, () => work.catch((error) => refuse(hub, connection, error, undefined)));
 }
 
-function hold(hub: Hub, connection: Connection, turn: Promise<void>, startMs?: number): void {
-  connection.isBusy = true;
-  void turn.then(() => {
-    connection.isBusy = false;
-    if (startMs !== undefined) countWork(connection.share, startMs, hub.clock.monotonicMs());
-    connection.frameQueue?.drain();
-  });
-}
-
-function wait(hub: Hub, connection: Connection, frame: Frame): void {
-  const backlog = backlogOf(hub, connection);
-  const { waitingCommands, waitingBytes } = hub.limits;
-  if (backlog.size >= waitingCommands) return flooded(hub, connection, waitingCommands, "", "waitingCommands");
-  if (backlog.bytes >= waitingBytes) return flooded(hub, connection, waitingBytes, "bytes of ", "waitingBytes");
-  backlog.add(frame, frame.length);
-}
-
-function flooded(hub: Hub, connection: Connection, most: number, of: string, limit: string): void {
-  const message = `More than ${most} ${of}commands were waiting for an answer (limits.${limit}).`;
-  hub.disconnect(connection, new Disconnect("flooded", message));
-}
-
-function backlogOf(hub: Hub, connection: Connection): NonNullable<Connection["frameQueue"]> {
-  connection.frameQueue ??= new ConnectionFrames(hub, connection);
-  return connection.frameQueue;
-}
-
-class ConnectionFrames extends PacedQueue<Frame> {
-  readonly #hub: Hub;
-  readonly #connection: Connection;
-
-  constructor(hub: Hub, connection: Connection) {
-    super(hub.turnQueue);
-    this.#hub = hub;
-    this.#connection = connection;
-  }
-
-  get socket() {
-    return this.#connection.socket;
-  }
-
-  get isClosed(): boolean {
-    return this.#connection.closed;
-  }
-
-  get isBusy(): boolean {
-    return this.#connection.isBusy;
-  }
-
-  process(frame: Frame): void {
-    run(this.#hub, this.#connection, frame);
-  }
-
-  onEmpty(): void {
-    if (!this.wasPaused) this.#connection.frameQueue = undefined;
-  }
-
-  onTooFarBehind(seconds: number): void {
+const turns = new Turns<Hub, Connection>({
+  waitingLimits: ({ limits }) => ({ frames: limits.waitingCommands, bytes: limits.waitingBytes }),
+  run: execute,
+  overflowed(hub, connection, limit) {
+    const { waitingCommands, waitingBytes } = hub.limits;
+    const most = limit === "frames" ? `${waitingCommands} commands` : `${waitingBytes} bytes of commands`;
+    const name = limit === "frames" ? "waitingCommands" : "waitingBytes";
+    const message = `More than ${most} were waiting for an answer (limits.${name}).`;
+    hub.disconnect(connection, new Disconnect("flooded", message));
+  },
+  fellBehind(hub, connection, seconds) {
     const message = `The client sent more than its share for ${seconds} seconds.`;
-    this.#hub.disconnect(this.#connection, new Disconnect("flooded", message));
-  }
-}
+    hub.disconnect(connection, new Disconnect("flooded", message));
+  },
+});
 
 /** Undefined when the command is answered; else a promise that is fulfilled when it is, and never rejected. */
 function execute(hub: Hub, connection: Connection, frame: Frame): Promise<void> | undefined {

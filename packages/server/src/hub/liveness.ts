@@ -4,7 +4,7 @@ import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
 import type { Push } from "../domain/message.ts";
-import { judgeReader, sendProbe } from "./reader-lag.ts";
+import { judgeReader, type Reader, sendProbe } from "./reader-lag.ts";
 import { sign } from "./signature.ts";
 import type { Tenants } from "./tenants.ts";
 
@@ -17,14 +17,14 @@ const STILL_MS = 500;
 /** The code of a socket that ended without a farewell. */
 const ABNORMAL = 1006;
 
-interface Patience {
+interface Timeouts {
   readonly activityTimeoutS: number;
   readonly pongTimeoutS: number;
 }
 
 /** As the hub is. */
 interface Host {
-  readonly limits: Patience & { readonly readerLagS: number };
+  readonly limits: Timeouts & { readonly readerLagS: number };
   push(connection: Connection, push: Push): void;
   disconnect(connection: Connection, why: Disconnect): void;
   close(connection: Connection, code: number): void;
@@ -40,9 +40,7 @@ export function check(hub: Host, tenants: Tenants, connection: Connection, nowMs
     if (connection.answersPings) hub.push(connection, { type: "ping" });
     connection.socket?.ping();
   }
-  // The pacer may read nothing from it, its pong neither, and has a bound of its own for that.
-  if (connection.frameQueue?.hasPending)
-    connection.probedAtMs = Math.min(nowMs, connection.probedAtMs + nowMs - lookedAtMs);
+  if (connection.frameQueue?.hasPending) compensatePause(connection, lookedAtMs, nowMs);
   const wasTold = (sinceMs: number) => tenants.get(connection.app.id)?.wasSentTo(connection, sinceMs) ?? false;
   switch (judgeReader(connection, nowMs, hub.limits.readerLagS, wasTold)) {
     case "probe":
@@ -61,7 +59,7 @@ function probeText({ app, id }: Connection, nowMs: number): string {
 }
 
 /** A farewell where its time is up, "ping" where it has to be asked, undefined where all is well. */
-function judge(connection: Connection, nowMs: number, patience: Patience): Disconnect | "ping" | undefined {
+function judge(connection: Connection, nowMs: number, timeouts: Timeouts): Disconnect | "ping" | undefined {
   const { app, pingedAtMs, lastSeenMs } = connection;
   const unauthenticatedS = app.limits.unauthenticatedTimeoutS;
   if (
@@ -78,13 +76,27 @@ function judge(connection: Connection, nowMs: number, patience: Patience): Disco
       return new Disconnect("inactive", "Nothing was heard from the client for a day.");
     }
     // It owes no answer, but proxies hear that the connection is in use.
-    return quietMs > patience.activityTimeoutS * 1000 ? "ping" : undefined;
+    return quietMs > timeouts.activityTimeoutS * 1000 ? "ping" : undefined;
   }
-  if (pingedAtMs > 0) {
-    if (nowMs - pingedAtMs <= patience.pongTimeoutS * 1000) return undefined;
-    return new Disconnect("pong_missing", "No answer to a ping in time.");
-  }
-  return quietMs > patience.activityTimeoutS * 1000 ? "ping" : undefined;
+  const verdict = judgeSilence(connection, nowMs, timeouts);
+  return verdict === "gone" ? new Disconnect("pong_missing", "No answer to a ping in time.") : verdict;
+}
+
+/** When something was last heard of a connection, of whatever kind. */
+export interface Heartbeat {
+  lastSeenMs: number;
+  /** When it was asked for a sign of life that has not come; 0 when it owes none. */
+  pingedAtMs: number;
+}
+
+/** "ping" where it has to be asked for a sign of life, "gone" where it gave none in time. */
+export function judgeSilence(
+  { lastSeenMs, pingedAtMs }: Heartbeat,
+  nowMs: number,
+  { activityTimeoutS, pongTimeoutS }: Timeouts,
+): "ping" | "gone" | undefined {
+  if (pingedAtMs > 0) return nowMs - pingedAtMs > pongTimeoutS * 1000 ? "gone" : undefined;
+  return nowMs - lastSeenMs > activityTimeoutS * 1000 ? "ping" : undefined;
 }
 
 /** Whether the server itself did not run for a while, so that what clients said may not have been read. */
@@ -92,11 +104,21 @@ export function hasStalled(lateMs: number): boolean {
   return lateMs > STILL_MS;
 }
 
-/** For so long nobody could be heard: that time counts for nobody. */
+/** The server stood still for so long, in which nothing could be heard: that time counts against no connection. */
 export function compensateStall(connection: Connection, ms: number, nowMs: number): void {
-  const { app, isAuthenticated: proven, pingedAtMs } = connection;
-  connection.lastSeenMs = Math.min(nowMs, connection.lastSeenMs + ms);
-  connection.probedAtMs = Math.min(nowMs, connection.probedAtMs + ms);
-  if (pingedAtMs > 0) connection.pingedAtMs = Math.min(nowMs, pingedAtMs + ms);
-  if (app.requireAuthentication && !proven) connection.openedAtMs = Math.min(nowMs, connection.openedAtMs + ms);
+  const { app, isAuthenticated, openedAtMs } = connection;
+  compensateSilence(connection, ms, nowMs);
+  if (app.requireAuthentication && !isAuthenticated) connection.openedAtMs = Math.min(nowMs, openedAtMs + ms);
+}
+
+/** The same for a connection of any kind. */
+export function compensateSilence(one: Heartbeat & Pick<Reader, "probedAtMs">, ms: number, nowMs: number): void {
+  one.lastSeenMs = Math.min(nowMs, one.lastSeenMs + ms);
+  one.probedAtMs = Math.min(nowMs, one.probedAtMs + ms);
+  if (one.pingedAtMs > 0) one.pingedAtMs = Math.min(nowMs, one.pingedAtMs + ms);
+}
+
+/** The time for which the turn queue reads nothing from it, its pong neither, is not its lag. */
+export function compensatePause(one: Pick<Reader, "probedAtMs">, sinceMs: number, nowMs: number): void {
+  one.probedAtMs = Math.min(nowMs, one.probedAtMs + nowMs - sinceMs);
 }

@@ -122,8 +122,22 @@ export class TurnQueue {
   }
 }
 
+/** Whose turns they are. */
+export interface QueueOwner<T> {
+  readonly socket: Pick<Socket, "cork" | "pause" | "resume"> | undefined;
+  readonly isClosed: boolean;
+  /** An earlier one is not done yet; `drain` is called when it is. */
+  readonly isBusy: boolean;
+  process(item: T): void;
+  /** Nothing waits any more. `wasPaused`: so much waited that the socket was not read for a while. */
+  onEmpty(wasPaused: boolean): void;
+  /** It does not catch up. */
+  onTooFarBehind(seconds: number): void;
+}
+
 /** What waits for its turn, of one connection. */
-export abstract class PacedQueue<T> {
+export class PacedQueue<T> {
+  readonly #owner: QueueOwner<T>;
   readonly #pacer: TurnQueue;
   #items: T[] = [];
   #next = 0;
@@ -138,26 +152,13 @@ export abstract class PacedQueue<T> {
   #sinceMs: number | undefined;
   restsUntilMs = 0;
 
-  constructor(pacer: TurnQueue) {
+  constructor(pacer: TurnQueue, owner: QueueOwner<T>) {
     this.#pacer = pacer;
+    this.#owner = owner;
   }
-
-  protected abstract readonly socket: Pick<Socket, "cork" | "pause" | "resume"> | undefined;
-  protected abstract readonly isClosed: boolean;
-  /** An earlier one is not done yet; `goOn` is called when it is. */
-  protected abstract readonly isBusy: boolean;
-  protected abstract process(item: T): void;
-  /** Nothing waits any more. */
-  protected abstract onEmpty(): void;
-  /** It does not catch up. */
-  protected abstract onTooFarBehind(seconds: number): void;
 
   get size(): number {
     return this.#items.length - this.#next;
-  }
-
-  protected get wasPaused(): boolean {
-    return this.#resumedAtMs !== Number.NEGATIVE_INFINITY;
   }
 
   get bytes(): number {
@@ -186,28 +187,28 @@ export abstract class PacedQueue<T> {
 
   /** Its turn has come. True where it has to wait for an answer. */
   serve(untilMs: number): boolean {
-    if (this.isClosed) return false;
+    if (this.#owner.isClosed) return false;
     this.#untilMs = untilMs;
     if (this.size === 0) this.#resume();
-    else if (this.socket) this.socket.cork(() => this.drain());
+    else if (this.#owner.socket) this.#owner.socket.cork(() => this.drain());
     else this.drain();
-    return this.isBusy;
+    return this.#owner.isBusy;
   }
 
   /** Carries out one after the other, as long as it may. */
   drain(): void {
     if (this.#sinceMs === undefined) this.#begin();
-    while (!this.isBusy && !this.isClosed) {
+    while (!this.#owner.isBusy && !this.#owner.isClosed) {
       if (this.size === 0) return this.#empty();
       const nowMs = this.#pacer.nowMs;
       if (nowMs > this.#untilMs) return this.#giveWay(nowMs);
-      this.process(this.#take());
+      this.#owner.process(this.#take());
     }
   }
 
   /** For an answer of somebody else's: nobody is behind for that. */
   waitForReply(): void {
-    if (!this.isBusy || this.isClosed) return;
+    if (!this.#owner.isBusy || this.#owner.isClosed) return;
     this.#count(this.#pacer.nowMs);
     this.#sinceMs = undefined;
   }
@@ -217,20 +218,20 @@ export abstract class PacedQueue<T> {
     this.#pacer.leave(this);
     this.#items = [];
     this.#next = 0;
-    if (this.#isPaused) this.socket?.resume();
+    if (this.#isPaused) this.#owner.socket?.resume();
     this.#isPaused = false;
   }
 
   /** An answer came, so that the event loop has turned: nobody else is held up by a slice at once. */
   #begin(): void {
-    if (this.size === 0 || this.isClosed) return;
+    if (this.size === 0 || this.#owner.isClosed) return;
     this.#sinceMs = this.#pacer.nowMs;
     this.#untilMs = this.#sinceMs + SLICE_MS;
     this.#pacer.follow(this);
   }
 
   #enter(): void {
-    if (this.isBusy) return;
+    if (this.#owner.isBusy) return;
     this.#sinceMs ??= this.#pacer.nowMs;
     this.#pacer.enter(this);
   }
@@ -247,7 +248,7 @@ export abstract class PacedQueue<T> {
 
   #giveWay(nowMs: number): void {
     this.#count(nowMs);
-    if (this.isClosed) return;
+    if (this.#owner.isClosed) return;
     if (this.#behindMs > SLOWED_AFTER_MS) this.restsUntilMs = nowMs + SLICE_REST_MS;
     this.#enter();
   }
@@ -257,31 +258,31 @@ export abstract class PacedQueue<T> {
     if (this.#isPaused) return this.#enter();
     this.#sinceMs = undefined;
     this.#behindMs = 0;
-    this.onEmpty();
+    this.#owner.onEmpty(this.#resumedAtMs !== Number.NEGATIVE_INFINITY);
   }
 
   #count(nowMs: number): void {
     if (this.#sinceMs === undefined) return;
     this.#behindMs += (nowMs - this.#sinceMs) * this.#pacer.blame;
     this.#sinceMs = nowMs;
-    if (this.#behindMs > CUT_AFTER_MS) this.onTooFarBehind(CUT_AFTER_MS / 1000);
+    if (this.#behindMs > CUT_AFTER_MS) this.#owner.onTooFarBehind(CUT_AFTER_MS / 1000);
   }
 
   #pause(nowMs: number): void {
     if (nowMs - this.#resumedAtMs > CALM_MS) this.#behindMs = 0;
     this.#isPaused = true;
     this.#pausedAtMs = nowMs;
-    this.socket?.pause();
+    this.#owner.socket?.pause();
   }
 
   #resume(): void {
     const nowMs = this.#pacer.nowMs;
     this.#count(nowMs);
-    if (this.isClosed) return;
+    if (this.#owner.isClosed) return;
     this.#sinceMs = undefined;
     this.#isPaused = false;
     this.#resumedAtMs = nowMs;
-    this.socket?.resume();
-    this.onEmpty();
+    this.#owner.socket?.resume();
+    this.#owner.onEmpty(this.#resumedAtMs !== Number.NEGATIVE_INFINITY);
   }
 }

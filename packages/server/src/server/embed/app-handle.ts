@@ -1,4 +1,4 @@
-/** ConnectionTarget app of a running server, as a program sees it: push to it, look at it. */
+/** One app of a running server, as a program sees it: push to it, look at it. */
 
 import { type ChannelOptions, parseChannel } from "../../config/channel-options.ts";
 import type { App } from "../../domain/app.ts";
@@ -74,7 +74,7 @@ export class AppHandle<E extends object = AnyEvents, U extends User = User> {
     return new Target(this.#hub, this.app, userChannel(String(id)));
   }
 
-  /** ConnectionTarget connection, wherever in the cluster it is. */
+  /** One connection, wherever in the cluster it is. */
   toConnection(id: string): ConnectionTarget<E> {
     return new ConnectionTarget(this.#hub, this.app, id);
   }

@@ -12,6 +12,7 @@ import { TurnQueue } from "../../hub/turn-queue.ts";
 import type { EndpointLimits } from "../endpoints/endpoint-connection.ts";
 import { EndpointRegistry } from "../endpoints/endpoint-registry.ts";
 import { loadControllers } from "../endpoints/load-controllers.ts";
+import type { EndpointHost } from "../endpoints/registered-endpoint.ts";
 import type { FetchHandler } from "../http/fetch-handler.ts";
 import { scheduleTurn } from "../system/machine-clock.ts";
 import { authenticate, authenticateHandshake } from "./authenticator.ts";
@@ -46,17 +47,23 @@ export class Extensions {
     this.hooks = new Hooks(host);
     this.handlers = new EventHandlers(this.hooks);
     this.middleware = new MiddlewareStack(server);
-    this.endpoints = new EndpointRegistry(
-      {
-        limits: memoizePerConfig(() => host.config, limitsOf),
-        compresses: () => host.config.compression,
-        nowMs: () => clock.monotonicMs(),
-        pacer: new TurnQueue(clock, scheduleTurn),
-        failed: (error, during) => host.failed(error, during),
-        middleware: this.middleware,
+    const limits = memoizePerConfig(() => host.config, limitsOf);
+    const { middleware } = this;
+    const endpointHost: EndpointHost = {
+      clock,
+      turnQueue: new TurnQueue(clock, scheduleTurn),
+      failed: (error, during) => host.failed(error, during),
+      get limits() {
+        return limits();
       },
-      host.config.path,
-    );
+      get compresses() {
+        return host.config.compression;
+      },
+      get messageMiddleware() {
+        return middleware.frame;
+      },
+    };
+    this.endpoints = new EndpointRegistry(endpointHost, host.config.path);
   }
 
   /** Throws ConfigError. */

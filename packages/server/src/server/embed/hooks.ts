@@ -81,7 +81,7 @@ export class Hooks {
     return this.#hears("message", undefined);
   }
 
-  /** ConnectionTarget listener after the other; the first that throws or answers `false` refuses the message. */
+  /** One listener after the other; the first that throws or answers `false` refuses the message. */
   runMessageHooks(connection: Connection, message: Message): Awaitable<void> {
     return this.#hear(connection, message, this.#all("message"), 0);
   }
@@ -171,7 +171,7 @@ export class Hooks {
     }
   }
 
-  /** A little scheduleTurn: what the server has to say about it, such as the welcome, goes first. */
+  /** A little later: what the server has to say about it, such as the welcome, goes first. */
   async #run(name: HookName, run: (...args: unknown[]) => unknown, args: readonly unknown[]): Promise<void> {
     await undefined;
     try {

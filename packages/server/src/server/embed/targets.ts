@@ -56,7 +56,7 @@ export class Target<E extends object = AnyEvents> {
   }
 }
 
-/** ConnectionTarget connection of an app, wherever in the cluster it is. */
+/** One connection of an app, wherever in the cluster it is. */
 export class ConnectionTarget<E extends object = AnyEvents> {
   readonly #hub: Hub;
   readonly #app: App;

@@ -2,7 +2,7 @@
 
 import { Disconnect } from "../../domain/error.ts";
 import { type Barrier, barred } from "../../guards/ip.ts";
-import { hasStalled } from "../../hub/liveness.ts";
+import { compensateSilence, hasStalled } from "../../hub/liveness.ts";
 import type { Endpoint, EndpointDefinition, Params } from "./endpoint.ts";
 import type { EndpointConnection } from "./endpoint-connection.ts";
 import { type EndpointHost, RegisteredEndpoint } from "./registered-endpoint.ts";
@@ -26,6 +26,7 @@ const PUSHER_PATH = /\/app\/[^/]+$/;
 export class EndpointRegistry implements Iterable<RegisteredEndpoint> {
   readonly #placed: Registration[] = [];
   readonly #host: EndpointHost;
+  #checkedAtMs = 0;
   /** In front of every path, for proxies that do not strip it. */
   readonly #prefix: string;
 
@@ -46,11 +47,11 @@ export class EndpointRegistry implements Iterable<RegisteredEndpoint> {
     if (own !== undefined || PUSHER_PATH.test(path)) {
       throw new TypeError(`An endpoint at ${path} would take ${own ?? "/app/KEY"}, which is the server's own.`);
     }
-    if (this.#placed.some(({ endpoint: site }) => site.path === path))
+    if (this.#placed.some(({ endpoint }) => endpoint.path === path))
       throw new TypeError(`There is an endpoint at ${path} already.`);
-    const site = new RegisteredEndpoint(path, definition as EndpointDefinition, this.#host);
-    this.#placed.push({ pattern, endpoint: site });
-    return site as unknown as Endpoint<D>;
+    const endpoint = new RegisteredEndpoint(path, definition as EndpointDefinition, this.#host);
+    this.#placed.push({ pattern, endpoint: endpoint });
+    return endpoint as unknown as Endpoint<D>;
   }
 
   /** Whose a handshake is. At `/` those are the native protocol's that name an app, however much of the rest an endpoint takes. */
@@ -69,11 +70,11 @@ export class EndpointRegistry implements Iterable<RegisteredEndpoint> {
 
   #find(path: string): EndpointMatch | undefined {
     const pathname = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
-    const exact = this.#placed.find(({ endpoint: site }) => site.path === pathname);
+    const exact = this.#placed.find(({ endpoint }) => endpoint.path === pathname);
     if (exact) return { endpoint: exact.endpoint, params: {} };
-    for (const { pattern, endpoint: site } of this.#placed) {
+    for (const { pattern, endpoint } of this.#placed) {
       const params = paramsOf(pattern, pathname);
-      if (params) return { endpoint: site, params };
+      if (params) return { endpoint: endpoint, params };
     }
     return undefined;
   }
@@ -81,39 +82,41 @@ export class EndpointRegistry implements Iterable<RegisteredEndpoint> {
   /** Sockets of all of them. */
   get count(): number {
     let count = 0;
-    for (const site of this) count += site.sockets.count();
+    for (const endpoint of this) count += endpoint.sockets.count();
     return count;
   }
 
   /** Whether a handler of any client is still at work. */
   get isBusy(): boolean {
-    for (const site of this) if (site.isBusy) return true;
+    for (const endpoint of this) if (endpoint.isBusy) return true;
     return false;
   }
 
-  /** ConnectionTarget look at every socket, which comes so much scheduleTurn than it should have. Call it every second or two. */
+  /** Checks every socket; the timer comes so much later than it should have. Call it every second or two. */
   sweep(lateMs = 0): void {
-    const nowMs = this.#host.nowMs();
-    for (const seat of this.connections()) {
-      if (hasStalled(lateMs)) seat.compensateStall(lateMs, nowMs);
-      else seat.check(nowMs);
+    const nowMs = this.#host.clock.monotonicMs();
+    const checkedAtMs = this.#checkedAtMs;
+    this.#checkedAtMs = nowMs;
+    for (const connection of this.connections()) {
+      if (hasStalled(lateMs)) compensateSilence(connection, lateMs, nowMs);
+      else connection.check(nowMs, checkedAtMs);
     }
   }
 
   /** Those whose address may not come any more. */
   disconnectBarred(barrier: Barrier | undefined): void {
-    for (const seat of this.connections()) {
-      const setting = barrier?.(seat.address);
-      if (setting) seat.disconnect(new Disconnect("unauthorized", barred(setting)));
+    for (const connection of this.connections()) {
+      const setting = barrier?.(connection.address);
+      if (setting) connection.disconnect(new Disconnect("unauthorized", barred(setting)));
     }
   }
 
   *connections(): Generator<EndpointConnection> {
-    for (const site of this) yield* site.seats;
+    for (const endpoint of this) yield* endpoint.connections;
   }
 
   *[Symbol.iterator](): Generator<RegisteredEndpoint> {
-    for (const { endpoint: site } of this.#placed) yield site;
+    for (const { endpoint } of this.#placed) yield endpoint;
   }
 
   /** What no endpoint may take. */

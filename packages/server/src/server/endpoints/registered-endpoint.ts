@@ -1,34 +1,39 @@
-/** An endpoint at its path: who is connected to it, and who may. */
+/** An endpoint at its path: which clients it lets in, and those that are connected. */
 
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import { type OriginTest, originTest } from "../../domain/origin.ts";
-import type { Awaitable } from "../../domain/ports.ts";
+import type { Clock } from "../../domain/ports.ts";
 import { errorResponse, errorResponseFor } from "../../http/error-response.ts";
 import type { TurnQueue } from "../../hub/turn-queue.ts";
-import type { MiddlewareStack } from "../embed/middleware.ts";
-import type { Endpoint, EndpointDefinition, EndpointSockets, Params, Raw } from "./endpoint.ts";
+import type { Endpoint, EndpointDefinition, EndpointSocket, EndpointSockets, Params, Raw } from "./endpoint.ts";
 import { EndpointConnection, type EndpointContext, type EndpointLimits } from "./endpoint-connection.ts";
 import { Topics } from "./topics.ts";
 
 /** What endpoints need of the server around them. */
 export interface EndpointHost {
   /** What an endpoint takes unless it says otherwise: the same object as long as it is the same. */
-  limits(): EndpointLimits;
-  compresses(): boolean;
-  nowMs(): number;
-  readonly pacer: TurnQueue;
+  readonly limits: EndpointLimits;
+  readonly compresses: boolean;
+  readonly clock: Clock;
+  readonly turnQueue: TurnQueue;
+  /** The program's, around messages; undefined where it has none. */
+  readonly messageMiddleware: MessageMiddleware | undefined;
   failed(error: unknown, during: string): void;
-  /** What the program puts around messages, where it does. */
-  readonly middleware: Pick<MiddlewareStack, "frame">;
 }
 
-/** A client that is let in, and what it is told. */
+export type MessageMiddleware = (
+  socket: EndpointSocket,
+  message: Raw,
+  handle: (message: Raw) => unknown,
+) => Promise<void>;
+
+/** A client that is let in, and what it is answered with. */
 export interface AcceptedHandshake {
   readonly connection: EndpointConnection;
   readonly headers: Headers;
 }
 
-export class RegisteredEndpoint implements Endpoint, EndpointContext<unknown> {
+export class RegisteredEndpoint implements Endpoint, EndpointContext {
   readonly path: string;
   readonly handlers: EndpointDefinition;
   readonly topics = new Topics<EndpointConnection>();
@@ -38,16 +43,16 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext<unknown> {
   #serverLimits: EndpointLimits;
   readonly #protocols: readonly string[] | undefined;
   readonly #mayConnect: OriginTest | undefined;
-  readonly #seats = new Map<string, EndpointConnection>();
+  readonly #connections = new Map<string, EndpointConnection>();
   /** Handlers that are not done, of sockets that may be gone. */
-  #underWay = 0;
+  #handlersUnderWay = 0;
 
   constructor(path: string, definition: EndpointDefinition, host: EndpointHost) {
     const { origins = [], protocols } = definition;
     this.path = path;
     this.handlers = definition;
     this.#host = host;
-    this.#serverLimits = host.limits();
+    this.#serverLimits = host.limits;
     this.#limits = limitsOf(path, definition, this.#serverLimits);
     checkLimits(path, this.#limits, this.#serverLimits);
     this.#protocols = protocols;
@@ -57,7 +62,7 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext<unknown> {
   // ---- what the program does with it
 
   get sockets(): EndpointSockets {
-    const connections = this.#seats;
+    const connections = this.#connections;
     return {
       get: (id) => connections.get(id),
       count: () => connections.size,
@@ -70,17 +75,17 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext<unknown> {
   }
 
   broadcast(message: Raw): number {
-    let told = 0;
-    for (const seat of this.#seats.values()) if (seat.send(message)) told++;
-    return told;
+    let sent = 0;
+    for (const connection of this.#connections.values()) if (connection.send(message)) sent++;
+    return sent;
   }
 
   // ---- the handshake
 
-  /** A seat, or a refusal in HTTP. Never rejects. */
+  /** A connection, or a refusal in HTTP. Never rejects. */
   async accept(request: Request, params: Params, address: string): Promise<AcceptedHandshake | Response> {
     try {
-      const { origin, offered } = this.#look(request);
+      const { origin, offered } = this.#offer(request);
       if (this.full) throw this.full;
       if (origin !== null && this.#mayConnect?.(origin) === false) {
         return errorResponse(403, "unauthorized", "This origin may not connect to this endpoint.");
@@ -94,7 +99,7 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext<unknown> {
       if (answer === false) return errorResponse(403, "unauthorized", "This endpoint does not let you in.");
       if (answer instanceof Response) return answer;
       const welcome = typeof answer === "object" && answer !== null ? answer : {};
-      return this.#seat(request, offered, { address, params, agreed, ...welcome });
+      return this.#accepted(request, offered, { address, params, agreed, ...welcome });
     } catch (error) {
       const isKnown = error instanceof CommandError || error instanceof Disconnect;
       if (!isKnown) this.failed(error, `upgrade of the endpoint ${this.path}`);
@@ -102,12 +107,12 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext<unknown> {
     }
   }
 
-  #look({ headers }: Request): { origin: string | null; offered: string[] } {
+  #offer({ headers }: Request): { origin: string | null; offered: string[] } {
     const offered = (headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
     return { origin: headers.get("origin"), offered: offered.filter((name) => name !== "") };
   }
 
-  #seat(
+  #accepted(
     request: Request,
     offered: readonly string[],
     welcome: {
@@ -133,7 +138,7 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext<unknown> {
   /** Why it may not have another client, where it may not. */
   get full(): Disconnect | undefined {
     const { maxSockets } = this.limits;
-    if (this.#seats.size < maxSockets) return undefined;
+    if (this.#connections.size < maxSockets) return undefined;
     return new Disconnect(
       "over_capacity",
       `This endpoint has ${maxSockets} clients, which is as many as it may (maxSockets).`,
@@ -141,15 +146,19 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext<unknown> {
   }
 
   /** A handshake came to nothing. */
-  refused(request: Request): void {
-    void this.#settle(() => this.handlers.refused?.(request), "refused");
+  async refused(request: Request): Promise<void> {
+    try {
+      await this.handlers.refused?.(request);
+    } catch (error) {
+      this.failed(error, `refused of the endpoint ${this.path}`);
+    }
   }
 
-  // ---- for its seats
+  // ---- for its connections
 
   /** What it does not say itself is the server's, whose settings may be others after a reload. */
   get limits(): EndpointLimits {
-    const server = this.#host.limits();
+    const server = this.#host.limits;
     if (server === this.#serverLimits) return this.#limits;
     this.#serverLimits = server;
     this.#limits = limitsOf(this.path, this.handlers, server);
@@ -157,59 +166,50 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext<unknown> {
   }
 
   get compresses(): boolean {
-    return this.#host.compresses();
+    return this.#host.compresses;
   }
 
   nowMs(): number {
-    return this.#host.nowMs();
+    return this.#host.clock.monotonicMs();
   }
 
-  get pacer(): TurnQueue {
-    return this.#host.pacer;
+  get turnQueue(): TurnQueue {
+    return this.#host.turnQueue;
   }
 
-  handle(seat: EndpointConnection, message: Raw): unknown {
-    const around = this.#host.middleware.frame;
-    return around
-      ? around(seat, message, (passed) => this.handlers.message?.(seat, passed))
-      : this.handlers.message?.(seat, message);
+  handle(connection: EndpointConnection, message: Raw): unknown {
+    const { messageMiddleware } = this.#host;
+    if (!messageMiddleware) return this.handlers.message?.(connection, message);
+    return messageMiddleware(connection, message, (passed) => this.handlers.message?.(connection, passed));
   }
 
   failed(error: unknown, during: string): void {
     this.#host.failed(error, during);
   }
 
-  opened(seat: EndpointConnection): void {
-    this.#seats.set(seat.id, seat);
+  opened(connection: EndpointConnection): void {
+    this.#connections.set(connection.id, connection);
   }
 
-  closed(seat: EndpointConnection): void {
-    this.#seats.delete(seat.id);
-    this.topics.unsubscribeAll(seat);
+  closed(connection: EndpointConnection): void {
+    this.#connections.delete(connection.id);
+    this.topics.unsubscribeAll(connection);
   }
 
   handlerStarted(): void {
-    this.#underWay++;
+    this.#handlersUnderWay++;
   }
 
   handlerEnded(): void {
-    this.#underWay--;
+    this.#handlersUnderWay--;
   }
 
   get isBusy(): boolean {
-    return this.#underWay > 0;
+    return this.#handlersUnderWay > 0;
   }
 
-  get seats(): Iterable<EndpointConnection> {
-    return this.#seats.values();
-  }
-
-  async #settle(work: () => Awaitable<unknown>, name: string): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.failed(error, `${name} of the endpoint ${this.path}`);
-    }
+  get connections(): Iterable<EndpointConnection> {
+    return this.#connections.values();
   }
 }
 

@@ -6,7 +6,7 @@ import type { WebSocketCompressor } from "bun";
 const MIN_LENGTH = 512;
 
 /**
- * ConnectionTarget window for all sockets instead of tens of kilobytes for each: no message leans on the one before it. Bun inflates up to the largest
+ * One window for all sockets instead of tens of kilobytes for each: no message leans on the one before it. Bun inflates up to the largest
  * frame, and closes with 1009 beyond it, so that 40 KB never become 40 MB.
  */
 export function compressionOptions(

@@ -10,7 +10,7 @@ import { badRequest, shuttingDown, tooManyConnections } from "../http/rejections
 import { admit, type RejectedClient, rejectionFor } from "./admission.ts";
 import type { Listener, ListenOptions } from "./listen-options.ts";
 
-/** ConnectionTarget handshake on its way through the door. */
+/** One handshake on its way through the door. */
 export interface HandshakeContext {
   readonly request: Request;
   readonly url: URL;

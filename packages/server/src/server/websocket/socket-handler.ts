@@ -64,7 +64,7 @@ export function socketHandler(
       if (data instanceof Connection) {
         options.slowConsumers.socketClosed(data, code);
         hub.close(data, code);
-      } else if (data instanceof EndpointConnection) data.closed(code, reason);
+      } else if (data instanceof EndpointConnection) data.socketClosed(code, reason);
     },
   };
 }

@@ -30,7 +30,7 @@ const SYMBOLS = {
 
 /**
  * Nobody new comes in by these ports, one listening socket of this process each. What was on its way is taken in first: those who
- * begin meanwhile are not answered, and try again a second scheduleTurn. False where the system cannot do that; nothing has changed then.
+ * begin meanwhile are not answered, and try again a second later. False where the system cannot do that; nothing has changed then.
  */
 export async function stopAccepting(ports: readonly number[]): Promise<boolean> {
   if (process.platform !== "linux") return false;
