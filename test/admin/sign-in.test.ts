@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { AuditEntry, Session } from "../../packages/server/src/admin/api-types.ts";
-import { createServer, type Server, type ServerOptions } from "../../packages/server/src/index.ts";
+import { type ConfigInput, createServer, type Server, type ServerOptions } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { makeToken } from "../support/native-client.ts";
@@ -118,7 +118,7 @@ describe("without any account, in development (B31)", () => {
       { ...OPEN, mode: "production" },
       { ...OPEN, dashboard: { password: "twelve or more" } },
     ];
-    for (const config of configured as ServerOptions[]) {
+    for (const config of configured as ConfigInput[]) {
       const server = await startServer({ ...config, stateDir: temporaryFolder() });
       expect(server.dashboardUrl).toBe(`${server.url}/dashboard/`);
       const visitor = new Visitor(`${server.url}/dashboard`);

@@ -1,16 +1,28 @@
 /** What programs import: a server to embed, the types it speaks of, and the errors it throws. */
 
 import type { AuthorizeDashboard } from "./admin/access.ts";
+import type { AppProvider } from "./apps/provided-apps.ts";
 import { type ConfigInput, parseConfig } from "./config/load.ts";
 import type { User } from "./domain/message.ts";
-import type { Awaitable } from "./domain/ports.ts";
+import type { Awaitable, Engine, EngineFactory } from "./domain/ports.ts";
 import type { AnyEvents } from "./server/embed/types.ts";
 import type { FetchContext } from "./server/http/fetch-handler.ts";
+import { type Implementations, isProvider } from "./server/implementations.ts";
 import type { LaunchOptions } from "./server/lifecycle/status.ts";
 import { Server } from "./server/server.ts";
 
 /** What a configuration file takes, and a handler of the HTTP requests that are none of the server's own. */
-export type ServerOptions<E extends object = AnyEvents, U extends User = User> = ConfigInput & {
+export type ServerOptions<E extends object = AnyEvents, U extends User = User> = Omit<
+  ConfigInput,
+  "engine" | "apps"
+> & {
+  /** "memory", "redis" or "nats" with the settings of that name; or an engine of one's own (`fanfare/engine`). */
+  engine?: ConfigInput["engine"] | Engine | EngineFactory;
+  /** A list; or a provider that looks up apps, for example in the program's database. */
+  apps?: ConfigInput["apps"] | AppProvider;
+  guards?: Implementations["guards"];
+  observers?: Implementations["observers"];
+  protocols?: Implementations["protocols"];
   fetch?(request: Request, context: FetchContext<Server<NoInfer<E>, NoInfer<U>>>): Awaitable<Response>;
   /** Whether the sender may see the dashboard, and as what. Then it alone decides. */
   authorizeDashboard?: AuthorizeDashboard;
@@ -29,8 +41,19 @@ export function createServer<E extends object = AnyEvents, U extends User = User
   options: ServerOptions<E, U> = {},
   launch: LaunchOptions = {},
 ): Server<E, U> {
-  const { fetch, authorizeDashboard, handleSignals = true, ...config } = options;
-  const server = new Server<E, U>(parseConfig(config), { handleSignals, ...launch }).authorizeDashboard(
+  const { fetch, authorizeDashboard, handleSignals = true, guards, observers, protocols, ...settings } = options;
+  const { engine, apps, ...others } = settings;
+  const config = {
+    ...others,
+    ...(typeof engine === "string" && { engine }),
+    ...(apps !== undefined && !isProvider(apps) && { apps }),
+  };
+  const given: Implementations = {
+    ...(typeof engine !== "string" && { engine }),
+    ...(isProvider(apps) && { apps }),
+    ...{ guards, observers, protocols },
+  };
+  const server = new Server<E, U>(parseConfig(config), { handleSignals, ...launch }, given).authorizeDashboard(
     authorizeDashboard,
   );
   return fetch ? server.mount(fetch) : server;
@@ -38,12 +61,25 @@ export function createServer<E extends object = AnyEvents, U extends User = User
 
 export type { AuthorizeDashboard } from "./admin/access.ts";
 export type { Role } from "./admin/api-types.ts";
+export type { AppProvider } from "./apps/provided-apps.ts";
 export type { ChannelOptions } from "./config/channel-options.ts";
 export { type Config, ConfigError, type ConfigInput, defineConfig, readConfig } from "./config/load.ts";
 export type { App } from "./domain/app.ts";
+export type { AppStatistics } from "./domain/app-statistics.ts";
 export type { Connection } from "./domain/connection.ts";
 export { CommandError, type CommandErrorCode, Disconnect, type DisconnectCode } from "./domain/error.ts";
-export type { Member, PresenceMember as Presence, User } from "./domain/message.ts";
+export type { HubEvent } from "./domain/hub-event.ts";
+export type {
+  CloseFrame,
+  Command,
+  EventPublication,
+  Member,
+  PresenceMember as Presence,
+  Push,
+  User,
+} from "./domain/message.ts";
+export type { Engine, EngineFactory, Guard, Observer, SignedCall, StatisticsSink } from "./domain/ports.ts";
+export type { Frame, Protocol } from "./domain/transport.ts";
 export type {
   AppHandle,
   ChannelHistory,

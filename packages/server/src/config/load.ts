@@ -105,7 +105,7 @@ export function parseConfig(input: unknown): Config {
 }
 
 /** One app, for stores outside the configuration; what it does not say is taken from `defaults`. Throws ConfigError. */
-export function parseApp(input: unknown, defaults: AppDefaults): App {
+export function parseApp(input: unknown, defaults?: AppDefaults): App {
   const [app] = parseConfig({ apps: [input], defaults }).apps;
   if (!app) throw new ConfigError(["an app has to be an object"]);
   return app;

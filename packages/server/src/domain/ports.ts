@@ -1,6 +1,7 @@
 /** The seams: each has several implementations, and one suite of tests that all of them pass. */
 
 import type { App } from "./app.ts";
+import type { AppStatistics } from "./app-statistics.ts";
 import type { Connection } from "./connection.ts";
 import type { HubEvent } from "./hub-event.ts";
 import type { Command, EventPublication, Member, Position, PresenceMember, Publication, User } from "./message.ts";
@@ -248,8 +249,17 @@ export interface Guard {
   apiCall?(app: App, call: SignedCall): Awaitable<void>;
 }
 
-/** Hears of facts; can neither refuse nor delay them. */
+/** Receives what happened; can neither refuse nor delay it. */
 export type Observer = (event: HubEvent) => void;
+
+/** Where the statistics of each app are stored. */
+export interface StatisticsSink {
+  /**
+   * What this process counted since the last call, by the app's id: once per `statistics.intervalS`, and when the server stops.
+   * Where it throws, the error is logged and the numbers are in the next call as well.
+   */
+  add(statistics: ReadonlyMap<string, AppStatistics>, atMs: number, intervalMs: number): Awaitable<void>;
+}
 
 /** The time, handed in. */
 export interface Clock {

@@ -1,6 +1,6 @@
 /** Makes the parts of a serving process from its configuration. Nothing listens, connects or ticks yet. */
 
-import { type ConfigApps, configApps } from "../apps/config.ts";
+import type { AppDirectory } from "../apps/app-directory.ts";
 import type { Engine, Guard, Observer } from "../domain/ports.ts";
 import type { TrafficMeter } from "../domain/traffic.ts";
 import { IpConnectionLimiter, type IpConnectionLimiterOptions } from "../guards/rate.ts";
@@ -9,6 +9,7 @@ import type { HubLimits, HubOptions } from "../hub/options.ts";
 import { logFrames } from "../observers/log.ts";
 import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
+import { appDirectory } from "./app-directory.ts";
 import { nodeName } from "./cluster/node-name.ts";
 import { Dashboard, ignoringDashboardApp } from "./dashboard/dashboard.ts";
 import { guardsFor } from "./guards.ts";
@@ -25,16 +26,16 @@ export function build(deps: Dependencies, engine: Engine): Parts {
   const { config, clock, extensions, storage } = deps;
   const node = { id: crypto.randomUUID(), name: nodeName() };
   const startedAtMs = Date.now();
-  const apps = configApps(config.apps);
+  const apps = appDirectory(deps, () => hub);
   const lag = new EventLoopLag(clock);
   const memory = new MemoryMonitor({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
   const drainState = new DrainState(clock);
   // The dashboard and the slow consumers need the hub, which asks them in turn, once it runs.
   const dashboardGuard: Guard = { command: (...asked) => dashboard.guard.command?.(...asked) };
-  const hub = buildHub(deps, {
+  const hub: Hub = buildHub(deps, {
     apps,
     engine,
-    guards: guardsFor({ config, clock, engine, memory, dashboard: dashboardGuard, extensions }),
+    guards: guardsFor({ config, clock, engine, memory, dashboard: dashboardGuard, extensions, given: deps.given }),
     observers: [...deps.observers.map(ignoringDashboardApp), (event) => dashboard.observe(event)],
     traffic: withSlowConsumers(storage.traffic, () => slowConsumers),
     node: () => ({
@@ -66,7 +67,7 @@ export function build(deps: Dependencies, engine: Engine): Parts {
 }
 
 interface HubParts extends Pick<HubOptions, "node" | "engine"> {
-  readonly apps: ConfigApps;
+  readonly apps: AppDirectory;
   readonly guards: readonly Guard[];
   readonly observers: readonly Observer[];
   readonly traffic: TrafficMeter;
@@ -79,7 +80,7 @@ export function buildHub(deps: Dependencies, { apps, engine, ...parts }: HubPart
     ...parts,
     engine: storage.tracing?.engine(engine) ?? engine,
     scheduleTurn,
-    protocols: [pusherProtocol({ jsonDepth }), nativeProtocol({ jsonDepth })],
+    protocols: [pusherProtocol({ jsonDepth }), nativeProtocol({ jsonDepth }), ...(deps.given.protocols ?? [])],
     clock,
     appById: (id) => apps.byId(id),
     limits: hubLimits(deps),

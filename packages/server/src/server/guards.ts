@@ -6,6 +6,7 @@ import { originGuard } from "../guards/origin.ts";
 import { apiRateGuard } from "../guards/rate.ts";
 import { replayGuard } from "../guards/replay.ts";
 import type { Extensions } from "./embed/extensions.ts";
+import type { Implementations } from "./implementations.ts";
 import { type MemoryMonitor, memoryGuard } from "./system/memory-monitor.ts";
 
 interface GuardOptions {
@@ -16,9 +17,10 @@ interface GuardOptions {
   /** Comes first: a dashboard's frames concern no other guard. */
   readonly dashboard: Guard;
   readonly extensions: Extensions;
+  readonly given: Implementations;
 }
 
-export function guardsFor({ config, clock, engine, memory, dashboard, extensions }: GuardOptions): Guard[] {
+export function guardsFor({ config, clock, engine, memory, dashboard, extensions, given }: GuardOptions): Guard[] {
   return [
     dashboard,
     memoryGuard(memory),
@@ -30,6 +32,7 @@ export function guardsFor({ config, clock, engine, memory, dashboard, extensions
       windowS: config.signatureWindowS,
       ...(engine.name !== "memory" && { ledger: engine.ledger }),
     }),
+    ...(given.guards ?? []),
     extensions.hooks.guard,
   ];
 }

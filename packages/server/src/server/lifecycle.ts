@@ -13,6 +13,7 @@ import { Tasks } from "../tasks/tasks.ts";
 import { DashboardKey } from "./dashboard/dashboard-key.ts";
 import { Extensions, type ExtensionsHost } from "./embed/extensions.ts";
 import type { WorkerInfo } from "./embed/types.ts";
+import { type Implementations, isSink } from "./implementations.ts";
 import { type ControlCommands, ControlSocket } from "./lifecycle/control-socket.ts";
 import { appChanges, mergeReloadable, type Reloaded } from "./lifecycle/reload.ts";
 import { type Stoppable, stopOnSignal } from "./lifecycle/signals.ts";
@@ -43,6 +44,7 @@ export class Lifecycle implements ExtensionsHost {
   readonly log: Logger;
   readonly launch: LaunchOptions;
   readonly extensions: Extensions;
+  readonly given: Implementations;
   readonly tasks: Tasks;
   readonly dashboardKey: DashboardKey;
   readonly #server: PublicServer;
@@ -65,18 +67,23 @@ export class Lifecycle implements ExtensionsHost {
   /** The step that is under way. */
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(config: Config, launch: LaunchOptions, server: PublicServer) {
+  constructor(config: Config, launch: LaunchOptions, server: PublicServer, given: Implementations) {
     this.#config = config;
     this.#apps = config.apps;
     this.#server = server;
     this.launch = launch;
+    this.given = given;
     this.#logs = new Logs(config.log, clock, this.#worker?.info.index);
     this.log = this.#logs.logger;
     this.tasks = new Tasks(config.tasks);
     this.extensions = new Extensions(server, this, clock);
     this.dashboardKey = new DashboardKey({ config: () => this.#config, program: this.extensions, log: this.log });
     this.#faults = deduplicatedFaults(this.log);
-    this.#observers = [logObserver(this.log, this.#faults), (event) => this.extensions.hooks.observe(event)];
+    this.#observers = [
+      logObserver(this.log, this.#faults),
+      (event) => this.extensions.hooks.observe(event),
+      ...(given.observers ?? []).flatMap((observer) => (isSink(observer) ? [] : observer)),
+    ];
   }
 
   // ---- what it is
@@ -92,8 +99,14 @@ export class Lifecycle implements ExtensionsHost {
     this.#logs.level = this.#config.log.level;
   }
 
+  /** Of those that the program's provider looks up, the ones that it was asked about. */
   get apps(): readonly App[] {
-    return this.#apps;
+    return (this.given.apps && this.#process?.apps.known) ?? this.#apps;
+  }
+
+  /** Throws where the server does not run. */
+  async appChanged(id: string): Promise<void> {
+    await this.process.appChanged(id);
   }
 
   /** Where the generated demo app is stored, where there is one. */
@@ -127,8 +140,15 @@ export class Lifecycle implements ExtensionsHost {
   }
 
   failed(error: unknown, during: string): void {
-    for (const observe of [...this.#observers, ...(this.#storage?.observers ?? [])])
-      observe({ type: "failed", error, during });
+    const [log, ...others] = [...this.#observers, ...(this.#storage?.observers ?? [])];
+    log?.({ type: "failed", error, during });
+    for (const observe of others) {
+      try {
+        observe({ type: "failed", error, during });
+      } catch (another) {
+        log?.({ type: "failed", error: another, during: "observing failed" });
+      }
+    }
   }
 
   /** Of the first app. Throws CommandError `channel_invalid`. */
@@ -286,7 +306,9 @@ export class Lifecycle implements ExtensionsHost {
       version: manifest.version,
       failed: (error, during) => this.failed(error, during),
       keepsApps: this.isPrimary,
-      app: (id) => this.#apps.find((app) => app.id === id),
+      given: this.given,
+      app: (id) => this.#apps.find((app) => app.id === id) ?? this.#process?.apps.knownById(id),
+      findApp: (id) => this.#process?.apps.byId(id) ?? this.#apps.find((app) => app.id === id),
       hub: () => this.#process?.hub,
       node: () => {
         const { lagMs = 0, readyState, address } = this.#process ?? {};
@@ -301,7 +323,8 @@ export class Lifecycle implements ExtensionsHost {
   #dependencies(config: Config, storage: Storage): Dependencies {
     const { log, maxConnections, extensions, dashboardKey } = this;
     return {
-      ...{ config, log, clock, maxConnections, extensions, storage, dashboardKey, demoFile: this.#demoFile },
+      ...{ config, log, clock, maxConnections, extensions, storage, dashboardKey },
+      ...{ demoFile: this.#demoFile, given: this.given },
       observers: [...this.#observers, ...storage.observers],
       scrape: () => (this.#worker ?? storage.metrics).scrape(),
     };

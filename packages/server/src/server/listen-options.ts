@@ -54,7 +54,7 @@ export function listenOptions(deps: Dependencies, parts: ListenParts): Listeners
 }
 
 function admissionOptions({ config, clock }: Dependencies, { hub, apps }: ListenParts): AdmissionOptions {
-  const [pusher, native] = hub.protocols;
+  const [pusher, native, ...further] = hub.protocols;
   if (!pusher || !native) throw new Error("The hub has lost its protocols.");
   return {
     apps,
@@ -62,6 +62,7 @@ function admissionOptions({ config, clock }: Dependencies, { hub, apps }: Listen
     guards: hub.guards,
     pusher,
     native,
+    further,
     clock,
     path: config.path,
     strictProtocol: config.strictProtocol,
@@ -98,7 +99,7 @@ function requestHandlers(
     }),
     identify,
     metrics: storage.metrics,
-    isApp: (id) => apps.byId(id) !== undefined,
+    isApp: (id) => apps.knownById(id) !== undefined,
   });
   const around = requestMiddleware({ middleware: program.middleware, identify, failed });
   return {

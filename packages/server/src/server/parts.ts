@@ -1,7 +1,7 @@
 /** What a serving process is built from, and the parts that it is built of. */
 
 import type { Logger } from "pino";
-import type { ConfigApps } from "../apps/config.ts";
+import type { AppDirectory } from "../apps/app-directory.ts";
 import type { Config } from "../config/schema/schema.ts";
 import type { Clock, Engine, Observer } from "../domain/ports.ts";
 import type { IpConnectionLimiter } from "../guards/rate.ts";
@@ -10,6 +10,7 @@ import type { Dashboard } from "./dashboard/dashboard.ts";
 import type { DashboardKey } from "./dashboard/dashboard-key.ts";
 import type { Extensions } from "./embed/extensions.ts";
 import type { MetricsRouteOptions } from "./http/metrics-route.ts";
+import type { Implementations } from "./implementations.ts";
 import type { DrainController, DrainState } from "./lifecycle/drain-controller.ts";
 import type { Storage } from "./storage.ts";
 import type { EventLoopLag } from "./system/event-loop-lag.ts";
@@ -26,6 +27,8 @@ export interface Dependencies {
   /** Where the generated demo app is stored, where there is one. */
   readonly demoFile: string | undefined;
   readonly extensions: Extensions;
+  /** What the program gave beside the configuration. */
+  readonly given: Implementations;
   readonly storage: Storage;
   readonly observers: readonly Observer[];
   /** The numbers of `/metrics`: of several workers, of all together. */
@@ -40,7 +43,7 @@ export interface Dependencies {
 /** The parts of a serving process. */
 export interface Parts {
   readonly startedAtMs: number;
-  readonly apps: ConfigApps;
+  readonly apps: AppDirectory;
   readonly hub: Hub;
   readonly memory: MemoryMonitor;
   readonly lag: EventLoopLag;

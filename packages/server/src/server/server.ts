@@ -30,6 +30,7 @@ import type {
 import { type Controller, type ControllerClass, definitionOf } from "./endpoints/controller.ts";
 import type { Endpoint, EndpointDefinition, EndpointOptions } from "./endpoints/endpoint.ts";
 import type { FetchHandler } from "./http/fetch-handler.ts";
+import type { Implementations } from "./implementations.ts";
 import type { Reloaded } from "./lifecycle/reload.ts";
 import { type LaunchOptions, type Stats, type Status, serverStats, serverStatus } from "./lifecycle/status.ts";
 import { Lifecycle } from "./lifecycle.ts";
@@ -37,8 +38,8 @@ import { Lifecycle } from "./lifecycle.ts";
 export class Server<E extends object = AnyEvents, U extends User = User> {
   readonly #lifecycle: Lifecycle;
 
-  constructor(config: Config, launch: LaunchOptions = {}) {
-    this.#lifecycle = new Lifecycle(config, launch, this);
+  constructor(config: Config, launch: LaunchOptions = {}, given: Implementations = {}) {
+    this.#lifecycle = new Lifecycle(config, launch, this, given);
   }
 
   get log(): Logger {
@@ -76,6 +77,16 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
    */
   reload(settings?: ConfigInput): Promise<Reloaded> {
     return this.#lifecycle.reload(settings);
+  }
+
+  /**
+   * Call it when an app that the program's provider looks up has changed: the provider is asked again at once, and the
+   * connections of an app that is disabled or gone are closed. In the process that started workers it counts for all of them;
+   * other servers of a cluster are told by their own programs, or ask again after `cacheS`. Rejects with what the provider
+   * throws, and throws where the server does not run.
+   */
+  appChanged(id: string): Promise<void> {
+    return this.#lifecycle.appChanged(id);
   }
 
   /** Swaps the workers one by one, each when the new one listens. Does nothing with a single process, and in a worker. */

@@ -1,5 +1,6 @@
 /** A process that serves clients, from its start to its stop: starts the parts in order, and stops them in order. */
 
+import type { AppDirectory } from "../apps/app-directory.ts";
 import type { Config } from "../config/schema/schema.ts";
 import type { Hub } from "../hub/hub.ts";
 import { build, frameObserverFor, hubLimits, ipLimiterOptions } from "./build.ts";
@@ -24,6 +25,7 @@ export type ListenAddress = Pick<Listeners, "hostname" | "port" | "apiHostname" 
 export interface ServerProcess {
   readonly hub: Hub;
   readonly address: ListenAddress;
+  readonly apps: AppDirectory;
   readonly memory: MemoryMonitor;
   readonly startedAtMs: number;
   /** How late timers run, in milliseconds. */
@@ -37,6 +39,8 @@ export interface ServerProcess {
   reload(deps: Dependencies): Promise<number>;
   /** Whether anything was new; false without TLS. Throws ConfigError. */
   reloadTls(): Promise<boolean>;
+  /** Asks the program's app provider again. */
+  appChanged(id: string): Promise<void>;
   /** Sends clients to other nodes while it is on. Idempotent. */
   drain(isOn: boolean): void | Promise<void>;
   /** Refuses new clients, tells the others to connect again (4200), waits for them to go, then closes. */
@@ -57,7 +61,7 @@ export class ServingProcess implements ServerProcess {
     await removeStaleSocket(config.host);
     const credentials = config.tls && (await readCertificates(config.tls));
     const warn = (sentence: string) => log.warn(sentence);
-    const parts = build(deps, deps.engine ?? (await createEngine({ config, clock, warn })));
+    const parts = build(deps, deps.engine ?? (await createEngine({ config, clock, warn, given: deps.given.engine })));
     const { listeners, hub, dashboard } = parts;
     listeners.open(credentials);
     const certificates = config.tls && new CertificateWatcher({ settings: config.tls, listeners, log });
@@ -127,7 +131,7 @@ export class ServingProcess implements ServerProcess {
     const options = listenOptions(deps, this.#parts);
     await this.#certificates?.reload(config.tls);
     drain.settings = config;
-    apps.replace(config.apps);
+    apps.configure(config);
     hub.limits = hubLimits(deps);
     memory.setMark(config.limits.memoryBytes);
     hub.frameObserver = frameObserverFor(deps);
@@ -141,6 +145,14 @@ export class ServingProcess implements ServerProcess {
     for (const app of config.apps) hub.replaceApp(app);
     extensions.endpoints.disconnectBarred(options.barrier);
     return disconnectRejected(hub, connections, options.recheck);
+  }
+
+  get apps(): AppDirectory {
+    return this.#parts.apps;
+  }
+
+  appChanged(id: string): Promise<void> {
+    return this.#parts.apps.changed(id);
   }
 
   drain(isOn: boolean): void {

@@ -13,7 +13,7 @@ import { migrate, migratesAutomatically, NewerDatabaseError, pendingMigrations }
 import { type Database, openDatabase } from "../database/open.ts";
 import { RetentionJob, type RetentionRule } from "../database/retention.ts";
 import { type App, isReserved } from "../domain/app.ts";
-import type { Clock, Observer } from "../domain/ports.ts";
+import type { Awaitable, Clock, Observer, StatisticsSink } from "../domain/ports.ts";
 import type { TrafficMeter } from "../domain/traffic.ts";
 import { isPublic } from "../guards/ip.ts";
 import type { Hub } from "../hub/hub.ts";
@@ -27,6 +27,7 @@ import { Delivery } from "../observers/webhooks/delivery.ts";
 import { Outbox } from "../observers/webhooks/outbox.ts";
 import { Webhooks } from "../observers/webhooks/webhooks.ts";
 import { nodeName } from "./cluster/node-name.ts";
+import { type Implementations, isSink } from "./implementations.ts";
 
 export interface StorageOptions {
   /** Whether the apps are this process' to look after: a worker is told of them. */
@@ -37,6 +38,9 @@ export interface StorageOptions {
   readonly version: string;
   /** The app as it is now, wherever it is kept. */
   readonly app: (id: string) => App | undefined;
+  /** The same; asks the program's provider where it has one. */
+  readonly findApp: (id: string) => Awaitable<App | undefined>;
+  readonly given: Implementations;
   readonly hub: () => Pick<Hub, "appStats" | "health" | "members" | "summary" | "nodes"> | undefined;
   readonly node: () => { readonly lagMs: number; readonly draining: boolean; readonly port: number | undefined };
   /** The apps in the database are others. */
@@ -70,7 +74,9 @@ export class Storage {
   /** Where traces are wanted. */
   readonly tracing: Tracing | undefined;
   readonly #options: StorageOptions;
-  readonly #writing: Statistics | undefined;
+  /** What counts for the program's own sinks, each from one of its own numbers to the next. */
+  readonly #sinkCounters: Counters[] = [];
+  readonly #statisticsWriters: Statistics[] = [];
   readonly #delivery: Delivery | undefined;
   readonly #webhooks: Webhooks | undefined;
   readonly #cleaning: RetentionJob | undefined;
@@ -88,7 +94,7 @@ export class Storage {
     const { url } = options.config.database;
     // Webhooks need a place to wait in: without a database they last as long as the process.
     const hasWebhooks = options.config.apps.some(({ webhooks }) => webhooks?.length);
-    const where = url ?? (hasWebhooks ? IN_MEMORY : undefined);
+    const where = url ?? (hasWebhooks || options.given.apps ? IN_MEMORY : undefined);
     const tracing = await tracingOf(options);
     const records = new Storage(options, where === undefined ? undefined : await openDatabase(where), tracing);
     await records.#start();
@@ -106,6 +112,11 @@ export class Storage {
       soketiNames: config.metrics.soketiNames,
       sharesOutbox: config.database.url !== undefined,
     });
+    for (const sink of (options.given.observers ?? []).filter(isSink)) {
+      const counters = new Counters();
+      this.#sinkCounters.push(counters);
+      this.#writeStatistics(counters, sink);
+    }
     if (!database) return;
     const node = Buffer.from(crypto.getRandomValues(new Uint8Array(NODE_BYTES))).toString("hex");
     if (config.database.url !== undefined) {
@@ -114,21 +125,12 @@ export class Storage {
         this.sqlApps = new SqlApps({ database, defaults: config.defaults, clock, changed, failed });
       this.statistics = new StatisticsStore(database, node);
     }
-    if (this.statistics && config.statistics.enabled) {
-      this.#writing = new Statistics({
-        counters: this.counters,
-        store: this.statistics,
-        clock,
-        intervalMs: config.statistics.intervalS * 1000,
-        wants: (app) => options.app(app)?.statistics ?? false,
-        failed,
-      });
-    }
+    if (this.statistics) this.#writeStatistics(this.counters, this.statistics);
     const timeoutMs = config.webhooks.timeoutS * 1000;
     this.outbox = new Outbox(database, node, timeoutMs * 2);
     this.#delivery = new Delivery({
       outbox: this.outbox,
-      apps: { byId: options.app, byKey: () => undefined },
+      apps: { byId: options.findApp, byKey: () => undefined },
       clock,
       random: Math.random,
       timeoutMs,
@@ -149,10 +151,20 @@ export class Storage {
       clock,
       leaveDelayMs: config.webhooks.leaveDelayS * 1000,
       isPresent: (app, event) => this.#isHere(app, event.channel, event.user_id),
-      ...(isShared(config) && { isAnotherNodeDraining: () => this.#isOtherLeaving() }),
+      ...(isShared(options) && { isAnotherNodeDraining: () => this.#isOtherLeaving() }),
       failed,
     });
     this.#cleaning = cleaningOf(options, database, this.outbox, this.statistics);
+  }
+
+  #writeStatistics(counters: Counters, store: StatisticsSink): void {
+    const { config, clock, failed, app: appOf } = this.#options;
+    const { enabled, intervalS } = config.statistics;
+    if (!enabled) return;
+    const wants = (app: string) => appOf(app)?.statistics ?? false;
+    this.#statisticsWriters.push(
+      new Statistics({ counters, store, clock, intervalMs: intervalS * 1000, wants, failed }),
+    );
   }
 
   /** For a while after the last word of it as well: whoever has left the cluster may still be writing. */
@@ -186,7 +198,10 @@ export class Storage {
       this.#options.log.warn("an app has its first webhooks: without a database they are told after a restart only");
     }
     const kept = this.sqlApps?.list() ?? [];
-    const made = config.apps.length === 0 && kept.length > 0 ? { config } : await withDemoApp(config);
+    const made =
+      config.apps.length === 0 && (kept.length > 0 || this.#options.given.apps)
+        ? { config }
+        : await withDemoApp(config);
     const { apps } = made.config;
     // What the configuration says of an id or a key goes before the database.
     const others = kept.filter((app) => !apps.some(({ id, key }) => id === app.id || key === app.key));
@@ -197,16 +212,27 @@ export class Storage {
 
   get observers(): readonly Observer[] {
     const webhooks = this.#webhooks ? [this.#webhooks.observe] : [];
-    return [this.counters.observe, this.metrics.observe, ...webhooks];
+    return [...this.#allCounters.map(({ observe }) => observe), this.metrics.observe, ...webhooks];
   }
 
   /** Resolves when the outbox has what was observed. Never rejects. */
   readonly flushed = (): Promise<void> => this.#webhooks?.written ?? Promise.resolve();
 
+  get #allCounters(): readonly Counters[] {
+    return [this.counters, ...this.#sinkCounters];
+  }
+
   get traffic(): TrafficMeter {
+    const all = this.#allCounters;
     return {
-      received: (app, bytes) => isReserved(app) || this.counters.received(app, bytes),
-      sent: (app, readers, bytes) => isReserved(app) || this.counters.sent(app, readers, bytes),
+      received: (app, bytes) => {
+        if (isReserved(app)) return;
+        for (const counters of all) counters.received(app, bytes);
+      },
+      sent: (app, readers, bytes) => {
+        if (isReserved(app)) return;
+        for (const counters of all) counters.sent(app, readers, bytes);
+      },
       published: (tookMs) => this.metrics.publishTook(tookMs / 1000),
       delivered: (tookMs) => this.metrics.deliveryTook(tookMs / 1000),
     };
@@ -234,7 +260,7 @@ export class Storage {
     // A receiver that takes its time does not cost the last numbers.
     await Promise.all([
       this.#webhooks?.close(sendsRest),
-      this.#writing?.close(),
+      ...this.#statisticsWriters.map((writer) => writer.close()),
       this.#cleaning?.close(),
       this.sqlApps?.close(),
     ]);
@@ -257,6 +283,7 @@ export class Storage {
 
   async #start(): Promise<void> {
     const { database } = this;
+    for (const writer of this.#statisticsWriters) writer.start();
     if (!database) return;
     this.#warnOfTwins(database);
     try {
@@ -270,7 +297,6 @@ export class Storage {
       this.#tryAgain(database, error, FIRST_RETRY_MS);
     }
     this.#delivery?.start();
-    this.#writing?.start();
   }
 
   /** What goes on one node and comes back on another is then two facts in two outboxes, and both are told. */
@@ -347,8 +373,8 @@ export class Storage {
 }
 
 /** Whether other processes write into the same outbox. */
-function isShared({ engine, workers, database }: Config): boolean {
-  return database.url !== undefined && (engine !== "memory" || workers > 1);
+function isShared({ config: { engine, workers, database }, given }: StorageOptions): boolean {
+  return database.url !== undefined && (engine !== "memory" || given.engine !== undefined || workers > 1);
 }
 
 function cleaningOf(

@@ -1,12 +1,11 @@
 /** Writes the numbers down once an interval; a database that is away costs only resolution. */
 
-import type { Clock } from "../../domain/ports.ts";
+import type { Clock, StatisticsSink } from "../../domain/ports.ts";
 import type { Counters } from "./counters.ts";
-import type { StatisticsStore } from "./store.ts";
 
 export interface StatisticsOptions {
   readonly counters: Counters;
-  readonly store: StatisticsStore;
+  readonly store: StatisticsSink;
   readonly clock: Clock;
   readonly intervalMs: number;
   /** Whether an app's numbers are kept. */

@@ -1,9 +1,9 @@
 /** What another configuration changes while the server runs, and who has to go for it. */
 
-import type { ConfigApps } from "../../apps/config.ts";
+import type { AppDirectory } from "../../apps/app-directory.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import { settings } from "../../config/settings.ts";
-import { type App, isReserved } from "../../domain/app.ts";
+import type { App } from "../../domain/app.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";
 import { type Barrier, barred } from "../../guards/ip.ts";
@@ -94,14 +94,14 @@ export function appChanges(
 /** Gives the connection its app as it is now; says why it has to go, where it has. */
 export function disconnectReason(
   connection: Connection,
-  apps: Pick<ConfigApps, "byId" | "byKey">,
+  apps: Pick<AppDirectory, "current" | "hasKey">,
   barrier: Barrier | undefined,
 ): Disconnect | undefined {
   const { app: before, address } = connection;
-  const app = isReserved(before) ? before : apps.byId(before.id);
+  const app = apps.current(before);
   if (!app) {
     // The client is not told for good: what it connects by is still there.
-    if (apps.byKey(before.key)) return new Disconnect("shutdown", "The app has another id now; connect again.");
+    if (apps.hasKey(before.key)) return new Disconnect("shutdown", "The app has another id now; connect again.");
     return new Disconnect("app_unknown", "The app is not on this server any more.");
   }
   connection.app = app;

@@ -30,6 +30,8 @@ export interface AdmissionOptions {
   readonly guards: readonly Guard[];
   readonly pusher: Protocol;
   readonly native: Protocol;
+  /** Those of the program, each at the path of its name. */
+  readonly further: readonly Protocol[];
   readonly clock: Clock;
   readonly path: string;
   readonly strictProtocol: boolean;
@@ -61,9 +63,13 @@ export async function admit(
     await options.acquireQuota(admitted.connection);
     return admitted;
   } catch (error) {
-    const app = await options.apps.byKey(keyOf(options, url));
+    const app = await appNamed(options, url).catch(() => undefined);
     return { ...rejectionFor(options, url, caller, error), ...(app && { app }) };
   }
+}
+
+async function appNamed(options: AdmissionOptions, url: URL): Promise<App | undefined> {
+  return await options.apps.byKey(keyOf(options, url));
 }
 
 function keyOf({ defaultKey }: AdmissionOptions, url: URL): string {
@@ -77,7 +83,8 @@ function openConnection(
   caller: Caller,
 ): Promise<AdmittedClient> {
   const key = PUSHER_PATH.exec(url.pathname)?.[1];
-  if (protocolAt(options, url) === options.native) return admitNative(options, request, url, caller);
+  const protocol = protocolAt(options, url);
+  if (protocol !== options.pusher) return admitPlain(options, request, url, caller, protocol);
   if (key === undefined) throw new Disconnect("path_unknown", `There is no WebSocket at ${url.pathname}.`);
   return admitPusher(options, request, url, caller, key);
 }
@@ -92,8 +99,10 @@ export function rejectionFor(options: AdmissionOptions, url: URL, { address }: C
   return { protocol, address, reason: new Disconnect("internal", "Something went wrong on the server.") };
 }
 
-function protocolAt({ native, pusher, path }: AdmissionOptions, url: URL): Protocol {
-  return !PUSHER_PATH.test(url.pathname) && isNativePath(url, path) ? native : pusher;
+function protocolAt({ native, pusher, further, path }: AdmissionOptions, url: URL): Protocol {
+  if (PUSHER_PATH.test(url.pathname)) return pusher;
+  if (isNativePath(url, path)) return native;
+  return further.find(({ name }) => isPath(url, `${path}/${name}`)) ?? pusher;
 }
 
 async function admitPusher(
@@ -110,14 +119,16 @@ async function admitPusher(
   return { connection, user: undefined };
 }
 
-async function admitNative(
+/** Of any protocol but Pusher's: the app is a parameter, and a token may come with the handshake. */
+async function admitPlain(
   options: AdmissionOptions,
   request: Request,
   url: URL,
   caller: Caller,
+  protocol: Protocol,
 ): Promise<AdmittedClient> {
   const key = url.searchParams.get("app") ?? options.defaultKey;
-  const connection = await createConnection(options, caller, options.native, key);
+  const connection = await createConnection(options, caller, protocol, key);
   const user = await runGuards(options, request, connection);
   if (!user && !connection.app.anonymous) {
     throw new Disconnect(
@@ -173,6 +184,10 @@ function versionOf(url: URL, strict: boolean): number {
   throw new Disconnect("protocol_unsupported", `Protocol versions ${OLDEST} to ${NEWEST} are supported.`);
 }
 
-function isNativePath({ pathname }: URL, prefix: string): boolean {
-  return pathname === "/" || pathname === prefix || pathname === `${prefix}/`;
+function isNativePath(url: URL, prefix: string): boolean {
+  return url.pathname === "/" || isPath(url, prefix);
+}
+
+function isPath({ pathname }: URL, path: string): boolean {
+  return pathname === path || pathname === `${path}/`;
 }

@@ -20,6 +20,7 @@ export interface Assignment {
 export type WorkerCommand =
   | { readonly type: "reload"; readonly config: string }
   | { readonly type: "reloadTls" }
+  | { readonly type: "appChanged"; readonly id: string }
   | { readonly type: "drain"; readonly isOn: boolean };
 
 export interface Failure {

@@ -1,6 +1,6 @@
 /** A server whose clients are with its workers: the process that starts them, and that they work for. */
 
-import { type ConfigApps, configApps } from "../../apps/config.ts";
+import type { AppDirectory } from "../../apps/app-directory.ts";
 import { ConfigError } from "../../config/config-error.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { Engine } from "../../domain/ports.ts";
@@ -9,6 +9,7 @@ import { memoryEngine } from "../../engines/memory/engine.ts";
 import { workersEngine } from "../../engines/workers/engine.ts";
 import { WorkerHub } from "../../engines/workers/worker-hub.ts";
 import type { Hub } from "../../hub/hub.ts";
+import { appDirectory } from "../app-directory.ts";
 import { buildHub } from "../build.ts";
 import { createClusterEngine } from "../cluster/create-engine.ts";
 import { nodeName } from "../cluster/node-name.ts";
@@ -41,7 +42,7 @@ const NOBODY: Fanout = { publish: () => 0 };
 
 export class Primary implements ServerProcess {
   readonly hub: Hub;
-  readonly #apps: ConfigApps;
+  readonly apps: AppDirectory;
   readonly memory: MemoryMonitor;
   readonly startedAtMs = Date.now();
   readonly #id = crypto.randomUUID();
@@ -77,7 +78,7 @@ export class Primary implements ServerProcess {
   static async #startOn(ports: ReservedPorts, deps: Dependencies, server: number): Promise<Primary> {
     try {
       const { config } = ports;
-      const engine = await createClusterEngine({ config, clock: deps.clock });
+      const engine = await createClusterEngine({ config, clock: deps.clock, given: deps.given.engine });
       const primary = new Primary({ ...deps, config }, engine, server);
       await primary.#start();
       return primary;
@@ -89,7 +90,7 @@ export class Primary implements ServerProcess {
   private constructor(deps: Dependencies, engine: Engine | undefined, server: number) {
     const { config, clock, log } = deps;
     this.#config = config;
-    this.#apps = configApps(config.apps);
+    this.apps = appDirectory(deps, () => this.hub);
     if (!engine) {
       const failed = (error: unknown, during: string) => log.error({ err: error }, during);
       this.#switchboard = new WorkerHub({ engine: memoryEngine(clock), clock, failed });
@@ -98,9 +99,9 @@ export class Primary implements ServerProcess {
     this.#lag = new EventLoopLag(clock);
     this.#beating = setInterval(() => this.#lag.tick(LAG_MS), LAG_MS);
     this.hub = buildHub(deps, {
-      apps: this.#apps,
+      apps: this.apps,
       engine: engine ?? this.#ownEngine(deps),
-      guards: [deps.extensions.hooks.guard],
+      guards: [...(deps.given.guards ?? []), deps.extensions.hooks.guard],
       observers: deps.observers,
       traffic: deps.storage.traffic,
       node: () => ({ ...this.#report, id: this.#id }),
@@ -193,7 +194,7 @@ export class Primary implements ServerProcess {
     const closed = await this.#supervisor.command({ type: "reload", config: assignment.config }, assignment);
     this.#config = config;
     this.memory.setMark(config.limits.memoryBytes);
-    this.#apps.replace(deps.config.apps);
+    this.apps.configure(deps.config);
     for (const app of deps.config.apps) this.hub.replaceApp(app);
     return closed;
   }
@@ -201,6 +202,11 @@ export class Primary implements ServerProcess {
   /** As of `Running.reloadTls`, in every worker. */
   async reloadTls(): Promise<boolean> {
     return (await this.#supervisor.command({ type: "reloadTls" })) > 0;
+  }
+
+  async appChanged(id: string): Promise<void> {
+    await this.apps.changed(id);
+    await this.#supervisor.command({ type: "appChanged", id });
   }
 
   /** As of `Running.drain`, in every worker, in those that start later as well. */

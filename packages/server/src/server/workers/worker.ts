@@ -183,6 +183,9 @@ export class Worker {
         return this.#duties.reload(deserializeConfig(order.config));
       case "reloadTls":
         return (await this.#duties.reloadTls()) ? 1 : 0;
+      case "appChanged":
+        await this.#running?.appChanged(order.id);
+        return 0;
       case "drain":
         this.#running?.drain(order.isOn);
         return 0;
