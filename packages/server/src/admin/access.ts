@@ -1,7 +1,6 @@
-/** Who calls the dashboard, and from which page. */
+/** Who calls the dashboard: by the session, or as the program says. */
 
-import { AdminError } from "./admin-error.ts";
-import { GUARD_HEADER, ROLES, type Role } from "./api-types.ts";
+import { ROLES, type Role } from "./api-types.ts";
 import type { Principal, Sessions } from "./sessions.ts";
 
 export interface Caller {
@@ -10,10 +9,10 @@ export interface Caller {
   readonly isEncrypted: boolean;
 }
 
-/** What a program says of who may see the dashboard: a role, a name and a role, or nobody. */
+/** What a program says of who may see the dashboard: a role, a name and a role, or nothing for a stranger. */
 export type AuthorizeResult = Role | { readonly name: string; readonly role: Role } | false | null | undefined;
 
-/** The program's own gate; then it alone decides. */
+/** The program's own check; then it alone decides. */
 export type AuthorizeDashboard = (request: Request) => AuthorizeResult | Promise<AuthorizeResult>;
 
 export interface AccessOptions {
@@ -28,36 +27,21 @@ export class Access {
     this.#options = options;
   }
 
-  /** Undefined where it is nobody who may see anything. Throws what the program's gate throws. */
+  /** Undefined for a stranger. Throws Error where the program's check fails. */
   async principalOf(request: Request): Promise<Principal | undefined> {
     const authorize = this.#options.authorize();
-    return authorize ? toPrincipal(await authorize(request)) : this.#options.sessions.find(request);
+    if (!authorize) return this.#options.sessions.find(request);
+    try {
+      return toPrincipal(await authorize(request));
+    } catch (error) {
+      throw error instanceof Error ? error : new Error(`authorizeDashboard threw ${String(error)}.`);
+    }
   }
 }
 
-/**
- * Only a page of the dashboard's own can send the header, and browsers say which page it was. Throws Refused `foreign_page`.
- * Where the browser says that it was the same site, the Host header may be what a proxy made of it.
- */
-export function checkCsrf(request: Request): void {
-  const { headers } = request;
-  if (!headers.has(GUARD_HEADER)) throw foreign(`The header ${GUARD_HEADER} is missing.`);
-  const site = headers.get("sec-fetch-site");
-  if (site !== null && site !== "same-origin") throw foreign("The call comes from another site's page.");
-  const origin = headers.get("origin");
-  if (origin === null || site === "same-origin") return;
-  const host = URL.parse(origin)?.host;
-  const here = [headers.get("host"), headers.get("x-forwarded-host")].map((name) => name?.toLowerCase());
-  if (host === undefined || !here.includes(host)) throw foreign("The call comes from another site's page.");
-}
-
-function foreign(message: string): AdminError {
-  return new AdminError("foreign_page", message);
-}
-
-function toPrincipal(verdict: AuthorizeResult): Principal | undefined {
-  if (!verdict) return undefined;
-  const { name, role } = typeof verdict === "string" ? { name: "the program's", role: verdict } : verdict;
+function toPrincipal(result: AuthorizeResult): Principal | undefined {
+  if (!result) return undefined;
+  const { name, role } = typeof result === "string" ? { name: "the program's", role: result } : result;
   if (!ROLES.includes(role)) {
     throw new TypeError('authorizeDashboard has to return "view", "operate", "admin", { name, role } or false.');
   }

@@ -15,7 +15,7 @@ export interface AdminRoute {
   readonly handle: Handler;
 }
 
-/** Whatever is no GET changes something, and needs the header of the dashboard's own page. Session and ticket stand beside it. */
+/** Everything but a GET changes something, and needs the header of the dashboard's own page. Session and ticket have routes of their own. */
 export const ROUTES: readonly AdminRoute[] = [
   { method: "GET", path: "overview", role: "view", handle: looking.overview },
   { method: "GET", path: "nodes", role: "view", handle: looking.nodes },
@@ -40,48 +40,3 @@ export const ROUTES: readonly AdminRoute[] = [
   { method: "POST", path: "webhooks/replay", role: "operate", handle: acting.replay },
   { method: "GET", path: "audit", role: "operate", handle: records.audit },
 ];
-
-export interface MatchedRoute {
-  readonly entry: AdminRoute;
-  readonly params: Readonly<Record<string, string>>;
-}
-
-/** `undefined` where there is nothing at the path; without an entry, where there is, but not by this method. */
-export function matchRoute(
-  method: string,
-  path: string,
-): MatchedRoute | { readonly methods: readonly string[] } | undefined {
-  const there = ROUTES.flatMap((entry) => {
-    const params = paramsOf(entry.path, path);
-    return params ? [{ entry, params }] : [];
-  });
-  const found = there.find(({ entry }) => entry.method === method);
-  if (found) return found;
-  return there.length > 0 ? { methods: there.map(({ entry }) => entry.method) } : undefined;
-}
-
-function paramsOf(pattern: string, path: string): Record<string, string> | undefined {
-  const [names, parts] = [pattern.split("/"), path.split("/")];
-  if (names.length !== parts.length) return undefined;
-  const params: Record<string, string> = {};
-  for (const [index, name] of names.entries()) {
-    const part = parts[index] ?? "";
-    if (!name.startsWith(":")) {
-      if (name !== part) return undefined;
-      continue;
-    }
-    const value = decoded(part);
-    if (!value) return undefined;
-    params[name.slice(1)] = value;
-  }
-  return params;
-}
-
-/** Undefined where it is not spelled right. */
-function decoded(part: string): string | undefined {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return undefined;
-  }
-}

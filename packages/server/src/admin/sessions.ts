@@ -1,5 +1,6 @@
 /** Who is signed in: sessions in cookies, tickets for the live connection, and those that were ended before their time. */
 
+import { generateCookie } from "hono/cookie";
 import { z } from "zod";
 import type { Clock, Ledger } from "../domain/ports.ts";
 import { ROLES, type Role } from "./api-types.ts";
@@ -27,6 +28,8 @@ export interface SessionsOptions {
 
 const TICKET_MS = 30_000;
 const COOKIE = "fanfare-dashboard";
+/** Browsers keep no cookie for longer than 400 days. */
+const MAX_AGE_S = 400 * 86_400;
 
 const SessionClaims = z.object({
   id: z.string(),
@@ -137,8 +140,9 @@ function endedKey(session: string): string {
   return `dashboard-ended/${session}`;
 }
 
-function cookie(value: string, lifeS: number, isEncrypted: boolean): string {
-  return `${COOKIE}=${value}; Max-Age=${lifeS}; HttpOnly; SameSite=Strict${isEncrypted ? "; Secure" : ""}`;
+function cookie(value: string, lifeS: number, secure: boolean): string {
+  const maxAge = Math.min(lifeS, MAX_AGE_S);
+  return generateCookie(COOKIE, value, { path: "", maxAge, httpOnly: true, sameSite: "Strict", secure });
 }
 
 /** One for each folder that a call was in which set one. */

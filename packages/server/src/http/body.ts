@@ -4,12 +4,14 @@ import { HttpError } from "./error-response.ts";
 
 export class BodyTooLargeError extends HttpError {
   override readonly name = "BodyTooLargeError";
+  readonly limitBytes: number;
 
   /** Hangs up with the answer, so that the client need not send the rest. */
   constructor(limitBytes: number, declaredBytes?: number) {
     const length = declaredBytes === undefined ? "." : `: it has ${declaredBytes}.`;
     const message = `The body is larger than ${limitBytes} bytes (limits.httpBodyBytes)${length}`;
     super(413, "data_too_large", message, { Connection: "close" });
+    this.limitBytes = limitBytes;
   }
 }
 

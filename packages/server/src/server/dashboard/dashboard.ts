@@ -1,17 +1,10 @@
 /** The dashboard in a running server: what it hears of the hub, where its requests and live connections come in. */
 
-import manifest from "../../../package.json" with { type: "json" };
-import { Access, type AuthorizeDashboard } from "../../admin/access.ts";
-import { Accounts } from "../../admin/accounts.ts";
-import { AdminHttp } from "../../admin/admin-http.ts";
-import { type Assets, cachedAssets } from "../../admin/assets.ts";
+import type { AuthorizeDashboard } from "../../admin/access.ts";
 import { type AuditLog, createAuditLog } from "../../admin/audit-log.ts";
 import { dashboardApp } from "../../admin/dashboard-app.ts";
 import { LiveView } from "../../admin/live-view.ts";
-import { LoginThrottle } from "../../admin/login-throttle.ts";
-import { deriveSessionKey } from "../../admin/session-key.ts";
-import { Sessions } from "../../admin/sessions.ts";
-import { TokenSigner } from "../../admin/token-signer.ts";
+import type { Principal } from "../../admin/sessions.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { App } from "../../domain/app.ts";
 import { isReserved } from "../../domain/app.ts";
@@ -25,10 +18,9 @@ import { redactFramePayload, redactPayload } from "../../observers/feed/redacted
 import { SecondSeries } from "../../observers/feed/second-series.ts";
 import type { ResolveCaller } from "../http/caller.ts";
 import type { Route } from "../http/router.ts";
-import { dashboardFiles } from "../pages/files.ts";
 import type { Storage } from "../storage.ts";
+import type { Admin } from "./create-admin.ts";
 import type { DashboardKey } from "./dashboard-key.ts";
-import { appEditor, signatureExplainer, statisticsReader, tokenVerifier, webhookDeliveries } from "./services.ts";
 
 export interface DashboardOptions {
   readonly hub: Hub;
@@ -45,7 +37,7 @@ export interface DashboardOptions {
   readonly drain: ((isOn: boolean) => void) | undefined;
 }
 
-/** What the door has to know of the dashboard. */
+/** What routes and handshakes have to know of the dashboard. */
 export interface DashboardEntry {
   readonly route: Route;
   /** Whether the handshake is meant for it. */
@@ -57,10 +49,10 @@ export interface DashboardEntry {
 /** How long a worker may take to see what was edited elsewhere. */
 const REFRESH_MS = 2_000;
 
-/** How long whoever has no session may watch before they have to ask for another ticket. */
+/** How long a dashboard without a session may watch before it has to ask for another ticket. */
 const RECHECK_MS = 15 * 60_000;
 
-const assets: Assets = cachedAssets(dashboardFiles);
+const LIVE_PATH = "/api/live";
 
 export class Dashboard {
   readonly #options: DashboardOptions;
@@ -68,8 +60,8 @@ export class Dashboard {
   readonly #feed: Feed;
   readonly #seconds: SecondSeries;
   readonly #audit: AuditLog;
-  readonly #editable: ReturnType<typeof appEditor>;
   readonly #view: LiveView;
+  #admin: Promise<Admin> | undefined;
   #refreshing: ReturnType<typeof setInterval> | undefined;
   #apps: readonly App[];
   #settings: Config["dashboard"] | undefined;
@@ -83,8 +75,7 @@ export class Dashboard {
     const failed = this.#failed;
     const database = config.database.url === undefined ? undefined : storage.database;
     this.#audit = createAuditLog({ database, nowMs: () => clock.wallMs(), failed });
-    this.#editable = appEditor({ kept: storage, config, clock, failed });
-    storage.onWebhookOutcome = (...told) => this.#feed.webhookOutcome(...told);
+    storage.onWebhookOutcome = (...outcome) => this.#feed.webhookOutcome(...outcome);
     this.#feed = new Feed({
       clock,
       node: node.id,
@@ -113,7 +104,7 @@ export class Dashboard {
   /** When the hub is started. */
   start(): void {
     this.#view.start();
-    this.#refreshing = setInterval(() => this.#editable?.refresh(), REFRESH_MS);
+    this.#refreshing = setInterval(() => void this.#admin?.then((admin) => admin.refresh()), REFRESH_MS);
   }
 
   stop(): void {
@@ -123,83 +114,62 @@ export class Dashboard {
 
   /** As these settings say, from now on. */
   entry(config: Config, identify: ResolveCaller, native: Connection["protocol"]): DashboardEntry {
-    this.#apps = config.apps;
     const { dashboard: settings, path: prefix } = config;
     if (this.#settings && !Bun.deepEquals(this.#settings, settings)) this.#view.endSessions();
     this.#settings = settings;
-    this.#editable?.refresh();
-    const dashboard = this.#dashboard(config);
-    const restOf = ({ pathname }: URL) => {
-      if (!settings.enabled) return undefined;
-      const base = [settings.path, prefix + settings.path].find(
-        (one) => pathname === one || pathname.startsWith(`${one}/`),
-      );
-      return base === undefined ? undefined : pathname.slice(base.length);
+    this.#apps = config.apps;
+    this.#admin = undefined;
+    let loading: Promise<Admin> | undefined;
+    const load = () => {
+      loading ??= this.#load(config);
+      this.#admin = loading;
+      return loading;
     };
+    const restOf = ({ pathname }: URL) =>
+      settings.enabled ? pathBelow([settings.path, prefix + settings.path], pathname) : undefined;
     return {
-      route: (request, url, gate) => {
+      route: (request, url, listener) => {
         const rest = restOf(url);
         if (rest === undefined) return undefined;
-        const caller = identify(request, url, gate.requestIP(request)?.address);
-        return dashboard.handle(request, url, rest, caller);
+        const caller = identify(request, url, listener.requestIP(request)?.address);
+        return load().then((admin) => admin.handle(request, { url, rest, caller }));
       },
-      isLive: (url) => AdminHttp.isLive(restOf(url) ?? ""),
+      isLive: (url) => restOf(url) === LIVE_PATH,
       admit: async (url, address, id) => {
-        const person = await dashboard.admit(url);
-        if (!person) throw new Disconnect("token_invalid", "The ticket is used or too old: ask for another.");
-        const connection = new Connection(id, this.#app, native, address, this.#options.clock.monotonicMs());
-        const { name, role, session = "", expiresAtMs = this.#options.clock.wallMs() + RECHECK_MS } = person;
-        connection.user = { id: name, info: { role, session, expiresAtMs } };
-        connection.isAuthenticated = true;
-        return connection;
+        const admin = await load();
+        const principal = await admin.redeem(url.searchParams.get("ticket") ?? "");
+        if (!principal) throw new Disconnect("token_invalid", "The ticket is used or too old: ask for another.");
+        return this.#connectionOf(principal, new Connection(id, this.#app, native, address, this.#nowMs));
       },
     };
   }
 
-  #dashboard(config: Config): AdminHttp {
-    const { clock, ledger, node, authorize, key } = this.#options;
-    const { dashboard: settings, mode } = config;
-    const failed = this.#failed;
-    const accounts = new Accounts({
-      users: settings.users,
-      password: settings.password,
-      verifyToken: tokenVerifier(settings),
-      key: () => key.value,
-    });
-    const secrets = () => secretsOf(config, key.value);
-    const lifeMs = settings.sessionS * 1000;
-    const sessions = new Sessions({
-      signer: new TokenSigner(() => deriveSessionKey(secrets())),
-      clock,
-      ledger,
-      lifeMs,
-      failed,
-    });
-    return new AdminHttp({
-      services: this.#means(config),
-      access: new Access({ sessions, authorize }),
-      sessions,
-      accounts,
-      loginThrottle: new LoginThrottle(ledger),
-      assets,
-      server: { name: node.name, version: manifest.version, mode },
-      failed,
+  #connectionOf({ name, role, session = "", expiresAtMs }: Principal, connection: Connection): Connection {
+    const recheckAtMs = expiresAtMs ?? this.#options.clock.wallMs() + RECHECK_MS;
+    connection.user = { id: name, info: { role, session, expiresAtMs: recheckAtMs } };
+    connection.isAuthenticated = true;
+    return connection;
+  }
+
+  /** The server starts without it: most servers' dashboard is never opened. */
+  #load(config: Config): Promise<Admin> {
+    return import("./create-admin.ts").then(({ createAdmin }) => {
+      const { hub, node, drain } = this.#options;
+      return createAdmin({
+        ...this.#options,
+        config,
+        failed: this.#failed,
+        live: {
+          ...{ hub, node, live: this.#view, seconds: this.#seconds, audit: this.#audit },
+          ...{ redact: redactPayload, canDrain: drain !== undefined },
+          apps: () => this.#apps.filter((app) => !isReserved(app)),
+        },
+      });
     });
   }
 
-  #means(config: Config): ConstructorParameters<typeof AdminHttp>[0]["services"] {
-    const { hub, clock, storage, node, drain } = this.#options;
-    const failed = this.#failed;
-    return {
-      ...{ hub, live: this.#view, node, redact: redactPayload, canDrain: drain !== undefined },
-      apps: () => this.#apps.filter((app) => !isReserved(app)),
-      appEditor: this.#editable,
-      statistics: statisticsReader(storage, config, failed),
-      seconds: this.#seconds,
-      webhooks: webhookDeliveries(storage, clock, failed),
-      audit: this.#audit,
-      explain: signatureExplainer(config, clock),
-    };
+  get #nowMs(): number {
+    return this.#options.clock.monotonicMs();
   }
 
   readonly #failed = (error: unknown, during: string): void => {
@@ -207,10 +177,10 @@ export class Dashboard {
   };
 }
 
-/** What sessions are signed with. Where there are none, only tickets, they have to be redeemed in another worker. */
-function secretsOf({ dashboard: { users, password, token }, apps }: Config, key: string | undefined): unknown {
-  if (users.length > 0 || password !== undefined || token) return { users, password, token };
-  return key === undefined ? apps.map((app) => app.secrets) : { key };
+/** What comes behind the first of these paths: empty, or with a slash in front. */
+function pathBelow(bases: readonly string[], pathname: string): string | undefined {
+  const base = bases.find((one) => pathname === one || pathname.startsWith(`${one}/`));
+  return base === undefined ? undefined : pathname.slice(base.length);
 }
 
 /** The dashboards' own doings are told to nobody but the dashboard. */

@@ -25,16 +25,20 @@ interface AppsOptions {
   readonly failed: Failed;
 }
 
-/** A worker is told of the apps, and edits them in the database all the same: the first process sees it there. */
-export function appEditor({ kept, config, clock, failed }: AppsOptions): (AppEditor & { refresh(): void }) | undefined {
+/** A worker gets its apps from the first process, and edits them in the database all the same: the first process sees it there. */
+export function appEditor({
+  kept,
+  config,
+  clock,
+  failed,
+}: AppsOptions): (AppEditor & { refresh(): Promise<void> }) | undefined {
   const { database, sqlApps } = kept;
   if (!database || config.database.url === undefined) return undefined;
   const apps = sqlApps ?? new SqlApps({ database, defaults: config.defaults, clock, failed });
-  if (!sqlApps) void apps.refresh();
   const tried = <T>(act: () => Promise<T>) => withDatabaseErrors(act, failed);
   return {
-    refresh: () => {
-      if (!sqlApps) void apps.refresh();
+    refresh: async () => {
+      if (!sqlApps) await apps.refresh();
     },
     has: (id) => apps.byId(id) !== undefined,
     isEditable: async (id) => {

@@ -1,0 +1,110 @@
+/** Signing in and out: by a password, a token or the key, at most so often, and written down. */
+
+import { z } from "zod";
+import type { Caller } from "./access.ts";
+import type { Accounts } from "./accounts.ts";
+import { AdminError } from "./admin-error.ts";
+import type { Session } from "./api-types.ts";
+import type { Services } from "./call.ts";
+import type { LoginThrottle } from "./login-throttle.ts";
+import type { Account, Principal, Sessions } from "./sessions.ts";
+
+export interface SignInOptions {
+  readonly services: Pick<Services, "audit" | "live">;
+  readonly sessions: Sessions;
+  readonly accounts: Accounts;
+  readonly loginThrottle: LoginThrottle;
+  readonly server: Session["server"];
+}
+
+const Credentials = z.union([
+  z.strictObject({ name: z.string().min(1).max(64), password: z.string().min(1).max(256) }),
+  z.strictObject({ token: z.string().min(1).max(8192) }),
+  z.strictObject({ key: z.string().min(1).max(256) }),
+]);
+
+type Credentials = z.output<typeof Credentials>;
+
+const WRONG_PASSWORD = "This is not right: look at the name and the password again.";
+const WRONG_TOKEN = "This is not right: look at the token again.";
+const WRONG_KEY = "This is not the key: `fanfare dashboard` prints the address with it.";
+
+export class SignIn {
+  readonly #options: SignInOptions;
+
+  constructor(options: SignInOptions) {
+    this.#options = options;
+  }
+
+  /** Ends the session there was. Throws AdminError. */
+  async start(
+    credentials: unknown,
+    request: Request,
+    caller: Caller,
+  ): Promise<{ readonly principal: Principal; readonly cookie: string }> {
+    const { sessions, services } = this.#options;
+    const account = await this.#check(parse(credentials), caller);
+    const before = await sessions.find(request);
+    if (before) await sessions.end(before);
+    const principal = sessions.start(account);
+    await services.audit.record(principal.name, "session.start", { role: principal.role, address: caller.address });
+    return { principal, cookie: sessions.cookie(principal, caller.isEncrypted) };
+  }
+
+  /** The cookie of the session that the key begins; undefined for a wrong key, which leads to the page that asks. */
+  async cookieFor(key: string, request: Request, caller: Caller): Promise<string | undefined> {
+    try {
+      return (await this.start({ key }, request, caller)).cookie;
+    } catch (error) {
+      if (error instanceof AdminError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Of every copy of the cookie, and of its live connections. Answers with the header that takes the cookie away. */
+  async end(request: Request, caller: Caller): Promise<string> {
+    const { sessions, services } = this.#options;
+    const principal = await sessions.find(request);
+    if (principal) {
+      await sessions.end(principal);
+      await services.audit.record(principal.name, "session.end", {});
+      await services.live.command({ type: "signed-out", session: principal.session }).catch(() => {});
+    }
+    return sessions.expiredCookie(caller.isEncrypted);
+  }
+
+  describe(principal: Principal | undefined): Session {
+    const { accounts, server } = this.#options;
+    const expiresAtMs = principal?.expiresAtMs;
+    return {
+      ...(principal && { user: { name: principal.name, role: principal.role } }),
+      ways: accounts.signInMethods,
+      ...(expiresAtMs !== undefined && { expiresAtMs }),
+      server,
+    };
+  }
+
+  async #check(credentials: Credentials, { address }: Caller): Promise<Account> {
+    const { accounts, loginThrottle, services } = this.#options;
+    const name = "name" in credentials ? credentials.name : undefined;
+    const account = await loginThrottle.attempt(address, name, () => accountOf(accounts, credentials));
+    if (account) return account;
+    // What else was typed as a name may be a password.
+    const who = name !== undefined && accounts.has(name) ? name : "somebody";
+    await services.audit.record(who, "session.refuse", { address });
+    const message = "token" in credentials ? WRONG_TOKEN : "key" in credentials ? WRONG_KEY : WRONG_PASSWORD;
+    throw new AdminError("credentials_wrong", message);
+  }
+}
+
+function parse(credentials: unknown): Credentials {
+  const read = Credentials.safeParse(credentials);
+  if (read.success) return read.data;
+  throw new AdminError("input_invalid", "Signing in takes a name and a password, a token, or the key.");
+}
+
+function accountOf(accounts: Accounts, credentials: Credentials): Promise<Account | undefined> {
+  if ("token" in credentials) return accounts.byToken(credentials.token);
+  if ("key" in credentials) return accounts.byKey(credentials.key);
+  return accounts.byPassword(credentials.name, credentials.password);
+}
