@@ -211,6 +211,11 @@ describe("the names of other servers (A11, A25, S38, S39, S41, O1, O3, O4, O7, B
     );
   });
 
+  test("are listed as obeyed only where they set something", async () => {
+    const env = { NODE_ENV: "test", FANFARE_MODE: "production", REDIS_HOST: "a", SOKETI_DB_REDIS_HOST: "b" };
+    expect((await load(env)).foreignVariables).toEqual([["SOKETI_DB_REDIS_HOST", "redis.host"]]);
+  });
+
   test("are laid over the file, and under flags", async () => {
     expect(at(await load({ WEBSOCKET_PORT: "2" }, { port: 1 }), "port")).toBe(2);
     const { config, sources } = await loadConfig({ cwd, env: { WEBSOCKET_PORT: "2" }, flags: { port: "3" } });

@@ -50,6 +50,7 @@ export async function hover(path: string, source: string, names: readonly string
     }
     return shown;
   } finally {
+    server.stdin.end();
     server.kill();
     await server.exited;
   }

@@ -16,7 +16,7 @@ import {
   readVariable,
   warningsAbout,
 } from "./environment/environment.ts";
-import { foreignVariables } from "./environment/foreign-variables.ts";
+import { type ForeignVariable, foreignVariables } from "./environment/foreign-variables.ts";
 import { completeRedis } from "./environment/redis.ts";
 import { completeTls, switchTls } from "./environment/tls.ts";
 import { parseValue, Unparseable } from "./parse-value.ts";
@@ -156,12 +156,13 @@ function dropUnusedEngines({ values, sources, problems, warnings }: ConfigBuilde
 
 function obeyedVariables({ sources, values }: ConfigBuilder, env: Environment): [name: string, path: string][] {
   const hasApps = Array.isArray(values.apps) && values.apps.length > 0;
-  return foreignVariables
-    .filter(({ name, path }) => {
-      const isSet = path.startsWith("apps[]") ? hasApps : sources.has(path);
-      return isSet && readVariable(name, env) !== undefined;
-    })
-    .map(({ name, path }) => [name, path]);
+  const isObeyed = ({ name, path, conversion, isShared }: ForeignVariable) => {
+    const text = readVariable(name, env);
+    if (text === undefined || (conversion && conversion.parse(text) === undefined)) return false;
+    if (path.startsWith("apps[]")) return hasApps;
+    return isShared ? sources.get(path) === name : sources.has(path);
+  };
+  return foreignVariables.filter(isObeyed).map(({ name, path }) => [name, path]);
 }
 
 function locationsOf(file: EnvFile, own: Environment, env: Environment): ReadonlyMap<string, string> {

@@ -1,4 +1,4 @@
-/** The environment variables of other servers: which setting each stands for, and which are not read and why. Data only. */
+/** The environment variables of other servers: which setting each stands for, and which are not read and why. One table. */
 
 import { parseBoolean, parseNumber } from "../parse-value.ts";
 import { settingsByPath } from "../settings.ts";
