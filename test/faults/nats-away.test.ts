@@ -8,14 +8,14 @@ import { eventually } from "../support/eventually.ts";
 import { startNats } from "../support/nats.ts";
 import { NatsNode, natsSettingsFor, startNatsNode } from "../support/nats-node.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
-import { outageContract } from "./outage-contract.ts";
 import { expectOrder, publishing } from "./publishing.ts";
+import { serverDownContract } from "./server-down-contract.ts";
 
 const PATIENCE = { withinMs: 60_000, everyMs: 20 };
 const TEST_MS = 180_000;
 const KEEP = { size: 1_000, ttlMs: 60_000 };
 
-outageContract("NATS", async ({ waitMs = DEFAULTS.publishWaitMs } = {}) => {
+serverDownContract("NATS", async ({ waitMs = DEFAULTS.publishWaitMs } = {}) => {
   const server = await startNats();
   const same = natsSettingsFor([server], { publishWaitMs: waitMs });
   return { server, start: () => startNatsNode(same), named: "NATS cannot be reached" };

@@ -7,14 +7,14 @@ import { eventually } from "../support/eventually.ts";
 import { settingsFor, startRedis } from "../support/redis.ts";
 import { startNode } from "../support/redis-node.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
-import { outageContract } from "./outage-contract.ts";
 import { expectOrder, publishing, refusalOf } from "./publishing.ts";
+import { serverDownContract } from "./server-down-contract.ts";
 
 const PATIENCE = { withinMs: 60_000, everyMs: 20 };
 const TEST_MS = 180_000;
 const KEEP = { size: 1_000, ttlMs: 60_000 };
 
-outageContract("Redis", async ({ waitMs = DEFAULTS.publishWaitMs } = {}) => {
+serverDownContract("Redis", async ({ waitMs = DEFAULTS.publishWaitMs } = {}) => {
   const server = await startRedis();
   const same = settingsFor(server.port, { publishWaitMs: waitMs });
   return { server, start: () => startNode(same), named: String(server.port) };

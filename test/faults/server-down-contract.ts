@@ -26,7 +26,7 @@ export interface GroundOptions {
   readonly waitMs?: number;
 }
 
-export function outageContract(name: string, make: (options?: GroundOptions) => Promise<Ground>): void {
+export function serverDownContract(name: string, make: (options?: GroundOptions) => Promise<Ground>): void {
   describe(`while ${name} is dead for a few seconds`, () => {
     test.each([
       ["without history", undefined],
