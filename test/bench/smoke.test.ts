@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { external } from "../support/external.ts";
+import { scaled } from "../support/soak.ts";
 
 // What the benches start, and where they read the processor time of processes.
 external("redis-server");
@@ -54,22 +55,33 @@ describe("the bench", () => {
 });
 
 describe("the bench of several processes", () => {
-  test("measures workers, Redis and NATS, and prints numbers only", async () => {
-    const { code, out, err } = await run("cluster.ts", ["--tiny"]);
+  /** What each section is headed, and how many lines of numbers it has. */
+  const SECTIONS = {
+    deliveries: ["Deliveries to 20 readers", 5],
+    joins: ["Joins of presence channels", 4],
+    reap: ["A node dies", 3],
+    ...scaled(
+      {
+        cost: ["What one publication costs", 8],
+        listeners: ["Nodes that listen", 6],
+        history: ["With history", 4],
+        connections: ["Many connections on one machine", 2],
+      } as const,
+      {},
+    ),
+  } as const satisfies Record<string, readonly [string, number]>;
+
+  test(`measures workers, Redis and NATS, and prints numbers only: ${Object.keys(SECTIONS).join(", ")}`, async () => {
+    const only = Object.keys(SECTIONS).flatMap((name) => ["--only", name]);
+    const { code, out, err } = await run("cluster.ts", ["--tiny", ...only]);
     expect(err).toBe("");
     expect(code).toBe(0);
     const titles = [...out.matchAll(/^## (.*)$/gm)].map(([, title]) => title);
-    expect(titles).toEqual([
-      "Deliveries to 20 readers",
-      "What one publication costs",
-      "Nodes that listen",
-      "With history",
-      "Joins of presence channels",
-      "A node dies",
-      "Many connections on one machine",
-    ]);
+    expect(titles).toEqual(Object.values(SECTIONS).map(([title]) => title));
     expect(out).not.toMatch(/NaN|undefined|Infinity/);
-    expect(out.match(/^\| .*\d (?:µs|ms|B) +\|/gm)?.length).toBe(5 + 8 + 6 + 4 + 4 + 3 + 2);
+    expect(out.match(/^\| .*\d (?:µs|ms|B) +\|/gm)?.length).toBe(
+      Object.values(SECTIONS).reduce((sum, [, lines]) => sum + lines, 0),
+    );
   }, 120_000);
 
   test("takes any number of connections (A3)", async () => {
