@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { layerOf, PACKAGE_MAY_USE, packageTrespasses, reachesOut, trespasses } from "./support/layers.ts";
-import { bareCode, circles, importsOf, readSources, type Sources } from "./support/sources.ts";
+import { bareCode, circles, importsBetweenParts, importsOf, readSources, type Sources } from "./support/sources.ts";
 
 const ROOT = join(import.meta.dir, "..");
 /** The aim is 400; a little more is not worth a bad cut. */
@@ -29,6 +29,10 @@ describe("the sources", () => {
 
   test("have no circles", () => {
     expect(circles(imports).map((circle) => circle.join(" → "))).toEqual([]);
+  });
+
+  test("have no circles between the folders of the server", () => {
+    expect(circles(importsBetweenParts(imports, "server")).map((circle) => circle.join(" → "))).toEqual([]);
   });
 
   test("reach for clock, chance, timers and runtime only outside domain and hub", () => {
@@ -133,6 +137,19 @@ describe("the rules can fail:", () => {
       ["c.ts", `export { b } from "./b.ts";`],
     ]);
     expect(circles(importsOf(round))).toEqual([["b.ts", "c.ts", "b.ts"]]);
+  });
+
+  test("a circle between folders is found, where none is between files", () => {
+    const round = importsOf(
+      new Map([
+        ["server/build.ts", `import { a } from "./tls/a.ts"; import { b } from "./http/b.ts";`],
+        ["server/tls/a.ts", `import type { B } from "../http/b.ts"; import { d } from "./d.ts";`],
+        ["server/http/c.ts", `import { d } from "../tls/d.ts"; import { hub } from "../../hub/hub.ts";`],
+      ]),
+    );
+    expect(circles(round)).toEqual([]);
+    expect(circles(importsBetweenParts(round, "server"))).toEqual([["server/tls/", "server/http/", "server/tls/"]]);
+    expect(circles(importsBetweenParts(round, "hub"))).toEqual([]);
   });
 
   test.each([

@@ -57,6 +57,21 @@ export function circles(imports: readonly Import[]): string[][] {
   return found;
 }
 
+/**
+ * The same imports, between the parts of a layer: its folders, and the files that lie directly in it. Files of other layers are
+ * left out.
+ */
+export function importsBetweenParts(imports: readonly Import[], layer: string): Import[] {
+  const partOf = (file: string) => {
+    const [first, second = "", ...rest] = file.split("/");
+    return first === layer ? `${layer}/${second}${rest.length > 0 ? "/" : ""}` : undefined;
+  };
+  return imports.flatMap(({ from, to, isExternal }) => {
+    const [mine, theirs] = [partOf(from), partOf(to)];
+    return isExternal || !mine || !theirs || mine === theirs ? [] : [{ from: mine, to: theirs, isExternal }];
+  });
+}
+
 export function withoutComments(text: string): string {
   return text.replace(TOKENS, (token) => (/^\/[/*]/.test(token) ? " " : token));
 }

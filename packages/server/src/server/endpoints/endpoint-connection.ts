@@ -8,8 +8,8 @@ import { answersProbe, judgeReader, sendProbe } from "../../hub/reader-lag.ts";
 import { type TokenBucket, takeToken } from "../../hub/token-bucket.ts";
 import type { TurnQueue } from "../../hub/turn-queue.ts";
 import { Turns, type TurnTaker } from "../../hub/turns.ts";
+import { isWorthCompressing } from "../compression.ts";
 import { nativePromise } from "../system/native-promise.ts";
-import { isWorthCompressing } from "../websocket/compression.ts";
 import type { EndpointHandlers, EndpointOptions, EndpointSocket, Params, Raw } from "./endpoint.ts";
 import type { Topics } from "./topics.ts";
 

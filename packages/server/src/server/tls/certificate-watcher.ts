@@ -3,15 +3,21 @@
 import type { Logger } from "pino";
 import { ConfigError, errorReason } from "../../config/config-error.ts";
 import type { TlsSettings } from "../../config/schema/tls.ts";
-import type { Listeners } from "../websocket/listeners.ts";
 import { areSameCredentials, readCertificates, type TlsCredentials } from "./read-certificates.ts";
 
 /** Certificate and key are written one after the other: what does not fit may fit in a moment. */
 const SETTLE_MS = 2_000;
 
+/** What listens with the certificates. */
+export interface CertificateUser {
+  readonly credentials: TlsCredentials | undefined;
+  /** Throws where it cannot listen with them. */
+  replace(credentials: TlsCredentials): void;
+}
+
 export interface CertificateWatcherOptions {
   readonly settings: TlsSettings;
-  readonly listeners: Pick<Listeners, "credentials" | "replace">;
+  readonly listeners: CertificateUser;
   readonly log: Logger;
 }
 

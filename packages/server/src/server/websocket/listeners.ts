@@ -6,9 +6,9 @@
 
 import { ConfigError } from "../../config/config-error.ts";
 import type { Fanout } from "../../domain/transport.ts";
+import { isWorthCompressing } from "../compression.ts";
 import type { RequestHandler } from "../http/router.ts";
 import type { TlsCredentials } from "../tls/read-certificates.ts";
-import { isWorthCompressing } from "./compression.ts";
 import { type Listener, type ListenOptions, listen } from "./listen.ts";
 import { stopAccepting } from "./stop-accepting.ts";
 

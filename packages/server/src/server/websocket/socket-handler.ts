@@ -8,9 +8,9 @@ import { connect } from "../../hub/connect.ts";
 import { receive, receivePing } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { answersProbe } from "../../hub/reader-lag.ts";
+import { compressionOptions } from "../compression.ts";
 import { EndpointConnection } from "../endpoints/endpoint-connection.ts";
 import type { RejectedClient } from "./admission.ts";
-import { compressionOptions } from "./compression.ts";
 import type { ListenOptions, SocketData } from "./listen-options.ts";
 
 export function socketHandler(

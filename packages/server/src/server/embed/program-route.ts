@@ -4,10 +4,10 @@ import type { Awaitable } from "../../domain/ports.ts";
 import { type BodyTooLargeError, checkDeclaredLength, limitedStream } from "../../http/body.ts";
 import { errorResponseFor, HttpError } from "../../http/error-response.ts";
 import type { EndpointRegistry } from "../endpoints/endpoint-registry.ts";
-import type { ResolveCaller } from "./caller.ts";
-import { endOnAbort } from "./event-stream.ts";
-import type { FetchHandler } from "./fetch-handler.ts";
-import type { HttpListener, Route } from "./router.ts";
+import type { ResolveCaller } from "../http/caller.ts";
+import { endOnAbort } from "../http/event-stream.ts";
+import type { FetchHandler } from "../http/fetch-handler.ts";
+import type { HttpListener, Route } from "../http/router.ts";
 
 export interface ProgramRouteOptions {
   readonly program: {

@@ -1,9 +1,9 @@
 /** HTTP requests inside the program's middleware. */
 
 import { errorResponseFor, isKnownError } from "../../http/error-response.ts";
-import type { MiddlewareStack } from "../embed/middleware.ts";
-import type { ResolveCaller } from "./caller.ts";
-import type { RequestHandler } from "./router.ts";
+import type { ResolveCaller } from "../http/caller.ts";
+import type { RequestHandler } from "../http/router.ts";
+import type { MiddlewareStack } from "./middleware.ts";
 
 export interface RequestMiddlewareOptions {
   readonly middleware: MiddlewareStack;
