@@ -54,12 +54,13 @@ export class RedisBroker implements Broker {
   publish(publication: Publication, keep?: HistoryPolicy): Promise<Position | undefined> {
     const outgoing = this.#outgoing(publication);
     const { shard, subject, text } = outgoing;
-    const toHistory = async () => parsePosition(await this.#publishToHistory(outgoing, keep as HistoryPolicy));
-    const plainly = async () => {
-      await shard.commands.command(this.#publish, [subject, text]);
-      return undefined;
-    };
-    const send = keep && publication.type === "event" ? toHistory : plainly;
+    const send =
+      keep && publication.type === "event"
+        ? async () => parsePosition(await this.#publishToHistory(outgoing, keep))
+        : async () => {
+            await shard.commands.command(this.#publish, [subject, text]);
+            return undefined;
+          };
     return shard.queue.publish({ subject, bytes: text.length, send });
   }
 
@@ -134,7 +135,8 @@ export class RedisBroker implements Broker {
   #outgoing(publication: Publication): Outgoing {
     const number = ++this.#number;
     const text = encode(publication, { sender: this.#sender, number });
-    return { ...this.#placeOf(publication), text, number };
+    const { shard, channel, subject } = this.#placeOf(publication);
+    return { shard, channel, subject, text, number };
   }
 
   #placeOf(ref: ChannelRef): Place {

@@ -8,14 +8,6 @@ export interface PendingLimits {
   readonly maxCount?: number;
 }
 
-export interface Pending<T> {
-  readonly promise: Promise<T>;
-  readonly untilMs: number;
-  readonly isSettled: boolean;
-  resolve(value: T): void;
-  reject(error: unknown): void;
-}
-
 export class PendingBudget {
   readonly #clock: Clock;
   readonly #limits: PendingLimits;
@@ -27,35 +19,55 @@ export class PendingBudget {
     this.#limits = limits;
   }
 
-  get count(): number {
-    return this.#count;
-  }
-
   /** Undefined when as much waits as may. */
   open<T>(bytes: number): Pending<T> | undefined {
     const { waitMs, waitBytes, maxCount = Number.POSITIVE_INFINITY } = this.#limits;
     if (this.#count >= maxCount || this.#bytes + bytes > waitBytes) return undefined;
     this.#count++;
     this.#bytes += bytes;
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    let isSettled = false;
-    const once =
-      <V>(settle: (value: V) => void) =>
-      (value: V) => {
-        if (isSettled) return;
-        isSettled = true;
-        this.#count--;
-        this.#bytes -= bytes;
-        settle(value);
-      };
-    return {
-      promise,
-      untilMs: this.#clock.monotonicMs() + waitMs,
-      get isSettled() {
-        return isSettled;
-      },
-      resolve: once(resolve),
-      reject: once(reject),
-    };
+    return new Pending(this, bytes, this.#clock.monotonicMs() + waitMs);
+  }
+
+  /** One that took so many bytes is settled. */
+  free(bytes: number): void {
+    this.#count--;
+    this.#bytes -= bytes;
+  }
+}
+
+/** Only the first that settles it counts. */
+export class Pending<T> {
+  readonly promise: Promise<T>;
+  readonly untilMs: number;
+  readonly #settle: PromiseWithResolvers<T>;
+  readonly #budget: PendingBudget;
+  readonly #bytes: number;
+  #isSettled = false;
+
+  constructor(budget: PendingBudget, bytes: number, untilMs: number) {
+    this.#settle = Promise.withResolvers<T>();
+    this.promise = this.#settle.promise;
+    this.untilMs = untilMs;
+    this.#budget = budget;
+    this.#bytes = bytes;
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  resolve(value: T): void {
+    if (this.#end()) this.#settle.resolve(value);
+  }
+
+  reject(error: unknown): void {
+    if (this.#end()) this.#settle.reject(error);
+  }
+
+  #end(): boolean {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    this.#budget.free(this.#bytes);
+    return true;
   }
 }
