@@ -37,8 +37,8 @@ function interfaceOf(object: Setting, names: Names): string {
     const comment = `/** ${commentOn(field).replaceAll("*/", "*\\/")} */`;
     return [`  ${comment}`, `  readonly ${field.key}${mark}: ${typeOf(field, names)}${orUndefined};`];
   });
-  const doc = object.description === "" ? [] : [`/** ${object.description} */`];
-  return [...doc, `export interface ${names.get(object.schema)?.name} {`, ...fields, "}"].join("\n");
+  const doc = object.path === "" ? "What a configuration takes; everything may be left out." : object.description;
+  return [`/** ${doc} */`, `export interface ${names.get(object.schema)?.name} {`, ...fields, "}"].join("\n");
 }
 
 /** What it is, what it takes where its type does not say so, and what holds without it. */

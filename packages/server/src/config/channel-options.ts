@@ -15,6 +15,7 @@ export interface ChannelOptions {
   readonly private?: boolean;
   /** Subscribing needs a connection that is signed in. */
   readonly auth?: boolean;
+  /** What subscribed clients may publish: nothing, `client-…` events, or any event. */
   readonly clientPublish?: "none" | "client-events" | "any";
   /** Time a cache channel keeps its last event, in seconds. */
   readonly cacheTtlS?: number;

@@ -1,6 +1,7 @@
 /** What users write as configuration. Generated from the schema by `npm run generate`: do not edit. */
 // biome-ignore-all format: generated
 
+/** What a configuration takes; everything may be left out. */
 export interface ConfigInput {
   /** Off: `fanfare serve` says so and exits with code 0, and `start()` listens nowhere. Default: `true`. */
   readonly enabled?: boolean | undefined;

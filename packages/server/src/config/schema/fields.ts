@@ -46,6 +46,7 @@ export function textOrEmpty(description: string, { expects = "text", secret, pat
   );
 }
 
+/** The name of a file. */
 export function fileName(description: string) {
   return text(description, { expects: "the name of a file" });
 }
@@ -56,6 +57,7 @@ export function host(description: string) {
   return hostSchema((value) => isHost(value) || isUnixSocketPath(value), description, expects);
 }
 
+/** A name or an address without scheme and port. */
 export function tcpHost(description: string) {
   return hostSchema(isHost, description, "a host name or an IP address, without scheme and port");
 }
@@ -79,6 +81,7 @@ function isHost(value: string): boolean {
 /** The kernel takes no longer path. */
 const MAX_SOCKET_PATH_BYTES = 107;
 
+/** An absolute path, as long as the kernel takes. */
 export function isUnixSocketPath(value: string): boolean {
   return /^\/[^\0]+$/.test(value) && Buffer.byteLength(value) <= MAX_SOCKET_PATH_BYTES;
 }
@@ -111,10 +114,12 @@ export function seconds(description: string, min = 0.001, max = MAX_TIMER_S) {
   return number(description, "a number of seconds", min, max);
 }
 
+/** A switch. */
 export function boolean(description: string) {
   return z.boolean().register(settingInfo, { description, expects: "true or false", parse: "boolean" });
 }
 
+/** One of several words. */
 export function oneOf<const T extends readonly [string, ...string[]]>(description: string, choices: T) {
   const quoted = choices.map((choice) => JSON.stringify(choice));
   const expects = `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`;
@@ -155,6 +160,7 @@ function isWithin(value: unknown, min: number, max = MAX_NUMBER): boolean {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max;
 }
 
+/** A list of addresses and CIDR ranges. */
 export function ipRanges(description: string) {
   const one = z.string().overwrite(stripBrackets).refine(isIpRange).register(settingInfo, {
     description: "An address.",
@@ -171,7 +177,7 @@ function isIpRange(value: string): boolean {
   return !value.includes("%") && (ipaddr.IPv6.isValid(value) || ipaddr.IPv6.isValidCIDR(value));
 }
 
-/** Webpages. */
+/** A list of webpages: origins, or hosts. */
 export function origins(description: string) {
   const one = z.string().refine(isOriginPattern).register(settingInfo, {
     description: "An origin.",
@@ -182,6 +188,7 @@ export function origins(description: string) {
   return list(description, one, "a list of origins and hosts");
 }
 
+/** A list of such elements. */
 export function list<Element extends z.ZodType>(
   description: string,
   element: Element,
@@ -196,6 +203,7 @@ export function nonEmptyList<Element extends z.ZodType>(...args: Parameters<type
   return list(...args).min(1);
 }
 
+/** An object with these fields and no others. */
 export function object<Shape extends z.ZodRawShape>(description: string, shape: Shape, expects = "an object") {
   return z.strictObject(shape).register(settingInfo, { description, expects, parse: "json" });
 }
