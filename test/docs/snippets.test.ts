@@ -68,7 +68,12 @@ test("the TypeScript in the documents compiles", async () => {
   const options = {
     ...{ target: "esnext", module: "preserve", moduleResolution: "bundler", lib: ["esnext", "dom", "dom.iterable"] },
     ...{ types: ["bun"], strict: true, allowImportingTsExtensions: true, noEmit: true, skipLibCheck: true },
-    paths: { fanfare: [join(ROOT, "packages/server/src/index.ts")] },
+    paths: {
+      fanfare: [join(ROOT, "packages/server/src/index.ts")],
+      "fanfare/engine": [join(ROOT, "packages/server/src/engine.ts")],
+      "fanfare/testing": [join(ROOT, "packages/server/testing/index.ts")],
+      "@fanfare/nats": [join(ROOT, "packages/nats/src/index.ts")],
+    },
   };
   writeFileSync(
     join(folder, "tsconfig.json"),

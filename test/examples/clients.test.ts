@@ -164,3 +164,12 @@ describe("the auth endpoint by hand", async () => {
     }
   });
 });
+
+test("custom-engine: a client's event goes through the engine of the program", async () => {
+  const { url } = await startExample("custom-engine/server.ts");
+  const options = { cluster: "", wsHost: "localhost", wsPort: Number(new URL(url).port), forceTLS: false } as const;
+  const pusher = new Pusher("custom-key", { ...options, enabledTransports: ["ws"] });
+  atEnd(() => pusher.disconnect());
+  const channel = pusher.subscribe("room");
+  await eventually(() => expect(channel.subscribed).toBe(true));
+});

@@ -21,11 +21,13 @@ export function engineContract(runner: TestRunner, name: string, makeEngine: Mak
   ledgerContract(runner, name, makeEngine);
 }
 
+export { appProviderContract, type ProviderUnderTest } from "./app-provider-contract.ts";
 export { brokerContract } from "./broker-contract.ts";
 export { EngineNode } from "./engine-node.ts";
 export { type EngineUnderTest, engineHost, type MakeEngine } from "./engine-under-test.ts";
 export { ledgerContract } from "./ledger-contract.ts";
 export { type Outage, outageContract, type PublishWait } from "./outage-contract.ts";
+export { protocolContract } from "./protocol-contract.ts";
 export { registryContract } from "./registry-contract.ts";
 export type { Expectation, TestRunner } from "./runner.ts";
 export { type SilentConnection, silentConnectionContract } from "./silent-connection-contract.ts";
