@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import type { Connection } from "../../packages/server/src/domain/connection.ts";
-import { answersProbe } from "../../packages/server/src/hub/reader-lag.ts";
+import { answersProbe } from "../../packages/server/src/hub/liveness.ts";
 import { type Bench, bench, type FakeClient, fakeApp, settled } from "../support/fakes.ts";
 
 const SECOND_MS = 1_000;

@@ -1,7 +1,7 @@
 /** The frames of one connection as they pass, for those who watch it: the first of each report, and how many more there were. */
 
+import type { FrameTap } from "../domain/traffic.ts";
 import type { Frame } from "../domain/transport.ts";
-import type { Tap } from "../hub/taps.ts";
 import type { ConnectionTraffic, Payload, TappedFrame } from "./api-types.ts";
 
 /** Of one report; and of all payloads in it together, in characters. */
@@ -10,7 +10,7 @@ const CHARACTERS = 65_536;
 const LEAST_SHOWN = 200;
 const SHOWN = 4096;
 
-export class FrameRecorder implements Tap {
+export class FrameRecorder implements FrameTap {
   readonly #nowMs: () => number;
   readonly #show: (frame: Frame, longest: number) => Payload;
   #frames: TappedFrame[] = [];

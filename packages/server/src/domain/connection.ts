@@ -42,7 +42,7 @@ export class Connection {
   /** When it was asked for a sign of life that has not come; 0 when it owes none. */
   pingedAtMs = 0;
 
-  /** How far it is behind in reading: see hub/reader-lag.ts. */
+  /** How far it is behind in reading: see hub/liveness.ts. */
   wasSent = false;
   probe: string | undefined;
   probedAtMs: number;

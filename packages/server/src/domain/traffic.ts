@@ -30,3 +30,9 @@ export interface FrameObserver {
     frame: string,
   ): void;
 }
+
+/** The frames of one connection. Called for each of them, so it may only take note. */
+export interface FrameTap {
+  received(frame: Frame): void;
+  sent(frame: string): void;
+}

@@ -2,6 +2,8 @@
 
 import type { App, ChannelRule } from "../domain/app.ts";
 import { type Channel, channelOf } from "../domain/channel.ts";
+import type { EventPublication } from "../domain/message.ts";
+import type { HistoryPolicy } from "../domain/ports.ts";
 
 export class Channels {
   readonly #made = new Map<string, Map<string, ChannelRule>>();
@@ -13,10 +15,16 @@ export class Channels {
     return channelOf(app, name, this.#made.get(app.id)?.get(name));
   }
 
-  /** The same, but nothing where nothing can be kept of it: then no rule has to be looked for. */
-  ofIfKept(app: App, name: string): Channel | undefined {
-    const mayKeep = name.includes("cache-") || this.#made.get(app.id)?.get(name)?.history || this.#rulesKeep(app);
-    return mayKeep ? this.of(app, name) : undefined;
+  /**
+   * What is kept of the publication. A cache channel keeps the last event that a back end sent; a channel with history keeps
+   * what clients publish as well. `known` is the channel, where this node has it.
+   */
+  historyFor(app: App, known: Channel | undefined, { channel, from }: EventPublication): HistoryPolicy | undefined {
+    const found = known ?? (this.#mayKeep(app, channel) ? this.of(app, channel) : undefined);
+    if (!found) return undefined;
+    const { traits, policy } = found;
+    if (policy.history) return { size: policy.history.size, ttlMs: policy.history.ttlS * 1000 };
+    return traits.cache && from === undefined ? { size: 1, ttlMs: policy.cacheTtlS * 1000 } : undefined;
   }
 
   /** Takes the place of an earlier one for the same channel. Whether there was one. */
@@ -30,6 +38,11 @@ export class Channels {
   /** Whether there was one. */
   clearOverride(app: App, name: string): boolean {
     return this.#made.get(app.id)?.delete(name) ?? false;
+  }
+
+  /** Where nothing can be kept, no rule has to be looked for. */
+  #mayKeep(app: App, name: string): boolean {
+    return name.includes("cache-") || this.#made.get(app.id)?.get(name)?.history !== undefined || this.#rulesKeep(app);
   }
 
   #rulesKeep(app: App): boolean {

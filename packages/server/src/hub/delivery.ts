@@ -2,59 +2,38 @@
 
 import { userOfOnlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { HubEvent } from "../domain/hub-event.ts";
 import type { EventPublication, Publication, Push } from "../domain/message.ts";
-import type { Awaitable, Broker, Clock, EngineHost } from "../domain/ports.ts";
-import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
+import type { EngineHost } from "../domain/ports.ts";
 import type { Fanout } from "../domain/transport.ts";
 import type { Audience } from "./audience.ts";
-import { DeliveryTimer } from "./delivery-timer.ts";
+import type { HubContext } from "./context.ts";
+import type { DeliveryTimer } from "./delivery-timer.ts";
 import { GapFiller } from "./gap-filler.ts";
-import { withoutPosition } from "./history.ts";
 import type { IdempotencyKeys } from "./idempotency-keys.ts";
-import { notifyTaps, type Taps } from "./taps.ts";
-import type { Tenant } from "./tenant.ts";
-import type { Tenants } from "./tenants.ts";
+import { withoutPosition } from "./recovery.ts";
+import type { Tenant } from "./tenants.ts";
 import type { Users } from "./users.ts";
 
-interface Host {
-  readonly broker: Broker;
-  readonly clock: Clock;
-  readonly tenants: Tenants;
-  readonly users: Users;
-  /** Most bytes of one channel that wait while a gap is filled. */
-  readonly heldBytes: () => number;
-  readonly taps: Taps;
-  readonly traffic: TrafficMeter | undefined;
-  /** Who is shown every frame just now. */
-  readonly frames: () => FrameObserver | undefined;
-  /** This node's number. */
-  readonly number: number;
-  readonly keys: IdempotencyKeys;
-  observe(event: HubEvent): void;
-  settle(work: () => Awaitable<unknown>): unknown;
-}
-
 export class Delivery {
-  readonly #host: Host;
+  readonly #context: HubContext;
+  readonly #users: Users;
+  readonly #keys: IdempotencyKeys;
+  readonly #timer: DeliveryTimer;
   readonly #gaps: GapFiller;
-  readonly stopwatch: DeliveryTimer;
-  /** Nothing is told before there is one. */
+  /** Nothing is sent before there is one. */
   fanout: Fanout | undefined;
 
-  constructor(host: Host) {
-    this.#host = host;
-    this.stopwatch = new DeliveryTimer(host.clock, host.number, (tookMs) => host.traffic?.delivered(tookMs));
-    this.#gaps = new GapFiller({
-      ...host,
-      tell: (tenant, audience, publication) => this.#pass(tenant, audience, publication),
-      tellGap: (tenant, audience) => this.#tellGap(tenant, audience),
-    });
+  constructor(context: HubContext, users: Users, keys: IdempotencyKeys, timer: DeliveryTimer) {
+    this.#context = context;
+    this.#users = users;
+    this.#keys = keys;
+    this.#timer = timer;
+    this.#gaps = new GapFiller(context, this);
   }
 
   /** Called by the broker, on every node alike, in the broker's order. */
   deliver(publication: Publication): void {
-    const tenant = this.#host.tenants.get(publication.app);
+    const tenant = this.#context.tenants.get(publication.app);
     const audience = tenant?.audiences.get(publication.channel);
     if (!tenant || !audience) return;
     if (publication.type === "event") for (const listen of audience.listeners) listen(publication);
@@ -63,11 +42,11 @@ export class Delivery {
     }
     const hold = audience.sequence?.hold;
     if (hold) return this.#gaps.wait(hold, publication);
-    if (publication.type !== "event" || !publication.position) return this.#pass(tenant, audience, publication);
+    if (publication.type !== "event" || !publication.position) return this.send(tenant, audience, publication);
     const sequence = audience.startSequence();
     switch (sequence.judge(publication.position)) {
       case "next":
-        return this.#pass(tenant, audience, publication);
+        return this.send(tenant, audience, publication);
       case "hole":
         return this.#gaps.fill(tenant, audience, sequence, publication);
       case "told":
@@ -77,15 +56,15 @@ export class Delivery {
 
   /** Publications may have been lost just now: finds them where they are kept, and says so where they are not. */
   interrupted: EngineHost["interrupted"] = (channels) => {
-    this.#host.users.interrupted();
+    this.#users.interrupted();
     if (!channels) {
-      for (const tenant of this.#host.tenants) {
+      for (const tenant of this.#context.tenants) {
         for (const audience of tenant.audiences.values()) this.#interrupt(tenant, audience);
       }
       return;
     }
     for (const { app, channel } of channels) {
-      const tenant = this.#host.tenants.get(app);
+      const tenant = this.#context.tenants.get(app);
       const audience = tenant?.audiences.get(channel);
       if (tenant && audience) this.#interrupt(tenant, audience);
     }
@@ -99,58 +78,58 @@ export class Delivery {
     const { channel, sequence } = audience;
     audience.interruptions++;
     const user = userOfOnlineChannel(channel.name);
-    if (user !== undefined) return this.#host.users.recheck(tenant, user);
+    if (user !== undefined) return this.#users.recheck(tenant, user);
     const isFindable = sequence?.base !== undefined;
     // Comings and goings are not kept, nor is what clients say in a cache channel.
-    if (!isFindable || !channel.policy.history || channel.traits.presence) this.#tellGap(tenant, audience);
+    if (!isFindable || !channel.policy.history || channel.traits.presence) this.sendGap(tenant, audience);
     if (isFindable) this.#gaps.fill(tenant, audience, sequence);
   }
 
-  #pass(tenant: Tenant, audience: Audience, publication: Publication): void {
+  send(tenant: Tenant, audience: Audience, publication: Publication): void {
     switch (publication.type) {
       case "event":
-        this.#passEvent(tenant, audience, publication);
-        if (publication.timed && audience.groups.length > 0) this.stopwatch.stop(publication);
+        this.#sendEvent(tenant, audience, publication);
+        if (publication.timed && audience.groups.length > 0) this.#timer.stop(publication);
         return;
       case "count":
         audience.lastCount = publication.count;
-        return this.#tell(tenant, audience, publication, publication.except);
+        return this.#sendPush(tenant, audience, publication, publication.except);
       case "joined":
       case "left":
-        return this.#tell(tenant, audience, publication, publication.except);
+        return this.#sendPush(tenant, audience, publication, publication.except);
       case "online":
-        return this.#tell(tenant, audience, { type: "watch", online: [publication.user], offline: [] });
+        return this.#sendPush(tenant, audience, { type: "watch", online: [publication.user], offline: [] });
       case "offline":
-        return this.#tell(tenant, audience, { type: "watch", online: [], offline: [publication.user] });
+        return this.#sendPush(tenant, audience, { type: "watch", online: [], offline: [publication.user] });
       case "terminate":
-        return this.#host.users.disconnectHere(tenant, publication.user);
+        return this.#users.disconnectHere(tenant, publication.user);
     }
   }
 
-  #passEvent(tenant: Tenant, audience: Audience, publication: EventPublication): void {
-    const isRepeated = publication.repeated || !this.#host.keys.isFirst(publication);
+  #sendEvent(tenant: Tenant, audience: Audience, publication: EventPublication): void {
+    const isRepeated = publication.repeated || !this.#keys.isFirst(publication);
     if (!publication.position) {
-      if (!isRepeated) this.#tell(tenant, audience, publication, publication.except);
+      if (!isRepeated) this.#sendPush(tenant, audience, publication, publication.except);
       return;
     }
     const sequence = audience.startSequence();
     const having = sequence.advance(publication.position);
     if (!sequence.isFirst(publication) || isRepeated) {
       // Who came meanwhile was not told the first time, and is not known apart from the others.
-      if (sequence.hasNewcomers) this.#tellGap(tenant, audience);
+      if (sequence.hasNewcomers) this.sendGap(tenant, audience);
       return;
     }
     const told = audience.channel.policy.history ? publication : withoutPosition(publication);
-    this.#tell(tenant, audience, told, publication.except, having);
+    this.#sendPush(tenant, audience, told, publication.except, having);
   }
 
-  #tellGap(tenant: Tenant, audience: Audience): void {
+  sendGap(tenant: Tenant, audience: Audience): void {
     const { name: channel } = audience.channel;
-    this.#tell(tenant, audience, { type: "gap", channel });
-    this.#host.observe({ type: "gap", app: tenant.app, channel });
+    this.#sendPush(tenant, audience, { type: "gap", channel });
+    this.#context.observe({ type: "gap", app: tenant.app, channel });
   }
 
-  #tell(
+  #sendPush(
     tenant: Tenant,
     audience: Audience,
     push: Push,
@@ -159,10 +138,21 @@ export class Delivery {
   ): void {
     const named = except.length === 0 ? NO_CONNECTIONS : except.flatMap((id) => tenant.connections.get(id) ?? []);
     if (!this.fanout) return;
-    audience.lastSentAtMs = this.#host.clock.monotonicMs();
+    audience.lastSentAtMs = this.#context.clock.monotonicMs();
     const excluded = having.length === 0 ? named : [...named, ...having];
-    audience.send(this.fanout, push, excluded, tenant.app, this.#host.traffic, this.#host.frames());
-    if (this.#host.taps.size > 0) notifyTaps(this.#host.taps, audience, push, excluded);
+    audience.send(this.fanout, push, excluded, tenant.app, this.#context.traffic, this.#context.frameObserver);
+    if (this.#context.taps.size > 0) this.#notifyTaps(audience, push, excluded);
+  }
+
+  /** Bun's topics do not say to whom they sent. */
+  #notifyTaps(audience: Audience, push: Push, except: readonly Connection[]): void {
+    for (const [connection, tap] of this.#context.taps) {
+      if (connection.app.id !== audience.app || connection.closed || except.includes(connection)) continue;
+      const topic = audience.topicOf(connection.protocol);
+      if (topic === undefined || !connection.socket?.isSubscribed(topic)) continue;
+      const frame = connection.protocol.encode(push);
+      if (frame !== undefined) tap.sent(frame);
+    }
   }
 }
 

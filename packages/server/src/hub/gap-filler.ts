@@ -5,21 +5,17 @@
 
 import { isEngineAway } from "../domain/error.ts";
 import type { EventPublication, Publication } from "../domain/message.ts";
-import type { Awaitable, Broker, Clock, HistoryPage } from "../domain/ports.ts";
+import type { HistoryPage } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
+import type { HubContext } from "./context.ts";
 import { bytesOf } from "./limits.ts";
 import type { Hold, Sequence } from "./sequence.ts";
-import type { Tenant } from "./tenant.ts";
+import type { Tenant } from "./tenants.ts";
 
-interface Host {
-  readonly broker: Broker;
-  readonly clock: Clock;
-  /** Most bytes that wait in one channel. */
-  readonly heldBytes: () => number;
-  /** Tells it to whoever is in the channel. */
-  tell(tenant: Tenant, audience: Audience, publication: Publication): void;
-  tellGap(tenant: Tenant, audience: Audience): void;
-  settle(work: () => Awaitable<unknown>): unknown;
+/** Sends to the subscribers of one channel on this node. */
+interface ChannelSender {
+  send(tenant: Tenant, audience: Audience, publication: Publication): void;
+  sendGap(tenant: Tenant, audience: Audience): void;
 }
 
 interface Filling {
@@ -33,22 +29,24 @@ interface Filling {
 
 const PAGE = 200;
 /** Publications of one channel that wait. */
-const MOST_HELD = 1_000;
+const MAX_HELD = 1_000;
 /** How long they wait at most. */
-const PATIENCE_MS = 10_000;
+const MAX_HOLD_MS = 10_000;
 /** Channels that are read at a time: after an interruption it may be all of them. */
-const AT_A_TIME = 16;
+const MAX_CONCURRENT_READS = 16;
 
 export class GapFiller {
-  readonly #host: Host;
+  readonly #context: HubContext;
+  readonly #sender: ChannelSender;
   readonly #filling = new Set<Filling>();
   readonly #queue: Filling[] = [];
   /** Those whose history could not be read, for the engine was away: it is asked again. */
   readonly #unread: Filling[] = [];
   #reading = 0;
 
-  constructor(host: Host) {
-    this.#host = host;
+  constructor(context: HubContext, sender: ChannelSender) {
+    this.#context = context;
+    this.#sender = sender;
   }
 
   /** Something of the channel may have been lost: looks for it, from what was told last. `first` has to wait for it. */
@@ -58,7 +56,7 @@ export class GapFiller {
       sequence.hold.early = sequence.hold.waiting.length;
       return;
     }
-    const hold: Hold = { waiting: [], bytes: 0, sinceMs: this.#host.clock.monotonicMs(), again: false, early: 0 };
+    const hold: Hold = { waiting: [], bytes: 0, sinceMs: this.#context.clock.monotonicMs(), again: false, early: 0 };
     const filling: Filling = { tenant, audience, sequence, hold, tried: undefined };
     sequence.hold = hold;
     this.#filling.add(filling);
@@ -71,23 +69,23 @@ export class GapFiller {
   wait(hold: Hold, publication: Publication): void {
     hold.waiting.push(publication);
     if (publication.type === "event") hold.bytes += bytesOf(publication);
-    if (hold.waiting.length <= MOST_HELD && hold.bytes <= this.#host.heldBytes()) return;
+    if (hold.waiting.length <= MAX_HELD && hold.bytes <= this.#context.limits.outboundBufferBytes) return;
     for (const filling of this.#filling) if (filling.hold === hold) this.#giveUp(filling);
   }
 
   /** Asks again where the engine was away, and waits no longer than that, whatever it does. */
   sweep(nowMs: number): void {
-    for (const filling of this.#filling) if (nowMs - filling.hold.sinceMs > PATIENCE_MS) this.#giveUp(filling);
+    for (const filling of this.#filling) if (nowMs - filling.hold.sinceMs > MAX_HOLD_MS) this.#giveUp(filling);
     this.#queue.push(...this.#unread.splice(0).filter(isHeld));
     this.#next();
   }
 
   #next(): void {
-    while (this.#reading < AT_A_TIME) {
+    while (this.#reading < MAX_CONCURRENT_READS) {
       const filling = this.#queue.shift();
       if (!filling) return;
       this.#reading++;
-      this.#host.settle(async () => {
+      this.#context.runInBackground(async () => {
         try {
           await this.#mend(filling);
         } catch (error) {
@@ -111,13 +109,13 @@ export class GapFiller {
 
   async #read(filling: Filling): Promise<void> {
     const { tenant, audience, sequence, hold } = filling;
-    let isGapTold = false;
+    let isGapSent = false;
     while (isHeld(filling) && sequence.base) {
       const { base } = sequence;
       const before = hold.waiting.length;
       const { early } = hold;
       const { strays } = sequence;
-      const page = await this.#host.broker.history(audience.app, audience.channel.name, base, PAGE);
+      const page = await this.#context.broker.history(audience.app, audience.channel.name, base, PAGE);
       if (!isHeld(filling)) return;
       const waited = hold.waiting.splice(0, before);
       const isOver = (each: Publication, n: number) => !isOf(page, each) && (n < early || isLate(each, page, sequence));
@@ -128,15 +126,15 @@ export class GapFiller {
       const areBack = strays.length > 0 && page.position.epoch === base.epoch;
       if (areBack) for (const connection of strays) sequence.removeReader(connection);
       if (areBack || !page.complete) {
-        if (!isGapTold) this.#host.tellGap(tenant, audience);
-        isGapTold = true;
+        if (!isGapSent) this.#sender.sendGap(tenant, audience);
+        isGapSent = true;
       }
       const found = foundIn(page, hold);
       if (!page.complete) this.#skip(sequence, page, found);
       for (const publication of found) {
         if (publication.position && sequence.judge(publication.position) === "next") {
-          this.#host.tell(tenant, audience, publication);
-          isGapTold = false;
+          this.#sender.send(tenant, audience, publication);
+          isGapSent = false;
         }
       }
       const stands = sequence.base;
@@ -166,11 +164,11 @@ export class GapFiller {
           filling.tried = next;
           return false;
         }
-        this.#host.tellGap(tenant, audience);
+        this.#sender.sendGap(tenant, audience);
         sequence.skipTo(position);
       }
       hold.waiting.shift();
-      if (next && !(position && sequence.judge(position) === "told")) this.#host.tell(tenant, audience, next);
+      if (next && !(position && sequence.judge(position) === "told")) this.#sender.send(tenant, audience, next);
     }
     this.#end(filling);
     return true;
@@ -181,18 +179,18 @@ export class GapFiller {
     if (!isHeld(filling)) return;
     const { tenant, audience, sequence, hold } = filling;
     this.#end(filling);
-    this.#host.tellGap(tenant, audience);
-    let isTold = true;
+    this.#sender.sendGap(tenant, audience);
+    let isGapSent = true;
     for (const next of hold.waiting) {
       const position = next.type === "event" ? next.position : undefined;
       const verdict = position && sequence.judge(position);
       if (verdict === "told") continue;
       if (position && verdict === "hole") {
-        if (!isTold) this.#host.tellGap(tenant, audience);
+        if (!isGapSent) this.#sender.sendGap(tenant, audience);
         sequence.skipTo(position);
       }
-      this.#host.tell(tenant, audience, next);
-      isTold = false;
+      this.#sender.send(tenant, audience, next);
+      isGapSent = false;
     }
   }
 

@@ -10,10 +10,9 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError, type Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
 import type { Membership } from "../domain/memberships.ts";
-import type { CountPublication, EventPublication, Position, PresenceMember, Push, Resume } from "../domain/message.ts";
+import type { EventPublication, Position, PresenceMember, Push, Resume } from "../domain/message.ts";
 import type {
   Awaitable,
-  Broker,
   ChannelSummary,
   Clock,
   Engine,
@@ -21,146 +20,110 @@ import type {
   Guard,
   HistoryPage,
   NodeState,
-  Observer,
   RegistryChange,
   StoredEvent,
 } from "../domain/ports.ts";
 import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/transport.ts";
-import { BackgroundTasks } from "./background.ts";
-import { Channels } from "./channels.ts";
 import { ClusterConnections } from "./cluster-connections.ts";
+import { HubContext } from "./context.ts";
 import { Delivery } from "./delivery.ts";
-import { lastOf } from "./history.ts";
+import { DeliveryTimer } from "./delivery-timer.ts";
 import { IdempotencyKeys } from "./idempotency-keys.ts";
 import { checkPlace } from "./limits.ts";
-import { check, compensateStall, hasStalled } from "./liveness.ts";
-import { type JoinReply, join, leave } from "./membership.ts";
-import { NodeBus, nodeNumber } from "./node-bus.ts";
+import { checkLiveness, compensateStall, hasStalled } from "./liveness.ts";
+import { ChannelMembership, type JoinReply } from "./membership.ts";
+import { NodeBus } from "./node-bus.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
 import { PresenceRegistrar } from "./presence-registrar.ts";
-import { publishEvent } from "./publishing.ts";
+import { Publisher } from "./publisher.ts";
 import { Quotas } from "./quotas.ts";
-import { type AppStats, appStatsOf, type NodeStats } from "./stats.ts";
+import { lastOf } from "./recovery.ts";
 import { SubscriptionCounts } from "./subscription-counts.ts";
-import type { Taps } from "./taps.ts";
-import { Tenants } from "./tenants.ts";
+import type { AppStats, NodeStats, Tenants } from "./tenants.ts";
 import { TurnQueue } from "./turn-queue.ts";
 import { Users } from "./users.ts";
 
 export type { HubLimits, HubOptions } from "./options.ts";
 
 export class Hub {
-  limits: HubLimits;
+  readonly clock: Clock;
   readonly guards: readonly Guard[];
+  readonly protocols: readonly Protocol[];
   readonly middleware: HubOptions["middleware"];
   readonly handleCall: HubOptions["handleCall"];
   readonly authorize: HubOptions["authorize"];
   readonly authenticate: HubOptions["authenticate"];
-  readonly clock: Clock;
-  readonly subscriptionCounts: SubscriptionCounts;
+  readonly traffic: TrafficMeter | undefined;
+  readonly taps: HubContext["taps"];
   readonly turnQueue: TurnQueue;
   readonly quotas: Quotas;
+  readonly subscriptionCounts: SubscriptionCounts;
   readonly nodeBus: NodeBus;
   readonly clusterConnections: ClusterConnections;
   readonly users: Users;
-  readonly taps: Taps = new Map();
-  /** Shown every frame. Undefined nearly always. */
-  frameObserver: FrameObserver | undefined;
-  readonly traffic: TrafficMeter | undefined;
+  readonly #context: HubContext;
   readonly #engine: Engine;
-  readonly #broker: Broker;
-  readonly #channels: Channels;
-  readonly protocols: readonly Protocol[];
-  readonly #observers: readonly Observer[];
-  readonly #roster: PresenceRegistrar;
   readonly #tenants: Tenants;
+  readonly #membership: ChannelMembership;
+  readonly #publisher: Publisher;
+  readonly #delivery: Delivery;
   readonly #appById: (id: string) => Awaitable<App | undefined>;
   readonly #node: HubOptions["node"];
-  readonly #delivery: Delivery;
-  readonly #keys: IdempotencyKeys;
-  /** What coming, leaving and publishing are made of. */
-  readonly #parts: Parameters<typeof join>[0] & Parameters<typeof publishEvent>[0];
   #connections = 0;
   #sweptAtMs = 0;
-  /** As comings and goings on their way to the engine, and to those who observe them. */
-  readonly background = new BackgroundTasks((error) =>
-    this.observe({ type: "failed", error, during: "background work" }),
-  );
 
   constructor(options: HubOptions) {
-    this.limits = options.limits;
+    const context = new HubContext(options);
+    this.#context = context;
+    this.#engine = options.engine;
+    this.#tenants = context.tenants;
+    this.#appById = options.appById ?? (() => undefined);
+    this.#node = options.node;
     this.clock = options.clock;
-    this.turnQueue = new TurnQueue(options.clock, options.scheduleTurn);
-    this.guards = options.guards ?? [];
+    this.guards = context.guards;
+    this.protocols = options.protocols;
     this.middleware = options.middleware;
     this.handleCall = options.handleCall;
     this.authorize = options.authorize;
     this.authenticate = options.authenticate;
     this.traffic = options.traffic;
-    this.#engine = options.engine;
-    this.#broker = options.engine.broker;
-    this.#channels = options.channels ?? new Channels();
-    this.#tenants = new Tenants(this.#channels, this.#broker);
-    this.#appById = options.appById ?? (() => undefined);
-    this.#node = options.node;
-    this.protocols = options.protocols;
-    this.#observers = options.observers ?? [];
-    this.subscriptionCounts = new SubscriptionCounts(this, this.#tenants);
-    const { ledger, registry } = options.engine;
-    this.quotas = new Quotas({ ledger, registry, settle: (work) => this.background.run(work) });
-    const number = nodeNumber(options.node().id);
+    this.taps = context.taps;
+    this.turnQueue = new TurnQueue(options.clock, options.scheduleTurn);
+    this.quotas = new Quotas(context);
+    this.subscriptionCounts = new SubscriptionCounts(context);
     this.nodeBus = new NodeBus({
-      number,
+      number: context.nodeNumber,
       clock: this.clock,
-      broker: this.#broker,
+      broker: context.broker,
       answerTimeoutS: () => this.limits.publishWaitS,
-      onError: (error, during) => this.observe({ type: "failed", error, during }),
+      onError: (error, during) => context.observeFailure(error, during),
     });
     this.clusterConnections = new ClusterConnections(this);
-    this.#roster = new PresenceRegistrar({
-      registry: options.engine.registry,
-      counts: this.subscriptionCounts,
-      observe: (event) => this.observe(event),
-      written: options.observersFlushed,
-      settle: (work) => this.background.run(work),
-    });
-    this.users = new Users({
-      engine: options.engine,
-      clock: this.clock,
-      tenant: (app) => this.#tenants.of(app),
-      release: (tenant, audience) => this.#tenants.release(tenant, audience),
-      disconnect: (connection, why) => this.disconnect(connection, why),
-    });
-    this.#keys = new IdempotencyKeys(this.clock);
-    this.#delivery = new Delivery({
-      keys: this.#keys,
-      broker: this.#broker,
-      clock: this.clock,
-      tenants: this.#tenants,
-      users: this.users,
-      taps: this.taps,
-      number,
-      traffic: options.traffic,
-      frames: () => this.frameObserver,
-      heldBytes: () => this.limits.outboundBufferBytes,
-      observe: (event) => this.observe(event),
-      settle: (work) => this.background.run(work),
-    });
-    this.#parts = {
-      broker: this.#broker,
-      places: this.quotas,
-      channels: this.#channels,
-      clock: this.clock,
-      stopwatch: this.#delivery.stopwatch,
-      guards: this.guards,
-      traffic: this.traffic,
-      channel: (app, name) => this.channel(app, name),
-      roster: this.#roster,
-      tenants: this.#tenants,
-      outboundBufferBytes: () => this.limits.outboundBufferBytes,
-      observe: (event) => this.observe(event),
-    };
+    const registrar = new PresenceRegistrar(context, this.subscriptionCounts, options.observersFlushed);
+    this.#membership = new ChannelMembership(context, this.quotas, registrar);
+    this.users = new Users(context, (connection, why) => this.disconnect(connection, why));
+    const keys = new IdempotencyKeys(this.clock);
+    const timer = new DeliveryTimer(this.clock, context.nodeNumber, (tookMs) => this.traffic?.delivered(tookMs));
+    this.#publisher = new Publisher(context, keys, timer);
+    this.#delivery = new Delivery(context, this.users, keys, timer);
+  }
+
+  get limits(): HubLimits {
+    return this.#context.limits;
+  }
+
+  set limits(limits: HubLimits) {
+    this.#context.limits = limits;
+  }
+
+  /** Shown every frame. Undefined nearly always. */
+  get frameObserver(): FrameObserver | undefined {
+    return this.#context.frameObserver;
+  }
+
+  set frameObserver(observer: FrameObserver | undefined) {
+    this.#context.frameObserver = observer;
   }
 
   async start(fanout: Fanout): Promise<void> {
@@ -168,7 +131,7 @@ export class Hub {
     await this.#engine.start({
       receive: (publication) => this.nodeBus.receive(publication) || this.#delivery.deliver(publication),
       interrupted: this.#delivery.interrupted,
-      registryChanged: (facts) => void this.background.run(() => this.#tellFacts(facts)),
+      registryChanged: (facts) => void this.#context.runInBackground(() => this.#observeChanges(facts)),
       report: () => ({ ...this.#node(), connections: this.#connections }),
       failed: (error, during) => this.observe({ type: "failed", error, during }),
     });
@@ -196,7 +159,7 @@ export class Hub {
 
   /** The same, app by app. */
   get appStats(): readonly AppStats[] {
-    return [...this.#tenants].filter(({ app }) => !isReserved(app)).map(appStatsOf);
+    return this.#tenants.appStats;
   }
 
   connections(app?: App): Generator<Connection> {
@@ -221,7 +184,7 @@ export class Hub {
     return this.#tenants.get(app.id)?.connections.get(id);
   }
 
-  // ---- coming and going
+  // ---- connections
 
   /** Takes a client in and welcomes it. Throws Disconnect where there is no room. */
   open(connection: Connection, socket: Socket): void {
@@ -246,8 +209,8 @@ export class Hub {
     this.quotas.releaseConnection(connection);
     this.quotas.setConnectionCount(connection.app, tenant?.connections.size ?? 0);
     for (const channel of [...(connection.memberships?.keys() ?? [])])
-      this.background.run(() => this.leave(connection, channel));
-    if (tenant) this.background.run(() => this.users.removeConnection(tenant, connection));
+      this.#context.runInBackground(() => this.leave(connection, channel));
+    if (tenant) this.#context.runInBackground(() => this.users.removeConnection(tenant, connection));
     const why = connection.disconnectReason;
     this.observe({ type: "closed", connection, code, ...(why && { why }) });
     if (tenant) this.#tenants.dropIfEmpty(tenant);
@@ -294,18 +257,18 @@ export class Hub {
    * channel's publications in two: what came before is in its arguments, what comes after reaches the socket.
    */
   join(connection: Connection, name: string, member: Membership, answer: JoinReply, resume?: Resume): Promise<void> {
-    return join(this.#parts, connection, name, member, answer, resume);
+    return this.#membership.join(connection, name, member, answer, resume);
   }
 
   leave(connection: Connection, name: string): Promise<void> {
-    return leave(this.#parts, connection, name);
+    return this.#membership.leave(connection, name);
   }
 
   /** Makes something of one channel, or nothing any more. Counts at once; whoever is in the channel stays. */
   overrideChannel(app: App, name: string, rule: ChannelRule | undefined): boolean {
-    const known = rule ? this.#channels.override(app, rule) : this.#channels.clearOverride(app, name);
+    const known = rule ? this.#context.channels.override(app, rule) : this.#context.channels.clearOverride(app, name);
     const audience = this.#tenants.get(app.id)?.audiences.get(name);
-    if (audience) audience.channel = this.#channels.of(app, name);
+    if (audience) audience.channel = this.#context.channels.of(app, name);
     this.quotas.recount(this.#tenants.get(app.id));
     return known;
   }
@@ -321,8 +284,7 @@ export class Hub {
   /** Hands an event to the broker; resolves when the engine has it. With a key it does so once. */
   publish(app: App, publication: EventPublication, key?: string): Awaitable<Position | undefined> {
     this.checkReserved(publication.event, publication.from !== undefined);
-    if (key === undefined) return publishEvent(this.#parts, app, publication);
-    return this.#keys.publish(publication, key, (once) => publishEvent(this.#parts, app, publication, once));
+    return this.#publisher.publish(app, publication, key);
   }
 
   /** Throws where clients of any protocol would take an event of this name for the server's own word. */
@@ -331,21 +293,16 @@ export class Hub {
     throw new CommandError("event_reserved", `The event name ${JSON.stringify(event)} is reserved.`);
   }
 
-  /** What the server itself announces: how many subscribe. */
-  publishCount(publication: CountPublication): Awaitable<unknown> {
-    return this.#broker.publish(publication);
-  }
-
   // ---- reading
 
   /** The channel as this node knows it; undefined where nobody here is in it. */
   channel(app: App, name: string): Channel | undefined {
-    return this.#tenants.get(app.id)?.audiences.get(name)?.channel;
+    return this.#tenants.knownChannel(app, name);
   }
 
   /** The same for any channel. */
   channelOf(app: App, name: string): Channel {
-    return this.channel(app, name) ?? this.#channels.of(app, name);
+    return this.channel(app, name) ?? this.#context.channels.of(app, name);
   }
 
   members(app: App, channel: string): Awaitable<readonly PresenceMember[]> {
@@ -367,12 +324,12 @@ export class Hub {
 
   /** The event a cache channel keeps, if it still does. */
   async cachedEvent(app: App, channel: string): Promise<StoredEvent | undefined> {
-    return (await lastOf(this.#broker, app.id, this.channelOf(app, channel))).kept;
+    return (await lastOf(this.#context.broker, app.id, this.channelOf(app, channel))).kept;
   }
 
   /** What is kept of the channel: after `since` the oldest, without it the latest; oldest first. */
   history(app: App, channel: string, since: Position | undefined, limit: number): Awaitable<HistoryPage> {
-    return this.#broker.history(app.id, channel, since, limit);
+    return this.#context.broker.history(app.id, channel, since, limit);
   }
 
   // ---- time
@@ -389,22 +346,21 @@ export class Hub {
       for (const connection of this.connections()) compensateStall(connection, lateMs, nowMs);
       return;
     }
-    for (const connection of this.connections()) check(this, this.#tenants, connection, nowMs, lookedAtMs);
+    for (const connection of this.connections()) checkLiveness(this, this.#tenants, connection, nowMs, lookedAtMs);
     this.subscriptionCounts.flush(nowMs);
     this.#delivery.sweep(nowMs);
     this.nodeBus.sweep(nowMs);
     this.users.sweep();
   }
 
-  /** Never throws: an observer's fault is told to the others, and stops nobody. */
+  /** Whether work in the background has not come to its end. */
+  get isBusy(): boolean {
+    return this.#context.isBusy;
+  }
+
+  /** Never throws. */
   observe(event: HubEvent): void {
-    for (const observer of this.#observers) {
-      try {
-        observer(event);
-      } catch (error) {
-        if (event.type !== "failed") this.observe({ type: "failed", error, during: `observing ${event.type}` });
-      }
-    }
+    this.#context.observe(event);
   }
 
   // ---- private
@@ -418,7 +374,7 @@ export class Hub {
   }
 
   /** Tells what the engine did by itself: another node died, or this one's rows had to be written again. */
-  async #tellFacts(facts: readonly RegistryChange[]): Promise<void> {
+  async #observeChanges(facts: readonly RegistryChange[]): Promise<void> {
     const counted: [App, string][] = [];
     for (const { app: id, ...fact } of facts) {
       const app = this.#tenants.get(id)?.app ?? (await this.#appById(id));

@@ -1,110 +1,138 @@
-/** Coming into a channel and leaving it: in the audience, in the registry, and in what observers hear. */
+/** Joining a channel and leaving it: in the audience, in the registry, and for observers. */
 
 import type { Connection } from "../domain/connection.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
 import { type Membership, Memberships } from "../domain/memberships.ts";
-import type { EventPublication, Member, Resume } from "../domain/message.ts";
-import type { Broker } from "../domain/ports.ts";
+import type { EventPublication, JoinedPublication, LeftPublication, Member, Resume } from "../domain/message.ts";
 import type { Audience } from "./audience.ts";
+import type { HubContext } from "./context.ts";
 import { utf8Bytes } from "./limits.ts";
-import { PendingPresenceChanges } from "./pending-presence.ts";
 import type { PresenceRegistrar } from "./presence-registrar.ts";
 import type { Quotas } from "./quotas.ts";
 import { type CatchUp, withCatchUp } from "./recovery.ts";
-import type { Tenant } from "./tenant.ts";
-import type { Tenants } from "./tenants.ts";
+import type { Tenant } from "./tenants.ts";
 
-/** Answers a subscriber: the members where the channel has any, and what it is handed of the channel's past. */
+/** Answers a subscriber: the members where the channel has any, and what it is sent of the channel's past. */
 export type JoinReply = (members: readonly Member[] | undefined, past: CatchUp) => void;
 
-interface Host {
-  readonly broker: Broker;
-  readonly places: Quotas;
-  readonly roster: PresenceRegistrar;
-  readonly tenants: Tenants;
-  /** Most bytes that wait for one reader. */
-  readonly outboundBufferBytes: () => number;
-  observe(event: HubEvent): void;
-}
+export class ChannelMembership {
+  readonly #context: HubContext;
+  readonly #quotas: Quotas;
+  readonly #registrar: PresenceRegistrar;
 
-/** See `Hub.join`. */
-export async function join(
-  host: Host,
-  connection: Connection,
-  name: string,
-  member: Membership,
-  answer: JoinReply,
-  resume?: Resume,
-): Promise<void> {
-  const tenant = host.tenants.of(connection.app);
-  const audience = tenant.retain(name);
-  let members: readonly Member[] | undefined;
-  let movements: PendingPresenceChanges | undefined;
-  /** What observers hear once they know that the channel is occupied. */
-  const news: HubEvent[] = [];
-  let tuned = false;
-  try {
-    await audience.attached;
-    if (connection.closed) return;
-    const seated = host.places.acquireSubscriber(connection, audience);
-    if (seated instanceof Promise) await seated;
-    if (connection.closed) return;
-    movements = member && new PendingPresenceChanges(audience);
-    const joined = member && (await host.roster.join(connection, audience, member));
-    members = joined?.members;
-    if (member && joined?.isFirst) news.push({ type: "joined", app: tenant.app, channel: name, member });
-    const bytes = host.outboundBufferBytes() - (connection.socket?.getBufferedAmount() ?? 0);
-    const weigh = (event: EventPublication) => utf8Bytes(connection.protocol.encode(event) ?? "");
-    await withCatchUp({ broker: host.broker, app: tenant.app, audience, resume, bytes, weigh }, (past, upTo) => {
+  constructor(context: HubContext, quotas: Quotas, registrar: PresenceRegistrar) {
+    this.#context = context;
+    this.#quotas = quotas;
+    this.#registrar = registrar;
+  }
+
+  /** See `Hub.join`. */
+  async join(
+    connection: Connection,
+    name: string,
+    member: Membership,
+    reply: JoinReply,
+    resume?: Resume,
+  ): Promise<void> {
+    const { tenants, broker } = this.#context;
+    const tenant = tenants.of(connection.app);
+    const audience = tenant.retain(name);
+    let isRegistered = false;
+    let changes: PendingPresenceChanges | undefined;
+    /** Observed once the observers know that the channel is occupied. */
+    const news: HubEvent[] = [];
+    let isSubscribed = false;
+    try {
+      await audience.attached;
       if (connection.closed) return;
-      answer(member && members && movements ? movements.applyTo(members, member) : members, past);
-      if (past.isMissing) news.push({ type: "missed", app: tenant.app, channel: name });
-      connection.memberships ??= new Memberships();
-      connection.memberships.set(name, member);
-      audience.addSubscriber(connection, upTo);
-      tuned = true;
-    });
-  } finally {
-    movements?.end();
-    if (!tuned) for (const fact of news) host.observe(fact);
-    if (!tuned) await cancelJoin(host, connection, tenant, audience, members && member);
+      const counted = this.#quotas.acquireSubscriber(connection, audience);
+      if (counted instanceof Promise) await counted;
+      if (connection.closed) return;
+      changes = member && new PendingPresenceChanges(audience);
+      const joined = member && (await this.#registrar.join(connection, audience, member));
+      isRegistered = joined !== undefined;
+      if (member && joined?.isFirst) news.push({ type: "joined", app: tenant.app, channel: name, member });
+      const bytes = this.#context.limits.outboundBufferBytes - (connection.socket?.getBufferedAmount() ?? 0);
+      const weigh = (event: EventPublication) => utf8Bytes(connection.protocol.encode(event) ?? "");
+      await withCatchUp({ broker, app: tenant.app, audience, resume, bytes, weigh }, (past, upTo) => {
+        if (connection.closed) return;
+        reply(member && joined && changes ? changes.applyTo(joined.members, member) : undefined, past);
+        if (past.isMissing) news.push({ type: "missed", app: tenant.app, channel: name });
+        connection.memberships ??= new Memberships();
+        connection.memberships.set(name, member);
+        audience.addSubscriber(connection, upTo);
+        isSubscribed = true;
+      });
+    } finally {
+      changes?.end();
+      if (!isSubscribed) {
+        for (const event of news) this.#context.observe(event);
+        this.#quotas.releaseSubscriber(connection, audience);
+        await this.#withdraw(connection, tenant, audience, isRegistered ? member : undefined);
+      }
+    }
+    if (!isSubscribed) return;
+    this.#context.observe({ type: "subscribed", connection, channel: name });
+    await this.#registrar.updateSubscriberCount(tenant.app, audience, news);
   }
-  if (!tuned) return;
-  host.observe({ type: "subscribed", connection, channel: name });
-  await host.roster.updateSubscriberCount(tenant.app, audience, news);
+
+  async leave(connection: Connection, name: string): Promise<void> {
+    const { tenants } = this.#context;
+    const tenant = tenants.get(connection.app.id);
+    const audience = tenant?.audiences.get(name);
+    if (!tenant || !audience || !connection.memberships?.has(name)) return;
+    const member = connection.memberships.get(name);
+    connection.memberships.delete(name);
+    audience.removeSubscriber(connection);
+    this.#quotas.releaseSubscriber(connection, audience);
+    this.#context.observe({ type: "unsubscribed", connection, channel: name });
+    audience.leaving++;
+    try {
+      if (member) await this.#registrar.leave(connection, audience, member);
+    } finally {
+      audience.leaving--;
+      await this.#registrar.updateSubscriberCount(tenant.app, audience);
+      tenants.release(tenant, audience);
+    }
+  }
+
+  /** Takes back a join that did not come to its end. */
+  async #withdraw(connection: Connection, tenant: Tenant, audience: Audience, member: Membership): Promise<void> {
+    try {
+      if (member) await this.#registrar.leave(connection, audience, member);
+    } finally {
+      this.#context.tenants.release(tenant, audience);
+    }
+  }
 }
 
-export async function leave(host: Host, connection: Connection, name: string): Promise<void> {
-  const tenant = host.tenants.get(connection.app.id);
-  const audience = tenant?.audiences.get(name);
-  if (!tenant || !audience || !connection.memberships?.has(name)) return;
-  const member = connection.memberships.get(name);
-  connection.memberships.delete(name);
-  audience.removeSubscriber(connection);
-  host.places.releaseSubscriber(connection, audience);
-  host.observe({ type: "unsubscribed", connection, channel: name });
-  audience.leaving++;
-  try {
-    if (member) await host.roster.leave(connection, audience, member);
-  } finally {
-    audience.leaving--;
-    await host.roster.updateSubscriberCount(tenant.app, audience);
-    host.tenants.release(tenant, audience);
-  }
-}
+/**
+ * Who joins and leaves while a subscriber is on its way in. The list in its reply has them: what the engine listed is of an
+ * earlier moment, and the subscriber's socket receives nothing yet.
+ */
+class PendingPresenceChanges {
+  readonly #audience: Audience;
+  readonly #seen: (JoinedPublication | LeftPublication)[] = [];
+  readonly #see = (publication: JoinedPublication | LeftPublication) => void this.#seen.push(publication);
 
-/** Undoes a join that did not come to its end. */
-async function cancelJoin(
-  host: Host,
-  connection: Connection,
-  tenant: Tenant,
-  audience: Audience,
-  member: Membership,
-): Promise<void> {
-  host.places.releaseSubscriber(connection, audience);
-  try {
-    if (member) await host.roster.leave(connection, audience, member);
-  } finally {
-    host.tenants.release(tenant, audience);
+  constructor(audience: Audience) {
+    this.#audience = audience;
+    audience.presenceListeners.add(this.#see);
+  }
+
+  /** The list as it is by now. Whoever asks is in it, whatever was said of an earlier connection of the same user. */
+  applyTo(members: readonly Member[], newcomer: Member): readonly Member[] {
+    if (this.#seen.length === 0) return members;
+    const now = new Map(members.map((member) => [member.id, member]));
+    for (const { type, member } of this.#seen) {
+      if (type === "left") now.delete(member.id);
+      else if (!now.has(member.id)) now.set(member.id, member);
+    }
+    if (!now.has(newcomer.id)) now.set(newcomer.id, members.find(({ id }) => id === newcomer.id) ?? newcomer);
+    return [...now.values()];
+  }
+
+  end(): void {
+    this.#audience.presenceListeners.delete(this.#see);
   }
 }

@@ -6,41 +6,38 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
 import type { Member } from "../domain/message.ts";
-import type { Awaitable, JoinResult, PresenceEntry, Registry } from "../domain/ports.ts";
+import type { JoinResult, PresenceEntry } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
+import type { HubContext } from "./context.ts";
 import type { SubscriptionCounts } from "./subscription-counts.ts";
 
-interface Host {
-  readonly registry: Registry;
-  readonly counts: SubscriptionCounts;
-  observe(event: HubEvent): void;
-  /** Resolves when what observers heard is written down, as far as any of them writes. */
-  readonly written: (() => Promise<void>) | undefined;
-  settle(work: () => Awaitable<unknown>): unknown;
-}
-
 export class PresenceRegistrar {
-  readonly #host: Host;
+  readonly #context: HubContext;
+  readonly #counts: SubscriptionCounts;
+  /** Resolves when the observers have written down what they observed, as far as any of them writes. */
+  readonly #observersFlushed: () => Promise<void>;
 
-  constructor(host: Host) {
-    this.#host = host;
+  constructor(context: HubContext, counts: SubscriptionCounts, observersFlushed?: () => Promise<void>) {
+    this.#context = context;
+    this.#counts = counts;
+    this.#observersFlushed = observersFlushed ?? (() => Promise.resolve());
   }
 
   /** Writes the member's row; where the user is new, the engine tells the others. */
   async join(connection: Connection, audience: Audience, member: Member): Promise<JoinResult> {
     const { app } = connection;
     const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
-    return this.#written(connection, audience, row);
+    return this.#write(connection, audience, row);
   }
 
   async leave(connection: Connection, audience: Audience, member: Member): Promise<void> {
     const { app } = connection;
     const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
-    const { isLast: last } = await this.#host.registry.leave(row);
-    if (!last) return;
+    const { isLast } = await this.#context.registry.leave(row);
+    if (!isLast) return;
     await audience.observersNotified;
-    this.#host.observe({ type: "left", app, channel: row.channel, member: { id: member.id } });
-    this.#toldOn(row);
+    this.#context.observe({ type: "left", app, channel: row.channel, member: { id: member.id } });
+    this.#recordChange(row);
   }
 
   /**
@@ -50,47 +47,46 @@ export class PresenceRegistrar {
   async updateSubscriberCount(app: App, audience: Audience, news: readonly HubEvent[] = []): Promise<void> {
     const { name, traits } = audience.channel;
     if (isInternal(name)) return;
-    const isTold = app.subscriptionCounts && !traits.presence;
+    const isAnnounced = app.subscriptionCounts && !traits.presence;
     const change = this.#count(app, audience);
-    audience.observersNotified = this.#tell(audience.observersNotified, async () => {
+    audience.observersNotified = this.#notifyObservers(audience.observersNotified, async () => {
       const type = await change.catch(() => undefined);
       return type ? [{ type, app, channel: name }, ...news] : news;
     });
     try {
       await change;
-      if (isTold) await this.#host.counts.changed(app, name);
+      if (isAnnounced) await this.#counts.changed(app, name);
     } catch (error) {
-      this.#host.observe({ type: "failed", error, during: "counting a channel's subscribers" });
-      if (isTold) this.#host.counts.markPending(app, name);
+      this.#context.observe({ type: "failed", error, during: "counting a channel's subscribers" });
+      if (isAnnounced) this.#counts.markPending(app, name);
     }
   }
 
   async #count(app: App, { channel, size, leaving }: Audience): Promise<"occupied" | "vacated" | undefined> {
-    return this.#host.registry.setSubscriberCount(app.id, channel.name, size + leaving);
+    return this.#context.registry.setSubscriberCount(app.id, channel.name, size + leaving);
   }
 
-  async #tell(before: Promise<void> | undefined, facts: () => Promise<readonly HubEvent[]>): Promise<void> {
+  async #notifyObservers(before: Promise<void> | undefined, facts: () => Promise<readonly HubEvent[]>): Promise<void> {
     const found = facts();
     await before;
     for (const fact of await found) {
-      this.#host.observe(fact);
-      if (fact.type === "occupied") this.#toldOn({ app: fact.app.id, channel: fact.channel });
+      this.#context.observe(fact);
+      if (fact.type === "occupied") this.#recordChange({ app: fact.app.id, channel: fact.channel });
     }
   }
 
-  #toldOn({ app, channel }: { readonly app: string; readonly channel: string }): void {
-    const { registry, written } = this.#host;
-    if (registry.changesRecorded)
-      void (written?.() ?? Promise.resolve()).then(() => registry.changesRecorded?.(app, channel));
+  #recordChange({ app, channel }: { readonly app: string; readonly channel: string }): void {
+    const { registry } = this.#context;
+    if (registry.changesRecorded) void this.#observersFlushed().then(() => registry.changesRecorded?.(app, channel));
   }
 
-  async #written(connection: Connection, audience: Audience, row: PresenceEntry): Promise<JoinResult> {
+  async #write(connection: Connection, audience: Audience, row: PresenceEntry): Promise<JoinResult> {
     try {
-      return await this.#host.registry.join(row, connection.app.limits.presenceMembers);
+      return await this.#context.registry.join(row, connection.app.limits.presenceMembers);
     } catch (error) {
       const isRefused = error instanceof CommandError && error.code === "channel_full";
       // Where the engine failed, the row may be written and only the answer lost.
-      if (!isRefused) this.#host.settle(() => this.leave(connection, audience, row.member));
+      if (!isRefused) this.#context.runInBackground(() => this.leave(connection, audience, row.member));
       throw error;
     }
   }

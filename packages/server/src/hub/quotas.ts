@@ -6,27 +6,22 @@
 import { type App, isReserved } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect, isEngineAway } from "../domain/error.ts";
-import type { Awaitable, Ledger, Registry } from "../domain/ports.ts";
+import type { Awaitable } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import { andThen } from "./awaitable.ts";
+import type { HubContext } from "./context.ts";
 import { channelFull, quotaExceeded } from "./limits.ts";
-import type { Tenant } from "./tenant.ts";
-
-interface Host {
-  readonly ledger: Ledger;
-  readonly registry: Registry;
-  settle(work: () => Awaitable<unknown>): unknown;
-}
+import type { Tenant } from "./tenants.ts";
 
 /** In it each node counts its connections of an app, as it counts the subscribers of a channel. */
 const CONNECTIONS = "#connections";
 const UNLIMITED = Number.POSITIVE_INFINITY;
 
 export class Quotas {
-  readonly #host: Host;
+  readonly #context: HubContext;
 
-  constructor(host: Host) {
-    this.#host = host;
+  constructor(context: HubContext) {
+    this.#context = context;
   }
 
   /**
@@ -79,7 +74,7 @@ export class Quotas {
       const { app, memberships } = connection;
       if (!connection.isCounted && app.limits.connections !== UNLIMITED && !isReserved(app)) {
         connection.isCounted = true;
-        this.#host.settle(() => this.#host.ledger.acquire(placeOf(app), connection.id, UNLIMITED));
+        this.#context.runInBackground(() => this.#context.ledger.acquire(placeOf(app), connection.id, UNLIMITED));
       }
       for (const name of memberships?.keys() ?? []) {
         const audience = audiences.get(name);
@@ -91,9 +86,9 @@ export class Quotas {
   /** This node has so many connections of the app now. What an engine that is away is told it writes down later. */
   setConnectionCount(app: App, here: number): void {
     if (isReserved(app)) return;
-    this.#host.settle(async () => {
+    this.#context.runInBackground(async () => {
       try {
-        await this.#host.registry.setSubscriberCount(app.id, CONNECTIONS, here);
+        await this.#context.registry.setSubscriberCount(app.id, CONNECTIONS, here);
       } catch (error) {
         if (!isEngineAway(error)) throw error;
       }
@@ -102,7 +97,7 @@ export class Quotas {
 
   /** Of the app, in the whole cluster; `here` are those of this node. */
   connectionCount(app: App, here: number): Awaitable<number> {
-    const summary = this.#host.registry.summary(app.id, CONNECTIONS);
+    const summary = this.#context.registry.summary(app.id, CONNECTIONS);
     return andThen(summary, (found) => Math.max(found?.subscribers ?? 0, here));
   }
 
@@ -110,14 +105,14 @@ export class Quotas {
     if (audience.channel.policy.maxSubscribers === UNLIMITED || audience.counted?.has(id)) return;
     audience.counted ??= new Set();
     audience.counted.add(id);
-    this.#host.settle(() => this.#host.ledger.acquire(seatOf(audience), id, UNLIMITED));
+    this.#context.runInBackground(() => this.#context.ledger.acquire(seatOf(audience), id, UNLIMITED));
   }
 
   /** `refuse` is told what went wrong; nothing, where there is no place left. */
   #take(place: string, { id }: Connection, most: number, refuse: (error?: unknown) => never): Awaitable<void> {
     let taken: Awaitable<boolean>;
     try {
-      taken = this.#host.ledger.acquire(place, id, most);
+      taken = this.#context.ledger.acquire(place, id, most);
     } catch (error) {
       return refuse(error);
     }
@@ -126,7 +121,7 @@ export class Quotas {
   }
 
   #giveBack(place: string, { id }: Connection): void {
-    this.#host.settle(() => this.#host.ledger.release(place, id));
+    this.#context.runInBackground(() => this.#context.ledger.release(place, id));
   }
 }
 

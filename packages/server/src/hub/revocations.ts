@@ -5,7 +5,7 @@
 
 import { type App, isReserved } from "../domain/app.ts";
 import type { Awaitable, Clock, Ledger } from "../domain/ports.ts";
-import type { Tenant } from "./tenant.ts";
+import type { Tenant } from "./tenants.ts";
 
 interface Host {
   readonly ledger: Pick<Ledger, "setMax" | "get">;

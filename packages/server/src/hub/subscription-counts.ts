@@ -4,10 +4,7 @@
  */
 
 import type { App } from "../domain/app.ts";
-import type { HubEvent } from "../domain/hub-event.ts";
-import type { CountPublication } from "../domain/message.ts";
-import type { Awaitable, ChannelSummary, Clock, EngineHealth } from "../domain/ports.ts";
-import type { Tenants } from "./tenants.ts";
+import type { HubContext } from "./context.ts";
 
 const FEW = 100;
 const PAUSE_MS = 5_000;
@@ -15,15 +12,6 @@ const PAUSE_MS = 5_000;
 const CHECK_AFTER_MS = 1_000;
 /** Channels that are looked at again at a time. */
 const AT_A_TIME = 16;
-
-interface Teller {
-  readonly clock: Clock;
-  readonly health: EngineHealth;
-  summary(app: App, channel: string): Awaitable<ChannelSummary | undefined>;
-  /** Resolves when the engine has it. */
-  publishCount(publication: CountPublication): Awaitable<unknown>;
-  observe(event: HubEvent): void;
-}
 
 interface Subject {
   readonly app: App;
@@ -44,16 +32,14 @@ interface Debt extends Subject {
 }
 
 export class SubscriptionCounts {
-  readonly #teller: Teller;
-  readonly #tenants: Pick<Tenants, "get">;
+  readonly #context: HubContext;
   /** Those being told, and large channels; one that has told its last number and is quiet is forgotten. */
   readonly #due = new Map<string, Due>();
   readonly #debts = new Map<string, Debt>();
   #isPaying = false;
 
-  constructor(teller: Teller, tenants: Pick<Tenants, "get">) {
-    this.#teller = teller;
-    this.#tenants = tenants;
+  constructor(context: HubContext) {
+    this.#context = context;
   }
 
   /**
@@ -61,7 +47,7 @@ export class SubscriptionCounts {
    * be told is told when the engine is back.
    */
   async changed(app: App, channel: string): Promise<void> {
-    if (!this.#teller.health.reachable) return this.markPending(app, channel);
+    if (!this.#context.engine.health().reachable) return this.markPending(app, channel);
     const key = keyOf(app, channel);
     const known = this.#due.get(key);
     if (known) {
@@ -76,7 +62,7 @@ export class SubscriptionCounts {
         due.owed = false;
         count = await this.#tell(app, channel);
       } while (due.owed && count <= FEW);
-      if (count > FEW) due.toldAtMs = this.#teller.clock.monotonicMs();
+      if (count > FEW) due.toldAtMs = this.#context.clock.monotonicMs();
     } catch (error) {
       this.#failed(due, error);
     } finally {
@@ -96,7 +82,7 @@ export class SubscriptionCounts {
       this.#due.delete(key);
       if (due.owed) void this.changed(due.app, due.channel);
     }
-    if (this.#debts.size > 0 && this.#teller.health.reachable && !this.#isPaying) void this.#pay(nowMs);
+    if (this.#debts.size > 0 && this.#context.engine.health().reachable && !this.#isPaying) void this.#pay(nowMs);
   }
 
   async #pay(nowMs: number): Promise<void> {
@@ -118,7 +104,7 @@ export class SubscriptionCounts {
     // It is told anyway.
     if (due && (due.owed || due.toldAtMs === undefined)) return;
     try {
-      const heard = this.#tenants.get(app.id)?.audiences.get(channel)?.lastCount ?? told;
+      const heard = this.#context.tenants.get(app.id)?.audiences.get(channel)?.lastCount ?? told;
       if ((await this.#count(debt)) !== heard) await this.changed(app, channel);
     } catch (error) {
       this.#failed(debt, error);
@@ -132,21 +118,21 @@ export class SubscriptionCounts {
 
   async #tell(app: App, channel: string): Promise<number> {
     const count = await this.#count({ app, channel });
-    const fromMs = this.#teller.clock.monotonicMs() + CHECK_AFTER_MS;
+    const fromMs = this.#context.clock.monotonicMs() + CHECK_AFTER_MS;
     this.#debts.set(keyOf(app, channel), { app, channel, told: count, fromMs });
     void this.#announce({ app, channel }, count);
-    this.#teller.observe({ type: "counted", app, channel, count });
+    this.#context.observe({ type: "counted", app, channel, count });
     return count;
   }
 
   async #count({ app, channel }: Subject): Promise<number> {
-    return (await this.#teller.summary(app, channel))?.subscribers ?? 0;
+    return (await this.#context.registry.summary(app.id, channel))?.subscribers ?? 0;
   }
 
   async #announce(subject: Subject, count: number): Promise<void> {
     const { app, channel } = subject;
     try {
-      await this.#teller.publishCount({ type: "count", app: app.id, channel, count });
+      await this.#context.broker.publish({ type: "count", app: app.id, channel, count });
     } catch (error) {
       this.#failed(subject, error);
     }
@@ -154,7 +140,7 @@ export class SubscriptionCounts {
 
   #failed({ app, channel }: Subject, error: unknown): void {
     this.markPending(app, channel);
-    this.#teller.observe({ type: "failed", error, during: "telling subscription counts" });
+    this.#context.observeFailure(error, "publishing subscription counts");
   }
 }
 

@@ -1,12 +1,27 @@
-/** The apps of which this node holds a connection or hears a channel: each appears with the first and goes with the last. */
+/** The apps of which this node has a connection or receives a channel: each appears with the first and goes with the last. */
 
 import { type App, isReserved } from "../domain/app.ts";
+import { type Channel, type ChannelKind, isInternal, kindOf, onlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { Broker } from "../domain/ports.ts";
-import type { Audience } from "./audience.ts";
+import type { Awaitable, Broker } from "../domain/ports.ts";
+import { Audience } from "./audience.ts";
 import type { Channels } from "./channels.ts";
-import { type NodeStats, nodeStatsOf } from "./stats.ts";
-import { Tenant } from "./tenant.ts";
+
+export interface NodeStats {
+  readonly apps: number;
+  readonly connections: number;
+  /** Those the server uses itself included. */
+  readonly channels: number;
+  readonly users: number;
+}
+
+/** What one app has on this node; the channels that the server uses itself are left out. */
+export interface AppStats {
+  readonly app: string;
+  readonly connections: number;
+  readonly subscriptions: number;
+  readonly channels: Readonly<Record<ChannelKind, number>>;
+}
 
 export class Tenants implements Iterable<Tenant> {
   readonly #channels: Channels;
@@ -47,11 +62,138 @@ export class Tenants implements Iterable<Tenant> {
     }
   }
 
+  /** The channel as this node knows it; undefined where none of its connections is in it. */
+  knownChannel(app: App, name: string): Channel | undefined {
+    return this.#tenants.get(app.id)?.audiences.get(name)?.channel;
+  }
+
+  /** Without the apps of the server's own use. */
   get nodeStats(): NodeStats {
-    return nodeStatsOf([...this.#tenants.values()].filter(({ app }) => !isReserved(app)));
+    const stats = { apps: 0, connections: 0, channels: 0, users: 0 };
+    for (const { connections, audiences, users } of this.#configured) {
+      stats.apps++;
+      stats.connections += connections.size;
+      stats.channels += audiences.size;
+      stats.users += users.size;
+    }
+    return stats;
+  }
+
+  get appStats(): readonly AppStats[] {
+    return this.#configured.map(appStatsOf);
+  }
+
+  get #configured(): readonly Tenant[] {
+    return [...this.#tenants.values()].filter(({ app }) => !isReserved(app));
   }
 
   [Symbol.iterator](): Iterator<Tenant> {
     return this.#tenants.values();
   }
+}
+
+/** Who is in more of them is not worth looking at each. */
+const MANY_CHANNELS = 100;
+
+export class Tenant {
+  /** Replaced when the configuration is reloaded. */
+  app: App;
+  readonly connections = new Map<string, Connection>();
+  readonly audiences = new Map<string, Audience>();
+  readonly users = new Map<string, Set<Connection>>();
+  readonly #channels: Channels;
+  readonly #broker: Broker;
+
+  constructor(app: App, channels: Channels, broker: Broker) {
+    this.app = app;
+    this.#channels = channels;
+    this.#broker = broker;
+  }
+
+  get isEmpty(): boolean {
+    return this.connections.size === 0 && this.audiences.size === 0;
+  }
+
+  addUser(id: string, connection: Connection): void {
+    const here = this.users.get(id) ?? new Set();
+    this.users.set(id, here.add(connection));
+  }
+
+  /** The same app, with other settings: for those who are here as for those who come. */
+  replaceApp(app: App): void {
+    this.app = app;
+    for (const connection of this.connections.values()) connection.app = app;
+    for (const audience of this.audiences.values()) audience.channel = this.#channels.of(app, audience.channel.name);
+  }
+
+  /** Whether the connection was one of the user's. */
+  removeUser(id: string, connection: Connection): boolean {
+    const here = this.users.get(id);
+    if (!here?.delete(connection)) return false;
+    if (here.size === 0) this.users.delete(id);
+    return true;
+  }
+
+  /** Whether anything may have been sent since then to a channel that the connection hears. */
+  wasSentTo({ memberships, watchedUsers: watching }: Connection, sinceMs: number): boolean {
+    if (memberships && memberships.size > MANY_CHANNELS) return true;
+    const isNews = (name: string) => (this.audiences.get(name)?.lastSentAtMs ?? 0) >= sinceMs;
+    if (memberships?.keys().some(isNews)) return true;
+    return watching?.some((user) => isNews(onlineChannel(user))) ?? false;
+  }
+
+  /** The channel's audience, kept until released as often as it was retained. */
+  retain(name: string): Audience {
+    let audience = this.audiences.get(name);
+    if (!audience) {
+      audience = new Audience(this.app.id, this.#channels.of(this.app, name));
+      this.audiences.set(name, audience);
+    }
+    if (audience.detached) this.#attach(audience);
+    audience.holders++;
+    return audience;
+  }
+
+  release(audience: Audience): void {
+    if (--audience.holders > 0) return;
+    this.audiences.delete(audience.channel.name);
+    this.#broker.unsubscribe(this.app.id, audience.channel.name);
+  }
+
+  #attach(audience: Audience): void {
+    audience.detached = false;
+    const attached = this.#subscribe(audience.channel.name);
+    if (!(attached instanceof Promise)) return;
+    audience.attached = attached.then(
+      () => {
+        audience.attached = undefined;
+      },
+      (error) => {
+        // Those who joined while it was asked hear of the failure; whoever comes next has it asked again.
+        audience.detached = true;
+        throw error;
+      },
+    );
+    // Whoever joins awaits it; nobody else has to.
+    audience.attached.catch(() => {});
+  }
+
+  #subscribe(channel: string): Awaitable<void> {
+    try {
+      return this.#broker.subscribe(this.app.id, channel);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+}
+
+function appStatsOf({ app, connections, audiences }: Tenant): AppStats {
+  const channels = { public: 0, private: 0, presence: 0 };
+  let subscriptions = 0;
+  for (const { channel, size } of audiences.values()) {
+    if (isInternal(channel.name) || size === 0) continue;
+    channels[kindOf(channel.traits)]++;
+    subscriptions += size;
+  }
+  return { app: app.id, connections: connections.size, subscriptions, channels };
 }

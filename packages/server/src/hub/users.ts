@@ -5,31 +5,25 @@ import { onlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect, isEngineAway } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
-import type { Awaitable, Clock, Engine } from "../domain/ports.ts";
-import type { Audience } from "./audience.ts";
+import type { Awaitable } from "../domain/ports.ts";
 import { andThen } from "./awaitable.ts";
+import type { HubContext } from "./context.ts";
 import { type AuthProof, Revocations } from "./revocations.ts";
-import type { Tenant } from "./tenant.ts";
-
-interface Host {
-  readonly engine: Pick<Engine, "broker" | "registry" | "ledger">;
-  readonly clock: Clock;
-  tenant(app: Connection["app"]): Tenant;
-  release(tenant: Tenant, audience: Audience): void;
-  disconnect(connection: Connection, why: Disconnect): void;
-}
+import type { Tenant } from "./tenants.ts";
 
 export class Users {
-  readonly #host: Host;
+  readonly #context: HubContext;
+  readonly #disconnect: (connection: Connection, why: Disconnect) => void;
   readonly #revocations: Revocations;
   /** Those whose row is being written: whoever writes it also takes it back when the connection closes meanwhile. */
   readonly #arriving = new Set<Connection>();
 
-  constructor(host: Host) {
-    this.#host = host;
+  constructor(context: HubContext, disconnect: (connection: Connection, why: Disconnect) => void) {
+    this.#context = context;
+    this.#disconnect = disconnect;
     this.#revocations = new Revocations({
-      ledger: host.engine.ledger,
-      clock: host.clock,
+      ledger: context.ledger,
+      clock: context.clock,
       endHere: (tenant, user, untilMs) => this.#endHere(tenant, user, untilMs),
     });
   }
@@ -58,7 +52,7 @@ export class Users {
   /** Closes every connection of the user, wherever it is. What vouched for the user until now counts no more, unless spared. */
   terminate(app: App, user: string, revoke = true): Awaitable<unknown> {
     const close = () =>
-      this.#host.engine.broker.publish({ type: "terminate", app: app.id, channel: onlineChannel(user), user });
+      this.#context.broker.publish({ type: "terminate", app: app.id, channel: onlineChannel(user), user });
     return revoke ? andThen(this.#revocations.revoke(app, user), close) : close();
   }
 
@@ -80,7 +74,7 @@ export class Users {
   /** Tells the connection of these users' coming and going from now on; returns who is online now. */
   async watch(connection: Connection, users: readonly string[]): Promise<readonly string[]> {
     if (connection.closed) return [];
-    const tenant = this.#host.tenant(connection.app);
+    const tenant = this.#context.tenants.of(connection.app);
     const watched = [...new Set(users)];
     const audiences = watched.map((user) => tenant.retain(onlineChannel(user)));
     this.#unwatch(tenant, connection);
@@ -89,9 +83,7 @@ export class Users {
     try {
       await Promise.all(audiences.map((audience) => audience.attached));
       const app = connection.app.id;
-      const found = await Promise.all(
-        watched.map((user) => this.#host.engine.registry.members(app, onlineChannel(user))),
-      );
+      const found = await Promise.all(watched.map((user) => this.#context.registry.members(app, onlineChannel(user))));
       return watched.filter((_, index) => (found[index]?.length ?? 0) > 0);
     } catch (error) {
       this.#unwatch(tenant, connection);
@@ -114,7 +106,7 @@ export class Users {
   #endHere(tenant: Tenant, user: string, untilMs: number): void {
     const why = new Disconnect("terminated", "The app's back end ended this user's connections.");
     for (const connection of [...(tenant.users.get(user) ?? [])]) {
-      if (connection.authenticatedAtMs <= untilMs) this.#host.disconnect(connection, why);
+      if (connection.authenticatedAtMs <= untilMs) this.#disconnect(connection, why);
     }
   }
 
@@ -126,7 +118,7 @@ export class Users {
   }
 
   async #enter(connection: Connection, user: User, voucher: AuthProof): Promise<void> {
-    const tenant = this.#host.tenant(connection.app);
+    const tenant = this.#context.tenants.of(connection.app);
     const audience = tenant.retain(onlineChannel(user.id));
     connection.user = user;
     connection.authenticatedAtMs = voucher.atMs;
@@ -138,7 +130,7 @@ export class Users {
       if (connection.closed) return;
       await this.#revocations.check(connection.app, user.id, voucher);
       if (connection.closed) return;
-      await this.#host.engine.registry.join(onlineRow(connection, user), Number.POSITIVE_INFINITY);
+      await this.#context.registry.join(onlineRow(connection, user), Number.POSITIVE_INFINITY);
       isHere = !connection.closed;
     } finally {
       this.#arriving.delete(connection);
@@ -154,9 +146,9 @@ export class Users {
   async #exit(tenant: Tenant, connection: Connection, user: User): Promise<void> {
     const audience = tenant.audiences.get(onlineChannel(user.id));
     try {
-      await this.#host.engine.registry.leave(onlineRow(connection, user));
+      await this.#context.registry.leave(onlineRow(connection, user));
     } finally {
-      if (audience) this.#host.release(tenant, audience);
+      if (audience) this.#context.tenants.release(tenant, audience);
     }
   }
 
@@ -165,7 +157,7 @@ export class Users {
       const audience = tenant.audiences.get(onlineChannel(user));
       if (!audience) continue;
       audience.removeSubscriber(connection);
-      this.#host.release(tenant, audience);
+      this.#context.tenants.release(tenant, audience);
     }
     connection.watchedUsers = undefined;
   }

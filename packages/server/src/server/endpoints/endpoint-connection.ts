@@ -3,8 +3,7 @@
 import type { ServerWebSocket } from "bun";
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import type { FrameQueue } from "../../domain/transport.ts";
-import { compensatePause, judgeSilence } from "../../hub/liveness.ts";
-import { answersProbe, judgeReader, sendProbe } from "../../hub/reader-lag.ts";
+import { answersProbe, compensatePause, judgeReader, judgeSilence, sendProbe } from "../../hub/liveness.ts";
 import { type TokenBucket, takeToken } from "../../hub/token-bucket.ts";
 import type { TurnQueue } from "../../hub/turn-queue.ts";
 import { Turns, type TurnTaker } from "../../hub/turns.ts";

@@ -153,7 +153,7 @@ export class DrainController {
 
   /** Joins and leaves that are on their way to the engine and to observers. */
   #settled(): Promise<void> {
-    return this.#until(() => !this.#options.hub.background.isBusy, SETTLE_MS);
+    return this.#until(() => !this.#options.hub.isBusy, SETTLE_MS);
   }
 
   async #until(isSo: () => boolean, withinMs: number): Promise<void> {

@@ -7,7 +7,7 @@ import type { User } from "../../domain/message.ts";
 import { connect } from "../../hub/connect.ts";
 import { receive, receivePing } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
-import { answersProbe } from "../../hub/reader-lag.ts";
+import { answersProbe } from "../../hub/liveness.ts";
 import { compressionOptions } from "../compression.ts";
 import { EndpointConnection } from "../endpoints/endpoint-connection.ts";
 import type { RejectedClient } from "./admission.ts";

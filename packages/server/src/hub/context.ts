@@ -1,0 +1,77 @@
+/** What the parts of the hub share: the engine, the clock, the apps that are here, and the way facts reach observers. */
+
+import type { Connection } from "../domain/connection.ts";
+import type { HubEvent } from "../domain/hub-event.ts";
+import type { Awaitable, Broker, Clock, Engine, Guard, Ledger, Observer, Registry } from "../domain/ports.ts";
+import type { FrameObserver, FrameTap, TrafficMeter } from "../domain/traffic.ts";
+import { Channels } from "./channels.ts";
+import { nodeNumber } from "./node-bus.ts";
+import type { HubLimits, HubOptions } from "./options.ts";
+import { Tenants } from "./tenants.ts";
+
+export class HubContext {
+  limits: HubLimits;
+  /** Shown every frame. Undefined nearly always. */
+  frameObserver: FrameObserver | undefined;
+  /** Connections whose frames are watched as they pass. Empty nearly always, and then it costs one look at a size. */
+  readonly taps = new Map<Connection, FrameTap>();
+  readonly engine: Engine;
+  readonly broker: Broker;
+  readonly registry: Registry;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly guards: readonly Guard[];
+  readonly traffic: TrafficMeter | undefined;
+  readonly channels: Channels;
+  readonly tenants: Tenants;
+  readonly nodeNumber: number;
+  readonly #observers: readonly Observer[];
+  #running = 0;
+
+  constructor(options: HubOptions) {
+    this.limits = options.limits;
+    this.engine = options.engine;
+    this.broker = options.engine.broker;
+    this.registry = options.engine.registry;
+    this.ledger = options.engine.ledger;
+    this.clock = options.clock;
+    this.guards = options.guards ?? [];
+    this.traffic = options.traffic;
+    this.channels = options.channels ?? new Channels();
+    this.tenants = new Tenants(this.channels, this.broker);
+    this.nodeNumber = nodeNumber(options.node().id);
+    this.#observers = options.observers ?? [];
+  }
+
+  /** Never throws: an observer's fault is reported to the others, and stops nothing. */
+  observe(event: HubEvent): void {
+    for (const observer of this.#observers) {
+      try {
+        observer(event);
+      } catch (error) {
+        if (event.type !== "failed") this.observeFailure(error, `observing ${event.type}`);
+      }
+    }
+  }
+
+  observeFailure(error: unknown, during: string): void {
+    this.observe({ type: "failed", error, during });
+  }
+
+  /** Whether any work in the background has not come to its end. */
+  get isBusy(): boolean {
+    return this.#running > 0;
+  }
+
+  /** Never rejects: a failure is observed. */
+  async runInBackground(work: () => Awaitable<unknown>): Promise<void> {
+    this.#running++;
+    try {
+      await work();
+    } catch (error) {
+      this.observeFailure(error, "background work");
+    } finally {
+      this.#running--;
+    }
+  }
+}
