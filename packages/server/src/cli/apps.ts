@@ -13,7 +13,7 @@ export interface AppOptions {
   readonly config?: string;
 }
 
-export interface KnownApps {
+interface KnownApps {
   readonly config: Config;
   readonly apps: readonly App[];
 }

@@ -15,7 +15,7 @@ export function addConfigFlags(command: Command, only?: readonly string[]): void
   for (const setting of shown) command.addOption(optionFor(setting));
 }
 
-export interface ConfigFlags {
+interface ConfigFlags {
   readonly file?: string;
   readonly flags: Readonly<Record<string, string | boolean>>;
 }

@@ -5,7 +5,7 @@ import { noApp } from "./apps.ts";
 import { type Answer, type Call, call, httpUrl, unreachable } from "./http.ts";
 import type { Target } from "./target.ts";
 
-export interface ApiRequest {
+interface ApiRequest {
   readonly method: "GET" | "POST";
   /** As the client sends it. */
   readonly path: string;

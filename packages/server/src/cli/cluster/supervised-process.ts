@@ -2,18 +2,18 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { backoffMs } from "../../domain/backoff.ts";
 
-export interface SupervisedProcessOptions {
+interface SupervisedProcessOptions {
   /** For people: "node 2". */
   readonly name: string;
   readonly command: readonly [string, ...string[]];
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** What it reads; absent for an input that is open as long as this process lives. */
+  /** What it reads. */
   readonly input?: string;
 }
 
-const FIRST_PAUSE_MS = 500;
-const MAX_PAUSE_MS = 30_000;
+const PAUSE = { minMs: 500, maxMs: 30_000 };
 /** After so long a run, the next failure counts as the first again. */
 const HEALTHY_MS = 60_000;
 
@@ -55,10 +55,14 @@ export class SupervisedProcess {
     const { command, env = process.env, input } = this.#options;
     const [program, ...args] = command;
     // Detached, so that Ctrl+C is for the command alone, which then stops them one and all.
-    const child = spawn(program, args, { detached: true, env: { ...env }, stdio: ["pipe", "ignore", "inherit"] });
+    const child = spawn(program, args, {
+      detached: true,
+      env: { ...env },
+      stdio: [input === undefined ? "ignore" : "pipe", "ignore", "inherit"],
+    });
     this.#startedAtMs = performance.now();
     this.#child = child;
-    if (input !== undefined) child.stdin?.end(input);
+    child.stdin?.end(input);
     child.once("error", (error) => this.#onExit(child, error.message));
     child.once("exit", (code, signal) => this.#onExit(child, signal ?? `exit code ${code}`));
   }
@@ -68,7 +72,7 @@ export class SupervisedProcess {
     this.#child = undefined;
     if (this.#isStopping) return;
     if (performance.now() - this.#startedAtMs >= HEALTHY_MS) this.#failures = 0;
-    const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures++);
+    const pauseMs = backoffMs(this.#failures++, PAUSE, 1);
     console.log(`${this.#options.name} ended (${why}); it starts again in ${pauseMs / 1000} s`);
     this.#restart = setTimeout(() => this.#start(), pauseMs);
   }

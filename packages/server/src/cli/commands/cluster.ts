@@ -2,7 +2,6 @@
 
 import { copyFileSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { dashboardKey, dashboardKeyFile } from "../../config/dashboard-key.ts";
 import { withDemoApp } from "../../config/demo-app.ts";
 import type { Config } from "../../config/load.ts";
@@ -11,11 +10,11 @@ import { startTemporaryRedis, type TemporaryRedis } from "../cluster/redis.ts";
 import { SupervisedProcess } from "../cluster/supervised-process.ts";
 import { loadHere } from "../config-flags.ts";
 import { originalEnvironment, ownCommand } from "../daemon/own-process.ts";
+import { STOP_WITH_THIS_PROCESS } from "../daemon/parent-watch.ts";
 import { stopRequested } from "../daemon/signals.ts";
 import { CliError } from "../errors.ts";
 import { call } from "../http.ts";
 
-const EXIT_WITH_PARENT = fileURLToPath(new URL("../cluster/exit-with-parent.ts", import.meta.url));
 const MAX_NODES = 64;
 const LAST_PORT = 65_535;
 /** A machine that starts many nodes at once is slow. */
@@ -92,8 +91,9 @@ function startNode(number: number, port: number, { config, file, demoFile, redis
     "--node-url": url.replace(/^http/, "ws"),
     ...(file !== undefined && { "--config": file }),
   };
-  const command = ownCommand(["serve", ...Object.entries(settings).flat()], { preload: EXIT_WITH_PARENT });
-  const env = { ...originalEnvironment(), ...(redisUrl !== undefined && { FANFARE_REDIS_URL: redisUrl }) };
+  const command = ownCommand(["serve", ...Object.entries(settings).flat()]);
+  const redis = redisUrl === undefined ? {} : { FANFARE_REDIS_URL: redisUrl };
+  const env = { ...originalEnvironment(), ...STOP_WITH_THIS_PROCESS, ...redis };
   return { number, url, process: new SupervisedProcess({ name: `node ${number}`, command, env }) };
 }
 

@@ -2,7 +2,7 @@
 
 import { startInBackground } from "../daemon/background.ts";
 import { findServer, type LocationOptions, locationOf, outputPath } from "../daemon/location.ts";
-import { originalEnvironment, ownCommand } from "../daemon/own-process.ts";
+import { ownCommand, runOwn } from "../daemon/own-process.ts";
 import { CliError } from "../errors.ts";
 import { type StopOptions, stopServer } from "./stop.ts";
 
@@ -32,8 +32,6 @@ function flagsOf({ config, stateDir, pidFile }: LocationOptions): string[] {
 
 async function checkConfig(args: readonly string[], cwd: string): Promise<void> {
   const flags = (args[0] === "serve" ? args.slice(1) : args).filter((word) => !OF_SERVE.includes(word));
-  const env = originalEnvironment();
-  const check = Bun.spawn(ownCommand(["config", "check", ...flags]), { cwd, env, stdout: "ignore", stderr: "pipe" });
-  const [problems, code] = await Promise.all([new Response(check.stderr).text(), check.exited]);
-  if (code !== 0) throw new CliError(problems.trim().replaceAll(/^fanfare: /gm, ""));
+  const { stderr, exitCode } = await runOwn(ownCommand(["config", "check", ...flags]), { cwd });
+  if (exitCode !== 0) throw new CliError(stderr.trim().replaceAll(/^fanfare: /gm, ""));
 }

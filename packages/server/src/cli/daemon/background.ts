@@ -14,12 +14,12 @@ const DAEMON = "_FANFARE_BACKGROUND";
 /** The pipe by which it says how it went: one line of JSON. */
 const REPORT_FD = 3;
 
-export interface StartReport {
+interface StartReport {
   readonly banner?: string;
   readonly error?: string;
 }
 
-export interface BackgroundOptions {
+interface BackgroundOptions {
   /** As they were written; a background process starts no other. */
   readonly args: readonly string[];
   readonly cwd?: string;

@@ -3,7 +3,7 @@
 import { fileURLToPath } from "node:url";
 import { ConfigError, type ConfigInput, type Sources } from "../../config/load.ts";
 import { fieldOf, parseJson } from "../json.ts";
-import { originalEnvironment, ownCommand } from "./own-process.ts";
+import { originalEnvironment, ownCommand, runOwn } from "./own-process.ts";
 
 const READER = fileURLToPath(new URL("./read-config.ts", import.meta.url));
 const TIMEOUT_MS = 30_000;
@@ -16,27 +16,15 @@ export function configSource(
   const env = originalEnvironment();
   const cwd = process.cwd();
   return async () => {
-    const reader = Bun.spawn(ownCommand([], { file: READER }), {
-      cwd,
-      env,
-      stdin: new Blob([JSON.stringify(sources)]),
-      stdout: "pipe",
-      stderr: "pipe",
-      timeout: TIMEOUT_MS,
-      killSignal: "SIGKILL",
-    });
-    const [text, errors, code] = await Promise.all([
-      new Response(reader.stdout).text(),
-      new Response(reader.stderr).text(),
-      reader.exited,
-    ]);
-    const answer = parseJson(lastLine(text));
+    const stdin = new Blob([JSON.stringify(sources)]);
+    const { stdout, stderr, exitCode } = await runOwn(ownCommand([], READER), { cwd, env, stdin, timeout: TIMEOUT_MS });
+    const answer = parseJson(lastLine(stdout));
     const problems = fieldOf(answer, "problems");
     if (Array.isArray(problems)) throw new ConfigError(problems);
     const config = fieldOf(answer, "config");
     if (config) return served(config as ConfigInput);
     throw new ConfigError(
-      `the configuration could not be read: ${lastLine(errors) || `its reader ended with ${code}`}`,
+      `the configuration could not be read: ${lastLine(stderr) || `its reader ended with ${exitCode}`}`,
     );
   };
 }

@@ -7,9 +7,26 @@ import { fileURLToPath } from "node:url";
 const NO_ENV_FILE = "--no-env-file";
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
-/** Another file of this program in place of the command line, if it is named. */
-export function ownCommand(args: readonly string[], { file = MAIN, preload = "" } = {}): [string, ...string[]] {
-  return [process.execPath, NO_ENV_FILE, ...(preload === "" ? [] : ["--preload", preload]), file, ...args];
+/** The command line of this program, or another file of it. */
+export function ownCommand(args: readonly string[], file = MAIN): [string, ...string[]] {
+  return [process.execPath, NO_ENV_FILE, file, ...args];
+}
+
+interface RunOptions {
+  readonly cwd: string;
+  readonly env?: Record<string, string | undefined>;
+  readonly stdin?: Blob;
+  /** In milliseconds; it is killed then. */
+  readonly timeout?: number;
+}
+
+/** Runs it to its end. */
+export async function runOwn(command: string[], options: RunOptions) {
+  const defaults = { env: originalEnvironment(), killSignal: "SIGKILL" } as const;
+  const child = Bun.spawn(command, { ...defaults, ...options, stdout: "pipe", stderr: "pipe" });
+  const output = [new Response(child.stdout).text(), new Response(child.stderr).text()] as const;
+  const [stdout, stderr, exitCode] = await Promise.all([...output, child.exited]);
+  return { stdout, stderr, exitCode };
 }
 
 /** As this process was given it, without what was read from `.env`: that may say something else by now. */

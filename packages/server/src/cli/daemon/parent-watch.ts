@@ -1,12 +1,17 @@
 /**
- * Whether the processes that started this one are still there: `bin/fanfare.js`, and the npm that ran it. A service
- * manager, a shell or `nohup` may end without ending what it has started; those two may not, since nothing else knows of it.
+ * Whether the processes that started this one are still there: `bin/fanfare.js` or `fanfare cluster up`, and the npm that ran
+ * it. A service manager, a shell or `nohup` may end without ending what it has started; those may not, since nothing else
+ * knows of it.
  */
 
 import { commandLineOf, parentOf } from "./processes.ts";
 
 /** Set by `bin/fanfare.js` to its own process id. */
 const LAUNCHER = "_FANFARE_LAUNCHER";
+
+/** For the environment of a server that has to stop when this process is gone. */
+export const STOP_WITH_THIS_PROCESS = { [LAUNCHER]: String(process.pid) };
+
 const CHECK_MS = 1_000;
 /** What npm runs in the background is meant to outlive it. */
 const IN_BACKGROUND = /(^|\s)(nohup|setsid)\s|(^|[^&>])&([^&>]|$)/;

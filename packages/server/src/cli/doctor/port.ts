@@ -12,7 +12,7 @@ import { type Finding, findings } from "./finding.ts";
 
 const { ok, problem } = findings("port");
 
-export interface PortCheck {
+interface PortCheck {
   readonly finding: Finding;
   /** The Date header of the Fanfare that runs there. */
   readonly date: string | null;

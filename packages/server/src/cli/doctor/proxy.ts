@@ -8,7 +8,7 @@ import { type Finding, findings } from "./finding.ts";
 
 const { ok, problem } = findings("proxy");
 
-export interface ProxyCheck {
+interface ProxyCheck {
   readonly findings: readonly Finding[];
   readonly date: string | null;
 }
