@@ -30,15 +30,33 @@ function interfaceNames(): Names {
   return names;
 }
 
+/** In place of these, `createServer` takes objects. They are apart since editors lose comments where a type goes through `Omit`. */
+const REPLACEABLE = ["engine", "apps"];
+
 function interfaceOf(object: Setting, names: Names): string {
-  const fields = [...object.fields.values()].flatMap((field) => {
+  const fields = [...object.fields.values()];
+  if (object.path !== "") return declare(object.description, `${names.get(object.schema)?.name}`, fields, names);
+  const isReplaceable = ({ key }: Setting) => REPLACEABLE.includes(key);
+  const common = fields.filter((field) => !isReplaceable(field));
+  return [
+    declare("What a configuration takes, without engine and apps.", "SettingsInput", common, names),
+    declare(
+      "What a configuration takes; everything may be left out.",
+      "ConfigInput extends SettingsInput",
+      fields.filter(isReplaceable),
+      names,
+    ),
+  ].join("\n\n");
+}
+
+function declare(description: string, name: string, fields: readonly Setting[], names: Names): string {
+  const lines = fields.flatMap((field) => {
     const orUndefined = field.presence === "default" ? " | undefined" : "";
     const mark = field.presence === "required" ? "" : "?";
     const comment = `/** ${commentOn(field).replaceAll("*/", "*\\/")} */`;
     return [`  ${comment}`, `  readonly ${field.key}${mark}: ${typeOf(field, names)}${orUndefined};`];
   });
-  const doc = object.path === "" ? "What a configuration takes; everything may be left out." : object.description;
-  return [`/** ${doc} */`, `export interface ${names.get(object.schema)?.name} {`, ...fields, "}"].join("\n");
+  return [`/** ${description} */`, `export interface ${name} {`, ...lines, "}"].join("\n");
 }
 
 /** What it is, what it takes where its type does not say so, and what holds without it. */

@@ -2,7 +2,7 @@
 
 import type { AuthorizeDashboard } from "./admin/access.ts";
 import type { AppProvider } from "./apps/provided-apps.ts";
-import { type ConfigInput, parseConfig } from "./config/load.ts";
+import { type ConfigInput, parseConfig, type SettingsInput } from "./config/load.ts";
 import type { User } from "./domain/message.ts";
 import type { Awaitable, Engine, EngineFactory } from "./domain/ports.ts";
 import type { AnyEvents } from "./server/embed/types.ts";
@@ -12,10 +12,7 @@ import type { LaunchOptions } from "./server/lifecycle/status.ts";
 import { Server } from "./server/server.ts";
 
 /** What a configuration file takes, and a handler of the HTTP requests that are none of the server's own. */
-export type ServerOptions<E extends object = AnyEvents, U extends User = User> = Omit<
-  ConfigInput,
-  "engine" | "apps"
-> & {
+export type ServerOptions<E extends object = AnyEvents, U extends User = User> = SettingsInput & {
   /** "memory", "redis" or "nats" with the settings of that name; or an engine of one's own (`fanfare/engine`). */
   engine?: ConfigInput["engine"] | Engine | EngineFactory;
   /** A list; or a provider that looks up apps, for example in the program's database. */

@@ -1,8 +1,8 @@
 /** What users write as configuration. Generated from the schema by `npm run generate`: do not edit. */
 // biome-ignore-all format: generated
 
-/** What a configuration takes; everything may be left out. */
-export interface ConfigInput {
+/** What a configuration takes, without engine and apps. */
+export interface SettingsInput {
   /** Off: `fanfare serve` says so and exits with code 0, and `start()` listens nowhere. Default: `true`. */
   readonly enabled?: boolean | undefined;
   /** Address of this machine to listen on, 0.0.0.0 for every one of them; or the path of a Unix socket, for a proxy on this machine. Takes a host name, an IP address or the path of a Unix socket, without scheme and port. Default: `"0.0.0.0"`. */
@@ -61,8 +61,6 @@ export interface ConfigInput {
   readonly tracing?: TracingInput | undefined;
   /** The dashboard. */
   readonly dashboard?: DashboardInput | undefined;
-  /** What carries messages and knows who is where: this process's memory, or a Redis or NATS that several servers share. Default: `"memory"`. */
-  readonly engine?: "memory" | "redis" | "nats" | undefined;
   /** Redis, where `engine` is "redis". */
   readonly redis?: RedisInput | undefined;
   /** NATS, where `engine` is "nats". */
@@ -83,6 +81,12 @@ export interface ConfigInput {
   readonly limits?: LimitsInput | undefined;
   /** What every app takes unless it says otherwise. */
   readonly defaults?: DefaultsInput | undefined;
+}
+
+/** What a configuration takes; everything may be left out. */
+export interface ConfigInput extends SettingsInput {
+  /** What carries messages and knows who is where: this process's memory, or a Redis or NATS that several servers share. Default: `"memory"`. */
+  readonly engine?: "memory" | "redis" | "nats" | undefined;
   /** The apps, each with its own keys, channels and limits. Takes a list of apps. Default: `[]`. */
   readonly apps?: readonly AppInput[] | undefined;
 }

@@ -27,7 +27,7 @@ import { tlsFiles } from "./schema/tls.ts";
 import { formatPath, settings, settingsByPath } from "./settings.ts";
 
 export { ConfigError } from "./config-error.ts";
-export type { AppInput, ConfigInput } from "./config-input.ts";
+export type { AppInput, ConfigInput, SettingsInput } from "./config-input.ts";
 export { maskSecrets } from "./mask.ts";
 export type { AppDefaults, Config } from "./schema/schema.ts";
 
