@@ -6,7 +6,8 @@ import { type ConfigInput, parseConfig } from "../config/load.ts";
 import type { Config } from "../config/schema/schema.ts";
 import type { App, ChannelRule } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { Observer } from "../domain/ports.ts";
+import type { Awaitable, Observer } from "../domain/ports.ts";
+import type { Hub } from "../hub/hub.ts";
 import { checkChannelName } from "../hub/limits.ts";
 import { deduplicatedFaults, logObserver } from "../observers/log.ts";
 import { Tasks } from "../tasks/tasks.ts";
@@ -21,7 +22,8 @@ import type { LaunchOptions } from "./lifecycle/status.ts";
 import { Logs } from "./log/logs.ts";
 import type { Dependencies } from "./parts.ts";
 import { type ServerProcess, ServingProcess } from "./serving-process.ts";
-import { Storage } from "./storage.ts";
+import { Storage } from "./storage/storage.ts";
+import type { StorageHost } from "./storage/storage-options.ts";
 import { openFileLimit } from "./system/file-limit.ts";
 import { machineClock as clock } from "./system/machine-clock.ts";
 import { toListenError } from "./websocket/listen-error.ts";
@@ -40,7 +42,7 @@ interface PublicServer extends ControlCommands, Stoppable {
   readonly url: string;
 }
 
-export class Lifecycle implements ExtensionsHost {
+export class Lifecycle implements ExtensionsHost, StorageHost {
   readonly log: Logger;
   readonly launch: LaunchOptions;
   readonly extensions: Extensions;
@@ -150,6 +152,31 @@ export class Lifecycle implements ExtensionsHost {
       }
     }
   }
+
+  // ---- what the storage asks
+
+  knownApp(id: string): App | undefined {
+    return this.#apps.find((app) => app.id === id) ?? this.#process?.apps.knownById(id);
+  }
+
+  findApp(id: string): Awaitable<App | undefined> {
+    return this.#process?.apps.byId(id) ?? this.#apps.find((app) => app.id === id);
+  }
+
+  get hub(): Hub | undefined {
+    return this.#process?.hub;
+  }
+
+  get nodeState(): StorageHost["nodeState"] {
+    const { lagMs = 0, readyState, address } = this.#process ?? {};
+    return { lagMs, draining: readyState?.isDraining ?? false, port: address?.port };
+  }
+
+  appsChanged(): void {
+    if (this.#process) this.reload(this.#config).catch((error) => this.failed(error, "taking over changed apps"));
+  }
+
+  // ---- what the program may do at any time
 
   /** Of the first app. Throws CommandError `channel_invalid`. */
   createChannel(rule: ChannelRule): void {
@@ -299,24 +326,9 @@ export class Lifecycle implements ExtensionsHost {
   // ---- what the parts are built from
 
   #openStorage(): Promise<Storage> {
+    const { log, given, isPrimary: keepsApps } = this;
     return Storage.open({
-      config: this.#config,
-      log: this.log,
-      clock,
-      version: manifest.version,
-      failed: (error, during) => this.failed(error, during),
-      keepsApps: this.isPrimary,
-      given: this.given,
-      app: (id) => this.#apps.find((app) => app.id === id) ?? this.#process?.apps.knownById(id),
-      findApp: (id) => this.#process?.apps.byId(id) ?? this.#apps.find((app) => app.id === id),
-      hub: () => this.#process?.hub,
-      node: () => {
-        const { lagMs = 0, readyState, address } = this.#process ?? {};
-        return { lagMs, draining: readyState?.isDraining ?? false, port: address?.port };
-      },
-      changed: () => {
-        if (this.#process) this.reload(this.#config).catch((error) => this.failed(error, "taking over changed apps"));
-      },
+      ...{ host: this, config: this.#config, log, clock, version: manifest.version, given, keepsApps },
     });
   }
 

@@ -12,7 +12,7 @@ import type { Extensions } from "./embed/extensions.ts";
 import type { MetricsRouteOptions } from "./http/metrics-route.ts";
 import type { Implementations } from "./implementations.ts";
 import type { DrainController, DrainState } from "./lifecycle/drain-controller.ts";
-import type { Storage } from "./storage.ts";
+import type { Storage } from "./storage/storage.ts";
 import type { EventLoopLag } from "./system/event-loop-lag.ts";
 import type { MemoryMonitor } from "./system/memory-monitor.ts";
 import type { Listeners } from "./websocket/listeners.ts";

@@ -14,7 +14,7 @@ import { TokenSigner } from "../../admin/token-signer.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { Clock, Ledger } from "../../domain/ports.ts";
 import { dashboardFiles } from "../pages/files.ts";
-import type { Storage } from "../storage.ts";
+import type { Storage } from "../storage/storage.ts";
 import type { DashboardKey } from "./dashboard-key.ts";
 import { appEditor, signatureExplainer, statisticsReader, tokenVerifier, webhookDeliveries } from "./services.ts";
 

@@ -18,7 +18,7 @@ import { redactFramePayload, redactPayload } from "../../observers/feed/redacted
 import { SecondSeries } from "../../observers/feed/second-series.ts";
 import type { ResolveCaller } from "../http/caller.ts";
 import type { Route } from "../http/router.ts";
-import type { Storage } from "../storage.ts";
+import type { Storage } from "../storage/storage.ts";
 import type { Admin } from "./create-admin.ts";
 import type { DashboardKey } from "./dashboard-key.ts";
 
@@ -62,6 +62,7 @@ export class Dashboard {
   readonly #audit: AuditLog;
   readonly #view: LiveView;
   #admin: Promise<Admin> | undefined;
+  readonly #unsubscribe: () => void;
   #refreshing: ReturnType<typeof setInterval> | undefined;
   #apps: readonly App[];
   #settings: Config["dashboard"] | undefined;
@@ -75,7 +76,7 @@ export class Dashboard {
     const failed = this.#failed;
     const database = config.database.url === undefined ? undefined : storage.database;
     this.#audit = createAuditLog({ database, nowMs: () => clock.wallMs(), failed });
-    storage.onWebhookOutcome = (...outcome) => this.#feed.webhookOutcome(...outcome);
+    this.#unsubscribe = storage.onWebhookOutcome((...outcome) => this.#feed.webhookOutcome(...outcome));
     this.#feed = new Feed({
       clock,
       node: node.id,
@@ -109,6 +110,7 @@ export class Dashboard {
 
   stop(): void {
     clearInterval(this.#refreshing);
+    this.#unsubscribe();
     this.#view.stop();
   }
 

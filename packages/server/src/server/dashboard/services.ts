@@ -13,7 +13,7 @@ import { claimsVerifier } from "../../guards/token.ts";
 import { explainChannel, explainUser } from "../../protocols/pusher/explain/permission.ts";
 import { explainRequest } from "../../protocols/pusher/explain/request.ts";
 import { signedPaths } from "../../protocols/pusher/request-signature.ts";
-import type { Storage } from "../storage.ts";
+import type { Storage } from "../storage/storage.ts";
 
 type Failed = (error: unknown, during: string) => void;
 type Kept = Pick<Storage, "database" | "sqlApps" | "statistics" | "outbox">;

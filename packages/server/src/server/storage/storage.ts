@@ -1,0 +1,267 @@
+/**
+ * What the server stores and counts: the database with apps, statistics and webhooks in it, the metrics and the traces.
+ */
+
+import { deleteAuditEntries } from "../../admin/audit-log.ts";
+import { SqlApps } from "../../apps/sql.ts";
+import { withDemoApp } from "../../config/demo-app.ts";
+import type { Config } from "../../config/schema/schema.ts";
+import { type Database, openDatabase } from "../../database/open.ts";
+import { RetentionJob, type RetentionRule } from "../../database/retention.ts";
+import { isReserved } from "../../domain/app.ts";
+import type { Observer, StatisticsSink } from "../../domain/ports.ts";
+import type { TrafficMeter } from "../../domain/traffic.ts";
+import { Metrics } from "../../observers/metrics/metrics.ts";
+import { Counters } from "../../observers/statistics/counters.ts";
+import { Statistics } from "../../observers/statistics/statistics.ts";
+import { StatisticsStore } from "../../observers/statistics/store.ts";
+import type { Tracing } from "../../observers/tracing/tracing.ts";
+import type { Outbox } from "../../observers/webhooks/outbox.ts";
+import { nodeName } from "../cluster/node-name.ts";
+import { isSink } from "../implementations.ts";
+import { withinTime } from "../system/within-time.ts";
+import { DatabaseStartup } from "./database-startup.ts";
+import { MetricsSnapshots } from "./metrics-snapshot.ts";
+import type { StorageOptions } from "./storage-options.ts";
+import { type OutcomeListener, WebhookPipeline } from "./webhook-pipeline.ts";
+
+const IN_MEMORY = "sqlite::memory:";
+/** Names this process in the tables: another at each start. */
+const NODE_BYTES = 8;
+/** A database that hangs does not keep the server from ending. */
+const CLOSE_MS = 5_000;
+
+export class Storage {
+  readonly metrics: Metrics;
+  readonly counters = new Counters((app, numbers) => this.metrics.keepTotals(app, numbers));
+  readonly database: Database | undefined;
+  readonly sqlApps: SqlApps | undefined;
+  readonly statistics: StatisticsStore | undefined;
+  /** Where traces are wanted. */
+  readonly tracing: Tracing | undefined;
+  readonly #options: StorageOptions;
+  /** What counts for the program's own sinks, each from one of its own numbers to the next. */
+  readonly #sinkCounters: Counters[] = [];
+  readonly #statisticsWriters: Statistics[] = [];
+  readonly #webhooks: WebhookPipeline | undefined;
+  readonly #outcomeListeners = new Set<OutcomeListener>();
+  readonly #retention: RetentionJob | undefined;
+  readonly #startup: DatabaseStartup | undefined;
+
+  /** Throws ConfigError where the tables are not what they have to be, and may not be changed. */
+  static async open(options: StorageOptions): Promise<Storage> {
+    const { config, given } = options;
+    // Webhooks need a place to wait in: without a database they last as long as the process.
+    const mayHaveWebhooks = config.apps.some(({ webhooks }) => webhooks?.length) || given.apps !== undefined;
+    const url = config.database.url ?? (mayHaveWebhooks ? IN_MEMORY : undefined);
+    const tracing = await openTracing(options);
+    const storage = new Storage(options, url === undefined ? undefined : await openDatabase(url), tracing);
+    await storage.#start();
+    return storage;
+  }
+
+  private constructor(options: StorageOptions, database: Database | undefined, tracing: Tracing | undefined) {
+    const { config, clock, host, given, version } = options;
+    this.#options = options;
+    this.database = database;
+    this.tracing = tracing;
+    const snapshots = new MetricsSnapshots(host, clock, this.counters, () => this.outbox);
+    this.metrics = new Metrics({
+      snapshot: () => snapshots.take(),
+      version,
+      soketiNames: config.metrics.soketiNames,
+      sharesOutbox: config.database.url !== undefined,
+    });
+    for (const sink of (given.observers ?? []).filter(isSink)) {
+      const counters = new Counters();
+      this.#sinkCounters.push(counters);
+      this.#writeStatistics(counters, sink);
+    }
+    if (!database) return;
+    const node = Buffer.from(crypto.getRandomValues(new Uint8Array(NODE_BYTES))).toString("hex");
+    if (config.database.url !== undefined) {
+      if (options.keepsApps) this.sqlApps = this.#openApps(database);
+      this.statistics = new StatisticsStore(database, node);
+      this.#writeStatistics(this.counters, this.statistics);
+    }
+    const onOutcome: OutcomeListener = (...outcome) => this.#webhookOutcome(...outcome);
+    this.#webhooks = new WebhookPipeline({ ...options, database, node, tracing, onOutcome });
+    this.#retention = new RetentionJob({
+      rules: retentionRules(options, database, this.#webhooks.outbox, this.statistics),
+      wallMs: () => clock.wallMs(),
+      failed: (error, during) => host.failed(error, during),
+    });
+    this.#startup = new DatabaseStartup(options, database, async () => {
+      await this.sqlApps?.start();
+      this.#retention?.start();
+    });
+  }
+
+  #openApps(database: Database): SqlApps {
+    const { config, clock, host } = this.#options;
+    return new SqlApps({
+      ...{ database, defaults: config.defaults, clock },
+      changed: () => host.appsChanged(),
+      failed: (error, during) => host.failed(error, during),
+    });
+  }
+
+  #writeStatistics(counters: Counters, store: StatisticsSink): void {
+    const { config, clock, host } = this.#options;
+    const { enabled, intervalS } = config.statistics;
+    if (!enabled) return;
+    this.#statisticsWriters.push(
+      new Statistics({
+        ...{ counters, store, clock, intervalMs: intervalS * 1000 },
+        wants: (app) => host.knownApp(app)?.statistics ?? false,
+        failed: (error, during) => host.failed(error, during),
+      }),
+    );
+  }
+
+  #webhookOutcome(app: string, outcome: string, count: number): void {
+    this.metrics.webhookOutcome(app, outcome, count);
+    if (outcome === "dead") this.#options.log.warn({ app, count }, DEAD_LETTER);
+    for (const listener of this.#outcomeListeners) listener(app, outcome, count);
+  }
+
+  /** Calls the listener with what became of webhook events. Returns what ends that. */
+  onWebhookOutcome(listener: OutcomeListener): () => void {
+    this.#outcomeListeners.add(listener);
+    return () => void this.#outcomeListeners.delete(listener);
+  }
+
+  get outbox(): Outbox | undefined {
+    return this.#webhooks?.outbox;
+  }
+
+  /**
+   * The configuration with the database's apps beside its own, and the demo app where there is none at all. Throws ConfigError
+   * where there has to be one.
+   */
+  async withApps(config: Config): Promise<Awaited<ReturnType<typeof withDemoApp>>> {
+    const { log, given } = this.#options;
+    if (!this.#webhooks && config.apps.some(({ webhooks }) => webhooks?.length)) {
+      log.warn("an app has its first webhooks: without a database they are sent after a restart only");
+    }
+    const stored = this.sqlApps?.list() ?? [];
+    const hasApps = stored.length > 0 || given.apps !== undefined;
+    const made = config.apps.length === 0 && hasApps ? { config } : await withDemoApp(config);
+    const { apps } = made.config;
+    // What the configuration says of an id or a key goes before the database.
+    const others = stored.filter((app) => !apps.some(({ id, key }) => id === app.id || key === app.key));
+    const all = [...apps, ...others];
+    this.metrics.initialize(all.map(({ id }) => id));
+    return { ...made, config: { ...made.config, apps: all } };
+  }
+
+  get observers(): readonly Observer[] {
+    const webhooks = this.#webhooks ? [this.#webhooks.observe] : [];
+    return [...this.#allCounters.map(({ observe }) => observe), this.metrics.observe, ...webhooks];
+  }
+
+  /** Resolves when the outbox has what was observed. Never rejects. */
+  readonly flushed = (): Promise<void> => this.#webhooks?.written ?? Promise.resolve();
+
+  get #allCounters(): readonly Counters[] {
+    return [this.counters, ...this.#sinkCounters];
+  }
+
+  get traffic(): TrafficMeter {
+    const all = this.#allCounters;
+    return {
+      received: (app, bytes) => {
+        if (isReserved(app)) return;
+        for (const counters of all) counters.received(app, bytes);
+      },
+      sent: (app, readers, bytes) => {
+        if (isReserved(app)) return;
+        for (const counters of all) counters.sent(app, readers, bytes);
+      },
+      published: (tookMs) => this.metrics.publishTook(tookMs / 1000),
+      delivered: (tookMs) => this.metrics.deliveryTook(tookMs / 1000),
+    };
+  }
+
+  /**
+   * Writes what is not yet written, and closes the database. What no receiver took yet stays in the outbox; it is tried once
+   * more where no other process has that outbox, be it the cluster's last node or a process that has it in its own memory.
+   */
+  async close(isLast: boolean): Promise<void> {
+    this.#startup?.stop();
+    const finished = this.#finish(isLast || this.#isPrivate).then(() => true);
+    if (await withinTime(CLOSE_MS, finished)) return;
+    const error = new Error("The database or a receiver did not answer in time.");
+    this.#options.host.failed(error, "writing the last statistics and webhooks");
+  }
+
+  async #finish(sendsRest: boolean): Promise<void> {
+    // A receiver that takes its time does not cost the last numbers.
+    await Promise.all([
+      this.#webhooks?.close(sendsRest),
+      ...this.#statisticsWriters.map((writer) => writer.close()),
+      this.#retention?.close(),
+      this.sqlApps?.close(),
+    ]);
+    await this.#reportLost();
+    await this.database?.close();
+    await this.tracing?.close();
+  }
+
+  /** No other process can read what is in it. */
+  get #isPrivate(): boolean {
+    return this.database?.name === IN_MEMORY;
+  }
+
+  async #reportLost(): Promise<void> {
+    const waiting = this.#isPrivate ? ((await this.outbox?.backlog())?.waiting ?? 0) : 0;
+    if (waiting === 0) return;
+    const message = `${waiting} webhook events were not taken, and are lost: they waited in memory (database.url is not set)`;
+    this.#options.host.failed(new Error(message), "sending the last webhooks");
+  }
+
+  async #start(): Promise<void> {
+    for (const writer of this.#statisticsWriters) writer.start();
+    if (this.database) this.#warnOfSeparateDatabases(this.database);
+    await this.#startup?.start();
+    this.#webhooks?.start();
+  }
+
+  /** A leave on one node and a join on another are then two events in two outboxes, and both are sent. */
+  #warnOfSeparateDatabases({ kind, name }: Database): void {
+    const { config, keepsApps, log } = this.#options;
+    if (config.engine === "memory" || kind !== "sqlite" || !keepsApps) return;
+    if (!config.apps.some(({ webhooks }) => webhooks?.length)) return;
+    const what =
+      "each node has a database of its own: give them one (database.url), or webhooks tell of moves between nodes";
+    log.warn({ database: name }, what);
+  }
+}
+
+function retentionRules(
+  { config, clock }: StorageOptions,
+  { query }: Database,
+  outbox: Outbox,
+  statistics: StatisticsStore | undefined,
+): RetentionRule[] {
+  const rules: RetentionRule[] = [
+    { name: "dead letters", keepDays: config.webhooks.keepDays, forget: (before) => outbox.forget(before) },
+    { name: "audit", keepDays: config.audit.keepDays, forget: (before) => deleteAuditEntries(query, before) },
+  ];
+  if (statistics) {
+    const forget = (before: number) => statistics.forget(before, clock.wallMs());
+    rules.push({ name: "statistics", keepDays: config.statistics.keepDays, forget });
+  }
+  return rules;
+}
+
+/** Its libraries are loaded only where they are needed. */
+async function openTracing({ config, version, host }: StorageOptions): Promise<Tracing | undefined> {
+  const { endpoint, ...settings } = config.tracing;
+  if (endpoint === undefined) return undefined;
+  const { Tracing } = await import("../../observers/tracing/tracing.ts");
+  const failed = (error: unknown, during: string) => host.failed(error, during);
+  return new Tracing({ ...settings, endpoint, version, failed, node: nodeName() });
+}
+
+const DEAD_LETTER = "no receiver took a webhook in time: `fanfare webhooks failed` lists it and says why";

@@ -1,0 +1,106 @@
+/** Webhooks from the event to the receiver: what is observed is written to the outbox, and sent from there. */
+
+import type { Config } from "../../config/schema/schema.ts";
+import type { Database } from "../../database/open.ts";
+import type { App } from "../../domain/app.ts";
+import { isPublic } from "../../guards/ip.ts";
+import type { Tracing } from "../../observers/tracing/tracing.ts";
+import { Delivery } from "../../observers/webhooks/delivery.ts";
+import { Outbox } from "../../observers/webhooks/outbox.ts";
+import { Webhooks } from "../../observers/webhooks/webhooks.ts";
+import type { StorageOptions } from "./storage-options.ts";
+
+/** How old may be what is known of other nodes, and for how long one that leaves may be late with what it writes. */
+const NODES_FRESH_MS = 250;
+const LEAVING_MS = 2_000;
+
+/** What became of so many events of an app: "delivered", "failed", "dead" and so on. */
+export type OutcomeListener = (app: string, outcome: string, count: number) => void;
+
+export interface WebhookPipelineOptions extends StorageOptions {
+  readonly database: Database;
+  /** Names this process in the tables. */
+  readonly node: string;
+  readonly tracing: Tracing | undefined;
+  readonly onOutcome: OutcomeListener;
+}
+
+export class WebhookPipeline {
+  readonly outbox: Outbox;
+  readonly #options: WebhookPipelineOptions;
+  readonly #delivery: Delivery;
+  readonly #webhooks: Webhooks;
+  #nodesAskedAtMs = Number.NEGATIVE_INFINITY;
+  #leavingSeenAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: WebhookPipelineOptions) {
+    const { config, clock, host, database, node, tracing, version, onOutcome } = options;
+    const { timeoutS, retryForS, allowPrivate, leaveDelayS } = config.webhooks;
+    const failed = (error: unknown, during: string) => host.failed(error, during);
+    const timeoutMs = timeoutS * 1000;
+    this.#options = options;
+    this.outbox = new Outbox(database, node, timeoutMs * 2);
+    this.#delivery = new Delivery({
+      ...{ outbox: this.outbox, clock, timeoutMs, version, failed, onOutcome },
+      apps: { byId: (id) => host.findApp(id), byKey: () => undefined },
+      random: Math.random,
+      retryForMs: retryForS * 1000,
+      mayReach: allowPrivate ? undefined : isPublic,
+      ...(tracing && { trace: (...step) => tracing.webhook(...step) }),
+    });
+    this.#webhooks = new Webhooks({
+      ...{ outbox: this.outbox, delivery: this.#delivery, clock, failed },
+      leaveDelayMs: leaveDelayS * 1000,
+      isPresent: (app, event) => this.#isPresent(app, event.channel, event.user_id),
+      ...(isOutboxShared(config, options.given.engine) && {
+        isAnotherNodeDraining: () => this.#isAnotherNodeDraining(),
+      }),
+    });
+  }
+
+  get observe(): Webhooks["observe"] {
+    return this.#webhooks.observe;
+  }
+
+  /** Resolves when the outbox has what was observed. Never rejects. */
+  get written(): Promise<void> {
+    return this.#webhooks.written;
+  }
+
+  start(): void {
+    this.#delivery.start();
+  }
+
+  /** Writes what is not yet written; `sendsRest`: tries once more what no receiver took yet. */
+  close(sendsRest: boolean): Promise<void> {
+    return this.#webhooks.close(sendsRest);
+  }
+
+  /** For a while after its last report as well: a node that has left the cluster may still be writing. */
+  async #isAnotherNodeDraining(): Promise<boolean> {
+    const { clock, host } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#nodesAskedAtMs > NODES_FRESH_MS) {
+      this.#nodesAskedAtMs = nowMs;
+      try {
+        const nodes = await host.hub?.nodes();
+        if (nodes?.some(({ draining }) => draining)) this.#leavingSeenAtMs = nowMs;
+      } catch {
+        // An engine that is away says nothing of the others.
+      }
+    }
+    return !host.nodeState.draining && nowMs - this.#leavingSeenAtMs < LEAVING_MS;
+  }
+
+  async #isPresent(app: App, channel: string, user: string | undefined): Promise<boolean> {
+    const { hub } = this.#options.host;
+    if (!hub) return false;
+    if (user === undefined) return (await hub.summary(app, channel)) !== undefined;
+    return (await hub.members(app, channel)).some(({ id }) => id === user);
+  }
+}
+
+/** Whether other processes write into the same outbox. */
+function isOutboxShared({ engine, workers, database }: Config, givenEngine: unknown): boolean {
+  return database.url !== undefined && (engine !== "memory" || givenEngine !== undefined || workers > 1);
+}
