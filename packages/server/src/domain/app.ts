@@ -12,7 +12,7 @@ export interface App {
   readonly enabled: boolean;
   /** Clients with the app's switch on may publish `client-…` events in private and presence channels. */
   readonly clientEvents: boolean;
-  /** Tell subscribers of non-presence channels how many they are. */
+  /** Send subscribers of non-presence channels how many they are. */
   readonly subscriptionCounts: boolean;
   /** Native clients may connect without a token. */
   readonly anonymous: boolean;
@@ -33,11 +33,11 @@ export interface App {
   readonly limits: AppLimits;
   /** How tokens are verified; without it, HS256 with any of the app's secrets. */
   readonly token?: TokenRules;
-  /** Who is told of what happens in the app's channels. */
+  /** Receivers of what happens in the app's channels. */
   readonly webhooks?: readonly Webhook[];
 }
 
-/** Apps of the server's own use, such as the dashboard's: never configured, listed, counted or told of. */
+/** Apps of the server's own use, such as the dashboard's: never configured, listed, counted or reported. */
 export function isReserved({ id }: Pick<App, "id">): boolean {
   return id.startsWith("#");
 }
@@ -57,9 +57,9 @@ export type WebhookEventName = (typeof WEBHOOK_EVENTS)[number];
 /** One receiver of an app's events. */
 export interface Webhook {
   readonly url: string;
-  /** Those it is told; all, where not given. */
+  /** Those it receives; all, where not given. */
   readonly events?: readonly WebhookEventName[];
-  /** The channels it is told of: what is given of these has to fit the name. */
+  /** The channels whose events it receives: what is given of these has to fit the name. */
   readonly channels?: { readonly prefix?: string; readonly suffix?: string; readonly pattern?: string };
   /** Sent along with each request. */
   readonly headers?: Readonly<Record<string, string>>;

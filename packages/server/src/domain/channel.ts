@@ -5,11 +5,11 @@ import type { App, ChannelPolicy, ChannelRule } from "./app.ts";
 export interface Traits {
   /** Needs permission to subscribe. True for presence channels too, and where a rule says so. */
   readonly private: boolean;
-  /** Knows its members and tells them of each other. */
+  /** Knows its members and notifies them of each other. */
   readonly presence: boolean;
   /** Its payloads are sealed before they reach the server. */
   readonly encrypted: boolean;
-  /** Keeps its last event for whoever comes next. */
+  /** Keeps its last event for the next subscriber. */
   readonly cache: boolean;
 }
 
@@ -35,7 +35,7 @@ export function channelOf(app: App, name: string, made?: ChannelRule): Channel {
   const traits = rule.private ? { ...named, private: true } : named;
   const policy = policyOf(app, rule, traits);
   const { history } = rule;
-  // What is the server's own, or one user's, nobody can subscribe to with a position.
+  // Nobody subscribes with a position to a channel of the server's own, or of one user.
   const kept = history && !isInternal(name) ? { ...policy, history } : policy;
   return { name, traits, policy: kept, ...(rule.clientPublish && { hasOwnClientPublish: true as const }) };
 }
@@ -72,7 +72,7 @@ export function userOfOnlineChannel(name: string): string | undefined {
   return name.startsWith(PRESENCE_OF_PREFIX) ? name.slice(PRESENCE_OF_PREFIX.length) : undefined;
 }
 
-/** Channels of the server's own use: never listed, never counted, never told to webhooks. */
+/** Channels of the server's own use: never listed, never counted, never in webhooks. */
 export function isInternal(name: string): boolean {
   return name.startsWith("#");
 }

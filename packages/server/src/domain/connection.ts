@@ -24,7 +24,7 @@ export class Connection {
   socket: Socket | undefined;
   /** The channels it is in. Absent until the first. */
   memberships: Memberships | undefined;
-  /** Users it is told about, from its watchlist. */
+  /** Users of whose presence it is notified, from its watchlist. */
   watchedUsers: readonly string[] | undefined;
   /** It signed in, or was let into a private channel. */
   isAuthenticated = false;
@@ -39,7 +39,7 @@ export class Connection {
   openedAtMs: number;
   /** The last frame or pong that came in. What goes out proves nothing about the other side. */
   lastSeenMs: number;
-  /** When it was asked for a sign of life that has not come; 0 when it owes none. */
+  /** When it was sent a ping that is not answered; 0 when there is none. */
   pingedAtMs = 0;
 
   /** How far it is behind in reading: see hub/liveness.ts. */

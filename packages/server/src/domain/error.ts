@@ -1,5 +1,5 @@
 /**
- * The one table of refusals and farewells. Refusing is not closing: a CommandError answers one command and the
+ * The one table of refusals and of disconnect reasons. Refusing is not closing: a CommandError answers one command and the
  * connection lives; a Disconnect ends it and says whether to come back. Anything else thrown is a bug.
  */
 
@@ -30,7 +30,7 @@ export const COMMAND_ERRORS = {
 
 export type CommandErrorCode = keyof typeof COMMAND_ERRORS;
 
-/** What could be read of a frame that is no command, so that its sender can tell which one is refused. */
+/** What could be read of a frame that is no command, so that its sender knows which one is refused. */
 export interface CommandReference {
   readonly ref?: string | number;
   readonly channel?: string;
@@ -54,10 +54,10 @@ export function isEngineAway(error: unknown): boolean {
   return error instanceof CommandError && error.code === "engine_unavailable";
 }
 
-/** What a client should do after a farewell: give up, come back after a pause, or come back now. */
+/** What a client should do after it was closed: give up, come back after a pause, or come back now. */
 export type Reconnect = "never" | "later" | "now";
 
-/** Each farewell with its reconnect rule. */
+/** Each reason with its reconnect rule. */
 export const DISCONNECTS = {
   tls_required: "never",
   app_unknown: "never",
@@ -88,7 +88,7 @@ export type DisconnectCode = keyof typeof DISCONNECTS;
 export class Disconnect extends Error {
   override readonly name = "Disconnect";
   readonly code: DisconnectCode;
-  /** Before that nobody should come back, in milliseconds: another for each, where many go at once. */
+  /** How long a client should wait before it comes back, in milliseconds: another for each, where many go at once. */
   readonly afterMs: number | undefined;
 
   constructor(code: DisconnectCode, message: string, afterMs?: number) {

@@ -1,4 +1,4 @@
-/** Facts that happened, told to observers after the fact. Exactly one node tells each fact of the cluster. */
+/** What observers are notified of, after it has happened: exactly one node of the cluster notifies them of each event. */
 
 import type { App } from "./app.ts";
 import type { Connection } from "./connection.ts";
@@ -17,7 +17,7 @@ export type HubEvent =
   | { readonly type: "published"; readonly app: App; readonly publication: EventPublication }
   | { readonly type: "counted"; readonly app: App; readonly channel: string; readonly count: number }
   | { readonly type: "missed"; readonly app: App; readonly channel: string }
-  /** Publications of the channel may be lost to this node's clients; they were told. */
+  /** Publications of the channel may be lost to this node's clients; they were notified. */
   | { readonly type: "gap"; readonly app: App; readonly channel: string }
   /** The client's socket was cut because it did not read as fast as it was sent to; "closed" comes next. */
   | {

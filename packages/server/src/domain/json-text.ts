@@ -35,7 +35,7 @@ export function elementTexts(array: string): readonly string[] {
   return elements;
 }
 
-/** Line ends stand only between tokens. As spaces they make no two frames of one, for whoever reads line by line. */
+/** Line ends stand only between tokens. As spaces they do not split a frame for a client that reads line by line. */
 export function onOneLine(text: string): string {
   return text.includes("\n") || text.includes("\r") ? text.replaceAll(/[\r\n]/g, " ") : text;
 }

@@ -1,4 +1,4 @@
-/** Which of each sender's numbered messages were heard, so that what comes again is not heard twice; some may come late. */
+/** Which of each sender's numbered messages were received, so that none counts twice; some may come late. */
 
 /** Of a sender: the greatest number, and which of those behind it. */
 export interface SeenNumbers {
@@ -13,24 +13,24 @@ export interface MessageId {
 }
 
 /** Senders remembered. */
-const MOST_SENDERS = 256;
-/** Numbers behind a sender's last one of which it is known whether they were heard; what is older counts as heard. */
+const MAX_SENDERS = 256;
+/** Numbers behind a sender's last one of which it is known whether they were received; what is older counts as received. */
 const RECENT = 31;
 
-export function wasSeen(heard: ReadonlyMap<string, SeenNumbers>, { sender, number }: MessageId): boolean {
-  const known = heard.get(sender);
+export function wasSeen(seen: ReadonlyMap<string, SeenNumbers>, { sender, number }: MessageId): boolean {
+  const known = seen.get(sender);
   const behind = known ? known.last - number : -1;
   return behind === 0 || behind > RECENT || (behind > 0 && (((known?.recent ?? 0) >> (behind - 1)) & 1) === 1);
 }
 
-/** Whether it was not heard before; it is from now on. */
-export function markSeen(heard: Map<string, SeenNumbers>, message: MessageId): boolean {
-  if (wasSeen(heard, message)) return false;
+/** Whether it was not received before; it is from now on. */
+export function markSeen(seen: Map<string, SeenNumbers>, message: MessageId): boolean {
+  if (wasSeen(seen, message)) return false;
   const { sender, number } = message;
-  const known = heard.get(sender);
+  const known = seen.get(sender);
   if (!known) {
-    if (heard.size >= MOST_SENDERS) heard.clear();
-    heard.set(sender, { last: number, recent: 0 });
+    if (seen.size >= MAX_SENDERS) seen.clear();
+    seen.set(sender, { last: number, recent: 0 });
     return true;
   }
   const ahead = number - known.last;

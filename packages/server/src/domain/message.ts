@@ -7,16 +7,16 @@ import type { CommandError } from "./error.ts";
 import type { MessageId } from "./message-id.ts";
 import type { UserInfo } from "./user-info.ts";
 
-/** A user as the app's back end, a token or an authenticator vouched for. */
+/** A user as the app's back end, a token or an authenticator identified it. */
 export interface User extends UserInfo {
   readonly id: string;
-  /** Users whose coming and going this one is told of. */
+  /** Users of whose presence this one is notified. */
   readonly watchlist?: readonly string[];
   /** Patterns of the private and presence channels the user may join without a signature. */
   readonly channels?: readonly string[];
   /**
    * When the token that says so was issued, in Unix milliseconds, less what the issuer's clock may be ahead; 0 where it
-   * does not say. Absent where somebody was asked just now.
+   * does not say. Absent where the back end or the program was asked just now.
    */
   readonly issuedAtMs?: number;
 }
@@ -110,13 +110,13 @@ export interface EventPublication extends ChannelPublication {
   readonly position?: Position;
   /** By which it is known where its first position was lost and its publisher, who got no answer, has sent it again. */
   readonly messageId?: MessageId;
-  /** This node was handed it before, under a position that was lost with the broker's data: the new one counts, and nobody is told again. */
+  /** This node received it before, under a position that was lost with the broker's data: the new one counts, and no client receives it again. */
   readonly repeated?: true;
-  /** The step of a trace (W3C `traceparent`) that published it, where that is recorded. No client is told. */
+  /** The step of a trace (W3C `traceparent`) that published it, where that is recorded. Not for clients. */
   readonly trace?: string;
-  /** When a node published it, by that node's own clock, where it measures how long this one takes. No client is told. */
+  /** When a node published it, by that node's own clock, where it measures how long this one takes. Not for clients. */
   readonly timed?: PublishTime;
-  /** Under which it is published once, where it has one. No client is told. */
+  /** Under which it is published once, where it has one. Not for clients. */
   readonly key?: string;
 }
 
@@ -147,13 +147,13 @@ export interface CountPublication extends ChannelPublication {
   readonly count: number;
 }
 
-/** About one user, carried in that user's online channel: it came, it went, or every connection of it has to close. */
+/** About one user, carried in that user's online channel: it is online, it is offline, or every connection of it has to close. */
 export interface UserPublication extends ChannelPublication {
   readonly type: "online" | "offline" | "terminate";
   readonly user: string;
 }
 
-/** What the server tells a client. The publications that clients see are pushes as they are. */
+/** What the server sends to a client. The publications that clients see are pushes as they are. */
 export type Push =
   | EventPublication
   | JoinedPublication
@@ -165,7 +165,7 @@ export type Push =
   | { readonly type: "unsubscribed"; readonly channel: string; readonly ref?: Ref }
   | { readonly type: "published"; readonly channel: string; readonly ref?: Ref; readonly position?: Position }
   | { readonly type: "missed"; readonly channel: string }
-  /** Something of the channel may be lost between what was told before and what comes after. */
+  /** Something of the channel may be lost between what was sent before and what comes after. */
   | { readonly type: "gap"; readonly channel: string }
   | { readonly type: "signed-in"; readonly user: User; readonly userData: string; readonly ref?: Ref }
   | { readonly type: "watch"; readonly online: readonly string[]; readonly offline: readonly string[] }
@@ -191,16 +191,16 @@ export interface WelcomePush {
 export interface SubscribedPush {
   readonly type: "subscribed";
   readonly channel: string;
-  /** Present in presence channels: everybody who is there, the newcomer included. */
+  /** Present in presence channels: all who are there, the subscriber included. */
   readonly members?: readonly Member[];
-  /** Where the channel stands, in channels with history: before the events that a recovery hands over. */
+  /** Where the channel stands, in channels with history: before the recovered events. */
   readonly position?: Position;
   /** Whether what follows is all that was missed. Only where the client asked to resume. */
   readonly recovered?: boolean;
   readonly ref?: Ref;
 }
 
-/** How the server says farewell. */
+/** How the server closes a connection. */
 export interface CloseFrame {
   readonly frame?: string;
   readonly code: number;

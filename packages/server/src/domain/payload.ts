@@ -1,6 +1,6 @@
 /**
  * A payload is text with one rule: what parses as JSON is that value, anything else is the string itself. So every value
- * has a spelling that Pusher clients, which are handed the text, and native clients, which are handed the value, agree on.
+ * has a spelling that Pusher clients, which get the text, and native clients, which get the value, agree on.
  */
 
 import { onOneLine } from "./json-text.ts";
@@ -35,7 +35,7 @@ export function payloadValue(text: string): unknown {
 }
 
 function isJson(text: string): boolean {
-  // Most strings that are not JSON show it in their first character; parsing settles the rest.
+  // Most strings that are not JSON show it in their first character; parsing decides the rest.
   if (!JSON_START.test(text)) return false;
   try {
     JSON.parse(text);

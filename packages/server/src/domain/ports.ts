@@ -51,12 +51,12 @@ export interface Broker {
   unsubscribe(app: string, channel: string): void;
   /**
    * Resolves when the engine has it. While the engine is away it waits, bounded in bytes and in time, and then throws
-   * CommandError `engine_unavailable`: it has then reached nobody, unless only the answer was lost.
+   * CommandError `engine_unavailable`: it has then reached no subscriber, unless only the answer was lost.
    */
   publish(publication: Publication, keep?: HistoryPolicy): Awaitable<Position | undefined>;
   /**
-   * The same, and the key is noted in the very step that publishes; where it is noted already, nothing is published. What
-   * failed is never published without being noted, so whoever asks again is answered `repeated`, or publishes it.
+   * The same, and the key is stored in the very step that publishes; where it is stored already, nothing is published. What
+   * failed is never published without its key being stored, so a second call is answered `repeated`, or publishes it.
    */
   publishOnce(
     publication: EventPublication,
@@ -65,7 +65,7 @@ export interface Broker {
   ): Awaitable<Position | "repeated" | undefined>;
   /**
    * After `since`, or without it the last ones; oldest first, at most `limit`. A channel that this node is subscribed to
-   * has an epoch from the first question on, and keeps it while anybody is: nothing is numbered twice in it.
+   * has an epoch from the first question on, and keeps it while there are subscribers: nothing is numbered twice in it.
    */
   history(app: string, channel: string, since: Position | undefined, limit: number): Awaitable<HistoryPage>;
 }
@@ -97,29 +97,29 @@ export interface ChannelSummary {
   readonly users?: number;
 }
 
-/** Who is where in the whole cluster. Each node writes only its own rows; the rows of a dead node are taken back by another. */
+/** Who is in which channel, in the whole cluster. Each node writes only its own entries; another node removes those of a dead one. */
 export interface Registry {
   /**
    * Throws CommandError `channel_full` when the user would be one too many. Atomic: where the user is new, the engine
-   * itself publishes its arrival (`arrivalOf`), so that nobody dies between the two.
+   * itself publishes that it joined (`joinPublication`), so that no node dies between the two.
    */
-  join(row: PresenceEntry, maxMembers: number): Awaitable<JoinResult>;
-  /** The same for a departure (`departureOf`). */
-  leave(row: PresenceEntry): Awaitable<LeaveResult>;
+  join(entry: PresenceEntry, maxMembers: number): Awaitable<JoinResult>;
+  /** The same for a departure (`leavePublication`). */
+  leave(entry: PresenceEntry): Awaitable<LeaveResult>;
   /** This node's number of subscribers changed. Says whether the channel came to life or died in the whole cluster. */
   setSubscriberCount(app: string, channel: string, count: number): Awaitable<"occupied" | "vacated" | undefined>;
   /**
    * Observers have written down that the channel came to life, or that a user left it. Where nodes share one outbox, the engine
-   * makes the others' counts wait for that, so that all of it is told in order.
+   * makes the others' counts wait for that, so that observers are notified in order.
    */
   changesRecorded?(app: string, channel: string): void;
   members(app: string, channel: string): Awaitable<readonly PresenceMember[]>;
-  /** Undefined when nobody is subscribed. */
+  /** Undefined where there are no subscribers. */
   summary(app: string, channel: string): Awaitable<ChannelSummary | undefined>;
   channels(app: string, prefix: string): Awaitable<readonly ChannelSummary[]>;
 }
 
-/** What the cluster counts together and nobody is told of: places, rates, and what was there before. */
+/** What the cluster counts together: places, rates, and keys that count once. */
 export interface Ledger {
   /** Takes one of `most` places for the holder; false where none is left. A dead node's places are given back by another. */
   acquire(place: string, holder: string, most: number): Awaitable<boolean>;
@@ -127,11 +127,11 @@ export interface Ledger {
   release(place: string, holder: string): Awaitable<void>;
   /** Spends one token of a bucket that holds and gains `perSecond`: 0, or the seconds until there is one. */
   takeToken(bucket: string, perSecond: number): Awaitable<number>;
-  /** Whether nobody noted this key within the last `ttlMs`; notes it. */
+  /** Whether the key was absent, or older than its time; sets it for `ttlMs`. */
   setIfAbsent(key: string, ttlMs: number): Awaitable<boolean>;
-  /** Whether the key is noted now. Notes nothing. */
+  /** Whether the key is set. Sets nothing. */
   exists(key: string): Awaitable<boolean>;
-  /** The key is new again. Safe to call for one that nobody noted. */
+  /** The key is absent again. Safe to call for one that is. */
   delete(key: string): Awaitable<void>;
   /** Remembers the number under the name for at least so long, where it is greater than what is remembered there. */
   setMax(name: string, to: number, ttlMs: number): Awaitable<void>;
@@ -163,7 +163,7 @@ export interface NodeState extends NodeReport {
   readonly silentMs: number;
 }
 
-/** What changed without any command of this node: a dead node's rows were taken back by this one, or its own written again. */
+/** What changed without any command of this node: this node removed a dead one's entries, or wrote its own again. */
 export type RegistryChange =
   | { readonly type: "joined"; readonly app: string; readonly channel: string; readonly member: Member }
   | { readonly type: "left"; readonly app: string; readonly channel: string; readonly member: Pick<Member, "id"> }
@@ -177,7 +177,7 @@ export interface EngineHost {
   receive(publication: Publication): void;
   /** Publications of all channels, or of these, may have been missed just now. Called before any later one is received. */
   interrupted(channels?: readonly { readonly app: string; readonly channel: string }[]): void;
-  /** Facts that this node, and no other, has to tell. Clients have been told by the engine. */
+  /** Changes of which this node, and no other, has to notify observers. The engine has notified the clients. */
   registryChanged(facts: readonly RegistryChange[]): void;
   report(): NodeReport;
   /** Something that should not have happened, and the engine lives on. */
@@ -191,7 +191,7 @@ export type EngineHealth =
       readonly why: string;
       /** For how long, in milliseconds. */
       readonly sinceMs: number;
-      /** It answers, and refuses: `OOM`, `READONLY`, `NOPERM`, `NOAUTH` or another word of its own. */
+      /** It answers, and refuses: `OOM`, `READONLY`, `NOPERM`, `NOAUTH` or another code of its own. */
       readonly refusal?: string;
     };
 
@@ -208,7 +208,7 @@ export interface Engine {
   start(host: EngineHost): Awaitable<void>;
   health(): EngineHealth;
   nodes(): Awaitable<readonly NodeState[]>;
-  /** Takes back this node's own rows and places, so that a cluster that is shut down leaves nothing behind. Idempotent. */
+  /** Takes back this node's own entries and places, so that a cluster that is shut down leaves nothing behind. Idempotent. */
   close(): Awaitable<void>;
 }
 
@@ -241,7 +241,7 @@ export interface SignedCall {
 
 /** Has a say before the fact: throw to refuse, return to replace, return nothing to let pass. */
 export interface Guard {
-  /** The user it vouches for, if it knows one. Throws Disconnect to turn the client away. */
+  /** The user that the client is, if it knows one. Throws Disconnect to reject the client. */
   connect?(request: Request, app: App, protocol: Protocol): Awaitable<User | undefined>;
   command?(connection: Connection, command: Command): Awaitable<Command | undefined>;
   publication?(publication: EventPublication): Awaitable<EventPublication | undefined>;
@@ -263,7 +263,7 @@ export interface StatisticsSink {
 
 /** The time, handed in. */
 export interface Clock {
-  /** Unix milliseconds; may jump. For what people and protocols are told. */
+  /** Unix milliseconds; may jump. For what people and protocols see. */
   wallMs(): number;
   /** Milliseconds that only grow. For everything that is measured or limited. */
   monotonicMs(): number;

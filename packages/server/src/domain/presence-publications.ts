@@ -1,10 +1,10 @@
-/** What a channel is told when a user comes or goes for good: engines say it in the same breath in which they write it down. */
+/** What a channel receives when a user joins or leaves it: engines publish it in the step in which they write the entry. */
 
 import { userOfOnlineChannel } from "./channel.ts";
 import type { Publication } from "./message.ts";
 import type { PresenceEntry } from "./ports.ts";
 
-/** The newcomer's own connection does not hear it. */
+/** The user's own connection does not receive it. */
 export function joinPublication({ app, channel, connection, member }: PresenceEntry): Publication {
   const user = userOfOnlineChannel(channel);
   if (user !== undefined) return { type: "online", app, channel, user };

@@ -1,4 +1,4 @@
-/** What goes in and out of a node, told to whoever counts it. Called for every frame, so it may only count. */
+/** What goes in and out of a node, for those who count it. Called for every frame, so it may only count. */
 
 import type { App } from "./app.ts";
 import type { Connection } from "./connection.ts";

@@ -28,10 +28,10 @@ export interface Socket {
 export interface FrameQueue {
   readonly size: number;
   readonly bytes: number;
-  /** Whether whatever comes has to come after something. */
+  /** Whether what comes has to wait. */
   readonly hasPending: boolean;
   add(frame: Frame, bytes: number): void;
-  /** Has it rest for work that could not wait. */
+  /** Reads nothing for a while, for work that could not wait. */
   rest(nowMs: number): void;
   /** What it waited for is done. */
   drain(): void;
@@ -52,13 +52,13 @@ export interface Protocol {
   readonly joinsUserChannel: boolean;
   /** Whether its clients then subscribe to that channel all the same, and wait for the answer. */
   readonly asksForUserChannel: boolean;
-  /** Whether a client may show a token when it connects. In other protocols such a header is meant for somebody else. */
+  /** Whether a client may show a token when it connects. In other protocols such a header is not for the server. */
   readonly acceptsTokens: boolean;
   /** Throws CommandError where the frame is not one of the protocol's. */
   decode(frame: Frame): Command;
-  /** Undefined where the protocol has no word for it. */
+  /** Undefined where the protocol has no frame for it. */
   encode(push: Push): string | undefined;
   encodeClose(why: Disconnect): CloseFrame;
-  /** Whether clients would take a publication of this name for the server's own word. */
+  /** Whether clients would take a publication of this name for one of the server's own. */
   reservesEvent(event: string, fromClient: boolean): boolean;
 }

@@ -1,4 +1,4 @@
-/** What other members of a presence channel are shown of a user: a value for programs, its text for whoever only passes it on. */
+/** What other members of a presence channel are shown of a user: a value for programs, its text where it is only passed on. */
 
 import { onOneLine } from "./json-text.ts";
 

@@ -1,4 +1,4 @@
-/** The connections of one channel on this node, and the topics that reach them: one for each protocol they speak. */
+/** The subscribers of one channel on this node, in groups with a topic each: one for each protocol they speak. */
 
 import { type App, isReserved } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
@@ -20,29 +20,29 @@ export class Audience {
   channel: Channel;
   /** How many joins, memberships and watchers keep it alive. */
   holders = 0;
-  /** Settles when the broker delivers this channel's publications to this node. Undefined when it does. */
+  /** Resolves when the broker delivers this channel's publications to this node. Undefined when it does. */
   attached: Promise<void> | undefined;
   /** The broker could not be asked for the channel's publications, or lost the question. */
   detached = true;
-  /** Those who are joining collect what arrives meanwhile. */
+  /** Joins that are under way collect the events that arrive meanwhile. */
   readonly listeners = new Set<(publication: EventPublication) => void>();
-  /** The same for comings and goings. */
+  /** The same for members who join and leave. */
   readonly presenceListeners = new Set<(publication: JoinedPublication | LeftPublication) => void>();
   readonly groups: ProtocolGroup[] = [];
-  /** How far its numbered publications have been told. Only in channels of which anything is kept. */
+  /** How far its numbered publications are delivered. Only in channels of which anything is kept. */
   sequence: Sequence | undefined;
   /** Connections that the cluster counts among those that may subscribe. Only where there is a limit. */
   counted: Set<string> | undefined;
-  /** The last number of subscribers that was told here. Only where they are told. */
+  /** The last number of subscribers that was sent here. Only where it is sent. */
   lastCount: number | undefined;
   /** How often something may have been lost: what was read of the past before that is not up to date. */
   interruptions = 0;
-  /** When its connections were last told anything. */
+  /** When anything was last sent to its subscribers. */
   lastSentAtMs = Number.NEGATIVE_INFINITY;
 
-  /** Members who are on their way out: until all have left, the channel is occupied. */
+  /** Members who are leaving: until all have left, the channel is occupied. */
   leaving = 0;
-  /** Settles when all that was counted here has been told to observers. */
+  /** Resolves when observers are notified of all that was counted here. */
   observersNotified: Promise<void> | undefined;
 
   constructor(app: string, channel: Channel) {
@@ -50,12 +50,12 @@ export class Audience {
     this.channel = channel;
   }
 
-  /** How many connections hear it here. Who they are, Bun's topics know: a set of them would cost each one 36 bytes. */
+  /** How many subscribers there are here. Bun's topics know which: a set of them would cost each one 36 bytes. */
   get size(): number {
     return this.groups.reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** Lets the socket hear the channel from now on, or from after the position that it has everything up to. */
+  /** The socket receives the channel from now on, or from after the position up to which it has everything. */
   addSubscriber(connection: Connection, upTo?: Position): void {
     if (upTo) this.startSequence().addReader(connection, upTo, this.groups.length === 0);
     let readers = this.groups.find((candidate) => candidate.protocol === connection.protocol);
@@ -68,7 +68,7 @@ export class Audience {
     connection.socket?.subscribe(readers.topic);
   }
 
-  /** Undoes one `tune`; whoever calls it knows that there was one. */
+  /** Takes back one `addSubscriber`; the caller knows that there was one. */
   removeSubscriber(connection: Connection): void {
     this.sequence?.removeReader(connection);
     const at = this.groups.findIndex((candidate) => candidate.protocol === connection.protocol);
@@ -78,7 +78,7 @@ export class Audience {
     if (--readers.count === 0) this.groups.splice(at, 1);
   }
 
-  /** The topic of those who speak the protocol; undefined where nobody does. */
+  /** The topic of those who speak the protocol; undefined where there are none. */
   topicOf(protocol: Protocol): string | undefined {
     return this.groups.find((readers) => readers.protocol === protocol)?.topic;
   }
@@ -89,7 +89,7 @@ export class Audience {
     return this.sequence;
   }
 
-  /** Tells everybody but these. Encodes once for each protocol that anybody here speaks. */
+  /** Sends it to all but these. Encodes once for each protocol that is spoken here. */
   send(
     fanout: Fanout,
     push: Push,
@@ -101,7 +101,7 @@ export class Audience {
     for (const { protocol, topic, count } of this.groups) {
       const frame = protocol.encode(push);
       if (frame === undefined) continue;
-      const excluded = except.length === 0 ? NOBODY : socketsIn(topic, except);
+      const excluded = except.length === 0 ? NO_SOCKETS : socketsIn(topic, except);
       const [first, ...more] = excluded;
       const readers = count - excluded.length;
       traffic?.sent(app, readers, frame.length);
@@ -121,9 +121,9 @@ export class Audience {
   }
 }
 
-const NOBODY: readonly Socket[] = [];
+const NO_SOCKETS: readonly Socket[] = [];
 
-/** The sockets of these connections that hear the topic, each once. */
+/** The sockets of these connections that are subscribed to the topic, each once. */
 function socketsIn(topic: string, connections: readonly Connection[]): readonly Socket[] {
   const sockets = connections.flatMap(({ socket }) => (socket?.isSubscribed(topic) ? socket : []));
   return [...new Set(sockets)];

@@ -1,14 +1,14 @@
-/** A client's first moment: taken in, welcomed, and signed in where somebody vouched for it. */
+/** A client connects: it is taken in, welcomed, and signed in where a token came with it. */
 
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
 import type { Socket } from "../domain/transport.ts";
-import { settleIn } from "./commands/signin.ts";
+import { signInOnConnect } from "./commands/signin.ts";
 import { takeTurn } from "./execute.ts";
 import type { Hub } from "./hub.ts";
 
-/** Never throws; a client for whom there is no room is told so and closed. */
+/** Never throws; a client for which there is no room is closed with that reason. */
 export function connect(hub: Hub, connection: Connection, socket: Socket, user: User | undefined): void {
   try {
     hub.open(connection, socket);
@@ -18,7 +18,7 @@ export function connect(hub: Hub, connection: Connection, socket: Socket, user: 
   const { frameBytes, activityTimeoutS } = hub.limits;
   const welcome = { type: "welcome", connection: connection.id, activityTimeoutS, frameBytes } as const;
   hub.push(connection, user ? { ...welcome, user } : welcome);
-  if (user) takeTurn(hub, connection, settleIn(hub, connection, user));
+  if (user) takeTurn(hub, connection, signInOnConnect(hub, connection, user));
 }
 
 function reject(hub: Hub, connection: Connection, socket: Socket, error: unknown): void {

@@ -1,4 +1,4 @@
-/** What the broker hands back, told to whoever of this node is in the channel. */
+/** What the broker delivers, sent to the channel's subscribers on this node. */
 
 import { userOfOnlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
@@ -49,7 +49,7 @@ export class Delivery {
         return this.send(tenant, audience, publication);
       case "hole":
         return this.#gaps.fill(tenant, audience, sequence, publication);
-      case "told":
+      case "delivered":
         return;
     }
   }
@@ -115,12 +115,12 @@ export class Delivery {
     const sequence = audience.startSequence();
     const having = sequence.advance(publication.position);
     if (!sequence.isFirst(publication) || isRepeated) {
-      // Who came meanwhile was not told the first time, and is not known apart from the others.
+      // New subscribers did not get it the first time, and are not known apart from the others.
       if (sequence.hasNewcomers) this.sendGap(tenant, audience);
       return;
     }
-    const told = audience.channel.policy.history ? publication : withoutPosition(publication);
-    this.#sendPush(tenant, audience, told, publication.except, having);
+    const shown = audience.channel.policy.history ? publication : withoutPosition(publication);
+    this.#sendPush(tenant, audience, shown, publication.except, having);
   }
 
   sendGap(tenant: Tenant, audience: Audience): void {
@@ -133,7 +133,7 @@ export class Delivery {
     tenant: Tenant,
     audience: Audience,
     push: Push,
-    except: readonly string[] = NOBODY,
+    except: readonly string[] = NONE,
     having: readonly Connection[] = NO_CONNECTIONS,
   ): void {
     const named = except.length === 0 ? NO_CONNECTIONS : except.flatMap((id) => tenant.connections.get(id) ?? []);
@@ -156,5 +156,5 @@ export class Delivery {
   }
 }
 
-const NOBODY: readonly string[] = [];
+const NONE: readonly string[] = [];
 const NO_CONNECTIONS: readonly Connection[] = [];

@@ -42,7 +42,7 @@ function touch(hub: Hub, connection: Connection): boolean {
   return why === undefined;
 }
 
-/** Makes the client's frames wait for this work, and tells the client when it goes wrong. */
+/** Makes the client's frames wait for this work, and refuses it to the client when it goes wrong. */
 export function takeTurn(hub: Hub, connection: Connection, work: Promise<void>): void {
   turns.hold(hub, connection, () => work.catch((error) => refuse(hub, connection, error, undefined)));
 }
@@ -113,7 +113,7 @@ function perform(hub: Hub, connection: Connection, command: Command): Awaitable<
   }
 }
 
-/** The one place where what went wrong with a command becomes an answer, a farewell, or a bug report. */
+/** The one place where what went wrong with a command becomes an answer, a disconnect, or a bug report. */
 function refuse(hub: Hub, connection: Connection, error: unknown, command: Command | undefined): void {
   if (error instanceof Disconnect) return hub.disconnect(connection, error);
   const known = error instanceof CommandError;

@@ -1,6 +1,6 @@
 /**
  * Holes in a channel's numbered publications: what comes after one waits while history is asked for what is missing, and
- * where it cannot be found, clients are told that there is a gap.
+ * where it cannot be found, clients are sent a gap.
  */
 
 import { isEngineAway } from "../domain/error.ts";
@@ -49,7 +49,7 @@ export class GapFiller {
     this.#sender = sender;
   }
 
-  /** Something of the channel may have been lost: looks for it, from what was told last. `first` has to wait for it. */
+  /** Something of the channel may have been lost: looks for it, from what was delivered last. `first` has to wait for it. */
   fill(tenant: Tenant, audience: Audience, sequence: Sequence, first?: Publication): void {
     if (sequence.hold) {
       sequence.hold.again = true;
@@ -114,7 +114,7 @@ export class GapFiller {
       const { base } = sequence;
       const before = hold.waiting.length;
       const { early } = hold;
-      const { strays } = sequence;
+      const { inOtherEpochs } = sequence;
       const page = await this.#context.broker.history(audience.app, audience.channel.name, base, PAGE);
       if (!isHeld(filling)) return;
       const waited = hold.waiting.splice(0, before);
@@ -123,8 +123,8 @@ export class GapFiller {
       hold.waiting.unshift(...current);
       hold.early = hold.again ? Math.max(0, hold.early - (before - current.length)) : 0;
       // They were in another epoch, and the engine is back in this one: of what comes now they have nothing.
-      const areBack = strays.length > 0 && page.position.epoch === base.epoch;
-      if (areBack) for (const connection of strays) sequence.removeReader(connection);
+      const areBack = inOtherEpochs.length > 0 && page.position.epoch === base.epoch;
+      if (areBack) for (const connection of inOtherEpochs) sequence.removeReader(connection);
       if (areBack || !page.complete) {
         if (!isGapSent) this.#sender.sendGap(tenant, audience);
         isGapSent = true;
@@ -143,16 +143,16 @@ export class GapFiller {
     }
   }
 
-  /** Goes on with the oldest that is there and was not told. */
+  /** Goes on with the oldest that is there and was not delivered. */
   #skip(sequence: Sequence, page: HistoryPage, found: readonly EventPublication[]): void {
     const { position } = page;
     if (sequence.base?.epoch !== position.epoch) return sequence.continueIn(page);
-    const untold = found.flatMap((each) => each.position ?? []);
-    const first = untold.find((each) => sequence.judge(each) !== "told");
+    const undelivered = found.flatMap((each) => each.position ?? []);
+    const first = undelivered.find((each) => sequence.judge(each) !== "delivered");
     sequence.skipTo(first ?? { epoch: position.epoch, offset: position.offset + 1 });
   }
 
-  /** Tells what has been waiting. False where something is still missing that may be found. */
+  /** Sends what has been waiting. False where something is still missing that may be found. */
   #release(filling: Filling): boolean {
     const { tenant, audience, sequence, hold } = filling;
     if (hold.again) return false;
@@ -168,13 +168,13 @@ export class GapFiller {
         sequence.skipTo(position);
       }
       hold.waiting.shift();
-      if (next && !(position && sequence.judge(position) === "told")) this.#sender.send(tenant, audience, next);
+      if (next && !(position && sequence.judge(position) === "delivered")) this.#sender.send(tenant, audience, next);
     }
     this.#end(filling);
     return true;
   }
 
-  /** Tells of the gap, and then what has been waiting. */
+  /** Sends the gap, and then what has been waiting. */
   #giveUp(filling: Filling): void {
     if (!isHeld(filling)) return;
     const { tenant, audience, sequence, hold } = filling;
@@ -184,7 +184,7 @@ export class GapFiller {
     for (const next of hold.waiting) {
       const position = next.type === "event" ? next.position : undefined;
       const verdict = position && sequence.judge(position);
-      if (verdict === "told") continue;
+      if (verdict === "delivered") continue;
       if (position && verdict === "hole") {
         if (!isGapSent) this.#sender.sendGap(tenant, audience);
         sequence.skipTo(position);
@@ -216,7 +216,7 @@ function isOf({ position }: HistoryPage, publication: Publication): boolean {
 
 /**
  * What waited before history was asked cannot be of a later epoch than the answer: in another one, it is over. But where nothing
- * is missing, and nobody here has heard of the epoch, it is the answer that is late: of a server that was in charge before.
+ * is missing, and the epoch is not known here, it is the answer that is late: of a server that was in charge before.
  */
 function isLate(publication: Publication, { complete }: HistoryPage, sequence: Sequence): boolean {
   const isKnown = publication.type !== "event" || sequence.knows(publication.position?.epoch ?? "");

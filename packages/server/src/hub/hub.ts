@@ -1,5 +1,5 @@
 /**
- * The hub: connections come and go, join and leave channels, and publications reach whoever is there.
+ * The hub: connections open and close, join and leave channels, and publications reach the subscribers.
  * It hands every publication to the broker and delivers only what the broker hands back, so there is one path and one
  * order per channel, on one node as on many.
  */
@@ -152,7 +152,7 @@ export class Hub {
     return this.#engine.nodes();
   }
 
-  /** What this node has in mind. Nothing when nobody is here. */
+  /** What this node has. Nothing when no client is connected. */
   get nodeStats(): NodeStats {
     return this.#tenants.nodeStats;
   }
@@ -216,7 +216,7 @@ export class Hub {
     if (tenant) this.#tenants.dropIfEmpty(tenant);
   }
 
-  /** Says farewell in the client's own protocol and ends the connection, at once for everybody else. */
+  /** Sends the reason in the client's own protocol and ends the connection, at once for all others. */
   disconnect(connection: Connection, why: Disconnect): void {
     if (connection.closed) return;
     const { frame, code, reason } = connection.protocol.encodeClose(why);
@@ -264,7 +264,7 @@ export class Hub {
     return this.#membership.leave(connection, name);
   }
 
-  /** Makes something of one channel, or nothing any more. Counts at once; whoever is in the channel stays. */
+  /** Makes something of one channel, or nothing any more. Applies at once; those who are in the channel stay. */
   overrideChannel(app: App, name: string, rule: ChannelRule | undefined): boolean {
     const known = rule ? this.#context.channels.override(app, rule) : this.#context.channels.clearOverride(app, name);
     const audience = this.#tenants.get(app.id)?.audiences.get(name);
@@ -287,7 +287,7 @@ export class Hub {
     return this.#publisher.publish(app, publication, key);
   }
 
-  /** Throws where clients of any protocol would take an event of this name for the server's own word. */
+  /** Throws where clients of any protocol would take an event of this name for one of the server's own. */
   checkReserved(event: string, fromClient: boolean): void {
     if (!this.protocols.some((protocol) => protocol.reservesEvent(event, fromClient))) return;
     throw new CommandError("event_reserved", `The event name ${JSON.stringify(event)} is reserved.`);
@@ -295,7 +295,7 @@ export class Hub {
 
   // ---- reading
 
-  /** The channel as this node knows it; undefined where nobody here is in it. */
+  /** The channel as this node knows it; undefined where none of its connections is in it. */
   channel(app: App, name: string): Channel | undefined {
     return this.#tenants.knownChannel(app, name);
   }
@@ -336,7 +336,7 @@ export class Hub {
 
   /**
    * One look at every connection: who has gone silent, who never said who it is. Call it every second or two, with how much
-   * later it comes than it should have: for so long nobody was silent, the server itself stood still.
+   * later it comes than it should have: for so long no client was silent, the server itself stood still.
    */
   sweep(lateMs = 0): void {
     const nowMs = this.clock.monotonicMs();
@@ -373,7 +373,7 @@ export class Hub {
     if (this.frameObserver && !isReserved(connection.app)) this.frameObserver.sent(connection, frame);
   }
 
-  /** Tells what the engine did by itself: another node died, or this one's rows had to be written again. */
+  /** Observes what the engine did by itself: another node died, or this one's entries had to be written again. */
   async #observeChanges(facts: readonly RegistryChange[]): Promise<void> {
     const counted: [App, string][] = [];
     for (const { app: id, ...fact } of facts) {

@@ -7,22 +7,22 @@ import type { Awaitable, Clock, IdempotencyKey } from "../domain/ports.ts";
 
 /** How long a key is remembered. */
 const REMEMBERED_MS = 300_000;
-/** How long a node remembers what it heard: for less, because it may hear late, and must not take the next one for the first. */
-const HEARD_MS = 240_000;
-/** Of those that one node published, and of those that it heard. The engine remembers all. */
+/** How long a node remembers what it received: for less, because it may receive late, and must not take the next one for the first. */
+const RECEIVED_MS = 240_000;
+/** Of those that one node published, and of those that it received. The engine remembers all. */
 const MOST = 10_000;
 const KEY_LENGTH = 128;
 
 /**
- * Those under way on this node: who comes second waits for the first, and is told what it is told. And the latest that were
- * published or heard here: who repeats one need not ask the engine, which may have lost it, and no program hears of it again.
+ * Those under way on this node: the second waits for the first, and gets the same answer. And the latest that were
+ * published or received here: repeating one need not ask the engine, which may have lost it, and no subscriber gets it again.
  */
 export class IdempotencyKeys {
   readonly #clock: Clock;
   readonly #underway = new Map<string, Promise<Position | undefined>>();
   /** Each with the time until which it counts, the oldest first. */
   readonly #published = new Map<string, number>();
-  readonly #heard = new Map<string, number>();
+  readonly #received = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -37,17 +37,17 @@ export class IdempotencyKeys {
     const key = nameOf(publication, publisherKey);
     const underway = this.#underway.get(key);
     if (underway) return underway;
-    if (this.#isIn(this.#published, key) || this.#isIn(this.#heard, key)) return Promise.resolve(undefined);
+    if (this.#isIn(this.#published, key) || this.#isIn(this.#received, key)) return Promise.resolve(undefined);
     const work = this.#first(key, publish).finally(() => this.#underway.delete(key));
     this.#underway.set(key, work);
     return work;
   }
 
-  /** Whether it is the first that is heard here under its key. */
+  /** Whether it is the first that is received here under its key. */
   isFirst({ key }: EventPublication): boolean {
     if (key === undefined) return true;
-    if (this.#isIn(this.#heard, key)) return false;
-    note(this.#heard, key, this.#clock.monotonicMs() + HEARD_MS);
+    if (this.#isIn(this.#received, key)) return false;
+    note(this.#received, key, this.#clock.monotonicMs() + RECEIVED_MS);
     return true;
   }
 

@@ -82,7 +82,7 @@ export function checkEventName(app: App, event: string): void {
 export function checkEventData(app: App, data: string): void {
   const most = app.limits.eventDataBytes;
   if (!isLongerThan(data, most)) return;
-  // The words of Pusher's own refusal, which its libraries look for.
+  // The text of Pusher's own refusal, which its libraries look for.
   const message = `The data content of this event exceeds the allowed maximum (${most} bytes, eventDataBytes)`;
   throw new CommandError("data_too_large", `${message}: it has ${utf8Bytes(data)}.`);
 }
@@ -107,7 +107,7 @@ export function takeSubscribeToken(connection: Connection, nowMs: number): void 
     throw new CommandError("rate_limited", `More than ${rate} subscriptions in a second (subscribesPerSecond).`);
 }
 
-/** A farewell when the client has sent as many frames in the last second as it may, of whatever kind. */
+/** A reason to disconnect when the client has sent as many frames in the last second as it may, of whatever kind. */
 export function takeFrameToken(connection: Connection, nowMs: number): Disconnect | undefined {
   const rate = connection.app.limits.framesPerSecond;
   if (rate === Number.POSITIVE_INFINITY) return undefined;
@@ -117,7 +117,7 @@ export function takeFrameToken(connection: Connection, nowMs: number): Disconnec
   return new Disconnect("flooded", `More than ${rate} frames in a second (framesPerSecond).`);
 }
 
-/** Whether the text takes more bytes than that in UTF-8. Measures only where the length leaves a doubt. */
+/** Whether the text takes more bytes than that in UTF-8. Measures only where the length does not decide it. */
 export function isLongerThan(text: string, bytes: number): boolean {
   if (text.length > bytes) return true;
   if (text.length * 3 <= bytes) return false;
@@ -128,7 +128,7 @@ export function utf8Bytes(text: string): number {
   return ENCODER.encode(text).length;
 }
 
-/** About as many bytes as a frame takes that tells of it. */
+/** About as many bytes as a frame takes that carries it. */
 export function bytesOf({ event, data, channel }: EventPublication): number {
   return utf8Bytes(data) + 3 * event.length + channel.length + FRAME_BYTES;
 }

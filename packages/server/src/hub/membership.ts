@@ -120,15 +120,15 @@ class PendingPresenceChanges {
     audience.presenceListeners.add(this.#see);
   }
 
-  /** The list as it is by now. Whoever asks is in it, whatever was said of an earlier connection of the same user. */
-  applyTo(members: readonly Member[], newcomer: Member): readonly Member[] {
+  /** The list as it is by now. The subscriber is in it, whatever came of an earlier connection of the same user. */
+  applyTo(members: readonly Member[], subscriber: Member): readonly Member[] {
     if (this.#seen.length === 0) return members;
     const now = new Map(members.map((member) => [member.id, member]));
     for (const { type, member } of this.#seen) {
       if (type === "left") now.delete(member.id);
       else if (!now.has(member.id)) now.set(member.id, member);
     }
-    if (!now.has(newcomer.id)) now.set(newcomer.id, members.find(({ id }) => id === newcomer.id) ?? newcomer);
+    if (!now.has(subscriber.id)) now.set(subscriber.id, members.find(({ id }) => id === subscriber.id) ?? subscriber);
     return [...now.values()];
   }
 

@@ -1,4 +1,4 @@
-/** Who is in a channel, as the registry and everybody else is told: members by name, all others by number. */
+/** Writes who is in a channel into the registry, and notifies observers: members by name, other subscribers by number. */
 
 import type { App } from "../domain/app.ts";
 import { isInternal } from "../domain/channel.ts";
@@ -23,25 +23,25 @@ export class PresenceRegistrar {
     this.#observersFlushed = observersFlushed ?? (() => Promise.resolve());
   }
 
-  /** Writes the member's row; where the user is new, the engine tells the others. */
+  /** Writes the member's entry; where the user is new, the engine notifies the others. */
   async join(connection: Connection, audience: Audience, member: Member): Promise<JoinResult> {
     const { app } = connection;
-    const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
-    return this.#write(connection, audience, row);
+    const entry = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
+    return this.#write(connection, audience, entry);
   }
 
   async leave(connection: Connection, audience: Audience, member: Member): Promise<void> {
     const { app } = connection;
-    const row = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
-    const { isLast } = await this.#context.registry.leave(row);
+    const entry = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
+    const { isLast } = await this.#context.registry.leave(entry);
     if (!isLast) return;
     await audience.observersNotified;
-    this.#context.observe({ type: "left", app, channel: row.channel, member: { id: member.id } });
-    this.#recordChange(row);
+    this.#context.observe({ type: "left", app, channel: entry.channel, member: { id: member.id } });
+    this.#recordChange(entry);
   }
 
   /**
-   * Never throws: whoever came or went has done so, whether it is counted or not. Observers hear `news` when they have heard
+   * Never throws: the subscriber has joined or left, whether it is counted or not. Observers are notified of `news` once they know
    * that the channel is occupied, whichever of this node's connections brought that about.
    */
   async updateSubscriberCount(app: App, audience: Audience, news: readonly HubEvent[] = []): Promise<void> {
@@ -80,13 +80,13 @@ export class PresenceRegistrar {
     if (registry.changesRecorded) void this.#observersFlushed().then(() => registry.changesRecorded?.(app, channel));
   }
 
-  async #write(connection: Connection, audience: Audience, row: PresenceEntry): Promise<JoinResult> {
+  async #write(connection: Connection, audience: Audience, entry: PresenceEntry): Promise<JoinResult> {
     try {
-      return await this.#context.registry.join(row, connection.app.limits.presenceMembers);
+      return await this.#context.registry.join(entry, connection.app.limits.presenceMembers);
     } catch (error) {
       const isRefused = error instanceof CommandError && error.code === "channel_full";
-      // Where the engine failed, the row may be written and only the answer lost.
-      if (!isRefused) this.#context.runInBackground(() => this.leave(connection, audience, row.member));
+      // Where the engine failed, the entry may be written and only the answer lost.
+      if (!isRefused) this.#context.runInBackground(() => this.leave(connection, audience, entry.member));
       throw error;
     }
   }

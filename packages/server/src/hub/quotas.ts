@@ -1,6 +1,6 @@
 /**
  * Places that the whole cluster counts together: of an app's connections, and of a channel's subscribers. The engine is asked
- * only where there is a limit, so that nobody else pays a round trip.
+ * only where there is a limit, so that others pay no round trip.
  */
 
 import { type App, isReserved } from "../domain/app.ts";
@@ -26,7 +26,7 @@ export class Quotas {
 
   /**
    * Has the app's limit count the connection, until it leaves. Throws Disconnect: `quota_exceeded`, or `engine_unavailable`
-   * where nobody can say how many there are.
+   * where the engine cannot say how many there are.
    */
   acquireConnection(connection: Connection): Awaitable<void> {
     const { app } = connection;
@@ -41,7 +41,7 @@ export class Quotas {
     });
   }
 
-  /** Safe to call again, and for a connection that nobody counted. */
+  /** Safe to call again, and for a connection that is not counted. */
   releaseConnection(connection: Connection): void {
     if (!connection.isCounted) return;
     connection.isCounted = false;
@@ -83,7 +83,7 @@ export class Quotas {
     }
   }
 
-  /** This node has so many connections of the app now. What an engine that is away is told it writes down later. */
+  /** This node has so many connections of the app now. An engine that is away writes it later. */
   setConnectionCount(app: App, here: number): void {
     if (isReserved(app)) return;
     this.#context.runInBackground(async () => {
@@ -108,7 +108,7 @@ export class Quotas {
     this.#context.runInBackground(() => this.#context.ledger.acquire(seatOf(audience), id, UNLIMITED));
   }
 
-  /** `refuse` is told what went wrong; nothing, where there is no place left. */
+  /** `refuse` gets the error; nothing, where there is no place left. */
   #take(place: string, { id }: Connection, most: number, refuse: (error?: unknown) => never): Awaitable<void> {
     let taken: Awaitable<boolean>;
     try {
@@ -135,5 +135,8 @@ function seatOf({ app, channel }: Audience): string {
 
 function whyNot(error: unknown): unknown {
   if (!isEngineAway(error)) return error;
-  return new Disconnect("engine_unavailable", "Nobody can say just now how many connections the app has; try again.");
+  return new Disconnect(
+    "engine_unavailable",
+    "The connection count is unavailable (the engine is unreachable); retry.",
+  );
 }

@@ -1,5 +1,5 @@
 /**
- * What a newcomer is handed of the channel's past: the last event of a cache channel, or all that it missed since it was here,
+ * What a subscriber gets of the channel's past: the last event of a cache channel, or all that it missed since it was here,
  * and nothing twice or too little while that is read. What cannot be proved complete is said to be lost.
  */
 
@@ -12,7 +12,7 @@ import type { Audience } from "./audience.ts";
 import { isUpTo } from "./sequence.ts";
 
 export interface CatchUp {
-  /** To be told before anything new, oldest first. */
+  /** To be sent before anything new, oldest first. */
   readonly events: readonly EventPublication[];
   /** Where the client stands before those; only in channels with history. */
   readonly position?: Position;
@@ -27,9 +27,9 @@ export interface Reading {
   readonly app: App;
   readonly audience: Audience;
   readonly resume: Resume | undefined;
-  /** Most bytes that the client may be handed. */
+  /** Most bytes that the client may get. */
   readonly bytes: number;
-  /** How many bytes it takes to hand it the event. */
+  /** How many bytes the event takes. */
   weigh(event: EventPublication): number;
 }
 
@@ -41,29 +41,29 @@ interface Read {
   readonly recovered: boolean | undefined;
 }
 
-const NO_PAST: CatchUp = { events: [] };
-const LOST_PAST: CatchUp = { events: [], recovered: false };
+const NO_CATCH_UP: CatchUp = { events: [] };
+const LOST_CATCH_UP: CatchUp = { events: [], recovered: false };
 /** So often it is read again when publications come in faster than they can be read. */
 const ATTEMPTS = 5;
 /** Publications that are read at a time. */
 const PAGE = 200;
-/** Most that a newcomer without a position is handed. */
+/** Most events that a subscriber without a position gets. */
 const MOST_KEPT = 1_000;
 
-/** Runs `tune` with the channel's past up to the moment, and where that ends. Throws what the engine throws. */
+/** Runs `subscribe` with the channel's past up to the moment, and where that ends. Throws what the engine throws. */
 export async function withCatchUp(
   reading: Reading,
-  tune: (past: CatchUp, upTo: Position | undefined) => void,
+  subscribe: (past: CatchUp, upTo: Position | undefined) => void,
 ): Promise<void> {
   const { audience } = reading;
   const { traits, policy } = audience.channel;
-  if (!traits.cache && !policy.history) return tune(reading.resume ? LOST_PAST : NO_PAST, undefined);
+  if (!traits.cache && !policy.history) return subscribe(reading.resume ? LOST_CATCH_UP : NO_CATCH_UP, undefined);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const shared = SharedHistoryRead.of(reading.broker, audience, reading.resume);
     try {
-      const read = withHeard(await readPast({ ...reading, broker: shared }), shared.heard);
+      const read = withReceived(await readHistory({ ...reading, broker: shared }), shared.received);
       const isCurrent = shared.isCurrent && !(read && audience.sequence?.isPast(read.upTo));
-      if (read && isCurrent) return tune(pastOf(reading, read), read.upTo);
+      if (read && isCurrent) return subscribe(catchUpOf(reading, read), read.upTo);
     } finally {
       shared.end();
     }
@@ -71,7 +71,7 @@ export async function withCatchUp(
   throw new CommandError("engine_unavailable", "The channel's past changes faster than it can be read.");
 }
 
-function readPast(reading: Reading): Promise<Read> {
+function readHistory(reading: Reading): Promise<Read> {
   const { resume, audience } = reading;
   if (!resume || !audience.channel.policy.history) return readLast(reading);
   return resume === "kept" ? readKept(reading) : readMissed(reading, resume);
@@ -121,11 +121,11 @@ async function readKept({ broker, app, audience, bytes, weigh }: Reading): Promi
 }
 
 /** With what came in meanwhile; undefined where the two do not meet. */
-function withHeard(read: Read, heard: readonly EventPublication[] | undefined): Read | undefined {
-  if (!heard) return undefined;
+function withReceived(read: Read, received: readonly EventPublication[] | undefined): Read | undefined {
+  if (!received) return undefined;
   const events = [...read.events];
   let { upTo } = read;
-  for (const publication of heard) {
+  for (const publication of received) {
     if (isUpTo(publication.position, upTo)) continue;
     if (!follows(publication.position, upTo)) return undefined;
     events.push(publication);
@@ -134,7 +134,7 @@ function withHeard(read: Read, heard: readonly EventPublication[] | undefined): 
   return { ...read, upTo, events };
 }
 
-function pastOf(reading: Reading, { upTo, from, events, recovered }: Read): CatchUp {
+function catchUpOf(reading: Reading, { upTo, from, events, recovered }: Read): CatchUp {
   const { traits, policy } = reading.audience.channel;
   const asked = reading.resume === undefined ? {} : { recovered: recovered ?? false };
   const isResumed = recovered === true || (reading.resume === "kept" && policy.history !== undefined);
@@ -169,7 +169,7 @@ export async function lastOf(broker: Pick<Broker, "history">, app: string, { nam
   return { kept: all.events.findLast(({ publication }) => isFromBackend(publication)), position: all.position };
 }
 
-/** Where only the last event is kept nobody can resume from a position, so nobody is told any. */
+/** Where only the last event is kept no client can resume from a position, so none gets one. */
 export function withoutPosition({ position: _, ...publication }: EventPublication): EventPublication {
   return publication;
 }
@@ -181,20 +181,20 @@ export function isFromBackend({ from }: EventPublication): boolean {
 // ---- one reading for several subscribers
 
 /**
- * Reading a channel's past for several newcomers at once: who asks the same while the answer is under way gets that answer,
- * and hears of the channel from when the reading began, as whoever asked first.
+ * One reading of a channel's past for several subscribers: those who ask the same while it is under way get the same answer,
+ * and the channel's events from when the reading began.
  */
 /** Most that are collected while history is read; where more come in, it is read again. */
-const MOST_HEARD = 1_000;
+const MAX_RECEIVED = 1_000;
 
-/** Those under way that a newcomer may still share, by what they ask. */
+/** Those under way that a subscriber may still share, by what they ask. */
 type Open = Map<string, SharedHistoryRead>;
 const OPEN = new WeakMap<Audience, Open>();
 
 class SharedHistoryRead {
   /** Numbered publications that came in since it began. */
-  readonly #heard: EventPublication[] = [];
-  /** Pages by what was asked for. None is older than the reading, so what came after any of them was heard. */
+  readonly #received: EventPublication[] = [];
+  /** Pages by what was asked for. None is older than the reading, so what came after any of them was received. */
   readonly #pages = new Map<string, Promise<HistoryPage>>();
   readonly #broker: Pick<Broker, "history">;
   readonly #audience: Audience;
@@ -209,7 +209,7 @@ class SharedHistoryRead {
     const open = OPEN.get(audience) ?? new Map();
     OPEN.set(audience, open);
     const known = open.get(name);
-    const read = known?.isCurrent && known.heard ? known : new SharedHistoryRead(broker, audience, open, name);
+    const read = known?.isCurrent && known.received ? known : new SharedHistoryRead(broker, audience, open, name);
     if (read.#readers++ === 0) audience.listeners.add(read.#listen);
     return read;
   }
@@ -224,8 +224,8 @@ class SharedHistoryRead {
   }
 
   /** Everything that came in since it began; undefined where that is too much. */
-  get heard(): readonly EventPublication[] | undefined {
-    return this.#heard.length > MOST_HEARD ? undefined : this.#heard;
+  get received(): readonly EventPublication[] | undefined {
+    return this.#received.length > MAX_RECEIVED ? undefined : this.#received;
   }
 
   /** Nothing may have been lost since it began. */
@@ -241,7 +241,7 @@ class SharedHistoryRead {
     try {
       return await page;
     } finally {
-      // Whoever comes now begins anew, so that no reading lasts as long as newcomers keep coming.
+      // The next subscriber begins anew, so that no reading lasts as long as more keep coming.
       this.#close();
     }
   }
@@ -262,7 +262,7 @@ class SharedHistoryRead {
   }
 
   readonly #listen = (publication: EventPublication): void => {
-    if (publication.position && this.#heard.length <= MOST_HEARD) this.#heard.push(publication);
+    if (publication.position && this.#received.length <= MAX_RECEIVED) this.#received.push(publication);
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * Users whose connections the back end ended: what vouched for them until then counts no more, on any node. A node that may
- * have missed the word itself looks again at whom it has.
+ * Users whose connections the back end ended: what authenticated them until then counts no more, on any node. A node that may
+ * have missed that checks its connections again.
  */
 
 import { type App, isReserved } from "../domain/app.ts";
@@ -10,8 +10,8 @@ import type { Tenant } from "./tenants.ts";
 interface Host {
   readonly ledger: Pick<Ledger, "setMax" | "get">;
   readonly clock: Clock;
-  /** Ends the user's connections of this node that were vouched for until then. */
-  endHere(tenant: Tenant, user: string, untilMs: number): void;
+  /** Disconnects the user's connections of this node that were authenticated until then. */
+  disconnectHere(tenant: Tenant, user: string, untilMs: number): void;
 }
 
 /** What says that a connection is a user's: a token, a signature, the program's answer. */
@@ -37,7 +37,7 @@ export class Revocations {
   /** Of this node, with the time to remember them until, to be written again where the engine's data is lost. */
   readonly #own = new Map<string, Own>();
   /** Users here whose end this node may have missed. */
-  readonly #doubted = new Map<string, { readonly tenant: Tenant; readonly user: string }>();
+  readonly #toRecheck = new Map<string, { readonly tenant: Tenant; readonly user: string }>();
   #mayBeLost = false;
   #isAtWork = false;
 
@@ -45,7 +45,7 @@ export class Revocations {
     this.#host = host;
   }
 
-  /** Whatever vouched for the user until now counts no more. Throws CommandError `engine_unavailable`. */
+  /** Whatever authenticated the user until now counts no more. Throws CommandError `engine_unavailable`. */
   revoke(app: App, user: string): Awaitable<void> {
     const { clock, ledger } = this.#host;
     const [name, atMs, ttlMs] = [nameOf(app, user), clock.wallMs(), app.limits.revocationTtlS * 1000];
@@ -59,8 +59,8 @@ export class Revocations {
   }
 
   /**
-   * Throws where the user was terminated after that, or nobody can say. To be asked when the node hears the user's online
-   * channel: then the word that ends the user comes later, or what it was written down before is read here.
+   * Throws where the user was terminated after that, or the engine cannot say. Call it when the node is subscribed to the user's online
+   * channel: then the publication that ends the user comes later, or what was written before it is read here.
    */
   async check(app: App, user: string, { atMs, outdated }: AuthProof): Promise<void> {
     if (isReserved(app)) return;
@@ -68,26 +68,26 @@ export class Revocations {
     if (untilMs !== undefined && atMs <= untilMs) throw outdated();
   }
 
-  /** The engine may have lost what it was told. */
+  /** The engine may have lost what was written. */
   interrupted(): void {
     this.#mayBeLost = true;
   }
 
-  /** The word that ends the user may have been missed. */
+  /** The publication that ends the user may have been missed. */
   recheck(tenant: Tenant, user: string): void {
-    if (tenant.users.has(user)) this.#doubted.set(nameOf(tenant.app, user), { tenant, user });
+    if (tenant.users.has(user)) this.#toRecheck.set(nameOf(tenant.app, user), { tenant, user });
   }
 
-  /** Call it every second or two: settles what is in doubt, as soon as the engine answers. */
+  /** Call it every second or two: rechecks what may be outdated, as soon as the engine answers. */
   sweep(): void {
-    if (!this.#isAtWork && (this.#mayBeLost || this.#doubted.size > 0)) void this.#settle();
+    if (!this.#isAtWork && (this.#mayBeLost || this.#toRecheck.size > 0)) void this.#recheckAll();
   }
 
-  async #settle(): Promise<void> {
+  async #recheckAll(): Promise<void> {
     this.#isAtWork = true;
     try {
       if (this.#mayBeLost) await this.#writeAgain();
-      while (this.#doubted.size > 0) await this.#lookAgain();
+      while (this.#toRecheck.size > 0) await this.#lookAgain();
     } catch {
       // The engine is away: the next sweep tries again.
     } finally {
@@ -115,18 +115,18 @@ export class Revocations {
   }
 
   async #lookAgain(): Promise<void> {
-    const some = [...this.#doubted].slice(0, BATCH);
-    // Whoever comes into doubt from here on is asked about once more.
-    for (const [name] of some) this.#doubted.delete(name);
+    const some = [...this.#toRecheck].slice(0, BATCH);
+    // Users who are added from here on are asked about once more.
+    for (const [name] of some) this.#toRecheck.delete(name);
     try {
       await Promise.all(
         some.map(async ([name, { tenant, user }]) => {
           const untilMs = await this.#host.ledger.get(name);
-          if (untilMs !== undefined) this.#host.endHere(tenant, user, untilMs);
+          if (untilMs !== undefined) this.#host.disconnectHere(tenant, user, untilMs);
         }),
       );
     } catch (error) {
-      for (const [name, doubted] of some) this.#doubted.set(name, doubted);
+      for (const [name, entry] of some) this.#toRecheck.set(name, entry);
       throw error;
     }
   }

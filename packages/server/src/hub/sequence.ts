@@ -1,6 +1,6 @@
 /**
- * How far the numbered publications of one channel have been told on this node: what comes next, what was told already,
- * what is missing before it, and who is ahead because history handed it more.
+ * How far the numbered publications of one channel are delivered on this node: what comes next, what was delivered already,
+ * what is missing before it, and which connections are ahead because they got more from history.
  */
 
 import type { Connection } from "../domain/connection.ts";
@@ -22,42 +22,42 @@ export interface Hold {
 
 interface Ahead {
   readonly upTo: Position;
-  /** The epoch that was being told when the client was handed a later one. */
+  /** The epoch that was being delivered when the client got a later one from history. */
   readonly before: string | undefined;
 }
 
 export class Sequence {
   hold: Hold | undefined;
-  /** The last one that was told here. */
-  #told: Position | undefined;
-  /** How far other epochs were told, the last one last: the engine may come back to one of them. */
+  /** The last one that was delivered here. */
+  #delivered: Position | undefined;
+  /** How far other epochs were delivered, the last one last: the engine may come back to one of them. */
   readonly #former = new Map<string, number>();
   /** Whether some of them are forgotten. */
   #hasForgotten = false;
   /** The epochs whose numbers the present one goes on with, as far as they are known here. */
   #earlier: readonly Position[] = [];
-  /** Where the first newcomer stands, while nothing was told. Those who came before there were numbers may be owed more. */
+  /** Where the first subscriber stands, while nothing is delivered. Those who came before there were numbers may still get more. */
   #start: Position | undefined;
-  /** Who was handed more than was told, and up to where: nobody hears an event twice. */
+  /** Connections that got more from history than was delivered, and up to where: none receives an event twice. */
   readonly #ahead = new Map<Connection, Ahead>();
-  /** What was told, by its senders' numbers, which it keeps where its place is lost and it is sent again. */
+  /** What was delivered, by its senders' numbers: they stay where its position is lost and it is sent again. */
   readonly #marks = new Map<string, SeenNumbers>();
-  /** Whether anybody came who may not have been told all that was told in other epochs. */
+  /** Whether there are new subscribers, who may lack what was delivered in other epochs. */
   hasNewcomers = false;
 
   /** What is known not to be missing: the next one is the one after it. */
   get base(): Position | undefined {
-    return this.#told ?? this.#start;
+    return this.#delivered ?? this.#start;
   }
 
-  /** The connection has everything up to there; `isAlone` where nobody else is owed anything. */
+  /** The connection has everything up to there; `isAlone` where it is the only subscriber. */
   addReader(connection: Connection, end: Position, isAlone: boolean): void {
     const upTo = this.#inPresent(end);
     this.hasNewcomers = true;
-    if (isAlone && !this.#told) this.#told = upTo;
-    if (!this.#told && (!this.#start || isUpTo(upTo, this.#start))) this.#start = upTo;
-    if (isUpTo(upTo, this.#told)) return;
-    // An epoch that was told before need not be a later one: the answer may be old.
+    if (isAlone && !this.#delivered) this.#delivered = upTo;
+    if (!this.#delivered && (!this.#start || isUpTo(upTo, this.#start))) this.#start = upTo;
+    if (isUpTo(upTo, this.#delivered)) return;
+    // An epoch that was delivered before need not be a later one: the page may be old.
     const before = this.#former.has(upTo.epoch) ? undefined : this.base?.epoch;
     this.#ahead.set(connection, { upTo, before });
   }
@@ -66,30 +66,34 @@ export class Sequence {
     this.#ahead.delete(connection);
   }
 
-  /** Whether more has been told than up to there: whoever is only there would miss something. */
+  /** Whether more is delivered than up to there: a subscriber that stands there would miss something. */
   isPast(place: Position): boolean {
     const position = this.#inPresent(place);
-    return this.#told !== undefined && position.epoch === this.#told.epoch && position.offset < this.#told.offset;
+    return (
+      this.#delivered !== undefined &&
+      position.epoch === this.#delivered.epoch &&
+      position.offset < this.#delivered.offset
+    );
   }
 
-  /** Whether anything of the epoch was told. */
+  /** Whether anything of the epoch was delivered. */
   knows(epoch: string): boolean {
     return this.base?.epoch === epoch || this.#former.has(epoch);
   }
 
-  /** A numbering that begins anew at one follows whatever was before: the engine tells where something was lost. */
-  judge(position: Position): "next" | "told" | "hole" {
-    if (isUpTo(position, this.#told)) return "told";
+  /** A numbering that begins anew at one follows whatever was before: the engine reports where something was lost. */
+  judge(position: Position): "next" | "delivered" | "hole" {
+    if (isUpTo(position, this.#delivered)) return "delivered";
     const { base } = this;
     if (!base) return "next";
     if (base.epoch === position.epoch) return position.offset <= base.offset + 1 ? "next" : "hole";
     const former = this.#former.get(position.epoch);
     // What comes after it is late, or the engine is back in that epoch: history says which.
-    if (former !== undefined) return position.offset <= former ? "told" : "hole";
+    if (former !== undefined) return position.offset <= former ? "delivered" : "hole";
     return position.offset === 1 ? "next" : "hole";
   }
 
-  /** It is told now. Answers with those who have it already. */
+  /** It is delivered now. Returns the connections that have it already. */
   advance(position: Position): readonly Connection[] {
     this.#moveTo(position);
     if (this.#ahead.size === 0) return NO_CONNECTIONS;
@@ -103,7 +107,7 @@ export class Sequence {
     return having;
   }
 
-  /** Whether it was not told before, under another place. */
+  /** Whether it was not delivered before, under another position. */
   isFirst({ messageId: mark }: EventPublication): boolean {
     return !mark || markSeen(this.#marks, mark);
   }
@@ -114,13 +118,13 @@ export class Sequence {
   }
 
   /**
-   * The engine is in another epoch: goes on in it, behind all that was told, be it under that epoch's name or under one
-   * whose numbers it goes on with. What nobody can tell apart from what was told is skipped.
+   * The engine is in another epoch: goes on in it, behind all that was delivered, be it under that epoch's name or under one
+   * whose numbers it goes on with. What cannot be told apart from what was delivered is skipped.
    */
   continueIn({ position, earlierEpochs: earlier = [] }: HistoryPage): void {
     const known = [position, ...earlier].find(({ epoch }) => epoch === "" || this.knows(epoch));
     const unknown = this.#hasForgotten ? position.offset : 0;
-    const offset = known ? Math.min(known.offset, this.#toldOf(known.epoch)) : unknown;
+    const offset = known ? Math.min(known.offset, this.#deliveredOf(known.epoch)) : unknown;
     this.#moveTo({ epoch: position.epoch, offset });
     this.#earlier = earlier;
     for (const [connection, { upTo }] of this.#ahead) {
@@ -128,19 +132,19 @@ export class Sequence {
     }
   }
 
-  /** Those who were handed another epoch than the one that is being told. */
-  get strays(): readonly Connection[] {
+  /** Connections that got another epoch from history than the one that is being delivered. */
+  get inOtherEpochs(): readonly Connection[] {
     return [...this.#ahead].flatMap(([connection, { upTo }]) => (upTo.epoch === this.base?.epoch ? [] : connection));
   }
 
   /** The same place by the name of the present epoch, where that goes on with the numbers of the other. */
   #inPresent(place: Position): Position {
     const end = this.#earlier.find(({ epoch }) => epoch === place.epoch)?.offset;
-    if (end === undefined || !this.#told) return place;
-    return { epoch: this.#told.epoch, offset: Math.min(place.offset, end) };
+    if (end === undefined || !this.#delivered) return place;
+    return { epoch: this.#delivered.epoch, offset: Math.min(place.offset, end) };
   }
 
-  #toldOf(epoch: string): number {
+  #deliveredOf(epoch: string): number {
     const { base } = this;
     if (base?.epoch === epoch) return base.offset;
     return this.#former.get(epoch) ?? Number.POSITIVE_INFINITY;
@@ -154,16 +158,16 @@ export class Sequence {
       this.#earlier = [];
       this.hasNewcomers = this.#ahead.size > 0;
       const [oldest] = this.#former.keys();
-      if (this.#former.size > MOST_FORMER && oldest !== undefined) {
+      if (this.#former.size > MAX_FORMER && oldest !== undefined) {
         this.#former.delete(oldest);
         this.#hasForgotten = true;
       }
     }
     this.#former.delete(position.epoch);
-    this.#told = position;
+    this.#delivered = position;
   }
 
-  /** Where somebody was handed more of the epoch than was told, nobody may be told that when the engine is back there. */
+  /** Where a connection got more of the epoch than was delivered, that is not delivered when the engine is back there. */
   #farthestIn({ epoch, offset }: Position): number {
     let farthest = offset;
     for (const { upTo } of this.#ahead.values()) {
@@ -173,7 +177,7 @@ export class Sequence {
   }
 }
 
-const MOST_FORMER = 16;
+const MAX_FORMER = 16;
 const NO_CONNECTIONS: readonly Connection[] = [];
 
 export function isUpTo(position: Position | undefined, end: Position | undefined): boolean {

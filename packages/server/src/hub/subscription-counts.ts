@@ -1,5 +1,5 @@
 /**
- * Tells subscribers how many they are: at every change while they are few, at most once in five seconds when they are
+ * Sends subscribers how many they are: at every change while they are few, at most once in five seconds when they are
  * many. Pusher protocol, subscription count events.
  */
 
@@ -8,10 +8,10 @@ import type { HubContext } from "./context.ts";
 
 const FEW = 100;
 const PAUSE_MS = 5_000;
-/** By then, those who changed it in the same moment have said so: the number that was told last is looked at again. */
+/** By then, those who changed it in the same moment have said so: the number that was sent last is checked again. */
 const CHECK_AFTER_MS = 1_000;
-/** Channels that are looked at again at a time. */
-const AT_A_TIME = 16;
+/** Channels that are checked again at a time. */
+const MAX_CONCURRENT = 16;
 
 interface Subject {
   readonly app: App;
@@ -19,108 +19,109 @@ interface Subject {
 }
 
 interface Due extends Subject {
-  /** When it was last told; undefined while it is being told. */
-  toldAtMs: number | undefined;
+  /** When it was last sent; undefined while it is being sent. */
+  sentAtMs: number | undefined;
   /** It has changed since. */
-  owed: boolean;
+  hasChanged: boolean;
 }
 
-/** A number that has to be told, or one that was told and may have been overtaken by an older one of another node. */
-interface Debt extends Subject {
-  readonly told: number | undefined;
+/** A number that has to be sent, or one that was sent and may have been overtaken by an older one of another node. */
+interface Recheck extends Subject {
+  readonly sent: number | undefined;
   readonly fromMs: number;
 }
 
 export class SubscriptionCounts {
   readonly #context: HubContext;
-  /** Those being told, and large channels; one that has told its last number and is quiet is forgotten. */
+  /** Those being sent, and large channels; one whose last number is sent and that is quiet is forgotten. */
   readonly #due = new Map<string, Due>();
-  readonly #debts = new Map<string, Debt>();
-  #isPaying = false;
+  readonly #rechecks = new Map<string, Recheck>();
+  #isRechecking = false;
 
   constructor(context: HubContext) {
     this.#context = context;
   }
 
   /**
-   * The channel's number of subscribers is another. Changes that come in while one is told are told as one; what cannot
-   * be told is told when the engine is back.
+   * The channel's number of subscribers is another. Changes that come in while one is sent are sent as one; what cannot
+   * be sent is sent when the engine is back.
    */
   async changed(app: App, channel: string): Promise<void> {
     if (!this.#context.engine.health().reachable) return this.markPending(app, channel);
     const key = keyOf(app, channel);
     const known = this.#due.get(key);
     if (known) {
-      known.owed = true;
+      known.hasChanged = true;
       return;
     }
-    const due: Due = { app, channel, toldAtMs: undefined, owed: false };
+    const due: Due = { app, channel, sentAtMs: undefined, hasChanged: false };
     this.#due.set(key, due);
     try {
       let count: number;
       do {
-        due.owed = false;
-        count = await this.#tell(app, channel);
-      } while (due.owed && count <= FEW);
-      if (count > FEW) due.toldAtMs = this.#context.clock.monotonicMs();
+        due.hasChanged = false;
+        count = await this.#send(app, channel);
+      } while (due.hasChanged && count <= FEW);
+      if (count > FEW) due.sentAtMs = this.#context.clock.monotonicMs();
     } catch (error) {
       this.#failed(due, error);
     } finally {
-      if (due.toldAtMs === undefined) this.#due.delete(key);
+      if (due.sentAtMs === undefined) this.#due.delete(key);
     }
   }
 
-  /** Its number is to be told when the engine is there. */
+  /** Its number has to be sent when the engine is there. */
   markPending(app: App, channel: string): void {
-    this.#debts.set(keyOf(app, channel), { app, channel, told: undefined, fromMs: 0 });
+    this.#rechecks.set(keyOf(app, channel), { app, channel, sent: undefined, fromMs: 0 });
   }
 
-  /** Tells the numbers whose pause is over, those that could not be told before, and those that came out wrong. */
+  /** Sends the numbers whose pause is over, those that could not be sent before, and those that came out wrong. */
   flush(nowMs: number): void {
     for (const [key, due] of this.#due) {
-      if (due.toldAtMs === undefined || nowMs - due.toldAtMs < PAUSE_MS) continue;
+      if (due.sentAtMs === undefined || nowMs - due.sentAtMs < PAUSE_MS) continue;
       this.#due.delete(key);
-      if (due.owed) void this.changed(due.app, due.channel);
+      if (due.hasChanged) void this.changed(due.app, due.channel);
     }
-    if (this.#debts.size > 0 && this.#context.engine.health().reachable && !this.#isPaying) void this.#pay(nowMs);
+    if (this.#rechecks.size > 0 && this.#context.engine.health().reachable && !this.#isRechecking)
+      void this.#recheckAll(nowMs);
   }
 
-  async #pay(nowMs: number): Promise<void> {
-    this.#isPaying = true;
-    const debts = [...this.#debts].filter(([, { fromMs }]) => fromMs <= nowMs);
-    for (let from = 0; from < debts.length; from += AT_A_TIME) {
-      const some = debts.slice(from, from + AT_A_TIME);
-      for (const [key] of some) this.#debts.delete(key);
-      await Promise.all(some.map(([, debt]) => this.#settle(debt)));
-      if (some.some(([key]) => this.#isOwed(key))) break;
+  async #recheckAll(nowMs: number): Promise<void> {
+    this.#isRechecking = true;
+    const rechecks = [...this.#rechecks].filter(([, { fromMs }]) => fromMs <= nowMs);
+    for (let from = 0; from < rechecks.length; from += MAX_CONCURRENT) {
+      const some = rechecks.slice(from, from + MAX_CONCURRENT);
+      for (const [key] of some) this.#rechecks.delete(key);
+      await Promise.all(some.map(([, recheck]) => this.#recheck(recheck)));
+      if (some.some(([key]) => this.#isPending(key))) break;
     }
-    this.#isPaying = false;
+    this.#isRechecking = false;
   }
 
-  async #settle(debt: Debt): Promise<void> {
-    const { app, channel, told } = debt;
-    if (told === undefined) return await this.changed(app, channel);
+  async #recheck(recheck: Recheck): Promise<void> {
+    const { app, channel, sent } = recheck;
+    if (sent === undefined) return await this.changed(app, channel);
     const due = this.#due.get(keyOf(app, channel));
-    // It is told anyway.
-    if (due && (due.owed || due.toldAtMs === undefined)) return;
+    // It is sent anyway.
+    if (due && (due.hasChanged || due.sentAtMs === undefined)) return;
     try {
-      const heard = this.#context.tenants.get(app.id)?.audiences.get(channel)?.lastCount ?? told;
-      if ((await this.#count(debt)) !== heard) await this.changed(app, channel);
+      const last = this.#context.tenants.get(app.id)?.audiences.get(channel)?.lastCount ?? sent;
+      if ((await this.#count(recheck)) !== last) await this.changed(app, channel);
     } catch (error) {
-      this.#failed(debt, error);
+      this.#failed(recheck, error);
     }
   }
 
-  #isOwed(key: string): boolean {
-    const debt = this.#debts.get(key);
-    return debt !== undefined && debt.told === undefined;
+  #isPending(key: string): boolean {
+    const recheck = this.#rechecks.get(key);
+    return recheck !== undefined && recheck.sent === undefined;
   }
 
-  async #tell(app: App, channel: string): Promise<number> {
+  async #send(app: App, channel: string): Promise<number> {
     const count = await this.#count({ app, channel });
     const fromMs = this.#context.clock.monotonicMs() + CHECK_AFTER_MS;
-    this.#debts.set(keyOf(app, channel), { app, channel, told: count, fromMs });
-    void this.#announce({ app, channel }, count);
+    this.#rechecks.set(keyOf(app, channel), { app, channel, sent: count, fromMs });
+    void this.#publish({ app, channel }, count);
     this.#context.observe({ type: "counted", app, channel, count });
     return count;
   }
@@ -129,7 +130,7 @@ export class SubscriptionCounts {
     return (await this.#context.registry.summary(app.id, channel))?.subscribers ?? 0;
   }
 
-  async #announce(subject: Subject, count: number): Promise<void> {
+  async #publish(subject: Subject, count: number): Promise<void> {
     const { app, channel } = subject;
     try {
       await this.#context.broker.publish({ type: "count", app: app.id, channel, count });

@@ -134,7 +134,7 @@ export class Tenant {
     return true;
   }
 
-  /** Whether anything may have been sent since then to a channel that the connection hears. */
+  /** Whether anything may have been sent since then to a channel that the connection receives. */
   wasSentTo({ memberships, watchedUsers: watching }: Connection, sinceMs: number): boolean {
     if (memberships && memberships.size > MANY_CHANNELS) return true;
     const isNews = (name: string) => (this.audiences.get(name)?.lastSentAtMs ?? 0) >= sinceMs;
@@ -169,12 +169,12 @@ export class Tenant {
         audience.attached = undefined;
       },
       (error) => {
-        // Those who joined while it was asked hear of the failure; whoever comes next has it asked again.
+        // Joins under way fail; the next one asks again.
         audience.detached = true;
         throw error;
       },
     );
-    // Whoever joins awaits it; nobody else has to.
+    // Only joins await it.
     audience.attached.catch(() => {});
   }
 

@@ -1,4 +1,4 @@
-/** Who is signed in on this node, who watches whom, and what the rest of the cluster is told of it. */
+/** Who is signed in on this node, who watches whom, and how the rest of the cluster is notified. */
 
 import type { App } from "../domain/app.ts";
 import { onlineChannel } from "../domain/channel.ts";
@@ -15,8 +15,8 @@ export class Users {
   readonly #context: HubContext;
   readonly #disconnect: (connection: Connection, why: Disconnect) => void;
   readonly #revocations: Revocations;
-  /** Those whose row is being written: whoever writes it also takes it back when the connection closes meanwhile. */
-  readonly #arriving = new Set<Connection>();
+  /** Those whose entry is being written: what writes it also removes it when the connection closes meanwhile. */
+  readonly #signingIn = new Set<Connection>();
 
   constructor(context: HubContext, disconnect: (connection: Connection, why: Disconnect) => void) {
     this.#context = context;
@@ -24,44 +24,44 @@ export class Users {
     this.#revocations = new Revocations({
       ledger: context.ledger,
       clock: context.clock,
-      endHere: (tenant, user, untilMs) => this.#endHere(tenant, user, untilMs),
+      disconnectHere: (tenant, user, untilMs) => this.#disconnectHere(tenant, user, untilMs),
     });
   }
 
   /**
    * Makes the connection one of this user's. Throws when it already is another's, when the user was terminated after
-   * somebody vouched for it, or when the engine is away.
+   * it was authenticated, or when the engine is away.
    */
-  async signIn(connection: Connection, user: User, voucher: AuthProof): Promise<void> {
+  async signIn(connection: Connection, user: User, proof: AuthProof): Promise<void> {
     if (connection.closed) return;
     if (connection.user && connection.user.id !== user.id) {
       throw new CommandError("already_signed_in", `This connection is already signed in as ${connection.user.id}.`);
     }
     const wasProven = connection.isAuthenticated;
-    // Whoever brings proof in time has all the time that the engine takes.
+    // A client that brings proof in time has all the time that the engine takes.
     connection.isAuthenticated = true;
     try {
-      if (connection.user) await this.#renew(connection, user, voucher);
-      else await this.#enter(connection, user, voucher);
+      if (connection.user) await this.#renew(connection, user, proof);
+      else await this.#enter(connection, user, proof);
     } catch (error) {
       if (!isEngineAway(error)) connection.isAuthenticated = wasProven;
       throw error;
     }
   }
 
-  /** Closes every connection of the user, wherever it is. What vouched for the user until now counts no more, unless spared. */
+  /** Closes every connection of the user, wherever it is. What authenticated the user until now counts no more, unless `revoke` is false. */
   terminate(app: App, user: string, revoke = true): Awaitable<unknown> {
     const close = () =>
       this.#context.broker.publish({ type: "terminate", app: app.id, channel: onlineChannel(user), user });
     return revoke ? andThen(this.#revocations.revoke(app, user), close) : close();
   }
 
-  /** The engine may have lost what it was told. */
+  /** The engine may have lost what was written. */
   interrupted(): void {
     this.#revocations.interrupted();
   }
 
-  /** The word that ends the user's connections may have been missed. */
+  /** The publication that ends the user's connections may have been missed. */
   recheck(tenant: Tenant, user: string): void {
     this.#revocations.recheck(tenant, user);
   }
@@ -71,7 +71,7 @@ export class Users {
     this.#revocations.sweep();
   }
 
-  /** Tells the connection of these users' coming and going from now on; returns who is online now. */
+  /** Notifies the connection when these users come online and go offline; returns who is online now. */
   async watch(connection: Connection, users: readonly string[]): Promise<readonly string[]> {
     if (connection.closed) return [];
     const tenant = this.#context.tenants.of(connection.app);
@@ -91,53 +91,53 @@ export class Users {
     }
   }
 
-  /** The connection is gone: nobody's any more, and told of nobody. */
+  /** The connection is gone: it is no user's any more, and watches none. */
   async removeConnection(tenant: Tenant, connection: Connection): Promise<void> {
     this.#unwatch(tenant, connection);
     const { user } = connection;
-    if (!user || !tenant.removeUser(user.id, connection) || this.#arriving.has(connection)) return;
+    if (!user || !tenant.removeUser(user.id, connection) || this.#signingIn.has(connection)) return;
     await this.#exit(tenant, connection, user);
   }
 
   disconnectHere(tenant: Tenant, user: string): void {
-    this.#endHere(tenant, user, Number.POSITIVE_INFINITY);
+    this.#disconnectHere(tenant, user, Number.POSITIVE_INFINITY);
   }
 
-  #endHere(tenant: Tenant, user: string, untilMs: number): void {
+  #disconnectHere(tenant: Tenant, user: string, untilMs: number): void {
     const why = new Disconnect("terminated", "The app's back end ended this user's connections.");
     for (const connection of [...(tenant.users.get(user) ?? [])]) {
       if (connection.authenticatedAtMs <= untilMs) this.#disconnect(connection, why);
     }
   }
 
-  async #renew(connection: Connection, user: User, voucher: AuthProof): Promise<void> {
-    await this.#revocations.check(connection.app, user.id, voucher);
+  async #renew(connection: Connection, user: User, proof: AuthProof): Promise<void> {
+    await this.#revocations.check(connection.app, user.id, proof);
     if (connection.closed) return;
     connection.user = user;
-    connection.authenticatedAtMs = Math.max(connection.authenticatedAtMs, voucher.atMs);
+    connection.authenticatedAtMs = Math.max(connection.authenticatedAtMs, proof.atMs);
   }
 
-  async #enter(connection: Connection, user: User, voucher: AuthProof): Promise<void> {
+  async #enter(connection: Connection, user: User, proof: AuthProof): Promise<void> {
     const tenant = this.#context.tenants.of(connection.app);
     const audience = tenant.retain(onlineChannel(user.id));
     connection.user = user;
-    connection.authenticatedAtMs = voucher.atMs;
+    connection.authenticatedAtMs = proof.atMs;
     tenant.addUser(user.id, connection);
-    this.#arriving.add(connection);
+    this.#signingIn.add(connection);
     let isHere = false;
     try {
       await audience.attached;
       if (connection.closed) return;
-      await this.#revocations.check(connection.app, user.id, voucher);
+      await this.#revocations.check(connection.app, user.id, proof);
       if (connection.closed) return;
-      await this.#context.registry.join(onlineRow(connection, user), Number.POSITIVE_INFINITY);
+      await this.#context.registry.join(onlineEntry(connection, user), Number.POSITIVE_INFINITY);
       isHere = !connection.closed;
     } finally {
-      this.#arriving.delete(connection);
+      this.#signingIn.delete(connection);
       if (!isHere) {
         tenant.removeUser(user.id, connection);
         if (!connection.closed) connection.user = undefined;
-        // A row may have been written even where the answer was lost.
+        // An entry may have been written even where the answer was lost.
         await this.#exit(tenant, connection, user);
       }
     }
@@ -146,7 +146,7 @@ export class Users {
   async #exit(tenant: Tenant, connection: Connection, user: User): Promise<void> {
     const audience = tenant.audiences.get(onlineChannel(user.id));
     try {
-      await this.#context.registry.leave(onlineRow(connection, user));
+      await this.#context.registry.leave(onlineEntry(connection, user));
     } finally {
       if (audience) this.#context.tenants.release(tenant, audience);
     }
@@ -163,7 +163,7 @@ export class Users {
   }
 }
 
-function onlineRow(connection: Connection, user: User) {
+function onlineEntry(connection: Connection, user: User) {
   const channel = onlineChannel(user.id);
   return { app: connection.app.id, channel, connection: connection.id, member: { id: user.id, info: null } };
 }

@@ -1,4 +1,4 @@
-/** The close code of each farewell: the Pusher protocol's numbers, which the native protocol shares. */
+/** The close code of each disconnect reason: the Pusher protocol's numbers, which the native protocol shares. */
 
 import type { DisconnectCode } from "../domain/error.ts";
 

@@ -1,4 +1,4 @@
-/** Sign in: the connection becomes one of a user's, and is told of the users on that user's watchlist. */
+/** Sign in: the connection becomes one of a user's, and is notified of the users on that user's watchlist. */
 
 import { userChannel } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
@@ -24,8 +24,8 @@ export async function signIn(hub: Hub, connection: Connection, { by, ref }: Sign
   const userData = by.type === "signature" ? by.userData : userDataOf(user);
   // A signature is made for this connection, some time since it has been there.
   const atMs = by.type === "signature" ? openedAtMs(hub, connection) : askedAtMs;
-  const voucher = voucherOf(user, atMs, () => new CommandError("unauthorized", REVOKED));
-  await become(hub, connection, user, voucher, () => {
+  const proof = proofOf(user, atMs, () => new CommandError("unauthorized", REVOKED));
+  await become(hub, connection, user, proof, () => {
     hub.push(connection, { type: "signed-in", user, userData, ...(ref !== undefined && { ref }) });
   });
   await watch(hub, connection, user.watchlist ?? []);
@@ -40,10 +40,10 @@ function userDataOf(user: User): string {
   return `{"id":${JSON.stringify(user.id)},"user_info":${userInfoJson(user)}}`;
 }
 
-/** The same for a client that came with proof of who it is, and was told in its welcome. */
-export async function settleIn(hub: Hub, connection: Connection, user: User): Promise<void> {
+/** The same for a client that connected with a token, and whose welcome said so. */
+export async function signInOnConnect(hub: Hub, connection: Connection, user: User): Promise<void> {
   const revoked = () => new Disconnect("token_invalid", REVOKED);
-  await become(hub, connection, user, voucherOf(user, openedAtMs(hub, connection), revoked), () => {});
+  await become(hub, connection, user, proofOf(user, openedAtMs(hub, connection), revoked), () => {});
   await watch(hub, connection, user.watchlist ?? []);
 }
 
@@ -55,19 +55,19 @@ async function become(
   hub: Hub,
   connection: Connection,
   user: User,
-  voucher: AuthProof,
+  proof: AuthProof,
   answer: () => void,
 ): Promise<void> {
   checkUserId(connection.app, user.id);
   const { issuedAtMs: _, ...known } = user;
-  await hub.users.signIn(connection, known, voucher);
+  await hub.users.signIn(connection, known, proof);
   const channel = userChannel(user.id);
   if (!connection.protocol.joinsUserChannel || connection.isIn(channel)) return answer();
   await hub.join(connection, channel, undefined, answer);
 }
 
-/** A token says itself when it was issued; anything else is good again as soon as somebody is asked again. */
-function voucherOf(user: User, atMs: number, revoked: () => Error): AuthProof {
+/** A token says itself when it was issued; anything else is good again as soon as the back end is asked again. */
+function proofOf(user: User, atMs: number, revoked: () => Error): AuthProof {
   if (user.issuedAtMs !== undefined) return { atMs: user.issuedAtMs, outdated: revoked };
   return { atMs, outdated: () => new Disconnect("proof_outdated", OUTDATED) };
 }
@@ -89,12 +89,12 @@ function identify(hub: Hub, connection: Connection, by: Credentials): Awaitable<
   }
 }
 
-/** What no guard could tell is for the program to say. */
+/** What no guard understands is for the program. */
 async function ask(hub: Hub, { app }: Connection, credentials: Readonly<Record<string, unknown>>): Promise<User> {
   const user = await hub.authenticate?.(app, credentials);
   if (user) return user;
-  const nobody = "This server takes no such credentials: sign in by a token.";
-  throw new CommandError("unauthorized", user === false ? "The credentials are refused." : nobody);
+  const unknown = "This server takes no such credentials: sign in by a token.";
+  throw new CommandError("unauthorized", user === false ? "The credentials are refused." : unknown);
 }
 
 function verify({ app, id }: Connection, auth: string, userData: string): User {
@@ -133,7 +133,7 @@ function isUserId(id: unknown): id is string | number {
   return (typeof id === "string" && id !== "") || typeof id === "number";
 }
 
-/** Pusher protocol, watchlist events: what is over the limit is cut off, and the client is told what was accepted. */
+/** Pusher protocol, watchlist events: what is over the limit is cut off, and the client is sent what was accepted. */
 async function watch(hub: Hub, connection: Connection, watchlist: readonly string[]): Promise<void> {
   const wanted = [...new Set(watchlist)];
   if (wanted.length === 0) return;
@@ -142,11 +142,11 @@ async function watch(hub: Hub, connection: Connection, watchlist: readonly strin
   const online = await hub.users.watch(connection, accepted);
   const offline = accepted.filter((id) => !online.includes(id));
   hub.push(connection, { type: "watch", online, offline });
-  if (accepted.length < wanted.length) tellCut(hub, connection, wanted.length, accepted);
+  if (accepted.length < wanted.length) reportCut(hub, connection, wanted.length, accepted);
 }
 
 /** Not the answer to the command, which has had one: the client is signed in, only its watchlist is cut. */
-function tellCut(hub: Hub, connection: Connection, wanted: number, accepted: readonly string[]): void {
+function reportCut(hub: Hub, connection: Connection, wanted: number, accepted: readonly string[]): void {
   const most = accepted.length;
   const message = `The watchlist has ${wanted} users; the first ${most} are watched (watchlistSize): ${accepted.join(", ")}`;
   const error = new CommandError("too_many_watched", message);

@@ -1,4 +1,4 @@
-/** Subscribe: may the client be in this channel, and as whom? Then it is, and hears so before anything else from it. */
+/** Subscribe: may the client be in this channel, and as whom? Then it joins, and gets the answer before anything else from it. */
 
 import type { App } from "../../domain/app.ts";
 import { type Channel, matches, type Traits, userChannel, userOfChannel } from "../../domain/channel.ts";
@@ -28,7 +28,7 @@ export function subscribe(hub: Hub, connection: Connection, command: Subscribe):
   return andThen(admit(hub, connection, command, channel), (member) => act(hub, connection, command, channel, member));
 }
 
-/** It is in the channel since it signed in, and only waits to be told. */
+/** It is in the channel since it signed in, and only waits for the answer. */
 function isGiven(connection: Connection, channel: string): boolean {
   const { user, protocol } = connection;
   return (
@@ -52,7 +52,7 @@ function checkLimits(hub: Hub, connection: Connection, channel: Channel): void {
   takeSubscribeToken(connection, hub.clock.monotonicMs());
 }
 
-/** What is known without asking anybody; the cluster is asked when the client joins. */
+/** What is known without asking the engine; the cluster is asked when the client joins. */
 function checkRoom(hub: Hub, app: App, { name, policy: { maxSubscribers } }: Channel): void {
   if (hub.localHolderCount(app, name) >= maxSubscribers) throw channelFull(maxSubscribers);
 }
@@ -172,15 +172,15 @@ async function act(
 ): Promise<void> {
   const channel = asked.name;
   const mark = ref === undefined ? undefined : { ref };
-  // Again: while somebody was asked for permission others may have come, or the channel may have become another.
+  // Again: while permission was asked for others may have come, or the channel may have become another.
   checkRoom(hub, connection.app, hub.channel(connection.app, channel) ?? asked);
   const answer: JoinReply = (members, { position, recovered, events, isMissing }) => {
     const stand = { ...(position && { position }), ...(recovered !== undefined && { recovered }) };
     hub.push(connection, { type: "subscribed", channel, ...(members && { members }), ...stand, ...mark });
-    const tellPast = () => {
+    const sendPast = () => {
       for (const event of events) hub.push(connection, event);
     };
-    if (events.length > 0) connection.socket?.cork(tellPast);
+    if (events.length > 0) connection.socket?.cork(sendPast);
     if (isMissing) hub.push(connection, { type: "missed", channel });
   };
   await hub.join(connection, channel, member, answer, resume);

@@ -78,7 +78,7 @@ function decodeSubscribe(data: JsonObject, mark: { ref?: Ref }): Command {
   return { type: "subscribe", channel, proof, ...more };
 }
 
-/** A position counts before `recover`: whoever was there wants what came after. */
+/** A position counts before `recover`: a client that was there wants what came after. */
 function resumeOf(data: JsonObject): Resume | undefined {
   const position = own(data, "position");
   if (position !== undefined && position !== null) return positionOf(position);
@@ -195,7 +195,7 @@ function frameOf(push: Plain): ServerFrame | undefined {
 
 /**
  * The hot one. Payloads are embedded, not parsed into objects and written again. Events for one user, for one
- * connection or for everybody have no channel, and an event that has one of this protocol's own names is marked, so that it can't be taken for the server's word.
+ * connection or for everybody have no channel, and an event that has one of this protocol's own names is marked, so that it can't be taken for one of the server's own.
  */
 function encodeEvent(push: EventPublication | NoticePush): string {
   const { event, data, bare } = push;

@@ -78,7 +78,7 @@ export async function triggerBatch(call: ApiCall): Promise<Response> {
   const { batch } = value;
   const most = call.app.limits.batchSize;
   if (batch.length > most) {
-    // The words of Pusher's own refusal, which its libraries look for.
+    // The text of Pusher's own refusal, which its libraries look for.
     throw new CommandError("data_invalid", `Batch too large (> ${most}, batchSize): it has ${batch.length} events.`);
   }
   const ofCall = call.request.headers.get(KEY_HEADER);
