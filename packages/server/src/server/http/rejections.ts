@@ -1,4 +1,4 @@
-/** What is answered before anybody looks at a request or a handshake: to a stranger, to a flood, and while the server stops. */
+/** Answers that need no look at the request: to addresses that are barred, to floods, and while the server stops. */
 
 import { Disconnect } from "../../domain/error.ts";
 import { errorResponse, HttpError } from "../../http/error-response.ts";
@@ -7,7 +7,7 @@ import { apiErrorResponse } from "../../protocols/pusher/responses.ts";
 import type { Caller } from "./caller.ts";
 
 /** In HTTP: a flood is not worth a WebSocket, and clients take a refused handshake for a reason to try later. */
-export function tooManyConnections(hub: Hub, { address }: Caller, waitS: number, message: string): Response {
+export function tooManyConnections(hub: Hub, address: string, waitS: number, message: string): Response {
   hub.observe({ type: "rejected", address, why: new Disconnect("flooded", message) });
   return errorResponse(429, "flooded", message, { "Retry-After": String(waitS) });
 }

@@ -1,4 +1,4 @@
-/** Who knocks: which protocol, which app, and whether it may come in. Says no with the protocol's own farewell. */
+/** Decides on a handshake: which protocol, which app, and whether the client may connect. */
 
 import type { App } from "../../domain/app.ts";
 import { Connection } from "../../domain/connection.ts";
@@ -8,18 +8,18 @@ import type { AppStore, Awaitable, Clock, Guard } from "../../domain/ports.ts";
 import type { Protocol } from "../../domain/transport.ts";
 import type { Caller } from "../http/caller.ts";
 
-/** A client that is let in, with the user that a guard vouches for. */
+/** With the user that a guard authenticated. */
 export interface AdmittedClient {
   readonly connection: Connection;
   readonly user: User | undefined;
 }
 
-/** A client that has to be told why not. The protocols want it told over an open WebSocket. */
+/** The protocols send the reason over an open WebSocket. */
 export interface RejectedClient {
   readonly protocol: Protocol;
   readonly address: string;
   readonly reason: Disconnect;
-  /** Whose client it would have been, where that is an app of this server. */
+  /** The app it asked for, where this server has it. */
   readonly app?: App;
 }
 
@@ -36,13 +36,13 @@ export interface AdmissionOptions {
   readonly path: string;
   readonly strictProtocol: boolean;
   readonly newId: () => string;
-  /** Has the app's limit count the client, in the whole cluster. Throws Disconnect where there is no place. */
+  /** Counts the client for the app's limit, in the whole cluster. Throws Disconnect where the app is full. */
   readonly acquireQuota: (connection: Connection) => Awaitable<void>;
-  /** Told of what should not happen; the client only hears that something did. */
+  /** Reports what should not happen: the client learns only that something did. */
   readonly failed: (error: unknown) => void;
 }
 
-/** Pusher protocol, versions: below 4 nobody speaks any more, 7 is the newest. */
+/** Pusher protocol versions: no client speaks one below 4 any more, 7 is the newest. */
 const OLDEST = 4;
 const NEWEST = 7;
 /** The first version whose clients answer pings. */
@@ -51,112 +51,78 @@ const FIRST_WITH_PINGS = 5;
 const PUSHER_PATH = /\/app\/([^/]+)\/?$/;
 const VERSION = /^v?\d[\w.+-]{0,63}$/;
 
-/** Decides on a WebSocket handshake. Never throws. */
+/** Never throws. */
 export async function admit(
   options: AdmissionOptions,
   request: Request,
   url: URL,
   caller: Caller,
 ): Promise<AdmittedClient | RejectedClient> {
+  let app: App | undefined;
   try {
-    const admitted = await openConnection(options, request, url, caller);
-    await options.acquireQuota(admitted.connection);
-    return admitted;
+    const key = keyOf(options, url);
+    app = await options.apps.byKey(key);
+    const protocol = protocolAt(options, url);
+    const version = protocol === options.pusher ? pusherVersionOf(url, options.strictProtocol) : undefined;
+    const connection = createConnection(options, caller, protocol, checkApp(app, key, caller));
+    if (version !== undefined) connection.answersPings = version >= FIRST_WITH_PINGS;
+    const user = await runGuards(options.guards, request, connection);
+    if (version === undefined) checkAnonymous(connection.app, user);
+    await options.acquireQuota(connection);
+    // A Pusher client signs in by a command.
+    return { connection, user: version === undefined ? user : undefined };
   } catch (error) {
-    const app = await appNamed(options, url).catch(() => undefined);
     return { ...rejectionFor(options, url, caller, error), ...(app && { app }) };
   }
 }
 
-async function appNamed(options: AdmissionOptions, url: URL): Promise<App | undefined> {
-  return await options.apps.byKey(keyOf(options, url));
+/** The reason that the client gets for an error, in its own protocol. */
+export function rejectionFor(options: AdmissionOptions, url: URL, { address }: Caller, error: unknown): RejectedClient {
+  const protocol = protocolAt(options, url);
+  if (error instanceof Disconnect) return { protocol, address, reason: error };
+  if (error instanceof CommandError) {
+    return { protocol, address, reason: new Disconnect("unauthorized", error.message) };
+  }
+  options.failed(error);
+  return { protocol, address, reason: new Disconnect("internal", "Something went wrong on the server.") };
 }
 
 function keyOf({ defaultKey }: AdmissionOptions, url: URL): string {
   return PUSHER_PATH.exec(url.pathname)?.[1] ?? url.searchParams.get("app") ?? defaultKey;
 }
 
-function openConnection(
-  options: AdmissionOptions,
-  request: Request,
-  url: URL,
-  caller: Caller,
-): Promise<AdmittedClient> {
-  const key = PUSHER_PATH.exec(url.pathname)?.[1];
-  const protocol = protocolAt(options, url);
-  if (protocol !== options.pusher) return admitPlain(options, request, url, caller, protocol);
-  if (key === undefined) throw new Disconnect("path_unknown", `There is no WebSocket at ${url.pathname}.`);
-  return admitPusher(options, request, url, caller, key);
-}
-
-/** What the client is told, in its own protocol, where that was thrown at the door. */
-export function rejectionFor(options: AdmissionOptions, url: URL, { address }: Caller, error: unknown): RejectedClient {
-  const protocol = protocolAt(options, url);
-  if (error instanceof Disconnect) return { protocol, address, reason: error };
-  if (error instanceof CommandError)
-    return { protocol, address, reason: new Disconnect("unauthorized", error.message) };
-  options.failed(error);
-  return { protocol, address, reason: new Disconnect("internal", "Something went wrong on the server.") };
-}
-
+/** Pusher's where there is none at the path: its clients have to be able to read why they are rejected. */
 function protocolAt({ native, pusher, further, path }: AdmissionOptions, url: URL): Protocol {
   if (PUSHER_PATH.test(url.pathname)) return pusher;
   if (isNativePath(url, path)) return native;
   return further.find(({ name }) => isPath(url, `${path}/${name}`)) ?? pusher;
 }
 
-async function admitPusher(
-  options: AdmissionOptions,
-  request: Request,
-  url: URL,
-  caller: Caller,
-  key: string,
-): Promise<AdmittedClient> {
-  const version = versionOf(url, options.strictProtocol);
-  const connection = await createConnection(options, caller, options.pusher, key);
-  connection.answersPings = version >= FIRST_WITH_PINGS;
-  await runGuards(options, request, connection);
-  return { connection, user: undefined };
-}
-
-/** Of any protocol but Pusher's: the app is a parameter, and a token may come with the handshake. */
-async function admitPlain(
-  options: AdmissionOptions,
-  request: Request,
-  url: URL,
-  caller: Caller,
-  protocol: Protocol,
-): Promise<AdmittedClient> {
-  const key = url.searchParams.get("app") ?? options.defaultKey;
-  const connection = await createConnection(options, caller, protocol, key);
-  const user = await runGuards(options, request, connection);
-  if (!user && !connection.app.anonymous) {
-    throw new Disconnect(
-      "unauthorized",
-      "This app lets nobody in without a token (anonymous is off): connect with ?token=JWT.",
-    );
-  }
-  return { connection, user };
-}
-
-async function createConnection(
-  options: AdmissionOptions,
-  { address, isEncrypted }: Caller,
-  protocol: Protocol,
-  key: string,
-): Promise<Connection> {
-  const app = await options.apps.byKey(key);
+function checkApp(app: App | undefined, key: string, { isEncrypted }: Caller): App {
   if (!app) throw new Disconnect("app_unknown", `Could not find app by key ${key.slice(0, 64)}.`);
   if (!app.enabled) throw new Disconnect("app_disabled", "The app is disabled.");
-  if (app.requireTls && !isEncrypted) {
-    throw new Disconnect("tls_required", "The app accepts encrypted connections only (requireTls): use wss://.");
-  }
-  return new Connection(options.newId(), app, protocol, address, options.clock.monotonicMs());
+  if (!app.requireTls || isEncrypted) return app;
+  throw new Disconnect("tls_required", "The app accepts encrypted connections only (requireTls): use wss://.");
 }
 
-/** Every guard may turn the client away; the first that knows the user is believed. */
+function checkAnonymous({ anonymous }: App, user: User | undefined): void {
+  if (user || anonymous) return;
+  const message = "This app lets nobody in without a token (anonymous is off): connect with ?token=JWT.";
+  throw new Disconnect("unauthorized", message);
+}
+
+function createConnection(
+  { newId, clock }: AdmissionOptions,
+  { address }: Caller,
+  protocol: Protocol,
+  app: App,
+): Connection {
+  return new Connection(newId(), app, protocol, address, clock.monotonicMs());
+}
+
+/** Every guard may reject the client; the first that knows the user is believed. */
 async function runGuards(
-  { guards }: AdmissionOptions,
+  guards: readonly Guard[],
   request: Request,
   connection: Connection,
 ): Promise<User | undefined> {
@@ -168,7 +134,10 @@ async function runGuards(
   return known;
 }
 
-function versionOf(url: URL, strict: boolean): number {
+function pusherVersionOf(url: URL, strict: boolean): number {
+  if (!PUSHER_PATH.test(url.pathname)) {
+    throw new Disconnect("path_unknown", `There is no WebSocket at ${url.pathname}.`);
+  }
   const library = url.searchParams.get("version");
   if (library !== null && library !== "" && !VERSION.test(library)) {
     throw new Disconnect("version_malformed", "The version of the client library is not a version.");

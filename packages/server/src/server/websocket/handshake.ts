@@ -8,9 +8,8 @@ import type { EndpointMatch } from "../endpoints/endpoint-registry.ts";
 import type { Caller } from "../http/caller.ts";
 import { badRequest, shuttingDown, tooManyConnections } from "../http/rejections.ts";
 import { admit, type RejectedClient, rejectionFor } from "./admission.ts";
-import type { Listener, ListenOptions } from "./listen-options.ts";
+import type { Listener, ListenOptions, SocketData } from "./listen-options.ts";
 
-/** One handshake on its way through the door. */
 export interface HandshakeContext {
   readonly request: Request;
   readonly url: URL;
@@ -18,132 +17,149 @@ export interface HandshakeContext {
   readonly server: Pick<Listener, "upgrade">;
 }
 
-/** Undefined where it has become a WebSocket, if only to be told why not. */
+/** Users that a guard authenticated, until their connection is open. */
+export type PendingUsers = WeakMap<Connection, User>;
+
+/** Undefined where it has become a WebSocket, if only to send the reason why not. */
 export async function handleHandshake(
   options: ListenOptions,
-  arriving: WeakMap<Connection, User>,
-  knock: HandshakeContext,
+  pendingUsers: PendingUsers,
+  context: HandshakeContext,
 ): Promise<Response | undefined> {
   const { hub, ipConnectionLimiter, endpoints, middleware } = options;
-  const { caller, url } = knock;
+  const { address } = context.caller;
   if (options.isDraining()) return shuttingDown();
-  const waitS = ipConnectionLimiter.acquire(caller.address);
-  if (waitS !== undefined)
-    return tooManyConnections(hub, caller, waitS, ipConnectionLimiter.messageFor(caller.address));
-  if (options.dashboard.isLive(url)) return connectDashboard(options, knock);
-  const found = endpoints.findForSocket(url);
+  const waitS = ipConnectionLimiter.acquire(address);
+  if (waitS !== undefined) return tooManyConnections(hub, address, waitS, ipConnectionLimiter.messageFor(address));
   let isOpen = false;
   const server: HandshakeContext["server"] = {
     upgrade: (...given) => {
-      isOpen = knock.server.upgrade(...given);
+      isOpen = context.server.upgrade(...given);
       return isOpen;
     },
   };
-  const here = { ...knock, server };
-  const enter = () => (found ? connectEndpoint(options, found, here) : connectClient(options, arriving, here));
-  const decision = middleware.handshake ? runMiddleware(options, found, here, enter) : enter();
-  const answer = await unlessAborted(knock.request, decision, () => isOpen);
-  if (answer) ipConnectionLimiter.release(caller.address);
+  const observed = { ...context, server };
+  const connect = (): Promise<Response | undefined> => {
+    const match = endpoints.findForSocket(context.url);
+    const act = () =>
+      match ? connectEndpoint(options, match, observed) : connectClient(options, pendingUsers, observed);
+    return middleware.handshake ? runMiddleware(options, match, observed, act) : act();
+  };
+  const answer = options.dashboard.isLive(context.url)
+    ? await connectDashboard(options, observed)
+    : await unlessAborted(context.request, connect(), () => isOpen);
+  if (answer) ipConnectionLimiter.release(address);
   return answer;
 }
 
-/** Through what the program puts around handshakes. What it throws or returns after the socket is open comes too late. */
+/** What the program's middleware throws or returns after the socket is open comes too late. */
 async function runMiddleware(
-  options: ListenOptions,
-  found: EndpointMatch | undefined,
-  { request, url, caller, server }: HandshakeContext,
-  enter: () => Promise<Response | undefined>,
+  { middleware, admission, hub }: ListenOptions,
+  match: EndpointMatch | undefined,
+  context: HandshakeContext,
+  connect: () => Promise<Response | undefined>,
 ): Promise<Response | undefined> {
+  const { request, url, caller } = context;
   let isOpen = false;
-  const arrival = { request, url, address: caller.address, endpoint: found?.endpoint.path };
   try {
-    const answer = await options.middleware.handshake?.(arrival, async () => {
-      const refused = await enter();
-      isOpen = refused === undefined;
-      return refused;
+    const info = { request, url, address: caller.address, endpoint: match?.endpoint.path };
+    const answer = await middleware.handshake?.(info, async () => {
+      const rejected = await connect();
+      isOpen = rejected === undefined;
+      return rejected;
     });
     return isOpen ? undefined : answer;
   } catch (error) {
-    const data = rejectionFor(options.admission, url, caller, error);
+    const rejection = rejectionFor(admission, url, caller, error);
     if (isOpen) return undefined;
-    if (!found) return server.upgrade(request, { data }) ? undefined : badRequest(NO_HANDSHAKE);
-    options.hub.observe({ type: "rejected", address: caller.address, why: data.reason });
-    found.endpoint.refused(request);
+    if (!match) return upgrade(context, rejection);
+    hub.observe({ type: "rejected", address: caller.address, why: rejection.reason });
+    match.endpoint.refused(request);
     return errorResponseFor(error);
   }
 }
 
-/** A client of the hub. Why not, the protocols want told over an open WebSocket. */
+/** A client of the hub. */
 async function connectClient(
-  options: ListenOptions,
-  arriving: WeakMap<Connection, User>,
-  { request, url, caller, server }: HandshakeContext,
+  { admission, hub }: ListenOptions,
+  pendingUsers: PendingUsers,
+  context: HandshakeContext,
 ): Promise<Response | undefined> {
-  const admission = await admit(options.admission, request, url, caller);
-  const data = "connection" in admission ? admission.connection : admission;
-  if ("connection" in admission && admission.user) arriving.set(admission.connection, admission.user);
-  if (server.upgrade(request, { data })) return undefined;
-  if ("connection" in admission) options.hub.quotas.releaseConnection(admission.connection);
-  return badRequest(NO_HANDSHAKE);
+  const result = await admit(admission, context.request, context.url, context.caller);
+  if (!("connection" in result)) return upgrade(context, result);
+  const { connection, user } = result;
+  if (user) pendingUsers.set(connection, user);
+  const answer = upgrade(context, connection);
+  if (answer) hub.quotas.releaseConnection(connection);
+  return answer;
 }
 
-/** A dashboard's live connection: nothing of it is the program's, and whoever may come by its ticket finds room. */
+/** A dashboard's live connection passes no middleware of the program, and always finds room: its ticket admits it. */
 async function connectDashboard(
-  options: ListenOptions,
-  { request, url, caller, server }: HandshakeContext,
+  { dashboard, newId, admission }: ListenOptions,
+  context: HandshakeContext,
 ): Promise<Response | undefined> {
-  const { dashboard, newId, ipConnectionLimiter } = options;
+  const { url, caller } = context;
   let data: Connection | RejectedClient;
   try {
     data = await dashboard.admit(url, caller.address, newId());
   } catch (error) {
-    data = rejectionFor({ ...options.admission, pusher: options.admission.native }, url, caller, error);
+    data = rejectionFor({ ...admission, pusher: admission.native }, url, caller, error);
   }
-  if (server.upgrade(request, { data })) return undefined;
-  ipConnectionLimiter.release(caller.address);
-  return badRequest(NO_HANDSHAKE);
+  return upgrade(context, data);
 }
 
 /** A client of one of the program's endpoints. */
 async function connectEndpoint(
-  { hub, capacityError, isDraining }: ListenOptions,
-  { endpoint, params }: EndpointMatch,
-  { request, caller: { address }, server }: HandshakeContext,
+  options: ListenOptions,
+  match: EndpointMatch,
+  context: HandshakeContext,
 ): Promise<Response | undefined> {
-  const isFull = capacityError();
-  const admitted = isFull
-    ? errorResponseFor(isFull)
-    : await unlessAborted(request, endpoint.accept(request, params, address));
-  let answer = admitted instanceof Response ? admitted : undefined;
-  // While the program was making up its mind, others came, or the server began to stop.
-  if (!answer && isDraining()) answer = shuttingDown();
-  const why = capacityError() ?? endpoint.full;
-  if (!answer && why) answer = errorResponseFor(why);
-  if (!answer && !(admitted instanceof Response)) {
-    const { connection: data, headers } = admitted;
-    if (server.upgrade(request, { data, headers })) return undefined;
-    answer = badRequest(NO_HANDSHAKE);
-  }
-  const told = new Disconnect("unauthorized", `The endpoint ${endpoint.path} answered ${answer?.status}.`);
-  hub.observe({ type: "rejected", address, why: told });
-  endpoint.refused(request);
+  const { endpoint } = match;
+  const answer = await acceptAtEndpoint(options, match, context);
+  if (!answer) return undefined;
+  const why = new Disconnect("unauthorized", `The endpoint ${endpoint.path} answered ${answer.status}.`);
+  options.hub.observe({ type: "rejected", address: context.caller.address, why });
+  endpoint.refused(context.request);
   return answer;
 }
 
-/** Who hangs up gives its place back, even if the program never makes up its mind; with a socket, by closing that. */
+async function acceptAtEndpoint(
+  { capacityError, isDraining }: ListenOptions,
+  { endpoint, params }: EndpointMatch,
+  context: HandshakeContext,
+): Promise<Response | undefined> {
+  const { request, caller } = context;
+  const full = capacityError();
+  if (full) return errorResponseFor(full);
+  const accepted = await unlessAborted(request, endpoint.accept(request, params, caller.address));
+  if (accepted instanceof Response) return accepted;
+  // While the program decided, other clients came, or the server began to stop.
+  if (isDraining()) return shuttingDown();
+  const why = capacityError() ?? endpoint.full;
+  if (why) return errorResponseFor(why);
+  return upgrade(context, accepted.connection, accepted.headers);
+}
+
+/** Undefined where it is a WebSocket now. */
+function upgrade({ request, server }: HandshakeContext, data: SocketData, headers?: HeadersInit): Response | undefined {
+  return server.upgrade(request, { data, ...(headers && { headers }) }) ? undefined : badRequest(INVALID_HANDSHAKE);
+}
+
+/** A client that hangs up is counted no longer, even if the program never decides; with an open socket, its end does that. */
 async function unlessAborted<T>(
   { signal }: Request,
   decision: Promise<T>,
   isOpen: () => boolean = () => false,
 ): Promise<T | Response> {
-  const gone = Promise.withResolvers<Response>();
-  const hangUp = () => (isOpen() ? undefined : gone.resolve(badRequest(NO_HANDSHAKE)));
-  signal.addEventListener("abort", hangUp);
+  const aborted = Promise.withResolvers<Response>();
+  const abort = () => (isOpen() ? undefined : aborted.resolve(badRequest(INVALID_HANDSHAKE)));
+  signal.addEventListener("abort", abort);
   try {
-    return await Promise.race([decision, gone.promise]);
+    return await Promise.race([decision, aborted.promise]);
   } finally {
-    signal.removeEventListener("abort", hangUp);
+    signal.removeEventListener("abort", abort);
   }
 }
 
-const NO_HANDSHAKE = "This is not a valid WebSocket handshake.";
+const INVALID_HANDSHAKE = "This is not a valid WebSocket handshake.";

@@ -30,7 +30,7 @@ export async function toListenError(error: unknown, { host, port }: Pick<Config,
   const notHere = `\`host\` has to be an address of this machine, but is ${JSON.stringify(host)}`;
   switch (code) {
     case "EADDRINUSE": {
-      // Bun says of a name that nobody knows that it is in use, too.
+      // Bun reports an unknown name as in use, too.
       const isKnown = await lookup(host).then(Boolean, () => false);
       if (!isKnown) return new ListenError("ENOTFOUND", "host", notHere);
       return new ListenError(

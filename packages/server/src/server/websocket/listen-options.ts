@@ -1,4 +1,4 @@
-/** What handshakes, sockets and requests need to know of the server they come to. */
+/** What handshakes, sockets and requests need of the server. */
 
 import type { Server as BunServer } from "bun";
 import type { Config } from "../../config/schema/schema.ts";
@@ -24,23 +24,22 @@ export interface ListenOptions {
   readonly hub: Hub;
   readonly admission: AdmissionOptions;
   readonly identify: ResolveCaller;
-  /** The dashboard's own way in. */
   readonly dashboard: DashboardEntry;
   readonly newId: () => string;
-  /** Undefined where every address may come. */
+  /** Undefined where every address may connect. */
   readonly barrier: Barrier | undefined;
-  /** Asked at the last moment: while a client was let in, the configuration may have become another. */
+  /** Checks a client when its socket opens: during the handshake the configuration may have been reloaded. */
   readonly recheck: (connection: Connection) => Disconnect | undefined;
   readonly ipConnectionLimiter: IpConnectionLimiter;
   readonly slowConsumers: SlowConsumers;
   /** Whether other processes listen on the same port. */
   readonly sharesPort?: boolean;
   readonly isDraining: () => boolean;
-  /** Told of each request. What is asked from now on is the last on its connection, or comes too late. */
+  /** Called for each request. While the server stops, a request is the last on its connection, or comes too late. */
   readonly drainPhase: () => "last" | "too late" | undefined;
   readonly endpoints: EndpointRegistry;
   readonly middleware: Pick<MiddlewareStack, "handshake">;
-  /** Why the process may not have another socket, where it may not. */
+  /** Why the process may not open another socket; undefined while it may. */
   readonly capacityError: () => Disconnect | undefined;
   /** Ordinary HTTP. */
   readonly handleRequest: RequestHandler;

@@ -30,7 +30,7 @@ export class Listeners implements Fanout {
   readonly #options: ListenersOptions;
   #clients: Port | undefined;
   #api: Port | undefined;
-  /** They take no new clients. */
+  /** Listeners that were replaced: they take no new clients. */
   readonly #retired = new Set<Listener>();
   readonly #compresses: boolean;
   #credentials: TlsCredentials | undefined;
@@ -104,31 +104,31 @@ export class Listeners implements Fanout {
     return this.#all.reduce((sum, listener) => sum + listener.pendingRequests, 0);
   }
 
-  /** What new clients get; undefined without TLS, and while nobody listens because nobody could. */
+  /** What new clients get; undefined without TLS, and while no listener is open because none could be. */
   get credentials(): TlsCredentials | undefined {
     return this.#credentials;
   }
 
   /**
-   * New clients get these; whoever is here keeps the connection, and a request under way its answer. Where Bun cannot
-   * listen with them, it goes on with those it had, and throws.
+   * New clients get these. Open connections stay, and a request under way is answered. Where Bun cannot listen with them, it
+   * goes on with those it had, and throws.
    */
   replace(credentials: TlsCredentials): void {
     const before = this.#credentials;
-    // Until it is sure that somebody listens: whoever looks again then tries again.
+    // Until a listener is open for sure, so that the next check tries again.
     this.#credentials = undefined;
     for (const port of this.#ports) this.#swap(port, credentials, before);
     this.#credentials = credentials;
   }
 
-  /** All in one turn of the event loop, so that nobody else can have the port in between. */
-  #swap(door: Port, credentials: TlsCredentials, before: TlsCredentials | undefined): void {
-    this.#retire(door.listener);
+  /** All in one turn of the event loop, so that no other process can take the port in between. */
+  #swap(port: Port, credentials: TlsCredentials, before: TlsCredentials | undefined): void {
+    this.#retire(port.listener);
     try {
-      door.listener = door.open(credentials);
+      port.listener = port.open(credentials);
     } catch (error) {
       if (before) {
-        door.listener = door.open(before);
+        port.listener = port.open(before);
         this.#credentials = before;
       }
       throw error;
@@ -140,12 +140,12 @@ export class Listeners implements Fanout {
     void listener.stop(false).finally(() => this.#retired.delete(listener));
   }
 
-  /** Nobody new comes in. Open connections, idle ones included, stay until they are stopped, where the system can do that. */
+  /** No new connection comes in. Open ones, idle ones included, stay until they are stopped, where the system can do that. */
   async stopAccepting(): Promise<void> {
     if (!(await stopAccepting(this.#ports.map((port) => port.number)))) void this.stop(false);
   }
 
-  /** With `force` at once; otherwise resolves when everybody has gone. */
+  /** With `force` at once; otherwise resolves when every connection has ended. */
   async stop(force: boolean): Promise<void> {
     await Promise.all(this.#all.map((listener) => listener.stop(force)));
   }

@@ -1,9 +1,8 @@
-/** What Bun tells of its sockets, handed on to the hub or to an endpoint. */
+/** Bun's socket events, passed on to the hub or to an endpoint. */
 
 import type { ServerWebSocket, WebSocketHandler } from "bun";
 import { isReserved } from "../../domain/app.ts";
 import { Connection } from "../../domain/connection.ts";
-import type { User } from "../../domain/message.ts";
 import { connect } from "../../hub/connect.ts";
 import { receive, receivePing } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
@@ -11,12 +10,10 @@ import { answersProbe } from "../../hub/liveness.ts";
 import { compressionOptions } from "../compression.ts";
 import { EndpointConnection } from "../endpoints/endpoint-connection.ts";
 import type { RejectedClient } from "./admission.ts";
+import type { PendingUsers } from "./handshake.ts";
 import type { ListenOptions, SocketData } from "./listen-options.ts";
 
-export function socketHandler(
-  options: ListenOptions,
-  arriving: WeakMap<Connection, User>,
-): WebSocketHandler<SocketData> {
+export function socketHandler(options: ListenOptions, pendingUsers: PendingUsers): WebSocketHandler<SocketData> {
   const { config, hub, ipConnectionLimiter } = options;
   return {
     maxPayloadLength: config.limits.frameBytes,
@@ -35,12 +32,12 @@ export function socketHandler(
       const full = options.endpoints.count > 0 && !isReserved(data.app) ? options.capacityError() : undefined;
       const why = full ?? options.recheck(data);
       if (why) {
-        // Never opened, so its end is nobody's to hear of.
+        // Never opened, so its end is not reported.
         data.closed = true;
         hub.quotas.releaseConnection(data);
         return reject(hub, ws, { protocol: data.protocol, address: data.address, reason: why, app: data.app });
       }
-      connect(hub, data, ws, arriving.get(data));
+      connect(hub, data, ws, pendingUsers.get(data));
     },
     message({ data }, frame) {
       if (data instanceof Connection) receive(hub, data, frame);

@@ -29,8 +29,8 @@ const SYMBOLS = {
 } as const;
 
 /**
- * Nobody new comes in by these ports, one listening socket of this process each. What was on its way is taken in first: those who
- * begin meanwhile are not answered, and try again a second later. False where the system cannot do that; nothing has changed then.
+ * No new connection comes in by these ports, one listening socket of this process each. Those on their way are accepted first;
+ * those that begin meanwhile are not answered, and try again a second later. False where the system cannot do that; nothing has changed then.
  */
 export async function stopAccepting(ports: readonly number[]): Promise<boolean> {
   if (process.platform !== "linux") return false;
@@ -45,7 +45,7 @@ export async function stopAccepting(ports: readonly number[]): Promise<boolean> 
   for (const fd of sockets) libc.symbols.dup2(nothing, fd);
   closeSync(nothing);
   libc.close();
-  // The kernel has its own copy; until here, nobody may clear it away.
+  // The kernel has its own copy; until here, the garbage collector may not take it.
   return code.length > 0;
 }
 

@@ -3,7 +3,7 @@
 import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { isUnixSocketPath } from "../../config/schema/fields.ts";
 
-/** Takes away the socket of a process that died, which would be in the way of the next one. Where somebody listens, it stays. */
+/** Removes the socket of a process that died, which would be in the way of the next one. Where a process listens, it stays. */
 export async function removeStaleSocket(host: string): Promise<void> {
   if (!isUnixSocketPath(host) || !lstatSync(host, { throwIfNoEntry: false })?.isSocket()) return;
   if (!(await isListening(host))) rmSync(host, { force: true });
@@ -14,7 +14,7 @@ async function isListening(unix: string): Promise<boolean> {
     (await Bun.connect({ unix, socket: { data() {} } })).end();
     return true;
   } catch (error) {
-    // Who may not ask has to take it for somebody's.
+    // Without the permission to connect, it counts as taken.
     return error instanceof Error && "code" in error && error.code !== "ECONNREFUSED" && error.code !== "ENOENT";
   }
 }
