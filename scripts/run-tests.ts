@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { endLeftovers, marked } from "./leftovers.ts";
+import { environmentWith, killOrphans } from "./orphans.ts";
 import { type Tally, tally } from "./tally.ts";
 
 export interface TestRun {
@@ -35,7 +35,7 @@ export async function runTests(run: TestRun): Promise<Tally> {
     const picked = flags.some((flag) => PICKING_FLAGS.includes(flag.split("=")[0] ?? flag));
     return tally(existsSync(report) ? readFileSync(report, "utf8") : "", run.files, exitCode, picked);
   } finally {
-    for (const commandLine of endLeftovers(mark))
+    for (const commandLine of killOrphans(mark))
       console.error(`Ended a process that outlived the tests: ${commandLine}`);
     rmSync(folder, { recursive: true, force: true });
   }
@@ -55,11 +55,11 @@ async function bunTest(run: TestRun, report: string, mark: string): Promise<numb
       ...(run.flags ?? []),
       ...run.files.map((file) => `./${file}`),
     ],
-    { cwd: run.cwd, stdio: ["ignore", output, output], env: { ...process.env, ...run.env, ...marked(mark) } },
+    { cwd: run.cwd, stdio: ["ignore", output, output], env: { ...process.env, ...run.env, ...environmentWith(mark) } },
   );
   const stop = () => {
     child.kill("SIGKILL");
-    endLeftovers(mark);
+    killOrphans(mark);
     process.exit(130);
   };
   process.once("SIGINT", stop).once("SIGTERM", stop);

@@ -13,8 +13,8 @@
 
 import { join } from "node:path";
 import { adviceOn, installMissing, needsOf } from "./needs.ts";
+import { lastLines, type RetriedTally, runTestsWithRetry } from "./retry.ts";
 import { runTests } from "./run-tests.ts";
-import { type Looked, lastLines, runTestsTwiceWhereNeeded } from "./second-look.ts";
 
 const ROOT = join(import.meta.dir, "..");
 /** A test that takes that long hangs, also on a machine that is several times slower. */
@@ -69,15 +69,15 @@ async function main({ soak, unit, paths, flags }: Request): Promise<number> {
     ...((isWhole || unit) && { atOnce: FILES_AT_ONCE, timings: TIMINGS }),
     env: soak ? { SOAK: "1" } : {},
   };
-  const run: Looked = isWhole ? await runTestsTwiceWhereNeeded(order) : { ...(await runTests(order)), wavering: [] };
-  for (const { file, name } of run.wavering) console.log(`PASSED ONE TIME OF TWO ${file}: ${name}`);
+  const run: RetriedTally = isWhole ? await runTestsWithRetry(order) : { ...(await runTests(order)), flaky: [] };
+  for (const { file, name } of run.flaky) console.log(`PASSED ONE TIME OF TWO ${file}: ${name}`);
   const unmet = left.map((file) => `${file} did not run: it needs ${lacks(file).join(", ")}`);
   return close({
     passed: run.passed + (isWhole ? CHECKS.length - checks.length : 0),
     failed: run.failed + checks.length + left.length,
     remarks: [...checks, ...run.remarks, ...unmet],
     advice: adviceOn(missing),
-    wavering: isWhole ? run.wavering.length : undefined,
+    flaky: isWhole ? run.flaky.length : undefined,
   });
 }
 
@@ -113,13 +113,13 @@ interface Outcome {
   readonly failed: number;
   readonly remarks: readonly string[];
   readonly advice: readonly string[];
-  readonly wavering: number | undefined;
+  readonly flaky: number | undefined;
 }
 
 /** Nothing may be printed after this. */
-function close({ passed, failed, remarks, advice, wavering }: Outcome): number {
+function close({ passed, failed, remarks, advice, flaky }: Outcome): number {
   if (remarks.length > 0) console.log(`\n${remarks.map((remark) => `FAILED ${remark}`).join("\n")}`);
   if (advice.length > 0) console.log(`\n${advice.join("\n")}`);
-  console.log(lastLines(passed, failed, wavering));
+  console.log(lastLines(passed, failed, flaky));
   return failed;
 }

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { lastLines, runTestsWithRetry } from "../../scripts/retry.ts";
 import { runTests } from "../../scripts/run-tests.ts";
-import { lastLines, runTestsTwiceWhereNeeded } from "../../scripts/second-look.ts";
 import type { Tally } from "../../scripts/tally.ts";
 
 const FILES = {
@@ -47,8 +47,8 @@ function run(files: readonly (keyof typeof FILES)[], flags: readonly string[] = 
   return runTests({ cwd: folder, files, flags, timeoutMs: 500, output: "ignore" });
 }
 
-function lookTwice(files: readonly (keyof typeof FILES)[]) {
-  return runTestsTwiceWhereNeeded({ cwd: folder, files, timeoutMs: 5_000, output: "ignore" });
+function runWithRetry(files: readonly (keyof typeof FILES)[]) {
+  return runTestsWithRetry({ cwd: folder, files, timeoutMs: 5_000, output: "ignore" });
 }
 
 test("counts tests that pass", async () => {
@@ -116,24 +116,24 @@ test("counts a run of nothing as failed", async () => {
 });
 
 test("gives a test that fails a second chance, alone, and names it if it takes it", async () => {
-  const looked = await lookTwice(["good.test.ts", "once.test.ts"]);
-  expect(looked).toMatchObject({ passed: 3, failed: 0, failures: [], remarks: [] });
-  expect(looked.wavering).toEqual([{ file: "once.test.ts", name: "fails the first time" }]);
+  const tallied = await runWithRetry(["good.test.ts", "once.test.ts"]);
+  expect(tallied).toMatchObject({ passed: 3, failed: 0, failures: [], remarks: [] });
+  expect(tallied.flaky).toEqual([{ file: "once.test.ts", name: "fails the first time" }]);
 });
 
 test("gives no third chance", async () => {
-  const looked = await lookTwice(["good.test.ts", "bad.test.ts"]);
-  expect(looked).toMatchObject({ passed: 2, failed: 1, wavering: [] });
+  const tallied = await runWithRetry(["good.test.ts", "bad.test.ts"]);
+  expect(tallied).toMatchObject({ passed: 2, failed: 1, flaky: [] });
 });
 
 test("gives no second chance where many fail, nor to what did not run", async () => {
-  expect(await lookTwice(["many.test.ts"])).toMatchObject({ passed: 0, failed: 6, wavering: [] });
-  expect(await lookTwice(["exits.test.ts"])).toMatchObject({ passed: 0, failed: 1, wavering: [] });
-  expect(await lookTwice(["skip.test.ts"])).toMatchObject({ passed: 1, failed: 1, wavering: [] });
+  expect(await runWithRetry(["many.test.ts"])).toMatchObject({ passed: 0, failed: 6, flaky: [] });
+  expect(await runWithRetry(["exits.test.ts"])).toMatchObject({ passed: 0, failed: 1, flaky: [] });
+  expect(await runWithRetry(["skip.test.ts"])).toMatchObject({ passed: 1, failed: 1, flaky: [] });
 });
 
 test("believes no second run that does not come to its end", async () => {
-  expect(await lookTwice(["flees.test.ts"])).toMatchObject({ passed: 0, failed: 1, wavering: [] });
+  expect(await runWithRetry(["flees.test.ts"])).toMatchObject({ passed: 0, failed: 1, flaky: [] });
 });
 
 // Elsewhere there is no way to find them.

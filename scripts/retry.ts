@@ -9,14 +9,14 @@ import type { Failure, Tally } from "./tally.ts";
 /** Where more fail, something is broken, and no second look will tell otherwise. */
 const MOST_FAILURES = 5;
 
-export interface Looked extends Tally {
+export interface RetriedTally extends Tally {
   /** Passed one time of two. */
-  readonly wavering: readonly Failure[];
+  readonly flaky: readonly Failure[];
 }
 
-export async function runTestsTwiceWhereNeeded(run: TestRun): Promise<Looked> {
+export async function runTestsWithRetry(run: TestRun): Promise<RetriedTally> {
   const first = await runTests(run);
-  if (first.failures.length === 0 || first.failures.length > MOST_FAILURES) return { ...first, wavering: [] };
+  if (first.failures.length === 0 || first.failures.length > MOST_FAILURES) return { ...first, flaky: [] };
   const files = [...new Set(first.failures.map(({ file }) => file))];
   console.log(`\nOnce more, alone: ${files.join(", ")}`);
   const { atOnce: _, timings: __, ...alone } = run;
@@ -25,17 +25,17 @@ export async function runTestsTwiceWhereNeeded(run: TestRun): Promise<Looked> {
   return together(first, second);
 }
 
-/** What a run ends with; the counts stand alone. `wavering` is absent where nobody would have looked twice. */
-export function lastLines(passed: number, failed: number, wavering?: number): string {
+/** What a run ends with; the counts stand alone. `flaky` is absent where nobody would have looked twice. */
+export function lastLines(passed: number, failed: number, flaky?: number): string {
   const counts = `${passed} passed, ${failed} failed`;
-  if (wavering === undefined) return `\n${counts}`;
-  return `\n${wavering} ${wavering === 1 ? "test" : "tests"} needed a second look\n\n${counts}`;
+  if (flaky === undefined) return `\n${counts}`;
+  return `\n${flaky} ${flaky === 1 ? "test" : "tests"} needed a second look\n\n${counts}`;
 }
 
-function together(first: Tally, second: readonly Tally[]): Looked {
+function together(first: Tally, second: readonly Tally[]): RetriedTally {
   // A file that did not come to its end proves nothing for the tests in it.
   const isWhole = second.every(({ failed, failures }) => failed === failures.length);
-  if (!isWhole) return { ...first, wavering: [] };
+  if (!isWhole) return { ...first, flaky: [] };
   const again = second.flatMap(({ failures }) => failures);
   const cured = first.failures.filter((failure) => !includes(again, failure));
   return {
@@ -43,7 +43,7 @@ function together(first: Tally, second: readonly Tally[]): Looked {
     passed: first.passed + cured.length,
     failed: first.failed - cured.length,
     failures: first.failures.filter((failure) => includes(again, failure)),
-    wavering: [...cured, ...again.filter((failure) => !includes(first.failures, failure))],
+    flaky: [...cured, ...again.filter((failure) => !includes(first.failures, failure))],
   };
 }
 

@@ -6,12 +6,12 @@ import { readdirSync, readFileSync } from "node:fs";
 const MARK = "TEST_RUN_MARK";
 
 /** The environment to give the run, so that its processes can be told from everybody else's. */
-export function marked(mark: string): Record<string, string> {
+export function environmentWith(mark: string): Record<string, string> {
   return { [MARK]: mark };
 }
 
 /** Ends them and answers with their command lines. Where there is no /proc, there is nothing to look through. */
-export function endLeftovers(mark: string): string[] {
+export function killOrphans(mark: string): string[] {
   const ended: string[] = [];
   for (const pid of processIds()) {
     try {
