@@ -6,8 +6,13 @@ import { layerOf, PACKAGE_MAY_USE, packageTrespasses, reachesOut, trespasses } f
 import { bareCode, circles, importsBetweenParts, importsOf, readSources, type Sources } from "./support/sources.ts";
 
 const ROOT = join(import.meta.dir, "..");
-/** The aim is 400; a little more is not worth a bad cut. */
-const MOST_LINES = 450;
+const MOST_LINES = 400;
+/** Files that are longer still. None is added; each that has become shorter is taken off. */
+const STILL_LONGER = [
+  "packages/nats/src/publish-queue.ts",
+  "packages/nats/src/registry.ts",
+  "packages/server/src/server/storage.ts",
+];
 const EXACT_VERSION = /^\d+\.\d+\.\d+(?:-[\w.]+)?$/;
 
 const sources = await readSources(join(ROOT, "packages", "server", "src"));
@@ -42,13 +47,15 @@ describe("the sources", () => {
   test("say first what each file is for", () => {
     expect(filesWithoutPurpose(sources)).toEqual([]);
   });
-
-  test("are small enough to read", () => {
-    expect(longFiles(sources)).toEqual([]);
-  });
 });
 
 describe("the packages", () => {
+  test("have files that are small enough to read", async () => {
+    const all = await readSources(join(ROOT, "packages"));
+    const own = new Map([...all].filter(([file]) => /^[^/]+\/src\//.test(file)));
+    expect(longFiles(own).map((file) => `packages/${file}`)).toEqual(STILL_LONGER);
+  });
+
   test.each(Object.keys(PACKAGE_MAY_USE))("%s keeps to itself and has no circles", async (name) => {
     const own = importsOf(await readSources(join(ROOT, "packages", name, "src")));
     expect(own.length).toBeGreaterThan(10);
@@ -208,7 +215,7 @@ function longFiles(of: Sources): string[] {
   const written = [...of].filter(([, text]) => !text.includes("// biome-ignore-all format: generated"));
   return written.flatMap(([file, text]) => {
     const lines = text.split("\n").length - 1;
-    return lines > MOST_LINES ? [`${file} has ${lines} lines`] : [];
+    return lines > MOST_LINES ? [file] : [];
   });
 }
 
