@@ -53,7 +53,8 @@ describe("the packages", () => {
   test("have files that are small enough to read", async () => {
     const all = await readSources(join(ROOT, "packages"));
     const own = new Map([...all].filter(([file]) => /^[^/]+\/src\//.test(file)));
-    expect(longFiles(own).map((file) => `packages/${file}`)).toEqual(STILL_LONGER);
+    const long = longFiles(own).map((file) => `packages/${file}`);
+    expect(long.filter((file) => !STILL_LONGER.includes(file))).toEqual([]);
   });
 
   test.each(Object.keys(PACKAGE_MAY_USE))("%s keeps to itself and has no circles", async (name) => {
