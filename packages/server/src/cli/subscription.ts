@@ -1,6 +1,7 @@
 /** One subscription by the Pusher protocol over the standard WebSocket, held across reconnects. */
 
 import { createHmac, randomBytes } from "node:crypto";
+import { backoffMs } from "../domain/backoff.ts";
 import { CliError } from "./errors.ts";
 import { unreachableSocket } from "./http.ts";
 
@@ -52,12 +53,12 @@ export function retryDelayMs(code: number, attempt: number, random: number): num
   if (code >= 4000 && code < 4100) return undefined;
   const atOnce = code >= 4200 && code < 4300;
   if (atOnce && attempt <= 1) return random * 250;
-  const ceiling = Math.min(MOST_DELAY_MS, 1000 * 2 ** Math.min(attempt, 10));
+  const ceiling = backoffMs(attempt, RETRY_BACKOFF);
   const least = atOnce ? 0 : 1000;
   return least + random * (ceiling - least);
 }
 
-const MOST_DELAY_MS = 30_000;
+const RETRY_BACKOFF = { minMs: 1_000, maxMs: 30_000 };
 
 /** `KEY:hex`, with the data it signs. Pusher protocol, authenticating users. */
 export function permission(socketId: string, channel: string, key: string, secret: string, userId: string) {

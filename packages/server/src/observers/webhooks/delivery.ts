@@ -1,6 +1,7 @@
 /** Takes messages from the outbox to their receivers: each receiver for itself, each lane in order, and again until it is taken. */
 
 import type { App, Webhook } from "../../domain/app.ts";
+import { backoffMs } from "../../domain/backoff.ts";
 import type { AppStore, Clock } from "../../domain/ports.ts";
 import { sign } from "../../hub/signature.ts";
 import type { TraceStep } from "../tracing/trace-step.ts";
@@ -28,8 +29,7 @@ const POLL_MS = 1_000;
 /** How many requests one receiver has at a time: one a lane. */
 const AT_ONCE = 8;
 const BATCH = 100;
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 60_000;
+const RETRY_BACKOFF = { minMs: 1_000, maxMs: 60_000 };
 /** How much longer than looking through a long queue in vain the rest is that follows. */
 const REST = 20;
 const LONGEST_REST_MS = 60_000;
@@ -210,8 +210,7 @@ export class Delivery {
     const { outbox, retryForMs, onOutcome, random } = this.#options;
     const [first] = messages;
     if (!first) return false;
-    const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(first.attempts, 16));
-    const dueAt = this.#now + pause * (0.75 + random() / 2);
+    const dueAt = this.#now + backoffMs(first.attempts, RETRY_BACKOFF) * (0.75 + random() / 2);
     const isOver = ({ createdAtMs }: ClaimedMessage) => dueAt > createdAtMs + retryForMs;
     const dead = messages.filter(isOver);
     const alive = messages.filter((message) => !isOver(message));

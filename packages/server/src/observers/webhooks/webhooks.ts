@@ -4,6 +4,7 @@
  */
 
 import type { App } from "../../domain/app.ts";
+import { backoffMs } from "../../domain/backoff.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Awaitable, Clock, Observer } from "../../domain/ports.ts";
 import { ArrivalCheck, type WrittenArrival } from "./arrival-check.ts";
@@ -29,8 +30,7 @@ const MOST_WAITING = 10_000;
 /** They are given up in bunches: each time, all the others are moved. */
 const SLACK = 1_000;
 /** How soon a write comes again: soon at first, where only another process held the file. A departure must not be written after the arrival that follows it. */
-const FIRST_PAUSE_MS = 10;
-const LONGEST_PAUSE_MS = 500;
+const RETRY_BACKOFF = { minMs: 10, maxMs: 500 };
 /** The longest time that arrivals wait for departures that another node has yet to write. */
 const LONGEST_WAIT_MS = 500;
 /** The part of the time that a departure is held back. */
@@ -48,7 +48,7 @@ export class Webhooks {
   #pending: Notification[] = [];
   #writing: Promise<void> | undefined;
   #lost = 0;
-  #pauseMs = FIRST_PAUSE_MS;
+  #failures = 0;
   #isAway = false;
   #closed = false;
   readonly #missedAtMs = new Map<string, number>();
@@ -113,8 +113,7 @@ export class Webhooks {
           this.#recovered();
           break;
         }
-        await pause(this.#pauseMs * (0.5 + Math.random()));
-        this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2);
+        await pause(backoffMs(this.#failures++, RETRY_BACKOFF, Math.random()));
       }
     }
     // In the very step in which nothing was left: a notification that comes in the next one is written by another call.
@@ -190,7 +189,7 @@ export class Webhooks {
 
   #recovered(): void {
     this.#isAway = false;
-    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#failures = 0;
     if (this.#lost === 0) return;
     const lost = this.#lost;
     this.#lost = 0;

@@ -3,10 +3,10 @@
 import { ConfigError } from "../../config/config-error.ts";
 import { migrate, migratesAutomatically, NewerDatabaseError, pendingMigrations } from "../../database/migrate.ts";
 import type { Database } from "../../database/open.ts";
+import { backoffMs } from "../../domain/backoff.ts";
 import type { StorageOptions } from "./storage-options.ts";
 
-const FIRST_RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 30_000;
+const RETRY_BACKOFF = { minMs: 1_000, maxMs: 30_000 };
 
 export class DatabaseStartup {
   readonly #options: Pick<StorageOptions, "config" | "log" | "host">;
@@ -35,7 +35,7 @@ export class DatabaseStartup {
         await this.#database.close();
         throw new ConfigError([error.message]);
       }
-      this.#retry(error, FIRST_RETRY_MS);
+      this.#retry(error, 0);
     }
   }
 
@@ -57,19 +57,22 @@ export class DatabaseStartup {
     await this.#ready();
   }
 
-  #retry(error: unknown, pauseMs: number): void {
+  #retry(error: unknown, failures: number): void {
     const { log, host } = this.#options;
     const { name } = this.#database;
     host.failed(error, `reaching the database ${name}`);
-    this.#retrying = setTimeout(async () => {
-      try {
-        await this.#prepare();
-        log.info({ database: name }, "the database is there");
-        host.appsChanged();
-      } catch (again) {
-        if (!this.#isStopped) this.#retry(again, Math.min(LONGEST_RETRY_MS, pauseMs * 2));
-      }
-    }, pauseMs);
+    this.#retrying = setTimeout(
+      async () => {
+        try {
+          await this.#prepare();
+          log.info({ database: name }, "the database is there");
+          host.appsChanged();
+        } catch (again) {
+          if (!this.#isStopped) this.#retry(again, failures + 1);
+        }
+      },
+      backoffMs(failures, RETRY_BACKOFF),
+    );
     this.#retrying.unref?.();
   }
 }

@@ -1,6 +1,7 @@
 /** Keeps a server's workers going: starts them, starts them again when they die, ends those that hang, swaps them one by one. */
 
 import type { Logger } from "pino";
+import { backoffMs } from "../../domain/backoff.ts";
 import type { WorkerBatch } from "../../engines/workers/messages.ts";
 import type { ProcessReading } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/metrics.ts";
@@ -55,8 +56,7 @@ const START_MS = 60_000;
 const ATTEMPTS = 3;
 /** After a minute's health a loss counts as the first again. */
 const HEALTHY_MS = 60_000;
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 30_000;
+const RESTART_BACKOFF = { minMs: 500, maxMs: 30_000 };
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -244,7 +244,7 @@ export class Supervisor {
   /** The first time at once, then after longer and longer pauses. */
   #restart(slot: Slot): void {
     if (this.#isStopping) return;
-    const pauseMs = slot.losses === 0 ? 0 : Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (slot.losses - 1));
+    const pauseMs = slot.losses === 0 ? 0 : backoffMs(slot.losses - 1, RESTART_BACKOFF);
     slot.losses++;
     slot.restarting = setTimeout(async () => {
       // Where another is on its way already, whoever started that sees to the rest.
