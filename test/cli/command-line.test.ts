@@ -96,6 +96,7 @@ describe("fanfare", () => {
   const wrong: [string[], Record<string, string>, string][] = [
     [["lisen"], {}, 'fanfare: unknown command "lisen": did you mean listen?\n'],
     [["lisen", "--help"], {}, 'fanfare: unknown command "lisen": did you mean listen?\n'],
+    [["--port", "1", "lisen"], {}, 'fanfare: unknown command "lisen": did you mean listen?\n'],
     [["help", "lisen"], {}, 'fanfare: unknown command "lisen": did you mean listen?\n'],
     [["qqqqqq"], {}, `fanfare: unknown command "qqqqqq": use one of ${commands.join(", ")}\n`],
     [["serve", "--prot", "1"], {}, "fanfare: unknown option '--prot': did you mean --port?\n"],

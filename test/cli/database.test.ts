@@ -89,6 +89,7 @@ test("dead letters are listed and sent again; statistics are forgotten (B39)", a
   const [id = ""] = text.split("\t");
   expect((await run(cwd, "webhooks", "replay", id)).text).toStartWith("1 goes out again");
   expect((await run(cwd, "webhooks", "failed")).text).toBe("there are none");
+  expect((await run(cwd, "webhooks", "replay", "998", "999")).text).toStartWith("0 go out again");
   expect((await run(cwd, "statistics", "clean", "--days", "0")).text).toBe("0 rows are forgotten");
   expect((await run(cwd, "statistics", "flush", "--app", "shop")).text).toBe("0 rows are forgotten");
 }, 60_000);

@@ -44,8 +44,10 @@ function addCommand(program: Command, name: string, spec: CommandSpec, addFlags:
   const [first = "", second] = name.split(" ");
   const parent = second === undefined ? program : program.commands.find((one) => one.name() === first);
   if (parent === undefined) throw new Error(`${name} comes before its group`);
-  const command = parent.command(second ?? first, { isDefault: first === "serve" });
-  command.description(spec.description);
+  const isDefault = name === "serve";
+  const command = parent.command(second ?? first, { isDefault });
+  // What names no command arrives at the default one.
+  command.description(spec.description).allowExcessArguments(isDefault);
   for (const [name, description, choices] of spec.arguments ?? []) {
     const argument = command.createArgument(name, description);
     command.addArgument(choices === undefined ? argument : argument.choices(choices));
@@ -77,8 +79,7 @@ function helpOf({ notes, examples = [] }: CommandSpec): string {
 function runs(command: Command, program: Command, load: () => Promise<Action>): void {
   command.action(async (...given: unknown[]) => {
     const count = command.registeredArguments.length;
-    // A word that names no command arrives at `serve`, which takes none.
-    if (command.args.length > count && count === 0) throw unknownCommand(command.args, program);
+    if (count === 0 && command.args.length > 0) throw unknownCommand(command.args, program);
     const action = (await load()) as (options: object, ...args: unknown[]) => ReturnType<Action>;
     const options = command.optsWithGlobals<{ json?: true }>();
     print(await action(options, ...given.slice(0, count)), options.json === true);
