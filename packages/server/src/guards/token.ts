@@ -1,6 +1,6 @@
 /** Verifies JSON Web Tokens and says whose they are: at the door (`?token=`, `Authorization: Bearer`) and afterwards. */
 
-import { createRemoteJWKSet, errors, importSPKI, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
+import type { JWTPayload, JWTVerifyGetKey } from "jose";
 import type { App, TokenRules } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
@@ -117,10 +117,11 @@ function tokenIn(request: Request): string | undefined {
 
 async function keysOf(rules: TokenRules | undefined, appSecrets: readonly string[]): Promise<readonly Key[]> {
   if (rules?.jwksUrl !== undefined) {
-    return [issuersKeys(new URL(rules.jwksUrl))];
+    return [await issuersKeys(new URL(rules.jwksUrl))];
   }
   if (rules?.publicKey !== undefined) {
     const pem = rules.publicKey;
+    const { importSPKI } = await jose();
     return Promise.all(rules.algorithms.map((algorithm) => importSPKI(pem, algorithm)));
   }
   const secrets = rules?.secret === undefined ? appSecrets : [rules.secret];
@@ -128,7 +129,8 @@ async function keysOf(rules: TokenRules | undefined, appSecrets: readonly string
 }
 
 /** The keys at the issuer's address. What the token is to blame for is told apart from what the issuer is. */
-function issuersKeys(url: URL): JWTVerifyGetKey {
+async function issuersKeys(url: URL): Promise<JWTVerifyGetKey> {
+  const { createRemoteJWKSet, errors } = await jose();
   const options = { cooldownDuration: JWKS_COOLDOWN_MS, timeoutDuration: JWKS_TIMEOUT_MS };
   const keys = createRemoteJWKSet(url, options);
   return async (header, token) => {
@@ -149,6 +151,7 @@ async function claimsOf(rules: TokenRules, keys: readonly Key[], token: string):
     ...(rules.audience !== undefined && { audience: rules.audience }),
     ...(rules.issuer !== undefined && { issuer: rules.issuer }),
   };
+  const { errors, jwtVerify } = await jose();
   let failure: unknown = new Error("the app has no key to verify it with");
   for (const key of keys) {
     try {
@@ -192,16 +195,26 @@ function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
-/** Ends the sentence "the token is refused: …". */
+/** Ends the sentence "the token is refused: …". The library's errors are known by their codes, so it is not loaded for this. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof errors.JWTExpired) return "it has expired";
   if (error instanceof CommandError) return `its user is not valid (${error.message.replace(/\.$/, "")})`;
-  if (error instanceof errors.JWTClaimValidationFailed && error.claim === "nbf") return "it is not valid yet";
-  if (error instanceof errors.JWTClaimValidationFailed) return `its claim ${error.claim} is not what this app expects`;
-  if (error instanceof errors.JOSEAlgNotAllowed) return "its algorithm is not one this app accepts";
-  if (error instanceof errors.JWSSignatureVerificationFailed) return "its signature is not one of this app's keys";
-  if (error instanceof errors.JWKSNoMatchingKey) return "the issuer has no key of that id";
-  if (error instanceof errors.JWKSMultipleMatchingKeys) return "the issuer has several keys and it does not say which";
-  if (error instanceof errors.JOSEError) return "it is not a JSON Web Token that can be read";
-  return error instanceof Error ? error.message : "it cannot be verified";
+  if (!(error instanceof Error)) return "it cannot be verified";
+  const { code = "", claim } = error as { readonly code?: string; readonly claim?: string };
+  if (code === "ERR_JWT_CLAIM_VALIDATION_FAILED") {
+    return claim === "nbf" ? "it is not valid yet" : `its claim ${claim} is not what this app expects`;
+  }
+  return REASONS[code] ?? (/^ERR_(?:JO|JW)/.test(code) ? "it is not a JSON Web Token that can be read" : error.message);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ERR_JWT_EXPIRED: "it has expired",
+  ERR_JOSE_ALG_NOT_ALLOWED: "its algorithm is not one this app accepts",
+  ERR_JWS_SIGNATURE_VERIFICATION_FAILED: "its signature is not one of this app's keys",
+  ERR_JWKS_NO_MATCHING_KEY: "the issuer has no key of that id",
+  ERR_JWKS_MULTIPLE_MATCHING_KEYS: "the issuer has several keys and it does not say which",
+};
+
+/** Loaded by the first token. */
+function jose(): Promise<typeof import("jose")> {
+  return import("jose");
 }

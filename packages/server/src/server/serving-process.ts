@@ -88,7 +88,7 @@ export class ServingProcess implements ServerProcess {
       hub.sweep(lag.ms);
       ipConnectionLimiter.sweep();
       slowConsumers.check();
-      deps.storage.metrics.look(hub.health);
+      deps.storage.metrics.engineChecked(hub.health);
       deps.extensions.endpoints.sweep(lag.ms);
     }, SWEEP_MS);
   }

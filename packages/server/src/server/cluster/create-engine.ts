@@ -4,8 +4,6 @@ import { ConfigError } from "../../config/config-error.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { Clock, Engine, EngineContext, EngineFactory } from "../../domain/ports.ts";
 import { memoryEngine } from "../../engines/memory/engine.ts";
-import { redisEngine } from "../../engines/redis/engine.ts";
-import { redisSettings } from "./redis-settings.ts";
 
 export interface EngineOptions {
   readonly config: Config;
@@ -28,8 +26,12 @@ export async function createClusterEngine(options: EngineOptions): Promise<Engin
   switch (config.engine) {
     case "memory":
       return undefined;
-    case "redis":
+    case "redis": {
+      // Its client library takes 21 MB, which a server on another engine does not pay.
+      const { redisEngine } = await import("../../engines/redis/engine.ts");
+      const { redisSettings } = await import("./redis-settings.ts");
       return redisEngine(redisSettings(config), clock, warn);
+    }
     case "nats":
       return (await natsPackage()).natsEngine(config.nats)(contextOf(options));
   }

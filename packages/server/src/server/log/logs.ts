@@ -3,7 +3,6 @@
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import pino, { type DestinationStream, type Logger } from "pino";
-import pretty, { prettyFactory } from "pino-pretty";
 import { ConfigError, errorReason } from "../../config/config-error.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { Clock } from "../../domain/ports.ts";
@@ -105,13 +104,20 @@ function fileFor(settings: LogSettings, key: string, name: string | undefined, c
 function standardError(format: LogSettings["format"]): DestinationStream {
   const isPretty = format === "pretty" || (format === "auto" && process.stderr.isTTY);
   if (!isPretty) return { write: (line) => void process.stderr.write(escaped(line)) };
+  const pretty = loadPretty();
   const stream = pretty({ ...PRETTY, sync: true, destination: 2 });
   return { write: (line) => void stream.write(spelledOut(line)) };
 }
 
 function forPeople(): (line: string) => string {
+  const { prettyFactory } = loadPretty();
   const format = prettyFactory({ ...PRETTY, translateTime: "SYS:yyyy-mm-dd HH:MM:ss", colorize: false });
   return (line) => format(spelledOut(line)) ?? "";
+}
+
+/** A server that writes JSON does without it. */
+function loadPretty(): typeof import("pino-pretty") {
+  return require("pino-pretty");
 }
 
 const PRETTY = {

@@ -1,6 +1,5 @@
 /** Who a tab is: a name somebody chose or one made up, a colour, and a token that lets it into the lobby. */
 
-import { SignJWT } from "jose";
 import type { App } from "../../domain/app.ts";
 
 export interface Guest {
@@ -26,6 +25,7 @@ export function makeGuest(wanted: string | null): Guest {
 }
 
 export async function tokenFor(app: App, { id, info }: Guest): Promise<string> {
+  const { SignJWT } = await import("jose");
   return await new SignJWT({ info, channels: ["presence-*", "private-*"] })
     .setProtectedHeader({ alg: "HS256" })
     .setSubject(id)

@@ -1,7 +1,6 @@
 /** `/metrics` of a server of several processes: asked of any worker, answered by the first process for all of them. */
 
-import { Gauge } from "prom-client";
-import { merge, mergeFinal, type Reading } from "../../observers/metrics/merge.ts";
+import type { Reading } from "../../observers/metrics/merge.ts";
 import type { Metrics, Scraped } from "../../observers/metrics/metrics.ts";
 import type { Readings } from "./supervisor.ts";
 
@@ -36,11 +35,12 @@ export class WorkerMetrics {
 
   /** A worker's process is no more: its share stays. */
   addFinal(last: Reading): void {
-    this.#ended = this.#ended.then((before) => mergeFinal(before, last));
+    this.#ended = this.#ended.then(async (before) => (await merging()).mergeFinal(before, last));
   }
 
   async #scrape(): Promise<Scraped> {
     const { metrics, read, count } = this.#options;
+    const [{ merge }, { Gauge }] = await Promise.all([merging(), import("prom-client")]);
     const [own, { now, answered }] = await Promise.all([metrics.read(), read(READ_MS)]);
     // At one moment: a worker that ends in between would count twice, or not at all.
     const [living, ended] = [now(), this.#ended];
@@ -51,4 +51,9 @@ export class WorkerMetrics {
     new Gauge({ name: "fanfare_workers_answering", help, registers }).set(answered);
     return { type: registry.contentType, text: await registry.metrics() };
   }
+}
+
+/** Its library is loaded when the numbers are asked for. */
+function merging(): Promise<typeof import("../../observers/metrics/merge.ts")> {
+  return import("../../observers/metrics/merge.ts");
 }

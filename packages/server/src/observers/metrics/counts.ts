@@ -1,0 +1,62 @@
+/** What is counted as it happens, in plain numbers: the library that writes them for Prometheus is loaded by the first scrape. */
+
+export interface Series {
+  readonly labels: Readonly<Record<string, string>>;
+  value: number;
+}
+
+/** A counter with a series for each set of label values. */
+export class Counts {
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames: readonly string[];
+  readonly #series = new Map<string, Series>();
+
+  constructor(name: string, help: string, ...labelNames: readonly string[]) {
+    this.name = name;
+    this.help = help;
+    this.labelNames = labelNames;
+  }
+
+  /** `values` are those of the labels, in their order. A count of 0 only begins the series. */
+  add(values: readonly string[] = [], count = 1): void {
+    const key = values.join("\0");
+    const series = this.#series.get(key);
+    if (series) {
+      series.value += count;
+      return;
+    }
+    const labels = Object.fromEntries(this.labelNames.map((name, index) => [name, values[index] ?? ""]));
+    this.#series.set(key, { labels, value: count });
+  }
+
+  get series(): Iterable<Series> {
+    return this.#series.values();
+  }
+}
+
+/** A histogram without labels. */
+export class Durations {
+  readonly name: string;
+  readonly help: string;
+  /** Upper bounds, in seconds, ascending. */
+  readonly bounds: readonly number[];
+  /** How many were at most as long as the bound of the same index, and longer than the one before. */
+  readonly counts: number[];
+  count = 0;
+  sum = 0;
+
+  constructor(name: string, help: string, bounds: readonly number[]) {
+    this.name = name;
+    this.help = help;
+    this.bounds = bounds;
+    this.counts = bounds.map(() => 0);
+  }
+
+  add(seconds: number): void {
+    this.count++;
+    this.sum += seconds;
+    const index = this.bounds.findIndex((bound) => seconds <= bound);
+    if (index >= 0) this.counts[index] = (this.counts[index] ?? 0) + 1;
+  }
+}
