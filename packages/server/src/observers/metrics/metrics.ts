@@ -7,7 +7,7 @@ import * as zeros from "./initial-series.ts";
 import { Labels } from "./labels.ts";
 import type { Reading } from "./merge.ts";
 import type { MetricsRegistry } from "./registry.ts";
-import type { AppTotals, Snapshot } from "./snapshot.ts";
+import type { AppTotals, Scraped, Snapshot } from "./snapshot.ts";
 import { SoketiCounts } from "./soketi-counts.ts";
 import { Totals } from "./totals.ts";
 
@@ -18,12 +18,6 @@ export interface MetricsOptions {
   readonly soketiNames: boolean;
   /** Whether all processes of the server read the same outbox. */
   readonly sharesOutbox: boolean;
-}
-
-/** As Prometheus reads it. */
-export interface Scraped {
-  readonly type: string;
-  readonly text: string;
 }
 
 /** In seconds. Redis on the same machine answers in a tenth of a millisecond. */

@@ -4,8 +4,7 @@ import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from "pr
 import type { Counts, Durations } from "./counts.ts";
 import type { Labels } from "./labels.ts";
 import type { Reading } from "./merge.ts";
-import type { Scraped } from "./metrics.ts";
-import type { AppTotals, Snapshot } from "./snapshot.ts";
+import type { AppTotals, Scraped, Snapshot } from "./snapshot.ts";
 import type { SoketiCounts } from "./soketi-counts.ts";
 import { addSoketiNames } from "./soketi-names.ts";
 import type { Totals } from "./totals.ts";

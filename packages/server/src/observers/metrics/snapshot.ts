@@ -1,4 +1,4 @@
-/** What stands at the moment at which somebody reads the metrics. */
+/** The numbers of the moment at which the metrics are read, and the text that Prometheus gets. */
 
 import type { EngineHealth } from "../../domain/ports.ts";
 
@@ -28,4 +28,10 @@ export interface Snapshot {
   readonly port: number | undefined;
   /** Where there is an outbox: what waits in it, what is dead, and how long the oldest has been waiting. */
   readonly webhooks?: { readonly waiting: number; readonly failed: number; readonly oldestS: number };
+}
+
+/** As Prometheus reads it. */
+export interface Scraped {
+  readonly type: string;
+  readonly text: string;
 }

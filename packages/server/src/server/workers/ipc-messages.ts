@@ -2,7 +2,7 @@
 
 import type { HubBatch, WorkerBatch } from "../../engines/workers/messages.ts";
 import type { Reading } from "../../observers/metrics/merge.ts";
-import type { Scraped } from "../../observers/metrics/metrics.ts";
+import type { Scraped } from "../../observers/metrics/snapshot.ts";
 
 /** What a worker runs with: whatever its program or its configuration file says by now, all workers run with the same. */
 export interface Assignment {

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { backoffMs } from "../../domain/backoff.ts";
 import type { WorkerBatch } from "../../engines/workers/messages.ts";
 import type { ProcessReading } from "../../observers/metrics/merge.ts";
-import type { Scraped } from "../../observers/metrics/metrics.ts";
+import type { Scraped } from "../../observers/metrics/snapshot.ts";
 import type { Assignment, WorkerCommand } from "./ipc-messages.ts";
 import { describeExit, ExitedEarly, WorkerProcess } from "./worker-process.ts";
 

@@ -1,7 +1,8 @@
 /** `/metrics` of a server of several processes: asked of any worker, answered by the first process for all of them. */
 
 import type { Reading } from "../../observers/metrics/merge.ts";
-import type { Metrics, Scraped } from "../../observers/metrics/metrics.ts";
+import type { Metrics } from "../../observers/metrics/metrics.ts";
+import type { Scraped } from "../../observers/metrics/snapshot.ts";
 import type { Readings } from "./supervisor.ts";
 
 export interface WorkerMetricsOptions {

@@ -5,7 +5,7 @@ import type { Subprocess } from "bun";
 import { ConfigError } from "../../config/config-error.ts";
 import type { HubBatch, WorkerBatch } from "../../engines/workers/messages.ts";
 import type { Reading } from "../../observers/metrics/merge.ts";
-import type { Scraped } from "../../observers/metrics/metrics.ts";
+import type { Scraped } from "../../observers/metrics/snapshot.ts";
 import type { WorkerInfo } from "../embed/types.ts";
 import type { Assignment, Failure, FromWorker, ToWorker, WorkerCommand } from "./ipc-messages.ts";
 import { workerEnvironment } from "./worker-identity.ts";
