@@ -16,7 +16,7 @@ const away = async (): Promise<never> => {
 };
 
 test("wrong attempts are counted by the node itself, by address or network, and right ones are not", async () => {
-  const attempts = new LoginThrottle({ setIfAbsent: away, delete: away });
+  const attempts = new LoginThrottle({ setIfAbsent: away, exists: away, delete: away });
   const wrong = async () => undefined;
   for (let time = 0; time < 12; time++)
     expect(await attempts.attempt("203.0.113.1", "ada", async () => "in")).toBe("in");
@@ -36,7 +36,7 @@ test("a session that ended here stays ended here, and its time runs out", async 
   const sessions = new Sessions({
     signer: new TokenSigner(() => new Uint8Array(32)),
     clock: { wallMs: () => nowMs, monotonicMs: () => nowMs },
-    ledger: { setIfAbsent: away, exists: away },
+    ledger: { setIfAbsent: away, exists: away, delete: away },
     lifeMs: 60_000,
     failed: (_, during) => void failures.push(during),
   });

@@ -1,4 +1,4 @@
-/** Whose name and password, or token or key, it is. Takes as long for a name that nobody has as for one that somebody has. */
+/** Checks a name and a password, a token or the key. Takes as long for an unknown name as for a known one. */
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Role, Session } from "./api-types.ts";
@@ -10,7 +10,7 @@ export interface AccountsOptions {
   readonly password: string | undefined;
   /** Whose token it is; undefined where it is not valid, or does not say which role. */
   readonly verifyToken: ((token: string) => Promise<Account | undefined>) | undefined;
-  /** Of whoever started the server, where nobody has an account. */
+  /** In the address that the server prints, where there are no accounts. */
   readonly key: () => string | undefined;
 }
 
@@ -18,7 +18,7 @@ const ADMIN_NAME = "admin";
 
 export class Accounts {
   readonly #options: AccountsOptions;
-  #nobodys: Promise<string> | undefined;
+  #decoy: Promise<string> | undefined;
 
   constructor(options: AccountsOptions) {
     this.#options = options;
@@ -33,7 +33,7 @@ export class Accounts {
     ];
   }
 
-  /** Whether somebody has this name: what else was typed there may be a password. */
+  /** Whether there is an account of this name. */
   has(name: string): boolean {
     const { users, password } = this.#options;
     return users.some((one) => one.name === name) || (name === ADMIN_NAME && password !== undefined);
@@ -48,11 +48,11 @@ export class Accounts {
     return user && isRight ? { name, role: user.role } : undefined;
   }
 
-  /** Of nobody's password, by the way that somebody's is hashed: it takes as long. */
+  /** A hash that no password has, made as the accounts' own are: checking it takes as long. */
   #anyHash(): Promise<string> {
     const [user] = this.#options.users;
-    this.#nobodys ??= user ? Promise.resolve(user.password) : Bun.password.hash(crypto.randomUUID());
-    return this.#nobodys;
+    this.#decoy ??= user ? Promise.resolve(user.password) : Bun.password.hash(crypto.randomUUID());
+    return this.#decoy;
   }
 
   async byKey(given: string): Promise<Account | undefined> {
@@ -65,7 +65,7 @@ export class Accounts {
   }
 }
 
-/** A hash that cannot be read is nobody's password. */
+/** No password fits a hash that cannot be read. */
 async function verify(password: string, hash: string): Promise<boolean> {
   try {
     return await Bun.password.verify(password, hash);

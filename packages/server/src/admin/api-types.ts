@@ -22,11 +22,11 @@ export const ROLES: readonly Role[] = ["view", "operate", "admin"];
 
 /** GET api/session (never refused). POST signs in, DELETE signs out; both answer with the session as it is then. */
 export interface Session {
-  /** Undefined where nobody is signed in. */
+  /** Undefined where the visitor is not signed in. */
   readonly user?: { readonly name: string; readonly role: Role };
   /** How one can sign in here. None of them: nothing is configured, and the page has to say what to do (`dashboard.users`). */
   readonly ways: readonly ("password" | "token" | "key")[];
-  /** When one has to sign in again. Undefined where nobody is signed in, or the program's own gate lets somebody in. */
+  /** When one has to sign in again. Undefined without a session: before the sign-in, and where the program's own check decides. */
   readonly expiresAtMs?: number;
   readonly server: { readonly name: string; readonly version: string; readonly mode: "development" | "production" };
 }
@@ -41,7 +41,7 @@ export type SignIn =
 // ---- every refusal
 
 export type ErrorCode =
-  /** 401: nobody is signed in, or the session is over: show the sign-in. */
+  /** 401: not signed in, or the session is over: show the sign-in. */
   | "signed_out"
   | "credentials_wrong"
   /** 403: the role is too small. */
@@ -88,7 +88,7 @@ export interface Abilities {
   readonly seconds: boolean;
   /** Apps can be created and edited; without a database they are written in the configuration only. */
   readonly apps: boolean;
-  /** Webhooks go through an outbox: backlog and dead letters. */
+  /** Webhooks go through an outbox: backlog and failed deliveries. */
   readonly webhooks: boolean;
   /** The audit log outlives the process, and is of the whole cluster. */
   readonly audit: boolean;
@@ -109,7 +109,7 @@ export interface NodeEntry {
   readonly connections: number;
   /** How late timers run: above 100 the node is overloaded. */
   readonly lagMs: number;
-  /** Resident; a node of an earlier version does not tell. */
+  /** Resident; nodes of an earlier version do not report it. */
   readonly memoryBytes?: number;
   readonly draining: boolean;
   /** Since its last sign of life. */
@@ -180,11 +180,11 @@ export interface ChannelEntry {
   readonly users?: number;
 }
 
-/** GET api/apps/:app/channel?name=… (the name is a parameter, because it may hold any character). 404 where nobody is in it. */
+/** GET api/apps/:app/channel?name=… (the name is a parameter, because it may hold any character). 404 where it has no subscriber. */
 export interface ChannelDetail extends ChannelEntry {
   /** At most 1000; `users` says how many there are. */
   readonly members: readonly MemberEntry[];
-  /** What is kept of it, oldest first: a cache channel's last event, and the last 50 of a channel with history. */
+  /** Stored events, oldest first: a cache channel's last one, or the last 50 of a channel with history. */
   readonly kept: readonly KeptEvent[];
   /** Those of the answering node, at most 100. */
   readonly connections: readonly ConnectionEntry[];
@@ -244,7 +244,7 @@ export interface Webhooks {
   readonly waiting: number;
   readonly failed: number;
   readonly oldestAtMs?: number;
-  /** Dead letters, newest first. */
+  /** Failed deliveries, newest first. */
   readonly letters: readonly FailedDelivery[];
 }
 
@@ -302,7 +302,7 @@ export interface Explanation {
   readonly text: string;
   /** What it gives with the app's first secret. For admins only: with it one can do whatever the app's back end can. */
   readonly signature?: string;
-  /** Present when somebody's signature was given. */
+  /** Present when a signature was given. */
   readonly verdict?: {
     readonly accepted: boolean;
     /** Why not, in the server's words. */

@@ -25,7 +25,7 @@ export function createAuditLog({ database, nowMs, failed }: AuditLogOptions): Au
   return database ? new SqlAuditLog(database, nowMs, failed) : new MemoryAuditLog(nowMs);
 }
 
-/** Forgets what was done before that time, and tells after each page how many entries went with it. */
+/** Deletes the entries before that time, page by page, and yields how many each page had. */
 export async function* deleteAuditEntries(db: Database["query"], beforeMs: number): AsyncGenerator<number> {
   while (true) {
     const old = db.selectFrom("fanfare_audit").select("id").where("at", "<", beforeMs);

@@ -24,7 +24,7 @@ export interface AppEditor {
   remove(id: string): Promise<void>;
 }
 
-/** Numbers kept in the database. */
+/** Statistics in the database. */
 export interface StatisticsReader {
   series(question: {
     readonly app: string;
@@ -35,7 +35,7 @@ export interface StatisticsReader {
   readonly intervalMs: number;
 }
 
-/** Webhook events on their way, and those that never arrived. */
+/** Webhook events on their way, and failed deliveries. */
 export interface WebhookDeliveries {
   backlog(): Promise<{ readonly waiting: number; readonly failed: number; readonly oldestAtMs?: number }>;
   failed(limit: number, app?: string): Promise<readonly StoredDelivery[]>;
@@ -58,7 +58,7 @@ export interface StoredDelivery {
 export interface Services {
   readonly hub: Hub;
   readonly node: { readonly id: string; readonly name: string };
-  /** As they are now, wherever they are kept. */
+  /** The current ones, of the configuration and the database. */
   readonly apps: () => readonly App[];
   readonly appEditor: AppEditor | undefined;
   readonly statistics: StatisticsReader | undefined;
@@ -67,9 +67,9 @@ export interface Services {
   readonly audit: AuditLog;
   readonly live: LiveView;
   readonly redact: Redact;
-  /** Compares what somebody signed with what is right. */
+  /** Compares a signature with the right one. */
   readonly explain: (app: App, others: readonly App[], question: Question) => Explanation;
-  /** Nodes can be told to send their clients away. */
+  /** Whether nodes can be drained one by one. */
   readonly canDrain: boolean;
 }
 

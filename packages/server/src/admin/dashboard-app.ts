@@ -6,11 +6,11 @@ import type { App } from "../domain/app.ts";
 type Defaults = Omit<App, "id" | "key" | "secrets" | "name" | "enabled" | "token" | "webhooks">;
 
 const NAME = "#dashboard";
-/** Of one node. Somebody who opens more tabs than that is told so. */
+/** On one node. */
 const MAX_CONNECTIONS = 200;
 const MAX_WATCHED = 20;
 
-/** Nobody is ever let in by its secret: clients come by a ticket, and there is no way in by the HTTP API. */
+/** Its secret opens nothing: clients connect with a ticket, and the HTTP API does not know the app. */
 export function dashboardApp(defaults: Defaults): App {
   return {
     ...defaults,

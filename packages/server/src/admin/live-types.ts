@@ -1,9 +1,9 @@
-/** What comes over the dashboard's live connection, and how it is asked for. A part of `wire.ts`; of the server it knows words only. */
+/** What comes over the dashboard's live connection, and how it is asked for. A part of `api-types.ts`; of the server it imports words only. */
 
 import type { AppStatistics } from "../domain/app-statistics.ts";
 
 /**
- * POST api/ticket (view): a word that opens the live connection once, within half a minute. Then `new WebSocket` at
+ * POST api/ticket (view): a token that opens the live connection once, within half a minute. Then `new WebSocket` at
  * `api/live?ticket=…` (relative to the page, ws or wss), which speaks Fanfare's native protocol: `welcome` comes first, then
  * `{"event":"subscribe","data":{"channel":liveChannel(…)}}` is answered `subscribed`. The page may send nothing else but
  * unsubscribe and ping. The server closes it when the session ends.
@@ -18,7 +18,7 @@ export type Watch =
   | ({ readonly type: "feed" } & FeedFilter)
   /** Every connection that matches, node by node, every two seconds. */
   | { readonly type: "connections"; readonly app: string; readonly search?: string }
-  /** One connection: how it is, every second, and its frames as they pass. Silence means that no node has it. */
+  /** One connection: its state every second, and its frames as they pass. Silence means that no node has it. */
   | { readonly type: "connection"; readonly app: string; readonly id: string }
   /** Numbers by the second, of every node; without an app, of all. */
   | { readonly type: "seconds"; readonly app?: string };
@@ -169,7 +169,7 @@ export interface ConnectionDetail extends ConnectionEntry {
   readonly silentMs: number;
   /** Bytes that wait for it to read. */
   readonly bufferedBytes: number;
-  /** Since somebody began to watch it; undefined where nobody does. */
+  /** Since a dashboard began to watch it; undefined where none does. */
   readonly traffic?: ConnectionTraffic;
 }
 

@@ -24,13 +24,13 @@ export interface LiveViewOptions {
   readonly node: string;
   readonly redact: Redact;
   readonly redactFrame: (frame: Frame, longest: number) => Payload;
-  /** The feed of this node; told what is watched. */
+  /** The feed of this node. */
   readonly feed: { watch(filters: ReadonlyMap<string, FeedFilter>): void; close(): void };
   /** Numbers of this node by the second; absent where nothing is counted. */
   readonly seconds: { tick(): void; latest(app?: string): Point | undefined } | undefined;
   /** The app of that id, where there is one. */
   readonly appById: (id: string) => App | undefined;
-  /** Some node's dashboard wants this node to be drained, or to take clients again. */
+  /** Drains this node, or lets it take clients again, at the request of any node's dashboard. */
   readonly drain: ((isOn: boolean) => void) | undefined;
   readonly failed: (error: unknown, during: string) => void;
 }
@@ -43,7 +43,7 @@ interface TappedConnection {
 const TICK_MS = 1_000;
 const MAX_CONNECTIONS = 200;
 const SESSION_OVER = new Disconnect("unauthorized", "The session is over: sign in again.");
-/** For those who have none: whether they may still come is asked with the next ticket. */
+/** For dashboards without a session: the next ticket checks whether they may still watch. */
 const NEW_TICKET_NEEDED = new Disconnect("shutdown", "Come again with another ticket.");
 
 export class LiveView {
@@ -62,7 +62,7 @@ export class LiveView {
     this.#watches = new WatchRegistry({
       node,
       clock: hub.clock,
-      announce: (channels) => void this.#tell({ type: "watching", node, channels: [...channels] }),
+      announce: (channels) => void this.#announce({ type: "watching", node, channels: [...channels] }),
       changed: (watched) => this.#changed(watched),
     });
   }
@@ -82,7 +82,7 @@ export class LiveView {
     this.#stopHandling?.();
   }
 
-  /** Has to hear of the dashboards' own doings; costs other facts a comparison. */
+  /** Needs the dashboards' own subscriptions; every other event costs a comparison. */
   readonly observe: Observer = (event: HubEvent) => {
     if (event.type !== "subscribed" && event.type !== "unsubscribed") return;
     if (!isReserved(event.connection.app)) return;
@@ -99,14 +99,14 @@ export class LiveView {
     },
   };
 
-  /** Asks every node; rejects with CommandError where the engine is away. */
+  /** Reaches every node; rejects with CommandError where the engine is unavailable. */
   command(command: ClusterCommand): Promise<void> {
     return this.#options.hub.nodeBus.broadcast(CLUSTER_COMMANDS, command);
   }
 
-  /** Other accounts count from now on: whoever watches has to show again that they may. */
+  /** The accounts have changed: every dashboard has to sign in again. */
   endSessions(): void {
-    this.#endThose(() => true);
+    this.#endWhere(() => true);
   }
 
   #tick(): void {
@@ -115,7 +115,7 @@ export class LiveView {
     this.#watches.tick();
     seconds?.tick();
     const nowMs = this.#options.hub.clock.wallMs();
-    this.#endThose(({ expiresAtMs }) => expiresAtMs <= nowMs);
+    this.#endWhere(({ expiresAtMs }) => expiresAtMs <= nowMs);
     for (const [channel, watch] of this.#watches.all) {
       if (watch.type === "seconds") this.#sendSecond(channel, watch.app);
       else if (watch.type === "connection") this.#report(channel, watch);
@@ -132,7 +132,7 @@ export class LiveView {
     if (point) this.#send(channel, "seconds", { node: this.#options.node, ...(app !== undefined && { app }), point });
   }
 
-  /** Begins to watch the connection where this node has it, says how it is, and stops where it is gone. */
+  /** Taps the connection where this node has it, reports its state, and stops when it has ended. */
   #report(channel: string, { app, id }: Extract<Watch, { type: "connection" }>): void {
     const { hub, node, redact } = this.#options;
     const tapped = this.#taps.get(channel) ?? this.#tap(channel, app, id);
@@ -186,11 +186,11 @@ export class LiveView {
         if (command.node === node) drain?.(!command.isOver);
         return;
       case "signed-out":
-        return this.#endThose((session) => session.id === command.session);
+        return this.#endWhere((session) => session.id === command.session);
     }
   }
 
-  #endThose(isOver: (session: LiveSession) => boolean): void {
+  #endWhere(isOver: (session: LiveSession) => boolean): void {
     const { hub, app } = this.#options;
     for (const connection of [...hub.connections(app)]) {
       const session = sessionOf(connection);
@@ -198,7 +198,7 @@ export class LiveView {
     }
   }
 
-  /** Sends what the page is to see; it may get lost where the engine is away, and is told once. */
+  /** To the page. It may get lost while the engine is unavailable, which is reported once. */
   send<Name extends keyof LiveEvents>(channel: string, event: Name, data: LiveEvents[Name]): void {
     this.#send(channel, event, data);
   }
@@ -209,7 +209,7 @@ export class LiveView {
     void this.#try(() => hub.publish(app, { type: "event", app: app.id, channel, event, data: text }));
   }
 
-  #tell(command: ClusterCommand): Promise<void> {
+  #announce(command: ClusterCommand): Promise<void> {
     return this.#try(() => this.command(command));
   }
 
@@ -218,7 +218,7 @@ export class LiveView {
       await act();
       this.#isAway = false;
     } catch (error) {
-      if (!this.#isAway) this.#options.failed(error, "telling dashboards what happens");
+      if (!this.#isAway) this.#options.failed(error, "sending to dashboards");
       this.#isAway = true;
     }
   }
@@ -226,9 +226,9 @@ export class LiveView {
 
 const ALLOWED_COMMANDS: ReadonlySet<string> = new Set(["unsubscribe", "ping", "pong"]);
 
-/** Kept in the user's info of a live connection. */
+/** Stored in the user's info of a live connection. */
 export interface LiveSession {
-  /** Empty where there is none: the page is open, or a gate of the program's let somebody in. */
+  /** Empty where the program's own check admitted the dashboard. */
   readonly id: string;
   readonly expiresAtMs: number;
 }

@@ -1,30 +1,27 @@
-/** How often somebody may try to sign in: so often from one address, so often by one name, in the whole cluster. */
+/** Limits attempts to sign in: by address and by name, in the whole cluster. */
 
 import ipaddr from "ipaddr.js";
-import type { Ledger } from "../domain/ports.ts";
 import { AdminError } from "./admin-error.ts";
+import { ClusterKeys, type KeyStore } from "./cluster-keys.ts";
 
-const LIMIT_BY_ADDRESS = { most: 10, withinMs: 60_000 };
-/** Somebody's name can be locked by others for that long, but no longer, and not for those who are signed in. */
-const LIMIT_BY_NAME = { most: 20, withinMs: 300_000 };
+const LIMIT_BY_ADDRESS = { attempts: 10, withinMs: 60_000 };
+/** A stranger can lock a name for that long, but no longer, and not for those who are signed in. */
+const LIMIT_BY_NAME = { attempts: 20, withinMs: 300_000 };
 /** Checking a password takes 64 MB and a tenth of a second by design. */
 const MAX_CONCURRENT = 4;
 
-type SharedKeys = Pick<Ledger, "setIfAbsent" | "delete">;
-
 export class LoginThrottle {
-  readonly #notes: SharedKeys;
-  /** For the time in which the engine cannot be asked. */
-  readonly #own = new LocalKeys();
+  /** One for each attempt that counts. */
+  readonly #keys: ClusterKeys;
   #underWay = 0;
 
-  constructor(notes: SharedKeys) {
-    this.#notes = notes;
+  constructor(store: KeyStore) {
+    this.#keys = new ClusterKeys(store);
   }
 
   /**
-   * What `check` says, where it may be asked; what is right takes nothing of what one has. Without a name there is none to
-   * be guessed for. Throws Refused `too_many_attempts`.
+   * What `check` resolves with; only a failed attempt counts. Without a name only the address is limited. Throws AdminError
+   * `too_many_attempts`.
    */
   async attempt<T>(
     address: string,
@@ -39,58 +36,23 @@ export class LoginThrottle {
         ...(name === undefined ? [] : [await this.#take(`dashboard-by/${name}`, LIMIT_BY_NAME)]),
       ];
       const found = await check();
-      if (found !== undefined) for (const note of taken) await this.#giveBack(note);
+      if (found !== undefined) for (const key of taken) await this.#keys.delete(key);
       return found;
     } finally {
       this.#underWay--;
     }
   }
 
-  /** The first place that nobody has. */
-  async #take(who: string, { most, withinMs }: typeof LIMIT_BY_ADDRESS): Promise<string> {
-    for (let place = 0; place < most; place++) {
-      const note = `${who}/${place}`;
-      if (await this.#note(note, withinMs)) return note;
+  async #take(subject: string, { attempts, withinMs }: typeof LIMIT_BY_ADDRESS): Promise<string> {
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const key = `${subject}/${attempt}`;
+      if (await this.#keys.setIfAbsent(key, withinMs)) return key;
     }
     throw tooManyAttempts(withinMs / 1000);
   }
-
-  async #note(note: string, withinMs: number): Promise<boolean> {
-    const isFirstHere = this.#own.once(note, withinMs);
-    try {
-      return (await this.#notes.setIfAbsent(note, withinMs)) && isFirstHere;
-    } catch {
-      return isFirstHere;
-    }
-  }
-
-  async #giveBack(note: string): Promise<void> {
-    this.#own.forget(note);
-    try {
-      await this.#notes.delete(note);
-    } catch {
-      // It is over by itself soon enough.
-    }
-  }
 }
 
-class LocalKeys {
-  readonly #until = new Map<string, number>();
-
-  once(note: string, withinMs: number): boolean {
-    const nowMs = performance.now();
-    for (const [other, until] of this.#until) if (until <= nowMs) this.#until.delete(other);
-    if (this.#until.has(note)) return false;
-    this.#until.set(note, nowMs + withinMs);
-    return true;
-  }
-
-  forget(note: string): void {
-    this.#until.delete(note);
-  }
-}
-
-/** Somebody with one IPv6 address has as many as there are in its /64. */
+/** A client with one IPv6 address has the whole /64. */
 function networkOf(address: string): string {
   if (!ipaddr.isValid(address)) return address;
   const parsed = ipaddr.process(address);

@@ -5,7 +5,7 @@ import { FEED_TYPES, type FeedFilter, type Watch } from "./api-types.ts";
 
 const text = z.string().max(300).optional();
 
-const WatchWord = z.discriminatedUnion("type", [
+const WatchSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("feed"),
     ...{ app: text, channel: text, event: text, connection: text },
@@ -20,10 +20,10 @@ const NAME = /^live-([-\w]{1,995})$/;
 
 /** Undefined where it is no such name. */
 export function parseWatch(channel: string): Watch | undefined {
-  const word = NAME.exec(channel)?.[1];
-  if (word === undefined) return undefined;
+  const encoded = NAME.exec(channel)?.[1];
+  if (encoded === undefined) return undefined;
   try {
-    const read = WatchWord.safeParse(JSON.parse(Buffer.from(word, "base64url").toString("utf8")));
+    const read = WatchSchema.safeParse(JSON.parse(Buffer.from(encoded, "base64url").toString("utf8")));
     return read.success ? withoutGaps(read.data) : undefined;
   } catch {
     return undefined;
@@ -35,6 +35,6 @@ export function filterOf({ type: _, ...filter }: Extract<Watch, { type: "feed" }
 }
 
 /** What is undefined is not there. */
-function withoutGaps(watch: z.output<typeof WatchWord>): Watch {
+function withoutGaps(watch: z.output<typeof WatchSchema>): Watch {
   return JSON.parse(JSON.stringify(watch));
 }

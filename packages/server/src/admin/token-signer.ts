@@ -1,11 +1,11 @@
 /**
- * Words that only this server, or another with the same key, can have made: sessions and tickets. Nothing is kept of them,
+ * Tokens that only this server, or another with the same key, can have made: sessions and tickets. Nothing is stored of them,
  * so that they hold on every node and every worker.
  */
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 
-/** What a word is for: one that is made for one purpose is none for another. */
+/** What a token is for: one that was made for one purpose is not valid for another. */
 export type Purpose = "session" | "ticket";
 
 /** Longest that is looked at, in characters. */
@@ -30,9 +30,9 @@ export class TokenSigner {
     return `${body}.${this.#signature(purpose, body).toString("base64url")}`;
   }
 
-  /** The value, where the word is one of ours and made for that; else undefined. */
-  verify(purpose: Purpose, word: string): unknown {
-    const [body = "", signature = "", ...more] = word.length > MAX_LENGTH ? [] : word.split(".");
+  /** The value of a valid token; else undefined. */
+  verify(purpose: Purpose, token: string): unknown {
+    const [body = "", signature = "", ...more] = token.length > MAX_LENGTH ? [] : token.split(".");
     const right = this.#signature(purpose, body);
     const given = Buffer.from(signature, "base64url");
     if (more.length > 0 || given.length !== right.length || !timingSafeEqual(given, right)) return undefined;

@@ -7,7 +7,7 @@ import { parseWatch } from "./parse-watch.ts";
 export interface WatchRegistryOptions {
   readonly node: string;
   readonly clock: Clock;
-  /** Tells the other nodes. */
+  /** Sends the list to the other nodes. */
   readonly announce: (channels: readonly string[]) => void;
   /** Something else is watched now. */
   readonly changed: (watched: ReadonlyMap<string, Watch>) => void;
@@ -17,7 +17,7 @@ export interface WatchRegistryOptions {
 const ANNOUNCE_INTERVAL_MS = 2_000;
 /** A node that has been silent for that long watches nothing: it is gone. */
 const EXPIRY_MS = 7_000;
-/** Of the whole cluster: more than that is somebody's fault. */
+/** In the whole cluster: a person watches no more than that. */
 const MAX_WATCHES = 500;
 
 export class WatchRegistry {

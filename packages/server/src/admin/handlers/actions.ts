@@ -1,4 +1,4 @@
-/** Calls that act on what is there: disconnect, send, drain, replay. Each is written down. */
+/** Calls that act: disconnect, send, drain, replay. Each is recorded in the audit log. */
 
 import { z } from "zod";
 import { Disconnect } from "../../domain/error.ts";
@@ -7,15 +7,15 @@ import { AdminError } from "../admin-error.ts";
 import type { Done, Replayed } from "../api-types.ts";
 import { appOf, type Call, type Handler, inputOf, recordInAudit, required } from "../call.ts";
 
-const Farewell = z.strictObject({ message: z.string().max(100).optional() });
-const Event = z.strictObject({ channel: z.string(), event: z.string(), data: z.string() });
-const Ids = z.strictObject({ ids: z.array(z.number().int().positive()).max(1000).optional() });
-const NOTHING = z.strictObject({});
+const DisconnectInput = z.strictObject({ message: z.string().max(100).optional() });
+const EventInput = z.strictObject({ channel: z.string(), event: z.string(), data: z.string() });
+const ReplayInput = z.strictObject({ ids: z.array(z.number().int().positive()).max(1000).optional() });
+const NoInput = z.strictObject({});
 
-const FAREWELL = "An operator ended this connection.";
+const DISCONNECT_MESSAGE = "An operator ended this connection.";
 
 export const disconnect: Handler = async (call): Promise<Done> => {
-  const { message = FAREWELL } = inputOf(call, Farewell);
+  const { message = DISCONNECT_MESSAGE } = inputOf(call, DisconnectInput);
   const { hub, live } = call.services;
   const app = appOf(call);
   const connection = call.params.id ?? "";
@@ -27,7 +27,7 @@ export const disconnect: Handler = async (call): Promise<Done> => {
 };
 
 export const terminate: Handler = async (call): Promise<Done> => {
-  inputOf(call, NOTHING);
+  inputOf(call, NoInput);
   const app = appOf(call);
   const user = call.params.id ?? "";
   checkUserId(app, user);
@@ -38,7 +38,7 @@ export const terminate: Handler = async (call): Promise<Done> => {
 
 /** As a back end's event would be: to everybody in the channel. What it says is not written down, only where it went. */
 export const send: Handler = async (call): Promise<Done> => {
-  const { channel, event, data } = inputOf(call, Event);
+  const { channel, event, data } = inputOf(call, EventInput);
   const { hub } = call.services;
   const app = appOf(call);
   if (!app.enabled) throw new AdminError("conflict", "The app is disabled.");
@@ -54,7 +54,7 @@ export const drain: Handler = (call) => toDrain(call, true);
 export const endDrain: Handler = (call) => toDrain(call, false);
 
 async function toDrain(call: Call, isOn: boolean): Promise<Done> {
-  inputOf(call, NOTHING);
+  inputOf(call, NoInput);
   const { hub, live, canDrain } = call.services;
   required(canDrain || undefined, "This server cannot drain nodes: stop the process instead.");
   const node = (await hub.nodes()).find(({ id }) => id === call.params.id);
@@ -65,9 +65,9 @@ async function toDrain(call: Call, isOn: boolean): Promise<Done> {
 }
 
 export const replay: Handler = async (call): Promise<Replayed> => {
-  const { ids } = inputOf(call, Ids);
-  const letters = required(call.services.webhooks, "This server sends no webhooks.");
-  const count = ids?.length === 0 ? 0 : await letters.replay(ids);
+  const { ids } = inputOf(call, ReplayInput);
+  const deliveries = required(call.services.webhooks, "This server sends no webhooks.");
+  const count = ids?.length === 0 ? 0 : await deliveries.replay(ids);
   await recordInAudit(call, "webhooks.replay", { count, ...(ids && { ids }) });
   return { count };
 };

@@ -20,15 +20,15 @@ import { appOf, type Call, type Handler, limitOf } from "../call.ts";
 import { connectionDetail, connectionEntry, listConnections } from "../connection-view.ts";
 import { summaryOf } from "./apps.ts";
 
-const MOST_CHANNELS = 2000;
-const MOST_CONNECTIONS = 1000;
-const MOST_MEMBERS = 1000;
-const MOST_HERE = 100;
-const MOST_KEPT = 50;
+const MAX_CHANNELS = 2000;
+const MAX_CONNECTIONS = 1000;
+const MAX_MEMBERS = 1000;
+const MAX_HERE = 100;
+const MAX_KEPT = 50;
 
 export const overview: Handler = async ({ services }): Promise<Overview> => {
   const { hub, node, appEditor, statistics, seconds, webhooks, audit, canDrain } = services;
-  // Most of all while the engine is away: whoever looks then has to see that it is.
+  // An operator has to see most of all that the engine is unavailable.
   const nodes = await nodesOf(hub, node.id).catch((error) => {
     if (error instanceof CommandError) return [];
     throw error;
@@ -59,7 +59,7 @@ export const channels: Handler = async (call): Promise<ChannelList> => {
   const search = call.query.get("search") ?? "";
   const found = (await call.services.hub.channels(app)).filter(({ name }) => name.includes(search));
   const sorted = found.toSorted((one, other) => other.subscribers - one.subscribers || order(one.name, other.name));
-  const limit = limitOf(call, 500, MOST_CHANNELS);
+  const limit = limitOf(call, 500, MAX_CHANNELS);
   return { channels: sorted.slice(0, limit).map((summary) => entryOfChannel(call, summary)), total: found.length };
 };
 
@@ -73,7 +73,7 @@ export const channel: Handler = async (call): Promise<ChannelDetail> => {
   return {
     ...entryOfChannel(call, summary),
     members: members
-      .slice(0, MOST_MEMBERS)
+      .slice(0, MAX_MEMBERS)
       .map(({ id, info, joinedAtMs }) => ({ id, info: redact(info, 500), joinedAtMs })),
     kept: await keptOf(call, name),
     connections: connectionsIn(hub, app.id, name, node.id),
@@ -86,7 +86,7 @@ async function keptOf(call: Call, name: string): Promise<readonly KeptEvent[]> {
   const app = appOf(call);
   const { policy, traits } = hub.channelOf(app, name);
   if (policy.history) {
-    const { events: kept } = await hub.history(app, name, undefined, MOST_KEPT);
+    const { events: kept } = await hub.history(app, name, undefined, MAX_KEPT);
     return kept.map(({ publication: { event, data } }) => ({ event, payload: redact(data) }));
   }
   const last = traits.cache ? await hub.cachedEvent(app, name) : undefined;
@@ -99,7 +99,7 @@ function connectionsIn(hub: Hub, app: string, channel: string, node: string): Co
   for (const connection of hub.connections()) {
     if (connection.app.id !== app || !connection.isIn(channel)) continue;
     found.push(connectionEntry(connection, node, nowMs));
-    if (found.length >= MOST_HERE) break;
+    if (found.length >= MAX_HERE) break;
   }
   return found;
 }
@@ -112,7 +112,7 @@ function entryOfChannel(call: Call, summary: ChannelSummary): ChannelEntry {
 export const connections: Handler = (call): ConnectionList => {
   const { hub, node } = call.services;
   const search = call.query.get("search") ?? undefined;
-  return listConnections(hub, appOf(call), { search, limit: limitOf(call, 200, MOST_CONNECTIONS), node: node.id });
+  return listConnections(hub, appOf(call), { search, limit: limitOf(call, 200, MAX_CONNECTIONS), node: node.id });
 };
 
 export const connection: Handler = (call): ConnectionDetail => {

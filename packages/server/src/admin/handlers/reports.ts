@@ -7,16 +7,16 @@ import { appOf, type Call, type Handler, inputOf, limitOf, required } from "../c
 import { hasRole } from "../role.ts";
 import { shownTo } from "./apps.ts";
 
-const MOST = 500;
+const MAX_ENTRIES = 500;
 const STEPS = { hour: 3_600_000, day: 86_400_000 } as const;
 const DEFAULT_SPANS_BACK = 60;
 /** Ids of apps that are gone are asked for as well. */
 const ID = /^[-\w.]{1,128}$/;
 
-const SpanWord = z.enum(["second", "interval", "hour", "day"]);
+const SpanSchema = z.enum(["second", "interval", "hour", "day"]);
 
 const text = z.string().max(65_536);
-const QuestionWord = z.discriminatedUnion("type", [
+const QuestionSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("channel"),
     ...{ socketId: text, channel: text, channelData: text.exactOptional(), auth: text.exactOptional() },
@@ -32,7 +32,7 @@ const QuestionWord = z.discriminatedUnion("type", [
 
 export const statistics: Handler = async (call): Promise<Series> => {
   const { query, services } = call;
-  const span = SpanWord.safeParse(query.get("span") ?? "second").data;
+  const span = SpanSchema.safeParse(query.get("span") ?? "second").data;
   if (!span) throw new AdminError("input_invalid", "span has to be second, interval, hour or day.");
   const app = idIn(call);
   if (span === "second") {
@@ -72,10 +72,10 @@ function timeIn({ query }: Call, name: string, initial: number): number {
 export const webhooks: Handler = async (call): Promise<Webhooks> => {
   const { webhooks: deliveries, redact } = call.services;
   const known = required(deliveries, "This server sends no webhooks: no app has any, or there is no database.");
-  const dead = await known.failed(limitOf(call, 100, MOST), idIn(call));
+  const failed = await known.failed(limitOf(call, 100, MAX_ENTRIES), idIn(call));
   return {
     ...(await known.backlog()),
-    letters: dead.map(({ target, event, lastError, ...letter }) => ({
+    letters: failed.map(({ target, event, lastError, ...letter }) => ({
       ...letter,
       target: shownTo(call, target),
       payload: redact(event),
@@ -87,12 +87,12 @@ export const webhooks: Handler = async (call): Promise<Webhooks> => {
 export const audit: Handler = async (call): Promise<readonly AuditEntry[]> => {
   const before = call.query.get("before");
   if (before !== null && !/^\d{1,15}$/.test(before)) throw new AdminError("input_invalid", "before has to be an id.");
-  return call.services.audit.list(limitOf(call, 100, MOST), before === null ? undefined : Number(before));
+  return call.services.audit.list(limitOf(call, 100, MAX_ENTRIES), before === null ? undefined : Number(before));
 };
 
-/** The right signature opens every door of the app: only admins, who can make themselves a secret, are told it. */
+/** The right signature permits anything in the app: only admins, who can make a secret, see it. */
 export const explain: Handler = (call): Explanation => {
-  const question: Question = inputOf(call, QuestionWord);
+  const question: Question = inputOf(call, QuestionSchema);
   const app = appOf(call);
   const others = call.services.apps().filter(({ id }) => id !== app.id);
   const { signature, ...rest } = call.services.explain(app, others, question);

@@ -46,7 +46,7 @@ const assets: Assets = cachedAssets(dashboardFiles);
 export async function createAdmin(options: CreateAdminOptions): Promise<Admin> {
   const { config, clock, ledger, storage, node, key, failed } = options;
   const { dashboard: settings, mode } = config;
-  const editor = appEditor({ kept: storage, config, clock, failed });
+  const editor = appEditor({ storage, config, clock, failed });
   await editor?.refresh();
   const services: Services = {
     ...options.live,

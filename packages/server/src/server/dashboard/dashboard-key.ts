@@ -1,4 +1,4 @@
-/** Whether a key opens the dashboard, and which one: in development, where nobody has an account and the program has no gate. */
+/** The key that opens the dashboard in development, where there are no accounts and the program has no check of its own. */
 
 import type { Logger } from "pino";
 import { errorReason } from "../../config/config-error.ts";
@@ -25,18 +25,18 @@ export class DashboardKey {
     this.#value = value ?? this.#value;
   }
 
-  /** Made, or read, when somebody wants to know: a dashboard that nobody opens leaves no file. */
+  /** Made, or read, when it is first needed: a dashboard that is never opened leaves no file. */
   get value(): string | undefined {
     const { config, program } = this.#options;
     const { mode, dashboard, stateDir } = config();
     const { enabled, users, password, token } = dashboard;
     const hasAccounts = users.length > 0 || password !== undefined || token !== undefined;
     if (!enabled || mode !== "development" || hasAccounts || program.authorizeDashboard) return undefined;
-    this.#value ??= this.#kept(stateDir);
+    this.#value ??= this.#readOrCreate(stateDir);
     return this.#value;
   }
 
-  #kept(stateDir: string): string {
+  #readOrCreate(stateDir: string): string {
     try {
       return dashboardKey(stateDir);
     } catch (error) {

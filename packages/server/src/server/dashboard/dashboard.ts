@@ -1,4 +1,4 @@
-/** The dashboard in a running server: what it hears of the hub, where its requests and live connections come in. */
+/** The dashboard in a running server: it observes the hub, and takes its requests and live connections. */
 
 import type { AuthorizeDashboard } from "../../admin/access.ts";
 import { type AuditLog, createAuditLog } from "../../admin/audit-log.ts";
@@ -31,7 +31,7 @@ export interface DashboardOptions {
   readonly node: { readonly id: string; readonly name: string };
   /** The program's own gate, where it has one now. */
   readonly authorize: () => AuthorizeDashboard | undefined;
-  /** Opens it where nobody has an account. */
+  /** Opens it where there are no accounts. */
   readonly key: Pick<DashboardKey, "value">;
   /** Absent where nodes cannot be drained one by one. */
   readonly drain: ((isOn: boolean) => void) | undefined;
@@ -91,13 +91,13 @@ export class Dashboard {
     });
   }
 
-  /** Of everything, the dashboards' own doings included. */
+  /** Of every app, the dashboard's own included. */
   readonly observe: Observer = (event: HubEvent) => {
     this.#feed.observe(event);
     this.#view.observe(event);
   };
 
-  /** Comes before all others: a dashboard's frames are nobody else's business. */
+  /** Comes first: a dashboard's frames concern no other guard. */
   readonly guard: Guard = {
     command: (connection, command) => this.#view.guard.command?.(connection, command),
   };
@@ -185,7 +185,7 @@ function pathBelow(bases: readonly string[], pathname: string): string | undefin
   return base === undefined ? undefined : pathname.slice(base.length);
 }
 
-/** The dashboards' own doings are told to nobody but the dashboard. */
+/** Only the dashboard observes its own app. */
 export function ignoringDashboardApp(observer: Observer): Observer {
   return (event) => {
     const app = "connection" in event ? event.connection?.app : "app" in event ? event.app : undefined;

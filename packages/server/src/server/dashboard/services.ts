@@ -16,10 +16,10 @@ import { signedPaths } from "../../protocols/pusher/request-signature.ts";
 import type { Storage } from "../storage/storage.ts";
 
 type Failed = (error: unknown, during: string) => void;
-type Kept = Pick<Storage, "database" | "sqlApps" | "statistics" | "outbox">;
+type StorageParts = Pick<Storage, "database" | "sqlApps" | "statistics" | "outbox">;
 
 interface AppsOptions {
-  readonly kept: Kept;
+  readonly storage: StorageParts;
   readonly config: Config;
   readonly clock: Clock;
   readonly failed: Failed;
@@ -27,12 +27,12 @@ interface AppsOptions {
 
 /** A worker gets its apps from the first process, and edits them in the database all the same: the first process sees it there. */
 export function appEditor({
-  kept,
+  storage,
   config,
   clock,
   failed,
 }: AppsOptions): (AppEditor & { refresh(): Promise<void> }) | undefined {
-  const { database, sqlApps } = kept;
+  const { database, sqlApps } = storage;
   if (!database || config.database.url === undefined) return undefined;
   const apps = sqlApps ?? new SqlApps({ database, defaults: config.defaults, clock, failed });
   const tried = <T>(act: () => Promise<T>) => withDatabaseErrors(act, failed);
@@ -52,7 +52,11 @@ export function appEditor({
   };
 }
 
-export function statisticsReader({ statistics }: Kept, config: Config, failed: Failed): StatisticsReader | undefined {
+export function statisticsReader(
+  { statistics }: StorageParts,
+  config: Config,
+  failed: Failed,
+): StatisticsReader | undefined {
   if (!statistics || !config.statistics.enabled) return undefined;
   return {
     intervalMs: config.statistics.intervalS * 1000,
@@ -60,7 +64,11 @@ export function statisticsReader({ statistics }: Kept, config: Config, failed: F
   };
 }
 
-export function webhookDeliveries({ outbox }: Kept, clock: Clock, failed: Failed): WebhookDeliveries | undefined {
+export function webhookDeliveries(
+  { outbox }: StorageParts,
+  clock: Clock,
+  failed: Failed,
+): WebhookDeliveries | undefined {
   if (!outbox) return undefined;
   return {
     backlog: () => withDatabaseErrors(() => outbox.backlog(), failed),
@@ -108,13 +116,13 @@ const CLOCK_TOLERANCE_S = 5;
 /** Undefined where tokens do not sign in. */
 export function tokenVerifier({
   token,
-}: Config["dashboard"]): ((word: string) => Promise<Account | undefined>) | undefined {
+}: Config["dashboard"]): ((token: string) => Promise<Account | undefined>) | undefined {
   if (!token) return undefined;
   const algorithms: readonly TokenAlgorithm[] = token.secret === undefined ? ["RS256", "ES256", "EdDSA"] : ["HS256"];
   const rules: TokenRules = { ...token, algorithms, clockToleranceS: CLOCK_TOLERANCE_S };
   const verify = claimsVerifier(rules);
-  return async (word) => {
-    const claims = await verify(word).catch(() => undefined);
+  return async (token) => {
+    const claims = await verify(token).catch(() => undefined);
     const role = ROLES.find((one) => one === claims?.role);
     if (claims?.sub === undefined || claims.exp === undefined || !role) return undefined;
     return { name: claims.sub.slice(0, 64), role, expiresAtMs: claims.exp * 1000 };

@@ -15,7 +15,7 @@ export type ResolveCaller = (request: Request, url: URL, peer: string | undefine
 
 const MAPPED = "::ffff:";
 
-/** Whoever opens a Unix socket is on this machine, as one that comes by loopback is. */
+/** A client of a Unix socket is on this machine, as a client of loopback is. */
 export function callerResolver({ trustedProxies, host }: Pick<Config, "trustedProxies" | "host">): ResolveCaller {
   const identify = resolverBehindProxies(trustedProxies);
   return isUnixSocketPath(host) ? (request, url) => identify(request, url, "127.0.0.1") : identify;
@@ -39,8 +39,8 @@ function resolverBehindProxies(trustedProxies: readonly string[]): ResolveCaller
 }
 
 /**
- * Every proxy adds the address that spoke to it on the right, so what is left of the first stranger is the stranger's
- * own word. Undefined where an address on the way is none; where all are trusted, the one farthest away.
+ * Every proxy appends the address that connected to it, so the last untrusted one is the client; what comes before it is the
+ * client's own claim. Undefined where a hop is no address; where all are trusted, the farthest.
  */
 function clientBehindProxies(forwardedFor: string | null, isTrusted: AddressTest): Address | undefined {
   let farthest: Address | undefined;
@@ -59,7 +59,7 @@ function parseHop(text: string): Address | undefined {
   return parseAddress(v6 ?? v4 ?? text);
 }
 
-/** A server that listens on :: is told IPv4 addresses in the form of IPv6 ones. */
+/** A server that listens on :: gets IPv4 addresses in the form of IPv6 ones. */
 function withoutIpv6Mapping(peer = "unknown"): string {
   return peer.startsWith(MAPPED) && peer.includes(".") ? peer.slice(MAPPED.length) : peer;
 }

@@ -1,8 +1,8 @@
-/** A program's handler of HTTP requests, and what it is told. */
+/** A program's handler of HTTP requests, and its context. */
 
 import type { Awaitable } from "../../domain/ports.ts";
 
-/** What a handler is told beside the request. Hono has it in `c.env`. */
+/** What a handler gets beside the request. Hono has it in `c.env`. */
 export interface FetchContext<S = unknown> {
   readonly server: S;
   /** The client's, as the server trusts it. */
