@@ -13,31 +13,25 @@ export interface AppStatistics {
   readonly authFailures: number;
 }
 
+const NONE: AppStatistics = {
+  peakConnections: 0,
+  connections: 0,
+  messagesIn: 0,
+  messagesOut: 0,
+  apiMessages: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  subscribeFailures: 0,
+  authFailures: 0,
+};
+
 export function noStatistics(): AppStatistics {
-  return {
-    peakConnections: 0,
-    connections: 0,
-    messagesIn: 0,
-    messagesOut: 0,
-    apiMessages: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    subscribeFailures: 0,
-    authFailures: 0,
-  };
+  return { ...NONE };
 }
 
 /** Everything added up, the connections too. */
 export function addStatistics(one: AppStatistics, other: AppStatistics): AppStatistics {
-  return {
-    peakConnections: one.peakConnections + other.peakConnections,
-    connections: one.connections + other.connections,
-    messagesIn: one.messagesIn + other.messagesIn,
-    messagesOut: one.messagesOut + other.messagesOut,
-    apiMessages: one.apiMessages + other.apiMessages,
-    bytesIn: one.bytesIn + other.bytesIn,
-    bytesOut: one.bytesOut + other.bytesOut,
-    subscribeFailures: one.subscribeFailures + other.subscribeFailures,
-    authFailures: one.authFailures + other.authFailures,
-  };
+  const sum: { -readonly [Name in keyof AppStatistics]: number } = { ...one };
+  for (const name of Object.keys(NONE) as (keyof AppStatistics)[]) sum[name] += other[name];
+  return sum;
 }

@@ -56,7 +56,7 @@ export class Delivery {
 
   /** Publications may have been lost just now: finds them where they are kept, and says so where they are not. */
   interrupted: EngineHost["interrupted"] = (channels) => {
-    this.#users.interrupted();
+    this.#users.revocations.interrupted();
     if (!channels) {
       for (const tenant of this.#context.tenants) {
         for (const audience of tenant.audiences.values()) this.#interrupt(tenant, audience);
@@ -78,7 +78,7 @@ export class Delivery {
     const { channel, sequence } = audience;
     audience.interruptions++;
     const user = userOfOnlineChannel(channel.name);
-    if (user !== undefined) return this.#users.recheck(tenant, user);
+    if (user !== undefined) return this.#users.revocations.recheck(tenant, user);
     const isFindable = sequence?.base !== undefined;
     // Comings and goings are not kept, nor is what clients say in a cache channel.
     if (!isFindable || !channel.policy.history || channel.traits.presence) this.sendGap(tenant, audience);

@@ -350,7 +350,7 @@ export class Hub {
     this.subscriptionCounts.flush(nowMs);
     this.#delivery.sweep(nowMs);
     this.nodeBus.sweep(nowMs);
-    this.users.sweep();
+    this.users.revocations.sweep();
   }
 
   /** Whether work in the background has not come to its end. */

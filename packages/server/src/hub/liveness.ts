@@ -1,4 +1,4 @@
-/** Whether a connection is still somebody: judged by what came in, never by what went out. */
+/** Whether a connection is still alive: judged by what came in, never by what went out. */
 
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
@@ -13,7 +13,7 @@ const SILENCE_MS = 24 * 3_600_000;
 /** A look that comes so much too late finds sockets unread, and nothing can be said of them before the next. */
 const STILL_MS = 500;
 
-/** The code of a socket that ended without a farewell. */
+/** The close code of a socket that ended without a close frame. */
 const ABNORMAL = 1006;
 
 interface Timeouts {
@@ -30,7 +30,7 @@ interface Host {
   observe(event: HubEvent): void;
 }
 
-/** Asks who is silent, sends away who does not answer, and cuts who reads too slowly. The last look was at `lookedAtMs`. */
+/** Pings a silent connection, disconnects one that does not answer, and cuts a slow consumer. The last look was at `lookedAtMs`. */
 export function checkLiveness(
   hub: Host,
   tenants: Tenants,
@@ -46,24 +46,24 @@ export function checkLiveness(
     connection.socket?.ping();
   }
   if (connection.frameQueue?.hasPending) compensatePause(connection, lookedAtMs, nowMs);
-  const wasTold = (sinceMs: number) => tenants.get(connection.app.id)?.wasSentTo(connection, sinceMs) ?? false;
-  switch (judgeReader(connection, nowMs, hub.limits.readerLagS, wasTold)) {
+  const wasSentTo = (sinceMs: number) => tenants.get(connection.app.id)?.wasSentTo(connection, sinceMs) ?? false;
+  switch (judgeReader(connection, nowMs, hub.limits.readerLagS, wasSentTo)) {
     case "probe":
       return sendProbe(connection, connection.socket, probeText(connection, nowMs));
     case "cut":
-      // Without a farewell, which would have to wait behind all the rest.
+      // Without a close frame, which would have to wait behind all the rest.
       hub.observe({ type: "slow-consumer", connection, limit: "limits.readerLagS" });
       hub.close(connection, ABNORMAL);
       connection.socket?.terminate();
   }
 }
 
-/** Known to whoever has the app's secret, and nothing that any other signature is made of. */
+/** Known to those who have the app's secret, and nothing that any other signature is made of. */
 function probeText({ app, id }: Connection, nowMs: number): string {
   return sign(app.secrets[0], `#probe ${id} ${nowMs}`).slice(0, 16);
 }
 
-/** A farewell where its time is up, "ping" where it has to be asked, undefined where all is well. */
+/** A disconnect reason where its time is up, "ping" where it has to be asked, undefined where all is well. */
 function judge(connection: Connection, nowMs: number, timeouts: Timeouts): Disconnect | "ping" | undefined {
   const { app, pingedAtMs, lastSeenMs } = connection;
   const unauthenticatedS = app.limits.unauthenticatedTimeoutS;
@@ -80,17 +80,17 @@ function judge(connection: Connection, nowMs: number, timeouts: Timeouts): Disco
     if (nowMs - lastSeenMs > SILENCE_MS) {
       return new Disconnect("inactive", "Nothing was heard from the client for a day.");
     }
-    // It owes no answer, but proxies hear that the connection is in use.
+    // It does not answer, but proxies see that the connection is in use.
     return quietMs > timeouts.activityTimeoutS * 1000 ? "ping" : undefined;
   }
   const verdict = judgeSilence(connection, nowMs, timeouts);
   return verdict === "gone" ? new Disconnect("pong_missing", "No answer to a ping in time.") : verdict;
 }
 
-/** When something was last heard of a connection, of whatever kind. */
+/** When anything last came in from a connection, of whatever kind. */
 export interface Heartbeat {
   lastSeenMs: number;
-  /** When it was asked for a sign of life that has not come; 0 when it owes none. */
+  /** When it was sent a ping that is not answered; 0 when there is none. */
   pingedAtMs: number;
 }
 
@@ -109,7 +109,7 @@ export function hasStalled(lateMs: number): boolean {
   return lateMs > STILL_MS;
 }
 
-/** The server stood still for so long, in which nothing could be heard: that time counts against no connection. */
+/** The server stood still for so long, in which nothing could come in: that time counts against no connection. */
 export function compensateStall(connection: Connection, ms: number, nowMs: number): void {
   const { app, isAuthenticated, openedAtMs } = connection;
   compensateSilence(connection, ms, nowMs);
@@ -136,7 +136,7 @@ export function compensatePause(one: Pick<Reader, "probedAtMs">, sinceMs: number
  * an hour's worth for a reader of 1 KB/s.
  */
 export interface Reader {
-  /** Something was sent to it, and to nobody else, since it was last looked at. */
+  /** Something was sent to it alone since it was last looked at. */
   wasSent: boolean;
   /** What the pong has to repeat; undefined while none is awaited. */
   probe: string | undefined;
@@ -151,16 +151,16 @@ export function judgeReader(
   reader: Reader,
   nowMs: number,
   mostLagS: number,
-  wasTold?: (sinceMs: number) => boolean,
+  wasSentTo?: (sinceMs: number) => boolean,
 ): "probe" | "cut" | undefined {
   const sinceMs = reader.probedAtMs;
   if (reader.probe !== undefined) return nowMs - sinceMs > mostLagS * 1000 ? "cut" : undefined;
   if (nowMs - sinceMs < Math.min(EVERY_MS, (mostLagS * 1000) / 3)) return undefined;
   reader.probedAtMs = nowMs;
-  return reader.wasSent || wasTold?.(sinceMs) ? "probe" : undefined;
+  return reader.wasSent || wasSentTo?.(sinceMs) ? "probe" : undefined;
 }
 
-/** `text` is another each time, and nobody can guess it, or it could be answered before it is read. */
+/** `text` is another each time, and cannot be guessed, or it could be answered before it is read. */
 export function sendProbe(reader: Reader, socket: { ping(data: string): unknown } | undefined, text: string): void {
   reader.wasSent = false;
   reader.probe = text;

@@ -17,7 +17,7 @@ export interface HubOptions {
   readonly limits: HubLimits;
   readonly guards?: readonly Guard[];
   readonly observers?: readonly Observer[];
-  /** Resolves when what they heard is written down, as far as any of them writes. Never rejects. */
+  /** Resolves when the observers have written what they were notified of, as far as any of them writes. Never rejects. */
   readonly observersFlushed?: () => Promise<void>;
   /** Counts frames. */
   readonly traffic?: TrafficMeter;
@@ -30,7 +30,7 @@ export interface HubOptions {
   readonly authenticate?: Authenticate;
   /** What this node says of itself; the hub adds what it knows. */
   readonly node: () => Omit<NodeReport, "connections">;
-  /** For facts about apps that nobody on this node uses. */
+  /** For changes in apps that no client of this node uses. */
   readonly appById?: (id: string) => Awaitable<App | undefined>;
   /** Outlives the hub, so that what a program made of its channels does. */
   readonly channels?: Channels;
@@ -42,7 +42,7 @@ export interface CommandMiddleware {
     | undefined;
 }
 
-/** Whose credentials these are: false where they are nobody's, undefined where there is nobody to ask. */
+/** The user that the credentials identify: false where they are refused, undefined where the program has no authenticator. */
 export type Authenticate = (
   app: App,
   credentials: Readonly<Record<string, unknown>>,

@@ -4,15 +4,9 @@
  */
 
 import { type App, isReserved } from "../domain/app.ts";
-import type { Awaitable, Clock, Ledger } from "../domain/ports.ts";
+import type { Awaitable } from "../domain/ports.ts";
+import type { HubContext } from "./context.ts";
 import type { Tenant } from "./tenants.ts";
-
-interface Host {
-  readonly ledger: Pick<Ledger, "setMax" | "get">;
-  readonly clock: Clock;
-  /** Disconnects the user's connections of this node that were authenticated until then. */
-  disconnectHere(tenant: Tenant, user: string, untilMs: number): void;
-}
 
 /** What says that a connection is a user's: a token, a signature, the program's answer. */
 export interface AuthProof {
@@ -33,7 +27,9 @@ const BATCH = 100;
 const MOST_OWN = 10_000;
 
 export class Revocations {
-  readonly #host: Host;
+  readonly #context: HubContext;
+  /** Disconnects the user's connections of this node that were authenticated until then. */
+  readonly #disconnectHere: (tenant: Tenant, user: string, untilMs: number) => void;
   /** Of this node, with the time to remember them until, to be written again where the engine's data is lost. */
   readonly #own = new Map<string, Own>();
   /** Users here whose end this node may have missed. */
@@ -41,13 +37,14 @@ export class Revocations {
   #mayBeLost = false;
   #isAtWork = false;
 
-  constructor(host: Host) {
-    this.#host = host;
+  constructor(context: HubContext, disconnectHere: (tenant: Tenant, user: string, untilMs: number) => void) {
+    this.#context = context;
+    this.#disconnectHere = disconnectHere;
   }
 
   /** Whatever authenticated the user until now counts no more. Throws CommandError `engine_unavailable`. */
   revoke(app: App, user: string): Awaitable<void> {
-    const { clock, ledger } = this.#host;
+    const { clock, ledger } = this.#context;
     const [name, atMs, ttlMs] = [nameOf(app, user), clock.wallMs(), app.limits.revocationTtlS * 1000];
     this.#own.delete(name);
     this.#own.set(name, { atMs, untilMs: clock.monotonicMs() + ttlMs });
@@ -64,7 +61,7 @@ export class Revocations {
    */
   async check(app: App, user: string, { atMs, outdated }: AuthProof): Promise<void> {
     if (isReserved(app)) return;
-    const untilMs = await this.#host.ledger.get(nameOf(app, user));
+    const untilMs = await this.#context.ledger.get(nameOf(app, user));
     if (untilMs !== undefined && atMs <= untilMs) throw outdated();
   }
 
@@ -99,13 +96,13 @@ export class Revocations {
   async #writeAgain(): Promise<void> {
     this.#mayBeLost = false;
     try {
-      const nowMs = this.#host.clock.monotonicMs();
+      const nowMs = this.#context.clock.monotonicMs();
       for (const [name, { untilMs }] of this.#own) if (untilMs <= nowMs) this.#own.delete(name);
       const own = [...this.#own];
       for (let from = 0; from < own.length; from += BATCH) {
         const some = own.slice(from, from + BATCH);
         await Promise.all(
-          some.map(([name, { atMs, untilMs }]) => this.#host.ledger.setMax(name, atMs, untilMs - nowMs)),
+          some.map(([name, { atMs, untilMs }]) => this.#context.ledger.setMax(name, atMs, untilMs - nowMs)),
         );
       }
     } catch (error) {
@@ -121,8 +118,8 @@ export class Revocations {
     try {
       await Promise.all(
         some.map(async ([name, { tenant, user }]) => {
-          const untilMs = await this.#host.ledger.get(name);
-          if (untilMs !== undefined) this.#host.disconnectHere(tenant, user, untilMs);
+          const untilMs = await this.#context.ledger.get(name);
+          if (untilMs !== undefined) this.#disconnectHere(tenant, user, untilMs);
         }),
       );
     } catch (error) {

@@ -148,7 +148,7 @@ export class PacedQueue<T> {
   #pausedAtMs = 0;
   #resumedAtMs = Number.NEGATIVE_INFINITY;
   #behindMs = 0;
-  /** Since when time counts against it; undefined while it waits for somebody else. */
+  /** Since when time counts against it; undefined while it waits for the engine or the program. */
   #sinceMs: number | undefined;
   restsUntilMs = 0;
 
@@ -206,7 +206,7 @@ export class PacedQueue<T> {
     }
   }
 
-  /** For an answer of somebody else's: nobody is behind for that. */
+  /** For an answer of the engine or the program: that time counts against no connection. */
   waitForReply(): void {
     if (!this.#owner.isBusy || this.#owner.isClosed) return;
     this.#count(this.#pacer.nowMs);
@@ -222,7 +222,7 @@ export class PacedQueue<T> {
     this.#isPaused = false;
   }
 
-  /** An answer came, so that the event loop has turned: nobody else is held up by a slice at once. */
+  /** An answer came, so that the event loop has turned: a slice at once holds up no other connection. */
   #begin(): void {
     if (this.size === 0 || this.#owner.isClosed) return;
     this.#sinceMs = this.#pacer.nowMs;

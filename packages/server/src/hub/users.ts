@@ -14,18 +14,14 @@ import type { Tenant } from "./tenants.ts";
 export class Users {
   readonly #context: HubContext;
   readonly #disconnect: (connection: Connection, why: Disconnect) => void;
-  readonly #revocations: Revocations;
+  readonly revocations: Revocations;
   /** Those whose entry is being written: what writes it also removes it when the connection closes meanwhile. */
   readonly #signingIn = new Set<Connection>();
 
   constructor(context: HubContext, disconnect: (connection: Connection, why: Disconnect) => void) {
     this.#context = context;
     this.#disconnect = disconnect;
-    this.#revocations = new Revocations({
-      ledger: context.ledger,
-      clock: context.clock,
-      disconnectHere: (tenant, user, untilMs) => this.#disconnectHere(tenant, user, untilMs),
-    });
+    this.revocations = new Revocations(context, (tenant, user, untilMs) => this.#disconnectUser(tenant, user, untilMs));
   }
 
   /**
@@ -53,22 +49,7 @@ export class Users {
   terminate(app: App, user: string, revoke = true): Awaitable<unknown> {
     const close = () =>
       this.#context.broker.publish({ type: "terminate", app: app.id, channel: onlineChannel(user), user });
-    return revoke ? andThen(this.#revocations.revoke(app, user), close) : close();
-  }
-
-  /** The engine may have lost what was written. */
-  interrupted(): void {
-    this.#revocations.interrupted();
-  }
-
-  /** The publication that ends the user's connections may have been missed. */
-  recheck(tenant: Tenant, user: string): void {
-    this.#revocations.recheck(tenant, user);
-  }
-
-  /** Call it every second or two. */
-  sweep(): void {
-    this.#revocations.sweep();
+    return revoke ? andThen(this.revocations.revoke(app, user), close) : close();
   }
 
   /** Notifies the connection when these users come online and go offline; returns who is online now. */
@@ -100,10 +81,10 @@ export class Users {
   }
 
   disconnectHere(tenant: Tenant, user: string): void {
-    this.#disconnectHere(tenant, user, Number.POSITIVE_INFINITY);
+    this.#disconnectUser(tenant, user, Number.POSITIVE_INFINITY);
   }
 
-  #disconnectHere(tenant: Tenant, user: string, untilMs: number): void {
+  #disconnectUser(tenant: Tenant, user: string, untilMs: number): void {
     const why = new Disconnect("terminated", "The app's back end ended this user's connections.");
     for (const connection of [...(tenant.users.get(user) ?? [])]) {
       if (connection.authenticatedAtMs <= untilMs) this.#disconnect(connection, why);
@@ -111,7 +92,7 @@ export class Users {
   }
 
   async #renew(connection: Connection, user: User, proof: AuthProof): Promise<void> {
-    await this.#revocations.check(connection.app, user.id, proof);
+    await this.revocations.check(connection.app, user.id, proof);
     if (connection.closed) return;
     connection.user = user;
     connection.authenticatedAtMs = Math.max(connection.authenticatedAtMs, proof.atMs);
@@ -128,7 +109,7 @@ export class Users {
     try {
       await audience.attached;
       if (connection.closed) return;
-      await this.#revocations.check(connection.app, user.id, proof);
+      await this.revocations.check(connection.app, user.id, proof);
       if (connection.closed) return;
       await this.#context.registry.join(onlineEntry(connection, user), Number.POSITIVE_INFINITY);
       isHere = !connection.closed;

@@ -195,7 +195,7 @@ function frameOf(push: Plain): ServerFrame | undefined {
 
 /**
  * The hot one. Payloads are embedded, not parsed into objects and written again. Events for one user, for one
- * connection or for everybody have no channel, and an event that has one of this protocol's own names is marked, so that it can't be taken for one of the server's own.
+ * connection or for a whole app have no channel, and an event that has one of this protocol's own names is marked, so that it can't be taken for one of the server's own.
  */
 function encodeEvent(push: EventPublication | NoticePush): string {
   const { event, data, bare } = push;

@@ -19,7 +19,7 @@ export interface IncomingApiRequest {
   body?: Uint8Array;
 }
 
-/** Answers a call that failed, and reports it to whoever has to mend it: by the log, the metrics and the dashboard. */
+/** Answers a call that failed, and reports it to those who have to mend it: by the log, the metrics and the dashboard. */
 export function apiErrorResponse(
   hub: Hub,
   { request, url, from, app, body }: IncomingApiRequest,
