@@ -114,7 +114,7 @@ function requestHandlers(
   };
 }
 
-/** The printed address shows something. Tokens only for the app that the server made itself: whoever opens that page is let into its channels. */
+/** A page at the printed address. It gets tokens only for the app that the server made itself: they let its visitors into all channels. */
 function firstPage({ config, demoFile: secretFile }: Dependencies): Route[] {
   const { mode, path, apps, dashboard } = config;
   const [app] = apps;

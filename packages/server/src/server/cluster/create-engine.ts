@@ -10,7 +10,7 @@ export interface EngineOptions {
   readonly clock: Clock;
   /** The program's own. */
   readonly given?: Engine | EngineFactory | undefined;
-  /** Is told what the operator of the engine should change. */
+  /** Is called with what the operator of the engine should change. */
   readonly warn?: (sentence: string) => void;
 }
 

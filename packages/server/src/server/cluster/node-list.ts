@@ -1,4 +1,4 @@
-/** Which node a client should go to: the nodes of the cluster that take clients, in an order, signed for whoever is handed it. */
+/** Which node a client should go to: the nodes of the cluster that take clients, in an order, signed so that the list can be passed on. */
 
 import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
@@ -35,7 +35,7 @@ export interface NodeList {
 const VALID_S = 30;
 /** Nodes beat once a second: one that is silent for so long is no place to send anybody, even if it may live. */
 const SILENT_MS = 3_500;
-/** Whoever asks without a signature must not make the engine work for each question. */
+/** Unsigned requests must not reach the engine each time. */
 const FRESH_MS = 1_000;
 
 export class NodeLister {
@@ -89,7 +89,7 @@ export class NodeLister {
     if (this.#known && atMs - this.#known.atMs < FRESH_MS) return this.#known.states;
     const states = (async () => this.#hub.nodes())();
     this.#known = { atMs, states };
-    // Whoever asks hears of the failure; the next one asks anew.
+    // The caller gets the error; the next call asks again.
     states.catch(() => {
       this.#known = undefined;
     });

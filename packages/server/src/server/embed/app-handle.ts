@@ -25,7 +25,7 @@ export interface Present extends Member {
 
 export type PresenceList = readonly Present[] & { count(): number };
 
-/** How many are in a channel; nobody, where nobody is. */
+/** How many are in a channel; 0 where it is empty. */
 export interface ChannelStats {
   readonly name: string;
   readonly subscribers: number;
@@ -79,12 +79,12 @@ export class AppHandle<E extends object = AnyEvents, U extends User = User> {
     return new ConnectionTarget(this.#hub, this.app, id);
   }
 
-  /** The channels that somebody is subscribed to, in the whole cluster. */
+  /** The channels that have subscribers, in the whole cluster. */
   async channels(prefix = ""): Promise<readonly ChannelInfo[]> {
     return (await this.#hub.channels(this.app, prefix)).map((summary) => this.#infoOf(summary));
   }
 
-  /** Undefined when nobody is subscribed. */
+  /** Undefined when it has no subscribers. */
   async channel(name: string): Promise<ChannelInfo | undefined> {
     const summary = await this.#hub.summary(this.app, name);
     return summary && this.#infoOf(summary);
@@ -133,7 +133,7 @@ export class AppHandle<E extends object = AnyEvents, U extends User = User> {
     return connection !== undefined;
   }
 
-  // ---- everybody
+  // ---- all connections
 
   /** To the subscribers of the channel, or without one to every connection of the app, in the whole cluster. */
   async broadcast(payload: Pushable<E>, channel?: string): Promise<void> {
@@ -169,8 +169,8 @@ export class AppHandle<E extends object = AnyEvents, U extends User = User> {
   }
 
   /**
-   * Says what applies to one channel, over what the configuration says; options that are left out stay as configured. At
-   * once, and until the process ends or it is said again. Throws ConfigError, CommandError `channel_invalid`.
+   * Sets the options of one channel over the configuration's; options that are left out stay as configured. At
+   * once, and until the process ends or it is called again. Throws ConfigError, CommandError `channel_invalid`.
    */
   createChannel(name: string, options: ChannelOptions = {}): this {
     const rule = parseChannel(name, options);
@@ -179,7 +179,7 @@ export class AppHandle<E extends object = AnyEvents, U extends User = User> {
     return this;
   }
 
-  /** Back to what the configuration says. Whether anything else was said. Whoever is in the channel stays. */
+  /** Back to what the configuration says. Whether there was a rule to remove. Subscribers stay. */
   removeChannel(name: string): boolean {
     return this.#hub.overrideChannel(this.app, name, undefined);
   }

@@ -1,4 +1,4 @@
-/** Asks the program who somebody is, and looks at its answer before it is believed. */
+/** Asks the program which user a client is, and checks its answer. */
 
 import { randomUUID } from "node:crypto";
 import type { App } from "../../domain/app.ts";
@@ -25,7 +25,7 @@ export async function authenticate(
   return user;
 }
 
-/** At the door a refusal is a farewell. */
+/** During a handshake a refusal closes the connection. */
 export async function authenticateHandshake(...args: Parameters<typeof authenticate>): Promise<User | false> {
   try {
     return await authenticate(...args);
@@ -34,7 +34,7 @@ export async function authenticateHandshake(...args: Parameters<typeof authentic
   }
 }
 
-/** Whose credentials they are where the program says no more than that they are good: who names nobody is one of a kind. */
+/** The user's id where the program answers only that the credentials are valid: the username in them, or a random id. */
 function nameIn({ username }: Readonly<Record<string, unknown>>): string | number {
   return isId(username) ? username : randomUUID();
 }

@@ -18,7 +18,7 @@ export class Connections<U extends User = User> implements Iterable<Client<U>> {
     return this.#hub.connection(this.#app, id) as Client<U> | undefined;
   }
 
-  /** Undefined where there is no such connection, or nobody is signed in on it. */
+  /** Undefined where there is no such connection, or no user is signed in on it. */
   getUserInfo(id: string): U | undefined {
     return this.get(id)?.user;
   }

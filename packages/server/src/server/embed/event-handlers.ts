@@ -1,4 +1,4 @@
-/** What the program answers clients' own events with. */
+/** The program's handlers of clients' custom events. */
 
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
@@ -20,7 +20,7 @@ export class EventHandlers {
     this.#handlers.set(event, handler);
   }
 
-  /** The hooks hear it first. Throws CommandError where nothing on this server would. */
+  /** The message hooks run first. Throws CommandError where there is neither hook nor handler. */
   call(connection: Connection, event: string, data: unknown): Awaitable<unknown> {
     const handler = this.#handlers.get(event) ?? this.#handlers.get("*");
     if (!handler && !this.#hooks.hasMessageHooks) {

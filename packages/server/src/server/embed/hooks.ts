@@ -1,4 +1,4 @@
-/** What a program hears of and has its say in: its listeners, called as the hub's guard, observer and authority. */
+/** The program's hooks: listeners that are called as the hub's guard, observer and authority. */
 
 import { isInternal, matches } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
@@ -44,7 +44,7 @@ const NAMES: Readonly<Record<HookName, boolean>> = {
   workerStop: false,
 } satisfies Record<ChannelHook, true> & Record<Exclude<HookName, ChannelHook>, false>;
 
-/** A fault of an `error` listener is logged and goes no further, or it would be told of itself. */
+/** An error of an `error` listener is logged and goes no further, or the listener would be called with its own. */
 const IN_ERROR_HOOK = "the hook error";
 
 export class Hooks {
@@ -76,7 +76,7 @@ export class Hooks {
     },
   };
 
-  /** Whether anybody listens to what clients say to the program itself. */
+  /** Whether there are listeners for what clients send to the program itself. */
   get hasMessageHooks(): boolean {
     return this.#hears("message", undefined);
   }
@@ -112,22 +112,22 @@ export class Hooks {
     return nativePromise(listener?.run(connection, channel)) as Awaitable<AuthorizeResult>;
   }
 
-  /** Facts, told after they happened. */
+  /** Events, after they happened. */
   observe(event: HubEvent): void {
     switch (event.type) {
       case "opened":
-        return this.#tell("open", undefined, event.connection);
+        return this.#emit("open", undefined, event.connection);
       case "closed":
-        return this.#tell("close", undefined, event.connection, {
+        return this.#emit("close", undefined, event.connection, {
           code: event.code,
           ...(event.why && { why: event.why.code }),
         });
       case "subscribed":
       case "unsubscribed":
-        if (!isInternal(event.channel)) this.#tell(event.type, event.channel, event.connection, event.channel);
+        if (!isInternal(event.channel)) this.#emit(event.type, event.channel, event.connection, event.channel);
         return;
       case "failed":
-        if (event.during !== IN_ERROR_HOOK) this.#tell("error", undefined, event.error, event.during);
+        if (event.during !== IN_ERROR_HOOK) this.#emit("error", undefined, event.error, event.during);
         return;
       case "occupied":
       case "vacated":
@@ -144,17 +144,17 @@ export class Hooks {
   }
 
   started(worker: WorkerInfo): void {
-    this.#tell("workerStart", undefined, worker);
+    this.#emit("workerStart", undefined, worker);
   }
 
   stopping(worker: WorkerInfo): void {
-    this.#tell("workerStop", undefined, worker);
+    this.#emit("workerStop", undefined, worker);
   }
 
   // ---- private
 
   #all<Name extends HookName>(name: Name): readonly Listener<Name>[] {
-    return this.#listeners[name] ?? NOBODY;
+    return this.#listeners[name] ?? NO_LISTENERS;
   }
 
   #put<Name extends HookName>(name: Name, listeners: readonly Listener<Name>[]): void {
@@ -165,7 +165,7 @@ export class Hooks {
     return this.#all(name).some((one) => isFor(one.channel, channel));
   }
 
-  #tell<Name extends HookName>(name: Name, channel: string | undefined, ...args: Parameters<HookTypes[Name]>): void {
+  #emit<Name extends HookName>(name: Name, channel: string | undefined, ...args: Parameters<HookTypes[Name]>): void {
     for (const { run, channel: only } of this.#all(name)) {
       if (isFor(only, channel)) void this.#run(name, run as (...args: unknown[]) => unknown, args);
     }
@@ -182,7 +182,7 @@ export class Hooks {
   }
 }
 
-const NOBODY: readonly never[] = [];
+const NO_LISTENERS: readonly never[] = [];
 
 function checkAnswer(answer: unknown): void {
   if (answer === false) throw new CommandError("publish_forbidden", "The server's program refused this message.");

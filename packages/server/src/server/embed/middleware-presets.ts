@@ -38,13 +38,13 @@ export function allowIps(rules: { readonly allow?: readonly string[]; readonly d
 export interface RateOptions {
   /** So many may come in one burst; they are there again after a minute. */
   readonly perMinute: number;
-  /** Whom to count; undefined is nobody. Without it, addresses, an IPv6 /64 network as one. */
+  /** The key to count by; undefined is not counted. Without it, addresses, an IPv6 /64 network as one. */
   readonly by?: (context: Context) => string | undefined;
-  /** Addresses that are not counted. Without it loopback and private ones, which may be a proxy with everybody behind it. */
+  /** Addresses that are not counted. Without it loopback and private ones, which may be a proxy with all clients behind it. */
   readonly exempt?: readonly string[];
 }
 
-/** Limits how often each may come: 429 with `Retry-After`, and for messages `rate_limited`. Throws RangeError. */
+/** Limits how often each key may come: 429 with `Retry-After`, and for messages `rate_limited`. Throws RangeError. */
 export function rateLimit({ perMinute, by, exempt = ["loopback", "private"] }: RateOptions): Middleware {
   if (!(perMinute > 0)) throw new RangeError("perMinute has to be more than 0.");
   const keyOf = by ?? byAddress(exempt);

@@ -78,7 +78,7 @@ export class MiddlewareStack {
     message: [],
     request: [],
   };
-  /** Undefined while there is none, so that nobody pays for what nobody uses. */
+  /** Undefined while there is none, so that it costs nothing where it is not used. */
   command: ((connection: Connection, command: Command, perform: Perform) => Promise<void>) | undefined;
   frame: ((socket: EndpointSocket, data: Raw, handle: (data: Raw) => unknown) => Promise<void>) | undefined;
   handshake: Wrap<Omit<HandshakeContext, "type" | "server">> | undefined;
@@ -138,7 +138,7 @@ async function runForAnswer<C>(
   throw new TypeError("Middleware neither called next() nor returned a Response.");
 }
 
-/** For messages, which nobody has to answer. */
+/** For messages, which need no answer. */
 async function runForMessage<C>(layers: readonly Middleware<C>[], context: C, last: () => unknown): Promise<void> {
   await compose(layers, context, async () => {
     await last();

@@ -1,4 +1,4 @@
-/** What a program pushes, and to whom. */
+/** What a program pushes to: a channel, a user, a connection. */
 
 import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
@@ -70,7 +70,7 @@ export class ConnectionTarget<E extends object = AnyEvents> {
 
   /**
    * Pushes to it, in no channel. Whether it is there. Throws CommandError as `Target.push` does; `engine_unavailable` also
-   * where its node does not answer within `publishWaitS`, and then nobody knows whether it was pushed.
+   * where its node does not answer within `publishWaitS`, and then it is unknown whether it was pushed.
    */
   async push(payload: Pushable<E>): Promise<boolean> {
     return this.#act({ type: "push", notice: noticeOf(this.#hub, this.#app, payload) });

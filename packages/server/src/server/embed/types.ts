@@ -38,11 +38,11 @@ type Pushed<Name, Data> = undefined extends Data
 /** Handles a client's custom event; what it returns is the answer, what it throws is refused. */
 export type Handler<Data = unknown, U extends User = User> = (connection: Client<U>, data: Data) => Awaitable<unknown>;
 
-/** What a program may say of who somebody is: a user whose id may be a number. */
+/** A user as a program may return it: the id may be a number. */
 export type NewUser<U extends User = User> = Omit<U, "id"> & { readonly id: string | number };
 
 /**
- * Says whose credentials they are, or `false` where they are nobody's; `true` is: the `username`'s that is in them. `credentials`
+ * Returns the user of the credentials, or `false` where they are invalid; `true` is the user of the `username` in them. `credentials`
  * is what the client sent with `authenticate`, or `{ token }` for a token that is no valid JWT.
  */
 export type Authenticator<U extends User = User> = (

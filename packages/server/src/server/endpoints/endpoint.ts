@@ -3,7 +3,7 @@
 import type { Awaitable } from "../../domain/ports.ts";
 import type { FetchContext } from "../http/fetch-handler.ts";
 
-/** What goes over the wire: text as a string, binary as bytes. */
+/** One message: text as a string, binary as bytes. */
 export type Raw = string | Uint8Array;
 
 /** From the endpoint's path: `/rooms/:room` makes `{ room }`, a `*` at its end `{ "*": … }`. Decoded. */
@@ -57,7 +57,7 @@ export interface EndpointHandlers<D = unknown> {
   open?(socket: EndpointSocket<D>, request: Request): unknown;
   /** One at a time for each socket, in order, unless `concurrent`. */
   message?(socket: EndpointSocket<D>, message: Raw): unknown;
-  /** After the last message is done. `code` is 1006 where nobody said goodbye. */
+  /** After the last message is done. `code` is 1006 where neither side sent a close. */
   close?(socket: EndpointSocket<D>, code: number, reason: string): unknown;
   /** A handler threw; it is logged already. Without this the socket is closed (1011). */
   error?(socket: EndpointSocket<D>, error: unknown): unknown;

@@ -129,7 +129,7 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext {
       throw new TypeError(`upgrade chose the sub-protocol ${welcome.protocol}, for which the client did not ask.`);
     }
     const headers = new Headers(welcome.headers);
-    // Bun grants the first that the client asks for, unless it is told another.
+    // Bun grants the first that the client asks for, unless the response names another.
     const protocol = welcome.protocol ?? agreed ?? offered[0] ?? "";
     if (protocol !== "") headers.set("Sec-WebSocket-Protocol", protocol);
     return { connection: new EndpointConnection(this, { address, params, protocol, data }, request), headers };

@@ -1,4 +1,4 @@
-/** Who hears which topic of one endpoint. Not Bun's topics: those end at one listener, and a renewed certificate makes a second. */
+/** Which sockets are subscribed to which topic of one endpoint. Not Bun's topics: those end at one listener, and a renewed certificate makes a second. */
 
 import type { Raw } from "./endpoint.ts";
 
@@ -28,8 +28,8 @@ export class Topics<R extends TopicSubscriber> {
 
   /** How many it reached. */
   publish(topic: string, message: Raw, except?: R): number {
-    let told = 0;
-    for (const reader of this.#readers.get(topic) ?? []) if (reader !== except && reader.send(message)) told++;
-    return told;
+    let sent = 0;
+    for (const reader of this.#readers.get(topic) ?? []) if (reader !== except && reader.send(message)) sent++;
+    return sent;
   }
 }

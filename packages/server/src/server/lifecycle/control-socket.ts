@@ -1,6 +1,6 @@
 /**
- * The socket in the state folder by which the owner of the process tells it things: reload, drain, status, stats. A little HTTP,
- * so that `curl --unix-socket` works as well; open to nobody but the user that the server runs as.
+ * The socket in the state folder by which the owner of the process controls it: reload, drain, status, stats. It speaks HTTP, so
+ * that `curl --unix-socket` works as well, and is open only to the user that the server runs as.
  */
 
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
@@ -12,7 +12,7 @@ import { claimPath, draftPath, fileIdOf } from "./claim-path.ts";
 import type { Reloaded } from "./reload.ts";
 import type { Stats, Status } from "./status.ts";
 
-/** What a server does when it is told to. */
+/** What the socket can have a server do. */
 export interface ControlCommands {
   readonly dashboardUrl: string | undefined;
   status(): Promise<Status>;
@@ -59,7 +59,7 @@ export class ControlSocket {
     }
   }
 
-  /** Undefined where it is not wanted, or cannot be had: a server that nobody can tell anything goes on serving, and says so. */
+  /** Undefined where it is not wanted, or cannot be had: the server goes on without, and logs a warning. */
   static async openIfWanted(
     { control, stateDir }: Pick<Config, "control" | "stateDir">,
     answers: ControlCommands,

@@ -1,4 +1,4 @@
-/** Says farewell to everybody, a slice at a time, so that they do not all come back in the same moment. */
+/** Disconnects clients a slice at a time, so that they do not all connect again in the same moment. */
 
 import type { Connection } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";
@@ -8,13 +8,13 @@ import type { Hub } from "../../hub/hub.ts";
 export interface GradualDisconnectOptions<C = Connection> {
   readonly connections: Iterable<C>;
   readonly disconnect: (connection: C, why: Disconnect) => void;
-  /** Time the farewells are spread over. A few clients are told at once, whatever it is. */
+  /** Time over which they are spread. A few clients are disconnected at once, whatever it is. */
   readonly spreadMs: number;
   readonly clock: Clock;
   readonly pause?: (ms: number) => Promise<void>;
   /** Why they go, in words for their clients. */
   readonly message?: string;
-  /** Nobody is told any more when it is aborted. */
+  /** No more are disconnected when it is aborted. */
   readonly signal?: AbortSignal;
   /** From 0 to 1. */
   readonly random?: () => number;
@@ -22,19 +22,19 @@ export interface GradualDisconnectOptions<C = Connection> {
 
 /** On average; each pause is between half of it and one and a half, so that several nodes do not keep step. */
 const PAUSE_MS = 50;
-/** So few in a slice trouble nobody who takes them in: 200 a second. */
+/** So few in a slice are easy for the nodes that take them in: 200 a second. */
 const FEW = 10;
 
-/** Over so long those come back who were told in one slice, as far as their protocol can say it. */
+/** The clients of one slice come back over so long, where their protocol can ask for it. */
 const COME_BACK_MS = 1_000;
 
 const SHUTTING_DOWN = "The server is shutting down; connect again.";
 const ELSEWHERE = "This server sends its clients to another one; connect again.";
 
-/** So much later whoever came meanwhile is told, too: a client whose only server this is comes back no more often. */
+/** Clients that came meanwhile are disconnected so much later: a client whose only server this is comes back no more often. */
 const AGAIN_MS = 1_000;
 
-/** Tells those who are here, and those who come, until the signal is aborted. */
+/** Disconnects the clients that are here, and those that come, until the signal is aborted. */
 export async function keepDisconnecting<C>(
   options: Omit<GradualDisconnectOptions<C>, "connections"> & {
     readonly here: () => Iterable<C>;
@@ -50,10 +50,10 @@ export async function keepDisconnecting<C>(
   }
 }
 
-/** A node that has said nothing for longer takes nothing over. */
+/** A node that has been silent for longer takes nothing over. */
 const SILENT_MS = 5_000;
 
-/** Whether nobody takes over what this node leaves. An engine that is away says nothing of the others, who may all be there. */
+/** Whether no other node takes over what this one leaves. Without an answer of the engine there may be others. */
 export async function isLastNode(hub: Pick<Hub, "nodes">, id: string): Promise<boolean> {
   try {
     const others = (await hub.nodes()).filter((node) => node.id !== id);
@@ -63,16 +63,16 @@ export async function isLastNode(hub: Pick<Hub, "nodes">, id: string): Promise<b
   }
 }
 
-/** Resolves when the last was told, which is not yet when the last is gone. */
+/** Resolves when the last was sent its close, which is not yet when the last is gone. */
 export async function disconnectGradually<C>(options: GradualDisconnectOptions<C>): Promise<void> {
   const { disconnect, spreadMs, clock, pause = Bun.sleep, random = Math.random, message = SHUTTING_DOWN } = options;
-  const farewell = () => new Disconnect("shutdown", message, Math.round(random() * COME_BACK_MS));
+  const reason = () => new Disconnect("shutdown", message, Math.round(random() * COME_BACK_MS));
   const waiting = [...options.connections];
   const endMs = clock.monotonicMs() + spreadMs;
   while (waiting.length > 0 && !options.signal?.aborted) {
     const slices = Math.max(1, Math.floor((endMs - clock.monotonicMs()) / PAUSE_MS));
     const size = Math.max(FEW, Math.ceil(waiting.length / slices));
-    for (const connection of waiting.splice(0, size)) disconnect(connection, farewell());
+    for (const connection of waiting.splice(0, size)) disconnect(connection, reason());
     if (waiting.length > 0) await pause(PAUSE_MS * (0.5 + random()));
   }
 }

@@ -100,7 +100,7 @@ export function disconnectReason(
   const { app: before, address } = connection;
   const app = apps.current(before);
   if (!app) {
-    // The client is not told for good: what it connects by is still there.
+    // It may come back: the key that it connects by is still there.
     if (apps.hasKey(before.key)) return new Disconnect("shutdown", "The app has another id now; connect again.");
     return new Disconnect("app_unknown", "The app is not on this server any more.");
   }
@@ -110,7 +110,7 @@ export function disconnectReason(
   return setting && new Disconnect("unauthorized", barred(setting));
 }
 
-/** So many farewells, and everybody else has a turn. */
+/** After so many, other work has a turn. */
 const SLICE = 500;
 
 /** Resolves with how many had to go. */

@@ -1,4 +1,4 @@
-/** What a running server says of itself to its owner: how it is, and who is in which channel. */
+/** What a running server reports to its owner: how it is, and who is in which channel. */
 
 import manifest from "../../../package.json" with { type: "json" };
 import type { Config, ConfigInput } from "../../config/load.ts";
@@ -11,7 +11,7 @@ import { type ReadyState, type UnreadyReason, unreadyReasons } from "../http/rea
 
 /** How the process came to be. */
 export interface LaunchOptions {
-  /** Where the settings come from; asked again when the server is told to reload. Throws ConfigError. */
+  /** Where the settings come from; read again when the server reloads. Throws ConfigError. */
   readonly source?: () => Promise<ConfigInput>;
   /** SIGTERM and SIGINT stop it; without this that is left to who made it. */
   readonly handleSignals?: boolean;
@@ -115,11 +115,11 @@ export async function serverStatus(running: StatusSource, context: StatusContext
 }
 
 export async function serverStats(hub: Hub, apps: readonly App[], isAll: boolean): Promise<Stats> {
-  const told = await Promise.all(apps.map((app) => appStats(hub, app)));
+  const stats = await Promise.all(apps.map((app) => appStats(hub, app)));
   const nodes = isAll ? await nodesOf(hub) : [];
-  const here = told.reduce((sum, { connections }) => sum + connections, 0);
+  const here = stats.reduce((sum, { connections }) => sum + connections, 0);
   const everywhere = nodes.reduce((sum, { connections }) => sum + connections, 0);
-  return { connections: Math.max(here, everywhere), apps: told };
+  return { connections: Math.max(here, everywhere), apps: stats };
 }
 
 async function appStats(hub: Hub, app: App): Promise<AppStats> {

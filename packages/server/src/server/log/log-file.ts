@@ -1,6 +1,6 @@
 /**
  * A log file: lines are in it when `write` returns, it turns over by day or by size, and a file that cannot be written
- * costs nobody anything but its lines, which go elsewhere and are counted.
+ * loses nothing but its own lines, which go elsewhere and are counted.
  *
  * Why not a library: rotating-file-stream and pino-roll write later, so that a crash or an exit loses the last lines (the
  * former lost all of them); pino-roll's newest file has another name than the one that was asked for; sonic-boom keeps what
@@ -55,7 +55,7 @@ const LOOK_MS = 1_000;
 const ROTATE_AGAIN_MS = 60_000;
 /** Others than the owner and its group have no business in a log. */
 const FILE_MODE = 0o640;
-/** Not blocking: a named pipe that nobody reads must not stop the server. */
+/** Not blocking: a named pipe without a reader must not stop the server. */
 const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NONBLOCK;
 
 export class LogFile {
@@ -107,13 +107,13 @@ export class LogFile {
     const nowMs = this.#options.clock.monotonicMs();
     try {
       this.#look(nowMs);
-      // One that is not there yet is made by whoever has something to say.
+      // One that is not there yet is made with its first line.
       if (!this.#file && !existsSync(this.#options.path)) return;
       this.open();
       if (this.#file) this.#file.size = fstatSync(this.#file.fd).size;
       this.#rotate(0, nowMs);
     } catch {
-      // Whoever writes the next line is told why it cannot be.
+      // Writing the next line reports the error.
     }
   }
 
@@ -159,7 +159,7 @@ export class LogFile {
     }
   }
 
-  /** Now and then: is what the path names still what is written to? Somebody may have moved it, or deleted it. */
+  /** Now and then: is what the path names still what is written to? It may have been moved or deleted. */
   #look(nowMs: number): void {
     const file = this.#file;
     if (!file || nowMs < this.#lookAtMs) return;

@@ -24,7 +24,7 @@ export class Logs {
     const main = fileFor(settings, "file", file, clock);
     const errors = fileFor(settings, "errorFile", errorFile, clock);
     this.#files = [main, errors].filter((one) => one !== undefined);
-    // Whoever sits at a terminal wants to see the lines as well.
+    // At a terminal the lines are shown as well.
     const streams = [
       ...(main ? [{ level: "trace", stream: main.stream } as const] : []),
       ...(main && !process.stderr.isTTY ? [] : [{ level: "trace", stream: standardError(format) } as const]),
@@ -36,7 +36,7 @@ export class Logs {
     this.logger = pino({ level: pinoLevel(level), base }, stream);
   }
 
-  /** Opens the files, so that one that cannot be written is told of before anybody connects. Throws ConfigError. */
+  /** Opens the files, so that one that cannot be written is reported before clients connect. Throws ConfigError. */
   open(): void {
     const problems = this.#files.flatMap(({ key, path, file }) => {
       try {

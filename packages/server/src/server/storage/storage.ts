@@ -233,7 +233,7 @@ export class Storage {
     if (config.engine === "memory" || kind !== "sqlite" || !keepsApps) return;
     if (!config.apps.some(({ webhooks }) => webhooks?.length)) return;
     const what =
-      "each node has a database of its own: give them one (database.url), or webhooks tell of moves between nodes";
+      "each node has a database of its own: give them one (database.url), or webhooks report a leave and a join when a user moves between nodes";
     log.warn({ database: name }, what);
   }
 }

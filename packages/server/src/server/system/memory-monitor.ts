@@ -1,4 +1,4 @@
-/** How full the process is: above its mark it takes nobody new, so that those it has do not lose it to the kernel. */
+/** How full the process is: above its mark it takes no new clients, so that the kernel does not end it with those it has. */
 
 import { Disconnect } from "../../domain/error.ts";
 import type { Clock, Guard } from "../../domain/ports.ts";

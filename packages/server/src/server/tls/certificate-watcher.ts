@@ -29,7 +29,7 @@ export class CertificateWatcher {
   #isStopped = false;
   /** The reload that is under way. */
   #turn: Promise<unknown> = Promise.resolve();
-  /** What was last complained of, so that it is said once and not every minute. */
+  /** The last problem that was logged, so that it is logged once and not every minute. */
   #complaint: string | undefined;
 
   constructor({ settings, listeners, log }: CertificateWatcherOptions) {

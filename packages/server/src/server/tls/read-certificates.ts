@@ -24,10 +24,10 @@ export interface TlsCredentials {
 export async function readCertificates(settings: TlsSettings, nowMs: number = Date.now()): Promise<TlsCredentials> {
   const problems: string[] = [];
   const warnings: string[] = [];
-  const told = <T>(work: Promise<T>) => work.catch((error: Error) => void problems.push(error.message));
-  const read = certificatesOf(settings).map(([place, one]) => told(pairOf(one, formatPath(place), nowMs, warnings)));
+  const collect = <T>(work: Promise<T>) => work.catch((error: Error) => void problems.push(error.message));
+  const read = certificatesOf(settings).map(([place, one]) => collect(pairOf(one, formatPath(place), nowMs, warnings)));
   const pairs = (await Promise.all(read)).filter((pair) => pair !== undefined);
-  const ca = settings.api && (await told(authoritiesIn(settings.api.clientCaFile)));
+  const ca = settings.api && (await collect(authoritiesIn(settings.api.clientCaFile)));
   const rules = rulesOf(settings);
   const [first] = pairs;
   if (problems.length === 0 && first) checkUsable({ ...first, ...rules }, settings, problems);

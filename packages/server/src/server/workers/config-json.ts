@@ -3,7 +3,7 @@
 import { parseConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema/schema.ts";
 
-/** JSON has no word for "without end". */
+/** JSON has no infinity. */
 export function serializeConfig(config: Config): string {
   return JSON.stringify(config, (_, value) => (value === Number.POSITIVE_INFINITY ? "unlimited" : value));
 }

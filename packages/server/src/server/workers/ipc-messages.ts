@@ -1,12 +1,12 @@
-/** What a server's first process and its workers say to each other. */
+/** The messages between a server's first process and its workers. */
 
 import type { HubBatch, WorkerBatch } from "../../engines/workers/messages.ts";
 import type { Reading } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/snapshot.ts";
 
-/** What a worker runs with: whatever its program or its configuration file says by now, all workers run with the same. */
+/** What a worker runs with: the same for all, even if the program or the configuration file has changed meanwhile. */
 export interface Assignment {
-  /** JSON; see `writeConfig`. */
+  /** JSON; see `serializeConfig`. */
   readonly config: string;
   readonly demoFile?: string;
   readonly dashboardKey?: string;
@@ -31,30 +31,30 @@ export interface Failure {
 
 export type ToWorker =
   | { readonly type: "assignment"; readonly assignment: Assignment }
-  | { readonly type: "order"; readonly id: number; readonly order: WorkerCommand }
+  | { readonly type: "command"; readonly id: number; readonly command: WorkerCommand }
   | { readonly type: "stop" }
   /** Wants the worker's numbers. */
-  | { readonly type: "read" }
+  | { readonly type: "readMetrics" }
   /** The numbers of all of them, which the worker wanted. */
-  | { readonly type: "scraped"; readonly scraped: Scraped }
-  | { readonly type: "parcel"; readonly parcel: HubBatch };
+  | { readonly type: "allMetrics"; readonly scraped: Scraped }
+  | { readonly type: "batch"; readonly batch: HubBatch };
 
 export type FromWorker =
-  /** It can hear now. */
-  | { readonly type: "here" }
+  /** It can receive messages. */
+  | { readonly type: "connected" }
   | { readonly type: "listening" }
   /** It cannot start, and ends. */
   | { readonly type: "failed"; readonly failure: Failure }
   /** How many connections had to go, or how many of what was asked for were new. */
-  | { readonly type: "done"; readonly id: number; readonly count: number }
-  | { readonly type: "undone"; readonly id: number; readonly failure: Failure }
+  | { readonly type: "completed"; readonly id: number; readonly count: number }
+  | { readonly type: "refused"; readonly id: number; readonly failure: Failure }
   /** The worker's numbers: when they were wanted, and at its end. */
-  | { readonly type: "reading"; readonly reading: Reading }
-  /** Somebody asked this worker for the numbers of all. */
-  | { readonly type: "scrape" }
-  /** A sign of life, once a second. */
-  | { readonly type: "alive" }
-  | { readonly type: "parcel"; readonly parcel: WorkerBatch };
+  | { readonly type: "metrics"; readonly reading: Reading }
+  /** A request for `/metrics` came to this worker. */
+  | { readonly type: "scrapeAll" }
+  /** Once a second. */
+  | { readonly type: "heartbeat" }
+  | { readonly type: "batch"; readonly batch: WorkerBatch };
 
 export const HEARTBEAT_MS = 1_000;
 

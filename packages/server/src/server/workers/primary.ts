@@ -1,4 +1,4 @@
-/** A server whose clients are with its workers: the process that starts them, and that they work for. */
+/** The first process of a server with several workers: starts them, and carries what they send to each other. */
 
 import type { AppDirectory } from "../../apps/app-directory.ts";
 import { ConfigError } from "../../config/config-error.ts";
@@ -26,7 +26,7 @@ import { Supervisor } from "./supervisor.ts";
 import { isWorker, publishTimeouts } from "./worker.ts";
 import { WorkerMetrics } from "./worker-metrics.ts";
 
-/** A worker says that it is there once a second: less than this would be said of a busy machine. */
+/** A worker sends a heartbeat once a second: on a busy machine one may come later than that. */
 const SHORTEST_LEASE_S = 3;
 /** Beyond the drain: what a worker has to tidy up, and a busy machine. */
 const STOP_MS = 5_000;
@@ -37,8 +37,8 @@ const LONGEST_MS = 2 ** 31 - 1;
 /** The server of this process that has workers now. */
 let startedServer: number | undefined;
 
-/** No sockets, so nobody to reach. */
-const NOBODY: Fanout = { publish: () => 0 };
+/** The clients are with the workers. */
+const NO_CLIENTS: Fanout = { publish: () => 0 };
 
 export class Primary implements ServerProcess {
   readonly hub: Hub;
@@ -47,17 +47,17 @@ export class Primary implements ServerProcess {
   readonly startedAtMs = Date.now();
   readonly #id = crypto.randomUUID();
   readonly #lag: EventLoopLag;
-  readonly #beating: ReturnType<typeof setInterval>;
+  readonly #lagTimer: ReturnType<typeof setInterval>;
   readonly #supervisor: Supervisor;
-  readonly #switchboard: WorkerHub | undefined;
-  readonly #numbers: WorkerMetrics;
+  readonly #workerHub: WorkerHub | undefined;
+  readonly #metrics: WorkerMetrics;
   #config: Config;
   #isStopping = false;
   /** Its workers send their clients to other machines. */
   #isDraining = false;
   #isLastNode = false;
 
-  /** Resolves when all workers listen. Throws what Bun throws when it cannot listen, ConfigError, or what a worker says. */
+  /** Resolves when all workers listen. Throws what Bun throws when it cannot listen, ConfigError, or a worker's error. */
   static async start(deps: Dependencies, server: number): Promise<Primary> {
     if (process.platform !== "linux") {
       throw new ConfigError("`workers` has to be 1 on this system: only Linux lets several processes share a port");
@@ -93,11 +93,11 @@ export class Primary implements ServerProcess {
     this.apps = appDirectory(deps, () => this.hub);
     if (!engine) {
       const failed = (error: unknown, during: string) => log.error({ err: error }, during);
-      this.#switchboard = new WorkerHub({ engine: memoryEngine(clock), clock, failed });
+      this.#workerHub = new WorkerHub({ engine: memoryEngine(clock), clock, failed });
     }
     this.memory = new MemoryMonitor({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
     this.#lag = new EventLoopLag(clock);
-    this.#beating = setInterval(() => this.#lag.tick(LAG_MS), LAG_MS);
+    this.#lagTimer = setInterval(() => this.#lag.tick(LAG_MS), LAG_MS);
     this.hub = buildHub(deps, {
       apps: this.apps,
       engine: engine ?? this.#ownEngine(deps),
@@ -107,7 +107,7 @@ export class Primary implements ServerProcess {
       node: () => ({ ...this.#report, id: this.#id }),
     });
     const read = (withinMs: number) => this.#supervisor.readMetrics(withinMs);
-    this.#numbers = new WorkerMetrics({ metrics: deps.storage.metrics, read, count: config.workers });
+    this.#metrics = new WorkerMetrics({ metrics: deps.storage.metrics, read, count: config.workers });
     this.#supervisor = new Supervisor({
       count: config.workers,
       server,
@@ -120,12 +120,12 @@ export class Primary implements ServerProcess {
           log.error(`worker ${child.info.index} (process ${child.pid}) does not keep up, and is ended`);
           child.kill();
         };
-        const link = this.#switchboard?.attach({ send: (parcel) => child.send(parcel), overflowed });
+        const link = this.#workerHub?.attach({ send: (batch) => child.send(batch), overflowed });
         return {
-          receive: (parcel) => link?.receive(parcel),
-          scrape: () => this.#numbers.scrape(),
+          receive: (batch) => link?.receive(batch),
+          scrape: () => this.#metrics.scrape(),
           detach: async () => {
-            this.#numbers.addFinal(child.reading);
+            this.#metrics.addFinal(child.reading);
             await link?.disconnect();
           },
         };
@@ -134,8 +134,8 @@ export class Primary implements ServerProcess {
   }
 
   async #start(): Promise<void> {
-    await this.#switchboard?.start();
-    await this.hub.start(NOBODY);
+    await this.#workerHub?.start();
+    await this.hub.start(NO_CLIENTS);
     try {
       await this.#supervisor.start();
     } catch (error) {
@@ -220,7 +220,7 @@ export class Primary implements ServerProcess {
     return this.#isLastNode;
   }
 
-  /** Every worker tells its clients to come back (4200), and ends when they have gone. */
+  /** Every worker tells its clients to connect again (4200), and ends when they have gone. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#supervisor.stop();
@@ -230,21 +230,21 @@ export class Primary implements ServerProcess {
 
   async #close(): Promise<void> {
     startedServer = undefined;
-    clearInterval(this.#beating);
+    clearInterval(this.#lagTimer);
     await this.hub.stop();
-    await this.#switchboard?.close();
+    await this.#workerHub?.close();
   }
 
   /** This process is a node like the others, but without a channel in between and without clients. */
   #ownEngine({ clock, config }: Dependencies): Engine {
-    const engine = workersEngine(clock, (parcel) => link?.receive(parcel), publishTimeouts(config));
-    const link = this.#switchboard?.attach({ send: (parcel) => engine.receive(parcel), isListed: false });
+    const engine = workersEngine(clock, (batch) => link?.receive(batch), publishTimeouts(config));
+    const link = this.#workerHub?.attach({ send: (batch) => engine.receive(batch), isListed: false });
     return engine;
   }
 
   #assignmentOf({ config, demoFile, dashboardKey: key }: Dependencies): Assignment {
     const { value: dashboardKey } = key;
-    const isJoined = this.#switchboard !== undefined;
+    const isJoined = this.#workerHub !== undefined;
     const generated = {
       ...(demoFile !== undefined && { demoFile }),
       ...(dashboardKey !== undefined && { dashboardKey }),

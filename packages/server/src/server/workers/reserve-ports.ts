@@ -1,4 +1,4 @@
-/** The port that several processes are to share: free, and nobody else's. */
+/** The port that several processes are to share: free, and used by no other program. */
 
 import type { Config } from "../../config/schema/schema.ts";
 
@@ -44,7 +44,7 @@ interface ReservedPort {
 }
 
 async function reserve(hostname: string, port: number): Promise<ReservedPort> {
-  // The kernel picks none that anybody has, shared or not. Nobody knows of it yet, so nobody connects.
+  // The kernel picks none that is in use, shared or not. No client knows of it yet.
   if (port === 0) {
     const holding = listen(hostname, port, true);
     return { port: holding.port ?? port, release: () => void holding.stop(true) };

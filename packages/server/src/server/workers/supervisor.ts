@@ -13,9 +13,9 @@ export interface SupervisorOptions {
   /** Which of the program's servers, in the order of their making. */
   readonly server: number;
   readonly assignment: Assignment;
-  /** How long a worker may say nothing, in seconds. */
+  /** How long a worker may send nothing, in seconds. */
   readonly leaseS: number;
-  /** How long a worker may take from being told to stop to its end, in milliseconds. */
+  /** How long a worker may take from the stop command to its end, in milliseconds. */
   readonly stopMs: () => number;
   readonly log: Logger;
   /** A worker's process was started. */
@@ -23,36 +23,36 @@ export interface SupervisorOptions {
 }
 
 export interface Readings {
-  /** What those say that live at this moment; those that did not answer said it before. */
+  /** The numbers of the workers that live at this moment; of those that did not answer, the last ones. */
   now(): readonly ProcessReading[];
   /** How many answered. */
   readonly answered: number;
 }
 
 export interface WorkerSession {
-  receive(parcel: WorkerBatch): void;
+  receive(batch: WorkerBatch): void;
   /** The numbers of all workers together. */
   scrape(): Promise<Scraped>;
   /** The process is no more. Resolves when nothing of it is left. */
   detach(): Promise<void>;
 }
 
-/** A worker's place: whoever has it, and how often it was lost of late. */
+/** The place of one worker: the process that has it, and how often it was lost of late. */
 interface Slot {
   readonly index: number;
   child: WorkerProcess | undefined;
-  /** Whoever is on the way to it. */
+  /** The process that is starting for it. */
   next: WorkerProcess | undefined;
-  /** Over when nobody is on the way any more. Never rejects. */
+  /** Resolves when no process is starting for it any more. Never rejects. */
   filled: Promise<void>;
   losses: number;
   restarting: ReturnType<typeof setTimeout> | undefined;
 }
 
-const LOOK_MS = 1_000;
+const CHECK_MS = 1_000;
 /** A program may have much to do before it calls `start()`. */
 const START_MS = 60_000;
-/** Of workers that end before they listen without saying why. */
+/** Of workers that end before they listen, without an error. */
 const ATTEMPTS = 3;
 /** After a minute's health a loss counts as the first again. */
 const HEALTHY_MS = 60_000;
@@ -61,10 +61,10 @@ const RESTART_BACKOFF = { minMs: 500, maxMs: 30_000 };
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #slots: readonly Slot[];
-  /** Those that were told to end. */
+  /** Those that were sent the stop command. */
   readonly #leaving = new Set<WorkerProcess>();
   #assignment: Assignment;
-  #looking: ReturnType<typeof setInterval> | undefined;
+  #heartbeatTimer: ReturnType<typeof setInterval> | undefined;
   #isStopping = false;
   /** The swap that is under way. Never rejects. */
   #replaced: Promise<void> = Promise.resolve();
@@ -82,9 +82,9 @@ export class Supervisor {
     }));
   }
 
-  /** Resolves when all listen. Rejects with what the first that cannot says; then none is left. */
+  /** Resolves when all listen. Rejects with the error of the first that cannot; then none is left. */
   async start(): Promise<void> {
-    this.#looking = setInterval(() => this.#look(), LOOK_MS);
+    this.#heartbeatTimer = setInterval(() => this.#checkHeartbeats(), CHECK_MS);
     try {
       await Promise.all(this.#slots.map((slot) => this.#startFirst(slot)));
     } catch (error) {
@@ -105,14 +105,14 @@ export class Supervisor {
 
   /**
    * To every worker, as soon as it listens. Resolves with the sum of their answers. Those that start later run with
-   * `assignment`, unless one refuses the order; then it throws what that one says.
+   * `assignment`, unless one refuses the command; then it throws that one's error.
    */
-  async command(order: WorkerCommand, assignment = this.#assignment): Promise<number> {
+  async command(command: WorkerCommand, assignment = this.#assignment): Promise<number> {
     const before = this.#assignment;
     this.#assignment = assignment;
     const children = this.#slots.flatMap(({ child, next }) => [child, next].filter((one) => one !== undefined));
     try {
-      const counts = await Promise.all(children.map((child) => child.command(order)));
+      const counts = await Promise.all(children.map((child) => child.command(command)));
       return counts.reduce((sum, count) => sum + count, 0);
     } catch (error) {
       this.#assignment = before;
@@ -122,7 +122,7 @@ export class Supervisor {
 
   /**
    * Swaps the workers one by one: a new one starts and listens, then the old one drains. Where one cannot start, the old one
-   * stays, and so do those after it; throws why. Who asks while that is under way has them swapped again when it is done.
+   * stays, and so do those after it; throws why. A call during a swap swaps them again when it is done.
    */
   replace(): Promise<void> {
     const turn = this.#replaced.then(() => this.#replace());
@@ -163,7 +163,7 @@ export class Supervisor {
     const children = this.#slots.flatMap(({ child, next }) => [child ?? [], next ?? []].flat());
     await Promise.all(children.map((child) => this.#end(child)));
     await Promise.all([...this.#leaving].map((child) => child.exited));
-    clearInterval(this.#looking);
+    clearInterval(this.#heartbeatTimer);
   }
 
   // ---- private
@@ -181,8 +181,8 @@ export class Supervisor {
   }
 
   /**
-   * Starts a worker for the place, which it takes as soon as it listens; until then whoever has it keeps it. Resolves with who
-   * had it. One at a time: of two, the first would belong to nobody.
+   * Starts a worker for the slot, which it takes as soon as it listens; until then the one that has it keeps it. Resolves with
+   * that one. One at a time: of two, the first would have no slot.
    */
   #fill(slot: Slot): Promise<WorkerProcess | undefined> {
     const turn = slot.filled.then(() => this.#take(slot));
@@ -198,12 +198,12 @@ export class Supervisor {
     clearTimeout(slot.restarting);
     const { server, count, attach } = this.#options;
     const place = { index: slot.index, count };
-    const receive = (parcel: WorkerBatch) => attached.receive(parcel);
+    const receive = (batch: WorkerBatch) => attached.receive(batch);
     const scrape = () => attached.scrape();
     const child = new WorkerProcess({ place, server, assignment: this.#assignment, receive, scrape });
     const attached = attach(child);
     slot.next = child;
-    const ended = child.exited.then(() => this.#lost(slot, child, attached));
+    const ended = child.exited.then(() => this.#onExit(slot, child, attached));
     const late = setTimeout(() => {
       const hint = "does the program call start() in every process?";
       this.#options.log.error(`worker ${slot.index} has not listened for ${START_MS / 1000} s: ${hint}`);
@@ -226,13 +226,13 @@ export class Supervisor {
     return before;
   }
 
-  async #lost(slot: Slot, child: WorkerProcess, attached: WorkerSession): Promise<void> {
+  async #onExit(slot: Slot, child: WorkerProcess, attached: WorkerSession): Promise<void> {
     const { log } = this.#options;
     await attached.detach().catch((error) => log.error({ err: error }, `taking back what worker ${slot.index} had`));
     const wasMeantTo = this.#leaving.delete(child);
     if (slot.child !== child) return;
     slot.child = undefined;
-    // Where another is on its way already, whoever started that sees to the rest.
+    // Another is starting already, and what started it handles the rest.
     if (this.#isStopping || wasMeantTo || slot.next) return;
     const ended = await child.exited;
     // A worker that was asked to stop, by a signal or by its own program, has not failed.
@@ -247,7 +247,7 @@ export class Supervisor {
     const pauseMs = slot.losses === 0 ? 0 : backoffMs(slot.losses - 1, RESTART_BACKOFF);
     slot.losses++;
     slot.restarting = setTimeout(async () => {
-      // Where another is on its way already, whoever started that sees to the rest.
+      // Another is starting already, and what started it handles the rest.
       if (this.#isStopping || slot.next) return;
       try {
         await this.#fill(slot);
@@ -273,12 +273,12 @@ export class Supervisor {
   }
 
   /** Counted in looks, not in time: when this process itself was stopped for a while, no worker is to blame. */
-  #look(): void {
+  #checkHeartbeats(): void {
     const children = [...this.#slots.flatMap(({ child }) => child ?? []), ...this.#leaving];
     for (const child of children) {
       if (!child.isListening || child.hasExited) continue;
       child.missedHeartbeats++;
-      if (child.missedHeartbeats * LOOK_MS <= this.#options.leaseS * 1000) continue;
+      if (child.missedHeartbeats * CHECK_MS <= this.#options.leaseS * 1000) continue;
       const { index } = child.info;
       this.#options.log.error(`worker ${index} (process ${child.pid}) hangs: silent for ${this.#options.leaseS} s`);
       child.kill();

@@ -1,4 +1,4 @@
-/** How a process learns that it is one of a server's workers: a mark in its environment, which nobody inherits from it. */
+/** How a process learns that it is one of a server's workers: by a variable of its environment, which its own children do not inherit. */
 
 import type { WorkerInfo } from "../embed/types.ts";
 

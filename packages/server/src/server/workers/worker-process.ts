@@ -1,4 +1,4 @@
-/** One worker as the first process has it: a process, what it says, and how it ends. */
+/** One worker as the first process has it: the process, its messages, and how it ends. */
 
 import { existsSync } from "node:fs";
 import type { Subprocess } from "bun";
@@ -7,6 +7,7 @@ import type { HubBatch, WorkerBatch } from "../../engines/workers/messages.ts";
 import type { Reading } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/snapshot.ts";
 import type { WorkerInfo } from "../embed/types.ts";
+import { withinTime } from "../system/within-time.ts";
 import type { Assignment, Failure, FromWorker, ToWorker, WorkerCommand } from "./ipc-messages.ts";
 import { workerEnvironment } from "./worker-identity.ts";
 
@@ -15,7 +16,7 @@ export interface WorkerProcessOptions {
   /** Which of the program's servers, in the order of their making. */
   readonly server: number;
   readonly assignment: Assignment;
-  readonly receive: (parcel: WorkerBatch) => void;
+  readonly receive: (batch: WorkerBatch) => void;
   /** The numbers of all workers together. */
   readonly scrape: () => Promise<Scraped>;
 }
@@ -28,10 +29,10 @@ export interface WorkerExit {
 export class WorkerProcess {
   readonly info: WorkerInfo;
   readonly pid: number;
-  /** Rejects with what the worker could not start for, or with `EndedEarly`. */
+  /** Rejects with the error of its start, or with `ExitedEarly`. */
   readonly listening: Promise<void>;
   readonly exited: Promise<WorkerExit>;
-  /** Looks since it was last heard. */
+  /** Checks since its last message. */
   missedHeartbeats = 0;
   isListening = false;
   hasExited = false;
@@ -39,7 +40,7 @@ export class WorkerProcess {
   reading: Reading = [];
   #read: PromiseWithResolvers<boolean> | undefined;
   readonly #process: Subprocess;
-  readonly #asked = new Map<number, PromiseWithResolvers<number>>();
+  readonly #pending = new Map<number, PromiseWithResolvers<number>>();
   #lastId = 0;
 
   /** Throws where this process cannot be started again. */
@@ -47,37 +48,39 @@ export class WorkerProcess {
     this.info = place;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.listening = promise;
-    // Whoever waits for it hears of it; a worker that fails later has nobody waiting.
+    // A worker that fails later has no caller that waits.
     promise.catch(() => {});
     this.#process = Bun.spawn([process.execPath, ...execArguments(), programFile(), ...process.argv.slice(2)], {
       env: { ...process.env, ...workerEnvironment({ ...place, server }) },
       stdio: ["ignore", "inherit", "inherit"],
-      // Half the price of structured clone, measured with the parcels that this carries.
+      // Half the price of structured clone, measured with the batches that this carries.
       serialization: "json",
       ipc: (message: FromWorker) => {
         this.missedHeartbeats = 0;
         switch (message.type) {
-          case "here":
-            return this.#say({ type: "assignment", assignment });
+          case "connected":
+            return this.#post({ type: "assignment", assignment });
           case "listening":
             this.isListening = true;
             return resolve();
           case "failed":
             reject(errorOf(message.failure));
             return this.kill();
-          case "done":
-            return this.#asked.get(message.id)?.resolve(message.count);
-          case "undone":
-            return this.#asked.get(message.id)?.reject(errorOf(message.failure));
-          case "parcel":
-            return receive(message.parcel);
-          case "reading":
+          case "completed":
+            return this.#pending.get(message.id)?.resolve(message.count);
+          case "refused":
+            return this.#pending.get(message.id)?.reject(errorOf(message.failure));
+          case "batch":
+            return receive(message.batch);
+          case "metrics":
             this.reading = message.reading;
-            return this.#read?.resolve(true);
-          case "scrape":
+            this.#read?.resolve(true);
+            this.#read = undefined;
+            return;
+          case "scrapeAll":
             // Where there is no answer, the worker gives up by itself.
-            return void scrape().then((scraped) => this.#say({ type: "scraped", scraped }));
-          case "alive":
+            return void scrape().then((scraped) => this.#post({ type: "allMetrics", scraped }));
+          case "heartbeat":
             return;
         }
       },
@@ -88,27 +91,27 @@ export class WorkerProcess {
       const ended: WorkerExit = { code: this.#process.exitCode, signal: this.#process.signalCode };
       reject(new ExitedEarly(ended));
       this.#read?.resolve(false);
-      for (const asked of this.#asked.values()) asked.resolve(0);
+      for (const pending of this.#pending.values()) pending.resolve(0);
       return ended;
     });
   }
 
-  send(parcel: HubBatch): void {
-    this.#say({ type: "parcel", parcel });
+  send(batch: HubBatch): void {
+    this.#post({ type: "batch", batch });
   }
 
   /** Resolves with the worker's answer, or with 0 when it ends first; rejects with its error. Waits until it listens. */
-  async command(order: WorkerCommand): Promise<number> {
+  async command(command: WorkerCommand): Promise<number> {
     await this.listening.catch(() => {});
     if (this.hasExited) return 0;
     const id = ++this.#lastId;
-    const asked = Promise.withResolvers<number>();
-    this.#asked.set(id, asked);
-    this.#say({ type: "order", id, order });
+    const pending = Promise.withResolvers<number>();
+    this.#pending.set(id, pending);
+    this.#post({ type: "command", id, command });
     try {
-      return await asked.promise;
+      return await pending.promise;
     } finally {
-      this.#asked.delete(id);
+      this.#pending.delete(id);
     }
   }
 
@@ -117,19 +120,14 @@ export class WorkerProcess {
     if (!this.isListening || this.hasExited) return false;
     if (!this.#read) {
       this.#read = Promise.withResolvers<boolean>();
-      const late = setTimeout(() => this.#read?.resolve(false), withinMs);
-      this.#say({ type: "read" });
-      void this.#read.promise.then(() => {
-        clearTimeout(late);
-        this.#read = undefined;
-      });
+      this.#post({ type: "readMetrics" });
     }
-    return this.#read.promise;
+    return (await withinTime(withinMs, this.#read.promise)) ?? false;
   }
 
   /** Asks it to drain and to end. */
   stop(): void {
-    this.#say({ type: "stop" });
+    this.#post({ type: "stop" });
   }
 
   /** At once, whatever it is doing, stopped processes too. */
@@ -137,7 +135,7 @@ export class WorkerProcess {
     if (!this.hasExited) this.#process.kill("SIGKILL");
   }
 
-  #say(message: ToWorker): void {
+  #post(message: ToWorker): void {
     if (this.hasExited || this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     this.#process.send(message);
   }

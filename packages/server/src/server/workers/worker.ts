@@ -1,4 +1,4 @@
-/** One of a server's workers, in its own process: hears from the first process, and does not outlive it. */
+/** One of a server's workers, in its own process: gets its commands from the first process, and does not outlive it. */
 
 import type { Config } from "../../config/schema/schema.ts";
 import { type WorkerEngine, workersEngine } from "../../engines/workers/engine.ts";
@@ -9,6 +9,7 @@ import type { Scraped } from "../../observers/metrics/snapshot.ts";
 import type { WorkerInfo } from "../embed/types.ts";
 import type { Dependencies } from "../parts.ts";
 import { ServingProcess } from "../serving-process.ts";
+import { withinTime } from "../system/within-time.ts";
 import { deserializeConfig } from "./config-json.ts";
 import {
   type Assignment,
@@ -20,7 +21,7 @@ import {
 } from "./ipc-messages.ts";
 import { workerIdentity } from "./worker-identity.ts";
 
-/** What the worker's server does when it is told to. */
+/** What the first process may have the worker's server do. */
 export interface WorkerActions {
   /** Drains and ends. */
   stop(): Promise<void>;
@@ -35,7 +36,7 @@ export interface Assigned {
   readonly dashboardKey: string | undefined;
 }
 
-/** How long farewells may take when the first process is gone. */
+/** How long disconnecting the clients may take when the first process is gone. */
 const ABANDON_MS = 1_000;
 /** What else the program has to do when its server has stopped. */
 const LEAVE_MS = 1_000;
@@ -67,7 +68,7 @@ export class Worker {
   readonly ended: Promise<void>;
   readonly #over = Promise.withResolvers<void>();
   readonly #assigned = Promise.withResolvers<Assignment>();
-  #duties: WorkerActions | undefined;
+  #actions: WorkerActions | undefined;
   #running: ServingProcess | undefined;
   #engine: WorkerEngine | undefined;
   #isEnding = false;
@@ -77,13 +78,13 @@ export class Worker {
   constructor({ index, count }: WorkerInfo) {
     this.info = { index, count };
     this.ended = this.#over.promise;
-    process.on("message", (message: ToWorker) => this.#hear(message));
+    process.on("message", (message: ToWorker) => this.#receive(message));
     process.on("disconnect", () => void this.#abandoned());
-    // Ctrl+C reaches every process of the terminal; the first one tells the others what to do.
+    // Ctrl+C reaches every process of the terminal; the workers wait for the first one's command.
     process.on("SIGINT", () => {});
     process.on("SIGTERM", () => this.#stop());
-    setInterval(() => this.#say({ type: "alive" }), HEARTBEAT_MS).unref();
-    this.#say({ type: "here" });
+    setInterval(() => this.#post({ type: "heartbeat" }), HEARTBEAT_MS).unref();
+    this.#post({ type: "connected" });
   }
 
   /** What to run with. */
@@ -92,7 +93,7 @@ export class Worker {
     return { config: deserializeConfig(config), demoFile, dashboardKey };
   }
 
-  /** Where it fails, the first process says so to people, once for all workers, and this one ends. */
+  /** Where it fails, the first process logs the error, once for all workers, and this one ends. */
   async start(step: () => Promise<void>): Promise<void> {
     try {
       await step();
@@ -102,33 +103,32 @@ export class Worker {
   }
 
   /** Listens beside the others. Throws what `ServingProcess.start` throws. */
-  async run(deps: Dependencies, duties: WorkerActions): Promise<ServingProcess> {
+  async run(deps: Dependencies, actions: WorkerActions): Promise<ServingProcess> {
     const { isJoined, isDraining } = await this.#assigned.promise;
     if (isJoined) {
-      const send = (parcel: WorkerBatch) => this.#say({ type: "parcel", parcel });
+      const send = (batch: WorkerBatch) => this.#post({ type: "batch", batch });
       this.#engine = workersEngine(deps.clock, send, publishTimeouts(deps.config));
     }
-    this.#duties = duties;
+    this.#actions = actions;
     this.#metrics = deps.storage.metrics;
     const shared = { ...deps, sharesPort: true, ...(this.#engine && { engine: this.#engine }) };
     this.#running = await ServingProcess.start(shared);
     if (isDraining) this.#running.drain(true);
-    this.#say({ type: "listening" });
+    this.#post({ type: "listening" });
     return this.#running;
   }
 
   /** The numbers of all workers together. Rejects where the first process does not answer. */
-  scrape(): Promise<Scraped> {
-    if (this.#scraping) return this.#scraping.promise;
-    const scraping = Promise.withResolvers<Scraped>();
-    this.#scraping = scraping;
-    const silence = () => scraping.reject(new Error("The first process does not answer."));
-    const late = setTimeout(silence, SCRAPE_MS);
-    this.#say({ type: "scrape" });
-    return scraping.promise.finally(() => {
-      clearTimeout(late);
-      this.#scraping = undefined;
-    });
+  async scrape(): Promise<Scraped> {
+    if (!this.#scraping) {
+      this.#scraping = Promise.withResolvers<Scraped>();
+      this.#post({ type: "scrapeAll" });
+    }
+    const scraping = this.#scraping;
+    const scraped = await withinTime(SCRAPE_MS, scraping.promise);
+    if (this.#scraping === scraping) this.#scraping = undefined;
+    if (!scraped) throw new Error("The first process does not answer.");
+    return scraped;
   }
 
   /** The server has stopped. The program may do what else it has to, but not for long. */
@@ -136,76 +136,76 @@ export class Worker {
     this.#isEnding = true;
     setTimeout(() => process.exit(), LEAVE_MS).unref();
     // What it counted to its end is counted further by the first process.
-    await this.#sayNumbers();
+    await this.#sendMetrics();
     if (process.connected) process.disconnect?.();
     this.#over.resolve();
   }
 
   // ---- private
 
-  #say(message: FromWorker): void {
+  #post(message: FromWorker): void {
     if (process.connected) process.send?.(message);
   }
 
-  #hear(message: ToWorker): void {
+  #receive(message: ToWorker): void {
     switch (message.type) {
       case "assignment":
         return this.#assigned.resolve(message.assignment);
-      case "parcel":
-        return this.#engine?.receive(message.parcel);
-      case "order":
-        return void this.#obey(message.id, message.order);
+      case "batch":
+        return this.#engine?.receive(message.batch);
+      case "command":
+        return void this.#execute(message.id, message.command);
       case "stop":
         return this.#stop();
-      case "read":
-        return void this.#sayNumbers();
-      case "scraped":
+      case "readMetrics":
+        return void this.#sendMetrics();
+      case "allMetrics":
         return this.#scraping?.resolve(message.scraped);
     }
   }
 
-  async #sayNumbers(): Promise<void> {
+  async #sendMetrics(): Promise<void> {
     const reading = await this.#metrics?.read().catch(() => undefined);
-    if (reading) this.#say({ type: "reading", reading });
+    if (reading) this.#post({ type: "metrics", reading });
   }
 
-  async #obey(id: number, order: WorkerCommand): Promise<void> {
+  async #execute(id: number, command: WorkerCommand): Promise<void> {
     try {
-      this.#say({ type: "done", id, count: await this.#carryOut(order) });
+      this.#post({ type: "completed", id, count: await this.#perform(command) });
     } catch (error) {
-      this.#say({ type: "undone", id, failure: serializeError(error) });
+      this.#post({ type: "refused", id, failure: serializeError(error) });
     }
   }
 
-  async #carryOut(order: WorkerCommand): Promise<number> {
-    if (!this.#duties) throw new Error("This worker does not listen yet.");
-    switch (order.type) {
+  async #perform(command: WorkerCommand): Promise<number> {
+    if (!this.#actions) throw new Error("This worker does not listen yet.");
+    switch (command.type) {
       case "reload":
-        return this.#duties.reload(deserializeConfig(order.config));
+        return this.#actions.reload(deserializeConfig(command.config));
       case "reloadTls":
-        return (await this.#duties.reloadTls()) ? 1 : 0;
+        return (await this.#actions.reloadTls()) ? 1 : 0;
       case "appChanged":
-        await this.#running?.appChanged(order.id);
+        await this.#running?.appChanged(command.id);
         return 0;
       case "drain":
-        this.#running?.drain(order.isOn);
+        this.#running?.drain(command.isOn);
         return 0;
     }
   }
 
   #stop(): void {
-    if (!this.#duties) process.exit(0);
-    this.#duties.stop().catch(() => process.exit(1));
+    if (!this.#actions) process.exit(0);
+    this.#actions.stop().catch(() => process.exit(1));
   }
 
   async #failed(error: unknown): Promise<never> {
     this.#isEnding = true;
-    this.#say({ type: "failed", failure: serializeError(error) });
+    this.#post({ type: "failed", failure: serializeError(error) });
     await Bun.sleep(FAILED_MS);
     process.exit(1);
   }
 
-  /** The first process is gone, and nobody is left to work for. Whoever starts it again wants the port. */
+  /** The first process is gone. The port has to be free for the next one. */
   async #abandoned(): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
