@@ -96,7 +96,7 @@ function permit(hub: Hub, connection: Connection, command: Subscribe, traits: Tr
   if (isGranted(connection.user, channel)) return undefined;
   return andThen(hub.authorize?.(connection, channel), (verdict) => {
     if (verdict === true) return undefined;
-    if (typeof verdict === "object" && isUserId(verdict?.id)) return givenMember(connection, verdict);
+    if (typeof verdict === "object" && isUserId(verdict?.id)) return memberOf(connection.app, verdict);
     throw new CommandError(
       "unauthorized",
       `The channel ${channel} needs permission: a signature by the app's back end, or a token that names it.`,
@@ -108,31 +108,24 @@ function isGranted(user: User | undefined, channel: string): boolean {
   return user?.channels?.some((pattern) => matches(pattern, channel)) ?? false;
 }
 
-/** The program may say who the member is; what it says is held to the same limits. */
-function givenMember({ app }: Connection, { id, ...given }: Member): Member {
-  const info = consistentUserInfo(given);
+/** A member that the program names, or a signed-in user: both are held to the same limits. */
+function memberOf(app: App, user: Member | User): Member {
+  const info = consistentUserInfo(user);
   checkMemberData(app, userInfoJson(info));
-  return { id: String(id), ...info };
+  return { id: String(user.id), ...info };
 }
 
 /** As the member that the permission names, or else as the signed-in user. */
 function membershipOf(connection: Connection, traits: Traits, named: Member | undefined): Membership {
   if (!traits.presence) return undefined;
-  const member = named ?? memberOfUser(connection);
-  checkUserId(connection.app, member.id);
-  return member;
-}
-
-function memberOfUser({ app, user }: Connection): Member {
-  if (!user) {
-    throw new CommandError(
-      "user_invalid",
-      "A presence channel needs channel_data with a user_id, or a signed-in user.",
-    );
+  const { app, user } = connection;
+  const member = named ?? (user && memberOf(app, user));
+  if (!member) {
+    const message = "A presence channel needs channel_data with a user_id, or a signed-in user.";
+    throw new CommandError("user_invalid", message);
   }
-  const info = consistentUserInfo(user);
-  checkMemberData(app, userInfoJson(info));
-  return { id: user.id, ...info };
+  checkUserId(app, member.id);
+  return member;
 }
 
 function checkMemberData(app: App, text: string): void {

@@ -37,8 +37,9 @@ export interface Variant {
   readonly mistake?: Mistake;
 }
 
+/** A text that may have been signed, and what is wrong with it. */
 interface Candidate {
-  readonly values: readonly string[];
+  readonly text: string;
   readonly mistakes: readonly Mistake[];
 }
 
@@ -47,8 +48,8 @@ export interface Judged {
   /** The other apps, whose secrets may have been used by mistake. */
   readonly others: readonly App[];
   readonly text: string;
-  /** The hex digits, or what was sent in their place. */
-  readonly signature: string;
+  /** The hex digits, or what was sent in their place; undefined where there is none to judge. */
+  readonly signature: string | undefined;
   /** The variants of each part of the signed text, and how the parts make the text. */
   readonly parts: readonly (readonly Variant[])[];
   readonly join: (values: readonly string[]) => string;
@@ -66,10 +67,10 @@ const MAX_MISTAKES = 2;
 /** Fewer equal characters may be an accident. */
 const MIN_CUT = 16;
 
-export function explain(question: Omit<Judged, "signature"> & { readonly signature: string | undefined }): Explanation {
+export function explain(question: Judged): Explanation {
   const { app, text, signature } = question;
   const explanation = { text, signature: sign(app.secrets[0], text) };
-  return signature === undefined ? explanation : { ...explanation, verdict: judge({ ...question, signature }) };
+  return signature === undefined ? explanation : { ...explanation, verdict: judge(question, signature) };
 }
 
 /** The number of characters that two texts have in common at their beginning. */
@@ -141,15 +142,15 @@ export function parseJson(text: string): { readonly value: unknown } | undefined
   }
 }
 
-function judge(question: Judged): Verdict {
-  const { app, text, signature, direct, notes } = question;
+function judge(question: Judged, signature: string): Verdict {
+  const { app, text, direct, notes } = question;
   const refusal = refusalOf(question);
   const secret = app.secrets.findIndex((one) => sign(one, text) === signature);
   if (refusal === undefined) {
     const rotated = `It was made with secret ${secret + 1} of ${app.secrets.length}: the first is the one to sign with.`;
     return { accepted: true, findings: [], notes: secret > 0 ? [...notes, rotated] : notes };
   }
-  const found = secret >= 0 ? { text, mistakes: [] } : (cutOff(question) ?? search(question));
+  const found = secret >= 0 ? { text, mistakes: [] } : (cutOff(question, signature) ?? search(question, signature));
   const all = [...direct, ...(found?.mistakes ?? [unexplained(signature, direct)])];
   const findings =
     all.length > 0 ? unique(all, ({ part, says }) => `${part}: ${says}`) : [{ part: "unknown", says: refusal }];
@@ -167,7 +168,7 @@ function refusalOf({ app, check }: Judged): string | undefined {
   }
 }
 
-function cutOff({ app, text, signature }: Judged): { text: string; mistakes: Mistake[] } | undefined {
+function cutOff({ app, text }: Judged, signature: string): Candidate | undefined {
   const whole = app.secrets.map((secret) => sign(secret, text)).find((hex) => hex.startsWith(signature));
   if (whole === undefined || signature.length < MIN_CUT || signature.length >= whole.length) return undefined;
   const says = `the signature is right, but ends after ${signature.length} of ${whole.length} characters`;
@@ -175,11 +176,11 @@ function cutOff({ app, text, signature }: Judged): { text: string; mistakes: Mis
 }
 
 /** The text that this signature was made of, with the fewest mistakes that lead there. */
-function search(question: Judged): { text: string; mistakes: readonly Mistake[] } | undefined {
+function search(question: Judged, signature: string): Candidate | undefined {
   const wholes = (question.wholes ?? []).map(({ value, mistake }) => ({ text: value, mistakes: named(mistake) }));
   const texts = [...combinations(question), ...wholes].sort((a, b) => a.mistakes.length - b.mistakes.length);
-  const readings = readingsOf(question.signature);
-  let best: { text: string; mistakes: readonly Mistake[] } | undefined;
+  const readings = readingsOf(signature);
+  let best: Candidate | undefined;
   for (const secret of secretsOf(question)) {
     for (const { text, mistakes } of unique(texts, (one) => one.text)) {
       const soFar = [...mistakes, ...named(secret.mistake)];
@@ -192,8 +193,10 @@ function search(question: Judged): { text: string; mistakes: readonly Mistake[] 
   return best;
 }
 
-function combinations({ parts, join }: Judged): { text: string; mistakes: readonly Mistake[] }[] {
-  let rows: Candidate[] = [{ values: [], mistakes: [] }];
+function combinations({ parts, join }: Judged): Candidate[] {
+  let rows: { readonly values: readonly string[]; readonly mistakes: readonly Mistake[] }[] = [
+    { values: [], mistakes: [] },
+  ];
   for (const variants of parts) {
     rows = rows.flatMap(({ values, mistakes }) =>
       variants
