@@ -20,14 +20,14 @@ interface Waiting {
 }
 
 /** What is no call travels beside the calls, in the same order. */
-interface Parcel {
-  readonly parcel: unknown;
+interface Batch {
+  readonly batch: unknown;
 }
 
 export interface RemoteOptions {
   readonly args?: readonly string[];
-  /** Hears what the process sends with `sendParcel`. */
-  readonly parcel?: (parcel: unknown) => void;
+  /** Hears what the process sends with `sendBatch`. */
+  readonly batch?: (batch: unknown) => void;
 }
 
 /** A process of the bench, seen from the parent. */
@@ -37,12 +37,12 @@ export class Remote<M extends Methods> {
   #calls = 0;
 
   /** The script's path is relative to this file. */
-  constructor(script: string, { args = [], parcel }: RemoteOptions = {}) {
+  constructor(script: string, { args = [], batch }: RemoteOptions = {}) {
     this.#child = Bun.spawn([process.execPath, new URL(script, import.meta.url).pathname, ...args], {
       stdio: ["ignore", "inherit", "inherit"],
       serialization: "json",
-      ipc: (message: Answer | Parcel) => {
-        if ("parcel" in message) parcel?.(message.parcel);
+      ipc: (message: Answer | Batch) => {
+        if ("batch" in message) batch?.(message.batch);
         else this.#settle(message);
       },
       onExit: (_, code, signal) => this.#fail(new Error(`${script} ended: ${signal ?? code}`)),
@@ -53,8 +53,8 @@ export class Remote<M extends Methods> {
     return this.#child.pid;
   }
 
-  sendParcel(parcel: unknown): void {
-    this.#child.send({ parcel });
+  sendBatch(batch: unknown): void {
+    this.#child.send({ batch });
   }
 
   async call<Name extends keyof M & string>(
@@ -86,15 +86,15 @@ export class Remote<M extends Methods> {
   }
 }
 
-export function sendParcel(parcel: unknown): void {
-  process.send?.({ parcel });
+export function sendBatch(batch: unknown): void {
+  process.send?.({ batch });
 }
 
 /** Answers the parent's calls until the parent is gone. */
-export function answerCalls(methods: Methods, parcel?: (parcel: unknown) => void): void {
+export function answerCalls(methods: Methods, batch?: (batch: unknown) => void): void {
   process.on("disconnect", () => process.exit());
-  process.on("message", (message: Call | Parcel) => {
-    if ("parcel" in message) return parcel?.(message.parcel);
+  process.on("message", (message: Call | Batch) => {
+    if ("batch" in message) return batch?.(message.batch);
     const { id, method, args } = message;
     Promise.try(() => methods[method]?.(...args)).then(
       (value) => process.send?.({ id, value }),

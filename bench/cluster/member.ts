@@ -9,7 +9,7 @@ import { DEFAULTS as REDIS } from "../../packages/server/src/engines/redis/setti
 import { workersEngine } from "../../packages/server/src/engines/workers/engine.ts";
 import type { HubBatch } from "../../packages/server/src/engines/workers/messages.ts";
 import { nowMs } from "../contender.ts";
-import { answerCalls, sendParcel } from "../remote.ts";
+import { answerCalls, sendBatch } from "../remote.ts";
 
 export type EngineKind = "memory" | "workers" | "redis" | "nats";
 
@@ -41,7 +41,7 @@ export interface Member extends Record<string, (...args: never[]) => unknown> {
 }
 
 const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
-let hear: ((parcel: HubBatch) => void) | undefined;
+let hear: ((batch: HubBatch) => void) | undefined;
 let engine: Engine | undefined;
 const departures = { users: 0, firstAtMs: 0, lastAtMs: 0 };
 
@@ -55,7 +55,7 @@ if (import.meta.main) {
     leave: (joining) => all(joining, (registry, row) => registry.leave(row)),
     reaped,
   };
-  answerCalls(member, (parcel) => hear?.(parcel as HubBatch));
+  answerCalls(member, (batch) => hear?.(batch as HubBatch));
 }
 
 function engineOf(kind: EngineKind, port: number): Engine {
@@ -63,8 +63,8 @@ function engineOf(kind: EngineKind, port: number): Engine {
     case "memory":
       return memoryEngine(clock);
     case "workers": {
-      const asking = workersEngine(clock, sendParcel);
-      hear = (parcel) => asking.receive(parcel);
+      const asking = workersEngine(clock, sendBatch);
+      hear = (batch) => asking.receive(batch);
       return asking;
     }
     case "redis": {

@@ -26,17 +26,17 @@ export class Members {
   readonly first: Remote<Member>;
   readonly second: Remote<Member>;
   readonly #store: Store | undefined;
-  readonly #switchboard: WorkerHub | undefined;
+  readonly #workerHub: WorkerHub | undefined;
   readonly #links: readonly (WorkerLink | undefined)[];
 
-  private constructor(store: Store | undefined, switchboard: WorkerHub | undefined) {
+  private constructor(store: Store | undefined, workerHub: WorkerHub | undefined) {
     this.#store = store;
-    this.#switchboard = switchboard;
+    this.#workerHub = workerHub;
     const joined = [0, 1].map(() => {
       const member: Remote<Member> = new Remote<Member>("./cluster/member.ts", {
-        parcel: (parcel) => link?.receive(parcel as WorkerBatch),
+        batch: (batch) => link?.receive(batch as WorkerBatch),
       });
-      const link = switchboard?.attach({ send: (parcel) => member.sendParcel(parcel) });
+      const link = workerHub?.attach({ send: (batch) => member.sendBatch(batch) });
       return { member, link };
     });
     const [first, second] = joined;
@@ -50,9 +50,9 @@ export class Members {
     const store = kind === "redis" || kind === "nats" ? await startStore(kind) : undefined;
     const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
     const failed = (error: unknown, during: string) => console.error(during, error);
-    const switchboard = kind === "workers" ? new WorkerHub({ engine: memoryEngine(clock), clock, failed }) : undefined;
-    await switchboard?.start();
-    const members = new Members(store, switchboard);
+    const workerHub = kind === "workers" ? new WorkerHub({ engine: memoryEngine(clock), clock, failed }) : undefined;
+    await workerHub?.start();
+    const members = new Members(store, workerHub);
     for (const member of [members.first, members.second]) await member.call("start", kind, store?.port ?? 0);
     return members;
   }
@@ -76,12 +76,12 @@ export class Members {
 
   async end(): Promise<void> {
     await Promise.all([this.first.end(), this.second.end()]);
-    await this.#switchboard?.close();
+    await this.#workerHub?.close();
     await this.#store?.end();
   }
 
   #spentSoFar(): Cpu {
-    const shared = this.#switchboard ? cpuUsOf(process.pid) : this.#store ? cpuUsOf(this.#store.pid) : 0;
+    const shared = this.#workerHub ? cpuUsOf(process.pid) : this.#store ? cpuUsOf(this.#store.pid) : 0;
     return { first: cpuUsOf(this.first.pid), second: cpuUsOf(this.second.pid), shared };
   }
 }

@@ -34,13 +34,13 @@ test("history that has expired is pruned, whether anybody asks for it or not", (
   for (let n = 0; n < 1_000; n++) {
     broker.publish({ ...publication, channel: `cache-${n}` }, { size: 1, ttlMs: n < 500 ? 1_000 : 60_000 });
   }
-  expect(broker.histories).toBe(1_000);
+  expect(broker.historyCount).toBe(1_000);
   clock.pass(2_000);
   broker.prune();
-  expect(broker.histories).toBe(500);
+  expect(broker.historyCount).toBe(500);
   clock.pass(120_000);
   broker.prune();
-  expect(broker.histories).toBe(0);
+  expect(broker.historyCount).toBe(0);
 });
 
 test("a channel that is quiet goes on counting as long again as it kept anything, and while somebody is in it", () => {
@@ -60,7 +60,7 @@ test("a channel that is quiet goes on counting as long again as it kept anything
   broker.unsubscribe("app", "b");
   clock.pass(3_000);
   broker.prune();
-  expect(broker.histories).toBe(0);
+  expect(broker.historyCount).toBe(0);
 });
 
 test("keys are forgotten when their time is over", () => {
@@ -70,10 +70,10 @@ test("keys are forgotten when their time is over", () => {
   for (let n = 0; n < 1_000; n++) broker.publishOnce(publication, { key: `k-${n}`, ttlMs: n < 500 ? 1_000 : 60_000 });
   clock.pass(2_000);
   broker.prune();
-  expect(broker.keys).toBe(500);
+  expect(broker.keyCount).toBe(500);
   clock.pass(60_000);
   broker.prune();
-  expect(broker.keys).toBe(0);
+  expect(broker.keyCount).toBe(0);
 });
 
 test("a registry that everybody has left remembers nothing", () => {
@@ -88,13 +88,13 @@ test("a registry that everybody has left remembers nothing", () => {
   registry.leave(row("presence-unknown"));
   registry.setSubscriberCount("app", "unknown", 0);
   expect(registry.members("app", "unknown")).toEqual([]);
-  expect(registry.places).toBe(2_000);
+  expect(registry.channelCount).toBe(2_000);
   for (let n = 0; n < 1_000; n++) {
     registry.setSubscriberCount("app", `room-${n}`, 0);
     registry.leave(row(`presence-${n}`));
     registry.setSubscriberCount("app", `presence-${n}`, 0);
   }
-  expect(registry.places).toBe(0);
+  expect(registry.channelCount).toBe(0);
 });
 
 test("a ledger that is not asked any more remembers nothing", () => {

@@ -34,16 +34,16 @@ interface Node {
   readonly rows: Map<string, PresenceEntry[]>;
 }
 
-function startNode(switchboard: WorkerHub, received: Publication[]): Node {
+function startNode(workerHub: WorkerHub, received: Publication[]): Node {
   const facts: RegistryChange[] = [];
   // As over a channel between processes: nothing arrives in the tick in which it was sent, and nothing is shared.
-  const engine = workersEngine(clock, (parcel) => {
-    const text = JSON.stringify(parcel);
+  const engine = workersEngine(clock, (batch) => {
+    const text = JSON.stringify(batch);
     setImmediate(() => link.receive(JSON.parse(text)));
   });
-  const link = switchboard.attach({
-    send: (parcel) => {
-      const text = JSON.stringify(parcel);
+  const link = workerHub.attach({
+    send: (batch) => {
+      const text = JSON.stringify(batch);
       setImmediate(() => engine.receive(JSON.parse(text)));
     },
   });
@@ -59,19 +59,19 @@ test.each([1, 20_261_121, 77])(
   "whatever dies, everybody who is there is listed, and comes and goes are told once each (seed %p)",
   async (seed) => {
     const random = numbers(seed);
-    const switchboard = new WorkerHub({
+    const workerHub = new WorkerHub({
       engine: memoryEngine(clock),
       clock,
       failed: (error, during) => {
         throw new Error(during, { cause: error });
       },
     });
-    await switchboard.start();
+    await workerHub.start();
     const heard: Publication[] = [];
     // The eldest: it lives on, and tells what no node did by itself.
-    const witness = startNode(switchboard, heard);
+    const witness = startNode(workerHub, heard);
     for (const channel of CHANNELS) await witness.engine.broker.subscribe("app", channel);
-    let nodes = [startNode(switchboard, []), startNode(switchboard, []), startNode(switchboard, [])];
+    let nodes = [startNode(workerHub, []), startNode(workerHub, []), startNode(workerHub, [])];
     const told = { occupied: 0, vacated: 0, joined: 0, left: 0 };
     let connections = 0;
     const tally = async (node: Node, channel: string) => {
@@ -93,7 +93,7 @@ test.each([1, 20_261_121, 77])(
         await node.link.disconnect();
         // Its process would be gone; here its timers are.
         void node.engine.close();
-        nodes = nodes.map((one) => (one === node ? startNode(switchboard, []) : one));
+        nodes = nodes.map((one) => (one === node ? startNode(workerHub, []) : one));
       } else if (what < 12) {
         const id = USERS[random(4)] ?? "";
         const row = { app: "app", channel, connection: `c${connections++}`, member: { id, info: { id } } };
@@ -140,8 +140,8 @@ test.each([1, 20_261_121, 77])(
       expect(told.vacated + count("vacated")).toBe(told.occupied);
     });
     await witness.engine.close();
-    expect(switchboard.size).toBe(0);
-    await switchboard.close();
+    expect(workerHub.size).toBe(0);
+    await workerHub.close();
   },
   30_000,
 );

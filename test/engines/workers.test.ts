@@ -12,7 +12,7 @@ import { engineContract, engineHost, outageContract, type PublishWait } from "..
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { runner } from "../support/runner.ts";
-import type { FromSwitchboard } from "./programs/worker-hub.ts";
+import type { FromWorkerHub } from "./programs/worker-hub.ts";
 
 const PROGRAM = join(import.meta.dir, "programs", "worker-hub.ts");
 
@@ -20,11 +20,11 @@ const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
 
 interface Far {
   readonly pid: number;
-  /** A node of a switchboard that has no other; a new switchboard for each name. */
+  /** A node of a hub that has no other; a new hub for each name. */
   node(board: string, id: string, patience?: PublishWait): WorkerEngine;
   /** The node's process died. */
   died(board: string, id: string): void;
-  /** How much each switchboard remembers. */
+  /** How much each hub remembers. */
   size(board: string): Promise<number>;
   end(): Promise<unknown>;
 }
@@ -35,9 +35,9 @@ function startFar(): Far {
   const child = Bun.spawn([process.execPath, PROGRAM], {
     serialization: "json",
     stdio: ["ignore", "inherit", "inherit"],
-    ipc(message: FromSwitchboard) {
+    ipc(message: FromWorkerHub) {
       if ("size" in message) sizes.shift()?.(message.size);
-      else engines.get(`${message.board}/${message.id}`)?.receive(message.parcel);
+      else engines.get(`${message.board}/${message.id}`)?.receive(message.batch);
     },
   });
   return {
@@ -45,8 +45,8 @@ function startFar(): Far {
     node(board, id, patience) {
       const engine = workersEngine(
         clock,
-        (parcel: WorkerBatch) => {
-          if (child.exitCode === null && child.signalCode === null) child.send({ type: "parcel", board, id, parcel });
+        (batch: WorkerBatch) => {
+          if (child.exitCode === null && child.signalCode === null) child.send({ type: "batch", board, id, batch });
         },
         patience,
       );
@@ -258,7 +258,7 @@ describe("a node that died", () => {
     expect(order).toEqual(["a told", "b 1", "a died", "b 2"]);
   });
 
-  test("and all others, leave a switchboard that remembers nothing", async () => {
+  test("and all others, leave a hub that remembers nothing", async () => {
     const on = board();
     const nodes = [await startNode(on, "a"), await startNode(on, "b"), await startNode(on, "c")];
     for (const [index, { engine }] of nodes.entries()) {
@@ -324,11 +324,11 @@ describe("a process between the nodes that stops answering", () => {
 test("what waits for a node that does not read is counted, and said when it is too much", async () => {
   const { WorkerHub } = await import("../../packages/server/src/engines/workers/worker-hub.ts");
   const { memoryEngine } = await import("../../packages/server/src/engines/memory/engine.ts");
-  const switchboard = new WorkerHub({ engine: memoryEngine(clock), clock, failed: () => {} });
-  await switchboard.start();
+  const workerHub = new WorkerHub({ engine: memoryEngine(clock), clock, failed: () => {} });
+  await workerHub.start();
   let overflows = 0;
-  const parcels: HubBatch[] = [];
-  const slow = switchboard.attach({ send: (parcel) => parcels.push(parcel), overflowed: () => overflows++ });
+  const batches: HubBatch[] = [];
+  const slow = workerHub.attach({ send: (batch) => batches.push(batch), overflowed: () => overflows++ });
   const ask = (requests: WorkerBatch["requests"], acknowledged = 0) =>
     slow.receive({ acknowledged, untilMs: null, requests });
   ask([[1, ["subscribe", "app", "room"]]]);
@@ -336,18 +336,18 @@ test("what waits for a node that does not read is counted, and said when it is t
   for (let n = 0; n < 60; n++) ask([[0, ["publish", said(data)]]]);
   await Bun.sleep(10);
   expect(overflows).toBe(0);
-  ask([], parcels.at(-1)?.number);
+  ask([], batches.at(-1)?.number);
   for (let n = 0; n < 60; n++) ask([[0, ["publish", said(data)]]]);
   expect(overflows).toBe(0);
   for (let n = 0; n < 10; n++) ask([[0, ["publish", said(data)]]]);
   expect(overflows).toBeGreaterThan(0);
-  await switchboard.close();
+  await workerHub.close();
 });
 
 test("much that comes at once leaves time for everything else, keeps its order, and is acknowledged when it is done", async () => {
   const WORDS = 300;
   const sent: WorkerBatch[] = [];
-  const engine = workersEngine(clock, (parcel) => sent.push(parcel));
+  const engine = workersEngine(clock, (batch) => sent.push(batch));
   atEnd(() => engine.close());
   const heard: string[] = [];
   const busy = (publication: Publication) => {
@@ -375,14 +375,14 @@ test("much that comes at once leaves time for everything else, keeps its order, 
 test("whoever publishes waits for a node that does not keep up, for a second at most", async () => {
   const { WorkerHub } = await import("../../packages/server/src/engines/workers/worker-hub.ts");
   const { memoryEngine } = await import("../../packages/server/src/engines/memory/engine.ts");
-  const switchboard = new WorkerHub({ engine: memoryEngine(clock), clock, failed: () => {} });
-  atEnd(() => switchboard.close());
-  await switchboard.start();
-  const parcels: HubBatch[] = [];
-  const slow = switchboard.attach({ send: (parcel) => parcels.push(parcel) });
+  const workerHub = new WorkerHub({ engine: memoryEngine(clock), clock, failed: () => {} });
+  atEnd(() => workerHub.close());
+  await workerHub.start();
+  const batches: HubBatch[] = [];
+  const slow = workerHub.attach({ send: (batch) => batches.push(batch) });
   slow.receive({ acknowledged: 0, untilMs: null, requests: [[1, ["subscribe", "app", "room"]]] });
-  const engine = workersEngine(clock, (parcel) => quick.receive(parcel));
-  const quick = switchboard.attach({ send: (parcel) => engine.receive(parcel) });
+  const engine = workersEngine(clock, (batch) => quick.receive(batch));
+  const quick = workerHub.attach({ send: (batch) => engine.receive(batch) });
   atEnd(() => engine.close());
   await engine.start(engineHost(() => {}));
   const data = "x".repeat(400_000);
@@ -394,10 +394,10 @@ test("whoever publishes waits for a node that does not keep up, for a second at 
   expect(Math.max(await publish(), await publish())).toBeLessThan(900);
   const waited = publish();
   await eventually(() =>
-    expect(parcels.flatMap(({ messages: told }) => told).filter(([type]) => type === "publication").length).toBe(3),
+    expect(batches.flatMap(({ messages: told }) => told).filter(([type]) => type === "publication").length).toBe(3),
   );
   expect(await Promise.race([waited, Bun.sleep(300).then(() => "waits")])).toBe("waits");
-  slow.receive({ acknowledged: parcels.at(-1)?.number ?? 0, untilMs: null, requests: [] });
+  slow.receive({ acknowledged: batches.at(-1)?.number ?? 0, untilMs: null, requests: [] });
   await waited;
   await Promise.all([publish(), publish(), publish()]);
   expect(await publish()).toBeGreaterThan(900);

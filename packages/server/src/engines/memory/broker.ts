@@ -3,37 +3,38 @@
 import { randomUUID } from "node:crypto";
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
 import type { Broker, Clock, HistoryPage, HistoryPolicy, IdempotencyKey } from "../../domain/ports.ts";
-import { ExpiringKeys } from "./expiring-keys.ts";
+import { channelKey } from "../shared/channel-key.ts";
+import { ExpiringMap } from "./expiring-map.ts";
 
 interface Entry {
   readonly publication: EventPublication;
   readonly expiresAtMs: number;
 }
 
-interface Log {
+interface ChannelLog {
   readonly app: string;
   readonly channel: string;
   readonly epoch: string;
   offset: number;
   entries: Entry[];
-  /** Until then it goes on counting though it keeps nothing, for those who were there and come back. */
+  /** Until then it goes on numbering though it keeps nothing, for clients that come back. */
   countsUntilMs: number;
 }
 
 export class MemoryBroker implements Broker {
   readonly #clock: Clock;
-  /** The channels of each app that somebody here is in. */
+  /** By app: channels that this node is subscribed to. */
   readonly #subscribed = new Map<string, Set<string>>();
-  readonly #logs = new Map<string, Log>();
-  /** Keys of what was published. */
-  readonly #published: ExpiringKeys;
+  readonly #logs = new Map<string, ChannelLog>();
+  /** Idempotency keys of publications. */
+  readonly #published: ExpiringMap<true>;
   /** Where new numberings begin. Another as soon as one is forgotten, so that no channel has a position twice. */
   #epoch = randomUUID();
   #receive: (publication: Publication) => void = () => {};
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#published = new ExpiringKeys(clock);
+    this.#published = new ExpiringMap(clock);
   }
 
   start(receive: (publication: Publication) => void): void {
@@ -48,8 +49,8 @@ export class MemoryBroker implements Broker {
   unsubscribe(app: string, channel: string): void {
     const channels = this.#subscribed.get(app);
     if (channels?.delete(channel) && channels.size === 0) this.#subscribed.delete(app);
-    const subject = subjectOf(app, channel);
-    if (this.#logs.get(subject)?.offset === 0) this.#logs.delete(subject);
+    const key = channelKey({ app, channel });
+    if (this.#logs.get(key)?.offset === 0) this.#logs.delete(key);
   }
 
   publish(publication: Publication, keep?: HistoryPolicy): Position | undefined {
@@ -73,12 +74,14 @@ export class MemoryBroker implements Broker {
     { key, ttlMs }: IdempotencyKey,
     keep?: HistoryPolicy,
   ): Position | "repeated" | undefined {
-    return this.#published.setIfAbsent(key, ttlMs) ? this.publish(publication, keep) : "repeated";
+    return this.#published.setIfAbsent(key, true, ttlMs) ? this.publish(publication, keep) : "repeated";
   }
 
   history(app: string, channel: string, since: Position | undefined, limit: number): HistoryPage {
     const nowMs = this.#clock.monotonicMs();
-    const log = this.#isSubscribed(app, channel) ? this.#log(app, channel) : this.#logs.get(subjectOf(app, channel));
+    const log = this.#isSubscribed(app, channel)
+      ? this.#log(app, channel)
+      : this.#logs.get(channelKey({ app, channel }));
     if (!log) return this.#unwritten(since);
     const position = { epoch: log.epoch, offset: log.offset };
     const isLive = (entry: Entry) => entry.expiresAtMs > nowMs;
@@ -99,23 +102,23 @@ export class MemoryBroker implements Broker {
   prune(): void {
     this.#published.prune();
     const nowMs = this.#clock.monotonicMs();
-    for (const [subject, log] of this.#logs) {
+    for (const [key, log] of this.#logs) {
       // From the front only: what has expired behind what has not goes with it.
       const live = log.entries.findIndex((entry) => entry.expiresAtMs > nowMs);
       if (live !== 0) log.entries.splice(0, live < 0 ? log.entries.length : live);
       if (log.entries.length > 0 || log.countsUntilMs > nowMs || this.#isSubscribed(log.app, log.channel)) continue;
-      this.#logs.delete(subject);
+      this.#logs.delete(key);
       this.#epoch = randomUUID();
     }
   }
 
-  /** How many keys it remembers. */
-  get keys(): number {
+  /** How many idempotency keys it remembers. */
+  get keyCount(): number {
     return this.#published.size;
   }
 
-  /** How many channels have one. */
-  get histories(): number {
+  /** How many channels have a history. */
+  get historyCount(): number {
     return this.#logs.size;
   }
 
@@ -140,17 +143,13 @@ export class MemoryBroker implements Broker {
     return this.#subscribed.get(app)?.has(channel) ?? false;
   }
 
-  #log(app: string, channel: string): Log {
-    const subject = subjectOf(app, channel);
-    let log = this.#logs.get(subject);
+  #log(app: string, channel: string): ChannelLog {
+    const key = channelKey({ app, channel });
+    let log = this.#logs.get(key);
     if (!log) {
       log = { app, channel, epoch: this.#epoch, offset: 0, entries: [], countsUntilMs: 0 };
-      this.#logs.set(subject, log);
+      this.#logs.set(key, log);
     }
     return log;
   }
-}
-
-function subjectOf(app: string, channel: string): string {
-  return `${app}/${channel}`;
 }

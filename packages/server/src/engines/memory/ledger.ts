@@ -1,40 +1,37 @@
-/** The ledger of one process: places, buckets and keys in maps that shrink back to nothing. */
+/** The ledger of one process: quotas, token buckets, keys and numbers in maps that shrink back to nothing. */
 
 import type { Clock, Ledger } from "../../domain/ports.ts";
 import { type TokenBucket, takeToken } from "../../hub/token-bucket.ts";
-import { ExpiringKeys } from "./expiring-keys.ts";
+import { ExpiringMap } from "./expiring-map.ts";
 
-interface Level {
-  readonly number: number;
-  readonly untilMs: number;
-}
-
-/** A bucket gains in a second what it holds, so one that nobody asked for that long is full again. */
+/** A bucket gains in a second what it holds, so one that was not used for that long is full again. */
 const FULL_AFTER_MS = 1_000;
 
 export class MemoryLedger implements Ledger {
   readonly #clock: Clock;
-  readonly #places = new Map<string, Set<string>>();
+  /** By quota: its holders. */
+  readonly #holders = new Map<string, Set<string>>();
   readonly #buckets = new Map<string, TokenBucket>();
-  readonly #levels = new Map<string, Level>();
-  readonly #notes: ExpiringKeys;
+  readonly #numbers: ExpiringMap<number>;
+  readonly #keys: ExpiringMap<true>;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#notes = new ExpiringKeys(clock);
+    this.#numbers = new ExpiringMap(clock);
+    this.#keys = new ExpiringMap(clock);
   }
 
-  acquire(place: string, holder: string, most: number): boolean {
-    const holders = this.#places.get(place) ?? new Set<string>();
+  acquire(quota: string, holder: string, limit: number): boolean {
+    const holders = this.#holders.get(quota) ?? new Set<string>();
     if (holders.has(holder)) return true;
-    if (holders.size >= most) return false;
-    this.#places.set(place, holders.add(holder));
+    if (holders.size >= limit) return false;
+    this.#holders.set(quota, holders.add(holder));
     return true;
   }
 
-  release(place: string, holder: string): void {
-    const holders = this.#places.get(place);
-    if (holders?.delete(holder) && holders.size === 0) this.#places.delete(place);
+  release(quota: string, holder: string): void {
+    const holders = this.#holders.get(quota);
+    if (holders?.delete(holder) && holders.size === 0) this.#holders.delete(quota);
   }
 
   takeToken(name: string, perSecond: number): number {
@@ -45,34 +42,30 @@ export class MemoryLedger implements Ledger {
   }
 
   setIfAbsent(key: string, ttlMs: number): boolean {
-    return this.#notes.setIfAbsent(key, ttlMs);
+    return this.#keys.setIfAbsent(key, true, ttlMs);
   }
 
   exists(key: string): boolean {
-    return this.#notes.has(key);
+    return this.#keys.get(key) !== undefined;
   }
 
   delete(key: string): void {
-    this.#notes.delete(key);
+    this.#keys.delete(key);
   }
 
-  setMax(name: string, to: number, ttlMs: number): void {
-    const untilMs = this.#clock.monotonicMs() + ttlMs;
-    const before = this.#levels.get(name);
-    const number = Math.max(to, this.get(name) ?? to);
-    this.#levels.set(name, { number, untilMs: Math.max(untilMs, before?.untilMs ?? untilMs) });
+  setMax(name: string, number: number, ttlMs: number): void {
+    this.#numbers.set(name, Math.max(number, this.get(name) ?? number), ttlMs);
   }
 
   get(name: string): number | undefined {
-    const level = this.#levels.get(name);
-    return level && level.untilMs > this.#clock.monotonicMs() ? level.number : undefined;
+    return this.#numbers.get(name);
   }
 
-  /** Forgets what no longer counts. */
+  /** Removes what has expired. */
   prune(): void {
     const nowMs = this.#clock.monotonicMs();
-    this.#notes.prune();
-    for (const [name, { untilMs }] of this.#levels) if (untilMs <= nowMs) this.#levels.delete(name);
+    this.#keys.prune();
+    this.#numbers.prune();
     for (const [name, { atMs }] of this.#buckets) {
       if (nowMs - atMs >= FULL_AFTER_MS) this.#buckets.delete(name);
     }
@@ -80,13 +73,13 @@ export class MemoryLedger implements Ledger {
 
   /** How much it remembers. */
   get entries(): number {
-    return this.#places.size + this.#buckets.size + this.#levels.size + this.#notes.size;
+    return this.#holders.size + this.#buckets.size + this.#numbers.size + this.#keys.size;
   }
 
   close(): void {
-    this.#places.clear();
+    this.#holders.clear();
     this.#buckets.clear();
-    this.#levels.clear();
-    this.#notes.clear();
+    this.#numbers.clear();
+    this.#keys.clear();
   }
 }

@@ -6,35 +6,35 @@ import type { ChannelSummary, Clock, JoinResult, LeaveResult, PresenceEntry, Reg
 import { joinPublication, leavePublication } from "../../domain/presence-publications.ts";
 import { listChannels } from "../shared/list-channels.ts";
 
-interface Present {
+interface PresentMember {
   readonly member: Member;
   readonly joinedAtMs: number;
   readonly connections: Set<string>;
 }
 
-interface Place {
+interface ChannelState {
   subscribers: number;
-  /** Absent where nobody ever joined as a member. */
-  members: Map<string, Present> | undefined;
+  /** Absent where no member ever joined. */
+  members: Map<string, PresentMember> | undefined;
 }
 
 export class MemoryRegistry implements Registry {
   readonly #clock: Clock;
   readonly #publish: (publication: Publication) => void;
-  readonly #apps = new Map<string, Map<string, Place>>();
+  readonly #apps = new Map<string, Map<string, ChannelState>>();
 
   constructor(clock: Clock, publish: (publication: Publication) => void) {
     this.#clock = clock;
     this.#publish = publish;
   }
 
-  join(row: PresenceEntry, maxMembers: number): JoinResult {
-    const { app, channel, connection, member } = row;
-    const members = this.#place(app, channel, true)?.members ?? new Map<string, Present>();
+  join(entry: PresenceEntry, maxMembers: number): JoinResult {
+    const { app, channel, connection, member } = entry;
+    const members = this.#channel(app, channel, true)?.members ?? new Map<string, PresentMember>();
     const present = members.get(member.id);
     if (present) {
       present.connections.add(connection);
-      return { isFirst: false, members: listed(members) };
+      return { isFirst: false, members: presenceOf(members) };
     }
     if (members.size >= maxMembers) {
       this.#dropIfEmpty(app, channel);
@@ -44,12 +44,12 @@ export class MemoryRegistry implements Registry {
       );
     }
     members.set(member.id, { member, joinedAtMs: this.#clock.wallMs(), connections: new Set([connection]) });
-    this.#publish(joinPublication(row));
-    return { isFirst: true, members: listed(members) };
+    this.#publish(joinPublication(entry));
+    return { isFirst: true, members: presenceOf(members) };
   }
 
   leave({ app, channel, connection, member }: PresenceEntry): LeaveResult {
-    const members = this.#place(app, channel)?.members;
+    const members = this.#channel(app, channel)?.members;
     const present = members?.get(member.id);
     if (!members || !present?.connections.delete(connection)) return { isLast: false };
     if (present.connections.size > 0) return { isLast: false };
@@ -60,22 +60,22 @@ export class MemoryRegistry implements Registry {
   }
 
   setSubscriberCount(app: string, channel: string, count: number): "occupied" | "vacated" | undefined {
-    const place = count > 0 ? this.#place(app, channel, false, true) : this.#place(app, channel);
-    if (!place || place.subscribers === count) return undefined;
-    const before = place.subscribers;
-    place.subscribers = count;
+    const state = count > 0 ? this.#channel(app, channel, false, true) : this.#channel(app, channel);
+    if (!state || state.subscribers === count) return undefined;
+    const before = state.subscribers;
+    state.subscribers = count;
     this.#dropIfEmpty(app, channel);
     if (before === 0) return "occupied";
     return count === 0 ? "vacated" : undefined;
   }
 
   members(app: string, channel: string): readonly PresenceMember[] {
-    return listed(this.#place(app, channel)?.members);
+    return presenceOf(this.#channel(app, channel)?.members);
   }
 
   summary(app: string, channel: string): ChannelSummary | undefined {
-    const place = this.#place(app, channel);
-    return place && place.subscribers > 0 ? summaryOf(channel, place) : undefined;
+    const state = this.#channel(app, channel);
+    return state && state.subscribers > 0 ? summaryOf(channel, state) : undefined;
   }
 
   channels(app: string, prefix: string): readonly ChannelSummary[] {
@@ -83,9 +83,9 @@ export class MemoryRegistry implements Registry {
   }
 
   /** How many channels it remembers anything of. */
-  get places(): number {
+  get channelCount(): number {
     let count = 0;
-    for (const places of this.#apps.values()) count += places.size;
+    for (const channels of this.#apps.values()) count += channels.size;
     return count;
   }
 
@@ -93,36 +93,36 @@ export class MemoryRegistry implements Registry {
     this.#apps.clear();
   }
 
-  #place(app: string, channel: string, withMembers = false, create = withMembers): Place | undefined {
-    let places = this.#apps.get(app);
-    if (!places) {
+  #channel(app: string, channel: string, withMembers = false, create = withMembers): ChannelState | undefined {
+    let channels = this.#apps.get(app);
+    if (!channels) {
       if (!create) return undefined;
-      places = new Map();
-      this.#apps.set(app, places);
+      channels = new Map();
+      this.#apps.set(app, channels);
     }
-    let place = places.get(channel);
-    if (!place) {
+    let state = channels.get(channel);
+    if (!state) {
       if (!create) return undefined;
-      place = { subscribers: 0, members: undefined };
-      places.set(channel, place);
+      state = { subscribers: 0, members: undefined };
+      channels.set(channel, state);
     }
-    if (withMembers) place.members ??= new Map();
-    return place;
+    if (withMembers) state.members ??= new Map();
+    return state;
   }
 
   #dropIfEmpty(app: string, channel: string): void {
-    const places = this.#apps.get(app);
-    const place = places?.get(channel);
-    if (!places || !place || place.subscribers > 0 || (place.members?.size ?? 0) > 0) return;
-    places.delete(channel);
-    if (places.size === 0) this.#apps.delete(app);
+    const channels = this.#apps.get(app);
+    const state = channels?.get(channel);
+    if (!channels || !state || state.subscribers > 0 || (state.members?.size ?? 0) > 0) return;
+    channels.delete(channel);
+    if (channels.size === 0) this.#apps.delete(app);
   }
 }
 
-function listed(members: ReadonlyMap<string, Present> | undefined): readonly PresenceMember[] {
+function presenceOf(members: ReadonlyMap<string, PresentMember> | undefined): readonly PresenceMember[] {
   return [...(members?.values() ?? [])].map(({ member, joinedAtMs }) => ({ ...member, joinedAtMs }));
 }
 
-function summaryOf(name: string, { subscribers, members }: Place): ChannelSummary {
+function summaryOf(name: string, { subscribers, members }: ChannelState): ChannelSummary {
   return members ? { name, subscribers, users: members.size } : { name, subscribers };
 }

@@ -1,17 +1,17 @@
-/** The channels of an app as an engine lists them that knows all of them itself. */
+/** How an engine that knows all channels of an app itself lists them. */
 
 import { isInternal } from "../../domain/channel.ts";
 import type { ChannelSummary } from "../../domain/ports.ts";
 
-/** Those with subscribers whose name begins so; never the server's own. */
-export function listChannels<Place extends { readonly subscribers: number }>(
-  places: ReadonlyMap<string, Place> | undefined,
+/** Those with subscribers whose name begins with the prefix; never the server's own. */
+export function listChannels<State extends { readonly subscribers: number }>(
+  channels: ReadonlyMap<string, State> | undefined,
   prefix: string,
-  summaryOf: (name: string, place: Place) => ChannelSummary,
+  summaryOf: (name: string, state: State) => ChannelSummary,
 ): readonly ChannelSummary[] {
   const found: ChannelSummary[] = [];
-  for (const [name, place] of places ?? []) {
-    if (place.subscribers > 0 && name.startsWith(prefix) && !isInternal(name)) found.push(summaryOf(name, place));
+  for (const [name, state] of channels ?? []) {
+    if (state.subscribers > 0 && name.startsWith(prefix) && !isInternal(name)) found.push(summaryOf(name, state));
   }
   return found;
 }

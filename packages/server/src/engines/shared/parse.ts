@@ -1,4 +1,4 @@
-/** Reads what others wrote, who may be anybody. Each throws where a field is not what it has to be. */
+/** Reads fields that other programs may have written. Each throws where a field is not what it has to be. */
 
 import { onOneLine } from "../../domain/json-text.ts";
 import type { Member } from "../../domain/message.ts";
@@ -15,7 +15,7 @@ export function asRecord(value: unknown): Record<string, unknown> {
 }
 
 export function asString(value: unknown): string {
-  if (typeof value !== "string") throw new Error("not a text");
+  if (typeof value !== "string") throw new Error("not a string");
   return value;
 }
 
