@@ -1,4 +1,4 @@
-/** Who calls the dashboard: by the session, or as the program says. */
+/** Who calls the dashboard, by the session or as the program says, and what each role may do. */
 
 import { ROLES, type Role } from "./api-types.ts";
 import type { Principal, Sessions } from "./sessions.ts";
@@ -37,6 +37,11 @@ export class Access {
       throw error instanceof Error ? error : new Error(`authorizeDashboard threw ${String(error)}.`);
     }
   }
+}
+
+/** Each role may do what those before it may. */
+export function hasRole({ role }: { readonly role: Role }, needed: Role): boolean {
+  return ROLES.indexOf(role) >= ROLES.indexOf(needed);
 }
 
 function toPrincipal(result: AuthorizeResult): Principal | undefined {

@@ -3,7 +3,7 @@
  * so that they hold on every node and every worker.
  */
 
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, scryptSync, timingSafeEqual } from "node:crypto";
 
 /** What a token is for: one that was made for one purpose is not valid for another. */
 export type Purpose = "session" | "ticket";
@@ -42,4 +42,15 @@ export class TokenSigner {
   #signature(purpose: Purpose, body: string): Buffer {
     return createHmac("sha256", this.#key).update(`${purpose}.${body}`).digest();
   }
+}
+
+const KEY_BYTES = 32;
+const KEY_SALT = "fanfare dashboard";
+
+/**
+ * Made of what signs in: the same on every node with the same configuration, and another as soon as a password changes. Slow, so
+ * that a session is no help in guessing passwords.
+ */
+export function deriveSessionKey(secrets: unknown): Uint8Array {
+  return scryptSync(JSON.stringify(secrets), KEY_SALT, KEY_BYTES);
 }

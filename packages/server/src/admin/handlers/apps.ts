@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { type App, isReserved } from "../../domain/app.ts";
+import { hasRole } from "../access.ts";
 import { AdminError } from "../admin-error.ts";
 import type { AppDetail, AppSummary, AppWithSecret, Done } from "../api-types.ts";
 import {
@@ -14,7 +15,6 @@ import {
   required,
   type Services,
 } from "../call.ts";
-import { hasRole } from "../role.ts";
 
 const NO_DATABASE =
   "This server keeps no apps in a database: set database.url, or write apps in the configuration and reload it.";

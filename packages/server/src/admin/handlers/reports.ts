@@ -1,10 +1,10 @@
 /** Calls about what was written down: statistics, webhooks, the audit log; and the explainer of signatures. */
 
 import { z } from "zod";
+import { hasRole } from "../access.ts";
 import { AdminError } from "../admin-error.ts";
 import type { AuditEntry, Explanation, Point, Question, Series, Webhooks } from "../api-types.ts";
 import { appOf, type Call, type Handler, inputOf, limitOf, required } from "../call.ts";
-import { hasRole } from "../role.ts";
 import { shownTo } from "./apps.ts";
 
 const MAX_ENTRIES = 500;
