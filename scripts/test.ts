@@ -1,8 +1,8 @@
 /**
- * `npm test`: installs what the tests need, checks types and style, runs every test, and ends with one line of counts.
+ * `npm test`: installs what the tests need, checks types, style and use, runs every test, and ends with one line of counts.
  *
  *   npm test                        everything
- *   npm test -- test/hub            the test files whose path contains this; types and style are left to `npm run check`
+ *   npm test -- test/hub            the test files whose path contains this; those checks are left to `npm run check`
  *   npm test -- test/hub -t word    further flags go to `bun test`
  *   npm run test:unit               what needs nothing but npm, and takes seconds
  *   npm run soak                    the fault tests at full length
@@ -30,6 +30,7 @@ const SOAK_FOLDERS = ["test/faults/", "test/security/", "test/cluster/", "test/g
 const CHECKS = [
   { name: "types", command: ["node_modules/.bin/tsc", "-p", "."] },
   { name: "style", command: ["node_modules/.bin/biome", "check", "."] },
+  { name: "use", command: ["node_modules/.bin/knip"] },
 ];
 
 const MODES = ["--soak", "--unit"];

@@ -8,7 +8,7 @@ import { APP, type AppKeys } from "../support/server.ts";
 
 const MODULES = join(import.meta.dir, "..", "..", "node_modules");
 
-export const MASTER_KEY = Buffer.alloc(32, 7).toString("base64");
+const MASTER_KEY = Buffer.alloc(32, 7).toString("base64");
 
 export interface Backend {
   readonly url: string;

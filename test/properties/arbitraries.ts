@@ -5,7 +5,7 @@ import { onOneLine } from "../../packages/server/src/domain/json-text.ts";
 import type { Command, Credentials, EventPublication, Member, Push } from "../../packages/server/src/domain/message.ts";
 import { parseUserInfo } from "../../packages/server/src/domain/user-info.ts";
 
-export const SEED = 20_261_121;
+const SEED = 20_261_121;
 console.log(`Property tests: seed ${SEED}`);
 
 export function settings(numRuns: number): { seed: number; numRuns: number } {
@@ -32,7 +32,7 @@ export const anyText = fc.oneof(
   ),
 );
 export const anyJson = fc.jsonValue({ maxDepth: 4 });
-export const anyRef = fc.oneof(fc.integer(), fc.string({ maxLength: 64 }));
+const anyRef = fc.oneof(fc.integer(), fc.string({ maxLength: 64 }));
 
 const withRef = fc.oneof(
   fc.constant({}),

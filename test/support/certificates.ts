@@ -104,6 +104,6 @@ unique_subject = no
 commonName = supplied
 `;
 
-export function openssl(args: readonly string[]): string {
+function openssl(args: readonly string[]): string {
   return execFileSync(external("openssl"), args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 }

@@ -1,3 +1,3 @@
 /** As the contract suites wait. */
 
-export { eventually, type Patience } from "../../packages/server/testing/eventually.ts";
+export { eventually } from "../../packages/server/testing/eventually.ts";

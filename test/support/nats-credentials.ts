@@ -32,7 +32,7 @@ export class Operator {
   }
 }
 
-export class Account {
+class Account {
   readonly jwt: string;
   readonly #key: Key = nkeys.createAccount();
 

@@ -56,7 +56,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-export function openSockets(pid: number): number {
+function openSockets(pid: number): number {
   return readdirSync(`${PROC}/${pid}/fd`).length;
 }
 
@@ -67,7 +67,7 @@ export interface Placed {
 }
 
 /** A native client that knows its worker. */
-export async function connectPlaced(url: string, options: NativeOptions = {}): Promise<Placed> {
+async function connectPlaced(url: string, options: NativeOptions = {}): Promise<Placed> {
   const client = await connectNative(url, options);
   const { data } = await client.ask("which", {});
   return { client, pid: (data as { pid: number }).pid };

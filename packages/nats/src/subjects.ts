@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 /** May stand in a subject as it is. Nothing that begins with "=" does, so no name looks like a hash. */
 const PLAIN = /^[-A-Za-z0-9_]{1,80}$/;
 
-export function tokenOf(name: string): string {
+function tokenOf(name: string): string {
   if (PLAIN.test(name)) return name;
   // By its code units, so that names which are not well-formed Unicode stay apart too.
   return `=${createHash("sha256").update(Buffer.from(name, "utf16le")).digest("base64url")}`;

@@ -22,7 +22,7 @@ interface Frame {
 const LONGEST_PAUSE_MS = 30_000;
 const PONG_MS = 30_000;
 
-export class Live {
+class Live {
   readonly state: Signal<LiveState> = signal<LiveState>({ is: "off" });
   /** Why the server refused to be watched, the last time it did. */
   readonly problem: Signal<string | undefined> = signal<string | undefined>(undefined);

@@ -174,7 +174,7 @@ export function withoutPosition({ position: _, ...publication }: EventPublicatio
   return publication;
 }
 
-export function isFromBackend({ from }: EventPublication): boolean {
+function isFromBackend({ from }: EventPublication): boolean {
   return from === undefined;
 }
 

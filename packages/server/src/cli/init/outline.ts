@@ -28,7 +28,7 @@ export interface NewApp {
 }
 
 /** Stands where only the user knows the value. */
-export const PLACEHOLDER = "…";
+const PLACEHOLDER = "…";
 
 export function outline(app: NewApp, withApp = true): Entry[] {
   return [...root.fields.values()].map((setting) => {

@@ -43,7 +43,7 @@ export function programRoute(options: ProgramRouteOptions): Route {
 export type HandlerLimits = Pick<ProgramRouteOptions, "bodyBytes" | "draining" | "failed">;
 
 /** Runs a program's handler with a request that it may take its time over. Never rejects. */
-export async function runHandler(
+async function runHandler(
   { bodyBytes, draining, failed }: HandlerLimits,
   listener: HttpListener,
   request: Request,

@@ -106,7 +106,7 @@ export function noticeOf(hub: Hub, app: App, payload: unknown): NoticePush {
 export type PushContent = Pick<EventPublication, "event" | "data" | "bare">;
 
 /** Throws CommandError `data_invalid`. */
-export function parsePayload(payload: unknown): PushContent {
+function parsePayload(payload: unknown): PushContent {
   let content: PushContent;
   try {
     content = spell(hasToJson(payload) ? payload.toJSON() : payload);

@@ -42,7 +42,7 @@ export interface ControllerClass<S = unknown, D = unknown> {
   readonly options?: EndpointOptions;
 }
 
-export const CALLBACKS = {
+const CALLBACKS = {
   onHandshake: "upgrade",
   onOpen: "open",
   onMessage: "message",

@@ -8,7 +8,7 @@ export interface Guest {
 }
 
 /** Longest name, in characters; the page's input has the same. */
-export const NAME_LENGTH = 32;
+const NAME_LENGTH = 32;
 
 /** The token is for the handshake that follows at once; a reconnect asks for another. */
 const TOKEN_LIFE = "60s";
@@ -35,7 +35,7 @@ export async function tokenFor(app: App, { id, info }: Guest): Promise<string> {
 }
 
 /** One line of visible characters. Everything else is the page's to show harmlessly, which it does by never parsing it. */
-export function cleanName(text: string): string {
+function cleanName(text: string): string {
   const line = text.toWellFormed().replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, " ");
   return Array.from(line.trim()).slice(0, NAME_LENGTH).join("").trim();
 }

@@ -12,7 +12,7 @@ import type { Listener, ListenOptions, SocketData } from "./listen-options.ts";
 import { socketHandler } from "./socket-handler.ts";
 import { allowEveryUser } from "./unix-socket.ts";
 
-export type { Listener, ListenOptions, SocketData } from "./listen-options.ts";
+export type { Listener, ListenOptions } from "./listen-options.ts";
 
 /** Where to listen, with what, and to whom. */
 export interface ListenAddress {
