@@ -52,13 +52,19 @@ export async function installMissing(names: Iterable<ExternalName>): Promise<Rea
 /** Why each is needed, and the one command that brings them all. */
 export function adviceOn(missing: ReadonlySet<ExternalName>): readonly string[] {
   const reasons = Array.from(missing, (name) => `${name} is missing: ${describeExternal(name).why}`);
-  const [manager, command] =
-    process.platform === "darwin"
-      ? (["brew", "brew install"] as const)
-      : (["apt", `${process.getuid?.() === 0 ? "" : "sudo "}apt-get install -y --no-install-recommends`] as const);
+  const manager = process.platform === "darwin" ? "brew" : "apt";
   const packages = packagesOf(missing, manager);
-  return packages.length === 0 ? reasons : [...reasons, `Install what is missing: ${command} ${packages.join(" ")}`];
+  // Elsewhere the packages have other names.
+  const isKnown = manager === "brew" || Bun.which("apt-get") !== null;
+  return isKnown && packages.length > 0
+    ? [...reasons, `Install what is missing: ${INSTALL[manager]} ${packages.join(" ")}`]
+    : reasons;
 }
+
+const INSTALL = {
+  apt: `${process.getuid?.() === 0 ? "" : "sudo "}apt-get install -y --no-install-recommends`,
+  brew: "brew install",
+};
 
 function packagesOf(names: Iterable<ExternalName>, manager: "apt" | "brew"): string[] {
   return [...new Set(Array.from(names).flatMap((name) => describeExternal(name)[manager] ?? []))];
