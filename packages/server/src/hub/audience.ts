@@ -21,9 +21,9 @@ export class Audience {
   /** How many joins, memberships and watchers keep it alive. */
   holders = 0;
   /** Resolves when the broker delivers this channel's publications to this node. Undefined when it does. */
-  attached: Promise<void> | undefined;
+  subscribing: Promise<void> | undefined;
   /** The broker could not be asked for the channel's publications, or lost the question. */
-  detached = true;
+  needsSubscribe = true;
   /** Joins that are under way collect the events that arrive meanwhile. */
   readonly listeners = new Set<(publication: EventPublication) => void>();
   /** The same for members who join and leave. */

@@ -18,13 +18,13 @@ interface ChannelSender {
   sendGap(tenant: Tenant, audience: Audience): void;
 }
 
-interface Filling {
+interface GapRead {
   readonly tenant: Tenant;
   readonly audience: Audience;
   readonly sequence: Sequence;
   readonly hold: Hold;
   /** The one that was waiting for those before it when history was read. */
-  tried: Publication | undefined;
+  awaitedBefore: Publication | undefined;
 }
 
 const PAGE = 200;
@@ -38,10 +38,10 @@ const MAX_CONCURRENT_READS = 16;
 export class GapFiller {
   readonly #context: HubContext;
   readonly #sender: ChannelSender;
-  readonly #filling = new Set<Filling>();
-  readonly #queue: Filling[] = [];
+  readonly #open = new Set<GapRead>();
+  readonly #queue: GapRead[] = [];
   /** Those whose history could not be read, for the engine was away: it is asked again. */
-  readonly #unread: Filling[] = [];
+  readonly #unread: GapRead[] = [];
   #reading = 0;
 
   constructor(context: HubContext, sender: ChannelSender) {
@@ -52,16 +52,22 @@ export class GapFiller {
   /** Something of the channel may have been lost: looks for it, from what was delivered last. `first` has to wait for it. */
   fill(tenant: Tenant, audience: Audience, sequence: Sequence, first?: Publication): void {
     if (sequence.hold) {
-      sequence.hold.again = true;
-      sequence.hold.early = sequence.hold.waiting.length;
+      sequence.hold.needsReread = true;
+      sequence.hold.beforeInterruption = sequence.hold.waiting.length;
       return;
     }
-    const hold: Hold = { waiting: [], bytes: 0, sinceMs: this.#context.clock.monotonicMs(), again: false, early: 0 };
-    const filling: Filling = { tenant, audience, sequence, hold, tried: undefined };
+    const hold: Hold = {
+      waiting: [],
+      bytes: 0,
+      sinceMs: this.#context.clock.monotonicMs(),
+      needsReread: false,
+      beforeInterruption: 0,
+    };
+    const gap: GapRead = { tenant, audience, sequence, hold, awaitedBefore: undefined };
     sequence.hold = hold;
-    this.#filling.add(filling);
+    this.#open.add(gap);
     if (first) this.wait(hold, first);
-    this.#queue.push(filling);
+    this.#queue.push(gap);
     this.#next();
   }
 
@@ -70,27 +76,27 @@ export class GapFiller {
     hold.waiting.push(publication);
     if (publication.type === "event") hold.bytes += bytesOf(publication);
     if (hold.waiting.length <= MAX_HELD && hold.bytes <= this.#context.limits.outboundBufferBytes) return;
-    for (const filling of this.#filling) if (filling.hold === hold) this.#giveUp(filling);
+    for (const gap of this.#open) if (gap.hold === hold) this.#giveUp(gap);
   }
 
   /** Asks again where the engine was away, and waits no longer than that, whatever it does. */
   sweep(nowMs: number): void {
-    for (const filling of this.#filling) if (nowMs - filling.hold.sinceMs > MAX_HOLD_MS) this.#giveUp(filling);
+    for (const gap of this.#open) if (nowMs - gap.hold.sinceMs > MAX_HOLD_MS) this.#giveUp(gap);
     this.#queue.push(...this.#unread.splice(0).filter(isHeld));
     this.#next();
   }
 
   #next(): void {
     while (this.#reading < MAX_CONCURRENT_READS) {
-      const filling = this.#queue.shift();
-      if (!filling) return;
+      const gap = this.#queue.shift();
+      if (!gap) return;
       this.#reading++;
       this.#context.runInBackground(async () => {
         try {
-          await this.#mend(filling);
+          await this.#mend(gap);
         } catch (error) {
-          if (isEngineAway(error)) this.#unread.push(filling);
-          else this.#giveUp(filling);
+          if (isEngineAway(error)) this.#unread.push(gap);
+          else this.#giveUp(gap);
           throw error;
         } finally {
           this.#reading--;
@@ -100,28 +106,29 @@ export class GapFiller {
     }
   }
 
-  async #mend(filling: Filling): Promise<void> {
+  async #mend(gap: GapRead): Promise<void> {
     do {
-      filling.hold.again = false;
-      await this.#read(filling);
-    } while (isHeld(filling) && !this.#release(filling));
+      gap.hold.needsReread = false;
+      await this.#read(gap);
+    } while (isHeld(gap) && !this.#release(gap));
   }
 
-  async #read(filling: Filling): Promise<void> {
-    const { tenant, audience, sequence, hold } = filling;
+  async #read(gap: GapRead): Promise<void> {
+    const { tenant, audience, sequence, hold } = gap;
     let isGapSent = false;
-    while (isHeld(filling) && sequence.base) {
+    while (isHeld(gap) && sequence.base) {
       const { base } = sequence;
       const before = hold.waiting.length;
-      const { early } = hold;
+      const { beforeInterruption } = hold;
       const { inOtherEpochs } = sequence;
       const page = await this.#context.broker.history(audience.app, audience.channel.name, base, PAGE);
-      if (!isHeld(filling)) return;
+      if (!isHeld(gap)) return;
       const waited = hold.waiting.splice(0, before);
-      const isOver = (each: Publication, n: number) => !isOf(page, each) && (n < early || isLate(each, page, sequence));
+      const isOver = (each: Publication, n: number) =>
+        !isOf(page, each) && (n < beforeInterruption || isLate(each, page, sequence));
       const current = waited.filter((each, n) => !isOver(each, n));
       hold.waiting.unshift(...current);
-      hold.early = hold.again ? Math.max(0, hold.early - (before - current.length)) : 0;
+      hold.beforeInterruption = hold.needsReread ? Math.max(0, hold.beforeInterruption - (before - current.length)) : 0;
       // They were in another epoch, and the engine is back in this one: of what comes now they have nothing.
       const areBack = inOtherEpochs.length > 0 && page.position.epoch === base.epoch;
       if (areBack) for (const connection of inOtherEpochs) sequence.removeReader(connection);
@@ -153,15 +160,15 @@ export class GapFiller {
   }
 
   /** Sends what has been waiting. False where something is still missing that may be found. */
-  #release(filling: Filling): boolean {
-    const { tenant, audience, sequence, hold } = filling;
-    if (hold.again) return false;
+  #release(gap: GapRead): boolean {
+    const { tenant, audience, sequence, hold } = gap;
+    if (hold.needsReread) return false;
     while (hold.waiting.length > 0) {
       const [next] = hold.waiting;
       const position = next?.type === "event" ? next.position : undefined;
       if (next && position && sequence.judge(position) === "hole") {
-        if (filling.tried !== next) {
-          filling.tried = next;
+        if (gap.awaitedBefore !== next) {
+          gap.awaitedBefore = next;
           return false;
         }
         this.#sender.sendGap(tenant, audience);
@@ -170,15 +177,15 @@ export class GapFiller {
       hold.waiting.shift();
       if (next && !(position && sequence.judge(position) === "delivered")) this.#sender.send(tenant, audience, next);
     }
-    this.#end(filling);
+    this.#end(gap);
     return true;
   }
 
   /** Sends the gap, and then what has been waiting. */
-  #giveUp(filling: Filling): void {
-    if (!isHeld(filling)) return;
-    const { tenant, audience, sequence, hold } = filling;
-    this.#end(filling);
+  #giveUp(gap: GapRead): void {
+    if (!isHeld(gap)) return;
+    const { tenant, audience, sequence, hold } = gap;
+    this.#end(gap);
     this.#sender.sendGap(tenant, audience);
     let isGapSent = true;
     for (const next of hold.waiting) {
@@ -194,9 +201,9 @@ export class GapFiller {
     }
   }
 
-  #end(filling: Filling): void {
-    filling.sequence.hold = undefined;
-    this.#filling.delete(filling);
+  #end(gap: GapRead): void {
+    gap.sequence.hold = undefined;
+    this.#open.delete(gap);
   }
 }
 
@@ -223,6 +230,6 @@ function isLate(publication: Publication, { complete }: HistoryPage, sequence: S
   return isKnown || !complete;
 }
 
-function isHeld({ sequence, hold }: Filling): boolean {
+function isHeld({ sequence, hold }: GapRead): boolean {
   return sequence.hold === hold;
 }

@@ -43,7 +43,7 @@ export class ChannelMembership {
     const news: HubEvent[] = [];
     let isSubscribed = false;
     try {
-      await audience.attached;
+      await audience.subscribing;
       if (connection.closed) return;
       const counted = this.#quotas.acquireSubscriber(connection, audience);
       if (counted instanceof Promise) await counted;

@@ -15,9 +15,9 @@ export interface Hold {
   bytes: number;
   readonly sinceMs: number;
   /** Something may have been lost after the reading began. */
-  again: boolean;
+  needsReread: boolean;
   /** How many of those that wait came before something may have been lost. */
-  early: number;
+  beforeInterruption: number;
 }
 
 interface Ahead {
@@ -41,7 +41,7 @@ export class Sequence {
   /** Connections that got more from history than was delivered, and up to where: none receives an event twice. */
   readonly #ahead = new Map<Connection, Ahead>();
   /** What was delivered, by its senders' numbers: they stay where its position is lost and it is sent again. */
-  readonly #marks = new Map<string, SeenNumbers>();
+  readonly #seen = new Map<string, SeenNumbers>();
   /** Whether there are new subscribers, who may lack what was delivered in other epochs. */
   hasNewcomers = false;
 
@@ -109,7 +109,7 @@ export class Sequence {
 
   /** Whether it was not delivered before, under another position. */
   isFirst({ messageId: mark }: EventPublication): boolean {
-    return !mark || markSeen(this.#marks, mark);
+    return !mark || markSeen(this.#seen, mark);
   }
 
   /** What lies before this one is lost, and is not waited for any more. */

@@ -149,7 +149,7 @@ export class Tenant {
       audience = new Audience(this.app.id, this.#channels.of(this.app, name));
       this.audiences.set(name, audience);
     }
-    if (audience.detached) this.#attach(audience);
+    if (audience.needsSubscribe) this.#attach(audience);
     audience.holders++;
     return audience;
   }
@@ -161,21 +161,21 @@ export class Tenant {
   }
 
   #attach(audience: Audience): void {
-    audience.detached = false;
+    audience.needsSubscribe = false;
     const attached = this.#subscribe(audience.channel.name);
     if (!(attached instanceof Promise)) return;
-    audience.attached = attached.then(
+    audience.subscribing = attached.then(
       () => {
-        audience.attached = undefined;
+        audience.subscribing = undefined;
       },
       (error) => {
         // Joins under way fail; the next one asks again.
-        audience.detached = true;
+        audience.needsSubscribe = true;
         throw error;
       },
     );
     // Only joins await it.
-    audience.attached.catch(() => {});
+    audience.subscribing.catch(() => {});
   }
 
   #subscribe(channel: string): Awaitable<void> {

@@ -62,7 +62,7 @@ export class Users {
     connection.watchedUsers = watched;
     for (const audience of audiences) audience.addSubscriber(connection);
     try {
-      await Promise.all(audiences.map((audience) => audience.attached));
+      await Promise.all(audiences.map((audience) => audience.subscribing));
       const app = connection.app.id;
       const found = await Promise.all(watched.map((user) => this.#context.registry.members(app, onlineChannel(user))));
       return watched.filter((_, index) => (found[index]?.length ?? 0) > 0);
@@ -107,7 +107,7 @@ export class Users {
     this.#signingIn.add(connection);
     let isHere = false;
     try {
-      await audience.attached;
+      await audience.subscribing;
       if (connection.closed) return;
       await this.revocations.check(connection.app, user.id, proof);
       if (connection.closed) return;

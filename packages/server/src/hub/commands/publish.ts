@@ -61,7 +61,7 @@ function act(hub: Hub, connection: Connection, command: Publish): Awaitable<Posi
   return hub.publish(connection.app, publication, command.key);
 }
 
-/** Only a command with a mark of its own is answered. */
+/** Only a command with a `ref` is answered. */
 function answer(hub: Hub, connection: Connection, command: Publish, position: Position | undefined): void {
   const { channel, ref } = command;
   if (ref === undefined) return;

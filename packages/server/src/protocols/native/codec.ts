@@ -37,41 +37,41 @@ export function nativeProtocol(options: { readonly jsonDepth: number }): Protoco
 
 function decode(frame: Frame, jsonDepth: number): Command {
   const message = parseFrame(frame, jsonDepth);
-  const mark = markOf(message);
+  const ref = refIn(message);
   try {
-    return commandOf(message, mark, String(frame));
+    return commandOf(message, ref, String(frame));
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    throw new CommandError(error.code, error.message, { ...mark, ...placeOf(message) });
+    throw new CommandError(error.code, error.message, { ...ref, ...channelIn(message) });
   }
 }
 
-function commandOf(message: JsonObject, mark: { ref?: Ref }, frame: string): Command {
+function commandOf(message: JsonObject, ref: { ref?: Ref }, frame: string): Command {
   const event = own(message, "event");
   if (typeof event !== "string") throw new CommandError("malformed", "A message needs an event, which is a string.");
   const data = own(message, "data");
   switch (event) {
     case "subscribe":
-      return decodeSubscribe(objectOf(data), mark);
+      return decodeSubscribe(objectOf(data), ref);
     case "unsubscribe":
-      return { type: "unsubscribe", channel: textOf(objectOf(data), "channel"), ...mark };
+      return { type: "unsubscribe", channel: textOf(objectOf(data), "channel"), ...ref };
     case "publish":
-      return decodePublish(objectOf(data), mark, frame);
+      return decodePublish(objectOf(data), ref, frame);
     case "authenticate":
-      return { type: "signin", by: decodeCredentials(objectOf(data)), ...mark };
+      return { type: "signin", by: decodeCredentials(objectOf(data)), ...ref };
     case "ping":
-      return { type: "ping", ...mark };
+      return { type: "ping", ...ref };
     case "pong":
       return { type: "pong" };
   }
-  return { type: "call", event, data: data ?? null, ...mark };
+  return { type: "call", event, data: data ?? null, ...ref };
 }
 
-function decodeSubscribe(data: JsonObject, mark: { ref?: Ref }): Command {
+function decodeSubscribe(data: JsonObject, ref: { ref?: Ref }): Command {
   const channel = textOf(data, "channel");
   const auth = optionalTextOf(data, "auth");
   const resume = resumeOf(data);
-  const more = resume === undefined ? mark : { resume, ...mark };
+  const more = resume === undefined ? ref : { resume, ...ref };
   if (!auth) return { type: "subscribe", channel, ...more };
   const channelData = optionalTextOf(data, "channel_data");
   const proof: ChannelProof = channelData === undefined ? { auth } : { auth, data: channelData };
@@ -103,16 +103,16 @@ function decodeCredentials(credentials: JsonObject): Credentials {
   return isToken ? { type: "token", token: textOf(credentials, "token") } : { type: "credentials", credentials };
 }
 
-function decodePublish(data: JsonObject, mark: { ref?: Ref }, frame: string): Command {
+function decodePublish(data: JsonObject, ref: { ref?: Ref }, frame: string): Command {
   const event = optionalTextOf(data, "event") ?? "message";
   const key = optionalTextOf(data, "idempotencyKey");
-  const once = key === undefined ? mark : { key, ...mark };
+  const once = key === undefined ? ref : { key, ...ref };
   const payload = own(data, "data");
   const text = typeof payload === "string" ? undefined : memberText(memberText(frame, "data") ?? "", "data");
   return { type: "publish", channel: textOf(data, "channel"), event, data: payloadFrom(payload, text), ...once };
 }
 
-function markOf(message: JsonObject): { ref?: Ref } {
+function refIn(message: JsonObject): { ref?: Ref } {
   const id = own(message, "id");
   if (id === undefined || id === null) return {};
   if (Number.isFinite(id) || (typeof id === "string" && id.length <= ID_LENGTH)) return { ref: id as Ref };
@@ -120,7 +120,7 @@ function markOf(message: JsonObject): { ref?: Ref } {
 }
 
 /** The channel that a frame is about, where it says so at all. */
-function placeOf(message: JsonObject): { channel?: string } {
+function channelIn(message: JsonObject): { channel?: string } {
   const data = own(message, "data");
   const channel = isObject(data) ? own(data, "channel") : undefined;
   return typeof channel === "string" ? { channel } : {};
@@ -170,7 +170,7 @@ function frameOf(push: Plain): ServerFrame | undefined {
       return { event: "unsubscribed", channel: push.channel, ...idOf(push.ref) };
     case "published":
       if (push.ref === undefined) return undefined;
-      return { event: "published", channel: push.channel, id: push.ref, ...placeIn(push) };
+      return { event: "published", channel: push.channel, id: push.ref, ...positionIn(push) };
     case "left":
       return { event: "member_removed", channel: push.channel, data: { user: { id: push.member.id } } };
     case "count":
@@ -203,13 +203,13 @@ function encodeEvent(push: EventPublication | NoticePush): string {
   const place = isPlaced ? `,"channel":${JSON.stringify(push.channel)}` : "";
   const user = push.type === "event" ? push.from?.user : undefined;
   const sender = user === undefined ? "" : `,"user":${JSON.stringify(user)}`;
-  const mark = placeMark(push) + (RESERVED.has(event) ? ',"pushed":true' : "");
-  if (!bare) return `{"event":${JSON.stringify(event)}${place},"data":${payloadJson(data)}${sender}${mark}}`;
+  const more = positionText(push) + (RESERVED.has(event) ? ',"pushed":true' : "");
+  if (!bare) return `{"event":${JSON.stringify(event)}${place},"data":${payloadJson(data)}${sender}${more}}`;
   const inner = innerOf(push);
-  return inner === "" ? `{${(place + mark).slice(1)}}` : `{${inner}${place}${mark}}`;
+  return inner === "" ? `{${(place + more).slice(1)}}` : `{${inner}${place}${more}}`;
 }
 
-function placeMark(push: EventPublication | NoticePush): string {
+function positionText(push: EventPublication | NoticePush): string {
   if (push.type !== "event" || !push.position) return "";
   return `,"position":{"epoch":${JSON.stringify(push.position.epoch)},"offset":${push.position.offset}}`;
 }
@@ -226,7 +226,7 @@ function innerOf(push: EventPublication | NoticePush): string {
 function subscribed(push: Extract<Push, { type: "subscribed" }>): string {
   const { channel, ref, members, recovered } = push;
   const frame: ServerFrame = { event: "subscribed", channel, ...idOf(ref) };
-  const more = recovered === undefined ? placeIn(push) : { ...placeIn(push), recovered };
+  const more = recovered === undefined ? positionIn(push) : { ...positionIn(push), recovered };
   if (!members) return JSON.stringify({ ...frame, ...more });
   return merged(
     JSON.stringify(frame),
@@ -244,7 +244,7 @@ function merged(...objects: readonly string[]): string {
   return `{${objects.flatMap((text) => (text === "{}" ? [] : text.slice(1, -1))).join()}}`;
 }
 
-function placeIn({ position }: { position?: Position }): { position?: Position } {
+function positionIn({ position }: { position?: Position }): { position?: Position } {
   return position ? { position: { epoch: position.epoch, offset: position.offset } } : {};
 }
 
