@@ -1,6 +1,7 @@
 /** Every command: its name, its help, its arguments and options, and the file that runs it, which is loaded when it runs. */
 
 import type { CommandSpec, OptionSpec } from "./command-spec.ts";
+import { FORMATS } from "./init/formats.ts";
 import { shortenHelp } from "./serve-help.ts";
 
 const AS_JSON: OptionSpec = ["--json", "print JSON"];
@@ -101,7 +102,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     description:
       "write a configuration file here, with every setting explained, and a new app where the environment has none",
     options: [
-      ["--format <format>", "how it is written", { default: "ts", choices: ["ts", "json", "yaml", "toml"] }],
+      ["--format <format>", "how it is written", { default: "ts", choices: FORMATS }],
       ["--force", "overwrite the file that is there; its keys and secrets are lost"],
     ],
     examples: ["fanfare init --format yaml"],

@@ -8,6 +8,7 @@ import { errorReason } from "../../config/config-error.ts";
 import type { Config } from "../../config/load.ts";
 import type { CertificateSettings } from "../../config/schema/tls.ts";
 import { parseCertificates, parsePrivateKey, validityProblem } from "../../server/tls/parse-pem.ts";
+import { plural } from "../output.ts";
 import { type Finding, findings } from "./finding.ts";
 
 const { ok, warning, problem } = findings("tls");
@@ -28,33 +29,33 @@ export async function checkCertificate(tls: Config["tls"], cwd: string, nowMs: n
 async function checkOne(settings: CertificateSettings, cwd: string, nowMs: number): Promise<Finding[]> {
   const { certFile, keyFile, caFile, passphrase } = settings;
   try {
-    const chain = parseCertificates(await readFile(resolve(cwd, certFile), "utf8"));
+    const chain = parseCertificates(await textOf(cwd, certFile));
     const [leaf] = chain;
     if (leaf === undefined) return [problem(`${certFile} holds no certificate`, "give it the certificate in PEM form")];
-    if (caFile !== undefined) chain.push(...parseCertificates(await readFile(resolve(cwd, caFile), "utf8")));
-    const key = parsePrivateKey(await readFile(resolve(cwd, keyFile), "utf8"), passphrase);
+    if (caFile !== undefined) chain.push(...parseCertificates(await textOf(cwd, caFile)));
+    const key = parsePrivateKey(await textOf(cwd, keyFile), passphrase);
     const keyFinding = typeof key === "string" ? problem(`${keyFile}: ${key}`, KEY_CHANGE) : pairFinding(leaf, key);
-    return [keyFinding, timeFinding(leaf, nowMs), nameFinding(leaf), chainFinding(chain)];
+    return [keyFinding, timeFinding(leaf, nowMs), nameFinding(leaf), chainFinding(leaf, chain)];
   } catch (error) {
-    return [
-      problem(
-        `the certificate cannot be used: ${errorReason(error)}`,
-        "name files in PEM form with tls.certFile and tls.keyFile",
-      ),
-    ];
+    const change = "name files in PEM form with tls.certFile and tls.keyFile";
+    return [problem(`the certificate cannot be used: ${errorReason(error)}`, change)];
   }
 }
 
 async function checkCallers(file: string, cwd: string, nowMs: number): Promise<Finding> {
   const change = "name the certificates of those who issue the callers' with tls.api.clientCaFile";
   try {
-    const authorities = parseCertificates(await readFile(resolve(cwd, file), "utf8"));
+    const authorities = parseCertificates(await textOf(cwd, file));
     if (authorities.length === 0) return problem(`${file} holds no certificate`, change);
     const late = authorities.map((one) => validityProblem(one, nowMs)).find((complaint) => complaint !== undefined);
     return late === undefined ? ok(`callers of the API need one by ${file}`) : problem(`${file}: ${late}`, change);
   } catch (error) {
     return problem(`${file} cannot be used: ${errorReason(error)}`, change);
   }
+}
+
+function textOf(cwd: string, file: string): Promise<string> {
+  return readFile(resolve(cwd, file), "utf8");
 }
 
 const KEY_CHANGE =
@@ -76,7 +77,7 @@ function timeFinding(leaf: X509Certificate, nowMs: number): Finding {
     return problem(complaint, complaint.includes("expired") ? RENEWED : "wait, or set the clock right");
   }
   const days = Math.floor((Date.parse(leaf.validTo) - nowMs) / DAY_MS);
-  const says = `the certificate is good for ${days} more day${days === 1 ? "" : "s"}`;
+  const says = `the certificate is good for ${plural(days, "more day")}`;
   return days < SOON_DAYS ? warning(says, RENEWED) : ok(says);
 }
 
@@ -88,22 +89,19 @@ function nameFinding({ subjectAltName }: X509Certificate): Finding {
   );
 }
 
-function chainFinding(chain: readonly X509Certificate[]): Finding {
-  const [leaf] = chain;
-  const last = chain.at(-1);
-  if (leaf === undefined || last === undefined) return problem("there is no certificate", RENEWED);
+function chainFinding(leaf: X509Certificate, chain: readonly X509Certificate[]): Finding {
+  const last = chain.at(-1) ?? leaf;
   const gap = chain.findIndex((one, index) => {
     const next = chain[index + 1];
     return next !== undefined && !one.checkIssued(next);
   });
   if (gap >= 0) return problem(`certificate ${gap + 2} in the file did not issue certificate ${gap + 1}`, ORDER);
-  if (leaf.checkIssued(leaf))
+  if (leaf.checkIssued(leaf)) {
     return warning("the certificate is self-signed: clients refuse it unless they are told to trust it", SELF_SIGNED);
+  }
   if (last.checkIssued(last) || isIssuedByRoot(last)) return ok(`the chain is complete (${chain.length})`);
-  return warning(
-    `who issued ${chain.length === 1 ? "it" : "the last of the chain"} is not in the file, nor a known root`,
-    ORDER,
-  );
+  const which = chain.length === 1 ? "it" : "the last of the chain";
+  return warning(`who issued ${which} is not in the file, nor a known root`, ORDER);
 }
 
 const ORDER =

@@ -1,10 +1,8 @@
 /** Writes a new configuration file: every setting with its sentence, at its default and commented out, and one app. */
 
 import { encodeUnlimited } from "../../config/parse-value.ts";
+import type { Format } from "./formats.ts";
 import { defaultValues, type Entry, type NewApp, outline } from "./outline.ts";
-
-export type Format = "ts" | "json" | "yaml" | "toml";
-export const FORMATS: readonly Format[] = ["ts", "json", "yaml", "toml"];
 
 /** The whole file. Without `withApp`, the app is only shown. */
 export function render(format: Format, app: NewApp, withApp = true): string {
