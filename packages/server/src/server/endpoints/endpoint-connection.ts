@@ -5,23 +5,20 @@ import { CommandError, Disconnect } from "../../domain/error.ts";
 import type { FrameQueue } from "../../domain/transport.ts";
 import { answersProbe, compensatePause, judgeReader, judgeSilence, sendProbe } from "../../hub/liveness.ts";
 import { type TokenBucket, takeToken } from "../../hub/token-bucket.ts";
-import type { TurnQueue } from "../../hub/turn-queue.ts";
-import { Turns, type TurnTaker } from "../../hub/turns.ts";
+import { type TurnHost, Turns, type TurnTaker } from "../../hub/turns.ts";
 import { isWorthCompressing } from "../compression.ts";
 import { nativePromise } from "../system/native-promise.ts";
 import type { EndpointHandlers, EndpointOptions, EndpointSocket, Params, Raw } from "./endpoint.ts";
 import type { Topics } from "./topics.ts";
 
 /** What a connection needs of its endpoint. */
-export interface EndpointContext {
+export interface EndpointContext extends TurnHost {
   readonly path: string;
   readonly handlers: EndpointHandlers;
   readonly limits: EndpointLimits;
   readonly topics: Topics<EndpointConnection>;
   /** Whether clients were offered permessage-deflate. */
   readonly compresses: boolean;
-  readonly turnQueue: TurnQueue;
-  nowMs(): number;
   /** The message handler, inside the program's middleware. Undefined when it is done already. */
   handle(connection: EndpointConnection, message: Raw): unknown;
   failed(error: unknown, during: string): void;
@@ -97,7 +94,7 @@ export class EndpointConnection implements EndpointSocket, TurnTaker {
     this.protocol = protocol;
     this.data = data;
     this.#request = request;
-    this.lastSeenMs = endpoint.nowMs();
+    this.lastSeenMs = endpoint.clock.monotonicMs();
     this.probedAtMs = this.lastSeenMs;
     this.share = { tokens: Number.POSITIVE_INFINITY, atMs: this.lastSeenMs };
     this.#tokens = { tokens: endpoint.limits.messagesPerSecond, atMs: this.lastSeenMs };
@@ -128,7 +125,7 @@ export class EndpointConnection implements EndpointSocket, TurnTaker {
     }
     if (!this.isOpen) return;
     // It owes its own close now, as it owes a pong.
-    this.pingedAtMs = this.#endpoint.nowMs();
+    this.pingedAtMs = this.#endpoint.clock.monotonicMs();
     this.#ws?.close(code, reason);
   }
 
@@ -285,7 +282,7 @@ export class EndpointConnection implements EndpointSocket, TurnTaker {
   }
 
   #seen(): void {
-    this.lastSeenMs = this.#endpoint.nowMs();
+    this.lastSeenMs = this.#endpoint.clock.monotonicMs();
     if (this.isOpen) this.pingedAtMs = 0;
   }
 

@@ -169,8 +169,8 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext {
     return this.#host.compresses;
   }
 
-  nowMs(): number {
-    return this.#host.clock.monotonicMs();
+  get clock(): Clock {
+    return this.#host.clock;
   }
 
   get turnQueue(): TurnQueue {
