@@ -11,7 +11,7 @@ import type { Redact } from "./connection-view.ts";
 import type { LiveView } from "./live-view.ts";
 import type { Principal } from "./sessions.ts";
 
-/** The apps in the database. What cannot be done is thrown as Refused. */
+/** The apps in the database. What cannot be done is thrown as AdminError. */
 export interface AppEditor {
   /** As far as is known here: for looking. */
   has(id: string): boolean;
@@ -86,14 +86,14 @@ export interface Call {
 /** What it resolves with is answered as JSON. */
 export type Handler = (call: Call) => Awaitable<unknown>;
 
-/** The app that the path names. Throws Refused. */
+/** The app that the path names. Throws AdminError. */
 export function appOf({ services, params }: Call): App {
   const app = services.apps().find(({ id }) => id === params.app);
   if (!app || isReserved(app)) throw new AdminError("not_found", "There is no such app.");
   return app;
 }
 
-/** What was sent, if it is what it has to be. Throws Refused. */
+/** What was sent, if it is what it has to be. Throws AdminError. */
 export function inputOf<T>({ body }: Call, shape: z.ZodType<T>): T {
   const read = shape.safeParse(body ?? {});
   if (read.success) return read.data;
@@ -102,7 +102,7 @@ export function inputOf<T>({ body }: Call, shape: z.ZodType<T>): T {
   throw new AdminError("input_invalid", `${where ? `${where}: ` : ""}${issue?.message ?? "this cannot be read"}.`);
 }
 
-/** A whole number in the address, between 1 and `most`. Throws Refused. */
+/** A whole number in the address, between 1 and `most`. Throws AdminError. */
 export function limitOf({ query }: Call, initial: number, most: number): number {
   const text = query.get("limit");
   if (text === null) return initial;

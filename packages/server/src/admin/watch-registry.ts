@@ -1,4 +1,4 @@
-/** What is watched in the whole cluster: by the dashboards of this node, and by those of others as these say. */
+/** What is watched in the whole cluster: by the dashboards of this node, and by those of other nodes as they announce it. */
 
 import type { Clock } from "../domain/ports.ts";
 import type { Watch } from "./api-types.ts";
@@ -13,9 +13,9 @@ export interface WatchRegistryOptions {
   readonly changed: (watched: ReadonlyMap<string, Watch>) => void;
 }
 
-/** Said again that often, for nodes that have just come and for what was lost. */
+/** Announced again that often, for nodes that have just started and for what was lost. */
 const ANNOUNCE_INTERVAL_MS = 2_000;
-/** A node that has been silent for that long watches nothing: it is gone. */
+/** A node that announced nothing for that long is gone. */
 const EXPIRY_MS = 7_000;
 /** In the whole cluster: a person watches no more than that. */
 const MAX_WATCHES = 500;
@@ -43,7 +43,7 @@ export class WatchRegistry {
     else this.#own.delete(channel);
     if ((before === 0) === now <= 0) return;
     this.#announce();
-    this.#settle();
+    this.#update();
   }
 
   /** Another node says what it watches. */
@@ -51,7 +51,7 @@ export class WatchRegistry {
     if (node === this.#options.node) return;
     if (channels.length === 0) this.#others.delete(node);
     else this.#others.set(node, { channels: channels.slice(0, MAX_WATCHES), atMs: this.#nowMs });
-    this.#settle();
+    this.#update();
   }
 
   /** To be called every second or so. */
@@ -59,7 +59,7 @@ export class WatchRegistry {
     if (this.#own.size > 0 && this.#nowMs - this.#announcedAtMs >= ANNOUNCE_INTERVAL_MS) this.#announce();
     const before = this.#others.size;
     for (const [node, { atMs }] of this.#others) if (this.#nowMs - atMs > EXPIRY_MS) this.#others.delete(node);
-    if (this.#others.size < before) this.#settle();
+    if (this.#others.size < before) this.#update();
   }
 
   #announce(): void {
@@ -67,7 +67,7 @@ export class WatchRegistry {
     this.#options.announce([...this.#own.keys()]);
   }
 
-  #settle(): void {
+  #update(): void {
     const channels = new Set([...this.#own.keys(), ...[...this.#others.values()].flatMap((other) => other.channels)]);
     const watched = [...channels].slice(0, MAX_WATCHES).flatMap((channel) => {
       const watch = this.#watched.get(channel) ?? parseWatch(channel);

@@ -7,7 +7,7 @@ import type { Config } from "../../config/schema/schema.ts";
 
 export interface DashboardKeyOptions {
   readonly config: () => Config;
-  /** Its own gate goes before the key. */
+  /** Its own check goes before the key. */
   readonly program: { readonly authorizeDashboard: unknown };
   readonly log: Logger;
 }
@@ -41,7 +41,7 @@ export class DashboardKey {
       return dashboardKey(stateDir);
     } catch (error) {
       this.#options.log.warn(
-        `the dashboard's key cannot be kept, and is another after the next start: ${errorReason(error)}`,
+        `the dashboard's key cannot be stored, and changes with the next start: ${errorReason(error)}`,
       );
       return generateDashboardKey();
     }

@@ -29,7 +29,7 @@ export interface DashboardOptions {
   readonly ledger: Ledger;
   readonly storage: Storage;
   readonly node: { readonly id: string; readonly name: string };
-  /** The program's own gate, where it has one now. */
+  /** The program's own check, where it has one now. */
   readonly authorize: () => AuthorizeDashboard | undefined;
   /** Opens it where there are no accounts. */
   readonly key: Pick<DashboardKey, "value">;
@@ -60,7 +60,7 @@ export class Dashboard {
   readonly #feed: Feed;
   readonly #seconds: SecondSeries;
   readonly #audit: AuditLog;
-  readonly #view: LiveView;
+  readonly #live: LiveView;
   #admin: Promise<Admin> | undefined;
   readonly #unsubscribe: () => void;
   #refreshing: ReturnType<typeof setInterval> | undefined;
@@ -81,9 +81,9 @@ export class Dashboard {
       clock,
       node: node.id,
       random: Math.random,
-      send: (channel, batch) => this.#view.send(channel, "feed", batch),
+      send: (channel, batch) => this.#live.send(channel, "feed", batch),
     });
-    this.#view = new LiveView({
+    this.#live = new LiveView({
       ...{ hub, drain, failed, app: this.#app, node: node.id, feed: this.#feed, seconds: this.#seconds },
       redact: redactPayload,
       redactFrame: redactFramePayload,
@@ -94,36 +94,41 @@ export class Dashboard {
   /** Of every app, the dashboard's own included. */
   readonly observe: Observer = (event: HubEvent) => {
     this.#feed.observe(event);
-    this.#view.observe(event);
+    this.#live.observe(event);
   };
 
   /** Comes first: a dashboard's frames concern no other guard. */
   readonly guard: Guard = {
-    command: (connection, command) => this.#view.guard.command?.(connection, command),
+    command: (connection, command) => this.#live.guard.command?.(connection, command),
   };
 
   /** When the hub is started. */
   start(): void {
-    this.#view.start();
-    this.#refreshing = setInterval(() => void this.#admin?.then((admin) => admin.refresh()), REFRESH_MS);
+    this.#live.start();
+    // What fails to load is reported to those who asked for it.
+    const refresh = () => this.#admin?.then((admin) => admin.refresh()).catch(() => {});
+    this.#refreshing = setInterval(refresh, REFRESH_MS);
   }
 
   stop(): void {
     clearInterval(this.#refreshing);
     this.#unsubscribe();
-    this.#view.stop();
+    this.#live.stop();
   }
 
   /** As these settings say, from now on. */
   entry(config: Config, identify: ResolveCaller, native: Connection["protocol"]): DashboardEntry {
     const { dashboard: settings, path: prefix } = config;
-    if (this.#settings && !Bun.deepEquals(this.#settings, settings)) this.#view.endSessions();
+    if (this.#settings && !Bun.deepEquals(this.#settings, settings)) this.#live.endSessions();
     this.#settings = settings;
     this.#apps = config.apps;
     this.#admin = undefined;
     let loading: Promise<Admin> | undefined;
     const load = () => {
-      loading ??= this.#load(config);
+      loading ??= this.#load(config).catch((error) => {
+        loading = undefined;
+        throw error;
+      });
       this.#admin = loading;
       return loading;
     };
@@ -162,7 +167,7 @@ export class Dashboard {
         config,
         failed: this.#failed,
         live: {
-          ...{ hub, node, live: this.#view, seconds: this.#seconds, audit: this.#audit },
+          ...{ hub, node, live: this.#live, seconds: this.#seconds, audit: this.#audit },
           ...{ redact: redactPayload, canDrain: drain !== undefined },
           apps: () => this.#apps.filter((app) => !isReserved(app)),
         },

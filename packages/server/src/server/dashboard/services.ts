@@ -1,4 +1,4 @@
-/** What the dashboard works with, made of what the server has; errors of configuration and database in the dashboard's words. */
+/** What the dashboard works with, made of the parts of the server; errors of configuration and database as AdminError. */
 
 import { AdminError } from "../../admin/admin-error.ts";
 import { type Explanation, type Question, ROLES } from "../../admin/api-types.ts";
@@ -77,15 +77,15 @@ export function webhookDeliveries(
   };
 }
 
-/** What is not the caller's fault is the database's. */
+/** Anything but a mistake of the caller is the database's failure. */
 async function withDatabaseErrors<T>(act: () => Promise<T>, failed: Failed): Promise<T> {
   try {
     return await act();
   } catch (error) {
     if (error instanceof AppError) throw new AdminError("conflict", error.message);
     if (error instanceof ConfigError) throw new AdminError("input_invalid", error.message);
-    failed(error, "asking the database for the dashboard");
-    throw new AdminError("unavailable", "The database cannot be asked at the moment; the log says why.");
+    failed(error, "reading the database for the dashboard");
+    throw new AdminError("unavailable", "The database is unavailable; the log says why. Retry.");
   }
 }
 
