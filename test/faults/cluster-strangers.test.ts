@@ -103,17 +103,17 @@ test("what an older or newer version says on the bus is understood as far as it 
   await tap.psubscribe("versions*");
   await trigger(a.url, APP, { name: "e", channel: "room", data: "a-1" });
   const [subject = "", said] = await eventually(() => {
-    const found = seen.find(([, fields]) => fields.d === "a-1");
+    const found = seen.find(([, fields]) => fields.data === "a-1");
     if (!found) throw new Error("nothing was said");
     return found;
   });
-  const { s: _, n: __, ...plain } = said ?? {};
+  const { sender: _, number: __, ...plain } = said ?? {};
   const versions = [
-    { ...plain, d: "a-2", priority: 9, trace: { id: "x", span: [1] }, headers: [["a", "b"]] },
-    { ...plain, t: "reaction", emoji: "+1", d: "a-3" },
-    { ...plain, v: 99, d: "a-4" },
-    { ...plain, f: ["1.1", "user", "extra"], d: "a-5" },
-    { ...plain, d: "a-6", s: "an older node", n: 1 },
+    { ...plain, data: "a-2", priority: 9, tracing: { id: "x", span: [1] }, headers: [["a", "b"]] },
+    { ...plain, type: "reaction", emoji: "+1", data: "a-3" },
+    { ...plain, v: 99, data: "a-4" },
+    { ...plain, from: { connection: "1.1", user: "user", extra: 1 }, data: "a-5" },
+    { ...plain, data: "a-6", sender: "an older node", number: 1 },
   ];
   for (const fields of versions) await redis.cli("PUBLISH", subject, JSON.stringify(fields));
   await trigger(b.url, APP, { name: "e", channel: "room", data: "a-7" });
