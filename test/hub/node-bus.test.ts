@@ -1,7 +1,7 @@
 /** What nodes ask of each other: an answer, a node that is gone, one that is silent, and nonsense. */
 
 import { expect, test } from "bun:test";
-import { nodeNumber } from "../../packages/server/src/hub/node-bus.ts";
+import { nodeNumber } from "../../packages/server/src/hub/context.ts";
 import { bench, settled } from "../support/fakes.ts";
 
 const report = (id: string) => ({ id, name: "bench", startedAtMs: 0, lagMs: 0, draining: false });

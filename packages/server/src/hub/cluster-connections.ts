@@ -8,7 +8,8 @@ import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 import type { NoticePush, Push } from "../domain/message.ts";
 import type { Awaitable, NodeState } from "../domain/ports.ts";
-import { type NodeBus, nodeNumber } from "./node-bus.ts";
+import { nodeNumber } from "./context.ts";
+import type { NodeBus } from "./node-bus.ts";
 
 type AppId = Pick<App, "id">;
 

@@ -5,7 +5,6 @@ import type { HubEvent } from "../domain/hub-event.ts";
 import type { Awaitable, Broker, Clock, Engine, Guard, Ledger, Observer, Registry } from "../domain/ports.ts";
 import type { FrameObserver, FrameTap, TrafficMeter } from "../domain/traffic.ts";
 import { Channels } from "./channels.ts";
-import { nodeNumber } from "./node-bus.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
 import { Tenants } from "./tenants.ts";
 
@@ -74,4 +73,11 @@ export class HubContext {
       this.#running--;
     }
   }
+}
+
+/** The node's number, from the id in its report: 32 bits, so that it fits the first number of its connections' ids. */
+export function nodeNumber(id: string): number {
+  let number = 0x811c9dc5;
+  for (let at = 0; at < id.length; at++) number = Math.imul(number ^ id.charCodeAt(at), 0x01000193);
+  return number >>> 0;
 }

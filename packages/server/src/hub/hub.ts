@@ -92,13 +92,7 @@ export class Hub {
     this.turnQueue = new TurnQueue(options.clock, options.scheduleTurn);
     this.quotas = new Quotas(context);
     this.subscriptionCounts = new SubscriptionCounts(context);
-    this.nodeBus = new NodeBus({
-      number: context.nodeNumber,
-      clock: this.clock,
-      broker: context.broker,
-      answerTimeoutS: () => this.limits.publishWaitS,
-      onError: (error, during) => context.observeFailure(error, during),
-    });
+    this.nodeBus = new NodeBus(context);
     this.clusterConnections = new ClusterConnections(this);
     const registrar = new PresenceRegistrar(context, this.subscriptionCounts, options.observersFlushed);
     this.#membership = new ChannelMembership(context, this.quotas, registrar);

@@ -2,17 +2,7 @@
 
 import { CommandError, isEngineAway } from "../domain/error.ts";
 import type { Publication } from "../domain/message.ts";
-import type { Broker, Clock } from "../domain/ports.ts";
-
-export interface NodeBusOptions {
-  /** This node's number. */
-  readonly number: number;
-  readonly clock: Clock;
-  readonly broker: Pick<Broker, "subscribe" | "publish">;
-  /** How long another node may take to answer. */
-  readonly answerTimeoutS: () => number;
-  readonly onError: (error: unknown, during: string) => void;
-}
+import type { HubContext } from "./context.ts";
 
 /** Anything that can publish in the engine can send a message, so a handler checks what it is given. Its result answers a question. */
 export type NodeMessageHandler = (data: unknown) => unknown;
@@ -32,27 +22,20 @@ interface Question {
 const APP = "#nodes";
 const ALL_NODES = "#all";
 
-/** The node's number, from the id in its report: 32 bits, so that it fits the first number of its connections' ids. */
-export function nodeNumber(id: string): number {
-  let number = 0x811c9dc5;
-  for (let at = 0; at < id.length; at++) number = Math.imul(number ^ id.charCodeAt(at), 0x01000193);
-  return number >>> 0;
-}
-
 export class NodeBus {
-  readonly #options: NodeBusOptions;
+  readonly #context: HubContext;
   readonly #handlers = new Map<string, NodeMessageHandler>();
   readonly #questions = new Map<number, Question>();
   readonly #subscribed = new Set<string>();
   #lastQuestion = 0;
   #isStarting = false;
 
-  constructor(options: NodeBusOptions) {
-    this.#options = options;
+  constructor(context: HubContext) {
+    this.#context = context;
   }
 
   get number(): number {
-    return this.#options.number;
+    return this.#context.nodeNumber;
   }
 
   /** The handler for the topic's messages, until the returned function is called. Messages of other topics are ignored. */
@@ -74,7 +57,7 @@ export class NodeBus {
     try {
       if (publication.type === "event") this.#handle(parseMessage(publication.data));
     } catch (error) {
-      this.#options.onError(error, "a message of another node");
+      this.#context.observeFailure(error, "a message of another node");
     }
     return true;
   }
@@ -88,7 +71,7 @@ export class NodeBus {
   ask(node: number, topic: string, data: unknown): Promise<unknown> {
     const id = ++this.#lastQuestion;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#questions.set(id, { askedAtMs: this.#options.clock.monotonicMs(), resolve, reject });
+    this.#questions.set(id, { askedAtMs: this.#context.clock.monotonicMs(), resolve, reject });
     this.#send(channelOf(node), { type: "ask", topic, data, id, from: this.number }).catch((error) =>
       this.#takeQuestion(id)?.reject(error),
     );
@@ -97,7 +80,7 @@ export class NodeBus {
 
   /** Gives up questions that took too long, and subscribes where the engine was away. Call it every second or two. */
   sweep(nowMs: number): void {
-    const timeoutMs = this.#options.answerTimeoutS() * 1000;
+    const timeoutMs = this.#context.limits.publishWaitS * 1000;
     for (const [id, { askedAtMs }] of this.#questions) {
       if (nowMs - askedAtMs < timeoutMs) continue;
       const error = new CommandError("engine_unavailable", "The node that has this connection does not answer.");
@@ -109,16 +92,16 @@ export class NodeBus {
   async #subscribe(channel: string): Promise<void> {
     if (this.#subscribed.has(channel)) return;
     try {
-      await this.#options.broker.subscribe(APP, channel);
+      await this.#context.broker.subscribe(APP, channel);
       this.#subscribed.add(channel);
     } catch (error) {
-      if (!isEngineAway(error)) this.#options.onError(error, "subscribing to messages of other nodes");
+      if (!isEngineAway(error)) this.#context.observeFailure(error, "subscribing to messages of other nodes");
     }
   }
 
   async #send(channel: string, message: NodeMessage): Promise<void> {
     const data = JSON.stringify(message);
-    await this.#options.broker.publish({ type: "event", app: APP, channel, event: message.type, data });
+    await this.#context.broker.publish({ type: "event", app: APP, channel, event: message.type, data });
   }
 
   #handle(message: NodeMessage): void {
@@ -128,7 +111,7 @@ export class NodeBus {
     const answer = handler(message.data);
     if (message.type === "message") return;
     this.#send(channelOf(message.from), { type: "answer", id: message.id, answer }).catch((error) =>
-      this.#options.onError(error, "answering another node"),
+      this.#context.observeFailure(error, "answering another node"),
     );
   }
 
