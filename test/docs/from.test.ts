@@ -75,15 +75,15 @@ test.each(quotations("setting"))("the setting %s exists, and takes the value tha
   expect(() => parseConfig(input)).not.toThrow();
 });
 
-describe("what a setting is unless something is said", () => {
+describe("the default that a guide gives a setting", () => {
   const rows = GUIDES.flatMap((guide) => guide.rows.map((row) => ({ guide: guide.name, ...row })));
   const said = rows.flatMap(({ guide, theirs, ours, remark }) => {
-    const value = /([\d ]+)( KB| MB)?( bytes)? unless said/.exec(remark);
+    const value = /([\d ]+)( KB| MB)?( bytes)? by default/.exec(remark);
     const [path = ""] = quoted(ours).filter((one) => kindOf(one) === "setting");
     return value ? [[guide, theirs, path, bytesOf(value[1] ?? "", value[2])] as const] : [];
   });
 
-  test("is said often enough to be worth a look", () => {
+  test("is given often enough to be worth a look", () => {
     expect(said.length).toBeGreaterThan(15);
   });
 
