@@ -9,7 +9,7 @@ import { APP, startServer } from "../support/server.ts";
 const OTHER = { id: "other", key: "other-key", secret: "other-secret", anonymous: true, clientEvents: true };
 
 describe("channels and members", () => {
-  test("are those that somebody is in, with how many", async () => {
+  test("are those that have subscribers, with how many", async () => {
     const server = await startServer({}, { anonymous: true });
     const [ada, tab] = [await connectNative(server.url), await connectNative(server.url)];
     const pusher = await connectPusher(server.url);

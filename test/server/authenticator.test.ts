@@ -72,7 +72,7 @@ describe("credentials (S11, S12)", () => {
     expect((await client.ask("authenticate", { username: "ada", token: "bad" })).code).toBe("unauthorized");
   });
 
-  test("that are nobody's are refused, and the connection goes on as nobody's", async () => {
+  test("that are invalid are refused, and the connection goes on without a user", async () => {
     const server = await startWithUsers();
     const client = await connectNative(server.url);
     for (const credentials of [{ username: "ada", password: "wrong" }, { username: "eve" }, { anything: [1] }]) {
@@ -100,7 +100,7 @@ describe("credentials (S11, S12)", () => {
     expect(asked.length).toBe(codes.filter((code) => code === "unauthorized").length);
   });
 
-  test("are refused where nobody is set to understand them, and tokens are not", async () => {
+  test("are refused without an authenticator, and tokens are not", async () => {
     const server = await startServer({}, { anonymous: true });
     const client = await connectNative(server.url);
     const refused = await client.ask("authenticate", { username: "ada", password: "lovelace" });
@@ -140,7 +140,7 @@ describe("tokens (A22, A29)", () => {
     ]);
   });
 
-  test("that neither knows are refused: an error in a command, a farewell at the door", async () => {
+  test("that neither knows are refused: an error in a command, a close in a handshake", async () => {
     const server = await startWithUsers();
     const expired = await makeToken({ sub: "ada", exp: 1 });
     const client = await connectNative(server.url);
@@ -177,7 +177,7 @@ describe("an authenticator that fails", () => {
       "token_invalid",
     ],
   ];
-  test.each(answers)("because it %s lets nobody in, and the server goes on", async (_, answer, code, farewell) => {
+  test.each(answers)("because it %s lets no client in, and the server goes on", async (_, answer, code, farewell) => {
     const server = await startServer({}, { anonymous: true });
     const errors: unknown[] = [];
     server.on("error", (error) => errors.push(error));

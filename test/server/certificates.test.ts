@@ -1,4 +1,4 @@
-/** Certificates that change while the server runs: new clients get the new one, and nobody is disconnected. */
+/** Certificates that change while the server runs: new clients get the new one, and no client is disconnected. */
 
 import { expect, test } from "bun:test";
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -44,7 +44,7 @@ async function subjectAt(url: string): Promise<string | undefined> {
   return /^subject=CN = (.*)$/m.exec(await handshake(url, authority, []))?.[1];
 }
 
-test("a client that was there before the change stays, hears, and is heard (A21)", async () => {
+test("a client that was there before the change stays, receives, and is received (A21)", async () => {
   const files = new Files(first);
   const server = await start(files.tls);
   const before = await connectPusher(server.url, trust);
@@ -77,7 +77,7 @@ test("a client that was there before the change stays, hears, and is heard (A21)
   }
 });
 
-test("everybody is told when the server stops, by whichever certificate they came", async () => {
+test("every client gets its close when the server stops, by whichever certificate it came", async () => {
   const files = new Files(first);
   const server = await start(files.tls);
   const clients = [await connectPusher(server.url, trust)];

@@ -30,7 +30,7 @@ async function connectDeflating(url: string, path = "/"): Promise<{ raw: RawSock
 }
 
 describe("compression", () => {
-  test("is offered to nobody by default, and a compressed frame is a broken one", async () => {
+  test("is not offered by default, and a compressed frame is a broken one", async () => {
     const server = await startServer({}, { anonymous: true });
     const { raw, granted } = await connectDeflating(server.url);
     expect(granted).toBeUndefined();

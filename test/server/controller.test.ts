@@ -199,7 +199,7 @@ describe("a controller in the configuration (O2)", () => {
     expect((await reader.next("news")).data).toBe("all");
   });
 
-  test("that cannot be used is told with the setting's name, each one", async () => {
+  test("that cannot be used is reported with the setting's name, each one", async () => {
     const cwd = folderWith({ "ws/none.ts": "export const a = 1;", "ws/bad.ts": "export default {{" });
     const controllers = [
       { path: "/a", module: "ws/missing.ts" },

@@ -125,7 +125,7 @@ describe("createChannel", () => {
     }
   });
 
-  test("says how long a cache channel keeps its last event, with somebody in it or without", async () => {
+  test("says how long a cache channel keeps its last event, with subscribers or without", async () => {
     const server = await startServer({}, ANONYMOUS);
     const ttlOf = async (name: string): Promise<number> => {
       await server.toChannel(name).push({ event: "e", data: 1 });
@@ -179,7 +179,7 @@ describe("createChannel", () => {
     expect(server.removeChannel("room")).toBe(false);
   });
 
-  test("takes what it is told not to be, and no patterns", async () => {
+  test("takes options that switch something off, and no patterns", async () => {
     const server = await startServer({}, ANONYMOUS);
     server.createChannel("room", { persistent: false, maxClients: "unlimited" } as ChannelOptions);
     expect(server.removeChannel("room")).toBe(true);

@@ -52,7 +52,7 @@ describe("an endpoint", () => {
     ]);
   });
 
-  test("tells its handlers of everything, in order (O11 to O16)", async () => {
+  test("calls its handlers for everything, in order (O11 to O16)", async () => {
     const told: string[] = [];
     const { server, endpoint } = await start("/all/:name", {
       upgrade: (_, { name }, { address }) => {
@@ -84,7 +84,7 @@ describe("an endpoint", () => {
     expect(socket?.send("too late")).toBe(false);
   });
 
-  test("hears pings and pongs, and sends its own", async () => {
+  test("receives pings and pongs, and sends its own", async () => {
     const told: string[] = [];
     const { server } = await start("/p", {
       open: (socket) => socket.ping("are you there"),
@@ -333,7 +333,7 @@ describe("a client that hangs up", () => {
 });
 
 describe("messages", () => {
-  test("of one socket are handled one at a time, unless told otherwise", async () => {
+  test("of one socket are handled one at a time, unless `concurrent`", async () => {
     const run = async (concurrent: boolean) => {
       let underWay = 0;
       let most = 0;
@@ -401,7 +401,7 @@ describe("messages", () => {
     expect((await large.closed).code).toBe(1009);
   });
 
-  test("that were said before the goodbye are handled, and close comes last", async () => {
+  test("that came before the close are handled, and close comes last", async () => {
     const told: string[] = [];
     const { server } = await start("/slow", {
       message: async (_, message) => {
@@ -416,7 +416,7 @@ describe("messages", () => {
     await eventually(() => expect(told).toEqual(["1", "2", "3", "close"]));
   });
 
-  test("whose handler ends the socket are done before close hears of it, once", async () => {
+  test("whose handler ends the socket are done before close is called, once", async () => {
     for (const end of ["close", "terminate"] as const) {
       const told: string[] = [];
       const done = Promise.withResolvers<void>();
@@ -442,7 +442,7 @@ describe("messages", () => {
 });
 
 describe("a handler that throws", () => {
-  test("is logged, and told to error, and the socket lives on", async () => {
+  test("is logged, and passed to error, and the socket lives on", async () => {
     const told: unknown[] = [];
     const { server, failures } = await start("/bad", {
       open: () => Promise.reject(new Error("open failed")),
@@ -464,7 +464,7 @@ describe("a handler that throws", () => {
     ]);
   });
 
-  test("without error ends its own socket with 1011, and harms nobody else (scenario 38)", async () => {
+  test("without error ends its own socket with 1011, and harms no other client (scenario 38)", async () => {
     const { server, endpoint, failures } = await start("/bad", {
       message: async (socket, message) => {
         if (message === "bad") throw new Error("broken");
@@ -488,7 +488,7 @@ describe("a handler that throws", () => {
 });
 
 describe("topics", () => {
-  test("are heard by those who subscribed, at this endpoint only", async () => {
+  test("reach the subscribers, at this endpoint only", async () => {
     const join: EndpointDefinition = { open: (socket) => socket.subscribe(socket.params.room ?? ""), message };
     function message(socket: EndpointSocket, message: Raw): void {
       if (message === "leave") socket.unsubscribe("a");
@@ -545,7 +545,7 @@ describe("slow and silent clients", () => {
     expect(reader.isOpen).toBe(true);
   });
 
-  test("who read again are told to drain", async () => {
+  test("that read again cause a drain", async () => {
     let drained = 0;
     const { server, endpoint } = await start(
       "/feed",

@@ -30,7 +30,7 @@ describe.each([
   ["takes 10 ms, most of it for others", 10, 30],
   ["takes a second", 1_000, 60],
 ])("where a turn of the event loop %s", (_, turnMs, most) => {
-  test(`at most ${most} of a crowd go in, in the order they came, and nobody overtakes them`, async () => {
+  test(`at most ${most} of a crowd go in, in the order they came, and none overtakes another`, async () => {
     const queue = queueOf(turnMs);
     const entered: number[] = [];
     const come = (n: number) => {

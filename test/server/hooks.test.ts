@@ -21,7 +21,7 @@ function record(server: Server): string[] {
 }
 
 describe("open, subscribed, unsubscribed, close (S8, O13, O16)", () => {
-  test.each(["native", "pusher"] as const)("are told in their order, of a %s client", async (protocol) => {
+  test.each(["native", "pusher"] as const)("are called in order, for a %s client", async (protocol) => {
     const server = await startServer({}, { anonymous: true });
     const told = record(server);
     const client = protocol === "native" ? await connectNative(server.url) : await connectPusher(server.url);
@@ -73,7 +73,7 @@ describe("open, subscribed, unsubscribed, close (S8, O13, O16)", () => {
     await eventually(() => expect(told.slice(3)).toEqual(["named chat.1"]));
   });
 
-  test("run after the welcome, and one that fails is reported and harms nobody", async () => {
+  test("run after the welcome, and one that fails is reported and harms no client", async () => {
     const server = await startServer({}, { anonymous: true });
     const errors: string[] = [];
     server.on("error", (error, during) => errors.push(`${during}: ${String(error)}`));
@@ -98,7 +98,7 @@ describe("open, subscribed, unsubscribed, close (S8, O13, O16)", () => {
 });
 
 describe("message (A36, S9, S10, O12)", () => {
-  test("hears every custom event and every client's publication, of both protocols", async () => {
+  test("gets every custom event and every client's publication, of both protocols", async () => {
     const server = await startServer({}, ROOMS);
     const heard: unknown[] = [];
     server.on("message", (connection, message) => heard.push([connection.id, message]));
@@ -143,7 +143,7 @@ describe("message (A36, S9, S10, O12)", () => {
     expect(heard).toEqual([["room.1", 1]]);
   });
 
-  test("refuses by throwing: the code it says, or `internal`; nobody gets the message, and the connection goes on", async () => {
+  test("refuses by throwing: the code it throws, or `internal`; no subscriber gets the message, and the connection goes on", async () => {
     const server = await startServer({}, ROOMS);
     const errors: unknown[] = [];
     server.on("error", (error) => errors.push(error));
@@ -195,7 +195,7 @@ describe("message (A36, S9, S10, O12)", () => {
     expect(errors).toEqual([]);
   });
 
-  test("is heard before the handler, which still gives the answer", async () => {
+  test("runs before the handler, which still gives the answer", async () => {
     const server = await startServer({}, { anonymous: true });
     const order: string[] = [];
     server.on("message", () => Bun.sleep(5).then(() => void order.push("hook")));
@@ -328,7 +328,7 @@ describe("authorize (A44, A45)", () => {
 });
 
 describe("workerStart and workerStop (A44, A47)", () => {
-  test("are told once for each start and stop, and a timer pushes in between", async () => {
+  test("are called once for each start and stop, and a timer pushes in between", async () => {
     const server = await startServer({}, { anonymous: true });
     await server.stop();
     const told: string[] = [];
@@ -376,7 +376,7 @@ test("what is waited for need not be the language's own promise: some queries ru
   await eventually(() => expect(ran).toEqual(["message", "vote", "authorize", "open", "own message", "close"]));
 });
 
-test("a hook that is none, or a channel where there is none, is a mistake that is told", async () => {
+test("a hook that is none, or a channel where there is none, throws", async () => {
   const server = await startServer();
   const on = server.on.bind(server) as (...args: unknown[]) => unknown;
   expect(() => on("opened", () => {})).toThrow('There is no hook "opened"');

@@ -50,7 +50,7 @@ describe("starting", () => {
     expect(await isHealthy(url)).toBe(false);
   });
 
-  test("listens nowhere when it is disabled, lets the program go on, and says so to whoever needs it (S40)", async () => {
+  test("listens nowhere when it is disabled, lets the program go on, and throws where it is needed (S40)", async () => {
     const server = makeServer({ enabled: false });
     await server.start();
     expect(() => server.port).toThrow("The server is disabled: `enabled` is false in its configuration.");
@@ -91,7 +91,7 @@ describe("starting", () => {
 });
 
 describe("stopping", () => {
-  test("tells each client in its own protocol to come back, and closes", async () => {
+  test("asks each client in its own protocol to connect again, and closes", async () => {
     const server = makeServer();
     await server.start();
     const [native, pusher] = [await connectNative(server.url), await connectPusher(server.url)];
@@ -144,7 +144,7 @@ describe("stopping", () => {
     expect(client.socket.frames.filter(({ event }) => event === "closing")).toHaveLength(1);
   });
 
-  test("refuses whoever comes while it waits for a call that is not answered yet", async () => {
+  test("refuses new clients while it waits for a call that is not answered yet", async () => {
     const server = makeServer({ drainTimeoutS: 30 });
     await server.start();
     const { url } = server;

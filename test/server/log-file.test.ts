@@ -154,7 +154,7 @@ describe("a file that another process writes to, and this one only looks after",
     expect(names()).toEqual(["fanfare-2026-03-01.log"]);
   });
 
-  test("and cannot be opened, harms nobody", () => {
+  test("and cannot be opened, stops nothing", () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, "fanfare.log"));
     const { file, said } = setUp({ path: join(folder, "fanfare.log") });
@@ -199,7 +199,7 @@ test("without rotation neither days nor sizes begin a new file", () => {
   expect(names()).toEqual(["fanfare.log"]);
 });
 
-describe("somebody else", () => {
+describe("another process", () => {
   test("deletes the file and its folder: both are made again within a second", () => {
     const folder = join(temporaryFolder(), "a", "b");
     const { clock, path, file, said } = setUp({ path: join(folder, "fanfare.log") });
@@ -211,7 +211,7 @@ describe("somebody else", () => {
     expect(said).toEqual([]);
   });
 
-  test("renames the file, as logrotate does: a second later, or at once when told, lines go to a new one", () => {
+  test("renames the file, as logrotate does: a second later, or at once on request, lines go to a new one", () => {
     const { clock, path, file, read } = setUp({ rotate: "none" });
     file.write("one\n");
     renameSync(path, `${path}.1`);
@@ -291,7 +291,7 @@ describe("a full disk", () => {
   });
 });
 
-test("a pipe that nobody reads is refused at once, and never waited for", async () => {
+test("a pipe without a reader is refused at once, and never waited for", async () => {
   const path = join(temporaryFolder(), "pipe");
   await Bun.$`mkfifo ${path}`;
   const { file, elsewhere } = setUp({ path });
@@ -300,7 +300,7 @@ test("a pipe that nobody reads is refused at once, and never waited for", async 
   expect(elsewhere).toEqual(["line\n"]);
 });
 
-test("a log is nobody's but its owner's and its group's", () => {
+test("a log is readable for its owner and its group only", () => {
   const { path, file } = setUp();
   file.write("line\n");
   expect(statSync(path).mode & 0o007).toBe(0);

@@ -1,4 +1,4 @@
-/** What somebody has to look after is one line of the log: a dead letter, a reader that was cut. An engine's coming and going is with the clusters. */
+/** What needs attention is one line of the log: a dead letter, a slow consumer that was cut. For engines see the cluster tests. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";

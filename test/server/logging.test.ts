@@ -106,7 +106,7 @@ test("when the day changes while clients come, the old day is put aside and no l
   await process.stop();
 });
 
-test("SIGHUP means that the log was renamed, and disconnects nobody (A55)", async () => {
+test("SIGHUP means that the log was renamed, and disconnects no client (A55)", async () => {
   const cwd = temporaryFolder();
   const config = { log: { level: "debug", file: "fanfare.log", rotate: "none" }, apps: [APP] } as const;
   const process = await startBareProcess({ cwd, config });

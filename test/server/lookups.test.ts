@@ -45,7 +45,7 @@ describe("broadcast (A38, S13, S18, O21)", () => {
     expect((await foreign.next()).data).toBe("theirs");
   });
 
-  test("refuses what cannot be pushed, and reaches nobody with it", async () => {
+  test("refuses what cannot be pushed, and it reaches no client", async () => {
     const server = await start();
     const client = await connectNative(server.url);
     const large = { event: "e", data: "x".repeat(200_000) };
@@ -86,7 +86,7 @@ describe("push, isEstablished, disconnect (O18)", () => {
     await bob.ping();
   });
 
-  test("in a hook that hears of a connection, push comes after the welcome", async () => {
+  test("in a hook for a connection, push comes after the welcome", async () => {
     const server = await start();
     server.on("open", ({ id }) => server.push(id, { event: "motd", data: "Hello" }));
     const client = await connectNative(server.url);

@@ -60,7 +60,7 @@ describe("middleware (O24)", () => {
     await eventually(() => expect(told).toEqual(around("message")));
   });
 
-  test("for one kind is told what it is about, and may be added while the server runs", async () => {
+  test("for one kind gets its context, and may be added while the server runs", async () => {
     const { server } = await start();
     server.websocket("/rooms/:room", {});
     const told: unknown[] = [];
@@ -161,7 +161,7 @@ describe("middleware (O24)", () => {
     expect(refused).toHaveLength(4);
   });
 
-  test("answers requests by itself, and its bugs harm nobody else", async () => {
+  test("answers requests by itself, and its bugs harm no one else's request", async () => {
     const { server, failures } = await start();
     server.use("request", (context, next) => {
       const why = context.url.searchParams.get("why");
@@ -179,7 +179,7 @@ describe("middleware (O24)", () => {
     ]);
   });
 
-  test("that calls next() twice is told so, as in Hono", async () => {
+  test("that calls next() twice gets an error, as in Hono", async () => {
     const { server, failures } = await start();
     server.use("request", async (_, next) => {
       await next();
@@ -210,7 +210,7 @@ describe("middleware (O24)", () => {
     expect(order).toEqual([60, 30, 0]);
   });
 
-  test("costs nothing where there is none: nobody is asked for it", () => {
+  test("costs nothing where there is none", () => {
     const layers = new MiddlewareStack({});
     layers.use("request", () => {});
     expect([layers.command, layers.frame, layers.handshake]).toEqual([undefined, undefined, undefined]);

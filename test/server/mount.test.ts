@@ -131,7 +131,7 @@ describe("a request's body", () => {
   });
 });
 
-describe("a body that nobody reads", () => {
+describe("a body that is not read", () => {
   test("is no hindrance to the next request", async () => {
     const server = await serve(({ url }) => new Response(new URL(url).pathname), {
       limits: { httpBodyBytes: 5_000_000 },
@@ -182,7 +182,7 @@ describe("an answer", () => {
     await eventually(() => expect(cancelled).toBe(true));
   });
 
-  test("that nobody waits for any more is told to the handler, and is no failure", async () => {
+  test("whose client is gone aborts the handler, and is no failure", async () => {
     const seen = Promise.withResolvers<string>();
     const server = await serve(async (request) => {
       request.signal.addEventListener("abort", () => seen.resolve("gone"));
@@ -199,7 +199,7 @@ describe("an answer", () => {
     expect(failures).toEqual([]);
   });
 
-  test("that breaks off in the middle harms nobody else", async () => {
+  test("that breaks off in the middle harms no other client", async () => {
     const server = await serve(({ url }) => {
       if (!url.endsWith("/bad")) return new Response("fine");
       const body = new ReadableStream({
@@ -217,7 +217,7 @@ describe("an answer", () => {
     expect(await (await fetch(server.url)).text()).toBe("fine");
   });
 
-  test("still under way is waited for while the server drains, and its handler is told", async () => {
+  test("still under way is waited for while the server drains, and its handler can see that", async () => {
     const server = await serve(async (_, { draining }) => {
       await new Promise((resolve) => draining.addEventListener("abort", resolve));
       await Bun.sleep(50);

@@ -35,7 +35,7 @@ describe("/ready", () => {
     expect((await fetch(`${server.url}/ready`, { method: "POST" })).status).toBe(405);
   });
 
-  test("is red before anybody is told to leave, while newcomers are still let in (scenario 38)", async () => {
+  test("is red before clients are disconnected, while new ones are still let in (scenario 38)", async () => {
     const server = createServer({
       host: "127.0.0.1",
       port: 0,
@@ -74,7 +74,7 @@ describe("/ready", () => {
 });
 
 describe("a process whose memory is full (scenario 6)", () => {
-  test("takes nobody new (4100) and is not ready, and those who are there stay", async () => {
+  test("takes no new clients (4100) and is not ready, and those who are there stay", async () => {
     const server = await startServer();
     const client = await connectPusher(server.url);
     await server.reload({ ...server.config, limits: { ...server.config.limits, memoryBytes: MEGABYTE } });
@@ -184,7 +184,7 @@ describe("the farewells of a drain (scenario 38)", () => {
     }
   });
 
-  test("tell each native client another time to come back, within a second", async () => {
+  test("give each native client another time to come back, within a second", async () => {
     const server = await startServer({ drainTimeoutS: 1 }, { anonymous: true });
     const clients = await Promise.all(Array.from({ length: 20 }, () => connectNative(server.url)));
     const farewells = Promise.all(clients.map((client) => client.next("closing")));

@@ -1,4 +1,4 @@
-/** What the Redis engine is told, from the settings that name it. */
+/** The settings of the Redis engine, from those of the configuration. */
 
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** A call of the HTTP API that is refused is seen by whoever has to mend it: in the log, the dashboard's console and the metrics. */
+/** A call of the HTTP API that is refused is visible to the operator: in the log, the dashboard's console and the metrics. */
 
 import { describe, expect, test } from "bun:test";
 import { SIGNED, signedIn } from "../admin/visitor.ts";

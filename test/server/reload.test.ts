@@ -1,4 +1,4 @@
-/** `server.reload`: what changes for those who are here and for those who come, and that nobody leaves who need not. */
+/** `server.reload`: what changes for those who are here and for those who come, and that no client has to leave without need. */
 
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -57,7 +57,7 @@ describe("a reload (O9)", () => {
     await lives(stays);
   });
 
-  test("tells clients whose app has another id to come back, for their key still counts (4200)", async () => {
+  test("asks clients whose app has another id to connect again, for their key still counts (4200)", async () => {
     const server = await startServer();
     const client = await connectPusher(server.url);
     await server.reload(withApps({ ...APP, id: "renamed" }));
@@ -201,7 +201,7 @@ describe("a reload (O9)", () => {
     await expect(createServer(withApps(APP)).reload()).rejects.toThrow("not running");
   });
 
-  test("lets nobody in whose app went while a guard was asked", async () => {
+  test("lets no client in whose app went while a guard was asked", async () => {
     const server = await startServer(withApps(APP, { ...OTHER, anonymous: true }));
     const asked = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<false>();

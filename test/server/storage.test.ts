@@ -78,7 +78,7 @@ test("a server whose database is away starts with the apps it has, and takes up 
   await eventually(() => expect(server.apps.map(({ id }) => id)).toEqual([APP.id, "db"]), { withinMs: 20_000 });
 }, 60_000);
 
-test("a database of somebody else's is not changed unasked", async () => {
+test("a database that is not ours is not changed unasked", async () => {
   const { url } = await startPostgres();
   const server = createServer({ apps: [APP], host: "127.0.0.1", port: 0, database: { url }, ...SILENT });
   await expect(server.start()).rejects.toThrow("run `fanfare migrate` first");
@@ -112,7 +112,7 @@ test("nodes of a cluster that each keep webhooks in a file of their own are warn
   expect(alone.stderr + plain.stderr).not.toContain("database of its own");
 });
 
-test("/metrics tells neighbours and those with the token, and nobody whom a proxy hides", async () => {
+test("/metrics answers neighbours and those with the token, and no client behind a proxy", async () => {
   const server = await startServer({ metrics: { token: "let-me", soketiNames: true } });
   const client = await connectPusher(server.url);
   await client.subscribe("room");

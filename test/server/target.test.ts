@@ -77,7 +77,7 @@ describe("except", async () => {
     }
   });
 
-  test("overlooks ids that nobody has, and those of connections elsewhere", async () => {
+  test("ignores ids of no connection, and those of connections elsewhere", async () => {
     const elsewhere = await connectNative(server.url);
     await server.toChannel("ring").except(["1.1", "", "__proto__", elsewhere.id]).push({ event: "all", data: 1 });
     for (const client of [...natives, ...pushers]) await client.next("all");
@@ -95,7 +95,7 @@ describe("except", async () => {
 });
 
 describe("pushing", () => {
-  test("to nobody is no error", async () => {
+  test("without subscribers is no error", async () => {
     await server.toChannel("empty").push("x");
     await server.toUser("nobody").push("x");
     expect(await server.channels()).not.toContainEqual(expect.objectContaining({ name: "empty" }));

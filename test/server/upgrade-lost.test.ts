@@ -1,4 +1,4 @@
-/** A handshake whose `Upgrade` a proxy took away is told what the proxy lacks, and not that there is nothing here. */
+/** A handshake whose `Upgrade` a proxy took away gets an error that says what the proxy lacks. */
 
 import { expect, test } from "bun:test";
 import { createServer } from "../../packages/server/src/index.ts";

@@ -5,7 +5,7 @@ import { eventually } from "../support/eventually.ts";
 import { startRedis } from "../support/redis.ts";
 import { oneOnEach, startWorkers, workerPids } from "../support/workers.ts";
 
-test("workers meet in Redis, with those of another machine, and one that is killed is told of by the others", async () => {
+test("workers meet in Redis, with those of another machine, and the others report one that is killed", async () => {
   const redis = await startRedis();
   const config = { engine: "redis", redis: { port: redis.port }, nodeTimeoutS: 3 } as const;
   const server = await startWorkers(config);

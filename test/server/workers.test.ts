@@ -28,7 +28,7 @@ describe("a server with several workers (A3, A12, O4)", () => {
     expect(placed.map(({ pid }) => pid).sort()).toEqual([...workerPids(server.pid)].sort());
   });
 
-  test("tells each worker its number, so that one of them can do what is to be done once (A47)", async () => {
+  test("gives each worker its number, so that one of them can do what is to be done once (A47)", async () => {
     for (const index of [0, 1, 2]) expect(server.output).toMatch(new RegExp(`^started ${index} of 3 in \\d+$`, "m"));
     const placed = await oneOnEach(url, 3);
     const answers = await Promise.all(placed.map(({ client }) => client.ask("which", {})));
@@ -77,7 +77,7 @@ describe("a server with several workers (A3, A12, O4)", () => {
     expect((await b.client.next("said")).data).toBe(2);
   });
 
-  test("tells of a user's coming and going once, however many workers its connections are with", async () => {
+  test("reports a user's join and leave once, however many workers its connections are with", async () => {
     const [a, b, c] = await first();
     const join = (placed: typeof a, id: string) =>
       placed.client.subscribe("presence-room", placed.client.permission("presence-room", { user_id: id }));
@@ -116,7 +116,7 @@ describe("a server with several workers (A3, A12, O4)", () => {
     });
   });
 
-  test("ends a user's connections on every worker, and tells watchers on every other", async () => {
+  test("ends a user's connections on every worker, and notifies watchers on every other", async () => {
     const [, b, c] = await first();
     const token = await makeToken({ sub: "gone" });
     const here = await connectTo(url, b.pid, { token });
@@ -156,7 +156,7 @@ describe("a server with several workers (A3, A12, O4)", () => {
     }
   }, 30_000);
 
-  test("has its log lines tell which worker they are of", () => {
+  test("marks log lines with the worker's number", () => {
     const lines = server.stderr.split("\n").filter((line) => line.includes('"listening"'));
     const workers = lines.map((line) => (JSON.parse(line) as { worker?: number }).worker ?? "first");
     expect(workers.sort()).toEqual([0, 1, 2, "first"]);
@@ -164,7 +164,7 @@ describe("a server with several workers (A3, A12, O4)", () => {
 });
 
 describe("other settings", () => {
-  test("count in every worker after one reload, and nobody has to go who may stay", async () => {
+  test("count in every worker after one reload, and no client has to go that may stay", async () => {
     const other = { ...APP, id: "other", key: "other-key", secret: "other-secret", anonymous: true };
     const placed = await first();
     writeFileSync(
@@ -193,7 +193,7 @@ describe("other settings", () => {
 });
 
 describe("workers that are swapped", () => {
-  test("twice at once leave nobody behind, and a stop in between ends whoever is on the way", async () => {
+  test("twice at once leave no worker behind, and a stop in between ends those that are starting", async () => {
     const swapped = await startWorkers();
     const before = workerPids(swapped.pid);
     const first = "SIGWINCH";
