@@ -1,11 +1,12 @@
 /**
- * Makes what the packages need beside their sources: the dashboard's page and the documents for the server, type declarations for
- * all. The sources themselves run as they are. `bun scripts/build.ts [server | nats]`; `--clean` takes the documents away again.
+ * Makes what is packed: for the server its bundle, the dashboard's page and the documents, for all type declarations. A checkout runs
+ * without it. `bun scripts/build.ts [server | nats]`; `--clean` takes away again what stands beside the sources.
  */
 
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { writePages } from "../packages/server/src/server/pages/files.ts";
+import { bundle, publishManifest, restoreManifest } from "./bundle.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const DOCUMENTS = { server: ["README.md", "CHANGELOG.md", "LICENSE", "docs"], nats: ["LICENSE"] };
@@ -18,6 +19,7 @@ process.exitCode = isClean ? clean(named) : await build(named);
 
 function clean(name: Package): number {
   for (const document of DOCUMENTS[name]) rmSync(join(folderOf(name), document), { recursive: true, force: true });
+  if (name === "server") restoreManifest(folderOf(name));
   return 0;
 }
 
@@ -30,6 +32,8 @@ async function build(name: Package): Promise<number> {
   if (name === "nats") return declareTypes("nats", "scripts/tsconfig.nats.json");
   rmSync(join(folderOf("server"), "dist", "dashboard"), { recursive: true, force: true });
   await writePages();
+  await bundle(folderOf("server"));
+  publishManifest(folderOf("server"));
   return 0;
 }
 

@@ -21,7 +21,10 @@ if (bun === undefined) {
   process.exit(1);
 }
 
-const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
+// A checkout has the sources, the published package what was built of them.
+const main = ["../src/cli/main.ts", "../dist/src/cli/main.js"]
+  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  .find((path) => existsSync(path));
 // Bun would read `.env` by rules of its own, with another secret wherever there is a dollar sign in it.
 const args = ["--no-env-file", main, ...process.argv.slice(2)];
 // Windows has no such call.

@@ -27,7 +27,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-const RUNNER = new URL("./runner.ts", import.meta.url).href;
+const RUNNER = import.meta.resolve("#task-runner");
 /** The longest a timer can wait. */
 const LONGEST_MS = 2 ** 31 - 1;
 /** A thread without work goes after this. */

@@ -5,7 +5,7 @@ import { ConfigError, type ConfigInput, type Sources } from "../../config/load.t
 import { fieldOf, parseJson } from "../json.ts";
 import { originalEnvironment, ownCommand, runOwn } from "./own-process.ts";
 
-const READER = fileURLToPath(new URL("./read-config.ts", import.meta.url));
+const READER = fileURLToPath(import.meta.resolve("#read-config"));
 const TIMEOUT_MS = 30_000;
 
 /** What it gives throws ConfigError. */

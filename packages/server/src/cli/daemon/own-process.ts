@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 /** Keeps Bun from reading `.env` by rules of its own. */
 const NO_ENV_FILE = "--no-env-file";
-const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+const MAIN = fileURLToPath(import.meta.resolve("#main"));
 
 /** The command line of this program, or another file of it. */
 export function ownCommand(args: readonly string[], file = MAIN): [string, ...string[]] {

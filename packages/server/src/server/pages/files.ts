@@ -1,11 +1,12 @@
 /** The pages as files: those that the package was built with, or else built from their sources, which takes a moment. */
 
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Asset } from "../../admin/assets.ts";
 
 export type FirstPage = "demo" | "start";
 
-const BUILT = join(import.meta.dir, "..", "..", "..", "dist", "dashboard");
+const BUILT = fileURLToPath(new URL("dist/dashboard", import.meta.resolve("#package.json")));
 /** In the folder of built files: which sources they were made of. */
 const STAMP = "sources.txt";
 const FIRST_PAGES: readonly FirstPage[] = ["demo", "start"];

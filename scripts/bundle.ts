@@ -1,0 +1,64 @@
+/**
+ * The server's package as it is published: its sources and the libraries that most servers load, in few files, so that it starts
+ * faster. What only some servers load is a file of its own, and libraries with threads or drivers of their own stay packages.
+ */
+
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Each stays a file by itself: what programs import, and what processes and threads are started with. */
+const ENTRY_POINTS = [
+  "src/index.ts",
+  "src/engine.ts",
+  "testing/index.ts",
+  "src/cli/main.ts",
+  "src/cli/daemon/read-config.ts",
+  "src/tasks/runner.ts",
+];
+/** Loaded by few servers, or started as threads from files of their own. */
+const PACKAGES = ["@fanfare/*", "@opentelemetry/*", "bun", "fanfare", "mysql2", "pg", "pino", "pino-pretty", "piscina"];
+const SOURCE_MANIFEST = "package.source.json";
+
+interface Manifest {
+  exports: Record<string, string | Record<string, string>>;
+  imports: Record<string, string>;
+  readonly [key: string]: unknown;
+}
+
+/** Writes `dist/src` and `dist/testing`. */
+export async function bundle(folder: string): Promise<void> {
+  for (const made of ["src", "testing", "chunks"]) rmSync(join(folder, "dist", made), { recursive: true, force: true });
+  await Bun.build({
+    entrypoints: ENTRY_POINTS.map((path) => join(folder, path)),
+    root: folder,
+    outdir: join(folder, "dist"),
+    target: "bun",
+    splitting: true,
+    external: PACKAGES,
+    // Names stay, so that a stack in a log can be read.
+    minify: { whitespace: true, syntax: true, identifiers: false },
+    naming: { entry: "[dir]/[name].[ext]", chunk: "chunks/[name]-[hash].[ext]" },
+  });
+}
+
+/** The package's manifest names what was built, until `restoreManifest`. */
+export function publishManifest(folder: string): void {
+  const path = join(folder, "package.json");
+  // One that a cut-off pack left behind is the true one.
+  restoreManifest(folder);
+  copyFileSync(path, join(folder, SOURCE_MANIFEST));
+  const manifest: Manifest = JSON.parse(readFileSync(path, "utf8"));
+  const built = (file: string) => file.replace(/^\.\/((?:src|testing)\/.*)\.ts$/, "./dist/$1.js");
+  for (const [name, target] of Object.entries(manifest.exports)) {
+    if (typeof target !== "string") target.bun &&= built(target.bun);
+    // Only the pages, which are built in, import these.
+    else if (name.startsWith("./wire/")) delete manifest.exports[name];
+  }
+  for (const [name, target] of Object.entries(manifest.imports)) manifest.imports[name] = built(target);
+  writeFileSync(path, `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+export function restoreManifest(folder: string): void {
+  const kept = join(folder, SOURCE_MANIFEST);
+  if (existsSync(kept)) renameSync(kept, join(folder, "package.json"));
+}
