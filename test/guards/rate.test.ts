@@ -1,7 +1,7 @@
 /** How many connections an address may have and open, how many frames a connection and API calls an app may send. S30. */
 
 import { describe, expect, test } from "bun:test";
-import { IpConnectionLimiter } from "../../packages/server/src/guards/rate.ts";
+import { IpConnectionLimiter } from "../../packages/server/src/guards/ip-connection-limiter.ts";
 import { takeToken } from "../../packages/server/src/hub/token-bucket.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fakes.ts";

@@ -3,7 +3,7 @@
 import type { AppDirectory } from "../apps/app-directory.ts";
 import type { Engine, Guard, Observer } from "../domain/ports.ts";
 import type { TrafficMeter } from "../domain/traffic.ts";
-import { IpConnectionLimiter, type IpConnectionLimiterOptions } from "../guards/rate.ts";
+import { IpConnectionLimiter, type IpConnectionLimiterOptions } from "../guards/ip-connection-limiter.ts";
 import { Hub } from "../hub/hub.ts";
 import type { HubLimits, HubOptions } from "../hub/options.ts";
 import { logFrames } from "../observers/log.ts";

@@ -2,8 +2,8 @@
 
 import type { Config } from "../config/schema/schema.ts";
 import type { Clock, Engine, Guard } from "../domain/ports.ts";
+import { apiRateGuard } from "../guards/api-rate-guard.ts";
 import { originGuard } from "../guards/origin.ts";
-import { apiRateGuard } from "../guards/rate.ts";
 import { replayGuard } from "../guards/replay.ts";
 import type { Extensions } from "./embed/extensions.ts";
 import type { Implementations } from "./implementations.ts";

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import type { AppDirectory } from "../apps/app-directory.ts";
 import type { Config } from "../config/schema/schema.ts";
 import type { Clock, Engine, Observer } from "../domain/ports.ts";
-import type { IpConnectionLimiter } from "../guards/rate.ts";
+import type { IpConnectionLimiter } from "../guards/ip-connection-limiter.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { Dashboard } from "./dashboard/dashboard.ts";
 import type { DashboardKey } from "./dashboard/dashboard-key.ts";

@@ -3,8 +3,8 @@
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import { isOriginPattern, originTest } from "../../domain/origin.ts";
 import { addressTest, ipRules, parseAddress } from "../../guards/ip.ts";
-import { networkOf, wholeSeconds } from "../../guards/rate.ts";
-import { Rates } from "../../guards/rates.ts";
+import { networkOf, wholeSeconds } from "../../guards/ip-connection-limiter.ts";
+import { KeyedRates } from "../../guards/keyed-rates.ts";
 import { errorResponse } from "../../http/error-response.ts";
 import { machineClock } from "../system/machine-clock.ts";
 import type { Context, Middleware } from "./middleware.ts";
@@ -48,7 +48,7 @@ export interface RateOptions {
 export function rateLimit({ perMinute, by, exempt = ["loopback", "private"] }: RateOptions): Middleware {
   if (!(perMinute > 0)) throw new RangeError("perMinute has to be more than 0.");
   const keyOf = by ?? byAddress(exempt);
-  const rates = new Rates(machineClock);
+  const rates = new KeyedRates(machineClock);
   return (context, next) => {
     const key = keyOf(context);
     rates.sweep();

@@ -5,7 +5,7 @@ import type { Config } from "../../config/schema/schema.ts";
 import type { Connection } from "../../domain/connection.ts";
 import type { Disconnect } from "../../domain/error.ts";
 import type { Barrier } from "../../guards/ip.ts";
-import type { IpConnectionLimiter } from "../../guards/rate.ts";
+import type { IpConnectionLimiter } from "../../guards/ip-connection-limiter.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { DashboardEntry } from "../dashboard/dashboard.ts";
 import type { MiddlewareStack } from "../embed/middleware.ts";

@@ -1,13 +1,13 @@
-/** A rate for each of many keys, strangers' addresses say, in bounded memory. */
+/** A rate for each of many keys, such as clients' addresses, in bounded memory. */
 
 import type { Clock } from "../domain/ports.ts";
 import { type TokenBucket, takeToken } from "../hub/token-bucket.ts";
 
 const MINUTE_MS = 60_000;
-/** Most keys in one generation of two; then the older one is forgotten before its time. About 15 MB in all. */
+/** Most keys in one generation of two; then the older one is forgotten early. About 15 MB in all. */
 const GENERATION = 50_000;
 
-export class Rates {
+export class KeyedRates {
   readonly #clock: Clock;
   /**
    * Those used since the last turn, and those used between the two last turns: by the next they are full, and forgotten all
@@ -22,7 +22,7 @@ export class Rates {
     this.#turnedAtMs = clock.monotonicMs();
   }
 
-  /** How many keys it has in mind. */
+  /** How many keys it remembers. */
   get size(): number {
     return this.#young.size + this.#old.size;
   }
