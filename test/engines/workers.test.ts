@@ -331,15 +331,15 @@ test("what waits for a node that does not read is counted, and said when it is t
   const slow = workerHub.attach({ send: (batch) => batches.push(batch), overflowed: () => overflows++ });
   const ask = (requests: WorkerBatch["requests"], acknowledged = 0) =>
     slow.receive({ acknowledged, untilMs: null, requests });
-  ask([[1, ["subscribe", "app", "room"]]]);
+  ask([[1, "subscribe", ["app", "room"]]]);
   const data = "x".repeat(1024 * 1024);
-  for (let n = 0; n < 60; n++) ask([[0, ["publish", said(data)]]]);
+  for (let n = 0; n < 60; n++) ask([[0, "publish", [said(data)]]]);
   await Bun.sleep(10);
   expect(overflows).toBe(0);
   ask([], batches.at(-1)?.number);
-  for (let n = 0; n < 60; n++) ask([[0, ["publish", said(data)]]]);
+  for (let n = 0; n < 60; n++) ask([[0, "publish", [said(data)]]]);
   expect(overflows).toBe(0);
-  for (let n = 0; n < 10; n++) ask([[0, ["publish", said(data)]]]);
+  for (let n = 0; n < 10; n++) ask([[0, "publish", [said(data)]]]);
   expect(overflows).toBeGreaterThan(0);
   await workerHub.close();
 });
@@ -380,7 +380,7 @@ test("whoever publishes waits for a node that does not keep up, for a second at 
   await workerHub.start();
   const batches: HubBatch[] = [];
   const slow = workerHub.attach({ send: (batch) => batches.push(batch) });
-  slow.receive({ acknowledged: 0, untilMs: null, requests: [[1, ["subscribe", "app", "room"]]] });
+  slow.receive({ acknowledged: 0, untilMs: null, requests: [[1, "subscribe", ["app", "room"]]] });
   const engine = workersEngine(clock, (batch) => quick.receive(batch));
   const quick = workerHub.attach({ send: (batch) => engine.receive(batch) });
   atEnd(() => engine.close());

@@ -187,7 +187,7 @@ export class CommandConnection {
 
   /**
    * Whether Redis still refuses: writes something that ends by itself. What a user may not do is another thing with each
-   * command, so there nothing but time tells.
+   * command, so there only time passes.
    */
   #probe(refusal: Refusal): void {
     const client = this.#connection.current;

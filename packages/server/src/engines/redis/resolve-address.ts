@@ -76,7 +76,7 @@ async function fetchSlots(settings: RedisSettings, seeds: readonly Address[]): P
     slots: await redis.call("CLUSTER", "SLOTS"),
     host: redis.options.host ?? "",
   }));
-  if (!Array.isArray(answer.slots)) throw new Error("the cluster does not say who has which slot");
+  if (!Array.isArray(answer.slots)) throw new Error("the cluster does not say which node has which slot");
   return answer.slots.flatMap((each): SlotRange[] => {
     const [first, last, owner] = Array.isArray(each) ? each : [];
     const [host, port] = Array.isArray(owner) ? owner : [];
@@ -87,7 +87,7 @@ async function fetchSlots(settings: RedisSettings, seeds: readonly Address[]): P
 
 function ownerOf(slot: number, ranges: readonly SlotRange[]): Address {
   const owner = ranges.find(({ first, last }) => first <= slot && slot <= last);
-  if (!owner) throw new Error(`nobody in the cluster has slot ${slot}`);
+  if (!owner) throw new Error(`no node of the cluster has slot ${slot}`);
   return owner;
 }
 
@@ -95,7 +95,7 @@ function isNew({ host, port }: Address, at: number, all: readonly Address[]): bo
   return all.findIndex((other) => other.host === host && other.port === port) === at;
 }
 
-/** The first that answers; several are asked one after the other. */
+/** Asks one after the other until one answers. */
 async function queryFirstReachable<T>(
   settings: RedisSettings,
   addresses: readonly Address[],
@@ -122,7 +122,7 @@ async function queryFirstReachable<T>(
   throw new ReplyError(why instanceof Error ? why.message : String(why));
 }
 
-/** Those who ask at the same time, or soon after, are given one answer. */
+/** Callers at the same time, or soon after, share one answer. */
 function cached<T>(ask: () => Promise<T>): () => Promise<T> {
   let asked: Promise<T> | undefined;
   return () => {

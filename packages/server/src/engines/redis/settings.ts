@@ -1,4 +1,4 @@
-/** What the Redis engine has to be told. */
+/** The settings of the Redis engine. */
 
 export interface Address {
   readonly host: string;
@@ -47,11 +47,11 @@ export interface RedisSettings {
   readonly publishWaitBytes: number;
   /** Silence after which a node counts as dead. */
   readonly nodeTimeoutMs: number;
-  /** How long what a node has stays where nobody ever comes to take it back. Living nodes see to it that it does not end. A day. */
+  /** How long what a node has stays if no node ever takes it back. Living nodes renew what they have. Default: a day. */
   readonly leaseMs?: number;
 }
 
-/** What holds unless it is said otherwise. */
+/** For settings that are not given. */
 export const DEFAULTS = {
   db: 0,
   prefix: "fanfare",

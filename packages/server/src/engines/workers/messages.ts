@@ -16,12 +16,15 @@ export interface HubMethods extends Broker, Required<Registry>, Ledger {
 }
 
 export type Method = keyof HubMethods;
-/** JSON makes null of an argument that is absent, and of a limit that is infinite. */
-export type Request = { [M in Method]: readonly [method: M, ...args: Parameters<HubMethods[M]>] }[Method];
 export type Answer<M extends Method> = Awaited<ReturnType<HubMethods[M]>>;
 
-/** With the number that its answer repeats; 0 where no answer is wanted. */
-export type NumberedRequest = readonly [id: number, request: Request];
+/**
+ * `id` is repeated by the answer; 0 where no answer is wanted. JSON makes null of an argument that is absent, and of a limit that is
+ * infinite.
+ */
+export type Request = {
+  [M in Method]: readonly [id: number, method: M, args: Parameters<HubMethods[M]>];
+}[Method];
 
 export interface WorkerBatch {
   /** The last batch that this worker has processed. */
@@ -31,7 +34,7 @@ export interface WorkerBatch {
    * worker has heard from the hub.
    */
   readonly untilMs: number | null;
-  readonly requests: readonly NumberedRequest[];
+  readonly requests: readonly Request[];
 }
 
 /** What a worker receives, in the order in which it happened. */

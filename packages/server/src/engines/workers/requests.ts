@@ -12,7 +12,6 @@ import {
   hubUnavailable,
   type Message,
   type Method,
-  type NumberedRequest,
   type Request,
   type Send,
   type WorkerBatch,
@@ -36,12 +35,6 @@ export interface RequestLimits {
   readonly waitBytes: number;
 }
 
-interface PendingRequest {
-  readonly pending: Pending<unknown>;
-  /** The caller has to be done with the answer before the next message is processed. */
-  readonly isTurn: boolean;
-}
-
 /** What is no answer. */
 export type IncomingMessage = Exclude<Message, readonly ["answer" | "refusal", ...unknown[]]>;
 
@@ -52,8 +45,10 @@ export class Requests {
   readonly #receive: (message: IncomingMessage) => void;
   readonly #budget: PendingBudget;
   /** Oldest first. */
-  readonly #pending = new Map<number, PendingRequest>();
-  readonly #outgoing: TickBatch<NumberedRequest>;
+  readonly #pending = new Map<number, Pending<unknown>>();
+  /** Of those, requests whose caller has to be done with the answer before the next message is processed. */
+  readonly #turns = new Set<number>();
+  readonly #outgoing: TickBatch<Request>;
   readonly #expiring: ReturnType<typeof setInterval>;
   /** Batches that are not processed yet, and how many messages of the first one are. */
   readonly #incoming: HubBatch[] = [];
@@ -86,19 +81,21 @@ export class Requests {
 
   /** Rejects with CommandError: the engine's own, or `engine_unavailable` when no answer comes in time. */
   call<M extends Method>(method: M, args: Parameters<HubMethods[M]>, isTurn = false): Promise<Answer<M>> {
-    const request = requestOf(method, args);
+    const id = this.#lastId + 1;
+    const request = requestOf(id, method, args);
     const pending = this.#isClosed ? undefined : this.#budget.open<unknown>(weightOf(request));
     if (!pending) return Promise.reject(hubUnavailable());
-    const id = ++this.#lastId;
-    this.#pending.set(id, { pending, isTurn });
-    this.#outgoing.add([id, request]);
+    this.#lastId = id;
+    this.#pending.set(id, pending);
+    if (isTurn) this.#turns.add(id);
+    this.#outgoing.add(request);
     // Both sides are of one version: the answer to a method is what the method returns.
     return pending.promise as Promise<Answer<M>>;
   }
 
   /** Wants no answer. */
   notify<M extends Method>(method: M, args: Parameters<HubMethods[M]>): void {
-    if (!this.#isClosed) this.#outgoing.add([0, requestOf(method, args)]);
+    if (!this.#isClosed) this.#outgoing.add(requestOf(0, method, args));
   }
 
   receive(batch: HubBatch): void {
@@ -126,13 +123,13 @@ export class Requests {
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#expiring);
-    for (const { pending } of this.#pending.values()) pending.reject(hubUnavailable());
+    for (const pending of this.#pending.values()) pending.reject(hubUnavailable());
     this.#pending.clear();
   }
 
   // ---- private
 
-  #flush(requests: readonly NumberedRequest[]): void {
+  #flush(requests: readonly Request[]): void {
     this.#acknowledged = this.#acknowledgeable;
     this.#bytesSince = 0;
     const { waitMs } = this.#limits;
@@ -164,13 +161,12 @@ export class Requests {
   /** Processes one message; says whether the caller that it answers comes first now. */
   #isTurnAfter(message: Message): boolean {
     switch (message[0]) {
-      case "answer": {
-        const request = this.#take(message[1]);
-        request?.pending.resolve(message[2]);
-        return request?.isTurn === true;
-      }
+      case "answer":
+        this.#take(message[1])?.resolve(message[2]);
+        return this.#turns.delete(message[1]);
       case "refusal":
-        this.#take(message[1])?.pending.reject(new CommandError(message[2], message[3]));
+        this.#take(message[1])?.reject(new CommandError(message[2], message[3]));
+        this.#turns.delete(message[1]);
         return false;
       case "publication":
       case "changes":
@@ -188,28 +184,29 @@ export class Requests {
     });
   }
 
-  #take(id: number): PendingRequest | undefined {
-    const request = this.#pending.get(id);
+  #take(id: number): Pending<unknown> | undefined {
+    const pending = this.#pending.get(id);
     this.#pending.delete(id);
-    return request;
+    return pending;
   }
 
   #expire(): void {
     const nowMs = this.#clock.monotonicMs();
-    for (const [id, { pending }] of this.#pending) {
+    for (const [id, pending] of this.#pending) {
       if (pending.untilMs > nowMs) return;
       this.#pending.delete(id);
+      this.#turns.delete(id);
       pending.reject(hubUnavailable());
     }
   }
 }
 
-function requestOf<M extends Method>(method: M, args: Parameters<HubMethods[M]>): Request {
+function requestOf<M extends Method>(id: number, method: M, args: Parameters<HubMethods[M]>): Request {
   // The compiler does not see that a method and its own parameters are one of the union.
-  return [method, ...args] as unknown as Request;
+  return [id, method, args] as unknown as Request;
 }
 
-function weightOf(request: Request): number {
-  const isPublication = request[0] === "publish" || request[0] === "publishOnce";
-  return isPublication && request[1].type === "event" ? request[1].data.length : 0;
+function weightOf([, method, args]: Request): number {
+  const isPublication = method === "publish" || method === "publishOnce";
+  return isPublication && args[0].type === "event" ? args[0].data.length : 0;
 }

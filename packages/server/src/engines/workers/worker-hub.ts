@@ -123,19 +123,18 @@ export class WorkerHub {
     session.acknowledge(acknowledged);
     this.#backpressure.check();
     const isLate = untilMs !== null && this.#clock.monotonicMs() >= untilMs;
-    for (const [id, request] of requests) this.#answer(session, id, request, isLate);
+    for (const request of requests) this.#answer(session, request, isLate);
   }
 
-  #answer(session: WorkerSession, id: number, [method, ...args]: Request, isLate: boolean): void {
+  #answer(session: WorkerSession, [id, method, args]: Request, isLate: boolean): void {
     try {
-      // Its worker has long told the client that it was not published.
+      // Its worker has long answered the client that it was not published.
       if (isLate && (method === "publish" || method === "publishOnce")) throw hubUnavailable();
       const handle = this.#handlers[method] as (
         session: WorkerSession,
         ...args: readonly unknown[]
       ) => Awaitable<unknown>;
-      // JSON has made null of what was undefined.
-      const answer = handle(session, ...args.map((arg) => arg ?? undefined));
+      const answer = handle(session, ...args);
       if (!(answer instanceof Promise)) return reply(session, id, answer);
       answer.then(
         (value) => reply(session, id, value),
@@ -158,10 +157,12 @@ export class WorkerHub {
     return {
       subscribe: (session, app, channel) => this.#subscribe(session, { app, channel }),
       unsubscribe: (session, app, channel) => this.#unsubscribe(session, { app, channel }),
-      publish: (_, ...args) => andThen(broker.publish(...args), (position) => this.#backpressure.delay(position)),
-      publishOnce: (_, ...args) => andThen(broker.publishOnce(...args), (done) => this.#backpressure.delay(done)),
-      join: ({ owned }, entry, maxMembers = Number.POSITIVE_INFINITY) =>
-        andThen(registry.join(entry, maxMembers), (joined) => {
+      publish: (_, publication, keep) =>
+        andThen(broker.publish(publication, keep ?? undefined), (position) => this.#backpressure.delay(position)),
+      publishOnce: (_, publication, key, keep) =>
+        andThen(broker.publishOnce(publication, key, keep ?? undefined), (done) => this.#backpressure.delay(done)),
+      join: ({ owned }, entry, maxMembers) =>
+        andThen(registry.join(entry, maxMembers ?? Number.POSITIVE_INFINITY), (joined) => {
           owned.entries.set(entryKey(entry), entry);
           return joined;
         }),
@@ -174,8 +175,8 @@ export class WorkerHub {
       },
       setSubscriberCount: (session, app, channel, count) => this.#setCount(session, { app, channel }, count),
       changesRecorded: (session, app, channel) => this.#unannounced.done(session, channelKey({ app, channel })),
-      acquire: ({ owned }, quota, holder, limit = Number.POSITIVE_INFINITY) =>
-        andThen(ledger.acquire(quota, holder, limit), (isAcquired) => {
+      acquire: ({ owned }, quota, holder, limit) =>
+        andThen(ledger.acquire(quota, holder, limit ?? Number.POSITIVE_INFINITY), (isAcquired) => {
           if (isAcquired) owned.holds.set(holdKey({ quota, holder }), { quota, holder });
           return isAcquired;
         }),
@@ -272,16 +273,16 @@ export class WorkerHub {
 /** Of what the engine answers for all workers alike. */
 function forwardingHandlers({ broker, registry, ledger }: Engine) {
   return {
-    history: (_, ...args) => broker.history(...args),
-    members: (_, ...args) => registry.members(...args),
-    summary: (_, ...args) => registry.summary(...args),
-    channels: (_, ...args) => registry.channels(...args),
-    takeToken: (_, ...args) => ledger.takeToken(...args),
-    setIfAbsent: (_, ...args) => ledger.setIfAbsent(...args),
-    exists: (_, ...args) => ledger.exists(...args),
-    delete: (_, ...args) => ledger.delete(...args),
-    setMax: (_, ...args) => ledger.setMax(...args),
-    get: (_, ...args) => ledger.get(...args),
+    history: (_, app, channel, since, limit) => broker.history(app, channel, since ?? undefined, limit),
+    members: (_, app, channel) => registry.members(app, channel),
+    summary: (_, app, channel) => registry.summary(app, channel),
+    channels: (_, app, prefix) => registry.channels(app, prefix),
+    takeToken: (_, bucket, perSecond) => ledger.takeToken(bucket, perSecond),
+    setIfAbsent: (_, key, ttlMs) => ledger.setIfAbsent(key, ttlMs),
+    exists: (_, key) => ledger.exists(key),
+    delete: (_, key) => ledger.delete(key),
+    setMax: (_, name, number, ttlMs) => ledger.setMax(name, number, ttlMs),
+    get: (_, name) => ledger.get(name),
   } satisfies Partial<{ readonly [M in Method]: Handler<M> }>;
 }
 
