@@ -12,7 +12,7 @@ export function channelKey({ app, channel }: ChannelRef): string {
 
 /** The app without a colon. */
 export function appKey(app: string): string {
-  return /[%:]/.test(app) ? app.replace(/%/g, "%25").replace(/:/g, "%3A") : app;
+  return app.includes(":") || app.includes("%") ? app.replace(/%/g, "%25").replace(/:/g, "%3A") : app;
 }
 
 export function parseChannelKey(key: string): ChannelRef | undefined {
