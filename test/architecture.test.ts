@@ -8,11 +8,7 @@ import { bareCode, circles, importsBetweenParts, importsOf, readSources, type So
 const ROOT = join(import.meta.dir, "..");
 const MOST_LINES = 400;
 /** Files that are longer still. None is added; each that has become shorter is taken off. */
-const STILL_LONGER = [
-  "packages/nats/src/publish-queue.ts",
-  "packages/nats/src/registry.ts",
-  "packages/server/src/server/storage.ts",
-];
+const STILL_LONGER = ["packages/nats/src/publish-queue.ts", "packages/nats/src/registry.ts"];
 const EXACT_VERSION = /^\d+\.\d+\.\d+(?:-[\w.]+)?$/;
 
 const sources = await readSources(join(ROOT, "packages", "server", "src"));
