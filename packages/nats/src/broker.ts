@@ -15,7 +15,7 @@ import {
 } from "fanfare/engine";
 import type { ChannelHeads } from "./channel-heads.ts";
 import { type BatchPosition, decodeBatch, lastOffset } from "./codec.ts";
-import type { NatsSession, ReconnectingConnection } from "./connection.ts";
+import type { Connection, NatsSession } from "./connection.ts";
 import { unavailable } from "./errors.ts";
 import { readHistory } from "./history.ts";
 import type { InboundQueue } from "./inbound-queue.ts";
@@ -31,7 +31,7 @@ export interface BrokerEvents {
 }
 
 interface BrokerOptions {
-  readonly connection: ReconnectingConnection;
+  readonly connection: Connection;
   readonly subjects: Subjects;
   readonly store: StreamStore;
   readonly heads: ChannelHeads;

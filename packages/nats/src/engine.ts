@@ -8,11 +8,12 @@ import {
   HEARTBEAT_INTERVAL_MS,
   HEARTBEAT_LOST,
   type NodeState,
+  ReconnectingConnection,
 } from "fanfare/engine";
 import { NatsBroker } from "./broker.ts";
 import { ChannelHeads } from "./channel-heads.ts";
 import { CompareAndSetStore } from "./compare-and-set.ts";
-import { type NatsSession, ReconnectingConnection } from "./connection.ts";
+import { type Connection, lostBecause, type NatsSession, natsConnector } from "./connection.ts";
 import { InboundQueue } from "./inbound-queue.ts";
 import { NatsLedger } from "./ledger.ts";
 import { LongTermStore } from "./long-term-store.ts";
@@ -45,7 +46,7 @@ class NatsEngine implements Engine {
   readonly #settings: NatsSettings;
   readonly #beatMs: number;
   readonly #subjects: Subjects;
-  readonly #connection: ReconnectingConnection;
+  readonly #connection: Connection;
   readonly #store: StreamStore;
   readonly #longTerm: LongTermStore;
   readonly #values: CompareAndSetStore;
@@ -62,7 +63,10 @@ class NatsEngine implements Engine {
     const { publishWaitMs: waitMs, nodeTimeoutMs } = settings;
     this.#settings = settings;
     this.#beatMs = Math.min(HEARTBEAT_INTERVAL_MS, nodeTimeoutMs / BEATS_PER_TIMEOUT);
-    this.#connection = new ReconnectingConnection(clock, settings, {
+    this.#connection = new ReconnectingConnection({
+      clock,
+      backoff: { minMs: settings.reconnectMinMs, maxMs: settings.reconnectMaxMs },
+      open: natsConnector(clock, settings),
       prepare: (session, isReconnect) => this.#prepare(session, isReconnect),
       up: () => this.#up(),
     });
@@ -74,7 +78,7 @@ class NatsEngine implements Engine {
     this.#values = new CompareAndSetStore(clock, store, waitMs);
     this.#maximums = new CompareAndSetStore(clock, this.#longTerm, waitMs);
     this.#heads = new ChannelHeads(store, subjects);
-    this.#inbound = new InboundQueue(() => this.#connection.drop("more came in than this node could hold"));
+    this.#inbound = new InboundQueue(() => this.#drop("more came in than this node could hold"));
     this.#queue = new PublishQueue(clock, settings, subjects, store, this.#heads);
     const malformed = (error: unknown) => this.#malformed(error);
     const receive: EngineHost["receive"] = (publication) => this.#host?.receive(publication);
@@ -93,7 +97,7 @@ class NatsEngine implements Engine {
         happened: (facts) => this.#host?.registryChanged(facts),
         report: () => this.#host?.report() ?? NO_REPORT,
         answering: () => this.#inbound.yieldToCaller(),
-        lost: (why) => this.#connection.drop(why),
+        lost: (why) => this.#drop(why),
         restarted: () => this.#rewriteLedgerSoon(),
       },
     );
@@ -174,6 +178,10 @@ class NatsEngine implements Engine {
     this.registry.begin();
     // Nodes that lost NATS together with this one are back within their longest pause.
     this.#queue.resume(this.#isReconnect ? OTHERS_NEED * this.#settings.reconnectMaxMs : 0);
+  }
+
+  #drop(why: string): void {
+    this.#connection.dropCurrent(lostBecause(why));
   }
 
   #refresh(): void {

@@ -8,11 +8,6 @@ export class WriteConflict extends Error {
   override readonly name = "WriteConflict";
 }
 
-/** There is no connection to send it over: nothing has happened. */
-export class NotConnected extends Error {
-  override readonly name = "NotConnected";
-}
-
 /** JetStream, "wrong last sequence". */
 const WRONG_LAST_SEQUENCE = 10_071;
 
@@ -28,8 +23,4 @@ export function jetStreamCode(error: unknown): number | undefined {
 /** What a caller gets who cannot wait any longer. */
 export function unavailable(): CommandError {
   return new CommandError("engine_unavailable", "The server cannot reach its NATS just now; try again soon.");
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,7 +4,7 @@
  */
 
 import type { LastValueStore } from "./compare-and-set.ts";
-import type { ReconnectingConnection } from "./connection.ts";
+import { type Connection, currentSession } from "./connection.ts";
 import { jetStreamCode } from "./errors.ts";
 import type { StoredMessage } from "./read-stream.ts";
 import type { NatsSettings } from "./settings.ts";
@@ -13,11 +13,11 @@ import type { Subjects } from "./subjects.ts";
 
 export class LongTermStore implements LastValueStore {
   readonly #stream: Stream;
-  readonly #connection: ReconnectingConnection;
+  readonly #connection: Connection;
   /** How long it keeps what is written; 0 where it is not known whether it is there. */
   #maxAgeMs = 0;
 
-  constructor({ replicas }: NatsSettings, subjects: Subjects, connection: ReconnectingConnection) {
+  constructor({ replicas }: NatsSettings, subjects: Subjects, connection: Connection) {
     this.#stream = new Stream(subjects.longTermStream, { subjects: [subjects.longTerm] }, replicas);
     this.#connection = connection;
   }
@@ -25,7 +25,7 @@ export class LongTermStore implements LastValueStore {
   /** Makes sure that the stream is there, and that messages stay at least so long. */
   async keepFor(ttlMs: number): Promise<void> {
     if (ttlMs <= this.#maxAgeMs) return;
-    const session = this.#connection.current;
+    const session = currentSession(this.#connection);
     const found = await this.#stream.find(session);
     const foundMs = found ? maxAgeMs(found) : 0;
     if (!found) await this.#stream.create(session, ttlMs);
@@ -34,12 +34,12 @@ export class LongTermStore implements LastValueStore {
   }
 
   async append(subject: string, text: string, options: AppendOptions = {}): Promise<number> {
-    return (await this.#stream.append(this.#connection.current, subject, text, options)).seq;
+    return (await this.#stream.append(currentSession(this.#connection), subject, text, options)).seq;
   }
 
   async last(subject: string): Promise<StoredMessage | undefined> {
     try {
-      return await this.#stream.last(this.#connection.current, subject);
+      return await this.#stream.last(currentSession(this.#connection), subject);
     } catch (error) {
       if (jetStreamCode(error) === STREAM_NOT_FOUND) return undefined;
       throw error;
@@ -52,6 +52,6 @@ export class LongTermStore implements LastValueStore {
   }
 
   async removeIfEmpty(): Promise<void> {
-    await this.#stream.removeIfEmpty(this.#connection.current);
+    await this.#stream.removeIfEmpty(currentSession(this.#connection));
   }
 }

@@ -8,12 +8,15 @@ import {
   CommandError,
   type HistoryPolicy,
   type IdempotencyKey,
+  NotSentError,
+  type Pending,
+  PendingBudget,
   type Position,
   type Publication,
 } from "fanfare/engine";
 import { type ChannelHead, type ChannelHeads, keysOf } from "./channel-heads.ts";
 import { type BatchPosition, encodeBatch, encodeItem } from "./codec.ts";
-import { NotConnected, unavailable, WriteConflict } from "./errors.ts";
+import { unavailable, WriteConflict } from "./errors.ts";
 import type { NatsSettings } from "./settings.ts";
 import type { StreamStore } from "./stream-store.ts";
 import type { Subjects } from "./subjects.ts";
@@ -24,9 +27,7 @@ interface PendingPublish {
   readonly encoded: string;
   readonly keep: HistoryPolicy | undefined;
   readonly once: IdempotencyKey | undefined;
-  readonly untilMs: number;
-  readonly resolve: (result: PublishResult) => void;
-  readonly reject: (error: unknown) => void;
+  readonly pending: Pending<PublishResult>;
 }
 
 /** Publications that go as one message. */
@@ -34,6 +35,8 @@ interface PendingBatch {
   items: readonly PendingPublish[];
   readonly number: number;
   readonly hasPosition: boolean;
+  /** It failed before, and goes alone: where it turns out to be written already, it is sent once more, and nothing may overtake that. */
+  isRetry: boolean;
   /** As it was sent, where it is not known whether it arrived: it has to be sent as the same again. */
   sent: SentBatch | undefined;
   /** It was withdrawn, and may have been written while no node was connected to receive it: until then that is worth finding out. */
@@ -76,25 +79,24 @@ export function slotOf(batch: number, size: number): number {
 
 export class PublishQueue {
   readonly #clock: Clock;
-  readonly #settings: NatsSettings;
   readonly #subjects: Subjects;
   readonly #store: StreamStore;
   readonly #heads: ChannelHeads;
   readonly #queues = new Map<string, ChannelQueue>();
   /** Names this node among those that publish; another at each start. */
   readonly #sender = crypto.randomUUID().slice(0, 13);
+  readonly #budget: PendingBudget;
   #number = 0;
-  #bytes = 0;
   #sweeping: ReturnType<typeof setInterval> | undefined;
   #isClosed = false;
   #openAtMs = 0;
 
   constructor(clock: Clock, settings: NatsSettings, subjects: Subjects, store: StreamStore, heads: ChannelHeads) {
     this.#clock = clock;
-    this.#settings = settings;
     this.#subjects = subjects;
     this.#store = store;
     this.#heads = heads;
+    this.#budget = new PendingBudget(clock, { waitMs: settings.publishWaitMs, waitBytes: settings.publishWaitBytes });
   }
 
   start(): void {
@@ -118,25 +120,18 @@ export class PublishQueue {
   ): Promise<PublishResult> {
     const encoded = encodeItem(publication, keep?.ttlMs, once);
     const bytes = Buffer.byteLength(encoded);
-    if (this.#isClosed || this.#bytes + bytes > this.#settings.publishWaitBytes) return Promise.reject(unavailable());
+    const pending = this.#isClosed ? undefined : this.#budget.open<PublishResult>(bytes);
+    if (!pending) return Promise.reject(unavailable());
     const most = this.#store.maxPayloadBytes - ENVELOPE_BYTES;
     if (bytes > most) {
       const message = `The event takes ${bytes} bytes; NATS carries at most ${most} (its max_payload).`;
-      return Promise.reject(new CommandError("data_too_large", message));
+      pending.reject(new CommandError("data_too_large", message));
+      return pending.promise;
     }
-    this.#bytes += bytes;
-    const { promise, resolve, reject } = Promise.withResolvers<PublishResult>();
-    const untilMs = this.#clock.monotonicMs() + this.#settings.publishWaitMs;
     const queue = this.#queueOf(channelKey);
-    const freed =
-      <T>(end: (value: T) => void) =>
-      (value: T) => {
-        this.#bytes -= bytes;
-        end(value);
-      };
-    queue.waiting.push({ encoded, keep, once, untilMs, resolve: freed(resolve), reject: freed(reject) });
+    queue.waiting.push({ encoded, keep, once, pending });
     this.#schedule(queue);
-    return promise;
+    return pending.promise;
   }
 
   /** Gives the channel a position, or writes the one it has again, with nothing to publish. */
@@ -162,7 +157,7 @@ export class PublishQueue {
     clearInterval(this.#sweeping);
     for (const queue of this.#queues.values()) {
       for (const batch of queue.doubtful) this.#refuse(batch);
-      for (const item of queue.waiting) item.reject(unavailable());
+      for (const item of queue.waiting) item.pending.reject(unavailable());
       queue.doubtful = [];
       queue.waiting = [];
     }
@@ -192,7 +187,7 @@ export class PublishQueue {
 
   #send(queue: ChannelQueue): void {
     if (!this.#store.isOpen || this.#clock.monotonicMs() < Math.max(queue.pausedUntilMs, this.#openAtMs)) return;
-    while (!queue.sending.some(({ hasPosition }) => hasPosition)) {
+    while (!queue.sending.some(({ hasPosition, isRetry }) => hasPosition || isRetry)) {
       // What is in doubt goes first, and alone: what comes after must not overtake it.
       if (queue.doubtful.length > 0 && queue.sending.length > 0) return;
       const batch = queue.doubtful.shift() ?? this.#nextBatch(queue);
@@ -226,7 +221,7 @@ export class PublishQueue {
   }
 
   #batchOf(items: readonly PendingPublish[], hasPosition: boolean): PendingBatch {
-    return { items, number: ++this.#number, hasPosition, sent: undefined, resolveUntilMs: undefined };
+    return { items, number: ++this.#number, hasPosition, isRetry: false, sent: undefined, resolveUntilMs: undefined };
   }
 
   /** Withdraws what has waited too long. */
@@ -234,10 +229,11 @@ export class PublishQueue {
     const nowMs = this.#clock.monotonicMs();
     for (const queue of this.#queues.values()) {
       queue.doubtful = queue.doubtful.filter(
-        (batch) => batch.items.every(({ untilMs }) => untilMs > nowMs) || this.#withdraw(batch, nowMs),
+        (batch) => batch.items.every(({ pending }) => pending.untilMs > nowMs) || this.#withdraw(batch, nowMs),
       );
-      const over = queue.waiting.findIndex(({ untilMs }) => untilMs > nowMs);
-      for (const item of queue.waiting.splice(0, over < 0 ? queue.waiting.length : over)) item.reject(unavailable());
+      const over = queue.waiting.findIndex(({ pending }) => pending.untilMs > nowMs);
+      for (const item of queue.waiting.splice(0, over < 0 ? queue.waiting.length : over))
+        item.pending.reject(unavailable());
       this.#send(queue);
     }
   }
@@ -252,7 +248,7 @@ export class PublishQueue {
 
   #refuse({ items, resolveUntilMs }: PendingBatch): void {
     if (resolveUntilMs !== undefined) return;
-    for (const item of items) item.reject(unavailable());
+    for (const item of items) item.pending.reject(unavailable());
   }
 
   // ---- how it goes
@@ -274,9 +270,10 @@ export class PublishQueue {
   #takeBack(queue: ChannelQueue, batch: PendingBatch, error: unknown): void {
     queue.sending = queue.sending.filter((each) => each !== batch);
     if (this.#isClosed || batch.number < queue.arrived) return this.#refuse(batch);
+    batch.isRetry = true;
     queue.doubtful.push(batch);
     queue.doubtful.sort((a, b) => a.number - b.number);
-    if (!(error instanceof NotConnected)) queue.pausedUntilMs = this.#clock.monotonicMs() + PAUSE_AFTER_ERROR_MS;
+    if (!(error instanceof NotSentError)) queue.pausedUntilMs = this.#clock.monotonicMs() + PAUSE_AFTER_ERROR_MS;
   }
 
   async #deliverTransient(channelKey: string, { items, number }: PendingBatch): Promise<void> {
@@ -286,7 +283,7 @@ export class PublishQueue {
     const { isRepeated } = await this.#store.appendOnce(subject, text, { id: this.#idOf({ number }) });
     // It arrived the first time, perhaps while no node was connected. Nodes that did receive it know its number.
     if (isRepeated) await this.#store.append(subject, text);
-    for (const item of items) item.resolve(undefined);
+    for (const item of items) item.pending.resolve(undefined);
   }
 
   async #deliverWithPosition(channelKey: string, batch: PendingBatch): Promise<void> {
@@ -300,13 +297,13 @@ export class PublishQueue {
         if (batch.items.length === 0) return;
         const { epoch, previousOffset } = await this.#write(channelKey, batch, head);
         let offset = previousOffset;
-        for (const { keep, resolve } of batch.items) resolve(keep && { epoch, offset: ++offset });
+        for (const { keep, pending } of batch.items) pending.resolve(keep && { epoch, offset: ++offset });
         return;
       } catch (error) {
         if (!(error instanceof WriteConflict)) throw error;
         this.#heads.invalidate(channelKey);
         batch.sent = undefined;
-        if (batch.items.every(({ untilMs }) => untilMs <= this.#clock.monotonicMs())) throw error;
+        if (batch.items.every(({ pending }) => pending.untilMs <= this.#clock.monotonicMs())) throw error;
       }
     }
   }
@@ -325,7 +322,7 @@ export class PublishQueue {
     };
     if (batch.items.every(({ once }) => !once)) return;
     const found = await Promise.all(batch.items.map(isPublished));
-    for (const [at, item] of batch.items.entries()) if (found[at]) item.resolve("repeated");
+    for (const [at, item] of batch.items.entries()) if (found[at]) item.pending.resolve("repeated");
     batch.items = batch.items.filter((_, at) => !found[at]);
   }
 

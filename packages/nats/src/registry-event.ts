@@ -1,7 +1,6 @@
 /** What nodes write about themselves: one event per subject, the last one counts. Checked when read: any NATS client could have written it. */
 
-import { asRecord, asString, type NodeReport, type PresenceEntry } from "fanfare/engine";
-import { count, memberOf } from "./codec.ts";
+import { asRecord, asString, type NodeReport, type PresenceEntry, parseCount, parseMemberFields } from "fanfare/engine";
 
 /** Each event of a node has the next number `n`, so that none is missed unnoticed; a node's own report repeats the last. */
 export type RegistryEvent =
@@ -67,7 +66,7 @@ export function decodeEvent(text: string): RegistryEvent {
     case "node":
       return {
         type,
-        n: count(fields.n),
+        n: parseCount(fields.n),
         report: reportOf(asRecord(fields.report)),
         isFresh: fields.isFresh === true,
         isComplete: fields.isComplete === true,
@@ -75,15 +74,15 @@ export function decodeEvent(text: string): RegistryEvent {
     case "join":
       return {
         type,
-        n: count(fields.n),
+        n: parseCount(fields.n),
         entry: entryOf(asRecord(fields.entry)),
-        joinedAtMs: count(fields.joinedAtMs),
-        ...(fields.maxMembers !== undefined && { maxMembers: count(fields.maxMembers) }),
+        joinedAtMs: parseCount(fields.joinedAtMs),
+        ...(fields.maxMembers !== undefined && { maxMembers: parseCount(fields.maxMembers) }),
       };
     case "leave":
-      return { type, n: count(fields.n), ...parseChannel(fields) };
+      return { type, n: parseCount(fields.n), ...parseChannel(fields) };
     case "count":
-      return { type, n: count(fields.n), ...parseChannel(fields), count: count(fields.count) };
+      return { type, n: parseCount(fields.n), ...parseChannel(fields), count: parseCount(fields.count) };
     case "reap":
       return { type, by: asString(fields.by) };
     default:
@@ -96,7 +95,7 @@ function parseChannel({ app, channel }: Record<string, unknown>): ChannelRef {
 }
 
 function entryOf(fields: Record<string, unknown>): PresenceEntry {
-  return { ...parseChannel(fields), connection: asString(fields.connection), member: memberOf(fields.member) };
+  return { ...parseChannel(fields), connection: asString(fields.connection), member: parseMemberFields(fields.member) };
 }
 
 function reportOf(fields: Record<string, unknown>): NodeReport {
@@ -105,10 +104,10 @@ function reportOf(fields: Record<string, unknown>): NodeReport {
     id: asString(id),
     name: asString(name),
     ...(url !== undefined && { url: asString(url) }),
-    startedAtMs: count(startedAtMs),
-    connections: count(connections),
-    lagMs: count(lagMs),
-    ...(memoryBytes !== undefined && { memoryBytes: count(memoryBytes) }),
+    startedAtMs: parseCount(startedAtMs),
+    connections: parseCount(connections),
+    lagMs: parseCount(lagMs),
+    ...(memoryBytes !== undefined && { memoryBytes: parseCount(memoryBytes) }),
     draining: draining === true,
     ...(unready === true && { unready }),
   };

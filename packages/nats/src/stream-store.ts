@@ -5,7 +5,7 @@
 
 import type { Clock } from "fanfare/engine";
 import type { LastValueStore } from "./compare-and-set.ts";
-import type { NatsSession, ReconnectingConnection } from "./connection.ts";
+import { type Connection, currentSession, type NatsSession } from "./connection.ts";
 import { jetStreamCode, WriteConflict } from "./errors.ts";
 import { readStream, type StoredMessage } from "./read-stream.ts";
 import type { NatsSettings } from "./settings.ts";
@@ -26,7 +26,7 @@ const MAX_REMOVING = 16;
 export class StreamStore implements LastValueStore {
   readonly #clock: Clock;
   readonly #settings: NatsSettings;
-  readonly #connection: ReconnectingConnection;
+  readonly #connection: Connection;
   readonly #stream: Stream;
   /** When the stream was made: another where everything was lost. */
   instance: string | undefined;
@@ -37,7 +37,7 @@ export class StreamStore implements LastValueStore {
   readonly #unneeded: number[] = [];
   #removing = 0;
 
-  constructor(clock: Clock, settings: NatsSettings, subjects: Subjects, connection: ReconnectingConnection) {
+  constructor(clock: Clock, settings: NatsSettings, subjects: Subjects, connection: Connection) {
     this.#clock = clock;
     this.#settings = settings;
     this.#connection = connection;
@@ -61,11 +61,11 @@ export class StreamStore implements LastValueStore {
 
   /** Of one message. */
   get maxPayloadBytes(): number {
-    return this.#connection.session?.nats.info?.max_payload ?? DEFAULT_PAYLOAD_BYTES;
+    return this.#connection.current?.nats.info?.max_payload ?? DEFAULT_PAYLOAD_BYTES;
   }
 
   get isOpen(): boolean {
-    return this.#connection.session !== undefined;
+    return this.#connection.current !== undefined;
   }
 
   /** Makes sure that the stream is there; says whether it is another than before. */
@@ -82,7 +82,7 @@ export class StreamStore implements LastValueStore {
   /** Messages stay at least twice that long. */
   async keepFor(ttlMs: number): Promise<void> {
     if (2 * ttlMs <= this.#maxAgeMs) return;
-    await this.#stream.setMaxAge(this.#connection.current, 2 * ttlMs);
+    await this.#stream.setMaxAge(currentSession(this.#connection), 2 * ttlMs);
     this.#maxAgeMs = 2 * ttlMs;
   }
 
@@ -93,7 +93,7 @@ export class StreamStore implements LastValueStore {
 
   /** The same; says whether a message with this id was written before. */
   async appendOnce(subject: string, text: string, options: AppendOptions): Promise<Appended> {
-    return await this.#stream.append(this.#connection.current, subject, text, options);
+    return await this.#stream.append(currentSession(this.#connection), subject, text, options);
   }
 
   /** Whether a message with this id was written within a while. Writes nothing. */
@@ -107,7 +107,7 @@ export class StreamStore implements LastValueStore {
   }
 
   async last(subject: string): Promise<StoredMessage | undefined> {
-    return await this.#stream.last(this.#connection.current, subject);
+    return await this.#stream.last(currentSession(this.#connection), subject);
   }
 
   /**
@@ -128,7 +128,7 @@ export class StreamStore implements LastValueStore {
 
   /** Removes what the subjects that fit the pattern have, or had before `seq`: takes time in proportion to the stream's subjects. */
   async purge(filter: string, seq?: number): Promise<void> {
-    const { streams } = this.#connection.current;
+    const { streams } = currentSession(this.#connection);
     await streams.purge(this.#stream.name, { filter, ...(seq !== undefined && { seq }) });
   }
 
@@ -143,7 +143,7 @@ export class StreamStore implements LastValueStore {
     // One request for everything that is subscribed to in this tick.
     this.#flush ??= Promise.resolve().then(() => {
       this.#flush = undefined;
-      return this.flush(this.#connection.current);
+      return this.flush(currentSession(this.#connection));
     });
     return this.#flush;
   }
@@ -164,14 +164,14 @@ export class StreamStore implements LastValueStore {
   }
 
   async removeIfEmpty(): Promise<void> {
-    await this.#stream.removeIfEmpty(this.#connection.current);
+    await this.#stream.removeIfEmpty(currentSession(this.#connection));
   }
 
   async #removeUnneeded(): Promise<void> {
     this.#removing++;
     for (let seq = this.#unneeded.shift(); seq !== undefined; seq = this.#unneeded.shift()) {
       try {
-        await this.#remove(seq, this.#connection.current);
+        await this.#remove(seq, currentSession(this.#connection));
       } catch {
         // It is gone, or its age removes it.
       }

@@ -41,7 +41,20 @@ export type {
 } from "./domain/ports.ts";
 export { joinPublication, leavePublication } from "./domain/presence-publications.ts";
 export { parseUserInfo } from "./domain/user-info.ts";
+export { messageOf, NotSentError } from "./engines/shared/errors.ts";
 export { HEARTBEAT_INTERVAL_MS, HEARTBEAT_LOST, Heartbeat } from "./engines/shared/heartbeat.ts";
 export { listChannels } from "./engines/shared/list-channels.ts";
-export { asArray, asNumber, asRecord, asString, parseMember } from "./engines/shared/parse.ts";
+export { asArray, asNumber, asRecord, asString } from "./engines/shared/parse.ts";
+export { type Pending, PendingBudget, type PendingLimits } from "./engines/shared/pending.ts";
+export {
+  parseCount,
+  parseMemberFields,
+  parseObject,
+  parsePublication,
+  publicationFields,
+} from "./engines/shared/publication-codec.ts";
+export {
+  ReconnectingConnection,
+  type ReconnectingConnectionOptions,
+} from "./engines/shared/reconnecting-connection.ts";
 export { readSettingFile } from "./server/cluster/read-setting-file.ts";
