@@ -8,6 +8,7 @@ import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const ROOT = join(import.meta.dir, "..", "..");
 const INSTALL_MS = 120_000;
+const NATS_TARBALL = "fanfare-nats-0.1.0.tgz";
 /** What npm has on this machine already it need not ask for again. */
 const QUIET = ["--prefer-offline", "--no-audit", "--no-fund"];
 
@@ -117,12 +118,16 @@ describe("the packed package", () => {
 
   test("has types that a strict program compiles against", async () => {
     const program = `
-      import { createServer, type ConfigInput } from "fanfare";
+      import { createServer, type ConfigInput, type EngineFactory } from "fanfare";
+      import { engineContract } from "fanfare/testing";
       const options: ConfigInput = { port: 0 };
       const server = createServer(options);
       const url: string = server.url;
       // @ts-expect-error: the port is a number
       createServer({ port: "none" });
+      const engine: EngineFactory = () => { throw new Error("not made"); };
+      createServer({ engine, apps: { byKey: () => undefined, byId: async () => ({ id: "a", key: "k", secret: "s" }) } });
+      export const suite = engineContract;
       export { url };
     `;
     writeFileSync(join(installed, "typed.ts"), program);
@@ -132,6 +137,25 @@ describe("the packed package", () => {
     await child.ended();
     expect(child.output).toBe("");
   });
+  test(
+    "says how to get the NATS engine, and runs on it once its package is there",
+    async () => {
+      const program = [join(installed, "node_modules", ".bin", "fanfare")] as const;
+      const args = ["--engine", "nats", "--nats-servers", '["127.0.0.1:1"]'];
+      const missing = spawnCli(["serve", "--port", "0", ...args], { program, cwd: installed, env });
+      expect((await missing.ended()).code).toBe(1);
+      expect(missing.stderr.trim()).toBe(
+        'fanfare: engine "nats" needs the package @fanfare/nats, which is not installed: npm install @fanfare/nats',
+      );
+      await npm(["pack", "--silent", "--workspace", "packages/nats", "--pack-destination", packed], ROOT);
+      await npm(["install", "--no-audit", "--no-fund", join(packed, NATS_TARBALL)], installed);
+      const server = await startProcess({ program, cwd: installed, env, args });
+      // It runs, and there is no NATS at that address.
+      expect((await fetch(`${server.url}/ready`)).status).toBe(503);
+      expect(await server.stop("SIGTERM")).toEqual({ code: 0, signal: null });
+    },
+    INSTALL_MS,
+  );
 });
 
 /** While a package is packed its manifest is another, which the tests that run beside this one must not see. */

@@ -8,6 +8,7 @@ import {
   listChannels,
   type Member,
   type NodeReport,
+  type NodeState,
   type PresenceEntry,
   type PresenceMember,
 } from "fanfare/engine";
@@ -118,6 +119,18 @@ export class ClusterState {
 
   channels(app: string, prefix: string): readonly ChannelSummary[] {
     return listChannels(this.#apps.get(app), prefix, summaryOf);
+  }
+
+  /** Each once, by the latest report of any of its incarnations. */
+  nodes(nowMs: number): readonly NodeState[] {
+    const states = new Map<string, NodeState>();
+    for (const { report, heardAtMs } of this.incarnations.values()) {
+      if (!report) continue;
+      const silentMs = Math.max(0, Math.round(nowMs - heardAtMs));
+      const known = states.get(report.id);
+      if (!known || known.silentMs > silentMs) states.set(report.id, { ...report, silentMs });
+    }
+    return [...states.values()];
   }
 
   /** Every user of every channel. */

@@ -18,6 +18,8 @@ export interface NatsSession {
   readonly nats: NatsConnection;
   readonly jetstream: JetStreamClient;
   readonly streams: JetStreamManager["streams"];
+  /** It works: the next connection may be to any of the servers that it has named by now. */
+  discover(): void;
   close(): Promise<void>;
 }
 
@@ -48,11 +50,20 @@ export function natsConnector(
       const at = settings.servers.join(", ");
       throw new Error(`NATS cannot be reached at ${at}: ${reasonOf(error, settings, clock.wallMs())}`);
     });
-    discovered = nats.info?.connect_urls ?? [];
+    const discover = () => {
+      const urls = nats.info?.connect_urls ?? [];
+      if (urls.length > 0) discovered = urls;
+    };
     watch(nats, (why) => ended(lostBecause(why)));
     const timeout = settings.requestTimeoutMs;
     const { streams } = await jetstreamManager(nats, { checkAPI: false, timeout });
-    return { nats, jetstream: jetstream(nats, { timeout }), streams, close: () => nats.close().catch(() => {}) };
+    return {
+      nats,
+      jetstream: jetstream(nats, { timeout }),
+      streams,
+      discover,
+      close: () => nats.close().catch(() => {}),
+    };
   };
 }
 

@@ -153,6 +153,7 @@ class NatsEngine implements Engine {
     if (!(await Promise.race([returned, Bun.sleep(MARKER_MS)]))) throw new Error(HEARTBEAT_LOST);
     this.registry.load(stored, which === "new");
     if (which === "new") this.#rewriteLedgerSoon();
+    session.discover();
   }
 
   /** Resolves when the marker comes back. */

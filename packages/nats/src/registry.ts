@@ -171,16 +171,9 @@ export class NatsRegistry implements Registry {
   }
 
   nodes(): readonly NodeState[] {
-    const nowMs = this.#options.clock.monotonicMs();
     const own = this.#host.report();
-    const states = new Map<string, NodeState>();
-    for (const { report, heardAtMs } of this.#cluster.incarnations.values()) {
-      if (!report) continue;
-      const silentMs = Math.max(0, Math.round(nowMs - heardAtMs));
-      const known = states.get(report.id);
-      if (!known || known.silentMs > silentMs) states.set(report.id, { ...report, silentMs });
-    }
-    return [...states.set(own.id, { ...own, silentMs: 0 }).values()];
+    const others = this.#cluster.nodes(this.#options.clock.monotonicMs()).filter(({ id }) => id !== own.id);
+    return [...others, { ...own, silentMs: 0 }];
   }
 
   // ---- what the stream says
