@@ -40,7 +40,7 @@ test("a certificate for another name is refused", async () => {
   expect(node.engine.health()).toMatchObject({ reachable: false });
 });
 
-test("an NKey opens the door, another does not, and no seed is told", async () => {
+test("an NKey signs in, another does not, and no seed is in a message", async () => {
   const [user, stranger] = [nkeys.createUser(), nkeys.createUser()];
   const seedOf = (key: typeof user) => new TextDecoder().decode(key.getSeed());
   const server = await startNats({ more: `authorization { users: [{ nkey: ${user.getPublicKey()} }] }` });
@@ -52,7 +52,7 @@ test("an NKey opens the door, another does not, and no seed is told", async () =
   expect(JSON.stringify([outside.engine.health(), outside.failures])).not.toContain(seedOf(stranger));
 });
 
-test("the papers of an account's user open the door, however their lines end", async () => {
+test("the credentials file of an account's user signs in, whatever its line ends", async () => {
   const operator = new Operator();
   const server = await startNats({ more: operator.settings });
   for (const edit of [(text: string) => text, (text: string) => text.trimEnd().replaceAll("\n", "\r\n")]) {
@@ -61,7 +61,7 @@ test("the papers of an account's user open the door, however their lines end", a
   }
 });
 
-test("papers that are not good enough are refused with the reason, and no seed is told", async () => {
+test("credentials that do not suffice are refused with the reason, and no seed is in a message", async () => {
   const operator = new Operator();
   const server = await startNats({ more: operator.settings });
   const [good, stranger] = [operator.account.user(), new Operator().account.user()];

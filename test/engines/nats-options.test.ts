@@ -14,11 +14,11 @@ function of(given: object, more: object = {}) {
   return settingsFrom(nats, shared);
 }
 
-test("without a word, it is the server on this machine", () => {
+test("without options, it is the server on this machine", () => {
   expect(of({})).toEqual(DEFAULTS);
 });
 
-test("times are told in seconds, and hold for the engine in milliseconds", () => {
+test("times are given in seconds, and the engine has them in milliseconds", () => {
   const settings = of({ requestTimeoutS: 0.5, reconnectMaxS: 0.1 }, { nodeTimeoutS: 3, publishWaitS: 1 });
   expect(settings).toMatchObject({ requestTimeoutMs: 500, nodeTimeoutMs: 3_000, publishWaitMs: 1_000 });
   expect([settings.reconnectMinMs, settings.reconnectMaxMs]).toEqual([50, 100]);
@@ -33,7 +33,7 @@ test("there are four ways to say who one is", () => {
   expect(of({ credsFile: creds }).credentials).toEqual({ type: "creds", creds: "the user's papers" });
 });
 
-test("two of them at once are a mistake, which is told without the secrets", () => {
+test("two of them at once are refused, without the secrets in the message", () => {
   const mistake = () => of({ token: "hush", user: "u", password: "hush" });
   expect(mistake).toThrow("`nats.user` and `nats.token`");
   expect(mistake).not.toThrow("hush");

@@ -1,4 +1,4 @@
-/** A NATS that dies, hangs, goes away or is full of nonsense: publications wait and come once, in order, or their publishers are told. */
+/** A NATS that dies, hangs, goes away or is full of nonsense: publications wait and come once, in order, or their publishers get an error. */
 
 import { expect, test } from "bun:test";
 import { connect, headers } from "@nats-io/transport-node";
@@ -53,7 +53,7 @@ test(
 test.each([
   ["a wrong password", { type: "password", user: "fanfare", password: "hush-wrong" }],
   ["no password", undefined],
-] as const)("with %s the node is not ready, and no secret is told", async (_, credentials) => {
+] as const)("with %s the node is not ready, and no secret is in a message", async (_, credentials) => {
   const server = await startNats({ more: 'authorization { user: fanfare, password: "hush-right" }' });
   const node = await startNatsNode(natsSettingsFor([server], credentials ? { credentials } : {}));
   const health = node.engine.health();
@@ -62,7 +62,7 @@ test.each([
   expect(JSON.stringify(health).toLowerCase()).toContain("authorization");
 });
 
-test("a password and a token open the door", async () => {
+test("a password and a token sign in", async () => {
   const byPassword = await startNats({ more: 'authorization { user: fanfare, password: "hush" }' });
   const byToken = await startNats({ more: 'authorization { token: "hush" }' });
   const a = await startNatsNode(

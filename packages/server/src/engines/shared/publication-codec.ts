@@ -56,12 +56,12 @@ export function parsePublication(fields: Record<string, unknown>, app: string, c
   }
 }
 
-function parseMemberFields(value: unknown) {
+export function parseMemberFields(value: unknown) {
   const { id, info, infoText } = asRecord(value);
   return parseMember(id, info, infoText);
 }
 
-function parseCount(value: unknown): number {
+export function parseCount(value: unknown): number {
   const count = asNumber(value);
   if (count < 0) throw new Error("not a count");
   return count;
