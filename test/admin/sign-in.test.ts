@@ -186,7 +186,7 @@ describe("with accounts", () => {
     const { text, body } = await anna.ask<AuditEntry[]>("api/audit");
     expect(body.map(({ who, what }) => `${who} ${what}`)).toEqual([
       "anna session.start",
-      "somebody session.refuse",
+      "unknown session.refuse",
       "otto session.refuse",
     ]);
     expect(body[1]?.detail).toEqual({ address: "127.0.0.1" });

@@ -152,7 +152,7 @@ describe("the certificate", () => {
   test("that is self-signed and names no host is told of", async () => {
     const all = await check(selfSigned, selfSignedKey);
     expect(all).toContain(
-      "warning: the certificate is self-signed: clients refuse it unless they are told to trust it",
+      "warning: the certificate is self-signed: clients refuse it unless they are set up to trust it",
     );
     expect(all).toContain("problem: the certificate names no host (no subjectAltName)");
   });
@@ -243,7 +243,7 @@ describe("the apps", () => {
       { mode: "production", apps: [{ ...app, anonymous: true }] },
       "warning: a lets anybody in without a token (anonymous)",
     ],
-    ["a disabled app", { apps: [{ ...app, enabled: false }] }, "warning: a is disabled and refuses everybody"],
+    ["a disabled app", { apps: [{ ...app, enabled: false }] }, "warning: a is disabled and refuses all clients"],
     [
       "a shared secret",
       { apps: [app, { ...app, id: "b", key: "kb" }] },

@@ -79,7 +79,7 @@ describe("a token that is issued", () => {
   });
 
   test.each([
-    [[], "fanfare: a token says who somebody is: name the user with --user\n"],
+    [[], "fanfare: a token needs a user: name it with --user\n"],
     [
       ["--user", "1", "--expires", "soon"],
       'fanfare: --expires has to be a time such as 90s, 15m, 1h or 7d, but is "soon"\n',

@@ -65,7 +65,7 @@ describe("an app without token rules", async () => {
   test("lets nobody in without a token, unless it says so", async () => {
     expect(await refusalAt(server.url)).toEqual({
       code: "unauthorized",
-      message: "This app lets nobody in without a token (anonymous is off): connect with ?token=JWT.",
+      message: "This app requires a token (anonymous is off): connect with ?token=JWT.",
       closed: 4009,
     });
     // What another scheme says is not for us.

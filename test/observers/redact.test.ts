@@ -80,7 +80,7 @@ const SENTENCES: readonly [string, string][] = [
     "Invalid key in subscription auth data: 'other' is not this app's key. Expected KEY:SIGNATURE.",
     'auth_signature is not the HMAC SHA256 hex digest of "POST\\n/apps/1/events\\nauth_key=k1&auth_timestamp=1&auth_version=1.0&body_md5=ab" made with this app\'s secret.',
     "The token is not valid: it is expired.",
-    "This app lets nobody in without a token (anonymous is off): connect with ?token=JWT.",
+    "This app requires a token (anonymous is off): connect with ?token=JWT.",
     "No password, no basic service and no token.",
   ].map((sentence): [string, string] => [sentence, sentence.replace("?token=JWT.", "?token=***")]),
   [`login failed for ann, password: ${SECRET}, host a`, "login failed for ann, password: ***, host a"],

@@ -70,7 +70,7 @@ test.each(["json", "pretty"] as const)(
       "disconnected",
       "subscribed",
       "refused",
-      "turned away",
+      "rejected",
       "published",
       "presence-room",
       "received",

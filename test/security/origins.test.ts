@@ -88,7 +88,7 @@ describe("a client without an Origin header", () => {
   });
 
   test.each([strict, openButStrict])("is refused 4009 where the app wants one", async (app) => {
-    const message = "This app lets nobody in without an Origin header (allowMissingOrigin is off).";
+    const message = "This app requires an Origin header (allowMissingOrigin is off).";
     const closed = { code: 4009, reason: message };
     expect(await pusher(app, undefined)).toEqual(["pusher:error", { code: 4009, message }, closed]);
     expect((await native(app, undefined)).at(-1)).toEqual(closed);

@@ -70,7 +70,7 @@ export const TYPE_NAMES: Readonly<Record<FeedType, string>> = {
   cache_miss: "cache miss",
   gap: "gap",
   refused: "refused",
-  turned_away: "turned away",
+  turned_away: "rejected",
   webhook: "webhook",
   error: "error",
 };

@@ -90,7 +90,7 @@ export class SignIn {
     const account = await loginThrottle.attempt(address, name, () => accountOf(accounts, credentials));
     if (account) return account;
     // What else was typed as a name may be a password.
-    const who = name !== undefined && accounts.has(name) ? name : "somebody";
+    const who = name !== undefined && accounts.has(name) ? name : "unknown";
     await services.audit.record(who, "session.refuse", { address });
     const message = "token" in credentials ? WRONG_TOKEN : "key" in credentials ? WRONG_KEY : WRONG_PASSWORD;
     throw new AdminError("credentials_wrong", message);

@@ -15,10 +15,7 @@ export function originGuard(): Guard {
       const origin = request.headers.get("origin");
       if (origin === null) {
         if (app.allowMissingOrigin) return undefined;
-        throw new Disconnect(
-          "unauthorized",
-          "This app lets nobody in without an Origin header (allowMissingOrigin is off).",
-        );
+        throw new Disconnect("unauthorized", "This app requires an Origin header (allowMissingOrigin is off).");
       }
       if (app.allowedOrigins.length === 0) return undefined;
       const mayConnect = tests.get(app) ?? originTest(app.allowedOrigins);

@@ -31,7 +31,7 @@ export function replayGuard({ clock, windowS, remembered = REMEMBERED, ledger }:
         throw repeated();
       }
       if (history.size >= remembered) {
-        const message = `More than ${remembered} calls within ${windowS} seconds cannot be told from repeated ones.`;
+        const message = `More than ${remembered} calls within ${windowS} seconds cannot be distinguished from repeated ones.`;
         throw new CommandError("rate_limited", message);
       }
       history.add(mark, timestampS);

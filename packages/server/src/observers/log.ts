@@ -90,7 +90,7 @@ function write(log: Logger, event: Failed | Refused, leftOut: number): void {
   log[level](fields, SAYS[event.type] + more);
 }
 
-const SAYS = { refused: "refused", "api-refused": "a call of the HTTP API was refused", rejected: "turned away" };
+const SAYS = { refused: "refused", "api-refused": "a call of the HTTP API was refused", rejected: "rejected" };
 /** Longest path in a line, in characters. */
 const LONGEST_PATH = 200;
 

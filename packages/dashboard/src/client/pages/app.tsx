@@ -119,7 +119,7 @@ function WhyNot({ app }: { app: AppDetail }) {
 
 const SWITCHES = [
   ["clientEvents", "Clients may send events to each other"],
-  ["subscriptionCounts", "Subscribers are told how many they are"],
+  ["subscriptionCounts", "Subscribers are notified of their number"],
 ] as const;
 
 function Switches({ app, canEdit, reload }: { app: AppDetail; canEdit: boolean; reload: () => void }) {

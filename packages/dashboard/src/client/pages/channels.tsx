@@ -46,7 +46,7 @@ export function Channels({ app }: { app: string }) {
 }
 
 function NoChannels({ isSearch }: { isSearch: boolean }) {
-  if (isSearch) return <Empty title="No channel has that in its name">Names are told apart by case.</Empty>;
+  if (isSearch) return <Empty title="No channel has that in its name">Names are case-sensitive.</Empty>;
   return (
     <Empty title="Nobody is in any channel">
       A channel is there as long as somebody is subscribed to it. Subscribe a client, and it is listed here.

@@ -98,7 +98,7 @@ function LiveCharts() {
     put(seconds.points());
   });
   if (!has("seconds"))
-    return <Empty title="Live numbers are off">The server was told to count nothing by the second.</Empty>;
+    return <Empty title="Live numbers are off">The server is configured not to count by the second.</Empty>;
   return (
     <>
       <Failure error={error} />

@@ -330,8 +330,8 @@ function AskEnd({ what, connection: { app, id, user = "" }, onClose }: AskEndPro
     >
       <p>
         {isOne
-          ? "The client is told that it was ended and not to come back by itself."
-          : "Every connection of this user is closed, on every node, and told not to come back."}
+          ? "The connection is closed, and its client does not reconnect by itself."
+          : "Every connection of this user is closed, on every node, and its client does not reconnect by itself."}
       </p>
     </Ask>
   );

@@ -20,7 +20,7 @@ export function Send({ app }: { app: string }) {
   useEffect(() => setHistory(sentBefore(app)), [app]);
   return (
     <>
-      <Head title="Send an event" lead="To everybody in a channel, as your back end would." />
+      <Head title="Send an event" lead="To all subscribers of a channel, as your back end would." />
       {!may("operate") && <p class="banner">Your role lets you look, not send. It takes the role operate.</p>}
       <div class="columns">
         <Form app={app} draft={draft} put={put} sent={(it) => setHistory(remember(app, it))} />

@@ -40,7 +40,7 @@ export function Failure({ error, retry }: { error: Refused | undefined; retry?: 
 
 function adviceFor({ code, retryAfterS }: Refused): string {
   if (code === "too_many_attempts" && retryAfterS) return `Try again in ${retryAfterS} s.`;
-  if (code === "role_too_small") return "Ask somebody with a larger role.";
+  if (code === "role_too_small") return "Ask a user with a larger role.";
   return "";
 }
 

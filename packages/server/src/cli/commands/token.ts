@@ -22,7 +22,7 @@ interface IssueOptions extends AppOptions {
 /** The token alone goes to the standard output, so that it can be used in place. */
 export async function issueToken(options: IssueOptions): Promise<string> {
   const { app } = chooseApp(await knownApps(options), options);
-  if (options.user === undefined) throw new CliError("a token says who somebody is: name the user with --user");
+  if (options.user === undefined) throw new CliError("a token needs a user: name it with --user");
   const token = await sign(app, options.user, options);
   const { exp = 0 } = decodeJwt(token);
   const { accepted, reason } = await verdictOf(app, token);

@@ -58,7 +58,7 @@ function switchFindings({ id, anonymous, enabled }: App, isProduction: boolean):
     `${id} lets anybody in without a token (anonymous)`,
     "turn `anonymous` off, unless that is meant",
   );
-  const off = warning(`${id} is disabled and refuses everybody`, "turn `enabled` on, or take the app out");
+  const off = warning(`${id} is disabled and refuses all clients`, "turn `enabled` on, or remove the app");
   return [...(anonymous && isProduction ? [open] : []), ...(enabled ? [] : [off])];
 }
 

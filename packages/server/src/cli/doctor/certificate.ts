@@ -97,7 +97,7 @@ function chainFinding(leaf: X509Certificate, chain: readonly X509Certificate[]):
   });
   if (gap >= 0) return problem(`certificate ${gap + 2} in the file did not issue certificate ${gap + 1}`, ORDER);
   if (leaf.checkIssued(leaf)) {
-    return warning("the certificate is self-signed: clients refuse it unless they are told to trust it", SELF_SIGNED);
+    return warning("the certificate is self-signed: clients refuse it unless they are set up to trust it", SELF_SIGNED);
   }
   if (last.checkIssued(last) || isIssuedByRoot(last)) return ok(`the chain is complete (${chain.length})`);
   const which = chain.length === 1 ? "it" : "the last of the chain";

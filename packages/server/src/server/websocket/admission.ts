@@ -107,7 +107,7 @@ function checkApp(app: App | undefined, key: string, { isEncrypted }: Caller): A
 
 function checkAnonymous({ anonymous }: App, user: User | undefined): void {
   if (user || anonymous) return;
-  const message = "This app lets nobody in without a token (anonymous is off): connect with ?token=JWT.";
+  const message = "This app requires a token (anonymous is off): connect with ?token=JWT.";
   throw new Disconnect("unauthorized", message);
 }
 
