@@ -17,8 +17,11 @@ export type ServerOptions<E extends object = AnyEvents, U extends User = User> =
   engine?: ConfigInput["engine"] | Engine | EngineFactory;
   /** A list; or a provider that looks up apps, for example in the program's database. */
   apps?: ConfigInput["apps"] | AppProvider;
+  /** Decide before something happens: a connection, a command, a publication, an API call. Asked after the server's own guards. */
   guards?: Implementations["guards"];
+  /** Functions that receive what happened, and sinks for the statistics of each app. */
   observers?: Implementations["observers"];
+  /** Further protocols. Clients reach one at the path of its name: `ws://host/NAME?app=KEY`. */
   protocols?: Implementations["protocols"];
   fetch?(request: Request, context: FetchContext<Server<NoInfer<E>, NoInfer<U>>>): Awaitable<Response>;
   /** Whether the sender may see the dashboard, and as what. Then it alone decides. */
