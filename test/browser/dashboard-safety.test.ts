@@ -196,6 +196,6 @@ test("in development the printed address lets one in, the key leaves the address
 test("in production without accounts nobody is let in, and the page says what to do (B31)", async () => {
   const server = await startWithDashboard({ mode: "production" });
   const { page } = await look(browser, server, { isOutside: true });
-  await shows(page, "main", "Nobody can sign in yet");
+  await shows(page, "main", "No one can sign in yet");
   await shows(page, "main", "dashboard.users");
 });

@@ -19,7 +19,7 @@ export function SignIn() {
         </h1>
         {server && <p class="soft">{server.name}</p>}
         {ways.length === 0 && (
-          <Empty title="Nobody can sign in yet">
+          <Empty title="No one can sign in yet">
             <p>
               Set <code>dashboard.password</code> or <code>dashboard.users</code>, and restart the server. In
               development it prints an address with a key instead.
