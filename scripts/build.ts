@@ -1,20 +1,24 @@
 /**
  * Makes what is packed: for the server its bundle, the dashboard's page and the documents, for all type declarations. A checkout runs
- * without it. `bun scripts/build.ts [server | nats]`; `--clean` takes away again what stands beside the sources.
+ * without it. `bun scripts/build.ts [server | nats | publisher]`; `--clean` takes away again what stands beside the sources.
  */
 
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { writePages } from "../packages/server/src/server/pages/files.ts";
-import { bundle, publishManifest, restoreManifest } from "./bundle.ts";
+import { bundle, bundlePublisher, publishManifest, restoreManifest } from "./bundle.ts";
 
 const ROOT = join(import.meta.dir, "..");
-const DOCUMENTS = { server: ["README.md", "CHANGELOG.md", "LICENSE", "docs"], nats: ["LICENSE"] };
+const DOCUMENTS = {
+  server: ["README.md", "CHANGELOG.md", "LICENSE", "docs"],
+  nats: ["LICENSE"],
+  publisher: ["LICENSE"],
+};
 
 type Package = keyof typeof DOCUMENTS;
 
 const isClean = process.argv.includes("--clean");
-const named = process.argv.includes("nats") ? "nats" : "server";
+const named = (["nats", "publisher"] as const).find((name) => process.argv.includes(name)) ?? "server";
 process.exitCode = isClean ? clean(named) : await build(named);
 
 function clean(name: Package): number {
@@ -26,6 +30,7 @@ function clean(name: Package): number {
 async function build(name: Package): Promise<number> {
   for (const document of DOCUMENTS[name])
     cpSync(join(ROOT, document), join(folderOf(name), document), { recursive: true });
+  if (name === "publisher") return buildPublisher();
   // The types of the others refer to the server's.
   const exitCode = declareTypes("server", "scripts/tsconfig.build.json");
   if (exitCode !== 0) return exitCode;
@@ -35,6 +40,12 @@ async function build(name: Package): Promise<number> {
   await bundle(folderOf("server"));
   publishManifest(folderOf("server"));
   return 0;
+}
+
+async function buildPublisher(): Promise<number> {
+  const exitCode = declareTypes("publisher", "scripts/tsconfig.publisher.json");
+  if (exitCode === 0) await bundlePublisher(folderOf("publisher"));
+  return exitCode;
 }
 
 function declareTypes(name: Package, project: string): number {

@@ -41,6 +41,16 @@ export async function bundle(folder: string): Promise<void> {
   });
 }
 
+/** Writes `dist/index.js`: one module for every runtime. It stays readable, since those who publish to browsers minify by themselves. */
+export async function bundlePublisher(folder: string): Promise<void> {
+  await Bun.build({
+    entrypoints: [join(folder, "src/index.ts")],
+    outdir: join(folder, "dist"),
+    target: "browser",
+    format: "esm",
+  });
+}
+
 /** The package's manifest names what was built, until `restoreManifest`. */
 export function publishManifest(folder: string): void {
   const path = join(folder, "package.json");

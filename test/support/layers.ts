@@ -63,6 +63,7 @@ export const PACKAGE_MAY_USE: Readonly<Record<string, readonly string[]>> = {
     "uplot",
   ],
   nats: ["@nats-io/jetstream", "@nats-io/transport-node", "fanfare/engine", "node:crypto"],
+  publisher: [],
 };
 
 /** Handed in from outside, where tests can hold them still. */

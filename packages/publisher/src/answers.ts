@@ -1,0 +1,99 @@
+/** What the server answers to questions, in the names of this package. */
+
+/** A place in a channel's history: after the event with this offset. Epochs differ when a history was lost, so offsets of two do not compare. */
+export interface Position {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+export interface HistoryEvent<T = unknown> {
+  readonly event: string;
+  /** Parsed where it is JSON, else the text. */
+  readonly data: T;
+  readonly position: Position;
+  /** Seconds for which it will be kept. */
+  readonly expiresInS: number;
+  /** If a client published it: its connection's id. */
+  readonly connectionId?: string;
+  /** If a signed-in client published it: the user's id. */
+  readonly userId?: string;
+}
+
+export interface History<T = unknown> {
+  /** Oldest first. */
+  readonly events: readonly HistoryEvent<T>[];
+  /** Of the channel's newest event. */
+  readonly position: Position;
+  /** Whether nothing between `since` and the first event is lost. */
+  readonly isComplete: boolean;
+  /** How many events the channel keeps, and each for how many seconds; undefined if it keeps none. */
+  readonly keeps: { readonly size: number; readonly ttlS: number } | undefined;
+}
+
+export interface ChannelInfo {
+  readonly channel: string;
+  /** Connections that are subscribed. */
+  readonly subscriptions: number;
+  /** Users, in presence channels. */
+  readonly members?: number;
+}
+
+interface HistoryAnswer {
+  readonly events: readonly {
+    readonly name: string;
+    readonly data: string;
+    readonly position: Position;
+    readonly ttl: number;
+    readonly socket_id?: string;
+    readonly user_id?: string;
+  }[];
+  readonly position: Position;
+  readonly complete: boolean;
+  readonly keeps: { readonly size: number; readonly ttl: number } | null;
+}
+
+export function historyFrom<T>(answer: unknown): History<T> {
+  const { events, position, complete, keeps } = answer as HistoryAnswer;
+  return {
+    events: events.map(eventFrom<T>),
+    position,
+    isComplete: complete,
+    keeps: keeps ? { size: keeps.size, ttlS: keeps.ttl } : undefined,
+  };
+}
+
+function eventFrom<T>({
+  name,
+  data,
+  position,
+  ttl,
+  socket_id,
+  user_id,
+}: HistoryAnswer["events"][number]): HistoryEvent<T> {
+  return {
+    event: name,
+    data: parsed(data) as T,
+    position,
+    expiresInS: ttl,
+    ...(socket_id !== undefined && { connectionId: socket_id }),
+    ...(user_id !== undefined && { userId: user_id }),
+  };
+}
+
+interface CountsAnswer {
+  readonly subscription_count: number;
+  readonly user_count?: number;
+}
+
+export function channelInfoFrom(channel: string, answer: unknown): ChannelInfo {
+  const { subscription_count, user_count } = answer as CountsAnswer;
+  return { channel, subscriptions: subscription_count, ...(user_count !== undefined && { members: user_count }) };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

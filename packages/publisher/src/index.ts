@@ -1,0 +1,20 @@
+/**
+ * `@fanfare/publisher`: the back end's side of Fanfare, with `fetch` and WebCrypto only. It runs in Node 20 and newer, Bun, Deno and
+ * workers.
+ */
+
+export type { ChannelInfo, History, HistoryEvent, Position } from "./answers.ts";
+export type { Authorization, AuthorizeAnswer, AuthorizeOptions, Denied, Member, SignInUser } from "./authorization.ts";
+export type { BatchEvent } from "./batches.ts";
+export { PublisherError, type PublisherErrorDetails } from "./errors.ts";
+export {
+  type BatchOptions,
+  createPublisher,
+  type HistoryOptions,
+  type Publisher,
+  type PublisherOptions,
+  type PublishOptions,
+} from "./publisher.ts";
+export type { StreamEvent, StreamOptions, StreamResult } from "./stream.ts";
+export type { TokenClaims } from "./token.ts";
+export type { RawWebhook, Webhook, WebhookEvent } from "./webhook.ts";

@@ -1,0 +1,266 @@
+/** The public API: one object with all that a back end does with Fanfare. */
+
+import { type ChannelInfo, channelInfoFrom, type History, historyFrom, type Position } from "./answers.ts";
+import { ApiClient } from "./api-client.ts";
+import {
+  type Authorization,
+  type AuthorizeAnswer,
+  type AuthorizeOptions,
+  Authorizer,
+  type Member,
+  type SignInUser,
+} from "./authorization.ts";
+import { type BatchEvent, batchesOf, itemOf } from "./batches.ts";
+import { invalid } from "./errors.ts";
+import { checkKey, checkNotEncrypted, jsonOf, userChannel } from "./names.ts";
+import { Signer } from "./signer.ts";
+import { publishStream, type StreamOptions, type StreamResult } from "./stream.ts";
+import { makeToken, type TokenClaims } from "./token.ts";
+import { type RawWebhook, readWebhook, type Webhook } from "./webhook.ts";
+
+export interface PublisherOptions {
+  /** The server's address: `https://ws.example.com`, with its path prefix if it has one. `wss:` is taken for `https:`. */
+  readonly url: string;
+  readonly appId: string;
+  readonly key: string;
+  readonly secret: string;
+  /** In place of the global `fetch`. */
+  readonly fetch?: typeof fetch;
+  /** How long one attempt may take, in milliseconds. Default 10 000. */
+  readonly timeoutMs?: number;
+  /** How often a call is repeated after a network error, a timeout, 429 or 5xx. Default 5; 0 for never. */
+  readonly retries?: number;
+}
+
+export interface PublishOptions {
+  /**
+   * The idempotency key, 1 to 128 characters: the server publishes an event once per key and channel within 5 minutes. Name one if your
+   * program itself may repeat the call; without it each call has a random one, which covers the publisher's own retries.
+   */
+  readonly key?: string;
+  /** The id of a connection that does not get the event: that of the client that caused it. */
+  readonly except?: string;
+  /** Ends the call, which rejects with the signal's reason. The event may have been published. */
+  readonly signal?: AbortSignal;
+}
+
+export interface BatchOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface HistoryOptions {
+  /** Only what came after this position. Default: the last `limit` events. */
+  readonly since?: Position;
+  /** 1 to 1000. Default 100. */
+  readonly limit?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Every call rejects with a `PublisherError` if the server refuses it, or cannot be reached after all retries. Network errors, timeouts,
+ * 429 and 5xx are retried after 0.2 s, doubled up to 5 s, varied by half, and not before `Retry-After`; for 4 minutes at most.
+ */
+export interface Publisher {
+  /**
+   * Publishes an event, exactly once, in one channel or up to 100. `data` is any JSON value, at most 100 KB unless the app allows more.
+   * Resolves when the server has it.
+   */
+  publish(channel: string | readonly string[], event: string, data: unknown, options?: PublishOptions): Promise<void>;
+  /**
+   * Publishes many events in order, exactly once each, in requests of at most 10 events and 1 MiB. Each request is checked as a whole; if
+   * one is refused, those before it were published and those after it are not sent.
+   */
+  batch(events: readonly BatchEvent[], options?: BatchOptions): Promise<void>;
+  /** Publishes an event to a user, on all connections that are signed in as that user. */
+  toUser(userId: string, event: string, data: unknown, options?: PublishOptions): Promise<void>;
+  /**
+   * Publishes what a model writes, while it writes: parts are gathered for 40 ms, and events of a `StreamEvent` as data follow each other
+   * without a gap, each exactly once. Resolves after the `end` event. If the source throws, an `error` event is published (it does not
+   * say why), and the call rejects with what was thrown.
+   */
+  stream<P>(channel: string, source: AsyncIterable<P>, options?: StreamOptions<P>): Promise<StreamResult>;
+  /**
+   * A page of what the channel keeps. Read everything by beginning with `{ epoch, offset: 0 }` of the answer's `position`, and go on with
+   * the position of each page's last event until a page is empty.
+   */
+  history<T = unknown>(channel: string, options?: HistoryOptions): Promise<History<T>>;
+  /**
+   * The position of the channel's newest event: read it before the data that you render, and subscribe since it. Undefined if the channel
+   * keeps nothing.
+   */
+  position(channel: string, options?: { readonly signal?: AbortSignal }): Promise<Position | undefined>;
+  /** The channels with subscribers, of those whose names begin with `prefix`. `members` only if that begins with `presence-`. */
+  channels(options?: { readonly prefix?: string; readonly signal?: AbortSignal }): Promise<readonly ChannelInfo[]>;
+  /** One channel; its numbers are 0 if it is empty. */
+  channel(channel: string, options?: { readonly signal?: AbortSignal }): Promise<ChannelInfo>;
+  /** The users in a presence channel, each once. */
+  members(channel: string, options?: { readonly signal?: AbortSignal }): Promise<readonly { readonly id: string }[]>;
+  /** How many connections the app has, in the whole cluster. */
+  connections(options?: { readonly signal?: AbortSignal }): Promise<number>;
+  /** Closes the user's connections, and makes the server refuse what was signed or issued for the user before, unless `revoke` is false. */
+  terminate(userId: string, options?: { readonly revoke?: boolean; readonly signal?: AbortSignal }): Promise<void>;
+
+  /** Makes a token (JWT, HS256) by which a client of the native protocol connects as a user. Asks no server. */
+  token(claims: TokenClaims): Promise<string>;
+  /**
+   * Answers a client that asks for up to 100 channels: a signature for those that `allow` permits, an error for the others. Asks no
+   * server. Throws a `PublisherError` (400, `data_invalid`) if the connection id or the list is malformed.
+   */
+  authorize(connectionId: string, channels: readonly string[], options: AuthorizeOptions): Promise<AuthorizeAnswer>;
+  /**
+   * The same for one channel, in the form that pusher-js and Laravel Echo expect. Check first that the user may subscribe. `member` is who
+   * the client is in a presence channel.
+   */
+  authorizeChannel(connectionId: string, channel: string, member?: Member): Promise<Authorization>;
+  /** Signs a user in, in the form that pusher-js expects (`userAuthentication`). */
+  authorizeUser(connectionId: string, user: SignInUser): Promise<{ auth: string; user_data: string }>;
+  /**
+   * Reads a webhook after it has checked its signature, in constant time. Throws a `PublisherError` with the status to answer: 401 if the
+   * signature is wrong, 400 if the body is malformed.
+   */
+  webhook(request: Request | RawWebhook): Promise<Webhook>;
+}
+
+const TIMEOUT_MS = 10_000;
+const RETRIES = 5;
+/** A timer of more fires at once. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
+/** Throws a TypeError if an option is missing or has no use. It opens no connection; one for the whole program is enough. */
+export function createPublisher(options: PublisherOptions): Publisher {
+  return new HttpPublisher(options);
+}
+
+class HttpPublisher implements Publisher {
+  readonly #key: string;
+  readonly #signer: Signer;
+  readonly #authorizer: Authorizer;
+  readonly #api: ApiClient;
+
+  constructor(options: PublisherOptions) {
+    const { url, appId, key, secret, timeoutMs = TIMEOUT_MS, retries = RETRIES } = options;
+    for (const [name, value] of Object.entries({ appId, key, secret }))
+      if (typeof value !== "string" || value === "") throw new TypeError(`createPublisher: ${name} is missing.`);
+    if (!(timeoutMs > 0 && timeoutMs <= LONGEST_TIMER_MS))
+      throw new TypeError(`createPublisher: timeoutMs is a number above 0, at most ${LONGEST_TIMER_MS}.`);
+    if (!Number.isInteger(retries) || retries < 0) throw new TypeError("createPublisher: retries is 0 or more.");
+    this.#key = key;
+    this.#signer = new Signer(secret);
+    this.#authorizer = new Authorizer(key, this.#signer);
+    // Called as a plain function: browsers' and workers' fetch refuses to be a method of something else.
+    const send: typeof fetch = options.fetch ?? fetch;
+    this.#api = new ApiClient({
+      baseUrl: baseUrlOf(url),
+      appId,
+      key,
+      signer: this.#signer,
+      timeoutMs,
+      retries,
+      fetch: send,
+    });
+  }
+
+  async publish(
+    channel: string | readonly string[],
+    event: string,
+    data: unknown,
+    { key = crypto.randomUUID(), except, signal }: PublishOptions = {},
+  ): Promise<void> {
+    const channels = typeof channel === "string" ? [channel] : channel;
+    for (const name of channels) checkNotEncrypted(name);
+    checkKey(key);
+    const body = { name: event, data: jsonOf(data), channels, socket_id: except, idempotency_key: key };
+    await this.#api.call({ method: "POST", path: "/events", body, signal });
+  }
+
+  async batch(events: readonly BatchEvent[], { signal }: BatchOptions = {}): Promise<void> {
+    // All of them, before the first is sent.
+    const items = events.map(itemOf);
+    for (const batch of batchesOf(items))
+      await this.#api.call({ method: "POST", path: "/batch_events", body: { batch }, signal });
+  }
+
+  toUser(userId: string, event: string, data: unknown, options?: PublishOptions): Promise<void> {
+    return this.publish(userChannel(userId), event, data, options);
+  }
+
+  async stream<P>(channel: string, source: AsyncIterable<P>, options: StreamOptions<P> = {}): Promise<StreamResult> {
+    const { event = "stream" } = options;
+    return publishStream((data, key) => this.publish(channel, event, data, { key }), source, options);
+  }
+
+  async history<T>(channel: string, { since, limit, signal }: HistoryOptions = {}): Promise<History<T>> {
+    const query = {
+      ...(since && { since_epoch: since.epoch, since_offset: String(since.offset) }),
+      ...(limit !== undefined && { limit: String(limit) }),
+    };
+    return historyFrom<T>(await this.#get(`/channels/${encodeURIComponent(channel)}/history`, query, signal));
+  }
+
+  async position(channel: string, { signal }: { signal?: AbortSignal } = {}): Promise<Position | undefined> {
+    const { position, keeps } = await this.history(channel, { limit: 1, ...(signal && { signal }) });
+    return keeps && position;
+  }
+
+  async channels({ prefix = "", signal }: { prefix?: string; signal?: AbortSignal } = {}): Promise<ChannelInfo[]> {
+    const info = infoOf(prefix);
+    const query = prefix === "" ? { info } : { info, filter_by_prefix: prefix };
+    const answer = (await this.#get("/channels", query, signal)) as { channels: Record<string, unknown> };
+    return Object.entries(answer.channels).map(([name, counts]) => channelInfoFrom(name, counts));
+  }
+
+  async channel(channel: string, { signal }: { signal?: AbortSignal } = {}): Promise<ChannelInfo> {
+    const path = `/channels/${encodeURIComponent(channel)}`;
+    return channelInfoFrom(channel, await this.#get(path, { info: infoOf(channel) }, signal));
+  }
+
+  async members(channel: string, { signal }: { signal?: AbortSignal } = {}): Promise<{ id: string }[]> {
+    const answer = await this.#get(`/channels/${encodeURIComponent(channel)}/users`, {}, signal);
+    return (answer as { users: { id: string }[] }).users;
+  }
+
+  async connections({ signal }: { signal?: AbortSignal } = {}): Promise<number> {
+    return ((await this.#get("/connections", {}, signal)) as { connections: number }).connections;
+  }
+
+  async terminate(userId: string, { revoke = true, signal }: { revoke?: boolean; signal?: AbortSignal } = {}) {
+    if (userId === "") throw invalid("A user's id has 1 to 128 characters.");
+    const path = `/users/${encodeURIComponent(userId)}/terminate_connections`;
+    await this.#api.call({ method: "POST", path, query: revoke ? {} : { revoke: "false" }, body: {}, signal });
+  }
+
+  token(claims: TokenClaims): Promise<string> {
+    return makeToken(this.#signer, claims);
+  }
+
+  authorize(connectionId: string, channels: readonly string[], options: AuthorizeOptions): Promise<AuthorizeAnswer> {
+    return this.#authorizer.many(connectionId, channels, options);
+  }
+
+  authorizeChannel(connectionId: string, channel: string, member?: Member): Promise<Authorization> {
+    return this.#authorizer.one(connectionId, channel, member);
+  }
+
+  authorizeUser(connectionId: string, user: SignInUser): Promise<{ auth: string; user_data: string }> {
+    return this.#authorizer.user(connectionId, user);
+  }
+
+  webhook(request: Request | RawWebhook): Promise<Webhook> {
+    return readWebhook(this.#key, this.#signer, request);
+  }
+
+  #get(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal | undefined): Promise<unknown> {
+    return this.#api.call({ method: "GET", path, query, signal });
+  }
+}
+
+function baseUrlOf(text: string): URL {
+  const httpText = String(text).replace(/^ws/, "http");
+  if (/^https?:/.test(httpText) && URL.canParse(httpText)) return new URL(httpText);
+  throw new TypeError(`createPublisher: url is not the address of a server: ${text}`);
+}
+
+/** Numbers of members are known of presence channels only. */
+function infoOf(name: string): string {
+  return name.startsWith("presence-") ? "subscription_count,user_count" : "subscription_count";
+}

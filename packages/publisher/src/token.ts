@@ -1,0 +1,53 @@
+/** JSON Web Tokens for clients of the native protocol. */
+
+import { invalid } from "./errors.ts";
+import type { Signer } from "./signer.ts";
+
+export interface TokenClaims {
+  /** The user's id: 1 to 128 characters. */
+  readonly user: string;
+  /** What other members of a presence channel see of the user: JSON, at most 1024 bytes unless the app allows more. */
+  readonly info?: unknown;
+  /** Patterns of private and presence channels that the user may join without a signature: `*` is any run of characters, `?` one. */
+  readonly channels?: readonly string[];
+  /** Ids of users of whom the client is notified when they come online and go offline. */
+  readonly watchlist?: readonly string[];
+  /** Seconds from now until it expires. Default 3600. */
+  readonly expiresInS?: number;
+  /** `aud`, where the app's settings demand one. */
+  readonly audience?: string;
+  /** `iss`, where the app's settings demand one. */
+  readonly issuer?: string;
+}
+
+const AN_HOUR_S = 3_600;
+const ENCODER = new TextEncoder();
+
+/** HS256, with `iat` and `exp`. */
+export async function makeToken(signer: Signer, claims: TokenClaims): Promise<string> {
+  const { user, info, channels, watchlist, expiresInS = AN_HOUR_S, audience, issuer } = claims;
+  if (typeof user !== "string" || user === "") throw invalid("A token needs a user: an id of 1 to 128 characters.");
+  if (!(expiresInS > 0)) throw invalid("expiresInS is a number of seconds above 0.");
+  const iat = Math.floor(Date.now() / 1000);
+  const payload = {
+    sub: user,
+    info,
+    channels,
+    watchlist,
+    aud: audience,
+    iss: issuer,
+    iat,
+    exp: iat + Math.ceil(expiresInS),
+  };
+  const signed = `${base64Url(jsonBytes({ alg: "HS256", typ: "JWT" }))}.${base64Url(jsonBytes(payload))}`;
+  return `${signed}.${base64Url(await signer.sign(signed))}`;
+}
+
+function jsonBytes(value: object): Uint8Array {
+  return ENCODER.encode(JSON.stringify(value));
+}
+
+function base64Url(bytes: Uint8Array): string {
+  const base64 = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}

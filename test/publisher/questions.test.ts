@@ -1,0 +1,94 @@
+/** What the publisher asks a real server, and what the server accepts of what it signed. */
+
+import { expect, test } from "bun:test";
+import { createPublisher } from "../../packages/publisher/src/index.ts";
+import { connectNative } from "../support/native-client.ts";
+import { connectPusher } from "../support/pusher-client.ts";
+import { APP, startServer } from "../support/server.ts";
+
+const RULES = [{ match: "kept", history: { size: 50, ttlS: 60 }, clientPublish: "any" as const }];
+const server = await startServer({}, { channels: RULES });
+const publisher = createPublisher({ url: server.url, appId: APP.id, key: APP.key, secret: APP.secret });
+
+test("history comes in pages, and says where it stands", async () => {
+  const empty = await publisher.history("kept");
+  expect(empty).toMatchObject({ events: [], isComplete: true, keeps: { size: 50, ttlS: 60 } });
+  for (let n = 1; n <= 5; n++) await publisher.publish("kept", "e", { n });
+  const { events, position, isComplete } = await publisher.history<{ n: number }>("kept", { limit: 2 });
+  expect(events.map(({ data }) => data.n)).toEqual([4, 5]);
+  expect(events[1]).toMatchObject({ event: "e", position });
+  expect(events[1]?.expiresInS).toBeGreaterThan(50);
+  expect(isComplete).toBe(true);
+  expect(await publisher.position("kept")).toEqual(position);
+
+  const seen: number[] = [];
+  let since = { epoch: position.epoch, offset: 0 };
+  for (;;) {
+    const page = await publisher.history<{ n: number }>("kept", { since, limit: 2 });
+    if (page.events.length === 0) break;
+    seen.push(...page.events.map(({ data }) => data.n));
+    since = page.events.at(-1)?.position ?? since;
+  }
+  expect(seen).toEqual([1, 2, 3, 4, 5]);
+
+  const lost = await publisher.history("kept", { since: { epoch: "another", offset: 3 } });
+  expect(lost.isComplete).toBe(false);
+  await expect(publisher.history("kept", { limit: 0 })).rejects.toMatchObject({ status: 400, code: "data_invalid" });
+});
+
+test("a channel without history has neither events nor a position", async () => {
+  expect(await publisher.history("plain")).toMatchObject({ events: [], keeps: undefined });
+  expect(await publisher.position("plain")).toBeUndefined();
+});
+
+test("channels, their numbers, members, and connections", async () => {
+  const [ada, bob] = [await connectPusher(server.url), await connectPusher(server.url)];
+  for (const [client, id] of [
+    [ada, "ada"],
+    [bob, "bob"],
+  ] as const) {
+    const { auth, channel_data = "" } = await publisher.authorizeChannel(client.socketId, "presence-room", { id });
+    await client.subscribe("presence-room", { auth, data: channel_data });
+  }
+  await ada.subscribe("lobby");
+  expect(await publisher.connections()).toBeGreaterThanOrEqual(2);
+  expect(await publisher.channels({ prefix: "presence-" })).toEqual([
+    { channel: "presence-room", subscriptions: 2, members: 2 },
+  ]);
+  expect(await publisher.channels()).toContainEqual({ channel: "lobby", subscriptions: 1 });
+  expect(await publisher.channel("lobby")).toEqual({ channel: "lobby", subscriptions: 1 });
+  expect(await publisher.channel("presence-none")).toEqual({ channel: "presence-none", subscriptions: 0, members: 0 });
+  expect((await publisher.members("presence-room")).map(({ id }) => id).sort()).toEqual(["ada", "bob"]);
+  await expect(publisher.members("lobby")).rejects.toMatchObject({ status: 400 });
+});
+
+test("names that have to be escaped are found", async () => {
+  const client = await connectPusher(server.url);
+  await client.subscribe("a=b@c,d;e");
+  expect(await publisher.channel("a=b@c,d;e")).toEqual({ channel: "a=b@c,d;e", subscriptions: 1 });
+});
+
+test("the server takes the signatures of many channels, and only for that connection", async () => {
+  const [ada, eve] = [
+    await connectNative(server.url, { token: await publisher.token({ user: "ada" }) }),
+    await connectPusher(server.url),
+  ];
+  const { channels } = await publisher.authorize(ada.id, ["private-a", "presence-b"], {
+    member: { id: "ada", info: { name: "Ada" } },
+    allow: () => true,
+  });
+  for (const [channel, permission] of Object.entries(channels)) await ada.subscribe(channel, permission);
+  const { auth } = await publisher.authorizeChannel(ada.id, "private-a");
+  await expect(eve.subscribe("private-a", { auth })).rejects.toThrow("signature_invalid");
+});
+
+test("a token lets in, with its channels; a terminated user is out, and the token with the user", async () => {
+  const token = await publisher.token({ user: "mallory", channels: ["private-*"] });
+  const client = await connectNative(server.url, { token });
+  expect(client.welcome.user?.id).toBe("mallory");
+  await client.subscribe("private-x");
+  await publisher.terminate("mallory");
+  expect(await client.next("closing")).toMatchObject({ code: "terminated" });
+  const again = await connectNative(server.url, { token });
+  expect(await again.next("closing")).toMatchObject({ code: "token_invalid" });
+});
