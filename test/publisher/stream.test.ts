@@ -218,7 +218,7 @@ test("a model that thinks for long is not taken for dead: `start` comes again", 
   const stream = publisher.stream(
     "thinking",
     (async function* () {
-      await Bun.sleep(10_500);
+      await Bun.sleep(12_000);
       yield "done";
     })(),
   );
