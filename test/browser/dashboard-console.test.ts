@@ -117,6 +117,7 @@ test("a refusal says why and where, and leads to the signature page, filled in",
   await shows(page, ".verdict", "It is refused");
 
   await openPageOf(page, "Console");
+  await isWatching(page);
   const body = { name: "x", channel: "a", data: "{}" };
   await signedFetch(server.url, APP, "POST", "/events", { body, tamper: { secret: "another" } });
   await row(page, "refused", "POST /apps/app/events: 401 auth_signature is not").first().click();

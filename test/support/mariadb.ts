@@ -25,6 +25,8 @@ export async function startMariaDb(): Promise<DatabaseServer> {
     `--port=${port}`,
     "--bind-address=127.0.0.1",
     `--socket=${socket}`,
+    // A MariaDB that starts removes what others have in a folder for temporary tables that they share.
+    `--tmpdir=${folder}`,
     "--skip-name-resolve",
     "--innodb-flush-log-at-trx-commit=0",
     ...user,

@@ -32,6 +32,18 @@ export class Reconciler {
     const { state } = shard;
     state.clearDoubts();
     state.pendingCounts.clear();
+    // Before the members: observers hear that a channel is occupied before they hear who is in it.
+    const counted: RegistryChange[] = [];
+    await inBatches([...state.counts.keys()], async (key) => {
+      const subscribers = state.counts.get(key);
+      if (!subscribers) return;
+      const { app, channel } = subscribers;
+      const change = await scripts.setSubscriberCount(writer, subscribers);
+      if (mode === "announce" && change === "occupied") report([{ type: change, app, channel }]);
+      // Also when quiet: while some had not written again, a node may have reported too few.
+      else if (change === "occupied" || change === "counted") counted.push({ type: "counted", app, channel });
+    });
+    report(counted);
     // Each is looked up when its turn comes: it may have left meanwhile.
     await inBatches([...state.entries.keys()], async (key) => {
       const entry = state.entries.get(key);
@@ -44,17 +56,6 @@ export class Reconciler {
       );
       if (mode === "announce" && typeof joined === "object" && joined.isFirst) report([{ type: "joined", ...entry }]);
     });
-    const counted: RegistryChange[] = [];
-    await inBatches([...state.counts.keys()], async (key) => {
-      const subscribers = state.counts.get(key);
-      if (!subscribers) return;
-      const { app, channel } = subscribers;
-      const change = await scripts.setSubscriberCount(writer, subscribers);
-      if (mode === "announce" && change === "occupied") report([{ type: change, app, channel }]);
-      // Also when quiet: while some had not written again, a node may have reported too few.
-      else if (change === "occupied" || change === "counted") counted.push({ type: "counted", app, channel });
-    });
-    report(counted);
     await inBatches([...state.holds.keys()], async (key) => {
       const hold = state.holds.get(key);
       if (hold) await scripts.acquire(writer, hold, Number.POSITIVE_INFINITY);
