@@ -15,13 +15,13 @@ setDefaultTimeout(TEST_MS);
 const browser = await openBrowser();
 const server = await startWithDashboard();
 
-/** What is watched is known to the server a moment after the page is live. */
+/** What is watched is known to the server a moment after the page is live. Rows of an earlier visit may still be there and prove nothing. */
 async function isWatching(page: Page): Promise<void> {
-  let turn = 0;
+  const name = `probe-${crypto.randomUUID()}`;
   await eventually(
     async () => {
-      await server.toChannel("probe").push({ event: `probe-${++turn}`, data: turn });
-      await row(page, "API message", "probe-").first().waitFor({ timeout: 500 });
+      await server.toChannel("probe").push({ event: name, data: 1 });
+      await row(page, "API message", name).first().waitFor({ timeout: 500 });
     },
     { withinMs: PATIENCE_MS },
   );
