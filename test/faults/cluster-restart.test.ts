@@ -45,7 +45,7 @@ const DRAIN = scaled(
 async function balance(proxy: "HAProxy" | "nginx", ports: readonly [number, number]): Promise<string> {
   const [one, two] = ports;
   const at = (name: string, port: number) => `server ${name} 127.0.0.1:${port} check inter 500ms rise 1 fall 1`;
-  const in_ = (port: number) => `server 127.0.0.1:${port} fail_timeout=1s;`;
+  const in_ = (port: number) => `server 127.0.0.1:${port} max_fails=0;`;
   const changes = {
     HAProxy: {
       [`server fanfare1 127.0.0.1:${one} check inter 2s`]: `balance leastconn\n    option redispatch\n    retries 3\n    ${at("one", one)}\n    ${at("two", two)}`,
