@@ -32,20 +32,26 @@ export class Metrics {
   readonly #initialized = new Set<string>();
   #wasReachable = true;
   #registry: Promise<MetricsRegistry> | undefined;
+  /** All of those below, for the registry. */
+  readonly #counts: Counts[] = [];
 
-  readonly #opened = new Counts("connections_opened_total", "Connections that were welcomed.", "app", "protocol");
-  readonly #closed = new Counts("connections_closed_total", "Connections that ended, by why.", "app", "why");
-  readonly #rejected = new Counts("connections_refused_total", "Clients that were not let in, by why.", "why");
-  readonly #refused = new Counts("commands_refused_total", "Commands that were refused, by why.", "app", "why");
-  readonly #published = new Counts("publications_total", "Events published on this node.", "app", "by");
-  readonly #gaps = new Counts("gaps_total", "Channels of which publications may have been missed.", "app");
-  readonly #slowReaders = new Counts("slow_readers_total", "Clients that were cut because they did not read.", "app");
-  readonly #apiRequests = new Counts("api_requests_total", "Calls of the HTTP API, by the answer.", "status");
-  readonly #apiRefused = new Counts("api_refused_total", "Calls of the HTTP API refused, by why.", "app", "why");
-  readonly #engineLosses = new Counts("engine_losses_total", "Times that the engine went away.");
-  readonly #engineReturns = new Counts("engine_reconnects_total", "Times that the engine was there again.");
-  readonly #failures = new Counts("failures_total", "Things that should not happen; each is in the log.");
-  readonly #webhooks = new Counts("webhooks_total", "Webhook events, by what became of them.", "app", "outcome");
+  readonly #opened = this.#counted("connections_opened_total", "Connections that were welcomed.", "app", "protocol");
+  readonly #closed = this.#counted("connections_closed_total", "Connections that ended, by why.", "app", "why");
+  readonly #rejected = this.#counted("connections_refused_total", "Clients that were not let in, by why.", "why");
+  readonly #refused = this.#counted("commands_refused_total", "Commands that were refused, by why.", "app", "why");
+  readonly #published = this.#counted("publications_total", "Events published on this node.", "app", "by");
+  readonly #gaps = this.#counted("gaps_total", "Channels of which publications may have been missed.", "app");
+  readonly #slowReaders = this.#counted(
+    "slow_readers_total",
+    "Clients that were cut because they did not read.",
+    "app",
+  );
+  readonly #apiRequests = this.#counted("api_requests_total", "Calls of the HTTP API, by the answer.", "status");
+  readonly #apiRefused = this.#counted("api_refused_total", "Calls of the HTTP API refused, by why.", "app", "why");
+  readonly #engineLosses = this.#counted("engine_losses_total", "Times that the engine went away.");
+  readonly #engineReturns = this.#counted("engine_reconnects_total", "Times that the engine was there again.");
+  readonly #failures = this.#counted("failures_total", "Things that should not happen; each is in the log.");
+  readonly #webhooks = this.#counted("webhooks_total", "Webhook events, by what became of them.", "app", "outcome");
   readonly #publishTook = new Durations(
     "publish_seconds",
     "Time from publishing an event to the engine having it; with the memory engine that includes the delivery.",
@@ -169,21 +175,16 @@ export class Metrics {
     (reachable ? this.#engineReturns : this.#engineLosses).add();
   }
 
+  #counted(name: string, help: string, ...labelNames: readonly string[]): Counts {
+    const counts = new Counts(name, help, ...labelNames);
+    this.#counts.push(counts);
+    return counts;
+  }
+
   #loaded(): Promise<MetricsRegistry> {
     this.#registry ??= import("./registry.ts").then(({ MetricsRegistry }) => {
-      const counts = [
-        ...[this.#opened, this.#closed, this.#rejected, this.#refused, this.#published, this.#gaps, this.#slowReaders],
-        ...[
-          this.#apiRequests,
-          this.#apiRefused,
-          this.#engineLosses,
-          this.#engineReturns,
-          this.#failures,
-          this.#webhooks,
-        ],
-      ];
       const durations = [this.#publishTook, this.#deliveryTook];
-      const [labels, totals, soketi] = [this.#labels, this.#totals, this.#soketi];
+      const [counts, labels, totals, soketi] = [this.#counts, this.#labels, this.#totals, this.#soketi];
       return new MetricsRegistry({ ...this.#options, counts, durations, labels, totals, soketi });
     });
     return this.#registry;
