@@ -1,24 +1,26 @@
 /**
  * Makes what is packed: for the server its bundle, the dashboard's page and the documents, for all type declarations. A checkout runs
- * without it. `bun scripts/build.ts [server | nats | publisher]`; `--clean` takes away again what stands beside the sources.
+ * without it. `bun scripts/build.ts [server | nats | publisher | client | schema]`; `--clean` takes away again what stands beside the sources.
  */
 
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { writePages } from "../packages/server/src/server/pages/files.ts";
-import { bundle, bundlePublisher, publishManifest, restoreManifest } from "./bundle.ts";
+import { bundle, bundleForAnyRuntime, publishManifest, restoreManifest } from "./bundle.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const DOCUMENTS = {
   server: ["README.md", "CHANGELOG.md", "LICENSE", "docs"],
   nats: ["LICENSE"],
   publisher: ["LICENSE"],
+  client: ["LICENSE"],
+  schema: ["LICENSE"],
 };
 
 type Package = keyof typeof DOCUMENTS;
 
 const isClean = process.argv.includes("--clean");
-const named = (["nats", "publisher"] as const).find((name) => process.argv.includes(name)) ?? "server";
+const named = (Object.keys(DOCUMENTS) as Package[]).find((name) => process.argv.includes(name)) ?? "server";
 process.exitCode = isClean ? clean(named) : await build(named);
 
 function clean(name: Package): number {
@@ -30,7 +32,7 @@ function clean(name: Package): number {
 async function build(name: Package): Promise<number> {
   for (const document of DOCUMENTS[name])
     cpSync(join(ROOT, document), join(folderOf(name), document), { recursive: true });
-  if (name === "publisher") return buildPublisher();
+  if (name === "publisher" || name === "client" || name === "schema") return buildForAnyRuntime(name);
   // The types of the others refer to the server's.
   const exitCode = declareTypes("server", "scripts/tsconfig.build.json");
   if (exitCode !== 0) return exitCode;
@@ -42,9 +44,9 @@ async function build(name: Package): Promise<number> {
   return 0;
 }
 
-async function buildPublisher(): Promise<number> {
-  const exitCode = declareTypes("publisher", "scripts/tsconfig.publisher.json");
-  if (exitCode === 0) await bundlePublisher(folderOf("publisher"));
+async function buildForAnyRuntime(name: "publisher" | "client" | "schema"): Promise<number> {
+  const exitCode = declareTypes(name, `scripts/tsconfig.${name}.json`);
+  if (exitCode === 0) await bundleForAnyRuntime(folderOf(name));
   return exitCode;
 }
 

@@ -41,13 +41,20 @@ export async function bundle(folder: string): Promise<void> {
   });
 }
 
-/** Writes `dist/index.js`: one module for every runtime. It stays readable, since those who publish to browsers minify by themselves. */
-export async function bundlePublisher(folder: string): Promise<void> {
+/** Writes a module for every runtime per entry point. It stays readable, since those who publish to browsers minify by themselves. */
+export async function bundleForAnyRuntime(folder: string): Promise<void> {
+  const manifest: { exports: Record<string, string | { bun?: string }> } = await Bun.file(
+    join(folder, "package.json"),
+  ).json();
+  const entryPoints = Object.values(manifest.exports).flatMap((it) => (typeof it === "object" ? (it.bun ?? []) : []));
   await Bun.build({
-    entrypoints: [join(folder, "src/index.ts")],
+    entrypoints: entryPoints.map((path) => join(folder, path)),
+    root: join(folder, "src"),
     outdir: join(folder, "dist"),
     target: "browser",
     format: "esm",
+    splitting: true,
+    packages: "external",
   });
 }
 

@@ -18,10 +18,10 @@ const sessionOf = async (visitor: Visitor, headers = {}) =>
   (await visitor.ask<Session>("api/session", { headers })).body;
 
 describe("without any account, in development (B31)", () => {
-  const OWN = () => ({ ...OPEN, stateDir: temporaryFolder() });
+  const withOwnState = () => ({ ...OPEN, stateDir: temporaryFolder() });
 
   test("whoever has the printed address is let in, as admin, and has a cookie for the key", async () => {
-    const server = await startServer(OWN());
+    const server = await startServer(withOwnState());
     const visitor = new Visitor(`${server.url}/dashboard`);
     expect(await sessionOf(visitor)).toMatchObject({ ways: ["key"] });
     expect(server.dashboardUrl).toMatch(/\/dashboard\/\?key=[-\w]{43}$/);
@@ -47,14 +47,14 @@ describe("without any account, in development (B31)", () => {
     ["comes through a proxy that says so", { "X-Forwarded-For": "127.0.0.1" }],
     ["comes from a page of the machine", { Origin: "http://localhost:9501", "Sec-Fetch-Site": "same-origin" }],
   ])("whoever %s without the key is nobody", async (_, headers) => {
-    const visitor = new Visitor(`${(await startServer(OWN())).url}/dashboard`);
+    const visitor = new Visitor(`${(await startServer(withOwnState())).url}/dashboard`);
     expect(await sessionOf(visitor, headers)).not.toHaveProperty("user");
     expect((await visitor.ask("api/overview", { headers })).status).toBe(401);
     expect((await visitor.post("api/ticket", {}, { headers })).status).toBe(401);
   });
 
   test("the key can be typed in as well; a wrong one opens nothing, and is guessed ten times a minute", async () => {
-    const server = await startServer(OWN());
+    const server = await startServer(withOwnState());
     const visitor = new Visitor(`${server.url}/dashboard`);
     const key = keyOf(server);
     for (const wrong of [`${key}x`, key.slice(1), key.toUpperCase(), "undefined"]) {
@@ -71,7 +71,7 @@ describe("without any account, in development (B31)", () => {
   });
 
   test("an address without the slash, and a HEAD, spend nothing and lose nothing", async () => {
-    const server = await startServer(OWN());
+    const server = await startServer(withOwnState());
     const visitor = new Visitor(server.url);
     const { headers } = await visitor.ask(`dashboard?key=${keyOf(server)}`);
     expect(headers.get("location")).toBe(`./dashboard/?key=${keyOf(server)}`);
@@ -80,7 +80,7 @@ describe("without any account, in development (B31)", () => {
   });
 
   test("a cookie of another folder does not stand in the way of a newer one", async () => {
-    const server = await startServer(OWN());
+    const server = await startServer(withOwnState());
     const visitor = await keyHolder(server);
     visitor.cookie = `fanfare-dashboard=stale.word; ${visitor.cookie}`;
     expect((await visitor.ask("api/overview")).status).toBe(200);
@@ -126,7 +126,7 @@ describe("without any account, in development (B31)", () => {
       expect((await visitor.post("api/session", { key: "undefined" })).status).toBe(401);
     }
     const silent = { host: "127.0.0.1", port: 0, log: { level: "silent" } } as const;
-    const gated = createServer({ ...OWN(), ...silent, authorizeDashboard: () => false });
+    const gated = createServer({ ...withOwnState(), ...silent, authorizeDashboard: () => false });
     atEnd(() => gated.stop());
     await gated.start();
     expect(gated.dashboardUrl).toBe(`${gated.url}/dashboard/`);

@@ -63,7 +63,9 @@ export const PACKAGE_MAY_USE: Readonly<Record<string, readonly string[]>> = {
     "uplot",
   ],
   nats: ["@nats-io/jetstream", "@nats-io/transport-node", "fanfare/engine", "node:crypto"],
-  publisher: [],
+  publisher: ["@fanfare/schema"],
+  client: ["@fanfare/schema", "react", "vue", "svelte", "svelte/reactivity", "ai", "pusher-js"],
+  schema: ["@standard-schema/spec"],
 };
 
 /** Handed in from outside, where tests can hold them still. */

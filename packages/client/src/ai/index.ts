@@ -1,0 +1,3 @@
+/** `@fanfare/client/ai`: not there yet. */
+
+export {};

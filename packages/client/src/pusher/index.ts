@@ -1,0 +1,3 @@
+/** `@fanfare/client/pusher`: not there yet. */
+
+export {};

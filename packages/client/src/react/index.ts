@@ -1,0 +1,3 @@
+/** `@fanfare/client/react`: not there yet. */
+
+export {};

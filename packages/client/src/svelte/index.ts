@@ -1,0 +1,3 @@
+/** `@fanfare/client/svelte`: not there yet. */
+
+export {};

@@ -1,0 +1,339 @@
+/** The public shapes of the client: what is passed to it, and what it is made of. */
+
+import type {
+  AnyDeclaration,
+  CallInput,
+  CallName,
+  CallOutput,
+  ChannelName,
+  Declaration,
+  EventData,
+  EventInput,
+  EventName,
+  MemberInfo,
+  UserEventData,
+  UserEventName,
+} from "@fanfare/schema";
+import type { FanfareError } from "./errors.ts";
+import type { Transport } from "./transport.ts";
+
+export type Awaitable<T> = T | PromiseLike<T>;
+/** Ends what it was returned for; a second call does nothing. Works with `using`. */
+export type Unsubscribe = (() => void) & Disposable;
+
+/** The place of an event in a channel with history. Epochs can only be compared for equality. */
+export interface Position {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** A user, as `welcome` and `authenticate` name them. */
+export interface User {
+  readonly id: string;
+  readonly info?: unknown;
+}
+
+/** A user in a presence channel. */
+export interface Member<D = AnyDeclaration> {
+  readonly id: string;
+  readonly info?: MemberInfo<D>;
+}
+
+// --- options ---
+
+export interface ClientOptions<D extends Declaration = AnyDeclaration> {
+  /**
+   * The server's address: `wss://ws.example.com`, with its path prefix if it has one; `https:` is taken for `wss:`. Several are tried
+   * in order. A function is asked before each attempt; `nodes(url)` makes one that asks the server for its nodes.
+   */
+  readonly url: string | readonly string[] | ((signal: AbortSignal) => Awaitable<string | readonly string[]>);
+  /** The app's key. Default: the server's first app. */
+  readonly app?: string;
+  /** A JSON Web Token, or a function that fetches one. `null` means that nobody is signed in: the client ends as `failed`. */
+  readonly token?: string | ((why: TokenRequest) => Awaitable<string | null>);
+  /**
+   * Gets permission for private and presence channels: the address of a back end's route (docs/clients.md has its shape), or a
+   * function. Channels that are asked for at the same time are one call.
+   */
+  readonly authorize?: string | Authorize;
+  /** The declaration of the application's events: types, and checks if `validate` says so. */
+  readonly events?: D;
+  /** What happens with received data that contradicts the declaration. Default `"off"`: it is not checked. */
+  readonly validate?: "off" | "warn" | "drop";
+  /** `"lazy"` (default) connects with the first listener, publish or call; `"manual"` waits for `connect()`. */
+  readonly connect?: "lazy" | "manual";
+  /** Where positions are kept. Default: in memory, so a reload begins anew. */
+  readonly positions?: PositionStore;
+  readonly queue?: Partial<QueueLimits>;
+  readonly timeouts?: Partial<Timeouts>;
+  readonly backoff?: Partial<Backoff>;
+  /** How long a channel stays subscribed after its last listener has gone, in milliseconds. Default 500. */
+  readonly lingerMs?: number;
+  /** A constructor in place of the global one: in Node 20, that of the package `ws`. */
+  readonly WebSocket?: WebSocketConstructor;
+  /** How frames travel, tried in order. Default: a WebSocket alone. */
+  readonly transports?: readonly Transport[];
+  /** Gets what the client does, for people who look for a fault. Holds no tokens and no payloads. */
+  readonly log?: (entry: LogEntry) => void;
+}
+
+export interface TokenRequest {
+  /** `"rejected"`: the server refused the last one. */
+  readonly reason: "connect" | "refresh" | "rejected";
+  readonly signal: AbortSignal;
+}
+
+export type Authorize = (
+  channels: readonly string[],
+  connectionId: string,
+  signal: AbortSignal,
+) => Awaitable<Readonly<Record<string, Authorization | Denied>>>;
+
+/** A permission, signed by the back end as for Pusher. */
+export interface Authorization {
+  readonly auth: string;
+  readonly channel_data?: string;
+}
+
+export interface Denied {
+  readonly error: { readonly code?: string; readonly message?: string };
+}
+
+export interface QueueLimits {
+  /** Default 100. */
+  readonly messages: number;
+  /** Default 1 048 576. */
+  readonly bytes: number;
+  /** From the first attempt. Default 240 000: the server remembers idempotency keys for 300 s. */
+  readonly ageMs: number;
+}
+
+export interface Timeouts {
+  /** For each of: the address, the token, the connection. Default 10 000. */
+  readonly connectMs: number;
+  /** Silence after which a visible page sends a ping. Default 30 000. */
+  readonly pingMs: number;
+  /** How long the answer to a ping may take. Default 10 000. */
+  readonly pongMs: number;
+  /** The same after waking up or a change of network. Default 5 000. */
+  readonly wakeMs: number;
+  /** How long the answer to a command may take. Default 10 000. */
+  readonly replyMs: number;
+}
+
+export interface Backoff {
+  /** The first pause; it is doubled with each failure. Default 1 000. */
+  readonly minMs: number;
+  /** Default 30 000. */
+  readonly maxMs: number;
+}
+
+export type WebSocketConstructor = new (url: string, protocols?: string | string[]) => WebSocket;
+
+/** Remembers the last position of each channel. All three may be asynchronous, and may fail: the client then goes on without. */
+export interface PositionStore {
+  get(channel: string): Awaitable<Position | undefined>;
+  set(channel: string, position: Position): Awaitable<void>;
+  delete(channel: string): Awaitable<void>;
+}
+
+export interface LogEntry {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+  readonly channel?: string;
+  readonly [detail: string]: unknown;
+}
+
+// --- the client ---
+
+export type ConnectionState = "idle" | "connecting" | "connected" | "reconnecting" | "failed" | "closed";
+
+/** Never changed, but replaced by another. */
+export interface ConnectionSnapshot {
+  readonly state: ConnectionState;
+  /** The connection's id, while connected. */
+  readonly id?: string;
+  readonly user?: User;
+  /** Where it is connected, without its query. */
+  readonly url?: string;
+  /** Attempts since the last connection that stood; 0 while connected. */
+  readonly attempt: number;
+  /** When the next attempt begins, in milliseconds since 1970. */
+  readonly retryAt?: number;
+  /** Why it is not connected. */
+  readonly error?: FanfareError;
+  /** The last measured round trip. */
+  readonly rttMs?: number;
+  /** Messages that wait to be published, or for their answer. */
+  readonly queued: number;
+}
+
+export interface Client<D extends Declaration = AnyDeclaration> {
+  readonly snapshot: ConnectionSnapshot;
+  /** Calls `onChange` after each change of `snapshot`: the contract of `useSyncExternalStore`. Never connects by itself. */
+  subscribe(onChange: () => void): Unsubscribe;
+  connect(): void;
+  /** Final until `connect()`. Positions are forgotten, waiting messages rejected with `closed`. */
+  close(): void;
+  /** Says that now is a good time to look after the connection: React Native's `AppState`, for example. */
+  wake(): void;
+  /** Resolves when connected; rejects when it has `failed` or was closed. */
+  connected(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** The channel of that name: the same object each time. */
+  channel<N extends ChannelName<D>>(name: N, options?: ChannelOptions): Channel<D, N>;
+  /** State that is loaded once and then kept up to date by events. */
+  live<N extends ChannelName<D>, T>(name: N, options: LiveOptions<D, N, T>): Live<T>;
+  /** Sends a custom event to the server's program and resolves with its answer. It is never repeated. */
+  call<C extends CallName<D>>(name: C, data: CallInput<D, C>, options?: CallOptions): Promise<CallOutput<D, C>>;
+  /** Signs in on the open connection, and again after each reconnect. */
+  authenticate(credentials: { readonly token: string } | Readonly<Record<string, unknown>>): Promise<User>;
+  /** Forgets who was signed in, and connects anew without. */
+  signOut(): Promise<void>;
+  /** Events for the signed-in user, for this connection alone, or for everybody. */
+  onUser<E extends UserEventName<D>>(
+    event: E,
+    listener: (data: UserEventData<D, E>, meta: Meta) => void,
+    options?: ListenerOptions,
+  ): Unsubscribe;
+  /** Users of the watchlist who are online. */
+  readonly online: ReadonlySet<string>;
+  onWatchlist(listener: (change: WatchlistChange) => void, options?: ListenerOptions): Unsubscribe;
+}
+
+export interface WatchlistChange {
+  readonly online: readonly string[];
+  readonly offline: readonly string[];
+}
+
+export interface ListenerOptions {
+  /** Ends it when aborted. */
+  readonly signal?: AbortSignal;
+}
+
+export interface CallOptions {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+// --- channels ---
+
+export type ChannelState = "detached" | "attaching" | "attached" | "refused";
+
+/** Never changed, but replaced by another. */
+export interface ChannelSnapshot {
+  readonly state: ChannelState;
+  readonly position?: Position;
+  /** Whether the last subscription recovered all that was missed; absent if there was nothing to recover. */
+  readonly recovered?: boolean;
+  readonly error?: FanfareError;
+}
+
+export interface ChannelOptions {
+  /** Deliver what came after this position first. */
+  readonly since?: Position;
+  /** Deliver all that is kept first, with `meta.replayed`. */
+  readonly rewind?: boolean;
+  /** How many of the last events `recent` holds. Default 0; of several wishes the largest counts. */
+  readonly keep?: number;
+}
+
+export interface Meta {
+  readonly event: string;
+  readonly channel?: string;
+  /** Who published it, where the server knows. */
+  readonly user?: string;
+  /** In channels with history. */
+  readonly position?: Position;
+  /** It was published before the listener was there, or while the connection was away. */
+  readonly replayed: boolean;
+}
+
+export interface ChannelEvent<
+  D = AnyDeclaration,
+  N extends string = string,
+  E extends EventName<D, N> = EventName<D, N>,
+> {
+  readonly event: E;
+  readonly data: EventData<D, N, E>;
+  readonly meta: Meta;
+}
+
+export interface Gap {
+  /** Why something may be lost: it could not be recovered, the server says so, or the channel has no history. */
+  readonly reason: "unrecoverable" | "server" | "no-history";
+}
+
+export interface Channel<D extends Declaration = AnyDeclaration, N extends string = string> {
+  readonly name: N;
+  readonly snapshot: ChannelSnapshot;
+  /** Calls `onChange` after each change of `snapshot`, `members` or `recent`, at most once per 16 ms for the last. Does not subscribe the channel. */
+  subscribe(onChange: () => void): Unsubscribe;
+  on<E extends EventName<D, N>>(
+    event: E,
+    listener: (data: EventData<D, N, E>, meta: Meta) => void,
+    options?: ListenerOptions & ChannelOptions,
+  ): Unsubscribe;
+  onAny(listener: (event: ChannelEvent<D, N>) => void, options?: ListenerOptions & ChannelOptions): Unsubscribe;
+  /** Something may have been lost: load what you show anew. */
+  onGap(listener: (gap: Gap) => void, options?: ListenerOptions): Unsubscribe;
+  /** Waits while offline, and is published exactly once. Rejects if the server refuses it or it has waited too long. */
+  publish<E extends EventName<D, N>>(event: E, data: EventInput<D, N, E>, options?: PublishOptions): Promise<Published>;
+  events<E extends EventName<D, N>>(
+    event: E,
+    options?: ListenerOptions & ChannelOptions & { readonly buffer?: number },
+  ): AsyncIterableIterator<ChannelEvent<D, N, E>>;
+  /** Keeps the channel subscribed without a listener. */
+  hold(options?: ChannelOptions): Unsubscribe;
+  /** Tries again to subscribe a channel that was refused. */
+  retry(): void;
+  /** Presence channels: the users in order of arrival, each once, replaced on change. */
+  readonly members: readonly Member<D>[];
+  readonly me?: Member<D>;
+  onJoin(listener: (member: Member<D>) => void, options?: ListenerOptions): Unsubscribe;
+  onLeave(listener: (member: Member<D>) => void, options?: ListenerOptions): Unsubscribe;
+  /** The last `keep` events, replaced on change. */
+  readonly recent: readonly ChannelEvent<D, N>[];
+}
+
+export interface PublishOptions {
+  /** The idempotency key, 1 to 128 characters. Default: a random one. */
+  readonly key?: string;
+  /** Now or never: not queued, not repeated (typing, cursors). */
+  readonly volatile?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface Published {
+  /** In channels with history. */
+  readonly position?: Position;
+}
+
+// --- state with events ---
+
+export type LiveStatus = "loading" | "live" | "stale" | "error";
+
+export interface LiveOptions<D extends Declaration, N extends string, T> {
+  /** Loads the state. The position must have been read before the data; without one, events are gathered while it loads. */
+  readonly load: (why: LoadRequest) => Awaitable<{ readonly state: T; readonly position?: Position | null }>;
+  /** The state after an event. Must give the same if the state already has the event, and not change what it is given. */
+  readonly apply: (state: T, event: ChannelEvent<D, N>) => T;
+}
+
+export interface LoadRequest {
+  readonly signal: AbortSignal;
+  readonly reason: "first" | "gap" | "reload";
+}
+
+/** Never changed, but replaced by another. */
+export interface LiveSnapshot<T> {
+  readonly value: T | undefined;
+  readonly status: LiveStatus;
+  readonly error?: unknown;
+}
+
+/** It loads, and keeps its channel subscribed, while it has a subscriber. */
+export interface Live<T> {
+  readonly snapshot: LiveSnapshot<T>;
+  subscribe(onChange: () => void): Unsubscribe;
+  reload(): void;
+}

@@ -1,0 +1,3 @@
+/** `@fanfare/client/vue`: not there yet. */
+
+export {};
