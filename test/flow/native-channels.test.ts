@@ -10,7 +10,29 @@ const server = await startServer({ apps: [{ ...APP, anonymous: true, subscriptio
 describe("coming in", () => {
   test("a stranger is welcomed first, without a user", async () => {
     const { welcome } = await connectNative(server.url);
-    expect(welcome).toEqual({ id: expect.stringMatching(/^\d+\.\d+$/), activityTimeoutS: 30, maxFrameBytes: 655_360 });
+    expect(welcome).toEqual({
+      id: expect.stringMatching(/^\d+\.\d+$/),
+      activityTimeoutS: 30,
+      maxFrameBytes: 655_360,
+      limits: { eventsPerSecond: 10, eventBytes: 102_400, channels: 10_000 },
+      serverTimeMs: expect.any(Number),
+      features: expect.any(Array),
+    });
+    expect(Math.abs(welcome.serverTimeMs - Date.now())).toBeLessThan(30_000);
+  });
+
+  test("a client is told its own app's limits, as they are when it comes, and none where there is none", async () => {
+    const limits = {
+      clientEventsPerSecond: 3,
+      subscribesPerSecond: 7,
+      eventDataBytes: 2_000,
+      channelsPerConnection: "unlimited" as const,
+    };
+    const own = await startServer({ apps: [{ ...APP, anonymous: true, limits }, OTHER] });
+    const bounds = { eventsPerSecond: 3, subscribesPerSecond: 7, eventBytes: 2_000 };
+    expect((await connectNative(own.url)).welcome.limits).toEqual(bounds);
+    const other = await connectNative(own.url, { app: OTHER.key });
+    expect(other.welcome.limits).toEqual({ eventsPerSecond: 10, eventBytes: 102_400, channels: 10_000 });
   });
 
   test("the first app is meant where none is named, and another by its key", async () => {

@@ -10,7 +10,7 @@ import { publishRefusal, subscribeRefusal } from "./refusals.ts";
 const slow = await startServer({}, { anonymous: true, limits: { clientEventsPerSecond: 1, subscribesPerSecond: 1 } });
 
 /** Tries until the bucket is empty; a token may have come back on the way. */
-async function untilRefused<T>(attempt: () => Promise<T>): Promise<T> {
+async function untilRefused<T>(attempt: () => Promise<T | undefined>): Promise<T> {
   for (let tries = 0; tries < 50; tries++) {
     const refused = await attempt().catch(() => undefined);
     if (refused !== undefined) return refused;
@@ -50,6 +50,22 @@ test("a program's own commands count as events, too", async () => {
   for (let i = 0; i < 20; i++) client.send("custom", { i });
   const refusal = await client.next(({ code }) => code === "rate_limited");
   expect(refusal.message).toBe("More than 1 client events in a second (clientEventsPerSecond).");
+  expect(refusal.retryAfterMs).toBeWithin(1, 1001);
+});
+
+test("a native client that waits as long as the refusal says is let through", async () => {
+  const { url } = await startServer(
+    {},
+    { anonymous: true, limits: { clientEventsPerSecond: 5, subscribesPerSecond: 5 } },
+  );
+  const client = await connectNative(url);
+  const refused = await untilRefused(async () => {
+    const answer = await client.ask("subscribe", { channel: `room-${crypto.randomUUID()}` });
+    return answer.code === "rate_limited" ? answer : undefined;
+  });
+  expect(refused.retryAfterMs).toBeWithin(1, 201);
+  await Bun.sleep(Number(refused.retryAfterMs));
+  await client.subscribe("at-last");
 });
 
 test("the rate is one connection's own", async () => {

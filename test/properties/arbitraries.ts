@@ -137,6 +137,8 @@ export const anyPush: fc.Arbitrary<Push> = fc.oneof(
     connection: fc.constant("12.34"),
     activityTimeoutS: fc.integer({ min: 1, max: 1000 }),
     frameBytes: fc.nat(),
+    limits: fc.record({ eventsPerSecond: fc.nat(), channels: fc.nat() }, { requiredKeys: [] }),
+    serverTimeMs: fc.nat(),
   }),
   fc.record({
     type: fc.constant("subscribed" as const),

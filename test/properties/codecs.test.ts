@@ -205,7 +205,15 @@ test("what others see of a member stays in both protocols as it was written", ()
         { type: "joined", ...about, member },
         { type: "subscribed", channel: "presence-c", members: [member] },
         { type: "signed-in", user: member, userData: text },
-        { type: "welcome", connection: "1.1", user: member, activityTimeoutS: 30, frameBytes: 1 },
+        {
+          type: "welcome",
+          connection: "1.1",
+          user: member,
+          activityTimeoutS: 30,
+          frameBytes: 1,
+          limits: {},
+          serverTimeMs: 1,
+        },
       ];
       for (const push of pushes) {
         expect(native.encode(push)).toContain(`{"id":${JSON.stringify(id)},"info":${text}}`);

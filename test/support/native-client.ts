@@ -1,5 +1,6 @@
 /** Speaks the native protocol by hand, so that tests see each frame; and makes the tokens it is spoken with. */
 
+import type { WireWelcome } from "fanfare/wire/native";
 import { type JWTPayload, SignJWT } from "jose";
 import { channelAuth } from "./pusher-client.ts";
 import { APP, type AppKeys, socketUrl } from "./server.ts";
@@ -44,21 +45,14 @@ export function dialNative(
   return connect(address, { headers, ...(tls && { tls }) });
 }
 
-export interface Welcome {
-  readonly id: string;
-  readonly activityTimeoutS: number;
-  readonly maxFrameBytes: number;
-  readonly user?: { readonly id: string; readonly info?: unknown };
-}
-
 export class NativeTestClient {
   readonly socket: TestSocket;
-  readonly welcome: Welcome;
+  readonly welcome: WireWelcome;
   #asked = 0;
 
   constructor(socket: TestSocket, welcome: TestFrame) {
     this.socket = socket;
-    this.welcome = welcome.data as Welcome;
+    this.welcome = welcome.data as unknown as WireWelcome;
   }
 
   get id(): string {

@@ -67,7 +67,13 @@ export { type Config, ConfigError, type ConfigInput, defineConfig, readConfig } 
 export type { App } from "./domain/app.ts";
 export type { AppStatistics } from "./domain/app-statistics.ts";
 export type { Connection } from "./domain/connection.ts";
-export { CommandError, type CommandErrorCode, Disconnect, type DisconnectCode } from "./domain/error.ts";
+export {
+  CommandError,
+  type CommandErrorCode,
+  type CommandErrorDetails,
+  Disconnect,
+  type DisconnectCode,
+} from "./domain/error.ts";
 export type { HubEvent } from "./domain/hub-event.ts";
 export type {
   CloseFrame,

@@ -20,7 +20,14 @@ const GARBAGE = [
 
 const CHANNEL = { app: "app", channel: "presence-room" } as const;
 const PUSHES: readonly Push[] = [
-  { type: "welcome", connection: "1.2", activityTimeoutS: 120, frameBytes: 1_000 },
+  {
+    type: "welcome",
+    connection: "1.2",
+    activityTimeoutS: 120,
+    frameBytes: 1_000,
+    limits: { eventBytes: 9 },
+    serverTimeMs: 1,
+  },
   { type: "subscribed", channel: "presence-room", members: [{ id: "1", info: null }] },
   { type: "unsubscribed", channel: "presence-room", ref: 1 },
   { type: "event", ...CHANNEL, event: "said", data: '"\\u2028 ☃"' },

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import {
   CommandError,
   type CommandErrorCode,
-  type CommandReference,
+  type CommandErrorDetails,
   DISCONNECTS,
   Disconnect,
   type DisconnectCode,
@@ -103,7 +103,8 @@ describe("a farewell", () => {
 interface Refusal {
   readonly code: CommandErrorCode;
   readonly message: string;
-  readonly about?: CommandReference;
+  readonly about?: CommandErrorDetails;
+  readonly retryAfterMs?: number;
 }
 
 function refusalOf(frame: string | Uint8Array): CommandError {
@@ -119,8 +120,9 @@ function refusalOf(frame: string | Uint8Array): CommandError {
 /** Errors are values in the fixtures. */
 function pushOf(push: object): Push {
   if (!("error" in push)) return push as Push;
-  const { code, message, about } = push.error as Refusal;
-  return { ...push, error: new CommandError(code, message, about) } as Push;
+  const { code, message, about, retryAfterMs } = push.error as Refusal;
+  const details = { ...about, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  return { ...push, error: new CommandError(code, message, details) } as Push;
 }
 
 function codeOf(frame: string): DisconnectCode {

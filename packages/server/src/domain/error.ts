@@ -36,16 +36,23 @@ export interface CommandReference {
   readonly channel?: string;
 }
 
+export interface CommandErrorDetails extends CommandReference {
+  /** When the same command may be sent again, where a rate was exceeded. */
+  readonly retryAfterMs?: number;
+}
+
 /** Answers one command. The message is a sentence that the sender of the command may read. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
   readonly code: CommandErrorCode;
   readonly about: CommandReference | undefined;
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: CommandErrorCode, message: string, about?: CommandReference) {
+  constructor(code: CommandErrorCode, message: string, details?: CommandErrorDetails) {
     super(message);
     this.code = code;
-    this.about = about;
+    this.about = details;
+    this.retryAfterMs = details?.retryAfterMs;
   }
 }
 

@@ -186,6 +186,19 @@ export interface WelcomePush {
   /** Silence after which the client should ask whether the server is there, in seconds. */
   readonly activityTimeoutS: number;
   readonly frameBytes: number;
+  readonly limits: ClientLimits;
+  /** Unix milliseconds, when it was sent. */
+  readonly serverTimeMs: number;
+}
+
+/** What one client may ask for. What is absent is unlimited. */
+export interface ClientLimits {
+  readonly eventsPerSecond?: number;
+  readonly subscribesPerSecond?: number;
+  /** Of a published event's data, as JSON. */
+  readonly eventBytes?: number;
+  /** It may be in at a time. */
+  readonly channels?: number;
 }
 
 export interface SubscribedPush {

@@ -7,6 +7,7 @@ import type { Socket } from "../domain/transport.ts";
 import { signInOnConnect } from "./commands/signin.ts";
 import { takeTurn } from "./execute.ts";
 import type { Hub } from "./hub.ts";
+import { clientLimits } from "./limits.ts";
 
 /** Never throws; a client for which there is no room is closed with that reason. */
 export function connect(hub: Hub, connection: Connection, socket: Socket, user: User | undefined): void {
@@ -16,8 +17,10 @@ export function connect(hub: Hub, connection: Connection, socket: Socket, user: 
     return reject(hub, connection, socket, error);
   }
   const { frameBytes, activityTimeoutS } = hub.limits;
-  const welcome = { type: "welcome", connection: connection.id, activityTimeoutS, frameBytes } as const;
-  hub.push(connection, user ? { ...welcome, user } : welcome);
+  const { id, app } = connection;
+  const serverTimeMs = hub.clock.wallMs();
+  const bounds = { activityTimeoutS, frameBytes, limits: clientLimits(app), serverTimeMs };
+  hub.push(connection, { type: "welcome", connection: id, ...bounds, ...(user && { user }) });
   if (user) takeTurn(hub, connection, signInOnConnect(hub, connection, user));
 }
 

@@ -4,7 +4,7 @@ import type { App } from "../domain/app.ts";
 import { userOfChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
-import type { EventPublication } from "../domain/message.ts";
+import type { ClientLimits, EventPublication } from "../domain/message.ts";
 import type { HubLimits } from "./options.ts";
 import { takeToken } from "./token-bucket.ts";
 
@@ -93,8 +93,7 @@ export function takeEventToken(connection: Connection, nowMs: number): void {
   if (rate === Number.POSITIVE_INFINITY) return;
   connection.eventBucket ??= { tokens: rate, atMs: nowMs };
   const waitS = takeToken(connection.eventBucket, nowMs, rate);
-  if (waitS !== undefined)
-    throw new CommandError("rate_limited", `More than ${rate} client events in a second (clientEventsPerSecond).`);
+  if (waitS !== undefined) throw rateLimited(`${rate} client events in a second (clientEventsPerSecond)`, waitS);
 }
 
 /** Throws when the client has subscribed as often in the last second as it may. */
@@ -103,8 +102,25 @@ export function takeSubscribeToken(connection: Connection, nowMs: number): void 
   if (rate === Number.POSITIVE_INFINITY) return;
   connection.subscribeBucket ??= { tokens: rate, atMs: nowMs };
   const waitS = takeToken(connection.subscribeBucket, nowMs, rate);
-  if (waitS !== undefined)
-    throw new CommandError("rate_limited", `More than ${rate} subscriptions in a second (subscribesPerSecond).`);
+  if (waitS !== undefined) throw rateLimited(`${rate} subscriptions in a second (subscribesPerSecond)`, waitS);
+}
+
+function rateLimited(most: string, waitS: number): CommandError {
+  return new CommandError("rate_limited", `More than ${most}.`, { retryAfterMs: Math.ceil(waitS * 1000) });
+}
+
+/** What a client is told of its limits, so that it need not run into them. */
+export function clientLimits({ limits }: App): ClientLimits {
+  return {
+    ...unlessUnlimited("eventsPerSecond", limits.clientEventsPerSecond),
+    ...unlessUnlimited("subscribesPerSecond", limits.subscribesPerSecond),
+    ...unlessUnlimited("eventBytes", limits.eventDataBytes),
+    ...unlessUnlimited("channels", limits.channelsPerConnection),
+  };
+}
+
+function unlessUnlimited(name: keyof ClientLimits, most: number): ClientLimits {
+  return most === Number.POSITIVE_INFINITY ? {} : { [name]: most };
 }
 
 /** A reason to disconnect when the client has sent as many frames in the last second as it may, of whatever kind. */

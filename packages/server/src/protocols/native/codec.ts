@@ -20,7 +20,7 @@ import type { Frame, Protocol } from "../../domain/transport.ts";
 import { type UserInfo, userInfoJson } from "../../domain/user-info.ts";
 import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
-import { EPOCH_LENGTH, ID_LENGTH, RESERVED, type ServerFrame } from "./wire.ts";
+import { EPOCH_LENGTH, FEATURES, ID_LENGTH, RESERVED, type ServerFrame } from "./wire.ts";
 
 export function nativeProtocol(options: { readonly jsonDepth: number }): Protocol {
   return {
@@ -249,15 +249,17 @@ function positionIn({ position }: { position?: Position }): { position?: Positio
 }
 
 function welcome(push: Extract<Push, { type: "welcome" }>): string {
-  const { connection: id, activityTimeoutS, frameBytes: maxFrameBytes, user } = push;
-  const data = JSON.stringify({ id, activityTimeoutS, maxFrameBytes });
+  const { connection: id, activityTimeoutS, frameBytes: maxFrameBytes, limits, serverTimeMs, user } = push;
+  const data = JSON.stringify({ id, activityTimeoutS, maxFrameBytes, limits, serverTimeMs, features: FEATURES });
   return `{"event":"welcome","data":${user ? merged(data, `{"user":${memberJson(user)}}`) : data}}`;
 }
 
 function refusal({ error, command }: Extract<Push, { type: "refused" }>): ServerFrame {
   const about = aboutOf(command) ?? error.about ?? {};
   const place = about.channel === undefined ? {} : { channel: about.channel };
-  return { event: "error", message: error.message, code: error.code, ...idOf(about.ref), ...place };
+  const { message, code, retryAfterMs } = error;
+  const again = retryAfterMs === undefined ? {} : { retryAfterMs };
+  return { event: "error", message, code, ...idOf(about.ref), ...place, ...again };
 }
 
 function aboutOf(command: Command | undefined): CommandReference | undefined {

@@ -22,6 +22,22 @@ export interface WireResume {
   readonly recover?: boolean;
 }
 
+export interface WireWelcome {
+  readonly id: string;
+  readonly activityTimeoutS: number;
+  readonly maxFrameBytes: number;
+  /** What is absent is unlimited. */
+  readonly limits: {
+    readonly eventsPerSecond?: number;
+    readonly subscribesPerSecond?: number;
+    readonly eventBytes?: number;
+    readonly channels?: number;
+  };
+  readonly serverTimeMs: number;
+  readonly features: readonly string[];
+  readonly user?: WireMember;
+}
+
 export type ClientFrame =
   | { event: "subscribe"; id?: Id; data: { channel: string; auth?: string; channel_data?: string } & WireResume }
   | { event: "unsubscribe"; id?: Id; data: { channel: string } }
@@ -31,7 +47,7 @@ export type ClientFrame =
   | { event: string; id?: Id; data?: unknown };
 
 export type ServerFrame =
-  | { event: "welcome"; data: { id: string; activityTimeoutS: number; maxFrameBytes: number; user?: WireMember } }
+  | { event: "welcome"; data: WireWelcome }
   | {
       event: "subscribed";
       channel: string;
@@ -49,9 +65,12 @@ export type ServerFrame =
   | { event: "gap"; channel?: string }
   | { event: "watchlist"; data: { online: string[]; offline: string[] } }
   | { event: "result"; id: Id; data: unknown }
-  | { event: "error"; message: string; code: string; id?: Id; channel?: string }
+  | { event: "error"; message: string; code: string; id?: Id; channel?: string; retryAfterMs?: number }
   | { event: "pong"; id?: Id }
   | { event: "closing"; code: string; message: string; reconnect: Reconnect; afterMs?: number };
+
+/** What this server can do beyond the first text of version 1, by the names in docs/protocol/native.md. */
+export const FEATURES: readonly string[] = [];
 
 /** Names that mean something in this protocol: a client may not publish them, and the server's own carry no `pushed`. */
 export const RESERVED: ReadonlySet<string> = new Set([

@@ -55,7 +55,9 @@ export function rateLimit({ perMinute, by, exempt = ["loopback", "private"] }: R
     const waitS = key === undefined ? undefined : rates.take(key, perMinute);
     if (waitS === undefined) return next();
     const error = `More than ${perMinute} in a minute; try again later.`;
-    if (context.type === "message") throw new CommandError("rate_limited", error);
+    if (context.type === "message") {
+      throw new CommandError("rate_limited", error, { retryAfterMs: Math.ceil(waitS * 1000) });
+    }
     return errorResponse(429, "rate_limited", error, { "Retry-After": String(wholeSeconds(waitS)) });
   };
 }
