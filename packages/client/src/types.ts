@@ -8,7 +8,6 @@ import type {
   ChannelName,
   Declaration,
   EventData,
-  EventInput,
   EventName,
   MemberInfo,
   UserEventData,
@@ -277,7 +276,7 @@ export interface Channel<D extends Declaration = AnyDeclaration, N extends strin
   /** Something may have been lost: load what you show anew. */
   onGap(listener: (gap: Gap) => void, options?: ListenerOptions): Unsubscribe;
   /** Waits while offline, and is published exactly once. Rejects if the server refuses it or it has waited too long. */
-  publish<E extends EventName<D, N>>(event: E, data: EventInput<D, N, E>, options?: PublishOptions): Promise<Published>;
+  publish<E extends EventName<D, N>>(event: E, data: EventData<D, N, E>, options?: PublishOptions): Promise<Published>;
   events<E extends EventName<D, N>>(
     event: E,
     options?: ListenerOptions & ChannelOptions & { readonly buffer?: number },

@@ -6,24 +6,33 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 // biome-ignore lint/suspicious/noExplicitAny: schemas are contravariant in their input; only `any` holds them all.
 export type Schema = StandardSchemaV1<any, any>;
 
+/** Schemas by the names of events. */
+export type EventSchemas = Readonly<Record<string, Schema>>;
+
+/** A part that is left out allows every name and all data. */
 export interface Declaration {
   /**
    * The events of each channel, by the channel's name. `*` in a name stands for any run of characters. An exact name counts before
    * patterns; of several patterns that match, the events are joined.
    */
-  readonly channels?: Readonly<Record<string, Readonly<Record<string, Schema>>>>;
+  readonly channels?: Readonly<Record<string, EventSchemas>>;
   /** The events for a signed-in user. */
-  readonly user?: Readonly<Record<string, Schema>>;
+  readonly user?: EventSchemas;
   /** What the server's program answers (custom events), by name. Without `output` the answer is `unknown`. */
-  readonly calls?: Readonly<Record<string, { readonly input: Schema; readonly output?: Schema }>>;
-  /** The `info` of a user in a presence channel. */
+  readonly calls?: Readonly<Record<string, CallSchemas>>;
+  /** The `info` of a user in a presence channel. It is for the compiler only: who signs it vouches for it. */
   readonly member?: Schema;
+}
+
+export interface CallSchemas {
+  readonly input: Schema;
+  readonly output?: Schema;
 }
 
 /** Without a declaration every name and all data are accepted. */
 export interface AnyDeclaration {
-  readonly channels: Readonly<Record<string, Readonly<Record<string, Schema>>>>;
-  readonly user: Readonly<Record<string, Schema>>;
+  readonly channels: Readonly<Record<string, EventSchemas>>;
+  readonly user: EventSchemas;
   readonly calls: Readonly<Record<string, { readonly input: Schema; readonly output: Schema }>>;
   readonly member: Schema;
 }
@@ -33,9 +42,16 @@ export function defineEvents<const D extends Declaration>(declaration: D): D {
   return declaration;
 }
 
-type Channels<D> = D extends { readonly channels: infer C } ? C : Record<never, never>;
-type Users<D> = D extends { readonly user: infer U } ? U : Record<never, never>;
-type Calls<D> = D extends { readonly calls: infer C } ? C : Record<never, never>;
+/** A schema that is for the compiler only: at run time it accepts everything. */
+export function unchecked<T>(): StandardSchemaV1<T> {
+  return { "~standard": { version: 1, vendor: "fanfare", validate: (value) => ({ value: value as T }) } };
+}
+
+type Part<D, P extends keyof AnyDeclaration> = D extends { readonly [Name in P]: infer Given }
+  ? Given
+  : AnyDeclaration[P];
+type Channels<D> = Part<D, "channels">;
+type Calls<D> = Part<D, "calls">;
 type Key<T> = keyof T & string;
 
 /** `a-*` as a type: `a-${string}`. */
@@ -46,39 +62,40 @@ type Joined<Union> = (Union extends unknown ? (it: Union) => void : never) exten
   ? All
   : never;
 
-/** The events of channel `N`, by name. */
-type EventsOf<D, N extends string> =
+/** The schemas of channel `N`, by event. */
+type SchemasOf<D, N extends string> =
   N extends Key<Channels<D>>
     ? Channels<D>[N]
     : Joined<{ [P in Key<Channels<D>>]: N extends Matched<P> ? Channels<D>[P] : never }[Key<Channels<D>>]>;
 
-type Output<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferOutput<S> : unknown;
 type Input<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferInput<S> : unknown;
+type Output<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferOutput<S> : unknown;
 
 /** The names of the declared channels; a pattern counts as each name that it matches. */
 export type ChannelName<D> = Matched<Key<Channels<D>>>;
 /** The names of the events of channel `N`. */
-export type EventName<D, N extends string> = Key<EventsOf<D, N>>;
-/** What a listener gets. */
-export type EventData<D, N extends string, E extends string> = E extends keyof EventsOf<D, N>
-  ? Output<EventsOf<D, N>[E]>
-  : never;
-/** What is published. */
-export type EventInput<D, N extends string, E extends string> = E extends keyof EventsOf<D, N>
-  ? Input<EventsOf<D, N>[E]>
-  : never;
-export type UserEventName<D> = Key<Users<D>>;
-export type UserEventData<D, E extends string> = E extends keyof Users<D> ? Output<Users<D>[E]> : never;
+export type EventName<D, N extends string> = Key<SchemasOf<D, N>>;
+/**
+ * What is published as event `E` in channel `N`, and what its subscribers get: the schema's input. Nothing is transformed on the way,
+ * so defaults and conversions of a schema have no effect on it.
+ */
+export type EventData<D, N extends string, E extends string> =
+  SchemasOf<D, N> extends infer Schemas ? (E extends keyof Schemas ? Input<Schemas[E]> : never) : never;
+export type UserEventName<D> = Key<Part<D, "user">>;
+/** As `EventData`. */
+export type UserEventData<D, E extends string> =
+  Part<D, "user"> extends infer Schemas ? (E extends keyof Schemas ? Input<Schemas[E]> : never) : never;
 export type CallName<D> = Key<Calls<D>>;
-export type CallInput<D, C extends string> = C extends keyof Calls<D>
-  ? Calls<D>[C] extends { readonly input: infer S }
-    ? Input<S>
-    : never
-  : never;
-export type CallOutput<D, C extends string> = C extends keyof Calls<D>
-  ? Calls<D>[C] extends { readonly output: infer S }
-    ? Output<S>
-    : unknown
-  : never;
-/** The `info` of a member; `unknown` if it is not declared. */
-export type MemberInfo<D> = D extends { readonly member: infer S } ? Output<S> : unknown;
+/** What a client passes. */
+export type CallInput<D, C extends string> = C extends keyof Calls<D> ? Input<InputSchema<Calls<D>[C]>> : never;
+/** What a client gets: the server answers with the output of the schema. */
+export type CallOutput<D, C extends string> = C extends keyof Calls<D> ? Output<OutputSchema<Calls<D>[C]>> : never;
+/** What the server's handler gets: the server passes it the output of the schema, which has defaults and conversions applied. */
+export type HandlerInput<D, C extends string> = C extends keyof Calls<D> ? Output<InputSchema<Calls<D>[C]>> : never;
+/** What the server's handler returns. */
+export type HandlerOutput<D, C extends string> = C extends keyof Calls<D> ? Input<OutputSchema<Calls<D>[C]>> : never;
+/** The `info` of a member. */
+export type MemberInfo<D> = D extends { readonly member: infer S } ? Input<S> : unknown;
+
+type InputSchema<C> = C extends { readonly input: infer S } ? S : never;
+type OutputSchema<C> = C extends { readonly output: infer S } ? S : undefined;

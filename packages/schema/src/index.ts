@@ -4,18 +4,31 @@
  */
 
 export {
+  type Checker,
+  createChecker,
+  describeIssues,
+  type Issue,
+  type Problem,
+  type Validation,
+  validate,
+} from "./checker.ts";
+export {
   type AnyDeclaration,
   type CallInput,
   type CallName,
   type CallOutput,
+  type CallSchemas,
   type ChannelName,
   type Declaration,
   defineEvents,
   type EventData,
-  type EventInput,
   type EventName,
+  type EventSchemas,
+  type HandlerInput,
+  type HandlerOutput,
   type MemberInfo,
   type Schema,
   type UserEventData,
   type UserEventName,
+  unchecked,
 } from "./declaration.ts";
