@@ -6,7 +6,7 @@ import { eventually } from "./eventually.ts";
 import { connectNative, type NativeOptions, type NativeTestClient } from "./native-client.ts";
 import { startNats } from "./nats.ts";
 import type { ServerProcess } from "./process.ts";
-import { connectPusher, type PusherTestClient, signedFetch } from "./pusher-client.ts";
+import { connectPusher, type PusherOptions, type PusherTestClient, signedFetch } from "./pusher-client.ts";
 import { startRedis } from "./redis.ts";
 import { APP, type AppInput, startServer } from "./server.ts";
 import { connectTo, pusherElsewhere, startWorkers, workerPids } from "./workers.ts";
@@ -30,7 +30,7 @@ export interface ClusterNode {
   readonly url: string;
   readonly pid: number;
   native(options?: NativeOptions): Promise<NativeTestClient>;
-  pusher(): Promise<PusherTestClient>;
+  pusher(options?: PusherOptions): Promise<PusherTestClient>;
   signal(name: NodeJS.Signals): void;
   /** The power is gone. */
   kill(): Promise<void>;
@@ -71,7 +71,7 @@ export async function startPair(
     const node = {
       url,
       native: (native?: NativeOptions) => connectNative(url, native),
-      pusher: () => connectPusher(url),
+      pusher: (pusher?: PusherOptions) => connectPusher(url, pusher),
     };
     return [node, node];
   }
@@ -129,8 +129,8 @@ export class ServerNode implements ClusterNode {
     return connectNative(this.url, options);
   }
 
-  pusher(): Promise<PusherTestClient> {
-    return connectPusher(this.url);
+  pusher(options?: PusherOptions): Promise<PusherTestClient> {
+    return connectPusher(this.url, options);
   }
 
   signal(name: NodeJS.Signals): void {
@@ -150,7 +150,7 @@ async function workersOf(count: number, options: ClusterOptions): Promise<readon
     pid,
     native: (native?: NativeOptions) => connectTo(server.url, pid, native),
     // With more than two workers it may be any of the others' others.
-    pusher: () => pusherElsewhere(server.url, pids.find((other) => other !== pid) ?? 0),
+    pusher: (pusher?: PusherOptions) => pusherElsewhere(server.url, pids.find((other) => other !== pid) ?? 0, pusher),
     signal: (name: NodeJS.Signals) => void process.kill(pid, name),
     kill: async () => void process.kill(pid, "SIGKILL"),
   }));

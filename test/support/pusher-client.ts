@@ -36,7 +36,12 @@ export interface SubscribeOptions {
   readonly data?: object | string;
   /** Instead of a right signature; an empty text for none. */
   readonly auth?: string;
+  /** `position`, `recover`, `previous_socket_ids`: what a client that connected with `recover=1` may say of the past. */
+  readonly past?: object;
 }
+
+/** Of the address of a client that recovers. */
+export const RECOVER = "protocol=7&client=js&version=8.6.0&recover=1";
 
 /** `url` is the server's, `http://host:port`. Resolves after `pusher:connection_established`. */
 export async function connectPusher(url: string, options: PusherOptions = {}): Promise<PusherTestClient> {
@@ -74,20 +79,26 @@ export class PusherTestClient {
 
   /** Signs where the channel needs it. Resolves with what `subscription_succeeded` says, rejects with the error's frame. */
   async subscribe(channel: string, options: SubscribeOptions = {}): Promise<unknown> {
+    return JSON.parse(String((await this.subscribed(channel, options)).data));
+  }
+
+  /** The same; resolves with the whole frame. */
+  async subscribed(channel: string, options: SubscribeOptions = {}): Promise<TestFrame> {
     this.sendSubscribe(channel, options);
     const answer = await this.next((frame) => isAnswerTo(channel, frame));
-    if (answer.event === "pusher_internal:subscription_succeeded") return JSON.parse(String(answer.data));
+    if (answer.event === "pusher_internal:subscription_succeeded") return answer;
     throw new Error(`Subscribing to ${channel} was refused: ${JSON.stringify(answer)}`);
   }
 
   /** Without waiting for the answer. */
-  sendSubscribe(channel: string, { data, auth }: SubscribeOptions = {}): void {
+  sendSubscribe(channel: string, { data, auth, past }: SubscribeOptions = {}): void {
     const channelData = data === undefined || typeof data === "string" ? data : JSON.stringify(data);
     const needsAuth = channel.startsWith("private-") || channel.startsWith("presence-");
     this.send("pusher:subscribe", {
       channel,
       auth: auth ?? (needsAuth ? channelAuth(this.app, this.socketId, channel, channelData) : ""),
       ...(channelData === undefined ? {} : { channel_data: channelData }),
+      ...past,
     });
   }
 

@@ -6,7 +6,7 @@ import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { external } from "./external.ts";
 import { connectNative, type NativeOptions, type NativeTestClient } from "./native-client.ts";
 import { type CliOptions, type CliProcess, spawnCli } from "./process.ts";
-import { connectPusher, type PusherTestClient } from "./pusher-client.ts";
+import { connectPusher, type PusherOptions, type PusherTestClient } from "./pusher-client.ts";
 import { APP } from "./server.ts";
 
 const PROC = external("proc");
@@ -96,10 +96,10 @@ export async function connectTo(url: string, pid: number, options: NativeOptions
 }
 
 /** A Pusher client that is not on that worker: told by what the worker's process has open. */
-export async function pusherElsewhere(url: string, pid: number): Promise<PusherTestClient> {
+export async function pusherElsewhere(url: string, pid: number, options?: PusherOptions): Promise<PusherTestClient> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const before = openSockets(pid);
-    const client = await connectPusher(url);
+    const client = await connectPusher(url, options);
     if (openSockets(pid) === before) return client;
     await client.close();
     await Bun.sleep(20);

@@ -9,6 +9,9 @@ import { COMMAND_STATUS } from "../../../packages/server/src/http/error-response
 import { CLOSE_CODES } from "../../../packages/server/src/protocols/close-codes.ts";
 import commands from "../../fixtures/frames/pusher/commands.json";
 import pushes from "../../fixtures/frames/pusher/pushes.json";
+import recoveryClosings from "../../fixtures/frames/pusher-recover/closings.json";
+import recoveryCommands from "../../fixtures/frames/pusher-recover/commands.json";
+import recoveryPushes from "../../fixtures/frames/pusher-recover/pushes.json";
 import { connectPusher, signedFetch } from "../../support/pusher-client.ts";
 import { APP, startServer } from "../../support/server.ts";
 import { connect } from "../../support/socket.ts";
@@ -57,6 +60,18 @@ test("its frames are those of the golden fixtures", () => {
     if (String(event).startsWith("pusher")) expect(eventsOf(fromServer)).toContain(event);
   }
   expect(eventsOf(fromClient)).toEqual(eventsOf(known.client));
+});
+
+test("the frames of recovery are those of its golden fixtures", () => {
+  const blocks = Array.from(section(8).matchAll(/```json\n([\s\S]*?)```/g), ([, block = ""]) =>
+    block.trim().split("\n"),
+  );
+  const [fromClient = [], fromServer = []] = blocks;
+  const fromClients = recoveryCommands.map(({ frame }) => frame);
+  const fromServers = [...recoveryPushes, ...recoveryClosings].map(({ frame }) => frame);
+  expect(fromClient.filter((frame) => !fromClients.includes(frame))).toEqual([]);
+  expect(fromServer.filter((frame) => !fromServers.includes(frame))).toEqual([]);
+  expect([fromClient.length, fromServer.length]).toEqual([2, 8]);
 });
 
 test("its limits have the names and the defaults of the configuration", () => {

@@ -42,6 +42,13 @@ export interface Position {
 /** What a subscriber wants of the past: all after a position, or all that is kept. */
 export type Resume = Position | "kept";
 
+/** What a subscriber says of the past. */
+export interface ResumeOptions {
+  readonly resume?: Resume;
+  /** Ids of the client's earlier connections: what they published, or were excluded from, is not recovered. */
+  readonly previousIds?: readonly string[];
+}
+
 /** A permission issued by the app's back end: `KEY:hex`, with the data it signs, verbatim. */
 export interface ChannelProof {
   readonly auth: string;
@@ -53,13 +60,12 @@ export type Ref = string | number;
 
 /** What a client asks. */
 export type Command =
-  | {
+  | ({
       readonly type: "subscribe";
       readonly channel: string;
       readonly proof?: ChannelProof;
-      readonly resume?: Resume;
       readonly ref?: Ref;
-    }
+    } & ResumeOptions)
   | { readonly type: "unsubscribe"; readonly channel: string; readonly ref?: Ref }
   | {
       readonly type: "publish";

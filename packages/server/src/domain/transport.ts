@@ -48,6 +48,8 @@ export interface Fanout {
 /** Turns frames into commands and pushes into frames. Decides nothing, keeps nothing. */
 export interface Protocol {
   readonly name: string;
+  /** Where some of its clients get other frames than the rest: which these are. The name is that of them all. */
+  readonly variant?: string;
   /** Whether a signed-in client is put into its user's own channel without asking for it. */
   readonly joinsUserChannel: boolean;
   /** Whether its clients then subscribe to that channel all the same, and wait for the answer. */

@@ -1,4 +1,4 @@
-/** The subscribers of one channel on this node, in groups with a topic each: one for each protocol they speak. */
+/** The subscribers of one channel on this node, in groups with a topic each: one for each protocol they speak, and variant of it. */
 
 import { type App, isReserved } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
@@ -61,7 +61,7 @@ export class Audience {
     let readers = this.groups.find((candidate) => candidate.protocol === connection.protocol);
     if (!readers) {
       const { protocol } = connection;
-      readers = { protocol, topic: `${this.app}/${this.channel.name}/${protocol.name}`, count: 0 };
+      readers = { protocol, topic: `${this.app}/${this.channel.name}/${groupName(protocol)}`, count: 0 };
       this.groups.push(readers);
     }
     readers.count++;
@@ -119,6 +119,10 @@ export class Audience {
       for (const socket of stepping) socket.subscribe(topic);
     }
   }
+}
+
+function groupName({ name, variant }: Protocol): string {
+  return variant === undefined ? name : `${name}+${variant}`;
 }
 
 const NO_SOCKETS: readonly Socket[] = [];

@@ -10,7 +10,7 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError, type Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
 import type { Membership } from "../domain/memberships.ts";
-import type { EventPublication, Position, PresenceMember, Push, Resume } from "../domain/message.ts";
+import type { EventPublication, Position, PresenceMember, Push, ResumeOptions } from "../domain/message.ts";
 import type {
   Awaitable,
   ChannelSummary,
@@ -250,8 +250,14 @@ export class Hub {
    * Puts the connection into the channel and answers it by `answer`, which runs at the one moment that splits the
    * channel's publications in two: what came before is in its arguments, what comes after reaches the socket.
    */
-  join(connection: Connection, name: string, member: Membership, answer: JoinReply, resume?: Resume): Promise<void> {
-    return this.#membership.join(connection, name, member, answer, resume);
+  join(
+    connection: Connection,
+    name: string,
+    member: Membership,
+    answer: JoinReply,
+    wanted: ResumeOptions = {},
+  ): Promise<void> {
+    return this.#membership.join(connection, name, member, answer, wanted);
   }
 
   leave(connection: Connection, name: string): Promise<void> {

@@ -3,7 +3,7 @@
 import type { Connection } from "../domain/connection.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
 import { type Membership, Memberships } from "../domain/memberships.ts";
-import type { EventPublication, JoinedPublication, LeftPublication, Member, Resume } from "../domain/message.ts";
+import type { EventPublication, JoinedPublication, LeftPublication, Member, ResumeOptions } from "../domain/message.ts";
 import type { Audience } from "./audience.ts";
 import type { HubContext } from "./context.ts";
 import { utf8Bytes } from "./limits.ts";
@@ -32,7 +32,7 @@ export class ChannelMembership {
     name: string,
     member: Membership,
     reply: JoinReply,
-    resume?: Resume,
+    wanted: ResumeOptions,
   ): Promise<void> {
     const { tenants, broker } = this.#context;
     const tenant = tenants.of(connection.app);
@@ -54,7 +54,9 @@ export class ChannelMembership {
       if (member && joined?.isFirst) news.push({ type: "joined", app: tenant.app, channel: name, member });
       const bytes = this.#context.limits.outboundBufferBytes - (connection.socket?.getBufferedAmount() ?? 0);
       const weigh = (event: EventPublication) => utf8Bytes(connection.protocol.encode(event) ?? "");
-      await withCatchUp({ broker, app: tenant.app, audience, resume, bytes, weigh }, (past, upTo) => {
+      const { resume, previousIds } = wanted;
+      const reading = { broker, app: tenant.app, audience, resume, previousIds, bytes, weigh };
+      await withCatchUp(reading, (past, upTo) => {
         if (connection.closed) return;
         reply(member && joined && changes ? changes.applyTo(joined.members, member) : undefined, past);
         if (past.isMissing) news.push({ type: "missed", app: tenant.app, channel: name });

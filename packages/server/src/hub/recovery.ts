@@ -27,6 +27,8 @@ export interface Reading {
   readonly app: App;
   readonly audience: Audience;
   readonly resume: Resume | undefined;
+  /** Ids of the client's earlier connections: what they published, or were excluded from, it does not get here either. */
+  readonly previousIds: readonly string[] | undefined;
   /** Most bytes that the client may get. */
   readonly bytes: number;
   /** How many bytes the event takes. */
@@ -52,9 +54,10 @@ const MOST_KEPT = 1_000;
 
 /** Runs `subscribe` with the channel's past up to the moment, and where that ends. Throws what the engine throws. */
 export async function withCatchUp(
-  reading: Reading,
+  asked: Reading,
   subscribe: (past: CatchUp, upTo: Position | undefined) => void,
 ): Promise<void> {
+  const reading = { ...asked, weigh: (event: EventPublication) => (isOwn(asked, event) ? 0 : asked.weigh(event)) };
   const { audience } = reading;
   const { traits, policy } = audience.channel;
   if (!traits.cache && !policy.history) return subscribe(reading.resume ? LOST_CATCH_UP : NO_CATCH_UP, undefined);
@@ -139,8 +142,11 @@ function catchUpOf(reading: Reading, { upTo, from, events, recovered }: Read): C
   const asked = reading.resume === undefined ? {} : { recovered: recovered ?? false };
   const isResumed = recovered === true || (reading.resume === "kept" && policy.history !== undefined);
   if (isResumed) {
-    const fits = events.reduce((sum, event) => sum + reading.weigh(event), 0) <= reading.bytes;
-    return fits ? { events, position: from, ...asked } : { events: [], position: upTo, recovered: false };
+    const others = events.filter((event) => !isOwn(reading, event));
+    const fits = others.reduce((sum, event) => sum + reading.weigh(event), 0) <= reading.bytes;
+    if (!fits) return { events: [], position: upTo, recovered: false };
+    // Where nothing follows, the client has all up to the end: what is its own must not hold its position back.
+    return { events: others, position: others.length === 0 ? upTo : from, ...asked };
   }
   const place = policy.history && { position: upTo };
   if (!traits.cache) return { events: [], ...place, ...asked };
@@ -148,6 +154,12 @@ function catchUpOf(reading: Reading, { upTo, from, events, recovered }: Read): C
   if (!last) return { events: [], ...place, ...asked, isMissing: true };
   // Without its position: what clients said since may lie between the two.
   return { events: [withoutPosition(last)], ...place, ...asked };
+}
+
+/** The client published it, or was excluded from it, by one of the connections that it had before. */
+function isOwn({ previousIds }: Pick<Reading, "previousIds">, { from, except }: EventPublication): boolean {
+  if (!previousIds) return false;
+  return previousIds.some((id) => from?.connection === id || except?.includes(id) === true);
 }
 
 function follows(position: Position | undefined, before: Position): position is Position {

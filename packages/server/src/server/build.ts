@@ -9,6 +9,7 @@ import type { HubLimits, HubOptions } from "../hub/options.ts";
 import { logFrames } from "../observers/log.ts";
 import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
+import { recoveringPusherProtocol } from "../protocols/pusher/recovery.ts";
 import { appDirectory } from "./app-directory.ts";
 import { nodeName } from "./cluster/node-name.ts";
 import { Dashboard, ignoringDashboardApp } from "./dashboard/dashboard.ts";
@@ -80,7 +81,12 @@ export function buildHub(deps: Dependencies, { apps, engine, ...parts }: HubPart
     ...parts,
     engine: storage.tracing?.engine(engine) ?? engine,
     scheduleTurn,
-    protocols: [pusherProtocol({ jsonDepth }), nativeProtocol({ jsonDepth }), ...(deps.given.protocols ?? [])],
+    protocols: [
+      pusherProtocol({ jsonDepth }),
+      recoveringPusherProtocol({ jsonDepth }),
+      nativeProtocol({ jsonDepth }),
+      ...(deps.given.protocols ?? []),
+    ],
     clock,
     appById: (id) => apps.byId(id),
     limits: hubLimits(deps),

@@ -54,13 +54,14 @@ export function listenOptions(deps: Dependencies, parts: ListenParts): Listeners
 }
 
 function admissionOptions({ config, clock }: Dependencies, { hub, apps }: ListenParts): AdmissionOptions {
-  const [pusher, native, ...further] = hub.protocols;
-  if (!pusher || !native) throw new Error("The hub has lost its protocols.");
+  const [pusher, recoveringPusher, native, ...further] = hub.protocols;
+  if (!pusher || !recoveringPusher || !native) throw new Error("The hub has lost its protocols.");
   return {
     apps,
     defaultKey: config.apps[0]?.key ?? "",
     guards: hub.guards,
     pusher,
+    recoveringPusher,
     native,
     further,
     clock,

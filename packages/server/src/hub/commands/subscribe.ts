@@ -22,7 +22,8 @@ export function subscribe(hub: Hub, connection: Connection, command: Subscribe):
   const channel = hub.channelOf(connection.app, command.channel);
   if (isGiven(connection, command.channel)) {
     takeSubscribeToken(connection, hub.clock.monotonicMs());
-    return hub.push(connection, { type: "subscribed", channel: command.channel });
+    const answer = command.resume === undefined ? {} : { recovered: false };
+    return hub.push(connection, { type: "subscribed", channel: command.channel, ...answer });
   }
   checkLimits(hub, connection, channel);
   return andThen(admit(hub, connection, command, channel), (member) => act(hub, connection, command, channel, member));
@@ -159,10 +160,11 @@ function isUserId(id: unknown): id is string | number {
 async function act(
   hub: Hub,
   connection: Connection,
-  { ref, resume }: Subscribe,
+  command: Subscribe,
   asked: Channel,
   member: Membership,
 ): Promise<void> {
+  const { ref } = command;
   const channel = asked.name;
   const mark = ref === undefined ? undefined : { ref };
   // Again: while permission was asked for others may have come, or the channel may have become another.
@@ -176,5 +178,5 @@ async function act(
     if (events.length > 0) connection.socket?.cork(sendPast);
     if (isMissing) hub.push(connection, { type: "missed", channel });
   };
-  await hub.join(connection, channel, member, answer, resume);
+  await hub.join(connection, channel, member, answer, command);
 }

@@ -13,14 +13,14 @@ import type {
   Position,
   Push,
   Ref,
-  Resume,
 } from "../../domain/message.ts";
 import { payloadFrom, payloadJson } from "../../domain/payload.ts";
 import type { Frame, Protocol } from "../../domain/transport.ts";
 import { type UserInfo, userInfoJson } from "../../domain/user-info.ts";
 import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
-import { EPOCH_LENGTH, FEATURES, ID_LENGTH, RESERVED, type ServerFrame } from "./wire.ts";
+import { positionText, resumeOptionsIn } from "../resume.ts";
+import { FEATURES, ID_LENGTH, RESERVED, type ServerFrame } from "./wire.ts";
 
 export function nativeProtocol(options: { readonly jsonDepth: number }): Protocol {
   return {
@@ -70,31 +70,11 @@ function commandOf(message: JsonObject, ref: { ref?: Ref }, frame: string): Comm
 function decodeSubscribe(data: JsonObject, ref: { ref?: Ref }): Command {
   const channel = textOf(data, "channel");
   const auth = optionalTextOf(data, "auth");
-  const resume = resumeOf(data);
-  const more = resume === undefined ? ref : { resume, ...ref };
+  const more = { ...resumeOptionsIn(data, "previousIds"), ...ref };
   if (!auth) return { type: "subscribe", channel, ...more };
   const channelData = optionalTextOf(data, "channel_data");
   const proof: ChannelProof = channelData === undefined ? { auth } : { auth, data: channelData };
   return { type: "subscribe", channel, proof, ...more };
-}
-
-/** A position counts before `recover`: a client that was there wants what came after. */
-function resumeOf(data: JsonObject): Resume | undefined {
-  const position = own(data, "position");
-  if (position !== undefined && position !== null) return positionOf(position);
-  const recover = own(data, "recover");
-  if (recover === undefined || recover === null || recover === false) return undefined;
-  if (recover === true) return "kept";
-  throw new CommandError("malformed", "The data's recover is neither true nor false.");
-}
-
-function positionOf(position: unknown): Position {
-  if (isObject(position)) {
-    const { epoch, offset } = { epoch: own(position, "epoch"), offset: own(position, "offset") };
-    const isEpoch = typeof epoch === "string" && epoch.length <= EPOCH_LENGTH;
-    if (isEpoch && typeof offset === "number" && Number.isSafeInteger(offset) && offset >= 0) return { epoch, offset };
-  }
-  throw new CommandError("malformed", "The data's position is not the position of a channel: an epoch and an offset.");
 }
 
 /** A token alone is a token; anything else is for the program to understand. */
@@ -203,15 +183,15 @@ function encodeEvent(push: EventPublication | NoticePush): string {
   const place = isPlaced ? `,"channel":${JSON.stringify(push.channel)}` : "";
   const user = push.type === "event" ? push.from?.user : undefined;
   const sender = user === undefined ? "" : `,"user":${JSON.stringify(user)}`;
-  const more = positionText(push) + (RESERVED.has(event) ? ',"pushed":true' : "");
+  const more = placeInHistory(push) + (RESERVED.has(event) ? ',"pushed":true' : "");
   if (!bare) return `{"event":${JSON.stringify(event)}${place},"data":${payloadJson(data)}${sender}${more}}`;
   const inner = innerOf(push);
   return inner === "" ? `{${(place + more).slice(1)}}` : `{${inner}${place}${more}}`;
 }
 
-function positionText(push: EventPublication | NoticePush): string {
+function placeInHistory(push: EventPublication | NoticePush): string {
   if (push.type !== "event" || !push.position) return "";
-  return `,"position":{"epoch":${JSON.stringify(push.position.epoch)},"offset":${push.position.offset}}`;
+  return `,${positionText(push.position)}`;
 }
 
 /** The members of a bare object, without a `position` of its own where it gets the channel's. */

@@ -16,10 +16,12 @@ export interface WirePosition {
   readonly offset: number;
 }
 
-/** What a subscriber wants of the past: all after the position, or all that is kept. */
+/** What a subscriber wants of the past: all after the position, or all that is kept, without what is its own. */
 export interface WireResume {
   readonly position?: WirePosition;
   readonly recover?: boolean;
+  /** The ids of the client's earlier connections. */
+  readonly previousIds?: readonly string[];
 }
 
 export interface WireWelcome {
@@ -95,9 +97,6 @@ export const RESERVED: ReadonlySet<string> = new Set([
   "pong",
   "closing",
 ]);
-
-/** Longest `epoch` of a position that a command may carry, in characters. */
-export const EPOCH_LENGTH = 64;
 
 /** Longest `id` that a command may carry, in characters. */
 export const ID_LENGTH = 64;

@@ -2,7 +2,15 @@
 
 import { CommandError, type Disconnect } from "../../domain/error.ts";
 import { memberText } from "../../domain/json-text.ts";
-import type { ChannelProof, CloseFrame, Command, EventPublication, Member, Push } from "../../domain/message.ts";
+import type {
+  ChannelProof,
+  CloseFrame,
+  Command,
+  EventPublication,
+  Member,
+  Push,
+  ResumeOptions,
+} from "../../domain/message.ts";
 import { payloadFrom } from "../../domain/payload.ts";
 import type { Frame, Protocol } from "../../domain/transport.ts";
 import { userInfoJson } from "../../domain/user-info.ts";
@@ -11,27 +19,32 @@ import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
 import { ERROR_CODES } from "./error-codes.ts";
 
+type ReadResumeOptions = (data: JsonObject, channel: string) => ResumeOptions;
+
+const noResumeOptions: ReadResumeOptions = () => ({});
+
 export function pusherProtocol(options: { readonly jsonDepth: number }): Protocol {
   return {
     name: "pusher",
     joinsUserChannel: true,
     asksForUserChannel: true,
     acceptsTokens: false,
-    decode: (frame) => decode(frame, options.jsonDepth),
+    decode: (frame) => decode(frame, options.jsonDepth, noResumeOptions),
     encode,
-    encodeClose: closing,
+    encodeClose: (why) => encodeDisconnect(why, {}),
     reservesEvent: (event) => event.startsWith("pusher:") || event.startsWith("pusher_internal:"),
   };
 }
 
-function decode(frame: Frame, jsonDepth: number): Command {
+/** `resumeOptions` reads what a subscription says of the past: nothing, unless the client said when it connected that it will. */
+export function decode(frame: Frame, jsonDepth: number, resumeOptions: ReadResumeOptions): Command {
   const message = parseFrame(frame, jsonDepth);
   const event = own(message, "event");
   if (typeof event !== "string") throw new CommandError("malformed", "A message needs an event, which is a string.");
   if (event.startsWith("client-")) return decodeClientEvent(message, event, String(frame));
   switch (event) {
     case "pusher:subscribe":
-      return decodeSubscribe(dataOf(message, jsonDepth));
+      return decodeSubscribe(dataOf(message, jsonDepth), resumeOptions);
     case "pusher:unsubscribe":
       return { type: "unsubscribe", channel: textOf(dataOf(message, jsonDepth), "channel") };
     case "pusher:signin":
@@ -50,14 +63,15 @@ function decode(frame: Frame, jsonDepth: number): Command {
   );
 }
 
-function decodeSubscribe(data: JsonObject): Command {
+function decodeSubscribe(data: JsonObject, resumeOptions: ReadResumeOptions): Command {
   const channel = textOf(data, "channel");
   const auth = optionalTextOf(data, "auth");
+  const more = resumeOptions(data, channel);
   // pusher-js sends an empty auth with public channels.
-  if (!auth) return { type: "subscribe", channel };
+  if (!auth) return { type: "subscribe", channel, ...more };
   const channelData = optionalTextOf(data, "channel_data");
   const proof: ChannelProof = channelData === undefined ? { auth } : { auth, data: channelData };
-  return { type: "subscribe", channel, proof };
+  return { type: "subscribe", channel, proof, ...more };
 }
 
 function decodeSignIn(data: JsonObject): Command {
@@ -172,13 +186,14 @@ function encodeRefusal({ error, command }: Extract<Push, { type: "refused" }>): 
   return errorFrame(error.message, code);
 }
 
-function closing(why: Disconnect): CloseFrame {
+/** `more` are further members of the frame's data. */
+export function encodeDisconnect(why: Disconnect, more: Readonly<Record<string, unknown>>): CloseFrame {
   const code = CLOSE_CODES[why.code];
-  return { frame: errorFrame(why.message, code), code, reason: why.message.slice(0, 120) };
+  return { frame: errorFrame(why.message, code, more), code, reason: why.message.slice(0, 120) };
 }
 
-function errorFrame(message: string, code: number | null): string {
-  return JSON.stringify({ event: "pusher:error", data: { code, message } });
+function errorFrame(message: string, code: number | null, more: Readonly<Record<string, unknown>> = {}): string {
+  return JSON.stringify({ event: "pusher:error", data: { code, message, ...more } });
 }
 
 function frame(event: string, data: unknown): string {

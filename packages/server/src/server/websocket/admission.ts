@@ -29,6 +29,8 @@ export interface AdmissionOptions {
   readonly defaultKey: string;
   readonly guards: readonly Guard[];
   readonly pusher: Protocol;
+  /** The same for clients that ask for positions: `?recover=1`. */
+  readonly recoveringPusher: Protocol;
   readonly native: Protocol;
   /** Those of the program, each at the path of its name. */
   readonly further: readonly Protocol[];
@@ -63,7 +65,7 @@ export async function admit(
     const key = keyOf(options, url);
     app = await options.apps.byKey(key);
     const protocol = protocolAt(options, url);
-    const version = protocol === options.pusher ? pusherVersionOf(url, options.strictProtocol) : undefined;
+    const version = protocol.name === options.pusher.name ? pusherVersionOf(url, options.strictProtocol) : undefined;
     const connection = createConnection(options, caller, protocol, checkApp(app, key, caller));
     if (version !== undefined) connection.answersPings = version >= FIRST_WITH_PINGS;
     const user = await runGuards(options.guards, request, connection);
@@ -92,8 +94,8 @@ function keyOf({ defaultKey }: AdmissionOptions, url: URL): string {
 }
 
 /** Pusher's where there is none at the path: its clients have to be able to read why they are rejected. */
-function protocolAt({ native, pusher, further, path }: AdmissionOptions, url: URL): Protocol {
-  if (PUSHER_PATH.test(url.pathname)) return pusher;
+function protocolAt({ native, pusher, recoveringPusher, further, path }: AdmissionOptions, url: URL): Protocol {
+  if (PUSHER_PATH.test(url.pathname)) return url.searchParams.get("recover") === "1" ? recoveringPusher : pusher;
   if (isNativePath(url, path)) return native;
   return further.find(({ name }) => isPath(url, `${path}/${name}`)) ?? pusher;
 }
