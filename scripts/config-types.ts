@@ -3,7 +3,7 @@
  * zod infers lose the comments that editors show on hover; these have them. A test fails when the file is stale.
  */
 
-import { z } from "zod";
+import * as z from "zod/mini";
 import { encodeUnlimited } from "../packages/server/src/config/parse-value.ts";
 import { root, type Setting, settingsByPath } from "../packages/server/src/config/settings.ts";
 
@@ -61,7 +61,7 @@ function declare(description: string, name: string, fields: readonly Setting[], 
 
 /** What it is, what it takes where its type does not say so, and what holds without it. */
 function commentOn({ path, kind, description, expects, schema, defaultValue, presence }: Setting): string {
-  const isSaid = kind === "object" || schema instanceof z.ZodBoolean || schema instanceof z.ZodEnum;
+  const isSaid = kind === "object" || schema instanceof z.ZodMiniBoolean || schema instanceof z.ZodMiniEnum;
   const takes = isSaid ? "" : ` Takes ${expects}.`;
   const inherited = path.startsWith("apps[].") && settingsByPath.has(path.replace("apps[]", "defaults"));
   if (inherited && presence === "optional") return `${description}${takes} Without it, as in \`defaults\`.`;
@@ -78,13 +78,13 @@ function typeOf({ type, kind, schema, element }: Setting, names: Names): string 
 }
 
 function primitiveType(schema: z.core.$ZodType): string {
-  if (schema instanceof z.ZodString) return "string";
-  if (schema instanceof z.ZodNumber) return "number";
-  if (schema instanceof z.ZodBoolean) return "boolean";
-  if (schema instanceof z.ZodEnum) return schema.options.map((option) => JSON.stringify(option)).join(" | ");
-  if (schema instanceof z.ZodLiteral) return [...schema.values].map((value) => JSON.stringify(value)).join(" | ");
-  if (schema instanceof z.ZodUnion) return schema.options.map(primitiveType).join(" | ");
-  if (schema instanceof z.ZodRecord) return "Readonly<Record<string, string>>";
+  if (schema instanceof z.ZodMiniString) return "string";
+  if (schema instanceof z.ZodMiniNumber) return "number";
+  if (schema instanceof z.ZodMiniBoolean) return "boolean";
+  if (schema instanceof z.ZodMiniEnum) return schema.options.map((option) => JSON.stringify(option)).join(" | ");
+  if (schema instanceof z.ZodMiniLiteral) return schema.def.values.map((value) => JSON.stringify(value)).join(" | ");
+  if (schema instanceof z.ZodMiniUnion) return schema.def.options.map(primitiveType).join(" | ");
+  if (schema instanceof z.ZodMiniRecord) return "Readonly<Record<string, string>>";
   throw new Error("a setting of this kind has to name its type");
 }
 

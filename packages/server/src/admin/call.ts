@@ -1,8 +1,9 @@
 /** One call of the dashboard's API, and what calls have to work with. */
 
-import type { z } from "zod";
+import type * as z from "zod/mini";
 import { type App, isReserved } from "../domain/app.ts";
 import type { Awaitable } from "../domain/ports.ts";
+import { readShape } from "../http/read-shape.ts";
 import type { Hub } from "../hub/hub.ts";
 import { AdminError } from "./admin-error.ts";
 import type { Explanation, Numbers, Point, Question, Span } from "./api-types.ts";
@@ -94,12 +95,10 @@ export function appOf({ services, params }: Call): App {
 }
 
 /** What was sent, if it is what it has to be. Throws AdminError. */
-export function inputOf<T>({ body }: Call, shape: z.ZodType<T>): T {
-  const read = shape.safeParse(body ?? {});
-  if (read.success) return read.data;
-  const [issue] = read.error.issues;
-  const where = issue?.path.join(".");
-  throw new AdminError("input_invalid", `${where ? `${where}: ` : ""}${issue?.message ?? "this cannot be read"}.`);
+export function inputOf<T>({ body }: Call, shape: z.ZodMiniType<T>): T {
+  const read = readShape(shape, body ?? {});
+  if ("data" in read) return read.data;
+  throw new AdminError("input_invalid", `${read.where ? `${read.where}: ` : ""}${read.problem}.`);
 }
 
 /** A whole number in the address, between 1 and `most`. Throws AdminError. */

@@ -1,6 +1,6 @@
 /** What the dashboard of one node asks of every node: what is watched where, and what one of them has to do. */
 
-import { z } from "zod";
+import * as z from "zod/mini";
 
 /** The topic of these commands on the node bus. */
 export const CLUSTER_COMMANDS = "dashboard";
@@ -9,7 +9,7 @@ export const ClusterCommand = z.discriminatedUnion("type", [
   /** The live channels that dashboards of this node watch; nothing when they watch nothing any more. */
   z.object({ type: z.literal("watching"), node: z.string(), channels: z.array(z.string()) }),
   z.object({ type: z.literal("disconnect"), app: z.string(), connection: z.string(), message: z.string() }),
-  z.object({ type: z.literal("drain"), node: z.string(), isOver: z.boolean().default(false) }),
+  z.object({ type: z.literal("drain"), node: z.string(), isOver: z._default(z.boolean(), false) }),
   /** Live connections of the session have to go. */
   z.object({ type: z.literal("signed-out"), session: z.string() }),
 ]);

@@ -1,18 +1,19 @@
 /** What a live channel's name says is to be watched; only such names can be subscribed to. */
 
-import { z } from "zod";
+import * as z from "zod/mini";
 import { FEED_TYPES, type FeedFilter, type Watch } from "./api-types.ts";
 
-const text = z.string().max(300).optional();
+const name = z.string().check(z.maxLength(300));
+const text = z.optional(name);
 
 const WatchSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("feed"),
     ...{ app: text, channel: text, event: text, connection: text },
-    types: z.array(z.enum(FEED_TYPES)).max(FEED_TYPES.length).optional(),
+    types: z.optional(z.array(z.enum(FEED_TYPES)).check(z.maxLength(FEED_TYPES.length))),
   }),
-  z.strictObject({ type: z.literal("connections"), app: z.string().max(300), search: text }),
-  z.strictObject({ type: z.literal("connection"), app: z.string().max(300), id: z.string().max(300) }),
+  z.strictObject({ type: z.literal("connections"), app: name, search: text }),
+  z.strictObject({ type: z.literal("connection"), app: name, id: name }),
   z.strictObject({ type: z.literal("seconds"), app: text }),
 ]);
 

@@ -1,7 +1,7 @@
 /** Who is signed in: sessions in cookies, tickets for the live connection, and sessions that ended early. */
 
 import { generateCookie } from "hono/cookie";
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { Clock } from "../domain/ports.ts";
 import { ROLES, type Role } from "./api-types.ts";
 import { ClusterKeys, type KeyStore } from "./cluster-keys.ts";
@@ -44,8 +44,8 @@ const TicketClaims = z.object({
   name: z.string(),
   role: z.enum(ROLES),
   usableUntilMs: z.number(),
-  session: z.string().optional(),
-  expiresAtMs: z.number().optional(),
+  session: z.optional(z.string()),
+  expiresAtMs: z.optional(z.number()),
 });
 
 export class Sessions {

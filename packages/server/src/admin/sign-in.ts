@@ -1,6 +1,6 @@
 /** Signing in and out: by a password, a token or the key, at most so often, and written down. */
 
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { Caller } from "./access.ts";
 import type { Accounts } from "./accounts.ts";
 import { AdminError } from "./admin-error.ts";
@@ -17,10 +17,11 @@ export interface SignInOptions {
   readonly server: Session["server"];
 }
 
+const textUpTo = (most: number) => z.string().check(z.minLength(1), z.maxLength(most));
 const Credentials = z.union([
-  z.strictObject({ name: z.string().min(1).max(64), password: z.string().min(1).max(256) }),
-  z.strictObject({ token: z.string().min(1).max(8192) }),
-  z.strictObject({ key: z.string().min(1).max(256) }),
+  z.strictObject({ name: textUpTo(64), password: textUpTo(256) }),
+  z.strictObject({ token: textUpTo(8192) }),
+  z.strictObject({ key: textUpTo(256) }),
 ]);
 
 type Credentials = z.output<typeof Credentials>;

@@ -1,7 +1,7 @@
 /** Gives a command one flag for every setting, and reads the configuration as the server in this folder would, flags included. */
 
 import { type Command, Option } from "commander";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { type Loaded, loadConfig, type Sources } from "../config/load.ts";
 import { encodeUnlimited } from "../config/parse-value.ts";
 import { type Setting, settings } from "../config/settings.ts";
@@ -52,7 +52,7 @@ function optionFor(setting: Setting): Option {
   const group = path.includes(".") ? `Options for ${path.slice(0, path.lastIndexOf("."))}:` : "Options:";
   const option = new Option(`${flag} ${takes}`, `${description} (${notes})`).helpGroup(group);
   // Shown and completed, but checked by the schema, whose messages say more.
-  if (schema instanceof z.ZodEnum) option.argChoices = schema.options.map(String);
+  if (schema instanceof z.ZodMiniEnum) option.argChoices = schema.options.map(String);
   return option;
 }
 

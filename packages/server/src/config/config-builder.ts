@@ -1,6 +1,6 @@
 /** A configuration under construction: sources are merged over each other, and each value remembers where it came from. */
 
-import { z } from "zod";
+import * as z from "zod/mini";
 import { closestName, describeValue, withSource } from "./config-error.ts";
 import { formatPath, nest, type Path, root, type Setting, settings } from "./settings.ts";
 
@@ -73,7 +73,7 @@ export class ConfigBuilder {
       return value.map((inner, index) => this.#copyElement(inner, element, [...path, index], source));
     }
     // A file may have an id or a password that is a number; a program knows its types.
-    const isText = source !== "" && setting.schema instanceof z.ZodString;
+    const isText = source !== "" && setting.schema instanceof z.ZodMiniString;
     return isText && typeof value === "number" && Number.isSafeInteger(value) ? String(value) : value;
   }
 

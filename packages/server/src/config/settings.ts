@@ -3,7 +3,7 @@
  * `fanfare init` and error messages are derived.
  */
 
-import { z } from "zod";
+import * as z from "zod/mini";
 import { type SettingInfo, settingInfo } from "./schema/fields.ts";
 import { schema } from "./schema/schema.ts";
 
@@ -74,17 +74,17 @@ export function nest(path: string, value: unknown): unknown {
 
 function build(key: string, path: string, node: z.core.$ZodType): Setting {
   const bare = unwrap(node);
-  const shape = bare instanceof z.ZodObject ? Object.entries(bare.shape) : [];
-  const element = bare instanceof z.ZodArray ? build("[]", `${path}[]`, bare.element) : undefined;
+  const shape = bare instanceof z.ZodMiniObject ? Object.entries(bare.shape) : [];
+  const element = bare instanceof z.ZodMiniArray ? build("[]", `${path}[]`, bare.def.element) : undefined;
   const words = path.includes("[]") ? [] : path.replaceAll(/([a-z0-9])([A-Z])/g, "$1.$2").split(".");
   return {
     ...(settingInfo.get(bare) ?? { description: "", expects: "an object with the settings", parse: "json" }),
     key,
     path,
-    kind: bare instanceof z.ZodObject ? "object" : element ? "list" : "value",
+    kind: bare instanceof z.ZodMiniObject ? "object" : element ? "list" : "value",
     schema: bare,
     presence: presenceOf(node),
-    defaultValue: node instanceof z.ZodDefault ? z.parse(node, undefined) : undefined,
+    defaultValue: node instanceof z.ZodMiniDefault ? node.def.defaultValue : undefined,
     env: path === "" || words.length === 0 ? "" : `FANFARE_${words.join("_").toUpperCase()}`,
     flag: path === "" || words.length === 0 ? "" : `--${words.join("-").toLowerCase()}`,
     fields: new Map(shape.map(([name, field]) => [name, build(name, path === "" ? name : `${path}.${name}`, field)])),
@@ -94,13 +94,13 @@ function build(key: string, path: string, node: z.core.$ZodType): Setting {
 
 /** Takes defaults and optionality off. */
 function unwrap(node: z.core.$ZodType): z.core.$ZodType {
-  if (node instanceof z.ZodDefault || node instanceof z.ZodPrefault) return unwrap(node.unwrap());
-  return node instanceof z.ZodExactOptional ? unwrap(node.unwrap()) : node;
+  if (node instanceof z.ZodMiniDefault || node instanceof z.ZodMiniPrefault) return unwrap(node.def.innerType);
+  return node instanceof z.ZodMiniExactOptional ? unwrap(node.def.innerType) : node;
 }
 
 function presenceOf(node: z.core.$ZodType): Setting["presence"] {
-  if (node instanceof z.ZodDefault || node instanceof z.ZodPrefault) return "default";
-  return node instanceof z.ZodExactOptional ? "optional" : "required";
+  if (node instanceof z.ZodMiniDefault || node instanceof z.ZodMiniPrefault) return "default";
+  return node instanceof z.ZodMiniExactOptional ? "optional" : "required";
 }
 
 function flatten({ fields, element }: Setting): Setting[] {

@@ -1,15 +1,15 @@
 /** Calls that act: disconnect, send, drain, replay. Each is recorded in the audit log. */
 
-import { z } from "zod";
+import * as z from "zod/mini";
 import { Disconnect } from "../../domain/error.ts";
 import { checkChannelName, checkEventData, checkEventName, checkUserId } from "../../hub/limits.ts";
 import { AdminError } from "../admin-error.ts";
 import type { Done, Replayed } from "../api-types.ts";
 import { appOf, type Call, type Handler, inputOf, recordInAudit, required } from "../call.ts";
 
-const DisconnectInput = z.strictObject({ message: z.string().max(100).optional() });
+const DisconnectInput = z.strictObject({ message: z.optional(z.string().check(z.maxLength(100))) });
 const EventInput = z.strictObject({ channel: z.string(), event: z.string(), data: z.string() });
-const ReplayInput = z.strictObject({ ids: z.array(z.number().int().positive()).max(1000).optional() });
+const ReplayInput = z.strictObject({ ids: z.optional(z.array(z.int().check(z.positive())).check(z.maxLength(1000))) });
 const NoInput = z.strictObject({});
 
 const DISCONNECT_MESSAGE = "An operator ended this connection.";

@@ -1,6 +1,6 @@
 /** Calls about apps: what they are set to, and for admins, making and changing those in the database. */
 
-import { z } from "zod";
+import * as z from "zod/mini";
 import { type App, isReserved } from "../../domain/app.ts";
 import { hasRole } from "../access.ts";
 import { AdminError } from "../admin-error.ts";
@@ -21,8 +21,8 @@ const NO_DATABASE =
 /** They have ways of their own. */
 const UNNAMED = ["secret", "secrets"];
 
-const Settings = z.record(z.string().max(100), z.unknown());
-const Rotation = z.strictObject({ forget: z.boolean().optional() });
+const Settings = z.record(z.string().check(z.maxLength(100)), z.unknown());
+const Rotation = z.strictObject({ forget: z.optional(z.boolean()) });
 
 export function summaryOf({ appEditor }: Pick<Services, "appEditor">, { id, name, key, enabled }: App): AppSummary {
   return { id, name, key, enabled, source: appEditor?.has(id) ? "database" : "config" };

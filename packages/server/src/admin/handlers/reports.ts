@@ -1,6 +1,6 @@
 /** Calls about what was written down: statistics, webhooks, the audit log; and the explainer of signatures. */
 
-import { z } from "zod";
+import * as z from "zod/mini";
 import { hasRole } from "../access.ts";
 import { AdminError } from "../admin-error.ts";
 import type { AuditEntry, Explanation, Point, Question, Series, Webhooks } from "../api-types.ts";
@@ -15,17 +15,17 @@ const ID = /^[-\w.]{1,128}$/;
 
 const SpanSchema = z.enum(["second", "interval", "hour", "day"]);
 
-const text = z.string().max(65_536);
+const text = z.string().check(z.maxLength(65_536));
 const QuestionSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("channel"),
-    ...{ socketId: text, channel: text, channelData: text.exactOptional(), auth: text.exactOptional() },
+    ...{ socketId: text, channel: text, channelData: z.exactOptional(text), auth: z.exactOptional(text) },
   }),
-  z.strictObject({ type: z.literal("user"), socketId: text, userData: text, auth: text.exactOptional() }),
+  z.strictObject({ type: z.literal("user"), socketId: text, userData: text, auth: z.exactOptional(text) }),
   z.strictObject({
     type: z.literal("request"),
-    method: z.string().regex(/^[A-Za-z]{1,10}$/, "a method is a word such as POST"),
-    path: text.regex(/^\//, 'a path begins with "/"'),
+    method: z.string().check(z.regex(/^[A-Za-z]{1,10}$/, "a method is a word such as POST")),
+    path: text.check(z.regex(/^\//, 'a path begins with "/"')),
     body: text,
   }),
 ]);

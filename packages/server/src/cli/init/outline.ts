@@ -1,6 +1,6 @@
 /** The settings as a new configuration file shows them: what is set, what is only shown, and a value for each. */
 
-import { z } from "zod";
+import * as z from "zod/mini";
 import { root, type Setting, settingsByPath } from "../../config/settings.ts";
 
 /** One setting, or a group of them. */
@@ -76,7 +76,7 @@ function appEntry(setting: Setting, app: Given): Entry {
 /** A value of the right kind, where there is no default to show. */
 function sampleOf({ element, schema, parse }: Setting): unknown {
   if (element !== undefined) return [sampleOf(element)];
-  if (schema instanceof z.ZodEnum) return schema.options[0];
+  if (schema instanceof z.ZodMiniEnum) return schema.options[0];
   if (parse === "boolean") return true;
   return parse === "number" ? 1 : PLACEHOLDER;
 }

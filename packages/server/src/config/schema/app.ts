@@ -1,6 +1,6 @@
 /** The settings of one app, those that every app inherits from `defaults`, and its channel rules, tokens and webhooks. */
 
-import { z } from "zod";
+import * as z from "zod/mini";
 import { WEBHOOK_EVENTS } from "../../domain/app.ts";
 import {
   boolean,
@@ -11,11 +11,13 @@ import {
   nonEmptyList,
   object,
   oneOf,
+  optional,
   origins,
   seconds,
   section,
   settingInfo,
   text,
+  withDefault,
   withoutDefaults,
 } from "./fields.ts";
 import { appLimits } from "./limits.ts";
@@ -32,8 +34,8 @@ const MAX_HISTORY_TTL_S = 7 * 86_400;
 const history = object(
   "What is kept of the channel, so that clients of the native protocol can resume and the API can read it.",
   {
-    size: integer("Most events that are kept of one such channel.", 1, 10_000).default(100),
-    ttlS: seconds("Time each of them is kept, in seconds.", 0.001, MAX_HISTORY_TTL_S).default(86_400),
+    size: withDefault(integer("Most events that are kept of one such channel.", 1, 10_000), 100),
+    ttlS: withDefault(seconds("Time each of them is kept, in seconds.", 0.001, MAX_HISTORY_TTL_S), 86_400),
   },
   "an object with `size` and `ttlS`, both optional",
 );
@@ -42,41 +44,51 @@ export const channelRule = object(
   "What applies to the channels of one pattern.",
   {
     match: text("Names the channels the rule is for: a full name, or a pattern with `*` (any run) and `?` (one)."),
-    clientPublish: oneOf("What subscribed clients may publish: nothing, `client-…` events, or any event.", [
-      "none",
-      "client-events",
-      "any",
-    ]).exactOptional(),
-    cacheTtlS: seconds(
-      "Time a cache channel keeps its last event, in seconds.",
-      0.001,
-      Number.MAX_SAFE_INTEGER,
-    ).exactOptional(),
-    maxSubscribers: limit("Most connections that may subscribe to one such channel.").exactOptional(),
-    private: boolean(
-      "Subscribing needs permission, as in channels whose name begins with `private-`; those need it in any case.",
-    ).exactOptional(),
-    auth: boolean("Subscribing needs a connection that is signed in.").exactOptional(),
-    history: history.exactOptional(),
+    clientPublish: optional(
+      oneOf("What subscribed clients may publish: nothing, `client-…` events, or any event.", [
+        "none",
+        "client-events",
+        "any",
+      ]),
+    ),
+    cacheTtlS: optional(
+      seconds("Time a cache channel keeps its last event, in seconds.", 0.001, Number.MAX_SAFE_INTEGER),
+    ),
+    maxSubscribers: optional(limit("Most connections that may subscribe to one such channel.")),
+    private: optional(
+      boolean(
+        "Subscribing needs permission, as in channels whose name begins with `private-`; those need it in any case.",
+      ),
+    ),
+    auth: optional(boolean("Subscribing needs a connection that is signed in.")),
+    history: optional(history),
   },
   "an object with `match`",
 );
 
 const switches = {
-  clientEvents: boolean("Clients may publish `client-…` events in private and presence channels.").default(false),
-  subscriptionCounts: boolean("Subscribers of channels without presence are sent how many they are.").default(false),
-  anonymous: boolean("Clients of the native protocol may connect without a token.").default(false),
-  requireTls: boolean("Connections that did not come over TLS are refused.").default(false),
-  requireAuthentication: boolean(
-    "Connections that neither sign in nor join a private channel in time are closed.",
-  ).default(false),
-  allowMissingOrigin: boolean(
-    "Clients that send no Origin header may connect. Browsers always send one; phones and services do not.",
-  ).default(true),
-  statistics: boolean("What the app does is counted and kept, where `statistics` are.").default(true),
-  replayProtection: boolean(
-    "A signed API call counts once: the same one again within `signatureWindowS` is refused (401), even if meant.",
-  ).default(false),
+  clientEvents: withDefault(boolean("Clients may publish `client-…` events in private and presence channels."), false),
+  subscriptionCounts: withDefault(
+    boolean("Subscribers of channels without presence are sent how many they are."),
+    false,
+  ),
+  anonymous: withDefault(boolean("Clients of the native protocol may connect without a token."), false),
+  requireTls: withDefault(boolean("Connections that did not come over TLS are refused."), false),
+  requireAuthentication: withDefault(
+    boolean("Connections that neither sign in nor join a private channel in time are closed."),
+    false,
+  ),
+  allowMissingOrigin: withDefault(
+    boolean("Clients that send no Origin header may connect. Browsers always send one; phones and services do not."),
+    true,
+  ),
+  statistics: withDefault(boolean("What the app does is counted and kept, where `statistics` are."), true),
+  replayProtection: withDefault(
+    boolean(
+      "A signed API call counts once: the same one again within `signatureWindowS` is refused (401), even if meant.",
+    ),
+    false,
+  ),
 };
 
 const allowedOrigins = origins(
@@ -88,28 +100,33 @@ const CHANNEL_RULES = "a list of channel rules";
 export const defaults = section("What every app takes unless it says otherwise.", {
   ...switches,
   limits: section("The limits of each app.", appLimits),
-  allowedOrigins: allowedOrigins.default([]),
-  channels: list("Rules for channels by name; the first that matches wins.", channelRule, CHANNEL_RULES).default([]),
+  allowedOrigins: withDefault(allowedOrigins, []),
+  channels: withDefault(
+    list("Rules for channels by name; the first that matches wins.", channelRule, CHANNEL_RULES),
+    [],
+  ),
 });
 
 const ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"] as const;
 
 const token = object("How tokens are verified. Without it: HS256 with any of the app's secrets.", {
-  algorithms: nonEmptyList(
-    "Signature algorithms that are accepted. Without it, those that fit the key.",
-    oneOf("A signature algorithm.", ALGORITHMS),
-    'a list of "HS256", "RS256", "ES256" and "EdDSA"',
-  ).exactOptional(),
-  secret: text("Shared secret, for HS256.", { secret: true }).exactOptional(),
-  publicKey: text("The issuer's public key (PEM, SubjectPublicKeyInfo), for RS256, ES256 and EdDSA.").exactOptional(),
-  jwksUrl: text("Where the issuer publishes its keys; no other address is ever fetched.", WEB_ADDRESS).exactOptional(),
-  audience: text("The audience that a token has to name.").exactOptional(),
-  issuer: text("The issuer that a token has to name.").exactOptional(),
-  clockToleranceS: seconds("How far the issuer's clock may be off, in seconds.", 0, 3600).default(5),
+  algorithms: optional(
+    nonEmptyList(
+      "Signature algorithms that are accepted. Without it, those that fit the key.",
+      oneOf("A signature algorithm.", ALGORITHMS),
+      'a list of "HS256", "RS256", "ES256" and "EdDSA"',
+    ),
+  ),
+  secret: optional(text("Shared secret, for HS256.", { secret: true })),
+  publicKey: optional(text("The issuer's public key (PEM, SubjectPublicKeyInfo), for RS256, ES256 and EdDSA.")),
+  jwksUrl: optional(text("Where the issuer publishes its keys; no other address is ever fetched.", WEB_ADDRESS)),
+  audience: optional(text("The audience that a token has to name.")),
+  issuer: optional(text("The issuer that a token has to name.")),
+  clockToleranceS: withDefault(seconds("How far the issuer's clock may be off, in seconds.", 0, 3600), 5),
 });
 
-const HEADER_NAME = z.string().regex(/^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/);
-const HEADER_VALUE = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/);
+const HEADER_NAME = /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/;
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 const eventName = z.enum(WEBHOOK_EVENTS).register(settingInfo, {
   description: "A kind of event.",
@@ -121,22 +138,26 @@ const webhook = object(
   "One receiver.",
   {
     url: text("Where the events are posted.", WEB_ADDRESS),
-    events: nonEmptyList(
-      "The kinds of event it is sent; all, where not given.",
-      eventName,
-      `a list of one or more of ${WEBHOOK_EVENTS.join(", ")}`,
-    ).exactOptional(),
-    channels: object(
-      "The channels whose events it is sent; all of what is given has to fit.",
-      {
-        prefix: text("How the channel's name begins.").exactOptional(),
-        suffix: text("How the channel's name ends.").exactOptional(),
-        pattern: text("The channel's name, with `*` for any run and `?` for one character.").exactOptional(),
-      },
-      "an object with `prefix`, `suffix` or `pattern`",
-    ).exactOptional(),
-    headers: headers("Headers that are sent along.", HEADER_NAME, HEADER_VALUE).exactOptional(),
-    batch: boolean("Several events in one request, where more than one waits.").exactOptional(),
+    events: optional(
+      nonEmptyList(
+        "The kinds of event it is sent; all, where not given.",
+        eventName,
+        `a list of one or more of ${WEBHOOK_EVENTS.join(", ")}`,
+      ),
+    ),
+    channels: optional(
+      object(
+        "The channels whose events it is sent; all of what is given has to fit.",
+        {
+          prefix: optional(text("How the channel's name begins.")),
+          suffix: optional(text("How the channel's name ends.")),
+          pattern: optional(text("The channel's name, with `*` for any run and `?` for one character.")),
+        },
+        "an object with `prefix`, `suffix` or `pattern`",
+      ),
+    ),
+    headers: optional(headers("Headers that are sent along.", HEADER_NAME, HEADER_VALUE)),
+    batch: optional(boolean("Several events in one request, where more than one waits.")),
   },
   "an object with `url`",
 );
@@ -154,30 +175,30 @@ const app = object(
   {
     id: text("Names the app in the HTTP API: `/apps/ID/events`.", NAME),
     key: text("Names the app when a client connects: `/app/KEY`. Public.", NAME),
-    secret: text("Signs API calls and permissions. Either this or `secrets`.", { secret: true }).exactOptional(),
-    secrets: nonEmptyList(
-      "Several secrets that are valid at once, for rotation: the first signs, all of them verify.",
-      text("A secret.", { secret: true }),
-      "a list of one or more secrets",
-      { secret: true },
-    ).exactOptional(),
-    name: text("A name for people. Without it, the id.", TITLE).exactOptional(),
-    enabled: boolean("A disabled app refuses connections and API calls.").default(true),
+    secret: optional(text("Signs API calls and permissions. Either this or `secrets`.", { secret: true })),
+    secrets: optional(
+      nonEmptyList(
+        "Several secrets that are valid at once, for rotation: the first signs, all of them verify.",
+        text("A secret.", { secret: true }),
+        "a list of one or more secrets",
+        { secret: true },
+      ),
+    ),
+    name: optional(text("A name for people. Without it, the id.", TITLE)),
+    enabled: withDefault(boolean("A disabled app refuses connections and API calls."), true),
     ...withoutDefaults(switches),
-    limits: object(
-      "Limits of this app that differ from `defaults.limits`.",
-      withoutDefaults(appLimits),
-    ).exactOptional(),
-    allowedOrigins: allowedOrigins.exactOptional(),
-    channels: list("Rules that replace `defaults.channels`.", channelRule, CHANNEL_RULES).exactOptional(),
-    webhooks: list(
-      "Who is sent what happens in the app's channels.",
-      webhook,
-      "a list of objects with `url`",
-    ).exactOptional(),
-    token: token.exactOptional(),
+    limits: optional(object("Limits of this app that differ from `defaults.limits`.", withoutDefaults(appLimits))),
+    allowedOrigins: optional(allowedOrigins),
+    channels: optional(list("Rules that replace `defaults.channels`.", channelRule, CHANNEL_RULES)),
+    webhooks: optional(
+      list("Who is sent what happens in the app's channels.", webhook, "a list of objects with `url`"),
+    ),
+    token: optional(token),
   },
   "an object with `id`, `key` and `secret`",
 );
 
-export const apps = list("The apps, each with its own keys, channels and limits.", app, "a list of apps").default([]);
+export const apps = withDefault(
+  list("The apps, each with its own keys, channels and limits.", app, "a list of apps"),
+  [],
+);

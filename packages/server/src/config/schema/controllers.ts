@@ -1,21 +1,23 @@
 /** Controllers that the configuration names: files whose code answers at a path. */
 
 import { dirname, isAbsolute, resolve } from "node:path";
-import type { z } from "zod";
-import { list, object, text } from "./fields.ts";
+import type * as z from "zod/mini";
+import { list, object, optional, text, withDefault } from "./fields.ts";
 
 const FILE = { expects: "the name of a file, or FILE#EXPORT" };
 
-const functionFile = () => text("File with this one function, in place of the controller's.", FILE).exactOptional();
+const functionFile = () => optional(text("File with this one function, in place of the controller's.", FILE));
 
 const controller = object(
   "A controller at a path.",
   {
     path: text("Where it answers: `/rooms/:room`, `/files/*`."),
-    module: text(
-      "File with the controller, relative to the configuration file: its default export, or the one that `FILE#EXPORT` names, a class or an object.",
-      FILE,
-    ).exactOptional(),
+    module: optional(
+      text(
+        "File with the controller, relative to the configuration file: its default export, or the one that `FILE#EXPORT` names, a class or an object.",
+        FILE,
+      ),
+    ),
     onHandshake: functionFile(),
     onOpen: functionFile(),
     onMessage: functionFile(),
@@ -28,11 +30,14 @@ const controller = object(
   "an object with `path` and `module`",
 );
 
-export const controllers = list(
-  "WebSocket endpoints of your own, each with the code that answers there. See library.md.",
-  controller,
-  "a list of controllers",
-).default([]);
+export const controllers = withDefault(
+  list(
+    "WebSocket endpoints of your own, each with the code that answers there. See library.md.",
+    controller,
+    "a list of controllers",
+  ),
+  [],
+);
 
 export type ControllerSettings = z.output<typeof controller>;
 

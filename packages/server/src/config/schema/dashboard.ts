@@ -1,6 +1,6 @@
 /** The settings of the dashboard: where it is, and who may look and act. */
 
-import { boolean, list, object, oneOf, seconds, section, text } from "./fields.ts";
+import { boolean, list, object, oneOf, optional, passes, seconds, section, text, withDefault } from "./fields.ts";
 
 const user = object(
   "A user who may sign in.",
@@ -15,10 +15,13 @@ const user = object(
       expects:
         "the hash of a password by argon2 or bcrypt, such as `bun -e 'console.log(await Bun.password.hash(…))'` prints",
     }),
-    role: oneOf(
-      "What the user may do: `view` looks, `operate` also sends events and disconnects, `admin` also edits apps.",
-      ["view", "operate", "admin"],
-    ).default("view"),
+    role: withDefault(
+      oneOf(
+        "What the user may do: `view` looks, `operate` also sends events and disconnects, `admin` also edits apps.",
+        ["view", "operate", "admin"],
+      ),
+      "view",
+    ),
   },
   "an object with `name` and `password`",
 );
@@ -26,42 +29,56 @@ const user = object(
 const token = object(
   "JSON Web Tokens sign in as well: `sub` is the name, `role` the role, and `exp` has to be there.",
   {
-    secret: text("Shared secret, for HS256; at least 32 characters.", {
-      secret: true,
-      pattern: /^.{32,}$/s,
-      expects: "text of at least 32 characters",
-    }).exactOptional(),
-    publicKey: text("The issuer's public key (PEM), for RS256, ES256 and EdDSA.", {
-      pattern: /-----BEGIN PUBLIC KEY-----/,
-      expects: 'a public key in PEM form, from "-----BEGIN PUBLIC KEY-----" to its end',
-    }).exactOptional(),
-    jwksUrl: text("Where the issuer publishes its keys.", {
-      pattern: /^https?:\/\/[^\s/]/,
-      expects: "an http:// or https:// address",
-    }).exactOptional(),
-    audience: text("The audience that a token has to name.").exactOptional(),
-    issuer: text("The issuer that a token has to name.").exactOptional(),
+    secret: optional(
+      text("Shared secret, for HS256; at least 32 characters.", {
+        secret: true,
+        pattern: /^.{32,}$/s,
+        expects: "text of at least 32 characters",
+      }),
+    ),
+    publicKey: optional(
+      text("The issuer's public key (PEM), for RS256, ES256 and EdDSA.", {
+        pattern: /-----BEGIN PUBLIC KEY-----/,
+        expects: 'a public key in PEM form, from "-----BEGIN PUBLIC KEY-----" to its end',
+      }),
+    ),
+    jwksUrl: optional(
+      text("Where the issuer publishes its keys.", {
+        pattern: /^https?:\/\/[^\s/]/,
+        expects: "an http:// or https:// address",
+      }),
+    ),
+    audience: optional(text("The audience that a token has to name.")),
+    issuer: optional(text("The issuer that a token has to name.")),
   },
   "an object with exactly one of `secret`, `publicKey` and `jwksUrl`",
-).refine(({ secret, publicKey, jwksUrl }) => [secret, publicKey, jwksUrl].filter(Boolean).length === 1);
+).check(passes(({ secret, publicKey, jwksUrl }) => [secret, publicKey, jwksUrl].filter(Boolean).length === 1));
 
 export const dashboard = section("The dashboard.", {
-  enabled: boolean("Whether there is a dashboard.").default(true),
-  path: text("Where it is.", {
-    pattern: /^(\/[-A-Za-z0-9_.~]+)+$/,
-    expects: 'a path such as "/dashboard" that starts with "/" and does not end with it',
-  }).default("/dashboard"),
-  password: text("Signs in the user `admin`, who may do everything; in plain text, at least 12 characters.", {
-    secret: true,
-    pattern: /^.{12,}$/s,
-    expects: "text of at least 12 characters",
-  }).exactOptional(),
-  users: list(
-    "Who may sign in. Without users, password, token and a gate of the program's, only who has the key of the printed address has access, and only in development.",
-    user,
-    "a list of objects with `name` and `password`",
-    { secret: true },
-  ).default([]),
-  token: token.exactOptional(),
-  sessionS: seconds("Time after which users have to sign in again, in seconds.", 60).default(43_200),
+  enabled: withDefault(boolean("Whether there is a dashboard."), true),
+  path: withDefault(
+    text("Where it is.", {
+      pattern: /^(\/[-A-Za-z0-9_.~]+)+$/,
+      expects: 'a path such as "/dashboard" that starts with "/" and does not end with it',
+    }),
+    "/dashboard",
+  ),
+  password: optional(
+    text("Signs in the user `admin`, who may do everything; in plain text, at least 12 characters.", {
+      secret: true,
+      pattern: /^.{12,}$/s,
+      expects: "text of at least 12 characters",
+    }),
+  ),
+  users: withDefault(
+    list(
+      "Who may sign in. Without users, password, token and a gate of the program's, only who has the key of the printed address has access, and only in development.",
+      user,
+      "a list of objects with `name` and `password`",
+      { secret: true },
+    ),
+    [],
+  ),
+  token: optional(token),
+  sessionS: withDefault(seconds("Time after which users have to sign in again, in seconds.", 60), 43_200),
 });

@@ -3,10 +3,10 @@
 import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import ipaddr from "ipaddr.js";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { isOriginPattern } from "../../domain/origin.ts";
 
-/** What is known about a setting besides its schema. Wrappers such as `.default(…)` keep it. */
+/** What is known about a setting besides its schema. */
 export interface SettingInfo {
   /** One sentence, with the unit where there is one. */
   readonly description: string;
@@ -22,6 +22,34 @@ export interface SettingInfo {
 
 export const settingInfo = z.registry<SettingInfo>();
 
+// ---- whether it has to be there
+
+/** May be left out, and is then undefined. */
+export function optional<Schema extends z.core.SomeType>(setting: Schema) {
+  return z.exactOptional(setting);
+}
+
+/** May be left out, and is then this value. */
+export function withDefault<Schema extends z.core.SomeType>(
+  setting: Schema,
+  value: z.core.util.NoUndefined<z.output<Schema>>,
+) {
+  return z._default(setting, value);
+}
+
+type WithDefaults = Record<string, z.ZodMiniDefault>;
+type WithoutDefaults<Shape extends WithDefaults> = {
+  [Key in keyof Shape]: z.ZodMiniExactOptional<Shape[Key]["_zod"]["def"]["innerType"]>;
+};
+
+/** The same fields, optional: to override them. */
+export function withoutDefaults<Shape extends WithDefaults>(shape: Shape): WithoutDefaults<Shape> {
+  const fields = Object.entries(shape).map(([key, field]) => [key, optional(field._zod.def.innerType)]);
+  return Object.fromEntries(fields);
+}
+
+// ---- text
+
 type TextOptions = {
   readonly expects?: string;
   readonly secret?: true;
@@ -36,14 +64,18 @@ export function text(description: string, options: TextOptions = {}) {
 
 /** Text that may be empty, unless the pattern says otherwise. */
 export function textOrEmpty(description: string, { expects = "text", secret, pattern, isUrl }: TextOptions = {}) {
-  return (
-    z
-      .string()
-      .regex(pattern ?? /(?:)/)
-      // An address with an unencoded character in its password looks like one, but cannot be parsed.
-      .refine((value) => !isUrl || value.startsWith("sqlite:") || URL.canParse(value))
-      .register(settingInfo, { description, expects, parse: "text", ...(secret && { secret }) })
-  );
+  // An address with an unencoded character in its password looks like one, but cannot be parsed.
+  const isAddress = (value: string) => !isUrl || value.startsWith("sqlite:") || URL.canParse(value);
+  const fits = (value: string) => (pattern?.test(value) ?? true) && isAddress(value);
+  return textThat(fits, { description, expects, ...(secret && { secret }) });
+}
+
+/** Text that passes a test. */
+export function textThat(test: (value: string) => boolean, info: Omit<SettingInfo, "parse">) {
+  return z
+    .string()
+    .check(passes(test))
+    .register(settingInfo, { ...info, parse: "text" });
 }
 
 /** The name of a file. */
@@ -54,20 +86,19 @@ export function fileName(description: string) {
 /** A name or an address without scheme and port, or the path of a Unix socket. */
 export function host(description: string) {
   const expects = "a host name, an IP address or the path of a Unix socket, without scheme and port";
-  return hostSchema((value) => isHost(value) || isUnixSocketPath(value), description, expects);
+  return withoutBrackets(textThat((value) => isHost(value) || isUnixSocketPath(value), { description, expects }));
 }
 
 /** A name or an address without scheme and port. */
 export function tcpHost(description: string) {
-  return hostSchema(isHost, description, "a host name or an IP address, without scheme and port");
+  return withoutBrackets(
+    textThat(isHost, { description, expects: "a host name or an IP address, without scheme and port" }),
+  );
 }
 
-function hostSchema(check: (value: string) => boolean, description: string, expects: string) {
-  return z
-    .string()
-    .refine(check)
-    .overwrite(stripBrackets)
-    .register(settingInfo, { description, expects, parse: "text" });
+/** As Node takes an IPv6 address. */
+function withoutBrackets(setting: z.ZodMiniString<string>) {
+  return setting.check(z.overwrite(stripBrackets));
 }
 
 const LABEL = "[A-Za-z0-9_](?:[-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?";
@@ -90,18 +121,23 @@ function stripBrackets(value: string): string {
   return value.replace(/^\[(.*)\]$/, "$1");
 }
 
+// ---- numbers, switches and words
+
 const MAX_NUMBER = Number.MAX_SAFE_INTEGER;
 /** The longest a timer can wait: 2^31 - 1 milliseconds. */
 const MAX_TIMER_S = 2_147_483;
 
-function number(description: string, kind: string, min: number, max: number) {
+function number(description: string, kind: string, min: number, max: number, isWhole = false) {
   const expects = `${kind} from ${max === MAX_NUMBER ? `${min} up` : `${min} to ${max}`}`;
-  return z.number().min(min).max(max).register(settingInfo, { description, expects, parse: "number" });
+  return z
+    .number()
+    .check(passes((value) => value >= min && value <= max && (!isWhole || Number.isSafeInteger(value))))
+    .register(settingInfo, { description, expects, parse: "number" });
 }
 
 /** A count or a size. */
 export function integer(description: string, min = 1, max = MAX_NUMBER) {
-  return number(description, "a whole number", min, max).int();
+  return number(description, "a whole number", min, max, true);
 }
 
 /** A part of a whole. */
@@ -128,46 +164,55 @@ export function oneOf<const T extends readonly [string, ...string[]]>(descriptio
 
 /** A count that may be without limit. JSON has no infinity, so it is spelt "unlimited". */
 export function limit(description: string) {
-  return z
-    .custom<number | "unlimited">(
-      (value) => value === "unlimited" || value === Number.POSITIVE_INFINITY || isWithin(value, 1),
-    )
-    .overwrite((value) => (value === "unlimited" ? Number.POSITIVE_INFINITY : value))
-    .pipe(z.custom<number>())
-    .register(settingInfo, {
+  return numberOr(
+    "unlimited",
+    (value) => value === Number.POSITIVE_INFINITY || isWithin(value, 1),
+    () => Number.POSITIVE_INFINITY,
+    {
       description,
       expects: 'a whole number from 1 up, or "unlimited"',
-      parse: "number",
-      type: 'number | "unlimited"',
-    });
+    },
+  );
 }
 
 /** A number of processes; "auto" is one for each processor that this process may use. */
 export function workerCount(description: string, max: number) {
-  return z
-    .custom<number | "auto">((value) => value === "auto" || isWithin(value, 1, max))
-    .overwrite((value) => (value === "auto" ? Math.min(max, availableParallelism()) : value))
-    .pipe(z.custom<number>())
-    .register(settingInfo, {
+  return numberOr(
+    "auto",
+    (value) => isWithin(value, 1, max),
+    () => Math.min(max, availableParallelism()),
+    {
       description,
       expects: `a whole number from 1 to ${max}, or "auto"`,
-      parse: "number",
-      type: 'number | "auto"',
-    });
+    },
+  );
+}
+
+/** A number, or a word that stands for one. */
+function numberOr<Word extends string>(
+  word: Word,
+  test: (value: unknown) => boolean,
+  meaning: () => number,
+  info: Pick<SettingInfo, "description" | "expects">,
+) {
+  const given = z.custom<number | Word>((value) => value === word || test(value));
+  const number = z.transform((value: number | Word) => (typeof value === "number" ? value : meaning()));
+  return z.pipe(given, number).register(settingInfo, { ...info, parse: "number", type: `number | "${word}"` });
 }
 
 function isWithin(value: unknown, min: number, max = MAX_NUMBER): boolean {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max;
 }
 
+// ---- lists and objects
+
 /** A list of addresses and CIDR ranges. */
 export function ipRanges(description: string) {
-  const one = z.string().overwrite(stripBrackets).refine(isIpRange).register(settingInfo, {
+  const one = textThat((value) => isIpRange(stripBrackets(value)), {
     description: "An address.",
     expects: 'an IP address, a range such as "10.0.0.0/8" or "2001:db8::/32", "loopback" or "private"',
-    parse: "text",
   });
-  return list(description, one, 'a list of IP addresses, CIDR ranges, "loopback" and "private"');
+  return list(description, withoutBrackets(one), 'a list of IP addresses, CIDR ranges, "loopback" and "private"');
 }
 
 /** Without zones, and IPv4 in four decimal parts only: other forms are read differently by different programs. */
@@ -179,17 +224,16 @@ function isIpRange(value: string): boolean {
 
 /** A list of webpages: origins, or hosts. */
 export function origins(description: string) {
-  const one = z.string().refine(isOriginPattern).register(settingInfo, {
+  const one = textThat(isOriginPattern, {
     description: "An origin.",
     expects:
       'an origin such as "https://a.example", a host such as "a.example" or "*.a.example", "null", "file://" or "*"',
-    parse: "text",
   });
   return list(description, one, "a list of origins and hosts");
 }
 
 /** A list of such elements. */
-export function list<Element extends z.ZodType>(
+export function list<Element extends z.core.SomeType>(
   description: string,
   element: Element,
   expects: string,
@@ -199,33 +243,33 @@ export function list<Element extends z.ZodType>(
 }
 
 /** At least one element. */
-export function nonEmptyList<Element extends z.ZodType>(...args: Parameters<typeof list<Element>>) {
-  return list(...args).min(1);
+export function nonEmptyList<Element extends z.core.SomeType>(...args: Parameters<typeof list<Element>>) {
+  return list(...args).check(passes((value) => value.length > 0));
 }
 
 /** An object with these fields and no others. */
-export function object<Shape extends z.ZodRawShape>(description: string, shape: Shape, expects = "an object") {
+export function object<Shape extends z.core.$ZodShape>(description: string, shape: Shape, expects = "an object") {
   return z.strictObject(shape).register(settingInfo, { description, expects, parse: "json" });
 }
 
 /** An object that is always there, since everything in it has a default. */
-export function section<Shape extends z.ZodRawShape>(description: string, shape: Shape) {
-  return object(description, shape).prefault({} as never);
+export function section<Shape extends z.core.$ZodShape>(description: string, shape: Shape) {
+  return z.prefault(object(description, shape), {} as never);
 }
 
 /** HTTP headers, which may hold a secret. */
-export function headers(description: string, name = z.string(), value = z.string()) {
+export function headers(description: string, name = /(?:)/, value = /(?:)/) {
   const expects = "an object of header names and their text";
-  return z.record(name, value).register(settingInfo, { description, expects, parse: "json", secret: true });
+  return z
+    .record(z.string().check(z.regex(name)), z.string().check(z.regex(value)))
+    .register(settingInfo, { description, expects, parse: "json", secret: true });
 }
 
-type WithDefaults = Record<string, z.ZodDefault>;
-type WithoutDefaults<Shape extends WithDefaults> = {
-  [Key in keyof Shape]: z.ZodExactOptional<ReturnType<Shape[Key]["unwrap"]>>;
-};
+// ---- checks
 
-/** The same fields, optional: to override them. */
-export function withoutDefaults<Shape extends WithDefaults>(shape: Shape): WithoutDefaults<Shape> {
-  const fields = Object.entries(shape).map(([key, field]) => [key, z.exactOptional(field.unwrap())]);
-  return Object.fromEntries(fields);
+/** A check that is no object of zod's: there are hundreds of settings, and their schema stays as long as the process lives. */
+export function passes<T>(test: (value: T) => boolean): z.core.CheckFn<T> {
+  return ({ value, issues }) => {
+    if (!test(value)) issues.push({ code: "custom", input: value, path: [] });
+  };
 }

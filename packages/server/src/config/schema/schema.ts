@@ -3,7 +3,7 @@
  * derived from it, so that none of them can contradict another.
  */
 
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { App } from "../../domain/app.ts";
 import { apps, defaults } from "./app.ts";
 import { controllers } from "./controllers.ts";
@@ -15,11 +15,13 @@ import {
   integer,
   ipRanges,
   oneOf,
+  optional,
   seconds,
   section,
   settingInfo,
   text,
   textOrEmpty,
+  withDefault,
   workerCount,
 } from "./fields.ts";
 import { processLimits } from "./limits.ts";
@@ -29,25 +31,31 @@ import { audit, database, metrics, statistics, tracing, webhooks } from "./stora
 import { tls } from "./tls.ts";
 
 const log = section("What is logged, and how.", {
-  level: oneOf(
-    "The lowest level that is logged. `notice` is `info`, and `warning` is `warn`; debug and trace show masked payloads.",
-    ["trace", "debug", "info", "notice", "warn", "warning", "error", "fatal", "silent"],
-  ).default("info"),
-  format: oneOf("How lines look; auto is pretty on a terminal and JSON elsewhere.", ["auto", "pretty", "json"]).default(
+  level: withDefault(
+    oneOf(
+      "The lowest level that is logged. `notice` is `info`, and `warning` is `warn`; debug and trace show masked payloads.",
+      ["trace", "debug", "info", "notice", "warn", "warning", "error", "fatal", "silent"],
+    ),
+    "info",
+  ),
+  format: withDefault(
+    oneOf("How lines look; auto is pretty on a terminal and JSON elsewhere.", ["auto", "pretty", "json"]),
     "auto",
   ),
-  file: fileName(
-    "File that lines are added to; they then go to standard error only where that is a terminal.",
-  ).exactOptional(),
-  errorFile: fileName(
-    "File for lines of level error and fatal, which stay in the other place as well.",
-  ).exactOptional(),
-  rotate: oneOf(
-    "When a log file is put aside, its day added to its name: at midnight, local time; at `log.maxBytes`; or never.",
-    ["daily", "size", "none"],
-  ).default("daily"),
-  keep: integer("Most files of each log that are kept when put aside; older ones are deleted.").default(14),
-  maxBytes: integer("Size at which a log file is put aside where `log.rotate` is size, in bytes.", 1024).default(
+  file: optional(
+    fileName("File that lines are added to; they then go to standard error only where that is a terminal."),
+  ),
+  errorFile: optional(fileName("File for lines of level error and fatal, which stay in the other place as well.")),
+  rotate: withDefault(
+    oneOf(
+      "When a log file is put aside, its day added to its name: at midnight, local time; at `log.maxBytes`; or never.",
+      ["daily", "size", "none"],
+    ),
+    "daily",
+  ),
+  keep: withDefault(integer("Most files of each log that are kept when put aside; older ones are deleted."), 14),
+  maxBytes: withDefault(
+    integer("Size at which a log file is put aside where `log.rotate` is size, in bytes.", 1024),
     10_485_760,
   ),
 });
@@ -56,67 +64,97 @@ const MAX_THREADS = 256;
 const MAX_WORKERS = 256;
 
 const tasks = section("Work that programs give to threads.", {
-  threads: z
-    .union([z.literal("auto"), z.number().int().min(1).max(MAX_THREADS)])
-    .register(settingInfo, {
+  threads: withDefault(
+    z.union([z.literal("auto"), z.int().check(z.gte(1), z.lte(MAX_THREADS))]).register(settingInfo, {
       description: "Most threads that `server.task` uses at a time; auto is one for each processor.",
       expects: `a whole number from 1 to ${MAX_THREADS}, or "auto"`,
       parse: "number",
-    })
-    .default("auto"),
-  queue: integer("Most tasks that wait for a thread; more are refused at once.", 0).default(1000),
-  timeoutS: seconds("Time one task may run before its thread is ended, in seconds.").default(60),
+    }),
+    "auto",
+  ),
+  queue: withDefault(integer("Most tasks that wait for a thread; more are refused at once.", 0), 1000),
+  timeoutS: withDefault(seconds("Time one task may run before its thread is ended, in seconds."), 60),
 });
 
 export const schema = z.strictObject({
-  enabled: boolean("Off: `fanfare serve` says so and exits with code 0, and `start()` listens nowhere.").default(true),
-  host: host(
-    "Address of this machine to listen on, 0.0.0.0 for every one of them; or the path of a Unix socket, for a proxy on this machine.",
-  ).default("0.0.0.0"),
-  port: integer("Port to listen on; 0 picks a free one.", 0, 65_535).default(9501),
-  workers: workerCount('Processes that share the port (Linux); "auto" is one for each processor.', MAX_WORKERS).default(
+  enabled: withDefault(
+    boolean("Off: `fanfare serve` says so and exits with code 0, and `start()` listens nowhere."),
+    true,
+  ),
+  host: withDefault(
+    host(
+      "Address of this machine to listen on, 0.0.0.0 for every one of them; or the path of a Unix socket, for a proxy on this machine.",
+    ),
+    "0.0.0.0",
+  ),
+  port: withDefault(integer("Port to listen on; 0 picks a free one.", 0, 65_535), 9501),
+  workers: withDefault(
+    workerCount('Processes that share the port (Linux); "auto" is one for each processor.', MAX_WORKERS),
     1,
   ),
-  path: textOrEmpty("Prefix in front of every path, for a reverse proxy that does not strip it, such as `/ws`.", {
-    pattern: /^(\/[-A-Za-z0-9_.~]+)*$/,
-    expects: 'empty, or a path such as "/ws" that starts with "/" and does not end with it',
-  }).default(""),
-  mode: oneOf("Development makes a demo app where none is configured and shows its page; production does neither.", [
+  path: withDefault(
+    textOrEmpty("Prefix in front of every path, for a reverse proxy that does not strip it, such as `/ws`.", {
+      pattern: /^(\/[-A-Za-z0-9_.~]+)*$/,
+      expects: 'empty, or a path such as "/ws" that starts with "/" and does not end with it',
+    }),
+    "",
+  ),
+  mode: withDefault(
+    oneOf("Development makes a demo app where none is configured and shows its page; production does neither.", [
+      "development",
+      "production",
+    ]),
     "development",
-    "production",
-  ]).default("development"),
-  stateDir: text("Folder for what the server has to remember, such as the demo app.", {
-    expects: "the name of a folder",
-  }).default(".fanfare"),
-  pidFile: fileName(
-    "File with the process id. `fanfare serve --daemon` has one in `stateDir` unless another is named.",
-  ).exactOptional(),
-  control: boolean(
-    "Opens a socket in `stateDir`, for its owner only, by which `fanfare reload`, `status` and `stats` reach the process. `fanfare serve` opens it unless this is false, programs only where it is true.",
-  ).exactOptional(),
-  activityTimeoutS: seconds(
-    "Silence after which either side pings the other, in seconds: half of the 60 s after which nginx and most other proxies close a silent connection.",
-    0.05,
-  ).default(30),
-  pongTimeoutS: seconds("Time the pong may take, in seconds.", 0.01).default(30),
-  drainTimeoutS: seconds("Time clients have to leave when the server stops, in seconds.", 0).default(5),
-  drainDelayS: seconds(
-    "Time before that in which the server works on but `/ready` answers 503, so that load balancers stop sending clients, in seconds.",
+  ),
+  stateDir: withDefault(
+    text("Folder for what the server has to remember, such as the demo app.", {
+      expects: "the name of a folder",
+    }),
+    ".fanfare",
+  ),
+  pidFile: optional(
+    fileName("File with the process id. `fanfare serve --daemon` has one in `stateDir` unless another is named."),
+  ),
+  control: optional(
+    boolean(
+      "Opens a socket in `stateDir`, for its owner only, by which `fanfare reload`, `status` and `stats` reach the process. `fanfare serve` opens it unless this is false, programs only where it is true.",
+    ),
+  ),
+  activityTimeoutS: withDefault(
+    seconds(
+      "Silence after which either side pings the other, in seconds: half of the 60 s after which nginx and most other proxies close a silent connection.",
+      0.05,
+    ),
+    30,
+  ),
+  pongTimeoutS: withDefault(seconds("Time the pong may take, in seconds.", 0.01), 30),
+  drainTimeoutS: withDefault(seconds("Time clients have to leave when the server stops, in seconds.", 0), 5),
+  drainDelayS: withDefault(
+    seconds(
+      "Time before that in which the server works on but `/ready` answers 503, so that load balancers stop sending clients, in seconds.",
+      0,
+    ),
     0,
-  ).default(0),
-  drainSpreadS: seconds(
-    "Time over which clients are asked to leave, so that they do not all come back at once, in seconds; at most, and without it, half of `drainTimeoutS`.",
-    0,
-  ).exactOptional(),
-  signatureWindowS: seconds("How far the time in a signed API call may be off, in seconds.", 1).default(600),
-  trustedProxies: ipRanges(
-    "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; the client is the right-most address that is none of them.",
-  ).default([]),
-  allowIps: ipRanges("The only addresses that may connect or call; empty for all. Others are answered 403.").default(
+  ),
+  drainSpreadS: optional(
+    seconds(
+      "Time over which clients are asked to leave, so that they do not all come back at once, in seconds; at most, and without it, half of `drainTimeoutS`.",
+      0,
+    ),
+  ),
+  signatureWindowS: withDefault(seconds("How far the time in a signed API call may be off, in seconds.", 1), 600),
+  trustedProxies: withDefault(
+    ipRanges(
+      "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; the client is the right-most address that is none of them.",
+    ),
     [],
   ),
-  denyIps: ipRanges("Addresses that may neither connect nor call, even if `allowIps` has them.").default([]),
-  strictProtocol: boolean("Pusher clients that name no protocol version are refused (4008).").default(false),
+  allowIps: withDefault(
+    ipRanges("The only addresses that may connect or call; empty for all. Others are answered 403."),
+    [],
+  ),
+  denyIps: withDefault(ipRanges("Addresses that may neither connect nor call, even if `allowIps` has them."), []),
+  strictProtocol: withDefault(boolean("Pusher clients that name no protocol version are refused (4008)."), false),
   log,
   tls,
   tasks,
@@ -127,32 +165,43 @@ export const schema = z.strictObject({
   metrics,
   tracing,
   dashboard,
-  engine: oneOf(
-    "What carries messages and knows who is where: this process's memory, or a Redis or NATS that several servers share.",
-    ["memory", "redis", "nats"],
-  ).default("memory"),
+  engine: withDefault(
+    oneOf(
+      "What carries messages and knows who is where: this process's memory, or a Redis or NATS that several servers share.",
+      ["memory", "redis", "nats"],
+    ),
+    "memory",
+  ),
   redis,
   nats,
-  nodeUrl: text(
-    "Where clients reach this server of a cluster, `wss://ws-1.example.com`: then it is among those that `/nodes` sends them to.",
-    {
-      pattern: /^(wss?|https?):\/\/[^\s/?#]+(\/[^\s?#]*)?$/,
-      isUrl: true,
-      expects: "an address that begins with ws://, wss://, http:// or https://",
-    },
-  ).exactOptional(),
-  nodeTimeoutS: seconds(
-    "Silence after which the other servers of a cluster consider one dead, and its members gone, in seconds; clients are notified up to two seconds later.",
-    0.5,
-  ).default(6),
-  publishWaitS: seconds(
-    "Time a publication waits for an engine that is away before it is refused (503), in seconds.",
-    0.1,
-  ).default(5),
-  publishWaitBytes: integer("Most bytes of publications that wait like that.", 1024, 2 ** 32).default(67_108_864),
-  compression: boolean(
-    "Offers clients permessage-deflate, without memory between messages: for slow lines, at 15 µs of processor time for each reader of a frame of 2 KB. What a frame inflates to is bounded by `limits.frameBytes`.",
-  ).default(false),
+  nodeUrl: optional(
+    text(
+      "Where clients reach this server of a cluster, `wss://ws-1.example.com`: then it is among those that `/nodes` sends them to.",
+      {
+        pattern: /^(wss?|https?):\/\/[^\s/?#]+(\/[^\s?#]*)?$/,
+        isUrl: true,
+        expects: "an address that begins with ws://, wss://, http:// or https://",
+      },
+    ),
+  ),
+  nodeTimeoutS: withDefault(
+    seconds(
+      "Silence after which the other servers of a cluster consider one dead, and its members gone, in seconds; clients are notified up to two seconds later.",
+      0.5,
+    ),
+    6,
+  ),
+  publishWaitS: withDefault(
+    seconds("Time a publication waits for an engine that is away before it is refused (503), in seconds.", 0.1),
+    5,
+  ),
+  publishWaitBytes: withDefault(integer("Most bytes of publications that wait like that.", 1024, 2 ** 32), 67_108_864),
+  compression: withDefault(
+    boolean(
+      "Offers clients permessage-deflate, without memory between messages: for slow lines, at 15 µs of processor time for each reader of a frame of 2 KB. What a frame inflates to is bounded by `limits.frameBytes`.",
+    ),
+    false,
+  ),
   controllers,
   limits: processLimits,
   defaults,

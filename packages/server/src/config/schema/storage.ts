@@ -2,21 +2,37 @@
 
 import { join } from "node:path";
 import { WEB_ADDRESS } from "./app.ts";
-import { boolean, headers, integer, ipRanges, ratio, seconds, section, text, textOrEmpty } from "./fields.ts";
+import {
+  boolean,
+  headers,
+  integer,
+  ipRanges,
+  optional,
+  ratio,
+  seconds,
+  section,
+  text,
+  textOrEmpty,
+  withDefault,
+} from "./fields.ts";
 
 export const database = section("Where things are kept that outlive the process.", {
-  url: text(
-    "Where apps, statistics and webhooks are kept: `sqlite:FILE`, `postgres://…` or `mysql://…`. Without it, `fanfare serve` uses `fanfare.db` in `stateDir`, and a program keeps nothing.",
-    {
-      secret: true,
-      pattern: /^(sqlite:.+|(postgres(ql)?|mysql|mariadb):\/\/.+)$/,
-      isUrl: true,
-      expects: '"sqlite:FILE", "postgres://…" or "mysql://…", with what is special in the password encoded',
-    },
-  ).exactOptional(),
-  migrate: boolean(
-    "The tables are brought up to date at the start. Without it, only in a file of our own: otherwise `fanfare migrate` does it.",
-  ).exactOptional(),
+  url: optional(
+    text(
+      "Where apps, statistics and webhooks are kept: `sqlite:FILE`, `postgres://…` or `mysql://…`. Without it, `fanfare serve` uses `fanfare.db` in `stateDir`, and a program keeps nothing.",
+      {
+        secret: true,
+        pattern: /^(sqlite:.+|(postgres(ql)?|mysql|mariadb):\/\/.+)$/,
+        isUrl: true,
+        expects: '"sqlite:FILE", "postgres://…" or "mysql://…", with what is special in the password encoded',
+      },
+    ),
+  ),
+  migrate: optional(
+    boolean(
+      "The tables are brought up to date at the start. Without it, only in a file of our own: otherwise `fanfare migrate` does it.",
+    ),
+  ),
 });
 
 /** The database of a server started by `fanfare serve` without one, and of the commands that read what it keeps. */
@@ -25,43 +41,57 @@ export function defaultDatabaseUrl(stateDir: string): string {
 }
 
 export const statistics = section("What each app did, by the interval, the hour and the day.", {
-  enabled: boolean("Statistics are kept, where there is a database.").default(true),
-  intervalS: seconds("How often the numbers are stored, in seconds.", 1).default(60),
-  keepDays: integer("Age at which they are deleted, in days.").default(90),
+  enabled: withDefault(boolean("Statistics are kept, where there is a database."), true),
+  intervalS: withDefault(seconds("How often the numbers are stored, in seconds.", 1), 60),
+  keepDays: withDefault(integer("Age at which they are deleted, in days."), 90),
 });
 
 export const audit = section("Who did what through the dashboard, where there is a database.", {
-  keepDays: integer("Age at which entries are deleted, in days.").default(365),
+  keepDays: withDefault(integer("Age at which entries are deleted, in days."), 365),
 });
 
 export const webhooks = section("How webhooks are sent.", {
-  timeoutS: seconds("Time a receiver has to answer, in seconds.", 0.1).default(10),
-  retryForS: seconds(
-    "Time over which an event is tried again, at growing intervals, before it counts as a failed delivery, in seconds.",
-  ).default(300),
-  keepDays: integer("Age at which failed deliveries are deleted, in days.").default(30),
-  leaveDelayS: seconds(
-    "Time that channel_vacated and member_removed are held back, and dropped if undone, in seconds.",
-    0,
-  ).default(3),
-  allowPrivate: boolean("Receivers may have private addresses, and be on this machine.").default(false),
+  timeoutS: withDefault(seconds("Time a receiver has to answer, in seconds.", 0.1), 10),
+  retryForS: withDefault(
+    seconds(
+      "Time over which an event is tried again, at growing intervals, before it counts as a failed delivery, in seconds.",
+    ),
+    300,
+  ),
+  keepDays: withDefault(integer("Age at which failed deliveries are deleted, in days."), 30),
+  leaveDelayS: withDefault(
+    seconds("Time that channel_vacated and member_removed are held back, and dropped if undone, in seconds.", 0),
+    3,
+  ),
+  allowPrivate: withDefault(boolean("Receivers may have private addresses, and be on this machine."), false),
 });
 
 export const metrics = section("The server's numbers for Prometheus.", {
-  enabled: boolean("`/metrics` answers.").default(true),
-  allowIps: ipRanges(
-    "Addresses that may read them without the token. Behind a proxy that is not in `trustedProxies` none may.",
-  ).default(["loopback", "private"]),
-  token: text("Lets anyone read them who sends it as `Authorization: Bearer`.", { secret: true }).exactOptional(),
-  soketiNames: boolean("The numbers have soketi's names as well, for dashboards that were made for it.").default(false),
+  enabled: withDefault(boolean("`/metrics` answers."), true),
+  allowIps: withDefault(
+    ipRanges(
+      "Addresses that may read them without the token. Behind a proxy that is not in `trustedProxies` none may.",
+    ),
+    ["loopback", "private"],
+  ),
+  token: optional(text("Lets anyone read them who sends it as `Authorization: Bearer`.", { secret: true })),
+  soketiNames: withDefault(
+    boolean("The numbers have soketi's names as well, for dashboards that were made for it."),
+    false,
+  ),
 });
 
 export const tracing = section("OpenTelemetry traces.", {
-  endpoint: text(
-    "Where an OpenTelemetry collector takes traces (OTLP over HTTP, JSON), `http://127.0.0.1:4318`. Without it nothing is traced.",
-    WEB_ADDRESS,
-  ).exactOptional(),
-  serviceName: textOrEmpty("What the server is called in traces.").default("fanfare"),
-  sampleRatio: ratio("Which part of traces that begin here is recorded: 0 for none at all, 1 for all.").default(0.01),
-  headers: headers("Headers for the collector.").default({}),
+  endpoint: optional(
+    text(
+      "Where an OpenTelemetry collector takes traces (OTLP over HTTP, JSON), `http://127.0.0.1:4318`. Without it nothing is traced.",
+      WEB_ADDRESS,
+    ),
+  ),
+  serviceName: withDefault(textOrEmpty("What the server is called in traces."), "fanfare"),
+  sampleRatio: withDefault(
+    ratio("Which part of traces that begin here is recorded: 0 for none at all, 1 for all."),
+    0.01,
+  ),
+  headers: withDefault(headers("Headers for the collector."), {}),
 });

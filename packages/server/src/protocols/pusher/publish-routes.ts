@@ -1,6 +1,6 @@
 /** The calls of the HTTP API that publish: one event, a batch of them, and the old way. */
 
-import { z } from "zod";
+import * as z from "zod/mini";
 import { traitsOf } from "../../domain/channel.ts";
 import { CommandError } from "../../domain/error.ts";
 import { elementTexts, memberText } from "../../domain/json-text.ts";
@@ -12,16 +12,16 @@ import { type ApiCall, parseBody, utf8 } from "./request-body.ts";
 import { json } from "./responses.ts";
 
 const SOCKET_ID = /^\d+\.\d+$/;
-const socketId = z.string().regex(SOCKET_ID, "socket_id looks like 123.456").nullish();
-const info = z.string().nullish();
-const key = z.string().nullish();
+const socketId = z.nullish(z.string().check(z.regex(SOCKET_ID, "socket_id looks like 123.456")));
+const info = z.nullish(z.string());
+const key = z.nullish(z.string());
 const name = z.string("name has to be a string");
 
 const Trigger = z.object({
   name,
   data: z.unknown(),
-  channels: z.array(z.string()).nullish(),
-  channel: z.string().nullish(),
+  channels: z.nullish(z.array(z.string())),
+  channel: z.nullish(z.string()),
   socket_id: socketId,
   idempotency_key: key,
   info,

@@ -1,8 +1,9 @@
 /** A call of the HTTP API, and what is in its body. */
 
-import type { z } from "zod";
+import type * as z from "zod/mini";
 import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
+import { readShape } from "../../http/read-shape.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { isDeeperThan } from "../json.ts";
 
@@ -18,7 +19,7 @@ export interface ApiCall {
 }
 
 /** The body's value, and the text that it was parsed from. */
-export function parseBody<T>({ body, jsonDepth }: ApiCall, schema: z.ZodType<T>): { value: T; text: string } {
+export function parseBody<T>({ body, jsonDepth }: ApiCall, schema: z.ZodMiniType<T>): { value: T; text: string } {
   const text = utf8(body);
   if (isDeeperThan(text, jsonDepth)) {
     throw new CommandError("malformed", `The JSON is nested more than ${jsonDepth} levels deep (limits.jsonDepth).`);
@@ -29,13 +30,9 @@ export function parseBody<T>({ body, jsonDepth }: ApiCall, schema: z.ZodType<T>)
   } catch {
     throw new CommandError("malformed", "The body is not JSON.");
   }
-  const parsed = schema.safeParse(json);
-  if (parsed.success) return { value: parsed.data, text };
-  const [issue] = parsed.error.issues;
-  throw new CommandError(
-    "data_invalid",
-    `${issue?.path.join(".") || "The body"}: ${issue?.message ?? "is not valid"}.`,
-  );
+  const read = readShape(schema, json);
+  if ("data" in read) return { value: read.data, text };
+  throw new CommandError("data_invalid", `${read.where || "The body"}: ${read.problem}.`);
 }
 
 export function utf8(body: Uint8Array): string {
