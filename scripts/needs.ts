@@ -1,8 +1,16 @@
-/** What each test file needs that npm cannot install, read off its source; installed where that is possible. */
+/** What each test file needs that `npm ci` does not install, read off its source; installed where that is possible. */
 
-import { posix } from "node:path";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, posix } from "node:path";
 import { importsOf, readSources, type Sources, withoutComments } from "../test/support/sources.ts";
-import { describeExternal, type ExternalName, findExternal, isExternal } from "./externals.ts";
+import {
+  describeExternal,
+  type External,
+  type ExternalName,
+  findExternal,
+  isExternal,
+  npmFolder,
+} from "./externals.ts";
 
 const FOLDERS = ["test", "bench"];
 const TRIES = 3;
@@ -42,10 +50,12 @@ export function needsIn(sources: Sources, files: readonly string[]): ReadonlyMap
 export async function installMissing(names: Iterable<ExternalName>): Promise<ReadonlySet<ExternalName>> {
   const missing = new Set(Array.from(names).filter((name) => findExternal(name) === undefined));
   const packages = packagesOf(missing, "apt");
-  if (packages.length > 0 && mayInstall()) {
-    await install(packages);
-    for (const name of missing) if (findExternal(name) !== undefined) missing.delete(name);
+  if (packages.length > 0 && mayInstall()) await install(packages);
+  for (const name of missing) {
+    const { npm } = describeExternal(name);
+    if (npm) installFromNpm(npm);
   }
+  for (const name of missing) if (findExternal(name) !== undefined) missing.delete(name);
   return missing;
 }
 
@@ -56,9 +66,10 @@ export function adviceOn(missing: ReadonlySet<ExternalName>): readonly string[] 
   const packages = packagesOf(missing, manager);
   // Elsewhere the packages have other names.
   const isKnown = manager === "brew" || Bun.which("apt-get") !== null;
-  return isKnown && packages.length > 0
-    ? [...reasons, `Install what is missing: ${INSTALL[manager]} ${packages.join(" ")}`]
-    : reasons;
+  const commands = isKnown && packages.length > 0 ? [`${INSTALL[manager]} ${packages.join(" ")}`] : [];
+  for (const { npm } of Array.from(missing, describeExternal))
+    if (npm) commands.push(`npm install ${npm.name}@${npm.version} --prefix ${npmFolder(npm)}`);
+  return commands.length > 0 ? [...reasons, `Install what is missing: ${commands.join(" && ")}`] : reasons;
 }
 
 const INSTALL = {
@@ -79,6 +90,29 @@ async function readFolders(root: string): Promise<Sources> {
   const read = async (folder: string) =>
     Array.from(await readSources(`${root}/${folder}`), ([file, text]) => [posix.join(folder, file), text] as const);
   return new Map((await Promise.all(FOLDERS.map(read))).flat());
+}
+
+/** Needs no rights, since its folder is the user's own. Two runs may do it at once: the folder is there when it is complete. */
+function installFromNpm(wanted: NonNullable<External["npm"]>): void {
+  const target = npmFolder(wanted);
+  const { name, version } = wanted;
+  console.log(`Installing ${name} ${version} for the tests`);
+  mkdirSync(dirname(target), { recursive: true });
+  const folder = mkdtempSync(`${target}-`);
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true }));
+  // A package for one platform is refused on any other; none has anything to build.
+  const flags = ["--prefer-offline", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--silent"];
+  const run = Bun.spawnSync(["npm", "install", ...flags, `${name}@${version}`], {
+    cwd: folder,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  try {
+    if (run.success) renameSync(folder, target);
+  } catch {
+    // Another run was faster.
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 function mayInstall(): boolean {

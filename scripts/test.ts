@@ -1,5 +1,5 @@
 /**
- * `npm test`: installs what the tests need, checks types, style and use, runs every test, and ends with one line of counts.
+ * `npm test`: installs what the tests need, checks types, style, use and sizes, runs every test, and ends with one line of counts.
  *
  *   npm test                        everything
  *   npm test -- test/hub            the test files whose path contains this; those checks are left to `npm run check`
@@ -31,6 +31,7 @@ const CHECKS = [
   { name: "types", command: ["node_modules/.bin/tsc", "-p", "."] },
   { name: "style", command: ["node_modules/.bin/biome", "check", "."] },
   { name: "use", command: ["node_modules/.bin/knip"] },
+  { name: "sizes", command: [process.execPath, "scripts/sizes.ts"] },
 ];
 
 const MODES = ["--soak", "--unit"];

@@ -73,6 +73,12 @@ test("what is missing is named, with its reason and one command that brings it",
   expect(rest.at(-1)).toMatch(/^Install what is missing: (?:brew install redis|.*apt-get install .* redis-server)$/);
 });
 
+test("what comes from npm is installed in its one version, into a folder of its own", () => {
+  expect(adviceOn(new Set<ExternalName>(["typescript-5.4"])).at(-1)).toMatch(
+    /^Install what is missing: npm install typescript@5\.4\.5 --prefix .*typescript-5\.4\.5$/,
+  );
+});
+
 test("each can be found somewhere, and is there for a reason", () => {
   for (const name of externalNames()) {
     expect(describeExternal(name).at.length).toBeGreaterThan(0);

@@ -1,5 +1,8 @@
 /** The public shapes of the client: what is passed to it, and what it is made of. */
 
+// `Disposable`, for programs whose own `lib` does not have it. `preserve` keeps the line in the declarations.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import type {
   AnyDeclaration,
   CallInput,

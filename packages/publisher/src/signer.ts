@@ -21,7 +21,7 @@ export class Signer {
   }
 
   /** Compares in constant time. */
-  async isSigned(text: string | Uint8Array<ArrayBuffer>, signatureHex: string): Promise<boolean> {
+  async isSigned(text: string | BufferSource, signatureHex: string): Promise<boolean> {
     if (!/^[0-9a-f]{64}$/.test(signatureHex)) return false;
     const signature = Uint8Array.from({ length: 32 }, (_, at) =>
       Number.parseInt(signatureHex.slice(at * 2, at * 2 + 2), 16),
