@@ -64,7 +64,7 @@ describe("an event of a channel", () => {
   test("has a problem with the path, if its data are wrong", () => {
     expect(checker.channelEvent("orders", "paid", { id: "7", sum: "1" })).toEqual({
       code: "data_invalid",
-      message: expect.stringMatching(/^The data of paid for orders is invalid: sum: .*number/),
+      message: expect.stringMatching(/^The data of paid for orders are invalid: sum: .*number/),
       issues: [{ path: "sum", message: expect.any(String) }],
     });
   });
@@ -74,16 +74,20 @@ describe("an event of a channel", () => {
     (event) => {
       expect(checker.channelEvent("orders", event, {})).toEqual({
         code: "event_invalid",
-        message: `No event ${JSON.stringify(event)} is declared for orders.`,
+        message: `The event ${event} is not declared for orders.`,
         issues: [],
       });
     },
   );
 
   test.each(["order", "orders2", "presence-room", "my-presence-room-7", "constructor", "__proto__"])(
-    "may be anything in a channel that is not declared: %s",
+    "has a problem in a channel that is not declared: %s",
     (channel) => {
-      expect(checker.channelEvent(channel, "anything", 1)).toBeUndefined();
+      expect(checker.channelEvent(channel, "paid", { id: "7", sum: 1 })).toEqual({
+        code: "channel_invalid",
+        message: `The channel ${channel} is not declared.`,
+        issues: [],
+      });
     },
   );
 
@@ -102,16 +106,21 @@ describe("an event of a channel", () => {
     expect(both.channelEvent("a-b", "e", {})?.issues.map(({ path }) => path)).toEqual(["a", "b"]);
   });
 
-  test("is closed to everything else by a pattern without events", () => {
-    const closed = createChecker({ channels: { "*": {}, news: { item: z.string() } } });
-    expect(closed.channelEvent("news", "item", "a")).toBeUndefined();
-    expect(closed.channelEvent("other", "item", "a")?.code).toBe("event_invalid");
+  test("may be any other than the declared ones, where `*` is declared", () => {
+    expect(checker.channelEvent("legacy-1", "anything", 1)).toBeUndefined();
+    expect(checker.channelEvent("legacy-1", "known", { n: 1 })).toBeUndefined();
+    expect(checker.channelEvent("legacy-1", "known", 1)?.code).toBe("data_invalid");
+  });
+
+  test("may be anything anywhere, where no channels are declared", () => {
+    expect(createChecker({ user: {} }).channelEvent("any", "thing", 1)).toBeUndefined();
+    expect(createChecker({ channels: {} }).channelEvent("any", "thing", 1)?.code).toBe("channel_invalid");
   });
 
   test("has a pattern's other characters taken literally", () => {
     const dotted = createChecker({ channels: { "a.b-*-c": { e: z.string() } } });
     expect(dotted.channelEvent("a.b-1-c", "e", 1)?.code).toBe("data_invalid");
-    expect(dotted.channelEvent("axb-1-c", "e", 1)).toBeUndefined();
+    expect(dotted.channelEvent("axb-1-c", "e", 1)?.code).toBe("channel_invalid");
     expect(() => createChecker({ channels: { "(*[": { e: z.string() } } })).not.toThrow();
   });
 });

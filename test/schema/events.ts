@@ -24,6 +24,7 @@ export const events = defineEvents({
     },
     "*-audited": { audit: z.object({ by: z.string() }) },
     "presence-room-lobby": { message: z.object({ shout: z.string() }) },
+    "legacy-*": { "*": unchecked<unknown>(), known: z.object({ n: z.number() }) },
     note: { "client-note": unchecked<{ readonly text: string }>() },
   },
   user: { notification: z.object({ title: z.string() }) },

@@ -67,6 +67,12 @@ function matchingPatternsAreJoined(): void {
   void half;
 }
 
+function aStarIsEveryOtherEvent(): void {
+  same<EventName<D, "legacy-1">, string>();
+  same<EventData<D, "legacy-1", "known">, { n: number }>();
+  same<EventData<D, "legacy-1", "anything">, unknown>();
+}
+
 function callsAreTypedOnBothSides(): void {
   same<CallInput<D, "vote">, { option: "a" | "b"; weight?: number | undefined }>();
   same<HandlerInput<D, "vote">, { option: "a" | "b"; weight: number }>();
@@ -101,6 +107,7 @@ test("the types are compiled", () => {
     data,
     anExactNameComesBeforePatterns,
     matchingPatternsAreJoined,
+    aStarIsEveryOtherEvent,
     callsAreTypedOnBothSides,
     nothingIsTransformedOnTheWay,
     whatIsLeftOutAllowsEverything,

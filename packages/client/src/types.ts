@@ -250,15 +250,12 @@ export interface Meta {
   readonly replayed: boolean;
 }
 
-export interface ChannelEvent<
+/** A union of all events of the channel: `event` says which one it is, and so what `data` is. */
+export type ChannelEvent<
   D = AnyDeclaration,
   N extends string = string,
   E extends EventName<D, N> = EventName<D, N>,
-> {
-  readonly event: E;
-  readonly data: EventData<D, N, E>;
-  readonly meta: Meta;
-}
+> = E extends unknown ? { readonly event: E; readonly data: EventData<D, N, E>; readonly meta: Meta } : never;
 
 export interface Gap {
   /** Why something may be lost: it could not be recovered, the server says so, or the channel has no history. */

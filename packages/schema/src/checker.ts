@@ -15,17 +15,17 @@ export type Validation<T> =
   | { readonly value: T; readonly issues?: undefined }
   | { readonly value?: undefined; readonly issues: readonly Issue[] };
 
-/** Why an event contradicts the declaration: it has no such event, or its data are wrong. */
+/** Why an event contradicts the declaration: that has no such channel, no such event in it, or the data are wrong. */
 export interface Problem {
-  readonly code: "event_invalid" | "data_invalid";
+  readonly code: "channel_invalid" | "event_invalid" | "data_invalid";
   /** A sentence, with the path of what is wrong. */
   readonly message: string;
+  /** Of `data_invalid`. */
   readonly issues: readonly Issue[];
 }
 
 /** Each answers undefined if the event is as declared. They throw a TypeError if a schema is asynchronous. */
 export interface Checker {
-  /** Channels that match nothing in the declaration may carry anything. */
   channelEvent(channel: string, event: string, data: unknown): Problem | undefined;
   userEvent(event: string, data: unknown): Problem | undefined;
 }
@@ -51,17 +51,19 @@ export function describeIssues(issues: readonly Issue[]): string {
   return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
 }
 
-export function createChecker({ channels = {}, user }: Declaration): Checker {
-  const patterns = Object.entries(channels)
+export function createChecker({ channels, user }: Declaration): Checker {
+  const patterns = Object.entries(channels ?? {})
     .filter(([name]) => name.includes("*"))
     .map(([name, events]) => ({ expression: expressionOf(name), events }));
-  const eventsOf = (channel: string): readonly EventSchemas[] => {
-    const exact = own(channels, channel);
-    return exact ? [exact] : patterns.flatMap(({ expression, events }) => (expression.test(channel) ? [events] : []));
-  };
   return {
-    channelEvent: (channel, event, data) => problemOf(eventsOf(channel), event, data, channel),
-    userEvent: (event, data) => problemOf(user ? [user] : [], event, data, "the user"),
+    channelEvent(channel, event, data) {
+      if (!channels) return undefined;
+      const exact = own(channels, channel);
+      const declared = exact ? [exact] : patterns.filter((it) => it.expression.test(channel)).map((it) => it.events);
+      if (declared.length > 0) return problemOf(declared, event, data, channel);
+      return { code: "channel_invalid", message: `The channel ${channel} is not declared.`, issues: [] };
+    },
+    userEvent: (event, data) => (user ? problemOf([user], event, data, "users") : undefined),
   };
 }
 
@@ -71,21 +73,14 @@ function problemOf(
   data: unknown,
   place: string,
 ): Problem | undefined {
-  if (declared.length === 0) return undefined;
-  const schemas = declared.flatMap((events) => own(events, event) ?? []);
-  if (schemas.length === 0)
-    return {
-      code: "event_invalid",
-      message: `No event ${JSON.stringify(event)} is declared for ${place}.`,
-      issues: [],
-    };
+  const schemas = declared.flatMap((events) => own(events, event) ?? own(events, "*") ?? []);
+  if (schemas.length === 0) {
+    return { code: "event_invalid", message: `The event ${event} is not declared for ${place}.`, issues: [] };
+  }
   const issues = schemas.flatMap((schema) => validate(schema, data).issues ?? []);
   if (issues.length === 0) return undefined;
-  return {
-    code: "data_invalid",
-    message: `The data of ${event} for ${place} is invalid: ${describeIssues(issues)}`,
-    issues,
-  };
+  const message = `The data of ${event} for ${place} are invalid: ${describeIssues(issues)}`;
+  return { code: "data_invalid", message, issues };
 }
 
 /** Names come from clients: `constructor` is none that was declared. */

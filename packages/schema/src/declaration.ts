@@ -6,14 +6,14 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 // biome-ignore lint/suspicious/noExplicitAny: schemas are contravariant in their input; only `any` holds them all.
 export type Schema = StandardSchemaV1<any, any>;
 
-/** Schemas by the names of events. */
+/** Schemas by the names of events; that of `*` is for every other event. */
 export type EventSchemas = Readonly<Record<string, Schema>>;
 
-/** A part that is left out allows every name and all data. */
+/** A part that is given is complete: what it does not name is refused. A part that is left out allows every name and all data. */
 export interface Declaration {
   /**
-   * The events of each channel, by the channel's name. `*` in a name stands for any run of characters. An exact name counts before
-   * patterns; of several patterns that match, the events are joined.
+   * The events of each channel, by the channel's name. `*` in it stands for any run of characters. An exact name counts before patterns;
+   * of several patterns that match, the events are joined.
    */
   readonly channels?: Readonly<Record<string, EventSchemas>>;
   /** The events for a signed-in user. */
@@ -68,23 +68,28 @@ type SchemasOf<D, N extends string> =
     ? Channels<D>[N]
     : Joined<{ [P in Key<Channels<D>>]: N extends Matched<P> ? Channels<D>[P] : never }[Key<Channels<D>>]>;
 
+type NamesOf<Schemas> = "*" extends Key<Schemas> ? string : Key<Schemas>;
+type DataOf<Schemas, E> = E extends keyof Schemas
+  ? Input<Schemas[E]>
+  : "*" extends keyof Schemas
+    ? Input<Schemas["*"]>
+    : never;
+
 type Input<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferInput<S> : unknown;
 type Output<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferOutput<S> : unknown;
 
 /** The names of the declared channels; a pattern counts as each name that it matches. */
 export type ChannelName<D> = Matched<Key<Channels<D>>>;
 /** The names of the events of channel `N`. */
-export type EventName<D, N extends string> = Key<SchemasOf<D, N>>;
+export type EventName<D, N extends string> = NamesOf<SchemasOf<D, N>>;
 /**
  * What is published as event `E` in channel `N`, and what its subscribers get: the schema's input. Nothing is transformed on the way,
  * so defaults and conversions of a schema have no effect on it.
  */
-export type EventData<D, N extends string, E extends string> =
-  SchemasOf<D, N> extends infer Schemas ? (E extends keyof Schemas ? Input<Schemas[E]> : never) : never;
-export type UserEventName<D> = Key<Part<D, "user">>;
+export type EventData<D, N extends string, E extends string> = DataOf<SchemasOf<D, N>, E>;
+export type UserEventName<D> = NamesOf<Part<D, "user">>;
 /** As `EventData`. */
-export type UserEventData<D, E extends string> =
-  Part<D, "user"> extends infer Schemas ? (E extends keyof Schemas ? Input<Schemas[E]> : never) : never;
+export type UserEventData<D, E extends string> = DataOf<Part<D, "user">, E>;
 export type CallName<D> = Key<Calls<D>>;
 /** What a client passes. */
 export type CallInput<D, C extends string> = C extends keyof Calls<D> ? Input<InputSchema<Calls<D>[C]>> : never;
