@@ -19,18 +19,22 @@ let ids = 0;
 const spelling = "pusher";
 const { text } = dataFor(spelling);
 
-contend({
-  start: () => {
-    server = serve();
-    return server.port ?? 0;
-  },
-  publish: () => server?.publish(CHANNEL, frameOf(spelling, { text })),
-});
+const [, , option, given] = process.argv;
+if (option === "--port") server = serve(Number(given));
+else {
+  contend({
+    start: () => {
+      server = serve(0);
+      return server.port ?? 0;
+    },
+    publish: () => server?.publish(CHANNEL, frameOf(spelling, { text })),
+  });
+}
 
-function serve(): Server<Data> {
+function serve(port: number): Server<Data> {
   return Bun.serve<Data>({
     hostname: "127.0.0.1",
-    port: 0,
+    port,
     fetch(request, listener) {
       const url = new URL(request.url);
       if (request.method === "POST") return trigger(request, url);
@@ -55,7 +59,7 @@ function relay(ws: ServerWebSocket<Data>, frame: string | Buffer): void {
   ws.publish(ws.data.topic, JSON.stringify({ event, channel: ws.data.topic, data: JSON.stringify(data) }));
 }
 
-/** Parses and verifies a signed request as an app's author would by hand. */
+/** Verifies a signed request and publishes what it says, as an app's author would by hand. */
 async function trigger(request: Request, url: URL): Promise<Response> {
   const body = await request.text();
   const query = url.searchParams;
@@ -64,6 +68,7 @@ async function trigger(request: Request, url: URL): Promise<Response> {
   const signed = `POST\n${url.pathname}\n${pairs.map(([key, value]) => `${key}=${value}`).join("&")}`;
   const signature = createHmac("sha256", APP.secret).update(signed).digest("hex");
   if (!isIntact || signature !== query.get("auth_signature")) return new Response(null, { status: 401 });
-  JSON.parse(body);
+  const { name, channel, data } = JSON.parse(body);
+  server?.publish(channel, JSON.stringify({ event: name, channel, data }));
   return Response.json({});
 }

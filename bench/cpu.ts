@@ -1,6 +1,6 @@
 /** What other processes of the machine have used so far, as the kernel tells it. */
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 const PAGE_BYTES = 4096;
 
@@ -18,14 +18,47 @@ export function childrenOf(pid: number): readonly number[] {
   return read(`/proc/${pid}/task/${pid}/children`).trim().split(" ").filter(Boolean).map(Number);
 }
 
+/** The processes that listen on that TCP port. */
+export function listenersOf(port: number): readonly number[] {
+  const inodes = new Set(["/proc/net/tcp", "/proc/net/tcp6"].flatMap((table) => listeningInodes(read(table), port)));
+  return entries("/proc")
+    .map(Number)
+    .filter((pid) => pid > 0 && socketsOf(pid).some((socket) => inodes.has(socket)));
+}
+
+const LISTENING = "0A";
+
+/** A line of the table: number, local address and port, remote ones, state, six more fields, and the inode. All hexadecimal. */
+function listeningInodes(table: string, port: number): string[] {
+  return table.split("\n").flatMap((line) => {
+    const [, local = "", , state, , , , , , inode = ""] = line.trim().split(/\s+/);
+    return state === LISTENING && Number.parseInt(local.split(":")[1] ?? "", 16) === port ? [`socket:[${inode}]`] : [];
+  });
+}
+
+function socketsOf(pid: number): string[] {
+  return entries(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`);
+    } catch {
+      return [];
+    }
+  });
+}
+
 /** What the kernel holds for itself, sockets included, in bytes; of the whole machine. */
 export function kernelBytes(): number {
   return Number(/^Slab:\s+(\d+) kB$/m.exec(read("/proc/meminfo"))?.[1] ?? Number.NaN) * 1024;
 }
 
 function threadsOf(pid: number): readonly string[] {
+  return entries(`/proc/${pid}/task`);
+}
+
+/** What is gone, or is somebody else's, has none. */
+function entries(folder: string): readonly string[] {
   try {
-    return readdirSync(`/proc/${pid}/task`);
+    return readdirSync(folder);
   } catch {
     return [];
   }

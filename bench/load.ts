@@ -1,6 +1,6 @@
 /** The load generator: a process of its own, whose work is not counted as the server's. */
 
-import { type Called, type Calling, trigger } from "./callers.ts";
+import { type Called, type Calling, type SteadyCalling, trigger, triggerSteadily } from "./callers.ts";
 import { type Opening, Readers } from "./readers.ts";
 import { answerCalls } from "./remote.ts";
 
@@ -18,6 +18,7 @@ export interface Load extends Record<string, (...args: never[]) => unknown> {
   delaysMs(publishedAtMs: readonly number[]): Delays;
   echo(template: string, window: number, forMs: number): Promise<number>;
   trigger(calling: Calling): Promise<Called>;
+  triggerSteadily(calling: SteadyCalling): Promise<number[]>;
   close(): void;
 }
 
@@ -35,6 +36,7 @@ if (import.meta.main) {
     },
     echo: (template, window, forMs) => readers.echo(template, window, forMs),
     trigger,
+    triggerSteadily,
     close: () => readers.close(),
   };
   answerCalls(load);

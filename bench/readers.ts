@@ -14,6 +14,8 @@ export interface Opening {
   readonly count: number;
   /** Sent once the WebSocket is open. */
   readonly hello?: string;
+  /** Sent when the first frames are there: `setupFrames` less one. */
+  readonly more?: string;
   /** Frames that the server answers all this with. */
   readonly setupFrames: number;
 }
@@ -22,6 +24,7 @@ interface Client {
   readonly index: number;
   readonly counter: FrameCounter;
   readonly hello: Uint8Array | undefined;
+  more: Uint8Array | undefined;
   readonly setupFrames: number;
   /** Until the connection is set up. */
   opened: (() => void) | undefined;
@@ -44,6 +47,7 @@ interface Goal {
 
 const OPENING_AT_ONCE = 200;
 const ATTEMPTS = 4;
+const SETUP_MS = 20_000;
 /** Linux gives out every other of its 28 000 ports quickly, and looks for the rest one by one, for each connection anew. */
 const BLOCK = 10_000;
 const NOTHING = new Uint8Array();
@@ -142,6 +146,7 @@ export class Readers {
       counter: new FrameCounter(),
       setupFrames: opening.setupFrames,
       hello,
+      more: opening.more === undefined ? undefined : clientFrame(filled(opening.more, index)),
       echo: undefined,
       handshake: "",
       opened: resolve,
@@ -154,7 +159,11 @@ export class Readers {
       socket: { data: this.#hear, close: this.#lose },
     });
     socket.write(handshake(filled(opening.path, index)));
-    await promise;
+    const late = setTimeout(() => {
+      const { count } = client.counter;
+      client.failed(new Error(`Connection ${index} got ${count} of ${opening.setupFrames} frames in ${SETUP_MS} ms.`));
+    }, SETUP_MS);
+    await promise.finally(() => clearTimeout(late));
     return socket;
   }
 
@@ -167,7 +176,7 @@ export class Readers {
     const came = counter.count - before;
     if (came === 0) return;
     this.#frames += came;
-    if (client.opened) this.#settle(client);
+    if (client.opened) this.#settle(socket);
     if (this.#arrivalsMs) this.#note(this.#arrivalsMs, client.index, before, came);
     if (client.echo) sendBack(socket, client.echo, came);
     if (this.#goal && this.#frames >= this.#goal.frames) this.#reach();
@@ -191,10 +200,15 @@ export class Readers {
     if (client.hello) socket.write(client.hello);
     const rest = Buffer.from(answer.slice(end + 4), "latin1");
     if (rest.length > 0) this.#hear(socket, rest);
-    this.#settle(client);
+    this.#settle(socket);
   }
 
-  #settle(client: Client): void {
+  #settle(socket: Socket<Client>): void {
+    const client = socket.data;
+    if (client.more && client.counter.count >= client.setupFrames - 1) {
+      socket.write(client.more);
+      client.more = undefined;
+    }
     if (client.counter.count < client.setupFrames) return;
     client.opened?.();
     client.opened = undefined;

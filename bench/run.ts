@@ -6,6 +6,8 @@ import { parseArgs } from "node:util";
 import { type Effort, markdown, type Table } from "./table.ts";
 
 export interface Bench {
+  /** What was typed; default: all of it. */
+  readonly args?: readonly string[];
   /** What starts it, for people. */
   readonly command: string;
   readonly title: string;
@@ -42,7 +44,7 @@ export async function run(bench: Bench): Promise<number> {
   return 0;
 }
 
-function readOptions({ sections, efforts }: Bench): Options | undefined {
+function readOptions({ sections, efforts, args = process.argv.slice(2) }: Bench): Options | undefined {
   const flag = { type: "boolean", default: false } as const;
   const options = {
     quick: flag,
@@ -52,7 +54,13 @@ function readOptions({ sections, efforts }: Bench): Options | undefined {
     out: { type: "string" },
   } as const;
   try {
-    const { quick, tiny, only = Object.keys(sections), connections, out } = parseArgs({ options }).values;
+    const {
+      quick,
+      tiny,
+      only = Object.keys(sections),
+      connections,
+      out,
+    } = parseArgs({ args: [...args], options }).values;
     if (only.some((name) => !Object.hasOwn(sections, name))) return undefined;
     const effort = tiny ? efforts.tiny : quick ? efforts.quick : efforts.full;
     if (connections === undefined) return { effort, only, out };

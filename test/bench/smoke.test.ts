@@ -1,16 +1,19 @@
 /** The bench runs, from end to end and with little to do. How fast anything is, no test can say. */
 
 import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { APP } from "../../bench/credentials.ts";
 import { external } from "../support/external.ts";
 import { scaled } from "../support/soak.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 // What the benches start, and where they read the processor time of processes.
 external("redis-server");
 external("nats-server");
 external("proc");
 
-type Script = "main.ts" | "cluster.ts" | "dashboard.ts" | "restart.ts";
+type Script = "main.ts" | "cluster.ts" | "dashboard.ts" | "peers.ts" | "restart.ts";
 
 const bench = (...args: string[]) => run("main.ts", args);
 
@@ -112,3 +115,31 @@ test("the bench of a rolling restart swaps both nodes, and nobody misses anythin
   expect([code, err]).toEqual([0, ""]);
   expect(out).toMatch(/^\| missed \/ heard twice \/ in another order \/ told of a gap \| +0 \/ 0 \/ 0 \/ 0 \|$/m);
 }, 120_000);
+
+test("the bench of the peers measures Fanfare beside Socket.IO and a server that it is given, and prints numbers only", async () => {
+  const entry = join(import.meta.dir, "../../packages/server/src/cli/main.ts");
+  const config = join(temporaryFolder(), "fanfare.config.json");
+  writeFileSync(config, JSON.stringify({ host: "127.0.0.1", log: { level: "error" }, apps: [APP] }));
+  // Fanfare once more, as a server of the Pusher protocol that is started by a command.
+  const given = `${process.execPath} ${entry} serve --config ${config} --port {port}`;
+  const { code, out, err } = await run("peers.ts", [
+    "--tiny",
+    "--only",
+    "triggers",
+    "--only",
+    "nodes",
+    "--reverb",
+    given,
+  ]);
+  expect([code, err]).toEqual([0, ""]);
+  expect(out).not.toMatch(/NaN|undefined|Infinity/);
+  for (const name of ["bare Bun", "Fanfare", "Socket.IO", "Laravel Reverb"])
+    expect(out).toMatch(new RegExp(`^\\| ${name} +\\| +\\d+ µs.* \\d+ µs`, "m"));
+  expect(out.match(/^\| (?:Fanfare|Socket\.IO) .*\d µs +\|$/gm)).toHaveLength(2);
+}, 120_000);
+
+test("the bench of the peers says which server does not start", async () => {
+  const { code, err } = await run("peers.ts", ["--tiny", "--only", "triggers", "--soketi", "false"]);
+  expect(code).not.toBe(0);
+  expect(err).toContain("soketi does not start: false");
+}, 60_000);

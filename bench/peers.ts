@@ -1,0 +1,54 @@
+/**
+ * `npm run bench:peers`: Fanfare beside bare Bun, Socket.IO and whatever other servers it is given, on the same work. A peer is given
+ * by the command that starts it, in which `{port}` and, where several of it share a Redis, `{redis}` are replaced, or by the address
+ * where it runs. It needs an app with the id `bench`, the key `bench-key` and the secret `bench-secret`, and limits that let a thousand
+ * triggers a second pass; a Centrifugo needs `bench-secret` as its API key, anonymous clients that may subscribe to anything, and pings
+ * off.
+ */
+
+import { ALWAYS, GIVEN } from "./peers/kinds.ts";
+import type { Peer } from "./peers/peer.ts";
+import { latency } from "./peers/sections/latency.ts";
+import { nodes } from "./peers/sections/nodes.ts";
+import { rest } from "./peers/sections/rest.ts";
+import { triggers } from "./peers/sections/triggers.ts";
+import { run } from "./run.ts";
+
+const { peers, args } = readPeers(process.argv.slice(2));
+
+process.exitCode = await run({
+  args,
+  command: `npm run bench:peers --${Object.keys(GIVEN)
+    .map((name) => ` [--${name} COMMAND|URL]`)
+    .join("")}`,
+  title: "Fanfare and its peers",
+  note: [
+    "Servers and load generator are processes of their own that share these cores; all get the same requests and the same readers.",
+    "Each figure is the median of rounds in which the servers take turns. Bare Bun, Fanfare and the servers of the Pusher protocol",
+    "verify each call's signature, Centrifugo a key; Socket.IO checks nothing.",
+  ].join("\n"),
+  sections: { triggers: triggers(peers), latency: latency(peers), rest: rest(peers), nodes: nodes(peers) },
+  efforts: {
+    full: { rounds: 5, forMs: 1_000, subscribers: [1, 5, 15, 100, 1_000], connections: [10_000] },
+    quick: { rounds: 1, forMs: 500, subscribers: [1, 15, 1_000], connections: [2_000] },
+    // Shows that everything runs; says nothing about speed.
+    tiny: { rounds: 1, forMs: 300, subscribers: [1, 20], connections: [60] },
+  },
+});
+
+/** Takes the peers out of what was typed. */
+function readPeers(typed: readonly string[]): { peers: Peer[]; args: string[] } {
+  const found = [...ALWAYS];
+  const left: string[] = [];
+  for (let at = 0; at < typed.length; at++) {
+    const word = typed[at] ?? "";
+    const make = GIVEN[word.replace(/^--/, "") as keyof typeof GIVEN];
+    const where = typed[at + 1];
+    if (make === undefined || where === undefined) left.push(word);
+    else {
+      found.push(make(where));
+      at++;
+    }
+  }
+  return { peers: found, args: left };
+}
