@@ -34,8 +34,8 @@ const MAX_HISTORY_TTL_S = 7 * 86_400;
 const history = object(
   "What is kept of the channel, so that clients of the native protocol can resume and the API can read it.",
   {
-    size: withDefault(integer("Most events that are kept of one such channel.", 1, 10_000), 100),
-    ttlS: withDefault(seconds("Time each of them is kept, in seconds.", 0.001, MAX_HISTORY_TTL_S), 86_400),
+    size: integer("Most events that are kept of one such channel.", 1, 10_000).apply(withDefault, 100),
+    ttlS: seconds("Time each of them is kept, in seconds.", 0.001, MAX_HISTORY_TTL_S).apply(withDefault, 86_400),
   },
   "an object with `size` and `ttlS`, both optional",
 );
@@ -44,51 +44,45 @@ export const channelRule = object(
   "What applies to the channels of one pattern.",
   {
     match: text("Names the channels the rule is for: a full name, or a pattern with `*` (any run) and `?` (one)."),
-    clientPublish: optional(
-      oneOf("What subscribed clients may publish: nothing, `client-…` events, or any event.", [
-        "none",
-        "client-events",
-        "any",
-      ]),
+    clientPublish: oneOf("What subscribed clients may publish: nothing, `client-…` events, or any event.", [
+      "none",
+      "client-events",
+      "any",
+    ]).apply(optional),
+    cacheTtlS: seconds("Time a cache channel keeps its last event, in seconds.", 0.001, Number.MAX_SAFE_INTEGER).apply(
+      optional,
     ),
-    cacheTtlS: optional(
-      seconds("Time a cache channel keeps its last event, in seconds.", 0.001, Number.MAX_SAFE_INTEGER),
-    ),
-    maxSubscribers: optional(limit("Most connections that may subscribe to one such channel.")),
-    private: optional(
-      boolean(
-        "Subscribing needs permission, as in channels whose name begins with `private-`; those need it in any case.",
-      ),
-    ),
-    auth: optional(boolean("Subscribing needs a connection that is signed in.")),
-    history: optional(history),
+    maxSubscribers: limit("Most connections that may subscribe to one such channel.").apply(optional),
+    private: boolean(
+      "Subscribing needs permission, as in channels whose name begins with `private-`; those need it in any case.",
+    ).apply(optional),
+    auth: boolean("Subscribing needs a connection that is signed in.").apply(optional),
+    history: history.apply(optional),
   },
   "an object with `match`",
 );
 
 const switches = {
-  clientEvents: withDefault(boolean("Clients may publish `client-…` events in private and presence channels."), false),
-  subscriptionCounts: withDefault(
-    boolean("Subscribers of channels without presence are sent how many they are."),
+  clientEvents: boolean("Clients may publish `client-…` events in private and presence channels.").apply(
+    withDefault,
     false,
   ),
-  anonymous: withDefault(boolean("Clients of the native protocol may connect without a token."), false),
-  requireTls: withDefault(boolean("Connections that did not come over TLS are refused."), false),
-  requireAuthentication: withDefault(
-    boolean("Connections that neither sign in nor join a private channel in time are closed."),
+  subscriptionCounts: boolean("Subscribers of channels without presence are sent how many they are.").apply(
+    withDefault,
     false,
   ),
-  allowMissingOrigin: withDefault(
-    boolean("Clients that send no Origin header may connect. Browsers always send one; phones and services do not."),
-    true,
-  ),
-  statistics: withDefault(boolean("What the app does is counted and kept, where `statistics` are."), true),
-  replayProtection: withDefault(
-    boolean(
-      "A signed API call counts once: the same one again within `signatureWindowS` is refused (401), even if meant.",
-    ),
-    false,
-  ),
+  anonymous: boolean("Clients of the native protocol may connect without a token.").apply(withDefault, false),
+  requireTls: boolean("Connections that did not come over TLS are refused.").apply(withDefault, false),
+  requireAuthentication: boolean(
+    "Connections that neither sign in nor join a private channel in time are closed.",
+  ).apply(withDefault, false),
+  allowMissingOrigin: boolean(
+    "Clients that send no Origin header may connect. Browsers always send one; phones and services do not.",
+  ).apply(withDefault, true),
+  statistics: boolean("What the app does is counted and kept, where `statistics` are.").apply(withDefault, true),
+  replayProtection: boolean(
+    "A signed API call counts once: the same one again within `signatureWindowS` is refused (401), even if meant.",
+  ).apply(withDefault, false),
 };
 
 const allowedOrigins = origins(
@@ -100,9 +94,9 @@ const CHANNEL_RULES = "a list of channel rules";
 export const defaults = section("What every app takes unless it says otherwise.", {
   ...switches,
   limits: section("The limits of each app.", appLimits),
-  allowedOrigins: withDefault(allowedOrigins, []),
-  channels: withDefault(
-    list("Rules for channels by name; the first that matches wins.", channelRule, CHANNEL_RULES),
+  allowedOrigins: allowedOrigins.apply(withDefault, []),
+  channels: list("Rules for channels by name; the first that matches wins.", channelRule, CHANNEL_RULES).apply(
+    withDefault,
     [],
   ),
 });
@@ -110,19 +104,17 @@ export const defaults = section("What every app takes unless it says otherwise."
 const ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"] as const;
 
 const token = object("How tokens are verified. Without it: HS256 with any of the app's secrets.", {
-  algorithms: optional(
-    nonEmptyList(
-      "Signature algorithms that are accepted. Without it, those that fit the key.",
-      oneOf("A signature algorithm.", ALGORITHMS),
-      'a list of "HS256", "RS256", "ES256" and "EdDSA"',
-    ),
-  ),
-  secret: optional(text("Shared secret, for HS256.", { secret: true })),
-  publicKey: optional(text("The issuer's public key (PEM, SubjectPublicKeyInfo), for RS256, ES256 and EdDSA.")),
-  jwksUrl: optional(text("Where the issuer publishes its keys; no other address is ever fetched.", WEB_ADDRESS)),
-  audience: optional(text("The audience that a token has to name.")),
-  issuer: optional(text("The issuer that a token has to name.")),
-  clockToleranceS: withDefault(seconds("How far the issuer's clock may be off, in seconds.", 0, 3600), 5),
+  algorithms: nonEmptyList(
+    "Signature algorithms that are accepted. Without it, those that fit the key.",
+    oneOf("A signature algorithm.", ALGORITHMS),
+    'a list of "HS256", "RS256", "ES256" and "EdDSA"',
+  ).apply(optional),
+  secret: text("Shared secret, for HS256.", { secret: true }).apply(optional),
+  publicKey: text("The issuer's public key (PEM, SubjectPublicKeyInfo), for RS256, ES256 and EdDSA.").apply(optional),
+  jwksUrl: text("Where the issuer publishes its keys; no other address is ever fetched.", WEB_ADDRESS).apply(optional),
+  audience: text("The audience that a token has to name.").apply(optional),
+  issuer: text("The issuer that a token has to name.").apply(optional),
+  clockToleranceS: seconds("How far the issuer's clock may be off, in seconds.", 0, 3600).apply(withDefault, 5),
 });
 
 const HEADER_NAME = /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/;
@@ -138,26 +130,22 @@ const webhook = object(
   "One receiver.",
   {
     url: text("Where the events are posted.", WEB_ADDRESS),
-    events: optional(
-      nonEmptyList(
-        "The kinds of event it is sent; all, where not given.",
-        eventName,
-        `a list of one or more of ${WEBHOOK_EVENTS.join(", ")}`,
-      ),
-    ),
-    channels: optional(
-      object(
-        "The channels whose events it is sent; all of what is given has to fit.",
-        {
-          prefix: optional(text("How the channel's name begins.")),
-          suffix: optional(text("How the channel's name ends.")),
-          pattern: optional(text("The channel's name, with `*` for any run and `?` for one character.")),
-        },
-        "an object with `prefix`, `suffix` or `pattern`",
-      ),
-    ),
-    headers: optional(headers("Headers that are sent along.", HEADER_NAME, HEADER_VALUE)),
-    batch: optional(boolean("Several events in one request, where more than one waits.")),
+    events: nonEmptyList(
+      "The kinds of event it is sent; all, where not given.",
+      eventName,
+      `a list of one or more of ${WEBHOOK_EVENTS.join(", ")}`,
+    ).apply(optional),
+    channels: object(
+      "The channels whose events it is sent; all of what is given has to fit.",
+      {
+        prefix: text("How the channel's name begins.").apply(optional),
+        suffix: text("How the channel's name ends.").apply(optional),
+        pattern: text("The channel's name, with `*` for any run and `?` for one character.").apply(optional),
+      },
+      "an object with `prefix`, `suffix` or `pattern`",
+    ).apply(optional),
+    headers: headers("Headers that are sent along.", HEADER_NAME, HEADER_VALUE).apply(optional),
+    batch: boolean("Several events in one request, where more than one waits.").apply(optional),
   },
   "an object with `url`",
 );
@@ -175,30 +163,30 @@ const app = object(
   {
     id: text("Names the app in the HTTP API: `/apps/ID/events`.", NAME),
     key: text("Names the app when a client connects: `/app/KEY`. Public.", NAME),
-    secret: optional(text("Signs API calls and permissions. Either this or `secrets`.", { secret: true })),
-    secrets: optional(
-      nonEmptyList(
-        "Several secrets that are valid at once, for rotation: the first signs, all of them verify.",
-        text("A secret.", { secret: true }),
-        "a list of one or more secrets",
-        { secret: true },
-      ),
-    ),
-    name: optional(text("A name for people. Without it, the id.", TITLE)),
-    enabled: withDefault(boolean("A disabled app refuses connections and API calls."), true),
+    secret: text("Signs API calls and permissions. Either this or `secrets`.", { secret: true }).apply(optional),
+    secrets: nonEmptyList(
+      "Several secrets that are valid at once, for rotation: the first signs, all of them verify.",
+      text("A secret.", { secret: true }),
+      "a list of one or more secrets",
+      { secret: true },
+    ).apply(optional),
+    name: text("A name for people. Without it, the id.", TITLE).apply(optional),
+    enabled: boolean("A disabled app refuses connections and API calls.").apply(withDefault, true),
     ...withoutDefaults(switches),
-    limits: optional(object("Limits of this app that differ from `defaults.limits`.", withoutDefaults(appLimits))),
-    allowedOrigins: optional(allowedOrigins),
-    channels: optional(list("Rules that replace `defaults.channels`.", channelRule, CHANNEL_RULES)),
-    webhooks: optional(
-      list("Who is sent what happens in the app's channels.", webhook, "a list of objects with `url`"),
+    limits: object("Limits of this app that differ from `defaults.limits`.", withoutDefaults(appLimits)).apply(
+      optional,
     ),
-    token: optional(token),
+    allowedOrigins: allowedOrigins.apply(optional),
+    channels: list("Rules that replace `defaults.channels`.", channelRule, CHANNEL_RULES).apply(optional),
+    webhooks: list("Who is sent what happens in the app's channels.", webhook, "a list of objects with `url`").apply(
+      optional,
+    ),
+    token: token.apply(optional),
   },
   "an object with `id`, `key` and `secret`",
 );
 
-export const apps = withDefault(
-  list("The apps, each with its own keys, channels and limits.", app, "a list of apps"),
+export const apps = list("The apps, each with its own keys, channels and limits.", app, "a list of apps").apply(
+  withDefault,
   [],
 );

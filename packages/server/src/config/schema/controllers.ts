@@ -6,18 +6,16 @@ import { list, object, optional, text, withDefault } from "./fields.ts";
 
 const FILE = { expects: "the name of a file, or FILE#EXPORT" };
 
-const functionFile = () => optional(text("File with this one function, in place of the controller's.", FILE));
+const functionFile = () => text("File with this one function, in place of the controller's.", FILE).apply(optional);
 
 const controller = object(
   "A controller at a path.",
   {
     path: text("Where it answers: `/rooms/:room`, `/files/*`."),
-    module: optional(
-      text(
-        "File with the controller, relative to the configuration file: its default export, or the one that `FILE#EXPORT` names, a class or an object.",
-        FILE,
-      ),
-    ),
+    module: text(
+      "File with the controller, relative to the configuration file: its default export, or the one that `FILE#EXPORT` names, a class or an object.",
+      FILE,
+    ).apply(optional),
     onHandshake: functionFile(),
     onOpen: functionFile(),
     onMessage: functionFile(),
@@ -30,14 +28,11 @@ const controller = object(
   "an object with `path` and `module`",
 );
 
-export const controllers = withDefault(
-  list(
-    "WebSocket endpoints of your own, each with the code that answers there. See library.md.",
-    controller,
-    "a list of controllers",
-  ),
-  [],
-);
+export const controllers = list(
+  "WebSocket endpoints of your own, each with the code that answers there. See library.md.",
+  controller,
+  "a list of controllers",
+).apply(withDefault, []);
 
 export type ControllerSettings = z.output<typeof controller>;
 

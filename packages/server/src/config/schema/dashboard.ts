@@ -15,13 +15,10 @@ const user = object(
       expects:
         "the hash of a password by argon2 or bcrypt, such as `bun -e 'console.log(await Bun.password.hash(…))'` prints",
     }),
-    role: withDefault(
-      oneOf(
-        "What the user may do: `view` looks, `operate` also sends events and disconnects, `admin` also edits apps.",
-        ["view", "operate", "admin"],
-      ),
-      "view",
-    ),
+    role: oneOf(
+      "What the user may do: `view` looks, `operate` also sends events and disconnects, `admin` also edits apps.",
+      ["view", "operate", "admin"],
+    ).apply(withDefault, "view"),
   },
   "an object with `name` and `password`",
 );
@@ -29,56 +26,42 @@ const user = object(
 const token = object(
   "JSON Web Tokens sign in as well: `sub` is the name, `role` the role, and `exp` has to be there.",
   {
-    secret: optional(
-      text("Shared secret, for HS256; at least 32 characters.", {
-        secret: true,
-        pattern: /^.{32,}$/s,
-        expects: "text of at least 32 characters",
-      }),
-    ),
-    publicKey: optional(
-      text("The issuer's public key (PEM), for RS256, ES256 and EdDSA.", {
-        pattern: /-----BEGIN PUBLIC KEY-----/,
-        expects: 'a public key in PEM form, from "-----BEGIN PUBLIC KEY-----" to its end',
-      }),
-    ),
-    jwksUrl: optional(
-      text("Where the issuer publishes its keys.", {
-        pattern: /^https?:\/\/[^\s/]/,
-        expects: "an http:// or https:// address",
-      }),
-    ),
-    audience: optional(text("The audience that a token has to name.")),
-    issuer: optional(text("The issuer that a token has to name.")),
+    secret: text("Shared secret, for HS256; at least 32 characters.", {
+      secret: true,
+      pattern: /^.{32,}$/s,
+      expects: "text of at least 32 characters",
+    }).apply(optional),
+    publicKey: text("The issuer's public key (PEM), for RS256, ES256 and EdDSA.", {
+      pattern: /-----BEGIN PUBLIC KEY-----/,
+      expects: 'a public key in PEM form, from "-----BEGIN PUBLIC KEY-----" to its end',
+    }).apply(optional),
+    jwksUrl: text("Where the issuer publishes its keys.", {
+      pattern: /^https?:\/\/[^\s/]/,
+      expects: "an http:// or https:// address",
+    }).apply(optional),
+    audience: text("The audience that a token has to name.").apply(optional),
+    issuer: text("The issuer that a token has to name.").apply(optional),
   },
   "an object with exactly one of `secret`, `publicKey` and `jwksUrl`",
 ).check(passes(({ secret, publicKey, jwksUrl }) => [secret, publicKey, jwksUrl].filter(Boolean).length === 1));
 
 export const dashboard = section("The dashboard.", {
-  enabled: withDefault(boolean("Whether there is a dashboard."), true),
-  path: withDefault(
-    text("Where it is.", {
-      pattern: /^(\/[-A-Za-z0-9_.~]+)+$/,
-      expects: 'a path such as "/dashboard" that starts with "/" and does not end with it',
-    }),
-    "/dashboard",
-  ),
-  password: optional(
-    text("Signs in the user `admin`, who may do everything; in plain text, at least 12 characters.", {
-      secret: true,
-      pattern: /^.{12,}$/s,
-      expects: "text of at least 12 characters",
-    }),
-  ),
-  users: withDefault(
-    list(
-      "Who may sign in. Without users, password, token and a gate of the program's, only who has the key of the printed address has access, and only in development.",
-      user,
-      "a list of objects with `name` and `password`",
-      { secret: true },
-    ),
-    [],
-  ),
-  token: optional(token),
-  sessionS: withDefault(seconds("Time after which users have to sign in again, in seconds.", 60), 43_200),
+  enabled: boolean("Whether there is a dashboard.").apply(withDefault, true),
+  path: text("Where it is.", {
+    pattern: /^(\/[-A-Za-z0-9_.~]+)+$/,
+    expects: 'a path such as "/dashboard" that starts with "/" and does not end with it',
+  }).apply(withDefault, "/dashboard"),
+  password: text("Signs in the user `admin`, who may do everything; in plain text, at least 12 characters.", {
+    secret: true,
+    pattern: /^.{12,}$/s,
+    expects: "text of at least 12 characters",
+  }).apply(optional),
+  users: list(
+    "Who may sign in. Without users, password, token and a gate of the program's, only who has the key of the printed address has access, and only in development.",
+    user,
+    "a list of objects with `name` and `password`",
+    { secret: true },
+  ).apply(withDefault, []),
+  token: token.apply(optional),
+  sessionS: seconds("Time after which users have to sign in again, in seconds.", 60).apply(withDefault, 43_200),
 });

@@ -20,55 +20,44 @@ function hostPorts(description: string) {
     pattern: /^(\[[0-9A-Fa-f:.]+\]|[^\s:/]+):\d{1,5}$/,
     expects: 'a host and a port, such as "10.0.0.5:26379"',
   });
-  return withDefault(list(description, one, "a list of hosts with ports"), []);
+  return list(description, one, "a list of hosts with ports").apply(withDefault, []);
 }
 
 export const redis = section('Redis, where `engine` is "redis".', {
-  url: optional(
-    textThat((url) => parseRedisUrl(url) !== undefined, {
-      description:
-        "Redis in one line, `redis://user:password@host:port/db`, `rediss://` for TLS, `unix:///path` for a Unix socket; takes precedence over the settings for each part.",
-      expects:
-        "an address such as redis://user:password@host:6379/0, which may begin with rediss://, tcp://, tls:// or unix:// as well",
-      secret: true,
-    }),
-  ),
-  host: withDefault(host("Host of a server on its own, or its Unix socket."), "127.0.0.1"),
-  port: withDefault(integer("Port of a server on its own.", 1, 65_535), 6379),
-  username: optional(text("User of Redis's access control lists.")),
-  password: optional(text("Password of the user, or of the server where there are no users.", { secret: true })),
-  db: withDefault(integer("Number of the database; a cluster has only 0.", 0, 1_000_000), 0),
-  tls: withDefault(boolean("Talk to Redis by TLS."), false),
-  caFile: optional(
-    fileName("File with the certificate authority of Redis's certificate (PEM), where the system does not know it."),
-  ),
+  url: textThat((url) => parseRedisUrl(url) !== undefined, {
+    description:
+      "Redis in one line, `redis://user:password@host:port/db`, `rediss://` for TLS, `unix:///path` for a Unix socket; takes precedence over the settings for each part.",
+    expects:
+      "an address such as redis://user:password@host:6379/0, which may begin with rediss://, tcp://, tls:// or unix:// as well",
+    secret: true,
+  }).apply(optional),
+  host: host("Host of a server on its own, or its Unix socket.").apply(withDefault, "127.0.0.1"),
+  port: integer("Port of a server on its own.", 1, 65_535).apply(withDefault, 6379),
+  username: text("User of Redis's access control lists.").apply(optional),
+  password: text("Password of the user, or of the server where there are no users.", { secret: true }).apply(optional),
+  db: integer("Number of the database; a cluster has only 0.", 0, 1_000_000).apply(withDefault, 0),
+  tls: boolean("Talk to Redis by TLS.").apply(withDefault, false),
+  caFile: fileName(
+    "File with the certificate authority of Redis's certificate (PEM), where the system does not know it.",
+  ).apply(optional),
   sentinels: hostPorts("Sentinels that say which server is the master; `host` and `port` are then not used."),
-  sentinelMaster: withDefault(
-    text("What the sentinels call the master.", {
-      pattern: /^\S+$/,
-      expects: "text without spaces",
-    }),
-    "mymaster",
-  ),
-  sentinelPassword: optional(text("Password of the sentinels.", { secret: true })),
+  sentinelMaster: text("What the sentinels call the master.", {
+    pattern: /^\S+$/,
+    expects: "text without spaces",
+  }).apply(withDefault, "mymaster"),
+  sentinelPassword: text("Password of the sentinels.", { secret: true }).apply(optional),
   cluster: hostPorts("Some servers of a Redis Cluster, which know the others; `host` and `port` are then not used."),
-  prefix: withDefault(
-    text("Begins every key and every channel of Redis that this server uses.", {
-      pattern: /^[-A-Za-z0-9_.:]{1,64}$/,
-      expects: 'text of up to 64 letters, digits, "-", "_", "." and ":"',
-    }),
-    "fanfare",
-  ),
-  connectTimeoutS: withDefault(seconds("Time a connection to Redis may take, in seconds.", 0.05), 2),
-  commandTimeoutS: withDefault(
-    seconds("Time an answer of Redis may take, in seconds; then the connection is closed and made anew.", 0.05),
-    1.5,
-  ),
-  reconnectMaxS: withDefault(
-    seconds(
-      "Longest pause between attempts to reach Redis, in seconds. When it is back, publications wait that long for the other nodes.",
-      0.05,
-    ),
-    0.5,
-  ),
+  prefix: text("Begins every key and every channel of Redis that this server uses.", {
+    pattern: /^[-A-Za-z0-9_.:]{1,64}$/,
+    expects: 'text of up to 64 letters, digits, "-", "_", "." and ":"',
+  }).apply(withDefault, "fanfare"),
+  connectTimeoutS: seconds("Time a connection to Redis may take, in seconds.", 0.05).apply(withDefault, 2),
+  commandTimeoutS: seconds(
+    "Time an answer of Redis may take, in seconds; then the connection is closed and made anew.",
+    0.05,
+  ).apply(withDefault, 1.5),
+  reconnectMaxS: seconds(
+    "Longest pause between attempts to reach Redis, in seconds. When it is back, publications wait that long for the other nodes.",
+    0.05,
+  ).apply(withDefault, 0.5),
 });

@@ -31,31 +31,27 @@ import { audit, database, metrics, statistics, tracing, webhooks } from "./stora
 import { tls } from "./tls.ts";
 
 const log = section("What is logged, and how.", {
-  level: withDefault(
-    oneOf(
-      "The lowest level that is logged. `notice` is `info`, and `warning` is `warn`; debug and trace show masked payloads.",
-      ["trace", "debug", "info", "notice", "warn", "warning", "error", "fatal", "silent"],
-    ),
-    "info",
-  ),
-  format: withDefault(
-    oneOf("How lines look; auto is pretty on a terminal and JSON elsewhere.", ["auto", "pretty", "json"]),
+  level: oneOf(
+    "The lowest level that is logged. `notice` is `info`, and `warning` is `warn`; debug and trace show masked payloads.",
+    ["trace", "debug", "info", "notice", "warn", "warning", "error", "fatal", "silent"],
+  ).apply(withDefault, "info"),
+  format: oneOf("How lines look; auto is pretty on a terminal and JSON elsewhere.", ["auto", "pretty", "json"]).apply(
+    withDefault,
     "auto",
   ),
-  file: optional(
-    fileName("File that lines are added to; they then go to standard error only where that is a terminal."),
+  file: fileName("File that lines are added to; they then go to standard error only where that is a terminal.").apply(
+    optional,
   ),
-  errorFile: optional(fileName("File for lines of level error and fatal, which stay in the other place as well.")),
-  rotate: withDefault(
-    oneOf(
-      "When a log file is put aside, its day added to its name: at midnight, local time; at `log.maxBytes`; or never.",
-      ["daily", "size", "none"],
-    ),
-    "daily",
+  errorFile: fileName("File for lines of level error and fatal, which stay in the other place as well.").apply(
+    optional,
   ),
-  keep: withDefault(integer("Most files of each log that are kept when put aside; older ones are deleted."), 14),
-  maxBytes: withDefault(
-    integer("Size at which a log file is put aside where `log.rotate` is size, in bytes.", 1024),
+  rotate: oneOf(
+    "When a log file is put aside, its day added to its name: at midnight, local time; at `log.maxBytes`; or never.",
+    ["daily", "size", "none"],
+  ).apply(withDefault, "daily"),
+  keep: integer("Most files of each log that are kept when put aside; older ones are deleted.").apply(withDefault, 14),
+  maxBytes: integer("Size at which a log file is put aside where `log.rotate` is size, in bytes.", 1024).apply(
+    withDefault,
     10_485_760,
   ),
 });
@@ -64,97 +60,72 @@ const MAX_THREADS = 256;
 const MAX_WORKERS = 256;
 
 const tasks = section("Work that programs give to threads.", {
-  threads: withDefault(
-    z.union([z.literal("auto"), z.int().check(z.gte(1), z.lte(MAX_THREADS))]).register(settingInfo, {
+  threads: z
+    .union([z.literal("auto"), z.int().check(z.gte(1), z.lte(MAX_THREADS))])
+    .register(settingInfo, {
       description: "Most threads that `server.task` uses at a time; auto is one for each processor.",
       expects: `a whole number from 1 to ${MAX_THREADS}, or "auto"`,
       parse: "number",
-    }),
-    "auto",
-  ),
-  queue: withDefault(integer("Most tasks that wait for a thread; more are refused at once.", 0), 1000),
-  timeoutS: withDefault(seconds("Time one task may run before its thread is ended, in seconds."), 60),
+    })
+    .apply(withDefault, "auto"),
+  queue: integer("Most tasks that wait for a thread; more are refused at once.", 0).apply(withDefault, 1000),
+  timeoutS: seconds("Time one task may run before its thread is ended, in seconds.").apply(withDefault, 60),
 });
 
 export const schema = z.strictObject({
-  enabled: withDefault(
-    boolean("Off: `fanfare serve` says so and exits with code 0, and `start()` listens nowhere."),
+  enabled: boolean("Off: `fanfare serve` says so and exits with code 0, and `start()` listens nowhere.").apply(
+    withDefault,
     true,
   ),
-  host: withDefault(
-    host(
-      "Address of this machine to listen on, 0.0.0.0 for every one of them; or the path of a Unix socket, for a proxy on this machine.",
-    ),
-    "0.0.0.0",
-  ),
-  port: withDefault(integer("Port to listen on; 0 picks a free one.", 0, 65_535), 9501),
-  workers: withDefault(
-    workerCount('Processes that share the port (Linux); "auto" is one for each processor.', MAX_WORKERS),
+  host: host(
+    "Address of this machine to listen on, 0.0.0.0 for every one of them; or the path of a Unix socket, for a proxy on this machine.",
+  ).apply(withDefault, "0.0.0.0"),
+  port: integer("Port to listen on; 0 picks a free one.", 0, 65_535).apply(withDefault, 9501),
+  workers: workerCount('Processes that share the port (Linux); "auto" is one for each processor.', MAX_WORKERS).apply(
+    withDefault,
     1,
   ),
-  path: withDefault(
-    textOrEmpty("Prefix in front of every path, for a reverse proxy that does not strip it, such as `/ws`.", {
-      pattern: /^(\/[-A-Za-z0-9_.~]+)*$/,
-      expects: 'empty, or a path such as "/ws" that starts with "/" and does not end with it',
-    }),
-    "",
-  ),
-  mode: withDefault(
-    oneOf("Development makes a demo app where none is configured and shows its page; production does neither.", [
-      "development",
-      "production",
-    ]),
+  path: textOrEmpty("Prefix in front of every path, for a reverse proxy that does not strip it, such as `/ws`.", {
+    pattern: /^(\/[-A-Za-z0-9_.~]+)*$/,
+    expects: 'empty, or a path such as "/ws" that starts with "/" and does not end with it',
+  }).apply(withDefault, ""),
+  mode: oneOf("Development makes a demo app where none is configured and shows its page; production does neither.", [
     "development",
-  ),
-  stateDir: withDefault(
-    text("Folder for what the server has to remember, such as the demo app.", {
-      expects: "the name of a folder",
-    }),
-    ".fanfare",
-  ),
-  pidFile: optional(
-    fileName("File with the process id. `fanfare serve --daemon` has one in `stateDir` unless another is named."),
-  ),
-  control: optional(
-    boolean(
-      "Opens a socket in `stateDir`, for its owner only, by which `fanfare reload`, `status` and `stats` reach the process. `fanfare serve` opens it unless this is false, programs only where it is true.",
-    ),
-  ),
-  activityTimeoutS: withDefault(
-    seconds(
-      "Silence after which either side pings the other, in seconds: half of the 60 s after which nginx and most other proxies close a silent connection.",
-      0.05,
-    ),
-    30,
-  ),
-  pongTimeoutS: withDefault(seconds("Time the pong may take, in seconds.", 0.01), 30),
-  drainTimeoutS: withDefault(seconds("Time clients have to leave when the server stops, in seconds.", 0), 5),
-  drainDelayS: withDefault(
-    seconds(
-      "Time before that in which the server works on but `/ready` answers 503, so that load balancers stop sending clients, in seconds.",
-      0,
-    ),
+    "production",
+  ]).apply(withDefault, "development"),
+  stateDir: text("Folder for what the server has to remember, such as the demo app.", {
+    expects: "the name of a folder",
+  }).apply(withDefault, ".fanfare"),
+  pidFile: fileName(
+    "File with the process id. `fanfare serve --daemon` has one in `stateDir` unless another is named.",
+  ).apply(optional),
+  control: boolean(
+    "Opens a socket in `stateDir`, for its owner only, by which `fanfare reload`, `status` and `stats` reach the process. `fanfare serve` opens it unless this is false, programs only where it is true.",
+  ).apply(optional),
+  activityTimeoutS: seconds(
+    "Silence after which either side pings the other, in seconds: half of the 60 s after which nginx and most other proxies close a silent connection.",
+    0.05,
+  ).apply(withDefault, 30),
+  pongTimeoutS: seconds("Time the pong may take, in seconds.", 0.01).apply(withDefault, 30),
+  drainTimeoutS: seconds("Time clients have to leave when the server stops, in seconds.", 0).apply(withDefault, 5),
+  drainDelayS: seconds(
+    "Time before that in which the server works on but `/ready` answers 503, so that load balancers stop sending clients, in seconds.",
     0,
-  ),
-  drainSpreadS: optional(
-    seconds(
-      "Time over which clients are asked to leave, so that they do not all come back at once, in seconds; at most, and without it, half of `drainTimeoutS`.",
-      0,
-    ),
-  ),
-  signatureWindowS: withDefault(seconds("How far the time in a signed API call may be off, in seconds.", 1), 600),
-  trustedProxies: withDefault(
-    ipRanges(
-      "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; the client is the right-most address that is none of them.",
-    ),
+  ).apply(withDefault, 0),
+  drainSpreadS: seconds(
+    "Time over which clients are asked to leave, so that they do not all come back at once, in seconds; at most, and without it, half of `drainTimeoutS`.",
+    0,
+  ).apply(optional),
+  signatureWindowS: seconds("How far the time in a signed API call may be off, in seconds.", 1).apply(withDefault, 600),
+  trustedProxies: ipRanges(
+    "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; the client is the right-most address that is none of them.",
+  ).apply(withDefault, []),
+  allowIps: ipRanges("The only addresses that may connect or call; empty for all. Others are answered 403.").apply(
+    withDefault,
     [],
   ),
-  allowIps: withDefault(
-    ipRanges("The only addresses that may connect or call; empty for all. Others are answered 403."),
-    [],
-  ),
-  denyIps: withDefault(ipRanges("Addresses that may neither connect nor call, even if `allowIps` has them."), []),
-  strictProtocol: withDefault(boolean("Pusher clients that name no protocol version are refused (4008)."), false),
+  denyIps: ipRanges("Addresses that may neither connect nor call, even if `allowIps` has them.").apply(withDefault, []),
+  strictProtocol: boolean("Pusher clients that name no protocol version are refused (4008).").apply(withDefault, false),
   log,
   tls,
   tasks,
@@ -165,43 +136,35 @@ export const schema = z.strictObject({
   metrics,
   tracing,
   dashboard,
-  engine: withDefault(
-    oneOf(
-      "What carries messages and knows who is where: this process's memory, or a Redis or NATS that several servers share.",
-      ["memory", "redis", "nats"],
-    ),
-    "memory",
-  ),
+  engine: oneOf(
+    "What carries messages and knows who is where: this process's memory, or a Redis or NATS that several servers share.",
+    ["memory", "redis", "nats"],
+  ).apply(withDefault, "memory"),
   redis,
   nats,
-  nodeUrl: optional(
-    text(
-      "Where clients reach this server of a cluster, `wss://ws-1.example.com`: then it is among those that `/nodes` sends them to.",
-      {
-        pattern: /^(wss?|https?):\/\/[^\s/?#]+(\/[^\s?#]*)?$/,
-        isUrl: true,
-        expects: "an address that begins with ws://, wss://, http:// or https://",
-      },
-    ),
+  nodeUrl: text(
+    "Where clients reach this server of a cluster, `wss://ws-1.example.com`: then it is among those that `/nodes` sends them to.",
+    {
+      pattern: /^(wss?|https?):\/\/[^\s/?#]+(\/[^\s?#]*)?$/,
+      isUrl: true,
+      expects: "an address that begins with ws://, wss://, http:// or https://",
+    },
+  ).apply(optional),
+  nodeTimeoutS: seconds(
+    "Silence after which the other servers of a cluster consider one dead, and its members gone, in seconds; clients are notified up to two seconds later.",
+    0.5,
+  ).apply(withDefault, 6),
+  publishWaitS: seconds(
+    "Time a publication waits for an engine that is away before it is refused (503), in seconds.",
+    0.1,
+  ).apply(withDefault, 5),
+  publishWaitBytes: integer("Most bytes of publications that wait like that.", 1024, 2 ** 32).apply(
+    withDefault,
+    67_108_864,
   ),
-  nodeTimeoutS: withDefault(
-    seconds(
-      "Silence after which the other servers of a cluster consider one dead, and its members gone, in seconds; clients are notified up to two seconds later.",
-      0.5,
-    ),
-    6,
-  ),
-  publishWaitS: withDefault(
-    seconds("Time a publication waits for an engine that is away before it is refused (503), in seconds.", 0.1),
-    5,
-  ),
-  publishWaitBytes: withDefault(integer("Most bytes of publications that wait like that.", 1024, 2 ** 32), 67_108_864),
-  compression: withDefault(
-    boolean(
-      "Offers clients permessage-deflate, without memory between messages: for slow lines, at 15 µs of processor time for each reader of a frame of 2 KB. What a frame inflates to is bounded by `limits.frameBytes`.",
-    ),
-    false,
-  ),
+  compression: boolean(
+    "Offers clients permessage-deflate, without memory between messages: for slow lines, at 15 µs of processor time for each reader of a frame of 2 KB. What a frame inflates to is bounded by `limits.frameBytes`.",
+  ).apply(withDefault, false),
   controllers,
   limits: processLimits,
   defaults,

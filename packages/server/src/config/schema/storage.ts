@@ -17,22 +17,18 @@ import {
 } from "./fields.ts";
 
 export const database = section("Where things are kept that outlive the process.", {
-  url: optional(
-    text(
-      "Where apps, statistics and webhooks are kept: `sqlite:FILE`, `postgres://…` or `mysql://…`. Without it, `fanfare serve` uses `fanfare.db` in `stateDir`, and a program keeps nothing.",
-      {
-        secret: true,
-        pattern: /^(sqlite:.+|(postgres(ql)?|mysql|mariadb):\/\/.+)$/,
-        isUrl: true,
-        expects: '"sqlite:FILE", "postgres://…" or "mysql://…", with what is special in the password encoded',
-      },
-    ),
-  ),
-  migrate: optional(
-    boolean(
-      "The tables are brought up to date at the start. Without it, only in a file of our own: otherwise `fanfare migrate` does it.",
-    ),
-  ),
+  url: text(
+    "Where apps, statistics and webhooks are kept: `sqlite:FILE`, `postgres://…` or `mysql://…`. Without it, `fanfare serve` uses `fanfare.db` in `stateDir`, and a program keeps nothing.",
+    {
+      secret: true,
+      pattern: /^(sqlite:.+|(postgres(ql)?|mysql|mariadb):\/\/.+)$/,
+      isUrl: true,
+      expects: '"sqlite:FILE", "postgres://…" or "mysql://…", with what is special in the password encoded',
+    },
+  ).apply(optional),
+  migrate: boolean(
+    "The tables are brought up to date at the start. Without it, only in a file of our own: otherwise `fanfare migrate` does it.",
+  ).apply(optional),
 });
 
 /** The database of a server started by `fanfare serve` without one, and of the commands that read what it keeps. */
@@ -41,57 +37,49 @@ export function defaultDatabaseUrl(stateDir: string): string {
 }
 
 export const statistics = section("What each app did, by the interval, the hour and the day.", {
-  enabled: withDefault(boolean("Statistics are kept, where there is a database."), true),
-  intervalS: withDefault(seconds("How often the numbers are stored, in seconds.", 1), 60),
-  keepDays: withDefault(integer("Age at which they are deleted, in days."), 90),
+  enabled: boolean("Statistics are kept, where there is a database.").apply(withDefault, true),
+  intervalS: seconds("How often the numbers are stored, in seconds.", 1).apply(withDefault, 60),
+  keepDays: integer("Age at which they are deleted, in days.").apply(withDefault, 90),
 });
 
 export const audit = section("Who did what through the dashboard, where there is a database.", {
-  keepDays: withDefault(integer("Age at which entries are deleted, in days."), 365),
+  keepDays: integer("Age at which entries are deleted, in days.").apply(withDefault, 365),
 });
 
 export const webhooks = section("How webhooks are sent.", {
-  timeoutS: withDefault(seconds("Time a receiver has to answer, in seconds.", 0.1), 10),
-  retryForS: withDefault(
-    seconds(
-      "Time over which an event is tried again, at growing intervals, before it counts as a failed delivery, in seconds.",
-    ),
-    300,
-  ),
-  keepDays: withDefault(integer("Age at which failed deliveries are deleted, in days."), 30),
-  leaveDelayS: withDefault(
-    seconds("Time that channel_vacated and member_removed are held back, and dropped if undone, in seconds.", 0),
-    3,
-  ),
-  allowPrivate: withDefault(boolean("Receivers may have private addresses, and be on this machine."), false),
+  timeoutS: seconds("Time a receiver has to answer, in seconds.", 0.1).apply(withDefault, 10),
+  retryForS: seconds(
+    "Time over which an event is tried again, at growing intervals, before it counts as a failed delivery, in seconds.",
+  ).apply(withDefault, 300),
+  keepDays: integer("Age at which failed deliveries are deleted, in days.").apply(withDefault, 30),
+  leaveDelayS: seconds(
+    "Time that channel_vacated and member_removed are held back, and dropped if undone, in seconds.",
+    0,
+  ).apply(withDefault, 3),
+  allowPrivate: boolean("Receivers may have private addresses, and be on this machine.").apply(withDefault, false),
 });
 
 export const metrics = section("The server's numbers for Prometheus.", {
-  enabled: withDefault(boolean("`/metrics` answers."), true),
-  allowIps: withDefault(
-    ipRanges(
-      "Addresses that may read them without the token. Behind a proxy that is not in `trustedProxies` none may.",
-    ),
-    ["loopback", "private"],
-  ),
-  token: optional(text("Lets anyone read them who sends it as `Authorization: Bearer`.", { secret: true })),
-  soketiNames: withDefault(
-    boolean("The numbers have soketi's names as well, for dashboards that were made for it."),
+  enabled: boolean("`/metrics` answers.").apply(withDefault, true),
+  allowIps: ipRanges(
+    "Addresses that may read them without the token. Behind a proxy that is not in `trustedProxies` none may.",
+  ).apply(withDefault, ["loopback", "private"]),
+  token: text("Lets anyone read them who sends it as `Authorization: Bearer`.", { secret: true }).apply(optional),
+  soketiNames: boolean("The numbers have soketi's names as well, for dashboards that were made for it.").apply(
+    withDefault,
     false,
   ),
 });
 
 export const tracing = section("OpenTelemetry traces.", {
-  endpoint: optional(
-    text(
-      "Where an OpenTelemetry collector takes traces (OTLP over HTTP, JSON), `http://127.0.0.1:4318`. Without it nothing is traced.",
-      WEB_ADDRESS,
-    ),
-  ),
-  serviceName: withDefault(textOrEmpty("What the server is called in traces."), "fanfare"),
-  sampleRatio: withDefault(
-    ratio("Which part of traces that begin here is recorded: 0 for none at all, 1 for all."),
+  endpoint: text(
+    "Where an OpenTelemetry collector takes traces (OTLP over HTTP, JSON), `http://127.0.0.1:4318`. Without it nothing is traced.",
+    WEB_ADDRESS,
+  ).apply(optional),
+  serviceName: textOrEmpty("What the server is called in traces.").apply(withDefault, "fanfare"),
+  sampleRatio: ratio("Which part of traces that begin here is recorded: 0 for none at all, 1 for all.").apply(
+    withDefault,
     0.01,
   ),
-  headers: withDefault(headers("Headers for the collector."), {}),
+  headers: headers("Headers for the collector.").apply(withDefault, {}),
 });

@@ -6,10 +6,10 @@ import { fileName, integer, list, object, oneOf, optional, seconds, tcpHost, tex
 const certificate = {
   certFile: fileName("File with the certificate and its chain (PEM)."),
   keyFile: fileName("File with the private key (PEM)."),
-  passphrase: optional(text("Opens the private key.", { secret: true })),
-  caFile: optional(
-    fileName("File with the certificates of those who issued it (PEM), where `certFile` has only the server's own."),
-  ),
+  passphrase: text("Opens the private key.", { secret: true }).apply(optional),
+  caFile: fileName(
+    "File with the certificates of those who issued it (PEM), where `certFile` has only the server's own.",
+  ).apply(optional),
 };
 
 const namedCertificate = object(
@@ -28,38 +28,33 @@ const api = object(
   "The HTTP API has a port of its own, and only callers with a certificate of these authorities get through.",
   {
     port: integer("Port for API calls; 0 picks a free one.", 0, 65_535),
-    host: optional(tcpHost("Address to listen on for them, where it is not `host`.")),
+    host: tcpHost("Address to listen on for them, where it is not `host`.").apply(optional),
     clientCaFile: fileName("File with the authorities that issue the callers' certificates (PEM)."),
   },
   "an object with `port` and `clientCaFile`",
 );
 
-export const tls = optional(
-  object(
-    "Serve wss:// and https:// directly. Without it, TLS is left to a proxy.",
-    {
-      ...certificate,
-      minVersion: withDefault(oneOf("The oldest version of TLS that is spoken.", ["1.2", "1.3"]), "1.2"),
-      ciphers: optional(
-        text("Cipher suites for TLS 1.2, in OpenSSL's names with colons between; those of 1.3 are fixed."),
-      ),
-      names: withDefault(
-        list(
-          "Certificates for further host names (SNI); all other clients get `certFile`.",
-          namedCertificate,
-          "a list of certificates with their `serverName`",
-        ),
-        [],
-      ),
-      watchS: withDefault(
-        seconds("How often the files are checked for new certificates, in seconds; 0 for never.", 0),
-        60,
-      ),
-      api: optional(api),
-    },
-    "an object with `certFile` and `keyFile`",
-  ),
-);
+export const tls = object(
+  "Serve wss:// and https:// directly. Without it, TLS is left to a proxy.",
+  {
+    ...certificate,
+    minVersion: oneOf("The oldest version of TLS that is spoken.", ["1.2", "1.3"]).apply(withDefault, "1.2"),
+    ciphers: text("Cipher suites for TLS 1.2, in OpenSSL's names with colons between; those of 1.3 are fixed.").apply(
+      optional,
+    ),
+    names: list(
+      "Certificates for further host names (SNI); all other clients get `certFile`.",
+      namedCertificate,
+      "a list of certificates with their `serverName`",
+    ).apply(withDefault, []),
+    watchS: seconds("How often the files are checked for new certificates, in seconds; 0 for never.", 0).apply(
+      withDefault,
+      60,
+    ),
+    api: api.apply(optional),
+  },
+  "an object with `certFile` and `keyFile`",
+).apply(optional);
 
 export type TlsSettings = NonNullable<z.output<typeof tls>>;
 
