@@ -253,7 +253,7 @@ describe("the HTTP API", () => {
     }
     expect(read).toEqual([...numbers(25).map(String), "hi"]);
     const program = await server.history("room", { since: { ...latest.position, offset: 24 } });
-    await expect(server.history("room", { limit: 0 })).rejects.toThrow(RangeError);
+    await expect(server.history("room", { limit: -1 })).rejects.toThrow(RangeError);
     expect(program).toMatchObject({
       complete: true,
       events: [
@@ -261,6 +261,58 @@ describe("the HTTP API", () => {
         { data: "hi", from: { user: "ada" } },
       ],
     });
+  });
+
+  test("gives the position alone with a limit of 0", async () => {
+    const server = await start();
+    for (const n of numbers(3)) await push(server, "room", n);
+    const { position } = await pageOf(get(server, "/channels/room/history"));
+    expect(position.offset).toBe(3);
+    const page = await pageOf(get(server, "/channels/room/history", { limit: "0" }));
+    expect(page).toEqual({ events: [], position, complete: true, keeps: { size: 200, ttl: 60 } });
+    expect(await server.history("room", { limit: 0 })).toEqual({ events: [], position, complete: true });
+    expect(await pageOf(get(server, "/channels/plain/history", { limit: "0" }))).toMatchObject({
+      events: [],
+      keeps: null,
+    });
+  });
+
+  test("tells where an event stands that it published, if asked to", async () => {
+    const server = await start();
+    await push(server, "room", 0);
+    const body = { name: "e", data: "1", info: "position,subscription_count", idempotency_key: "k" };
+    const answer = await (await trigger(server, { ...body, channels: ["room", "plain", "cache-brief"] })).json();
+    const { position } = await server.history("room", { limit: 0 });
+    expect(answer).toEqual({
+      channels: {
+        room: { subscription_count: 0, position: { ...position, offset: 2 } },
+        plain: { subscription_count: 0 },
+        "cache-brief": { subscription_count: 0 },
+      },
+    });
+    // Where it stands is known of the first only.
+    const again = await (await trigger(server, { ...body, channels: ["room"] })).json();
+    expect(again).toEqual({ channels: { room: { subscription_count: 0 } } });
+    const item = { name: "e", data: "1", channel: "room" };
+    const batch = [item, { ...item, info: "position" }, { ...item, channel: "plain", info: "position" }];
+    const answers = await signedFetch(server.url, APP, "POST", "/batch_events", { body: { batch } });
+    expect(await answers.json()).toEqual({ batch: [{}, { position: { ...position, offset: 4 } }, {}] });
+  });
+
+  test("publishes nothing where it asks for what is not known", async () => {
+    const server = await start();
+    const item = { name: "e", data: "1", channel: "room", info: "positions" };
+    const answers = [
+      await trigger(server, item),
+      await signedFetch(server.url, APP, "POST", "/batch_events", { body: { batch: [{ ...item, info: null }, item] } }),
+    ];
+    for (const answer of answers) {
+      expect(answer.status).toBe(400);
+      expect((await answer.json()).error).toBe(
+        'info knows user_count, subscription_count, cache and position, not "positions".',
+      );
+    }
+    expect((await server.history("room")).events).toEqual([]);
   });
 
   test("says where something is lost, and where nothing is kept", async () => {
@@ -279,7 +331,7 @@ describe("the HTTP API", () => {
   });
 
   test.each([
-    { limit: "0" },
+    { limit: "-1" },
     { limit: "1001" },
     { limit: "x" },
     { since_epoch: "e" },

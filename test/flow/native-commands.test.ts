@@ -76,9 +76,13 @@ describe("publishing", async () => {
 
   test("under a name that either protocol reserves is refused, whatever the rule", async () => {
     const { from, to } = await two("wall.4");
-    for (const event of ["subscribed", "error", "closing", "member_added", "pusher:error", "pusher_internal:x"]) {
+    const ofProtocols = ["subscribed", "error", "closing", "member_added", "pusher:error", "pusher_internal:x"];
+    for (const event of [...ofProtocols, "fanfare:gap", "fanfare:"]) {
       expect((await from.ask("publish", { channel: "wall.4", event })).code).toBe("event_reserved");
     }
+    expect((await from.ask("fanfare:gap", {})).code).toBe("event_reserved");
+    expect((await from.ask("publish", { channel: "wall.4", event: "fanfare" })).event).toBe("published");
+    expect(await to.next("fanfare")).toMatchObject({ channel: "wall.4" });
     expect(await to.unread()).toEqual([]);
   });
 

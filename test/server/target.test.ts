@@ -128,6 +128,8 @@ describe("pushing", () => {
     ["an event without a name", () => server.toChannel("c"), { event: "", data: 1 }, "event_invalid"],
     ["an event whose name is too long", () => server.toChannel("c"), { event: "e".repeat(201) }, "event_invalid"],
     ["an event of Pusher's own", () => server.toChannel("c"), { event: "pusher:error", data: {} }, "event_reserved"],
+    ["an event of the client libraries'", () => server.toChannel("c"), { event: "fanfare:gap" }, "event_reserved"],
+    ["the same for a user", () => server.toUser("ada"), { event: "fanfare:gap", data: 1 }, "event_reserved"],
     [
       "a bare object as Pusher's own",
       () => server.toChannel("c"),

@@ -39,6 +39,7 @@ export async function readHistory(
   const position = { epoch: head.epoch, offset: head.offset };
   const oldest = Math.max(0, head.offset - head.size);
   if (!since) {
+    if (limit === 0) return { events: [], position, complete: true };
     const kept = await readBack(history, Math.max(oldest, head.offset - limit));
     return { events: kept.filter(isLive).slice(-limit), position, complete: true };
   }

@@ -231,6 +231,19 @@ export function brokerContract(runner: TestRunner, name: string, makeEngine: Mak
         expect(page.complete).toBe(true);
       });
 
+      test("with a limit of none, only where the channel stands", async () => {
+        const first = await publish("room", "1", KEEP);
+        const position = await publish("room", "2", KEEP);
+        if (!position) throw new Error("a publication with history has to have a position");
+        for (const [since, complete] of [
+          [undefined, true],
+          [first, true],
+          [{ epoch: "another", offset: 1 }, false],
+        ] as const) {
+          expect(await history("room", since, 0)).toMatchObject({ events: [], position, complete });
+        }
+      });
+
       test("since a position that history has forgotten, incomplete", async () => {
         const first = await publish("room", "1", KEEP);
         for (const data of ["2", "3", "4", "5"]) await publish("room", data, KEEP);

@@ -104,6 +104,7 @@ describe("POST /events", () => {
     ["a name that is too long", { name: "e".repeat(201) }, 400],
     ["the protocol's own name", { name: "pusher:error" }, 400],
     ["the protocol's inner name", { name: "pusher_internal:member_added" }, 400],
+    ["a name of the client libraries'", { name: "fanfare:gap" }, 400],
     ["no data", { data: undefined }, 400],
     ["a socket_id that is none", { socket_id: "1.2.3" }, 400],
     ["an info that is unknown", { info: "colour" }, 400],

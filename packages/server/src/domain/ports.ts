@@ -64,8 +64,9 @@ export interface Broker {
     keep?: HistoryPolicy,
   ): Awaitable<Position | "repeated" | undefined>;
   /**
-   * After `since`, or without it the last ones; oldest first, at most `limit`. A channel that this node is subscribed to
-   * has an epoch from the first question on, and keeps it while there are subscribers: nothing is numbered twice in it.
+   * After `since`, or without it the last ones; oldest first, at most `limit`: with 0 only where the channel stands. A channel
+   * that this node is subscribed to has an epoch from the first question on, and keeps it while there are subscribers: nothing
+   * is numbered twice in it.
    */
   history(app: string, channel: string, since: Position | undefined, limit: number): Awaitable<HistoryPage>;
 }

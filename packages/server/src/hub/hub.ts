@@ -46,6 +46,9 @@ import { Users } from "./users.ts";
 
 export type { HubLimits, HubOptions } from "./options.ts";
 
+/** What client libraries report to their applications by events: `fanfare:gap`. Nobody may publish such a one. */
+const LIBRARY_EVENTS = "fanfare:";
+
 export class Hub {
   readonly clock: Clock;
   readonly guards: readonly Guard[];
@@ -287,9 +290,10 @@ export class Hub {
     return this.#publisher.publish(app, publication, key);
   }
 
-  /** Throws where clients of any protocol would take an event of this name for one of the server's own. */
+  /** Throws where clients of any protocol, or Fanfare's own client libraries, would take an event of this name for one of their own. */
   checkReserved(event: string, fromClient: boolean): void {
-    if (!this.protocols.some((protocol) => protocol.reservesEvent(event, fromClient))) return;
+    const isReserved = this.protocols.some((protocol) => protocol.reservesEvent(event, fromClient));
+    if (!isReserved && !event.startsWith(LIBRARY_EVENTS)) return;
     throw new CommandError("event_reserved", `The event name ${JSON.stringify(event)} is reserved.`);
   }
 

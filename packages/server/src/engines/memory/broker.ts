@@ -89,7 +89,7 @@ export class MemoryBroker implements Broker {
       const kept = page.map(({ publication, expiresAtMs }) => ({ publication, expiresInMs: expiresAtMs - nowMs }));
       return { events: kept, position, complete };
     };
-    if (!since) return give(log.entries.filter(isLive).slice(-limit), true);
+    if (!since) return give(limit === 0 ? [] : log.entries.filter(isLive).slice(-limit), true);
     // Offsets in `entries` have no holes: the first one's place says where all others are.
     const start = since.offset - (log.offset - log.entries.length);
     const isKnown = since.epoch === log.epoch && since.offset <= log.offset && start >= 0;

@@ -4,7 +4,8 @@ import * as z from "zod/mini";
 import { traitsOf } from "../../domain/channel.ts";
 import { CommandError } from "../../domain/error.ts";
 import { elementTexts, memberText } from "../../domain/json-text.ts";
-import type { EventPublication } from "../../domain/message.ts";
+import type { EventPublication, Position } from "../../domain/message.ts";
+import type { Awaitable } from "../../domain/ports.ts";
 import { checkIdempotencyKey } from "../../hub/idempotency-keys.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
 import { attributesOf, describe } from "./query-routes.ts";
@@ -60,15 +61,15 @@ export async function trigger(call: ApiCall): Promise<Response> {
   }
   const data = textOf(body.data, () => text);
   const key = body.idempotency_key ?? call.request.headers.get(KEY_HEADER);
+  const attributes = body.info ? attributesOf(body.info, POSITION) : undefined;
   const sent = publish(
     call,
     channels.map((channel) => ({ event: body.name, data, channel, except: body.socket_id, key })),
   );
-  if (sent) await sent;
-  if (!body.info) return json({});
-  const attributes = attributesOf(body.info);
+  const positions = sent instanceof Promise ? await sent : sent;
+  if (!attributes) return json({});
   const entries = await Promise.all(
-    channels.map(async (name) => [name, await describe(call, name, attributes)] as const),
+    channels.map(async (name, at) => [name, await describePublished(call, name, positions[at], attributes)] as const),
   );
   return json({ channels: Object.fromEntries(entries) });
 }
@@ -88,7 +89,8 @@ export async function triggerBatch(call: ApiCall): Promise<Response> {
     texts ??= elementTexts(memberText(text, "batch") ?? "");
     return texts[at] ?? "";
   };
-  await publish(
+  const attributes = batch.map((item) => (item.info ? attributesOf(item.info, POSITION) : undefined));
+  const positions = await publish(
     call,
     batch.map((item, at) => ({
       event: item.name,
@@ -99,8 +101,25 @@ export async function triggerBatch(call: ApiCall): Promise<Response> {
     })),
   );
   if (!batch.some((item) => item.info)) return json({});
-  const described = batch.map((item) => (item.info ? describe(call, item.channel, attributesOf(item.info)) : {}));
+  const described = batch.map(({ channel }, at) =>
+    describePublished(call, channel, positions[at], attributes[at] ?? new Set()),
+  );
   return json({ batch: await Promise.all(described) });
+}
+
+/** What `info` may ask for beside the attributes of every channel: where the event stands in the channel's history. */
+const POSITION = "position";
+
+async function describePublished(
+  call: ApiCall,
+  channel: string,
+  position: Position | undefined,
+  attributes: ReadonlySet<string>,
+): Promise<object> {
+  const described = await describe(call, channel, attributes);
+  // Where only the last event is kept no client can resume from a position, so nobody gets one.
+  const isPositioned = attributes.has(POSITION) && call.hub.channelOf(call.app, channel).policy.history !== undefined;
+  return isPositioned && position ? { ...described, position } : described;
 }
 
 /** Deprecated: the event's name in the query, the body as its data. */
@@ -113,8 +132,8 @@ export async function triggerOld(call: ApiCall, channel: string): Promise<Respon
   return json({}, 202);
 }
 
-/** Checks everything before it sends anything, so that a bad batch has no half. Undefined where the engine has it already. */
-function publish({ app, hub }: ApiCall, outgoing: readonly Outgoing[]): Promise<unknown> | undefined {
+/** Checks everything before it sends anything, so that a bad batch has no half. Answers the position of each that has one. */
+function publish({ app, hub }: ApiCall, outgoing: readonly Outgoing[]): Awaitable<readonly (Position | undefined)[]> {
   for (const { channel, event, data, key } of outgoing) {
     checkChannelName(app, channel);
     checkEventName(app, event);
@@ -133,7 +152,11 @@ function publish({ app, hub }: ApiCall, outgoing: readonly Outgoing[]): Promise<
     }),
   );
   const sent = publications.map((publication, at) => hub.publish(app, publication, outgoing[at]?.key ?? undefined));
-  return sent.some((one) => one instanceof Promise) ? Promise.all(sent) : undefined;
+  return areThere(sent) ? sent : Promise.all(sent);
+}
+
+function areThere<T>(values: readonly Awaitable<T>[]): values is readonly T[] {
+  return !values.some((value) => value instanceof Promise);
 }
 
 /** Libraries send text; anything else is taken for its JSON, as it was written in the event. */

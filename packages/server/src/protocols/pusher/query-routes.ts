@@ -39,7 +39,7 @@ export async function listUsers(call: ApiCall, channel: string): Promise<Respons
   return json({ users: members.map(({ id }) => ({ id })) });
 }
 
-/** Oldest first; page after page by the position of the last event of the page before. */
+/** Oldest first, or with a limit of 0 the position alone; page after page by the position of the last event of the page before. */
 export async function showHistory(call: ApiCall, channel: string): Promise<Response> {
   checkChannelName(call.app, channel);
   const { traits, policy } = call.hub.channelOf(call.app, channel);
@@ -68,8 +68,8 @@ function sinceOf(query: URLSearchParams): Position | undefined {
 function limitOf(query: URLSearchParams): number {
   const text = query.get("limit") ?? String(FEW_EVENTS);
   const limit = Number(text);
-  if (/^\d+$/.test(text) && limit >= 1 && limit <= MOST_EVENTS) return limit;
-  throw new CommandError("data_invalid", `limit is a whole number from 1 to ${MOST_EVENTS}.`);
+  if (/^\d+$/.test(text) && limit <= MOST_EVENTS) return limit;
+  throw new CommandError("data_invalid", `limit is a whole number from 0 to ${MOST_EVENTS}.`);
 }
 
 const FEW_EVENTS = 100;
@@ -95,14 +95,14 @@ function counts({ subscribers, users, name }: ChannelSummary, attributes: Readon
 
 const ATTRIBUTES: ReadonlySet<string> = new Set(["user_count", "subscription_count", "cache"]);
 
-export function attributesOf(text: string | null): ReadonlySet<string> {
+/** `more` is what this call knows beside the attributes of every channel. */
+export function attributesOf(text: string | null, ...more: readonly string[]): ReadonlySet<string> {
   const asked = (text ?? "").split(",").flatMap((item) => item.trim() || []);
-  const unknown = asked.find((item) => !ATTRIBUTES.has(item));
+  const unknown = asked.find((item) => !ATTRIBUTES.has(item) && !more.includes(item));
   if (unknown !== undefined) {
-    throw new CommandError(
-      "data_invalid",
-      `info knows user_count, subscription_count and cache, not ${JSON.stringify(unknown)}.`,
-    );
+    const known = [...ATTRIBUTES, ...more];
+    const list = `${known.slice(0, -1).join(", ")} and ${known.at(-1)}`;
+    throw new CommandError("data_invalid", `info knows ${list}, not ${JSON.stringify(unknown)}.`);
   }
   return new Set(asked);
 }

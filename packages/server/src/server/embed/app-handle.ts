@@ -96,13 +96,13 @@ export class AppHandle<E extends object = AnyEvents, U extends User = User> {
   }
 
   /**
-   * What a channel with history keeps, oldest first: after `since`, or without it the last ones; at most `limit` (100).
+   * What a channel with history keeps, oldest first: after `since`, or without it the last ones; at most `limit` (100; 0 for the position alone).
    * Pages go on from the position of the last event. Throws CommandError `channel_invalid`, RangeError.
    */
   async history(name: string, { since, limit = 100 }: HistoryQuery = {}): Promise<ChannelHistory> {
     checkChannelName(this.app, name);
-    if (!Number.isSafeInteger(limit) || limit < 1)
-      throw new RangeError("The limit has to be a whole number from 1 up.");
+    if (!Number.isSafeInteger(limit) || limit < 0)
+      throw new RangeError("The limit has to be a whole number from 0 up.");
     const { events: kept, position, complete } = await this.#hub.history(this.app, name, since, limit);
     return { events: kept.map(eventOf), position, complete };
   }

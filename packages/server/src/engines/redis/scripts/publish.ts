@@ -140,8 +140,8 @@ while true do
   end
   redis.call('XDEL', history, first[1])
 end
-local function live(entries)
-  local answer = {}
+local function live(command, from, to)
+  local entries, answer = limit == '0' and {} or redis.call(command, history, from, to, 'COUNT', limit), {}
   for _, entry in ipairs(entries) do
     local left = tonumber(entry[2][2]) - at
     if left > 0 then answer[#answer + 1] = {string.match(entry[1], '^%d+'), left, entry[2][4]} end
@@ -149,13 +149,13 @@ local function live(entries)
   return answer, #answer == #entries
 end
 if not hasPosition then
-  local answer = live(redis.call('XREVRANGE', history, '+', '-', 'COUNT', limit))
+  local answer = live('XREVRANGE', '+', '-')
   return {current, newest, 1, answer, epochs}
 end
 if isSameRun and epoch == current and since >= oldest and since <= newest then
-  local answer, isWhole = live(redis.call('XRANGE', history, whole(since + 1), '+', 'COUNT', limit))
+  local answer, isWhole = live('XRANGE', whole(since + 1), '+')
   if isWhole then return {current, newest, 1, answer, epochs} end
 end
-local answer = live(redis.call('XRANGE', history, '-', '+', 'COUNT', limit))
+local answer = live('XRANGE', '-', '+')
 return {current, newest, 0, answer, epochs}`,
 );
