@@ -61,6 +61,17 @@ export const anyCommand: fc.Arbitrary<Command> = fc
         resume: fc.oneof(position, fc.constant("kept" as const)),
       }),
       fc.record({ type: fc.constant("unsubscribe" as const), channel: anyText }),
+      fc.record(
+        {
+          type: fc.constant("history" as const),
+          channel: anyText,
+          after: position,
+          before: position,
+          limit: fc.integer(),
+          previousIds: fc.array(fc.string({ maxLength: 64 }), { minLength: 1, maxLength: 8 }),
+        },
+        { requiredKeys: ["type", "channel"] },
+      ),
       fc.record({ type: fc.constant("publish" as const), channel: anyText, event: anyText, data: anyText }),
       fc.record({
         type: fc.constant("publish" as const),
@@ -148,6 +159,14 @@ export const anyPush: fc.Arbitrary<Push> = fc.oneof(
   fc.record({ type: fc.constant("subscribed" as const), channel: anyText, ref: anyRef }),
   fc.record({ type: fc.constant("subscribed" as const), channel: anyText, position, recovered: fc.boolean() }),
   fc.record({ type: fc.constant("unsubscribed" as const), channel: anyText, ref: anyRef }),
+  fc.record({
+    type: fc.constant("history" as const),
+    channel: anyText,
+    events: fc.array(anyEvent, { maxLength: 3 }),
+    own: fc.array(fc.nat(), { maxLength: 3 }),
+    complete: fc.boolean(),
+    position,
+  }),
   fc.record({ type: fc.constant("published" as const), channel: anyText, ref: anyRef }),
   fc.record({ type: fc.constant("missed" as const), channel: anyText }),
   fc.record({ type: fc.constant("gap" as const), channel: anyText }),

@@ -301,6 +301,10 @@ function nativeFrame(command: Command): object | undefined {
           idempotencyKey: command.key,
         },
       };
+    case "history": {
+      const { type: _, ref: __, ...data } = command;
+      return { event: "history", ...id, data };
+    }
     case "signin":
       return command.by.type === "token"
         ? { event: "authenticate", ...id, data: { token: command.by.token } }
@@ -336,6 +340,7 @@ function pusherFrame(command: Command): { event: string; channel?: string; data?
     case "pong":
       return { event: `pusher:${command.type}`, data: {} };
     case "call":
+    case "history":
       return undefined;
   }
 }

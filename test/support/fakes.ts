@@ -55,6 +55,8 @@ export class FakeSocket implements Socket {
   readonly frames: string[] = [];
   pings = 0;
   isPaused = false;
+  /** What the peer has not taken yet. */
+  bufferedBytes = 0;
   /** What the last ping said that said anything. */
   probe: string | undefined;
   closedWith: { code: number | undefined; reason: string | undefined } | undefined;
@@ -83,7 +85,7 @@ export class FakeSocket implements Socket {
   }
 
   getBufferedAmount(): number {
-    return 0;
+    return this.bufferedBytes;
   }
 
   subscribe(topic: string): void {

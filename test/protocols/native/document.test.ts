@@ -80,6 +80,7 @@ describe("the document", () => {
       "subscribe",
       "unsubscribe",
       "publish",
+      "history",
       "signin",
       "ping",
       "call",

@@ -17,8 +17,8 @@ import refusals from "../../fixtures/frames/pusher/refusals.json";
 
 const protocol = pusherProtocol({ jsonDepth: 8 });
 
-/** The compiler asks for each, so that no variant goes without a frame. Clients of this protocol cannot call. */
-const COMMANDS: Record<Exclude<Command["type"], "call">, true> = {
+/** The compiler asks for each, so that no variant goes without a frame. Clients of this protocol can neither call nor read history. */
+const COMMANDS: Record<Exclude<Command["type"], "call" | "history">, true> = {
   subscribe: true,
   unsubscribe: true,
   publish: true,
@@ -34,6 +34,7 @@ const PUSHES: Record<Push["type"], true> = {
   count: true,
   welcome: true,
   subscribed: true,
+  history: true,
   unsubscribed: true,
   published: true,
   missed: true,

@@ -437,7 +437,7 @@ export interface DefaultsLimitsInput {
   readonly watchlistSize?: number | undefined;
   /** Most events that one connection may publish per second. Takes a whole number from 1 up. Default: `10`. */
   readonly clientEventsPerSecond?: number | undefined;
-  /** Most subscriptions that one connection may ask for per second; above it they are refused (429). Unlimited, they are carried out at the server's pace. Takes a whole number from 1 up, or "unlimited". Default: `"unlimited"`. */
+  /** Most subscriptions, and pages of history, that one connection may ask for per second; above it they are refused (429). Unlimited, they are carried out at the server's pace. Takes a whole number from 1 up, or "unlimited". Default: `"unlimited"`. */
   readonly subscribesPerSecond?: number | "unlimited" | undefined;
   /** Most frames of any kind, pings too, that one connection may send per second; one that sends more is closed (4100). Takes a whole number from 1 up, or "unlimited". Default: `"unlimited"`. */
   readonly framesPerSecond?: number | "unlimited" | undefined;
@@ -543,7 +543,7 @@ export interface AppLimitsInput {
   readonly watchlistSize?: number;
   /** Most events that one connection may publish per second. Takes a whole number from 1 up. Without it, as in `defaults`. */
   readonly clientEventsPerSecond?: number;
-  /** Most subscriptions that one connection may ask for per second; above it they are refused (429). Unlimited, they are carried out at the server's pace. Takes a whole number from 1 up, or "unlimited". Without it, as in `defaults`. */
+  /** Most subscriptions, and pages of history, that one connection may ask for per second; above it they are refused (429). Unlimited, they are carried out at the server's pace. Takes a whole number from 1 up, or "unlimited". Without it, as in `defaults`. */
   readonly subscribesPerSecond?: number | "unlimited";
   /** Most frames of any kind, pings too, that one connection may send per second; one that sends more is closed (4100). Takes a whole number from 1 up, or "unlimited". Without it, as in `defaults`. */
   readonly framesPerSecond?: number | "unlimited";

@@ -15,6 +15,7 @@ export const COMMAND_ERRORS = {
   user_invalid: "input",
   already_subscribed: "state",
   not_subscribed: "state",
+  no_history: "state",
   already_signed_in: "state",
   unauthorized: "rights",
   signature_invalid: "rights",

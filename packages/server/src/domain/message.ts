@@ -76,6 +76,16 @@ export type Command =
       readonly key?: string;
       readonly ref?: Ref;
     }
+  /** A page of what is kept: the oldest after a position, or else the latest, in either case before another. */
+  | {
+      readonly type: "history";
+      readonly channel: string;
+      readonly after?: Position;
+      readonly before?: Position;
+      readonly limit?: number;
+      readonly previousIds?: readonly string[];
+      readonly ref?: Ref;
+    }
   | { readonly type: "signin"; readonly by: Credentials; readonly ref?: Ref }
   | { readonly type: "call"; readonly event: string; readonly data: unknown; readonly ref?: Ref }
   | { readonly type: "ping"; readonly ref?: Ref }
@@ -168,6 +178,7 @@ export type Push =
   | NoticePush
   | WelcomePush
   | SubscribedPush
+  | HistoryPush
   | { readonly type: "unsubscribed"; readonly channel: string; readonly ref?: Ref }
   | { readonly type: "published"; readonly channel: string; readonly ref?: Ref; readonly position?: Position }
   | { readonly type: "missed"; readonly channel: string }
@@ -216,6 +227,20 @@ export interface SubscribedPush {
   readonly position?: Position;
   /** Whether what follows is all that was missed. Only where the client asked to resume. */
   readonly recovered?: boolean;
+  readonly ref?: Ref;
+}
+
+export interface HistoryPush {
+  readonly type: "history";
+  readonly channel: string;
+  /** Oldest first. */
+  readonly events: readonly EventPublication[];
+  /** Offsets of those that the client is not sent live: one of its connections published them, or was excluded. */
+  readonly own: readonly number[];
+  /** Whether everything that belongs in the page is still kept. */
+  readonly complete: boolean;
+  /** Where the channel stands. */
+  readonly position: Position;
   readonly ref?: Ref;
 }
 

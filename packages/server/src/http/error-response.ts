@@ -29,6 +29,7 @@ export const COMMAND_STATUS = {
   user_invalid: 400,
   already_subscribed: 409,
   not_subscribed: 409,
+  no_history: 409,
   already_signed_in: 409,
   unauthorized: 401,
   signature_invalid: 401,

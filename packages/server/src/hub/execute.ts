@@ -11,6 +11,7 @@ import type { Awaitable } from "../domain/ports.ts";
 import type { Frame } from "../domain/transport.ts";
 import { andThen } from "./awaitable.ts";
 import { call } from "./commands/call.ts";
+import { history } from "./commands/history.ts";
 import { publish } from "./commands/publish.ts";
 import { signIn } from "./commands/signin.ts";
 import { subscribe } from "./commands/subscribe.ts";
@@ -102,6 +103,8 @@ function perform(hub: Hub, connection: Connection, command: Command): Awaitable<
       return unsubscribe(hub, connection, command);
     case "publish":
       return publish(hub, connection, command);
+    case "history":
+      return history(hub, connection, command);
     case "signin":
       return signIn(hub, connection, command);
     case "call":

@@ -157,7 +157,7 @@ function catchUpOf(reading: Reading, { upTo, from, events, recovered }: Read): C
 }
 
 /** The client published it, or was excluded from it, by one of the connections that it had before. */
-function isOwn({ previousIds }: Pick<Reading, "previousIds">, { from, except }: EventPublication): boolean {
+export function isOwn({ previousIds }: Pick<Reading, "previousIds">, { from, except }: EventPublication): boolean {
   if (!previousIds) return false;
   return previousIds.some((id) => from?.connection === id || except?.includes(id) === true);
 }

@@ -1,4 +1,4 @@
-/** What a client says of the past when it subscribes, and a channel's position: the same members in every protocol's JSON. */
+/** What a client says of a channel's past, and a channel's position: the same members in every protocol's JSON. */
 
 import { CommandError } from "../domain/error.ts";
 import type { Position, Resume, ResumeOptions } from "../domain/message.ts";
@@ -20,24 +20,26 @@ export function resumeOptionsIn(data: JsonObject, previousKey: string): ResumeOp
 
 /** A position counts before `recover`: a client that was there wants what came after. */
 function resumeIn(data: JsonObject): Resume | undefined {
-  const position = own(data, "position");
-  if (position !== undefined && position !== null) return positionOf(position);
+  const position = positionIn(data, "position");
+  if (position) return position;
   const recover = own(data, "recover");
   if (recover === undefined || recover === null || recover === false) return undefined;
   if (recover === true) return "kept";
   throw new CommandError("malformed", "The data's recover is neither true nor false.");
 }
 
-function positionOf(position: unknown): Position {
+export function positionIn(data: JsonObject, key: string): Position | undefined {
+  const position = own(data, key);
+  if (position === undefined || position === null) return undefined;
   if (isObject(position)) {
     const { epoch, offset } = { epoch: own(position, "epoch"), offset: own(position, "offset") };
     const isEpoch = typeof epoch === "string" && epoch.length <= EPOCH_LENGTH;
     if (isEpoch && typeof offset === "number" && Number.isSafeInteger(offset) && offset >= 0) return { epoch, offset };
   }
-  throw new CommandError("malformed", "The data's position is not the position of a channel: an epoch and an offset.");
+  throw new CommandError("malformed", `The data's ${key} is not the position of a channel: an epoch and an offset.`);
 }
 
-function previousIdsIn(data: JsonObject, key: string): readonly string[] | undefined {
+export function previousIdsIn(data: JsonObject, key: string): readonly string[] | undefined {
   const ids = own(data, key);
   if (ids === undefined || ids === null) return undefined;
   if (Array.isArray(ids) && ids.length <= PREVIOUS_IDS && ids.every(isPreviousId))

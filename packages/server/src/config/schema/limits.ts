@@ -33,7 +33,7 @@ export const appLimits = {
   watchlistSize: integer("Most users that one user may watch.", 0).apply(withDefault, 100),
   clientEventsPerSecond: integer("Most events that one connection may publish per second.").apply(withDefault, 10),
   subscribesPerSecond: limit(
-    "Most subscriptions that one connection may ask for per second; above it they are refused (429). Unlimited, they are carried out at the server's pace.",
+    "Most subscriptions, and pages of history, that one connection may ask for per second; above it they are refused (429). Unlimited, they are carried out at the server's pace.",
   ).apply(withDefault, Number.POSITIVE_INFINITY),
   framesPerSecond: limit(
     "Most frames of any kind, pings too, that one connection may send per second; one that sends more is closed (4100).",

@@ -19,7 +19,7 @@ import type { Frame, Protocol } from "../../domain/transport.ts";
 import { type UserInfo, userInfoJson } from "../../domain/user-info.ts";
 import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
-import { positionText, resumeOptionsIn } from "../resume.ts";
+import { positionIn, positionText, previousIdsIn, resumeOptionsIn } from "../resume.ts";
 import { FEATURES, ID_LENGTH, RESERVED, type ServerFrame } from "./wire.ts";
 
 export function nativeProtocol(options: { readonly jsonDepth: number }): Protocol {
@@ -57,6 +57,8 @@ function commandOf(message: JsonObject, ref: { ref?: Ref }, frame: string): Comm
       return { type: "unsubscribe", channel: textOf(objectOf(data), "channel"), ...ref };
     case "publish":
       return decodePublish(objectOf(data), ref, frame);
+    case "history":
+      return decodeHistory(objectOf(data), ref);
     case "authenticate":
       return { type: "signin", by: decodeCredentials(objectOf(data)), ...ref };
     case "ping":
@@ -75,6 +77,28 @@ function decodeSubscribe(data: JsonObject, ref: { ref?: Ref }): Command {
   const channelData = optionalTextOf(data, "channel_data");
   const proof: ChannelProof = channelData === undefined ? { auth } : { auth, data: channelData };
   return { type: "subscribe", channel, proof, ...more };
+}
+
+function decodeHistory(data: JsonObject, ref: { ref?: Ref }): Command {
+  const channel = textOf(data, "channel");
+  const [after, before] = [positionIn(data, "after"), positionIn(data, "before")];
+  const limit = limitIn(data);
+  const previousIds = previousIdsIn(data, "previousIds");
+  return {
+    type: "history",
+    channel,
+    ...(after && { after }),
+    ...(before && { before }),
+    ...(limit !== undefined && { limit }),
+    ...(previousIds && { previousIds }),
+    ...ref,
+  };
+}
+
+function limitIn(data: JsonObject): number | undefined {
+  const limit = own(data, "limit") ?? undefined;
+  if (limit === undefined || Number.isSafeInteger(limit)) return limit as number | undefined;
+  throw new CommandError("malformed", "The data's limit is not a whole number.");
 }
 
 /** A token alone is a token; anything else is for the program to understand. */
@@ -133,6 +157,8 @@ function encode(push: Push): string | undefined {
       return welcome(push);
     case "subscribed":
       return subscribed(push);
+    case "history":
+      return historyPage(push);
     case "joined":
       return withUser({ event: "member_added", channel: push.channel }, push.member);
     case "signed-in":
@@ -142,7 +168,10 @@ function encode(push: Push): string | undefined {
   return frame && JSON.stringify(frame);
 }
 
-type Plain = Exclude<Push, EventPublication | NoticePush | { type: "welcome" | "subscribed" | "joined" | "signed-in" }>;
+type Plain = Exclude<
+  Push,
+  EventPublication | NoticePush | { type: "welcome" | "subscribed" | "history" | "joined" | "signed-in" }
+>;
 
 function frameOf(push: Plain): ServerFrame | undefined {
   switch (push.type) {
@@ -150,7 +179,7 @@ function frameOf(push: Plain): ServerFrame | undefined {
       return { event: "unsubscribed", channel: push.channel, ...idOf(push.ref) };
     case "published":
       if (push.ref === undefined) return undefined;
-      return { event: "published", channel: push.channel, id: push.ref, ...positionIn(push) };
+      return { event: "published", channel: push.channel, id: push.ref, ...positionOf(push) };
     case "left":
       return { event: "member_removed", channel: push.channel, data: { user: { id: push.member.id } } };
     case "count":
@@ -206,12 +235,22 @@ function innerOf(push: EventPublication | NoticePush): string {
 function subscribed(push: Extract<Push, { type: "subscribed" }>): string {
   const { channel, ref, members, recovered } = push;
   const frame: ServerFrame = { event: "subscribed", channel, ...idOf(ref) };
-  const more = recovered === undefined ? positionIn(push) : { ...positionIn(push), recovered };
+  const more = recovered === undefined ? positionOf(push) : { ...positionOf(push), recovered };
   if (!members) return JSON.stringify({ ...frame, ...more });
   return merged(
     JSON.stringify(frame),
     `{"data":{"members":[${members.map(memberJson).join()}]}}`,
     JSON.stringify(more),
+  );
+}
+
+/** The events are frames as they are, so that a client reads them by what it reads frames with. */
+function historyPage({ channel, ref, events, own, complete, position }: Extract<Push, { type: "history" }>): string {
+  const data = `{"data":{"events":[${events.map(encodeEvent).join()}],"own":[${own.join()}],"complete":${complete}}}`;
+  return merged(
+    JSON.stringify({ event: "history", channel, ...idOf(ref) }),
+    data,
+    JSON.stringify(positionOf({ position })),
   );
 }
 
@@ -224,7 +263,7 @@ function merged(...objects: readonly string[]): string {
   return `{${objects.flatMap((text) => (text === "{}" ? [] : text.slice(1, -1))).join()}}`;
 }
 
-function positionIn({ position }: { position?: Position }): { position?: Position } {
+function positionOf({ position }: { position?: Position }): { position?: Position } {
   return position ? { position: { epoch: position.epoch, offset: position.offset } } : {};
 }
 

@@ -44,6 +44,17 @@ export type ClientFrame =
   | { event: "subscribe"; id?: Id; data: { channel: string; auth?: string; channel_data?: string } & WireResume }
   | { event: "unsubscribe"; id?: Id; data: { channel: string } }
   | { event: "publish"; id?: Id; data: { channel: string; event?: string; data?: unknown; idempotencyKey?: string } }
+  | {
+      event: "history";
+      id?: Id;
+      data: {
+        channel: string;
+        after?: WirePosition;
+        before?: WirePosition;
+        limit?: number;
+        previousIds?: readonly string[];
+      };
+    }
   | { event: "authenticate"; id?: Id; data: { token: string } | Readonly<Record<string, unknown>> }
   | { event: "ping"; id?: Id }
   | { event: string; id?: Id; data?: unknown };
@@ -60,6 +71,14 @@ export type ServerFrame =
     }
   | { event: "unsubscribed"; channel: string; id?: Id }
   | { event: "published"; channel: string; id: Id; position?: WirePosition }
+  | {
+      event: "history";
+      channel: string;
+      id?: Id;
+      /** The events are frames as the channel's subscribers are sent them. */
+      data: { events: object[]; own: number[]; complete: boolean };
+      position: WirePosition;
+    }
   | { event: "authenticated"; id?: Id; data: { user: WireMember } }
   | { event: "member_added" | "member_removed"; channel: string; data: { user: WireMember } }
   | { event: "subscription_count"; channel: string; data: { count: number } }
@@ -72,7 +91,7 @@ export type ServerFrame =
   | { event: "closing"; code: string; message: string; reconnect: Reconnect; afterMs?: number };
 
 /** What this server can do beyond the first text of version 1, by the names in docs/protocol/native.md. */
-export const FEATURES: readonly string[] = [];
+export const FEATURES: readonly string[] = ["history", "previous-ids"];
 
 /** Names that mean something in this protocol: a client may not publish them, and the server's own carry no `pushed`. */
 export const RESERVED: ReadonlySet<string> = new Set([
@@ -83,6 +102,7 @@ export const RESERVED: ReadonlySet<string> = new Set([
   "unsubscribed",
   "publish",
   "published",
+  "history",
   "authenticate",
   "authenticated",
   "member_added",

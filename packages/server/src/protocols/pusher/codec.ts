@@ -143,6 +143,7 @@ function encode(push: Push): string | undefined {
     case "published":
     case "gap":
     case "result":
+    case "history":
       return undefined;
   }
 }
