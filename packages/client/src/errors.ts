@@ -11,6 +11,8 @@ export type ClientErrorCode =
   | "aborted"
   | "token_unavailable"
   | "authorization_failed"
+  | "buffer_full"
+  | "unsupported"
   | "data_invalid"
   | "data_too_large";
 

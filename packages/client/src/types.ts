@@ -197,6 +197,8 @@ export interface Client<D extends Declaration = AnyDeclaration> {
     listener: (data: UserEventData<D, E>, meta: Meta) => void,
     options?: ListenerOptions,
   ): Unsubscribe;
+  /** Events for the user may have been lost: after each reconnect, since they are not kept, and when the server says so. */
+  onUserGap(listener: (gap: Gap) => void, options?: ListenerOptions): Unsubscribe;
   /** Users of the watchlist who are online. */
   readonly online: ReadonlySet<string>;
   onWatchlist(listener: (change: WatchlistChange) => void, options?: ListenerOptions): Unsubscribe;
@@ -224,7 +226,6 @@ export type ChannelState = "detached" | "attaching" | "attached" | "refused";
 /** Never changed, but replaced by another. */
 export interface ChannelSnapshot {
   readonly state: ChannelState;
-  readonly position?: Position;
   /** Whether the last subscription recovered all that was missed; absent if there was nothing to recover. */
   readonly recovered?: boolean;
   readonly error?: FanfareError;
@@ -265,6 +266,8 @@ export interface Gap {
 export interface Channel<D extends Declaration = AnyDeclaration, N extends string = string> {
   readonly name: N;
   readonly snapshot: ChannelSnapshot;
+  /** Where the channel has been heard up to, if it has history. Changes with each event and is therefore no part of the snapshot. */
+  readonly position?: Position | undefined;
   /** Calls `onChange` after each change of `snapshot`, `members` or `recent`, at most once per 16 ms for the last. Does not subscribe the channel. */
   subscribe(onChange: () => void): Unsubscribe;
   on<E extends EventName<D, N>>(
@@ -287,7 +290,7 @@ export interface Channel<D extends Declaration = AnyDeclaration, N extends strin
   retry(): void;
   /** Presence channels: the users in order of arrival, each once, replaced on change. */
   readonly members: readonly Member<D>[];
-  readonly me?: Member<D>;
+  readonly me?: Member<D> | undefined;
   onJoin(listener: (member: Member<D>) => void, options?: ListenerOptions): Unsubscribe;
   onLeave(listener: (member: Member<D>) => void, options?: ListenerOptions): Unsubscribe;
   /** The last `keep` events, replaced on change. */

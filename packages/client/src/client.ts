@@ -1,0 +1,294 @@
+/** The client: one connection, its channels, and who is signed in. */
+
+import type { AnyDeclaration, Declaration } from "@fanfare/schema";
+import { Authorizer } from "./authorize.ts";
+import { ChannelHandle } from "./channel.ts";
+import { Connection } from "./connection.ts";
+import { type Environment, realEnvironment } from "./environment.ts";
+import { FanfareError } from "./errors.ts";
+import type { Frame } from "./frames.ts";
+import { FEATURE } from "./frames.ts";
+import { Listeners, unsubscriber } from "./listeners.ts";
+import { LiveState, type LiveUser } from "./live.ts";
+import { type Settings, settingsOf } from "./options.ts";
+import { KeptPositions } from "./positions.ts";
+import { PublishQueue } from "./publish-queue.ts";
+import { Session } from "./session.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { Tokens } from "./token.ts";
+import type {
+  CallOptions,
+  ChannelEvent,
+  ChannelOptions,
+  Client,
+  ClientOptions,
+  ConnectionSnapshot,
+  Gap,
+  ListenerOptions,
+  Live,
+  LiveOptions,
+  Meta,
+  Unsubscribe,
+  User,
+  WatchlistChange,
+} from "./types.ts";
+import { abortedError, within } from "./waiting.ts";
+
+/** Makes a client. It does nothing until something is wanted of it, so that it may also be made where pages are rendered on a server. */
+export function createClient<D extends Declaration = AnyDeclaration>(options: ClientOptions<D>): Client<D> {
+  return createClientIn(realEnvironment, options);
+}
+
+/** For tests: with a clock of their own. */
+export function createClientIn<D extends Declaration = AnyDeclaration>(
+  environment: Environment,
+  options: ClientOptions<D>,
+): Client<D> {
+  return new FanfareClient(settingsOf(options as unknown as ClientOptions, environment)) as unknown as Client<D>;
+}
+
+class FanfareClient implements LiveUser {
+  readonly settings: Settings;
+  readonly subscribe: (onChange: () => void) => Unsubscribe;
+  readonly #tokens: Tokens;
+  readonly #connection: Connection;
+  readonly #session: Session;
+  readonly #subscriptions: Subscriptions;
+  readonly #queue: PublishQueue;
+  readonly #channels = new Map<string, ChannelHandle>();
+  readonly #userEvents = new Map<string, Listeners<[data: unknown, meta: Meta]>>();
+  readonly #gaps = new Listeners<[Gap]>();
+  readonly #watchlist = new Listeners<[WatchlistChange]>();
+  readonly #ends = new Listeners<[]>();
+  readonly #begins = new Listeners<[]>();
+  #online: ReadonlySet<string> = new Set();
+  /** The first list of a connection is the whole list. */
+  #isWatchlistNew = true;
+  #hadUserEvents = false;
+
+  constructor(settings: Settings) {
+    const { options, environment } = settings;
+    this.settings = settings;
+    this.#tokens = new Tokens(settings);
+    this.#connection = new Connection(settings, this.#tokens, {
+      ready: () => this.#ready(),
+      lost: (tooLarge) => this.#lost(tooLarge),
+      ended: (error, state) => this.#ended(error, state),
+      frame: (name, frame) => this.#frame(name, frame),
+    });
+    this.#session = new Session(settings, this.#tokens, this.#connection, () => this.#subscriptions.retryRefused());
+    this.#queue = new PublishQueue(settings, this.#connection);
+    const authorizer = options.authorize === undefined ? undefined : new Authorizer(settings, options.authorize);
+    const scope = () => `${options.app ?? ""}/${this.snapshot.user?.id ?? ""}/`;
+    const positions = new KeptPositions(options.positions, environment, scope);
+    this.#subscriptions = new Subscriptions(settings, this.#connection, authorizer, positions, {
+      held: () => this.#wanted(),
+      attached: () => this.#queue.pump(),
+      refused: (subscription, error) => this.#queue.rejectAll(error, subscription),
+      eventOf: (frame, replayed) => this.#eventOf(frame, replayed),
+    });
+    this.subscribe = this.#connection.store.subscribe;
+  }
+
+  get snapshot(): ConnectionSnapshot {
+    return this.#connection.store.value;
+  }
+
+  get online(): ReadonlySet<string> {
+    return this.#online;
+  }
+
+  get hasHistory(): boolean {
+    return this.#subscriptions.hasHistory;
+  }
+
+  // --- the connection ---
+
+  connect(): void {
+    if (this.#connection.isRunning) return;
+    this.#connection.connect();
+    if (!this.#connection.isRunning) return;
+    this.#subscriptions.attachAll(false);
+    this.#begins.emit();
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  wake(): void {
+    this.#connection.wake();
+  }
+
+  connected({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#wanted();
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(abortedError(signal));
+      const look = () => {
+        const { state, error } = this.snapshot;
+        if (state === "connected") settle(resolve);
+        else if (state === "closed") settle(() => reject(new FanfareError("closed", "The client was closed.")));
+        else if (state === "failed") settle(() => reject(error));
+      };
+      const abort = () => settle(() => reject(abortedError(signal as AbortSignal)));
+      const stop = this.subscribe(look);
+      const settle = (how: () => void) => {
+        stop();
+        signal?.removeEventListener("abort", abort);
+        how();
+      };
+      signal?.addEventListener("abort", abort);
+      look();
+    });
+  }
+
+  // --- channels ---
+
+  channel(name: string, options?: ChannelOptions): ChannelHandle {
+    let found = this.#channels.get(name);
+    if (!found) {
+      found = new ChannelHandle(this.#subscriptions.get(name), this.#queue);
+      this.#channels.set(name, found);
+    }
+    return options ? found.withDefaults(options) : found;
+  }
+
+  live<T>(name: string, options: LiveOptions<never, string, T>): Live<T> {
+    return new LiveState(options, this.#subscriptions.get(name), this);
+  }
+
+  onEnd(end: () => void, begin: () => void): Unsubscribe {
+    const stops = [this.#ends.add(end), this.#begins.add(begin)];
+    return unsubscriber(() => {
+      for (const stop of stops) stop();
+    });
+  }
+
+  // --- the server's program ---
+
+  async call(name: string, data: unknown, options: CallOptions = {}): Promise<unknown> {
+    const { environment, timeouts } = this.settings;
+    const { timeoutMs = timeouts.replyMs, signal } = options;
+    const startedAt = environment.now();
+    if (this.snapshot.state !== "connected") {
+      const connected = () => this.connected(signal && { signal });
+      await within(environment, timeoutMs, "Connecting", signal, connected);
+    }
+    return new Promise((resolve, reject) => {
+      const stop = unsubscriber(() => {
+        if (signal?.aborted) reject(abortedError(signal));
+      }, signal);
+      const answered = this.#queue.spend();
+      const done = (error: FanfareError | undefined, frame: Frame) => {
+        stop();
+        if (error) reject(error);
+        else resolve(frame.data);
+        answered();
+      };
+      this.#connection.request(name, data, "result", done, timeoutMs - (environment.now() - startedAt));
+    });
+  }
+
+  async authenticate(credentials: Readonly<Record<string, unknown>>): Promise<User> {
+    await this.connected();
+    return await this.#session.signIn(credentials);
+  }
+
+  async signOut(): Promise<void> {
+    this.#session.signOut();
+    this.#queue.rejectAll(new FanfareError("closed", "The user has signed out."));
+    if (!this.#connection.isRunning) return;
+    this.#connection.redial();
+    await this.connected();
+  }
+
+  // --- events for the user ---
+
+  onUser(event: string, listener: (data: never, meta: Meta) => void, options?: ListenerOptions): Unsubscribe {
+    const listeners = this.#userEvents.get(event) ?? new Listeners();
+    this.#userEvents.set(event, listeners);
+    this.#wanted();
+    return listeners.add((data, meta) => listener(data as never, meta), options?.signal);
+  }
+
+  onUserGap(listener: (gap: Gap) => void, options?: ListenerOptions): Unsubscribe {
+    return this.#gaps.add(listener, options?.signal);
+  }
+
+  onWatchlist(listener: (change: WatchlistChange) => void, options?: ListenerOptions): Unsubscribe {
+    this.#wanted();
+    return this.#watchlist.add(listener, options?.signal);
+  }
+
+  // --- what the parts tell ---
+
+  /** Connects unless the application wants to say when. `closed` and `failed` are left only by `connect()`. */
+  #wanted(): void {
+    if (this.snapshot.state === "idle" && this.settings.options.connect !== "manual") this.connect();
+  }
+
+  #ready(): void {
+    this.#isWatchlistNew = true;
+    this.#queue.ready();
+    this.#session.begin(() => {
+      this.#subscriptions.attachAll(true);
+      this.#queue.pump();
+      if (this.#hadUserEvents) this.#gaps.emit({ reason: "no-history" });
+      this.#hadUserEvents = true;
+    });
+  }
+
+  #lost(tooLarge: boolean): void {
+    this.#session.pause();
+    this.#queue.lost(tooLarge);
+    this.#subscriptions.lost();
+  }
+
+  #ended(error: FanfareError, state: "failed" | "closed"): void {
+    this.#session.reset();
+    this.#hadUserEvents = false;
+    this.#queue.rejectAll(error);
+    this.#subscriptions.ended(state);
+    this.#ends.emit();
+  }
+
+  #frame(name: string | undefined, frame: Frame): void {
+    if (name === "expiring" && this.#connection.has(FEATURE.expiring)) return this.#session.renew();
+    if (name === "watchlist") return this.#watched(frame.data);
+    if (name === "error")
+      return this.settings.log("warn", "the server reports an error", { code: frame.code, reason: frame.message });
+    if (frame.channel !== undefined) return this.#subscriptions.frame(name, frame);
+    if (name === "gap") return this.#gaps.emit({ reason: "server" });
+    const event = this.#eventOf(frame, false);
+    if (event) this.#userEvents.get(event.event)?.emit(event.data, event.meta);
+  }
+
+  #watched({ online, offline }: WatchlistChange): void {
+    const before = this.#online;
+    const now = new Set(this.#isWatchlistNew ? [] : before);
+    this.#isWatchlistNew = false;
+    for (const id of online) now.add(id);
+    for (const id of offline) now.delete(id);
+    this.#online = now;
+    const change = {
+      online: [...now].filter((id) => !before.has(id)),
+      offline: [...before].filter((id) => !now.has(id)),
+    };
+    if (change.online.length + change.offline.length > 0) this.#watchlist.emit(change);
+  }
+
+  /** Of a bare object, which has no event, the object is the data. */
+  #eventOf(frame: Frame, replayed: boolean): ChannelEvent | undefined {
+    const { event, channel, user, position, pushed, ...rest } = frame;
+    const isNamed = typeof event === "string";
+    const meta: Meta = {
+      event: isNamed ? event : "",
+      ...(channel !== undefined && { channel }),
+      ...(typeof user === "string" && { user }),
+      ...(position && { position }),
+      replayed,
+    };
+    const data: unknown = isNamed ? frame.data : rest;
+    return { event: meta.event, data, meta } as ChannelEvent;
+  }
+}

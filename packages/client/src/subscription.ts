@@ -1,0 +1,383 @@
+/** One channel of the client: who holds it, whether it is subscribed, and how far it has been heard. */
+
+import type { Authorizer } from "./authorize.ts";
+import type { Connection } from "./connection.ts";
+import { after, type Cancel } from "./environment.ts";
+import type { FanfareError } from "./errors.ts";
+import type { Frame } from "./frames.ts";
+import { isPast, readKept, readSince } from "./history.ts";
+import { deliverTo, endPast, type Holder } from "./holder.ts";
+import { guarded, Listeners, Store } from "./listeners.ts";
+import type { Settings } from "./options.ts";
+import type { KeptPositions } from "./positions.ts";
+import { Presence, type PresenceChange } from "./presence.ts";
+import { RecentEvents } from "./recent-events.ts";
+import type { Authorization, ChannelEvent, ChannelSnapshot, Gap, Member, Position } from "./types.ts";
+
+/** Where the server is to begin, and who wanted that. */
+interface Resume {
+  readonly from?: { readonly position: Position } | { readonly recover: true };
+  readonly served: readonly Holder[];
+}
+
+/** What a client does for its channels. */
+export interface ChannelUser {
+  /** A channel is wanted: connect, unless that is left to the application. */
+  held(): void;
+  /** Messages for it may go. */
+  attached(): void;
+  /** They never will. */
+  refused(subscription: Subscription, error: FanfareError): void;
+  /** Undefined if the event is to be dropped. */
+  eventOf(frame: Frame, replayed: boolean): ChannelEvent | undefined;
+}
+
+/** What all channels of a client share. */
+export interface SubscriptionOwner {
+  readonly settings: Settings;
+  readonly connection: Connection;
+  readonly authorizer: Authorizer | undefined;
+  readonly positions: KeptPositions;
+  readonly user: ChannelUser;
+  /** Between `connect()` and the end. */
+  readonly isRunning: boolean;
+  /** Signed in, so that subscribing makes sense. */
+  readonly isReady: boolean;
+  readonly hasHistory: boolean;
+  /** Aborts with the connection. */
+  readonly signal: AbortSignal;
+  /** Runs it soon, or when others have been answered. It says whether it sent something. */
+  enqueue(send: () => boolean): void;
+  answered(): void;
+}
+
+export class Subscription {
+  readonly name: string;
+  readonly store = new Store<ChannelSnapshot>({ state: "detached" });
+  readonly presence = new Presence();
+  readonly gaps = new Listeners<[Gap]>();
+  readonly joins = new Listeners<[Member]>();
+  readonly leaves = new Listeners<[Member]>();
+  /** Of the last frame that was heard. */
+  position: Position | undefined;
+  readonly recent: RecentEvents;
+  readonly #owner: SubscriptionOwner;
+  readonly #holders = new Set<Holder>();
+  /** An attempt is over when another has begun. */
+  #attempt = 0;
+  #failures = 0;
+  /** The server has the command, or will. */
+  #isSent = false;
+  #wasAttached = false;
+  #isReplaying = false;
+  /** It needs permission, although its name does not say so. */
+  #needsPermission = false;
+  #cancelLinger: Cancel | undefined;
+  #cancelRetry: Cancel | undefined;
+
+  constructor(name: string, owner: SubscriptionOwner) {
+    this.name = name;
+    this.#owner = owner;
+    this.recent = new RecentEvents(owner.settings.environment, () => this.store.notify());
+  }
+
+  get state(): ChannelSnapshot["state"] {
+    return this.store.value.state;
+  }
+
+  // --- holders ---
+
+  /** Returns what ends it. */
+  hold(holder: Holder): () => void {
+    this.#holders.add(holder);
+    this.#cancelLinger?.();
+    this.#cancelLinger = undefined;
+    if (this.state === "attached") this.#catchUp(holder);
+    else if (this.state !== "attaching") this.attach();
+    this.#owner.user.held();
+    return () => this.#release(holder);
+  }
+
+  #release(holder: Holder): void {
+    if (!this.#holders.delete(holder) || this.#holders.size > 0) return;
+    const { settings } = this.#owner;
+    this.#cancelLinger?.();
+    this.#cancelLinger = after(settings.environment, settings.lingerMs, () => this.#leave());
+  }
+
+  #leave(): void {
+    if (this.#isSent) this.#owner.connection.send("unsubscribe", { channel: this.name });
+    this.detach();
+  }
+
+  // --- attaching ---
+
+  /** Begins anew, now or once there is a connection. */
+  attach(): void {
+    this.#interrupt();
+    if (this.#holders.size === 0) return this.detach();
+    if (!this.#owner.isRunning) return this.store.set({ state: "detached" });
+    const { error } = this.store.value;
+    this.store.set({ state: "attaching", ...(error && this.#failures > 0 && { error }) });
+    if (!this.#owner.isReady) return;
+    const attempt = this.#attempt;
+    const proceed = (permission?: Authorization) => {
+      if (attempt === this.#attempt) this.#owner.enqueue(() => this.#subscribe(attempt, permission));
+    };
+    const waits = [this.#permission(), this.#restored()];
+    if (waits.every((it) => it === undefined)) return proceed();
+    Promise.all(waits).then(
+      ([permission]) => proceed(permission as Authorization | undefined),
+      (error) => attempt === this.#attempt && this.#refused(error),
+    );
+  }
+
+  /** No connection, or the client has ended: nothing is under way any more. */
+  #interrupt(): void {
+    this.#attempt++;
+    this.#isSent = false;
+    this.#isReplaying = false;
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+  }
+
+  /** Left: a later holder starts anew. */
+  detach(): void {
+    this.suspend();
+    if (this.#wasAttached) this.#owner.positions.delete(this.name);
+    this.position = undefined;
+    this.#wasAttached = false;
+    this.#failures = 0;
+    this.presence.clear();
+    if (this.#holders.size === 0) this.recent.clear();
+    else this.recent.flush();
+    for (const holder of this.#holders) {
+      holder.backlog = undefined;
+      endPast(holder);
+    }
+  }
+
+  /** Not subscribed until `attach`, but what was heard is remembered. */
+  suspend(): void {
+    this.#interrupt();
+    this.#cancelLinger?.();
+    this.#cancelLinger = undefined;
+    if (this.state !== "detached") this.store.set({ state: "detached" });
+  }
+
+  #permission(): Promise<Authorization> | undefined {
+    const { authorizer, connection } = this.#owner;
+    if (!authorizer || !connection.welcome) return undefined;
+    if (!this.#needsPermission && !/^(private|presence)-/.test(this.name)) return undefined;
+    return authorizer.ask(this.name, connection.welcome.id);
+  }
+
+  #restored(): Promise<void> | undefined {
+    if (this.position || this.#wasAttached) return undefined;
+    return this.#owner.positions.get(this.name, this.#owner.signal)?.then((position) => {
+      this.position ??= position;
+    });
+  }
+
+  #subscribe(attempt: number, permission: Authorization | undefined): boolean {
+    if (attempt !== this.#attempt) return false;
+    const { connection } = this.#owner;
+    const resume = this.#resume();
+    const isResuming = resume.from !== undefined && "position" in resume.from;
+    const data = {
+      channel: this.name,
+      ...permission,
+      ...resume.from,
+      ...(isResuming && connection.previousIds.length > 0 && { previousIds: connection.previousIds }),
+    };
+    this.#isSent = true;
+    connection.request("subscribe", data, "subscribed", (error, frame) => {
+      this.#owner.answered();
+      if (attempt !== this.#attempt) return;
+      if (!error) return this.#attached(frame, resume, permission);
+      this.#isSent = false;
+      // Interrupted by a lost connection, it is attached again by the next.
+      if (error.code !== "connection_lost") this.#refused(error, permission);
+    });
+    return true;
+  }
+
+  /** Holders that want different things get them by `history`, where the server has it. */
+  #resume(): Resume {
+    if (this.position) return { from: { position: this.position }, served: [] };
+    const holders = [...this.#holders].filter(({ deliver }) => deliver);
+    const served = holders.filter(({ since, rewind }) => since ?? rewind);
+    const [first] = served;
+    const isSame = ({ since, rewind }: Holder) =>
+      rewind === first?.rewind && since?.epoch === first?.since?.epoch && since?.offset === first?.since?.offset;
+    const isOneWish = served.length === holders.length && served.every(isSame);
+    if (!first || (!isOneWish && this.#owner.hasHistory)) return { served: [] };
+    const isAll = served.some(({ rewind }) => rewind);
+    const [position] = served.flatMap(({ since }) => since ?? []).sort((one, other) => one.offset - other.offset);
+    return { from: isAll || !position ? { recover: true } : { position }, served };
+  }
+
+  #attached(frame: Frame, resume: Resume, permission: Authorization | undefined): void {
+    const { connection } = this.#owner;
+    const { recovered, position, data } = frame;
+    const isResumed = resume.from !== undefined && "position" in resume.from;
+    const isLost = isResumed ? recovered !== true : this.#wasAttached;
+    const wasThere = this.#wasAttached;
+    this.#wasAttached = true;
+    this.#failures = 0;
+    this.position = undefined;
+    this.#moveTo(position);
+    for (const holder of resume.served) endPast(holder);
+    this.store.set({ state: "attached", ...(isResumed && { recovered: recovered === true }) });
+    if (resume.from && (recovered || !isResumed)) this.#replay();
+    if (data?.members) {
+      this.presence.myId = memberId(permission) ?? connection.store.value.user?.id;
+      const change = this.presence.replace(data.members);
+      if (wasThere) this.#tellPresence(change);
+    }
+    if (isLost) this.#gap({ reason: isResumed ? "unrecoverable" : "no-history" });
+    for (const holder of this.#holders) this.#catchUp(holder);
+    this.#owner.user.attached();
+  }
+
+  /** What comes until the next answer was published before. */
+  #replay(): void {
+    this.#isReplaying = true;
+    const attempt = this.#attempt;
+    this.#owner.connection.request("ping", undefined, "pong", () => {
+      if (attempt === this.#attempt) this.#isReplaying = false;
+    });
+  }
+
+  #refused(error: FanfareError, permission?: Authorization): void {
+    const { settings, authorizer } = this.#owner;
+    settings.log("warn", "not subscribed", { channel: this.name, code: error.code, reason: error.message });
+    if (error.code === "unauthorized" && authorizer && !permission && !this.#needsPermission) {
+      this.#needsPermission = true;
+      return this.attach();
+    }
+    if (!error.retryable) {
+      this.#interrupt();
+      this.store.set({ state: "refused", error });
+      return this.#owner.user.refused(this, error);
+    }
+    this.#retryLater(error, error.retryAfterMs ?? settings.backoffMs(this.#failures++));
+  }
+
+  #retryLater(error: FanfareError | undefined, pauseMs: number): void {
+    this.#interrupt();
+    this.store.set({ state: "attaching", ...(error && { error }) });
+    this.#cancelRetry = after(this.#owner.settings.environment, pauseMs, () => this.attach());
+  }
+
+  // --- what comes ---
+
+  frame(name: string | undefined, frame: Frame): void {
+    if (this.state !== "attached") return;
+    switch (name) {
+      case "member_added":
+        return this.#tellPresence({ joined: this.presence.add(frame.data.user) ? [frame.data.user] : [], left: [] });
+      case "member_removed": {
+        const left = this.presence.remove(frame.data.user.id);
+        return this.#tellPresence({ joined: [], left: left ? [left] : [] });
+      }
+      case "gap":
+        return this.#interrupted();
+      case "subscription_count":
+      case "cache_miss":
+        return;
+    }
+    this.#event(frame);
+  }
+
+  #event(frame: Frame): void {
+    const { position } = frame;
+    if (position && !isPast(position, this.position)) return;
+    this.#moveTo(position);
+    const event = this.#owner.user.eventOf(frame, this.#isReplaying);
+    if (!event) return;
+    this.recent.add(event);
+    deliverTo(this.#holders, event);
+  }
+
+  /** The server has lost something. Who is in a presence channel is only told on subscribing. */
+  #interrupted(): void {
+    this.#gap({ reason: "server" });
+    if (this.state !== "attached" || this.presence.members.length === 0) return;
+    this.#owner.connection.send("unsubscribe", { channel: this.name });
+    this.#retryLater(undefined, this.#owner.settings.backoffMs(0));
+  }
+
+  #gap(gap: Gap): void {
+    this.#owner.settings.log("warn", "a gap", { channel: this.name, reason: gap.reason });
+    this.gaps.emit(gap);
+    for (const holder of [...this.#holders]) if (holder.gap) guarded(() => holder.gap?.(gap));
+  }
+
+  #tellPresence({ joined, left }: PresenceChange): void {
+    this.store.notify();
+    for (const member of left) this.leaves.emit(member);
+    for (const member of joined) this.joins.emit(member);
+  }
+
+  #moveTo(position: Position | undefined): void {
+    this.position = position ?? this.position;
+    if (position) this.#owner.positions.set(this.name, position);
+  }
+
+  // --- the past of one holder ---
+
+  /** Reads what lies between, and delivers it to this holder alone, before anything new. */
+  #catchUp(holder: Holder): void {
+    const { since, rewind } = holder;
+    if (!since && !rewind) return;
+    const upTo = this.position;
+    const attempt = this.#attempt;
+    if (!upTo || !this.#owner.hasHistory) {
+      endPast(holder);
+      // Later, since whoever just began to hold has to get hold of it first.
+      if (since) queueMicrotask(() => this.#holderGap(holder));
+      return;
+    }
+    // What it had before is read again.
+    holder.backlog = [];
+    const { connection, settings, signal } = this.#owner;
+    const reader = { connection, settings, signal, channel: this.name };
+    (since ? readSince(reader, since, upTo) : readKept(reader, upTo)).then(
+      (frames) => {
+        if (attempt !== this.#attempt || !this.#holders.has(holder)) return;
+        if (!frames) this.#holderGap(holder);
+        for (const frame of frames ?? []) this.#giveOne(holder, frame);
+        endPast(holder);
+      },
+      (error: FanfareError) => {
+        // Interrupted: it begins anew with the next connection.
+        if (attempt !== this.#attempt || !this.#holders.has(holder)) return;
+        this.#owner.settings.log("warn", "the past could not be read", { channel: this.name, code: error.code });
+        this.#holderGap(holder);
+        endPast(holder);
+      },
+    );
+  }
+
+  #giveOne(holder: Holder, frame: Frame): void {
+    const event = this.#owner.user.eventOf(frame, true);
+    if (event) guarded(() => holder.deliver?.(event));
+  }
+
+  #holderGap(holder: Holder): void {
+    const gap: Gap = { reason: "unrecoverable" };
+    if (!this.#holders.has(holder)) return;
+    if (holder.gap) guarded(() => holder.gap?.(gap));
+    else this.gaps.emit(gap);
+  }
+}
+
+function memberId(permission: Authorization | undefined): string | undefined {
+  if (permission?.channel_data === undefined) return undefined;
+  try {
+    return String(JSON.parse(permission.channel_data).user_id);
+  } catch {
+    return undefined;
+  }
+}
