@@ -32,6 +32,7 @@ import type {
   User,
   WatchlistChange,
 } from "./types.ts";
+import type { ReceivedCheck } from "./validation.ts";
 import { abortedError, within } from "./waiting.ts";
 
 /** Makes a client. It does nothing until something is wanted of it, so that it may also be made where pages are rendered on a server. */
@@ -65,12 +66,14 @@ class FanfareClient implements LiveUser {
   /** The first list of a connection is the whole list. */
   #isWatchlistNew = true;
   #hadUserEvents = false;
+  #isAcceptable: ReceivedCheck | undefined;
 
   constructor(settings: Settings) {
     const { options, environment } = settings;
     this.settings = settings;
     this.#tokens = new Tokens(settings);
     this.#connection = new Connection(settings, this.#tokens, {
+      prepare: () => this.#prepare(),
       ready: () => this.#ready(),
       lost: (tooLarge) => this.#lost(tooLarge),
       ended: (error, state) => this.#ended(error, state),
@@ -227,6 +230,15 @@ class FanfareClient implements LiveUser {
     if (this.snapshot.state === "idle" && this.settings.options.connect !== "manual") this.connect();
   }
 
+  /** Checking costs only those who want it: it is loaded when it is needed. */
+  #prepare(): Promise<void> | undefined {
+    const { options } = this.settings;
+    if (!options.events || (options.validate ?? "off") === "off" || this.#isAcceptable) return undefined;
+    return import("./validation.ts").then(({ createReceivedCheck }) => {
+      this.#isAcceptable = createReceivedCheck(options);
+    });
+  }
+
   #ready(): void {
     this.#isWatchlistNew = true;
     this.#queue.ready();
@@ -289,6 +301,7 @@ class FanfareClient implements LiveUser {
       replayed,
     };
     const data: unknown = isNamed ? frame.data : rest;
+    if (this.#isAcceptable && !this.#isAcceptable(channel, meta.event, data)) return undefined;
     return { event: meta.event, data, meta } as ChannelEvent;
   }
 }

@@ -29,6 +29,8 @@ interface Line {
 
 /** What depends on the connection. Called when it is in order again, never in the middle of a change. */
 export interface ConnectionUser {
+  /** What has to be there before the first frame. */
+  prepare(): Promise<void> | undefined;
   /** `welcome` has come. */
   ready(): void;
   /** It was lost; every open request is rejected after this. `tooLarge`: because of the size of a frame. */
@@ -194,6 +196,7 @@ export class Connection {
     try {
       const choose = () => this.#addresses.choose(signal);
       line.url = await within(environment, timeouts.connectMs, "Finding the address", signal, choose);
+      await this.#user.prepare();
       const token = signal.aborted ? undefined : await this.#tokens.get(signal);
       if (!signal.aborted) this.#open(line, token);
     } catch (error) {
