@@ -73,7 +73,7 @@ export class FakeSocket {
 
 let connections = 0;
 
-export function welcomeFrame(data: object = {}): object {
+function welcomeFrame(data: object = {}): object {
   const id = `1.${++connections}`;
   const limits = { eventsPerSecond: 1_000, eventBytes: 100_000 };
   const features = ["auth-frame", "history", "previous-ids", "token-expiry"];
