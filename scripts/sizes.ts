@@ -19,7 +19,8 @@ interface Budget {
 const BUDGETS: Readonly<Record<string, Budget>> = {
   // 6.5 is the aim: it is complete first, and made smaller next.
   "@fanfare/client": { kB: 15.0 },
-  "@fanfare/client/pusher": { kB: 2.0 },
+  // 2.0 is the aim, which a prototype met: without the authorizer (0.7), the trial of what pusher-js has inside (0.5), stores, and retries.
+  "@fanfare/client/pusher": { kB: 3.6 },
   "@fanfare/client/react": { kB: 1.5, onTopOf: "@fanfare/client" },
   "@fanfare/client/vue": { kB: 1.2, onTopOf: "@fanfare/client" },
   "@fanfare/client/svelte": { kB: 1.2, onTopOf: "@fanfare/client" },

@@ -32,6 +32,8 @@ export class TcpProxy {
   #sieve: Sieve | undefined;
   #detour: Detour | undefined;
   port = 0;
+  /** How many connections were turned away. */
+  refused = 0;
 
   constructor(target: number) {
     this.#target = target;
@@ -100,6 +102,7 @@ export class TcpProxy {
 
   #join(near: Socket): void {
     if (this.#refuses) {
+      this.refused++;
       near.destroy();
       return;
     }
