@@ -45,7 +45,9 @@ async function build(name: Package): Promise<number> {
 }
 
 async function buildForAnyRuntime(name: "publisher" | "client" | "schema"): Promise<number> {
-  const exitCode = declareTypes(name, `scripts/tsconfig.${name}.json`);
+  // The types of the others refer to it.
+  let exitCode = declareTypes("schema", "scripts/tsconfig.schema.json");
+  if (exitCode === 0 && name !== "schema") exitCode = declareTypes(name, `scripts/tsconfig.${name}.json`);
   if (exitCode === 0) await bundleForAnyRuntime(folderOf(name));
   return exitCode;
 }

@@ -4,7 +4,7 @@
  */
 
 import { join } from "node:path";
-import { gzipSync } from "bun";
+import { type BunPlugin, gzipSync } from "bun";
 
 const ROOT = join(import.meta.dir, "..");
 
@@ -84,7 +84,7 @@ async function measure({ name, file, peers }: EntryPoint, all: readonly EntryPoi
   };
 }
 
-/** Of a program that imports all that these files export. */
+/** Of a program that imports all that these files export: what it loads at once, without what it may load later. */
 async function weigh(files: readonly string[], external: readonly string[]): Promise<number> {
   const program = files.map((file) => `export * from ${JSON.stringify(file)};`).join("\n");
   const entry = join(ROOT, "program.ts");
@@ -96,9 +96,20 @@ async function weigh(files: readonly string[], external: readonly string[]): Pro
     format: "esm",
     conditions: ["bun"],
     external: [...external],
+    plugins: [LATER],
   });
   return gzipSync((await built.outputs[0]?.text()) ?? "", { level: 9 }).length;
 }
+
+/** What is imported by `import()` is a file of its own. */
+const LATER: BunPlugin = {
+  name: "later",
+  setup(build) {
+    build.onResolve({ filter: /^\./ }, ({ kind, path }) =>
+      kind === "dynamic-import" ? { path, external: true } : undefined,
+    );
+  },
+};
 
 if (import.meta.main) {
   const sizes = await measureSizes();

@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Pusher from "pusher-js";
 import type { ConfigInput } from "../../packages/server/src/index.ts";
-import { makeCertificate, startProxy as startLoadBalancer } from "../deploy/proxy.ts";
+import { startBalancer } from "../deploy/balancer.ts";
 import { atEnd } from "../support/at-end.ts";
 import { CLUSTER_APP, configOf, engineSettings, startNode, usersOf } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
@@ -40,22 +40,6 @@ const DRAIN = scaled(
   { drainDelayS: 1, drainTimeoutS: 10 },
   { drainDelayS: 1, drainTimeoutS: 4, drainSpreadS: 1.5 },
 ) satisfies ConfigInput;
-
-/** A proxy as in deploy/, before two nodes. */
-async function balance(proxy: "HAProxy" | "nginx", ports: readonly [number, number]): Promise<string> {
-  const [one, two] = ports;
-  const at = (name: string, port: number) => `server ${name} 127.0.0.1:${port} check inter 500ms rise 1 fall 1`;
-  const in_ = (port: number) => `server 127.0.0.1:${port} max_fails=0;`;
-  const changes = {
-    HAProxy: {
-      [`server fanfare1 127.0.0.1:${one} check inter 2s`]: `balance leastconn\n    option redispatch\n    retries 3\n    ${at("one", one)}\n    ${at("two", two)}`,
-    },
-    nginx: { [`server 127.0.0.1:${one};`]: `least_conn;\n    ${in_(one)}\n    ${in_(two)}` },
-  }[proxy];
-  const certificate = await makeCertificate();
-  const { url } = await startLoadBalancer(proxy, { upstreamPort: one, certificate, connections: 9_800, changes });
-  return url;
-}
 
 function realClients(url: string, count: number, channel: string) {
   return Array.from({ length: count }, (_, n) => {
@@ -117,7 +101,7 @@ test.each([
     const start = (port: number) => startNode({}, { ...options, config }, port);
     const ports = [await freePort(), await freePort()] as const;
     const nodes = [await start(ports[0]), await start(ports[1])];
-    const url = await balance(proxy, ports);
+    const url = await startBalancer(proxy, ports);
     const crowd = await startCrowd({ count: CLIENTS, channels: CHANNELS, pusherShare: 0.4, first: url, later: url });
     const real = realClients(url, REAL, CHANNELS[0] ?? "");
     await eventually(

@@ -17,9 +17,19 @@ const FLAGS = [
   "--disable-sync",
 ];
 
+interface BrowserOptions {
+  /** As people have it; while it is driven it is off otherwise. */
+  readonly backForwardCache?: boolean;
+}
+
 /** Call it at the top level of a file, so that its tests share one. The profile is new and empty, and goes with it. */
-export async function openBrowser(): Promise<Browser> {
-  const launching = chromium.launch({ executablePath: EXECUTABLE, args: FLAGS, timeout: 20_000 });
+export async function openBrowser({ backForwardCache = false }: BrowserOptions = {}): Promise<Browser> {
+  const launching = chromium.launch({
+    executablePath: EXECUTABLE,
+    args: FLAGS,
+    timeout: 20_000,
+    ...(backForwardCache && { ignoreDefaultArgs: ["--disable-back-forward-cache"] }),
+  });
   atEnd(async () => (await launching).close());
   return await launching;
 }

@@ -1,6 +1,6 @@
 /** The packages of this checkout as npm would publish them. */
 
-import { cpSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { spawnCli } from "./process.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -54,6 +54,17 @@ function copyOfCheckout(): string {
     "packages",
   ])
     cpSync(join(ROOT, name), join(copy, name), { recursive: true, filter });
-  symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
+  linkModules(copy);
   return copy;
+}
+
+/** Packages of npm's are the checkout's, and the workspace's own are those of the copy. */
+function linkModules(copy: string): void {
+  const [from, to] = [join(ROOT, "node_modules"), join(copy, "node_modules")];
+  mkdirSync(join(to, "@fanfare"), { recursive: true });
+  for (const name of readdirSync(from))
+    if (name !== "fanfare" && name !== "@fanfare") symlinkSync(join(from, name), join(to, name));
+  symlinkSync(join(copy, "packages", "server"), join(to, "fanfare"));
+  for (const name of readdirSync(join(copy, "packages")))
+    if (name !== "server") symlinkSync(join(copy, "packages", name), join(to, "@fanfare", name));
 }
