@@ -20,8 +20,9 @@ test("every setting is documented with a sentence, its environment name and its 
 test("every list and object with settings in it has a table", () => {
   const inTables = new Set([...committed.matchAll(/<!-- settings (\S*) ?-->/g)].map(([, path]) => path));
   for (const { path, kind, fields, element } of settingsByPath.values()) {
-    // An app's channel rules are those of the defaults.
-    const isElsewhere = path.endsWith("[]") || path.startsWith("apps[].channels") || path === "apps[].limits";
+    // An app's channel rules, limits and recovery are those of the defaults.
+    const isOfDefaults = path === "apps[].limits" || path === "apps[].recovery";
+    const isElsewhere = path.endsWith("[]") || path.startsWith("apps[].channels") || isOfDefaults;
     const isFlat = kind === "value" || (fields.size === 0 && (element?.fields.size ?? 0) === 0);
     if (!isFlat && !isElsewhere) expect(inTables).toContain(path);
   }

@@ -149,6 +149,7 @@ export function fakeApp(changes: Partial<Omit<App, "limits">> & { limits?: Parti
     anonymous: true,
     requireTls: false,
     requireAuthentication: false,
+    recovery: { enabled: false, size: 100, ttlS: 60, bytes: 1_000_000 },
     allowedOrigins: [],
     allowMissingOrigin: true,
     replayProtection: false,

@@ -4,12 +4,14 @@ import type { Msg, Subscription } from "@nats-io/transport-node";
 import {
   type Broker,
   type EventPublication,
+  eventBytes,
   type HistoryPage,
   type HistoryPolicy,
   type IdempotencyKey,
   markSeen,
   type Position,
   type Publication,
+  RetentionBudget,
   type SeenNumbers,
   wasSeen,
 } from "fanfare/engine";
@@ -19,7 +21,7 @@ import type { Connection, NatsSession } from "./connection.ts";
 import { unavailable } from "./errors.ts";
 import { readHistory } from "./history.ts";
 import type { InboundQueue } from "./inbound-queue.ts";
-import type { PublishQueue } from "./publish-queue.ts";
+import { type PublishQueue, slotCount } from "./publish-queue.ts";
 import type { StreamStore } from "./stream-store.ts";
 import type { Subjects } from "./subjects.ts";
 
@@ -61,6 +63,7 @@ export class NatsBroker implements Broker {
   readonly #options: BrokerOptions;
   readonly #events: BrokerEvents;
   readonly #channels = new Map<string, SubscribedChannel>();
+  readonly #budget = new RetentionBudget<undefined>();
   /** The latest that was prepared: what is subscribed to from then on is received over it, even before it is up. */
   #session: NatsSession | undefined;
   /** The stream that it was prepared for. */
@@ -104,7 +107,8 @@ export class NatsBroker implements Broker {
   publish(publication: Publication, keep?: HistoryPolicy): Promise<Position | undefined> {
     const { subjects, queue } = this.#options;
     const channelKey = subjects.channelKey(publication.app, publication.channel);
-    return queue.publish(channelKey, publication, publication.type === "event" ? keep : undefined);
+    const isKept = publication.type === "event" && keep !== undefined;
+    return queue.publish(channelKey, publication, isKept ? this.#fitting(channelKey, publication, keep) : undefined);
   }
 
   publishOnce(
@@ -113,7 +117,22 @@ export class NatsBroker implements Broker {
     keep?: HistoryPolicy,
   ): Promise<Position | "repeated" | undefined> {
     const { subjects, queue } = this.#options;
-    return queue.publish(subjects.channelKey(publication.app, publication.channel), publication, keep, once);
+    const channelKey = subjects.channelKey(publication.app, publication.channel);
+    return queue.publish(channelKey, publication, keep && this.#fitting(channelKey, publication, keep), once);
+  }
+
+  /**
+   * Where channels share a number of bytes: once this node has kept so many, it publishes with numbers and keeps nothing, until
+   * the stream has forgotten enough. A message stays in the stream as long as any may, whatever its history says.
+   */
+  #fitting(channelKey: string, publication: EventPublication, keep: HistoryPolicy): HistoryPolicy {
+    if (keep.totalBytes === undefined) return keep;
+    const { nowMs, maxAgeMs } = this.#options.store;
+    const bytes = eventBytes(publication);
+    const untilMs = nowMs + Math.max(maxAgeMs, 2 * keep.ttlMs);
+    const retained = { app: publication.app, channel: channelKey, bytes, untilMs, value: undefined };
+    const limits = { size: slotCount(keep.size), totalBytes: keep.totalBytes };
+    return this.#budget.addIfFits(retained, limits, nowMs) ? keep : { ...keep, size: 0 };
   }
 
   async history(app: string, channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {

@@ -74,7 +74,12 @@ const MIN_SLOTS = 64;
 
 /** Where a batch is archived when the next becomes the head. The same for sizes that are near to each other. */
 export function slotOf(batch: number, size: number): number {
-  return batch % Math.max(MIN_SLOTS, 2 ** Math.ceil(Math.log2(size + 1)) * 2);
+  return batch % slotCount(size);
+}
+
+/** Most batches of one channel that are there at a time, its head aside. */
+export function slotCount(size: number): number {
+  return Math.max(MIN_SLOTS, 2 ** Math.ceil(Math.log2(size + 1)) * 2);
 }
 
 export class PublishQueue {

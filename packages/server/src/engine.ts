@@ -57,4 +57,5 @@ export {
   ReconnectingConnection,
   type ReconnectingConnectionOptions,
 } from "./engines/shared/reconnecting-connection.ts";
+export { eventBytes, RetentionBudget } from "./engines/shared/retention-budget.ts";
 export { readSettingFile } from "./server/cluster/read-setting-file.ts";

@@ -244,6 +244,33 @@ export function brokerContract(runner: TestRunner, name: string, makeEngine: Mak
         }
       });
 
+      test("channels that share a number of bytes keep no more together, and say of what is gone that it is", async () => {
+        const shared = { size: 10, ttlMs: 60_000, totalBytes: 20_000 };
+        const before = new Map<string, { epoch: string; offset: number }>();
+        for (let n = 0; n < 40; n++) {
+          const position = await publish(`room-${n}`, "x".repeat(1_000), shared);
+          if (!position) throw new Error("a publication with history has to have a position");
+          before.set(`room-${n}`, { ...position, offset: position.offset - 1 });
+        }
+        await eventually(async () => {
+          const pages = await Promise.all([...before].map(([channel, since]) => history(channel, since)));
+          const count = pages.filter(({ events }) => events.length > 0).length;
+          expect(count).toBeGreaterThan(5);
+          expect(count).toBeLessThanOrEqual(20);
+          for (const { events, complete } of pages) expect(complete).toBe(events.length === 1);
+        });
+      });
+
+      test("a channel that forgot what it may not keep goes on, and what comes after is kept", async () => {
+        const shared = { size: 10, ttlMs: 60_000, totalBytes: 3_000 };
+        const first = await publish("room", "1".repeat(5_000), shared);
+        const second = await publish("room", "2", { ...shared, totalBytes: 1_000_000 });
+        if (!first || !second) throw new Error("a publication with history has to have a position");
+        expect(second).toEqual({ ...first, offset: first.offset + 1 });
+        const page = await history("room", first);
+        expect([page.complete, page.events.map(({ publication }) => publication.data)]).toEqual([true, ["2"]]);
+      });
+
       test("since a position that history has forgotten, incomplete", async () => {
         const first = await publish("room", "1", KEEP);
         for (const data of ["2", "3", "4", "5"]) await publish("room", data, KEEP);

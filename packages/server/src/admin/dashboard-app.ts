@@ -15,6 +15,7 @@ export function dashboardApp(defaults: Defaults): App {
   return {
     ...defaults,
     ...{ id: NAME, key: NAME, name: "the dashboard", enabled: true, secrets: [crypto.randomUUID()] },
+    recovery: { ...defaults.recovery, enabled: false },
     ...{ clientEvents: false, subscriptionCounts: false, anonymous: false, requireTls: false },
     ...{ requireAuthentication: false, allowedOrigins: [], allowMissingOrigin: true, channels: [] },
     limits: {

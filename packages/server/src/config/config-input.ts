@@ -405,6 +405,8 @@ export interface DefaultsInput {
   readonly replayProtection?: boolean | undefined;
   /** The limits of each app. */
   readonly limits?: DefaultsLimitsInput | undefined;
+  /** What all channels of each app keep, for clients that come back. */
+  readonly recovery?: DefaultsRecoveryInput | undefined;
   /** Webpages that may connect; empty for all. `https://a.example` is one origin, `a.example` a host with any scheme and port, `*.a.example` the hosts below it. Takes a list of origins and hosts. Default: `[]`. */
   readonly allowedOrigins?: readonly string[] | undefined;
   /** Rules for channels by name; the first that matches wins. Takes a list of channel rules. Default: `[]`. */
@@ -449,6 +451,18 @@ export interface DefaultsLimitsInput {
   readonly revocationTtlS?: number | undefined;
 }
 
+/** What all channels of each app keep, for clients that come back. */
+export interface DefaultsRecoveryInput {
+  /** All channels keep what was published last, so that clients that recover get what they missed: cache channels, and those with a `history` of their own, aside. Default: `false`. */
+  readonly enabled?: boolean | undefined;
+  /** Most events that are kept of one channel. Takes a whole number from 1 to 10000. Default: `100`. */
+  readonly size?: number | undefined;
+  /** Time each of them is kept, in seconds. Takes a number of seconds from 0.001 to 3600. Default: `300`. */
+  readonly ttlS?: number | undefined;
+  /** Most bytes that all channels of the app keep together; the oldest events go first. Takes a whole number from 1024 up. Default: `67108864`. */
+  readonly bytes?: number | undefined;
+}
+
 /** What applies to the channels of one pattern. */
 export interface ChannelRuleInput {
   /** Names the channels the rule is for: a full name, or a pattern with `*` (any run) and `?` (one). Takes text, not empty. */
@@ -465,6 +479,8 @@ export interface ChannelRuleInput {
   readonly auth?: boolean;
   /** What is kept of the channel, so that clients of the native protocol can resume and the API can read it. */
   readonly history?: DefaultsChannelHistoryInput;
+  /** Whether the app's `recovery` is for these channels, where they have no `history`. Without it, it is. */
+  readonly recovery?: boolean;
 }
 
 /** What is kept of the channel, so that clients of the native protocol can resume and the API can read it. */
@@ -507,6 +523,8 @@ export interface AppInput {
   readonly replayProtection?: boolean;
   /** Limits of this app that differ from `defaults.limits`. Without it, as in `defaults`. */
   readonly limits?: AppLimitsInput;
+  /** Recovery of this app, where it differs from `defaults.recovery`. Without it, as in `defaults`. */
+  readonly recovery?: AppRecoveryInput;
   /** Webpages that may connect; empty for all. `https://a.example` is one origin, `a.example` a host with any scheme and port, `*.a.example` the hosts below it. Takes a list of origins and hosts. Without it, as in `defaults`. */
   readonly allowedOrigins?: readonly string[];
   /** Rules that replace `defaults.channels`. Takes a list of channel rules. Without it, as in `defaults`. */
@@ -553,6 +571,18 @@ export interface AppLimitsInput {
   readonly unauthenticatedTimeoutS?: number;
   /** How long the server remembers that a user was terminated, in seconds: as long as tokens live. A token issued before is refused for that time. Takes a number of seconds from 0.001 to 2147483. Without it, as in `defaults`. */
   readonly revocationTtlS?: number;
+}
+
+/** Recovery of this app, where it differs from `defaults.recovery`. */
+export interface AppRecoveryInput {
+  /** All channels keep what was published last, so that clients that recover get what they missed: cache channels, and those with a `history` of their own, aside. Without it, as in `defaults`. */
+  readonly enabled?: boolean;
+  /** Most events that are kept of one channel. Takes a whole number from 1 to 10000. Without it, as in `defaults`. */
+  readonly size?: number;
+  /** Time each of them is kept, in seconds. Takes a number of seconds from 0.001 to 3600. Without it, as in `defaults`. */
+  readonly ttlS?: number;
+  /** Most bytes that all channels of the app keep together; the oldest events go first. Takes a whole number from 1024 up. Without it, as in `defaults`. */
+  readonly bytes?: number;
 }
 
 /** One receiver. */

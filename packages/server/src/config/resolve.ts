@@ -40,7 +40,7 @@ function refuseValue(issuePath: Path, values: unknown, refuse: Refuse): void {
 }
 
 function resolveApp(app: AppSettings, defaults: AppDefaults, path: Path, refuse: Refuse): App {
-  const { secret, secrets, token, limits, name, ...rest } = app;
+  const { secret, secrets, token, limits, name, recovery, ...rest } = app;
   const here = formatPath(path);
   if (secret !== undefined && secrets !== undefined) {
     refuse(path, `\`${here}\` has both \`secret\` and \`secrets\`: keep one of them`);
@@ -56,6 +56,7 @@ function resolveApp(app: AppSettings, defaults: AppDefaults, path: Path, refuse:
     secrets: [first, ...others],
     name: name ?? app.id,
     limits: { ...defaults.limits, ...limits },
+    recovery: { ...defaults.recovery, ...recovery },
     ...(token && { token: resolveToken(token, [...path, "token"], refuse) }),
   };
 }

@@ -31,6 +31,8 @@ export interface App {
   /** First matching rule wins; a channel no rule matches has the defaults of its kind. */
   readonly channels: readonly ChannelRule[];
   readonly limits: AppLimits;
+  /** What all its channels keep for clients that come back, where no rule says otherwise. */
+  readonly recovery: RecoveryWindow;
   /** How tokens are verified; without it, HS256 with any of the app's secrets. */
   readonly token?: TokenRules;
   /** Receivers of what happens in the app's channels. */
@@ -88,6 +90,8 @@ export interface ChannelRule extends Partial<ChannelPolicy> {
   readonly match: string;
   /** Makes the channel private; one that is so by its name stays so. */
   readonly private?: boolean;
+  /** False: the app's recovery window is not for these channels. */
+  readonly recovery?: boolean;
 }
 
 /** What applies to one channel, looked up once when it comes to life and not per message. */
@@ -108,6 +112,18 @@ export interface ChannelPolicy {
 export interface HistoryRetention {
   readonly size: number;
   readonly ttlS: number;
+  /** Most that all channels of the app keep together under this; the oldest goes first. */
+  readonly totalBytes?: number;
+}
+
+/** A history that every channel of an app has. */
+export interface RecoveryWindow {
+  readonly enabled: boolean;
+  /** Of one channel. */
+  readonly size: number;
+  readonly ttlS: number;
+  /** Of all channels together. */
+  readonly bytes: number;
 }
 
 /** Every limit that one app has. Bytes are UTF-8 bytes, lengths are characters, rates are per connection. */

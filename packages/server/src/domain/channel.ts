@@ -1,6 +1,6 @@
 /** A channel is a name, the traits its prefix (or a rule) gives it, and the policy that applies to it. */
 
-import type { App, ChannelPolicy, ChannelRule } from "./app.ts";
+import type { App, ChannelPolicy, ChannelRule, HistoryRetention } from "./app.ts";
 
 export interface Traits {
   /** Needs permission to subscribe. True for presence channels too, and where a rule says so. */
@@ -34,10 +34,16 @@ export function channelOf(app: App, name: string, made?: ChannelRule): Channel {
   const named = traitsOf(name);
   const traits = rule.private ? { ...named, private: true } : named;
   const policy = policyOf(app, rule, traits);
-  const { history } = rule;
+  const history = rule.history ?? windowOf(app, rule, traits);
   // Nobody subscribes with a position to a channel of the server's own, or of one user.
   const kept = history && !isInternal(name) ? { ...policy, history } : policy;
   return { name, traits, policy: kept, ...(rule.clientPublish && { hasOwnClientPublish: true as const }) };
+}
+
+/** What every channel of the app keeps. A cache channel's last event stays longer than that, so it is left as it is. */
+function windowOf({ recovery }: App, rule: Partial<ChannelRule>, { cache }: Traits): HistoryRetention | undefined {
+  if (!recovery.enabled || cache || rule.recovery === false) return undefined;
+  return { size: recovery.size, ttlS: recovery.ttlS, totalBytes: recovery.bytes };
 }
 
 /** Reads the traits off the front of the name: `private-encrypted-cache-x`. Anchored: `x-private-y` is public. */

@@ -13,6 +13,11 @@ export type Awaitable<T> = T | Promise<T>;
 export interface HistoryPolicy {
   readonly size: number;
   readonly ttlMs: number;
+  /**
+   * Most bytes that all channels of the app keep together of what is published with this. What is beyond is forgotten before its
+   * time: a client that asks for it then is told that it is lost.
+   */
+  readonly totalBytes?: number;
 }
 
 /** The name of a publication that is to be made once, and how long it is remembered. No two channels have the same. */

@@ -7,7 +7,7 @@ import type { HistoryPolicy } from "../domain/ports.ts";
 
 export class Channels {
   readonly #made = new Map<string, Map<string, ChannelRule>>();
-  /** Whether any rule of the app speaks of history. */
+  /** Whether the app, or any rule of it, speaks of history. */
   readonly #keeping = new WeakMap<App, boolean>();
 
   /** Searches the rules: for the first who comes to a channel, not for every message. */
@@ -23,7 +23,10 @@ export class Channels {
     const found = known ?? (this.#mayKeep(app, channel) ? this.of(app, channel) : undefined);
     if (!found) return undefined;
     const { traits, policy } = found;
-    if (policy.history) return { size: policy.history.size, ttlMs: policy.history.ttlS * 1000 };
+    if (policy.history) {
+      const { size, ttlS, totalBytes } = policy.history;
+      return { size, ttlMs: ttlS * 1000, ...(totalBytes !== undefined && { totalBytes }) };
+    }
     return traits.cache && from === undefined ? { size: 1, ttlMs: policy.cacheTtlS * 1000 } : undefined;
   }
 
@@ -48,7 +51,7 @@ export class Channels {
   #rulesKeep(app: App): boolean {
     let keeps = this.#keeping.get(app);
     if (keeps === undefined) {
-      keeps = app.channels.some(({ history }) => history !== undefined);
+      keeps = app.recovery.enabled || app.channels.some(({ history }) => history !== undefined);
       this.#keeping.set(app, keeps);
     }
     return keeps;

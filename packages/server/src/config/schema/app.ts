@@ -40,6 +40,21 @@ const history = object(
   "an object with `size` and `ttlS`, both optional",
 );
 
+/** As long as pusher-js may take to notice a dead line and to reconnect, twice. */
+const RECOVERY_TTL_S = 300;
+
+const recovery = {
+  enabled: boolean(
+    "All channels keep what was published last, so that clients that recover get what they missed: cache channels, and those with a `history` of their own, aside.",
+  ).apply(withDefault, false),
+  size: integer("Most events that are kept of one channel.", 1, 10_000).apply(withDefault, 100),
+  ttlS: seconds("Time each of them is kept, in seconds.", 0.001, 3_600).apply(withDefault, RECOVERY_TTL_S),
+  bytes: integer("Most bytes that all channels of the app keep together; the oldest events go first.", 1_024).apply(
+    withDefault,
+    64 * 1024 * 1024,
+  ),
+};
+
 export const channelRule = object(
   "What applies to the channels of one pattern.",
   {
@@ -58,6 +73,9 @@ export const channelRule = object(
     ).apply(optional),
     auth: boolean("Subscribing needs a connection that is signed in.").apply(optional),
     history: history.apply(optional),
+    recovery: boolean(
+      "Whether the app's `recovery` is for these channels, where they have no `history`. Without it, it is.",
+    ).apply(optional),
   },
   "an object with `match`",
 );
@@ -94,6 +112,7 @@ const CHANNEL_RULES = "a list of channel rules";
 export const defaults = section("What every app takes unless it says otherwise.", {
   ...switches,
   limits: section("The limits of each app.", appLimits),
+  recovery: section("What all channels of each app keep, for clients that come back.", recovery),
   allowedOrigins: allowedOrigins.apply(withDefault, []),
   channels: list("Rules for channels by name; the first that matches wins.", channelRule, CHANNEL_RULES).apply(
     withDefault,
@@ -176,6 +195,10 @@ const app = object(
     limits: object("Limits of this app that differ from `defaults.limits`.", withoutDefaults(appLimits)).apply(
       optional,
     ),
+    recovery: object(
+      "Recovery of this app, where it differs from `defaults.recovery`.",
+      withoutDefaults(recovery),
+    ).apply(optional),
     allowedOrigins: allowedOrigins.apply(optional),
     channels: list("Rules that replace `defaults.channels`.", channelRule, CHANNEL_RULES).apply(optional),
     webhooks: list("Who is sent what happens in the app's channels.", webhook, "a list of objects with `url`").apply(

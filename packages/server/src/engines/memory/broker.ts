@@ -4,11 +4,18 @@ import { randomUUID } from "node:crypto";
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
 import type { Broker, Clock, HistoryPage, HistoryPolicy, IdempotencyKey } from "../../domain/ports.ts";
 import { channelKey } from "../shared/channel-key.ts";
+import { eventBytes, RetentionBudget } from "../shared/retention-budget.ts";
 import { ExpiringMap } from "./expiring-map.ts";
 
 interface Entry {
   readonly publication: EventPublication;
   readonly expiresAtMs: number;
+}
+
+/** Up to where a log has to forget. */
+interface RetainedEvent {
+  readonly log: ChannelLog;
+  readonly offset: number;
 }
 
 interface ChannelLog {
@@ -28,6 +35,8 @@ export class MemoryBroker implements Broker {
   readonly #logs = new Map<string, ChannelLog>();
   /** Idempotency keys of publications. */
   readonly #published: ExpiringMap<true>;
+  /** What is kept in channels that share a number of bytes. */
+  readonly #budget = new RetentionBudget<RetainedEvent>();
   /** Where new numberings begin. Another as soon as one is forgotten, so that no channel has a position twice. */
   #epoch = randomUUID();
   #receive: (publication: Publication) => void = () => {};
@@ -65,6 +74,7 @@ export class MemoryBroker implements Broker {
     log.entries.push({ publication: placed, expiresAtMs: nowMs + keep.ttlMs });
     log.countsUntilMs = Math.max(log.countsUntilMs, nowMs + 2 * keep.ttlMs);
     if (log.entries.length > keep.size) log.entries.splice(0, log.entries.length - keep.size);
+    if (keep.totalBytes !== undefined) this.#retain(log, placed, keep, keep.totalBytes);
     this.#deliver(placed);
     return position;
   }
@@ -127,12 +137,29 @@ export class MemoryBroker implements Broker {
     this.#subscribed.clear();
     this.#logs.clear();
     this.#published.clear();
+    this.#budget.clear();
   }
 
   /** Of a channel that keeps nothing and counts nothing: its epoch is the one that it would begin in now. */
   #unwritten(since: Position | undefined): HistoryPage {
     const complete = since === undefined || (since.epoch === this.#epoch && since.offset === 0);
     return { events: [], position: { epoch: this.#epoch, offset: 0 }, complete };
+  }
+
+  /** Counts what is kept among all that the app's channels keep together, and forgets the oldest where that is too much. */
+  #retain(log: ChannelLog, event: EventPublication, { size, ttlMs }: HistoryPolicy, totalBytes: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    const { app, channel } = log;
+    const value = { log, offset: log.offset };
+    const retained = { app, channel, bytes: eventBytes(event), untilMs: nowMs + ttlMs, value };
+    for (const { log: full, offset } of this.#budget.add(retained, { size, totalBytes }, nowMs)) {
+      const firstOffset = full.offset - full.entries.length + 1;
+      full.entries.splice(0, Math.max(0, offset - firstOffset + 1));
+      // A numbering that nobody reads and that has nothing to give would be all that is left of it.
+      if (full.entries.length > 0 || full === log || this.#isSubscribed(full.app, full.channel)) continue;
+      this.#logs.delete(channelKey(full));
+      this.#epoch = randomUUID();
+    }
   }
 
   #deliver(publication: Publication): void {

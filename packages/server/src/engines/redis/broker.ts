@@ -1,12 +1,13 @@
 /** Carries publications through Redis: what is kept is numbered, written and published in one step of a script. */
 
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
-import type { Broker, HistoryPage, HistoryPolicy, IdempotencyKey, StoredEvent } from "../../domain/ports.ts";
+import type { Broker, Clock, HistoryPage, HistoryPolicy, IdempotencyKey, StoredEvent } from "../../domain/ports.ts";
 import { type ChannelRef, channelKey } from "../shared/channel-key.ts";
+import { eventBytes, RetentionBudget } from "../shared/retention-budget.ts";
 import { decodeHistoryEntry, encode } from "./codec.ts";
 import { unavailable } from "./errors.ts";
 import type { Keys } from "./keys.ts";
-import { HISTORY, PUBLISH_ONCE, PUBLISH_TO_HISTORY } from "./scripts/publish.ts";
+import { FORGET, HISTORY, PUBLISH_ONCE, PUBLISH_TO_HISTORY } from "./scripts/publish.ts";
 import type { Shard } from "./shard.ts";
 
 /** A channel, and where it is. */
@@ -23,7 +24,16 @@ interface Outgoing extends Place {
   readonly number: number;
 }
 
+/** What this node has kept where channels share a number of bytes. */
+interface RetainedEvent {
+  readonly shard: Shard;
+  readonly channel: string;
+  readonly offset: number;
+}
+
 export class RedisBroker implements Broker {
+  readonly #clock: Clock;
+  readonly #budget = new RetentionBudget<RetainedEvent>();
   readonly #keys: Keys;
   readonly #shardOf: (channel: string) => Shard;
   readonly #publish: string;
@@ -31,7 +41,8 @@ export class RedisBroker implements Broker {
   readonly #sender = crypto.randomUUID().slice(0, 13);
   #number = 0;
 
-  constructor(keys: Keys, shardOf: (channel: string) => Shard, publish: string) {
+  constructor(clock: Clock, keys: Keys, shardOf: (channel: string) => Shard, publish: string) {
+    this.#clock = clock;
     this.#keys = keys;
     this.#shardOf = shardOf;
     this.#publish = publish;
@@ -61,7 +72,12 @@ export class RedisBroker implements Broker {
             await shard.commands.command(this.#publish, [subject, text]);
             return undefined;
           };
-    return shard.queue.publish({ subject, bytes: text.length, send });
+    const published = shard.queue.publish({ subject, bytes: text.length, send });
+    if (keep?.totalBytes === undefined) return published;
+    return published.then((position) => {
+      this.#retain(publication, outgoing, position, keep);
+      return position;
+    });
   }
 
   async publishOnce(
@@ -81,7 +97,9 @@ export class RedisBroker implements Broker {
     // What is kept is found in history by those that did not receive it.
     const resend = keep ? {} : { resend: () => this.#publishOnce(outgoing, key, true) };
     const position = await shard.queue.publish({ subject, bytes: text.length, send, ...resend });
-    return isRepeated ? "repeated" : position;
+    if (isRepeated) return "repeated";
+    this.#retain(publication, outgoing, position, keep);
+    return position;
   }
 
   async history(app: string, channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {
@@ -102,7 +120,11 @@ export class RedisBroker implements Broker {
     }
   }
 
-  #publishToHistory(outgoing: Outgoing, { size, ttlMs }: HistoryPolicy, key?: IdempotencyKey): Promise<unknown> {
+  #publishToHistory(
+    outgoing: Outgoing,
+    { size, ttlMs, totalBytes }: HistoryPolicy,
+    key?: IdempotencyKey,
+  ): Promise<unknown> {
     const { shard, channel, subject, text, number } = outgoing;
     return shard.commands.runOrdered(PUBLISH_TO_HISTORY, (run) => ({
       channel,
@@ -116,7 +138,24 @@ export class RedisBroker implements Broker {
       run,
       key: key?.key ?? "",
       keyTtl: wholeMs(key?.ttlMs ?? 0),
+      isShared: totalBytes === undefined ? "" : "1",
     }));
+  }
+
+  /** Counts what this node has kept, and has the oldest forgotten where that is more than the app's channels may keep. */
+  #retain(
+    publication: Publication,
+    place: Place,
+    position: Position | undefined,
+    keep: HistoryPolicy | undefined,
+  ): void {
+    if (!position || keep?.totalBytes === undefined || publication.type !== "event") return;
+    const { size, ttlMs, totalBytes } = keep;
+    const nowMs = this.#clock.monotonicMs();
+    const { shard, channel } = place;
+    const value = { shard, channel, offset: position.offset };
+    const retained = { app: publication.app, channel, bytes: eventBytes(publication), untilMs: nowMs + ttlMs, value };
+    for (const evicted of this.#budget.add(retained, { size, totalBytes }, nowMs)) void forget(evicted);
   }
 
   #publishOnce(outgoing: Outgoing, { key, ttlMs }: IdempotencyKey, onlyAgain: boolean): Promise<unknown> {
@@ -144,6 +183,11 @@ export class RedisBroker implements Broker {
     const shard = this.#shardOf(channel);
     return { shard, channel, subject: this.#keys.channelSubject(shard.index, channel) };
   }
+}
+
+/** Where Redis does not answer, it forgets the event when its time has come. */
+async function forget({ shard, channel, offset }: RetainedEvent): Promise<void> {
+  await shard.commands.run(FORGET, { channel, offset: String(offset) }).catch(() => undefined);
 }
 
 function wholeMs(ms: number): string {

@@ -58,7 +58,7 @@ class RedisEngine implements Engine {
     const membership = new NodeMembership({ clock, scripts, shards, nodeTimeoutMs, leaseMs, lost });
     this.#shards = shards;
     this.#membership = membership;
-    this.broker = new RedisBroker(keys, shardOf, publish);
+    this.broker = new RedisBroker(clock, keys, shardOf, publish);
     this.registry = new RedisRegistry({ shards, shardOf, membership, scripts });
     this.ledger = new RedisLedger({ shardOf, membership, scripts });
   }

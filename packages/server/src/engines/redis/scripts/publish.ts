@@ -46,11 +46,25 @@ local function liveAtLeast(key, ms)
 end`;
 
 /**
- * Numbers, keeps and publishes, perhaps under an idempotency key, "" where there is none. Answers 0 where the key is known. A sender numbers
+ * Numbers, keeps and publishes, perhaps under an idempotency key, "" where there is none. Answers 0 where the key is known. `isShared` is
+ * "1" where the channels of the app share a number of bytes: then what has expired goes at once, not only when somebody asks for it. A sender numbers
  * what it publishes, so that what it sends twice, because no answer came, is kept and published once.
  */
 export const PUBLISH_TO_HISTORY = script(
-  ["channel", "publication", "size", "ttl", "publish", "subject", "sender", "number", "run", "key", "keyTtl"],
+  [
+    "channel",
+    "publication",
+    "size",
+    "ttl",
+    "publish",
+    "subject",
+    "sender",
+    "number",
+    "run",
+    "key",
+    "keyTtl",
+    "isShared",
+  ],
   `
 ${NOW}
 ${WHOLE}
@@ -69,6 +83,10 @@ if key ~= '' and not redis.call('SET', root..'published:'..key, '1', 'NX', 'PX',
 offset = offset + 1
 redis.call('HSET', head, 'offset', offset, sentBy, whole(number)..' '..whole(offset))
 redis.call('XADD', history, 'MAXLEN', '=', size, whole(offset)..'-1', 'expiresAt', whole(at + ttl), 'data', publication)
+for _ = 1, isShared == '1' and 2 or 0 do
+  local first = redis.call('XRANGE', history, '-', '+', 'COUNT', 1)[1]
+  if tonumber(first[2][2]) <= at then redis.call('XDEL', history, first[1]) end
+end
 liveAtLeast(history, ttl)
 liveAtLeast(head, math.max(2 * ttl, ${HEAD_TTL_MS}))
 redis.call(publish, subject, '{"position":["'..epoch..'",'..whole(offset)..'],'..string.sub(publication, 2))
@@ -91,6 +109,16 @@ local published = redis.pcall(publish, subject, publication)
 if type(published) ~= 'table' then return 1 end
 if not known then redis.call('DEL', key) end
 return published`,
+);
+
+/** Forgets one event of a channel's history, and the history with its last one. */
+export const FORGET = script(
+  ["channel", "offset"],
+  `
+local history = root..'history:'..channel
+redis.call('XDEL', history, offset..'-1')
+if redis.call('XLEN', history) == 0 then redis.call('DEL', history) end
+return 1`,
 );
 
 /** `countSubscribers` is the subcommand of PUBSUB. Answers how many of those that may write in the shard are not subscribed to the subject. */
