@@ -1,9 +1,10 @@
 /** What the publisher asks a real server, and what the server accepts of what it signed. */
 
 import { expect, test } from "bun:test";
-import { createPublisher } from "../../packages/publisher/src/index.ts";
+import { createPublisher, type NodeList } from "../../packages/publisher/src/index.ts";
+import { atEnd } from "../support/at-end.ts";
 import { connectNative } from "../support/native-client.ts";
-import { connectPusher } from "../support/pusher-client.ts";
+import { connectPusher, sign } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
 
 const RULES = [{ match: "kept", history: { size: 50, ttlS: 60 }, clientPublish: "any" as const }];
@@ -33,13 +34,78 @@ test("history comes in pages, and says where it stands", async () => {
 
   const lost = await publisher.history("kept", { since: { epoch: "another", offset: 3 } });
   expect(lost.isComplete).toBe(false);
-  await expect(publisher.history("kept", { limit: 0 })).rejects.toMatchObject({ status: 400, code: "data_invalid" });
+  expect(await publisher.history("kept", { limit: 0 })).toMatchObject({ events: [], position });
+  await expect(publisher.history("kept", { limit: -1 })).rejects.toMatchObject({ status: 400, code: "data_invalid" });
 });
 
 test("a channel without history has neither events nor a position", async () => {
   expect(await publisher.history("plain")).toMatchObject({ events: [], keeps: undefined });
   expect(await publisher.position("plain")).toBeUndefined();
 });
+
+test("an event's position is known where it was published", async () => {
+  const { positions } = await publisher.publish(["kept", "plain"], "e", 1, { key: "positioned" });
+  expect(positions).toEqual({ kept: (await publisher.position("kept")) ?? { epoch: "", offset: 0 } });
+  const client = await connectNative(server.url, { token: await publisher.token({ user: "ada" }) });
+  await publisher.publish("kept", "after", 2);
+  expect(await client.subscribe("kept", { position: positions.kept })).toMatchObject({ recovered: true });
+  expect(await client.next("after")).toMatchObject({ data: 2 });
+  // Which position the first one got is not known of the second.
+  expect(await publisher.publish("kept", "e", 1, { key: "positioned" })).toEqual({ positions: {} });
+});
+
+test("a server that does not know positions is published to all the same", async () => {
+  const asked: unknown[] = [];
+  const other = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request) {
+      const body = (await request.json()) as { info?: string; name: string };
+      asked.push(body.info);
+      const isRefused = body.info !== undefined || body.name === "bad";
+      return isRefused ? Response.json({ error: "Invalid info." }, { status: 400 }) : Response.json({});
+    },
+  });
+  atEnd(() => other.stop(true));
+  const elsewhere = createPublisher({ url: String(other.url), appId: APP.id, key: APP.key, secret: APP.secret });
+  await expect(elsewhere.publish("c", "bad", 1)).rejects.toMatchObject({ status: 400 });
+  expect(await elsewhere.publish("c", "e", 1)).toEqual({ positions: {} });
+  expect(await elsewhere.publish("c", "e", 2)).toEqual({ positions: {} });
+  expect(asked).toEqual(["position", undefined, "position", undefined, undefined]);
+});
+
+test("the list of nodes is checked", async () => {
+  const url = "wss://ws-1.example.com";
+  const node = await startServer({ nodeUrl: url });
+  const options = { url: node.url, appId: APP.id, key: APP.key };
+  const list = await createPublisher({ ...options, secret: APP.secret }).nodes({ strategy: "least_connections" });
+  expect(list).toMatchObject({ app: APP.key, strategy: "least_connections", nodes: [{ url, connections: 0 }] });
+  const rotated = createPublisher({ ...options, secret: [APP.secret, "an older one"] });
+  expect((await rotated.nodes()).strategy).toBe("round_robin");
+  const answers: Record<string, object> = {
+    "no list": { nodes: 1 },
+    "another app": { ...list, app: "other" },
+    "another address": { ...list, nodes: [{ ...list.nodes[0], url: "wss://evil.example.com" }] },
+    "a later end": { ...list, expiresAt: list.expiresAt + 1 },
+    "no signature": { ...list, signature: "0".repeat(64) },
+    "one that is over": signedList({ ...list, expiresAt: 1 }),
+  };
+  for (const [what, answer] of Object.entries(answers)) {
+    const forged = createPublisher({ ...options, secret: APP.secret, fetch: stubFetch(answer) });
+    const error = await forged.nodes().catch(({ code }) => code);
+    expect([what, error]).toEqual([what, "answer_invalid"]);
+  }
+});
+
+function stubFetch(answer: object): typeof fetch {
+  return Object.assign(async () => Response.json(answer), { preconnect: () => {} });
+}
+
+function signedList(list: NodeList): NodeList {
+  const lines = list.nodes.map(({ url, connections, lagMs }) => `${url} ${connections} ${lagMs}`);
+  const text = ["fanfare-nodes", list.app, list.strategy, list.expiresAt, ...lines].join("\n");
+  return { ...list, signature: sign(APP.secret, text) };
+}
 
 test("channels, their numbers, members, and connections", async () => {
   const [ada, bob] = [await connectPusher(server.url), await connectPusher(server.url)];

@@ -41,7 +41,7 @@ test("a call is signed and sent as the official library does it", async () => {
   for (;;) {
     seen.length = 0;
     await ours.publish(["a", "b"], "e", data, { key: "k" });
-    await theirs.trigger(["a", "b"], "e", data, { idempotency_key: "k" } as object);
+    await theirs.trigger(["a", "b"], "e", data, { idempotency_key: "k", info: "position" } as object);
     await ours.channels({ prefix: "presence-" });
     await theirs.get({
       path: "/channels",

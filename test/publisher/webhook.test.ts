@@ -62,6 +62,19 @@ test.each([
   expect(await publisher.webhook({ headers, body }).catch((error) => error)).toMatchObject(refused);
 });
 
+test("while secrets are rotated, one that either of them signed is read", async () => {
+  const options = { url: "http://127.0.0.1:1", appId: APP.id, key: APP.key };
+  const rotating = createPublisher({ ...options, secret: ["the new one", APP.secret] });
+  for (const secret of ["the new one", APP.secret]) {
+    const headers = { ...RIGHT, "X-Pusher-Signature": sign(secret, BODY) };
+    expect(await rotating.webhook({ headers, body: BODY })).toEqual({ timeMs: 1, events: [] });
+  }
+  const headers = { ...RIGHT, "X-Pusher-Signature": sign("a third one", BODY) };
+  await expect(rotating.webhook({ headers, body: BODY })).rejects.toMatchObject({ status: 401 });
+  for (const secret of ["", [], ["new", ""]])
+    expect(() => createPublisher({ ...options, secret })).toThrow("secret is missing");
+});
+
 test.each(["not JSON", "null", "[]", '{"time_ms":"1","events":[]}'])(
   "one that is signed but reads %j is refused with 400",
   async (body) => {

@@ -90,6 +90,15 @@ export function channelInfoFrom(channel: string, answer: unknown): ChannelInfo {
   return { channel, subscriptions: subscription_count, ...(user_count !== undefined && { members: user_count }) };
 }
 
+/** Where an event that was published stands, by channel; empty where the server does not say. */
+export function positionsIn(answer: unknown): Readonly<Record<string, Position>> {
+  const { channels = {} } = answer as { channels?: Readonly<Record<string, { readonly position?: Position }>> };
+  const known = Object.entries(channels).flatMap(([name, { position }]) =>
+    position ? [[name, position] as const] : [],
+  );
+  return Object.fromEntries(known);
+}
+
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -19,7 +19,7 @@ export interface PublisherErrorDetails {
  * | `unreachable` | The request failed: no connection, or it was closed before the answer was complete. |
  * | `timeout` | There was no complete answer within `timeoutMs`. |
  * | `http_error` | The answer is an error without a code, from a proxy for example. |
- * | `answer_invalid` | The answer is not JSON. |
+ * | `answer_invalid` | The answer is not JSON, or a list of nodes that the app's secret did not sign. |
  * | `data_invalid` | An argument cannot be sent or signed. |
  * | `encryption_unsupported` | The channel is end-to-end encrypted, which needs the `pusher` package. |
  * | `webhook_invalid` | The request is not a webhook that this app's secret signed. |

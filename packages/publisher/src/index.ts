@@ -7,6 +7,7 @@ export type { ChannelInfo, History, HistoryEvent, Position } from "./answers.ts"
 export type { Authorization, AuthorizeAnswer, AuthorizeOptions, Denied, Member, SignInUser } from "./authorization.ts";
 export type { BatchEvent } from "./batches.ts";
 export { PublisherError, type PublisherErrorDetails } from "./errors.ts";
+export type { NodeAddress, NodeList, NodeStrategy } from "./nodes.ts";
 export {
   type BatchOptions,
   createPublisher,
@@ -14,6 +15,7 @@ export {
   type Publisher,
   type PublisherOptions,
   type PublishOptions,
+  type PublishResult,
 } from "./publisher.ts";
 export type { StreamEvent, StreamOptions, StreamResult } from "./stream.ts";
 export type { TokenClaims } from "./token.ts";

@@ -1,6 +1,6 @@
 /** The public API: one object with all that a back end does with Fanfare. */
 
-import { type ChannelInfo, channelInfoFrom, type History, historyFrom, type Position } from "./answers.ts";
+import { type ChannelInfo, channelInfoFrom, type History, historyFrom, type Position, positionsIn } from "./answers.ts";
 import { ApiClient } from "./api-client.ts";
 import {
   type Authorization,
@@ -11,8 +11,9 @@ import {
   type SignInUser,
 } from "./authorization.ts";
 import { type BatchEvent, batchesOf, itemOf } from "./batches.ts";
-import { invalid } from "./errors.ts";
+import { invalid, PublisherError } from "./errors.ts";
 import { checkKey, checkNotEncrypted, jsonOf, userChannel } from "./names.ts";
+import { checkNodeList, type NodeList, type NodeStrategy } from "./nodes.ts";
 import { Signer } from "./signer.ts";
 import { publishStream, type StreamOptions, type StreamResult } from "./stream.ts";
 import { makeToken, type TokenClaims } from "./token.ts";
@@ -23,7 +24,8 @@ export interface PublisherOptions {
   readonly url: string;
   readonly appId: string;
   readonly key: string;
-  readonly secret: string;
+  /** Of several, the first signs, and all of them verify: while secrets are rotated, the new one and the old. */
+  readonly secret: string | readonly string[];
   /** In place of the global `fetch`. */
   readonly fetch?: typeof fetch;
   /** How long one attempt may take, in milliseconds. Default 10 000. */
@@ -44,6 +46,14 @@ export interface PublishOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface PublishResult {
+  /**
+   * Where the event stands in each channel that keeps a history: a client that subscribes since there gets what comes after it. A channel
+   * is not in it if it keeps none, or if the server knew the `key` already.
+   */
+  readonly positions: Readonly<Record<string, Position>>;
+}
+
 export interface BatchOptions {
   readonly signal?: AbortSignal;
 }
@@ -51,7 +61,7 @@ export interface BatchOptions {
 export interface HistoryOptions {
   /** Only what came after this position. Default: the last `limit` events. */
   readonly since?: Position;
-  /** 1 to 1000. Default 100. */
+  /** 0 to 1000; 0 for the position alone. Default 100. */
   readonly limit?: number;
   readonly signal?: AbortSignal;
 }
@@ -63,9 +73,14 @@ export interface HistoryOptions {
 export interface Publisher {
   /**
    * Publishes an event, exactly once, in one channel or up to 100. `data` is any JSON value, at most 100 KB unless the app allows more.
-   * Resolves when the server has it.
+   * Resolves when the server has it, with its position in each channel.
    */
-  publish(channel: string | readonly string[], event: string, data: unknown, options?: PublishOptions): Promise<void>;
+  publish(
+    channel: string | readonly string[],
+    event: string,
+    data: unknown,
+    options?: PublishOptions,
+  ): Promise<PublishResult>;
   /**
    * Publishes many events in order, exactly once each, in requests of at most 10 events and 1 MiB. Each request is checked as a whole; if
    * one is refused, those before it were published and those after it are not sent.
@@ -95,6 +110,11 @@ export interface Publisher {
   channel(channel: string, options?: { readonly signal?: AbortSignal }): Promise<ChannelInfo>;
   /** The users in a presence channel, each once. */
   members(channel: string, options?: { readonly signal?: AbortSignal }): Promise<readonly { readonly id: string }[]>;
+  /**
+   * The nodes that clients may connect to, the one to try first in front; its signature is checked. `strategy` is `round_robin` (default),
+   * `random` or `least_connections`. The list is good for half a minute.
+   */
+  nodes(options?: { readonly strategy?: NodeStrategy; readonly signal?: AbortSignal }): Promise<NodeList>;
   /** How many connections the app has, in the whole cluster. */
   connections(options?: { readonly signal?: AbortSignal }): Promise<number>;
   /** Closes the user's connections, and makes the server refuse what was signed or issued for the user before, unless `revoke` is false. */
@@ -115,7 +135,7 @@ export interface Publisher {
   /** Signs a user in, in the form that pusher-js expects (`userAuthentication`). */
   authorizeUser(connectionId: string, user: SignInUser): Promise<{ auth: string; user_data: string }>;
   /**
-   * Reads a webhook after it has checked its signature, in constant time. Throws a `PublisherError` with the status to answer: 401 if the
+   * Reads a webhook after it has checked its signature, in constant time, by each of the secrets. Throws a `PublisherError` with the status to answer: 401 if the
    * signature is wrong, 400 if the body is malformed.
    */
   webhook(request: Request | RawWebhook): Promise<Webhook>;
@@ -134,18 +154,25 @@ export function createPublisher(options: PublisherOptions): Publisher {
 class HttpPublisher implements Publisher {
   readonly #key: string;
   readonly #signer: Signer;
+  /** With those of earlier secrets. */
+  readonly #signers: readonly Signer[];
   readonly #authorizer: Authorizer;
   readonly #api: ApiClient;
+  /** Whether the server says where an event stands: Pusher's own refuses to be asked. */
+  #knowsPositions = true;
 
   constructor(options: PublisherOptions) {
     const { url, appId, key, secret, timeoutMs = TIMEOUT_MS, retries = RETRIES } = options;
-    for (const [name, value] of Object.entries({ appId, key, secret }))
+    const secrets = typeof secret === "string" ? [secret] : [...(secret ?? [])];
+    const [first = ""] = secrets;
+    for (const [name, value] of Object.entries({ appId, key, secret: secrets.includes("") ? "" : first }))
       if (typeof value !== "string" || value === "") throw new TypeError(`createPublisher: ${name} is missing.`);
     if (!(timeoutMs > 0 && timeoutMs <= LONGEST_TIMER_MS))
       throw new TypeError(`createPublisher: timeoutMs is a number above 0, at most ${LONGEST_TIMER_MS}.`);
     if (!Number.isInteger(retries) || retries < 0) throw new TypeError("createPublisher: retries is 0 or more.");
     this.#key = key;
-    this.#signer = new Signer(secret);
+    this.#signer = new Signer(first);
+    this.#signers = [this.#signer, ...secrets.slice(1).map((each) => new Signer(each))];
     this.#authorizer = new Authorizer(key, this.#signer);
     // Called as a plain function: browsers' and workers' fetch refuses to be a method of something else.
     const send: typeof fetch = options.fetch ?? fetch;
@@ -165,12 +192,31 @@ class HttpPublisher implements Publisher {
     event: string,
     data: unknown,
     { key = crypto.randomUUID(), except, signal }: PublishOptions = {},
-  ): Promise<void> {
+  ): Promise<PublishResult> {
     const channels = typeof channel === "string" ? [channel] : channel;
     for (const name of channels) checkNotEncrypted(name);
     checkKey(key);
     const body = { name: event, data: jsonOf(data), channels, socket_id: except, idempotency_key: key };
-    await this.#api.call({ method: "POST", path: "/events", body, signal });
+    return { positions: positionsIn(await this.#publish(body, signal)) };
+  }
+
+  /**
+   * Asks where the event stands. A server that refuses without a code of Fanfare's may refuse because of that: then it is published
+   * without, and not asked again.
+   */
+  async #publish(body: object, signal: AbortSignal | undefined): Promise<unknown> {
+    const call = { method: "POST", path: "/events", signal } as const;
+    if (this.#knowsPositions) {
+      try {
+        return await this.#api.call({ ...call, body: { ...body, info: "position" } });
+      } catch (error) {
+        const isOther = error instanceof PublisherError && error.status === 400 && error.code === "http_error";
+        if (!isOther) throw error;
+      }
+    }
+    const answer = await this.#api.call({ ...call, body });
+    this.#knowsPositions = false;
+    return answer;
   }
 
   async batch(events: readonly BatchEvent[], { signal }: BatchOptions = {}): Promise<void> {
@@ -180,13 +226,17 @@ class HttpPublisher implements Publisher {
       await this.#api.call({ method: "POST", path: "/batch_events", body: { batch }, signal });
   }
 
-  toUser(userId: string, event: string, data: unknown, options?: PublishOptions): Promise<void> {
-    return this.publish(userChannel(userId), event, data, options);
+  async toUser(userId: string, event: string, data: unknown, options?: PublishOptions): Promise<void> {
+    await this.publish(userChannel(userId), event, data, options);
   }
 
   async stream<P>(channel: string, source: AsyncIterable<P>, options: StreamOptions<P> = {}): Promise<StreamResult> {
     const { event = "stream" } = options;
-    return publishStream((data, key) => this.publish(channel, event, data, { key }), source, options);
+    return publishStream(
+      async (data, key) => void (await this.publish(channel, event, data, { key })),
+      source,
+      options,
+    );
   }
 
   async history<T>(channel: string, { since, limit, signal }: HistoryOptions = {}): Promise<History<T>> {
@@ -198,7 +248,7 @@ class HttpPublisher implements Publisher {
   }
 
   async position(channel: string, { signal }: { signal?: AbortSignal } = {}): Promise<Position | undefined> {
-    const { position, keeps } = await this.history(channel, { limit: 1, ...(signal && { signal }) });
+    const { position, keeps } = await this.history(channel, { limit: 0, ...(signal && { signal }) });
     return keeps && position;
   }
 
@@ -217,6 +267,10 @@ class HttpPublisher implements Publisher {
   async members(channel: string, { signal }: { signal?: AbortSignal } = {}): Promise<{ id: string }[]> {
     const answer = await this.#get(`/channels/${encodeURIComponent(channel)}/users`, {}, signal);
     return (answer as { users: { id: string }[] }).users;
+  }
+
+  async nodes({ strategy = "round_robin", signal }: { strategy?: NodeStrategy; signal?: AbortSignal } = {}) {
+    return checkNodeList(await this.#get("/nodes", { strategy }, signal), this.#key, this.#signers);
   }
 
   async connections({ signal }: { signal?: AbortSignal } = {}): Promise<number> {
@@ -246,7 +300,7 @@ class HttpPublisher implements Publisher {
   }
 
   webhook(request: Request | RawWebhook): Promise<Webhook> {
-    return readWebhook(this.#key, this.#signer, request);
+    return readWebhook(this.#key, this.#signers, request);
   }
 
   #get(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal | undefined): Promise<unknown> {
