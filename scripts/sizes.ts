@@ -27,7 +27,7 @@ const BUDGETS: Readonly<Record<string, Budget>> = {
   "@fanfare/client/ai": { kB: 1.0, onTopOf: "@fanfare/client" },
   "@fanfare/client/http": { kB: 2.0, onTopOf: "@fanfare/client" },
   // 4.0 is the aim: what back ends of one route import should not be what all of them import.
-  "@fanfare/publisher": { kB: 6.2 },
+  "@fanfare/publisher": { kB: 6.5 },
   // 0.5 is the aim: the checker of data came in one piece with the types' one function.
   "@fanfare/schema": { kB: 0.9 },
 };
