@@ -9,6 +9,8 @@ import { type Closed, connect, type TestFrame, type TestSocket, type TrustOption
 export interface NativeOptions {
   /** The `token` parameter of the address. */
   readonly token?: string;
+  /** Sent in the first frame, as `authenticate`, in place of a token in the address. */
+  readonly credentials?: object;
   /** The `app` parameter: a key. */
   readonly app?: string;
   /** Of the address: "/" unless the server has a path. */
@@ -36,13 +38,19 @@ export async function connectAs(url: string, user: string, claims: JWTPayload = 
 }
 
 /** Only the socket, for handshakes that are to be refused. */
-export function dialNative(
+export async function dialNative(
   url: string,
-  { token, app, path = "/", headers = {}, tls }: NativeOptions = {},
+  { token, credentials, app, path = "/", headers = {}, tls }: NativeOptions = {},
 ): Promise<TestSocket> {
-  const query = new URLSearchParams({ ...(token !== undefined && { token }), ...(app !== undefined && { app }) });
+  const query = new URLSearchParams({
+    ...(token !== undefined && { token }),
+    ...(app !== undefined && { app }),
+    ...(credentials !== undefined && { auth: "frame" }),
+  });
   const address = socketUrl(url, `${path}${query.size > 0 ? `?${query}` : ""}`);
-  return connect(address, { headers, ...(tls && { tls }) });
+  const socket = await connect(address, { headers, ...(tls && { tls }) });
+  if (credentials !== undefined) socket.send({ event: "authenticate", data: credentials });
+  return socket;
 }
 
 export class NativeTestClient {

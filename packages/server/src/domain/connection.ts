@@ -28,6 +28,8 @@ export class Connection {
   watchedUsers: readonly string[] | undefined;
   /** It signed in, or was let into a private channel. */
   isAuthenticated = false;
+  /** It has asked to say by its first frame who it is; until it has, it is sent nothing, and not welcome yet. */
+  awaitsAuthentication = false;
   /** False for clients of a protocol too old to know pings; only long silence ends them. */
   answersPings = true;
   closed = false;

@@ -1,4 +1,4 @@
-/** A client connects: it is taken in, welcomed, and signed in where a token came with it. */
+/** A client connects: it is taken in, welcomed, and signed in where a token came with it. One that sends its token in its first frame waits. */
 
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
@@ -7,7 +7,7 @@ import type { Socket } from "../domain/transport.ts";
 import { signInOnConnect } from "./commands/signin.ts";
 import { takeTurn } from "./execute.ts";
 import type { Hub } from "./hub.ts";
-import { clientLimits } from "./limits.ts";
+import { welcome } from "./welcome.ts";
 
 /** Never throws; a client for which there is no room is closed with that reason. */
 export function connect(hub: Hub, connection: Connection, socket: Socket, user: User | undefined): void {
@@ -16,11 +16,8 @@ export function connect(hub: Hub, connection: Connection, socket: Socket, user: 
   } catch (error) {
     return reject(hub, connection, socket, error);
   }
-  const { frameBytes, activityTimeoutS } = hub.limits;
-  const { id, app } = connection;
-  const serverTimeMs = hub.clock.wallMs();
-  const bounds = { activityTimeoutS, frameBytes, limits: clientLimits(app), serverTimeMs };
-  hub.push(connection, { type: "welcome", connection: id, ...bounds, ...(user && { user }) });
+  if (connection.awaitsAuthentication) return;
+  welcome(hub, connection, user);
   if (user) takeTurn(hub, connection, signInOnConnect(hub, connection, user));
 }
 

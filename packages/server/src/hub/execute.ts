@@ -16,6 +16,7 @@ import { publish } from "./commands/publish.ts";
 import { signIn } from "./commands/signin.ts";
 import { subscribe } from "./commands/subscribe.ts";
 import { unsubscribe } from "./commands/unsubscribe.ts";
+import { receiveFirstFrame } from "./first-frame.ts";
 import type { Hub } from "./hub.ts";
 import { takeFrameToken } from "./limits.ts";
 import { Turns } from "./turns.ts";
@@ -68,6 +69,7 @@ const turns = new Turns<Hub, Connection>({
 function execute(hub: Hub, connection: Connection, frame: Frame): Promise<void> | undefined {
   let command: Command | undefined;
   try {
+    if (connection.awaitsAuthentication) return executeFirst(hub, connection, frame);
     command = connection.protocol.decode(frame);
     const around = hub.middleware?.command;
     const turn =
@@ -80,6 +82,11 @@ function execute(hub: Hub, connection: Connection, frame: Frame): Promise<void> 
     refuse(hub, connection, error, command);
     return undefined;
   }
+}
+
+function executeFirst(hub: Hub, connection: Connection, frame: Frame): Promise<void> {
+  const pass = (command: Command) => guarded(hub, connection, command, 0);
+  return receiveFirstFrame(hub, connection, frame, pass).catch((error) => refuse(hub, connection, error, undefined));
 }
 
 function carryOut(hub: Hub, connection: Connection, command: Command): Awaitable<void> {

@@ -177,8 +177,10 @@ export class Hub {
     return this.quotas.connectionCount(app, this.connectionCountOf(app));
   }
 
+  /** Undefined too where it has not said yet who it is, as it has to. */
   connection(app: Pick<App, "id">, id: string): Connection | undefined {
-    return this.#tenants.get(app.id)?.connections.get(id);
+    const found = this.#tenants.get(app.id)?.connections.get(id);
+    return found?.awaitsAuthentication ? undefined : found;
   }
 
   // ---- connections
@@ -192,7 +194,7 @@ export class Hub {
     connection.socket = socket;
     this.#tenants.of(app).connections.set(connection.id, connection);
     this.quotas.setConnectionCount(app, this.connectionCountOf(app));
-    this.observe({ type: "opened", connection });
+    if (!connection.awaitsAuthentication) this.observe({ type: "opened", connection });
   }
 
   /** Forgets a client whose socket is gone. Safe to call again. */
@@ -209,7 +211,9 @@ export class Hub {
       this.#context.runInBackground(() => this.leave(connection, channel));
     if (tenant) this.#context.runInBackground(() => this.users.removeConnection(tenant, connection));
     const why = connection.disconnectReason;
-    this.observe({ type: "closed", connection, code, ...(why && { why }) });
+    const { address, app, awaitsAuthentication } = connection;
+    if (!awaitsAuthentication) this.observe({ type: "closed", connection, code, ...(why && { why }) });
+    else if (why) this.observe({ type: "rejected", address, why, app });
     if (tenant) this.#tenants.dropIfEmpty(tenant);
   }
 
@@ -227,7 +231,7 @@ export class Hub {
   }
 
   push(connection: Connection, push: Push): void {
-    if (connection.closed) return;
+    if (connection.closed || connection.awaitsAuthentication) return;
     const frame = connection.protocol.encode(push);
     if (frame !== undefined) this.#hand(connection, frame);
   }
@@ -237,7 +241,7 @@ export class Hub {
     const frames = new Map(this.protocols.map((protocol) => [protocol, protocol.encode(push)]));
     for (const connection of this.#tenants.connections(app)) {
       const frame = frames.get(connection.protocol);
-      if (frame !== undefined) this.#hand(connection, frame);
+      if (frame !== undefined && !connection.awaitsAuthentication) this.#hand(connection, frame);
     }
   }
 

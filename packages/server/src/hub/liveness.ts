@@ -10,6 +10,9 @@ import type { Tenants } from "./tenants.ts";
 /** Pusher protocol 4 and older know no pings but those of WebSocket: closed 4202 after a day of silence. */
 const SILENCE_MS = 24 * 3_600_000;
 
+/** Time for a client that says by its first frame who it is. */
+const FIRST_FRAME_MS = 10_000;
+
 /** A look that comes so much too late finds sockets unread, and nothing can be said of them before the next. */
 const STILL_MS = 500;
 
@@ -75,6 +78,14 @@ function judge(connection: Connection, nowMs: number, timeouts: Timeouts): Disco
     const message = `Not signed in nor in any private channel after ${unauthenticatedS} seconds (unauthenticatedTimeoutS).`;
     return new Disconnect("authentication_timeout", message);
   }
+  if (
+    connection.awaitsAuthentication &&
+    connection.turnsUnderWay === 0 &&
+    nowMs - connection.openedAtMs > FIRST_FRAME_MS
+  ) {
+    const message = `No authenticate frame came within ${FIRST_FRAME_MS / 1000} seconds (?auth=frame).`;
+    return new Disconnect("authentication_timeout", message);
+  }
   const quietMs = nowMs - Math.max(lastSeenMs, pingedAtMs);
   if (!connection.answersPings) {
     if (nowMs - lastSeenMs > SILENCE_MS) {
@@ -111,9 +122,10 @@ export function hasStalled(lateMs: number): boolean {
 
 /** The server stood still for so long, in which nothing could come in: that time counts against no connection. */
 export function compensateStall(connection: Connection, ms: number, nowMs: number): void {
-  const { app, isAuthenticated, openedAtMs } = connection;
+  const { app, isAuthenticated, awaitsAuthentication, openedAtMs } = connection;
   compensateSilence(connection, ms, nowMs);
-  if (app.requireAuthentication && !isAuthenticated) connection.openedAtMs = Math.min(nowMs, openedAtMs + ms);
+  if (awaitsAuthentication || (app.requireAuthentication && !isAuthenticated))
+    connection.openedAtMs = Math.min(nowMs, openedAtMs + ms);
 }
 
 /** The same for a connection of any kind. */

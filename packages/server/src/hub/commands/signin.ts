@@ -20,7 +20,7 @@ type SignIn = Extract<Command, { type: "signin" }>;
 export async function signIn(hub: Hub, connection: Connection, { by, ref }: SignIn): Promise<void> {
   if (by.type === "token" || by.type === "credentials") takeEventToken(connection, hub.clock.monotonicMs());
   const askedAtMs = hub.clock.wallMs();
-  const user = withCheckedInfo(await identify(hub, connection, by));
+  const user = await identify(hub, connection, by);
   const userData = by.type === "signature" ? by.userData : userDataOf(user);
   // A signature is made for this connection, some time since it has been there.
   const atMs = by.type === "signature" ? openedAtMs(hub, connection) : askedAtMs;
@@ -40,10 +40,15 @@ function userDataOf(user: User): string {
   return `{"id":${JSON.stringify(user.id)},"user_info":${userInfoJson(user)}}`;
 }
 
-/** The same for a client that connected with a token, and whose welcome said so. */
-export async function signInOnConnect(hub: Hub, connection: Connection, user: User): Promise<void> {
+/** The same for a client whose welcome said that it is this user: it is known since then. */
+export async function signInOnConnect(
+  hub: Hub,
+  connection: Connection,
+  user: User,
+  atMs = openedAtMs(hub, connection),
+): Promise<void> {
   const revoked = () => new Disconnect("token_invalid", REVOKED);
-  await become(hub, connection, user, proofOf(user, openedAtMs(hub, connection), revoked), () => {});
+  await become(hub, connection, user, proofOf(user, atMs, revoked), () => {});
   await watch(hub, connection, user.watchlist ?? []);
 }
 
@@ -76,7 +81,12 @@ function openedAtMs({ clock }: Hub, connection: Connection): number {
   return clock.wallMs() - (clock.monotonicMs() - connection.openedAtMs);
 }
 
-function identify(hub: Hub, connection: Connection, by: Credentials): Awaitable<User> {
+/** Whose credentials these are. */
+export async function identify(hub: Hub, connection: Connection, by: Credentials): Promise<User> {
+  return withCheckedInfo(await userOf(hub, connection, by));
+}
+
+function userOf(hub: Hub, connection: Connection, by: Credentials): Awaitable<User> {
   switch (by.type) {
     case "user":
       return by.user;

@@ -91,7 +91,7 @@ export type ServerFrame =
   | { event: "closing"; code: string; message: string; reconnect: Reconnect; afterMs?: number };
 
 /** What this server can do beyond the first text of version 1, by the names in docs/protocol/native.md. */
-export const FEATURES: readonly string[] = ["history", "previous-ids"];
+export const FEATURES: readonly string[] = ["history", "previous-ids", "auth-frame"];
 
 /** Names that mean something in this protocol: a client may not publish them, and the server's own carry no `pushed`. */
 export const RESERVED: ReadonlySet<string> = new Set([

@@ -32,7 +32,10 @@ export class Connections<U extends User = User> implements Iterable<Client<U>> {
     return this.#hub.connectionCountOf(this.#app);
   }
 
-  [Symbol.iterator](): Iterator<Client<U>> {
-    return this.#hub.connections(this.#app) as Generator<Client<U>>;
+  *[Symbol.iterator](): Generator<Client<U>> {
+    for (const connection of this.#hub.connections(this.#app)) {
+      // What has not said yet who it is is not open for the program either.
+      if (!connection.awaitsAuthentication) yield connection as Client<U>;
+    }
   }
 }

@@ -69,7 +69,8 @@ export async function admit(
     const connection = createConnection(options, caller, protocol, checkApp(app, key, caller));
     if (version !== undefined) connection.answersPings = version >= FIRST_WITH_PINGS;
     const user = await runGuards(options.guards, request, connection);
-    if (version === undefined) checkAnonymous(connection.app, user);
+    connection.awaitsAuthentication = !user && protocol === options.native && url.searchParams.get("auth") === "frame";
+    if (version === undefined && !connection.awaitsAuthentication) checkAnonymous(connection.app, user);
     await options.acquireQuota(connection);
     // A Pusher client signs in by a command.
     return { connection, user: version === undefined ? user : undefined };

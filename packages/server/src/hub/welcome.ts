@@ -1,0 +1,14 @@
+/** Welcomes a client: the first frame it gets, with what it has to know of the server. */
+
+import type { Connection } from "../domain/connection.ts";
+import type { User } from "../domain/message.ts";
+import type { Hub } from "./hub.ts";
+import { clientLimits } from "./limits.ts";
+
+export function welcome(hub: Hub, connection: Connection, user: User | undefined): void {
+  const { frameBytes, activityTimeoutS } = hub.limits;
+  const { id, app } = connection;
+  const serverTimeMs = hub.clock.wallMs();
+  const bounds = { activityTimeoutS, frameBytes, limits: clientLimits(app), serverTimeMs };
+  hub.push(connection, { type: "welcome", connection: id, ...bounds, ...(user && { user }) });
+}
