@@ -273,7 +273,13 @@ describe("token rules", () => {
   const tokenOf = (token: object) => parseConfig({ apps: [{ ...app, token }] }).apps[0]?.token;
 
   test("take the algorithms that fit the key where none are named", () => {
-    expect(tokenOf({ secret: "x" })).toEqual({ secret: "x", algorithms: ["HS256"], clockToleranceS: 5 });
+    expect(tokenOf({ secret: "x" })).toEqual({
+      secret: "x",
+      algorithms: ["HS256"],
+      clockToleranceS: 5,
+      expiry: "close",
+    });
+    expect(tokenOf({ expiry: "ignore" })).toEqual({ algorithms: ["HS256"], clockToleranceS: 5, expiry: "ignore" });
     expect(tokenOf({ publicKey: rsa })?.algorithms).toEqual(["RS256"]);
     expect(tokenOf({ publicKey: ec })?.algorithms).toEqual(["ES256"]);
     expect(tokenOf({ publicKey: ed })?.algorithms).toEqual(["EdDSA"]);
@@ -281,10 +287,9 @@ describe("token rules", () => {
   });
 
   const cases: [object, string][] = [
-    [{}, "`apps[0].token` has to have exactly one of `secret`, `publicKey` and `jwksUrl`, but has none of them"],
     [
       { secret: "x", publicKey: "y" },
-      "`apps[0].token` has to have exactly one of `secret`, `publicKey` and `jwksUrl`, but has `secret` and `publicKey`",
+      "`apps[0].token` has to have at most one of `secret`, `publicKey` and `jwksUrl`, but has `secret` and `publicKey`",
     ],
     [
       { secret: "x", algorithms: ["RS256"] },

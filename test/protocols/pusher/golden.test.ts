@@ -42,6 +42,7 @@ const PUSHES: Record<Push["type"], true> = {
   "signed-in": true,
   watch: true,
   result: true,
+  expiring: true,
   refused: true,
   ping: true,
   pong: true,

@@ -625,4 +625,6 @@ export interface AppTokenInput {
   readonly issuer?: string;
   /** How far the issuer's clock may be off, in seconds. Takes a number of seconds from 0 to 3600. Default: `5`. */
   readonly clockToleranceS?: number | undefined;
+  /** What becomes of a connection when its token expires: it is closed, unless the client has sent a newer one, or it stays open. Default: `"close"`. */
+  readonly expiry?: "close" | "ignore" | undefined;
 }

@@ -64,9 +64,9 @@ function resolveApp(app: AppSettings, defaults: AppDefaults, path: Path, refuse:
 function resolveToken(token: TokenSettings, path: Path, refuse: Refuse): TokenRules {
   const given = (["secret", "publicKey", "jwksUrl"] as const).filter((key) => token[key] !== undefined);
   const here = formatPath(path);
-  if (given.length !== 1) {
-    const but = given.length === 0 ? "none of them" : given.map((key) => `\`${key}\``).join(" and ");
-    refuse(path, `\`${here}\` has to have exactly one of \`secret\`, \`publicKey\` and \`jwksUrl\`, but has ${but}`);
+  if (given.length > 1) {
+    const but = given.map((key) => `\`${key}\``).join(" and ");
+    refuse(path, `\`${here}\` has to have at most one of \`secret\`, \`publicKey\` and \`jwksUrl\`, but has ${but}`);
     return { ...token, algorithms: [] };
   }
   const fitting = algorithmsFor(token);
@@ -76,7 +76,7 @@ function resolveToken(token: TokenSettings, path: Path, refuse: Refuse): TokenRu
   }
   const algorithms = token.algorithms ?? fitting;
   for (const algorithm of algorithms.filter((one) => !fitting.includes(one))) {
-    const message = `\`${here}.algorithms\` has ${algorithm}, which does not fit \`${given[0]}\``;
+    const message = `\`${here}.algorithms\` has ${algorithm}, which does not fit ${given[0] ? `\`${given[0]}\`` : "the app's secret"}`;
     refuse([...path, "algorithms"], `${message}: use ${fitting.join(", ")}`);
   }
   return { ...token, algorithms };
@@ -84,8 +84,9 @@ function resolveToken(token: TokenSettings, path: Path, refuse: Refuse): TokenRu
 
 /** The algorithms that the key can verify, or what the key should have been. */
 function algorithmsFor(token: TokenSettings): readonly TokenAlgorithm[] | string {
-  if (token.secret !== undefined) return ["HS256"];
-  if (token.publicKey === undefined) return ["RS256", "ES256", "EdDSA"];
+  if (token.jwksUrl !== undefined) return ["RS256", "ES256", "EdDSA"];
+  // A secret of its own, or the app's.
+  if (token.publicKey === undefined) return ["HS256"];
   const key = publicKeyOf(token.publicKey);
   if (key === undefined) return 'a public key in PEM form, from "-----BEGIN PUBLIC KEY-----" to its end';
   if (key.asymmetricKeyType === "rsa") return ["RS256"];

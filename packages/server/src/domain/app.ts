@@ -69,7 +69,7 @@ export interface Webhook {
   readonly batch?: boolean;
 }
 
-/** What a JSON Web Token must satisfy. Exactly one of `secret`, `publicKey` and `jwksUrl` says whose signature counts. */
+/** What a JSON Web Token must satisfy. One of `secret`, `publicKey` and `jwksUrl` says whose signature counts; without any, the app's own. */
 export interface TokenRules {
   readonly algorithms: readonly TokenAlgorithm[];
   /** Shared secret, for HS256. */
@@ -81,6 +81,8 @@ export interface TokenRules {
   readonly audience?: string;
   readonly issuer?: string;
   readonly clockToleranceS: number;
+  /** What becomes of a connection whose token has expired. "close" where absent. */
+  readonly expiry?: "close" | "ignore";
 }
 
 export type TokenAlgorithm = "HS256" | "RS256" | "ES256" | "EdDSA";

@@ -21,6 +21,10 @@ export class Connection {
   user: User | undefined;
   /** When what says that it is the user's was made, at the earliest: Unix milliseconds. */
   authenticatedAtMs = Number.NEGATIVE_INFINITY;
+  /** When its token ends, by the monotonic clock; infinity where it does not. */
+  expiresAtMs = Number.POSITIVE_INFINITY;
+  /** It was sent word that its token ends. */
+  expiryAnnounced = false;
   socket: Socket | undefined;
   /** The channels it is in. Absent until the first. */
   memberships: Memberships | undefined;

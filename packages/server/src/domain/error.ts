@@ -77,6 +77,7 @@ export const DISCONNECTS = {
   protocol_missing: "never",
   unauthorized: "never",
   token_invalid: "never",
+  token_expired: "never",
   authentication_timeout: "never",
   terminated: "never",
   over_capacity: "later",

@@ -19,6 +19,8 @@ export interface User extends UserInfo {
    * does not say. Absent where the back end or the program was asked just now.
    */
   readonly issuedAtMs?: number;
+  /** When it ends, in Unix milliseconds. Absent where it does not. */
+  readonly expiresAtMs?: number;
 }
 
 /** One user in a presence channel, however many connections it has there. */
@@ -188,6 +190,8 @@ export type Push =
   | { readonly type: "watch"; readonly online: readonly string[]; readonly offline: readonly string[] }
   | { readonly type: "result"; readonly data: unknown; readonly ref: Ref }
   | { readonly type: "refused"; readonly error: CommandError; readonly command?: Command }
+  /** The token that says who the client is ends in so many milliseconds, and the connection soon after, unless it is renewed. */
+  | { readonly type: "expiring"; readonly afterMs: number }
   | { readonly type: "ping" }
   | { readonly type: "pong"; readonly ref?: Ref };
 

@@ -167,8 +167,8 @@ async function claimsOf(rules: TokenRules, keys: readonly Key[], token: string):
 }
 
 /**
- * Claims: `sub` (or `user_id`, `id`) names the user, `info` is what others see, `channels` what it may join, `iat` when it was
- * issued: so much earlier at most as the issuer's clock may be ahead.
+ * Claims: `sub` (or `user_id`, `id`) names the user, `info` is what others see, `channels` what it may join, `exp` when it ends, `iat` when
+ * it was issued: so much earlier at most as the issuer's clock may be ahead.
  */
 function userOf(claims: JWTPayload, text: string, { clockToleranceS }: TokenRules): User {
   const name = ["sub", "user_id", "id"].find((claim) => (claims[claim] ?? null) !== null) ?? "sub";
@@ -181,6 +181,7 @@ function userOf(claims: JWTPayload, text: string, { clockToleranceS }: TokenRule
     id: exactId(id, memberText(text, name)),
     ...parseUserInfo(memberText(text, "info")),
     issuedAtMs: typeof claims.iat === "number" ? (claims.iat - clockToleranceS) * 1000 : 0,
+    ...(typeof claims.exp === "number" && { expiresAtMs: claims.exp * 1000 }),
     ...(isTexts(channels) && { channels }),
     ...(isTexts(watchlist) && { watchlist }),
   };

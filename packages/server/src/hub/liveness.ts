@@ -4,6 +4,7 @@ import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
 import type { Push } from "../domain/message.ts";
+import { checkExpiry } from "./expiry.ts";
 import { sign } from "./signature.ts";
 import type { Tenants } from "./tenants.ts";
 
@@ -33,7 +34,7 @@ interface Host {
   observe(event: HubEvent): void;
 }
 
-/** Pings a silent connection, disconnects one that does not answer, and cuts a slow consumer. The last look was at `lookedAtMs`. */
+/** Pings a silent connection, disconnects one that does not answer or whose token has ended, and cuts a slow consumer. The last look was at `lookedAtMs`. */
 export function checkLiveness(
   hub: Host,
   tenants: Tenants,
@@ -41,7 +42,7 @@ export function checkLiveness(
   nowMs: number,
   lookedAtMs: number,
 ): void {
-  const verdict = judge(connection, nowMs, hub.limits);
+  const verdict = checkExpiry(hub, connection, nowMs) ?? judge(connection, nowMs, hub.limits);
   if (verdict instanceof Disconnect) return hub.disconnect(connection, verdict);
   if (verdict === "ping") {
     connection.pingedAtMs = nowMs;

@@ -14,6 +14,7 @@ export const CLOSE_CODES = {
   protocol_missing: 4008,
   unauthorized: 4009,
   token_invalid: 4009,
+  token_expired: 4009,
   authentication_timeout: 4009,
   terminated: 4009,
   over_capacity: 4100,

@@ -145,9 +145,11 @@ export class Session {
 
   #lose(code: number, reason: string): void {
     this.#options.onTraffic("note", `closed ${code}${reason === "" ? "" : ` · ${reason}`}`);
-    const { message, reconnect } = this.#farewell ?? {};
+    const { code: reasonCode, message, reconnect } = this.#farewell ?? {};
     const why = typeof message === "string" ? message.replace(/\.$/, "") : "The connection was lost";
     this.#leave();
+    // Each attempt fetches a new token.
+    if (reasonCode === "token_expired") return this.#pause(why, "now");
     if (reconnect === "never") return this.#enter({ type: "stopped", why });
     this.#pause(why, reconnect);
   }

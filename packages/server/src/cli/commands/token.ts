@@ -56,6 +56,7 @@ async function sign(app: App, user: string, options: IssueOptions): Promise<stri
 function signingSecret({ id, token: rules, secrets }: App): string {
   if (rules === undefined) return secrets[0];
   if (rules.secret !== undefined) return rules.secret;
+  if (rules.jwksUrl === undefined && rules.publicKey === undefined) return secrets[0];
   const where = rules.jwksUrl === undefined ? "`token.publicKey`" : "`token.jwksUrl`";
   throw new CliError(
     `app ${id} takes tokens of the issuer behind ${where}: only the holder of that issuer's private key can make one`,

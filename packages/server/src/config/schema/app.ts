@@ -134,6 +134,10 @@ const token = object("How tokens are verified. Without it: HS256 with any of the
   audience: text("The audience that a token has to name.").apply(optional),
   issuer: text("The issuer that a token has to name.").apply(optional),
   clockToleranceS: seconds("How far the issuer's clock may be off, in seconds.", 0, 3600).apply(withDefault, 5),
+  expiry: oneOf(
+    "What becomes of a connection when its token expires: it is closed, unless the client has sent a newer one, or it stays open.",
+    ["close", "ignore"],
+  ).apply(withDefault, "close"),
 });
 
 const HEADER_NAME = /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/;

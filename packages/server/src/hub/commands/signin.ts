@@ -7,6 +7,7 @@ import { elementTexts, exactId, memberText } from "../../domain/json-text.ts";
 import type { Command, Credentials, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../domain/user-info.ts";
+import { setExpiry } from "../expiry.ts";
 import type { Hub } from "../hub.ts";
 import { checkUserId, isLongerThan, takeEventToken, utf8Bytes } from "../limits.ts";
 import type { AuthProof } from "../revocations.ts";
@@ -64,8 +65,9 @@ async function become(
   answer: () => void,
 ): Promise<void> {
   checkUserId(connection.app, user.id);
-  const { issuedAtMs: _, ...known } = user;
+  const { issuedAtMs: _, expiresAtMs: __, ...known } = user;
   await hub.users.signIn(connection, known, proof);
+  setExpiry(connection, user, hub.clock);
   const channel = userChannel(user.id);
   if (!connection.protocol.joinsUserChannel || connection.isIn(channel)) return answer();
   await hub.join(connection, channel, undefined, answer);

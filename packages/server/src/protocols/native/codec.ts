@@ -194,6 +194,8 @@ function frameOf(push: Plain): ServerFrame | undefined {
       return { event: "result", id: push.ref, data: push.data };
     case "refused":
       return refusal(push);
+    case "expiring":
+      return { event: "expiring", data: { afterMs: push.afterMs } };
     case "pong":
       return { event: "pong", ...idOf(push.ref) };
     case "ping":

@@ -87,11 +87,12 @@ export type ServerFrame =
   | { event: "watchlist"; data: { online: string[]; offline: string[] } }
   | { event: "result"; id: Id; data: unknown }
   | { event: "error"; message: string; code: string; id?: Id; channel?: string; retryAfterMs?: number }
+  | { event: "expiring"; data: { afterMs: number } }
   | { event: "pong"; id?: Id }
   | { event: "closing"; code: string; message: string; reconnect: Reconnect; afterMs?: number };
 
 /** What this server can do beyond the first text of version 1, by the names in docs/protocol/native.md. */
-export const FEATURES: readonly string[] = ["history", "previous-ids", "auth-frame"];
+export const FEATURES: readonly string[] = ["history", "previous-ids", "auth-frame", "token-expiry"];
 
 /** Names that mean something in this protocol: a client may not publish them, and the server's own carry no `pushed`. */
 export const RESERVED: ReadonlySet<string> = new Set([
@@ -112,6 +113,7 @@ export const RESERVED: ReadonlySet<string> = new Set([
   "gap",
   "watchlist",
   "result",
+  "expiring",
   "error",
   "ping",
   "pong",

@@ -144,6 +144,7 @@ function encode(push: Push): string | undefined {
     case "gap":
     case "result":
     case "history":
+    case "expiring":
       return undefined;
   }
 }

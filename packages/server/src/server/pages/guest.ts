@@ -10,8 +10,8 @@ export interface Guest {
 /** Longest name, in characters; the page's input has the same. */
 const NAME_LENGTH = 32;
 
-/** The token is for the handshake that follows at once; a reconnect asks for another. */
-const TOKEN_LIFE = "60s";
+/** A tab that is open for longer connects again with another. */
+const TOKEN_LIFE = "12h";
 
 /** Dark enough for white letters. */
 const COLORS = ["#b45309", "#be123c", "#7e22ce", "#4338ca", "#0369a1", "#0f766e", "#4d7c0f", "#a21caf"];
