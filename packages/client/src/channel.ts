@@ -1,6 +1,7 @@
 /** A channel as the application sees it. */
 
 import type { AnyDeclaration } from "@fanfare/schema";
+import { whenAttached } from "./attached.ts";
 import { FanfareError } from "./errors.ts";
 import type { Holder } from "./holder.ts";
 import { guarded, unsubscriber } from "./listeners.ts";
@@ -12,6 +13,8 @@ import type {
   ChannelOptions,
   ChannelSnapshot,
   Gap,
+  HistoryOptions,
+  HistoryPage,
   ListenerOptions,
   Member,
   Meta,
@@ -94,6 +97,17 @@ export class ChannelHandle implements Channel {
 
   hold(options?: ChannelOptions): Unsubscribe {
     return this.#hold(options, {});
+  }
+
+  /** The channel is subscribed for it, if it is not. */
+  async history({ signal, ...page }: HistoryOptions = {}): Promise<HistoryPage> {
+    const release = this.subscription.hold({});
+    try {
+      await whenAttached(this, signal);
+      return await this.subscription.history(page);
+    } finally {
+      release();
+    }
   }
 
   retry(): void {

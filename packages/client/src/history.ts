@@ -21,6 +21,7 @@ interface Page {
   readonly own: readonly number[];
   /** Whether nothing that belongs in the page is gone. */
   readonly complete: boolean;
+  readonly position: Position;
 }
 
 const PAGE = 1_000;
@@ -70,9 +71,14 @@ export async function readKept(reader: Reader, upTo: Position): Promise<readonly
   return last ? [...known, ...((await readSince(reader, last, upTo)) ?? [])] : known;
 }
 
-function readPage({ connection, settings, channel }: Reader, range: object | undefined): Promise<Page> {
+/** One page: its events oldest first, and the position of the channel's newest. */
+export function readPage(
+  { connection, settings, channel }: Omit<Reader, "signal">,
+  range: object | undefined,
+): Promise<Page> {
   return new Promise((resolve, reject) => {
-    const done = (error: Error | undefined, { data }: Frame) => (error ? reject(error) : resolve(data));
+    const done = (error: Error | undefined, { data, position }: Frame) =>
+      error ? reject(error) : resolve({ ...data, position });
     const { replyMs } = settings.timeouts;
     connection.request("history", { channel, limit: PAGE, ...range }, "history", done, replyMs);
   });

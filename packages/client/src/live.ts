@@ -80,9 +80,17 @@ export class LiveState<T> implements Live<T> {
     if (this.#isRunning) return;
     this.#isRunning = true;
     this.#tries = 0;
+    let hasEnded = false;
     this.#stopWatching ??= this.#user.onEnd(
-      () => this.#pause(),
-      () => this.reload(),
+      () => {
+        hasEnded = true;
+        this.#pause();
+      },
+      () => {
+        // The first connection is none that has come back.
+        if (hasEnded) this.reload();
+        hasEnded = false;
+      },
     );
     this.#load("first");
   }

@@ -5,14 +5,23 @@ import type { Connection } from "./connection.ts";
 import { after, type Cancel } from "./environment.ts";
 import type { FanfareError } from "./errors.ts";
 import type { Frame } from "./frames.ts";
-import { isPast, readKept, readSince } from "./history.ts";
+import { isPast, readKept, readPage, readSince } from "./history.ts";
 import { deliverTo, endPast, type Holder } from "./holder.ts";
 import { guarded, Listeners, Store } from "./listeners.ts";
 import type { Settings } from "./options.ts";
 import type { KeptPositions } from "./positions.ts";
 import { Presence, type PresenceChange } from "./presence.ts";
 import { RecentEvents } from "./recent-events.ts";
-import type { Authorization, ChannelEvent, ChannelSnapshot, Gap, Member, Position } from "./types.ts";
+import type {
+  Authorization,
+  ChannelEvent,
+  ChannelSnapshot,
+  Gap,
+  HistoryOptions,
+  HistoryPage,
+  Member,
+  Position,
+} from "./types.ts";
 
 /** Where the server is to begin, and who wanted that. */
 interface Resume {
@@ -325,7 +334,14 @@ export class Subscription {
     if (position) this.#owner.positions.set(this.name, position);
   }
 
-  // --- the past of one holder ---
+  // --- the past ---
+
+  /** One page of what is kept. */
+  async history(range: Omit<HistoryOptions, "signal">): Promise<HistoryPage> {
+    const { connection, settings, user } = this.#owner;
+    const { events, complete, position } = await readPage({ connection, settings, channel: this.name }, range);
+    return { events: events.flatMap((frame) => user.eventOf(frame, true) ?? []), complete, position };
+  }
 
   /** Reads what lies between, and delivers it to this holder alone, before anything new. */
   #catchUp(holder: Holder): void {

@@ -284,6 +284,8 @@ export interface Channel<D extends Declaration = AnyDeclaration, N extends strin
     event: E,
     options?: ListenerOptions & ChannelOptions & { readonly buffer?: number },
   ): AsyncIterableIterator<ChannelEvent<D, N, E>>;
+  /** What is kept of the channel: without `before` and `after` its newest events. Rejects with `no_history` where nothing is kept. */
+  history(options?: HistoryOptions): Promise<HistoryPage<D, N>>;
   /** Keeps the channel subscribed without a listener. */
   hold(options?: ChannelOptions): Unsubscribe;
   /** Tries again to subscribe a channel that was refused. */
@@ -295,6 +297,25 @@ export interface Channel<D extends Declaration = AnyDeclaration, N extends strin
   onLeave(listener: (member: Member<D>) => void, options?: ListenerOptions): Unsubscribe;
   /** The last `keep` events, replaced on change. */
   readonly recent: readonly ChannelEvent<D, N>[];
+}
+
+export interface HistoryOptions {
+  /** Only events after this position: the oldest first. */
+  readonly after?: Position;
+  /** Only events before this position: the newest of them, unless there is an `after`. */
+  readonly before?: Position;
+  /** 1 to 1000, the default. */
+  readonly limit?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface HistoryPage<D = AnyDeclaration, N extends string = string> {
+  /** Oldest first, with what this client published itself. `meta.replayed` is true. */
+  readonly events: readonly ChannelEvent<D, N>[];
+  /** False if something that belongs in this page is no longer kept. */
+  readonly complete: boolean;
+  /** Of the channel's newest event. */
+  readonly position: Position;
 }
 
 export interface PublishOptions {
