@@ -64,7 +64,7 @@ export const PACKAGE_MAY_USE: Readonly<Record<string, readonly string[]>> = {
   ],
   nats: ["@nats-io/jetstream", "@nats-io/transport-node", "fanfare/engine", "node:crypto"],
   publisher: ["@fanfare/schema"],
-  client: ["@fanfare/schema", "react", "vue", "svelte", "svelte/reactivity", "ai", "pusher-js"],
+  client: ["@fanfare/schema", "react", "vue", "svelte", "svelte/reactivity", "svelte/store", "ai", "pusher-js"],
   schema: ["@standard-schema/spec"],
 };
 
