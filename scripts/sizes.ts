@@ -18,13 +18,14 @@ interface Budget {
 /** Raised only with a reason in the commit that raises it. */
 const BUDGETS: Readonly<Record<string, Budget>> = {
   // 6.5 is the aim: it is complete first, and made smaller next.
-  "@fanfare/client": { kB: 15.0 },
+  "@fanfare/client": { kB: 15.2 },
   // 2.0 is the aim, which a prototype met: without the authorizer (0.7), the trial of what pusher-js has inside (0.5), stores, and retries.
   "@fanfare/client/pusher": { kB: 3.6 },
   "@fanfare/client/react": { kB: 1.5, onTopOf: "@fanfare/client" },
   "@fanfare/client/vue": { kB: 1.2, onTopOf: "@fanfare/client" },
   "@fanfare/client/svelte": { kB: 1.2, onTopOf: "@fanfare/client" },
-  "@fanfare/client/ai": { kB: 1.0, onTopOf: "@fanfare/client" },
+  // 1.0 was a guess. A stop that the back end has missed is sent again, and an answer is found however long it is.
+  "@fanfare/client/ai": { kB: 1.5, onTopOf: "@fanfare/client" },
   "@fanfare/client/http": { kB: 2.0, onTopOf: "@fanfare/client" },
   // 4.0 is the aim: what back ends of one route import should not be what all of them import.
   "@fanfare/publisher": { kB: 6.5 },
