@@ -1,0 +1,8 @@
+/** What TypeScript has to know of a component's file. */
+
+declare module "*.svelte" {
+  import type { Component } from "svelte";
+
+  const component: Component<Record<string, unknown>>;
+  export default component;
+}
