@@ -27,7 +27,7 @@ export async function startExample(file: string, env: Readonly<Record<string, st
 /** A person with a browser. Whatever the page complains of fails the test that looks at `errors`. */
 export async function openAs(browser: Browser, url: string): Promise<{ page: Page; errors: string[] }> {
   const { page, errors } = await openPage(browser);
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   await page.route("**/favicon.ico", (route) => route.fulfill({ status: 204 }));
   await page.goto(url);
   return { page, errors };

@@ -9,7 +9,9 @@ const folders = readdirSync(EXAMPLES, { withFileTypes: true }).flatMap((entry) =
   entry.isDirectory() ? entry.name : [],
 );
 const list = readFileSync(join(EXAMPLES, "README.md"), "utf8");
-const tests = ["pages", "clients"].map((name) => readFileSync(join(import.meta.dir, `${name}.test.ts`), "utf8")).join();
+const tests = ["pages", "client-pages", "clients"]
+  .map((name) => readFileSync(join(import.meta.dir, `${name}.test.ts`), "utf8"))
+  .join();
 
 test("the list has each example, and only those that there are", () => {
   const listed = [...list.matchAll(/^\| \[([\w-]+)\]\(([\w-]+)\)/gm)].map(([, name, link]) => [name, link]);
