@@ -209,4 +209,19 @@ describe("in the newest React,", () => {
     await eventually(async () => expect([await text("a"), await text("b")]).toEqual(["1 2", "1 2"]));
     expect(errors).toEqual([]);
   });
+
+  test("one commit never shows two states of a list, whatever comes while a transition renders", async () => {
+    const { page, errors } = await openStage(browser, server, await bundlePage("tearing.tsx"));
+    await page.evaluate("start('kept-tearing')");
+    await eventually(async () => expect((await server.channel("kept-tearing"))?.subscribers).toBe(1));
+    for (let step = 0; step < 5; step++) {
+      await page.evaluate("showInTransition()");
+      await pushAll("kept-tearing", [1, 2, 3]);
+    }
+    await eventually(async () => expect(await page.evaluate("lengths.at(-1)")).toBe(15));
+    const [torn, commits] = await page.evaluate<[unknown, number]>("[torn, lengths.length]");
+    expect(torn).toEqual([]);
+    expect(commits).toBeGreaterThan(3);
+    expect(errors).toEqual([]);
+  });
 });

@@ -1,5 +1,6 @@
 /** Reads one of the streams that `publisher.stream()` publishes, whole and in order, however late the reader comes. */
 
+import type { Declaration } from "@fanfare/schema";
 import { FanfareError } from "../errors.ts";
 import type { Channel, Position } from "../types.ts";
 import { EVENT, type StreamEvent } from "./event.ts";
@@ -68,13 +69,14 @@ export function openStream(
  * The text of a stream, piece by piece, from its beginning. Ends when the answer is whole. Throws a FanfareError otherwise:
  * `stream_error` (its source failed), `stream_aborted`, `stream_incomplete` (a part is no longer kept), `timeout` (30 s of silence).
  */
-export async function* readStream(
-  channel: Channel,
+export async function* readStream<D extends Declaration, N extends string>(
+  channel: Channel<D, N>,
   id: string,
   { event = EVENT, signal }: ReadOptions = {},
 ): AsyncGenerator<string> {
-  const { since } = await findStream(channel, event, signal, id);
-  const reader = openStream(channel, id, event, since, signal).getReader();
+  const of = channel as unknown as Channel;
+  const { since } = await findStream(of, event, signal, id);
+  const reader = openStream(of, id, event, since, signal).getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read();
