@@ -108,6 +108,28 @@ test("poll-votes: a vote is counted once, answered to the voter, and shown to ev
   expect(await (await fetch(`${url}results`)).json()).toEqual({ tea: 1, coffee: 1 });
 });
 
+test("laravel-echo-recover: the numbers of a cut arrive after it, and without recover they do not", async () => {
+  const { url } = await startExample("laravel-echo-recover/server.ts");
+  const { page } = await openAs(browser, url);
+  const numbers = async (place: string) => ((await texts(page, place))[0] ?? "").split(" ").filter(Boolean).map(Number);
+  const both = ["#recovering", "#plain"];
+  for (const place of both) await eventually(async () => expect(await numbers(place)).not.toEqual([]), PATIENCE);
+  await page.click("#cut");
+  const before = (await numbers("#recovering")).at(-1) ?? 0;
+  await eventually(
+    async () => expect(await (await fetch(`${url}number`)).json()).toBeGreaterThan(before + 2),
+    PATIENCE,
+  );
+  await page.click("#mend");
+  await eventually(async () => expect(await texts(page, "#note")).toEqual(["Nothing was lost."]), PATIENCE);
+  await eventually(async () => expect((await numbers("#recovering")).at(-1)).toBeGreaterThan(before + 2), PATIENCE);
+  const all = await numbers("#recovering");
+  expect(all).toEqual(all.map((_, index) => (all[0] ?? 0) + index));
+  const plain = async () => (await numbers("#plain")).at(-1);
+  await eventually(async () => expect(await plain()).toBeGreaterThan(before + 2), { withinMs: 40_000, everyMs: 50 });
+  expect(await numbers("#plain")).not.toContain(before + 2);
+});
+
 test("node-backend: an order posted to the back end reaches its customer's page, and no other's channel opens", async () => {
   const server = await startProcess();
   const env = { PUSHER_APP_ID: APP.id, PUSHER_APP_KEY: APP.key, PUSHER_APP_SECRET: APP.secret };

@@ -25,6 +25,7 @@ interface Detour {
 export class TcpProxy {
   #target: number;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
+  readonly #stranded = new WeakSet<readonly [Socket, Socket]>();
   #server: Server | undefined;
   #swallows: "all" | "answers" | undefined;
   #refuses = false;
@@ -53,6 +54,11 @@ export class TcpProxy {
   /** Nothing arrives any more, or no answer does, and nobody is told. */
   swallow(what: "all" | "answers" = "all"): void {
     this.#swallows = what;
+  }
+
+  /** Connections that there are stay open and carry nothing any more, as after a phone slept. New ones work. */
+  strand(): void {
+    for (const pair of this.#pairs) this.#stranded.add(pair);
   }
 
   /** Ends every connection, and refuses new ones. */
@@ -125,9 +131,10 @@ export class TcpProxy {
     near.on("data", (chunk) => {
       sent = `${sent}${chunk.toString("latin1")}`.slice(-MOST_REMEMBERED);
     });
-    this.#carry(near, far, (chunk) => (this.#swallows === "all" ? undefined : chunk));
+    const isStranded = () => this.#stranded.has(pair);
+    this.#carry(near, far, (chunk) => (this.#swallows === "all" || isStranded() ? undefined : chunk));
     this.#carry(far, near, (chunk) => {
-      if (this.#swallows !== undefined) return undefined;
+      if (this.#swallows !== undefined || isStranded()) return undefined;
       if (!this.#sieve?.which.test(sent)) return chunk;
       return Buffer.from(this.#sieve.passes(chunk.toString("latin1")), "latin1");
     });
