@@ -15,7 +15,8 @@ export const NAMES: Readonly<Record<Kind, string>> = {
   native: "Fanfare, native",
 };
 
-type Door = Pick<Opening, "path" | "hello" | "setupFrames">;
+/** What a client speaks. */
+export type Door = Kind | "recover";
 
 export class Pair {
   readonly kind: Kind;
@@ -30,17 +31,18 @@ export class Pair {
     this.load = load;
   }
 
-  static async start(kind: Kind): Promise<Pair> {
+  /** `config` is what is set differently in Fanfare. */
+  static async start(kind: Kind, config: object = {}): Promise<Pair> {
     const server =
       kind === "bare"
         ? new Remote<Contender>("./baseline.ts")
-        : new Remote<Contender>("./program.ts", { args: [kind] });
+        : new Remote<Contender>("./program.ts", { args: [kind, JSON.stringify(config)] });
     return new Pair(kind, await server.call("start"), server, new Remote<Load>("./load.ts"));
   }
 
   /** Until there are so many clients, all of them in the channel. `{pair}` in its name stands for every two of them. */
-  async open(count: number, channel = CHANNEL): Promise<void> {
-    await this.load.call("open", { port: this.port, count, ...doorOf(this.kind, channel) });
+  async open(count: number, door: Door = this.kind, channel = CHANNEL): Promise<void> {
+    await this.load.call("open", { port: this.port, count, ...doorOf(door, channel) });
   }
 
   /** The server's CPU time while that is done, in microseconds. */
@@ -66,13 +68,15 @@ export async function withPairs<T>(kinds: readonly Kind[], work: (pairs: readonl
 }
 
 /** How a client of that kind gets into the channel. */
-export function doorOf(kind: Kind, channel: string): Door {
-  switch (kind) {
+export function doorOf(door: Door, channel: string): Pick<Opening, "path" | "hello" | "setupFrames"> {
+  switch (door) {
     case "bare":
       return { path: `/?topic=${channel}`, setupFrames: 0 };
-    case "pusher": {
+    case "pusher":
+    case "recover": {
       const hello = JSON.stringify({ event: "pusher:subscribe", data: { channel } });
-      return { path: `/app/${APP.key}?protocol=7&client=bench&version=1.0`, hello, setupFrames: 2 };
+      const more = door === "recover" ? "&recover=1" : "";
+      return { path: `/app/${APP.key}?protocol=7&client=bench&version=1.0${more}`, hello, setupFrames: 2 };
     }
     case "native":
       return { path: "/", hello: JSON.stringify({ event: "subscribe", data: { channel } }), setupFrames: 2 };

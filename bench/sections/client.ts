@@ -17,7 +17,7 @@ export async function client({ rounds, forMs }: Effort): Promise<Table> {
   const rows: string[][] = [];
   for (const window of WINDOWS) {
     await withPairs(KINDS, async (pairs) => {
-      for (const pair of pairs) await pair.open(CLIENTS, CHANNEL);
+      for (const pair of pairs) await pair.open(CLIENTS, pair.kind, CHANNEL);
       await alternate(1, pairs, (pair) => measure(pair, window, forMs));
       const results = await alternate(rounds, pairs, (pair) => measure(pair, window, forMs * 2));
       const bare = results[0]?.map((one) => one.cpuUsEach) ?? [];

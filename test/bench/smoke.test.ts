@@ -36,6 +36,7 @@ describe("the bench", () => {
       "Client events",
       "Memory per connection",
       "Latency at 20 000 deliveries per second",
+      "Recovery",
     ]);
     expect(out).not.toMatch(/NaN|undefined|Infinity/);
     const rows = out.match(/^\| .*(?:bare Bun|Fanfare).*$/gm) ?? [];
