@@ -25,7 +25,14 @@ const FILES_AT_ONCE = 5;
 /** How long each file took once, in milliseconds: the longest start first. `npm test -- --update-timings` writes it anew. */
 const TIMINGS = "test/timings.json";
 /** Where tests are that run in short otherwise. */
-const SOAK_FOLDERS = ["test/faults/", "test/security/", "test/cluster/", "test/guards/", "test/bench/"];
+const SOAK_FOLDERS = [
+  "test/faults/",
+  "test/security/",
+  "test/cluster/",
+  "test/guards/",
+  "test/bench/",
+  "test/client/engines",
+];
 
 const CHECKS = [
   { name: "types", command: ["node_modules/.bin/tsc", "-p", "."] },

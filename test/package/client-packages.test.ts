@@ -40,11 +40,12 @@ test.each(NAMES)("the types of %s are found, and are those of what is imported",
 describe.each(COMPILERS)("TypeScript %s", (_version, compiler) => {
   test.each(RESOLUTIONS)("compiles against them as %s with %s, nothing skipped", async (module, moduleResolution) => {
     const program = `
-      import { type Client, FanfareError, type Unsubscribe } from "@fanfare/client";
+      import { type Client, createClient, FanfareError, sessionPositions, type Unsubscribe } from "@fanfare/client";
       import { createPublisher, type Publisher } from "@fanfare/publisher";
       import { defineEvents } from "@fanfare/schema";
       export const code: string = new FanfareError("timeout", "It took too long.").code;
       export const state = (client: Client) => client.snapshot.state satisfies string;
+      export const offset = createClient({ url: "wss://a", positions: sessionPositions() }).channel("a").publish("e", 1).then(({ position }) => position?.offset satisfies number | undefined);
       export const publisher: Publisher = createPublisher({ url: "https://a", appId: "a", key: "k", secret: "s" });
       export const events = defineEvents({ channels: {} });
       // @ts-expect-error: it takes no argument

@@ -8,7 +8,7 @@ import { temporaryFolder } from "./temporary-folder.ts";
 const ROOT = join(import.meta.dir, "..", "..");
 const PATIENCE_MS = 120_000;
 
-type PackageFolder = "client" | "nats" | "publisher" | "schema";
+type PackageFolder = "client" | "publisher" | "schema" | "server";
 
 /** Their tarballs. */
 export async function pack<Name extends PackageFolder>(
@@ -19,7 +19,8 @@ export async function pack<Name extends PackageFolder>(
   const workspaces = names.flatMap((name) => ["--workspace", `packages/${name}`]);
   await run(["npm", "pack", "--silent", ...workspaces, "--pack-destination", packed], copy);
   const tarballs = readdirSync(packed);
-  const of = (name: string) => join(packed, tarballs.find((file) => file.startsWith(`fanfare-${name}-`)) ?? name);
+  const prefixOf = (name: string) => (name === "server" ? /^fanfare-\d/ : new RegExp(`^fanfare-${name}-`));
+  const of = (name: string) => join(packed, tarballs.find((file) => prefixOf(name).test(file)) ?? name);
   return Object.fromEntries(names.map((name) => [name, of(name)])) as Record<Name, string>;
 }
 
