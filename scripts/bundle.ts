@@ -4,7 +4,7 @@
  */
 
 import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 
 /** Each stays a file by itself: what programs import, and what processes and threads are started with. */
 const ENTRY_POINTS = [
@@ -47,16 +47,25 @@ export async function bundleForAnyRuntime(folder: string): Promise<void> {
     join(folder, "package.json"),
   ).json();
   const entryPoints = Object.values(manifest.exports).flatMap((it) => (typeof it === "object" ? (it.bun ?? []) : []));
-  await Bun.build({
+  const outdir = join(folder, "dist");
+  const { outputs } = await Bun.build({
     entrypoints: entryPoints.map((path) => join(folder, path)),
     root: join(folder, "src"),
-    outdir: join(folder, "dist"),
+    outdir,
     target: "browser",
     format: "esm",
     splitting: true,
     sourcemap: "linked",
     packages: "external",
   });
+  for (const { kind, path } of outputs) if (kind === "sourcemap") await placeSources(path, outdir);
+}
+
+/** Bun names the sources as seen from `outdir`, in the maps of folders below it, too. */
+async function placeSources(path: string, outdir: string): Promise<void> {
+  const map: { sources: string[] } = await Bun.file(path).json();
+  map.sources = map.sources.map((source) => relative(dirname(path), join(outdir, source)));
+  await Bun.write(path, JSON.stringify(map));
 }
 
 /** The package's manifest names what was built, until `restoreManifest`. */
