@@ -5,6 +5,7 @@ import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { nativeProtocol } from "../../packages/server/src/protocols/native/codec.ts";
 import { pusherProtocol } from "../../packages/server/src/protocols/pusher/codec.ts";
+import { recoveringPusherProtocol } from "../../packages/server/src/protocols/pusher/recovery.ts";
 import { protocolContract } from "../../packages/server/testing/index.ts";
 import { spawnCli } from "../support/process.ts";
 import { runner } from "../support/runner.ts";
@@ -38,4 +39,5 @@ test("a program brings an app provider (B9), a statistics sink (B13), a guard, a
 });
 
 protocolContract(runner, "pusher", () => pusherProtocol({ jsonDepth: 32 }));
+protocolContract(runner, "recovering pusher", () => recoveringPusherProtocol({ jsonDepth: 32 }));
 protocolContract(runner, "native", () => nativeProtocol({ jsonDepth: 32 }));

@@ -60,6 +60,12 @@ export const anyCommand: fc.Arbitrary<Command> = fc
         channel: anyText,
         resume: fc.oneof(position, fc.constant("kept" as const)),
       }),
+      fc.record({
+        type: fc.constant("subscribe" as const),
+        channel: anyText,
+        resume: position,
+        previousIds: fc.array(fc.string({ maxLength: 64 }), { minLength: 1, maxLength: 8 }),
+      }),
       fc.record({ type: fc.constant("unsubscribe" as const), channel: anyText }),
       fc.record(
         {

@@ -16,18 +16,21 @@ import { payloadOf, payloadValue } from "../../packages/server/src/domain/payloa
 import { parseUserInfo } from "../../packages/server/src/domain/user-info.ts";
 import { nativeProtocol } from "../../packages/server/src/protocols/native/codec.ts";
 import { pusherProtocol } from "../../packages/server/src/protocols/pusher/codec.ts";
+import { recoveringPusherProtocol } from "../../packages/server/src/protocols/pusher/recovery.ts";
 import { anyCommand, anyComposite, anyEvent, anyJson, anyPush, anyText, settings } from "./arbitraries.ts";
 
 const pusher = pusherProtocol({ jsonDepth: 32 });
+const recovering = recoveringPusherProtocol({ jsonDepth: 32 });
 const native = nativeProtocol({ jsonDepth: 32 });
 const PROTOCOLS = [
   ["Pusher", pusher],
+  ["recovering Pusher", recovering],
   ["native", native],
 ] as const;
 
 /** What each command consists of. A key that is not here is a fault; so is one that is missing. */
 const SHAPES: Record<string, { readonly always: readonly string[]; readonly maybe: readonly string[] }> = {
-  subscribe: { always: ["channel"], maybe: ["proof", "resume", "ref"] },
+  subscribe: { always: ["channel"], maybe: ["proof", "resume", "previousIds", "ref"] },
   unsubscribe: { always: ["channel"], maybe: ["ref"] },
   publish: { always: ["channel", "event", "data"], maybe: ["key", "ref"] },
   signin: { always: ["by"], maybe: ["ref"] },
@@ -64,6 +67,8 @@ const members = fc.constantFrom(
   "channel_data",
   "position",
   "recover",
+  "previousIds",
+  "previous_socket_ids",
   "idempotencyKey",
   "token",
   "user_data",
@@ -166,6 +171,39 @@ test("whatever Pusher clients are told is an event whose data is text, except fo
       expect(Object.keys(rest).filter((key) => key !== "channel" && key !== "user_id")).toEqual([]);
       if (push.type !== "event") JSON.parse(String(data));
       if ("channel" in push) expect(rest.channel).toBe(push.channel as never);
+    }),
+    settings(2_000),
+  );
+});
+
+test("a client that recovers is told the same, and beside it nothing but where it stands", () => {
+  fc.assert(
+    fc.property(anyPush, (push) => {
+      const [told, more] = [pusher.encode(push), recovering.encode(push)];
+      if (push.type === "gap") return expect(told).toBeUndefined();
+      if (told === undefined) return expect(more).toBeUndefined();
+      const { position, recovered, recover, ...rest } = JSON.parse(more ?? "");
+      expect(rest).toEqual(JSON.parse(told));
+      expect(position).toEqual(push.type === "event" || push.type === "subscribed" ? push.position : undefined);
+      expect([recovered, recover]).toEqual([
+        push.type === "subscribed" ? push.recovered : undefined,
+        push.type === "welcome" || undefined,
+      ]);
+    }),
+    settings(2_000),
+  );
+});
+
+test("what a client that recovers says of the past is read back as it was", () => {
+  fc.assert(
+    fc.property(anyCommand, (command) => {
+      if (command.type !== "subscribe" || command.proof?.auth === "") return;
+      const { ref: _, resume, previousIds, ...known } = command;
+      const frame = pusherFrame(known) as { data: object };
+      const past = resume && (resume === "kept" ? { recover: true } : { position: resume });
+      const data = { ...frame.data, ...past, ...(previousIds && { previous_socket_ids: previousIds }) };
+      const about = { ...(resume && { resume }), ...(previousIds && { previousIds }) };
+      expect(recovering.decode(JSON.stringify({ ...frame, data }))).toEqual({ ...known, ...about });
     }),
     settings(2_000),
   );
@@ -282,11 +320,11 @@ function nativeFrame(command: Command): object | undefined {
   const id = "ref" in command && command.ref !== undefined ? { id: command.ref } : {};
   switch (command.type) {
     case "subscribe": {
-      const { channel, proof, resume } = command;
+      const { channel, proof, resume, previousIds } = command;
       if (proof?.auth === "") return undefined;
       const permission = proof && { auth: proof.auth, ...(proof.data !== undefined && { channel_data: proof.data }) };
       const past = resume && (resume === "kept" ? { recover: true } : { position: resume });
-      return { event: "subscribe", ...id, data: { channel, ...permission, ...past } };
+      return { event: "subscribe", ...id, data: { channel, ...permission, ...past, previousIds } };
     }
     case "unsubscribe":
       return { event: "unsubscribe", ...id, data: { channel: command.channel } };
@@ -321,8 +359,8 @@ function nativeFrame(command: Command): object | undefined {
 function pusherFrame(command: Command): { event: string; channel?: string; data?: unknown } | undefined {
   switch (command.type) {
     case "subscribe": {
-      const { channel, proof, resume } = command;
-      if (proof?.auth === "" || resume) return undefined;
+      const { channel, proof, resume, previousIds } = command;
+      if (proof?.auth === "" || resume || previousIds) return undefined;
       const permission = proof && { auth: proof.auth, ...(proof.data !== undefined && { channel_data: proof.data }) };
       return { event: "pusher:subscribe", data: { auth: "", channel, ...permission } };
     }
