@@ -140,7 +140,7 @@ test("after a restart of the server both tabs come back by themselves and go on"
   await server.stop();
   for (const { page } of [ada, grace]) {
     await page.locator('#status:not([data-state="open"])').waitFor();
-    await shows(page, ".frame-note", "closed 4200");
+    await shows(page, ".frame-note", "closed by this page");
     expect(await page.isDisabled("#send")).toBe(true);
   }
   await shows(ada.page, "#status", "Try now");
@@ -180,12 +180,30 @@ test("who is told never to come back stays away until told otherwise", async () 
   await isInLobby(page);
 });
 
-test("a quiet connection is asked whether it lives", async () => {
-  const server = await startDemo({ activityTimeoutS: 1 });
+test("a connection is asked whether it lives when the network comes back", async () => {
+  const server = await startDemo();
   const { page } = await visit(browser, server);
+  await page.evaluate(() => dispatchEvent(new Event("online")));
   await shows(page, ".frame.sent", "ping");
   await shows(page, ".frame.received", "pong");
   expect(await page.getAttribute("#status", "data-state")).toBe("open");
+});
+
+test("what is said while the connection is broken is heard once it is back", async () => {
+  const server = await startDemo({ stateDir });
+  const { port } = server;
+  const ada = await visit(browser, server, { name: "Ada" });
+  const grace = await visit(browser, server, { name: "Grace" });
+  // The page does not notice: it is told of nothing.
+  await ada.page.context().setOffline(true);
+  await say(ada.page, "Can you hear me?");
+  await ada.page.locator(".message.mine.pending").waitFor();
+  await server.stop();
+  await startDemo({ stateDir, port });
+  await ada.page.context().setOffline(false);
+  await shows(grace.page, ".message.theirs", "Can you hear me?");
+  await ada.page.locator(".message.mine:not(.pending, .failed)").waitFor();
+  expect(await grace.page.locator(".message.theirs").count()).toBe(1);
 });
 
 test("a message that the server refuses is marked as not sent", async () => {

@@ -50,6 +50,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = { domain: [], hub: 
 /** What each other package may import: nothing of the server but what it exports for it. */
 export const PACKAGE_MAY_USE: Readonly<Record<string, readonly string[]>> = {
   dashboard: [
+    "@fanfare/client",
     "@preact/signals",
     "fanfare/wire/admin",
     "fanfare/wire/native",

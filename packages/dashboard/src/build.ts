@@ -1,7 +1,7 @@
 /** Builds the pages: the dashboard as files, and each first page as one document with everything in it. */
 
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export type FirstPage = "demo" | "start";
@@ -37,12 +37,15 @@ export async function buildFirstPage(name: FirstPage): Promise<string> {
   return html.replace("/*css*/", () => styles.join("\n")).replace("/*script*/", () => script);
 }
 
-/** Stands for everything that the pages are made of, packages aside. */
+/** Stands for everything that the pages are made of, packages of others aside. */
 export async function stampOfSources(): Promise<string> {
   const hash = createHash("sha256");
   const names = Array.from(new Bun.Glob("**/*.{ts,tsx,css,html,svg}").scanSync(FOLDER)).sort();
   const shared = SHARED.map((name) => fileURLToPath(import.meta.resolve(name)));
-  for (const path of [...names.map((name) => join(FOLDER, name)), ...shared]) hash.update(await Bun.file(path).bytes());
+  const client = dirname(fileURLToPath(import.meta.resolve("@fanfare/client")));
+  const ofClient = Array.from(new Bun.Glob("*.ts").scanSync({ cwd: client, absolute: true })).sort();
+  for (const path of [...names.map((name) => join(FOLDER, name)), ...shared, ...ofClient])
+    hash.update(await Bun.file(path).bytes());
   return hash.update(names.join()).digest("hex");
 }
 

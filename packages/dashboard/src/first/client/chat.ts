@@ -15,7 +15,7 @@ export class Chat {
   readonly #append = growing(this.#log, MOST_LINES);
   readonly #typing = find("#typing", HTMLElement);
   readonly #typers = new Map<string, { readonly name: string; readonly timer: ReturnType<typeof setTimeout> }>();
-  /** My lines whose fate is not known yet, by the id of their command. */
+  /** My lines whose fate is not known yet, by their number. */
   readonly #sent = new Map<number, HTMLElement>();
 
   constructor() {
@@ -35,15 +35,6 @@ export class Chat {
     this.#sent.delete(id);
     line.classList.remove("pending");
     if ("refused" in delivery) this.#fail(line, delivery.refused);
-  }
-
-  /** The connection is gone, and with it the answers to what is still pending. */
-  abandonPending(): void {
-    for (const line of this.#sent.values()) {
-      line.classList.remove("pending");
-      this.#fail(line, "the connection was lost before the server answered");
-    }
-    this.#sent.clear();
   }
 
   addTheirs(userId: string, person: Person, text: string): void {

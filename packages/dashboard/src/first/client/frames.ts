@@ -1,8 +1,8 @@
 /** The frames as they pass, both ways: the last 200, and what is in them. */
 
 import { clockTime, find, growing, make } from "./dom.ts";
+import type { Direction } from "./lobby.ts";
 import { paint } from "./paint.ts";
-import type { Direction } from "./session.ts";
 
 interface Passed {
   readonly direction: Direction;

@@ -1,11 +1,12 @@
-/** The page's script: a session in the lobby, and the parts of the page that show it. */
+/** The page's script: a client in the lobby, and the parts of the page that show it. */
 
+import type { ChannelEvent } from "@fanfare/client";
 import { Chat } from "./chat.ts";
 import { showCode } from "./code.ts";
 import { find } from "./dom.ts";
 import { Frames } from "./frames.ts";
+import { createLobby } from "./lobby.ts";
 import { avatar, People, type Person, personOf } from "./people.ts";
-import { type Incoming, Session } from "./session.ts";
 import { clientSnippets, placeOf, serverSnippets } from "./snippets.ts";
 import { showState } from "./status.ts";
 
@@ -26,23 +27,18 @@ const nameInput = find("#name", HTMLInputElement);
 const textInput = find("#text", HTMLInputElement);
 const sendButton = find("#send", HTMLButtonElement);
 
-let lastCommand = 0;
-let isInRoom = false;
+let lastMessage = 0;
 let hasBeenInRoom = false;
 let saidTypingAtMs = Number.NEGATIVE_INFINITY;
 
-const session = new Session({
+const client = createLobby({
   key: appKey,
   name: () => recall(),
   onTraffic: (direction, text) => frames.add(direction, text),
-  onFrame: take,
   onOtherKey: () => location.reload(),
-  onState(state) {
-    if (state.type !== "open") leaveRoom();
-    if (state.type === "open") enterRoom();
-    showState(state);
-  },
 });
+const room = client.channel(ROOM);
+const board = client.channel(BOARD);
 
 const place = placeOf(new URL(location.href), appId, appKey);
 showCode(find("#client-code", HTMLElement), clientSnippets(place));
@@ -57,38 +53,43 @@ find("#name-form", HTMLFormElement).addEventListener("submit", (submit) => {
 });
 nameInput.addEventListener("change", rename);
 textInput.addEventListener("input", sayTyping);
-find("#retry", HTMLButtonElement).addEventListener("click", () => session.connect());
-session.connect();
+find("#retry", HTMLButtonElement).addEventListener("click", retry);
+let wasInRoom = false;
+client.subscribe(() => showConnection());
+room.subscribe(() => showRoom());
+room.onJoin((member) => chat.addNote(`${personOf(member.id, member.info).name} joined`));
+room.onLeave((member) => {
+  chat.forget(member.id);
+  chat.addNote(`${personOf(member.id, member.info).name} left`);
+});
+room.onAny(hear);
+board.onAny(hear);
 
 // ---- what I do
 
-function enterRoom(): void {
-  const { ticket } = session;
-  if (ticket) showMe(personOf(ticket.user.id, ticket.user.info));
-  session.send({ event: "subscribe", id: ++lastCommand, data: { channel: ROOM } });
-  session.send({ event: "subscribe", id: ++lastCommand, data: { channel: BOARD } });
-}
-
-function leaveRoom(): void {
-  isInRoom = false;
-  sendButton.disabled = true;
-  chat.abandonPending();
+function retry(): void {
+  if (client.snapshot.state === "failed") client.connect();
+  else client.wake();
 }
 
 function say(): void {
   const text = textInput.value.trim();
-  if (text === "" || !isInRoom) return;
-  const id = ++lastCommand;
-  if (!session.send({ event: "publish", id, data: { channel: ROOM, event: MESSAGE, data: { text } } })) return;
+  if (text === "" || !isInRoom()) return;
+  const id = ++lastMessage;
   chat.addMine(id, me(), text);
   textInput.value = "";
   saidTypingAtMs = Number.NEGATIVE_INFINITY;
+  // Also over a broken connection: it is sent again until the server has answered, and published once.
+  room.publish(MESSAGE, { text }).then(
+    () => chat.settle(id, { delivered: true }),
+    (error: Error) => chat.settle(id, { refused: error.message }),
+  );
 }
 
 function sayTyping(): void {
-  if (!isInRoom || textInput.value === "" || performance.now() - saidTypingAtMs < TYPING_PAUSE_MS) return;
+  if (!isInRoom() || textInput.value === "" || performance.now() - saidTypingAtMs < TYPING_PAUSE_MS) return;
   saidTypingAtMs = performance.now();
-  session.send({ event: "publish", data: { channel: ROOM, event: TYPING, data: {} } });
+  room.publish(TYPING, {}, { volatile: true }).catch(() => {});
 }
 
 /** Who I am stands in the token, so another name takes another token, and a new connection. */
@@ -98,12 +99,13 @@ function rename(): void {
     nameInput.value = me().name;
   } else if (name !== me().name) {
     remember(name);
-    session.connect();
+    client.close();
+    client.connect();
   }
 }
 
 function me(): Person {
-  const { id = "", info } = session.ticket?.user ?? {};
+  const { id = "", info } = client.snapshot.user ?? room.me ?? {};
   return personOf(id, info);
 }
 
@@ -115,66 +117,35 @@ function showMe(person: Person): void {
 
 // ---- what I hear
 
-function take(frame: Incoming): void {
-  // An event that somebody pushed under a name of the protocol's own.
-  if (frame.pushed === true) return hear(frame);
-  switch (frame.event) {
-    case "welcome":
-    case "pong":
-    case "unsubscribed":
-    case "subscription_count":
-    case "closing":
-      return;
-    case "subscribed":
-      return joined(frame);
-    case "member_added":
-      return came(frame);
-    case "member_removed":
-      return went(frame);
-    case "published":
-      return chat.settle(Number(frame.id), { delivered: true });
-    case "error":
-      return refused(frame);
+function showConnection(): void {
+  const { snapshot } = client;
+  // A server that forgot its state has another demo app.
+  if (snapshot.state === "failed" && snapshot.error?.code === "app_unknown") location.reload();
+  if (snapshot.state === "connected") showMe(me());
+  showState(snapshot);
+}
+
+function showRoom(): void {
+  const { error } = room.snapshot;
+  if (error) chat.addNote(`The server refused: ${error.message}`);
+  sendButton.disabled = !isInRoom();
+  people.show(room.members, room.me?.id);
+  if (isInRoom() && !wasInRoom) {
+    chat.addNote(hasBeenInRoom ? `You are back as ${me().name}` : `You joined as ${me().name}`);
+    hasBeenInRoom = true;
   }
-  hear(frame);
+  wasInRoom = isInRoom();
 }
 
-function joined({ channel, data }: Incoming): void {
-  if (channel !== ROOM) return;
-  const { members } = (data ?? {}) as { members?: unknown };
-  people.reset(members, myId());
-  isInRoom = true;
-  sendButton.disabled = false;
-  chat.addNote(hasBeenInRoom ? `You are back as ${me().name}` : `You joined as ${me().name}`);
-  hasBeenInRoom = true;
+function isInRoom(): boolean {
+  return room.snapshot.state === "attached";
 }
 
-function came({ channel, data }: Incoming): void {
-  if (channel !== ROOM) return;
-  const person = people.add(userIn(data), myId());
-  if (person) chat.addNote(`${person.name} joined`);
-}
-
-function went({ channel, data }: Incoming): void {
-  if (channel !== ROOM) return;
-  const user = userIn(data);
-  const person = people.remove(user, myId());
-  if (!person) return;
-  chat.forget(String((user as { id: unknown }).id));
-  chat.addNote(`${person.name} left`);
-}
-
-function refused({ id, message, code }: Incoming): void {
-  const why = typeof message === "string" ? message : String(code);
-  if (typeof id === "number") chat.settle(id, { refused: why });
-  if (!isInRoom) chat.addNote(`The server refused: ${why}`);
-}
-
-function hear(frame: Incoming): void {
-  const { event, user, data } = frame;
-  const name = typeof event === "string" ? event : "message";
-  if (typeof user !== "string") return chat.addServers(name, "data" in frame ? textOf(data) : JSON.stringify(frame));
-  const person = people.get(user) ?? personOf(user, undefined);
+function hear({ event, data, meta: { user } }: ChannelEvent): void {
+  const name = event === "" ? "message" : event;
+  if (user === undefined) return chat.addServers(name, textOf(data));
+  const member = room.members.find(({ id }) => id === user);
+  const person = personOf(user, member?.info);
   if (name === TYPING) return chat.showTyping(user, person.name);
   if (name === MESSAGE) chat.addTheirs(user, person, textOf(data));
 }
@@ -184,14 +155,6 @@ function textOf(data: unknown): string {
   if (typeof data === "string") return data;
   const { text } = (data ?? {}) as { text?: unknown };
   return typeof text === "string" ? text : JSON.stringify(data);
-}
-
-function userIn(data: unknown): unknown {
-  return ((data ?? {}) as { user?: unknown }).user;
-}
-
-function myId(): string | undefined {
-  return session.ticket?.user.id;
 }
 
 // ---- my name, as long as the tab lives

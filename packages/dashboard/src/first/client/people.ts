@@ -1,5 +1,6 @@
 /** Who is in the lobby, as its presence channel says. */
 
+import type { Member } from "@fanfare/client";
 import { find, make } from "./dom.ts";
 
 export interface Person {
@@ -12,48 +13,14 @@ const NO_COLOR = "#57534e";
 const COLOR = /^#[0-9a-f]{6}$/i;
 
 export class People {
-  readonly #people = new Map<string, Person>();
   readonly #list = find("#people", HTMLUListElement);
   readonly #count = find("#people-count", HTMLElement);
 
-  /** Everybody who is there, as the answer to the subscription lists them. */
-  reset(members: unknown, me: string | undefined): void {
-    this.#people.clear();
-    if (Array.isArray(members)) for (const member of members) this.#put(member);
-    this.#show(me);
-  }
-
-  /** Who came; undefined when nobody new did. */
-  add(member: unknown, me: string | undefined): Person | undefined {
-    const id = this.#put(member);
-    this.#show(me);
-    return id === undefined ? undefined : this.#people.get(id);
-  }
-
-  remove(member: unknown, me: string | undefined): Person | undefined {
-    const id = idOf(member);
-    if (id === undefined) return undefined;
-    const person = this.#people.get(id);
-    this.#people.delete(id);
-    this.#show(me);
-    return person;
-  }
-
-  get(id: string): Person | undefined {
-    return this.#people.get(id);
-  }
-
-  #put(member: unknown): string | undefined {
-    const id = idOf(member);
-    if (id !== undefined) this.#people.set(id, personOf(id, (member as { info?: unknown }).info));
-    return id;
-  }
-
-  #show(me: string | undefined): void {
-    this.#count.textContent = String(this.#people.size);
-    const others = [...this.#people].filter(([id]) => id !== me);
+  show(members: readonly Member[], me: string | undefined): void {
+    this.#count.textContent = String(members.length);
+    const others = members.filter(({ id }) => id !== me).map(({ id, info }) => personOf(id, info));
     this.#list.replaceChildren(
-      ...others.map(([, person]) => make("li", "person", avatar(person), make("span", "person-name", person.name))),
+      ...others.map((person) => make("li", "person", avatar(person), make("span", "person-name", person.name))),
     );
   }
 }
@@ -74,9 +41,4 @@ export function personOf(id: string, info: unknown): Person {
     name: Array.from(called).slice(0, NAME_LENGTH).join(""),
     color: typeof color === "string" && COLOR.test(color) ? color : NO_COLOR,
   };
-}
-
-function idOf(member: unknown): string | undefined {
-  const { id } = (member ?? {}) as { id?: unknown };
-  return typeof id === "string" ? id : undefined;
 }
