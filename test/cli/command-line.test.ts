@@ -117,7 +117,7 @@ describe("fanfare", () => {
     [
       ["listen", "private-a", "--key", "k"],
       {},
-      "fanfare: private-a needs permission: give the app's secret with --secret\n",
+      "fanfare: private-a needs permission: give the app's secret with --secret, or a token with --token\n",
     ],
     [["publish", "a", "b", "{"], {}, "fanfare: the data looks like JSON but does not parse: {\n"],
     [
@@ -252,10 +252,14 @@ describe("fanfare listen and fanfare publish", () => {
     expect(refusedEvent.stderr).toMatch(/^fanfare: http:.* refused the event: .*signature.* \(401\)\n$/);
     const unknownApp = await run(["listen", "news", "--key", "nobody"], { cwd, env });
     expect(unknownApp).toMatchObject({ code: 1, stdout: "" });
-    expect(unknownApp.stderr).toMatch(/^fanfare: the server closed the connection: .*nobody.* \(4001\)\n$/);
+    expect(unknownApp.stderr).toMatch(/^fanfare: the server closed the connection: .*nobody.* \(app_unknown\)\n$/);
     const refusedChannel = await run(["listen", "private-news", "--secret", "wrong"], { cwd, env });
     expect(refusedChannel.code).toBe(1);
-    expect(refusedChannel.stderr).toMatch(/^fanfare: the server refused private-news: .*\n$/);
+    expect(refusedChannel.stderr).toEndWith(" (token_invalid)\n");
+    const token = await run(["token", "--user", "ada", "--channels", "private-other"], { cwd, env });
+    const notPermitted = await run(["listen", "private-news", "--token", token.stdout.trim()], { cwd, env });
+    expect(notPermitted.code).toBe(1);
+    expect(notPermitted.stderr).toMatch(/^fanfare: the server refused private-news: .*\n$/);
     child.kill();
     await child.exited;
   });
@@ -267,7 +271,7 @@ describe("fanfare listen and fanfare publish", () => {
     await listener.err.until(/listening on news\n/);
     first.child.kill("SIGTERM");
     expect(await first.child.exited).toBe(0);
-    await listener.err.until(/connection lost \(4200: .*\), trying again in /);
+    await listener.err.until(/connection lost \(shutdown: .*\), trying again in /);
     const args = ["serve", "--port", first.port, "--host", "127.0.0.1", "--log-level", "silent"];
     const second = start(args, { cwd });
     await second.out.until(/Press Ctrl\+C/);

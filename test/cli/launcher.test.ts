@@ -133,7 +133,9 @@ describe("a server whose launcher is gone", () => {
 
   test("a listener ends with it, too", async () => {
     const { url } = await start([...STAYING, BIN, "serve"]);
-    const listening = spawnCli(["listen", "room", "--url", url, "--key", APP.key], { program: [...STAYING, BIN] });
+    const listening = spawnCli(["listen", "room", "--url", url, "--key", APP.key, "--secret", APP.secret], {
+      program: [...STAYING, BIN],
+    });
     await listening.prints(/room/);
     const [pid = 0] = childrenOf(listening.pid);
     listening.signal("SIGKILL");

@@ -5,47 +5,11 @@ import { serverUrl } from "../../packages/server/src/cli/addresses.ts";
 import { asJson, asText } from "../../packages/server/src/cli/commands/listen.ts";
 import { dataFrom } from "../../packages/server/src/cli/commands/publish.ts";
 import { signedQuery } from "../../packages/server/src/cli/signed-api.ts";
-import { permission, retryDelayMs } from "../../packages/server/src/cli/subscription.ts";
 
 const key = "278d425bdf160c739803";
 const secret = "7ad3773142a6692b25b8";
 
-describe("coming back after a lost connection", () => {
-  test("is given up after 4000 to 4099", () => {
-    for (const code of [4000, 4001, 4009, 4099]) expect(retryDelayMs(code, 1, 0.5)).toBeUndefined();
-  });
-
-  test("waits at least a second after 4100 to 4199 and after a connection that broke", () => {
-    for (const code of [4100, 4199, 1006, 1001, 4301]) {
-      expect(retryDelayMs(code, 1, 0)).toBe(1000);
-      expect(retryDelayMs(code, 3, 0)).toBe(1000);
-    }
-  });
-
-  test("is nearly at once after 4200 to 4299, the first time", () => {
-    expect(retryDelayMs(4200, 1, 0.99)).toBeLessThan(250);
-    expect(retryDelayMs(4200, 4, 0.99)).toBeGreaterThan(1000);
-  });
-
-  test("is spread over a growing time, never more than half a minute", () => {
-    expect(retryDelayMs(1006, 2, 0.5)).toBeLessThan(retryDelayMs(1006, 3, 0.5) ?? 0);
-    expect(retryDelayMs(1006, 3, 0.2)).toBeLessThan(retryDelayMs(1006, 3, 0.8) ?? 0);
-    expect(retryDelayMs(1006, 500, 1)).toBe(30_000);
-  });
-});
-
 describe("signatures", () => {
-  test("of a private channel are those of the Pusher protocol's test vector", () => {
-    const hex = "58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4";
-    expect(permission("1234.1234", "private-foobar", key, secret, "x")).toEqual({ auth: `${key}:${hex}` });
-  });
-
-  test("of a presence channel cover the member", () => {
-    const made = permission("1234.1234", "presence-foobar", key, secret, "cli-1");
-    expect(made).toHaveProperty("channel_data", '{"user_id":"cli-1"}');
-    expect(made.auth).toMatch(new RegExp(`^${key}:[0-9a-f]{64}$`));
-  });
-
   test("of an API call are those of the Pusher protocol's test vector", () => {
     const body = '{"name":"foo","channels":["project-3"],"data":"{\\"some\\":\\"data\\"}"}';
     const call = { method: "POST", path: "/apps/3/events", body, key, secret, timestampS: 1_353_088_179 } as const;

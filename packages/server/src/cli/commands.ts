@@ -125,7 +125,11 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   listen: {
     description: "print what arrives on a channel",
     arguments: [["<channel>", "the channel, such as chat.room.1 or presence-room"]],
-    options: [...TARGET, ["--json", "print each event as one line of JSON"]],
+    options: [
+      ...TARGET,
+      ["--token <token>", "sign in with this token in place of one that is signed with the secret"],
+      ["--json", "print each event as one line of JSON"],
+    ],
     examples: ["fanfare listen chat.room.1 --url ws://127.0.0.1:9501"],
     load: async () => (await import("./commands/listen.ts")).listenTo,
   },

@@ -1,6 +1,7 @@
 /** Which server and which app a command talks to: what was named, else what runs or is configured here. */
 
 import type { Config } from "../config/load.ts";
+import type { App } from "../domain/app.ts";
 import { controlPath } from "../server/lifecycle/control-socket.ts";
 import type { Status } from "../server/lifecycle/status.ts";
 import { localUrl, serverUrl } from "./addresses.ts";
@@ -15,6 +16,8 @@ export interface Target {
   readonly id: string | undefined;
   readonly key: string | undefined;
   readonly secret: string | undefined;
+  /** How the app's tokens are signed, where it is configured here and says so. */
+  readonly tokenRules?: App["token"];
 }
 
 export interface TargetOptions extends AppOptions {
@@ -39,6 +42,7 @@ export async function targetOf(options: TargetOptions): Promise<Target> {
     id: found?.id ?? app,
     key: key ?? found?.key ?? app,
     secret: secret ?? found?.secrets[0],
+    ...(found?.token && { tokenRules: found.token }),
   };
 }
 

@@ -23,7 +23,7 @@ interface IssueOptions extends AppOptions {
 export async function issueToken(options: IssueOptions): Promise<string> {
   const { app } = chooseApp(await knownApps(options), options);
   if (options.user === undefined) throw new CliError("a token needs a user: name it with --user");
-  const token = await sign(app, options.user, options);
+  const token = await signToken(app, options.user, options);
   const { exp = 0 } = decodeJwt(token);
   const { accepted, reason } = await verdictOf(app, token);
   const refused = accepted ? "" : `; this configuration refuses it: ${reason}`;
@@ -32,7 +32,14 @@ export async function issueToken(options: IssueOptions): Promise<string> {
   return token;
 }
 
-async function sign(app: App, user: string, options: IssueOptions): Promise<string> {
+type SigningApp = Pick<App, "id" | "token" | "secrets">;
+
+/** By the app's secret, or by the other one that its tokens are signed with. */
+export async function signToken(
+  app: SigningApp,
+  user: string,
+  options: Omit<IssueOptions, keyof AppOptions | "user">,
+): Promise<string> {
   const { info, channels, watchlist, expires } = options;
   const claims = {
     ...(info !== undefined && { info: infoFrom(info) }),
@@ -53,7 +60,7 @@ async function sign(app: App, user: string, options: IssueOptions): Promise<stri
   return jwt.sign(new TextEncoder().encode(signingSecret(app)));
 }
 
-function signingSecret({ id, token: rules, secrets }: App): string {
+function signingSecret({ id, token: rules, secrets }: SigningApp): string {
   if (rules === undefined) return secrets[0];
   if (rules.secret !== undefined) return rules.secret;
   if (rules.jwksUrl === undefined && rules.publicKey === undefined) return secrets[0];
