@@ -34,7 +34,7 @@ async function build(name: Package): Promise<number> {
     cpSync(join(ROOT, document), join(folderOf(name), document), { recursive: true });
   if (name === "publisher" || name === "client" || name === "schema") return buildForAnyRuntime(name);
   // The types of the others refer to the server's.
-  const exitCode = declareTypes("server", "scripts/tsconfig.build.json");
+  const exitCode = declareServerTypes();
   if (exitCode !== 0) return exitCode;
   if (name === "nats") return declareTypes("nats", "scripts/tsconfig.nats.json");
   rmSync(join(folderOf("server"), "dist", "dashboard"), { recursive: true, force: true });
@@ -50,6 +50,15 @@ async function buildForAnyRuntime(name: "publisher" | "client" | "schema"): Prom
   if (exitCode === 0 && name !== "schema") exitCode = declareTypes(name, `scripts/tsconfig.${name}.json`);
   if (exitCode === 0) await bundleForAnyRuntime(folderOf(name));
   return exitCode;
+}
+
+/** After those of the packages that it uses. */
+function declareServerTypes(): number {
+  return (
+    declareTypes("schema", "scripts/tsconfig.schema.json") ||
+    declareTypes("client", "scripts/tsconfig.client.json") ||
+    declareTypes("server", "scripts/tsconfig.build.json")
+  );
 }
 
 function declareTypes(name: Package, project: string): number {

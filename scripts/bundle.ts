@@ -16,7 +16,17 @@ const ENTRY_POINTS = [
   "src/tasks/runner.ts",
 ];
 /** Loaded by few servers, or started as threads from files of their own. */
-const PACKAGES = ["@fanfare/nats", "@opentelemetry/*", "bun", "fanfare", "mysql2", "pg", "pino", "pino-pretty", "piscina"];
+const PACKAGES = [
+  "@fanfare/nats",
+  "@opentelemetry/*",
+  "bun",
+  "fanfare",
+  "mysql2",
+  "pg",
+  "pino",
+  "pino-pretty",
+  "piscina",
+];
 const SOURCE_MANIFEST = "package.source.json";
 
 interface Manifest {
