@@ -198,3 +198,13 @@ export class FakeWorld implements Environment {
 export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+/** What it rejects with, sooner or later. `expect(…).rejects` would hold the test up until then. */
+export function rejection(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    (value) => {
+      throw new Error(`not rejected, but resolved with ${JSON.stringify(value)}`);
+    },
+    (error) => error,
+  );
+}
