@@ -7,7 +7,7 @@ import { APP, type AppInput, startServer } from "../support/server.ts";
 import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 
 /** Channels named `kept…` keep what was published; everybody may publish everywhere. */
-export const CHANNELS: NonNullable<AppInput["channels"]> = [
+const CHANNELS: NonNullable<AppInput["channels"]> = [
   { match: "kept*", history: { size: 1_000, ttlS: 600 }, clientPublish: "any" },
   { match: "presence-kept*", history: { size: 1_000, ttlS: 600 }, clientPublish: "any" },
   { match: "short*", history: { size: 5, ttlS: 600 }, clientPublish: "any" },

@@ -170,6 +170,19 @@ describe("a token", () => {
     expect(world.sockets).toHaveLength(1);
   });
 
+  test("whose end only the server knows is renewed when it says so, and one that says it itself is not renewed twice", async () => {
+    for (const opaque of [true, false]) {
+      const world = new FakeWorld();
+      const { token, reasons } = source(world, 3_600);
+      world.client({ token: opaque ? (why) => token(why).slice(5) : token }).connect();
+      await settled();
+      world.socket.welcome();
+      world.socket.receive({ event: "expiring", data: { afterMs: 30_000 } });
+      await world.pass(15_000);
+      expect(reasons).toEqual(opaque ? ["connect", "refresh"] : ["connect"]);
+    }
+  });
+
   test("that comes after the connection has changed is discarded", async () => {
     const world = new FakeWorld();
     const given: ((token: string) => void)[] = [];

@@ -265,7 +265,7 @@ class FanfareClient implements LiveUser {
   }
 
   #frame(name: string | undefined, frame: Frame): void {
-    if (name === "expiring" && this.#connection.has(FEATURE.expiring)) return this.#session.renew();
+    if (name === "expiring" && this.#connection.has(FEATURE.expiring)) return this.#session.endsIn(frame.data.afterMs);
     if (name === "watchlist") return this.#watched(frame.data);
     if (name === "error")
       return this.settings.log("warn", "the server reports an error", { code: frame.code, reason: frame.message });

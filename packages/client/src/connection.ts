@@ -144,15 +144,9 @@ export class Connection {
     this.#end("failed", error);
   }
 
-  /** Whether a connection was there to send it on. */
-  send(event: string, data?: unknown, id?: number): boolean {
-    return this.sendText(JSON.stringify({ event, id, data }));
-  }
-
-  sendText(text: string): boolean {
-    if (!this.welcome) return false;
-    this.#line?.socket?.send(text);
-    return true;
+  /** Nobody waits for the answer; without a connection nothing is sent. */
+  send(event: string, data: unknown): void {
+    if (this.welcome) this.#line?.socket?.send(JSON.stringify({ event, data }));
   }
 
   /** Sends it and waits for the answer. Without a connection, or if the frame is too large, it is answered at once by an error. */
@@ -210,12 +204,9 @@ export class Connection {
   #open(line: Line, token: string | undefined): void {
     const { environment, timeouts, log, options } = this.#settings;
     const transport = this.#transports[this.#transport % this.#transports.length] as Transport;
-    const query = new Map<string, string>();
-    if (options.app !== undefined) query.set("app", options.app);
-    if (token !== undefined && this.#takesFrameToken !== false) {
-      line.frameToken = token;
-      query.set("auth", "frame");
-    } else if (token !== undefined) query.set("token", token);
+    if (this.#takesFrameToken !== false) line.frameToken = token;
+    const inFrame = line.frameToken !== undefined;
+    const query = { app: options.app, auth: inFrame ? "frame" : undefined, token: inFrame ? undefined : token };
     const late = () => {
       const message = `${transport.name}: the server did not answer within ${timeouts.connectMs} ms.`;
       this.#lost(new FanfareError("timeout", message, { retryable: true }));
@@ -246,7 +237,8 @@ export class Connection {
     if (!frame) return this.#settings.log("warn", "a frame that is not JSON");
     const name = protocolName(frame);
     if (name === "closing") return this.#closing(line, frame);
-    if (name === "welcome") return this.#welcomed(line, frame.data);
+    // A second one means nothing.
+    if (name === "welcome") return this.welcome ? undefined : this.#welcomed(line, frame.data);
     if (this.welcome && !this.#requests.settle(frame)) this.#user.frame(name, frame);
   }
 
@@ -380,8 +372,9 @@ function addressError(cause: unknown): FanfareError {
   return new FanfareError("connection_lost", `There is no connection: ${cause}`, { cause, retryable: true });
 }
 
-function withQuery(url: string, query: ReadonlyMap<string, string>): string {
-  if (query.size === 0) return url;
-  const text = [...query].map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
-  return `${url}${url.includes("?") ? "&" : "?"}${text}`;
+function withQuery(url: string, query: Readonly<Record<string, string | undefined>>): string {
+  let text = url;
+  for (const [name, value] of Object.entries(query))
+    if (value !== undefined) text += `${text.includes("?") ? "&" : "?"}${name}=${encodeURIComponent(value)}`;
+  return text;
 }

@@ -17,33 +17,28 @@ export type ClientErrorCode =
   | "data_too_large";
 
 export interface FanfareErrorDetails {
-  readonly retryable?: boolean;
-  readonly channel?: string;
-  readonly maybeExecuted?: boolean;
-  readonly retryAfterMs?: number;
-  readonly issues?: readonly unknown[];
+  readonly retryable?: boolean | undefined;
+  readonly channel?: string | undefined;
+  readonly maybeExecuted?: boolean | undefined;
+  readonly retryAfterMs?: number | undefined;
+  readonly issues?: readonly unknown[] | undefined;
   readonly cause?: unknown;
 }
 
 export class FanfareError extends Error {
   override readonly name = "FanfareError";
-  readonly code: ClientErrorCode | (string & {});
+  declare readonly code: ClientErrorCode | (string & {});
   /** Whether the same may succeed later. */
-  readonly retryable: boolean;
-  readonly channel?: string;
+  declare readonly retryable: boolean;
+  declare readonly channel?: string;
   /** The server may have done it although there was no answer. */
-  readonly maybeExecuted?: boolean;
-  readonly retryAfterMs?: number;
+  declare readonly maybeExecuted?: boolean;
+  declare readonly retryAfterMs?: number;
   /** What contradicts the declaration, where the code is `data_invalid`. */
-  readonly issues?: readonly unknown[];
+  declare readonly issues?: readonly unknown[];
 
   constructor(code: ClientErrorCode | (string & {}), message: string, details: FanfareErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
-    this.code = code;
-    this.retryable = details.retryable ?? false;
-    if (details.channel !== undefined) this.channel = details.channel;
-    if (details.maybeExecuted !== undefined) this.maybeExecuted = details.maybeExecuted;
-    if (details.retryAfterMs !== undefined) this.retryAfterMs = details.retryAfterMs;
-    if (details.issues !== undefined) this.issues = details.issues;
+    super(message);
+    Object.assign(this, { code, retryable: false }, details);
   }
 }

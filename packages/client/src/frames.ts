@@ -31,7 +31,7 @@ export interface Welcome {
 }
 
 /** Names of `welcome.features`. */
-export const FEATURE = { authFrame: "auth-frame", history: "history", expiring: "expiring" } as const;
+export const FEATURE = { authFrame: "auth-frame", history: "history", expiring: "token-expiry" } as const;
 
 /** Undefined if it is no frame; a client ignores it then. */
 export function parseFrame(text: string): Frame | undefined {
@@ -61,8 +61,8 @@ const RETRYABLE = new Set([
 export function errorOf({ code = "internal", message = code, channel, retryAfterMs }: Frame): FanfareError {
   return new FanfareError(code, message, {
     retryable: RETRYABLE.has(code),
-    ...(channel !== undefined && { channel }),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    channel,
+    retryAfterMs,
   });
 }
 

@@ -56,6 +56,10 @@ export class PublishQueue {
     return new Promise((resolve, reject) => {
       const { signal, volatile: isVolatile, key = isVolatile ? undefined : randomKey() } = options;
       if (signal?.aborted) return reject(abortedError(signal));
+      const { state, error } = this.#connection.store.value;
+      // Nothing will connect but the application, perhaps as another user.
+      if (state === "failed" || state === "closed")
+        return reject(error ?? new FanfareError("closed", "The client was closed."));
       const text = textOf({ channel: channel.name, event, data, idempotencyKey: key });
       if (typeof text !== "string") return reject(text);
       if (isVolatile) return this.#sendNow(channel, text, resolve, reject);

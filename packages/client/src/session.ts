@@ -84,9 +84,13 @@ export class Session {
     });
   }
 
-  /** Now, if there is a way to get another token. */
-  renew(): void {
-    if (!this.#tokens.canRenew || this.#renewing) return;
+  /** The server says that the token ends. It matters where the token does not say so itself. */
+  endsIn(ms: number): void {
+    if (this.#tokens.canRenew && this.#tokens.renewInMs === undefined) this.#planRenewal(ms / 2);
+  }
+
+  #renew(): void {
+    if (this.#renewing) return;
     this.#cancelRenewal?.();
     const renewing = new AbortController();
     this.#renewing = renewing;
@@ -119,7 +123,7 @@ export class Session {
     const isShort = pauseMs === undefined && dueMs < SHORTEST_RENEWAL_MS;
     if (!isShort && pauseMs === undefined) this.#failures = 0;
     const waitMs = isShort ? this.#settings.backoffMs(this.#failures++) : dueMs;
-    this.#cancelRenewal = after(this.#settings.environment, waitMs, () => this.renew());
+    this.#cancelRenewal = after(this.#settings.environment, waitMs, () => this.#renew());
   }
 
   #authenticate(credentials: Credentials, done: (error?: FanfareError, user?: User) => void): void {

@@ -8,9 +8,9 @@ import { within } from "./waiting.ts";
 interface Held {
   readonly token: string;
   /** Milliseconds of its life; undefined if it cannot be read from it. */
-  readonly lifeMs?: number;
+  readonly lifeMs: number | undefined;
   /** Of the server's clock. */
-  readonly expiresAt?: number;
+  readonly expiresAt: number | undefined;
   /** Of this clock. */
   readonly receivedAt: number;
 }
@@ -62,8 +62,8 @@ export class Tokens {
     this.#held = {
       token,
       receivedAt,
-      ...(exp !== undefined && { expiresAt: exp * 1000 }),
-      ...(exp !== undefined && iat !== undefined && { lifeMs: (exp - iat) * 1000 }),
+      expiresAt: exp && exp * 1000,
+      lifeMs: exp && iat && (exp - iat) * 1000,
     };
     this.#reason = "connect";
   }
@@ -106,11 +106,11 @@ export class Tokens {
 }
 
 /** Of a JSON Web Token; of anything else nothing. The server checks it, the client only plans by it. */
-function claimsOf(token: string): { exp?: number; iat?: number } {
+function claimsOf(token: string): { exp?: number; iat?: number | undefined } {
   try {
     const [, payload = ""] = token.split(".");
     const { exp, iat } = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
-    return { ...(typeof exp === "number" && { exp }), ...(typeof iat === "number" && { iat }) };
+    return typeof exp === "number" ? { exp, iat: typeof iat === "number" ? iat : undefined } : {};
   } catch {
     return {};
   }

@@ -34,17 +34,8 @@ export function within<T>(
   });
 }
 
-export function sleep(environment: Environment, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const cancel = after(environment, ms, () => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    });
-    const abort = () => {
-      cancel();
-      reject(abortedError(signal));
-    };
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort, { once: true });
-  });
+export async function sleep(environment: Environment, ms: number, signal: AbortSignal): Promise<void> {
+  const never = () => new Promise<never>(() => {});
+  await within(environment, ms, "", signal, never).catch(() => {});
+  if (signal.aborted) throw abortedError(signal);
 }
