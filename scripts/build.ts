@@ -3,7 +3,7 @@
  * without it. `bun scripts/build.ts [server | nats | publisher | client | schema]`; `--clean` takes away again what stands beside the sources.
  */
 
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writePages } from "../packages/server/src/server/pages/files.ts";
 import { bundle, bundleForAnyRuntime, publishManifest, restoreManifest } from "./bundle.ts";
@@ -52,13 +52,25 @@ async function buildForAnyRuntime(name: "publisher" | "client" | "schema"): Prom
   return exitCode;
 }
 
-/** After those of the packages that it uses. */
+/**
+ * After those of the packages that it uses, and with those of the schema's: the server has it in its bundle and does not depend on it.
+ */
 function declareServerTypes(): number {
-  return (
+  const exitCode =
     declareTypes("schema", "scripts/tsconfig.schema.json") ||
     declareTypes("client", "scripts/tsconfig.client.json") ||
-    declareTypes("server", "scripts/tsconfig.build.json")
-  );
+    declareTypes("server", "scripts/tsconfig.build.json");
+  if (exitCode !== 0) return exitCode;
+  const types = join(folderOf("server"), "dist", "types");
+  for (const file of new Bun.Glob("*.d.ts").scanSync(join(folderOf("schema"), "dist", "types")))
+    cpSync(join(folderOf("schema"), "dist", "types", file), join(types, "schema", file));
+  for (const file of new Bun.Glob("src/**/*.d.ts").scanSync(types)) {
+    const text = readFileSync(join(types, file), "utf8");
+    const schema = `${"../".repeat(file.split("/").length - 1)}schema/index.js`;
+    const own = text.replaceAll(/(["'])@fanfare\/schema\1/g, JSON.stringify(schema));
+    if (own !== text) writeFileSync(join(types, file), own);
+  }
+  return 0;
 }
 
 function declareTypes(name: Package, project: string): number {

@@ -31,7 +31,7 @@ function interfaceNames(): Names {
 }
 
 /** In place of these, `createServer` takes objects. They are apart since editors lose comments where a type goes through `Omit`. */
-const REPLACEABLE = ["engine", "apps"];
+const REPLACEABLE = ["engine", "events", "apps"];
 
 function interfaceOf(object: Setting, names: Names): string {
   const fields = [...object.fields.values()];
@@ -39,7 +39,7 @@ function interfaceOf(object: Setting, names: Names): string {
   const isReplaceable = ({ key }: Setting) => REPLACEABLE.includes(key);
   const common = fields.filter((field) => !isReplaceable(field));
   return [
-    declare("What a configuration takes, without engine and apps.", "SettingsInput", common, names),
+    declare("What a configuration takes, without engine, events and apps.", "SettingsInput", common, names),
     declare(
       "What a configuration takes; everything may be left out.",
       "ConfigInput extends SettingsInput",

@@ -62,7 +62,7 @@ test("the TypeScript in the documents compiles", async () => {
   const folder = temporaryFolder();
   mkdirSync(join(folder, "node_modules"));
   symlinkSync(join(ROOT, "packages", "server"), join(folder, "node_modules", "fanfare"));
-  for (const name of ["hono", "@types", "bun-types"])
+  for (const name of ["hono", "zod", "@types", "bun-types"])
     symlinkSync(join(ROOT, "node_modules", name), join(folder, "node_modules", name));
   // A reader's settings are strict, and no stricter.
   const options = {
@@ -73,6 +73,7 @@ test("the TypeScript in the documents compiles", async () => {
       "fanfare/engine": [join(ROOT, "packages/server/src/engine.ts")],
       "fanfare/testing": [join(ROOT, "packages/server/testing/index.ts")],
       "@fanfare/nats": [join(ROOT, "packages/nats/src/index.ts")],
+      "@fanfare/schema": [join(ROOT, "packages/schema/src/index.ts")],
     },
   };
   writeFileSync(

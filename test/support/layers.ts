@@ -66,7 +66,7 @@ export const PACKAGE_MAY_USE: Readonly<Record<string, readonly string[]>> = {
   nats: ["@nats-io/jetstream", "@nats-io/transport-node", "fanfare/engine", "node:crypto"],
   publisher: ["@fanfare/schema"],
   client: ["@fanfare/schema", "react", "vue", "svelte", "svelte/reactivity", "svelte/store", "ai", "pusher-js"],
-  schema: ["@standard-schema/spec"],
+  schema: [],
 };
 
 /** Handed in from outside, where tests can hold them still. */

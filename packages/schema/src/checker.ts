@@ -1,7 +1,7 @@
 /** Checks names and data by a declaration: the same in the client, the publisher and the server. */
 
-import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Declaration, EventSchemas, Schema } from "./declaration.ts";
+import type { SchemaOutput, StandardIssue } from "./standard-schema.ts";
 
 /** One thing that is wrong with some data. */
 export interface Issue {
@@ -33,7 +33,7 @@ export interface Checker {
 const MOST_CHARACTERS = 500;
 
 /** Checks data by one schema. Throws a TypeError if the schema is asynchronous. */
-export function validate<S extends Schema>(schema: S, data: unknown): Validation<StandardSchemaV1.InferOutput<S>> {
+export function validate<S extends Schema>(schema: S, data: unknown): Validation<SchemaOutput<S>> {
   const result = schema["~standard"].validate(data);
   if ("then" in result) {
     result.then(undefined, () => {});
@@ -92,7 +92,7 @@ function expressionOf(pattern: string): RegExp {
   return new RegExp(`^${pattern.replace(/[^\w*]/g, "\\$&").replaceAll("*", ".*")}$`);
 }
 
-function issueOf({ path = [], message }: StandardSchemaV1.Issue): Issue {
+function issueOf({ path = [], message }: StandardIssue): Issue {
   const keys = path.map((step) => (typeof step === "object" ? step.key : step));
   const text = keys.map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`)).join("");
   return { path: text.replace(/^\./, ""), message };

@@ -1,10 +1,10 @@
 /** What an application declares, and the types of names and data that follow from it. */
 
-import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { SchemaInput, SchemaOutput, StandardSchema } from "./standard-schema.ts";
 
 /** A schema of any Standard Schema library. It has to answer at once: an asynchronous one is refused. */
 // biome-ignore lint/suspicious/noExplicitAny: schemas are contravariant in their input; only `any` holds them all.
-export type Schema = StandardSchemaV1<any, any>;
+export type Schema = StandardSchema<any, any>;
 
 /** Schemas by the names of events; that of `*` is for every other event. */
 export type EventSchemas = Readonly<Record<string, Schema>>;
@@ -43,7 +43,7 @@ export function defineEvents<const D extends Declaration>(declaration: D): D {
 }
 
 /** A schema that is for the compiler only: at run time it accepts everything. */
-export function unchecked<T>(): StandardSchemaV1<T> {
+export function unchecked<T>(): StandardSchema<T> {
   return { "~standard": { version: 1, vendor: "fanfare", validate: (value) => ({ value: value as T }) } };
 }
 
@@ -70,13 +70,10 @@ type SchemasOf<D, N extends string> =
 
 type NamesOf<Schemas> = "*" extends Key<Schemas> ? string : Key<Schemas>;
 type DataOf<Schemas, E> = E extends keyof Schemas
-  ? Input<Schemas[E]>
+  ? SchemaInput<Schemas[E]>
   : "*" extends keyof Schemas
-    ? Input<Schemas["*"]>
+    ? SchemaInput<Schemas["*"]>
     : never;
-
-type Input<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferInput<S> : unknown;
-type Output<S> = S extends StandardSchemaV1 ? StandardSchemaV1.InferOutput<S> : unknown;
 
 /** The names of the declared channels; a pattern counts as each name that it matches. */
 export type ChannelName<D> = Matched<Key<Channels<D>>>;
@@ -92,15 +89,21 @@ export type UserEventName<D> = NamesOf<Part<D, "user">>;
 export type UserEventData<D, E extends string> = DataOf<Part<D, "user">, E>;
 export type CallName<D> = Key<Calls<D>>;
 /** What a client passes. */
-export type CallInput<D, C extends string> = C extends keyof Calls<D> ? Input<InputSchema<Calls<D>[C]>> : never;
+export type CallInput<D, C extends string> = C extends keyof Calls<D> ? SchemaInput<InputSchema<Calls<D>[C]>> : never;
 /** What a client gets: the server answers with the output of the schema. */
-export type CallOutput<D, C extends string> = C extends keyof Calls<D> ? Output<OutputSchema<Calls<D>[C]>> : never;
+export type CallOutput<D, C extends string> = C extends keyof Calls<D>
+  ? SchemaOutput<OutputSchema<Calls<D>[C]>>
+  : never;
 /** What the server's handler gets: the server passes it the output of the schema, which has defaults and conversions applied. */
-export type HandlerInput<D, C extends string> = C extends keyof Calls<D> ? Output<InputSchema<Calls<D>[C]>> : never;
+export type HandlerInput<D, C extends string> = C extends keyof Calls<D>
+  ? SchemaOutput<InputSchema<Calls<D>[C]>>
+  : never;
 /** What the server's handler returns. */
-export type HandlerOutput<D, C extends string> = C extends keyof Calls<D> ? Input<OutputSchema<Calls<D>[C]>> : never;
+export type HandlerOutput<D, C extends string> = C extends keyof Calls<D>
+  ? SchemaInput<OutputSchema<Calls<D>[C]>>
+  : never;
 /** The `info` of a member. */
-export type MemberInfo<D> = D extends { readonly member: infer S } ? Input<S> : unknown;
+export type MemberInfo<D> = D extends { readonly member: infer S } ? SchemaInput<S> : unknown;
 
 type InputSchema<C> = C extends { readonly input: infer S } ? S : never;
 type OutputSchema<C> = C extends { readonly output: infer S } ? S : undefined;

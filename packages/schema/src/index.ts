@@ -32,3 +32,4 @@ export {
   type UserEventName,
   unchecked,
 } from "./declaration.ts";
+export type { SchemaInput, SchemaOutput, StandardIssue, StandardResult, StandardSchema } from "./standard-schema.ts";

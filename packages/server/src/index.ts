@@ -1,29 +1,35 @@
 /** What programs import: a server to embed, the types it speaks of, and the errors it throws. */
 
+import type { AnyDeclaration, Declaration } from "@fanfare/schema";
 import type { AuthorizeDashboard } from "./admin/access.ts";
 import type { AppProvider } from "./apps/provided-apps.ts";
 import { type ConfigInput, parseConfig, type SettingsInput } from "./config/load.ts";
 import type { User } from "./domain/message.ts";
 import type { Awaitable, Engine, EngineFactory } from "./domain/ports.ts";
-import type { AnyEvents } from "./server/embed/types.ts";
+import { parseDeclaration } from "./server/embed/parse-declaration.ts";
 import type { FetchContext } from "./server/http/fetch-handler.ts";
 import { type Implementations, isProvider } from "./server/implementations.ts";
 import type { LaunchOptions } from "./server/lifecycle/status.ts";
 import { Server } from "./server/server.ts";
 
 /** What a configuration file takes, and a handler of the HTTP requests that are none of the server's own. */
-export type ServerOptions<E extends object = AnyEvents, U extends User = User> = SettingsInput & {
+export type ServerOptions<D extends Declaration = AnyDeclaration, U extends User = User> = SettingsInput & {
   /** "memory", "redis" or "nats" with the settings of that name; or an engine of one's own (`fanfare/engine`). */
   engine?: ConfigInput["engine"] | Engine | EngineFactory;
   /** A list; or a provider that looks up apps, for example in the program's database. */
   apps?: ConfigInput["apps"] | AppProvider;
+  /**
+   * The declaration of the application's events (`defineEvents` of `@fanfare/schema`), or the file that exports one. It types channels,
+   * events and calls; what clients publish and call is checked by it, and refused if it is not as declared.
+   */
+  events?: D | string;
   /** Decide before something happens: a connection, a command, a publication, an API call. Asked after the server's own guards. */
   guards?: Implementations["guards"];
   /** Functions that receive what happened, and sinks for the statistics of each app. */
   observers?: Implementations["observers"];
   /** Further protocols. Clients reach one at the path of its name: `ws://host/NAME?app=KEY`. */
   protocols?: Implementations["protocols"];
-  fetch?(request: Request, context: FetchContext<Server<NoInfer<E>, NoInfer<U>>>): Awaitable<Response>;
+  fetch?(request: Request, context: FetchContext<Server<Declared<NoInfer<D>>, NoInfer<U>>>): Awaitable<Response>;
   /** Whether the sender may see the dashboard, and as what. Then it alone decides. */
   authorizeDashboard?: AuthorizeDashboard;
   /**
@@ -33,29 +39,36 @@ export type ServerOptions<E extends object = AnyEvents, U extends User = User> =
   handleSignals?: boolean;
 };
 
+/** Of a declaration that the compiler knows nothing of, such as one from a file, everything is allowed. */
+type Declared<D extends Declaration> = Declaration extends D ? AnyDeclaration : D;
+
 /**
- * Makes a server; `start()` makes it listen. Throws ConfigError, one line for each problem. `E` declares the events by
- * name with their payloads, `U` the users, for the compiler only. `launch.source` is where `reload()` gets settings from.
+ * Makes a server; `start()` makes it listen. Throws ConfigError, one line for each problem. `D` is the type of
+ * `options.events`, and `U` that of the users, for the compiler only. `launch.source` is where `reload()` gets settings from.
  */
-export function createServer<E extends object = AnyEvents, U extends User = User>(
-  options: ServerOptions<E, U> = {},
+export function createServer<D extends Declaration = AnyDeclaration, U extends User = User>(
+  options: ServerOptions<D, U> = {},
   launch: LaunchOptions = {},
-): Server<E, U> {
+): Server<Declared<D>, U> {
   const { fetch, authorizeDashboard, handleSignals = true, guards, observers, protocols, ...settings } = options;
-  const { engine, apps, ...others } = settings;
+  const { engine, apps, events, ...others } = settings;
   const config = {
     ...others,
     ...(typeof engine === "string" && { engine }),
     ...(apps !== undefined && !isProvider(apps) && { apps }),
+    ...(typeof events === "string" && { events }),
   };
   const given: Implementations = {
     ...(typeof engine !== "string" && { engine }),
     ...(isProvider(apps) && { apps }),
+    ...(events !== undefined && typeof events !== "string" && { events: parseDeclaration(events) }),
     ...{ guards, observers, protocols },
   };
-  const server = new Server<E, U>(parseConfig(config), { handleSignals, ...launch }, given).authorizeDashboard(
-    authorizeDashboard,
-  );
+  const server = new Server<Declared<D>, U>(
+    parseConfig(config),
+    { handleSignals, ...launch },
+    given,
+  ).authorizeDashboard(authorizeDashboard);
   return fetch ? server.mount(fetch) : server;
 }
 
@@ -111,6 +124,8 @@ export { allowIps, allowOrigins, type RateOptions, rateLimit } from "./server/em
 export type { ConnectionTarget, Target } from "./server/embed/targets.ts";
 export type {
   Authenticator,
+  CallHandler,
+  ChannelPush,
   Client,
   Ending,
   Handler,
@@ -118,7 +133,7 @@ export type {
   Message,
   NewMember,
   NewUser,
-  Pushable,
+  UserPush,
 } from "./server/embed/types.ts";
 export type { Controller, ControllerClass } from "./server/endpoints/controller.ts";
 export type {

@@ -9,7 +9,7 @@ import { type ConfigInput, createServer } from "../../../packages/server/src/ind
 
 const { SETTINGS = "{}", CRASH = "", RELOAD = "" } = process.env;
 const settings: ConfigInput = JSON.parse(SETTINGS);
-const server = createServer<Record<string, never>>(settings);
+const server = createServer(settings);
 
 if (!server.isPrimary && existsSync(CRASH)) process.exit(3);
 

@@ -1,7 +1,7 @@
 /** What users write as configuration. Generated from the schema by `npm run generate`: do not edit. */
 // biome-ignore-all format: generated
 
-/** What a configuration takes, without engine and apps. */
+/** What a configuration takes, without engine, events and apps. */
 export interface SettingsInput {
   /** Off: `fanfare serve` says so and exits with code 0, and `start()` listens nowhere. Default: `true`. */
   readonly enabled?: boolean | undefined;
@@ -87,6 +87,8 @@ export interface SettingsInput {
 export interface ConfigInput extends SettingsInput {
   /** What carries messages and knows who is where: this process's memory, or a Redis or NATS that several servers share. Default: `"memory"`. */
   readonly engine?: "memory" | "redis" | "nats" | undefined;
+  /** File with the declaration of the application's events, relative to the configuration file: its default export, or the one that `FILE#EXPORT` names. What clients publish and call is checked by it. See library.md. Takes the name of a file, or FILE#EXPORT. */
+  readonly events?: string;
   /** The apps, each with its own keys, channels and limits. Takes a list of apps. Default: `[]`. */
   readonly apps?: readonly AppInput[] | undefined;
 }

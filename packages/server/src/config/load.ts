@@ -21,7 +21,7 @@ import { completeRedis } from "./environment/redis.ts";
 import { completeTls, switchTls } from "./environment/tls.ts";
 import { parseValue, Unparseable } from "./parse-value.ts";
 import { resolve } from "./resolve.ts";
-import { resolveControllerFiles } from "./schema/controllers.ts";
+import { resolveCodeFiles } from "./schema/code.ts";
 import { type AppDefaults, type Config, schema } from "./schema/schema.ts";
 import { tlsFiles } from "./schema/tls.ts";
 import { formatPath, settings, settingsByPath } from "./settings.ts";
@@ -73,7 +73,7 @@ export async function loadConfig({ flags = {}, env: own = {}, cwd, file: named }
   const config = resolve(builder);
   await checkFiles(config, builder, cwd);
   return {
-    config: resolveControllerFiles(config, cwd, file?.name),
+    config: resolveCodeFiles(config, cwd, file?.name),
     sources: builder.sources,
     foreignVariables: obeyedVariables(builder, env),
     warnings: [...warningsAbout(env), ...builder.warnings, ...ambiguousApps(config, builder)],

@@ -33,6 +33,7 @@ export function guardsFor({ config, clock, engine, memory, dashboard, extensions
       ...(engine.name !== "memory" && { ledger: engine.ledger }),
     }),
     ...(given.guards ?? []),
+    ...(extensions.handlers.declared ? [extensions.handlers.declared.guard] : []),
     extensions.hooks.guard,
   ];
 }

@@ -78,7 +78,7 @@ export class Lifecycle implements ExtensionsHost, StorageHost {
     this.#logs = new Logs(config.log, clock, this.#worker?.info.index);
     this.log = this.#logs.logger;
     this.tasks = new Tasks(config.tasks);
-    this.extensions = new Extensions(server, this, clock);
+    this.extensions = new Extensions(server, this, clock, given.events);
     this.dashboardKey = new DashboardKey({ config: () => this.#config, program: this.extensions, log: this.log });
     this.#faults = deduplicatedFaults(this.log);
     this.#observers = [

@@ -1,5 +1,6 @@
 /** The server as the program that embeds it has it: its public API. What it does is elsewhere, most of all in `lifecycle.ts`. */
 
+import type { AnyDeclaration, CallName, ChannelName, Declaration } from "@fanfare/schema";
 import type { Logger } from "pino";
 import type { AuthorizeDashboard } from "../admin/access.ts";
 import { type ChannelOptions, parseChannel } from "../config/channel-options.ts";
@@ -15,16 +16,16 @@ import type { Connections } from "./embed/connections.ts";
 import type { Context, Contexts, Middleware } from "./embed/middleware.ts";
 import type { ConnectionTarget, Target } from "./embed/targets.ts";
 import type {
-  AnyEvents,
   Authenticator,
+  CallHandler,
   ChannelFilter,
-  EventName,
+  ChannelPush,
   Handler,
   HookAliases,
   HookName,
   HookTypes,
-  Pushable,
   ResolvedHook,
+  UserPush,
   WorkerInfo,
 } from "./embed/types.ts";
 import { type Controller, type ControllerClass, definitionOf } from "./endpoints/controller.ts";
@@ -35,7 +36,7 @@ import type { Reloaded } from "./lifecycle/reload.ts";
 import { type LaunchOptions, type Stats, type Status, serverStats, serverStatus } from "./lifecycle/status.ts";
 import { Lifecycle } from "./lifecycle.ts";
 
-export class Server<E extends object = AnyEvents, U extends User = User> {
+export class Server<D extends Declaration = AnyDeclaration, U extends User = User> {
   readonly #lifecycle: Lifecycle;
 
   constructor(config: Config, launch: LaunchOptions = {}, given: Implementations = {}) {
@@ -195,7 +196,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   // ---- apps and their connections
 
   /** One app, by id or key; without a name, the first. */
-  app(idOrKey?: string): AppHandle<E, U> {
+  app(idOrKey?: string): AppHandle<D, U> {
     const { hub } = this.#lifecycle.process;
     const app = this.apps.find(({ id, key }) => idOrKey === undefined || id === idOrKey || key === idOrKey);
     if (!app) throw new Error(`There is no app ${JSON.stringify(idOrKey)}.`);
@@ -213,7 +214,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     return this.#appOf(id).isEstablished(id);
   }
 
-  push(id: string, payload: Pushable<E>): boolean {
+  push(id: string, payload: UserPush<D>): boolean {
     return this.#appOf(id).push(id, payload);
   }
 
@@ -222,21 +223,21 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   }
 
   /** The app that has the connection; where none has, any will do to say so. */
-  #appOf(connection: string): AppHandle<E, U> {
+  #appOf(connection: string): AppHandle<D, U> {
     return this.app(this.apps.find(({ id }) => this.#lifecycle.connection(id, connection))?.id);
   }
 
   // ---- the first app
 
-  toChannel(name: string): Target<E> {
+  toChannel<N extends ChannelName<D>>(name: N): Target<ChannelPush<D, N>> {
     return this.app().toChannel(name);
   }
 
-  toUser(id: string | number): Target<E> {
+  toUser(id: string | number): Target<UserPush<D>> {
     return this.app().toUser(id);
   }
 
-  toConnection(id: string): ConnectionTarget<E> {
+  toConnection(id: string): ConnectionTarget<UserPush<D>> {
     return this.app().toConnection(id);
   }
 
@@ -260,8 +261,11 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
     return this.app().removeChannel(name);
   }
 
-  broadcast(payload: Pushable<E>, channel?: string): Promise<void> {
-    return this.app().broadcast(payload, channel);
+  broadcast(payload: UserPush<D>): Promise<void>;
+  broadcast<N extends ChannelName<D>>(payload: ChannelPush<D, N>, channel: N): Promise<void>;
+  broadcast(payload: unknown, channel?: string): Promise<void> {
+    const app: AppHandle = new AppHandle(this.#lifecycle.process.hub, this.app().app);
+    return channel === undefined ? app.broadcast(payload) : app.broadcast(payload, channel);
   }
 
   getPresence(channel: string): Promise<PresenceList> {
@@ -283,7 +287,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
   // ---- what the program adds; also while the server runs
 
   /** Answers native clients' custom events of this name; `*` those that nothing else handles. */
-  handle<Name extends EventName<E>>(event: Name, handler: Handler<E[Name], U>): this;
+  handle<C extends CallName<D>>(event: C, handler: CallHandler<D, C, U>): this;
   handle(event: "*", handler: Handler<unknown, U>): this;
   handle(event: string, handler: Handler<never, U>): this {
     this.#lifecycle.extensions.handlers.set(event, handler as Handler);
@@ -296,7 +300,7 @@ export class Server<E extends object = AnyEvents, U extends User = User> {
    */
   on<Name extends HookName | keyof HookAliases>(
     name: Name,
-    listener: HookTypes<E, U>[ResolvedHook<Name>],
+    listener: HookTypes<D, U>[ResolvedHook<Name>],
     ...[channel]: ChannelFilter<Name>
   ): () => void {
     const { hooks } = this.#lifecycle.extensions;

@@ -57,7 +57,7 @@ export class ServingProcess implements ServerProcess {
   /** Throws what Bun throws when it cannot listen, and ConfigError where the certificates cannot be used. */
   static async start(deps: Dependencies): Promise<ServingProcess> {
     const { config, clock, extensions, log } = deps;
-    await extensions.load(config.controllers);
+    await extensions.load(config);
     await removeStaleSocket(config.host);
     const credentials = config.tls && (await readCertificates(config.tls));
     const warn = (sentence: string) => log.warn(sentence);

@@ -6,7 +6,7 @@
 import * as z from "zod/mini";
 import type { App } from "../../domain/app.ts";
 import { apps, defaults } from "./app.ts";
-import { controllers } from "./controllers.ts";
+import { controllers, eventsFile } from "./code.ts";
 import { dashboard } from "./dashboard.ts";
 import {
   boolean,
@@ -165,6 +165,7 @@ export const schema = z.strictObject({
   compression: boolean(
     "Offers clients permessage-deflate, without memory between messages: for slow lines, at 15 µs of processor time for each reader of a frame of 2 KB. What a frame inflates to is bounded by `limits.frameBytes`.",
   ).apply(withDefault, false),
+  events: eventsFile,
   controllers,
   limits: processLimits,
   defaults,

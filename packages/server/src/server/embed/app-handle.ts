@@ -1,5 +1,6 @@
 /** One app of a running server, as a program sees it: push to it, look at it. */
 
+import type { AnyDeclaration, ChannelName, Declaration } from "@fanfare/schema";
 import { type ChannelOptions, parseChannel } from "../../config/channel-options.ts";
 import type { App } from "../../domain/app.ts";
 import { type ChannelKind, kindOf, userChannel } from "../../domain/channel.ts";
@@ -11,7 +12,7 @@ import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName } from "../../hub/limits.ts";
 import { Connections } from "./connections.ts";
 import { ConnectionTarget, DISCONNECTED_BY_PROGRAM, noticeOf, Target } from "./targets.ts";
-import type { AnyEvents, Pushable } from "./types.ts";
+import type { ChannelPush, UserPush } from "./types.ts";
 
 export interface ChannelInfo extends ChannelSummary {
   readonly type: ChannelKind;
@@ -56,7 +57,7 @@ export interface HistoryEvent {
   readonly expiresInMs: number;
 }
 
-export class AppHandle<E extends object = AnyEvents, U extends User = User> {
+export class AppHandle<D extends Declaration = AnyDeclaration, U extends User = User> {
   readonly app: App;
   readonly #hub: Hub;
 
@@ -65,17 +66,17 @@ export class AppHandle<E extends object = AnyEvents, U extends User = User> {
     this.app = app;
   }
 
-  toChannel(name: string): Target<E> {
+  toChannel<N extends ChannelName<D>>(name: N): Target<ChannelPush<D, N>> {
     return new Target(this.#hub, this.app, name);
   }
 
   /** All connections of a signed-in user, of both protocols. */
-  toUser(id: string | number): Target<E> {
+  toUser(id: string | number): Target<UserPush<D>> {
     return new Target(this.#hub, this.app, userChannel(String(id)));
   }
 
   /** One connection, wherever in the cluster it is. */
-  toConnection(id: string): ConnectionTarget<E> {
+  toConnection(id: string): ConnectionTarget<UserPush<D>> {
     return new ConnectionTarget(this.#hub, this.app, id);
   }
 
@@ -119,7 +120,7 @@ export class AppHandle<E extends object = AnyEvents, U extends User = User> {
   }
 
   /** Pushes to one connection, in no channel. Whether it is there. Throws CommandError as `Target.push` does. */
-  push(id: string, payload: Pushable<E>): boolean {
+  push(id: string, payload: UserPush<D>): boolean {
     const notice = noticeOf(this.#hub, this.app, payload);
     const connection = this.#hub.connection(this.app, id);
     if (connection) this.#hub.push(connection, notice);
@@ -136,8 +137,10 @@ export class AppHandle<E extends object = AnyEvents, U extends User = User> {
   // ---- all connections
 
   /** To the subscribers of the channel, or without one to every connection of the app, in the whole cluster. */
-  async broadcast(payload: Pushable<E>, channel?: string): Promise<void> {
-    if (channel !== undefined) return this.toChannel(channel).push(payload);
+  broadcast(payload: UserPush<D>): Promise<void>;
+  broadcast<N extends ChannelName<D>>(payload: ChannelPush<D, N>, channel: N): Promise<void>;
+  async broadcast(payload: unknown, channel?: string): Promise<void> {
+    if (channel !== undefined) return new Target(this.#hub, this.app, channel).push(payload);
     await this.#hub.clusterConnections.pushToApp(this.app, noticeOf(this.#hub, this.app, payload));
   }
 

@@ -1,7 +1,7 @@
 /** What the embedding program adds to its server: hooks, handlers, endpoints, middleware. It outlives each start and stop. */
 
+import type { Declaration } from "@fanfare/schema";
 import type { AuthorizeDashboard } from "../../admin/access.ts";
-import type { ControllerSettings } from "../../config/schema/controllers.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { App } from "../../domain/app.ts";
 import type { User } from "../../domain/message.ts";
@@ -16,9 +16,11 @@ import type { EndpointHost } from "../endpoints/registered-endpoint.ts";
 import type { FetchHandler } from "../http/fetch-handler.ts";
 import { scheduleTurn } from "../system/machine-clock.ts";
 import { authenticate, authenticateHandshake } from "./authenticator.ts";
+import { DeclaredEvents } from "./declared-events.ts";
 import { EventHandlers } from "./event-handlers.ts";
 import { type HookHost, Hooks } from "./hooks.ts";
 import { MiddlewareStack } from "./middleware.ts";
+import { loadDeclaration } from "./parse-declaration.ts";
 import type { Authenticator } from "./types.ts";
 
 /** The server around the extensions, running or not. */
@@ -42,10 +44,11 @@ export class Extensions {
   /** Once: controllers stay at their paths when the server stops and starts again. */
   #loading: Promise<void> | undefined;
 
-  constructor(server: unknown, host: ExtensionsHost, clock: Clock) {
+  constructor(server: unknown, host: ExtensionsHost, clock: Clock, events?: Declaration) {
     this.server = server;
     this.hooks = new Hooks(host);
     this.handlers = new EventHandlers(this.hooks);
+    if (events) this.handlers.declared = new DeclaredEvents(events);
     this.middleware = new MiddlewareStack(server);
     const limits = memoizePerConfig(() => host.config, limitsOf);
     const { middleware } = this;
@@ -66,12 +69,17 @@ export class Extensions {
     this.endpoints = new EndpointRegistry(endpointHost, host.config.path);
   }
 
-  /** Throws ConfigError. */
-  async load(controllers: readonly ControllerSettings[]): Promise<void> {
-    this.#loading ??= loadControllers(controllers, this.server, (path, definition) => {
+  /** Loads the files that the configuration names. Throws ConfigError. */
+  async load(config: Pick<Config, "controllers" | "events">): Promise<void> {
+    this.#loading ??= this.#load(config);
+    await this.#loading;
+  }
+
+  async #load({ controllers, events }: Pick<Config, "controllers" | "events">): Promise<void> {
+    if (events !== undefined) this.handlers.declared = new DeclaredEvents(await loadDeclaration(events));
+    await loadControllers(controllers, this.server, (path, definition) => {
       this.endpoints.add(path, definition);
     });
-    await this.#loading;
   }
 
   /** Checks the token of a handshake: a JWT, or whatever the program's authenticator takes. */

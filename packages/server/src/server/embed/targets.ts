@@ -7,13 +7,12 @@ import { payloadOf } from "../../domain/payload.ts";
 import type { ConnectionAction } from "../../hub/cluster-connections.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
-import type { AnyEvents, Pushable } from "./types.ts";
 
 /** The event's name where a pushed value brings none. */
 const DEFAULT_EVENT = "message";
 
-/** A channel or a user of one app, to push to. Immutable: `except` returns another. */
-export class Target<E extends object = AnyEvents> {
+/** A channel or a user of one app, to push `P` to. Immutable: `except` returns another. */
+export class Target<P = unknown> {
   readonly #hub: Hub;
   readonly #app: App;
   readonly #channel: string;
@@ -27,7 +26,7 @@ export class Target<E extends object = AnyEvents> {
   }
 
   /** Leaves out these connections, by id. */
-  except(ids: string | readonly string[]): Target<E> {
+  except(ids: string | readonly string[]): Target<P> {
     return new Target(this.#hub, this.#app, this.#channel, [
       ...this.#except,
       ...(typeof ids === "string" ? [ids] : ids),
@@ -40,7 +39,7 @@ export class Target<E extends object = AnyEvents> {
    * Throws CommandError: `channel_invalid`, `user_invalid`, `event_invalid`, `event_reserved`, `data_invalid` where JSON has
    * no word for it, `data_too_large`, `engine_unavailable`.
    */
-  async push(payload: Pushable<E>): Promise<void> {
+  async push(payload: P): Promise<void> {
     const content = parsePayload(payload);
     checkChannelName(this.#app, this.#channel);
     checkEventName(this.#app, content.event);
@@ -57,7 +56,7 @@ export class Target<E extends object = AnyEvents> {
 }
 
 /** One connection of an app, wherever in the cluster it is. */
-export class ConnectionTarget<E extends object = AnyEvents> {
+export class ConnectionTarget<P = unknown> {
   readonly #hub: Hub;
   readonly #app: App;
   readonly #id: string;
@@ -72,7 +71,7 @@ export class ConnectionTarget<E extends object = AnyEvents> {
    * Pushes to it, in no channel. Whether it is there. Throws CommandError as `Target.push` does; `engine_unavailable` also
    * where its node does not answer within `publishWaitS`, and then it is unknown whether it was pushed.
    */
-  async push(payload: Pushable<E>): Promise<boolean> {
+  async push(payload: P): Promise<boolean> {
     return this.#act({ type: "push", notice: noticeOf(this.#hub, this.#app, payload) });
   }
 

@@ -1,5 +1,17 @@
-/** What a program's one declaration of its events and users types: hooks, handlers and pushes. Types only, no checks. */
+/** What a declaration of events and users types: hooks, handlers and pushes. */
 
+import type {
+  AnyDeclaration,
+  CallInput,
+  CallName,
+  ChannelName,
+  EventData,
+  EventName,
+  HandlerInput,
+  HandlerOutput,
+  UserEventData,
+  UserEventName,
+} from "@fanfare/schema";
 import type { App } from "../../domain/app.ts";
 import type { Connection } from "../../domain/connection.ts";
 import type { Member, User } from "../../domain/message.ts";
@@ -13,30 +25,51 @@ export interface WorkerInfo {
   readonly count: number;
 }
 
-/** Of a program that declares nothing: any name, any payload. */
-export type AnyEvents = Record<string, unknown>;
-
 /** A connection as a program sees it. */
 export type Client<U extends User = User> = Readonly<Omit<Connection, "user">> & { readonly user: U | undefined };
 
-export type EventName<E extends object> = keyof E & string;
+/** What is not declared is unknown, not any: it comes from clients. */
+type Known<T> = 0 extends 1 & T ? unknown : T;
 
-/** What a client said: to a channel, or to the program where there is none. What clients send is not checked. */
-export type Message<E extends object = AnyEvents> = {
-  readonly [Name in EventName<E>]: { readonly event: Name; readonly data: E[Name]; readonly channel?: string };
-}[EventName<E>];
+/** What a client sent: to a channel, or to the program where there is none. If it is declared, it was checked. */
+export type Message<D = AnyDeclaration> = ChannelMessage<D, ChannelName<D>> | CallMessage<D, CallName<D>>;
 
-/** What may be pushed: anything, where nothing is declared. */
-export type Pushable<E extends object> = string extends keyof E
-  ? unknown
-  : { [Name in EventName<E>]: Pushed<Name, E[Name]> }[EventName<E>];
+type ChannelMessage<D, N extends string> = N extends unknown ? EventMessage<D, N, EventName<D, N>> : never;
+
+type EventMessage<D, N extends string, E extends string> = E extends unknown
+  ? { readonly event: E; readonly data: Known<EventData<D, N, E>>; readonly channel: N }
+  : never;
+
+type CallMessage<D, C extends string> = C extends unknown
+  ? { readonly event: C; readonly data: Known<CallInput<D, C>>; readonly channel?: undefined }
+  : never;
+
+/** What may be pushed to a channel: anything, where nothing is declared. */
+export type ChannelPush<D, N extends string> =
+  string extends EventName<D, N> ? unknown : { [E in EventName<D, N>]: Pushed<E, EventData<D, N, E>> }[EventName<D, N>];
+
+/** What may be pushed to a user, to a connection, or to everybody. */
+export type UserPush<D> =
+  string extends UserEventName<D>
+    ? unknown
+    : { [E in UserEventName<D>]: Pushed<E, UserEventData<D, E>> }[UserEventName<D>];
 
 type Pushed<Name, Data> = undefined extends Data
   ? { readonly event: Name; readonly data?: Data }
   : { readonly event: Name; readonly data: Data };
 
 /** Handles a client's custom event; what it returns is the answer, what it throws is refused. */
-export type Handler<Data = unknown, U extends User = User> = (connection: Client<U>, data: Data) => Awaitable<unknown>;
+export type Handler<Data = unknown, U extends User = User, Answer = unknown> = (
+  connection: Client<U>,
+  data: Data,
+) => Awaitable<Answer>;
+
+/** The handler of a declared call. */
+export type CallHandler<D, C extends string, U extends User = User> = Handler<
+  Known<HandlerInput<D, C>>,
+  U,
+  HandlerOutput<D, C>
+>;
 
 /** A user as a program may return it: the id may be a number. */
 export type NewUser<U extends User = User> = Omit<U, "id"> & { readonly id: string | number };
@@ -64,14 +97,14 @@ export interface Ending {
 }
 
 /** The hooks, and what each is called with. */
-export interface HookTypes<E extends object = AnyEvents, U extends User = User> {
+export interface HookTypes<D = AnyDeclaration, U extends User = User> {
   /** Welcomed; its user is known where a token said it. */
   open(connection: Client<U>): unknown;
   close(connection: Client<U>, ending: Ending): unknown;
   subscribed(connection: Client<U>, channel: string): unknown;
   unsubscribed(connection: Client<U>, channel: string): unknown;
   /** Before it is done: what it throws refuses the message, and so does `false`. */
-  message(connection: Client<U>, message: Message<E>): unknown;
+  message(connection: Client<U>, message: Message<D>): unknown;
   /** Lets the connection into the channel by `true`, or as the member it returns; everything else denies. */
   authorize(connection: Client<U>, channel: string): Awaitable<boolean | NewMember | undefined>;
   /** Something failed that should not have; it is logged already. */

@@ -1,10 +1,8 @@
 /** Loads the controllers that the configuration names. */
 
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { ConfigError, errorReason } from "../../config/config-error.ts";
-import type { ControllerSettings } from "../../config/schema/controllers.ts";
+import type { ControllerSettings } from "../../config/schema/code.ts";
+import { loadExport } from "../load-export.ts";
 import { type Controller, type ControllerClass, definitionOf, isCallback } from "./controller.ts";
 import type { EndpointDefinition } from "./endpoint.ts";
 
@@ -57,23 +55,12 @@ async function load({ path: _, module, ...files }: ControllerSettings, server: u
   return { ...definitionOf(controller, server), ...named };
 }
 
-/** `FILE#NAME` is that export, `FILE` the default one. */
 async function exported(setting: string, written: string): Promise<unknown> {
-  const [file = "", name = "default"] = written.split("#", 2);
-  let module: Record<string, unknown>;
   try {
-    module = await import(pathToFileURL(resolve(file)).href);
+    return await loadExport(written);
   } catch (error) {
-    throw new ControllerSettingError(
-      setting,
-      `cannot load ${file}: ${existsSync(file) ? errorReason(error) : "there is no such file"}`,
-    );
+    throw new ControllerSettingError(setting, errorReason(error));
   }
-  if (name in module) return module[name];
-  throw new ControllerSettingError(
-    setting,
-    `${file} has no ${name === "default" ? "default export" : `export ${name}`}`,
-  );
 }
 
 function isController(value: unknown): value is Controller | ControllerClass<never> {

@@ -1,4 +1,4 @@
-/** Controllers that the configuration names: files whose code answers at a path. */
+/** Files of code that the configuration names: controllers, which answer at a path, and the declaration of events. */
 
 import { dirname, isAbsolute, resolve } from "node:path";
 import type * as z from "zod/mini";
@@ -34,18 +34,25 @@ export const controllers = list(
   "a list of controllers",
 ).apply(withDefault, []);
 
+export const eventsFile = text(
+  "File with the declaration of the application's events, relative to the configuration file: its default export, or the one that `FILE#EXPORT` names. What clients publish and call is checked by it. See library.md.",
+  FILE,
+).apply(optional);
+
 export type ControllerSettings = z.output<typeof controller>;
 
-/** The configuration with the controllers' files as absolute paths, so that they are found wherever the process runs. */
-export function resolveControllerFiles<C extends { readonly controllers: readonly ControllerSettings[] }>(
-  config: C,
-  cwd: string,
-  configFile: string | undefined,
-): C {
+interface Files {
+  readonly events?: string;
+  readonly controllers: readonly ControllerSettings[];
+}
+
+/** The configuration with the files of code as absolute paths, so that they are found wherever the process runs. */
+export function resolveCodeFiles<C extends Files>(config: C, cwd: string, configFile: string | undefined): C {
   const folder = configFile === undefined ? cwd : dirname(resolve(cwd, configFile));
+  const absolute = (file: string) => (isAbsolute(file) ? file : resolve(folder, file));
   const controllers = config.controllers.map(({ path, ...files }) => {
-    const found = Object.entries(files).map(([name, file]) => [name, isAbsolute(file) ? file : resolve(folder, file)]);
+    const found = Object.entries(files).map(([name, file]) => [name, absolute(file)]);
     return { path, ...Object.fromEntries(found) };
   });
-  return { ...config, controllers };
+  return { ...config, controllers, ...(config.events !== undefined && { events: absolute(config.events) }) };
 }
