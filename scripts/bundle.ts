@@ -67,6 +67,8 @@ export async function bundleForAnyRuntime(folder: string): Promise<void> {
     splitting: true,
     sourcemap: "linked",
     packages: "external",
+    // The checkout's tsconfig makes files of these.
+    external: ["@fanfare/*"],
   });
   for (const { kind, path } of outputs) if (kind === "sourcemap") await placeSources(path, outdir);
 }

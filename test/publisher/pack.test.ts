@@ -12,16 +12,19 @@ setDefaultTimeout(60_000);
 
 const ROOT = join(import.meta.dir, "..", "..");
 
-const folder = await install((await pack("publisher")).publisher);
+const folder = await install(...Object.values(await pack("publisher", "schema")));
 const installed = join(folder, "node_modules", "@fanfare", "publisher");
 
-test("holds its sources, one module and its types, and needs no package", async () => {
+test("holds its sources, one module and its types, and needs no package but that of the schemas", async () => {
   expect(readdirSync(installed).sort()).toEqual(["LICENSE", "README.md", "dist", "package.json", "src"]);
   expect(readdirSync(join(installed, "dist")).sort()).toEqual(["index.js", "index.js.map", "types"]);
   const manifest = await Bun.file(join(installed, "package.json")).json();
-  expect(manifest.dependencies).toBeUndefined();
+  expect(manifest.dependencies).toEqual({ "@fanfare/schema": manifest.version });
   const text = await Bun.file(join(installed, "dist", "index.js")).text();
-  expect(text).not.toMatch(/\bimport\b|\brequire\(|\bBuffer\b|\bprocess\b|\bBun\b/);
+  expect(Array.from(text.matchAll(/^import\b[^;]*from "([^"]*)";$/gm), ([, name]) => name)).toEqual([
+    "@fanfare/schema",
+  ]);
+  expect(text).not.toMatch(/\bimport\(|\brequire\(|\bBuffer\b|\bprocess\b|\bBun\b/);
 });
 
 test("publishes, streams, asks and signs in plain Node", async () => {
@@ -60,9 +63,10 @@ test("needs no global of Node's: it runs where there are only those of workers",
     const names = ["AbortController", "AbortSignal", "Headers", "Request", "Response", "TextDecoder", "TextEncoder", "URL",
       "URLSearchParams", "btoa", "clearTimeout", "crypto", "fetch", "performance", "setTimeout"];
     const context = createContext(Object.fromEntries(names.map((name) => [name, globalThis[name]])));
-    const text = await readFile("node_modules/@fanfare/publisher/dist/index.js", "utf8");
-    const module = new SourceTextModule(text, { context });
-    await module.link((name) => { throw new Error("It imports " + name); });
+    const load = async (name) =>
+      new SourceTextModule(await readFile("node_modules/" + name + "/dist/index.js", "utf8"), { context });
+    const module = await load("@fanfare/publisher");
+    await module.link(load);
     await module.evaluate();
     const options = ${JSON.stringify({ url: server.url, appId: APP.id, key: APP.key, secret: APP.secret })};
     const publisher = module.namespace.createPublisher(options);
@@ -82,12 +86,18 @@ test("needs no global of Node's: it runs where there are only those of workers",
 test("has types that strict programs compile against, without Bun's and with nothing skipped", async () => {
   const program = `
     import { createPublisher, type Publisher, type WebhookEvent } from "@fanfare/publisher";
+    import { defineEvents, unchecked } from "@fanfare/schema";
     const publisher: Publisher = createPublisher({ url: "https://a", appId: "a", key: "k", secret: "s" });
     const { events } = await publisher.history<{ n: number }>("c");
     export const n: number | undefined = events[0]?.data.n;
     export const user = (event: WebhookEvent) => (event.name === "member_added" ? event.user_id : undefined);
     // @ts-expect-error: who may subscribe has to be decided
     await publisher.authorize("1.2", ["private-a"]);
+    const shop = defineEvents({ channels: { orders: { paid: unchecked<{ readonly sum: number }>() } } });
+    const declared = createPublisher({ url: "https://a", appId: "a", key: "k", secret: "s", events: shop });
+    await declared.publish("orders", "paid", { sum: 1 });
+    // @ts-expect-error: the sum is a number
+    await declared.publish("orders", "paid", { sum: "1" });
     // @ts-expect-error: the secret is missing
     createPublisher({ url: "https://a", appId: "a", key: "k" });
   `;
@@ -112,10 +122,11 @@ test("has types that strict programs compile against, without Bun's and with not
 test("is what the guide's examples compile against", async () => {
   const guide = await Bun.file(join(ROOT, "docs", "publisher.md")).text();
   const examples = Array.from(guide.matchAll(/^```ts\n([\s\S]*?)^```$/gm), ([, text = ""]) => text);
-  expect(examples).toHaveLength(3);
+  expect(examples).toHaveLength(4);
   const files = examples.map((_, n) => `example-${n}.ts`);
   for (const [n, file] of files.entries()) writeFileSync(join(folder, file), examples[n] ?? "");
-  symlinkSync(join(ROOT, "node_modules", "@types"), join(folder, "node_modules", "@types"));
+  for (const name of ["@types", "zod"])
+    symlinkSync(join(ROOT, "node_modules", name), join(folder, "node_modules", name));
   const flags = [
     "--noEmit",
     "--strict",

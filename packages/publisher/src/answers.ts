@@ -1,5 +1,7 @@
 /** What the server answers to questions, in the names of this package. */
 
+import type { EventData, EventName } from "@fanfare/schema";
+
 /** A place in a channel's history: after the event with this offset. Epochs differ when a history was lost, so offsets of two do not compare. */
 export interface Position {
   readonly epoch: string;
@@ -29,6 +31,17 @@ export interface History<T = unknown> {
   /** How many events the channel keeps, and each for how many seconds; undefined if it keeps none. */
   readonly keeps: { readonly size: number; readonly ttlS: number } | undefined;
 }
+
+/** A union of what is declared for the channel: `event` says which one an event is, and so what its `data` is. It is not checked. */
+export type DeclaredHistory<D, N extends string> = Omit<History, "events"> & {
+  readonly events: readonly DeclaredEvent<D, N, EventName<D, N>>[];
+};
+
+type DeclaredEvent<D, N extends string, E extends string> = string extends E
+  ? HistoryEvent
+  : E extends unknown
+    ? HistoryEvent<EventData<D, N, E>> & { readonly event: E }
+    : never;
 
 export interface ChannelInfo {
   readonly channel: string;

@@ -1,12 +1,18 @@
 /** Cuts a list of events into requests that the server takes. */
 
+import type { AnyDeclaration, ChannelName, EventData, EventName } from "@fanfare/schema";
 import { checkKey, checkNotEncrypted, jsonOf } from "./names.ts";
 
-export interface BatchEvent {
-  readonly channel: string;
-  readonly event: string;
-  /** Any JSON value. */
-  readonly data: unknown;
+/** One that is declared, where events are declared. */
+export type BatchEvent<D = AnyDeclaration> = BatchEventIn<D, ChannelName<D>>;
+
+type BatchEventIn<D, N extends string> = N extends unknown ? BatchEventOf<D, N, EventName<D, N>> : never;
+
+type BatchEventOf<D, N extends string, E extends string> = E extends unknown
+  ? BatchEventBase & { readonly channel: N; readonly event: E; readonly data: EventData<D, N, E> }
+  : never;
+
+interface BatchEventBase {
   /** The idempotency key, 1 to 128 characters. Default: a random one. */
   readonly key?: string;
   /** The id of a connection that does not get the event. */

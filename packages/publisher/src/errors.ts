@@ -1,10 +1,13 @@
 /** The one error that this package throws for what the server answered, or did not answer. */
 
+import type { Issue } from "@fanfare/schema";
+
 export interface PublisherErrorDetails {
   readonly status?: number | undefined;
   readonly code: string;
   readonly retryable?: boolean;
   readonly retryAfterMs?: number | undefined;
+  readonly issues?: readonly Issue[];
   readonly cause?: unknown;
 }
 
@@ -20,7 +23,8 @@ export interface PublisherErrorDetails {
  * | `timeout` | There was no complete answer within `timeoutMs`. |
  * | `http_error` | The answer is an error without a code, from a proxy for example. |
  * | `answer_invalid` | The answer is not JSON, or a list of nodes that the app's secret did not sign. |
- * | `data_invalid` | An argument cannot be sent or signed. |
+ * | `data_invalid` | An argument cannot be sent or signed, or the data of an event are not as declared; `issues` says where. |
+ * | `channel_invalid`, `event_invalid` | The channel, or the event in it, is not declared. |
  * | `encryption_unsupported` | The channel is end-to-end encrypted, which needs the `pusher` package. |
  * | `webhook_invalid` | The request is not a webhook that this app's secret signed. |
  */
@@ -33,13 +37,17 @@ export class PublisherError extends Error {
   readonly retryable: boolean;
   /** How long the server asked to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** What is not as declared, in the data of an event. */
+  readonly issues: readonly Issue[];
 
-  constructor(message: string, { status, code, retryable = false, retryAfterMs, cause }: PublisherErrorDetails) {
+  constructor(message: string, details: PublisherErrorDetails) {
+    const { status, code, retryable = false, retryAfterMs, issues = [], cause } = details;
     super(message, cause === undefined ? {} : { cause });
     this.status = status;
     this.code = code;
     this.retryable = retryable;
     this.retryAfterMs = retryAfterMs;
+    this.issues = issues;
   }
 }
 

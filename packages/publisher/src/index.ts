@@ -3,7 +3,7 @@
  * workers.
  */
 
-export type { ChannelInfo, History, HistoryEvent, Position } from "./answers.ts";
+export type { ChannelInfo, DeclaredHistory, History, HistoryEvent, Position } from "./answers.ts";
 export type { Authorization, AuthorizeAnswer, AuthorizeOptions, Denied, Member, SignInUser } from "./authorization.ts";
 export type { BatchEvent } from "./batches.ts";
 export { PublisherError, type PublisherErrorDetails } from "./errors.ts";

@@ -1,6 +1,26 @@
 /** The public API: one object with all that a back end does with Fanfare. */
 
-import { type ChannelInfo, channelInfoFrom, type History, historyFrom, type Position, positionsIn } from "./answers.ts";
+import {
+  type AnyDeclaration,
+  type ChannelName,
+  type Checker,
+  createChecker,
+  type Declaration,
+  type EventData,
+  type EventName,
+  type Problem,
+  type UserEventData,
+  type UserEventName,
+} from "@fanfare/schema";
+import {
+  type ChannelInfo,
+  channelInfoFrom,
+  type DeclaredHistory,
+  type History,
+  historyFrom,
+  type Position,
+  positionsIn,
+} from "./answers.ts";
 import { ApiClient } from "./api-client.ts";
 import {
   type Authorization,
@@ -19,7 +39,7 @@ import { publishStream, type StreamOptions, type StreamResult } from "./stream.t
 import { makeToken, type TokenClaims } from "./token.ts";
 import { type RawWebhook, readWebhook, type Webhook } from "./webhook.ts";
 
-export interface PublisherOptions {
+export interface PublisherOptions<D extends Declaration = AnyDeclaration> {
   /** The server's address: `https://ws.example.com`, with its path prefix if it has one. `wss:` is taken for `https:`. */
   readonly url: string;
   readonly appId: string;
@@ -32,6 +52,13 @@ export interface PublisherOptions {
   readonly timeoutMs?: number;
   /** How often a call is repeated after a network error, a timeout, 429 or 5xx. Default 5; 0 for never. */
   readonly retries?: number;
+  /** The declaration of the application's events (`defineEvents` of `@fanfare/schema`): types, and checks unless `validate` is false. */
+  readonly events?: D;
+  /**
+   * Whether data are checked before they are sent: what is not as declared rejects with `data_invalid`, and the path in the message.
+   * Default `true`.
+   */
+  readonly validate?: boolean;
 }
 
 export interface PublishOptions {
@@ -70,35 +97,45 @@ export interface HistoryOptions {
  * Every call rejects with a `PublisherError` if the server refuses it, or cannot be reached after all retries. Network errors, timeouts,
  * 429 and 5xx are retried after 0.2 s, doubled up to 5 s, varied by half, and not before `Retry-After`; for 4 minutes at most.
  */
-export interface Publisher {
+export interface Publisher<D extends Declaration = AnyDeclaration> {
   /**
    * Publishes an event, exactly once, in one channel or up to 100. `data` is any JSON value, at most 100 KB unless the app allows more.
    * Resolves when the server has it, with its position in each channel.
    */
-  publish(
-    channel: string | readonly string[],
-    event: string,
-    data: unknown,
+  publish<N extends ChannelName<D>, E extends EventName<D, N>>(
+    channel: N | readonly N[],
+    event: E,
+    data: EventData<D, N, E>,
     options?: PublishOptions,
   ): Promise<PublishResult>;
   /**
    * Publishes many events in order, exactly once each, in requests of at most 10 events and 1 MiB. Each request is checked as a whole; if
    * one is refused, those before it were published and those after it are not sent.
    */
-  batch(events: readonly BatchEvent[], options?: BatchOptions): Promise<void>;
+  batch(events: readonly BatchEvent<D>[], options?: BatchOptions): Promise<void>;
   /** Publishes an event to a user, on all connections that are signed in as that user. */
-  toUser(userId: string, event: string, data: unknown, options?: PublishOptions): Promise<void>;
+  toUser<E extends UserEventName<D>>(
+    userId: string,
+    event: E,
+    data: UserEventData<D, E>,
+    options?: PublishOptions,
+  ): Promise<void>;
   /**
    * Publishes what a model writes, while it writes: parts are gathered for 40 ms, and events of a `StreamEvent` as data follow each other
    * without a gap, each exactly once. Resolves after the `end` event. If the source throws, an `error` event is published (it does not
-   * say why), and the call rejects with what was thrown.
+   * say why), and the call rejects with what was thrown. If events are declared, declare the stream's with `unchecked<StreamEvent>()`.
    */
-  stream<P>(channel: string, source: AsyncIterable<P>, options?: StreamOptions<P>): Promise<StreamResult>;
+  stream<P, N extends ChannelName<D>>(
+    channel: N,
+    source: AsyncIterable<P>,
+    options?: StreamOptions<P, EventName<D, N>>,
+  ): Promise<StreamResult>;
   /**
    * A page of what the channel keeps. Read everything by beginning with `{ epoch, offset: 0 }` of the answer's `position`, and go on with
    * the position of each page's last event until a page is empty.
    */
-  history<T = unknown>(channel: string, options?: HistoryOptions): Promise<History<T>>;
+  history<N extends ChannelName<D>>(channel: N, options?: HistoryOptions): Promise<DeclaredHistory<D, N>>;
+  history<T>(channel: ChannelName<D>, options?: HistoryOptions): Promise<History<T>>;
   /**
    * The position of the channel's newest event: read it before the data that you render, and subscribe since it. Undefined if the channel
    * keeps nothing.
@@ -147,11 +184,13 @@ const RETRIES = 5;
 const LONGEST_TIMER_MS = 2_147_483_647;
 
 /** Throws a TypeError if an option is missing or has no use. It opens no connection; one for the whole program is enough. */
-export function createPublisher(options: PublisherOptions): Publisher {
-  return new HttpPublisher(options);
+export function createPublisher<D extends Declaration = AnyDeclaration>(options: PublisherOptions<D>): Publisher<D> {
+  const publisher: Publisher = new HttpPublisher(options);
+  // What is declared only narrows what callers may pass.
+  return publisher as unknown as Publisher<D>;
 }
 
-class HttpPublisher implements Publisher {
+class HttpPublisher {
   readonly #key: string;
   readonly #signer: Signer;
   /** With those of earlier secrets. */
@@ -160,9 +199,11 @@ class HttpPublisher implements Publisher {
   readonly #api: ApiClient;
   /** Whether the server says where an event stands: Pusher's own refuses to be asked. */
   #knowsPositions = true;
+  /** Undefined where nothing is checked. */
+  readonly #checker: Checker | undefined;
 
-  constructor(options: PublisherOptions) {
-    const { url, appId, key, secret, timeoutMs = TIMEOUT_MS, retries = RETRIES } = options;
+  constructor(options: PublisherOptions<Declaration>) {
+    const { url, appId, key, secret, timeoutMs = TIMEOUT_MS, retries = RETRIES, events, validate = true } = options;
     const secrets = typeof secret === "string" ? [secret] : [...(secret ?? [])];
     const [first = ""] = secrets;
     for (const [name, value] of Object.entries({ appId, key, secret: secrets.includes("") ? "" : first }))
@@ -170,6 +211,7 @@ class HttpPublisher implements Publisher {
     if (!(timeoutMs > 0 && timeoutMs <= LONGEST_TIMER_MS))
       throw new TypeError(`createPublisher: timeoutMs is a number above 0, at most ${LONGEST_TIMER_MS}.`);
     if (!Number.isInteger(retries) || retries < 0) throw new TypeError("createPublisher: retries is 0 or more.");
+    this.#checker = events && validate ? createChecker(events) : undefined;
     this.#key = key;
     this.#signer = new Signer(first);
     this.#signers = [this.#signer, ...secrets.slice(1).map((each) => new Signer(each))];
@@ -191,43 +233,29 @@ class HttpPublisher implements Publisher {
     channel: string | readonly string[],
     event: string,
     data: unknown,
-    { key = crypto.randomUUID(), except, signal }: PublishOptions = {},
+    options?: PublishOptions,
   ): Promise<PublishResult> {
     const channels = typeof channel === "string" ? [channel] : channel;
-    for (const name of channels) checkNotEncrypted(name);
-    checkKey(key);
-    const body = { name: event, data: jsonOf(data), channels, socket_id: except, idempotency_key: key };
-    return { positions: positionsIn(await this.#publish(body, signal)) };
-  }
-
-  /**
-   * Asks where the event stands. A server that refuses without a code of Fanfare's may refuse because of that: then it is published
-   * without, and not asked again.
-   */
-  async #publish(body: object, signal: AbortSignal | undefined): Promise<unknown> {
-    const call = { method: "POST", path: "/events", signal } as const;
-    if (this.#knowsPositions) {
-      try {
-        return await this.#api.call({ ...call, body: { ...body, info: "position" } });
-      } catch (error) {
-        const isOther = error instanceof PublisherError && error.status === 400 && error.code === "http_error";
-        if (!isOther) throw error;
-      }
+    const json = jsonOf(data);
+    for (const name of channels) {
+      checkNotEncrypted(name);
+      this.#check(name, event, json);
     }
-    const answer = await this.#api.call({ ...call, body });
-    this.#knowsPositions = false;
-    return answer;
+    return { positions: positionsIn(await this.#publish(channels, event, json, options)) };
   }
 
   async batch(events: readonly BatchEvent[], { signal }: BatchOptions = {}): Promise<void> {
     // All of them, before the first is sent.
     const items = events.map(itemOf);
+    for (const { channel, name, data } of items) this.#check(channel, name, data);
     for (const batch of batchesOf(items))
       await this.#api.call({ method: "POST", path: "/batch_events", body: { batch }, signal });
   }
 
   async toUser(userId: string, event: string, data: unknown, options?: PublishOptions): Promise<void> {
-    await this.publish(userChannel(userId), event, data, options);
+    const json = jsonOf(data);
+    refuse(this.#checker?.userEvent(event, JSON.parse(json)));
+    await this.#publish([userChannel(userId)], event, json, options);
   }
 
   async stream<P>(channel: string, source: AsyncIterable<P>, options: StreamOptions<P> = {}): Promise<StreamResult> {
@@ -303,9 +331,46 @@ class HttpPublisher implements Publisher {
     return readWebhook(this.#key, this.#signers, request);
   }
 
+  /**
+   * Asks where the event stands. A server that refuses without a code of Fanfare's may refuse because of that: then it is published
+   * without, and not asked again.
+   */
+  async #publish(
+    channels: readonly string[],
+    event: string,
+    json: string,
+    { key = crypto.randomUUID(), except, signal }: PublishOptions = {},
+  ): Promise<unknown> {
+    checkKey(key);
+    const body = { name: event, data: json, channels, socket_id: except, idempotency_key: key };
+    const call = { method: "POST", path: "/events", signal } as const;
+    if (this.#knowsPositions) {
+      try {
+        return await this.#api.call({ ...call, body: { ...body, info: "position" } });
+      } catch (error) {
+        const isOther = error instanceof PublisherError && error.status === 400 && error.code === "http_error";
+        if (!isOther) throw error;
+      }
+    }
+    const answer = await this.#api.call({ ...call, body });
+    this.#knowsPositions = false;
+    return answer;
+  }
+
+  /** What subscribers will get: the value of the JSON. */
+  #check(channel: string, event: string, json: string): void {
+    if (this.#checker) refuse(this.#checker.channelEvent(channel, event, JSON.parse(json)));
+  }
+
   #get(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal | undefined): Promise<unknown> {
     return this.#api.call({ method: "GET", path, query, signal });
   }
+}
+
+function refuse(problem: Problem | undefined): void {
+  if (!problem) return;
+  const { message, code, issues } = problem;
+  throw new PublisherError(message, { status: 400, code, issues });
 }
 
 function baseUrlOf(text: string): URL {

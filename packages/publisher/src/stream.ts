@@ -25,11 +25,11 @@ export type StreamEvent = { readonly id: string; readonly seq: number } & (
     }
 );
 
-export interface StreamOptions<P = unknown> {
+export interface StreamOptions<P = unknown, E extends string = string> {
   /** Names the stream, for its readers and for retries: 1 to 100 characters, another one for each run. Default: a random UUID. */
   readonly id?: string;
   /** The name of its events. Default `"stream"`. */
-  readonly event?: string;
+  readonly event?: E;
   /** How long parts are gathered, in milliseconds, unless they come to 6 KB before. Default 40, at most 10 000. */
   readonly flushMs?: number;
   /**
