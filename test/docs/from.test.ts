@@ -4,6 +4,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { createClient, nodes } from "../../packages/client/src/index.ts";
 import { buildProgram } from "../../packages/server/src/cli/program.ts";
 import { foreignVariables, TLS_SWITCH } from "../../packages/server/src/config/environment/foreign-variables.ts";
 import { parseConfig } from "../../packages/server/src/config/load.ts";
@@ -220,6 +221,20 @@ test.each(quotations("options"))("%s takes these options", (quotation) => {
   const given = { host: "127.0.0.1", port: 0, fetch: () => new Response() };
   expect(() => createServer(given)).not.toThrow();
   expect(Object.keys(given)).toEqual(expect.arrayContaining(names));
+});
+
+describe("of the client", () => {
+  const client = createClient({ url: server.url });
+  const listener = () => {};
+
+  test.each(quotations("client"))("%s can be called", (quotation) => {
+    // A member alone is looked at; a call is made, and what it promises is left alone.
+    const run = new Function("client", "createClient", "nodes", "listener", `return ${quotation}`);
+    const result: unknown = run(client, createClient, nodes, listener);
+    expect(result === undefined ? quotation : result).toBeDefined();
+    if (result instanceof Promise) result.catch(() => {});
+    client.close();
+  });
 });
 
 test.each(quotations("callback"))("the callback %s is a controller's", (name) => {

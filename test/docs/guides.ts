@@ -70,6 +70,7 @@ const KINDS = {
   variable: /^(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?:=\S+)?|PORT)$/,
   call: /^(?:server|connection|socket|endpoint)\./,
   options: /^createServer\(/,
+  client: /^(?:client\.|createClient\(|nodes\()/,
   frame: /^\{"event"/,
   pusherEvent: /^pusher(?:_internal)?:/,
   callback: /^on[A-Z]\w*$/,

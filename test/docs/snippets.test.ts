@@ -73,6 +73,7 @@ test("the TypeScript in the documents compiles", async () => {
       "fanfare/engine": [join(ROOT, "packages/server/src/engine.ts")],
       "fanfare/testing": [join(ROOT, "packages/server/testing/index.ts")],
       "@fanfare/nats": [join(ROOT, "packages/nats/src/index.ts")],
+      "@fanfare/client": [join(ROOT, "packages/client/src/index.ts")],
       "@fanfare/schema": [join(ROOT, "packages/schema/src/index.ts")],
     },
   };
