@@ -8,6 +8,7 @@ import { defineEvents } from "../../packages/schema/src/index.ts";
 import { ConfigError, createServer, type Server } from "../../packages/server/src/index.ts";
 import { events } from "../schema/events.ts";
 import { atEnd } from "../support/at-end.ts";
+import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
 import { runCli, spawnCli, startProcess } from "../support/process.ts";
 import { connectPusher, trigger } from "../support/pusher-client.ts";
@@ -223,9 +224,9 @@ describe("a declaration", () => {
   const refusal = { code: "data_invalid", message: "The data of e for a are invalid: here: no text" };
 
   async function isChecking(url: string): Promise<void> {
-    // The kernel spreads connections over the workers by chance.
+    // The kernel spreads connections over the workers by chance, also over one that does not listen yet.
     for (let nth = 0; nth < 8; nth++) {
-      const client = await connectNative(url);
+      const client = await eventually(() => connectNative(url), { withinMs: 30_000 });
       await client.subscribe("a");
       expect(await client.ask("publish", { channel: "a", event: "e", data: 1 })).toMatchObject(refusal);
       expect(await client.ask("publish", { channel: "a", event: "e", data: "1" })).toMatchObject({
