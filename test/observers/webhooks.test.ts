@@ -442,7 +442,7 @@ test("a database that hangs is waited for by no more facts than may wait", async
   const hanging: Pick<Outbox, "transaction"> = {
     transaction: () => new Promise<never>((_, reject) => answers.push(() => reject(new Error("no answer")))),
   };
-  const asked = Object.assign(new Outbox({ query: (await openDatabase(sqliteFile())).query }, "node", 1), hanging);
+  const asked = Object.assign(new Outbox(await openDatabase(sqliteFile()), "node", 1), hanging);
   const app: App = { ...fakeApp(), webhooks: [{ url: "http://x/" }] };
   const failed = (error: unknown) => void failures.push(String(error));
   const webhooks = new Webhooks({

@@ -45,6 +45,8 @@ export class SqlApps implements AppStore {
   readonly #options: SqlAppsOptions;
   readonly #db: Database["query"];
   #picture = EMPTY;
+  /** The database's when the picture was made. */
+  #revision: string | undefined;
   #polling: ReturnType<typeof setInterval> | undefined;
   #looking: Promise<void> | undefined;
   #isAway = false;
@@ -63,6 +65,8 @@ export class SqlApps implements AppStore {
 
   /** Looks whether somebody edited the table. Never throws: a database that is away is reported once, and asked again. */
   refresh(): Promise<void> {
+    const revision = this.#options.database.revision();
+    if (revision !== undefined && revision === this.#revision) return Promise.resolve();
     this.#looking ??= this.#look()
       .then(
         () => {
@@ -178,6 +182,7 @@ export class SqlApps implements AppStore {
   }
 
   async #look(): Promise<void> {
+    const written = this.#options.database.revision();
     const { count, latest, sum } = await this.#db
       .selectFrom("fanfare_apps")
       .select(({ fn }) => [
@@ -187,7 +192,11 @@ export class SqlApps implements AppStore {
       ])
       .executeTakeFirstOrThrow();
     const revision = `${count} ${latest} ${sum}`;
-    if (revision === this.#picture.revision) return;
+    if (revision !== this.#picture.revision) await this.#read(revision);
+    this.#revision = written;
+  }
+
+  async #read(revision: string): Promise<void> {
     const rows = await this.#db.selectFrom("fanfare_apps").selectAll().orderBy("created_at").orderBy("id").execute();
     this.#show(revision, rows);
   }
@@ -198,7 +207,9 @@ export class SqlApps implements AppStore {
     const changed = [...new Set([...before.rows.keys(), ...texts.keys()])].filter(
       (id) => before.rows.get(id) !== texts.get(id),
     );
-    const apps = rows.flatMap((row) => (changed.includes(row.id) ? this.#read(row) : (before.byId.get(row.id) ?? [])));
+    const apps = rows.flatMap((row) =>
+      changed.includes(row.id) ? this.#parseRow(row) : (before.byId.get(row.id) ?? []),
+    );
     this.#picture = {
       revision,
       byId: new Map(apps.map((app) => [app.id, app])),
@@ -209,7 +220,7 @@ export class SqlApps implements AppStore {
   }
 
   /** A row that somebody spoilt is left out, and keeps no other app from working. */
-  #read(row: AppRow): App[] {
+  #parseRow(row: AppRow): App[] {
     try {
       return [this.#parse(inputOf(row))];
     } catch (error) {

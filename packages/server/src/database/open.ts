@@ -2,7 +2,7 @@
 
 import { Kysely } from "kysely";
 import type { Tables } from "./schema.ts";
-import { sqliteDialect } from "./sqlite.ts";
+import { openSqlite } from "./sqlite.ts";
 
 export type DatabaseKind = "sqlite" | "postgres" | "mysql";
 
@@ -11,6 +11,8 @@ export interface Database {
   readonly query: Kysely<Tables>;
   /** For people: the address without its password. */
   readonly name: string;
+  /** Another text after anything was written, by whatever process. Undefined where that is not known without a question. */
+  readonly revision: () => string | undefined;
   close(): Promise<void>;
 }
 
@@ -34,9 +36,9 @@ export interface Patience {
  */
 export async function openDatabase(url: string, patience: Patience = {}): Promise<Database> {
   const kind = kindOf(url);
-  const dialect = await dialectOf(kind, url, { busyMs: BUSY_MS, queryMs: QUERY_MS, ...patience });
+  const { dialect, revision } = await dialectOf(kind, url, { busyMs: BUSY_MS, queryMs: QUERY_MS, ...patience });
   const query = new Kysely<Tables>({ dialect });
-  return { kind, query, name: nameOf(url), close: () => query.destroy() };
+  return { kind, query, name: nameOf(url), revision, close: () => query.destroy() };
 }
 
 export function kindOf(url: string): DatabaseKind {
@@ -48,22 +50,13 @@ export function kindOf(url: string): DatabaseKind {
 
 /** The drivers are loaded only by those who use them. */
 async function dialectOf(kind: DatabaseKind, url: string, { busyMs, queryMs }: Required<Patience>) {
-  switch (kind) {
-    case "sqlite":
-      return sqliteDialect(url.slice("sqlite:".length), busyMs);
-    case "postgres":
-      return (await import("./postgres.ts")).postgresDialect(url, {
-        connections: POOL,
-        connectTimeoutMs: CONNECT_MS,
-        queryTimeoutMs: queryMs,
-      });
-    case "mysql":
-      return (await import("./mysql.ts")).mysqlDialect(url, {
-        connections: POOL,
-        connectTimeoutMs: CONNECT_MS,
-        queryTimeoutMs: queryMs,
-      });
-  }
+  if (kind === "sqlite") return openSqlite(url.slice("sqlite:".length), busyMs);
+  const limits = { connections: POOL, connectTimeoutMs: CONNECT_MS, queryTimeoutMs: queryMs };
+  const dialect =
+    kind === "postgres"
+      ? (await import("./postgres.ts")).postgresDialect(url, limits)
+      : (await import("./mysql.ts")).mysqlDialect(url, limits);
+  return { dialect, revision: () => undefined };
 }
 
 function nameOf(url: string): string {

@@ -7,11 +7,28 @@ import { type SqliteDatabase, SqliteDialect } from "kysely";
 import { explainFileError } from "./file-error.ts";
 
 /** `busyMs`: how long a writer waits for another process that holds the file. Nothing else runs in the meantime. */
-export function sqliteDialect(file: string, busyMs: number): SqliteDialect {
-  return new SqliteDialect({ database: async () => told(file, () => open(file, busyMs)) });
+export function openSqlite(file: string, busyMs: number) {
+  let opened: Database | undefined;
+  const database = async () =>
+    told(file, () => {
+      opened = open(file, busyMs);
+      return adapt(file, opened);
+    });
+  return { dialect: new SqliteDialect({ database }), revision: () => opened && revisionOf(opened) };
 }
 
-function open(file: string, busyMs: number): SqliteDatabase {
+/** Without reading a table: what others have committed to the file, and what this connection has changed. */
+function revisionOf(database: Database): string | undefined {
+  try {
+    return JSON.stringify(database.query(REVISION).get());
+  } catch {
+    return undefined;
+  }
+}
+
+const REVISION = "SELECT data_version AS others, total_changes() AS own FROM pragma_data_version";
+
+function open(file: string, busyMs: number): Database {
   if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const database = new Database(file, { create: true, strict: true });
   // It holds the apps' secrets. What SQLite keeps beside it gets the same rights.
@@ -21,6 +38,10 @@ function open(file: string, busyMs: number): SqliteDatabase {
   database.run("PRAGMA journal_mode = WAL");
   database.run("PRAGMA synchronous = NORMAL");
   database.run("PRAGMA foreign_keys = ON");
+  return database;
+}
+
+function adapt(file: string, database: Database): SqliteDatabase {
   return {
     close: () => database.close(),
     prepare: (sql) => {

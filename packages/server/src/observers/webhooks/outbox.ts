@@ -57,19 +57,25 @@ const MOST_COUNTED = 100_000;
 
 export class Outbox {
   readonly #db: Database["query"];
+  readonly #revision: Database["revision"];
+  /** The database's when nothing waited in it. */
+  #emptyRevision: string | undefined;
   readonly #node: string;
   readonly #claimMs: number;
 
   /** A claim outlives the longest attempt; a node that died holds nothing for longer. */
-  constructor(database: Pick<Database, "query">, node: string, claimMs: number) {
+  constructor(database: Pick<Database, "query" | "revision">, node: string, claimMs: number) {
     this.#db = database.query;
+    this.#revision = database.revision;
     this.#node = node;
     this.#claimMs = claimMs;
   }
 
   /** Everything that is done with the outbox it is handed happens, or nothing. */
   transaction<T>(act: (outbox: Outbox) => Promise<T>): Promise<T> {
-    return this.#db.transaction().execute((inside) => act(new Outbox({ query: inside }, this.#node, this.#claimMs)));
+    const within = (query: Database["query"]) =>
+      new Outbox({ query, revision: this.#revision }, this.#node, this.#claimMs);
+    return this.#db.transaction().execute((inside) => act(within(inside)));
   }
 
   async write(messages: readonly OutboxMessage[], nowMs: number): Promise<void> {
@@ -120,7 +126,11 @@ export class Outbox {
 
   /** Those for whom something waits whose turn it is. */
   async receivers(nowMs: number): Promise<readonly string[]> {
-    return (await this.#waiting()).flatMap(({ receiver, oldest }) => (oldest <= nowMs ? [receiver] : []));
+    const revision = this.#revision();
+    if (revision !== undefined && revision === this.#emptyRevision) return [];
+    const waiting = await this.#waiting();
+    this.#emptyRevision = waiting.length === 0 ? revision : undefined;
+    return waiting.flatMap(({ receiver, oldest }) => (oldest <= nowMs ? [receiver] : []));
   }
 
   /** The receiver's oldest message, in whose hand it may be. */
