@@ -40,7 +40,6 @@ interface TappedConnection {
   readonly frames: FrameRecorder;
 }
 
-const TICK_MS = 1_000;
 const MAX_CONNECTIONS = 200;
 const SESSION_OVER = new Disconnect("unauthorized", "The session is over: sign in again.");
 /** For dashboards without a session: the next ticket checks whether they may still watch. */
@@ -53,7 +52,6 @@ export class LiveView {
   /** By the connection's live channel. */
   readonly #taps = new Map<string, TappedConnection>();
   #ticks = 0;
-  #timer: ReturnType<typeof setInterval> | undefined;
   #isAway = false;
 
   constructor(options: LiveViewOptions) {
@@ -71,11 +69,9 @@ export class LiveView {
   start(): void {
     const { nodeBus } = this.#options.hub;
     this.#stopHandling = nodeBus.handle(CLUSTER_COMMANDS, (data) => this.#perform(ClusterCommand.parse(data)));
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
   stop(): void {
-    clearInterval(this.#timer);
     this.#options.feed.close();
     for (const { connection } of this.#taps.values()) this.#options.hub.taps.delete(connection);
     this.#taps.clear();
@@ -109,7 +105,8 @@ export class LiveView {
     this.#endWhere(() => true);
   }
 
-  #tick(): void {
+  /** Call it every second. */
+  tick(): void {
     this.#ticks++;
     const { seconds, node } = this.#options;
     this.#watches.tick();

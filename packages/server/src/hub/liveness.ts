@@ -50,8 +50,7 @@ export function checkLiveness(
     connection.socket?.ping();
   }
   if (connection.frameQueue?.hasPending) compensatePause(connection, lookedAtMs, nowMs);
-  const wasSentTo = (sinceMs: number) => tenants.get(connection.app.id)?.wasSentTo(connection, sinceMs) ?? false;
-  switch (judgeReader(connection, nowMs, hub.limits.readerLagS, wasSentTo)) {
+  switch (judgeReader(connection, nowMs, hub.limits.readerLagS, tenants)) {
     case "probe":
       return sendProbe(connection, connection.socket, probeText(connection, nowMs));
     case "cut":
@@ -160,17 +159,17 @@ export interface Reader {
 const EVERY_MS = 10_000;
 
 /** "probe" where `sendProbe` is due; "cut" where the reader is further behind than it may be. Call it every second or so. */
-export function judgeReader(
-  reader: Reader,
+export function judgeReader<R extends Reader>(
+  reader: R,
   nowMs: number,
   mostLagS: number,
-  wasSentTo?: (sinceMs: number) => boolean,
+  senders?: { wasSentTo(reader: R, sinceMs: number): boolean },
 ): "probe" | "cut" | undefined {
   const sinceMs = reader.probedAtMs;
   if (reader.probe !== undefined) return nowMs - sinceMs > mostLagS * 1000 ? "cut" : undefined;
   if (nowMs - sinceMs < Math.min(EVERY_MS, (mostLagS * 1000) / 3)) return undefined;
   reader.probedAtMs = nowMs;
-  return reader.wasSent || wasSentTo?.(sinceMs) ? "probe" : undefined;
+  return reader.wasSent || senders?.wasSentTo(reader, sinceMs) ? "probe" : undefined;
 }
 
 /** `text` is another each time, and cannot be guessed, or it could be answered before it is read. */

@@ -47,6 +47,11 @@ export class Tenants implements Iterable<Tenant> {
     return tenant;
   }
 
+  /** Whether anything may have been sent since then to a channel that the connection receives. */
+  wasSentTo(connection: Connection, sinceMs: number): boolean {
+    return this.get(connection.app.id)?.wasSentTo(connection, sinceMs) ?? false;
+  }
+
   release(tenant: Tenant, audience: Audience): void {
     tenant.release(audience);
     this.dropIfEmpty(tenant);
@@ -134,7 +139,6 @@ export class Tenant {
     return true;
   }
 
-  /** Whether anything may have been sent since then to a channel that the connection receives. */
   wasSentTo({ memberships, watchedUsers: watching }: Connection, sinceMs: number): boolean {
     if (memberships && memberships.size > MANY_CHANNELS) return true;
     const isNews = (name: string) => (this.audiences.get(name)?.lastSentAtMs ?? 0) >= sinceMs;

@@ -230,7 +230,7 @@ export class Lifecycle implements ExtensionsHost, StorageHost {
   async #started(): Promise<void> {
     const { worker } = this;
     // Workers write to the same files, and leave it to the first process to rotate them.
-    if (!worker) this.#rotating = setInterval(() => this.#logs.rotateIfDue(), ROTATION_CHECK_MS);
+    if (!worker && this.#logs.hasFiles) this.#rotating = setInterval(() => this.#logs.rotateIfDue(), ROTATION_CHECK_MS);
     this.log.info({ url: this.#server.url, apps: this.#apps.length }, "listening");
     if (worker) this.extensions.hooks.started(worker);
     if (!this.isPrimary) return;

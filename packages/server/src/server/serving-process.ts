@@ -78,7 +78,7 @@ export class ServingProcess implements ServerProcess {
   }
 
   private constructor(deps: Dependencies, parts: Parts, certificates: CertificateWatcher | undefined) {
-    const { lag, hub, ipConnectionLimiter, slowConsumers } = parts;
+    const { lag, hub, ipConnectionLimiter, slowConsumers, dashboard } = parts;
     this.#parts = parts;
     this.#certificates = certificates;
     const healthLog = new EngineHealthLog(deps.log);
@@ -90,6 +90,7 @@ export class ServingProcess implements ServerProcess {
       slowConsumers.check();
       deps.storage.metrics.engineChecked(hub.health);
       deps.extensions.endpoints.sweep(lag.ms);
+      dashboard.tick();
     }, SWEEP_MS);
   }
 

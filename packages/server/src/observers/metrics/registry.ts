@@ -28,6 +28,9 @@ type Together = "sum" | "first" | "max";
 /** The reasons for which Redis may refuse everything: there at 0 from the start. */
 const REFUSALS = ["OOM", "READONLY", "NOPERM", "NOAUTH"] as const;
 
+/** How often the lag of the event loop is measured. Every 10 ms, which is prom-client's own, a server without clients does little else. */
+const LAG_EVERY_MS = 200;
+
 export class MetricsRegistry {
   readonly #options: MetricsRegistryOptions;
   readonly #registry = new Registry();
@@ -39,7 +42,7 @@ export class MetricsRegistry {
     const { counts, durations, labels, soketi, version } = options;
     for (const each of counts) this.#counter(each);
     for (const each of durations) this.#registry.registerMetric(histogram(each));
-    collectDefaultMetrics({ register: this.#registry });
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: LAG_EVERY_MS });
     const setVersion = (gauge: Gauge) => gauge.set({ version }, 1);
     this.#gauge("info", "The server's version.", ["version"], setVersion, "first");
     this.#perApp();
@@ -47,7 +50,13 @@ export class MetricsRegistry {
     this.#perOutbox();
     if (!soketi) return;
     const [snapshot, totals] = [() => this.#snapshot(), () => this.#totals()];
-    addSoketiNames({ registry: this.#registry, labels, counts: soketi, snapshot, totals });
+    addSoketiNames({
+      ...{ registry: this.#registry, lagEveryMs: LAG_EVERY_MS },
+      labels,
+      counts: soketi,
+      snapshot,
+      totals,
+    });
   }
 
   /** Of this process. */

@@ -7,6 +7,8 @@ import type { SoketiCounts } from "./soketi-counts.ts";
 
 export interface SoketiOptions {
   readonly registry: Registry;
+  /** How often the lag of the event loop is measured. */
+  readonly lagEveryMs: number;
   readonly labels: Labels;
   readonly counts: SoketiCounts;
   /** The same for everything that one scrape reads. */
@@ -25,8 +27,8 @@ const TOTALS: readonly (readonly [name: string, help: string, key: keyof AppTota
   ["ws_messages_sent_total", "Frames to clients.", "messagesOut"],
 ];
 
-export function addSoketiNames({ registry, labels, counts, snapshot, totals }: SoketiOptions): void {
-  collectDefaultMetrics({ register: registry, prefix: PREFIX });
+export function addSoketiNames({ registry, lagEveryMs, labels, counts, snapshot, totals }: SoketiOptions): void {
+  collectDefaultMetrics({ register: registry, prefix: PREFIX, eventLoopMonitoringPrecision: lagEveryMs });
   new Gauge({
     name: `${PREFIX}connected`,
     help: "Connections that are open.",

@@ -46,9 +46,6 @@ export interface DashboardEntry {
   admit(url: URL, address: string, id: string): Promise<Connection>;
 }
 
-/** How long a worker may take to see what was edited elsewhere. */
-const REFRESH_MS = 2_000;
-
 /** How long a dashboard without a session may watch before it has to ask for another ticket. */
 const RECHECK_MS = 15 * 60_000;
 
@@ -63,7 +60,6 @@ export class Dashboard {
   readonly #live: LiveView;
   #admin: Promise<Admin> | undefined;
   readonly #unsubscribe: () => void;
-  #refreshing: ReturnType<typeof setInterval> | undefined;
   #apps: readonly App[];
   #settings: Config["dashboard"] | undefined;
 
@@ -105,13 +101,16 @@ export class Dashboard {
   /** When the hub is started. */
   start(): void {
     this.#live.start();
+  }
+
+  /** Shows what is watched, and looks at what was edited elsewhere. Call it every second. */
+  tick(): void {
+    this.#live.tick();
     // What fails to load is reported to those who asked for it.
-    const refresh = () => this.#admin?.then((admin) => admin.refresh()).catch(() => {});
-    this.#refreshing = setInterval(refresh, REFRESH_MS);
+    this.#admin?.then((admin) => admin.refresh()).catch(() => {});
   }
 
   stop(): void {
-    clearInterval(this.#refreshing);
     this.#unsubscribe();
     this.#live.stop();
   }

@@ -61,6 +61,10 @@ export class Logs {
     for (const { file } of this.#files) file.reopen();
   }
 
+  get hasFiles(): boolean {
+    return this.#files.length > 0;
+  }
+
   /** For files that workers write to as well: puts them aside when it is time. Call it every second or so. */
   rotateIfDue(): void {
     for (const { file } of this.#files) file.rotateIfDue();

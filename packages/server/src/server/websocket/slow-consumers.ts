@@ -14,7 +14,7 @@ const ABNORMAL_CLOSURE = 1006;
 
 export class SlowConsumers {
   readonly #hub: Hub;
-  readonly #behind = new WeakSet<Connection>();
+  readonly #behind = new Set<Connection>();
   /** The most that one client can have been sent since the last check. */
   #sentBytes = 0;
   #checkedAtMs = 0;
@@ -26,10 +26,10 @@ export class SlowConsumers {
   /** Remembers the connections with bytes waiting. Call it every second or so. */
   check(): void {
     this.#sentBytes = 0;
+    this.#behind.clear();
     this.#checkedAtMs = this.#hub.clock.monotonicMs();
     for (const connection of this.#hub.connections()) {
       if ((connection.socket?.getBufferedAmount() ?? 0) > 0) this.#behind.add(connection);
-      else this.#behind.delete(connection);
     }
   }
 
