@@ -14,6 +14,14 @@ export function residentBytesOf(...pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + Number(read(`/proc/${pid}/statm`).split(" ")[1] ?? 0) * PAGE_BYTES, 0);
 }
 
+/** Resident bytes that no other process shares, and that no file holds. */
+export function privateBytesOf(...pids: readonly number[]): number {
+  return pids.reduce(
+    (sum, pid) => sum + 1024 * Number(/^RssAnon:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0),
+    0,
+  );
+}
+
 export function childrenOf(pid: number): readonly number[] {
   return read(`/proc/${pid}/task/${pid}/children`).trim().split(" ").filter(Boolean).map(Number);
 }

@@ -16,17 +16,7 @@ const ENTRY_POINTS = [
   "src/tasks/runner.ts",
 ];
 /** Loaded by few servers, or started as threads from files of their own. */
-const PACKAGES = [
-  "@fanfare/nats",
-  "@opentelemetry/*",
-  "bun",
-  "fanfare",
-  "mysql2",
-  "pg",
-  "pino",
-  "pino-pretty",
-  "piscina",
-];
+const PACKAGES = ["@fanfare/nats", "@opentelemetry/*", "bun", "fanfare", "mysql2", "pg", "pino-pretty", "piscina"];
 const SOURCE_MANIFEST = "package.source.json";
 
 interface Manifest {
@@ -35,13 +25,13 @@ interface Manifest {
   readonly [key: string]: unknown;
 }
 
-/** Writes `dist/src` and `dist/testing`. */
-export async function bundle(folder: string): Promise<void> {
-  for (const made of ["src", "testing", "chunks"]) rmSync(join(folder, "dist", made), { recursive: true, force: true });
+/** Writes `src`, `testing` and `chunks`. */
+export async function bundle(folder: string, outdir = join(folder, "dist")): Promise<void> {
+  for (const made of ["src", "testing", "chunks"]) rmSync(join(outdir, made), { recursive: true, force: true });
   await Bun.build({
     entrypoints: ENTRY_POINTS.map((path) => join(folder, path)),
     root: folder,
-    outdir: join(folder, "dist"),
+    outdir,
     target: "bun",
     splitting: true,
     external: PACKAGES,
@@ -86,7 +76,12 @@ export function publishManifest(folder: string): void {
   // One that a cut-off pack left behind is the true one.
   restoreManifest(folder);
   copyFileSync(path, join(folder, SOURCE_MANIFEST));
-  const manifest: Manifest = JSON.parse(readFileSync(path, "utf8"));
+  writeFileSync(path, publishedManifest(readFileSync(path, "utf8")));
+}
+
+/** The manifest of the sources, as it is in the package. */
+export function publishedManifest(source: string): string {
+  const manifest: Manifest = JSON.parse(source);
   const built = (file: string) => file.replace(/^\.\/((?:src|testing)\/.*)\.ts$/, "./dist/$1.js");
   for (const [name, target] of Object.entries(manifest.exports)) {
     if (typeof target !== "string") target.bun &&= built(target.bun);
@@ -94,7 +89,7 @@ export function publishManifest(folder: string): void {
     else if (name.startsWith("./wire/")) delete manifest.exports[name];
   }
   for (const [name, target] of Object.entries(manifest.imports)) manifest.imports[name] = built(target);
-  writeFileSync(path, `${JSON.stringify(manifest, null, 2)}\n`);
+  return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
 export function restoreManifest(folder: string): void {
