@@ -1,7 +1,7 @@
 /** The dashboard's pages for looking: channels, connections, charts, nodes. All of it by clicking. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { nothing } from "../../packages/server/src/admin/api-types.ts";
+import { noStatistics } from "../../packages/server/src/admin/api-types.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
 import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
 import { atEnd } from "../support/at-end.ts";
@@ -150,7 +150,7 @@ test("in a chart what is idle since half an hour is at nothing, and a single poi
   const quiet = await startWithDashboard({ database: { url } });
   const database = await openDatabase(url);
   atEnd(() => database.close());
-  const numbers = { ...nothing(), connections: 7, peakConnections: 7 };
+  const numbers = { ...noStatistics(), connections: 7, peakConnections: 7 };
   const halfAnHourAgo = Date.now() - 30 * 60_000;
   await new StatisticsStore(database, "seed").add(new Map([[APP.id, numbers]]), halfAnHourAgo, 60_000);
   const { page } = await look(browser, quiet, { place: "charts?range=hour" });

@@ -4,10 +4,10 @@ import { describe, expect, test } from "bun:test";
 import { fitter, typesOf } from "../../packages/dashboard/src/client/feed.ts";
 import { lookAt } from "../../packages/dashboard/src/client/json.ts";
 import { added, filled, Seconds } from "../../packages/dashboard/src/client/pages/series.ts";
-import { nothing, type Point } from "../../packages/server/src/admin/api-types.ts";
+import { noStatistics, type Point } from "../../packages/server/src/admin/api-types.ts";
 
 function point(atMs: number, connections: number): Point {
-  return { ...nothing(), atMs, connections, peakConnections: connections, messagesIn: 1 };
+  return { ...noStatistics(), atMs, connections, peakConnections: connections, messagesIn: 1 };
 }
 
 const shown = (points: readonly Point[]) => points.map(({ atMs, connections }) => [atMs, connections]);

@@ -6,7 +6,7 @@ import type { Awaitable } from "../domain/ports.ts";
 import { readShape } from "../http/read-shape.ts";
 import type { Hub } from "../hub/hub.ts";
 import { AdminError } from "./admin-error.ts";
-import type { Explanation, Numbers, Point, Question, Span } from "./api-types.ts";
+import type { AppStatistics, Explanation, Point, Question, Span } from "./api-types.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Redact } from "./connection-view.ts";
 import type { LiveView } from "./live-view.ts";
@@ -32,7 +32,7 @@ export interface StatisticsReader {
     readonly span: Exclude<Span, "second">;
     readonly fromMs: number;
     readonly toMs: number;
-  }): Promise<readonly (Numbers & { readonly atMs: number })[]>;
+  }): Promise<readonly (AppStatistics & { readonly atMs: number })[]>;
   readonly intervalMs: number;
 }
 

@@ -183,9 +183,9 @@ export interface ConnectionTraffic {
 // ---- numbers
 
 export {
-  type AppStatistics as Numbers,
-  addStatistics as sum,
-  noStatistics as nothing,
+  type AppStatistics,
+  addStatistics,
+  noStatistics,
 } from "../domain/app-statistics.ts";
 
 export interface Point extends AppStatistics {

@@ -1,6 +1,6 @@
 /** Charts of all statistics, from the last seconds to the last ninety days. */
 
-import type { Numbers, Point, Series } from "fanfare/wire/admin";
+import type { AppStatistics, Point, Series } from "fanfare/wire/admin";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { call, path, type Refused, refusedBy } from "../api.ts";
 import { has, overview } from "../overview.ts";
@@ -15,7 +15,7 @@ import { added, filled, isRange, RANGES, type RangeName, Seconds } from "./serie
 
 interface Picture {
   readonly title: string;
-  readonly lines: readonly (readonly [keyof Numbers, string])[];
+  readonly lines: readonly (readonly [keyof AppStatistics, string])[];
   readonly isSize?: boolean;
 }
 

@@ -1,6 +1,6 @@
 /** The points of the charts: those that the server kept, those that come by the second, and the ones in between. */
 
-import { nothing, type Point, type SecondReport, type Series, type Span, sum } from "fanfare/wire/admin";
+import { addStatistics, noStatistics, type Point, type SecondReport, type Series, type Span } from "fanfare/wire/admin";
 
 export interface Range {
   readonly name: string;
@@ -55,8 +55,8 @@ function between(points: readonly Point[], stepMs: number): readonly Point[] {
 
 /** A gap of more points than a screen has is drawn by its two ends. */
 function nothingBetween(fromMs: number, toMs: number, stepMs: number, gap: number): Point[] {
-  if (gap > MOST_POINTS) return [fromMs + stepMs, toMs - stepMs].map((atMs) => ({ ...nothing(), atMs }));
-  return Array.from({ length: gap - 1 }, (_, at) => ({ ...nothing(), atMs: fromMs + (at + 1) * stepMs }));
+  if (gap > MOST_POINTS) return [fromMs + stepMs, toMs - stepMs].map((atMs) => ({ ...noStatistics(), atMs }));
+  return Array.from({ length: gap - 1 }, (_, at) => ({ ...noStatistics(), atMs: fromMs + (at + 1) * stepMs }));
 }
 
 /** The numbers of several apps at the same time, added up. */
@@ -65,7 +65,7 @@ export function added(series: readonly Series[]): Series {
   const byTime = new Map<number, Point>();
   for (const { points } of series) {
     for (const point of points)
-      byTime.set(point.atMs, { ...sum(byTime.get(point.atMs) ?? nothing(), point), atMs: point.atMs });
+      byTime.set(point.atMs, { ...addStatistics(byTime.get(point.atMs) ?? noStatistics(), point), atMs: point.atMs });
   }
   const points = [...byTime.values()].sort((a, b) => a.atMs - b.atMs);
   return { span: first?.span ?? "interval", stepMs: first?.stepMs ?? MINUTE_MS, points };
@@ -90,7 +90,7 @@ export class Seconds {
   /** Without the newest, which not every node has told of. */
   points(): readonly Point[] {
     const all = Array.from(this.#byTime, ([atMs, its]) => ({
-      ...[...its.values()].reduce(sum, nothing()),
+      ...[...its.values()].reduce(addStatistics, noStatistics()),
       atMs,
     }));
     return all.sort((a, b) => a.atMs - b.atMs).slice(0, -1);
