@@ -11,6 +11,7 @@ import {
   type Engine,
   type EngineFactory,
   type EngineHost,
+  eventBytes,
   isInternal,
   joinPublication,
   type Ledger,
@@ -18,6 +19,7 @@ import {
   type PresenceMember,
   type Publication,
   type Registry,
+  RetentionBudget,
   type StoredEvent,
 } from "fanfare/engine";
 
@@ -46,16 +48,23 @@ function keyOf(app: string, channel: string): string {
   return JSON.stringify([app, channel]);
 }
 
+interface Kept {
+  readonly publication: StoredEvent["publication"];
+  readonly untilMs: number;
+}
+
 interface History {
   readonly epoch: string;
   offset: number;
-  events: { readonly publication: StoredEvent["publication"]; readonly untilMs: number }[];
+  events: Kept[];
 }
 
 function createBroker(clock: Clock, receive: (publication: Publication) => void): Broker {
   const subscribed = new Set<string>();
   const histories = new Map<string, History>();
   const published = new Map<string, number>();
+  /** What the channels of an app may keep together: its `recovery.bytes`. */
+  const budget = new RetentionBudget<{ readonly history: History; readonly offset: number }>();
 
   const historyOf = (app: string, channel: string): History => {
     const key = keyOf(app, channel);
@@ -76,8 +85,18 @@ function createBroker(clock: Clock, receive: (publication: Publication) => void)
       if (keep && publication.type === "event") {
         const history = historyOf(publication.app, publication.channel);
         const stored = { ...publication, position: { epoch: history.epoch, offset: ++history.offset } };
-        history.events.push({ publication: stored, untilMs: clock.monotonicMs() + keep.ttlMs });
+        const nowMs = clock.monotonicMs();
+        const untilMs = nowMs + keep.ttlMs;
+        history.events.push({ publication: stored, untilMs });
         history.events = history.events.slice(-keep.size);
+        if (keep.totalBytes !== undefined) {
+          const value = { history, offset: history.offset };
+          const retained = { app: sent.app, channel: sent.channel, bytes: eventBytes(stored), untilMs, value };
+          for (const evicted of budget.add(retained, { size: keep.size, totalBytes: keep.totalBytes }, nowMs)) {
+            const isKept = (event: Kept) => (event.publication.position?.offset ?? 0) > evicted.offset;
+            evicted.history.events = evicted.history.events.filter(isKept);
+          }
+        }
         sent = stored;
       }
       if (subscribed.has(keyOf(sent.app, sent.channel))) receive(sent);
@@ -96,7 +115,8 @@ function createBroker(clock: Clock, receive: (publication: Publication) => void)
         untilMs > nowMs ? [{ publication, expiresInMs: untilMs - nowMs }] : [],
       );
       const position = { epoch, offset };
-      if (!since) return { events: live.slice(-limit), position, complete: true };
+      // A limit of 0 asks for the position alone.
+      if (!since) return { events: limit === 0 ? [] : live.slice(-limit), position, complete: true };
       const later = live.filter(({ publication }) => (publication.position?.offset ?? 0) > since.offset);
       const isComplete = since.epoch === epoch && later.length === offset - since.offset;
       return { events: (isComplete ? later : live).slice(0, limit), position, complete: isComplete };
