@@ -14,7 +14,7 @@ setDefaultTimeout(120_000);
 const ROOT = join(import.meta.dir, "..", "..");
 const PATIENCE = { withinMs: 30_000, everyMs: 50 };
 
-/** As `bun init` and `bun add` make it, with the packages of this checkout in place of the published ones. */
+/** As `npm install` makes it, with the packages of this checkout in place of their files. */
 async function makeFolder(): Promise<string> {
   const folder = temporaryFolder();
   const ports = await freePorts(2);

@@ -50,7 +50,7 @@ const react: Framework = {
     let effects: (() => unknown)[] = [];
     const useEffect = (effect: () => unknown) => effects.push(effect);
     const useRef = (current: unknown) => ({ current });
-    const use = run(block("React", "jsx"), "useChannel", { useEffect, useRef, pusher }) as Use;
+    const use = run(block("React with pusher-js", "jsx"), "useChannel", { useEffect, useRef, pusher }) as Use;
     const component = (body: () => void) => {
       effects = [];
       body();
@@ -69,7 +69,7 @@ const vue: Framework = {
     let ends: (() => void)[] = [];
     const onMounted = (hook: () => void) => hook();
     const onUnmounted = (hook: () => void) => ends.push(hook);
-    const use = run(block("Vue", "js"), "useChannel", { onMounted, onUnmounted, pusher }) as Use;
+    const use = run(block("Vue with pusher-js", "js"), "useChannel", { onMounted, onUnmounted, pusher }) as Use;
     const component = (body: () => void) => {
       ends = [];
       body();
@@ -99,9 +99,9 @@ describe.each([react, vue])("the $name snippet", ({ name, mount }) => {
   });
 });
 
-test("every block of React and Vue parses", () => {
+test("every block of JavaScript, React and Vue parses", () => {
   const scripts = [...TEXT.matchAll(/```(?:jsx?|vue)\n([\s\S]*?)```/g)].map(([, script = ""]) => script);
-  expect(scripts.length).toBe(6);
+  expect(scripts.length).toBe(7);
   const transpiler = new Bun.Transpiler({ loader: "jsx" });
   for (const script of scripts) {
     const [, inside = script] = /<script setup>([\s\S]*?)<\/script>/.exec(script) ?? [];
