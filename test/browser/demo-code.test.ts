@@ -13,7 +13,7 @@ import { PATIENCE_MS, shows, startDemo, TEST_MS, visit } from "./visit.ts";
 setDefaultTimeout(TEST_MS);
 
 const ROOT = join(import.meta.dir, "..", "..");
-const PACKAGES = ["pusher", "pusher-js", "laravel-echo"];
+const PACKAGES = ["@fanfare", "pusher", "pusher-js", "laravel-echo"];
 
 const browser = await openBrowser();
 const stateDir = temporaryFolder();
@@ -26,17 +26,20 @@ mkdirSync(join(project, "node_modules"));
 for (const name of PACKAGES) symlinkSync(join(ROOT, "node_modules", name), join(project, "node_modules", name));
 symlinkSync(join(ROOT, "packages", "server"), join(project, "node_modules", "fanfare"));
 
-test.each(["WebSocket", "pusher-js", "Laravel Echo"])("the lines for %s hear what is pushed", async (tab) => {
-  const program = run(await copied(page, "#client-code", tab));
-  await eventually(
-    async () => {
-      await server.toChannel("lobby").push({ event: "message", data: { text: "to whom it may concern" } });
-      expect(program.stdout).toContain("to whom it may concern");
-    },
-    { withinMs: PATIENCE_MS, everyMs: 100 },
-  );
-  expect(program.stderr).toBe("");
-});
+test.each(["WebSocket", "@fanfare/client", "pusher-js", "Laravel Echo"])(
+  "the lines for %s hear what is pushed",
+  async (tab) => {
+    const program = run(await copied(page, "#client-code", tab));
+    await eventually(
+      async () => {
+        await server.toChannel("lobby").push({ event: "message", data: { text: "to whom it may concern" } });
+        expect(program.stdout).toContain("to whom it may concern");
+      },
+      { withinMs: PATIENCE_MS, everyMs: 100 },
+    );
+    expect(program.stderr).toBe("");
+  },
+);
 
 test("the lines for HTTP push to the chat", async () => {
   const [secret = ""] = server.apps[0]?.secrets ?? [];

@@ -56,8 +56,8 @@ test("everything can be reached and used by keyboard", async () => {
 
   await page.getByRole("tab", { name: "WebSocket" }).focus();
   await page.keyboard.press("ArrowRight");
-  expect(await page.getByRole("tab", { selected: true }).first().textContent()).toBe("pusher-js");
-  expect(await page.textContent("#client-pre")).toContain("new Pusher(");
+  expect(await page.getByRole("tab", { selected: true }).first().textContent()).toBe("@fanfare/client");
+  expect(await page.textContent("#client-pre")).toContain("createClient(");
   await page.keyboard.press("End");
   expect(await page.textContent("#client-pre")).toContain("new Echo(");
   await page.keyboard.press("ArrowRight");

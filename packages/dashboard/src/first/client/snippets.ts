@@ -18,6 +18,7 @@ export interface Snippet {
 export function clientSnippets(place: Place): readonly Snippet[] {
   return [
     { title: "WebSocket", code: nativeClient(place) },
+    { title: "@fanfare/client", code: fanfareClient(place) },
     { title: "pusher-js", code: pusherClient(place) },
     { title: "Laravel Echo", code: echoClient(place) },
   ];
@@ -48,6 +49,13 @@ function nativeClient(place: Place): string {
 const hello = { event: "subscribe", data: { channel: "lobby" } };
 socket.onopen = () => socket.send(JSON.stringify(hello));
 socket.onmessage = ({ data }) => console.log(JSON.parse(data));`;
+}
+
+function fanfareClient(place: Place): string {
+  return `import { createClient } from "@fanfare/client";
+const client = createClient({ url: "${address(place, "ws")}" });
+const lobby = client.channel("lobby");
+lobby.on("message", (data) => console.log(data));`;
 }
 
 function pusherClient(place: Place): string {
