@@ -72,7 +72,7 @@ export class ApiClient {
 
   /** Once. It is signed anew each time, since the server checks the time. */
   async #send(request: Request): Promise<unknown> {
-    const { timeoutMs, fetch } = this.#options;
+    const { baseUrl, timeoutMs, fetch } = this.#options;
     const url = await this.#signedUrl(request);
     const controller = new AbortController();
     const onAbort = () => controller.abort();
@@ -94,11 +94,11 @@ export class ApiClient {
       if (error instanceof PublisherError) throw error;
       request.signal?.throwIfAborted();
       if (controller.signal.aborted)
-        throw new PublisherError(`The server did not answer within ${timeoutMs} ms.`, {
+        throw new PublisherError(`${baseUrl.origin} did not answer within ${timeoutMs} ms.`, {
           code: "timeout",
           retryable: true,
         });
-      throw new PublisherError("The server is unreachable, or closed the connection.", {
+      throw new PublisherError(`${baseUrl.origin} is unreachable, or closed the connection.`, {
         ...{ code: "unreachable", retryable: true, cause: error },
       });
     } finally {

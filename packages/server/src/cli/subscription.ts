@@ -74,7 +74,8 @@ function followConnection(client: Client, { url, token, onNote }: Listening, giv
     if (retryAt === undefined || retryAt === before.retryAt || !error) return;
     if (!wasConnected && error.code === "connection_lost") return void unreachableSocket(url).then(giveUp);
     const inS = ((retryAt - Date.now()) / 1000).toFixed(1);
-    onNote(`connection lost (${error.code}: ${error.message}), trying again in ${inS} s`);
+    const what = wasConnected ? "connection lost" : "no connection";
+    onNote(`${what} (${error.code}: ${error.message}), trying again in ${inS} s`);
   });
 }
 
