@@ -54,7 +54,7 @@ export interface ClientOptions<D extends Declaration = AnyDeclaration> {
   /** A JSON Web Token, or a function that fetches one. `null` means that nobody is signed in: the client ends as `failed`. */
   readonly token?: string | ((why: TokenRequest) => Awaitable<string | null>);
   /**
-   * Gets permission for private and presence channels: the address of a back end's route (docs/clients.md has its shape), or a
+   * Gets permission for private and presence channels: the address of a back end's route (its shape: docs/publisher.md), or a
    * function. Channels that are asked for at the same time are one call.
    */
   readonly authorize?: string | Authorize;
@@ -66,8 +66,11 @@ export interface ClientOptions<D extends Declaration = AnyDeclaration> {
   readonly connect?: "lazy" | "manual";
   /** Where positions are kept. Default: in memory, so a reload begins anew. */
   readonly positions?: PositionStore;
+  /** What may wait to be published while there is no connection. */
   readonly queue?: Partial<QueueLimits>;
+  /** How long things may take. */
   readonly timeouts?: Partial<Timeouts>;
+  /** The pauses between attempts to connect. */
   readonly backoff?: Partial<Backoff>;
   /** How long a channel stays subscribed after its last listener has gone, in milliseconds. Default 500. */
   readonly lingerMs?: number;
@@ -152,9 +155,11 @@ export type ConnectionState = "idle" | "connecting" | "connected" | "reconnectin
 
 /** Never changed, but replaced by another. */
 export interface ConnectionSnapshot {
+  /** `idle`, `connecting`, `connected`, `reconnecting`; `failed` and `closed` are left only by `connect()`. */
   readonly state: ConnectionState;
   /** The connection's id, while connected. */
   readonly id?: string;
+  /** Who is signed in, while connected. */
   readonly user?: User;
   /** Where it is connected, without its query. */
   readonly url?: string;
@@ -171,9 +176,11 @@ export interface ConnectionSnapshot {
 }
 
 export interface Client<D extends Declaration = AnyDeclaration> {
+  /** The connection as it is now. */
   readonly snapshot: ConnectionSnapshot;
   /** Calls `onChange` after each change of `snapshot`: the contract of `useSyncExternalStore`. Never connects by itself. */
   subscribe(onChange: () => void): Unsubscribe;
+  /** Begins; also after `close()`, and after it has `failed`. */
   connect(): void;
   /** Final until `connect()`. Positions are forgotten, waiting messages rejected with `closed`. */
   close(): void;
@@ -201,6 +208,7 @@ export interface Client<D extends Declaration = AnyDeclaration> {
   onUserGap(listener: (gap: Gap) => void, options?: ListenerOptions): Unsubscribe;
   /** Users of the watchlist who are online. */
   readonly online: ReadonlySet<string>;
+  /** Users of the watchlist have come online or gone offline. */
   onWatchlist(listener: (change: WatchlistChange) => void, options?: ListenerOptions): Unsubscribe;
 }
 
@@ -225,9 +233,11 @@ export type ChannelState = "detached" | "attaching" | "attached" | "refused";
 
 /** Never changed, but replaced by another. */
 export interface ChannelSnapshot {
+  /** `detached`, `attaching`, `attached`; `refused` after an error that a new listener, another token or `retry()` may mend. */
   readonly state: ChannelState;
   /** Whether the last subscription recovered all that was missed; absent if there was nothing to recover. */
   readonly recovered?: boolean;
+  /** Why it is not attached. */
   readonly error?: FanfareError;
 }
 
@@ -241,7 +251,9 @@ export interface ChannelOptions {
 }
 
 export interface Meta {
+  /** Its name; empty where the back end pushed a bare object, which is the data then. */
   readonly event: string;
+  /** None for events to the user. */
   readonly channel?: string;
   /** Who published it, where the server knows. */
   readonly user?: string;
@@ -264,22 +276,27 @@ export interface Gap {
 }
 
 export interface Channel<D extends Declaration = AnyDeclaration, N extends string = string> {
+  /** As it was asked for. */
   readonly name: N;
+  /** The subscription as it is now. */
   readonly snapshot: ChannelSnapshot;
   /** Where the channel has been heard up to, if it has history. Changes with each event and is therefore no part of the snapshot. */
   readonly position?: Position | undefined;
   /** Calls `onChange` after each change of `snapshot`, `members` or `recent`, at most once per 16 ms for the last. Does not subscribe the channel. */
   subscribe(onChange: () => void): Unsubscribe;
+  /** Hears one event, and keeps the channel subscribed until it ends. */
   on<E extends EventName<D, N>>(
     event: E,
     listener: (data: EventData<D, N, E>, meta: Meta) => void,
     options?: ListenerOptions & ChannelOptions,
   ): Unsubscribe;
+  /** Hears every event, and keeps the channel subscribed until it ends. */
   onAny(listener: (event: ChannelEvent<D, N>) => void, options?: ListenerOptions & ChannelOptions): Unsubscribe;
   /** Something may have been lost: load what you show anew. */
   onGap(listener: (gap: Gap) => void, options?: ListenerOptions): Unsubscribe;
   /** Waits while offline, and is published exactly once. Rejects if the server refuses it or it has waited too long. */
   publish<E extends EventName<D, N>>(event: E, data: EventData<D, N, E>, options?: PublishOptions): Promise<Published>;
+  /** The same as a loop: `for await (const { data } of channel.events("message"))`. Ends with `buffer_full` if more wait than `buffer`, 1 000 by default. */
   events<E extends EventName<D, N>>(
     event: E,
     options?: ListenerOptions & ChannelOptions & { readonly buffer?: number },
@@ -292,8 +309,11 @@ export interface Channel<D extends Declaration = AnyDeclaration, N extends strin
   retry(): void;
   /** Presence channels: the users in order of arrival, each once, replaced on change. */
   readonly members: readonly Member<D>[];
+  /** Presence channels: oneself, while subscribed. */
   readonly me?: Member<D> | undefined;
+  /** A user has joined the presence channel; after a reconnect only what has changed is told. */
   onJoin(listener: (member: Member<D>) => void, options?: ListenerOptions): Unsubscribe;
+  /** A user has left the presence channel. */
   onLeave(listener: (member: Member<D>) => void, options?: ListenerOptions): Unsubscribe;
   /** The last `keep` events, replaced on change. */
   readonly recent: readonly ChannelEvent<D, N>[];
@@ -323,6 +343,7 @@ export interface PublishOptions {
   readonly key?: string;
   /** Now or never: not queued, not repeated (typing, cursors). */
   readonly volatile?: boolean;
+  /** Rejects when aborted. What was sent already may be published all the same. */
   readonly signal?: AbortSignal;
 }
 
@@ -356,7 +377,10 @@ export interface LiveSnapshot<T> {
 
 /** It loads, and keeps its channel subscribed, while it has a subscriber. */
 export interface Live<T> {
+  /** The state as it is now: `value`, `status` (`loading`, `live`, `stale`, `error`) and `error`. */
   readonly snapshot: LiveSnapshot<T>;
+  /** Calls `onChange` after each change. It loads with the first subscriber, and leaves the channel with the last. */
   subscribe(onChange: () => void): Unsubscribe;
+  /** Loads again; the present value stays visible meanwhile. */
   reload(): void;
 }
