@@ -6,8 +6,8 @@
 import { runTests, type TestRun } from "./run-tests.ts";
 import type { Failure, Tally } from "./tally.ts";
 
-/** Where more fail, something is broken, and no second look will tell otherwise. */
-const MOST_FAILURES = 5;
+/** One in five hundred. Where more fail, something is broken, and no second look will tell otherwise. */
+const MOST_FAILURES = 12;
 
 export interface RetriedTally extends Tally {
   /** Passed one time of two. */

@@ -7,7 +7,7 @@
  *   npm run test:unit               what needs nothing but npm, and takes seconds
  *   npm run soak                    the fault tests at full length
  *
- * A file whose needs are not met counts as failed; all others run. Of everything, up to five tests that fail are run once more,
+ * A file whose needs are not met counts as failed; all others run. Of everything, up to twelve tests that fail are run once more,
  * each file alone; what passes then is counted as passed, and named.
  */
 
@@ -20,8 +20,11 @@ const ROOT = join(import.meta.dir, "..");
 /** A test that takes that long hangs, also on a machine that is several times slower. */
 const TEST_TIMEOUT_MS = 120_000;
 const SOAK_TIMEOUT_MS = 90 * 60_000;
-/** Most tests wait most of the time, for what they have killed, frozen or cut to be noticed: five at a time keep two cores busy. */
-const FILES_AT_ONCE = 5;
+/**
+ * Most tests wait most of the time, for what they have killed, frozen or cut to be noticed: four at a time keep two cores busy. More
+ * make each other late on a slow machine.
+ */
+const FILES_AT_ONCE = 4;
 /** How long each file took once, in milliseconds: the longest start first. `npm test -- --update-timings` writes it anew. */
 const TIMINGS = "test/timings.json";
 /** Where tests are that run in short otherwise. */
