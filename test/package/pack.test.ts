@@ -1,8 +1,9 @@
 /** The package as people get it: packed, installed into an empty folder, run with nothing but Node and npm. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { appendFileSync, copyFileSync, cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
+import { copyOfCheckout } from "../support/packing.ts";
 import { spawnCli, startProcess } from "../support/process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -159,25 +160,6 @@ describe("the packed package", () => {
     INSTALL_MS,
   );
 });
-
-/** While a package is packed its manifest is another, which the tests that run beside this one must not see. */
-function copyOfCheckout(): string {
-  const copy = temporaryFolder();
-  const files = [
-    "package.json",
-    "tsconfig.json",
-    "README.md",
-    "CHANGELOG.md",
-    "LICENSE",
-    "docs",
-    "scripts",
-    "packages",
-  ];
-  const filter = (path: string) => !/\/(?:node_modules|dist)$/.test(path);
-  for (const name of files) cpSync(join(ROOT, name), join(copy, name), { recursive: true, filter });
-  symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
-  return copy;
-}
 
 async function npm(args: readonly string[], cwd: string): Promise<void> {
   const child = spawnCli(args, { program: ["npm"], cwd, env });

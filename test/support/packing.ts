@@ -41,7 +41,7 @@ export async function run([program = "", ...args]: readonly string[], cwd: strin
 }
 
 /** What is built beside the sources, and the manifest of a package while it is packed, would be seen by the tests that run beside this one. */
-function copyOfCheckout(): string {
+export function copyOfCheckout(): string {
   const copy = temporaryFolder();
   const filter = (path: string) => !/\/(?:node_modules|dist)$/.test(path);
   for (const name of [

@@ -1,20 +1,14 @@
 /** The native protocol's frames, byte for byte, both ways. A change here is a change of the protocol. */
 
 import { describe, expect, test } from "bun:test";
-import {
-  CommandError,
-  type CommandErrorCode,
-  type CommandErrorDetails,
-  DISCONNECTS,
-  Disconnect,
-  type DisconnectCode,
-} from "../../../packages/server/src/domain/error.ts";
+import { DISCONNECTS, Disconnect, type DisconnectCode } from "../../../packages/server/src/domain/error.ts";
 import type { Command, Push } from "../../../packages/server/src/domain/message.ts";
 import { nativeProtocol } from "../../../packages/server/src/protocols/native/codec.ts";
 import closings from "../../fixtures/frames/native/closings.json";
 import commands from "../../fixtures/frames/native/commands.json";
 import pushes from "../../fixtures/frames/native/pushes.json";
 import refusals from "../../fixtures/frames/native/refusals.json";
+import { pushOf, type Refusal, refusalOf } from "../golden.ts";
 
 const protocol = nativeProtocol({ jsonDepth: 8 });
 
@@ -63,12 +57,12 @@ describe("a frame of a client's", () => {
 
 describe("a frame that is no command", () => {
   test.each(refusals.map(({ name, frame, error }) => [name, frame, error] as const))("%s", (_, frame, error) => {
-    const { code, message, about } = refusalOf(frame);
+    const { code, message, about } = refusalOf(protocol, frame);
     expect({ code, message, ...(about && { about }) }).toStrictEqual(error as Refusal);
   });
 
   test("is refused when it is binary, even where its bytes are a command", () => {
-    const { code, message } = refusalOf(new TextEncoder().encode('{"event":"ping"}'));
+    const { code, message } = refusalOf(protocol, new TextEncoder().encode('{"event":"ping"}'));
     expect([code, message]).toEqual(["malformed", "Binary frames are not supported; send JSON text."]);
   });
 });
@@ -102,31 +96,6 @@ describe("a farewell", () => {
     expect(Array.from(new Set(classes)).sort()).toEqual(["40 never", "41 later", "42 now"]);
   });
 });
-
-interface Refusal {
-  readonly code: CommandErrorCode;
-  readonly message: string;
-  readonly about?: CommandErrorDetails;
-  readonly retryAfterMs?: number;
-}
-
-function refusalOf(frame: string | Uint8Array): CommandError {
-  try {
-    protocol.decode(frame);
-  } catch (error) {
-    if (error instanceof CommandError) return error;
-    throw error;
-  }
-  throw new Error("It was taken for a command.");
-}
-
-/** Errors are values in the fixtures. */
-function pushOf(push: object): Push {
-  if (!("error" in push)) return push as Push;
-  const { code, message, about, retryAfterMs } = push.error as Refusal;
-  const details = { ...about, ...(retryAfterMs !== undefined && { retryAfterMs }) };
-  return { ...push, error: new CommandError(code, message, details) } as Push;
-}
 
 function codeOf(frame: string): DisconnectCode {
   return JSON.parse(frame).code;

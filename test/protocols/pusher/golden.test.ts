@@ -1,19 +1,14 @@
 /** The Pusher protocol's frames, byte for byte, both ways. Every client out there was written against them. */
 
 import { describe, expect, test } from "bun:test";
-import {
-  CommandError,
-  type CommandErrorCode,
-  DISCONNECTS,
-  Disconnect,
-  type DisconnectCode,
-} from "../../../packages/server/src/domain/error.ts";
+import { DISCONNECTS, Disconnect, type DisconnectCode } from "../../../packages/server/src/domain/error.ts";
 import type { Command, Push } from "../../../packages/server/src/domain/message.ts";
 import { pusherProtocol } from "../../../packages/server/src/protocols/pusher/codec.ts";
 import closings from "../../fixtures/frames/pusher/closings.json";
 import commands from "../../fixtures/frames/pusher/commands.json";
 import pushes from "../../fixtures/frames/pusher/pushes.json";
 import refusals from "../../fixtures/frames/pusher/refusals.json";
+import { pushOf, refusalOf } from "../golden.ts";
 
 const protocol = pusherProtocol({ jsonDepth: 8 });
 
@@ -60,12 +55,12 @@ describe("a frame of a client's", () => {
 
 describe("a frame that is no command", () => {
   test.each(refusals.map(({ name, frame, error }) => [name, frame, error] as const))("%s", (_, frame, error) => {
-    const { code, message } = refusalOf(frame);
+    const { code, message } = refusalOf(protocol, frame);
     expect({ code, message } as unknown).toEqual(error);
   });
 
   test("is refused when it is binary, even where its bytes are a command", () => {
-    expect(refusalOf(new TextEncoder().encode('{"event":"pusher:ping","data":{}}')).code).toBe("malformed");
+    expect(refusalOf(protocol, new TextEncoder().encode('{"event":"pusher:ping","data":{}}')).code).toBe("malformed");
   });
 });
 
@@ -118,23 +113,6 @@ test.each([
 ] as const)("the event name %s is reserved: %p", (event, reserved) => {
   expect([protocol.reservesEvent(event, true), protocol.reservesEvent(event, false)]).toEqual([reserved, reserved]);
 });
-
-function refusalOf(frame: string | Uint8Array): CommandError {
-  try {
-    protocol.decode(frame);
-  } catch (error) {
-    if (error instanceof CommandError) return error;
-    throw error;
-  }
-  throw new Error("It was taken for a command.");
-}
-
-/** Errors are values in the fixtures. */
-function pushOf(push: object): Push {
-  if (!("error" in push)) return push as Push;
-  const { code, message } = push.error as { code: CommandErrorCode; message: string };
-  return { ...push, error: new CommandError(code, message) } as Push;
-}
 
 function typesOf(values: readonly { type: string }[]): string[] {
   return [...new Set(values.map(({ type }) => type))].sort();

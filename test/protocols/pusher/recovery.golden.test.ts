@@ -1,12 +1,7 @@
 /** The frames of Pusher clients that connect with `recover=1`, byte for byte, both ways; all others get what they always got. */
 
 import { describe, expect, test } from "bun:test";
-import {
-  CommandError,
-  type CommandErrorCode,
-  Disconnect,
-  type DisconnectCode,
-} from "../../../packages/server/src/domain/error.ts";
+import { Disconnect, type DisconnectCode } from "../../../packages/server/src/domain/error.ts";
 import type { Command, Push } from "../../../packages/server/src/domain/message.ts";
 import { pusherProtocol } from "../../../packages/server/src/protocols/pusher/codec.ts";
 import { recoveringPusherProtocol } from "../../../packages/server/src/protocols/pusher/recovery.ts";
@@ -16,6 +11,7 @@ import closings from "../../fixtures/frames/pusher-recover/closings.json";
 import commands from "../../fixtures/frames/pusher-recover/commands.json";
 import pushes from "../../fixtures/frames/pusher-recover/pushes.json";
 import refusals from "../../fixtures/frames/pusher-recover/refusals.json";
+import { pushOf, refusalOf } from "../golden.ts";
 
 const plain = pusherProtocol({ jsonDepth: 8 });
 const recovering = recoveringPusherProtocol({ jsonDepth: 8 });
@@ -40,7 +36,7 @@ describe("a frame of a client's that recovers", () => {
 
 describe("a subscription that is refused for what it says of the past", () => {
   test.each(refusals.map(({ name, frame, error }) => [name, frame, error] as const))("%s", (_, frame, error) => {
-    const refused = refusalOf(frame);
+    const refused = refusalOf(recovering, frame);
     expect({ code: refused.code, message: refused.message } as unknown).toEqual(error);
     const answer = JSON.parse(recovering.encode({ type: "refused", error: refused }) ?? "");
     expect(answer).toMatchObject({ event: "pusher:subscription_error", channel: "c" });
@@ -94,20 +90,3 @@ describe("a close", () => {
 test("it is the same protocol, by its name", () => {
   expect([recovering.name, plain.name, plain.variant]).toEqual(["pusher", "pusher", undefined]);
 });
-
-function refusalOf(frame: string): CommandError {
-  try {
-    recovering.decode(frame);
-  } catch (error) {
-    if (error instanceof CommandError) return error;
-    throw error;
-  }
-  throw new Error("It was taken for a command.");
-}
-
-/** Errors are values in the fixtures. */
-function pushOf(push: object): Push {
-  if (!("error" in push)) return push as Push;
-  const { code, message } = push.error as { code: CommandErrorCode; message: string };
-  return { ...push, error: new CommandError(code, message) } as Push;
-}
