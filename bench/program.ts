@@ -5,7 +5,7 @@
 
 import { type ConfigInput, createServer } from "../packages/server/src/index.ts";
 import { contend } from "./contender.ts";
-import { APP, OUTBOUND_BYTES } from "./credentials.ts";
+import { APP, KEPT, OUTBOUND_BYTES } from "./credentials.ts";
 import { CHANNEL, dataFor, EVENT } from "./message.ts";
 
 const more: ConfigInput = JSON.parse(process.argv[3] ?? "{}");
@@ -20,6 +20,7 @@ const server = createServer({
     limits: { clientEventsPerSecond: 1_000_000_000 },
     channels: [
       { match: "pair-*", clientPublish: "client-events" },
+      ...KEPT.map(({ channel, size }) => ({ match: channel, history: { size, ttlS: 60 } })),
       { match: "kept-*", history: { size: 100, ttlS: 60 } },
     ],
   },

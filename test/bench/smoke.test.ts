@@ -37,11 +37,12 @@ describe("the bench", () => {
       "Memory per connection",
       "Latency at 20 000 deliveries per second",
       "Recovery",
+      "History",
       "Start and rest",
     ]);
     expect(out).not.toMatch(/NaN|undefined|Infinity/);
     const rows = out.match(/^\| .*(?:bare Bun|Fanfare).*$/gm) ?? [];
-    expect(rows.length).toBe(12 + 2 + 6 + 6 + 6 + 4);
+    expect(rows.length).toBe(12 + 2 + 6 + 6 + 6 + 2 + 4);
     expect(rows.filter((row) => !/\d+(?:\.\d+)? (?:µs|B|ms|ms\/s) +\|/.test(row))).toEqual([]);
   }, 180_000);
 

@@ -5,6 +5,7 @@ import type { EventPublication, Position, Publication } from "../../domain/messa
 import type { Broker, Clock, HistoryPage, HistoryPolicy, IdempotencyKey } from "../../domain/ports.ts";
 import { channelKey } from "../shared/channel-key.ts";
 import { eventBytes, RetentionBudget } from "../shared/retention-budget.ts";
+import { Ring } from "../shared/ring.ts";
 import { ExpiringMap } from "./expiring-map.ts";
 
 interface Entry {
@@ -23,7 +24,7 @@ interface ChannelLog {
   readonly channel: string;
   readonly epoch: string;
   offset: number;
-  entries: Entry[];
+  readonly entries: Ring<Entry>;
   /** Until then it goes on numbering though it keeps nothing, for clients that come back. */
   countsUntilMs: number;
 }
@@ -73,7 +74,7 @@ export class MemoryBroker implements Broker {
     const nowMs = this.#clock.monotonicMs();
     log.entries.push({ publication: placed, expiresAtMs: nowMs + keep.ttlMs });
     log.countsUntilMs = Math.max(log.countsUntilMs, nowMs + 2 * keep.ttlMs);
-    if (log.entries.length > keep.size) log.entries.splice(0, log.entries.length - keep.size);
+    log.entries.drop(log.entries.length - keep.size);
     if (keep.totalBytes !== undefined) this.#retain(log, placed, keep, keep.totalBytes);
     this.#deliver(placed);
     return position;
@@ -99,13 +100,13 @@ export class MemoryBroker implements Broker {
       const kept = page.map(({ publication, expiresAtMs }) => ({ publication, expiresInMs: expiresAtMs - nowMs }));
       return { events: kept, position, complete };
     };
-    if (!since) return give(limit === 0 ? [] : log.entries.filter(isLive).slice(-limit), true);
+    if (!since) return give(limit === 0 ? [] : log.entries.slice().filter(isLive).slice(-limit), true);
     // Offsets in `entries` have no holes: the first one's place says where all others are.
     const start = since.offset - (log.offset - log.entries.length);
     const isKnown = since.epoch === log.epoch && since.offset <= log.offset && start >= 0;
     const page = isKnown ? log.entries.slice(start, start + limit) : [];
     if (isKnown && page.every(isLive)) return give(page, true);
-    return give(log.entries.filter(isLive).slice(0, limit), false);
+    return give(log.entries.slice().filter(isLive).slice(0, limit), false);
   }
 
   /** Drops what has expired, so that a million channels over time leave nothing behind. */
@@ -114,8 +115,9 @@ export class MemoryBroker implements Broker {
     const nowMs = this.#clock.monotonicMs();
     for (const [key, log] of this.#logs) {
       // From the front only: what has expired behind what has not goes with it.
-      const live = log.entries.findIndex((entry) => entry.expiresAtMs > nowMs);
-      if (live !== 0) log.entries.splice(0, live < 0 ? log.entries.length : live);
+      let expired = 0;
+      while ((log.entries.at(expired)?.expiresAtMs ?? Number.POSITIVE_INFINITY) <= nowMs) expired++;
+      log.entries.drop(expired);
       if (log.entries.length > 0 || log.countsUntilMs > nowMs || this.#isSubscribed(log.app, log.channel)) continue;
       this.#logs.delete(key);
       this.#epoch = randomUUID();
@@ -154,7 +156,7 @@ export class MemoryBroker implements Broker {
     const retained = { app, channel, bytes: eventBytes(event), untilMs: nowMs + ttlMs, value };
     for (const { log: full, offset } of this.#budget.add(retained, { size, totalBytes }, nowMs)) {
       const firstOffset = full.offset - full.entries.length + 1;
-      full.entries.splice(0, Math.max(0, offset - firstOffset + 1));
+      full.entries.drop(offset - firstOffset + 1);
       // A numbering that nobody reads and that has nothing to give would be all that is left of it.
       if (full.entries.length > 0 || full === log || this.#isSubscribed(full.app, full.channel)) continue;
       this.#logs.delete(channelKey(full));
@@ -174,7 +176,7 @@ export class MemoryBroker implements Broker {
     const key = channelKey({ app, channel });
     let log = this.#logs.get(key);
     if (!log) {
-      log = { app, channel, epoch: this.#epoch, offset: 0, entries: [], countsUntilMs: 0 };
+      log = { app, channel, epoch: this.#epoch, offset: 0, entries: new Ring(), countsUntilMs: 0 };
       this.#logs.set(key, log);
     }
     return log;

@@ -4,6 +4,7 @@
  */
 
 import type { EventPublication } from "../../domain/message.ts";
+import { Ring } from "./ring.ts";
 
 export interface Retained<T> {
   readonly app: string;
@@ -41,7 +42,7 @@ interface Account<T> {
   bytes: number;
   oldest: Entry<T> | undefined;
   newest: Entry<T> | undefined;
-  readonly channels: Map<string, Entry<T>[]>;
+  readonly channels: Map<string, Ring<Entry<T>>>;
 }
 
 export class RetentionBudget<T> {
@@ -105,13 +106,15 @@ function append<T>(account: Account<T>, retained: Retained<T>, size: number): vo
   else account.oldest = entry;
   account.newest = entry;
   account.bytes += entry.bytes + EVENT_BYTES;
-  const ofChannel = account.channels.get(entry.channel);
-  if (ofChannel) ofChannel.push(entry);
-  else {
-    account.channels.set(entry.channel, [entry]);
+  let ofChannel = account.channels.get(entry.channel);
+  if (!ofChannel) {
+    ofChannel = new Ring();
+    account.channels.set(entry.channel, ofChannel);
     account.bytes += CHANNEL_BYTES;
   }
-  while (ofChannel && ofChannel.length > size && ofChannel[0]) remove(account, ofChannel[0]);
+  ofChannel.push(entry);
+  for (let oldest = ofChannel.at(0); oldest && ofChannel.length > size; oldest = ofChannel.at(0))
+    remove(account, oldest);
 }
 
 /** In the order of their publication, which is that of their ends while the app's settings stay what they are. */
@@ -128,7 +131,7 @@ function remove<T>(account: Account<T>, entry: Entry<T>): void {
   else account.newest = previous;
   account.bytes -= entry.bytes + EVENT_BYTES;
   const ofChannel = account.channels.get(channel);
-  ofChannel?.shift();
+  ofChannel?.drop(1);
   if (ofChannel?.length !== 0) return;
   account.channels.delete(channel);
   account.bytes -= CHANNEL_BYTES;
