@@ -1,16 +1,14 @@
-/** The Pusher HTTP API: what back ends ask and publish. Who calls, whether they may, and which route it is. */
+/** The Pusher HTTP API: what back ends ask and publish. Who calls, and whether they may. */
 
 import { CommandError } from "../../domain/error.ts";
 import type { AppStore, Clock } from "../../domain/ports.ts";
 import { readBody } from "../../http/body.ts";
 import { HttpError } from "../../http/error-response.ts";
 import type { Hub } from "../../hub/hub.ts";
-import { checkUserId } from "../../hub/limits.ts";
-import { trigger, triggerBatch, triggerOld } from "./publish-routes.ts";
-import { listChannels, listUsers, showChannel, showHistory } from "./query-routes.ts";
 import type { ApiCall } from "./request-body.ts";
 import { signedPaths, verifyRequest } from "./request-signature.ts";
-import { apiErrorResponse, type IncomingApiRequest, json } from "./responses.ts";
+import { apiErrorResponse, type IncomingApiRequest } from "./responses.ts";
+import { answerRoute } from "./routes.ts";
 
 export interface ApiOptions {
   readonly hub: Hub;
@@ -67,57 +65,9 @@ async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: str
   }
   const { nodes } = options;
   const asked = { app, hub, request, body, query: url.searchParams, jsonDepth, nodes };
-  const act = () => route(request.method, rest.split("/").map(decoded), asked);
+  const act = () => answerRoute(request.method, rest.split("/").map(decoded), asked);
   if (!step) return act();
   return step(request, url.pathname, () => act().catch((error) => apiErrorResponse(hub, incoming, error)));
-}
-
-async function route(method: string, parts: readonly string[], call: ApiCall): Promise<Response> {
-  const [first, name = "", last] = parts;
-  const pattern = `${method} ${first}${parts.length > 1 ? "/:" : ""}${last === undefined ? "" : `/${last}`}`;
-  if (parts.length > 3) throw new HttpError(404, "not_found", "There is nothing at this path.");
-  switch (pattern) {
-    case "POST events":
-      return trigger(call);
-    case "POST batch_events":
-      return triggerBatch(call);
-    case "GET connections":
-      return countConnections(call);
-    case "GET nodes":
-      return listNodes(call);
-    case "GET channels":
-      return listChannels(call);
-    case "GET channels/:":
-      return showChannel(call, name);
-    case "GET channels/:/history":
-      return showHistory(call, name);
-    case "GET channels/:/users":
-      return listUsers(call, name);
-    case "POST users/:/terminate_connections":
-      return terminate(call, name);
-    case "POST channels/:/events":
-      return triggerOld(call, name);
-    case "GET channels/:/stats":
-      return showChannel({ ...call, query: new URLSearchParams({ info: "subscription_count" }) }, name);
-  }
-  throw new HttpError(404, "not_found", "There is nothing at this path for this method.");
-}
-
-async function countConnections({ hub, app }: ApiCall): Promise<Response> {
-  return json({ connections: await hub.clusterConnectionCount(app) });
-}
-
-/** Not of the protocol. */
-async function listNodes({ app, nodes, query }: ApiCall): Promise<Response> {
-  if (!nodes) throw new HttpError(404, "not_found", "This server has no list of nodes.");
-  return json(await nodes(app, query.get("strategy")));
-}
-
-async function terminate(call: ApiCall, user: string): Promise<Response> {
-  checkUserId(call.app, user);
-  // Not of the protocol: tokens that were issued before go on counting.
-  await call.hub.users.terminate(call.app, user, call.query.get("revoke") !== "false");
-  return json({});
 }
 
 function decoded(part: string): string {

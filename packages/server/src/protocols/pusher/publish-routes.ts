@@ -123,7 +123,7 @@ async function describePublished(
 }
 
 /** Deprecated: the event's name in the query, the body as its data. */
-export async function triggerOld(call: ApiCall, channel: string): Promise<Response> {
+export async function triggerOld(call: ApiCall, channel = ""): Promise<Response> {
   const event = call.query.get("name") ?? "";
   const except = call.query.get("socket_id");
   if (except !== null && !SOCKET_ID.test(except))

@@ -18,7 +18,7 @@ export async function listChannels(call: ApiCall): Promise<Response> {
   return json({ channels: Object.fromEntries(channels.map((summary) => [summary.name, counts(summary, attributes)])) });
 }
 
-export async function showChannel(call: ApiCall, channel: string): Promise<Response> {
+export async function showChannel(call: ApiCall, channel = ""): Promise<Response> {
   checkChannelName(call.app, channel);
   const traits = traitsOf(channel);
   const attributes = attributesOf(call.query.get("info"));
@@ -32,7 +32,7 @@ export async function showChannel(call: ApiCall, channel: string): Promise<Respo
   return json({ occupied: summary !== undefined, ...(await describe(call, channel, attributes)) });
 }
 
-export async function listUsers(call: ApiCall, channel: string): Promise<Response> {
+export async function listUsers(call: ApiCall, channel = ""): Promise<Response> {
   checkChannelName(call.app, channel);
   if (!traitsOf(channel).presence) throw new CommandError("data_invalid", "Only presence channels have users.");
   const members = await call.hub.members(call.app, channel);
@@ -40,7 +40,7 @@ export async function listUsers(call: ApiCall, channel: string): Promise<Respons
 }
 
 /** Oldest first, or with a limit of 0 the position alone; page after page by the position of the last event of the page before. */
-export async function showHistory(call: ApiCall, channel: string): Promise<Response> {
+export async function showHistory(call: ApiCall, channel = ""): Promise<Response> {
   checkChannelName(call.app, channel);
   const { traits, policy } = call.hub.channelOf(call.app, channel);
   const {
