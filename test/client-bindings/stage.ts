@@ -47,6 +47,8 @@ export interface Stage {
   /** `["subscribe room", …]`, of the channels' commands. */
   readonly sent: string[];
   render(scene: Scene): Promise<void>;
+  /** Unmounts all and renders this in one turn of the page: on a slow machine, too, before the client leaves a channel that nobody uses. */
+  replace(scene: Scene): Promise<void>;
   text(id: string): Promise<string | null>;
   call(method: "unmount" | "cut"): Promise<void>;
 }
@@ -106,6 +108,12 @@ export async function openStage(
     errors,
     sent,
     render: (scene) => page.evaluate((it) => (window as unknown as StageWindow).render(it), scene),
+    replace: (scene) =>
+      page.evaluate((it) => {
+        const stage = window as unknown as StageWindow;
+        stage.unmount();
+        stage.render(it);
+      }, scene),
     text: (id) => page.evaluate((it) => document.getElementById(it)?.textContent ?? null, id),
     call: (method) => page.evaluate((it) => (window as unknown as StageWindow)[it](), method),
   };

@@ -32,7 +32,7 @@ describe.each(["vue", "svelte"] as const)("in %s,", (framework) => {
   const open = async (options = {}) => openStage(browser, server, await scripts[framework], options);
 
   test("two components of one channel are one subscription, which goes with the last", async () => {
-    const { render, text, call, sent, errors } = await open();
+    const { render, replace, text, call, sent, errors } = await open();
     const name = `room-${framework}`;
     const parts: Part[] = [
       { id: "a", kind: "events", name },
@@ -43,8 +43,7 @@ describe.each(["vue", "svelte"] as const)("in %s,", (framework) => {
     await eventually(async () => expect(await text("c")).toBe("attached"));
     await push(name, 1);
     await eventually(async () => expect([await text("a"), await text("b")]).toEqual(["1", "1"]));
-    await call("unmount");
-    await render({ parts: [{ id: "d", kind: "events", name }] });
+    await replace({ parts: [{ id: "d", kind: "events", name }] });
     await push(name, 2);
     await eventually(async () => expect(await text("d")).toBe("2"));
     expect(sent).toEqual([`subscribe ${name}`]);

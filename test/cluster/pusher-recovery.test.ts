@@ -54,6 +54,8 @@ describe.each(EVERY_ENGINE)("on %s", (engine) => {
     const { position } = await first.subscribed("private-room");
     await other.subscribe("private-room");
     first.send("client-own", {}, "private-room");
+    // What goes over the API could overtake it.
+    await heard(other, "private-room", 1);
     await trigger(b, "private-room", "to others", first.socketId);
     await trigger(b, "private-room", "to all");
     expect((await heard(other, "private-room", 3)).length).toBe(3);

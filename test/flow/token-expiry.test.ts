@@ -11,7 +11,7 @@ const STRICT = { token: { clockToleranceS: 0 } } as const;
 const start = (app: Partial<AppInput> = STRICT) =>
   startServer({}, { anonymous: false, channels: [{ match: "kept*", history: {} }], ...app });
 
-/** Tokens count in whole seconds: it lives for at least so many. */
+/** Tokens count in whole seconds: it lives for at least so many, in which a slow machine has to connect. */
 const token = (lifeS: number, sub = "ada") =>
   makeToken({ sub, channels: ["*"], exp: Math.ceil(Date.now() / 1_000) + lifeS });
 
@@ -35,7 +35,7 @@ test("the client is sent word, and closed when its token has ended; members see 
 
 test("a token that is renewed on the open connection keeps it open, one that came in the first frame too", async () => {
   const server = await start();
-  const credentials = { token: await token(1) };
+  const credentials = { token: await token(3) };
   const [renewing, idle] = [
     await connectNative(server.url, { credentials }),
     await connectNative(server.url, { credentials }),
@@ -52,7 +52,7 @@ test("a token that is renewed on the open connection keeps it open, one that cam
 
 test("who comes back with another token has missed nothing", async () => {
   const server = await start();
-  const client = await connectNative(server.url, { token: await token(1) });
+  const client = await connectNative(server.url, { token: await token(3) });
   const { position } = await client.subscribe("kept-room");
   const numbers = Array.from({ length: 200 }, (_, n) => n);
   const publishing = (async () => {
@@ -74,7 +74,7 @@ test("who comes back with another token has missed nothing", async () => {
 
 test("an app may ignore it, and a program's own user may end, too", async () => {
   const ignoring = await start({ token: { clockToleranceS: 0, expiry: "ignore" } });
-  const stays = await connectNative(ignoring.url, { token: await token(1) });
+  const stays = await connectNative(ignoring.url, { token: await token(3) });
   const server = await start();
   server.setAuthenticator(() => ({ id: "cyd", expiresAtMs: Date.now() + 1_000 }));
   const client = await connectNative(server.url, { credentials: { password: "right" } });
@@ -88,7 +88,7 @@ test("an app may ignore it, and a program's own user may end, too", async () => 
 test("it ends in every worker", async () => {
   const { url } = await startWorkers({ workers: 2, apps: [{ ...APP, ...STRICT, anonymous: false }] });
   const clients = await Promise.all(
-    Array.from({ length: 6 }, async () => connectNative(url, { token: await token(1) })),
+    Array.from({ length: 6 }, async () => connectNative(url, { token: await token(5) })),
   );
   await Promise.all(clients.map(ending));
 });

@@ -12,6 +12,7 @@ import {
 } from "@fanfare/client/react";
 import * as React from "react";
 import { type ReactNode, StrictMode, Suspense, useState } from "react";
+import { flushSync } from "react-dom";
 import { createRoot, hydrateRoot, type Root } from "react-dom/client";
 import type { Part, Scene, StageWindow } from "../stage.ts";
 import { client, counts, cut, liveOptions, textOf } from "./client.ts";
@@ -101,7 +102,8 @@ if (typeof document !== "undefined") {
         root.render(<Stage {...scene} />);
       }
     },
-    unmount: () => root?.render(null),
+    // At once: what is rendered in the same turn would be rendered in its place.
+    unmount: () => flushSync(() => root?.render(null)),
     cut,
     counts,
     get loads() {
