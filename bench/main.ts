@@ -19,8 +19,8 @@ process.exitCode = await run({
   ].join("\n"),
   sections: { fanout, http, client, memory, latency, recovery, history, start },
   efforts: {
-    full: { rounds: 5, forMs: 800, subscribers: [1, 100, 1_000, 10_000], connections: [1_000, 10_000, 18_000] },
-    quick: { rounds: 1, forMs: 300, subscribers: [1, 100, 1_000], connections: [1_000, 5_000] },
+    full: { rounds: 5, forMs: 800, subscribers: [1, 10, 100, 1_000, 10_000], connections: [1_000, 10_000, 18_000] },
+    quick: { rounds: 1, forMs: 300, subscribers: [1, 10, 1_000], connections: [1_000, 5_000] },
     // Shows that everything runs; says nothing about speed.
     tiny: { rounds: 1, forMs: 100, subscribers: [1, 20], connections: [60, 100] },
   },

@@ -7,10 +7,11 @@ import { CHANNEL } from "./message.ts";
 import type { Opening } from "./readers.ts";
 import { Remote } from "./remote.ts";
 
-export type Kind = "bare" | "pusher" | "native";
+export type Kind = "bare" | "optimal" | "pusher" | "native";
 
 export const NAMES: Readonly<Record<Kind, string>> = {
   bare: "bare Bun",
+  optimal: "bare Bun, optimal",
   pusher: "Fanfare, Pusher",
   native: "Fanfare, native",
 };
@@ -34,8 +35,8 @@ export class Pair {
   /** `config` is what is set differently in Fanfare. */
   static async start(kind: Kind, config: object = {}): Promise<Pair> {
     const server =
-      kind === "bare"
-        ? new Remote<Contender>("./baseline.ts")
+      kind === "bare" || kind === "optimal"
+        ? new Remote<Contender>("./baseline.ts", { args: [kind] })
         : new Remote<Contender>("./program.ts", { args: [kind, JSON.stringify(config)] });
     return new Pair(kind, await server.call("start"), server, new Remote<Load>("./load.ts"));
   }
@@ -71,6 +72,7 @@ export async function withPairs<T>(kinds: readonly Kind[], work: (pairs: readonl
 export function doorOf(door: Door, channel: string): Pick<Opening, "path" | "hello" | "setupFrames"> {
   switch (door) {
     case "bare":
+    case "optimal":
       return { path: `/?topic=${channel}`, setupFrames: 0 };
     case "pusher":
     case "recover": {

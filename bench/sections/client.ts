@@ -3,7 +3,7 @@
 import { type Kind, NAMES, type Pair, withPairs } from "../pair.ts";
 import { alternate, type Effort, fixed, median, ratio, type Table, times, whole } from "../table.ts";
 
-const KINDS: readonly Kind[] = ["bare", "pusher", "native"];
+const KINDS: readonly Kind[] = ["bare", "optimal", "pusher", "native"];
 const CLIENTS = 200;
 const WINDOWS = [1, 10];
 const CHANNEL = "pair-{pair}";

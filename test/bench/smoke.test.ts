@@ -42,7 +42,7 @@ describe("the bench", () => {
     ]);
     expect(out).not.toMatch(/NaN|undefined|Infinity/);
     const rows = out.match(/^\| .*(?:bare Bun|Fanfare).*$/gm) ?? [];
-    expect(rows.length).toBe(12 + 2 + 6 + 6 + 6 + 2 + 4);
+    expect(rows.length).toBe(16 + 12 + 8 + 6 + 6 + 2 + 4);
     expect(rows.filter((row) => !/\d+(?:\.\d+)? (?:µs|B|ms|ms\/s) +\|/.test(row))).toEqual([]);
   }, 180_000);
 
