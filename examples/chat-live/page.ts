@@ -1,6 +1,6 @@
 /** Shows the chat: loaded once, then kept up to date, also over a reconnect. */
 
-import { createClient } from "@fanfare/client";
+import { createClient, createLive } from "@fanfare/client";
 
 interface Message {
   readonly id: number;
@@ -13,10 +13,10 @@ const form = document.querySelector("form") as HTMLFormElement;
 
 const client = createClient({ url: () => fetch("/socket").then((answer) => answer.text()) });
 
-const chat = client.live<"chat", Message[]>("chat", {
+const chat = createLive(client.channel("chat"), {
   load: ({ signal }) => fetch("/messages", { signal }).then((answer) => answer.json()),
   // A message that was loaded already may come again.
-  apply: (messages, { data }) => {
+  apply: (messages: Message[], { data }) => {
     const message = data as Message;
     return messages.some(({ id }) => id === message.id) ? messages : [...messages, message];
   },

@@ -1,6 +1,7 @@
 /** Permission by a back end's route, against the real server and the package that back ends use. */
 
 import { expect, test } from "bun:test";
+import { batchAuthorizer } from "../../packages/client/src/index.ts";
 import { createPublisher } from "../../packages/publisher/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
@@ -24,7 +25,7 @@ test("one request for all channels gets them all, again after each reconnect and
     },
   });
   atEnd(() => backEnd.stop(true));
-  const client = world.client({ authorize: `http://127.0.0.1:${backEnd.port}/realtime/auth` });
+  const client = world.client({ authorize: batchAuthorizer(`http://127.0.0.1:${backEnd.port}/realtime/auth`) });
   const names = ["private-a", "presence-b", "private-secret", "public"];
   const rooms = names.map((name) => client.channel(name));
   for (const room of rooms) room.hold();

@@ -1,7 +1,8 @@
 /** Channels: who holds them, how they are subscribed, and what is refused. */
 
 import { describe, expect, test } from "bun:test";
-import { type Authorize, type Client, FanfareError } from "../../packages/client/src/index.ts";
+import { batchAuthorizerIn } from "../../packages/client/src/batch-authorizer.ts";
+import { type Authorize, type AuthorizeMany, type Client, FanfareError } from "../../packages/client/src/index.ts";
 import { FakeWorld, settled } from "./fake-world.ts";
 
 async function connectedIn(world: FakeWorld, options = {}): Promise<Client> {
@@ -254,17 +255,17 @@ describe("a gap that the server reports", () => {
 });
 
 describe("permission", () => {
-  const grant: Authorize = (channels, id) =>
+  const grant: AuthorizeMany = (channels, id) =>
     Object.fromEntries(channels.map((name) => [name, { auth: `${id}:${name}` }]));
 
   test("for many channels is one call, for each connection anew", async () => {
     const world = new FakeWorld();
     const calls: string[][] = [];
-    const authorize: Authorize = (channels, id, signal) => {
+    const authorize: AuthorizeMany = (channels, id, signal) => {
       calls.push([...channels]);
       return grant(channels, id, signal);
     };
-    const client = world.client({ authorize });
+    const client = world.client({ authorize: batchAuthorizerIn(world, authorize) });
     for (const name of ["private-a", "presence-b", "public"]) client.channel(name).hold();
     await settled();
     world.socket.welcome({ id: "1.1" });
@@ -283,11 +284,11 @@ describe("permission", () => {
   test("is asked for at most 100 channels at a time", async () => {
     const world = new FakeWorld();
     const sizes: number[] = [];
-    const authorize: Authorize = (channels, id, signal) => {
+    const authorize: AuthorizeMany = (channels, id, signal) => {
       sizes.push(channels.length);
       return grant(channels, id, signal);
     };
-    const client = await connectedIn(world, { authorize });
+    const client = await connectedIn(world, { authorize: batchAuthorizerIn(world, authorize) });
     for (let n = 0; n < 250; n++) client.channel(`private-${n}`).hold();
     await world.pass(10);
     expect(sizes).toEqual([100, 100, 50]);
@@ -296,11 +297,11 @@ describe("permission", () => {
   test("that fails is asked for three times, then after the channel's own pauses", async () => {
     const world = new FakeWorld();
     let calls = 0;
-    const authorize: Authorize = () => {
+    const authorize: AuthorizeMany = () => {
       calls++;
       throw new Error("the back end is down");
     };
-    const client = await connectedIn(world, { authorize });
+    const client = await connectedIn(world, { authorize: batchAuthorizerIn(world, authorize) });
     const room = client.channel("private-a");
     room.hold();
     await world.pass(10 + 1_000 + 2_000);
@@ -315,11 +316,11 @@ describe("permission", () => {
 
   test("that is denied refuses the channel with the back end's words, and only that", async () => {
     const world = new FakeWorld();
-    const authorize: Authorize = () => ({
+    const authorize: AuthorizeMany = () => ({
       "private-a": { error: { code: "not_yours", message: "This is not yours." } },
       "private-b": { auth: "b" },
     });
-    const client = await connectedIn(world, { authorize });
+    const client = await connectedIn(world, { authorize: batchAuthorizerIn(world, authorize) });
     for (const name of ["private-a", "private-b", "private-c"]) client.channel(name).hold();
     await world.pass(10);
     const errors = ["private-a", "private-c"].map((name) => client.channel(name).snapshot.error);
@@ -331,9 +332,26 @@ describe("permission", () => {
     expect(names(world)).toEqual(["subscribe private-b"]);
   });
 
+  test("of a function of the application's own is asked for channel by channel, and again unless it says no", async () => {
+    const world = new FakeWorld();
+    const asked: string[] = [];
+    const authorize: Authorize = (channel, id) => {
+      asked.push(channel);
+      if (channel === "private-no") throw new FanfareError("not_yours", "This is not yours.");
+      if (asked.length < 4) throw new Error("the back end is down");
+      return { auth: id };
+    };
+    const client = await connectedIn(world, { authorize });
+    for (const name of ["private-no", "private-a", "public"]) client.channel(name).hold();
+    await world.pass(10_000);
+    expect(asked).toEqual(["private-no", "private-a", "private-a", "private-a"]);
+    expect(client.channel("private-no").snapshot).toMatchObject({ state: "refused", error: { code: "not_yours" } });
+    expect(names(world)).toEqual(["subscribe public", "subscribe private-a"]);
+  });
+
   test("is asked for also where only the server knows that it is needed", async () => {
     const world = new FakeWorld();
-    const client = await connectedIn(world, { authorize: grant });
+    const client = await connectedIn(world, { authorize: batchAuthorizerIn(world, grant) });
     client.channel("closed").hold();
     world.socket.answer("subscribe", "error", { code: "unauthorized", message: "…" });
     await world.pass(10);

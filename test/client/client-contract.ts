@@ -1,7 +1,7 @@
 /** What applications may rely on, whatever carries the frames and whatever engine is behind: run over every transport and every engine. */
 
 import { describe, expect, test } from "bun:test";
-import { type Client, type ClientOptions, createClient } from "@fanfare/client";
+import { type Client, type ClientOptions, createClient, createLive } from "@fanfare/client";
 import { createPublisher, type Publisher } from "@fanfare/publisher";
 import { atEnd } from "../support/at-end.ts";
 import { chance } from "../support/chance.ts";
@@ -84,13 +84,13 @@ export function clientContract({ name, urls, options = {} }: ClientContract): vo
         const proxy = await startProxy(here);
         const publisher = openPublisher(there);
         const [database, channel, random] = [new Map<string, number>(), "kept-orders", chance(1)];
-        const live = (await open(proxy.port, "ada")).live(channel, {
+        const live = createLive((await open(proxy.port, "ada")).channel(channel), {
           load: async () => {
             const position = await publisher.position(channel);
             await Bun.sleep(random() * 50);
             return { state: new Map(database), ...(position && { position }) };
           },
-          apply: (state, { data }) => {
+          apply: (state: Map<string, number>, { data }) => {
             const [id, n] = data as [string, number];
             return new Map(state).set(id, n);
           },

@@ -1,7 +1,7 @@
 /** The connection's states, each row of their table, with a clock of the test's own. */
 
 import { describe, expect, test } from "bun:test";
-import type { Client } from "../../packages/client/src/index.ts";
+import { type Client, createLive } from "../../packages/client/src/index.ts";
 import { FakeWorld, settled } from "./fake-world.ts";
 
 /** A connected client. */
@@ -20,7 +20,7 @@ describe("a client", () => {
     const room = client.channel("room");
     client.subscribe(() => {});
     room.subscribe(() => {});
-    client.live("room", { load: () => ({ state: 0 }), apply: (state) => state });
+    createLive(room, { load: () => ({ state: 0 }), apply: (state) => state });
     await world.pass(60_000);
     expect(client.snapshot.state).toBe("idle");
     expect(world.sockets).toHaveLength(0);

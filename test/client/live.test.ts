@@ -1,7 +1,7 @@
 /** State that is loaded once and kept up to date by events, against the real server. */
 
 import { describe, expect, test } from "bun:test";
-import type { Live, LoadRequest, Position } from "../../packages/client/src/index.ts";
+import { createLive, type Live, type LoadRequest, type Position } from "../../packages/client/src/index.ts";
 import { sleep } from "../../packages/server/testing/eventually.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeWorld, settled } from "./fake-world.ts";
@@ -64,7 +64,7 @@ describe("live state", () => {
   test("is equal to the table, however much changes while it loads and while the line is cut", async () => {
     const table = new Table("kept-live", await backEnd("kept-live"));
     for (let n = 0; n < 20; n++) await table.change(n % 7, n);
-    const live = world.client().live("kept-live", table.options() as never) as Live<ReadonlyMap<number, number>>;
+    const live = createLive(world.client().channel("kept-live"), table.options());
     live.subscribe(() => {});
     expect(live.snapshot).toEqual({ value: undefined, status: "loading" });
     for (let n = 20; n < 160; n++) {
@@ -77,7 +77,7 @@ describe("live state", () => {
 
   test("is loaded again when more was missed than is kept", async () => {
     const table = new Table("short-live", await backEnd("short-live"));
-    const live = world.client().live("short-live", table.options() as never) as Live<ReadonlyMap<number, number>>;
+    const live = createLive(world.client().channel("short-live"), table.options());
     live.subscribe(() => {});
     await shows(live, table.rows);
     world.proxy.cut();
@@ -93,7 +93,7 @@ describe("live state", () => {
 
   test("works without positions: the channel comes first, and events wait while it loads", async () => {
     const table = new Table("plain-live");
-    const live = world.client().live("plain-live", table.options() as never) as Live<ReadonlyMap<number, number>>;
+    const live = createLive(world.client().channel("plain-live"), table.options());
     const stop = live.subscribe(() => {});
     for (let n = 0; n < 40; n++) await table.change(n % 7, n);
     await shows(live, table.rows);
@@ -112,7 +112,7 @@ describe("a loader that fails", () => {
       loads++;
       throw new Error("the back end is down");
     };
-    const live = fake.client().live("room", { load, apply: (state: number) => state });
+    const live = createLive(fake.client().channel("room"), { load, apply: (state: number) => state });
     live.subscribe(() => {});
     await fake.pass(0);
     expect(loads).toBe(1);
@@ -132,7 +132,7 @@ describe("a loader that fails", () => {
       signals.push(signal);
       return new Promise<{ state: number }>(() => {});
     };
-    const live = client.live("room", { load, apply: (state: number) => state });
+    const live = createLive(client.channel("room"), { load, apply: (state: number) => state });
     // StrictMode.
     live.subscribe(() => {})();
     const stop = live.subscribe(() => {});

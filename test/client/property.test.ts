@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { batchAuthorizerIn } from "../../packages/client/src/batch-authorizer.ts";
 import { scaled } from "../support/soak.ts";
 import { FakeWorld, settled } from "./fake-world.ts";
 
@@ -57,7 +58,9 @@ function answerAll(world: FakeWorld, answered: Set<number>, refuse: boolean): vo
 async function play(steps: readonly Step[]): Promise<void> {
   const world = new FakeWorld();
   const client = world.client({
-    authorize: (channels) => Object.fromEntries(channels.map((name) => [name, { auth: "x" }])),
+    authorize: batchAuthorizerIn(world, (channels) =>
+      Object.fromEntries(channels.map((name) => [name, { auth: "x" }])),
+    ),
   });
   const held = new Map<string, (() => void)[]>(CHANNELS.map((name) => [name, []]));
   const promises: Promise<unknown>[] = [];

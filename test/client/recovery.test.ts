@@ -1,7 +1,7 @@
 /** What a client hears over broken connections, against the real server: everything once and in order, or a gap. */
 
 import { describe, expect, test } from "bun:test";
-import type { Gap, Meta } from "../../packages/client/src/index.ts";
+import { type Gap, iterate, type Meta } from "../../packages/client/src/index.ts";
 import { sleep } from "../../packages/server/testing/eventually.ts";
 import { eventually } from "../support/eventually.ts";
 import { scaled } from "../support/soak.ts";
@@ -181,7 +181,7 @@ describe("events as an iterable", () => {
     const room = reader.channel("kept-iterated");
     const heard: unknown[] = [];
     const reading = (async () => {
-      for await (const { data } of room.events("n")) if (heard.push(data) === 3) break;
+      for await (const { data } of iterate(room, "n")) if (heard.push(data) === 3) break;
     })();
     await eventually(() => expect(room.snapshot.state).toBe("attached"));
     await world.publish("kept-iterated", "n", 0);

@@ -1,10 +1,7 @@
 /** A channel as the application sees it. */
 
-import type { AnyDeclaration } from "@fanfare/schema";
-import { whenAttached } from "./attached.ts";
-import { FanfareError } from "./errors.ts";
 import type { Holder } from "./holder.ts";
-import { guarded, unsubscriber } from "./listeners.ts";
+import { unsubscriber } from "./listeners.ts";
 import type { PublishQueue } from "./publish-queue.ts";
 import type { Subscription } from "./subscription.ts";
 import type {
@@ -23,9 +20,7 @@ import type {
   PublishOptions,
   Unsubscribe,
 } from "./types.ts";
-
-/** Most events that wait for a reader that iterates. */
-const BUFFERED = 1_000;
+import { whenAttached } from "./waiting.ts";
 
 export class ChannelHandle implements Channel {
   readonly name: string;
@@ -118,13 +113,6 @@ export class ChannelHandle implements Channel {
     return this.#queue.publish(this.subscription, event, data, options);
   }
 
-  events<E extends string>(
-    name: E,
-    options: ListenerOptions & ChannelOptions & { readonly buffer?: number } = {},
-  ): AsyncIterableIterator<ChannelEvent<AnyDeclaration, string, E>> {
-    return iterate(this, name, options) as AsyncIterableIterator<ChannelEvent<AnyDeclaration, string, E>>;
-  }
-
   #hold(options: (ListenerOptions & ChannelOptions) | undefined, holder: Holder): Unsubscribe {
     const { since, rewind, signal } = { ...this.#defaults, ...options } as ListenerOptions & ChannelOptions;
     if (options) this.#keep(options);
@@ -144,57 +132,4 @@ export class ChannelHandle implements Channel {
     const { recent } = this.subscription;
     recent.most = Math.max(recent.most, keep);
   }
-}
-
-/** Begins at once, so that nothing is missed before the first `next()`. */
-function iterate(
-  channel: ChannelHandle,
-  name: string,
-  { buffer = BUFFERED, signal, ...options }: ListenerOptions & ChannelOptions & { readonly buffer?: number },
-): AsyncIterableIterator<ChannelEvent> {
-  type Result = IteratorResult<ChannelEvent>;
-  const DONE: Result = { done: true, value: undefined };
-  const events: ChannelEvent[] = [];
-  const readers: { resolve(result: Result): void; reject(error: unknown): void }[] = [];
-  let failure: FanfareError | undefined;
-  let isOver = false;
-  const end = () => {
-    isOver = true;
-    stop();
-    for (const { resolve } of readers.splice(0)) resolve(DONE);
-  };
-  const deliver = (event: ChannelEvent) => {
-    if (event.event !== name || isOver) return;
-    const reader = readers.shift();
-    if (reader) return reader.resolve({ done: false, value: event });
-    events.push(event);
-    if (events.length <= buffer) return;
-    failure = new FanfareError("buffer_full", `More than ${buffer} events wait to be read.`, { channel: channel.name });
-    guarded(end);
-  };
-  const stop = channel.onAny(deliver, options);
-  if (signal?.aborted) end();
-  else signal?.addEventListener("abort", end, { once: true });
-  return {
-    next: () =>
-      new Promise((resolve, reject) => {
-        const event = events.shift();
-        if (event) return resolve({ done: false, value: event });
-        if (failure) {
-          reject(failure);
-          failure = undefined;
-        } else if (isOver) resolve(DONE);
-        else readers.push({ resolve, reject });
-      }),
-    return: async () => {
-      events.length = 0;
-      failure = undefined;
-      signal?.removeEventListener("abort", end);
-      end();
-      return DONE;
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
 }

@@ -1,15 +1,13 @@
 /** The client: one connection, its channels, and who is signed in. */
 
 import type { AnyDeclaration, Declaration } from "@fanfare/schema";
-import { Authorizer } from "./authorize.ts";
 import { ChannelHandle } from "./channel.ts";
 import { Connection } from "./connection.ts";
 import { type Environment, realEnvironment } from "./environment.ts";
-import { FanfareError } from "./errors.ts";
+import { closedError, type FanfareError } from "./errors.ts";
 import type { Frame } from "./frames.ts";
 import { FEATURE } from "./frames.ts";
 import { Listeners, unsubscriber } from "./listeners.ts";
-import { LiveState, type LiveUser } from "./live.ts";
 import { type Settings, settingsOf } from "./options.ts";
 import { KeptPositions } from "./positions.ts";
 import { PublishQueue } from "./publish-queue.ts";
@@ -25,15 +23,13 @@ import type {
   ConnectionSnapshot,
   Gap,
   ListenerOptions,
-  Live,
-  LiveOptions,
   Meta,
   Unsubscribe,
   User,
   WatchlistChange,
 } from "./types.ts";
 import type { ReceivedCheck } from "./validation.ts";
-import { abortedError, within } from "./waiting.ts";
+import { abortedError, until, within } from "./waiting.ts";
 
 /** Makes a client. It does nothing until something is wanted of it, so that it may also be made where pages are rendered on a server. */
 export function createClient<D extends Declaration = AnyDeclaration>(options: ClientOptions<D>): Client<D> {
@@ -48,8 +44,8 @@ export function createClientIn<D extends Declaration = AnyDeclaration>(
   return new FanfareClient(settingsOf(options as unknown as ClientOptions, environment)) as unknown as Client<D>;
 }
 
-class FanfareClient implements LiveUser {
-  readonly settings: Settings;
+class FanfareClient {
+  readonly #settings: Settings;
   readonly subscribe: (onChange: () => void) => Unsubscribe;
   readonly #tokens: Tokens;
   readonly #connection: Connection;
@@ -60,8 +56,6 @@ class FanfareClient implements LiveUser {
   readonly #userEvents = new Map<string, Listeners<[data: unknown, meta: Meta]>>();
   readonly #gaps = new Listeners<[Gap]>();
   readonly #watchlist = new Listeners<[WatchlistChange]>();
-  readonly #ends = new Listeners<[]>();
-  readonly #begins = new Listeners<[]>();
   #online: ReadonlySet<string> = new Set();
   /** The first list of a connection is the whole list. */
   #isWatchlistNew = true;
@@ -70,7 +64,7 @@ class FanfareClient implements LiveUser {
 
   constructor(settings: Settings) {
     const { options, environment } = settings;
-    this.settings = settings;
+    this.#settings = settings;
     this.#tokens = new Tokens(settings);
     this.#connection = new Connection(settings, this.#tokens, {
       prepare: () => this.#prepare(),
@@ -81,10 +75,9 @@ class FanfareClient implements LiveUser {
     });
     this.#session = new Session(settings, this.#tokens, this.#connection, () => this.#subscriptions.retryRefused());
     this.#queue = new PublishQueue(settings, this.#connection);
-    const authorizer = options.authorize === undefined ? undefined : new Authorizer(settings, options.authorize);
     const scope = () => `${options.app ?? ""}/${this.snapshot.user?.id ?? ""}/`;
     const positions = new KeptPositions(options.positions, environment, scope);
-    this.#subscriptions = new Subscriptions(settings, this.#connection, authorizer, positions, {
+    this.#subscriptions = new Subscriptions(settings, this.#connection, positions, {
       held: () => this.#wanted(),
       attached: () => this.#queue.pump(),
       refused: (subscription, error) => this.#queue.rejectAll(error, subscription),
@@ -101,18 +94,12 @@ class FanfareClient implements LiveUser {
     return this.#online;
   }
 
-  get hasHistory(): boolean {
-    return this.#subscriptions.hasHistory;
-  }
-
   // --- the connection ---
 
   connect(): void {
     if (this.#connection.isRunning) return;
     this.#connection.connect();
-    if (!this.#connection.isRunning) return;
-    this.#subscriptions.attachAll(false);
-    this.#begins.emit();
+    if (this.#connection.isRunning) this.#subscriptions.begin();
   }
 
   close(): void {
@@ -125,23 +112,9 @@ class FanfareClient implements LiveUser {
 
   connected({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#wanted();
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(abortedError(signal));
-      const look = () => {
-        const { state, error } = this.snapshot;
-        if (state === "connected") settle(resolve);
-        else if (state === "closed") settle(() => reject(new FanfareError("closed", "The client was closed.")));
-        else if (state === "failed") settle(() => reject(error));
-      };
-      const abort = () => settle(() => reject(abortedError(signal as AbortSignal)));
-      const stop = this.subscribe(look);
-      const settle = (how: () => void) => {
-        stop();
-        signal?.removeEventListener("abort", abort);
-        how();
-      };
-      signal?.addEventListener("abort", abort);
-      look();
+    return until(this, signal, () => {
+      const { state, error } = this.snapshot;
+      return state === "connected" || (state === "closed" && closedError()) || (state === "failed" && error);
     });
   }
 
@@ -156,21 +129,10 @@ class FanfareClient implements LiveUser {
     return options ? found.withDefaults(options) : found;
   }
 
-  live<T>(name: string, options: LiveOptions<never, string, T>): Live<T> {
-    return new LiveState(options, this.#subscriptions.get(name), this);
-  }
-
-  onEnd(end: () => void, begin: () => void): Unsubscribe {
-    const stops = [this.#ends.add(end), this.#begins.add(begin)];
-    return unsubscriber(() => {
-      for (const stop of stops) stop();
-    });
-  }
-
   // --- the server's program ---
 
   async call(name: string, data: unknown, options: CallOptions = {}): Promise<unknown> {
-    const { environment, timeouts } = this.settings;
+    const { environment, timeouts } = this.#settings;
     const { timeoutMs = timeouts.replyMs, signal } = options;
     const startedAt = environment.now();
     if (this.snapshot.state !== "connected") {
@@ -199,7 +161,7 @@ class FanfareClient implements LiveUser {
 
   async signOut(): Promise<void> {
     this.#session.signOut();
-    this.#queue.rejectAll(new FanfareError("closed", "The user has signed out."));
+    this.#queue.rejectAll(closedError("The user has signed out."));
     if (!this.#connection.isRunning) return;
     this.#connection.redial();
     await this.connected();
@@ -227,12 +189,12 @@ class FanfareClient implements LiveUser {
 
   /** Connects unless the application wants to say when. `closed` and `failed` are left only by `connect()`. */
   #wanted(): void {
-    if (this.snapshot.state === "idle" && this.settings.options.connect !== "manual") this.connect();
+    if (this.snapshot.state === "idle" && this.#settings.options.connect !== "manual") this.connect();
   }
 
   /** Checking costs only those who want it: it is loaded when it is needed. */
   #prepare(): Promise<void> | undefined {
-    const { options } = this.settings;
+    const { options } = this.#settings;
     if (!options.events || (options.validate ?? "off") === "off" || this.#isAcceptable) return undefined;
     return import("./validation.ts").then(({ createReceivedCheck }) => {
       this.#isAcceptable = createReceivedCheck(options);
@@ -261,14 +223,13 @@ class FanfareClient implements LiveUser {
     this.#hadUserEvents = false;
     this.#queue.rejectAll(error);
     this.#subscriptions.ended(state);
-    this.#ends.emit();
   }
 
   #frame(name: string | undefined, frame: Frame): void {
     if (name === "expiring" && this.#connection.has(FEATURE.expiring)) return this.#session.endsIn(frame.data.afterMs);
     if (name === "watchlist") return this.#watched(frame.data);
     if (name === "error")
-      return this.settings.log("warn", "the server reports an error", { code: frame.code, reason: frame.message });
+      return this.#settings.log("warn", "the server reports an error", { code: frame.code, reason: frame.message });
     if (frame.channel !== undefined) return this.#subscriptions.frame(name, frame);
     if (name === "gap") return this.#gaps.emit({ reason: "server" });
     const event = this.#eventOf(frame, false);

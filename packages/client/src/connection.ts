@@ -5,7 +5,7 @@
 
 import { type Addresses, createAddresses } from "./addresses.ts";
 import { after, type Cancel } from "./environment.ts";
-import { FanfareError } from "./errors.ts";
+import { closedError, FanfareError } from "./errors.ts";
 import { bytesOf, errorOf, FEATURE, type Frame, parseFrame, protocolName, type Welcome } from "./frames.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Store } from "./listeners.ts";
@@ -40,6 +40,7 @@ export interface ConnectionUser {
   frame(name: string | undefined, frame: Frame): void;
 }
 
+type Changes = { readonly [Name in keyof ConnectionSnapshot]?: ConnectionSnapshot[Name] | undefined };
 type Reconnect = "never" | "later" | "now";
 
 /** Attempts are counted anew after a connection has stood for so long. */
@@ -119,7 +120,7 @@ export class Connection {
   }
 
   close(): void {
-    this.#end("closed", new FanfareError("closed", "The client was closed."));
+    this.#end("closed", closedError());
   }
 
   wake(): void {
@@ -171,9 +172,13 @@ export class Connection {
     else this.#line?.socket?.send(text);
   }
 
-  update(changes: { readonly [Name in keyof ConnectionSnapshot]?: ConnectionSnapshot[Name] | undefined }): void {
+  update(changes: Changes): void {
     const entries = Object.entries({ ...this.store.value, ...changes }).filter(([, value]) => value !== undefined);
     this.store.set(Object.fromEntries(entries) as unknown as ConnectionSnapshot);
+  }
+
+  #updateTrying(changes: Changes): void {
+    this.update({ state: this.#wasConnected ? "reconnecting" : "connecting", ...changes });
   }
 
   // --- dialing ---
@@ -186,7 +191,7 @@ export class Connection {
     const line: Line = { abort: new AbortController(), url: "" };
     const { signal } = line.abort;
     this.#line = line;
-    this.update({ state: this.#wasConnected ? "reconnecting" : "connecting", retryAt: undefined });
+    this.#updateTrying({ retryAt: undefined });
     try {
       const choose = () => this.#addresses.choose(signal);
       line.url = await within(environment, timeouts.connectMs, "Finding the address", signal, choose);
@@ -302,19 +307,14 @@ export class Connection {
     const pauseMs = canTryAnother ? 0 : isFirst ? spreadMs() + hiddenMs() : backoffMs(this.#attempts);
     if (!canTryAnother) this.#attempts++;
     this.#cancelRetry = after(environment, pauseMs, () => void this.#dial());
-    this.update({
-      state: this.#wasConnected ? "reconnecting" : "connecting",
-      attempt: this.#attempts,
-      retryAt: environment.now() + pauseMs,
-      error,
-    });
+    this.#updateTrying({ attempt: this.#attempts, retryAt: environment.now() + pauseMs, error });
   }
 
   /** The page goes into the back/forward cache, which open sockets may keep it out of. */
   #suspend(): void {
     this.#abandon(new FanfareError("connection_lost", "The page was suspended.", { maybeExecuted: true }));
     this.#isSuspended = true;
-    this.update({ state: this.#wasConnected ? "reconnecting" : "connecting", retryAt: undefined });
+    this.#updateTrying({ retryAt: undefined });
   }
 
   #end(state: "failed" | "closed", error: FanfareError): void {

@@ -42,3 +42,7 @@ export class FanfareError extends Error {
     Object.assign(this, { code, retryable: false }, details);
   }
 }
+
+export function closedError(message = "The client was closed."): FanfareError {
+  return new FanfareError("closed", message);
+}

@@ -8,11 +8,13 @@ import type { Position } from "./types.ts";
 import { sleep } from "./waiting.ts";
 
 export interface Reader {
-  readonly connection: Connection;
-  readonly settings: Settings;
-  readonly channel: string;
-  /** Aborts with the connection. */
-  readonly signal: AbortSignal;
+  readonly name: string;
+  readonly owner: {
+    readonly connection: Connection;
+    readonly settings: Settings;
+    /** Aborts with the connection. */
+    readonly signal: AbortSignal;
+  };
 }
 
 interface Page {
@@ -51,7 +53,7 @@ export async function readSince(
     const last = events.at(-1)?.position;
     if (last) after = last;
     else if (++lagging > LAGGING_PAGES) throw new FanfareError("timeout", "The history lags behind.");
-    else await sleep(reader.settings.environment, LAG_MS, reader.signal);
+    else await sleep(reader.owner.settings.environment, LAG_MS, reader.owner.signal);
   }
   return frames;
 }
@@ -73,7 +75,7 @@ export async function readKept(reader: Reader, upTo: Position): Promise<readonly
 
 /** One page: its events oldest first, and the position of the channel's newest. */
 export function readPage(
-  { connection, settings, channel }: Omit<Reader, "signal">,
+  { name: channel, owner: { connection, settings } }: Reader,
   range: object | undefined,
 ): Promise<Page> {
   return new Promise((resolve, reject) => {

@@ -1,19 +1,21 @@
 /** State that is loaded once and then kept up to date by a channel's events. */
 
+import type { Declaration } from "@fanfare/schema";
+import type { ChannelHandle } from "./channel.ts";
 import { after, type Cancel } from "./environment.ts";
 import { FanfareError } from "./errors.ts";
 import { guarded, Store, unsubscriber } from "./listeners.ts";
-import type { Settings } from "./options.ts";
-import type { Subscription } from "./subscription.ts";
-import type { ChannelEvent, Live, LiveOptions, LiveSnapshot, LoadRequest, Position, Unsubscribe } from "./types.ts";
-
-/** The client that it belongs to. */
-export interface LiveUser {
-  readonly settings: Settings;
-  readonly hasHistory: boolean;
-  /** Called when the client has ended, and when it begins again. */
-  onEnd(end: () => void, begin: () => void): Unsubscribe;
-}
+import type { Subscription, SubscriptionOwner } from "./subscription.ts";
+import type {
+  Channel,
+  ChannelEvent,
+  Live,
+  LiveOptions,
+  LiveSnapshot,
+  LoadRequest,
+  Position,
+  Unsubscribe,
+} from "./types.ts";
 
 type Options<T> = LiveOptions<never, string, T>;
 
@@ -25,10 +27,19 @@ const BUFFERED = 1_000;
 /** After so long a gap is another one. */
 const STOOD_MS = 10_000;
 
-export class LiveState<T> implements Live<T> {
+/** State that is loaded once and then kept up to date by the channel's events. It is a function of its own for those who do without. */
+export function createLive<D extends Declaration, N extends string, T>(
+  channel: Channel<D, N>,
+  options: LiveOptions<D, N, T>,
+): Live<T> {
+  const { subscription } = channel as unknown as ChannelHandle;
+  return new LiveState(options as unknown as Options<T>, subscription);
+}
+
+class LiveState<T> implements Live<T> {
   readonly #options: Options<T>;
   readonly #subscription: Subscription;
-  readonly #user: LiveUser;
+  readonly #owner: SubscriptionOwner;
   readonly #store = new Store<LiveSnapshot<T>>({ value: undefined, status: "loading" });
   #value: T | undefined;
   #subscribers = 0;
@@ -47,10 +58,10 @@ export class LiveState<T> implements Live<T> {
   #cancelLinger: Cancel | undefined;
   #awaitAttached: Unsubscribe | undefined;
 
-  constructor(options: Options<T>, subscription: Subscription, user: LiveUser) {
+  constructor(options: Options<T>, subscription: Subscription) {
     this.#options = options;
     this.#subscription = subscription;
-    this.#user = user;
+    this.#owner = subscription.owner;
   }
 
   get snapshot(): LiveSnapshot<T> {
@@ -65,7 +76,7 @@ export class LiveState<T> implements Live<T> {
     return unsubscriber(() => {
       stop();
       if (--this.#subscribers > 0) return;
-      const { environment, lingerMs } = this.#user.settings;
+      const { environment, lingerMs } = this.#owner.settings;
       this.#cancelLinger = after(environment, lingerMs, () => this.#stop());
     });
   }
@@ -81,17 +92,12 @@ export class LiveState<T> implements Live<T> {
     this.#isRunning = true;
     this.#tries = 0;
     let hasEnded = false;
-    this.#stopWatching ??= this.#user.onEnd(
-      () => {
-        hasEnded = true;
-        this.#pause();
-      },
-      () => {
-        // The first connection is none that has come back.
-        if (hasEnded) this.reload();
-        hasEnded = false;
-      },
-    );
+    this.#stopWatching ??= this.#owner.runs.add((isRunning) => {
+      if (!isRunning) this.#pause();
+      // The first connection is none that has come back.
+      else if (hasEnded) this.reload();
+      hasEnded = !isRunning;
+    });
     this.#load("first");
   }
 
@@ -122,7 +128,7 @@ export class LiveState<T> implements Live<T> {
     this.#awaitAttached?.();
     this.#show(this.#value === undefined ? "loading" : "stale");
     const isAttached = this.#subscription.state === "attached";
-    if (isAttached && !this.#user.hasHistory) this.#isBlind = true;
+    if (isAttached && !this.#owner.hasHistory) this.#isBlind = true;
     if (!this.#isBlind) return void this.#run(reason, this.#abort.signal);
     this.#buffer = [];
     this.#hold(undefined);
@@ -150,7 +156,7 @@ export class LiveState<T> implements Live<T> {
 
   #loaded(state: T, position: Position | null | undefined): void {
     this.#value = state;
-    this.#liveAt = this.#user.settings.environment.now();
+    this.#liveAt = this.#owner.settings.environment.now();
     const buffer = this.#buffer;
     this.#buffer = undefined;
     if (position) this.#hold(position);
@@ -161,7 +167,7 @@ export class LiveState<T> implements Live<T> {
   #failed(reason: LoadRequest["reason"], error: unknown): void {
     if (++this.#tries >= TRIES) return this.#show("error", error);
     const pauseMs = PAUSE_MS * 2 ** (this.#tries - 1);
-    this.#cancelRetry = after(this.#user.settings.environment, pauseMs, () => this.#load(reason));
+    this.#cancelRetry = after(this.#owner.settings.environment, pauseMs, () => this.#load(reason));
   }
 
   /** From a position on, or from now on. The one before is given up after, so that the channel stays subscribed. */
@@ -188,7 +194,7 @@ export class LiveState<T> implements Live<T> {
   /** What is shown may be wrong from here on. */
   #missed(): void {
     if (!this.#isRunning) return;
-    if (this.#user.settings.environment.now() - this.#liveAt > STOOD_MS) this.#tries = 0;
+    if (this.#owner.settings.environment.now() - this.#liveAt > STOOD_MS) this.#tries = 0;
     if (this.#tries === 0) {
       this.#tries++;
       return this.#load("gap");
@@ -200,7 +206,7 @@ export class LiveState<T> implements Live<T> {
     guarded(() => {
       this.#value = this.#options.apply(this.#value as T, event as never);
     });
-    const { environment } = this.#user.settings;
+    const { environment } = this.#owner.settings;
     this.#cancelNotify ??= after(environment, NOTIFY_MS, () => this.#show(this.snapshot.status));
   }
 

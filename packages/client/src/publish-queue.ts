@@ -5,10 +5,11 @@
 
 import type { Connection } from "./connection.ts";
 import { after, type Cancel } from "./environment.ts";
-import { FanfareError } from "./errors.ts";
+import { closedError, FanfareError } from "./errors.ts";
 import { bytesOf, type Frame } from "./frames.ts";
 import { unsubscriber } from "./listeners.ts";
 import type { Settings } from "./options.ts";
+import type { Answered } from "./requests.ts";
 import type { Subscription } from "./subscription.ts";
 import type { Published, PublishOptions, Unsubscribe } from "./types.ts";
 import { abortedError } from "./waiting.ts";
@@ -58,8 +59,7 @@ export class PublishQueue {
       if (signal?.aborted) return reject(abortedError(signal));
       const { state, error } = this.#connection.store.value;
       // Nothing will connect but the application, perhaps as another user.
-      if (state === "failed" || state === "closed")
-        return reject(error ?? new FanfareError("closed", "The client was closed."));
+      if (state === "failed" || state === "closed") return reject(error ?? closedError());
       const text = textOf({ channel: channel.name, event, data, idempotencyKey: key });
       if (typeof text !== "string") return reject(text);
       if (isVolatile) return this.#sendNow(channel, text, resolve, reject);
@@ -137,19 +137,15 @@ export class PublishQueue {
     message.isSent = true;
     message.wasSent = true;
     this.#unanswered++;
-    this.#connection.requestText(
-      (id) => `{"event":"publish","id":${id},"data":${message.text}}`,
-      "published",
-      (error, frame) => {
-        // It was lost with its connection.
-        if (!message.isSent) return;
-        message.isSent = false;
-        this.#answered();
-        if (error && PAUSING.has(error.code)) return this.#pause(error.retryAfterMs ?? RATE_PAUSE_MS);
-        this.#settle(message, () => (error ? message.reject(error) : message.resolve(publishedOf(frame))));
-        this.pump();
-      },
-    );
+    this.#request(message.text, (error, frame) => {
+      // It was lost with its connection.
+      if (!message.isSent) return;
+      message.isSent = false;
+      this.#answered();
+      if (error && PAUSING.has(error.code)) return this.#pause(error.retryAfterMs ?? RATE_PAUSE_MS);
+      this.#settle(message, () => (error ? message.reject(error) : message.resolve(publishedOf(frame))));
+      this.pump();
+    });
   }
 
   #sendNow(
@@ -164,16 +160,16 @@ export class PublishQueue {
     }
     const release = channel.hold({});
     const answered = this.spend();
-    this.#connection.requestText(
-      (id) => `{"event":"publish","id":${id},"data":${text}}`,
-      "published",
-      (error, frame) => {
-        release();
-        if (error) reject(error);
-        else resolve(publishedOf(frame));
-        answered();
-      },
-    );
+    this.#request(text, (error, frame) => {
+      release();
+      if (error) reject(error);
+      else resolve(publishedOf(frame));
+      answered();
+    });
+  }
+
+  #request(text: string, done: Answered): void {
+    this.#connection.requestText((id) => `{"event":"publish","id":${id},"data":${text}}`, "published", done);
   }
 
   /** Something else takes of the same rate. Returns what is to be called when it is answered. */

@@ -1,6 +1,5 @@
 /** One channel of the client: who holds it, whether it is subscribed, and how far it has been heard. */
 
-import type { Authorizer } from "./authorize.ts";
 import type { Connection } from "./connection.ts";
 import { after, type Cancel } from "./environment.ts";
 import type { FanfareError } from "./errors.ts";
@@ -9,6 +8,7 @@ import { isPast, readKept, readPage, readSince } from "./history.ts";
 import { deliverTo, endPast, type Holder } from "./holder.ts";
 import { guarded, Listeners, Store } from "./listeners.ts";
 import type { Settings } from "./options.ts";
+import { askPermission, memberId } from "./permission.ts";
 import type { KeptPositions } from "./positions.ts";
 import { Presence, type PresenceChange } from "./presence.ts";
 import { RecentEvents } from "./recent-events.ts";
@@ -45,7 +45,6 @@ export interface ChannelUser {
 export interface SubscriptionOwner {
   readonly settings: Settings;
   readonly connection: Connection;
-  readonly authorizer: Authorizer | undefined;
   readonly positions: KeptPositions;
   readonly user: ChannelUser;
   /** Between `connect()` and the end. */
@@ -53,6 +52,8 @@ export interface SubscriptionOwner {
   /** Signed in, so that subscribing makes sense. */
   readonly isReady: boolean;
   readonly hasHistory: boolean;
+  /** The client runs from now on, or has ended. */
+  readonly runs: Listeners<[isRunning: boolean]>;
   /** Aborts with the connection. */
   readonly signal: AbortSignal;
   /** Runs it soon, or when others have been answered. It says whether it sent something. */
@@ -70,7 +71,7 @@ export class Subscription {
   /** Of the last frame that was heard. */
   position: Position | undefined;
   readonly recent: RecentEvents;
-  readonly #owner: SubscriptionOwner;
+  readonly owner: SubscriptionOwner;
   readonly #holders = new Set<Holder>();
   /** An attempt is over when another has begun. */
   #attempt = 0;
@@ -86,7 +87,7 @@ export class Subscription {
 
   constructor(name: string, owner: SubscriptionOwner) {
     this.name = name;
-    this.#owner = owner;
+    this.owner = owner;
     this.recent = new RecentEvents(owner.settings.environment, () => this.store.notify());
   }
 
@@ -103,19 +104,19 @@ export class Subscription {
     this.#cancelLinger = undefined;
     if (this.state === "attached") this.#catchUp(holder);
     else if (this.state !== "attaching") this.attach();
-    this.#owner.user.held();
+    this.owner.user.held();
     return () => this.#release(holder);
   }
 
   #release(holder: Holder): void {
     if (!this.#holders.delete(holder) || this.#holders.size > 0) return;
-    const { settings } = this.#owner;
+    const { settings } = this.owner;
     this.#cancelLinger?.();
     this.#cancelLinger = after(settings.environment, settings.lingerMs, () => this.#leave());
   }
 
   #leave(): void {
-    if (this.#isSent) this.#owner.connection.send("unsubscribe", { channel: this.name });
+    if (this.#isSent) this.owner.connection.send("unsubscribe", { channel: this.name });
     this.detach();
   }
 
@@ -125,13 +126,13 @@ export class Subscription {
   attach(): void {
     this.#interrupt();
     if (this.#holders.size === 0) return this.detach();
-    if (!this.#owner.isRunning) return this.store.set({ state: "detached" });
+    if (!this.owner.isRunning) return this.store.set({ state: "detached" });
     const { error } = this.store.value;
     this.store.set({ state: "attaching", ...(error && this.#failures > 0 && { error }) });
-    if (!this.#owner.isReady) return;
+    if (!this.owner.isReady) return;
     const attempt = this.#attempt;
     const proceed = (permission?: Authorization) => {
-      if (attempt === this.#attempt) this.#owner.enqueue(() => this.#subscribe(attempt, permission));
+      if (attempt === this.#attempt) this.owner.enqueue(() => this.#subscribe(attempt, permission));
     };
     const waits = [this.#permission(), this.#restored()];
     if (waits.every((it) => it === undefined)) return proceed();
@@ -153,7 +154,7 @@ export class Subscription {
   /** Left: a later holder starts anew. */
   detach(): void {
     this.suspend();
-    if (this.#wasAttached) this.#owner.positions.delete(this.name);
+    if (this.#wasAttached) this.owner.positions.delete(this.name);
     this.position = undefined;
     this.#wasAttached = false;
     this.#failures = 0;
@@ -175,22 +176,23 @@ export class Subscription {
   }
 
   #permission(): Promise<Authorization> | undefined {
-    const { authorizer, connection } = this.#owner;
-    if (!authorizer || !connection.welcome) return undefined;
+    const { connection, settings, signal } = this.owner;
+    const id = connection.welcome?.id;
+    if (!settings.options.authorize || id === undefined) return undefined;
     if (!this.#needsPermission && !/^(private|presence)-/.test(this.name)) return undefined;
-    return authorizer.ask(this.name, connection.welcome.id);
+    return askPermission(settings, settings.options.authorize, this.name, id, signal);
   }
 
   #restored(): Promise<void> | undefined {
     if (this.position || this.#wasAttached) return undefined;
-    return this.#owner.positions.get(this.name, this.#owner.signal)?.then((position) => {
+    return this.owner.positions.get(this.name, this.owner.signal)?.then((position) => {
       this.position ??= position;
     });
   }
 
   #subscribe(attempt: number, permission: Authorization | undefined): boolean {
     if (attempt !== this.#attempt) return false;
-    const { connection } = this.#owner;
+    const { connection } = this.owner;
     const resume = this.#resume();
     const isResuming = resume.from !== undefined && "position" in resume.from;
     const data = {
@@ -201,7 +203,7 @@ export class Subscription {
     };
     this.#isSent = true;
     connection.request("subscribe", data, "subscribed", (error, frame) => {
-      this.#owner.answered();
+      this.owner.answered();
       if (attempt !== this.#attempt) return;
       if (!error) return this.#attached(frame, resume, permission);
       this.#isSent = false;
@@ -220,14 +222,14 @@ export class Subscription {
     const isSame = ({ since, rewind }: Holder) =>
       rewind === first?.rewind && since?.epoch === first?.since?.epoch && since?.offset === first?.since?.offset;
     const isOneWish = served.length === holders.length && served.every(isSame);
-    if (!first || (!isOneWish && this.#owner.hasHistory)) return { served: [] };
+    if (!first || (!isOneWish && this.owner.hasHistory)) return { served: [] };
     const isAll = served.some(({ rewind }) => rewind);
     const [position] = served.flatMap(({ since }) => since ?? []).sort((one, other) => one.offset - other.offset);
     return { from: isAll || !position ? { recover: true } : { position }, served };
   }
 
   #attached(frame: Frame, resume: Resume, permission: Authorization | undefined): void {
-    const { connection } = this.#owner;
+    const { connection } = this.owner;
     const { recovered, position, data } = frame;
     const isResumed = resume.from !== undefined && "position" in resume.from;
     const isLost = isResumed ? recovered !== true : this.#wasAttached;
@@ -246,29 +248,29 @@ export class Subscription {
     }
     if (isLost) this.#gap({ reason: isResumed ? "unrecoverable" : "no-history" });
     for (const holder of this.#holders) this.#catchUp(holder);
-    this.#owner.user.attached();
+    this.owner.user.attached();
   }
 
   /** What comes until the next answer was published before. */
   #replay(): void {
     this.#isReplaying = true;
     const attempt = this.#attempt;
-    this.#owner.connection.request("ping", undefined, "pong", () => {
+    this.owner.connection.request("ping", undefined, "pong", () => {
       if (attempt === this.#attempt) this.#isReplaying = false;
     });
   }
 
   #refused(error: FanfareError, permission?: Authorization): void {
-    const { settings, authorizer } = this.#owner;
+    const { settings } = this.owner;
     settings.log("warn", "not subscribed", { channel: this.name, code: error.code, reason: error.message });
-    if (error.code === "unauthorized" && authorizer && !permission && !this.#needsPermission) {
+    if (error.code === "unauthorized" && settings.options.authorize && !permission && !this.#needsPermission) {
       this.#needsPermission = true;
       return this.attach();
     }
     if (!error.retryable) {
       this.#interrupt();
       this.store.set({ state: "refused", error });
-      return this.#owner.user.refused(this, error);
+      return this.owner.user.refused(this, error);
     }
     this.#retryLater(error, error.retryAfterMs ?? settings.backoffMs(this.#failures++));
   }
@@ -276,7 +278,7 @@ export class Subscription {
   #retryLater(error: FanfareError | undefined, pauseMs: number): void {
     this.#interrupt();
     this.store.set({ state: "attaching", ...(error && { error }) });
-    this.#cancelRetry = after(this.#owner.settings.environment, pauseMs, () => this.attach());
+    this.#cancelRetry = after(this.owner.settings.environment, pauseMs, () => this.attach());
   }
 
   // --- what comes ---
@@ -303,7 +305,7 @@ export class Subscription {
     const { position } = frame;
     if (position && !isPast(position, this.position)) return;
     this.#moveTo(position);
-    const event = this.#owner.user.eventOf(frame, this.#isReplaying);
+    const event = this.owner.user.eventOf(frame, this.#isReplaying);
     if (!event) return;
     this.recent.add(event);
     deliverTo(this.#holders, event);
@@ -313,12 +315,12 @@ export class Subscription {
   #interrupted(): void {
     this.#gap({ reason: "server" });
     if (this.state !== "attached" || this.presence.members.length === 0) return;
-    this.#owner.connection.send("unsubscribe", { channel: this.name });
-    this.#retryLater(undefined, this.#owner.settings.backoffMs(0));
+    this.owner.connection.send("unsubscribe", { channel: this.name });
+    this.#retryLater(undefined, this.owner.settings.backoffMs(0));
   }
 
   #gap(gap: Gap): void {
-    this.#owner.settings.log("warn", "a gap", { channel: this.name, reason: gap.reason });
+    this.owner.settings.log("warn", "a gap", { channel: this.name, reason: gap.reason });
     this.gaps.emit(gap);
     for (const holder of [...this.#holders]) if (holder.gap) guarded(() => holder.gap?.(gap));
   }
@@ -331,16 +333,15 @@ export class Subscription {
 
   #moveTo(position: Position | undefined): void {
     this.position = position ?? this.position;
-    if (position) this.#owner.positions.set(this.name, position);
+    if (position) this.owner.positions.set(this.name, position);
   }
 
   // --- the past ---
 
   /** One page of what is kept. */
   async history(range: Omit<HistoryOptions, "signal">): Promise<HistoryPage> {
-    const { connection, settings, user } = this.#owner;
-    const { events, complete, position } = await readPage({ connection, settings, channel: this.name }, range);
-    return { events: events.flatMap((frame) => user.eventOf(frame, true) ?? []), complete, position };
+    const { events, complete, position } = await readPage(this, range);
+    return { events: events.flatMap((frame) => this.owner.user.eventOf(frame, true) ?? []), complete, position };
   }
 
   /** Reads what lies between, and delivers it to this holder alone, before anything new. */
@@ -349,7 +350,7 @@ export class Subscription {
     if (!since && !rewind) return;
     const upTo = this.position;
     const attempt = this.#attempt;
-    if (!upTo || !this.#owner.hasHistory) {
+    if (!upTo || !this.owner.hasHistory) {
       endPast(holder);
       // Later, since whoever just began to hold has to get hold of it first.
       if (since) queueMicrotask(() => this.#holderGap(holder));
@@ -357,9 +358,7 @@ export class Subscription {
     }
     // What it had before is read again.
     holder.backlog = [];
-    const { connection, settings, signal } = this.#owner;
-    const reader = { connection, settings, signal, channel: this.name };
-    (since ? readSince(reader, since, upTo) : readKept(reader, upTo)).then(
+    (since ? readSince(this, since, upTo) : readKept(this, upTo)).then(
       (frames) => {
         if (attempt !== this.#attempt || !this.#holders.has(holder)) return;
         if (!frames) this.#holderGap(holder);
@@ -369,7 +368,7 @@ export class Subscription {
       (error: FanfareError) => {
         // Interrupted: it begins anew with the next connection.
         if (attempt !== this.#attempt || !this.#holders.has(holder)) return;
-        this.#owner.settings.log("warn", "the past could not be read", { channel: this.name, code: error.code });
+        this.owner.settings.log("warn", "the past could not be read", { channel: this.name, code: error.code });
         this.#holderGap(holder);
         endPast(holder);
       },
@@ -377,7 +376,7 @@ export class Subscription {
   }
 
   #giveOne(holder: Holder, frame: Frame): void {
-    const event = this.#owner.user.eventOf(frame, true);
+    const event = this.owner.user.eventOf(frame, true);
     if (event) guarded(() => holder.deliver?.(event));
   }
 
@@ -386,14 +385,5 @@ export class Subscription {
     if (!this.#holders.has(holder)) return;
     if (holder.gap) guarded(() => holder.gap?.(gap));
     else this.gaps.emit(gap);
-  }
-}
-
-function memberId(permission: Authorization | undefined): string | undefined {
-  if (permission?.channel_data === undefined) return undefined;
-  try {
-    return String(JSON.parse(permission.channel_data).user_id);
-  } catch {
-    return undefined;
   }
 }

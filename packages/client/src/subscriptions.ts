@@ -1,8 +1,8 @@
 /** All channels of a client: subscribed again on each connection, a bounded number of commands at a time. */
 
-import type { Authorizer } from "./authorize.ts";
 import type { Connection } from "./connection.ts";
 import { FEATURE, type Frame } from "./frames.ts";
+import { Listeners } from "./listeners.ts";
 import type { Settings } from "./options.ts";
 import type { KeptPositions } from "./positions.ts";
 import { type ChannelUser, Subscription, type SubscriptionOwner } from "./subscription.ts";
@@ -13,27 +13,20 @@ const MOST_UNANSWERED = 64;
 export class Subscriptions implements SubscriptionOwner {
   readonly settings: Settings;
   readonly connection: Connection;
-  readonly authorizer: Authorizer | undefined;
   readonly positions: KeptPositions;
   /** Signed in, so that subscribing makes sense. */
   isReady = false;
   readonly user: ChannelUser;
+  readonly runs = new Listeners<[isRunning: boolean]>();
   readonly #all = new Map<string, Subscription>();
   /** Each says whether it has sent something. */
   #waiting: (() => boolean)[] = [];
   #unanswered = 0;
   #abort = new AbortController();
 
-  constructor(
-    settings: Settings,
-    connection: Connection,
-    authorizer: Authorizer | undefined,
-    positions: KeptPositions,
-    user: ChannelUser,
-  ) {
+  constructor(settings: Settings, connection: Connection, positions: KeptPositions, user: ChannelUser) {
     this.settings = settings;
     this.connection = connection;
-    this.authorizer = authorizer;
     this.positions = positions;
     this.user = user;
   }
@@ -66,6 +59,12 @@ export class Subscriptions implements SubscriptionOwner {
     for (const subscription of this.#all.values()) subscription.attach();
   }
 
+  /** They wait for a connection. */
+  begin(): void {
+    this.attachAll(false);
+    this.runs.emit(true);
+  }
+
   /** After a change of permissions. */
   retryRefused(): void {
     for (const subscription of this.#all.values()) if (subscription.state === "refused") subscription.attach();
@@ -76,7 +75,6 @@ export class Subscriptions implements SubscriptionOwner {
     this.#waiting = [];
     this.#abort.abort();
     this.#abort = new AbortController();
-    this.authorizer?.reset();
     for (const subscription of this.#all.values()) subscription.attach();
   }
 
@@ -86,6 +84,7 @@ export class Subscriptions implements SubscriptionOwner {
       if (state === "closed") subscription.detach();
       else subscription.suspend();
     }
+    this.runs.emit(false);
   }
 
   /** Soon, or when others have been answered. */

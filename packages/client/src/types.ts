@@ -54,10 +54,10 @@ export interface ClientOptions<D extends Declaration = AnyDeclaration> {
   /** A JSON Web Token, or a function that fetches one. `null` means that nobody is signed in: the client ends as `failed`. */
   readonly token?: string | ((why: TokenRequest) => Awaitable<string | null>);
   /**
-   * Gets permission for private and presence channels: the address of a back end's route (its shape: docs/publisher.md), or a
-   * function. Channels that are asked for at the same time are one call.
+   * Gets permission for a private or presence channel: `batchAuthorizer(url)`, or a function of your own. What it throws is tried again,
+   * unless it is a `FanfareError` that is not `retryable`.
    */
-  readonly authorize?: string | Authorize;
+  readonly authorize?: Authorize;
   /** The declaration of the application's events: types, and checks if `validate` says so. */
   readonly events?: D;
   /** What happens with received data that contradicts the declaration. Default `"off"`: it is not checked. */
@@ -88,11 +88,8 @@ export interface TokenRequest {
   readonly signal: AbortSignal;
 }
 
-export type Authorize = (
-  channels: readonly string[],
-  connectionId: string,
-  signal: AbortSignal,
-) => Awaitable<Readonly<Record<string, Authorization | Denied>>>;
+/** The permission is for that connection; the signal is aborted with it. */
+export type Authorize = (channel: string, connectionId: string, signal: AbortSignal) => Awaitable<Authorization>;
 
 /** A permission, signed by the back end as for Pusher. */
 export interface Authorization {
@@ -190,8 +187,6 @@ export interface Client<D extends Declaration = AnyDeclaration> {
   connected(options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** The channel of that name: the same object each time. */
   channel<N extends ChannelName<D>>(name: N, options?: ChannelOptions): Channel<D, N>;
-  /** State that is loaded once and then kept up to date by events. */
-  live<N extends ChannelName<D>, T>(name: N, options: LiveOptions<D, N, T>): Live<T>;
   /** Sends a custom event to the server's program and resolves with its answer. It is never repeated. */
   call<C extends CallName<D>>(name: C, data: CallInput<D, C>, options?: CallOptions): Promise<CallOutput<D, C>>;
   /** Signs in on the open connection, and again after each reconnect. */
@@ -296,11 +291,6 @@ export interface Channel<D extends Declaration = AnyDeclaration, N extends strin
   onGap(listener: (gap: Gap) => void, options?: ListenerOptions): Unsubscribe;
   /** Waits while offline, and is published exactly once. Rejects if the server refuses it or it has waited too long. */
   publish<E extends EventName<D, N>>(event: E, data: EventData<D, N, E>, options?: PublishOptions): Promise<Published>;
-  /** The same as a loop: `for await (const { data } of channel.events("message"))`. Ends with `buffer_full` if more wait than `buffer`, 1 000 by default. */
-  events<E extends EventName<D, N>>(
-    event: E,
-    options?: ListenerOptions & ChannelOptions & { readonly buffer?: number },
-  ): AsyncIterableIterator<ChannelEvent<D, N, E>>;
   /** What is kept of the channel: without `before` and `after` its newest events. Rejects with `no_history` where nothing is kept. */
   history(options?: HistoryOptions): Promise<HistoryPage<D, N>>;
   /** Keeps the channel subscribed without a listener. */
@@ -358,7 +348,9 @@ export type LiveStatus = "loading" | "live" | "stale" | "error";
 
 export interface LiveOptions<D extends Declaration, N extends string, T> {
   /** Loads the state. The position must have been read before the data; without one, events are gathered while it loads. */
-  readonly load: (why: LoadRequest) => Awaitable<{ readonly state: T; readonly position?: Position | null }>;
+  readonly load: (
+    why: LoadRequest,
+  ) => Awaitable<{ readonly state: T; readonly position?: Position | null | undefined }>;
   /** The state after an event. Must give the same if the state already has the event, and not change what it is given. */
   readonly apply: (state: T, event: ChannelEvent<D, N>) => T;
 }

@@ -2,7 +2,8 @@
 
 import { after, type Environment } from "./environment.ts";
 import { FanfareError } from "./errors.ts";
-import type { Awaitable } from "./types.ts";
+import { unsubscriber } from "./listeners.ts";
+import type { Awaitable, Channel } from "./types.ts";
 
 export function abortedError(signal: AbortSignal): FanfareError {
   return new FanfareError("aborted", "It was aborted.", { cause: signal.reason });
@@ -18,19 +19,45 @@ export function within<T>(
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     if (signal?.aborted) return reject(abortedError(signal));
-    const abort = () => settle(() => reject(abortedError(signal as AbortSignal)));
-    const settle = (how: () => void) => {
+    const stop = unsubscriber(() => {
       cancel();
-      signal?.removeEventListener("abort", abort);
-      how();
+      // Where it was settled before, this says nothing.
+      if (signal?.aborted) reject(abortedError(signal));
+    }, signal);
+    const cancel = after(environment, ms, () => {
+      reject(new FanfareError("timeout", `${what} took more than ${ms} ms.`, { retryable: true }));
+      stop();
+    });
+    (async () => work())().then(resolve, reject).then(stop);
+  });
+}
+
+/** Waits for a change after which `look` gives `true`, or an error to reject with. Rejects with `aborted` when the signal says so. */
+export function until(
+  watched: { subscribe(onChange: () => void): () => void },
+  signal: AbortSignal | undefined,
+  look: () => FanfareError | boolean | undefined,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const check = () => {
+      const found = signal?.aborted ? abortedError(signal) : look();
+      if (!found) return;
+      stop();
+      signal?.removeEventListener("abort", check);
+      if (found === true) resolve();
+      else reject(found);
     };
-    const late = () => reject(new FanfareError("timeout", `${what} took more than ${ms} ms.`, { retryable: true }));
-    const cancel = after(environment, ms, () => settle(late));
-    signal?.addEventListener("abort", abort);
-    (async () => work())().then(
-      (value) => settle(() => resolve(value)),
-      (error) => settle(() => reject(error)),
-    );
+    const stop = watched.subscribe(check);
+    signal?.addEventListener("abort", check);
+    check();
+  });
+}
+
+/** Waits until the channel is subscribed, which somebody has to hold meanwhile. Rejects if it is refused. */
+export function whenAttached(channel: Channel, signal?: AbortSignal): Promise<void> {
+  return until(channel, signal, () => {
+    const { state, error } = channel.snapshot;
+    return state === "attached" || (state === "refused" && error);
   });
 }
 

@@ -1,16 +1,15 @@
 /** The public API: one object with all that a back end does with Fanfare. */
 
-import {
-  type AnyDeclaration,
-  type ChannelName,
-  type Checker,
-  createChecker,
-  type Declaration,
-  type EventData,
-  type EventName,
-  type Problem,
-  type UserEventData,
-  type UserEventName,
+import type {
+  AnyDeclaration,
+  ChannelName,
+  Checker,
+  Declaration,
+  EventData,
+  EventName,
+  Problem,
+  UserEventData,
+  UserEventName,
 } from "@fanfare/schema";
 import {
   type ChannelInfo,
@@ -200,7 +199,8 @@ class HttpPublisher {
   /** Whether the server says where an event stands: Pusher's own refuses to be asked. */
   #knowsPositions = true;
   /** Undefined where nothing is checked. */
-  readonly #checker: Checker | undefined;
+  readonly #events: Declaration | undefined;
+  #checker: Checker | undefined;
 
   constructor(options: PublisherOptions<Declaration>) {
     const { url, appId, key, secret, timeoutMs = TIMEOUT_MS, retries = RETRIES, events, validate = true } = options;
@@ -211,7 +211,7 @@ class HttpPublisher {
     if (!(timeoutMs > 0 && timeoutMs <= LONGEST_TIMER_MS))
       throw new TypeError(`createPublisher: timeoutMs is a number above 0, at most ${LONGEST_TIMER_MS}.`);
     if (!Number.isInteger(retries) || retries < 0) throw new TypeError("createPublisher: retries is 0 or more.");
-    this.#checker = events && validate ? createChecker(events) : undefined;
+    this.#events = validate ? events : undefined;
     this.#key = key;
     this.#signer = new Signer(first);
     this.#signers = [this.#signer, ...secrets.slice(1).map((each) => new Signer(each))];
@@ -239,7 +239,7 @@ class HttpPublisher {
     const json = jsonOf(data);
     for (const name of channels) {
       checkNotEncrypted(name);
-      this.#check(name, event, json);
+      await this.#check((checker, value) => checker.channelEvent(name, event, value), json);
     }
     return { positions: positionsIn(await this.#publish(channels, event, json, options)) };
   }
@@ -247,14 +247,15 @@ class HttpPublisher {
   async batch(events: readonly BatchEvent[], { signal }: BatchOptions = {}): Promise<void> {
     // All of them, before the first is sent.
     const items = events.map(itemOf);
-    for (const { channel, name, data } of items) this.#check(channel, name, data);
+    for (const { channel, name, data } of items)
+      await this.#check((checker, value) => checker.channelEvent(channel, name, value), data);
     for (const batch of batchesOf(items))
       await this.#api.call({ method: "POST", path: "/batch_events", body: { batch }, signal });
   }
 
   async toUser(userId: string, event: string, data: unknown, options?: PublishOptions): Promise<void> {
     const json = jsonOf(data);
-    refuse(this.#checker?.userEvent(event, JSON.parse(json)));
+    await this.#check((checker, value) => checker.userEvent(event, value), json);
     await this.#publish([userChannel(userId)], event, json, options);
   }
 
@@ -357,20 +358,19 @@ class HttpPublisher {
     return answer;
   }
 
-  /** What subscribers will get: the value of the JSON. */
-  #check(channel: string, event: string, json: string): void {
-    if (this.#checker) refuse(this.#checker.channelEvent(channel, event, JSON.parse(json)));
+  /** What subscribers will get: the value of the JSON. Checking costs only those who want it: it is loaded when it is needed. */
+  async #check(problemOf: (checker: Checker, value: unknown) => Problem | undefined, json: string): Promise<void> {
+    if (!this.#events) return;
+    this.#checker ??= (await import("./checking.ts")).createChecker(this.#events);
+    const problem = problemOf(this.#checker, JSON.parse(json));
+    if (!problem) return;
+    const { message, code, issues } = problem;
+    throw new PublisherError(message, { status: 400, code, issues });
   }
 
   #get(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal | undefined): Promise<unknown> {
     return this.#api.call({ method: "GET", path, query, signal });
   }
-}
-
-function refuse(problem: Problem | undefined): void {
-  if (!problem) return;
-  const { message, code, issues } = problem;
-  throw new PublisherError(message, { status: 400, code, issues });
 }
 
 function baseUrlOf(text: string): URL {

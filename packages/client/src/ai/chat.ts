@@ -1,8 +1,8 @@
 /** A transport for the AI SDK's `useChat`: the question goes by HTTP, the answer comes by the chat's channel. */
 
 import type { ChatTransport, UIMessage } from "ai";
-import { whenAttached } from "../attached.ts";
 import type { Channel, Client, Position } from "../types.ts";
+import { whenAttached } from "../waiting.ts";
 import { toChunks } from "./chunks.ts";
 import { EVENT } from "./event.ts";
 import { findStream } from "./find.ts";

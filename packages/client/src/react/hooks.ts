@@ -26,6 +26,7 @@ import {
   resumable,
   type Store,
 } from "../bindings/stores.ts";
+import { createLive } from "../live.ts";
 import type { Client, LiveOptions } from "../types.ts";
 import { sharedLive } from "./shared-live.ts";
 import type { Hooks } from "./types.ts";
@@ -82,7 +83,7 @@ export const useLive: AnyHooks["useLive"] = (name, options) => {
     () =>
       name === null || suspense
         ? null
-        : client.live<string, unknown>(name, {
+        : createLive(client.channel(name), {
             load: (why) => newest.current.load(why),
             apply: (state, event) => newest.current.apply(state, event as never),
           }),

@@ -1,6 +1,7 @@
 /** State that components suspend for. React forgets what a component had made before it first suspends, so this stands outside of it. */
 
 import type { Store } from "../bindings/stores.ts";
+import { createLive } from "../live.ts";
 import type { Client, Live, LiveOptions, LiveSnapshot } from "../types.ts";
 
 type AnyLiveOptions = LiveOptions<never, string, unknown>;
@@ -22,7 +23,8 @@ export function sharedLive(client: Client, name: string, key: string, options: A
   const ofClient = lives.get(client) ?? new Map<string, SharedLive>();
   lives.set(client, ofClient);
   const id = JSON.stringify([name, key]);
-  const shared = ofClient.get(id) ?? openShared(client.live(name, options as never), () => ofClient.delete(id));
+  const shared =
+    ofClient.get(id) ?? openShared(createLive(client.channel(name), options as never), () => ofClient.delete(id));
   ofClient.set(id, shared);
   return shared;
 }

@@ -18,7 +18,8 @@ import {
   resumable,
   type Store,
 } from "../bindings/stores.ts";
-import type { Client, Live, LiveSnapshot } from "../types.ts";
+import { createLive } from "../live.ts";
+import type { Client, LiveSnapshot } from "../types.ts";
 import type { Bindings, Name } from "./types.ts";
 
 const KEY = Symbol("fanfare");
@@ -86,7 +87,7 @@ export const members: Bindings["members"] = (name) => {
 
 export const live: Bindings["live"] = (name, options) => {
   const client = getClient();
-  const source = perName(name, (known) => client.live(known, options as never) as Live<unknown>);
+  const source = perName(name, (known) => createLive(client.channel(known), options as never));
   const read = reactive<LiveSnapshot<unknown>>(source, LOADING);
   return withGetters({ reload: () => source()?.reload() }, read, ["value", "status", "error"]) as never;
 };

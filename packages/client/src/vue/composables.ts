@@ -30,6 +30,7 @@ import {
   resumable,
   type Store,
 } from "../bindings/stores.ts";
+import { createLive } from "../live.ts";
 import type { Client, Live, LiveSnapshot } from "../types.ts";
 import type { Composables } from "./types.ts";
 
@@ -76,9 +77,9 @@ export const useMembers: Composables["useMembers"] = (name) => {
 
 export const useLive: Composables["useLive"] = (name, options) => {
   const client = useClient();
-  const live = computed(() => {
+  const live = computed<Live<unknown> | null>(() => {
     const now = toValue(name);
-    return now === null ? null : (client.live(now, options) as Live<unknown>);
+    return now === null ? null : createLive(client.channel(now), options as never);
   });
   const snapshot = useStore<LiveSnapshot<unknown>>(() => live.value, LOADING);
   return { ...refsOf(snapshot, ["value", "status", "error"]), reload: () => live.value?.reload() } as never;
