@@ -1,8 +1,8 @@
 /** The container, service and cluster files: what can be run of them is run, the rest is held against the server (A49, A51). */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { createServer } from "../../packages/server/src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { external } from "../support/external.ts";
@@ -30,119 +30,7 @@ async function isServing(child: CliProcess): Promise<string> {
   return url;
 }
 
-/** No image is built here, so its last stage is laid out in a folder, and run. */
-describe("deploy/Dockerfile", () => {
-  const instructions = read("Dockerfile")
-    .replaceAll(/^#.*\n/gm, "")
-    .replaceAll(/\\\n\s*/g, "")
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => {
-      const [, name = "", text = ""] = /^([A-Z]+) (.+)$/.exec(line) ?? [];
-      return { name, text };
-    });
-  const last = instructions.slice(instructions.findLastIndex(({ name }) => name === "FROM"));
-  const textOf = (name: string) => last.find((one) => one.name === name)?.text ?? "";
-  const env = Object.fromEntries(Array.from(textOf("ENV").matchAll(/(\w+)=(\S+)/g), ([, key, value]) => [key, value]));
-  const [, healthCommand = "[]"] = /CMD (\[.+\])$/.exec(textOf("HEALTHCHECK")) ?? [];
-
-  test("has instructions only, in two stages, and ends as a user that is not root (A51)", () => {
-    const known = [
-      "FROM",
-      "WORKDIR",
-      "COPY",
-      "RUN",
-      "USER",
-      "ENV",
-      "EXPOSE",
-      "HEALTHCHECK",
-      "ENTRYPOINT",
-      "CMD",
-      "VOLUME",
-    ];
-    expect(instructions.map(({ name }) => name).filter((name) => !known.includes(name))).toEqual([]);
-    expect(instructions.filter(({ name }) => name === "FROM").length).toBe(2);
-    expect(textOf("USER")).toMatch(/^[1-9]\d*:[1-9]\d*$/);
-    expect(textOf("EXPOSE")).toBe(String(defaults.port));
-  });
-
-  test("copies files that the ignore file lets in", () => {
-    const ignore = read("Dockerfile.dockerignore").split("\n");
-    const copied = instructions.filter(({ name, text }) => name === "COPY" && !text.startsWith("--from="));
-    const sources = copied.flatMap(({ text }) => text.split(" ").slice(0, -1));
-    expect(sources).toContain("package-lock.json");
-    for (const source of sources) {
-      expect([source, existsSync(join(ROOT, source))]).toEqual([source, true]);
-      expect(ignore).toContain(`!${source}`);
-    }
-  });
-
-  test("lays out what serves, is healthy by its own check, and stops at SIGTERM", async () => {
-    const image = temporaryFolder();
-    chmodSync(image, 0o755);
-    for (const { name, text } of last) {
-      const [source = "", target = ""] = text.split(" ");
-      if (name === "COPY" && !source.startsWith("--from="))
-        cpSync(
-          join(ROOT, source),
-          join(image, target, target === "./" ? source : target.endsWith("/") ? basename(source) : ""),
-          { recursive: true },
-        );
-    }
-    symlinkSync(join(ROOT, "node_modules"), join(image, "node_modules"));
-    const [program = "", ...entry] = JSON.parse(textOf("ENTRYPOINT")) as string[];
-    const command = JSON.parse(textOf("CMD")) as string[];
-    const state = stateFolder();
-    const settings = { ...env, ...APP_ENV, ...DASHBOARD, FANFARE_HOST: "127.0.0.1", FANFARE_PORT: "0" };
-    const child = spawnCli([join(image, program), ...entry, ...command], {
-      program: asUser(textOf("USER")),
-      cwd: image,
-      env: { ...settings, FANFARE_STATE_DIR: state },
-    });
-    const url = await isServing(child);
-    // It may write to its volume and to nothing else, and has nothing to complain of.
-    expect(readdirSync(state)).toContain("fanfare.db");
-    expect(levelsIn(child.output).filter((level) => level >= WARN)).toEqual([]);
-    const health = await healthOf(image, new URL(url).port);
-    expect(health).toBe(0);
-    expect(await child.stop("SIGTERM")).toEqual({ code: 0, signal: null });
-    expect(await healthOf(image, new URL(url).port)).toBe(1);
-  });
-
-  test("has a volume for what the server remembers, which belongs to its user", () => {
-    const folder = textOf("VOLUME");
-    expect(env.FANFARE_STATE_DIR).toBe(folder);
-    const owned = last.filter(({ name, text }) => name === "COPY" && text.endsWith(` ${folder}`));
-    expect(owned.map(({ text }) => text)).toEqual([`--from=install --chown=${textOf("USER")} /state ${folder}`]);
-  });
-
-  async function healthOf(image: string, port: string): Promise<number | null> {
-    const [program = "", ...args] = JSON.parse(healthCommand) as string[];
-    const check = { program: [join(image, program)] as const, cwd: image, env: { FANFARE_PORT: port } };
-    return (await runCli(args, check)).code;
-  }
-});
-
-const WARN = 40;
 const DASHBOARD = { FANFARE_DASHBOARD_PASSWORD: "a password of the dashboard" };
-
-/** Of the lines of the log. */
-function levelsIn(output: string): number[] {
-  return output.split("\n").flatMap((line) => (line.startsWith("{") ? [Number(JSON.parse(line).level)] : []));
-}
-
-/** Where this is root, it becomes that user, as a container's would. */
-function asUser(user: string): [string, ...string[]] {
-  if (process.getuid?.() !== 0) return ["env"];
-  const [uid = "", gid = ""] = user.split(":");
-  return ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
-}
-
-function stateFolder(): string {
-  const folder = temporaryFolder();
-  chmodSync(folder, 0o777);
-  return folder;
-}
 
 test("deploy/compose.yaml builds that image, demands the keys, and waits longer than the drain (A51)", () => {
   const { services } = Bun.YAML.parse(read("compose.yaml")) as Compose;
