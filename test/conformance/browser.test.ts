@@ -7,6 +7,7 @@ import { eventually } from "../support/eventually.ts";
 import { startProcess } from "../support/process.ts";
 import { APP, startServer } from "../support/server.ts";
 import { type Backend, startBackend } from "./backend.ts";
+import type { PusherTransport } from "./pusher-js.ts";
 
 const server = await startServer();
 const backend = startBackend(server);
@@ -24,14 +25,19 @@ interface Tab {
   heard(channel: string): Promise<unknown[]>;
 }
 
-async function openTab(port: number, { url }: Backend, user: string): Promise<Tab> {
+const TRANSPORTS: readonly PusherTransport[] = ["ws", "xhr_streaming", "xhr_polling"];
+
+/** The page's origin is the back end's, so that over HTTP each request asks first whether it may. */
+async function openTab(port: number, { url }: Backend, user: string, transport: PusherTransport = "ws"): Promise<Tab> {
   const { page, errors } = await openPage(browser, url);
   const options = {
     cluster: "",
     wsHost: "127.0.0.1",
     wsPort: port,
+    httpHost: "127.0.0.1",
+    httpPort: port,
     forceTLS: false,
-    enabledTransports: ["ws"],
+    enabledTransports: [transport],
     channelAuthorization: { endpoint: `/pusher/auth?user=${user}` },
     userAuthentication: { endpoint: `/pusher/user-auth?user=${user}` },
   };
@@ -66,46 +72,55 @@ const CHANNELS = [
   "presence-cache-news",
 ];
 
-test("in a browser every kind of channel hears what is triggered, encrypted ones included", async () => {
-  const tab = await openTab(server.port, backend, "ada");
-  await listen(tab, CHANNELS);
-  for (const name of CHANNELS) await library.trigger(name, "greeting", { text: `to ${name}` });
-  for (const name of CHANNELS) {
-    await eventually(async () => expect(await tab.heard(name)).toEqual([["greeting", { text: `to ${name}` }]]));
-  }
-  expect(await tab.log()).toContainEqual(["cache-news", "pusher:cache_miss", {}]);
+test.each(TRANSPORTS)(
+  "in a browser every kind of channel hears what is triggered, encrypted ones included: %s",
+  async (transport) => {
+    const named = CHANNELS.map((name) => `${name}-${transport}`);
+    const tab = await openTab(server.port, backend, "ada", transport);
+    await listen(tab, named);
+    for (const name of named) await library.trigger(name, "greeting", { text: `to ${name}` });
+    for (const name of named) {
+      await eventually(async () => expect(await tab.heard(name)).toEqual([["greeting", { text: `to ${name}` }]]));
+    }
+    expect(await tab.log()).toContainEqual([`cache-news-${transport}`, "pusher:cache_miss", {}]);
 
-  const late = await openTab(server.port, backend, "bob");
-  await listen(late, CHANNELS.slice(4));
-  for (const name of CHANNELS.slice(4)) {
-    await eventually(async () => expect(await late.heard(name)).toEqual([["greeting", { text: `to ${name}` }]]));
-  }
-  expect([tab.errors, late.errors]).toEqual([[], []]);
-}, 30_000);
+    const late = await openTab(server.port, backend, "bob", transport);
+    await listen(late, named.slice(4));
+    for (const name of named.slice(4)) {
+      await eventually(async () => expect(await late.heard(name)).toEqual([["greeting", { text: `to ${name}` }]]));
+    }
+    expect([tab.errors, late.errors]).toEqual([[], []]);
+  },
+  30_000,
+);
 
-test("in a browser tabs see each other come, type and go, and a user is reached by name", async () => {
-  const [ada, bob] = [await openTab(server.port, backend, "ada"), await openTab(server.port, backend, "bob")];
-  await listen(ada, ["presence-room"]);
-  await listen(bob, ["presence-room"]);
-  const arrival = ["presence-room", "pusher:member_added", { id: "bob", info: { name: "BOB" } }];
-  await eventually(async () => expect(await ada.log()).toContainEqual(arrival));
-  await bob.page.evaluate(`pusher.channel("presence-room").trigger("client-typing", { at: 1 })`);
-  await eventually(async () => expect(await ada.heard("presence-room")).toEqual([["client-typing", { at: 1 }]]));
+test.each(TRANSPORTS)(
+  "in a browser tabs see each other come, type and go, and a user is reached: %s",
+  async (by) => {
+    const [ada, bob] = [await openTab(server.port, backend, "ada", by), await openTab(server.port, backend, "bob", by)];
+    await listen(ada, ["presence-room"]);
+    await listen(bob, ["presence-room"]);
+    const arrival = ["presence-room", "pusher:member_added", { id: "bob", info: { name: "BOB" } }];
+    await eventually(async () => expect(await ada.log()).toContainEqual(arrival));
+    await bob.page.evaluate(`pusher.channel("presence-room").trigger("client-typing", { at: 1 })`);
+    await eventually(async () => expect(await ada.heard("presence-room")).toEqual([["client-typing", { at: 1 }]]));
 
-  await bob.page.evaluate(`pusher.user.bind("note", (data) => log.push(["user", "note", data])); pusher.signin()`);
-  await eventually(async () =>
-    expect(await bob.page.evaluate("pusher.user.serverToUserChannel?.subscribed")).toBe(true),
-  );
-  await library.sendToUser("bob", "note", { n: 1 });
-  await eventually(async () => expect(await bob.heard("user")).toEqual([["note", { n: 1 }]]));
+    await bob.page.evaluate(`pusher.user.bind("note", (data) => log.push(["user", "note", data])); pusher.signin()`);
+    await eventually(async () =>
+      expect(await bob.page.evaluate("pusher.user.serverToUserChannel?.subscribed")).toBe(true),
+    );
+    await library.sendToUser("bob", "note", { n: 1 });
+    await eventually(async () => expect(await bob.heard("user")).toEqual([["note", { n: 1 }]]));
 
-  await library.terminateUserConnections("bob");
-  await eventually(async () => expect((await bob.log()).at(-1)).toEqual(["state", "disconnected"]));
-  expect(await bob.log()).toContainEqual(["error", 4009]);
-  const departure = ["presence-room", "pusher:member_removed", { id: "bob", info: { name: "BOB" } }];
-  await eventually(async () => expect(await ada.log()).toContainEqual(departure));
-  expect(await bob.heard("presence-room")).toEqual([]);
-}, 30_000);
+    await library.terminateUserConnections("bob");
+    await eventually(async () => expect((await bob.log()).at(-1)).toEqual(["state", "disconnected"]));
+    expect(await bob.log()).toContainEqual(["error", 4009]);
+    const departure = ["presence-room", "pusher:member_removed", { id: "bob", info: { name: "BOB" } }];
+    await eventually(async () => expect(await ada.log()).toContainEqual(departure));
+    expect(await bob.heard("presence-room")).toEqual([]);
+  },
+  30_000,
+);
 
 test("in a browser Echo joins, whispers, listens and leaves", async () => {
   const pages = [];

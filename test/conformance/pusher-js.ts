@@ -3,10 +3,10 @@
 import { expect } from "bun:test";
 import Pusher, { type Channel, type Options } from "pusher-js";
 import nacl from "tweetnacl";
-import type { Server } from "../../packages/server/src/index.ts";
+import type { ConfigInput, Server } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
-import { APP } from "../support/server.ts";
+import { APP, type AppInput, startServer } from "../support/server.ts";
 import type { Backend } from "./backend.ts";
 
 export interface ClientOptions extends Partial<Options> {
@@ -15,6 +15,23 @@ export interface ClientOptions extends Partial<Options> {
   readonly user?: string;
   /** Its watchlist. */
   readonly watch?: string;
+}
+
+export type PusherTransport = "ws" | "xhr_streaming" | "xhr_polling";
+
+/** A server, or a cluster that looks like one, and what clients connect to it by. */
+export interface PusherServer extends Pick<Server, "port" | "url" | "channel" | "members" | "connections" | "stop"> {
+  readonly transport: PusherTransport;
+}
+
+/** Where a suite of pusher-js runs. */
+export interface PusherWorld {
+  start(config?: ConfigInput, app?: Partial<AppInput>): Promise<PusherServer>;
+}
+
+/** One server in the test's process. */
+export function oneServer(transport: PusherTransport): PusherWorld {
+  return { start: async (config, app) => Object.assign(await startServer(config, app), { transport }) };
 }
 
 /** An event of a channel, as `bind_global` tells it. */
@@ -28,15 +45,17 @@ export class Client {
   /** The names of all frames' events. */
   readonly frames: string[] = [];
 
-  constructor(server: Pick<Server, "port">, backend: Backend, options: ClientOptions = {}) {
+  constructor(server: ClientTarget, backend: Backend, options: ClientOptions = {}) {
     const { key = APP.key, user = "nobody", watch, ...more } = options;
     const query = new URLSearchParams({ user, ...(watch !== undefined && { watch }) });
     this.pusher = new Pusher(key, {
       cluster: "",
       wsHost: "127.0.0.1",
       wsPort: server.port,
+      httpHost: "127.0.0.1",
+      httpPort: server.port,
       forceTLS: false,
-      enabledTransports: ["ws"],
+      enabledTransports: [server.transport ?? "ws"],
       enableStats: false,
       nacl,
       channelAuthorization: { transport: "ajax", endpoint: `${backend.url}/pusher/auth?${query}` },
@@ -84,8 +103,10 @@ export class Client {
   }
 }
 
+type ClientTarget = Pick<Server, "port"> & Partial<Pick<PusherServer, "transport">>;
+
 export async function connectClient(
-  server: Pick<Server, "port">,
+  server: ClientTarget,
   backend: Backend,
   options: ClientOptions = {},
 ): Promise<Client> {

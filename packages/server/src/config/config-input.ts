@@ -75,6 +75,8 @@ export interface SettingsInput {
   readonly publishWaitBytes?: number | undefined;
   /** Offers clients permessage-deflate, without memory between messages: for slow lines, at 15 µs of processor time for each reader of a frame of 2 KB. What a frame inflates to is bounded by `limits.frameBytes`. Default: `false`. */
   readonly compression?: boolean | undefined;
+  /** HTTP in place of a WebSocket, where a network does not let one through. */
+  readonly http?: HttpInput | undefined;
   /** WebSocket endpoints of your own, each with the code that answers there. See library.md. Takes a list of controllers. Default: `[]`. */
   readonly controllers?: readonly ControllerInput[] | undefined;
   /** Limits of the process, whatever the app. */
@@ -333,6 +335,18 @@ export interface NatsInput {
   readonly requestTimeoutS?: number | undefined;
   /** Longest pause between attempts to reach NATS, in seconds. When it is back, publications wait that long for the other nodes. Takes a number of seconds from 0.05 to 2147483. Default: `0.5`. */
   readonly reconnectMaxS?: number | undefined;
+}
+
+/** HTTP in place of a WebSocket, where a network does not let one through. */
+export interface HttpInput {
+  /** Answers pusher-js's `xhr_streaming` and `xhr_polling`. Default: `true`. */
+  readonly pusher?: boolean | undefined;
+  /** Silence on a stream after which the server writes a sign of life, in seconds: less than the 60 s after which nginx and most other proxies close a silent response. Takes a number of seconds from 0.1 to 2147483. Default: `25`. */
+  readonly keepAliveS?: number | undefined;
+  /** How long a poll waits for something to report, in seconds. Takes a number of seconds from 0.1 to 2147483. Default: `25`. */
+  readonly pollS?: number | undefined;
+  /** How long a connection lives while no request reads from it, in seconds; then its members leave. Takes a number of seconds from 0.1 to 2147483. Default: `10`. */
+  readonly sessionTimeoutS?: number | undefined;
 }
 
 /** A controller at a path. */

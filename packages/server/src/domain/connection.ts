@@ -6,6 +6,9 @@ import type { Memberships } from "./memberships.ts";
 import type { User } from "./message.ts";
 import type { FrameQueue, Protocol, Socket } from "./transport.ts";
 
+/** By what a client is connected: a WebSocket, or HTTP requests of one kind. */
+export type Transport = "websocket" | "xhr_streaming" | "xhr_polling";
+
 /** What may still be used of a rate: see hub/token-bucket.ts. */
 export interface TokenBucket {
   tokens: number;
@@ -25,6 +28,7 @@ export class Connection {
   expiresAtMs = Number.POSITIVE_INFINITY;
   /** It was sent word that its token ends. */
   expiryAnnounced = false;
+  transport: Transport = "websocket";
   socket: Socket | undefined;
   /** The channels it is in. Absent until the first. */
   memberships: Memberships | undefined;

@@ -41,8 +41,8 @@ export interface FrameQueue {
 /** The shape of Bun's `Server`, as far as fanning out goes. */
 export interface Fanout {
   publish(topic: string, frame: string): unknown;
-  /** Whether the sockets are those of several servers: then a socket's own publish does not reach all the others. */
-  readonly isScattered?: boolean;
+  /** Whether the topic's sockets are of several servers or kinds: then a socket's own publish does not reach all the others. */
+  isScattered?(topic: string): boolean;
 }
 
 /** Turns frames into commands and pushes into frames. Decides nothing, keeps nothing. */

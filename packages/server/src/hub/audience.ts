@@ -113,9 +113,10 @@ export class Audience {
         continue;
       }
       // A socket's own publish skips that socket; further ones step out of the topic for the moment.
-      const stepping = fanout.isScattered ? excluded : more;
+      const isScattered = fanout.isScattered?.(topic) ?? false;
+      const stepping = isScattered ? excluded : more;
       for (const socket of stepping) socket.unsubscribe(topic);
-      (fanout.isScattered ? fanout : first).publish(topic, frame);
+      (isScattered ? fanout : first).publish(topic, frame);
       for (const socket of stepping) socket.subscribe(topic);
     }
   }

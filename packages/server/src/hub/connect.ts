@@ -26,6 +26,7 @@ function reject(hub: Hub, connection: Connection, socket: Socket, error: unknown
   if (!known) hub.observe({ type: "failed", error, during: "opening a connection" });
   const why = known ? error : new Disconnect("internal", "Something went wrong on the server.");
   connection.closed = true;
+  connection.disconnectReason = why;
   hub.quotas.releaseConnection(connection);
   hub.observe({ type: "rejected", address: connection.address, why, app: connection.app });
   const { frame, code, reason } = connection.protocol.encodeClose(why);

@@ -17,6 +17,8 @@ import { guardsFor } from "./guards.ts";
 import { DrainController, DrainState } from "./lifecycle/drain-controller.ts";
 import { listenOptions } from "./listen-options.ts";
 import type { Dependencies, Parts } from "./parts.ts";
+import { Sessions } from "./streams/sessions.ts";
+import { Streams } from "./streams/streams.ts";
 import { EventLoopLag } from "./system/event-loop-lag.ts";
 import { scheduleTurn } from "./system/machine-clock.ts";
 import { MemoryMonitor } from "./system/memory-monitor.ts";
@@ -58,7 +60,10 @@ export function build(deps: Dependencies, engine: Engine): Parts {
   });
   const slowConsumers: SlowConsumers = new SlowConsumers(hub);
   const ipConnectionLimiter = new IpConnectionLimiter(ipLimiterOptions(deps));
-  const parts = { startedAtMs, apps, hub, memory, lag, ipConnectionLimiter, slowConsumers, dashboard, drainState };
+  const streams = new Streams();
+  const sessions = new Sessions({ streams, hub, settings: config.http });
+  const around = { startedAtMs, apps, hub, memory, lag, dashboard, drainState };
+  const parts = { ...around, ipConnectionLimiter, slowConsumers, streams, sessions };
   const listeners = new Listeners(listenOptions(deps, parts));
   const { endpoints } = extensions;
   const drain: DrainController = new DrainController({

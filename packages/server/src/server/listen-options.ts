@@ -7,11 +7,10 @@ import type { Hub } from "../hub/hub.ts";
 import { processFull } from "../hub/limits.ts";
 import { pusherApi } from "../protocols/pusher/api.ts";
 import { NodeLister } from "./cluster/node-list.ts";
-import type { DashboardEntry } from "./dashboard/dashboard.ts";
 import { programRoute } from "./embed/program-route.ts";
 import { requestMiddleware } from "./embed/request-middleware.ts";
 import { apiOnOtherPort, apiRoute } from "./http/api-route.ts";
-import { callerResolver, type ResolveCaller } from "./http/caller.ts";
+import { callerResolver } from "./http/caller.ts";
 import { metricsRoute } from "./http/metrics-route.ts";
 import { nodesRoute } from "./http/nodes-route.ts";
 import { type ReadyState, readyRoute } from "./http/ready-route.ts";
@@ -19,9 +18,11 @@ import { type Route, router } from "./http/router.ts";
 import { disconnectReason } from "./lifecycle/reload.ts";
 import { demoRoute, startRoute } from "./pages/first-page.ts";
 import type { Dependencies, Parts } from "./parts.ts";
+import { pusherXhrRoute } from "./streams/pusher-xhr.ts";
 import { memoryFull } from "./system/memory-monitor.ts";
 import type { AdmissionOptions } from "./websocket/admission.ts";
 import { newConnectionId } from "./websocket/connection-id.ts";
+import type { HandshakeOptions } from "./websocket/listen-options.ts";
 import type { ListenersOptions } from "./websocket/listeners.ts";
 
 type ListenParts = Omit<Parts, "listeners" | "drain">;
@@ -33,7 +34,7 @@ export function listenOptions(deps: Dependencies, parts: ListenParts): Listeners
   const barrier = ipRules(config.allowIps, config.denyIps);
   const admission = admissionOptions(deps, parts);
   const dashboardEntry = dashboard.entry(config, identify, admission.native);
-  return {
+  const handshakes: HandshakeOptions = {
     config,
     hub,
     admission,
@@ -49,8 +50,8 @@ export function listenOptions(deps: Dependencies, parts: ListenParts): Listeners
     endpoints: extensions.endpoints,
     middleware: extensions.middleware,
     capacityError: () => capacityError(deps, parts),
-    ...requestHandlers(deps, parts, identify, dashboardEntry),
   };
+  return { ...handshakes, streams: parts.streams, ...requestHandlers(deps, parts, handshakes) };
 }
 
 function admissionOptions({ config, clock }: Dependencies, { hub, apps }: ListenParts): AdmissionOptions {
@@ -77,12 +78,12 @@ function admissionOptions({ config, clock }: Dependencies, { hub, apps }: Listen
 function requestHandlers(
   deps: Dependencies,
   parts: ListenParts,
-  identify: ResolveCaller,
-  dashboard: DashboardEntry,
+  handshakes: HandshakeOptions,
 ): Pick<ListenersOptions, "handleRequest" | "handleApi"> {
   const { config, extensions: program, storage } = deps;
   const { hub, apps, drainState } = parts;
   const { path } = config;
+  const { identify, dashboard } = handshakes;
   const bodyBytes = config.limits.httpBodyBytes;
   const failed = (error: unknown, during: string) => hub.observe({ type: "failed", error, during });
   const lister = new NodeLister(hub, deps.clock);
@@ -107,12 +108,23 @@ function requestHandlers(
     handleRequest: router({
       ...{ path, around, more: firstPage(deps) },
       api: config.tls?.api ? apiOnOtherPort(hub, identify) : api,
-      own: [...own, dashboard.route],
+      own: [...own, dashboard.route, ...streamRoutes(deps, parts, handshakes)],
       program: programRoute({ program, bodyBytes, identify, draining: drainState.draining, failed }),
       hasProgram: () => program.fetch !== undefined,
     }),
     handleApi: router({ path, api, own, around, program: () => undefined, hasProgram: () => false, more: [] }),
   };
+}
+
+/** HTTP in place of a WebSocket. */
+function streamRoutes(
+  { config, extensions }: Dependencies,
+  { sessions }: ListenParts,
+  options: HandshakeOptions,
+): Route[] {
+  const { path, http } = config;
+  const hasProgram = () => extensions.fetch !== undefined;
+  return http.pusher ? [pusherXhrRoute({ options, sessions, path, hasProgram })] : [];
 }
 
 /** A page at the printed address. It gets tokens only for the app that the server made itself: they let its visitors into all channels. */

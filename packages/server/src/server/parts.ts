@@ -13,6 +13,8 @@ import type { MetricsRouteOptions } from "./http/metrics-route.ts";
 import type { Implementations } from "./implementations.ts";
 import type { DrainController, DrainState } from "./lifecycle/drain-controller.ts";
 import type { Storage } from "./storage/storage.ts";
+import type { Sessions } from "./streams/sessions.ts";
+import type { Streams } from "./streams/streams.ts";
 import type { EventLoopLag } from "./system/event-loop-lag.ts";
 import type { MemoryMonitor } from "./system/memory-monitor.ts";
 import type { Listeners } from "./websocket/listeners.ts";
@@ -50,6 +52,9 @@ export interface Parts {
   readonly ipConnectionLimiter: IpConnectionLimiter;
   readonly slowConsumers: SlowConsumers;
   readonly dashboard: Dashboard;
+  /** Clients without a WebSocket. */
+  readonly streams: Streams;
+  readonly sessions: Sessions;
   readonly listeners: Listeners;
   readonly drainState: DrainState;
   readonly drain: DrainController;

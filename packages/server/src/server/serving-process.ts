@@ -78,7 +78,7 @@ export class ServingProcess implements ServerProcess {
   }
 
   private constructor(deps: Dependencies, parts: Parts, certificates: CertificateWatcher | undefined) {
-    const { lag, hub, ipConnectionLimiter, slowConsumers, dashboard } = parts;
+    const { lag, hub, ipConnectionLimiter, slowConsumers, sessions, dashboard } = parts;
     this.#parts = parts;
     this.#certificates = certificates;
     const healthLog = new EngineHealthLog(deps.log);
@@ -88,6 +88,7 @@ export class ServingProcess implements ServerProcess {
       hub.sweep(lag.ms);
       ipConnectionLimiter.sweep();
       slowConsumers.check();
+      sessions.sweep(lag.ms);
       deps.storage.metrics.engineChecked(hub.health);
       deps.extensions.endpoints.sweep(lag.ms);
       dashboard.tick();
@@ -128,12 +129,13 @@ export class ServingProcess implements ServerProcess {
 
   async reload(deps: Dependencies): Promise<number> {
     const { config, extensions } = deps;
-    const { hub, apps, memory, listeners, drain, ipConnectionLimiter } = this.#parts;
+    const { hub, apps, memory, listeners, drain, ipConnectionLimiter, sessions } = this.#parts;
     const options = listenOptions(deps, this.#parts);
     await this.#certificates?.reload(config.tls);
     drain.settings = config;
     apps.configure(config);
     hub.limits = hubLimits(deps);
+    sessions.settings = config.http;
     memory.setMark(config.limits.memoryBytes);
     hub.frameObserver = frameObserverFor(deps);
     listeners.reconfigure(options);

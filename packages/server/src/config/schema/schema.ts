@@ -24,6 +24,7 @@ import {
   withDefault,
   workerCount,
 } from "./fields.ts";
+import { http } from "./http.ts";
 import { processLimits } from "./limits.ts";
 import { nats } from "./nats.ts";
 import { redis } from "./redis.ts";
@@ -165,6 +166,7 @@ export const schema = z.strictObject({
   compression: boolean(
     "Offers clients permessage-deflate, without memory between messages: for slow lines, at 15 µs of processor time for each reader of a frame of 2 KB. What a frame inflates to is bounded by `limits.frameBytes`.",
   ).apply(withDefault, false),
+  http,
   events: eventsFile,
   controllers,
   limits: processLimits,

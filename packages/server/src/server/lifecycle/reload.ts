@@ -48,6 +48,7 @@ const RELOADABLE: readonly string[] = [
   "limits.waitingCommands",
   "limits.waitingBytes",
   "limits.readerLagS",
+  "http",
   "dashboard",
   "defaults",
   "apps",

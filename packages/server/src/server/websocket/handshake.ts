@@ -8,13 +8,15 @@ import type { EndpointMatch } from "../endpoints/endpoint-registry.ts";
 import type { Caller } from "../http/caller.ts";
 import { badRequest, shuttingDown, tooManyConnections } from "../http/rejections.ts";
 import { admit, type RejectedClient, rejectionFor } from "./admission.ts";
-import type { Listener, ListenOptions, SocketData } from "./listen-options.ts";
+import type { HandshakeOptions, Listener, SocketData } from "./listen-options.ts";
 
 export interface HandshakeContext {
   readonly request: Request;
   readonly url: URL;
   readonly caller: Caller;
   readonly server: Pick<Listener, "upgrade">;
+  /** It is a request that is answered bit by bit in place of a WebSocket: no endpoint of the program has such clients. */
+  readonly isStream?: true;
 }
 
 /** Users that a guard authenticated, until their connection is open. */
@@ -22,7 +24,7 @@ export type PendingUsers = WeakMap<Connection, User>;
 
 /** Undefined where it has become a WebSocket, if only to send the reason why not. */
 export async function handleHandshake(
-  options: ListenOptions,
+  options: HandshakeOptions,
   pendingUsers: PendingUsers,
   context: HandshakeContext,
 ): Promise<Response | undefined> {
@@ -40,7 +42,7 @@ export async function handleHandshake(
   };
   const observed = { ...context, server };
   const connect = (): Promise<Response | undefined> => {
-    const match = endpoints.findForSocket(context.url);
+    const match = context.isStream ? undefined : endpoints.findForSocket(context.url);
     const act = () =>
       match ? connectEndpoint(options, match, observed) : connectClient(options, pendingUsers, observed);
     return middleware.handshake ? runMiddleware(options, match, observed, act) : act();
@@ -54,7 +56,7 @@ export async function handleHandshake(
 
 /** What the program's middleware throws or returns after the socket is open comes too late. */
 async function runMiddleware(
-  { middleware, admission, hub }: ListenOptions,
+  { middleware, admission, hub }: HandshakeOptions,
   match: EndpointMatch | undefined,
   context: HandshakeContext,
   connect: () => Promise<Response | undefined>,
@@ -81,7 +83,7 @@ async function runMiddleware(
 
 /** A client of the hub. */
 async function connectClient(
-  { admission, hub }: ListenOptions,
+  { admission, hub }: HandshakeOptions,
   pendingUsers: PendingUsers,
   context: HandshakeContext,
 ): Promise<Response | undefined> {
@@ -96,7 +98,7 @@ async function connectClient(
 
 /** A dashboard's live connection passes no middleware of the program, and always finds room: its ticket admits it. */
 async function connectDashboard(
-  { dashboard, newId, admission }: ListenOptions,
+  { dashboard, newId, admission }: HandshakeOptions,
   context: HandshakeContext,
 ): Promise<Response | undefined> {
   const { url, caller } = context;
@@ -111,7 +113,7 @@ async function connectDashboard(
 
 /** A client of one of the program's endpoints. */
 async function connectEndpoint(
-  options: ListenOptions,
+  options: HandshakeOptions,
   match: EndpointMatch,
   context: HandshakeContext,
 ): Promise<Response | undefined> {
@@ -125,7 +127,7 @@ async function connectEndpoint(
 }
 
 async function acceptAtEndpoint(
-  { capacityError, isDraining }: ListenOptions,
+  { capacityError, isDraining }: HandshakeOptions,
   { endpoint, params }: EndpointMatch,
   context: HandshakeContext,
 ): Promise<Response | undefined> {

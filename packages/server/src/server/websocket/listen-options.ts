@@ -19,6 +19,9 @@ import type { SlowConsumers } from "./slow-consumers.ts";
 export type SocketData = Connection | RejectedClient | EndpointConnection;
 export type Listener = BunServer<SocketData>;
 
+/** What a handshake needs: all but the ordinary requests. */
+export type HandshakeOptions = Omit<ListenOptions, "handleRequest">;
+
 export interface ListenOptions {
   readonly config: Config;
   readonly hub: Hub;

@@ -15,6 +15,8 @@ import { stopAccepting } from "./stop-accepting.ts";
 export interface ListenersOptions extends ListenOptions {
   /** What is answered on the API's own port. */
   readonly handleApi: RequestHandler;
+  /** The readers that are no WebSockets. */
+  readonly streams: Required<Fanout>;
 }
 
 interface Port {
@@ -90,10 +92,11 @@ export class Listeners implements Fanout {
     const compress = this.#compresses && isWorthCompressing(frame.length);
     this.#clients?.listener.publish(topic, frame, compress);
     for (const listener of this.#retired) listener.publish(topic, frame, compress);
+    this.#options.streams.publish(topic, frame);
   }
 
-  get isScattered(): boolean {
-    return this.#retired.size > 0;
+  isScattered(topic: string): boolean {
+    return this.#retired.size > 0 || this.#options.streams.isScattered(topic);
   }
 
   get pendingWebSockets(): number {

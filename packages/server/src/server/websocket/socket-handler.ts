@@ -1,8 +1,9 @@
 /** Bun's socket events, passed on to the hub or to an endpoint. */
 
-import type { ServerWebSocket, WebSocketHandler } from "bun";
+import type { WebSocketHandler } from "bun";
 import { isReserved } from "../../domain/app.ts";
 import { Connection } from "../../domain/connection.ts";
+import type { Socket } from "../../domain/transport.ts";
 import { connect } from "../../hub/connect.ts";
 import { receive, receivePing } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
@@ -11,7 +12,7 @@ import { compressionOptions } from "../compression.ts";
 import { EndpointConnection } from "../endpoints/endpoint-connection.ts";
 import type { RejectedClient } from "./admission.ts";
 import type { PendingUsers } from "./handshake.ts";
-import type { ListenOptions, SocketData } from "./listen-options.ts";
+import type { HandshakeOptions, ListenOptions, SocketData } from "./listen-options.ts";
 
 export function socketHandler(options: ListenOptions, pendingUsers: PendingUsers): WebSocketHandler<SocketData> {
   const { config, hub, ipConnectionLimiter } = options;
@@ -27,17 +28,7 @@ export function socketHandler(options: ListenOptions, pendingUsers: PendingUsers
     open(ws) {
       const { data } = ws;
       if (data instanceof EndpointConnection) return data.opened(ws);
-      if (!(data instanceof Connection)) return reject(hub, ws, data);
-      // The hub counts its own; where endpoints have sockets, these take their place.
-      const full = options.endpoints.count > 0 && !isReserved(data.app) ? options.capacityError() : undefined;
-      const why = full ?? options.recheck(data);
-      if (why) {
-        // Never opened, so its end is not reported.
-        data.closed = true;
-        hub.quotas.releaseConnection(data);
-        return reject(hub, ws, { protocol: data.protocol, address: data.address, reason: why, app: data.app });
-      }
-      connect(hub, data, ws, pendingUsers.get(data));
+      openSocket(options, pendingUsers, ws, data);
     },
     message({ data }, frame) {
       if (data instanceof Connection) receive(hub, data, frame);
@@ -66,9 +57,29 @@ export function socketHandler(options: ListenOptions, pendingUsers: PendingUsers
   };
 }
 
+/** A client of the hub has a socket: it is taken in, or learns by it why it is not. */
+export function openSocket(
+  options: HandshakeOptions,
+  pendingUsers: PendingUsers,
+  socket: Socket,
+  data: Connection | RejectedClient,
+): void {
+  const { hub } = options;
+  if (!(data instanceof Connection)) return reject(hub, socket, data);
+  // The hub counts its own; where endpoints have sockets, these take their place.
+  const full = options.endpoints.count > 0 && !isReserved(data.app) ? options.capacityError() : undefined;
+  const why = full ?? options.recheck(data);
+  if (!why) return connect(hub, data, socket, pendingUsers.get(data));
+  // Never opened, so its end is not reported.
+  data.closed = true;
+  data.disconnectReason = why;
+  hub.quotas.releaseConnection(data);
+  reject(hub, socket, { protocol: data.protocol, address: data.address, reason: why, app: data.app });
+}
+
 function reject(
   hub: Hub,
-  ws: ServerWebSocket<SocketData>,
+  ws: Pick<Socket, "send" | "close">,
   { protocol, address, reason: why, app }: RejectedClient,
 ): void {
   hub.observe({ type: "rejected", address, why, ...(app && { app }) });

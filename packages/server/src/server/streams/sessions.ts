@@ -1,0 +1,172 @@
+/** Connections that outlive their HTTP requests: opened as WebSockets are, found by their id, and ended when no request comes for them. */
+
+import { Connection, type Transport } from "../../domain/connection.ts";
+import type { Clock } from "../../domain/ports.ts";
+import type { Hub } from "../../hub/hub.ts";
+import { hasStalled } from "../../hub/liveness.ts";
+import type { RejectedClient } from "../websocket/admission.ts";
+import { type HandshakeContext, handleHandshake, type PendingUsers } from "../websocket/handshake.ts";
+import { HandshakeQueue } from "../websocket/handshake-queue.ts";
+import type { HandshakeOptions, SocketData } from "../websocket/listen-options.ts";
+import { openSocket } from "../websocket/socket-handler.ts";
+import { HttpSocket, type HttpSocketOptions } from "./http-socket.ts";
+import type { Streams } from "./streams.ts";
+
+/** The code of a socket that ended without a close frame from either side. */
+const ABNORMAL_CLOSURE = 1006;
+
+export interface SessionSettings {
+  /** Silence on a response after which a sign of life is written, in seconds. */
+  readonly keepAliveS: number;
+  /** How long a poll waits for something to tell, in seconds. */
+  readonly pollS: number;
+  /** How long a connection lives without a request, in seconds. */
+  readonly sessionTimeoutS: number;
+}
+
+export interface Session {
+  readonly id: string;
+  /** The page's, which all of its requests have in common. */
+  readonly origin: string | null;
+  readonly socket: HttpSocket;
+  /** Undefined where it was not let in: then the socket has the reason, and is closed. */
+  readonly connection: Connection | undefined;
+  /** Settles when what the client sent so far is handled. */
+  sending: Promise<unknown>;
+}
+
+/** What another kind of session does differently. */
+export interface SessionKind extends Pick<HttpSocketOptions, "encode" | "pingFrame"> {
+  readonly id: string;
+  readonly transport: Transport;
+}
+
+/** A request that reads, as time goes by. */
+interface Ticking {
+  tick(nowMs: number): void;
+}
+
+export class Sessions {
+  settings: SessionSettings;
+  readonly #streams: Streams;
+  readonly hub: Hub;
+  readonly #clock: Clock;
+  readonly #sessions = new Map<string, Session>();
+  /** Those that are being decided on. */
+  readonly #opening = new Map<string, Promise<Session | Response>>();
+  readonly #pendingUsers: PendingUsers = new WeakMap();
+  readonly #queue: HandshakeQueue;
+  readonly #reading = new Set<Ticking>();
+
+  constructor(options: { readonly streams: Streams; readonly hub: Hub; readonly settings: SessionSettings }) {
+    this.#streams = options.streams;
+    this.hub = options.hub;
+    this.#clock = options.hub.clock;
+    this.settings = options.settings;
+    this.#queue = new HandshakeQueue(this.#clock);
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  get nowMs(): number {
+    return this.#clock.monotonicMs();
+  }
+
+  find(id: string): Session | undefined {
+    return this.#sessions.get(id);
+  }
+
+  /** A response is the answer of what was asked before: the program's middleware, or a limit. */
+  async open(
+    options: HandshakeOptions,
+    context: Omit<HandshakeContext, "server">,
+    kind: SessionKind,
+  ): Promise<Session | Response> {
+    const underWay = this.#opening.get(kind.id);
+    if (underWay) return underWay;
+    const opening = this.#open(options, context, kind).finally(() => this.#opening.delete(kind.id));
+    this.#opening.set(kind.id, opening);
+    return opening;
+  }
+
+  /** Called about once a second. For as long as the server itself stood still, no client was away. */
+  sweep(lateMs: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const reader of this.#reading) reader.tick(nowMs);
+    const timeoutMs = this.settings.sessionTimeoutS * 1000;
+    for (const { socket } of this.#sessions.values()) {
+      if (socket.hasReader) continue;
+      if (hasStalled(lateMs)) socket.idleSinceMs = Math.min(nowMs, socket.idleSinceMs + lateMs);
+      else if (nowMs - socket.idleSinceMs > timeoutMs) socket.terminate();
+    }
+  }
+
+  startTicking(reader: Ticking): void {
+    this.#reading.add(reader);
+  }
+
+  stopTicking(reader: Ticking): void {
+    this.#reading.delete(reader);
+  }
+
+  async #open(
+    options: HandshakeOptions,
+    context: Omit<HandshakeContext, "server">,
+    kind: SessionKind,
+  ): Promise<Session | Response> {
+    await this.#queue.waitForTurn();
+    let data: Connection | RejectedClient | undefined;
+    const upgrade = (_request: Request, given: { readonly data: SocketData }): boolean => {
+      // An endpoint of the program is not asked.
+      data = given.data as Connection | RejectedClient;
+      return true;
+    };
+    const server = { upgrade } as unknown as HandshakeContext["server"];
+    const answer = await handleHandshake(options, this.#pendingUsers, { ...context, server, isStream: true });
+    if (answer) return answer;
+    if (!data) throw new Error("A handshake ended without a client.");
+    const connection = data instanceof Connection ? data : undefined;
+    if (connection) connection.transport = kind.transport;
+    const session: Session = {
+      id: kind.id,
+      origin: context.request.headers.get("origin"),
+      connection,
+      socket: this.#createSocket(options, kind, context.caller.address, connection),
+      sending: Promise.resolve(),
+    };
+    this.#sessions.set(kind.id, session);
+    openSocket(options, this.#pendingUsers, session.socket, data);
+    return session;
+  }
+
+  #createSocket(
+    { config, ipConnectionLimiter }: HandshakeOptions,
+    { id, encode, pingFrame }: SessionKind,
+    address: string,
+    connection: Connection | undefined,
+  ): HttpSocket {
+    const hub = this.hub;
+    const socket: HttpSocket = new HttpSocket({
+      streams: this.#streams,
+      limitBytes: config.limits.outboundBufferBytes,
+      encode,
+      ...(pingFrame !== undefined && { pingFrame }),
+      nowMs: () => this.#clock.monotonicMs(),
+      caughtUp: () => {
+        if (connection) connection.probe = undefined;
+      },
+      overflowed: () => {
+        if (connection) hub.observe({ type: "slow-consumer", connection, limit: "limits.outboundBufferBytes" });
+        socket.terminate();
+      },
+      ended: () => {
+        this.#sessions.delete(id);
+        ipConnectionLimiter.release(address);
+        if (connection) hub.close(connection, ABNORMAL_CLOSURE);
+      },
+    });
+    return socket;
+  }
+}
