@@ -92,7 +92,7 @@ describe("subscribing", () => {
     expect(second.types).toEqual(["signed-in"]);
     await late.engine.release("leave");
     expect(first.types).toEqual(["refused"]);
-    await late.hub.users.terminate(late.app, "1");
+    await late.hub.steering.terminate(late.app, "1");
     await settled();
     expect(second.socket.closedWith?.reason).toBe("terminated");
     expect(first.connection.closed).toBe(false);

@@ -42,7 +42,7 @@ test("a node that is listed and does not answer is told of after the patience, n
 
 test("an answer that nobody waits for, and words that are none, are not heeded", async () => {
   const { hub, events } = await bench();
-  for (const data of ['{"type":"answer","id":99,"isThere":true}', "no JSON", "[]", '{"type":"ask","id":1}']) {
+  for (const data of ['{"type":"answer","id":99,"from":1}', "no JSON", "[]", '{"type":"ask","id":1}']) {
     hub.nodeBus.receive({ type: "event", app: "#nodes", channel: "#all", event: "x", data });
   }
   expect(events.filter(({ type }) => type === "failed")).toHaveLength(3);

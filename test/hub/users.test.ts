@@ -68,7 +68,7 @@ test("a user terminated while signing in is out, and stays out", async () => {
   late.engine.hold("join");
   client.signIn("1");
   await settled();
-  await late.hub.users.terminate(late.app, "1");
+  await late.hub.steering.terminate(late.app, "1");
   await settled();
   expect(client.socket.closedWith?.reason).toBe("terminated");
   await late.engine.release("join");
@@ -164,13 +164,13 @@ describe("a user who is terminated", () => {
   };
   const reasonOf = (socket: FakeSocket) => socket.closedWith?.reason;
 
-  test("while the node of a client on its way in does not hear of it, is out", async () => {
+  test("while a client is on its way in, is out", async () => {
     const late = await lateBench();
     late.engine.hold("subscribe");
     const socket = arriveWith(late, { id: "1", issuedAtMs: late.clock.wallMs() });
-    await late.hub.users.terminate(late.app, "1");
+    await late.hub.steering.terminate(late.app, "1");
     await late.engine.release("subscribe");
-    expect(reasonOf(socket)).toBe("token_invalid");
+    expect(reasonOf(socket)).toBe("terminated");
     expect(late.hub.nodeStats).toEqual(NOBODY_HERE);
   });
 
@@ -178,7 +178,7 @@ describe("a user who is terminated", () => {
     const made = await bench();
     const { hub, app, clock } = made;
     const atMs = clock.wallMs();
-    await hub.users.terminate(app, "1");
+    await hub.steering.terminate(app, "1");
     clock.pass(10);
     const come = async (user: User) => {
       const socket = arriveWith(made, user);

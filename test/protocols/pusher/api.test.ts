@@ -257,13 +257,13 @@ describe("POST /users/{id}/terminate_connections", () => {
     await mallory.signin({ id: "m/llory ü" });
     await other.signin({ id: "other" });
     const path = `/users/${encodeURIComponent("m/llory ü")}/terminate_connections`;
-    expect(await post(path, {})).toEqual(ok({}));
+    expect(await post(path, {})).toEqual(ok({ connections: 1, nodes_missing: 0 }));
     expect((await mallory.socket.closed).code).toBe(4009);
     await other.ping();
   });
 
-  test("is answered {} for a user nobody is, and 400 for an id that is none", async () => {
-    expect(await post("/users/nobody/terminate_connections", {})).toEqual(ok({}));
+  test("reaches no connection of a user nobody is, and 400 for an id that is none", async () => {
+    expect(await post("/users/nobody/terminate_connections", {})).toEqual(ok({ connections: 0, nodes_missing: 0 }));
     expect((await post(`/users/${"x".repeat(129)}/terminate_connections`, {})).status).toBe(400);
   });
 });

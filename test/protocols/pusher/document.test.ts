@@ -26,8 +26,8 @@ function section(number: number): string {
 }
 
 /** The cells of the section's rows, without backticks and headings, of tables with as many columns. */
-function rows(number: number): string[][] {
-  const lines = section(number).split("\n");
+function rows(number: number, part = (text: string) => text): string[][] {
+  const lines = part(section(number)).split("\n");
   const body = lines.filter((line, at) => line.startsWith("| ") && !lines[at + 1]?.startsWith("|---"));
   return body.map((line) => {
     const cells = line.split("|").map((cell) => cell.trim().replaceAll("`", ""));
@@ -86,7 +86,9 @@ test("its limits have the names and the defaults of the configuration", () => {
 
 test("its routes are there, all of them signed", async () => {
   const statuses: unknown[] = [];
-  for (const [route = ""] of rows(6)) {
+  // Those that act on connections have tables of their own.
+  const told = rows(6, (text) => text.split("\n### ")[0] ?? "");
+  for (const [route = ""] of told) {
     const [method = "", path = ""] = route.replace("NAME", "presence-c").replace("ID", "ada").split(" ");
     const body = method === "POST" ? { body: { name: "e", data: "", channel: "c", batch: [] } } : {};
     const options = { ...body, query: { name: "e" } };
@@ -94,9 +96,28 @@ test("its routes are there, all of them signed", async () => {
     const unsigned = await fetch(`${server.url}/apps/${APP.id}${path}`, { method });
     statuses.push([route, signed.status, unsigned.status]);
   }
-  const expected = rows(6).map(([route, , answer = ""]) => [route, answer.startsWith("202") ? 202 : 200, 401]);
+  const expected = told.map(([route, , answer = ""]) => [route, answer.startsWith("202") ? 202 : 200, 401]);
   expect(statuses).toEqual(expected);
   expect(statuses.length).toBe(11);
+});
+
+test("its routes that act on connections are there, all of them signed", async () => {
+  const bodies: Record<string, object> = {
+    "/channels/NAME/kick": { all: true },
+    "/channels/NAME/unban": { user_id: "ada" },
+    "/channels/NAME/reconnect": {},
+    "/users/ID/reconnect": {},
+    "/connections/ID/reconnect": {},
+    "/users/ID/unsubscribe": { channel: "c" },
+    "/connections/ID/unsubscribe": { channel: "c" },
+    "/connections/ID/disconnect": {},
+  };
+  for (const [route, body] of Object.entries(bodies)) {
+    expect(section(6)).toContain(`POST ${route}`);
+    const path = route.replace("NAME", "c").replace("ID", "ada");
+    expect((await signedFetch(server.url, APP, "POST", path, { body })).status).toBe(200);
+    expect((await fetch(`${server.url}/apps/${APP.id}${path}`, { method: "POST", body: "{}" })).status).toBe(401);
+  }
 });
 
 test("its table of channels says who may subscribe, who may publish and what is kept", async () => {

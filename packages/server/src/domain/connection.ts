@@ -2,7 +2,7 @@
 
 import type { App } from "./app.ts";
 import type { Disconnect } from "./error.ts";
-import type { Memberships } from "./memberships.ts";
+import type { Entering, Memberships } from "./memberships.ts";
 import type { User } from "./message.ts";
 import type { FrameQueue, Protocol, Socket } from "./transport.ts";
 
@@ -32,6 +32,8 @@ export class Connection {
   socket: Socket | undefined;
   /** The channels it is in. Absent until the first. */
   memberships: Memberships | undefined;
+  /** Those it is on its way into. Absent while there are none. */
+  entering: Map<string, Entering> | undefined;
   /** Users of whose presence it is notified, from its watchlist. */
   watchedUsers: readonly string[] | undefined;
   /** It signed in, or was let into a private channel. */
@@ -80,5 +82,11 @@ export class Connection {
 
   isIn(channel: string): boolean {
     return this.memberships?.has(channel) ?? false;
+  }
+
+  /** Whether it is signed in as the user, or is the user in a presence channel, or on its way into one. */
+  isUsers(id: string): boolean {
+    if (this.user?.id === id || this.memberships?.hasMember(id)) return true;
+    return this.entering?.values().some(({ member }) => member?.id === id) ?? false;
   }
 }

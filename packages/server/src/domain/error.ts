@@ -86,6 +86,7 @@ export const DISCONNECTS = {
   issuer_unavailable: "later",
   engine_unavailable: "later",
   shutdown: "now",
+  reconnect: "now",
   pong_missing: "now",
   inactive: "now",
   internal: "later",

@@ -3,10 +3,18 @@
  * besides (264 bytes beside 232): the first channel has fields of its own, the map comes with the second.
  */
 
+import type { CommandError } from "./error.ts";
 import type { Member } from "./message.ts";
 
 /** As whom the connection is in a channel, where the channel has members. */
 export type Membership = Member | undefined;
+
+/** A connection on its way into a channel. */
+export interface Entering {
+  readonly member: Membership;
+  /** Why it may not come in after all. */
+  refusal?: CommandError;
+}
 
 export class Memberships {
   #channel: string | undefined;
@@ -42,6 +50,11 @@ export class Memberships {
       return;
     }
     this.#others?.delete(channel);
+  }
+
+  /** Whether it is that user in one of them. */
+  hasMember(id: string): boolean {
+    return this.#member?.id === id || (this.#others?.values().some((member) => member?.id === id) ?? false);
   }
 
   *keys(): Generator<string> {

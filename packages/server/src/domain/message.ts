@@ -165,9 +165,9 @@ export interface CountPublication extends ChannelPublication {
   readonly count: number;
 }
 
-/** About one user, carried in that user's online channel: it is online, it is offline, or every connection of it has to close. */
+/** About one user, carried in that user's online channel. */
 export interface UserPublication extends ChannelPublication {
-  readonly type: "online" | "offline" | "terminate";
+  readonly type: "online" | "offline";
   readonly user: string;
 }
 
@@ -181,7 +181,7 @@ export type Push =
   | WelcomePush
   | SubscribedPush
   | HistoryPush
-  | { readonly type: "unsubscribed"; readonly channel: string; readonly ref?: Ref }
+  | UnsubscribedPush
   | { readonly type: "published"; readonly channel: string; readonly ref?: Ref; readonly position?: Position }
   | { readonly type: "missed"; readonly channel: string }
   /** Something of the channel may be lost between what was sent before and what comes after. */
@@ -232,6 +232,15 @@ export interface SubscribedPush {
   /** Whether what follows is all that was missed. Only where the client asked to resume. */
   readonly recovered?: boolean;
   readonly ref?: Ref;
+}
+
+/** The answer to a command, or what the server did by itself. */
+export interface UnsubscribedPush {
+  readonly type: "unsubscribed";
+  readonly channel: string;
+  readonly ref?: Ref;
+  /** Why the server did it. The code is for programs, the message for people. */
+  readonly by?: { readonly code: string; readonly message: string };
 }
 
 export interface HistoryPush {

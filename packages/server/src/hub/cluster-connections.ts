@@ -10,6 +10,7 @@ import type { NoticePush, Push } from "../domain/message.ts";
 import type { Awaitable, NodeState } from "../domain/ports.ts";
 import { nodeNumber } from "./context.ts";
 import type { NodeBus } from "./node-bus.ts";
+import { fieldsOf, textOf } from "./steer-act.ts";
 
 type AppId = Pick<App, "id">;
 
@@ -39,12 +40,12 @@ export class ClusterConnections {
   constructor(local: LocalConnections) {
     this.#local = local;
     local.nodeBus.handle(TO_APP, (data) => {
-      const { app, notice } = fields(data);
-      local.pushToAll({ id: text(app) }, noticeOf(notice));
+      const { app, notice } = fieldsOf(data);
+      local.pushToAll({ id: textOf(app) }, noticeOf(notice));
     });
     local.nodeBus.handle(ACT, (data) => {
-      const { app, connection, action } = fields(data);
-      return this.#actHere({ id: text(app) }, text(connection), actionOf(action));
+      const { app, connection, action } = fieldsOf(data);
+      return this.#actHere({ id: textOf(app) }, textOf(connection), actionOf(action));
     });
   }
 
@@ -75,29 +76,19 @@ export class ClusterConnections {
 }
 
 function actionOf(value: unknown): ConnectionAction {
-  const { type, notice, message } = fields(value);
+  const { type, notice, message } = fieldsOf(value);
   switch (type) {
     case "find":
       return { type };
     case "push":
       return { type, notice: noticeOf(notice) };
     case "disconnect":
-      return { type, message: text(message) };
+      return { type, message: textOf(message) };
   }
   throw new Error("It asks for an unknown action.");
 }
 
 function noticeOf(value: unknown): NoticePush {
-  const { event, data, bare } = fields(value);
-  return { type: "notice", event: text(event), data: text(data), ...(bare === true && { bare }) };
-}
-
-function fields(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
-  throw new Error("It is not an object.");
-}
-
-function text(value: unknown): string {
-  if (typeof value === "string") return value;
-  throw new Error("It has something other than a text.");
+  const { event, data, bare } = fieldsOf(value);
+  return { type: "notice", event: textOf(event), data: textOf(data), ...(bare === true && { bare }) };
 }

@@ -101,8 +101,6 @@ export class Delivery {
         return this.#sendPush(tenant, audience, { type: "watch", online: [publication.user], offline: [] });
       case "offline":
         return this.#sendPush(tenant, audience, { type: "watch", online: [], offline: [publication.user] });
-      case "terminate":
-        return this.#users.disconnectHere(tenant, publication.user);
     }
   }
 

@@ -33,7 +33,7 @@ export function checkExpiry(hub: Host, connection: Connection, nowMs: number): D
   if (!(leftMs <= NOTICE_MS)) return undefined;
   const { token } = connection.app;
   if (token?.expiry === "ignore") return undefined;
-  if (leftMs + (token?.clockToleranceS ?? DEFAULT_TOLERANCE_S) * 1000 + spreadOf(connection) <= 0) {
+  if (leftMs + (token?.clockToleranceS ?? DEFAULT_TOLERANCE_S) * 1000 + spreadOf(connection, SPREAD_MS) <= 0) {
     return new Disconnect("token_expired", "The token has expired: get another, then connect.");
   }
   if (!connection.expiryAnnounced) {
@@ -43,7 +43,7 @@ export function checkExpiry(hub: Host, connection: Connection, nowMs: number): D
   return undefined;
 }
 
-/** Another for each connection, and the same at each look. */
-function spreadOf({ id }: Connection): number {
-  return Number(id.slice(id.indexOf(".") + 1)) % SPREAD_MS || 0;
+/** Of so many milliseconds another part for each connection, and the same at each look. */
+export function spreadOf({ id }: Connection, mostMs: number): number {
+  return Number(id.slice(id.indexOf(".") + 1)) % mostMs || 0;
 }

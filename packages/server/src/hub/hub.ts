@@ -5,7 +5,7 @@
  */
 
 import { type App, type ChannelRule, isReserved } from "../domain/app.ts";
-import { type Channel, isInternal } from "../domain/channel.ts";
+import type { Channel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, type Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
@@ -20,12 +20,13 @@ import type {
   Guard,
   HistoryPage,
   NodeState,
-  RegistryChange,
   StoredEvent,
 } from "../domain/ports.ts";
 import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/transport.ts";
+import { Bans } from "./bans.ts";
 import { ClusterConnections } from "./cluster-connections.ts";
+import { ConnectionList } from "./connection-list.ts";
 import { HubContext } from "./context.ts";
 import { Delivery } from "./delivery.ts";
 import { DeliveryTimer } from "./delivery-timer.ts";
@@ -39,6 +40,8 @@ import { PresenceRegistrar } from "./presence-registrar.ts";
 import { Publisher } from "./publisher.ts";
 import { Quotas } from "./quotas.ts";
 import { lastOf } from "./recovery.ts";
+import { observeChanges } from "./registry-changes.ts";
+import { Steering } from "./steering.ts";
 import { SubscriptionCounts } from "./subscription-counts.ts";
 import type { AppStats, NodeStats, Tenants } from "./tenants.ts";
 import { TurnQueue } from "./turn-queue.ts";
@@ -64,6 +67,8 @@ export class Hub {
   readonly subscriptionCounts: SubscriptionCounts;
   readonly nodeBus: NodeBus;
   readonly clusterConnections: ClusterConnections;
+  readonly connectionList: ConnectionList;
+  readonly steering: Steering;
   readonly users: Users;
   readonly #context: HubContext;
   readonly #engine: Engine;
@@ -81,7 +86,7 @@ export class Hub {
     this.#context = context;
     this.#engine = options.engine;
     this.#tenants = context.tenants;
-    this.#appById = options.appById ?? (() => undefined);
+    this.#appById = (id) => this.#tenants.get(id)?.app ?? options.appById?.(id);
     this.#node = options.node;
     this.clock = options.clock;
     this.guards = context.guards;
@@ -97,9 +102,12 @@ export class Hub {
     this.subscriptionCounts = new SubscriptionCounts(context);
     this.nodeBus = new NodeBus(context);
     this.clusterConnections = new ClusterConnections(this);
+    this.connectionList = new ConnectionList(this);
+    const bans = new Bans(context);
     const registrar = new PresenceRegistrar(context, this.subscriptionCounts, options.observersFlushed);
-    this.#membership = new ChannelMembership(context, this.quotas, registrar);
+    this.#membership = new ChannelMembership(context, this.quotas, registrar, bans);
     this.users = new Users(context, (connection, why) => this.disconnect(connection, why));
+    this.steering = new Steering(this, bans);
     const keys = new IdempotencyKeys(this.clock);
     const timer = new DeliveryTimer(this.clock, context.nodeNumber, (tookMs) => this.traffic?.delivered(tookMs));
     this.#publisher = new Publisher(context, keys, timer);
@@ -127,8 +135,11 @@ export class Hub {
     this.#delivery.fanout = fanout;
     await this.#engine.start({
       receive: (publication) => this.nodeBus.receive(publication) || this.#delivery.deliver(publication),
-      interrupted: this.#delivery.interrupted,
-      registryChanged: (facts) => void this.#context.runInBackground(() => this.#observeChanges(facts)),
+      interrupted: (channels) => {
+        if (this.nodeBus.isAmong(channels)) this.steering.interrupted();
+        this.#delivery.interrupted(channels);
+      },
+      registryChanged: (facts) => void this.#context.runInBackground(() => observeChanges(this, this.#appById, facts)),
       report: () => ({ ...this.#node(), connections: this.#connections }),
       failed: (error, during) => this.observe({ type: "failed", error, during }),
     });
@@ -159,7 +170,7 @@ export class Hub {
     return this.#tenants.appStats;
   }
 
-  connections(app?: App): Generator<Connection> {
+  connections(app?: Pick<App, "id">): Generator<Connection> {
     return this.#tenants.connections(app);
   }
 
@@ -358,6 +369,7 @@ export class Hub {
     this.subscriptionCounts.flush(nowMs);
     this.#delivery.sweep(nowMs);
     this.nodeBus.sweep(nowMs);
+    this.steering.sweep(nowMs);
     this.users.revocations.sweep();
   }
 
@@ -379,19 +391,5 @@ export class Hub {
     this.traffic?.sent(connection.app, 1, frame.length);
     if (this.taps.size > 0) this.taps.get(connection)?.sent(frame);
     if (this.frameObserver && !isReserved(connection.app)) this.frameObserver.sent(connection, frame);
-  }
-
-  /** Observes what the engine did by itself: another node died, or this one's entries had to be written again. */
-  async #observeChanges(facts: readonly RegistryChange[]): Promise<void> {
-    const counted: [App, string][] = [];
-    for (const { app: id, ...fact } of facts) {
-      const app = this.#tenants.get(id)?.app ?? (await this.#appById(id));
-      if (!app || isInternal(fact.channel)) continue;
-      if (fact.type !== "counted") this.observe({ ...fact, app });
-      if (fact.type === "joined" || fact.type === "left" || !app.subscriptionCounts) continue;
-      if (!this.channelOf(app, fact.channel).traits.presence) counted.push([app, fact.channel]);
-    }
-    // One after the other: where a node died, there may be thousands.
-    for (const [app, channel] of counted) await this.subscriptionCounts.changed(app, channel);
   }
 }

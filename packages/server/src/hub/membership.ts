@@ -1,10 +1,13 @@
 /** Joining a channel and leaving it: in the audience, in the registry, and for observers. */
 
+import { isInternal } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
+import { CommandError } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
-import { type Membership, Memberships } from "../domain/memberships.ts";
+import { type Entering, type Membership, Memberships } from "../domain/memberships.ts";
 import type { EventPublication, JoinedPublication, LeftPublication, Member, ResumeOptions } from "../domain/message.ts";
 import type { Audience } from "./audience.ts";
+import type { Bans } from "./bans.ts";
 import type { HubContext } from "./context.ts";
 import { utf8Bytes } from "./limits.ts";
 import type { PresenceRegistrar } from "./presence-registrar.ts";
@@ -19,11 +22,13 @@ export class ChannelMembership {
   readonly #context: HubContext;
   readonly #quotas: Quotas;
   readonly #registrar: PresenceRegistrar;
+  readonly #bans: Bans;
 
-  constructor(context: HubContext, quotas: Quotas, registrar: PresenceRegistrar) {
+  constructor(context: HubContext, quotas: Quotas, registrar: PresenceRegistrar, bans: Bans) {
     this.#context = context;
     this.#quotas = quotas;
     this.#registrar = registrar;
+    this.#bans = bans;
   }
 
   /** See `Hub.join`. */
@@ -35,6 +40,7 @@ export class ChannelMembership {
     wanted: ResumeOptions,
   ): Promise<void> {
     const { tenants, broker } = this.#context;
+    const entering = enter(connection, name, member);
     const tenant = tenants.of(connection.app);
     const audience = tenant.retain(name);
     let isRegistered = false;
@@ -47,7 +53,10 @@ export class ChannelMembership {
       if (connection.closed) return;
       const counted = this.#quotas.acquireSubscriber(connection, audience);
       if (counted instanceof Promise) await counted;
+      const checked = this.#bans.check(tenant.app, name, usersOf(connection, name, member));
+      if (checked) await checked;
       if (connection.closed) return;
+      if (entering.refusal) throw entering.refusal;
       changes = member && new PendingPresenceChanges(audience);
       const joined = member && (await this.#registrar.join(connection, audience, member));
       isRegistered = joined !== undefined;
@@ -57,7 +66,7 @@ export class ChannelMembership {
       const { resume, previousIds } = wanted;
       const reading = { broker, app: tenant.app, audience, resume, previousIds, bytes, weigh };
       await withCatchUp(reading, (past, upTo) => {
-        if (connection.closed) return;
+        if (connection.closed || entering.refusal) return;
         reply(member && joined && changes ? changes.applyTo(joined.members, member) : undefined, past);
         if (past.isMissing) news.push({ type: "missed", app: tenant.app, channel: name });
         connection.memberships ??= new Memberships();
@@ -65,7 +74,9 @@ export class ChannelMembership {
         audience.addSubscriber(connection, upTo);
         isSubscribed = true;
       });
+      if (entering.refusal && !isSubscribed) throw entering.refusal;
     } finally {
+      leaveDoor(connection, name);
       changes?.end();
       if (!isSubscribed) {
         for (const event of news) this.#context.observe(event);
@@ -106,6 +117,28 @@ export class ChannelMembership {
       this.#context.tenants.release(tenant, audience);
     }
   }
+}
+
+/** Throws where it is in the channel already, or on its way there: a back end's word may have overtaken the client's own. */
+function enter(connection: Connection, name: string, member: Membership): Entering {
+  if (connection.isIn(name) || connection.entering?.has(name)) {
+    throw new CommandError("already_subscribed", `Existing subscription to channel ${name}`);
+  }
+  const entering = { member };
+  connection.entering ??= new Map();
+  connection.entering.set(name, entering);
+  return entering;
+}
+
+function leaveDoor(connection: Connection, name: string): void {
+  connection.entering?.delete(name);
+  if (connection.entering?.size === 0) connection.entering = undefined;
+}
+
+/** As whom it comes: channels of the server's own are for everybody who may sign in. */
+function usersOf({ user }: Connection, channel: string, member: Membership): readonly string[] {
+  if (isInternal(channel)) return [];
+  return [...new Set([user?.id ?? [], member?.id ?? []].flat())];
 }
 
 /**

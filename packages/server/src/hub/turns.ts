@@ -99,6 +99,15 @@ export class Turns<H extends TurnHost, C extends TurnTaker> {
   }
 }
 
+/** Makes the frames of a connection of any kind wait for work that never rejects. */
+export function holdTurn(of: TurnTaker, work: Promise<void>): void {
+  of.turnsUnderWay++;
+  void work.then(() => {
+    of.turnsUnderWay--;
+    of.frameQueue?.drain();
+  });
+}
+
 /** A function, because calling a private method costs each frame some nanoseconds. */
 function endTurn<H extends TurnHost, C extends TurnTaker>(
   { turnEnded }: TurnHandler<H, C>,

@@ -1,15 +1,15 @@
 /** Who is signed in on this node, who watches whom, and how the rest of the cluster is notified. */
 
-import type { App } from "../domain/app.ts";
 import { onlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect, isEngineAway } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
-import type { Awaitable } from "../domain/ports.ts";
-import { andThen } from "./awaitable.ts";
 import type { HubContext } from "./context.ts";
 import { type AuthProof, Revocations } from "./revocations.ts";
 import type { Tenant } from "./tenants.ts";
+
+/** Why the connections of a user end who is terminated. */
+export const TERMINATED = "The app's back end ended this user's connections.";
 
 export class Users {
   readonly #context: HubContext;
@@ -45,13 +45,6 @@ export class Users {
     }
   }
 
-  /** Closes every connection of the user, wherever it is. What authenticated the user until now counts no more, unless `revoke` is false. */
-  terminate(app: App, user: string, revoke = true): Awaitable<unknown> {
-    const close = () =>
-      this.#context.broker.publish({ type: "terminate", app: app.id, channel: onlineChannel(user), user });
-    return revoke ? andThen(this.revocations.revoke(app, user), close) : close();
-  }
-
   /** Notifies the connection when these users come online and go offline; returns who is online now. */
   async watch(connection: Connection, users: readonly string[]): Promise<readonly string[]> {
     if (connection.closed) return [];
@@ -80,12 +73,8 @@ export class Users {
     await this.#exit(tenant, connection, user);
   }
 
-  disconnectHere(tenant: Tenant, user: string): void {
-    this.#disconnectUser(tenant, user, Number.POSITIVE_INFINITY);
-  }
-
   #disconnectUser(tenant: Tenant, user: string, untilMs: number): void {
-    const why = new Disconnect("terminated", "The app's back end ended this user's connections.");
+    const why = new Disconnect("terminated", TERMINATED);
     for (const connection of [...(tenant.users.get(user) ?? [])]) {
       if (connection.authenticatedAtMs <= untilMs) this.#disconnect(connection, why);
     }

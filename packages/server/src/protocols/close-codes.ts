@@ -24,6 +24,7 @@ export const CLOSE_CODES = {
   engine_unavailable: 4100,
   internal: 4100,
   shutdown: 4200,
+  reconnect: 4200,
   pong_missing: 4201,
   inactive: 4202,
 } as const satisfies Record<DisconnectCode, number>;

@@ -49,7 +49,6 @@ export function parsePublication(fields: Record<string, unknown>, app: string, c
       return { type: "count", ...about, count: parseCount(fields.count) };
     case "online":
     case "offline":
-    case "terminate":
       return { type: fields.type, ...about, user: asString(fields.user) };
     default:
       throw new Error("a publication of an unknown type");

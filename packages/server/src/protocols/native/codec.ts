@@ -176,7 +176,12 @@ type Plain = Exclude<
 function frameOf(push: Plain): ServerFrame | undefined {
   switch (push.type) {
     case "unsubscribed":
-      return { event: "unsubscribed", channel: push.channel, ...idOf(push.ref) };
+      return {
+        event: "unsubscribed",
+        channel: push.channel,
+        ...idOf(push.ref),
+        ...(push.by && { by: "server", ...push.by }),
+      };
     case "published":
       if (push.ref === undefined) return undefined;
       return { event: "published", channel: push.channel, id: push.ref, ...positionOf(push) };

@@ -70,6 +70,7 @@ export type ServerFrame =
       recovered?: boolean;
     }
   | { event: "unsubscribed"; channel: string; id?: Id }
+  | { event: "unsubscribed"; channel: string; by: "server"; code: string; message: string }
   | { event: "published"; channel: string; id: Id; position?: WirePosition }
   | {
       event: "history";

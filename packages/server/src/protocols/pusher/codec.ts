@@ -140,6 +140,7 @@ function encode(push: Push): string | undefined {
     case "pong":
       return '{"event":"pusher:pong","data":"{}"}';
     case "unsubscribed":
+      return push.by && inChannel("pusher:subscription_error", push.channel, removalOf(push.by));
     case "published":
     case "gap":
     case "result":
@@ -186,6 +187,11 @@ function encodeRefusal({ error, command }: Extract<Push, { type: "refused" }>): 
   }
   const code = command?.type === "signin" && !(error.code in ERROR_CODES) ? 4009 : (ERROR_CODES[error.code] ?? null);
   return errorFrame(error.message, code);
+}
+
+/** The protocol has no word for it: clients hear of a subscription that went wrong. */
+function removalOf({ code, message }: { readonly code: string; readonly message: string }): object {
+  return { type: "SubscriptionError", error: message, status: 403, code };
 }
 
 /** `more` are further members of the frame's data. */

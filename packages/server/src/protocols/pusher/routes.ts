@@ -1,11 +1,11 @@
 /** The calls of the HTTP API below `/apps/ID`, and what answers each. Names and things take turns in a path: `/channels/{channel}/users`. */
 
 import { HttpError } from "../../http/error-response.ts";
-import { checkUserId } from "../../hub/limits.ts";
 import { trigger, triggerBatch, triggerOld } from "./publish-routes.ts";
 import { listChannels, listUsers, showChannel, showHistory } from "./query-routes.ts";
 import type { ApiCall } from "./request-body.ts";
 import { json } from "./responses.ts";
+import * as steering from "./steer-routes.ts";
 
 export interface ApiRoute {
   readonly method: "GET" | "POST" | "DELETE";
@@ -17,13 +17,21 @@ export interface ApiRoute {
 const API_ROUTES: readonly ApiRoute[] = [
   { method: "POST", path: "/events", handle: trigger },
   { method: "POST", path: "/batch_events", handle: triggerBatch },
-  { method: "GET", path: "/connections", handle: countConnections },
+  { method: "GET", path: "/connections", handle: steering.connections },
   { method: "GET", path: "/nodes", handle: listNodes },
   { method: "GET", path: "/channels", handle: listChannels },
   { method: "GET", path: "/channels/{channel}", handle: showChannel },
   { method: "GET", path: "/channels/{channel}/history", handle: showHistory },
   { method: "GET", path: "/channels/{channel}/users", handle: listUsers },
-  { method: "POST", path: "/users/{user}/terminate_connections", handle: terminate },
+  { method: "POST", path: "/users/{user}/terminate_connections", handle: steering.terminate },
+  { method: "POST", path: "/users/{user}/unsubscribe", handle: steering.unsubscribeUser },
+  { method: "POST", path: "/users/{user}/reconnect", handle: steering.reconnectUser },
+  { method: "POST", path: "/connections/{connection}/unsubscribe", handle: steering.unsubscribeConnection },
+  { method: "POST", path: "/connections/{connection}/reconnect", handle: steering.reconnectConnection },
+  { method: "POST", path: "/connections/{connection}/disconnect", handle: steering.disconnect },
+  { method: "POST", path: "/channels/{channel}/kick", handle: steering.kick },
+  { method: "POST", path: "/channels/{channel}/unban", handle: steering.unban },
+  { method: "POST", path: "/channels/{channel}/reconnect", handle: steering.reconnectChannel },
   { method: "POST", path: "/channels/{channel}/events", handle: triggerOld },
   { method: "GET", path: "/channels/{channel}/stats", handle: showStats },
 ];
@@ -45,10 +53,6 @@ function isName(_part: string, at: number): boolean {
   return at % 2 === 1;
 }
 
-async function countConnections({ hub, app }: ApiCall): Promise<Response> {
-  return json({ connections: await hub.clusterConnectionCount(app) });
-}
-
 /** Not of the protocol. */
 async function listNodes({ app, nodes, query }: ApiCall): Promise<Response> {
   if (!nodes) throw new HttpError(404, "not_found", "This server has no list of nodes.");
@@ -57,11 +61,4 @@ async function listNodes({ app, nodes, query }: ApiCall): Promise<Response> {
 
 async function showStats(call: ApiCall, channel = ""): Promise<Response> {
   return showChannel({ ...call, query: new URLSearchParams({ info: "subscription_count" }) }, channel);
-}
-
-async function terminate(call: ApiCall, user = ""): Promise<Response> {
-  checkUserId(call.app, user);
-  // Not of the protocol: tokens that were issued before go on counting.
-  await call.hub.users.terminate(call.app, user, call.query.get("revoke") !== "false");
-  return json({});
 }

@@ -168,7 +168,7 @@ export class AppHandle<D extends Declaration = AnyDeclaration, U extends User = 
    * `limits.revocationTtlS`, unless `revoke` is false. Throws CommandError `engine_unavailable`.
    */
   async terminate(userId: string | number, { revoke = true }: { readonly revoke?: boolean } = {}): Promise<void> {
-    await this.#hub.users.terminate(this.app, String(userId), revoke);
+    await this.#hub.steering.terminate(this.app, String(userId), revoke);
   }
 
   /**

@@ -1,0 +1,77 @@
+/** What a back end does with connections, wherever in the cluster they are, as nodes tell it to each other. */
+
+/** Whose connections: a user's, one, or all that are in the channel. */
+export type Whose = { readonly user: string } | { readonly connection: string } | { readonly channel: string };
+
+/** Takes connections out of a channel. */
+export interface KickAct {
+  readonly type: "kick";
+  readonly channel: string;
+  readonly whose: Whose;
+  readonly code: "kicked" | "unsubscribed";
+  readonly message: string;
+  /** Until when it is a ban, in Unix milliseconds, so that no node lets the user in again. */
+  readonly bannedUntilMs?: number;
+}
+
+/** Ends connections, for good. */
+export interface DisconnectAct {
+  readonly type: "disconnect";
+  readonly whose: Whose;
+  readonly message: string;
+}
+
+/** Has clients connect again: what they may they may go on doing. */
+export interface ReconnectAct {
+  readonly type: "reconnect";
+  readonly whose: Whose;
+  readonly message: string;
+  /** They come back over so long, in milliseconds. */
+  readonly spreadMs: number;
+}
+
+export type SteerAct = KickAct | DisconnectAct | ReconnectAct;
+
+/** The act as another node sent it. Throws where it is none. */
+export function steerActOf(value: unknown): SteerAct {
+  const fields = fieldsOf(value);
+  const about = { whose: whoseOf(fields.whose), message: textOf(fields.message) };
+  const { type } = fields;
+  switch (type) {
+    case "kick":
+      return {
+        type,
+        ...about,
+        channel: textOf(fields.channel),
+        code: fields.code === "unsubscribed" ? fields.code : "kicked",
+        ...(fields.bannedUntilMs !== undefined && { bannedUntilMs: numberOf(fields.bannedUntilMs) }),
+      };
+    case "disconnect":
+      return { type, ...about };
+    case "reconnect":
+      return { type, ...about, spreadMs: numberOf(fields.spreadMs) };
+  }
+  throw new Error("It asks for an unknown action.");
+}
+
+function whoseOf(value: unknown): Whose {
+  const { user, connection, channel } = fieldsOf(value);
+  if (user !== undefined) return { user: textOf(user) };
+  if (connection !== undefined) return { connection: textOf(connection) };
+  return { channel: textOf(channel) };
+}
+
+export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  throw new Error("It is not an object.");
+}
+
+export function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  throw new Error("It has something other than a text.");
+}
+
+export function numberOf(value: unknown): number {
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  throw new Error("It has something other than a number.");
+}

@@ -1,0 +1,186 @@
+/**
+ * What back ends do with connections on every node at once: take them out of channels, end them, have them reconnect. Each call
+ * is told how many it reached. A node that may have missed one asks the others for what there was, and does it then.
+ */
+
+import type { App } from "../domain/app.ts";
+import type { Connection } from "../domain/connection.ts";
+import { CommandError, Disconnect, isEngineAway } from "../domain/error.ts";
+import type { HubEvent } from "../domain/hub-event.ts";
+import type { Push } from "../domain/message.ts";
+import type { Clock, EngineHealth } from "../domain/ports.ts";
+import type { Bans } from "./bans.ts";
+import { spreadOf } from "./expiry.ts";
+import type { NodeBus } from "./node-bus.ts";
+import { fieldsOf, type KickAct, type SteerAct, steerActOf, textOf, type Whose } from "./steer-act.ts";
+import { holdTurn } from "./turns.ts";
+import { TERMINATED, type Users } from "./users.ts";
+
+/** As the hub is. */
+interface Host {
+  readonly nodeBus: NodeBus;
+  readonly users: Users;
+  readonly clock: Clock;
+  readonly health: EngineHealth;
+  connections(app: Pick<App, "id">): Iterable<Connection>;
+  connection(app: Pick<App, "id">, id: string): Connection | undefined;
+  leave(connection: Connection, channel: string): Promise<void>;
+  push(connection: Connection, push: Push): void;
+  disconnect(connection: Connection, why: Disconnect): void;
+  observe(event: HubEvent): void;
+}
+
+/** What came of it. */
+export interface Reached {
+  /** On how many connections it was done, at least. */
+  readonly connections: number;
+  /** Nodes that did not answer in time: they do it as soon as they can. */
+  readonly nodesMissing: number;
+}
+
+interface Remembered {
+  readonly id: string;
+  readonly app: string;
+  readonly act: SteerAct;
+  readonly atMs: number;
+}
+
+const STEER = "steer";
+const RECENT = "recent steering";
+/** How long, and how many, a node remembers for those that were away. */
+const REMEMBERED_MS = 600_000;
+const MOST_REMEMBERED = 500;
+
+export class Steering {
+  readonly #hub: Host;
+  readonly #bans: Bans;
+  /** Oldest first. */
+  readonly #recent = new Map<string, Remembered>();
+  #steered = 0;
+  #mayHaveMissed = false;
+  #isAsking = false;
+
+  constructor(hub: Host, bans: Bans) {
+    this.#hub = hub;
+    this.#bans = bans;
+    hub.nodeBus.handle(STEER, (data) => {
+      const { id, app, act } = fieldsOf(data);
+      return this.#receive(textOf(id), textOf(app), steerActOf(act));
+    });
+    hub.nodeBus.handle(RECENT, () => [...this.#recent.values()].map(({ id, app, act }) => ({ id, app, act })));
+  }
+
+  /** A user who may be in the channel again before the ban is over. Safe to call where there is none. Throws CommandError `engine_unavailable`. */
+  liftBan(app: App, channel: string, user: string): Promise<void> {
+    return this.#bans.lift(app, channel, user);
+  }
+
+  /** Throws CommandError `engine_unavailable` where no node can be told. */
+  async steer(app: App, act: SteerAct): Promise<Reached> {
+    const asked = { id: `${this.#hub.nodeBus.number}.${++this.#steered}`, app: app.id, act };
+    const { answers, missing } = await this.#hub.nodeBus.askAll(STEER, asked);
+    return { connections: answers.reduce<number>((sum, count) => sum + Number(count), 0), nodesMissing: missing };
+  }
+
+  /** With a time, the user is kept out of the channel until then, on every node. Throws CommandError `engine_unavailable`. */
+  async kick(app: App, act: Omit<KickAct, "type" | "code">): Promise<Reached> {
+    const { whose, channel, bannedUntilMs } = act;
+    // First: who comes from now on reads it, who is here already is found.
+    if (bannedUntilMs !== undefined && "user" in whose) await this.#bans.ban(app, channel, whose.user, bannedUntilMs);
+    return this.steer(app, { type: "kick", code: "kicked", ...act });
+  }
+
+  /** Closes every connection of the user. What authenticated the user until now counts no more, unless `revoke` is false. */
+  async terminate(app: App, user: string, revoke = true): Promise<Reached> {
+    if (revoke) await this.#hub.users.revocations.revoke(app, user);
+    return this.steer(app, { type: "disconnect", whose: { user }, message: TERMINATED });
+  }
+
+  /** Words of other nodes may have been missed. */
+  interrupted(): void {
+    this.#mayHaveMissed = true;
+    this.#bans.interrupted();
+  }
+
+  /** Call it every second or two. */
+  sweep(nowMs: number): void {
+    for (const [id, { atMs }] of this.#recent) {
+      if (nowMs - atMs < REMEMBERED_MS && this.#recent.size <= MOST_REMEMBERED) break;
+      this.#recent.delete(id);
+    }
+    this.#bans.sweep();
+    if (this.#mayHaveMissed && !this.#isAsking && this.#hub.health.reachable) void this.#catchUp();
+  }
+
+  /** Asks what there was meanwhile, and does what this node has not done. */
+  async #catchUp(): Promise<void> {
+    this.#isAsking = true;
+    this.#mayHaveMissed = false;
+    try {
+      const { answers } = await this.#hub.nodeBus.askAll(RECENT, {});
+      for (const { id, app, act } of answers.flatMap((answer) => (Array.isArray(answer) ? answer : [])).map(fieldsOf)) {
+        if (!this.#recent.has(textOf(id))) this.#receive(textOf(id), textOf(app), steerActOf(act));
+      }
+    } catch (error) {
+      this.#mayHaveMissed = isEngineAway(error);
+      if (!this.#mayHaveMissed) this.#hub.observe({ type: "failed", error, during: "catching up with other nodes" });
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
+  #receive(id: string, app: string, act: SteerAct): number {
+    this.#recent.set(id, { id, app, act, atMs: this.#hub.clock.monotonicMs() });
+    if (act.type === "kick" && act.bannedUntilMs !== undefined) this.#bans.note({ id: app }, act.bannedUntilMs);
+    return this.#perform({ id: app }, act);
+  }
+
+  /** On the connections of this node. */
+  #perform(app: Pick<App, "id">, act: SteerAct): number {
+    const found = this.#connectionsOf(app, act.whose);
+    if (act.type === "kick") return found.filter((connection) => kick(this.#hub, connection, act)).length;
+    for (const connection of found) this.#hub.disconnect(connection, reasonOf(act, connection));
+    return found.length;
+  }
+
+  /** Of a user also those that never signed in and are the user in a presence channel. */
+  #connectionsOf(app: Pick<App, "id">, whose: Whose): readonly Connection[] {
+    if ("connection" in whose) {
+      const connection = this.#hub.connection(app, whose.connection);
+      return connection ? [connection] : [];
+    }
+    const all = [...this.#hub.connections(app)].filter(({ awaitsAuthentication }) => !awaitsAuthentication);
+    if ("user" in whose) return all.filter((connection) => connection.isUsers(whose.user));
+    return all.filter((connection) => isInOrEntering(connection, whose.channel));
+  }
+}
+
+function isInOrEntering(connection: Connection, channel: string): boolean {
+  return connection.isIn(channel) || (connection.entering?.has(channel) ?? false);
+}
+
+/** Another for each, where they are to come back over a time. */
+function reasonOf(act: Exclude<SteerAct, KickAct>, connection: Connection): Disconnect {
+  if (act.type === "disconnect") return new Disconnect("terminated", act.message);
+  return new Disconnect("reconnect", act.message, spreadOf(connection, act.spreadMs));
+}
+
+/** Takes the connection out of the channel, or refuses it where it is on its way in. Whether it was either. */
+function kick(hub: Host, connection: Connection, { channel, code, message, whose }: KickAct): boolean {
+  const entering = connection.entering?.get(channel);
+  const member = connection.memberships?.get(channel) ?? entering?.member;
+  if ("user" in whose && connection.user?.id !== whose.user && member?.id !== whose.user) return false;
+  if (entering) entering.refusal = new CommandError("unauthorized", message);
+  return expel(hub, connection, channel, code, message) || entering !== undefined;
+}
+
+/** Whether it was in the channel. What the client sent next waits until the cluster knows. */
+export function expel(hub: Host, connection: Connection, channel: string, code: string, message: string): boolean {
+  if (!connection.isIn(channel)) return false;
+  const left = hub.leave(connection, channel).catch((error) => {
+    hub.observe({ type: "failed", error, during: `taking a connection out of ${channel}`, connection });
+  });
+  hub.push(connection, { type: "unsubscribed", channel, by: { code, message } });
+  holdTurn(connection, left);
+  return true;
+}
