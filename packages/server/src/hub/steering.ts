@@ -175,7 +175,7 @@ function kick(hub: Host, connection: Connection, { channel, code, message, whose
 }
 
 /** Whether it was in the channel. What the client sent next waits until the cluster knows. */
-export function expel(hub: Host, connection: Connection, channel: string, code: string, message: string): boolean {
+function expel(hub: Host, connection: Connection, channel: string, code: string, message: string): boolean {
   if (!connection.isIn(channel)) return false;
   const left = hub.leave(connection, channel).catch((error) => {
     hub.observe({ type: "failed", error, during: `taking a connection out of ${channel}`, connection });
