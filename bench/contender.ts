@@ -24,6 +24,8 @@ export interface Contender extends Record<string, (...args: never[]) => unknown>
   burst(burst: Burst): Promise<number>;
   /** Publishes at a rate; says when each message was published, in milliseconds. */
   steady(steady: Steady): Promise<number[]>;
+  /** Publishes once for each byte that comes to this port, so that another process can set the pace. */
+  listenForPulses(): number;
   /** CPU time of the process so far, in microseconds. */
   cpuUs(): number;
   /** Resident bytes once garbage is collected. */
@@ -40,6 +42,7 @@ export function contend({ start, publish }: Parts): void {
     start,
     burst: (options) => burst(publish, options),
     steady: (options) => steady(publish, options),
+    listenForPulses: () => listenForPulses(publish),
     cpuUs,
     residentBytes,
   };
@@ -78,6 +81,13 @@ async function steady(publish: () => unknown, { perSecond, messages }: Steady): 
     await publish();
   }
   return publishedAtMs;
+}
+
+function listenForPulses(publish: () => unknown): number {
+  const data = (_: unknown, bytes: Uint8Array) => {
+    for (let n = 0; n < bytes.length; n++) publish();
+  };
+  return Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data } }).port;
 }
 
 function nextTick(): Promise<void> {

@@ -1,6 +1,7 @@
 /** The load generator: a process of its own, whose work is not counted as the server's. */
 
 import { type Called, type Calling, type SteadyCalling, trigger, triggerSteadily } from "./callers.ts";
+import { type Pulsing, pulse } from "./pulses.ts";
 import { type Opening, Readers } from "./readers.ts";
 import { answerCalls } from "./remote.ts";
 
@@ -19,6 +20,7 @@ export interface Load extends Record<string, (...args: never[]) => unknown> {
   echo(template: string, window: number, forMs: number): Promise<number>;
   trigger(calling: Calling): Promise<Called>;
   triggerSteadily(calling: SteadyCalling): Promise<number[]>;
+  pulse(pulsing: Pulsing): Promise<number[]>;
   close(): void;
 }
 
@@ -35,6 +37,7 @@ if (import.meta.main) {
       return { p50: quantile(0.5), p99: quantile(0.99) };
     },
     echo: (template, window, forMs) => readers.echo(template, window, forMs),
+    pulse,
     trigger,
     triggerSteadily,
     close: () => readers.close(),

@@ -36,13 +36,14 @@ describe("the bench", () => {
       "Client events",
       "Memory per connection",
       "Latency at 20 000 deliveries per second",
+      "Held writes",
       "Recovery",
       "History",
       "Start and rest",
     ]);
     expect(out).not.toMatch(/NaN|undefined|Infinity/);
     const rows = out.match(/^\| .*(?:bare Bun|Fanfare).*$/gm) ?? [];
-    expect(rows.length).toBe(16 + 12 + 8 + 6 + 6 + 2 + 4);
+    expect(rows.length).toBe(16 + 12 + 8 + 6 + 6 + 15 + 2 + 4);
     expect(rows.filter((row) => !/\d+(?:\.\d+)? (?:µs|B|ms|ms\/s) +\|/.test(row))).toEqual([]);
   }, 180_000);
 

@@ -77,6 +77,8 @@ export interface SettingsInput {
   readonly compression?: boolean | undefined;
   /** HTTP in place of a WebSocket, where a network does not let one through. */
   readonly http?: HttpInput | undefined;
+  /** How publications reach sockets. */
+  readonly fanout?: FanoutInput | undefined;
   /** WebSocket endpoints of your own, each with the code that answers there. See library.md. Takes a list of controllers. Default: `[]`. */
   readonly controllers?: readonly ControllerInput[] | undefined;
   /** Limits of the process, whatever the app. */
@@ -347,6 +349,12 @@ export interface HttpInput {
   readonly pollS?: number | undefined;
   /** How long a connection lives while no request reads from it, in seconds; then its members leave. Takes a number of seconds from 0.1 to 2147483. Default: `10`. */
   readonly sessionTimeoutS?: number | undefined;
+}
+
+/** How publications reach sockets. */
+export interface FanoutInput {
+  /** Longest time a publication waits so that one write carries several, in milliseconds; 0 holds nothing. Only where the millisecond has seen 32 writes to sockets, and only in a channel that was written to within this time: a lone message never waits, and the order of what a client receives stays. Takes a whole number from 0 to 100. Default: `1`. */
+  readonly holdMs?: number | undefined;
 }
 
 /** A controller at a path. */

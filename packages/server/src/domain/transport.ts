@@ -39,10 +39,19 @@ export interface FrameQueue {
 }
 
 /** The shape of Bun's `Server`, as far as fanning out goes. */
-export interface Fanout {
+export interface TopicWriter {
   publish(topic: string, frame: string): unknown;
   /** Whether the topic's sockets are of several servers or kinds: then a socket's own publish does not reach all the others. */
   isScattered?(topic: string): boolean;
+}
+
+/** The same, which may hold back what it is given. */
+export interface Fanout extends Pick<TopicWriter, "isScattered"> {
+  publish(topic: string, frame: string, readers: number): unknown;
+  /** Writes what it holds back of the topic. To be called before the topic's subscribers change, or anything else is published to them. */
+  flush?(topic: string): void;
+  /** Writes what it holds back for that socket. To be called before anything is sent to the socket alone. */
+  flushFor?(socket: Socket): void;
 }
 
 /** Turns frames into commands and pushes into frames. Decides nothing, keeps nothing. */

@@ -56,7 +56,7 @@ export class Audience {
   }
 
   /** The socket receives the channel from now on, or from after the position up to which it has everything. */
-  addSubscriber(connection: Connection, upTo?: Position): void {
+  addSubscriber(connection: Connection, fanout: Fanout | undefined, upTo?: Position): void {
     if (upTo) this.startSequence().addReader(connection, upTo, this.groups.length === 0);
     let readers = this.groups.find((candidate) => candidate.protocol === connection.protocol);
     if (!readers) {
@@ -65,16 +65,20 @@ export class Audience {
       this.groups.push(readers);
     }
     readers.count++;
+    fanout?.flush?.(readers.topic);
     connection.socket?.subscribe(readers.topic);
   }
 
   /** Takes back one `addSubscriber`; the caller knows that there was one. */
-  removeSubscriber(connection: Connection): void {
+  removeSubscriber(connection: Connection, fanout: Fanout | undefined): void {
     this.sequence?.removeReader(connection);
     const at = this.groups.findIndex((candidate) => candidate.protocol === connection.protocol);
     const readers = this.groups[at];
     if (!readers) return;
-    if (!connection.closed) connection.socket?.unsubscribe(readers.topic);
+    if (!connection.closed) {
+      fanout?.flush?.(readers.topic);
+      connection.socket?.unsubscribe(readers.topic);
+    }
     if (--readers.count === 0) this.groups.splice(at, 1);
   }
 
@@ -109,14 +113,18 @@ export class Audience {
         frames.sentToAll({ app: app.id, channel: this.channel.name, protocol, readers }, frame);
       }
       if (!first) {
-        fanout.publish(topic, frame);
+        fanout.publish(topic, frame, count);
         continue;
       }
+      fanout.flush?.(topic);
       // A socket's own publish skips that socket; further ones step out of the topic for the moment.
       const isScattered = fanout.isScattered?.(topic) ?? false;
       const stepping = isScattered ? excluded : more;
       for (const socket of stepping) socket.unsubscribe(topic);
-      (isScattered ? fanout : first).publish(topic, frame);
+      if (isScattered) {
+        fanout.publish(topic, frame, readers);
+        fanout.flush?.(topic);
+      } else first.publish(topic, frame);
       for (const socket of stepping) socket.subscribe(topic);
     }
   }

@@ -4,12 +4,15 @@ import type { Connection } from "../domain/connection.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
 import type { Awaitable, Broker, Clock, Engine, Guard, Ledger, Observer, Registry } from "../domain/ports.ts";
 import type { FrameObserver, FrameTap, TrafficMeter } from "../domain/traffic.ts";
+import type { Fanout } from "../domain/transport.ts";
 import { Channels } from "./channels.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
 import { Tenants } from "./tenants.ts";
 
 export class HubContext {
   limits: HubLimits;
+  /** Nothing is sent before there is one. */
+  fanout: Fanout | undefined;
   /** Shown every frame. Undefined nearly always. */
   frameObserver: FrameObserver | undefined;
   /** Connections whose frames are watched as they pass. Empty nearly always, and then it costs one look at a size. */

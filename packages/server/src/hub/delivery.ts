@@ -4,7 +4,6 @@ import { userOfOnlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { EventPublication, Publication, Push } from "../domain/message.ts";
 import type { EngineHost } from "../domain/ports.ts";
-import type { Fanout } from "../domain/transport.ts";
 import type { Audience } from "./audience.ts";
 import type { HubContext } from "./context.ts";
 import type { DeliveryTimer } from "./delivery-timer.ts";
@@ -20,8 +19,6 @@ export class Delivery {
   readonly #keys: IdempotencyKeys;
   readonly #timer: DeliveryTimer;
   readonly #gaps: GapFiller;
-  /** Nothing is sent before there is one. */
-  fanout: Fanout | undefined;
 
   constructor(context: HubContext, users: Users, keys: IdempotencyKeys, timer: DeliveryTimer) {
     this.#context = context;
@@ -135,10 +132,11 @@ export class Delivery {
     having: readonly Connection[] = NO_CONNECTIONS,
   ): void {
     const named = except.length === 0 ? NO_CONNECTIONS : except.flatMap((id) => tenant.connections.get(id) ?? []);
-    if (!this.fanout) return;
+    const { fanout } = this.#context;
+    if (!fanout) return;
     audience.lastSentAtMs = this.#context.clock.monotonicMs();
     const excluded = having.length === 0 ? named : [...named, ...having];
-    audience.send(this.fanout, push, excluded, tenant.app, this.#context.traffic, this.#context.frameObserver);
+    audience.send(fanout, push, excluded, tenant.app, this.#context.traffic, this.#context.frameObserver);
     if (this.#context.taps.size > 0) this.#notifyTaps(audience, push, excluded);
   }
 

@@ -132,7 +132,7 @@ export class Hub {
   }
 
   async start(fanout: Fanout): Promise<void> {
-    this.#delivery.fanout = fanout;
+    this.#context.fanout = fanout;
     await this.#engine.start({
       receive: (publication) => this.nodeBus.receive(publication) || this.#delivery.deliver(publication),
       interrupted: (channels) => {
@@ -233,6 +233,7 @@ export class Hub {
     if (connection.closed) return;
     const { frame, code, reason } = connection.protocol.encodeClose(why);
     connection.disconnectReason = why;
+    if (connection.socket) this.#context.fanout?.flushFor?.(connection.socket);
     if (frame !== undefined) {
       connection.socket?.send(frame);
       if (this.frameObserver && !isReserved(connection.app)) this.frameObserver.sent(connection, frame);
@@ -386,7 +387,9 @@ export class Hub {
   // ---- private
 
   #hand(connection: Connection, frame: string): void {
-    connection.socket?.send(frame);
+    const { socket } = connection;
+    if (socket) this.#context.fanout?.flushFor?.(socket);
+    socket?.send(frame);
     connection.wasSent = true;
     this.traffic?.sent(connection.app, 1, frame.length);
     if (this.taps.size > 0) this.taps.get(connection)?.sent(frame);

@@ -71,7 +71,7 @@ export class ChannelMembership {
         if (past.isMissing) news.push({ type: "missed", app: tenant.app, channel: name });
         connection.memberships ??= new Memberships();
         connection.memberships.set(name, member);
-        audience.addSubscriber(connection, upTo);
+        audience.addSubscriber(connection, this.#context.fanout, upTo);
         isSubscribed = true;
       });
       if (entering.refusal && !isSubscribed) throw entering.refusal;
@@ -96,7 +96,7 @@ export class ChannelMembership {
     if (!tenant || !audience || !connection.memberships?.has(name)) return;
     const member = connection.memberships.get(name);
     connection.memberships.delete(name);
-    audience.removeSubscriber(connection);
+    audience.removeSubscriber(connection, this.#context.fanout);
     this.#quotas.releaseSubscriber(connection, audience);
     this.#context.observe({ type: "unsubscribed", connection, channel: name });
     audience.leaving++;

@@ -53,7 +53,7 @@ export class Users {
     const audiences = watched.map((user) => tenant.retain(onlineChannel(user)));
     this.#unwatch(tenant, connection);
     connection.watchedUsers = watched;
-    for (const audience of audiences) audience.addSubscriber(connection);
+    for (const audience of audiences) audience.addSubscriber(connection, this.#context.fanout);
     try {
       await Promise.all(audiences.map((audience) => audience.subscribing));
       const app = connection.app.id;
@@ -126,7 +126,7 @@ export class Users {
     for (const user of connection.watchedUsers ?? []) {
       const audience = tenant.audiences.get(onlineChannel(user));
       if (!audience) continue;
-      audience.removeSubscriber(connection);
+      audience.removeSubscriber(connection, this.#context.fanout);
       this.#context.tenants.release(tenant, audience);
     }
     connection.watchedUsers = undefined;

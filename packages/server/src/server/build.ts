@@ -22,6 +22,7 @@ import { Streams } from "./streams/streams.ts";
 import { EventLoopLag } from "./system/event-loop-lag.ts";
 import { scheduleTurn } from "./system/machine-clock.ts";
 import { MemoryMonitor } from "./system/memory-monitor.ts";
+import { HeldWrites } from "./websocket/held-writes.ts";
 import { Listeners } from "./websocket/listeners.ts";
 import { SlowConsumers, withSlowConsumers } from "./websocket/slow-consumers.ts";
 
@@ -65,11 +66,12 @@ export function build(deps: Dependencies, engine: Engine): Parts {
   const around = { startedAtMs, apps, hub, memory, lag, dashboard, drainState };
   const parts = { ...around, ipConnectionLimiter, slowConsumers, streams, sessions };
   const listeners = new Listeners(listenOptions(deps, parts));
+  const heldWrites = new HeldWrites(listeners, clock, config.fanout.holdMs);
   const { endpoints } = extensions;
   const drain: DrainController = new DrainController({
     ...{ nodeId: node.id, clock, settings: config, state: drainState, hub, listeners, endpoints },
   });
-  return { ...parts, listeners, drain };
+  return { ...parts, listeners, heldWrites, drain };
 }
 
 interface HubParts extends Pick<HubOptions, "node" | "engine"> {

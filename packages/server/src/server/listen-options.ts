@@ -25,7 +25,7 @@ import { newConnectionId } from "./websocket/connection-id.ts";
 import type { HandshakeOptions } from "./websocket/listen-options.ts";
 import type { ListenersOptions } from "./websocket/listeners.ts";
 
-type ListenParts = Omit<Parts, "listeners" | "drain">;
+type ListenParts = Omit<Parts, "listeners" | "heldWrites" | "drain">;
 
 export function listenOptions(deps: Dependencies, parts: ListenParts): ListenersOptions {
   const { config, extensions } = deps;

@@ -17,6 +17,7 @@ import type { Sessions } from "./streams/sessions.ts";
 import type { Streams } from "./streams/streams.ts";
 import type { EventLoopLag } from "./system/event-loop-lag.ts";
 import type { MemoryMonitor } from "./system/memory-monitor.ts";
+import type { HeldWrites } from "./websocket/held-writes.ts";
 import type { Listeners } from "./websocket/listeners.ts";
 import type { SlowConsumers } from "./websocket/slow-consumers.ts";
 
@@ -56,6 +57,7 @@ export interface Parts {
   readonly streams: Streams;
   readonly sessions: Sessions;
   readonly listeners: Listeners;
+  readonly heldWrites: HeldWrites;
   readonly drainState: DrainState;
   readonly drain: DrainController;
 }

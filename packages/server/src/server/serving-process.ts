@@ -62,12 +62,12 @@ export class ServingProcess implements ServerProcess {
     const credentials = config.tls && (await readCertificates(config.tls));
     const warn = (sentence: string) => log.warn(sentence);
     const parts = build(deps, deps.engine ?? (await createEngine({ config, clock, warn, given: deps.given.engine })));
-    const { listeners, hub, dashboard } = parts;
+    const { listeners, heldWrites, hub, dashboard } = parts;
     listeners.open(credentials);
     const certificates = config.tls && new CertificateWatcher({ settings: config.tls, listeners, log });
     const started = new ServingProcess(deps, parts, certificates);
     try {
-      await hub.start(listeners);
+      await hub.start(heldWrites);
       dashboard.start();
     } catch (error) {
       started.#stopTimers();
@@ -129,10 +129,11 @@ export class ServingProcess implements ServerProcess {
 
   async reload(deps: Dependencies): Promise<number> {
     const { config, extensions } = deps;
-    const { hub, apps, memory, listeners, drain, ipConnectionLimiter, sessions } = this.#parts;
+    const { hub, apps, memory, listeners, heldWrites, drain, ipConnectionLimiter, sessions } = this.#parts;
     const options = listenOptions(deps, this.#parts);
     await this.#certificates?.reload(config.tls);
     drain.settings = config;
+    heldWrites.holdMs = config.fanout.holdMs;
     apps.configure(config);
     hub.limits = hubLimits(deps);
     sessions.settings = config.http;

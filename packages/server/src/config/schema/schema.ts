@@ -57,6 +57,16 @@ const log = section("What is logged, and how.", {
   ),
 });
 
+const MAX_HOLD_MS = 100;
+
+const fanout = section("How publications reach sockets.", {
+  holdMs: integer(
+    "Longest time a publication waits so that one write carries several, in milliseconds; 0 holds nothing. Only where the millisecond has seen 32 writes to sockets, and only in a channel that was written to within this time: a lone message never waits, and the order of what a client receives stays.",
+    0,
+    MAX_HOLD_MS,
+  ).apply(withDefault, 1),
+});
+
 const MAX_THREADS = 256;
 const MAX_WORKERS = 256;
 
@@ -167,6 +177,7 @@ export const schema = z.strictObject({
     "Offers clients permessage-deflate, without memory between messages: for slow lines, at 15 µs of processor time for each reader of a frame of 2 KB. What a frame inflates to is bounded by `limits.frameBytes`.",
   ).apply(withDefault, false),
   http,
+  fanout,
   events: eventsFile,
   controllers,
   limits: processLimits,

@@ -1,6 +1,6 @@
 /** Readers that are no WebSockets, by the topics they are subscribed to: beside Bun's own topics, behind the same port. */
 
-import type { Fanout } from "../../domain/transport.ts";
+import type { TopicWriter } from "../../domain/transport.ts";
 
 /** One of them. Two calls of `flush` are never due at a time. */
 export interface TopicReader {
@@ -9,7 +9,7 @@ export interface TopicReader {
   flush(): void;
 }
 
-export class Streams implements Fanout {
+export class Streams implements TopicWriter {
   readonly #topics = new Map<string, Set<TopicReader>>();
   #unflushed: TopicReader[] = [];
 

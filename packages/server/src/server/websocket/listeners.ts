@@ -5,7 +5,7 @@
  */
 
 import { ConfigError } from "../../config/config-error.ts";
-import type { Fanout } from "../../domain/transport.ts";
+import type { TopicWriter } from "../../domain/transport.ts";
 import { isWorthCompressing } from "../compression.ts";
 import type { RequestHandler } from "../http/router.ts";
 import type { TlsCredentials } from "../tls/read-certificates.ts";
@@ -16,7 +16,7 @@ export interface ListenersOptions extends ListenOptions {
   /** What is answered on the API's own port. */
   readonly handleApi: RequestHandler;
   /** The readers that are no WebSockets. */
-  readonly streams: Required<Fanout>;
+  readonly streams: Required<TopicWriter>;
 }
 
 interface Port {
@@ -26,7 +26,7 @@ interface Port {
   readonly open: (credentials: TlsCredentials | undefined) => Listener;
 }
 
-export class Listeners implements Fanout {
+export class Listeners implements TopicWriter {
   readonly hostname: string;
   readonly apiHostname: string;
   readonly #options: ListenersOptions;
