@@ -47,6 +47,8 @@ const EXTERNALS = {
     brew: "postgresql@17",
     why: "the database tests run on it",
   },
+  psql: { at: ["psql"], apt: "postgresql-client", brew: "postgresql@17", why: "outboxes are made with it" },
+  mariadb: { at: ["mariadb"], apt: "mariadb-client", brew: "mariadb", why: "outboxes are made with it" },
   mariadbd: { at: ["mariadbd"], apt: "mariadb-server", brew: "mariadb", why: "the database tests run on it" },
   chromium: {
     at: [

@@ -22,6 +22,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   guards: CORE,
   database: [],
   observers: [...CORE, "database", ADMIN_API],
+  outbox: [...CORE, "database"],
   admin: [...CORE, "database", "http"],
   tasks: [],
   server: [
@@ -35,13 +36,26 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
     "guards",
     "observers",
     "admin",
+    "outbox",
     "tasks",
     MANIFEST,
   ],
   "index.ts": [...CORE, "admin", "config", "server", "protocols", "engines", "apps", "guards", "observers", "tasks"],
   "engine.ts": [...CORE, "engines", "server/cluster/read-setting-file.ts"],
   // It explains signatures and tokens with the very code that checks them.
-  cli: [...CORE, "config", "server", "index.ts", "protocols", "guards", "apps", "database", "observers", MANIFEST],
+  cli: [
+    ...CORE,
+    "config",
+    "server",
+    "index.ts",
+    "protocols",
+    "guards",
+    "apps",
+    "database",
+    "observers",
+    "outbox",
+    MANIFEST,
+  ],
 };
 
 /** Packages that a layer may import; any, where it is not named. */

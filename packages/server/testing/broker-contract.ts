@@ -436,6 +436,20 @@ export function brokerContract(runner: TestRunner, name: string, makeEngine: Mak
         expect(await once("5", "other", 60_000)).toBe("repeated");
         expect(await upToNow("room")).toEqual(["1", "2", "3"]);
       });
+
+      test("may be made again before that where its key is forgotten, and another key stays", async () => {
+        await broker.subscribe("app", "room");
+        expect(await once("1", "k")).not.toBe("repeated");
+        await once("2", "other");
+        if (!broker.expireKey) return;
+        await broker.expireKey("app", "room", "k", 300);
+        await broker.expireKey("app", "room", "unknown", 300);
+        expect(await once("1 again", "k")).toBe("repeated");
+        await under.pass(400);
+        await eventually(async () => expect(await once("3", "k")).not.toBe("repeated"));
+        expect(await once("4", "other")).toBe("repeated");
+        expect(await upToNow("room")).toEqual(["1", "2", "3"]);
+      });
     };
 
     describe("under a key, a publication that is kept", () => withKeys(KEEP));

@@ -29,6 +29,8 @@ const STOPPING: readonly OptionSpec[] = [
   ["--force", "kill it when the time is up; clients that are left lose their connection without a close reason"],
 ];
 const DATABASE = ["database.url", "stateDir"];
+const OUTBOX = ["outbox"];
+const SOURCE: OptionSpec = ["--source <name>", "only this source (outbox[].name, or its table's name)"];
 const SIGNATURE: OptionSpec = ["--signature <key:hex>", "a signature to compare with"];
 const APP_SETTINGS: OptionSpec = ["--settings <json>", "settings as in a configuration file, in JSON"];
 const ID = ["<id>", "the app"] as const;
@@ -306,6 +308,39 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     options: [["--all", "all of them"]],
     examples: ["fanfare webhooks replay 17 18", "fanfare webhooks replay --all"],
     load: async () => (await import("./commands/webhooks.ts")).replay,
+  },
+  outbox: { description: "the tables in applications' databases from which publications are read (`outbox`)" },
+  "outbox schema": {
+    description: "print the statements that make such a table, for the database's own command line",
+    options: [
+      ["--dialect <dialect>", "the database", { default: "postgres", choices: ["postgres", "mysql", "sqlite"] }],
+      ["--table <name>", "the table", { default: "fanfare_publications" }],
+      ["--notify", "PostgreSQL tells of each insert (outbox[].notify)"],
+    ],
+    examples: ["fanfare outbox schema --dialect postgres | psql shop"],
+    load: async () => (await import("./commands/outbox.ts")).printSchema,
+  },
+  "outbox migrate": {
+    description: "make the tables and their functions where they are not there; their role has to be allowed to",
+    settings: OUTBOX,
+    options: [SOURCE],
+    examples: ["fanfare outbox migrate", "fanfare outbox migrate --source shop"],
+    load: async () => (await import("./commands/outbox.ts")).migrateOutboxes,
+  },
+  "outbox failed": {
+    description: "list the rows that were set aside because they cannot be published, the latest first",
+    settings: OUTBOX,
+    options: [SOURCE, ["--limit <number>", "most that are listed of each source", { default: "100" }], AS_JSON],
+    examples: ["fanfare outbox failed --source shop"],
+    load: async () => (await import("./commands/outbox.ts")).listFailedRows,
+  },
+  "outbox retry": {
+    description: "publish rows that were set aside after all: these, or all of them with --all",
+    arguments: [["[ids...]", "their numbers, as `fanfare outbox failed` lists them"]],
+    settings: OUTBOX,
+    options: [SOURCE, ["--all", "all of them"]],
+    examples: ["fanfare outbox retry 17 18 --source shop", "fanfare outbox retry --all"],
+    load: async () => (await import("./commands/outbox.ts")).retryRows,
   },
   statistics: { description: "delete statistics from the database" },
   "statistics clean": {

@@ -83,6 +83,8 @@ export interface SettingsInput {
   readonly controllers?: readonly ControllerInput[] | undefined;
   /** Limits of the process, whatever the app. */
   readonly limits?: LimitsInput | undefined;
+  /** Tables in applications' databases from which publications are read: what is inserted in a transaction is published once it is committed. Takes a list of objects with `url`. Default: `[]`. */
+  readonly outbox?: readonly OutboxInput[] | undefined;
   /** What every app takes unless it says otherwise. */
   readonly defaults?: DefaultsInput | undefined;
 }
@@ -407,6 +409,24 @@ export interface LimitsInput {
   readonly waitingBytes?: number | undefined;
   /** Time a client has to send a request's body, or its next request, in seconds; its headers always have ten. Takes a number of seconds from 0.001 to 2147483. Default: `10`. */
   readonly handshakeTimeoutS?: number | undefined;
+}
+
+/** One table. */
+export interface OutboxInput {
+  /** The application's database: `postgres://…`, `mysql://…`, `mariadb://…` or `sqlite:FILE`. Takes "sqlite:FILE", "postgres://…" or "mysql://…", with what is special in the password encoded. */
+  readonly url: string;
+  /** Names the source in metrics, messages and commands. Without it, the table's name; has to differ from that of the others. Keep it: what is being published is known by it. Takes text of up to 64 letters, digits, "-", "_" and ".". */
+  readonly name?: string;
+  /** The table, perhaps with its schema in front: `shop.fanfare_publications`. Takes a table's name of letters, digits and "_", perhaps with its schema and a dot in front. Default: `"fanfare_publications"`. */
+  readonly table?: string | undefined;
+  /** The app that all rows are published in, by its id. Without it each row names its own. Takes text, not empty. */
+  readonly app?: string;
+  /** How often an empty table is looked at, in milliseconds; a full one is read without a pause. Takes a whole number from 10 to 60000. Default: `100`. */
+  readonly pollMs?: number | undefined;
+  /** Most rows that are read at a time. Takes a whole number from 1 to 1000. Default: `200`. */
+  readonly batch?: number | undefined;
+  /** PostgreSQL tells of each insert, so that rows are published at once: `fanfare outbox migrate` then makes a trigger. Its commits wait for each other: for databases with few writers. Default: `false`. */
+  readonly notify?: boolean | undefined;
 }
 
 /** What every app takes unless it says otherwise. */

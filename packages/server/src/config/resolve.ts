@@ -24,6 +24,7 @@ export function resolve(builder: ConfigBuilder): Config {
   refuseDuplicateApps(apps, refuse);
   refuseDuplicateNames(rest.tls, refuse);
   refuseForUnixSocket(rest, refuse);
+  refuseOutbox(rest.outbox, refuse);
   const resolved = apps.map((app, index) => resolveApp(app, defaults, ["apps", index], refuse));
   if (messages.length > 0) throw new ConfigError(messages);
   const appLimits = [defaults, ...resolved].map(({ limits }) => limits);
@@ -120,6 +121,18 @@ function refuseDuplicateNames(tls: Config["tls"], refuse: Refuse): void {
   for (const [index, earlier] of duplicates(names.map((name) => name.toLowerCase()))) {
     const both = `\`tls.names[${index}].serverName\` is ${JSON.stringify(names[index])}, as \`tls.names[${earlier}].serverName\` is`;
     refuse(["tls", "names", index], `${both}: every name has one certificate`);
+  }
+}
+
+function refuseOutbox(outbox: Config["outbox"], refuse: Refuse): void {
+  const names = outbox.map(({ name, table }) => name ?? table);
+  for (const [index, earlier] of duplicates(names)) {
+    const both = `\`outbox[${index}]\` has the name ${JSON.stringify(names[index])}, as \`outbox[${earlier}]\` has`;
+    refuse(["outbox", index], `${both}: give each a \`name\` of its own`);
+  }
+  for (const [index, { notify, url }] of outbox.entries()) {
+    if (!notify || url.startsWith("postgres")) continue;
+    refuse(["outbox", index], `\`outbox[${index}].notify\` is true, and only PostgreSQL can notify: leave it out`);
   }
 }
 

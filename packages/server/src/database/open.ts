@@ -23,20 +23,25 @@ const CONNECT_MS = 5_000;
 /** A database that takes longer for one of our questions is taken for one that is away. */
 const QUERY_MS = 15_000;
 
-export interface Patience {
+export interface OpenOptions {
   /** How long a write waits for another process that holds the file, in milliseconds. */
   readonly busyMs?: number;
   /** How long a database on a server may take to answer one question, in milliseconds. */
   readonly queryMs?: number;
+  /** The database is an application's: a file is neither made nor changed in its rights and modes. */
+  readonly isForeign?: boolean;
 }
 
 /**
  * `sqlite:FILE`, `postgres://…`, `mysql://…` or `mariadb://…`. Connects when it is first asked, so a database that is down
  * is found out by the query. Throws Error where the address is none of these.
  */
-export async function openDatabase(url: string, patience: Patience = {}): Promise<Database> {
+export async function openDatabase(url: string, options: OpenOptions = {}): Promise<Database> {
   const kind = kindOf(url);
-  const { dialect, revision } = await dialectOf(kind, url, { busyMs: BUSY_MS, queryMs: QUERY_MS, ...patience });
+  const { dialect, revision } = await dialectOf(kind, url, {
+    ...{ busyMs: BUSY_MS, queryMs: QUERY_MS, isForeign: false },
+    ...options,
+  });
   const query = new Kysely<Tables>({ dialect });
   return { kind, query, name: nameOf(url), revision, close: () => query.destroy() };
 }
@@ -49,8 +54,8 @@ export function kindOf(url: string): DatabaseKind {
 }
 
 /** The drivers are loaded only by those who use them. */
-async function dialectOf(kind: DatabaseKind, url: string, { busyMs, queryMs }: Required<Patience>) {
-  if (kind === "sqlite") return openSqlite(url.slice("sqlite:".length), busyMs);
+async function dialectOf(kind: DatabaseKind, url: string, { busyMs, queryMs, isForeign }: Required<OpenOptions>) {
+  if (kind === "sqlite") return openSqlite(url.slice("sqlite:".length), busyMs, isForeign);
   const limits = { connections: POOL, connectTimeoutMs: CONNECT_MS, queryTimeoutMs: queryMs };
   const dialect =
     kind === "postgres"

@@ -6,12 +6,15 @@ import { dirname } from "node:path";
 import { type SqliteDatabase, SqliteDialect } from "kysely";
 import { explainFileError } from "./file-error.ts";
 
-/** `busyMs`: how long a writer waits for another process that holds the file. Nothing else runs in the meantime. */
-export function openSqlite(file: string, busyMs: number) {
+/**
+ * `busyMs`: how long a writer waits for another process that holds the file. Nothing else runs in the meantime. A foreign file
+ * is an application's, and stays as it is.
+ */
+export function openSqlite(file: string, busyMs: number, isForeign = false) {
   let opened: Database | undefined;
   const database = async () =>
     told(file, () => {
-      opened = open(file, busyMs);
+      opened = isForeign ? openForeign(file, busyMs) : open(file, busyMs);
       return adapt(file, opened);
     });
   return { dialect: new SqliteDialect({ database }), revision: () => opened && revisionOf(opened) };
@@ -38,6 +41,14 @@ function open(file: string, busyMs: number): Database {
   database.run("PRAGMA journal_mode = WAL");
   database.run("PRAGMA synchronous = NORMAL");
   database.run("PRAGMA foreign_keys = ON");
+  return database;
+}
+
+/** What is deleted there has to stay deleted after a power failure, too. */
+function openForeign(file: string, busyMs: number): Database {
+  const database = new Database(file, { readwrite: true, create: false, strict: true });
+  database.run(`PRAGMA busy_timeout = ${busyMs}`);
+  database.run("PRAGMA synchronous = FULL");
   return database;
 }
 

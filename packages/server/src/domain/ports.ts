@@ -69,6 +69,11 @@ export interface Broker {
     keep?: HistoryPolicy,
   ): Awaitable<Position | "repeated" | undefined>;
   /**
+   * The key need not be remembered for longer than this from now on: whoever published under it will not do so again. Without
+   * this method keys are remembered for their whole time. May do nothing while the engine is away.
+   */
+  expireKey?(app: string, channel: string, key: string, ttlMs: number): Awaitable<void>;
+  /**
    * After `since`, or without it the last ones; oldest first, at most `limit`: with 0 only where the channel stands. A channel
    * that this node is subscribed to has an epoch from the first question on, and keeps it while there are subscribers: nothing
    * is numbered twice in it.

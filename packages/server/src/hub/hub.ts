@@ -300,10 +300,10 @@ export class Hub {
 
   // ---- publications
 
-  /** Hands an event to the broker; resolves when the engine has it. With a key it does so once. */
-  publish(app: App, publication: EventPublication, key?: string): Awaitable<Position | undefined> {
+  /** Hands an event to the broker; resolves when the engine has it. With a key it does so once; keys last `ttlMs`, or five minutes. */
+  publish(app: App, publication: EventPublication, key?: string, ttlMs?: number): Awaitable<Position | undefined> {
     this.checkReserved(publication.event, publication.from !== undefined);
-    return this.#publisher.publish(app, publication, key);
+    return this.#publisher.publish(app, publication, key, ttlMs);
   }
 
   /** Throws where clients of any protocol, or Fanfare's own client libraries, would take an event of this name for one of their own. */

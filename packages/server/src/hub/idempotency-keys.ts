@@ -33,12 +33,13 @@ export class IdempotencyKeys {
     publication: EventPublication,
     publisherKey: string,
     publish: (once: IdempotencyKey) => Awaitable<Position | "repeated" | undefined>,
+    ttlMs = REMEMBERED_MS,
   ): Promise<Position | undefined> {
     const key = nameOf(publication, publisherKey);
     const underway = this.#underway.get(key);
     if (underway) return underway;
     if (this.#isIn(this.#published, key) || this.#isIn(this.#received, key)) return Promise.resolve(undefined);
-    const work = this.#first(key, publish).finally(() => this.#underway.delete(key));
+    const work = this.#first({ key, ttlMs }, publish).finally(() => this.#underway.delete(key));
     this.#underway.set(key, work);
     return work;
   }
@@ -52,14 +53,14 @@ export class IdempotencyKeys {
   }
 
   async #first(
-    key: string,
+    once: IdempotencyKey,
     publish: (once: IdempotencyKey) => Awaitable<Position | "repeated" | undefined>,
   ): Promise<Position | undefined> {
     const untilMs = this.#clock.monotonicMs() + REMEMBERED_MS;
-    const done = await publish({ key, ttlMs: REMEMBERED_MS });
+    const done = await publish(once);
     // Since when that counts is known only of the first.
     if (done === "repeated") return undefined;
-    note(this.#published, key, untilMs);
+    note(this.#published, once.key, untilMs);
     return done;
   }
 
@@ -76,7 +77,10 @@ function note(noted: Map<string, number>, key: string, untilMs: number): void {
 }
 
 /** Of one length, and of letters that every engine takes. One client must not use up the keys of another, nor of the back end. */
-function nameOf({ app, channel, from }: EventPublication, key: string): string {
+export function nameOf(
+  { app, channel, from }: Pick<EventPublication, "app" | "channel" | "from">,
+  key: string,
+): string {
   const name = JSON.stringify([app, channel, from ? ["client", from.user] : "back end", key]);
   return createHash("sha256").update(name).digest("base64url");
 }

@@ -22,9 +22,9 @@ export class Publisher {
   }
 
   /** Resolves when the engine has it. With a key it publishes once. */
-  publish(app: App, publication: EventPublication, key?: string): Awaitable<Position | undefined> {
+  publish(app: App, publication: EventPublication, key?: string, ttlMs?: number): Awaitable<Position | undefined> {
     if (key === undefined) return this.#publish(app, publication) as Awaitable<Position | undefined>;
-    return this.#keys.publish(publication, key, (once) => this.#publish(app, publication, once));
+    return this.#keys.publish(publication, key, (once) => this.#publish(app, publication, once), ttlMs);
   }
 
   /** `repeated` where the engine has had one under that key. */

@@ -63,7 +63,7 @@ export function build(deps: Dependencies, engine: Engine): Parts {
   const ipConnectionLimiter = new IpConnectionLimiter(ipLimiterOptions(deps));
   const streams = new Streams();
   const sessions = new Sessions({ streams, hub, settings: config.http });
-  const around = { startedAtMs, apps, hub, memory, lag, dashboard, drainState };
+  const around = { nodeId: node.id, engine, startedAtMs, apps, hub, memory, lag, dashboard, drainState };
   const parts = { ...around, ipConnectionLimiter, slowConsumers, streams, sessions };
   const listeners = new Listeners(listenOptions(deps, parts));
   const heldWrites = new HeldWrites(listeners, clock, config.fanout.holdMs);

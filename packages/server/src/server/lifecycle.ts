@@ -172,6 +172,10 @@ export class Lifecycle implements ExtensionsHost, StorageHost {
     return { lagMs, draining: readyState?.isDraining ?? false, port: address?.port };
   }
 
+  get outboxes(): StorageHost["outboxes"] {
+    return this.#process?.outboxStates ?? [];
+  }
+
   appsChanged(): void {
     if (this.#process) this.reload(this.#config).catch((error) => this.failed(error, "taking over changed apps"));
   }

@@ -45,6 +45,9 @@ export interface Dependencies {
 
 /** The parts of a serving process. */
 export interface Parts {
+  /** Another at each start. */
+  readonly nodeId: string;
+  readonly engine: Engine;
   readonly startedAtMs: number;
   readonly apps: AppDirectory;
   readonly hub: Hub;

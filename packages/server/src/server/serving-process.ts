@@ -3,6 +3,8 @@
 import type { AppDirectory } from "../apps/app-directory.ts";
 import type { Config } from "../config/schema/schema.ts";
 import type { Hub } from "../hub/hub.ts";
+import type { Outboxes } from "../outbox/outboxes.ts";
+import type { OutboxState } from "../outbox/reader.ts";
 import { build, frameObserverFor, hubLimits, ipLimiterOptions } from "./build.ts";
 import { createEngine } from "./cluster/create-engine.ts";
 import { EngineHealthLog } from "./cluster/engine-health-log.ts";
@@ -10,6 +12,7 @@ import type { ReadyState } from "./http/ready-route.ts";
 import { disconnectRejected } from "./lifecycle/reload.ts";
 import { listenOptions, readyState } from "./listen-options.ts";
 import type { Dependencies, Parts } from "./parts.ts";
+import { startOutboxes } from "./start-outboxes.ts";
 import type { MemoryMonitor } from "./system/memory-monitor.ts";
 import { CertificateWatcher } from "./tls/certificate-watcher.ts";
 import { readCertificates } from "./tls/read-certificates.ts";
@@ -31,6 +34,8 @@ export interface ServerProcess {
   /** How late timers run, in milliseconds. */
   readonly lagMs: number;
   readonly readyState: ReadyState;
+  /** Of the tables in applications' databases that are read here. */
+  readonly outboxStates: readonly OutboxState[];
   /** Whether no other node took over what this one left; known when it has stopped. */
   readonly isLastNode: boolean;
   /** The processes that the clients are with, where that is not this one. */
@@ -52,6 +57,7 @@ export interface ServerProcess {
 export class ServingProcess implements ServerProcess {
   readonly #parts: Parts;
   readonly #certificates: CertificateWatcher | undefined;
+  #outboxes: Outboxes | undefined;
   readonly #sweeping: ReturnType<typeof setInterval>;
 
   /** Throws what Bun throws when it cannot listen, and ConfigError where the certificates cannot be used. */
@@ -69,6 +75,7 @@ export class ServingProcess implements ServerProcess {
     try {
       await hub.start(heldWrites);
       dashboard.start();
+      started.#outboxes = await startOutboxes(deps, parts);
     } catch (error) {
       started.#stopTimers();
       await listeners.stop(true);
@@ -119,6 +126,10 @@ export class ServingProcess implements ServerProcess {
     return readyState(this.#parts);
   }
 
+  get outboxStates(): readonly OutboxState[] {
+    return this.#outboxes?.states ?? [];
+  }
+
   get isLastNode(): boolean {
     return this.#parts.drain.isLastNode;
   }
@@ -166,6 +177,8 @@ export class ServingProcess implements ServerProcess {
   async stop(): Promise<void> {
     const { drain, drainState, listeners, dashboard, hub } = this.#parts;
     await drain.beginStop();
+    // Another node reads on while the clients of this one leave.
+    await this.#outboxes?.stop();
     this.#stopTimers();
     await listeners.stopAccepting();
     drainState.closeDoors("The server is shutting down.");
@@ -180,6 +193,7 @@ export class ServingProcess implements ServerProcess {
     const { drain, drainState, listeners } = this.#parts;
     drainState.closeDoors("The server is gone.");
     clearInterval(this.#sweeping);
+    void this.#outboxes?.stop();
     void listeners.stop(false);
     await drain.abandon();
   }

@@ -78,6 +78,14 @@ export function textThat(test: (value: string) => boolean, info: Omit<SettingInf
     .register(settingInfo, { ...info, parse: "text" });
 }
 
+/** An address of a database. */
+export const DATABASE_URL = {
+  secret: true,
+  pattern: /^(sqlite:.+|(postgres(ql)?|mysql|mariadb):\/\/.+)$/,
+  isUrl: true,
+  expects: '"sqlite:FILE", "postgres://…" or "mysql://…", with what is special in the password encoded',
+} as const;
+
 /** The name of a file. */
 export function fileName(description: string) {
   return text(description, { expects: "the name of a file" });

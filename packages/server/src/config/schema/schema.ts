@@ -27,6 +27,7 @@ import {
 import { http } from "./http.ts";
 import { processLimits } from "./limits.ts";
 import { nats } from "./nats.ts";
+import { outbox } from "./outbox.ts";
 import { redis } from "./redis.ts";
 import { audit, database, metrics, statistics, tracing, webhooks } from "./storage.ts";
 import { tls } from "./tls.ts";
@@ -181,6 +182,7 @@ export const schema = z.strictObject({
   events: eventsFile,
   controllers,
   limits: processLimits,
+  outbox,
   defaults,
   apps,
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { WEB_ADDRESS } from "./app.ts";
 import {
   boolean,
+  DATABASE_URL,
   headers,
   integer,
   ipRanges,
@@ -19,12 +20,7 @@ import {
 export const database = section("Where things are kept that outlive the process.", {
   url: text(
     "Where apps, statistics and webhooks are kept: `sqlite:FILE`, `postgres://…` or `mysql://…`. Without it, `fanfare serve` uses `fanfare.db` in `stateDir`, and a program keeps nothing.",
-    {
-      secret: true,
-      pattern: /^(sqlite:.+|(postgres(ql)?|mysql|mariadb):\/\/.+)$/,
-      isUrl: true,
-      expects: '"sqlite:FILE", "postgres://…" or "mysql://…", with what is special in the password encoded',
-    },
+    DATABASE_URL,
   ).apply(optional),
   migrate: boolean(
     "The tables are brought up to date at the start. Without it, only in a file of our own: otherwise `fanfare migrate` does it.",

@@ -88,6 +88,10 @@ export class MemoryBroker implements Broker {
     return this.#published.setIfAbsent(key, true, ttlMs) ? this.publish(publication, keep) : "repeated";
   }
 
+  expireKey(_app: string, _channel: string, key: string, ttlMs: number): void {
+    this.#published.expire(key, ttlMs);
+  }
+
   history(app: string, channel: string, since: Position | undefined, limit: number): HistoryPage {
     const nowMs = this.#clock.monotonicMs();
     const log = this.#isSubscribed(app, channel)

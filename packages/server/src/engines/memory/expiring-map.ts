@@ -37,6 +37,14 @@ export class ExpiringMap<Value> {
     return true;
   }
 
+  /** For no longer than that. */
+  expire(key: string, ttlMs: number): void {
+    const entry = this.#entries.get(key);
+    if (!entry) return;
+    const untilMs = Math.min(this.#clock.monotonicMs() + ttlMs, entry.untilMs);
+    this.#entries.set(key, { value: entry.value, untilMs });
+  }
+
   delete(key: string): void {
     this.#entries.delete(key);
   }

@@ -102,6 +102,11 @@ export class RedisBroker implements Broker {
     return position;
   }
 
+  async expireKey(app: string, channel: string, key: string, ttlMs: number): Promise<void> {
+    const { shard } = this.#placeOf({ app, channel });
+    await shard.commands.command("PEXPIRE", [this.#keys.published(shard.index, key), wholeMs(ttlMs)]);
+  }
+
   async history(app: string, channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {
     const place = this.#placeOf({ app, channel });
     const isSubscribed = place.shard.subscriber.markPositioned(place.subject);

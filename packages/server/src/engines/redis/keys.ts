@@ -33,6 +33,11 @@ export class Keys {
     return this.#roots[shard] ?? "";
   }
 
+  /** Of an idempotency key, as the scripts of publishing name it. */
+  published(shard: number, key: string): string {
+    return `${this.root(shard)}published:${key}`;
+  }
+
   channelSubject(shard: number, channel: string): string {
     return `${this.#subjects[shard] ?? ""}channel:${channel}`;
   }

@@ -67,6 +67,7 @@ class RemoteEngine implements WorkerEngine {
       unsubscribe: notify("unsubscribe"),
       publish: call("publish"),
       publishOnce: call("publishOnce"),
+      expireKey: notify("expireKey"),
       history: call("history"),
     };
     this.registry = {

@@ -8,7 +8,7 @@ import type { Publication } from "../../domain/message.ts";
 import type { Awaitable, Broker, Ledger, NodeReport, NodeState, Registry, RegistryChange } from "../../domain/ports.ts";
 
 /** What a worker may call: the methods of the engine's ports, and those of its own session. */
-export interface HubMethods extends Broker, Required<Registry>, Ledger {
+export interface HubMethods extends Required<Broker>, Required<Registry>, Ledger {
   nodes(): Awaitable<readonly NodeState[]>;
   heartbeat(report: NodeReport): void;
   /** The worker is no node any more: all that it has in the engine is taken back. */

@@ -273,6 +273,7 @@ export class WorkerHub {
 /** Of what the engine answers for all workers alike. */
 function forwardingHandlers({ broker, registry, ledger }: Engine) {
   return {
+    expireKey: (_, app, channel, key, ttlMs) => broker.expireKey?.(app, channel, key, ttlMs),
     history: (_, app, channel, since, limit) => broker.history(app, channel, since ?? undefined, limit),
     members: (_, app, channel) => registry.members(app, channel),
     summary: (_, app, channel) => registry.summary(app, channel),

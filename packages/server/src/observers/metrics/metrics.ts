@@ -52,6 +52,12 @@ export class Metrics {
   readonly #engineReturns = this.#counted("engine_reconnects_total", "Times that the engine was there again.");
   readonly #failures = this.#counted("failures_total", "Things that should not happen; each is in the log.");
   readonly #webhooks = this.#counted("webhooks_total", "Webhook events, by what became of them.", "app", "outcome");
+  readonly #outbox = this.#counted(
+    "outbox_rows_total",
+    "Rows of outboxes, by what became of them.",
+    "source",
+    "outcome",
+  );
   readonly #publishTook = new Durations(
     "publish_seconds",
     "Time from publishing an event to the engine having it; with the memory engine that includes the delivery.",
@@ -143,6 +149,11 @@ export class Metrics {
 
   webhookOutcome(app: string, outcome: string, count: number): void {
     this.#webhooks.add([this.#labels.app(app), outcome], count);
+  }
+
+  /** What became of rows in a table of an application's. */
+  outboxCounted(source: string, outcome: "published" | "failed", count: number): void {
+    this.#outbox.add([source, outcome], count);
   }
 
   /** Whether calls of the HTTP API are to be measured, which costs each a copy of its answer. */

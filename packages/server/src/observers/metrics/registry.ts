@@ -4,7 +4,7 @@ import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from "pr
 import type { Counts, Durations } from "./counts.ts";
 import type { Labels } from "./labels.ts";
 import type { Reading } from "./merge.ts";
-import type { AppTotals, Scraped, Snapshot } from "./snapshot.ts";
+import type { AppTotals, OutboxSnapshot, Scraped, Snapshot } from "./snapshot.ts";
 import type { SoketiCounts } from "./soketi-counts.ts";
 import { addSoketiNames } from "./soketi-names.ts";
 import type { Totals } from "./totals.ts";
@@ -47,6 +47,7 @@ export class MetricsRegistry {
     this.#gauge("info", "The server's version.", ["version"], setVersion, "first");
     this.#perApp();
     this.#perNode();
+    this.#perWebhookOutbox();
     this.#perOutbox();
     if (!soketi) return;
     const [snapshot, totals] = [() => this.#snapshot(), () => this.#totals()];
@@ -120,7 +121,29 @@ export class MetricsRegistry {
     );
   }
 
+  /** Of one node of the cluster, which reads it: elsewhere there is no series. */
   #perOutbox(): void {
+    const set =
+      (value: (outbox: OutboxSnapshot) => number | undefined) =>
+      (gauge: Gauge, { outboxes }: Snapshot) => {
+        for (const outbox of outboxes) {
+          const number = value(outbox);
+          if (number !== undefined) gauge.set({ source: outbox.source }, number);
+        }
+      };
+    const up = set(({ isReading, isUp }) => (isReading && isUp !== undefined ? Number(isUp) : undefined));
+    this.#gauge("outbox_up", "Whether the outbox's database answers the node that reads it.", ["source"], up, "max");
+    const oldest = set(({ oldestS }) => oldestS);
+    this.#gauge(
+      "outbox_oldest_seconds",
+      "How long the oldest row of the outbox had waited.",
+      ["source"],
+      oldest,
+      "max",
+    );
+  }
+
+  #perWebhookOutbox(): void {
     const pending = (gauge: Gauge, { webhooks }: Snapshot) => {
       if (!webhooks) return;
       gauge.set({ state: "waiting" }, webhooks.waiting);

@@ -28,6 +28,15 @@ export interface Snapshot {
   readonly port: number | undefined;
   /** Where there is an outbox: what waits in it, what is dead, and how long the oldest has been waiting. */
   readonly webhooks?: { readonly waiting: number; readonly failed: number; readonly oldestS: number };
+  readonly outboxes: readonly OutboxSnapshot[];
+}
+
+/** A table of an application's from which publications are read. */
+export interface OutboxSnapshot {
+  readonly source: string;
+  readonly isReading: boolean;
+  readonly isUp: boolean | undefined;
+  readonly oldestS: number | undefined;
 }
 
 /** As Prometheus reads it. */

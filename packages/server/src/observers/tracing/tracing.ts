@@ -132,6 +132,7 @@ export class Tracing {
 
   #broker(broker: Broker): Broker {
     return {
+      ...(broker.expireKey && { expireKey: broker.expireKey.bind(broker) }),
       subscribe: (app, channel) => broker.subscribe(app, channel),
       unsubscribe: (app, channel) => broker.unsubscribe(app, channel),
       history: (app, channel, since, limit) => broker.history(app, channel, since, limit),

@@ -28,14 +28,14 @@ export class MetricsSnapshots {
   }
 
   async take(): Promise<Snapshot> {
-    const { hub, nodeState } = this.#host;
+    const { hub, nodeState, outboxes } = this.#host;
     const stats = new Map(hub?.appStats.map((one) => [one.app, one]));
     const ids = new Set([...stats.keys(), ...this.#counters.apps.keys()]);
     const apps = [...ids].map((id) => {
       const counted = this.#counters.apps.get(id) ?? NO_TRAFFIC;
       return { ...counted, id, ...(stats.get(id) ?? NO_CONNECTIONS) };
     });
-    const snapshot = { apps, engine: hub?.health ?? { reachable: true as const }, ...nodeState };
+    const snapshot = { apps, engine: hub?.health ?? { reachable: true as const }, ...nodeState, outboxes };
     const backlog = await this.#backlog();
     if (!backlog) return snapshot;
     const { waiting, failed, oldestAtMs } = backlog;

@@ -5,6 +5,7 @@ import type { Config } from "../../config/schema/schema.ts";
 import type { App } from "../../domain/app.ts";
 import type { Awaitable, Clock } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
+import type { OutboxState } from "../../outbox/reader.ts";
 import type { Implementations } from "../implementations.ts";
 
 /** The server, running or not. */
@@ -16,6 +17,7 @@ export interface StorageHost {
   /** Undefined while the server is stopped. */
   readonly hub: Pick<Hub, "appStats" | "health" | "members" | "summary" | "nodes"> | undefined;
   readonly nodeState: { readonly lagMs: number; readonly draining: boolean; readonly port: number | undefined };
+  readonly outboxes: readonly OutboxState[];
   /** The apps in the database have changed. */
   appsChanged(): void;
   failed(error: unknown, during: string): void;

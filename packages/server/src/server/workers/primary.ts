@@ -215,6 +215,9 @@ export class Primary implements ServerProcess {
     await this.#supervisor.command({ type: "drain", isOn }, { ...this.#supervisor.assignment, isDraining: isOn });
   }
 
+  /** Its workers read them. */
+  readonly outboxStates = [];
+
   /** As of `Running.isLastNode`. */
   get isLastNode(): boolean {
     return this.#isLastNode;
