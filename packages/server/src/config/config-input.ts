@@ -345,6 +345,8 @@ export interface NatsInput {
 export interface HttpInput {
   /** Answers pusher-js's `xhr_streaming` and `xhr_polling`. Default: `true`. */
   readonly pusher?: boolean | undefined;
+  /** Answers the native protocol over HTTP, below `/rt/`. Default: `true`. */
+  readonly native?: boolean | undefined;
   /** Silence on a stream after which the server writes a sign of life, in seconds: less than the 60 s after which nginx and most other proxies close a silent response. Takes a number of seconds from 0.1 to 2147483. Default: `25`. */
   readonly keepAliveS?: number | undefined;
   /** How long a poll waits for something to report, in seconds. Takes a number of seconds from 0.1 to 2147483. Default: `25`. */

@@ -7,7 +7,7 @@ import type { User } from "./message.ts";
 import type { FrameQueue, Protocol, Socket } from "./transport.ts";
 
 /** By what a client is connected: a WebSocket, or HTTP requests of one kind. */
-export type Transport = "websocket" | "xhr_streaming" | "xhr_polling";
+export type Transport = "websocket" | "xhr_streaming" | "xhr_polling" | "stream" | "poll";
 
 /** What may still be used of a rate: see hub/token-bucket.ts. */
 export interface TokenBucket {

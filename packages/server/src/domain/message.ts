@@ -210,6 +210,18 @@ export interface WelcomePush {
   readonly limits: ClientLimits;
   /** Unix milliseconds, when it was sent. */
   readonly serverTimeMs: number;
+  /** Where the connection outlives its requests. */
+  readonly session?: SessionInfo;
+}
+
+/** How a client comes back to a connection that outlives its requests. */
+export interface SessionInfo {
+  /** A secret of the client's. */
+  readonly id: string;
+  /** Silence on a response after which the server writes a sign of life, in seconds. */
+  readonly keepAliveS: number;
+  /** How long the connection lives while no request reads from it, in seconds. */
+  readonly sessionTimeoutS: number;
 }
 
 /** What one client may ask for. What is absent is unlimited. */

@@ -1,12 +1,14 @@
 /** The edge as the core sees it: a socket, a way to fan out, and a protocol that turns frames into values and back. */
 
 import type { Disconnect } from "./error.ts";
-import type { CloseFrame, Command, Push } from "./message.ts";
+import type { CloseFrame, Command, Push, SessionInfo } from "./message.ts";
 
 export type Frame = string | Uint8Array;
 
 /** The shape of Bun's `ServerWebSocket`, so that the core needs no wrapper round it. */
 export interface Socket {
+  /** Only of a socket that is made of several requests, where its protocol says of them. */
+  readonly session?: SessionInfo | undefined;
   send(frame: string): unknown;
   close(code?: number, reason?: string): void;
   terminate(): void;

@@ -8,7 +8,14 @@ import { clientLimits } from "./limits.ts";
 export function welcome(hub: Hub, connection: Connection, user: User | undefined): void {
   const { frameBytes, activityTimeoutS } = hub.limits;
   const { id, app } = connection;
+  const session = connection.socket?.session;
   const serverTimeMs = hub.clock.wallMs();
   const bounds = { activityTimeoutS, frameBytes, limits: clientLimits(app), serverTimeMs };
-  hub.push(connection, { type: "welcome", connection: id, ...bounds, ...(user && { user }) });
+  hub.push(connection, {
+    type: "welcome",
+    connection: id,
+    ...bounds,
+    ...(session && { session }),
+    ...(user && { user }),
+  });
 }

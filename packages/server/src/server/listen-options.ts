@@ -18,6 +18,7 @@ import { type Route, router } from "./http/router.ts";
 import { disconnectReason } from "./lifecycle/reload.ts";
 import { demoRoute, startRoute } from "./pages/first-page.ts";
 import type { Dependencies, Parts } from "./parts.ts";
+import { nativeStreamRoute } from "./streams/native-stream.ts";
 import { pusherXhrRoute } from "./streams/pusher-xhr.ts";
 import { memoryFull } from "./system/memory-monitor.ts";
 import type { AdmissionOptions } from "./websocket/admission.ts";
@@ -124,7 +125,10 @@ function streamRoutes(
 ): Route[] {
   const { path, http } = config;
   const hasProgram = () => extensions.fetch !== undefined;
-  return http.pusher ? [pusherXhrRoute({ options, sessions, path, hasProgram })] : [];
+  return [
+    ...(http.pusher ? [pusherXhrRoute({ options, sessions, path, hasProgram })] : []),
+    ...(http.native ? [nativeStreamRoute({ options, sessions, path })] : []),
+  ];
 }
 
 /** A page at the printed address. It gets tokens only for the app that the server made itself: they let its visitors into all channels. */

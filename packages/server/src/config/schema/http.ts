@@ -4,6 +4,7 @@ import { boolean, seconds, section, withDefault } from "./fields.ts";
 
 export const http = section("HTTP in place of a WebSocket, where a network does not let one through.", {
   pusher: boolean("Answers pusher-js's `xhr_streaming` and `xhr_polling`.").apply(withDefault, true),
+  native: boolean("Answers the native protocol over HTTP, below `/rt/`.").apply(withDefault, true),
   keepAliveS: seconds(
     "Silence on a stream after which the server writes a sign of life, in seconds: less than the 60 s after which nginx and most other proxies close a silent response.",
     0.1,

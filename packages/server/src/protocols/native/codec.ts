@@ -13,6 +13,7 @@ import type {
   Position,
   Push,
   Ref,
+  SessionInfo,
 } from "../../domain/message.ts";
 import { payloadFrom, payloadJson } from "../../domain/payload.ts";
 import type { Frame, Protocol } from "../../domain/transport.ts";
@@ -20,7 +21,7 @@ import { type UserInfo, userInfoJson } from "../../domain/user-info.ts";
 import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
 import { positionIn, positionText, previousIdsIn, resumeOptionsIn } from "../resume.ts";
-import { FEATURES, ID_LENGTH, RESERVED, type ServerFrame } from "./wire.ts";
+import { FEATURES, ID_LENGTH, RESERVED, type ServerFrame, type WireWelcome } from "./wire.ts";
 
 export function nativeProtocol(options: { readonly jsonDepth: number }): Protocol {
   return {
@@ -276,8 +277,15 @@ function positionOf({ position }: { position?: Position }): { position?: Positio
 
 function welcome(push: Extract<Push, { type: "welcome" }>): string {
   const { connection: id, activityTimeoutS, frameBytes: maxFrameBytes, limits, serverTimeMs, user } = push;
-  const data = JSON.stringify({ id, activityTimeoutS, maxFrameBytes, limits, serverTimeMs, features: FEATURES });
+  const bounds = { id, activityTimeoutS, maxFrameBytes, limits, serverTimeMs, features: FEATURES };
+  const data = JSON.stringify({ ...bounds, ...httpOf(push.session) });
   return `{"event":"welcome","data":${user ? merged(data, `{"user":${memberJson(user)}}`) : data}}`;
+}
+
+function httpOf(session: SessionInfo | undefined): Pick<WireWelcome, "session" | "http"> {
+  if (!session) return {};
+  const { id, keepAliveS, sessionTimeoutS } = session;
+  return { session: id, http: { keepAliveS, sessionTimeoutS } };
 }
 
 function refusal({ error, command }: Extract<Push, { type: "refused" }>): ServerFrame {

@@ -38,6 +38,15 @@ export interface WireWelcome {
   readonly serverTimeMs: number;
   readonly features: readonly string[];
   readonly user?: WireMember;
+  /** Over HTTP: by what further requests name the connection. A secret. */
+  readonly session?: string;
+  /** Over HTTP. */
+  readonly http?: {
+    /** Silence on a response after which the server writes a sign of life, in seconds. */
+    readonly keepAliveS: number;
+    /** How long the connection lives while no request reads from it, in seconds. */
+    readonly sessionTimeoutS: number;
+  };
 }
 
 export type ClientFrame =
@@ -90,6 +99,8 @@ export type ServerFrame =
   | { event: "error"; message: string; code: string; id?: Id; channel?: string; retryAfterMs?: number }
   | { event: "expiring"; data: { afterMs: number } }
   | { event: "pong"; id?: Id }
+  /** Over HTTP only, where a WebSocket has pings of its own; answered by `pong`. */
+  | { event: "ping" }
   | { event: "closing"; code: string; message: string; reconnect: Reconnect; afterMs?: number };
 
 /** What this server can do beyond the first text of version 1, by the names in docs/protocol/native.md. */

@@ -3,6 +3,7 @@
  * The hub takes it for any other socket.
  */
 
+import type { SessionInfo } from "../../domain/message.ts";
 import type { Socket } from "../../domain/transport.ts";
 import type { Streams, TopicReader } from "./streams.ts";
 
@@ -17,6 +18,8 @@ export interface FrameReader {
 }
 
 export interface HttpSocketOptions {
+  /** What the client is told of it, where it is. */
+  readonly session?: SessionInfo;
   readonly streams: Streams;
   /** Most bytes that wait. */
   readonly limitBytes: number;
@@ -34,8 +37,8 @@ export interface HttpSocketOptions {
 }
 
 /** Written frames that are kept until the client has them for sure. */
-const KEPT_FRAMES = 256;
-const KEPT_UNITS = 65_536;
+export const KEPT_FRAMES = 256;
+export const KEPT_UNITS = 65_536;
 
 export interface CloseReason {
   readonly code: number;
@@ -71,6 +74,10 @@ export class HttpSocket implements Socket, TopicReader {
   }
 
   // ---- as the hub sees it
+
+  get session(): SessionInfo | undefined {
+    return this.#options.session;
+  }
 
   send(frame: string): void {
     if (this.closing || this.isEnded || this.#isOverflowing) return;

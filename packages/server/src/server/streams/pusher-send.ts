@@ -1,15 +1,12 @@
 /** `xhr_send`: what a client of Pusher's HTTP transports says, several frames at a time. */
 
 import type { Connection } from "../../domain/connection.ts";
-import { BodyTooLargeError, readBody } from "../../http/body.ts";
 import { errorResponse, errorResponseFor, HttpError } from "../../http/error-response.ts";
 import { receive, receivePing } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
+import { readFrames, tooLarge } from "./commands.ts";
 import type { Session } from "./sessions.ts";
-
-/** A body holds so many of the largest frames. */
-const FRAMES = 4;
 
 /** Bodies are read side by side, and handled in the order in which the requests came. */
 export async function receiveSend(
@@ -21,7 +18,7 @@ export async function receiveSend(
 ): Promise<Response> {
   const { frameBytes } = config.limits;
   const before = session.sending;
-  const reading = readBody(request, FRAMES * frameBytes).then((body) => framesIn(body, frameBytes));
+  const reading = readFrames(request, frameBytes).then((body) => framesIn(body, frameBytes));
   const { promise: handled, resolve } = Promise.withResolvers<void>();
   session.sending = before.then(() => handled);
   try {
@@ -31,9 +28,7 @@ export async function receiveSend(
     if (frames.length === 0) answerPing(hub, connection, session);
     for (const frame of frames) receive(hub, connection, frame);
   } catch (error) {
-    const isTooLarge = error instanceof BodyTooLargeError;
-    const shown = isTooLarge ? tooLarge(FRAMES * frameBytes) : error;
-    return errorResponseFor(shown, cors);
+    return errorResponseFor(error, cors);
   } finally {
     resolve();
   }
@@ -64,8 +59,4 @@ function parse(body: Uint8Array): unknown {
   } catch {
     return undefined;
   }
-}
-
-function tooLarge(bytes: number): HttpError {
-  return new HttpError(413, "data_too_large", `It is larger than ${bytes} bytes (limits.frameBytes).`);
 }

@@ -7,11 +7,13 @@ import type { App } from "../../domain/app.ts";
 import { Disconnect } from "../../domain/error.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
 import { errorResponse } from "../../http/error-response.ts";
+import { receivePing } from "../../hub/execute.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
 import { corsHeaders, preflightResponse } from "./cors.ts";
-import { closeLine, PollReader, StreamReader } from "./pusher-readers.ts";
+import { sockJsPoll, sockJsStream } from "./framing.ts";
 import { receiveSend } from "./pusher-send.ts";
+import { PollReader, StreamReader } from "./readers.ts";
 import type { Session, SessionKind, Sessions } from "./sessions.ts";
 
 export interface PusherXhrOptions {
@@ -79,20 +81,15 @@ async function read(
   listener.timeout(request, 0);
   const isStream = action === "xhr_streaming";
   const opened = known ?? (await open(xhr, asked, isStream ? "xhr_streaming" : "xhr_polling"));
-  const headers = { ...HEADERS, ...cors };
-  if (opened instanceof Response) return refused(xhr, opened, headers);
-  const first = known ? "" : "o{}\n";
+  if (opened instanceof Response) return refused(xhr, opened, { ...sockJsStream.headers, ...cors });
+  const { socket, connection } = opened;
+  if (!isStream && known && connection) receivePing(xhr.sessions.hub, connection);
+  const reading = { sessions: xhr.sessions, socket, request, isFirst: !known, headers: cors };
   const reader = isStream
-    ? new StreamReader(xhr.sessions, opened, request, headers, first)
-    : new PollReader(xhr.sessions, opened, request, headers, first);
+    ? new StreamReader({ ...reading, framing: sockJsStream })
+    : new PollReader({ ...reading, framing: sockJsPoll });
   return reader.response;
 }
-
-const HEADERS = {
-  "Content-Type": "application/javascript; charset=UTF-8",
-  "Cache-Control": "no-store",
-  "X-Accel-Buffering": "no",
-};
 
 function open(xhr: PusherXhrOptions, asked: XhrRequest, transport: SessionKind["transport"]) {
   const { request, url, key, listener } = asked;
@@ -113,7 +110,9 @@ async function refused(xhr: PusherXhrOptions, response: Response, headers: Recor
   const { error } = (await response.json()) as { readonly error: string };
   const why = new Disconnect(response.status === 503 ? "shutdown" : "flooded", error);
   const { frame, code, reason } = xhr.options.admission.pusher.encodeClose(why);
-  return new Response(`o{}\n${frame === undefined ? "" : frameLine(frame)}${closeLine({ code, reason })}`, { headers });
+  return new Response(`o{}\n${frame === undefined ? "" : frameLine(frame)}${sockJsStream.close({ code, reason })}`, {
+    headers,
+  });
 }
 
 let lastFrame = "";

@@ -1,6 +1,7 @@
 /** Connections that outlive their HTTP requests: opened as WebSockets are, found by their id, and ended when no request comes for them. */
 
 import { Connection, type Transport } from "../../domain/connection.ts";
+import type { Disconnect } from "../../domain/error.ts";
 import type { Clock } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { hasStalled } from "../../hub/liveness.ts";
@@ -9,6 +10,7 @@ import { type HandshakeContext, handleHandshake, type PendingUsers } from "../we
 import { HandshakeQueue } from "../websocket/handshake-queue.ts";
 import type { HandshakeOptions, SocketData } from "../websocket/listen-options.ts";
 import { openSocket } from "../websocket/socket-handler.ts";
+import { CommandQueue } from "./commands.ts";
 import { HttpSocket, type HttpSocketOptions } from "./http-socket.ts";
 import type { Streams } from "./streams.ts";
 
@@ -31,14 +33,20 @@ export interface Session {
   readonly socket: HttpSocket;
   /** Undefined where it was not let in: then the socket has the reason, and is closed. */
   readonly connection: Connection | undefined;
+  /** Why it was not let in. */
+  readonly refusal: Disconnect | undefined;
   /** Settles when what the client sent so far is handled. */
   sending: Promise<unknown>;
+  /** What a client sends that numbers its commands. */
+  readonly commands: CommandQueue;
 }
 
 /** What another kind of session does differently. */
 export interface SessionKind extends Pick<HttpSocketOptions, "encode" | "pingFrame"> {
   readonly id: string;
   readonly transport: Transport;
+  /** The server made up the id, and the client learns it when it is welcomed. */
+  readonly isNamed?: true;
 }
 
 /** A request that reads, as time goes by. */
@@ -76,6 +84,11 @@ export class Sessions {
 
   find(id: string): Session | undefined {
     return this.#sessions.get(id);
+  }
+
+  /** Nobody can guess it. It names this node. */
+  newId(): string {
+    return `${this.hub.nodeBus.number}.${crypto.getRandomValues(new Uint8Array(16)).toBase64({ alphabet: "base64url" })}`;
   }
 
   /** A response is the answer of what was asked before: the program's middleware, or a limit. */
@@ -129,13 +142,17 @@ export class Sessions {
     if (!data) throw new Error("A handshake ended without a client.");
     const connection = data instanceof Connection ? data : undefined;
     if (connection) connection.transport = kind.transport;
-    const session: Session = {
+    const session = {
       id: kind.id,
       origin: context.request.headers.get("origin"),
       connection,
       socket: this.#createSocket(options, kind, context.caller.address, connection),
+      get refusal() {
+        return connection ? connection.disconnectReason : (data as RejectedClient).reason;
+      },
       sending: Promise.resolve(),
-    };
+      commands: new CommandQueue(),
+    } satisfies Session;
     this.#sessions.set(kind.id, session);
     openSocket(options, this.#pendingUsers, session.socket, data);
     return session;
@@ -143,16 +160,18 @@ export class Sessions {
 
   #createSocket(
     { config, ipConnectionLimiter }: HandshakeOptions,
-    { id, encode, pingFrame }: SessionKind,
+    { id, encode, pingFrame, isNamed }: SessionKind,
     address: string,
     connection: Connection | undefined,
   ): HttpSocket {
     const hub = this.hub;
+    const { keepAliveS, sessionTimeoutS } = this.settings;
     const socket: HttpSocket = new HttpSocket({
       streams: this.#streams,
       limitBytes: config.limits.outboundBufferBytes,
       encode,
       ...(pingFrame !== undefined && { pingFrame }),
+      ...(isNamed && { session: { id, keepAliveS, sessionTimeoutS } }),
       nowMs: () => this.#clock.monotonicMs(),
       caughtUp: () => {
         if (connection) connection.probe = undefined;

@@ -1,0 +1,158 @@
+/** The two requests by which an HTTP client reads: a response that goes on and on, and one that waits for something to report. */
+
+import type { Framing } from "./framing.ts";
+import { type FrameReader, type HttpSocket, KEPT_FRAMES, KEPT_UNITS } from "./http-socket.ts";
+import type { Sessions } from "./sessions.ts";
+import { StreamedResponse } from "./streamed-response.ts";
+
+/** What a request that reads needs to know. */
+export interface Reading {
+  readonly sessions: Sessions;
+  readonly socket: HttpSocket;
+  readonly request: Request;
+  readonly framing: Framing;
+  /** It opened the session. */
+  readonly isFirst: boolean;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** All that waits, until the response is as long as it may be; and the end, where that is all. */
+function takeText({ socket, framing }: Reading, units: number): string {
+  if (framing.isOneBatch) return takeBatch(socket, framing);
+  let text = "";
+  while (socket.getBufferedAmount() > 0 && units + text.length <= framing.rotationUnits) {
+    const from = socket.position + 1;
+    text += framing.frames(socket.take(framing.rotationUnits - units - text.length), from);
+  }
+  if (!framing.isResumable) socket.acknowledge(socket.position);
+  const { closing } = socket;
+  return closing && units + text.length <= framing.rotationUnits ? text + framing.close(closing) : text;
+}
+
+/** No more than is kept until the client says that it has it. */
+function takeBatch(socket: HttpSocket, framing: Framing): string {
+  const from = socket.position + 1;
+  return framing.frames(socket.take(KEPT_UNITS, KEPT_FRAMES), from);
+}
+
+export class StreamReader implements FrameReader {
+  readonly response: Response;
+  readonly #reading: Reading;
+  readonly #stream: StreamedResponse;
+  #units = 0;
+  #isStalled = false;
+  #wroteAtMs = 0;
+
+  constructor(reading: Reading) {
+    const { request, framing, sessions, socket, isFirst } = reading;
+    this.#reading = reading;
+    this.#stream = new StreamedResponse(request.signal, { ...framing.headers, ...reading.headers }, () =>
+      this.#hungUp(),
+    );
+    this.response = this.#stream.response;
+    // The headers go out with the first bytes.
+    this.#write(framing.first(isFirst));
+    sessions.startTicking(this);
+    socket.attach(this);
+  }
+
+  wake(): void {
+    if (this.#isStalled || this.#isFull) return;
+    const { socket } = this.#reading;
+    const { closing } = socket;
+    const text = takeText(this.#reading, this.#units);
+    if (text !== "") this.#write(text);
+    if (closing && !this.#isFull && socket.getBufferedAmount() === 0) socket.terminate();
+  }
+
+  end(): void {
+    this.#reading.sessions.stopTicking(this);
+    this.#stream.end();
+  }
+
+  tick(nowMs: number): void {
+    if (nowMs - this.#wroteAtMs >= this.#reading.sessions.settings.keepAliveS * 1000) this.giveSignOfLife();
+  }
+
+  giveSignOfLife(): void {
+    if (!this.#isStalled && !this.#isFull) this.#write(this.#reading.framing.keepAlive);
+  }
+
+  get #isFull(): boolean {
+    return this.#units > this.#reading.framing.rotationUnits;
+  }
+
+  #write(text: string): void {
+    this.#units += text.length;
+    this.#wroteAtMs = this.#reading.sessions.nowMs;
+    const stalled = this.#stream.write(text);
+    if (!stalled) return;
+    this.#isStalled = true;
+    void stalled.then(() => {
+      this.#isStalled = false;
+      if (this.#reading.socket.isReady) this.wake();
+    });
+  }
+
+  #hungUp(): void {
+    const { sessions, socket, framing } = this.#reading;
+    sessions.stopTicking(this);
+    // One that has read as much as it may comes again.
+    if (socket.detach(this) && !framing.isResumable && !this.#isFull) socket.terminate();
+  }
+}
+
+export class PollReader implements FrameReader {
+  readonly response: Promise<Response>;
+  readonly #reading: Reading;
+  readonly #startedAtMs: number;
+  readonly #answer: (text: string) => void;
+
+  constructor(reading: Reading) {
+    const { request, framing, sessions, socket } = reading;
+    const { promise, resolve } = Promise.withResolvers<Response>();
+    this.response = promise;
+    this.#reading = reading;
+    this.#startedAtMs = sessions.nowMs;
+    this.#answer = (text) => resolve(new Response(text, { headers: { ...framing.headers, ...reading.headers } }));
+    request.signal.addEventListener("abort", () => this.#hungUp());
+    sessions.startTicking(this);
+    socket.attach(this);
+    if (request.signal.aborted) this.#hungUp();
+  }
+
+  wake(): void {
+    const { socket, framing, isFirst } = this.#reading;
+    const { closing } = socket;
+    if (!this.#stop()) return;
+    const first = framing.first(isFirst);
+    this.#answer(framing.poll(first + takeText(this.#reading, first.length), socket.position));
+    if (closing && socket.getBufferedAmount() === 0) socket.terminate();
+  }
+
+  end(): void {
+    const { sessions, socket, framing } = this.#reading;
+    sessions.stopTicking(this);
+    this.#answer(framing.poll("", socket.position));
+  }
+
+  tick(nowMs: number): void {
+    if (nowMs - this.#startedAtMs >= this.#reading.sessions.settings.pollS * 1000) this.giveSignOfLife();
+  }
+
+  giveSignOfLife(): void {
+    const { socket, framing } = this.#reading;
+    if (this.#stop()) this.#answer(framing.poll(framing.keepAlive, socket.position));
+  }
+
+  #hungUp(): void {
+    const { socket, framing } = this.#reading;
+    if (this.#stop() && !framing.isResumable) socket.terminate();
+  }
+
+  /** False where it is over already. */
+  #stop(): boolean {
+    this.#reading.sessions.stopTicking(this);
+    return this.#reading.socket.detach(this);
+  }
+}
