@@ -69,9 +69,9 @@ function commentOn({ path, kind, description, expects, schema, defaultValue, pre
   return `${description}${takes}${value === undefined ? "" : ` Default: \`${value}\`.`}`;
 }
 
-function typeOf({ type, kind, schema, element }: Setting, names: Names): string {
+function typeOf({ type, kind, schema, element, isSwitch }: Setting, names: Names): string {
   if (type !== undefined) return type;
-  if (kind === "object") return names.get(schema)?.name ?? "never";
+  if (kind === "object") return `${isSwitch ? "boolean | " : ""}${names.get(schema)?.name ?? "never"}`;
   if (element === undefined) return primitiveType(schema);
   const inner = typeOf(element, names);
   return `readonly ${inner.includes("|") ? `(${inner})` : inner}[]`;

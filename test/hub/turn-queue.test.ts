@@ -14,7 +14,7 @@ async function slowBench(): Promise<{ made: Bench; turn: () => void }> {
   let due: (() => void)[] = [];
   const more: Partial<HubOptions> = {
     scheduleTurn: (_, run) => void due.push(run),
-    handleCall: (_, __, ms) => made.clock.pass(Number(ms)),
+    deciders: { handleCall: (_, __, ms) => made.clock.pass(Number(ms)) },
   };
   const app = fakeApp({ limits: { clientEventsPerSecond: Number.POSITIVE_INFINITY } });
   const made = await bench({ limits: LIMITS, app, more });

@@ -78,7 +78,7 @@ test("a handler's mistake is answered `internal`, reported, and harms nobody els
     if (event === "refusing") throw new CommandError("unauthorized", "Not you.");
     return 1n;
   };
-  const made = await bench({ more: { handleCall: call } });
+  const made = await bench({ more: { deciders: { handleCall: call } } });
   const client = made.open();
   for (const event of ["at-once", "later", "refusing", "unencodable"]) {
     client.send({ type: "call", event, data: null, ref: event });

@@ -52,6 +52,7 @@ const RETRYABLE = new Set([
   "rate_limited",
   "engine_unavailable",
   "issuer_unavailable",
+  "backend_unavailable",
   "channel_full",
   "internal",
   "timeout",

@@ -47,9 +47,10 @@ export class ConfigBuilder {
   /** Going through own keys one by one leaves `__proto__` without effect. */
   #mergeObject(target: Values, values: Values, setting: Setting, path: Path, source: string): void {
     const isInList = path.some((step) => typeof step === "number");
-    for (const [key, value] of Object.entries(values)) {
+    for (const [key, given] of Object.entries(values)) {
       const field = setting.fields.get(key);
       const here = [...path, key];
+      const value = field?.isSwitch && typeof given === "boolean" ? (given ? {} : undefined) : given;
       if (field === undefined) this.refuse(withSource(unknownKey(key, setting, path), source));
       else if (value === undefined) continue;
       else if (field.kind === "object" && isObject(value)) {

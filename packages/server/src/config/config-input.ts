@@ -53,6 +53,8 @@ export interface SettingsInput {
   readonly statistics?: StatisticsInput | undefined;
   /** How webhooks are sent. */
   readonly webhooks?: WebhooksInput | undefined;
+  /** How hooks are sent, of all apps. */
+  readonly hooks?: HooksInput | undefined;
   /** Who did what through the dashboard, where there is a database. */
   readonly audit?: AuditInput | undefined;
   /** The server's numbers for Prometheus. */
@@ -203,6 +205,16 @@ export interface WebhooksInput {
   readonly leaveDelayS?: number | undefined;
   /** Receivers may have private addresses, and be on this machine. Default: `false`. */
   readonly allowPrivate?: boolean | undefined;
+}
+
+/** How hooks are sent, of all apps. */
+export interface HooksInput {
+  /** Back ends of apps in the database, or of a program's provider, may have private addresses. Those of the configuration always may. Default: `false`. */
+  readonly allowPrivate?: boolean | undefined;
+  /** Most requests to one app's back end at a time, from each process. Takes a whole number from 1 up. Default: `256`. */
+  readonly concurrency?: number | undefined;
+  /** Most that wait for that, each no longer than its `timeoutS`; more count as not answered. Takes a whole number from 0 up. Default: `1024`. */
+  readonly waiting?: number | undefined;
 }
 
 /** Who did what through the dashboard, where there is a database. */
@@ -579,6 +591,8 @@ export interface AppInput {
   readonly webhooks?: readonly AppWebhookInput[];
   /** How tokens are verified. Without it: HS256 with any of the app's secrets. */
   readonly token?: AppTokenInput;
+  /** What the app's back end is asked over HTTP, and where. A hook is on where it is `true` or an object. */
+  readonly hooks?: AppHooksInput;
 }
 
 /** Limits of this app that differ from `defaults.limits`. */
@@ -673,4 +687,90 @@ export interface AppTokenInput {
   readonly clockToleranceS?: number | undefined;
   /** What becomes of a connection when its token expires: it is closed, unless the client has sent a newer one, or it stays open. Default: `"close"`. */
   readonly expiry?: "close" | "ignore" | undefined;
+}
+
+/** What the app's back end is asked over HTTP, and where. A hook is on where it is `true` or an object. */
+export interface AppHooksInput {
+  /** Where the hooks are posted that have no `url` of their own. Takes an http:// or https:// address. */
+  readonly url?: string;
+  /** Time for an answer, in seconds. Takes a number of seconds from 0.1 to 30. Default: `3`. */
+  readonly timeoutS?: number | undefined;
+  /** Headers of the client's handshake that are sent along, such as `cookie` and `authorization`. `cookie` needs `allowedOrigins`. Takes a list of names of headers. Default: `[]`. */
+  readonly forward?: readonly string[] | undefined;
+  /** Headers that are sent with each request. Takes an object of header names and their text. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The back end may have a private address. In the database, and from a program's provider, it counts for nothing: see `hooks.allowPrivate`. Default: `true`. */
+  readonly allowPrivate?: boolean | undefined;
+  /** Asked before a client is welcome: who is it, and what may it? */
+  readonly connect?: boolean | AppHooksConnectInput;
+  /** Asked who a client is that brings anything but a JSON Web Token. */
+  readonly authenticate?: boolean | AppHooksAuthenticateInput;
+  /** Asked before a token, or what a hook said, expires: the client need not renew it. */
+  readonly refresh?: boolean | AppHooksRefreshInput;
+  /** Asked whether a client may be in a channel, and as whom. */
+  readonly subscribe?: boolean | AppHooksSubscribeInput;
+  /** Asked about what clients publish: to pass, to change, to drop or to refuse it. */
+  readonly publish?: boolean | AppHooksPublishInput;
+  /** Answers events of native clients that the protocol does not know. */
+  readonly call?: boolean | AppHooksCallInput;
+  /** Told, in order and again until it is taken, that a connection has ended: sent as webhooks are. */
+  readonly disconnect?: boolean | AppHooksDisconnectInput;
+}
+
+/** Asked before a client is welcome: who is it, and what may it? */
+export interface AppHooksConnectInput {
+  /** Where it is posted, if elsewhere. Takes an http:// or https:// address. */
+  readonly url?: string;
+  /** While the back end does not answer: "refuse", and the client is to come back later; "allow", and it is in as it would be without the hook. Default: `"refuse"`. */
+  readonly whenDown?: "refuse" | "allow" | undefined;
+}
+
+/** Asked who a client is that brings anything but a JSON Web Token. */
+export interface AppHooksAuthenticateInput {
+  /** Where it is posted, if elsewhere. Takes an http:// or https:// address. */
+  readonly url?: string;
+}
+
+/** Asked before a token, or what a hook said, expires: the client need not renew it. */
+export interface AppHooksRefreshInput {
+  /** Where it is posted, if elsewhere. Takes an http:// or https:// address. */
+  readonly url?: string;
+  /** While the back end does not answer: "refuse", and the connection ends ten minutes after that; "allow", and it goes on until there is an answer. Default: `"refuse"`. */
+  readonly whenDown?: "refuse" | "allow" | undefined;
+}
+
+/** Asked whether a client may be in a channel, and as whom. */
+export interface AppHooksSubscribeInput {
+  /** Where it is posted, if elsewhere. Takes an http:// or https:// address. */
+  readonly url?: string;
+  /** The channels it is asked about. Takes a list of names and patterns. Default: `["*"]`. */
+  readonly channels?: readonly string[] | undefined;
+  /** "unproven": where a private channel is asked for with neither signature nor token; "always": in any case, public channels too. Default: `"unproven"`. */
+  readonly when?: "unproven" | "always" | undefined;
+  /** While the back end does not answer: "refuse", and the subscription is refused; "allow", and it is let through, unproven too. Default: `"refuse"`. */
+  readonly whenDown?: "refuse" | "allow" | undefined;
+}
+
+/** Asked about what clients publish: to pass, to change, to drop or to refuse it. */
+export interface AppHooksPublishInput {
+  /** Where it is posted, if elsewhere. Takes an http:// or https:// address. */
+  readonly url?: string;
+  /** The channels it is asked about. Takes a list of names and patterns. Default: `["*"]`. */
+  readonly channels?: readonly string[] | undefined;
+  /** While the back end does not answer: "refuse", and the event is refused; "allow", and it is published as it is. Default: `"refuse"`. */
+  readonly whenDown?: "refuse" | "allow" | undefined;
+}
+
+/** Answers events of native clients that the protocol does not know. */
+export interface AppHooksCallInput {
+  /** Where it is posted, if elsewhere. Takes an http:// or https:// address. */
+  readonly url?: string;
+  /** The events it answers. Takes a list of names and patterns. Default: `["*"]`. */
+  readonly events?: readonly string[] | undefined;
+}
+
+/** Told, in order and again until it is taken, that a connection has ended: sent as webhooks are. */
+export interface AppHooksDisconnectInput {
+  /** Where it is posted, if elsewhere. Takes an http:// or https:// address. */
+  readonly url?: string;
 }

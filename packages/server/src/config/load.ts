@@ -108,7 +108,8 @@ export function parseConfig(input: unknown): Config {
 export function parseApp(input: unknown, defaults?: AppDefaults): App {
   const [app] = parseConfig({ apps: [input], defaults }).apps;
   if (!app) throw new ConfigError(["an app has to be an object"]);
-  return app;
+  // Whoever may edit such an app need not be who runs the server.
+  return app.hooks ? { ...app, hooks: { ...app.hooks, allowPrivate: false } } : app;
 }
 
 /** Gives a configuration file its types. */

@@ -1,7 +1,7 @@
 /** Turns merged values into the configuration that the server runs with: checks them against the schema and gives every app its defaults. */
 
 import { createPublicKey, type KeyObject } from "node:crypto";
-import type { App, TokenAlgorithm, TokenRules } from "../domain/app.ts";
+import { type App, HOOK_NAMES, type HookSettings, type TokenAlgorithm, type TokenRules } from "../domain/app.ts";
 import type { ConfigBuilder } from "./config-builder.ts";
 import { ConfigError, describeValue, withSource } from "./config-error.ts";
 import { isUnixSocketPath } from "./schema/fields.ts";
@@ -51,6 +51,7 @@ function resolveApp(app: AppSettings, defaults: AppDefaults, path: Path, refuse:
     refuse(path, `${missing} (or \`${here}.secrets\` a list of them)`);
   }
   const [first = secret ?? "", ...others] = secrets ?? [];
+  if (app.hooks) refuseHooks(app.hooks, app.allowedOrigins ?? defaults.allowedOrigins, [...path, "hooks"], refuse);
   return {
     ...defaults,
     ...rest,
@@ -60,6 +61,20 @@ function resolveApp(app: AppSettings, defaults: AppDefaults, path: Path, refuse:
     recovery: { ...defaults.recovery, ...recovery },
     ...(token && { token: resolveToken(token, [...path, "token"], refuse) }),
   };
+}
+
+function refuseHooks(hooks: HookSettings, allowedOrigins: readonly string[], path: Path, refuse: Refuse): void {
+  const here = formatPath(path);
+  for (const name of HOOK_NAMES) {
+    if (!hooks[name] || (hooks[name].url ?? hooks.url) !== undefined) continue;
+    refuse([...path, name], `\`${here}.${name}\` has no address: give \`${here}.url\`, or it a \`url\` of its own`);
+  }
+  if (!hooks.forward.some((name) => name.toLowerCase() === "cookie")) return;
+  if (allowedOrigins.length > 0 && !allowedOrigins.includes("*")) return;
+  // Any page of the web could connect in the name of a visitor who is signed in.
+  const what =
+    "has `cookie`, which needs the app's `allowedOrigins`: the pages that may connect with a visitor's cookies";
+  refuse([...path, "forward"], `\`${here}.forward\` ${what}`);
 }
 
 function resolveToken(token: TokenSettings, path: Path, refuse: Refuse): TokenRules {

@@ -37,6 +37,8 @@ export interface App {
   readonly token?: TokenRules;
   /** Receivers of what happens in the app's channels. */
   readonly webhooks?: readonly Webhook[];
+  /** What the app's back end is asked over HTTP. */
+  readonly hooks?: HookSettings;
 }
 
 /** Apps of the server's own use, such as the dashboard's: never configured, listed, counted or reported. */
@@ -67,6 +69,46 @@ export interface Webhook {
   readonly headers?: Readonly<Record<string, string>>;
   /** Several events in one request. */
   readonly batch?: boolean;
+}
+
+/** What the back end is asked before something happens. "disconnect" is told afterwards. */
+export const HOOK_NAMES = ["connect", "authenticate", "refresh", "subscribe", "publish", "call", "disconnect"] as const;
+
+export type HookName = (typeof HOOK_NAMES)[number];
+
+/** The back end of an app that embeds no server: where it is asked, and what. A hook that is absent is not asked. */
+export interface HookSettings extends Partial<Readonly<Record<HookName, HookAddress>>> {
+  /** Where the hooks are posted that name no address of their own. */
+  readonly url?: string;
+  /** Time the back end has for an answer, waiting for its turn included. */
+  readonly timeoutS: number;
+  /** Headers of a client's handshake that are sent along, in lower case. */
+  readonly forward: readonly string[];
+  /** Headers that are sent along with each request. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The back end may have a private address. False for apps that are not the operator's own. */
+  readonly allowPrivate: boolean;
+  readonly connect?: Hook;
+  readonly refresh?: Hook;
+  readonly subscribe?: SubscribeHook;
+  readonly publish?: Hook & { readonly channels: readonly string[] };
+  readonly call?: HookAddress & { readonly events: readonly string[] };
+}
+
+interface HookAddress {
+  readonly url?: string;
+}
+
+/** A hook without which the server could go on. */
+export interface Hook extends HookAddress {
+  /** What becomes of what is asked about while the back end cannot answer. */
+  readonly whenDown: "refuse" | "allow";
+}
+
+export interface SubscribeHook extends Hook {
+  readonly channels: readonly string[];
+  /** Only where the client has no other permission for a private channel, or in any case. */
+  readonly when: "unproven" | "always";
 }
 
 /** What a JSON Web Token must satisfy. One of `secret`, `publicKey` and `jwksUrl` says whose signature counts; without any, the app's own. */

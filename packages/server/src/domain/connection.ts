@@ -15,6 +15,22 @@ export interface TokenBucket {
   atMs: number;
 }
 
+/** What the app's back end is sent of a connection with each hook, and what it has said of it. Absent where the app has no hooks. */
+export interface BackendContext {
+  /** The headers of the handshake that the app forwards. */
+  readonly forwarded: Readonly<Record<string, string>>;
+  /** The JSON text of a question that waits for the client's first frame. */
+  pendingQuestion?: string | undefined;
+  /** JSON text that the back end gave, to have it back with later hooks. Clients never see it. */
+  meta?: string | undefined;
+  /** For `welcome`: by which the client comes back without the back end being asked. */
+  reconnectToken?: string | undefined;
+  /** When what the back end said ends, where it named no user. */
+  endsAtMs?: number | undefined;
+  /** When the back end is asked again whether the connection may go on, by the monotonic clock, and until when without an answer. */
+  refresh?: { atMs: number; untilMs: number } | undefined;
+}
+
 export class Connection {
   readonly id: string;
   readonly protocol: Protocol;
@@ -30,6 +46,8 @@ export class Connection {
   expiryAnnounced = false;
   transport: Transport = "websocket";
   socket: Socket | undefined;
+  /** Of an app with hooks. */
+  backend: BackendContext | undefined;
   /** The channels it is in. Absent until the first. */
   memberships: Memberships | undefined;
   /** Those it is on its way into. Absent while there are none. */

@@ -26,6 +26,7 @@ export const COMMAND_ERRORS = {
   channel_full: "limit",
   engine_unavailable: "unavailable",
   issuer_unavailable: "unavailable",
+  backend_unavailable: "unavailable",
   internal: "bug",
 } as const;
 
@@ -40,6 +41,10 @@ export interface CommandReference {
 export interface CommandErrorDetails extends CommandReference {
   /** When the same command may be sent again, where a rate was exceeded. */
   readonly retryAfterMs?: number;
+  /** The word of the app's back end for it, which clients get in place of the code. */
+  readonly ownCode?: string;
+  /** For those who run the app, and never for the client. */
+  readonly detail?: string;
 }
 
 /** Answers one command. The message is a sentence that the sender of the command may read. */
@@ -48,12 +53,16 @@ export class CommandError extends Error {
   readonly code: CommandErrorCode;
   readonly about: CommandReference | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly ownCode: string | undefined;
+  readonly detail: string | undefined;
 
   constructor(code: CommandErrorCode, message: string, details?: CommandErrorDetails) {
     super(message);
     this.code = code;
     this.about = details;
     this.retryAfterMs = details?.retryAfterMs;
+    this.ownCode = details?.ownCode;
+    this.detail = details?.detail;
   }
 }
 
@@ -85,6 +94,8 @@ export const DISCONNECTS = {
   proof_outdated: "later",
   issuer_unavailable: "later",
   engine_unavailable: "later",
+  backend_unavailable: "later",
+  reconnect_later: "later",
   shutdown: "now",
   reconnect: "now",
   pong_missing: "now",
@@ -100,11 +111,14 @@ export class Disconnect extends Error {
   readonly code: DisconnectCode;
   /** How long a client should wait before it comes back, in milliseconds: another for each, where many go at once. */
   readonly afterMs: number | undefined;
+  /** For those who run the app, and never for the client. */
+  readonly detail: string | undefined;
 
-  constructor(code: DisconnectCode, message: string, afterMs?: number) {
+  constructor(code: DisconnectCode, message: string, afterMs?: number, detail?: string) {
     super(message);
     this.code = code;
     this.afterMs = afterMs;
+    this.detail = detail;
   }
 
   get reconnect(): Reconnect {

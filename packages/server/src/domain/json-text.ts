@@ -40,6 +40,24 @@ export function onOneLine(text: string): string {
   return text.includes("\n") || text.includes("\r") ? text.replaceAll(/[\r\n]/g, " ") : text;
 }
 
+/** Whether brackets nest deeper than that, strings aside. Short texts cannot, and are not looked at. */
+export function isDeeperThan(text: string, most: number): boolean {
+  if (text.length <= most) return false;
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (inString) {
+      if (code === BACKSLASH) at++;
+      else if (code === QUOTE) inString = false;
+    } else if (code === QUOTE) inString = true;
+    else if (code === OPEN_BRACKET || code === OPEN_BRACE) {
+      if (++depth > most) return true;
+    } else if (code === CLOSE_BRACKET || code === CLOSE_BRACE) depth--;
+  }
+  return false;
+}
+
 /** An id as digits, whatever its size: two users must not become one. `text` is what it was parsed from. */
 export function exactId(id: string | number, text: string | undefined): string {
   return typeof id === "string" || Number.isSafeInteger(id) ? String(id) : (text ?? String(id));

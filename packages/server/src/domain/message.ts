@@ -122,6 +122,8 @@ export interface EventPublication extends ChannelPublication {
   readonly data: string;
   /** `data` is a whole object that a program pushed; clients that can take it as it is get it as it is. */
   readonly bare?: true;
+  /** No history keeps it, whatever its channel's does. */
+  readonly ephemeral?: true;
   /** The client that published it; absent when a back end or the program did. */
   readonly from?: Sender;
   /** Set by the broker for channels with history. */
@@ -204,6 +206,8 @@ export interface WelcomePush {
   readonly type: "welcome";
   readonly connection: string;
   readonly user?: User;
+  /** By which the client comes back, for a while, without its app's back end being asked. */
+  readonly reconnectToken?: string;
   /** Silence after which the client should ask whether the server is there, in seconds. */
   readonly activityTimeoutS: number;
   readonly frameBytes: number;

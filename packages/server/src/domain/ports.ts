@@ -252,8 +252,11 @@ export interface SignedCall {
 
 /** Has a say before the fact: throw to refuse, return to replace, return nothing to let pass. */
 export interface Guard {
-  /** The user that the client is, if it knows one. Throws Disconnect to reject the client. */
-  connect?(request: Request, app: App, protocol: Protocol): Awaitable<User | undefined>;
+  /**
+   * The user that the client is, if it knows one. Throws Disconnect to reject the client. The connection is not open yet: it has
+   * no socket and no user.
+   */
+  connect?(request: Request, app: App, protocol: Protocol, connection: Connection): Awaitable<User | undefined>;
   command?(connection: Connection, command: Command): Awaitable<Command | undefined>;
   publication?(publication: EventPublication): Awaitable<EventPublication | undefined>;
   /** Asked only about calls whose signature is right. */

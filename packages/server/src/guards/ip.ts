@@ -68,3 +68,14 @@ function parseRange(text: string): [Address, number] {
 export function isPublic(text: string): boolean {
   return parseAddress(text)?.range() === "unicast";
 }
+
+/** Where clouds answer whoever asks from inside a machine, with its credentials among the answers. */
+const METADATA = ["169.254.0.0/16", "fe80::/10", "fd00:ec2::/32", "fd20:ce::/32", "100.100.100.200/32"];
+
+const isMetadata = addressTest(METADATA);
+
+/** Any address but those of a cloud's metadata, which no back end has. */
+export function isNoMetadata(text: string): boolean {
+  const address = parseAddress(text);
+  return address !== undefined && !isMetadata(address);
+}

@@ -6,11 +6,10 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import { exactId, memberText } from "../domain/json-text.ts";
 import type { Command, Credentials, User } from "../domain/message.ts";
-import type { Guard } from "../domain/ports.ts";
-import type { Protocol } from "../domain/transport.ts";
+import type { Awaitable, Guard } from "../domain/ports.ts";
 import { parseUserInfo } from "../domain/user-info.ts";
 import { checkUserId } from "../hub/limits.ts";
-import type { Authenticate } from "../hub/options.ts";
+import type { Authenticate, BackEndAtDoor, TokenClaim } from "../hub/options.ts";
 
 /** Longest token that is looked at, in characters. */
 const TOKEN_LENGTH = 8192;
@@ -66,20 +65,28 @@ export function claimsVerifier(rules: TokenRules): (token: string) => Promise<JW
  */
 export interface MoreAuthority {
   readonly authenticate: Authenticate;
-  readonly hasMore: () => boolean;
+  readonly hasMore: (app: App) => boolean;
+  /** Of apps with hooks; where they have a hook for that, it has the last word on who connects. */
+  readonly backEnd?: BackEndAtDoor;
 }
 
 export function tokenGuard(more?: MoreAuthority): Guard {
   const verify = tokenVerifier();
+  const hasMore = (app: App) => more?.hasMore(app) ?? false;
+  const backEndOf = ({ hooks }: App) => (hooks?.connect ? more?.backEnd : undefined);
   return {
-    async connect(request: Request, app: App, protocol: Protocol): Promise<User | undefined> {
+    async connect(request, app, protocol, connection): Promise<User | undefined> {
+      if (app.hooks) more?.backEnd?.prepare(request, connection);
       const token = protocol.acceptsTokens ? tokenIn(request) : undefined;
+      const backEnd = backEndOf(app);
+      if (backEnd)
+        return askBackEnd(verify, backEnd, connection, token, (claim) => backEnd.connect(request, connection, claim));
       if (token === undefined) return undefined;
       try {
         return await verify(app, token);
       } catch (error) {
         if (error instanceof IssuerUnavailable) throw new Disconnect("issuer_unavailable", error.message);
-        const user = await more?.authenticate(app, { token });
+        const user = await more?.authenticate(connection, { token });
         if (user) return user;
         throw new Disconnect("token_invalid", `The token is refused${user === false ? "" : `: ${reasonOf(error)}`}.`);
       }
@@ -87,18 +94,45 @@ export function tokenGuard(more?: MoreAuthority): Guard {
 
     command(connection: Connection, command: Command): Promise<Command> | undefined {
       if (command.type !== "signin") return undefined;
-      const token = tokenOf(command.by, more?.hasMore() ?? false);
+      const { app } = connection;
+      const token = tokenOf(command.by, hasMore(app));
       if (token === undefined) return undefined;
-      return verify(connection.app, token).then(
-        (user): Command => ({ ...command, by: { type: "user", user } }),
+      const backEnd = connection.awaitsAuthentication ? backEndOf(app) : undefined;
+      const user = backEnd
+        ? askBackEnd(verify, backEnd, connection, token, (claim) => claim && backEnd.connectByFrame(connection, claim))
+        : verify(app, token);
+      return user.then(
+        (found): Command => (found ? { ...command, by: { type: "user", user: found } } : command),
         (error: unknown) => {
+          if (backEnd) throw error;
           if (error instanceof IssuerUnavailable) throw new CommandError("issuer_unavailable", error.message);
-          if (more?.hasMore()) return command;
+          if (hasMore(app)) return command;
           throw new CommandError("unauthorized", `The token is refused: ${reasonOf(error)}.`);
         },
       );
     },
   };
+}
+
+/** The back end is told what the token says, unless it is one that spares it the question. Throws Disconnect. */
+async function askBackEnd(
+  verify: TokenVerifier,
+  backEnd: BackEndAtDoor,
+  connection: Connection,
+  token: string | undefined,
+  connect: (claim: TokenClaim | undefined) => Awaitable<User | undefined>,
+): Promise<User | undefined> {
+  if (token === undefined) return connect(undefined);
+  let claim: TokenClaim;
+  try {
+    const known = await backEnd.readReconnectToken(connection, token);
+    if (known) return known;
+    claim = { text: token, user: await verify(connection.app, token), claims: textIn(token) };
+  } catch (error) {
+    if (error instanceof IssuerUnavailable) throw new Disconnect("issuer_unavailable", error.message);
+    claim = { text: token, refused: reasonOf(error) };
+  }
+  return connect(claim);
 }
 
 /** Credentials that are more than a token are the authenticator's, where there is one. */

@@ -40,6 +40,7 @@ export const COMMAND_STATUS = {
   channel_full: 403,
   engine_unavailable: 503,
   issuer_unavailable: 503,
+  backend_unavailable: 503,
   internal: 500,
 } as const satisfies Record<CommandErrorCode, number>;
 

@@ -6,6 +6,7 @@ import type { User } from "../domain/message.ts";
 import type { Socket } from "../domain/transport.ts";
 import { signInOnConnect } from "./commands/signin.ts";
 import { takeTurn } from "./execute.ts";
+import { setExpiry } from "./expiry.ts";
 import type { Hub } from "./hub.ts";
 import { welcome } from "./welcome.ts";
 
@@ -18,7 +19,8 @@ export function connect(hub: Hub, connection: Connection, socket: Socket, user: 
   }
   if (connection.awaitsAuthentication) return;
   welcome(hub, connection, user);
-  if (user) takeTurn(hub, connection, signInOnConnect(hub, connection, user));
+  if (user) return takeTurn(hub, connection, signInOnConnect(hub, connection, user));
+  if (connection.backend) setExpiry(connection, { expiresAtMs: connection.backend.endsAtMs }, hub.clock);
 }
 
 function reject(hub: Hub, connection: Connection, socket: Socket, error: unknown): void {

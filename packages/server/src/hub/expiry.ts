@@ -5,8 +5,9 @@
 
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
-import type { Push, User } from "../domain/message.ts";
+import type { Push } from "../domain/message.ts";
 import type { Clock } from "../domain/ports.ts";
+import { checkRefresh, type RefreshHost } from "./refresh.ts";
 
 /** So long before its token ends, a client is sent word. */
 const NOTICE_MS = 30_000;
@@ -15,13 +16,18 @@ const SPREAD_MS = 4_000;
 const DEFAULT_TOLERANCE_S = 5;
 
 /** As the hub is. */
-interface Host {
+interface Host extends RefreshHost {
   push(connection: Connection, push: Push): void;
 }
 
 /** The connection is the user's by this token from now on. */
-export function setExpiry(connection: Connection, { expiresAtMs }: User, clock: Clock): void {
+export function setExpiry(
+  connection: Connection,
+  { expiresAtMs }: { readonly expiresAtMs?: number | undefined },
+  clock: Clock,
+): void {
   connection.expiryAnnounced = false;
+  if (connection.backend) connection.backend.refresh = undefined;
   // By the clock that does not jump: the token was checked just now, by the other.
   connection.expiresAtMs =
     expiresAtMs === undefined ? Number.POSITIVE_INFINITY : clock.monotonicMs() + expiresAtMs - clock.wallMs();
@@ -31,8 +37,9 @@ export function setExpiry(connection: Connection, { expiresAtMs }: User, clock: 
 export function checkExpiry(hub: Host, connection: Connection, nowMs: number): Disconnect | undefined {
   const leftMs = connection.expiresAtMs - nowMs;
   if (!(leftMs <= NOTICE_MS)) return undefined;
-  const { token } = connection.app;
+  const { token, hooks } = connection.app;
   if (token?.expiry === "ignore") return undefined;
+  if (hooks?.refresh) return checkRefresh(hub, connection, nowMs, spreadOf(connection, SPREAD_MS));
   if (leftMs + (token?.clockToleranceS ?? DEFAULT_TOLERANCE_S) * 1000 + spreadOf(connection, SPREAD_MS) <= 0) {
     return new Disconnect("token_expired", "The token has expired: get another, then connect.");
   }

@@ -53,6 +53,7 @@ function disconnectFor(hub: Hub, connection: Connection, error: unknown): Discon
   }
   const { code, message } = error;
   if (code === "engine_unavailable" || code === "issuer_unavailable") return new Disconnect(code, message);
+  if (code === "backend_unavailable") return new Disconnect(code, message, error.retryAfterMs, error.detail);
   if (code !== "malformed") return new Disconnect("token_invalid", message);
   return new Disconnect("unauthorized", `The first frame has to be authenticate (?auth=frame): ${message}`);
 }

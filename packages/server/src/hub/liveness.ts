@@ -2,9 +2,9 @@
 
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
-import type { HubEvent } from "../domain/hub-event.ts";
 import type { Push } from "../domain/message.ts";
 import { checkExpiry } from "./expiry.ts";
+import type { RefreshHost } from "./refresh.ts";
 import { sign } from "./signature.ts";
 import type { Tenants } from "./tenants.ts";
 
@@ -26,12 +26,10 @@ interface Timeouts {
 }
 
 /** As the hub is. */
-interface Host {
+interface Host extends RefreshHost {
   readonly limits: Timeouts & { readonly readerLagS: number };
   push(connection: Connection, push: Push): void;
-  disconnect(connection: Connection, why: Disconnect): void;
   close(connection: Connection, code: number): void;
-  observe(event: HubEvent): void;
 }
 
 /** Pings a silent connection, disconnects one that does not answer or whose token has ended, and cuts a slow consumer. The last look was at `lookedAtMs`. */

@@ -2,7 +2,7 @@
 
 import type { App } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { Command, Member, User } from "../domain/message.ts";
+import type { Command, EventPublication, Member, User } from "../domain/message.ts";
 import type { Awaitable, Clock, Engine, Guard, NodeReport, Observer } from "../domain/ports.ts";
 import type { TrafficMeter } from "../domain/traffic.ts";
 import type { Protocol } from "../domain/transport.ts";
@@ -23,11 +23,7 @@ export interface HubOptions {
   readonly traffic?: TrafficMeter;
   /** What the program puts around commands; looked at for each one, and free where there is nothing. */
   readonly middleware?: CommandMiddleware;
-  /** The program's own commands. */
-  readonly handleCall?: (connection: Connection, event: string, data: unknown) => Awaitable<unknown>;
-  /** The program's word on a channel for which the client has no other permission. Only `true` or a member lets it in. */
-  readonly authorize?: (connection: Connection, channel: string) => Awaitable<boolean | Member | undefined>;
-  readonly authenticate?: Authenticate;
+  readonly deciders?: Deciders;
   /** What this node says of itself; the hub adds what it knows. */
   readonly node: () => Omit<NodeReport, "connections">;
   /** For changes in apps that no client of this node uses. */
@@ -36,15 +32,63 @@ export interface HubOptions {
   readonly channels?: Channels;
 }
 
+/** Who decides what the hub cannot: the embedding program, or the app's back end. Each is absent where nobody does. */
+export interface Deciders {
+  /** The program's own commands. */
+  readonly handleCall?: (connection: Connection, event: string, data: unknown) => Awaitable<unknown>;
+  /**
+   * The word of the program, or of the app's back end, on a channel for which the client has no other permission. Only `true` or
+   * a member lets it in.
+   */
+  readonly authorize?: (connection: Connection, command: Subscribe) => Awaitable<boolean | Member | undefined>;
+  /** The same of the back end for a client that may subscribe, where the app wants it asked. `undefined` changes nothing. */
+  readonly confirm?: (connection: Connection, command: Subscribe) => Awaitable<Member | undefined>;
+  readonly authenticate?: Authenticate;
+  /** What becomes of a client's event; undefined where it goes nowhere. Asked only where the app has the hook. */
+  readonly moderate?: (
+    connection: Connection,
+    publication: EventPublication,
+  ) => Awaitable<EventPublication | undefined>;
+  /** What the back end says of a connection whose token ends. Asked only where the app has the hook. */
+  readonly refresh?: (connection: Connection) => Promise<Refreshed>;
+}
+
 export interface CommandMiddleware {
   readonly command:
     | ((connection: Connection, command: Command, perform: (command: Command) => Awaitable<void>) => Promise<void>)
     | undefined;
 }
 
-/** The user that the credentials identify: false where they are refused, undefined where the program has no authenticator. */
+type Subscribe = Extract<Command, { type: "subscribe" }>;
+
+/** The back end's answer: until when it goes on, as the same user. "unknown" where it could not be asked. Throws Disconnect. */
+export type Refreshed = { readonly user: User | undefined; readonly expiresAtMs: number | undefined } | "unknown";
+
+/** What became of the token that a client brought. */
+export interface TokenClaim {
+  readonly text: string;
+  /** Undefined where it is refused. */
+  readonly user?: User;
+  /** JSON text. */
+  readonly claims?: string;
+  /** Why it is refused: ends the sentence "the token is refused: …". */
+  readonly refused?: string;
+}
+
+/** The back end of apps with hooks, before a client is welcome. Throws Disconnect. */
+export interface BackEndAtDoor {
+  /** Notes what the back end is sent of the handshake. */
+  prepare(request: Request, connection: Connection): void;
+  /** Who the client is, where the back end or its token says so. A client that is to say so by its first frame is asked about then. */
+  connect(request: Request, connection: Connection, claim: TokenClaim | undefined): Awaitable<User | undefined>;
+  connectByFrame(connection: Connection, claim: TokenClaim): Awaitable<User | undefined>;
+  /** The user of a token that a welcome brought; undefined where it is none. Throws what ends "the token is refused: …". */
+  readReconnectToken(connection: Connection, token: string): Promise<User | undefined>;
+}
+
+/** The user that the credentials identify: false where they are refused, undefined where nobody could be asked. */
 export type Authenticate = (
-  app: App,
+  connection: Connection,
   credentials: Readonly<Record<string, unknown>>,
 ) => Awaitable<User | false | undefined>;
 

@@ -32,7 +32,8 @@ export class Publisher {
     const { broker, channels, clock, guards, tenants, traffic } = this.#context;
     return andThen(applyGuards(guards, publication, 0), (passed): Awaitable<Published> => {
       const sinceMs = clock.monotonicMs();
-      const keep = channels.historyFor(app, tenants.knownChannel(app, passed.channel), passed);
+      const known = tenants.knownChannel(app, passed.channel);
+      const keep = passed.ephemeral ? undefined : channels.historyFor(app, known, passed);
       const timed = this.#timer.start(passed, sinceMs);
       const published: Awaitable<Published> = once
         ? broker.publishOnce({ ...timed, key: once.key }, once, keep)

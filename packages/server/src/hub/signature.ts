@@ -12,6 +12,16 @@ export function sign(secret: string, text: string): string {
   return createHmac("sha256", secret).update(text).digest("hex");
 }
 
+/** Of a request to the app's back end: Pusher protocol, webhooks. Pusher's libraries verify it. */
+export function signedHeaders({ key, secrets }: App, body: string, version: string): Record<string, string> {
+  return {
+    "Content-Type": "application/json",
+    "User-Agent": `fanfare/${version}`,
+    "X-Pusher-Key": key,
+    "X-Pusher-Signature": sign(secrets[0], body),
+  };
+}
+
 /** Whether any of the app's secrets made this signature. Constant time, and the same work for every wrong answer. */
 export function isSignedBy(app: App, text: string, signature: string, signWith: Sign = sign): boolean {
   let matched = false;

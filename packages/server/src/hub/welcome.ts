@@ -7,7 +7,7 @@ import { clientLimits } from "./limits.ts";
 
 export function welcome(hub: Hub, connection: Connection, user: User | undefined): void {
   const { frameBytes, activityTimeoutS } = hub.limits;
-  const { id, app } = connection;
+  const { id, app, backend } = connection;
   const session = connection.socket?.session;
   const serverTimeMs = hub.clock.wallMs();
   const bounds = { activityTimeoutS, frameBytes, limits: clientLimits(app), serverTimeMs };
@@ -17,5 +17,6 @@ export function welcome(hub: Hub, connection: Connection, user: User | undefined
     ...bounds,
     ...(session && { session }),
     ...(user && { user }),
+    ...(backend?.reconnectToken !== undefined && { reconnectToken: backend.reconnectToken }),
   });
 }

@@ -84,6 +84,7 @@ function write(log: Logger, event: Failed | Refused, leftOut: number): void {
     ...who,
     why: error.code,
     reason,
+    ...("detail" in error && error.detail !== undefined && { backend: redactReason(error.detail) }),
     ...(leftOut > 0 && { leftOut }),
   };
   const level = event.type === "api-refused" ? "warn" : "info";

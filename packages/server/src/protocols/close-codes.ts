@@ -22,6 +22,8 @@ export const CLOSE_CODES = {
   proof_outdated: 4100,
   issuer_unavailable: 4100,
   engine_unavailable: 4100,
+  backend_unavailable: 4100,
+  reconnect_later: 4100,
   internal: 4100,
   shutdown: 4200,
   reconnect: 4200,

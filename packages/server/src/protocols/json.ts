@@ -1,6 +1,7 @@
 /** JSON as the protocols take it from strangers: bounded in depth, text only, keys that cannot reach a prototype. */
 
 import { CommandError } from "../domain/error.ts";
+import { isDeeperThan } from "../domain/json-text.ts";
 import type { Frame } from "../domain/transport.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -33,28 +34,3 @@ export function isObject(value: unknown): value is JsonObject {
 export function own(object: JsonObject, key: string): unknown {
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }
-
-/** Whether brackets nest deeper than that, strings aside. Short texts cannot, and are not looked at. */
-export function isDeeperThan(text: string, most: number): boolean {
-  if (text.length <= most) return false;
-  let depth = 0;
-  let inString = false;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (inString) {
-      if (code === BACKSLASH) at++;
-      else if (code === QUOTE) inString = false;
-    } else if (code === QUOTE) inString = true;
-    else if (code === OPEN_BRACKET || code === OPEN_BRACE) {
-      if (++depth > most) return true;
-    } else if (code === CLOSE_BRACKET || code === CLOSE_BRACE) depth--;
-  }
-  return false;
-}
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;

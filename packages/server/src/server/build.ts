@@ -10,6 +10,7 @@ import { logFrames } from "../observers/log.ts";
 import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
 import { recoveringPusherProtocol } from "../protocols/pusher/recovery.ts";
+import { appBackends } from "./app-backends.ts";
 import { appDirectory } from "./app-directory.ts";
 import { nodeName } from "./cluster/node-name.ts";
 import { Dashboard, ignoringDashboardApp } from "./dashboard/dashboard.ts";
@@ -34,12 +35,23 @@ export function build(deps: Dependencies, engine: Engine): Parts {
   const lag = new EventLoopLag(clock);
   const memory = new MemoryMonitor({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
   const drainState = new DrainState(clock);
+  const backend = appBackends(deps, () => hub);
   // The dashboard and the slow consumers need the hub, which asks them in turn, once it runs.
   const dashboardGuard: Guard = { command: (...asked) => dashboard.guard.command?.(...asked) };
   const hub: Hub = buildHub(deps, {
     apps,
     engine,
-    guards: guardsFor({ config, clock, engine, memory, dashboard: dashboardGuard, extensions, given: deps.given }),
+    deciders: extensions.deciders(backend),
+    guards: guardsFor({
+      config,
+      clock,
+      engine,
+      memory,
+      dashboard: dashboardGuard,
+      extensions,
+      backend,
+      given: deps.given,
+    }),
     observers: [...deps.observers.map(ignoringDashboardApp), (event) => dashboard.observe(event)],
     traffic: withSlowConsumers(storage.traffic, () => slowConsumers),
     node: () => ({
@@ -71,10 +83,10 @@ export function build(deps: Dependencies, engine: Engine): Parts {
   const drain: DrainController = new DrainController({
     ...{ nodeId: node.id, clock, settings: config, state: drainState, hub, listeners, endpoints },
   });
-  return { ...parts, listeners, heldWrites, drain };
+  return { ...parts, backend, listeners, heldWrites, drain };
 }
 
-interface HubParts extends Pick<HubOptions, "node" | "engine"> {
+interface HubParts extends Pick<HubOptions, "node" | "engine" | "deciders"> {
   readonly apps: AppDirectory;
   readonly guards: readonly Guard[];
   readonly observers: readonly Observer[];
@@ -100,9 +112,6 @@ export function buildHub(deps: Dependencies, { apps, engine, ...parts }: HubPart
     middleware: extensions.middleware,
     observersFlushed: storage.flushed,
     channels: extensions.channels,
-    handleCall: (connection, event, data) => extensions.handlers.call(connection, event, data),
-    authorize: (connection, channel) => extensions.hooks.authorize(connection, channel),
-    authenticate: (app, credentials) => extensions.authenticate(app, credentials),
   });
 }
 

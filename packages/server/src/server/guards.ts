@@ -1,5 +1,6 @@
 /** Which guards a serving process has, in the order in which they are asked. */
 
+import type { Backend } from "../backend/backend.ts";
 import type { Config } from "../config/schema/schema.ts";
 import type { Clock, Engine, Guard } from "../domain/ports.ts";
 import { apiRateGuard } from "../guards/api-rate-guard.ts";
@@ -17,15 +18,17 @@ interface GuardOptions {
   /** Comes first: a dashboard's frames concern no other guard. */
   readonly dashboard: Guard;
   readonly extensions: Extensions;
+  readonly backend: Backend;
   readonly given: Implementations;
 }
 
-export function guardsFor({ config, clock, engine, memory, dashboard, extensions, given }: GuardOptions): Guard[] {
+export function guardsFor(options: GuardOptions): Guard[] {
+  const { config, clock, engine, memory, dashboard, extensions, backend, given } = options;
   return [
     dashboard,
     memoryGuard(memory),
     originGuard(),
-    extensions.tokenGuard,
+    extensions.tokenGuard(backend),
     apiRateGuard(engine, clock),
     replayGuard({
       clock,

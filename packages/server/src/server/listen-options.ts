@@ -26,7 +26,7 @@ import { newConnectionId } from "./websocket/connection-id.ts";
 import type { HandshakeOptions } from "./websocket/listen-options.ts";
 import type { ListenersOptions } from "./websocket/listeners.ts";
 
-type ListenParts = Omit<Parts, "listeners" | "heldWrites" | "drain">;
+type ListenParts = Omit<Parts, "listeners" | "heldWrites" | "drain" | "backend">;
 
 export function listenOptions(deps: Dependencies, parts: ListenParts): ListenersOptions {
   const { config, extensions } = deps;

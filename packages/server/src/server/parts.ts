@@ -2,6 +2,7 @@
 
 import type { Logger } from "pino";
 import type { AppDirectory } from "../apps/app-directory.ts";
+import type { Backend } from "../backend/backend.ts";
 import type { Config } from "../config/schema/schema.ts";
 import type { Clock, Engine, Observer } from "../domain/ports.ts";
 import type { IpConnectionLimiter } from "../guards/ip-connection-limiter.ts";
@@ -50,6 +51,7 @@ export interface Parts {
   readonly engine: Engine;
   readonly startedAtMs: number;
   readonly apps: AppDirectory;
+  readonly backend: Backend;
   readonly hub: Hub;
   readonly memory: MemoryMonitor;
   readonly lag: EventLoopLag;

@@ -8,6 +8,7 @@ import type { OutboxState } from "../outbox/reader.ts";
 import { build, frameObserverFor, hubLimits, ipLimiterOptions } from "./build.ts";
 import { createEngine } from "./cluster/create-engine.ts";
 import { EngineHealthLog } from "./cluster/engine-health-log.ts";
+import { hookSettings } from "./hook-settings.ts";
 import type { ReadyState } from "./http/ready-route.ts";
 import { disconnectRejected } from "./lifecycle/reload.ts";
 import { listenOptions, readyState } from "./listen-options.ts";
@@ -140,12 +141,13 @@ export class ServingProcess implements ServerProcess {
 
   async reload(deps: Dependencies): Promise<number> {
     const { config, extensions } = deps;
-    const { hub, apps, memory, listeners, heldWrites, drain, ipConnectionLimiter, sessions } = this.#parts;
+    const { hub, apps, backend, memory, listeners, heldWrites, drain, ipConnectionLimiter, sessions } = this.#parts;
     const options = listenOptions(deps, this.#parts);
     await this.#certificates?.reload(config.tls);
     drain.settings = config;
     heldWrites.holdMs = config.fanout.holdMs;
     apps.configure(config);
+    backend.settings = hookSettings(config);
     hub.limits = hubLimits(deps);
     sessions.settings = config.http;
     memory.setMark(config.limits.memoryBytes);
@@ -175,7 +177,7 @@ export class ServingProcess implements ServerProcess {
   }
 
   async stop(): Promise<void> {
-    const { drain, drainState, listeners, dashboard, hub } = this.#parts;
+    const { drain, drainState, listeners, dashboard, hub, backend } = this.#parts;
     await drain.beginStop();
     // Another node reads on while the clients of this one leave.
     await this.#outboxes?.stop();
@@ -185,6 +187,7 @@ export class ServingProcess implements ServerProcess {
     await drain.disconnectAll();
     dashboard.stop();
     await hub.stop();
+    backend.close();
     await drain.closeListeners();
   }
 

@@ -20,13 +20,9 @@ import {
   withDefault,
   withoutDefaults,
 } from "./fields.ts";
+import { appHooks } from "./hooks.ts";
 import { appLimits } from "./limits.ts";
-
-export const WEB_ADDRESS = {
-  pattern: /^https?:\/\/[^\s/]/,
-  isUrl: true,
-  expects: "an http:// or https:// address",
-} as const;
+import { HEADER_NAME, HEADER_VALUE, WEB_ADDRESS } from "./web.ts";
 
 /** A week: what has to be kept longer belongs in a database. */
 const MAX_HISTORY_TTL_S = 7 * 86_400;
@@ -140,9 +136,6 @@ const token = object("How tokens are verified. Without it: HS256 with any of the
   ).apply(withDefault, "close"),
 });
 
-const HEADER_NAME = /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/;
-const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-
 const eventName = z.enum(WEBHOOK_EVENTS).register(settingInfo, {
   description: "A kind of event.",
   expects: `one of ${WEBHOOK_EVENTS.join(", ")}`,
@@ -209,6 +202,7 @@ const app = object(
       optional,
     ),
     token: token.apply(optional),
+    hooks: appHooks.apply(optional),
   },
   "an object with `id`, `key` and `secret`",
 );

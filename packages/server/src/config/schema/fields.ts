@@ -18,6 +18,8 @@ export interface SettingInfo {
   readonly secret?: true;
   /** In TypeScript, where the schema does not say it. */
   readonly type?: string;
+  /** An object in whose place `true` stands for one with its defaults, and `false` for none. */
+  readonly isSwitch?: true;
 }
 
 export const settingInfo = z.registry<SettingInfo>();
@@ -258,6 +260,13 @@ export function nonEmptyList<Element extends z.core.SomeType>(...args: Parameter
 /** An object with these fields and no others. */
 export function object<Shape extends z.core.$ZodShape>(description: string, shape: Shape, expects = "an object") {
   return z.strictObject(shape).register(settingInfo, { description, expects, parse: "json" });
+}
+
+/** The same, of which `true` and `false` say enough where its defaults will do: what merges the sources puts an object there. */
+export function switchOrObject<Shape extends z.core.$ZodShape>(description: string, shape: Shape) {
+  const info = { description, expects: "true, false or an object", parse: "json", isSwitch: true } as const;
+  const setting = z.strictObject(shape).register(settingInfo, info);
+  return setting as unknown as z.ZodMiniType<z.output<typeof setting>, boolean | z.input<typeof setting>>;
 }
 
 /** An object that is always there, since everything in it has a default. */

@@ -24,6 +24,7 @@ import {
   withDefault,
   workerCount,
 } from "./fields.ts";
+import { hooks } from "./hooks.ts";
 import { http } from "./http.ts";
 import { processLimits } from "./limits.ts";
 import { nats } from "./nats.ts";
@@ -144,6 +145,7 @@ export const schema = z.strictObject({
   database,
   statistics,
   webhooks,
+  hooks,
   audit,
   metrics,
   tracing,
@@ -193,7 +195,7 @@ export type AppSettings = Settings["apps"][number];
 export type TokenSettings = NonNullable<AppSettings["token"]>;
 
 /** What every app takes unless it says otherwise. */
-export type AppDefaults = Omit<App, "id" | "key" | "secrets" | "name" | "enabled" | "token" | "webhooks">;
+export type AppDefaults = Omit<App, "id" | "key" | "secrets" | "name" | "enabled" | "token" | "webhooks" | "hooks">;
 
 /** Every setting with its value. */
 export type Config = Readonly<Omit<Settings, "apps" | "defaults">> & {

@@ -1,7 +1,6 @@
 /** What is kept and published about the running server: the database, statistics, the audit log, webhooks, metrics and traces. */
 
 import { join } from "node:path";
-import { WEB_ADDRESS } from "./app.ts";
 import {
   boolean,
   DATABASE_URL,
@@ -16,6 +15,7 @@ import {
   textOrEmpty,
   withDefault,
 } from "./fields.ts";
+import { WEB_ADDRESS } from "./web.ts";
 
 export const database = section("Where things are kept that outlive the process.", {
   url: text(

@@ -12,8 +12,9 @@ export async function call(hub: Hub, connection: Connection, { event, data, ref 
   checkEventName(connection.app, event);
   hub.checkReserved(event, true);
   takeEventToken(connection, hub.clock.monotonicMs());
-  if (!hub.handleCall)
+  const { handleCall } = hub.deciders;
+  if (!handleCall)
     throw new CommandError("unknown_command", `Nothing on this server handles ${JSON.stringify(event)}.`);
-  const result = await hub.handleCall(connection, event, data);
+  const result = await handleCall(connection, event, data);
   if (ref !== undefined) hub.push(connection, { type: "result", data: result ?? null, ref });
 }

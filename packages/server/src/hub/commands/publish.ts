@@ -58,7 +58,10 @@ function act(hub: Hub, connection: Connection, command: Publish): Awaitable<Posi
     except: [connection.id],
     from: user === undefined ? { connection: connection.id } : { connection: connection.id, user },
   };
-  return hub.publish(connection.app, publication, command.key);
+  if (!connection.app.hooks?.publish) return hub.publish(connection.app, publication, command.key);
+  return andThen(hub.deciders.moderate?.(connection, publication), (passed) =>
+    passed ? hub.publish(connection.app, passed, command.key) : undefined,
+  );
 }
 
 /** Only a command with a `ref` is answered. */

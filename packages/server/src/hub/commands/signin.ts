@@ -49,7 +49,11 @@ export async function signInOnConnect(
   atMs = openedAtMs(hub, connection),
 ): Promise<void> {
   const revoked = () => new Disconnect("token_invalid", REVOKED);
-  await become(hub, connection, user, proofOf(user, atMs, revoked), () => {});
+  await become(hub, connection, user, proofOf(user, atMs, revoked), () => {
+    // Whom the back end named where the protocol's welcome names nobody.
+    if (connection.backend && !connection.protocol.acceptsTokens)
+      hub.push(connection, { type: "signed-in", user, userData: userDataOf(user) });
+  });
   await watch(hub, connection, user.watchlist ?? []);
 }
 
@@ -101,9 +105,9 @@ function userOf(hub: Hub, connection: Connection, by: Credentials): Awaitable<Us
   }
 }
 
-/** What no guard understands is for the program. */
-async function ask(hub: Hub, { app }: Connection, credentials: Readonly<Record<string, unknown>>): Promise<User> {
-  const user = await hub.authenticate?.(app, credentials);
+/** What no guard understands is for the program, or the app's back end. */
+async function ask(hub: Hub, connection: Connection, credentials: Readonly<Record<string, unknown>>): Promise<User> {
+  const user = await hub.deciders.authenticate?.(connection, credentials);
   if (user) return user;
   const unknown = "This server takes no such credentials: sign in by a token.";
   throw new CommandError("unauthorized", user === false ? "The credentials are refused." : unknown);

@@ -75,7 +75,7 @@ function admit(hub: Hub, connection: Connection, command: Subscribe, channel: Ch
       `Only a connection that is signed in may subscribe to ${name} (auth, of its rule).`,
     );
   }
-  if (!traits.private) return undefined;
+  if (!traits.private) return andThen(confirm(hub, connection, command, undefined), () => undefined);
   return andThen(permit(hub, connection, command, traits), (member) => {
     connection.isAuthenticated = true;
     return membershipOf(connection, traits, member);
@@ -87,15 +87,16 @@ function checkOwner(connection: Connection, channel: string, owner: string): und
   throw new CommandError("unauthorized", `Only a connection signed in as that user may subscribe to ${channel}.`);
 }
 
-/** Where there is a signature, it decides; then the token the client came with; then the program. */
+/** Where there is a signature, it decides; then the token the client came with; then the program, or the app's back end. */
 function permit(hub: Hub, connection: Connection, command: Subscribe, traits: Traits): Awaitable<Member | undefined> {
   const { channel, proof } = command;
   if (proof) {
     checkChannelProof(connection.app, connection.id, channel, proof);
-    return traits.presence && proof.data !== undefined ? parseMember(connection, proof.data) : undefined;
+    const member = traits.presence && proof.data !== undefined ? parseMember(connection, proof.data) : undefined;
+    return confirm(hub, connection, command, member);
   }
-  if (isGranted(connection.user, channel)) return undefined;
-  return andThen(hub.authorize?.(connection, channel), (verdict) => {
+  if (isGranted(connection.user, channel)) return confirm(hub, connection, command, undefined);
+  return andThen(hub.deciders.authorize?.(connection, command), (verdict) => {
     if (verdict === true) return undefined;
     if (typeof verdict === "object" && isUserId(verdict?.id)) return memberOf(connection.app, verdict);
     throw new CommandError(
@@ -103,6 +104,18 @@ function permit(hub: Hub, connection: Connection, command: Subscribe, traits: Tr
       `The channel ${channel} needs permission: a signature by the app's back end, or a token that names it.`,
     );
   });
+}
+
+/** The back end may have the last word even where the client has permission: on whether, and as whom. */
+function confirm(
+  hub: Hub,
+  connection: Connection,
+  command: Subscribe,
+  member: Member | undefined,
+): Awaitable<Member | undefined> {
+  if (connection.app.hooks?.subscribe?.when !== "always") return member;
+  const named = hub.deciders.confirm?.(connection, command);
+  return andThen(named, (other) => (other ? memberOf(connection.app, other) : member));
 }
 
 function isGranted(user: User | undefined, channel: string): boolean {

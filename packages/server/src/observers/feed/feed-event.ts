@@ -107,7 +107,7 @@ function more(source: FeedSource, longest: number): More {
       return { ...userOf(source.connection.user), address: source.connection.address };
     case "closed": {
       const { connection, code, why } = source;
-      const reason = why ? `${why.code}: ${why.message}` : "the client left";
+      const reason = why ? `${why.code}: ${reasonOf(why)}` : "the client left";
       return { ...userOf(connection.user), address: connection.address, why: `${code} ${reason}` };
     }
     case "subscribed":
@@ -123,7 +123,7 @@ function more(source: FeedSource, longest: number): More {
     }
     case "refused": {
       const { connection, error, command } = source;
-      const why = `${command?.type ?? "a frame"}: ${redactReasonForFeed(error.message)}`;
+      const why = `${command?.type ?? "a frame"}: ${reasonOf(error)}`;
       return { ...userOf(connection.user), why, ...refusedSignature(source, longest) };
     }
     case "api-refused": {
@@ -138,7 +138,7 @@ function more(source: FeedSource, longest: number): More {
     case "rejected":
       return {
         address: source.address,
-        why: `${source.why.code}: ${redactReasonForFeed(source.why.message)}`,
+        why: `${source.why.code}: ${reasonOf(source.why)}`,
       };
     case "failed": {
       const { error, during } = source;
@@ -149,6 +149,12 @@ function more(source: FeedSource, longest: number): More {
     default:
       return {};
   }
+}
+
+/** With what the app's back end answered, where it was asked. */
+function reasonOf({ message, detail }: { readonly message: string; readonly detail: string | undefined }): string {
+  const reason = redactReasonForFeed(message);
+  return detail === undefined ? reason : `${reason} (${redactReasonForFeed(detail)})`;
 }
 
 function userOf(user: { readonly id: string } | undefined): Pick<FeedEntry, "user"> {

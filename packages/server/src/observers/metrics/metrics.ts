@@ -58,6 +58,24 @@ export class Metrics {
     "source",
     "outcome",
   );
+  readonly #hooks = this.#counted(
+    "hooks_total",
+    "Questions to back ends, by what became of them.",
+    "app",
+    "hook",
+    "outcome",
+  );
+  readonly #hookBreakers = this.#counted(
+    "hook_breakers_opened_total",
+    "Times that a back end was given a rest since it failed too often.",
+    "app",
+    "hook",
+  );
+  readonly #hookTook = new Durations(
+    "hook_seconds",
+    "Time a back end took to answer, waiting for its turn included.",
+    BUCKETS,
+  );
   readonly #publishTook = new Durations(
     "publish_seconds",
     "Time from publishing an event to the engine having it; with the memory engine that includes the delivery.",
@@ -156,6 +174,15 @@ export class Metrics {
     this.#outbox.add([source, outcome], count);
   }
 
+  hookAnswered(app: string, hook: string, outcome: string, seconds: number): void {
+    this.#hooks.add([this.#labels.app(app), hook, outcome]);
+    if (outcome !== "unasked") this.#hookTook.add(seconds);
+  }
+
+  hookTurned(app: string, hook: string, isDown: boolean): void {
+    if (isDown) this.#hookBreakers.add([this.#labels.app(app), hook]);
+  }
+
   /** Whether calls of the HTTP API are to be measured, which costs each a copy of its answer. */
   get measuresCalls(): boolean {
     return this.#soketi !== undefined;
@@ -194,7 +221,7 @@ export class Metrics {
 
   #loaded(): Promise<MetricsRegistry> {
     this.#registry ??= import("./registry.ts").then(({ MetricsRegistry }) => {
-      const durations = [this.#publishTook, this.#deliveryTook];
+      const durations = [this.#publishTook, this.#deliveryTook, this.#hookTook];
       const [counts, labels, totals, soketi] = [this.#counts, this.#labels, this.#totals, this.#soketi];
       return new MetricsRegistry({ ...this.#options, counts, durations, labels, totals, soketi });
     });

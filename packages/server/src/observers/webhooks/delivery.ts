@@ -1,12 +1,13 @@
 /** Takes messages from the outbox to their receivers: each receiver for itself, each lane in order, and again until it is taken. */
 
-import type { App, Webhook } from "../../domain/app.ts";
+import type { App, HookSettings, Webhook } from "../../domain/app.ts";
 import { backoffMs } from "../../domain/backoff.ts";
 import type { AppStore, Clock } from "../../domain/ports.ts";
-import { sign } from "../../hub/signature.ts";
+import { post, type Reach } from "../../http/post.ts";
+import { signedHeaders } from "../../hub/signature.ts";
 import type { TraceStep } from "../tracing/trace-step.ts";
+import { DISCONNECT_TARGET } from "./notification.ts";
 import type { ClaimedMessage, Outbox } from "./outbox.ts";
-import { type MayReach, post } from "./post.ts";
 
 export interface DeliveryOptions {
   readonly outbox: Outbox;
@@ -16,7 +17,9 @@ export interface DeliveryOptions {
   readonly timeoutMs: number;
   /** How long it is tried before a message is dead. */
   readonly retryForMs: number;
-  readonly mayReach: MayReach | undefined;
+  readonly reach: Reach | undefined;
+  /** The same for the hook `disconnect`, whose address is among the app's hooks. */
+  readonly hookReach: (hooks: HookSettings) => Reach;
   readonly version: string;
   /** A request begins; undefined where nothing is traced. */
   readonly trace?: (app: string, url: string, events: number, attempt: number) => TraceStep;
@@ -182,22 +185,22 @@ export class Delivery {
     return true;
   }
 
-  async #send(messages: readonly ClaimedMessage[], { app, hook }: Target): Promise<void> {
-    const { timeoutMs, mayReach, version, trace } = this.#options;
+  async #send(messages: readonly ClaimedMessage[], { app, hook, reach }: Target): Promise<void> {
+    const { timeoutMs, version, trace } = this.#options;
     const [first] = messages;
-    // Put together as text, so that what is signed is what the fact was written down as.
-    const body = `{"time_ms":${first?.createdAtMs ?? this.#now},"events":[${messages.map(({ event }) => event).join(",")}]}`;
+    const events = messages.map(({ event }) => event).join(",");
+    // Put together as text, so that what is signed is what the fact was written down as. A hook's is a body already.
+    const isHook = first?.target === DISCONNECT_TARGET;
+    const body = isHook ? events : `{"time_ms":${first?.createdAtMs ?? this.#now},"events":[${events}]}`;
     const step = trace?.(app.id, hook.url, messages.length, (first?.attempts ?? 0) + 1);
     const headers = {
       ...hook.headers,
       ...(step && step.parent !== "" && { traceparent: step.parent }),
-      "Content-Type": "application/json",
-      "User-Agent": `fanfare/${version}`,
-      "X-Pusher-Key": app.key,
-      "X-Pusher-Signature": sign(app.secrets[0], body),
+      ...signedHeaders(app, body, version),
     };
     try {
-      await post({ url: hook.url, headers, body, timeoutMs, mayReach });
+      const { status } = await post({ url: hook.url, headers, body, timeoutMs, reach });
+      if (status < 200 || status >= 300) throw new Error(`The receiver answered ${status}.`);
       step?.end();
     } catch (error) {
       step?.end(error);
@@ -222,9 +225,16 @@ export class Delivery {
   }
 
   async #targetOf({ app: id, target }: ClaimedMessage): Promise<Target | undefined> {
-    const app = await this.#options.apps.byId(id);
-    const hook = app?.webhooks?.find(({ url }) => url === target);
-    return app && hook && { app, hook };
+    const { apps, reach, hookReach } = this.#options;
+    const app = await apps.byId(id);
+    if (target !== DISCONNECT_TARGET) {
+      const hook = app?.webhooks?.find(({ url }) => url === target);
+      return app && hook && { app, hook, reach };
+    }
+    const hooks = app?.hooks;
+    const url = hooks?.disconnect && (hooks.disconnect.url ?? hooks.url);
+    if (!app || !hooks || url === undefined) return undefined;
+    return { app, hook: { url, ...(hooks.headers && { headers: hooks.headers }) }, reach: hookReach(hooks) };
   }
 
   get #now(): number {
@@ -241,4 +251,5 @@ export class Delivery {
 interface Target {
   readonly app: App;
   readonly hook: Webhook;
+  readonly reach: Reach | undefined;
 }

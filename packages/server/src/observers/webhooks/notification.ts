@@ -1,8 +1,10 @@
 /** Which facts are worth a webhook, how the protocol spells them, and who of the app's receivers wants to hear them. */
 
+import { randomUUID } from "node:crypto";
 import type { App, Webhook, WebhookEventName } from "../../domain/app.ts";
 import { isInternal, matches, traitsOf } from "../../domain/channel.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
+import { userInfoJson } from "../../domain/user-info.ts";
 
 /** Pusher protocol, webhooks. */
 export interface WebhookEvent {
@@ -15,9 +17,20 @@ export interface WebhookEvent {
   readonly subscription_count?: number;
 }
 
+/** The hook `disconnect`: what its receiver is posted, as it is. */
+export interface DisconnectHook {
+  readonly hook: "disconnect";
+  /** In order with what else is sent of the same; here the connection. */
+  readonly channel: string;
+  readonly body: string;
+}
+
+/** In place of an address, which may be another by the time it is sent. No webhook has it. */
+export const DISCONNECT_TARGET = "hook:disconnect";
+
 export interface Notification {
   readonly app: App;
-  readonly event: WebhookEvent;
+  readonly event: WebhookEvent | DisconnectHook;
   /** Who it is about: the same for an arrival and the departure that it cancels. */
   readonly cancelKey?: string;
   /** It cancels a departure that was not sent yet, and then neither is sent. */
@@ -50,6 +63,25 @@ export function notificationOf(happened: HubEvent): Notification | undefined {
     default:
       return undefined;
   }
+}
+
+/** Undefined where the app is not to be told. `nowMs`: by the wall, and by the clock that the connection's age is measured with. */
+export function disconnectOf(
+  { connection, code, why }: Extract<HubEvent, { type: "closed" }>,
+  nowMs: { readonly wall: number; readonly monotonic: number },
+): Notification | undefined {
+  const { id, app, address, protocol, user, backend, openedAtMs, awaitsAuthentication } = connection;
+  if (!app.hooks?.disconnect || awaitsAuthentication) return undefined;
+  const about = JSON.stringify({ id, address, transport: "websocket", protocol: protocol.name });
+  const meta = backend?.meta === undefined ? "" : `,"meta":${backend.meta}`;
+  const body = [
+    `"hook":"disconnect","id":"${randomUUID()}","time_ms":${nowMs.wall},"app":${JSON.stringify(app.id)}`,
+    `"connection":${about.slice(0, -1)}${meta}}`,
+    `"user":${user ? `{"id":${JSON.stringify(user.id)},"info":${userInfoJson(user)}}` : "null"}`,
+    `"code":${code},"why":${JSON.stringify(why?.code ?? null)}`,
+    `"seconds":${Math.max(0, Math.round((nowMs.monotonic - openedAtMs) / 1000))}`,
+  ];
+  return { app, event: { hook: "disconnect", channel: id, body: `{${body.join()}}` }, isArrival: false };
 }
 
 export function wants({ events, channels }: Webhook, { name, channel }: WebhookEvent): boolean {

@@ -9,7 +9,14 @@ import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Awaitable, Clock, Observer } from "../../domain/ports.ts";
 import { ArrivalCheck, type WrittenArrival } from "./arrival-check.ts";
 import type { Delivery } from "./delivery.ts";
-import { type Notification, notificationOf, type WebhookEvent, wants } from "./notification.ts";
+import {
+  DISCONNECT_TARGET,
+  disconnectOf,
+  type Notification,
+  notificationOf,
+  type WebhookEvent,
+  wants,
+} from "./notification.ts";
 import type { Outbox, OutboxMessage } from "./outbox.ts";
 
 export interface WebhooksOptions {
@@ -59,13 +66,14 @@ export class Webhooks {
   }
 
   readonly observe: Observer = (happened: HubEvent) => {
+    if (happened.type === "closed") {
+      if (!happened.connection.app.hooks?.disconnect) return;
+      const { clock } = this.#options;
+      return this.#add(disconnectOf(happened, { wall: clock.wallMs(), monotonic: clock.monotonicMs() }));
+    }
     if (!("app" in happened) || !happened.app.webhooks?.length) return;
     if (happened.type === "missed" && !this.#isNews(happened.app.id, happened.channel)) return;
-    const notification = notificationOf(happened);
-    if (!notification || this.#closed) return;
-    this.#pending.push(notification);
-    if (this.#pending.length > MOST_WAITING + SLACK) this.#keep(this.#pending);
-    this.#writing ??= this.#write();
+    this.#add(notificationOf(happened));
   };
 
   /** Resolves when the outbox has what was observed. Never rejects. */
@@ -91,6 +99,13 @@ export class Webhooks {
       }
     }
     await delivery.close();
+  }
+
+  #add(notification: Notification | undefined): void {
+    if (!notification || this.#closed) return;
+    this.#pending.push(notification);
+    if (this.#pending.length > MOST_WAITING + SLACK) this.#keep(this.#pending);
+    this.#writing ??= this.#write();
   }
 
   async #write(): Promise<void> {
@@ -158,7 +173,8 @@ export class Webhooks {
         if (held >= 0) messages.splice(held, 1);
         else if (!(await outbox.cancelDeparture({ app, target, cancelKey }, nowMs))) {
           messages.push(message);
-          arrivals.push({ app: notification.app, event: notification.event, target, cancelKey });
+          if ("name" in notification.event)
+            arrivals.push({ app: notification.app, event: notification.event, target, cancelKey });
         }
       }
     }
@@ -167,7 +183,8 @@ export class Webhooks {
   }
 
   #messageTo(target: string, { app, event, cancelKey, isArrival }: Notification): OutboxMessage {
-    const message = { app: app.id, channel: event.channel, target, event: JSON.stringify(event) };
+    const text = "name" in event ? JSON.stringify(event) : event.body;
+    const message = { app: app.id, channel: event.channel, target, event: text };
     if (cancelKey === undefined || isArrival) return { ...message, delayMs: 0 };
     return { ...message, delayMs: this.#options.leaveDelayMs, cancelKey };
   }
@@ -203,6 +220,7 @@ function pause(ms: number): Promise<void> {
 }
 
 function targetsOf({ app, event }: Notification): readonly string[] {
+  if (!("name" in event)) return [DISCONNECT_TARGET];
   const wanting = (app.webhooks ?? []).filter((hook) => wants(hook, event));
   return [...new Set(wanting.map(({ url }) => url))];
 }

@@ -276,9 +276,21 @@ function positionOf({ position }: { position?: Position }): { position?: Positio
 }
 
 function welcome(push: Extract<Push, { type: "welcome" }>): string {
-  const { connection: id, activityTimeoutS, frameBytes: maxFrameBytes, limits, serverTimeMs, user } = push;
+  const {
+    connection: id,
+    reconnectToken,
+    activityTimeoutS,
+    frameBytes: maxFrameBytes,
+    limits,
+    serverTimeMs,
+    user,
+  } = push;
   const bounds = { id, activityTimeoutS, maxFrameBytes, limits, serverTimeMs, features: FEATURES };
-  const data = JSON.stringify({ ...bounds, ...httpOf(push.session) });
+  const data = JSON.stringify({
+    ...bounds,
+    ...httpOf(push.session),
+    ...(reconnectToken !== undefined && { reconnectToken }),
+  });
   return `{"event":"welcome","data":${user ? merged(data, `{"user":${memberJson(user)}}`) : data}}`;
 }
 
@@ -291,7 +303,7 @@ function httpOf(session: SessionInfo | undefined): Pick<WireWelcome, "session" |
 function refusal({ error, command }: Extract<Push, { type: "refused" }>): ServerFrame {
   const about = aboutOf(command) ?? error.about ?? {};
   const place = about.channel === undefined ? {} : { channel: about.channel };
-  const { message, code, retryAfterMs } = error;
+  const { message, retryAfterMs, ownCode: code = error.code } = error;
   const again = retryAfterMs === undefined ? {} : { retryAfterMs };
   return { event: "error", message, code, ...idOf(about.ref), ...place, ...again };
 }

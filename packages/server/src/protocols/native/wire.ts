@@ -47,6 +47,8 @@ export interface WireWelcome {
     /** How long the connection lives while no request reads from it, in seconds. */
     readonly sessionTimeoutS: number;
   };
+  /** Taken as a token by a server of this app for a while, so that its back end is not asked again. Opaque. */
+  readonly reconnectToken?: string;
 }
 
 export type ClientFrame =

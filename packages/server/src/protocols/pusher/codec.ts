@@ -182,7 +182,7 @@ function watchEvents(online: readonly string[], offline: readonly string[]): unk
 function encodeRefusal({ error, command }: Extract<Push, { type: "refused" }>): string {
   if (command?.type === "subscribe" && error.code !== "already_subscribed") {
     const type = COMMAND_STATUS[error.code] === 401 ? "AuthError" : "SubscriptionError";
-    const data = { type, error: error.message, status: COMMAND_STATUS[error.code], code: error.code };
+    const data = { type, error: error.message, status: COMMAND_STATUS[error.code], code: error.ownCode ?? error.code };
     return inChannel("pusher:subscription_error", command.channel, data);
   }
   const code = command?.type === "signin" && !(error.code in ERROR_CODES) ? 4009 : (ERROR_CODES[error.code] ?? null);

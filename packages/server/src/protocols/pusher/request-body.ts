@@ -3,9 +3,9 @@
 import type * as z from "zod/mini";
 import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
+import { isDeeperThan } from "../../domain/json-text.ts";
 import { readShape } from "../../http/read-shape.ts";
 import type { Hub } from "../../hub/hub.ts";
-import { isDeeperThan } from "../json.ts";
 
 /** A call whose signature is right. */
 export interface ApiCall {

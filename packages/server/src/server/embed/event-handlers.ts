@@ -23,9 +23,9 @@ export class EventHandlers {
     this.#handlers.set(event, handler);
   }
 
-  /** The message hooks run first. Throws CommandError where there is neither hook nor handler, or the data are not as declared. */
-  call(connection: Connection, event: string, data: unknown): Awaitable<unknown> {
-    const handler = this.#handlers.get(event) ?? this.#handlers.get("*");
+  /** The message hooks run first; `further` handles what the program does not. Throws CommandError where there is neither hook nor handler, or the data are not as declared. */
+  call(connection: Connection, event: string, data: unknown, further?: Handler): Awaitable<unknown> {
+    const handler = this.#handlers.get(event) ?? this.#handlers.get("*") ?? further;
     if (!handler && !this.#hooks.hasMessageHooks) {
       const name = JSON.stringify(event.slice(0, 64));
       throw new CommandError("unknown_command", `Nothing on this server handles ${name}.`);

@@ -2,12 +2,12 @@
 
 import type { Declaration } from "@fanfare/schema";
 import type { AuthorizeDashboard } from "../../admin/access.ts";
+import type { Backend } from "../../backend/backend.ts";
 import type { Config } from "../../config/schema/schema.ts";
-import type { App } from "../../domain/app.ts";
-import type { User } from "../../domain/message.ts";
-import type { Awaitable, Clock, Guard } from "../../domain/ports.ts";
+import type { Clock, Guard } from "../../domain/ports.ts";
 import { tokenGuard } from "../../guards/token.ts";
 import { Channels } from "../../hub/channels.ts";
+import type { Deciders } from "../../hub/options.ts";
 import { TurnQueue } from "../../hub/turn-queue.ts";
 import type { EndpointLimits } from "../endpoints/endpoint-connection.ts";
 import { EndpointRegistry } from "../endpoints/endpoint-registry.ts";
@@ -82,18 +82,38 @@ export class Extensions {
     });
   }
 
-  /** Checks the token of a handshake: a JWT, or whatever the program's authenticator takes. */
-  get tokenGuard(): Guard {
+  /** Checks the token of a handshake: a JWT, or whatever the program's authenticator or the app's back end takes. */
+  tokenGuard(backend: Backend): Guard {
     return tokenGuard({
-      hasMore: () => this.authenticator !== undefined,
-      authenticate: (app, credentials) =>
-        this.authenticator && authenticateHandshake(this.authenticator, app, credentials),
+      hasMore: ({ hooks }) => this.authenticator !== undefined || hooks?.authenticate !== undefined,
+      authenticate: (connection, credentials) =>
+        this.authenticator
+          ? authenticateHandshake(this.authenticator, connection.app, credentials)
+          : backend.authenticate(connection, credentials),
+      backEnd: backend,
     });
   }
 
-  /** Undefined where the program has no authenticator. */
-  authenticate(app: App, credentials: Readonly<Record<string, unknown>>): Awaitable<User | false | undefined> {
-    return this.authenticator && authenticate(this.authenticator, app, credentials);
+  /** What the program decides, and where it does not, the app's back end. */
+  deciders(backend: Backend): Deciders {
+    return {
+      handleCall: (connection, event, data) =>
+        this.handlers.call(connection, event, data, backend.handlerOf(connection.app, event)),
+      authorize: (connection, command) =>
+        this.hooks.hasAuthorizer(command.channel)
+          ? this.hooks.authorize(connection, command.channel)
+          : backend.authorize(connection, command, false),
+      confirm: async (connection, command) => {
+        const member = await backend.authorize(connection, command, true);
+        return member === true ? undefined : member;
+      },
+      authenticate: (connection, credentials) =>
+        this.authenticator
+          ? authenticate(this.authenticator, connection.app, credentials)
+          : backend.authenticate(connection, credentials),
+      moderate: (connection, publication) => backend.moderate(connection, publication),
+      refresh: (connection) => backend.refresh(connection),
+    };
   }
 }
 

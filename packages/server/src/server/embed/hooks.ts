@@ -105,6 +105,11 @@ export class Hooks {
     }
   }
 
+  /** Whether any listener decides about the channel. */
+  hasAuthorizer(channel: string): boolean {
+    return this.#hears("authorize", channel);
+  }
+
   /** The first listener for the channel decides. Undefined where there is none. */
   authorize(connection: Connection, channel: string): Awaitable<AuthorizeResult> {
     const listener = this.#all("authorize").find((one) => isFor(one.channel, channel));

@@ -8,7 +8,7 @@ import { withDemoApp } from "../../config/demo-app.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import { type Database, openDatabase } from "../../database/open.ts";
 import { RetentionJob, type RetentionRule } from "../../database/retention.ts";
-import { isReserved } from "../../domain/app.ts";
+import { type App, isReserved } from "../../domain/app.ts";
 import type { Observer, StatisticsSink } from "../../domain/ports.ts";
 import type { TrafficMeter } from "../../domain/traffic.ts";
 import { Metrics } from "../../observers/metrics/metrics.ts";
@@ -52,7 +52,7 @@ export class Storage {
   static async open(options: StorageOptions): Promise<Storage> {
     const { config, given } = options;
     // Webhooks need a place to wait in: without a database they last as long as the process.
-    const mayHaveWebhooks = config.apps.some(({ webhooks }) => webhooks?.length) || given.apps !== undefined;
+    const mayHaveWebhooks = config.apps.some(isTold) || given.apps !== undefined;
     const url = config.database.url ?? (mayHaveWebhooks ? IN_MEMORY : undefined);
     const tracing = await openTracing(options);
     const storage = new Storage(options, url === undefined ? undefined : await openDatabase(url), tracing);
@@ -141,7 +141,7 @@ export class Storage {
    */
   async withApps(config: Config): Promise<Awaited<ReturnType<typeof withDemoApp>>> {
     const { log, given } = this.#options;
-    if (!this.#webhooks && config.apps.some(({ webhooks }) => webhooks?.length)) {
+    if (!this.#webhooks && config.apps.some(isTold)) {
       log.warn("an app has its first webhooks: without a database they are sent after a restart only");
     }
     const stored = this.sqlApps?.list() ?? [];
@@ -231,11 +231,16 @@ export class Storage {
   #warnOfSeparateDatabases({ kind, name }: Database): void {
     const { config, keepsApps, log } = this.#options;
     if (config.engine === "memory" || kind !== "sqlite" || !keepsApps) return;
-    if (!config.apps.some(({ webhooks }) => webhooks?.length)) return;
+    if (!config.apps.some(isTold)) return;
     const what =
       "each node has a database of its own: give them one (database.url), or webhooks report a leave and a join when a user moves between nodes";
     log.warn({ database: name }, what);
   }
+}
+
+/** Whether what happens in the app is sent to anybody. */
+function isTold({ webhooks, hooks }: App): boolean {
+  return (webhooks?.length ?? 0) > 0 || hooks?.disconnect !== undefined;
 }
 
 function retentionRules(

@@ -8,6 +8,7 @@ import type { Tracing } from "../../observers/tracing/tracing.ts";
 import { Delivery } from "../../observers/webhooks/delivery.ts";
 import { Outbox } from "../../observers/webhooks/outbox.ts";
 import { Webhooks } from "../../observers/webhooks/webhooks.ts";
+import { hookSettings } from "../hook-settings.ts";
 import type { StorageOptions } from "./storage-options.ts";
 
 /** How old may be what is known of other nodes, and for how long one that leaves may be late with what it writes. */
@@ -45,7 +46,8 @@ export class WebhookPipeline {
       apps: { byId: (id) => host.findApp(id), byKey: () => undefined },
       random: Math.random,
       retryForMs: retryForS * 1000,
-      mayReach: allowPrivate ? undefined : isPublic,
+      reach: allowPrivate ? undefined : { may: isPublic, setting: "webhooks.allowPrivate" },
+      hookReach: hookSettings(config).reach,
       ...(tracing && { trace: (...step) => tracing.webhook(...step) }),
     });
     this.#webhooks = new Webhooks({

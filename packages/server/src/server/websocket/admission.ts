@@ -72,8 +72,8 @@ export async function admit(
     connection.awaitsAuthentication = !user && protocol === options.native && url.searchParams.get("auth") === "frame";
     if (version === undefined && !connection.awaitsAuthentication) checkAnonymous(connection.app, user);
     await options.acquireQuota(connection);
-    // A Pusher client signs in by a command.
-    return { connection, user: version === undefined ? user : undefined };
+    // A Pusher client signs in by a command, unless its app's back end is asked.
+    return { connection, user: version === undefined || connection.backend ? user : undefined };
   } catch (error) {
     return { ...rejectionFor(options, url, caller, error), ...(app && { app }) };
   }
@@ -131,7 +131,7 @@ async function runGuards(
 ): Promise<User | undefined> {
   let known: User | undefined;
   for (const guard of guards) {
-    const user = await guard.connect?.(request, connection.app, connection.protocol);
+    const user = await guard.connect?.(request, connection.app, connection.protocol, connection);
     known ??= user;
   }
   return known;
