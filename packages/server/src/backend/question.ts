@@ -13,12 +13,12 @@ export function members(texts: Readonly<Record<string, string | undefined>>): st
 
 /** `user` where the connection is not yet that user's. */
 export function about(connection: Connection, user: User | undefined = connection.user): string {
-  const { id, address, protocol, backend } = connection;
+  const { id, address, protocol, transport, backend } = connection;
   return members({
     connection: `{${members({
       id: JSON.stringify(id),
       address: JSON.stringify(address),
-      transport: '"websocket"',
+      transport: JSON.stringify(transport),
       protocol: JSON.stringify(protocol.name),
       meta: backend?.meta,
     })}}`,

@@ -70,9 +70,9 @@ export function disconnectOf(
   { connection, code, why }: Extract<HubEvent, { type: "closed" }>,
   nowMs: { readonly wall: number; readonly monotonic: number },
 ): Notification | undefined {
-  const { id, app, address, protocol, user, backend, openedAtMs, awaitsAuthentication } = connection;
+  const { id, app, address, protocol, transport, user, backend, openedAtMs, awaitsAuthentication } = connection;
   if (!app.hooks?.disconnect || awaitsAuthentication) return undefined;
-  const about = JSON.stringify({ id, address, transport: "websocket", protocol: protocol.name });
+  const about = JSON.stringify({ id, address, transport, protocol: protocol.name });
   const meta = backend?.meta === undefined ? "" : `,"meta":${backend.meta}`;
   const body = [
     `"hook":"disconnect","id":"${randomUUID()}","time_ms":${nowMs.wall},"app":${JSON.stringify(app.id)}`,
