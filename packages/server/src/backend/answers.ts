@@ -140,7 +140,7 @@ function messageIn(text: string): string | undefined {
   }
 }
 
-export function excerptOf(text: string): string {
+function excerptOf(text: string): string {
   const line = text.replaceAll(/\s+/g, " ").trim();
   return line.length > EXCERPT ? `${line.slice(0, EXCERPT)}…` : line;
 }
