@@ -14,13 +14,17 @@ import {
   eventBytes,
   isInternal,
   joinPublication,
+  type KeptEvent,
+  type KeptLog,
   type Ledger,
   leavePublication,
   type PresenceMember,
   type Publication,
+  purgeLog,
   type Registry,
   RetentionBudget,
-  type StoredEvent,
+  Ring,
+  readPage,
 } from "fanfare/engine";
 
 /** `createServer({ engine: customEngine })`. */
@@ -48,15 +52,11 @@ function keyOf(app: string, channel: string): string {
   return JSON.stringify([app, channel]);
 }
 
-interface Kept {
-  readonly publication: StoredEvent["publication"];
-  readonly untilMs: number;
-}
-
-interface History {
-  readonly epoch: string;
+interface History extends KeptLog {
   offset: number;
-  events: Kept[];
+  /** When the last event was published. */
+  atMs: number;
+  readonly entries: Ring<KeptEvent>;
 }
 
 function createBroker(clock: Clock, receive: (publication: Publication) => void): Broker {
@@ -68,7 +68,12 @@ function createBroker(clock: Clock, receive: (publication: Publication) => void)
 
   const historyOf = (app: string, channel: string): History => {
     const key = keyOf(app, channel);
-    const history = histories.get(key) ?? { epoch: crypto.randomUUID(), offset: 0, events: [] };
+    const history = histories.get(key) ?? {
+      epoch: crypto.randomUUID(),
+      offset: 0,
+      atMs: 0,
+      entries: new Ring<KeptEvent>(),
+    };
     histories.set(key, history);
     return history;
   };
@@ -87,14 +92,15 @@ function createBroker(clock: Clock, receive: (publication: Publication) => void)
         const stored = { ...publication, position: { epoch: history.epoch, offset: ++history.offset } };
         const nowMs = clock.monotonicMs();
         const untilMs = nowMs + keep.ttlMs;
-        history.events.push({ publication: stored, untilMs });
-        history.events = history.events.slice(-keep.size);
+        history.atMs = Math.max(history.atMs, Math.floor(clock.wallMs()));
+        history.entries.push({ publication: stored, expiresAtMs: untilMs, atMs: history.atMs });
+        history.entries.drop(history.entries.length - keep.size);
         if (keep.totalBytes !== undefined) {
           const value = { history, offset: history.offset };
           const retained = { app: sent.app, channel: sent.channel, bytes: eventBytes(stored), untilMs, value };
           for (const evicted of budget.add(retained, { size: keep.size, totalBytes: keep.totalBytes }, nowMs)) {
-            const isKept = (event: Kept) => (event.publication.position?.offset ?? 0) > evicted.offset;
-            evicted.history.events = evicted.history.events.filter(isKept);
+            const { entries, offset } = evicted.history;
+            entries.drop(evicted.offset - (offset - entries.length));
           }
         }
         sent = stored;
@@ -108,19 +114,8 @@ function createBroker(clock: Clock, receive: (publication: Publication) => void)
       published.set(key, nowMs + ttlMs);
       return broker.publish(publication, keep);
     },
-    history(app, channel, since, limit) {
-      const { epoch, offset, events } = historyOf(app, channel);
-      const nowMs = clock.monotonicMs();
-      const live = events.flatMap(({ publication, untilMs }): StoredEvent[] =>
-        untilMs > nowMs ? [{ publication, expiresInMs: untilMs - nowMs }] : [],
-      );
-      const position = { epoch, offset };
-      // A limit of 0 asks for the position alone.
-      if (!since) return { events: limit === 0 ? [] : live.slice(-limit), position, complete: true };
-      const later = live.filter(({ publication }) => (publication.position?.offset ?? 0) > since.offset);
-      const isComplete = since.epoch === epoch && later.length === offset - since.offset;
-      return { events: (isComplete ? later : live).slice(0, limit), position, complete: isComplete };
-    },
+    history: (app, channel, query) => readPage(historyOf(app, channel), query, clock),
+    purge: (app, channel, range) => purgeLog(historyOf(app, channel), range, clock.monotonicMs()),
   };
   return broker;
 }

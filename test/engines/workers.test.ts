@@ -147,7 +147,7 @@ describe("two nodes", () => {
     expect(await a.engine.registry.leave(row("1", "1a"))).toEqual({ isLast: false });
     expect(await b.engine.registry.leave(row("1", "1b"))).toEqual({ isLast: true });
     await a.engine.broker.publish(said("kept"), { size: 2, ttlMs: 60_000 });
-    expect((await b.engine.broker.history("app", "room", undefined, 9)).events).toHaveLength(1);
+    expect((await b.engine.broker.history("app", "room", { limit: 9, direction: "newest" })).events).toHaveLength(1);
     expect(await a.engine.ledger.acquire("app", "x", 1)).toBe(true);
     expect(await b.engine.ledger.acquire("app", "y", 1)).toBe(false);
     expect(await a.engine.ledger.setIfAbsent("call", 60_000)).toBe(true);

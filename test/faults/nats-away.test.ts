@@ -44,7 +44,7 @@ test(
       expectOrder(b.heard(channel));
       expect(runs[n]?.refused).toEqual([]);
     }
-    const { events: kept } = await b.engine.broker.history("app", "kept", undefined, 1_000);
+    const { events: kept } = await b.engine.broker.history("app", "kept", { limit: 1_000, direction: "newest" });
     expect(kept.map(({ publication }) => Number(publication.data))).toEqual([...(runs[1]?.accepted ?? []), 1_000_000]);
   },
   TEST_MS,

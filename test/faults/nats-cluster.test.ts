@@ -56,9 +56,13 @@ test(
     await run.stop();
     expectOrder(c.heard("kept"));
     expect(run.refused).toEqual([]);
-    const { events: kept } = await b.engine.broker.history("app", "kept", undefined, 5_000);
+    const { events: kept } = await b.engine.broker.history("app", "kept", { limit: 5_000, direction: "newest" });
     expect(kept.map(({ publication }) => Number(publication.data))).toEqual(run.accepted);
-    const page = await c.engine.broker.history("app", "room", before, 100);
+    const page = await c.engine.broker.history("app", "room", {
+      ...(before && { after: before }),
+      limit: 100,
+      direction: "oldest",
+    });
     expect([page.complete, page.events.map(({ publication }) => publication.data)]).toEqual([true, ["1"]]);
     for (const node of nodes) {
       await eventually(async () => expect(await node.members("presence-x")).toEqual(["0", "1", "2"]), PATIENCE);

@@ -180,7 +180,7 @@ describe.each(["redis", "nats"] as const)(
       }
       if (!keep) return;
       // Who did not hear it finds it there.
-      const { events: kept } = await b.engine.broker.history("app", "room", undefined, 100);
+      const { events: kept } = await b.engine.broker.history("app", "room", { limit: 100, direction: "newest" });
       expect(kept.map(({ publication }) => publication.data)).toEqual(["first", ...said, "last"]);
     });
   },

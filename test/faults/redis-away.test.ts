@@ -44,7 +44,7 @@ test(
       async () => registry.members("app", "presence-x"),
       async () => registry.summary("app", "presence-x"),
       async () => registry.channels("app", ""),
-      async () => broker.history("app", "room", undefined, 1),
+      async () => broker.history("app", "room", { limit: 1, direction: "newest" }),
       async () => a.engine.nodes(),
     ];
     for (let round = 0; round < 2; round++) {
@@ -250,7 +250,7 @@ describe("on one Redis", () => {
     await eventually(() => expect([a.heard("room"), b.heard("room")]).toEqual([["of a"], ["of b"]]));
     expect(await b.members("presence-x")).toEqual([]);
     expect(await b.engine.nodes()).toHaveLength(1);
-    expect((await b.engine.broker.history("app", "room", undefined, 10)).events).toHaveLength(1);
+    expect((await b.engine.broker.history("app", "room", { limit: 10, direction: "newest" })).events).toHaveLength(1);
   });
 });
 
@@ -279,7 +279,10 @@ describe("on a wire that", () => {
       expect(run.refused).toEqual([]);
       await eventually(() => expect(b.heard("room").map(Number)).toEqual(run.accepted), PATIENCE);
       if (!keep) return;
-      const { events: kept, position } = await b.engine.broker.history("app", "room", undefined, 1_000);
+      const { events: kept, position } = await b.engine.broker.history("app", "room", {
+        limit: 1_000,
+        direction: "newest",
+      });
       expect(kept.map(({ publication }) => publication.data)).toEqual(b.heard("room") as string[]);
       expect(position.offset).toBe(run.accepted.length);
     },

@@ -61,7 +61,15 @@ describe("behind sentinels", () => {
         expect(node.engine.health()).toEqual({ reachable: true });
       }
       // The replica may not have had the last of them, so nothing from before counts as complete.
-      expect((await a.engine.broker.history("app", "room", before, 10)).complete).toBe(false);
+      expect(
+        (
+          await a.engine.broker.history("app", "room", {
+            ...(before && { after: before }),
+            limit: 10,
+            direction: "oldest",
+          })
+        ).complete,
+      ).toBe(false);
       await eventually(async () => expect(await b.members("presence-x")).toEqual(["1", "2"]), PATIENCE);
     },
     TEST_MS,

@@ -216,6 +216,7 @@ describe("the HTTP API", () => {
     signedFetch(server.url, APP, "POST", path, { body });
 
   interface Page {
+    readonly next: string | null;
     readonly events: readonly {
       name: string;
       data: string;
@@ -269,7 +270,7 @@ describe("the HTTP API", () => {
     const { position } = await pageOf(get(server, "/channels/room/history"));
     expect(position.offset).toBe(3);
     const page = await pageOf(get(server, "/channels/room/history", { limit: "0" }));
-    expect(page).toEqual({ events: [], position, complete: true, keeps: { size: 200, ttl: 60 } });
+    expect(page).toEqual({ events: [], next: null, position, complete: true, keeps: { size: 200, ttl: 60 } });
     expect(await server.history("room", { limit: 0 })).toEqual({ events: [], position, complete: true });
     expect(await pageOf(get(server, "/channels/plain/history", { limit: "0" }))).toMatchObject({
       events: [],

@@ -245,7 +245,7 @@ describe("what a node receives twice", () => {
     const client = await join(late, "room");
     await publish(late, "room", "1", "2");
     await settled();
-    const { events: kept } = await late.hub.history(late.app, "room", undefined, 10);
+    const { events: kept } = await late.hub.histories.read(late.app, "room", { limit: 10, direction: "newest" });
     for (const { publication } of kept) late.engine.host?.receive(publication);
     await publish(late, "room", "3");
     await settled();
@@ -256,7 +256,7 @@ describe("what a node receives twice", () => {
     const late = await start();
     const client = await join(late, "room");
     await lose(late, "room", "1", "2", "3");
-    const { events: kept } = await late.hub.history(late.app, "room", undefined, 10);
+    const { events: kept } = await late.hub.histories.read(late.app, "room", { limit: 10, direction: "newest" });
     for (const { publication } of kept.toReversed()) late.engine.host?.receive(publication);
     await settled();
     expect(told(client)).toEqual(["1", "2", "3"]);
@@ -317,7 +317,12 @@ describe("an interruption", () => {
     await publish(late, "room", "1", "2");
     await settled();
     const [stood] = client.seen.slice(-1).map(({ position }) => position);
-    late.engine.inner.broker.history = () => ({ events: [], position: { epoch: "new", offset: 0 }, complete: false });
+    late.engine.inner.broker.history = () => ({
+      events: [],
+      position: { epoch: "new", offset: 0 },
+      complete: false,
+      hasMore: false,
+    });
     late.engine.host?.interrupted();
     await settled();
     expect(told(client)).toEqual(["1", "2", "gap"]);
@@ -333,9 +338,17 @@ describe("an interruption", () => {
     const client = await join(late, "room");
     await publish(late, "room", "1", "2", "3");
     await settled();
-    const { events: kept, position } = await late.hub.history(late.app, "room", undefined, 10);
+    const { events: kept, position } = await late.hub.histories.read(late.app, "room", {
+      limit: 10,
+      direction: "newest",
+    });
     const before = { ...position, offset: 1 };
-    late.engine.inner.broker.history = () => ({ events: kept.slice(0, 1), position: before, complete: false });
+    late.engine.inner.broker.history = () => ({
+      events: kept.slice(0, 1),
+      position: before,
+      complete: false,
+      hasMore: false,
+    });
     late.engine.host?.interrupted();
     await settled();
     const [, again] = kept;

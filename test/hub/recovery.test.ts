@@ -168,7 +168,7 @@ describe("a client that resumes", () => {
     const stood = positionIn((await join(late, "room")).seen[0]);
     const broker = late.engine.inner.broker;
     const read = broker.history;
-    const stale = await read.call(broker, late.app.id, "room", stood, 100);
+    const stale = await read.call(broker, late.app.id, "room", { after: stood, limit: 100, direction: "oldest" });
     await publish(late, "room", "1", "2");
     await settled();
     let asked = 0;

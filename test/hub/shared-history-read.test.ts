@@ -26,7 +26,7 @@ async function come(late: LateBench, count: number, resume?: Resume): Promise<Fa
 
 /** Where the channel stands when nothing was said in it. */
 async function beginning({ engine, app }: LateBench): Promise<Position> {
-  return (await engine.inner.broker.history(app.id, ROOM, undefined, 1)).position;
+  return (await engine.inner.broker.history(app.id, ROOM, { limit: 1, direction: "newest" })).position;
 }
 
 function heard(client: FakeClient): readonly number[] {

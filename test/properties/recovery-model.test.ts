@@ -14,6 +14,7 @@ import type {
   EngineHost,
   HistoryPage,
   HistoryPolicy,
+  HistoryQuery,
 } from "../../packages/server/src/domain/ports.ts";
 import { memoryEngine } from "../../packages/server/src/engines/memory/engine.ts";
 import { type Bench, bench, type FakeClient, fakeApp, type Seen, settled } from "../support/fakes.ts";
@@ -76,9 +77,13 @@ class RoughBroker implements Broker {
     throw new Error("Nothing is published under a key here.");
   }
 
+  purge(): never {
+    throw new Error("Nothing is purged here.");
+  }
+
   /** The answer is made at once, and arrives when the test says so: it may be an old one by then. */
-  history(_app: string, _channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {
-    const page = this.#pageOf(since, limit);
+  history(_app: string, _channel: string, { after, limit }: HistoryQuery): Promise<HistoryPage> {
+    const page = this.#pageOf(after, limit);
     return new Promise((resolve) => this.#questions.push(() => resolve(page)));
   }
 
@@ -86,11 +91,12 @@ class RoughBroker implements Broker {
     const entry = (publication: EventPublication) => ({ publication, expiresInMs: 1_000 });
     const { position } = this;
     const { log, offset, earlier } = this.#here;
-    if (!since) return { events: log.slice(-limit).map(entry), position, complete: true, earlierEpochs: earlier };
+    const about = { position, hasMore: false, earlierEpochs: earlier };
+    if (!since) return { events: log.slice(-limit).map(entry), complete: true, ...about };
     const start = since.offset - (offset - log.length);
     const complete = since.epoch === position.epoch && since.offset <= offset && start >= 0;
     const page = log.slice(complete ? start : 0).slice(0, limit);
-    return { events: page.map(entry), position, complete, earlierEpochs: earlier };
+    return { events: page.map(entry), complete, ...about };
   }
 
   deliver(): boolean {

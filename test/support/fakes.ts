@@ -346,6 +346,7 @@ export class LateEngine implements Engine {
           `${publication.type} ${publication.channel}`,
         ),
       history: (...query) => this.#call("history", () => broker.history(...query)),
+      purge: (...range) => this.#call("history", () => broker.purge(...range)),
     };
     this.registry = {
       join: (row, most) => this.#call("join", () => registry.join(row, most), `${row.member.id} ${row.channel}`),

@@ -7,23 +7,31 @@ import {
   eventBytes,
   type HistoryPage,
   type HistoryPolicy,
+  type HistoryQuery,
   type IdempotencyKey,
   markSeen,
   type Position,
   type Publication,
+  type PurgeRange,
+  type PurgeResult,
   RetentionBudget,
   type SeenNumbers,
   wasSeen,
 } from "fanfare/engine";
+import { ArchivedBatches } from "./archived-batches.ts";
 import type { ChannelHeads } from "./channel-heads.ts";
 import { type BatchPosition, decodeBatch, lastOffset } from "./codec.ts";
 import type { Connection, NatsSession } from "./connection.ts";
-import { unavailable } from "./errors.ts";
+import { unavailable, WriteConflict } from "./errors.ts";
 import { readHistory } from "./history.ts";
 import type { InboundQueue } from "./inbound-queue.ts";
 import { type PublishQueue, slotCount } from "./publish-queue.ts";
+import { fixedRange, purgeHistory } from "./purge.ts";
 import type { StreamStore } from "./stream-store.ts";
 import type { Subjects } from "./subjects.ts";
+
+/** Where others write all the time, the head is another each time. */
+const PURGE_ATTEMPTS = 50;
 
 export interface BrokerEvents {
   receive(publication: Publication): void;
@@ -135,23 +143,53 @@ export class NatsBroker implements Broker {
     return this.#budget.addIfFits(retained, limits, nowMs) ? keep : { ...keep, size: 0 };
   }
 
-  async history(app: string, channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {
-    const { subjects, heads, queue, store } = this.#options;
+  async history(app: string, channel: string, query: HistoryQuery): Promise<HistoryPage> {
+    const { queue, store, subjects } = this.#options;
     const channelKey = subjects.channelKey(app, channel);
     try {
-      let found = await heads.read(channelKey);
       const subscribed = this.#channels.get(channelKey);
-      if (!found && subscribed) {
+      let batches = await this.#batchesOf(channelKey);
+      if (!batches && subscribed) {
         await queue.writeHead(channelKey);
-        found = await heads.read(channelKey);
+        batches = await this.#batchesOf(channelKey);
       }
-      if (!found) return { events: [], position: { epoch: "unwritten", offset: 0 }, complete: since === undefined };
+      if (!batches) return unwritten(query);
       if (subscribed) subscribed.headAtMs ||= store.nowMs;
       const former = subscribed?.former ?? new Map();
-      return await readHistory({ store, subjects, app, channel, channelKey, ...found, former }, since, limit);
+      return await readHistory({ app, channel, batches, nowMs: store.nowMs, former }, query);
     } catch {
       throw unavailable();
     }
+  }
+
+  async purge(app: string, channel: string, range: PurgeRange): Promise<PurgeResult> {
+    const { heads, store, subjects } = this.#options;
+    const channelKey = subjects.channelKey(app, channel);
+    /** Of the first look: what is published meanwhile stays. */
+    let asked: PurgeRange | undefined = range.type === "event" ? range : undefined;
+    try {
+      for (let attempt = 0; ; attempt++) {
+        const batches = await this.#batchesOf(channelKey);
+        if (!batches) return { purged: 0, position: { epoch: "unwritten", offset: 0 } };
+        try {
+          const history = { app, channel, batches, nowMs: store.nowMs, former: new Map() };
+          asked ??= await fixedRange(batches, range);
+          return await purgeHistory({ store, history }, asked);
+        } catch (error) {
+          heads.invalidate(channelKey);
+          if (!(error instanceof WriteConflict) || attempt >= PURGE_ATTEMPTS) throw error;
+          await new Promise((resume) => setTimeout(resume, attempt));
+        }
+      }
+    } catch {
+      throw unavailable();
+    }
+  }
+
+  async #batchesOf(channelKey: string): Promise<ArchivedBatches | undefined> {
+    const { heads, store, subjects } = this.#options;
+    const found = await heads.read(channelKey);
+    return found && new ArchivedBatches({ store, subjects, channelKey, ...found });
   }
 
   /** Subscribes to everything again, on a new connection. */
@@ -224,6 +262,12 @@ export class NatsBroker implements Broker {
       this.#events.malformed(error);
     }
   }
+}
+
+/** Of a channel that keeps nothing and counts nothing. */
+function unwritten({ after, before }: HistoryQuery): HistoryPage {
+  const complete = after === undefined && before === undefined;
+  return { events: [], position: { epoch: "unwritten", offset: 0 }, complete, hasMore: false };
 }
 
 /** Whether something was lost before it that its position does not show, because it was not kept. */

@@ -12,6 +12,9 @@ export interface ChannelHead {
   readonly number: number;
   readonly offset: number;
   readonly size: number;
+  readonly atMs: number;
+  /** Up to this offset the history was purged. */
+  readonly floor: number;
   /** Of what was published in it under a key: until when that counts, by the server's clock. */
   readonly keys: ReadonlyMap<string, number>;
 }
@@ -78,6 +81,6 @@ export function keysOf(items: readonly Pick<BatchItem, "once">[], atMs: number):
 function headOf(seq: number, text: string, batch: Batch): ChannelHead | undefined {
   const { position } = batch;
   if (!position) return undefined;
-  const { epoch, batch: number, size, atMs } = position;
-  return { seq, text, epoch, number, offset: lastOffset(batch), size, keys: keysOf(batch.items, atMs) };
+  const { epoch, batch: number, size, atMs, floor = 0 } = position;
+  return { seq, text, epoch, number, offset: lastOffset(batch), size, atMs, floor, keys: keysOf(batch.items, atMs) };
 }

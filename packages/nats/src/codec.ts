@@ -4,7 +4,7 @@ import {
   asArray,
   asRecord,
   asString,
-  type EventPublication,
+  erasedEvent,
   type IdempotencyKey,
   type Publication,
   parseCount,
@@ -22,8 +22,10 @@ export interface BatchPosition {
   readonly previousOffset: number;
   /** How many publications the channel keeps. */
   readonly size: number;
-  /** By the server's clock. */
+  /** By the server's clock; never before that of the batch before. */
   readonly atMs: number;
+  /** Up to this offset the channel's history was purged. */
+  readonly floor?: number | undefined;
 }
 
 export interface BatchItem {
@@ -64,15 +66,29 @@ export function decodeBatch(app: string, channel: string, text: string): Batch {
   const position = placed === undefined ? undefined : parseBatchPosition(asRecord(placed));
   let offset = position?.previousOffset ?? 0;
   const items = asArray(given).map((each): BatchItem => {
-    const { p, ttl, once: key } = asRecord(each);
+    const { p, ttl, once: key, erased } = asRecord(each);
     const once = key === undefined ? undefined : parseKey(asArray(key));
     const publication = parsePublication(asRecord(p), app, channel);
     if (ttl === undefined) return { publication, once };
     if (!position || publication.type !== "event") throw new Error("kept without a position");
-    const kept: EventPublication = { ...publication, position: { epoch: position.epoch, offset: ++offset } };
+    const place = { epoch: position.epoch, offset: ++offset };
+    const kept = erased === true ? erasedEvent(app, channel, place) : { ...publication, position: place };
     return { publication: kept, ttlMs: parseCount(ttl), once };
   });
   return { sender: asString(sender), number: parseCount(number), position, items };
+}
+
+/** The text of the batch without what these publications say, and with another floor where one is given: their places stay. */
+export function withoutEvents(text: string, isErased: (offset: number) => boolean, floor?: number): string {
+  const fields = parseObject(text);
+  const position = asRecord(fields.position);
+  let offset = parseCount(position.previousOffset);
+  const items = asArray(fields.items).map((each) => {
+    const { ttl, once } = asRecord(each);
+    if (ttl === undefined || !isErased(++offset)) return each;
+    return { p: { type: "event", event: "", data: "" }, ttl, once, erased: true };
+  });
+  return JSON.stringify({ ...fields, position: { ...position, ...(floor !== undefined && { floor }) }, items });
 }
 
 /** The offset of the last publication in the batch. */
@@ -84,12 +100,20 @@ function parseKey([key, ttlMs]: readonly unknown[]): IdempotencyKey {
   return { key: asString(key), ttlMs: parseCount(ttlMs) };
 }
 
-function parseBatchPosition({ epoch, batch, previousOffset, size, atMs }: Record<string, unknown>): BatchPosition {
+function parseBatchPosition({
+  epoch,
+  batch,
+  previousOffset,
+  size,
+  atMs,
+  floor = 0,
+}: Record<string, unknown>): BatchPosition {
   return {
     epoch: asString(epoch),
     batch: parseCount(batch),
     previousOffset: parseCount(previousOffset),
     size: parseCount(size),
     atMs: parseCount(atMs),
+    floor: parseCount(floor),
   };
 }

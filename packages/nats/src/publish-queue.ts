@@ -357,17 +357,9 @@ export class PublishQueue {
     // Where only the first fails, history has a hole, and says so when it is asked for what was in it.
     const [{ seq, isRepeated }] = await Promise.all([written, archived?.catch(() => 0)]);
     if (isRepeated) await this.#sendUnkeptAgain(channelKey, batch);
-    const { epoch, batch: place, previousOffset, atMs } = sent.position;
-    const offset = previousOffset + kept.length;
-    this.#heads.set(channelKey, {
-      seq,
-      text: sent.text,
-      epoch,
-      number: place,
-      offset,
-      size,
-      keys: keysOf(items, atMs),
-    });
+    const { epoch, batch: place, previousOffset, atMs, floor = 0 } = sent.position;
+    const stands = { epoch, number: place, offset: previousOffset + kept.length, size, atMs, floor };
+    this.#heads.set(channelKey, { seq, text: sent.text, ...stands, keys: keysOf(items, atMs) });
     return sent.position;
   }
 
@@ -377,7 +369,8 @@ export class PublishQueue {
       batch: (head?.number ?? 0) + 1,
       previousOffset: head?.offset ?? 0,
       size,
-      atMs: Math.round(this.#store.nowMs),
+      atMs: Math.max(Math.round(this.#store.nowMs), head?.atMs ?? 0),
+      floor: head?.floor ?? 0,
     };
     const encoded = items.map((item) => item.encoded);
     return { head, position, text: encodeBatch({ sender: this.#sender, number, position }, encoded) };

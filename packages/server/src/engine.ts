@@ -28,6 +28,7 @@ export type {
   EngineHost,
   HistoryPage,
   HistoryPolicy,
+  HistoryQuery,
   IdempotencyKey,
   JoinResult,
   LeaveResult,
@@ -35,6 +36,8 @@ export type {
   NodeReport,
   NodeState,
   PresenceEntry,
+  PurgeRange,
+  PurgeResult,
   Registry,
   RegistryChange,
   StoredEvent,
@@ -43,10 +46,12 @@ export { joinPublication, leavePublication } from "./domain/presence-publication
 export { parseUserInfo } from "./domain/user-info.ts";
 export { messageOf, NotSentError } from "./engines/shared/errors.ts";
 export { HEARTBEAT_INTERVAL_MS, HEARTBEAT_LOST, Heartbeat } from "./engines/shared/heartbeat.ts";
+export { type KeptEvent, type KeptLog, purgeLog, readPage } from "./engines/shared/kept-log.ts";
 export { listChannels } from "./engines/shared/list-channels.ts";
 export { asArray, asNumber, asRecord, asString } from "./engines/shared/parse.ts";
 export { type Pending, PendingBudget, type PendingLimits } from "./engines/shared/pending.ts";
 export {
+  erasedEvent,
   parseCount,
   parseMemberFields,
   parseObject,
@@ -58,4 +63,5 @@ export {
   type ReconnectingConnectionOptions,
 } from "./engines/shared/reconnecting-connection.ts";
 export { eventBytes, RetentionBudget } from "./engines/shared/retention-budget.ts";
+export { Ring } from "./engines/shared/ring.ts";
 export { readSettingFile } from "./server/cluster/read-setting-file.ts";

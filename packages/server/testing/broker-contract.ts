@@ -12,6 +12,7 @@ import {
 } from "../src/engine.ts";
 import { type EngineUnderTest, engineHost, type MakeEngine } from "./engine-under-test.ts";
 import { eventually, sleep } from "./eventually.ts";
+import { historyContract } from "./history-contract.ts";
 import type { TestRunner } from "./runner.ts";
 
 /** Names that mean something to Redis, NATS, paths or JavaScript, each beside one that it would match as a pattern. */
@@ -31,6 +32,7 @@ const KEEP: HistoryPolicy = { size: 3, ttlMs: 60_000 };
 
 export function brokerContract(runner: TestRunner, name: string, makeEngine: MakeEngine): void {
   const { describe, test, expect, beforeEach, afterEach } = runner;
+  historyContract(runner, name, makeEngine);
   describe(`${name} broker`, () => {
     let under: EngineUnderTest;
     let broker: Broker;
@@ -66,7 +68,11 @@ export function brokerContract(runner: TestRunner, name: string, makeEngine: Mak
       return heard(channel, app).slice(0, -1);
     };
     const history = async (channel: string, since?: { epoch: string; offset: number }, limit = 100, app = "app") =>
-      broker.history(app, channel, since, limit);
+      broker.history(
+        app,
+        channel,
+        since ? { after: since, limit, direction: "oldest" } : { limit, direction: "newest" },
+      );
     const kept = async (channel: string, app = "app") =>
       (await history(channel, undefined, 100, app)).events.map(({ publication }) => publication.data);
 

@@ -537,6 +537,8 @@ export interface ChannelRuleInput {
   readonly auth?: boolean;
   /** What is kept of the channel, so that clients of the native protocol can resume and the API can read it. */
   readonly history?: DefaultsChannelHistoryInput;
+  /** Subscribers of the native protocol may read what is kept of the channel: by time as well if true, and only by resuming if false. Without it, by position. */
+  readonly clientHistory?: boolean;
   /** Whether the app's `recovery` is for these channels, where they have no `history`. Without it, it is. */
   readonly recovery?: boolean;
 }

@@ -148,6 +148,8 @@ export interface ChannelPolicy {
   readonly maxSubscribers: number;
   /** Only connections that are signed in may subscribe. */
   readonly auth: boolean;
+  /** Whether subscribers may read what is kept: by time as well where true, and only by resuming where false. */
+  readonly clientHistory?: boolean;
   /** What is kept of it, whoever published it. Without it, nothing but a cache channel's last event. */
   readonly history?: HistoryRetention;
 }

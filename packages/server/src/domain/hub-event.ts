@@ -17,6 +17,8 @@ export type HubEvent =
   | { readonly type: "published"; readonly app: App; readonly publication: EventPublication }
   | { readonly type: "counted"; readonly app: App; readonly channel: string; readonly count: number }
   | { readonly type: "missed"; readonly app: App; readonly channel: string }
+  /** So many events of the channel's history were forgotten on demand. */
+  | { readonly type: "purged"; readonly app: App; readonly channel: string; readonly purged: number }
   /** Publications of the channel may be lost to this node's clients; they were notified. */
   | { readonly type: "gap"; readonly app: App; readonly channel: string }
   /** The client's socket was cut because it did not read as fast as it was sent to; "closed" comes next. */

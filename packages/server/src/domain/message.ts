@@ -78,12 +78,15 @@ export type Command =
       readonly key?: string;
       readonly ref?: Ref;
     }
-  /** A page of what is kept: the oldest after a position, or else the latest, in either case before another. */
+  /** A page of what is kept; of what fits the bounds the oldest where there is `after`, else the latest, or as `direction` says. */
   | {
       readonly type: "history";
       readonly channel: string;
       readonly after?: Position;
       readonly before?: Position;
+      readonly fromMs?: number;
+      readonly toMs?: number;
+      readonly direction?: "oldest" | "newest";
       readonly limit?: number;
       readonly previousIds?: readonly string[];
       readonly ref?: Ref;
@@ -138,6 +141,10 @@ export interface EventPublication extends ChannelPublication {
   readonly timed?: PublishTime;
   /** Under which it is published once, where it has one. Not for clients. */
   readonly key?: string;
+  /** When the broker numbered it, by the engine's clock, in Unix milliseconds. Known of what is read from history. */
+  readonly atMs?: number;
+  /** It was purged by itself: only its place is left. */
+  readonly erased?: true;
 }
 
 export interface PublishTime {
@@ -268,6 +275,8 @@ export interface HistoryPush {
   readonly own: readonly number[];
   /** Whether everything that belongs in the page is still kept. */
   readonly complete: boolean;
+  /** For the next page in the same direction; absent at the end. */
+  readonly next?: Position;
   /** Where the channel stands. */
   readonly position: Position;
   readonly ref?: Ref;

@@ -32,21 +32,56 @@ export interface StoredEvent {
   readonly expiresInMs: number;
 }
 
+/** Which part of a channel's history. All bounds hold together; times are by the engine's clock. */
+export interface HistoryQuery {
+  /** Only what was published after it. */
+  readonly after?: Position;
+  /** Only what was published before it. */
+  readonly before?: Position;
+  /** Only what was published at that time or later, Unix milliseconds. */
+  readonly fromMs?: number;
+  /** Only what was published before that time, Unix milliseconds. */
+  readonly toMs?: number;
+  /** Only what was published so long ago or less. */
+  readonly withinMs?: number;
+  /** Most events of the page; with 0 only where the channel stands. */
+  readonly limit: number;
+  /** Which of those that fit, where there are more. */
+  readonly direction: "oldest" | "newest";
+}
+
 export interface HistoryPage {
-  /** Oldest first. */
+  /** Oldest first, in either direction. Those that were erased are among them, without name and data. */
   readonly events: readonly StoredEvent[];
   /** Where the channel stands now. */
   readonly position: Position;
   /**
-   * With `since`, whether nothing published after it is gone: false when `since` lies further back than what is kept, in
-   * another epoch or ahead of the channel, and when something between has expired. Then `kept` begins with the oldest.
+   * Whether nothing that belongs in the page is known to be gone: false where `after` lies further back than what is kept, where
+   * `after` or `before` is of another epoch or ahead of the channel, where what is older than the oldest that is kept could belong
+   * to the time that was asked for, and where something between has expired. Without any such bound the page begins at what is kept.
    */
   readonly complete: boolean;
+  /** Whether more may fit the query, beyond the page in its direction. */
+  readonly hasMore: boolean;
   /**
    * The epochs whose numbers this one goes on with, the latest first, and the last offset of each that is still its. An
    * epoch that begins at 1 has none; the name is empty where it is not known which epochs the numbers up to there are of.
    */
   readonly earlierEpochs?: readonly Position[];
+}
+
+/** What is forgotten of a channel's history before its time: all, what came before a position or a time, or one event. */
+export type PurgeRange =
+  | { readonly type: "all" }
+  | { readonly type: "before"; readonly position: Position }
+  | { readonly type: "older"; readonly toMs: number }
+  | { readonly type: "event"; readonly position: Position };
+
+export interface PurgeResult {
+  /** How many events were forgotten: none the second time, and none where the position is of another epoch. */
+  readonly purged: number;
+  /** Where the channel stands, which is where it stood. */
+  readonly position: Position;
 }
 
 /** Carries publications between nodes, in one order per channel, and keeps history where asked. */
@@ -74,11 +109,15 @@ export interface Broker {
    */
   expireKey?(app: string, channel: string, key: string, ttlMs: number): Awaitable<void>;
   /**
-   * After `since`, or without it the last ones; oldest first, at most `limit`: with 0 only where the channel stands. A channel
-   * that this node is subscribed to has an epoch from the first question on, and keeps it while there are subscribers: nothing
-   * is numbered twice in it.
+   * A channel that this node is subscribed to has an epoch from the first question on, and keeps it while there are subscribers:
+   * nothing is numbered twice in it. `atMs` of an event never lies before that of the one before it, whatever the clock does.
    */
-  history(app: string, channel: string, since: Position | undefined, limit: number): Awaitable<HistoryPage>;
+  history(app: string, channel: string, query: HistoryQuery): Awaitable<HistoryPage>;
+  /**
+   * Epoch and numbering go on. Who resumes from before what was purged is answered `complete: false`; one event that was purged
+   * by itself leaves its place, so that everything around it can still be proved complete.
+   */
+  purge(app: string, channel: string, range: PurgeRange): Awaitable<PurgeResult>;
 }
 
 /** One connection as a member of a presence channel, or of the user's own online channel. */

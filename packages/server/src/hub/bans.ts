@@ -66,7 +66,8 @@ export class Bans {
     if (!this.#untilMs.has(app.id)) await this.#ask(app.id);
     if ((this.#untilMs.get(app.id) ?? 0) <= this.#context.clock.wallMs()) return;
     for (const user of users) {
-      const { events } = await this.#context.broker.history(app.id, placeOf(channel, user), undefined, 1);
+      const last = { limit: 1, direction: "newest" } as const;
+      const { events } = await this.#context.broker.history(app.id, placeOf(channel, user), last);
       if (Number(events.at(-1)?.publication.data ?? 0) <= this.#context.clock.wallMs()) continue;
       throw new CommandError("unauthorized", `The app's back end keeps this user out of channel ${channel} for now.`);
     }

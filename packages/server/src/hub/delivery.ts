@@ -102,6 +102,10 @@ export class Delivery {
   }
 
   #sendEvent(tenant: Tenant, audience: Audience, publication: EventPublication): void {
+    if (publication.erased) {
+      if (publication.position) audience.startSequence().advance(publication.position);
+      return;
+    }
     const isRepeated = publication.repeated || !this.#keys.isFirst(publication);
     if (!publication.position) {
       if (!isRepeated) this.#sendPush(tenant, audience, publication, publication.except);

@@ -121,7 +121,8 @@ export class GapFiller {
       const before = hold.waiting.length;
       const { beforeInterruption } = hold;
       const { inOtherEpochs } = sequence;
-      const page = await this.#context.broker.history(audience.app, audience.channel.name, base, PAGE);
+      const query = { after: base, limit: PAGE, direction: "oldest" } as const;
+      const page = await this.#context.broker.history(audience.app, audience.channel.name, query);
       if (!isHeld(gap)) return;
       const waited = hold.waiting.splice(0, before);
       const isOver = (each: Publication, n: number) =>

@@ -18,7 +18,6 @@ import type {
   Engine,
   EngineHealth,
   Guard,
-  HistoryPage,
   NodeState,
   StoredEvent,
 } from "../domain/ports.ts";
@@ -30,6 +29,7 @@ import { ConnectionList } from "./connection-list.ts";
 import { HubContext } from "./context.ts";
 import { Delivery } from "./delivery.ts";
 import { DeliveryTimer } from "./delivery-timer.ts";
+import { Histories } from "./histories.ts";
 import { IdempotencyKeys } from "./idempotency-keys.ts";
 import { checkPlace } from "./limits.ts";
 import { checkLiveness, compensateStall, hasStalled } from "./liveness.ts";
@@ -68,6 +68,7 @@ export class Hub {
   readonly connectionList: ConnectionList;
   readonly steering: Steering;
   readonly users: Users;
+  readonly histories: Histories;
   readonly #context: HubContext;
   readonly #engine: Engine;
   readonly #tenants: Tenants;
@@ -95,6 +96,7 @@ export class Hub {
     this.taps = context.taps;
     this.turnQueue = new TurnQueue(options.clock, options.scheduleTurn);
     this.quotas = new Quotas(context);
+    this.histories = new Histories(context);
     this.subscriptionCounts = new SubscriptionCounts(context);
     this.nodeBus = new NodeBus(context);
     this.clusterConnections = new ClusterConnections(this);
@@ -341,11 +343,6 @@ export class Hub {
   /** The event a cache channel keeps, if it still does. */
   async cachedEvent(app: App, channel: string): Promise<StoredEvent | undefined> {
     return (await lastOf(this.#context.broker, app.id, this.channelOf(app, channel))).kept;
-  }
-
-  /** What is kept of the channel: after `since` the oldest, without it the latest; oldest first. */
-  history(app: App, channel: string, since: Position | undefined, limit: number): Awaitable<HistoryPage> {
-    return this.#context.broker.history(app.id, channel, since, limit);
   }
 
   // ---- time

@@ -7,7 +7,7 @@ import type { App } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
 import { CommandError } from "../domain/error.ts";
 import type { EventPublication, Position, Resume } from "../domain/message.ts";
-import type { Broker, HistoryPage, StoredEvent } from "../domain/ports.ts";
+import type { Broker, HistoryPage, HistoryQuery, StoredEvent } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import { isUpTo } from "./sequence.ts";
 
@@ -93,12 +93,13 @@ async function readMissed(reading: Reading, since: Position): Promise<Read> {
   let bytes = 0;
   let upTo = since;
   for (;;) {
-    const page = await broker.history(app.id, audience.channel.name, upTo, PAGE);
+    const query = { after: upTo, limit: PAGE, direction: "oldest" } as const;
+    const page = await broker.history(app.id, audience.channel.name, query);
     if (!page.complete) return readLast(reading);
     for (const { publication } of page.events) {
       bytes += reading.weigh(publication);
       if (bytes > reading.bytes || !follows(publication.position, upTo)) return readLast(reading);
-      events.push(publication);
+      if (!publication.erased) events.push(publication);
       upTo = publication.position;
     }
     if (upTo.offset >= page.position.offset) return { upTo, from: since, events, recovered: true };
@@ -109,7 +110,7 @@ async function readMissed(reading: Reading, since: Position): Promise<Read> {
 /** The latest that are kept and fit; complete where they go back to the first. */
 async function readKept({ broker, app, audience, bytes, weigh }: Reading): Promise<Read> {
   const most = Math.min(audience.channel.policy.history?.size ?? 1, MOST_KEPT);
-  const page = await broker.history(app.id, audience.channel.name, undefined, most);
+  const page = await broker.history(app.id, audience.channel.name, { limit: most, direction: "newest" });
   const events: EventPublication[] = [];
   let left = bytes;
   let from = page.position;
@@ -117,7 +118,7 @@ async function readKept({ broker, app, audience, bytes, weigh }: Reading): Promi
     const { position } = publication;
     left -= weigh(publication);
     if (left < 0 || !position || !isUpTo(position, from) || position.offset !== from.offset) break;
-    events.unshift(publication);
+    if (!publication.erased) events.unshift(publication);
     from = { epoch: position.epoch, offset: position.offset - 1 };
   }
   return { upTo: page.position, from, events, recovered: from.offset === 0 };
@@ -142,7 +143,7 @@ function catchUpOf(reading: Reading, { upTo, from, events, recovered }: Read): C
   const asked = reading.resume === undefined ? {} : { recovered: recovered ?? false };
   const isResumed = recovered === true || (reading.resume === "kept" && policy.history !== undefined);
   if (isResumed) {
-    const others = events.filter((event) => !isOwn(reading, event));
+    const others = events.filter((event) => !event.erased && !isOwn(reading, event));
     const fits = others.reduce((sum, event) => sum + reading.weigh(event), 0) <= reading.bytes;
     if (!fits) return { events: [], position: upTo, recovered: false };
     // Where nothing follows, the client has all up to the end: what is its own must not hold its position back.
@@ -174,10 +175,10 @@ export interface Last {
 
 /** In a channel with history the last event may lie behind what clients said since. */
 export async function lastOf(broker: Pick<Broker, "history">, app: string, { name, policy }: Channel): Promise<Last> {
-  const { events: kept, position } = await broker.history(app, name, undefined, 1);
-  const last = kept.at(-1);
+  const { events: kept, position } = await broker.history(app, name, { limit: 1, direction: "newest" });
+  const last = kept.findLast(({ publication }) => !publication.erased);
   if (!last || isFromBackend(last.publication) || !policy.history) return { kept: last, position };
-  const all = await broker.history(app, name, undefined, policy.history.size);
+  const all = await broker.history(app, name, { limit: policy.history.size, direction: "newest" });
   return { kept: all.events.findLast(({ publication }) => isFromBackend(publication)), position: all.position };
 }
 
@@ -186,8 +187,8 @@ export function withoutPosition({ position: _, ...publication }: EventPublicatio
   return publication;
 }
 
-function isFromBackend({ from }: EventPublication): boolean {
-  return from === undefined;
+function isFromBackend({ from, erased }: EventPublication): boolean {
+  return from === undefined && !erased;
 }
 
 // ---- one reading for several subscribers
@@ -246,9 +247,9 @@ class SharedHistoryRead {
   }
 
   /** As the broker's, and the broker is asked once. */
-  async history(app: string, channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {
-    const asked = JSON.stringify([since?.epoch, since?.offset, limit]);
-    const page = this.#pages.get(asked) ?? this.#ask(app, channel, since, limit);
+  async history(app: string, channel: string, query: HistoryQuery): Promise<HistoryPage> {
+    const asked = JSON.stringify(query);
+    const page = this.#pages.get(asked) ?? this.#ask(app, channel, query);
     this.#pages.set(asked, page);
     try {
       return await page;

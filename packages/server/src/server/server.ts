@@ -253,6 +253,10 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
     return this.app().history(...query);
   }
 
+  purgeHistory(...range: Parameters<AppHandle["purgeHistory"]>): ReturnType<AppHandle["purgeHistory"]> {
+    return this.app().purgeHistory(...range);
+  }
+
   members(name: string): ReturnType<AppHandle["members"]> {
     return this.app().members(name);
   }

@@ -3,6 +3,7 @@
 import { kindOf } from "../../domain/channel.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { ChannelSummary } from "../../domain/ports.ts";
+import { readEvents } from "../../hub/history-page.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { AdminError } from "../admin-error.ts";
 import type {
@@ -86,7 +87,7 @@ async function keptOf(call: Call, name: string): Promise<readonly KeptEvent[]> {
   const app = appOf(call);
   const { policy, traits } = hub.channelOf(app, name);
   if (policy.history) {
-    const { events: kept } = await hub.history(app, name, undefined, MAX_KEPT);
+    const { events: kept } = await readEvents(hub, app, name, { limit: MAX_KEPT, direction: "newest" });
     return kept.map(({ publication: { event, data } }) => ({ event, payload: redact(data) }));
   }
   const last = traits.cache ? await hub.cachedEvent(app, name) : undefined;

@@ -69,6 +69,9 @@ export const channelRule = object(
     ).apply(optional),
     auth: boolean("Subscribing needs a connection that is signed in.").apply(optional),
     history: history.apply(optional),
+    clientHistory: boolean(
+      "Subscribers of the native protocol may read what is kept of the channel: by time as well if true, and only by resuming if false. Without it, by position.",
+    ).apply(optional),
     recovery: boolean(
       "Whether the app's `recovery` is for these channels, where they have no `history`. Without it, it is.",
     ).apply(optional),

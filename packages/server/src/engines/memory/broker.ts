@@ -2,16 +2,21 @@
 
 import { randomUUID } from "node:crypto";
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
-import type { Broker, Clock, HistoryPage, HistoryPolicy, IdempotencyKey } from "../../domain/ports.ts";
+import type {
+  Broker,
+  Clock,
+  HistoryPage,
+  HistoryPolicy,
+  HistoryQuery,
+  IdempotencyKey,
+  PurgeRange,
+  PurgeResult,
+} from "../../domain/ports.ts";
 import { channelKey } from "../shared/channel-key.ts";
+import { type KeptEvent, purgeLog, readPage } from "../shared/kept-log.ts";
 import { eventBytes, RetentionBudget } from "../shared/retention-budget.ts";
 import { Ring } from "../shared/ring.ts";
 import { ExpiringMap } from "./expiring-map.ts";
-
-interface Entry {
-  readonly publication: EventPublication;
-  readonly expiresAtMs: number;
-}
 
 /** Up to where a log has to forget. */
 interface RetainedEvent {
@@ -24,7 +29,9 @@ interface ChannelLog {
   readonly channel: string;
   readonly epoch: string;
   offset: number;
-  readonly entries: Ring<Entry>;
+  /** Of the last event. */
+  atMs: number;
+  readonly entries: Ring<KeptEvent>;
   /** Until then it goes on numbering though it keeps nothing, for clients that come back. */
   countsUntilMs: number;
 }
@@ -72,7 +79,8 @@ export class MemoryBroker implements Broker {
     const position = { epoch: log.epoch, offset: ++log.offset };
     const placed = { ...publication, position };
     const nowMs = this.#clock.monotonicMs();
-    log.entries.push({ publication: placed, expiresAtMs: nowMs + keep.ttlMs });
+    log.atMs = Math.max(log.atMs, Math.floor(this.#clock.wallMs()));
+    log.entries.push({ publication: placed, expiresAtMs: nowMs + keep.ttlMs, atMs: log.atMs });
     log.countsUntilMs = Math.max(log.countsUntilMs, nowMs + 2 * keep.ttlMs);
     log.entries.drop(log.entries.length - keep.size);
     if (keep.totalBytes !== undefined) this.#retain(log, placed, keep, keep.totalBytes);
@@ -92,25 +100,15 @@ export class MemoryBroker implements Broker {
     this.#published.expire(key, ttlMs);
   }
 
-  history(app: string, channel: string, since: Position | undefined, limit: number): HistoryPage {
-    const nowMs = this.#clock.monotonicMs();
-    const log = this.#isSubscribed(app, channel)
-      ? this.#log(app, channel)
-      : this.#logs.get(channelKey({ app, channel }));
-    if (!log) return this.#unwritten(since);
-    const position = { epoch: log.epoch, offset: log.offset };
-    const isLive = (entry: Entry) => entry.expiresAtMs > nowMs;
-    const give = (page: readonly Entry[], complete: boolean): HistoryPage => {
-      const kept = page.map(({ publication, expiresAtMs }) => ({ publication, expiresInMs: expiresAtMs - nowMs }));
-      return { events: kept, position, complete };
-    };
-    if (!since) return give(limit === 0 ? [] : log.entries.slice().filter(isLive).slice(-limit), true);
-    // Offsets in `entries` have no holes: the first one's place says where all others are.
-    const start = since.offset - (log.offset - log.entries.length);
-    const isKnown = since.epoch === log.epoch && since.offset <= log.offset && start >= 0;
-    const page = isKnown ? log.entries.slice(start, start + limit) : [];
-    if (isKnown && page.every(isLive)) return give(page, true);
-    return give(log.entries.slice().filter(isLive).slice(0, limit), false);
+  history(app: string, channel: string, query: HistoryQuery): HistoryPage {
+    const log = this.#isSubscribed(app, channel) ? this.#log(app, channel) : this.#logOf(app, channel);
+    return log ? readPage(log, query, this.#clock) : this.#unwritten(query);
+  }
+
+  purge(app: string, channel: string, range: PurgeRange): PurgeResult {
+    const log = this.#logOf(app, channel);
+    if (!log) return { purged: 0, position: { epoch: this.#epoch, offset: 0 } };
+    return purgeLog(log, range, this.#clock.monotonicMs());
   }
 
   /** Drops what has expired, so that a million channels over time leave nothing behind. */
@@ -147,9 +145,10 @@ export class MemoryBroker implements Broker {
   }
 
   /** Of a channel that keeps nothing and counts nothing: its epoch is the one that it would begin in now. */
-  #unwritten(since: Position | undefined): HistoryPage {
-    const complete = since === undefined || (since.epoch === this.#epoch && since.offset === 0);
-    return { events: [], position: { epoch: this.#epoch, offset: 0 }, complete };
+  #unwritten({ after, before }: HistoryQuery): HistoryPage {
+    const bounds = [after, before].filter((bound) => bound !== undefined);
+    const complete = bounds.every(({ epoch, offset }) => epoch === this.#epoch && offset === 0);
+    return { events: [], position: { epoch: this.#epoch, offset: 0 }, complete, hasMore: false };
   }
 
   /** Counts what is kept among all that the app's channels keep together, and forgets the oldest where that is too much. */
@@ -176,11 +175,15 @@ export class MemoryBroker implements Broker {
     return this.#subscribed.get(app)?.has(channel) ?? false;
   }
 
+  #logOf(app: string, channel: string): ChannelLog | undefined {
+    return this.#logs.get(channelKey({ app, channel }));
+  }
+
   #log(app: string, channel: string): ChannelLog {
     const key = channelKey({ app, channel });
     let log = this.#logs.get(key);
     if (!log) {
-      log = { app, channel, epoch: this.#epoch, offset: 0, entries: new Ring(), countsUntilMs: 0 };
+      log = { app, channel, epoch: this.#epoch, offset: 0, atMs: 0, entries: new Ring(), countsUntilMs: 0 };
       this.#logs.set(key, log);
     }
     return log;

@@ -1,13 +1,25 @@
 /** Carries publications through Redis: what is kept is numbered, written and published in one step of a script. */
 
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
-import type { Broker, Clock, HistoryPage, HistoryPolicy, IdempotencyKey, StoredEvent } from "../../domain/ports.ts";
+import type {
+  Broker,
+  Clock,
+  HistoryPage,
+  HistoryPolicy,
+  HistoryQuery,
+  IdempotencyKey,
+  PurgeRange,
+  PurgeResult,
+  StoredEvent,
+} from "../../domain/ports.ts";
 import { type ChannelRef, channelKey } from "../shared/channel-key.ts";
+import { erasedEvent } from "../shared/publication-codec.ts";
 import { eventBytes, RetentionBudget } from "../shared/retention-budget.ts";
 import { decodeHistoryEntry, encode } from "./codec.ts";
 import { unavailable } from "./errors.ts";
 import type { Keys } from "./keys.ts";
-import { FORGET, HISTORY, PUBLISH_ONCE, PUBLISH_TO_HISTORY } from "./scripts/publish.ts";
+import { HISTORY, PURGE } from "./scripts/history.ts";
+import { FORGET, PUBLISH_ONCE, PUBLISH_TO_HISTORY } from "./scripts/publish.ts";
 import type { Shard } from "./shard.ts";
 
 /** A channel, and where it is. */
@@ -107,19 +119,44 @@ export class RedisBroker implements Broker {
     await shard.commands.command("PEXPIRE", [this.#keys.published(shard.index, key), wholeMs(ttlMs)]);
   }
 
-  async history(app: string, channel: string, since: Position | undefined, limit: number): Promise<HistoryPage> {
+  async history(app: string, channel: string, query: HistoryQuery): Promise<HistoryPage> {
     const place = this.#placeOf({ app, channel });
     const isSubscribed = place.shard.subscriber.markPositioned(place.subject);
+    const { after, before, fromMs, toMs, withinMs, limit, direction } = query;
     const args = {
       channel: place.channel,
-      // An epoch that no channel can have is still a question.
-      epoch: since?.epoch === "" ? "-" : (since?.epoch ?? ""),
-      since: String(since?.offset ?? 0),
+      afterEpoch: epochText(after),
+      after: boundText(after?.offset),
+      beforeEpoch: epochText(before),
+      before: boundText(before?.offset),
+      from: boundText(fromMs),
+      to: boundText(toMs),
+      within: boundText(withinMs),
       limit: String(limit),
+      direction,
       isSubscribed: isSubscribed ? "1" : "",
     };
     try {
       return parsePage(app, channel, await place.shard.commands.run(HISTORY, (run) => ({ ...args, run })));
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  async purge(app: string, channel: string, range: PurgeRange): Promise<PurgeResult> {
+    const place = this.#placeOf({ app, channel });
+    const position = "position" in range ? range.position : undefined;
+    const args = {
+      channel: place.channel,
+      kind: range.type,
+      epoch: epochText(position),
+      offset: boundText(position?.offset),
+      to: boundText(range.type === "older" ? range.toMs : undefined),
+    };
+    try {
+      const answer = await place.shard.commands.run(PURGE, (run) => ({ ...args, run }));
+      const [epoch = "", offset = 0, purged = 0] = Array.isArray(answer) ? answer : [];
+      return { purged: Number(purged), position: { epoch: String(epoch), offset: Number(offset) } };
     } catch (error) {
       throw unavailable(error);
     }
@@ -205,17 +242,31 @@ function parsePosition(answer: unknown): Position | undefined {
   return offset === undefined || Number(offset) < 0 ? undefined : { epoch: String(epoch), offset: Number(offset) };
 }
 
+/** An epoch that no channel can have is still a bound. */
+function epochText(position: Position | undefined): string {
+  return position?.epoch === "" ? "-" : (position?.epoch ?? "");
+}
+
+function boundText(number: number | undefined): string {
+  return number === undefined ? "" : String(Math.floor(number));
+}
+
 function parsePage(app: string, channel: string, answer: unknown): HistoryPage {
-  const [epoch = "", offset = 0, complete = 0, entries = [], epochs = ""] = Array.isArray(answer) ? answer : [];
+  const [epoch = "", offset = 0, complete = 0, hasMore = 0, entries = [], epochs = ""] = Array.isArray(answer)
+    ? answer
+    : [];
   const position = { epoch: String(epoch), offset: Number(offset) };
-  const events = (Array.isArray(entries) ? entries : []).flatMap(([at, leftMs, text]): StoredEvent[] => {
-    const publication = decodeHistoryEntry(app, channel, String(text), { epoch: position.epoch, offset: Number(at) });
-    return publication ? [{ publication, expiresInMs: Number(leftMs) }] : [];
+  const events = (Array.isArray(entries) ? entries : []).flatMap(([at, leftMs, text, atMs]): StoredEvent[] => {
+    const placed = { epoch: position.epoch, offset: Number(at) };
+    const publication =
+      text === "" ? erasedEvent(app, channel, placed) : decodeHistoryEntry(app, channel, String(text), placed);
+    return publication ? [{ publication: { ...publication, atMs: Number(atMs) }, expiresInMs: Number(leftMs) }] : [];
   });
   return {
     events: events.sort(byOffset),
     position,
     complete: Number(complete) === 1,
+    hasMore: Number(hasMore) === 1,
     earlierEpochs: parseEarlierEpochs(String(epochs)),
   };
 }

@@ -1,6 +1,6 @@
 /** Publications as JSON between nodes, without app and channel. Checked when read: any client of the engine's server could have sent it. */
 
-import type { Position, Publication } from "../../domain/message.ts";
+import type { EventPublication, Position, Publication } from "../../domain/message.ts";
 import { asArray, asNumber, asRecord, asString, parseMember } from "./parse.ts";
 
 /** Far above any event; what is longer is not parsed. */
@@ -53,6 +53,11 @@ export function parsePublication(fields: Record<string, unknown>, app: string, c
     default:
       throw new Error("a publication of an unknown type");
   }
+}
+
+/** What is left of an event that was purged by itself. */
+export function erasedEvent(app: string, channel: string, position: Position): EventPublication {
+  return { type: "event", app, channel, event: "", data: "", position, erased: true };
 }
 
 export function parseMemberFields(value: unknown) {

@@ -69,6 +69,7 @@ class RemoteEngine implements WorkerEngine {
       publishOnce: call("publishOnce"),
       expireKey: notify("expireKey"),
       history: call("history"),
+      purge: call("purge"),
     };
     this.registry = {
       // The new member receives those who join later: it has to be in the channel before anything else is processed.

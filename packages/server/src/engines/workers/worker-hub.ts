@@ -274,7 +274,8 @@ export class WorkerHub {
 function forwardingHandlers({ broker, registry, ledger }: Engine) {
   return {
     expireKey: (_, app, channel, key, ttlMs) => broker.expireKey?.(app, channel, key, ttlMs),
-    history: (_, app, channel, since, limit) => broker.history(app, channel, since ?? undefined, limit),
+    history: (_, app, channel, query) => broker.history(app, channel, query),
+    purge: (_, app, channel, range) => broker.purge(app, channel, range),
     members: (_, app, channel) => registry.members(app, channel),
     summary: (_, app, channel) => registry.summary(app, channel),
     channels: (_, app, prefix) => registry.channels(app, prefix),

@@ -2,125 +2,96 @@
 
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
-import type { Command, EventPublication, Position } from "../../domain/message.ts";
-import type { HistoryPage } from "../../domain/ports.ts";
+import type { Command, EventPublication } from "../../domain/message.ts";
+import type { HistoryPage, HistoryQuery, StoredEvent } from "../../domain/ports.ts";
+import { type EventPage, MOST_EVENTS, PAGE_BYTES, pageOf } from "../history-page.ts";
 import type { Hub } from "../hub.ts";
 import { takeSubscribeToken, utf8Bytes } from "../limits.ts";
 import { isOwn } from "../recovery.ts";
 
 type History = Extract<Command, { type: "history" }>;
 
-/** Most events of one page, and how many it has where the client does not say. */
-const MOST_EVENTS = 1_000;
+/** How many events a page has where the client does not say. */
 const DEFAULT_EVENTS = 100;
-/** Most bytes of one page, unless its only event has more: what is longer is read in several. */
-const PAGE_BYTES = 2 ** 20;
-
-interface Page {
-  /** Oldest first. */
-  readonly events: readonly EventPublication[];
-  /** Whether everything that belongs in the page is still kept. */
-  readonly complete: boolean;
-}
 
 export async function history(hub: Hub, connection: Connection, command: History): Promise<void> {
-  const { channel, limit = DEFAULT_EVENTS, ref } = command;
-  checkMayRead(hub, connection, channel);
-  if (!(limit >= 1 && limit <= MOST_EVENTS)) {
-    throw new CommandError("data_invalid", `A page of history has 1 to ${MOST_EVENTS} events (limit).`);
-  }
+  const { channel, ref } = command;
+  checkMayRead(hub, connection, command);
   takeSubscribeToken(connection, hub.clock.monotonicMs());
-  const { page, position } = await readPage(hub, connection, command, limit);
+  const query = queryOf(command);
+  const read = await hub.histories.read(connection.app, channel, query);
   if (connection.closed) return;
   // The program may have taken it out of the channel, or the channel's history away.
-  checkMayRead(hub, connection, channel);
-  const { events, complete } = fitting(hub, connection, page, command.after === undefined);
+  checkMayRead(hub, connection, command);
+  const { events: kept, complete, next, position } = fitting(hub, connection, reachable(read, query), query);
+  const events = kept.map(({ publication }) => publication);
   const previousIds = [connection.id, ...(command.previousIds ?? [])];
   const own = events.filter((event) => isOwn({ previousIds }, event)).flatMap(({ position: at }) => at?.offset ?? []);
-  hub.push(connection, {
-    type: "history",
-    channel,
-    events,
-    own,
-    complete,
-    position,
-    ...(ref !== undefined && { ref }),
-  });
+  const about = { own, complete, position, ...(next && { next }), ...(ref !== undefined && { ref }) };
+  hub.push(connection, { type: "history", channel, events, ...about });
 }
 
 /** Whoever is in the channel may read all that is kept of it: by resuming it could, too. */
-function checkMayRead(hub: Hub, connection: Connection, channel: string): void {
+function checkMayRead(hub: Hub, connection: Connection, { channel, fromMs, toMs }: History): void {
   if (!connection.isIn(channel)) {
     throw new CommandError("not_subscribed", `No current subscription to channel ${channel}.`);
   }
-  if (hub.channelOf(connection.app, channel).policy.history) return;
-  throw new CommandError("no_history", `The channel ${channel} keeps no history (history, of its rule).`);
-}
-
-async function readPage(
-  hub: Hub,
-  { app }: Connection,
-  { channel, after, before }: History,
-  limit: number,
-): Promise<{ page: Page; position: Position }> {
-  const since = after ?? (before && { epoch: before.epoch, offset: Math.max(0, before.offset - 1 - limit) });
-  const kept = await hub.history(app, channel, since, limit);
-  const page = after ? forwards(kept, after, before) : backwards(kept, before, limit);
-  return { page, position: kept.position };
-}
-
-/** Those after the position. Where some are lost, from the oldest that is kept on. */
-function forwards({ events: kept, position, complete }: HistoryPage, after: Position, before?: Position): Page {
-  const events: EventPublication[] = [];
-  let isComplete = complete && (kept.length > 0 || after.offset >= position.offset);
-  let upTo = after;
-  for (const { publication } of kept) {
-    const at = publication.position;
-    if (!at || (before && !isBelow(at, before))) break;
-    isComplete &&= at.epoch === upTo.epoch && at.offset === upTo.offset + 1;
-    events.push(publication);
-    upTo = at;
+  const { policy } = hub.channelOf(connection.app, channel);
+  if (!policy.history) {
+    throw new CommandError("no_history", `The channel ${channel} keeps no history (history, of its rule).`);
   }
-  return { events, complete: isComplete && (!before || before.epoch === position.epoch) };
+  const wanted = fromMs !== undefined || toMs !== undefined;
+  if (policy.clientHistory === false || (wanted && !policy.clientHistory)) {
+    const what = wanted ? `the history of ${channel} by time` : `the history of ${channel}`;
+    throw new CommandError("unauthorized", `Clients may not read ${what} (clientHistory, of its rule).`);
+  }
 }
 
-/** The last ones below the position, or of all, as far back as nothing is missing. */
-function backwards({ events: kept, position }: HistoryPage, before: Position | undefined, limit: number): Page {
-  const end = before ? { epoch: before.epoch, offset: before.offset - 1 } : position;
-  if (end.epoch !== position.epoch || end.offset > position.offset) return { events: [], complete: false };
-  const events: EventPublication[] = [];
-  let next = end.offset;
-  for (const { publication } of kept.toReversed()) {
-    const at = publication.position;
-    if (!at || at.epoch !== end.epoch || at.offset < next) break;
-    if (at.offset > next) continue;
-    events.push(publication);
+function queryOf({ after, before, fromMs, toMs, limit = DEFAULT_EVENTS, direction }: History): HistoryQuery {
+  if (!(limit >= 1 && limit <= MOST_EVENTS)) {
+    throw new CommandError("data_invalid", `A page of history has 1 to ${MOST_EVENTS} events (limit).`);
+  }
+  return {
+    ...(after && { after }),
+    ...(before && { before }),
+    ...(fromMs !== undefined && { fromMs }),
+    ...(toMs !== undefined && { toMs }),
+    limit,
+    direction: direction ?? (after ? "oldest" : "newest"),
+  };
+}
+
+/** Backwards, only as far back as nothing is missing. */
+function reachable(read: HistoryPage, query: HistoryQuery): HistoryPage {
+  if (query.direction === "oldest") return read;
+  const { position } = read;
+  const end = query.before ? query.before.offset - 1 : position.offset;
+  const events: StoredEvent[] = [];
+  let next = query.toMs === undefined ? end : (read.events.at(-1)?.publication.position?.offset ?? 0);
+  for (const event of read.events.toReversed()) {
+    const at = event.publication.position;
+    if (at?.epoch !== position.epoch || at.offset !== next) break;
+    events.push(event);
     next--;
   }
-  return { events: events.reverse(), complete: next <= 0 || events.length === limit };
+  const isBroken = events.length < read.events.length || (next === end && end > 0 && query.toMs === undefined);
+  const isBounded = query.after !== undefined || query.fromMs !== undefined;
+  const isFull = events.filter(({ publication }) => !publication.erased).length >= query.limit;
+  const complete = read.complete && !isBroken && (isBounded || read.hasMore || isFull || next <= 0);
+  return { ...read, events: events.reverse(), complete, hasMore: read.hasMore && !isBroken };
 }
 
-function isBelow(position: Position, before: Position): boolean {
-  return position.epoch === before.epoch && position.offset < before.offset;
-}
-
-/** As many as may be sent now, and one at least, so that a client that asks for more gets on: the first, or else the last. */
-function fitting(hub: Hub, connection: Connection, page: Page, fromLast: boolean): Page {
+/** As many as may be sent now, and one at least, so that a client that asks for more gets on. */
+function fitting(hub: Hub, connection: Connection, read: HistoryPage, query: HistoryQuery): EventPage {
   const most = hub.limits.outboundBufferBytes;
   const room = most - (connection.socket?.getBufferedAmount() ?? 0);
-  const wanted = fromLast ? page.events.toReversed() : page.events;
-  let bytes = 0;
-  let count = 0;
-  for (const event of wanted) {
-    bytes += utf8Bytes(connection.protocol.encode(event) ?? "");
-    if (count === 0 && bytes > room) throw bytes > most ? tooLarge(event, bytes, most) : notRead();
-    if (count > 0 && bytes > Math.min(room, PAGE_BYTES)) break;
-    count++;
-  }
-  if (count === page.events.length) return page;
-  const events = fromLast ? page.events.slice(-count) : page.events.slice(0, count);
-  // What is lost before the first belongs in a page of its own now.
-  return { events, complete: fromLast || page.complete };
+  const weigh = (event: EventPublication) => utf8Bytes(connection.protocol.encode(event) ?? "");
+  const page = pageOf(read, query, { bytes: Math.min(room, PAGE_BYTES), weigh });
+  const [first, ...others] = page.events;
+  if (!first || others.length > 0) return page;
+  const bytes = weigh(first.publication);
+  if (bytes > room) throw bytes > most ? tooLarge(first.publication, bytes, most) : notRead();
+  return page;
 }
 
 function tooLarge({ position }: EventPublication, bytes: number, most: number): CommandError {

@@ -72,6 +72,7 @@ export function feedEventOf(source: FeedSource): FeedEvent | undefined {
     // Its end comes right after it.
     case "slow-consumer":
     case "counted":
+    case "purged":
       return undefined;
   }
 }

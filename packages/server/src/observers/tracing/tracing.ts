@@ -135,7 +135,8 @@ export class Tracing {
       ...(broker.expireKey && { expireKey: broker.expireKey.bind(broker) }),
       subscribe: (app, channel) => broker.subscribe(app, channel),
       unsubscribe: (app, channel) => broker.unsubscribe(app, channel),
-      history: (app, channel, since, limit) => broker.history(app, channel, since, limit),
+      history: (...query) => broker.history(...query),
+      purge: (...range) => broker.purge(...range),
       publish: (publication, keep) => {
         if (publication.type !== "event") return broker.publish(publication, keep);
         return this.#publishing(publication, (traced) => broker.publish(traced, keep));

@@ -9,6 +9,7 @@ import type {
   Command,
   Credentials,
   EventPublication,
+  HistoryPush,
   NoticePush,
   Position,
   Push,
@@ -83,23 +84,35 @@ function decodeSubscribe(data: JsonObject, ref: { ref?: Ref }): Command {
 function decodeHistory(data: JsonObject, ref: { ref?: Ref }): Command {
   const channel = textOf(data, "channel");
   const [after, before] = [positionIn(data, "after"), positionIn(data, "before")];
-  const limit = limitIn(data);
+  const numbers = numbersIn(data, "limit", "fromMs", "toMs");
+  const direction = directionIn(data);
   const previousIds = previousIdsIn(data, "previousIds");
   return {
     type: "history",
     channel,
     ...(after && { after }),
     ...(before && { before }),
-    ...(limit !== undefined && { limit }),
+    ...numbers,
+    ...(direction && { direction }),
     ...(previousIds && { previousIds }),
     ...ref,
   };
 }
 
-function limitIn(data: JsonObject): number | undefined {
-  const limit = own(data, "limit") ?? undefined;
-  if (limit === undefined || Number.isSafeInteger(limit)) return limit as number | undefined;
-  throw new CommandError("malformed", "The data's limit is not a whole number.");
+function numbersIn<Key extends string>(data: JsonObject, ...keys: readonly Key[]): { readonly [K in Key]?: number } {
+  const found = keys.flatMap((key) => {
+    const number = own(data, key) ?? undefined;
+    if (number === undefined) return [];
+    if (Number.isSafeInteger(number)) return [[key, number] as const];
+    throw new CommandError("malformed", `The data's ${key} is not a whole number.`);
+  });
+  return Object.fromEntries(found) as { [K in Key]?: number };
+}
+
+function directionIn(data: JsonObject): "oldest" | "newest" | undefined {
+  const direction = own(data, "direction") ?? undefined;
+  if (direction === undefined || direction === "oldest" || direction === "newest") return direction;
+  throw new CommandError("malformed", 'The data\'s direction is neither "oldest" nor "newest".');
 }
 
 /** A token alone is a token; anything else is for the program to understand. */
@@ -253,8 +266,10 @@ function subscribed(push: Extract<Push, { type: "subscribed" }>): string {
 }
 
 /** The events are frames as they are, so that a client reads them by what it reads frames with. */
-function historyPage({ channel, ref, events, own, complete, position }: Extract<Push, { type: "history" }>): string {
-  const data = `{"data":{"events":[${events.map(encodeEvent).join()}],"own":[${own.join()}],"complete":${complete}}}`;
+function historyPage({ channel, ref, events, own, complete, next, position }: HistoryPush): string {
+  const times = events.map(({ atMs = 0 }) => atMs);
+  const more = JSON.stringify({ times, own, complete, ...(next && { next }) });
+  const data = `{"data":${merged(`{"events":[${events.map(encodeEvent).join()}]}`, more)}}`;
   return merged(
     JSON.stringify({ event: "history", channel, ...idOf(ref) }),
     data,

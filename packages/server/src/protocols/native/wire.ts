@@ -62,6 +62,10 @@ export type ClientFrame =
         channel: string;
         after?: WirePosition;
         before?: WirePosition;
+        /** Unix milliseconds, by the clock of the engine; `fromMs` is in it, `toMs` is not. */
+        fromMs?: number;
+        toMs?: number;
+        direction?: "oldest" | "newest";
         limit?: number;
         previousIds?: readonly string[];
       };
@@ -87,8 +91,8 @@ export type ServerFrame =
       event: "history";
       channel: string;
       id?: Id;
-      /** The events are frames as the channel's subscribers are sent them. */
-      data: { events: object[]; own: number[]; complete: boolean };
+      /** The events are frames as the channel's subscribers are sent them; `times` says of each when it was published. */
+      data: { events: object[]; times: number[]; own: number[]; complete: boolean; next?: WirePosition };
       position: WirePosition;
     }
   | { event: "authenticated"; id?: Id; data: { user: WireMember } }

@@ -1,9 +1,8 @@
-/** The calls of the HTTP API that look: at channels, at who is in them, and at what was published in them. */
+/** The calls of the HTTP API that look: at channels, and at who is in them. */
 
 import { channelOf, traitsOf } from "../../domain/channel.ts";
 import { CommandError } from "../../domain/error.ts";
-import type { Position } from "../../domain/message.ts";
-import type { ChannelSummary, StoredEvent } from "../../domain/ports.ts";
+import type { ChannelSummary } from "../../domain/ports.ts";
 import { checkChannelName } from "../../hub/limits.ts";
 import type { ApiCall } from "./request-body.ts";
 import { json } from "./responses.ts";
@@ -38,42 +37,6 @@ export async function listUsers(call: ApiCall, channel = ""): Promise<Response> 
   const members = await call.hub.members(call.app, channel);
   return json({ users: members.map(({ id }) => ({ id })) });
 }
-
-/** Oldest first, or with a limit of 0 the position alone; page after page by the position of the last event of the page before. */
-export async function showHistory(call: ApiCall, channel = ""): Promise<Response> {
-  checkChannelName(call.app, channel);
-  const { traits, policy } = call.hub.channelOf(call.app, channel);
-  const {
-    events: kept,
-    position,
-    complete,
-  } = await call.hub.history(call.app, channel, sinceOf(call.query), limitOf(call.query));
-  const cached = traits.cache ? { size: 1, ttl: policy.cacheTtlS } : null;
-  const keeps = policy.history ? { size: policy.history.size, ttl: policy.history.ttlS } : cached;
-  return json({ events: kept.map(entryOf), position, complete, keeps });
-}
-
-function entryOf({ publication: { event: name, data, from, position }, expiresInMs }: StoredEvent): object {
-  const sender = from && { socket_id: from.connection, ...(from.user !== undefined && { user_id: from.user }) };
-  return { name, data, ...sender, position, ttl: Math.ceil(expiresInMs / 1000) };
-}
-
-function sinceOf(query: URLSearchParams): Position | undefined {
-  const [epoch, offset] = [query.get("since_epoch"), query.get("since_offset")];
-  if (epoch === null && offset === null) return undefined;
-  if (epoch !== null && offset !== null && /^\d{1,15}$/.test(offset)) return { epoch, offset: Number(offset) };
-  throw new CommandError("data_invalid", "since_epoch and since_offset come together: the position of an event.");
-}
-
-function limitOf(query: URLSearchParams): number {
-  const text = query.get("limit") ?? String(FEW_EVENTS);
-  const limit = Number(text);
-  if (/^\d+$/.test(text) && limit <= MOST_EVENTS) return limit;
-  throw new CommandError("data_invalid", `limit is a whole number from 0 to ${MOST_EVENTS}.`);
-}
-
-const FEW_EVENTS = 100;
-const MOST_EVENTS = 1_000;
 
 /** The asked-for attributes that the channel has; an empty channel has counts of nought. */
 export async function describe(call: ApiCall, channel: string, attributes: ReadonlySet<string>): Promise<object> {

@@ -1,8 +1,9 @@
 /** The calls of the HTTP API below `/apps/ID`, and what answers each. Names and things take turns in a path: `/channels/{channel}/users`. */
 
 import { HttpError } from "../../http/error-response.ts";
+import { purgeHistory, showHistory } from "./history-routes.ts";
 import { trigger, triggerBatch, triggerOld } from "./publish-routes.ts";
-import { listChannels, listUsers, showChannel, showHistory } from "./query-routes.ts";
+import { listChannels, listUsers, showChannel } from "./query-routes.ts";
 import type { ApiCall } from "./request-body.ts";
 import { json } from "./responses.ts";
 import * as steering from "./steer-routes.ts";
@@ -22,6 +23,8 @@ const API_ROUTES: readonly ApiRoute[] = [
   { method: "GET", path: "/channels", handle: listChannels },
   { method: "GET", path: "/channels/{channel}", handle: showChannel },
   { method: "GET", path: "/channels/{channel}/history", handle: showHistory },
+  { method: "DELETE", path: "/channels/{channel}/history", handle: purgeHistory },
+  { method: "DELETE", path: "/channels/{channel}/history/{offset}", handle: purgeHistory },
   { method: "GET", path: "/channels/{channel}/users", handle: listUsers },
   { method: "POST", path: "/users/{user}/terminate_connections", handle: steering.terminate },
   { method: "POST", path: "/users/{user}/unsubscribe", handle: steering.unsubscribeUser },

@@ -7,7 +7,8 @@ import { type ChannelKind, kindOf, userChannel } from "../../domain/channel.ts";
 import { Disconnect } from "../../domain/error.ts";
 import type { Member, Position, PresenceMember, Sender, User } from "../../domain/message.ts";
 import { payloadValue } from "../../domain/payload.ts";
-import type { ChannelSummary, StoredEvent } from "../../domain/ports.ts";
+import type { ChannelSummary, PurgeRange, StoredEvent } from "../../domain/ports.ts";
+import { readEvents } from "../../hub/history-page.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName } from "../../hub/limits.ts";
 import { Connections } from "./connections.ts";
@@ -33,17 +34,35 @@ export interface ChannelStats {
   readonly type: ChannelKind;
 }
 
+/** All bounds hold together; times are Unix milliseconds by the engine's clock. */
 export interface HistoryQuery {
+  /** Only what was published after it: the position of an event, or `next` of the page before. */
+  readonly after?: Position;
+  /** The same. */
   readonly since?: Position;
+  readonly before?: Position;
+  readonly fromMs?: number;
+  readonly toMs?: number;
+  /** Which of those that fit, where there are more: `"oldest"` is the default with `after`, `"newest"` without it. */
+  readonly direction?: "oldest" | "newest";
   readonly limit?: number;
+}
+
+/** What to forget: all, what came before a position or a time, or one event. */
+export interface PurgeOptions {
+  readonly before?: Position;
+  readonly toMs?: number;
+  readonly event?: Position;
 }
 
 export interface ChannelHistory {
   readonly events: readonly HistoryEvent[];
   /** Of the channel's newest event. */
   readonly position: Position;
-  /** False where something after `since` is lost; then the oldest that are kept are given. */
+  /** False where something that belongs in the page is lost; where that is after `after`, the oldest that are kept are given. */
   readonly complete: boolean;
+  /** For the next page in the same direction, as `after` or as `before`. Absent at the end. */
+  readonly next?: Position;
 }
 
 export interface HistoryEvent {
@@ -51,6 +70,8 @@ export interface HistoryEvent {
   /** The value that was published; a whole object where that was pushed as it is. */
   readonly data: unknown;
   readonly position: Position | undefined;
+  /** When it was published, Unix milliseconds by the engine's clock; it never goes back within an epoch. */
+  readonly atMs: number;
   /** The client that published it; absent when a back end or the program did. */
   readonly from?: Sender;
   /** How long it is still kept, in milliseconds. */
@@ -97,15 +118,33 @@ export class AppHandle<D extends Declaration = AnyDeclaration, U extends User = 
   }
 
   /**
-   * What a channel with history keeps, oldest first: after `since`, or without it the last ones; at most `limit` (100; 0 for the position alone).
-   * Pages go on from the position of the last event. Throws CommandError `channel_invalid`, RangeError.
+   * What a channel with history keeps, oldest first: at most `limit` of what fits (100; 0 for the position alone). Pages go on from
+   * `next`. Throws CommandError `channel_invalid`, RangeError.
    */
-  async history(name: string, { since, limit = 100 }: HistoryQuery = {}): Promise<ChannelHistory> {
+  async history(name: string, options: HistoryQuery = {}): Promise<ChannelHistory> {
     checkChannelName(this.app, name);
+    const { since, after = since, limit = 100, direction = after ? "oldest" : "newest", ...bounds } = options;
     if (!Number.isSafeInteger(limit) || limit < 0)
       throw new RangeError("The limit has to be a whole number from 0 up.");
-    const { events: kept, position, complete } = await this.#hub.history(this.app, name, since, limit);
-    return { events: kept.map(eventOf), position, complete };
+    const query = { ...bounds, ...(after && { after }), limit, direction };
+    const { events: kept, position, complete, next } = await readEvents(this.#hub, this.app, name, query);
+    return { events: kept.map(eventOf), position, complete, ...(next && { next }) };
+  }
+
+  /**
+   * Has the channel's history forgotten before its time, for good: all of it, or what `options` says. How many events that were.
+   * Numbering goes on; who resumes from before what is gone is told so. Throws CommandError `channel_invalid`, `engine_unavailable`.
+   */
+  async purgeHistory(name: string, { before, toMs, event }: PurgeOptions = {}): Promise<number> {
+    checkChannelName(this.app, name);
+    const part: PurgeRange = toMs === undefined ? { type: "all" } : { type: "older", toMs };
+    const range: PurgeRange = before ? { type: "before", position: before } : part;
+    const { purged } = await this.#hub.histories.purge(
+      this.app,
+      name,
+      event ? { type: "event", position: event } : range,
+    );
+    return purged;
   }
 
   /** The connections of this process. */
@@ -192,6 +231,7 @@ export class AppHandle<D extends Declaration = AnyDeclaration, U extends User = 
   }
 }
 
-function eventOf({ publication: { event, data, from, position }, expiresInMs }: StoredEvent): HistoryEvent {
-  return { event, data: payloadValue(data), position, ...(from && { from }), expiresInMs };
+function eventOf({ publication, expiresInMs }: StoredEvent): HistoryEvent {
+  const { event, data, from, position, atMs = 0 } = publication;
+  return { event, data: payloadValue(data), position, atMs, ...(from && { from }), expiresInMs };
 }

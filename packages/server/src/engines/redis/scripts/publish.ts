@@ -1,4 +1,4 @@
-/** Publishing, with history and without, and reading it, as scripts. */
+/** Publishing, with history and without, as scripts. */
 
 import { NOW, script, WHOLE } from "./script.ts";
 
@@ -6,7 +6,7 @@ import { NOW, script, WHOLE } from "./script.ts";
 const MAX_EPOCHS = 16;
 
 /** How long a numbering is remembered that is not used; those that a node is subscribed to are used again before. */
-const HEAD_TTL_MS = 120_000;
+export const HEAD_TTL_MS = 120_000;
 
 /** How often a node touches the numberings that it may know a position in. */
 export const TOUCH_EVERY_MS = HEAD_TTL_MS / 4;
@@ -17,7 +17,7 @@ export const TOUCH_EVERY_MS = HEAD_TTL_MS / 4;
  * were, and where each ended, is written in `epochs`, the present one first: so a node finds its place again, and sends nothing
  * twice. Where that is not known, because the head is lost or an older version began the epoch, the name is `-`.
  */
-const HEAD = `
+export const HEAD = `
 local function headOf(channel, run, at, isNeeded)
   local head = root..'head:'..channel
   local epoch, offset, knownRun, epochs = unpack(redis.call('HMGET', head, 'epoch', 'offset', 'run', 'epochs'))
@@ -69,10 +69,11 @@ export const PUBLISH_TO_HISTORY = script(
 ${NOW}
 ${WHOLE}
 ${HEAD}
-number, ttl = tonumber(number), tonumber(ttl)
+number, size, ttl = tonumber(number), tonumber(size), tonumber(ttl)
 local history, head, sentBy, at = root..'history:'..channel, root..'head:'..channel, 'sender:'..sender, now()
 local epoch, offset = headOf(channel, run, at, true)
-local sent = redis.call('HGET', head, sentBy)
+local sent, lastAt = unpack(redis.call('HMGET', head, sentBy, 'at'))
+local publishedAt = whole(math.max(at, tonumber(lastAt or 0)))
 if sent then
   local lastNumber, lastOffset = string.match(sent, '^(%d+) (%d+)$')
   if number <= tonumber(lastNumber) then
@@ -81,8 +82,9 @@ if sent then
 end
 if key ~= '' and not redis.call('SET', root..'published:'..key, '1', 'NX', 'PX', keyTtl) then return 0 end
 offset = offset + 1
-redis.call('HSET', head, 'offset', offset, sentBy, whole(number)..' '..whole(offset))
-redis.call('XADD', history, 'MAXLEN', '=', size, whole(offset)..'-1', 'expiresAt', whole(at + ttl), 'data', publication)
+redis.call('HSET', head, 'offset', offset, sentBy, whole(number)..' '..whole(offset), 'at', publishedAt)
+redis.call('XADD', history, 'MINID', '=', whole(math.max(0, offset - size + 1)), whole(offset)..'-1',
+  'expiresAt', whole(at + ttl), 'data', publication, 'at', publishedAt)
 for _ = 1, isShared == '1' and 2 or 0 do
   local first = redis.call('XRANGE', history, '-', '+', 'COUNT', 1)[1]
   if tonumber(first[2][2]) <= at then redis.call('XDEL', history, first[1]) end
@@ -141,49 +143,4 @@ for _, channel in ipairs(cjson.decode(channels)) do
   if redis.call('PTTL', head) < ${HEAD_TTL_MS} then redis.call('PEXPIRE', head, ${HEAD_TTL_MS}) end
 end
 return 1`,
-);
-
-/**
- * `epoch` and `since` are a position, or `epoch` is ""; `isSubscribed` is "1" where the channel is to have an epoch in any case. Answers epoch,
- * offset, completeness; offset, remaining time and publication of each; and the epochs.
- */
-export const HISTORY = script(
-  ["channel", "epoch", "since", "limit", "isSubscribed", "run"],
-  `
-${NOW}
-${WHOLE}
-${HEAD}
-since = tonumber(since)
-local history, at, hasPosition = root..'history:'..channel, now(), epoch ~= ''
-local current, newest, isSameRun, epochs = headOf(channel, run, at, isSubscribed == '1')
-if not current then return {'', 0, hasPosition and 0 or 1, {}, ''} end
-if isSubscribed == '1' then liveAtLeast(root..'head:'..channel, ${HEAD_TTL_MS}) end
-local oldest = newest
-while true do
-  local first = redis.call('XRANGE', history, '-', '+', 'COUNT', 1)[1]
-  if not first then break end
-  if tonumber(first[2][2]) > at then
-    oldest = tonumber(string.match(first[1], '^%d+')) - 1
-    break
-  end
-  redis.call('XDEL', history, first[1])
-end
-local function live(command, from, to)
-  local entries, answer = limit == '0' and {} or redis.call(command, history, from, to, 'COUNT', limit), {}
-  for _, entry in ipairs(entries) do
-    local left = tonumber(entry[2][2]) - at
-    if left > 0 then answer[#answer + 1] = {string.match(entry[1], '^%d+'), left, entry[2][4]} end
-  end
-  return answer, #answer == #entries
-end
-if not hasPosition then
-  local answer = live('XREVRANGE', '+', '-')
-  return {current, newest, 1, answer, epochs}
-end
-if isSameRun and epoch == current and since >= oldest and since <= newest then
-  local answer, isWhole = live('XRANGE', whole(since + 1), '+')
-  if isWhole then return {current, newest, 1, answer, epochs} end
-end
-local answer = live('XRANGE', '-', '+')
-return {current, newest, 0, answer, epochs}`,
 );

@@ -4,7 +4,7 @@
  *
  * writers                  incarnation → 1 of every node that may write here, or 0 of one that is being reaped; "" → the dataset
  * heartbeats, reports, claim:INCARNATION   the nodes, in the first shard only
- * history:CHANNEL          publications; head:CHANNEL where the channel stands
+ * history:CHANNEL          publications; head:CHANNEL where the channel stands; erased:CHANNEL the places of purged events
  * published:KEY            idempotency key of a publication
  * tokens:NAME, once:KEY, max:NAME   the ledger's token buckets, keys and greatest numbers
  *
