@@ -2,6 +2,7 @@
 
 import { run } from "./run.ts";
 import { client } from "./sections/client.ts";
+import { connections } from "./sections/connections.ts";
 import { fanout } from "./sections/fanout.ts";
 import { held } from "./sections/held.ts";
 import { history } from "./sections/history.ts";
@@ -18,7 +19,7 @@ process.exitCode = await run({
     "Server and load generator are processes of their own that share these cores. Each figure is the median of rounds in",
     "which the servers take turns; each ratio is the median of the rounds' ratios to bare `Bun.serve` in the same round.",
   ].join("\n"),
-  sections: { fanout, http, client, memory, latency, held, recovery, history, start },
+  sections: { fanout, http, client, connections, memory, latency, held, recovery, history, start },
   efforts: {
     full: { rounds: 5, forMs: 800, subscribers: [1, 10, 100, 1_000, 10_000], connections: [1_000, 10_000, 18_000] },
     quick: { rounds: 1, forMs: 300, subscribers: [1, 10, 1_000], connections: [1_000, 5_000] },

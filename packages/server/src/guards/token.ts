@@ -74,22 +74,24 @@ export function tokenGuard(more?: MoreAuthority): Guard {
   const verify = tokenVerifier();
   const hasMore = (app: App) => more?.hasMore(app) ?? false;
   const backEndOf = ({ hooks }: App) => (hooks?.connect ? more?.backEnd : undefined);
+  const userOf = async (app: App, connection: Connection, token: string): Promise<User> => {
+    try {
+      return await verify(app, token);
+    } catch (error) {
+      if (error instanceof IssuerUnavailable) throw new Disconnect("issuer_unavailable", error.message);
+      const user = await more?.authenticate(connection, { token });
+      if (user) return user;
+      throw new Disconnect("token_invalid", `The token is refused${user === false ? "" : `: ${reasonOf(error)}`}.`);
+    }
+  };
   return {
-    async connect(request, app, protocol, connection): Promise<User | undefined> {
+    connect(request, app, protocol, connection): Awaitable<User | undefined> {
       if (app.hooks) more?.backEnd?.prepare(request, connection);
       const token = protocol.acceptsTokens ? tokenIn(request) : undefined;
       const backEnd = backEndOf(app);
       if (backEnd)
         return askBackEnd(verify, backEnd, connection, token, (claim) => backEnd.connect(request, connection, claim));
-      if (token === undefined) return undefined;
-      try {
-        return await verify(app, token);
-      } catch (error) {
-        if (error instanceof IssuerUnavailable) throw new Disconnect("issuer_unavailable", error.message);
-        const user = await more?.authenticate(connection, { token });
-        if (user) return user;
-        throw new Disconnect("token_invalid", `The token is refused${user === false ? "" : `: ${reasonOf(error)}`}.`);
-      }
+      return token === undefined ? undefined : userOf(app, connection, token);
     },
 
     command(connection: Connection, command: Command): Promise<Command> | undefined {

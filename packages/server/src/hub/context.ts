@@ -8,6 +8,7 @@ import type { Fanout } from "../domain/transport.ts";
 import { Channels } from "./channels.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
 import { Tenants } from "./tenants.ts";
+import type { ScheduleTurn } from "./turn-queue.ts";
 
 export class HubContext {
   limits: HubLimits;
@@ -28,6 +29,7 @@ export class HubContext {
   readonly tenants: Tenants;
   readonly nodeNumber: number;
   readonly #observers: readonly Observer[];
+  readonly #scheduleTurn: ScheduleTurn;
   #running = 0;
 
   constructor(options: HubOptions) {
@@ -43,6 +45,7 @@ export class HubContext {
     this.tenants = new Tenants(this.channels, this.broker);
     this.nodeNumber = nodeNumber(options.node().id);
     this.#observers = options.observers ?? [];
+    this.#scheduleTurn = options.scheduleTurn;
   }
 
   /** Never throws: an observer's fault is reported to the others, and stops nothing. */
@@ -65,11 +68,26 @@ export class HubContext {
     return this.#running > 0;
   }
 
-  /** Never rejects: a failure is observed. */
-  async runInBackground(work: () => Awaitable<unknown>): Promise<void> {
+  /** Lets the event loop turn, where work is long. */
+  nextTurn(): Promise<void> {
+    return new Promise((resolve) => this.#scheduleTurn(0, resolve));
+  }
+
+  /** Never throws: a failure is observed. */
+  runInBackground(work: () => Awaitable<unknown>): void {
+    let done: Awaitable<unknown>;
+    try {
+      done = work();
+    } catch (error) {
+      return this.observeFailure(error, "background work");
+    }
+    if (done instanceof Promise) void this.#follow(done);
+  }
+
+  async #follow(work: Promise<unknown>): Promise<void> {
     this.#running++;
     try {
-      await work();
+      await work;
     } catch (error) {
       this.observeFailure(error, "background work");
     } finally {

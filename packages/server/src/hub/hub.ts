@@ -216,8 +216,7 @@ export class Hub {
     if (tenant?.connections.delete(connection.id) && !isReserved(connection.app)) this.#connections--;
     this.quotas.releaseConnection(connection);
     this.quotas.setConnectionCount(connection.app, tenant?.connections.size ?? 0);
-    for (const channel of [...(connection.memberships?.keys() ?? [])])
-      this.#context.runInBackground(() => this.leave(connection, channel));
+    this.#membership.leaveAll(connection);
     if (tenant) this.#context.runInBackground(() => this.users.removeConnection(tenant, connection));
     const why = connection.disconnectReason;
     const { address, app, awaitsAuthentication } = connection;
@@ -277,8 +276,8 @@ export class Hub {
     return this.#membership.join(connection, name, member, answer, wanted);
   }
 
-  leave(connection: Connection, name: string): Promise<void> {
-    return this.#membership.leave(connection, name);
+  async leave(connection: Connection, name: string): Promise<void> {
+    await this.#membership.leave(connection, name);
   }
 
   /** Makes something of one channel, or nothing any more. Applies at once; those who are in the channel stay. */

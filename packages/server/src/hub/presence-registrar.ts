@@ -6,10 +6,12 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
 import type { Member } from "../domain/message.ts";
-import type { JoinResult, PresenceEntry } from "../domain/ports.ts";
+import type { Awaitable, JoinResult, PresenceEntry } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import type { HubContext } from "./context.ts";
 import type { SubscriptionCounts } from "./subscription-counts.ts";
+
+type Change = "occupied" | "vacated" | undefined;
 
 export class PresenceRegistrar {
   readonly #context: HubContext;
@@ -41,17 +43,36 @@ export class PresenceRegistrar {
   }
 
   /**
-   * Never throws: the subscriber has joined or left, whether it is counted or not. Observers are notified of `news` once they know
-   * that the channel is occupied, whichever of this node's connections brought that about.
+   * Never throws or rejects: the subscriber has joined or left, whether it is counted or not. Observers are notified of `news` once they
+   * know that the channel is occupied, whichever of this node's connections brought that about.
    */
-  async updateSubscriberCount(app: App, audience: Audience, news: readonly HubEvent[] = []): Promise<void> {
+  updateSubscriberCount(app: App, audience: Audience, news: readonly HubEvent[] = []): Awaitable<void> {
     const { name, traits } = audience.channel;
     if (isInternal(name)) return;
     const isAnnounced = app.subscriptionCounts && !traits.presence;
     const change = this.#count(app, audience);
-    audience.observersNotified = this.#notifyObservers(audience.observersNotified, async () => {
+    if (change instanceof Promise || isAnnounced || audience.observersNotified) {
+      return this.#afterCount(app, audience, news, Promise.resolve(change), isAnnounced);
+    }
+    // As most channels of one node are: nobody waits, and so no promise is made.
+    this.#notify(change ? [{ type: change, app, channel: name }, ...news] : news);
+  }
+
+  async #afterCount(
+    app: App,
+    audience: Audience,
+    news: readonly HubEvent[],
+    change: Promise<Change>,
+    isAnnounced: boolean,
+  ): Promise<void> {
+    const { name } = audience.channel;
+    const notified = this.#notifyObservers(audience.observersNotified, async () => {
       const type = await change.catch(() => undefined);
       return type ? [{ type, app, channel: name }, ...news] : news;
+    });
+    audience.observersNotified = notified;
+    void notified.finally(() => {
+      if (audience.observersNotified === notified) audience.observersNotified = undefined;
     });
     try {
       await change;
@@ -62,14 +83,22 @@ export class PresenceRegistrar {
     }
   }
 
-  async #count(app: App, { channel, size, leaving }: Audience): Promise<"occupied" | "vacated" | undefined> {
-    return this.#context.registry.setSubscriberCount(app.id, channel.name, size + leaving);
+  #count(app: App, { channel, size, leaving }: Audience): Awaitable<Change> {
+    try {
+      return this.#context.registry.setSubscriberCount(app.id, channel.name, size + leaving);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async #notifyObservers(before: Promise<void> | undefined, facts: () => Promise<readonly HubEvent[]>): Promise<void> {
     const found = facts();
     await before;
-    for (const fact of await found) {
+    this.#notify(await found);
+  }
+
+  #notify(facts: readonly HubEvent[]): void {
+    for (const fact of facts) {
       this.#context.observe(fact);
       if (fact.type === "occupied") this.#recordChange({ app: fact.app.id, channel: fact.channel });
     }

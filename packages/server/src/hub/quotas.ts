@@ -86,12 +86,9 @@ export class Quotas {
   /** This node has so many connections of the app now. An engine that is away writes it later. */
   setConnectionCount(app: App, here: number): void {
     if (isReserved(app)) return;
-    this.#context.runInBackground(async () => {
-      try {
-        await this.#context.registry.setSubscriberCount(app.id, CONNECTIONS, here);
-      } catch (error) {
-        if (!isEngineAway(error)) throw error;
-      }
+    this.#context.runInBackground(() => {
+      const written = this.#context.registry.setSubscriberCount(app.id, CONNECTIONS, here);
+      return written instanceof Promise ? written.catch(unlessAway) : undefined;
     });
   }
 
@@ -131,6 +128,10 @@ function placeOf({ id }: App): string {
 
 function seatOf({ app, channel }: Audience): string {
   return JSON.stringify(["subscribers", app, channel.name]);
+}
+
+function unlessAway(error: unknown): void {
+  if (!isEngineAway(error)) throw error;
 }
 
 function whyNot(error: unknown): unknown {

@@ -7,7 +7,7 @@ import type { App } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
 import { CommandError } from "../domain/error.ts";
 import type { EventPublication, Position, Resume } from "../domain/message.ts";
-import type { Broker, HistoryPage, HistoryQuery, StoredEvent } from "../domain/ports.ts";
+import type { Awaitable, Broker, HistoryPage, HistoryQuery, StoredEvent } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import { isUpTo } from "./sequence.ts";
 
@@ -52,15 +52,18 @@ const PAGE = 200;
 /** Most events that a subscriber without a position gets. */
 const MOST_KEPT = 1_000;
 
-/** Runs `subscribe` with the channel's past up to the moment, and where that ends. Throws what the engine throws. */
-export async function withCatchUp(
-  asked: Reading,
-  subscribe: (past: CatchUp, upTo: Position | undefined) => void,
-): Promise<void> {
+/** Runs `subscribe` with the channel's past up to the moment, and where that ends: at once where it has none. Throws what the engine throws. */
+export function withCatchUp(asked: Reading, subscribe: Subscribe): Awaitable<void> {
+  const { traits, policy } = asked.audience.channel;
+  if (traits.cache || policy.history) return readThenSubscribe(asked, subscribe);
+  subscribe(asked.resume ? LOST_CATCH_UP : NO_CATCH_UP, undefined);
+}
+
+type Subscribe = (past: CatchUp, upTo: Position | undefined) => void;
+
+async function readThenSubscribe(asked: Reading, subscribe: Subscribe): Promise<void> {
   const reading = { ...asked, weigh: (event: EventPublication) => (isOwn(asked, event) ? 0 : asked.weigh(event)) };
   const { audience } = reading;
-  const { traits, policy } = audience.channel;
-  if (!traits.cache && !policy.history) return subscribe(reading.resume ? LOST_CATCH_UP : NO_CATCH_UP, undefined);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const shared = SharedHistoryRead.of(reading.broker, audience, reading.resume);
     try {

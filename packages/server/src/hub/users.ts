@@ -4,6 +4,7 @@ import { onlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect, isEngineAway } from "../domain/error.ts";
 import type { User } from "../domain/message.ts";
+import type { Awaitable } from "../domain/ports.ts";
 import type { HubContext } from "./context.ts";
 import { type AuthProof, Revocations } from "./revocations.ts";
 import type { Tenant } from "./tenants.ts";
@@ -66,11 +67,11 @@ export class Users {
   }
 
   /** The connection is gone: it is no user's any more, and watches none. */
-  async removeConnection(tenant: Tenant, connection: Connection): Promise<void> {
+  removeConnection(tenant: Tenant, connection: Connection): Awaitable<void> {
     this.#unwatch(tenant, connection);
     const { user } = connection;
     if (!user || !tenant.removeUser(user.id, connection) || this.#signingIn.has(connection)) return;
-    await this.#exit(tenant, connection, user);
+    return this.#exit(tenant, connection, user);
   }
 
   #disconnectUser(tenant: Tenant, user: string, untilMs: number): void {

@@ -6,6 +6,7 @@ import { CommandError, Disconnect } from "../../domain/error.ts";
 import type { User } from "../../domain/message.ts";
 import type { AppStore, Awaitable, Clock, Guard } from "../../domain/ports.ts";
 import type { Protocol } from "../../domain/transport.ts";
+import { andThen } from "../../hub/awaitable.ts";
 import type { Caller } from "../http/caller.ts";
 
 /** With the user that a guard authenticated. */
@@ -53,30 +54,45 @@ const FIRST_WITH_PINGS = 5;
 const PUSHER_PATH = /\/app\/([^/]+)\/?$/;
 const VERSION = /^v?\d[\w.+-]{0,63}$/;
 
-/** Never throws. */
-export async function admit(
+/** Never throws or rejects. At once where nobody has to be waited for, which saves a handshake several promises. */
+export function admit(
   options: AdmissionOptions,
   request: Request,
   url: URL,
   caller: Caller,
-): Promise<AdmittedClient | RejectedClient> {
+): Awaitable<AdmittedClient | RejectedClient> {
   let app: App | undefined;
+  const reject = (error: unknown) => ({ ...rejectionFor(options, url, caller, error), ...(app && { app }) });
   try {
     const key = keyOf(options, url);
-    app = await options.apps.byKey(key);
-    const protocol = protocolAt(options, url);
-    const version = protocol.name === options.pusher.name ? pusherVersionOf(url, options.strictProtocol) : undefined;
-    const connection = createConnection(options, caller, protocol, checkApp(app, key, caller));
-    if (version !== undefined) connection.answersPings = version >= FIRST_WITH_PINGS;
-    const user = await runGuards(options.guards, request, connection);
+    const admitted = andThen(options.apps.byKey(key), (found) => {
+      app = found;
+      return admitTo(options, request, url, caller, () => checkApp(app, key, caller));
+    });
+    return admitted instanceof Promise ? admitted.catch(reject) : admitted;
+  } catch (error) {
+    return reject(error);
+  }
+}
+
+function admitTo(
+  options: AdmissionOptions,
+  request: Request,
+  url: URL,
+  caller: Caller,
+  appOf: () => App,
+): Awaitable<AdmittedClient> {
+  const protocol = protocolAt(options, url);
+  const version = protocol.name === options.pusher.name ? pusherVersionOf(url, options.strictProtocol) : undefined;
+  const connection = createConnection(options, caller, protocol, appOf());
+  if (version !== undefined) connection.answersPings = version >= FIRST_WITH_PINGS;
+  return andThen(runGuards(options.guards, request, connection), (user) => {
     connection.awaitsAuthentication = !user && protocol === options.native && url.searchParams.get("auth") === "frame";
     if (version === undefined && !connection.awaitsAuthentication) checkAnonymous(connection.app, user);
-    await options.acquireQuota(connection);
     // A Pusher client signs in by a command, unless its app's back end is asked.
-    return { connection, user: version === undefined || connection.backend ? user : undefined };
-  } catch (error) {
-    return { ...rejectionFor(options, url, caller, error), ...(app && { app }) };
-  }
+    const admitted = { connection, user: version === undefined || connection.backend ? user : undefined };
+    return andThen(options.acquireQuota(connection), () => admitted);
+  });
 }
 
 /** The reason that the client gets for an error, in its own protocol. */
@@ -124,17 +140,22 @@ function createConnection(
 }
 
 /** Every guard may reject the client; the first that knows the user is believed. */
-async function runGuards(
+function runGuards(
   guards: readonly Guard[],
   request: Request,
   connection: Connection,
-): Promise<User | undefined> {
-  let known: User | undefined;
-  for (const guard of guards) {
-    const user = await guard.connect?.(request, connection.app, connection.protocol, connection);
-    known ??= user;
+  from = 0,
+  known?: User,
+): Awaitable<User | undefined> {
+  let user = known;
+  for (let at = from; at < guards.length; at++) {
+    const verdict = guards[at]?.connect?.(request, connection.app, connection.protocol, connection);
+    if (verdict instanceof Promise) {
+      return verdict.then((found) => runGuards(guards, request, connection, at + 1, user ?? found));
+    }
+    user ??= verdict;
   }
-  return known;
+  return user;
 }
 
 function pusherVersionOf(url: URL, strict: boolean): number {

@@ -3,7 +3,9 @@
 import type { Connection } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";
 import type { User } from "../../domain/message.ts";
+import type { Awaitable } from "../../domain/ports.ts";
 import { errorResponseFor } from "../../http/error-response.ts";
+import { andThen } from "../../hub/awaitable.ts";
 import type { EndpointMatch } from "../endpoints/endpoint-registry.ts";
 import type { Caller } from "../http/caller.ts";
 import { badRequest, shuttingDown, tooManyConnections } from "../http/rejections.ts";
@@ -23,11 +25,11 @@ export interface HandshakeContext {
 export type PendingUsers = WeakMap<Connection, User>;
 
 /** Undefined where it has become a WebSocket, if only to send the reason why not. */
-export async function handleHandshake(
+export function handleHandshake(
   options: HandshakeOptions,
   pendingUsers: PendingUsers,
   context: HandshakeContext,
-): Promise<Response | undefined> {
+): Awaitable<Response | undefined> {
   const { hub, ipConnectionLimiter, endpoints, middleware } = options;
   const { address } = context.caller;
   if (options.isDraining()) return shuttingDown();
@@ -41,17 +43,19 @@ export async function handleHandshake(
     },
   };
   const observed = { ...context, server };
-  const connect = (): Promise<Response | undefined> => {
+  const connect = (): Awaitable<Response | undefined> => {
     const match = context.isStream ? undefined : endpoints.findForSocket(context.url);
     const act = () =>
       match ? connectEndpoint(options, match, observed) : connectClient(options, pendingUsers, observed);
     return middleware.handshake ? runMiddleware(options, match, observed, act) : act();
   };
-  const answer = options.dashboard.isLive(context.url)
-    ? await connectDashboard(options, observed)
-    : await unlessAborted(context.request, connect(), () => isOpen);
-  if (answer) ipConnectionLimiter.release(address);
-  return answer;
+  const decision = options.dashboard.isLive(context.url)
+    ? connectDashboard(options, observed)
+    : unlessAborted(context.request, connect(), () => isOpen);
+  return andThen(decision, (answer) => {
+    if (answer) ipConnectionLimiter.release(address);
+    return answer;
+  });
 }
 
 /** What the program's middleware throws or returns after the socket is open comes too late. */
@@ -59,7 +63,7 @@ async function runMiddleware(
   { middleware, admission, hub }: HandshakeOptions,
   match: EndpointMatch | undefined,
   context: HandshakeContext,
-  connect: () => Promise<Response | undefined>,
+  connect: () => Awaitable<Response | undefined>,
 ): Promise<Response | undefined> {
   const { request, url, caller } = context;
   let isOpen = false;
@@ -82,18 +86,19 @@ async function runMiddleware(
 }
 
 /** A client of the hub. */
-async function connectClient(
+function connectClient(
   { admission, hub }: HandshakeOptions,
   pendingUsers: PendingUsers,
   context: HandshakeContext,
-): Promise<Response | undefined> {
-  const result = await admit(admission, context.request, context.url, context.caller);
-  if (!("connection" in result)) return upgrade(context, result);
-  const { connection, user } = result;
-  if (user) pendingUsers.set(connection, user);
-  const answer = upgrade(context, connection);
-  if (answer) hub.quotas.releaseConnection(connection);
-  return answer;
+): Awaitable<Response | undefined> {
+  return andThen(admit(admission, context.request, context.url, context.caller), (result) => {
+    if (!("connection" in result)) return upgrade(context, result);
+    const { connection, user } = result;
+    if (user) pendingUsers.set(connection, user);
+    const answer = upgrade(context, connection);
+    if (answer) hub.quotas.releaseConnection(connection);
+    return answer;
+  });
 }
 
 /** A dashboard's live connection passes no middleware of the program, and always finds room: its ticket admits it. */
@@ -149,7 +154,12 @@ function upgrade({ request, server }: HandshakeContext, data: SocketData, header
 }
 
 /** A client that hangs up is counted no longer, even if the program never decides; with an open socket, its end does that. */
-async function unlessAborted<T>(
+function unlessAborted<T>(request: Request, decision: Awaitable<T>, isOpen?: () => boolean): Awaitable<T | Response> {
+  // A request's signal costs a tenth of a handshake: only where there is anything to wait for.
+  return decision instanceof Promise ? beforeAbort(request, decision, isOpen) : decision;
+}
+
+async function beforeAbort<T>(
   { signal }: Request,
   decision: Promise<T>,
   isOpen: () => boolean = () => false,
