@@ -4,8 +4,8 @@ import { type Kind, NAMES, type Pair, withPairs } from "../pair.ts";
 import { alternate, type Effort, fixed, median, ratio, type Table, times, whole } from "../table.ts";
 
 const KINDS: readonly Kind[] = ["bare", "pusher", "native"];
-/** Connections that come and go in one measurement. */
-const CROWD = 600;
+/** Most connections that come and go in one measurement. */
+const MAX_CROWD = 2_000;
 /** What a server does once a second, it does this often while it is watched. */
 const IDLE_SHARE = 5;
 /** What clients that came last leave behind is done by then. */
@@ -15,8 +15,10 @@ export async function connections({ connections: counts, rounds, forMs }: Effort
   const most = Math.max(...counts);
   return withPairs(KINDS, async (pairs) => {
     const idleEmpty = await alternate(rounds, pairs, (pair) => idleMsPerS(pair, forMs * IDLE_SHARE));
-    await alternate(1, pairs, comeAndGo);
-    const each = await alternate(rounds, pairs, comeAndGo);
+    const crowd = Math.min(MAX_CROWD, most);
+    // A server is compiled with its first thousands.
+    await alternate(rounds, pairs, (pair) => comeAndGo(pair, crowd));
+    const each = await alternate(rounds, pairs, (pair) => comeAndGo(pair, crowd));
     for (const pair of pairs) await pair.open(most);
     await Bun.sleep(SETTLE_MS);
     const idleFull = await alternate(rounds, pairs, (pair) => idleMsPerS(pair, forMs * IDLE_SHARE));
@@ -47,13 +49,13 @@ export async function connections({ connections: counts, rounds, forMs }: Effort
 }
 
 /** CPU for each client, in microseconds. */
-async function comeAndGo(pair: Pair): Promise<number> {
+async function comeAndGo(pair: Pair, crowd: number): Promise<number> {
   const cpuUs = await pair.cpuUs(async () => {
-    await pair.open(CROWD);
+    await pair.open(crowd);
     await pair.load.call("close");
     await Bun.sleep(SETTLE_MS);
   });
-  return cpuUs / CROWD;
+  return cpuUs / crowd;
 }
 
 async function idleMsPerS(pair: Pair, forMs: number): Promise<number> {

@@ -34,6 +34,7 @@ describe("the bench", () => {
       "Fan-out",
       "Signed HTTP triggers",
       "Client events",
+      "Connections",
       "Memory per connection",
       "Latency at 20 000 deliveries per second",
       "Held writes",
@@ -43,7 +44,7 @@ describe("the bench", () => {
     ]);
     expect(out).not.toMatch(/NaN|undefined|Infinity/);
     const rows = out.match(/^\| .*(?:bare Bun|Fanfare).*$/gm) ?? [];
-    expect(rows.length).toBe(16 + 12 + 8 + 6 + 6 + 15 + 2 + 4);
+    expect(rows.length).toBe(16 + 12 + 8 + 3 + 6 + 6 + 15 + 2 + 4);
     expect(rows.filter((row) => !/\d+(?:\.\d+)? (?:µs|B|ms|ms\/s) +\|/.test(row))).toEqual([]);
   }, 180_000);
 
