@@ -21,6 +21,8 @@ export interface ChannelOptions {
   readonly cacheTtlS?: number;
   /** What is kept of the channel: at most `size` events (100), each for `ttlS` seconds (86400). */
   readonly history?: { readonly size?: number; readonly ttlS?: number };
+  /** The last events that each new subscriber is sent, where it does not say itself what it wants of the past: at most 1000. */
+  readonly rewind?: { readonly count: number };
   /** Whether clients of the native protocol may read it: by time as well if true, only by resuming if false; without it, by position. */
   readonly clientHistory?: boolean;
   /** Keeps a history, as `history: {}` does. */

@@ -537,6 +537,8 @@ export interface ChannelRuleInput {
   readonly auth?: boolean;
   /** What is kept of the channel, so that clients of the native protocol can resume and the API can read it. */
   readonly history?: DefaultsChannelHistoryInput;
+  /** The last events that each new subscriber is sent, of any protocol, where it does not say itself what it wants of the past. Needs `history`. */
+  readonly rewind?: DefaultsChannelRewindInput;
   /** Subscribers of the native protocol may read what is kept of the channel: by time as well if true, and only by resuming if false. Without it, by position. */
   readonly clientHistory?: boolean;
   /** Whether the app's `recovery` is for these channels, where they have no `history`. Without it, it is. */
@@ -549,6 +551,12 @@ export interface DefaultsChannelHistoryInput {
   readonly size?: number | undefined;
   /** Time each of them is kept, in seconds. Takes a number of seconds from 0.001 to 604800. Default: `86400`. */
   readonly ttlS?: number | undefined;
+}
+
+/** The last events that each new subscriber is sent, of any protocol, where it does not say itself what it wants of the past. Needs `history`. */
+export interface DefaultsChannelRewindInput {
+  /** How many. Takes a whole number from 1 to 1000. */
+  readonly count: number;
 }
 
 /** One app. */

@@ -150,6 +150,8 @@ export interface ChannelPolicy {
   readonly auth: boolean;
   /** Whether subscribers may read what is kept: by time as well where true, and only by resuming where false. */
   readonly clientHistory?: boolean;
+  /** The last events that a new subscriber gets where it does not say itself what it wants of the past. */
+  readonly rewind?: { readonly count: number };
   /** What is kept of it, whoever published it. Without it, nothing but a cache channel's last event. */
   readonly history?: HistoryRetention;
 }

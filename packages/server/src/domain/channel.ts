@@ -89,6 +89,7 @@ function policyOf(app: App, rule: Partial<ChannelPolicy>, traits: Traits): Chann
     cacheTtlS: rule.cacheTtlS ?? DEFAULT_CACHE_TTL_S,
     maxSubscribers: rule.maxSubscribers ?? Number.POSITIVE_INFINITY,
     auth: rule.auth ?? false,
+    ...(rule.rewind && { rewind: rule.rewind }),
     ...(rule.clientHistory !== undefined && { clientHistory: rule.clientHistory }),
   };
 }

@@ -44,9 +44,14 @@ export interface Position {
 /** What a subscriber wants of the past: all after a position, or all that is kept. */
 export type Resume = Position | "kept";
 
+/** How much of the past where there is no position to go on from: so many events, or what was published so long ago or less. */
+export type Rewind = { readonly count: number } | { readonly ms: number };
+
 /** What a subscriber says of the past. */
 export interface ResumeOptions {
   readonly resume?: Resume;
+  /** Where it cannot resume, or does not ask to. */
+  readonly rewind?: Rewind;
   /** Ids of the client's earlier connections: what they published, or were excluded from, is not recovered. */
   readonly previousIds?: readonly string[];
 }
@@ -254,6 +259,10 @@ export interface SubscribedPush {
   readonly position?: Position;
   /** Whether what follows is all that was missed. Only where the client asked to resume. */
   readonly recovered?: boolean;
+  /** How many earlier events follow because of `rewind`; only where it was that. */
+  readonly rewound?: number;
+  /** Whether these are all that it asked for. */
+  readonly complete?: boolean;
   readonly ref?: Ref;
 }
 

@@ -68,8 +68,8 @@ export class ChannelMembership {
       if (member && joined?.isFirst) news.push({ type: "joined", app: tenant.app, channel: name, member });
       const bytes = this.#context.limits.outboundBufferBytes - (connection.socket?.getBufferedAmount() ?? 0);
       const weigh = (event: EventPublication) => utf8Bytes(connection.protocol.encode(event) ?? "");
-      const { resume, previousIds } = wanted;
-      const reading = { broker, app: tenant.app, audience, resume, previousIds, bytes, weigh };
+      const { resume, previousIds, rewind = audience.channel.policy.rewind } = wanted;
+      const reading = { broker, app: tenant.app, audience, resume, rewind, previousIds, bytes, weigh };
       const caughtUp = withCatchUp(reading, (past, upTo) => {
         if (connection.closed || entering.refusal) return;
         reply(member && joined && changes ? changes.applyTo(joined.members, member) : undefined, past);

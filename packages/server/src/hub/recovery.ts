@@ -6,7 +6,7 @@
 import type { App } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
 import { CommandError } from "../domain/error.ts";
-import type { EventPublication, Position, Resume } from "../domain/message.ts";
+import type { EventPublication, Position, Resume, Rewind } from "../domain/message.ts";
 import type { Awaitable, Broker, HistoryPage, HistoryQuery, StoredEvent } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import { isUpTo } from "./sequence.ts";
@@ -18,6 +18,9 @@ export interface CatchUp {
   readonly position?: Position;
   /** Whether they are all that it missed; only where it asked. */
   readonly recovered?: boolean;
+  /** How many they are, and whether that is all that `rewind` asked for; only where it was that. */
+  readonly rewound?: number;
+  readonly complete?: boolean;
   /** A cache channel that has no event to give. */
   readonly isMissing?: true;
 }
@@ -27,6 +30,8 @@ export interface Reading {
   readonly app: App;
   readonly audience: Audience;
   readonly resume: Resume | undefined;
+  /** What it gets where it cannot resume, or does not ask to. */
+  readonly rewind: Rewind | undefined;
   /** Ids of the client's earlier connections: what they published, or were excluded from, it does not get here either. */
   readonly previousIds: readonly string[] | undefined;
   /** Most bytes that the client may get. */
@@ -41,6 +46,8 @@ interface Read {
   readonly from: Position;
   readonly events: readonly EventPublication[];
   readonly recovered: boolean | undefined;
+  /** They are what `rewind` asked for, and whether that is all of it. */
+  readonly rewound?: { readonly complete: boolean };
 }
 
 const NO_CATCH_UP: CatchUp = { events: [] };
@@ -65,7 +72,7 @@ async function readThenSubscribe(asked: Reading, subscribe: Subscribe): Promise<
   const reading = { ...asked, weigh: (event: EventPublication) => (isOwn(asked, event) ? 0 : asked.weigh(event)) };
   const { audience } = reading;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const shared = SharedHistoryRead.of(reading.broker, audience, reading.resume);
+    const shared = SharedHistoryRead.of(reading.broker, audience, nameOf(reading));
     try {
       const read = withReceived(await readHistory({ ...reading, broker: shared }), shared.received);
       const isCurrent = shared.isCurrent && !(read && audience.sequence?.isPast(read.upTo));
@@ -78,9 +85,11 @@ async function readThenSubscribe(asked: Reading, subscribe: Subscribe): Promise<
 }
 
 function readHistory(reading: Reading): Promise<Read> {
-  const { resume, audience } = reading;
-  if (!resume || !audience.channel.policy.history) return readLast(reading);
-  return resume === "kept" ? readKept(reading) : readMissed(reading, resume);
+  const { resume, rewind, audience } = reading;
+  if (!audience.channel.policy.history) return readLast(reading);
+  if (resume === "kept") return readKept(reading);
+  if (resume) return readMissed(reading, resume);
+  return rewind ? readRewound(reading, rewind) : readLast(reading);
 }
 
 /** Only where the channel stands, and what a cache channel keeps. */
@@ -98,33 +107,60 @@ async function readMissed(reading: Reading, since: Position): Promise<Read> {
   for (;;) {
     const query = { after: upTo, limit: PAGE, direction: "oldest" } as const;
     const page = await broker.history(app.id, audience.channel.name, query);
-    if (!page.complete) return readLast(reading);
+    if (!page.complete) return readInstead(reading, since);
     for (const { publication } of page.events) {
-      bytes += reading.weigh(publication);
-      if (bytes > reading.bytes || !follows(publication.position, upTo)) return readLast(reading);
+      bytes += publication.erased ? 0 : reading.weigh(publication);
+      if (bytes > reading.bytes || !follows(publication.position, upTo)) return readInstead(reading, since);
       if (!publication.erased) events.push(publication);
       upTo = publication.position;
     }
     if (upTo.offset >= page.position.offset) return { upTo, from: since, events, recovered: true };
-    if (page.events.length === 0) return readLast(reading);
+    if (page.events.length === 0) return readInstead(reading, since);
   }
 }
 
+/** What was missed is not there any more: then it is as for a new subscriber, less what the client is known to have. */
+async function readInstead(reading: Reading, since: Position): Promise<Read> {
+  if (!reading.rewind) return readLast(reading);
+  return { ...(await readRewound(reading, reading.rewind, since)), recovered: false };
+}
+
 /** The latest that are kept and fit; complete where they go back to the first. */
-async function readKept({ broker, app, audience, bytes, weigh }: Reading): Promise<Read> {
-  const most = Math.min(audience.channel.policy.history?.size ?? 1, MOST_KEPT);
-  const page = await broker.history(app.id, audience.channel.name, { limit: most, direction: "newest" });
+async function readKept(reading: Reading): Promise<Read> {
+  const limit = Math.min(reading.audience.channel.policy.history?.size ?? 1, MOST_KEPT);
+  const { page: _, ...read } = await readLatest(reading, { limit, direction: "newest" });
+  return { ...read, recovered: read.from.offset === 0 };
+}
+
+async function readRewound(reading: Reading, rewind: Rewind, since?: Position): Promise<Read> {
+  const isByCount = "count" in rewind;
+  const limit = isByCount ? Math.min(rewind.count, MOST_KEPT) : MOST_KEPT;
+  const within = isByCount ? {} : { withinMs: rewind.ms };
+  const { page, ...read } = await readLatest(reading, { ...within, limit, direction: "newest" }, since);
+  const isAll = read.events.length === page.events.filter(({ publication }) => !publication.erased).length;
+  const isEnough = isByCount ? read.events.length >= rewind.count : isAll && page.complete && !page.hasMore;
+  return { ...read, recovered: undefined, rewound: { complete: isEnough || read.from.offset === 0 } };
+}
+
+/** The latest of these that fit, back to where one is missing, or to what the client has. */
+async function readLatest(
+  { broker, app, audience, bytes, weigh }: Reading,
+  query: HistoryQuery,
+  since?: Position,
+): Promise<Omit<Read, "recovered"> & { readonly page: HistoryPage }> {
+  const page = await broker.history(app.id, audience.channel.name, query);
   const events: EventPublication[] = [];
   let left = bytes;
   let from = page.position;
   for (const { publication } of page.events.toReversed()) {
     const { position } = publication;
-    left -= weigh(publication);
-    if (left < 0 || !position || !isUpTo(position, from) || position.offset !== from.offset) break;
+    left -= publication.erased ? 0 : weigh(publication);
+    if (left < 0 || isUpTo(position, since) || !position || !isUpTo(position, from) || position.offset !== from.offset)
+      break;
     if (!publication.erased) events.unshift(publication);
     from = { epoch: position.epoch, offset: position.offset - 1 };
   }
-  return { upTo: page.position, from, events, recovered: from.offset === 0 };
+  return { upTo: page.position, from, events, page };
 }
 
 /** With what came in meanwhile; undefined where the two do not meet. */
@@ -141,16 +177,18 @@ function withReceived(read: Read, received: readonly EventPublication[] | undefi
   return { ...read, upTo, events };
 }
 
-function catchUpOf(reading: Reading, { upTo, from, events, recovered }: Read): CatchUp {
+function catchUpOf(reading: Reading, { upTo, from, events, recovered, rewound }: Read): CatchUp {
   const { traits, policy } = reading.audience.channel;
   const asked = reading.resume === undefined ? {} : { recovered: recovered ?? false };
-  const isResumed = recovered === true || (reading.resume === "kept" && policy.history !== undefined);
+  const isResumed = recovered === true || rewound || (reading.resume === "kept" && policy.history !== undefined);
   if (isResumed) {
     const others = events.filter((event) => !event.erased && !isOwn(reading, event));
     const fits = others.reduce((sum, event) => sum + reading.weigh(event), 0) <= reading.bytes;
-    if (!fits) return { events: [], position: upTo, recovered: false };
+    const rewinding = rewound && { rewound: others.length, ...rewound };
+    if (!fits)
+      return { events: [], position: upTo, ...(rewinding ? { rewound: 0, complete: false } : { recovered: false }) };
     // Where nothing follows, the client has all up to the end: what is its own must not hold its position back.
-    return { events: others, position: others.length === 0 ? upTo : from, ...asked };
+    return { events: others, position: others.length === 0 ? upTo : from, ...asked, ...rewinding };
   }
   const place = policy.history && { position: upTo };
   if (!traits.cache) return { events: [], ...place, ...asked };
@@ -220,8 +258,7 @@ class SharedHistoryRead {
   #readers = 0;
 
   /** One that others began just now and that asks the same, or a new one. To be left with `end`. */
-  static of(broker: Pick<Broker, "history">, audience: Audience, resume: Resume | undefined): SharedHistoryRead {
-    const name = nameOf(resume);
+  static of(broker: Pick<Broker, "history">, audience: Audience, name: string): SharedHistoryRead {
     const open = OPEN.get(audience) ?? new Map();
     OPEN.set(audience, open);
     const known = open.get(name);
@@ -282,6 +319,6 @@ class SharedHistoryRead {
   };
 }
 
-function nameOf(resume: Resume | undefined): string {
-  return typeof resume === "object" ? JSON.stringify([resume.epoch, resume.offset]) : (resume ?? "last");
+function nameOf({ resume, rewind }: Reading): string {
+  return JSON.stringify([resume, rewind]);
 }

@@ -1,7 +1,7 @@
 /** What a client says of a channel's past, and a channel's position: the same members in every protocol's JSON. */
 
 import { CommandError } from "../domain/error.ts";
-import type { Position, Resume, ResumeOptions } from "../domain/message.ts";
+import type { Position, Resume, ResumeOptions, Rewind } from "../domain/message.ts";
 import { isObject, type JsonObject, own } from "./json.ts";
 
 /** Longest `epoch` of a position that a command may carry, in characters. */
@@ -15,7 +15,26 @@ const PREVIOUS_ID_LENGTH = 64;
 export function resumeOptionsIn(data: JsonObject, previousKey: string): ResumeOptions {
   const resume = resumeIn(data);
   const previousIds = previousIdsIn(data, previousKey);
-  return { ...(resume && { resume }), ...(previousIds && { previousIds }) };
+  const rewind = rewindIn(data);
+  return { ...(resume && { resume }), ...(rewind && { rewind }), ...(previousIds && { previousIds }) };
+}
+
+/** Most events, and the longest time in seconds, that a client may ask for. */
+const REWIND_COUNT = 1_000;
+const REWIND_S = 7 * 86_400;
+
+function rewindIn(data: JsonObject): Rewind | undefined {
+  const rewind = own(data, "rewind");
+  if (rewind === undefined || rewind === null) return undefined;
+  if (isObject(rewind)) {
+    const { count, seconds } = { count: own(rewind, "count"), seconds: own(rewind, "seconds") };
+    const isCount = Number.isSafeInteger(count) && (count as number) >= 1 && (count as number) <= REWIND_COUNT;
+    if (isCount && seconds === undefined) return { count: count as number };
+    if (typeof seconds === "number" && seconds > 0 && seconds <= REWIND_S && count === undefined)
+      return { ms: seconds * 1000 };
+  }
+  const bound = `{"count"} of 1 to ${REWIND_COUNT}, or {"seconds"} of at most ${REWIND_S}`;
+  throw new CommandError("malformed", `The data's rewind is neither ${bound}.`);
 }
 
 /** A position counts before `recover`: a client that was there wants what came after. */

@@ -69,6 +69,11 @@ export const channelRule = object(
     ).apply(optional),
     auth: boolean("Subscribing needs a connection that is signed in.").apply(optional),
     history: history.apply(optional),
+    rewind: object(
+      "The last events that each new subscriber is sent, of any protocol, where it does not say itself what it wants of the past. Needs `history`.",
+      { count: integer("How many.", 1, 1_000) },
+      "an object with `count`",
+    ).apply(optional),
     clientHistory: boolean(
       "Subscribers of the native protocol may read what is kept of the channel: by time as well if true, and only by resuming if false. Without it, by position.",
     ).apply(optional),

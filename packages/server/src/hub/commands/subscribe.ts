@@ -182,8 +182,9 @@ async function act(
   const mark = ref === undefined ? undefined : { ref };
   // Again: while permission was asked for others may have come, or the channel may have become another.
   checkRoom(hub, connection.app, hub.channel(connection.app, channel) ?? asked);
-  const answer: JoinReply = (members, { position, recovered, events, isMissing }) => {
-    const stand = { ...(position && { position }), ...(recovered !== undefined && { recovered }) };
+  const answer: JoinReply = (members, { position, recovered, rewound, complete, events, isMissing }) => {
+    const past = rewound === undefined ? {} : { rewound, complete: complete === true };
+    const stand = { ...(position && { position }), ...(recovered !== undefined && { recovered }), ...past };
     hub.push(connection, { type: "subscribed", channel, ...(members && { members }), ...stand, ...mark });
     const sendPast = () => {
       for (const event of events) hub.push(connection, event);

@@ -20,6 +20,8 @@ export interface WirePosition {
 export interface WireResume {
   readonly position?: WirePosition;
   readonly recover?: boolean;
+  /** So many events, or what was published so long ago or less: where it has no position, or cannot go on from it. */
+  readonly rewind?: { readonly count: number } | { readonly seconds: number };
   /** The ids of the client's earlier connections. */
   readonly previousIds?: readonly string[];
 }
@@ -83,6 +85,9 @@ export type ServerFrame =
       data?: { members: WireMember[] };
       position?: WirePosition;
       recovered?: boolean;
+      /** How many earlier events follow because of `rewind`, and whether that is all it asked for. */
+      rewound?: number;
+      complete?: boolean;
     }
   | { event: "unsubscribed"; channel: string; id?: Id }
   | { event: "unsubscribed"; channel: string; by: "server"; code: string; message: string }
@@ -110,7 +115,7 @@ export type ServerFrame =
   | { event: "closing"; code: string; message: string; reconnect: Reconnect; afterMs?: number };
 
 /** What this server can do beyond the first text of version 1, by the names in docs/protocol/native.md. */
-export const FEATURES: readonly string[] = ["history", "previous-ids", "auth-frame", "token-expiry"];
+export const FEATURES: readonly string[] = ["history", "previous-ids", "auth-frame", "token-expiry", "rewind"];
 
 /** Names that mean something in this protocol: a client may not publish them, and the server's own carry no `pushed`. */
 export const RESERVED: ReadonlySet<string> = new Set([
