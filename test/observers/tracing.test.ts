@@ -64,8 +64,9 @@ function collector(answer: () => number | Promise<number> = () => 200) {
   return { url: `http://127.0.0.1:${server.port}`, taken, spans, one, asked: () => asked };
 }
 
-function tracing(endpoint: string, more: ConfigInput["tracing"] = {}): ConfigInput {
-  return { tracing: { endpoint, sampleRatio: 1, ...more } };
+function tracing(endpoint: string, more: ConfigInput["telemetry"] = {}): ConfigInput {
+  const only = { metrics: false, logs: false, protocol: "http/json" } as const;
+  return { telemetry: { endpoint, sampleRatio: 1, ...only, ...more } };
 }
 
 function said({ attributes }: Span): Record<string, unknown> {

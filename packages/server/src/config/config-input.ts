@@ -59,8 +59,8 @@ export interface SettingsInput {
   readonly audit?: AuditInput | undefined;
   /** The server's numbers for Prometheus. */
   readonly metrics?: MetricsInput | undefined;
-  /** OpenTelemetry traces. */
-  readonly tracing?: TracingInput | undefined;
+  /** OpenTelemetry: traces, metrics and logs for a collector (OTLP over HTTP). */
+  readonly telemetry?: TelemetryInput | undefined;
   /** The dashboard. */
   readonly dashboard?: DashboardInput | undefined;
   /** Redis, where `engine` is "redis". */
@@ -235,16 +235,42 @@ export interface MetricsInput {
   readonly soketiNames?: boolean | undefined;
 }
 
-/** OpenTelemetry traces. */
-export interface TracingInput {
-  /** Where an OpenTelemetry collector takes traces (OTLP over HTTP, JSON), `http://127.0.0.1:4318`. Without it nothing is traced. Takes an http:// or https:// address. */
+/** OpenTelemetry: traces, metrics and logs for a collector (OTLP over HTTP). */
+export interface TelemetryInput {
+  /** Off: nothing is sent, whatever else is set. Default: `true`. */
+  readonly enabled?: boolean | undefined;
+  /** Where a collector takes them, `http://127.0.0.1:4318`; the path of each is put behind it. Without it, only what has an address of its own is sent. Takes an http:// or https:// address. */
   readonly endpoint?: string;
-  /** What the server is called in traces. Takes text. Default: `"fanfare"`. */
-  readonly serviceName?: string | undefined;
-  /** Which part of traces that begin here is recorded: 0 for none at all, 1 for all. Takes a number from 0 to 1. Default: `0.01`. */
-  readonly sampleRatio?: number | undefined;
+  /** Traces are sent. Default: `true`. */
+  readonly traces?: boolean | undefined;
+  /** The numbers of `/metrics` are sent. Default: `true`. */
+  readonly metrics?: boolean | undefined;
+  /** The lines of the log are sent. Default: `true`. */
+  readonly logs?: boolean | undefined;
+  /** Another address for traces alone, the whole of it: `http://127.0.0.1:4318/v1/traces`. Takes an http:// or https:// address. */
+  readonly tracesEndpoint?: string;
+  /** Another address for metrics alone, the whole of it: `http://127.0.0.1:4318/v1/metrics`. Takes an http:// or https:// address. */
+  readonly metricsEndpoint?: string;
+  /** Another address for logs alone, the whole of it: `http://127.0.0.1:4318/v1/logs`. Takes an http:// or https:// address. */
+  readonly logsEndpoint?: string;
+  /** How they are written. Default: `"http/protobuf"`. */
+  readonly protocol?: "http/protobuf" | "http/json" | undefined;
   /** Headers for the collector. Takes an object of header names and their text. Default: `{}`. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Time the collector has to answer, in seconds. Takes a number of seconds from 0.1 to 2147483. Default: `10`. */
+  readonly timeoutS?: number | undefined;
+  /** What the server is called there. Takes text. Default: `"fanfare"`. */
+  readonly serviceName?: string | undefined;
+  /** More about the server, such as `deployment.environment.name`. Takes an object of names and their text. Default: `{}`. */
+  readonly resource?: Readonly<Record<string, string>> | undefined;
+  /** Which traces are recorded. With `parentbased_…` whoever calls with a trace of its own has decided already. Default: `"parentbased_traceidratio"`. */
+  readonly sampler?: "always_on" | "always_off" | "traceidratio" | "parentbased_always_on" | "parentbased_always_off" | "parentbased_traceidratio" | undefined;
+  /** For `…traceidratio`: which part, 0 for none at all, 1 for all. Takes a number from 0 to 1. Default: `0.01`. */
+  readonly sampleRatio?: number | undefined;
+  /** How often metrics are sent, in seconds. Takes a number of seconds from 1 to 2147483. Default: `60`. */
+  readonly metricsIntervalS?: number | undefined;
+  /** Native clients get the `traceparent` of events whose trace is recorded, so that it can end in them. Default: `false`. */
+  readonly traceparent?: boolean | undefined;
 }
 
 /** The dashboard. */

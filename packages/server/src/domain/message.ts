@@ -142,6 +142,8 @@ export interface EventPublication extends ChannelPublication {
   readonly repeated?: true;
   /** The step of a trace (W3C `traceparent`) that published it, where that is recorded. Not for clients. */
   readonly trace?: string;
+  /** The step that hands it to clients, where they are told of it so that a trace can end in them. Set by each node for its own. */
+  readonly traceparent?: string;
   /** When a node published it, by that node's own clock, where it measures how long this one takes. Not for clients. */
   readonly timed?: PublishTime;
   /** Under which it is published once, where it has one. Not for clients. */

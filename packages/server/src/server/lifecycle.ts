@@ -10,6 +10,7 @@ import type { Awaitable, Observer } from "../domain/ports.ts";
 import type { Hub } from "../hub/hub.ts";
 import { checkChannelName } from "../hub/limits.ts";
 import { deduplicatedFaults, logObserver } from "../observers/log.ts";
+import { endpointOf } from "../observers/telemetry/endpoints.ts";
 import { Tasks } from "../tasks/tasks.ts";
 import { DashboardKey } from "./dashboard/dashboard-key.ts";
 import { Extensions, type ExtensionsHost } from "./embed/extensions.ts";
@@ -75,7 +76,8 @@ export class Lifecycle implements ExtensionsHost, StorageHost {
     this.#server = server;
     this.launch = launch;
     this.given = given;
-    this.#logs = new Logs(config.log, clock, this.#worker?.info.index);
+    const isForwarded = endpointOf("logs", config.telemetry) !== undefined;
+    this.#logs = new Logs(config.log, clock, this.#worker?.info.index, isForwarded);
     this.log = this.#logs.logger;
     this.tasks = new Tasks(config.tasks);
     this.extensions = new Extensions(server, this, clock, given.events);
@@ -216,6 +218,7 @@ export class Lifecycle implements ExtensionsHost, StorageHost {
     if (assigned) this.#config = assigned.config;
     this.dashboardKey.take(assigned?.dashboardKey);
     const storage = await this.#openStorage();
+    this.#logs.forwardTo(storage.telemetry?.logs?.write);
     try {
       const { config, demoFile } = assigned ?? (await storage.withApps(this.#config));
       this.#apps = config.apps;
@@ -260,6 +263,7 @@ export class Lifecycle implements ExtensionsHost, StorageHost {
     if (this.worker) this.extensions.hooks.stopping(this.worker);
     await this.#process.stop();
     await this.#storage?.close(this.isPrimary && this.#process.isLastNode);
+    this.#logs.forwardTo(undefined);
     this.#storage = undefined;
     await this.#control?.close();
     this.#control = undefined;

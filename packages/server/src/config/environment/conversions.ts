@@ -80,6 +80,47 @@ export const metricsPrefix: Conversion = {
     text.trim() === "soketi_" ? undefined : "names begin with `fanfare_`, or with `soketi_` too",
 };
 
+/** OpenTelemetry's exporters, each by its name. */
+export const otlp = fromWords(
+  "`otlp` becomes `true`, `none` becomes `false`; others are refused",
+  '"otlp" or "none"',
+  {
+    otlp: true,
+    none: false,
+  },
+  Unparseable,
+);
+
+/** Without the way by gRPC. */
+export const otlpProtocol = fromWords(
+  "the same; `grpc` is refused",
+  '"http/protobuf" or "http/json": there is no gRPC, whose collectors take HTTP on port 4318',
+  { "http/protobuf": "http/protobuf", "http/json": "http/json" },
+  Unparseable,
+);
+
+/** As W3C Baggage writes them. */
+export const pairs: Conversion = {
+  description: "`name=value` with commas between, percent-encoded",
+  expects: "name=value, with commas between",
+  secret: true,
+  parse: (text) => {
+    const parts = text.split(",").flatMap((part) => part.trim() || []);
+    const read = parts.map((part) => /^([^=]+)=(.*)$/.exec(part));
+    if (read.some((match) => match === null)) return Unparseable;
+    try {
+      return Object.fromEntries(
+        read.map((match) => [
+          decodeURIComponent(match?.[1]?.trim() ?? ""),
+          decodeURIComponent(match?.[2]?.trim() ?? ""),
+        ]),
+      );
+    } catch {
+      return Unparseable;
+    }
+  },
+};
+
 export const kilobytes = scaled("kilobytes of 1024 bytes become bytes", (value) => Math.ceil(value * 1024));
 export const megabytes = scaled("megabytes of 1024 kilobytes become bytes", (value) => Math.ceil(value * 1_048_576));
 export const milliseconds = scaled("milliseconds become seconds", (value) => value / 1000);

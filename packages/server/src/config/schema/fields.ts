@@ -282,6 +282,12 @@ export function headers(description: string, name = /(?:)/, value = /(?:)/) {
     .register(settingInfo, { description, expects, parse: "json", secret: true });
 }
 
+/** Names and a text each. */
+export function textMap(description: string) {
+  const expects = "an object of names and their text";
+  return z.record(z.string(), z.string()).register(settingInfo, { description, expects, parse: "json" });
+}
+
 // ---- checks
 
 /** A check that is no object of zod's: there are hundreds of settings, and their schema stays as long as the process lives. */

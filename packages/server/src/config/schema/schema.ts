@@ -30,7 +30,8 @@ import { processLimits } from "./limits.ts";
 import { nats } from "./nats.ts";
 import { outbox } from "./outbox.ts";
 import { redis } from "./redis.ts";
-import { audit, database, metrics, statistics, tracing, webhooks } from "./storage.ts";
+import { audit, database, metrics, statistics, webhooks } from "./storage.ts";
+import { telemetry } from "./telemetry.ts";
 import { tls } from "./tls.ts";
 
 const log = section("What is logged, and how.", {
@@ -148,7 +149,7 @@ export const schema = z.strictObject({
   hooks,
   audit,
   metrics,
-  tracing,
+  telemetry,
   dashboard,
   engine: oneOf(
     "What carries messages and knows who is where: this process's memory, or a Redis or NATS that several servers share.",

@@ -1,21 +1,7 @@
-/** What is kept and published about the running server: the database, statistics, the audit log, webhooks, metrics and traces. */
+/** What is kept and published about the running server: the database, statistics, the audit log, webhooks and metrics. */
 
 import { join } from "node:path";
-import {
-  boolean,
-  DATABASE_URL,
-  headers,
-  integer,
-  ipRanges,
-  optional,
-  ratio,
-  seconds,
-  section,
-  text,
-  textOrEmpty,
-  withDefault,
-} from "./fields.ts";
-import { WEB_ADDRESS } from "./web.ts";
+import { boolean, DATABASE_URL, integer, ipRanges, optional, seconds, section, text, withDefault } from "./fields.ts";
 
 export const database = section("Where things are kept that outlive the process.", {
   url: text(
@@ -65,17 +51,4 @@ export const metrics = section("The server's numbers for Prometheus.", {
     withDefault,
     false,
   ),
-});
-
-export const tracing = section("OpenTelemetry traces.", {
-  endpoint: text(
-    "Where an OpenTelemetry collector takes traces (OTLP over HTTP, JSON), `http://127.0.0.1:4318`. Without it nothing is traced.",
-    WEB_ADDRESS,
-  ).apply(optional),
-  serviceName: textOrEmpty("What the server is called in traces.").apply(withDefault, "fanfare"),
-  sampleRatio: ratio("Which part of traces that begin here is recorded: 0 for none at all, 1 for all.").apply(
-    withDefault,
-    0.01,
-  ),
-  headers: headers("Headers for the collector.").apply(withDefault, {}),
 });

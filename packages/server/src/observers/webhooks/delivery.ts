@@ -5,7 +5,7 @@ import { backoffMs } from "../../domain/backoff.ts";
 import type { AppStore, Clock } from "../../domain/ports.ts";
 import { post, type Reach } from "../../http/post.ts";
 import { signedHeaders } from "../../hub/signature.ts";
-import type { TraceStep } from "../tracing/trace-step.ts";
+import type { TraceStep } from "../telemetry/trace-step.ts";
 import { DISCONNECT_TARGET } from "./notification.ts";
 import type { ClaimedMessage, Outbox } from "./outbox.ts";
 

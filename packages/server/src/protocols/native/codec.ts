@@ -234,7 +234,8 @@ function encodeEvent(push: EventPublication | NoticePush): string {
   const user = push.type === "event" ? push.from?.user : undefined;
   const sender = user === undefined ? "" : `,"user":${JSON.stringify(user)}`;
   const more = placeInHistory(push) + (RESERVED.has(event) ? ',"pushed":true' : "");
-  if (!bare) return `{"event":${JSON.stringify(event)}${place},"data":${payloadJson(data)}${sender}${more}}`;
+  if (!bare)
+    return `{"event":${JSON.stringify(event)}${place},"data":${payloadJson(data)}${sender}${more}${traceOf(push)}}`;
   const inner = innerOf(push);
   return inner === "" ? `{${(place + more).slice(1)}}` : `{${inner}${place}${more}}`;
 }
@@ -242,6 +243,10 @@ function encodeEvent(push: EventPublication | NoticePush): string {
 function placeInHistory(push: EventPublication | NoticePush): string {
   if (push.type !== "event" || !push.position) return "";
   return `,${positionText(push.position)}`;
+}
+
+function traceOf(push: EventPublication | NoticePush): string {
+  return push.type === "event" && push.traceparent !== undefined ? `,"traceparent":"${push.traceparent}"` : "";
 }
 
 /** The members of a bare object, without a `position` of its own where it gets the channel's. */

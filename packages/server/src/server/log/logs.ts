@@ -17,23 +17,33 @@ export class Logs {
   readonly logger: Logger;
   readonly #files: readonly { readonly key: string; readonly path: string; readonly file: LogFile }[];
 
+  /** Lines that another place gets as well, where that is wanted. */
+  readonly #forwarded: ForwardedLines | undefined;
+
   /** Of one of several workers, lines carry its number; the files that they share are put aside by the first process alone. */
-  constructor(given: LogSettings, clock: Clock, worker?: number) {
+  constructor(given: LogSettings, clock: Clock, worker?: number, isForwarded = false) {
     const settings: LogSettings = worker === undefined ? given : { ...given, rotate: "none" };
     const { level, format, file, errorFile } = settings;
     const main = fileFor(settings, "file", file, clock);
     const errors = fileFor(settings, "errorFile", errorFile, clock);
     this.#files = [main, errors].filter((one) => one !== undefined);
     // At a terminal the lines are shown as well.
-    const streams = [
+    const streams: { readonly level: "trace" | "error"; readonly stream: DestinationStream }[] = [
       ...(main ? [{ level: "trace", stream: main.stream } as const] : []),
       ...(main && !process.stderr.isTTY ? [] : [{ level: "trace", stream: standardError(format) } as const]),
       ...(errors ? [{ level: ERROR, stream: errors.stream } as const] : []),
     ];
+    this.#forwarded = isForwarded ? new ForwardedLines() : undefined;
+    if (this.#forwarded) streams.push({ level: "trace", stream: this.#forwarded });
     const [only, ...others] = streams;
     const stream = only && others.length === 0 ? only.stream : pino.multistream(streams);
     const base = { pid: process.pid, hostname: hostname(), ...(worker !== undefined && { worker }) };
     this.logger = pino({ level: pinoLevel(level), base }, stream);
+  }
+
+  /** Where lines go besides; those until then have waited. */
+  forwardTo(write: ((line: string) => void) | undefined): void {
+    this.#forwarded?.to(write);
   }
 
   /** Opens the files, so that one that cannot be written is reported before clients connect. Throws ConfigError. */
@@ -73,6 +83,24 @@ export class Logs {
   /** Lets go of the files; a line that comes later opens them again. */
   close(): void {
     for (const { file } of this.#files) file.close();
+  }
+}
+
+/** Lines that wait for the place that gets them as well. */
+const MOST_WAITING = 1_000;
+
+class ForwardedLines implements DestinationStream {
+  readonly #waiting: string[] = [];
+  #write: ((line: string) => void) | undefined;
+
+  write(line: string): void {
+    if (this.#write) this.#write(line);
+    else if (this.#waiting.length < MOST_WAITING) this.#waiting.push(line);
+  }
+
+  to(write: ((line: string) => void) | undefined): void {
+    this.#write = write;
+    for (const line of this.#waiting.splice(0)) write?.(line);
   }
 }
 

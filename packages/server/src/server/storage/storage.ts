@@ -15,7 +15,8 @@ import { Metrics } from "../../observers/metrics/metrics.ts";
 import { Counters } from "../../observers/statistics/counters.ts";
 import { Statistics } from "../../observers/statistics/statistics.ts";
 import { StatisticsStore } from "../../observers/statistics/store.ts";
-import type { Tracing } from "../../observers/tracing/tracing.ts";
+import { endpointOf } from "../../observers/telemetry/endpoints.ts";
+import type { Tracing } from "../../observers/telemetry/tracing.ts";
 import type { Outbox } from "../../observers/webhooks/outbox.ts";
 import { nodeName } from "../cluster/node-name.ts";
 import { isSink } from "../implementations.ts";
@@ -23,6 +24,7 @@ import { withinTime } from "../system/within-time.ts";
 import { DatabaseStartup } from "./database-startup.ts";
 import { MetricsSnapshots } from "./metrics-snapshot.ts";
 import type { StorageOptions } from "./storage-options.ts";
+import type { Telemetry } from "./telemetry.ts";
 import { type OutcomeListener, WebhookPipeline } from "./webhook-pipeline.ts";
 
 const IN_MEMORY = "sqlite::memory:";
@@ -37,8 +39,8 @@ export class Storage {
   readonly database: Database | undefined;
   readonly sqlApps: SqlApps | undefined;
   readonly statistics: StatisticsStore | undefined;
-  /** Where traces are wanted. */
-  readonly tracing: Tracing | undefined;
+  /** Where a collector is sent anything. */
+  readonly telemetry: Telemetry | undefined;
   readonly #options: StorageOptions;
   /** What counts for the program's own sinks, each from one of its own numbers to the next. */
   readonly #sinkCounters: Counters[] = [];
@@ -54,17 +56,17 @@ export class Storage {
     // Webhooks need a place to wait in: without a database they last as long as the process.
     const mayHaveWebhooks = config.apps.some(isTold) || given.apps !== undefined;
     const url = config.database.url ?? (mayHaveWebhooks ? IN_MEMORY : undefined);
-    const tracing = await openTracing(options);
-    const storage = new Storage(options, url === undefined ? undefined : await openDatabase(url), tracing);
+    const telemetry = await openTelemetry(options);
+    const storage = new Storage(options, url === undefined ? undefined : await openDatabase(url), telemetry);
     await storage.#start();
     return storage;
   }
 
-  private constructor(options: StorageOptions, database: Database | undefined, tracing: Tracing | undefined) {
+  private constructor(options: StorageOptions, database: Database | undefined, telemetry: Telemetry | undefined) {
     const { config, clock, host, given, version } = options;
     this.#options = options;
     this.database = database;
-    this.tracing = tracing;
+    this.telemetry = telemetry;
     const snapshots = new MetricsSnapshots(host, clock, this.counters, () => this.outbox);
     this.metrics = new Metrics({
       snapshot: () => snapshots.take(),
@@ -85,7 +87,7 @@ export class Storage {
       this.#writeStatistics(this.counters, this.statistics);
     }
     const onOutcome: OutcomeListener = (...outcome) => this.#webhookOutcome(...outcome);
-    this.#webhooks = new WebhookPipeline({ ...options, database, node, tracing, onOutcome });
+    this.#webhooks = new WebhookPipeline({ ...options, database, node, tracing: this.tracing, onOutcome });
     this.#retention = new RetentionJob({
       rules: retentionRules(options, database, this.#webhooks.outbox, this.statistics),
       wallMs: () => clock.wallMs(),
@@ -129,6 +131,11 @@ export class Storage {
   onWebhookOutcome(listener: OutcomeListener): () => void {
     this.#outcomeListeners.add(listener);
     return () => void this.#outcomeListeners.delete(listener);
+  }
+
+  /** Where traces are wanted. */
+  get tracing(): Tracing | undefined {
+    return this.telemetry?.tracing;
   }
 
   get outbox(): Outbox | undefined {
@@ -205,7 +212,7 @@ export class Storage {
     ]);
     await this.#reportLost();
     await this.database?.close();
-    await this.tracing?.close();
+    await this.telemetry?.close();
   }
 
   /** No other process can read what is in it. */
@@ -222,6 +229,7 @@ export class Storage {
 
   async #start(): Promise<void> {
     for (const writer of this.#statisticsWriters) writer.start();
+    this.telemetry?.startMetrics(this.metrics);
     if (this.database) this.#warnOfSeparateDatabases(this.database);
     await this.#startup?.start();
     this.#webhooks?.start();
@@ -261,12 +269,13 @@ function retentionRules(
 }
 
 /** Its libraries are loaded only where they are needed. */
-async function openTracing({ config, version, host }: StorageOptions): Promise<Tracing | undefined> {
-  const { endpoint, ...settings } = config.tracing;
-  if (endpoint === undefined) return undefined;
-  const { Tracing } = await import("../../observers/tracing/tracing.ts");
+async function openTelemetry({ config, version, host, clock }: StorageOptions): Promise<Telemetry | undefined> {
+  const { telemetry: settings } = config;
+  if (SIGNALS.every((signal) => endpointOf(signal, settings) === undefined)) return undefined;
+  const { Telemetry } = await import("./telemetry.ts");
   const failed = (error: unknown, during: string) => host.failed(error, during);
-  return new Tracing({ ...settings, endpoint, version, failed, node: nodeName() });
+  return new Telemetry({ settings, version, failed, node: nodeName(), wallMs: () => clock.wallMs() });
 }
 
+const SIGNALS = ["traces", "metrics", "logs"] as const;
 const DEAD_LETTER = "no receiver took a webhook in time: `fanfare webhooks failed` lists it and says why";

@@ -4,7 +4,7 @@ import type { Config } from "../../config/schema/schema.ts";
 import type { Database } from "../../database/open.ts";
 import type { App } from "../../domain/app.ts";
 import { isPublic } from "../../guards/ip.ts";
-import type { Tracing } from "../../observers/tracing/tracing.ts";
+import type { Tracing } from "../../observers/telemetry/tracing.ts";
 import { Delivery } from "../../observers/webhooks/delivery.ts";
 import { Outbox } from "../../observers/webhooks/outbox.ts";
 import { Webhooks } from "../../observers/webhooks/webhooks.ts";

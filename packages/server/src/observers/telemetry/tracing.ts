@@ -14,64 +14,65 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { parseTraceParent } from "@opentelemetry/core";
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
-import { resourceFromAttributes } from "@opentelemetry/resources";
 import {
+  JsonTraceSerializer,
+  ProtobufTraceSerializer,
+  TraceExporterMetricsHelper,
+} from "@opentelemetry/otlp-transformer";
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
   BasicTracerProvider,
   BatchSpanProcessor,
   ParentBasedSampler,
+  type Sampler,
   TraceIdRatioBasedSampler,
 } from "@opentelemetry/sdk-trace-base";
 import { isInternal } from "../../domain/channel.ts";
 import type { EventPublication, Publication } from "../../domain/message.ts";
 import type { Awaitable, Broker, Engine } from "../../domain/ports.ts";
-import { QuietExporter } from "./quiet-exporter.ts";
+import { closeSoon, type OtlpOptions, otlpExporter, resourceOf } from "./otlp.ts";
 import type { TraceParent, TraceStep } from "./trace-step.ts";
 
-export interface TracingOptions {
-  /** Where OTLP is taken over HTTP; `/v1/traces` is put behind it where it is not there. */
-  readonly endpoint: string;
-  readonly serviceName: string;
+export interface TracingOptions extends OtlpOptions {
+  readonly url: string;
+  /** As OTEL_TRACES_SAMPLER names them. */
+  readonly sampler: string;
   /** From 0, nothing at all, to 1, everything. */
   readonly sampleRatio: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly version: string;
-  /** What tells this process from the others. */
-  readonly node: string;
-  readonly failed: (error: unknown, during: string) => void;
+  /** Native clients are told of the step that hands an event to them. */
+  readonly traceparent: boolean;
 }
 
 /** Spans that wait for the next batch, at most; beyond it they are dropped. */
 const QUEUE = 2_048;
 const BATCH = 512;
 const BATCH_EVERY_MS = 1_000;
-const EXPORT_MS = 5_000;
-/** How long the last spans may hold up a server that stops. */
-const CLOSE_MS = 1_000;
 
 export class Tracing {
   readonly #provider: BasicTracerProvider;
   readonly #context = new AsyncLocalStorage<Context>();
   readonly #isOn: boolean;
+  readonly #tellsClients: boolean;
 
-  constructor({ endpoint, serviceName, sampleRatio, headers, version, node, failed }: TracingOptions) {
-    this.#isOn = sampleRatio > 0;
-    const exporter = new OTLPTraceExporter({
-      url: addressOf(endpoint),
-      headers: { ...headers },
-      timeoutMillis: EXPORT_MS,
+  constructor(options: TracingOptions) {
+    const { url, sampler, sampleRatio, traceparent, settings } = options;
+    this.#tellsClients = traceparent;
+    this.#isOn = sampler !== "always_off" && (sampleRatio > 0 || !sampler.endsWith("traceidratio"));
+    const exporter = otlpExporter("traces", url, options, {
+      protobuf: ProtobufTraceSerializer,
+      json: JsonTraceSerializer,
+      helper: TraceExporterMetricsHelper,
     });
-    const about = { "service.name": serviceName, "service.version": version, "service.instance.id": node };
     this.#provider = new BasicTracerProvider({
-      resource: resourceFromAttributes(about),
-      // Who calls with a trace of its own has decided already.
-      sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampleRatio) }),
+      resource: resourceOf(options),
+      sampler: samplerOf(sampler, sampleRatio),
       spanProcessors: [
-        new BatchSpanProcessor(new QuietExporter(exporter, failed), {
+        new BatchSpanProcessor(exporter, {
           maxQueueSize: QUEUE,
           maxExportBatchSize: BATCH,
           scheduledDelayMillis: BATCH_EVERY_MS,
-          exportTimeoutMillis: EXPORT_MS,
+          exportTimeoutMillis: settings.timeoutS * 1000,
         }),
       ],
     });
@@ -121,11 +122,8 @@ export class Tracing {
   }
 
   /** Sends what waits, if that is possible soon. */
-  async close(): Promise<void> {
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, CLOSE_MS);
-    await Promise.race([this.#provider.shutdown().catch(() => {}), late]);
-    clearTimeout(timer);
+  close(): Promise<void> {
+    return closeSoon(this.#provider.shutdown());
   }
 
   // ---- private
@@ -160,8 +158,9 @@ export class Tracing {
     const parent = publication.type === "event" ? publication.trace : undefined;
     if (parent === undefined || isInternal(publication.channel)) return receive(publication);
     const span = this.#begin("deliver", SpanKind.CONSUMER, about(publication), remote(parent));
+    const told = this.#tellsClients && span?.isRecording() ? { traceparent: parentOf(span) } : undefined;
     try {
-      receive(publication);
+      receive(told && publication.type === "event" ? { ...publication, ...told } : publication);
     } finally {
       span?.end();
     }
@@ -173,9 +172,13 @@ export class Tracing {
   }
 }
 
-function addressOf(endpoint: string): string {
-  const bare = endpoint.replace(/\/+$/, "");
-  return bare.endsWith("/v1/traces") ? bare : `${bare}/v1/traces`;
+function samplerOf(name: string, ratio: number): Sampler {
+  const root = name.endsWith("traceidratio")
+    ? new TraceIdRatioBasedSampler(ratio)
+    : name.endsWith("always_on")
+      ? new AlwaysOnSampler()
+      : new AlwaysOffSampler();
+  return name.startsWith("parentbased_") ? new ParentBasedSampler({ root }) : root;
 }
 
 /** Without what somebody may have made up. */
