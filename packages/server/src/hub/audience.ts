@@ -37,7 +37,7 @@ export class Audience {
   lastCount: number | undefined;
   /** How often something may have been lost: what was read of the past before that is not up to date. */
   interruptions = 0;
-  /** When anything was last sent to its subscribers. */
+  /** The look at all connections after which anything was last sent to its subscribers: to look at the clock for each would cost too much. */
   lastSentAtMs = Number.NEGATIVE_INFINITY;
 
   /** Members who are leaving: until all have left, the channel is occupied. */
@@ -106,28 +106,30 @@ export class Audience {
       const frame = protocol.encode(push);
       if (frame === undefined) continue;
       const excluded = except.length === 0 ? NO_SOCKETS : socketsIn(topic, except);
-      const [first, ...more] = excluded;
       const readers = count - excluded.length;
       traffic?.sent(app, readers, frame.length);
       if (frames && readers > 0 && !isReserved(app)) {
         frames.sentToAll({ app: app.id, channel: this.channel.name, protocol, readers }, frame);
       }
-      if (!first) {
-        fanout.publish(topic, frame, count);
-        continue;
-      }
-      fanout.flush?.(topic);
-      // A socket's own publish skips that socket; further ones step out of the topic for the moment.
-      const isScattered = fanout.isScattered?.(topic) ?? false;
-      const stepping = isScattered ? excluded : more;
-      for (const socket of stepping) socket.unsubscribe(topic);
-      if (isScattered) {
-        fanout.publish(topic, frame, readers);
-        fanout.flush?.(topic);
-      } else first.publish(topic, frame);
-      for (const socket of stepping) socket.subscribe(topic);
+      if (excluded.length === 0) fanout.publish(topic, frame, count);
+      else publishPast(excluded, fanout, topic, frame, readers);
     }
   }
+}
+
+/** A socket's own publish skips that socket; further ones step out of the topic for the moment. */
+function publishPast(excluded: readonly Socket[], fanout: Fanout, topic: string, frame: string, readers: number): void {
+  fanout.flush?.(topic);
+  const [first] = excluded;
+  const isScattered = fanout.isScattered?.(topic) ?? false;
+  if (excluded.length === 1 && first && !isScattered) return void first.publish(topic, frame);
+  const stepping = isScattered ? excluded : excluded.slice(1);
+  for (const socket of stepping) socket.unsubscribe(topic);
+  if (isScattered) {
+    fanout.publish(topic, frame, readers);
+    fanout.flush?.(topic);
+  } else first?.publish(topic, frame);
+  for (const socket of stepping) socket.subscribe(topic);
 }
 
 function groupName({ name, variant }: Protocol): string {
@@ -138,6 +140,9 @@ const NO_SOCKETS: readonly Socket[] = [];
 
 /** The sockets of these connections that are subscribed to the topic, each once. */
 function socketsIn(topic: string, connections: readonly Connection[]): readonly Socket[] {
-  const sockets = connections.flatMap(({ socket }) => (socket?.isSubscribed(topic) ? socket : []));
-  return [...new Set(sockets)];
+  const sockets: Socket[] = [];
+  for (const { socket } of connections) {
+    if (socket?.isSubscribed(topic) && !sockets.includes(socket)) sockets.push(socket);
+  }
+  return sockets;
 }

@@ -2,10 +2,11 @@
 
 import type { Connection } from "../domain/connection.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
-import type { Awaitable, Broker, Clock, Engine, Guard, Ledger, Observer, Registry } from "../domain/ports.ts";
+import type { Awaitable, Broker, Clock, Engine, Ledger, Observer, Registry } from "../domain/ports.ts";
 import type { FrameObserver, FrameTap, TrafficMeter } from "../domain/traffic.ts";
 import type { Fanout } from "../domain/transport.ts";
 import { Channels } from "./channels.ts";
+import { GuardChain } from "./guard-chain.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
 import { Tenants } from "./tenants.ts";
 import type { ScheduleTurn } from "./turn-queue.ts";
@@ -23,11 +24,13 @@ export class HubContext {
   readonly registry: Registry;
   readonly ledger: Ledger;
   readonly clock: Clock;
-  readonly guards: readonly Guard[];
+  readonly guardChain: GuardChain;
   readonly traffic: TrafficMeter | undefined;
   readonly channels: Channels;
   readonly tenants: Tenants;
   readonly nodeNumber: number;
+  /** When all connections were last looked at. */
+  sweptAtMs = 0;
   readonly #observers: readonly Observer[];
   readonly #scheduleTurn: ScheduleTurn;
   #running = 0;
@@ -39,7 +42,7 @@ export class HubContext {
     this.registry = options.engine.registry;
     this.ledger = options.engine.ledger;
     this.clock = options.clock;
-    this.guards = options.guards ?? [];
+    this.guardChain = new GuardChain(options.guards ?? []);
     this.traffic = options.traffic;
     this.channels = options.channels ?? new Channels();
     this.tenants = new Tenants(this.channels, this.broker);

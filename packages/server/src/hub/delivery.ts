@@ -33,8 +33,10 @@ export class Delivery {
     const tenant = this.#context.tenants.get(publication.app);
     const audience = tenant?.audiences.get(publication.channel);
     if (!tenant || !audience) return;
-    if (publication.type === "event") for (const listen of audience.listeners) listen(publication);
-    else if (publication.type === "joined" || publication.type === "left") {
+    if (publication.type === "event") {
+      // An iterator of nothing takes as long as all of this.
+      if (audience.listeners.size > 0) for (const listen of audience.listeners) listen(publication);
+    } else if (publication.type === "joined" || publication.type === "left") {
       for (const watch of audience.presenceListeners) watch(publication);
     }
     const hold = audience.sequence?.hold;
@@ -135,10 +137,10 @@ export class Delivery {
     except: readonly string[] = NONE,
     having: readonly Connection[] = NO_CONNECTIONS,
   ): void {
-    const named = except.length === 0 ? NO_CONNECTIONS : except.flatMap((id) => tenant.connections.get(id) ?? []);
     const { fanout } = this.#context;
     if (!fanout) return;
-    audience.lastSentAtMs = this.#context.clock.monotonicMs();
+    audience.lastSentAtMs = this.#context.sweptAtMs;
+    const named = except.length === 0 ? NO_CONNECTIONS : connectionsOf(tenant, except);
     const excluded = having.length === 0 ? named : [...named, ...having];
     audience.send(fanout, push, excluded, tenant.app, this.#context.traffic, this.#context.frameObserver);
     if (this.#context.taps.size > 0) this.#notifyTaps(audience, push, excluded);
@@ -154,6 +156,16 @@ export class Delivery {
       if (frame !== undefined) tap.sent(frame);
     }
   }
+}
+
+/** Those of them that are here. */
+function connectionsOf({ connections }: Tenant, ids: readonly string[]): readonly Connection[] {
+  const found: Connection[] = [];
+  for (const id of ids) {
+    const connection = connections.get(id);
+    if (connection) found.push(connection);
+  }
+  return found;
 }
 
 const NONE: readonly string[] = [];

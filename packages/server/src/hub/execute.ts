@@ -9,7 +9,6 @@ import { CommandError, Disconnect } from "../domain/error.ts";
 import type { Command } from "../domain/message.ts";
 import type { Awaitable } from "../domain/ports.ts";
 import type { Frame } from "../domain/transport.ts";
-import { andThen } from "./awaitable.ts";
 import { call } from "./commands/call.ts";
 import { history } from "./commands/history.ts";
 import { publish } from "./commands/publish.ts";
@@ -66,7 +65,7 @@ const turns = new Turns<Hub, Connection>({
 });
 
 /** Undefined when the command is answered; else a promise that is fulfilled when it is, and never rejected. */
-function execute(hub: Hub, connection: Connection, frame: Frame): Promise<void> | undefined {
+function execute(hub: Hub, connection: Connection, frame: Frame, nowMs: number): Promise<void> | undefined {
   let command: Command | undefined;
   try {
     if (connection.awaitsAuthentication) return executeFirst(hub, connection, frame);
@@ -74,8 +73,8 @@ function execute(hub: Hub, connection: Connection, frame: Frame): Promise<void> 
     const around = hub.middleware?.command;
     const turn =
       around && !isReserved(connection.app)
-        ? around(connection, command, (replaced) => carryOut(hub, connection, replaced))
-        : carryOut(hub, connection, command);
+        ? around(connection, command, (replaced) => carryOut(hub, connection, replaced, hub.clock.monotonicMs()))
+        : carryOut(hub, connection, command, nowMs);
     if (!(turn instanceof Promise)) return undefined;
     return turn.catch((error) => refuse(hub, connection, error, command));
   } catch (error) {
@@ -85,31 +84,24 @@ function execute(hub: Hub, connection: Connection, frame: Frame): Promise<void> 
 }
 
 function executeFirst(hub: Hub, connection: Connection, frame: Frame): Promise<void> {
-  const pass = (command: Command) => guarded(hub, connection, command, 0);
+  const pass = (command: Command) => hub.guardChain.command(connection, command);
   return receiveFirstFrame(hub, connection, frame, pass).catch((error) => refuse(hub, connection, error, undefined));
 }
 
-function carryOut(hub: Hub, connection: Connection, command: Command): Awaitable<void> {
-  return andThen(guarded(hub, connection, command, 0), (passed) => perform(hub, connection, passed));
+function carryOut(hub: Hub, connection: Connection, command: Command, nowMs: number): Awaitable<void> {
+  const passed = hub.guardChain.command(connection, command);
+  if (!(passed instanceof Promise)) return perform(hub, connection, passed, nowMs);
+  return passed.then((late) => perform(hub, connection, late, hub.clock.monotonicMs()));
 }
 
-function guarded(hub: Hub, connection: Connection, command: Command, from: number): Awaitable<Command> {
-  const guard = hub.guards[from];
-  if (!guard) return command;
-  if (!guard.command) return guarded(hub, connection, command, from + 1);
-  return andThen(guard.command(connection, command), (verdict) =>
-    guarded(hub, connection, verdict ?? command, from + 1),
-  );
-}
-
-function perform(hub: Hub, connection: Connection, command: Command): Awaitable<void> {
+function perform(hub: Hub, connection: Connection, command: Command, nowMs: number): Awaitable<void> {
   switch (command.type) {
     case "subscribe":
       return subscribe(hub, connection, command);
     case "unsubscribe":
       return unsubscribe(hub, connection, command);
     case "publish":
-      return publish(hub, connection, command);
+      return publish(hub, connection, command, nowMs);
     case "history":
       return history(hub, connection, command);
     case "signin":

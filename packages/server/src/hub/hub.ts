@@ -17,7 +17,6 @@ import type {
   Clock,
   Engine,
   EngineHealth,
-  Guard,
   NodeState,
   StoredEvent,
 } from "../domain/ports.ts";
@@ -29,6 +28,7 @@ import { ConnectionList } from "./connection-list.ts";
 import { HubContext } from "./context.ts";
 import { Delivery } from "./delivery.ts";
 import { DeliveryTimer } from "./delivery-timer.ts";
+import type { GuardChain } from "./guard-chain.ts";
 import { Histories } from "./histories.ts";
 import { IdempotencyKeys } from "./idempotency-keys.ts";
 import { checkPlace } from "./limits.ts";
@@ -37,7 +37,7 @@ import { ChannelMembership, type JoinReply } from "./membership.ts";
 import { NodeBus } from "./node-bus.ts";
 import type { Deciders, HubLimits, HubOptions } from "./options.ts";
 import { PresenceRegistrar } from "./presence-registrar.ts";
-import { Publisher } from "./publisher.ts";
+import { Publisher, type PublishTimes } from "./publisher.ts";
 import { Quotas } from "./quotas.ts";
 import { lastOf } from "./recovery.ts";
 import { observeChanges } from "./registry-changes.ts";
@@ -54,7 +54,7 @@ const LIBRARY_EVENTS = "fanfare:";
 
 export class Hub {
   readonly clock: Clock;
-  readonly guards: readonly Guard[];
+  readonly guardChain: GuardChain;
   readonly protocols: readonly Protocol[];
   readonly middleware: HubOptions["middleware"];
   readonly deciders: Deciders;
@@ -78,7 +78,6 @@ export class Hub {
   readonly #appById: (id: string) => Awaitable<App | undefined>;
   readonly #node: HubOptions["node"];
   #connections = 0;
-  #sweptAtMs = 0;
 
   constructor(options: HubOptions) {
     const context = new HubContext(options);
@@ -88,7 +87,7 @@ export class Hub {
     this.#appById = (id) => this.#tenants.get(id)?.app ?? options.appById?.(id);
     this.#node = options.node;
     this.clock = options.clock;
-    this.guards = context.guards;
+    this.guardChain = context.guardChain;
     this.protocols = options.protocols;
     this.middleware = options.middleware;
     this.deciders = options.deciders ?? {};
@@ -297,16 +296,17 @@ export class Hub {
 
   // ---- publications
 
-  /** Hands an event to the broker; resolves when the engine has it. With a key it does so once; keys last `ttlMs`, or five minutes. */
-  publish(app: App, publication: EventPublication, key?: string, ttlMs?: number): Awaitable<Position | undefined> {
-    this.checkReserved(publication.event, publication.from !== undefined);
-    return this.#publisher.publish(app, publication, key, ttlMs);
+  /** Hands an event to the broker; resolves when the engine has it. With a key it does so once. */
+  publish(app: App, event: EventPublication, key?: string, times?: PublishTimes): Awaitable<Position | undefined> {
+    this.checkReserved(event.event, event.from !== undefined);
+    return this.#publisher.publish(app, event, key, times);
   }
 
   /** Throws where clients of any protocol, or Fanfare's own client libraries, would take an event of this name for one of their own. */
   checkReserved(event: string, fromClient: boolean): void {
-    const isReserved = this.protocols.some((protocol) => protocol.reservesEvent(event, fromClient));
-    if (!isReserved && !event.startsWith(LIBRARY_EVENTS)) return;
+    let isReserved = event.startsWith(LIBRARY_EVENTS);
+    for (const protocol of this.protocols) isReserved ||= protocol.reservesEvent(event, fromClient);
+    if (!isReserved) return;
     throw new CommandError("event_reserved", `The event name ${JSON.stringify(event)} is reserved.`);
   }
 
@@ -352,8 +352,8 @@ export class Hub {
    */
   sweep(lateMs = 0): void {
     const nowMs = this.clock.monotonicMs();
-    const lookedAtMs = this.#sweptAtMs;
-    this.#sweptAtMs = nowMs;
+    const lookedAtMs = this.#context.sweptAtMs;
+    this.#context.sweptAtMs = nowMs;
     if (hasStalled(lateMs)) {
       for (const connection of this.connections()) compensateStall(connection, lateMs, nowMs);
       return;

@@ -2,13 +2,19 @@
 
 import type { App } from "../domain/app.ts";
 import type { EventPublication, Position } from "../domain/message.ts";
-import type { Awaitable, Guard, IdempotencyKey } from "../domain/ports.ts";
-import { andThen } from "./awaitable.ts";
+import type { Awaitable, IdempotencyKey } from "../domain/ports.ts";
 import type { HubContext } from "./context.ts";
 import type { DeliveryTimer } from "./delivery-timer.ts";
 import type { IdempotencyKeys } from "./idempotency-keys.ts";
 
 type Published = Position | "repeated" | undefined;
+
+export interface PublishTimes {
+  /** How long its key is remembered; five minutes where that is not said. */
+  readonly ttlMs?: number | undefined;
+  /** Given by those who have just looked at the clock. */
+  readonly nowMs?: number;
+}
 
 export class Publisher {
   readonly #context: HubContext;
@@ -22,39 +28,50 @@ export class Publisher {
   }
 
   /** Resolves when the engine has it. With a key it publishes once. */
-  publish(app: App, publication: EventPublication, key?: string, ttlMs?: number): Awaitable<Position | undefined> {
-    if (key === undefined) return this.#publish(app, publication) as Awaitable<Position | undefined>;
+  publish(
+    app: App,
+    publication: EventPublication,
+    key?: string,
+    times: PublishTimes = {},
+  ): Awaitable<Position | undefined> {
+    const { ttlMs, nowMs } = times;
+    if (key === undefined) return this.#publish(app, publication, undefined, nowMs) as Awaitable<Position | undefined>;
     return this.#keys.publish(publication, key, (once) => this.#publish(app, publication, once), ttlMs);
   }
 
   /** `repeated` where the engine has had one under that key. */
-  #publish(app: App, publication: EventPublication, once?: IdempotencyKey): Awaitable<Published> {
-    const { broker, channels, clock, guards, tenants, traffic } = this.#context;
-    return andThen(applyGuards(guards, publication, 0), (passed): Awaitable<Published> => {
-      const sinceMs = clock.monotonicMs();
-      const known = tenants.knownChannel(app, passed.channel);
-      const keep = passed.ephemeral ? undefined : channels.historyFor(app, known, passed);
-      const timed = this.#timer.start(passed, sinceMs);
-      const published: Awaitable<Published> = once
-        ? broker.publishOnce({ ...timed, key: once.key }, once, keep)
-        : broker.publish(timed, keep);
-      return andThen(published, (result) => {
-        if (result === "repeated") return result;
-        traffic?.published(clock.monotonicMs() - sinceMs);
-        this.#context.observe({ type: "published", app, publication: passed });
-        return result;
-      });
-    });
+  #publish(app: App, publication: EventPublication, once?: IdempotencyKey, nowMs?: number): Awaitable<Published> {
+    const { clock, guardChain } = this.#context;
+    const passed = guardChain.publication(publication);
+    if (!(passed instanceof Promise)) return this.#send(app, passed, once, nowMs ?? clock.monotonicMs());
+    return passed.then((late) => this.#send(app, late, once, clock.monotonicMs()));
   }
-}
 
-function applyGuards(
-  guards: readonly Guard[],
-  publication: EventPublication,
-  from: number,
-): Awaitable<EventPublication> {
-  const guard = guards[from];
-  if (!guard) return publication;
-  if (!guard.publication) return applyGuards(guards, publication, from + 1);
-  return andThen(guard.publication(publication), (verdict) => applyGuards(guards, verdict ?? publication, from + 1));
+  #send(
+    app: App,
+    publication: EventPublication,
+    once: IdempotencyKey | undefined,
+    nowMs: number,
+  ): Awaitable<Published> {
+    const { broker, channels, tenants } = this.#context;
+    const known = tenants.knownChannel(app, publication.channel);
+    const keep = publication.ephemeral ? undefined : channels.historyFor(app, known, publication);
+    const timed = this.#timer.start(publication, nowMs);
+    const published: Awaitable<Published> = once
+      ? broker.publishOnce({ ...timed, key: once.key }, once, keep)
+      : broker.publish(timed, keep);
+    if (published instanceof Promise) {
+      return published.then((result) => this.#published(app, publication, result, nowMs));
+    }
+    // Another look at the clock would take a tenth of the whole, so that of those that are done at once some are timed.
+    return this.#published(app, publication, published, timed === publication ? undefined : nowMs);
+  }
+
+  #published(app: App, publication: EventPublication, result: Published, sinceMs: number | undefined): Published {
+    if (result === "repeated") return result;
+    const { clock, traffic } = this.#context;
+    if (sinceMs !== undefined) traffic?.published(clock.monotonicMs() - sinceMs);
+    this.#context.observe({ type: "published", app, publication });
+    return result;
+  }
 }

@@ -29,8 +29,8 @@ export interface TurnHandler<H, C extends TurnTaker> {
   /** One at a time, unless it says otherwise. */
   maxTurns?(host: H): number;
   waitingLimits(host: H, of: C): { readonly frames: number; readonly bytes: number };
-  /** Undefined when the turn is over; else a promise that is fulfilled when it is. Never throws or rejects. */
-  run(host: H, of: C, frame: Frame): Promise<void> | undefined;
+  /** Undefined when the turn is over; else a promise that is fulfilled when it is. Never throws or rejects. It is `nowMs`. */
+  run(host: H, of: C, frame: Frame, nowMs: number): Promise<void> | undefined;
   /** More wait than may. */
   overflowed(host: H, of: C, limit: "frames" | "bytes"): void;
   /** It has asked for more than its share for so long. */
@@ -68,7 +68,7 @@ export class Turns<H extends TurnHost, C extends TurnTaker> {
   /** What begins at once counts against the connection's share; what waited has paid for itself. */
   run(host: H, of: C, frame: Frame, startMs?: number): void {
     of.turnsUnderWay++;
-    const turn = this.handler.run(host, of, frame);
+    const turn = this.handler.run(host, of, frame, startMs ?? host.clock.monotonicMs());
     if (turn) this.#follow(host, of, turn, startMs);
     else endTurn(this.handler, host, of, startMs);
   }

@@ -104,7 +104,7 @@ export class RowPublisher {
       const key = this.#keyOf(row);
       if (!mayGoOn()) return "later";
       // Where keys cannot be forgotten before their time, they take room for all of it.
-      await hub.publish(app, publication, key, broker.expireKey ? REMEMBER_MS : undefined);
+      await hub.publish(app, publication, key, { ttlMs: broker.expireKey ? REMEMBER_MS : undefined });
       this.#failing.delete(row.identity);
       return { row, ref: { app: app.id, channel: publication.channel }, key };
     } catch (error) {

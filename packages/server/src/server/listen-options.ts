@@ -61,7 +61,7 @@ function admissionOptions({ config, clock }: Dependencies, { hub, apps }: Listen
   return {
     apps,
     defaultKey: config.apps[0]?.key ?? "",
-    guards: hub.guards,
+    guards: hub.guardChain.all,
     pusher,
     recoveringPusher,
     native,

@@ -12,15 +12,17 @@ import { checkEventData, checkEventName, takeEventToken } from "../limits.ts";
 
 type Publish = Extract<Command, { type: "publish" }>;
 
-export function publish(hub: Hub, connection: Connection, command: Publish): Awaitable<void> {
-  checkLimits(hub, connection, command);
+export function publish(hub: Hub, connection: Connection, command: Publish, nowMs: number): Awaitable<void> {
+  checkLimits(connection, command, nowMs);
   checkPermission(hub, connection, command);
-  return andThen(act(hub, connection, command), (position) => answer(hub, connection, command, position));
+  const position = act(hub, connection, command, nowMs);
+  if (!(position instanceof Promise)) return answer(hub, connection, command, position);
+  return position.then((late) => answer(hub, connection, command, late));
 }
 
-function checkLimits(hub: Hub, connection: Connection, { event, data, key }: Publish): void {
+function checkLimits(connection: Connection, { event, data, key }: Publish, nowMs: number): void {
   const { app } = connection;
-  takeEventToken(connection, hub.clock.monotonicMs());
+  takeEventToken(connection, nowMs);
   checkEventName(app, event);
   checkEventData(app, data);
   if (key !== undefined) checkIdempotencyKey(key);
@@ -46,7 +48,7 @@ function whyNot({ app }: Connection, { traits, hasOwnClientPublish }: Channel): 
   return "Clients may publish in private and presence channels only, unless the channel's policy says otherwise.";
 }
 
-function act(hub: Hub, connection: Connection, command: Publish): Awaitable<Position | undefined> {
+function act(hub: Hub, connection: Connection, command: Publish, nowMs: number): Awaitable<Position | undefined> {
   const { channel, event, data } = command;
   const user = connection.memberships?.get(channel)?.id ?? connection.user?.id;
   const publication: EventPublication = {
@@ -58,7 +60,7 @@ function act(hub: Hub, connection: Connection, command: Publish): Awaitable<Posi
     except: [connection.id],
     from: user === undefined ? { connection: connection.id } : { connection: connection.id, user },
   };
-  if (!connection.app.hooks?.publish) return hub.publish(connection.app, publication, command.key);
+  if (!connection.app.hooks?.publish) return hub.publish(connection.app, publication, command.key, { nowMs });
   return andThen(hub.deciders.moderate?.(connection, publication), (passed) =>
     passed ? hub.publish(connection.app, passed, command.key) : undefined,
   );

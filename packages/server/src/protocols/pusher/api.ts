@@ -59,10 +59,8 @@ async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: str
   const call = verifyRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
   if (!app.enabled) throw new HttpError(403, "app_disabled", "The app is disabled.");
   const { hub, jsonDepth, step } = options;
-  for (const guard of hub.guards) {
-    const said = guard.apiCall?.(app, call);
-    if (said instanceof Promise) await said;
-  }
+  const guarded = hub.guardChain.apiCall(app, call);
+  if (guarded instanceof Promise) await guarded;
   const { nodes } = options;
   const asked = { app, hub, request, body, query: url.searchParams, jsonDepth, nodes };
   const act = () => answerRoute(request.method, rest.split("/").map(decoded), asked);

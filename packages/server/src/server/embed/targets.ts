@@ -4,6 +4,7 @@ import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { EventPublication, NoticePush } from "../../domain/message.ts";
 import { payloadOf } from "../../domain/payload.ts";
+import type { Awaitable } from "../../domain/ports.ts";
 import type { ConnectionAction } from "../../hub/cluster-connections.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
@@ -39,21 +40,29 @@ export class Target<P = unknown> {
    * Throws CommandError: `channel_invalid`, `user_invalid`, `event_invalid`, `event_reserved`, `data_invalid` where JSON has
    * no word for it, `data_too_large`, `engine_unavailable`.
    */
-  async push(payload: P): Promise<void> {
-    const content = parsePayload(payload);
-    checkChannelName(this.#app, this.#channel);
-    checkEventName(this.#app, content.event);
-    checkEventData(this.#app, content.data);
-    const except = this.#except.length > 0 ? { except: this.#except } : {};
-    await this.#hub.publish(this.#app, {
-      type: "event",
-      app: this.#app.id,
-      channel: this.#channel,
-      ...content,
-      ...except,
-    });
+  push(payload: P): Promise<void> {
+    try {
+      const published = this.#publish(parsePayload(payload));
+      return published instanceof Promise ? published.then(toNothing) : DONE;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #publish({ event, data, bare }: PushContent): Awaitable<unknown> {
+    const [app, channel, except] = [this.#app, this.#channel, this.#except];
+    checkChannelName(app, channel);
+    checkEventName(app, event);
+    checkEventData(app, data);
+    const plain: EventPublication = { type: "event", app: app.id, channel, event, data };
+    const isMore = bare || except.length > 0;
+    return this.#hub.publish(app, isMore ? { ...plain, ...(bare && { bare }), except } : plain);
   }
 }
+
+/** The same for every push that is done at once. */
+const DONE = Promise.resolve();
+const toNothing = () => {};
 
 /** One connection of an app, wherever in the cluster it is. */
 export class ConnectionTarget<P = unknown> {
@@ -125,11 +134,20 @@ function spell(payload: unknown): PushContent {
   if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
     return { event: DEFAULT_EVENT, data: payloadOf(payload) };
   }
+  if (isEvent(payload)) return { event: payload.event ?? DEFAULT_EVENT, data: payloadOf(payload.data) };
   // The channel it goes to is added on delivery; one that it brings along would say something else.
   const { channel: _, ...whole } = payload as Record<string, unknown>;
-  const { event = DEFAULT_EVENT, data } = whole;
-  const name = typeof event === "string" ? event : DEFAULT_EVENT;
-  const isPlain = typeof event === "string" && Object.keys(whole).every((key) => key === "event" || key === "data");
-  if (isPlain && "event" in whole) return { event: name, data: payloadOf(data) };
-  return { event: name, data: JSON.stringify(whole), bare: true };
+  const event = typeof whole.event === "string" ? whole.event : DEFAULT_EVENT;
+  return { event, data: JSON.stringify(whole), bare: true };
+}
+
+/** Whether it says what event it is and with what data, and no more, its channel aside. */
+function isEvent(payload: object): payload is { readonly event: string | undefined; readonly data?: unknown } {
+  let names = 0;
+  for (const key of Object.keys(payload)) {
+    if (key === "event") names++;
+    else if (key !== "data" && key !== "channel") return false;
+  }
+  const { event } = payload as { readonly event?: unknown };
+  return names === 1 && (event === undefined || typeof event === "string");
 }

@@ -91,7 +91,7 @@ export class Listeners implements TopicWriter {
   publish(topic: string, frame: string): void {
     const compress = this.#compresses && isWorthCompressing(frame.length);
     this.#clients?.listener.publish(topic, frame, compress);
-    for (const listener of this.#retired) listener.publish(topic, frame, compress);
+    if (this.#retired.size > 0) for (const listener of this.#retired) listener.publish(topic, frame, compress);
     this.#options.streams.publish(topic, frame);
   }
 
