@@ -6,6 +6,7 @@ import { eventually } from "../support/eventually.ts";
 import { makeToken, type NativeTestClient } from "../support/native-client.ts";
 import { signedFetch, trigger } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
+import { scaled, soaking } from "../support/soak.ts";
 
 const PATIENCE = { withinMs: 60_000, everyMs: 50 };
 
@@ -149,6 +150,60 @@ describe.each(EVERY_ENGINE)("on %s", async (engine) => {
     for (const client of clients) await client.close();
   });
 
+  test("a user is put into channels on every node without asking, and those that come later, too, until it is taken back", async () => {
+    const [here, there, other] = [await signedIn(a, "gus"), await signedIn(b, "gus"), await signedIn(b, "hal")];
+    const pusher = await b.pusher();
+    await pusher.signin({ id: "gus" });
+    await other.subscribe("presence-team");
+    const body = { channel: "presence-team", info: { role: "lead" }, sticky_s: 600 };
+    expect(await post(a.url, "/users/gus/subscribe", body)).toEqual(reached(3));
+    expect(await other.next("member_added")).toMatchObject({ data: { user: { id: "gus", info: { role: "lead" } } } });
+    for (const client of [here, there]) {
+      const told = await client.next("subscribed");
+      expect(told).toMatchObject({ channel: "presence-team", by: "server" });
+      expect(told.id).toBeUndefined();
+    }
+    await pusher.next("pusher_internal:subscription_succeeded");
+    // Again: it is there already.
+    expect(await post(b.url, "/users/gus/subscribe", body)).toEqual(reached(3));
+    await trigger(a.url, APP, { name: "said", data: "1", channel: "presence-team" });
+    for (const client of [here, there, pusher]) await client.next("said");
+    const late = [await signedIn(a, "gus"), await signedIn(b, "gus")];
+    for (const client of late) expect(await client.next("subscribed")).toMatchObject({ by: "server" });
+    expect(await post(a.url, "/users/gus/unsubscribe", { channel: "presence-team" })).toEqual(reached(5));
+    for (const client of [here, ...late]) await client.next("unsubscribed");
+    const last = await signedIn(b, "gus");
+    expect(await last.unread()).toEqual([]);
+    expect(await post(b.url, `/connections/${last.id}/subscribe`, { channel: "private-one" })).toEqual(reached(1));
+    expect(await last.next("subscribed")).toMatchObject({ channel: "private-one" });
+    const guest = await a.native();
+    const asGuest = { channel: "presence-team", user_id: "guest" };
+    expect(await post(b.url, `/connections/${guest.id}/subscribe`, { channel: "presence-team" })).toEqual(reached(0));
+    expect(await post(b.url, `/connections/${guest.id}/subscribe`, asGuest)).toEqual(reached(1));
+    await guest.next("subscribed");
+    expect(await post(b.url, "/channels/presence-team/kick", { user_id: "gus", ban_s: 600 })).toMatchObject({
+      status: 200,
+    });
+    expect(await post(b.url, "/users/gus/subscribe", { channel: "presence-team" })).toEqual(reached(0));
+    await post(b.url, "/channels/presence-team/unban", { user_id: "gus" });
+    for (const client of [here, there, other, pusher, last, guest, ...late]) await client.close();
+  });
+
+  test("everybody in a channel is out of it within a second, on every node", async () => {
+    const clients = await Promise.all(
+      Array.from({ length: scaled(400, 40) }, (_, at) => signedIn(at % 2 === 0 ? a : b, `crowd-${at}`)),
+    );
+    await Promise.all(clients.map((client) => client.subscribe("private-crowd")));
+    const sinceMs = performance.now();
+    const call = post(a.url, "/channels/private-crowd/kick", { all: true });
+    await Promise.all(clients.map((client) => client.next("unsubscribed")));
+    const tookMs = performance.now() - sinceMs;
+    expect(await call).toEqual(reached(clients.length));
+    if (soaking) expect(tookMs).toBeLessThan(1_000);
+    console.log(`${engine}: ${clients.length} clients were out of the channel after ${tookMs.toFixed(0)} ms`);
+    await Promise.all(clients.map((client) => client.close()));
+  });
+
   test("what is asked wrongly is refused, and reaches nobody", async () => {
     for (const [path, body] of [
       ["/channels/private-room/kick", {}],
@@ -159,6 +214,10 @@ describe.each(EVERY_ENGINE)("on %s", async (engine) => {
       ["/channels/private-room/kick", { user_id: "a", message: "x".repeat(121) }],
       ["/users/ada/reconnect", { spread_ms: 1.5 }],
       ["/users/ada/unsubscribe", {}],
+      ["/users/ada/subscribe", {}],
+      ["/users/ada/subscribe", { channel: "c", user_id: "x" }],
+      ["/users/ada/subscribe", { channel: "c", sticky_s: 86_401 }],
+      ["/connections/1.2/subscribe", { channel: "c", sticky_s: 1 }],
     ] as const) {
       expect(await post(a.url, path, body)).toMatchObject({ status: 400, code: "data_invalid" });
     }

@@ -67,15 +67,17 @@ describe("a reload (O9)", () => {
 
   test("rotates secrets: the new one counts at once for those who are here, the old one no more", async () => {
     const server = await startServer();
-    const client = await connectPusher(server.url);
-    await client.subscribe("private-before");
+    const [client, old] = [await connectPusher(server.url), await connectPusher(server.url)];
+    await client.subscribe("before");
+    await old.subscribe("private-before");
     const rotated = { ...APP, secret: "another" };
-    expect(await server.reload(withApps(rotated))).toMatchObject({ apps: { changed: ["app"] }, closed: 0 });
+    expect(await server.reload(withApps(rotated))).toMatchObject({ apps: { changed: ["app"] }, closed: 1 });
+    expect((await old.socket.closed).code).toBe(4100);
     await expect(client.subscribe("private-after")).rejects.toThrow("refused");
     await client.subscribe("private-after", { auth: channelAuth(rotated, client.socketId, "private-after") });
     expect((await signedFetch(server.url, APP, "GET", "/channels")).status).toBe(401);
-    await trigger(server.url, rotated, { name: "e", data: "1", channel: "private-before" });
-    expect((await client.nextIn("private-before")).data).toBe("1");
+    await trigger(server.url, rotated, { name: "e", data: "1", channel: "before" });
+    expect((await client.nextIn("before")).data).toBe("1");
   });
 
   test("changes limits and channel rules for those who are here", async () => {

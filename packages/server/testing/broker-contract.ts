@@ -118,6 +118,7 @@ export function brokerContract(runner: TestRunner, name: string, makeEngine: Mak
         { type: "joined", ...about, member: { id: "2", ...parseUserInfo('{ "n":1234567890123456789}') } },
         { type: "count", ...about, count: 7 },
         { type: "online", ...about, user: "1" },
+        { type: "replaced", ...about, user: "1", connection: "1.1" },
         { type: "left", ...about, member: { id: "1" } },
       ];
       for (const publication of sent) await broker.publish(publication);

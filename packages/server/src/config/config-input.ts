@@ -75,6 +75,8 @@ export interface SettingsInput {
   readonly publishWaitS?: number | undefined;
   /** Most bytes of publications that wait like that. Takes a whole number from 1024 to 4294967296. Default: `67108864`. */
   readonly publishWaitBytes?: number | undefined;
+  /** Time after which a server that is cut off from its engine closes connections that are signed in or in private channels, because it does not hear who may no longer stay, in seconds. Without it, it keeps them. Takes a number of seconds from 1 to 2147483. */
+  readonly accessDoubtS?: number;
   /** Offers clients permessage-deflate, without memory between messages: for slow lines, at 15 µs of processor time for each reader of a frame of 2 KB. What a frame inflates to is bounded by `limits.frameBytes`. Default: `false`. */
   readonly compression?: boolean | undefined;
   /** HTTP in place of a WebSocket, where a network does not let one through. */
@@ -629,6 +631,8 @@ export interface AppInput {
   readonly token?: AppTokenInput;
   /** What the app's back end is asked over HTTP, and where. A hook is on where it is `true` or an object. */
   readonly hooks?: AppHooksInput;
+  /** A signed-in user may have one connection, in the whole cluster: a second one ends the first (`replace`), or is refused (`refuse`). */
+  readonly singleConnection?: "replace" | "refuse";
 }
 
 /** Limits of this app that differ from `defaults.limits`. */

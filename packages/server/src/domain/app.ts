@@ -30,6 +30,8 @@ export interface App {
   readonly replayProtection: boolean;
   /** First matching rule wins; a channel no rule matches has the defaults of its kind. */
   readonly channels: readonly ChannelRule[];
+  /** A user may have one connection: a second one takes its place, or is refused. */
+  readonly singleConnection?: "replace" | "refuse";
   readonly limits: AppLimits;
   /** What all its channels keep for clients that come back, where no rule says otherwise. */
   readonly recovery: RecoveryWindow;

@@ -1,6 +1,7 @@
 /** One client: who it is, what it speaks, where it is. It is `ws.data` itself; there is no map from sockets to state. */
 
 import type { App } from "./app.ts";
+import { userChannel } from "./channel.ts";
 import type { Disconnect } from "./error.ts";
 import type { Entering, Memberships } from "./memberships.ts";
 import type { User } from "./message.ts";
@@ -31,6 +32,8 @@ export interface BackendContext {
   refresh?: { atMs: number; untilMs: number } | undefined;
 }
 
+const NO_KEYS: readonly string[] = [];
+
 export class Connection {
   readonly id: string;
   readonly protocol: Protocol;
@@ -40,6 +43,10 @@ export class Connection {
   user: User | undefined;
   /** When what says that it is the user's was made, at the earliest: Unix milliseconds. */
   authenticatedAtMs = Number.NEGATIVE_INFINITY;
+  /** By which keys the app's back end said what it may: see hub/key-id.ts. */
+  provenBy: readonly string[] = NO_KEYS;
+  /** Private channels that it is in because its token names them. Absent while there are none. */
+  grantedByToken: Set<string> | undefined;
   /** When its token ends, by the monotonic clock; infinity where it does not. */
   expiresAtMs = Number.POSITIVE_INFINITY;
   /** It was sent word that its token ends. */
@@ -96,6 +103,13 @@ export class Connection {
     this.lastSeenMs = nowMs;
     this.probedAtMs = nowMs;
     this.share = { tokens: Number.POSITIVE_INFINITY, atMs: nowMs };
+  }
+
+  /** The user's own channel comes with signing in, so it takes no room from those that are asked for. */
+  get channelCount(): number {
+    const { memberships, user } = this;
+    if (!memberships) return 0;
+    return memberships.size - (user && memberships.has(userChannel(user.id)) ? 1 : 0);
   }
 
   isIn(channel: string): boolean {

@@ -89,6 +89,7 @@ export const DISCONNECTS = {
   token_expired: "never",
   authentication_timeout: "never",
   terminated: "never",
+  replaced: "never",
   over_capacity: "later",
   flooded: "later",
   proof_outdated: "later",

@@ -21,6 +21,8 @@ export interface User extends UserInfo {
   readonly issuedAtMs?: number;
   /** When it ends, in Unix milliseconds. Absent where it does not. */
   readonly expiresAtMs?: number;
+  /** Which of the app's keys the token was signed with: see hub/key-id.ts. Absent where there is none to name. */
+  readonly keyId?: string;
 }
 
 /** One user in a presence channel, however many connections it has there. */
@@ -110,7 +112,13 @@ export type Credentials =
   | { readonly type: "user"; readonly user: User };
 
 /** One event on its way to a channel. */
-export type Publication = EventPublication | JoinedPublication | LeftPublication | CountPublication | UserPublication;
+export type Publication =
+  | EventPublication
+  | JoinedPublication
+  | LeftPublication
+  | CountPublication
+  | UserPublication
+  | ReplacedPublication;
 
 interface ChannelPublication {
   /** The app's id. */
@@ -185,6 +193,13 @@ export interface CountPublication extends ChannelPublication {
 export interface UserPublication extends ChannelPublication {
   readonly type: "online" | "offline";
   readonly user: string;
+}
+
+/** Carried there, too: this connection takes the place of the user's others. */
+export interface ReplacedPublication extends ChannelPublication {
+  readonly type: "replaced";
+  readonly user: string;
+  readonly connection: string;
 }
 
 /** What the server sends to a client. The publications that clients see are pushes as they are. */
@@ -266,6 +281,8 @@ export interface SubscribedPush {
   /** Whether these are all that it asked for. */
   readonly complete?: boolean;
   readonly ref?: Ref;
+  /** The client did not ask for it: the app's back end put it there. */
+  readonly by?: "server";
 }
 
 /** The answer to a command, or what the server did by itself. */

@@ -8,6 +8,7 @@ import { exactId, memberText } from "../domain/json-text.ts";
 import type { Command, Credentials, User } from "../domain/message.ts";
 import type { Awaitable, Guard } from "../domain/ports.ts";
 import { parseUserInfo } from "../domain/user-info.ts";
+import { keyId } from "../hub/key-id.ts";
 import { checkUserId } from "../hub/limits.ts";
 import type { Authenticate, BackEndAtDoor, TokenClaim } from "../hub/options.ts";
 
@@ -21,7 +22,11 @@ const DEFAULT_RULES: TokenRules = { algorithms: ["HS256"], clockToleranceS: 5 };
 const JWKS_COOLDOWN_MS = 30_000;
 const JWKS_TIMEOUT_MS = 5_000;
 
-type Key = CryptoKey | Uint8Array | JWTVerifyGetKey;
+interface VerifyingKey {
+  readonly key: CryptoKey | Uint8Array | JWTVerifyGetKey;
+  /** Absent where the issuer may change it at any time. */
+  readonly id?: string;
+}
 
 /** Nobody can say whether the token is good, so the client may come back with the same one. */
 class IssuerUnavailable extends Error {
@@ -34,7 +39,7 @@ class IssuerUnavailable extends Error {
 export type TokenVerifier = (app: App, token: string) => Promise<User>;
 
 export function tokenVerifier(): TokenVerifier {
-  const keys = new WeakMap<App, Promise<readonly Key[]>>();
+  const keys = new WeakMap<App, Promise<readonly VerifyingKey[]>>();
   return async (app, token) => {
     if (token.length > TOKEN_LENGTH) throw new Error(`it is longer than ${TOKEN_LENGTH} characters`);
     let ready = keys.get(app);
@@ -43,7 +48,8 @@ export function tokenVerifier(): TokenVerifier {
       keys.set(app, ready);
     }
     const rules = app.token ?? DEFAULT_RULES;
-    const user = userOf(await claimsOf(rules, await ready, token), textIn(token), rules);
+    const { claims, keyId } = await verified(rules, await ready, token);
+    const user = { ...userOf(claims, textIn(token), rules), ...(keyId !== undefined && { keyId }) };
     checkUserId(app, user.id);
     return user;
   };
@@ -55,7 +61,7 @@ export function claimsVerifier(rules: TokenRules): (token: string) => Promise<JW
   return async (token) => {
     if (token.length > TOKEN_LENGTH) throw new Error(`it is longer than ${TOKEN_LENGTH} characters`);
     keys ??= keysOf(rules, []);
-    return claimsOf(rules, await keys, token);
+    return (await verified(rules, await keys, token)).claims;
   };
 }
 
@@ -151,17 +157,19 @@ function tokenIn(request: Request): string | undefined {
   return /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
 }
 
-async function keysOf(rules: TokenRules | undefined, appSecrets: readonly string[]): Promise<readonly Key[]> {
+async function keysOf(rules: TokenRules | undefined, appSecrets: readonly string[]): Promise<readonly VerifyingKey[]> {
   if (rules?.jwksUrl !== undefined) {
-    return [await issuersKeys(new URL(rules.jwksUrl))];
+    return [{ key: await issuersKeys(new URL(rules.jwksUrl)) }];
   }
   if (rules?.publicKey !== undefined) {
     const pem = rules.publicKey;
     const { importSPKI } = await jose();
-    return Promise.all(rules.algorithms.map((algorithm) => importSPKI(pem, algorithm)));
+    return Promise.all(
+      rules.algorithms.map(async (algorithm) => ({ key: await importSPKI(pem, algorithm), id: keyId(pem) })),
+    );
   }
   const secrets = rules?.secret === undefined ? appSecrets : [rules.secret];
-  return secrets.map((secret) => new TextEncoder().encode(secret));
+  return secrets.map((secret) => ({ key: new TextEncoder().encode(secret), id: keyId(secret) }));
 }
 
 /** The keys at the issuer's address. What the token is to blame for is told apart from what the issuer is. */
@@ -180,7 +188,11 @@ async function issuersKeys(url: URL): Promise<JWTVerifyGetKey> {
 }
 
 /** Tries each key; a token is as good as the best of them says. */
-async function claimsOf(rules: TokenRules, keys: readonly Key[], token: string): Promise<JWTPayload> {
+async function verified(
+  rules: TokenRules,
+  keys: readonly VerifyingKey[],
+  token: string,
+): Promise<{ readonly claims: JWTPayload; readonly keyId: string | undefined }> {
   const options = {
     algorithms: [...rules.algorithms],
     clockTolerance: rules.clockToleranceS,
@@ -189,11 +201,11 @@ async function claimsOf(rules: TokenRules, keys: readonly Key[], token: string):
   };
   const { errors, jwtVerify } = await jose();
   let failure: unknown = new Error("the app has no key to verify it with");
-  for (const key of keys) {
+  for (const { key, id } of keys) {
     try {
-      const verified =
+      const { payload } =
         typeof key === "function" ? await jwtVerify(token, key, options) : await jwtVerify(token, key, options);
-      return verified.payload;
+      return { claims: payload, keyId: id };
     } catch (error) {
       failure = error;
       if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;

@@ -100,6 +100,8 @@ export class Delivery {
         return this.#sendPush(tenant, audience, { type: "watch", online: [publication.user], offline: [] });
       case "offline":
         return this.#sendPush(tenant, audience, { type: "watch", online: [], offline: [publication.user] });
+      case "replaced":
+        return this.#users.replace(tenant, publication);
     }
   }
 

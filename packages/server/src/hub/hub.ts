@@ -22,6 +22,7 @@ import type {
 } from "../domain/ports.ts";
 import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/transport.ts";
+import { endDoubtful } from "./access-doubt.ts";
 import { Bans } from "./bans.ts";
 import { ClusterConnections } from "./cluster-connections.ts";
 import { ConnectionList } from "./connection-list.ts";
@@ -42,6 +43,7 @@ import { Quotas } from "./quotas.ts";
 import { lastOf } from "./recovery.ts";
 import { observeChanges } from "./registry-changes.ts";
 import { Steering } from "./steering.ts";
+import { StickySubscriptions } from "./sticky-subscriptions.ts";
 import { SubscriptionCounts } from "./subscription-counts.ts";
 import type { AppStats, NodeStats, Tenants } from "./tenants.ts";
 import { TurnQueue } from "./turn-queue.ts";
@@ -104,7 +106,7 @@ export class Hub {
     const registrar = new PresenceRegistrar(context, this.subscriptionCounts, options.observersFlushed);
     this.#membership = new ChannelMembership(context, this.quotas, registrar, bans);
     this.users = new Users(context, (connection, why) => this.disconnect(connection, why));
-    this.steering = new Steering(this, bans);
+    this.steering = new Steering(this, bans, new StickySubscriptions(context));
     const keys = new IdempotencyKeys(this.clock);
     const timer = new DeliveryTimer(this.clock, context.nodeNumber, (tookMs) => this.traffic?.delivered(tookMs));
     this.#publisher = new Publisher(context, keys, timer);
@@ -364,6 +366,7 @@ export class Hub {
     this.nodeBus.sweep(nowMs);
     this.steering.sweep(nowMs);
     this.users.revocations.sweep();
+    endDoubtful(this);
   }
 
   /** Whether work in the background has not come to its end. */
@@ -375,8 +378,6 @@ export class Hub {
   observe(event: HubEvent): void {
     this.#context.observe(event);
   }
-
-  // ---- private
 
   #hand(connection: Connection, frame: string): void {
     const { socket } = connection;

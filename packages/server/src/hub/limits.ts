@@ -133,6 +133,15 @@ export function takeFrameToken(connection: Connection, nowMs: number): Disconnec
   return new Disconnect("flooded", `More than ${rate} frames in a second (framesPerSecond).`);
 }
 
+/** `text` is what a member of a presence channel shows to the others, as JSON. */
+export function checkMemberData(app: App, text: string): void {
+  const most = app.limits.memberDataBytes;
+  if (isLongerThan(text, most)) {
+    const bound = `${most} (memberDataBytes)`;
+    throw new CommandError("data_too_large", `The member's data has ${utf8Bytes(text)} bytes; at most ${bound}.`);
+  }
+}
+
 /** Whether the text takes more bytes than that in UTF-8. Measures only where the length does not decide it. */
 export function isLongerThan(text: string, bytes: number): boolean {
   if (text.length > bytes) return true;

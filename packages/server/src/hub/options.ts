@@ -109,4 +109,6 @@ export interface HubLimits {
   readonly readerLagS: number;
   /** How long an engine makes a publication wait before it refuses it. */
   readonly publishWaitS: number;
+  /** How long it keeps clients that are signed in or in private channels while the engine is away. Absent: as long as it takes. */
+  readonly accessDoubtS?: number;
 }

@@ -4,6 +4,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import type { App } from "../domain/app.ts";
 import { CommandError } from "../domain/error.ts";
 import type { ChannelProof } from "../domain/message.ts";
+import { keyId } from "./key-id.ts";
 
 /** Makes the HMAC-SHA256 of a text, in lower-case hex. */
 export type Sign = (secret: string, text: string) => string;
@@ -24,9 +25,14 @@ export function signedHeaders({ key, secrets }: App, body: string, version: stri
 
 /** Whether any of the app's secrets made this signature. Constant time, and the same work for every wrong answer. */
 export function isSignedBy(app: App, text: string, signature: string, signWith: Sign = sign): boolean {
-  let matched = false;
-  for (const secret of app.secrets) matched = isSameSecret(signature, signWith(secret, text)) || matched;
-  return matched;
+  return signerOf(app, text, signature, signWith) !== undefined;
+}
+
+/** The secret that did. */
+function signerOf(app: App, text: string, signature: string, signWith: Sign = sign): string | undefined {
+  let signer: string | undefined;
+  for (const secret of app.secrets) if (isSameSecret(signature, signWith(secret, text))) signer ??= secret;
+  return signer;
 }
 
 /** Takes as long whatever the first wrong character is. The length is no secret. */
@@ -45,15 +51,21 @@ export function userText(connectionId: string, userData: string): string {
   return `${connectionId}::user::${userData}`;
 }
 
-export function checkChannelProof(app: App, connectionId: string, channel: string, proof: ChannelProof): void {
-  checkProof(app, proof.auth, channelText(connectionId, channel, proof.data), "<socket id>:<channel>[:<channel data>]");
+/** Returns the key's id, as `checkUserProof` does. */
+export function checkChannelProof(app: App, connectionId: string, channel: string, proof: ChannelProof): string {
+  return checkProof(
+    app,
+    proof.auth,
+    channelText(connectionId, channel, proof.data),
+    "<socket id>:<channel>[:<channel data>]",
+  );
 }
 
-export function checkUserProof(app: App, connectionId: string, auth: string, userData: string): void {
-  checkProof(app, auth, userText(connectionId, userData), "<socket id>::user::<user data>");
+export function checkUserProof(app: App, connectionId: string, auth: string, userData: string): string {
+  return checkProof(app, auth, userText(connectionId, userData), "<socket id>::user::<user data>");
 }
 
-function checkProof(app: App, auth: string, text: string, form: string): void {
+function checkProof(app: App, auth: string, text: string, form: string): string {
   const colon = auth.indexOf(":");
   const key = colon < 0 ? auth : auth.slice(0, colon);
   if (colon < 0 || key !== app.key) {
@@ -62,10 +74,22 @@ function checkProof(app: App, auth: string, text: string, form: string): void {
       `Invalid key in subscription auth data: '${key.slice(0, 64)}' is not this app's key. Expected KEY:SIGNATURE.`,
     );
   }
-  if (!isSignedBy(app, text, auth.slice(colon + 1))) {
+  const signer = signerOf(app, text, auth.slice(colon + 1));
+  if (signer === undefined) {
     throw new CommandError(
       "signature_invalid",
       `Invalid signature: expected the HMAC SHA256 hex digest of ${form}, which is ${JSON.stringify(text)}, made with this app's secret.`,
     );
   }
+  return keyIdOf(signer);
+}
+
+/** There are few secrets, and many signatures. */
+const ids = new Map<string, string>();
+
+function keyIdOf(secret: string): string {
+  const id = ids.get(secret) ?? keyId(secret);
+  if (ids.size > 10_000) ids.clear();
+  ids.set(secret, id);
+  return id;
 }

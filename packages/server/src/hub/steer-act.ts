@@ -30,13 +30,28 @@ export interface ReconnectAct {
   readonly spreadMs: number;
 }
 
-export type SteerAct = KickAct | DisconnectAct | ReconnectAct;
+/** Puts connections into a channel. */
+export interface SubscribeAct {
+  readonly type: "subscribe";
+  readonly channel: string;
+  readonly whose: Whose;
+  /** As JSON: in a presence channel in place of the info that the user signed in with. */
+  readonly infoText?: string;
+  /** In a presence channel, for a connection that is not signed in. */
+  readonly member?: string;
+  /** Until when connections that come are put there, too, in Unix milliseconds. */
+  readonly stickyUntilMs?: number;
+}
+
+export type SteerAct = KickAct | DisconnectAct | ReconnectAct | SubscribeAct;
 
 /** The act as another node sent it. Throws where it is none. */
 export function steerActOf(value: unknown): SteerAct {
   const fields = fieldsOf(value);
-  const about = { whose: whoseOf(fields.whose), message: textOf(fields.message) };
   const { type } = fields;
+  const whose = whoseOf(fields.whose);
+  if (type === "subscribe") return subscribeActOf(fields, whose);
+  const about = { whose, message: textOf(fields.message) };
   switch (type) {
     case "kick":
       return {
@@ -52,6 +67,18 @@ export function steerActOf(value: unknown): SteerAct {
       return { type, ...about, spreadMs: numberOf(fields.spreadMs) };
   }
   throw new Error("It asks for an unknown action.");
+}
+
+function subscribeActOf(fields: Readonly<Record<string, unknown>>, whose: Whose): SubscribeAct {
+  const { channel, infoText, member, stickyUntilMs } = fields;
+  return {
+    type: "subscribe",
+    whose,
+    channel: textOf(channel),
+    ...(infoText !== undefined && { infoText: textOf(infoText) }),
+    ...(member !== undefined && { member: textOf(member) }),
+    ...(stickyUntilMs !== undefined && { stickyUntilMs: numberOf(stickyUntilMs) }),
+  };
 }
 
 function whoseOf(value: unknown): Whose {

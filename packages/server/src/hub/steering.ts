@@ -4,15 +4,32 @@
  */
 
 import type { App } from "../domain/app.ts";
+import type { Channel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect, isEngineAway } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
+import type { Membership } from "../domain/memberships.ts";
 import type { Push } from "../domain/message.ts";
-import type { Clock, EngineHealth } from "../domain/ports.ts";
+import type { Awaitable, Clock, EngineHealth } from "../domain/ports.ts";
+import { consistentUserInfo, parseUserInfo } from "../domain/user-info.ts";
+import { andThen } from "./awaitable.ts";
 import type { Bans } from "./bans.ts";
 import { spreadOf } from "./expiry.ts";
+import type { JoinReply } from "./membership.ts";
 import type { NodeBus } from "./node-bus.ts";
-import { fieldsOf, type KickAct, type SteerAct, steerActOf, textOf, type Whose } from "./steer-act.ts";
+import {
+  type DisconnectAct,
+  fieldsOf,
+  type KickAct,
+  type ReconnectAct,
+  type SteerAct,
+  type SubscribeAct,
+  steerActOf,
+  textOf,
+  type Whose,
+} from "./steer-act.ts";
+import type { StickySubscriptions } from "./sticky-subscriptions.ts";
+import { subscribedReply } from "./subscribed-reply.ts";
 import { holdTurn } from "./turns.ts";
 import { TERMINATED, type Users } from "./users.ts";
 
@@ -24,6 +41,8 @@ interface Host {
   readonly health: EngineHealth;
   connections(app: Pick<App, "id">): Iterable<Connection>;
   connection(app: Pick<App, "id">, id: string): Connection | undefined;
+  channelOf(app: App, name: string): Channel;
+  join(connection: Connection, channel: string, member: Membership, reply: JoinReply): Promise<void>;
   leave(connection: Connection, channel: string): Promise<void>;
   push(connection: Connection, push: Push): void;
   disconnect(connection: Connection, why: Disconnect): void;
@@ -54,15 +73,17 @@ const MOST_REMEMBERED = 500;
 export class Steering {
   readonly #hub: Host;
   readonly #bans: Bans;
+  readonly #sticky: StickySubscriptions;
   /** Oldest first. */
   readonly #recent = new Map<string, Remembered>();
   #steered = 0;
   #mayHaveMissed = false;
   #isAsking = false;
 
-  constructor(hub: Host, bans: Bans) {
+  constructor(hub: Host, bans: Bans, sticky: StickySubscriptions) {
     this.#hub = hub;
     this.#bans = bans;
+    this.#sticky = sticky;
     hub.nodeBus.handle(STEER, (data) => {
       const { id, app, act } = fieldsOf(data);
       return this.#receive(textOf(id), textOf(app), steerActOf(act));
@@ -73,6 +94,35 @@ export class Steering {
   /** A user who may be in the channel again before the ban is over. Safe to call where there is none. Throws CommandError `engine_unavailable`. */
   liftBan(app: App, channel: string, user: string): Promise<void> {
     return this.#bans.lift(app, channel, user);
+  }
+
+  /** Of a user, with a time, also those connections that come until then. Throws CommandError `engine_unavailable`. */
+  async subscribe(app: App, act: Omit<SubscribeAct, "type">): Promise<Reached> {
+    const { whose, stickyUntilMs } = act;
+    const whole = { type: "subscribe", ...act } as const;
+    if (stickyUntilMs !== undefined && "user" in whose) {
+      await this.#sticky.add(app, whose.user, whole, stickyUntilMs);
+    }
+    return this.steer(app, whole);
+  }
+
+  /** Throws CommandError `engine_unavailable`. */
+  async unsubscribe(app: App, act: Pick<KickAct, "whose" | "channel" | "message">): Promise<Reached> {
+    if ("user" in act.whose) await this.#sticky.remove(app, act.whose.user, act.channel);
+    return this.steer(app, { type: "kick", code: "unsubscribed", ...act });
+  }
+
+  /** The connection has signed in: it is put where others of its user were put. Call it when it is known to be the user's. */
+  enter(connection: Connection): Awaitable<void> {
+    const { app, user } = connection;
+    if (!user) return undefined;
+    return andThen(this.#sticky.of(app, user.id), (acts) =>
+      acts.length > 0 ? this.#enter(connection, acts) : undefined,
+    );
+  }
+
+  async #enter(connection: Connection, acts: readonly SubscribeAct[]): Promise<void> {
+    for (const act of acts) await putInto(this.#hub, connection, act);
   }
 
   /** Throws CommandError `engine_unavailable` where no node can be told. */
@@ -99,7 +149,8 @@ export class Steering {
   /** Words of other nodes may have been missed. */
   interrupted(): void {
     this.#mayHaveMissed = true;
-    this.#bans.interrupted();
+    this.#bans.flag.interrupted();
+    this.#sticky.flag.interrupted();
   }
 
   /** Call it every second or two. */
@@ -108,7 +159,8 @@ export class Steering {
       if (nowMs - atMs < REMEMBERED_MS && this.#recent.size <= MOST_REMEMBERED) break;
       this.#recent.delete(id);
     }
-    this.#bans.sweep();
+    this.#bans.flag.sweep();
+    this.#sticky.flag.sweep();
     if (this.#mayHaveMissed && !this.#isAsking && this.#hub.health.reachable) void this.#catchUp();
   }
 
@@ -129,18 +181,29 @@ export class Steering {
     }
   }
 
-  #receive(id: string, app: string, act: SteerAct): number {
+  #receive(id: string, app: string, act: SteerAct): Awaitable<number> {
     this.#recent.set(id, { id, app, act, atMs: this.#hub.clock.monotonicMs() });
-    if (act.type === "kick" && act.bannedUntilMs !== undefined) this.#bans.note({ id: app }, act.bannedUntilMs);
+    if (act.type === "kick" && act.bannedUntilMs !== undefined) this.#bans.flag.note({ id: app }, act.bannedUntilMs);
+    if (act.type === "subscribe" && act.stickyUntilMs !== undefined) {
+      this.#sticky.flag.note({ id: app }, act.stickyUntilMs);
+    }
     return this.#perform({ id: app }, act);
   }
 
   /** On the connections of this node. */
-  #perform(app: Pick<App, "id">, act: SteerAct): number {
+  #perform(app: Pick<App, "id">, act: SteerAct): Awaitable<number> {
     const found = this.#connectionsOf(app, act.whose);
+    if (act.type === "subscribe") return this.#subscribe(found, act);
     if (act.type === "kick") return found.filter((connection) => kick(this.#hub, connection, act)).length;
     for (const connection of found) this.#hub.disconnect(connection, reasonOf(act, connection));
     return found.length;
+  }
+
+  async #subscribe(found: readonly Connection[], act: SubscribeAct): Promise<number> {
+    const { whose } = act;
+    const signedIn = "user" in whose ? found.filter(({ user }) => user?.id === whose.user) : found;
+    const done = await Promise.all(signedIn.map((connection) => putInto(this.#hub, connection, act)));
+    return done.filter(Boolean).length;
   }
 
   /** Of a user also those that never signed in and are the user in a presence channel. */
@@ -160,7 +223,7 @@ function isInOrEntering(connection: Connection, channel: string): boolean {
 }
 
 /** Another for each, where they are to come back over a time. */
-function reasonOf(act: Exclude<SteerAct, KickAct>, connection: Connection): Disconnect {
+function reasonOf(act: DisconnectAct | ReconnectAct, connection: Connection): Disconnect {
   if (act.type === "disconnect") return new Disconnect("terminated", act.message);
   return new Disconnect("reconnect", act.message, spreadOf(connection, act.spreadMs));
 }
@@ -174,8 +237,8 @@ function kick(hub: Host, connection: Connection, { channel, code, message, whose
   return expel(hub, connection, channel, code, message) || entering !== undefined;
 }
 
-/** Whether it was in the channel. What the client sent next waits until the cluster knows. */
-function expel(hub: Host, connection: Connection, channel: string, code: string, message: string): boolean {
+/** Takes the connection out of the channel. Whether it was in it. What the client sent next waits until the cluster knows. */
+export function expel(hub: Host, connection: Connection, channel: string, code: string, message: string): boolean {
   if (!connection.isIn(channel)) return false;
   const left = hub.leave(connection, channel).catch((error) => {
     hub.observe({ type: "failed", error, during: `taking a connection out of ${channel}`, connection });
@@ -183,4 +246,33 @@ function expel(hub: Host, connection: Connection, channel: string, code: string,
   hub.push(connection, { type: "unsubscribed", channel, by: { code, message } });
   holdTurn(connection, left);
   return true;
+}
+
+/** Whether it is in the channel, or on its way there by itself. What the client sent next waits meanwhile. */
+async function putInto(hub: Host, connection: Connection, { channel, ...act }: SubscribeAct): Promise<boolean> {
+  if (isInOrEntering(connection, channel)) return true;
+  const { app, user } = connection;
+  const { traits } = hub.channelOf(app, channel);
+  const id = user?.id ?? act.member;
+  // Nobody in a presence channel is without a name.
+  if (connection.channelCount >= app.limits.channelsPerConnection || (traits.presence && id === undefined))
+    return false;
+  const info = act.infoText === undefined ? consistentUserInfo(user ?? {}) : parseUserInfo(act.infoText);
+  const member = traits.presence && id !== undefined ? { id, ...info } : undefined;
+  if (traits.private) connection.isAuthenticated = true;
+  const joined = hub
+    .join(connection, channel, member, subscribedReply(hub, connection, channel, { by: "server" }))
+    .then(
+      () => connection.isIn(channel),
+      (error) => {
+        if (error instanceof CommandError) hub.observe({ type: "refused", connection, error });
+        else hub.observe({ type: "failed", error, during: `putting a connection into ${channel}`, connection });
+        return false;
+      },
+    );
+  holdTurn(
+    connection,
+    joined.then(() => {}),
+  );
+  return joined;
 }

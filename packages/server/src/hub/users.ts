@@ -1,9 +1,10 @@
 /** Who is signed in on this node, who watches whom, and how the rest of the cluster is notified. */
 
+import type { App } from "../domain/app.ts";
 import { onlineChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect, isEngineAway } from "../domain/error.ts";
-import type { User } from "../domain/message.ts";
+import type { ReplacedPublication, User } from "../domain/message.ts";
 import type { Awaitable } from "../domain/ports.ts";
 import type { HubContext } from "./context.ts";
 import { type AuthProof, Revocations } from "./revocations.ts";
@@ -18,6 +19,8 @@ export class Users {
   readonly revocations: Revocations;
   /** Those whose entry is being written: what writes it also removes it when the connection closes meanwhile. */
   readonly #signingIn = new Set<Connection>();
+  /** Those that take the place of their user's others, until the engine's order says so: no other takes theirs before. */
+  readonly #replacing = new Set<Connection>();
 
   constructor(context: HubContext, disconnect: (connection: Connection, why: Disconnect) => void) {
     this.#context = context;
@@ -74,6 +77,19 @@ export class Users {
     return this.#exit(tenant, connection, user);
   }
 
+  /** The engine's order decides between two that come at once: the later one stays. */
+  replace(tenant: Tenant, { user, connection: id }: ReplacedPublication): void {
+    const newest = tenant.connections.get(id);
+    if (newest) this.#replacing.delete(newest);
+    const why = new Disconnect(
+      "replaced",
+      "The user has connected elsewhere, and may have one connection (singleConnection).",
+    );
+    for (const connection of [...(tenant.users.get(user) ?? [])]) {
+      if (connection !== newest && !this.#replacing.has(connection)) this.#disconnect(connection, why);
+    }
+  }
+
   #disconnectUser(tenant: Tenant, user: string, untilMs: number): void {
     const why = new Disconnect("terminated", TERMINATED);
     for (const connection of [...(tenant.users.get(user) ?? [])]) {
@@ -95,17 +111,21 @@ export class Users {
     connection.authenticatedAtMs = proof.atMs;
     tenant.addUser(user.id, connection);
     this.#signingIn.add(connection);
+    if (connection.app.singleConnection === "replace") this.#replacing.add(connection);
     let isHere = false;
     try {
       await audience.subscribing;
       if (connection.closed) return;
       await this.revocations.check(connection.app, user.id, proof);
       if (connection.closed) return;
+      await this.#takeSinglePlace(connection, user);
       await this.#context.registry.join(onlineEntry(connection, user), Number.POSITIVE_INFINITY);
+      if (this.#replacing.has(connection)) await this.#context.broker.publish(replacedBy(connection, user));
       isHere = !connection.closed;
     } finally {
       this.#signingIn.delete(connection);
       if (!isHere) {
+        this.#replacing.delete(connection);
         tenant.removeUser(user.id, connection);
         if (!connection.closed) connection.user = undefined;
         // An entry may have been written even where the answer was lost.
@@ -114,9 +134,20 @@ export class Users {
     }
   }
 
+  async #takeSinglePlace({ app, id }: Connection, user: User): Promise<void> {
+    if (app.singleConnection !== "refuse" || (await this.#context.ledger.acquire(placeOf(app, user), id, 1))) return;
+    throw new Disconnect(
+      "quota_exceeded",
+      "The user is connected already, and may have one connection (singleConnection).",
+    );
+  }
+
   async #exit(tenant: Tenant, connection: Connection, user: User): Promise<void> {
     const audience = tenant.audiences.get(onlineChannel(user.id));
+    const { app, id } = connection;
+    this.#replacing.delete(connection);
     try {
+      if (app.singleConnection === "refuse") await this.#context.ledger.release(placeOf(app, user), id);
       await this.#context.registry.leave(onlineEntry(connection, user));
     } finally {
       if (audience) this.#context.tenants.release(tenant, audience);
@@ -132,6 +163,14 @@ export class Users {
     }
     connection.watchedUsers = undefined;
   }
+}
+
+function placeOf(app: App, user: User): string {
+  return JSON.stringify(["single", app.id, user.id]);
+}
+
+function replacedBy({ app, id }: Connection, user: User): ReplacedPublication {
+  return { type: "replaced", app: app.id, channel: onlineChannel(user.id), user: user.id, connection: id };
 }
 
 function onlineEntry(connection: Connection, user: User) {

@@ -17,6 +17,7 @@ export const CLOSE_CODES = {
   token_expired: 4009,
   authentication_timeout: 4009,
   terminated: 4009,
+  replaced: 4009,
   over_capacity: 4100,
   flooded: 4100,
   proof_outdated: 4100,

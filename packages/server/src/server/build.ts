@@ -117,7 +117,7 @@ export function buildHub(deps: Dependencies, { apps, engine, ...parts }: HubPart
 
 export function hubLimits({ config, maxConnections: connections }: Dependencies): HubLimits {
   const { waitingCommands, waitingBytes, frameBytes, outboundBufferBytes, readerLagS } = config.limits;
-  const { activityTimeoutS, pongTimeoutS, publishWaitS } = config;
+  const { activityTimeoutS, pongTimeoutS, publishWaitS, accessDoubtS } = config;
   return {
     connections,
     ...(connections < config.limits.connections && { connectionsLimitName: "the system's limit of open files" }),
@@ -129,6 +129,7 @@ export function hubLimits({ config, maxConnections: connections }: Dependencies)
     activityTimeoutS,
     pongTimeoutS,
     publishWaitS,
+    ...(accessDoubtS !== undefined && { accessDoubtS }),
   };
 }
 

@@ -211,6 +211,10 @@ const app = object(
     ),
     token: token.apply(optional),
     hooks: appHooks.apply(optional),
+    singleConnection: oneOf(
+      "A signed-in user may have one connection, in the whole cluster: a second one ends the first (`replace`), or is refused (`refuse`).",
+      ["replace", "refuse"],
+    ).apply(optional),
   },
   "an object with `id`, `key` and `secret`",
 );

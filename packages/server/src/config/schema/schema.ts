@@ -177,6 +177,10 @@ export const schema = z.strictObject({
     withDefault,
     67_108_864,
   ),
+  accessDoubtS: seconds(
+    "Time after which a server that is cut off from its engine closes connections that are signed in or in private channels, because it does not hear who may no longer stay, in seconds. Without it, it keeps them.",
+    1,
+  ).apply(optional),
   compression: boolean(
     "Offers clients permessage-deflate, without memory between messages: for slow lines, at 15 µs of processor time for each reader of a frame of 2 KB. What a frame inflates to is bounded by `limits.frameBytes`.",
   ).apply(withDefault, false),

@@ -50,6 +50,8 @@ export function parsePublication(fields: Record<string, unknown>, app: string, c
     case "online":
     case "offline":
       return { type: fields.type, ...about, user: asString(fields.user) };
+    case "replaced":
+      return { type: "replaced", ...about, user: asString(fields.user), connection: asString(fields.connection) };
     default:
       throw new Error("a publication of an unknown type");
   }

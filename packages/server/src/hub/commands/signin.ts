@@ -9,9 +9,12 @@ import type { Awaitable } from "../../domain/ports.ts";
 import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../domain/user-info.ts";
 import { setExpiry } from "../expiry.ts";
 import type { Hub } from "../hub.ts";
+import { noteProof } from "../key-id.ts";
 import { checkUserId, isLongerThan, takeEventToken, utf8Bytes } from "../limits.ts";
 import type { AuthProof } from "../revocations.ts";
 import { checkUserProof } from "../signature.ts";
+import { expel } from "../steering.ts";
+import { isGranted } from "./subscribe.ts";
 
 const REVOKED = "The token is refused: it was issued before the user was disconnected; get a new one.";
 const OUTDATED = "The user was disconnected since this connection was opened; connect again, and prove it again.";
@@ -69,12 +72,23 @@ async function become(
   answer: () => void,
 ): Promise<void> {
   checkUserId(connection.app, user.id);
-  const { issuedAtMs: _, expiresAtMs: __, ...known } = user;
+  const { issuedAtMs: _, expiresAtMs: __, keyId, ...known } = user;
   await hub.users.signIn(connection, known, proof);
+  noteProof(connection, keyId);
+  leaveWithdrawn(hub, connection);
   setExpiry(connection, user, hub.clock);
   const channel = userChannel(user.id);
-  if (!connection.protocol.joinsUserChannel || connection.isIn(channel)) return answer();
-  await hub.join(connection, channel, undefined, answer);
+  if (!connection.protocol.joinsUserChannel || connection.isIn(channel)) answer();
+  else await hub.join(connection, channel, undefined, answer);
+  await hub.steering.enter(connection);
+}
+
+/** A newer token may name fewer channels than the one before. */
+function leaveWithdrawn(hub: Hub, connection: Connection): void {
+  for (const channel of [...(connection.grantedByToken ?? [])]) {
+    if (isGranted(connection.user, channel)) continue;
+    expel(hub, connection, channel, "permission_gone", "The token does not name this channel any more.");
+  }
 }
 
 /** A token says itself when it was issued; anything else is good again as soon as the back end is asked again. */
@@ -119,8 +133,8 @@ function verify({ app, id }: Connection, auth: string, userData: string): User {
     const bound = `${most} (memberDataBytes, and watchlistSize times userIdLength)`;
     throw new CommandError("data_too_large", `The user data has ${utf8Bytes(userData)} bytes; at most ${bound}.`);
   }
-  checkUserProof(app, id, auth, userData);
-  return parseUser(userData);
+  const keyId = checkUserProof(app, id, auth, userData);
+  return { ...parseUser(userData), keyId };
 }
 
 /** Pusher protocol, user authentication: `{"id": string, "user_info"?: object, "watchlist"?: string[]}`. */

@@ -11,9 +11,10 @@ import type { Awaitable } from "../../domain/ports.ts";
 import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../domain/user-info.ts";
 import { andThen } from "../awaitable.ts";
 import type { Hub } from "../hub.ts";
-import { channelFull, checkChannelName, checkUserId, isLongerThan, takeSubscribeToken, utf8Bytes } from "../limits.ts";
-import type { JoinReply } from "../membership.ts";
+import { noteProof } from "../key-id.ts";
+import { channelFull, checkChannelName, checkMemberData, checkUserId, takeSubscribeToken } from "../limits.ts";
 import { checkChannelProof } from "../signature.ts";
+import { subscribedReply } from "../subscribed-reply.ts";
 
 type Subscribe = Extract<Command, { type: "subscribe" }>;
 
@@ -42,7 +43,7 @@ function checkLimits(hub: Hub, connection: Connection, channel: Channel): void {
   if (connection.isIn(channel.name)) {
     throw new CommandError("already_subscribed", `Existing subscription to channel ${channel.name}`);
   }
-  if (channelCount(connection) >= app.limits.channelsPerConnection) {
+  if (connection.channelCount >= app.limits.channelsPerConnection) {
     const most = app.limits.channelsPerConnection;
     throw new CommandError(
       "too_many_channels",
@@ -56,12 +57,6 @@ function checkLimits(hub: Hub, connection: Connection, channel: Channel): void {
 /** What is known without asking the engine; the cluster is asked when the client joins. */
 function checkRoom(hub: Hub, app: App, { name, policy: { maxSubscribers } }: Channel): void {
   if (hub.localHolderCount(app, name) >= maxSubscribers) throw channelFull(maxSubscribers);
-}
-
-/** The user's own channel comes with signing in, so it takes no room from those the client asks for. */
-function channelCount({ memberships, user }: Connection): number {
-  if (!memberships) return 0;
-  return memberships.size - (user && memberships.has(userChannel(user.id)) ? 1 : 0);
 }
 
 /** As whom the client may be in the channel; undefined in channels without members. Refuses where it may not. */
@@ -91,11 +86,15 @@ function checkOwner(connection: Connection, channel: string, owner: string): und
 function permit(hub: Hub, connection: Connection, command: Subscribe, traits: Traits): Awaitable<Member | undefined> {
   const { channel, proof } = command;
   if (proof) {
-    checkChannelProof(connection.app, connection.id, channel, proof);
+    noteProof(connection, checkChannelProof(connection.app, connection.id, channel, proof));
     const member = traits.presence && proof.data !== undefined ? parseMember(connection, proof.data) : undefined;
     return confirm(hub, connection, command, member);
   }
-  if (isGranted(connection.user, channel)) return confirm(hub, connection, command, undefined);
+  if (isGranted(connection.user, channel)) {
+    connection.grantedByToken ??= new Set();
+    connection.grantedByToken.add(channel);
+    return confirm(hub, connection, command, undefined);
+  }
   return andThen(hub.deciders.authorize?.(connection, command), (verdict) => {
     if (verdict === true) return undefined;
     if (typeof verdict === "object" && isUserId(verdict?.id)) return memberOf(connection.app, verdict);
@@ -118,7 +117,8 @@ function confirm(
   return andThen(named, (other) => (other ? memberOf(connection.app, other) : member));
 }
 
-function isGranted(user: User | undefined, channel: string): boolean {
+/** Whether the user's token names the channel. */
+export function isGranted(user: User | undefined, channel: string): boolean {
   return user?.channels?.some((pattern) => matches(pattern, channel)) ?? false;
 }
 
@@ -140,14 +140,6 @@ function membershipOf(connection: Connection, traits: Traits, named: Member | un
   }
   checkUserId(app, member.id);
   return member;
-}
-
-function checkMemberData(app: App, text: string): void {
-  const most = app.limits.memberDataBytes;
-  if (isLongerThan(text, most)) {
-    const bound = `${most} (memberDataBytes)`;
-    throw new CommandError("data_too_large", `The member's data has ${utf8Bytes(text)} bytes; at most ${bound}.`);
-  }
 }
 
 /** Pusher protocol, presence channels: `{"user_id": string | number, "user_info"?: any}`. */
@@ -179,18 +171,8 @@ async function act(
 ): Promise<void> {
   const { ref } = command;
   const channel = asked.name;
-  const mark = ref === undefined ? undefined : { ref };
+  const mark = ref === undefined ? {} : { ref };
   // Again: while permission was asked for others may have come, or the channel may have become another.
   checkRoom(hub, connection.app, hub.channel(connection.app, channel) ?? asked);
-  const answer: JoinReply = (members, { position, recovered, rewound, complete, events, isMissing }) => {
-    const past = rewound === undefined ? {} : { rewound, complete: complete === true };
-    const stand = { ...(position && { position }), ...(recovered !== undefined && { recovered }), ...past };
-    hub.push(connection, { type: "subscribed", channel, ...(members && { members }), ...stand, ...mark });
-    const sendPast = () => {
-      for (const event of events) hub.push(connection, event);
-    };
-    if (events.length > 0) connection.socket?.cork(sendPast);
-    if (isMissing) hub.push(connection, { type: "missed", channel });
-  };
-  await hub.join(connection, channel, member, answer, command);
+  await hub.join(connection, channel, member, subscribedReply(hub, connection, channel, mark), command);
 }

@@ -259,9 +259,9 @@ function innerOf(push: EventPublication | NoticePush): string {
 
 /** What has users in it is put together as text, so that their info stays as it was written. */
 function subscribed(push: Extract<Push, { type: "subscribed" }>): string {
-  const { channel, ref, members, recovered, rewound, complete } = push;
-  const frame: ServerFrame = { event: "subscribed", channel, ...idOf(ref) };
-  const past = rewound === undefined ? {} : { rewound, complete };
+  const { channel, ref, members, recovered, rewound, complete, by } = push;
+  const frame: ServerFrame = { event: "subscribed", channel, ...idOf(ref), ...(by && { by }) };
+  const past = rewound === undefined ? {} : { rewound, complete, by };
   const more = { ...positionOf(push), ...(recovered !== undefined && { recovered }), ...past };
   if (!members) return JSON.stringify({ ...frame, ...more });
   return merged(

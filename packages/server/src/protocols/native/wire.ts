@@ -82,6 +82,7 @@ export type ServerFrame =
       event: "subscribed";
       channel: string;
       id?: Id;
+      by?: "server";
       data?: { members: WireMember[] };
       position?: WirePosition;
       recovered?: boolean;

@@ -27,6 +27,8 @@ const API_ROUTES: readonly ApiRoute[] = [
   { method: "DELETE", path: "/channels/{channel}/history/{offset}", handle: purgeHistory },
   { method: "GET", path: "/channels/{channel}/users", handle: listUsers },
   { method: "POST", path: "/users/{user}/terminate_connections", handle: steering.terminate },
+  { method: "POST", path: "/users/{user}/subscribe", handle: steering.subscribeUser },
+  { method: "POST", path: "/connections/{connection}/subscribe", handle: steering.subscribeConnection },
   { method: "POST", path: "/users/{user}/unsubscribe", handle: steering.unsubscribeUser },
   { method: "POST", path: "/users/{user}/reconnect", handle: steering.reconnectUser },
   { method: "POST", path: "/connections/{connection}/unsubscribe", handle: steering.unsubscribeConnection },

@@ -3,12 +3,14 @@
 import * as z from "zod/mini";
 import { isInternal } from "../../domain/channel.ts";
 import { CommandError } from "../../domain/error.ts";
+import { memberText } from "../../domain/json-text.ts";
 import { HttpError } from "../../http/error-response.ts";
 import { LONGEST_BAN_MS } from "../../hub/bans.ts";
 import type { ListedConnection } from "../../hub/connection-list.ts";
-import { checkChannelName, checkUserId } from "../../hub/limits.ts";
+import { checkChannelName, checkMemberData, checkUserId } from "../../hub/limits.ts";
 import type { Whose } from "../../hub/steer-act.ts";
 import type { Reached } from "../../hub/steering.ts";
+import { LONGEST_STICKY_MS } from "../../hub/sticky-subscriptions.ts";
 import { type ApiCall, parseBody } from "./request-body.ts";
 import { json } from "./responses.ts";
 
@@ -28,6 +30,12 @@ const Kick = z.strictObject({
 });
 const Unban = z.strictObject({ user_id: z.string() });
 const Unsubscribe = z.strictObject({ channel: z.string(), message });
+const Subscribe = z.strictObject({
+  channel: z.string(),
+  info: z.optional(z.unknown()),
+  user_id: z.nullish(z.string()),
+  sticky_s: z.nullish(z.number().check(z.positive(), z.maximum(LONGEST_STICKY_MS / 1000))),
+});
 const End = z.strictObject({ message });
 const Reconnect = z.strictObject({
   spread_ms: z.nullish(z.int().check(z.minimum(0), z.maximum(MOST_SPREAD_MS))),
@@ -108,6 +116,33 @@ export async function unban(call: ApiCall, name = ""): Promise<Response> {
   return json({});
 }
 
+export function subscribeUser(call: ApiCall, user = ""): Promise<Response> {
+  return subscribe(call, { user: userIn(call, user) });
+}
+
+export function subscribeConnection(call: ApiCall, connection = ""): Promise<Response> {
+  return subscribe(call, { connection });
+}
+
+async function subscribe(call: ApiCall, whose: Whose): Promise<Response> {
+  const { value, text } = parseBody(call, Subscribe);
+  const { sticky_s: stickyS, user_id: member } = value;
+  if ("user" in whose ? member : stickyS) {
+    throw new CommandError("data_invalid", "user_id is for one connection, sticky_s for a user's.");
+  }
+  const { app, hub } = call;
+  const infoText = memberText(text, "info");
+  if (infoText !== undefined) checkMemberData(app, infoText);
+  const reached = await hub.steering.subscribe(app, {
+    whose,
+    channel: channelIn(call, value.channel),
+    ...(infoText !== undefined && { infoText }),
+    ...(member && { member: userIn(call, member) }),
+    ...(stickyS && { stickyUntilMs: hub.clock.wallMs() + Math.ceil(stickyS * 1000) }),
+  });
+  return answered(reached);
+}
+
 export function unsubscribeUser(call: ApiCall, user = ""): Promise<Response> {
   return unsubscribe(call, { user: userIn(call, user) });
 }
@@ -120,7 +155,7 @@ async function unsubscribe(call: ApiCall, whose: Whose): Promise<Response> {
   const { channel, message: given } = bodyIn(call, Unsubscribe);
   const message = given ?? "The app's back end ended this subscription.";
   const act = { whose, channel: channelIn(call, channel), message };
-  return answered(await call.hub.steering.steer(call.app, { type: "kick", code: "unsubscribed", ...act }));
+  return answered(await call.hub.steering.unsubscribe(call.app, act));
 }
 
 export function reconnectChannel(call: ApiCall, name = ""): Promise<Response> {

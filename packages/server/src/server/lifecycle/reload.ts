@@ -7,7 +7,9 @@ import type { App } from "../../domain/app.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";
 import { type Barrier, barred } from "../../guards/ip.ts";
+import { spreadOf } from "../../hub/expiry.ts";
 import type { Hub } from "../../hub/hub.ts";
+import { standsOnOldKey } from "../../hub/key-id.ts";
 
 /** What came of a reload. */
 export interface Reloaded {
@@ -107,9 +109,17 @@ export function disconnectReason(
   }
   connection.app = app;
   if (!app.enabled) return new Disconnect("app_disabled", "The app is disabled.");
+  if (standsOnOldKey(connection, app)) {
+    const message =
+      "What permits this connection was made with a secret that the app does not have any more: get another.";
+    return new Disconnect("proof_outdated", message, spreadOf(connection, OLD_KEY_SPREAD_MS));
+  }
   const setting = barrier?.(address);
   return setting && new Disconnect("unauthorized", barred(setting));
 }
+
+/** When a secret is replaced, those who stand on the old one go at once, and come back over so long. */
+const OLD_KEY_SPREAD_MS = 4_000;
 
 /** After so many, other work has a turn. */
 const SLICE = 500;
