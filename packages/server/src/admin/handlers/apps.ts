@@ -1,7 +1,7 @@
 /** Calls about apps: what they are set to, and for admins, making and changing those in the database. */
 
 import * as z from "zod/mini";
-import { type App, isReserved } from "../../domain/app.ts";
+import { type App, type HookSettings, isReserved } from "../../domain/app.ts";
 import { hasRole } from "../access.ts";
 import { AdminError } from "../admin-error.ts";
 import type { AppDetail, AppSummary, AppWithSecret, Done } from "../api-types.ts";
@@ -35,7 +35,7 @@ export const app: Handler = (call): AppDetail => detailOf(call, appOf(call));
 
 function detailOf(call: Call, app: App): AppDetail {
   const { services } = call;
-  const { secrets, token, webhooks, id: _id, key: _key, name: _name, enabled: _enabled, ...settings } = app;
+  const { secrets, token, webhooks, hooks, id: _id, key: _key, name: _name, enabled: _enabled, ...settings } = app;
   return {
     ...summaryOf(services, app),
     secrets: secrets.length,
@@ -46,8 +46,20 @@ function detailOf(call: Call, app: App): AppDetail {
       ...(webhooks && {
         webhooks: webhooks.map(({ headers, url, ...rest }) => ({ ...rest, url: shownTo(call, url) })),
       }),
+      ...(hooks && { hooks: shownHooks(call, hooks) }),
     },
   };
+}
+
+/** Without the headers, which have secrets in them. */
+function shownHooks(call: Call, { headers: _, ...hooks }: HookSettings): object {
+  const shown = (value: unknown): unknown => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [key, key === "url" ? shownTo(call, String(inner)) : shown(inner)]),
+    );
+  };
+  return shown(hooks) as object;
 }
 
 export const create: Handler = async (call): Promise<AppWithSecret> => {
@@ -120,6 +132,8 @@ const HIDDEN = "******";
 
 /** An address may have a password or a token in it, and its path be one: only admins, who set it, see that. */
 export function shownTo({ principal }: Pick<Call, "principal">, address: string): string {
+  // The hook `disconnect`, whose address is among the app's settings.
+  if (address.startsWith("hook:")) return address;
   const url = URL.parse(address);
   if (!url) return HIDDEN;
   const { origin, pathname } = url;

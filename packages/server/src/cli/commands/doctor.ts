@@ -7,6 +7,7 @@ import { checkApps } from "../doctor/apps.ts";
 import { checkCertificate } from "../doctor/certificate.ts";
 import { checkEngine } from "../doctor/engine.ts";
 import { type Finding, findings, findingsText } from "../doctor/finding.ts";
+import { checkHooks } from "../doctor/hooks.ts";
 import { checkClock, checkFiles, checkRuntime, checkStateDir } from "../doctor/machine.ts";
 import { checkPort } from "../doctor/port.ts";
 import { checkProxy } from "../doctor/proxy.ts";
@@ -41,6 +42,7 @@ async function examine(loaded: Loaded, url: string | undefined): Promise<Finding
     checkFiles(config, sources.has("limits.connections")),
     ...(await checkCertificate(config.tls, cwd, Date.now())),
     ...(await checkApps(config)),
+    ...(await checkHooks(config)),
     await checkStateDir(config, cwd),
     ...(await checkEngine(config)),
     ...(await checkClock(proxy?.date ?? port.date, config.signatureWindowS)),
