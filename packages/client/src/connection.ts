@@ -263,6 +263,7 @@ export class Connection {
     log("info", "connected", { id: welcome.id });
     const { id, user } = welcome;
     this.update({ state: "connected", id, user, url: line.url, attempt: 0, error: undefined });
+    this.#tokens.reconnect = welcome.reconnectToken;
     this.#user.ready();
   }
 
@@ -272,6 +273,11 @@ export class Connection {
     if (isOldServer && frame.code === "unauthorized") {
       this.#takesFrameToken = false;
       return this.redial();
+    }
+    if (this.#tokens.reconnect && frame.reconnect === "never") {
+      this.#tokens.reconnect = undefined;
+      // Whether the user may still come is for the token or the back end to say.
+      if (!this.welcome) return this.redial();
     }
     this.#lost(errorOf(frame), frame.reconnect ?? "later", frame.afterMs);
   }

@@ -28,6 +28,7 @@ export interface Welcome {
   readonly limits?: { readonly eventsPerSecond?: number; readonly eventBytes?: number };
   readonly serverTimeMs?: number;
   readonly features?: readonly string[];
+  readonly reconnectToken?: string;
 }
 
 /** Names of `welcome.features`. */

@@ -26,6 +26,8 @@ export class Tokens {
   #reason: TokenRequest["reason"] = "connect";
   /** By how much the server's clock is ahead, once it has said so. */
   clockAheadMs: number | undefined;
+  /** What the last `welcome` gave, to come back with as the same user. */
+  reconnect: string | undefined;
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -35,8 +37,8 @@ export class Tokens {
   /** Back to the token of the options. */
   reset(): void {
     const { token } = this.#settings.options;
-    this.#source = typeof token === "function" ? token : undefined;
-    this.#held = undefined;
+    this.clear();
+    if (typeof token === "function") this.#source = token;
     if (typeof token === "string") this.hold(token);
   }
 
@@ -44,6 +46,7 @@ export class Tokens {
   clear(): void {
     this.#source = undefined;
     this.#held = undefined;
+    this.reconnect = undefined;
   }
 
   get canRenew(): boolean {
@@ -66,11 +69,13 @@ export class Tokens {
       lifeMs: exp && iat && (exp - iat) * 1000,
     };
     this.#reason = "connect";
+    this.reconnect = undefined;
   }
 
-  /** For a dial: the one that is held, if it is still good. Undefined if the client has none. Throws `token_unavailable`. */
+  /** For a dial: the server's own, or the one that is held, if it is still good. Undefined if the client has none. Throws `token_unavailable`. */
   async get(signal: AbortSignal): Promise<string | undefined> {
     const held = this.#held;
+    if (this.reconnect) return this.reconnect;
     if (!this.#source || (held?.expiresAt !== undefined && this.#leftMs(held) > 0)) return held?.token;
     const token = await this.fetch(this.#reason, signal);
     if (!signal.aborted) this.hold(token);
