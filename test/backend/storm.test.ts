@@ -6,6 +6,7 @@ import { atEnd } from "../support/at-end.ts";
 import { startBackEnd } from "../support/back-end.ts";
 import { EVERY_ENGINE, startPair } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
+import { dialNative } from "../support/native-client.ts";
 import { freePort } from "../support/ports.ts";
 import { signedFetch } from "../support/pusher-client.ts";
 import { APP, socketUrl, startServer } from "../support/server.ts";
@@ -131,8 +132,8 @@ describe.each(EVERY_ENGINE)("on %s", (engine) => {
       await back.ping();
     });
     expect(backEnd.of("connect").length).toBeGreaterThan(asked);
-    const late = await other.native({ token });
-    expect((await late.socket.closed).code).toBe(4009);
+    const late = await dialNative(other.url, { token });
+    expect((await late.closed).code).toBe(4009);
     expect(backEnd.unsigned).toEqual([]);
   });
 });
