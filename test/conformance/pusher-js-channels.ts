@@ -134,7 +134,7 @@ export async function channelsContract(world: PusherWorld): Promise<void> {
     await eventually(() => expect(heard.at(-1)).toEqual(["pusher:member_removed", ada]));
     expect(namesOf(heard).slice(2)).toEqual(["both are here", "one is left", "pusher:member_removed"]);
     expect(membersOf(channel)).toEqual({ count: 1, me: "bob", ids: ["bob"] });
-  });
+  }, 15_000);
 
   test("subscribers are told how many they are where the app wants it", async () => {
     const counting = await world.start({}, { subscriptionCounts: true });

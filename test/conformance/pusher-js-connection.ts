@@ -92,7 +92,10 @@ export async function connectionContract(world: PusherWorld): Promise<void> {
     for (let n = 1; n <= 30; n++) channel.trigger("client-n", n);
     await eventually(() => expect(talker.errors.length + own(heard).length).toBe(30));
     expect(new Set(talker.errors)).toEqual(new Set([4301]));
-    expect(own(heard).slice(0, 3)).toEqual([1, 2, 3].map((n): Heard => ["client-n", n]));
+    const first = own(heard).slice(0, 3);
+    expect(first.map(([event]) => event)).toEqual(Array(3).fill("client-n"));
+    // What pusher-js sends over HTTP are requests side by side, and of several nodes none knows which came first.
+    if (!server.isCluster) expect(first.map(([, n]) => n)).toEqual([1, 2, 3]);
     expect([talker.state, talker.socketId]).toEqual(["connected", socketId]);
   });
 

@@ -3,7 +3,7 @@
 import { expect } from "bun:test";
 import Pusher, { type Channel, type Options } from "pusher-js";
 import nacl from "tweetnacl";
-import type { ConfigInput, Server } from "../../packages/server/src/index.ts";
+import type { ConfigInput, Server, Client as ServerClient } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { APP, type AppInput, startServer } from "../support/server.ts";
@@ -20,8 +20,11 @@ export interface ClientOptions extends Partial<Options> {
 export type PusherTransport = "ws" | "xhr_streaming" | "xhr_polling";
 
 /** A server, or a cluster that looks like one, and what clients connect to it by. */
-export interface PusherServer extends Pick<Server, "port" | "url" | "channel" | "members" | "connections" | "stop"> {
+export interface PusherServer extends Pick<Server, "port" | "url" | "channel" | "members" | "stop"> {
   readonly transport: PusherTransport;
+  readonly isCluster?: true;
+  /** Of all nodes. */
+  readonly connections: Iterable<ServerClient>;
 }
 
 /** Where a suite of pusher-js runs. */
@@ -29,9 +32,14 @@ export interface PusherWorld {
   start(config?: ConfigInput, app?: Partial<AppInput>): Promise<PusherServer>;
 }
 
+/** A client that hangs up between two polls is missed only when its session is over. */
+export const HTTP = { sessionTimeoutS: 2 };
+
 /** One server in the test's process. */
 export function oneServer(transport: PusherTransport): PusherWorld {
-  return { start: async (config, app) => Object.assign(await startServer(config, app), { transport }) };
+  return {
+    start: async (config, app) => Object.assign(await startServer({ http: HTTP, ...config }, app), { transport }),
+  };
 }
 
 /** An event of a channel, as `bind_global` tells it. */

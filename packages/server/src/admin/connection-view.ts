@@ -11,9 +11,10 @@ export type Redact = (data: unknown, longest?: number) => Payload;
 const MAX_CHANNELS = 1000;
 
 export function connectionEntry(connection: Connection, node: string, nowMs: number): ConnectionEntry {
-  const { id, app, protocol, address, user, memberships } = connection;
+  const { id, app, protocol, transport, address, user, memberships } = connection;
   return {
     ...{ id, app: app.id, node, protocol: protocol.name, address, channels: memberships?.size ?? 0 },
+    ...(transport !== "websocket" && { transport }),
     ...(user && { user: user.id }),
     ageMs: Math.max(0, Math.round(nowMs - connection.openedAtMs)),
   };

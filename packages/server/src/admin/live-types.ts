@@ -154,6 +154,8 @@ export interface ConnectionEntry {
   /** The node's id. */
   readonly node: string;
   readonly protocol: string;
+  /** By which HTTP requests it is connected; absent where it has a WebSocket. */
+  readonly transport?: string;
   readonly address: string;
   readonly user?: string;
   /** How many channels it is in. */

@@ -21,6 +21,8 @@ type NodeMessage =
 
 interface Question {
   readonly askedAtMs: number;
+  /** Where it may take longer than any other. */
+  readonly timeoutMs?: number;
   /** Whether that was all that it waits for. */
   answer(answer: unknown, from: number): boolean;
   reject(error: Error): void;
@@ -82,7 +84,7 @@ export class NodeBus {
   }
 
   /** What the node's handler answers. Throws CommandError `engine_unavailable` where it does not answer in time. */
-  ask(node: number, topic: string, data: unknown): Promise<unknown> {
+  ask(node: number, topic: string, data: unknown, timeoutMs?: number): Promise<unknown> {
     const id = ++this.#lastQuestion;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const answer = (given: unknown) => {
@@ -91,7 +93,8 @@ export class NodeBus {
     };
     const timeOut = () =>
       reject(new CommandError("engine_unavailable", "The node that has this connection does not answer."));
-    this.#ask(channelOf(node), topic, data, id, { answer, reject, timeOut });
+    const patience = timeoutMs === undefined ? {} : { timeoutMs };
+    this.#ask(channelOf(node), topic, data, id, { answer, reject, timeOut, ...patience });
     return promise;
   }
 
@@ -116,8 +119,8 @@ export class NodeBus {
 
   /** Gives up questions that took too long, and subscribes where the engine was away. Call it every second or two. */
   sweep(nowMs: number): void {
-    const timeoutMs = this.#context.limits.publishWaitS * 1000;
-    for (const [id, { askedAtMs }] of this.#questions) {
+    const usualMs = this.#context.limits.publishWaitS * 1000;
+    for (const [id, { askedAtMs, timeoutMs = usualMs }] of this.#questions) {
       if (nowMs - askedAtMs >= timeoutMs) this.#takeQuestion(id)?.timeOut();
     }
     if (this.#subscribed.size < 2 && !this.#isStarting) void this.start();

@@ -152,6 +152,13 @@ function shown(data: unknown): { bytes: number; data: string } {
   return { bytes: Buffer.byteLength(text), data: redact(data) };
 }
 
-function about({ id, app, protocol }: { id: string; app: { id: string }; protocol: { name: string } }) {
-  return { connection: id, app: app.id, protocol: protocol.name };
+interface Described {
+  readonly id: string;
+  readonly app: { readonly id: string };
+  readonly protocol: { readonly name: string };
+  readonly transport?: string;
+}
+
+function about({ id, app, protocol, transport = "websocket" }: Described) {
+  return { connection: id, app: app.id, protocol: protocol.name, ...(transport !== "websocket" && { transport }) };
 }

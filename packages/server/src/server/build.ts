@@ -18,6 +18,8 @@ import { guardsFor } from "./guards.ts";
 import { DrainController, DrainState } from "./lifecycle/drain-controller.ts";
 import { listenOptions } from "./listen-options.ts";
 import type { Dependencies, Parts } from "./parts.ts";
+import { OwnedSessions } from "./streams/owned-sessions.ts";
+import { Relay } from "./streams/relay.ts";
 import { Sessions } from "./streams/sessions.ts";
 import { Streams } from "./streams/streams.ts";
 import { EventLoopLag } from "./system/event-loop-lag.ts";
@@ -74,14 +76,16 @@ export function build(deps: Dependencies, engine: Engine): Parts {
   const slowConsumers: SlowConsumers = new SlowConsumers(hub);
   const ipConnectionLimiter = new IpConnectionLimiter(ipLimiterOptions(deps));
   const streams = new Streams();
-  const sessions = new Sessions({ streams, hub, settings: config.http });
+  const relay = engine.name === "memory" ? undefined : new Relay({ hub, streams, ledger: engine.ledger });
+  const sessions = new Sessions({ streams, hub, settings: config.http, relay });
+  if (relay) new OwnedSessions(hub, sessions).start();
   const around = { nodeId: node.id, engine, startedAtMs, apps, hub, memory, lag, dashboard, drainState };
   const parts = { ...around, ipConnectionLimiter, slowConsumers, streams, sessions };
   const listeners = new Listeners(listenOptions(deps, parts));
   const heldWrites = new HeldWrites(listeners, clock, config.fanout.holdMs);
   const { endpoints } = extensions;
   const drain: DrainController = new DrainController({
-    ...{ nodeId: node.id, clock, settings: config, state: drainState, hub, listeners, endpoints },
+    ...{ nodeId: node.id, clock, settings: config, state: drainState, hub, listeners, endpoints, sessions },
   });
   return { ...parts, backend, listeners, heldWrites, drain };
 }

@@ -71,6 +71,8 @@ export interface DrainControllerOptions {
   readonly hub: Hub;
   readonly listeners: Listeners;
   readonly endpoints: EndpointRegistry;
+  /** Clients without a WebSocket, which may be between two requests when they are told to go. */
+  readonly sessions: { readonly activeCount: number };
 }
 
 type DrainSettings = Pick<Config, "drainDelayS" | "drainTimeoutS" | "drainSpreadS">;
@@ -146,9 +148,11 @@ export class DrainController {
   }
 
   get #isOccupied(): boolean {
-    const { listeners, state, endpoints } = this.#options;
+    const { listeners, state, endpoints, sessions } = this.#options;
     const { pendingWebSockets, pendingRequests } = listeners;
-    return pendingWebSockets + pendingRequests > 0 || state.hasRecentRequests || endpoints.isBusy;
+    return (
+      pendingWebSockets + pendingRequests + sessions.activeCount > 0 || state.hasRecentRequests || endpoints.isBusy
+    );
   }
 
   /** Joins and leaves that are on their way to the engine and to observers. */

@@ -29,6 +29,10 @@ export interface HttpSocketOptions {
   readonly pingFrame?: string;
   /** What a ping with data asked for: everything that waited by then is written. */
   readonly caughtUp: () => void;
+  /** The number of the last frame that the client has before it reads from here. */
+  readonly startAt?: number;
+  /** The request that read is over. */
+  readonly detached?: () => void;
   /** More wait than may. */
   readonly overflowed: () => void;
   /** The last reader has everything, or none came for it in time. */
@@ -70,6 +74,8 @@ export class HttpSocket implements Socket, TopicReader {
 
   constructor(options: HttpSocketOptions) {
     this.#options = options;
+    this.#written = options.startAt ?? 0;
+    this.#first = this.#written + 1;
     this.idleSinceMs = options.nowMs();
   }
 
@@ -175,13 +181,22 @@ export class HttpSocket implements Socket, TopicReader {
     return this.#waitingUnits > 0 || this.closing !== undefined;
   }
 
-  /** The client has everything up to this frame, and reads on behind it. False where that is no longer kept, or was never sent. */
+  /** The next to be read is the frame behind this one. False where that is no longer kept, or was never sent. */
+  seek(position: number): boolean {
+    if (position < this.#first - 1 || position > this.#written) return false;
+    const again = this.#frames.slice(position - this.#first + 1, this.#written - this.#first + 1);
+    for (const { length } of again) {
+      this.#waitingUnits += length;
+      this.#writtenUnits -= length;
+    }
+    this.#written = position;
+    return true;
+  }
+
+  /** The client has everything up to this frame, and reads on behind it. */
   rewind(ack: number): boolean {
-    if (ack < this.#first - 1 || ack > this.#written) return false;
-    this.#drop(ack);
-    for (const frame of this.#frames.slice(0, this.#written - ack)) this.#waitingUnits += frame.length;
-    this.#writtenUnits = 0;
-    this.#written = ack;
+    if (!this.seek(ack)) return false;
+    this.acknowledge(ack);
     return true;
   }
 
@@ -206,6 +221,7 @@ export class HttpSocket implements Socket, TopicReader {
     if (this.#reader !== reader) return false;
     this.#reader = undefined;
     this.idleSinceMs = this.#options.nowMs();
+    this.#options.detached?.();
     return true;
   }
 

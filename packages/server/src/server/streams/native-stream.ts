@@ -3,7 +3,6 @@
  * that cuts costs neither an event nor a command. Normative text: docs/protocol/native.md.
  */
 
-import type { App } from "../../domain/app.ts";
 import { DISCONNECTS, type Disconnect } from "../../domain/error.ts";
 import { onOneLine } from "../../domain/json-text.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
@@ -11,11 +10,14 @@ import { errorResponse, errorResponseFor, HttpError, isKnownError } from "../../
 import { receive, receivePing } from "../../hub/execute.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
-import { AheadError, readCommands } from "./commands.ts";
+import { readCommands } from "./commands.ts";
 import { corsHeaders, preflightResponse } from "./cors.ts";
+import { deliverCommands, NOT_THE_PAGE, outcomeError, outcomeResponse, SESSION_GONE } from "./deliver.ts";
 import { type Framing, jsonPoll, ndjson, serverSentEvents } from "./framing.ts";
-import { PollReader, StreamReader } from "./readers.ts";
-import type { Session, SessionKind, Sessions } from "./sessions.ts";
+import { PollReader, type Reading, StreamReader } from "./readers.ts";
+import type { Relayed } from "./relay.ts";
+import type { Session } from "./session.ts";
+import type { SessionKind, Sessions } from "./sessions.ts";
 
 export interface NativeStreamOptions {
   readonly options: HandshakeOptions;
@@ -27,11 +29,13 @@ interface NativeRequest {
   readonly request: Request;
   readonly url: URL;
   readonly listener: Parameters<Route>[2];
-  readonly app: App | undefined;
+  /** The session that is meant, where it is on this node or on another. */
   readonly session: Session | undefined;
-  readonly cors: Readonly<Record<string, string>>;
+  readonly relayed: Relayed | undefined;
+  readonly cors: Cors;
 }
 
+type Cors = Readonly<Record<string, string>>;
 type Action = (native: NativeStreamOptions, asked: NativeRequest) => Promise<Response>;
 
 const ACTIONS: Readonly<Record<string, Action>> = { stream, send, poll, close };
@@ -56,37 +60,41 @@ async function answer(
   asked: Pick<NativeRequest, "request" | "url" | "listener">,
 ): Promise<Response> {
   const { request, url } = asked;
-  const { admission } = native.options;
-  const id = url.searchParams.get("session");
-  const session = id === null ? undefined : native.sessions.find(id);
-  const app =
-    session?.connection?.app ?? (await admission.apps.byKey(url.searchParams.get("app") ?? admission.defaultKey));
+  const { admission, hub } = native.options;
+  const id = url.searchParams.get("session") ?? sessionOfEventSource(request);
+  const session = id === undefined ? undefined : native.sessions.find(id);
   const origin = request.headers.get("origin");
+  const key = url.searchParams.get("app") ?? admission.defaultKey;
+  const app = session?.connection?.app ?? (await admission.apps.byKey(key));
   const cors = corsHeaders(app, origin);
   if (request.method === "OPTIONS") return preflightResponse(app, origin, PREFLIGHT);
   try {
-    checkRequest(request, action, app, session);
-    if (id !== null && !session?.connection) throw sessionGone();
-    return await action(native, { ...asked, app, session, cors });
+    checkRequest(request, action);
+    if (session && session.origin !== origin) throw outcomeError(NOT_THE_PAGE);
+    const relayed = session || id === undefined ? undefined : await relayedTo(native, id, origin);
+    // The node that has the session knows its app.
+    if (!relayed && app && !isOriginAllowed(app, origin)) throw outcomeError(NOT_THE_PAGE);
+    if (url.searchParams.has("session") && !session?.connection && !relayed) throw outcomeError(SESSION_GONE);
+    return await action(native, { ...asked, session, relayed, cors });
   } catch (error) {
-    if (error instanceof AheadError) {
-      const { code, message, expected } = error;
-      return Response.json({ error: message, code, expected }, { status: 409, headers: cors });
-    }
-    if (!isKnownError(error)) native.options.hub.observe({ type: "failed", error, during: "an HTTP stream" });
+    if (!isKnownError(error)) hub.observe({ type: "failed", error, during: "an HTTP stream" });
     return errorResponseFor(error, cors);
   }
 }
 
-function checkRequest({ method, headers }: Request, action: Action, app: App | undefined, session?: Session): void {
+async function relayedTo(
+  { sessions }: NativeStreamOptions,
+  session: string,
+  origin: string | null,
+): Promise<Relayed | undefined> {
+  const owner = await sessions.relay?.named(session);
+  return owner === undefined ? undefined : { session, origin, owner };
+}
+
+function checkRequest({ method, headers }: Request, action: Action): void {
   if (method !== "POST" && !(method === "GET" && action === stream)) {
     throw new HttpError(405, "method_not_allowed", "Use POST.", { Allow: "OPTIONS, POST" });
   }
-  const origin = headers.get("origin");
-  if (app && !isOriginAllowed(app, origin)) {
-    throw new HttpError(403, "unauthorized", "This origin may not connect to this app (allowedOrigins).");
-  }
-  if (session && session.origin !== origin) throw new HttpError(403, "unauthorized", "The session is another page's.");
   const type = headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (type === undefined || BODY_TYPES.has(type)) return;
   throw new HttpError(415, "malformed", "A body is application/x-ndjson or text/plain: one command a line.");
@@ -94,52 +102,37 @@ function checkRequest({ method, headers }: Request, action: Action, app: App | u
 
 const BODY_TYPES: ReadonlySet<string> = new Set(["", "application/x-ndjson", "text/plain", "application/json"]);
 
-function sessionGone(): HttpError {
-  return new HttpError(
-    410,
-    "session_gone",
-    "There is no such session any more: open one, with the positions you have.",
-  );
-}
-
 // ---- what may be asked
 
 async function stream(native: NativeStreamOptions, asked: NativeRequest): Promise<Response> {
-  const { request, session } = asked;
-  const resumed = session ?? resumedByEventSource(native, asked);
-  if (resumed) attachAgain(native, asked, resumed);
-  const opened = resumed ?? (await open(native, asked, "stream"));
-  if (opened instanceof Response) return opened;
-  return new StreamReader(readingOf(native, asked, opened, framingFor(request, opened))).response;
+  const { request } = asked;
+  const reading = await readingOf(native, asked, "stream");
+  if (reading instanceof Response) return reading;
+  return new StreamReader({ ...reading, framing: framingFor(request, reading.id) }).response;
 }
 
 async function poll(native: NativeStreamOptions, asked: NativeRequest): Promise<Response> {
-  const { session } = asked;
-  if (session) attachAgain(native, asked, session);
-  const opened = session ?? (await open(native, asked, "poll"));
-  if (opened instanceof Response) return opened;
-  return new PollReader(readingOf(native, asked, opened, jsonPoll(opened.id))).response;
+  const reading = await readingOf(native, asked, "poll");
+  if (reading instanceof Response) return reading;
+  return new PollReader({ ...reading, framing: jsonPoll(reading.id) }).response;
 }
 
-async function send(
-  { options }: NativeStreamOptions,
-  { request, url, session, cors }: NativeRequest,
-): Promise<Response> {
-  const { connection, socket, commands } = session ?? {};
-  if (!connection || !socket || !commands) throw sessionGone();
+async function send({ options, sessions }: NativeStreamOptions, asked: NativeRequest): Promise<Response> {
+  const { request, url, session, relayed, cors } = asked;
   const seq = numberIn(url, "seq");
-  if (seq === undefined || seq < 1)
+  if (seq === undefined || seq < 1) {
     throw new HttpError(400, "malformed", "`seq` is the number of the first command, from 1.");
-  const lines = await readCommands(request, options.config.limits.frameBytes);
-  await socket.resumed;
-  await commands.receive(options.hub, connection, seq, lines);
-  const why = connection.disconnectReason;
-  if (why?.code === "flooded") return errorResponse(429, why.code, why.message, cors);
-  return new Response(null, { status: 204, headers: cors });
+  }
+  const commands = await readCommands(request, options.config.limits.frameBytes);
+  if (relayed && sessions.relay) return outcomeResponse(await sessions.relay.send(relayed, commands, seq), cors);
+  if (!session) return outcomeResponse(SESSION_GONE, cors);
+  return outcomeResponse(await deliverCommands(options.hub, session, seq, commands), cors);
 }
 
-async function close({ options }: NativeStreamOptions, { session, cors }: NativeRequest): Promise<Response> {
-  if (!session?.connection) throw sessionGone();
+async function close({ options, sessions }: NativeStreamOptions, asked: NativeRequest): Promise<Response> {
+  const { session, relayed, cors } = asked;
+  if (relayed && sessions.relay) return outcomeResponse(await sessions.relay.close(relayed), cors);
+  if (!session?.connection) return outcomeResponse(SESSION_GONE, cors);
   options.hub.close(session.connection, CLOSED_BY_CLIENT);
   session.socket.terminate();
   return new Response(null, { status: 204, headers: cors });
@@ -181,39 +174,63 @@ async function open(
   return opened;
 }
 
-/** The client goes on behind the frame that it has. Throws HttpError where that is no longer kept. */
-function attachAgain({ sessions }: NativeStreamOptions, { url, request }: NativeRequest, session: Session): void {
-  const ack = numberIn(url, "ack") ?? numberAfter(request.headers.get("last-event-id"), session);
+interface NativeReading extends Omit<Reading, "framing"> {
+  readonly id: string;
+}
+
+/** Of a session that is here, that another node has, or that is opened by it. */
+async function readingOf(
+  native: NativeStreamOptions,
+  asked: NativeRequest,
+  transport: SessionKind["transport"],
+): Promise<NativeReading | Response> {
+  const { sessions } = native;
+  const { request, url, session, relayed, cors, listener } = asked;
+  // Bun hangs up on a response that is silent for long.
+  listener.timeout(request, 0);
+  const rest = { sessions, request, headers: cors };
+  const ack = numberIn(url, "ack") ?? numberAfter(request.headers.get("last-event-id"));
+  const isPoll = transport === "poll";
+  const mirror = relayed && (await sessions.relay?.read({ ...relayed, after: ack, isPoll, isResumable: true }));
+  if (mirror === "forbidden") throw outcomeError(NOT_THE_PAGE);
+  if (typeof mirror === "object") {
+    const app = await native.options.admission.apps.byKey(mirror.key);
+    const headers = corsHeaders(app, request.headers.get("origin"));
+    return { ...rest, headers, id: relayed?.session ?? "", socket: mirror.socket, isFirst: false };
+  }
+  if (session?.connection && attachAgain(native, session, ack)) {
+    return { ...rest, id: session.id, socket: session.socket, isFirst: false };
+  }
+  if (url.searchParams.has("session")) throw outcomeError(SESSION_GONE);
+  const opened = await open(native, asked, transport);
+  return opened instanceof Response ? opened : { ...rest, id: opened.id, socket: opened.socket, isFirst: true };
+}
+
+/** The client goes on behind the frame that it has. False where that is no longer kept. */
+function attachAgain({ sessions }: NativeStreamOptions, session: Session, ack: number | undefined): boolean {
   if (ack !== undefined && !session.socket.rewind(ack)) {
     session.socket.terminate();
-    throw sessionGone();
+    return false;
   }
   if (session.connection) receivePing(sessions.hub, session.connection);
+  return true;
 }
 
 /** A browser's EventSource comes again by the address that it was given; what it had last says which session it was. */
-function resumedByEventSource({ sessions }: NativeStreamOptions, { request }: NativeRequest): Session | undefined {
-  const last = request.headers.get("last-event-id");
-  const session = last === null ? undefined : sessions.find(last.slice(0, last.lastIndexOf(":")));
-  return session && session.origin === request.headers.get("origin") ? session : undefined;
+function sessionOfEventSource({ headers }: Request): string | undefined {
+  const last = headers.get("last-event-id") ?? "";
+  const end = last.lastIndexOf(":");
+  return end < 0 ? undefined : last.slice(0, end);
 }
 
-function numberAfter(lastEventId: string | null, { id }: Session): number | undefined {
-  if (lastEventId === null) return undefined;
-  const text = lastEventId.startsWith(`${id}:`) ? lastEventId.slice(id.length + 1) : lastEventId;
-  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+function numberAfter(lastEventId: string | null): number | undefined {
+  const [, number] = /^(?:.*:)?(\d{1,15})$/.exec(lastEventId ?? "") ?? [];
+  return number === undefined ? undefined : Number(number);
 }
 
-function framingFor(request: Request, { id }: Session): Framing {
-  if (request.method === "GET") return serverSentEvents(`${id}:`);
+function framingFor(request: Request, session: string): Framing {
+  if (request.method === "GET") return serverSentEvents(`${session}:`);
   return request.headers.get("accept")?.includes("text/event-stream") ? serverSentEvents("") : ndjson;
-}
-
-function readingOf({ sessions }: NativeStreamOptions, asked: NativeRequest, session: Session, framing: Framing) {
-  const { request, cors, listener } = asked;
-  // Bun hangs up on a response that is silent for long.
-  listener.timeout(request, 0);
-  return { sessions, socket: session.socket, request, framing, isFirst: !asked.session, headers: cors };
 }
 
 function numberIn({ searchParams }: URL, name: string): number | undefined {

@@ -6,15 +6,19 @@
 import type { App } from "../../domain/app.ts";
 import { Disconnect } from "../../domain/error.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
-import { errorResponse } from "../../http/error-response.ts";
+import { errorResponseFor, isKnownError } from "../../http/error-response.ts";
 import { receivePing } from "../../hub/execute.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
 import { corsHeaders, preflightResponse } from "./cors.ts";
+import { deliverFrames, NOT_THE_PAGE, type Outcome, outcomeResponse, SESSION_GONE } from "./deliver.ts";
 import { sockJsPoll, sockJsStream } from "./framing.ts";
-import { receiveSend } from "./pusher-send.ts";
+import type { HttpSocket } from "./http-socket.ts";
+import { readSend } from "./pusher-send.ts";
 import { PollReader, StreamReader } from "./readers.ts";
-import type { Session, SessionKind, Sessions } from "./sessions.ts";
+import type { Relayed } from "./relay.ts";
+import type { Session } from "./session.ts";
+import type { SessionKind, Sessions } from "./sessions.ts";
 
 export interface PusherXhrOptions {
   readonly options: HandshakeOptions;
@@ -50,45 +54,106 @@ export function pusherXhrRoute(xhr: PusherXhrOptions): Route {
 }
 
 async function answer(xhr: PusherXhrOptions, asked: Omit<XhrRequest, "app" | "origin">): Promise<Response> {
-  const { request, key, action } = asked;
+  const { request, key } = asked;
   const app = await xhr.options.admission.apps.byKey(key);
   const origin = request.headers.get("origin");
   const cors = corsHeaders(app, origin);
   if (request.method === "OPTIONS") return preflightResponse(app, origin, { methods: "POST", headers: "content-type" });
   if (request.method !== "POST") return new Response(null, { status: 405, headers: { Allow: "OPTIONS, POST" } });
-  const full: XhrRequest = { ...asked, app, origin };
-  const session = xhr.sessions.find(asked.sessionId);
-  if (session && !mayUse(session, full)) return errorResponse(403, "unauthorized", WRONG_ORIGIN, cors);
-  if (action !== "xhr_send") return read(xhr, full, session, cors);
-  if (!session?.connection) return errorResponse(404, "session_gone", "There is no such session.", cors);
-  return receiveSend(xhr.options, session.connection, session, request, cors);
+  try {
+    return await dispatch(xhr, { ...asked, app, origin }, cors);
+  } catch (error) {
+    if (!isKnownError(error)) xhr.options.hub.observe({ type: "failed", error, during: "an HTTP transport" });
+    return errorResponseFor(error, cors);
+  }
 }
 
-const WRONG_ORIGIN = "The session is another page's, or this origin may not connect to this app (allowedOrigins).";
+type Cors = Readonly<Record<string, string>>;
+
+/** Where the connection is here, or on another node, or nowhere yet. */
+async function dispatch(xhr: PusherXhrOptions, asked: XhrRequest, cors: Cors): Promise<Response> {
+  const { sessions } = xhr;
+  const { sessionId, origin, action } = asked;
+  const session = sessions.find(sessionId);
+  if (session && !mayUse(session, asked)) return outcomeResponse(NOT_THE_PAGE, cors);
+  const owner = session ? undefined : await sessions.relay?.noted(sessionId);
+  const relayed = owner === undefined ? undefined : { owner, session: sessionId, origin };
+  if (action === "xhr_send") return outcomeResponse(forPusher(await send(xhr, asked, session, relayed)), cors);
+  return (relayed && (await readElsewhere(xhr, asked, relayed, cors))) ?? read(xhr, asked, session, cors);
+}
 
 function mayUse({ origin, connection }: Session, request: XhrRequest): boolean {
   return origin === request.origin && (!connection || isOriginAllowed(connection.app, origin));
+}
+
+/** Bodies are read side by side, and handled in the order in which the requests came. */
+async function send(
+  { options, sessions }: PusherXhrOptions,
+  { request }: XhrRequest,
+  session: Session | undefined,
+  relayed: Relayed | undefined,
+): Promise<Outcome> {
+  const reading = readSend(request, options.config.limits.frameBytes);
+  if (relayed && sessions.relay) return sessions.relay.send(relayed, await reading);
+  if (!session) {
+    await reading;
+    return SESSION_GONE;
+  }
+  const before = session.sending;
+  const sending = reading.then(async (frames) => {
+    await before;
+    return deliverFrames(options.hub, session, frames);
+  });
+  session.sending = Promise.allSettled([before, sending]);
+  return sending;
+}
+
+/** Its client knows only that there is none. */
+function forPusher(outcome: Outcome): Outcome {
+  return outcome.status === SESSION_GONE.status
+    ? { ...outcome, status: 404, error: "There is no such session." }
+    : outcome;
 }
 
 async function read(
   xhr: PusherXhrOptions,
   asked: XhrRequest,
   known: Session | undefined,
-  cors: Readonly<Record<string, string>>,
+  cors: Cors,
 ): Promise<Response> {
-  const { request, action, listener } = asked;
-  // Bun hangs up on a response that is silent for long.
-  listener.timeout(request, 0);
-  const isStream = action === "xhr_streaming";
+  const isStream = asked.action === "xhr_streaming";
   const opened = known ?? (await open(xhr, asked, isStream ? "xhr_streaming" : "xhr_polling"));
   if (opened instanceof Response) return refused(xhr, opened, { ...sockJsStream.headers, ...cors });
   const { socket, connection } = opened;
   if (!isStream && known && connection) receivePing(xhr.sessions.hub, connection);
-  const reading = { sessions: xhr.sessions, socket, request, isFirst: !known, headers: cors };
-  const reader = isStream
-    ? new StreamReader({ ...reading, framing: sockJsStream })
-    : new PollReader({ ...reading, framing: sockJsPoll });
-  return reader.response;
+  return respond(xhr, asked, socket, { isFirst: !known, cors });
+}
+
+/** Undefined where the node has lost it. */
+async function readElsewhere(
+  xhr: PusherXhrOptions,
+  asked: XhrRequest,
+  relayed: Relayed,
+  cors: Cors,
+): Promise<Response | undefined> {
+  const isPoll = asked.action === "xhr";
+  const mirror = await xhr.sessions.relay?.read({ ...relayed, after: undefined, isPoll, isResumable: false });
+  if (mirror === "forbidden") return outcomeResponse(NOT_THE_PAGE, cors);
+  return typeof mirror === "object" ? respond(xhr, asked, mirror.socket, { isFirst: false, cors }) : undefined;
+}
+
+function respond(
+  { sessions }: PusherXhrOptions,
+  { request, action, listener }: XhrRequest,
+  socket: HttpSocket,
+  { isFirst, cors }: { readonly isFirst: boolean; readonly cors: Cors },
+): Response | Promise<Response> {
+  // Bun hangs up on a response that is silent for long.
+  listener.timeout(request, 0);
+  const reading = { sessions, socket, request, isFirst, headers: cors };
+  return action === "xhr_streaming"
+    ? new StreamReader({ ...reading, framing: sockJsStream }).response
+    : new PollReader({ ...reading, framing: sockJsPoll }).response;
 }
 
 function open(xhr: PusherXhrOptions, asked: XhrRequest, transport: SessionKind["transport"]) {

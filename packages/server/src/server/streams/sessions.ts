@@ -1,7 +1,7 @@
 /** Connections that outlive their HTTP requests: opened as WebSockets are, found by their id, and ended when no request comes for them. */
 
 import { Connection, type Transport } from "../../domain/connection.ts";
-import type { Disconnect } from "../../domain/error.ts";
+import { isEngineAway } from "../../domain/error.ts";
 import type { Clock } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { hasStalled } from "../../hub/liveness.ts";
@@ -12,7 +12,12 @@ import type { HandshakeOptions, SocketData } from "../websocket/listen-options.t
 import { openSocket } from "../websocket/socket-handler.ts";
 import { CommandQueue } from "./commands.ts";
 import { HttpSocket, type HttpSocketOptions } from "./http-socket.ts";
+import type { Relay } from "./relay.ts";
+import type { Session } from "./session.ts";
 import type { Streams } from "./streams.ts";
+
+/** A client that polls asks again sooner. */
+const BETWEEN_MS = 500;
 
 /** The code of a socket that ended without a close frame from either side. */
 const ABNORMAL_CLOSURE = 1006;
@@ -26,27 +31,19 @@ export interface SessionSettings {
   readonly sessionTimeoutS: number;
 }
 
-export interface Session {
-  readonly id: string;
-  /** The page's, which all of its requests have in common. */
-  readonly origin: string | null;
-  readonly socket: HttpSocket;
-  /** Undefined where it was not let in: then the socket has the reason, and is closed. */
-  readonly connection: Connection | undefined;
-  /** Why it was not let in. */
-  readonly refusal: Disconnect | undefined;
-  /** Settles when what the client sent so far is handled. */
-  sending: Promise<unknown>;
-  /** What a client sends that numbers its commands. */
-  readonly commands: CommandQueue;
-}
-
 /** What another kind of session does differently. */
 export interface SessionKind extends Pick<HttpSocketOptions, "encode" | "pingFrame"> {
   readonly id: string;
   readonly transport: Transport;
   /** The server made up the id, and the client learns it when it is welcomed. */
   readonly isNamed?: true;
+}
+
+export interface SessionsOptions {
+  readonly streams: Streams;
+  readonly hub: Hub;
+  readonly settings: SessionSettings;
+  readonly relay: Relay | undefined;
 }
 
 /** A request that reads, as time goes by. */
@@ -56,6 +53,8 @@ interface Ticking {
 
 export class Sessions {
   settings: SessionSettings;
+  /** Finds the sessions of other nodes; undefined where there are none. */
+  readonly relay: Relay | undefined;
   readonly #streams: Streams;
   readonly hub: Hub;
   readonly #clock: Clock;
@@ -66,7 +65,8 @@ export class Sessions {
   readonly #queue: HandshakeQueue;
   readonly #reading = new Set<Ticking>();
 
-  constructor(options: { readonly streams: Streams; readonly hub: Hub; readonly settings: SessionSettings }) {
+  constructor(options: SessionsOptions) {
+    this.relay = options.relay;
     this.#streams = options.streams;
     this.hub = options.hub;
     this.#clock = options.hub.clock;
@@ -74,8 +74,11 @@ export class Sessions {
     this.#queue = new HandshakeQueue(this.#clock);
   }
 
-  get size(): number {
-    return this.#sessions.size;
+  /** How many have a request that reads, or had one a moment ago. */
+  get activeCount(): number {
+    const { nowMs } = this;
+    const sessions = [...this.#sessions.values()];
+    return sessions.filter(({ socket }) => socket.hasReader || nowMs - socket.idleSinceMs < BETWEEN_MS).length;
   }
 
   get nowMs(): number {
@@ -109,7 +112,9 @@ export class Sessions {
     const nowMs = this.#clock.monotonicMs();
     for (const reader of this.#reading) reader.tick(nowMs);
     const timeoutMs = this.settings.sessionTimeoutS * 1000;
-    for (const { socket } of this.#sessions.values()) {
+    for (const session of this.#sessions.values()) {
+      const { socket } = session;
+      this.#noteAgain(session, nowMs);
       if (socket.hasReader) continue;
       if (hasStalled(lateMs)) socket.idleSinceMs = Math.min(nowMs, socket.idleSinceMs + lateMs);
       else if (nowMs - socket.idleSinceMs > timeoutMs) socket.terminate();
@@ -142,6 +147,7 @@ export class Sessions {
     if (!data) throw new Error("A handshake ended without a client.");
     const connection = data instanceof Connection ? data : undefined;
     if (connection) connection.transport = kind.transport;
+    if (connection && !kind.isNamed) await this.#note(kind.id);
     const session = {
       id: kind.id,
       origin: context.request.headers.get("origin"),
@@ -152,10 +158,27 @@ export class Sessions {
       },
       sending: Promise.resolve(),
       commands: new CommandQueue(),
+      notedAtMs: kind.isNamed ? undefined : this.nowMs,
     } satisfies Session;
     this.#sessions.set(kind.id, session);
     openSocket(options, this.#pendingUsers, session.socket, data);
     return session;
+  }
+
+  #noteAgain(session: Session, nowMs: number): void {
+    if (!this.relay || session.notedAtMs === undefined) return;
+    if (nowMs - session.notedAtMs < this.relay.noteAgainMs) return;
+    session.notedAtMs = nowMs;
+    void this.#note(session.id);
+  }
+
+  /** Without the engine other nodes cannot be told, but requests that come here are served. */
+  async #note(id: string): Promise<void> {
+    try {
+      await this.relay?.note(id);
+    } catch (error) {
+      if (!isEngineAway(error)) this.hub.observe({ type: "failed", error, during: "noting a session" });
+    }
   }
 
   #createSocket(

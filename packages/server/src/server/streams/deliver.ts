@@ -1,0 +1,76 @@
+/** What a client sent by a request, carried out where its connection is, and what is answered. */
+
+import { errorResponse, HttpError } from "../../http/error-response.ts";
+import { receive, receivePing } from "../../hub/execute.ts";
+import type { Hub } from "../../hub/hub.ts";
+import { AheadError } from "./commands.ts";
+import type { Session } from "./session.ts";
+
+/** Crosses between nodes. */
+export interface Outcome {
+  readonly status: number;
+  readonly code?: string;
+  readonly error?: string;
+  /** The number of the command that is missing. */
+  readonly expected?: number;
+}
+
+export const SESSION_GONE: Outcome = {
+  status: 410,
+  code: "session_gone",
+  error: "There is no such session any more: open one, with the positions you have.",
+};
+
+export const NOT_THE_PAGE: Outcome = {
+  status: 403,
+  code: "unauthorized",
+  error: "The session is another page's, or this origin may not connect to this app (allowedOrigins).",
+};
+
+/** Frames of Pusher's; none is a sign of life, and is answered by one. */
+export async function deliverFrames(hub: Hub, session: Session, frames: readonly string[]): Promise<Outcome> {
+  const { connection, socket } = session;
+  if (!connection) return SESSION_GONE;
+  await socket.resumed;
+  if (frames.length === 0) {
+    receivePing(hub, connection);
+    socket.giveSignOfLife();
+  }
+  for (const frame of frames) receive(hub, connection, frame);
+  return outcomeOf(session);
+}
+
+/** Commands of a native client, the first of which is its `seq`-th. */
+export async function deliverCommands(
+  hub: Hub,
+  session: Session,
+  seq: number,
+  commands: readonly string[],
+): Promise<Outcome> {
+  const { connection, socket } = session;
+  if (!connection) return SESSION_GONE;
+  await socket.resumed;
+  try {
+    await session.commands.receive(hub, connection, seq, commands);
+  } catch (error) {
+    if (!(error instanceof AheadError)) throw error;
+    return { status: error.status, code: error.code, error: error.message, expected: error.expected };
+  }
+  return outcomeOf(session);
+}
+
+function outcomeOf({ connection }: Session): Outcome {
+  const why = connection?.disconnectReason;
+  return why?.code === "flooded" ? { status: 429, code: why.code, error: why.message } : { status: 204 };
+}
+
+export function outcomeResponse(outcome: Outcome, cors: Readonly<Record<string, string>>): Response {
+  const { status, code = "internal", error = "", expected } = outcome;
+  if (status === 204) return new Response(null, { status, headers: cors });
+  if (expected !== undefined) return Response.json({ error, code, expected }, { status, headers: cors });
+  return errorResponse(status, code, error, cors);
+}
+
+export function outcomeError({ status, code = "internal", error = "" }: Outcome): HttpError {
+  return new HttpError(status, code, error);
+}
