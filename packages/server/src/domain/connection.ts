@@ -79,6 +79,9 @@ export class Connection {
   /** When it was sent a ping that is not answered; 0 when there is none. */
   pingedAtMs = 0;
 
+  /** Before that no sweep has to look at it, unless its token ends: see hub/liveness.ts. */
+  checkAtMs = 0;
+
   /** How far it is behind in reading: see hub/liveness.ts. */
   wasSent = false;
   probe: string | undefined;

@@ -10,7 +10,7 @@ import type { Clock } from "../domain/ports.ts";
 import { checkRefresh, type RefreshHost } from "./refresh.ts";
 
 /** So long before its token ends, a client is sent word. */
-const NOTICE_MS = 30_000;
+export const NOTICE_MS = 30_000;
 /** Tokens that end in the same second end their connections over this time. With the sweep's second, it is five. */
 const SPREAD_MS = 4_000;
 const DEFAULT_TOLERANCE_S = 5;

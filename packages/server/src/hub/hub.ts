@@ -33,7 +33,7 @@ import type { GuardChain } from "./guard-chain.ts";
 import { Histories } from "./histories.ts";
 import { IdempotencyKeys } from "./idempotency-keys.ts";
 import { checkPlace } from "./limits.ts";
-import { checkLiveness, compensateStall, hasStalled } from "./liveness.ts";
+import { checkLiveness, compensateStall, hasStalled, isCheckDue } from "./liveness.ts";
 import { ChannelMembership, type JoinReply } from "./membership.ts";
 import { NodeBus } from "./node-bus.ts";
 import type { Deciders, HubLimits, HubOptions } from "./options.ts";
@@ -119,6 +119,7 @@ export class Hub {
 
   set limits(limits: HubLimits) {
     this.#context.limits = limits;
+    for (const connection of this.connections()) connection.checkAtMs = 0;
   }
 
   /** Shown every frame. Undefined nearly always. */
@@ -360,7 +361,9 @@ export class Hub {
       for (const connection of this.connections()) compensateStall(connection, lateMs, nowMs);
       return;
     }
-    for (const connection of this.connections()) checkLiveness(this, this.#tenants, connection, nowMs, lookedAtMs);
+    for (const connection of this.connections()) {
+      if (isCheckDue(connection, nowMs)) checkLiveness(this, this.#tenants, connection, nowMs, lookedAtMs);
+    }
     this.subscriptionCounts.flush(nowMs);
     this.#delivery.sweep(nowMs);
     this.nodeBus.sweep(nowMs);

@@ -3,7 +3,7 @@
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 import type { Push } from "../domain/message.ts";
-import { checkExpiry } from "./expiry.ts";
+import { checkExpiry, NOTICE_MS } from "./expiry.ts";
 import type { RefreshHost } from "./refresh.ts";
 import { sign } from "./signature.ts";
 import type { Tenants } from "./tenants.ts";
@@ -32,6 +32,14 @@ interface Host extends RefreshHost {
   close(connection: Connection, code: number): void;
 }
 
+/**
+ * Whether `checkLiveness` may find anything to do. Two comparisons instead of two dozen, for a connection that is looked at every second
+ * and has something to be done every ten.
+ */
+export function isCheckDue({ checkAtMs, expiresAtMs }: Connection, nowMs: number): boolean {
+  return nowMs >= checkAtMs || expiresAtMs - nowMs <= NOTICE_MS;
+}
+
 /** Pings a silent connection, disconnects one that does not answer or whose token has ended, and cuts a slow consumer. The last look was at `lookedAtMs`. */
 export function checkLiveness(
   hub: Host,
@@ -50,13 +58,28 @@ export function checkLiveness(
   if (connection.frameQueue?.hasPending) compensatePause(connection, lookedAtMs, nowMs);
   switch (judgeReader(connection, nowMs, hub.limits.readerLagS, tenants)) {
     case "probe":
+      connection.checkAtMs = 0;
       return sendProbe(connection, connection.socket, probeText(connection, nowMs));
     case "cut":
       // Without a close frame, which would have to wait behind all the rest.
       hub.observe({ type: "slow-consumer", connection, limit: "limits.readerLagS" });
       hub.close(connection, ABNORMAL);
-      connection.socket?.terminate();
+      return connection.socket?.terminate();
   }
+  connection.checkAtMs = nextCheckMs(connection, hub.limits);
+}
+
+/** When time alone may make something due. What comes in only puts that off; other settings make everything due at once. */
+function nextCheckMs(connection: Connection, { activityTimeoutS, pongTimeoutS, readerLagS }: Host["limits"]): number {
+  const { app, isAuthenticated, awaitsAuthentication, answersPings, pingedAtMs, lastSeenMs, probe } = connection;
+  // A reader that is behind is judged at every look: for how long its turn makes it wait is counted from look to look.
+  if (probe !== undefined || awaitsAuthentication || (app.requireAuthentication && !isAuthenticated)) return 0;
+  const isAwaited = answersPings && pingedAtMs > 0;
+  const silentAtMs = isAwaited
+    ? pingedAtMs + pongTimeoutS * 1000
+    : Math.max(lastSeenMs, pingedAtMs) + activityTimeoutS * 1000;
+  const dayAtMs = answersPings ? Number.POSITIVE_INFINITY : lastSeenMs + SILENCE_MS;
+  return Math.min(silentAtMs, dayAtMs, connection.probedAtMs + probePauseMs(readerLagS));
 }
 
 /** Known to those who have the app's secret, and nothing that any other signature is made of. */
@@ -165,9 +188,13 @@ export function judgeReader<R extends Reader>(
 ): "probe" | "cut" | undefined {
   const sinceMs = reader.probedAtMs;
   if (reader.probe !== undefined) return nowMs - sinceMs > mostLagS * 1000 ? "cut" : undefined;
-  if (nowMs - sinceMs < Math.min(EVERY_MS, (mostLagS * 1000) / 3)) return undefined;
+  if (nowMs - sinceMs < probePauseMs(mostLagS)) return undefined;
   reader.probedAtMs = nowMs;
   return reader.wasSent || senders?.wasSentTo(reader, sinceMs) ? "probe" : undefined;
+}
+
+function probePauseMs(mostLagS: number): number {
+  return Math.min(EVERY_MS, (mostLagS * 1000) / 3);
 }
 
 /** `text` is another each time, and cannot be guessed, or it could be answered before it is read. */

@@ -127,7 +127,10 @@ export class Tenant {
   /** The same app, with other settings: for those who are here as for those who come. */
   replaceApp(app: App): void {
     this.app = app;
-    for (const connection of this.connections.values()) connection.app = app;
+    for (const connection of this.connections.values()) {
+      connection.app = app;
+      connection.checkAtMs = 0;
+    }
     for (const audience of this.audiences.values()) audience.channel = this.#channels.of(app, audience.channel.name);
   }
 

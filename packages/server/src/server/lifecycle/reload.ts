@@ -108,6 +108,7 @@ export function disconnectReason(
     return new Disconnect("app_unknown", "The app is not on this server any more.");
   }
   connection.app = app;
+  connection.checkAtMs = 0;
   if (!app.enabled) return new Disconnect("app_disabled", "The app is disabled.");
   if (standsOnOldKey(connection, app)) {
     const message =

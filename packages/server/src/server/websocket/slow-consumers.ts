@@ -18,6 +18,8 @@ export class SlowConsumers {
   /** The most that one client can have been sent since the last check. */
   #sentBytes = 0;
   #checkedAtMs = 0;
+  /** How often in a row nothing had been sent. */
+  #idleChecks = 0;
 
   constructor(hub: Hub) {
     this.#hub = hub;
@@ -25,6 +27,9 @@ export class SlowConsumers {
 
   /** Remembers the connections with bytes waiting. Call it every second or so. */
   check(): void {
+    // What was written a moment ago may only wait at the next check.
+    this.#idleChecks = this.#sentBytes > 0 || this.#behind.size > 0 ? 0 : this.#idleChecks + 1;
+    if (this.#idleChecks > 1) return;
     this.#sentBytes = 0;
     this.#behind.clear();
     this.#checkedAtMs = this.#hub.clock.monotonicMs();
