@@ -377,6 +377,11 @@ export class Hub {
     return this.#context.isBusy;
   }
 
+  /** Lets the event loop turn, where work is long. */
+  nextTurn(): Promise<void> {
+    return this.#context.nextTurn();
+  }
+
   /** Never throws. */
   observe(event: HubEvent): void {
     this.#context.observe(event);

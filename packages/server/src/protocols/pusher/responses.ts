@@ -9,6 +9,11 @@ export function json(body: unknown, status = 200): Response {
   return status === 200 ? Response.json(body) : Response.json(body, { status });
 }
 
+/** What is written as JSON already. */
+export function jsonText(text: string): Response {
+  return new Response(text, { headers: { "Content-Type": "application/json;charset=utf-8" } });
+}
+
 /** A call as it comes in, and what is known of it so far. */
 export interface IncomingApiRequest {
   readonly request: Request;
