@@ -192,6 +192,19 @@ describe("GET /channels", () => {
     expect(await call("GET", "/channels", {}, OTHER)).toEqual(ok({ channels: {} }));
   });
 
+  test("lists thousands of channels, each once, with what was asked for", async () => {
+    const client = await connectPusher(server.url);
+    const names = Array.from({ length: 2_100 }, (_, n) => `thousands-${n}`);
+    for (const channel of names) client.socket.send({ event: "pusher:subscribe", data: { channel } });
+    await eventually(async () => {
+      const { text } = await get("/channels", { filter_by_prefix: "thousands-", info: "subscription_count" });
+      expect(JSON.parse(text)).toEqual({
+        channels: Object.fromEntries(names.map((name) => [name, { subscription_count: 1 }])),
+      });
+    });
+    await client.close();
+  }, 60_000);
+
   test.each([
     ["user_count without a prefix", { info: "user_count" }],
     ["user_count with a prefix of other channels too", { info: "user_count", filter_by_prefix: "pre" }],
