@@ -135,6 +135,7 @@ export type {
   NewUser,
   UserPush,
 } from "./server/embed/types.ts";
+export type { KickOptions, PutOptions, UserHandle } from "./server/embed/user-handle.ts";
 export type { Controller, ControllerClass } from "./server/endpoints/controller.ts";
 export type {
   Endpoint,

@@ -9,6 +9,7 @@ import { isUnixSocketPath } from "../config/schema/fields.ts";
 import type { Config } from "../config/schema/schema.ts";
 import type { App } from "../domain/app.ts";
 import type { User } from "../domain/message.ts";
+import type { NodeState } from "../domain/ports.ts";
 import type { AnyModule, Given, InputOf, OutputOf, TaskModule } from "../tasks/module.ts";
 import type { TaskOptions } from "../tasks/tasks.ts";
 import { AppHandle, type ChannelStats, type PresenceList } from "./embed/app-handle.ts";
@@ -28,6 +29,7 @@ import type {
   UserPush,
   WorkerInfo,
 } from "./embed/types.ts";
+import type { UserHandle } from "./embed/user-handle.ts";
 import { type Controller, type ControllerClass, definitionOf } from "./endpoints/controller.ts";
 import type { Endpoint, EndpointDefinition, EndpointOptions } from "./endpoints/endpoint.ts";
 import type { FetchHandler } from "./http/fetch-handler.ts";
@@ -117,6 +119,11 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
     return serverStats(this.#lifecycle.process.hub, apps, app === undefined);
   }
 
+  /** All nodes of the cluster, this one included, as they last said they are. */
+  async nodes(): Promise<readonly NodeState[]> {
+    return this.#lifecycle.process.hub.nodes();
+  }
+
   // ---- what it runs with, and where
 
   get config(): Config {
@@ -193,8 +200,6 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
     return this;
   }
 
-  // ---- apps and their connections
-
   /** One app, by id or key; without a name, the first. */
   app(idOrKey?: string): AppHandle<D, U> {
     const { hub } = this.#lifecycle.process;
@@ -227,8 +232,6 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
     return this.app(this.apps.find(({ id }) => this.#lifecycle.connection(id, connection))?.id);
   }
 
-  // ---- the first app
-
   toChannel<N extends ChannelName<D>>(name: N): Target<ChannelPush<D, N>> {
     return this.app().toChannel(name);
   }
@@ -239,6 +242,10 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
 
   toConnection(id: string): ConnectionTarget<UserPush<D>> {
     return this.app().toConnection(id);
+  }
+
+  user(id: string | number): UserHandle {
+    return this.app().user(id);
   }
 
   channels(prefix?: string): ReturnType<AppHandle["channels"]> {

@@ -62,6 +62,14 @@ export async function listUsers(call: ApiCall, channel = ""): Promise<Response> 
   return json({ users: members.map(({ id }) => ({ id })) });
 }
 
+/** Not of the protocol: the same with what they show of themselves. */
+export async function listMembers(call: ApiCall, channel = ""): Promise<Response> {
+  checkChannelName(call.app, channel);
+  if (!traitsOf(channel).presence) throw new CommandError("data_invalid", "Only presence channels have members.");
+  const members = await call.hub.members(call.app, channel);
+  return json({ members: members.map(({ id, info, joinedAtMs }) => ({ id, info, joined_at_ms: joinedAtMs })) });
+}
+
 /** The asked-for attributes that the channel has; an empty channel has counts of nought. */
 export async function describe(call: ApiCall, channel: string, attributes: ReadonlySet<string>): Promise<object> {
   if (attributes.size === 0) return {};

@@ -3,7 +3,7 @@
 import { HttpError } from "../../http/error-response.ts";
 import { purgeHistory, showHistory } from "./history-routes.ts";
 import { trigger, triggerBatch, triggerOld } from "./publish-routes.ts";
-import { listChannels, listUsers, showChannel } from "./query-routes.ts";
+import { listChannels, listMembers, listUsers, showChannel } from "./query-routes.ts";
 import type { ApiCall } from "./request-body.ts";
 import { json } from "./responses.ts";
 import * as steering from "./steer-routes.ts";
@@ -26,6 +26,7 @@ const API_ROUTES: readonly ApiRoute[] = [
   { method: "DELETE", path: "/channels/{channel}/history", handle: purgeHistory },
   { method: "DELETE", path: "/channels/{channel}/history/{offset}", handle: purgeHistory },
   { method: "GET", path: "/channels/{channel}/users", handle: listUsers },
+  { method: "GET", path: "/channels/{channel}/members", handle: listMembers },
   { method: "POST", path: "/users/{user}/terminate_connections", handle: steering.terminate },
   { method: "POST", path: "/users/{user}/subscribe", handle: steering.subscribeUser },
   { method: "POST", path: "/connections/{connection}/subscribe", handle: steering.subscribeConnection },

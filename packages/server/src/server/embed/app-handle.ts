@@ -14,6 +14,7 @@ import { checkChannelName } from "../../hub/limits.ts";
 import { Connections } from "./connections.ts";
 import { ConnectionTarget, DISCONNECTED_BY_PROGRAM, noticeOf, Target } from "./targets.ts";
 import type { ChannelPush, UserPush } from "./types.ts";
+import { UserHandle } from "./user-handle.ts";
 
 export interface ChannelInfo extends ChannelSummary {
   readonly type: ChannelKind;
@@ -99,6 +100,11 @@ export class AppHandle<D extends Declaration = AnyDeclaration, U extends User = 
   /** One connection, wherever in the cluster it is. */
   toConnection(id: string): ConnectionTarget<UserPush<D>> {
     return new ConnectionTarget(this.#hub, this.app, id);
+  }
+
+  /** To act on all connections of a user, in the whole cluster. Throws CommandError `user_invalid`. */
+  user(id: string | number): UserHandle {
+    return new UserHandle(this.#hub, this.app, String(id));
   }
 
   /** The channels that have subscribers, in the whole cluster. */
