@@ -6,7 +6,7 @@ import { readBody } from "../../http/body.ts";
 import { HttpError } from "../../http/error-response.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { ApiCall } from "./request-body.ts";
-import { signedPaths, verifyRequest } from "./request-signature.ts";
+import { queryPairs, signedPaths, verifyRequest } from "./request-signature.ts";
 import { apiErrorResponse, type IncomingApiRequest } from "./responses.ts";
 import { answerRoute } from "./routes.ts";
 
@@ -55,14 +55,25 @@ async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: str
   const body = await readBody(request, options.bodyBytes);
   incoming.body = body;
   const paths = signedPaths(url.pathname, options.pathPrefix);
-  const signed = { method: request.method, paths, query: url.searchParams, body };
+  const signed = { method: request.method, paths, query: queryPairs(url), body };
   const call = verifyRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
   if (!app.enabled) throw new HttpError(403, "app_disabled", "The app is disabled.");
   const { hub, jsonDepth, step } = options;
   const guarded = hub.guardChain.apiCall(app, call);
   if (guarded instanceof Promise) await guarded;
   const { nodes } = options;
-  const asked = { app, hub, request, body, query: url.searchParams, jsonDepth, nodes };
+  const asked: ApiCall = {
+    app,
+    hub,
+    request,
+    body,
+    jsonDepth,
+    nodes,
+    // Most calls are not asked for it once their signature is verified.
+    get query() {
+      return url.searchParams;
+    },
+  };
   const act = () => answerRoute(request.method, rest.split("/").map(decoded), asked);
   if (!step) return act();
   return step(request, url.pathname, () => act().catch((error) => apiErrorResponse(hub, incoming, error)));

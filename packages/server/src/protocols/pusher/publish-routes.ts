@@ -28,6 +28,15 @@ const Trigger = z.object({
   info,
 });
 
+/** A name, data and channels, all of them text, and nothing else: as most calls are. */
+function isPlainTrigger(json: unknown): json is z.infer<typeof Trigger> {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return false;
+  const { name, data, channel = "", channels = [], ...more } = json as Record<string, unknown>;
+  if (typeof name !== "string" || typeof data !== "string" || typeof channel !== "string") return false;
+  for (const _ in more) return false;
+  return Array.isArray(channels) && channels.every((one) => typeof one === "string");
+}
+
 const Batch = z.object({
   batch: z.array(
     z.object({ name, data: z.unknown(), channel: z.string(), socket_id: socketId, idempotency_key: key, info }),
@@ -47,7 +56,7 @@ interface Outgoing {
 const KEY_HEADER = "Idempotency-Key";
 
 export async function trigger(call: ApiCall): Promise<Response> {
-  const { value: body, text } = parseBody(call, Trigger);
+  const { value: body, text } = parseBody(call, Trigger, isPlainTrigger);
   const channels = body.channels ?? (body.channel ? [body.channel] : []);
   const most = call.app.limits.channelsPerTrigger;
   if (channels.length === 0) throw new CommandError("data_invalid", "The event needs channels, or a channel.");
@@ -141,17 +150,10 @@ function publish({ app, hub }: ApiCall, outgoing: readonly Outgoing[]): Awaitabl
     hub.checkReserved(event, false);
     if (typeof key === "string") checkIdempotencyKey(key);
   }
-  const publications = outgoing.map(
-    ({ event, data, channel, except }): EventPublication => ({
-      type: "event",
-      app: app.id,
-      channel,
-      event,
-      data,
-      ...(except && { except: [except] }),
-    }),
-  );
-  const sent = publications.map((publication, at) => hub.publish(app, publication, outgoing[at]?.key ?? undefined));
+  const sent = outgoing.map(({ event, data, channel, except, key }) => {
+    const plain: EventPublication = { type: "event", app: app.id, channel, event, data };
+    return hub.publish(app, except ? { ...plain, except: [except] } : plain, key ?? undefined);
+  });
   return areThere(sent) ? sent : Promise.all(sent);
 }
 

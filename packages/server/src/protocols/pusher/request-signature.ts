@@ -9,7 +9,7 @@ export interface SignedRequest {
   readonly method: string;
   /** The paths the client may have signed: as it came in, and as it was before a proxy took a prefix off. */
   readonly paths: Iterable<string>;
-  readonly query: URLSearchParams;
+  readonly query: Iterable<readonly [string, string]>;
   readonly body: Uint8Array;
 }
 
@@ -57,13 +57,27 @@ function spellings(path: string): string[] {
 
 /** The string that is signed: method, path and the sorted parameters, values not escaped. */
 export function stringToSign(method: string, path: string, query: ReadonlyMap<string, string>): string {
-  const pairs = [...query].filter(([key]) => key !== "auth_signature");
-  pairs.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `${method.toUpperCase()}\n${path}\n${pairs.map(([key, value]) => `${key}=${value}`).join("&")}`;
+  let text = "";
+  for (const key of [...query.keys()].sort()) {
+    if (key !== "auth_signature") text += `${text === "" ? "" : "&"}${key}=${query.get(key)}`;
+  }
+  return `${method.toUpperCase()}\n${path}\n${text}`;
+}
+
+/** The parameters of a URL. Where nothing in them is escaped, as in what libraries sign, they are cut out at a third of the time. */
+export function queryPairs(url: URL): SignedRequest["query"] {
+  const { search } = url;
+  if (/[%+]/.test(search)) return url.searchParams;
+  const pairs: [string, string][] = [];
+  for (const part of search.slice(1).split("&")) {
+    const end = part.indexOf("=");
+    if (part !== "") pairs.push(end < 0 ? [part, ""] : [part.slice(0, end), part.slice(end + 1)]);
+  }
+  return pairs;
 }
 
 /** Keys in lower case, as they are signed. A parameter given twice could be read as either, so it counts as neither. */
-function flatten(params: URLSearchParams): Map<string, string> {
+function flatten(params: SignedRequest["query"]): Map<string, string> {
   const query = new Map<string, string>();
   for (const [name, value] of params) {
     const key = name.toLowerCase();
