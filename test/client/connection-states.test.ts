@@ -42,6 +42,7 @@ describe("a client", () => {
       id: "7.7",
       user: { id: "ada" },
       url: "ws://server",
+      transport: "fake",
       attempt: 0,
       queued: 0,
     });

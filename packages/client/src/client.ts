@@ -72,6 +72,7 @@ class FanfareClient {
       lost: (tooLarge) => this.#lost(tooLarge),
       ended: (error, state) => this.#ended(error, state),
       frame: (name, frame) => this.#frame(name, frame),
+      isResumable: () => this.#userEvents.size === 0 && this.#subscriptions.areResumable,
     });
     this.#session = new Session(settings, this.#tokens, this.#connection, () => this.#subscriptions.retryRefused());
     this.#queue = new PublishQueue(settings, this.#connection);

@@ -21,6 +21,7 @@ import { webSocket } from "./web-socket.ts";
 interface Line {
   readonly abort: AbortController;
   url: string;
+  transport?: string;
   socket?: TransportSocket;
   cancelDial?: Cancel;
   /** The token goes in the first frame. */
@@ -38,6 +39,8 @@ export interface ConnectionUser {
   /** It has failed or was closed, until `connect()`. */
   ended(error: FanfareError, state: "failed" | "closed"): void;
   frame(name: string | undefined, frame: Frame): void;
+  /** Whether another connection would go on exactly where this one ends. */
+  isResumable(): boolean;
 }
 
 type Changes = { readonly [Name in keyof ConnectionSnapshot]?: ConnectionSnapshot[Name] | undefined };
@@ -85,8 +88,12 @@ export class Connection {
     this.#user = user;
     this.#addresses = createAddresses(options.url, environment);
     this.#requests = new Requests(environment);
-    const given = options.transports ?? [webSocket(options.WebSocket)];
-    this.#transports = given.filter((it) => it.isSupported());
+    const given = options.transports ?? [webSocket];
+    this.#transports = given.filter((it) => it.isSupported(options.WebSocket));
+    this.#transport = Math.max(
+      0,
+      this.#transports.findIndex((it) => it.worked?.()),
+    );
     const dead = () => this.#lost(new FanfareError("timeout", "The server does not answer.", { retryable: true }));
     this.#heartbeat = new Heartbeat(settings, () => this.#ping(), dead);
   }
@@ -208,7 +215,9 @@ export class Connection {
 
   #open(line: Line, token: string | undefined): void {
     const { environment, timeouts, log, options } = this.#settings;
-    const transport = this.#transports[this.#transport % this.#transports.length] as Transport;
+    const index = this.#transport % this.#transports.length;
+    const transport = this.#transports[index] as Transport;
+    line.transport = transport.name;
     if (this.#takesFrameToken !== false) line.frameToken = token;
     const inFrame = line.frameToken !== undefined;
     const query = { app: options.app, auth: inFrame ? "frame" : undefined, token: inFrame ? undefined : token };
@@ -221,6 +230,8 @@ export class Connection {
     log("debug", "connecting", { url: line.url, transport: transport.name, attempt: this.#attempts });
     line.socket = transport.open({
       url: withQuery(line.url, query),
+      WebSocket: options.WebSocket,
+      better: this.#transports.slice(0, index),
       onOpen: () => {
         if (isCurrent() && line.frameToken !== undefined)
           line.socket?.send(JSON.stringify({ event: "authenticate", data: { token: line.frameToken } }));
@@ -230,6 +241,11 @@ export class Connection {
       },
       onClose: (code, reason) => {
         if (isCurrent()) this.#closed(code, reason);
+      },
+      onBetter: () => {
+        if (!isCurrent()) return;
+        this.#transport = 0;
+        if (this.#requests.isEmpty && this.#user.isResumable()) this.redial();
       },
     });
   }
@@ -262,7 +278,8 @@ export class Connection {
     if (welcome.serverTimeMs !== undefined) this.#tokens.clockAheadMs = welcome.serverTimeMs - environment.now();
     log("info", "connected", { id: welcome.id });
     const { id, user } = welcome;
-    this.update({ state: "connected", id, user, url: line.url, attempt: 0, error: undefined });
+    const { url, transport } = line;
+    this.update({ state: "connected", id, user, url, transport, attempt: 0, error: undefined });
     this.#tokens.reconnect = welcome.reconnectToken;
     this.#user.ready();
   }
@@ -349,7 +366,7 @@ export class Connection {
     line?.socket?.close(1000);
     if (!welcome) return;
     this.previousIds = [...this.previousIds, welcome.id].slice(-REMEMBERED_IDS);
-    this.update({ id: undefined, user: undefined, url: undefined });
+    this.update({ id: undefined, user: undefined, url: undefined, transport: undefined });
     this.#user.lost(tooLarge);
     this.#requests.rejectAll(lostError(error));
   }

@@ -7,6 +7,6 @@ export { type IterateOptions, iterate } from "./iterate.ts";
 export { createLive } from "./live.ts";
 export { type NodeStrategy, type NodesOptions, nodes } from "./nodes.ts";
 export { type SessionPositionsOptions, sessionPositions } from "./session-positions.ts";
-export type { Transport, TransportRequest, TransportSocket } from "./transport.ts";
+export type { Transport, TransportRequest, TransportSocket, WebSocketConstructor } from "./transport.ts";
 export type * from "./types.ts";
 export { webSocket } from "./web-socket.ts";

@@ -25,6 +25,10 @@ export class Requests {
     this.#environment = environment;
   }
 
+  get isEmpty(): boolean {
+    return this.#open.size === 0;
+  }
+
   /** Returns the id that the command has to carry. Without a time it is answered or the connection ends. */
   add(answer: string, done: Answered, timeoutMs?: number): number {
     const id = ++this.#last;

@@ -44,6 +44,11 @@ export class Subscriptions implements SubscriptionOwner {
     return this.connection.has(FEATURE.history);
   }
 
+  /** Whether every channel that is subscribed has a position to go on from. */
+  get areResumable(): boolean {
+    return [...this.#all.values()].every(({ state, position }) => state !== "attached" || position);
+  }
+
   get(name: string): Subscription {
     let found = this.#all.get(name);
     if (!found) {

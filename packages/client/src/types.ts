@@ -17,7 +17,7 @@ import type {
   UserEventName,
 } from "@fanfare/schema";
 import type { FanfareError } from "./errors.ts";
-import type { Transport } from "./transport.ts";
+import type { Transport, WebSocketConstructor } from "./transport.ts";
 
 export type Awaitable<T> = T | PromiseLike<T>;
 /** Ends what it was returned for; a second call does nothing. Works with `using`. */
@@ -130,8 +130,6 @@ export interface Backoff {
   readonly maxMs: number;
 }
 
-export type WebSocketConstructor = new (url: string, protocols?: string | string[]) => WebSocket;
-
 /** Remembers the last position of each channel. All three may be asynchronous, and may fail: the client then goes on without. */
 export interface PositionStore {
   get(channel: string): Awaitable<Position | undefined>;
@@ -160,6 +158,8 @@ export interface ConnectionSnapshot {
   readonly user?: User;
   /** Where it is connected, without its query. */
   readonly url?: string;
+  /** What carries the frames, while connected: `websocket`, `stream`, `poll`, or the name of your own. */
+  readonly transport?: string;
   /** Attempts since the last connection that stood; 0 while connected. */
   readonly attempt: number;
   /** When the next attempt begins, in milliseconds since 1970. */

@@ -1,20 +1,17 @@
 /** Frames over a WebSocket. */
 
 import type { Transport, TransportRequest, TransportSocket } from "./transport.ts";
-import type { WebSocketConstructor } from "./types.ts";
 
-/** Over a socket of the given class, or of the runtime's own. */
-export function webSocket(given?: WebSocketConstructor): Transport {
-  const implementation = () => given ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
-  return {
-    name: "websocket",
-    isSupported: () => implementation() !== undefined,
-    open: (request) => open(implementation() as WebSocketConstructor, request),
-  };
-}
+/** Over a socket of the class that the client was given, or of the runtime's own. */
+export const webSocket: Transport = {
+  name: "websocket",
+  isSupported: (given) => (given ?? globalThis.WebSocket) !== undefined,
+  open,
+};
 
-function open(Socket: WebSocketConstructor, { url, onOpen, onFrame, onClose }: TransportRequest): TransportSocket {
-  const socket = new Socket(url);
+function open({ url, WebSocket = globalThis.WebSocket, ...request }: TransportRequest): TransportSocket {
+  const { onOpen, onFrame, onClose } = request;
+  const socket = new WebSocket(url);
   let isOver = false;
   socket.onopen = () => {
     if (!isOver) onOpen();

@@ -45,7 +45,7 @@ export async function listen(listening: Listening): Promise<void> {
     url: `${url}/`,
     app: key,
     ...(token && { token }),
-    transports: [tapped(webSocket(), (text) => (lastFrame = text))],
+    transports: [tapped(webSocket, (text) => (lastFrame = text))],
     log: ({ message, reason }) => {
       if (message === "the server reports an error") listening.onNote(`the server says: ${reason}`);
     },

@@ -23,7 +23,7 @@ export function createLobby({ key, name, onTraffic, onOtherKey }: LobbyOptions):
       const isSentAway = reason === "rejected" && client.snapshot.error?.code === "terminated";
       return isSentAway ? null : fetchToken(name(), signal);
     },
-    transports: [watched(webSocket(), onTraffic)],
+    transports: [watched(webSocket, onTraffic)],
   });
   return client;
 
