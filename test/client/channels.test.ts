@@ -2,7 +2,13 @@
 
 import { describe, expect, test } from "bun:test";
 import { batchAuthorizerIn } from "../../packages/client/src/batch-authorizer.ts";
-import { type Authorize, type AuthorizeMany, type Client, FanfareError } from "../../packages/client/src/index.ts";
+import {
+  type Authorize,
+  type AuthorizeMany,
+  type Channel,
+  type Client,
+  FanfareError,
+} from "../../packages/client/src/index.ts";
 import { FakeWorld, settled } from "./fake-world.ts";
 
 async function connectedIn(world: FakeWorld, options = {}): Promise<Client> {
@@ -20,7 +26,9 @@ describe("a channel", () => {
   test("is the same object each time, and subscribed once for all who hold it", async () => {
     const world = new FakeWorld();
     const client = await connectedIn(world);
-    expect(client.channel("room")).toBe(client.channel("room"));
+    // Without a declaration, all channels are of one type.
+    const room: Channel = client.channel("room");
+    expect(client.channel("room")).toBe(room);
     client.channel("room").on("a", () => {});
     client.channel("room").onAny(() => {});
     client.channel("room").hold();

@@ -186,7 +186,7 @@ export interface Client<D extends Declaration = AnyDeclaration> {
   /** Resolves when connected; rejects when it has `failed` or was closed. */
   connected(options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** The channel of that name: the same object each time. */
-  channel<N extends ChannelName<D>>(name: N, options?: ChannelOptions): Channel<D, N>;
+  channel<N extends ChannelName<D>>(name: N, options?: ChannelOptions): Channel<D, KnownName<D, N>>;
   /** Sends a custom event to the server's program and resolves with its answer. It is never repeated. */
   call<C extends CallName<D>>(name: C, data: CallInput<D, C>, options?: CallOptions): Promise<CallOutput<D, C>>;
   /** Signs in on the open connection, and again after each reconnect. */
@@ -206,6 +206,9 @@ export interface Client<D extends Declaration = AnyDeclaration> {
   /** Users of the watchlist have come online or gone offline. */
   onWatchlist(listener: (change: WatchlistChange) => void, options?: ListenerOptions): Unsubscribe;
 }
+
+/** Without a declaration, no name says more than another: all channels are of one type. */
+export type KnownName<D, N extends string> = AnyDeclaration extends D ? string : N;
 
 export interface WatchlistChange {
   readonly online: readonly string[];
