@@ -14,7 +14,10 @@ setDefaultTimeout(60_000);
 const PATIENCE = { withinMs: 30_000, everyMs: 50 };
 const HISTORY = { size: 1_000, ttlS: 600 };
 
-const server = await startServer({}, { channels: [{ match: "*", history: HISTORY, clientPublish: "any" }] });
+const server = await startServer(
+  { http: { sessionTimeoutS: 600 } },
+  { channels: [{ match: "*", history: HISTORY, clientPublish: "any" }] },
+);
 const site = await startSite();
 // One after the other: each takes all of a small machine while it starts.
 const browsers = new Map<BrowserName, Awaited<ReturnType<(typeof BROWSERS)[BrowserName]>>>();
@@ -70,6 +73,35 @@ describe.each(Object.keys(BROWSERS) as BrowserName[])("in %s", (name) => {
     const said = (await bob.unread()).filter(({ user }) => user === "ada").map(({ data }) => data);
     expect(said).toEqual(["from ada"]);
   });
+
+  test.each(["stream", "poll"] as const)(
+    "a page has a %s in place of a WebSocket, and is gone when it is left",
+    async (transport) => {
+      const channel = room(transport);
+      const proxy = await startProxy(server.port);
+      const page = await open(channel, { port: proxy.port, transport });
+      expect(await page.evaluate<string>("client.snapshot.transport")).toBe(transport);
+      const id = await page.evaluate<string>("client.snapshot.id");
+      const bob = await connectAs(server.url, "bob", { channels: ["*"] });
+      await bob.subscribe(channel);
+      await push(channel, 1);
+      await expectHeard(page, [1]);
+      proxy.cut();
+      await push(channel, 2, 3);
+      await page.evaluate(`void (window.published = room.publish("message", "from ada"))`);
+      proxy.mend();
+      await page.evaluate("published.then(() => true)");
+      await expectHeard(page, [1, 2, 3]);
+      // The same connection, so that nothing was told afterwards.
+      expect(await page.evaluate<unknown>("[client.snapshot.id, heard.map(([, replayed]) => replayed), gaps]")).toEqual(
+        [id, [false, false, false], []],
+      );
+      const said = (await bob.unread()).filter(({ user }) => user === "ada").map(({ data }) => data);
+      expect(said).toEqual(["from ada"]);
+      await page.goto(`${site}elsewhere`);
+      expect(await bob.next("member_removed")).toMatchObject({ data: { user: { id: "ada" } } });
+    },
+  );
 
   test("a page that is loaded anew hears what came in between, where its storage keeps positions", async () => {
     const channel = room("reload");

@@ -9,53 +9,53 @@ import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { makeToken } from "../support/native-client.ts";
 import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
-import { HttpGateway } from "./http-gateway.ts";
+import { HttpProxy } from "./http-proxy.ts";
 import { startWorld } from "./server-world.ts";
 
 setDefaultTimeout(60_000);
 
-const world = await startWorld();
+const world = await startWorld({}, { http: { keepAliveS: 1, pollS: 1, sessionTimeoutS: 2 } });
 const KINDS: [string, Transport][] = [
   ["stream", stream],
   ["poll", poll],
 ];
 
 interface Line {
-  readonly gateway: HttpGateway;
+  readonly http: HttpProxy;
   readonly proxy: TcpProxy;
   readonly client: Client;
 }
 
-/** A client whose only way is a proxy before a gateway. */
+/** A client whose only way is a proxy before a http. */
 async function startLine(transport: Transport, options: Partial<ClientOptions> = {}): Promise<Line> {
-  const gateway = new HttpGateway(world.url);
-  const proxy = await startProxy(gateway.port);
+  const http = new HttpProxy(world.url);
+  const proxy = await startProxy(http.port);
   const url = `ws://127.0.0.1:${proxy.port}`;
   const client = createClient({ url, transports: [transport], backoff: { minMs: 20, maxMs: 200 }, ...options });
   atEnd(() => client.close());
-  return { gateway, proxy, client };
+  return { http, proxy, client };
 }
 
 describe.each(KINDS)("%s", (name, transport) => {
   test("carries everything, and tells the server when it leaves", async () => {
-    const { gateway, client } = await startLine(transport, { token: await makeToken({ sub: "ada", channels: ["*"] }) });
+    const { http, client } = await startLine(transport, { token: await makeToken({ sub: "ada", channels: ["*"] }) });
     const room = client.channel("presence-kept-talk");
     const heard: unknown[] = [];
     room.on("message", (data) => heard.push(data));
     await eventually(() => expect(room.members).toEqual([{ id: "ada" }]));
     expect(client.snapshot).toMatchObject({ state: "connected", transport: name, user: { id: "ada" } });
     // The token is in no address.
-    expect(gateway.opened.at(-1)?.get("authorization")).toMatch(/^Bearer ey/);
-    expect(gateway.requests.filter(({ search }) => /token|auth/.test(search))).toEqual([]);
+    expect(http.opened.at(-1)?.get("authorization")).toMatch(/^Bearer ey/);
+    expect(http.requests.filter(({ search }) => /token|auth/.test(search))).toEqual([]);
     await world.publish("presence-kept-talk", "message", { text: "line\nbreak and 𝄞" });
     await eventually(() => expect(heard).toEqual([{ text: "line\nbreak and 𝄞" }]));
-    const [session] = gateway.sessions.keys();
     client.close();
-    await eventually(() => expect(gateway.closed).toEqual([session as string]));
+    await eventually(async () => expect(await world.server.members("presence-kept-talk")).toEqual([]));
+    expect(http.of("close")).toHaveLength(1);
   });
 
   test("goes on where it was when it is cut: the connection, its place and all events stay", async () => {
-    const { gateway, proxy, client } = await startLine(transport);
+    const { http, proxy, client } = await startLine(transport);
     const room = client.channel("plain");
     const heard: unknown[] = [];
     room.on("message", (data) => heard.push(data));
@@ -70,11 +70,11 @@ describe.each(KINDS)("%s", (name, transport) => {
     const all = Array.from({ length: 60 }, (_, n) => n);
     await eventually(() => expect(heard).toEqual(all));
     expect(client.snapshot.id).toBe(id as string);
-    expect(gateway.opened).toHaveLength(1);
+    expect(http.opened).toHaveLength(1);
   });
 
   test("sends what it does not know to have arrived again, and the server takes it once", async () => {
-    const { gateway, client } = await startLine(transport);
+    const { http, client } = await startLine(transport);
     const room = client.channel("kept-sent");
     const heard: unknown[] = [];
     world
@@ -83,22 +83,21 @@ describe.each(KINDS)("%s", (name, transport) => {
       .on("message", (data) => heard.push(data));
     await client.connected();
     let lost = 0;
-    gateway.intercept = async (url, body) => {
-      const session = gateway.sessions.get(url.searchParams.get("session") ?? "");
-      if (!url.pathname.endsWith("/send") || !session || ++lost % 3 === 0) return undefined;
-      gateway.handle(session, Number(url.searchParams.get("seq")), body);
+    http.intercept = async (url, _body, forward) => {
+      if (!url.pathname.endsWith("/send") || ++lost % 3 === 0) return undefined;
+      await forward();
       return new Response(null, { status: lost % 3 === 1 ? 502 : 503 });
     };
     const published = Array.from({ length: 20 }, (_, n) => room.publish("message", n));
     await Promise.all(published);
     await eventually(() => expect(heard).toEqual(Array.from({ length: 20 }, (_, n) => n)));
-    const seqs = gateway.of("send").map(({ searchParams }) => Number(searchParams.get("seq")));
+    const seqs = http.of("send").map(({ searchParams }) => Number(searchParams.get("seq")));
     expect(seqs).toEqual([...seqs].sort((one, other) => one - other));
     expect(new Set(seqs).size).toBeLessThan(seqs.length);
   });
 
   test("leaves out what an earlier try brought, where the server says so", async () => {
-    const { gateway, client } = await startLine(transport);
+    const { http, client } = await startLine(transport);
     const room = client.channel("kept-partly");
     const heard: unknown[] = [];
     world
@@ -107,21 +106,19 @@ describe.each(KINDS)("%s", (name, transport) => {
       .on("message", (data) => heard.push(data));
     room.hold();
     await eventually(() => expect(room.snapshot.state).toBe("attached"));
-    gateway.intercept = (url, body) => {
-      const [session] = gateway.sessions.values();
-      if (!session || !url.pathname.endsWith("/send")) return undefined;
-      gateway.intercept = undefined;
-      const seq = Number(url.searchParams.get("seq"));
-      gateway.handle(session, seq, body.split("\n").slice(0, 1).join("\n"));
-      return Response.json({ expected: seq + 1 }, { status: 409 });
+    http.intercept = async (url, body, forward) => {
+      if (!url.pathname.endsWith("/send")) return undefined;
+      http.intercept = undefined;
+      await forward(body.split("\n")[0]);
+      return Response.json({ expected: Number(url.searchParams.get("seq")) + 1 }, { status: 409 });
     };
     await Promise.all([1, 2, 3].map((n) => room.publish("message", n)));
     await eventually(() => expect(heard).toEqual([1, 2, 3]));
-    expect(gateway.opened).toHaveLength(1);
+    expect(http.opened).toHaveLength(1);
   });
 
   test("connects anew with its positions when the server knows the session no more", async () => {
-    const { gateway, client } = await startLine(transport);
+    const { http, client } = await startLine(transport);
     const room = client.channel("kept-gone");
     const heard: unknown[] = [];
     const gaps: unknown[] = [];
@@ -130,11 +127,11 @@ describe.each(KINDS)("%s", (name, transport) => {
     await eventually(() => expect(room.snapshot.state).toBe("attached"));
     await world.publish("kept-gone", "message", 1);
     await eventually(() => expect(heard).toEqual([1]));
-    gateway.forget();
+    await http.forget();
     await world.publish("kept-gone", "message", 2);
     await eventually(() => expect(heard).toEqual([1, 2]));
     await eventually(() => expect(room.snapshot).toEqual({ state: "attached", recovered: true }));
-    expect([gateway.opened.length, gaps]).toEqual([2, []]);
+    expect([http.opened.length, gaps]).toEqual([2, []]);
   });
 
   test("gives up where the server is away for longer than it keeps a session", async () => {
@@ -152,22 +149,24 @@ describe.each(KINDS)("%s", (name, transport) => {
     await eventually(() =>
       expect(refused.client.snapshot).toMatchObject({ state: "failed", error: { code: "token_invalid" } }),
     );
-    const { gateway, client } = await startLine(transport);
-    gateway.intercept = () => new Response("<h1>Blocked</h1>", { status: 403 });
+    const { http, client } = await startLine(transport);
+    http.intercept = () => new Response("<h1>Blocked</h1>", { status: 403 });
     client.connect();
     await eventually(() => expect(client.snapshot.attempt).toBeGreaterThan(1));
-    gateway.intercept = undefined;
+    http.intercept = undefined;
     await eventually(() => expect(client.snapshot.state).toBe("connected"));
   });
 
   test("does not ask without end where answers are empty", async () => {
-    const { gateway, client } = await startLine(transport);
-    await client.connected();
-    gateway.intercept = (url) => (url.pathname.endsWith(`/${name}`) ? new Response("") : undefined);
-    gateway.forget();
-    const before = gateway.requests.length;
+    const { http, client } = await startLine(transport);
+    const room = client.channel("plain");
+    room.hold();
+    await eventually(() => expect(room.snapshot.state).toBe("attached"));
+    http.intercept = (url) => (url.pathname.endsWith(`/${name}`) ? new Response("") : undefined);
+    await http.forget();
+    const before = http.requests.length;
     await eventually(() => expect(client.snapshot.state).toBe("reconnecting"), { withinMs: 20_000 });
-    expect(gateway.requests.length - before).toBeLessThan(40);
+    expect(http.requests.length - before).toBeLessThan(40);
   });
 });
 
@@ -175,11 +174,11 @@ describe("several transports", () => {
   beforeEach(forgetWorking);
 
   test("are tried in order, and the one that works is remembered", async () => {
-    const gateway = new HttpGateway(world.url);
-    const proxy = await startProxy(gateway.port);
+    const http = new HttpProxy(world.url);
+    const proxy = await startProxy(http.port);
     // A proxy that holds back what is not complete.
     const isStream = (url: URL) => url.pathname.endsWith("/stream");
-    gateway.intercept = (url) => (isStream(url) ? new Promise<Response>(() => {}) : undefined);
+    http.intercept = (url) => (isStream(url) ? new Promise<Response>(() => {}) : undefined);
     const options = {
       url: `ws://127.0.0.1:${proxy.port}`,
       timeouts: { connectMs: 500 },
@@ -189,19 +188,19 @@ describe("several transports", () => {
     atEnd(() => client.close());
     client.connect();
     await eventually(() => expect(client.snapshot).toMatchObject({ state: "connected", transport: "poll" }));
-    expect(gateway.of("stream")).toHaveLength(1);
+    expect(http.of("stream")).toHaveLength(1);
     const other = createClient(options);
     atEnd(() => other.close());
     other.connect();
     await eventually(() => expect(other.snapshot).toMatchObject({ state: "connected", transport: "poll" }));
-    expect(gateway.of("stream")).toHaveLength(1);
+    expect(http.of("stream")).toHaveLength(1);
   });
 
   test("change back to a WebSocket when it works again, and nothing is lost or doubled by that", async () => {
-    const gateway = new HttpGateway(world.url);
-    const [proxy, blocked] = [await startProxy(gateway.port), { isBlocked: true }];
+    const http = new HttpProxy(world.url);
+    const [proxy, blocked] = [await startProxy(http.port), { isBlocked: true }];
     const sockets: string[] = [];
-    // What lets WebSockets through leads them past the gateway.
+    // What lets WebSockets through leads them past the http.
     const line: Transport = {
       ...webSocket,
       open: (request) => {
@@ -233,22 +232,22 @@ describe("several transports", () => {
     await eventually(() => expect(heard).toEqual(Array.from({ length: 100 }, (_, n) => n)));
     expect([gaps, left]).toEqual([[], []]);
     // The server ends the old one by itself.
-    expect(gateway.closed).toEqual([]);
+    expect(http.of("close")).toEqual([]);
   });
 
   test("stay where a channel keeps nothing, until the connection is lost anyway", async () => {
-    const gateway = new HttpGateway(world.url);
+    const http = new HttpProxy(world.url);
     const sockets: string[] = [];
     let isBlocked = true;
     const line: Transport = {
       ...webSocket,
       open: (request) => {
         sockets.push(request.url);
-        const url = isBlocked ? request.url : request.url.replace(String(gateway.port), new URL(world.url).port);
+        const url = isBlocked ? request.url : request.url.replace(String(http.port), new URL(world.url).port);
         return webSocket.open({ ...request, url });
       },
     };
-    const client = createClient({ url: `ws://127.0.0.1:${gateway.port}`, transports: [line, createStream(20)] });
+    const client = createClient({ url: `ws://127.0.0.1:${http.port}`, transports: [line, createStream(20)] });
     atEnd(() => client.close());
     const room = client.channel("plain-switch");
     room.hold();
@@ -257,7 +256,7 @@ describe("several transports", () => {
     const before = sockets.length;
     await eventually(() => expect(sockets.length).toBeGreaterThan(before + 1));
     expect(client.snapshot.transport).toBe("stream");
-    gateway.forget();
+    await http.forget();
     await eventually(() => expect(client.snapshot).toMatchObject({ state: "connected", transport: "websocket" }));
   });
 });

@@ -1,6 +1,7 @@
 /** A real server behind a line that can be cut, and real clients of it. */
 
 import { type Client, type ClientOptions, createClient } from "../../packages/client/src/index.ts";
+import type { ConfigInput, Server } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { trigger } from "../support/pusher-client.ts";
 import { APP, type AppInput, startServer } from "../support/server.ts";
@@ -15,6 +16,7 @@ const CHANNELS: NonNullable<AppInput["channels"]> = [
 ];
 
 export interface World {
+  readonly server: Server;
   /** Of the server itself. */
   readonly url: string;
   readonly proxy: TcpProxy;
@@ -29,9 +31,9 @@ export interface World {
 }
 
 /** Ends with the test, or with the file at its top level. */
-export async function startWorld(app: Partial<AppInput> = {}): Promise<World> {
+export async function startWorld(app: Partial<AppInput> = {}, config: ConfigInput = {}): Promise<World> {
   const limits = { clientEventsPerSecond: 10_000, ...app.limits };
-  const server = await startServer({}, { anonymous: true, channels: CHANNELS, ...app, limits });
+  const server = await startServer(config, { anonymous: true, channels: CHANNELS, ...app, limits });
   const proxy = await startProxy(Number(new URL(server.url).port));
   const client = (url: string, options: Partial<ClientOptions> = {}) => {
     const made = createClient({ url, backoff: { minMs: 20, maxMs: 200 }, ...options });
@@ -39,6 +41,7 @@ export async function startWorld(app: Partial<AppInput> = {}): Promise<World> {
     return made;
   };
   return {
+    server,
     url: server.url,
     proxy,
     client: (options) => client(`ws://127.0.0.1:${proxy.port}`, options),

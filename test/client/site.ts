@@ -5,15 +5,19 @@ import { atEnd } from "../support/at-end.ts";
 import { makeToken } from "../support/native-client.ts";
 import { socketUrl } from "../support/server.ts";
 
-const ENTRY = join(import.meta.dir, "..", "..", "packages", "client", "src", "index.ts");
+const CLIENT = join(import.meta.dir, "..", "..", "packages", "client", "src");
+const ENTRY = join(CLIENT, "site.ts");
+const PROGRAM = `export * from "./index.ts"; export * from "./http/index.ts";`;
 
 /** `start` makes a client and listens in one channel; `heard` is what came there, with whether it was told afterwards. */
 const PAGE = `<!doctype html><meta charset="utf-8"><title>page</title><script type="module">
-  import { createClient, sessionPositions } from "/client.js";
+  import * as fanfare from "/client.js";
+  const { createClient, sessionPositions } = fanfare;
   addEventListener("pageshow", ({ persisted }) => { window.isFromCache = persisted; });
-  window.start = (channel, { session, ...options }) => {
+  window.start = (channel, { session, transport, ...options }) => {
     window.heard = []; window.gaps = []; window.states = [];
-    window.client = createClient({ backoff: { minMs: 100, maxMs: 500 }, ...options, ...(session && { positions: sessionPositions() }) });
+    window.client = createClient({ backoff: { minMs: 100, maxMs: 500 }, ...options, ...(session && { positions: sessionPositions() }),
+      ...(transport && { transports: [fanfare[transport]] }) });
     window.room = client.channel(channel);
     client.subscribe(() => { if (states.at(-1) !== client.snapshot.state) states.push(client.snapshot.state); });
     room.on("message", (data, meta) => heard.push([data, meta.replayed]));
@@ -38,7 +42,10 @@ const WORKER = `
 
 /** Its address. Ends with the file that asked for it. */
 export async function startSite(): Promise<string> {
-  const built = await Bun.build({ entrypoints: [ENTRY], target: "browser", conditions: ["bun"] });
+  const built = await Bun.build({
+    ...{ entrypoints: [ENTRY], files: { [ENTRY]: PROGRAM } },
+    ...{ target: "browser", conditions: ["bun"] },
+  });
   const script = await built.outputs[0]?.text();
   const site = Bun.serve({
     hostname: "127.0.0.1",
@@ -63,14 +70,16 @@ export interface StartOptions {
   /** Positions are in the session's storage. */
   readonly session?: boolean;
   readonly inWorker?: boolean;
+  /** In place of a WebSocket. */
+  readonly transport?: "stream" | "poll";
 }
 
 /** What makes a page's client, or a worker's, as an expression for the page. */
 export async function startExpression(
   channel: string,
-  { port, user, session = false, inWorker = false }: StartOptions,
+  { port, user, session = false, inWorker = false, transport }: StartOptions,
 ): Promise<string> {
   const token = await makeToken({ sub: user, info: { name: user }, channels: ["*"] });
-  const options = { url: socketUrl(`http://127.0.0.1:${port}`), token, session };
+  const options = { url: socketUrl(`http://127.0.0.1:${port}`), token, session, transport };
   return `${inWorker ? "startWorker" : "start"}(${JSON.stringify(channel)}, ${JSON.stringify(options)})`;
 }

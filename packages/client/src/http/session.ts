@@ -22,6 +22,7 @@ const SESSION_MS = 10_000;
 const GRACE_MS = 10_000;
 const LONGEST_PAUSE_MS = 2_000;
 const QUICK_MS = 1_000;
+const PING = '{"event":"ping"}';
 
 export function httpTransport(name: string, reading: Reading, firstLookMs?: number): Transport {
   return {
@@ -147,7 +148,9 @@ class HttpSession implements TransportSocket {
       if (number <= this.#received || this.#over.signal.aborted) continue;
       this.#received = number;
       if (this.#id === undefined) this.#welcomed(frame);
-      this.#request.onFrame(frame);
+      // As a WebSocket's own ping, which nobody sees either.
+      if (frame === PING) this.#outbox.add('{"event":"pong"}');
+      else this.#request.onFrame(frame);
     }
   }
 
