@@ -35,3 +35,10 @@ export function createAddresses(source: ClientOptions["url"], environment: Envir
     },
   };
 }
+
+export function withQuery(url: string, query: Readonly<Record<string, string | undefined>>): string {
+  let text = url;
+  for (const [name, value] of Object.entries(query))
+    if (value !== undefined) text += `${text.includes("?") ? "&" : "?"}${name}=${encodeURIComponent(value)}`;
+  return text;
+}

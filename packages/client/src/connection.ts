@@ -3,7 +3,7 @@
  * or a close event that never comes, concerns nobody.
  */
 
-import { type Addresses, createAddresses } from "./addresses.ts";
+import { type Addresses, createAddresses, withQuery } from "./addresses.ts";
 import { after, type Cancel } from "./environment.ts";
 import { closedError, FanfareError } from "./errors.ts";
 import { bytesOf, errorOf, FEATURE, type Frame, parseFrame, protocolName, type Welcome } from "./frames.ts";
@@ -393,11 +393,4 @@ function unsupported(): FanfareError {
 
 function addressError(cause: unknown): FanfareError {
   return new FanfareError("connection_lost", `There is no connection: ${cause}`, { cause, retryable: true });
-}
-
-function withQuery(url: string, query: Readonly<Record<string, string | undefined>>): string {
-  let text = url;
-  for (const [name, value] of Object.entries(query))
-    if (value !== undefined) text += `${text.includes("?") ? "&" : "?"}${name}=${encodeURIComponent(value)}`;
-  return text;
 }
