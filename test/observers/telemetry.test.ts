@@ -1,11 +1,13 @@
 /** What a collector gets by OTLP in protobuf, set up by the standard variables: traces, metrics and logs. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { startBareProcess } from "../faults/process.ts";
+import { createClient } from "../../packages/client/src/index.ts";
+import { startBareProcess, subscribers } from "../faults/process.ts";
+import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
 import { signedFetch } from "../support/pusher-client.ts";
-import { APP, startServer } from "../support/server.ts";
+import { APP, socketUrl, startServer } from "../support/server.ts";
 import { startCollector, valuesOf } from "./otlp.ts";
 
 setDefaultTimeout(60_000);
@@ -105,11 +107,18 @@ test("a trace that begins in the back end goes on in a native client that is tol
   const collector = startCollector();
   const telemetry = { tracesEndpoint: `${collector.url}/v1/traces`, traceparent: true };
   const server = await startServer({ telemetry }, { anonymous: true });
+  const library = createClient({ url: socketUrl(server.url) });
+  atEnd(() => library.close());
+  const metas: object[] = [];
+  library.channel("room").on("n", (_, meta) => metas.push(meta));
+  await eventually(async () => expect(await subscribers(server.url, "room")).toBe(1), PATIENCE);
   const client = await connectNative(server.url);
   await client.subscribe("room");
   const body = { name: "n", channel: "room", data: "x" };
   await signedFetch(server.url, APP, "POST", "/events", { body, headers: { traceparent: TRACEPARENT } });
   const { traceparent } = await client.next((frame) => frame.event === "n");
+  await eventually(() => expect(metas).toHaveLength(1), PATIENCE);
+  expect(metas).toEqual([expect.objectContaining({ event: "n", traceparent })]);
   await eventually(() => expect(collector.items("traces")).toHaveLength(3), PATIENCE);
   const deliver = collector.items("traces").find(({ name }) => name === "deliver");
   expect(traceparent).toBe(`00-${TRACE}-${hex(deliver?.span_id)}-01`);

@@ -1,6 +1,7 @@
 /** `fanfare outbox`: makes the table, lists what was set aside, and has it tried again. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { sql } from "kysely";
 import { folderWith, run } from "../cli/run.ts";
 import { external } from "../support/external.ts";
 import { startMariaDb } from "../support/mariadb.ts";
@@ -67,4 +68,35 @@ test("mistakes are said: no outbox, none of that name, a database that is away, 
   expect(await says(["failed"], [away, away])).toEqual([1, expect.stringContaining("a `name` of its own")]);
   const notify = { ...away, url: "mysql://127.0.0.1/shop", notify: true };
   expect(await says(["failed"], [notify])).toEqual([1, expect.stringContaining("only PostgreSQL can notify")]);
+});
+
+test("doctor says whether a reader may do what it has to, and what was set aside", async () => {
+  const outbox = await startOutbox(postgres.url);
+  await sql`create role reader login`.execute(outbox.db);
+  await sql`grant select, delete on ${sql.table(outbox.config.table)} to reader`.execute(outbox.db);
+  const sources = [
+    { ...outbox.config, name: "owner" },
+    { ...outbox.config, name: "reader", url: outbox.config.url.replace("fanfare@", "reader@") },
+    { ...outbox.config, name: "missing", table: "missing" },
+  ];
+  const cwd = await folderWith({ outbox: sources });
+  const found = async () => {
+    const { stdout } = await run(["doctor", "--json"], { cwd });
+    const all: readonly { check: string; level: string; says: string }[] = JSON.parse(stdout);
+    return all.filter(({ check }) => check === "outbox").map(({ level, says }) => [level, says]);
+  };
+  expect(await found()).toEqual([
+    ["ok", expect.stringContaining("can be read and changed")],
+    ["problem", expect.stringContaining("permission denied")],
+    ["problem", expect.stringContaining("does not exist")],
+  ]);
+  await sql`grant update (failed_at, error) on ${sql.table(outbox.config.table)} to reader`.execute(outbox.db);
+  await outbox.insert({ channel: "room", data: "1" });
+  const [row] = await outbox.source.next(1, 10);
+  if (row) await outbox.source.setAside(row, "no");
+  const says = "1 row of";
+  expect((await found()).slice(0, 2)).toEqual([
+    ["warning", expect.stringContaining(says)],
+    ["warning", expect.stringContaining(says)],
+  ]);
 });

@@ -232,3 +232,19 @@ test("a file of SQLite's that is not there is not made, and one that is keeps it
   await eventually(() => expect(heard(client, "room")).toEqual([1]), PATIENCE);
   expect(statSync(file).mode & 0o777).toBe(0o664);
 });
+
+test("a server without an outbox reads nothing of what reads them", async () => {
+  const program = `
+    import { createServer } from "${new URL("../../packages/server/src/index.ts", import.meta.url).pathname}";
+    const server = createServer({ host: "127.0.0.1", port: 0, log: { level: "silent" }, ...JSON.parse(process.env.MORE) });
+    await server.start();
+    console.log(JSON.stringify(Object.keys(require.cache).filter((name) => /src.outbox./.test(name))));
+    await server.stop();`;
+  const read = async (more: object) => {
+    const MORE = JSON.stringify({ apps: [APP], ...more });
+    const child = Bun.spawn([process.execPath, "-e", program], { env: { ...process.env, MORE }, stderr: "inherit" });
+    return JSON.parse(await new Response(child.stdout).text()).length;
+  };
+  expect(await read({})).toBe(0);
+  expect(await read({ outbox: [{ url: sqliteFile() }] })).toBeGreaterThan(0);
+});

@@ -254,12 +254,14 @@ class FanfareClient {
   /** Of a bare object, which has no event, the object is the data. */
   #eventOf(frame: Frame, replayed: boolean): ChannelEvent | undefined {
     const { event, channel, user, position, pushed, ...rest } = frame;
+    const { traceparent } = rest;
     const isNamed = typeof event === "string";
     const meta: Meta = {
       event: isNamed ? event : "",
       ...(channel !== undefined && { channel }),
       ...(typeof user === "string" && { user }),
       ...(position && { position }),
+      ...(isNamed && traceparent && { traceparent }),
       replayed,
     };
     const data: unknown = isNamed ? frame.data : rest;

@@ -13,6 +13,7 @@ export interface Frame {
   readonly position?: Position;
   readonly recovered?: boolean;
   readonly pushed?: boolean;
+  readonly traceparent?: string;
   readonly code?: string;
   readonly message?: string;
   readonly retryAfterMs?: number;

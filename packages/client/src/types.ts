@@ -257,6 +257,8 @@ export interface Meta {
   readonly user?: string;
   /** In channels with history. */
   readonly position?: Position;
+  /** The step of a trace that handed it to this client (W3C), where the server tells of it (`telemetry.traceparent`). */
+  readonly traceparent?: string;
   /** It was published before the listener was there, or while the connection was away. */
   readonly replayed: boolean;
 }

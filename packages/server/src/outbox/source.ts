@@ -97,6 +97,13 @@ export class OutboxSource {
       where ${this.#are([row])}`.execute(this.#db);
   }
 
+  /** Does all that a reader does, to no row. Throws what the database says. */
+  async checkAccess(): Promise<void> {
+    await this.next(1, 0);
+    await sql`update ${this.#table} set failed_at = null, error = null where id < 0`.execute(this.#db);
+    await sql`delete from ${this.#table} where id < 0`.execute(this.#db);
+  }
+
   /** Those that were set aside, the latest first. */
   async failed(limit: number): Promise<readonly FailedRow[]> {
     const { rows } = await sql<FailedRow>`

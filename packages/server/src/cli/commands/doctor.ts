@@ -9,6 +9,7 @@ import { checkEngine } from "../doctor/engine.ts";
 import { type Finding, findings, findingsText } from "../doctor/finding.ts";
 import { checkHooks } from "../doctor/hooks.ts";
 import { checkClock, checkFiles, checkRuntime, checkStateDir } from "../doctor/machine.ts";
+import { checkOutboxes } from "../doctor/outbox.ts";
 import { checkPort } from "../doctor/port.ts";
 import { checkProxy } from "../doctor/proxy.ts";
 import type { Report } from "../output.ts";
@@ -45,6 +46,7 @@ async function examine(loaded: Loaded, url: string | undefined): Promise<Finding
     ...(await checkHooks(config)),
     await checkStateDir(config, cwd),
     ...(await checkEngine(config)),
+    ...(await checkOutboxes(config)),
     ...(await checkClock(proxy?.date ?? port.date, config.signatureWindowS)),
     ...(proxy?.findings ?? []),
   ];
