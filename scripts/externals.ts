@@ -89,6 +89,18 @@ const EXTERNALS = {
     "it is the oldest that the packages' types are made for",
   ),
   "typescript-5.9": fromNpm("typescript", "5.9.3", "lib/tsc.js", "the packages' types are tried with it"),
+  php: { at: ["php"], apt: "php-cli", brew: "php", why: "the receivers of hooks in PHP are run by it" },
+  fastapi: {
+    at: ["/usr/lib/python3/dist-packages/fastapi/__init__.py"],
+    apt: "python3-fastapi",
+    why: "the receiver of hooks in Python is made with it",
+  },
+  uvicorn: {
+    at: ["/usr/lib/python3/dist-packages/uvicorn/__init__.py"],
+    apt: "python3-uvicorn",
+    why: "the receiver of hooks in Python is served by it",
+  },
+  express: fromNpm("express", "4.21.2", "index.js", "the receiver of hooks in Node is made with it"),
   nginx: { at: ["nginx"], apt: "nginx", brew: "nginx", why: "the deployment tests put it in front of a server" },
   haproxy: {
     at: ["haproxy"],
