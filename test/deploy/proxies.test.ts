@@ -6,6 +6,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import Pusher from "pusher-js";
 import { libraryFor } from "../conformance/backend.ts";
+import type { PusherTransport } from "../conformance/pusher-js.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
@@ -25,14 +26,16 @@ const server = await startServer({
   apps: [{ ...APP, anonymous: true }, SECURE],
 });
 
-function openPusher(port: number, wsPath = ""): Pusher {
+function openPusher(port: number, wsPath = "", transport: PusherTransport = "ws"): Pusher {
   const pusher = new Pusher(APP.key, {
     cluster: "",
     wsHost: "127.0.0.1",
     wsPort: port,
     wsPath,
+    httpHost: "127.0.0.1",
+    httpPort: port,
     forceTLS: false,
-    enabledTransports: ["ws"],
+    enabledTransports: [transport],
     enableStats: false,
   });
   atEnd(() => pusher.disconnect());
@@ -55,6 +58,23 @@ describe.each(PROXIES)("behind %s", (name) => {
     expect(await native.next("paid")).toMatchObject({ data: { sum: 7 } });
     await eventually(() => expect(heard).toEqual([{ sum: 7 }]));
   });
+
+  test.each<PusherTransport>(["xhr_streaming", "xhr_polling"])(
+    "pusher-js comes by %s, and each event at once",
+    async (by) => {
+      const { port } = await starting;
+      const heard: unknown[] = [];
+      const channel = openPusher(port, "", by).subscribe(`${by}-${name}`);
+      channel.bind("n", (data: unknown) => heard.push(data));
+      await eventually(() => expect(channel.subscribed).toBe(true));
+      // Each is awaited before the next: none is held back until there are more.
+      for (let n = 1; n <= 5; n++) {
+        await server.toChannel(`${by}-${name}`).push({ event: "n", data: { n } });
+        await eventually(() => expect(heard).toHaveLength(n));
+      }
+      expect(heard).toEqual([1, 2, 3, 4, 5].map((n) => ({ n })));
+    },
+  );
 
   test.each(["/ws", PREFIX])("both protocols and the HTTP API work below %s", async (prefix) => {
     const { url, port } = await starting;
