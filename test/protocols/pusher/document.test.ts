@@ -100,7 +100,9 @@ test("its routes are there, all of them signed", async () => {
     const unsigned = await fetch(`${server.url}/apps/${APP.id}${path}`, { method });
     statuses.push([route, signed.status, unsigned.status]);
   }
-  const expected = told.map(([route, , answer = ""]) => [route, answer.startsWith("202") ? 202 : 200, 401]);
+  // An event of an epoch that never was is not there any more.
+  const statusOf = (route = "", answer = "") => (route.includes("OFFSET") ? 410 : answer.startsWith("202") ? 202 : 200);
+  const expected = told.map(([route, , answer]) => [route, statusOf(route, answer), 401]);
   expect(statuses).toEqual(expected);
   expect(statuses.length).toBeGreaterThan(12);
 });
@@ -154,7 +156,7 @@ test("a frame that is no command is answered with the code null, and the connect
   await client.ping();
 });
 
-test("an address that is none of the protocol's is refused, fallbacks of pusher-js included", async () => {
+test("an address that is none of the protocol's is refused, and so are fallbacks that pusher-js has no more", async () => {
   expect(
     (
       await connect(`${server.url.replace("http", "ws")}/pusher/app/${APP.key}/123/abcdefgh/websocket`).then(
@@ -162,7 +164,7 @@ test("an address that is none of the protocol's is refused, fallbacks of pusher-
       )
     ).code,
   ).toBe(4005);
-  expect((await fetch(`${server.url}/pusher/app/${APP.key}/123/abcdefgh/xhr`, { method: "POST" })).status).toBe(404);
+  expect((await fetch(`${server.url}/pusher/app/${APP.key}/123/abcdefgh/jsonp`, { method: "POST" })).status).toBe(404);
 });
 
 /** "65 536 bytes", "unlimited". */
