@@ -15,6 +15,8 @@ export interface SettingsInput {
   readonly path?: string | undefined;
   /** Development makes a demo app where none is configured and shows its page; production does neither. Default: `"development"`. */
   readonly mode?: "development" | "production" | undefined;
+  /** Serves the OpenAPI document of the HTTP API at `/openapi.json`, to everybody. Without it, it is served in development only. */
+  readonly openapi?: boolean;
   /** Folder for what the server has to remember, such as the demo app. Takes the name of a folder. Default: `".fanfare"`. */
   readonly stateDir?: string | undefined;
   /** File with the process id. `fanfare serve --daemon` has one in `stateDir` unless another is named. Takes the name of a file. */

@@ -13,6 +13,7 @@ import { apiOnOtherPort, apiRoute } from "./http/api-route.ts";
 import { callerResolver } from "./http/caller.ts";
 import { metricsRoute } from "./http/metrics-route.ts";
 import { nodesRoute } from "./http/nodes-route.ts";
+import { openApiRoute } from "./http/openapi-route.ts";
 import { type ReadyState, readyRoute } from "./http/ready-route.ts";
 import { type Route, router } from "./http/router.ts";
 import { disconnectReason } from "./lifecycle/reload.ts";
@@ -91,6 +92,7 @@ function requestHandlers(
   const own: readonly Route[] = [
     readyRoute(path, () => readyState(parts)),
     metricsRoute({ config, identify, scrape: deps.scrape }),
+    openApiRoute(path, config.openapi ?? config.mode === "development"),
     nodesRoute({ path, nodeUrl: config.nodeUrl, apps, defaultKey: config.apps[0]?.key ?? "", lister, failed }),
   ];
   const api = apiRoute({

@@ -107,6 +107,9 @@ export const schema = z.strictObject({
     "development",
     "production",
   ]).apply(withDefault, "development"),
+  openapi: boolean(
+    "Serves the OpenAPI document of the HTTP API at `/openapi.json`, to everybody. Without it, it is served in development only.",
+  ).apply(optional),
   stateDir: text("Folder for what the server has to remember, such as the demo app.", {
     expects: "the name of a folder",
   }).apply(withDefault, ".fanfare"),

@@ -8,25 +8,40 @@ import type { EventPublication, Position } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { checkIdempotencyKey } from "../../hub/idempotency-keys.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
+import { CHANNEL } from "./api-shapes.ts";
 import { attributesOf, describe } from "./query-routes.ts";
 import { type ApiCall, parseBody, utf8 } from "./request-body.ts";
 import { json } from "./responses.ts";
 
 const SOCKET_ID = /^\d+\.\d+$/;
 const socketId = z.nullish(z.string().check(z.regex(SOCKET_ID, "socket_id looks like 123.456")));
-const info = z.nullish(z.string());
-const key = z.nullish(z.string());
-const name = z.string("name has to be a string");
-
-const Trigger = z.object({
-  name,
-  data: z.unknown(),
-  channels: z.nullish(z.array(z.string())),
-  channel: z.nullish(z.string()),
-  socket_id: socketId,
-  idempotency_key: key,
-  info,
+const info = z.nullish(
+  z.string().register(z.globalRegistry, {
+    description: "A list, separated by commas, of subscription_count, user_count, cache and position.",
+    examples: ["subscription_count,position"],
+  }),
+);
+const key = z.nullish(z.string().register(z.globalRegistry, { minLength: 1, maxLength: 128 }));
+const name = z.string("name has to be a string").register(z.globalRegistry, {
+  minLength: 1,
+  maxLength: 200,
+  description: "Not one that begins with pusher:, pusher_internal: or fanfare:.",
+  pattern: "^[^:]+$",
 });
+/** Their characters, which each is checked for by itself. */
+const channel = z.string().register(z.globalRegistry, CHANNEL);
+
+export const Trigger = z
+  .object({
+    name,
+    data: z.unknown(),
+    channels: z.nullish(z.array(channel).register(z.globalRegistry, { minItems: 1, maxItems: 100 })),
+    channel: z.nullish(channel),
+    socket_id: socketId,
+    idempotency_key: key,
+    info,
+  })
+  .register(z.globalRegistry, { anyOf: [{ required: ["channels"] }, { required: ["channel"] }] });
 
 /** A name, data and channels, all of them text, and nothing else: as most calls are. */
 function isPlainTrigger(json: unknown): json is z.infer<typeof Trigger> {
@@ -37,10 +52,8 @@ function isPlainTrigger(json: unknown): json is z.infer<typeof Trigger> {
   return Array.isArray(channels) && channels.every((one) => typeof one === "string");
 }
 
-const Batch = z.object({
-  batch: z.array(
-    z.object({ name, data: z.unknown(), channel: z.string(), socket_id: socketId, idempotency_key: key, info }),
-  ),
+export const Batch = z.object({
+  batch: z.array(z.object({ name, data: z.unknown(), channel, socket_id: socketId, idempotency_key: key, info })),
 });
 
 interface Outgoing {

@@ -11,6 +11,7 @@ import { checkChannelName, checkMemberData, checkUserId } from "../../hub/limits
 import type { Whose } from "../../hub/steer-act.ts";
 import type { Reached } from "../../hub/steering.ts";
 import { LONGEST_STICKY_MS } from "../../hub/sticky-subscriptions.ts";
+import { CHANNEL } from "./api-shapes.ts";
 import { type ApiCall, parseBody } from "./request-body.ts";
 import { json } from "./responses.ts";
 
@@ -21,23 +22,35 @@ const MOST_SPREAD_MS = 3_600_000;
 
 const message = z.nullish(z.string().check(z.minLength(1), z.maxLength(MOST_MESSAGE)));
 
-const Kick = z.strictObject({
-  user_id: z.nullish(z.string()),
-  connection: z.nullish(z.string()),
-  all: z.nullish(z.literal(true)),
-  ban_s: z.nullish(z.number().check(z.positive(), z.maximum(LONGEST_BAN_MS / 1000))),
-  message,
+export const Kick = z
+  .strictObject({
+    user_id: z.nullish(z.string()),
+    connection: z.nullish(z.string()),
+    all: z.nullish(z.literal(true)),
+    ban_s: z.nullish(z.number().check(z.positive(), z.maximum(LONGEST_BAN_MS / 1000))),
+    message,
+  })
+  .register(z.globalRegistry, {
+    description: "One of user_id, connection and all. A ban is for a user.",
+    examples: [{ user_id: "ada", ban_s: 60 }, { connection: "1.2", message: "Bye." }, { all: true }],
+  });
+export const Unban = z.strictObject({
+  user_id: z.string().register(z.globalRegistry, { minLength: 1, maxLength: 128 }),
 });
-const Unban = z.strictObject({ user_id: z.string() });
-const Unsubscribe = z.strictObject({ channel: z.string(), message });
-const Subscribe = z.strictObject({
-  channel: z.string(),
-  info: z.optional(z.unknown()),
-  user_id: z.nullish(z.string()),
-  sticky_s: z.nullish(z.number().check(z.positive(), z.maximum(LONGEST_STICKY_MS / 1000))),
-});
-const End = z.strictObject({ message });
-const Reconnect = z.strictObject({
+export const Unsubscribe = z.strictObject({ channel: z.string().register(z.globalRegistry, CHANNEL), message });
+export const Subscribe = z
+  .strictObject({
+    channel: z.string().register(z.globalRegistry, CHANNEL),
+    info: z.optional(z.unknown()),
+    user_id: z.nullish(z.string()),
+    sticky_s: z.nullish(z.number().check(z.positive(), z.maximum(LONGEST_STICKY_MS / 1000))),
+  })
+  .register(z.globalRegistry, {
+    description: "user_id, as which member, is for one connection; sticky_s is for a user's.",
+    examples: [{ channel: "orders" }, { channel: "orders", info: { name: "Ada" } }],
+  });
+export const End = z.strictObject({ message });
+export const Reconnect = z.strictObject({
   spread_ms: z.nullish(z.int().check(z.minimum(0), z.maximum(MOST_SPREAD_MS))),
   message,
 });
