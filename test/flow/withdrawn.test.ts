@@ -30,11 +30,14 @@ describe("a secret that is replaced", () => {
     ];
     await guest.subscribe("public");
     await old.subscribe("private-room");
+    const renewed = await connectNative(server.url, { token: await makeToken(TOKEN) });
+    await renewed.ask("authenticate", { token: await makeToken(TOKEN, NEW) });
     await server.reload(settings([NEW]));
     expect(await old.next("closing")).toMatchObject({ code: "proof_outdated", reconnect: "later" });
     for (const client of [signedIn, inside]) expect((await client.socket.closed).code).toBe(4100);
     await fresh.subscribe("private-room");
     await guest.ping();
+    await renewed.subscribe("private-room");
     const again = await connectNative(server.url, { token: await makeToken(TOKEN, NEW) });
     await again.subscribe("private-room");
   });

@@ -43,8 +43,9 @@ export class Connection {
   user: User | undefined;
   /** When what says that it is the user's was made, at the earliest: Unix milliseconds. */
   authenticatedAtMs = Number.NEGATIVE_INFINITY;
-  /** By which keys the app's back end said what it may: see hub/key-id.ts. */
-  provenBy: readonly string[] = NO_KEYS;
+  /** By which keys the app's back end said who it is, and which channels it may be in: see hub/key-id.ts. */
+  signedInBy: string | undefined;
+  permittedBy: readonly string[] = NO_KEYS;
   /** Private channels that it is in because its token names them. Absent while there are none. */
   grantedByToken: Set<string> | undefined;
   /** When its token ends, by the monotonic clock; infinity where it does not. */

@@ -10,17 +10,17 @@ export function keyId(key: string): string {
   return createHash("sha256").update(key).digest("base64url").slice(0, BYTES);
 }
 
-/** What the connection may it may by this key. */
-export function noteProof(connection: Connection, id: string | undefined): void {
-  if (id === undefined || connection.provenBy.includes(id)) return;
-  connection.provenBy = [...connection.provenBy, id];
+/** By this key it was let into a channel. */
+export function notePermission(connection: Connection, id: string | undefined): void {
+  if (id === undefined || connection.permittedBy.includes(id)) return;
+  connection.permittedBy = [...connection.permittedBy, id];
 }
 
 /** Whether it may anything by a key that is the app's no more. */
-export function standsOnOldKey({ provenBy }: Connection, app: App): boolean {
-  if (provenBy.length === 0) return false;
+export function standsOnOldKey({ signedInBy, permittedBy }: Connection, app: App): boolean {
+  if (signedInBy === undefined && permittedBy.length === 0) return false;
   const valid = idsOf(app);
-  return provenBy.some((id) => !valid.has(id));
+  return (signedInBy !== undefined && !valid.has(signedInBy)) || permittedBy.some((id) => !valid.has(id));
 }
 
 const known = new WeakMap<App, ReadonlySet<string>>();

@@ -9,7 +9,6 @@ import type { Awaitable } from "../../domain/ports.ts";
 import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../domain/user-info.ts";
 import { setExpiry } from "../expiry.ts";
 import type { Hub } from "../hub.ts";
-import { noteProof } from "../key-id.ts";
 import { checkUserId, isLongerThan, takeEventToken, utf8Bytes } from "../limits.ts";
 import type { AuthProof } from "../revocations.ts";
 import { checkUserProof } from "../signature.ts";
@@ -74,7 +73,8 @@ async function become(
   checkUserId(connection.app, user.id);
   const { issuedAtMs: _, expiresAtMs: __, keyId, ...known } = user;
   await hub.users.signIn(connection, known, proof);
-  noteProof(connection, keyId);
+  // A newer proof takes the place of the older one, and of its key.
+  connection.signedInBy = keyId;
   leaveWithdrawn(hub, connection);
   setExpiry(connection, user, hub.clock);
   const channel = userChannel(user.id);

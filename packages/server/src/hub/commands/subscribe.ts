@@ -11,7 +11,7 @@ import type { Awaitable } from "../../domain/ports.ts";
 import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../domain/user-info.ts";
 import { andThen } from "../awaitable.ts";
 import type { Hub } from "../hub.ts";
-import { noteProof } from "../key-id.ts";
+import { notePermission } from "../key-id.ts";
 import { channelFull, checkChannelName, checkMemberData, checkUserId, takeSubscribeToken } from "../limits.ts";
 import { checkChannelProof } from "../signature.ts";
 import { subscribedReply } from "../subscribed-reply.ts";
@@ -86,7 +86,7 @@ function checkOwner(connection: Connection, channel: string, owner: string): und
 function permit(hub: Hub, connection: Connection, command: Subscribe, traits: Traits): Awaitable<Member | undefined> {
   const { channel, proof } = command;
   if (proof) {
-    noteProof(connection, checkChannelProof(connection.app, connection.id, channel, proof));
+    notePermission(connection, checkChannelProof(connection.app, connection.id, channel, proof));
     const member = traits.presence && proof.data !== undefined ? parseMember(connection, proof.data) : undefined;
     return confirm(hub, connection, command, member);
   }
