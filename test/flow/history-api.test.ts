@@ -98,6 +98,17 @@ describe("history over HTTP", () => {
     expect((await call(server, "DELETE", "room/history", { before: "e:1", to_ms: "1" })).status).toBe(400);
   });
 
+  test("is not purged by a call with a bound that purging does not know", async () => {
+    const server = await start();
+    await push(server, "room", 2);
+    for (const query of [{ befor: "e:1" }, { after: "e:1" }, { from_ms: "1" }] as const) {
+      const { status, body } = await call(server, "DELETE", "room/history", query);
+      expect([query, status, body.code]).toEqual([query, 400, "data_invalid"]);
+    }
+    expect((await call(server, "DELETE", "room/history/1", { epocs: "e" })).status).toBe(400);
+    expect(dataOf((await call(server, "GET", "room/history")).body)).toEqual([1, 2]);
+  });
+
   test("is purged as a whole, in part and by one event, and those who resume are told what they lost", async () => {
     const server = await start();
     await push(server, "room", 9);

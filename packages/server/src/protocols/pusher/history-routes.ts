@@ -31,6 +31,7 @@ export async function showHistory(call: ApiCall, channel = ""): Promise<Response
 /** All of it, what came before a position or a time, or what is named by the path. */
 export async function purgeHistory(call: ApiCall, channel = "", offset?: string): Promise<Response> {
   checkChannelName(call.app, channel);
+  refuseOthers(call.query, offset === undefined ? ["before", "to_ms"] : ["epoch"]);
   const range = offset === undefined ? rangeOf(call.query) : await eventOf(call, channel, offset);
   const result = await call.hub.histories.purge(call.app, channel, range);
   if ("position" in range && range.position.epoch !== result.position.epoch)
@@ -66,6 +67,14 @@ function rangeOf(query: URLSearchParams): PurgeRange {
   if (position) return { type: "before", position };
   return toMs === undefined ? { type: "all" } : { type: "older", toMs };
 }
+
+/** A bound that is misspelt, or is one of reading only, must not purge what it was to spare. */
+function refuseOthers(query: URLSearchParams, known: readonly string[]): void {
+  const other = [...query.keys()].find((name) => !known.includes(name) && !OF_SIGNATURE.test(name));
+  if (other !== undefined) throw invalid(`Purging has no parameter ${other}: it has ${known.join(" and ")}.`);
+}
+
+const OF_SIGNATURE = /^(auth_.*|body_md5)$/i;
 
 /** Without an epoch, that of the channel now is meant. */
 async function eventOf({ hub, app, query }: ApiCall, channel: string, text: string): Promise<PurgeRange> {
