@@ -138,6 +138,25 @@ describe("connect", () => {
   });
 });
 
+test.each([
+  ["-5", 1],
+  ["Infinity", 1],
+  ["99999999999999999999", 3_600],
+  ["7", 7],
+])("a Retry-After of %s has the client wait for %d s", async (retryAfter, seconds) => {
+  const { url } = await setUp(
+    { connect: true, subscribe: { channels: ["private-*"] } },
+    {
+      connect: () => ({}),
+      subscribe: () => new Response(null, { status: 429, headers: { "Retry-After": retryAfter } }),
+    },
+  );
+  const client = await connectNative(url);
+  expect(await client.ask("subscribe", { channel: "private-a" })).toMatchObject({
+    ...{ event: "error", code: "rate_limited", retryAfterMs: seconds * 1000 },
+  });
+});
+
 test("subscribe: refused with the back end's own word, or entered as the member that it names", async () => {
   const { url } = await setUp(
     { subscribe: { channels: ["private-*", "presence-*"] } },

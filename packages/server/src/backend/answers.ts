@@ -12,6 +12,7 @@ const DEPTH = 64;
 const EXCERPT = 300;
 const MESSAGE = 500;
 const LONGEST_CACHE_S = 300;
+const LONGEST_RETRY_S = 3_600;
 const OWN_CODE = /^[a-z][a-z0-9_.]{0,63}$/;
 
 const id = z.union([z.string().check(z.minLength(1)), z.number()]);
@@ -105,8 +106,8 @@ export function readAnswer<Q extends Question>(question: Q, { status, text = "",
   if (status === 204) return { said: {} as AnswerTo<Q>, text: "{}" };
   if (status === 401 || status === 403) throw new Refusal(detail, messageIn(text), { code: "unauthorized" });
   if (status === 429) {
-    const retryAfterMs = Number(retryAfter ?? 1) * 1000 || 1_000;
-    throw new Refusal(detail, "The app's back end is asked too often.", { code: "rate_limited", retryAfterMs });
+    const more = { code: "rate_limited", retryAfterMs: retryMs(retryAfter) };
+    throw new Refusal(detail, "The app's back end is asked too often.", more);
   }
   if (status >= 400 && status < 500) throw new Error(`The app's back end is not set up for this: ${detail}`);
   if (status < 200 || status >= 300) throw new NoAnswer(detail);
@@ -119,6 +120,11 @@ export function readAnswer<Q extends Question>(question: Q, { status, text = "",
   if (no.close) throw new Refusal(detail, no.close.message, { close: no.close.reconnect ?? "never" });
   if (no.refuse) throw new Refusal(detail, no.refuse.message, { code: no.refuse.code });
   return { said: said.data as AnswerTo<Q>, text };
+}
+
+/** Seconds are counted, up to an hour; a date, or what is neither, is one second. */
+function retryMs(header = ""): number {
+  return /^\d+$/.test(header) ? Math.min(Number(header), LONGEST_RETRY_S) * 1000 || 1_000 : 1_000;
 }
 
 function jsonIn(text: string, detail: string): unknown {
