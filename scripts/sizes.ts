@@ -36,7 +36,9 @@ const BUDGETS: Readonly<Record<string, Budget>> = {
   "@fanfare/client/svelte": { kB: 1.2, onTopOf: "@fanfare/client" },
   "@fanfare/client/ai": { kB: 1.5, onTopOf: "@fanfare/client" },
   "@fanfare/client/http": { kB: 2.0, onTopOf: "@fanfare/client" },
-  "@fanfare/publisher": { kB: 6.7 },
+  "@fanfare/publisher createPublisher": { kB: 7.0 },
+  "@fanfare/publisher createSteering": { kB: 3.5 },
+  "@fanfare/publisher": { kB: 7.7 },
   "@fanfare/schema defineEvents": { kB: 0.1 },
   "@fanfare/schema": { kB: 0.9 },
 };

@@ -7,7 +7,11 @@ import { connectNative } from "../support/native-client.ts";
 import { connectPusher, sign } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
 
-const RULES = [{ match: "kept", history: { size: 50, ttlS: 60 }, clientPublish: "any" as const }];
+const RULES = ["kept", "pages", "purged"].map((match) => ({
+  match,
+  history: { size: 50, ttlS: 60 },
+  clientPublish: "any" as const,
+}));
 const server = await startServer({}, { channels: RULES });
 const publisher = createPublisher({ url: server.url, appId: APP.id, key: APP.key, secret: APP.secret });
 
@@ -36,6 +40,59 @@ test("history comes in pages, and says where it stands", async () => {
   expect(lost.isComplete).toBe(false);
   expect(await publisher.history("kept", { limit: 0 })).toMatchObject({ events: [], position });
   await expect(publisher.history("kept", { limit: -1 })).rejects.toMatchObject({ status: 400, code: "data_invalid" });
+});
+
+test("history is read page by page in both directions, and by time", async () => {
+  for (let n = 1; n <= 5; n++) await publisher.publish("pages", "e", n);
+  const numbers: Record<string, unknown[]> = {};
+  for (const direction of ["oldest", "newest"] as const) {
+    const pages: unknown[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await publisher.history("pages", { direction, limit: 2, ...(cursor !== undefined && { cursor }) });
+      pages.push(page.events.map(({ data }) => data));
+      cursor = page.next;
+    } while (cursor !== undefined);
+    numbers[direction] = pages;
+  }
+  expect(numbers).toEqual({ oldest: [[1, 2], [3, 4], [5]], newest: [[4, 5], [2, 3], [1]] });
+
+  const { events } = await publisher.history("pages");
+  const [second, fourth] = [events[1], events[3]];
+  if (!second || !fourth) throw new Error("There are five.");
+  const between = await publisher.history("pages", { after: second.position, before: fourth.position });
+  expect(between.events.map(({ data }) => data)).toEqual([3]);
+  const onwards = await publisher.history("pages", { since: second.position, limit: 2 });
+  expect(onwards.next).toBeDefined();
+  const rest = await publisher.history("pages", {
+    since: second.position,
+    limit: 2,
+    cursor: onwards.next ?? "",
+  });
+  expect(rest.events.map(({ data }) => data)).toEqual([5]);
+  const early = await publisher.history("pages", { fromMs: events[0]?.atMs ?? 0, toMs: (events[4]?.atMs ?? 0) + 1 });
+  expect(early.events).toHaveLength(5);
+  expect((await publisher.history("pages", { toMs: events[0]?.atMs ?? 0 })).events).toEqual([]);
+  const gone = publisher.history("pages", { after: { epoch: "another", offset: 1 } });
+  await expect(gone).rejects.toMatchObject({ status: 410, code: "epoch_gone" });
+});
+
+test("history is forgotten: one event, what came before a position, what is older than a time, and all", async () => {
+  const kept = async () => (await publisher.history("purged")).events.map(({ data }) => data);
+  for (let n = 1; n <= 5; n++) await publisher.publish("purged", "e", n);
+  const { events } = await publisher.history("purged");
+  expect(await kept()).toEqual([1, 2, 3, 4, 5]);
+  const [, , third, fourth] = events;
+  if (!third || !fourth) throw new Error("There are five.");
+  expect(await publisher.purgeHistory("purged", { event: fourth.position })).toBe(1);
+  expect(await kept()).toEqual([1, 2, 3, 5]);
+  expect(await publisher.purgeHistory("purged", { before: third.position })).toBe(2);
+  expect(await kept()).toEqual([3, 5]);
+  expect(await publisher.purgeHistory("purged", { toMs: events[0]?.atMs ?? 0 })).toBe(0);
+  expect(await publisher.purgeHistory("purged")).toBe(2);
+  expect(await kept()).toEqual([]);
+  const another = publisher.purgeHistory("purged", { event: { epoch: "another", offset: 1 } });
+  await expect(another).rejects.toMatchObject({ status: 410, code: "epoch_gone" });
 });
 
 test("a channel without history has neither events nor a position", async () => {

@@ -13,6 +13,8 @@ export interface HistoryEvent<T = unknown> {
   /** Parsed where it is JSON, else the text. */
   readonly data: T;
   readonly position: Position;
+  /** When it was published, in Unix milliseconds by the engine's clock. */
+  readonly atMs: number;
   /** Seconds for which it will be kept. */
   readonly expiresInS: number;
   /** If a client published it: its connection's id. */
@@ -26,7 +28,9 @@ export interface History<T = unknown> {
   readonly events: readonly HistoryEvent<T>[];
   /** Of the channel's newest event. */
   readonly position: Position;
-  /** Whether nothing between `since` and the first event is lost. */
+  /** The `cursor` of the next page in this direction; undefined at the end. */
+  readonly next: string | undefined;
+  /** Whether nothing that belongs in the page is lost or expired; false where that cannot be shown. */
   readonly isComplete: boolean;
   /** How many events the channel keeps, and each for how many seconds; undefined if it keeps none. */
   readonly keeps: { readonly size: number; readonly ttlS: number } | undefined;
@@ -56,20 +60,23 @@ interface HistoryAnswer {
     readonly name: string;
     readonly data: string;
     readonly position: Position;
+    readonly at_ms: number;
     readonly ttl: number;
     readonly socket_id?: string;
     readonly user_id?: string;
   }[];
   readonly position: Position;
+  readonly next: string | null;
   readonly complete: boolean;
   readonly keeps: { readonly size: number; readonly ttl: number } | null;
 }
 
 export function historyFrom<T>(answer: unknown): History<T> {
-  const { events, position, complete, keeps } = answer as HistoryAnswer;
+  const { events, position, next, complete, keeps } = answer as HistoryAnswer;
   return {
     events: events.map(eventFrom<T>),
     position,
+    next: next ?? undefined,
     isComplete: complete,
     keeps: keeps ? { size: keeps.size, ttlS: keeps.ttl } : undefined,
   };
@@ -79,6 +86,7 @@ function eventFrom<T>({
   name,
   data,
   position,
+  at_ms,
   ttl,
   socket_id,
   user_id,
@@ -87,6 +95,7 @@ function eventFrom<T>({
     event: name,
     data: parsed(data) as T,
     position,
+    atMs: at_ms,
     expiresInS: ttl,
     ...(socket_id !== undefined && { connectionId: socket_id }),
     ...(user_id !== undefined && { userId: user_id }),

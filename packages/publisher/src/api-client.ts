@@ -16,7 +16,7 @@ export interface ApiClientOptions {
 }
 
 export interface ApiCall {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   /** Below `/apps/ID`, escaped. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;

@@ -20,7 +20,7 @@ import {
   type Position,
   positionsIn,
 } from "./answers.ts";
-import { ApiClient } from "./api-client.ts";
+import type { ApiClient } from "./api-client.ts";
 import {
   type Authorization,
   type AuthorizeAnswer,
@@ -33,24 +33,13 @@ import { type BatchEvent, batchesOf, itemOf } from "./batches.ts";
 import { invalid, PublisherError } from "./errors.ts";
 import { checkKey, checkNotEncrypted, jsonOf, userChannel } from "./names.ts";
 import { checkNodeList, type NodeList, type NodeStrategy } from "./nodes.ts";
-import { Signer } from "./signer.ts";
+import { type HistoryOptions, historyQuery, type PurgeRange, purgeOf } from "./past.ts";
+import { accessTo, type ServerAccess, type ServerOptions } from "./server-options.ts";
 import { publishStream, type StreamOptions, type StreamResult } from "./stream.ts";
 import { makeToken, type TokenClaims } from "./token.ts";
 import { type RawWebhook, readWebhook, type Webhook } from "./webhook.ts";
 
-export interface PublisherOptions<D extends Declaration = AnyDeclaration> {
-  /** The server's address: `https://ws.example.com`, with its path prefix if it has one. `wss:` is taken for `https:`. */
-  readonly url: string;
-  readonly appId: string;
-  readonly key: string;
-  /** Of several, the first signs, and all of them verify: while secrets are rotated, the new one and the old. */
-  readonly secret: string | readonly string[];
-  /** In place of the global `fetch`. */
-  readonly fetch?: typeof fetch;
-  /** How long one attempt may take, in milliseconds. Default 10 000. */
-  readonly timeoutMs?: number;
-  /** How often a call is repeated after a network error, a timeout, 429 or 5xx. Default 5; 0 for never. */
-  readonly retries?: number;
+export interface PublisherOptions<D extends Declaration = AnyDeclaration> extends ServerOptions {
   /** The declaration of the application's events (`defineEvents` of `@fanfare/schema`): types, and checks unless `validate` is false. */
   readonly events?: D;
   /**
@@ -80,15 +69,9 @@ export interface PublishResult {
   readonly positions: Readonly<Record<string, Position>>;
 }
 
-export interface BatchOptions {
-  readonly signal?: AbortSignal;
-}
+export type PurgeOptions = PurgeRange & { readonly signal?: AbortSignal };
 
-export interface HistoryOptions {
-  /** Only what came after this position. Default: the last `limit` events. */
-  readonly since?: Position;
-  /** 0 to 1000; 0 for the position alone. Default 100. */
-  readonly limit?: number;
+export interface BatchOptions {
   readonly signal?: AbortSignal;
 }
 
@@ -130,11 +113,16 @@ export interface Publisher<D extends Declaration = AnyDeclaration> {
     options?: StreamOptions<P, EventName<D, N>>,
   ): Promise<StreamResult>;
   /**
-   * A page of what the channel keeps. Read everything by beginning with `{ epoch, offset: 0 }` of the answer's `position`, and go on with
-   * the position of each page's last event until a page is empty.
+   * A page of what the channel keeps: `next` is the `cursor` of the page after it, with the other options unchanged. Read everything with
+   * `direction: "oldest"`, from page to page until there is no `next`.
    */
   history<N extends ChannelName<D>>(channel: N, options?: HistoryOptions): Promise<DeclaredHistory<D, N>>;
   history<T>(channel: ChannelName<D>, options?: HistoryOptions): Promise<History<T>>;
+  /**
+   * Forgets what the channel keeps before its time, for good: all, what came `before` a position or was published before `toMs` (Unix
+   * milliseconds), or the one `event` at a position. Resolves with how many events that were. Clients that missed some of them learn of a gap.
+   */
+  purgeHistory(channel: string, range?: PurgeOptions): Promise<number>;
   /**
    * The position of the channel's newest event: read it before the data that you render, and subscribe since it. Undefined if the channel
    * keeps nothing.
@@ -177,11 +165,6 @@ export interface Publisher<D extends Declaration = AnyDeclaration> {
   webhook(request: Request | RawWebhook): Promise<Webhook>;
 }
 
-const TIMEOUT_MS = 10_000;
-const RETRIES = 5;
-/** A timer of more fires at once. */
-const LONGEST_TIMER_MS = 2_147_483_647;
-
 /** Throws a TypeError if an option is missing or has no use. It opens no connection; one for the whole program is enough. */
 export function createPublisher<D extends Declaration = AnyDeclaration>(options: PublisherOptions<D>): Publisher<D> {
   const publisher: Publisher = new HttpPublisher(options);
@@ -191,9 +174,8 @@ export function createPublisher<D extends Declaration = AnyDeclaration>(options:
 
 class HttpPublisher {
   readonly #key: string;
-  readonly #signer: Signer;
-  /** With those of earlier secrets. */
-  readonly #signers: readonly Signer[];
+  /** One of each secret; the first signs. */
+  readonly #signers: ServerAccess["signers"];
   readonly #authorizer: Authorizer;
   readonly #api: ApiClient;
   /** Whether the server says where an event stands: Pusher's own refuses to be asked. */
@@ -203,30 +185,13 @@ class HttpPublisher {
   #checker: Checker | undefined;
 
   constructor(options: PublisherOptions<Declaration>) {
-    const { url, appId, key, secret, timeoutMs = TIMEOUT_MS, retries = RETRIES, events, validate = true } = options;
-    const secrets = typeof secret === "string" ? [secret] : [...(secret ?? [])];
-    const [first = ""] = secrets;
-    for (const [name, value] of Object.entries({ appId, key, secret: secrets.includes("") ? "" : first }))
-      if (typeof value !== "string" || value === "") throw new TypeError(`createPublisher: ${name} is missing.`);
-    if (!(timeoutMs > 0 && timeoutMs <= LONGEST_TIMER_MS))
-      throw new TypeError(`createPublisher: timeoutMs is a number above 0, at most ${LONGEST_TIMER_MS}.`);
-    if (!Number.isInteger(retries) || retries < 0) throw new TypeError("createPublisher: retries is 0 or more.");
+    const { key, events, validate = true } = options;
+    const { api, signers } = accessTo(options, "createPublisher");
     this.#events = validate ? events : undefined;
     this.#key = key;
-    this.#signer = new Signer(first);
-    this.#signers = [this.#signer, ...secrets.slice(1).map((each) => new Signer(each))];
-    this.#authorizer = new Authorizer(key, this.#signer);
-    // Called as a plain function: browsers' and workers' fetch refuses to be a method of something else.
-    const send: typeof fetch = options.fetch ?? fetch;
-    this.#api = new ApiClient({
-      baseUrl: baseUrlOf(url),
-      appId,
-      key,
-      signer: this.#signer,
-      timeoutMs,
-      retries,
-      fetch: send,
-    });
+    this.#signers = signers;
+    this.#authorizer = new Authorizer(key, signers[0]);
+    this.#api = api;
   }
 
   async publish(
@@ -268,12 +233,15 @@ class HttpPublisher {
     );
   }
 
-  async history<T>(channel: string, { since, limit, signal }: HistoryOptions = {}): Promise<History<T>> {
-    const query = {
-      ...(since && { since_epoch: since.epoch, since_offset: String(since.offset) }),
-      ...(limit !== undefined && { limit: String(limit) }),
-    };
-    return historyFrom<T>(await this.#get(`/channels/${encodeURIComponent(channel)}/history`, query, signal));
+  async history<T>(channel: string, { signal, ...options }: HistoryOptions = {}): Promise<History<T>> {
+    const path = `/channels/${encodeURIComponent(channel)}/history`;
+    return historyFrom<T>(await this.#get(path, historyQuery(options), signal));
+  }
+
+  async purgeHistory(channel: string, { signal, ...range }: PurgeOptions = {}): Promise<number> {
+    const { path, query } = purgeOf(range);
+    const call = { method: "DELETE", path: `/channels/${encodeURIComponent(channel)}${path}`, query, signal } as const;
+    return ((await this.#api.call(call)) as { purged: number }).purged;
   }
 
   async position(channel: string, { signal }: { signal?: AbortSignal } = {}): Promise<Position | undefined> {
@@ -313,7 +281,7 @@ class HttpPublisher {
   }
 
   token(claims: TokenClaims): Promise<string> {
-    return makeToken(this.#signer, claims);
+    return makeToken(this.#signers[0], claims);
   }
 
   authorize(connectionId: string, channels: readonly string[], options: AuthorizeOptions): Promise<AuthorizeAnswer> {
@@ -371,12 +339,6 @@ class HttpPublisher {
   #get(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal | undefined): Promise<unknown> {
     return this.#api.call({ method: "GET", path, query, signal });
   }
-}
-
-function baseUrlOf(text: string): URL {
-  const httpText = String(text).replace(/^ws/, "http");
-  if (/^https?:/.test(httpText) && URL.canParse(httpText)) return new URL(httpText);
-  throw new TypeError(`createPublisher: url is not the address of a server: ${text}`);
 }
 
 /** Numbers of members are known of presence channels only. */
