@@ -2,7 +2,8 @@
 
 import { expect, test } from "bun:test";
 import { SignJWT } from "jose";
-import type { Server } from "../../packages/server/src/index.ts";
+import { createServer, type Guard, type Server } from "../../packages/server/src/index.ts";
+import { atEnd } from "../support/at-end.ts";
 import { chance } from "../support/chance.ts";
 import { eventually } from "../support/eventually.ts";
 import { LineStream } from "../support/line-stream.ts";
@@ -208,4 +209,33 @@ test("a page that closes says so, and is gone at once; one that is silent is ask
   expect(await silent.next()).toEqual({ event: "ping" });
   expect(await silent.next()).toMatchObject({ event: "closing", code: "pong_missing" } as object);
   expect(await silent.stream.next()).toBeUndefined();
+});
+
+test("who decides on a client knows by what it comes; one that hangs up meanwhile takes no place", async () => {
+  const asked: (readonly [string, AbortSignal])[] = [];
+  const decided = Promise.withResolvers<void>();
+  const guard: Guard = {
+    async connect({ signal }, _app, _protocol, { transport }) {
+      asked.push([transport, signal]);
+      await decided.promise;
+      return undefined;
+    },
+  };
+  const app = { ...APP, anonymous: true, limits: { connections: 1 } };
+  const deciding = createServer({ host: "127.0.0.1", port: 0, log: { level: "silent" }, apps: [app], guards: [guard] });
+  atEnd(() => deciding.stop());
+  await deciding.start();
+  const aborter = new AbortController();
+  const leaving = ["/rt/stream", `/app/${APP.key}/1/abcdefgh/xhr_streaming`].map((path) =>
+    fetch(`${deciding.url}${path}`, { method: "POST", signal: aborter.signal }),
+  );
+  await eventually(() => expect(asked.map(([name]) => name).toSorted()).toEqual(["stream", "xhr_streaming"]));
+  aborter.abort();
+  await Promise.allSettled(leaving);
+  await eventually(() => expect(asked.map(([, { aborted }]) => aborted)).toEqual([true, true]));
+  decided.resolve();
+  await eventually(async () => {
+    const stream = await LineStream.open(`${deciding.url}/rt/stream`);
+    expect(stream.response.status).toBe(200);
+  });
 });

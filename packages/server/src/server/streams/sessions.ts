@@ -136,17 +136,21 @@ export class Sessions {
   ): Promise<Session | Response> {
     await this.#queue.waitForTurn();
     let data: Connection | RejectedClient | undefined;
-    const upgrade = (_request: Request, given: { readonly data: SocketData }): boolean => {
+    const upgrade = ({ signal }: Request, given: { readonly data: SocketData }): boolean => {
+      // Then the request is answered already, and nobody would end the connection.
+      if (signal.aborted) return false;
       // An endpoint of the program is not asked.
       data = given.data as Connection | RejectedClient;
       return true;
     };
     const server = { upgrade } as unknown as HandshakeContext["server"];
-    const answer = await handleHandshake(options, this.#pendingUsers, { ...context, server, isStream: true });
+    const answer = await handleHandshake(options, this.#pendingUsers, {
+      ...{ ...context, server },
+      transport: kind.transport,
+    });
     if (answer) return answer;
     if (!data) throw new Error("A handshake ended without a client.");
     const connection = data instanceof Connection ? data : undefined;
-    if (connection) connection.transport = kind.transport;
     if (connection && !kind.isNamed) await this.#note(kind.id);
     const session = {
       id: kind.id,

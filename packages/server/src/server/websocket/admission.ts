@@ -1,7 +1,7 @@
 /** Decides on a handshake: which protocol, which app, and whether the client may connect. */
 
 import type { App } from "../../domain/app.ts";
-import { Connection } from "../../domain/connection.ts";
+import { Connection, type Transport } from "../../domain/connection.ts";
 import { CommandError, Disconnect } from "../../domain/error.ts";
 import type { User } from "../../domain/message.ts";
 import type { AppStore, Awaitable, Clock, Guard } from "../../domain/ports.ts";
@@ -54,20 +54,24 @@ const FIRST_WITH_PINGS = 5;
 const PUSHER_PATH = /\/app\/([^/]+)\/?$/;
 const VERSION = /^v?\d[\w.+-]{0,63}$/;
 
+export interface AdmissionRequest {
+  readonly request: Request;
+  readonly url: URL;
+  readonly caller: Caller;
+  /** Absent for a WebSocket. */
+  readonly transport?: Transport;
+}
+
 /** Never throws or rejects. At once where nobody has to be waited for, which saves a handshake several promises. */
-export function admit(
-  options: AdmissionOptions,
-  request: Request,
-  url: URL,
-  caller: Caller,
-): Awaitable<AdmittedClient | RejectedClient> {
+export function admit(options: AdmissionOptions, asked: AdmissionRequest): Awaitable<AdmittedClient | RejectedClient> {
+  const { url, caller } = asked;
   let app: App | undefined;
   const reject = (error: unknown) => ({ ...rejectionFor(options, url, caller, error), ...(app && { app }) });
   try {
     const key = keyOf(options, url);
     const admitted = andThen(options.apps.byKey(key), (found) => {
       app = found;
-      return admitTo(options, request, url, caller, () => checkApp(app, key, caller));
+      return admitTo(options, asked, () => checkApp(app, key, caller));
     });
     return admitted instanceof Promise ? admitted.catch(reject) : admitted;
   } catch (error) {
@@ -77,14 +81,13 @@ export function admit(
 
 function admitTo(
   options: AdmissionOptions,
-  request: Request,
-  url: URL,
-  caller: Caller,
+  { request, url, caller, transport }: AdmissionRequest,
   appOf: () => App,
 ): Awaitable<AdmittedClient> {
   const protocol = protocolAt(options, url);
   const version = protocol.name === options.pusher.name ? pusherVersionOf(url, options.strictProtocol) : undefined;
   const connection = createConnection(options, caller, protocol, appOf());
+  if (transport) connection.transport = transport;
   if (version !== undefined) connection.answersPings = version >= FIRST_WITH_PINGS;
   return andThen(runGuards(options.guards, request, connection), (user) => {
     connection.awaitsAuthentication = !user && protocol === options.native && url.searchParams.get("auth") === "frame";

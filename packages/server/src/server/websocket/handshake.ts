@@ -1,6 +1,6 @@
 /** A WebSocket handshake: whose it is, whether there is room, and what becomes of it. */
 
-import type { Connection } from "../../domain/connection.ts";
+import type { Connection, Transport } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";
 import type { User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
@@ -17,8 +17,8 @@ export interface HandshakeContext {
   readonly url: URL;
   readonly caller: Caller;
   readonly server: Pick<Listener, "upgrade">;
-  /** It is a request that is answered bit by bit in place of a WebSocket: no endpoint of the program has such clients. */
-  readonly isStream?: true;
+  /** Of requests that are answered bit by bit in place of a WebSocket: no endpoint of the program has such clients. */
+  readonly transport?: Transport;
 }
 
 /** Users that a guard authenticated, until their connection is open. */
@@ -44,7 +44,7 @@ export function handleHandshake(
   };
   const observed = { ...context, server };
   const connect = (): Awaitable<Response | undefined> => {
-    const match = context.isStream ? undefined : endpoints.findForSocket(context.url);
+    const match = context.transport ? undefined : endpoints.findForSocket(context.url);
     const act = () =>
       match ? connectEndpoint(options, match, observed) : connectClient(options, pendingUsers, observed);
     return middleware.handshake ? runMiddleware(options, match, observed, act) : act();
@@ -91,7 +91,7 @@ function connectClient(
   pendingUsers: PendingUsers,
   context: HandshakeContext,
 ): Awaitable<Response | undefined> {
-  return andThen(admit(admission, context.request, context.url, context.caller), (result) => {
+  return andThen(admit(admission, context), (result) => {
     if (!("connection" in result)) return upgrade(context, result);
     const { connection, user } = result;
     if (user) pendingUsers.set(connection, user);
