@@ -90,6 +90,12 @@ const EXTERNALS = {
   ),
   "typescript-5.9": fromNpm("typescript", "5.9.3", "lib/tsc.js", "the packages' types are tried with it"),
   php: { at: ["php"], apt: "php-cli", brew: "php", why: "the receivers of hooks in PHP are run by it" },
+  pdo_sqlite: {
+    at: ["/usr/lib/php/*/pdo_sqlite.so", "/opt/homebrew/opt/php/bin/php", "/usr/local/opt/php/bin/php"],
+    apt: "php-sqlite3",
+    brew: "php",
+    why: "a back end in PHP writes to an outbox in SQLite by it",
+  },
   fastapi: {
     at: ["/usr/lib/python3/dist-packages/fastapi/__init__.py"],
     apt: "python3-fastapi",
