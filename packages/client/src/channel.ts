@@ -1,5 +1,6 @@
 /** A channel as the application sees it. */
 
+import type { FanfareError } from "./errors.ts";
 import type { Holder } from "./holder.ts";
 import { unsubscriber } from "./listeners.ts";
 import type { PublishQueue } from "./publish-queue.ts";
@@ -90,6 +91,10 @@ export class ChannelHandle implements Channel {
     return this.#holdFor(this.subscription.leaves.add(listener), options);
   }
 
+  onRemoved(listener: (error: FanfareError) => void, options?: ListenerOptions): Unsubscribe {
+    return this.subscription.removals.add(listener, options?.signal);
+  }
+
   hold(options?: ChannelOptions): Unsubscribe {
     return this.#hold(options, {});
   }
@@ -106,7 +111,9 @@ export class ChannelHandle implements Channel {
   }
 
   retry(): void {
-    if (this.snapshot.state === "refused") this.subscription.attach();
+    if (this.snapshot.state !== "refused") return;
+    this.subscription.forgive();
+    this.subscription.attach();
   }
 
   publish(event: string, data: unknown, options?: PublishOptions): Promise<Published> {

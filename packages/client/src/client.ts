@@ -162,6 +162,7 @@ class FanfareClient {
 
   async signOut(): Promise<void> {
     this.#session.signOut();
+    this.#subscriptions.signedOut();
     this.#queue.rejectAll(closedError("The user has signed out."));
     if (!this.#connection.isRunning) return;
     this.#connection.redial();

@@ -4,7 +4,7 @@ import type { Connection } from "./connection.ts";
 import { FanfareError } from "./errors.ts";
 import type { Frame } from "./frames.ts";
 import type { Settings } from "./options.ts";
-import type { Position } from "./types.ts";
+import type { HistoryOptions, HistoryPage, Position } from "./types.ts";
 import { sleep } from "./waiting.ts";
 
 export interface Reader {
@@ -24,6 +24,8 @@ interface Page {
   /** Whether nothing that belongs in the page is gone. */
   readonly complete: boolean;
   readonly position: Position;
+  /** Where the next page begins; none at the end. */
+  readonly next?: Position;
 }
 
 const PAGE = 1_000;
@@ -84,4 +86,10 @@ export function readPage(
     const { replyMs } = settings.timeouts;
     connection.request("history", { channel, limit: PAGE, ...range }, "history", done, replyMs);
   });
+}
+
+/** What the application passes for the page after this one. */
+export function nextOf(range: HistoryOptions, { next }: Page): Pick<HistoryPage, "next"> {
+  const { direction = range.after ? "oldest" : "newest" } = range;
+  return next ? { next: { ...range, direction, [direction === "oldest" ? "after" : "before"]: next } } : {};
 }

@@ -3,8 +3,8 @@
 import type { Connection } from "./connection.ts";
 import { after, type Cancel } from "./environment.ts";
 import type { FanfareError } from "./errors.ts";
-import type { Frame } from "./frames.ts";
-import { isPast, readKept, readPage, readSince } from "./history.ts";
+import { errorOf, type Frame } from "./frames.ts";
+import { isPast, nextOf, readKept, readPage, readSince } from "./history.ts";
 import { deliverTo, endPast, type Holder } from "./holder.ts";
 import { guarded, Listeners, Store } from "./listeners.ts";
 import type { Settings } from "./options.ts";
@@ -12,6 +12,7 @@ import { askPermission, memberId } from "./permission.ts";
 import type { KeptPositions } from "./positions.ts";
 import { Presence, type PresenceChange } from "./presence.ts";
 import { RecentEvents } from "./recent-events.ts";
+import { type Resume, resumeOf } from "./resume.ts";
 import type {
   Authorization,
   ChannelEvent,
@@ -22,12 +23,6 @@ import type {
   Member,
   Position,
 } from "./types.ts";
-
-/** Where the server is to begin, and who wanted that. */
-interface Resume {
-  readonly from?: { readonly position: Position } | { readonly recover: true };
-  readonly served: readonly Holder[];
-}
 
 /** What a client does for its channels. */
 export interface ChannelUser {
@@ -68,6 +63,7 @@ export class Subscription {
   readonly gaps = new Listeners<[Gap]>();
   readonly joins = new Listeners<[Member]>();
   readonly leaves = new Listeners<[Member]>();
+  readonly removals = new Listeners<[FanfareError]>();
   /** Of the last frame that was heard. */
   position: Position | undefined;
   readonly recent: RecentEvents;
@@ -80,6 +76,8 @@ export class Subscription {
   #isSent = false;
   #wasAttached = false;
   #isReplaying = false;
+  /** The back end took the client out: until the application says otherwise, it stays out. */
+  #removal: FanfareError | undefined;
   /** It needs permission, although its name does not say so. */
   #needsPermission = false;
   #cancelLinger: Cancel | undefined;
@@ -124,6 +122,12 @@ export class Subscription {
 
   /** Begins anew, now or once there is a connection. */
   attach(): void {
+    const removal = this.#holders.size > 0 && this.#removal;
+    if (removal) {
+      this.store.set({ state: "refused", error: removal });
+      // Later, since a message that begins to hold does not wait yet.
+      return queueMicrotask(() => this.owner.user.refused(this, removal));
+    }
     this.#interrupt();
     if (this.#holders.size === 0) return this.detach();
     if (!this.owner.isRunning) return this.store.set({ state: "detached" });
@@ -158,6 +162,7 @@ export class Subscription {
     this.position = undefined;
     this.#wasAttached = false;
     this.#failures = 0;
+    this.#removal = undefined;
     this.presence.clear();
     if (this.#holders.size === 0) this.recent.clear();
     else this.recent.flush();
@@ -165,6 +170,11 @@ export class Subscription {
       holder.backlog = undefined;
       endPast(holder);
     }
+  }
+
+  /** The application wants it again, or it is for somebody else now. */
+  forgive(): void {
+    this.#removal = undefined;
   }
 
   /** Not subscribed until `attach`, but what was heard is remembered. */
@@ -193,7 +203,7 @@ export class Subscription {
   #subscribe(attempt: number, permission: Authorization | undefined): boolean {
     if (attempt !== this.#attempt) return false;
     const { connection } = this.owner;
-    const resume = this.#resume();
+    const resume = resumeOf(this.position, [...this.#holders], this.owner.hasHistory);
     const isResuming = resume.from !== undefined && "position" in resume.from;
     const data = {
       channel: this.name,
@@ -211,21 +221,6 @@ export class Subscription {
       if (error.code !== "connection_lost") this.#refused(error, permission);
     });
     return true;
-  }
-
-  /** Holders that want different things get them by `history`, where the server has it. */
-  #resume(): Resume {
-    if (this.position) return { from: { position: this.position }, served: [] };
-    const holders = [...this.#holders].filter(({ deliver }) => deliver);
-    const served = holders.filter(({ since, rewind }) => since ?? rewind);
-    const [first] = served;
-    const isSame = ({ since, rewind }: Holder) =>
-      rewind === first?.rewind && since?.epoch === first?.since?.epoch && since?.offset === first?.since?.offset;
-    const isOneWish = served.length === holders.length && served.every(isSame);
-    if (!first || (!isOneWish && this.owner.hasHistory)) return { served: [] };
-    const isAll = served.some(({ rewind }) => rewind);
-    const [position] = served.flatMap(({ since }) => since ?? []).sort((one, other) => one.offset - other.offset);
-    return { from: isAll || !position ? { recover: true } : { position }, served };
   }
 
   #attached(frame: Frame, resume: Resume, permission: Authorization | undefined): void {
@@ -294,6 +289,8 @@ export class Subscription {
       }
       case "gap":
         return this.#interrupted();
+      case "unsubscribed":
+        return this.#removed(errorOf(frame));
       case "subscription_count":
       case "cache_miss":
         return;
@@ -309,6 +306,17 @@ export class Subscription {
     if (!event) return;
     this.recent.add(event);
     deliverTo(this.#holders, event);
+  }
+
+  /** What it had heard is remembered, in case it may come back. */
+  #removed(error: FanfareError): void {
+    this.#interrupt();
+    // Another token may name the channel.
+    this.#removal = error.code === "permission_gone" ? undefined : error;
+    this.presence.clear();
+    this.store.set({ state: "refused", error });
+    this.owner.user.refused(this, error);
+    this.removals.emit(error);
   }
 
   /** The server has lost something. Who is in a presence channel is only told on subscribing. */
@@ -340,8 +348,9 @@ export class Subscription {
 
   /** One page of what is kept. */
   async history(range: Omit<HistoryOptions, "signal">): Promise<HistoryPage> {
-    const { events, complete, position } = await readPage(this, range);
-    return { events: events.flatMap((frame) => this.owner.user.eventOf(frame, true) ?? []), complete, position };
+    const page = await readPage(this, range);
+    const events = page.events.flatMap((frame) => this.owner.user.eventOf(frame, true) ?? []);
+    return { events, complete: page.complete, position: page.position, ...nextOf(range, page) };
   }
 
   /** Reads what lies between, and delivers it to this holder alone, before anything new. */

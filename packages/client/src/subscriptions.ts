@@ -75,6 +75,11 @@ export class Subscriptions implements SubscriptionOwner {
     for (const subscription of this.#all.values()) if (subscription.state === "refused") subscription.attach();
   }
 
+  /** Whoever comes next was taken out of nothing. */
+  signedOut(): void {
+    for (const subscription of this.#all.values()) subscription.forgive();
+  }
+
   lost(): void {
     this.isReady = false;
     this.#waiting = [];

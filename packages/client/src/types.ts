@@ -231,7 +231,10 @@ export type ChannelState = "detached" | "attaching" | "attached" | "refused";
 
 /** Never changed, but replaced by another. */
 export interface ChannelSnapshot {
-  /** `detached`, `attaching`, `attached`; `refused` after an error that a new listener, another token or `retry()` may mend. */
+  /**
+   * `detached`, `attaching`, `attached`; `refused` after an error that a new listener, another token or `retry()` may mend. Where the back
+   * end took the client out (`kicked`, `unsubscribed`), only `retry()` does, or that all listeners end.
+   */
   readonly state: ChannelState;
   /** Whether the last subscription recovered all that was missed; absent if there was nothing to recover. */
   readonly recovered?: boolean;
@@ -294,6 +297,8 @@ export interface Channel<D extends Declaration = AnyDeclaration, N extends strin
   onAny(listener: (event: ChannelEvent<D, N>) => void, options?: ListenerOptions & ChannelOptions): Unsubscribe;
   /** Something may have been lost: load what you show anew. */
   onGap(listener: (gap: Gap) => void, options?: ListenerOptions): Unsubscribe;
+  /** The back end took the client out of the channel: `error` has the `code` (`kicked`, `unsubscribed`, `permission_gone`) and its message. */
+  onRemoved(listener: (error: FanfareError) => void, options?: ListenerOptions): Unsubscribe;
   /** Waits while offline, and is published exactly once. Rejects if the server refuses it or it has waited too long. */
   publish<E extends EventName<D, N>>(event: E, data: EventData<D, N, E>, options?: PublishOptions): Promise<Published>;
   /** What is kept of the channel: without `before` and `after` its newest events. Rejects with `no_history` where nothing is kept. */
@@ -319,6 +324,12 @@ export interface HistoryOptions {
   readonly after?: Position;
   /** Only events before this position: the newest of them, unless there is an `after`. */
   readonly before?: Position;
+  /** Only what was published then or later, in Unix milliseconds by the server's clock. The channel's rule has to allow it (`clientHistory: true`). */
+  readonly fromMs?: number;
+  /** Only what was published before then. */
+  readonly toMs?: number;
+  /** Of all that fits, these. Default: the oldest with `after`, else the newest. */
+  readonly direction?: "oldest" | "newest";
   /** 1 to 1000, the default. */
   readonly limit?: number;
   readonly signal?: AbortSignal;
@@ -331,6 +342,8 @@ export interface HistoryPage<D = AnyDeclaration, N extends string = string> {
   readonly complete: boolean;
   /** Of the channel's newest event. */
   readonly position: Position;
+  /** What to pass to `history` for the next page in this direction; none at the end. */
+  readonly next?: HistoryOptions;
 }
 
 export interface PublishOptions {
