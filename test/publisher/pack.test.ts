@@ -15,16 +15,20 @@ const ROOT = join(import.meta.dir, "..", "..");
 const folder = await install(...Object.values(await pack("publisher", "schema")));
 const installed = join(folder, "node_modules", "@fanfare", "publisher");
 
-test("holds its sources, one module and its types, and needs no package but that of the schemas", async () => {
+test("holds its sources, its types, one module and one that only checking loads, and needs no package but that of the schemas", async () => {
   expect(readdirSync(installed).sort()).toEqual(["LICENSE", "README.md", "dist", "package.json", "src"]);
-  expect(readdirSync(join(installed, "dist")).sort()).toEqual(["index.js", "index.js.map", "types"]);
+  const dist = join(installed, "dist");
+  const modules = readdirSync(dist).filter((name) => name.endsWith(".js"));
+  expect(modules.map((name) => name.replace(/^chunk-\w+/, "chunk")).sort()).toEqual(["chunk.js", "index.js"]);
+  const others = readdirSync(dist).filter((name) => !name.endsWith(".js"));
+  expect(others.sort()).toEqual([...modules.map((name) => `${name}.map`), "types"].sort());
   const manifest = await Bun.file(join(installed, "package.json")).json();
   expect(manifest.dependencies).toEqual({ "@fanfare/schema": manifest.version });
-  const text = await Bun.file(join(installed, "dist", "index.js")).text();
-  expect(Array.from(text.matchAll(/^import\b[^;]*from "([^"]*)";$/gm), ([, name]) => name)).toEqual([
-    "@fanfare/schema",
-  ]);
-  expect(text).not.toMatch(/\bimport\(|\brequire\(|\bBuffer\b|\bprocess\b|\bBun\b/);
+  const texts = await Promise.all(modules.map((name) => Bun.file(join(dist, name)).text()));
+  const imported = (pattern: RegExp) => texts.flatMap((text) => Array.from(text.matchAll(pattern), ([, name]) => name));
+  expect(imported(/^import\b[^;]*from "([^"]*)";$/gm)).toEqual(["@fanfare/schema"]);
+  expect(imported(/\bimport\("([^"]*)"\)/g)).toEqual([expect.stringMatching(/^\.\/chunk-\w+\.js$/)]);
+  expect(texts.join("\n")).not.toMatch(/\brequire\(|\bBuffer\b|\bprocess\b|\bBun\b/);
 });
 
 test("publishes, streams, asks and signs in plain Node", async () => {
@@ -122,7 +126,7 @@ test("has types that strict programs compile against, without Bun's and with not
 test("is what the guide's examples compile against", async () => {
   const guide = await Bun.file(join(ROOT, "docs", "publisher.md")).text();
   const examples = Array.from(guide.matchAll(/^```ts\n([\s\S]*?)^```$/gm), ([, text = ""]) => text);
-  expect(examples).toHaveLength(4);
+  expect(examples).toHaveLength(6);
   const files = examples.map((_, n) => `example-${n}.ts`);
   for (const [n, file] of files.entries()) writeFileSync(join(folder, file), examples[n] ?? "");
   for (const name of ["@types", "zod"])
