@@ -115,6 +115,9 @@ test("commands are handled once and in order, however often and in whatever orde
   expect((await send(session, 2, ping(2), ping(3))).status).toBe(204);
   expect((await send(session, 3, ping(3), ping(4), ping(5))).status).toBe(204);
   for (const id of [2, 3, 4, 5]) expect(await next()).toEqual({ event: "pong", id });
+  // As many as may wait do so longer than this test may take.
+  const empty = Array.from({ length: 65 }, () => send(session, 9).then(({ status }) => status));
+  expect(await Promise.race(empty)).toBe(409);
   const missing = await send(session, 9, ...Array.from({ length: 65 }, (_, n) => ping(n)));
   expect([missing.status, await missing.json()]).toEqual([
     409,
@@ -156,6 +159,24 @@ test("server-sent events carry the number as their id, and an EventSource goes o
   const headers = { "Last-Event-ID": `${data.session}:2` };
   const again = await LineStream.open(`${url}/rt/stream`, { method: "GET", headers });
   expect(await again.find((line) => line.startsWith("data: "))).toContain('"missed"');
+});
+
+test("an EventSource of the server's own origin, which browsers do not name with it, sends like any page", async () => {
+  const source = await LineStream.open(`${url}/rt/stream`, { method: "GET" });
+  const welcome = await source.find((line) => line.startsWith("data: "));
+  const { session } = JSON.parse(welcome.slice(6)).data;
+  const from = async (origin: string | undefined, path = "send", method = "POST") => {
+    const headers = origin === undefined ? {} : { Origin: origin };
+    const query = `session=${session}&seq=1`;
+    const aborter = new AbortController();
+    const { status } = await fetch(`${url}/rt/${path}?${query}`, { method, headers, signal: aborter.signal });
+    aborter.abort();
+    return status;
+  };
+  expect(await from(url)).toBe(204);
+  expect(await from("https://evil.example")).toBe(403);
+  expect(await from(undefined, "stream", "GET")).toBe(200);
+  expect(await from(url)).toBe(204);
 });
 
 test("what is refused before the stream begins has a status", async () => {

@@ -61,7 +61,8 @@ export class CommandQueue {
   async #hold(seq: number, commands: readonly string[]): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const units = commands.reduce((sum, { length }) => sum + length, 0);
-    const held: Held = { seq, count: commands.length, units, resolve };
+    // One without a command waits as long.
+    const held: Held = { seq, count: Math.max(1, commands.length), units, resolve };
     this.#held.add(held);
     const timer = this.#isFull ? undefined : setTimeout(resolve, HELD_MS);
     if (timer) await promise;

@@ -16,7 +16,7 @@ import { deliverCommands, NOT_THE_PAGE, outcomeError, outcomeResponse, SESSION_G
 import { type Framing, jsonPoll, ndjson, serverSentEvents } from "./framing.ts";
 import { PollReader, type Reading, StreamReader } from "./readers.ts";
 import type { Relayed } from "./relay.ts";
-import type { Session } from "./session.ts";
+import { isOfPage, type Session } from "./session.ts";
 import type { SessionKind, Sessions } from "./sessions.ts";
 
 export interface NativeStreamOptions {
@@ -70,10 +70,10 @@ async function answer(
   if (request.method === "OPTIONS") return preflightResponse(app, origin, PREFLIGHT);
   try {
     checkRequest(request, action);
-    if (session && session.origin !== origin) throw outcomeError(NOT_THE_PAGE);
     const relayed = session || id === undefined ? undefined : await relayedTo(native, id, origin);
     // The node that has the session knows its app.
     if (!relayed && app && !isOriginAllowed(app, origin)) throw outcomeError(NOT_THE_PAGE);
+    if (session && !isOfPage(session, origin)) throw outcomeError(NOT_THE_PAGE);
     if (url.searchParams.has("session") && !session?.connection && !relayed) throw outcomeError(SESSION_GONE);
     return await action(native, { ...asked, session, relayed, cors });
   } catch (error) {

@@ -13,7 +13,7 @@ import {
   type ReadQuestion,
   SESSIONS_TOPIC,
 } from "./relay-words.ts";
-import type { Session } from "./session.ts";
+import { isOfPage, type Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** The code of a WebSocket that its client closed. */
@@ -81,7 +81,7 @@ export class OwnedSessions {
 
 function refusalFor(session: Session | undefined, origin: string | null): Outcome | undefined {
   if (!session?.connection) return SESSION_GONE;
-  const isAllowed = session.origin === origin && isOriginAllowed(session.connection.app, origin);
+  const isAllowed = isOriginAllowed(session.connection.app, origin) && isOfPage(session, origin);
   return isAllowed ? undefined : NOT_THE_PAGE;
 }
 

@@ -7,8 +7,10 @@ import type { HttpSocket } from "./http-socket.ts";
 
 export interface Session {
   readonly id: string;
-  /** The page's, which all of its requests have in common. */
-  readonly origin: string | null;
+  /** The page's, which all of its requests have in common: see `isOfPage`. */
+  origin: string | null;
+  /** It was opened by a GET that named no origin. */
+  readonly isUnnamed: boolean;
   readonly socket: HttpSocket;
   /** Undefined where it was not let in: then the socket has the reason, and is closed. */
   readonly connection: Connection | undefined;
@@ -20,4 +22,14 @@ export interface Session {
   readonly commands: CommandQueue;
   /** When other nodes were last told that it is here; undefined where its id says so. */
   notedAtMs: number | undefined;
+}
+
+/**
+ * Browsers name no origin where a page reads from its own by GET, as an EventSource does, but with all that it sends. The first that
+ * such a session hears of is its page's.
+ */
+export function isOfPage(session: Session, origin: string | null): boolean {
+  if (!session.isUnnamed) return session.origin === origin;
+  session.origin ??= origin;
+  return origin === null || session.origin === origin;
 }

@@ -152,9 +152,11 @@ export class Sessions {
     if (!data) throw new Error("A handshake ended without a client.");
     const connection = data instanceof Connection ? data : undefined;
     if (connection && !kind.isNamed) await this.#note(kind.id);
+    const origin = context.request.headers.get("origin");
     const session = {
       id: kind.id,
-      origin: context.request.headers.get("origin"),
+      origin,
+      isUnnamed: origin === null && context.request.method === "GET",
       connection,
       socket: this.#createSocket(options, kind, context.caller.address, connection),
       get refusal() {
