@@ -153,6 +153,22 @@ describe.each(DATABASES)("%s", (_, url) => {
     expect(await outbox.count()).toBe(1);
   });
 
+  test("a number or a time that the application gave by itself keeps no row in the table, and holds none up", async () => {
+    const outbox = await startOutbox(url);
+    const { client } = await start(outbox, ["a"]);
+    const table = sql.table(outbox.config.table);
+    const time = { postgres: sql`'infinity'`, mysql: sql`'1000-01-01'`, sqlite: sql`x'ff00'` }[outbox.kind];
+    await sql`insert into ${table} (id, created_at, channel, data)
+      values (9007199254740993, ${time}, 'a', '1')`.execute(outbox.db);
+    await outbox.insert({ channel: "a", data: "2" });
+    if (outbox.kind === "sqlite") {
+      await sql`insert into ${table} (channel, event, data)
+        values (cast('a' as blob), cast('message' as blob), '3')`.execute(outbox.db);
+    }
+    await eventually(async () => expect(await outbox.count()).toBe(0), PATIENCE);
+    expect(heard(client, "a").map(Number).sort()).toEqual(outbox.kind === "sqlite" ? [1, 2, 3] : [1, 2]);
+  });
+
   test("a row for a user reaches the user; one that excepts a connection does not reach it", async () => {
     const outbox = await startOutbox(url);
     const { server, client } = await start(outbox, ["room"]);

@@ -1,7 +1,7 @@
 /** SQLite through Bun's own driver, in the shape that Kysely asks of one. */
 
 import { Database, type SQLQueryBindings } from "bun:sqlite";
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { type SqliteDatabase, SqliteDialect } from "kysely";
 import { explainFileError } from "./file-error.ts";
@@ -46,6 +46,7 @@ function open(file: string, busyMs: number): Database {
 
 /** What is deleted there has to stay deleted after a power failure, too. */
 function openForeign(file: string, busyMs: number): Database {
+  if (!existsSync(file)) throw new Error(`the database's file ${file} is not there: the application makes it`);
   const database = new Database(file, { readwrite: true, create: false, strict: true });
   database.run(`PRAGMA busy_timeout = ${busyMs}`);
   database.run("PRAGMA synchronous = FULL");

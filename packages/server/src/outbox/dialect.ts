@@ -9,6 +9,8 @@ export interface OutboxDialect {
    * again where a table is emptied.
    */
   readonly identity: RawBuilder<string>;
+  /** The short columns, by the names that rows have here. */
+  readonly texts: RawBuilder<unknown>;
   /** In seconds, by the database's clock. */
   readonly age: RawBuilder<number | string>;
   readonly bytes: RawBuilder<number>;
@@ -19,11 +21,23 @@ export interface OutboxDialect {
 }
 
 const CREATED_AT = sql.ref("created_at");
+const TEXTS = {
+  app: "app",
+  channel: "channel",
+  event: "event",
+  except_connection: "exceptConnection",
+  user_id: "userId",
+};
+const textsBy = (read: (column: string) => RawBuilder<unknown>) =>
+  sql.join(Object.entries(TEXTS).map(([column, name]) => sql`${read(column)} as ${sql.ref(name)}`));
+const TEXTS_AS_THEY_ARE = textsBy((column) => sql.ref(column));
 
 export const DIALECTS: Readonly<Record<DatabaseKind, OutboxDialect>> = {
   postgres: {
-    identity: sql`id::text || ' ' || to_char(${CREATED_AT} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')`,
-    age: sql`extract(epoch from clock_timestamp() - ${CREATED_AT})::float8`,
+    // A time may be infinite: then it has no digits, and no age.
+    identity: sql`id::text || ' ' || coalesce(to_char(${CREATED_AT} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), ${CREATED_AT}::text)`,
+    texts: TEXTS_AS_THEY_ARE,
+    age: sql`case when isfinite(${CREATED_AT}) then extract(epoch from clock_timestamp() - ${CREATED_AT})::float8 else 0 end`,
     bytes: sql`octet_length(data)`,
     data: sql`data`,
     now: sql`clock_timestamp()`,
@@ -31,6 +45,7 @@ export const DIALECTS: Readonly<Record<DatabaseKind, OutboxDialect>> = {
   },
   mysql: {
     identity: sql`concat(id, ' ', date_format(${CREATED_AT}, '%Y-%m-%dT%H:%i:%s.%f'))`,
+    texts: TEXTS_AS_THEY_ARE,
     age: sql`timestampdiff(microsecond, ${CREATED_AT}, utc_timestamp(6)) / 1000000`,
     bytes: sql`octet_length(data)`,
     data: sql`data`,
@@ -38,9 +53,10 @@ export const DIALECTS: Readonly<Record<DatabaseKind, OutboxDialect>> = {
     failedAt: sql`date_format(failed_at, '%Y-%m-%dT%H:%i:%sZ')`,
   },
   sqlite: {
-    identity: sql`id || ' ' || ${CREATED_AT}`,
-    age: sql`(julianday('now') - julianday(${CREATED_AT})) * 86400`,
     // A column of SQLite's may hold bytes or a number, whatever its type.
+    identity: sql`id || ' ' || quote(${CREATED_AT})`,
+    texts: textsBy((column) => sql`cast(${sql.ref(column)} as text)`),
+    age: sql`(julianday('now') - julianday(${CREATED_AT})) * 86400`,
     bytes: sql`length(cast(data as blob))`,
     data: sql`cast(data as text)`,
     now: sql`strftime('%Y-%m-%dT%H:%M:%fZ', 'now')`,

@@ -76,11 +76,10 @@ export class OutboxSource {
 
   /** The first that wait. Data of more than so many bytes is left where it is. */
   async next(limit: number, mostBytes: number): Promise<readonly OutboxRow[]> {
-    const { identity, age, bytes, data } = this.#dialect;
+    const { identity, texts, age, bytes, data } = this.#dialect;
     const { rows } = await sql<OutboxRow>`
-      select id, ${identity} as ${sql.ref("identity")}, app, channel, event,
-        case when ${bytes} <= ${sql.lit(mostBytes)} then ${data} end as data, ${bytes} as bytes,
-        except_connection as ${sql.ref("exceptConnection")}, user_id as ${sql.ref("userId")}, ${age} as ${sql.ref("ageS")}
+      select id, ${identity} as ${sql.ref("identity")}, ${texts},
+        case when ${bytes} <= ${sql.lit(mostBytes)} then ${data} end as data, ${bytes} as bytes, ${age} as ${sql.ref("ageS")}
       from ${this.#table} where failed_at is null order by id limit ${sql.lit(limit)}`.execute(this.#db);
     return rows.map((row) => ({ ...row, id: Number(row.id), ageS: Number(row.ageS) }));
   }
@@ -128,7 +127,8 @@ export class OutboxSource {
   }
 
   #are(rows: readonly OutboxRow[]): RawBuilder<boolean> {
-    const ids = listed(rows.map(({ id }) => id));
+    // All digits of a number that the application gave: its own may be too large for one of JavaScript's.
+    const ids = sql.join(rows.map(({ id, identity }) => sql.raw(/^-?\d+/.exec(identity)?.[0] ?? String(id))));
     return sql`id in (${ids}) and ${this.#dialect.identity} in (${listed(rows.map(({ identity }) => identity))})`;
   }
 
