@@ -101,7 +101,7 @@ describe.each([react, vue])("the $name snippet", ({ name, mount }) => {
 
 test("every block of JavaScript, React and Vue parses", () => {
   const scripts = [...TEXT.matchAll(/```(?:jsx?|vue)\n([\s\S]*?)```/g)].map(([, script = ""]) => script);
-  expect(scripts.length).toBe(7);
+  expect(scripts.length).toBe(8);
   const transpiler = new Bun.Transpiler({ loader: "jsx" });
   for (const script of scripts) {
     const [, inside = script] = /<script setup>([\s\S]*?)<\/script>/.exec(script) ?? [];
