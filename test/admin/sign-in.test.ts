@@ -31,7 +31,9 @@ describe("without any account, in development (B31)", () => {
     expect(answer.headers.get("referrer-policy")).toBe("no-referrer");
     expect(answer.headers.get("cache-control")).toBe("no-store");
     const cookie = answer.headers.get("set-cookie") ?? "";
-    for (const part of ["HttpOnly", "SameSite=Strict", "Max-Age=43200"]) expect(cookie).toContain(part);
+    for (const part of ["HttpOnly", "SameSite=Strict"]) expect(cookie).toContain(part);
+    // Twelve hours, less what signing took.
+    expect(cookie).toMatch(/Max-Age=43(?:200|1\d\d)\b/);
     expect(cookie).not.toContain(keyOf(server));
     expect(await sessionOf(visitor)).toMatchObject({ user: { name: "key", role: "admin" } });
     expect((await visitor.ask("api/overview")).status).toBe(200);
@@ -159,7 +161,8 @@ describe("with accounts", () => {
     const answer = await visitor.signIn("otto", PASSWORDS.otto);
     expect(answer.body).toMatchObject({ user: { name: "otto", role: "operate" }, ways: ["password"] });
     const cookie = answer.headers.get("set-cookie") ?? "";
-    for (const part of ["HttpOnly", "SameSite=Strict", "Max-Age=43200"]) expect(cookie).toContain(part);
+    for (const part of ["HttpOnly", "SameSite=Strict"]) expect(cookie).toContain(part);
+    expect(cookie).toMatch(/Max-Age=43(?:200|1\d\d)\b/);
     expect(cookie).not.toContain("Path=");
     expect(cookie).not.toContain("Secure");
     expect((await visitor.ask("api/overview")).status).toBe(200);

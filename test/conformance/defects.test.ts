@@ -64,13 +64,15 @@ describe("users", () => {
     await expect(client.subscribe("#server-to-user-42")).rejects.toThrow("AuthError");
   });
 
-  test("22: terminating goes by who is signed in, not by what a presence channel was told", async () => {
-    const [signedIn, member] = [await connect(), await connect()];
+  test("22: terminating reaches who is signed in, in whatever channel, and who is the user in a presence channel", async () => {
+    const [signedIn, member, other] = [await connect(), await connect(), await connect()];
     await signedIn.signin({ id: "same" });
     await member.subscribe("presence-22", { data: { user_id: "same" } });
-    expect(await api("POST", "/users/same/terminate_connections", {})).toBe("200 {}");
-    expect((await signedIn.socket.closed).code).toBe(4009);
-    await member.ping();
+    await other.subscribe("presence-22", { data: { user_id: "other" } });
+    const reached = '200 {"connections":2,"nodes_missing":0}';
+    expect(await api("POST", "/users/same/terminate_connections", {})).toBe(reached);
+    for (const { socket } of [signedIn, member]) expect((await socket.closed).code).toBe(4009);
+    await other.ping();
   });
 });
 
