@@ -41,6 +41,8 @@ export class StreamReader implements FrameReader {
   readonly #stream: StreamedResponse;
   #units = 0;
   #isStalled = false;
+  /** Another request reads instead, or the client hung up. A write that stalled may still come to an end. */
+  #isOver = false;
   #wroteAtMs = 0;
 
   constructor(reading: Reading) {
@@ -57,7 +59,7 @@ export class StreamReader implements FrameReader {
   }
 
   wake(): void {
-    if (this.#isStalled || this.#isFull) return;
+    if (this.#isStalled || this.#isFull || this.#isOver) return;
     const { socket } = this.#reading;
     const { closing } = socket;
     const text = takeText(this.#reading, this.#units);
@@ -66,6 +68,7 @@ export class StreamReader implements FrameReader {
   }
 
   end(): void {
+    this.#isOver = true;
     this.#reading.sessions.stopTicking(this);
     this.#stream.end();
   }
@@ -75,7 +78,7 @@ export class StreamReader implements FrameReader {
   }
 
   giveSignOfLife(): void {
-    if (!this.#isStalled && !this.#isFull) this.#write(this.#reading.framing.keepAlive);
+    if (!this.#isStalled && !this.#isFull && !this.#isOver) this.#write(this.#reading.framing.keepAlive);
   }
 
   get #isFull(): boolean {
@@ -95,6 +98,7 @@ export class StreamReader implements FrameReader {
   }
 
   #hungUp(): void {
+    this.#isOver = true;
     const { sessions, socket, framing } = this.#reading;
     sessions.stopTicking(this);
     // One that has read as much as it may comes again.
