@@ -9,7 +9,7 @@ const SETTINGS = { publishWaitMs: 1_000, publishWaitBytes: 1_000_000, nodeTimeou
 
 engineContract({ afterEach, beforeEach, describe, expect, test }, "custom", () => {
   let passedMs = 0;
-  const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() + passedMs };
+  const clock = { wallMs: () => Date.now() + passedMs, monotonicMs: () => performance.now() + passedMs };
   const pass = (ms: number) => {
     passedMs += ms;
   };
