@@ -115,6 +115,7 @@ const EXTERNALS = {
     why: "the deployment tests put it in front of a server",
   },
   caddy: { at: ["caddy"], apt: "caddy", brew: "caddy", why: "the deployment tests put it in front of a server" },
+  curl: { at: ["curl"], apt: "curl", brew: "curl", why: "it reads a stream of server-sent events" },
   openssl: { at: ["openssl"], apt: "openssl", brew: "openssl", why: "it makes certificates for the tests of TLS" },
   zsh: { at: ["zsh"], apt: "zsh", brew: "zsh", why: "the completion for it is typed into it" },
   promtool: { at: ["promtool"], apt: "prometheus", brew: "prometheus", why: "the alert rules are checked with it" },

@@ -18,6 +18,11 @@ export class LineStream {
     return new LineStream(await fetch(url, { method: "POST", ...init, signal: aborter.signal }), aborter);
   }
 
+  /** Of a program's output, say. */
+  static of(response: Response): LineStream {
+    return new LineStream(response, new AbortController());
+  }
+
   private constructor(response: Response, aborter: AbortController) {
     this.response = response;
     this.#aborter = aborter;

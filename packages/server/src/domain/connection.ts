@@ -8,7 +8,7 @@ import type { User } from "./message.ts";
 import type { FrameQueue, Protocol, Socket } from "./transport.ts";
 
 /** By what a client is connected: a WebSocket, or HTTP requests of one kind. */
-export type Transport = "websocket" | "xhr_streaming" | "xhr_polling" | "stream" | "poll";
+export type Transport = "websocket" | "xhr_streaming" | "xhr_polling" | "stream" | "poll" | "events";
 
 /** What may still be used of a rate: see hub/token-bucket.ts. */
 export interface TokenBucket {
@@ -68,6 +68,8 @@ export class Connection {
   awaitsAuthentication = false;
   /** False for clients of a protocol too old to know pings; only long silence ends them. */
   answersPings = true;
+  /** Nothing can come in from it: it is judged only by what it reads. */
+  isOneWay = false;
   closed = false;
   /** The cluster counts it among the connections that its app may have. */
   isCounted = false;

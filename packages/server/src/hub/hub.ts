@@ -249,8 +249,9 @@ export class Hub {
 
   /** To every connection of the app on this node. */
   pushToAll(app: Pick<App, "id">, push: Push): void {
-    const frames = new Map(this.protocols.map((protocol) => [protocol, protocol.encode(push)]));
+    const frames = new Map<Protocol, string | undefined>();
     for (const connection of this.#tenants.connections(app)) {
+      if (!frames.has(connection.protocol)) frames.set(connection.protocol, connection.protocol.encode(push));
       const frame = frames.get(connection.protocol);
       if (frame !== undefined && !connection.awaitsAuthentication) this.#hand(connection, frame);
     }

@@ -72,14 +72,16 @@ export function checkLiveness(
 /** When time alone may make something due. What comes in only puts that off; other settings make everything due at once. */
 function nextCheckMs(connection: Connection, { activityTimeoutS, pongTimeoutS, readerLagS }: Host["limits"]): number {
   const { app, isAuthenticated, awaitsAuthentication, answersPings, pingedAtMs, lastSeenMs, probe } = connection;
+  const probeAtMs = connection.probedAtMs + probePauseMs(readerLagS);
   // A reader that is behind is judged at every look: for how long its turn makes it wait is counted from look to look.
   if (probe !== undefined || awaitsAuthentication || (app.requireAuthentication && !isAuthenticated)) return 0;
+  if (connection.isOneWay) return probeAtMs;
   const isAwaited = answersPings && pingedAtMs > 0;
   const silentAtMs = isAwaited
     ? pingedAtMs + pongTimeoutS * 1000
     : Math.max(lastSeenMs, pingedAtMs) + activityTimeoutS * 1000;
   const dayAtMs = answersPings ? Number.POSITIVE_INFINITY : lastSeenMs + SILENCE_MS;
-  return Math.min(silentAtMs, dayAtMs, connection.probedAtMs + probePauseMs(readerLagS));
+  return Math.min(silentAtMs, dayAtMs, probeAtMs);
 }
 
 /** Known to those who have the app's secret, and nothing that any other signature is made of. */
@@ -107,6 +109,7 @@ function judge(connection: Connection, nowMs: number, timeouts: Timeouts): Disco
     const message = `No authenticate frame came within ${FIRST_FRAME_MS / 1000} seconds (?auth=frame).`;
     return new Disconnect("authentication_timeout", message);
   }
+  if (connection.isOneWay) return undefined;
   const quietMs = nowMs - Math.max(lastSeenMs, pingedAtMs);
   if (!connection.answersPings) {
     if (nowMs - lastSeenMs > SILENCE_MS) {

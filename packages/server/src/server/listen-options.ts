@@ -19,6 +19,7 @@ import { type Route, router } from "./http/router.ts";
 import { disconnectReason } from "./lifecycle/reload.ts";
 import { demoRoute, startRoute } from "./pages/first-page.ts";
 import type { Dependencies, Parts } from "./parts.ts";
+import { eventsRoute } from "./streams/events.ts";
 import { nativeStreamRoute } from "./streams/native-stream.ts";
 import { pusherXhrRoute } from "./streams/pusher-xhr.ts";
 import { memoryFull } from "./system/memory-monitor.ts";
@@ -129,7 +130,7 @@ function streamRoutes(
   const hasProgram = () => extensions.fetch !== undefined;
   return [
     ...(http.pusher ? [pusherXhrRoute({ options, sessions, path, hasProgram })] : []),
-    ...(http.native ? [nativeStreamRoute({ options, sessions, path })] : []),
+    ...(http.native ? [eventsRoute({ options, sessions, path }), nativeStreamRoute({ options, sessions, path })] : []),
   ];
 }
 

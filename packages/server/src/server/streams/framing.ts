@@ -21,7 +21,7 @@ export interface Framing {
 }
 
 /** No proxy stores or buffers it. */
-const STREAMED = { "Cache-Control": "no-store", "X-Accel-Buffering": "no" };
+export const STREAMED = { "Cache-Control": "no-store", "X-Accel-Buffering": "no" };
 
 /** pusher-js hangs up on a response that is longer, and comes again: what was under way would be lost. It counts as this does. */
 const PUSHER_ROTATION_UNITS = 262_144;

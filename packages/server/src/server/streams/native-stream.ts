@@ -248,13 +248,13 @@ const STATUS: Partial<Record<Disconnect["code"], number>> = {
   flooded: 429,
 };
 
-function refusalResponse(why: Disconnect | undefined, cors: Readonly<Record<string, string>>): Response {
+export function refusalResponse(why: Disconnect | undefined, cors: Readonly<Record<string, string>>): Response {
   if (!why) return errorResponse(503, "internal", "The connection ended while it was opened.", cors);
   const status = STATUS[why.code] ?? (DISCONNECTS[why.code] === "never" ? 403 : 503);
   return errorResponse(status, why.code, why.message, cors);
 }
 
-function withHeaders(response: Response, headers: Readonly<Record<string, string>>): Response {
+export function withHeaders(response: Response, headers: Readonly<Record<string, string>>): Response {
   for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
   return response;
 }

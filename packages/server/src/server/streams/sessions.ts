@@ -37,6 +37,8 @@ export interface SessionKind extends Pick<HttpSocketOptions, "encode" | "pingFra
   readonly transport: Transport;
   /** The server made up the id, and the client learns it when it is welcomed. */
   readonly isNamed?: true;
+  /** The client can send nothing. */
+  readonly isOneWay?: true;
 }
 
 export interface SessionsOptions {
@@ -151,6 +153,7 @@ export class Sessions {
     if (answer) return answer;
     if (!data) throw new Error("A handshake ended without a client.");
     const connection = data instanceof Connection ? data : undefined;
+    if (connection) connection.isOneWay = kind.isOneWay ?? false;
     if (connection && !kind.isNamed) await this.#note(kind.id);
     const origin = context.request.headers.get("origin");
     const session = {

@@ -1,0 +1,235 @@
+/**
+ * `GET /rt/events?channels=a,b`: one-way server-sent events, for `curl -N` and `EventSource`. What is final is refused by a status,
+ * after which an EventSource gives up; what passes is told in a stream that ends, after which it comes again.
+ */
+
+import { DISCONNECTS, Disconnect } from "../../domain/error.ts";
+import { isOriginAllowed } from "../../guards/origin.ts";
+import {
+  COMMAND_STATUS,
+  errorResponse,
+  errorResponseFor,
+  HttpError,
+  isKnownError,
+  methodNotAllowed,
+} from "../../http/error-response.ts";
+import { receive } from "../../hub/execute.ts";
+import { type EventHead, eventStreamProtocol, splitEventFrame } from "../../protocols/native/event-stream.ts";
+import type { Route } from "../http/router.ts";
+import type { HandshakeOptions } from "../websocket/listen-options.ts";
+import { corsHeaders, preflightResponse } from "./cors.ts";
+import { NOT_THE_PAGE, outcomeError } from "./deliver.ts";
+import { EVENT_STREAM_HEADERS, EventFraming, type Positions, positionsIn, retryMs } from "./event-framing.ts";
+import { refusalResponse, withHeaders } from "./native-stream.ts";
+import { StreamReader } from "./readers.ts";
+import type { Sessions } from "./sessions.ts";
+
+export interface EventsOptions {
+  readonly options: HandshakeOptions;
+  readonly sessions: Sessions;
+  readonly path: string;
+}
+
+interface EventsRequest {
+  readonly request: Request;
+  readonly url: URL;
+  readonly listener: Parameters<Route>[2];
+  readonly cors: Readonly<Record<string, string>>;
+}
+
+/** What it wants to read. */
+interface Wish {
+  readonly channels: readonly string[];
+  /** Undefined where it comes for the first time. */
+  readonly positions: Positions | undefined;
+  readonly rewind: { readonly count: number } | { readonly seconds: number } | undefined;
+  readonly isFull: boolean;
+}
+
+const MOST_CHANNELS = 16;
+/** An answer that takes longer is told in the stream. */
+const DECISION_MS = 5_000;
+/** In no epoch: who says that it was here is always told whether it missed anything. */
+const NOWHERE = { epoch: "?", offset: 0 };
+
+/** Where they may be over by the next request, though other clients are told not to come again: an app's limit of connections is no fault of the reader's. */
+const PASSING: ReadonlySet<string> = new Set(["quota_exceeded", "channel_full"]);
+
+export function eventsRoute({ options, sessions, path }: EventsOptions): Route {
+  const { jsonDepth } = options.config.limits;
+  const speaking = (isFull: boolean): HandshakeOptions => {
+    const native = eventStreamProtocol({ jsonDepth, isFull });
+    return { ...options, admission: { ...options.admission, native } };
+  };
+  const kinds = { plain: speaking(false), full: speaking(true) };
+  return (request, url, listener) => {
+    if (url.pathname !== "/rt/events" && url.pathname !== `${path}/rt/events`) return undefined;
+    return answer(options, request, url, (cors) => {
+      const wish = wishOf(request, url);
+      return read(wish.isFull ? kinds.full : kinds.plain, sessions, wish, { request, url, listener, cors });
+    });
+  };
+}
+
+async function answer(
+  { admission, hub }: HandshakeOptions,
+  request: Request,
+  url: URL,
+  act: (cors: EventsRequest["cors"]) => Promise<Response>,
+): Promise<Response> {
+  const origin = request.headers.get("origin");
+  const app = await admission.apps.byKey(url.searchParams.get("app") ?? admission.defaultKey);
+  if (request.method === "OPTIONS") {
+    return preflightResponse(app, origin, { methods: "GET", headers: "authorization, last-event-id" });
+  }
+  if (request.method !== "GET") return methodNotAllowed("GET", "OPTIONS");
+  const cors = corsHeaders(app, origin);
+  try {
+    if (app && !isOriginAllowed(app, origin)) throw outcomeError(NOT_THE_PAGE);
+    return await act(cors);
+  } catch (error) {
+    if (!isKnownError(error)) hub.observe({ type: "failed", error, during: "a stream of events" });
+    return errorResponseFor(error, cors);
+  }
+}
+
+function wishOf(request: Request, { searchParams }: URL): Wish {
+  const listed = (searchParams.get("channels") ?? "").split(",");
+  const channels = [...new Set([...listed, ...searchParams.getAll("channel")])].filter((name) => name !== "");
+  if (channels.length === 0 || channels.length > MOST_CHANNELS) {
+    throw new HttpError(400, "malformed", `Name 1 to ${MOST_CHANNELS} channels: ?channels=news,chat.room.1`);
+  }
+  if (searchParams.has("auth")) {
+    throw new HttpError(400, "malformed", "A token comes in the Authorization header, or as ?token=JWT.");
+  }
+  const lastId = request.headers.get("last-event-id") || searchParams.get("last_event_id") || undefined;
+  return {
+    channels: channels.sort(),
+    positions: lastId === undefined ? undefined : positionsIn(lastId, channels),
+    rewind: rewindIn(searchParams.get("rewind")),
+    isFull: channels.length > 1 || searchParams.get("full") === "1",
+  };
+}
+
+function rewindIn(text: string | null): Wish["rewind"] {
+  if (text === null) return undefined;
+  const [, number, unit] = /^(\d{1,9})(s?)$/.exec(text) ?? [];
+  if (number === undefined)
+    throw new HttpError(400, "malformed", "rewind is a count of events, or seconds: 20 or 60s.");
+  return unit === "s" ? { seconds: Number(number) } : { count: Number(number) };
+}
+
+/** Asks for all channels before the response begins, as its status depends on the answers. */
+async function read(
+  options: HandshakeOptions,
+  sessions: Sessions,
+  wish: Wish,
+  asked: EventsRequest,
+): Promise<Response> {
+  const { request, url, listener, cors } = asked;
+  // Bun hangs up on a response that is silent for long.
+  listener.timeout(request, 0);
+  const answers = new Answers(wish.channels);
+  const caller = options.identify(request, url, listener.requestIP(request)?.address);
+  const context = { request, url: new URL(`/${url.search}`, url), caller };
+  const opened = await sessions.open(options, context, {
+    id: sessions.newId(),
+    transport: "events",
+    encode: (frame) => answers.noted(frame),
+    isNamed: true,
+    isOneWay: true,
+  });
+  if (opened instanceof Response) return rejected(opened, cors);
+  const { connection, socket } = opened;
+  if (connection && !opened.refusal) {
+    for (const command of subscribes(wish)) receive(options.hub, connection, JSON.stringify(command));
+    await answers.within(Math.min(DECISION_MS, sessions.settings.sessionTimeoutS * 500), request.signal);
+  }
+  const { refused } = answers;
+  const why = opened.refusal ?? (socket.isEnded ? new Disconnect("internal", "The connection ended.") : undefined);
+  if (why || refused) {
+    socket.terminate();
+    return why ? endedResponse(why, cors) : refusedResponse(refused as EventHead, connection?.user !== undefined, cors);
+  }
+  const framing = new EventFraming(wish.channels, new Map(wish.positions));
+  return new StreamReader({ sessions, request, socket, framing, isFirst: true, headers: cors }).response;
+}
+
+function subscribes({ channels, positions, rewind }: Wish): object[] {
+  return channels.map((channel) => {
+    const position = positions && (positions.get(channel) ?? NOWHERE);
+    return { event: "subscribe", data: { channel, ...(position && { position }), ...(rewind && { rewind }) } };
+  });
+}
+
+/** The answers to what the server asked for in the client's stead, as they are sent to its socket. */
+class Answers {
+  readonly #missing: Set<string>;
+  readonly #decided = Promise.withResolvers<void>();
+  #isDecided = false;
+  refused: EventHead | undefined;
+
+  constructor(channels: readonly string[]) {
+    this.#missing = new Set(channels);
+  }
+
+  noted(frame: string): string {
+    if (!this.#isDecided) this.#note(splitEventFrame(frame).head);
+    return frame;
+  }
+
+  async within(ms: number, signal: AbortSignal): Promise<void> {
+    if (!this.#isDecided && !signal.aborted) {
+      const timer = setTimeout(this.#decided.resolve, ms);
+      signal.addEventListener("abort", () => this.#decided.resolve());
+      await this.#decided.promise;
+      clearTimeout(timer);
+    }
+    this.#isDecided = true;
+  }
+
+  #note(head: EventHead): void {
+    if (head.kind === "subscribed") this.#missing.delete(head.channel ?? "");
+    if (head.kind === "refused") this.refused = head;
+    this.#isDecided = this.#missing.size === 0 || head.kind === "refused" || head.kind === "closing";
+    if (this.#isDecided) this.#decided.resolve();
+  }
+}
+
+// ---- what becomes of those that are not let in
+
+function endedResponse(why: Disconnect, cors: EventsRequest["cors"]): Response {
+  if (DISCONNECTS[why.code] === "never" && !PASSING.has(why.code)) return refusalResponse(why, cors);
+  return farewell(why.code, why.message, why.afterMs, cors);
+}
+
+function refusedResponse(
+  { code = "internal", message = "", channel }: EventHead,
+  isSignedIn: boolean,
+  cors: EventsRequest["cors"],
+): Response {
+  const known: number | undefined = Object.hasOwn(COMMAND_STATUS, code)
+    ? COMMAND_STATUS[code as keyof typeof COMMAND_STATUS]
+    : undefined;
+  if (known === undefined || known === 429 || known >= 500 || PASSING.has(code)) {
+    return farewell(code, message, undefined, cors);
+  }
+  const about = channel === undefined || message.includes(channel) ? message : `${channel}: ${message}`;
+  return errorResponse(known === 401 && isSignedIn ? 403 : known, code, about, cors);
+}
+
+/** By the program's middleware, or a limit. */
+async function rejected(response: Response, cors: EventsRequest["cors"]): Promise<Response> {
+  if (response.status !== 429 && response.status < 500) return withHeaders(response, cors);
+  const seconds = Number(response.headers.get("retry-after"));
+  const told: unknown = await response.json().catch(() => undefined);
+  const { code, error } = (told ?? {}) as { readonly code?: unknown; readonly error?: unknown };
+  const afterMs = seconds > 0 ? retryMs(undefined) + seconds * 1000 : undefined;
+  return farewell(String(code ?? "reconnect_later"), String(error ?? "Come again later."), afterMs, cors);
+}
+
+function farewell(code: string, message: string, afterMs: number | undefined, cors: EventsRequest["cors"]): Response {
+  const data = JSON.stringify({ code, message, reconnect: "later" });
+  const text = `retry: ${retryMs(afterMs)}\nevent: fanfare:closing\ndata: ${data}\n\n`;
+  return new Response(text, { headers: { ...EVENT_STREAM_HEADERS, ...cors } });
+}

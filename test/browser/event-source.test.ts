@@ -1,0 +1,60 @@
+/** One-way server-sent events in a real browser: its own EventSource reads them, and comes back by itself. */
+
+import { expect, test } from "bun:test";
+import type { Server } from "../../packages/server/src/index.ts";
+import { atEnd } from "../support/at-end.ts";
+import { openBrowser, openPage } from "../support/chromium.ts";
+import { eventually } from "../support/eventually.ts";
+import { type AppInput, startServer } from "../support/server.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
+import { TEST_MS } from "./dashboard.ts";
+
+const KEPT: Partial<AppInput> = { anonymous: true, channels: [{ match: "kept.*", history: { size: 100, ttlS: 60 } }] };
+const browser = await openBrowser();
+
+test(
+  "an EventSource comes back by its id: after a cut with all it missed, after a restart it is told what is lost",
+  async () => {
+    const first = await startServer({}, KEPT);
+    const proxy = new TcpProxy(first.port);
+    atEnd(() => proxy.end());
+    await proxy.start();
+    const { page } = await openPage(browser, `${first.url}/ready`);
+    await page.evaluate((url) => {
+      const heard: string[] = [];
+      const source = new EventSource(url);
+      for (const name of ["e", "fanfare:recovered"]) {
+        source.addEventListener(name, ({ data }) => {
+          const { channel, data: value, recovered } = JSON.parse(data);
+          heard.push(`${channel} ${value ?? recovered}`);
+        });
+      }
+      Object.assign(globalThis, { heard });
+    }, `http://127.0.0.1:${proxy.port}/rt/events?channels=kept.1,kept.2`);
+    const shows = (...expected: string[]) =>
+      eventually(async () => {
+        const heard = await page.evaluate(() => (globalThis as unknown as { heard: string[] }).heard);
+        expect(heard).toEqual(expected);
+      });
+    const isReading = (to: Server) =>
+      eventually(async () => {
+        for (const channel of ["kept.1", "kept.2"]) expect((await to.channel(channel))?.subscribers).toBe(1);
+      });
+    await isReading(first);
+    await first.toChannel("kept.1").push({ event: "e", data: 1 });
+    await shows("kept.1 1");
+    proxy.cut();
+    await eventually(async () => expect(await first.channel("kept.1")).toBeUndefined());
+    await first.toChannel("kept.2").push({ event: "e", data: 2 });
+    proxy.mend();
+    const recovered = ["kept.1 1", "kept.1 true", "kept.2 true", "kept.2 2"];
+    await shows(...recovered);
+    const second = await startServer({}, KEPT);
+    proxy.lead(second.port);
+    await first.stop();
+    await isReading(second);
+    await second.toChannel("kept.2").push({ event: "e", data: 3 });
+    await shows(...recovered, "kept.1 false", "kept.2 false", "kept.2 3");
+  },
+  TEST_MS,
+);
