@@ -1,6 +1,6 @@
 <?php
 // app/Http/Controllers/HooksController.php of a Laravel application. In routes/api.php, outside of the session and its CSRF
-// check: Route::post('/fanfare', HooksController::class);
+// check: Route::post('/fanfare', HooksController::class); the hooks' `url` is then https://shop.example/api/fanfare.
 
 namespace App\Http\Controllers;
 
@@ -28,7 +28,10 @@ class HooksController
         });
     }
 
-    /** The cookie came along: `forward: ["cookie"]`. A real application asks `$request->user()` of its session. */
+    /**
+     * The cookie came along: `forward: ["cookie"]`. A real application asks `$request->user()` of its session: for that its route
+     * is in routes/web.php, with ->withoutMiddleware(ValidateCsrfToken::class), and the `url` without /api.
+     */
     private function connect(Request $request): array
     {
         if (!preg_match('/^user-(\w+)$/', $request->cookie('session') ?? '', $found)) {
