@@ -72,6 +72,42 @@ test("a ban is an error like any other, also where the client tries again", asyn
   await eventually(() => expect(channel.snapshot.state).toBe("attached"));
 });
 
+test("who is put into a channel without permission hears it, whether the channel was asked for before or after", async () => {
+  const token = await makeToken({ sub: "zoe" });
+  const client = world.directClient({ token });
+  const [before, after] = [client.channel("private-before"), client.channel("private-after")];
+  const heard: unknown[] = [];
+  before.on("n", (n) => heard.push(n));
+  await eventually(() => expect(before.snapshot).toMatchObject({ state: "refused", error: { code: "unauthorized" } }));
+  const user = steering.user("zoe");
+  for (const { name } of [before, after]) expect(await user.subscribe(name)).toMatchObject({ connections: 1 });
+  await eventually(() => expect([before.snapshot.state, after.snapshot.state]).toEqual(["attached", "attached"]));
+  const stop = after.on("n", (n) => heard.push(n));
+  await world.publish("private-before", "n", 1);
+  await eventually(() => expect(heard).toEqual([1]));
+  await world.publish("private-after", "n", 2);
+  await eventually(() => expect(heard).toEqual([1, 2]));
+  stop();
+  await eventually(async () => expect((await steering.connections({ channel: "private-after" })).items).toEqual([]));
+});
+
+test("who is put into a channel again with each connection misses nothing over a cut", async () => {
+  const { client, channel, heard } = await attachedAs("kim", "kept-sticky", true);
+  const gaps: unknown[] = [];
+  channel.onGap((gap) => gaps.push(gap));
+  await steering.user("kim").subscribe("kept-sticky", { stickyS: 600 });
+  for (let n = 0; n < 3; n++) {
+    const { id } = client.snapshot;
+    world.proxy.cut();
+    await world.publish("kept-sticky", "n", 2 * n);
+    world.proxy.mend();
+    await eventually(() => expect([channel.snapshot.state, client.snapshot.id === id]).toEqual(["attached", false]));
+    await world.publish("kept-sticky", "n", 2 * n + 1);
+    await eventually(() => expect(heard).toEqual(Array.from({ length: 2 * n + 2 }, (_, at) => at)));
+  }
+  expect(gaps).toEqual([]);
+});
+
 test("a page of history says what to ask for next, in both directions, and may be a range of times", async () => {
   const own = await startWorld({
     channels: [{ match: "kept*", history: { size: 100, ttlS: 600 }, clientHistory: true, clientPublish: "any" }],

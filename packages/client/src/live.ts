@@ -5,7 +5,8 @@ import type { ChannelHandle } from "./channel.ts";
 import { after, type Cancel } from "./environment.ts";
 import { FanfareError } from "./errors.ts";
 import { guarded, Store, unsubscriber } from "./listeners.ts";
-import type { Subscription, SubscriptionOwner } from "./subscription.ts";
+import type { Subscription } from "./subscription.ts";
+import type { SubscriptionOwner } from "./subscription-owner.ts";
 import type {
   Channel,
   ChannelEvent,

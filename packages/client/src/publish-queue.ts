@@ -126,7 +126,7 @@ export class PublishQueue {
   }
 
   /** Those of that channel, or all. */
-  rejectAll(error: FanfareError, channel?: Subscription): void {
+  rejectAll(error: FanfareError, channel?: object): void {
     for (const message of [...this.#messages]) {
       if (channel && message.channel !== channel) continue;
       this.#settle(message, () => message.reject(withFate(error, message)));

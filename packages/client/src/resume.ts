@@ -7,6 +7,8 @@ import type { Position } from "./types.ts";
 export interface Resume {
   readonly from?: { readonly position: Position } | { readonly recover: true };
   readonly served: readonly Holder[];
+  /** What was missed is read by `history`. */
+  readonly isCaughtUp?: boolean;
 }
 
 /** Holders that want different things get them by `history`, where the server has it. */

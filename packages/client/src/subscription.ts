@@ -1,60 +1,17 @@
 /** One channel of the client: who holds it, whether it is subscribed, and how far it has been heard. */
 
-import type { Connection } from "./connection.ts";
 import { after, type Cancel } from "./environment.ts";
 import type { FanfareError } from "./errors.ts";
 import { errorOf, type Frame } from "./frames.ts";
 import { isPast, nextOf, readKept, readPage, readSince } from "./history.ts";
 import { deliverTo, endPast, type Holder } from "./holder.ts";
 import { guarded, Listeners, Store } from "./listeners.ts";
-import type { Settings } from "./options.ts";
 import { askPermission, memberId } from "./permission.ts";
-import type { KeptPositions } from "./positions.ts";
 import { Presence, type PresenceChange } from "./presence.ts";
 import { RecentEvents } from "./recent-events.ts";
 import { type Resume, resumeOf } from "./resume.ts";
-import type {
-  Authorization,
-  ChannelEvent,
-  ChannelSnapshot,
-  Gap,
-  HistoryOptions,
-  HistoryPage,
-  Member,
-  Position,
-} from "./types.ts";
-
-/** What a client does for its channels. */
-export interface ChannelUser {
-  /** A channel is wanted: connect, unless that is left to the application. */
-  held(): void;
-  /** Messages for it may go. */
-  attached(): void;
-  /** They never will. */
-  refused(subscription: Subscription, error: FanfareError): void;
-  /** Undefined if the event is to be dropped. */
-  eventOf(frame: Frame, replayed: boolean): ChannelEvent | undefined;
-}
-
-/** What all channels of a client share. */
-export interface SubscriptionOwner {
-  readonly settings: Settings;
-  readonly connection: Connection;
-  readonly positions: KeptPositions;
-  readonly user: ChannelUser;
-  /** Between `connect()` and the end. */
-  readonly isRunning: boolean;
-  /** Signed in, so that subscribing makes sense. */
-  readonly isReady: boolean;
-  readonly hasHistory: boolean;
-  /** The client runs from now on, or has ended. */
-  readonly runs: Listeners<[isRunning: boolean]>;
-  /** Aborts with the connection. */
-  readonly signal: AbortSignal;
-  /** Runs it soon, or when others have been answered. It says whether it sent something. */
-  enqueue(send: () => boolean): void;
-  answered(): void;
-}
+import type { SubscriptionOwner } from "./subscription-owner.ts";
+import type { Authorization, ChannelSnapshot, Gap, HistoryOptions, HistoryPage, Member, Position } from "./types.ts";
 
 export class Subscription {
   readonly name: string;
@@ -227,7 +184,7 @@ export class Subscription {
     const { connection } = this.owner;
     const { recovered, position, data } = frame;
     const isResumed = resume.from !== undefined && "position" in resume.from;
-    const isLost = isResumed ? recovered !== true : this.#wasAttached;
+    const isLost = isResumed ? recovered !== true : this.#wasAttached && !resume.isCaughtUp;
     const wasThere = this.#wasAttached;
     this.#wasAttached = true;
     this.#failures = 0;
@@ -244,6 +201,17 @@ export class Subscription {
     if (isLost) this.#gap({ reason: isResumed ? "unrecoverable" : "no-history" });
     for (const holder of this.#holders) this.#catchUp(holder);
     this.owner.user.attached();
+  }
+
+  /** The back end has put the client there, and refuses that it comes by itself. What it missed until then is read. */
+  #given(frame: Frame): void {
+    this.#interrupt();
+    this.#isSent = true;
+    this.#removal = undefined;
+    const { position } = this;
+    const isCaughtUp = position !== undefined && this.owner.hasHistory;
+    if (isCaughtUp) for (const holder of this.#holders) if (!holder.rewind) holder.since ??= position;
+    this.#attached(frame, { served: [], isCaughtUp }, undefined);
   }
 
   /** What comes until the next answer was published before. */
@@ -279,6 +247,7 @@ export class Subscription {
   // --- what comes ---
 
   frame(name: string | undefined, frame: Frame): void {
+    if (name === "subscribed") return this.#given(frame);
     if (this.state !== "attached") return;
     switch (name) {
       case "member_added":

@@ -5,7 +5,8 @@ import { FEATURE, type Frame } from "./frames.ts";
 import { Listeners } from "./listeners.ts";
 import type { Settings } from "./options.ts";
 import type { KeptPositions } from "./positions.ts";
-import { type ChannelUser, Subscription, type SubscriptionOwner } from "./subscription.ts";
+import { Subscription } from "./subscription.ts";
+import type { ChannelUser, SubscriptionOwner } from "./subscription-owner.ts";
 
 /** The server ends a connection that has too many commands waiting. */
 const MOST_UNANSWERED = 64;
@@ -118,6 +119,8 @@ export class Subscriptions implements SubscriptionOwner {
   }
 
   frame(name: string | undefined, frame: Frame): void {
-    if (frame.channel !== undefined) this.#all.get(frame.channel)?.frame(name, frame);
+    if (frame.channel === undefined) return;
+    const known = name === "subscribed" ? this.get(frame.channel) : this.#all.get(frame.channel);
+    known?.frame(name, frame);
   }
 }
