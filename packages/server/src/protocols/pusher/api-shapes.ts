@@ -45,7 +45,7 @@ export const PurgeQuery = z.object({
 });
 export const PurgeEventQuery = z.object({ epoch: z.optional(z.string()) });
 export const NodesQuery = z.object({
-  strategy: z.optional(z.enum(["round_robin", "random", "least_connections"])),
+  strategy: z.optional(text({ enum: ["round_robin", "random", "least_connections"] })),
 });
 export const ConnectionsQuery = z.object({
   limit: z.optional(z.string().check(z.regex(/^([1-9]\d{0,2}|1000)$/, "is a whole number from 1 to 1000"))),
