@@ -169,6 +169,8 @@ export function findExternal(name: ExternalName): string | undefined {
 }
 
 function locate(place: string): string | undefined {
+  // The glob throws where the folder that it begins in is not there.
+  if (place.includes("*") && !existsSync(place.slice(0, place.indexOf("*")))) return undefined;
   if (place.includes("*"))
     return Array.from(new Bun.Glob(place).scanSync({ cwd: "/", absolute: true }))
       .sort()
