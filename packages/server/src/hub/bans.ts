@@ -4,6 +4,7 @@
  */
 
 import { type App, isReserved } from "../domain/app.ts";
+import { isInternal } from "../domain/channel.ts";
 import { CommandError } from "../domain/error.ts";
 import type { Awaitable } from "../domain/ports.ts";
 import { AppFlag } from "./app-flag.ts";
@@ -36,16 +37,20 @@ export class Bans {
   }
 
   /**
-   * Throws CommandError `unauthorized` where one of the users is banned. Call it when the connection is known to be on its way
-   * into the channel: either it reads the ban, or the word of it finds the connection.
+   * Throws CommandError `unauthorized` where who signed in, or whom the channel is to show, is banned. Call it when the
+   * connection is known to be on its way into the channel: either it reads the ban, or the word of it finds the connection.
    */
-  check(app: App, channel: string, users: readonly string[]): Awaitable<void> {
-    if (users.length > 0 && !isReserved(app) && this.flag.mayBeSet(app)) return this.#check(app, channel, users);
+  check(app: App, channel: string, user: string | undefined, member: string | undefined): Awaitable<void> {
+    if (user === undefined && member === undefined) return;
+    // Channels of the server's own are for everybody who may sign in.
+    if (isInternal(channel) || isReserved(app) || !this.flag.mayBeSet(app)) return;
+    return this.#check(app, channel, new Set([user, member]));
   }
 
-  async #check(app: App, channel: string, users: readonly string[]): Promise<void> {
+  async #check(app: App, channel: string, users: ReadonlySet<string | undefined>): Promise<void> {
     if (!(await this.flag.isSet(app))) return;
     for (const user of users) {
+      if (user === undefined) continue;
       const last = { limit: 1, direction: "newest" } as const;
       const { events } = await this.#context.broker.history(app.id, placeOf(channel, user), last);
       if (Number(events.at(-1)?.publication.data ?? 0) <= this.#context.clock.wallMs()) continue;

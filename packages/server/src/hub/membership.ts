@@ -1,6 +1,5 @@
 /** Joining a channel and leaving it: in the audience, in the registry, and for observers. */
 
-import { isInternal } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
@@ -58,7 +57,7 @@ export class ChannelMembership {
       if (connection.closed) return;
       const counted = this.#quotas.acquireSubscriber(connection, audience);
       if (counted instanceof Promise) await counted;
-      const checked = this.#bans.check(tenant.app, name, usersOf(connection, name, member));
+      const checked = this.#bans.check(tenant.app, name, connection.user?.id, member?.id);
       if (checked) await checked;
       if (connection.closed) return;
       if (entering.refusal) throw entering.refusal;
@@ -169,12 +168,6 @@ function enter(connection: Connection, name: string, member: Membership): Enteri
 function leaveDoor(connection: Connection, name: string): void {
   connection.entering?.delete(name);
   if (connection.entering?.size === 0) connection.entering = undefined;
-}
-
-/** As whom it comes: channels of the server's own are for everybody who may sign in. */
-function usersOf({ user }: Connection, channel: string, member: Membership): readonly string[] {
-  if (isInternal(channel)) return [];
-  return [...new Set([user?.id ?? [], member?.id ?? []].flat())];
 }
 
 /**
