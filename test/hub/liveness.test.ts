@@ -30,6 +30,16 @@ test("a silent client is asked after the activity timeout, once, and closed afte
   expect(made.events.at(-1)).toMatchObject({ type: "closed", why: { code: "pong_missing" } });
 });
 
+test("who answers at once is asked again after the activity timeout, however long an answer may take", async () => {
+  const made = await bench({ limits: { ...LIMITS, activityTimeoutS: 2, pongTimeoutS: 30 } });
+  const client = made.open();
+  for (let round = 1; round <= 5; round++) {
+    sweepAfter(made, 2_001);
+    expect(client.types).toEqual(Array(round).fill("ping"));
+    client.send({ type: "pong" });
+  }
+});
+
 test("time for which the server itself stood still is nobody's silence, and before the next look nobody is judged", async () => {
   const made = await bench({ limits: LIMITS });
   const client = made.open();

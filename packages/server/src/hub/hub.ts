@@ -33,7 +33,7 @@ import type { GuardChain } from "./guard-chain.ts";
 import { Histories } from "./histories.ts";
 import { IdempotencyKeys } from "./idempotency-keys.ts";
 import { checkPlace } from "./limits.ts";
-import { checkLiveness, compensateStall, hasStalled, isCheckDue } from "./liveness.ts";
+import { checkLiveness, compensateStall, hasStalled, isCheckDue, noteSignOfLife } from "./liveness.ts";
 import { ChannelMembership, type JoinReply } from "./membership.ts";
 import { NodeBus } from "./node-bus.ts";
 import type { Deciders, HubLimits, HubOptions } from "./options.ts";
@@ -259,8 +259,7 @@ export class Hub {
 
   /** The client gave a sign of life. */
   touch(connection: Connection): void {
-    connection.lastSeenMs = this.clock.monotonicMs();
-    connection.pingedAtMs = 0;
+    noteSignOfLife(connection, this.clock.monotonicMs());
   }
 
   // ---- channels

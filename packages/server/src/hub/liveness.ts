@@ -40,6 +40,14 @@ export function isCheckDue({ checkAtMs, expiresAtMs }: Connection, nowMs: number
   return nowMs >= checkAtMs || expiresAtMs - nowMs <= NOTICE_MS;
 }
 
+/** The client was heard. */
+export function noteSignOfLife(connection: Connection, nowMs: number): void {
+  // What was next was the end of the wait for an answer, which may be later than the next ping is.
+  if (connection.pingedAtMs > 0) connection.checkAtMs = 0;
+  connection.lastSeenMs = nowMs;
+  connection.pingedAtMs = 0;
+}
+
 /** Pings a silent connection, disconnects one that does not answer or whose token has ended, and cuts a slow consumer. The last look was at `lookedAtMs`. */
 export function checkLiveness(
   hub: Host,
@@ -69,7 +77,7 @@ export function checkLiveness(
   connection.checkAtMs = nextCheckMs(connection, hub.limits);
 }
 
-/** When time alone may make something due. What comes in only puts that off; other settings make everything due at once. */
+/** When time alone may make something due. What comes in only puts that off, but for the answer to a ping; other settings make everything due at once. */
 function nextCheckMs(connection: Connection, { activityTimeoutS, pongTimeoutS, readerLagS }: Host["limits"]): number {
   const { app, isAuthenticated, awaitsAuthentication, answersPings, pingedAtMs, lastSeenMs, probe } = connection;
   const probeAtMs = connection.probedAtMs + probePauseMs(readerLagS);
