@@ -8,7 +8,7 @@ const EVERY_MS = 1_000;
 const STALLED_MS = 2_000;
 
 export interface LeaseOptions {
-  readonly ledger: Ledger;
+  readonly ledger: Pick<Ledger, "acquire" | "release">;
   readonly clock: Clock;
   readonly source: string;
   /** This node. */
@@ -21,6 +21,8 @@ export class Lease {
   #isHeld = false;
   #askedAtMs = Number.NEGATIVE_INFINITY;
   #lookedAtMs: number;
+  #holder: string;
+  #holders = 0;
   /** It may be held by two: this node gives it back before it asks again. */
   #isDoubtful = false;
 
@@ -28,6 +30,7 @@ export class Lease {
     this.#options = options;
     this.#place = `outbox:${options.source}`;
     this.#lookedAtMs = options.clock.monotonicMs();
+    this.#holder = options.holder;
   }
 
   /** As far as this node knows. */
@@ -42,15 +45,16 @@ export class Lease {
     this.#lookedAtMs = nowMs;
     if (nowMs - this.#askedAtMs < EVERY_MS) return this.#isHeld;
     this.#askedAtMs = nowMs;
-    const { ledger, holder } = this.#options;
+    const { ledger, clock } = this.#options;
     try {
-      if (this.#isDoubtful) await ledger.release(this.#place, holder);
-      this.#isDoubtful = false;
-      this.#isHeld = await ledger.acquire(this.#place, holder, 1);
+      if (this.#isDoubtful) await this.#comeAnew();
+      this.#isHeld = await ledger.acquire(this.#place, this.#holder, 1);
     } catch {
       this.#doubt();
     }
-    this.#lookedAtMs = this.#options.clock.monotonicMs();
+    this.#lookedAtMs = clock.monotonicMs();
+    // The answer is of a time before this node stood still.
+    if (this.#lookedAtMs - nowMs > STALLED_MS) this.#doubt();
     return this.#isHeld;
   }
 
@@ -59,10 +63,17 @@ export class Lease {
     this.#isHeld = false;
     this.#askedAtMs = Number.NEGATIVE_INFINITY;
     try {
-      await this.#options.ledger.release(this.#place, this.#options.holder);
+      await this.#options.ledger.release(this.#place, this.#holder);
     } catch {
       // It is given back with the node's end.
     }
+  }
+
+  /** By another name: the engine gives a holder what it holds already, and a node that was away writes again what it held. */
+  async #comeAnew(): Promise<void> {
+    await this.#options.ledger.release(this.#place, this.#holder);
+    this.#holder = `${this.#options.holder}~${++this.#holders}`;
+    this.#isDoubtful = false;
   }
 
   #doubt(): void {
