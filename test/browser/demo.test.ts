@@ -199,7 +199,9 @@ test("what is said while the connection is broken is heard once it is back", asy
   await say(ada.page, "Can you hear me?");
   await ada.page.locator(".message.mine.pending").waitFor();
   await server.stop();
-  await startDemo({ stateDir, port });
+  const again = await startDemo({ stateDir, port });
+  // The lobby keeps nothing: who comes back later than it is said does not hear it.
+  await eventually(async () => expect(await again.members("presence-lobby")).toHaveLength(1));
   await ada.page.context().setOffline(false);
   await shows(grace.page, ".message.theirs", "Can you hear me?");
   await ada.page.locator(".message.mine:not(.pending, .failed)").waitFor();
