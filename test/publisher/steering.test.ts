@@ -110,6 +110,7 @@ test("connections are listed page by page, of a user or in a channel", async () 
       user: "zoe",
       address: "127.0.0.1",
       protocol: "native",
+      transport: "websocket",
       node: expect.any(Number),
       openedAtMs: expect.any(Number),
       channels: ["den"],

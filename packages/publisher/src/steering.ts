@@ -106,8 +106,10 @@ export interface ConnectionInfo {
   /** Undefined if it is not signed in. */
   readonly user: string | undefined;
   readonly address: string;
-  /** `pusher` or `native`. */
+  /** `pusher`, `native`, or `events` (one-way server-sent events). */
   readonly protocol: string;
+  /** `websocket`, `xhr_streaming`, `xhr_polling`, `stream`, `poll` or `events`. */
+  readonly transport: string;
   /** A number that the ids of a node's connections begin with. */
   readonly node: number;
   /** Unix milliseconds. */

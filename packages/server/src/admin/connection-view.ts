@@ -49,7 +49,7 @@ interface ListOptions {
   readonly node: string;
 }
 
-/** Those whose id, user, address or one of whose channels has the text in it. */
+/** Those whose id, user, address or one of whose channels has the text in it, or whose transport it is. */
 export function listConnections(hub: Hub, app: App, { search, limit, node }: ListOptions): ConnectionList {
   const nowMs = hub.clock.monotonicMs();
   const connections: ConnectionEntry[] = [];
@@ -61,7 +61,8 @@ export function listConnections(hub: Hub, app: App, { search, limit, node }: Lis
   return { connections, total, node };
 }
 
-function matches({ id, user, address, memberships }: Connection, text: string): boolean {
+function matches({ id, user, address, transport, memberships }: Connection, text: string): boolean {
+  if (transport === text) return true;
   if (id.includes(text) || address.includes(text) || user?.id.includes(text)) return true;
   for (const channel of memberships?.keys() ?? []) if (channel.includes(text)) return true;
   return false;

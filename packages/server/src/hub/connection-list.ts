@@ -2,7 +2,7 @@
 
 import type { App } from "../domain/app.ts";
 import { isInternal } from "../domain/channel.ts";
-import type { Connection } from "../domain/connection.ts";
+import type { Connection, Transport } from "../domain/connection.ts";
 import type { NodeBus } from "./node-bus.ts";
 import { fieldsOf, numberOf, textOf } from "./steer-act.ts";
 
@@ -21,6 +21,7 @@ export interface ListedConnection {
   readonly user?: string;
   readonly address: string;
   readonly protocol: string;
+  readonly transport: Transport;
   /** The node's number, which connections' ids begin with. */
   readonly node: number;
   /** Unix milliseconds, by the node's clock. */
@@ -85,13 +86,14 @@ export class ConnectionList {
 
   #listed(connection: Connection): ListedConnection {
     const { clock, nodeBus } = this.#hub;
-    const { id, user, address, protocol, openedAtMs, memberships } = connection;
+    const { id, user, address, protocol, transport, openedAtMs, memberships } = connection;
     const channels = [...(memberships?.keys() ?? [])].filter((name) => !isInternal(name));
     return {
       id,
       ...(user && { user: user.id }),
       address,
       protocol: protocol.name,
+      transport,
       node: nodeBus.number,
       openedAtMs: Math.round(clock.wallMs() - (clock.monotonicMs() - openedAtMs)),
       channels: channels.slice(0, MOST_CHANNELS),

@@ -2,7 +2,7 @@
 
 import { type App, isReserved } from "../domain/app.ts";
 import { type Channel, type ChannelKind, isInternal, kindOf, onlineChannel } from "../domain/channel.ts";
-import type { Connection } from "../domain/connection.ts";
+import type { Connection, Transport } from "../domain/connection.ts";
 import type { Awaitable, Broker } from "../domain/ports.ts";
 import { Audience } from "./audience.ts";
 import type { Channels } from "./channels.ts";
@@ -21,6 +21,14 @@ export interface AppStats {
   readonly connections: number;
   readonly subscriptions: number;
   readonly channels: Readonly<Record<ChannelKind, number>>;
+  readonly transports: readonly TransportStats[];
+}
+
+/** Connections that speak the same protocol over the same transport. */
+export interface TransportStats {
+  readonly protocol: string;
+  readonly transport: Transport;
+  readonly connections: number;
 }
 
 export class Tenants implements Iterable<Tenant> {
@@ -202,5 +210,16 @@ function appStatsOf({ app, connections, audiences }: Tenant): AppStats {
     channels[kindOf(channel.traits)]++;
     subscriptions += size;
   }
-  return { app: app.id, connections: connections.size, subscriptions, channels };
+  const transports = transportStatsOf(connections.values());
+  return { app: app.id, connections: connections.size, subscriptions, channels, transports };
+}
+
+function transportStatsOf(connections: Iterable<Connection>): readonly TransportStats[] {
+  const found: { -readonly [K in keyof TransportStats]: TransportStats[K] }[] = [];
+  for (const { protocol, transport } of connections) {
+    const same = found.find((one) => one.transport === transport && one.protocol === protocol.name);
+    if (same) same.connections++;
+    else found.push({ protocol: protocol.name, transport, connections: 1 });
+  }
+  return found;
 }

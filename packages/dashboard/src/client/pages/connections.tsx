@@ -47,7 +47,7 @@ export function Connections({ app }: { app: string }) {
         <Empty title={settled === "" ? "Nobody is connected to this app" : "No connection fits"}>
           {settled === ""
             ? "Connect a client with the app's key, and it is listed here."
-            : "The search looks at ids, users and addresses."}
+            : "The search looks at ids, users, addresses and transports."}
         </Empty>
       )}
       {connections && connections.length > 0 && <ConnectionTable connections={connections} />}
@@ -113,7 +113,7 @@ export function ConnectionTable({ connections }: { connections: readonly Connect
               </th>
               <td>{it.user}</td>
               <td class="wide mono">{it.address}</td>
-              <td class="wide">{it.protocol}</td>
+              <td class="wide">{spoken(it)}</td>
               <td class="number">{count(it.channels)}</td>
               <td class="number">{lasting(it.ageMs)}</td>
               {hasNodes && <td class="wide">{nodeName(it.node)}</td>}
@@ -123,6 +123,11 @@ export function ConnectionTable({ connections }: { connections: readonly Connect
       </table>
     </div>
   );
+}
+
+/** A WebSocket goes without saying. */
+function spoken({ protocol, transport }: ConnectionEntry): string {
+  return transport === undefined || transport === protocol ? protocol : `${protocol}, ${transport}`;
 }
 
 type Frame = TappedFrame & { readonly key: number };
@@ -221,8 +226,8 @@ function ConnectionFacts({
   connection: ConnectionDetail;
   before: ConnectionDetail | undefined;
 }) {
-  const { user, userInfo, address, protocol, node, ageMs, silentMs, bufferedBytes, channelNames, traffic, app } =
-    connection;
+  const { user, userInfo, address, protocol, node, ageMs, silentMs, bufferedBytes } = connection;
+  const { transport = "websocket", channelNames, traffic, app } = connection;
   const rows = [
     ["User", user ?? <span class="soft">not signed in</span>],
     [
@@ -232,6 +237,7 @@ function ConnectionFacts({
       </span>,
     ],
     ["Protocol", protocol],
+    ["Transport", transport],
     ["Node", nodeName(node)],
     ["Connected for", lasting(ageMs)],
     ["Silent for", lasting(silentMs)],

@@ -16,7 +16,7 @@ export const WHY_REFUSED = [...REFUSALS, "internal"];
 export const WHY_CALL_REFUSED = [...REFUSALS, "app_disabled", "not_found"];
 /** Where there is no app to blame. */
 export const WHY_CALL_UNKNOWN = ["app_unknown", "forbidden"];
-export const PROTOCOLS = ["pusher", "native"];
+export const PROTOCOLS = ["pusher", "native", "events"];
 export const PUBLISHERS = ["client", "backend"];
 export const OUTCOMES = ["sent", "retried", "dead"];
 export const STATUSES = [200, 400, 401, 403, 404, 409, 413, 429, 500, 503];

@@ -94,10 +94,27 @@ export class MetricsRegistry {
           gauge.inc({ app: this.#options.labels.app(id), kind }, count);
       }
     });
+    this.#perTransport();
     this.#total("frames_received_total", "Frames from clients.", "messagesIn");
     this.#total("received_bytes_total", "Bytes in frames from clients.", "bytesIn");
     this.#total("deliveries_total", "Frames to clients.", "messagesOut");
     this.#total("sent_bytes_total", "Bytes in frames to clients.", "bytesOut");
+  }
+
+  /** What was there once is 0 when it is gone: a graph of a series that ends does not fall. */
+  #perTransport(): void {
+    const known = new Map<string, Record<"app" | "protocol" | "transport", string>>();
+    const help = "Connections that are open, by protocol and transport.";
+    this.#gauge("transport_connections", help, ["app", "protocol", "transport"], (gauge, { apps }) => {
+      for (const labels of known.values()) gauge.set(labels, 0);
+      for (const { id, transports } of apps) {
+        for (const { protocol, transport, connections } of transports) {
+          const labels = { app: this.#options.labels.app(id), protocol, transport };
+          known.set(Object.values(labels).join("\0"), labels);
+          gauge.inc(labels, connections);
+        }
+      }
+    });
   }
 
   #perNode(): void {

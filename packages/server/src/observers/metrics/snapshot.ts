@@ -16,6 +16,14 @@ export interface AppSnapshot extends AppTotals {
   readonly connections: number;
   readonly subscriptions: number;
   readonly channels: Readonly<Record<"public" | "private" | "presence", number>>;
+  readonly transports: readonly TransportSnapshot[];
+}
+
+/** Connections that speak the same protocol over the same transport. */
+export interface TransportSnapshot {
+  readonly protocol: string;
+  readonly transport: string;
+  readonly connections: number;
 }
 
 /** What stands at the moment of asking. */

@@ -86,12 +86,14 @@ function limitOf(query: URLSearchParams): number {
   throw new CommandError("data_invalid", `limit is a whole number from 1 to ${MOST}.`);
 }
 
-function itemOf({ id, user, address, protocol, node, openedAtMs, channels, channelCount }: ListedConnection): object {
+function itemOf({ user, openedAtMs, channels, channelCount, ...connection }: ListedConnection): object {
+  const { id, address, protocol, transport, node } = connection;
   return {
     id,
     user: user ?? null,
     address,
     protocol,
+    transport,
     node,
     opened_at_ms: openedAtMs,
     channels,

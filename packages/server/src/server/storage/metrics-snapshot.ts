@@ -56,4 +56,7 @@ export class MetricsSnapshots {
 }
 
 const NO_TRAFFIC = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };
-const NO_CONNECTIONS = { connections: 0, subscriptions: 0, channels: { public: 0, private: 0, presence: 0 } };
+const NO_CONNECTIONS = {
+  ...{ connections: 0, subscriptions: 0, transports: [] },
+  channels: { public: 0, private: 0, presence: 0 },
+};
