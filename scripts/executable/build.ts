@@ -10,11 +10,10 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { buildDashboard, buildFirstPage } from "@fanfare/dashboard";
+import { buildDashboard, buildFirstPage, FIRST_PAGES } from "@fanfare/dashboard";
 import type { BunPlugin } from "bun";
 
 const ROOT = join(import.meta.dir, "../..");
-const FIRST_PAGES = ["demo", "start"] as const;
 /** Where an executable has the files that it was made of. */
 const HOME = "/$bunfs/root";
 const WORKER_OF_POOL = "node_modules/piscina/dist/worker.js";

@@ -6,9 +6,6 @@
 import { plugin } from "bun";
 import { main } from "../../packages/server/src/cli/main.ts";
 
-const FILES: Readonly<Record<string, () => Promise<unknown>>> = {
-  "read-config": () => import("../../packages/server/src/cli/daemon/read-config.ts"),
-};
 const MODULES: Readonly<Record<string, () => Promise<object>>> = {
   fanfare: () => import("../../packages/server/src/index.ts"),
   "fanfare/engine": () => import("../../packages/server/src/engine.ts"),
@@ -24,9 +21,7 @@ plugin({
   },
 });
 
-const file = fileToRun(process.argv);
-const load = FILES[file];
-if (load) await load();
+if (fileToRun(process.argv) === "read-config") await import("../../packages/server/src/cli/daemon/read-config.ts");
 else process.exit(await main(process.argv.slice(2)));
 
 /** Removes from the arguments what is said to Bun: `--no-env-file FILE`, or, from the first process to a worker, `FILE`. */

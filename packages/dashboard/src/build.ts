@@ -4,7 +4,8 @@ import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-export type FirstPage = "demo" | "start";
+export const FIRST_PAGES = ["demo", "start"] as const;
+export type FirstPage = (typeof FIRST_PAGES)[number];
 
 const FOLDER = import.meta.dir;
 const FIRST = join(FOLDER, "first");

@@ -9,7 +9,6 @@ export type FirstPage = "demo" | "start";
 const BUILT = fileURLToPath(new URL("dist/dashboard", import.meta.resolve("#package.json")));
 /** In the folder of built files: which sources they were made of. */
 const STAMP = "sources.txt";
-const FIRST_PAGES: readonly FirstPage[] = ["demo", "start"];
 
 const TYPES: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
@@ -36,7 +35,7 @@ export async function writePages(): Promise<void> {
   const sources = await import("@fanfare/dashboard");
   const files = await sources.buildDashboard();
   for (const [name, bytes] of files) await Bun.write(join(BUILT, name), bytes);
-  for (const name of FIRST_PAGES)
+  for (const name of sources.FIRST_PAGES)
     await Bun.write(join(BUILT, "first", `${name}.html`), await sources.buildFirstPage(name));
   await Bun.write(join(BUILT, STAMP), await sources.stampOfSources());
 }
