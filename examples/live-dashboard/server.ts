@@ -23,7 +23,7 @@ setInterval(async () => {
   const figures = {
     load: Math.round((100 * (loadavg()[0] ?? 0)) / availableParallelism()),
     memory: Math.round(100 * (1 - freemem() / totalmem())),
-    viewers: (await fanfare.channel("cache-metrics"))?.subscribers ?? 0,
+    viewers: (await fanfare.channel("cache-metrics").info())?.subscribers ?? 0,
   };
   await fanfare.toChannel("cache-metrics").push({ event: "metrics", data: figures });
 }, 1_000);

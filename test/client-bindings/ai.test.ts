@@ -100,11 +100,11 @@ describe("readStream", () => {
   test("ends with its signal, and leaves the channel", async () => {
     const stop = new AbortController();
     const reading = textOf(readStream(open().channel("kept-left"), "run-1", { signal: stop.signal }));
-    await eventually(async () => expect((await server.channel("kept-left"))?.subscribers).toBe(1));
+    await eventually(async () => expect((await server.channel("kept-left").info())?.subscribers).toBe(1));
     await Bun.sleep(50);
     stop.abort(new Error("enough"));
     await expect(reading).rejects.toThrow("enough");
-    await eventually(async () => expect((await server.channel("kept-left"))?.subscribers ?? 0).toBe(0));
+    await eventually(async () => expect((await server.channel("kept-left").info())?.subscribers ?? 0).toBe(0));
   });
 });
 

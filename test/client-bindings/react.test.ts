@@ -73,12 +73,12 @@ describe.each([
     await show(null);
     expect(await text("a")).toBe("");
     await show(names[0]);
-    await eventually(async () => expect((await server.channel(names[0]))?.subscribers).toBe(1));
+    await eventually(async () => expect((await server.channel(names[0]).info())?.subscribers).toBe(1));
     await push(names[0], 1);
     await eventually(async () => expect(await text("a")).toBe("1"));
     await show(names[1]);
     expect(await text("a")).toBe("");
-    await eventually(async () => expect((await server.channel(names[1]))?.subscribers).toBe(1));
+    await eventually(async () => expect((await server.channel(names[1]).info())?.subscribers).toBe(1));
     await push(names[1], 2);
     await eventually(async () => expect(await text("a")).toBe("2"));
     await eventually(() =>
@@ -215,7 +215,7 @@ describe("in the newest React,", () => {
   test("one commit never shows two states of a list, whatever comes while a transition renders", async () => {
     const { page, errors } = await openStage(browser, server, await bundlePage("tearing.tsx"));
     await page.evaluate("start('kept-tearing')");
-    await eventually(async () => expect((await server.channel("kept-tearing"))?.subscribers).toBe(1));
+    await eventually(async () => expect((await server.channel("kept-tearing").info())?.subscribers).toBe(1));
     for (let step = 0; step < 5; step++) {
       await page.evaluate("showInTransition()");
       await pushAll("kept-tearing", [1, 2, 3]);

@@ -67,7 +67,7 @@ describe.each(["vue", "svelte"] as const)("in %s,", (framework) => {
     for (const [index, name] of names.entries()) {
       await show(name);
       await eventually(async () => expect(await text("a")).toBe(""));
-      await eventually(async () => expect((await server.channel(name))?.subscribers).toBe(1));
+      await eventually(async () => expect((await server.channel(name).info())?.subscribers).toBe(1));
       await push(name, index);
       await eventually(async () => expect(await text("a")).toBe(String(index)));
     }
@@ -140,7 +140,7 @@ describe.each(["vue", "svelte"] as const)("in %s,", (framework) => {
 test("in vue, an effect scope outside of components subscribes until it is stopped", async () => {
   const { page, sent, errors } = await openStage(browser, server, await scripts.vue);
   await page.evaluate("window.textOfScope = openScope('scoped')");
-  await eventually(async () => expect((await server.channel("scoped"))?.subscribers).toBe(1));
+  await eventually(async () => expect((await server.channel("scoped").info())?.subscribers).toBe(1));
   await push("scoped", 1);
   await eventually(async () => expect(await page.evaluate("textOfScope()")).toBe("1"));
   await page.evaluate("closeScopes()");

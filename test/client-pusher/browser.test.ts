@@ -81,7 +81,7 @@ test.each(["react", "vue"])(
     const proxy = await startProxy(server.port);
     const { page } = await openPage(proxy, { page: framework, channel });
     const heard = async () => await page.locator("#heard").textContent();
-    await eventually(async () => expect((await server.channel(channel))?.subscribers).toBe(1), PATIENCE);
+    await eventually(async () => expect((await server.channel(channel).info())?.subscribers).toBe(1), PATIENCE);
     await publish(channel, 1);
     await eventually(async () => expect(await heard()).toBe("1"), PATIENCE);
     proxy.cut();

@@ -127,7 +127,7 @@ export async function channelsContract(world: PusherWorld): Promise<void> {
     expect(membersOf(channel)).toEqual({ count: 2, me: "bob", ids: ["ada", "bob"] });
 
     tabs[0]?.pusher.disconnect();
-    await eventually(async () => expect((await server.channel(room))?.subscribers).toBe(2));
+    await eventually(async () => expect((await server.channel(room).info())?.subscribers).toBe(2));
     await library.trigger(room, "one is left", {});
     await eventually(() => expect(heard.at(-1)?.[0]).toBe("one is left"));
     tabs[1]?.pusher.unsubscribe(room);
@@ -153,7 +153,7 @@ export async function channelsContract(world: PusherWorld): Promise<void> {
     const client = await connectClient(server, backend);
     const { heard } = await client.subscribe("on-and-off");
     client.pusher.unsubscribe("on-and-off");
-    await eventually(async () => expect(await server.channel("on-and-off")).toBeUndefined());
+    await eventually(async () => expect(await server.channel("on-and-off").info()).toBeUndefined());
     await library.trigger("on-and-off", "unheard", {});
     const again = await client.subscribe("on-and-off");
     await library.trigger("on-and-off", "heard", {});

@@ -88,14 +88,14 @@ describe.each([react, vue])("the $name snippet", ({ name, mount }) => {
     const { use, component } = mount(guidesPusher());
     const heard: unknown[][] = [[], []];
     const [first, second] = heard.map((list) => component(() => use(channel, "paid", (data) => list.push(data))));
-    await eventually(async () => expect((await server.channel(channel))?.subscribers).toBe(1));
+    await eventually(async () => expect((await server.channel(channel).info())?.subscribers).toBe(1));
     await library.trigger(channel, "paid", { id: 1 });
     await eventually(() => expect(heard).toEqual([[{ id: 1 }], [{ id: 1 }]]));
     first?.();
     await library.trigger(channel, "paid", { id: 2 });
     await eventually(() => expect(heard).toEqual([[{ id: 1 }], [{ id: 1 }, { id: 2 }]]));
     second?.();
-    await eventually(async () => expect(await server.channel(channel)).toBeUndefined());
+    await eventually(async () => expect(await server.channel(channel).info()).toBeUndefined());
   });
 });
 

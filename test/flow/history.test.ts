@@ -122,7 +122,7 @@ describe("a channel that a program makes persistent (S5)", () => {
     expect(await newcomer.subscribe("made")).toMatchObject({ position });
     await client.close();
     await newcomer.close();
-    await eventually(async () => expect(await server.channel("made")).toBeUndefined());
+    await eventually(async () => expect(await server.channel("made").info()).toBeUndefined());
     await push(server, "made", 2);
     const back = await connectNative(server.url);
     expect(await back.subscribe("made", { position })).toMatchObject({ recovered: true });

@@ -26,7 +26,7 @@ test.each([
     await native.subscribe("busy");
     const stalled = await stalledReader(path, subscribe);
     const before = server.connections.count();
-    expect((await server.channel("busy"))?.subscribers).toBe(3);
+    expect((await server.channel("busy").info())?.subscribers).toBe(3);
 
     let sent = 0;
     while (server.connections.count() === before && sent * DATA.length < MOST_BYTES) {
@@ -36,7 +36,7 @@ test.each([
       await native.ping();
     }
     expect(server.connections.count()).toBe(before - 1);
-    await eventually(async () => expect((await server.channel("busy"))?.subscribers).toBe(2));
+    await eventually(async () => expect((await server.channel("busy").info())?.subscribers).toBe(2));
 
     for (const client of [pusher, native]) {
       for (let n = 0; n < sent; n++) {

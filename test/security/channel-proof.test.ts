@@ -58,7 +58,7 @@ describe.each(["private-room", "private-encrypted-room", "private-cache-room", "
     // An empty signature is none at all, and none is as good as a wrong one.
     const answer = await native.ask("subscribe", { channel, auth: make(native.id, channel, data), ...more });
     expect(answer).toMatchObject({ event: "error", code: "signature_invalid" });
-    expect(await server.channel(channel)).toBeUndefined();
+    expect(await server.channel(channel).info()).toBeUndefined();
     await Promise.all([pusher.ping(), native.ping()]);
   });
 
@@ -222,7 +222,7 @@ test.each([
   await trigger(url, APP, { name: "x", channel, data: "1" });
   expect((await pusher.next("x")).channel).toBe(channel);
   expect((await native.next("x")).channel).toBe(channel);
-  expect(await server.channel(channel)).toMatchObject({ name: channel, subscribers: 2 });
+  expect(await server.channel(channel).info()).toMatchObject({ name: channel, subscribers: 2 });
   const listed = await signedFetch(url, APP, "GET", "/channels", { query: { filter_by_prefix: channel } });
   expect(Object.keys(((await listed.json()) as { channels: object }).channels)).toContain(channel);
 });

@@ -29,8 +29,8 @@ describe("channels and members", () => {
     });
     expect(await server.channels("presence-")).toMatchObject([{ name: "presence-a" }]);
     expect(await server.channels("nothing")).toEqual([]);
-    expect(await server.channel("chat.1")).toEqual({ name: "chat.1", type: "public", subscribers: 2 });
-    expect(await server.channel("chat")).toBeUndefined();
+    expect(await server.channel("chat.1").info()).toEqual({ name: "chat.1", type: "public", subscribers: 2 });
+    expect(await server.channel("chat").info()).toBeUndefined();
     const members = await server.members("presence-a");
     expect(members).toEqual([
       { id: "ada", info: { n: 1 }, joinedAtMs: expect.any(Number) },
@@ -98,7 +98,7 @@ describe("several apps (B8)", async () => {
     for (const client of [b, pb]) expect((await client.next("e")).data).toBe("theirs");
     for (const client of [a, b, pa, pb]) await client.ping();
     for (const client of [a, b, pa, pb]) expect(client.socket.unread).toEqual([]);
-    expect(await theirs.channel("same")).toMatchObject({ subscribers: 2 });
+    expect(await theirs.channel("same").info()).toMatchObject({ subscribers: 2 });
   });
 
   test("hear nothing of each other's users and members of the same name", async () => {
@@ -130,7 +130,7 @@ describe("several apps (B8)", async () => {
     await theirs.toChannel("theirs").push({ event: "e", data: "last" });
     expect((await b.next("e")).data).toBe("last");
     expect(mine.connections.get(b.id)).toBeUndefined();
-    expect(await mine.channel("theirs")).toBeUndefined();
+    expect(await mine.channel("theirs").info()).toBeUndefined();
     const status = async (keys: typeof APP | typeof OTHER, app: string) =>
       (await signedFetch(server.url, keys, "GET", `/apps/${app}/channels`)).status;
     expect(await status(APP, APP.id)).toBe(200);

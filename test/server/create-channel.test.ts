@@ -62,7 +62,7 @@ describe.each([
     const granted = await connectAs(server.url, "ada", { channels: ["room.*"] });
     await granted.subscribe("room.1");
     await expect((await connectPusher(server.url)).subscribe("room.1")).rejects.toThrow("subscription_error");
-    expect(await server.channel("room.1")).toMatchObject({ type: "private", subscribers: 2 });
+    expect(await server.channel("room.1").info()).toMatchObject({ type: "private", subscribers: 2 });
     server.on("authorize", (_, channel) => channel === "room.1");
     await (await connectPusher(server.url)).subscribe("room.1");
   });

@@ -85,7 +85,7 @@ test("curl -N reads a channel: the event's name, its data as they were published
   });
   expect([...server.connections].map(({ transport }) => transport)).toEqual(["events"]);
   curl.kill("SIGKILL");
-  await eventually(async () => expect(await server.channel("chat.room.1")).toBeUndefined());
+  await eventually(async () => expect(await server.channel("chat.room.1").info()).toBeUndefined());
 });
 
 test("an id resumes all channels at once, and each says whether everything was recovered", async () => {
@@ -211,9 +211,9 @@ test("a reader is never asked for a sign of life, and gets comments; one that do
   atEnd(() => stalled.destroy());
   stalled.pause();
   stalled.write("GET /rt/events?channels=busy HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  await eventually(async () => expect((await brisk.channel("busy"))?.subscribers).toBe(1));
+  await eventually(async () => expect((await brisk.channel("busy").info())?.subscribers).toBe(1));
   await eventually(async () => {
     await brisk.toChannel("busy").push({ event: "e", data: "x".repeat(90_000) });
-    expect(await brisk.channel("busy")).toBeUndefined();
+    expect(await brisk.channel("busy").info()).toBeUndefined();
   });
 });

@@ -86,7 +86,7 @@ test("a stream that is cut is resumed behind what the client has: no event is lo
     await Bun.sleep(1);
   }
   expect(heard).toEqual(Array.from({ length: total }, (_, n) => String(n)));
-  expect((await server.channel("room"))?.subscribers).toBe(2);
+  expect((await server.channel("room").info())?.subscribers).toBe(2);
   watcher.stream.abort();
 });
 
@@ -97,7 +97,7 @@ test("who asks for frames that are no longer kept, or names no session that ther
   for (let n = 0; n < 300; n++) await next();
   const late = await fetch(`${url}/rt/stream?session=${session}&ack=2`, { method: "POST" });
   expect([late.status, ((await late.json()) as { code: string }).code]).toEqual([410, "session_gone"]);
-  await eventually(async () => expect(await server.channel("busy")).toBeUndefined());
+  await eventually(async () => expect(await server.channel("busy").info()).toBeUndefined());
   for (const path of ["stream?", "poll?", "send?seq=1&", "close?"]) {
     const response = await fetch(`${url}/rt/${path}session=${session}`, { method: "POST" });
     expect([path, response.status]).toEqual([path, 410]);
@@ -216,10 +216,10 @@ test("a token in the header says whose the connection is", async () => {
 
 test("a page that closes says so, and is gone at once; one that is silent is asked, and goes when it does not answer", async () => {
   const { session } = await openStream({ body: lines(subscribe("left")) });
-  await eventually(async () => expect((await server.channel("left"))?.subscribers).toBe(1));
+  await eventually(async () => expect((await server.channel("left").info())?.subscribers).toBe(1));
   const closing = { method: "POST", headers: { "Content-Type": "text/plain;charset=UTF-8" }, body: "" };
   expect((await fetch(`${url}/rt/close?session=${session}`, closing)).status).toBe(204);
-  expect(await server.channel("left")).toBeUndefined();
+  expect(await server.channel("left").info()).toBeUndefined();
 
   const curious = await startServer({ activityTimeoutS: 0.2, pongTimeoutS: 1.5 }, { anonymous: true });
   const { next, session: answering } = await openStream({}, curious);

@@ -184,16 +184,16 @@ function dataOf(heard: readonly Heard[], event: string): unknown[] {
 test("a client that hangs up leaves at once, and one that polls no more when its session is over", async () => {
   const { address, stream } = await openSession();
   await send(address, [subscribe("going")]);
-  await eventually(async () => expect((await server.channel("going"))?.subscribers).toBe(1));
+  await eventually(async () => expect((await server.channel("going").info())?.subscribers).toBe(1));
   stream.abort();
-  await eventually(async () => expect(await server.channel("going")).toBeUndefined());
+  await eventually(async () => expect(await server.channel("going").info()).toBeUndefined());
   expect((await send(address, [])).status).toBe(404);
 
   const poller = sessionUrl(server);
   await (await fetch(`${poller}/xhr`, { method: "POST" })).text();
   await send(poller, [subscribe("going")]);
-  await eventually(async () => expect((await server.channel("going"))?.subscribers).toBe(1));
-  await eventually(async () => expect(await server.channel("going")).toBeUndefined());
+  await eventually(async () => expect((await server.channel("going").info())?.subscribers).toBe(1));
+  await eventually(async () => expect(await server.channel("going").info()).toBeUndefined());
 });
 
 test("a newer request takes the place of the one that reads, which ends without a line", async () => {
@@ -213,7 +213,7 @@ test("a client that stops reading is cut, and what waits for it is bounded", asy
   await new Promise((resolve) => socket.once("data", resolve));
   socket.pause();
   await send(address.href, [subscribe("busy")]);
-  await eventually(async () => expect((await small.channel("busy"))?.subscribers).toBe(1));
+  await eventually(async () => expect((await small.channel("busy").info())?.subscribers).toBe(1));
   let sent = 0;
   await eventually(async () => {
     for (let n = 0; n < 3; n++, sent++) await small.toChannel("busy").push({ event: "n", data: "x".repeat(10_000) });

@@ -52,6 +52,20 @@ async function declared(server: Typed): Promise<void> {
     // @ts-expect-error no such event is declared
     return message.event === "prize";
   });
+  server.subscribe("chat-1", ({ event, data, channel }) => {
+    if (event === "new-message") return data.text.length + channel.length;
+    // @ts-expect-error it is a refresh, which has no text
+    return data.text;
+  });
+  server
+    .channel("prices")
+    .subscribe(({ data }) => data.toFixed(2), { onGap: () => server.channel("prices").history() });
+  server.channel("prices").push({ event: "price", data: 42 });
+  // @ts-expect-error a price is a number
+  server.channel("prices").push({ event: "price", data: "42" });
+  // @ts-expect-error no such channel is declared
+  server.subscribe("price", () => {});
+
   server.on("message.received", (_, { channel }) => channel?.length, "chat.*");
   server.on("authorize", ({ user }, channel) => user?.info.name === channel);
   server.on("authorize", ({ id }) => ({ id, info: 1 }), "presence-*");

@@ -99,17 +99,25 @@ export type {
 } from "./domain/message.ts";
 export type { Engine, EngineFactory, Guard, Observer, SignedCall, StatisticsSink } from "./domain/ports.ts";
 export type { Frame, Protocol } from "./domain/transport.ts";
+export type { ListedConnection } from "./hub/connection-list.ts";
+export type { Reached } from "./hub/steering.ts";
 export type {
-  AppHandle,
-  ChannelHistory,
-  ChannelInfo,
-  ChannelStats,
-  HistoryEvent,
-  HistoryQuery,
-  PresenceList,
-  Present,
-} from "./server/embed/app-handle.ts";
-export type { Connections } from "./server/embed/connections.ts";
+  KickOptions,
+  PutConnectionOptions,
+  PutOptions,
+  ReconnectOptions,
+  SteerOptions,
+} from "./server/embed/acts.ts";
+export type { AppHandle, ChannelStats, PresenceList, Present } from "./server/embed/app-handle.ts";
+export type { ChannelHandle, ChannelInfo } from "./server/embed/channel-handle.ts";
+export type { ChannelHistory, HistoryEvent, HistoryQuery, PurgeOptions } from "./server/embed/channel-history.ts";
+export type {
+  ChannelEvent,
+  ChannelListener,
+  ChannelSubscription,
+  SubscribeOptions,
+} from "./server/embed/channel-subscription.ts";
+export type { ConnectionPage, ConnectionQuery, Connections } from "./server/embed/connections.ts";
 export type {
   CommandContext,
   Context,
@@ -135,7 +143,7 @@ export type {
   NewUser,
   UserPush,
 } from "./server/embed/types.ts";
-export type { KickOptions, PutOptions, UserHandle } from "./server/embed/user-handle.ts";
+export type { UserHandle } from "./server/embed/user-handle.ts";
 export type { Controller, ControllerClass } from "./server/endpoints/controller.ts";
 export type {
   Endpoint,

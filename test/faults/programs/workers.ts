@@ -1,7 +1,8 @@
 /**
  * A program with a server of several workers. Settings come in SETTINGS, as JSON. The first process prints `ready URL` and `api URL`;
  * signals tell it what to do: SIGUSR2 to push and to print the nodes, SIGWINCH to swap the workers, SIGHUP to reload
- * what is in the file RELOAD. While the file CRASH is there, workers end as soon as they start.
+ * what is in the file RELOAD. While the file CRASH is there, workers end as soon as they start. The first process and the workers'
+ * first print what they receive of the channel "followed".
  */
 
 import { existsSync, readFileSync } from "node:fs";
@@ -19,7 +20,14 @@ server.handle("*", (_, data) => {
   return { pid: process.pid, worker: server.worker, isPrimary: server.isPrimary };
 });
 server.on("workerStart", ({ index, count }) => console.log(`started ${index} of ${count} in ${process.pid}`));
+server.on("workerStart", ({ index }) => (index === 0 ? follow("worker") : undefined));
 server.on("workerStop", ({ index }) => console.log(`stopping ${index}`));
+
+async function follow(who: string): Promise<void> {
+  await server.subscribe("followed", ({ event, data }) => console.log(`${who} hears ${event} ${JSON.stringify(data)}`));
+  console.log(`${who} follows`);
+}
+
 await server.start();
 
 if (server.isPrimary) {
@@ -37,6 +45,7 @@ if (server.isPrimary) {
       (error) => console.log(`not swapped: ${error.message}`),
     ),
   );
+  await follow("primary");
   process.on("SIGHUP", () =>
     server.reload({ ...settings, ...JSON.parse(readFileSync(RELOAD, "utf8")) }).then(
       (answer) => console.log(`reloaded ${JSON.stringify(answer)}`),

@@ -6,7 +6,8 @@ import type { Connection } from "../domain/connection.ts";
 import type { EventPublication, JoinedPublication, LeftPublication, Position, Push } from "../domain/message.ts";
 import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/transport.ts";
-import { Sequence } from "./sequence.ts";
+import type { ChannelReader } from "./channel-reader.ts";
+import { Sequence, type SequenceReader } from "./sequence.ts";
 
 interface ProtocolGroup {
   readonly protocol: Protocol;
@@ -20,6 +21,8 @@ export class Audience {
   channel: Channel;
   /** How many joins, memberships and watchers keep it alive. */
   holders = 0;
+  /** How many of these are the program's own subscriptions. */
+  programHolders = 0;
   /** Resolves when the broker delivers this channel's publications to this node. Undefined when it does. */
   subscribing: Promise<void> | undefined;
   /** The broker could not be asked for the channel's publications, or lost the question. */
@@ -29,6 +32,8 @@ export class Audience {
   /** The same for members who join and leave. */
   readonly presenceListeners = new Set<(publication: JoinedPublication | LeftPublication) => void>();
   readonly groups: ProtocolGroup[] = [];
+  /** What the program itself receives it by. Absent nearly always. */
+  readers: Set<ChannelReader> | undefined;
   /** How far its numbered publications are delivered. Only in channels of which anything is kept. */
   sequence: Sequence | undefined;
   /** Connections that the cluster counts among those that may subscribe. Only where there is a limit. */
@@ -57,7 +62,7 @@ export class Audience {
 
   /** The socket receives the channel from now on, or from after the position up to which it has everything. */
   addSubscriber(connection: Connection, fanout: Fanout | undefined, upTo?: Position): void {
-    if (upTo) this.startSequence().addReader(connection, upTo, this.groups.length === 0);
+    if (upTo) this.startSequence().addReader(connection, upTo, this.#isEmpty);
     let readers = this.groups.find((candidate) => candidate.protocol === connection.protocol);
     if (!readers) {
       const { protocol } = connection;
@@ -82,6 +87,29 @@ export class Audience {
     if (--readers.count === 0) this.groups.splice(at, 1);
   }
 
+  /** As a connection: it receives the channel from now on, or from after the position. */
+  addReader(reader: ChannelReader, upTo?: Position): void {
+    if (upTo) this.startSequence().addReader(reader, upTo, this.#isEmpty);
+    this.readers ??= new Set();
+    this.readers.add(reader);
+  }
+
+  removeReader(reader: ChannelReader): void {
+    this.sequence?.removeReader(reader);
+    this.readers?.delete(reader);
+    if (this.readers?.size === 0) this.readers = undefined;
+  }
+
+  /** To what the program receives it by, but for those that have it. */
+  sendToReaders(push: Push, except: readonly SequenceReader[]): void {
+    if (!this.readers) return;
+    for (const reader of [...this.readers]) if (!except.includes(reader)) reader.receive(push);
+  }
+
+  get #isEmpty(): boolean {
+    return this.groups.length === 0 && !this.readers;
+  }
+
   /** The topic of those who speak the protocol; undefined where there are none. */
   topicOf(protocol: Protocol): string | undefined {
     return this.groups.find((readers) => readers.protocol === protocol)?.topic;
@@ -97,7 +125,7 @@ export class Audience {
   send(
     fanout: Fanout,
     push: Push,
-    except: readonly Connection[],
+    except: readonly SequenceReader[],
     app: App,
     traffic?: TrafficMeter,
     frames?: FrameObserver,
@@ -139,7 +167,7 @@ function groupName({ name, variant }: Protocol): string {
 const NO_SOCKETS: readonly Socket[] = [];
 
 /** The sockets of these connections that are subscribed to the topic, each once. */
-function socketsIn(topic: string, connections: readonly Connection[]): readonly Socket[] {
+function socketsIn(topic: string, connections: readonly SequenceReader[]): readonly Socket[] {
   const sockets: Socket[] = [];
   for (const { socket } of connections) {
     if (socket?.isSubscribed(topic) && !sockets.includes(socket)) sockets.push(socket);

@@ -10,6 +10,7 @@ import type { DeliveryTimer } from "./delivery-timer.ts";
 import { GapFiller } from "./gap-filler.ts";
 import type { IdempotencyKeys } from "./idempotency-keys.ts";
 import { withoutPosition } from "./recovery.ts";
+import type { SequenceReader } from "./sequence.ts";
 import type { Tenant } from "./tenants.ts";
 import type { Users } from "./users.ts";
 
@@ -137,7 +138,7 @@ export class Delivery {
     audience: Audience,
     push: Push,
     except: readonly string[] = NONE,
-    having: readonly Connection[] = NO_CONNECTIONS,
+    having: readonly SequenceReader[] = NO_CONNECTIONS,
   ): void {
     const { fanout } = this.#context;
     if (!fanout) return;
@@ -145,11 +146,12 @@ export class Delivery {
     const named = except.length === 0 ? NO_CONNECTIONS : connectionsOf(tenant, except);
     const excluded = having.length === 0 ? named : [...named, ...having];
     audience.send(fanout, push, excluded, tenant.app, this.#context.traffic, this.#context.frameObserver);
+    if (audience.readers) audience.sendToReaders(push, having);
     if (this.#context.taps.size > 0) this.#notifyTaps(audience, push, excluded);
   }
 
   /** Bun's topics do not say to whom they sent. */
-  #notifyTaps(audience: Audience, push: Push, except: readonly Connection[]): void {
+  #notifyTaps(audience: Audience, push: Push, except: readonly SequenceReader[]): void {
     for (const [connection, tap] of this.#context.taps) {
       if (connection.app.id !== audience.app || connection.closed || except.includes(connection)) continue;
       const topic = audience.topicOf(connection.protocol);

@@ -132,7 +132,7 @@ export class GapFiller {
       hold.beforeInterruption = hold.needsReread ? Math.max(0, hold.beforeInterruption - (before - current.length)) : 0;
       // They were in another epoch, and the engine is back in this one: of what comes now they have nothing.
       const areBack = inOtherEpochs.length > 0 && page.position.epoch === base.epoch;
-      if (areBack) for (const connection of inOtherEpochs) sequence.removeReader(connection);
+      if (areBack) for (const reader of inOtherEpochs) sequence.removeReader(reader);
       if (areBack || !page.complete) {
         if (!isGapSent) this.#sender.sendGap(tenant, audience);
         isGapSent = true;

@@ -11,19 +11,12 @@ import { CommandError, type Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
 import type { Membership } from "../domain/memberships.ts";
 import type { EventPublication, Position, PresenceMember, Push, ResumeOptions } from "../domain/message.ts";
-import type {
-  Awaitable,
-  ChannelSummary,
-  Clock,
-  Engine,
-  EngineHealth,
-  NodeState,
-  StoredEvent,
-} from "../domain/ports.ts";
+import type { Awaitable, ChannelSummary, Clock, Engine, EngineHealth, NodeState } from "../domain/ports.ts";
 import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/transport.ts";
 import { endDoubtful } from "./access-doubt.ts";
 import { Bans } from "./bans.ts";
+import { ChannelReaders } from "./channel-readers.ts";
 import { ClusterConnections } from "./cluster-connections.ts";
 import { ConnectionList } from "./connection-list.ts";
 import { HubContext } from "./context.ts";
@@ -40,7 +33,6 @@ import type { Deciders, HubLimits, HubOptions } from "./options.ts";
 import { PresenceRegistrar } from "./presence-registrar.ts";
 import { Publisher, type PublishTimes } from "./publisher.ts";
 import { Quotas } from "./quotas.ts";
-import { lastOf } from "./recovery.ts";
 import { observeChanges } from "./registry-changes.ts";
 import { Steering } from "./steering.ts";
 import { StickySubscriptions } from "./sticky-subscriptions.ts";
@@ -71,6 +63,7 @@ export class Hub {
   readonly steering: Steering;
   readonly users: Users;
   readonly histories: Histories;
+  readonly channelReaders: ChannelReaders;
   readonly #context: HubContext;
   readonly #engine: Engine;
   readonly #tenants: Tenants;
@@ -98,6 +91,7 @@ export class Hub {
     this.turnQueue = new TurnQueue(options.clock, options.scheduleTurn);
     this.quotas = new Quotas(context);
     this.histories = new Histories(context);
+    this.channelReaders = new ChannelReaders(context);
     this.subscriptionCounts = new SubscriptionCounts(context);
     this.nodeBus = new NodeBus(context);
     this.clusterConnections = new ClusterConnections(this);
@@ -147,6 +141,7 @@ export class Hub {
   }
 
   async stop(): Promise<void> {
+    this.channelReaders.end();
     await this.#engine.close();
   }
 
@@ -339,12 +334,8 @@ export class Hub {
 
   /** How many connections of this node are in the channel, on their way into it or out of it. */
   localHolderCount(app: App, name: string): number {
-    return this.#tenants.get(app.id)?.audiences.get(name)?.holders ?? 0;
-  }
-
-  /** The event a cache channel keeps, if it still does. */
-  async cachedEvent(app: App, channel: string): Promise<StoredEvent | undefined> {
-    return (await lastOf(this.#context.broker, app.id, this.channelOf(app, channel))).kept;
+    const { holders = 0, programHolders = 0 } = this.#tenants.get(app.id)?.audiences.get(name) ?? {};
+    return holders - programHolders;
   }
 
   // ---- time

@@ -3,10 +3,10 @@
  * what is missing before it, and which connections are ahead because they got more from history.
  */
 
-import type { Connection } from "../domain/connection.ts";
 import type { EventPublication, Position, Publication } from "../domain/message.ts";
 import { markSeen, type SeenNumbers } from "../domain/message-id.ts";
 import type { HistoryPage } from "../domain/ports.ts";
+import type { Socket } from "../domain/transport.ts";
 
 /** Publications that wait until those before them are found. */
 export interface Hold {
@@ -18,6 +18,11 @@ export interface Hold {
   needsReread: boolean;
   /** How many of those that wait came before something may have been lost. */
   beforeInterruption: number;
+}
+
+/** Who receives the channel: a connection, or the program itself, which has no socket. */
+export interface SequenceReader {
+  readonly socket: Socket | undefined;
 }
 
 interface Ahead {
@@ -39,7 +44,7 @@ export class Sequence {
   /** Where the first subscriber stands, while nothing is delivered. Those who came before there were numbers may still get more. */
   #start: Position | undefined;
   /** Connections that got more from history than was delivered, and up to where: none receives an event twice. */
-  readonly #ahead = new Map<Connection, Ahead>();
+  readonly #ahead = new Map<SequenceReader, Ahead>();
   /** What was delivered, by its senders' numbers: they stay where its position is lost and it is sent again. */
   readonly #seen = new Map<string, SeenNumbers>();
   /** Whether there are new subscribers, who may lack what was delivered in other epochs. */
@@ -51,7 +56,7 @@ export class Sequence {
   }
 
   /** The connection has everything up to there; `isAlone` where it is the only subscriber. */
-  addReader(connection: Connection, end: Position, isAlone: boolean): void {
+  addReader(reader: SequenceReader, end: Position, isAlone: boolean): void {
     const upTo = this.#inPresent(end);
     this.hasNewcomers = true;
     if (isAlone && !this.#delivered) this.#delivered = upTo;
@@ -59,11 +64,11 @@ export class Sequence {
     if (isUpTo(upTo, this.#delivered)) return;
     // An epoch that was delivered before need not be a later one: the page may be old.
     const before = this.#former.has(upTo.epoch) ? undefined : this.base?.epoch;
-    this.#ahead.set(connection, { upTo, before });
+    this.#ahead.set(reader, { upTo, before });
   }
 
-  removeReader(connection: Connection): void {
-    this.#ahead.delete(connection);
+  removeReader(reader: SequenceReader): void {
+    this.#ahead.delete(reader);
   }
 
   /** Whether more is delivered than up to there: a subscriber that stands there would miss something. */
@@ -94,15 +99,15 @@ export class Sequence {
   }
 
   /** It is delivered now. Returns the connections that have it already. */
-  advance(position: Position): readonly Connection[] {
+  advance(position: Position): readonly SequenceReader[] {
     this.#moveTo(position);
-    if (this.#ahead.size === 0) return NO_CONNECTIONS;
-    const having: Connection[] = [];
-    for (const [connection, { upTo, before }] of this.#ahead) {
+    if (this.#ahead.size === 0) return NO_READERS;
+    const having: SequenceReader[] = [];
+    for (const [reader, { upTo, before }] of this.#ahead) {
       const isOlder = position.epoch === before && position.epoch !== upTo.epoch;
       const isOld = isOlder || isUpTo(position, upTo);
-      if (isOld) having.push(connection);
-      if (!isOld || (!isOlder && position.offset === upTo.offset)) this.#ahead.delete(connection);
+      if (isOld) having.push(reader);
+      if (!isOld || (!isOlder && position.offset === upTo.offset)) this.#ahead.delete(reader);
     }
     return having;
   }
@@ -127,14 +132,14 @@ export class Sequence {
     const offset = known ? Math.min(known.offset, this.#deliveredOf(known.epoch)) : unknown;
     this.#moveTo({ epoch: position.epoch, offset });
     this.#earlier = earlier;
-    for (const [connection, { upTo }] of this.#ahead) {
-      this.#ahead.set(connection, { upTo: this.#inPresent(upTo), before: undefined });
+    for (const [reader, { upTo }] of this.#ahead) {
+      this.#ahead.set(reader, { upTo: this.#inPresent(upTo), before: undefined });
     }
   }
 
   /** Connections that got another epoch from history than the one that is being delivered. */
-  get inOtherEpochs(): readonly Connection[] {
-    return [...this.#ahead].flatMap(([connection, { upTo }]) => (upTo.epoch === this.base?.epoch ? [] : connection));
+  get inOtherEpochs(): readonly SequenceReader[] {
+    return [...this.#ahead].flatMap(([reader, { upTo }]) => (upTo.epoch === this.base?.epoch ? [] : reader));
   }
 
   /** The same place by the name of the present epoch, where that goes on with the numbers of the other. */
@@ -178,7 +183,7 @@ export class Sequence {
 }
 
 const MAX_FORMER = 16;
-const NO_CONNECTIONS: readonly Connection[] = [];
+const NO_READERS: readonly SequenceReader[] = [];
 
 export function isUpTo(position: Position | undefined, end: Position | undefined): boolean {
   return position !== undefined && end?.epoch === position.epoch && position.offset <= end.offset;

@@ -5,7 +5,6 @@ import type { Logger } from "pino";
 import type { AuthorizeDashboard } from "../admin/access.ts";
 import { type ChannelOptions, parseChannel } from "../config/channel-options.ts";
 import type { ConfigInput } from "../config/load.ts";
-import { isUnixSocketPath } from "../config/schema/fields.ts";
 import type { Config } from "../config/schema/schema.ts";
 import type { App } from "../domain/app.ts";
 import type { User } from "../domain/message.ts";
@@ -13,6 +12,8 @@ import type { NodeState } from "../domain/ports.ts";
 import type { AnyModule, Given, InputOf, OutputOf, TaskModule } from "../tasks/module.ts";
 import type { TaskOptions } from "../tasks/tasks.ts";
 import { AppHandle, type ChannelStats, type PresenceList } from "./embed/app-handle.ts";
+import type { ChannelHandle } from "./embed/channel-handle.ts";
+import type { ChannelSubscription, Subscribing } from "./embed/channel-subscription.ts";
 import type { Connections } from "./embed/connections.ts";
 import type { Context, Contexts, Middleware } from "./embed/middleware.ts";
 import type { ConnectionTarget, Target } from "./embed/targets.ts";
@@ -37,6 +38,7 @@ import type { Implementations } from "./implementations.ts";
 import type { Reloaded } from "./lifecycle/reload.ts";
 import { type LaunchOptions, type Stats, type Status, serverStats, serverStatus } from "./lifecycle/status.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { dashboardUrl, urlOf } from "./urls.ts";
 
 export class Server<D extends Declaration = AnyDeclaration, U extends User = User> {
   readonly #lifecycle: Lifecycle;
@@ -155,14 +157,13 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
   }
 
   get url(): string {
-    const { hostname, port } = this.#lifecycle.process.address;
-    return urlOf(hostname, port, this.config);
+    return urlOf(this.#lifecycle.process.address, this.config);
   }
 
   /** Where API calls go: the same, unless they have a port of their own (`tls.api`). */
   get apiUrl(): string {
-    const { apiHostname, apiPort } = this.#lifecycle.process.address;
-    return urlOf(apiHostname, apiPort, this.config);
+    const { apiHostname: hostname, apiPort: port } = this.#lifecycle.process.address;
+    return urlOf({ hostname, port }, this.config);
   }
 
   get port(): number {
@@ -174,10 +175,8 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
    * who started the server, and not for a page or a log that others see. Undefined where there is no dashboard.
    */
   get dashboardUrl(): string | undefined {
-    const { dashboard, path } = this.config;
-    if (!dashboard.enabled) return undefined;
-    const key = this.#lifecycle.dashboardKey.value;
-    return `${this.url}${path}${dashboard.path}/${key === undefined ? "" : `?key=${key}`}`;
+    const { config, dashboardKey } = this.#lifecycle;
+    return config.dashboard.enabled ? dashboardUrl(this.url, config, dashboardKey.value) : undefined;
   }
 
   // ---- single settings, before it starts; each throws ConfigError, and an Error while the server runs
@@ -244,7 +243,11 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
     return this.app().toConnection(id);
   }
 
-  user(id: string | number): UserHandle {
+  connection(id: string): ConnectionTarget<UserPush<D>> {
+    return this.app().connection(id);
+  }
+
+  user(id: string | number): UserHandle<D> {
     return this.app().user(id);
   }
 
@@ -252,8 +255,12 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
     return this.app().channels(prefix);
   }
 
-  channel(name: string): ReturnType<AppHandle["channel"]> {
+  channel<N extends ChannelName<D>>(name: N): ChannelHandle<D, N> {
     return this.app().channel(name);
+  }
+
+  subscribe<N extends ChannelName<D>>(...asked: Subscribing<D, N>): Promise<ChannelSubscription> {
+    return this.app().subscribe(...asked);
   }
 
   history(...query: Parameters<AppHandle["history"]>): ReturnType<AppHandle["history"]> {
@@ -389,10 +396,4 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
   task(task: unknown, input?: unknown, options?: TaskOptions): Promise<unknown> {
     return this.#lifecycle.tasks.run(task, input, options);
   }
-}
-
-function urlOf(hostname: string, port: number, { tls }: Config): string {
-  if (isUnixSocketPath(hostname)) return `unix:${hostname}`;
-  const host = hostname === "0.0.0.0" || hostname === "::" ? "127.0.0.1" : hostname;
-  return `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

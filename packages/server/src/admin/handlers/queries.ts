@@ -90,7 +90,7 @@ async function keptOf(call: Call, name: string): Promise<readonly KeptEvent[]> {
     const { events: kept } = await readEvents(hub, app, name, { limit: MAX_KEPT, direction: "newest" });
     return kept.map(({ publication: { event, data } }) => ({ event, payload: redact(data) }));
   }
-  const last = traits.cache ? await hub.cachedEvent(app, name) : undefined;
+  const last = traits.cache ? await hub.histories.cachedEvent(app, name) : undefined;
   return last ? [{ event: last.publication.event, payload: redact(last.publication.data) }] : [];
 }
 

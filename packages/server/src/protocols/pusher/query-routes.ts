@@ -77,7 +77,7 @@ export async function describe(call: ApiCall, channel: string, attributes: Reado
   const empty: ChannelSummary = { name: channel, subscribers: 0, ...(traits.presence && { users: 0 }) };
   const known = counts((await call.hub.summary(call.app, channel)) ?? empty, attributes);
   if (!attributes.has("cache") || !traits.cache) return known;
-  const kept = await call.hub.cachedEvent(call.app, channel);
+  const kept = await call.hub.histories.cachedEvent(call.app, channel);
   return { ...known, cache: kept ? { data: kept.publication.data, ttl: Math.ceil(kept.expiresInMs / 1000) } : null };
 }
 

@@ -5,20 +5,22 @@ import { type ChannelOptions, parseChannel } from "../../config/channel-options.
 import type { App } from "../../domain/app.ts";
 import { type ChannelKind, kindOf, userChannel } from "../../domain/channel.ts";
 import { Disconnect } from "../../domain/error.ts";
-import type { Member, Position, PresenceMember, Sender, User } from "../../domain/message.ts";
-import { payloadValue } from "../../domain/payload.ts";
-import type { ChannelSummary, PurgeRange, StoredEvent } from "../../domain/ports.ts";
-import { readEvents } from "../../hub/history-page.ts";
+import type { Member, PresenceMember, User } from "../../domain/message.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName } from "../../hub/limits.ts";
+import { ChannelHandle, type ChannelInfo, infoOf } from "./channel-handle.ts";
+import {
+  type ChannelHistory,
+  type HistoryQuery,
+  type PurgeOptions,
+  purgeHistory,
+  readHistory,
+} from "./channel-history.ts";
+import { type ChannelSubscription, type Subscribing, subscribeProgram } from "./channel-subscription.ts";
 import { Connections } from "./connections.ts";
 import { ConnectionTarget, DISCONNECTED_BY_PROGRAM, noticeOf, Target } from "./targets.ts";
 import type { ChannelPush, UserPush } from "./types.ts";
 import { UserHandle } from "./user-handle.ts";
-
-export interface ChannelInfo extends ChannelSummary {
-  readonly type: ChannelKind;
-}
 
 /** A user in a presence channel, as other servers spell it. */
 export interface Present extends Member {
@@ -33,50 +35,6 @@ export interface ChannelStats {
   readonly name: string;
   readonly subscribers: number;
   readonly type: ChannelKind;
-}
-
-/** All bounds hold together; times are Unix milliseconds by the engine's clock. */
-export interface HistoryQuery {
-  /** Only what was published after it: the position of an event, or `next` of the page before. */
-  readonly after?: Position;
-  /** The same. */
-  readonly since?: Position;
-  readonly before?: Position;
-  readonly fromMs?: number;
-  readonly toMs?: number;
-  /** Which of those that fit, where there are more: `"oldest"` is the default with `after`, `"newest"` without it. */
-  readonly direction?: "oldest" | "newest";
-  readonly limit?: number;
-}
-
-/** What to forget: all, what came before a position or a time, or one event. */
-export interface PurgeOptions {
-  readonly before?: Position;
-  readonly toMs?: number;
-  readonly event?: Position;
-}
-
-export interface ChannelHistory {
-  readonly events: readonly HistoryEvent[];
-  /** Of the channel's newest event. */
-  readonly position: Position;
-  /** False where something that belongs in the page is lost; where that is after `after`, the oldest that are kept are given. */
-  readonly complete: boolean;
-  /** For the next page in the same direction, as `after` or as `before`. Absent at the end. */
-  readonly next?: Position;
-}
-
-export interface HistoryEvent {
-  readonly event: string;
-  /** The value that was published; a whole object where that was pushed as it is. */
-  readonly data: unknown;
-  readonly position: Position | undefined;
-  /** When it was published, Unix milliseconds by the engine's clock; it never goes back within an epoch. */
-  readonly atMs: number;
-  /** The client that published it; absent when a back end or the program did. */
-  readonly from?: Sender;
-  /** How long it is still kept, in milliseconds. */
-  readonly expiresInMs: number;
 }
 
 export class AppHandle<D extends Declaration = AnyDeclaration, U extends User = User> {
@@ -97,25 +55,38 @@ export class AppHandle<D extends Declaration = AnyDeclaration, U extends User = 
     return new Target(this.#hub, this.app, userChannel(String(id)));
   }
 
+  /** The same, under the name that goes with `user` and `channel`. */
+  connection(id: string): ConnectionTarget<UserPush<D>> {
+    return this.toConnection(id);
+  }
+
   /** One connection, wherever in the cluster it is. */
   toConnection(id: string): ConnectionTarget<UserPush<D>> {
     return new ConnectionTarget(this.#hub, this.app, id);
   }
 
   /** To act on all connections of a user, in the whole cluster. Throws CommandError `user_invalid`. */
-  user(id: string | number): UserHandle {
-    return new UserHandle(this.#hub, this.app, String(id));
+  user(id: string | number): UserHandle<D> {
+    return new UserHandle(this.#hub, this.app, id);
   }
 
   /** The channels that have subscribers, in the whole cluster. */
   async channels(prefix = ""): Promise<readonly ChannelInfo[]> {
-    return (await this.#hub.channels(this.app, prefix)).map((summary) => this.#infoOf(summary));
+    return (await this.#hub.channels(this.app, prefix)).map((summary) => infoOf(this.#hub, this.app, summary));
   }
 
-  /** Undefined when it has no subscribers. */
-  async channel(name: string): Promise<ChannelInfo | undefined> {
-    const summary = await this.#hub.summary(this.app, name);
-    return summary && this.#infoOf(summary);
+  /** All that a program can do with one channel. */
+  channel<N extends ChannelName<D>>(name: N): ChannelHandle<D, N> {
+    return new ChannelHandle(this.#hub, this.app, name);
+  }
+
+  /**
+   * Calls the listener with every event of the channel, wherever in the cluster it is published, one after the other in the
+   * channel's order. Resolves when nothing published afterwards can be missed. Throws CommandError `channel_invalid`,
+   * `engine_unavailable`.
+   */
+  subscribe<N extends ChannelName<D>>(...asked: Subscribing<D, N>): Promise<ChannelSubscription> {
+    return subscribeProgram(this.#hub, this.app, ...asked);
   }
 
   /** The users in a presence channel, in the whole cluster. */
@@ -127,30 +98,16 @@ export class AppHandle<D extends Declaration = AnyDeclaration, U extends User = 
    * What a channel with history keeps, oldest first: at most `limit` of what fits (100; 0 for the position alone). Pages go on from
    * `next`. Throws CommandError `channel_invalid`, RangeError.
    */
-  async history(name: string, options: HistoryQuery = {}): Promise<ChannelHistory> {
-    checkChannelName(this.app, name);
-    const { since, after = since, limit = 100, direction = after ? "oldest" : "newest", ...bounds } = options;
-    if (!Number.isSafeInteger(limit) || limit < 0)
-      throw new RangeError("The limit has to be a whole number from 0 up.");
-    const query = { ...bounds, ...(after && { after }), limit, direction };
-    const { events: kept, position, complete, next } = await readEvents(this.#hub, this.app, name, query);
-    return { events: kept.map(eventOf), position, complete, ...(next && { next }) };
+  history(name: string, query: HistoryQuery = {}): Promise<ChannelHistory> {
+    return readHistory(this.#hub, this.app, name, query);
   }
 
   /**
    * Has the channel's history forgotten before its time, for good: all of it, or what `options` says. How many events that were.
    * Numbering goes on; who resumes from before what is gone is told so. Throws CommandError `channel_invalid`, `engine_unavailable`.
    */
-  async purgeHistory(name: string, { before, toMs, event }: PurgeOptions = {}): Promise<number> {
-    checkChannelName(this.app, name);
-    const part: PurgeRange = toMs === undefined ? { type: "all" } : { type: "older", toMs };
-    const range: PurgeRange = before ? { type: "before", position: before } : part;
-    const { purged } = await this.#hub.histories.purge(
-      this.app,
-      name,
-      event ? { type: "event", position: event } : range,
-    );
-    return purged;
+  purgeHistory(name: string, options: PurgeOptions = {}): Promise<number> {
+    return purgeHistory(this.#hub, this.app, name, options);
   }
 
   /** The connections of this process. */
@@ -231,13 +188,4 @@ export class AppHandle<D extends Declaration = AnyDeclaration, U extends User = 
   removeChannel(name: string): boolean {
     return this.#hub.overrideChannel(this.app, name, undefined);
   }
-
-  #infoOf(summary: ChannelSummary): ChannelInfo {
-    return { ...summary, type: kindOf(this.#hub.channelOf(this.app, summary.name).traits) };
-  }
-}
-
-function eventOf({ publication, expiresInMs }: StoredEvent): HistoryEvent {
-  const { event, data, from, position, atMs = 0 } = publication;
-  return { event, data: payloadValue(data), position, atMs, ...(from && { from }), expiresInMs };
 }

@@ -8,6 +8,17 @@ import type { Awaitable } from "../../domain/ports.ts";
 import type { ConnectionAction } from "../../hub/cluster-connections.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
+import type { Reached } from "../../hub/steering.ts";
+import {
+  kick,
+  type PutConnectionOptions,
+  put,
+  type ReconnectOptions,
+  reconnect,
+  type Steered,
+  type SteerOptions,
+  takeOut,
+} from "./acts.ts";
 
 /** The event's name where a pushed value brings none. */
 const DEFAULT_EVENT = "message";
@@ -87,6 +98,30 @@ export class ConnectionTarget<P = unknown> {
   /** Ends it, for good: its client does not come back by itself. Whether it was there. Throws CommandError `engine_unavailable`. */
   disconnect(message = DISCONNECTED_BY_PROGRAM): Promise<boolean> {
     return this.#act({ type: "disconnect", message });
+  }
+
+  /** Puts it into the channel. Throws CommandError `channel_invalid`, `user_invalid`, `data_too_large`, `engine_unavailable`, as the following. */
+  subscribe(channel: string, options: PutConnectionOptions = {}): Promise<Reached> {
+    return put(this.#steered, { connection: this.#id }, channel, options);
+  }
+
+  /** Takes it out of the channel. */
+  unsubscribe(channel: string, options: SteerOptions = {}): Promise<Reached> {
+    return takeOut(this.#steered, { connection: this.#id }, channel, options);
+  }
+
+  /** The same, as a kick. */
+  kick(channel: string, options: SteerOptions = {}): Promise<Reached> {
+    return kick(this.#steered, { connection: this.#id }, channel, options);
+  }
+
+  /** Has its client connect again: what it may it still may. */
+  reconnect(options: ReconnectOptions = {}): Promise<Reached> {
+    return reconnect(this.#steered, { connection: this.#id }, options);
+  }
+
+  get #steered(): Steered {
+    return { hub: this.#hub, app: this.#app };
   }
 
   /** Throws CommandError `engine_unavailable`. */

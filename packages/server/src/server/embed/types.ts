@@ -29,7 +29,7 @@ export interface WorkerInfo {
 export type Client<U extends User = User> = Readonly<Omit<Connection, "user">> & { readonly user: U | undefined };
 
 /** What is not declared is unknown, not any: it comes from clients. */
-type Known<T> = 0 extends 1 & T ? unknown : T;
+export type Known<T> = 0 extends 1 & T ? unknown : T;
 
 /** What a client sent: to a channel, or to the program where there is none. If it is declared, it was checked. */
 export type Message<D = AnyDeclaration> = ChannelMessage<D, ChannelName<D>> | CallMessage<D, CallName<D>>;

@@ -1,76 +1,72 @@
 /** One user of an app, as a program acts on all of the user's connections, wherever in the cluster they are. */
 
+import type { AnyDeclaration } from "@fanfare/schema";
 import type { App } from "../../domain/app.ts";
-import { userInfoJson } from "../../domain/user-info.ts";
+import { userChannel } from "../../domain/channel.ts";
 import type { Hub } from "../../hub/hub.ts";
-import { checkChannelName, checkMemberData, checkUserId } from "../../hub/limits.ts";
 import type { Reached } from "../../hub/steering.ts";
+import {
+  type KickOptions,
+  kick,
+  type PutOptions,
+  put,
+  type ReconnectOptions,
+  reconnect,
+  type Steered,
+  type SteerOptions,
+  takeOut,
+  unban,
+  userId,
+} from "./acts.ts";
+import { Target } from "./targets.ts";
+import type { UserPush } from "./types.ts";
 
-export interface PutOptions {
-  /** In a presence channel, in place of the info that the user signed in with: any JSON. */
-  readonly info?: unknown;
-  /** How long connections that come are put there, too, in seconds: at most a day. */
-  readonly stickyS?: number;
-}
-
-/** Each resolves with how many connections it reached; throws CommandError `channel_invalid`, `user_invalid`, `engine_unavailable`. */
-export class UserHandle {
-  readonly #hub: Hub;
-  readonly #app: App;
+/** Each act resolves with how many connections it reached; throws CommandError `channel_invalid`, `engine_unavailable`. */
+export class UserHandle<D = AnyDeclaration> {
+  readonly #of: Steered;
   readonly id: string;
 
-  constructor(hub: Hub, app: App, id: string) {
-    checkUserId(app, id);
-    this.#hub = hub;
-    this.#app = app;
-    this.id = id;
+  /** Throws CommandError `user_invalid`. */
+  constructor(hub: Hub, app: App, id: string | number) {
+    this.id = userId(app, id);
+    this.#of = { hub, app };
   }
 
-  /** Puts the user's signed-in connections into the channel. Throws CommandError `data_too_large` where the info is. */
-  async subscribe(channel: string, { info, stickyS }: PutOptions = {}): Promise<Reached> {
-    checkChannelName(this.#app, channel);
-    const infoText = info === undefined ? undefined : userInfoJson({ info });
-    if (infoText !== undefined) checkMemberData(this.#app, infoText);
-    return this.#hub.steering.subscribe(this.#app, {
-      whose: { user: this.id },
-      channel,
-      ...(infoText !== undefined && { infoText }),
-      ...(stickyS !== undefined && { stickyUntilMs: this.#hub.clock.wallMs() + stickyS * 1000 }),
-    });
+  /** To all connections that are signed in as the user, as `toUser(id).push`. */
+  push(payload: UserPush<D>): Promise<void> {
+    return new Target<UserPush<D>>(this.#of.hub, this.#of.app, userChannel(this.id)).push(payload);
+  }
+
+  /** Puts the user's signed-in connections into the channel. Throws CommandError `data_too_large` where the info is; RangeError. */
+  subscribe(channel: string, options: PutOptions = {}): Promise<Reached> {
+    return put(this.#of, { user: this.id }, channel, options);
   }
 
   /** Takes them out again, and puts none there any more that comes. */
-  async unsubscribe(channel: string, message = "The server's program ended this subscription."): Promise<Reached> {
-    checkChannelName(this.#app, channel);
-    return this.#hub.steering.unsubscribe(this.#app, { whose: { user: this.id }, channel, message });
+  unsubscribe(channel: string, options: SteerOptions = {}): Promise<Reached> {
+    return takeOut(this.#of, { user: this.id }, channel, options);
   }
 
-  /** Takes the user out of the channel; with `banS`, keeps the user out of it for so many seconds. */
-  async kick(
-    channel: string,
-    { banS, message = "The server's program took this connection out of the channel." }: KickOptions = {},
-  ): Promise<Reached> {
-    checkChannelName(this.#app, channel);
-    const bannedUntilMs = banS === undefined ? undefined : this.#hub.clock.wallMs() + banS * 1000;
-    const act = { whose: { user: this.id }, channel, message };
-    return this.#hub.steering.kick(this.#app, { ...act, ...(bannedUntilMs !== undefined && { bannedUntilMs }) });
+  /** Takes the user out of the channel; with `banS`, keeps the user out of it for so many seconds. Throws RangeError, too. */
+  kick(channel: string, options: KickOptions = {}): Promise<Reached> {
+    return kick(this.#of, { user: this.id }, channel, options);
   }
 
   /** Ends a ban. */
-  async unban(channel: string): Promise<void> {
-    checkChannelName(this.#app, channel);
-    await this.#hub.steering.liftBan(this.#app, channel, this.id);
+  unban(channel: string): Promise<void> {
+    return unban(this.#of, channel, this.id);
   }
 
-  /** Has the user's clients connect again, over so many milliseconds: what they may they still may. */
-  async reconnect(spreadMs = 0): Promise<Reached> {
-    const message = "The server's program asks this client to connect again.";
-    return this.#hub.steering.steer(this.#app, { type: "reconnect", whose: { user: this.id }, message, spreadMs });
+  /** Has the user's clients connect again: what they may they still may. */
+  reconnect(options: ReconnectOptions = {}): Promise<Reached> {
+    return reconnect(this.#of, { user: this.id }, options);
   }
-}
 
-export interface KickOptions {
-  readonly banS?: number;
-  /** For the client. */
-  readonly message?: string;
+  /**
+   * Closes every connection of the user, for good: a token that was issued until now is refused for `limits.revocationTtlS`,
+   * unless `revoke` is false.
+   */
+  disconnect({ revoke = true }: { readonly revoke?: boolean } = {}): Promise<Reached> {
+    return this.#of.hub.steering.terminate(this.#of.app, this.id, revoke);
+  }
 }

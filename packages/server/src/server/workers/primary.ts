@@ -30,7 +30,7 @@ import { WorkerMetrics } from "./worker-metrics.ts";
 const SHORTEST_LEASE_S = 3;
 /** Beyond the drain: what a worker has to tidy up, and a busy machine. */
 const STOP_MS = 5_000;
-const LAG_MS = 1_000;
+const TICK_MS = 1_000;
 /** The longest a timer can wait. */
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -47,7 +47,7 @@ export class Primary implements ServerProcess {
   readonly startedAtMs = Date.now();
   readonly #id = crypto.randomUUID();
   readonly #lag: EventLoopLag;
-  readonly #lagTimer: ReturnType<typeof setInterval>;
+  readonly #ticking: ReturnType<typeof setInterval>;
   readonly #supervisor: Supervisor;
   readonly #workerHub: WorkerHub | undefined;
   readonly #metrics: WorkerMetrics;
@@ -97,7 +97,10 @@ export class Primary implements ServerProcess {
     }
     this.memory = new MemoryMonitor({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
     this.#lag = new EventLoopLag(clock);
-    this.#lagTimer = setInterval(() => this.#lag.tick(LAG_MS), LAG_MS);
+    this.#ticking = setInterval(() => {
+      this.#lag.tick(TICK_MS);
+      this.hub.sweep(this.#lag.ms);
+    }, TICK_MS);
     this.hub = buildHub(deps, {
       apps: this.apps,
       engine: engine ?? this.#ownEngine(deps),
@@ -233,7 +236,7 @@ export class Primary implements ServerProcess {
 
   async #close(): Promise<void> {
     startedServer = undefined;
-    clearInterval(this.#lagTimer);
+    clearInterval(this.#ticking);
     await this.hub.stop();
     await this.#workerHub?.close();
   }

@@ -1,0 +1,73 @@
+/**
+ * What the program itself receives of channels: every event once and in the channel's order, as a subscriber on this node does, and
+ * word of where something may be lost. It is no subscriber of the channel: nobody counts or lists it.
+ */
+
+import type { App } from "../domain/app.ts";
+import type { Position, Resume } from "../domain/message.ts";
+import { type ChannelListener, ChannelReader } from "./channel-reader.ts";
+import type { HubContext } from "./context.ts";
+import { bytesOf } from "./limits.ts";
+import { withCatchUp } from "./recovery.ts";
+
+/** A reader that is in the channel. */
+export interface Reading {
+  /** Where it began, in a channel with history: what `resume` brought is before it. */
+  readonly position: Position | undefined;
+  /** Nothing is received from now on. Safe to call again. */
+  end(): void;
+}
+
+export class ChannelReaders {
+  readonly #context: HubContext;
+  readonly #open = new Set<() => void>();
+
+  constructor(context: HubContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Resolves when nothing published afterwards can be missed. With `resume`, what came after that position is received first, or a
+   * gap where that cannot be proved. Throws CommandError `engine_unavailable`.
+   */
+  async add(app: App, channel: string, listener: ChannelListener, resume?: Resume): Promise<Reading> {
+    const { tenants, broker, limits } = this.#context;
+    const tenant = tenants.of(app);
+    const audience = tenant.retain(channel);
+    audience.programHolders++;
+    const release = () => {
+      audience.programHolders--;
+      tenants.release(tenant, audience);
+    };
+    const reader = new ChannelReader(listener);
+    let isIn = false;
+    let position: Position | undefined;
+    try {
+      if (audience.subscribing) await audience.subscribing;
+      const bytes = limits.outboundBufferBytes;
+      const asked = { broker, app, audience, resume, rewind: undefined, previousIds: undefined, bytes, weigh: bytesOf };
+      await withCatchUp(asked, (past, upTo) => {
+        if (past.recovered === false) listener.gap();
+        // A cache channel's last event is none that is published now.
+        if (past.recovered) for (const event of past.events) listener.event(event);
+        audience.addReader(reader, upTo);
+        position = audience.channel.policy.history && upTo;
+        isIn = true;
+      });
+    } finally {
+      if (!isIn) release();
+    }
+    const end = () => {
+      if (!this.#open.delete(end)) return;
+      audience.removeReader(reader);
+      release();
+    };
+    this.#open.add(end);
+    return { position, end };
+  }
+
+  /** The node stops. */
+  end(): void {
+    for (const end of [...this.#open]) end();
+  }
+}
