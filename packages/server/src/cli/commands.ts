@@ -229,10 +229,19 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     settings: "all",
     options: [
       ["--url <url>", "look at the running server through this address too, a proxy in between included"],
+      [
+        "--watch <seconds>",
+        "with --url, hold HTTP streams open for so long, to see whether they are cut",
+        { default: "35" },
+      ],
       AS_JSON,
     ],
     notes: "The exit code is 1 when there is a problem.",
-    examples: ["fanfare doctor", "fanfare doctor --url https://ws.example.com"],
+    examples: [
+      "fanfare doctor",
+      "fanfare doctor --url https://ws.example.com",
+      "fanfare doctor --url https://ws.example.com --watch 120",
+    ],
     load: async () => (await import("./commands/doctor.ts")).doctor,
   },
   migrate: {

@@ -25,14 +25,18 @@ const HEALTH_TIMEOUT_MS = 5_000;
 
 /** Throws what `fetch` throws. `http+unix:///run/fanfare.sock:/ws` is the path /ws of the server at that Unix socket. */
 export async function call(url: string, { timeoutMs = TIMEOUT_MS, ...more }: Call = {}): Promise<Answer> {
-  const response = await fetch(httpUrl(url), {
-    ...unixOf(url),
+  const response = await openRequest(url, {
     ...more,
     ...(more.body !== undefined && { headers: { "content-type": "application/json" } }),
     signal: AbortSignal.timeout(timeoutMs),
   });
   const { ok, status, headers } = response;
   return { ok, status, headers, text: await response.text() };
+}
+
+/** The same for a response that is read as it comes. */
+export function openRequest(url: string, init: BunFetchRequestInit): Promise<Response> {
+  return fetch(httpUrl(url), { ...unixOf(url), ...init });
 }
 
 /** Without the socket in it. */

@@ -13,14 +13,21 @@ import { checkOutboxes } from "../doctor/outbox.ts";
 import { checkPort } from "../doctor/port.ts";
 import { checkProxy } from "../doctor/proxy.ts";
 import type { Report } from "../output.ts";
+import { secondsIn } from "../seconds.ts";
 
 const { ok, warning, problem } = findings("config");
 const CHANGE = "put it right; docs/configuration.md explains each setting";
 
-export async function doctor(options: { readonly url?: string }): Promise<Report> {
+interface DoctorOptions {
+  readonly url?: string;
+  readonly watch: string;
+}
+
+export async function doctor(options: DoctorOptions): Promise<Report> {
   const url = options.url === undefined ? undefined : serverUrl(options.url);
+  const watchMs = secondsIn("--watch", options.watch) * 1000;
   const found = await loadHere(readConfigFlags(options)).then(
-    (loaded) => examine(loaded, url),
+    (loaded) => examine(loaded, url, watchMs),
     async (error: unknown) => {
       if (!(error instanceof ConfigError)) throw error;
       const problems = error.message.split("\n").map((line) => problem(line, CHANGE));
@@ -31,11 +38,14 @@ export async function doctor(options: { readonly url?: string }): Promise<Report
   return { json: found, text: findingsText(found), exitCode: isProblem ? 1 : 0 };
 }
 
-async function examine(loaded: Loaded, url: string | undefined): Promise<Finding[]> {
+async function examine(loaded: Loaded, url: string | undefined, watchMs: number): Promise<Finding[]> {
   const { config, sources } = loaded;
   const cwd = process.cwd();
   const port = await checkPort(config);
-  const proxy = url === undefined ? undefined : await checkProxy(url, config.apps[0]?.key ?? "doctor");
+  const proxy =
+    url === undefined
+      ? undefined
+      : await checkProxy(url, config.apps[0]?.key ?? "doctor", { http: config.http, watchMs });
   return [
     ...configFindings(loaded),
     checkRuntime(),

@@ -12,6 +12,7 @@ import {
 import { isAlive, sendSignal } from "../daemon/processes.ts";
 import { CliError, codeOf } from "../errors.ts";
 import { grouped } from "../output.ts";
+import { secondsIn } from "../seconds.ts";
 
 export interface StopOptions extends LocationOptions {
   readonly timeout?: string;
@@ -39,7 +40,8 @@ export async function stopServer(
   location: ServerLocation,
   { timeout, force }: StopOptions,
 ): Promise<string> {
-  const timeoutS = secondsOf(timeout) ?? (status?.stopS ?? USUAL_STOP_S) + MARGIN_S;
+  const timeoutS =
+    (timeout === undefined ? undefined : secondsIn("--timeout", timeout)) ?? (status?.stopS ?? USUAL_STOP_S) + MARGIN_S;
   const startedMs = performance.now();
   const stopped = () => `stopped (process ${pid}, ${((performance.now() - startedMs) / 1000).toFixed(1)} s)`;
   // A second signal would end it at once, without a close reason for its clients.
@@ -80,11 +82,4 @@ function signal(pid: number, name: "SIGTERM" | "SIGKILL"): boolean {
     if (codeOf(error) !== "EPERM") throw error;
     throw new CliError(`process ${pid} belongs to another user: run this as that user, or as root`);
   }
-}
-
-function secondsOf(written: string | undefined): number | undefined {
-  if (written === undefined) return undefined;
-  const seconds = Number(written);
-  if (written.trim() !== "" && seconds >= 0 && seconds < 1e6) return seconds;
-  throw new CliError(`--timeout has to be a number of seconds, but is ${JSON.stringify(written)}`);
 }

@@ -5,6 +5,7 @@ import { connect as connectTls } from "node:tls";
 import { messageOf } from "../errors.ts";
 import { type Answer, callHealth, isHealth } from "../http.ts";
 import { type Finding, findings } from "./finding.ts";
+import { checkStreams, type StreamCheck } from "./streams.ts";
 
 const { ok, problem } = findings("proxy");
 
@@ -16,10 +17,13 @@ interface ProxyCheck {
 const TIMEOUT_MS = 10_000;
 
 /** `url` is http: or https:, without a slash at its end. */
-export async function checkProxy(url: string, key: string): Promise<ProxyCheck> {
+export async function checkProxy(url: string, key: string, streams: StreamCheck): Promise<ProxyCheck> {
   try {
     const answer = await callHealth(url, { timeoutMs: TIMEOUT_MS, redirect: "manual" });
-    const all = [healthFinding(`GET ${url}/health`, answer), await checkHandshake(url, key)];
+    const health = healthFinding(`GET ${url}/health`, answer);
+    // What does not pass a health check on passes nothing on.
+    const more = health.level === "ok" ? await checkStreams(url, key, streams) : [];
+    const all = [health, await checkHandshake(url, key), ...more];
     return { findings: all, date: answer.headers.get("date") };
   } catch (error) {
     const [why] = messageOf(error).split("\n", 1);
