@@ -140,6 +140,7 @@ export type {
   HookTypes,
   Message,
   NewMember,
+  NewPermission,
   NewUser,
   UserPush,
 } from "./server/embed/types.ts";

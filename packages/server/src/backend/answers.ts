@@ -48,7 +48,12 @@ const SHAPES = {
   }),
   authenticate: z.strictObject(identity),
   refresh: z.strictObject(identity),
-  subscribe: z.strictObject({ ...noes, member: z.optional(user) }),
+  subscribe: z.strictObject({
+    ...noes,
+    member: z.optional(user),
+    expires_at: z.optional(unixS),
+    publish: z.optional(z.boolean()),
+  }),
   publish: z.strictObject({
     ...noes,
     event: z.optional(z.string()),

@@ -5,8 +5,9 @@ import { matches } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, type CommandErrorCode, Disconnect } from "../domain/error.ts";
 import { memberText } from "../domain/json-text.ts";
-import type { Command, EventPublication, Member, User } from "../domain/message.ts";
+import type { Command, EventPublication, User } from "../domain/message.ts";
 import { payloadFrom, payloadJson } from "../domain/payload.ts";
+import type { Permission } from "../hub/grants.ts";
 import { checkEventData, checkEventName } from "../hub/limits.ts";
 import type { BackEndAtDoor, Refreshed, TokenClaim } from "../hub/options.ts";
 import { Admissions, type AdmissionsOptions, type KeptAdmission } from "./admissions.ts";
@@ -143,8 +144,8 @@ export class Backend implements BackEndAtDoor {
     }
   }
 
-  /** Whether it lets the client into the channel, and as whom. Undefined where it is not asked about that. */
-  async authorize(connection: Connection, command: Subscribe, isProven: boolean): Promise<true | Member | undefined> {
+  /** By what the client may be in the channel. Undefined where the back end is not asked about that. */
+  async authorize(connection: Connection, command: Subscribe, isProven: boolean): Promise<Permission | undefined> {
     const { app } = connection;
     const hook = app.hooks?.subscribe;
     if (!hook?.channels.some((pattern) => matches(pattern, command.channel))) return undefined;
@@ -156,9 +157,14 @@ export class Backend implements BackEndAtDoor {
     })}`;
     try {
       const { said, text } = await this.#ask(connection, "subscribe", body);
-      return said.member ? memberIn(app, said.member.id, memberText(text, "member") ?? "") : true;
+      const { member, expires_at: expiresAtS, publish } = said;
+      return {
+        ...(member && { member: memberIn(app, member.id, memberText(text, "member") ?? "") }),
+        ...(expiresAtS !== undefined && { expiresAtMs: expiresAtS * 1000 }),
+        ...(publish !== undefined && { publish }),
+      };
     } catch (error) {
-      if (error instanceof BackendDown && hook.whenDown === "allow") return true;
+      if (error instanceof BackendDown && hook.whenDown === "allow") return {};
       throw this.#refused(connection, error, "unauthorized");
     }
   }

@@ -32,6 +32,14 @@ export interface BackendContext {
   refresh?: { atMs: number; untilMs: number } | undefined;
 }
 
+/** What was said of one channel that a connection is in. */
+export interface ChannelGrant {
+  /** By the monotonic clock; infinity where it does not end. */
+  readonly expiresAtMs: number;
+  /** Whether it may publish there; undefined where the channel's rule says so. */
+  readonly publish: boolean | undefined;
+}
+
 const NO_KEYS: readonly string[] = [];
 
 export class Connection {
@@ -48,6 +56,8 @@ export class Connection {
   permittedBy: readonly string[] = NO_KEYS;
   /** Private channels that it is in because its token names them. Absent while there are none. */
   grantedByToken: Set<string> | undefined;
+  /** What the program or the app's back end said of single channels that it is in: see hub/grants.ts. Absent while there is none. */
+  grants: Map<string, ChannelGrant> | undefined;
   /** When its token ends, by the monotonic clock; infinity where it does not. */
   expiresAtMs = Number.POSITIVE_INFINITY;
   /** It was sent word that its token ends. */

@@ -4,6 +4,7 @@ import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 import type { Push } from "../domain/message.ts";
 import { checkExpiry, NOTICE_MS } from "./expiry.ts";
+import { endGrants, grantsEndAtMs } from "./grants.ts";
 import type { RefreshHost } from "./refresh.ts";
 import { sign } from "./signature.ts";
 import type { Tenants } from "./tenants.ts";
@@ -56,6 +57,7 @@ export function checkLiveness(
   nowMs: number,
   lookedAtMs: number,
 ): void {
+  if (connection.grants) endGrants(hub, connection, nowMs);
   const verdict = checkExpiry(hub, connection, nowMs) ?? judge(connection, nowMs, hub.limits);
   if (verdict instanceof Disconnect) return hub.disconnect(connection, verdict);
   if (verdict === "ping") {
@@ -80,7 +82,8 @@ export function checkLiveness(
 /** When time alone may make something due. What comes in only puts that off, but for the answer to a ping; other settings make everything due at once. */
 function nextCheckMs(connection: Connection, { activityTimeoutS, pongTimeoutS, readerLagS }: Host["limits"]): number {
   const { app, isAuthenticated, awaitsAuthentication, answersPings, pingedAtMs, lastSeenMs, probe } = connection;
-  const probeAtMs = connection.probedAtMs + probePauseMs(readerLagS);
+  const grantsEnd = connection.grants ? grantsEndAtMs(connection) : Number.POSITIVE_INFINITY;
+  const probeAtMs = Math.min(connection.probedAtMs + probePauseMs(readerLagS), grantsEnd);
   // A reader that is behind is judged at every look: for how long its turn makes it wait is counted from look to look.
   if (probe !== undefined || awaitsAuthentication || (app.requireAuthentication && !isAuthenticated)) return 0;
   if (connection.isOneWay) return probeAtMs;

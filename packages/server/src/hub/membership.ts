@@ -102,6 +102,7 @@ export class ChannelMembership {
     const member = connection.memberships.get(name);
     connection.memberships.delete(name);
     connection.grantedByToken?.delete(name);
+    connection.grants?.delete(name);
     audience.removeSubscriber(connection, this.#context.fanout);
     this.#quotas.releaseSubscriber(connection, audience);
     this.#context.observe({ type: "unsubscribed", connection, channel: name });

@@ -2,11 +2,12 @@
 
 import type { App } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { Command, EventPublication, Member, User } from "../domain/message.ts";
+import type { Command, EventPublication, User } from "../domain/message.ts";
 import type { Awaitable, Clock, Engine, Guard, NodeReport, Observer } from "../domain/ports.ts";
 import type { TrafficMeter } from "../domain/traffic.ts";
 import type { Protocol } from "../domain/transport.ts";
 import type { Channels } from "./channels.ts";
+import type { Permission } from "./grants.ts";
 import type { ScheduleTurn } from "./turn-queue.ts";
 
 export interface HubOptions {
@@ -38,11 +39,11 @@ export interface Deciders {
   readonly handleCall?: (connection: Connection, event: string, data: unknown) => Awaitable<unknown>;
   /**
    * The word of the program, or of the app's back end, on a channel for which the client has no other permission. Only `true` or
-   * a member lets it in.
+   * a permission lets it in.
    */
-  readonly authorize?: (connection: Connection, command: Subscribe) => Awaitable<boolean | Member | undefined>;
+  readonly authorize?: (connection: Connection, command: Subscribe) => Awaitable<boolean | Permission | undefined>;
   /** The same of the back end for a client that may subscribe, where the app wants it asked. `undefined` changes nothing. */
-  readonly confirm?: (connection: Connection, command: Subscribe) => Awaitable<Member | undefined>;
+  readonly confirm?: (connection: Connection, command: Subscribe) => Awaitable<Permission | undefined>;
   readonly authenticate?: Authenticate;
   /** What becomes of a client's event; undefined where it goes nowhere. Asked only where the app has the hook. */
   readonly moderate?: (

@@ -2,19 +2,19 @@
 
 import type { BackendContext, Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
-import type { HubEvent } from "../domain/hub-event.ts";
 import type { User } from "../domain/message.ts";
 import type { Clock } from "../domain/ports.ts";
+import type { ExpelHost } from "./expel.ts";
+import { leaveWithdrawn } from "./grants.ts";
 import type { Deciders } from "./options.ts";
 import type { AuthProof } from "./revocations.ts";
 
 /** As the hub is. */
-export interface RefreshHost {
+export interface RefreshHost extends ExpelHost {
   readonly clock: Clock;
   readonly deciders: Pick<Deciders, "refresh">;
   readonly users: { signIn(connection: Connection, user: User, proof: AuthProof): Promise<void> };
   disconnect(connection: Connection, why: Disconnect): void;
-  observe(event: HubEvent): void;
 }
 
 /** Where there was no answer it is asked again: soon while there is time, and then once a minute. */
@@ -60,7 +60,10 @@ async function ask(host: RefreshHost, connection: Connection, backend: BackendCo
     if (connection.closed) return;
     if (answer === undefined || answer === "unknown") return askAgain(host, connection, backend);
     const outdated = () => new Disconnect("terminated", "The app's back end ended this user's connections.");
-    if (answer.user) await host.users.signIn(connection, answer.user, { atMs, outdated });
+    if (answer.user) {
+      await host.users.signIn(connection, answer.user, { atMs, outdated });
+      leaveWithdrawn(host, connection);
+    }
     const { clock } = host;
     const leftMs = answer.expiresAtMs === undefined ? DEFAULT_MS : answer.expiresAtMs - clock.wallMs();
     connection.expiresAtMs = clock.monotonicMs() + leftMs;

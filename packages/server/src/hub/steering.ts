@@ -14,6 +14,7 @@ import type { Awaitable, Clock, EngineHealth } from "../domain/ports.ts";
 import { consistentUserInfo, parseUserInfo } from "../domain/user-info.ts";
 import { andThen } from "./awaitable.ts";
 import type { Bans } from "./bans.ts";
+import { expel } from "./expel.ts";
 import { spreadOf } from "./expiry.ts";
 import type { JoinReply } from "./membership.ts";
 import type { NodeBus } from "./node-bus.ts";
@@ -235,17 +236,6 @@ function kick(hub: Host, connection: Connection, { channel, code, message, whose
   if ("user" in whose && connection.user?.id !== whose.user && member?.id !== whose.user) return false;
   if (entering) entering.refusal = new CommandError("unauthorized", message);
   return expel(hub, connection, channel, code, message) || entering !== undefined;
-}
-
-/** Takes the connection out of the channel. Whether it was in it. What the client sent next waits until the cluster knows. */
-export function expel(hub: Host, connection: Connection, channel: string, code: string, message: string): boolean {
-  if (!connection.isIn(channel)) return false;
-  const left = hub.leave(connection, channel).catch((error) => {
-    hub.observe({ type: "failed", error, during: `taking a connection out of ${channel}`, connection });
-  });
-  hub.push(connection, { type: "unsubscribed", channel, by: { code, message } });
-  holdTurn(connection, left);
-  return true;
 }
 
 /** Whether it is in the channel, or on its way there by itself. What the client sent next waits meanwhile. */

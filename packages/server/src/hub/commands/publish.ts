@@ -32,6 +32,11 @@ function checkPermission(hub: Hub, connection: Connection, { channel, event }: P
   if (!connection.isIn(channel)) {
     throw new CommandError("not_subscribed", `No current subscription to channel ${channel}, or one in progress.`);
   }
+  const granted = connection.grants?.get(channel)?.publish;
+  if (granted === false) {
+    throw new CommandError("publish_forbidden", `This client may read channel ${channel} and not publish in it.`);
+  }
+  if (granted) return;
   const found = hub.channelOf(connection.app, channel);
   const { clientPublish } = found.policy;
   if (clientPublish === "any") return;

@@ -8,12 +8,11 @@ import type { Command, Credentials, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../domain/user-info.ts";
 import { setExpiry } from "../expiry.ts";
+import { leaveWithdrawn } from "../grants.ts";
 import type { Hub } from "../hub.ts";
 import { checkUserId, isLongerThan, takeEventToken, utf8Bytes } from "../limits.ts";
 import type { AuthProof } from "../revocations.ts";
 import { checkUserProof } from "../signature.ts";
-import { expel } from "../steering.ts";
-import { isGranted } from "./subscribe.ts";
 
 const REVOKED = "The token is refused: it was issued before the user was disconnected; get a new one.";
 const OUTDATED = "The user was disconnected since this connection was opened; connect again, and prove it again.";
@@ -81,14 +80,6 @@ async function become(
   if (!connection.protocol.joinsUserChannel || connection.isIn(channel)) answer();
   else await hub.join(connection, channel, undefined, answer);
   await hub.steering.enter(connection);
-}
-
-/** A newer token may name fewer channels than the one before. */
-function leaveWithdrawn(hub: Hub, connection: Connection): void {
-  for (const channel of [...(connection.grantedByToken ?? [])]) {
-    if (isGranted(connection.user, channel)) continue;
-    expel(hub, connection, channel, "permission_gone", "The token does not name this channel any more.");
-  }
 }
 
 /** A token says itself when it was issued; anything else is good again as soon as the back end is asked again. */

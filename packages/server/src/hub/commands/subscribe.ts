@@ -1,7 +1,7 @@
 /** Subscribe: may the client be in this channel, and as whom? Then it joins, and gets the answer before anything else from it. */
 
 import type { App } from "../../domain/app.ts";
-import { type Channel, matches, type Traits, userChannel, userOfChannel } from "../../domain/channel.ts";
+import { type Channel, type Traits, userChannel, userOfChannel } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
 import { exactId, memberText } from "../../domain/json-text.ts";
@@ -10,6 +10,7 @@ import type { Command, Member, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../domain/user-info.ts";
 import { andThen } from "../awaitable.ts";
+import { isGranted, noteGrant, type Permission } from "../grants.ts";
 import type { Hub } from "../hub.ts";
 import { notePermission } from "../key-id.ts";
 import { channelFull, checkChannelName, checkMemberData, checkUserId, takeSubscribeToken } from "../limits.ts";
@@ -27,7 +28,9 @@ export function subscribe(hub: Hub, connection: Connection, command: Subscribe):
     return hub.push(connection, { type: "subscribed", channel: command.channel, ...answer });
   }
   checkLimits(hub, connection, channel);
-  return andThen(admit(hub, connection, command, channel), (member) => act(hub, connection, command, channel, member));
+  return andThen(admit(hub, connection, command, channel), (admitted) =>
+    act(hub, connection, command, channel, admitted),
+  );
 }
 
 /** It is in the channel since it signed in, and only waits for the answer. */
@@ -59,8 +62,8 @@ function checkRoom(hub: Hub, app: App, { name, policy: { maxSubscribers } }: Cha
   if (hub.localHolderCount(app, name) >= maxSubscribers) throw channelFull(maxSubscribers);
 }
 
-/** As whom the client may be in the channel; undefined in channels without members. Refuses where it may not. */
-function admit(hub: Hub, connection: Connection, command: Subscribe, channel: Channel): Awaitable<Membership> {
+/** By what the client may be in the channel, with a member only where the channel has them. Refuses where it may not. */
+function admit(hub: Hub, connection: Connection, command: Subscribe, channel: Channel): Awaitable<Permission> {
   const { name, traits, policy } = channel;
   const owner = userOfChannel(name);
   if (owner !== undefined) return checkOwner(connection, name, owner);
@@ -70,20 +73,21 @@ function admit(hub: Hub, connection: Connection, command: Subscribe, channel: Ch
       `Only a connection that is signed in may subscribe to ${name} (auth, of its rule).`,
     );
   }
-  if (!traits.private) return andThen(confirm(hub, connection, command, undefined), () => undefined);
-  return andThen(permit(hub, connection, command, traits), (member) => {
+  if (!traits.private) return andThen(confirm(hub, connection, command), ({ member: _, ...grant }) => grant);
+  return andThen(permit(hub, connection, command, traits), ({ member: named, ...grant }) => {
     connection.isAuthenticated = true;
-    return membershipOf(connection, traits, member);
+    const member = membershipOf(connection, traits, named);
+    return { ...grant, ...(member && { member }) };
   });
 }
 
-function checkOwner(connection: Connection, channel: string, owner: string): undefined {
-  if (connection.user?.id === owner) return undefined;
+function checkOwner(connection: Connection, channel: string, owner: string): Permission {
+  if (connection.user?.id === owner) return NOTHING_SAID;
   throw new CommandError("unauthorized", `Only a connection signed in as that user may subscribe to ${channel}.`);
 }
 
 /** Where there is a signature, it decides; then the token the client came with; then the program, or the app's back end. */
-function permit(hub: Hub, connection: Connection, command: Subscribe, traits: Traits): Awaitable<Member | undefined> {
+function permit(hub: Hub, connection: Connection, command: Subscribe, traits: Traits): Awaitable<Permission> {
   const { channel, proof } = command;
   if (proof) {
     notePermission(connection, checkChannelProof(connection.app, connection.id, channel, proof));
@@ -93,11 +97,11 @@ function permit(hub: Hub, connection: Connection, command: Subscribe, traits: Tr
   if (isGranted(connection.user, channel)) {
     connection.grantedByToken ??= new Set();
     connection.grantedByToken.add(channel);
-    return confirm(hub, connection, command, undefined);
+    return confirm(hub, connection, command);
   }
   return andThen(hub.deciders.authorize?.(connection, command), (verdict) => {
-    if (verdict === true) return undefined;
-    if (typeof verdict === "object" && isUserId(verdict?.id)) return memberOf(connection.app, verdict);
+    if (verdict === true) return NOTHING_SAID;
+    if (verdict) return checked(connection.app, verdict);
     throw new CommandError(
       "unauthorized",
       `The channel ${channel} needs permission: a signature by the app's back end, or a token that names it.`,
@@ -106,20 +110,17 @@ function permit(hub: Hub, connection: Connection, command: Subscribe, traits: Tr
 }
 
 /** The back end may have the last word even where the client has permission: on whether, and as whom. */
-function confirm(
-  hub: Hub,
-  connection: Connection,
-  command: Subscribe,
-  member: Member | undefined,
-): Awaitable<Member | undefined> {
-  if (connection.app.hooks?.subscribe?.when !== "always") return member;
-  const named = hub.deciders.confirm?.(connection, command);
-  return andThen(named, (other) => (other ? memberOf(connection.app, other) : member));
+function confirm(hub: Hub, connection: Connection, command: Subscribe, member?: Member): Awaitable<Permission> {
+  const permission = member ? { member } : NOTHING_SAID;
+  if (connection.app.hooks?.subscribe?.when !== "always") return permission;
+  const said = hub.deciders.confirm?.(connection, command);
+  return andThen(said, (more) => (more ? { ...permission, ...checked(connection.app, more) } : permission));
 }
 
-/** Whether the user's token names the channel. */
-export function isGranted(user: User | undefined, channel: string): boolean {
-  return user?.channels?.some((pattern) => matches(pattern, channel)) ?? false;
+const NOTHING_SAID: Permission = {};
+
+function checked(app: App, { member, ...grant }: Permission): Permission {
+  return { ...grant, ...(member && { member: memberOf(app, member) }) };
 }
 
 /** A member that the program names, or a signed-in user: both are held to the same limits. */
@@ -167,7 +168,7 @@ async function act(
   connection: Connection,
   command: Subscribe,
   asked: Channel,
-  member: Membership,
+  { member, ...grant }: Permission,
 ): Promise<void> {
   const { ref } = command;
   const channel = asked.name;
@@ -175,4 +176,5 @@ async function act(
   // Again: while permission was asked for others may have come, or the channel may have become another.
   checkRoom(hub, connection.app, hub.channel(connection.app, channel) ?? asked);
   await hub.join(connection, channel, member, subscribedReply(hub, connection, channel, mark), command);
+  if (connection.isIn(channel)) noteGrant(connection, channel, grant, hub.clock);
 }

@@ -103,10 +103,7 @@ export class Extensions {
         this.hooks.hasAuthorizer(command.channel)
           ? this.hooks.authorize(connection, command.channel)
           : backend.authorize(connection, command, false),
-      confirm: async (connection, command) => {
-        const member = await backend.authorize(connection, command, true);
-        return member === true ? undefined : member;
-      },
+      confirm: (connection, command) => backend.authorize(connection, command, true),
       authenticate: (connection, credentials) =>
         this.authenticator
           ? authenticate(this.authenticator, connection.app, credentials)

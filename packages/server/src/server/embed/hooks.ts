@@ -8,8 +8,9 @@ import type { EventPublication } from "../../domain/message.ts";
 import { payloadValue } from "../../domain/payload.ts";
 import type { Awaitable, Guard } from "../../domain/ports.ts";
 import { andThen } from "../../hub/awaitable.ts";
+import type { Grant, Permission } from "../../hub/grants.ts";
 import { nativePromise } from "../system/native-promise.ts";
-import type { AuthorizeResult, ChannelHook, HookAliases, HookName, HookTypes, Message, WorkerInfo } from "./types.ts";
+import type { ChannelHook, HookAliases, HookName, HookTypes, Message, NewMember, WorkerInfo } from "./types.ts";
 
 interface Listener<Name extends HookName> {
   readonly run: HookTypes[Name];
@@ -111,10 +112,9 @@ export class Hooks {
   }
 
   /** The first listener for the channel decides. Undefined where there is none. */
-  authorize(connection: Connection, channel: string): Awaitable<AuthorizeResult> {
+  authorize(connection: Connection, channel: string): Awaitable<boolean | Permission | undefined> {
     const listener = this.#all("authorize").find((one) => isFor(one.channel, channel));
-    // The hub believes `true` and what has a member's form, whatever else a program may return.
-    return nativePromise(listener?.run(connection, channel)) as Awaitable<AuthorizeResult>;
+    return andThen(nativePromise(listener?.run(connection, channel)), permissionOf);
   }
 
   /** Events, after they happened. */
@@ -188,6 +188,20 @@ export class Hooks {
 }
 
 const NO_LISTENERS: readonly never[] = [];
+
+/** Only `true` and what has a permission's form are believed, whatever else a program may return. */
+function permissionOf(returned: unknown): boolean | Permission {
+  if (typeof returned !== "object" || returned === null) return returned === true;
+  const { id, expiresAtMs, publish, ...info } = returned as Partial<NewMember> & Grant;
+  const grant: Permission = {
+    ...(typeof expiresAtMs === "number" && { expiresAtMs }),
+    ...(typeof publish === "boolean" && { publish }),
+  };
+  if (typeof id === "string" || typeof id === "number") {
+    return { ...grant, member: { info: undefined, ...info, id: String(id) } };
+  }
+  return "id" in returned || Object.keys(grant).length === 0 ? false : grant;
+}
 
 function checkAnswer(answer: unknown): void {
   if (answer === false) throw new CommandError("publish_forbidden", "The server's program refused this message.");

@@ -14,9 +14,10 @@ import type {
 } from "@fanfare/schema";
 import type { App } from "../../domain/app.ts";
 import type { Connection } from "../../domain/connection.ts";
-import type { Member, User } from "../../domain/message.ts";
+import type { User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import type { UserInfo } from "../../domain/user-info.ts";
+import type { Grant } from "../../hub/grants.ts";
 
 /** Which of a server's workers a process is. */
 export interface WorkerInfo {
@@ -88,6 +89,12 @@ export interface NewMember extends UserInfo {
   readonly id: string | number;
 }
 
+/**
+ * By what a program lets a connection into a channel: as a member, until when (Unix milliseconds), and whether it may publish there,
+ * whatever the channel's rule says.
+ */
+export type NewPermission = Grant | (NewMember & Grant);
+
 /** How a connection ended. */
 export interface Ending {
   /** The WebSocket close code. */
@@ -105,8 +112,8 @@ export interface HookTypes<D = AnyDeclaration, U extends User = User> {
   unsubscribed(connection: Client<U>, channel: string): unknown;
   /** Before it is done: what it throws refuses the message, and so does `false`. */
   message(connection: Client<U>, message: Message<D>): unknown;
-  /** Lets the connection into the channel by `true`, or as the member it returns; everything else denies. */
-  authorize(connection: Client<U>, channel: string): Awaitable<boolean | NewMember | undefined>;
+  /** Lets the connection into the channel by `true`, or by the permission it returns; everything else denies. */
+  authorize(connection: Client<U>, channel: string): Awaitable<boolean | NewPermission | undefined>;
   /** Something failed that should not have; it is logged already. */
   error(error: unknown, during: string): unknown;
   /** This process listens: the place to start timers; of several workers, only the one with index 0 where one is enough. */
@@ -134,6 +141,3 @@ export type ResolvedHook<Name extends HookName | keyof HookAliases> = Name exten
 /** The third argument of `on`. */
 export type ChannelFilter<Name extends HookName | keyof HookAliases> =
   ResolvedHook<Name> extends ChannelHook ? [channel?: string] : [];
-
-/** A member as the hub takes it; what a program gave for one is looked at before it is believed. */
-export type AuthorizeResult = boolean | Member | undefined;

@@ -1,0 +1,73 @@
+/**
+ * What clients are permitted in single channels: by their token's patterns, or by the word of the program or of the app's back end,
+ * which may end and may say whether the client publishes there. Who is permitted no more is taken out.
+ */
+
+import { matches } from "../domain/channel.ts";
+import type { Connection } from "../domain/connection.ts";
+import type { Member, User } from "../domain/message.ts";
+import type { Clock } from "../domain/ports.ts";
+import { type ExpelHost, expel } from "./expel.ts";
+
+/** What was said of one subscription, beside that it may be. */
+export interface Grant {
+  /** Until when, in Unix milliseconds. */
+  readonly expiresAtMs?: number | undefined;
+  /** Whether the client may publish there, whatever the channel's rule says. */
+  readonly publish?: boolean | undefined;
+}
+
+/** A channel's permission: as whom, where that is said, and what else. */
+export interface Permission extends Grant {
+  readonly member?: Member;
+}
+
+/** Whether the user's token names the channel. */
+export function isGranted(user: User | undefined, channel: string): boolean {
+  return user?.channels?.some((pattern) => matches(pattern, channel)) ?? false;
+}
+
+/** The connection is in the channel by this; nothing is remembered of a grant that says nothing. */
+export function noteGrant(
+  connection: Connection,
+  channel: string,
+  { expiresAtMs, publish }: Grant,
+  clock: Clock,
+): void {
+  if (expiresAtMs === undefined && publish === undefined) return;
+  // By the clock that does not jump: it was said just now, by the other.
+  const untilMs =
+    expiresAtMs === undefined ? Number.POSITIVE_INFINITY : clock.monotonicMs() + expiresAtMs - clock.wallMs();
+  connection.grants ??= new Map();
+  connection.grants.set(channel, { expiresAtMs: untilMs, publish });
+  connection.checkAtMs = Math.min(connection.checkAtMs, untilMs);
+}
+
+/** Takes the connection out of the channels for which its permission is over. */
+export function endGrants(hub: ExpelHost, connection: Connection, nowMs: number): void {
+  for (const [channel, { expiresAtMs }] of [...(connection.grants ?? [])]) {
+    if (expiresAtMs > nowMs) continue;
+    expel(hub, connection, channel, "permission_gone", "The permission for this channel has ended: ask for it again.");
+  }
+}
+
+/** When the first of them ends. */
+export function grantsEndAtMs({ grants }: Connection): number {
+  let endMs = Number.POSITIVE_INFINITY;
+  for (const { expiresAtMs } of grants?.values() ?? []) endMs = Math.min(endMs, expiresAtMs);
+  return endMs;
+}
+
+/** What says who the client is may name fewer channels than what said so before. */
+export function leaveWithdrawn(hub: ExpelHost, connection: Connection): void {
+  for (const channel of [...(connection.grantedByToken ?? [])]) {
+    if (isGranted(connection.user, channel)) continue;
+    expel(
+      hub,
+      connection,
+      channel,
+      "permission_gone",
+      "What says who this client is does not name this channel any more.",
+    );
+  }
+}
