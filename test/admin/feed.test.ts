@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { liveChannel, type Watch } from "../../packages/server/src/admin/api-types.ts";
 import { parseWatch } from "../../packages/server/src/admin/parse-watch.ts";
 import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts";
-import { passes } from "../../packages/server/src/observers/feed/feed.ts";
+import { passes } from "../../packages/server/src/observers/feed/passes.ts";
 import { Sample } from "../../packages/server/src/observers/feed/sample.ts";
 import { SecondSeries } from "../../packages/server/src/observers/feed/second-series.ts";
 

@@ -125,6 +125,64 @@ describe("the feed (B28, B30)", () => {
   });
 });
 
+describe("what happened before somebody watched", () => {
+  const earlierOf = (live: Live): FeedEntry[] =>
+    live.socket.frames
+      .filter(({ event }) => event === "feed")
+      .map(({ data }) => data as FeedBatch)
+      .flatMap(({ entries, isEarlier }) => (isEarlier ? entries : []));
+
+  test("is there for each who comes to watch, as far as the filter goes, with what is secret masked", async () => {
+    const server = await startServer(OPEN);
+    const native = await connectNative(server.url);
+    await native.ask("subscribe", { channel: "private-room" });
+    await server.toChannel("news").push({ event: "paid", data: { password: "hush-hush" } });
+    await expect(connectNative(server.url, { app: "no-such-key" })).rejects.toThrow();
+    const [first, second] = [await watching(server), await watching(server)];
+    for (const live of [first, second]) {
+      await live.subscribe({ type: "feed" });
+      await eventually(() => expect(earlierOf(live).length).toBeGreaterThanOrEqual(4));
+    }
+    const entries = earlierOf(second);
+    expect(entries.map(({ type }) => type)).toEqual(["connected", "refused", "api_message", "turned_away"]);
+    expect(entries[1]).toMatchObject({ channel: "private-room", code: "unauthorized", connection: native.id });
+    expect(entries[2]?.payload?.text).toBe('{"password":"***"}');
+    expect(entries[3]).toMatchObject({ code: "app_unknown", address: "127.0.0.1" });
+    // The first is told a second time, by the same ids.
+    await eventually(() => expect(earlierOf(first)).toHaveLength(8));
+    expect(new Set(earlierOf(first).map(({ id }) => id)).size).toBe(4);
+    const narrow = await watching(server);
+    await narrow.subscribe({ type: "feed", types: ["refused"] });
+    await eventually(() => expect(earlierOf(narrow).map(({ type }) => type)).toEqual(["refused"]));
+  });
+
+  test("is a few messages of each second, while refusals have room of their own", async () => {
+    const server = await startServer(OPEN);
+    const native = await connectNative(server.url);
+    const startedAtMs = performance.now();
+    for (let n = 0; n < 2_000; n++) await server.toChannel("busy").push({ event: "tick", data: n });
+    await native.ask("subscribe", { channel: "private-room" });
+    const lastedS = (performance.now() - startedAtMs) / 1000;
+    const live = await watching(server);
+    await live.subscribe({ type: "feed" });
+    await eventually(() => expect(earlierOf(live).at(-1)?.type).toBe("refused"));
+    const messages = earlierOf(live).filter(({ type }) => type === "api_message");
+    expect(messages.length).toBeGreaterThanOrEqual(20);
+    expect(messages.length).toBeLessThanOrEqual(20 * (Math.ceil(lastedS) + 1));
+  });
+
+  test("is not kept where that is turned off", async () => {
+    const server = await startServer({ ...OPEN, dashboard: { recentEvents: false } });
+    await connectNative(server.url);
+    const live = await watching(server);
+    await live.subscribe({ type: "feed" });
+    await connectNative(server.url);
+    await live.next("feed");
+    expect(entriesOf(live).map(({ type }) => type)).toEqual(["connected"]);
+    expect(earlierOf(live)).toEqual([]);
+  });
+});
+
 describe("one connection", () => {
   test("is shown as it is, with its frames as they pass in both directions, until it goes", async () => {
     const server = await startServer(OPEN);
@@ -163,8 +221,17 @@ describe("several nodes", () => {
     const redis = await startRedis();
     const config = { ...SIGNED, engine: "redis", redis: { port: redis.port } } as const;
     const [one, two] = [await startServer(config), await startServer(config)];
+    const earlier = [await connectNative(one.url), await connectNative(two.url)];
     const otto = await signedIn(one.url, "otto");
     const live = await otto.watch();
+    // What happened before is asked of every node.
+    await live.subscribe({ type: "feed" });
+    await eventually(() =>
+      expect(entriesOf(live).map(({ connection }) => connection)).toEqual(
+        expect.arrayContaining(earlier.map(({ id }) => id)),
+      ),
+    );
+    live.socket.frames.length = 0;
     await live.subscribe({ type: "feed", types: ["connected"] });
     // The other node hears of it in its own time.
     await eventually(

@@ -28,9 +28,12 @@ export class Feed {
   total = 0;
   leftOut = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** What was before it is not wanted again. */
+  #clearedAtMs = 0;
   #lately: { readonly atMs: number; readonly shown: number; readonly leftOut: number }[] = [];
 
-  add({ entries, leftOut }: Pick<FeedBatch, "entries" | "leftOut">): void {
+  add({ entries, leftOut, isEarlier }: Pick<FeedBatch, "entries" | "leftOut" | "isEarlier">): void {
+    if (isEarlier) return this.#addEarlier(entries);
     this.#entries.push(...entries);
     if (this.#entries.length > KEPT + SLACK) this.#entries = this.#entries.slice(-KEPT);
     this.total += entries.length;
@@ -38,6 +41,19 @@ export class Feed {
     const nowMs = performance.now();
     this.#lately.push({ atMs: nowMs, shown: entries.length, leftOut });
     if (nowMs - (this.#lately[0]?.atMs ?? nowMs) > 2 * RATE_MS) this.#forget(nowMs);
+    this.#paintSoon();
+  }
+
+  /** Of several nodes, and possibly here already. */
+  #addEarlier(entries: readonly FeedEntry[]): void {
+    const here = new Set(this.#entries.map(({ id }) => id));
+    const others = entries.filter(({ id, atMs }) => !here.has(id) && atMs >= this.#clearedAtMs);
+    this.#entries = [...this.#entries, ...others].sort((one, other) => one.atMs - other.atMs);
+    this.total += others.length;
+    this.#paintSoon();
+  }
+
+  #paintSoon(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.version.value++;
@@ -58,6 +74,7 @@ export class Feed {
 
   clear(): void {
     this.#entries = [];
+    this.#clearedAtMs = Date.now();
     this.total = 0;
     this.leftOut = 0;
     this.version.value++;

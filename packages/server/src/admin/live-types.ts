@@ -60,6 +60,11 @@ export interface FeedBatch {
   readonly entries: readonly FeedEntry[];
   /** How many more there were of which nothing is shown: where there are too many, a random choice is. */
   readonly leftOut: number;
+  /**
+   * It happened before somebody came to watch: a choice of the last minutes, sent to all who watch by the same filter whenever one
+   * more does. An entry may have come already.
+   */
+  readonly isEarlier?: boolean;
 }
 
 export const FEED_TYPES = [
@@ -97,6 +102,8 @@ export interface FeedEntry {
   readonly address?: string;
   /** A sentence, or a code: why it ended, was refused, went wrong. */
   readonly why?: string;
+  /** The code of a refusal. */
+  readonly code?: string;
   readonly payload?: Payload;
   /** What was signed, where the signature was refused. */
   readonly signed?: Signed;

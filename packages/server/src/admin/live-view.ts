@@ -10,7 +10,7 @@ import type { HubEvent } from "../domain/hub-event.ts";
 import type { Guard, Observer } from "../domain/ports.ts";
 import type { Frame } from "../domain/transport.ts";
 import type { Hub } from "../hub/hub.ts";
-import type { FeedFilter, LiveEvents, Payload, Point, Watch } from "./api-types.ts";
+import type { FeedBatch, FeedFilter, LiveEvents, Payload, Point, Watch } from "./api-types.ts";
 import { CLUSTER_COMMANDS, ClusterCommand } from "./cluster-commands.ts";
 import { connectionDetail, listConnections, type Redact } from "./connection-view.ts";
 import { FrameRecorder } from "./frame-recorder.ts";
@@ -25,7 +25,12 @@ export interface LiveViewOptions {
   readonly redact: Redact;
   readonly redactFrame: (frame: Frame, longest: number) => Payload;
   /** The feed of this node. */
-  readonly feed: { watch(filters: ReadonlyMap<string, FeedFilter>): void; close(): void };
+  readonly feed: {
+    watch(filters: ReadonlyMap<string, FeedFilter>): void;
+    recent(filter: FeedFilter): readonly FeedBatch[];
+    tick(): void;
+    close(): void;
+  };
   /** Numbers of this node by the second; absent where nothing is counted. */
   readonly seconds: { tick(): void; latest(app?: string): Point | undefined } | undefined;
   /** The app of that id, where there is one. */
@@ -82,7 +87,9 @@ export class LiveView {
   readonly observe: Observer = (event: HubEvent) => {
     if (event.type !== "subscribed" && event.type !== "unsubscribed") return;
     if (!isReserved(event.connection.app)) return;
-    this.#watches.count(event.channel, event.type === "subscribed" ? 1 : -1);
+    const { channel, type } = event;
+    this.#watches.count(channel, type === "subscribed" ? 1 : -1);
+    if (type === "subscribed" && parseWatch(channel)?.type === "feed") void this.#announce({ type: "recent", channel });
   };
 
   /** A dashboard may watch, and nothing else. */
@@ -108,8 +115,9 @@ export class LiveView {
   /** Call it every second. */
   tick(): void {
     this.#ticks++;
-    const { seconds, node } = this.#options;
+    const { seconds, feed, node } = this.#options;
     this.#watches.tick();
+    feed.tick();
     seconds?.tick();
     const nowMs = this.#options.hub.clock.wallMs();
     this.#endWhere(({ expiresAtMs }) => expiresAtMs <= nowMs);
@@ -122,6 +130,12 @@ export class LiveView {
         if (app) this.#send(channel, "connections", listConnections(this.#options.hub, app, wanted));
       }
     }
+  }
+
+  #sendRecent(channel: string): void {
+    const watch = parseWatch(channel);
+    if (watch?.type !== "feed") return;
+    for (const batch of this.#options.feed.recent(filterOf(watch))) this.#send(channel, "feed", batch);
   }
 
   #sendSecond(channel: string, app: string | undefined): void {
@@ -174,6 +188,8 @@ export class LiveView {
     switch (command.type) {
       case "watching":
         return this.#watches.setRemote(command.node, command.channels);
+      case "recent":
+        return this.#sendRecent(command.channel);
       case "disconnect": {
         const connection = hub.connection({ id: command.app }, command.connection);
         if (connection) hub.disconnect(connection, new Disconnect("terminated", command.message));

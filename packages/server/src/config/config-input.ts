@@ -281,6 +281,8 @@ export interface TelemetryInput {
 export interface DashboardInput {
   /** Whether there is a dashboard. Default: `true`. */
   readonly enabled?: boolean | undefined;
+  /** Whether each node keeps what happened lately in its memory, so that a console that is opened afterwards is not empty: at most 1,000 entries (about 1 MB), their payloads cut and masked, and of each second no more than 20 messages, 50 refusals and errors, and 50 others. Default: `true`. */
+  readonly recentEvents?: boolean | undefined;
   /** Where it is. Takes a path such as "/dashboard" that starts with "/" and does not end with it. Default: `"/dashboard"`. */
   readonly path?: string | undefined;
   /** Signs in the user `admin`, who may do everything; in plain text, at least 12 characters. Takes text of at least 12 characters. */

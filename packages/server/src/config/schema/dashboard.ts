@@ -47,6 +47,9 @@ const token = object(
 
 export const dashboard = section("The dashboard.", {
   enabled: boolean("Whether there is a dashboard.").apply(withDefault, true),
+  recentEvents: boolean(
+    "Whether each node keeps what happened lately in its memory, so that a console that is opened afterwards is not empty: at most 1,000 entries (about 1 MB), their payloads cut and masked, and of each second no more than 20 messages, 50 refusals and errors, and 50 others.",
+  ).apply(withDefault, true),
   path: text("Where it is.", {
     pattern: /^(\/[-A-Za-z0-9_.~]+)+$/,
     expects: 'a path such as "/dashboard" that starts with "/" and does not end with it',

@@ -96,7 +96,7 @@ export function feedEntryOf(
   };
 }
 
-type More = Pick<FeedEntry, "user" | "address" | "why" | "payload" | "signed">;
+type More = Pick<FeedEntry, "user" | "address" | "why" | "code" | "payload" | "signed">;
 
 /** Longest path of a call and longest name, in characters. */
 const LONGEST_PATH = 200;
@@ -125,7 +125,7 @@ function more(source: FeedSource, longest: number): More {
     case "refused": {
       const { connection, error, command } = source;
       const why = `${command?.type ?? "a frame"}: ${reasonOf(error)}`;
-      return { ...userOf(connection.user), why, ...refusedSignature(source, longest) };
+      return { ...userOf(connection.user), why, code: error.code, ...refusedSignature(source, longest) };
     }
     case "api-refused": {
       const { method, path, status, error, address } = source;
@@ -133,6 +133,7 @@ function more(source: FeedSource, longest: number): More {
       return {
         address,
         why: `${method} ${place}: ${status} ${redactReasonForFeed(error.message)}`,
+        code: error.code,
         ...refusedSignature(source, longest),
       };
     }
@@ -140,6 +141,7 @@ function more(source: FeedSource, longest: number): More {
       return {
         address: source.address,
         why: `${source.why.code}: ${reasonOf(source.why)}`,
+        code: source.why.code,
       };
     case "failed": {
       const { error, during } = source;

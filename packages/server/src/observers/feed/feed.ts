@@ -1,14 +1,15 @@
 /**
  * What happens on this node, as it happens, for those who watch: a few entries every tenth of a second, however much there
- * is. While no dashboard watches, an event costs one check of a boolean.
+ * is; and what happened lately, for those who come to watch. While no dashboard watches, an event costs the look at its kind.
  */
 
-import type { FeedBatch, FeedFilter } from "../../admin/api-types.ts";
+import type { FeedBatch, FeedEntry, FeedFilter, FeedType } from "../../admin/api-types.ts";
 import { isReserved } from "../../domain/app.ts";
-import { matches } from "../../domain/channel.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Clock, Observer } from "../../domain/ports.ts";
 import { type FeedEvent, type FeedSource, feedEntryOf, feedEventOf } from "./feed-event.ts";
+import { passes } from "./passes.ts";
+import { RecentEntries } from "./recent-entries.ts";
 import { LONGEST_SHOWN } from "./redacted-payload.ts";
 import { Sample } from "./sample.ts";
 
@@ -17,6 +18,8 @@ export interface FeedOptions {
   /** This node's id. */
   readonly node: string;
   readonly random: () => number;
+  /** Whether what happens is kept for those who come later. */
+  readonly keepsRecent: () => boolean;
   /** Sends a batch to those who watch by that filter, wherever they are. May not throw. */
   readonly send: (channel: string, batch: FeedBatch) => void;
 }
@@ -28,7 +31,11 @@ const ENTRIES = 50;
 const BATCH_CHARACTERS = 65_536;
 const LEAST_SHOWN = 200;
 
+/** Of one batch of what was lately, in entries. */
+const BATCH = 50;
+
 interface Noted {
+  readonly id: string;
   readonly event: FeedEvent;
   readonly source: FeedSource;
   readonly atMs: number;
@@ -43,19 +50,35 @@ export class Feed {
   readonly #options: FeedOptions;
   readonly #windows = new Map<string, Window>();
   #timer: ReturnType<typeof setInterval> | undefined;
+  readonly #recent = new RecentEntries();
   #isWatched = false;
-  #sent = 0;
+  #noted = 0;
 
   constructor(options: FeedOptions) {
     this.#options = options;
   }
 
   readonly observe: Observer = (event: HubEvent) => {
-    if (this.#isWatched) this.#note(event);
+    // Most of what a busy server does is publishing.
+    if (this.#isWatched || event.type !== "published" || this.#keeps("api_message")) this.#note(event);
   };
 
   webhookOutcome(app: string, outcome: string, count: number): void {
-    if (this.#isWatched) this.#note({ type: "webhook", app, outcome, count });
+    this.#note({ type: "webhook", app, outcome, count });
+  }
+
+  /** To be called once a second. */
+  tick(): void {
+    this.#recent.tick();
+  }
+
+  /** What happened lately and passes the filter, in batches. */
+  recent(filter: FeedFilter): readonly FeedBatch[] {
+    const entries = this.#recent.matching(filter);
+    const { node } = this.#options;
+    return Array.from({ length: Math.ceil(entries.length / BATCH) }, (_, at) => {
+      return { node, entries: entries.slice(at * BATCH, (at + 1) * BATCH), leftOut: 0, isEarlier: true };
+    });
   }
 
   /** From now on these filters are watched, by the channels that what passes them is sent to. */
@@ -75,11 +98,19 @@ export class Feed {
     this.#timer = undefined;
   }
 
+  #keeps(type: FeedType): boolean {
+    return this.#recent.takes(type) && this.#options.keepsRecent();
+  }
+
   #note(source: FeedSource): void {
     const event = feedEventOf(source);
     // The dashboard's own events would report themselves for ever.
     if (!event || (event.app !== undefined && isReserved({ id: event.app }))) return;
-    const noted = { event, source, atMs: this.#options.clock.wallMs() };
+    const isKept = this.#keeps(event.type);
+    if (!isKept && !this.#isWatched) return;
+    const { node, clock } = this.#options;
+    const noted = { id: `${node}-${++this.#noted}`, event, source, atMs: clock.wallMs() };
+    if (isKept) this.#recent.add({ event, entry: entryOf(noted, LEAST_SHOWN) });
     for (const { filter, sample } of this.#windows.values()) if (passes(filter, event)) sample.add(noted);
   }
 
@@ -89,9 +120,8 @@ export class Feed {
       const { items, leftOut } = sample.take();
       if (items.length === 0) continue;
       let room = BATCH_CHARACTERS;
-      const entries = items.map(({ event, source, atMs }) => {
-        const longest = Math.max(LEAST_SHOWN, Math.min(LONGEST_SHOWN, room));
-        const entry = feedEntryOf(event, source, `${node}-${++this.#sent}`, atMs, longest);
+      const entries = items.map((noted) => {
+        const entry = entryOf(noted, Math.max(LEAST_SHOWN, Math.min(LONGEST_SHOWN, room)));
         room -= (entry.payload?.text.length ?? 0) + (entry.signed ? JSON.stringify(entry.signed).length : 0);
         return entry;
       });
@@ -100,14 +130,6 @@ export class Feed {
   }
 }
 
-/** All of what the filter names fits; what the event does not have matches nothing. */
-export function passes(filter: FeedFilter, event: FeedEvent): boolean {
-  if (filter.types && !filter.types.includes(event.type)) return false;
-  if (filter.app !== undefined && filter.app !== event.app) return false;
-  if (filter.connection !== undefined && filter.connection !== event.connection) return false;
-  return matchesPattern(filter.channel, event.channel) && matchesPattern(filter.event, event.event);
-}
-
-function matchesPattern(pattern: string | undefined, name: string | undefined): boolean {
-  return pattern === undefined || (name !== undefined && matches(pattern, name));
+function entryOf({ event, source, id, atMs }: Noted, longest: number): FeedEntry {
+  return feedEntryOf(event, source, id, atMs, longest);
 }

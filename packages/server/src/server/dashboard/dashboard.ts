@@ -77,6 +77,7 @@ export class Dashboard {
       clock,
       node: node.id,
       random: Math.random,
+      keepsRecent: () => this.#settings?.enabled === true && this.#settings.recentEvents,
       send: (channel, batch) => this.#live.send(channel, "feed", batch),
     });
     this.#live = new LiveView({

@@ -1,0 +1,74 @@
+/**
+ * What happened on this node lately, for a console that is opened afterwards. So much a second of each kind is kept, however much
+ * there is, so that it costs nothing to speak of under load: refusals and errors have a share of their own.
+ */
+
+import type { FeedEntry, FeedFilter, FeedType } from "../../admin/api-types.ts";
+import type { FeedEvent } from "./feed-event.ts";
+import { passes } from "./passes.ts";
+
+export interface RecentEntry {
+  readonly event: FeedEvent;
+  readonly entry: FeedEntry;
+}
+
+/** About 1 KB each at the most. */
+const KEPT = 1_000;
+/** One console is given so many of each node. */
+const MOST_AT_ONCE = 200;
+
+type Share = "messages" | "troubles" | "others";
+
+const A_SECOND: Readonly<Record<Share, number>> = { messages: 20, troubles: 50, others: 50 };
+
+export class RecentEntries {
+  /** A ring: `#next` is where the oldest is. */
+  readonly #entries: RecentEntry[] = [];
+  #next = 0;
+  #left = { ...A_SECOND };
+
+  /** Whether one of that kind is kept now. To be asked before anything is made of it. */
+  takes(type: FeedType): boolean {
+    const share = shareOf(type);
+    return this.#left[share] > 0;
+  }
+
+  add(kept: RecentEntry): void {
+    this.#left[shareOf(kept.event.type)]--;
+    if (this.#entries.length < KEPT) this.#entries.push(kept);
+    else {
+      this.#entries[this.#next] = kept;
+      this.#next = (this.#next + 1) % KEPT;
+    }
+  }
+
+  /** To be called once a second. */
+  tick(): void {
+    this.#left = { ...A_SECOND };
+  }
+
+  /** The newest that pass, oldest first. */
+  matching(filter: FeedFilter): readonly FeedEntry[] {
+    const inOrder = [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)];
+    return inOrder
+      .filter(({ event }) => passes(filter, event))
+      .slice(-MOST_AT_ONCE)
+      .map(({ entry }) => entry);
+  }
+}
+
+function shareOf(type: FeedType): Share {
+  switch (type) {
+    case "api_message":
+    case "client_event":
+      return "messages";
+    case "refused":
+    case "turned_away":
+    case "error":
+    case "gap":
+    case "webhook":
+      return "troubles";
+    default:
+      return "others";
+  }
+}
