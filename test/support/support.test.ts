@@ -1,12 +1,14 @@
 /** The tools of the other tests: a tool that cannot fail proves nothing. */
 
 import { expect, test } from "bun:test";
+import { atEnd } from "./at-end.ts";
 import { openBrowser, openPage } from "./chromium.ts";
 import { eventually } from "./eventually.ts";
 import { spawnCli } from "./process.ts";
 import { channelAuth, connectPusher, sign, signedFetch, signedUrl, trigger, userAuth } from "./pusher-client.ts";
 import { APP, socketUrl, startServer } from "./server.ts";
 import { connect } from "./socket.ts";
+import { startProxy } from "./tcp-proxy.ts";
 
 const server = await startServer();
 const browser = await openBrowser();
@@ -95,4 +97,25 @@ test("a browser opens a page and reports its errors", async () => {
   );
   expect(await page.title()).toBe("Hi");
   expect(errors).toEqual(["Error: on purpose"]);
+});
+
+test("a line that becomes faster keeps the order of what it carries", async () => {
+  const echo = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: (socket, data) => void socket.write(data) } });
+  atEnd(() => echo.stop(true));
+  const proxy = await startProxy(echo.port);
+  let heard = "";
+  const client = await Bun.connect({
+    ...{ hostname: "127.0.0.1", port: proxy.port },
+    socket: { data: (_, data) => void (heard += data.toString()) },
+  });
+  atEnd(() => client.end());
+  let said = "";
+  for (const [at, delayMs] of [40, 20, 5, 0.5, 0, 9, 3].entries()) {
+    proxy.slow(delayMs);
+    client.write(`${at},`);
+    said += `${at},`;
+    // Each has to be a chunk of its own.
+    await Bun.sleep(2);
+  }
+  await eventually(() => expect(heard).toBe(said));
 });

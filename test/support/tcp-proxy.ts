@@ -149,13 +149,19 @@ export class TcpProxy {
 
   #carry(from: Socket, to: Socket, sifted: (chunk: Buffer) => Buffer | undefined): void {
     from.setNoDelay(true);
-    const write = (chunk: Buffer) => {
-      const left = sifted(chunk);
+    // What was said later arrives later, even where it is carried faster.
+    const underWay: Buffer[] = [];
+    const write = () => {
+      const left = sifted(underWay.shift() as Buffer);
       if (left && !to.destroyed) to.write(left);
     };
+    let dueMs = 0;
     from.on("data", (chunk: Buffer) => {
-      if (this.#delayMs === 0) write(chunk);
-      else setTimeout(write, this.#delayMs, chunk);
+      const nowMs = performance.now();
+      dueMs = Math.max(dueMs, nowMs + this.#delayMs);
+      underWay.push(chunk);
+      if (dueMs > nowMs || underWay.length > 1) setTimeout(write, dueMs - nowMs);
+      else write();
     });
   }
 }
