@@ -5,7 +5,8 @@ import { eventually } from "../support/eventually.ts";
 import { LineStream } from "../support/line-stream.ts";
 import { startRequestBalancer } from "../support/request-balancer.ts";
 import { scaled } from "../support/soak.ts";
-import { startCluster } from "./cluster.ts";
+import { startProxy } from "../support/tcp-proxy.ts";
+import { startCluster, startNode } from "./cluster.ts";
 
 interface Frame {
   readonly event: string;
@@ -85,6 +86,29 @@ test("commands are handled once and in order on whatever node they come, and wha
   expect((await fetch(nowhere, { method: "POST" })).status).toBe(410);
   expect((await fetch(`${other.url}/rt/close?session=${session}`, { method: "POST" })).status).toBe(204);
   expect(await stream.rest()).toEqual([]);
+}, 60_000);
+
+test("a node that was away does not take a session back from the request that reads it by now", async () => {
+  const line = await startProxy(redis.port);
+  const far = await startNode(line, {}, { anonymous: true });
+  const { session, id } = await open(one.url);
+  const left = await LineStream.open(`${far.url}/rt/stream?session=${session}&ack=2`);
+  const push = (n: number) => one.toConnection(id).push({ event: "e", data: { n } });
+  await push(0);
+  expect((await parsed(left)).data.n).toBe(0);
+  // Its next question is under way by now.
+  await Bun.sleep(200);
+  // Nobody tells it that it was replaced, and nobody tells its client.
+  line.cut();
+  const current = await LineStream.open(`${one.url}/rt/stream?session=${session}&ack=3`);
+  line.mend();
+  await push(1);
+  expect((await parsed(current)).data.n).toBe(1);
+  // It asks again when an answer is overdue.
+  expect((await left.rest()).filter((text) => text !== "")).toEqual([]);
+  await push(2);
+  expect((await parsed(current)).data.n).toBe(2);
+  current.abort();
 }, 60_000);
 
 test("a Redis that is killed costs a relayed stream nothing that was delivered to its node", async () => {

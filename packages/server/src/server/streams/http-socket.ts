@@ -61,6 +61,8 @@ export class HttpSocket implements Socket, TopicReader {
   #writtenUnits = 0;
   #waitingUnits = 0;
   #reader: FrameReader | undefined;
+  /** The request that reads, or that read last. */
+  lastReader: FrameReader | undefined;
   #isFlushDue = false;
   #isOverflowing = false;
   #owesSignOfLife = false;
@@ -107,11 +109,9 @@ export class HttpSocket implements Socket, TopicReader {
     this.isEnded = true;
     this.#unsubscribeAll();
     this.resume();
-    const reader = this.#reader;
-    this.#reader = undefined;
     this.#frames = [];
     this.#waitingUnits = 0;
-    reader?.end();
+    this.endReader();
     this.#options.ended();
   }
 
@@ -200,10 +200,19 @@ export class HttpSocket implements Socket, TopicReader {
     return true;
   }
 
+  /** The request that reads ends, as another is about to take its place: what it took until then would get lost. */
+  endReader(): void {
+    const reader = this.#reader;
+    this.#reader = undefined;
+    this.idleSinceMs = this.#options.nowMs();
+    reader?.end();
+  }
+
   /** Takes the place of the request that read before. */
   attach(reader: FrameReader): void {
     const before = this.#reader;
     this.#reader = reader;
+    this.lastReader = reader;
     before?.end();
     if (this.isReady) reader.wake();
     else if (this.#owesSignOfLife) this.giveSignOfLife();

@@ -208,6 +208,7 @@ async function readingOf(
 
 /** The client goes on behind the frame that it has. False where that is no longer kept. */
 function attachAgain({ sessions }: NativeStreamOptions, session: Session, ack: number | undefined): boolean {
+  session.socket.endReader();
   if (ack !== undefined && !session.socket.rewind(ack)) {
     session.socket.terminate();
     return false;

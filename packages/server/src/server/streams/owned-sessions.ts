@@ -64,7 +64,9 @@ export class OwnedSessions {
     const { socket, connection } = session;
     const { after, reader: name } = question;
     const known = this.#readers.get(name);
-    if (!known && !question.isFirst) return { type: "replaced" };
+    // Its answer got lost, or its node was away: it goes on, unless another request reads by now or has done so meanwhile.
+    const wasLast = socket.lastReader instanceof RemoteReader && socket.lastReader.name === name;
+    if (!known && !question.isFirst && !wasLast) return { type: "replaced" };
     // What a node has, its client may not have yet. One that does not come back is another matter.
     const isClients = question.waitMs === 0 || !question.isResumable;
     if (after !== undefined && !(isClients ? socket.rewind(after) : socket.seek(after))) {
@@ -87,6 +89,7 @@ function refusalFor(session: Session | undefined, origin: string | null): Outcom
 
 /** A request that another node has. */
 class RemoteReader implements FrameReader {
+  readonly name: string;
   readonly #sessions: Sessions;
   readonly #socket: HttpSocket;
   readonly #key: string;
@@ -101,6 +104,7 @@ class RemoteReader implements FrameReader {
     this.#sessions = sessions;
     this.#socket = socket;
     this.#key = connection?.app.key ?? "";
+    this.name = question.reader;
     this.#question = question;
     this.#forget = forget;
     this.#askedAtMs = sessions.nowMs;

@@ -16,7 +16,7 @@ export interface ReadQuestion extends Named {
   readonly do: "read";
   /** The request, by a name that its node gave it. */
   readonly reader: string;
-  /** From now on this request reads. Otherwise it only goes on. */
+  /** From now on this request reads. Otherwise it only goes on, and never takes the place of another. */
   readonly isFirst: boolean;
   /** The last frame that arrived; without it, the last that was ever written. */
   readonly after?: number;

@@ -99,20 +99,17 @@ export class Relay {
 
   async #pump(reading: RelayedReading, reader: string, source: MirrorSource): Promise<void> {
     let failedAtMs: number | undefined;
-    let isFirst = false;
     while (!source.isOver) {
       try {
-        const answer = await this.#ask(reading, reader, { isFirst, after: source.last, waitMs: WAIT_MS });
+        const answer = await this.#ask(reading, reader, { isFirst: false, after: source.last, waitMs: WAIT_MS });
         failedAtMs = undefined;
-        isFirst = false;
         if (answer.type !== "frames") return source.finish(answer.type);
         source.feed(answer);
         if (reading.isPoll && answer.frames.length > 0) source.isDone = true;
         if (answer.closing || source.isDone) return;
         await source.written();
       } catch {
-        // Asked again, it takes its place again: the answer may be what was lost.
-        isFirst = true;
+        // It is asked again: the answer may be what was lost.
         const nowMs = this.#hub.clock.monotonicMs();
         failedAtMs ??= nowMs;
         const isDead = (await this.#alive(reading.owner).catch(() => reading.owner)) === undefined;
