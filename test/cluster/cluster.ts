@@ -18,6 +18,10 @@ export async function startCluster(config: ConfigInput = {}, app: Partial<AppInp
   return { redis, nodes: [one, other], one, other };
 }
 
-export function startNode(redis: Pick<RedisServer, "port">, config: ConfigInput = {}, app: Partial<AppInput> = {}): Promise<Server> {
+export function startNode(
+  redis: Pick<RedisServer, "port">,
+  config: ConfigInput = {},
+  app: Partial<AppInput> = {},
+): Promise<Server> {
   return startServer({ engine: "redis", redis: { port: redis.port }, nodeTimeoutS: 3, ...config }, app);
 }

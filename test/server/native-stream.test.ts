@@ -125,6 +125,44 @@ test("commands are handled once and in order, however often and in whatever orde
   ]);
 });
 
+test("requests that come too fast are handled later, and refused where that does not help; the session stays", async () => {
+  const strict = await startServer({}, { anonymous: true, limits: { framesPerSecond: 3 } });
+  const { session, next } = await openStream({ body: lines({ event: "ping", id: 1 }) }, strict);
+  expect(await next()).toEqual({ event: "pong", id: 1 });
+  // Sent again and again, a command counts as a frame but once.
+  const again = () => fetch(`${strict.url}/rt/send?session=${session}&seq=1`, { method: "POST", body: lines({}) });
+  const startedAtMs = performance.now();
+  const statuses = await Promise.all(Array.from({ length: 30 }, async () => (await again()).status));
+  expect(statuses).toEqual(Array(30).fill(204));
+  expect(performance.now() - startedAtMs).toBeGreaterThan(300);
+  const refused = (await Promise.all(Array.from({ length: 60 }, again))).filter(({ status }) => status === 429);
+  expect(refused.length).toBeGreaterThan(10);
+  expect(refused[0]?.headers.get("retry-after")).toBe("1");
+  await eventually(async () => expect((await again()).status).toBe(204));
+});
+
+test("an app whose provider is away is answered 503, and an EventSource comes again", async () => {
+  const away = () => Promise.reject(new Error("The database is away."));
+  const lost = createServer({
+    ...{ host: "127.0.0.1", port: 0, log: { level: "silent" } },
+    apps: { byKey: away, byId: away },
+  });
+  atEnd(() => lost.stop());
+  await lost.start();
+  const ask = async (path: string, method = "POST") => {
+    const response = await fetch(`${lost.url}${path}`, { method });
+    return [response.status, response.headers.get("retry-after"), await response.text()] as const;
+  };
+  const session = "/pusher/app/shop/1/abcdefgh";
+  for (const path of ["/rt/stream?app=shop", "/rt/poll?app=shop", `${session}/xhr_send`]) {
+    expect(await ask(path)).toEqual([503, "1", expect.stringContaining("cannot be looked up")]);
+  }
+  expect((await ask("/rt/stream?app=shop", "OPTIONS"))[0]).toBe(503);
+  expect(await ask(`${session}/xhr`)).toEqual([200, null, expect.stringContaining("c[4")]);
+  const events = await ask("/rt/events?app=shop&channels=a", "GET");
+  expect([events[0], events[2]]).toEqual([200, expect.stringMatching(/^retry: \d+\nevent: fanfare:closing\n/)]);
+});
+
 test("a poll that is asked again for what got lost gets it again", async () => {
   const poll = async (query: string, init: RequestInit = {}) => {
     const response = await fetch(`${url}/rt/poll?${query}`, { method: "POST", ...init });

@@ -26,8 +26,9 @@ async function openSession(to: Pick<Server, "url"> = server, headers: Record<str
   const address = sessionUrl(to);
   const stream = await LineStream.open(`${address}/xhr_streaming${QUERY}`, { headers });
   expect([stream.response.status, await stream.next()]).toEqual([200, "o{}"]);
-  expect(await stream.next()).toStartWith('a["{\\"event\\":\\"pusher:connection_established\\"');
-  return { address, stream };
+  const welcome = (await stream.next()) ?? "";
+  expect(welcome).toStartWith('a["{\\"event\\":\\"pusher:connection_established\\"');
+  return { address, stream, id: /\d+\.\d+/.exec(welcome)?.[0] ?? "" };
 }
 
 function send(address: string, frames: readonly unknown[], init: RequestInit = {}): Promise<Response> {
@@ -91,6 +92,45 @@ test("a client that floods is told 429, and c with 4100", async () => {
   expect([response.status, response.headers.get("retry-after")]).toEqual([429, "1"]);
   const lines = await stream.rest();
   expect(JSON.parse(lines.at(-1)?.slice(1) ?? "")[0]).toBe(4100);
+});
+
+test("a session that sends too many requests is told that it floods, whatever is in them", async () => {
+  const strict = await startServer({}, { limits: { framesPerSecond: 3 } });
+  const { address, stream } = await openSession(strict);
+  const post = async () => (await fetch(`${address}/xhr_send`, { method: "POST", body: "nonsense" })).status;
+  // What comes at once, and a second's worth that would have to wait.
+  expect(await Promise.all(Array.from({ length: 40 }, post))).toEqual(Array(40).fill(400));
+  await Promise.all(Array.from({ length: 30 }, post));
+  expect((await stream.rest()).at(-1)).toStartWith("c[4100,");
+});
+
+test("who asks for many sessions that are not there may not try on, while those that are there go on", async () => {
+  const behind = await startServer({ trustedProxies: ["127.0.0.1"] });
+  const from = (address: string) => ({ "X-Forwarded-For": address });
+  const { address } = await openSession(behind, from("198.51.100.7"));
+  const headers = from("198.51.100.7");
+  const statuses = async (ask: () => Promise<Response>) => {
+    const answers = await Promise.all(Array.from({ length: 60 }, ask));
+    return new Set(answers.map(({ status }) => status));
+  };
+  expect(await statuses(() => send(sessionUrl(behind), [], { headers }))).toEqual(new Set([404, 429]));
+  expect(await statuses(() => send(address, [], { headers }))).toEqual(new Set([204]));
+  const native = `${behind.url}/rt/poll?session=1.x&ack=1`;
+  expect(await statuses(() => fetch(native, { method: "POST", headers }))).toContain(429);
+  expect((await send(sessionUrl(behind), [], { headers: from("198.51.100.8") })).status).toBe(404);
+});
+
+test("an address has as many sessions as it may have sockets, and a header block has its limit", async () => {
+  const few = await startServer({ trustedProxies: ["127.0.0.1"], limits: { connectionsPerIp: 2 } });
+  const headers = { "X-Forwarded-For": "198.51.100.7" };
+  const { stream } = await openSession(few, headers);
+  await openSession(few, headers);
+  const third = await fetch(`${sessionUrl(few)}/xhr_streaming${QUERY}`, { method: "POST", headers });
+  expect(await third.text()).toContain("c[4100,");
+  stream.abort();
+  await eventually(() => openSession(few, headers));
+  const long = { "X-Long": "x".repeat(20_000) };
+  expect((await fetch(sessionUrl(few), { method: "POST", headers: long })).status).toBe(431);
 });
 
 test("pages of other origins may call what the app allows, and a session is its page's own", async () => {
@@ -221,6 +261,19 @@ test("a client that stops reading is cut, and what waits for it is bounded", asy
   });
   // A response is 256 KiB, then the server's own buffer takes the rest.
   expect(sent * 10_000).toBeLessThan(2_000_000);
+});
+
+test("a session that closes ends in time, also where its client vanished behind a response that is full", async () => {
+  const { address, stream, id } = await openSession();
+  await send(address, [subscribe("brief")]);
+  await eventually(async () => expect((await server.channel("brief"))?.subscribers).toBe(1));
+  for (let n = 0; n < 28; n++) await server.toChannel("brief").push({ event: "n", data: "x".repeat(10_000) });
+  // Full, and never asked for again.
+  await eventually(() => expect(stream.units).toBeGreaterThan(262_144));
+  expect(server.disconnect(id)).toBe(true);
+  expect((await send(address, [])).status).toBe(204);
+  await eventually(async () => expect((await send(address, [])).status).toBe(404), { withinMs: 5_000 });
+  stream.abort();
 });
 
 test("a server that stops says c with 4200 to those who read, and ends their responses", async () => {

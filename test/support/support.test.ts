@@ -100,13 +100,21 @@ test("a browser opens a page and reports its errors", async () => {
 });
 
 test("a line that becomes faster keeps the order of what it carries", async () => {
-  const echo = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: (socket, data) => void socket.write(data) } });
+  const echo = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: (socket, data) => void socket.write(data) },
+  });
   atEnd(() => echo.stop(true));
   const proxy = await startProxy(echo.port);
   let heard = "";
   const client = await Bun.connect({
     ...{ hostname: "127.0.0.1", port: proxy.port },
-    socket: { data: (_, data) => void (heard += data.toString()) },
+    socket: {
+      data(_, data) {
+        heard += data.toString();
+      },
+    },
   });
   atEnd(() => client.end());
   let said = "";

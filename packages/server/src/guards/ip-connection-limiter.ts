@@ -14,6 +14,8 @@ export interface IpConnectionLimiterOptions {
 
 /** When an address that has all its connections should try again: when one of them ends is unknown. */
 const CROWDED_RETRY_S = 5;
+/** HTTP sessions that are not there which an address may ask for, per second: their ids are not to be found by trying. */
+const MISSES_PER_SECOND = 20;
 /** What arithmetic may add to a whole number of seconds. */
 const ROUNDING_S = 0.001;
 
@@ -26,10 +28,12 @@ export class IpConnectionLimiter {
   #isExempt: AddressTest;
   readonly #connections = new Map<string, number>();
   readonly #rates: KeyedRates;
+  readonly #misses: KeyedRates;
 
   constructor(options: IpConnectionLimiterOptions) {
     this.#options = options;
     this.#rates = new KeyedRates(options.clock);
+    this.#misses = new KeyedRates(options.clock);
     this.#isExempt = exemption(options);
   }
 
@@ -47,7 +51,7 @@ export class IpConnectionLimiter {
 
   /** How many entries it remembers. */
   get size(): number {
-    return this.#connections.size + this.#rates.size;
+    return this.#connections.size + this.#rates.size + this.#misses.size;
   }
 
   /** Undefined where the client may connect; it has to `release` then. Else the seconds after which it may try again. */
@@ -83,6 +87,19 @@ export class IpConnectionLimiter {
   /** Forgets addresses whose minute is over: their buckets are full again. Call it every second or two. */
   sweep(): void {
     this.#rates.sweep();
+    this.#misses.sweep();
+  }
+
+  /** It asked for an HTTP session that is not there. */
+  noteMiss(address: string): void {
+    const key = this.#networkOf(address);
+    if (key !== undefined) this.#misses.take(key, 60 * MISSES_PER_SECOND, MISSES_PER_SECOND);
+  }
+
+  /** Whether it did so too often within the last second. */
+  hasMissedTooOften(address: string): boolean {
+    const key = this.#networkOf(address);
+    return key !== undefined && this.#misses.isSpent(key, 60 * MISSES_PER_SECOND, MISSES_PER_SECOND);
   }
 
   /** Undefined for addresses that are not counted. */
@@ -91,6 +108,10 @@ export class IpConnectionLimiter {
     if (connectionsPerIp === Number.POSITIVE_INFINITY && connectionRatePerIp === Number.POSITIVE_INFINITY) {
       return undefined;
     }
+    return this.#networkOf(text);
+  }
+
+  #networkOf(text: string): string | undefined {
     const address = parseAddress(text);
     return address === undefined || this.#isExempt(address) ? undefined : networkOf(address);
   }

@@ -27,13 +27,22 @@ export class KeyedRates {
     return this.#young.size + this.#old.size;
   }
 
-  /** Takes one of so many per minute; where there is none, the seconds until there is. */
-  take(key: string, perMinute: number): number | undefined {
+  /** Takes one of so many per minute; where there is none, the seconds until there is. So many may come at once. */
+  take(key: string, perMinute: number, atOnce = perMinute): number | undefined {
     const nowMs = this.#clock.monotonicMs();
-    const bucket = this.#young.get(key) ?? this.#old.get(key) ?? { tokens: perMinute, atMs: nowMs };
+    const bucket = this.#young.get(key) ?? this.#old.get(key) ?? { tokens: atOnce, atMs: nowMs };
     this.#young.set(key, bucket);
     if (this.#young.size >= GENERATION) this.#turn();
-    return takeToken(bucket, nowMs, perMinute / 60, perMinute);
+    return takeToken(bucket, nowMs, perMinute / 60, atOnce);
+  }
+
+  /** Whether there is none to take. */
+  isSpent(key: string, perMinute: number, atOnce = perMinute): boolean {
+    const bucket = this.#young.get(key) ?? this.#old.get(key);
+    if (!bucket) return false;
+    const isSpent = takeToken(bucket, this.#clock.monotonicMs(), perMinute / 60, atOnce) !== undefined;
+    if (!isSpent) bucket.tokens++;
+    return isSpent;
   }
 
   /** Forgets keys whose minute is over: their buckets are full again. Call it every second or two. */

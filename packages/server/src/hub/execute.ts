@@ -34,6 +34,13 @@ export function receivePing(hub: Hub, connection: Connection): void {
   if (touch(hub, connection)) turns.receivePing(hub, connection, connection.lastSeenMs);
 }
 
+/** Takes a request of a client that has no WebSocket: a sign of life, and no frame. */
+export function receiveRequest(hub: Hub, connection: Connection): void {
+  if (connection.closed) return;
+  hub.touch(connection);
+  turns.receivePing(hub, connection, connection.lastSeenMs);
+}
+
 /** Takes a sign of life: a frame, a ping or a pong. False where the client is gone, or goes because they are too many. */
 function touch(hub: Hub, connection: Connection): boolean {
   if (connection.closed) return false;

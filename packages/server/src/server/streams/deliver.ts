@@ -1,5 +1,6 @@
 /** What a client sent by a request, carried out where its connection is, and what is answered. */
 
+import { Disconnect } from "../../domain/error.ts";
 import { errorResponse, HttpError } from "../../http/error-response.ts";
 import { receive, receivePing } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
@@ -21,14 +22,45 @@ export const SESSION_GONE: Outcome = {
   error: "There is no such session any more: open one, with the positions you have.",
 };
 
+const TOO_MANY = "The session sends more requests than framesPerSecond, or 20 in a second: try again later.";
+export const TOO_MANY_REQUESTS: Outcome = { status: 429, code: "rate_limited", error: TOO_MANY };
+
+export const TOO_MANY_MISSES: Outcome = {
+  status: 429,
+  code: "rate_limited",
+  error: "Your address asks for many sessions that are not there: try again later.",
+};
+
 export const NOT_THE_PAGE: Outcome = {
   status: 403,
   code: "unauthorized",
   error: "The session is another page's, or this origin may not connect to this app (allowedOrigins).",
 };
 
+/** Of a client that can be told in no other way. */
+export function disconnectFlooding(hub: Hub, { connection }: Session): void {
+  if (connection) hub.disconnect(connection, new Disconnect("flooded", TOO_MANY));
+}
+
+/** In the order in which the requests came, whichever was read first; this one waits for so long. */
+export function deliverInTurn(
+  hub: Hub,
+  session: Session,
+  reading: Promise<readonly string[]>,
+  waitMs: number,
+): Promise<Outcome> {
+  const before = session.sending;
+  const sending = reading.then(async (frames) => {
+    await before;
+    if (waitMs > 0) await Bun.sleep(waitMs);
+    return deliverFrames(hub, session, frames);
+  });
+  session.sending = Promise.allSettled([before, sending]);
+  return sending;
+}
+
 /** Frames of Pusher's; none is a sign of life, and is answered by one. */
-export async function deliverFrames(hub: Hub, session: Session, frames: readonly string[]): Promise<Outcome> {
+async function deliverFrames(hub: Hub, session: Session, frames: readonly string[]): Promise<Outcome> {
   const { connection, socket } = session;
   if (!connection) return SESSION_GONE;
   await socket.resumed;

@@ -20,6 +20,7 @@ import type { HandshakeOptions } from "../websocket/listen-options.ts";
 import { corsHeaders, preflightResponse } from "./cors.ts";
 import { NOT_THE_PAGE, outcomeError } from "./deliver.ts";
 import { EVENT_STREAM_HEADERS, EventFraming, type Positions, positionsIn, retryMs } from "./event-framing.ts";
+import { findApp } from "./find-app.ts";
 import { refusalResponse, withHeaders } from "./native-stream.ts";
 import { StreamReader } from "./readers.ts";
 import type { Sessions } from "./sessions.ts";
@@ -46,6 +47,7 @@ interface Wish {
   readonly isFull: boolean;
 }
 
+const PREFLIGHT = { methods: "GET", headers: "authorization, last-event-id" };
 const MOST_CHANNELS = 16;
 /** An answer that takes longer is told in the stream. */
 const DECISION_MS = 5_000;
@@ -78,18 +80,18 @@ async function answer(
   act: (cors: EventsRequest["cors"]) => Promise<Response>,
 ): Promise<Response> {
   const origin = request.headers.get("origin");
-  const app = await admission.apps.byKey(url.searchParams.get("app") ?? admission.defaultKey);
-  if (request.method === "OPTIONS") {
-    return preflightResponse(app, origin, { methods: "GET", headers: "authorization, last-event-id" });
-  }
-  if (request.method !== "GET") return methodNotAllowed("GET", "OPTIONS");
-  const cors = corsHeaders(app, origin);
+  let cors = corsHeaders(undefined, origin);
   try {
+    const app = await findApp(admission.apps, url.searchParams.get("app") ?? admission.defaultKey);
+    cors = corsHeaders(app, origin);
+    if (request.method === "OPTIONS") return preflightResponse(app, origin, PREFLIGHT);
+    if (request.method !== "GET") return methodNotAllowed("GET", "OPTIONS");
     if (app && !isOriginAllowed(app, origin)) throw outcomeError(NOT_THE_PAGE);
     return await act(cors);
   } catch (error) {
     if (!isKnownError(error)) hub.observe({ type: "failed", error, during: "a stream of events" });
-    return errorResponseFor(error, cors);
+    const response = errorResponseFor(error, cors);
+    return request.method === "GET" ? rejected(response, cors) : response;
   }
 }
 

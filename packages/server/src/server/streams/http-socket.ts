@@ -71,7 +71,7 @@ export class HttpSocket implements Socket, TopicReader {
   #probeAt: number | undefined;
   closing: CloseReason | undefined;
   isEnded = false;
-  /** Since when no request reads it. */
+  /** Since when no request reads it, or since when it closes: a reader that vanished does not hold it up. */
   idleSinceMs: number;
 
   constructor(options: HttpSocketOptions) {
@@ -99,6 +99,7 @@ export class HttpSocket implements Socket, TopicReader {
   close(code = 1000, reason = ""): void {
     if (this.closing || this.isEnded) return;
     this.#unsubscribeAll();
+    if (this.#reader) this.#idles();
     this.closing = { code, reason };
     this.resume();
     this.#flushSoon();
@@ -204,7 +205,7 @@ export class HttpSocket implements Socket, TopicReader {
   endReader(): void {
     const reader = this.#reader;
     this.#reader = undefined;
-    this.idleSinceMs = this.#options.nowMs();
+    this.#idles();
     reader?.end();
   }
 
@@ -229,7 +230,7 @@ export class HttpSocket implements Socket, TopicReader {
   detach(reader: FrameReader): boolean {
     if (this.#reader !== reader) return false;
     this.#reader = undefined;
-    this.idleSinceMs = this.#options.nowMs();
+    this.#idles();
     this.#options.detached?.();
     return true;
   }
@@ -270,6 +271,10 @@ export class HttpSocket implements Socket, TopicReader {
   }
 
   // ---- private
+
+  #idles(): void {
+    if (!this.closing) this.idleSinceMs = this.#options.nowMs();
+  }
 
   #flushSoon(): void {
     if (this.#isFlushDue || !this.#reader) return;

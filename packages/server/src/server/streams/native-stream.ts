@@ -7,15 +7,25 @@ import { DISCONNECTS, type Disconnect } from "../../domain/error.ts";
 import { onOneLine } from "../../domain/json-text.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
 import { errorResponse, errorResponseFor, HttpError, isKnownError } from "../../http/error-response.ts";
-import { receive, receivePing } from "../../hub/execute.ts";
+import { receive, receiveRequest } from "../../hub/execute.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
 import { readCommands } from "./commands.ts";
 import { corsHeaders, preflightResponse } from "./cors.ts";
-import { deliverCommands, NOT_THE_PAGE, outcomeError, outcomeResponse, SESSION_GONE } from "./deliver.ts";
+import {
+  deliverCommands,
+  NOT_THE_PAGE,
+  outcomeError,
+  outcomeResponse,
+  SESSION_GONE,
+  TOO_MANY_MISSES,
+  TOO_MANY_REQUESTS,
+} from "./deliver.ts";
+import { findApp } from "./find-app.ts";
 import { type Framing, jsonPoll, ndjson, serverSentEvents } from "./framing.ts";
 import { PollReader, type Reading, StreamReader } from "./readers.ts";
 import type { Relayed } from "./relay.ts";
+import { takeRequest } from "./request-rate.ts";
 import { isOfPage, type Session } from "./session.ts";
 import type { SessionKind, Sessions } from "./sessions.ts";
 
@@ -35,6 +45,7 @@ interface NativeRequest {
   readonly cors: Cors;
 }
 
+type Asked = Pick<NativeRequest, "request" | "url" | "listener">;
 type Cors = Readonly<Record<string, string>>;
 type Action = (native: NativeStreamOptions, asked: NativeRequest) => Promise<Response>;
 
@@ -54,32 +65,51 @@ export function nativeStreamRoute(native: NativeStreamOptions): Route {
   };
 }
 
-async function answer(
-  native: NativeStreamOptions,
-  action: Action,
-  asked: Pick<NativeRequest, "request" | "url" | "listener">,
-): Promise<Response> {
+async function answer(native: NativeStreamOptions, action: Action, asked: Asked): Promise<Response> {
   const { request, url } = asked;
   const { admission, hub } = native.options;
   const id = url.searchParams.get("session") ?? sessionOfEventSource(request);
   const session = id === undefined ? undefined : native.sessions.find(id);
   const origin = request.headers.get("origin");
   const key = url.searchParams.get("app") ?? admission.defaultKey;
-  const app = session?.connection?.app ?? (await admission.apps.byKey(key));
-  const cors = corsHeaders(app, origin);
-  if (request.method === "OPTIONS") return preflightResponse(app, origin, PREFLIGHT);
+  let cors = corsHeaders(undefined, origin);
   try {
+    const app = session?.connection?.app ?? (await findApp(admission.apps, key));
+    cors = corsHeaders(app, origin);
+    if (request.method === "OPTIONS") return preflightResponse(app, origin, PREFLIGHT);
     checkRequest(request, action);
+    if (!session && id !== undefined) checkMisses(native.options, asked);
     const relayed = session || id === undefined ? undefined : await relayedTo(native, id, origin);
     // The node that has the session knows its app.
     if (!relayed && app && !isOriginAllowed(app, origin)) throw outcomeError(NOT_THE_PAGE);
     if (session && !isOfPage(session, origin)) throw outcomeError(NOT_THE_PAGE);
     if (url.searchParams.has("session") && !session?.connection && !relayed) throw outcomeError(SESSION_GONE);
+    if (session && action !== close) await pace(native.sessions, session);
     return await action(native, { ...asked, session, relayed, cors });
   } catch (error) {
     if (!isKnownError(error)) hub.observe({ type: "failed", error, during: "an HTTP stream" });
+    else if (error.code === SESSION_GONE.code)
+      native.options.ipConnectionLimiter.noteMiss(addressOf(native.options, asked));
     return errorResponseFor(error, cors);
   }
+}
+
+/** Who asks for many sessions that are not there may not have other nodes asked. Throws HttpError. */
+function checkMisses(options: HandshakeOptions, asked: Asked): void {
+  if (options.ipConnectionLimiter.hasMissedTooOften(addressOf(options, asked))) throw outcomeError(TOO_MANY_MISSES);
+}
+
+function addressOf({ identify }: HandshakeOptions, { request, url, listener }: Asked): string {
+  return identify(request, url, listener.requestIP(request)?.address).address;
+}
+
+/** Lets a request wait that comes too early. Throws HttpError. */
+async function pace(sessions: Sessions, session: Session): Promise<void> {
+  const waitMs = takeRequest(session, sessions.nowMs);
+  if (waitMs === undefined) throw outcomeError(TOO_MANY_REQUESTS);
+  if (waitMs === 0) return;
+  await Bun.sleep(waitMs);
+  if (session.socket.isEnded) throw outcomeError(SESSION_GONE);
 }
 
 async function relayedTo(
@@ -125,7 +155,7 @@ async function send({ options, sessions }: NativeStreamOptions, asked: NativeReq
   }
   const commands = await readCommands(request, options.config.limits.frameBytes);
   if (relayed && sessions.relay) return outcomeResponse(await sessions.relay.send(relayed, commands, seq), cors);
-  if (!session) return outcomeResponse(SESSION_GONE, cors);
+  if (!session) throw outcomeError(SESSION_GONE);
   return outcomeResponse(await deliverCommands(options.hub, session, seq, commands), cors);
 }
 
@@ -193,8 +223,9 @@ async function readingOf(
   const isPoll = transport === "poll";
   const mirror = relayed && (await sessions.relay?.read({ ...relayed, after: ack, isPoll, isResumable: true }));
   if (mirror === "forbidden") throw outcomeError(NOT_THE_PAGE);
+  if (mirror === "limited") throw outcomeError(TOO_MANY_REQUESTS);
   if (typeof mirror === "object") {
-    const app = await native.options.admission.apps.byKey(mirror.key);
+    const app = await findApp(native.options.admission.apps, mirror.key);
     const headers = corsHeaders(app, request.headers.get("origin"));
     return { ...rest, headers, id: relayed?.session ?? "", socket: mirror.socket, isFirst: false };
   }
@@ -213,7 +244,7 @@ function attachAgain({ sessions }: NativeStreamOptions, session: Session, ack: n
     session.socket.terminate();
     return false;
   }
-  if (session.connection) receivePing(sessions.hub, session.connection);
+  if (session.connection) receiveRequest(sessions.hub, session.connection);
   return true;
 }
 

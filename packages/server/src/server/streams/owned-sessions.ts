@@ -1,9 +1,17 @@
 /** Answers the other nodes, where requests of clients arrived whose connection is here. */
 
 import { isOriginAllowed } from "../../guards/origin.ts";
-import { receivePing } from "../../hub/execute.ts";
+import { receiveRequest } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
-import { deliverCommands, deliverFrames, NOT_THE_PAGE, type Outcome, SESSION_GONE } from "./deliver.ts";
+import {
+  deliverCommands,
+  deliverInTurn,
+  disconnectFlooding,
+  NOT_THE_PAGE,
+  type Outcome,
+  SESSION_GONE,
+  TOO_MANY_REQUESTS,
+} from "./deliver.ts";
 import { type FrameReader, type HttpSocket, KEPT_FRAMES, KEPT_UNITS } from "./http-socket.ts";
 import {
   type Answer,
@@ -12,7 +20,9 @@ import {
   type ReadAnswer,
   type ReadQuestion,
   SESSIONS_TOPIC,
+  type SendQuestion,
 } from "./relay-words.ts";
+import { takeRequest } from "./request-rate.ts";
 import { isOfPage, type Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -44,20 +54,43 @@ export class OwnedSessions {
     switch (question.do) {
       case "read":
         if (refusal || !session) return { type: refusal === NOT_THE_PAGE ? "forbidden" : "gone" };
-        return this.#read(session, question);
+        if (!question.isFirst) return this.#read(session, question);
+        return this.#readFirst(session, question);
       case "hang up":
         if (!refusal) this.#readers.get(question.reader)?.hangUp(question.isGone);
         return { status: 204 };
       case "send":
         if (refusal || !session) return refusal ?? SESSION_GONE;
-        if (question.seq === undefined) return deliverFrames(this.#hub, session, question.frames);
-        return deliverCommands(this.#hub, session, question.seq, question.frames);
+        return this.#send(session, question);
       case "close":
         if (refusal || !session?.connection) return refusal ?? SESSION_GONE;
         this.#hub.close(session.connection, CLOSED_BY_CLIENT);
         session.socket.terminate();
         return { status: 204 };
     }
+  }
+
+  async #readFirst(session: Session, question: ReadQuestion): Promise<ReadAnswer> {
+    const waitMs = this.#paceOf(session, !question.isResumable);
+    if (waitMs === undefined) return { type: "limited" };
+    if (waitMs > 0) await Bun.sleep(waitMs);
+    return session.socket.isEnded ? { type: "gone" } : this.#read(session, question);
+  }
+
+  async #send(session: Session, { seq, frames }: SendQuestion): Promise<Outcome> {
+    const waitMs = this.#paceOf(session, seq === undefined);
+    if (waitMs === undefined) return TOO_MANY_REQUESTS;
+    if (seq === undefined) return deliverInTurn(this.#hub, session, Promise.resolve(frames), waitMs);
+    if (waitMs > 0) await Bun.sleep(waitMs);
+    return deliverCommands(this.#hub, session, seq, frames);
+  }
+
+  /** As where the request comes to this node itself. */
+  #paceOf(session: Session, isPushers: boolean): number | undefined {
+    const waitMs = takeRequest(session, this.#sessions.nowMs);
+    if (waitMs !== undefined || !isPushers) return waitMs;
+    disconnectFlooding(this.#hub, session);
+    return 0;
   }
 
   #read(session: Session, question: ReadQuestion): ReadAnswer | Promise<ReadAnswer> {
@@ -74,7 +107,7 @@ export class OwnedSessions {
       return { type: "gone" };
     }
     if (known) return known.next(question.waitMs);
-    if (connection && (question.isPoll || question.isResumable)) receivePing(this.#hub, connection);
+    if (connection && (question.isPoll || question.isResumable)) receiveRequest(this.#hub, connection);
     const reader: RemoteReader = new RemoteReader(this.#sessions, session, question, () => this.#readers.delete(name));
     this.#readers.set(name, reader);
     return reader.next(question.waitMs);

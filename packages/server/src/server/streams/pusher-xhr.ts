@@ -6,17 +6,28 @@
 import type { App } from "../../domain/app.ts";
 import { Disconnect } from "../../domain/error.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
-import { errorResponseFor, isKnownError } from "../../http/error-response.ts";
-import { receivePing } from "../../hub/execute.ts";
+import { errorResponseFor, isKnownError, methodNotAllowed } from "../../http/error-response.ts";
+import { receiveRequest } from "../../hub/execute.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
 import { corsHeaders, preflightResponse } from "./cors.ts";
-import { deliverFrames, NOT_THE_PAGE, type Outcome, outcomeResponse, SESSION_GONE } from "./deliver.ts";
+import {
+  deliverInTurn,
+  disconnectFlooding,
+  NOT_THE_PAGE,
+  type Outcome,
+  outcomeError,
+  outcomeResponse,
+  SESSION_GONE,
+  TOO_MANY_MISSES,
+} from "./deliver.ts";
+import { findApp } from "./find-app.ts";
 import { sockJsPoll, sockJsStream } from "./framing.ts";
 import type { HttpSocket } from "./http-socket.ts";
 import { readSend } from "./pusher-send.ts";
 import { PollReader, StreamReader } from "./readers.ts";
 import type { Relayed } from "./relay.ts";
+import { takeRequest } from "./request-rate.ts";
 import type { Session } from "./session.ts";
 import type { SessionKind, Sessions } from "./sessions.ts";
 
@@ -31,6 +42,9 @@ export interface PusherXhrOptions {
 /** The client makes up the two numbers of its session. */
 const PATH = /^(.*)\/app\/([^/]+)\/(\d{1,3}\/[0-9a-z]{1,32})\/(xhr_streaming|xhr|xhr_send)$/;
 const DEFAULT_PREFIX = "/pusher";
+const PREFLIGHT = { methods: "POST", headers: "content-type" };
+/** Of an app that is not known. */
+const ANY_ORIGIN = corsHeaders(undefined, null);
 
 interface XhrRequest {
   readonly request: Request;
@@ -55,11 +69,17 @@ export function pusherXhrRoute(xhr: PusherXhrOptions): Route {
 
 async function answer(xhr: PusherXhrOptions, asked: Omit<XhrRequest, "app" | "origin">): Promise<Response> {
   const { request, key } = asked;
-  const app = await xhr.options.admission.apps.byKey(key);
   const origin = request.headers.get("origin");
+  let app: App | undefined;
+  try {
+    app = await findApp(xhr.options.admission.apps, key);
+  } catch (error) {
+    const response = errorResponseFor(error, ANY_ORIGIN);
+    return asked.action === "xhr_send" ? response : refused(xhr, response, { ...sockJsStream.headers, ...ANY_ORIGIN });
+  }
   const cors = corsHeaders(app, origin);
-  if (request.method === "OPTIONS") return preflightResponse(app, origin, { methods: "POST", headers: "content-type" });
-  if (request.method !== "POST") return new Response(null, { status: 405, headers: { Allow: "OPTIONS, POST" } });
+  if (request.method === "OPTIONS") return preflightResponse(app, origin, PREFLIGHT);
+  if (request.method !== "POST") return methodNotAllowed("POST", "OPTIONS");
   try {
     return await dispatch(xhr, { ...asked, app, origin }, cors);
   } catch (error) {
@@ -76,36 +96,49 @@ async function dispatch(xhr: PusherXhrOptions, asked: XhrRequest, cors: Cors): P
   const { sessionId, origin, action } = asked;
   const session = sessions.find(sessionId);
   if (session && !mayUse(session, asked)) return outcomeResponse(NOT_THE_PAGE, cors);
-  const owner = session ? undefined : await sessions.relay?.noted(sessionId);
+  const owner = session ? undefined : await elsewhere(xhr, asked);
   const relayed = owner === undefined ? undefined : { owner, session: sessionId, origin };
   if (action === "xhr_send") return outcomeResponse(forPusher(await send(xhr, asked, session, relayed)), cors);
-  return (relayed && (await readElsewhere(xhr, asked, relayed, cors))) ?? read(xhr, asked, session, cors);
+  const waitMs = session ? paceOf(xhr, session) : 0;
+  if (waitMs > 0) await Bun.sleep(waitMs);
+  return (relayed && (await readElsewhere(xhr, asked, relayed, cors))) ?? read(xhr, asked, cors);
+}
+
+/** The node that has the session. Who asks for many that are not there may not have others asked. Throws HttpError. */
+async function elsewhere({ options, sessions }: PusherXhrOptions, asked: XhrRequest): Promise<number | undefined> {
+  if (options.ipConnectionLimiter.hasMissedTooOften(addressOf(options, asked))) throw outcomeError(TOO_MANY_MISSES);
+  return sessions.relay?.noted(asked.sessionId);
+}
+
+function addressOf({ identify }: HandshakeOptions, { request, url, listener }: XhrRequest): string {
+  return identify(request, url, listener.requestIP(request)?.address).address;
 }
 
 function mayUse({ origin, connection }: Session, request: XhrRequest): boolean {
   return origin === request.origin && (!connection || isOriginAllowed(connection.app, origin));
 }
 
-/** Bodies are read side by side, and handled in the order in which the requests came. */
+/** For how many milliseconds the request has to wait. pusher-js sends nothing again: one with too many is told that it floods. */
+function paceOf({ options, sessions }: PusherXhrOptions, session: Session): number {
+  const waitMs = takeRequest(session, sessions.nowMs);
+  if (waitMs === undefined) disconnectFlooding(options.hub, session);
+  return waitMs ?? 0;
+}
+
+/** Bodies are read side by side. */
 async function send(
-  { options, sessions }: PusherXhrOptions,
-  { request }: XhrRequest,
+  xhr: PusherXhrOptions,
+  asked: XhrRequest,
   session: Session | undefined,
   relayed: Relayed | undefined,
 ): Promise<Outcome> {
-  const reading = readSend(request, options.config.limits.frameBytes);
-  if (relayed && sessions.relay) return sessions.relay.send(relayed, await reading);
-  if (!session) {
-    await reading;
-    return SESSION_GONE;
-  }
-  const before = session.sending;
-  const sending = reading.then(async (frames) => {
-    await before;
-    return deliverFrames(options.hub, session, frames);
-  });
-  session.sending = Promise.allSettled([before, sending]);
-  return sending;
+  const { options, sessions } = xhr;
+  const reading = readSend(asked.request, options.config.limits.frameBytes);
+  if (session) return deliverInTurn(options.hub, session, reading, paceOf(xhr, session));
+  const frames = await reading;
+  const outcome = relayed && sessions.relay ? await sessions.relay.send(relayed, frames) : SESSION_GONE;
+  if (outcome.status === SESSION_GONE.status) options.ipConnectionLimiter.noteMiss(addressOf(options, asked));
+  return outcome;
 }
 
 /** Its client knows only that there is none. */
@@ -115,17 +148,13 @@ function forPusher(outcome: Outcome): Outcome {
     : outcome;
 }
 
-async function read(
-  xhr: PusherXhrOptions,
-  asked: XhrRequest,
-  known: Session | undefined,
-  cors: Cors,
-): Promise<Response> {
+async function read(xhr: PusherXhrOptions, asked: XhrRequest, cors: Cors): Promise<Response> {
   const isStream = asked.action === "xhr_streaming";
+  const known = xhr.sessions.find(asked.sessionId);
   const opened = known ?? (await open(xhr, asked, isStream ? "xhr_streaming" : "xhr_polling"));
   if (opened instanceof Response) return refused(xhr, opened, { ...sockJsStream.headers, ...cors });
   const { socket, connection } = opened;
-  if (!isStream && known && connection) receivePing(xhr.sessions.hub, connection);
+  if (!isStream && known && connection) receiveRequest(xhr.sessions.hub, connection);
   return respond(xhr, asked, socket, { isFirst: !known, cors });
 }
 

@@ -60,8 +60,8 @@ export interface Batch {
   readonly isAlive?: true;
 }
 
-/** `replaced`: by another request of the client's. */
-export type ReadAnswer = Batch | { readonly type: "gone" | "forbidden" | "replaced" };
+/** `replaced`: by another request of the client's. `limited`: the session sends too many. */
+export type ReadAnswer = Batch | { readonly type: "gone" | "forbidden" | "replaced" | "limited" };
 
 export type Answer = ReadAnswer | Outcome;
 

@@ -82,7 +82,7 @@ export class Relay {
   }
 
   /** Begins to read. The mirror has what was waiting, and gets what follows for as long as a request reads it. */
-  async read(reading: RelayedReading): Promise<Mirror | "gone" | "forbidden" | "replaced"> {
+  async read(reading: RelayedReading): Promise<Mirror | Exclude<ReadAnswer["type"], "frames">> {
     const reader = `${this.#hub.nodeBus.number}.${++this.#lastReader}`;
     const first = await this.#ask(reading, reader, { isFirst: true, after: reading.after, waitMs: 0 });
     if (first.type !== "frames") return first.type;
@@ -208,7 +208,7 @@ class MirrorSource {
     });
   }
 
-  finish(why: "gone" | "forbidden" | "replaced"): void {
+  finish(why: Exclude<ReadAnswer["type"], "frames">): void {
     this.isDone = true;
     if (why === "gone") this.socket.close(SHUTDOWN.code, SHUTDOWN.reason);
     else this.socket.terminate();

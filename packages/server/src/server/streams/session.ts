@@ -1,6 +1,6 @@
 /** A connection that outlives its HTTP requests. */
 
-import type { Connection } from "../../domain/connection.ts";
+import type { Connection, TokenBucket } from "../../domain/connection.ts";
 import type { Disconnect } from "../../domain/error.ts";
 import type { CommandQueue } from "./commands.ts";
 import type { HttpSocket } from "./http-socket.ts";
@@ -20,6 +20,8 @@ export interface Session {
   sending: Promise<unknown>;
   /** What a client sends that numbers its commands. */
   readonly commands: CommandQueue;
+  /** How many requests it may still make. Only where there is a limit. */
+  requests?: TokenBucket;
   /** When other nodes were last told that it is here; undefined where its id says so. */
   notedAtMs: number | undefined;
 }

@@ -117,7 +117,7 @@ export class Sessions {
     for (const session of this.#sessions.values()) {
       const { socket } = session;
       this.#noteAgain(session, nowMs);
-      if (socket.hasReader) continue;
+      if (socket.hasReader && !socket.closing) continue;
       if (hasStalled(lateMs)) socket.idleSinceMs = Math.min(nowMs, socket.idleSinceMs + lateMs);
       else if (nowMs - socket.idleSinceMs > timeoutMs) socket.terminate();
     }
