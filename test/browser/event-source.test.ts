@@ -5,6 +5,7 @@ import type { Server } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { openBrowser, openPage } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
+import { makeToken } from "../support/native-client.ts";
 import { type AppInput, startServer } from "../support/server.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { TEST_MS } from "./dashboard.ts";
@@ -55,6 +56,43 @@ test(
     await isReading(second);
     await second.toChannel("kept.2").push({ event: "e", data: 3 });
     await shows(...recovered, "kept.1 false", "kept.2 false", "kept.2 3");
+  },
+  TEST_MS,
+);
+
+test(
+  "a page of another origin reads a private channel by a ticket, and an EventSource comes back by the one it was given",
+  async () => {
+    const channels = [{ match: "private-kept", history: { size: 100, ttlS: 60 } }];
+    const server = await startServer({}, { channels });
+    const proxy = new TcpProxy(server.port);
+    atEnd(() => proxy.end());
+    await proxy.start();
+    const { page } = await openPage(browser, `${server.url}/ready`);
+    const token = await makeToken({ sub: "ada", channels: ["private-*"] });
+    await page.evaluate(
+      async ({ url, token }) => {
+        const asked = { method: "POST", headers: { Authorization: `Bearer ${token}` } };
+        const { ticket } = await (await fetch(`${url}/rt/ticket`, asked)).json();
+        const heard: string[] = [];
+        const source = new EventSource(`${url}/rt/events?channels=private-kept&ticket=${ticket}`);
+        source.addEventListener("e", ({ data }) => heard.push(data));
+        Object.assign(globalThis, { heard });
+      },
+      { url: `http://127.0.0.1:${proxy.port}`, token },
+    );
+    const isThere = async () => (await server.channel("private-kept"))?.subscribers === 1;
+    for (let n = 1; n <= 3; n++) {
+      await eventually(async () => expect(await isThere()).toBe(true));
+      proxy.cut();
+      await eventually(async () => expect(await isThere()).toBe(false));
+      await server.toChannel("private-kept").push({ event: "e", data: n });
+      proxy.mend();
+      await eventually(async () => {
+        const heard = await page.evaluate(() => (globalThis as unknown as { heard: string[] }).heard);
+        expect(heard.map(Number)).toEqual(Array.from({ length: n }, (_, at) => at + 1));
+      });
+    }
   },
   TEST_MS,
 );

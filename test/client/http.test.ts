@@ -54,6 +54,20 @@ describe.each(KINDS)("%s", (name, transport) => {
     expect(http.of("close")).toHaveLength(1);
   });
 
+  test("has no token in an address, also where it was given one", async () => {
+    const http = new HttpProxy(world.url);
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const token = await makeToken({ sub: "ada" });
+    const socket = transport.open({
+      ...{ url: `ws://127.0.0.1:${http.port}?token=${token}`, WebSocket: undefined },
+      ...{ onOpen() {}, onFrame: resolve, onClose: (_, reason) => resolve(reason) },
+    });
+    atEnd(() => socket.close(1000));
+    expect(JSON.parse(await promise).data.user).toEqual({ id: "ada" });
+    expect(http.opened.at(-1)?.get("authorization")).toBe(`Bearer ${token}`);
+    expect(http.requests.filter(({ search }) => search.includes("token"))).toEqual([]);
+  });
+
   test("goes on where it was when it is cut: the connection, its place and all events stay", async () => {
     const { http, proxy, client } = await startLine(transport);
     const room = client.channel("plain");

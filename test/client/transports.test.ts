@@ -1,12 +1,11 @@
 /** The client over HTTP: what holds over a WebSocket holds over a stream and over polls, and over a line that breaks. */
 
 import { poll, stream } from "@fanfare/client/http";
-import { startPair } from "../support/cluster.ts";
+import { EVERY_ENGINE, startPair } from "../support/cluster.ts";
 import { soaking } from "../support/soak.ts";
 import { clientContract } from "./client-contract.ts";
 
-/** Each request of a connection reaches the node that opened it: not so with workers, which share a port. */
-const ENGINES = soaking ? (["memory", "redis"] as const) : (["memory"] as const);
+const ENGINES = soaking ? EVERY_ENGINE : (["memory"] as const);
 
 for (const engine of ENGINES) {
   const [one, other] = await startPair(engine);

@@ -61,6 +61,9 @@ class HttpSession implements TransportSocket {
     this.#firstLookMs = firstLookMs;
     const url = new URL(request.url.replace(/^ws/, "http"));
     this.#query = url.searchParams;
+    // Addresses end up in logs.
+    this.#token = this.#query.get("token") ?? undefined;
+    this.#query.delete("token");
     this.#base = url.origin + url.pathname.replace(/\/+$/, "");
     const send = (seq: number, body: string) => this.#post("send", { session: this.#id, seq }, GRACE_MS, { body });
     this.#outbox = new Outbox(send, this.#over.signal, (reason) => this.#end(1006, reason));

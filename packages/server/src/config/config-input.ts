@@ -731,6 +731,10 @@ export interface AppTokenInput {
   readonly clockToleranceS?: number | undefined;
   /** What becomes of a connection when its token expires: it is closed, unless the client has sent a newer one, or it stays open. Default: `"close"`. */
   readonly expiry?: "close" | "ignore" | undefined;
+  /** A token may come in an address (`?token=`), where proxies log it. Without it, it comes in a header, in the first frame or in a cookie, or a ticket stands for it. Default: `true`. */
+  readonly inUrl?: boolean | undefined;
+  /** The cookie that a token may come in, where the app's `allowedOrigins` say which pages may send it. Takes the name of a cookie. */
+  readonly cookie?: string;
 }
 
 /** What the app's back end is asked over HTTP, and where. A hook is on where it is `true` or an object. */

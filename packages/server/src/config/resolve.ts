@@ -51,7 +51,12 @@ function resolveApp(app: AppSettings, defaults: AppDefaults, path: Path, refuse:
     refuse(path, `${missing} (or \`${here}.secrets\` a list of them)`);
   }
   const [first = secret ?? "", ...others] = secrets ?? [];
-  if (app.hooks) refuseHooks(app.hooks, app.allowedOrigins ?? defaults.allowedOrigins, [...path, "hooks"], refuse);
+  const allowedOrigins = app.allowedOrigins ?? defaults.allowedOrigins;
+  if (app.hooks) refuseHooks(app.hooks, allowedOrigins, [...path, "hooks"], refuse);
+  if (token?.cookie !== undefined && isAnyAllowed(allowedOrigins)) {
+    const what = "needs the app's `allowedOrigins`: the pages that may connect with a visitor's cookies";
+    refuse([...path, "token", "cookie"], `\`${here}.token.cookie\` ${what}`);
+  }
   return {
     ...defaults,
     ...rest,
@@ -70,11 +75,15 @@ function refuseHooks(hooks: HookSettings, allowedOrigins: readonly string[], pat
     refuse([...path, name], `\`${here}.${name}\` has no address: give \`${here}.url\`, or it a \`url\` of its own`);
   }
   if (!hooks.forward.some((name) => name.toLowerCase() === "cookie")) return;
-  if (allowedOrigins.length > 0 && !allowedOrigins.includes("*")) return;
-  // Any page of the web could connect in the name of a visitor who is signed in.
+  if (!isAnyAllowed(allowedOrigins)) return;
   const what =
     "has `cookie`, which needs the app's `allowedOrigins`: the pages that may connect with a visitor's cookies";
   refuse([...path, "forward"], `\`${here}.forward\` ${what}`);
+}
+
+/** Then any page of the web could connect in the name of a visitor who is signed in. */
+function isAnyAllowed(origins: readonly string[]): boolean {
+  return origins.length === 0 || origins.includes("*");
 }
 
 function resolveToken(token: TokenSettings, path: Path, refuse: Refuse): TokenRules {

@@ -127,6 +127,10 @@ export interface TokenRules {
   readonly clockToleranceS: number;
   /** What becomes of a connection whose token has expired. "close" where absent. */
   readonly expiry?: "close" | "ignore";
+  /** Whether one may come in an address. It may where absent. */
+  readonly inUrl?: boolean;
+  /** The name of the cookie that one may come in. The app lists the origins that it is believed from. */
+  readonly cookie?: string;
 }
 
 export type TokenAlgorithm = "HS256" | "RS256" | "ES256" | "EdDSA";

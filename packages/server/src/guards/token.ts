@@ -76,8 +76,17 @@ export interface MoreAuthority {
   readonly backEnd?: BackEndAtDoor;
 }
 
-export function tokenGuard(more?: MoreAuthority): Guard {
-  const verify = tokenVerifier();
+/** Whose the token is. Throws CommandError where its signature or its claims are not what the app takes. */
+export async function userOfToken(verify: TokenVerifier, app: App, token: string): Promise<User> {
+  try {
+    return await verify(app, token);
+  } catch (error) {
+    if (error instanceof IssuerUnavailable) throw new CommandError("issuer_unavailable", error.message);
+    throw new CommandError("unauthorized", `The token is refused: ${reasonOf(error)}.`);
+  }
+}
+
+export function tokenGuard(more?: MoreAuthority, verify: TokenVerifier = tokenVerifier()): Guard {
   const hasMore = (app: App) => more?.hasMore(app) ?? false;
   const backEndOf = ({ hooks }: App) => (hooks?.connect ? more?.backEnd : undefined);
   const userOf = async (app: App, connection: Connection, token: string): Promise<User> => {
@@ -93,7 +102,7 @@ export function tokenGuard(more?: MoreAuthority): Guard {
   return {
     connect(request, app, protocol, connection): Awaitable<User | undefined> {
       if (app.hooks) more?.backEnd?.prepare(request, connection);
-      const token = protocol.acceptsTokens ? tokenIn(request) : undefined;
+      const token = protocol.acceptsTokens ? tokenIn(request, app) : undefined;
       const backEnd = backEndOf(app);
       if (backEnd)
         return askBackEnd(verify, backEnd, connection, token, (claim) => backEnd.connect(request, connection, claim));
@@ -151,10 +160,23 @@ function tokenOf(by: Credentials, hasMore: boolean): string | undefined {
   return typeof token === "string" ? token : undefined;
 }
 
-function tokenIn(request: Request): string | undefined {
+function tokenIn(request: Request, app: App): string | undefined {
   const token = new URL(request.url, "http://localhost").searchParams.get("token");
-  if (token !== null) return token;
-  return /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+  if (token === null) return bearerIn(request) ?? cookieIn(request, app);
+  if (app.token?.inUrl !== false) return token;
+  const message = "This app takes no token in an address (token.inUrl is off): send it in the header Authorization";
+  throw new Disconnect("unauthorized", `${message}, in the first frame, or a ticket for it.`);
+}
+
+export function bearerIn({ headers }: Request): string | undefined {
+  return /^Bearer (.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
+}
+
+/** Any page can have a browser send a cookie: it counts from the origins that the app lists, and from the server's own. */
+function cookieIn({ headers }: Request, { token }: App): string | undefined {
+  if (token?.cookie === undefined) return undefined;
+  if (!headers.has("origin") && headers.get("sec-fetch-site") !== "same-origin") return undefined;
+  return new Bun.CookieMap(headers.get("cookie") ?? "").get(token.cookie) ?? undefined;
 }
 
 async function keysOf(rules: TokenRules | undefined, appSecrets: readonly string[]): Promise<readonly VerifyingKey[]> {

@@ -22,6 +22,7 @@ import type { Dependencies, Parts } from "./parts.ts";
 import { eventsRoute } from "./streams/events.ts";
 import { nativeStreamRoute } from "./streams/native-stream.ts";
 import { pusherXhrRoute } from "./streams/pusher-xhr.ts";
+import { Tickets } from "./streams/tickets.ts";
 import { memoryFull } from "./system/memory-monitor.ts";
 import type { AdmissionOptions } from "./websocket/admission.ts";
 import { newConnectionId } from "./websocket/connection-id.ts";
@@ -122,15 +123,18 @@ function requestHandlers(
 
 /** HTTP in place of a WebSocket. */
 function streamRoutes(
-  { config, extensions }: Dependencies,
-  { sessions }: ListenParts,
+  { config, extensions, clock }: Dependencies,
+  { sessions, engine }: ListenParts,
   options: HandshakeOptions,
 ): Route[] {
   const { path, http } = config;
+  const endOfToken = (app: App, token: string) => extensions.endOfToken(app, token);
+  const tickets = new Tickets({ ledger: engine.ledger, clock, endOfToken });
+  const native = { options, sessions, tickets, path };
   const hasProgram = () => extensions.fetch !== undefined;
   return [
     ...(http.pusher ? [pusherXhrRoute({ options, sessions, path, hasProgram })] : []),
-    ...(http.native ? [eventsRoute({ options, sessions, path }), nativeStreamRoute({ options, sessions, path })] : []),
+    ...(http.native ? [eventsRoute(native), nativeStreamRoute(native)] : []),
   ];
 }
 

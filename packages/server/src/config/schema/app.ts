@@ -124,6 +124,7 @@ export const defaults = section("What every app takes unless it says otherwise."
   ),
 });
 
+const COOKIE_NAME = { pattern: HEADER_NAME, expects: "the name of a cookie" };
 const ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"] as const;
 
 const token = object("How tokens are verified. Without it: HS256 with any of the app's secrets.", {
@@ -142,6 +143,13 @@ const token = object("How tokens are verified. Without it: HS256 with any of the
     "What becomes of a connection when its token expires: it is closed, unless the client has sent a newer one, or it stays open.",
     ["close", "ignore"],
   ).apply(withDefault, "close"),
+  inUrl: boolean(
+    "A token may come in an address (`?token=`), where proxies log it. Without it, it comes in a header, in the first frame or in a cookie, or a ticket stands for it.",
+  ).apply(withDefault, true),
+  cookie: text(
+    "The cookie that a token may come in, where the app's `allowedOrigins` say which pages may send it.",
+    COOKIE_NAME,
+  ).apply(optional),
 });
 
 const eventName = z.enum(WEBHOOK_EVENTS).register(settingInfo, {

@@ -4,8 +4,9 @@ import type { Declaration } from "@fanfare/schema";
 import type { AuthorizeDashboard } from "../../admin/access.ts";
 import type { Backend } from "../../backend/backend.ts";
 import type { Config } from "../../config/schema/schema.ts";
+import type { App } from "../../domain/app.ts";
 import type { Clock, Guard } from "../../domain/ports.ts";
-import { tokenGuard } from "../../guards/token.ts";
+import { type MoreAuthority, tokenGuard, tokenVerifier, userOfToken } from "../../guards/token.ts";
 import { Channels } from "../../hub/channels.ts";
 import type { Deciders } from "../../hub/options.ts";
 import { TurnQueue } from "../../hub/turn-queue.ts";
@@ -43,6 +44,7 @@ export class Extensions {
   authenticator: Authenticator | undefined;
   /** Once: controllers stay at their paths when the server stops and starts again. */
   #loading: Promise<void> | undefined;
+  readonly #verify = tokenVerifier();
 
   constructor(server: unknown, host: ExtensionsHost, clock: Clock, events?: Declaration) {
     this.server = server;
@@ -84,14 +86,21 @@ export class Extensions {
 
   /** Checks the token of a handshake: a JWT, or whatever the program's authenticator or the app's back end takes. */
   tokenGuard(backend: Backend): Guard {
-    return tokenGuard({
+    const more: MoreAuthority = {
       hasMore: ({ hooks }) => this.authenticator !== undefined || hooks?.authenticate !== undefined,
       authenticate: (connection, credentials) =>
         this.authenticator
           ? authenticateHandshake(this.authenticator, connection.app, credentials)
           : backend.authenticate(connection, credentials),
       backEnd: backend,
-    });
+    };
+    return tokenGuard(more, this.#verify);
+  }
+
+  /** Until when the token is good, where it says so; undefined also where others than its issuer may take it. Throws CommandError. */
+  async endOfToken(app: App, token: string): Promise<number | undefined> {
+    if (this.authenticator || app.hooks) return undefined;
+    return (await userOfToken(this.#verify, app, token)).expiresAtMs;
   }
 
   /** What the program decides, and where it does not, the app's back end. */

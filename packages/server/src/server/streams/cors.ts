@@ -6,12 +6,13 @@ import { isOriginAllowed } from "../../guards/origin.ts";
 /** How long a browser remembers what it may do at one address. */
 const MAX_AGE_S = 7_200;
 
-/** Nothing is let in by a cookie, so that credentials are never allowed. Without an app, which nobody keeps to itself, all may read. */
+/** Credentials are allowed only where a cookie may let in. Without an app, which nobody keeps to itself, all may read. */
 export function corsHeaders(app: App | undefined, origin: string | null): Readonly<Record<string, string>> {
   if (!app || app.allowedOrigins.length === 0) return { "Access-Control-Allow-Origin": "*" };
   const headers = { Vary: "Origin" };
   if (origin === null || !isOriginAllowed(app, origin)) return headers;
-  return { ...headers, "Access-Control-Allow-Origin": origin };
+  const credentials = app.token?.cookie !== undefined && { "Access-Control-Allow-Credentials": "true" };
+  return { ...headers, ...credentials, "Access-Control-Allow-Origin": origin };
 }
 
 export interface Preflight {

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import type { Position } from "../../domain/message.ts";
 import { type EventHead, splitEventFrame } from "../../protocols/native/event-stream.ts";
 import { type Framing, STREAMED } from "./framing.ts";
+import { markIn } from "./tickets.ts";
 
 export const EVENT_STREAM_HEADERS = { "Content-Type": "text/event-stream; charset=UTF-8", ...STREAMED };
 
@@ -38,6 +39,15 @@ function positionOf(epoch: string, offset: number): Position | undefined {
   }
 }
 
+/** By which one that was opened by a ticket is known when it comes again. */
+export function placeOfMark(mark: string): string {
+  return `t.${mark}`;
+}
+
+export function markInId(id: string): string | undefined {
+  return markIn(/(?:^|_)t\.([^_]*)$/.exec(id)?.[1]);
+}
+
 /** In another time, when many are told to come again at once. */
 export function retryMs(afterMs: number | undefined): number {
   return Math.round(afterMs ?? RETRY_MS / 2 + Math.random() * 2 * RETRY_MS);
@@ -50,15 +60,19 @@ export class EventFraming implements Framing {
   readonly keepAlive = ":\n\n";
   readonly #digests: ReadonlyMap<string, string>;
   readonly #positions: Positions;
+  readonly #mark: string | undefined;
   #farewell: EventHead | undefined;
 
-  constructor(channels: readonly string[], positions: Positions) {
+  constructor(channels: readonly string[], positions: Positions, mark: string | undefined) {
+    this.#mark = mark;
     this.#digests = new Map(channels.map((channel) => [channel, digestOf(channel)]));
     this.#positions = positions;
   }
 
   first(): string {
-    return `retry: ${RETRY_MS}\n\n`;
+    // By it an EventSource may come again before it has read any event.
+    const id = this.#mark === undefined ? "" : `id: ${this.#id}\n`;
+    return `retry: ${RETRY_MS}\n${id}\n`;
   }
 
   frames(frames: readonly string[]): string {
@@ -91,6 +105,7 @@ export class EventFraming implements Framing {
       const position = this.#positions.get(channel);
       places.push(position ? `${digest}.${encodeEpoch(position.epoch)}.${position.offset}` : digest);
     }
+    if (this.#mark !== undefined) places.push(placeOfMark(this.#mark));
     return places.join("_");
   }
 }

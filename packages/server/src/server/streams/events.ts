@@ -3,6 +3,7 @@
  * after which an EventSource gives up; what passes is told in a stream that ends, after which it comes again.
  */
 
+import type { App } from "../../domain/app.ts";
 import { DISCONNECTS, Disconnect } from "../../domain/error.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
 import {
@@ -19,15 +20,25 @@ import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
 import { corsHeaders, preflightResponse } from "./cors.ts";
 import { NOT_THE_PAGE, outcomeError } from "./deliver.ts";
-import { EVENT_STREAM_HEADERS, EventFraming, type Positions, positionsIn, retryMs } from "./event-framing.ts";
+import {
+  EVENT_STREAM_HEADERS,
+  EventFraming,
+  markInId,
+  type Positions,
+  placeOfMark,
+  positionsIn,
+  retryMs,
+} from "./event-framing.ts";
 import { findApp } from "./find-app.ts";
 import { refusalResponse, withHeaders } from "./native-stream.ts";
 import { StreamReader } from "./readers.ts";
 import type { Sessions } from "./sessions.ts";
+import type { Redeemed, Tickets } from "./tickets.ts";
 
 export interface EventsOptions {
   readonly options: HandshakeOptions;
   readonly sessions: Sessions;
+  readonly tickets: Tickets;
   readonly path: string;
 }
 
@@ -35,6 +46,7 @@ interface EventsRequest {
   readonly request: Request;
   readonly url: URL;
   readonly listener: Parameters<Route>[2];
+  readonly redeemed: Redeemed | undefined;
   readonly cors: Readonly<Record<string, string>>;
 }
 
@@ -45,6 +57,8 @@ interface Wish {
   readonly positions: Positions | undefined;
   readonly rewind: { readonly count: number } | { readonly seconds: number } | undefined;
   readonly isFull: boolean;
+  /** Of one that was opened by a ticket. */
+  readonly mark: string | undefined;
 }
 
 const PREFLIGHT = { methods: "GET", headers: "authorization, last-event-id" };
@@ -57,7 +71,7 @@ const NOWHERE = { epoch: "?", offset: 0 };
 /** Where they may be over by the next request, though other clients are told not to come again: an app's limit of connections is no fault of the reader's. */
 const PASSING: ReadonlySet<string> = new Set(["quota_exceeded", "channel_full"]);
 
-export function eventsRoute({ options, sessions, path }: EventsOptions): Route {
+export function eventsRoute({ options, sessions, tickets, path }: EventsOptions): Route {
   const { jsonDepth } = options.config.limits;
   const speaking = (isFull: boolean): HandshakeOptions => {
     const native = eventStreamProtocol({ jsonDepth, isFull });
@@ -66,9 +80,10 @@ export function eventsRoute({ options, sessions, path }: EventsOptions): Route {
   const kinds = { plain: speaking(false), full: speaking(true) };
   return (request, url, listener) => {
     if (url.pathname !== "/rt/events" && url.pathname !== `${path}/rt/events`) return undefined;
-    return answer(options, request, url, (cors) => {
+    return answer(options, request, url, async (app, cors) => {
       const wish = wishOf(request, url);
-      return read(wish.isFull ? kinds.full : kinds.plain, sessions, wish, { request, url, listener, cors });
+      const redeemed = await tickets.redeem(app, request, url, wish.mark);
+      return read(wish.isFull ? kinds.full : kinds.plain, sessions, wish, { request, url, listener, redeemed, cors });
     });
   };
 }
@@ -77,7 +92,7 @@ async function answer(
   { admission, hub }: HandshakeOptions,
   request: Request,
   url: URL,
-  act: (cors: EventsRequest["cors"]) => Promise<Response>,
+  act: (app: App | undefined, cors: EventsRequest["cors"]) => Promise<Response>,
 ): Promise<Response> {
   const origin = request.headers.get("origin");
   let cors = corsHeaders(undefined, origin);
@@ -87,7 +102,7 @@ async function answer(
     if (request.method === "OPTIONS") return preflightResponse(app, origin, PREFLIGHT);
     if (request.method !== "GET") return methodNotAllowed("GET", "OPTIONS");
     if (app && !isOriginAllowed(app, origin)) throw outcomeError(NOT_THE_PAGE);
-    return await act(cors);
+    return await act(app, cors);
   } catch (error) {
     if (!isKnownError(error)) hub.observe({ type: "failed", error, during: "a stream of events" });
     const response = errorResponseFor(error, cors);
@@ -105,9 +120,13 @@ function wishOf(request: Request, { searchParams }: URL): Wish {
     throw new HttpError(400, "malformed", "A token comes in the Authorization header, or as ?token=JWT.");
   }
   const lastId = request.headers.get("last-event-id") || searchParams.get("last_event_id") || undefined;
+  const mark = lastId === undefined ? undefined : markInId(lastId);
+  // One that has read nothing yet comes for the first time.
+  const hasRead = lastId !== undefined && (mark === undefined || lastId !== placeOfMark(mark));
   return {
+    mark,
     channels: channels.sort(),
-    positions: lastId === undefined ? undefined : positionsIn(lastId, channels),
+    positions: hasRead ? positionsIn(lastId, channels) : undefined,
     rewind: rewindIn(searchParams.get("rewind")),
     isFull: channels.length > 1 || searchParams.get("full") === "1",
   };
@@ -128,12 +147,13 @@ async function read(
   wish: Wish,
   asked: EventsRequest,
 ): Promise<Response> {
-  const { request, url, listener, cors } = asked;
+  const { request, listener, redeemed, cors } = asked;
+  const { url } = redeemed ?? asked;
   // Bun hangs up on a response that is silent for long.
   listener.timeout(request, 0);
   const answers = new Answers(wish.channels);
   const caller = options.identify(request, url, listener.requestIP(request)?.address);
-  const context = { request, url: new URL(`/${url.search}`, url), caller };
+  const context = { request: redeemed?.request ?? request, url: new URL(`/${url.search}`, url), caller };
   const opened = await sessions.open(options, context, {
     id: sessions.newId(),
     transport: "events",
@@ -141,7 +161,9 @@ async function read(
     isNamed: true,
     isOneWay: true,
   });
-  if (opened instanceof Response) return rejected(opened, cors);
+  // Who was let in by a ticket may come again by it.
+  const comeBack = redeemed && wish.mark === undefined ? `id: ${placeOfMark(redeemed.mark)}\n` : "";
+  if (opened instanceof Response) return rejected(opened, cors, comeBack);
   const { connection, socket } = opened;
   if (connection && !opened.refusal) {
     for (const command of subscribes(wish)) receive(options.hub, connection, JSON.stringify(command));
@@ -151,9 +173,10 @@ async function read(
   const why = opened.refusal ?? (socket.isEnded ? new Disconnect("internal", "The connection ended.") : undefined);
   if (why || refused) {
     socket.terminate();
-    return why ? endedResponse(why, cors) : refusedResponse(refused as EventHead, connection?.user !== undefined, cors);
+    if (why) return endedResponse(why, cors, comeBack);
+    return refusedResponse(refused as EventHead, connection?.user !== undefined, cors, comeBack);
   }
-  const framing = new EventFraming(wish.channels, new Map(wish.positions));
+  const framing = new EventFraming(wish.channels, new Map(wish.positions), redeemed?.mark);
   return new StreamReader({ sessions, request, socket, framing, isFirst: true, headers: cors }).response;
 }
 
@@ -200,38 +223,45 @@ class Answers {
 
 // ---- what becomes of those that are not let in
 
-function endedResponse(why: Disconnect, cors: EventsRequest["cors"]): Response {
+function endedResponse(why: Disconnect, cors: EventsRequest["cors"], comeBack: string): Response {
   if (DISCONNECTS[why.code] === "never" && !PASSING.has(why.code)) return refusalResponse(why, cors);
-  return farewell(why.code, why.message, why.afterMs, cors);
+  return farewell(why.code, why.message, why.afterMs, cors, comeBack);
 }
 
 function refusedResponse(
   { code = "internal", message = "", channel }: EventHead,
   isSignedIn: boolean,
   cors: EventsRequest["cors"],
+  comeBack: string,
 ): Response {
   const known: number | undefined = Object.hasOwn(COMMAND_STATUS, code)
     ? COMMAND_STATUS[code as keyof typeof COMMAND_STATUS]
     : undefined;
   if (known === undefined || known === 429 || known >= 500 || PASSING.has(code)) {
-    return farewell(code, message, undefined, cors);
+    return farewell(code, message, undefined, cors, comeBack);
   }
   const about = channel === undefined || message.includes(channel) ? message : `${channel}: ${message}`;
   return errorResponse(known === 401 && isSignedIn ? 403 : known, code, about, cors);
 }
 
 /** By the program's middleware, or a limit. */
-async function rejected(response: Response, cors: EventsRequest["cors"]): Promise<Response> {
+async function rejected(response: Response, cors: EventsRequest["cors"], comeBack = ""): Promise<Response> {
   if (response.status !== 429 && response.status < 500) return withHeaders(response, cors);
   const seconds = Number(response.headers.get("retry-after"));
   const told: unknown = await response.json().catch(() => undefined);
   const { code, error } = (told ?? {}) as { readonly code?: unknown; readonly error?: unknown };
   const afterMs = seconds > 0 ? retryMs(undefined) + seconds * 1000 : undefined;
-  return farewell(String(code ?? "reconnect_later"), String(error ?? "Come again later."), afterMs, cors);
+  return farewell(String(code ?? "reconnect_later"), String(error ?? "Come again later."), afterMs, cors, comeBack);
 }
 
-function farewell(code: string, message: string, afterMs: number | undefined, cors: EventsRequest["cors"]): Response {
+function farewell(
+  code: string,
+  message: string,
+  afterMs: number | undefined,
+  cors: EventsRequest["cors"],
+  comeBack: string,
+): Response {
   const data = JSON.stringify({ code, message, reconnect: "later" });
-  const text = `retry: ${retryMs(afterMs)}\nevent: fanfare:closing\ndata: ${data}\n\n`;
+  const text = `retry: ${retryMs(afterMs)}\n${comeBack}event: fanfare:closing\ndata: ${data}\n\n`;
   return new Response(text, { headers: { ...EVENT_STREAM_HEADERS, ...cors } });
 }

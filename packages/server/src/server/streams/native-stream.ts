@@ -3,9 +3,11 @@
  * that cuts costs neither an event nor a command. Normative text: docs/protocol/native.md.
  */
 
+import type { App } from "../../domain/app.ts";
 import { DISCONNECTS, type Disconnect } from "../../domain/error.ts";
 import { onOneLine } from "../../domain/json-text.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
+import { bearerIn } from "../../guards/token.ts";
 import { errorResponse, errorResponseFor, HttpError, isKnownError } from "../../http/error-response.ts";
 import { receive, receiveRequest } from "../../hub/execute.ts";
 import type { Route } from "../http/router.ts";
@@ -28,10 +30,12 @@ import type { Relayed } from "./relay.ts";
 import { takeRequest } from "./request-rate.ts";
 import { isOfPage, type Session } from "./session.ts";
 import type { SessionKind, Sessions } from "./sessions.ts";
+import { markIn, type Redeemed, TICKET_S, type Tickets } from "./tickets.ts";
 
 export interface NativeStreamOptions {
   readonly options: HandshakeOptions;
   readonly sessions: Sessions;
+  readonly tickets: Tickets;
   readonly path: string;
 }
 
@@ -42,6 +46,7 @@ interface NativeRequest {
   /** The session that is meant, where it is on this node or on another. */
   readonly session: Session | undefined;
   readonly relayed: Relayed | undefined;
+  readonly app: App | undefined;
   readonly cors: Cors;
 }
 
@@ -49,7 +54,7 @@ type Asked = Pick<NativeRequest, "request" | "url" | "listener">;
 type Cors = Readonly<Record<string, string>>;
 type Action = (native: NativeStreamOptions, asked: NativeRequest) => Promise<Response>;
 
-const ACTIONS: Readonly<Record<string, Action>> = { stream, send, poll, close };
+const ACTIONS: Readonly<Record<string, Action>> = { stream, send, poll, close, ticket };
 const PREFLIGHT = { methods: "GET, POST", headers: "authorization, content-type, last-event-id" };
 /** As many commands as may come with the request that opens the session. */
 const FIRST_COMMANDS = 16;
@@ -68,7 +73,7 @@ export function nativeStreamRoute(native: NativeStreamOptions): Route {
 async function answer(native: NativeStreamOptions, action: Action, asked: Asked): Promise<Response> {
   const { request, url } = asked;
   const { admission, hub } = native.options;
-  const id = url.searchParams.get("session") ?? sessionOfEventSource(request);
+  const id = url.searchParams.get("session") ?? idOfEventSource(request)?.session;
   const session = id === undefined ? undefined : native.sessions.find(id);
   const origin = request.headers.get("origin");
   const key = url.searchParams.get("app") ?? admission.defaultKey;
@@ -85,7 +90,7 @@ async function answer(native: NativeStreamOptions, action: Action, asked: Asked)
     if (session && !isOfPage(session, origin)) throw outcomeError(NOT_THE_PAGE);
     if (url.searchParams.has("session") && !session?.connection && !relayed) throw outcomeError(SESSION_GONE);
     if (session && action !== close) await pace(native.sessions, session);
-    return await action(native, { ...asked, session, relayed, cors });
+    return await action(native, { ...asked, session, relayed, app, cors });
   } catch (error) {
     if (!isKnownError(error)) hub.observe({ type: "failed", error, during: "an HTTP stream" });
     else if (error.code === SESSION_GONE.code)
@@ -138,7 +143,7 @@ async function stream(native: NativeStreamOptions, asked: NativeRequest): Promis
   const { request } = asked;
   const reading = await readingOf(native, asked, "stream");
   if (reading instanceof Response) return reading;
-  return new StreamReader({ ...reading, framing: framingFor(request, reading.id) }).response;
+  return new StreamReader({ ...reading, framing: framingFor(request, reading) }).response;
 }
 
 async function poll(native: NativeStreamOptions, asked: NativeRequest): Promise<Response> {
@@ -168,12 +173,24 @@ async function close({ options, sessions }: NativeStreamOptions, asked: NativeRe
   return new Response(null, { status: 204, headers: cors });
 }
 
+async function ticket({ tickets }: NativeStreamOptions, asked: NativeRequest): Promise<Response> {
+  const { request, app, cors } = asked;
+  if (!app) throw new HttpError(404, "app_unknown", "There is no app of that key.");
+  const token = bearerIn(request);
+  if (token === undefined) {
+    throw new HttpError(401, "unauthorized", "A ticket stands for a token: send it as Authorization: Bearer JWT.");
+  }
+  const issued = await tickets.issue(app, request.headers.get("origin"), token);
+  return Response.json({ ticket: issued, expiresInS: TICKET_S }, { headers: { ...cors, "Cache-Control": "no-store" } });
+}
+
 // ---- sessions
 
 async function open(
   { options, sessions }: NativeStreamOptions,
   asked: NativeRequest,
   transport: SessionKind["transport"],
+  redeemed: Redeemed | undefined,
 ): Promise<Session | Response> {
   const { request, url, listener, cors } = asked;
   const commands = await readCommands(request, options.config.limits.frameBytes);
@@ -192,7 +209,9 @@ async function open(
     pingFrame: '{"event":"ping"}',
     isNamed: true,
   };
-  const opened = await sessions.open(options, { request, url: new URL(`/${url.search}`, url), caller }, kind);
+  const { search } = redeemed?.url ?? url;
+  const context = { request: redeemed?.request ?? request, url: new URL(`/${search}`, url), caller };
+  const opened = await sessions.open(options, context, kind);
   if (opened instanceof Response) return withHeaders(opened, cors);
   const { connection, socket, refusal } = opened;
   if (refusal || !connection) {
@@ -206,6 +225,8 @@ async function open(
 
 interface NativeReading extends Omit<Reading, "framing"> {
   readonly id: string;
+  /** Of one that was opened by a ticket. */
+  readonly mark: string | undefined;
 }
 
 /** Of a session that is here, that another node has, or that is opened by it. */
@@ -218,7 +239,8 @@ async function readingOf(
   const { request, url, session, relayed, cors, listener } = asked;
   // Bun hangs up on a response that is silent for long.
   listener.timeout(request, 0);
-  const rest = { sessions, request, headers: cors };
+  const mark = idOfEventSource(request)?.mark;
+  const rest = { sessions, request, headers: cors, mark };
   const ack = numberIn(url, "ack") ?? numberAfter(request.headers.get("last-event-id"));
   const isPoll = transport === "poll";
   const mirror = relayed && (await sessions.relay?.read({ ...relayed, after: ack, isPoll, isResumable: true }));
@@ -233,8 +255,10 @@ async function readingOf(
     return { ...rest, id: session.id, socket: session.socket, isFirst: false };
   }
   if (url.searchParams.has("session")) throw outcomeError(SESSION_GONE);
-  const opened = await open(native, asked, transport);
-  return opened instanceof Response ? opened : { ...rest, id: opened.id, socket: opened.socket, isFirst: true };
+  const redeemed = request.method === "GET" ? await native.tickets.redeem(asked.app, request, url, mark) : undefined;
+  const opened = await open(native, asked, transport, redeemed);
+  if (opened instanceof Response) return opened;
+  return { ...rest, id: opened.id, socket: opened.socket, isFirst: true, mark: redeemed?.mark };
 }
 
 /** The client goes on behind the frame that it has. False where that is no longer kept. */
@@ -249,10 +273,11 @@ function attachAgain({ sessions }: NativeStreamOptions, session: Session, ack: n
 }
 
 /** A browser's EventSource comes again by the address that it was given; what it had last says which session it was. */
-function sessionOfEventSource({ headers }: Request): string | undefined {
-  const last = headers.get("last-event-id") ?? "";
-  const end = last.lastIndexOf(":");
-  return end < 0 ? undefined : last.slice(0, end);
+function idOfEventSource({
+  headers,
+}: Request): { readonly session: string; readonly mark: string | undefined } | undefined {
+  const [session = "", ...rest] = (headers.get("last-event-id") ?? "").split(":");
+  return rest.length === 0 ? undefined : { session, mark: rest.length > 1 ? markIn(rest[0]) : undefined };
 }
 
 function numberAfter(lastEventId: string | null): number | undefined {
@@ -260,8 +285,8 @@ function numberAfter(lastEventId: string | null): number | undefined {
   return number === undefined ? undefined : Number(number);
 }
 
-function framingFor(request: Request, session: string): Framing {
-  if (request.method === "GET") return serverSentEvents(`${session}:`);
+function framingFor(request: Request, { id, mark }: NativeReading): Framing {
+  if (request.method === "GET") return serverSentEvents(mark === undefined ? `${id}:` : `${id}:${mark}:`);
   return request.headers.get("accept")?.includes("text/event-stream") ? serverSentEvents("") : ndjson;
 }
 
