@@ -38,8 +38,10 @@ class HttpSession implements TransportSocket {
   readonly #reading: Reading;
   readonly #request: TransportRequest;
   readonly #firstLookMs: number | undefined;
-  /** Of the server, without a slash at its end. */
-  readonly #base: string;
+  /** Of the server, without a slash at its end; later of its node that has the connection. */
+  #base: string;
+  /** What leads to any node. */
+  readonly #anyBase: string;
   /** What the address asks for. */
   readonly #query: URLSearchParams;
   readonly #over = new AbortController();
@@ -64,7 +66,8 @@ class HttpSession implements TransportSocket {
     // Addresses end up in logs.
     this.#token = this.#query.get("token") ?? undefined;
     this.#query.delete("token");
-    this.#base = url.origin + url.pathname.replace(/\/+$/, "");
+    this.#anyBase = url.origin + url.pathname.replace(/\/+$/, "");
+    this.#base = this.#anyBase;
     const send = (seq: number, body: string) => this.#post("send", { session: this.#id, seq }, GRACE_MS, { body });
     this.#outbox = new Outbox(send, this.#over.signal, (reason) => this.#end(1006, reason));
     void this.#run();
@@ -161,7 +164,8 @@ class HttpSession implements TransportSocket {
     const { data } = JSON.parse(frame);
     if (data?.session === undefined) return;
     this.#id = data.session;
-    const { keepAliveS, sessionTimeoutS } = data.http ?? {};
+    const { keepAliveS, sessionTimeoutS, url = this.#anyBase } = data.http ?? {};
+    this.#base = url;
     if (keepAliveS > 0) this.#keepAliveMs = keepAliveS * 1000;
     if (sessionTimeoutS > 0) this.#sessionMs = sessionTimeoutS * 1000;
     globalThis.addEventListener?.("pagehide", this.#leave);
@@ -213,7 +217,11 @@ class HttpSession implements TransportSocket {
     signal.addEventListener("abort", stop);
     try {
       const request = { method: "POST", cache: "no-store", signal: abort.signal, ...init } as const;
-      const response = await fetch(this.#url(path, query), request);
+      const response = await fetch(this.#url(path, query), request).catch((error) => {
+        // The node may be out of reach from here, or forbidden by the page's policy.
+        this.#base = this.#anyBase;
+        throw error;
+      });
       alive();
       await use?.(response, alive);
       return response;

@@ -397,6 +397,8 @@ export interface HttpInput {
   readonly pollS?: number | undefined;
   /** How long a connection lives while no request reads from it, in seconds; then its members leave. Takes a number of seconds from 0.1 to 2147483. Default: `10`. */
   readonly sessionTimeoutS?: number | undefined;
+  /** Whether a client is told the address of the node that has its connection, so that its requests need not be passed on: where `nodeUrl` names another host than the client has used, and the same scheme and port. Default: `"auto"`. */
+  readonly pin?: "auto" | "off" | undefined;
 }
 
 /** How publications reach sockets. */

@@ -255,6 +255,8 @@ export interface SessionInfo {
   readonly keepAliveS: number;
   /** How long the connection lives while no request reads from it, in seconds. */
   readonly sessionTimeoutS: number;
+  /** Where further requests reach the node that has the connection, where that is known. */
+  readonly url?: string;
 }
 
 /** What one client may ask for. What is absent is unlimited. */

@@ -1,6 +1,6 @@
 /** The settings of what clients speak over HTTP where a WebSocket does not get through. */
 
-import { boolean, seconds, section, withDefault } from "./fields.ts";
+import { boolean, oneOf, seconds, section, withDefault } from "./fields.ts";
 
 export const http = section("HTTP in place of a WebSocket, where a network does not let one through.", {
   pusher: boolean("Answers pusher-js's `xhr_streaming` and `xhr_polling`.").apply(withDefault, true),
@@ -14,4 +14,8 @@ export const http = section("HTTP in place of a WebSocket, where a network does 
     "How long a connection lives while no request reads from it, in seconds; then its members leave.",
     0.1,
   ).apply(withDefault, 10),
+  pin: oneOf(
+    "Whether a client is told the address of the node that has its connection, so that its requests need not be passed on: where `nodeUrl` names another host than the client has used, and the same scheme and port.",
+    ["auto", "off"],
+  ).apply(withDefault, "auto"),
 });

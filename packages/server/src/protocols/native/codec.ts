@@ -317,8 +317,8 @@ function welcome(push: Extract<Push, { type: "welcome" }>): string {
 
 function httpOf(session: SessionInfo | undefined): Pick<WireWelcome, "session" | "http"> {
   if (!session) return {};
-  const { id, keepAliveS, sessionTimeoutS } = session;
-  return { session: id, http: { keepAliveS, sessionTimeoutS } };
+  const { id, ...http } = session;
+  return { session: id, http };
 }
 
 function refusal({ error, command }: Extract<Push, { type: "refused" }>): ServerFrame {

@@ -48,6 +48,8 @@ export interface WireWelcome {
     readonly keepAliveS: number;
     /** How long the connection lives while no request reads from it, in seconds. */
     readonly sessionTimeoutS: number;
+    /** Where further requests reach the node that has the connection at once. */
+    readonly url?: string;
   };
   /** Taken as a token by a server of this app for a while, so that its back end is not asked again. Opaque. */
   readonly reconnectToken?: string;

@@ -40,6 +40,13 @@ const sockJs = {
 export const sockJsStream: Framing = { ...sockJs, keepAlive: " \n", first: (isFirst) => (isFirst ? "o{}\n" : " \n") };
 export const sockJsPoll: Framing = { ...sockJs, keepAlive: "h\n", first: (isFirst) => (isFirst ? "o{}\n" : "") };
 
+/** Whose client comes to another host from now on, by the same scheme and port. */
+export function movedTo(hostname: string | undefined, framing: Framing): Framing {
+  if (hostname === undefined) return framing;
+  const opening = `o${JSON.stringify({ hostname })}\n`;
+  return { ...framing, first: (isFirst) => (isFirst ? opening : framing.first(false)) };
+}
+
 const resumable = { isResumable: true, rotationUnits: Number.POSITIVE_INFINITY, close: () => "" };
 
 export const ndjson: Framing = {

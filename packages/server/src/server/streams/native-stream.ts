@@ -25,6 +25,7 @@ import {
 } from "./deliver.ts";
 import { findApp } from "./find-app.ts";
 import { type Framing, jsonPoll, ndjson, serverSentEvents } from "./framing.ts";
+import { pinFor } from "./pin.ts";
 import { PollReader, type Reading, StreamReader } from "./readers.ts";
 import type { Relayed } from "./relay.ts";
 import { takeRequest } from "./request-rate.ts";
@@ -208,6 +209,7 @@ async function open(
     encode: onOneLine,
     pingFrame: '{"event":"ping"}',
     isNamed: true,
+    url: pinFor(options.config, request, caller)?.href.replace(/\/$/, ""),
   };
   const { search } = redeemed?.url ?? url;
   const context = { request: redeemed?.request ?? request, url: new URL(`/${search}`, url), caller };

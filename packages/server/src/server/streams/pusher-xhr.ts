@@ -8,6 +8,7 @@ import { Disconnect } from "../../domain/error.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
 import { errorResponseFor, isKnownError, methodNotAllowed } from "../../http/error-response.ts";
 import { receiveRequest } from "../../hub/execute.ts";
+import type { Caller } from "../http/caller.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
 import { corsHeaders, preflightResponse } from "./cors.ts";
@@ -22,8 +23,9 @@ import {
   TOO_MANY_MISSES,
 } from "./deliver.ts";
 import { findApp } from "./find-app.ts";
-import { sockJsPoll, sockJsStream } from "./framing.ts";
+import { movedTo, sockJsPoll, sockJsStream } from "./framing.ts";
 import type { HttpSocket } from "./http-socket.ts";
+import { pinFor } from "./pin.ts";
 import { readSend } from "./pusher-send.ts";
 import { PollReader, StreamReader } from "./readers.ts";
 import type { Relayed } from "./relay.ts";
@@ -106,12 +108,13 @@ async function dispatch(xhr: PusherXhrOptions, asked: XhrRequest, cors: Cors): P
 
 /** The node that has the session. Who asks for many that are not there may not have others asked. Throws HttpError. */
 async function elsewhere({ options, sessions }: PusherXhrOptions, asked: XhrRequest): Promise<number | undefined> {
-  if (options.ipConnectionLimiter.hasMissedTooOften(addressOf(options, asked))) throw outcomeError(TOO_MANY_MISSES);
+  if (options.ipConnectionLimiter.hasMissedTooOften(callerOf(options, asked).address))
+    throw outcomeError(TOO_MANY_MISSES);
   return sessions.relay?.noted(asked.sessionId);
 }
 
-function addressOf({ identify }: HandshakeOptions, { request, url, listener }: XhrRequest): string {
-  return identify(request, url, listener.requestIP(request)?.address).address;
+function callerOf({ identify }: HandshakeOptions, { request, url, listener }: XhrRequest): Caller {
+  return identify(request, url, listener.requestIP(request)?.address);
 }
 
 function mayUse({ origin, connection }: Session, request: XhrRequest): boolean {
@@ -137,7 +140,7 @@ async function send(
   if (session) return deliverInTurn(options.hub, session, reading, paceOf(xhr, session));
   const frames = await reading;
   const outcome = relayed && sessions.relay ? await sessions.relay.send(relayed, frames) : SESSION_GONE;
-  if (outcome.status === SESSION_GONE.status) options.ipConnectionLimiter.noteMiss(addressOf(options, asked));
+  if (outcome.status === SESSION_GONE.status) options.ipConnectionLimiter.noteMiss(callerOf(options, asked).address);
   return outcome;
 }
 
@@ -172,23 +175,25 @@ async function readElsewhere(
 }
 
 function respond(
-  { sessions }: PusherXhrOptions,
-  { request, action, listener }: XhrRequest,
+  { sessions, options }: PusherXhrOptions,
+  asked: XhrRequest,
   socket: HttpSocket,
   { isFirst, cors }: { readonly isFirst: boolean; readonly cors: Cors },
 ): Response | Promise<Response> {
+  const { request, action, listener } = asked;
   // Bun hangs up on a response that is silent for long.
   listener.timeout(request, 0);
   const reading = { sessions, socket, request, isFirst, headers: cors };
+  const hostname = isFirst ? pinFor(options.config, request, callerOf(options, asked))?.hostname : undefined;
   return action === "xhr_streaming"
-    ? new StreamReader({ ...reading, framing: sockJsStream }).response
-    : new PollReader({ ...reading, framing: sockJsPoll }).response;
+    ? new StreamReader({ ...reading, framing: movedTo(hostname, sockJsStream) }).response
+    : new PollReader({ ...reading, framing: movedTo(hostname, sockJsPoll) }).response;
 }
 
 function open(xhr: PusherXhrOptions, asked: XhrRequest, transport: SessionKind["transport"]) {
-  const { request, url, key, listener } = asked;
+  const { request, url, key } = asked;
   const { options, sessions } = xhr;
-  const caller = options.identify(request, url, listener.requestIP(request)?.address);
+  const caller = callerOf(options, asked);
   const plain = new URL(`/app/${key}${url.search}`, url);
   return sessions.open(options, { request, url: plain, caller }, { id: asked.sessionId, transport, encode: frameLine });
 }

@@ -37,6 +37,8 @@ export interface SessionKind extends Pick<HttpSocketOptions, "encode" | "pingFra
   readonly transport: Transport;
   /** The server made up the id, and the client learns it when it is welcomed. */
   readonly isNamed?: true;
+  /** Where further requests reach this node at once. */
+  readonly url?: string | undefined;
   /** The client can send nothing. */
   readonly isOneWay?: true;
 }
@@ -192,7 +194,7 @@ export class Sessions {
 
   #createSocket(
     { config, ipConnectionLimiter }: HandshakeOptions,
-    { id, encode, pingFrame, isNamed }: SessionKind,
+    { id, encode, pingFrame, isNamed, url }: SessionKind,
     address: string,
     connection: Connection | undefined,
   ): HttpSocket {
@@ -203,7 +205,7 @@ export class Sessions {
       limitBytes: config.limits.outboundBufferBytes,
       encode,
       ...(pingFrame !== undefined && { pingFrame }),
-      ...(isNamed && { session: { id, keepAliveS, sessionTimeoutS } }),
+      ...(isNamed && { session: { id, keepAliveS, sessionTimeoutS, ...(url !== undefined && { url }) } }),
       nowMs: () => this.#clock.monotonicMs(),
       caughtUp: () => {
         if (connection) connection.probe = undefined;
