@@ -81,7 +81,7 @@ test(
       },
       { url: `http://127.0.0.1:${proxy.port}`, token },
     );
-    const isThere = async () => (await server.channel("private-kept"))?.subscribers === 1;
+    const isThere = async () => (await server.channel("private-kept").info())?.subscribers === 1;
     for (let n = 1; n <= 3; n++) {
       await eventually(async () => expect(await isThere()).toBe(true));
       proxy.cut();

@@ -266,7 +266,7 @@ test("a client that stops reading is cut, and what waits for it is bounded", asy
 test("a session that closes ends in time, also where its client vanished behind a response that is full", async () => {
   const { address, stream, id } = await openSession();
   await send(address, [subscribe("brief")]);
-  await eventually(async () => expect((await server.channel("brief"))?.subscribers).toBe(1));
+  await eventually(async () => expect((await server.channel("brief").info())?.subscribers).toBe(1));
   for (let n = 0; n < 28; n++) await server.toChannel("brief").push({ event: "n", data: "x".repeat(10_000) });
   // Full, and never asked for again.
   await eventually(() => expect(stream.units).toBeGreaterThan(262_144));
