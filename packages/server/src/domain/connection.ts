@@ -81,6 +81,8 @@ export class Connection {
   /** Nothing can come in from it: it is judged only by what it reads. */
   isOneWay = false;
   closed = false;
+  /** A back end put it into a channel, and it alone: once it has gone, nothing puts it there again. */
+  wasPlaced = false;
   /** The cluster counts it among the connections that its app may have. */
   isCounted = false;
   /** Why the server ended it, where the server did. */

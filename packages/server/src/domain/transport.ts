@@ -67,6 +67,8 @@ export interface Protocol {
   readonly asksForUserChannel: boolean;
   /** Whether a client may show a token when it connects. In other protocols such a header is not for the server. */
   readonly acceptsTokens: boolean;
+  /** Whether its clients come back to a channel at their position, and are sent what they missed, where the channel has history. */
+  readonly recovers?: true;
   /** Throws CommandError where the frame is not one of the protocol's. */
   decode(frame: Frame): Command;
   /** Undefined where the protocol has no frame for it. */

@@ -7,6 +7,7 @@ import type { FrameObserver, FrameTap, TrafficMeter } from "../domain/traffic.ts
 import type { Fanout } from "../domain/transport.ts";
 import { Channels } from "./channels.ts";
 import { GuardChain } from "./guard-chain.ts";
+import { HeldDepartures } from "./held-departures.ts";
 import type { HubLimits, HubOptions } from "./options.ts";
 import { Tenants } from "./tenants.ts";
 import type { ScheduleTurn } from "./turn-queue.ts";
@@ -29,6 +30,8 @@ export class HubContext {
   readonly channels: Channels;
   readonly tenants: Tenants;
   readonly nodeNumber: number;
+  /** Departures of those that come back elsewhere. */
+  readonly held: HeldDepartures;
   /** When all connections were last looked at. */
   sweptAtMs = 0;
   readonly #observers: readonly Observer[];
@@ -42,6 +45,7 @@ export class HubContext {
     this.registry = options.engine.registry;
     this.ledger = options.engine.ledger;
     this.clock = options.clock;
+    this.held = new HeldDepartures(options.clock);
     this.guardChain = new GuardChain(options.guards ?? []);
     this.traffic = options.traffic;
     this.channels = options.channels ?? new Channels();

@@ -34,6 +34,7 @@ import { PresenceRegistrar } from "./presence-registrar.ts";
 import { Publisher, type PublishTimes } from "./publisher.ts";
 import { Quotas } from "./quotas.ts";
 import { observeChanges } from "./registry-changes.ts";
+import { Relocations } from "./relocations.ts";
 import { Steering } from "./steering.ts";
 import { StickySubscriptions } from "./sticky-subscriptions.ts";
 import { SubscriptionCounts } from "./subscription-counts.ts";
@@ -61,6 +62,7 @@ export class Hub {
   readonly clusterConnections: ClusterConnections;
   readonly connectionList: ConnectionList;
   readonly steering: Steering;
+  readonly relocations: Relocations;
   readonly users: Users;
   readonly histories: Histories;
   readonly channelReaders: ChannelReaders;
@@ -99,7 +101,9 @@ export class Hub {
     const bans = new Bans(context);
     const registrar = new PresenceRegistrar(context, this.subscriptionCounts, options.observersFlushed);
     this.#membership = new ChannelMembership(context, this.quotas, registrar, bans);
-    this.users = new Users(context, (connection, why) => this.disconnect(connection, why));
+    const disconnect = (connection: Connection, why: Disconnect) => this.disconnect(connection, why);
+    this.users = new Users(context, disconnect);
+    this.relocations = new Relocations(context, disconnect);
     this.steering = new Steering(this, bans, new StickySubscriptions(context));
     const keys = new IdempotencyKeys(this.clock);
     const timer = new DeliveryTimer(this.clock, context.nodeNumber, (tookMs) => this.traffic?.delivered(tookMs));
@@ -359,6 +363,7 @@ export class Hub {
     this.#delivery.sweep(nowMs);
     this.nodeBus.sweep(nowMs);
     this.steering.sweep(nowMs);
+    this.relocations.sweep(nowMs);
     this.users.revocations.sweep();
     endDoubtful(this);
   }

@@ -137,6 +137,8 @@ export class ChannelMembership {
   async #leaveAsMember(connection: Connection, tenant: Tenant, audience: Audience, member: Member): Promise<void> {
     audience.leaving++;
     try {
+      const held = this.#context.held.of(connection);
+      if (held) await held;
       await this.#registrar.leave(connection, audience, member);
     } finally {
       audience.leaving--;

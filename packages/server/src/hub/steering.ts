@@ -249,6 +249,7 @@ async function putInto(hub: Host, connection: Connection, { channel, ...act }: S
     return false;
   const info = act.infoText === undefined ? consistentUserInfo(user ?? {}) : parseUserInfo(act.infoText);
   const member = traits.presence && id !== undefined ? { id, ...info } : undefined;
+  if (act.stickyUntilMs === undefined) connection.wasPlaced = true;
   if (traits.private) connection.isAuthenticated = true;
   const joined = hub
     .join(connection, channel, member, subscribedReply(hub, connection, channel, { by: "server" }))

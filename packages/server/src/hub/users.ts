@@ -148,6 +148,8 @@ export class Users {
     this.#replacing.delete(connection);
     try {
       if (app.singleConnection === "refuse") await this.#context.ledger.release(placeOf(app, user), id);
+      const held = this.#context.held.of(connection);
+      if (held) await held;
       await this.#context.registry.leave(onlineEntry(connection, user));
     } finally {
       if (audience) this.#context.tenants.release(tenant, audience);

@@ -30,6 +30,7 @@ export function nativeProtocol(options: { readonly jsonDepth: number }): Protoco
     joinsUserChannel: true,
     asksForUserChannel: false,
     acceptsTokens: true,
+    recovers: true,
     decode: (frame) => decode(frame, options.jsonDepth),
     encode,
     encodeClose: closing,

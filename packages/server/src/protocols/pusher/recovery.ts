@@ -15,6 +15,7 @@ export function recoveringPusherProtocol(options: { readonly jsonDepth: number }
   return {
     ...plain,
     variant: "recover",
+    recovers: true,
     decode: (frame) => decode(frame, options.jsonDepth, resumeOptionsOf),
     encode: (push) => encode(plain, push),
     encodeClose,
