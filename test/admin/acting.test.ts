@@ -283,6 +283,18 @@ describe("a node", () => {
     expect(noted).toEqual(["node.drain.end", "node.drain", "node.drain"]);
   });
 
+  test("of a cluster gives connections away on demand, which is noted", async () => {
+    const { url } = await startServer(SIGNED);
+    const anna = await signedIn(url, "anna");
+    await connectNative(url);
+    const { status, body } = await anna.post("api/nodes/rebalance");
+    expect([status, body]).toEqual([
+      200,
+      { nodes: 1, missing: 0, connections: 1, movable: 1, surplus: 0, isEven: true },
+    ]);
+    expect((await auditOf(anna))[0]).toMatchObject({ what: "cluster.rebalance", detail: { nodes: 1, surplus: 0 } });
+  });
+
   test("one of several workers knows a session and a ticket of another, and edits apps (scenario 70)", async () => {
     const { url } = await startWorkers({ dashboard: { users: USERS }, database: { url: "sqlite::memory:" } });
     const anna = await signedIn(url, "anna");

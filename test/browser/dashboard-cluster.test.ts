@@ -70,6 +70,8 @@ test("both nodes are listed, and the other one is drained from here", async () =
   const { page } = await look(browser, here);
   await openPageOf(page, "Nodes");
   await eventually(async () => expect(await page.locator(".node").count()).toBe(2), { withinMs: PATIENCE_MS });
+  await page.getByRole("button", { name: "Spread evenly" }).click();
+  await page.getByText(/They are evenly filled|will be asked to reconnect/).waitFor();
   const other = page.locator(".node").filter({ hasNotText: "this one" });
   expect(await other.textContent()).toMatch(/Memory\s*[\d.]+ MB/);
   await other.getByRole("button", { name: "Drain" }).click();

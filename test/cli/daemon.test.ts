@@ -259,6 +259,23 @@ describe("fanfare drain", () => {
   });
 });
 
+describe("fanfare rebalance", () => {
+  test.each([1, 2])(
+    "says how evenly the nodes are filled; with %d processes",
+    async (workers) => {
+      const cwd = folder({ ...SETTINGS, workers });
+      const { url } = await daemon(cwd);
+      await connectPusher(url);
+      const { code, stdout } = await run(["rebalance"], { cwd });
+      expect([code, stdout]).toEqual([0, expect.stringMatching(/^even already: 1 connections? on [12] nodes?\n$/)]);
+      const { stdout: json } = await run(["rebalance", "--json"], { cwd });
+      expect(JSON.parse(json)).toMatchObject({ missing: 0, connections: 1, movable: 0, surplus: 0, isEven: true });
+      await run(["stop"], { cwd });
+    },
+    60_000,
+  );
+});
+
 describe("fanfare reload (O9)", () => {
   test("takes what changed in the file, and names what needs a restart", async () => {
     const cwd = folder();

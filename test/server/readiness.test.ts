@@ -63,10 +63,12 @@ describe("/ready", () => {
   test("says every reason there is", () => {
     const memory = { isFull: true, usedBytes: 2, markBytes: 1.5 };
     const engine = { reachable: false, why: "Redis is away.", sinceMs: 0 } as const;
-    expect(unreadyReasons({ isDraining: true, engine, memory })).toEqual([
+    const room = { isFull: true, load: { connections: 19, limit: 20 } };
+    expect(unreadyReasons({ isDraining: true, engine, memory, room })).toEqual([
       { code: "draining", message: "The server is shutting down." },
       { code: "engine_unavailable", message: "Redis is away." },
       { code: "memory_full", message: "The process uses 2 bytes, more than its mark of 1." },
+      { code: "connections_full", message: "The node has 19 of at most 20 connections, and another node has room." },
     ]);
     const well = { isDraining: false, engine: { reachable: true }, memory: { ...memory, isFull: false } } as const;
     expect(unreadyReasons(well)).toEqual([]);

@@ -100,6 +100,7 @@ function entryOf(fields: Record<string, unknown>): PresenceEntry {
 
 function reportOf(fields: Record<string, unknown>): NodeReport {
   const { id, name, url, startedAtMs, connections, lagMs, memoryBytes, draining, unready } = fields;
+  const { connectionsLimit, portGroup } = fields;
   return {
     id: asString(id),
     name: asString(name),
@@ -110,5 +111,7 @@ function reportOf(fields: Record<string, unknown>): NodeReport {
     ...(memoryBytes !== undefined && { memoryBytes: parseCount(memoryBytes) }),
     draining: draining === true,
     ...(unready === true && { unready }),
+    ...(connectionsLimit !== undefined && { connectionsLimit: parseCount(connectionsLimit) }),
+    ...(portGroup !== undefined && { portGroup: asString(portGroup) }),
   };
 }

@@ -101,6 +101,7 @@ export type { Engine, EngineFactory, Guard, Observer, SignedCall, StatisticsSink
 export type { Frame, Protocol } from "./domain/transport.ts";
 export type { ListedConnection } from "./hub/connection-list.ts";
 export type { Reached } from "./hub/steering.ts";
+export type { ClusterShares } from "./server/cluster/cluster-shares.ts";
 export type {
   KickOptions,
   PutConnectionOptions,

@@ -6,7 +6,7 @@ import type { Awaitable } from "../domain/ports.ts";
 import { readShape } from "../http/read-shape.ts";
 import type { Hub } from "../hub/hub.ts";
 import { AdminError } from "./admin-error.ts";
-import type { AppStatistics, Explanation, Point, Question, Span } from "./api-types.ts";
+import type { AppStatistics, Explanation, Point, Question, Rebalanced, Span } from "./api-types.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Redact } from "./connection-view.ts";
 import type { LiveView } from "./live-view.ts";
@@ -70,6 +70,8 @@ export interface Services {
   readonly redact: Redact;
   /** Compares a signature with the right one. */
   readonly explain: (app: App, others: readonly App[], question: Question) => Explanation;
+  /** Has connections spread evenly over the nodes. */
+  readonly rebalance: () => Promise<Rebalanced>;
   /** Whether nodes can be drained one by one. */
   readonly canDrain: boolean;
 }

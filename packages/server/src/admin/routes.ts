@@ -21,6 +21,7 @@ export const ROUTES: readonly AdminRoute[] = [
   { method: "GET", path: "nodes", role: "view", handle: queries.nodes },
   { method: "POST", path: "nodes/:id/drain", role: "admin", handle: actions.drain },
   { method: "DELETE", path: "nodes/:id/drain", role: "admin", handle: actions.endDrain },
+  { method: "POST", path: "nodes/rebalance", role: "admin", handle: actions.rebalance },
   { method: "GET", path: "apps", role: "view", handle: apps.apps },
   { method: "POST", path: "apps", role: "admin", handle: apps.create },
   { method: "GET", path: "apps/:app", role: "view", handle: apps.app },

@@ -75,6 +75,14 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     examples: ["fanfare drain"],
     load: async () => (await import("./commands/drain.ts")).drain,
   },
+  rebalance: {
+    description:
+      "let the nodes of the cluster that have too many connections ask some to come back, to the other nodes",
+    options: [...LOCATION, AS_JSON],
+    notes: "Only clients that miss nothing by it are asked. It prints how many, and they are asked little by little.",
+    examples: ["fanfare rebalance"],
+    load: async () => (await import("./commands/rebalance.ts")).rebalance,
+  },
   restart: {
     description: "stop the server that runs in the background, and start it again with the same arguments",
     options: [...LOCATION, ...STOPPING],

@@ -73,6 +73,8 @@ export interface SettingsInput {
   readonly nodeUrl?: string;
   /** Silence after which the other servers of a cluster consider one dead, and its members gone, in seconds; clients are notified up to two seconds later. Takes a number of seconds from 0.5 to 2147483. Default: `6`. */
   readonly nodeTimeoutS?: number | undefined;
+  /** How the servers of a cluster share the connections. */
+  readonly cluster?: ClusterInput | undefined;
   /** Time a publication waits for an engine that is away before it is refused (503), in seconds. Takes a number of seconds from 0.1 to 2147483. Default: `5`. */
   readonly publishWaitS?: number | undefined;
   /** Most bytes of publications that wait like that. Takes a whole number from 1024 to 4294967296. Default: `67108864`. */
@@ -383,6 +385,18 @@ export interface NatsInput {
   readonly requestTimeoutS?: number | undefined;
   /** Longest pause between attempts to reach NATS, in seconds. When it is back, publications wait that long for the other nodes. Takes a number of seconds from 0.05 to 2147483. Default: `0.5`. */
   readonly reconnectMaxS?: number | undefined;
+}
+
+/** How the servers of a cluster share the connections. */
+export interface ClusterInput {
+  /** When servers that have more connections than their even share ask clients to reconnect, those that miss nothing by it: after another server has joined as well as on `fanfare rebalance`, or on that only. Default: `"on-join"`. */
+  readonly rebalance?: "on-join" | "manual" | undefined;
+  /** Time after a server has joined before they do, in seconds: as long as the load balancer takes to find it. Takes a number of seconds from 0 to 2147483. Default: `15`. */
+  readonly rebalanceDelayS?: number | undefined;
+  /** Time that a client which was asked to reconnect may take, in seconds. Until it is over its user stays a member of presence channels, so that nobody is notified of a departure; only clients whose channels keep events for as long are asked. Takes a number of seconds from 3 to 2147483. Default: `10`. */
+  readonly rebalanceHoldS?: number | undefined;
+  /** Most connections that each server asks to reconnect per second. Takes a whole number from 1 up. Default: `100`. */
+  readonly rebalancePerS?: number | undefined;
 }
 
 /** HTTP in place of a WebSocket, where a network does not let one through. */

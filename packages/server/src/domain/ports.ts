@@ -204,8 +204,12 @@ export interface NodeReport {
   /** Resident. */
   readonly memoryBytes?: number;
   readonly draining: boolean;
-  /** It takes no clients for another reason: its memory is full. */
+  /** It takes no clients for another reason: its memory is full, or it has nearly all connections that it may have. */
   readonly unready?: true;
+  /** Most connections that it may have. */
+  readonly connectionsLimit?: number;
+  /** The same for all processes of one server, which share its port: of these, a balancer cannot choose one. */
+  readonly portGroup?: string;
 }
 
 export interface NodeState extends NodeReport {

@@ -12,10 +12,13 @@ import { pusherProtocol } from "../protocols/pusher/codec.ts";
 import { recoveringPusherProtocol } from "../protocols/pusher/recovery.ts";
 import { appBackends } from "./app-backends.ts";
 import { appDirectory } from "./app-directory.ts";
-import { nodeName } from "./cluster/node-name.ts";
+import { nodeName, portGroupOf } from "./cluster/node-name.ts";
+import { RoomMonitor } from "./cluster/room-monitor.ts";
 import { Dashboard, ignoringDashboardApp } from "./dashboard/dashboard.ts";
 import { guardsFor } from "./guards.ts";
+import { ClusterWatch } from "./lifecycle/cluster-watch.ts";
 import { DrainController, DrainState } from "./lifecycle/drain-controller.ts";
+import { Rebalancer } from "./lifecycle/rebalancer.ts";
 import { listenOptions } from "./listen-options.ts";
 import type { Dependencies, Parts } from "./parts.ts";
 import { OwnedSessions } from "./streams/owned-sessions.ts";
@@ -30,13 +33,19 @@ import { Listeners } from "./websocket/listeners.ts";
 import { SlowConsumers, withSlowConsumers } from "./websocket/slow-consumers.ts";
 
 export function build(deps: Dependencies, engine: Engine): Parts {
-  const { config, clock, extensions, storage } = deps;
+  const { config, clock, extensions, storage, log } = deps;
+  const portGroup = deps.sharesPort ? portGroupOf(process.ppid) : undefined;
   const node = { id: crypto.randomUUID(), name: nodeName() };
   const startedAtMs = Date.now();
   const apps = appDirectory(deps, () => hub);
   const lag = new EventLoopLag(clock);
   const memory = new MemoryMonitor({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
   const drainState = new DrainState(clock);
+  const room = new RoomMonitor({
+    ...{ nodeId: node.id, portGroup, log },
+    sockets: () => hub.connectionCount + extensions.endpoints.count,
+    limit: () => hub.limits.connections,
+  });
   const backend = appBackends(deps, () => hub);
   // The dashboard and the slow consumers need the hub, which asks them in turn, once it runs.
   const dashboardGuard: Guard = { command: (...asked) => dashboard.guard.command?.(...asked) };
@@ -45,14 +54,8 @@ export function build(deps: Dependencies, engine: Engine): Parts {
     engine,
     deciders: extensions.deciders(backend),
     guards: guardsFor({
-      config,
-      clock,
-      engine,
-      memory,
-      dashboard: dashboardGuard,
-      extensions,
-      backend,
-      given: deps.given,
+      ...{ config, clock, engine, memory, extensions, backend },
+      ...{ dashboard: dashboardGuard, given: deps.given },
     }),
     observers: [...deps.observers.map(ignoringDashboardApp), (event) => dashboard.observe(event)],
     traffic: withSlowConsumers(storage.traffic, () => slowConsumers),
@@ -63,7 +66,12 @@ export function build(deps: Dependencies, engine: Engine): Parts {
       memoryBytes: memory.usedBytes,
       draining: drainState.isDraining,
       ...(config.nodeUrl !== undefined && { url: config.nodeUrl }),
-      ...(memory.isFull && { unready: true }),
+      ...((memory.isFull || room.isFull) && { unready: true }),
+      // The hub asks for the id before it is made.
+      get connectionsLimit() {
+        return hub.limits.connections;
+      },
+      ...(portGroup !== undefined && { portGroup }),
     }),
   });
   hub.frameObserver = frameObserverFor(deps);
@@ -79,7 +87,7 @@ export function build(deps: Dependencies, engine: Engine): Parts {
   const relay = engine.name === "memory" ? undefined : new Relay({ hub, streams, ledger: engine.ledger });
   const sessions = new Sessions({ streams, hub, settings: config.http, relay });
   if (relay) new OwnedSessions(hub, sessions).start();
-  const around = { nodeId: node.id, engine, startedAtMs, apps, hub, memory, lag, dashboard, drainState };
+  const around = { nodeId: node.id, engine, startedAtMs, apps, hub, memory, room, lag, dashboard, drainState };
   const parts = { ...around, ipConnectionLimiter, slowConsumers, streams, sessions };
   const listeners = new Listeners(listenOptions(deps, parts));
   const heldWrites = new HeldWrites(listeners, clock, config.fanout.holdMs);
@@ -87,7 +95,19 @@ export function build(deps: Dependencies, engine: Engine): Parts {
   const drain: DrainController = new DrainController({
     ...{ nodeId: node.id, clock, settings: config, state: drainState, hub, listeners, endpoints, sessions },
   });
-  return { ...parts, backend, listeners, heldWrites, drain };
+  return { ...parts, backend, listeners, heldWrites, drain, ...watchCluster(deps, parts) };
+}
+
+function watchCluster(
+  { clock, log, config, storage }: Dependencies,
+  { nodeId, hub, engine, room, drainState }: Pick<Parts, "nodeId" | "hub" | "engine" | "room" | "drainState">,
+): Pick<Parts, "rebalancer" | "clusterWatch"> {
+  const rebalancer = new Rebalancer({
+    ...{ nodeId, hub, clock, log, settings: config.cluster },
+    isDraining: () => drainState.isDraining,
+    asked: (count) => storage.metrics.relocationAsked(count),
+  });
+  return { rebalancer, clusterWatch: new ClusterWatch({ hub, clock, engine: engine.name, room, rebalancer }) };
 }
 
 interface HubParts extends Pick<HubOptions, "node" | "engine" | "deciders"> {

@@ -29,7 +29,7 @@ import { newConnectionId } from "./websocket/connection-id.ts";
 import type { HandshakeOptions } from "./websocket/listen-options.ts";
 import type { ListenersOptions } from "./websocket/listeners.ts";
 
-type ListenParts = Omit<Parts, "listeners" | "heldWrites" | "drain" | "backend">;
+type ListenParts = Omit<Parts, "listeners" | "heldWrites" | "drain" | "backend" | "rebalancer" | "clusterWatch">;
 
 export function listenOptions(deps: Dependencies, parts: ListenParts): ListenersOptions {
   const { config, extensions } = deps;
@@ -148,9 +148,11 @@ function firstPage({ config, demoFile: secretFile }: Dependencies): Route[] {
 }
 
 /** Whether load balancers should send clients here. */
-export function readyState(parts: { hub: Pick<Hub, "health"> } & Pick<Parts, "memory" | "drainState">): ReadyState {
-  const { hub, memory, drainState } = parts;
-  return { isDraining: drainState.isDraining, keepsRunning: !drainState.isStopping, engine: hub.health, memory };
+export function readyState(
+  parts: { hub: Pick<Hub, "health"> } & Pick<Parts, "memory" | "room" | "drainState">,
+): ReadyState {
+  const { hub, memory, room, drainState } = parts;
+  return { isDraining: drainState.isDraining, keepsRunning: !drainState.isStopping, engine: hub.health, memory, room };
 }
 
 /** Where another socket would be one too many for the system, or for what is in memory already. */

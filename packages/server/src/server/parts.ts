@@ -7,12 +7,15 @@ import type { Config } from "../config/schema/schema.ts";
 import type { Clock, Engine, Observer } from "../domain/ports.ts";
 import type { IpConnectionLimiter } from "../guards/ip-connection-limiter.ts";
 import type { Hub } from "../hub/hub.ts";
+import type { RoomMonitor } from "./cluster/room-monitor.ts";
 import type { Dashboard } from "./dashboard/dashboard.ts";
 import type { DashboardKey } from "./dashboard/dashboard-key.ts";
 import type { Extensions } from "./embed/extensions.ts";
 import type { MetricsRouteOptions } from "./http/metrics-route.ts";
 import type { Implementations } from "./implementations.ts";
+import type { ClusterWatch } from "./lifecycle/cluster-watch.ts";
 import type { DrainController, DrainState } from "./lifecycle/drain-controller.ts";
+import type { Rebalancer } from "./lifecycle/rebalancer.ts";
 import type { Storage } from "./storage/storage.ts";
 import type { Sessions } from "./streams/sessions.ts";
 import type { Streams } from "./streams/streams.ts";
@@ -54,6 +57,7 @@ export interface Parts {
   readonly backend: Backend;
   readonly hub: Hub;
   readonly memory: MemoryMonitor;
+  readonly room: RoomMonitor;
   readonly lag: EventLoopLag;
   readonly ipConnectionLimiter: IpConnectionLimiter;
   readonly slowConsumers: SlowConsumers;
@@ -65,4 +69,6 @@ export interface Parts {
   readonly heldWrites: HeldWrites;
   readonly drainState: DrainState;
   readonly drain: DrainController;
+  readonly rebalancer: Rebalancer;
+  readonly clusterWatch: ClusterWatch;
 }

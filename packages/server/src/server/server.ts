@@ -11,6 +11,7 @@ import type { User } from "../domain/message.ts";
 import type { NodeState } from "../domain/ports.ts";
 import type { AnyModule, Given, InputOf, OutputOf, TaskModule } from "../tasks/module.ts";
 import type { TaskOptions } from "../tasks/tasks.ts";
+import { type ClusterShares, clusterShares } from "./cluster/cluster-shares.ts";
 import { AppHandle, type ChannelStats, type PresenceList } from "./embed/app-handle.ts";
 import type { ChannelHandle } from "./embed/channel-handle.ts";
 import type { ChannelSubscription, Subscribing } from "./embed/channel-subscription.ts";
@@ -53,10 +54,7 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
 
   // ---- start, stop, reload
 
-  /**
-   * Listens, unless the configuration disables it. Throws ConfigError, or an Error with code EADDRINUSE or EACCES.
-   * Idempotent; a server that was stopped can start again.
-   */
+  /** Listens, unless it is disabled. Throws ConfigError, or an Error: EADDRINUSE, EACCES. Idempotent; it may follow a stop. */
   start(): Promise<void> {
     return this.#lifecycle.start();
   }
@@ -77,8 +75,7 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
   /**
    * Applies other settings without losing a connection that does not have to go; without an argument, those of the launch's
    * `source`, or those there are. Certificates are read again and log files opened again in any case. What needs a restart
-   * stays as it is, and is named in the answer. Throws ConfigError, and then nothing has changed; Error where the server does
-   * not run.
+   * stays as it is, and is named in the answer. Throws ConfigError, and then nothing has changed; Error where it does not run.
    */
   reload(settings?: ConfigInput): Promise<Reloaded> {
     return this.#lifecycle.reload(settings);
@@ -104,6 +101,11 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
     await this.#lifecycle.process.drain(isOn);
   }
 
+  /** Has all nodes that have more connections than their even share ask some to come back (4200). Throws as `nodes()` does. */
+  rebalance(): Promise<ClusterShares> {
+    return clusterShares(this.#lifecycle.process.hub, true);
+  }
+
   /** For log files that were renamed: the next line is in a new file of the old name. */
   reopenLogs(): void {
     this.#lifecycle.reopenLogs();
@@ -111,8 +113,7 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
 
   /** How it is, and what it runs as. Throws where it does not run. */
   async status(): Promise<Status> {
-    const { process, config, launch } = this.#lifecycle;
-    return serverStatus(process, { config, launch, urls: this });
+    return serverStatus(this.#lifecycle.process, this.#lifecycle, this);
   }
 
   /** How many are in which channel, in the whole cluster: of all apps, or of one by id or key. Throws where there is none such. */

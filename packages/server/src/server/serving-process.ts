@@ -86,7 +86,7 @@ export class ServingProcess implements ServerProcess {
   }
 
   private constructor(deps: Dependencies, parts: Parts, certificates: CertificateWatcher | undefined) {
-    const { lag, hub, ipConnectionLimiter, slowConsumers, sessions, dashboard } = parts;
+    const { lag, hub, ipConnectionLimiter, slowConsumers, sessions, dashboard, clusterWatch } = parts;
     this.#parts = parts;
     this.#certificates = certificates;
     const healthLog = new EngineHealthLog(deps.log);
@@ -100,6 +100,7 @@ export class ServingProcess implements ServerProcess {
       deps.storage.metrics.engineChecked(hub.health);
       deps.extensions.endpoints.sweep(lag.ms);
       dashboard.tick();
+      clusterWatch.tick();
     }, SWEEP_MS);
   }
 
@@ -145,6 +146,7 @@ export class ServingProcess implements ServerProcess {
     const options = listenOptions(deps, this.#parts);
     await this.#certificates?.reload(config.tls);
     drain.settings = config;
+    this.#parts.rebalancer.settings = config.cluster;
     heldWrites.holdMs = config.fanout.holdMs;
     apps.configure(config);
     backend.settings = hookSettings(config);
@@ -177,7 +179,8 @@ export class ServingProcess implements ServerProcess {
   }
 
   async stop(): Promise<void> {
-    const { drain, drainState, listeners, dashboard, hub, backend } = this.#parts;
+    const { drain, drainState, listeners, dashboard, hub, backend, rebalancer } = this.#parts;
+    rebalancer.stop();
     await drain.beginStop();
     // Another node reads on while the clients of this one leave.
     await this.#outboxes?.stop();
@@ -193,7 +196,8 @@ export class ServingProcess implements ServerProcess {
 
   /** There is no time: the port is free at once, and every client is told to connect again. */
   async stopNow(): Promise<void> {
-    const { drain, drainState, listeners } = this.#parts;
+    const { drain, drainState, listeners, rebalancer } = this.#parts;
+    rebalancer.stop();
     drainState.closeDoors("The server is gone.");
     clearInterval(this.#sweeping);
     void this.#outboxes?.stop();

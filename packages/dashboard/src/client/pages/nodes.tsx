@@ -1,6 +1,6 @@
 /** The nodes of the cluster: how loaded each is, and letting one go quietly. */
 
-import type { Done, NodeEntry } from "fanfare/wire/admin";
+import type { Done, NodeEntry, Rebalanced } from "fanfare/wire/admin";
 import { useState } from "preact/hooks";
 import { call, path } from "../api.ts";
 import { has, overview } from "../overview.ts";
@@ -23,11 +23,23 @@ export function Nodes() {
       await call<Done>("DELETE", path(["nodes", node.id, "drain"]), {});
       reload();
     }, "It has been asked to take clients again.");
+  const rebalance = () =>
+    attempt(async () => {
+      const { surplus, isEven } = await call<Rebalanced>("POST", path(["nodes", "rebalance"]), {});
+      if (isEven) notify("They are evenly filled.");
+      else notify(`${plural(surplus, "connection")} will be asked to reconnect, little by little.`);
+    });
   const engine = overview.value?.engine;
   const most = Math.max(1, ...(data?.map(({ connections }) => connections) ?? []));
   return (
     <>
-      <Head title="Nodes" lead={data && plural(data.length, "node")} />
+      <Head title="Nodes" lead={data && plural(data.length, "node")}>
+        {may("admin") && (data?.length ?? 0) > 1 && (
+          <button type="button" onClick={rebalance}>
+            Spread evenly
+          </button>
+        )}
+      </Head>
       {engine && !engine.reachable && (
         <div class="failure" role="alert">
           <p>The engine that the nodes share cannot be reached: {engine.why}. What is shown may be old.</p>

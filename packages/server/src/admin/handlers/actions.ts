@@ -1,10 +1,10 @@
-/** Calls that act: disconnect, send, drain, replay. Each is recorded in the audit log. */
+/** Calls that act: disconnect, send, drain, rebalance, replay. Each is recorded in the audit log. */
 
 import * as z from "zod/mini";
 import { Disconnect } from "../../domain/error.ts";
 import { checkChannelName, checkEventData, checkEventName, checkUserId } from "../../hub/limits.ts";
 import { AdminError } from "../admin-error.ts";
-import type { Done, Replayed } from "../api-types.ts";
+import type { Done, Rebalanced, Replayed } from "../api-types.ts";
 import { appOf, type Call, type Handler, inputOf, recordInAudit, required } from "../call.ts";
 
 const DisconnectInput = z.strictObject({ message: z.optional(z.string().check(z.maxLength(100))) });
@@ -63,6 +63,13 @@ async function toDrain(call: Call, isOn: boolean): Promise<Done> {
   await recordInAudit(call, isOn ? "node.drain" : "node.drain.end", { node: node.id, name: node.name });
   return { outcome: "asked" };
 }
+
+export const rebalance: Handler = async (call): Promise<Rebalanced> => {
+  inputOf(call, NoInput);
+  const shares = await call.services.rebalance();
+  await recordInAudit(call, "cluster.rebalance", { nodes: shares.nodes, surplus: shares.surplus });
+  return shares;
+};
 
 export const replay: Handler = async (call): Promise<Replayed> => {
   const { ids } = inputOf(call, ReplayInput);

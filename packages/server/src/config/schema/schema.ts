@@ -6,6 +6,7 @@
 import * as z from "zod/mini";
 import type { App } from "../../domain/app.ts";
 import { apps, defaults } from "./app.ts";
+import { cluster } from "./cluster.ts";
 import { controllers, eventsFile } from "./code.ts";
 import { dashboard } from "./dashboard.ts";
 import {
@@ -172,6 +173,7 @@ export const schema = z.strictObject({
     "Silence after which the other servers of a cluster consider one dead, and its members gone, in seconds; clients are notified up to two seconds later.",
     0.5,
   ).apply(withDefault, 6),
+  cluster,
   publishWaitS: seconds(
     "Time a publication waits for an engine that is away before it is refused (503), in seconds.",
     0.1,

@@ -23,9 +23,10 @@ function pairs(flat: unknown): ReadonlyMap<string, string> {
 
 function parseReport(text: string): NodeReport | undefined {
   try {
-    const { id, name, url, startedAtMs, connections, lagMs, memoryBytes, draining, unready } = asRecord(
+    const { id, name, url, startedAtMs, connections, lagMs, memoryBytes, draining, unready, ...where } = asRecord(
       JSON.parse(text),
     );
+    const { connectionsLimit, portGroup } = where;
     return {
       id: asString(id),
       name: asString(name),
@@ -36,6 +37,8 @@ function parseReport(text: string): NodeReport | undefined {
       ...(typeof memoryBytes === "number" && { memoryBytes }),
       draining: draining === true,
       ...(unready === true && { unready }),
+      ...(typeof connectionsLimit === "number" && { connectionsLimit }),
+      ...(typeof portGroup === "string" && { portGroup }),
     };
   } catch {
     return undefined;

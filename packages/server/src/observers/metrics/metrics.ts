@@ -51,6 +51,10 @@ export class Metrics {
   );
   readonly #apiRequests = this.#counted("api_requests_total", "Calls of the HTTP API, by the answer.", "status");
   readonly #apiRefused = this.#counted("api_refused_total", "Calls of the HTTP API refused, by why.", "app", "why");
+  readonly #relocations = this.#counted(
+    "relocations_total",
+    "Connections that were asked to come back, so that the nodes fill evenly.",
+  );
   readonly #engineLosses = this.#counted("engine_losses_total", "Times that the engine went away.");
   readonly #engineReturns = this.#counted("engine_reconnects_total", "Times that the engine was there again.");
   readonly #failures = this.#counted("failures_total", "Things that should not happen; each is in the log.");
@@ -93,7 +97,8 @@ export class Metrics {
   constructor(options: MetricsOptions) {
     this.#options = options;
     if (options.soketiNames) this.#soketi = new SoketiCounts();
-    for (const counts of [this.#engineLosses, this.#engineReturns, this.#failures]) counts.add([], 0);
+    for (const counts of [this.#relocations, this.#engineLosses, this.#engineReturns, this.#failures])
+      counts.add([], 0);
     begin(this.#rejected, [], zeros.WHY_TURNED_AWAY);
     begin(this.#apiRequests, [], zeros.STATUSES);
     begin(this.#apiRefused, [""], zeros.WHY_CALL_UNKNOWN);
@@ -176,6 +181,11 @@ export class Metrics {
   /** An event reached this node's readers so long after this node published it. */
   deliveryTook(seconds: number): void {
     this.#deliveryTook.add(seconds);
+  }
+
+  /** So many connections were asked to come back, to another node where there is room. */
+  relocationAsked(count: number): void {
+    this.#relocations.add([], count);
   }
 
   webhookOutcome(app: string, outcome: string, count: number): void {

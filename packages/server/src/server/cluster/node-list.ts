@@ -5,6 +5,7 @@ import { CommandError } from "../../domain/error.ts";
 import type { Clock, NodeState } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { sign } from "../../hub/signature.ts";
+import { NodeStates, takesClients } from "./node-states.ts";
 
 export const STRATEGIES = ["round_robin", "random", "least_connections"] as const;
 
@@ -33,21 +34,17 @@ export interface NodeList {
 }
 
 const VALID_S = 30;
-/** Nodes beat once a second: one that is silent for so long is no place to send anybody, even if it may live. */
-const SILENT_MS = 3_500;
-/** Unsigned requests must not reach the engine each time. */
-const FRESH_MS = 1_000;
 
 export class NodeLister {
-  readonly #hub: Pick<Hub, "nodes">;
+  /** Unsigned requests must not reach the engine each time. */
+  readonly #states: NodeStates;
   readonly #clock: Clock;
   readonly #random: () => number;
   #turn: number;
-  #known: { readonly atMs: number; readonly states: Promise<readonly NodeState[]> } | undefined;
 
   /** `random` is from 0 to 1. */
   constructor(hub: Pick<Hub, "nodes">, clock: Clock, random: () => number = Math.random) {
-    this.#hub = hub;
+    this.#states = new NodeStates(hub, clock);
     this.#clock = clock;
     this.#random = random;
     // Nodes that start together do not begin with the same one.
@@ -57,7 +54,7 @@ export class NodeLister {
   /** Throws CommandError: `data_invalid` where there is no such strategy, `engine_unavailable`. */
   async list(app: App, asked: string | null): Promise<NodeList> {
     const strategy = strategyOf(asked);
-    const nodes = this.#ordered(destinationsOf(await this.#states()), strategy);
+    const nodes = this.#ordered(destinationsOf(await this.#states.read()), strategy);
     const expiresAt = Math.floor(this.#clock.wallMs() / 1000) + VALID_S;
     const list = { app: app.key, strategy, nodes, expiresAt };
     return { ...list, signature: sign(app.secrets[0], nodeListText(list)) };
@@ -83,18 +80,6 @@ export class NodeLister {
       .sort((one, other) => one.at - other.at)
       .map(({ node }) => node);
   }
-
-  #states(): Promise<readonly NodeState[]> {
-    const atMs = this.#clock.monotonicMs();
-    if (this.#known && atMs - this.#known.atMs < FRESH_MS) return this.#known.states;
-    const states = (async () => this.#hub.nodes())();
-    this.#known = { atMs, states };
-    // The caller gets the error; the next call asks again.
-    states.catch(() => {
-      this.#known = undefined;
-    });
-    return states;
-  }
 }
 
 /** What is signed: a line each for what it is, the key, the strategy, the end, and each node with its load. */
@@ -106,8 +91,9 @@ export function nodeListText({ app, strategy, expiresAt, nodes }: Omit<NodeList,
 /** Those that say where they are, live, and take clients; by address, so that all nodes begin with the same order. */
 export function destinationsOf(states: readonly NodeState[]): readonly Destination[] {
   const found = new Map<string, Destination>();
-  for (const { url, connections, lagMs, draining, unready, silentMs } of states) {
-    if (url === undefined || draining || unready || silentMs > SILENT_MS) continue;
+  for (const state of states) {
+    const { url, connections, lagMs } = state;
+    if (url === undefined || !takesClients(state)) continue;
     const known = found.get(url) ?? { name: hostOf(url), url, connections: 0, lagMs: 0 };
     const sum = { connections: known.connections + connections, lagMs: Math.max(known.lagMs, Math.round(lagMs)) };
     found.set(url, { ...known, ...sum });

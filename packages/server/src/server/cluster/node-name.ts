@@ -5,3 +5,8 @@ import { hostname } from "node:os";
 export function nodeName(pid = process.pid): string {
   return `${hostname()}:${pid}`;
 }
+
+/** The same for all processes of one server, by that which has started the others. */
+export function portGroupOf(primaryPid: number): string {
+  return nodeName(primaryPid);
+}

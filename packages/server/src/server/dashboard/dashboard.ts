@@ -16,6 +16,7 @@ import type { Hub } from "../../hub/hub.ts";
 import { Feed } from "../../observers/feed/feed.ts";
 import { redactFramePayload, redactPayload } from "../../observers/feed/redacted-payload.ts";
 import { SecondSeries } from "../../observers/feed/second-series.ts";
+import { clusterShares } from "../cluster/cluster-shares.ts";
 import type { ResolveCaller } from "../http/caller.ts";
 import type { Route } from "../http/router.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -168,7 +169,7 @@ export class Dashboard {
         failed: this.#failed,
         live: {
           ...{ hub, node, live: this.#live, seconds: this.#seconds, audit: this.#audit },
-          ...{ redact: redactPayload, canDrain: drain !== undefined },
+          ...{ redact: redactPayload, canDrain: drain !== undefined, rebalance: () => clusterShares(hub, true) },
           apps: () => this.#apps.filter((app) => !isReserved(app)),
         },
       });

@@ -5,7 +5,7 @@ import { getRoute, type Route } from "./router.ts";
 
 /** Why it is not ready, for programs and for people. */
 export interface UnreadyReason {
-  readonly code: "draining" | "engine_unavailable" | "memory_full";
+  readonly code: "draining" | "engine_unavailable" | "memory_full" | "connections_full";
   readonly message: string;
 }
 
@@ -15,10 +15,18 @@ export interface ReadyState {
   readonly keepsRunning?: boolean;
   readonly engine: EngineHealth;
   readonly memory: { readonly isFull: boolean; readonly usedBytes: number; readonly markBytes: number };
+  /** Absent in a process that has no clients. */
+  readonly room?: { readonly isFull: boolean; readonly load: { readonly connections: number; readonly limit: number } };
 }
 
 /** Empty where all is well. */
-export function unreadyReasons({ isDraining, keepsRunning, engine, memory }: ReadyState): readonly UnreadyReason[] {
+export function unreadyReasons({
+  isDraining,
+  keepsRunning,
+  engine,
+  memory,
+  room,
+}: ReadyState): readonly UnreadyReason[] {
   const reasons: UnreadyReason[] = [];
   const message = keepsRunning ? "The node sends its clients to other nodes." : "The server is shutting down.";
   if (isDraining) reasons.push({ code: "draining", message });
@@ -26,6 +34,11 @@ export function unreadyReasons({ isDraining, keepsRunning, engine, memory }: Rea
   if (memory.isFull) {
     const message = `The process uses ${memory.usedBytes} bytes, more than its mark of ${Math.floor(memory.markBytes)}.`;
     reasons.push({ code: "memory_full", message });
+  }
+  if (room?.isFull) {
+    const { connections, limit } = room.load;
+    const message = `The node has ${connections} of at most ${limit} connections, and another node has room.`;
+    reasons.push({ code: "connections_full", message });
   }
   return reasons;
 }

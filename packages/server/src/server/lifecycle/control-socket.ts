@@ -1,6 +1,6 @@
 /**
- * The socket in the state folder by which the owner of the process controls it: reload, drain, status, stats. It speaks HTTP, so
- * that `curl --unix-socket` works as well, and is open only to the user that the server runs as.
+ * The socket in the state folder by which the owner of the process controls it: reload, drain, rebalance, status, stats. It speaks
+ * HTTP, so that `curl --unix-socket` works as well, and is open only to the user that the server runs as.
  */
 
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import type { Logger } from "pino";
 import { ConfigError, errorReason } from "../../config/config-error.ts";
 import type { Config } from "../../config/schema/schema.ts";
+import type { ClusterShares } from "../cluster/cluster-shares.ts";
 import { claimPath, draftPath, fileIdOf } from "./claim-path.ts";
 import type { Reloaded } from "./reload.ts";
 import type { Stats, Status } from "./status.ts";
@@ -20,6 +21,7 @@ export interface ControlCommands {
   reload(): Promise<Reloaded>;
   replaceWorkers(): Promise<void>;
   drain(isOn: boolean): Promise<void>;
+  rebalance(): Promise<ClusterShares>;
 }
 
 /**
@@ -122,8 +124,10 @@ async function answer(request: Request, answers: ControlCommands): Promise<Respo
       case "POST /drain":
         await answers.drain(!searchParams.has("end"));
         return Response.json(await answers.status(), { headers });
+      case "POST /rebalance":
+        return Response.json(await answers.rebalance(), { headers });
     }
-    const error = "GET /status, GET /stats, GET /dashboard, POST /reload, POST /drain";
+    const error = "GET /status, GET /stats, GET /dashboard, POST /reload, POST /drain, POST /rebalance";
     return Response.json({ error }, { status: 404, headers });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

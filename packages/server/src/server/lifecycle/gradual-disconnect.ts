@@ -16,6 +16,8 @@ export interface GradualDisconnectOptions<C = Connection> {
   readonly message?: string;
   /** No more are disconnected when it is aborted. */
   readonly signal?: AbortSignal;
+  /** A slice has at least so many. */
+  readonly fewest?: number;
   /** From 0 to 1. */
   readonly random?: () => number;
 }
@@ -65,13 +67,14 @@ export async function isLastNode(hub: Pick<Hub, "nodes">, id: string): Promise<b
 
 /** Resolves when the last was sent its close, which is not yet when the last is gone. */
 export async function disconnectGradually<C>(options: GradualDisconnectOptions<C>): Promise<void> {
-  const { disconnect, spreadMs, clock, pause = Bun.sleep, random = Math.random, message = SHUTTING_DOWN } = options;
+  const { disconnect, spreadMs, clock, pause = Bun.sleep, fewest = FEW, random = Math.random } = options;
+  const { message = SHUTTING_DOWN } = options;
   const reason = () => new Disconnect("shutdown", message, Math.round(random() * COME_BACK_MS));
   const waiting = [...options.connections];
   const endMs = clock.monotonicMs() + spreadMs;
   while (waiting.length > 0 && !options.signal?.aborted) {
     const slices = Math.max(1, Math.floor((endMs - clock.monotonicMs()) / PAUSE_MS));
-    const size = Math.max(FEW, Math.ceil(waiting.length / slices));
+    const size = Math.max(fewest, Math.ceil(waiting.length / slices));
     for (const connection of waiting.splice(0, size)) disconnect(connection, reason());
     if (waiting.length > 0) await pause(PAUSE_MS * (0.5 + random()));
   }

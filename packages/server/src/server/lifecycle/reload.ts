@@ -36,6 +36,7 @@ const RELOADABLE: readonly string[] = [
   "drainTimeoutS",
   "drainDelayS",
   "drainSpreadS",
+  "cluster",
   "trustedProxies",
   "allowIps",
   "denyIps",

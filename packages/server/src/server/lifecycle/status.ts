@@ -82,13 +82,15 @@ interface StatusSource extends Pick<Status, "startedAtMs" | "lagMs"> {
 
 interface StatusContext {
   readonly config: Config;
-  readonly urls: Pick<Status, "url" | "apiUrl">;
   readonly launch: LaunchOptions;
 }
 
-export async function serverStatus(running: StatusSource, context: StatusContext): Promise<Status> {
+export async function serverStatus(
+  running: StatusSource,
+  { config, launch }: StatusContext,
+  urls: Pick<Status, "url" | "apiUrl">,
+): Promise<Status> {
   const { hub, readyState, startedAtMs, lagMs } = running;
-  const { config, urls, launch } = context;
   const nodes = await nodesOf(hub);
   const { usedBytes, markBytes } = readyState.memory;
   return {

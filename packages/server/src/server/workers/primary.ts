@@ -11,8 +11,9 @@ import { WorkerHub } from "../../engines/workers/worker-hub.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { appDirectory } from "../app-directory.ts";
 import { buildHub } from "../build.ts";
+import { answerShares } from "../cluster/cluster-shares.ts";
 import { createClusterEngine } from "../cluster/create-engine.ts";
-import { nodeName } from "../cluster/node-name.ts";
+import { nodeName, portGroupOf } from "../cluster/node-name.ts";
 import type { ReadyState } from "../http/ready-route.ts";
 import { isLastNode } from "../lifecycle/gradual-disconnect.ts";
 import type { Dependencies } from "../parts.ts";
@@ -109,6 +110,7 @@ export class Primary implements ServerProcess {
       traffic: deps.storage.traffic,
       node: () => ({ ...this.#report, id: this.#id }),
     });
+    answerShares(this.hub, () => ({ id: this.#id, connections: 0, movable: 0, onTheWay: 0 }));
     const read = (withinMs: number) => this.#supervisor.readMetrics(withinMs);
     this.#metrics = new WorkerMetrics({ metrics: deps.storage.metrics, read, count: config.workers });
     this.#supervisor = new Supervisor({
@@ -163,7 +165,8 @@ export class Primary implements ServerProcess {
 
   get #report() {
     const { startedAtMs, lagMs, memory, isDraining: draining } = this;
-    return { name: nodeName(), startedAtMs, lagMs, memoryBytes: memory.usedBytes, draining };
+    const portGroup = portGroupOf(process.pid);
+    return { name: nodeName(), startedAtMs, lagMs, memoryBytes: memory.usedBytes, draining, portGroup };
   }
 
   get #stopMs(): number {

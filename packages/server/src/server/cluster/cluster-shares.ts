@@ -1,0 +1,131 @@
+/** What the nodes of a cluster say to each other of their connections, and what each should have of them. */
+
+import type { NodeState } from "../../domain/ports.ts";
+import type { Hub } from "../../hub/hub.ts";
+import { fieldsOf, numberOf, textOf } from "../../hub/steer-act.ts";
+import { areEven, evenShares, type Place } from "./even-shares.ts";
+import { isInService, placeOf, takesClients } from "./node-states.ts";
+
+/** What one node says. */
+export interface NodeShare {
+  readonly id: string;
+  readonly connections: number;
+  readonly movable: number;
+  readonly onTheWay: number;
+}
+
+/** How evenly a cluster is filled. */
+export interface ClusterShares {
+  readonly nodes: number;
+  /** Nodes that are there and did not answer. */
+  readonly missing: number;
+  readonly connections: number;
+  /** How many of these can come back elsewhere and miss nothing. */
+  readonly movable: number;
+  /** How many have to, so that all nodes have about as many. */
+  readonly surplus: number;
+  readonly isEven: boolean;
+}
+
+interface Shared extends Place {
+  readonly nodes: readonly NodeShare[];
+}
+
+const TOPIC = "shares";
+
+/** Answers the other nodes. `wanted` is called where they want connections to be spread anew. */
+export function answerShares(hub: Pick<Hub, "nodeBus">, share: () => NodeShare, wanted: () => void = () => {}): void {
+  hub.nodeBus.handle(TOPIC, (data) => {
+    if (fieldsOf(data).isWanted === true) wanted();
+    return share();
+  });
+}
+
+/**
+ * How evenly the cluster is filled; `isWanted` has every node ask its surplus to come back elsewhere, whatever its settings. Throws
+ * CommandError `engine_unavailable`.
+ */
+export async function clusterShares(hub: Hub, isWanted: boolean): Promise<ClusterShares> {
+  return summaryOf(await readShares(hub, isWanted));
+}
+
+/** The same, and how many of them are the node's. */
+export async function sharesOf(hub: Hub, id: string): Promise<ClusterShares & { readonly own: number }> {
+  const shares = await readShares(hub, false);
+  return { ...summaryOf(shares), own: surplusOf(shares, id) };
+}
+
+interface Shares {
+  readonly places: readonly Shared[];
+  readonly even: readonly number[];
+  readonly missing: number;
+}
+
+async function readShares(hub: Hub, isWanted: boolean): Promise<Shares> {
+  const { answers, missing } = await hub.nodeBus.askAll(TOPIC, { isWanted });
+  const states = await hub.nodes();
+  const places = placesOf(states, answers.map(parseShare));
+  return { places, even: evenShares(places), missing };
+}
+
+function parseShare(answer: unknown): NodeShare {
+  const { id, connections, movable, onTheWay } = fieldsOf(answer);
+  return {
+    id: textOf(id),
+    connections: numberOf(connections),
+    movable: numberOf(movable),
+    onTheWay: numberOf(onTheWay),
+  };
+}
+
+/** Nodes that clients leave, or that are gone, have no share. One that did not answer keeps what it has. */
+export function placesOf(states: readonly NodeState[], answers: readonly NodeShare[]): readonly Shared[] {
+  const found = new Map<string, Shared>();
+  for (const state of states.filter(isInService)) {
+    const { id, connections } = state;
+    const node = answers.find((answer) => answer.id === id) ?? { id, connections, movable: 0, onTheWay: 0 };
+    const name = placeOf(state);
+    found.set(name, together(found.get(name), node, state));
+  }
+  return [...found.values()];
+}
+
+function together(known: Shared | undefined, node: NodeShare, state: NodeState): Shared {
+  const limit = state.connectionsLimit ?? (state.portGroup === undefined ? Number.POSITIVE_INFINITY : 0);
+  return {
+    nodes: [...(known?.nodes ?? []), node],
+    connections: (known?.connections ?? 0) + node.connections,
+    movable: (known?.movable ?? 0) + node.movable,
+    onTheWay: (known?.onTheWay ?? 0) + node.onTheWay,
+    takes: (known?.takes ?? false) || takesClients(state),
+    limit: (known?.limit ?? 0) + limit,
+  };
+}
+
+function summaryOf({ places, even, missing }: Shares): ClusterShares {
+  const nodes = places.flatMap((place) => place.nodes);
+  const ids = nodes.map(({ id }) => id);
+  const isEven = areEven(places, even);
+  return {
+    nodes: nodes.length,
+    missing,
+    connections: sum(places.map(({ connections }) => connections)),
+    movable: sum(places.map(({ movable }) => movable)),
+    surplus: isEven ? 0 : sum(ids.map((id) => surplusOf({ places, even, missing }, id))),
+    isEven,
+  };
+}
+
+/** Of a place with several nodes, each has its part. */
+function surplusOf({ places, even }: Shares, id: string): number {
+  const index = places.findIndex(({ nodes }) => nodes.some((node) => node.id === id));
+  const place = places[index];
+  const own = place?.nodes.find((node) => node.id === id);
+  if (!place || !own || place.movable === 0) return 0;
+  const surplus = Math.max(0, place.connections - (even[index] ?? place.connections));
+  return Math.min(own.movable, Math.floor((surplus * own.movable) / place.movable));
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((all, number) => all + number, 0);
+}

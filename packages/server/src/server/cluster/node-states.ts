@@ -1,0 +1,47 @@
+/** How the nodes of the cluster are, as the engine has it: read again after a second at the earliest. */
+
+import type { Clock, NodeState } from "../../domain/ports.ts";
+import type { Hub } from "../../hub/hub.ts";
+
+/** Nodes beat once a second: one that is silent for so long is no place to send anybody, even if it may live. */
+const SILENT_MS = 3_500;
+const FRESH_MS = 1_000;
+
+export class NodeStates {
+  readonly #hub: Pick<Hub, "nodes">;
+  readonly #clock: Clock;
+  #known: { readonly atMs: number; readonly states: Promise<readonly NodeState[]> } | undefined;
+
+  constructor(hub: Pick<Hub, "nodes">, clock: Clock) {
+    this.#hub = hub;
+    this.#clock = clock;
+  }
+
+  /** Rejects with CommandError `engine_unavailable`. */
+  read(): Promise<readonly NodeState[]> {
+    const atMs = this.#clock.monotonicMs();
+    if (this.#known && atMs - this.#known.atMs < FRESH_MS) return this.#known.states;
+    const states = (async () => this.#hub.nodes())();
+    this.#known = { atMs, states };
+    // The caller gets the error; the next call asks again.
+    states.catch(() => {
+      this.#known = undefined;
+    });
+    return states;
+  }
+}
+
+/** Whether it lives, and its clients need not go. */
+export function isInService({ draining, silentMs }: NodeState): boolean {
+  return !draining && silentMs <= SILENT_MS;
+}
+
+/** Whether clients may be sent to it. */
+export function takesClients(state: NodeState): boolean {
+  return isInService(state) && !state.unready;
+}
+
+/** What a balancer sees as one: a node, or the processes of a server that share its port. */
+export function placeOf({ id, portGroup }: Pick<NodeState, "id" | "portGroup">): string {
+  return portGroup ?? id;
+}
