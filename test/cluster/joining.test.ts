@@ -150,7 +150,7 @@ async function join({ where, nodes, balancer }: Filled): Promise<Server> {
 
 describe.each(["redis", "nats"] as const)("a node that joins on %s", (engine) => {
   test("gets its share of those who miss nothing by it: no event is lost, and nobody's presence flickers", async () => {
-    const [natives, pushers, staying] = scaled([1_200, 300, 60], engine === "redis" ? [240, 60, 12] : [60, 15, 6]);
+    const [natives, pushers, staying] = scaled([240, 60, 12], engine === "redis" ? [80, 20, 6] : [40, 10, 4]);
     const filled = await fill(engine, "least connections", natives, pushers);
     const { nodes, readers, balancer } = filled;
     const stay: { id: string; check: () => Promise<unknown> }[] = [];
@@ -176,7 +176,7 @@ describe.each(["redis", "nats"] as const)("a node that joins on %s", (engine) =>
     expect(await countsOf(third)).toHaveLength(3);
     // Until those who are held for members no longer are.
     await Bun.sleep((QUICK.rebalanceHoldS + 1) * 1_000);
-    await expectEven(first, natives + pushers);
+    await eventually(() => expectEven(first, natives + pushers), PATIENCE);
     const said = await press.stop();
     await eventually(() => {
       for (const { heard } of readers) expect(heard.at(-1)).toBe(said.at(-1));
