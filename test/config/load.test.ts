@@ -268,6 +268,13 @@ describe("the PUSHER_APP_… variables", () => {
     expect((await loadConfig({ cwd: folder(), env })).config.apps.map(({ id }) => id)).toEqual(["a", "1"]);
   });
 
+  test("complete the app of the same id that is configured without key and secret", async () => {
+    const FANFARE_APPS = '[{"id":"a","key":"b","secret":"c"},{"id":"1","clientEvents":true}]';
+    const { config, sources } = await loadConfig({ cwd: folder(), env: { ...pusher, FANFARE_APPS } });
+    expect(config.apps).toMatchObject([{ id: "a" }, { id: "1", key: "k", secrets: ["s"], clientEvents: true }]);
+    expect(sources.get("apps[1].secret")).toBe("PUSHER_APP_SECRET");
+  });
+
   const wrong: [Record<string, string>, string][] = [
     [
       { PUSHER_APP_ID: "1", PUSHER_APP_KEY: "k" },

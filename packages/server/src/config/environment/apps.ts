@@ -28,18 +28,27 @@ interface EnvironmentApps {
 const APP = "apps[].";
 const CREDENTIALS = ["id", "key", "secret"] as const;
 
-/** They join the apps that are configured otherwise; one with the same id or key is refused like any other duplicate. */
+/**
+ * They join the apps that are configured otherwise. One of those that has the same id, and neither key nor secret, is the same app: so what is
+ * secret need not stand in the file. Any other with the same id or key is refused like any duplicate.
+ */
 export function addApps(builder: ConfigBuilder, env: Environment): void {
   const { apps: made, rest } = environmentApps(env, (message) => builder.refuse(message));
   const apps: unknown = builder.values.apps ?? [];
   if (!Array.isArray(apps)) return;
   for (const app of made) {
-    const index = apps.push({}) - 1;
-    builder.sources.set(`apps[${index}]`, credentialNames(app));
+    const configured = apps.findIndex((one) => isWithoutCredentials(one, app.get("id")?.value));
+    const index = configured === -1 ? apps.push({}) - 1 : configured;
+    if (configured === -1) builder.sources.set(`apps[${index}]`, credentialNames(app));
     for (const [path, variable] of app) place(builder, apps, index, path, variable);
   }
   if (apps.length > 0) builder.values.apps = apps;
   for (const [path, variable] of rest) placeRest(builder, apps, path, variable);
+}
+
+function isWithoutCredentials(app: unknown, id: unknown): boolean {
+  const { key, secret, secrets, ...rest }: Values = Object(app);
+  return rest.id === id && [key, secret, secrets].every((value) => value === undefined);
 }
 
 /** The variables that make an app, were it not for what else is wrong with them. */
