@@ -89,12 +89,35 @@ const EXTERNALS = {
     "it is the oldest that the packages' types are made for",
   ),
   "typescript-5.9": fromNpm("typescript", "5.9.3", "lib/tsc.js", "the packages' types are tried with it"),
-  php: { at: ["php"], apt: "php-cli", brew: "php", why: "the receivers of hooks in PHP are run by it" },
+  php: {
+    at: ["php"],
+    variable: "TEST_PHP",
+    apt: "php-cli",
+    brew: "php",
+    why: "the receivers of hooks in PHP are run by it",
+  },
   pdo_sqlite: {
     at: ["/usr/lib/php/*/pdo_sqlite.so", "/opt/homebrew/opt/php/bin/php", "/usr/local/opt/php/bin/php"],
     apt: "php-sqlite3",
     brew: "php",
     why: "a back end in PHP writes to an outbox in SQLite by it",
+  },
+  php_curl: {
+    at: ["/usr/lib/php/*/curl.so", "/opt/homebrew/opt/php/bin/php", "/usr/local/opt/php/bin/php"],
+    apt: "php-curl",
+    brew: "php",
+    why: "the Laravel package calls the server by it",
+  },
+  composer: {
+    at: ["composer"],
+    apt: "composer",
+    brew: "composer",
+    why: "the Laravel package is installed by it",
+  },
+  laravel: {
+    at: ["/usr/share/php/Illuminate/autoload.php"],
+    apt: "php-laravel-framework",
+    why: "an application with the Laravel package is made of it",
   },
   fastapi: {
     at: ["/usr/lib/python3/dist-packages/fastapi/__init__.py"],

@@ -1,0 +1,33 @@
+<?php
+
+namespace Fanfare\Laravel;
+
+/** One connection. */
+class Connection extends Target
+{
+    /** `$user` is who it is in a presence channel, where it is not signed in. */
+    public function subscribe(string $channel, mixed $info = null, string|int|null $user = null): array
+    {
+        return $this->post('subscribe', ['channel' => $channel, 'info' => $info, 'user_id' => $user === null ? null : (string) $user]);
+    }
+
+    public function unsubscribe(string $channel, ?string $message = null): array
+    {
+        return $this->post('unsubscribe', ['channel' => $channel, 'message' => $message]);
+    }
+
+    public function kick(string $channel, ?string $message = null): array
+    {
+        return (new Channel($this->api, $channel))->kickOne(['connection' => $this->name, 'message' => $message]);
+    }
+
+    public function disconnect(?string $message = null): array
+    {
+        return $this->post('disconnect', ['message' => $message]);
+    }
+
+    protected function kind(): string
+    {
+        return 'connections';
+    }
+}

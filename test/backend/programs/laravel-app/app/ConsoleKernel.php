@@ -1,0 +1,7 @@
+<?php
+
+namespace App;
+
+use Illuminate\Foundation\Console\Kernel;
+
+class ConsoleKernel extends Kernel {}

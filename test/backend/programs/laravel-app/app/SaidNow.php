@@ -1,0 +1,7 @@
+<?php
+
+namespace App;
+
+use Illuminate\Contracts\Broadcasting\ShouldBroadcastNow;
+
+class SaidNow extends Said implements ShouldBroadcastNow {}
