@@ -25,6 +25,8 @@ import {
   RetentionBudget,
   Ring,
   readPage,
+  updatedMember,
+  updatePublication,
 } from "fanfare/engine";
 
 /** `createServer({ engine: customEngine })`. */
@@ -157,6 +159,14 @@ function createRegistry(clock: Clock, publish: (publication: Publication) => unk
       present?.delete(entry.member.id);
       publish(leavePublication(entry));
       return { isLast: true };
+    },
+    update(update) {
+      const present = members.get(keyOf(update.app, update.channel));
+      const known = present?.get(update.member.id);
+      if (!known?.connections.has(update.connection)) return false;
+      present?.set(update.member.id, updatedMember(known, update.member));
+      publish(updatePublication(update));
+      return true;
     },
     setSubscriberCount(app, channel, subscribers) {
       const before = counts.get(keyOf(app, channel))?.subscribers ?? 0;

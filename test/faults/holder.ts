@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { type CliProcess, spawnCli } from "../support/process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
-/** What a node has: channel, user, connection; channel, count; place, holder; channels that it listens to. */
+/** What a node has: channel, user, connection; the same and a state; channel, count; place, holder; channels that it listens to. */
 export interface Holdings {
   readonly rows: readonly (readonly [string, string, string])[];
+  readonly states: readonly (readonly [string, string, string, string])[];
   readonly tallies: readonly (readonly [string, number])[];
   readonly places: readonly (readonly [string, string])[];
   readonly channels: readonly string[];
@@ -20,7 +21,7 @@ export async function startHolderOf(
   holdings: Partial<Holdings>,
   before: readonly string[] = [],
 ): Promise<CliProcess> {
-  const all: Holdings = { rows: [], tallies: [], places: [], channels: [], ...holdings };
+  const all: Holdings = { rows: [], states: [], tallies: [], places: [], channels: [], ...holdings };
   const [program = process.execPath, ...args] = [...before, process.execPath, join(import.meta.dir, "programs", file)];
   const cwd = temporaryFolder();
   writeFileSync(join(cwd, "node.json"), JSON.stringify({ settings, holdings: all }));

@@ -77,6 +77,30 @@ export function nodesContract(name: string, { make, nodeTimeoutMs, isReadAtOnce 
       expect(await (await cluster.start()).members(CHANNEL)).toEqual(first ?? []);
     });
 
+    test("agree on which of several updates of a member was the last", async () => {
+      const nodes = await start(make(), 3);
+      await Promise.all(nodes.map((node) => node.subscribe(CHANNEL)));
+      await Promise.all(nodes.map((node, n) => node.join(CHANNEL, "1", `c${n}`)));
+      const updated = Array.from({ length: 60 }, (_, n) => {
+        const said = n % 5 === 0 ? { info: { n } } : { state: String(n) };
+        return nodes[n % 3]?.update(CHANNEL, { id: "1", ...said }, `c${n % 3}`);
+      });
+      expect(await Promise.all(updated)).toEqual(updated.map(() => true));
+      const shown = async ({ engine }: EngineNode) => {
+        const [member] = await engine.registry.members("app", CHANNEL);
+        return { info: member?.info, state: member?.state };
+      };
+      const [first] = nodes;
+      if (!first) throw new Error("Nodes were asked for.");
+      await eventually(async () => {
+        const last = await shown(first);
+        for (const node of nodes) {
+          expect(await shown(node)).toEqual(last);
+          expect(lastUpdates(node)).toEqual(last);
+        }
+      }, PATIENCE);
+    });
+
     test("share places, buckets and keys", async () => {
       const [a, b] = (await pairOf(make())).map(({ engine }) => engine.ledger);
       if (!a || !b) throw new Error("Two nodes were asked for.");
@@ -146,6 +170,37 @@ export function nodesContract(name: string, { make, nodeTimeoutMs, isReadAtOnce 
     );
 
     test(
+      "has said the last word about a user, which counts for as long as the user is with another node",
+      async () => {
+        const cluster = make();
+        const [b, c] = await pairOf(cluster);
+        await b.subscribe(CHANNEL);
+        await b.join(CHANNEL, "1", "on b");
+        await b.update(CHANNEL, { id: "1", state: '"of b"' }, "on b");
+        const a = await cluster.startHolder({
+          rows: [[CHANNEL, "1", "on a"]],
+          states: [[CHANNEL, "1", "on a", '"of a"']],
+        });
+        const states = async ({ engine }: EngineNode) =>
+          (await engine.registry.members("app", CHANNEL)).map(({ id, state }) => [id, state]);
+        for (const node of [b, c]) await read(async () => expect(await states(node)).toEqual([["1", '"of a"']]));
+        await a.kill();
+        await eventually(async () => expect(await c.engine.nodes()).toHaveLength(2), PATIENCE);
+        const later = await cluster.start();
+        for (const node of [b, c, later])
+          await eventually(async () => expect(await states(node)).toEqual([["1", '"of a"']]), PATIENCE);
+        expect(lastUpdates(b)).toEqual({ state: '"of a"' });
+        await b.leave(CHANNEL, "1", "on b");
+        await b.join(CHANNEL, "1", "again");
+        for (const node of [b, c, later])
+          await eventually(async () => expect(await states(node)).toEqual([["1", undefined]]), PATIENCE);
+        await Promise.all([b, c, later].map(({ engine }) => engine.close()));
+        await cluster.expectNothingLeft();
+      },
+      TEST_MS,
+    );
+
+    test(
       "leaves no ghosts where all were killed and one starts again (scenario 2)",
       async () => {
         const cluster = make();
@@ -193,6 +248,12 @@ export function nodesContract(name: string, { make, nodeTimeoutMs, isReadAtOnce 
     },
     TEST_MS,
   );
+}
+
+/** What the node was told last of the member, part by part. */
+function lastUpdates({ received }: EngineNode): { readonly info?: unknown; readonly state?: unknown } {
+  const updates = received.flatMap((each) => (each.type === "updated" ? [each.member] : []));
+  return Object.assign({}, ...updates.map(({ id: _, ...update }) => update));
 }
 
 /** Users in the order in which the node was told of their coming or going. */

@@ -96,6 +96,10 @@ describe("a Redis that has lost its data", () => {
       for (const node of [a, b]) await node.subscribe("presence-x");
       await a.join("presence-x", "1", "a");
       await b.join("presence-x", "2", "b");
+      await b.join("presence-x", "1", "b1");
+      await b.update("presence-x", { id: "1", state: '"b"' }, "b1");
+      await a.update("presence-x", { id: "1", state: '"a"', info: { by: "a" } }, "a");
+      await b.update("presence-x", { id: "2", state: "2" }, "b");
       await a.engine.registry.setSubscriberCount("app", "presence-x", 1);
       await b.engine.registry.setSubscriberCount("app", "presence-x", 1);
       await a.engine.ledger.acquire("app", "a", 10);
@@ -110,6 +114,12 @@ describe("a Redis that has lost its data", () => {
         }),
       );
       expect(await b.engine.ledger.acquire("app", "another", 1)).toBe(false);
+      await eventually(async () =>
+        expect(await a.engine.registry.members("app", "presence-x")).toMatchObject([
+          { id: "1", info: { by: "a" }, state: '"a"' },
+          { id: "2", state: "2" },
+        ]),
+      );
       for (const node of [a, b]) {
         expect(node.interruptions).toHaveLength(1);
         expect([changes(node, "joined"), changes(node, "left")]).toEqual([["1", "2"], []]);
@@ -118,6 +128,7 @@ describe("a Redis that has lost its data", () => {
       for (const node of [a, b]) await eventually(() => expect(node.facts).not.toEqual([]), PATIENCE);
       for (const { type } of [...a.facts, ...b.facts]) expect(type).toBe("counted");
       // Others may not have written theirs again: that a user is gone is said a little later.
+      await b.leave("presence-x", "1", "b1");
       await a.leave("presence-x", "1", "a");
       await eventually(() => expect(changes(b, "left")).toEqual(["1"]), PATIENCE);
       await eventually(() =>

@@ -166,9 +166,11 @@ export function fakeApp(changes: Partial<Omit<App, "limits">> & { limits?: Parti
       batchSize: 10,
       presenceMembers: 100,
       memberDataBytes: 1024,
+      memberStateBytes: 1024,
       userIdLength: 128,
       watchlistSize: 100,
       clientEventsPerSecond: 1000,
+      memberUpdatesPerSecond: 1000,
       subscribesPerSecond: 1000,
       framesPerSecond: Number.POSITIVE_INFINITY,
       apiRequestsPerSecond: Number.POSITIVE_INFINITY,
@@ -300,6 +302,7 @@ export type Operation =
   | "receive"
   | "join"
   | "leave"
+  | "update"
   | "tally"
   | "members"
   | "summary"
@@ -351,6 +354,7 @@ export class LateEngine implements Engine {
     this.registry = {
       join: (row, most) => this.#call("join", () => registry.join(row, most), `${row.member.id} ${row.channel}`),
       leave: (row) => this.#call("leave", () => registry.leave(row), `${row.member.id} ${row.channel}`),
+      update: (update) => this.#call("update", () => registry.update(update), `${update.member.id} ${update.channel}`),
       setSubscriberCount: (app, channel, count) =>
         this.#call("tally", () => registry.setSubscriberCount(app, channel, count), `${channel} ${count}`),
       members: (app, channel) => this.#call("members", () => registry.members(app, channel)),

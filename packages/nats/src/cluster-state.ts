@@ -7,17 +7,20 @@ import {
   type ChannelSummary,
   listChannels,
   type Member,
+  type MemberUpdate,
   type NodeReport,
   type NodeState,
   type PresenceEntry,
   type PresenceMember,
 } from "fanfare/engine";
 import type { ChannelRef, RegistryEvent } from "./registry-event.ts";
+import { differenceOf, mergeShown, type SaidAt, type ShownMember } from "./shown-member.ts";
 
 /** What an event changed for the channel as a whole. */
 export type Change =
   | { readonly type: "joined"; readonly entry: PresenceEntry }
   | ({ readonly type: "left"; readonly member: Member } & ChannelRef)
+  | ({ readonly type: "updated"; readonly member: MemberUpdate } & ChannelRef)
   | ({ readonly type: "occupied" | "vacated" | "counted" } & ChannelRef);
 
 export type Outcome =
@@ -32,10 +35,18 @@ interface ChannelState {
 }
 
 interface PresentUser {
-  readonly entry: PresenceEntry;
+  /** Of the first that joined, with the latest of what any incarnation has written of the user. */
+  entry: PresenceEntry;
+  saidAt: SaidAt;
   readonly joinedAtMs: number;
   /** The incarnations that have the user. */
   readonly incarnations: Set<string>;
+}
+
+interface WrittenMember {
+  readonly entry: PresenceEntry;
+  readonly saidAt: SaidAt;
+  readonly joinedAtMs: number;
 }
 
 /** One node between its start, or its last reaping, and its end. */
@@ -48,7 +59,7 @@ export interface Incarnation {
   silentMs: number;
   /** Number of its last event; undefined while any may be the next. */
   n: number | undefined;
-  readonly members: Map<string, { readonly entry: PresenceEntry; readonly joinedAtMs: number }>;
+  readonly members: Map<string, WrittenMember>;
   readonly counts: Map<string, ChannelRef & { count: number }>;
   /** Keys of what it had in a stream that is lost, and has not written again. */
   readonly carriedOver: Set<string>;
@@ -82,9 +93,9 @@ export class ClusterState {
   /** What is known of the incarnation from another state, until it says so again. */
   carryOver(id: string, before: Incarnation, nowMs: number): void {
     const known = this.#known(id, before.report, nowMs);
-    for (const [key, { entry, joinedAtMs }] of before.members) {
+    for (const [key, written] of before.members) {
       if (known.members.has(key)) continue;
-      this.#join(id, known, key, { entry, joinedAtMs }, false);
+      this.#join(id, known, key, written, false);
       known.carriedOver.add(key);
     }
     for (const [key, count] of before.counts) {
@@ -110,6 +121,12 @@ export class ClusterState {
   /** How many incarnations have the user in the channel. */
   holders(app: string, channel: string, user: string): number {
     return this.#apps.get(app)?.get(channel)?.members.get(user)?.incarnations.size ?? 0;
+  }
+
+  /** What is shown of the user in the channel. */
+  shown(app: string, channel: string, user: string): ShownMember | undefined {
+    const present = this.#apps.get(app)?.get(channel)?.members.get(user);
+    return present && { member: present.entry.member, saidAt: present.saidAt };
   }
 
   summary(app: string, channel: string): ChannelSummary | undefined {
@@ -175,22 +192,21 @@ export class ClusterState {
     id: string,
     known: Incarnation,
     key: string,
-    { entry, joinedAtMs, maxMembers }: { entry: PresenceEntry; joinedAtMs: number; maxMembers?: number },
+    { entry, saidAt, joinedAtMs, maxMembers }: WrittenMember & { maxMembers?: number },
     isNew: boolean,
   ): Outcome {
-    if (known.members.has(key)) return NOTHING;
     const { members } = this.#channel(entry);
     const present = members.get(entry.member.id);
     if (!present && isNew && maxMembers !== undefined && members.size >= maxMembers) {
       this.#removeIfEmpty(entry);
       return { type: "full" };
     }
-    known.members.set(key, { entry, joinedAtMs });
+    known.members.set(key, { entry, saidAt, joinedAtMs });
     if (present) {
       present.incarnations.add(id);
-      return NOTHING;
+      return done(show(present, { member: entry.member, saidAt }));
     }
-    members.set(entry.member.id, { entry, joinedAtMs, incarnations: new Set([id]) });
+    members.set(entry.member.id, { entry, saidAt, joinedAtMs, incarnations: new Set([id]) });
     return done([{ type: "joined", entry }]);
   }
 
@@ -254,6 +270,17 @@ export class ClusterState {
     channels.delete(channel);
     if (channels.size === 0) this.#apps.delete(app);
   }
+}
+
+/** Shows what is later than what is shown. */
+function show(present: PresentUser, written: ShownMember): readonly Change[] {
+  const { app, channel, member: before } = present.entry;
+  const { member, saidAt } = mergeShown({ member: before, saidAt: present.saidAt }, written);
+  const difference = differenceOf(before, member);
+  present.saidAt = saidAt;
+  if (!difference) return [];
+  present.entry = { ...present.entry, member };
+  return [{ type: "updated", app, channel, member: difference }];
 }
 
 function done(changes: readonly Change[]): Outcome {

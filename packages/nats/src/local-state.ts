@@ -1,12 +1,14 @@
 /** What this node itself has in the registry, whatever the stream has of it: written again where it was lost. */
 
-import { CommandError, type PresenceEntry } from "fanfare/engine";
-import type { Outcome } from "./cluster-state.ts";
+import { CommandError, type MemberUpdate, type PresenceEntry, updatedMember } from "fanfare/engine";
+import type { ClusterState, Outcome } from "./cluster-state.ts";
 import type { ChannelEvent, ChannelRef } from "./registry-event.ts";
+import { mergeShown, type SaidAt } from "./shown-member.ts";
 
 export interface LocalMember {
-  /** The first connection's. */
-  readonly entry: PresenceEntry;
+  /** The first connection's, with what is shown of the user now. */
+  entry: PresenceEntry;
+  saidAt: SaidAt;
   readonly maxMembers: number;
   readonly joinedAtMs: number;
   readonly connections: Set<string>;
@@ -44,6 +46,26 @@ export class LocalState {
   readonly unwrittenCounts = new Set<string>();
   /** By key, in the order of their events. */
   readonly #pending = new Map<string, PendingEvent[]>();
+
+  /** Something is said of the user now: later than all that is known of it. */
+  update(local: LocalMember, update: MemberUpdate, nowMs: number): void {
+    const { info, state } = local.saidAt;
+    local.entry = { ...local.entry, member: updatedMember(local.entry.member, update) };
+    local.saidAt = {
+      info: update.info === undefined ? info : Math.max(nowMs, info + 1),
+      state: update.state === undefined ? state : Math.max(nowMs, state + 1),
+    };
+  }
+
+  /** Takes over what the cluster shows of the user, so that it stays when those who said it are gone. */
+  show(key: string, cluster: ClusterState): void {
+    const local = this.members.get(key);
+    const shown = local && cluster.shown(local.entry.app, local.entry.channel, local.entry.member.id);
+    if (!local || !shown) return;
+    const { member, saidAt } = mergeShown({ member: local.entry.member, saidAt: local.saidAt }, shown);
+    local.entry = { ...local.entry, member };
+    local.saidAt = saidAt;
+  }
 
   add(key: string, event: PendingEvent): void {
     const pending = this.#pending.get(key);

@@ -5,6 +5,7 @@ import type { Change, ClusterState } from "./cluster-state.ts";
 import type { LocalState } from "./local-state.ts";
 import type { NodeWriter } from "./node-writer.ts";
 import { channelOf, countEvent, joinEvent, type UnnumberedEvent } from "./registry-event.ts";
+import { isAheadOf } from "./shown-member.ts";
 import type { StreamStore } from "./stream-store.ts";
 
 export class Reconciler {
@@ -48,14 +49,26 @@ export class Reconciler {
     if (known && count > 0) cluster.setCount(known, key, count);
   }
 
+  /** Of a user that is here too, another node has taken back what it had written: what is shown of the user may be known by that alone. */
+  keepShown(cluster: ClusterState, keys: Iterable<string>): void {
+    const known = cluster.incarnations.get(this.#writer.incarnation);
+    for (const key of keys) {
+      const member = this.#local.members.get(key);
+      const written = known?.members.get(key);
+      if (member && written && isAheadOf(member.saidAt, written.saidAt)) this.#writer.write(key, joinEvent(member));
+    }
+  }
+
   #missing(cluster: ClusterState, key: string, isNewStream: boolean): UnnumberedEvent | undefined {
     const known = cluster.incarnations.get(this.#writer.incarnation);
     const member = this.#local.members.get(key);
     const count = this.#local.counts.get(key);
     const written = known?.members.get(key);
     const counted = known?.counts.get(key);
-    if (member)
-      return isNewStream || !written ? joinEvent(member.entry, member.maxMembers, member.joinedAtMs) : undefined;
+    if (member) {
+      const isWritten = !isNewStream && written && !isAheadOf(member.saidAt, written.saidAt);
+      return isWritten ? undefined : joinEvent(member);
+    }
     if (count) return isNewStream || counted?.count !== count.count ? countEvent(count, count.count) : undefined;
     if (written) return { type: "leave", ...channelOf(written.entry) };
     return counted && countEvent(counted, 0);
@@ -88,7 +101,7 @@ export class Reconciler {
     for (const [key, member] of this.#local.members) {
       if (!isOld(member)) continue;
       member.writtenAtMs = nowMs;
-      this.#writer.write(key, joinEvent(member.entry, member.maxMembers, member.joinedAtMs));
+      this.#writer.write(key, joinEvent(member));
     }
     for (const [key, count] of this.#local.counts) {
       if (!isOld(count)) continue;

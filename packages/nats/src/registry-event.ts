@@ -1,6 +1,8 @@
 /** What nodes write about themselves: one event per subject, the last one counts. Checked when read: any NATS client could have written it. */
 
 import { asRecord, asString, type NodeReport, type PresenceEntry, parseCount, parseMemberFields } from "fanfare/engine";
+import { type SaidAt, WHEN_JOINED } from "./shown-member.ts";
+import type { Subjects } from "./subjects.ts";
 
 /** Each event of a node has the next number `n`, so that none is missed unnoticed; a node's own report repeats the last. */
 export type RegistryEvent =
@@ -14,9 +16,11 @@ export type RegistryEvent =
       readonly isComplete: boolean;
     }
   | {
+      /** The user is there, and this is what the node knows of it: written again where that changes. */
       readonly type: "join";
       readonly n: number;
       readonly entry: PresenceEntry;
+      readonly saidAt: SaidAt;
       readonly joinedAtMs: number;
       /** How many members there may be; undefined where there is no limit. */
       readonly maxMembers?: number;
@@ -31,6 +35,13 @@ export interface ChannelRef {
   readonly channel: string;
 }
 
+/** With the incarnation that wrote it, and its key there. */
+export interface ParsedEvent {
+  readonly incarnation: string;
+  readonly key: string;
+  readonly event: RegistryEvent;
+}
+
 export type ChannelEvent = Extract<RegistryEvent, { readonly type: "join" | "leave" | "count" }>;
 
 /** A channel event without its number. */
@@ -41,8 +52,12 @@ export type UnnumberedEvent = {
 /** Grows when an old node could no longer read what a new one writes. */
 const VERSION = 2;
 
-export function joinEvent(entry: PresenceEntry, maxMembers: number, joinedAtMs: number): UnnumberedEvent {
-  return { type: "join", entry, joinedAtMs, ...(Number.isFinite(maxMembers) && { maxMembers }) };
+type Joined = Omit<Extract<RegistryEvent, { readonly type: "join" }>, "type" | "n" | "maxMembers"> & {
+  readonly maxMembers: number;
+};
+
+export function joinEvent({ entry, saidAt, joinedAtMs, maxMembers }: Joined): UnnumberedEvent {
+  return { type: "join", entry, saidAt, joinedAtMs, ...(Number.isFinite(maxMembers) && { maxMembers }) };
 }
 
 export function countEvent(of: ChannelRef, count: number): UnnumberedEvent {
@@ -58,7 +73,18 @@ export function encodeEvent(event: RegistryEvent): string {
 }
 
 /** Throws where it is none. */
-export function decodeEvent(text: string): RegistryEvent {
+export function parseEvent(subjects: Subjects, subject: string, text: string): ParsedEvent {
+  const parsed = subjects.parseRegistry(subject);
+  if (!parsed) throw new Error("a subject of no node");
+  return { ...parsed, event: decodeEvent(text) };
+}
+
+export function isReport({ event }: ParsedEvent): boolean {
+  return event.type === "node";
+}
+
+/** Throws where it is none. */
+function decodeEvent(text: string): RegistryEvent {
   const fields = asRecord(JSON.parse(text));
   if (fields.v !== VERSION) throw new Error("no registry event, or one of another version");
   const { type } = fields;
@@ -76,6 +102,7 @@ export function decodeEvent(text: string): RegistryEvent {
         type,
         n: parseCount(fields.n),
         entry: entryOf(asRecord(fields.entry)),
+        saidAt: fields.saidAt === undefined ? WHEN_JOINED : saidAtOf(asRecord(fields.saidAt)),
         joinedAtMs: parseCount(fields.joinedAtMs),
         ...(fields.maxMembers !== undefined && { maxMembers: parseCount(fields.maxMembers) }),
       };
@@ -96,6 +123,10 @@ function parseChannel({ app, channel }: Record<string, unknown>): ChannelRef {
 
 function entryOf(fields: Record<string, unknown>): PresenceEntry {
   return { ...parseChannel(fields), connection: asString(fields.connection), member: parseMemberFields(fields.member) };
+}
+
+function saidAtOf({ info, state }: Record<string, unknown>): SaidAt {
+  return { info: parseCount(info), state: parseCount(state) };
 }
 
 function reportOf(fields: Record<string, unknown>): NodeReport {

@@ -12,6 +12,7 @@ import type {
   NodeState,
   PresenceEntry,
   PresenceMember,
+  PresenceUpdate,
   Registry,
   RegistryChange,
 } from "fanfare/engine";
@@ -20,18 +21,22 @@ import { unavailable } from "./errors.ts";
 import { EventFilter } from "./event-filter.ts";
 import { channelFull, type LocalMember, LocalState } from "./local-state.ts";
 import { NodeWriter } from "./node-writer.ts";
-import { notify, notifyDifference, type PresenceAudience, registryChangeOf } from "./presence-notifier.ts";
+import { notify, notifyDifference, type PresenceAudience, registryChangesOf } from "./presence-notifier.ts";
 import type { StoredMessage } from "./read-stream.ts";
+import { ReapedIncarnations } from "./reaped-incarnations.ts";
 import { Reconciler } from "./reconciler.ts";
 import {
   type ChannelEvent,
   channelOf,
   countEvent,
-  decodeEvent,
+  isReport,
   joinEvent,
+  type ParsedEvent,
+  parseEvent,
   type RegistryEvent,
   type UnnumberedEvent,
 } from "./registry-event.ts";
+import { WHEN_JOINED } from "./shown-member.ts";
 import type { StreamStore } from "./stream-store.ts";
 import type { Subjects } from "./subjects.ts";
 
@@ -57,16 +62,8 @@ interface RegistryOptions {
   readonly nodeTimeoutMs: number;
 }
 
-interface ParsedEvent {
-  readonly incarnation: string;
-  readonly key: string;
-  readonly event: RegistryEvent;
-}
-
 /** How long events that are still being written may delay `close`. */
 const CLOSE_WAIT_MS = 1_000;
-/** Reaped incarnations that are remembered. */
-const MAX_REAPED = 10_000;
 
 export class NatsRegistry implements Registry {
   readonly #options: RegistryOptions;
@@ -76,8 +73,7 @@ export class NatsRegistry implements Registry {
   readonly #filter: EventFilter;
   readonly #writer: NodeWriter;
   readonly #reconciler: Reconciler;
-  /** The latest last: what they still write does not count. */
-  readonly #reaped = new Set<string>();
+  readonly #reaped = new ReapedIncarnations();
   /** As what this node was reaped last, while something of it may still be in the stream. */
   #former: string | undefined;
   /** When this node's own report came back last. */
@@ -127,6 +123,15 @@ export class NatsRegistry implements Registry {
     this.#local.members.delete(key);
     const outcome = await this.#write(key, { type: "leave", ...channelOf(entry) }, member.id);
     return { isLast: hasChange(outcome, "left") };
+  }
+
+  async update({ app, channel, connection, member }: PresenceUpdate): Promise<boolean> {
+    const key = this.#options.subjects.memberKey(app, channel, member.id);
+    const local = this.#local.members.get(key);
+    if (!local?.connections.has(connection)) return false;
+    this.#local.update(local, member, Math.round(this.#options.store.nowMs));
+    await this.#write(key, joinEvent(local), member.id);
+    return true;
   }
 
   async setSubscriberCount(app: string, channel: string, count: number): Promise<"occupied" | "vacated" | undefined> {
@@ -190,7 +195,7 @@ export class NatsRegistry implements Registry {
     const after = new ClusterState();
     const parsed = stored.flatMap((each) => this.#parse(each.subject, each.text) ?? []);
     for (const { incarnation, event } of parsed) {
-      if (event.type === "reap" && event.by !== "") this.#rememberReaped(incarnation);
+      if (event.type === "reap" && event.by !== "") this.#reaped.add(incarnation);
     }
     const events = parsed.filter(({ incarnation }) => !this.#reaped.has(incarnation));
     const [reports, others] = [events.filter(isReport), events.filter((each) => !isReport(each))];
@@ -204,6 +209,7 @@ export class NatsRegistry implements Registry {
     const isLost = this.#writer.isKnown && !after.incarnations.has(this.#writer.incarnation);
     if (isLost || this.#reaped.has(this.#writer.incarnation)) this.#restart();
     this.#cluster = after;
+    for (const key of this.#local.members.keys()) this.#local.show(key, after);
     notifyDifference(this.#host, before, after);
   }
 
@@ -234,8 +240,12 @@ export class NatsRegistry implements Registry {
     if (outcome.type === "stray") return;
     const changes = outcome.type === "done" ? outcome.changes : [];
     notify(this.#host, changes);
+    if (event.type === "join") this.#local.show(key, this.#cluster);
     if (event.type === "reap") return this.#afterReap(incarnation, event.by, changes, seq);
-    if (incarnation !== this.#writer.incarnation) return;
+    if (incarnation !== this.#writer.incarnation) {
+      if (event.type === "leave") this.#reconciler.keepShown(this.#cluster, [key]);
+      return;
+    }
     if (event.type === "node") return this.#reapSilent();
     this.#afterOwn(key, event, outcome, seq);
   }
@@ -286,9 +296,10 @@ export class NatsRegistry implements Registry {
 
   #addMember(key: string, entry: PresenceEntry, maxMembers: number): LocalMember {
     const joinedAtMs = Math.round(this.#options.store.nowMs);
-    const admission = this.#write(key, joinEvent(entry, maxMembers, joinedAtMs), entry.member.id);
+    const joined = { entry, saidAt: WHEN_JOINED, maxMembers, joinedAtMs };
+    const admission = this.#write(key, joinEvent(joined), entry.member.id);
     const writtenAtMs = this.#options.clock.monotonicMs();
-    const local = { entry, maxMembers, joinedAtMs, connections: new Set<string>(), admission, writtenAtMs };
+    const local = { ...joined, connections: new Set<string>(), admission, writtenAtMs };
     this.#local.members.set(key, local);
     return local;
   }
@@ -344,18 +355,19 @@ export class NatsRegistry implements Registry {
       pending.resolve(outcome);
       this.#host.answering();
     } else if (outcome.type === "done" && outcome.changes.length > 0) {
-      this.#host.happened(outcome.changes.map(registryChangeOf));
+      this.#host.happened(registryChangesOf(outcome.changes));
     }
   }
 
   #afterReap(incarnation: string, by: string, changes: readonly Change[], seq: number): void {
     const isOwn = incarnation === this.#writer.incarnation;
     if (by === this.#writer.incarnation || (this.#isClosed && isOwn)) {
-      if (changes.length > 0) this.#host.happened(changes.map(registryChangeOf));
+      if (changes.length > 0) this.#host.happened(registryChangesOf(changes));
       // But not this event: a node that was away, that one included, has to find it beside what is still written under that name.
       this.#purge(incarnation, seq);
     }
-    this.#rememberReaped(incarnation);
+    this.#reaped.add(incarnation);
+    if (!isOwn) this.#reconciler.keepShown(this.#cluster, this.#local.members.keys());
     if (!isOwn || this.#isClosed) return;
     this.#restart();
     this.begin();
@@ -366,14 +378,6 @@ export class NatsRegistry implements Registry {
     store.purge(subjects.ofIncarnation(incarnation), seq).catch(() => {});
   }
 
-  #rememberReaped(incarnation: string): void {
-    this.#reaped.add(incarnation);
-    for (const oldest of this.#reaped) {
-      if (this.#reaped.size <= MAX_REAPED) break;
-      this.#reaped.delete(oldest);
-    }
-  }
-
   #restart(): void {
     this.#former = this.#writer.incarnation;
     this.#writer.restart();
@@ -382,9 +386,7 @@ export class NatsRegistry implements Registry {
 
   #parse(subject: string, text: string): ParsedEvent | undefined {
     try {
-      const parsed = this.#options.subjects.parseRegistry(subject);
-      if (!parsed) throw new Error("a subject of no node");
-      return { ...parsed, event: decodeEvent(text) };
+      return parseEvent(this.#options.subjects, subject, text);
     } catch (error) {
       this.#host.malformed(error);
       return undefined;
@@ -394,8 +396,4 @@ export class NatsRegistry implements Registry {
 
 function hasChange(outcome: Outcome, type: Change["type"]): boolean {
   return outcome.type === "done" && outcome.changes.some((change) => change.type === type);
-}
-
-function isReport({ event }: ParsedEvent): boolean {
-  return event.type === "node";
 }

@@ -8,11 +8,13 @@ export type {
   JoinedPublication,
   LeftPublication,
   Member,
+  MemberUpdate,
   Position,
   PresenceMember,
   Publication,
   PublishTime,
   Sender,
+  UpdatedPublication,
   UserPublication,
 } from "./domain/message.ts";
 export { type MessageId, markSeen, type SeenNumbers, wasSeen } from "./domain/message-id.ts";
@@ -36,14 +38,15 @@ export type {
   NodeReport,
   NodeState,
   PresenceEntry,
+  PresenceUpdate,
   PurgeRange,
   PurgeResult,
   Registry,
   RegistryChange,
   StoredEvent,
 } from "./domain/ports.ts";
-export { joinPublication, leavePublication } from "./domain/presence-publications.ts";
-export { parseUserInfo } from "./domain/user-info.ts";
+export { joinPublication, leavePublication, updatedMember, updatePublication } from "./domain/presence-publications.ts";
+export { parseUserInfo, userInfoJson } from "./domain/user-info.ts";
 export { messageOf, NotSentError } from "./engines/shared/errors.ts";
 export { HEARTBEAT_INTERVAL_MS, HEARTBEAT_LOST, Heartbeat } from "./engines/shared/heartbeat.ts";
 export { type KeptEvent, type KeptLog, purgeLog, readPage } from "./engines/shared/kept-log.ts";

@@ -6,6 +6,7 @@ import type {
   EngineHost,
   EventPublication,
   HistoryPolicy,
+  MemberUpdate,
   NodeReport,
   Publication,
   RegistryChange,
@@ -70,6 +71,10 @@ export class EngineNode implements EngineHost {
 
   async leave(channel: string, user: string, connection = `c-${user}`) {
     return await this.engine.registry.leave(rowOf(channel, user, connection));
+  }
+
+  async update(channel: string, update: MemberUpdate, connection = `c-${update.id}`) {
+    return await this.engine.registry.update({ app: "app", channel, connection, member: update });
   }
 
   async members(channel: string): Promise<readonly string[]> {

@@ -2,6 +2,7 @@
 
 import { type ChannelSummary, CommandError, type PresenceEntry, parseUserInfo, type Registry } from "../src/engine.ts";
 import { type EngineUnderTest, engineHost, type MakeEngine } from "./engine-under-test.ts";
+import { memberUpdateContract } from "./member-update-contract.ts";
 import { RegistryModel } from "./registry-model.ts";
 import type { TestRunner } from "./runner.ts";
 
@@ -11,6 +12,7 @@ const OPERATIONS = 1_000;
 
 export function registryContract(runner: TestRunner, name: string, makeEngine: MakeEngine): void {
   const { describe, test, expect, beforeEach, afterEach } = runner;
+  memberUpdateContract(runner, name, makeEngine);
   describe(`${name} registry`, () => {
     let under: EngineUnderTest;
     let registry: Registry;

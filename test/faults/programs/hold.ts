@@ -8,13 +8,14 @@ export async function hold<Settings>(nodeOf: (settings: Settings) => EngineNode)
   const { settings, holdings }: { settings: Settings; holdings: Holdings } = await Bun.file("node.json").json();
   const node = nodeOf(settings);
   await node.engine.start(node);
-  const { rows, tallies, places, channels } = holdings;
+  const { rows, states, tallies, places, channels } = holdings;
   for (const channel of channels) await node.subscribe(channel);
   for (let from = 0; from < rows.length; from += 500) {
     await Promise.all(
       rows.slice(from, from + 500).map(([channel, user, connection]) => node.join(channel, user, connection)),
     );
   }
+  for (const [channel, id, connection, state] of states) await node.update(channel, { id, state }, connection);
   for (const [channel, count] of tallies) await node.engine.registry.setSubscriberCount("app", channel, count);
   for (const [place, holder] of places) await node.engine.ledger.acquire(place, holder, 100);
   console.log(`clock ${Date.now()}`);

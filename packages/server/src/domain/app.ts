@@ -191,9 +191,11 @@ export interface AppLimits {
   readonly batchSize: number;
   readonly presenceMembers: number;
   readonly memberDataBytes: number;
+  readonly memberStateBytes: number;
   readonly userIdLength: number;
   readonly watchlistSize: number;
   readonly clientEventsPerSecond: number;
+  readonly memberUpdatesPerSecond: number;
   readonly subscribesPerSecond: number;
   /** Of whatever kind; one that sends more is closed. */
   readonly framesPerSecond: number;

@@ -110,6 +110,7 @@ export class Connection {
   /** Absent until they are needed. */
   eventBucket: TokenBucket | undefined;
   subscribeBucket: TokenBucket | undefined;
+  memberUpdateBucket: TokenBucket | undefined;
   frameBucket: TokenBucket | undefined;
 
   constructor(id: string, app: App, protocol: Protocol, address: string, nowMs: number) {

@@ -14,6 +14,8 @@ export interface User extends UserInfo {
   readonly watchlist?: readonly string[];
   /** Patterns of the private and presence channels the user may join without a signature. */
   readonly channels?: readonly string[];
+  /** Patterns of the presence channels the user may watch without being a member. */
+  readonly watch?: readonly string[];
   /**
    * When the token that says so was issued, in Unix milliseconds, less what the issuer's clock may be ahead; 0 where it
    * does not say. Absent where the back end or the program was asked just now.
@@ -28,7 +30,17 @@ export interface User extends UserInfo {
 /** One user in a presence channel, however many connections it has there. */
 export interface Member extends UserInfo {
   readonly id: string;
+  /** From a token, a signature or the app's back end: who the user is. */
   readonly info: unknown;
+  /** From the user's clients, which may say anything: JSON text in one line, as they wrote it. */
+  readonly state?: string;
+}
+
+/** What changes of a member; what is absent stays as it is. */
+export interface MemberUpdate extends UserInfo {
+  readonly id: string;
+  /** JSON text in one line; null where the member has none any more. */
+  readonly state?: string | null;
 }
 
 /** A member as the registry lists it. */
@@ -73,6 +85,8 @@ export type Command =
       readonly type: "subscribe";
       readonly channel: string;
       readonly proof?: ChannelProof;
+      /** Of a presence channel: to see the members without being one. */
+      readonly watch?: true;
       readonly ref?: Ref;
     } & ResumeOptions)
   | { readonly type: "unsubscribe"; readonly channel: string; readonly ref?: Ref }
@@ -85,6 +99,8 @@ export type Command =
       readonly key?: string;
       readonly ref?: Ref;
     }
+  /** What the client says of itself as a member of the channel: JSON text in one line, or null for nothing any more. */
+  | { readonly type: "presence"; readonly channel: string; readonly state: string | null; readonly ref?: Ref }
   /** A page of what is kept; of what fits the bounds the oldest where there is `after`, else the latest, or as `direction` says. */
   | {
       readonly type: "history";
@@ -116,6 +132,7 @@ export type Publication =
   | EventPublication
   | JoinedPublication
   | LeftPublication
+  | UpdatedPublication
   | CountPublication
   | UserPublication
   | ReplacedPublication;
@@ -184,6 +201,12 @@ export interface LeftPublication extends ChannelPublication {
   readonly member: Pick<Member, "id">;
 }
 
+/** For every subscriber, the connection that brought it about included: so all of them know which of several updates was the last. */
+export interface UpdatedPublication extends ChannelPublication {
+  readonly type: "updated";
+  readonly member: MemberUpdate;
+}
+
 export interface CountPublication extends ChannelPublication {
   readonly type: "count";
   readonly count: number;
@@ -207,6 +230,7 @@ export type Push =
   | EventPublication
   | JoinedPublication
   | LeftPublication
+  | UpdatedPublication
   | CountPublication
   | NoticePush
   | WelcomePush
@@ -214,6 +238,8 @@ export type Push =
   | HistoryPush
   | UnsubscribedPush
   | { readonly type: "published"; readonly channel: string; readonly ref?: Ref; readonly position?: Position }
+  /** Its state is what it said, or what a later one of the user's connections said. */
+  | { readonly type: "presence"; readonly channel: string; readonly ref?: Ref }
   | { readonly type: "missed"; readonly channel: string }
   /** Something of the channel may be lost between what was sent before and what comes after. */
   | { readonly type: "gap"; readonly channel: string }
@@ -272,7 +298,7 @@ export interface ClientLimits {
 export interface SubscribedPush {
   readonly type: "subscribed";
   readonly channel: string;
-  /** Present in presence channels: all who are there, the subscriber included. */
+  /** Present in presence channels: all who are there, the subscriber included unless it only watches. */
   readonly members?: readonly Member[];
   /** Where the channel stands, in channels with history: before the recovered events. */
   readonly position?: Position;

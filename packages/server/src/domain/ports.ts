@@ -4,7 +4,16 @@ import type { App } from "./app.ts";
 import type { AppStatistics } from "./app-statistics.ts";
 import type { Connection } from "./connection.ts";
 import type { HubEvent } from "./hub-event.ts";
-import type { Command, EventPublication, Member, Position, PresenceMember, Publication, User } from "./message.ts";
+import type {
+  Command,
+  EventPublication,
+  Member,
+  MemberUpdate,
+  Position,
+  PresenceMember,
+  Publication,
+  User,
+} from "./message.ts";
 import type { Protocol } from "./transport.ts";
 
 export type Awaitable<T> = T | Promise<T>;
@@ -128,6 +137,11 @@ export interface PresenceEntry {
   readonly member: Member;
 }
 
+/** What a connection changes of its user in the channel, for all of the user's connections. */
+export interface PresenceUpdate extends Omit<PresenceEntry, "member"> {
+  readonly member: MemberUpdate;
+}
+
 export interface JoinResult {
   /** This user was nowhere in the channel before. Decided once in the cluster. */
   readonly isFirst: boolean;
@@ -156,6 +170,12 @@ export interface Registry {
   join(entry: PresenceEntry, maxMembers: number): Awaitable<JoinResult>;
   /** The same for a departure (`leavePublication`). */
   leave(entry: PresenceEntry): Awaitable<LeaveResult>;
+  /**
+   * The same for what is known of a member (`updatePublication`). Of several updates the last one counts, in the engine's order,
+   * whichever connection of the user it came from; it is gone with the user's last connection, not with the one that made it.
+   * False, and nothing is published, where the connection is not in the channel as that user.
+   */
+  update(update: PresenceUpdate): Awaitable<boolean>;
   /** This node's number of subscribers changed. Says whether the channel came to life or died in the whole cluster. */
   setSubscriberCount(app: string, channel: string, count: number): Awaitable<"occupied" | "vacated" | undefined>;
   /**

@@ -3,11 +3,21 @@
 import { type App, isReserved } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { EventPublication, JoinedPublication, LeftPublication, Position, Push } from "../domain/message.ts";
+import type {
+  EventPublication,
+  JoinedPublication,
+  LeftPublication,
+  Position,
+  Push,
+  UpdatedPublication,
+} from "../domain/message.ts";
 import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/transport.ts";
 import type { ChannelReader } from "./channel-reader.ts";
 import { Sequence, type SequenceReader } from "./sequence.ts";
+
+/** What changes who is in a presence channel, and as whom. */
+export type PresencePublication = JoinedPublication | LeftPublication | UpdatedPublication;
 
 interface ProtocolGroup {
   readonly protocol: Protocol;
@@ -29,8 +39,8 @@ export class Audience {
   needsSubscribe = true;
   /** Joins that are under way collect the events that arrive meanwhile. */
   readonly listeners = new Set<(publication: EventPublication) => void>();
-  /** The same for members who join and leave. */
-  readonly presenceListeners = new Set<(publication: JoinedPublication | LeftPublication) => void>();
+  /** The same for members who join, change and leave. */
+  readonly presenceListeners = new Set<(publication: PresencePublication) => void>();
   readonly groups: ProtocolGroup[] = [];
   /** What the program itself receives it by. Absent nearly always. */
   readers: Set<ChannelReader> | undefined;

@@ -2,12 +2,25 @@
 
 import { CommandError } from "../../domain/error.ts";
 import type { Member, PresenceMember, Publication } from "../../domain/message.ts";
-import type { ChannelSummary, Clock, JoinResult, LeaveResult, PresenceEntry, Registry } from "../../domain/ports.ts";
-import { joinPublication, leavePublication } from "../../domain/presence-publications.ts";
+import type {
+  ChannelSummary,
+  Clock,
+  JoinResult,
+  LeaveResult,
+  PresenceEntry,
+  PresenceUpdate,
+  Registry,
+} from "../../domain/ports.ts";
+import {
+  joinPublication,
+  leavePublication,
+  updatedMember,
+  updatePublication,
+} from "../../domain/presence-publications.ts";
 import { listChannels } from "../shared/list-channels.ts";
 
 interface PresentMember {
-  readonly member: Member;
+  member: Member;
   readonly joinedAtMs: number;
   readonly connections: Set<string>;
 }
@@ -57,6 +70,15 @@ export class MemoryRegistry implements Registry {
     this.#dropIfEmpty(app, channel);
     this.#publish(leavePublication({ app, channel, member }));
     return { isLast: true };
+  }
+
+  update(update: PresenceUpdate): boolean {
+    const { app, channel, connection, member } = update;
+    const present = this.#channel(app, channel)?.members?.get(member.id);
+    if (!present?.connections.has(connection)) return false;
+    present.member = updatedMember(present.member, member);
+    this.#publish(updatePublication(update));
+    return true;
   }
 
   setSubscriberCount(app: string, channel: string, count: number): "occupied" | "vacated" | undefined {

@@ -33,7 +33,7 @@ export function decodeHistoryEntry(app: string, channel: string, text: string, p
   return publication.type === "event" ? { ...publication, position, ...(messageId && { messageId }) } : undefined;
 }
 
-/** A member as Redis keeps it; the third field only where the text says more than the value. */
-export function memberFields({ id, info, infoText }: Member): readonly unknown[] {
+/** A member as Redis keeps it, besides its state; the third field only where the text says more than the value. */
+export function memberFields({ id, info, infoText }: Pick<Member, "id" | "info" | "infoText">): readonly unknown[] {
   return infoText === undefined ? [id, info ?? null] : [id, null, infoText];
 }

@@ -2,15 +2,15 @@
 
 import { isInternal } from "../../domain/channel.ts";
 import type { Member, Publication } from "../../domain/message.ts";
-import type { PresenceEntry } from "../../domain/ports.ts";
-import { joinPublication, leavePublication } from "../../domain/presence-publications.ts";
-import { appKey, channelKey } from "../shared/channel-key.ts";
-import type { QuotaHold, SubscriberCount } from "../shared/local-state.ts";
+import type { PresenceEntry, PresenceUpdate } from "../../domain/ports.ts";
+import { joinPublication, leavePublication, updatePublication } from "../../domain/presence-publications.ts";
+import { appKey, type ChannelRef, channelKey } from "../shared/channel-key.ts";
+import type { QuotaHold, SubscriberCount, WrittenEntry } from "../shared/local-state.ts";
 import { encode, memberFields } from "./codec.ts";
 import type { RunScript } from "./command-connection.ts";
 import type { Keys } from "./keys.ts";
 import { ACQUIRE, RELEASE } from "./scripts/ledger.ts";
-import { ANNOUNCE_DEPARTURE, JOIN, LEAVE, SET_SUBSCRIBER_COUNT } from "./scripts/registry.ts";
+import { ANNOUNCE_DEPARTURE, JOIN, LEAVE, SET_SUBSCRIBER_COUNT, UPDATE } from "./scripts/registry.ts";
 
 /** The incarnation may not write any more: it was taken for dead, or Redis has forgotten it. */
 export const GONE = Symbol("gone");
@@ -19,6 +19,12 @@ export const GONE = Symbol("gone");
 export interface Writer {
   readonly run: RunScript;
   readonly incarnation: string;
+}
+
+/** Members as JSON: id, info, when they joined. States: users, each followed by when it was updated, a space, and its state. */
+export interface KeptMembers {
+  readonly members: readonly unknown[];
+  readonly states: readonly unknown[];
 }
 
 export type ChannelChange = "occupied" | "vacated" | "counted";
@@ -37,28 +43,49 @@ export class RegistryScripts {
     this.#lease = String(leaseMs);
   }
 
-  /** Announced where the user is new, unless it is quiet. `members` are as JSON: id, info, when it joined. */
+  /** Announced where the user is new, unless it is quiet. */
   async join(
     { run, incarnation }: Writer,
-    entry: PresenceEntry,
+    entry: WrittenEntry,
     limit: number,
     mode: "list" | "announce" | "quiet",
-  ): Promise<{ readonly isFirst: boolean; readonly members: readonly unknown[] } | "full" | typeof GONE> {
-    const { connection, member } = entry;
-    const [state, isFirst, members] = asParts(
+  ): Promise<({ readonly isFirst: boolean } & KeptMembers) | "full" | typeof GONE> {
+    const { connection, member, updatedAtMs } = entry;
+    const [state, isFirst, members, states] = asParts(
       await run(JOIN, {
         incarnation,
         connection,
         user: member.id,
-        member: JSON.stringify(memberFields(member)).slice(0, -1),
+        member: keptText(member),
         limit: limitText(limit),
         ...this.#announcement(entry, mode === "quiet" ? undefined : joinPublication(entry)),
         isListWanted: mode === "list" ? "1" : "",
+        updatedAt: updatedAtMs === undefined ? "" : String(updatedAtMs),
+        state: member.state ?? "",
         lease: this.#lease,
       }),
     );
     if (state === "gone") return GONE;
-    return state === "full" ? "full" : { isFirst: isFirst === 1, members: asParts(members) };
+    return state === "full" ? "full" : { isFirst: isFirst === 1, members: asParts(members), states: asParts(states) };
+  }
+
+  /** Answers what is kept of the member then; undefined where the connection is not there as that user. */
+  async update({ run, incarnation }: Writer, update: PresenceUpdate): Promise<KeptMembers | undefined | typeof GONE> {
+    const { connection, member } = update;
+    const { id, info, state } = member;
+    const [answer, isThere, kept, keptState] = asParts(
+      await run(UPDATE, {
+        incarnation,
+        connection,
+        user: id,
+        member: info === undefined ? "" : keptText({ ...member, info }),
+        state: state === undefined ? "" : (state ?? "null"),
+        ...this.#announcement(update, updatePublication(update)),
+        lease: this.#lease,
+      }),
+    );
+    if (answer === "gone") return GONE;
+    return isThere === 1 ? { members: [kept], states: [id, keptState] } : undefined;
   }
 
   /** For its own incarnation, or for a dead one. Answers whether it was the user's last connection in the channel. */
@@ -113,7 +140,7 @@ export class RegistryScripts {
   }
 
   /** Numbered, so that who receives it twice knows. */
-  #announcement(ref: Pick<PresenceEntry, "app" | "channel">, publication: Publication | undefined) {
+  #announcement(ref: ChannelRef, publication: Publication | undefined) {
     const channel = channelKey(ref);
     return {
       channel,
@@ -127,6 +154,11 @@ export class RegistryScripts {
 /** What became of a channel, as the scripts say it. */
 export function parseChange(change: unknown): ChannelChange | undefined {
   return change === "occupied" || change === "vacated" || change === "counted" ? change : undefined;
+}
+
+/** The beginning of what is kept of a member, to which a script adds when it joined. */
+function keptText(member: Pick<Member, "id" | "info" | "infoText">): string {
+  return JSON.stringify(memberFields(member)).slice(0, -1);
 }
 
 export function asParts(answer: unknown): readonly unknown[] {

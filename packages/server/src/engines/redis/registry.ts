@@ -2,14 +2,21 @@
 
 import { CommandError } from "../../domain/error.ts";
 import type { PresenceMember } from "../../domain/message.ts";
-import type { ChannelSummary, JoinResult, LeaveResult, PresenceEntry, Registry } from "../../domain/ports.ts";
+import type {
+  ChannelSummary,
+  JoinResult,
+  LeaveResult,
+  PresenceEntry,
+  PresenceUpdate,
+  Registry,
+} from "../../domain/ports.ts";
 import { appKey, type ChannelRef, channelKey } from "../shared/channel-key.ts";
 import { entryKey } from "../shared/local-state.ts";
 import { parseMember } from "../shared/parse.ts";
 import type { ScriptArgs } from "./command-connection.ts";
 import { unavailable } from "./errors.ts";
 import type { NodeMembership } from "./node-membership.ts";
-import { asParts, type RegistryScripts } from "./registry-scripts.ts";
+import { asParts, type KeptMembers, type RegistryScripts } from "./registry-scripts.ts";
 import { CHANNELS, MEMBERS, SUMMARY } from "./scripts/registry.ts";
 import type { Script } from "./scripts/script.ts";
 import type { Shard } from "./shard.ts";
@@ -45,7 +52,7 @@ export class RedisRegistry implements Registry {
         );
       }
       shard.state.entries.set(key, entry);
-      return { isFirst: joined.isFirst, members: parseMembers(joined.members) };
+      return { isFirst: joined.isFirst, members: parseMembers(joined) };
     } catch (error) {
       const isFull = error instanceof CommandError && error.code === "channel_full";
       if (isNew && !isFull) shard.state.doubtfulEntries.set(key, { entry, wasThere: false });
@@ -76,6 +83,28 @@ export class RedisRegistry implements Registry {
     }
   }
 
+  async update(update: PresenceUpdate): Promise<boolean> {
+    const { membership, scripts } = this.#options;
+    const shard = this.#shardOf(update);
+    const { entries } = shard.state;
+    const key = entryKey(update);
+    if (!entries.has(key)) return false;
+    try {
+      const kept = await membership.write(shard, (writer) => scripts.update(writer, update));
+      const entry = entries.get(key);
+      // It has left meanwhile, or Redis has lost it, and is given it again with the next heartbeat.
+      if (!kept && entry) throw new Error("Redis has lost the entry");
+      const [written] = kept ? parseMembers(kept) : [];
+      if (entry && kept && written) {
+        const { joinedAtMs: _, ...member } = written;
+        entries.set(key, { ...entry, member, updatedAtMs: updatedAtMsOf(kept) });
+      }
+      return kept !== undefined;
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
   async setSubscriberCount(app: string, channel: string, count: number): Promise<"occupied" | "vacated" | undefined> {
     const { membership, scripts } = this.#options;
     const subscribers = { app, channel, count };
@@ -100,7 +129,8 @@ export class RedisRegistry implements Registry {
 
   async members(app: string, channel: string): Promise<readonly PresenceMember[]> {
     const ref = { app, channel };
-    return parseMembers(asParts(await this.#read(this.#shardOf(ref), MEMBERS, { channel: channelKey(ref) })));
+    const [members, states] = asParts(await this.#read(this.#shardOf(ref), MEMBERS, { channel: channelKey(ref) }));
+    return parseMembers({ members: asParts(members), states: asParts(states) });
   }
 
   async summary(app: string, channel: string): Promise<ChannelSummary | undefined> {
@@ -144,14 +174,30 @@ export class RedisRegistry implements Registry {
 }
 
 /** In the order in which they joined. */
-function parseMembers(members: readonly unknown[]): readonly PresenceMember[] {
+function parseMembers({ members, states }: KeptMembers): readonly PresenceMember[] {
+  const stateOf = parseStates(states);
   return members
     .map((text): PresenceMember => {
       const fields = [...asParts(JSON.parse(String(text)))];
       const joinedAtMs = Number(fields.pop());
-      return { ...parseMember(fields[0], fields[1], fields[2]), joinedAtMs };
+      return { ...parseMember(fields[0], fields[1], fields[2], stateOf.get(fields[0])), joinedAtMs };
     })
     .sort((a, b) => a.joinedAtMs - b.joinedAtMs || (a.id < b.id ? -1 : 1));
+}
+
+/** By user; without those who have none. */
+function parseStates(flat: readonly unknown[]): ReadonlyMap<unknown, string> {
+  const states = new Map<unknown, string>();
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    const kept = String(flat[at + 1]);
+    const state = kept.slice(kept.indexOf(" ") + 1);
+    if (state !== "") states.set(flat[at], state);
+  }
+  return states;
+}
+
+function updatedAtMsOf({ states: [, kept] }: KeptMembers): number {
+  return Number.parseInt(String(kept), 10);
 }
 
 function summaryOf(name: string, subscribers: unknown, users: unknown): ChannelSummary | undefined {

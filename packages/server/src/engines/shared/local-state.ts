@@ -12,8 +12,13 @@ export interface QuotaHold {
   readonly holder: string;
 }
 
+/** With what was last written of the member, and when by the engine's clock; undefined where that was when it joined. */
+export interface WrittenEntry extends PresenceEntry {
+  readonly updatedAtMs?: number;
+}
+
 export class LocalState {
-  readonly entries = new Map<string, PresenceEntry>();
+  readonly entries = new Map<string, WrittenEntry>();
   readonly counts = new Map<string, SubscriberCount>();
   readonly holds = new Map<string, QuotaHold>();
 
@@ -35,7 +40,9 @@ export class LocalState {
 }
 
 /** Connections and quotas are named by the server itself, without a NUL. */
-export function entryKey(entry: PresenceEntry): string {
+export function entryKey(
+  entry: Pick<PresenceEntry, keyof ChannelRef | "connection"> & { member: { id: string } },
+): string {
   return `${entry.connection}\0${channelKey(entry)}\0${entry.member.id}`;
 }
 

@@ -1,7 +1,7 @@
 /** Publications as JSON between nodes, without app and channel. Checked when read: any client of the engine's server could have sent it. */
 
 import type { EventPublication, Position, Publication } from "../../domain/message.ts";
-import { asArray, asNumber, asRecord, asString, parseMember } from "./parse.ts";
+import { asArray, asNumber, asRecord, asString, parseMember, parseMemberUpdate } from "./parse.ts";
 
 /** Far above any event; what is longer is not parsed. */
 const MAX_CHARACTERS = 16 * 1024 * 1024;
@@ -45,6 +45,8 @@ export function parsePublication(fields: Record<string, unknown>, app: string, c
       return { type: "joined", ...about, member: parseMemberFields(fields.member) };
     case "left":
       return { type: "left", ...about, member: { id: asString(asRecord(fields.member).id) } };
+    case "updated":
+      return { type: "updated", ...about, member: parseMemberUpdate(asRecord(fields.member)) };
     case "count":
       return { type: "count", ...about, count: parseCount(fields.count) };
     case "online":
@@ -63,8 +65,8 @@ export function erasedEvent(app: string, channel: string, position: Position): E
 }
 
 export function parseMemberFields(value: unknown) {
-  const { id, info, infoText } = asRecord(value);
-  return parseMember(id, info, infoText);
+  const { id, info, infoText, state } = asRecord(value);
+  return parseMember(id, info, infoText, state);
 }
 
 export function parseCount(value: unknown): number {

@@ -75,6 +75,7 @@ class RemoteEngine implements WorkerEngine {
       // The new member receives those who join later: it has to be in the channel before anything else is processed.
       join: call("join", true),
       leave: call("leave"),
+      update: call("update"),
       setSubscriberCount: call("setSubscriberCount"),
       changesRecorded: notify("changesRecorded"),
       members: call("members"),

@@ -276,6 +276,7 @@ function forwardingHandlers({ broker, registry, ledger }: Engine) {
     expireKey: (_, app, channel, key, ttlMs) => broker.expireKey?.(app, channel, key, ttlMs),
     history: (_, app, channel, query) => broker.history(app, channel, query),
     purge: (_, app, channel, range) => broker.purge(app, channel, range),
+    update: (_, update) => registry.update(update),
     members: (_, app, channel) => registry.members(app, channel),
     summary: (_, app, channel) => registry.summary(app, channel),
     channels: (_, app, prefix) => registry.channels(app, prefix),

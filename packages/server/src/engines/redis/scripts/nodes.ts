@@ -133,7 +133,7 @@ end
 local apps = {}
 local nextChannel = page('node-channels:'..incarnation, channelCursor, function(channel)
   renew('node-presence:'..incarnation..':'..channel)
-  for _, kind in ipairs({'subscribers:', 'connections:', 'presence:'}) do renew(kind..channel) end
+  for _, kind in ipairs({'subscribers:', 'connections:', 'presence:', 'states:'}) do renew(kind..channel) end
   apps[string.match(channel, '^[^:]*')] = true
 end)
 for app in pairs(apps) do renew('channels:'..app) end

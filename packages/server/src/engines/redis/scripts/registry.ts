@@ -1,8 +1,11 @@
 /** Who is where, as scripts: presence, subscriber counts and the list of channels. */
 
-import { DATASET, NOW, script, WHOLE } from "./script.ts";
+import { DATASET, NOW, STATE, script, WHOLE } from "./script.ts";
 
-/** `member` is the beginning of what is kept of the user, to which the time is added; `limit` is -1 where there is none. */
+/**
+ * `member` is the beginning of what is kept of the user, to which the time is added; `limit` is -1 where there is none. `updatedAt`
+ * is "" unless the user was updated, as this node wrote it before: what another node has written since counts more.
+ */
 export const JOIN = script(
   [
     "incarnation",
@@ -15,16 +18,20 @@ export const JOIN = script(
     "subject",
     "announcement",
     "isListWanted",
+    "updatedAt",
+    "state",
     "lease",
   ],
   `
 ${DATASET}
 ${NOW}
 ${WHOLE}
+${STATE}
 local data, isWriter = dataset(incarnation)
 if not isWriter then return {'gone'} end
 local nodePresence, nodeChannels = data..'node-presence:'..incarnation..':'..channel, data..'node-channels:'..incarnation
 local presence, connections = data..'presence:'..channel, data..'connections:'..channel
+local states = data..'states:'..channel
 local isFirst = 0
 if redis.call('HEXISTS', nodePresence, connection) == 0 then
   local isNew = redis.call('HEXISTS', presence, user) == 0
@@ -41,8 +48,13 @@ if redis.call('HEXISTS', nodePresence, connection) == 0 then
     redis.call('PEXPIRE', presence, lease)
     if announcement ~= '' then redis.call(publish, subject, announcement) end
   end
+  if updatedAt ~= '' and tonumber(updatedAt) > stateOf(states, user) then
+    redis.call('HSET', presence, user, member..string.match(redis.call('HGET', presence, user), ',%d+%]$'))
+    setState(states, user, tonumber(updatedAt), state)
+  end
 end
-return {'ok', isFirst, isListWanted == '1' and redis.call('HVALS', presence) or {}}`,
+if isListWanted ~= '1' then return {'ok', isFirst} end
+return {'ok', isFirst, redis.call('HVALS', presence), redis.call('HGETALL', states)}`,
 );
 
 /** `mustBeWriter` is "1" unless it is done for a dead incarnation. */
@@ -61,8 +73,37 @@ end
 if redis.call('HINCRBY', data..'connections:'..channel, user, -1) > 0 then return {'ok', 0} end
 redis.call('HDEL', data..'connections:'..channel, user)
 redis.call('HDEL', data..'presence:'..channel, user)
+redis.call('HDEL', data..'states:'..channel, user)
 if announcement ~= '' then redis.call(publish, subject, announcement) end
 return {'ok', 1}`,
+);
+
+/**
+ * `member` is as for JOIN, or "" where it stays; `state` is "" where it stays, and "null" where there is none any more. Answers
+ * whether the connection is there, and if so what is kept of the user now.
+ */
+export const UPDATE = script(
+  ["incarnation", "channel", "connection", "user", "member", "state", "publish", "subject", "announcement", "lease"],
+  `
+${DATASET}
+${NOW}
+${WHOLE}
+${STATE}
+local data, isWriter = dataset(incarnation)
+if not isWriter then return {'gone'} end
+if redis.call('HGET', data..'node-presence:'..incarnation..':'..channel, connection) ~= user then return {'ok', 0} end
+local presence, states = data..'presence:'..channel, data..'states:'..channel
+local kept = redis.call('HGET', presence, user)
+if member ~= '' then
+  kept = member..string.match(kept, ',%d+%]$')
+  redis.call('HSET', presence, user, kept)
+end
+local updatedAt, before = stateOf(states, user)
+updatedAt = math.max(now(), updatedAt + 1)
+if state == '' then state = before elseif state == 'null' then state = '' end
+setState(states, user, updatedAt, state)
+redis.call(publish, subject, announcement)
+return {'ok', 1, kept, whole(updatedAt)..' '..state}`,
 );
 
 /** For a user who left while the data was lost: announces it, unless the user is there. Answers whether it did. */
@@ -109,11 +150,13 @@ end
 return {'ok', 'occupied'}`,
 );
 
+/** Answers what is kept of the members; then users, each followed by its state. */
 export const MEMBERS = script(
   ["channel"],
   `
 ${DATASET}
-return redis.call('HVALS', dataset('')..'presence:'..channel)`,
+local data = dataset('')
+return {redis.call('HVALS', data..'presence:'..channel), redis.call('HGETALL', data..'states:'..channel)}`,
 );
 
 /** Answers how many subscribers and how many users. */

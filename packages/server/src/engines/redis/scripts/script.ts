@@ -11,6 +11,7 @@
  * and under the first characters of the dataset:
  *
  * presence:CHANNEL         user → ["id",info,joinedAtMs] or ["id",null,"info as it was written",joinedAtMs]
+ * states:CHANNEL           user → when it was last updated, a space, and its state, which may be empty; only of those who were updated
  * connections:CHANNEL      user → how many connections it has there
  * subscribers:CHANNEL      incarnation → its subscribers; "" → the sum
  * channels:APP             channels that have subscribers, in the order of their names
@@ -49,6 +50,17 @@ end`;
 /** Lua writes great numbers with an exponent, which Redis does not read. */
 export const WHOLE = `
 local function whole(number) return string.format('%.0f', number) end`;
+
+/** When a user in a hash of states was last updated, and the user's state. */
+export const STATE = `
+local function stateOf(states, user)
+  local updatedAt, state = string.match(redis.call('HGET', states, user) or '0 ', '^(%d+) (.*)$')
+  return tonumber(updatedAt), state
+end
+local function setState(states, user, updatedAt, state)
+  redis.call('HSET', states, user, whole(updatedAt)..' '..state)
+  if redis.call('PTTL', states) < 0 then redis.call('PEXPIRE', states, lease) end
+end`;
 
 /** How keys of the dataset begin, and whether the incarnation may write here. Before the first heartbeat there is no dataset. */
 export const DATASET = `
