@@ -193,6 +193,26 @@ test('subscribe, when "always": public and signed channels are asked about too, 
   expect(backEnd.of("subscribe").at(-1)).toMatchObject({ proven: true, data: { user_id: "ada" } });
 });
 
+test("subscribe, of one who wants to watch: only where the back end says so in a word of its own, or named the channel before", async () => {
+  const { backEnd, url } = await setUp(
+    { connect: true, subscribe: { channels: ["presence-*"] } },
+    {
+      connect: () => ({ user: { id: "eve" }, watch: ["presence-known"] }),
+      subscribe: ({ channel }) => (channel === "presence-a" ? { watch: true } : { member: { id: "eve" } }),
+    },
+  );
+  const client = await connectNative(url);
+  const watch = (channel: string) => client.ask("subscribe", { channel, presence: "watch" });
+  expect(await watch("presence-a")).toMatchObject({ event: "subscribed", data: { members: [] } } as never);
+  expect(backEnd.of("subscribe").at(-1)).toMatchObject({ channel: "presence-a", proven: false, watch: true });
+  expect(await watch("presence-b")).toMatchObject({ event: "error", code: "unauthorized" });
+  const { length: asked } = backEnd.of("subscribe");
+  expect(await watch("presence-known")).toMatchObject({ event: "subscribed" });
+  expect(backEnd.of("subscribe")).toHaveLength(asked);
+  await client.subscribe("presence-b");
+  expect(backEnd.of("subscribe").at(-1)).not.toHaveProperty("watch");
+});
+
 test("publish: passed, changed, dropped, kept out of history, refused; of both kinds of client", async () => {
   const { backEnd, url, server } = await setUp(
     { publish: { channels: ["chat*", "private-*"] } },

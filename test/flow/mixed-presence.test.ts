@@ -78,6 +78,13 @@ test("a pusher-js and a native client in one presence channel see each other com
     user: "bob",
   });
 
+  const said = new Promise((resolve) => {
+    room.bind("fanfare:member_updated", (data: unknown, meta: unknown) => resolve([data, meta]));
+  });
+  await ada.ask("presence", { channel: "presence-both", state: { cursor: [1, 2] } });
+  expect(await said).toEqual([{ user_id: "ada", state: { cursor: [1, 2] } }, { user_id: "ada" }]);
+  await ada.unread();
+
   const added = heard<PusherMember>(room, "pusher:member_added");
   const cyd = await connectAs(server.url, "cyd", { info: { name: "Cyd" }, channels: ["presence-*"] });
   await cyd.subscribe("presence-both");

@@ -50,6 +50,9 @@ const credentials: fc.Arbitrary<Credentials> = fc.oneof(
 /** Every command there is, whether or not a protocol can say it. */
 const position = fc.record({ epoch: fc.string({ maxLength: 64 }), offset: fc.maxSafeNat() });
 
+/** Of a member: JSON text, or null where it has none. */
+const anyState = anyJson.map((value) => (value === null ? null : JSON.stringify(value)));
+
 export const anyCommand: fc.Arbitrary<Command> = fc
   .tuple(
     fc.oneof(
@@ -86,6 +89,8 @@ export const anyCommand: fc.Arbitrary<Command> = fc
         data: anyText,
         key: anyText,
       }),
+      fc.record({ type: fc.constant("presence" as const), channel: anyText, state: anyState }),
+      fc.record({ type: fc.constant("subscribe" as const), channel: anyText, watch: fc.constant(true as const) }),
       fc.record({ type: fc.constant("signin" as const), by: credentials }),
       fc.record({ type: fc.constant("call" as const), event: anyText, data: anyJson }),
       fc.record({ type: fc.constant("ping" as const) }),
@@ -148,6 +153,12 @@ export const anyPush: fc.Arbitrary<Push> = fc.oneof(
   anyEvent,
   fc.record({ type: fc.constant("joined" as const), ...place, member }),
   fc.record({ type: fc.constant("left" as const), ...place, member: member.map(({ id }) => ({ id })) }),
+  fc.record({
+    type: fc.constant("updated" as const),
+    ...place,
+    member: fc.record({ id: anyText, info: anyJson, state: anyState }, { requiredKeys: ["id"] }),
+  }),
+  fc.record({ type: fc.constant("presence" as const), channel: anyText, ref: anyRef }),
   fc.record({ type: fc.constant("count" as const), ...place, count: fc.nat() }),
   fc.record({
     type: fc.constant("welcome" as const),

@@ -30,7 +30,8 @@ const PROTOCOLS = [
 
 /** What each command consists of. A key that is not here is a fault; so is one that is missing. */
 const SHAPES: Record<string, { readonly always: readonly string[]; readonly maybe: readonly string[] }> = {
-  subscribe: { always: ["channel"], maybe: ["proof", "resume", "previousIds", "ref"] },
+  subscribe: { always: ["channel"], maybe: ["proof", "resume", "previousIds", "watch", "ref"] },
+  presence: { always: ["channel", "state"], maybe: ["ref"] },
   unsubscribe: { always: ["channel"], maybe: ["ref"] },
   publish: { always: ["channel", "event", "data"], maybe: ["key", "ref"] },
   signin: { always: ["by"], maybe: ["ref"] },
@@ -54,7 +55,7 @@ function expectCommand(command: Command): void {
 }
 
 const eventNames = fc.constantFrom(
-  ..."subscribe unsubscribe publish authenticate ping pong vote client-x pusher:subscribe pusher:unsubscribe".split(
+  ..."subscribe unsubscribe publish presence authenticate ping pong vote client-x pusher:subscribe pusher:unsubscribe".split(
     " ",
   ),
   ..."pusher:signin pusher:ping pusher:pong pusher_internal:x pusher:x __proto__".split(" "),
@@ -70,6 +71,8 @@ const members = fc.constantFrom(
   "previousIds",
   "previous_socket_ids",
   "idempotencyKey",
+  "presence",
+  "state",
   "token",
   "user_data",
   "__proto__",
@@ -197,7 +200,7 @@ test("a client that recovers is told the same, and beside it nothing but where i
 test("what a client that recovers says of the past is read back as it was", () => {
   fc.assert(
     fc.property(anyCommand, (command) => {
-      if (command.type !== "subscribe" || command.proof?.auth === "") return;
+      if (command.type !== "subscribe" || command.watch || command.proof?.auth === "") return;
       const { ref: _, resume, previousIds, ...known } = command;
       const frame = pusherFrame(known) as { data: object };
       const past = resume && (resume === "kept" ? { recover: true } : { position: resume });
@@ -320,11 +323,15 @@ function nativeFrame(command: Command): object | undefined {
   const id = "ref" in command && command.ref !== undefined ? { id: command.ref } : {};
   switch (command.type) {
     case "subscribe": {
-      const { channel, proof, resume, previousIds } = command;
+      const { channel, proof, resume, previousIds, watch } = command;
       if (proof?.auth === "") return undefined;
       const permission = proof && { auth: proof.auth, ...(proof.data !== undefined && { channel_data: proof.data }) };
       const past = resume && (resume === "kept" ? { recover: true } : { position: resume });
-      return { event: "subscribe", ...id, data: { channel, ...permission, ...past, previousIds } };
+      return {
+        event: "subscribe",
+        ...id,
+        data: { channel, ...permission, ...past, previousIds, ...(watch && { presence: "watch" }) },
+      };
     }
     case "unsubscribe":
       return { event: "unsubscribe", ...id, data: { channel: command.channel } };
@@ -338,6 +345,12 @@ function nativeFrame(command: Command): object | undefined {
           data: payloadValue(command.data),
           idempotencyKey: command.key,
         },
+      };
+    case "presence":
+      return {
+        event: "presence",
+        ...id,
+        data: { channel: command.channel, state: command.state === null ? null : JSON.parse(command.state) },
       };
     case "history": {
       const { type: _, ref: __, ...data } = command;
@@ -359,8 +372,8 @@ function nativeFrame(command: Command): object | undefined {
 function pusherFrame(command: Command): { event: string; channel?: string; data?: unknown } | undefined {
   switch (command.type) {
     case "subscribe": {
-      const { channel, proof, resume, previousIds } = command;
-      if (proof?.auth === "" || resume || previousIds) return undefined;
+      const { channel, proof, resume, previousIds, watch } = command;
+      if (proof?.auth === "" || resume || previousIds || watch) return undefined;
       const permission = proof && { auth: proof.auth, ...(proof.data !== undefined && { channel_data: proof.data }) };
       return { event: "pusher:subscribe", data: { auth: "", channel, ...permission } };
     }
@@ -378,6 +391,7 @@ function pusherFrame(command: Command): { event: string; channel?: string; data?
     case "pong":
       return { event: `pusher:${command.type}`, data: {} };
     case "call":
+    case "presence":
     case "history":
       return undefined;
   }

@@ -8,6 +8,7 @@ import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { external } from "../support/external.ts";
 import { LineStream } from "../support/line-stream.ts";
+import { connectNative } from "../support/native-client.ts";
 import { APP, type AppInput, startServer } from "../support/server.ts";
 
 const KEPT: Partial<AppInput> = {
@@ -61,6 +62,26 @@ function tokenFor(channels: readonly string[]): Promise<string> {
 
 const answer = (query: string, init: RequestInit = {}, to: Pick<Server, "url"> = server) =>
   fetch(`${to.url}/rt/events?${query}`, init);
+
+test("a reader that watches sees the members of a presence channel, and is none", async () => {
+  const claims = new SignJWT({ sub: "eve", watch: ["presence-*"] }).setProtectedHeader({ alg: "HS256" });
+  const headers = { Authorization: `Bearer ${await claims.sign(new TextEncoder().encode(APP.secret))}` };
+  expect((await answer("channels=presence-seen", { headers })).status).toBe(403);
+  const events = await Events.open("channels=presence-seen&presence=watch", { headers });
+  expect(await events.find("fanfare:subscribed")).toMatchObject({
+    data: '{"channel":"presence-seen","data":{"members":[]}}',
+  });
+  const ada = await connectNative(server.url, { token: await tokenFor(["presence-*"]) });
+  await ada.subscribe("presence-seen");
+  await ada.ask("presence", { channel: "presence-seen", state: { at: 1 } });
+  const member = { channel: "presence-seen", data: { user: { id: "ada" } } };
+  expect(JSON.parse((await events.find("fanfare:member_added")).data ?? "")).toEqual(member);
+  expect(JSON.parse((await events.find("fanfare:member_updated")).data ?? "")).toEqual({
+    ...member,
+    data: { user: { id: "ada", state: { at: 1 } } },
+  });
+  expect((await server.members("presence-seen")).map(({ id }) => id)).toEqual(["ada"]);
+});
 
 test("curl -N reads a channel: the event's name, its data as they were published, and it leaves when it ends", async () => {
   const curl = Bun.spawn([external("curl"), "-sN", `${server.url}/rt/events?channels=chat.room.1`], { stdout: "pipe" });

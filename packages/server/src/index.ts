@@ -93,7 +93,6 @@ export type {
   Command,
   EventPublication,
   Member,
-  PresenceMember as Presence,
   Push,
   User,
 } from "./domain/message.ts";
@@ -143,6 +142,7 @@ export type {
   NewMember,
   NewPermission,
   NewUser,
+  Presence,
   UserPush,
 } from "./server/embed/types.ts";
 export type { UserHandle } from "./server/embed/user-handle.ts";

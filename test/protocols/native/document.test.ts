@@ -80,6 +80,7 @@ describe("the document", () => {
       "subscribe",
       "unsubscribe",
       "publish",
+      "presence",
       "history",
       "signin",
       "ping",

@@ -12,8 +12,8 @@ import { pushOf, refusalOf } from "../golden.ts";
 
 const protocol = pusherProtocol({ jsonDepth: 8 });
 
-/** The compiler asks for each, so that no variant goes without a frame. Clients of this protocol can neither call nor read history. */
-const COMMANDS: Record<Exclude<Command["type"], "call" | "history">, true> = {
+/** The compiler asks for each, so that no variant goes without a frame. Clients of this protocol can neither call, read history nor set a state. */
+const COMMANDS: Record<Exclude<Command["type"], "call" | "history" | "presence">, true> = {
   subscribe: true,
   unsubscribe: true,
   publish: true,
@@ -26,6 +26,8 @@ const PUSHES: Record<Push["type"], true> = {
   notice: true,
   joined: true,
   left: true,
+  updated: true,
+  presence: true,
   count: true,
   welcome: true,
   subscribed: true,

@@ -206,6 +206,8 @@ export interface ChannelDetail extends ChannelEntry {
 export interface MemberEntry {
   readonly id: string;
   readonly info: Payload;
+  /** What the user's clients say of it; absent where they say nothing. */
+  readonly state?: Payload;
   readonly joinedAtMs: number;
 }
 

@@ -37,6 +37,7 @@ interface Sealed {
     readonly id: string;
     readonly info: string;
     readonly channels?: string[];
+    readonly watch?: string[];
     readonly watchlist?: string[];
   };
   readonly expiresAtMs?: number;
@@ -88,13 +89,14 @@ export class Admissions {
     { user, expiresAtMs, meta, answeredAtMs }: KeptAdmission & { readonly user: User },
   ): Promise<string> {
     const { EncryptJWT } = await import("jose");
-    const { id, channels, watchlist } = user;
+    const { id, channels, watch, watchlist } = user;
     const content: Sealed = {
       app: app.id,
       user: {
         id,
         info: userInfoJson(user),
         ...(channels && { channels: [...channels] }),
+        ...(watch && { watch: [...watch] }),
         ...(watchlist && { watchlist: [...watchlist] }),
       },
       ...(expiresAtMs !== undefined && { expiresAtMs }),
@@ -135,13 +137,14 @@ export class Admissions {
 }
 
 function admissionOf({ user, expiresAtMs, answeredAtMs, meta }: Sealed): Admission {
-  const { id, info, channels, watchlist } = user;
+  const { id, info, channels, watch, watchlist } = user;
   const found: User = {
     id,
     ...parseUserInfo(info),
     // As a token says when it was issued: it does not outlive the user's being disconnected.
     issuedAtMs: answeredAtMs,
     ...(channels && { channels }),
+    ...(watch && { watch }),
     ...(watchlist && { watchlist }),
     ...(expiresAtMs !== undefined && { expiresAtMs }),
   };

@@ -35,6 +35,7 @@ const identity = {
   ...noes,
   user: z.optional(z.nullable(user)),
   channels: z.optional(texts),
+  watch: z.optional(texts),
   watchlist: z.optional(texts),
   expires_at: z.optional(unixS),
   meta: z.optional(z.unknown()),
@@ -51,6 +52,7 @@ const SHAPES = {
   subscribe: z.strictObject({
     ...noes,
     member: z.optional(user),
+    watch: z.optional(z.boolean()),
     expires_at: z.optional(unixS),
     publish: z.optional(z.boolean()),
   }),

@@ -7,7 +7,7 @@ import { CommandError, type CommandErrorCode, Disconnect } from "../domain/error
 import { memberText } from "../domain/json-text.ts";
 import type { Command, EventPublication, User } from "../domain/message.ts";
 import { payloadFrom, payloadJson } from "../domain/payload.ts";
-import type { Permission } from "../hub/grants.ts";
+import type { Grant, Permission } from "../hub/grants.ts";
 import { checkEventData, checkEventName } from "../hub/limits.ts";
 import type { BackEndAtDoor, Refreshed, TokenClaim } from "../hub/options.ts";
 import { Admissions, type AdmissionsOptions, type KeptAdmission } from "./admissions.ts";
@@ -149,14 +149,8 @@ export class Backend implements BackEndAtDoor {
     const { app } = connection;
     const hook = app.hooks?.subscribe;
     if (!hook?.channels.some((pattern) => matches(pattern, command.channel))) return undefined;
-    const body = `${about(connection)},${members({
-      channel: JSON.stringify(command.channel),
-      proven: String(isProven),
-      data: command.proof?.data === undefined ? "null" : payloadJson(command.proof.data),
-      resume: command.resume === undefined ? "null" : JSON.stringify(command.resume),
-    })}`;
     try {
-      const { said, text } = await this.#ask(connection, "subscribe", body);
+      const { said, text } = await this.#ask(connection, "subscribe", aboutSubscribing(connection, command, isProven));
       const { member, expires_at: expiresAtS, publish } = said;
       return {
         ...(member && { member: memberIn(app, member.id, memberText(text, "member") ?? "") }),
@@ -165,6 +159,19 @@ export class Backend implements BackEndAtDoor {
       };
     } catch (error) {
       if (error instanceof BackendDown && hook.whenDown === "allow") return {};
+      throw this.#refused(connection, error, "unauthorized");
+    }
+  }
+
+  /** Whether it lets the client watch the channel: only where it says so in a word of its own, and not while it is down. Undefined where it is not asked. */
+  async authorizeWatching(connection: Connection, command: Subscribe): Promise<Grant | false | undefined> {
+    const hook = connection.app.hooks?.subscribe;
+    if (!hook?.channels.some((pattern) => matches(pattern, command.channel))) return undefined;
+    try {
+      const { said } = await this.#ask(connection, "subscribe", aboutSubscribing(connection, command, false));
+      if (said.watch !== true) return false;
+      return said.expires_at === undefined ? {} : { expiresAtMs: said.expires_at * 1000 };
+    } catch (error) {
       throw this.#refused(connection, error, "unauthorized");
     }
   }
@@ -275,4 +282,18 @@ function changed(
       : error;
   }
   return { ...publication, event, data, ...(said.ephemeral && { ephemeral: true as const }) };
+}
+
+function aboutSubscribing(
+  connection: Connection,
+  { channel, proof, resume, watch }: Subscribe,
+  isProven: boolean,
+): string {
+  return `${about(connection)},${members({
+    channel: JSON.stringify(channel),
+    proven: String(isProven),
+    data: proof?.data === undefined ? "null" : payloadJson(proof.data),
+    resume: resume === undefined ? "null" : JSON.stringify(resume),
+    watch: watch ? "true" : undefined,
+  })}`;
 }

@@ -539,12 +539,16 @@ export interface DefaultsLimitsInput {
   readonly presenceMembers?: number | "unlimited" | undefined;
   /** Largest data of one presence member, in bytes. Takes a whole number from 1 up. Default: `1024`. */
   readonly memberDataBytes?: number | undefined;
+  /** Largest state that the clients of one presence member may give it, in bytes of JSON. Takes a whole number from 1 up. Default: `1024`. */
+  readonly memberStateBytes?: number | undefined;
   /** Longest user id, in characters. Takes a whole number from 1 to 1000. Default: `128`. */
   readonly userIdLength?: number | undefined;
   /** Most users that one user may watch. Takes a whole number from 0 up. Default: `100`. */
   readonly watchlistSize?: number | undefined;
   /** Most events that one connection may publish per second. Takes a whole number from 1 up. Default: `10`. */
   readonly clientEventsPerSecond?: number | undefined;
+  /** Most changes of its state that one connection may make per second, in all its presence channels together. Takes a whole number from 1 up. Default: `2`. */
+  readonly memberUpdatesPerSecond?: number | undefined;
   /** Most subscriptions, and pages of history, that one connection may ask for per second; above it they are refused (429). Unlimited, they are carried out at the server's pace. Takes a whole number from 1 up, or "unlimited". Default: `"unlimited"`. */
   readonly subscribesPerSecond?: number | "unlimited" | undefined;
   /** Most frames of any kind, pings too, that one connection may send per second; one that sends more is closed (4100). Takes a whole number from 1 up, or "unlimited". Default: `"unlimited"`. */
@@ -675,12 +679,16 @@ export interface AppLimitsInput {
   readonly presenceMembers?: number | "unlimited";
   /** Largest data of one presence member, in bytes. Takes a whole number from 1 up. Without it, as in `defaults`. */
   readonly memberDataBytes?: number;
+  /** Largest state that the clients of one presence member may give it, in bytes of JSON. Takes a whole number from 1 up. Without it, as in `defaults`. */
+  readonly memberStateBytes?: number;
   /** Longest user id, in characters. Takes a whole number from 1 to 1000. Without it, as in `defaults`. */
   readonly userIdLength?: number;
   /** Most users that one user may watch. Takes a whole number from 0 up. Without it, as in `defaults`. */
   readonly watchlistSize?: number;
   /** Most events that one connection may publish per second. Takes a whole number from 1 up. Without it, as in `defaults`. */
   readonly clientEventsPerSecond?: number;
+  /** Most changes of its state that one connection may make per second, in all its presence channels together. Takes a whole number from 1 up. Without it, as in `defaults`. */
+  readonly memberUpdatesPerSecond?: number;
   /** Most subscriptions, and pages of history, that one connection may ask for per second; above it they are refused (429). Unlimited, they are carried out at the server's pace. Takes a whole number from 1 up, or "unlimited". Without it, as in `defaults`. */
   readonly subscribesPerSecond?: number | "unlimited";
   /** Most frames of any kind, pings too, that one connection may send per second; one that sends more is closed (4100). Takes a whole number from 1 up, or "unlimited". Without it, as in `defaults`. */

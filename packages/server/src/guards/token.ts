@@ -237,7 +237,7 @@ async function verified(
 }
 
 /**
- * Claims: `sub` (or `user_id`, `id`) names the user, `info` is what others see, `channels` what it may join, `exp` when it ends, `iat` when
+ * Claims: `sub` (or `user_id`, `id`) names the user, `info` is what others see, `channels` what it may join, `watch` what it may watch, `exp` when it ends, `iat` when
  * it was issued: so much earlier at most as the issuer's clock may be ahead.
  */
 function userOf(claims: JWTPayload, text: string, { clockToleranceS }: TokenRules): User {
@@ -246,13 +246,14 @@ function userOf(claims: JWTPayload, text: string, { clockToleranceS }: TokenRule
   if ((typeof id !== "string" && typeof id !== "number") || id === "") {
     throw new Error("it names no user: the claim sub is missing");
   }
-  const { channels, watchlist } = claims as { channels?: unknown; watchlist?: unknown };
+  const { channels, watch, watchlist } = claims as { channels?: unknown; watch?: unknown; watchlist?: unknown };
   return {
     id: exactId(id, memberText(text, name)),
     ...parseUserInfo(memberText(text, "info")),
     issuedAtMs: typeof claims.iat === "number" ? (claims.iat - clockToleranceS) * 1000 : 0,
     ...(typeof claims.exp === "number" && { expiresAtMs: claims.exp * 1000 }),
     ...(isTexts(channels) && { channels }),
+    ...(isTexts(watch) && { watch }),
     ...(isTexts(watchlist) && { watchlist }),
   };
 }

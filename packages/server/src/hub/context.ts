@@ -77,7 +77,11 @@ export class HubContext {
 
   /** Lets the event loop turn, where work is long. */
   nextTurn(): Promise<void> {
-    return new Promise((resolve) => this.#scheduleTurn(0, resolve));
+    return this.pause(0);
+  }
+
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#scheduleTurn(ms, resolve));
   }
 
   /** Never throws: a failure is observed. */

@@ -37,7 +37,7 @@ export class Delivery {
     if (publication.type === "event") {
       // An iterator of nothing takes as long as all of this.
       if (audience.listeners.size > 0) for (const listen of audience.listeners) listen(publication);
-    } else if (publication.type === "joined" || publication.type === "left") {
+    } else if (publication.type === "joined" || publication.type === "left" || publication.type === "updated") {
       for (const watch of audience.presenceListeners) watch(publication);
     }
     const hold = audience.sequence?.hold;
@@ -96,6 +96,7 @@ export class Delivery {
         return this.#sendPush(tenant, audience, publication, publication.except);
       case "joined":
       case "left":
+      case "updated":
         return this.#sendPush(tenant, audience, publication, publication.except);
       case "online":
         return this.#sendPush(tenant, audience, { type: "watch", online: [publication.user], offline: [] });

@@ -11,6 +11,7 @@ import type { Awaitable } from "../domain/ports.ts";
 import type { Frame } from "../domain/transport.ts";
 import { call } from "./commands/call.ts";
 import { history } from "./commands/history.ts";
+import { setState } from "./commands/presence.ts";
 import { publish } from "./commands/publish.ts";
 import { signIn } from "./commands/signin.ts";
 import { subscribe } from "./commands/subscribe.ts";
@@ -109,6 +110,8 @@ function perform(hub: Hub, connection: Connection, command: Command, nowMs: numb
       return unsubscribe(hub, connection, command);
     case "publish":
       return publish(hub, connection, command, nowMs);
+    case "presence":
+      return setState(hub, connection, command);
     case "history":
       return history(hub, connection, command);
     case "signin":

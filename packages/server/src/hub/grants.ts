@@ -3,7 +3,7 @@
  * which may end and may say whether the client publishes there. Who is permitted no more is taken out.
  */
 
-import { matches } from "../domain/channel.ts";
+import { type Channel, matches, traitsOf } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Member, User } from "../domain/message.ts";
 import type { Clock } from "../domain/ports.ts";
@@ -25,6 +25,21 @@ export interface Permission extends Grant {
 /** Whether the user's token names the channel. */
 export function isGranted(user: User | undefined, channel: string): boolean {
   return user?.channels?.some((pattern) => matches(pattern, channel)) ?? false;
+}
+
+/** Whether the user's token lets it see the channel's members without being one. */
+export function mayWatch(user: User | undefined, channel: string): boolean {
+  return user?.watch?.some((pattern) => matches(pattern, channel)) ?? false;
+}
+
+/** Whether the connection is in the presence channel and no member. */
+export function isWatching({ memberships }: Connection, { name, traits }: Pick<Channel, "name" | "traits">): boolean {
+  return traits.presence && memberships?.has(name) === true && memberships.get(name) === undefined;
+}
+
+function isStillGranted(connection: Connection, channel: string): boolean {
+  const isWatched = isWatching(connection, { name: channel, traits: traitsOf(channel) });
+  return isWatched ? mayWatch(connection.user, channel) : isGranted(connection.user, channel);
 }
 
 /** The connection is in the channel by this; nothing is remembered of a grant that says nothing. */
@@ -61,7 +76,7 @@ export function grantsEndAtMs({ grants }: Connection): number {
 /** What says who the client is may name fewer channels than what said so before. */
 export function leaveWithdrawn(hub: ExpelHost, connection: Connection): void {
   for (const channel of [...(connection.grantedByToken ?? [])]) {
-    if (isGranted(connection.user, channel)) continue;
+    if (isStillGranted(connection, channel)) continue;
     expel(
       hub,
       connection,

@@ -7,10 +7,10 @@
 import { type App, type ChannelRule, isReserved } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import { CommandError, type Disconnect } from "../domain/error.ts";
+import type { Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
 import type { Membership } from "../domain/memberships.ts";
-import type { EventPublication, Position, PresenceMember, Push, ResumeOptions } from "../domain/message.ts";
+import type { EventPublication, Position, PresenceMember, Push } from "../domain/message.ts";
 import type { Awaitable, ChannelSummary, Clock, Engine, EngineHealth, NodeState } from "../domain/ports.ts";
 import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/transport.ts";
@@ -27,7 +27,8 @@ import { Histories } from "./histories.ts";
 import { IdempotencyKeys } from "./idempotency-keys.ts";
 import { checkPlace } from "./limits.ts";
 import { checkLiveness, compensateStall, hasStalled, isCheckDue, noteSignOfLife } from "./liveness.ts";
-import { ChannelMembership, type JoinReply } from "./membership.ts";
+import { MemberUpdates } from "./member-updates.ts";
+import { ChannelMembership, type JoinOptions, type JoinReply } from "./membership.ts";
 import { NodeBus } from "./node-bus.ts";
 import type { Deciders, HubLimits, HubOptions } from "./options.ts";
 import { PresenceRegistrar } from "./presence-registrar.ts";
@@ -35,6 +36,7 @@ import { Publisher, type PublishTimes } from "./publisher.ts";
 import { Quotas } from "./quotas.ts";
 import { observeChanges } from "./registry-changes.ts";
 import { Relocations } from "./relocations.ts";
+import { checkReserved } from "./reserved-events.ts";
 import { Steering } from "./steering.ts";
 import { StickySubscriptions } from "./sticky-subscriptions.ts";
 import { SubscriptionCounts } from "./subscription-counts.ts";
@@ -43,9 +45,6 @@ import { TurnQueue } from "./turn-queue.ts";
 import { Users } from "./users.ts";
 
 export type { HubLimits, HubOptions } from "./options.ts";
-
-/** What client libraries report to their applications by events: `fanfare:gap`. Nobody may publish such a one. */
-const LIBRARY_EVENTS = "fanfare:";
 
 export class Hub {
   readonly clock: Clock;
@@ -66,6 +65,7 @@ export class Hub {
   readonly users: Users;
   readonly histories: Histories;
   readonly channelReaders: ChannelReaders;
+  readonly memberUpdates: MemberUpdates;
   readonly #context: HubContext;
   readonly #engine: Engine;
   readonly #tenants: Tenants;
@@ -94,6 +94,7 @@ export class Hub {
     this.quotas = new Quotas(context);
     this.histories = new Histories(context);
     this.channelReaders = new ChannelReaders(context);
+    this.memberUpdates = new MemberUpdates(context);
     this.subscriptionCounts = new SubscriptionCounts(context);
     this.nodeBus = new NodeBus(context);
     this.clusterConnections = new ClusterConnections(this);
@@ -272,7 +273,7 @@ export class Hub {
     name: string,
     member: Membership,
     answer: JoinReply,
-    wanted: ResumeOptions = {},
+    wanted: JoinOptions = {},
   ): Promise<void> {
     return this.#membership.join(connection, name, member, answer, wanted);
   }
@@ -304,12 +305,9 @@ export class Hub {
     return this.#publisher.publish(app, event, key, times);
   }
 
-  /** Throws where clients of any protocol, or Fanfare's own client libraries, would take an event of this name for one of their own. */
+  /** Throws where an event may not have the name. */
   checkReserved(event: string, fromClient: boolean): void {
-    let isReserved = event.startsWith(LIBRARY_EVENTS);
-    for (const protocol of this.protocols) isReserved ||= protocol.reservesEvent(event, fromClient);
-    if (!isReserved) return;
-    throw new CommandError("event_reserved", `The event name ${JSON.stringify(event)} is reserved.`);
+    checkReserved(this.protocols, event, fromClient);
   }
 
   // ---- reading

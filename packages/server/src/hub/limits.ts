@@ -105,6 +105,14 @@ export function takeSubscribeToken(connection: Connection, nowMs: number): void 
   if (waitS !== undefined) throw rateLimited(`${rate} subscriptions in a second (subscribesPerSecond)`, waitS);
 }
 
+/** Throws when the client has changed its state in the last second as often as it may. */
+export function takeMemberUpdateToken(connection: Connection, nowMs: number): void {
+  const rate = connection.app.limits.memberUpdatesPerSecond;
+  connection.memberUpdateBucket ??= { tokens: rate, atMs: nowMs };
+  const waitS = takeToken(connection.memberUpdateBucket, nowMs, rate);
+  if (waitS !== undefined) throw rateLimited(`${rate} changes of state in a second (memberUpdatesPerSecond)`, waitS);
+}
+
 function rateLimited(most: string, waitS: number): CommandError {
   return new CommandError("rate_limited", `More than ${most}.`, { retryAfterMs: Math.ceil(waitS * 1000) });
 }
@@ -140,6 +148,14 @@ export function checkMemberData(app: App, text: string): void {
     const bound = `${most} (memberDataBytes)`;
     throw new CommandError("data_too_large", `The member's data has ${utf8Bytes(text)} bytes; at most ${bound}.`);
   }
+}
+
+/** `text` is what the clients of a member say of it, as JSON. */
+export function checkMemberState(app: App, text: string): void {
+  const most = app.limits.memberStateBytes;
+  if (!isLongerThan(text, most)) return;
+  const bound = `${most} (memberStateBytes)`;
+  throw new CommandError("data_too_large", `The member's state has ${utf8Bytes(text)} bytes; at most ${bound}.`);
 }
 
 /** Whether the text takes more bytes than that in UTF-8. Measures only where the length does not decide it. */

@@ -4,9 +4,10 @@ import type { Connection } from "../domain/connection.ts";
 import { CommandError } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
 import { type Entering, type Membership, Memberships } from "../domain/memberships.ts";
-import type { EventPublication, JoinedPublication, LeftPublication, Member, ResumeOptions } from "../domain/message.ts";
+import type { EventPublication, Member, ResumeOptions } from "../domain/message.ts";
 import type { Awaitable } from "../domain/ports.ts";
-import type { Audience } from "./audience.ts";
+import { updatedMember } from "../domain/presence-publications.ts";
+import type { Audience, PresencePublication } from "./audience.ts";
 import { andThen } from "./awaitable.ts";
 import type { Bans } from "./bans.ts";
 import type { HubContext } from "./context.ts";
@@ -18,6 +19,11 @@ import type { Tenant } from "./tenants.ts";
 
 /** Answers a subscriber: the members where the channel has any, and what it is sent of the channel's past. */
 export type JoinReply = (members: readonly Member[] | undefined, past: CatchUp) => void;
+
+export interface JoinOptions extends ResumeOptions {
+  /** It is no member and gets the members all the same. */
+  readonly watch?: true;
+}
 
 /** Some 3 ms. */
 const LEAVES_PER_TURN = 200;
@@ -41,7 +47,7 @@ export class ChannelMembership {
     name: string,
     member: Membership,
     reply: JoinReply,
-    wanted: ResumeOptions,
+    wanted: JoinOptions,
   ): Promise<void> {
     const { tenants, broker } = this.#context;
     const entering = enter(connection, name, member);
@@ -61,8 +67,9 @@ export class ChannelMembership {
       if (checked) await checked;
       if (connection.closed) return;
       if (entering.refusal) throw entering.refusal;
-      changes = member && new PendingPresenceChanges(audience);
+      if (member || wanted.watch) changes = new PendingPresenceChanges(audience);
       const joined = member && (await this.#registrar.join(connection, audience, member));
+      const listed = wanted.watch ? await this.#context.registry.members(tenant.app.id, name) : joined?.members;
       isRegistered = joined !== undefined;
       if (member && joined?.isFirst) news.push({ type: "joined", app: tenant.app, channel: name, member });
       const bytes = this.#context.limits.outboundBufferBytes - (connection.socket?.getBufferedAmount() ?? 0);
@@ -71,7 +78,7 @@ export class ChannelMembership {
       const reading = { broker, app: tenant.app, audience, resume, rewind, previousIds, bytes, weigh };
       const caughtUp = withCatchUp(reading, (past, upTo) => {
         if (connection.closed || entering.refusal) return;
-        reply(member && joined && changes ? changes.applyTo(joined.members, member) : undefined, past);
+        reply(listed && changes?.applyTo(listed, member), past);
         if (past.isMissing) news.push({ type: "missed", app: tenant.app, channel: name });
         connection.memberships ??= new Memberships();
         connection.memberships.set(name, member);
@@ -174,32 +181,43 @@ function leaveDoor(connection: Connection, name: string): void {
 }
 
 /**
- * Who joins and leaves while a subscriber is on its way in. The list in its reply has them: what the engine listed is of an
+ * Who joins, changes and leaves while a subscriber is on its way in. The list in its reply has them: what the engine listed is of an
  * earlier moment, and the subscriber's socket receives nothing yet.
  */
 class PendingPresenceChanges {
   readonly #audience: Audience;
-  readonly #seen: (JoinedPublication | LeftPublication)[] = [];
-  readonly #see = (publication: JoinedPublication | LeftPublication) => void this.#seen.push(publication);
+  readonly #seen: PresencePublication[] = [];
+  readonly #see = (publication: PresencePublication) => void this.#seen.push(publication);
 
   constructor(audience: Audience) {
     this.#audience = audience;
     audience.presenceListeners.add(this.#see);
   }
 
-  /** The list as it is by now. The subscriber is in it, whatever came of an earlier connection of the same user. */
-  applyTo(members: readonly Member[], subscriber: Member): readonly Member[] {
+  /** The list as it is by now. Who joins is in it, whatever came of an earlier connection of the same user. */
+  applyTo(members: readonly Member[], subscriber: Membership): readonly Member[] {
     if (this.#seen.length === 0) return members;
     const now = new Map(members.map((member) => [member.id, member]));
-    for (const { type, member } of this.#seen) {
-      if (type === "left") now.delete(member.id);
-      else if (!now.has(member.id)) now.set(member.id, member);
-    }
-    if (!now.has(subscriber.id)) now.set(subscriber.id, members.find(({ id }) => id === subscriber.id) ?? subscriber);
+    for (const seen of this.#seen) apply(seen, now);
+    if (subscriber && !now.has(subscriber.id))
+      now.set(subscriber.id, members.find(({ id }) => id === subscriber.id) ?? subscriber);
     return [...now.values()];
   }
 
   end(): void {
     this.#audience.presenceListeners.delete(this.#see);
+  }
+}
+
+/** What was listed may be of later than this, and is listed as it is then; an update says the same again. */
+function apply(publication: PresencePublication, now: Map<string, Member>): void {
+  const known = now.get(publication.member.id);
+  switch (publication.type) {
+    case "left":
+      return void now.delete(publication.member.id);
+    case "joined":
+      return void (known ?? now.set(publication.member.id, publication.member));
+    case "updated":
+      return void (known && now.set(known.id, updatedMember(known, publication.member)));
   }
 }

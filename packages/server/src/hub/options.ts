@@ -7,7 +7,7 @@ import type { Awaitable, Clock, Engine, Guard, NodeReport, Observer } from "../d
 import type { TrafficMeter } from "../domain/traffic.ts";
 import type { Protocol } from "../domain/transport.ts";
 import type { Channels } from "./channels.ts";
-import type { Permission } from "./grants.ts";
+import type { Grant, Permission } from "./grants.ts";
 import type { ScheduleTurn } from "./turn-queue.ts";
 
 export interface HubOptions {
@@ -44,6 +44,8 @@ export interface Deciders {
   readonly authorize?: (connection: Connection, command: Subscribe) => Awaitable<boolean | Permission | undefined>;
   /** The same of the back end for a client that may subscribe, where the app wants it asked. `undefined` changes nothing. */
   readonly confirm?: (connection: Connection, command: Subscribe) => Awaitable<Permission | undefined>;
+  /** Whether the client may see the members of a presence channel without being one. Only `true` or a grant lets it. */
+  readonly authorizeWatching?: (connection: Connection, command: Subscribe) => Awaitable<boolean | Grant | undefined>;
   readonly authenticate?: Authenticate;
   /** What becomes of a client's event; undefined where it goes nowhere. Asked only where the app has the hook. */
   readonly moderate?: (

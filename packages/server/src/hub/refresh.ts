@@ -14,6 +14,7 @@ export interface RefreshHost extends ExpelHost {
   readonly clock: Clock;
   readonly deciders: Pick<Deciders, "refresh">;
   readonly users: { signIn(connection: Connection, user: User, proof: AuthProof): Promise<void> };
+  readonly memberUpdates: { showIdentity(connection: Connection, before: User | undefined): void };
   disconnect(connection: Connection, why: Disconnect): void;
 }
 
@@ -61,8 +62,10 @@ async function ask(host: RefreshHost, connection: Connection, backend: BackendCo
     if (answer === undefined || answer === "unknown") return askAgain(host, connection, backend);
     const outdated = () => new Disconnect("terminated", "The app's back end ended this user's connections.");
     if (answer.user) {
+      const { user: before } = connection;
       await host.users.signIn(connection, answer.user, { atMs, outdated });
       leaveWithdrawn(host, connection);
+      host.memberUpdates.showIdentity(connection, before);
     }
     const { clock } = host;
     const leftMs = answer.expiresAtMs === undefined ? DEFAULT_MS : answer.expiresAtMs - clock.wallMs();

@@ -12,7 +12,7 @@ const SECRET_WORD =
   "pass(?:wor[dt]|wd|phrase|code)|pwd|secret|token|auth(?!or(?!i))|api[-_ ]?key|private[-_ ]?key|access[-_ ]?key|credential|cookie|session|signature|jwt|bearer|csrf|cvv|otp";
 const SECRET_NAME = new RegExp(`${SECRET_WORD}|^(?:pass|pin|sig)$`, "i");
 /** In the frames of both protocols, what a back end says of a user, and what it signs. */
-const FRAME_NAME = new RegExp(`${SECRET_NAME.source}|^(?:(?:user_)?info|(?:user|channel)_data|hash)$`, "i");
+const FRAME_NAME = new RegExp(`${SECRET_NAME.source}|^(?:(?:user_)?info|state|(?:user|channel)_data|hash)$`, "i");
 /**
  * The same in text that is no JSON: a name with a value behind it, as in a form, an address or a JSON text that was cut.
  * Clients choose the text: what repeats has an end, or a beginning of its own, so that none takes longer than its length.

@@ -237,14 +237,16 @@ function Members({ channel }: { channel: ChannelDetail }) {
             <tr>
               <th scope="col">User</th>
               <th scope="col">Info</th>
+              <th scope="col">State</th>
               <th scope="col">Here for</th>
             </tr>
           </thead>
           <tbody>
-            {channel.members.map(({ id, info, joinedAtMs }) => (
+            {channel.members.map(({ id, info, state, joinedAtMs }) => (
               <tr key={id}>
                 <th scope="row">{id}</th>
                 <td class="mono">{info.text.slice(0, 300)}</td>
+                <td class="mono">{state?.text.slice(0, 300)}</td>
                 <td>
                   <Since atMs={joinedAtMs} />
                 </td>

@@ -73,9 +73,12 @@ export const channel: Handler = async (call): Promise<ChannelDetail> => {
   const members = await hub.members(app, name);
   return {
     ...entryOfChannel(call, summary),
-    members: members
-      .slice(0, MAX_MEMBERS)
-      .map(({ id, info, joinedAtMs }) => ({ id, info: redact(info, 500), joinedAtMs })),
+    members: members.slice(0, MAX_MEMBERS).map(({ id, info, state, joinedAtMs }) => ({
+      id,
+      info: redact(info, 500),
+      ...(state !== undefined && { state: redact(state, 500) }),
+      joinedAtMs,
+    })),
     kept: await keptOf(call, name),
     connections: connectionsIn(hub, app.id, name, node.id),
   };

@@ -29,9 +29,15 @@ export const appLimits = {
   batchSize: integer("Most events in one batch of the API.").apply(withDefault, DEFAULT_BATCH_SIZE),
   presenceMembers: limit("Most users in one presence channel.").apply(withDefault, 100),
   memberDataBytes: integer("Largest data of one presence member, in bytes.").apply(withDefault, 1024),
+  memberStateBytes: integer(
+    "Largest state that the clients of one presence member may give it, in bytes of JSON.",
+  ).apply(withDefault, 1024),
   userIdLength: integer("Longest user id, in characters.", 1, 1000).apply(withDefault, 128),
   watchlistSize: integer("Most users that one user may watch.", 0).apply(withDefault, 100),
   clientEventsPerSecond: integer("Most events that one connection may publish per second.").apply(withDefault, 10),
+  memberUpdatesPerSecond: integer(
+    "Most changes of its state that one connection may make per second, in all its presence channels together.",
+  ).apply(withDefault, 2),
   subscribesPerSecond: limit(
     "Most subscriptions, and pages of history, that one connection may ask for per second; above it they are refused (429). Unlimited, they are carried out at the server's pace.",
   ).apply(withDefault, Number.POSITIVE_INFINITY),

@@ -6,6 +6,7 @@ import { CommandError } from "../../domain/error.ts";
 import type { Command, EventPublication, Position } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { andThen } from "../awaitable.ts";
+import { isWatching } from "../grants.ts";
 import type { Hub } from "../hub.ts";
 import { checkIdempotencyKey } from "../idempotency-keys.ts";
 import { checkEventData, checkEventName, takeEventToken } from "../limits.ts";
@@ -38,6 +39,9 @@ function checkPermission(hub: Hub, connection: Connection, { channel, event }: P
   }
   if (granted) return;
   const found = hub.channelOf(connection.app, channel);
+  if (isWatching(connection, found)) {
+    throw new CommandError("publish_forbidden", "A connection that watches a channel may not publish in it.");
+  }
   const { clientPublish } = found.policy;
   if (clientPublish === "any") return;
   if (clientPublish === "none") throw new CommandError("publish_forbidden", whyNot(connection, found));

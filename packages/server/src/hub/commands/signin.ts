@@ -71,10 +71,12 @@ async function become(
 ): Promise<void> {
   checkUserId(connection.app, user.id);
   const { issuedAtMs: _, expiresAtMs: __, keyId, ...known } = user;
+  const { user: before } = connection;
   await hub.users.signIn(connection, known, proof);
   // A newer proof takes the place of the older one, and of its key.
   connection.signedInBy = keyId;
   leaveWithdrawn(hub, connection);
+  hub.memberUpdates.showIdentity(connection, before);
   setExpiry(connection, user, hub.clock);
   const channel = userChannel(user.id);
   if (!connection.protocol.joinsUserChannel || connection.isIn(channel)) answer();

@@ -16,6 +16,7 @@ import { notePermission } from "../key-id.ts";
 import { channelFull, checkChannelName, checkMemberData, checkUserId, takeSubscribeToken } from "../limits.ts";
 import { checkChannelProof } from "../signature.ts";
 import { subscribedReply } from "../subscribed-reply.ts";
+import { permitWatching } from "./watch.ts";
 
 type Subscribe = Extract<Command, { type: "subscribe" }>;
 
@@ -73,6 +74,7 @@ function admit(hub: Hub, connection: Connection, command: Subscribe, channel: Ch
       `Only a connection that is signed in may subscribe to ${name} (auth, of its rule).`,
     );
   }
+  if (command.watch) return permitWatching(hub, connection, command, channel);
   if (!traits.private) return andThen(confirm(hub, connection, command), ({ member: _, ...grant }) => grant);
   return andThen(permit(hub, connection, command, traits), ({ member: named, ...grant }) => {
     connection.isAuthenticated = true;

@@ -10,6 +10,7 @@ import type {
   Credentials,
   EventPublication,
   HistoryPush,
+  MemberUpdate,
   NoticePush,
   Position,
   Push,
@@ -60,6 +61,8 @@ function commandOf(message: JsonObject, ref: { ref?: Ref }, frame: string): Comm
       return { type: "unsubscribe", channel: textOf(objectOf(data), "channel"), ...ref };
     case "publish":
       return decodePublish(objectOf(data), ref, frame);
+    case "presence":
+      return { type: "presence", channel: textOf(objectOf(data), "channel"), state: stateIn(frame), ...ref };
     case "history":
       return decodeHistory(objectOf(data), ref);
     case "authenticate":
@@ -75,11 +78,25 @@ function commandOf(message: JsonObject, ref: { ref?: Ref }, frame: string): Comm
 function decodeSubscribe(data: JsonObject, ref: { ref?: Ref }): Command {
   const channel = textOf(data, "channel");
   const auth = optionalTextOf(data, "auth");
-  const more = { ...resumeOptionsIn(data, "previousIds"), ...ref };
+  const more = { ...resumeOptionsIn(data, "previousIds"), ...watchIn(data), ...ref };
   if (!auth) return { type: "subscribe", channel, ...more };
   const channelData = optionalTextOf(data, "channel_data");
   const proof: ChannelProof = channelData === undefined ? { auth } : { auth, data: channelData };
   return { type: "subscribe", channel, proof, ...more };
+}
+
+function watchIn(data: JsonObject): { watch?: true } {
+  const presence = own(data, "presence") ?? undefined;
+  if (presence === undefined) return {};
+  if (presence === "watch") return { watch: true };
+  throw new CommandError("malformed", 'The data\'s presence is not "watch".');
+}
+
+/** As it was written; null takes it away. */
+function stateIn(frame: string): string | null {
+  const text = memberText(memberText(frame, "data") ?? "", "state");
+  if (text === undefined) throw new CommandError("malformed", "The data needs a state: any JSON value, or null.");
+  return text === "null" ? null : text;
 }
 
 function decodeHistory(data: JsonObject, ref: { ref?: Ref }): Command {
@@ -176,6 +193,11 @@ function encode(push: Push): string | undefined {
       return historyPage(push);
     case "joined":
       return withUser({ event: "member_added", channel: push.channel }, push.member);
+    case "updated":
+      return merged(
+        JSON.stringify({ event: "member_updated", channel: push.channel }),
+        `{"data":{"user":${updateJson(push.member)}}}`,
+      );
     case "signed-in":
       return withUser({ event: "authenticated", ...idOf(push.ref) }, push.user);
   }
@@ -185,7 +207,7 @@ function encode(push: Push): string | undefined {
 
 type Plain = Exclude<
   Push,
-  EventPublication | NoticePush | { type: "welcome" | "subscribed" | "history" | "joined" | "signed-in" }
+  EventPublication | NoticePush | { type: "welcome" | "subscribed" | "history" | "joined" | "updated" | "signed-in" }
 >;
 
 function frameOf(push: Plain): ServerFrame | undefined {
@@ -200,6 +222,8 @@ function frameOf(push: Plain): ServerFrame | undefined {
     case "published":
       if (push.ref === undefined) return undefined;
       return { event: "published", channel: push.channel, id: push.ref, ...positionOf(push) };
+    case "presence":
+      return push.ref === undefined ? undefined : { event: "presence", channel: push.channel, id: push.ref };
     case "left":
       return { event: "member_removed", channel: push.channel, data: { user: { id: push.member.id } } };
     case "count":
@@ -345,7 +369,15 @@ function idOf(ref: Ref | undefined): { id?: Ref } {
 }
 
 /** A WireMember. */
-function memberJson(user: { id: string } & UserInfo): string {
-  const id = JSON.stringify(user.id);
-  return user.info === undefined || user.info === null ? `{"id":${id}}` : `{"id":${id},"info":${userInfoJson(user)}}`;
+function memberJson(user: { id: string; state?: string } & UserInfo): string {
+  const info = user.info === undefined || user.info === null ? "" : `,"info":${userInfoJson(user)}`;
+  const state = user.state === undefined ? "" : `,"state":${user.state}`;
+  return `{"id":${JSON.stringify(user.id)}${info}${state}}`;
+}
+
+/** What it does not say stays as it is. */
+function updateJson(update: MemberUpdate): string {
+  const info = update.info === undefined ? "" : `,"info":${userInfoJson(update)}`;
+  const state = update.state === undefined ? "" : `,"state":${update.state ?? "null"}`;
+  return `{"id":${JSON.stringify(update.id)}${info}${state}}`;
 }

@@ -7,7 +7,10 @@ export type Id = string | number;
 
 export interface WireMember {
   readonly id: string;
+  /** From a token, a signature or the app's back end. */
   readonly info?: unknown;
+  /** From the user's clients; null in `member_updated` where there is none any more. */
+  readonly state?: unknown;
 }
 
 /** Where a client stands in a channel with history. */
@@ -56,9 +59,14 @@ export interface WireWelcome {
 }
 
 export type ClientFrame =
-  | { event: "subscribe"; id?: Id; data: { channel: string; auth?: string; channel_data?: string } & WireResume }
+  | {
+      event: "subscribe";
+      id?: Id;
+      data: { channel: string; auth?: string; channel_data?: string; presence?: "watch" } & WireResume;
+    }
   | { event: "unsubscribe"; id?: Id; data: { channel: string } }
   | { event: "publish"; id?: Id; data: { channel: string; event?: string; data?: unknown; idempotencyKey?: string } }
+  | { event: "presence"; id?: Id; data: { channel: string; state: unknown } }
   | {
       event: "history";
       id?: Id;
@@ -95,6 +103,7 @@ export type ServerFrame =
   | { event: "unsubscribed"; channel: string; id?: Id }
   | { event: "unsubscribed"; channel: string; by: "server"; code: string; message: string }
   | { event: "published"; channel: string; id: Id; position?: WirePosition }
+  | { event: "presence"; channel: string; id: Id }
   | {
       event: "history";
       channel: string;
@@ -104,7 +113,7 @@ export type ServerFrame =
       position: WirePosition;
     }
   | { event: "authenticated"; id?: Id; data: { user: WireMember } }
-  | { event: "member_added" | "member_removed"; channel: string; data: { user: WireMember } }
+  | { event: "member_added" | "member_updated" | "member_removed"; channel: string; data: { user: WireMember } }
   | { event: "subscription_count"; channel: string; data: { count: number } }
   | { event: "cache_miss"; channel: string }
   | { event: "gap"; channel?: string }
@@ -118,7 +127,14 @@ export type ServerFrame =
   | { event: "closing"; code: string; message: string; reconnect: Reconnect; afterMs?: number };
 
 /** What this server can do beyond the first text of version 1, by the names in docs/protocol/native.md. */
-export const FEATURES: readonly string[] = ["history", "previous-ids", "auth-frame", "token-expiry", "rewind"];
+export const FEATURES: readonly string[] = [
+  "history",
+  "previous-ids",
+  "auth-frame",
+  "token-expiry",
+  "rewind",
+  "presence-state",
+];
 
 /** Names that mean something in this protocol: a client may not publish them, and the server's own carry no `pushed`. */
 export const RESERVED: ReadonlySet<string> = new Set([
@@ -129,10 +145,12 @@ export const RESERVED: ReadonlySet<string> = new Set([
   "unsubscribed",
   "publish",
   "published",
+  "presence",
   "history",
   "authenticate",
   "authenticated",
   "member_added",
+  "member_updated",
   "member_removed",
   "subscription_count",
   "cache_miss",

@@ -73,7 +73,16 @@ export const Channels = z.object({ channels: z.record(z.string(), z.object(count
 export const ChannelState = z.object({ occupied: z.boolean(), ...counts, cache: cached });
 export const Users = z.object({ users: z.array(z.object({ id: z.string() })) });
 export const Members = z.object({
-  members: z.array(z.looseObject({ id: z.string(), joined_at_ms: z.number() })),
+  members: z.array(
+    z.object({
+      id: z.string(),
+      info: z.unknown().register(z.globalRegistry, { description: "What the app says of the user: any JSON value." }),
+      state: z
+        .optional(z.unknown())
+        .register(z.globalRegistry, { description: "What the user's clients say, unchecked: any JSON value." }),
+      joined_at_ms: z.number(),
+    }),
+  ),
 });
 export const History = z.object({
   events: z.array(

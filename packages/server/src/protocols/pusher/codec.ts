@@ -8,6 +8,7 @@ import type {
   Command,
   EventPublication,
   Member,
+  MemberUpdate,
   Push,
   ResumeOptions,
 } from "../../domain/message.ts";
@@ -123,6 +124,8 @@ function encode(push: Push): string | undefined {
       return withText("pusher_internal:subscription_succeeded", push.channel, presenceOf(push.members));
     case "joined":
       return withText("pusher_internal:member_added", push.channel, addedOf(push.member));
+    case "updated":
+      return encodeUpdate(push.channel, push.member);
     case "left":
       return inChannel("pusher_internal:member_removed", push.channel, { user_id: push.member.id });
     case "count":
@@ -142,6 +145,7 @@ function encode(push: Push): string | undefined {
     case "unsubscribed":
       return push.by && inChannel("pusher:subscription_error", push.channel, removalOf(push.by));
     case "published":
+    case "presence":
     case "gap":
     case "result":
     case "history":
@@ -168,6 +172,15 @@ function presenceOf(members: readonly Member[] | undefined): string {
 
 function addedOf(member: Member): string {
   return `{"user_id":${quoted(member.id)},"user_info":${userInfoJson(member)}}`;
+}
+
+/** The protocol has no word for it: an event as any other, which only the server can publish. */
+function encodeUpdate(channel: string, update: MemberUpdate): string {
+  const info = update.info === undefined ? "" : `,"user_info":${userInfoJson(update)}`;
+  const state = update.state === undefined ? "" : `,"state":${update.state ?? "null"}`;
+  const id = quoted(update.id);
+  const data = quoted(`{"user_id":${id}${info}${state}}`);
+  return `{"event":"fanfare:member_updated","channel":${quoted(channel)},"data":${data},"user_id":${id}}`;
 }
 
 function watchEvents(online: readonly string[], offline: readonly string[]): unknown[] {

@@ -2,7 +2,9 @@
 
 import { channelOf, traitsOf } from "../../domain/channel.ts";
 import { CommandError } from "../../domain/error.ts";
+import type { PresenceMember } from "../../domain/message.ts";
 import type { ChannelSummary } from "../../domain/ports.ts";
+import { userInfoJson } from "../../domain/user-info.ts";
 import { checkChannelName } from "../../hub/limits.ts";
 import type { ApiCall } from "./request-body.ts";
 import { json, jsonText } from "./responses.ts";
@@ -62,12 +64,18 @@ export async function listUsers(call: ApiCall, channel = ""): Promise<Response> 
   return json({ users: members.map(({ id }) => ({ id })) });
 }
 
-/** Not of the protocol: the same with what they show of themselves. */
+/** Not of the protocol: the same with what the app and their clients say of them, as it was written. */
 export async function listMembers(call: ApiCall, channel = ""): Promise<Response> {
   checkChannelName(call.app, channel);
   if (!traitsOf(channel).presence) throw new CommandError("data_invalid", "Only presence channels have members.");
   const members = await call.hub.members(call.app, channel);
-  return json({ members: members.map(({ id, info, joinedAtMs }) => ({ id, info, joined_at_ms: joinedAtMs })) });
+  return jsonText(`{"members":[${members.map(memberJson).join()}]}`);
+}
+
+function memberJson(member: PresenceMember): string {
+  const state = member.state === undefined ? "" : `,"state":${member.state}`;
+  const said = `"id":${JSON.stringify(member.id)},"info":${userInfoJson(member)}${state}`;
+  return `{${said},"joined_at_ms":${member.joinedAtMs}}`;
 }
 
 /** The asked-for attributes that the channel has; an empty channel has counts of nought. */

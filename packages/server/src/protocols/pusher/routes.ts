@@ -108,7 +108,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
   {
     method: "GET",
     path: "/channels/{channel}/members",
-    summary: "The users in a presence channel, with their info.",
+    summary: "The users in a presence channel, with their info and their state.",
     answer: shapes.Members,
     handle: listMembers,
   },

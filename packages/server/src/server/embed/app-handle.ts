@@ -5,7 +5,7 @@ import { type ChannelOptions, parseChannel } from "../../config/channel-options.
 import type { App } from "../../domain/app.ts";
 import { type ChannelKind, kindOf, userChannel } from "../../domain/channel.ts";
 import { Disconnect } from "../../domain/error.ts";
-import type { Member, PresenceMember, User } from "../../domain/message.ts";
+import type { Member, User } from "../../domain/message.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName } from "../../hub/limits.ts";
 import { ChannelHandle, type ChannelInfo, infoOf } from "./channel-handle.ts";
@@ -19,7 +19,7 @@ import {
 import { type ChannelSubscription, type Subscribing, subscribeProgram } from "./channel-subscription.ts";
 import { Connections } from "./connections.ts";
 import { ConnectionTarget, DISCONNECTED_BY_PROGRAM, noticeOf, Target } from "./targets.ts";
-import type { ChannelPush, UserPush } from "./types.ts";
+import type { ChannelPush, Presence, UserPush } from "./types.ts";
 import { UserHandle } from "./user-handle.ts";
 
 /** A user in a presence channel, as other servers spell it. */
@@ -90,8 +90,8 @@ export class AppHandle<D extends Declaration = AnyDeclaration, U extends User = 
   }
 
   /** The users in a presence channel, in the whole cluster. */
-  async members(name: string): Promise<readonly PresenceMember[]> {
-    return this.#hub.members(this.app, name);
+  members(name: string): Promise<readonly Presence[]> {
+    return new ChannelHandle(this.#hub, this.app, name).members();
   }
 
   /**

@@ -3,7 +3,6 @@
 import type { AnyDeclaration } from "@fanfare/schema";
 import type { App } from "../../domain/app.ts";
 import { type ChannelKind, kindOf } from "../../domain/channel.ts";
-import type { PresenceMember } from "../../domain/message.ts";
 import type { ChannelSummary } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { Reached } from "../../hub/steering.ts";
@@ -22,7 +21,7 @@ import {
   subscribeProgram,
 } from "./channel-subscription.ts";
 import { Target } from "./targets.ts";
-import type { ChannelPush } from "./types.ts";
+import type { ChannelPush, Presence } from "./types.ts";
 
 export interface ChannelInfo extends ChannelSummary {
   readonly type: ChannelKind;
@@ -57,8 +56,11 @@ export class ChannelHandle<D = AnyDeclaration, N extends string = string> extend
   }
 
   /** The users in a presence channel. */
-  async members(): Promise<readonly PresenceMember[]> {
-    return this.#hub.members(this.#app, this.name);
+  async members(): Promise<readonly Presence[]> {
+    const members = await this.#hub.members(this.#app, this.name);
+    return members.map(({ state, ...member }) =>
+      state === undefined ? member : { ...member, state: JSON.parse(state) as unknown },
+    );
   }
 
   /** As the app's `history`. */

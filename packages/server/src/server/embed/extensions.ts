@@ -109,9 +109,13 @@ export class Extensions {
       handleCall: (connection, event, data) =>
         this.handlers.call(connection, event, data, backend.handlerOf(connection.app, event)),
       authorize: (connection, command) =>
-        this.hooks.hasAuthorizer(command.channel)
+        this.hooks.hasListener("authorize", command.channel)
           ? this.hooks.authorize(connection, command.channel)
           : backend.authorize(connection, command, false),
+      authorizeWatching: (connection, command) =>
+        this.hooks.hasListener("watch", command.channel)
+          ? this.hooks.authorizeWatching(connection, command.channel)
+          : backend.authorizeWatching(connection, command),
       confirm: (connection, command) => backend.authorize(connection, command, true),
       authenticate: (connection, credentials) =>
         this.authenticator

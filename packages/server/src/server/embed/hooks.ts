@@ -40,6 +40,7 @@ const NAMES: Readonly<Record<HookName, boolean>> = {
   unsubscribed: true,
   message: true,
   authorize: true,
+  watch: true,
   error: false,
   workerStart: false,
   workerStop: false,
@@ -107,14 +108,20 @@ export class Hooks {
   }
 
   /** Whether any listener decides about the channel. */
-  hasAuthorizer(channel: string): boolean {
-    return this.#hears("authorize", channel);
+  hasListener(name: "authorize" | "watch", channel: string): boolean {
+    return this.#hears(name, channel);
   }
 
   /** The first listener for the channel decides. Undefined where there is none. */
   authorize(connection: Connection, channel: string): Awaitable<boolean | Permission | undefined> {
     const listener = this.#all("authorize").find((one) => isFor(one.channel, channel));
     return andThen(nativePromise(listener?.run(connection, channel)), permissionOf);
+  }
+
+  /** The same of who watches a presence channel. */
+  authorizeWatching(connection: Connection, channel: string): Awaitable<boolean | undefined> {
+    const listener = this.#all("watch").find((one) => isFor(one.channel, channel));
+    return nativePromise(listener?.run(connection, channel)) as Awaitable<boolean | undefined>;
   }
 
   /** Events, after they happened. */

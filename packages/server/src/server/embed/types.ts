@@ -14,7 +14,7 @@ import type {
 } from "@fanfare/schema";
 import type { App } from "../../domain/app.ts";
 import type { Connection } from "../../domain/connection.ts";
-import type { User } from "../../domain/message.ts";
+import type { PresenceMember, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import type { UserInfo } from "../../domain/user-info.ts";
 import type { Grant } from "../../hub/grants.ts";
@@ -95,6 +95,12 @@ export interface NewMember extends UserInfo {
  */
 export type NewPermission = Grant | (NewMember & Grant);
 
+/** A user in a presence channel. */
+export interface Presence extends Omit<PresenceMember, "state"> {
+  /** What the user's clients say of it, unchecked; any JSON value. */
+  readonly state?: unknown;
+}
+
 /** How a connection ended. */
 export interface Ending {
   /** The WebSocket close code. */
@@ -114,6 +120,8 @@ export interface HookTypes<D = AnyDeclaration, U extends User = User> {
   message(connection: Client<U>, message: Message<D>): unknown;
   /** Lets the connection into the channel by `true`, or by the permission it returns; everything else denies. */
   authorize(connection: Client<U>, channel: string): Awaitable<boolean | NewPermission | undefined>;
+  /** Lets the connection see the members of the presence channel without being one, by `true`; everything else denies. */
+  watch(connection: Client<U>, channel: string): Awaitable<boolean | undefined>;
   /** Something failed that should not have; it is logged already. */
   error(error: unknown, during: string): unknown;
   /** This process listens: the place to start timers; of several workers, only the one with index 0 where one is enough. */
@@ -132,7 +140,7 @@ export interface HookAliases {
 
 export type HookName = keyof HookTypes;
 /** Those that are about one channel, and can be asked for one channel only. */
-export type ChannelHook = "subscribed" | "unsubscribed" | "message" | "authorize";
+export type ChannelHook = "subscribed" | "unsubscribed" | "message" | "authorize" | "watch";
 
 export type ResolvedHook<Name extends HookName | keyof HookAliases> = Name extends keyof HookAliases
   ? HookAliases[Name]

@@ -4,6 +4,7 @@
  */
 
 import type { App } from "../../domain/app.ts";
+import { traitsOf } from "../../domain/channel.ts";
 import { DISCONNECTS, Disconnect } from "../../domain/error.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
 import {
@@ -59,6 +60,8 @@ interface Wish {
   readonly isFull: boolean;
   /** Of one that was opened by a ticket. */
   readonly mark: string | undefined;
+  /** It sees the members of presence channels and is none. */
+  readonly isWatching: boolean;
 }
 
 const PREFLIGHT = { methods: "GET", headers: "authorization, last-event-id" };
@@ -129,6 +132,7 @@ function wishOf(request: Request, { searchParams }: URL): Wish {
     positions: hasRead ? positionsIn(lastId, channels) : undefined,
     rewind: rewindIn(searchParams.get("rewind")),
     isFull: channels.length > 1 || searchParams.get("full") === "1",
+    isWatching: searchParams.get("presence") === "watch",
   };
 }
 
@@ -180,10 +184,14 @@ async function read(
   return new StreamReader({ sessions, request, socket, framing, isFirst: true, headers: cors }).response;
 }
 
-function subscribes({ channels, positions, rewind }: Wish): object[] {
+function subscribes({ channels, positions, rewind, isWatching }: Wish): object[] {
   return channels.map((channel) => {
     const position = positions && (positions.get(channel) ?? NOWHERE);
-    return { event: "subscribe", data: { channel, ...(position && { position }), ...(rewind && { rewind }) } };
+    const watch = isWatching && traitsOf(channel).presence && { presence: "watch" };
+    return {
+      event: "subscribe",
+      data: { channel, ...watch, ...(position && { position }), ...(rewind && { rewind }) },
+    };
   });
 }
 

@@ -1,0 +1,15 @@
+/** Names that no event may have. */
+
+import { CommandError } from "../domain/error.ts";
+import type { Protocol } from "../domain/transport.ts";
+
+/** What client libraries report to their applications by events: `fanfare:gap`. Nobody may publish such a one. */
+const LIBRARY_EVENTS = "fanfare:";
+
+/** Throws where clients of any protocol, or Fanfare's own client libraries, would take an event of this name for one of their own. */
+export function checkReserved(protocols: readonly Protocol[], event: string, fromClient: boolean): void {
+  let isReserved = event.startsWith(LIBRARY_EVENTS);
+  for (const protocol of protocols) isReserved ||= protocol.reservesEvent(event, fromClient);
+  if (!isReserved) return;
+  throw new CommandError("event_reserved", `The event name ${JSON.stringify(event)} is reserved.`);
+}
