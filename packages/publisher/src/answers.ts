@@ -55,6 +55,16 @@ export interface ChannelInfo {
   readonly members?: number;
 }
 
+export interface ChannelMember {
+  readonly id: string;
+  /** What the app says of the user. */
+  readonly info?: unknown;
+  /** What the user's clients say of it, unchecked: any JSON value. */
+  readonly state?: unknown;
+  /** Unix milliseconds. */
+  readonly joinedAtMs: number;
+}
+
 interface HistoryAnswer {
   readonly events: readonly {
     readonly name: string;
@@ -110,6 +120,15 @@ interface CountsAnswer {
 export function channelInfoFrom(channel: string, answer: unknown): ChannelInfo {
   const { subscription_count, user_count } = answer as CountsAnswer;
   return { channel, subscriptions: subscription_count, ...(user_count !== undefined && { members: user_count }) };
+}
+
+interface MembersAnswer {
+  readonly members: readonly (Omit<ChannelMember, "joinedAtMs"> & { readonly joined_at_ms: number })[];
+}
+
+export function membersFrom(answer: unknown): ChannelMember[] {
+  const { members } = answer as MembersAnswer;
+  return members.map(({ joined_at_ms: joinedAtMs, ...member }) => ({ ...member, joinedAtMs }));
 }
 
 /** Where an event that was published stands, by channel; empty where the server does not say. */

@@ -3,7 +3,7 @@
  * workers.
  */
 
-export type { ChannelInfo, DeclaredHistory, History, HistoryEvent, Position } from "./answers.ts";
+export type { ChannelInfo, ChannelMember, DeclaredHistory, History, HistoryEvent, Position } from "./answers.ts";
 export type { Authorization, AuthorizeAnswer, AuthorizeOptions, Denied, Member, SignInUser } from "./authorization.ts";
 export type { BatchEvent } from "./batches.ts";
 export { PublisherError, type PublisherErrorDetails } from "./errors.ts";
@@ -20,7 +20,6 @@ export {
 } from "./publisher.ts";
 export type { ServerOptions } from "./server-options.ts";
 export {
-  type ChannelMember,
   type ChannelSteering,
   type ConnectionInfo,
   type ConnectionPage,

@@ -13,10 +13,12 @@ import type {
 } from "@fanfare/schema";
 import {
   type ChannelInfo,
+  type ChannelMember,
   channelInfoFrom,
   type DeclaredHistory,
   type History,
   historyFrom,
+  membersFrom,
   type Position,
   positionsIn,
 } from "./answers.ts";
@@ -132,8 +134,8 @@ export interface Publisher<D extends Declaration = AnyDeclaration> {
   channels(options?: { readonly prefix?: string; readonly signal?: AbortSignal }): Promise<readonly ChannelInfo[]>;
   /** One channel; its numbers are 0 if it is empty. */
   channel(channel: string, options?: { readonly signal?: AbortSignal }): Promise<ChannelInfo>;
-  /** The users in a presence channel, each once. */
-  members(channel: string, options?: { readonly signal?: AbortSignal }): Promise<readonly { readonly id: string }[]>;
+  /** The users in a presence channel, each once, in the order in which they came. */
+  members(channel: string, options?: { readonly signal?: AbortSignal }): Promise<readonly ChannelMember[]>;
   /**
    * The nodes that clients may connect to, the one to try first in front; its signature is checked. `strategy` is `round_robin` (default),
    * `random` or `least_connections`. The list is good for half a minute.
@@ -261,9 +263,8 @@ class HttpPublisher {
     return channelInfoFrom(channel, await this.#get(path, { info: infoOf(channel) }, signal));
   }
 
-  async members(channel: string, { signal }: { signal?: AbortSignal } = {}): Promise<{ id: string }[]> {
-    const answer = await this.#get(`/channels/${encodeURIComponent(channel)}/users`, {}, signal);
-    return (answer as { users: { id: string }[] }).users;
+  async members(channel: string, { signal }: { signal?: AbortSignal } = {}): Promise<ChannelMember[]> {
+    return membersFrom(await this.#get(`/channels/${encodeURIComponent(channel)}/members`, {}, signal));
   }
 
   async nodes({ strategy = "round_robin", signal }: { strategy?: NodeStrategy; signal?: AbortSignal } = {}) {

@@ -1,5 +1,6 @@
 /** Acts on connections that are open, wherever in the cluster they are: into a channel and out of it, connect again, closed, listed. */
 
+import { type ChannelMember, membersFrom } from "./answers.ts";
 import type { ApiClient } from "./api-client.ts";
 import { invalid } from "./errors.ts";
 import { present } from "./past.ts";
@@ -71,13 +72,6 @@ export interface ChannelSteering {
   reconnect(options?: ReconnectOptions): Promise<Reached>;
   /** The users in a presence channel, each once. */
   members(options?: { readonly signal?: AbortSignal }): Promise<readonly ChannelMember[]>;
-}
-
-export interface ChannelMember {
-  readonly id: string;
-  readonly info?: unknown;
-  /** Unix milliseconds. */
-  readonly joinedAtMs: number;
 }
 
 export interface ConnectionQuery {
@@ -177,8 +171,7 @@ function channelSteering(api: ApiClient, name: string): ChannelSteering {
     kick: ({ message, signal } = {}) => act(api, `${path}/kick`, { all: true, message }, signal),
     reconnect: (options) => reconnect(api, path, options),
     async members({ signal } = {}) {
-      const answer = (await api.call({ method: "GET", path: `${path}/members`, signal })) as MembersAnswer;
-      return answer.members.map(({ joined_at_ms: joinedAtMs, ...member }) => ({ ...member, joinedAtMs }));
+      return membersFrom(await api.call({ method: "GET", path: `${path}/members`, signal }));
     },
   };
 }
@@ -239,10 +232,6 @@ function below(what: "users" | "connections" | "channels", name: string): string
 interface ReachedAnswer {
   readonly connections: number;
   readonly nodes_missing: number;
-}
-
-interface MembersAnswer {
-  readonly members: readonly { readonly id: string; readonly info?: unknown; readonly joined_at_ms: number }[];
 }
 
 interface ConnectionsAnswer {
