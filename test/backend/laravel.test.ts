@@ -235,6 +235,10 @@ test("broadcast(event) reaches Echo in public, private and encrypted channels, a
   await eventually(() => expect(room.heard).toEqual(["hello", "theirs"]));
   expect(await shop.get("/publish?channel=room&key=k")).toMatchObject({ room: { offset: 4 } });
   expect(await shop.get("/publish?channel=room&key=k")).toEqual([]);
+  const last = listen(ada, "channel", "many-130", ".many");
+  await last.ready;
+  await shop.get("/many");
+  await eventually(() => expect(last.heard).toEqual([{ n: 1 }]));
   expect(await shop.get("/history?channel=room")).toMatchObject({
     events: [{ name: "news", data: '{"n":1}' }],
     position: { offset: 4 },
@@ -378,6 +382,13 @@ test("what is forged, too old or unknown is refused", async () => {
   expect(await post("hooks", odd, sign(secret, odd))).toBe(404);
   const unanswered = hook(Date.now(), "refresh");
   expect(await post("hooks", unanswered, sign(secret, unanswered))).toBe(404);
+  const question = { hook: "subscribe", id: "1", time_ms: Date.now(), app: "x", connection: { id: "1.2" } };
+  const subscribe = JSON.stringify({ ...question, user: { id: "1" }, channel: "private-orders.1" });
+  expect(await post("hooks", subscribe, sign(secret, subscribe))).toBe(200);
+  const env = shop.read(".env");
+  writeFileSync(join(shop.cwd, ".env"), env.replace("BROADCAST_DRIVER=fanfare", "BROADCAST_DRIVER=log"));
+  expect(await post("hooks", subscribe, sign(secret, subscribe))).toBe(500);
+  writeFileSync(join(shop.cwd, ".env"), env);
   const webhook = JSON.stringify({ time_ms: 1, events: [] });
   expect(await post("webhook", webhook, sign(secret, webhook))).toBe(204);
   expect(await post("webhook", webhook, sign(secret, `${webhook} `))).toBe(401);
@@ -472,6 +483,8 @@ test("fanfare:install fills in what is missing, switches routes/channels.php on,
 
   edit("config/app.php", (text) => text.replace("        App\\Providers\\BroadcastServiceProvider::class,", ""));
   edit("bootstrap/app.php", (text) => `${text}${ROUTING}\n`);
+  edit(".env", (text) => text.replace(/^PUSHER_APP_SECRET=.*$/m, "PUSHER_APP_SECRET="));
+  expect(await artisan("fanfare:install")).toContain("filled in: PUSHER_APP_SECRET.");
   const files = [".env", "config/app.php", "config/fanfare.php", "routes/channels.php", "fanfare.config.json"];
   const before = files.map(read);
   expect(await artisan("fanfare:install", "--hooks")).toContain("fanfare.config.json is there already");

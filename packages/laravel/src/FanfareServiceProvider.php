@@ -25,7 +25,7 @@ class FanfareServiceProvider extends ServiceProvider
         $this->mergeConfigFrom(__DIR__.'/../config/fanfare.php', 'fanfare');
         $this->app->singleton(JobKeys::class);
         $this->app->singleton(Fanfare::class, fn (Application $app) => self::client($app['config']['fanfare']));
-        $this->app->bind(Credentials::class, fn (Application $app) => Credentials::from($app['config']['fanfare']));
+        $this->app->bind(Credentials::class, fn (Application $app) => new Credentials($app['config']['fanfare']));
         $this->app->bind(Outbox::class, fn (Application $app) => self::outbox($app, $app['config']['fanfare']));
     }
 
@@ -50,7 +50,7 @@ class FanfareServiceProvider extends ServiceProvider
         $publisher = $config['publish_by'] === 'outbox' ? self::outbox($app, $config) : new ApiPublisher(self::client($config));
 
         return new FanfareBroadcaster(
-            new ChannelSigner(Credentials::from($config), $config['encryption_key'] ?? null),
+            new ChannelSigner(new Credentials($config), $config['encryption_key'] ?? null),
             $publisher,
             $app->make(JobKeys::class),
         );
@@ -58,7 +58,7 @@ class FanfareServiceProvider extends ServiceProvider
 
     private static function client(array $config): Fanfare
     {
-        $credentials = Credentials::from($config);
+        $credentials = new Credentials($config);
 
         return new Fanfare($credentials, new HttpApi($credentials, $config));
     }
@@ -67,7 +67,7 @@ class FanfareServiceProvider extends ServiceProvider
     {
         ['connection' => $connection, 'table' => $table] = $config['outbox'];
 
-        return new Outbox($app['db'], $connection, $table, $config['app_id']);
+        return new Outbox(new Credentials($config), $app['db'], $connection, $table);
     }
 
     /** Without a line in config/broadcasting.php, which Laravel 11 and newer do not have until it is published. */

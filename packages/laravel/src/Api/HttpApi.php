@@ -79,7 +79,7 @@ class HttpApi
         $answer = curl_exec($this->curl);
         if ($answer === false) {
             $why = curl_error($this->curl);
-            throw new FanfareException("Fanfare at {$this->credentials->url} did not answer: {$why}.", 'unreachable', isRetryable: true);
+            throw new FanfareException("Fanfare at {$this->credentials->url()} did not answer: {$why}.", 'unreachable', isRetryable: true);
         }
 
         return $this->read((string) $answer, curl_getinfo($this->curl, CURLINFO_RESPONSE_CODE), $retryAfter);
@@ -90,7 +90,7 @@ class HttpApi
         $answer = json_decode($text, true);
         if ($status >= 200 && $status < 300) {
             if (! is_array($answer)) {
-                throw new FanfareException("The answer of {$this->credentials->url} is not JSON: is it Fanfare's address?", 'answer_invalid', $status);
+                throw new FanfareException("The answer of {$this->credentials->url()} is not JSON: is it Fanfare's address?", 'answer_invalid', $status);
             }
 
             return $answer;
@@ -102,10 +102,10 @@ class HttpApi
 
     private function signedUrl(string $method, string $path, string $body, array $query): string
     {
-        ['scheme' => $scheme, 'host' => $host] = $parts = parse_url($this->credentials->url) + ['scheme' => '', 'host' => ''];
-        $path = ($parts['path'] ?? '').'/apps/'.rawurlencode($this->credentials->appId).$path;
+        ['scheme' => $scheme, 'host' => $host] = $parts = parse_url($this->credentials->url()) + ['scheme' => '', 'host' => ''];
+        $path = ($parts['path'] ?? '').'/apps/'.rawurlencode($this->credentials->appId()).$path;
         $query = array_map('strval', $query) + [
-            'auth_key' => $this->credentials->key,
+            'auth_key' => $this->credentials->key(),
             'auth_timestamp' => (string) time(),
             'auth_version' => '1.0',
         ] + ($body === '' ? [] : ['body_md5' => md5($body)]);

@@ -21,7 +21,7 @@ final class ChannelSigner
         self::check($connection, $channel);
         $data = $member === null ? null : HttpApi::json($member);
         $signature = $this->credentials->sign("{$connection}:{$channel}".($data === null ? '' : ":{$data}"));
-        $answer = ['auth' => "{$this->credentials->key}:{$signature}"];
+        $answer = ['auth' => "{$this->credentials->key()}:{$signature}"];
         if ($data !== null) {
             $answer['channel_data'] = $data;
         }
@@ -38,7 +38,7 @@ final class ChannelSigner
         self::check($connection);
         $data = HttpApi::json($user);
 
-        return ['auth' => $this->credentials->key.':'.$this->credentials->sign("{$connection}::user::{$data}"), 'user_data' => $data];
+        return ['auth' => $this->credentials->key().':'.$this->credentials->sign("{$connection}::user::{$data}"), 'user_data' => $data];
     }
 
     public static function isEncrypted(string $channel): bool

@@ -2,6 +2,7 @@
 
 namespace Fanfare\Laravel\Broadcasting;
 
+use Fanfare\Laravel\Api\Credentials;
 use Illuminate\Database\DatabaseManager;
 
 /**
@@ -13,16 +14,16 @@ final class Outbox implements Publisher
     private const USER_CHANNEL = '#server-to-user-';
 
     public function __construct(
+        private readonly Credentials $credentials,
         private readonly DatabaseManager $databases,
         private readonly ?string $connection,
         private readonly string $table,
-        private readonly string $appId,
     ) {}
 
     public function publish(array $channels, string $event, string $data, ?string $except, ?string $key): void
     {
         $rows = array_map(fn (string $channel) => [
-            'app' => $this->appId,
+            'app' => $this->credentials->appId(),
             'channel' => str_starts_with($channel, self::USER_CHANNEL) ? null : $channel,
             'user_id' => str_starts_with($channel, self::USER_CHANNEL) ? substr($channel, strlen(self::USER_CHANNEL)) : null,
             'event' => $event,

@@ -12,6 +12,7 @@ use Illuminate\Contracts\Broadcasting\Factory as Broadcasting;
 use Illuminate\Contracts\Config\Repository;
 use Illuminate\Database\Eloquent\ModelNotFoundException;
 use Illuminate\Http\Request;
+use LogicException;
 use Symfony\Component\HttpKernel\Exception\AccessDeniedHttpException;
 
 /** What a hook is answered where no listener does: by Laravel's own authentication, and by routes/channels.php. */
@@ -44,6 +45,10 @@ final class HookDefaults
             $signed = $this->broadcasting->connection()->auth($request);
         } catch (AccessDeniedHttpException|ModelNotFoundException) {
             return Answer::refuse('You may not join this channel.');
+        }
+        // The drivers `null` and `log` permit nothing, and refuse nothing either.
+        if (! is_array($signed) || ! is_string($signed['auth'] ?? null)) {
+            throw new LogicException('The broadcasting connection signs no channels: set BROADCAST_CONNECTION to fanfare.');
         }
         $member = json_decode($signed['channel_data'] ?? 'null', true);
 

@@ -13,7 +13,7 @@ final class VerifySignature
 
     public function handle(Request $request, Closure $next): mixed
     {
-        $isOurs = hash_equals($this->credentials->key, (string) $request->header('X-Pusher-Key'));
+        $isOurs = hash_equals($this->credentials->key(), (string) $request->header('X-Pusher-Key'));
         // Over the body as it came.
         $isSigned = $this->credentials->isSigned($request->getContent(), (string) $request->header('X-Pusher-Signature'));
         if (! $isOurs || ! $isSigned) {

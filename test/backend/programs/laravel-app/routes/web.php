@@ -106,3 +106,4 @@ Route::get('/ask/{connection}', fn (string $connection) => [
     'purged' => Fanfare::channel('room')->purge(),
     'ended' => Fanfare::connection($connection)->disconnect('Bye.'),
 ]);
+Route::get('/many', fn () => Fanfare::publish(array_map(fn (int $n) => "many-{$n}", range(1, 130)), 'many', ['n' => 1]));
