@@ -7,8 +7,8 @@ import type { Server } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
-import { connectAs } from "../support/native-client.ts";
-import { connectPusher } from "../support/pusher-client.ts";
+import { connectAs, type NativeTestClient } from "../support/native-client.ts";
+import { connectPusher, dialPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
 import { look, openPageOf, PATIENCE_MS, row, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
 
@@ -19,6 +19,7 @@ const PICTURES = join(import.meta.dir, "..", "..", "docs", "images");
 const browser = await openBrowser();
 
 const PLACES = [
+  "overview",
   "console",
   "channels",
   "connections",
@@ -191,13 +192,15 @@ async function takePictures(): Promise<void> {
   for (const client of clients) await client.subscribe("orders");
   const busy = keepBusy(server);
   try {
+    await beRefused(server, clients[0]);
+    for (const look of [{}, { suffix: "dark", colors: "dark" as const }, { suffix: "phone", width: 390 }])
+      await picture(server, "overview", look, (page) => page.waitForTimeout(look.suffix ? 3_000 : 25_000));
     await picture(server, "console", {}, async (page) => {
       await row(page, "API message", "order-placed").nth(3).waitFor();
       await page.waitForTimeout(2_500);
       await page.keyboard.press("p");
       await row(page, "API message", "order-placed").first().click();
     });
-    await picture(server, "console", { suffix: "dark", colors: "dark" }, (page) => page.waitForTimeout(3_000));
     await picture(server, "console", { suffix: "phone", width: 390 }, (page) => page.waitForTimeout(3_000));
     await picture(server, "channels?app=app", {}, (page) => shows(page, "table", "ago"));
     await picture(server, "charts", { colors: "dark" }, (page) => page.waitForTimeout(15_000));
@@ -210,6 +213,19 @@ async function takePictures(): Promise<void> {
   } finally {
     busy.stop();
   }
+}
+
+/** In some of the ways that people are. */
+async function beRefused(server: Server, native: NativeTestClient | undefined): Promise<void> {
+  const client = await connectPusher(server.url);
+  const auth = `${APP.key}:${"0".repeat(64)}`;
+  for (let times = 0; times < 4; times++)
+    client.socket.send({ event: "pusher:subscribe", data: { channel: "private-orders.8841", auth } });
+  await native?.ask("subscribe", { channel: "private-invoices" });
+  const body = { name: "order-placed", channel: "orders", data: "{}" };
+  for (let times = 0; times < 3; times++)
+    await signedFetch(server.url, { ...APP, secret: "another" }, "POST", "/events", { body });
+  await dialPusher(server.url, { app: { ...APP, key: "no-such-key" } });
 }
 
 interface Look {

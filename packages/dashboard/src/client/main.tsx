@@ -13,6 +13,7 @@ import { ConnectionPage, Connections } from "./pages/connections.tsx";
 import { Console, togglePause } from "./pages/console.tsx";
 import { Explain } from "./pages/explain.tsx";
 import { Nodes } from "./pages/nodes.tsx";
+import { OverviewPage } from "./pages/overview.tsx";
 import { Send } from "./pages/send.tsx";
 import { SignIn } from "./pages/sign-in.tsx";
 import { Webhooks } from "./pages/webhooks.tsx";
@@ -23,6 +24,7 @@ import { isInside, loadSession, session, sessionError } from "./session.ts";
 import { ChooseApp, Shell } from "./shell.tsx";
 
 const PAGES: Readonly<Record<string, ComponentType>> = {
+  overview: OverviewPage,
   console: Console,
   charts: Charts,
   apps: Apps,

@@ -9,7 +9,7 @@ export interface Place {
   readonly params: Params;
 }
 
-const FIRST = "console";
+const FIRST = "overview";
 
 export const place = signal(read());
 /** The chosen app; undefined is all of them. */

@@ -24,6 +24,7 @@ interface Entry {
 }
 
 const WATCH: readonly Entry[] = [
+  { page: "overview", name: "Overview" },
   { page: "console", name: "Console" },
   { page: "channels", name: "Channels", also: ["channel"] },
   { page: "connections", name: "Connections", also: ["connection"] },
@@ -64,7 +65,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
         >
           Menu
         </button>
-        <a class="brand" href={to("console")}>
+        <a class="brand" href={to("overview")}>
           <Logo /> Fanfare
         </a>
         <AppChoice />

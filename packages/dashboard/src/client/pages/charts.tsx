@@ -6,12 +6,12 @@ import { call, path, type Refused, refusedBy } from "../api.ts";
 import { has, overview } from "../overview.ts";
 import { Chart, COUNT_STEPS, SIZE_STEPS } from "../parts/chart.tsx";
 import { Empty, Failure, Waiting } from "../parts/notes.tsx";
+import { useSeconds } from "../parts/seconds.ts";
 import { Head, useNow } from "../parts/small.tsx";
-import { useWatch } from "../parts/watch.ts";
 import { change, chosenApp, place } from "../route.ts";
 import { short, size } from "../show.ts";
 import { themeKey } from "../theme.ts";
-import { added, filled, isRange, RANGES, type RangeName, Seconds } from "./series.ts";
+import { added, filled, isRange, RANGES, type RangeName } from "./series.ts";
 
 interface Picture {
   readonly title: string;
@@ -79,24 +79,7 @@ export function Charts() {
 }
 
 function LiveCharts() {
-  const app = chosenApp.value;
-  const node = overview.value?.node.id;
-  const seconds = useMemo(() => new Seconds(RANGES.live.lengthMs), [app]);
-  const [points, put] = useState<readonly Point[]>([]);
-  const [error, setError] = useState<Refused>();
-  useEffect(() => {
-    if (node === undefined) return;
-    call<Series>("GET", path(["statistics"], { app, span: "second" }))
-      .then(({ points: kept }) => {
-        for (const point of kept) seconds.add({ node, point });
-        put(seconds.points());
-      })
-      .catch((thrown) => setError(refusedBy(thrown)));
-  }, [seconds, node]);
-  useWatch({ type: "seconds", ...(app ? { app } : {}) }, "seconds", (second) => {
-    seconds.add(second);
-    put(seconds.points());
-  });
+  const { points, error } = useSeconds(chosenApp.value);
   if (!has("seconds"))
     return <Empty title="Live numbers are off">The server is configured not to count by the second.</Empty>;
   return (

@@ -1,0 +1,394 @@
+/** The first page: is something wrong, how much is going on, what was refused, and what changed. */
+
+import type { AuditEntry, FeedEntry, NodeEntry, Point, Webhooks } from "fanfare/wire/admin";
+import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
+import { path } from "../api.ts";
+import { Feed } from "../feed.ts";
+import { has, nodeName, overview } from "../overview.ts";
+import { useAnswer } from "../parts/answer.ts";
+import { Chart, COUNT_STEPS } from "../parts/chart.tsx";
+import { useSeconds } from "../parts/seconds.ts";
+import { Head, Mark, Since, Time, TypeMark, useNow } from "../parts/small.tsx";
+import { Spark } from "../parts/spark.tsx";
+import { useWatch } from "../parts/watch.ts";
+import { grouped, type Refusal, TROUBLES } from "../refusals.ts";
+import { chosenApp, to } from "../route.ts";
+import { may } from "../session.ts";
+import { count, plural, short, size } from "../show.ts";
+import { themeKey } from "../theme.ts";
+import { FirstSteps } from "./first-steps.tsx";
+import { RANGES } from "./series.ts";
+
+const MINUTES_MS = RANGES.live.lengthMs;
+const LATE_MS = 100;
+const SILENT_MS = 10_000;
+const SHOWN = { refusals: 6, events: 8, changes: 5 };
+
+/** They outlive the page, so that what was seen is still there when one comes back to it. */
+const [troubles, events] = [new Feed(), new Feed()];
+
+export function OverviewPage() {
+  const app = chosenApp.value;
+  const { points } = useSeconds(app);
+  useFeed(troubles, { type: "feed", ...(app ? { app } : {}), types: TROUBLES });
+  useFeed(events, { type: "feed", ...(app ? { app } : {}) });
+  const it = overview.value;
+  if (!it) return <Head title="Overview" />;
+  const isUnused = it.connections === 0 && points.every(isQuiet) && events.total === 0;
+  const showsNumbers = has("seconds") && !isUnused;
+  return (
+    <>
+      <Head title="Overview" lead={`${plural(it.nodes.length || 1, "node")} · the last 5 minutes, second by second`} />
+      <Alerts />
+      {isUnused && <FirstSteps />}
+      {showsNumbers && <Numbers points={points} />}
+      <div class="halves">
+        <div class="stack">
+          {showsNumbers && <Messages points={points} />}
+          <HappeningNow />
+        </div>
+        <div class="stack">
+          <Refusals />
+          {it.nodes.length > 0 && <NodeTable nodes={it.nodes} />}
+          {may("operate") && <Changes />}
+        </div>
+      </div>
+    </>
+  );
+}
+
+function useFeed(feed: Feed, watch: Parameters<typeof useWatch>[0]): void {
+  useWatch(watch, "feed", (batch) => feed.add(batch));
+}
+
+function isQuiet({ messagesIn, messagesOut, apiMessages }: Point): boolean {
+  return messagesIn + messagesOut + apiMessages === 0;
+}
+
+// ---- is something wrong
+
+interface Alert {
+  readonly tone: "bad" | "warn";
+  readonly says: ComponentChildren;
+  readonly page: string;
+  readonly verb: string;
+}
+
+function Alerts() {
+  const it = overview.value;
+  const { data: webhooks } = useAnswer<Webhooks>(has("webhooks") ? path(["webhooks"], { limit: 1 }) : undefined, 5_000);
+  const alerts = [
+    ...(it ? engineAlerts(it.engine) : []),
+    ...(it?.nodes ?? []).flatMap(nodeAlerts),
+    ...webhookAlerts(webhooks),
+  ];
+  if (alerts.length === 0) return null;
+  return (
+    <ul class="alerts" aria-label="What needs attention">
+      {alerts.map(({ tone, says, page, verb }, index) => (
+        <li key={index} class="alert">
+          <Mark tone={tone}>{tone === "bad" ? "Problem" : "Warning"}</Mark>
+          <span class="grow breakable">{says}</span>
+          <a class="button" href={to(page)}>
+            {verb}
+          </a>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function engineAlerts(engine: NonNullable<typeof overview.value>["engine"]): Alert[] {
+  if (engine.reachable) return [];
+  return [{ tone: "bad", says: `The engine is unreachable: ${engine.why}`, page: "nodes", verb: "Open nodes" }];
+}
+
+function nodeAlerts(node: NodeEntry): Alert[] {
+  const name = <strong>{nodeName(node.id)}</strong>;
+  const alert = (tone: Alert["tone"], says: ComponentChildren): Alert[] => [
+    { tone, says, page: "nodes", verb: "Open nodes" },
+  ];
+  if (node.silentMs > SILENT_MS) return alert("bad", <>Node {name} has not been heard from for a while.</>);
+  if (node.lagMs > LATE_MS) {
+    const late = `its event loop runs ${Math.round(node.lagMs)} ms late (limit ${LATE_MS} ms).`;
+    return alert(
+      "warn",
+      <>
+        Node {name} is overloaded: {late}
+      </>,
+    );
+  }
+  return node.draining ? alert("warn", <>Node {name} drains: it takes no clients.</>) : [];
+}
+
+function webhookAlerts(webhooks: Webhooks | undefined): Alert[] {
+  if (!webhooks || webhooks.failed === 0) return [];
+  const says = `${plural(webhooks.failed, "webhook delivery", "webhook deliveries")} failed, ${count(webhooks.waiting)} wait.`;
+  return [{ tone: "bad", says, page: "webhooks", verb: "Open webhooks" }];
+}
+
+// ---- how much
+
+function Numbers({ points }: { points: readonly Point[] }) {
+  const lately = points.slice(-10);
+  const perSecond = (of: (point: Point) => number) =>
+    lately.reduce((sum, point) => sum + of(point), 0) / Math.max(1, lately.length);
+  const fromClients = perSecond(({ messagesIn }) => messagesIn);
+  const fromBackends = perSecond(({ apiMessages }) => apiMessages);
+  const out = perSecond(({ messagesOut }) => messagesOut);
+  const refused = points.reduce((sum, point) => sum + refusedIn(point), 0);
+  const connections = points.at(-1)?.connections ?? overview.value?.connections ?? 0;
+  const peak = Math.max(connections, ...points.map(({ peakConnections }) => peakConnections));
+  return (
+    <ul class="numbers" aria-label="Numbers of the last 5 minutes">
+      <Tile
+        page="connections"
+        name="Connections"
+        value={count(connections)}
+        context={`at most ${count(peak)}`}
+        values={points.map((point) => point.connections)}
+        color="--line-3"
+      />
+      <Tile
+        page="charts"
+        name="Messages in"
+        value={rate(fromClients + fromBackends)}
+        unit="/s"
+        context={`${rate(fromBackends)} from back ends · ${rate(fromClients)} from clients`}
+        values={points.map(({ messagesIn, apiMessages }) => messagesIn + apiMessages)}
+        color="--line-2"
+      />
+      <Tile
+        page="charts"
+        name="Messages out"
+        value={rate(out)}
+        unit="/s"
+        context={`${size(perSecond(({ bytesOut }) => bytesOut))}/s`}
+        values={points.map(({ messagesOut }) => messagesOut)}
+        color="--line-1"
+      />
+      <Tile
+        page="console"
+        params={{ show: "errors" }}
+        name="Refused"
+        value={count(refused)}
+        context="in 5 minutes"
+        values={points.map(refusedIn)}
+        color="--bad"
+      />
+    </ul>
+  );
+}
+
+function refusedIn({ subscribeFailures, authFailures }: Point): number {
+  return subscribeFailures + authFailures;
+}
+
+function rate(perSecond: number): string {
+  return perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : short(Math.round(perSecond));
+}
+
+interface TileProps {
+  readonly page: string;
+  readonly params?: Readonly<Record<string, string>>;
+  readonly name: string;
+  readonly value: string;
+  readonly unit?: string;
+  readonly context: string;
+  readonly values: readonly number[];
+  readonly color: string;
+}
+
+function Tile({ page, params, name, value, unit, context, values, color }: TileProps) {
+  return (
+    <li>
+      <a class="number-tile" href={to(page, params)}>
+        <span class="soft">{name}</span>
+        <span class="big">
+          {value}
+          {unit && <small>{unit}</small>}
+        </span>
+        <small>{context}</small>
+        <Spark values={values} color={color} />
+      </a>
+    </li>
+  );
+}
+
+function Messages({ points }: { points: readonly Point[] }) {
+  const lines = useMemo(
+    () => [
+      { label: "out", color: "--line-1", values: points.map(({ messagesOut }) => messagesOut) },
+      {
+        label: "in",
+        color: "--line-2",
+        values: points.map(({ messagesIn, apiMessages }) => messagesIn + apiMessages),
+      },
+    ],
+    [points],
+  );
+  const times = useMemo(() => points.map(({ atMs }) => atMs / 1000), [points]);
+  const endS = times.at(-1) ?? Date.now() / 1000;
+  return (
+    <Chart
+      title="Messages per second"
+      times={times}
+      lines={lines}
+      range={[endS - MINUTES_MS / 1000, endS]}
+      show={short}
+      steps={COUNT_STEPS}
+      theme={themeKey.value}
+    />
+  );
+}
+
+// ---- what was refused, and what happens
+
+function Refusals() {
+  void troubles.version.value;
+  const sinceMs = useNow(5_000) - MINUTES_MS;
+  const isOfApp = ({ app }: FeedEntry) => chosenApp.value === undefined || app === chosenApp.value;
+  const lately = troubles.matching((entry) => entry.atMs >= sinceMs && isOfApp(entry));
+  const refusals = grouped(lately, SHOWN.refusals);
+  return (
+    <Card title="Recent refusals" link={<a href={to("console", { show: "errors" })}>All in the console</a>}>
+      {refusals.length === 0 && <p class="soft">Nothing was refused in the last 5 minutes.</p>}
+      <ul class="refusals">
+        {refusals.map((refusal) => (
+          <RefusalRow key={refusal.latest.id} refusal={refusal} />
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
+function RefusalRow({ refusal: { title, place, count: times, latest } }: { refusal: Refusal }) {
+  const { app, connection, signed, channel, why } = latest;
+  const canExplain = signed && app !== undefined && may("operate");
+  const filter = connection === undefined ? { channel } : { connection };
+  return (
+    <li class="refusal" title={why}>
+      <p>
+        <strong class="breakable">{title}</strong>
+        <span class="grow" />
+        {canExplain ? (
+          <a href={to("explain", { app, ...signed })}>Explain</a>
+        ) : (
+          <a href={to("console", { app, show: "errors", ...filter })}>Show</a>
+        )}
+      </p>
+      <p class="soft">
+        <span class="what">{place}</span>
+        <span class="grow" />
+        <span class="when">
+          ×{count(times)} · <Since atMs={latest.atMs} /> ago
+        </span>
+      </p>
+    </li>
+  );
+}
+
+function HappeningNow() {
+  void events.version.value;
+  const isOfApp = ({ app }: FeedEntry) => chosenApp.value === undefined || app === chosenApp.value;
+  const newest = events.matching(isOfApp).slice(0, SHOWN.events);
+  return (
+    <Card title="Happening now" link={<a href={to("console")}>Open the console</a>}>
+      {newest.length === 0 && <p class="soft">No events yet. They show up here at once.</p>}
+      <ul class="lines">
+        {newest.map(({ id, atMs, type, app, channel, event, payload, why, user, address }) => (
+          <li key={id}>
+            <span class="soft mono">
+              <Time atMs={atMs} />
+            </span>
+            <TypeMark type={type} />
+            {channel !== undefined && (
+              <a class="what" href={to("channel", { app, name: channel })}>
+                {channel}
+              </a>
+            )}
+            <span class="what soft">{[event, payload?.text ?? why ?? user ?? address].filter(Boolean).join(" ")}</span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
+// ---- the cluster, and what changed
+
+function NodeTable({ nodes }: { nodes: readonly NodeEntry[] }) {
+  return (
+    <Card title="Nodes" link={<a href={to("nodes")}>Manage</a>}>
+      <div class="table">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Node</th>
+              <th scope="col" class="number">
+                Connections
+              </th>
+              <th scope="col" class="number">
+                Lag
+              </th>
+              <th scope="col" class="number">
+                Memory
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {nodes.map(({ id, connections, lagMs, memoryBytes }) => (
+              <tr key={id}>
+                <th scope="row">{nodeName(id)}</th>
+                <td class="number">{count(connections)}</td>
+                <td class="number">{Math.round(lagMs)} ms</td>
+                <td class="number">{memoryBytes === undefined ? "" : size(memoryBytes)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </Card>
+  );
+}
+
+function Changes() {
+  const { data } = useAnswer<readonly AuditEntry[]>(path(["audit"], { limit: SHOWN.changes }), 10_000);
+  if (!data || data.length === 0) return null;
+  return (
+    <Card title="Recent changes" link={<a href={to("audit")}>Audit log</a>}>
+      <ul class="lines">
+        {data.map(({ id, atMs, who, what }) => (
+          <li key={id}>
+            <strong>{who}</strong>
+            <span class="what">{what}</span>
+            <span class="grow" />
+            <span class="soft when">
+              <Since atMs={atMs} /> ago
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
+interface CardProps {
+  readonly title: string;
+  readonly link: ComponentChildren;
+  readonly children: ComponentChildren;
+}
+
+function Card({ title, link, children }: CardProps) {
+  return (
+    <section class="card" aria-label={title}>
+      <h2>
+        {title}
+        <span class="grow" />
+        <small>{link}</small>
+      </h2>
+      {children}
+    </section>
+  );
+}

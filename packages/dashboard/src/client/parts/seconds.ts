@@ -1,0 +1,30 @@
+/** The numbers of the last minutes by the second, of every node: what the answering node has, and then what comes. */
+
+import type { Point, Series } from "fanfare/wire/admin";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { call, path, type Refused, refusedBy } from "../api.ts";
+import { overview } from "../overview.ts";
+import { RANGES, Seconds } from "../pages/series.ts";
+import { useWatch } from "./watch.ts";
+
+/** Of all apps where none is named. */
+export function useSeconds(app: string | undefined): { points: readonly Point[]; error: Refused | undefined } {
+  const node = overview.value?.node.id;
+  const seconds = useMemo(() => new Seconds(RANGES.live.lengthMs), [app]);
+  const [points, put] = useState<readonly Point[]>([]);
+  const [error, setError] = useState<Refused>();
+  useEffect(() => {
+    if (node === undefined) return;
+    call<Series>("GET", path(["statistics"], { app, span: "second" }))
+      .then(({ points: kept }) => {
+        for (const point of kept) seconds.add({ node, point });
+        put(seconds.points());
+      })
+      .catch((thrown) => setError(refusedBy(thrown)));
+  }, [seconds, node]);
+  useWatch({ type: "seconds", ...(app ? { app } : {}) }, "seconds", (second) => {
+    seconds.add(second);
+    put(seconds.points());
+  });
+  return { points, error };
+}

@@ -1,0 +1,82 @@
+/** What was refused, and what went wrong, as an overview tells it: the same thing once, and how often. */
+
+import type { FeedEntry, FeedType } from "fanfare/wire/admin";
+
+/** What an overview shows of it. */
+export const TROUBLES: readonly FeedType[] = ["refused", "turned_away", "gap", "error"];
+
+export interface Refusal {
+  readonly title: string;
+  /** Where, or who. */
+  readonly place: string;
+  readonly count: number;
+  /** The newest of them. */
+  readonly latest: FeedEntry;
+}
+
+const TITLES: Readonly<Record<string, string>> = {
+  app_disabled: "App is disabled",
+  app_unknown: "Unknown app key",
+  authentication_timeout: "Did not sign in in time",
+  backend_unavailable: "Your back end did not answer",
+  channel_full: "Channel is full",
+  channel_invalid: "Invalid channel name",
+  data_invalid: "Invalid data",
+  data_too_large: "Event is too large",
+  engine_unavailable: "The engine is unreachable",
+  event_invalid: "Invalid event name",
+  event_reserved: "Reserved event name",
+  flooded: "Too many frames",
+  issuer_unavailable: "The issuer of tokens is unreachable",
+  malformed: "Malformed message",
+  not_subscribed: "Not in the channel",
+  over_capacity: "The server is full",
+  protocol_unsupported: "Unsupported protocol version",
+  publish_forbidden: "May not publish",
+  quota_exceeded: "Connection limit reached",
+  rate_limited: "Too many messages",
+  signature_invalid: "Wrong signature",
+  tls_required: "TLS is required",
+  token_expired: "Token has expired",
+  token_invalid: "Invalid token",
+  too_many_channels: "In too many channels",
+  unauthorized: "No permission",
+};
+
+/** Newest first. */
+export function grouped(entries: readonly FeedEntry[], most: number): readonly Refusal[] {
+  const groups = new Map<string, { title: string; place: string; count: number; latest: FeedEntry }>();
+  for (const latest of entries) {
+    const [title, place] = [titleOf(latest), placeOf(latest)];
+    const key = JSON.stringify([title, place, latest.app]);
+    const known = groups.get(key);
+    if (!known) groups.set(key, { title, place, count: 1, latest });
+    else {
+      known.count++;
+      if (latest.atMs > known.latest.atMs) known.latest = latest;
+    }
+  }
+  return [...groups.values()].sort((one, other) => other.latest.atMs - one.latest.atMs).slice(0, most);
+}
+
+function titleOf({ type, code, why = "" }: FeedEntry): string {
+  if (type === "gap") return "Events may be missing";
+  if (type === "error") return why;
+  const title = TITLES[code ?? ""] ?? (code === undefined ? "Refused" : words(code));
+  return callOf(why) === undefined ? title : `API call: ${title.charAt(0).toLowerCase()}${title.slice(1)}`;
+}
+
+function placeOf({ type, channel, user, address, why = "" }: FeedEntry): string {
+  if (type === "error") return "";
+  return [callOf(why) ?? channel, address ?? user].filter((part) => part !== undefined).join(" · ");
+}
+
+/** `POST /apps/1/events`, where a call of the HTTP API was refused. */
+function callOf(why: string): string | undefined {
+  return /^([A-Z]+ \/\S*): \d{3} /.exec(why)?.[1];
+}
+
+function words(code: string): string {
+  const text = code.replaceAll("_", " ");
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}
