@@ -2,8 +2,9 @@
 
 import { expect, test } from "bun:test";
 import type { App } from "../../packages/server/src/domain/app.ts";
-import { ConfigError, createServer, type Server } from "../../packages/server/src/index.ts";
+import { ConfigError, createServer, Disconnect, type Guard, type Server } from "../../packages/server/src/index.ts";
 import { Tickets } from "../../packages/server/src/server/streams/tickets.ts";
+import { atEnd } from "../support/at-end.ts";
 import { startPair } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { LineStream } from "../support/line-stream.ts";
@@ -117,6 +118,29 @@ test("who is let in later comes again by the same ticket", async () => {
     const again = await read(path, { "Last-Event-ID": id }, full);
     await again.find((line) => line === SUBSCRIBED);
   });
+});
+
+test("an EventSource of both ways is told what passes in a stream, and comes again by its ticket", async () => {
+  let isOpen = false;
+  const guard: Guard = {
+    connect() {
+      if (!isOpen) throw new Disconnect("internal", "Not now.");
+      return undefined;
+    },
+  };
+  const moody = createServer({ host: "127.0.0.1", port: 0, log: { level: "silent" }, apps: [APP], guards: [guard] });
+  atEnd(() => moody.stop());
+  await moody.start();
+  const path = `stream?ticket=${await getTicket(moody)}`;
+  const stream = await read(path, {}, moody);
+  expect([stream.response.status, await stream.next()]).toEqual([200, expect.stringMatching(/^retry: \d+$/)]);
+  const id = await lastIdOf(stream);
+  expect(await stream.next()).toBe(
+    'data: {"event":"closing","code":"internal","message":"Not now.","reconnect":"later"}',
+  );
+  isOpen = true;
+  const again = await read(path, { "Last-Event-ID": id }, moody);
+  expect(await again.find((line) => line.startsWith("data: "))).toContain('"user":{"id":"ada"}');
 });
 
 test("a ticket is good for half a minute, and for its stream until the token ends", async () => {

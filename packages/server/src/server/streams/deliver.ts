@@ -1,7 +1,7 @@
 /** What a client sent by a request, carried out where its connection is, and what is answered. */
 
 import { Disconnect } from "../../domain/error.ts";
-import { errorResponse, HttpError } from "../../http/error-response.ts";
+import { errorResponse, HttpError, isKnownError } from "../../http/error-response.ts";
 import { receive, receivePing } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { AheadError } from "./commands.ts";
@@ -105,4 +105,11 @@ export function outcomeResponse(outcome: Outcome, cors: Readonly<Record<string, 
 
 export function outcomeError({ status, code = "internal", error = "" }: Outcome): HttpError {
   return new HttpError(status, code, error);
+}
+
+/** What was thrown, for those who run the server: a bug, or a client that was not let in. */
+export function observeRefusal(hub: Hub, error: unknown, address: string, during: string): void {
+  if (!isKnownError(error)) return hub.observe({ type: "failed", error, during });
+  if (error.code !== "token_invalid") return;
+  hub.observe({ type: "rejected", address, why: new Disconnect("token_invalid", error.message) });
 }

@@ -53,6 +53,23 @@ export function retryMs(afterMs: number | undefined): number {
   return Math.round(afterMs ?? RETRY_MS / 2 + Math.random() * 2 * RETRY_MS);
 }
 
+/** Why a reader was not let in, where that passes: an EventSource gives up after any status but 200, and so is told in a stream. */
+export interface PassingRefusal {
+  readonly code: string;
+  readonly message: string;
+  readonly afterMs: number | undefined;
+}
+
+/** Undefined where it is final, or no refusal. */
+export async function passingRefusal(response: Response): Promise<PassingRefusal | undefined> {
+  if (response.status !== 429 && response.status < 500) return undefined;
+  const seconds = Number(response.headers.get("retry-after"));
+  const told: unknown = await response.json().catch(() => undefined);
+  const { code, error } = (told ?? {}) as { readonly code?: unknown; readonly error?: unknown };
+  const afterMs = seconds > 0 ? retryMs(undefined) + seconds * 1000 : undefined;
+  return { code: String(code ?? "reconnect_later"), message: String(error ?? "Come again later."), afterMs };
+}
+
 export class EventFraming implements Framing {
   readonly headers = EVENT_STREAM_HEADERS;
   readonly isResumable = false;

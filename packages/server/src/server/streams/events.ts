@@ -12,7 +12,6 @@ import {
   errorResponse,
   errorResponseFor,
   HttpError,
-  isKnownError,
   methodNotAllowed,
 } from "../../http/error-response.ts";
 import { receive } from "../../hub/execute.ts";
@@ -20,12 +19,13 @@ import { type EventHead, eventStreamProtocol, splitEventFrame } from "../../prot
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
 import { corsHeaders, preflightResponse } from "./cors.ts";
-import { NOT_THE_PAGE, outcomeError } from "./deliver.ts";
+import { NOT_THE_PAGE, observeRefusal, outcomeError } from "./deliver.ts";
 import {
   EVENT_STREAM_HEADERS,
   EventFraming,
   markInId,
   type Positions,
+  passingRefusal,
   placeOfMark,
   positionsIn,
   retryMs,
@@ -34,6 +34,7 @@ import { findApp } from "./find-app.ts";
 import { refusalResponse, withHeaders } from "./native-stream.ts";
 import { StreamReader } from "./readers.ts";
 import type { Sessions } from "./sessions.ts";
+import { callerOf, type StreamRequest } from "./stream-request.ts";
 import type { Redeemed, Tickets } from "./tickets.ts";
 
 export interface EventsOptions {
@@ -43,10 +44,7 @@ export interface EventsOptions {
   readonly path: string;
 }
 
-interface EventsRequest {
-  readonly request: Request;
-  readonly url: URL;
-  readonly listener: Parameters<Route>[2];
+interface EventsRequest extends StreamRequest {
   readonly redeemed: Redeemed | undefined;
   readonly cors: Readonly<Record<string, string>>;
 }
@@ -83,7 +81,7 @@ export function eventsRoute({ options, sessions, tickets, path }: EventsOptions)
   const kinds = { plain: speaking(false), full: speaking(true) };
   return (request, url, listener) => {
     if (url.pathname !== "/rt/events" && url.pathname !== `${path}/rt/events`) return undefined;
-    return answer(options, request, url, async (app, cors) => {
+    return answer(options, { request, url, listener }, async (app, cors) => {
       const wish = wishOf(request, url);
       const redeemed = await tickets.redeem(app, request, url, wish.mark);
       return read(wish.isFull ? kinds.full : kinds.plain, sessions, wish, { request, url, listener, redeemed, cors });
@@ -92,11 +90,12 @@ export function eventsRoute({ options, sessions, tickets, path }: EventsOptions)
 }
 
 async function answer(
-  { admission, hub }: HandshakeOptions,
-  request: Request,
-  url: URL,
+  options: HandshakeOptions,
+  asked: StreamRequest,
   act: (app: App | undefined, cors: EventsRequest["cors"]) => Promise<Response>,
 ): Promise<Response> {
+  const { admission, hub } = options;
+  const { request, url } = asked;
   const origin = request.headers.get("origin");
   let cors = corsHeaders(undefined, origin);
   try {
@@ -107,7 +106,7 @@ async function answer(
     if (app && !isOriginAllowed(app, origin)) throw outcomeError(NOT_THE_PAGE);
     return await act(app, cors);
   } catch (error) {
-    if (!isKnownError(error)) hub.observe({ type: "failed", error, during: "a stream of events" });
+    observeRefusal(hub, error, callerOf(options, asked).address, "a stream of events");
     const response = errorResponseFor(error, cors);
     return request.method === "GET" ? rejected(response, cors) : response;
   }
@@ -156,7 +155,7 @@ async function read(
   // Bun hangs up on a response that is silent for long.
   listener.timeout(request, 0);
   const answers = new Answers(wish.channels);
-  const caller = options.identify(request, url, listener.requestIP(request)?.address);
+  const caller = callerOf(options, asked);
   const context = { request: redeemed?.request ?? request, url: new URL(`/${url.search}`, url), caller };
   const opened = await sessions.open(options, context, {
     id: sessions.newId(),
@@ -254,12 +253,9 @@ function refusedResponse(
 
 /** By the program's middleware, or a limit. */
 async function rejected(response: Response, cors: EventsRequest["cors"], comeBack = ""): Promise<Response> {
-  if (response.status !== 429 && response.status < 500) return withHeaders(response, cors);
-  const seconds = Number(response.headers.get("retry-after"));
-  const told: unknown = await response.json().catch(() => undefined);
-  const { code, error } = (told ?? {}) as { readonly code?: unknown; readonly error?: unknown };
-  const afterMs = seconds > 0 ? retryMs(undefined) + seconds * 1000 : undefined;
-  return farewell(String(code ?? "reconnect_later"), String(error ?? "Come again later."), afterMs, cors, comeBack);
+  const passing = await passingRefusal(response);
+  if (!passing) return withHeaders(response, cors);
+  return farewell(passing.code, passing.message, passing.afterMs, cors, comeBack);
 }
 
 function farewell(

@@ -17,12 +17,15 @@ import { corsHeaders, preflightResponse } from "./cors.ts";
 import {
   deliverCommands,
   NOT_THE_PAGE,
+  type Outcome,
+  observeRefusal,
   outcomeError,
   outcomeResponse,
   SESSION_GONE,
   TOO_MANY_MISSES,
   TOO_MANY_REQUESTS,
 } from "./deliver.ts";
+import { EVENT_STREAM_HEADERS, passingRefusal, retryMs } from "./event-framing.ts";
 import { findApp } from "./find-app.ts";
 import { type Framing, jsonPoll, ndjson, serverSentEvents } from "./framing.ts";
 import { pinFor } from "./pin.ts";
@@ -31,6 +34,7 @@ import type { Relayed } from "./relay.ts";
 import { takeRequest } from "./request-rate.ts";
 import { isOfPage, type Session } from "./session.ts";
 import type { SessionKind, Sessions } from "./sessions.ts";
+import { callerOf, type StreamRequest } from "./stream-request.ts";
 import { markIn, type Redeemed, TICKET_S, type Tickets } from "./tickets.ts";
 
 export interface NativeStreamOptions {
@@ -40,10 +44,7 @@ export interface NativeStreamOptions {
   readonly path: string;
 }
 
-interface NativeRequest {
-  readonly request: Request;
-  readonly url: URL;
-  readonly listener: Parameters<Route>[2];
+interface NativeRequest extends StreamRequest {
   /** The session that is meant, where it is on this node or on another. */
   readonly session: Session | undefined;
   readonly relayed: Relayed | undefined;
@@ -51,7 +52,6 @@ interface NativeRequest {
   readonly cors: Cors;
 }
 
-type Asked = Pick<NativeRequest, "request" | "url" | "listener">;
 type Cors = Readonly<Record<string, string>>;
 type Action = (native: NativeStreamOptions, asked: NativeRequest) => Promise<Response>;
 
@@ -71,7 +71,7 @@ export function nativeStreamRoute(native: NativeStreamOptions): Route {
   };
 }
 
-async function answer(native: NativeStreamOptions, action: Action, asked: Asked): Promise<Response> {
+async function answer(native: NativeStreamOptions, action: Action, asked: StreamRequest): Promise<Response> {
   const { request, url } = asked;
   const { admission, hub } = native.options;
   const id = url.searchParams.get("session") ?? idOfEventSource(request)?.session;
@@ -93,20 +93,18 @@ async function answer(native: NativeStreamOptions, action: Action, asked: Asked)
     if (session && action !== close) await pace(native.sessions, session);
     return await action(native, { ...asked, session, relayed, app, cors });
   } catch (error) {
-    if (!isKnownError(error)) hub.observe({ type: "failed", error, during: "an HTTP stream" });
-    else if (error.code === SESSION_GONE.code)
-      native.options.ipConnectionLimiter.noteMiss(addressOf(native.options, asked));
-    return errorResponseFor(error, cors);
+    const { address } = callerOf(native.options, asked);
+    observeRefusal(hub, error, address, "an HTTP stream");
+    if (isKnownError(error) && error.code === SESSION_GONE.code) native.options.ipConnectionLimiter.noteMiss(address);
+    const response = errorResponseFor(error, cors);
+    return request.method === "GET" ? forEventSource(response, cors) : response;
   }
 }
 
 /** Who asks for many sessions that are not there may not have other nodes asked. Throws HttpError. */
-function checkMisses(options: HandshakeOptions, asked: Asked): void {
-  if (options.ipConnectionLimiter.hasMissedTooOften(addressOf(options, asked))) throw outcomeError(TOO_MANY_MISSES);
-}
-
-function addressOf({ identify }: HandshakeOptions, { request, url, listener }: Asked): string {
-  return identify(request, url, listener.requestIP(request)?.address).address;
+function checkMisses(options: HandshakeOptions, asked: StreamRequest): void {
+  const { address } = callerOf(options, asked);
+  if (options.ipConnectionLimiter.hasMissedTooOften(address)) throw outcomeError(TOO_MANY_MISSES);
 }
 
 /** Lets a request wait that comes too early. Throws HttpError. */
@@ -160,18 +158,24 @@ async function send({ options, sessions }: NativeStreamOptions, asked: NativeReq
     throw new HttpError(400, "malformed", "`seq` is the number of the first command, from 1.");
   }
   const commands = await readCommands(request, options.config.limits.frameBytes);
-  if (relayed && sessions.relay) return outcomeResponse(await sessions.relay.send(relayed, commands, seq), cors);
+  if (relayed && sessions.relay) return told(await sessions.relay.send(relayed, commands, seq), cors);
   if (!session) throw outcomeError(SESSION_GONE);
-  return outcomeResponse(await deliverCommands(options.hub, session, seq, commands), cors);
+  return told(await deliverCommands(options.hub, session, seq, commands), cors);
 }
 
 async function close({ options, sessions }: NativeStreamOptions, asked: NativeRequest): Promise<Response> {
   const { session, relayed, cors } = asked;
-  if (relayed && sessions.relay) return outcomeResponse(await sessions.relay.close(relayed), cors);
+  if (relayed && sessions.relay) return told(await sessions.relay.close(relayed), cors);
   if (!session?.connection) return outcomeResponse(SESSION_GONE, cors);
   options.hub.close(session.connection, CLOSED_BY_CLIENT);
   session.socket.terminate();
   return new Response(null, { status: 204, headers: cors });
+}
+
+/** That there is no such session counts against who asked, wherever it was found out. */
+function told(outcome: Outcome, cors: Cors): Response {
+  if (outcome.code === SESSION_GONE.code) throw outcomeError(outcome);
+  return outcomeResponse(outcome, cors);
 }
 
 async function ticket({ tickets }: NativeStreamOptions, asked: NativeRequest): Promise<Response> {
@@ -193,7 +197,7 @@ async function open(
   transport: SessionKind["transport"],
   redeemed: Redeemed | undefined,
 ): Promise<Session | Response> {
-  const { request, url, listener, cors } = asked;
+  const { request, url, cors } = asked;
   const commands = await readCommands(request, options.config.limits.frameBytes);
   if (commands.length > FIRST_COMMANDS) {
     throw new HttpError(
@@ -202,7 +206,7 @@ async function open(
       `At most ${FIRST_COMMANDS} commands come with the request that opens a session.`,
     );
   }
-  const caller = options.identify(request, url, listener.requestIP(request)?.address);
+  const caller = callerOf(options, asked);
   const kind: SessionKind = {
     id: sessions.newId(),
     transport,
@@ -259,7 +263,11 @@ async function readingOf(
   if (url.searchParams.has("session")) throw outcomeError(SESSION_GONE);
   const redeemed = request.method === "GET" ? await native.tickets.redeem(asked.app, request, url, mark) : undefined;
   const opened = await open(native, asked, transport, redeemed);
-  if (opened instanceof Response) return opened;
+  if (opened instanceof Response) {
+    // Who was let in by a ticket may come again by it.
+    const comeBack = redeemed && mark === undefined ? `id: 0:${redeemed.mark}:0\n` : "";
+    return request.method === "GET" ? forEventSource(opened, cors, comeBack) : opened;
+  }
   return { ...rest, id: opened.id, socket: opened.socket, isFirst: true, mark: redeemed?.mark };
 }
 
@@ -311,6 +319,15 @@ export function refusalResponse(why: Disconnect | undefined, cors: Readonly<Reco
   if (!why) return errorResponse(503, "internal", "The connection ended while it was opened.", cors);
   const status = STATUS[why.code] ?? (DISCONNECTS[why.code] === "never" ? 403 : 503);
   return errorResponse(status, why.code, why.message, cors);
+}
+
+async function forEventSource(response: Response, cors: Cors, comeBack = ""): Promise<Response> {
+  const passing = await passingRefusal(response);
+  if (!passing) return response;
+  const { code, message, afterMs } = passing;
+  const frame = JSON.stringify({ event: "closing", code, message, reconnect: "later" });
+  const text = `retry: ${retryMs(afterMs)}\n${comeBack}data: ${frame}\n\n`;
+  return new Response(text, { headers: { ...EVENT_STREAM_HEADERS, ...cors } });
 }
 
 export function withHeaders(response: Response, headers: Readonly<Record<string, string>>): Response {

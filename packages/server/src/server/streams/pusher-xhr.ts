@@ -8,7 +8,6 @@ import { Disconnect } from "../../domain/error.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
 import { errorResponseFor, isKnownError, methodNotAllowed } from "../../http/error-response.ts";
 import { receiveRequest } from "../../hub/execute.ts";
-import type { Caller } from "../http/caller.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
 import { corsHeaders, preflightResponse } from "./cors.ts";
@@ -32,6 +31,7 @@ import type { Relayed } from "./relay.ts";
 import { takeRequest } from "./request-rate.ts";
 import type { Session } from "./session.ts";
 import type { SessionKind, Sessions } from "./sessions.ts";
+import { callerOf, type StreamRequest } from "./stream-request.ts";
 
 export interface PusherXhrOptions {
   readonly options: HandshakeOptions;
@@ -48,16 +48,13 @@ const PREFLIGHT = { methods: "POST", headers: "content-type" };
 /** Of an app that is not known. */
 const ANY_ORIGIN = corsHeaders(undefined, null);
 
-interface XhrRequest {
-  readonly request: Request;
-  readonly url: URL;
+interface XhrRequest extends StreamRequest {
   readonly key: string;
   /** Of this app and client. */
   readonly sessionId: string;
   readonly action: string;
   readonly app: App | undefined;
   readonly origin: string | null;
-  readonly listener: Parameters<Route>[2];
 }
 
 export function pusherXhrRoute(xhr: PusherXhrOptions): Route {
@@ -111,10 +108,6 @@ async function elsewhere({ options, sessions }: PusherXhrOptions, asked: XhrRequ
   if (options.ipConnectionLimiter.hasMissedTooOften(callerOf(options, asked).address))
     throw outcomeError(TOO_MANY_MISSES);
   return sessions.relay?.noted(asked.sessionId);
-}
-
-function callerOf({ identify }: HandshakeOptions, { request, url, listener }: XhrRequest): Caller {
-  return identify(request, url, listener.requestIP(request)?.address);
 }
 
 function mayUse({ origin, connection }: Session, request: XhrRequest): boolean {
