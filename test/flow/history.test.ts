@@ -50,6 +50,28 @@ describe("resuming", () => {
     expect(events.map(({ position }) => position)).toMatchObject(numbers(121, 1).map((offset) => ({ offset })));
   });
 
+  test("nothing comes that its earlier connection still publishes, or was excluded from; others get it", async () => {
+    const server = await start();
+    const [first, other] = [await connectNative(server.url), await connectNative(server.url)];
+    const { position } = await first.subscribe("room");
+    await other.subscribe("room");
+    const back = await connectNative(server.url);
+    const stranger = await connectNative(server.url);
+    await back.subscribe("room", { position, previousIds: ["1.1", first.id] });
+    await stranger.subscribe("room", { position, previousIds: ["1.1", first.id] });
+    // It was on its way when the client gave its connection up.
+    first.send("publish", { channel: "room", event: "e", data: "late" });
+    expect((await other.next("e")).data).toBe("late");
+    await server.toChannel("room").except(first.id).push({ event: "e", data: "not hers" });
+    await push(server, "room", "all");
+    expect((await other.next("e")).data).toBe("not hers");
+    for (const client of [back, stranger]) expect((await client.next("e")).data).toBe("all");
+    await back.close();
+    first.send("publish", { channel: "room", event: "e", data: "later" });
+    await push(server, "room", "end");
+    expect((await stranger.next("e")).data).toBe("end");
+  });
+
   test("at a server that was restarted says that something is lost (scenario 26)", async () => {
     const server = await start();
     const first = await connectNative(server.url);

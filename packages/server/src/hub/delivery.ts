@@ -163,12 +163,13 @@ export class Delivery {
   }
 }
 
-/** Those of them that are here. */
-function connectionsOf({ connections }: Tenant, ids: readonly string[]): readonly Connection[] {
+/** Those of them that are here, and those by which their clients have come back. */
+function connectionsOf({ connections, formerIds }: Tenant, ids: readonly string[]): readonly Connection[] {
   const found: Connection[] = [];
   for (const id of ids) {
     const connection = connections.get(id);
     if (connection) found.push(connection);
+    found.push(...formerIds.of(id));
   }
   return found;
 }

@@ -216,6 +216,7 @@ export class Hub {
     connection.frameQueue = undefined;
     const tenant = this.#tenants.get(connection.app.id);
     if (tenant?.connections.delete(connection.id) && !isReserved(connection.app)) this.#connections--;
+    tenant?.formerIds.remove(connection);
     this.quotas.releaseConnection(connection);
     this.quotas.setConnectionCount(connection.app, tenant?.connections.size ?? 0);
     this.#membership.leaveAll(connection);

@@ -82,6 +82,7 @@ export class ChannelMembership {
         if (past.isMissing) news.push({ type: "missed", app: tenant.app, channel: name });
         connection.memberships ??= new Memberships();
         connection.memberships.set(name, member);
+        if (previousIds) tenant.formerIds.add(connection, previousIds);
         audience.addSubscriber(connection, this.#context.fanout, upTo);
         isSubscribed = true;
       });

@@ -6,6 +6,7 @@ import type { Connection, Transport } from "../domain/connection.ts";
 import type { Awaitable, Broker } from "../domain/ports.ts";
 import { Audience } from "./audience.ts";
 import type { Channels } from "./channels.ts";
+import { FormerIds } from "./former-ids.ts";
 
 export interface NodeStats {
   readonly apps: number;
@@ -114,6 +115,7 @@ export class Tenant {
   readonly connections = new Map<string, Connection>();
   readonly audiences = new Map<string, Audience>();
   readonly users = new Map<string, Set<Connection>>();
+  readonly formerIds = new FormerIds();
   readonly #channels: Channels;
   readonly #broker: Broker;
 
