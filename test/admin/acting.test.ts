@@ -14,6 +14,7 @@ import type {
   Webhooks,
 } from "../../packages/server/src/admin/api-types.ts";
 import { eventually } from "../support/eventually.ts";
+import { scrape } from "../support/metrics.ts";
 import { connectAs, connectNative } from "../support/native-client.ts";
 import { channelAuth, connectPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
@@ -83,6 +84,37 @@ describe("connections and users", () => {
     expect((await auditOf(otto)).map(({ what }) => what)).toContain("user.terminate");
     const gone = await otto.post("api/apps/app/connections/1.1/disconnect");
     expect(gone.body).toEqual({ outcome: "asked" });
+  });
+});
+
+describe("what back ends and programs do", () => {
+  test("is written down where it shuts somebody out, once, and counted", async () => {
+    const server = await startServer(SIGNED);
+    const { url } = server;
+    const otto = await signedIn(url, "otto");
+    const client = await connectAs(url, "ada");
+    await client.subscribe("hall");
+    const post = (path: string, body: object = {}) => signedFetch(url, APP, "POST", path, { body });
+    await post("/channels/hall/kick", { user_id: "ada", ban_s: 60 });
+    await post("/channels/hall/unban", { user_id: "ada" });
+    await server.channel("hall").kick();
+    await post("/users/ada/subscribe", { channel: "news" });
+    await post("/users/ada/reconnect");
+    await post("/connections/1.1/disconnect");
+    await otto.post("api/apps/app/users/ada/terminate");
+    const told = (await auditOf(otto)).toReversed().filter(({ what }) => what !== "session.start");
+    expect(told.map(({ who, what, detail }) => [who, what, detail])).toEqual([
+      ["app app", "user.ban", { app: "app", user: "ada", channel: "hall", connections: 1 }],
+      ["app app", "user.unban", { app: "app", user: "ada", channel: "hall", connections: 0 }],
+      ["app app", "channel.kick", { app: "app", channel: "hall", connections: 0 }],
+      ["app app", "connection.disconnect", { app: "app", connection: "1.1", connections: 0 }],
+      ["otto", "user.terminate", { app: "app", user: "ada" }],
+    ]);
+    const samples = await scrape(url);
+    const counts = { subscribe: 1, unsubscribe: 0, kick: 1, ban: 1, unban: 1, disconnect: 2, reconnect: 1 };
+    for (const [act, count] of Object.entries(counts)) {
+      expect([act, samples.get(`fanfare_steering_total{act=${act},app=app}`)]).toEqual([act, count]);
+    }
   });
 });
 

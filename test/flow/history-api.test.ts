@@ -1,7 +1,10 @@
 /** History by the HTTP API, and what clients may read of it: pages both ways and by time, and forgetting before its time. */
 
 import { describe, expect, test } from "bun:test";
-import type { Server } from "../../packages/server/src/index.ts";
+import type { AuditEntry } from "../../packages/server/src/admin/api-types.ts";
+import type { ConfigInput, Server } from "../../packages/server/src/index.ts";
+import { signedIn, USERS } from "../admin/visitor.ts";
+import { scrape } from "../support/metrics.ts";
 import { connectNative } from "../support/native-client.ts";
 import { signedFetch } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
@@ -13,7 +16,8 @@ const RULES = [
   { match: "cache-kept", history: {} },
 ];
 
-const start = () => startServer({}, { anonymous: true, channels: RULES, limits: { subscribesPerSecond: 10_000 } });
+const start = (config: ConfigInput = {}) =>
+  startServer(config, { anonymous: true, channels: RULES, limits: { subscribesPerSecond: 10_000 } });
 
 const push = async (server: Server, channel: string, count: number) => {
   for (let n = 1; n <= count; n++) await server.toChannel(channel).push({ event: "e", data: n });
@@ -136,6 +140,26 @@ describe("history over HTTP", () => {
       ).toMatchObject({ event: "e", data: 1 });
     }
     expect((await first.unread()).some(({ event }) => event === "gap")).toBe(false);
+  });
+
+  test("is purged by POST too, as libraries without DELETE call it, and that is written down and counted", async () => {
+    const server = await start({ dashboard: { users: USERS } });
+    const otto = await signedIn(server.url, "otto");
+    await push(server, "room", 5);
+    const { position } = (await call(server, "GET", "room/history")).body;
+    const post = async (path: string, query?: Record<string, string>) => await call(server, "POST", path, query);
+    expect((await post("room/history/2/purge")).body).toMatchObject({ purged: 1, position });
+    expect((await post("room/history/purge", { before: `${position.epoch}:4` })).body.purged).toBe(2);
+    expect((await post("room/history/purge")).body.purged).toBe(2);
+    expect((await post("room/history/purge", { after: "e:1" })).status).toBe(400);
+    expect([(await post("room/history/2")).status, (await post("room/history/all")).status]).toEqual([404, 404]);
+    const entries = (await otto.ask<AuditEntry[]>("api/audit")).body.filter(({ what }) => what === "history.purge");
+    expect(entries.map(({ who, detail }) => [who, detail])).toEqual([
+      ["app app", { app: "app", channel: "room", purged: 2 }],
+      ["app app", { app: "app", channel: "room", purged: 2, before: { ...position, offset: 4 } }],
+      ["app app", { app: "app", channel: "room", purged: 1, event: { ...position, offset: 2 } }],
+    ]);
+    expect((await scrape(server.url)).get("fanfare_history_purged_total{app=app}")).toBe(5);
   });
 
   test("loses the event of a cache channel with it", async () => {

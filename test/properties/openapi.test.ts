@@ -5,6 +5,7 @@ import fc from "fast-check";
 import * as z from "zod/mini";
 import { ApiError } from "../../packages/server/src/protocols/pusher/api-shapes.ts";
 import { API_ROUTES } from "../../packages/server/src/protocols/pusher/routes.ts";
+import { SERVER_ROUTES } from "../../packages/server/src/server/http/openapi-document.ts";
 import { OPENAPI_DOCUMENT, renderOpenApi } from "../../scripts/openapi.ts";
 import { signedFetch } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
@@ -108,9 +109,13 @@ function requestOf({ parameters, requestBody }: Operation) {
   });
 }
 
-const server = await startServer({ nodeUrl: "ws://localhost:9501" }, { limits: { eventDataBytes: 10_000 } });
+const server = await startServer(
+  { nodeUrl: "ws://localhost:9501" },
+  { anonymous: true, limits: { eventDataBytes: 10_000 } },
+);
 
 for (const [path, operations] of Object.entries(description.paths)) {
+  if (!path.startsWith("/apps/")) continue;
   for (const [method, operation] of Object.entries(operations)) {
     test(`${method} ${path}: what it allows is not refused as wrong, and is answered as it says`, async () => {
       const route = API_ROUTES.find(
@@ -153,7 +158,58 @@ test("every route that is served is in the document", () => {
   const documented = Object.entries(description.paths).flatMap(([path, operations]) =>
     Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
   );
-  expect(documented.toSorted()).toEqual(
-    API_ROUTES.map(({ method, path }) => `${method} /apps/{app}${path}`).toSorted(),
-  );
+  const served = [
+    ...API_ROUTES.map(({ method, path }) => `${method} /apps/{app}${path}`),
+    ...SERVER_ROUTES.map(({ method, path }) => `${method.toUpperCase()} ${path}`),
+  ];
+  expect(documented.toSorted()).toEqual(served.toSorted());
+});
+
+test("what clients, load balancers and operators ask for is there, and answers as the document says", async () => {
+  const asked = new Set<string>();
+  const ask = async (method: "GET" | "POST", to: string, body?: string) => {
+    const [path = ""] = to.split("?");
+    const route = SERVER_ROUTES.find((each) => each.path === path && each.method === method.toLowerCase());
+    if (!route) throw new Error(`${method} ${path} is not documented.`);
+    const response = await fetch(server.url + to, { method, ...(body !== undefined && { body }) });
+    const type = (response.headers.get("content-type") ?? "").split(";")[0] ?? "";
+    expect([to, Object.keys(route.answers)]).toEqual([to, expect.arrayContaining([String(response.status)])]);
+    const answer = route.answers[String(response.status)];
+    asked.add(`${method} ${path} ${response.status}`);
+    if (Array.isArray(answer)) {
+      expect(answer).toContain(type);
+      const reader = response.body?.getReader();
+      let text = "";
+      while (reader && text.trim() === "") text += new TextDecoder().decode((await reader.read()).value);
+      await reader?.cancel();
+      return text;
+    }
+    const text = await response.text();
+    if (answer === undefined) expect([to, text]).toEqual([to, ""]);
+    else expect(z.safeParse(answer as z.ZodMiniType, JSON.parse(text)).error).toBeUndefined();
+    return text;
+  };
+  for (const path of ["/health", "/ready", "/nodes", "/metrics", "/openapi.json"]) await ask("GET", path);
+  for (const bad of ["/nodes?app=nobody", "/nodes?strategy=luck"]) await ask("GET", bad);
+  const streamed = await ask("POST", `/rt/stream?app=${APP.key}`);
+  const { session } = JSON.parse(streamed.trim().split("\n")[0] ?? "").data;
+  await ask("POST", `/rt/send?session=${session}&seq=1`, '{"event":"ping","id":1}');
+  await ask("POST", `/rt/send?session=${session}&seq=0`, "");
+  await ask("POST", `/rt/stream?session=${session}&ack=1`);
+  await ask("POST", `/rt/close?session=${session}`);
+  for (const gone of ["stream?session=1.x", "poll?session=1.x", "send?session=1.x&seq=1", "close?session=1.x"]) {
+    await ask("POST", `/rt/${gone}`, "");
+  }
+  await ask("POST", "/rt/poll", "");
+  await ask("POST", "/rt/poll?app=nobody", "");
+  await ask("GET", "/rt/stream");
+  await ask("GET", "/rt/events?channels=news&rewind=5");
+  for (const bad of ["", "?channels=a&rewind=x", "?channels=private-a", "?channels=a&app=nobody"]) {
+    await ask("GET", `/rt/events${bad}`);
+  }
+  const unasked = SERVER_ROUTES.filter(({ method, path, answers }) => {
+    const [done = ""] = Object.keys(answers);
+    return !asked.has(`${method.toUpperCase()} ${path} ${done}`);
+  });
+  expect(unasked.map(({ method, path }) => `${method} ${path}`)).toEqual([]);
 });

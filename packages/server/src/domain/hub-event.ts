@@ -3,7 +3,7 @@
 import type { App } from "./app.ts";
 import type { Connection } from "./connection.ts";
 import type { CommandError, Disconnect } from "./error.ts";
-import type { Command, EventPublication, Member } from "./message.ts";
+import type { Command, EventPublication, Member, PurgeRange } from "./message.ts";
 
 export type HubEvent =
   | { readonly type: "opened"; readonly connection: Connection }
@@ -18,7 +18,15 @@ export type HubEvent =
   | { readonly type: "counted"; readonly app: App; readonly channel: string; readonly count: number }
   | { readonly type: "missed"; readonly app: App; readonly channel: string }
   /** So many events of the channel's history were forgotten on demand. */
-  | { readonly type: "purged"; readonly app: App; readonly channel: string; readonly purged: number }
+  | {
+      readonly type: "purged";
+      readonly app: App;
+      readonly channel: string;
+      readonly purged: number;
+      readonly range: PurgeRange;
+    }
+  /** A back end, the program or an operator acted on connections. */
+  | ({ readonly type: "steered" } & Steered)
   /** Publications of the channel may be lost to this node's clients; they were notified. */
   | { readonly type: "gap"; readonly app: App; readonly channel: string }
   /** The client's socket was cut because it did not read as fast as it was sent to; "closed" comes next. */
@@ -53,4 +61,18 @@ export interface ApiRequestRejected {
   /** As far as it was read. */
   readonly body?: Uint8Array;
   readonly address: string;
+}
+
+/** What was done with connections, on all nodes. */
+export interface Steered {
+  readonly app: App;
+  readonly act: "subscribe" | "unsubscribe" | "kick" | "ban" | "unban" | "disconnect" | "reconnect";
+  /** Whose connections. */
+  readonly whose: { readonly user: string } | { readonly connection: string } | { readonly channel: string };
+  /** Absent where it is about no channel. */
+  readonly channel?: string;
+  /** On how many. */
+  readonly connections: number;
+  /** It is in the audit log under the operator's name. */
+  readonly byOperator?: true;
 }

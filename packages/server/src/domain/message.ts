@@ -55,6 +55,13 @@ export interface Position {
   readonly offset: number;
 }
 
+/** What is forgotten of a channel's history before its time: all, what came before a position or a time, or one event. */
+export type PurgeRange =
+  | { readonly type: "all" }
+  | { readonly type: "before"; readonly position: Position }
+  | { readonly type: "older"; readonly toMs: number }
+  | { readonly type: "event"; readonly position: Position };
+
 /** What a subscriber wants of the past: all after a position, or all that is kept. */
 export type Resume = Position | "kept";
 

@@ -12,6 +12,7 @@ import type {
   Position,
   PresenceMember,
   Publication,
+  PurgeRange,
   User,
 } from "./message.ts";
 import type { Protocol } from "./transport.ts";
@@ -78,13 +79,6 @@ export interface HistoryPage {
    */
   readonly earlierEpochs?: readonly Position[];
 }
-
-/** What is forgotten of a channel's history before its time: all, what came before a position or a time, or one event. */
-export type PurgeRange =
-  | { readonly type: "all" }
-  | { readonly type: "before"; readonly position: Position }
-  | { readonly type: "older"; readonly toMs: number }
-  | { readonly type: "event"; readonly position: Position };
 
 export interface PurgeResult {
   /** How many events were forgotten: none the second time, and none where the position is of another epoch. */

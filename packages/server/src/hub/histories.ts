@@ -1,7 +1,8 @@
 /** What channels keep: read as the engine has it, and forgotten before its time. `history-page.ts` is for those who show it. */
 
 import type { App } from "../domain/app.ts";
-import type { Awaitable, HistoryPage, HistoryQuery, PurgeRange, PurgeResult, StoredEvent } from "../domain/ports.ts";
+import type { PurgeRange } from "../domain/message.ts";
+import type { Awaitable, HistoryPage, HistoryQuery, PurgeResult, StoredEvent } from "../domain/ports.ts";
 import type { HubContext } from "./context.ts";
 import { lastOf } from "./recovery.ts";
 
@@ -25,7 +26,7 @@ export class Histories {
 
   async purge(app: App, channel: string, range: PurgeRange): Promise<PurgeResult> {
     const result = await this.#context.broker.purge(app.id, channel, range);
-    this.#context.observe({ type: "purged", app, channel, purged: result.purged });
+    this.#context.observe({ type: "purged", app, channel, purged: result.purged, range });
     return result;
   }
 }

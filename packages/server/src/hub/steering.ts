@@ -7,7 +7,7 @@ import type { App } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect, isEngineAway } from "../domain/error.ts";
-import type { HubEvent } from "../domain/hub-event.ts";
+import type { HubEvent, Steered } from "../domain/hub-event.ts";
 import type { Membership } from "../domain/memberships.ts";
 import type { Push } from "../domain/message.ts";
 import type { Awaitable, Clock, EngineHealth } from "../domain/ports.ts";
@@ -93,8 +93,9 @@ export class Steering {
   }
 
   /** A user who may be in the channel again before the ban is over. Safe to call where there is none. Throws CommandError `engine_unavailable`. */
-  liftBan(app: App, channel: string, user: string): Promise<void> {
-    return this.#bans.lift(app, channel, user);
+  async liftBan(app: App, channel: string, user: string): Promise<void> {
+    await this.#bans.lift(app, channel, user);
+    this.#hub.observe({ type: "steered", app, act: "unban", whose: { user }, channel, connections: 0 });
   }
 
   /** Of a user, with a time, also those connections that come until then. Throws CommandError `engine_unavailable`. */
@@ -127,10 +128,12 @@ export class Steering {
   }
 
   /** Throws CommandError `engine_unavailable` where no node can be told. */
-  async steer(app: App, act: SteerAct): Promise<Reached> {
+  async steer(app: App, act: SteerAct, byOperator = false): Promise<Reached> {
     const asked = { id: `${this.#hub.nodeBus.number}.${++this.#steered}`, app: app.id, act };
     const { answers, missing } = await this.#hub.nodeBus.askAll(STEER, asked);
-    return { connections: answers.reduce<number>((sum, count) => sum + Number(count), 0), nodesMissing: missing };
+    const connections = answers.reduce<number>((sum, count) => sum + Number(count), 0);
+    this.#hub.observe({ type: "steered", ...steeredBy(app, act), connections, ...(byOperator && { byOperator }) });
+    return { connections, nodesMissing: missing };
   }
 
   /** With a time, the user is kept out of the channel until then, on every node. Throws CommandError `engine_unavailable`. */
@@ -142,9 +145,9 @@ export class Steering {
   }
 
   /** Closes every connection of the user. What authenticated the user until now counts no more, unless `revoke` is false. */
-  async terminate(app: App, user: string, revoke = true): Promise<Reached> {
+  async terminate(app: App, user: string, revoke = true, byOperator = false): Promise<Reached> {
     if (revoke) await this.#hub.users.revocations.revoke(app, user);
-    return this.steer(app, { type: "disconnect", whose: { user }, message: TERMINATED });
+    return this.steer(app, { type: "disconnect", whose: { user }, message: TERMINATED }, byOperator);
   }
 
   /** Words of other nodes may have been missed. */
@@ -217,6 +220,15 @@ export class Steering {
     if ("user" in whose) return all.filter((connection) => connection.isUsers(whose.user));
     return all.filter((connection) => isInOrEntering(connection, whose.channel));
   }
+}
+
+function steeredBy(app: App, act: SteerAct): Omit<Steered, "connections"> {
+  const { type, whose } = act;
+  if (type === "disconnect" || type === "reconnect") return { app, act: type, whose };
+  const { channel } = act;
+  if (type === "subscribe") return { app, act: type, whose, channel };
+  const isBan = act.bannedUntilMs !== undefined;
+  return { app, act: isBan ? "ban" : act.code === "kicked" ? "kick" : "unsubscribe", whose, channel };
 }
 
 function isInOrEntering(connection: Connection, channel: string): boolean {

@@ -31,7 +31,7 @@ export const terminate: Handler = async (call): Promise<Done> => {
   const app = appOf(call);
   const user = call.params.id ?? "";
   checkUserId(app, user);
-  await call.services.hub.steering.terminate(app, user);
+  await call.services.hub.steering.terminate(app, user, true, true);
   await recordInAudit(call, "user.terminate", { app: app.id, user });
   return { outcome: "asked" };
 };

@@ -1,7 +1,7 @@
 /** The broker of one process: what is published is received at once, and history lives as long as the process. */
 
 import { randomUUID } from "node:crypto";
-import type { EventPublication, Position, Publication } from "../../domain/message.ts";
+import type { EventPublication, Position, Publication, PurgeRange } from "../../domain/message.ts";
 import type {
   Broker,
   Clock,
@@ -9,7 +9,6 @@ import type {
   HistoryPolicy,
   HistoryQuery,
   IdempotencyKey,
-  PurgeRange,
   PurgeResult,
 } from "../../domain/ports.ts";
 import { channelKey } from "../shared/channel-key.ts";

@@ -1,6 +1,6 @@
 /** Carries publications through Redis: what is kept is numbered, written and published in one step of a script. */
 
-import type { EventPublication, Position, Publication } from "../../domain/message.ts";
+import type { EventPublication, Position, Publication, PurgeRange } from "../../domain/message.ts";
 import type {
   Broker,
   Clock,
@@ -8,7 +8,6 @@ import type {
   HistoryPolicy,
   HistoryQuery,
   IdempotencyKey,
-  PurgeRange,
   PurgeResult,
   StoredEvent,
 } from "../../domain/ports.ts";

@@ -1,7 +1,7 @@
 /** The history of one channel where it is in memory: pages of it, and forgetting parts of it. Its offsets have no holes. */
 
-import type { EventPublication, Position } from "../../domain/message.ts";
-import type { Clock, HistoryPage, HistoryQuery, PurgeRange, PurgeResult, StoredEvent } from "../../domain/ports.ts";
+import type { EventPublication, Position, PurgeRange } from "../../domain/message.ts";
+import type { Clock, HistoryPage, HistoryQuery, PurgeResult, StoredEvent } from "../../domain/ports.ts";
 import { erasedEvent } from "./publication-codec.ts";
 
 export interface KeptEvent {

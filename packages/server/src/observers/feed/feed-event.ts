@@ -73,6 +73,7 @@ export function feedEventOf(source: FeedSource): FeedEvent | undefined {
     case "slow-consumer":
     case "counted":
     case "purged":
+    case "steered":
       return undefined;
   }
 }

@@ -18,5 +18,6 @@ export const WHY_CALL_REFUSED = [...REFUSALS, "app_disabled", "not_found"];
 export const WHY_CALL_UNKNOWN = ["app_unknown", "forbidden"];
 export const PROTOCOLS = ["pusher", "native", "events"];
 export const PUBLISHERS = ["client", "backend"];
+export const ACTS = ["subscribe", "unsubscribe", "kick", "ban", "unban", "disconnect", "reconnect"];
 export const OUTCOMES = ["sent", "retried", "dead"];
 export const STATUSES = [200, 400, 401, 403, 404, 409, 413, 429, 500, 503];

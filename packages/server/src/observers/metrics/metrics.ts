@@ -59,6 +59,13 @@ export class Metrics {
   readonly #engineReturns = this.#counted("engine_reconnects_total", "Times that the engine was there again.");
   readonly #failures = this.#counted("failures_total", "Things that should not happen; each is in the log.");
   readonly #webhooks = this.#counted("webhooks_total", "Webhook events, by what became of them.", "app", "outcome");
+  readonly #steered = this.#counted(
+    "steering_total",
+    "Acts on connections by back ends, programs and operators.",
+    "app",
+    "act",
+  );
+  readonly #purged = this.#counted("history_purged_total", "Events of histories that were forgotten on demand.", "app");
   readonly #outbox = this.#counted(
     "outbox_rows_total",
     "Rows of outboxes, by what became of them.",
@@ -112,13 +119,15 @@ export class Metrics {
       if (this.#initialized.has(app)) continue;
       this.#initialized.add(app);
       this.#totals.keep(id, { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 });
-      for (const counts of [this.#gaps, this.#slowReaders, ...(this.#soketi?.all ?? [])]) counts.add([app], 0);
+      for (const counts of [this.#gaps, this.#slowReaders, this.#purged, ...(this.#soketi?.all ?? [])])
+        counts.add([app], 0);
       begin(this.#opened, [app], zeros.PROTOCOLS);
       begin(this.#closed, [app], zeros.WHY_CLOSED);
       begin(this.#refused, [app], zeros.WHY_REFUSED);
       begin(this.#apiRefused, [app], zeros.WHY_CALL_REFUSED);
       begin(this.#published, [app], zeros.PUBLISHERS);
       begin(this.#webhooks, [app], zeros.OUTCOMES);
+      begin(this.#steered, [app], zeros.ACTS);
     }
   }
 
@@ -156,6 +165,10 @@ export class Metrics {
         return this.#gaps.add([this.#labels.app(event.app.id)]);
       case "slow-consumer":
         return this.#slowReaders.add([this.#labels.app(event.connection.app.id)]);
+      case "steered":
+        return this.#steered.add([this.#labels.app(event.app.id), event.act]);
+      case "purged":
+        return this.#purged.add([this.#labels.app(event.app.id)], event.purged);
       case "failed":
         return this.#failures.add();
       default:

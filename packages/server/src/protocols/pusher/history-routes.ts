@@ -1,8 +1,8 @@
 /** The calls of the HTTP API about what was published in a channel: reading it page by page, and having it forgotten. */
 
 import { CommandError } from "../../domain/error.ts";
-import type { Position } from "../../domain/message.ts";
-import type { HistoryQuery, PurgeRange, PurgeResult, StoredEvent } from "../../domain/ports.ts";
+import type { Position, PurgeRange } from "../../domain/message.ts";
+import type { HistoryQuery, PurgeResult, StoredEvent } from "../../domain/ports.ts";
 import { HttpError } from "../../http/error-response.ts";
 import { MOST_EVENTS, PAGE_BYTES, readEvents } from "../../hub/history-page.ts";
 import { checkChannelName, utf8Bytes } from "../../hub/limits.ts";

@@ -96,8 +96,8 @@ function parametersOf(query: NonNullable<ApiRoute["query"]>): readonly object[] 
   }));
 }
 
-/** What may be null in a request is as good as absent then, and is documented without. */
-function schemaOf(shape: z.ZodMiniType, io: "input" | "output"): Schema {
+/** The shape as JSON Schema. What may be null in a request is as good as absent then, and is documented without. */
+export function schemaOf(shape: z.ZodMiniType, io: "input" | "output"): Schema {
   const { $schema: _, ...schema } = z.toJSONSchema(shape, { io, unrepresentable: "any" });
   return io === "input" ? (withoutNull(schema) as Schema) : schema;
 }

@@ -99,6 +99,22 @@ export const API_ROUTES: readonly ApiRoute[] = [
     handle: purgeHistory,
   },
   {
+    method: "POST",
+    path: "/channels/{channel}/history/purge",
+    summary: "The same as DELETE of the history, for libraries that know GET and POST only.",
+    query: shapes.PurgeQuery,
+    answer: shapes.Purged,
+    handle: (call, channel, word) => (word === "purge" ? purgeHistory(call, channel) : nothingHere()),
+  },
+  {
+    method: "POST",
+    path: "/channels/{channel}/history/{offset}/purge",
+    summary: "The same as DELETE of one event.",
+    query: shapes.PurgeEventQuery,
+    answer: shapes.Purged,
+    handle: purgeHistory,
+  },
+  {
     method: "GET",
     path: "/channels/{channel}/users",
     summary: "The users in a presence channel.",
@@ -222,9 +238,13 @@ const BY_PATTERN = new Map(API_ROUTES.map((route) => [patternOf(route.method, ro
 /** The answer of the route at this path. Throws HttpError where there is none. */
 export async function answerRoute(method: string, parts: readonly string[], call: ApiCall): Promise<Response> {
   const route = BY_PATTERN.get(patternOf(method, parts));
-  if (!route) throw new HttpError(404, "not_found", "There is nothing at this path for this method.");
+  if (!route) return nothingHere();
   if (route.query) checkQuery(route.query, call.query);
   return route.handle(call, ...parts.filter(isName));
+}
+
+function nothingHere(): never {
+  throw new HttpError(404, "not_found", "There is nothing at this path for this method.");
 }
 
 function checkQuery(shape: z.ZodMiniType, query: URLSearchParams): void {

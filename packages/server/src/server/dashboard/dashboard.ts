@@ -1,6 +1,7 @@
 /** The dashboard in a running server: it observes the hub, and takes its requests and live connections. */
 
 import type { AuthorizeDashboard } from "../../admin/access.ts";
+import { auditEntryOf } from "../../admin/app-acts.ts";
 import { type AuditLog, createAuditLog } from "../../admin/audit-log.ts";
 import { dashboardApp } from "../../admin/dashboard-app.ts";
 import { LiveView } from "../../admin/live-view.ts";
@@ -93,6 +94,8 @@ export class Dashboard {
   readonly observe: Observer = (event: HubEvent) => {
     this.#feed.observe(event);
     this.#live.observe(event);
+    const entry = auditEntryOf(event);
+    if (entry) void this.#audit.record(...entry);
   };
 
   /** Comes first: a dashboard's frames concern no other guard. */

@@ -1,9 +1,9 @@
 /** What a channel with history keeps, as a program reads it and has it forgotten. */
 
 import type { App } from "../../domain/app.ts";
-import type { Position, Sender } from "../../domain/message.ts";
+import type { Position, PurgeRange, Sender } from "../../domain/message.ts";
 import { payloadValue } from "../../domain/payload.ts";
-import type { PurgeRange, StoredEvent } from "../../domain/ports.ts";
+import type { StoredEvent } from "../../domain/ports.ts";
 import { readEvents } from "../../hub/history-page.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName } from "../../hub/limits.ts";
