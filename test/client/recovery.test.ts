@@ -147,6 +147,41 @@ describe("what came before", () => {
     await eventually(() => expect(heard).toEqual([0, 1, 2].map((n) => [n, true])));
   });
 
+  test("is as much as a listener wants, by count or by time, with the first subscription and later", async () => {
+    for (let n = 0; n < 5; n++) await world.publish("kept-last", "n", n);
+    const [by, late]: number[][] = [[], []];
+    const room = world.client().channel("kept-last");
+    room.on("n", (n: number, { replayed }) => by?.push(replayed ? n : -n), { rewind: { count: 2 } });
+    await eventually(() => expect(by).toEqual([3, 4]));
+    expect(room.snapshot).toMatchObject({ state: "attached", rewound: 2, complete: true });
+    room.on("n", (n: number) => late?.push(n), { rewind: { count: 3 } });
+    await eventually(() => expect(late).toEqual([2, 3, 4]));
+    const timed = world.client().channel("kept-last");
+    const heard: number[] = [];
+    timed.on("n", (n: number) => heard.push(n), { rewind: { seconds: 600 } });
+    await eventually(() => expect(heard).toEqual([0, 1, 2, 3, 4]));
+    expect(timed.snapshot).toMatchObject({ rewound: 5, complete: true });
+    await world.publish("kept-last", "n", 5);
+    await eventually(() => expect([by, late, heard].map((list) => list?.at(-1))).toEqual([-5, 5, 5]));
+  });
+
+  test("comes by rewind where a recovery fails, after the gap, and without what was heard", async () => {
+    const room = world.client().channel("short-rewound");
+    const heard: unknown[] = [];
+    room.on("n", (n: number) => heard.push(n), { rewind: { count: 2 } });
+    room.onGap(({ reason }) => heard.push(reason));
+    await eventually(() => expect(room.snapshot.state).toBe("attached"));
+    await world.publish("short-rewound", "n", 0);
+    await eventually(() => expect(heard).toEqual([0]));
+    world.proxy.cut();
+    for (let n = 1; n < 9; n++) await world.publish("short-rewound", "n", n);
+    world.proxy.mend();
+    await eventually(() => expect(heard).toEqual([0, "unrecoverable", 7, 8]));
+    expect(room.snapshot).toMatchObject({ recovered: false, rewound: 2, complete: true });
+    await world.publish("short-rewound", "n", 9);
+    await eventually(() => expect(heard.at(-1)).toBe(9));
+  });
+
   test("and is kept no more is a gap for a listener that begins at a position", async () => {
     for (let n = 0; n < 8; n++) await world.publish("short-since", "n", n);
     const reader = world.client();

@@ -124,7 +124,7 @@ export class ChannelHandle implements Channel {
     const { since, rewind, signal } = { ...this.#defaults, ...options } as ListenerOptions & ChannelOptions;
     if (options) this.#keep(options);
     if (signal?.aborted) return unsubscriber(() => {});
-    return unsubscriber(this.subscription.hold({ since, rewind, ...holder }), signal);
+    return unsubscriber(this.subscription.hold({ since, rewind, again: rewind, ...holder }), signal);
   }
 
   #holdFor(stop: Unsubscribe, options: ListenerOptions | undefined): Unsubscribe {

@@ -111,6 +111,10 @@ export class Connection {
     return this.welcome?.features?.includes(feature) ?? false;
   }
 
+  get serverNowMs(): number {
+    return this.#settings.environment.now() + (this.#tokens.clockAheadMs ?? 0);
+  }
+
   connect(): void {
     if (this.isRunning) return;
     const { environment } = this.#settings;

@@ -12,6 +12,8 @@ export interface Frame {
   readonly user?: unknown;
   readonly position?: Position;
   readonly recovered?: boolean;
+  readonly rewound?: number;
+  readonly complete?: boolean;
   readonly pushed?: boolean;
   readonly traceparent?: string;
   readonly code?: string;

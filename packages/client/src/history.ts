@@ -4,6 +4,7 @@ import type { Connection } from "./connection.ts";
 import { FanfareError } from "./errors.ts";
 import type { Frame } from "./frames.ts";
 import type { Settings } from "./options.ts";
+import type { Rewind } from "./rewind.ts";
 import type { HistoryOptions, HistoryPage, Position } from "./types.ts";
 import { sleep } from "./waiting.ts";
 
@@ -60,17 +61,23 @@ export async function readSince(
   return frames;
 }
 
-/** All that is kept, up to and with `upTo`, what this client published too; at most the last 1000 events. */
-export async function readKept(reader: Reader, upTo: Position): Promise<readonly Frame[]> {
+/** What is kept, up to and with `upTo`, what this client published too; at most the last 1000 events. */
+export async function readKept(
+  reader: Reader,
+  upTo: Position,
+  rewind: boolean | Rewind | undefined,
+): Promise<readonly Frame[]> {
+  const { count = PAGE, seconds } = { ...(rewind as { count?: number; seconds?: number }) };
+  const bound = seconds && { fromMs: reader.owner.connection.serverNowMs - seconds * 1_000 };
   let frames: readonly Frame[] = [];
   let before: Position | undefined;
-  while (frames.length < PAGE) {
-    const { events, complete } = await readPage(reader, before && { before });
+  while (frames.length < count) {
+    const { events, complete } = await readPage(reader, { ...bound, ...(before && { before }) });
     frames = [...events, ...frames];
     before = events[0]?.position;
     if (!complete || !before || before.offset <= 1) break;
   }
-  const known = frames.filter(({ position }) => position && !isPast(position, upTo));
+  const known = frames.slice(-count).filter(({ position }) => position && !isPast(position, upTo));
   const last = known.at(-1)?.position;
   return last ? [...known, ...((await readSince(reader, last, upTo)) ?? [])] : known;
 }

@@ -1,12 +1,15 @@
 /** Whoever needs a channel: a listener, an iterator, a message under way. */
 
 import { guarded } from "./listeners.ts";
+import type { Rewind } from "./rewind.ts";
 import type { ChannelEvent, Gap, Position } from "./types.ts";
 
 export interface Holder {
   /** What came before is to be delivered first: after a position, or all that is kept. Until it has been. */
   since?: Position | undefined;
-  rewind?: boolean | undefined;
+  rewind?: boolean | Rewind | undefined;
+  /** The same, for when a recovery fails. */
+  readonly again?: boolean | Rewind | undefined;
   readonly deliver?: (event: ChannelEvent) => void;
   /** In place of the channel's own listeners. */
   readonly gap?: (gap: Gap) => void;

@@ -182,7 +182,7 @@ export class Subscription {
 
   #attached(frame: Frame, resume: Resume, permission: Authorization | undefined): void {
     const { connection } = this.owner;
-    const { recovered, position, data } = frame;
+    const { recovered, position, data, rewound, complete } = frame;
     const isResumed = resume.from !== undefined && "position" in resume.from;
     const isLost = isResumed ? recovered !== true : this.#wasAttached && !resume.isCaughtUp;
     const wasThere = this.#wasAttached;
@@ -191,8 +191,12 @@ export class Subscription {
     this.position = undefined;
     this.#moveTo(position);
     for (const holder of resume.served) endPast(holder);
-    this.store.set({ state: "attached", ...(isResumed && { recovered: recovered === true }) });
-    if (resume.from && (recovered || !isResumed)) this.#replay();
+    this.store.set({
+      state: "attached",
+      ...(isResumed && { recovered: recovered === true }),
+      ...(rewound !== undefined && { rewound, complete: complete === true }),
+    });
+    if (resume.from && (recovered || rewound || !isResumed)) this.#replay();
     if (data?.members) {
       this.presence.myId = memberId(permission) ?? connection.store.value.user?.id;
       const change = this.presence.replace(data.members);
@@ -336,7 +340,7 @@ export class Subscription {
     }
     // What it had before is read again.
     holder.backlog = [];
-    (since ? readSince(this, since, upTo) : readKept(this, upTo)).then(
+    (since ? readSince(this, since, upTo) : readKept(this, upTo, rewind)).then(
       (frames) => {
         if (attempt !== this.#attempt || !this.#holders.has(holder)) return;
         if (!frames) this.#holderGap(holder);

@@ -17,6 +17,7 @@ import type {
   UserEventName,
 } from "@fanfare/schema";
 import type { FanfareError } from "./errors.ts";
+import type { Rewind, Rewound } from "./rewind.ts";
 import type { Transport, WebSocketConstructor } from "./transport.ts";
 
 export type Awaitable<T> = T | PromiseLike<T>;
@@ -230,7 +231,7 @@ export interface CallOptions {
 export type ChannelState = "detached" | "attaching" | "attached" | "refused";
 
 /** Never changed, but replaced by another. */
-export interface ChannelSnapshot {
+export interface ChannelSnapshot extends Rewound {
   /**
    * `detached`, `attaching`, `attached`; `refused` after an error that a new listener, another token or `retry()` may mend. Where the back
    * end took the client out (`kicked`, `unsubscribed`), only `retry()` does, or that all listeners end.
@@ -245,8 +246,8 @@ export interface ChannelSnapshot {
 export interface ChannelOptions {
   /** Deliver what came after this position first. */
   readonly since?: Position;
-  /** Deliver all that is kept first, with `meta.replayed`. */
-  readonly rewind?: boolean;
+  /** Deliver what is kept first, with `meta.replayed`: all of it, or the last of it. */
+  readonly rewind?: boolean | Rewind;
   /** How many of the last events `recent` holds. Default 0; of several wishes the largest counts. */
   readonly keep?: number;
 }

@@ -1,12 +1,13 @@
 /** The options that hooks of every framework take. */
 
+import type { Rewind } from "../rewind.ts";
 import type { Position } from "../types.ts";
 
 export interface EventOptions {
   /** Calls the listener with what came after this position first. */
   readonly since?: Position;
-  /** Calls the listener with all that is kept first, with `meta.replayed`. */
-  readonly rewind?: boolean;
+  /** Calls the listener with what is kept first, with `meta.replayed`: all of it, or the last of it. */
+  readonly rewind?: boolean | Rewind;
 }
 
 export interface EventsOptions extends EventOptions {
