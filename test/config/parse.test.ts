@@ -278,8 +278,10 @@ describe("token rules", () => {
       algorithms: ["HS256"],
       clockToleranceS: 5,
       expiry: "close",
+      inUrl: true,
     });
-    expect(tokenOf({ expiry: "ignore" })).toEqual({ algorithms: ["HS256"], clockToleranceS: 5, expiry: "ignore" });
+    const ignoring = { algorithms: ["HS256"], clockToleranceS: 5, expiry: "ignore", inUrl: true } as const;
+    expect(tokenOf({ expiry: "ignore" })).toEqual(ignoring);
     expect(tokenOf({ publicKey: rsa })?.algorithms).toEqual(["RS256"]);
     expect(tokenOf({ publicKey: ec })?.algorithms).toEqual(["ES256"]);
     expect(tokenOf({ publicKey: ed })?.algorithms).toEqual(["EdDSA"]);
