@@ -135,6 +135,21 @@ test("a watchlist read anew, with names given twice, counts each user once", asy
   expect(hub.localHolderCount(app, "#online-2")).toBe(0);
 });
 
+test("a client that arrives with a user while the engine is away is sent away to come again, and is not nobody", async () => {
+  const late = await lateBench();
+  const { hub, app, clock, topics, engine } = late;
+  const socket = new FakeSocket(topics);
+  const connection = new Connection("5.5", app, plainProtocol("joining", true), "127.0.0.1", clock.monotonicMs());
+  engine.hold("join");
+  connect(hub, connection, socket, { id: "1" });
+  await settled();
+  await engine.fail("join", AWAY);
+  expect(socket.closedWith?.reason).toBe("engine_unavailable");
+  expect(connection.disconnectReason).toMatchObject({ code: "engine_unavailable", reconnect: "later" });
+  await settled();
+  expect(hub.nodeStats).toEqual(NOBODY_HERE);
+});
+
 test("a client that arrives with a user hears the welcome first, then has its turn", async () => {
   const late = await lateBench();
   const { hub, app, clock, topics, engine } = late;
@@ -216,7 +231,8 @@ describe("a user who is terminated", () => {
     late.engine.ledger.get = () => Promise.reject(AWAY);
     const socket = arriveWith(late, { id: "1", issuedAtMs: late.clock.wallMs() });
     await settled();
-    expect(socket.frames.map((frame) => JSON.parse(frame).type)).toEqual(["welcome", "refused"]);
+    expect(socket.frames.map((frame) => JSON.parse(frame).type)).toEqual(["welcome", "closing"]);
+    expect(reasonOf(socket)).toBe("engine_unavailable");
     expect(late.hub.nodeStats.users).toBe(0);
   });
 });

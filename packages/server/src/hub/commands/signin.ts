@@ -2,7 +2,7 @@
 
 import { userChannel } from "../../domain/channel.ts";
 import type { Connection } from "../../domain/connection.ts";
-import { CommandError, Disconnect } from "../../domain/error.ts";
+import { CommandError, Disconnect, isEngineAway } from "../../domain/error.ts";
 import { elementTexts, exactId, memberText } from "../../domain/json-text.ts";
 import type { Command, Credentials, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
@@ -42,7 +42,10 @@ function userDataOf(user: User): string {
   return `{"id":${JSON.stringify(user.id)},"user_info":${userInfoJson(user)}}`;
 }
 
-/** The same for a client whose welcome said that it is this user: it is known since then. */
+/**
+ * The same for a client whose welcome said that it is this user: it is known since then. Throws Disconnect where the engine is away:
+ * the client would go on as nobody, and be refused what is its user's for good.
+ */
 export async function signInOnConnect(
   hub: Hub,
   connection: Connection,
@@ -50,10 +53,13 @@ export async function signInOnConnect(
   atMs = openedAtMs(hub, connection),
 ): Promise<void> {
   const revoked = () => new Disconnect("token_invalid", REVOKED);
-  await become(hub, connection, user, proofOf(user, atMs, revoked), () => {
+  const becoming = become(hub, connection, user, proofOf(user, atMs, revoked), () => {
     // Whom the back end named where the protocol's welcome names nobody.
     if (connection.backend && !connection.protocol.acceptsTokens)
       hub.push(connection, { type: "signed-in", user, userData: userDataOf(user) });
+  });
+  await becoming.catch((error) => {
+    throw isEngineAway(error) ? new Disconnect("engine_unavailable", error.message) : error;
   });
   await watch(hub, connection, user.watchlist ?? []);
 }
