@@ -3,6 +3,7 @@
 import { connections } from "./cluster/connections.ts";
 import { cost } from "./cluster/cost.ts";
 import { deliveries } from "./cluster/deliveries.ts";
+import { forwarding } from "./cluster/forwarding.ts";
 import { history } from "./cluster/history.ts";
 import { joins } from "./cluster/joins.ts";
 import { listeners } from "./cluster/listeners.ts";
@@ -17,7 +18,7 @@ process.exitCode = await run({
     "reckon with; rates are of the whole machine. Each figure is the median of rounds in which the engines take turns; each",
     "ratio is the median of the rounds' ratios to the first line of its table in the same round.",
   ].join("\n"),
-  sections: { deliveries, cost, listeners, history, joins, reap, connections },
+  sections: { deliveries, cost, listeners, history, joins, reap, forwarding, connections },
   efforts: {
     full: { rounds: 5, forMs: 800, subscribers: [1, 1_000], connections: [100_000] },
     quick: { rounds: 1, forMs: 300, subscribers: [1, 200], connections: [20_000] },

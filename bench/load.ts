@@ -1,6 +1,8 @@
 /** The load generator: a process of its own, whose work is not counted as the server's. */
 
+import { Arrivals } from "./arrivals.ts";
 import { type Called, type Calling, type SteadyCalling, trigger, triggerSteadily } from "./callers.ts";
+import { type HttpOpening, HttpReaders } from "./http-readers.ts";
 import { type Pulsing, pulse } from "./pulses.ts";
 import { type Opening, Readers } from "./readers.ts";
 import { answerCalls } from "./remote.ts";
@@ -13,6 +15,8 @@ export interface Delays {
 
 export interface Load extends Record<string, (...args: never[]) => unknown> {
   open(opening: Opening): Promise<void>;
+  /** Clients that read by HTTP. What arrives at them is counted with what arrives at the others. */
+  openHttp(opening: HttpOpening): Promise<void>;
   reset(): void;
   arrived(frames: number, timeoutMs: number): Promise<void>;
   record(messages: number): void;
@@ -25,11 +29,14 @@ export interface Load extends Record<string, (...args: never[]) => unknown> {
 }
 
 if (import.meta.main) {
-  const readers = new Readers();
+  const arrivals = new Arrivals();
+  const readers = new Readers(arrivals);
+  const httpReaders = new HttpReaders(arrivals);
   const load: Load = {
     open: (opening) => readers.open(opening),
+    openHttp: (opening) => httpReaders.open(opening),
     reset: () => readers.reset(),
-    arrived: (frames, timeoutMs) => readers.arrived(frames, timeoutMs),
+    arrived: (frames, timeoutMs) => arrivals.arrived(frames, timeoutMs),
     record: (messages) => readers.record(messages),
     delaysMs: (publishedAtMs) => {
       const sorted = readers.delaysMs(publishedAtMs);
@@ -40,7 +47,10 @@ if (import.meta.main) {
     pulse,
     trigger,
     triggerSteadily,
-    close: () => readers.close(),
+    close: () => {
+      readers.close();
+      httpReaders.close();
+    },
   };
   answerCalls(load);
 }

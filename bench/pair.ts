@@ -2,6 +2,7 @@
 
 import type { Contender } from "./contender.ts";
 import { APP } from "./credentials.ts";
+import type { HttpTransport } from "./http-readers.ts";
 import type { Load } from "./load.ts";
 import { CHANNEL } from "./message.ts";
 import type { Opening } from "./readers.ts";
@@ -44,6 +45,11 @@ export class Pair {
   /** Until there are so many clients, all of them in the channel. `{pair}` in its name stands for every two of them. */
   async open(count: number, door: Door = this.kind, channel = CHANNEL): Promise<void> {
     await this.load.call("open", { port: this.port, count, ...doorOf(door, channel) });
+  }
+
+  /** The same by HTTP. */
+  async openHttp(transport: HttpTransport, count: number): Promise<void> {
+    await this.load.call("openHttp", { port: this.port, transport, channel: CHANNEL, count });
   }
 
   /** The server's CPU time while that is done, in microseconds. */

@@ -1,6 +1,7 @@
 /** Thousands of WebSocket clients on raw sockets, so that reading costs the generator as little as can be. */
 
 import type { Socket } from "bun";
+import type { Arrivals } from "./arrivals.ts";
 import { nowMs } from "./contender.ts";
 import { clientFrame, FrameCounter } from "./frames.ts";
 
@@ -40,11 +41,6 @@ interface Echo {
   readonly many: Uint8Array;
 }
 
-interface Goal {
-  readonly frames: number;
-  reached(): void;
-}
-
 const OPENING_AT_ONCE = 200;
 const ATTEMPTS = 4;
 const SETUP_MS = 20_000;
@@ -54,12 +50,13 @@ const NOTHING = new Uint8Array();
 
 export class Readers {
   readonly #sockets: Socket<Client>[] = [];
-  /** Frames of all clients since the last reset. */
-  #frames = 0;
-  #lost = 0;
-  #goal: Goal | undefined;
+  readonly #arrivals: Arrivals;
   #arrivalsMs: Float64Array | undefined;
   #base: number[] = [];
+
+  constructor(arrivals: Arrivals) {
+    this.#arrivals = arrivals;
+  }
 
   async open(opening: Opening): Promise<void> {
     while (this.#sockets.length < opening.count) {
@@ -73,21 +70,8 @@ export class Readers {
   }
 
   reset(): void {
-    this.#frames = 0;
+    this.#arrivals.reset();
     this.#arrivalsMs = undefined;
-  }
-
-  /** Resolves when so many frames have come since the reset; rejects when a reader was cut or they take too long. */
-  async arrived(frames: number, timeoutMs: number): Promise<void> {
-    const reached = new Promise<void>((resolve) => {
-      this.#goal = { frames, reached: resolve };
-    });
-    if (this.#frames >= frames) return;
-    const late = Bun.sleep(timeoutMs).then(() => {
-      if (this.#frames >= frames) return;
-      throw new Error(`${this.#frames} of ${frames} frames came in ${timeoutMs} ms; ${this.#lost} readers were lost.`);
-    });
-    await Promise.race([reached, late]);
   }
 
   /** From now on notes when each frame comes. */
@@ -117,7 +101,7 @@ export class Readers {
     for (const socket of this.#sockets) socket.write(socket.data.echo?.many ?? NOTHING);
     await Bun.sleep(forMs);
     for (const { data: client } of this.#sockets) client.echo = undefined;
-    return this.#frames;
+    return this.#arrivals.frames;
   }
 
   close(): void {
@@ -127,12 +111,12 @@ export class Readers {
   /** On a busy machine a handshake may take longer than a server waits for it: then again, as any client would. */
   async #openPatiently(opening: Opening, index: number): Promise<Socket<Client>> {
     for (let attempt = 1; ; attempt++) {
-      const lost = this.#lost;
+      const { lost } = this.#arrivals;
       try {
         return await this.#openOne(opening, index);
       } catch (error) {
         if (attempt === ATTEMPTS) throw error;
-        this.#lost = lost;
+        this.#arrivals.lost = lost;
         await Bun.sleep(attempt * 500);
       }
     }
@@ -175,15 +159,14 @@ export class Readers {
     counter.add(bytes);
     const came = counter.count - before;
     if (came === 0) return;
-    this.#frames += came;
     if (client.opened) this.#settle(socket);
     if (this.#arrivalsMs) this.#note(this.#arrivalsMs, client.index, before, came);
     if (client.echo) sendBack(socket, client.echo, came);
-    if (this.#goal && this.#frames >= this.#goal.frames) this.#reach();
+    this.#arrivals.add(came);
   };
 
   readonly #lose = ({ data: client }: Socket<Client>): void => {
-    this.#lost++;
+    this.#arrivals.lost++;
     const { count, others } = client.counter;
     const stage =
       client.handshake === undefined ? `after ${count} frames, ${others} of them no messages` : "in the handshake";
@@ -218,11 +201,6 @@ export class Readers {
     const now = nowMs();
     const first = before - (this.#base[index] ?? 0);
     for (let n = first; n < first + came; n++) arrivalsMs[n * this.#sockets.length + index] = now;
-  }
-
-  #reach(): void {
-    this.#goal?.reached();
-    this.#goal = undefined;
   }
 }
 

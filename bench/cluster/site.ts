@@ -3,7 +3,9 @@
 import type { ConfigInput } from "../../packages/server/src/index.ts";
 import type { Contender } from "../contender.ts";
 import { childrenOf, cpuUsOf } from "../cpu.ts";
+import type { HttpTransport } from "../http-readers.ts";
 import type { Load } from "../load.ts";
+import { CHANNEL } from "../message.ts";
 import { doorOf } from "../pair.ts";
 import { Remote } from "../remote.ts";
 import { type Store, type StoreKind, startStore } from "./store.ts";
@@ -74,6 +76,13 @@ export class Site {
       const total = first + Math.round((count * (index + 1)) / ports.length);
       await this.load.call("open", { port, count: total, ...doorOf("native", channel) });
     }
+  }
+
+  /** The same by HTTP: connections of the node that publishes, which are read from there, or by way of the next one. */
+  async openHttp(transport: HttpTransport, count: number, where: "here" | "elsewhere"): Promise<void> {
+    const [port = 0, other = port] = this.#ports;
+    const readPort = where === "here" ? port : other;
+    await this.load.call("openHttp", { transport, port, readPort, channel: CHANNEL, count });
   }
 
   /** What everybody's work costs. */

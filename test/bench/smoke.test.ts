@@ -28,6 +28,7 @@ describe("the bench", () => {
   /** What each section is headed, and how many rows its table has. All of them take minutes on a busy machine. */
   const ALL = {
     fanout: ["Fan-out", 16],
+    transports: ["Transports", 7],
     http: ["Signed HTTP triggers", 12],
     client: ["Client events", 8],
     connections: ["Connections", 3],
@@ -78,6 +79,7 @@ describe("the bench of several processes", () => {
         cost: ["What one publication costs", 8],
         listeners: ["Nodes that listen", 6],
         history: ["With history", 4],
+        forwarding: ["Sessions of another node", 12],
         connections: ["Many connections on one machine", 2],
       } as const,
       {},
