@@ -20,11 +20,14 @@ export interface ClientOptions extends Partial<Options> {
 export type PusherTransport = "ws" | "xhr_streaming" | "xhr_polling";
 
 /** A server, or a cluster that looks like one, and what clients connect to it by. */
-export interface PusherServer extends Pick<Server, "port" | "url" | "channel" | "members" | "stop"> {
+export interface PusherServer extends Pick<Server, "port" | "url"> {
   readonly transport: PusherTransport;
   readonly isCluster?: true;
-  /** Of all nodes. */
-  readonly connections: Iterable<ServerClient>;
+  /** Of all nodes; undefined where they are other processes, which can be seen by their API only. */
+  readonly connections: Iterable<ServerClient> | undefined;
+  channel(name: string): { info(): Promise<{ readonly subscribers: number } | undefined> };
+  members(name: string): Promise<readonly { readonly id: string }[]>;
+  stop(): Promise<unknown>;
 }
 
 /** Where a suite of pusher-js runs. */

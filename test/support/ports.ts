@@ -29,7 +29,7 @@ export async function freePorts(count: number): Promise<readonly number[]> {
   return ports;
 }
 
-async function isFree(port: number): Promise<boolean> {
+export async function isFree(port: number): Promise<boolean> {
   try {
     await portOf(port);
     return true;
