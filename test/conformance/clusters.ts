@@ -8,7 +8,7 @@ import { startRedis } from "../support/redis.ts";
 import { startRequestBalancer } from "../support/request-balancer.ts";
 import { APP, type AppInput, startServer } from "../support/server.ts";
 import { startWorkers } from "../support/workers.ts";
-import { HTTP, type PusherServer, type PusherTransport, type PusherWorld } from "./pusher-js.ts";
+import { HTTP, type PusherServer, type PusherTransport, type PusherWorld, QUIET_MS } from "./pusher-js.ts";
 
 /** What the nodes of one cluster have in common, made anew for each. */
 const ENGINES = {
@@ -51,6 +51,7 @@ export function workersOf(transport: PusherTransport): PusherWorld {
         },
       }),
       members: (name: string) => publisher.members(name),
+      settled: () => balancer.quiet(QUIET_MS),
       stop: async () => {
         await program.stop();
         balancer.stop();
@@ -77,6 +78,7 @@ async function asOne(nodes: readonly Server[], port: number, transport: PusherTr
     get connections() {
       return nodes.flatMap((node) => [...node.connections]);
     },
+    settled: () => balancer.quiet(QUIET_MS),
     stop: async () => {
       await Promise.all(nodes.map((node) => node.stop()));
       balancer.stop();

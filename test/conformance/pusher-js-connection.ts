@@ -115,6 +115,8 @@ export async function connectionContract(world: PusherWorld): Promise<void> {
       const { channel, heard } = await client.subscribe("presence-room");
       rooms.push({ client, room: channel, letters: await client.subscribe("private-encrypted-letters"), heard });
     }
+    // A poll that is on its way when the port is closed is refused; where other nodes stay, a balancer gives it to one of those.
+    await before.settled();
     const stopping = before.stop();
     // The next one listens as soon as the port is free, before the clients hear the farewell, as behind a load balancer.
     const after = await eventually(() => world.start({ port }));

@@ -27,6 +27,8 @@ export interface PusherServer extends Pick<Server, "port" | "url"> {
   readonly connections: Iterable<ServerClient> | undefined;
   channel(name: string): { info(): Promise<{ readonly subscribers: number } | undefined> };
   members(name: string): Promise<readonly { readonly id: string }[]>;
+  /** Resolves when the requests of all clients wait for something to report. */
+  settled(): Promise<void>;
   stop(): Promise<unknown>;
 }
 
@@ -38,10 +40,16 @@ export interface PusherWorld {
 /** A client that hangs up between two polls is missed only when its session is over. */
 export const HTTP = { sessionTimeoutS: 2 };
 
+/** A client has come back from one poll with the next by then. */
+export const QUIET_MS = 200;
+
 /** One server in the test's process. */
 export function oneServer(transport: PusherTransport): PusherWorld {
   return {
-    start: async (config, app) => Object.assign(await startServer({ http: HTTP, ...config }, app), { transport }),
+    start: async (config, app) => {
+      const settled = () => Bun.sleep(transport === "ws" ? 0 : QUIET_MS);
+      return Object.assign(await startServer({ http: HTTP, ...config }, app), { transport, settled });
+    },
   };
 }
 

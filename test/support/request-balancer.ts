@@ -8,6 +8,8 @@ export interface RequestBalancer {
   readonly port: number;
   /** How many requests each server was given. */
   readonly given: readonly number[];
+  /** Resolves when no request has come for so long. */
+  quiet(forMs: number): Promise<void>;
   stop(): void;
 }
 
@@ -15,7 +17,12 @@ export interface RequestBalancer {
 export async function startRequestBalancer(targets: readonly number[], port = 0): Promise<RequestBalancer> {
   const given = targets.map(() => 0);
   let next = 0;
+  let lastAtMs = performance.now();
+  const quiet = async (forMs: number) => {
+    while (performance.now() - lastAtMs < forMs) await Bun.sleep(10);
+  };
   const pass = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    lastAtMs = performance.now();
     const to = next++ % targets.length;
     given[to] = (given[to] ?? 0) + 1;
     const { method, url: path, headers } = incoming;
@@ -39,5 +46,5 @@ export async function startRequestBalancer(targets: readonly number[], port = 0)
     server.closeAllConnections();
   };
   atEnd(stop);
-  return { port: (server.address() as AddressInfo).port, given, stop };
+  return { port: (server.address() as AddressInfo).port, given, quiet, stop };
 }
