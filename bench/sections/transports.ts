@@ -29,6 +29,8 @@ const MOST_AT_REST = 10_000;
 /** So that what the first connection brings into memory is not counted as its own. */
 const FIRST = 50;
 const PATIENCE_MS = 60_000;
+/** Nobody here answers pings, and readers wait long for their turn. */
+const PATIENT = { activityTimeoutS: 3_600 };
 
 export async function transports(effort: Effort): Promise<Table> {
   const { subscribers, connections, rounds } = effort;
@@ -57,7 +59,7 @@ export async function transports(effort: Effort): Promise<Table> {
 
 /** A server for each, all at once, which take turns. */
 async function deliveries(readers: number, { rounds, forMs }: Effort): Promise<Record<"single" | "lumps", number[][]>> {
-  const pairs = await Promise.all(KINDS.map(() => Pair.start("native")));
+  const pairs = await Promise.all(KINDS.map(() => Pair.start("native", PATIENT)));
   const contenders = KINDS.map((kind, at) => ({ kind, pair: pairs[at] as Pair }));
   try {
     for (const { kind, pair } of contenders) await open(pair, kind, readers);
@@ -90,7 +92,7 @@ async function cpuUsEach(pair: Pair, readers: number, publish: () => Promise<num
 
 /** A fresh server each time: what an earlier run has freed would be used again and not be seen. */
 async function bytesEach(kind: Kind, count: number): Promise<number> {
-  const pair = await Pair.start("native", { activityTimeoutS: 3_600 });
+  const pair = await Pair.start("native", PATIENT);
   try {
     await open(pair, kind, FIRST);
     const empty = await pair.server.call("residentBytes");
