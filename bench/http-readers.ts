@@ -16,6 +16,8 @@ export interface HttpOpening {
   readonly channel: string;
   /** How many there are to be in the end. */
   readonly count: number;
+  /** What counts as a frame: a text that no part of it repeats. Default: the name of the bench's event. */
+  readonly counted?: string;
 }
 
 const OPENING_AT_ONCE = 100;
@@ -50,7 +52,7 @@ let sessions = 0;
 class HttpReader {
   readonly #opening: HttpOpening;
   readonly #arrivals: Arrivals;
-  readonly #counter = new EventCounter();
+  readonly #counter: TextCounter;
   readonly #isPoll: boolean;
   /** The path of its session, where the client makes it up. */
   readonly #path: string;
@@ -69,6 +71,7 @@ class HttpReader {
     this.#opening = opening;
     this.#arrivals = arrivals;
     this.#port = opening.port;
+    this.#counter = new TextCounter(opening.counted ?? EVENT);
     this.#isPoll = opening.transport === "xhr_polling" || opening.transport === "poll";
     const n = sessions++;
     this.#path = `/pusher/app/${APP.key}/${n % 1000}/${n.toString(32).padStart(8, "0")}`;
@@ -175,7 +178,9 @@ class HttpReader {
   }
 
   #cut(from: ResponseReader): void {
-    if (!this.#isClosed && this.#socket?.data === from) this.#arrivals.lost++;
+    if (this.#isClosed || this.#socket?.data !== from) return;
+    this.#isClosed = true;
+    this.#arrivals.lost++;
   }
 
   /** Resolves when the text has come, of a stream whose session it has then. */
@@ -201,19 +206,23 @@ class HttpReader {
   }
 }
 
-/** Counts the name of the event, which each frame has once in any spelling. */
-class EventCounter {
-  static readonly #NAME = Buffer.from(EVENT);
+/** Counts a text in bytes that come in pieces. */
+class TextCounter {
+  readonly #text: Buffer;
   /** How much of it came last. */
   #matched = 0;
 
+  constructor(text: string) {
+    this.#text = Buffer.from(text);
+  }
+
   add(bytes: Uint8Array): number {
-    const name = EventCounter.#NAME;
+    const text = this.#text;
     let matched = this.#matched;
     let found = 0;
     for (const byte of bytes) {
-      matched = byte === name[matched] ? matched + 1 : byte === name[0] ? 1 : 0;
-      if (matched < name.length) continue;
+      matched = byte === text[matched] ? matched + 1 : byte === text[0] ? 1 : 0;
+      if (matched < text.length) continue;
       matched = 0;
       found++;
     }

@@ -1,5 +1,6 @@
 /** What a reader costs that comes by HTTP, because no WebSocket gets through to it, beside one with a WebSocket. */
 
+import { OUTBOUND_BYTES } from "../credentials.ts";
 import type { HttpTransport } from "../http-readers.ts";
 import { type Door, Pair } from "../pair.ts";
 import { alternate, type Effort, fixed, median, ratio, type Table, times, whole } from "../table.ts";
@@ -30,7 +31,7 @@ const MOST_AT_REST = 10_000;
 const FIRST = 50;
 const PATIENCE_MS = 60_000;
 /** Nobody here answers pings, and readers wait long for their turn. */
-const PATIENT = { activityTimeoutS: 3_600 };
+const PATIENT = { activityTimeoutS: 3_600, limits: { outboundBufferBytes: OUTBOUND_BYTES, readerLagS: 3_600 } };
 
 export async function transports(effort: Effort): Promise<Table> {
   const { subscribers, connections, rounds } = effort;

@@ -10,6 +10,7 @@ import { scaled } from "../support/soak.ts";
 
 setDefaultTimeout(180_000);
 
+const ENGINES: readonly ("redis" | "nats")[] = ["redis", "nats"];
 const EVENTS = scaled(10_000, 400);
 const PATIENCE = { withinMs: 60_000, everyMs: 20 };
 const CONFIG = { nodeTimeoutS: 3, http: { sessionTimeoutS: 20 } };
@@ -98,7 +99,7 @@ async function threeNodes(engine: "redis" | "nats") {
   return { owner, asked, spare };
 }
 
-describe.each(["redis", "nats"] as const)("over %s", (engine) => {
+describe.each(scaled(ENGINES, ["redis"]))("over %s", (engine) => {
   test("the node that was asked dies in the midst of a stream: the next goes on, and nobody sees the client go", async () => {
     const { owner, asked, spare } = await threeNodes(engine);
     const reader = new Reader();
