@@ -15,6 +15,8 @@ export interface Plan {
   readonly nodes: number;
   readonly workers?: number;
   readonly store?: StoreKind;
+  /** What is set differently. */
+  readonly config?: ConfigInput;
 }
 
 /** The first is what the others are compared with. */
@@ -53,7 +55,7 @@ export class Site {
 
   static async start(plan: Plan): Promise<Site> {
     const store = plan.store && (await startStore(plan.store));
-    const settings = settingsOf(plan, store);
+    const settings = { ...settingsOf(plan, store), ...plan.config };
     const nodes = Array.from(
       { length: plan.nodes },
       () => new Remote<Contender>("./program.ts", { args: ["native", JSON.stringify(settings)] }),

@@ -79,7 +79,7 @@ describe("the bench of several processes", () => {
         cost: ["What one publication costs", 8],
         listeners: ["Nodes that listen", 6],
         history: ["With history", 4],
-        forwarding: ["Sessions of another node", 12],
+        forwarding: ["Sessions of another node", 10],
         connections: ["Many connections on one machine", 2],
       } as const,
       {},
