@@ -22,6 +22,8 @@ export interface HttpOpening {
 
 const OPENING_AT_ONCE = 100;
 const SETUP_MS = 30_000;
+const BUSY = 503;
+const RETRY_MS = 500;
 /** pusher-js hangs up on a response that is longer, and asks for another. */
 const ROTATION_UNITS = 262_144;
 
@@ -61,6 +63,7 @@ class HttpReader {
   #text: string | undefined = "";
   /** Requests whose place another has taken, or is about to take. */
   readonly #replaced = new Map<ResponseReader, Socket<ResponseReader>>();
+  #lastPoll = "";
   #isSetUp = false;
   #units = 0;
   #port: number;
@@ -139,10 +142,12 @@ class HttpReader {
       },
     });
     this.#units = 0;
-    this.#socket.write(requestText(method, path, body));
+    this.#lastPoll = requestText(method, path, body);
+    this.#socket.write(this.#lastPoll);
   }
 
   #hear(bytes: Uint8Array, from: ResponseReader): void {
+    if (from.status === BUSY) return;
     if (from.status !== 200) throw new Error(`${this.#opening.transport}: ${from.status} ${latin1(bytes)}`);
     const came = this.#counter.add(bytes);
     this.#units += bytes.length;
@@ -164,17 +169,24 @@ class HttpReader {
       return;
     }
     if (!this.#isPoll) return this.#cut(from);
+    // A node that has too much to do is asked again, as clients do.
+    if (from.status === BUSY) return void setTimeout(() => this.#socket?.write(this.#lastPoll), RETRY_MS);
     const body = this.#text ?? "";
     if (this.#isSetUp) this.#text = "";
     if (this.#opening.transport === "xhr_polling") {
-      this.#socket.write(requestText("POST", this.#xhr(), ""));
+      this.#poll(this.#xhr());
       return;
     }
     const start = body.lastIndexOf('{"session":');
     const [, session = "", seq] = /^\{"session":"([^"]+)","seq":(\d+)/.exec(body.slice(start)) ?? [];
     this.#session = session;
     this.#ack = Number(seq);
-    this.#socket.write(requestText("POST", `/rt/poll?session=${session}&ack=${seq}`, ""));
+    this.#poll(`/rt/poll?session=${session}&ack=${seq}`);
+  }
+
+  #poll(path: string): void {
+    this.#lastPoll = requestText("POST", path, "");
+    this.#socket?.write(this.#lastPoll);
   }
 
   #cut(from: ResponseReader): void {

@@ -68,8 +68,8 @@ export async function forwarding({ subscribers, connections, rounds, forMs }: Ef
 function crowds(few: number, many: number) {
   const [redis] = ENGINES;
   return [
-    ...MANY.map((transport) => ({ transport, readers: many, plans: redis ? [redis] : [] })),
     ...FEW.map((transport) => ({ transport, readers: few, plans: ENGINES })),
+    ...MANY.map((transport) => ({ transport, readers: many, plans: redis ? [redis] : [] })),
   ];
 }
 
