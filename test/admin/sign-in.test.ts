@@ -287,6 +287,57 @@ describe("with accounts", () => {
   });
 });
 
+describe("a program that signs in for a person", () => {
+  const roleOf = (visitor: Visitor) => sessionOf(visitor).then(({ user }) => user?.role);
+
+  test.each([
+    ["anna", "view", "view"],
+    ["anna", "operate", "operate"],
+    ["otto", "admin", "operate"],
+    ["vera", "operate", "view"],
+  ] as const)("for %s, with at most %s, may %s", async (name, role, expected) => {
+    const { url } = await startServer(SIGNED);
+    const visitor = new Visitor(`${url}/dashboard`);
+    await visitor.post("api/session", { name, password: PASSWORDS[name], role });
+    expect(await roleOf(visitor)).toBe(expected);
+    const event = { channel: "x", event: "y", data: "1" };
+    const { status } = await visitor.post("api/apps/app/events", event);
+    expect(status).toBe(expected === "view" ? 403 : 200);
+  });
+
+  test("is named in the audit log beside what it does, and a person is not", async () => {
+    const { url } = await startServer(SIGNED);
+    const visitor = new Visitor(`${url}/dashboard`);
+    const agent = "a program";
+    await visitor.post("api/session", { name: "otto", password: PASSWORDS.otto, agent });
+    await visitor.post("api/apps/app/events", { channel: "x", event: "y", data: "1" });
+    await visitor.ask("api/session", { method: "DELETE" });
+    const anna = await signedIn(url, "anna");
+    await anna.post("api/apps/app/users/7/terminate");
+    const { body } = await anna.ask<AuditEntry[]>("api/audit");
+    expect(body.map(({ what, detail }) => [what, detail.agent])).toEqual([
+      ["user.terminate", undefined],
+      ["session.start", undefined],
+      ["session.end", agent],
+      ["event.send", agent],
+      ["session.start", agent],
+    ]);
+  });
+
+  test.each([
+    { role: "owner" },
+    { role: "" },
+    { agent: "" },
+    { agent: "x".repeat(65) },
+    { agent: 7 },
+    { also: "this" },
+  ])("is refused where it says %j", async (more) => {
+    const visitor = new Visitor(`${(await startServer(SIGNED)).url}/dashboard`);
+    const { status } = await visitor.post("api/session", { name: "anna", password: PASSWORDS.anna, ...more });
+    expect([status, visitor.cookie]).toEqual([400, undefined]);
+  });
+});
+
 describe("with a gate of the program's (B31)", () => {
   const gated = async (authorizeDashboard: ServerOptions["authorizeDashboard"]) => {
     const server = createServer({

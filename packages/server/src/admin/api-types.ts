@@ -32,11 +32,21 @@ export interface Session {
 }
 
 /** POST api/session. 401 `credentials_wrong`; 429 `too_many_attempts` with the header Retry-After. */
-export type SignIn =
-  | { readonly name: string; readonly password: string }
-  | { readonly token: string }
-  /** The one in the address that the server prints; that address signs in by itself. */
-  | { readonly key: string };
+export type SignIn = SignInLimits &
+  (
+    | { readonly name: string; readonly password: string }
+    | { readonly token: string }
+    /** The one in the address that the server prints; that address signs in by itself. */
+    | { readonly key: string }
+  );
+
+/** For a program that acts for a person, and is trusted with less. */
+export interface SignInLimits {
+  /** The most that the session may do, where the account may do more. */
+  readonly role?: Role;
+  /** The program's name, at most 64 characters. The audit log has it beside everything that the session does. */
+  readonly agent?: string;
+}
 
 // ---- every refusal
 

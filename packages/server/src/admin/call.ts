@@ -10,7 +10,7 @@ import type { AppStatistics, Explanation, Point, Question, Rebalanced, Span } fr
 import type { AuditLog } from "./audit-log.ts";
 import type { Redact } from "./connection-view.ts";
 import type { LiveView } from "./live-view.ts";
-import type { Principal } from "./sessions.ts";
+import { agentIn, type Principal } from "./sessions.ts";
 
 /** The apps in the database. What cannot be done is thrown as AdminError. */
 export interface AppEditor {
@@ -118,7 +118,7 @@ export function recordInAudit(
   what: string,
   detail: Readonly<Record<string, unknown>>,
 ): Promise<void> {
-  return services.audit.record(principal.name, what, detail);
+  return services.audit.record(principal.name, what, { ...detail, ...agentIn(principal) });
 }
 
 /** What the server needs for it is not there. */

@@ -14,7 +14,12 @@ export interface Principal {
   /** Undefined where the program's own check admitted the caller. */
   readonly session?: string;
   readonly expiresAtMs?: number;
+  /** The program that acts for the user, where it said so. */
+  readonly agent?: string;
 }
+
+/** Who has a session. */
+export type SessionPrincipal = Principal & Required<Pick<Principal, "session" | "expiresAtMs">>;
 
 /** Who has signed in; a token's session ends with the token. */
 export type Account = Omit<Principal, "session">;
@@ -37,6 +42,7 @@ const SessionClaims = z.object({
   name: z.string(),
   role: z.enum(ROLES),
   expiresAtMs: z.number(),
+  agent: z.optional(z.string()),
 });
 
 const TicketClaims = z.object({
@@ -58,18 +64,18 @@ export class Sessions {
   }
 
   /** A new one at each sign-in, whatever the browser had before. */
-  start({ name, role, expiresAtMs = Number.POSITIVE_INFINITY }: Account): Required<Principal> {
+  start({ expiresAtMs = Number.POSITIVE_INFINITY, ...account }: Account): SessionPrincipal {
     const untilMs = Math.min(expiresAtMs, this.#nowMs + this.#options.lifeMs);
-    return { name, role, session: crypto.randomUUID(), expiresAtMs: untilMs };
+    return { ...account, session: crypto.randomUUID(), expiresAtMs: untilMs };
   }
 
   /**
    * The header that sets it. Without a path, so that the browser takes the folder of the call: that is right behind a proxy with a
    * path of its own, too. No script sees it, and no other site's page sends it.
    */
-  cookie({ name, role, session, expiresAtMs }: Required<Principal>, isEncrypted: boolean): string {
-    const token = this.#options.signer.sign("session", { id: session, name, role, expiresAtMs });
-    const lifeS = Math.max(0, Math.ceil((expiresAtMs - this.#nowMs) / 1000));
+  cookie({ session: id, ...claims }: SessionPrincipal, isEncrypted: boolean): string {
+    const token = this.#options.signer.sign("session", { id, ...claims });
+    const lifeS = Math.max(0, Math.ceil((claims.expiresAtMs - this.#nowMs) / 1000));
     return cookie(token, lifeS, isEncrypted);
   }
 
@@ -77,18 +83,19 @@ export class Sessions {
     return cookie("", 0, isEncrypted);
   }
 
-  async find(request: Request): Promise<Required<Principal> | undefined> {
+  async find(request: Request): Promise<SessionPrincipal | undefined> {
     for (const token of cookiesIn(request)) {
       const read = SessionClaims.safeParse(this.#options.signer.verify("session", token));
       if (!read.success) continue;
-      const { id, name, role, expiresAtMs } = read.data;
-      if (expiresAtMs > this.#nowMs && !(await this.#isEnded(id))) return { name, role, session: id, expiresAtMs };
+      const { id, agent, ...claims } = read.data;
+      if (claims.expiresAtMs <= this.#nowMs || (await this.#isEnded(id))) continue;
+      return { ...claims, session: id, ...agentIn({ agent }) };
     }
     return undefined;
   }
 
   /** On every node. */
-  async end({ session, expiresAtMs }: Required<Principal>): Promise<void> {
+  async end({ session, expiresAtMs }: SessionPrincipal): Promise<void> {
     await this.#keys.setIfAbsent(endedKey(session), Math.max(1, expiresAtMs - this.#nowMs), (error) =>
       this.#options.failed(error, "recording that a session of the dashboard ended"),
     );
@@ -118,6 +125,11 @@ export class Sessions {
   get #nowMs(): number {
     return this.#options.clock.wallMs();
   }
+}
+
+/** For a detail of the audit log, or a principal: nothing where there is none. */
+export function agentIn({ agent }: { readonly agent?: string | undefined }): Pick<Principal, "agent"> {
+  return agent === undefined ? {} : { agent };
 }
 
 function endedKey(session: string): string {

@@ -1,13 +1,13 @@
 /** Signing in and out: by a password, a token or the key, at most so often, and written down. */
 
 import * as z from "zod/mini";
-import type { Caller } from "./access.ts";
+import { type Caller, hasRole } from "./access.ts";
 import type { Accounts } from "./accounts.ts";
 import { AdminError } from "./admin-error.ts";
-import type { Session } from "./api-types.ts";
+import { ROLES, type Session, type SignInLimits } from "./api-types.ts";
 import type { Services } from "./call.ts";
 import type { LoginThrottle } from "./login-throttle.ts";
-import type { Account, Principal, Sessions } from "./sessions.ts";
+import { type Account, agentIn, type Principal, type SessionPrincipal, type Sessions } from "./sessions.ts";
 
 export interface SignInOptions {
   readonly services: Pick<Services, "audit" | "live">;
@@ -18,10 +18,11 @@ export interface SignInOptions {
 }
 
 const textUpTo = (most: number) => z.string().check(z.minLength(1), z.maxLength(most));
+const limits = { role: z.exactOptional(z.enum(ROLES)), agent: z.exactOptional(textUpTo(64)) };
 const Credentials = z.union([
-  z.strictObject({ name: textUpTo(64), password: textUpTo(256) }),
-  z.strictObject({ token: textUpTo(8192) }),
-  z.strictObject({ key: textUpTo(256) }),
+  z.strictObject({ name: textUpTo(64), password: textUpTo(256), ...limits }),
+  z.strictObject({ token: textUpTo(8192), ...limits }),
+  z.strictObject({ key: textUpTo(256), ...limits }),
 ]);
 
 type Credentials = z.output<typeof Credentials>;
@@ -42,13 +43,16 @@ export class SignIn {
     credentials: unknown,
     request: Request,
     caller: Caller,
-  ): Promise<{ readonly principal: Principal; readonly cookie: string }> {
+  ): Promise<{ readonly principal: SessionPrincipal; readonly cookie: string }> {
     const { sessions, services } = this.#options;
-    const account = await this.#check(parse(credentials), caller);
+    const given = parse(credentials);
+    const account = withLimits(await this.#check(given, caller), given);
     const before = await sessions.find(request);
     if (before) await sessions.end(before);
     const principal = sessions.start(account);
-    await services.audit.record(principal.name, "session.start", { role: principal.role, address: caller.address });
+    const { name, role } = principal;
+    const detail = { role, address: caller.address, ...agentIn(principal) };
+    await services.audit.record(name, "session.start", detail);
     return { principal, cookie: sessions.cookie(principal, caller.isEncrypted) };
   }
 
@@ -68,7 +72,7 @@ export class SignIn {
     const principal = await sessions.find(request);
     if (principal) {
       await sessions.end(principal);
-      await services.audit.record(principal.name, "session.end", {});
+      await services.audit.record(principal.name, "session.end", agentIn(principal));
       await services.live.command({ type: "signed-out", session: principal.session }).catch(() => {});
     }
     return sessions.expiredCookie(caller.isEncrypted);
@@ -102,6 +106,11 @@ function parse(credentials: unknown): Credentials {
   const read = Credentials.safeParse(credentials);
   if (read.success) return read.data;
   throw new AdminError("input_invalid", "Signing in takes a name and a password, a token, or the key.");
+}
+
+/** What a session may do is said when it starts, and never more than the account may. */
+function withLimits(account: Account, { role = account.role, agent }: SignInLimits): Account {
+  return { ...account, role: hasRole(account, role) ? role : account.role, ...agentIn({ agent }) };
 }
 
 function accountOf(accounts: Accounts, credentials: Credentials): Promise<Account | undefined> {
