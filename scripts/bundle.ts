@@ -17,7 +17,11 @@ const ENTRY_POINTS = [
 ];
 /** Loaded by few servers, or started as threads from files of their own. */
 const PACKAGES = ["@fanfare/nats", "@opentelemetry/*", "bun", "fanfare", "mysql2", "pg", "pino-pretty", "piscina"];
+/** Shares nothing with the others, and is loaded by its name. */
+const ALONE = { name: "#mcp-sdk", path: "src/cli/mcp/sdk.ts" };
 const SOURCE_MANIFEST = "package.source.json";
+/** Names stay, so that a stack in a log can be read. */
+const MINIFY = { whitespace: true, syntax: true, identifiers: false };
 
 interface Manifest {
   exports: Record<string, string | Record<string, string>>;
@@ -28,15 +32,14 @@ interface Manifest {
 /** Writes `src`, `testing` and `chunks`. */
 export async function bundle(folder: string, outdir = join(folder, "dist")): Promise<void> {
   for (const made of ["src", "testing", "chunks"]) rmSync(join(outdir, made), { recursive: true, force: true });
+  const common = { root: folder, outdir, target: "bun" } as const;
+  await Bun.build({ ...common, entrypoints: [join(folder, ALONE.path)], minify: MINIFY });
   await Bun.build({
+    ...common,
     entrypoints: ENTRY_POINTS.map((path) => join(folder, path)),
-    root: folder,
-    outdir,
-    target: "bun",
     splitting: true,
-    external: PACKAGES,
-    // Names stay, so that a stack in a log can be read.
-    minify: { whitespace: true, syntax: true, identifiers: false },
+    external: [...PACKAGES, ALONE.name],
+    minify: MINIFY,
     naming: { entry: "[dir]/[name].[ext]", chunk: "chunks/[name]-[hash].[ext]" },
   });
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run build:binary`: Fanfare as one file that needs neither Node nor Bun nor npm, in `dist/`, for the machine at hand. Bun itself
- * is in it, and so are the dashboard, NATS and the database drivers.
+ * is in it, and so are the dashboard, the documentation, NATS and the database drivers.
  *
  *   npm run build:binary -- --all                          for Linux and macOS, x64 and arm64: fetches a Bun for each from npm's registry
  *   npm run build:binary -- --target linux-arm64           for one of them
@@ -12,6 +12,7 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildDashboard, buildFirstPage, FIRST_PAGES } from "@fanfare/dashboard";
 import type { BunPlugin } from "bun";
+import { readDocFiles } from "../../packages/server/src/cli/mcp/doc-files.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 /** Where an executable has the files that it was made of. */
@@ -38,7 +39,7 @@ export async function buildExecutable(target: Target, outfile: string): Promise<
     root: ROOT,
     target: "bun",
     minify: { whitespace: true, syntax: true, identifiers: false },
-    plugins: [ownFiles, await pages()],
+    plugins: [await documents(), ownFiles, await pages()],
     compile: { target: `bun-${target}`, outfile, autoloadDotenv: false, autoloadBunfig: false },
   });
 }
@@ -70,6 +71,18 @@ const ownFiles: BunPlugin = {
     });
   },
 };
+
+/** The documentation as texts, for `fanfare mcp`. */
+async function documents(): Promise<BunPlugin> {
+  const files = await readDocFiles();
+  const contents = `export const readDocFiles = async () => ${JSON.stringify(files)};`;
+  return {
+    name: "documents",
+    setup(build) {
+      build.onLoad({ filter: /packages\/server\/src\/cli\/mcp\/doc-files\.ts$/ }, () => ({ contents, loader: "js" }));
+    },
+  };
+}
 
 /** The dashboard's package, with its pages built already. */
 async function pages(): Promise<BunPlugin> {

@@ -4,6 +4,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { buildExecutable, targetHere } from "../../scripts/executable/build.ts";
+import { startAgent } from "../cli/mcp-agent.ts";
 import { eventually } from "../support/eventually.ts";
 import { startNats } from "../support/nats.ts";
 import { startPostgres } from "../support/postgres.ts";
@@ -100,6 +101,17 @@ describe("the executable, alone in a folder,", () => {
     });
     expect((await signedFetch(b.url, APP, "POST", "/events", { body: eventFor("room") })).status).toBe(200);
     expect(await client.next("e")).toMatchObject({ channel: "room", data: "{}" });
+  });
+
+  test("gives a coding agent its tools, and has the documentation in it", async () => {
+    const cwd = temporaryFolder();
+    const server = await startProcess({ ...ALONE, cwd });
+    const { ask } = await startAgent({ ...ALONE, cwd });
+    expect((await ask("health")).value).toMatchObject({
+      engine: { reachable: true },
+      dashboard: `${server.url}/dashboard/`,
+    });
+    expect((await ask("read_docs", { page: "mcp.md" })).text).toBe(await Bun.file(join(ROOT, "docs/mcp.md")).text());
   });
 
   test("keeps its apps in PostgreSQL", async () => {

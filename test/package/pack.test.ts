@@ -3,6 +3,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { appendFileSync, copyFileSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
+import { startAgent } from "../cli/mcp-agent.ts";
 import { copyOfCheckout } from "../support/packing.ts";
 import { spawnCli, startProcess } from "../support/process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -74,6 +75,14 @@ describe("the packed package", () => {
     },
     INSTALL_MS,
   );
+
+  test("gives a coding agent its tools by npx, with the documentation that it was packed with", async () => {
+    const { client, ask } = await startAgent({ program: ["npx", "fanfare"], cwd: installed, env });
+    expect((await client.listTools()).tools.length).toBeGreaterThan(10);
+    expect((await ask("health")).text).toStartWith("No server is running here");
+    const page = Bun.file(join(installed, "node_modules", "fanfare", "docs", "mcp.md"));
+    expect((await ask("read_docs", { page: "mcp.md" })).text).toBe(await page.text());
+  });
 
   test("is imported by a Bun program", async () => {
     const program = `

@@ -57,6 +57,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
     "database",
     "observers",
     "outbox",
+    ADMIN_API,
     MANIFEST,
   ],
 };

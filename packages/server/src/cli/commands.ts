@@ -1,39 +1,22 @@
 /** Every command: its name, its help, its arguments and options, and the file that runs it, which is loaded when it runs. */
 
-import type { CommandSpec, OptionSpec } from "./command-spec.ts";
+import {
+  APP,
+  APP_SETTINGS,
+  AS_JSON,
+  DATABASE,
+  ID,
+  LOCATION,
+  OUTBOX,
+  SIGNATURE,
+  SIGNER,
+  SOURCE,
+  STOPPING,
+  TARGET,
+} from "./command-options.ts";
+import type { CommandSpec } from "./command-spec.ts";
 import { FORMATS } from "./init/formats.ts";
 import { shortenHelp } from "./serve-help.ts";
-
-const AS_JSON: OptionSpec = ["--json", "print JSON"];
-const SECRETS: readonly OptionSpec[] = [
-  ["--key <key>", "the app's key"],
-  ["--secret <secret>", "the app's secret"],
-];
-const APP: readonly OptionSpec[] = [
-  ["--app <id or key>", "the app, by its id or its key (default: the first one configured, else the demo app)"],
-  ["-c, --config <file>", "take the app from this configuration file"],
-];
-const SIGNER: readonly OptionSpec[] = [...APP, ...SECRETS, AS_JSON];
-const TARGET: readonly OptionSpec[] = [
-  ["--url <url>", "the server (default: the one that runs or is configured here, else http://127.0.0.1:9501)"],
-  ...APP,
-  ...SECRETS,
-];
-const LOCATION: readonly OptionSpec[] = [
-  ["-c, --config <file>", "find the server by this configuration file"],
-  ["--state-dir <folder>", "the server's stateDir (default: what is configured here, else .fanfare)"],
-  ["--pid-file <file>", "the server's pid file (default: what is configured here, else fanfare.pid in stateDir)"],
-];
-const STOPPING: readonly OptionSpec[] = [
-  ["--timeout <seconds>", "give up waiting after so long (default: as long as its clients have to leave, and 10 s)"],
-  ["--force", "kill it when the time is up; clients that are left lose their connection without a close reason"],
-];
-const DATABASE = ["database.url", "stateDir"];
-const OUTBOX = ["outbox"];
-const SOURCE: OptionSpec = ["--source <name>", "only this source (outbox[].name, or its table's name)"];
-const SIGNATURE: OptionSpec = ["--signature <key:hex>", "a signature to compare with"];
-const APP_SETTINGS: OptionSpec = ["--settings <json>", "settings as in a configuration file, in JSON"];
-const ID = ["<id>", "the app"] as const;
 
 /** By name, with the group each belongs to; a group comes before its commands. */
 export const commands: Readonly<Record<string, CommandSpec>> = {
@@ -117,6 +100,18 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     ],
     examples: ["fanfare init --format yaml"],
     load: async () => (await import("./commands/init.ts")).init,
+  },
+  mcp: {
+    description: "give a coding agent tools for a running server, over standard input and output (MCP)",
+    options: [
+      ["--url <url>", "the dashboard's address, as `fanfare dashboard` prints it (default: the server that runs here)"],
+      ["--role <role>", "the most that the agent may do", { default: "operate", choices: ["view", "operate"] }],
+      ...LOCATION,
+    ],
+    notes:
+      "An account is given by FANFARE_MCP_TOKEN, or by FANFARE_MCP_USER and FANFARE_MCP_PASSWORD. See docs/mcp.md.",
+    examples: ["fanfare mcp --role view"],
+    load: async () => (await import("./commands/mcp.ts")).mcp,
   },
   config: { description: "check or show the configuration" },
   "config check": {

@@ -6,6 +6,7 @@ import { fieldOf, parseJson } from "./json.ts";
 export interface Call {
   readonly method?: "GET" | "POST";
   readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
   readonly tls?: { readonly cert?: string; readonly key?: string; readonly rejectUnauthorized?: false };
   readonly redirect?: "manual";
@@ -24,10 +25,13 @@ const TIMEOUT_MS = 15_000;
 const HEALTH_TIMEOUT_MS = 5_000;
 
 /** Throws what `fetch` throws. `http+unix:///run/fanfare.sock:/ws` is the path /ws of the server at that Unix socket. */
-export async function call(url: string, { timeoutMs = TIMEOUT_MS, ...more }: Call = {}): Promise<Answer> {
+export async function call(
+  url: string,
+  { timeoutMs = TIMEOUT_MS, headers: sent, ...more }: Call = {},
+): Promise<Answer> {
   const response = await openRequest(url, {
     ...more,
-    ...(more.body !== undefined && { headers: { "content-type": "application/json" } }),
+    headers: { ...(more.body !== undefined && { "content-type": "application/json" }), ...sent },
     signal: AbortSignal.timeout(timeoutMs),
   });
   const { ok, status, headers } = response;

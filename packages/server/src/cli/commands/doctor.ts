@@ -20,6 +20,7 @@ const CHANGE = "put it right; docs/configuration.md explains each setting";
 
 interface DoctorOptions {
   readonly url?: string;
+  readonly config?: string;
   readonly watch: string;
 }
 

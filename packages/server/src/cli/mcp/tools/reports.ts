@@ -1,0 +1,110 @@
+/** Tools about what was written down: counters, webhooks, the audit log; and what the doctor finds. */
+
+import { int, object, oneOf } from "#mcp-sdk";
+import {
+  type AppStatistics,
+  type AuditEntry,
+  addStatistics,
+  noStatistics,
+  type Point,
+  type Series,
+  type Webhooks,
+} from "../../../admin/api-types.ts";
+import { CliError } from "../../errors.ts";
+import { apiPath } from "../admin-client.ts";
+import * as input from "../input.ts";
+import { type ToolSpec, tool } from "../tool.ts";
+
+const MAX_POINTS = 60;
+const MAX_ENTRIES = 100;
+
+const statistics = tool({
+  name: "statistics",
+  title: "Counters and refusals",
+  description:
+    "Counters of an app, or of all: connections, messages and bytes in and out, API messages, refused subscriptions (subscribeFailures) and refused sign-ins (authFailures). " +
+    "`second` is the last five minutes of the answering node; interval, hour and day are of the whole cluster, from the database. " +
+    'Why each was refused: "tail_events" with the types refused and turned_away.',
+  effect: "look",
+  input: object({
+    app: input.app,
+    span: oneOf(["second", "interval", "hour", "day"]).default("second").describe("How long one point is."),
+    points: int().min(0).max(MAX_POINTS).default(10).describe("How many of the latest points are listed."),
+  }),
+  run: async ({ app, span, points }, { admin }) => {
+    // All apps together are counted by the second only.
+    const id = app === undefined && span === "second" ? undefined : (await input.appIn(admin, app)).id;
+    const series = await admin.get<Series>(apiPath(["statistics"], { app: id, span }));
+    return summaryOf(series, points);
+  },
+});
+
+/** Of numbers of connections a sum says nothing: the last and the largest do. */
+function summaryOf({ points, ...series }: Series, shown: number) {
+  const total: AppStatistics = points.reduce((sum: AppStatistics, point) => addStatistics(sum, point), noStatistics());
+  const last = points.at(-1);
+  return {
+    ...series,
+    count: points.length,
+    total: {
+      ...total,
+      connections: last?.connections ?? 0,
+      peakConnections: points.reduce((most, point) => Math.max(most, point.peakConnections), 0),
+    },
+    latest: shown === 0 ? [] : points.slice(-shown).map(datedPoint),
+  };
+}
+
+function datedPoint({ atMs, ...counts }: Point) {
+  return { at: new Date(atMs).toISOString(), ...withoutZeros({ ...counts }) };
+}
+
+/** Most of them, most of the time. */
+function withoutZeros(counts: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0));
+}
+
+const webhooks = tool({
+  name: "webhooks",
+  title: "Webhooks",
+  description: "How many webhooks wait and since when, and those that no receiver took in time, with its answer.",
+  effect: "look",
+  input: object({ app: input.app, limit: input.limit(20, MAX_ENTRIES) }),
+  run: async ({ app, limit }, { admin }) => {
+    const id = app === undefined ? undefined : (await input.appIn(admin, app)).id;
+    return admin.get<Webhooks>(apiPath(["webhooks"], { app: id, limit }));
+  },
+});
+
+const auditLog = tool({
+  name: "audit_log",
+  title: "Audit log",
+  description: "Who did what with the dashboard or by an agent, the latest first. Takes the role operate.",
+  effect: "look",
+  input: object({ limit: input.limit(20, MAX_ENTRIES) }),
+  run: async ({ limit }, { admin }) => {
+    const entries = await admin.get<readonly AuditEntry[]>(apiPath(["audit"], { limit }));
+    return entries.map(({ atMs, ...entry }) => ({ at: new Date(atMs).toISOString(), ...entry }));
+  },
+});
+
+const doctor = tool({
+  name: "doctor",
+  title: "Check of the configuration here",
+  description:
+    "Runs `fanfare doctor` in the folder of the configuration: settings, port, certificates, limit of open files, engine, secrets that can be guessed, clock. " +
+    "Each finding says what to change.",
+  effect: "look",
+  input: object({}),
+  run: async (_, { isHere, config }) => {
+    if (!isHere) {
+      throw new CliError(
+        "this agent was given a server elsewhere (--url), whose configuration is not here: run `fanfare doctor` there",
+      );
+    }
+    const { doctor } = await import("../../commands/doctor.ts");
+    return (await doctor({ watch: "0", ...(config !== undefined && { config }) })).json;
+  },
+});
+
+export const REPORTS: readonly ToolSpec[] = [statistics, webhooks, auditLog, doctor];
