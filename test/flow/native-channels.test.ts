@@ -14,7 +14,7 @@ describe("coming in", () => {
       id: expect.stringMatching(/^\d+\.\d+$/),
       activityTimeoutS: 30,
       maxFrameBytes: 655_360,
-      limits: { eventsPerSecond: 10, eventBytes: 102_400, channels: 10_000 },
+      limits: { eventsPerSecond: 10, memberUpdatesPerSecond: 2, eventBytes: 102_400, channels: 10_000 },
       serverTimeMs: expect.any(Number),
       features: expect.any(Array),
     });
@@ -29,10 +29,15 @@ describe("coming in", () => {
       channelsPerConnection: "unlimited" as const,
     };
     const own = await startServer({ apps: [{ ...APP, anonymous: true, limits }, OTHER] });
-    const bounds = { eventsPerSecond: 3, subscribesPerSecond: 7, eventBytes: 2_000 };
+    const bounds = { eventsPerSecond: 3, subscribesPerSecond: 7, memberUpdatesPerSecond: 2, eventBytes: 2_000 };
     expect((await connectNative(own.url)).welcome.limits).toEqual(bounds);
     const other = await connectNative(own.url, { app: OTHER.key });
-    expect(other.welcome.limits).toEqual({ eventsPerSecond: 10, eventBytes: 102_400, channels: 10_000 });
+    expect(other.welcome.limits).toEqual({
+      eventsPerSecond: 10,
+      memberUpdatesPerSecond: 2,
+      eventBytes: 102_400,
+      channels: 10_000,
+    });
   });
 
   test("the first app is meant where none is named, and another by its key", async () => {

@@ -91,6 +91,10 @@ export class ChannelHandle implements Channel {
     return this.#holdFor(this.subscription.leaves.add(listener), options);
   }
 
+  onUpdate(listener: (member: Member) => void, options?: ListenerOptions): Unsubscribe {
+    return this.#holdFor(this.subscription.updates.add(listener), options);
+  }
+
   onRemoved(listener: (error: FanfareError) => void, options?: ListenerOptions): Unsubscribe {
     return this.subscription.removals.add(listener, options?.signal);
   }
@@ -135,8 +139,9 @@ export class ChannelHandle implements Channel {
     }, options?.signal);
   }
 
-  #keep({ keep = 0 }: ChannelOptions): void {
+  #keep({ keep = 0, watch }: ChannelOptions): void {
     const { recent } = this.subscription;
+    this.subscription.isWatching = watch ?? this.subscription.isWatching;
     recent.most = Math.max(recent.most, keep);
   }
 }

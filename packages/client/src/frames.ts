@@ -28,7 +28,11 @@ export interface Welcome {
   readonly activityTimeoutS: number;
   readonly maxFrameBytes: number;
   readonly user?: User;
-  readonly limits?: { readonly eventsPerSecond?: number; readonly eventBytes?: number };
+  readonly limits?: {
+    readonly eventsPerSecond?: number;
+    readonly eventBytes?: number;
+    readonly memberUpdatesPerSecond?: number;
+  };
   readonly serverTimeMs?: number;
   readonly features?: readonly string[];
   readonly reconnectToken?: string;

@@ -6,6 +6,7 @@ export { type ClientErrorCode, FanfareError, type FanfareErrorDetails } from "./
 export { type IterateOptions, iterate } from "./iterate.ts";
 export { createLive } from "./live.ts";
 export { type NodeStrategy, type NodesOptions, nodes } from "./nodes.ts";
+export { updatePresence } from "./presence-state.ts";
 export type { Rewind, Rewound } from "./rewind.ts";
 export { type SessionPositionsOptions, sessionPositions } from "./session-positions.ts";
 export type { Transport, TransportRequest, TransportSocket, WebSocketConstructor } from "./transport.ts";

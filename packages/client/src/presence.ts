@@ -5,6 +5,8 @@ import type { Member } from "./types.ts";
 export interface PresenceChange {
   readonly joined: readonly Member[];
   readonly left: readonly Member[];
+  /** Of whom something else is known. */
+  readonly updated: readonly Member[];
 }
 
 const NOBODY: readonly Member[] = [];
@@ -26,7 +28,9 @@ export class Presence {
     const known = new Set(were.map(({ id }) => id));
     const joined = [...found.values()].filter(({ id }) => !known.has(id));
     this.members = [...stayed, ...joined];
-    return { joined, left: were.filter(({ id }) => !found.has(id)) };
+    const left = were.filter(({ id }) => !found.has(id));
+    const before = new Set(were.map((member) => JSON.stringify(member)));
+    return { joined, left, updated: stayed.filter((member) => !before.has(JSON.stringify(member))) };
   }
 
   /** Whether the user was not there before. */
@@ -36,6 +40,16 @@ export class Presence {
       ? [...this.members, member]
       : this.members.map((other) => (other.id === member.id ? member : other));
     return isNew;
+  }
+
+  /** What is null there is none of any more. Undefined where the user is not there. */
+  update(changed: Member): Member | undefined {
+    const before = this.members.find(({ id }) => id === changed.id);
+    if (!before) return undefined;
+    const said = Object.entries({ ...before, ...changed }).filter(([, value]) => value !== null);
+    const updated = Object.fromEntries(said) as unknown as Member;
+    this.members = this.members.map((member) => (member === before ? updated : member));
+    return updated;
   }
 
   remove(id: string): Member | undefined {

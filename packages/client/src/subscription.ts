@@ -20,7 +20,10 @@ export class Subscription {
   readonly gaps = new Listeners<[Gap]>();
   readonly joins = new Listeners<[Member]>();
   readonly leaves = new Listeners<[Member]>();
+  readonly updates = new Listeners<[Member]>();
   readonly removals = new Listeners<[FanfareError]>();
+  /** It is to see the members without being one. */
+  isWatching = false;
   /** Of the last frame that was heard. */
   position: Position | undefined;
   readonly recent: RecentEvents;
@@ -51,6 +54,10 @@ export class Subscription {
   }
 
   // --- holders ---
+
+  get isHeld(): boolean {
+    return this.#holders.size > 0;
+  }
 
   /** Returns what ends it. */
   hold(holder: Holder): () => void {
@@ -145,7 +152,7 @@ export class Subscription {
   #permission(): Promise<Authorization> | undefined {
     const { connection, settings, signal } = this.owner;
     const id = connection.welcome?.id;
-    if (!settings.options.authorize || id === undefined) return undefined;
+    if (!settings.options.authorize || id === undefined || this.isWatching) return undefined;
     if (!this.#needsPermission && !/^(private|presence)-/.test(this.name)) return undefined;
     return askPermission(settings, settings.options.authorize, this.name, id, signal);
   }
@@ -165,6 +172,7 @@ export class Subscription {
     const data = {
       channel: this.name,
       ...permission,
+      ...(this.isWatching && { presence: "watch" }),
       ...resume.from,
       ...(isResuming && connection.previousIds.length > 0 && { previousIds: connection.previousIds }),
     };
@@ -198,7 +206,7 @@ export class Subscription {
     });
     if (resume.from && (recovered || rewound || !isResumed)) this.#replay();
     if (data?.members) {
-      this.presence.myId = memberId(permission) ?? connection.store.value.user?.id;
+      this.presence.myId = this.isWatching ? undefined : (memberId(permission) ?? connection.store.value.user?.id);
       const change = this.presence.replace(data.members);
       if (wasThere) this.#tellPresence(change);
     }
@@ -255,11 +263,11 @@ export class Subscription {
     if (this.state !== "attached") return;
     switch (name) {
       case "member_added":
-        return this.#tellPresence({ joined: this.presence.add(frame.data.user) ? [frame.data.user] : [], left: [] });
-      case "member_removed": {
-        const left = this.presence.remove(frame.data.user.id);
-        return this.#tellPresence({ joined: [], left: left ? [left] : [] });
-      }
+        return this.#tellPresence({ joined: this.presence.add(frame.data.user) ? [frame.data.user] : [] });
+      case "member_updated":
+        return this.#tellPresence({ updated: listOf(this.presence.update(frame.data.user)) });
+      case "member_removed":
+        return this.#tellPresence({ left: listOf(this.presence.remove(frame.data.user.id)) });
       case "gap":
         return this.#interrupted();
       case "unsubscribed":
@@ -306,10 +314,11 @@ export class Subscription {
     for (const holder of [...this.#holders]) if (holder.gap) guarded(() => holder.gap?.(gap));
   }
 
-  #tellPresence({ joined, left }: PresenceChange): void {
+  #tellPresence({ joined = [], left = [], updated = [] }: Partial<PresenceChange>): void {
     this.store.notify();
     for (const member of left) this.leaves.emit(member);
     for (const member of joined) this.joins.emit(member);
+    for (const member of updated) this.updates.emit(member);
   }
 
   #moveTo(position: Position | undefined): void {
@@ -368,4 +377,8 @@ export class Subscription {
     if (holder.gap) guarded(() => holder.gap?.(gap));
     else this.gaps.emit(gap);
   }
+}
+
+function listOf(member: Member | undefined): readonly Member[] {
+  return member ? [member] : [];
 }

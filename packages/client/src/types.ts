@@ -13,6 +13,7 @@ import type {
   EventData,
   EventName,
   MemberInfo,
+  MemberState,
   UserEventData,
   UserEventName,
 } from "@fanfare/schema";
@@ -39,7 +40,10 @@ export interface User {
 /** A user in a presence channel. */
 export interface Member<D = AnyDeclaration> {
   readonly id: string;
+  /** What the app says of the user. */
   readonly info?: MemberInfo<D>;
+  /** What the user's clients say of it (`updatePresence`). Nobody has checked it: never show it as markup. */
+  readonly state?: MemberState<D>;
 }
 
 // --- options ---
@@ -250,6 +254,11 @@ export interface ChannelOptions {
   readonly rewind?: boolean | Rewind;
   /** How many of the last events `recent` holds. Default 0; of several wishes the largest counts. */
   readonly keep?: number;
+  /**
+   * See who is in a presence channel without being in it, where the token's `watch` or the back end allows that. For all of the client,
+   * from the next time that the channel is subscribed.
+   */
+  readonly watch?: boolean;
 }
 
 export interface Meta {
@@ -314,6 +323,8 @@ export interface Channel<D extends Declaration = AnyDeclaration, N extends strin
   readonly me?: Member<D> | undefined;
   /** A user has joined the presence channel; after a reconnect only what has changed is told. */
   onJoin(listener: (member: Member<D>) => void, options?: ListenerOptions): Unsubscribe;
+  /** Something else is known of a user in the presence channel, `info` or `state`; of oneself, too. */
+  onUpdate(listener: (member: Member<D>) => void, options?: ListenerOptions): Unsubscribe;
   /** A user has left the presence channel. */
   onLeave(listener: (member: Member<D>) => void, options?: ListenerOptions): Unsubscribe;
   /** The last `keep` events, replaced on change. */

@@ -22,6 +22,8 @@ export interface Declaration {
   readonly calls?: Readonly<Record<string, CallSchemas>>;
   /** The `info` of a user in a presence channel. It is for the compiler only: who signs it vouches for it. */
   readonly member?: Schema;
+  /** The `state` of one, which its clients give it. For the compiler only: whoever reads it has to check it. */
+  readonly memberState?: Schema;
 }
 
 export interface CallSchemas {
@@ -35,6 +37,7 @@ export interface AnyDeclaration {
   readonly user: EventSchemas;
   readonly calls: Readonly<Record<string, { readonly input: Schema; readonly output: Schema }>>;
   readonly member: Schema;
+  readonly memberState: Schema;
 }
 
 /** Returns the declaration as it is; it is a function for the sake of its types. */
@@ -104,6 +107,8 @@ export type HandlerOutput<D, C extends string> = C extends keyof Calls<D>
   : never;
 /** The `info` of a member. */
 export type MemberInfo<D> = D extends { readonly member: infer S } ? SchemaInput<S> : unknown;
+/** The `state` of a member. */
+export type MemberState<D> = D extends { readonly memberState: infer S } ? SchemaInput<S> : unknown;
 
 type InputSchema<C> = C extends { readonly input: infer S } ? S : never;
 type OutputSchema<C> = C extends { readonly output: infer S } ? S : undefined;

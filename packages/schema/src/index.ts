@@ -27,6 +27,7 @@ export {
   type HandlerInput,
   type HandlerOutput,
   type MemberInfo,
+  type MemberState,
   type Schema,
   type UserEventData,
   type UserEventName,

@@ -296,6 +296,8 @@ export interface SessionInfo {
 export interface ClientLimits {
   readonly eventsPerSecond?: number;
   readonly subscribesPerSecond?: number;
+  /** Changes of its state, in all its presence channels together. */
+  readonly memberUpdatesPerSecond?: number;
   /** Of a published event's data, as JSON. */
   readonly eventBytes?: number;
   /** It may be in at a time. */

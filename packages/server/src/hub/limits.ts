@@ -122,6 +122,7 @@ export function clientLimits({ limits }: App): ClientLimits {
   return {
     ...unlessUnlimited("eventsPerSecond", limits.clientEventsPerSecond),
     ...unlessUnlimited("subscribesPerSecond", limits.subscribesPerSecond),
+    ...unlessUnlimited("memberUpdatesPerSecond", limits.memberUpdatesPerSecond),
     ...unlessUnlimited("eventBytes", limits.eventDataBytes),
     ...unlessUnlimited("channels", limits.channelsPerConnection),
   };

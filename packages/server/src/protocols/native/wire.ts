@@ -37,6 +37,7 @@ export interface WireWelcome {
   readonly limits: {
     readonly eventsPerSecond?: number;
     readonly subscribesPerSecond?: number;
+    readonly memberUpdatesPerSecond?: number;
     readonly eventBytes?: number;
     readonly channels?: number;
   };
