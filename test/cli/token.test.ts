@@ -37,6 +37,8 @@ describe("a token that is issued", () => {
       '{"name":"Ann"}',
       "--channels",
       "chat.*, presence-room",
+      "--watch",
+      "presence-*",
       "--watchlist",
       "7,8",
       "--expires",
@@ -48,6 +50,7 @@ describe("a token that is issued", () => {
       sub: "42",
       info: { name: "Ann" },
       channels: ["chat.*", "presence-room"],
+      watch: ["presence-*"],
       watchlist: ["7", "8"],
     });
     expect(exp - iat).toBe(90);

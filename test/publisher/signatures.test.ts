@@ -136,7 +136,7 @@ test("end-to-end encrypted channels are left to the official library, and nothin
 });
 
 test("a token is a JWT that others verify", async () => {
-  const claims = { info: { name: "Ada ü 𝄞" }, channels: ["private-*"], watchlist: ["bob"] };
+  const claims = { info: { name: "Ada ü 𝄞" }, channels: ["private-*"], watch: ["presence-*"], watchlist: ["bob"] };
   const token = await publisher.token({ user: "ada", ...claims, expiresInS: 60, audience: "a", issuer: "i" });
   const secret = new TextEncoder().encode(APP.secret);
   const { payload, protectedHeader } = await jwtVerify(token, secret, { audience: "a", issuer: "i" });

@@ -10,6 +10,8 @@ export interface TokenClaims {
   readonly info?: unknown;
   /** Patterns of private and presence channels that the user may join without a signature: `*` is any run of characters, `?` one. */
   readonly channels?: readonly string[];
+  /** Patterns of presence channels whose members the user may see without being one. */
+  readonly watch?: readonly string[];
   /** Ids of users of whom the client is notified when they come online and go offline. */
   readonly watchlist?: readonly string[];
   /** Seconds from now until it expires. Default 3600. */
@@ -25,7 +27,7 @@ const ENCODER = new TextEncoder();
 
 /** HS256, with `iat` and `exp`. */
 export async function makeToken(signer: Signer, claims: TokenClaims): Promise<string> {
-  const { user, info, channels, watchlist, expiresInS = AN_HOUR_S, audience, issuer } = claims;
+  const { user, info, channels, watch, watchlist, expiresInS = AN_HOUR_S, audience, issuer } = claims;
   if (typeof user !== "string" || user === "") throw invalid("A token needs a user: an id of 1 to 128 characters.");
   if (!(expiresInS > 0)) throw invalid("expiresInS is a number of seconds above 0.");
   const iat = Math.floor(Date.now() / 1000);
@@ -33,6 +35,7 @@ export async function makeToken(signer: Signer, claims: TokenClaims): Promise<st
     sub: user,
     info,
     channels,
+    watch,
     watchlist,
     aud: audience,
     iss: issuer,

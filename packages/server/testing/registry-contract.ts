@@ -31,6 +31,8 @@ export function registryContract(runner: TestRunner, name: string, makeEngine: M
     const leave = async (row: PresenceEntry) => registry.leave(row);
     const ids = async (channel = "presence-x", app = "app") =>
       (await registry.members(app, channel)).map(({ id }) => id).sort();
+    const states = async (channel: string, app: string) =>
+      Object.fromEntries((await registry.members(app, channel)).map(({ id, state = null }) => [id, state]));
     const names = async (prefix = "", app = "app") =>
       (await registry.channels(app, prefix)).map((summary) => summary.name).sort();
 
@@ -244,6 +246,7 @@ export function registryContract(runner: TestRunner, name: string, makeEngine: M
         expect(await perform(registry, command)).toEqual(model.perform(command));
         const { app, channel } = command;
         expect(await ids(channel, app)).toEqual([...model.members(app, channel)]);
+        expect(await states(channel, app)).toEqual(model.states(app, channel));
         expect(counted(await registry.channels(app, "presence-"))).toEqual(model.channels(app, "presence-"));
       }
       for (const row of model.rows()) await leave(row);
@@ -267,6 +270,13 @@ export type Operation =
       readonly row: PresenceEntry;
       readonly most: number;
     }
+  | {
+      readonly type: "update";
+      readonly app: string;
+      readonly channel: string;
+      readonly row: PresenceEntry;
+      readonly state: string | null;
+    }
   | { readonly type: "count"; readonly app: string; readonly channel: string; readonly count: number };
 
 /** The same ones each time. A connection is in a channel as one user only. */
@@ -279,6 +289,8 @@ function operations(seed: number, count: number): readonly Operation[] {
     const user = oneOf("1", "2", "3", "4");
     const connection = `${user}${oneOf("a", "b", "c")}`;
     const row = { app, channel, connection, member: { id: user, info: { name: user } } };
+    if (random() < 1 / 4)
+      return { type: "update", app, channel, row, state: oneOf(null, "1", '"two"', '{"three":[3]}') };
     return { type: oneOf("join", "leave"), app, channel, row, most: oneOf(2, 3, NO_LIMIT) };
   });
 }
@@ -299,6 +311,10 @@ async function perform(registry: Registry, command: Operation): Promise<unknown>
   if (command.type === "count")
     return (await registry.setSubscriberCount(command.app, command.channel, command.count)) ?? "nothing";
   if (command.type === "leave") return registry.leave(command.row);
+  if (command.type === "update") {
+    const { row, state } = command;
+    return registry.update({ ...row, member: { id: row.member.id, state } });
+  }
   try {
     const { isFirst, members } = await registry.join(command.row, command.most);
     return { isFirst, members: members.map(({ id }) => id).sort() };

@@ -5,6 +5,8 @@ import type { Operation } from "./registry-contract.ts";
 
 export class RegistryModel {
   #rows: PresenceEntry[] = [];
+  /** By app, channel and user, of those who are there. */
+  readonly #states = new Map<string, string>();
   readonly #counts = new Map<string, number>();
 
   perform(command: Operation): unknown {
@@ -13,6 +15,8 @@ export class RegistryModel {
         return this.#join(command.row, command.most);
       case "leave":
         return this.#leave(command.row);
+      case "update":
+        return this.#update(command.row, command.state);
       case "count":
         return this.#count(command.app, command.channel, command.count);
     }
@@ -24,6 +28,12 @@ export class RegistryModel {
 
   members(app: string, channel: string): readonly string[] {
     return [...new Set(this.#in(app, channel).map((row) => row.member.id))].sort();
+  }
+
+  /** By user; null where there is none. */
+  states(app: string, channel: string): Readonly<Record<string, string | null>> {
+    const users = this.members(app, channel);
+    return Object.fromEntries(users.map((user) => [user, this.#states.get(stateKey(app, channel, user)) ?? null]));
   }
 
   channels(app: string, prefix: string): readonly ChannelSummary[] {
@@ -46,7 +56,17 @@ export class RegistryModel {
   #leave(row: PresenceEntry): unknown {
     const wasThere = this.members(row.app, row.channel).includes(row.member.id);
     this.#rows = this.#others(row);
-    return { isLast: wasThere && !this.members(row.app, row.channel).includes(row.member.id) };
+    const isThere = this.members(row.app, row.channel).includes(row.member.id);
+    if (!isThere) this.#states.delete(stateKey(row.app, row.channel, row.member.id));
+    return { isLast: wasThere && !isThere };
+  }
+
+  #update(row: PresenceEntry, state: string | null): unknown {
+    if (this.#others(row).length === this.#rows.length) return false;
+    const key = stateKey(row.app, row.channel, row.member.id);
+    if (state === null) this.#states.delete(key);
+    else this.#states.set(key, state);
+    return true;
   }
 
   #count(app: string, channel: string, count: number): unknown {
@@ -66,4 +86,8 @@ export class RegistryModel {
       other.app === row.app && other.channel === row.channel && other.connection === row.connection;
     return this.#rows.filter((other) => !isSame(other));
   }
+}
+
+function stateKey(app: string, channel: string, user: string): string {
+  return JSON.stringify([app, channel, user]);
 }

@@ -162,6 +162,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
         "--channels <patterns>",
         "the channels that the user may join, such as chat.*,presence-room (default: not restricted by the token)",
       ],
+      ["--watch <patterns>", "the presence channels whose members it sees without being one, such as presence-*"],
       ["--watchlist <ids>", "the users whose online state it receives, such as 7,8"],
       ["--expires <time>", "how long it is good, such as 90s, 15m, 1h or 7d", { default: "1h" }],
       ["--audience <name>", "whom it is for (default: what the app expects)"],

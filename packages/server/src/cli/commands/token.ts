@@ -13,6 +13,7 @@ interface IssueOptions extends AppOptions {
   readonly user?: string;
   readonly info?: string;
   readonly channels?: string;
+  readonly watch?: string;
   readonly watchlist?: string;
   readonly expires: string;
   readonly audience?: string;
@@ -40,10 +41,11 @@ export async function signToken(
   user: string,
   options: Omit<IssueOptions, keyof AppOptions | "user">,
 ): Promise<string> {
-  const { info, channels, watchlist, expires } = options;
+  const { info, channels, watch, watchlist, expires } = options;
   const claims = {
     ...(info !== undefined && { info: infoFrom(info) }),
     ...(channels !== undefined && { channels: listFrom(channels) }),
+    ...(watch !== undefined && { watch: listFrom(watch) }),
     ...(watchlist !== undefined && { watchlist: listFrom(watchlist) }),
   };
   const header = { alg: "HS256", typ: "JWT" };
