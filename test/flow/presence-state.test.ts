@@ -78,10 +78,12 @@ describe("a member's state", () => {
     const { url } = await start();
     const bob = await member(url, "bob");
     const tabs = await Promise.all(Array.from({ length: 20 }, () => member(url, "ada")));
+    const beganMs = performance.now();
     const answers = await Promise.all(tabs.map((tab, n) => setState(tab, n)));
     expect(answers.map(({ event }) => event)).toEqual(tabs.map(() => "presence"));
+    const most = 2 + Math.floor((performance.now() - beganMs) / 50);
     const updates = await updatesOf(bob);
-    expect(updates.length).toBeLessThan(10);
+    expect(updates.length).toBeLessThanOrEqual(most);
     const last = updates.at(-1);
     for (const tab of tabs) expect((await updatesOf(tab)).at(-1)).toEqual(last);
   });
