@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 
 export const DOCUMENT = new URL("../docs/clients.md", import.meta.url);
-const SOURCES = ["types.ts", "iterate.ts", "nodes.ts", "session-positions.ts"].map(
+const SOURCES = ["types.ts", "tuning.ts", "iterate.ts", "nodes.ts", "session-positions.ts"].map(
   (name) => new URL(`../packages/client/src/${name}`, import.meta.url),
 );
 

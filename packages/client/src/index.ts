@@ -10,5 +10,6 @@ export { updatePresence } from "./presence-state.ts";
 export type { Rewind, Rewound } from "./rewind.ts";
 export { type SessionPositionsOptions, sessionPositions } from "./session-positions.ts";
 export type { Transport, TransportRequest, TransportSocket, WebSocketConstructor } from "./transport.ts";
+export type * from "./tuning.ts";
 export type * from "./types.ts";
 export { webSocket } from "./web-socket.ts";

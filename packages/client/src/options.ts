@@ -2,7 +2,8 @@
 
 import type { Environment } from "./environment.ts";
 import { guarded } from "./listeners.ts";
-import type { Backoff, ClientOptions, LogEntry, QueueLimits, Timeouts } from "./types.ts";
+import type { Backoff, QueueLimits, Timeouts } from "./tuning.ts";
+import type { ClientOptions, LogEntry } from "./types.ts";
 
 /** What every part of a client is made with. */
 export interface Settings {

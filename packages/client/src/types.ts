@@ -20,6 +20,7 @@ import type {
 import type { FanfareError } from "./errors.ts";
 import type { Rewind, Rewound } from "./rewind.ts";
 import type { Transport, WebSocketConstructor } from "./transport.ts";
+import type { Backoff, QueueLimits, Timeouts } from "./tuning.ts";
 
 export type Awaitable<T> = T | PromiseLike<T>;
 /** Ends what it was returned for; a second call does nothing. Works with `using`. */
@@ -40,7 +41,6 @@ export interface User {
 /** A user in a presence channel. */
 export interface Member<D = AnyDeclaration> {
   readonly id: string;
-  /** What the app says of the user. */
   readonly info?: MemberInfo<D>;
   /** What the user's clients say of it (`updatePresence`). Nobody has checked it: never show it as markup. */
   readonly state?: MemberState<D>;
@@ -104,35 +104,6 @@ export interface Authorization {
 
 export interface Denied {
   readonly error: { readonly code?: string; readonly message?: string };
-}
-
-export interface QueueLimits {
-  /** Default 100. */
-  readonly messages: number;
-  /** Default 1 048 576. */
-  readonly bytes: number;
-  /** From the first attempt. Default 240 000: the server remembers idempotency keys for 300 s. */
-  readonly ageMs: number;
-}
-
-export interface Timeouts {
-  /** For each of: the address, the token, the connection. Default 10 000. */
-  readonly connectMs: number;
-  /** Silence after which a visible page sends a ping. Default 30 000. */
-  readonly pingMs: number;
-  /** How long the answer to a ping may take. Default 10 000. */
-  readonly pongMs: number;
-  /** The same after waking up or a change of network. Default 5 000. */
-  readonly wakeMs: number;
-  /** How long the answer to a command may take. Default 10 000. */
-  readonly replyMs: number;
-}
-
-export interface Backoff {
-  /** The first pause; it is doubled with each failure. Default 1 000. */
-  readonly minMs: number;
-  /** Default 30 000. */
-  readonly maxMs: number;
 }
 
 /** Remembers the last position of each channel. All three may be asynchronous, and may fail: the client then goes on without. */
@@ -254,10 +225,7 @@ export interface ChannelOptions {
   readonly rewind?: boolean | Rewind;
   /** How many of the last events `recent` holds. Default 0; of several wishes the largest counts. */
   readonly keep?: number;
-  /**
-   * See who is in a presence channel without being in it, where the token's `watch` or the back end allows that. For all of the client,
-   * from the next time that the channel is subscribed.
-   */
+  /** See who is in a presence channel without being in it, where that is allowed. For the whole client, from its next subscription on. */
   readonly watch?: boolean;
 }
 
