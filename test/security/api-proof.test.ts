@@ -196,7 +196,10 @@ describe("signatures are compared in constant time (scenario 50)", () => {
     const probing = join("hub", "liveness.ts");
     // The demo page signs for its own visitors, who hand nothing in.
     const forVisitors = join("server", "pages", "guest.ts");
-    expect(signing.sort()).toEqual([join("hub", "signature.ts"), forOthers, forVisitors, probing].sort());
+    // A stream's mark is handed in by who has read the stream, and compared as signatures are.
+    const marking = join("server", "streams", "tickets.ts");
+    expect(signing.sort()).toEqual([join("hub", "signature.ts"), forOthers, forVisitors, marking, probing].sort());
+    expect(readFileSync(join(folder, marking), "utf8")).toContain("!isSameSecret(mark, own)");
     expect(readFileSync(join(folder, probing), "utf8").match(/\bsign\(.*/g)).toEqual([
       expect.stringMatching(/^sign\(app\.secrets\[0\], `#probe .*`\)\.slice\(0, 16\);$/),
     ]);
