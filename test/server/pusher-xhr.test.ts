@@ -289,6 +289,31 @@ test("a server that stops says c with 4200 to those who read, and ends their res
   expect(await poll).toContain("c[4200,");
 });
 
+test("what is published while a server stops is in a poll's last answer, with the farewell", async () => {
+  // Two clients, one told at once and the other a second later.
+  const ending = await startServer({ drainTimeoutS: 4 });
+  const addresses = [sessionUrl(ending), sessionUrl(ending)];
+  for (const address of addresses) {
+    await (await fetch(`${address}/xhr`, { method: "POST" })).text();
+    await send(address, [subscribe("last")]);
+    await (await fetch(`${address}/xhr`, { method: "POST" })).text();
+  }
+  const polls = addresses.map((address) => fetch(`${address}/xhr`, { method: "POST" }).then((it) => it.text()));
+  await Bun.sleep(50);
+  const stopping = ending.stop();
+  await eventually(async () =>
+    expect((await fetch(`${ending.url}/ready`).catch(() => ({ status: 0 }))).status).not.toBe(200),
+  );
+  await ending
+    .toChannel("last")
+    .push({ event: "late", data: 1 })
+    .catch(() => {});
+  const answers = await Promise.all(polls);
+  await stopping;
+  for (const answer of answers) expect(answer).toContain("c[4200,");
+  expect(answers.filter((answer) => answer.includes("late"))).not.toEqual([]);
+}, 20_000);
+
 test("with a program mounted, the paths are /pusher/app and the server's own; and there are none where they are switched off", async () => {
   const program = async (config: ConfigInput) => {
     const mounted = createServer({ host: "127.0.0.1", port: 0, log: { level: "silent" }, apps: [APP], ...config });

@@ -85,7 +85,10 @@ export function build(deps: Dependencies, engine: Engine): Parts {
   const ipConnectionLimiter = new IpConnectionLimiter(ipLimiterOptions(deps));
   const streams = new Streams();
   const relay = engine.name === "memory" ? undefined : new Relay({ hub, streams, ledger: engine.ledger });
-  const sessions = new Sessions({ streams, hub, settings: config.http, relay });
+  const sessions = new Sessions({
+    ...{ streams, hub, relay, settings: config.http },
+    isClosing: () => drainState.requests !== undefined,
+  });
   if (relay) new OwnedSessions(hub, sessions).start();
   const around = { nodeId: node.id, engine, startedAtMs, apps, hub, memory, room, lag, dashboard, drainState };
   const parts = { ...around, ipConnectionLimiter, slowConsumers, streams, sessions };

@@ -31,6 +31,8 @@ export interface HttpSocketOptions {
   readonly caughtUp: () => void;
   /** The number of the last frame that the client has before it reads from here. */
   readonly startAt?: number;
+  /** The server is closing: a poll that is answered may have no next one. */
+  readonly isLeaving?: () => boolean;
   /** The request that read is over. */
   readonly detached?: () => void;
   /** More wait than may. */
@@ -175,6 +177,11 @@ export class HttpSocket implements Socket, TopicReader {
   /** The number of the last frame that was written. */
   get position(): number {
     return this.#written;
+  }
+
+  /** A poll waits for the farewell, and has all that comes before it: the next one might find the port closed. */
+  get holdsPoll(): boolean {
+    return this.closing === undefined && this.#options.isLeaving?.() === true;
   }
 
   /** Whether there is anything to tell. */

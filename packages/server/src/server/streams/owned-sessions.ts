@@ -148,7 +148,9 @@ class RemoteReader implements FrameReader {
   next(waitMs: number): ReadAnswer | Promise<ReadAnswer> {
     const nowMs = this.#sessions.nowMs;
     this.#askedAtMs = nowMs;
-    if (this.#socket.isReady || this.#owesSignOfLife || waitMs === 0) return this.#batch();
+    const isDue = this.#socket.isReady || this.#owesSignOfLife;
+    if (this.#isHeld && waitMs === 0) return this.#nothing();
+    if ((isDue && !this.#isHeld) || waitMs === 0) return this.#batch();
     const { promise, resolve } = Promise.withResolvers<ReadAnswer>();
     this.#waiting?.({ type: "replaced" });
     this.#waiting = resolve;
@@ -157,7 +159,7 @@ class RemoteReader implements FrameReader {
   }
 
   wake(): void {
-    if (this.#waiting) this.#reply(this.#batch());
+    if (this.#waiting && !this.#isHeld) this.#reply(this.#batch());
   }
 
   giveSignOfLife(): void {
@@ -178,9 +180,13 @@ class RemoteReader implements FrameReader {
 
   /** A node that asks no more is dead, or has lost the engine. */
   tick(nowMs: number): void {
-    if (this.#waiting && nowMs >= this.#waitsUntilMs) this.#reply(this.#batch());
+    if (this.#waiting && nowMs >= this.#waitsUntilMs) this.wake();
     const timeoutMs = this.#sessions.settings.sessionTimeoutS * 1000;
     if (!this.#waiting && nowMs - this.#askedAtMs > timeoutMs) this.hangUp(!this.#question.isResumable);
+  }
+
+  get #isHeld(): boolean {
+    return this.#question.isPoll && this.#socket.holdsPoll;
   }
 
   #reply(answer: ReadAnswer): void {
@@ -188,6 +194,10 @@ class RemoteReader implements FrameReader {
     this.#waiting = undefined;
     this.#askedAtMs = this.#sessions.nowMs;
     waiting?.(answer);
+  }
+
+  #nothing(): Batch {
+    return { type: "frames", key: this.#key, position: this.#socket.position, frames: [] };
   }
 
   #batch(): Batch {

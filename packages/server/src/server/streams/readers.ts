@@ -128,7 +128,7 @@ export class PollReader implements FrameReader {
   wake(): void {
     const { socket, framing, isFirst } = this.#reading;
     const { closing } = socket;
-    if (!this.#stop()) return;
+    if (socket.holdsPoll || !this.#stop()) return;
     const first = framing.first(isFirst);
     this.#answer(framing.poll(first + takeText(this.#reading, first.length), socket.position));
     if (closing && socket.getBufferedAmount() === 0) socket.terminate();
@@ -146,7 +146,7 @@ export class PollReader implements FrameReader {
 
   giveSignOfLife(): void {
     const { socket, framing } = this.#reading;
-    if (this.#stop()) this.#answer(framing.poll(framing.keepAlive, socket.position));
+    if (!socket.holdsPoll && this.#stop()) this.#answer(framing.poll(framing.keepAlive, socket.position));
   }
 
   #hungUp(): void {

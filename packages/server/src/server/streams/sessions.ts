@@ -48,6 +48,8 @@ export interface SessionsOptions {
   readonly hub: Hub;
   readonly settings: SessionSettings;
   readonly relay: Relay | undefined;
+  /** Whether every client is being told to leave, and can make no new connection to this server. */
+  readonly isClosing: () => boolean;
 }
 
 /** A request that reads, as time goes by. */
@@ -61,6 +63,7 @@ export class Sessions {
   readonly relay: Relay | undefined;
   readonly #streams: Streams;
   readonly hub: Hub;
+  readonly #isClosing: () => boolean;
   readonly #clock: Clock;
   readonly #sessions = new Map<string, Session>();
   /** Those that are being decided on. */
@@ -73,6 +76,7 @@ export class Sessions {
     this.relay = options.relay;
     this.#streams = options.streams;
     this.hub = options.hub;
+    this.#isClosing = options.isClosing;
     this.#clock = options.hub.clock;
     this.settings = options.settings;
     this.#queue = new HandshakeQueue(this.#clock);
@@ -207,6 +211,7 @@ export class Sessions {
       ...(pingFrame !== undefined && { pingFrame }),
       ...(isNamed && { session: { id, keepAliveS, sessionTimeoutS, ...(url !== undefined && { url }) } }),
       nowMs: () => this.#clock.monotonicMs(),
+      isLeaving: this.#isClosing,
       caughtUp: () => {
         if (connection) connection.probe = undefined;
       },
