@@ -127,12 +127,13 @@ describe("where Redis", () => {
     expect(performance.now() - began).toBeLessThan(1_000);
     const path = "/users/bob/terminate_connections";
     expect((await signedFetch(node.url, APP, "POST", path, { body: {} })).status).toBe(503);
-    expect(await client.next("error", PATIENCE.withinMs)).toMatchObject({ code: "engine_unavailable" });
+    const farewell = { code: "engine_unavailable", reconnect: "later" };
+    expect(await client.next("closing", PATIENCE.withinMs)).toMatchObject(farewell);
     redis.signal("SIGCONT");
-    await eventually(
-      async () => expect(await client.ask("authenticate", { token })).toMatchObject({ code: "unauthorized" }),
-      PATIENCE,
-    );
+    await eventually(async () => {
+      const again = await connectNative(node.url, { token });
+      expect(await again.next((frame) => frame.event !== "gap", 1_000)).toMatchObject(REVOKED);
+    }, PATIENCE);
   });
 
   test("lost what it knew, the node that terminated the user says so again", async () => {
