@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import type { Server } from "../../packages/server/src/index.ts";
+import { makeCertificate, startProxy } from "../deploy/proxy.ts";
 import { atEnd } from "../support/at-end.ts";
 import { openBrowser, openPage } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
@@ -92,6 +93,33 @@ test(
         const heard = await page.evaluate(() => (globalThis as unknown as { heard: string[] }).heard);
         expect(heard.map(Number)).toEqual(Array.from({ length: n }, (_, at) => at + 1));
       });
+    }
+  },
+  TEST_MS,
+);
+
+test(
+  "a browser keeps six streams of a host over HTTP/1.1, and as many as there are over HTTP/2",
+  async () => {
+    const server = await startServer({ trustedProxies: ["127.0.0.1"] }, KEPT);
+    const proxy = await startProxy("Caddy", { upstreamPort: server.port, certificate: await makeCertificate() });
+    const subscribers = async () => (await server.channel("many").info())?.subscribers ?? 0;
+    for (const [url, most] of [
+      [server.url, 6],
+      [proxy.secureUrl, 10],
+    ] as const) {
+      const context = await browser.newContext({ ignoreHTTPSErrors: true });
+      atEnd(() => context.close());
+      const page = await context.newPage();
+      await page.goto(`${url}/ready`);
+      await page.evaluate(() => {
+        for (let n = 0; n < 10; n++) new EventSource("/rt/events?channels=many");
+      });
+      await eventually(async () => expect(await subscribers()).toBe(most));
+      await Bun.sleep(1_000);
+      expect(await subscribers()).toBe(most);
+      await context.close();
+      await eventually(async () => expect(await subscribers()).toBe(0));
     }
   },
   TEST_MS,
