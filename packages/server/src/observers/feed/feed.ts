@@ -3,7 +3,7 @@
  * is; and what happened lately, for those who come to watch. While no dashboard watches, an event costs the look at its kind.
  */
 
-import type { FeedBatch, FeedEntry, FeedFilter, FeedType } from "../../admin/api-types.ts";
+import type { FeedBatch, FeedEntry, FeedFilter } from "../../admin/api-types.ts";
 import { isReserved } from "../../domain/app.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Clock, Observer } from "../../domain/ports.ts";
@@ -59,8 +59,7 @@ export class Feed {
   }
 
   readonly observe: Observer = (event: HubEvent) => {
-    // Most of what a busy server does is publishing.
-    if (this.#isWatched || event.type !== "published" || this.#keeps("api_message")) this.#note(event);
+    this.#note(event);
   };
 
   webhookOutcome(app: string, outcome: string, count: number): void {
@@ -98,19 +97,15 @@ export class Feed {
     this.#timer = undefined;
   }
 
-  #keeps(type: FeedType): boolean {
-    return this.#recent.takes(type) && this.#options.keepsRecent();
-  }
-
   #note(source: FeedSource): void {
+    const isKept = this.#recent.takes(source) && this.#options.keepsRecent();
+    if (!isKept && !this.#isWatched) return;
     const event = feedEventOf(source);
     // The dashboard's own events would report themselves for ever.
     if (!event || (event.app !== undefined && isReserved({ id: event.app }))) return;
-    const isKept = this.#keeps(event.type);
-    if (!isKept && !this.#isWatched) return;
     const { node, clock } = this.#options;
     const noted = { id: `${node}-${++this.#noted}`, event, source, atMs: clock.wallMs() };
-    if (isKept) this.#recent.add({ event, entry: entryOf(noted, LEAST_SHOWN) });
+    if (isKept) this.#recent.add(source, { event, entry: entryOf(noted, LEAST_SHOWN) });
     for (const { filter, sample } of this.#windows.values()) if (passes(filter, event)) sample.add(noted);
   }
 

@@ -3,8 +3,8 @@
  * there is, so that it costs nothing to speak of under load: refusals and errors have a share of their own.
  */
 
-import type { FeedEntry, FeedFilter, FeedType } from "../../admin/api-types.ts";
-import type { FeedEvent } from "./feed-event.ts";
+import type { FeedEntry, FeedFilter } from "../../admin/api-types.ts";
+import type { FeedEvent, FeedSource } from "./feed-event.ts";
 import { passes } from "./passes.ts";
 
 export interface RecentEntry {
@@ -28,13 +28,12 @@ export class RecentEntries {
   #left = { ...A_SECOND };
 
   /** Whether one of that kind is kept now. To be asked before anything is made of it. */
-  takes(type: FeedType): boolean {
-    const share = shareOf(type);
-    return this.#left[share] > 0;
+  takes({ type }: FeedSource): boolean {
+    return this.#left[shareOf(type)] > 0;
   }
 
-  add(kept: RecentEntry): void {
-    this.#left[shareOf(kept.event.type)]--;
+  add({ type }: FeedSource, kept: RecentEntry): void {
+    this.#left[shareOf(type)]--;
     if (this.#entries.length < KEPT) this.#entries.push(kept);
     else {
       this.#entries[this.#next] = kept;
@@ -57,14 +56,14 @@ export class RecentEntries {
   }
 }
 
-function shareOf(type: FeedType): Share {
+function shareOf(type: FeedSource["type"]): Share {
   switch (type) {
-    case "api_message":
-    case "client_event":
+    case "published":
       return "messages";
     case "refused":
-    case "turned_away":
-    case "error":
+    case "api-refused":
+    case "rejected":
+    case "failed":
     case "gap":
     case "webhook":
       return "troubles";
