@@ -4,6 +4,9 @@ import { computed, signal } from "@preact/signals";
 import type { Abilities, Overview } from "fanfare/wire/admin";
 import { chosenApp } from "./route.ts";
 
+/** A node that was last heard from so long ago is said to be silent. */
+export const SILENT_MS = 10_000;
+
 export const overview = signal<Overview | undefined>(undefined);
 
 /** The app that a page is about that needs one: the chosen one, or the only one there is. */

@@ -108,6 +108,9 @@ export interface Abilities {
 
 // ---- api/nodes
 
+/** A node whose timers run later than that is overloaded. */
+export const OVERLOADED_LAG_MS = 100;
+
 /** GET api/nodes: NodeEntry[]. POST api/nodes/:id/drain (admin) answers Done, and so does DELETE, which ends it. */
 export interface NodeEntry {
   readonly id: string;
@@ -117,7 +120,7 @@ export interface NodeEntry {
   readonly isThis: boolean;
   readonly startedAtMs: number;
   readonly connections: number;
-  /** How late timers run: above 100 the node is overloaded. */
+  /** How late timers run: see OVERLOADED_LAG_MS. */
   readonly lagMs: number;
   /** Resident; nodes of an earlier version do not report it. */
   readonly memoryBytes?: number;

@@ -1,9 +1,9 @@
 /** The nodes of the cluster: how loaded each is, and letting one go quietly. */
 
-import type { Done, NodeEntry, Rebalanced } from "fanfare/wire/admin";
+import { type Done, type NodeEntry, OVERLOADED_LAG_MS, type Rebalanced } from "fanfare/wire/admin";
 import { useState } from "preact/hooks";
 import { call, path } from "../api.ts";
-import { has, overview } from "../overview.ts";
+import { has, overview, SILENT_MS } from "../overview.ts";
 import { useAnswer } from "../parts/answer.ts";
 import { Ask } from "../parts/dialog.tsx";
 import { attempt, Failure, notify, Waiting } from "../parts/notes.tsx";
@@ -12,8 +12,6 @@ import { may } from "../session.ts";
 import { count, lasting, plural, size } from "../show.ts";
 
 const EVERY_MS = 2_000;
-const LATE_MS = 100;
-const SILENT_MS = 10_000;
 
 export function Nodes() {
   const { data, error, reload } = useAnswer<readonly NodeEntry[]>("api/nodes", EVERY_MS);
@@ -101,7 +99,7 @@ function NodeCard({ node, most, drain, endDrain }: CardProps) {
         <div>
           <dt title="How late timers run. Above 100 ms the node is overloaded.">Lag</dt>
           <dd>
-            <Mark tone={lagMs > LATE_MS ? "bad" : "plain"}>{Math.round(lagMs)} ms</Mark>
+            <Mark tone={lagMs > OVERLOADED_LAG_MS ? "bad" : "plain"}>{Math.round(lagMs)} ms</Mark>
           </dd>
         </div>
         {memoryBytes !== undefined && (

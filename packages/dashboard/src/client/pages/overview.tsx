@@ -1,15 +1,15 @@
 /** The first page: is something wrong, how much is going on, what was refused, and what changed. */
 
-import type { AuditEntry, FeedEntry, NodeEntry, Point, Webhooks } from "fanfare/wire/admin";
+import type { AuditEntry, FeedFilter, NodeEntry, Point } from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { path } from "../api.ts";
-import { Feed } from "../feed.ts";
+import { Feed, fitter } from "../feed.ts";
 import { has, nodeName, overview } from "../overview.ts";
 import { useAnswer } from "../parts/answer.ts";
 import { Chart, COUNT_STEPS } from "../parts/chart.tsx";
 import { useSeconds } from "../parts/seconds.ts";
-import { Head, Mark, Since, Time, TypeMark, useNow } from "../parts/small.tsx";
+import { Head, Since, Time, TypeMark, useNow } from "../parts/small.tsx";
 import { Spark } from "../parts/spark.tsx";
 import { useWatch } from "../parts/watch.ts";
 import { grouped, type Refusal, TROUBLES } from "../refusals.ts";
@@ -17,22 +17,20 @@ import { chosenApp, to } from "../route.ts";
 import { may } from "../session.ts";
 import { count, plural, short, size } from "../show.ts";
 import { themeKey } from "../theme.ts";
+import { Alerts } from "./alerts.tsx";
 import { FirstSteps } from "./first-steps.tsx";
 import { RANGES } from "./series.ts";
 
 const MINUTES_MS = RANGES.live.lengthMs;
-const LATE_MS = 100;
-const SILENT_MS = 10_000;
 const SHOWN = { refusals: 6, events: 8, changes: 5 };
 
 /** They outlive the page, so that what was seen is still there when one comes back to it. */
 const [troubles, events] = [new Feed(), new Feed()];
 
 export function OverviewPage() {
-  const app = chosenApp.value;
-  const { points } = useSeconds(app);
-  useFeed(troubles, { type: "feed", ...(app ? { app } : {}), types: TROUBLES });
-  useFeed(events, { type: "feed", ...(app ? { app } : {}) });
+  const { points } = useSeconds(chosenApp.value);
+  useFeed(troubles, { type: "feed", ...ofApp(), types: TROUBLES });
+  useFeed(events, { type: "feed", ...ofApp() });
   const it = overview.value;
   if (!it) return <Head title="Overview" />;
   const isUnused = it.connections === 0 && points.every(isQuiet) && events.total === 0;
@@ -58,74 +56,18 @@ export function OverviewPage() {
   );
 }
 
+/** The chosen app's, or all. */
+function ofApp(): FeedFilter {
+  const app = chosenApp.value;
+  return app === undefined ? {} : { app };
+}
+
 function useFeed(feed: Feed, watch: Parameters<typeof useWatch>[0]): void {
   useWatch(watch, "feed", (batch) => feed.add(batch));
 }
 
 function isQuiet({ messagesIn, messagesOut, apiMessages }: Point): boolean {
   return messagesIn + messagesOut + apiMessages === 0;
-}
-
-// ---- is something wrong
-
-interface Alert {
-  readonly tone: "bad" | "warn";
-  readonly says: ComponentChildren;
-  readonly page: string;
-  readonly verb: string;
-}
-
-function Alerts() {
-  const it = overview.value;
-  const { data: webhooks } = useAnswer<Webhooks>(has("webhooks") ? path(["webhooks"], { limit: 1 }) : undefined, 5_000);
-  const alerts = [
-    ...(it ? engineAlerts(it.engine) : []),
-    ...(it?.nodes ?? []).flatMap(nodeAlerts),
-    ...webhookAlerts(webhooks),
-  ];
-  if (alerts.length === 0) return null;
-  return (
-    <ul class="alerts" aria-label="What needs attention">
-      {alerts.map(({ tone, says, page, verb }, index) => (
-        <li key={index} class="alert">
-          <Mark tone={tone}>{tone === "bad" ? "Problem" : "Warning"}</Mark>
-          <span class="grow breakable">{says}</span>
-          <a class="button" href={to(page)}>
-            {verb}
-          </a>
-        </li>
-      ))}
-    </ul>
-  );
-}
-
-function engineAlerts(engine: NonNullable<typeof overview.value>["engine"]): Alert[] {
-  if (engine.reachable) return [];
-  return [{ tone: "bad", says: `The engine is unreachable: ${engine.why}`, page: "nodes", verb: "Open nodes" }];
-}
-
-function nodeAlerts(node: NodeEntry): Alert[] {
-  const name = <strong>{nodeName(node.id)}</strong>;
-  const alert = (tone: Alert["tone"], says: ComponentChildren): Alert[] => [
-    { tone, says, page: "nodes", verb: "Open nodes" },
-  ];
-  if (node.silentMs > SILENT_MS) return alert("bad", <>Node {name} has not been heard from for a while.</>);
-  if (node.lagMs > LATE_MS) {
-    const late = `its event loop runs ${Math.round(node.lagMs)} ms late (limit ${LATE_MS} ms).`;
-    return alert(
-      "warn",
-      <>
-        Node {name} is overloaded: {late}
-      </>,
-    );
-  }
-  return node.draining ? alert("warn", <>Node {name} drains: it takes no clients.</>) : [];
-}
-
-function webhookAlerts(webhooks: Webhooks | undefined): Alert[] {
-  if (!webhooks || webhooks.failed === 0) return [];
-  const says = `${plural(webhooks.failed, "webhook delivery", "webhook deliveries")} failed, ${count(webhooks.waiting)} wait.`;
-  return [{ tone: "bad", says, page: "webhooks", verb: "Open webhooks" }];
 }
 
 // ---- how much
@@ -248,8 +190,8 @@ function Messages({ points }: { points: readonly Point[] }) {
 function Refusals() {
   void troubles.version.value;
   const sinceMs = useNow(5_000) - MINUTES_MS;
-  const isOfApp = ({ app }: FeedEntry) => chosenApp.value === undefined || app === chosenApp.value;
-  const lately = troubles.matching((entry) => entry.atMs >= sinceMs && isOfApp(entry));
+  const fits = fitter(ofApp());
+  const lately = troubles.matching((entry) => entry.atMs >= sinceMs && fits(entry));
   const refusals = grouped(lately, SHOWN.refusals);
   return (
     <Card title="Recent refusals" link={<a href={to("console", { show: "errors" })}>All in the console</a>}>
@@ -291,8 +233,7 @@ function RefusalRow({ refusal: { title, place, count: times, latest } }: { refus
 
 function HappeningNow() {
   void events.version.value;
-  const isOfApp = ({ app }: FeedEntry) => chosenApp.value === undefined || app === chosenApp.value;
-  const newest = events.matching(isOfApp).slice(0, SHOWN.events);
+  const newest = events.matching(fitter(ofApp())).slice(0, SHOWN.events);
   return (
     <Card title="Happening now" link={<a href={to("console")}>Open the console</a>}>
       {newest.length === 0 && <p class="soft">No events yet. They show up here at once.</p>}

@@ -1,6 +1,14 @@
 /** Why a client did not get an event: what the server knows of its app, channel and connection, read as findings. */
 
-import type { AppDetail, ChannelDetail, ConnectionDetail, FeedEntry, Overview, Point } from "../../admin/api-types.ts";
+import {
+  type AppDetail,
+  type ChannelDetail,
+  type ConnectionDetail,
+  type FeedEntry,
+  OVERLOADED_LAG_MS,
+  type Overview,
+  type Point,
+} from "../../admin/api-types.ts";
 import type { App } from "../../domain/app.ts";
 import { type Channel, channelOf, userOfChannel } from "../../domain/channel.ts";
 import { checkChannelName } from "../../hub/limits.ts";
@@ -33,7 +41,6 @@ export interface ClientFacts {
 
 const SLOW_BYTES = 65_536;
 const SILENT_MS = 45_000;
-const LAG_MS = 100;
 
 /** What is wrong for certain is a problem, what may be the reason a warning. */
 export function explainDelivery(facts: DeliveryFacts): Finding[] {
@@ -70,7 +77,7 @@ function serverFindings({ overview: { engine, nodes }, app }: DeliveryFacts): Fi
     : [problem(`the engine cannot be reached: ${engine.why}`, "publications cross nodes again when it is back")];
   if (!app.enabled) found.push(problem(`app ${app.id} is disabled: its clients are refused (4003)`, "enable the app"));
   for (const { name, lagMs, draining } of nodes) {
-    if (lagMs > LAG_MS)
+    if (lagMs > OVERLOADED_LAG_MS)
       found.push(warning(`${name} is overloaded: ${lagMs} ms late`, "spread clients over more nodes"));
     if (draining)
       found.push(warning(`${name} is draining: its clients are asked to reconnect`, "wait, or end draining"));

@@ -1,7 +1,13 @@
 /** Tools that look: the server as a whole, its channels, its connections. */
 
 import { object } from "#mcp-sdk";
-import type { AppDetail, ChannelDetail, ChannelList, Overview } from "../../../admin/api-types.ts";
+import {
+  type AppDetail,
+  type ChannelDetail,
+  type ChannelList,
+  OVERLOADED_LAG_MS,
+  type Overview,
+} from "../../../admin/api-types.ts";
 import { CliError } from "../../errors.ts";
 import { apiPath } from "../admin-client.ts";
 import { findConnection, findConnections } from "../cluster.ts";
@@ -11,7 +17,6 @@ import { type ToolSpec, tool } from "../tool.ts";
 const MAX_CHANNELS = 200;
 const MAX_CONNECTIONS = 200;
 const MAX_MEMBERS = 100;
-const OVERLOADED_LAG_MS = 100;
 
 const search = input.name.optional().describe("Only those whose name has this text in it.");
 

@@ -1,0 +1,70 @@
+/** What is wrong at the moment, with the page where something can be done about it. */
+
+import { type NodeEntry, OVERLOADED_LAG_MS, type Webhooks } from "fanfare/wire/admin";
+import type { ComponentChildren } from "preact";
+import { path } from "../api.ts";
+import { has, nodeName, overview, SILENT_MS } from "../overview.ts";
+import { useAnswer } from "../parts/answer.ts";
+import { Mark } from "../parts/small.tsx";
+import { to } from "../route.ts";
+import { count, plural } from "../show.ts";
+
+interface Alert {
+  readonly tone: "bad" | "warn";
+  readonly says: ComponentChildren;
+  readonly page: string;
+  readonly verb: string;
+}
+
+export function Alerts() {
+  const it = overview.value;
+  const { data: webhooks } = useAnswer<Webhooks>(has("webhooks") ? path(["webhooks"], { limit: 1 }) : undefined, 5_000);
+  const alerts = [
+    ...(it ? engineAlerts(it.engine) : []),
+    ...(it?.nodes ?? []).flatMap(nodeAlerts),
+    ...webhookAlerts(webhooks),
+  ];
+  if (alerts.length === 0) return null;
+  return (
+    <ul class="alerts" aria-label="What needs attention">
+      {alerts.map(({ tone, says, page, verb }, index) => (
+        <li key={index} class="alert">
+          <Mark tone={tone}>{tone === "bad" ? "Problem" : "Warning"}</Mark>
+          <span class="grow breakable">{says}</span>
+          <a class="button" href={to(page)}>
+            {verb}
+          </a>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function engineAlerts(engine: NonNullable<typeof overview.value>["engine"]): Alert[] {
+  if (engine.reachable) return [];
+  return [{ tone: "bad", says: `The engine is unreachable: ${engine.why}`, page: "nodes", verb: "Open nodes" }];
+}
+
+function nodeAlerts(node: NodeEntry): Alert[] {
+  const name = <strong>{nodeName(node.id)}</strong>;
+  const alert = (tone: Alert["tone"], says: ComponentChildren): Alert[] => [
+    { tone, says, page: "nodes", verb: "Open nodes" },
+  ];
+  if (node.silentMs > SILENT_MS) return alert("bad", <>Node {name} has not been heard from for a while.</>);
+  if (node.lagMs > OVERLOADED_LAG_MS) {
+    const late = `its event loop runs ${Math.round(node.lagMs)} ms late (limit ${OVERLOADED_LAG_MS} ms).`;
+    return alert(
+      "warn",
+      <>
+        Node {name} is overloaded: {late}
+      </>,
+    );
+  }
+  return node.draining ? alert("warn", <>Node {name} drains: it takes no clients.</>) : [];
+}
+
+function webhookAlerts(webhooks: Webhooks | undefined): Alert[] {
+  if (!webhooks || webhooks.failed === 0) return [];
+  const says = `${plural(webhooks.failed, "webhook delivery", "webhook deliveries")} failed, ${count(webhooks.waiting)} wait.`;
+  return [{ tone: "bad", says, page: "webhooks", verb: "Open webhooks" }];
+}
