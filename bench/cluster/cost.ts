@@ -2,7 +2,7 @@
 
 import { type Effort, fixed, median, ratio, type Table, times } from "../table.ts";
 import { publications, type Round } from "./publications.ts";
-import { PLANS } from "./site.ts";
+import { PLANS, type Spent } from "./site.ts";
 
 /** Four workers share out what two do. */
 const HERE = PLANS.filter(({ workers = 2 }) => workers === 2);
@@ -28,7 +28,7 @@ export async function cost({ subscribers, rounds, forMs }: Effort): Promise<Tabl
   };
 }
 
-export function totalOf({ publisher, receivers, store }: Round): number {
+export function totalOf({ publisher, receivers, store }: Spent): number {
   return publisher + receivers + store;
 }
 

@@ -2,6 +2,7 @@
 
 import type { HttpTransport } from "../http-readers.ts";
 import { type Effort, fixed, median, ratio, type Table, times, whole } from "../table.ts";
+import { totalOf } from "./cost.ts";
 import { PLANS, type Site, type Spent, withSites } from "./site.ts";
 
 /** Nobody here answers pings. */
@@ -110,10 +111,6 @@ async function publishOne(site: Site, readers: number): Promise<Round> {
     store: spent.store / readers,
     ms,
   };
-}
-
-function totalOf({ publisher, receivers, store }: Spent): number {
-  return publisher + receivers + store;
 }
 
 function rowOf(name: string, [here, elsewhere]: readonly [Crowd, Crowd]): string[] {

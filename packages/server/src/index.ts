@@ -79,7 +79,6 @@ export type { ChannelOptions } from "./config/channel-options.ts";
 export { type Config, ConfigError, type ConfigInput, defineConfig, readConfig } from "./config/load.ts";
 export type { App } from "./domain/app.ts";
 export type { AppStatistics } from "./domain/app-statistics.ts";
-export type { Connection } from "./domain/connection.ts";
 export {
   CommandError,
   type CommandErrorCode,
@@ -96,11 +95,18 @@ export type {
   Push,
   User,
 } from "./domain/message.ts";
-export type { Engine, EngineFactory, Guard, Observer, SignedCall, StatisticsSink } from "./domain/ports.ts";
+export type {
+  ClusterShares,
+  Engine,
+  EngineFactory,
+  Guard,
+  Observer,
+  SignedCall,
+  StatisticsSink,
+} from "./domain/ports.ts";
 export type { Frame, Protocol } from "./domain/transport.ts";
 export type { ListedConnection } from "./hub/connection-list.ts";
 export type { Reached } from "./hub/steering.ts";
-export type { ClusterShares } from "./server/cluster/cluster-shares.ts";
 export type {
   KickOptions,
   PutConnectionOptions,

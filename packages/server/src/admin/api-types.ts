@@ -130,17 +130,7 @@ export interface NodeEntry {
 }
 
 /** POST api/nodes/rebalance (admin): nodes that have more connections than their even share ask some to come back, to the others. */
-export interface Rebalanced {
-  readonly nodes: number;
-  /** Nodes that are there and did not answer. */
-  readonly missing: number;
-  readonly connections: number;
-  /** How many of these can come back elsewhere and miss nothing. */
-  readonly movable: number;
-  /** How many are asked to. */
-  readonly surplus: number;
-  readonly isEven: boolean;
-}
+export type { ClusterShares as Rebalanced } from "../domain/ports.ts";
 
 // ---- api/apps
 

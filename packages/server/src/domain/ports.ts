@@ -231,6 +231,19 @@ export interface NodeState extends NodeReport {
   readonly silentMs: number;
 }
 
+/** How evenly a cluster is filled. */
+export interface ClusterShares {
+  readonly nodes: number;
+  /** Nodes that are there and did not answer. */
+  readonly missing: number;
+  readonly connections: number;
+  /** How many of these can come back elsewhere and miss nothing. */
+  readonly movable: number;
+  /** How many have to, so that all nodes have about as many. */
+  readonly surplus: number;
+  readonly isEven: boolean;
+}
+
 /** What changed without any command of this node: this node removed a dead one's entries, or wrote its own again. */
 export type RegistryChange =
   | { readonly type: "joined"; readonly app: string; readonly channel: string; readonly member: Member }

@@ -1,6 +1,6 @@
 /** `fanfare rebalance`: has the nodes that have more connections than their even share ask some to come back, to the others. */
 
-import type { ClusterShares } from "../../server/cluster/cluster-shares.ts";
+import type { ClusterShares } from "../../domain/ports.ts";
 import { askRunning, type LocationOptions, locationOf } from "../daemon/location.ts";
 import { grouped, type Report } from "../output.ts";
 

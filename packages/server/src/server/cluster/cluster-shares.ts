@@ -1,6 +1,6 @@
 /** What the nodes of a cluster say to each other of their connections, and what each should have of them. */
 
-import type { NodeState } from "../../domain/ports.ts";
+import type { ClusterShares, NodeState } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { fieldsOf, numberOf, textOf } from "../../hub/steer-act.ts";
 import { areEven, evenShares, type Place } from "./even-shares.ts";
@@ -12,19 +12,6 @@ export interface NodeShare {
   readonly connections: number;
   readonly movable: number;
   readonly onTheWay: number;
-}
-
-/** How evenly a cluster is filled. */
-export interface ClusterShares {
-  readonly nodes: number;
-  /** Nodes that are there and did not answer. */
-  readonly missing: number;
-  readonly connections: number;
-  /** How many of these can come back elsewhere and miss nothing. */
-  readonly movable: number;
-  /** How many have to, so that all nodes have about as many. */
-  readonly surplus: number;
-  readonly isEven: boolean;
 }
 
 interface Shared extends Place {

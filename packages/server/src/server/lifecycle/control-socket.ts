@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import type { Logger } from "pino";
 import { ConfigError, errorReason } from "../../config/config-error.ts";
 import type { Config } from "../../config/schema/schema.ts";
-import type { ClusterShares } from "../cluster/cluster-shares.ts";
+import type { ClusterShares } from "../../domain/ports.ts";
 import { claimPath, draftPath, fileIdOf } from "./claim-path.ts";
 import type { Reloaded } from "./reload.ts";
 import type { Stats, Status } from "./status.ts";

@@ -7,9 +7,9 @@
 import type { Logger } from "pino";
 import type { Config } from "../../config/schema/schema.ts";
 import { isEngineAway } from "../../domain/error.ts";
-import type { Clock } from "../../domain/ports.ts";
+import type { Clock, ClusterShares } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
-import { answerShares, type ClusterShares, type NodeShare, sharesOf } from "../cluster/cluster-shares.ts";
+import { answerShares, type NodeShare, sharesOf } from "../cluster/cluster-shares.ts";
 import { disconnectGradually } from "./gradual-disconnect.ts";
 
 export interface RebalancerOptions {
