@@ -18,6 +18,7 @@ import {
 import { checkProxy } from "../../packages/server/src/cli/doctor/proxy.ts";
 import { type ConfigInput, parseConfig } from "../../packages/server/src/config/load.ts";
 import { atEnd } from "../support/at-end.ts";
+import { startProcess } from "../support/process.ts";
 import { APP, startServer } from "../support/server.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { issued, issuedKey, lockedKey, root, selfSigned, selfSignedKey } from "./certificates.ts";
@@ -74,6 +75,14 @@ describe("fanfare doctor", () => {
     const { code, of } = await doctor(["--host", "192.0.2.1", "--port", "9501"], temporaryFolder());
     expect(code).toBe(1);
     expect(of("port")).toEqual([expect.stringMatching(/^problem: 9501 on 192.0.2.1 cannot be opened: /)]);
+  });
+
+  test("looks through --url as the demo app, where the server here has no other", async () => {
+    const cwd = temporaryFolder();
+    const { url } = await startProcess({ cwd, config: null });
+    const { code, of } = await doctor(["--port", "0", "--url", url, "--watch", "1"], cwd);
+    expect(code).toBe(0);
+    expect(of("streams")).toEqual([expect.stringMatching(/^ok: HTTP streams pass: .* stayed open for 1 s$/)]);
   });
 
   test("looks through --url", async () => {

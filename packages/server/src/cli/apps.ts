@@ -18,12 +18,16 @@ interface KnownApps {
   readonly apps: readonly App[];
 }
 
-/** The demo app is read, never made. */
 export async function knownApps({ config: file }: Pick<AppOptions, "config">): Promise<KnownApps> {
   const { config } = await loadHere({ file });
-  if (config.apps.length > 0) return { config, apps: config.apps };
-  const demo = await readDemoApp(demoAppFile(config.stateDir));
-  return { config, apps: demo === undefined ? [] : [await demoApp(config.stateDir, config.defaults)] };
+  return { config, apps: await appsOf(config) };
+}
+
+/** The demo app is read, never made. */
+export async function appsOf({ apps, stateDir, defaults }: Config): Promise<readonly App[]> {
+  if (apps.length > 0) return apps;
+  const demo = await readDemoApp(demoAppFile(stateDir));
+  return demo === undefined ? [] : [await demoApp(stateDir, defaults)];
 }
 
 /** By its id or its key; the first one where none is named. */

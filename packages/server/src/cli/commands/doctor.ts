@@ -1,7 +1,8 @@
 /** `fanfare doctor`: looks at everything a server needs, and says what to change. */
 
-import { ConfigError, type Loaded } from "../../config/load.ts";
+import { type Config, ConfigError, type Loaded } from "../../config/load.ts";
 import { serverUrl } from "../addresses.ts";
+import { appsOf } from "../apps.ts";
 import { loadHere, readConfigFlags } from "../config-flags.ts";
 import { checkApps } from "../doctor/apps.ts";
 import { checkCertificate } from "../doctor/certificate.ts";
@@ -44,9 +45,7 @@ async function examine(loaded: Loaded, url: string | undefined, watchMs: number)
   const cwd = process.cwd();
   const port = await checkPort(config);
   const proxy =
-    url === undefined
-      ? undefined
-      : await checkProxy(url, config.apps[0]?.key ?? "doctor", { http: config.http, watchMs });
+    url === undefined ? undefined : await checkProxy(url, await keyIn(config), { http: config.http, watchMs });
   return [
     ...configFindings(loaded),
     checkRuntime(),
@@ -61,6 +60,12 @@ async function examine(loaded: Loaded, url: string | undefined, watchMs: number)
     ...(await checkClock(proxy?.date ?? port.date, config.signatureWindowS)),
     ...(proxy?.findings ?? []),
   ];
+}
+
+/** Of the app that the server has here; of none where it has none, or where its file cannot be read, which is another finding. */
+async function keyIn(config: Config): Promise<string> {
+  const [app] = await appsOf(config).catch(() => []);
+  return app?.key ?? "doctor";
 }
 
 /** Variables of other servers that are taken here are listed, for users who brought their environment along. */
