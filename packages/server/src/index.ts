@@ -79,6 +79,7 @@ export type { ChannelOptions } from "./config/channel-options.ts";
 export { type Config, ConfigError, type ConfigInput, defineConfig, readConfig } from "./config/load.ts";
 export type { App } from "./domain/app.ts";
 export type { AppStatistics } from "./domain/app-statistics.ts";
+export type { Connection } from "./domain/connection.ts";
 export {
   CommandError,
   type CommandErrorCode,
