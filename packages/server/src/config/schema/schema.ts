@@ -68,7 +68,7 @@ const fanout = section("How publications reach sockets.", {
     "Longest time a publication waits so that one write carries several, in milliseconds; 0 holds nothing. Only where the millisecond has seen 32 writes to sockets, and only in a channel that was written to within this time: a lone message never waits, and the order of what a client receives stays.",
     0,
     MAX_HOLD_MS,
-  ).apply(withDefault, 1),
+  ).apply(withDefault, 0),
 });
 
 const MAX_THREADS = 256;
