@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const ROOT = join(import.meta.dir, "..");
+/** Not `import.meta.dir`: VitePress bundles this file into its configuration. */
+export const ROOT = join(import.meta.dirname, "..");
 export const INDEX_FOR_MODELS = join(ROOT, "llms.txt");
 
 /** In the reader's order. A pattern stands for what is not named before it. */
@@ -16,6 +17,7 @@ const SECTIONS: Readonly<Record<string, readonly string[]>> = {
     "docs/hooks.md",
     "docs/outbox.md",
     "docs/library.md",
+    "packages/publisher/README.md",
     "packages/laravel/README.md",
   ],
   "Run it": [
@@ -35,25 +37,34 @@ const SECTIONS: Readonly<Record<string, readonly string[]>> = {
   "Work on it": ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"],
 };
 
-export function renderIndexForModels(): string {
+interface Document {
+  readonly path: string;
+  readonly title: string;
+  readonly summary: string;
+}
+
+/** Every document but the first page, README.md. */
+export function documents(): readonly { readonly title: string; readonly pages: readonly Document[] }[] {
   const listed = new Set<string>();
-  const sections = Object.entries(SECTIONS).map(([title, patterns]) => {
+  return Object.entries(SECTIONS).map(([title, patterns]) => {
     const paths = patterns.flatMap((pattern) => [...new Bun.Glob(pattern).scanSync(ROOT)].sort());
-    const fresh = paths.filter((path) => !listed.has(path) && listed.add(path));
-    return `## ${title}\n\n${fresh.map(lineOf).join("\n")}\n`;
+    return { title, pages: paths.filter((path) => !listed.has(path) && listed.add(path)).map(read) };
   });
+}
+
+export function renderIndexForModels(): string {
+  const sections = documents().map(({ title, pages }) => `## ${title}\n\n${pages.map(lineOf).join("\n")}\n`);
   const { summary } = read("README.md");
   return [`# Fanfare\n\n> ${summary}\n`, ...sections].join("\n");
 }
 
-function lineOf(path: string): string {
-  const { title, summary } = read(path);
+function lineOf({ title, path, summary }: Document): string {
   return `- [${title}](${path}): ${summary}`;
 }
 
-function read(path: string): { readonly title: string; readonly summary: string } {
+function read(path: string): Document {
   const text = readFileSync(join(ROOT, path), "utf8");
-  return { title: /^# (.+)$/m.exec(text)?.[1]?.replaceAll("`", "") ?? path, summary: summaryOf(text) };
+  return { path, title: /^# (.+)$/m.exec(text)?.[1]?.replaceAll("`", "") ?? path, summary: summaryOf(text) };
 }
 
 /** The first sentence of the first paragraph, as plain text. */
