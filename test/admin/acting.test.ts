@@ -13,7 +13,10 @@ import type {
   Series,
   Webhooks,
 } from "../../packages/server/src/admin/api-types.ts";
+import { auditAppActs } from "../../packages/server/src/admin/app-acts.ts";
+import type { Steered } from "../../packages/server/src/domain/hub-event.ts";
 import { eventually } from "../support/eventually.ts";
+import { FakeClock, fakeApp } from "../support/fakes.ts";
 import { scrape } from "../support/metrics.ts";
 import { connectAs, connectNative } from "../support/native-client.ts";
 import { channelAuth, connectPusher, signedFetch } from "../support/pusher-client.ts";
@@ -64,13 +67,15 @@ describe("the event creator (B32)", () => {
   });
 });
 
-describe("connections and users", () => {
+describe("connections and users", async () => {
+  const asked = await startServer(SIGNED);
+
   test("are ended for good, in words of one's own", async () => {
     const { url } = await startServer(SIGNED);
     const otto = await signedIn(url, "otto");
     const [client, ada] = [await connectNative(url), await connectAs(url, "ada")];
     const done = await otto.post(`api/apps/app/connections/${client.id}/disconnect`, { message: "Please update." });
-    expect(done.body).toEqual({ outcome: "done" });
+    expect(done.body).toEqual({ outcome: "done", connections: 1, nodesMissing: 0 });
     expect(await client.next("closing")).toMatchObject({
       code: "terminated",
       message: "Please update.",
@@ -83,12 +88,117 @@ describe("connections and users", () => {
     expect((await auditOf(otto)).map(({ what }) => what)).toContain("connection.disconnect");
     expect((await auditOf(otto)).map(({ what }) => what)).toContain("user.terminate");
     const gone = await otto.post("api/apps/app/connections/1.1/disconnect");
-    expect(gone.body).toEqual({ outcome: "asked" });
+    expect(gone.body).toEqual({ outcome: "done", connections: 0, nodesMissing: 0 });
+  });
+
+  test("are put into channels, taken out, kept out, and asked to reconnect; each act says how many it reached, and is written down once", async () => {
+    const { url } = await startServer(SIGNED);
+    const otto = await signedIn(url, "otto");
+    const [ada, guest] = [await connectAs(url, "ada"), await connectNative(url)];
+    await ada.ping();
+    const order = async (what: string, body: object) => (await otto.post(`api/apps/app/${what}`, body)).body;
+    const reached = (connections: number) => ({ outcome: "done", connections, nodesMissing: 0 });
+
+    expect(await order("subscribe", { channel: "hall", user: "ada", stickyS: 60 })).toEqual(reached(1));
+    expect(await ada.next("subscribed")).toMatchObject({ channel: "hall", by: "server" });
+    const later = await connectAs(url, "ada");
+    expect(await later.next("subscribed")).toMatchObject({ channel: "hall", by: "server" });
+    expect(await order("subscribe", { channel: "hall", connection: guest.id })).toEqual(reached(1));
+    expect(await guest.next("subscribed")).toMatchObject({ channel: "hall" });
+    expect(await order("unsubscribe", { channel: "hall", user: "ada", message: "Over." })).toEqual(reached(2));
+    for (const client of [ada, later])
+      expect(await client.next("unsubscribed")).toMatchObject({ code: "unsubscribed", message: "Over." });
+
+    await ada.subscribe("hall");
+    expect(await order("kick", { channel: "hall", user: "ada", banS: 60 })).toEqual(reached(1));
+    expect(await ada.next("unsubscribed")).toMatchObject({ code: "kicked" });
+    expect(await ada.ask("subscribe", { channel: "hall" })).toMatchObject({ code: "unauthorized" });
+    expect(await order("unban", { channel: "hall", user: "ada" })).toEqual({ outcome: "done" });
+    await ada.subscribe("hall");
+    expect(await order("kick", { channel: "hall", connection: ada.id })).toEqual(reached(1));
+    expect(await ada.next("unsubscribed")).toMatchObject({ code: "kicked" });
+    expect(await order("kick", { channel: "hall", all: true })).toEqual(reached(1));
+    expect(await guest.next("unsubscribed")).toMatchObject({ channel: "hall" });
+    await guest.subscribe("lobby");
+    expect(await order("reconnect", { channel: "lobby" })).toEqual(reached(1));
+    expect(await guest.next("closing")).toMatchObject({ code: "reconnect", reconnect: "now" });
+    expect(await order("reconnect", { user: "ada", spreadMs: 1_000 })).toEqual(reached(2));
+
+    const told = (await auditOf(otto)).toReversed().filter(({ what }) => what !== "session.start");
+    expect(told.map(({ who, what, detail: { app, ...detail } }) => [who, app, what, detail])).toEqual([
+      ["otto", "app", "channel.subscribe", { user: "ada", channel: "hall", stickyS: 60, connections: 1 }],
+      ["otto", "app", "channel.subscribe", { connection: guest.id, channel: "hall", connections: 1 }],
+      ["otto", "app", "channel.unsubscribe", { user: "ada", channel: "hall", connections: 2 }],
+      ["otto", "app", "user.ban", { user: "ada", channel: "hall", banS: 60, connections: 1 }],
+      ["otto", "app", "user.unban", { user: "ada", channel: "hall" }],
+      ["otto", "app", "channel.kick", { connection: ada.id, channel: "hall", connections: 1 }],
+      ["otto", "app", "channel.kick", { channel: "hall", connections: 1 }],
+      ["otto", "app", "connection.reconnect", { channel: "lobby", connections: 1 }],
+      ["otto", "app", "connection.reconnect", { user: "ada", connections: 2 }],
+    ]);
+    const samples = await scrape(url);
+    const counts = { subscribe: 2, unsubscribe: 1, kick: 2, ban: 1, unban: 1, disconnect: 0, reconnect: 2 };
+    for (const [act, count] of Object.entries(counts)) {
+      expect([act, samples.get(`fanfare_steering_total{act=${act},app=app}`)]).toEqual([act, count]);
+    }
+  });
+
+  test.each([
+    ["kick", { channel: "hall" }, "one of"],
+    ["kick", { channel: "hall", user: "ada", all: true }, "one of"],
+    ["kick", { channel: "hall", all: true, banS: 60 }, "banS"],
+    ["kick", { channel: "hall", user: "ada", banS: 0 }, "banS"],
+    ["kick", { channel: "#online-ada", all: true }, "letters"],
+    ["subscribe", { channel: "no spaces", user: "ada" }, "letters"],
+    ["subscribe", { channel: "hall", connection: "1.1", stickyS: 60 }, "stickyS"],
+    ["unsubscribe", { channel: "hall", user: "" }, "user"],
+    ["unban", { channel: "hall" }, "user"],
+    ["reconnect", { spreadMs: 5 }, "one of"],
+    ["reconnect", { user: "ada", spreadMs: 1e9 }, "spreadMs"],
+    ["purge", { channel: "hall", toMs: 5, before: { epoch: "a", offset: 1 } }, "exclude"],
+    ["purge", { channel: "hall", to: 5 }, "to"],
+  ])("%s refuses %j, and says why", async (what, body, why) => {
+    const otto = await signedIn(asked.url, "otto");
+    const answer = await otto.post<{ error: { message: string } }>(`api/apps/app/${what}`, body);
+    expect([answer.status, answer.body.error.message]).toEqual([400, expect.stringContaining(why)]);
+    expect((await auditOf(otto)).map(({ what }) => what)).not.toContain("channel.kick");
+  });
+});
+
+describe("what a channel keeps", () => {
+  test("is forgotten in part, one event of it, or all", async () => {
+    const kept = [{ match: "log", history: { size: 10 } }];
+    const { url } = await startServer({ ...SIGNED, apps: [{ ...APP, anonymous: true, channels: kept }] });
+    const otto = await signedIn(url, "otto");
+    for (const n of [1, 2, 3, 4, 5]) {
+      const body = { name: "line", channel: "log", data: String(n) };
+      await signedFetch(url, APP, "POST", "/events", { body });
+    }
+    const client = await connectNative(url);
+    await client.subscribe("log");
+    const shown = async () => (await otto.ask<ChannelDetail>("api/apps/app/channel?name=log")).body.kept;
+    const [, second, third] = await shown();
+    const forget = (part: object) => otto.post("api/apps/app/purge", { channel: "log", ...part });
+    expect((await forget({ event: third?.position })).body).toEqual({ purged: 1 });
+    expect((await forget({ before: second?.position })).body).toEqual({ purged: 1 });
+    expect((await shown()).map(({ payload }) => payload.text)).toEqual(["2", "4", "5"]);
+    expect((await forget({ toMs: 5 })).body).toEqual({ purged: 0 });
+    expect((await forget({ event: { epoch: "gone", offset: 4 } })).status).toBe(409);
+    expect((await forget({})).body).toEqual({ purged: 3 });
+    expect(await shown()).toEqual([]);
+    const told = (await auditOf(otto)).filter(({ what }) => what === "history.purge").toReversed();
+    expect(told.map(({ who, detail: { app, channel, ...detail } }) => [who, app, channel, detail])).toEqual([
+      ["otto", "app", "log", { event: third?.position, purged: 1 }],
+      ["otto", "app", "log", { before: second?.position, purged: 1 }],
+      ["otto", "app", "log", { toMs: 5, purged: 0 }],
+      ["otto", "app", "log", { event: { epoch: "gone", offset: 4 }, purged: 0 }],
+      ["otto", "app", "log", { purged: 3 }],
+    ]);
   });
 });
 
 describe("what back ends and programs do", () => {
-  test("is written down where it shuts somebody out, once, and counted", async () => {
+  test("is written down, once, and counted", async () => {
     const server = await startServer(SIGNED);
     const { url } = server;
     const otto = await signedIn(url, "otto");
@@ -107,8 +217,10 @@ describe("what back ends and programs do", () => {
       ["app app", "user.ban", { app: "app", user: "ada", channel: "hall", connections: 1 }],
       ["app app", "user.unban", { app: "app", user: "ada", channel: "hall", connections: 0 }],
       ["app app", "channel.kick", { app: "app", channel: "hall", connections: 0 }],
+      ["app app", "channel.subscribe", { app: "app", user: "ada", channel: "news", connections: 1 }],
+      ["app app", "connection.reconnect", { app: "app", user: "ada", connections: 1 }],
       ["app app", "connection.disconnect", { app: "app", connection: "1.1", connections: 0 }],
-      ["otto", "user.terminate", { app: "app", user: "ada" }],
+      ["otto", "user.terminate", { app: "app", user: "ada", connections: 0 }],
     ]);
     const samples = await scrape(url);
     const counts = { subscribe: 1, unsubscribe: 0, kick: 1, ban: 1, unban: 1, disconnect: 2, reconnect: 1 };
@@ -116,6 +228,31 @@ describe("what back ends and programs do", () => {
       expect([act, samples.get(`fanfare_steering_total{act=${act},app=app}`)]).toEqual([act, count]);
     }
   });
+});
+
+test("what a back end does for each of its users, all day, is written down at a bounded rate, and what is left out is counted", () => {
+  const clock = new FakeClock();
+  const written: [string, unknown][] = [];
+  const record = async (_: string, what: string, { omitted }: Readonly<Record<string, unknown>>) =>
+    void written.push([what, omitted]);
+  const observe = auditAppActs({ record }, clock);
+  const act = (name: Steered["act"]) =>
+    observe({ type: "steered", app: fakeApp(), act: name, whose: { user: "ada" }, connections: 1 });
+  for (let time = 0; time < 100; time++) act("subscribe");
+  expect(written).toHaveLength(60);
+  act("kick");
+  expect(written.at(-1)).toEqual(["channel.kick", undefined]);
+  clock.pass(1_000);
+  act("reconnect");
+  expect(written.at(-1)).toEqual(["connection.reconnect", 40]);
+  act("reconnect");
+  clock.pass(2_000);
+  act("subscribe");
+  act("subscribe");
+  expect(written.slice(-2)).toEqual([
+    ["channel.subscribe", 1],
+    ["channel.subscribe", undefined],
+  ]);
 });
 
 describe("channels", () => {

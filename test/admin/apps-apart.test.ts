@@ -82,7 +82,7 @@ describe("the dashboard of a server with several apps (scenario 57)", () => {
     for (const client of mine) await client.next("acted");
     for (const { socketId } of theirs) {
       const path = `api/apps/app/connections/${encodeURIComponent(socketId)}/disconnect`;
-      expect((await anna.post(path)).body).toEqual({ outcome: "asked" });
+      expect((await anna.post(path)).body).toEqual({ outcome: "done", connections: 0, nodesMissing: 0 });
     }
     expect((await anna.post("api/apps/app/users/same/terminate")).status).toBe(200);
     for (const { socket } of mine) expect((await socket.closed).code).toBe(4009);

@@ -7,6 +7,7 @@ import { Sessions } from "../../packages/server/src/admin/sessions.ts";
 import { TokenSigner } from "../../packages/server/src/admin/token-signer.ts";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
 import { eventually } from "../support/eventually.ts";
+import { connectNative } from "../support/native-client.ts";
 import { startRedis } from "../support/redis.ts";
 import { startServer } from "../support/server.ts";
 import { PASSWORDS, SIGNED, signedIn, Visitor } from "./visitor.ts";
@@ -66,12 +67,18 @@ test("with a Redis that died one can sign in, see that it is gone, and is told w
     publishWaitS: 0.3,
   });
   await signedIn(url, "vera");
+  const client = await connectNative(url);
   await redis.kill();
   const otto = new Visitor(`${url}/dashboard`);
   expect((await otto.signIn("otto", PASSWORDS.otto)).status).toBe(200);
   const sent = await otto.post("api/apps/app/events", { channel: "news", event: "x", data: "1" });
   expect([sent.status, sent.body]).toMatchObject([503, { error: { code: "unavailable" } }]);
   expect((await otto.ask("api/apps/app/connections")).status).toBe(200);
+  const far = await otto.post("api/apps/app/kick", { channel: "news", user: "ada" });
+  expect([far.status, far.body]).toMatchObject([503, { error: { code: "unavailable" } }]);
+  const near = await otto.post(`api/apps/app/connections/${client.id}/disconnect`);
+  expect([near.status, near.body]).toEqual([200, { outcome: "done", connections: 1, nodesMissing: 0 }]);
+  expect(await client.next("closing")).toMatchObject({ code: "terminated" });
   await eventually(async () => {
     const overview = await otto.ask<Overview>("api/overview");
     expect([overview.status, overview.body.engine.reachable]).toEqual([200, false]);

@@ -247,7 +247,7 @@ describe("several nodes", () => {
     const { connection } = await live.next("connection");
     expect(connection?.id).toBe(far.id);
     const done = await otto.post(`api/apps/app/connections/${far.id}/disconnect`, { message: "Enough." });
-    expect(done.body).toEqual({ outcome: "asked" });
+    expect(done.body).toEqual({ outcome: "done", connections: 1, nodesMissing: 0 });
     expect(await far.socket.closed).toMatchObject({ code: 4009 });
     // The session is known there, and ended there when it is ended here.
     const there = new Visitor(`${two.url}/dashboard`);

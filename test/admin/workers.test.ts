@@ -1,22 +1,38 @@
 /** The dashboard of a server with several workers: whichever of them answers, it is the same one. */
 
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { AppDetail, AppWithSecret, FeedBatch } from "../../packages/server/src/admin/api-types.ts";
-import { atEnd } from "../support/at-end.ts";
+import type { AppDetail, AppWithSecret, AuditEntry, FeedBatch } from "../../packages/server/src/admin/api-types.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { oneOnEach, startWorkers } from "../support/workers.ts";
 import { signedIn, USERS } from "./visitor.ts";
 
 /** Another connection each time, so that now one worker answers and now the other. */
 const ANEW = { headers: { Connection: "close" } };
 
+test("what the first process does itself is in the audit log that workers show, once", async () => {
+  const folder = temporaryFolder();
+  const server = await startWorkers({
+    dashboard: { users: USERS },
+    database: { url: `sqlite:${join(folder, "fanfare.db")}` },
+  });
+  const otto = await signedIn(server.url, "otto");
+  server.signal("SIGUSR2");
+  await server.prints(/^told /m);
+  await eventually(async () => {
+    const { body } = await otto.ask<AuditEntry[]>("api/audit", ANEW);
+    const told = body.toReversed().filter(({ what }) => what !== "session.start");
+    expect(told.map(({ who, what, detail }) => [who, what, detail])).toEqual([
+      ["app app", "channel.kick", { app: "app", channel: "emptied", connections: 0 }],
+      ["app app", "history.purge", { app: "app", channel: "emptied", purged: 0 }],
+    ]);
+  });
+});
+
 test("an app that is made at one worker is everywhere at once, and what happens at any is seen", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "fanfare-dashboard-"));
-  atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder();
   const { url } = await startWorkers({
     dashboard: { users: USERS },
     database: { url: `sqlite:${join(folder, "fanfare.db")}` },

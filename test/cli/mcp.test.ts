@@ -85,9 +85,13 @@ describe("an agent", () => {
     const broken = await ask("publish", { ...input, data: '{"sum":' });
     expect([broken.isError, broken.text]).toEqual([true, expect.stringContaining("does not parse")]);
 
-    expect((await ask("disconnect", { connection: native.id, message: "Bye." })).value).toEqual({ outcome: "done" });
+    expect((await ask("disconnect", { connection: native.id, message: "Bye." })).value).toEqual({
+      outcome: "done",
+      connections: 1,
+      nodesMissing: 0,
+    });
     expect(await native.socket.closed).toMatchObject({ code: 4009 });
-    expect((await ask("terminate_user", { user: "7" })).value).toEqual({ outcome: "asked" });
+    expect((await ask("terminate_user", { user: "7" })).value).toMatchObject({ outcome: "done", nodesMissing: 0 });
 
     const { body } = await (await signedIn(url, "otto")).ask<AuditEntry[]>("api/audit");
     const byAgent = body.filter(({ detail }) => detail.agent === "fanfare mcp a-coding-agent");

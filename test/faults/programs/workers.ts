@@ -1,6 +1,6 @@
 /**
  * A program with a server of several workers. Settings come in SETTINGS, as JSON. The first process prints `ready URL` and `api URL`;
- * signals tell it what to do: SIGUSR2 to push and to print the nodes, SIGWINCH to swap the workers, SIGHUP to reload
+ * signals tell it what to do: SIGUSR2 to push, to empty the channel "emptied" and to print the nodes, SIGWINCH to swap the workers, SIGHUP to reload
  * what is in the file RELOAD. While the file CRASH is there, workers end as soon as they start. The first process and the workers'
  * first print what they receive of the channel "followed".
  */
@@ -35,6 +35,8 @@ if (server.isPrimary) {
   process.on("SIGINT", () => void server.stop().then(() => console.log("all stopped")));
   process.on("SIGUSR2", async () => {
     await server.toChannel("room").push({ event: "said", data: "by the first process" } as never);
+    await server.channel("emptied").kick();
+    await server.channel("emptied").purgeHistory();
     const { nodes } = await server.status();
     const members = await server.members("presence-room");
     console.log(`told ${JSON.stringify({ nodes, members, worker: server.worker ?? null })}`);

@@ -6,8 +6,10 @@
  * `{ error: { code, message } }` with a status that fits. Times are Unix milliseconds, sizes bytes, unless named otherwise.
  */
 
+import type { Position } from "../domain/message.ts";
 import type { ConnectionEntry, Payload, Point } from "./live-types.ts";
 
+export * from "./act-types.ts";
 export * from "./live-types.ts";
 
 /** The header that no other site's page can send without being asked first. Any value counts. */
@@ -217,17 +219,9 @@ export interface MemberEntry {
 export interface KeptEvent {
   readonly event: string;
   readonly payload: Payload;
-}
-
-// ---- connections
-
-/**
- * Answer to what is done. POST api/apps/:app/connections/:id/disconnect with `{ message?: string }` (operate): wherever it is.
- * POST api/apps/:app/users/:id/terminate (operate): every connection of the user. Of other nodes nobody can say more than
- * that they were asked.
- */
-export interface Done {
-  readonly outcome: "done" | "asked";
+  /** Absent of what a cache channel without history keeps. */
+  readonly position?: Position;
+  readonly atMs?: number;
 }
 
 // ---- the event creator

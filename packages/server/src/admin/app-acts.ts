@@ -1,29 +1,63 @@
-/** What back ends and programs do that belongs in the audit log, beside what operators do. */
+/** What back ends and programs do to clients and to histories belongs in the audit log, beside what operators do. */
 
 import type { App } from "../domain/app.ts";
+import type { TokenBucket } from "../domain/connection.ts";
 import type { HubEvent, Steered } from "../domain/hub-event.ts";
 import type { PurgeRange } from "../domain/message.ts";
+import type { Clock, Observer } from "../domain/ports.ts";
+import { takeToken } from "../hub/token-bucket.ts";
 import type { AuditLog } from "./audit-log.ts";
 
-/** What an app's own users notice of every day is none of it: subscribing them, and having them connect again. */
-const WRITTEN_DOWN: Readonly<Partial<Record<Steered["act"], string>>> = {
+const NAMES: Readonly<Record<Steered["act"], string>> = {
+  subscribe: "channel.subscribe",
+  unsubscribe: "channel.unsubscribe",
   kick: "channel.kick",
   ban: "user.ban",
   unban: "user.unban",
   disconnect: "connection.disconnect",
+  reconnect: "connection.reconnect",
 };
+/** An app may do them for each of its users, all day: so many at once are written, and one a second. */
+const FREQUENT: ReadonlySet<string> = new Set(["channel.subscribe", "channel.unsubscribe", "connection.reconnect"]);
+const BURST = 60;
+const PER_SECOND = 1;
 
-/** Undefined where it is nothing to write down, or is already, under an operator's name. */
-export function auditEntryOf(event: HubEvent): Parameters<AuditLog["record"]> | undefined {
-  if (event.type === "purged") {
-    const { app, channel, purged, range } = event;
-    return [nameOf(app), "history.purge", { app: app.id, channel, purged, ...boundOf(range) }];
-  }
-  if (event.type !== "steered" || event.byOperator) return undefined;
-  const { app, act, whose, channel, connections } = event;
-  const what = act === "disconnect" && "user" in whose ? "user.terminate" : WRITTEN_DOWN[act];
-  const where = channel === undefined ? {} : { channel };
-  return what === undefined ? undefined : [nameOf(app), what, { app: app.id, ...whose, ...where, connections }];
+interface Frequency {
+  readonly bucket: TokenBucket;
+  /** How many are not in the log since the last that is. */
+  omitted: number;
+}
+
+export function auditAppActs(audit: Pick<AuditLog, "record">, clock: Clock): Observer {
+  const frequencies = new Map<string, Frequency>();
+  return (event: HubEvent) => {
+    // An operator's is in the log already, under the operator's name.
+    if ((event.type !== "purged" && event.type !== "steered") || event.byOperator) return;
+    const { app } = event;
+    const { what, detail } = event.type === "purged" ? purgeOf(event) : steeringOf(event);
+    if (!FREQUENT.has(what)) return void audit.record(nameOf(app), what, detail);
+    const nowMs = clock.monotonicMs();
+    const frequency = frequencies.get(app.id) ?? { bucket: { tokens: BURST, atMs: nowMs }, omitted: 0 };
+    frequencies.set(app.id, frequency);
+    if (takeToken(frequency.bucket, nowMs, PER_SECOND, BURST) !== undefined) return void frequency.omitted++;
+    const { omitted } = frequency;
+    frequency.omitted = 0;
+    void audit.record(nameOf(app), what, { ...detail, ...(omitted > 0 && { omitted }) });
+  };
+}
+
+interface Entry {
+  readonly what: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+function purgeOf({ app, channel, purged, range }: Extract<HubEvent, { type: "purged" }>): Entry {
+  return { what: "history.purge", detail: { app: app.id, channel, purged, ...boundOf(range) } };
+}
+
+function steeringOf({ app, act, whose, channel, connections }: Steered): Entry {
+  const what = act === "disconnect" && "user" in whose ? "user.terminate" : NAMES[act];
+  return { what, detail: { app: app.id, ...whose, ...(channel !== undefined && { channel }), connections } };
 }
 
 /** Whoever has the app's secret, or its program. No operator's name has a space. */

@@ -10,7 +10,6 @@ export const ClusterCommand = z.discriminatedUnion("type", [
   z.object({ type: z.literal("watching"), node: z.string(), channels: z.array(z.string()) }),
   /** One more dashboard watches that live channel: it is sent what happened lately. */
   z.object({ type: z.literal("recent"), channel: z.string() }),
-  z.object({ type: z.literal("disconnect"), app: z.string(), connection: z.string(), message: z.string() }),
   z.object({ type: z.literal("drain"), node: z.string(), isOver: z._default(z.boolean(), false) }),
   /** Live connections of the session have to go. */
   z.object({ type: z.literal("signed-out"), session: z.string() }),

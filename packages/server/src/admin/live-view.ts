@@ -184,17 +184,12 @@ export class LiveView {
   }
 
   #perform(command: ClusterCommand): void {
-    const { hub, node, drain } = this.#options;
+    const { node, drain } = this.#options;
     switch (command.type) {
       case "watching":
         return this.#watches.setRemote(command.node, command.channels);
       case "recent":
         return this.#sendRecent(command.channel);
-      case "disconnect": {
-        const connection = hub.connection({ id: command.app }, command.connection);
-        if (connection) hub.disconnect(connection, new Disconnect("terminated", command.message));
-        return;
-      }
       case "drain":
         if (command.node === node) drain?.(!command.isOver);
         return;

@@ -6,6 +6,7 @@ import * as actions from "./handlers/actions.ts";
 import * as apps from "./handlers/apps.ts";
 import * as queries from "./handlers/queries.ts";
 import * as reports from "./handlers/reports.ts";
+import * as steering from "./handlers/steering.ts";
 
 export interface AdminRoute {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
@@ -32,8 +33,14 @@ export const ROUTES: readonly AdminRoute[] = [
   { method: "GET", path: "apps/:app/channel", role: "view", handle: queries.channel },
   { method: "GET", path: "apps/:app/connections", role: "view", handle: queries.connections },
   { method: "GET", path: "apps/:app/connections/:id", role: "view", handle: queries.connection },
-  { method: "POST", path: "apps/:app/connections/:id/disconnect", role: "operate", handle: actions.disconnect },
-  { method: "POST", path: "apps/:app/users/:id/terminate", role: "operate", handle: actions.terminate },
+  { method: "POST", path: "apps/:app/connections/:id/disconnect", role: "operate", handle: steering.disconnect },
+  { method: "POST", path: "apps/:app/users/:id/terminate", role: "operate", handle: steering.terminate },
+  { method: "POST", path: "apps/:app/subscribe", role: "operate", handle: steering.subscribe },
+  { method: "POST", path: "apps/:app/unsubscribe", role: "operate", handle: steering.unsubscribe },
+  { method: "POST", path: "apps/:app/kick", role: "operate", handle: steering.kick },
+  { method: "POST", path: "apps/:app/unban", role: "operate", handle: steering.unban },
+  { method: "POST", path: "apps/:app/reconnect", role: "operate", handle: steering.reconnect },
+  { method: "POST", path: "apps/:app/purge", role: "operate", handle: steering.purge },
   { method: "POST", path: "apps/:app/events", role: "operate", handle: actions.send },
   { method: "POST", path: "apps/:app/explain", role: "operate", handle: reports.explain },
   { method: "GET", path: "statistics", role: "view", handle: reports.statistics },

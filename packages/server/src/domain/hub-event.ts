@@ -24,6 +24,7 @@ export type HubEvent =
       readonly channel: string;
       readonly purged: number;
       readonly range: PurgeRange;
+      readonly byOperator?: true;
     }
   /** A back end, the program or an operator acted on connections. */
   | ({ readonly type: "steered" } & Steered)

@@ -24,9 +24,10 @@ export class Histories {
     return (await lastOf(broker, app.id, known)).kept;
   }
 
-  async purge(app: App, channel: string, range: PurgeRange): Promise<PurgeResult> {
+  async purge(app: App, channel: string, range: PurgeRange, byOperator = false): Promise<PurgeResult> {
     const result = await this.#context.broker.purge(app.id, channel, range);
-    this.#context.observe({ type: "purged", app, channel, purged: result.purged, range });
+    const { purged } = result;
+    this.#context.observe({ type: "purged", app, channel, purged, range, ...(byOperator && { byOperator }) });
     return result;
   }
 }

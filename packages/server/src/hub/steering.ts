@@ -93,25 +93,29 @@ export class Steering {
   }
 
   /** A user who may be in the channel again before the ban is over. Safe to call where there is none. Throws CommandError `engine_unavailable`. */
-  async liftBan(app: App, channel: string, user: string): Promise<void> {
+  async liftBan(app: App, channel: string, user: string, byOperator = false): Promise<void> {
     await this.#bans.lift(app, channel, user);
-    this.#hub.observe({ type: "steered", app, act: "unban", whose: { user }, channel, connections: 0 });
+    this.#observe({ app, act: "unban", whose: { user }, channel, connections: 0 }, byOperator);
   }
 
   /** Of a user, with a time, also those connections that come until then. Throws CommandError `engine_unavailable`. */
-  async subscribe(app: App, act: Omit<SubscribeAct, "type">): Promise<Reached> {
+  async subscribe(app: App, act: Omit<SubscribeAct, "type">, byOperator = false): Promise<Reached> {
     const { whose, stickyUntilMs } = act;
     const whole = { type: "subscribe", ...act } as const;
     if (stickyUntilMs !== undefined && "user" in whose) {
       await this.#sticky.add(app, whose.user, whole, stickyUntilMs);
     }
-    return this.steer(app, whole);
+    return this.steer(app, whole, byOperator);
   }
 
   /** Throws CommandError `engine_unavailable`. */
-  async unsubscribe(app: App, act: Pick<KickAct, "whose" | "channel" | "message">): Promise<Reached> {
+  async unsubscribe(
+    app: App,
+    act: Pick<KickAct, "whose" | "channel" | "message">,
+    byOperator = false,
+  ): Promise<Reached> {
     if ("user" in act.whose) await this.#sticky.remove(app, act.whose.user, act.channel);
-    return this.steer(app, { type: "kick", code: "unsubscribed", ...act });
+    return this.steer(app, { type: "kick", code: "unsubscribed", ...act }, byOperator);
   }
 
   /** The connection has signed in: it is put where others of its user were put. Call it when it is known to be the user's. */
@@ -127,21 +131,33 @@ export class Steering {
     for (const act of acts) await putInto(this.#hub, connection, act);
   }
 
-  /** Throws CommandError `engine_unavailable` where no node can be told. */
+  /** Throws CommandError `engine_unavailable` where no node can be told. One connection of this node needs no other. */
   async steer(app: App, act: SteerAct, byOperator = false): Promise<Reached> {
+    const { whose } = act;
+    const isHere = "connection" in whose && this.#hub.connection(app, whose.connection) !== undefined;
+    const reached = isHere
+      ? { connections: await this.#perform(app, act), nodesMissing: 0 }
+      : await this.#askAll(app, act);
+    this.#observe({ ...steeredBy(app, act), connections: reached.connections }, byOperator);
+    return reached;
+  }
+
+  async #askAll(app: App, act: SteerAct): Promise<Reached> {
     const asked = { id: `${this.#hub.nodeBus.number}.${++this.#steered}`, app: app.id, act };
     const { answers, missing } = await this.#hub.nodeBus.askAll(STEER, asked);
-    const connections = answers.reduce<number>((sum, count) => sum + Number(count), 0);
-    this.#hub.observe({ type: "steered", ...steeredBy(app, act), connections, ...(byOperator && { byOperator }) });
-    return { connections, nodesMissing: missing };
+    return { connections: answers.reduce<number>((sum, count) => sum + Number(count), 0), nodesMissing: missing };
+  }
+
+  #observe(steered: Steered, byOperator: boolean): void {
+    this.#hub.observe({ type: "steered", ...steered, ...(byOperator && { byOperator }) });
   }
 
   /** With a time, the user is kept out of the channel until then, on every node. Throws CommandError `engine_unavailable`. */
-  async kick(app: App, act: Omit<KickAct, "type" | "code">): Promise<Reached> {
+  async kick(app: App, act: Omit<KickAct, "type" | "code">, byOperator = false): Promise<Reached> {
     const { whose, channel, bannedUntilMs } = act;
     // First: who comes from now on reads it, who is here already is found.
     if (bannedUntilMs !== undefined && "user" in whose) await this.#bans.ban(app, channel, whose.user, bannedUntilMs);
-    return this.steer(app, { type: "kick", code: "kicked", ...act });
+    return this.steer(app, { type: "kick", code: "kicked", ...act }, byOperator);
   }
 
   /** Closes every connection of the user. What authenticated the user until now counts no more, unless `revoke` is false. */

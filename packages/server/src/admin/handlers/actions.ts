@@ -1,40 +1,14 @@
-/** Calls that act: disconnect, send, drain, rebalance, replay. Each is recorded in the audit log. */
+/** Calls that act: send, drain, rebalance, replay. Each is recorded in the audit log. */
 
 import * as z from "zod/mini";
-import { Disconnect } from "../../domain/error.ts";
-import { checkChannelName, checkEventData, checkEventName, checkUserId } from "../../hub/limits.ts";
+import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
 import { AdminError } from "../admin-error.ts";
 import type { Done, Rebalanced, Replayed } from "../api-types.ts";
 import { appOf, type Call, type Handler, inputOf, recordInAudit, required } from "../call.ts";
 
-const DisconnectInput = z.strictObject({ message: z.optional(z.string().check(z.maxLength(100))) });
 const EventInput = z.strictObject({ channel: z.string(), event: z.string(), data: z.string() });
 const ReplayInput = z.strictObject({ ids: z.optional(z.array(z.int().check(z.positive())).check(z.maxLength(1000))) });
 const NoInput = z.strictObject({});
-
-const DISCONNECT_MESSAGE = "An operator ended this connection.";
-
-export const disconnect: Handler = async (call): Promise<Done> => {
-  const { message = DISCONNECT_MESSAGE } = inputOf(call, DisconnectInput);
-  const { hub, live } = call.services;
-  const app = appOf(call);
-  const connection = call.params.id ?? "";
-  const found = hub.connection(app, connection);
-  if (found) hub.disconnect(found, new Disconnect("terminated", message));
-  else await live.command({ type: "disconnect", app: app.id, connection, message });
-  await recordInAudit(call, "connection.disconnect", { app: app.id, connection });
-  return { outcome: found ? "done" : "asked" };
-};
-
-export const terminate: Handler = async (call): Promise<Done> => {
-  inputOf(call, NoInput);
-  const app = appOf(call);
-  const user = call.params.id ?? "";
-  checkUserId(app, user);
-  await call.services.hub.steering.terminate(app, user, true, true);
-  await recordInAudit(call, "user.terminate", { app: app.id, user });
-  return { outcome: "asked" };
-};
 
 /** As a back end's event would be: to everybody in the channel. What it says is not written down, only where it went. */
 export const send: Handler = async (call): Promise<Done> => {

@@ -91,7 +91,9 @@ async function keptOf(call: Call, name: string): Promise<readonly KeptEvent[]> {
   const { policy, traits } = hub.channelOf(app, name);
   if (policy.history) {
     const { events: kept } = await readEvents(hub, app, name, { limit: MAX_KEPT, direction: "newest" });
-    return kept.map(({ publication: { event, data } }) => ({ event, payload: redact(data) }));
+    return kept.map(({ publication: { event, data, position, atMs } }) => {
+      return { event, payload: redact(data), ...(position && { position }), ...(atMs !== undefined && { atMs }) };
+    });
   }
   const last = traits.cache ? await hub.histories.cachedEvent(app, name) : undefined;
   return last ? [{ event: last.publication.event, payload: redact(last.publication.data) }] : [];

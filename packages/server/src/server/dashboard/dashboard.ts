@@ -1,8 +1,6 @@
 /** The dashboard in a running server: it observes the hub, and takes its requests and live connections. */
 
 import type { AuthorizeDashboard } from "../../admin/access.ts";
-import { auditEntryOf } from "../../admin/app-acts.ts";
-import { type AuditLog, createAuditLog } from "../../admin/audit-log.ts";
 import { dashboardApp } from "../../admin/dashboard-app.ts";
 import { LiveView } from "../../admin/live-view.ts";
 import type { Principal } from "../../admin/sessions.ts";
@@ -58,7 +56,6 @@ export class Dashboard {
   readonly #app: App;
   readonly #feed: Feed;
   readonly #seconds: SecondSeries;
-  readonly #audit: AuditLog;
   readonly #live: LiveView;
   #admin: Promise<Admin> | undefined;
   readonly #unsubscribe: () => void;
@@ -71,9 +68,6 @@ export class Dashboard {
     this.#apps = config.apps;
     this.#app = dashboardApp(config.defaults);
     this.#seconds = new SecondSeries({ totals: () => storage.counters.apps, clock });
-    const failed = this.#failed;
-    const database = config.database.url === undefined ? undefined : storage.database;
-    this.#audit = createAuditLog({ database, nowMs: () => clock.wallMs(), failed });
     this.#unsubscribe = storage.onWebhookOutcome((...outcome) => this.#feed.webhookOutcome(...outcome));
     this.#feed = new Feed({
       clock,
@@ -83,7 +77,7 @@ export class Dashboard {
       send: (channel, batch) => this.#live.send(channel, "feed", batch),
     });
     this.#live = new LiveView({
-      ...{ hub, drain, failed, app: this.#app, node: node.id, feed: this.#feed, seconds: this.#seconds },
+      ...{ hub, drain, failed: this.#failed, app: this.#app, node: node.id, feed: this.#feed, seconds: this.#seconds },
       redact: redactPayload,
       redactFrame: redactFramePayload,
       appById: (id) => this.#apps.find((app) => app.id === id),
@@ -94,8 +88,6 @@ export class Dashboard {
   readonly observe: Observer = (event: HubEvent) => {
     this.#feed.observe(event);
     this.#live.observe(event);
-    const entry = auditEntryOf(event);
-    if (entry) void this.#audit.record(...entry);
   };
 
   /** Comes first: a dashboard's frames concern no other guard. */
@@ -165,13 +157,13 @@ export class Dashboard {
   /** The server starts without it: most servers' dashboard is never opened. */
   #load(config: Config): Promise<Admin> {
     return import("./create-admin.ts").then(({ createAdmin }) => {
-      const { hub, node, drain } = this.#options;
+      const { hub, node, drain, storage } = this.#options;
       return createAdmin({
         ...this.#options,
         config,
         failed: this.#failed,
         live: {
-          ...{ hub, node, live: this.#live, seconds: this.#seconds, audit: this.#audit },
+          ...{ hub, node, live: this.#live, seconds: this.#seconds, audit: storage.audit },
           ...{ redact: redactPayload, canDrain: drain !== undefined, rebalance: () => clusterShares(hub, true) },
           apps: () => this.#apps.filter((app) => !isReserved(app)),
         },

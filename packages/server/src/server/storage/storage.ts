@@ -2,7 +2,8 @@
  * What the server stores and counts: the database with apps, statistics and webhooks in it, the metrics and the traces.
  */
 
-import { deleteAuditEntries } from "../../admin/audit-log.ts";
+import { auditAppActs } from "../../admin/app-acts.ts";
+import { type AuditLog, createAuditLog, deleteAuditEntries } from "../../admin/audit-log.ts";
 import { SqlApps } from "../../apps/sql.ts";
 import { withDemoApp } from "../../config/demo-app.ts";
 import type { Config } from "../../config/schema/schema.ts";
@@ -37,6 +38,7 @@ export class Storage {
   readonly metrics: Metrics;
   readonly counters = new Counters((app, numbers) => this.metrics.keepTotals(app, numbers));
   readonly database: Database | undefined;
+  readonly audit: AuditLog;
   readonly sqlApps: SqlApps | undefined;
   readonly statistics: StatisticsStore | undefined;
   /** Where a collector is sent anything. */
@@ -49,6 +51,7 @@ export class Storage {
   readonly #outcomeListeners = new Set<OutcomeListener>();
   readonly #retention: RetentionJob | undefined;
   readonly #startup: DatabaseStartup | undefined;
+  readonly #auditAppActs: Observer;
 
   /** Throws ConfigError where the tables are not what they have to be, and may not be changed. */
   static async open(options: StorageOptions): Promise<Storage> {
@@ -67,6 +70,12 @@ export class Storage {
     this.#options = options;
     this.database = database;
     this.telemetry = telemetry;
+    this.audit = createAuditLog({
+      database: config.database.url === undefined ? undefined : database,
+      nowMs: () => clock.wallMs(),
+      failed: (error, during) => host.failed(error, during),
+    });
+    this.#auditAppActs = auditAppActs(this.audit, clock);
     const snapshots = new MetricsSnapshots(host, clock, this.counters, () => this.outbox);
     this.metrics = new Metrics({
       snapshot: () => snapshots.take(),
@@ -164,7 +173,8 @@ export class Storage {
 
   get observers(): readonly Observer[] {
     const webhooks = this.#webhooks ? [this.#webhooks.observe] : [];
-    return [...this.#allCounters.map(({ observe }) => observe), this.metrics.observe, ...webhooks];
+    const counters = this.#allCounters.map(({ observe }) => observe);
+    return [...counters, this.metrics.observe, this.#auditAppActs, ...webhooks];
   }
 
   /** Resolves when the outbox has what was observed. Never rejects. */

@@ -1,7 +1,7 @@
 /** Tools that act. The server asks for the role `operate`, and writes each act into its audit log. */
 
 import { object, string } from "#mcp-sdk";
-import type { ChannelDetail, Done } from "../../../admin/api-types.ts";
+import type { Acted, ChannelDetail, Done } from "../../../admin/api-types.ts";
 import { dataFrom } from "../../commands/publish.ts";
 import { type AdminClient, AdminRefusal, apiPath } from "../admin-client.ts";
 import * as input from "../input.ts";
@@ -52,7 +52,7 @@ const disconnect = tool({
   run: async ({ app, connection, message }, { admin }) => {
     const { id } = await input.appIn(admin, app);
     const path = apiPath(["apps", id, "connections", connection, "disconnect"]);
-    return admin.call<Done>("POST", path, message === undefined ? {} : { message });
+    return admin.call<Acted>("POST", path, message === undefined ? {} : { message });
   },
 });
 
@@ -64,7 +64,7 @@ const terminateUser = tool({
   input: object({ app: input.app, user: input.name.describe("The user's id.") }),
   run: async ({ app, user }, { admin }) => {
     const { id } = await input.appIn(admin, app);
-    return admin.call<Done>("POST", apiPath(["apps", id, "users", user, "terminate"]), {});
+    return admin.call<Acted>("POST", apiPath(["apps", id, "users", user, "terminate"]), {});
   },
 });
 
