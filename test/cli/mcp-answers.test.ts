@@ -317,7 +317,7 @@ describe("the documentation", () => {
     }
     expect(whole).toBe(text);
     const section = (await ask("read_docs", { page: "fanfare://docs/cli.md", heading: "Running > fanfare stop" })).text;
-    expect(section).toStartWith("## Running > fanfare stop\n\n```\n$ fanfare stop");
+    expect(section).toStartWith("## Running > fanfare stop\n\n```console\n$ fanfare stop");
     expect(section).not.toContain("fanfare reload --json");
     await expect(client.readResource({ uri: "fanfare://docs/../package.json" })).rejects.toThrow();
   });

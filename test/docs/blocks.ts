@@ -1,9 +1,35 @@
 /** The blocks of code in a document, and what they say: just so much of each language as the guides write. */
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type PusherLibrary from "pusher";
+import { documents, ROOT } from "../../scripts/llms.ts";
 
 export type Env = Readonly<Record<string, string>>;
 export type Options = Readonly<Record<string, unknown>>;
+
+export interface Block {
+  readonly document: string;
+  readonly line: number;
+  readonly language: string;
+  readonly text: string;
+}
+
+/** Every block of every document. */
+export function allBlocks(): readonly Block[] {
+  const paths = ["README.md", ...documents().flatMap(({ pages }) => pages.map(({ path }) => path))];
+  return paths.flatMap((document) => {
+    const text = readFileSync(join(ROOT, document), "utf8");
+    return [...text.matchAll(/^( *)```(.*)\n([\s\S]*?)^ *```$/gm)].map(
+      ([, indent = "", language = "", block = ""], at, all) => ({
+        document,
+        line: text.slice(0, all[at]?.index).split("\n").length,
+        language,
+        text: block.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+      }),
+    );
+  });
+}
 
 /** Every block of a language, without the indentation that a list gives it. */
 export function blocksIn(text: string, language: string): string[] {
