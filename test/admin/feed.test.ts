@@ -1,12 +1,23 @@
 /** What the feed is made of: a fair choice of many, filters, and numbers by the second. */
 
 import { describe, expect, test } from "bun:test";
-import { liveChannel, type Watch } from "../../packages/server/src/admin/api-types.ts";
+import {
+  addPoints,
+  latencyQuantileMs,
+  liveChannel,
+  type Point,
+  type Watch,
+} from "../../packages/server/src/admin/api-types.ts";
 import { parseWatch } from "../../packages/server/src/admin/parse-watch.ts";
+import type { App } from "../../packages/server/src/domain/app.ts";
 import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts";
+import type { Disconnect } from "../../packages/server/src/domain/error.ts";
+import { LATENCY_BOUNDS_S } from "../../packages/server/src/domain/latency.ts";
 import { passes } from "../../packages/server/src/observers/feed/passes.ts";
+import { RefusalCounts } from "../../packages/server/src/observers/feed/refusal-counts.ts";
 import { Sample } from "../../packages/server/src/observers/feed/sample.ts";
 import { SecondSeries } from "../../packages/server/src/observers/feed/second-series.ts";
+import { Durations } from "../../packages/server/src/observers/metrics/counts.ts";
 
 describe("a sample", () => {
   test("has all of few, in their order", () => {
@@ -73,15 +84,17 @@ describe("numbers by the second", () => {
   const made = () => {
     let nowMs = 1_000_000;
     const totals = new Map([["app", { ...noStatistics(), connections: 2, messagesIn: 5 }]]);
+    const deliveries = new Durations("delivery_seconds", "", LATENCY_BOUNDS_S);
+    const refusals = new RefusalCounts();
     const seconds = new SecondSeries({
-      totals: () => totals,
+      ...{ totals: () => totals, deliveries, refusals },
       clock: { wallMs: () => nowMs, monotonicMs: () => nowMs },
     });
     const tick = () => {
       nowMs += 1000;
       seconds.tick();
     };
-    return { totals, seconds, tick };
+    return { totals, seconds, deliveries, refusals, tick };
   };
 
   test("are what came since the second before, of each app and of all", () => {
@@ -94,6 +107,44 @@ describe("numbers by the second", () => {
     expect(seconds.series("app").map(({ messagesIn }) => messagesIn)).toEqual([5, 7]);
     expect(seconds.latest()).toMatchObject({ messagesIn: 8, connections: 4, atMs: 1_002_000 });
     expect(seconds.series("#dashboard")).toEqual([]);
+  });
+
+  test("have what was refused by its code, and how long deliveries took", () => {
+    const { seconds, deliveries, refusals, tick } = made();
+    const refuse = (code: string, app?: string) => {
+      const why = { code } as Disconnect;
+      refusals.observe({
+        type: "rejected",
+        address: "::1",
+        why,
+        ...(app !== undefined && { app: { id: app } as App }),
+      });
+    };
+    refuse("app_unknown");
+    refuse("unauthorized", "quiet");
+    refuse("made_up", "quiet");
+    refuse("unauthorized", "#dashboard");
+    for (const tookS of [0.0002, 0.0002, 0.0002, 0.02, 60]) deliveries.add(tookS);
+    tick();
+    const { latency = [], refused } = seconds.latest() ?? {};
+    expect(refused).toEqual({ app_unknown: 1, unauthorized: 1, other: 1 });
+    expect(seconds.latest("quiet")).toMatchObject({ refused: { unauthorized: 1, other: 1 }, messagesIn: 0 });
+    expect(latencyQuantileMs(latency, 0.5)).toBeCloseTo(0.225);
+    expect(latencyQuantileMs(latency, 0.8)).toBeCloseTo(25);
+    expect(latencyQuantileMs(latency, 0.99)).toBe(5_000);
+    tick();
+    expect(seconds.latest()).toEqual({ ...noStatistics(), connections: 2, peakConnections: 2, atMs: 1_002_000 });
+    expect(latencyQuantileMs([], 0.5)).toBeUndefined();
+  });
+
+  test("of several nodes are added up, latencies in their classes and refusals by their codes", () => {
+    const one: Point = { ...noStatistics(), atMs: 1, messagesIn: 1, latency: [1, 0, 2], refused: { rate_limited: 2 } };
+    const other: Point = { ...noStatistics(), atMs: 2, messagesIn: 2, latency: [0, 1, 1], refused: { other: 1 } };
+    expect(addPoints(one, other)).toEqual({
+      ...{ ...noStatistics(), atMs: 1, messagesIn: 3 },
+      ...{ latency: [1, 1, 3], refused: { rate_limited: 2, other: 1 } },
+    });
+    expect(addPoints({ ...noStatistics(), atMs: 1 }, one)).toEqual(one);
   });
 
   test("go on when a counter begins anew, and are forgotten after five minutes", () => {

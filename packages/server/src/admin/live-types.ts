@@ -1,6 +1,6 @@
 /** What comes over the dashboard's live connection, and how it is asked for. A part of `api-types.ts`; of the server it imports words only. */
 
-import type { AppStatistics } from "../domain/app-statistics.ts";
+import { type AppStatistics, addStatistics } from "../domain/app-statistics.ts";
 
 /**
  * POST api/ticket (view): a token that opens the live connection once, within half a minute. Then `new WebSocket` at
@@ -21,7 +21,15 @@ export type Watch =
   /** One connection: its state every second, and its frames as they pass. Silence means that no node has it. */
   | { readonly type: "connection"; readonly app: string; readonly id: string }
   /** Numbers by the second, of every node; without an app, of all. */
-  | { readonly type: "seconds"; readonly app?: string };
+  | { readonly type: "seconds"; readonly app?: string }
+  /** The channels in which most is said, every second, of every node. They are counted only while they are watched. */
+  | ({ readonly type: "channels" } & ChannelFilter);
+
+/** `*` stands for any run of characters in `channel`. */
+export interface ChannelFilter {
+  readonly app?: string;
+  readonly channel?: string;
+}
 
 /** All of what is named has to fit; `*` stands for any run of characters in `channel` and `event`. */
 export interface FeedFilter {
@@ -45,12 +53,43 @@ export interface LiveEvents {
   readonly connections: ConnectionList;
   readonly connection: ConnectionReport;
   readonly seconds: SecondReport;
+  readonly earlier_seconds: EarlierSeconds;
+  readonly channels: ChannelReport;
 }
 
 export interface SecondReport {
   readonly node: string;
   readonly app?: string;
   readonly point: Point;
+}
+
+/**
+ * Some of the last five minutes of one node, oldest first. Sent to all who watch these seconds whenever one more does: some may have
+ * come already.
+ */
+export interface EarlierSeconds {
+  readonly node: string;
+  readonly app?: string;
+  readonly points: readonly Point[];
+}
+
+/** One second of one node. */
+export interface ChannelReport {
+  readonly node: string;
+  readonly atMs: number;
+  /** At most 50, those first in which most was said. None where nothing was. */
+  readonly rates: readonly ChannelRate[];
+}
+
+export interface ChannelRate {
+  readonly app: string;
+  readonly channel: string;
+  /** Events that were published on this node. */
+  readonly in: number;
+  /** How often anything was sent to a subscriber on this node. */
+  readonly out: number;
+  /** The last event that was published on this node, if one was since the channel is counted. */
+  readonly last?: { readonly event: string; readonly atMs: number };
 }
 
 /** What happened on one node in the last tenth of a second. */
@@ -191,12 +230,26 @@ export interface ConnectionTraffic {
 
 // ---- numbers
 
-export {
-  type AppStatistics,
-  addStatistics,
-  noStatistics,
-} from "../domain/app-statistics.ts";
+export { type AppStatistics, addStatistics, noStatistics } from "../domain/app-statistics.ts";
+export { latencyQuantileMs } from "../domain/latency.ts";
 
 export interface Point extends AppStatistics {
   readonly atMs: number;
+  /** Of seconds of all apps: how many of the events that are timed took how long, for `latencyQuantileMs`. Absent where none was. */
+  readonly latency?: readonly number[];
+  /** Of seconds: what was refused, by its code, or as `other`. Absent where nothing was. */
+  readonly refused?: Readonly<Record<string, number>>;
+}
+
+/** Everything added up. The time is that of the first. */
+export function addPoints(one: Point, other: Point): Point {
+  const refused = { ...one.refused };
+  for (const [code, count] of Object.entries(other.refused ?? {})) refused[code] = (refused[code] ?? 0) + count;
+  const latency = one.latency?.map((count, index) => count + (other.latency?.[index] ?? 0)) ?? other.latency;
+  return {
+    ...addStatistics(one, other),
+    atMs: one.atMs,
+    ...(latency && { latency }),
+    ...((one.refused || other.refused) && { refused }),
+  };
 }

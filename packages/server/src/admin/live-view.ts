@@ -10,7 +10,16 @@ import type { HubEvent } from "../domain/hub-event.ts";
 import type { Guard, Observer } from "../domain/ports.ts";
 import type { Frame } from "../domain/transport.ts";
 import type { Hub } from "../hub/hub.ts";
-import type { FeedBatch, FeedFilter, LiveEvents, Payload, Point, Watch } from "./api-types.ts";
+import type {
+  ChannelFilter,
+  ChannelRate,
+  FeedBatch,
+  FeedFilter,
+  LiveEvents,
+  Payload,
+  Point,
+  Watch,
+} from "./api-types.ts";
 import { CLUSTER_COMMANDS, ClusterCommand } from "./cluster-commands.ts";
 import { connectionDetail, listConnections, type Redact } from "./connection-view.ts";
 import { FrameRecorder } from "./frame-recorder.ts";
@@ -32,7 +41,15 @@ export interface LiveViewOptions {
     close(): void;
   };
   /** Numbers of this node by the second; absent where nothing is counted. */
-  readonly seconds: { tick(): void; latest(app?: string): Point | undefined } | undefined;
+  readonly seconds:
+    | { tick(): void; latest(app?: string): Point | undefined; series(app?: string): readonly Point[] }
+    | undefined;
+  /** In which channels of this node most is said. */
+  readonly channelRates: {
+    watch(filters: ReadonlyMap<string, ChannelFilter>): void;
+    take(channel: string): readonly ChannelRate[];
+    readonly sent: (app: string, channel: string, readers: number) => void;
+  };
   /** The app of that id, where there is one. */
   readonly appById: (id: string) => App | undefined;
   /** Drains this node, or lets it take clients again, at the request of any node's dashboard. */
@@ -46,6 +63,8 @@ interface TappedConnection {
 }
 
 const MAX_CONNECTIONS = 200;
+/** In one message, of about 200 bytes each. */
+const SECONDS_AT_ONCE = 60;
 const SESSION_OVER = new Disconnect("unauthorized", "The session is over: sign in again.");
 /** For dashboards without a session: the next ticket checks whether they may still watch. */
 const NEW_TICKET_NEEDED = new Disconnect("shutdown", "Come again with another ticket.");
@@ -89,7 +108,8 @@ export class LiveView {
     if (!isReserved(event.connection.app)) return;
     const { channel, type } = event;
     this.#watches.count(channel, type === "subscribed" ? 1 : -1);
-    if (type === "subscribed" && parseWatch(channel)?.type === "feed") void this.#announce({ type: "recent", channel });
+    const watched = type === "subscribed" ? parseWatch(channel)?.type : undefined;
+    if (watched === "feed" || watched === "seconds") void this.#announce({ type: "recent", channel });
   };
 
   /** A dashboard may watch, and nothing else. */
@@ -124,6 +144,8 @@ export class LiveView {
     for (const [channel, watch] of this.#watches.all) {
       if (watch.type === "seconds") this.#sendSecond(channel, watch.app);
       else if (watch.type === "connection") this.#report(channel, watch);
+      else if (watch.type === "channels")
+        this.#send(channel, "channels", { node, atMs: nowMs, rates: this.#options.channelRates.take(channel) });
       else if (watch.type === "connections" && this.#ticks % 2 === 0) {
         const app = this.#options.appById(watch.app);
         const wanted = { search: watch.search, limit: MAX_CONNECTIONS, node };
@@ -134,8 +156,18 @@ export class LiveView {
 
   #sendRecent(channel: string): void {
     const watch = parseWatch(channel);
+    if (watch?.type === "seconds") this.#sendEarlierSeconds(channel, watch.app);
     if (watch?.type !== "feed") return;
     for (const batch of this.#options.feed.recent(filterOf(watch))) this.#send(channel, "feed", batch);
+  }
+
+  #sendEarlierSeconds(channel: string, app: string | undefined): void {
+    const { seconds, node } = this.#options;
+    const all = seconds?.series(app) ?? [];
+    for (let at = 0; at < all.length; at += SECONDS_AT_ONCE) {
+      const points = all.slice(at, at + SECONDS_AT_ONCE);
+      this.#send(channel, "earlier_seconds", { node, ...(app !== undefined && { app }), points });
+    }
   }
 
   #sendSecond(channel: string, app: string | undefined): void {
@@ -174,13 +206,19 @@ export class LiveView {
   }
 
   #changed(watched: ReadonlyMap<string, Watch>): void {
+    const { hub, feed, channelRates } = this.#options;
     const filters = new Map<string, FeedFilter>();
+    const counted = new Map<string, ChannelFilter>();
     for (const [channel, watch] of watched) {
       if (watch.type === "feed") filters.set(channel, filterOf(watch));
+      else if (watch.type === "channels") counted.set(channel, watch);
       else if (watch.type === "connection" && !this.#taps.has(channel)) this.#tap(channel, watch.app, watch.id);
     }
     for (const [channel, tapped] of this.#taps) if (!watched.has(channel)) this.#untap(channel, tapped);
-    this.#options.feed.watch(filters);
+    feed.watch(filters);
+    channelRates.watch(counted);
+    if (counted.size > 0) hub.channelMeters.add(channelRates.sent);
+    else hub.channelMeters.delete(channelRates.sent);
   }
 
   #perform(command: ClusterCommand): void {

@@ -15,6 +15,7 @@ const WatchSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("connections"), app: name, search: text }),
   z.strictObject({ type: z.literal("connection"), app: name, id: name }),
   z.strictObject({ type: z.literal("seconds"), app: text }),
+  z.strictObject({ type: z.literal("channels"), app: text, channel: text }),
 ]);
 
 const NAME = /^live-([-\w]{1,995})$/;

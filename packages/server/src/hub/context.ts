@@ -18,6 +18,8 @@ export class HubContext {
   fanout: Fanout | undefined;
   /** Shown every frame. Undefined nearly always. */
   frameObserver: FrameObserver | undefined;
+  /** Told what goes out in which channel here, and to how many. Empty nearly always. */
+  readonly channelMeters = new Set<(app: string, channel: string, readers: number) => void>();
   /** Connections whose frames are watched as they pass. Empty nearly always, and then it costs one look at a size. */
   readonly taps = new Map<Connection, FrameTap>();
   readonly engine: Engine;

@@ -1,5 +1,6 @@
 /** How long events take from this node through the engine to its own readers: a sample of them, by one node's clock. */
 
+import { isReserved } from "../domain/app.ts";
 import type { EventPublication } from "../domain/message.ts";
 import type { Clock } from "../domain/ports.ts";
 
@@ -21,7 +22,7 @@ export class DeliveryTimer {
 
   /** The event with a mark if it is one of those that are timed. */
   start(publication: EventPublication, nowMs: number): EventPublication {
-    if (nowMs - this.#lastMs < PAUSE_MS) return publication;
+    if (nowMs - this.#lastMs < PAUSE_MS || isReserved({ id: publication.app })) return publication;
     this.#lastMs = nowMs;
     return { ...publication, timed: { node: this.#node, atMs: nowMs } };
   }

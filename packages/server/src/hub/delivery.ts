@@ -141,14 +141,19 @@ export class Delivery {
     except: readonly string[] = NONE,
     having: readonly SequenceReader[] = NO_CONNECTIONS,
   ): void {
-    const { fanout } = this.#context;
+    const { fanout, channelMeters } = this.#context;
     if (!fanout) return;
     audience.lastSentAtMs = this.#context.sweptAtMs;
     const named = except.length === 0 ? NO_CONNECTIONS : connectionsOf(tenant, except);
     const excluded = having.length === 0 ? named : [...named, ...having];
     audience.send(fanout, push, excluded, tenant.app, this.#context.traffic, this.#context.frameObserver);
     if (audience.readers) audience.sendToReaders(push, having);
+    if (channelMeters.size > 0) this.#meter(audience, excluded.length);
     if (this.#context.taps.size > 0) this.#notifyTaps(audience, push, excluded);
+  }
+
+  #meter({ app, channel, size }: Audience, excluded: number): void {
+    for (const meter of this.#context.channelMeters) meter(app, channel.name, Math.max(0, size - excluded));
   }
 
   /** Bun's topics do not say to whom they sent. */

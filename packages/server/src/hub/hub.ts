@@ -54,6 +54,7 @@ export class Hub {
   readonly deciders: Deciders;
   readonly traffic: TrafficMeter | undefined;
   readonly taps: HubContext["taps"];
+  readonly channelMeters: HubContext["channelMeters"];
   readonly turnQueue: TurnQueue;
   readonly quotas: Quotas;
   readonly subscriptionCounts: SubscriptionCounts;
@@ -90,6 +91,7 @@ export class Hub {
     this.deciders = options.deciders ?? {};
     this.traffic = options.traffic;
     this.taps = context.taps;
+    this.channelMeters = context.channelMeters;
     this.turnQueue = new TurnQueue(options.clock, options.scheduleTurn);
     this.quotas = new Quotas(context);
     this.histories = new Histories(context);

@@ -1,13 +1,18 @@
 /** The numbers of the last five minutes, second by second, of each app that is used and of all together. */
 
-import type { Point } from "../../admin/api-types.ts";
+import { addPoints, type Point } from "../../admin/api-types.ts";
 import { isReserved } from "../../domain/app.ts";
-import { type AppStatistics, addStatistics, noStatistics } from "../../domain/app-statistics.ts";
+import { type AppStatistics, noStatistics } from "../../domain/app-statistics.ts";
 import type { Clock } from "../../domain/ports.ts";
+import type { Durations } from "../metrics/counts.ts";
+import type { RefusalCounts } from "./refusal-counts.ts";
 
 export interface SecondSeriesOptions {
   /** Of each app, everything since it was first used. */
   readonly totals: () => ReadonlyMap<string, Readonly<AppStatistics>>;
+  /** How long events took to reach readers, since the start. */
+  readonly deliveries: Pick<Durations, "counts" | "count">;
+  readonly refusals: Pick<RefusalCounts, "take">;
   readonly clock: Clock;
 }
 
@@ -20,6 +25,7 @@ export class SecondSeries {
   readonly #all: Point[] = [];
   readonly #apps = new Map<string, Point[]>();
   #before = new Map<string, AppStatistics>();
+  #timedBefore: readonly number[] = [];
 
   constructor(options: SecondSeriesOptions) {
     this.#options = options;
@@ -27,17 +33,20 @@ export class SecondSeries {
 
   /** To be called once a second. */
   tick(): void {
-    const { totals, clock } = this.#options;
+    const { totals, refusals, clock } = this.#options;
     const atMs = Math.floor(clock.wallMs() / 1000) * 1000;
     const now = new Map([...totals()].map(([app, numbers]) => [app, { ...numbers }]));
-    let together = noStatistics();
-    for (const [app, numbers] of now) {
-      if (isReserved({ id: app })) continue;
-      const point = since(this.#before.get(app) ?? noStatistics(), numbers);
-      together = addStatistics(together, point);
-      this.#keep(app, { ...point, atMs });
+    const refused = refusals.take();
+    let together: Point = { ...noStatistics(), atMs };
+    for (const app of new Set([...now.keys(), ...refused.keys()])) {
+      if (app !== undefined && isReserved({ id: app })) continue;
+      const why = refused.get(app);
+      const point = { ...this.#since(app, now), atMs, ...(why && { refused: why }) };
+      together = addPoints(together, point);
+      if (app !== undefined) this.#keep(app, point);
     }
-    push(this.#all, { ...together, atMs });
+    const latency = this.#timed();
+    push(this.#all, latency ? { ...together, latency } : together);
     for (const app of this.#apps.keys()) if (!now.has(app)) this.#age(app, atMs);
     this.#before = now;
   }
@@ -50,6 +59,21 @@ export class SecondSeries {
   latest(app?: string): Point | undefined {
     const latest = this.series(app).at(-1);
     return latest?.atMs === this.#all.at(-1)?.atMs ? latest : undefined;
+  }
+
+  #since(app: string | undefined, now: ReadonlyMap<string, AppStatistics>): AppStatistics {
+    const numbers = app === undefined ? undefined : now.get(app);
+    return app !== undefined && numbers ? since(this.#before.get(app) ?? noStatistics(), numbers) : noStatistics();
+  }
+
+  /** Of this second; undefined where none was timed in it. */
+  #timed(): readonly number[] | undefined {
+    const { counts, count } = this.#options.deliveries;
+    const timed = [...counts, count - counts.reduce((sum, one) => sum + one, 0)];
+    const before = this.#timedBefore;
+    this.#timedBefore = timed;
+    const grown = timed.map((one, index) => one - (before[index] ?? 0));
+    return grown.some((one) => one > 0) ? grown : undefined;
   }
 
   #keep(app: string, point: Point): void {

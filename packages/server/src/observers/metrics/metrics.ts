@@ -1,6 +1,7 @@
 /** The server in numbers: rare events are counted as they happen, everything else is read when it is scraped. */
 
 import type { HubEvent } from "../../domain/hub-event.ts";
+import { LATENCY_BOUNDS_S } from "../../domain/latency.ts";
 import type { Observer } from "../../domain/ports.ts";
 import { Counts, Durations, type Series } from "./counts.ts";
 import * as zeros from "./initial-series.ts";
@@ -19,9 +20,6 @@ export interface MetricsOptions {
   /** Whether all processes of the server read the same outbox. */
   readonly sharesOutbox: boolean;
 }
-
-/** In seconds. Redis on the same machine answers in a tenth of a millisecond. */
-const BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 export class Metrics {
   readonly #labels = new Labels();
@@ -88,17 +86,17 @@ export class Metrics {
   readonly #hookTook = new Durations(
     "hook_seconds",
     "Time a back end took to answer, waiting for its turn included.",
-    BUCKETS,
+    LATENCY_BOUNDS_S,
   );
   readonly #publishTook = new Durations(
     "publish_seconds",
     "Time from publishing an event to the engine having it; with the memory engine that includes the delivery, of one event in 10 ms.",
-    BUCKETS,
+    LATENCY_BOUNDS_S,
   );
-  readonly #deliveryTook = new Durations(
+  readonly deliveries = new Durations(
     "delivery_seconds",
     "Time from publishing an event to this node's readers being sent it, through the engine; one event in 10 ms is timed.",
-    BUCKETS,
+    LATENCY_BOUNDS_S,
   );
 
   constructor(options: MetricsOptions) {
@@ -193,7 +191,7 @@ export class Metrics {
 
   /** An event reached this node's readers so long after this node published it. */
   deliveryTook(seconds: number): void {
-    this.#deliveryTook.add(seconds);
+    this.deliveries.add(seconds);
   }
 
   /** So many connections were asked to come back, to another node where there is room. */
@@ -257,7 +255,7 @@ export class Metrics {
 
   #loaded(): Promise<MetricsRegistry> {
     this.#registry ??= import("./registry.ts").then(({ MetricsRegistry }) => {
-      const durations = [this.#publishTook, this.#deliveryTook, this.#hookTook];
+      const durations = [this.#publishTook, this.deliveries, this.#hookTook];
       const [counts, labels, totals, soketi] = [this.#counts, this.#labels, this.#totals, this.#soketi];
       return new MetricsRegistry({ ...this.#options, counts, durations, labels, totals, soketi });
     });

@@ -12,8 +12,10 @@ import { Disconnect } from "../../domain/error.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Clock, Guard, Ledger, Observer } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
+import { ChannelRates } from "../../observers/feed/channel-rates.ts";
 import { Feed } from "../../observers/feed/feed.ts";
 import { redactFramePayload, redactPayload } from "../../observers/feed/redacted-payload.ts";
+import { RefusalCounts } from "../../observers/feed/refusal-counts.ts";
 import { SecondSeries } from "../../observers/feed/second-series.ts";
 import { clusterShares } from "../cluster/cluster-shares.ts";
 import type { ResolveCaller } from "../http/caller.ts";
@@ -55,7 +57,9 @@ export class Dashboard {
   readonly #options: DashboardOptions;
   readonly #app: App;
   readonly #feed: Feed;
+  readonly #refusals = new RefusalCounts();
   readonly #seconds: SecondSeries;
+  readonly #channelRates: ChannelRates;
   readonly #live: LiveView;
   #admin: Promise<Admin> | undefined;
   readonly #unsubscribe: () => void;
@@ -67,7 +71,10 @@ export class Dashboard {
     this.#options = options;
     this.#apps = config.apps;
     this.#app = dashboardApp(config.defaults);
-    this.#seconds = new SecondSeries({ totals: () => storage.counters.apps, clock });
+    const { counters, metrics } = storage;
+    const { deliveries } = metrics;
+    this.#seconds = new SecondSeries({ totals: () => counters.apps, deliveries, refusals: this.#refusals, clock });
+    this.#channelRates = new ChannelRates(clock);
     this.#unsubscribe = storage.onWebhookOutcome((...outcome) => this.#feed.webhookOutcome(...outcome));
     this.#feed = new Feed({
       clock,
@@ -78,6 +85,7 @@ export class Dashboard {
     });
     this.#live = new LiveView({
       ...{ hub, drain, failed: this.#failed, app: this.#app, node: node.id, feed: this.#feed, seconds: this.#seconds },
+      channelRates: this.#channelRates,
       redact: redactPayload,
       redactFrame: redactFramePayload,
       appById: (id) => this.#apps.find((app) => app.id === id),
@@ -87,6 +95,8 @@ export class Dashboard {
   /** Of every app, the dashboard's own included. */
   readonly observe: Observer = (event: HubEvent) => {
     this.#feed.observe(event);
+    this.#refusals.observe(event);
+    this.#channelRates.observe(event);
     this.#live.observe(event);
   };
 

@@ -5,6 +5,7 @@ import {
   type AppStatistics,
   type AuditEntry,
   addStatistics,
+  latencyQuantileMs,
   noStatistics,
   type Point,
   type Series,
@@ -55,8 +56,14 @@ function summaryOf({ points, ...series }: Series, shown: number) {
   };
 }
 
-function datedPoint({ atMs, ...counts }: Point) {
-  return { at: new Date(atMs).toISOString(), ...withoutZeros({ ...counts }) };
+function datedPoint({ atMs, latency, refused, ...counts }: Point) {
+  const p99Ms = latency && latencyQuantileMs(latency, 0.99);
+  return {
+    at: new Date(atMs).toISOString(),
+    ...withoutZeros({ ...counts }),
+    ...(refused && { refused }),
+    ...(p99Ms !== undefined && { latencyP99Ms: Math.round(p99Ms * 10) / 10 }),
+  };
 }
 
 /** Most of them, most of the time. */
