@@ -11,6 +11,7 @@ import type { ConnectionEntry, Payload, Point } from "./live-types.ts";
 
 export * from "./act-types.ts";
 export * from "./live-types.ts";
+export * from "./people-types.ts";
 
 /** The header that no other site's page can send without being asked first. Any value counts. */
 export const GUARD_HEADER = "X-Fanfare-Dashboard";

@@ -10,6 +10,7 @@ import type { AppStatistics, Explanation, Point, Question, Rebalanced, Span } fr
 import type { AuditLog } from "./audit-log.ts";
 import type { Redact } from "./connection-view.ts";
 import type { LiveView } from "./live-view.ts";
+import type { People } from "./people.ts";
 import { agentIn, type Principal } from "./sessions.ts";
 
 /** The apps in the database. What cannot be done is thrown as AdminError. */
@@ -67,6 +68,7 @@ export interface Services {
   readonly webhooks: WebhookDeliveries | undefined;
   readonly audit: AuditLog;
   readonly live: LiveView;
+  readonly people: People;
   readonly redact: Redact;
   /** Compares a signature with the right one. */
   readonly explain: (app: App, others: readonly App[], question: Question) => Explanation;
@@ -89,6 +91,8 @@ export interface Call {
 /** What it resolves with is answered as JSON. */
 export type Handler = (call: Call) => Awaitable<unknown>;
 
+const ID = /^[-\w.]{1,128}$/;
+
 /** The app that the path names. Throws AdminError. */
 export function appOf({ services, params }: Call): App {
   const app = services.apps().find(({ id }) => id === params.app);
@@ -110,6 +114,13 @@ export function limitOf({ query }: Call, initial: number, most: number): number 
   if (!/^\d{1,6}$/.test(text) || Number(text) < 1)
     throw new AdminError("input_invalid", "limit has to be a number from 1.");
   return Math.min(Number(text), most);
+}
+
+/** The app that is asked about, if any; also one that is gone. Throws AdminError. */
+export function idIn({ query }: Call): string | undefined {
+  const id = query.get("app") ?? undefined;
+  if (id !== undefined && !ID.test(id)) throw new AdminError("input_invalid", "app has to name an app, by its id.");
+  return id;
 }
 
 /** Writes down who did what. */

@@ -1,9 +1,18 @@
 /** Connections of this node as the dashboard shows them. */
 
-import type { App } from "../domain/app.ts";
+import { type App, isReserved } from "../domain/app.ts";
+import { isInternal } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Hub } from "../hub/hub.ts";
-import type { ConnectionDetail, ConnectionEntry, ConnectionList, ConnectionTraffic, Payload } from "./api-types.ts";
+import { keyId } from "../hub/key-id.ts";
+import type {
+  ConnectionDetail,
+  ConnectionEntry,
+  ConnectionList,
+  ConnectionTraffic,
+  Identity,
+  Payload,
+} from "./api-types.ts";
 
 /** How payloads are shown: masked, and cut to so many characters. */
 export type Redact = (data: unknown, longest?: number) => Payload;
@@ -11,18 +20,20 @@ export type Redact = (data: unknown, longest?: number) => Payload;
 const MAX_CHANNELS = 1000;
 
 export function connectionEntry(connection: Connection, node: string, nowMs: number): ConnectionEntry {
-  const { id, app, protocol, transport, address, user, memberships } = connection;
+  const { id, app, protocol, transport, address, user, memberships, agent, library } = connection;
   return {
     ...{ id, app: app.id, node, protocol: protocol.name, address, channels: memberships?.size ?? 0 },
     ...(transport !== "websocket" && { transport }),
     ...(user && { user: user.id }),
+    ...(agent !== undefined && { agent }),
+    ...(library !== undefined && { library }),
     ageMs: Math.max(0, Math.round(nowMs - connection.openedAtMs)),
   };
 }
 
 interface DetailOptions {
   readonly node: string;
-  readonly nowMs: number;
+  readonly clock: Hub["clock"];
   readonly redact: Redact;
   /** Where it is watched. */
   readonly traffic?: ConnectionTraffic;
@@ -30,35 +41,85 @@ interface DetailOptions {
 
 export function connectionDetail(
   connection: Connection,
-  { node, nowMs, redact, traffic }: DetailOptions,
+  { node, clock, redact, traffic }: DetailOptions,
 ): ConnectionDetail {
-  const { user, memberships, socket } = connection;
+  const { user, memberships, socket, rttMs } = connection;
+  const nowMs = clock.monotonicMs();
+  const identity = identityOf(connection, clock);
   return {
     ...connectionEntry(connection, node, nowMs),
     channelNames: takeFirst(memberships?.keys() ?? [], MAX_CHANNELS),
     ...(user && { userInfo: redact(user.info) }),
+    ...(identity && { identity }),
+    ...(rttMs !== undefined && { rttMs }),
     silentMs: Math.max(0, Math.round(nowMs - connection.lastSeenMs)),
     bufferedBytes: socket?.getBufferedAmount() ?? 0,
     ...(traffic && { traffic }),
   };
 }
 
+/** Undefined where it is nobody's. */
+export function identityOf(connection: Connection, clock: Hub["clock"]): Identity | undefined {
+  const { user, app, protocol, signedInBy, authenticatedAtMs, expiresAtMs, watchedUsers } = connection;
+  const watches = watchedUsers?.length ?? 0;
+  if (!user) return membersOf(connection).next().done ? undefined : { by: "presence", watches };
+  const number = app.secrets.findIndex((secret) => keyId(secret) === signedInBy) + 1;
+  const by = signedInBy === undefined ? "backend" : protocol.acceptsTokens ? "token" : "signature";
+  return {
+    ...{ by, watches },
+    ...(number > 0 && { secret: { number, of: app.secrets.length } }),
+    ...(authenticatedAtMs > 0 && { sinceMs: Math.round(authenticatedAtMs) }),
+    ...(Number.isFinite(expiresAtMs) && { expiresAtMs: Math.round(wallMsOf(clock, expiresAtMs)) }),
+    ...(user.channels && { channels: takeFirst(user.channels, 100) }),
+  };
+}
+
+/** As whom the connection is in presence channels. */
+export function* membersOf({ memberships }: Connection) {
+  for (const channel of memberships?.keys() ?? []) {
+    const member = memberships?.get(channel);
+    if (member) yield member;
+  }
+}
+
+/** Those that clients ask for by name. */
+export function* channelsOf({ memberships }: Connection): Generator<string> {
+  for (const name of memberships?.keys() ?? []) {
+    if (!isInternal(name)) yield name;
+  }
+}
+
+export function wallMsOf(clock: Hub["clock"], monotonicMs: number): number {
+  return clock.wallMs() - (clock.monotonicMs() - monotonicMs);
+}
+
 interface ListOptions {
-  readonly search: string | undefined;
+  readonly search?: string | undefined;
+  readonly isAnonymous?: boolean | undefined;
   readonly limit: number;
   readonly node: string;
 }
 
-/** Those whose id, user, address or one of whose channels has the text in it, or whose transport it is. */
-export function listConnections(hub: Hub, app: App, { search, limit, node }: ListOptions): ConnectionList {
+/** Those whose id, user, address or one of whose channels has the text in it, or whose transport it is; without an app of all. */
+export function listConnections(
+  hub: Hub,
+  app: App | undefined,
+  { search, isAnonymous, limit, node }: ListOptions,
+): ConnectionList {
   const nowMs = hub.clock.monotonicMs();
   const connections: ConnectionEntry[] = [];
   let total = 0;
   for (const connection of hub.connections(app)) {
-    if (search && !matches(connection, search)) continue;
+    if (isReserved(connection.app) || (search && !matches(connection, search))) continue;
+    if (isAnonymous && !isNobodys(connection)) continue;
     if (++total <= limit) connections.push(connectionEntry(connection, node, nowMs));
   }
   return { connections, total, node };
+}
+
+/** Neither signed in nor a member. */
+export function isNobodys(connection: Connection): boolean {
+  return connection.user === undefined && membersOf(connection).next().done === true;
 }
 
 function matches({ id, user, address, transport, memberships }: Connection, text: string): boolean {
@@ -68,7 +129,7 @@ function matches({ id, user, address, transport, memberships }: Connection, text
   return false;
 }
 
-function takeFirst<T>(all: Iterable<T>, most: number): T[] {
+export function takeFirst<T>(all: Iterable<T>, most: number): T[] {
   const first: T[] = [];
   for (const one of all) {
     if (first.length >= most) break;

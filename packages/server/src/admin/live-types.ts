@@ -16,8 +16,8 @@ export interface Ticket {
 /** What the page subscribes to; `liveChannel` makes the channel's name of it. */
 export type Watch =
   | ({ readonly type: "feed" } & FeedFilter)
-  /** Every connection that matches, node by node, every two seconds. */
-  | { readonly type: "connections"; readonly app: string; readonly search?: string }
+  /** Every connection that matches, node by node, every two seconds; without an app, of all. */
+  | { readonly type: "connections"; readonly app?: string; readonly search?: string; readonly isAnonymous?: boolean }
   /** One connection: its state every second, and its frames as they pass. Silence means that no node has it. */
   | { readonly type: "connection"; readonly app: string; readonly id: string }
   /** Numbers by the second, of every node; without an app, of all. */
@@ -146,6 +146,8 @@ export interface FeedEntry {
   readonly payload?: Payload;
   /** What was signed, where the signature was refused. */
   readonly signed?: Signed;
+  /** When a connection that ended was opened. */
+  readonly openedAtMs?: number;
 }
 
 /** A question for the signature explainer, as far as it may be shown. */
@@ -204,6 +206,9 @@ export interface ConnectionEntry {
   readonly transport?: string;
   readonly address: string;
   readonly user?: string;
+  /** What the handshake said of the client: its User-Agent, and a Pusher library and its version. */
+  readonly agent?: string;
+  readonly library?: string;
   /** How many channels it is in. */
   readonly channels: number;
   readonly ageMs: number;
@@ -214,11 +219,28 @@ export interface ConnectionDetail extends ConnectionEntry {
   /** At most 1000. */
   readonly channelNames: readonly string[];
   readonly userInfo?: Payload;
+  readonly identity?: Identity;
+  /** How long the last ping took that was timed; absent where none was. Watched connections are pinged every ten seconds. */
+  readonly rttMs?: number;
   readonly silentMs: number;
   /** Bytes that wait for it to read. */
   readonly bufferedBytes: number;
   /** Since a dashboard began to watch it; undefined where none does. */
   readonly traffic?: ConnectionTraffic;
+}
+
+/** By what it is known whose connection it is: a token, a signature of the back end, its answer, or a presence channel alone. */
+export interface Identity {
+  readonly by: "token" | "signature" | "backend" | "presence";
+  /** Which of the app's secrets it was signed with, the first is 1; absent where it was none of them. */
+  readonly secret?: { readonly number: number; readonly of: number };
+  /** When the proof was made. */
+  readonly sinceMs?: number;
+  readonly expiresAtMs?: number;
+  /** Patterns of channels that the token lets it join. */
+  readonly channels?: readonly string[];
+  /** How many users it is notified of. */
+  readonly watches: number;
 }
 
 export interface ConnectionTraffic {

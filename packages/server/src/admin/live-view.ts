@@ -147,9 +147,11 @@ export class LiveView {
       else if (watch.type === "channels")
         this.#send(channel, "channels", { node, atMs: nowMs, rates: this.#options.channelRates.take(channel) });
       else if (watch.type === "connections" && this.#ticks % 2 === 0) {
-        const app = this.#options.appById(watch.app);
-        const wanted = { search: watch.search, limit: MAX_CONNECTIONS, node };
-        if (app) this.#send(channel, "connections", listConnections(this.#options.hub, app, wanted));
+        const { app: id, search, isAnonymous } = watch;
+        const app = id === undefined ? undefined : this.#options.appById(id);
+        const wanted = { search, isAnonymous, limit: MAX_CONNECTIONS, node };
+        if (app || id === undefined)
+          this.#send(channel, "connections", listConnections(this.#options.hub, app, wanted));
       }
     }
   }
@@ -186,7 +188,9 @@ export class LiveView {
       this.#untap(channel, tapped);
       return this.#send(channel, "connection", report);
     }
-    const look = { node, nowMs: hub.clock.monotonicMs(), redact, traffic: frames.traffic };
+    const look = { node, clock: hub.clock, redact, traffic: frames.traffic };
+    // As if something had been sent: then it is pinged, and the answer timed.
+    connection.wasSent = true;
     this.#send(channel, "connection", { connection: connectionDetail(connection, look), ...report });
   }
 

@@ -12,7 +12,10 @@ const WatchSchema = z.discriminatedUnion("type", [
     ...{ app: text, channel: text, event: text, connection: text },
     types: z.optional(z.array(z.enum(FEED_TYPES)).check(z.maxLength(FEED_TYPES.length))),
   }),
-  z.strictObject({ type: z.literal("connections"), app: name, search: text }),
+  z.strictObject({
+    ...{ type: z.literal("connections"), app: text, search: text },
+    isAnonymous: z.optional(z.boolean()),
+  }),
   z.strictObject({ type: z.literal("connection"), app: name, id: name }),
   z.strictObject({ type: z.literal("seconds"), app: text }),
   z.strictObject({ type: z.literal("channels"), app: text, channel: text }),

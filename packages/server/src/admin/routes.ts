@@ -4,6 +4,7 @@ import type { Role } from "./api-types.ts";
 import type { Handler } from "./call.ts";
 import * as actions from "./handlers/actions.ts";
 import * as apps from "./handlers/apps.ts";
+import * as people from "./handlers/people.ts";
 import * as queries from "./handlers/queries.ts";
 import * as reports from "./handlers/reports.ts";
 import * as steering from "./handlers/steering.ts";
@@ -33,6 +34,8 @@ export const ROUTES: readonly AdminRoute[] = [
   { method: "GET", path: "apps/:app/channel", role: "view", handle: queries.channel },
   { method: "GET", path: "apps/:app/connections", role: "view", handle: queries.connections },
   { method: "GET", path: "apps/:app/connections/:id", role: "view", handle: queries.connection },
+  { method: "GET", path: "people", role: "view", handle: people.people },
+  { method: "GET", path: "apps/:app/users/:id", role: "view", handle: people.person },
   { method: "POST", path: "apps/:app/connections/:id/disconnect", role: "operate", handle: steering.disconnect },
   { method: "POST", path: "apps/:app/users/:id/terminate", role: "operate", handle: steering.terminate },
   { method: "POST", path: "apps/:app/subscribe", role: "operate", handle: steering.subscribe },

@@ -64,6 +64,11 @@ export class Connection {
   expiryAnnounced = false;
   transport: Transport = "websocket";
   socket: Socket | undefined;
+  /** For people to look at: the User-Agent of the handshake, and the library that a Pusher client names. */
+  agent: string | undefined;
+  library: string | undefined;
+  /** How long the last ping took that was timed. */
+  rttMs: number | undefined;
   /** Of an app with hooks. */
   backend: BackendContext | undefined;
   /** The channels it is in. Absent until the first. */

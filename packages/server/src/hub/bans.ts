@@ -51,11 +51,16 @@ export class Bans {
     if (!(await this.flag.isSet(app))) return;
     for (const user of users) {
       if (user === undefined) continue;
-      const last = { limit: 1, direction: "newest" } as const;
-      const { events } = await this.#context.broker.history(app.id, placeOf(channel, user), last);
-      if (Number(events.at(-1)?.publication.data ?? 0) <= this.#context.clock.wallMs()) continue;
+      if ((await this.endOf(app, channel, user)) <= this.#context.clock.wallMs()) continue;
       throw new CommandError("unauthorized", `The app's back end keeps this user out of channel ${channel} for now.`);
     }
+  }
+
+  /** When the user's last ban ends or ended; 0 where there is none. Throws CommandError `engine_unavailable`. */
+  async endOf({ id }: App, channel: string, user: string): Promise<number> {
+    const last = { limit: 1, direction: "newest" } as const;
+    const { events } = await this.#context.broker.history(id, placeOf(channel, user), last);
+    return Number(events.at(-1)?.publication.data ?? 0);
   }
 
   async #write({ id }: App, channel: string, user: string, untilMs: number, ttlMs: number): Promise<void> {

@@ -98,6 +98,11 @@ export class Steering {
     this.#observe({ app, act: "unban", whose: { user }, channel, connections: 0 }, byOperator);
   }
 
+  /** When the user's last ban from the channel ends or ended; 0 where there is none. Throws CommandError `engine_unavailable`. */
+  banEnd(app: App, channel: string, user: string): Promise<number> {
+    return this.#bans.endOf(app, channel, user);
+  }
+
   /** Of a user, with a time, also those connections that come until then. Throws CommandError `engine_unavailable`. */
   async subscribe(app: App, act: Omit<SubscribeAct, "type">, byOperator = false): Promise<Reached> {
     const { whose, stickyUntilMs } = act;

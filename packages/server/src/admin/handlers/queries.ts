@@ -125,7 +125,7 @@ export const connection: Handler = (call): ConnectionDetail => {
   const { hub, node, redact } = call.services;
   const found = hub.connection(appOf(call), call.params.id ?? "");
   if (!found) throw new AdminError("not_found", "This node has no such connection.");
-  return connectionDetail(found, { node: node.id, nowMs: hub.clock.monotonicMs(), redact });
+  return connectionDetail(found, { node: node.id, clock: hub.clock, redact });
 };
 
 function order(one: string, other: string): number {

@@ -4,15 +4,12 @@ import * as z from "zod/mini";
 import { hasRole } from "../access.ts";
 import { AdminError } from "../admin-error.ts";
 import type { AuditEntry, Explanation, Point, Question, Series, Webhooks } from "../api-types.ts";
-import { appOf, type Call, type Handler, inputOf, limitOf, required } from "../call.ts";
+import { appOf, type Call, type Handler, idIn, inputOf, limitOf, required } from "../call.ts";
 import { shownTo } from "./apps.ts";
 
 const MAX_ENTRIES = 500;
 const STEPS = { hour: 3_600_000, day: 86_400_000 } as const;
 const DEFAULT_SPANS_BACK = 60;
-/** Ids of apps that are gone are asked for as well. */
-const ID = /^[-\w.]{1,128}$/;
-
 const SpanSchema = z.enum(["second", "interval", "hour", "day"]);
 
 const text = z.string().check(z.maxLength(65_536));
@@ -54,12 +51,6 @@ function series(
 ): Series {
   const { app, span, stepMs } = of;
   return { ...(app !== undefined && { app }), span, stepMs, points };
-}
-
-function idIn({ query }: Call): string | undefined {
-  const id = query.get("app") ?? undefined;
-  if (id !== undefined && !ID.test(id)) throw new AdminError("input_invalid", "app has to name an app, by its id.");
-  return id;
 }
 
 function timeIn({ query }: Call, name: string, initial: number): number {

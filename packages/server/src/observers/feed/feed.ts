@@ -39,6 +39,7 @@ interface Noted {
   readonly event: FeedEvent;
   readonly source: FeedSource;
   readonly atMs: number;
+  readonly openedAtMs?: number;
 }
 
 interface Window {
@@ -80,6 +81,11 @@ export class Feed {
     });
   }
 
+  /** Everything of what happened lately that fits, oldest first. */
+  find(fits: (entry: FeedEntry) => boolean): readonly FeedEntry[] {
+    return this.#recent.find(fits);
+  }
+
   /** From now on these filters are watched, by the channels that what passes them is sent to. */
   watch(filters: ReadonlyMap<string, FeedFilter>): void {
     const { random } = this.#options;
@@ -104,9 +110,15 @@ export class Feed {
     // The dashboard's own events would report themselves for ever.
     if (!event || (event.app !== undefined && isReserved({ id: event.app }))) return;
     const { node, clock } = this.#options;
-    const noted = { id: `${node}-${++this.#noted}`, event, source, atMs: clock.wallMs() };
+    const atMs = clock.wallMs();
+    const noted = { id: `${node}-${++this.#noted}`, event, source, atMs, ...this.#openedAt(source, atMs) };
     if (isKept) this.#recent.add(source, { event, entry: entryOf(noted, LEAST_SHOWN) });
     for (const { filter, sample } of this.#windows.values()) if (passes(filter, event)) sample.add(noted);
+  }
+
+  #openedAt(source: FeedSource, nowMs: number): Pick<Noted, "openedAtMs"> {
+    if (source.type !== "closed") return {};
+    return { openedAtMs: Math.round(nowMs - (this.#options.clock.monotonicMs() - source.connection.openedAtMs)) };
   }
 
   #flush(): void {
@@ -125,6 +137,7 @@ export class Feed {
   }
 }
 
-function entryOf({ event, source, id, atMs }: Noted, longest: number): FeedEntry {
-  return feedEntryOf(event, source, id, atMs, longest);
+function entryOf({ event, source, id, atMs, openedAtMs }: Noted, longest: number): FeedEntry {
+  const entry = feedEntryOf(event, source, id, atMs, longest);
+  return openedAtMs === undefined ? entry : { ...entry, openedAtMs };
 }

@@ -48,11 +48,19 @@ export class RecentEntries {
 
   /** The newest that pass, oldest first. */
   matching(filter: FeedFilter): readonly FeedEntry[] {
-    const inOrder = [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)];
-    return inOrder
+    return this.#inOrder
       .filter(({ event }) => passes(filter, event))
       .slice(-MOST_AT_ONCE)
       .map(({ entry }) => entry);
+  }
+
+  /** All that fit, oldest first. */
+  find(fits: (entry: FeedEntry) => boolean): readonly FeedEntry[] {
+    return this.#inOrder.flatMap(({ entry }) => (fits(entry) ? entry : []));
+  }
+
+  get #inOrder(): readonly RecentEntry[] {
+    return [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)];
   }
 }
 

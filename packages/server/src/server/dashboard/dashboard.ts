@@ -3,6 +3,7 @@
 import type { AuthorizeDashboard } from "../../admin/access.ts";
 import { dashboardApp } from "../../admin/dashboard-app.ts";
 import { LiveView } from "../../admin/live-view.ts";
+import { People } from "../../admin/people.ts";
 import type { Principal } from "../../admin/sessions.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { App } from "../../domain/app.ts";
@@ -61,6 +62,7 @@ export class Dashboard {
   readonly #seconds: SecondSeries;
   readonly #channelRates: ChannelRates;
   readonly #live: LiveView;
+  readonly #people: People;
   #admin: Promise<Admin> | undefined;
   readonly #unsubscribe: () => void;
   #apps: readonly App[];
@@ -90,6 +92,7 @@ export class Dashboard {
       redactFrame: redactFramePayload,
       appById: (id) => this.#apps.find((app) => app.id === id),
     });
+    this.#people = new People({ hub, node: node.id, redact: redactPayload, recent: (fits) => this.#feed.find(fits) });
   }
 
   /** Of every app, the dashboard's own included. */
@@ -108,6 +111,7 @@ export class Dashboard {
   /** When the hub is started. */
   start(): void {
     this.#live.start();
+    this.#people.start();
   }
 
   /** Shows what is watched, and looks at what was edited elsewhere. Call it every second. */
@@ -120,6 +124,7 @@ export class Dashboard {
   stop(): void {
     this.#unsubscribe();
     this.#live.stop();
+    this.#people.stop();
   }
 
   /** As these settings say, from now on. */
@@ -173,7 +178,7 @@ export class Dashboard {
         config,
         failed: this.#failed,
         live: {
-          ...{ hub, node, live: this.#live, seconds: this.#seconds, audit: storage.audit },
+          ...{ hub, node, live: this.#live, people: this.#people, seconds: this.#seconds, audit: storage.audit },
           ...{ redact: redactPayload, canDrain: drain !== undefined, rebalance: () => clusterShares(hub, true) },
           apps: () => this.#apps.filter((app) => !isReserved(app)),
         },

@@ -88,6 +88,7 @@ function admitTo(
   const version = protocol.name === options.pusher.name ? pusherVersionOf(url, options.strictProtocol) : undefined;
   const connection = createConnection(options, caller, protocol, appOf());
   if (transport) connection.transport = transport;
+  describeClient(connection, request, url);
   if (version !== undefined) connection.answersPings = version >= FIRST_WITH_PINGS;
   return andThen(runGuards(options.guards, request, connection), (user) => {
     connection.awaitsAuthentication = !user && protocol === options.native && url.searchParams.get("auth") === "frame";
@@ -140,6 +141,25 @@ function createConnection(
   app: App,
 ): Connection {
   return new Connection(newId(), app, protocol, address, clock.monotonicMs());
+}
+
+/** Most clients are of a few kinds: each text is stored once. */
+const known = new Map<string, string>();
+const MOST_KNOWN = 500;
+const LONGEST_TEXT = 256;
+
+function describeClient(connection: Connection, { headers }: Request, { searchParams }: URL): void {
+  const agent = headers.get("user-agent");
+  if (agent) connection.agent = shared(agent);
+  const [library, version] = [searchParams.get("client"), searchParams.get("version")];
+  if (library) connection.library = shared(`pusher-${library} ${version ?? ""}`.trim());
+}
+
+function shared(text: string): string {
+  const short = text.slice(0, LONGEST_TEXT);
+  const found = known.get(short);
+  if (found === undefined && known.size < MOST_KNOWN) known.set(short, short);
+  return found ?? short;
 }
 
 /** Every guard may reject the client; the first that knows the user is believed. */

@@ -40,7 +40,7 @@ export function socketHandler(options: ListenOptions, pendingUsers: PendingUsers
     },
     pong({ data }, payload) {
       if (data instanceof Connection) {
-        answersProbe(data, payload);
+        if (answersProbe(data, payload)) data.rttMs = Math.round(hub.clock.monotonicMs() - data.probedAtMs);
         receivePing(hub, data);
       } else if (data instanceof EndpointConnection) data.ponged(payload);
     },
