@@ -15,12 +15,15 @@ import type {
 } from "../../packages/server/src/admin/api-types.ts";
 import { auditAppActs } from "../../packages/server/src/admin/app-acts.ts";
 import type { Steered } from "../../packages/server/src/domain/hub-event.ts";
+import { startBackEnd } from "../support/back-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock, fakeApp } from "../support/fakes.ts";
 import { scrape } from "../support/metrics.ts";
 import { connectAs, connectNative } from "../support/native-client.ts";
 import { channelAuth, connectPusher, signedFetch } from "../support/pusher-client.ts";
+import { startRedis } from "../support/redis.ts";
 import { APP, startServer } from "../support/server.ts";
+import { sqliteFile } from "../support/sqlite.ts";
 import { startWorkers } from "../support/workers.ts";
 import { SIGNED, signedIn, USERS, type Visitor } from "./visitor.ts";
 
@@ -416,11 +419,53 @@ describe("webhooks", () => {
     const seen = (await anna.ask<Webhooks>("api/webhooks")).body;
     expect(seen.letters[0]?.target).toBe(`http://127.0.0.1:${receiver.port}/hook`);
     expect(JSON.stringify(dead)).not.toContain("hush");
+    const [once] = dead.receivers;
+    expect(once).toMatchObject({ app: "app", waiting: 0, failed: 1, taken: 0, lastStatus: 500, isResting: false });
+    expect(once?.perMinute).toBe((once?.attempts ?? 0) / 5);
+    expect(once?.p95Ms).toBeLessThan(10_000);
     isUp = true;
     expect((await otto.post("api/webhooks/replay", { ids: [dead.letters[0]?.id] })).body).toEqual({ count: 1 });
     await eventually(() => expect(got.join()).toContain("hooked"), { withinMs: 10_000 });
     expect((await auditOf(otto))[0]).toMatchObject({ what: "webhooks.replay", detail: { count: 1 } });
+    await eventually(async () => {
+      const { receivers } = (await otto.ask<Webhooks>("api/webhooks")).body;
+      expect(receivers).toMatchObject([{ waiting: 0, failed: 0, taken: 1, lastStatus: 200 }]);
+    });
     await receiver.stop(true);
+  }, 30_000);
+
+  test("and hooks are told of by receiver, of all nodes together", async () => {
+    const redis = await startRedis();
+    const backEnd = startBackEnd({ subscribe: () => Response.json({}), disconnect: () => new Response() });
+    const hooks = { url: backEnd.url, subscribe: true, disconnect: true };
+    const webhooks = [{ url: `${backEnd.url}quiet`, events: ["member_added" as const] }];
+    const config = {
+      ...SIGNED,
+      apps: [{ ...APP, anonymous: true, hooks, webhooks }],
+      webhooks: { allowPrivate: true },
+    };
+    const engine = { engine: "redis", redis: { port: redis.port }, database: { url: sqliteFile() } } as const;
+    const [here, there] = [await startServer({ ...config, ...engine }), await startServer({ ...config, ...engine })];
+    for (const { url } of [here, there]) {
+      const client = await connectNative(url);
+      await client.subscribe("private-a");
+      await client.close();
+    }
+    const vera = await signedIn(here.url, "vera");
+    await eventually(
+      async () => {
+        const { body } = await vera.ask<Webhooks>("api/webhooks");
+        expect(body.nodesMissing).toBe(0);
+        expect(body.receivers).toMatchObject([
+          { target: `${new URL(backEnd.url).origin}/******`, attempts: 0, taken: 0, perMinute: 0, isResting: false },
+          { target: "hook:subscribe", attempts: 2, taken: 2, perMinute: 0.4 },
+          { target: "hook:disconnect", attempts: 2, taken: 2, lastStatus: 200 },
+        ]);
+        expect(body.receivers[0]?.p95Ms).toBeUndefined();
+      },
+      { withinMs: 15_000, everyMs: 100 },
+    );
+    expect((await vera.ask<Webhooks>("api/webhooks?app=none")).body.receivers).toEqual([]);
   }, 30_000);
 });
 

@@ -10,6 +10,7 @@ import { APP, startServer } from "../support/server.ts";
 import { SIGNED, signedIn, type Visitor } from "./visitor.ts";
 
 const AGENT = "Mozilla/5.0 (X11; Linux x86_64) Chrome/142.0";
+const { secret: _, ...TWO_SECRETS } = APP;
 const peopleOf = async (visitor: Visitor, query = "") => (await visitor.ask<PeopleList>(`api/people${query}`)).body;
 const personOf = async (visitor: Visitor, id: string) =>
   (await visitor.ask<PersonDetail>(`api/apps/app/users/${id}`)).body;
@@ -108,7 +109,7 @@ describe("a user", () => {
   test("who signed in by signature, or is only a member, is told apart; a stranger has nothing", async () => {
     const { url } = await startServer({
       ...SIGNED,
-      apps: [{ ...APP, secret: undefined, secrets: ["new", APP.secret] }],
+      apps: [{ ...TWO_SECRETS, secrets: ["new", APP.secret] }],
     });
     const vera = await signedIn(url, "vera");
     const signed = await connectPusher(url);

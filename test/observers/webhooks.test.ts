@@ -87,6 +87,7 @@ function nodeOf(app: App, database: Awaited<ReturnType<typeof openDatabase>>, se
     hookReach: () => ({ may: () => true, setting: "" }),
     version: "test",
     failed,
+    attempted: () => {},
     onOutcome: () => {},
   });
   const { leaveDelayMs = 3_000, isHere = () => false, isOtherLeaving = () => false } = setup;

@@ -259,6 +259,30 @@ export interface Webhooks {
   readonly oldestAtMs?: number;
   /** Failed deliveries, newest first. */
   readonly letters: readonly FailedDelivery[];
+  /** Of the app, or of all: those that are set, those that something waits for, and those that were asked lately. */
+  readonly receivers: readonly WebhookReceiver[];
+  /** Nodes that did not answer: how receivers answered them is not in it. */
+  readonly nodesMissing: number;
+}
+
+export interface WebhookReceiver {
+  readonly app: string;
+  /** The address, without what may be secret in it; or `hook:` and the name of a hook. */
+  readonly target: string;
+  readonly waiting: number;
+  readonly failed: number;
+  /** Requests of the last hour, the last 200 of each node, and how many of them succeeded. */
+  readonly attempts: number;
+  readonly taken: number;
+  /** How long 95 of 100 took at most. */
+  readonly p95Ms?: number;
+  /** Requests, over the last five minutes. */
+  readonly perMinute: number;
+  readonly lastAtMs?: number;
+  /** Absent where there was no answer; of hooks there is none. */
+  readonly lastStatus?: number;
+  /** A node does not ask it for a while, since it failed too often. */
+  readonly isResting: boolean;
 }
 
 export interface FailedDelivery {

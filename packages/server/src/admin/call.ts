@@ -11,6 +11,7 @@ import type { AuditLog } from "./audit-log.ts";
 import type { Redact } from "./connection-view.ts";
 import type { LiveView } from "./live-view.ts";
 import type { People } from "./people.ts";
+import type { Receivers } from "./receivers.ts";
 import { agentIn, type Principal } from "./sessions.ts";
 
 /** The apps in the database. What cannot be done is thrown as AdminError. */
@@ -40,9 +41,19 @@ export interface StatisticsReader {
 /** Webhook events on their way, and failed deliveries. */
 export interface WebhookDeliveries {
   backlog(): Promise<{ readonly waiting: number; readonly failed: number; readonly oldestAtMs?: number }>;
+  backlogs(): Promise<readonly ReceiverBacklog[]>;
   failed(limit: number, app?: string): Promise<readonly StoredDelivery[]>;
   /** How many. */
   replay(ids?: readonly number[]): Promise<number>;
+}
+
+/** Of one receiver and state. */
+export interface ReceiverBacklog {
+  readonly app: string;
+  readonly target: string;
+  /** "waiting" or "failed". */
+  readonly state: string;
+  readonly count: number;
 }
 
 export interface StoredDelivery {
@@ -69,6 +80,7 @@ export interface Services {
   readonly audit: AuditLog;
   readonly live: LiveView;
   readonly people: People;
+  readonly receivers: Receivers;
   readonly redact: Redact;
   /** Compares a signature with the right one. */
   readonly explain: (app: App, others: readonly App[], question: Question) => Explanation;

@@ -61,11 +61,16 @@ function timeIn({ query }: Call, name: string, initial: number): number {
 }
 
 export const webhooks: Handler = async (call): Promise<Webhooks> => {
-  const { webhooks: deliveries, redact } = call.services;
+  const { webhooks: deliveries, redact, receivers } = call.services;
   const known = required(deliveries, "This server sends no webhooks: no app has any, or there is no database.");
-  const failed = await known.failed(limitOf(call, 100, MAX_ENTRIES), idIn(call));
+  const app = idIn(call);
+  const apps = call.services.apps().filter(({ id }) => app === undefined || id === app);
+  const reports = await receivers.list(apps, await known.backlogs());
+  const failed = await known.failed(limitOf(call, 100, MAX_ENTRIES), app);
   return {
     ...(await known.backlog()),
+    nodesMissing: reports.nodesMissing,
+    receivers: reports.receivers.map((receiver) => ({ ...receiver, target: shownTo(call, receiver.target) })),
     letters: failed.map(({ target, event, lastError, ...letter }) => ({
       ...letter,
       target: shownTo(call, target),

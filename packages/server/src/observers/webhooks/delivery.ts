@@ -8,6 +8,7 @@ import { signedHeaders } from "../../hub/signature.ts";
 import type { TraceStep } from "../telemetry/trace-step.ts";
 import { DISCONNECT_TARGET } from "./notification.ts";
 import type { ClaimedMessage, Outbox } from "./outbox.ts";
+import type { Attempt } from "./receiver-reports.ts";
 
 export interface DeliveryOptions {
   readonly outbox: Outbox;
@@ -24,6 +25,8 @@ export interface DeliveryOptions {
   /** A request begins; undefined where nothing is traced. */
   readonly trace?: (app: string, url: string, events: number, attempt: number) => TraceStep;
   readonly failed: (error: unknown, during: string) => void;
+  /** A receiver was asked. */
+  readonly attempted: (attempt: Attempt) => void;
   /** A message is dead, or was taken. */
   readonly onOutcome: (app: string, outcome: "sent" | "retried" | "dead", count: number) => void;
 }
@@ -198,14 +201,27 @@ export class Delivery {
       ...(step && step.parent !== "" && { traceparent: step.parent }),
       ...signedHeaders(app, body, version),
     };
+    const report = this.#begin(app.id, first?.target ?? hook.url);
+    let status: number | undefined;
     try {
-      const { status } = await post({ url: hook.url, headers, body, timeoutMs, reach });
+      ({ status } = await post({ url: hook.url, headers, body, timeoutMs, reach }));
       if (status < 200 || status >= 300) throw new Error(`The receiver answered ${status}.`);
       step?.end();
+      report(true, status);
     } catch (error) {
       step?.end(error);
+      report(false, status);
       throw error;
     }
+  }
+
+  #begin(app: string, target: string): (isTaken: boolean, status: number | undefined) => void {
+    const { clock, attempted } = this.#options;
+    const sinceMs = clock.monotonicMs();
+    return (isTaken, status) => {
+      const tookMs = clock.monotonicMs() - sinceMs;
+      attempted({ app, target, tookMs, isTaken, ...(status !== undefined && { status }) });
+    };
   }
 
   /** Whether some are dead, and so no longer in the way of others. */

@@ -263,6 +263,20 @@ export class Outbox {
     return { waiting, failed, ...(oldest.length > 0 && { oldestAtMs: Math.min(...oldest) }) };
   }
 
+  /** How many of each receiver are "waiting" and "failed"; only the oldest `MOST_COUNTED` messages are looked at. */
+  async backlogs(): Promise<readonly { app: string; target: string; state: string; count: number }[]> {
+    const all = this.#db.selectFrom("fanfare_outbox");
+    const counts = this.#db
+      .selectFrom(all.select(["id", "receiver", "state"]).orderBy("id").limit(MOST_COUNTED).as("some"))
+      .select(({ fn }) => ["state", fn.countAll().as("count"), fn.min("id").as("first")])
+      .groupBy(["receiver", "state"]);
+    const rows = await all
+      .innerJoin(counts.as("counts"), "counts.first", "fanfare_outbox.id")
+      .select(["app", "target", "counts.state", "counts.count"])
+      .execute();
+    return rows.map(({ count, ...row }) => ({ ...row, count: Number(count) }));
+  }
+
   // ---- private
 
   /** Unless somebody sent them again meanwhile. */

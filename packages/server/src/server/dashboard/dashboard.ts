@@ -4,6 +4,7 @@ import type { AuthorizeDashboard } from "../../admin/access.ts";
 import { dashboardApp } from "../../admin/dashboard-app.ts";
 import { LiveView } from "../../admin/live-view.ts";
 import { People } from "../../admin/people.ts";
+import { Receivers } from "../../admin/receivers.ts";
 import type { Principal } from "../../admin/sessions.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { App } from "../../domain/app.ts";
@@ -63,6 +64,7 @@ export class Dashboard {
   readonly #channelRates: ChannelRates;
   readonly #live: LiveView;
   readonly #people: People;
+  readonly #receivers: Receivers;
   #admin: Promise<Admin> | undefined;
   readonly #unsubscribe: () => void;
   #apps: readonly App[];
@@ -92,6 +94,7 @@ export class Dashboard {
       redactFrame: redactFramePayload,
       appById: (id) => this.#apps.find((app) => app.id === id),
     });
+    this.#receivers = new Receivers(hub, () => storage.receivers.read());
     this.#people = new People({ hub, node: node.id, redact: redactPayload, recent: (fits) => this.#feed.find(fits) });
   }
 
@@ -112,6 +115,7 @@ export class Dashboard {
   start(): void {
     this.#live.start();
     this.#people.start();
+    this.#receivers.start();
   }
 
   /** Shows what is watched, and looks at what was edited elsewhere. Call it every second. */
@@ -125,6 +129,7 @@ export class Dashboard {
     this.#unsubscribe();
     this.#live.stop();
     this.#people.stop();
+    this.#receivers.stop();
   }
 
   /** As these settings say, from now on. */
@@ -178,7 +183,8 @@ export class Dashboard {
         config,
         failed: this.#failed,
         live: {
-          ...{ hub, node, live: this.#live, people: this.#people, seconds: this.#seconds, audit: storage.audit },
+          ...{ hub, node, live: this.#live, people: this.#people, receivers: this.#receivers },
+          ...{ seconds: this.#seconds, audit: storage.audit },
           ...{ redact: redactPayload, canDrain: drain !== undefined, rebalance: () => clusterShares(hub, true) },
           apps: () => this.#apps.filter((app) => !isReserved(app)),
         },

@@ -72,6 +72,7 @@ export function webhookDeliveries(
   if (!outbox) return undefined;
   return {
     backlog: () => withDatabaseErrors(() => outbox.backlog(), failed),
+    backlogs: () => withDatabaseErrors(() => outbox.backlogs(), failed),
     failed: (limit, app) => withDatabaseErrors(() => outbox.failed(limit, app), failed),
     replay: (ids) => withDatabaseErrors(() => outbox.replay(clock.wallMs(), ids), failed),
   };

@@ -19,6 +19,7 @@ import { StatisticsStore } from "../../observers/statistics/store.ts";
 import { endpointOf } from "../../observers/telemetry/endpoints.ts";
 import type { Tracing } from "../../observers/telemetry/tracing.ts";
 import type { Outbox } from "../../observers/webhooks/outbox.ts";
+import { ReceiverReports } from "../../observers/webhooks/receiver-reports.ts";
 import { nodeName } from "../cluster/node-name.ts";
 import { isSink } from "../implementations.ts";
 import { withinTime } from "../system/within-time.ts";
@@ -37,6 +38,7 @@ const CLOSE_MS = 5_000;
 export class Storage {
   readonly metrics: Metrics;
   readonly counters = new Counters((app, numbers) => this.metrics.keepTotals(app, numbers));
+  readonly receivers: ReceiverReports;
   readonly database: Database | undefined;
   readonly audit: AuditLog;
   readonly sqlApps: SqlApps | undefined;
@@ -68,6 +70,7 @@ export class Storage {
   private constructor(options: StorageOptions, database: Database | undefined, telemetry: Telemetry | undefined) {
     const { config, clock, host, given, version } = options;
     this.#options = options;
+    this.receivers = new ReceiverReports(() => clock.wallMs());
     this.database = database;
     this.telemetry = telemetry;
     this.audit = createAuditLog({
@@ -96,7 +99,8 @@ export class Storage {
       this.#writeStatistics(this.counters, this.statistics);
     }
     const onOutcome: OutcomeListener = (...outcome) => this.#webhookOutcome(...outcome);
-    this.#webhooks = new WebhookPipeline({ ...options, database, node, tracing: this.tracing, onOutcome });
+    const { receivers, tracing } = this;
+    this.#webhooks = new WebhookPipeline({ ...options, database, node, tracing, onOutcome, receivers });
     this.#retention = new RetentionJob({
       rules: retentionRules(options, database, this.#webhooks.outbox, this.statistics),
       wallMs: () => clock.wallMs(),

@@ -7,6 +7,7 @@ import { isPublic } from "../../guards/ip.ts";
 import type { Tracing } from "../../observers/telemetry/tracing.ts";
 import { Delivery } from "../../observers/webhooks/delivery.ts";
 import { Outbox } from "../../observers/webhooks/outbox.ts";
+import type { ReceiverReports } from "../../observers/webhooks/receiver-reports.ts";
 import { Webhooks } from "../../observers/webhooks/webhooks.ts";
 import { hookSettings } from "../hook-settings.ts";
 import type { StorageOptions } from "./storage-options.ts";
@@ -24,6 +25,7 @@ export interface WebhookPipelineOptions extends StorageOptions {
   readonly node: string;
   readonly tracing: Tracing | undefined;
   readonly onOutcome: OutcomeListener;
+  readonly receivers: ReceiverReports;
 }
 
 export class WebhookPipeline {
@@ -35,7 +37,7 @@ export class WebhookPipeline {
   #leavingSeenAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: WebhookPipelineOptions) {
-    const { config, clock, host, database, node, tracing, version, onOutcome } = options;
+    const { config, clock, host, database, node, tracing, version, onOutcome, receivers } = options;
     const { timeoutS, retryForS, allowPrivate, leaveDelayS } = config.webhooks;
     const failed = (error: unknown, during: string) => host.failed(error, during);
     const timeoutMs = timeoutS * 1000;
@@ -44,6 +46,7 @@ export class WebhookPipeline {
     this.#delivery = new Delivery({
       ...{ outbox: this.outbox, clock, timeoutMs, version, failed, onOutcome },
       apps: { byId: (id) => host.findApp(id), byKey: () => undefined },
+      attempted: (attempt) => receivers.attempted(attempt),
       random: Math.random,
       retryForMs: retryForS * 1000,
       reach: allowPrivate ? undefined : { may: isPublic, setting: "webhooks.allowPrivate" },

@@ -1,0 +1,86 @@
+/** Receivers of webhooks and hooks, as all nodes together know them. */
+
+import type { App } from "../domain/app.ts";
+import type { Hub } from "../hub/hub.ts";
+import type { WebhookReceiver } from "./api-types.ts";
+
+/** How one receiver answered one node. */
+export interface ReceiverReport {
+  readonly app: string;
+  readonly target: string;
+  readonly attempts: number;
+  readonly taken: number;
+  readonly perMinute: number;
+  /** Of each attempt. */
+  readonly tookMs: readonly number[];
+  readonly lastAtMs?: number;
+  readonly lastStatus?: number;
+  readonly isResting: boolean;
+}
+
+interface Backlog {
+  readonly app: string;
+  readonly target: string;
+  readonly state: string;
+  readonly count: number;
+}
+
+const TOPIC = "report receivers";
+
+export class Receivers {
+  readonly #hub: Hub;
+  readonly #read: () => readonly ReceiverReport[];
+  #end: (() => void) | undefined;
+
+  /** `read` says how they answered this node. */
+  constructor(hub: Hub, read: () => readonly ReceiverReport[]) {
+    this.#hub = hub;
+    this.#read = read;
+  }
+
+  /** After the hub. */
+  start(): void {
+    this.#end = this.#hub.nodeBus.handle(TOPIC, () => this.#read());
+  }
+
+  stop(): void {
+    this.#end?.();
+  }
+
+  /** Of these apps. Throws CommandError `engine_unavailable` where no node can be asked. */
+  async list(apps: readonly App[], backlogs: readonly Backlog[]) {
+    const { answers, missing: nodesMissing } = await this.#hub.nodeBus.askAll(TOPIC, {});
+    // What came over the bus was made by the same code.
+    const reports = (answers as readonly (readonly ReceiverReport[])[]).flat();
+    const set = apps.flatMap(({ id: app, webhooks = [] }) => webhooks.map(({ url: target }) => ({ app, target })));
+    const named = [...set, ...backlogs, ...reports].filter(({ app }) => apps.some(({ id }) => id === app));
+    const receivers = [...new Map(named.map((one) => [keyOf(one), one]))].map(([key, { app, target }]) => {
+      const is = (one: { readonly app: string; readonly target: string }) => keyOf(one) === key;
+      return { app, target, ...countsOf(backlogs.filter(is)), ...together(reports.filter(is)) };
+    });
+    return { receivers, nodesMissing };
+  }
+}
+
+function keyOf({ app, target }: { readonly app: string; readonly target: string }): string {
+  return `${app} ${target}`;
+}
+
+function countsOf(backlogs: readonly Backlog[]): Pick<WebhookReceiver, "waiting" | "failed"> {
+  const countOf = (state: string) => backlogs.find((one) => one.state === state)?.count ?? 0;
+  return { waiting: countOf("waiting"), failed: countOf("failed") };
+}
+
+function together(reports: readonly ReceiverReport[]): Omit<WebhookReceiver, "app" | "target" | "waiting" | "failed"> {
+  const sum = (of: "attempts" | "taken" | "perMinute") => reports.reduce((total, report) => total + report[of], 0);
+  const took = reports.flatMap(({ tookMs }) => tookMs).sort((one, other) => one - other);
+  const p95Ms = took[Math.ceil(took.length * 0.95) - 1];
+  const [last] = reports.toSorted((one, other) => (other.lastAtMs ?? 0) - (one.lastAtMs ?? 0));
+  return {
+    ...{ attempts: sum("attempts"), taken: sum("taken"), perMinute: sum("perMinute") },
+    ...(p95Ms !== undefined && { p95Ms }),
+    ...(last?.lastAtMs !== undefined && { lastAtMs: last.lastAtMs }),
+    ...(last?.lastStatus !== undefined && { lastStatus: last.lastStatus }),
+    isResting: reports.some(({ isResting }) => isResting),
+  };
+}

@@ -1,0 +1,95 @@
+/** How receivers of webhooks and hooks answered this process lately: the last attempts of each, for the dashboard. */
+
+export interface Attempt {
+  readonly app: string;
+  /** The address, or `hook:` and the name of a hook. */
+  readonly target: string;
+  /** Absent where there was no answer, or none that has one. */
+  readonly status?: number;
+  readonly tookMs: number;
+  readonly isTaken: boolean;
+}
+
+export interface ReceiverReport {
+  readonly app: string;
+  readonly target: string;
+  /** Of the last hour, at most `MOST_ATTEMPTS`. */
+  readonly attempts: number;
+  readonly taken: number;
+  /** Over the last five minutes. */
+  readonly perMinute: number;
+  /** Of each attempt. */
+  readonly tookMs: readonly number[];
+  readonly lastAtMs?: number;
+  readonly lastStatus?: number;
+  /** It is not asked for a while, since it failed too often. */
+  readonly isResting: boolean;
+}
+
+interface Receiver {
+  readonly app: string;
+  readonly target: string;
+  /** Oldest first. */
+  readonly attempts: (Attempt & { readonly atMs: number })[];
+  isResting: boolean;
+}
+
+/** About 20 KB a receiver. */
+const MOST_ATTEMPTS = 200;
+/** The one that was quiet for longest goes. */
+const MOST_RECEIVERS = 200;
+const KEPT_MS = 3_600_000;
+const RATE_MS = 300_000;
+
+export class ReceiverReports {
+  readonly #wallMs: () => number;
+  /** Those that were quiet for longest come first. */
+  readonly #receivers = new Map<string, Receiver>();
+
+  constructor(wallMs: () => number) {
+    this.#wallMs = wallMs;
+  }
+
+  attempted(attempt: Attempt): void {
+    const { attempts } = this.#of(attempt.app, attempt.target);
+    attempts.push({ ...attempt, atMs: this.#wallMs() });
+    if (attempts.length > MOST_ATTEMPTS) attempts.shift();
+  }
+
+  rested(app: string, target: string, isResting: boolean): void {
+    this.#of(app, target).isResting = isResting;
+  }
+
+  read(): readonly ReceiverReport[] {
+    const nowMs = this.#wallMs();
+    return Array.from(this.#receivers.values(), ({ app, target, attempts: all, isResting }) => {
+      const attempts = all.filter(({ atMs }) => atMs >= nowMs - KEPT_MS);
+      const last = attempts.at(-1);
+      return {
+        ...{ app, target, isResting, attempts: attempts.length, perMinute: perMinute(attempts, nowMs) },
+        taken: attempts.filter(({ isTaken }) => isTaken).length,
+        tookMs: attempts.map(({ tookMs }) => Math.round(tookMs)),
+        ...(last && { lastAtMs: last.atMs }),
+        ...(last?.status !== undefined && { lastStatus: last.status }),
+      };
+    });
+  }
+
+  #of(app: string, target: string): Receiver {
+    const key = `${app} ${target}`;
+    const receiver = this.#receivers.get(key) ?? { app, target, attempts: [], isResting: false };
+    this.#receivers.delete(key);
+    this.#receivers.set(key, receiver);
+    const [quietest] = this.#receivers.keys();
+    if (this.#receivers.size > MOST_RECEIVERS && quietest !== undefined) this.#receivers.delete(quietest);
+    return receiver;
+  }
+}
+
+/** Where more are remembered than the time has, over as long as they took. */
+function perMinute(attempts: Receiver["attempts"], nowMs: number): number {
+  const recent = attempts.filter(({ atMs }) => atMs >= nowMs - RATE_MS);
+  const isCut = recent.length === MOST_ATTEMPTS;
+  const overMs = isCut ? Math.max(1_000, nowMs - (recent[0]?.atMs ?? nowMs)) : RATE_MS;
+  return (recent.length * 60_000) / overMs;
+}
