@@ -76,7 +76,7 @@ let connections = 0;
 function welcomeFrame(data: object = {}): object {
   const id = `1.${++connections}`;
   const limits = { eventsPerSecond: 1_000, eventBytes: 100_000 };
-  const features = ["auth-frame", "history", "previous-ids", "token-expiry"];
+  const features = ["auth-frame", "history", "previous-ids", "token-expiry", "publish-order"];
   return {
     event: "welcome",
     data: { id, activityTimeoutS: 120, maxFrameBytes: 1_000_000, limits, features, ...data },

@@ -1,7 +1,7 @@
 /** A real server behind a line that can be cut, and real clients of it. */
 
 import { type Client, type ClientOptions, createClient } from "../../packages/client/src/index.ts";
-import type { ConfigInput, Server } from "../../packages/server/src/index.ts";
+import type { Server, ServerOptions } from "../../packages/server/src/index.ts";
 import { atEnd } from "../support/at-end.ts";
 import { trigger } from "../support/pusher-client.ts";
 import { APP, type AppInput, startServer } from "../support/server.ts";
@@ -31,7 +31,7 @@ export interface World {
 }
 
 /** Ends with the test, or with the file at its top level. */
-export async function startWorld(app: Partial<AppInput> = {}, config: ConfigInput = {}): Promise<World> {
+export async function startWorld(app: Partial<AppInput> = {}, config: ServerOptions = {}): Promise<World> {
   const limits = { clientEventsPerSecond: 10_000, ...app.limits };
   const server = await startServer(config, { anonymous: true, channels: CHANNELS, ...app, limits });
   const proxy = await startProxy(Number(new URL(server.url).port));

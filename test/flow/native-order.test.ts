@@ -1,7 +1,8 @@
 /** What a native client may rely on: what comes first, and what comes before what. */
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { connectAs, connectNative, makeToken } from "../support/native-client.ts";
+import { refusingEngine } from "../support/refusing-engine.ts";
 import { startServer } from "../support/server.ts";
 
 const server = await startServer(
@@ -140,4 +141,64 @@ test("nobody hears itself come or go, nor what it published itself", async () =>
     await client.ask("unsubscribe", { channel: "presence-self" });
     expect(client.socket.frames.filter(({ event }) => event === "member_removed").length).toBe(clients.indexOf(client));
   }
+});
+
+describe("a publish that names the one before it (`afterKey`)", () => {
+  const startRefusing = (clientEventsPerSecond: number, isAway: () => boolean) =>
+    startServer(
+      { engine: refusingEngine(isAway) },
+      {
+        anonymous: true,
+        channels: [{ match: "*", clientPublish: "any" }],
+        limits: { clientEventsPerSecond },
+      },
+    );
+  const publish = (n: number, afterKey?: string, channel = "room") => ({
+    event: "publish",
+    id: n,
+    data: { channel, event: "e", data: n, idempotencyKey: `k${n}`, ...(afterKey !== undefined && { afterKey }) },
+  });
+
+  test("is refused with it for the moment, until that one has been sent again", async () => {
+    let asked = 0;
+    const server = await startRefusing(1_000, () => ++asked === 1);
+    const [client, reader] = [await connectNative(server.url), await connectNative(server.url)];
+    for (const channel of ["room", "other"]) await client.subscribe(channel);
+    await reader.subscribe("room");
+    for (const frame of [publish(1), publish(2, "k1"), publish(3, "k2"), publish(4), publish(5, "k1", "other")])
+      client.socket.send(frame);
+    const answers = await Promise.all([1, 2, 3, 4, 5].map(() => client.next()));
+    expect(answers.map(({ id, code, event }) => [id, code ?? event])).toEqual([
+      [1, "engine_unavailable"],
+      [2, "engine_unavailable"],
+      [3, "engine_unavailable"],
+      [4, "published"],
+      [5, "published"],
+    ]);
+    for (const frame of [publish(1), publish(2, "k1"), publish(3, "k2")]) client.socket.send(frame);
+    const again = await Promise.all([1, 2, 3].map(() => client.next()));
+    expect(again.map(({ id, event }) => [id, event])).toEqual([1, 2, 3].map((id) => [id, "published"]));
+    const heard = await Promise.all([1, 2, 3, 4].map(() => reader.next("e")));
+    expect(heard.map(({ data }) => data)).toEqual([4, 1, 2, 3]);
+  });
+
+  test("waits as long where the rate was exceeded, and goes on where the other was refused for good", async () => {
+    const server = await startRefusing(5, () => false);
+    const client = await connectNative(server.url);
+    await client.subscribe("room");
+    const answers: unknown[] = [];
+    for (let n = 1; n <= 7; n++) {
+      const { code, event, retryAfterMs } = await client.ask("publish", publish(n, n === 7 ? "k6" : undefined).data);
+      answers.push([code ?? event, retryAfterMs !== undefined]);
+    }
+    expect(answers).toEqual([
+      ...[1, 2, 3, 4, 5].map(() => ["published", false]),
+      ["rate_limited", true],
+      ["rate_limited", true],
+    ]);
+    const other = await connectNative(server.url);
+    expect(await other.ask("publish", publish(8).data)).toMatchObject({ code: "not_subscribed" });
+    await other.subscribe("room");
+    expect(await other.ask("publish", publish(9, "k8").data)).toMatchObject({ event: "published" });
+  });
 });

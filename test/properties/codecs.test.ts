@@ -71,6 +71,7 @@ const members = fc.constantFrom(
   "previousIds",
   "previous_socket_ids",
   "idempotencyKey",
+  "afterKey",
   "presence",
   "state",
   "token",
@@ -344,6 +345,7 @@ function nativeFrame(command: Command): object | undefined {
           event: command.event,
           data: payloadValue(command.data),
           idempotencyKey: command.key,
+          afterKey: command.afterKey,
         },
       };
     case "presence":

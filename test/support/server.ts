@@ -1,6 +1,6 @@
 /** A real server inside the test's own process, on a free port, with one app whose keys are the protocol's test vectors'. */
 
-import { type ConfigInput, createServer, type Server } from "../../packages/server/src/index.ts";
+import { type ConfigInput, createServer, type Server, type ServerOptions } from "../../packages/server/src/index.ts";
 import { atEnd } from "./at-end.ts";
 
 export interface AppKeys {
@@ -22,7 +22,7 @@ export const APP = {
  * Starts one that stops with the test, or with the file when called at its top level. `config` replaces settings as a
  * whole; `app` changes single settings of the default app.
  */
-export async function startServer(config: ConfigInput = {}, app: Partial<AppInput> = {}): Promise<Server> {
+export async function startServer(config: ServerOptions = {}, app: Partial<AppInput> = {}): Promise<Server> {
   const server = createServer({
     host: "127.0.0.1",
     port: 0,

@@ -39,7 +39,12 @@ export interface Welcome {
 }
 
 /** Names of `welcome.features`. */
-export const FEATURE = { authFrame: "auth-frame", history: "history", expiring: "token-expiry" } as const;
+export const FEATURE = {
+  authFrame: "auth-frame",
+  history: "history",
+  expiring: "token-expiry",
+  publishOrder: "publish-order",
+} as const;
 
 /** Undefined if it is no frame; a client ignores it then. */
 export function parseFrame(text: string): Frame | undefined {

@@ -6,7 +6,7 @@
 import type { Connection } from "./connection.ts";
 import { after, type Cancel } from "./environment.ts";
 import { closedError, FanfareError } from "./errors.ts";
-import { bytesOf, type Frame } from "./frames.ts";
+import { bytesOf, FEATURE, type Frame } from "./frames.ts";
 import { unsubscriber } from "./listeners.ts";
 import type { Settings } from "./options.ts";
 import type { Answered } from "./requests.ts";
@@ -16,6 +16,7 @@ import { abortedError } from "./waiting.ts";
 
 interface Message {
   readonly channel: Subscription;
+  readonly key: string | undefined;
   /** The command's data as JSON. */
   readonly text: string;
   readonly bytes: number;
@@ -43,8 +44,6 @@ export class PublishQueue {
   /** What the server's rate certainly allows: taken when an answer comes, which is later than the server takes it. */
   #allowance = 0;
   #allowanceAt = 0;
-  /** An error that is to be repeated has shown that more than one at a time may change the order. */
-  #isCareful = false;
   #cancelPause: Cancel | undefined;
   #cancelExpiry: Cancel | undefined;
 
@@ -72,6 +71,7 @@ export class PublishQueue {
       const expiresAt = this.#settings.environment.now() + ageMs;
       const message: Message = {
         channel,
+        key,
         text,
         bytes,
         expiresAt,
@@ -108,7 +108,6 @@ export class PublishQueue {
     const { eventsPerSecond } = this.#connection.welcome?.limits ?? {};
     this.#allowance = eventsPerSecond ?? Number.POSITIVE_INFINITY;
     this.#allowanceAt = this.#settings.environment.now();
-    this.#isCareful = this.#connection.welcome?.limits === undefined;
   }
 
   /** What was under way is sent again on the next connection, unless it was too large for this one. */
@@ -134,10 +133,11 @@ export class PublishQueue {
   }
 
   #send(message: Message): void {
+    const text = this.#ordered(message);
     message.isSent = true;
     message.wasSent = true;
     this.#unanswered++;
-    this.#request(message.text, (error, frame) => {
+    this.#request(text, (error, frame) => {
       // It was lost with its connection.
       if (!message.isSent) return;
       message.isSent = false;
@@ -146,6 +146,18 @@ export class PublishQueue {
       this.#settle(message, () => (error ? message.reject(error) : message.resolve(publishedOf(frame))));
       this.pump();
     });
+  }
+
+  /** If the one before it in its channel, which is unanswered, is refused for the moment, the server refuses this one too. */
+  #ordered(message: Message): string {
+    const { channel, text } = message;
+    if (!this.#connection.has(FEATURE.publishOrder)) return text;
+    let before: Message | undefined;
+    for (const it of this.#messages) {
+      if (it === message) break;
+      if (it.isSent && it.channel === channel) before = it;
+    }
+    return before ? `${text.slice(0, -1)},"afterKey":${JSON.stringify(before.key)}}` : text;
   }
 
   #sendNow(
@@ -184,7 +196,7 @@ export class PublishQueue {
   }
 
   #mayNow(): boolean {
-    if (this.#unanswered >= (this.#isCareful ? 1 : MOST_UNANSWERED)) return false;
+    if (this.#unanswered >= MOST_UNANSWERED) return false;
     const left = this.#refilled() - this.#unanswered;
     if (left >= 1) return true;
     const { eventsPerSecond = 1 } = this.#connection.welcome?.limits ?? {};
@@ -210,7 +222,6 @@ export class PublishQueue {
   }
 
   #pause(ms: number): void {
-    this.#isCareful ||= this.#unanswered > 0;
     this.#cancelPause ??= after(this.#settings.environment, ms, () => {
       this.#resume();
       this.pump();

@@ -2,7 +2,7 @@
 
 import type { App } from "./app.ts";
 import { userChannel } from "./channel.ts";
-import type { Disconnect } from "./error.ts";
+import type { CommandError, Disconnect } from "./error.ts";
 import type { Entering, Memberships } from "./memberships.ts";
 import type { User } from "./message.ts";
 import type { FrameQueue, Protocol, Socket } from "./transport.ts";
@@ -107,6 +107,8 @@ export class Connection {
   probe: string | undefined;
   probedAtMs: number;
 
+  /** Publications that were refused for the moment, by channel and key: see hub/publish-order.ts. Absent while there are none. */
+  refusedPublishes: Map<string, CommandError> | undefined;
   /** Frames that wait because an earlier one is not yet answered, or because it is the others' turn. Absent while none do. */
   frameQueue: FrameQueue | undefined;
   turnsUnderWay = 0;

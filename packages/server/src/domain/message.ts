@@ -104,6 +104,8 @@ export type Command =
       readonly data: string;
       /** A second one with the same key is answered like the first, and published once. */
       readonly key?: string;
+      /** The key of one that it must not come before: where that one was refused for the moment, so is this. */
+      readonly afterKey?: string;
       readonly ref?: Ref;
     }
   /** What the client says of itself as a member of the channel: JSON text in one line, or null for nothing any more. */

@@ -19,6 +19,7 @@ import { unsubscribe } from "./commands/unsubscribe.ts";
 import { receiveFirstFrame } from "./first-frame.ts";
 import type { Hub } from "./hub.ts";
 import { takeFrameToken } from "./limits.ts";
+import { noteRefusal } from "./publish-order.ts";
 import { Turns } from "./turns.ts";
 
 /** Takes one frame of the client's. Never throws. */
@@ -131,6 +132,7 @@ function refuse(hub: Hub, connection: Connection, error: unknown, command: Comma
   const known = error instanceof CommandError;
   if (!known) hub.observe({ type: "failed", error, during: `command ${command?.type ?? "decoding"}`, connection });
   const refusal = known ? error : new CommandError("internal", "Something went wrong on the server.");
+  noteRefusal(connection, command, refusal);
   hub.observe({ type: "refused", connection, error: refusal, ...(command && { command }) });
   hub.push(connection, { type: "refused", error: refusal, ...(command && { command }) });
 }

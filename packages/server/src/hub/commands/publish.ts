@@ -10,10 +10,12 @@ import { isWatching } from "../grants.ts";
 import type { Hub } from "../hub.ts";
 import { checkIdempotencyKey } from "../idempotency-keys.ts";
 import { checkEventData, checkEventName, takeEventToken } from "../limits.ts";
+import { checkOrder } from "../publish-order.ts";
 
 type Publish = Extract<Command, { type: "publish" }>;
 
 export function publish(hub: Hub, connection: Connection, command: Publish, nowMs: number): Awaitable<void> {
+  checkOrder(connection, command);
   checkLimits(connection, command, nowMs);
   checkPermission(hub, connection, command);
   const position = act(hub, connection, command, nowMs);

@@ -142,7 +142,8 @@ function decodeCredentials(credentials: JsonObject): Credentials {
 function decodePublish(data: JsonObject, ref: { ref?: Ref }, frame: string): Command {
   const event = optionalTextOf(data, "event") ?? "message";
   const key = optionalTextOf(data, "idempotencyKey");
-  const once = key === undefined ? ref : { key, ...ref };
+  const afterKey = optionalTextOf(data, "afterKey");
+  const once = { ...(key !== undefined && { key }), ...(afterKey !== undefined && { afterKey }), ...ref };
   const payload = own(data, "data");
   const text = typeof payload === "string" ? undefined : memberText(memberText(frame, "data") ?? "", "data");
   return { type: "publish", channel: textOf(data, "channel"), event, data: payloadFrom(payload, text), ...once };

@@ -66,7 +66,11 @@ export type ClientFrame =
       data: { channel: string; auth?: string; channel_data?: string; presence?: "watch" } & WireResume;
     }
   | { event: "unsubscribe"; id?: Id; data: { channel: string } }
-  | { event: "publish"; id?: Id; data: { channel: string; event?: string; data?: unknown; idempotencyKey?: string } }
+  | {
+      event: "publish";
+      id?: Id;
+      data: { channel: string; event?: string; data?: unknown; idempotencyKey?: string; afterKey?: string };
+    }
   | { event: "presence"; id?: Id; data: { channel: string; state: unknown } }
   | {
       event: "history";
@@ -135,6 +139,7 @@ export const FEATURES: readonly string[] = [
   "token-expiry",
   "rewind",
   "presence-state",
+  "publish-order",
 ];
 
 /** Names that mean something in this protocol: a client may not publish them, and the server's own carry no `pushed`. */
