@@ -61,7 +61,7 @@ async function isSubscribed(page: Page): Promise<void> {
   await eventually(async () => expect(await page.evaluate("isSubscribed()")).toBe(true), PATIENCE);
 }
 
-test("Echo hears in a private channel what was missed, after the event that says so; one request asks for permission", async () => {
+test("Echo hears in a private channel what was missed, after the event that says so; one request asks for permission (A56)", async () => {
   const proxy = await startProxy(server.port);
   const { page, log } = await openPage(proxy, { page: "echo", channel: "orders", private: "" });
   await isSubscribed(page);

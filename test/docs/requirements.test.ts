@@ -10,7 +10,7 @@ import { join } from "node:path";
 const TESTS = join(import.meta.dir, "..");
 
 const PROMISES = [
-  ...range("A", 10, 55),
+  ...range("A", 10, 56),
   ...range("S", 1, 18),
   "S20",
   ...range("S", 22, 26),
