@@ -8,6 +8,7 @@ import {
   type Channel,
   type Client,
   FanfareError,
+  updatePresence,
 } from "../../packages/client/src/index.ts";
 import { FakeWorld, settled } from "./fake-world.ts";
 
@@ -102,6 +103,41 @@ describe("a channel", () => {
     room.on("n", () => heard.push("never"), { signal: abort.signal });
     await world.pass(500);
     expect(room.snapshot.state).toBe("detached");
+  });
+
+  test("that is not in use is forgotten by a page that visits thousands, and one that the application still has stays itself", async () => {
+    const world = new FakeWorld();
+    const client = await connectedIn(world);
+    const visit = async (name: string) => {
+      const channel = client.channel(name);
+      const stop = channel.on("n", () => {}, { keep: 10 });
+      world.socket.subscribed();
+      if (name.startsWith("presence-")) await Promise.all([updatePresence(channel, 1), settled().then(said)]);
+      stop();
+      await world.pass(500);
+      return new WeakRef(channel);
+    };
+    const said = () => world.socket.answer("presence", "presence");
+    const gaps: unknown[] = [];
+    client.channel("listened").onGap((gap) => gaps.push(gap));
+    client.channel("watched", { watch: true });
+    const held = client.channel("held");
+    await visit("held");
+    const visited: WeakRef<Channel>[] = [];
+    for (let n = 0; n < 2_000; n++) visited.push(await visit(n % 2 === 0 ? `room-${n}` : `presence-${n}`));
+    await settled();
+    Bun.gc(true);
+    // The last ones are looked through when more come.
+    expect(visited.filter((it) => it.deref()).length).toBeLessThan(200);
+    expect(client.channel("held")).toBe(held);
+    held.on("n", () => {});
+    expect(world.socket.last("subscribe").data).toEqual({ channel: "held" });
+    client.channel("watched").hold();
+    expect(world.socket.last("subscribe").data).toEqual({ channel: "watched", presence: "watch" });
+    client.channel("listened").hold();
+    world.socket.subscribed();
+    world.socket.receive({ event: "gap", channel: "listened" });
+    expect(gaps).toEqual([{ reason: "server" }]);
   });
 
   test("has at most 64 commands under way with others", async () => {

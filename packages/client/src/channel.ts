@@ -33,13 +33,14 @@ export class ChannelHandle implements Channel {
   constructor(subscription: Subscription, queue: PublishQueue) {
     this.name = subscription.name;
     this.subscription = subscription;
-    this.subscribe = subscription.store.subscribe;
+    this.subscribe = (onChange) => subscription.used().store.subscribe(onChange);
     this.#queue = queue;
   }
 
   /** For listeners that say nothing else. */
   withDefaults(options: ChannelOptions): this {
     this.#defaults = { ...this.#defaults, ...options };
+    this.subscription.used().isConfigured = true;
     this.#keep(options);
     return this;
   }
@@ -80,7 +81,7 @@ export class ChannelHandle implements Channel {
   }
 
   onGap(listener: (gap: Gap) => void, options?: ListenerOptions): Unsubscribe {
-    return this.subscription.gaps.add(listener, options?.signal);
+    return this.subscription.used().gaps.add(listener, options?.signal);
   }
 
   onJoin(listener: (member: Member) => void, options?: ListenerOptions): Unsubscribe {
@@ -96,7 +97,7 @@ export class ChannelHandle implements Channel {
   }
 
   onRemoved(listener: (error: FanfareError) => void, options?: ListenerOptions): Unsubscribe {
-    return this.subscription.removals.add(listener, options?.signal);
+    return this.subscription.used().removals.add(listener, options?.signal);
   }
 
   hold(options?: ChannelOptions): Unsubscribe {

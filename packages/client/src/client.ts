@@ -12,6 +12,7 @@ import { type Settings, settingsOf } from "./options.ts";
 import { KeptPositions } from "./positions.ts";
 import { PublishQueue } from "./publish-queue.ts";
 import { Session } from "./session.ts";
+import type { Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Tokens } from "./token.ts";
 import type {
@@ -52,8 +53,8 @@ class FanfareClient {
   readonly #session: Session;
   readonly #subscriptions: Subscriptions;
   readonly #queue: PublishQueue;
-  readonly #channels = new Map<string, ChannelHandle>();
-  readonly #userEvents = new Map<string, Listeners<[data: unknown, meta: Meta]>>();
+  readonly #handles = new WeakMap<Subscription, ChannelHandle>();
+  readonly #userEvents = new Listeners<[ChannelEvent]>();
   readonly #gaps = new Listeners<[Gap]>();
   readonly #watchlist = new Listeners<[WatchlistChange]>();
   #online: ReadonlySet<string> = new Set();
@@ -72,7 +73,7 @@ class FanfareClient {
       lost: (tooLarge) => this.#lost(tooLarge),
       ended: (error, state) => this.#ended(error, state),
       frame: (name, frame) => this.#frame(name, frame),
-      isResumable: () => this.#userEvents.size === 0 && this.#subscriptions.areResumable,
+      isResumable: () => this.#userEvents.isEmpty && this.#subscriptions.areResumable,
     });
     this.#session = new Session(settings, this.#tokens, this.#connection, () => this.#subscriptions.retryRefused());
     this.#queue = new PublishQueue(settings, this.#connection);
@@ -122,12 +123,10 @@ class FanfareClient {
   // --- channels ---
 
   channel(name: string, options?: ChannelOptions): ChannelHandle {
-    let found = this.#channels.get(name);
-    if (!found) {
-      found = new ChannelHandle(this.#subscriptions.get(name), this.#queue);
-      this.#channels.set(name, found);
-    }
-    return options ? found.withDefaults(options) : found;
+    const subscription = this.#subscriptions.get(name);
+    const handle = this.#handles.get(subscription) ?? new ChannelHandle(subscription, this.#queue);
+    this.#handles.set(subscription, handle);
+    return options ? handle.withDefaults(options) : handle;
   }
 
   // --- the server's program ---
@@ -172,10 +171,11 @@ class FanfareClient {
   // --- events for the user ---
 
   onUser(event: string, listener: (data: never, meta: Meta) => void, options?: ListenerOptions): Unsubscribe {
-    const listeners = this.#userEvents.get(event) ?? new Listeners();
-    this.#userEvents.set(event, listeners);
     this.#wanted();
-    return listeners.add((data, meta) => listener(data as never, meta), options?.signal);
+    const deliver = (it: ChannelEvent) => {
+      if (it.event === event) listener(it.data as never, it.meta);
+    };
+    return this.#userEvents.add(deliver, options?.signal);
   }
 
   onUserGap(listener: (gap: Gap) => void, options?: ListenerOptions): Unsubscribe {
@@ -235,7 +235,7 @@ class FanfareClient {
     if (frame.channel !== undefined) return this.#subscriptions.frame(name, frame);
     if (name === "gap") return this.#gaps.emit({ reason: "server" });
     const event = this.#eventOf(frame, false);
-    if (event) this.#userEvents.get(event.event)?.emit(event.data, event.meta);
+    if (event) this.#userEvents.emit(event);
   }
 
   #watched({ online, offline }: WatchlistChange): void {

@@ -30,6 +30,10 @@ export function unsubscriber(end: () => void, signal?: AbortSignal): Unsubscribe
 export class Listeners<Args extends unknown[]> {
   readonly #all = new Set<{ readonly listener: (...args: Args) => void }>();
 
+  get isEmpty(): boolean {
+    return this.#all.size === 0;
+  }
+
   /** The same function twice is two listeners. */
   add(listener: (...args: Args) => void, signal?: AbortSignal): Unsubscribe {
     const entry = { listener };
@@ -71,4 +75,8 @@ export class Store<T> {
   }
 
   readonly subscribe = (onChange: () => void): Unsubscribe => this.#listeners.add(onChange);
+
+  get isEmpty(): boolean {
+    return this.#listeners.isEmpty;
+  }
 }

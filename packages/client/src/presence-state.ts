@@ -5,7 +5,7 @@ import type { ChannelHandle } from "./channel.ts";
 import { after, type Cancel } from "./environment.ts";
 import { FanfareError } from "./errors.ts";
 import type { Subscription } from "./subscription.ts";
-import type { Channel, ChannelSnapshot } from "./types.ts";
+import type { Channel, ChannelSnapshot, Unsubscribe } from "./types.ts";
 
 /**
  * Says something of the user to all members of the channel, who find it as `state` of the member; `null` takes it back. Resolves when
@@ -40,13 +40,11 @@ class OwnState {
   #failures = 0;
   #cancelPause: Cancel | undefined;
   #callers: PromiseWithHandlers[] = [];
+  /** While there is something to say. */
+  #stops: Unsubscribe[] = [];
 
   constructor(subscription: Subscription) {
     this.#subscription = subscription;
-    subscription.store.subscribe(() => this.#look());
-    subscription.owner.runs.add((isRunning) => {
-      if (!isRunning) this.#forget(new FanfareError("closed", "The client has ended."));
-    });
   }
 
   set(state: unknown): Promise<void> {
@@ -55,8 +53,17 @@ class OwnState {
       this.#state = JSON.parse(JSON.stringify(state ?? null));
       this.#saidIn = undefined;
       this.#callers.push({ resolve, reject });
+      if (this.#stops.length === 0) this.#watch();
       this.#look();
     });
+  }
+
+  #watch(): void {
+    const { store, owner } = this.#subscription;
+    const ended = (isRunning: boolean) => {
+      if (!isRunning) this.#forget(new FanfareError("closed", "The client has ended."));
+    };
+    this.#stops = [store.subscribe(() => this.#look()), owner.runs.add(ended)];
   }
 
   /** Says it where it has to be said, and may be. */
@@ -101,6 +108,7 @@ class OwnState {
   #forget(error = new FanfareError("not_subscribed", "The channel is not subscribed as this user: hold it.")): void {
     this.#state = undefined;
     this.#user = undefined;
+    for (const stop of this.#stops.splice(0)) stop();
     this.#settle(error);
   }
 

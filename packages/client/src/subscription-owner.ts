@@ -35,6 +35,8 @@ export interface SubscriptionOwner {
   readonly runs: Listeners<[isRunning: boolean]>;
   /** Aborts with the connection. */
   readonly signal: AbortSignal;
+  /** It is kept as long as it is in use. */
+  use(subscription: object): void;
   /** Runs it soon, or when others have been answered. It says whether it sent something. */
   enqueue(send: () => boolean): void;
   answered(): void;

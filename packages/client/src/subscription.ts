@@ -22,6 +22,8 @@ export class Subscription {
   readonly leaves = new Listeners<[Member]>();
   readonly updates = new Listeners<[Member]>();
   readonly removals = new Listeners<[FanfareError]>();
+  /** The application has given it options of its own. */
+  isConfigured = false;
   /** It is to see the members without being one. */
   isWatching = false;
   /** Of the last frame that was heard. */
@@ -59,8 +61,22 @@ export class Subscription {
     return this.#holders.size > 0;
   }
 
+  /** Somebody needs it to be there, if only to be notified. Else it may be forgotten. */
+  get isInUse(): boolean {
+    const { store, gaps, removals } = this;
+    return (
+      this.isHeld || this.state !== "detached" || this.isConfigured || [store, gaps, removals].some((it) => !it.isEmpty)
+    );
+  }
+
+  used(): this {
+    this.owner.use(this);
+    return this;
+  }
+
   /** Returns what ends it. */
   hold(holder: Holder): () => void {
+    this.used();
     this.#holders.add(holder);
     this.#cancelLinger?.();
     this.#cancelLinger = undefined;

@@ -8,6 +8,8 @@ import type { KeptPositions } from "./positions.ts";
 import { Subscription } from "./subscription.ts";
 import type { ChannelUser, SubscriptionOwner } from "./subscription-owner.ts";
 
+/** Of fewer channels none is forgotten. */
+const FEW = 100;
 /** The server ends a connection that has too many commands waiting. */
 const MOST_UNANSWERED = 64;
 
@@ -19,7 +21,12 @@ export class Subscriptions implements SubscriptionOwner {
   isReady = false;
   readonly user: ChannelUser;
   readonly runs = new Listeners<[isRunning: boolean]>();
+  /** All that are in use. */
   readonly #all = new Map<string, Subscription>();
+  /** Others that the application may still have: it shall find the same object again, and a page that visits thousands of channels none. */
+  readonly #unused = new Map<string, WeakRef<Subscription>>();
+  /** So many are looked through for those that are not in use any more. */
+  #sweepAt = typeof WeakRef === "function" ? FEW : Number.POSITIVE_INFINITY;
   /** Each says whether it has sent something. */
   #waiting: (() => boolean)[] = [];
   #unanswered = 0;
@@ -51,12 +58,25 @@ export class Subscriptions implements SubscriptionOwner {
   }
 
   get(name: string): Subscription {
-    let found = this.#all.get(name);
-    if (!found) {
-      found = new Subscription(name, this);
-      this.#all.set(name, found);
+    return this.#all.get(name) ?? (this.#unused.get(name)?.deref() ?? new Subscription(name, this)).used();
+  }
+
+  use(subscription: Subscription): void {
+    const { name } = subscription;
+    if (this.#all.has(name)) return;
+    if (this.#all.size >= this.#sweepAt) this.#sweep();
+    this.#unused.delete(name);
+    this.#all.set(name, subscription);
+  }
+
+  #sweep(): void {
+    for (const [name, unused] of this.#unused) if (!unused.deref()) this.#unused.delete(name);
+    for (const [name, subscription] of this.#all) {
+      if (subscription.isInUse) continue;
+      this.#all.delete(name);
+      this.#unused.set(name, new WeakRef(subscription));
     }
-    return found;
+    this.#sweepAt = Math.max(FEW, 2 * this.#all.size);
   }
 
   /** All that are held, in one go; before there is a connection they only show that they wait for it. */
