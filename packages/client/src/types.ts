@@ -161,7 +161,10 @@ export interface Client<D extends Declaration = AnyDeclaration> {
   wake(): void;
   /** Resolves when connected; rejects when it has `failed` or was closed. */
   connected(options?: { readonly signal?: AbortSignal }): Promise<void>;
-  /** The channel of that name: the same object each time. */
+  /**
+   * The channel of that name: the same object each time. Given options hold for all its listeners that say nothing else. One that is
+   * left, has no listener and was given no options is forgotten, once the application has no reference to it either.
+   */
   channel<N extends ChannelName<D>>(name: N, options?: ChannelOptions): Channel<D, KnownName<D, N>>;
   /** Sends a custom event to the server's program and resolves with its answer. It is never repeated. */
   call<C extends CallName<D>>(name: C, data: CallInput<D, C>, options?: CallOptions): Promise<CallOutput<D, C>>;
