@@ -51,9 +51,9 @@ export class TcpProxy {
     this.port = typeof address === "object" && address ? address.port : 0;
   }
 
-  /** Nothing arrives any more, or no answer does, and nobody is told. */
+  /** Nothing arrives any more, or no answer does, and nobody is told. A stream has no holes: what is lost of it is its end. */
   swallow(what: "all" | "answers" = "all"): void {
-    this.#swallows = what;
+    if (this.#swallows !== "all") this.#swallows = what;
   }
 
   /** Connections that there are stay open and carry nothing any more, as after a phone slept. New ones work. */
