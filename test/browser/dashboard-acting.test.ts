@@ -9,7 +9,7 @@ import { eventually } from "../support/eventually.ts";
 import { connectAs } from "../support/native-client.ts";
 import { channelAuth, connectPusher, sign } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
-import { look, openPageOf, PATIENCE_MS, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
+import { isLive, look, openPageOf, openSend, PATIENCE_MS, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -24,8 +24,7 @@ test("an event is made, looked at as JSON, sent to clients, and sent again from 
   const client = await connectPusher(server.url);
   await client.subscribe("lobby");
   const { page } = await look(browser, server);
-  await openPageOf(page, "Send an event");
-  const form = page.getByRole("form", { name: "Event" });
+  const form = await openSend(page);
   await form.getByLabel("Channel").fill("lobby");
   await form.getByLabel("Event").fill("made-here");
   await form.getByLabel("Data").fill('{\n  "n": 1,\n  oops\n}');
@@ -40,6 +39,9 @@ test("an event is made, looked at as JSON, sent to clients, and sent again from 
   await shows(page, ".notices", "Sent made-here to lobby.");
 
   await page.reload();
+  await isLive(page);
+  await page.getByRole("heading", { name: "Console" }).click();
+  await page.keyboard.press("e");
   await page.getByRole("button", { name: "made-here to lobby" }).click();
   expect(await form.getByLabel("Channel").inputValue()).toBe("lobby");
   await page.keyboard.press("Tab");
@@ -67,7 +69,7 @@ test("a connection is disconnected, and a user terminated, after a question", as
   await shows(page, "main", "This connection has ended.");
 
   const clients = [await connectAs(server.url, "mallory"), await connectAs(server.url, "mallory")];
-  await openPageOf(page, "Connections");
+  await openPageOf(page, "People");
   await page
     .getByRole("row", { name: /mallory/ })
     .first()
@@ -80,17 +82,17 @@ test("a connection is disconnected, and a user terminated, after a question", as
 
 test("an app is made, its secret shown once; its limits set, its secret rotated; it is disabled and deleted", async () => {
   const { page } = await look(browser, server);
-  await openPageOf(page, "Apps");
-  await shows(page, "main", "config");
+  await openPageOf(page, "Apps & keys");
+  await shows(page, "main", "configuration file");
   await page.getByRole("button", { name: "New app" }).click();
   await page.getByLabel("Name").fill("Shop");
   await page.getByLabel("Id").fill("shop");
-  await page.getByLabel("Key").fill("shop-key");
+  await page.getByRole("dialog").getByLabel("Key").fill("shop-key");
   await page.getByLabel("Clients may send events").check();
   await confirm(page, "Create");
   const secret = (await page.locator(".secret code").nth(2).textContent()) ?? "";
   expect(secret.length).toBeGreaterThan(15);
-  await confirm(page, "I have it");
+  await confirm(page, "Done");
   expect(await page.content()).not.toContain(secret);
 
   const shop = { id: "shop", key: "shop-key", secret };
@@ -108,7 +110,7 @@ test("an app is made, its secret shown once; its limits set, its secret rotated;
   await confirm(page, "Rotate");
   const rotated = (await page.locator(".secret code").nth(2).textContent()) ?? "";
   expect(rotated).not.toBe(secret);
-  await confirm(page, "I have it");
+  await confirm(page, "Done");
   const secrets = () => server.apps.find(({ id }) => id === "shop")?.secrets;
   await eventually(() => expect(secrets()).toEqual([rotated, secret]), { withinMs: PATIENCE_MS });
 
@@ -154,14 +156,16 @@ test("a webhook that nobody took is listed with the reason, and sent again (scen
   await shows(page, ".letters", "told");
   await shows(page, ".letters", "500");
   receiver.mend();
-  await page.getByRole("button", { name: "Send again", exact: true }).click();
+  await page.getByRole("button", { name: "Retry", exact: true }).click();
   await eventually(() => expect(receiver.taken.join()).toContain("channel_occupied"), { withinMs: PATIENCE_MS });
-  await shows(page, "main", "No dead letters");
+  await shows(page, "main", "No failed deliveries");
 });
 
 test("the signature explainer says which part differs, and what is right", async () => {
   const { page } = await look(browser, server);
-  await openPageOf(page, "Signatures");
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Search" }).fill("signature debugger");
+  await page.keyboard.press("Enter");
   await page.getByLabel("Socket id").fill("123.456");
   await page.getByLabel("Channel", { exact: true }).fill("private-orders");
   await page

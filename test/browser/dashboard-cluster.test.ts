@@ -6,7 +6,7 @@ import { eventually } from "../support/eventually.ts";
 import { connectAs } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { startRedis } from "../support/redis.ts";
-import { look, openPageOf, PATIENCE_MS, row, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
+import { look, openPageOf, openSend, PATIENCE_MS, row, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -41,13 +41,14 @@ test("a connection of the other node is listed, watched, sent to, and disconnect
   const { page } = await look(browser, here);
   await openPageOf(page, "Channels");
   await shows(page, "table", "shared");
-  await openPageOf(page, "Send an event");
-  await page.getByLabel("Channel").fill("shared");
-  await page.getByLabel("Event").last().fill("across");
-  await page.getByRole("button", { name: "Send", exact: true }).click();
+  const form = await openSend(page);
+  await form.getByLabel("Channel").fill("shared");
+  await form.getByLabel("Event").fill("across");
+  await form.getByRole("button", { name: "Send", exact: true }).click();
+  await page.keyboard.press("Escape");
   await far.next("across");
 
-  await openPageOf(page, "Connections");
+  await openPageOf(page, "People");
   await page
     .getByRole("row", { name: /far-away/ })
     .getByRole("link")

@@ -21,7 +21,7 @@ async function isWatching(page: Page): Promise<void> {
   await eventually(
     async () => {
       await server.toChannel("probe").push({ event: name, data: 1 });
-      await row(page, "API message", name).first().waitFor({ timeout: 500 });
+      await row(page, "message", name).first().waitFor({ timeout: 500 });
     },
     { withinMs: PATIENCE_MS },
   );
@@ -48,7 +48,7 @@ test("two tabs see what a pusher-js client and a back end do, as it happens (B28
     await row(page, "subscribed", "lobby").waitFor();
     await row(page, "occupied", "private-room").waitFor();
     await row(page, "client event", "client-wave").waitFor();
-    await row(page, "API message", "It works").waitFor();
+    await row(page, "message", "It works").waitFor();
     await row(page, "refused", other.socketId).waitFor();
     await row(page, "disconnected", id).waitFor();
     await row(page, "vacated", "lobby").waitFor();
@@ -64,7 +64,7 @@ test("filters by channel, event, connection and kind leave only what fits, and a
   await page.getByRole("button", { name: "Messages" }).click();
   expect(new URL(page.url()).hash).toContain("channel=orders.*");
   expect(new URL(page.url()).hash).toContain("show=messages");
-  await shows(page, ".rows", "Nothing fits the filters yet");
+  await shows(page, ".rows", "No matching events yet");
   await eventually(
     async () => {
       for (const [channel, event] of [
@@ -74,7 +74,7 @@ test("filters by channel, event, connection and kind leave only what fits, and a
       ]) {
         await server.toChannel(channel ?? "").push({ event: event ?? "", data: {} });
       }
-      await row(page, "API message", "orders.1").first().waitFor({ timeout: 500 });
+      await row(page, "message", "orders.1").first().waitFor({ timeout: 500 });
     },
     { withinMs: PATIENCE_MS },
   );
@@ -109,7 +109,7 @@ test("a refusal says why and where, and leads to the signature page, filled in",
   client.sendSubscribe("presence-secret", { auth: `${APP.key}:${"0".repeat(64)}`, data });
   const refused = row(page, "refused", "presence-secret");
   await refused.filter({ hasText: "Invalid signature: expected the HMAC SHA256 hex digest" }).click();
-  await page.getByRole("link", { name: "Explain the signature" }).click();
+  await page.getByRole("link", { name: "Explain this signature" }).click();
   expect(await page.getByLabel("Socket id").inputValue()).toBe(client.socketId);
   expect(await page.getByLabel("Channel", { exact: true }).inputValue()).toBe("presence-secret");
   expect(await page.getByLabel("channel_data").inputValue()).toBe(data);
@@ -121,7 +121,7 @@ test("a refusal says why and where, and leads to the signature page, filled in",
   const body = { name: "x", channel: "a", data: "{}" };
   await signedFetch(server.url, APP, "POST", "/events", { body, tamper: { secret: "another" } });
   await row(page, "refused", "POST /apps/app/events: 401 auth_signature is not").first().click();
-  await page.getByRole("link", { name: "Explain the signature" }).click();
+  await page.getByRole("link", { name: "Explain this signature" }).click();
   expect(await page.getByLabel("Body").inputValue()).toBe(JSON.stringify(body));
   await page.getByRole("button", { name: "Explain" }).click();
   await shows(page, ".verdict", "It is refused");
@@ -136,18 +136,18 @@ test("pausing holds the list still and loses nothing; clearing empties it", asyn
   await shows(page, ".page-head", "Paused");
   await server.toChannel("lobby").push({ event: "while-paused", data: 1 });
   await shows(page, ".page-head", "1 since");
-  expect(await row(page, "API message", "while-paused").count()).toBe(0);
+  expect(await row(page, "message", "while-paused").count()).toBe(0);
   await page.getByRole("button", { name: "Resume" }).click();
-  await row(page, "API message", "while-paused").waitFor();
+  await row(page, "message", "while-paused").waitFor();
   await page.getByRole("button", { name: "Clear" }).click();
-  await shows(page, ".rows", "Waiting for something to happen");
+  await shows(page, ".rows", "No events yet");
 });
 
 test("a payload is looked at as readable JSON, a long one says that it is cut, and Esc closes it", async () => {
   const { page } = await look(browser, server);
   await isWatching(page);
   await server.toChannel("lobby").push({ event: "nested", data: { order: { id: 7, paid: true } } });
-  await row(page, "API message", "nested").click();
+  await row(page, "message", "nested").click();
   const inspector = page.getByRole("complementary", { name: "Inspector" });
   const shown = inspector.getByLabel("Payload", { exact: true });
   expect(await shown.textContent()).toBe('{\n  "order": {\n    "id": 7,\n    "paid": true\n  }\n}');
@@ -160,7 +160,7 @@ test("a payload is looked at as readable JSON, a long one says that it is cut, a
   expect(await inspector.count()).toBe(0);
 
   await server.toChannel("lobby").push({ event: "long", data: { text: "word ".repeat(1_500) } });
-  await row(page, "API message", "long").click();
+  await row(page, "message", "long").click();
   await shows(page, ".inspector", "Cut: the first");
 
   // The arrow keys lead from one to the next.

@@ -10,7 +10,7 @@ import { eventually } from "../support/eventually.ts";
 import { connectAs, type NativeTestClient } from "../support/native-client.ts";
 import { connectPusher, dialPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
-import { look, openPageOf, PATIENCE_MS, row, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
+import { look, openPageOf, openSend, PATIENCE_MS, row, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -22,15 +22,17 @@ const PLACES = [
   "overview",
   "console",
   "channels",
-  "connections",
-  "charts",
-  "send",
+  "people",
+  "insights",
   "webhooks",
-  "apps",
+  "connect",
+  "settings",
+  "settings?tab=nodes",
+  "settings?tab=limits",
+  "settings?tab=audit",
+  "settings?tab=appearance",
   "app?app=app",
-  "nodes",
   "explain",
-  "audit",
 ];
 
 test.each([390, 320, 1024])("nothing sticks out of a screen %d pixels wide", async (width) => {
@@ -43,7 +45,7 @@ test.each([390, 320, 1024])("nothing sticks out of a screen %d pixels wide", asy
     await page.evaluate((to) => {
       location.hash = `#/${to}`;
     }, place);
-    await page.locator("main h1").waitFor();
+    await page.locator("h1").waitFor();
     await eventually(async () => expect(await page.locator(".waiting").count()).toBe(0), { withinMs: PATIENCE_MS });
     const sizes = await page.evaluate(() => {
       const content = document.getElementById("content");
@@ -54,15 +56,17 @@ test.each([390, 320, 1024])("nothing sticks out of a screen %d pixels wide", asy
   }
 });
 
-test("on a phone the pages are behind a button", async () => {
+test("on a phone the main pages are at the foot, and the palette has the rest", async () => {
   const server = await startWithDashboard();
   const { page } = await look(browser, server, { width: 390, height: 844 });
-  const menu = page.getByRole("button", { name: "Menu" });
-  expect(await menu.getAttribute("aria-expanded")).toBe("false");
-  await openPageOf(page, "Nodes");
+  const foot = page.getByRole("navigation", { name: "Main pages" });
+  await foot.getByRole("link", { name: "Channels" }).click();
+  await page.getByRole("heading", { name: "Channels" }).waitFor();
+  await foot.getByRole("button", { name: "More" }).click();
+  await page.getByRole("combobox", { name: "Search" }).fill("nodes");
+  await page.getByRole("option", { name: "Settings: Nodes" }).click();
   await page.getByRole("heading", { name: "Nodes" }).waitFor();
-  await eventually(async () => expect(await menu.getAttribute("aria-expanded")).toBe("false"));
-  expect(await page.getByRole("navigation").isVisible()).toBe(false);
+  expect(await page.getByRole("navigation", { name: "Pages", exact: true }).isVisible()).toBe(false);
 });
 
 test("everything can be reached by keyboard, and the first stop skips to the content", async () => {
@@ -78,7 +82,7 @@ test("everything can be reached by keyboard, and the first stop skips to the con
   await page.keyboard.press("Enter");
   expect(await page.evaluate(() => document.activeElement?.id)).toBe("content");
   const reached: string[] = [];
-  for (let presses = 0; presses < 15; presses++) {
+  for (let presses = 0; presses < 32; presses++) {
     await page.keyboard.press("Tab");
     reached.push(await focused());
   }
@@ -93,7 +97,7 @@ test("everything can be reached by keyboard, and the first stop skips to the con
   expect(outline).toBe("solid");
 
   // A dialog takes the focus, keeps it, and gives it back.
-  await openPageOf(page, "Apps");
+  await openPageOf(page, "Apps & keys");
   await page.getByRole("button", { name: "New app" }).press("Enter");
   for (let presses = 0; presses < 12; presses++) {
     await page.keyboard.press("Tab");
@@ -107,6 +111,55 @@ test("everything can be reached by keyboard, and the first stop skips to the con
   await eventually(async () => expect(await focused()).toBe("New app"), { withinMs: PATIENCE_MS });
 });
 
+test("keys lead to the pages, and the palette finds pages by other names, channels and pasted connections", async () => {
+  const server = await startWithDashboard();
+  const client = await connectPusher(server.url);
+  await client.subscribe("private-orders");
+  const { page } = await look(browser, server, { place: "overview" });
+  const isAt = (title: string) => page.getByRole("heading", { level: 1, name: title, exact: true }).waitFor();
+  for (const [key, title] of [
+    ["c", "Console"],
+    ["h", "Channels"],
+    ["p", "People"],
+    ["i", "Insights"],
+    ["o", "Overview"],
+  ] as const) {
+    await page.keyboard.press("g");
+    await page.keyboard.press(key);
+    await isAt(title);
+  }
+  await page.keyboard.press("?");
+  await shows(page, "dialog", "Send event");
+  await page.keyboard.press("Escape");
+  const search = page.getByRole("combobox", { name: "Search" });
+  const jump = async (text: string, option: string) => {
+    await page.keyboard.press("Control+k");
+    await search.fill(text);
+    await page.getByRole("option", { name: option }).waitFor();
+    await page.keyboard.press("Enter");
+  };
+  await jump("debug console", "Console");
+  await isAt("Console");
+  await jump("private-ord", "private-orders");
+  await isAt("private-orders");
+  await jump(client.socketId, client.socketId);
+  await isAt(client.socketId);
+  await page.goto(page.url().replace(/#.*/, "#/channels"));
+  await page.getByRole("link", { name: "private-orders" }).waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await isAt("private-orders");
+  // Addresses of earlier versions go on working.
+  for (const [before, now] of [
+    ["charts", "Insights"],
+    ["connections", "People"],
+    ["nodes", "Nodes"],
+  ] as const) {
+    await page.goto(page.url().replace(/#.*/, `#/${before}`));
+    await isAt(now);
+  }
+});
+
 test("every field and button has a name, and what changes all the time is not read out", async () => {
   const server = await startWithDashboard();
   const { page } = await look(browser, server);
@@ -114,7 +167,7 @@ test("every field and button has a name, and what changes all the time is not re
     await page.evaluate((to) => {
       location.hash = `#/${to}`;
     }, place);
-    await page.locator("main h1").waitFor();
+    await page.locator("h1").waitFor();
     const nameless = await page.evaluate(() =>
       [...document.querySelectorAll<HTMLElement>("button, input, select, textarea, a")]
         .filter((it) => {
@@ -146,7 +199,7 @@ test("light and dark follow the system until one is chosen, and the choice stays
   expect(await isLight()).toBe(true);
   await page.emulateMedia({ colorScheme: "dark" });
   expect(await isLight()).toBe(false);
-  await page.getByLabel("Colours").selectOption("light");
+  await page.getByRole("button", { name: "Theme: System" }).click();
   expect(await isLight()).toBe(true);
   await page.reload();
   expect(await isLight()).toBe(true);
@@ -196,18 +249,19 @@ async function takePictures(): Promise<void> {
     for (const look of [{}, { suffix: "dark", colors: "dark" as const }, { suffix: "phone", width: 390 }])
       await picture(server, "overview", look, (page) => page.waitForTimeout(look.suffix ? 3_000 : 25_000));
     await picture(server, "console", {}, async (page) => {
-      await row(page, "API message", "order-placed").nth(3).waitFor();
+      await row(page, "message", "order-placed").nth(3).waitFor();
       await page.waitForTimeout(2_500);
       await page.keyboard.press("p");
-      await row(page, "API message", "order-placed").first().click();
+      await row(page, "message", "order-placed").first().click();
     });
     await picture(server, "console", { suffix: "phone", width: 390 }, (page) => page.waitForTimeout(3_000));
     await picture(server, "channels?app=app", {}, (page) => shows(page, "table", "ago"));
-    await picture(server, "charts", { colors: "dark" }, (page) => page.waitForTimeout(15_000));
-    await picture(server, "send?app=app", {}, async (page) => {
-      await page.getByLabel("Channel").fill("orders");
-      await page.getByLabel("Event").last().fill("order-placed");
-      await page.getByRole("button", { name: "Send", exact: true }).click();
+    await picture(server, "insights", { colors: "dark" }, (page) => page.waitForTimeout(15_000));
+    await picture(server, "channels?app=app", { suffix: "send" }, async (page) => {
+      const form = await openSend(page);
+      await form.getByLabel("Channel").fill("orders");
+      await form.getByLabel("Event").fill("order-placed");
+      await form.getByRole("button", { name: "Send", exact: true }).click();
       await shows(page, ".history", "order-placed");
     });
   } finally {

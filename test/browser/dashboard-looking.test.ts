@@ -73,12 +73,12 @@ test("a connection's page has who and how it is, its channels, and its frames as
   const client = await connectAs(server.url, "linus", { info: { team: "kernel" } });
   await client.subscribe("lobby");
   const { page } = await look(browser, server);
-  await openPageOf(page, "Connections");
+  await openPageOf(page, "People");
   await page.getByLabel("Search id, user, address").fill("linus");
   await eventually(async () => expect(await page.getByRole("row").count()).toBe(2), { withinMs: PATIENCE_MS });
   await page.getByRole("row").nth(1).getByRole("link").click();
   const facts = await shows(page, ".facts", "linus");
-  for (const fact of ["native", "127.0.0.1", "empty", "From it", "To it"]) expect(facts).toContain(fact);
+  for (const fact of ["native", "127.0.0.1", "empty", "From client", "To client"]) expect(facts).toContain(fact);
   await shows(page, "section[aria-labelledby=its-channels]", "lobby");
   await shows(page, "main", '"team": "kernel"');
   await eventually(
@@ -104,7 +104,7 @@ test("charts show the live seconds, and what was kept, over every length of time
   const client = await connectPusher(server.url);
   await client.subscribe("lobby");
   const { page, errors } = await look(browser, server);
-  await openPageOf(page, "Charts");
+  await openPageOf(page, "Insights");
   const chart = (name: string) => page.getByRole("img", { name: new RegExp(`^${name}`) });
   await eventually(
     async () => {
@@ -121,7 +121,7 @@ test("charts show the live seconds, and what was kept, over every length of time
       { withinMs: PATIENCE_MS },
     );
   }
-  expect(new URL(page.url()).hash).toBe("#/charts?range=quarter");
+  expect(new URL(page.url()).hash).toBe("#/insights?range=quarter");
   await page.locator(".plot").first().hover();
   expect(await page.locator(".u-over").count()).toBe(4);
   expect(errors).toEqual([]);
@@ -131,7 +131,8 @@ test("nodes are listed with their load", async () => {
   const { page } = await look(browser, server);
   await openPageOf(page, "Nodes");
   const card = await shows(page, ".node", "this one");
-  for (const fact of ["up", "Connections", "Lag", "ms", "Up for", "Last sign of life"]) expect(card).toContain(fact);
+  for (const fact of ["up", "Connections", "Event loop lag", "ms", "Up for", "Last heartbeat"])
+    expect(card).toContain(fact);
 });
 
 test("the chosen app stays in the address, from page to page", async () => {
@@ -153,7 +154,7 @@ test("in a chart what is idle since half an hour is at nothing, and a single poi
   const numbers = { ...noStatistics(), connections: 7, peakConnections: 7 };
   const halfAnHourAgo = Date.now() - 30 * 60_000;
   await new StatisticsStore(database, "seed").add(new Map([[APP.id, numbers]]), halfAnHourAgo, 60_000);
-  const { page } = await look(browser, quiet, { place: "charts?range=hour" });
+  const { page } = await look(browser, quiet, { place: "insights?range=hour" });
   const label = () => page.getByRole("img", { name: /^Connections/ }).getAttribute("aria-label");
   await eventually(async () => expect(await label()).toContain("peak: last 0, highest 7"), { withinMs: PATIENCE_MS });
   expect(await page.locator(".chart", { hasText: "Connections" }).locator(".legend").textContent()).toMatch(/peak 0/);
@@ -176,15 +177,20 @@ function inkOfLines(): number {
   return found;
 }
 
-test("with several apps and none chosen, a page of one app asks which", async () => {
+test("with several apps and none chosen, all of them are listed together, and an address finds its app", async () => {
   const several = await startWithDashboard({
     apps: [
       { id: "one", key: "key-one", secret: "s" },
       { id: "two", key: "key-two", secret: "s" },
     ],
   });
+  const apps = ["one", "two"].map((id) => ({ id, key: `key-${id}`, secret: "s" }));
+  for (const app of apps) await (await connectPusher(several.url, { app })).subscribe(`of-${app.id}`);
   const { page } = await look(browser, several, { place: "channels" });
-  await page.getByRole("link", { name: "two" }).click();
-  await shows(page, "main", "Nobody is in any channel");
-  expect(new URL(page.url()).hash).toBe("#/channels?app=two");
+  for (const { id } of apps) await page.getByRole("row", { name: `of-${id} ${id}` }).waitFor();
+  await openPageOf(page, "People");
+  await eventually(async () => expect(await page.getByRole("row").count()).toBe(3), { withinMs: PATIENCE_MS });
+  await page.goto(page.url().replace(/#.*/, "#/channel?name=of-two"));
+  await page.getByText("Subscribers").first().waitFor();
+  expect(new URL(page.url()).hash).toBe("#/channel?name=of-two&app=two");
 });

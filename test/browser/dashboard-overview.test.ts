@@ -47,7 +47,7 @@ test("what was refused before it was opened is there, once for each kind, and ex
   const row = page.locator(".refusal").filter({ hasText: "private-orders" });
   expect(await row.locator("strong").textContent()).toBe("Wrong signature");
   await row.getByRole("link", { name: "Explain" }).click();
-  await page.getByRole("heading", { name: "Signatures" }).waitFor();
+  await page.getByRole("heading", { name: "Signature debugger" }).waitFor();
   expect(page.url()).toContain("channel=private-orders");
 });
 
@@ -66,7 +66,7 @@ test("numbers, nodes and what happens are of now, and what is wrong stands above
     { withinMs: PATIENCE_MS },
   );
   expect(await page.locator(".alerts").count()).toBe(0);
-  await page.goto(page.url().replace(/#.*/, "#/nodes"));
+  await page.goto(page.url().replace(/#.*/, "#/settings?tab=nodes"));
   await page.getByRole("button", { name: "Drain" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Drain" }).click();
   await page.goto(page.url().replace(/#.*/, "#/overview"));

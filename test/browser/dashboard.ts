@@ -58,11 +58,20 @@ export async function isLive(page: Page): Promise<void> {
   await page.locator('.live[data-state="live"]').waitFor();
 }
 
-/** As somebody would: by the menu. */
+const SETTINGS: readonly string[] = ["Apps & keys", "Nodes", "Limits", "Audit log", "Appearance"];
+
+/** As somebody would: by the menu, and where it has none of that name by the settings. */
 export async function openPageOf(page: Page, name: string): Promise<void> {
-  const menu = page.getByRole("button", { name: "Menu" });
-  if (await menu.isVisible()) await menu.click();
-  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name, exact: true }).click();
+  const isSetting = SETTINGS.includes(name);
+  const menu = page.getByRole("navigation", { name: "Pages", exact: true });
+  await menu.getByRole("link", { name: isSetting ? "Settings" : name, exact: true }).click();
+  if (isSetting) await page.getByRole("navigation", { name: "Settings" }).getByRole("link", { name }).click();
+}
+
+/** The form for sending an event. */
+export async function openSend(page: Page): Promise<Locator> {
+  await page.getByRole("button", { name: "Send event" }).click();
+  return page.getByRole("form", { name: "Event" });
 }
 
 export function row(page: Page, type: string, text = ""): Locator {

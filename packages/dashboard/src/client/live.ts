@@ -7,7 +7,8 @@ import { call, Refused } from "./api.ts";
 
 export type LiveState =
   | { readonly is: "off" | "connecting" | "live" }
-  | { readonly is: "waiting"; readonly untilMs: number; readonly why: string };
+  /** Not connected since then, and the next attempt is at `untilMs`. */
+  | { readonly is: "waiting"; readonly sinceMs: number; readonly untilMs: number; readonly why: string };
 
 /** A session that was ended, and a ticket that was refused, are told by the next call for one. */
 const AFTER_REFUSAL_MS = 5_000;
@@ -19,6 +20,7 @@ class Live {
   readonly #client = createClient({ url: addressWithTicket, connect: "manual", lingerMs: 0 });
   #afterRefusal: ReturnType<typeof setTimeout> | undefined;
   #isStarted = false;
+  #lostAtMs: number | undefined;
 
   constructor() {
     this.#client.subscribe(() => this.#show(this.#client.snapshot));
@@ -31,6 +33,7 @@ class Live {
 
   stop(): void {
     this.#isStarted = false;
+    this.#lostAtMs = undefined;
     clearTimeout(this.#afterRefusal);
     this.#client.close();
   }
@@ -59,17 +62,22 @@ class Live {
     clearTimeout(this.#afterRefusal);
     if (state === "connected") {
       this.problem.value = undefined;
+      this.#lostAtMs = undefined;
       this.state.value = { is: "live" };
     } else if (state === "failed") {
       this.#afterRefusal = setTimeout(() => this.retry(), AFTER_REFUSAL_MS);
       this.#wait(Date.now() + AFTER_REFUSAL_MS, error);
     } else if (retryAt !== undefined) this.#wait(retryAt, error);
-    else this.state.value = { is: this.#isStarted ? "connecting" : "off" };
+    // The next attempt after a loss is a part of being away.
+    else if (!this.#isStarted) this.state.value = { is: "off" };
+    else if (this.#lostAtMs === undefined) this.state.value = { is: "connecting" };
   }
 
   #wait(untilMs: number, error: ConnectionSnapshot["error"]): void {
     const refused = error?.cause instanceof Refused ? error.cause : undefined;
-    this.state.value = { is: "waiting", untilMs, why: refused?.message ?? error?.message ?? "The connection broke." };
+    this.#lostAtMs ??= Date.now();
+    const why = refused?.message ?? error?.message ?? "The connection broke.";
+    this.state.value = { is: "waiting", sinceMs: this.#lostAtMs, untilMs, why };
   }
 }
 

@@ -11,6 +11,15 @@ export interface Place {
 
 const FIRST = "overview";
 
+/** Where pages of earlier versions are now, so that addresses which people keep go on working. */
+const MOVED: Readonly<Record<string, Place>> = {
+  charts: { page: "insights", params: {} },
+  connections: { page: "people", params: {} },
+  apps: { page: "settings", params: { tab: "apps" } },
+  nodes: { page: "settings", params: { tab: "nodes" } },
+  audit: { page: "settings", params: { tab: "audit" } },
+};
+
 export const place = signal(read());
 /** The chosen app; undefined is all of them. */
 export const chosenApp = computed(() => place.value.params.app || undefined);
@@ -43,5 +52,7 @@ function write(page: string, params: Readonly<Record<string, string | undefined>
 
 function read(): Place {
   const [page = "", query = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
-  return { page: page || FIRST, params: Object.fromEntries(new URLSearchParams(query)) };
+  const params = Object.fromEntries(new URLSearchParams(query));
+  const moved = Object.hasOwn(MOVED, page) ? MOVED[page] : undefined;
+  return moved ? { page: moved.page, params: { ...moved.params, ...params } } : { page: page || FIRST, params };
 }

@@ -1,4 +1,6 @@
-/** What was sent from the event creator, by app, in this browser only; and what is to be sent next. */
+/** What was sent from the dashboard, by app, in this browser only; and what is to be sent next. */
+
+import { signal } from "@preact/signals";
 
 export interface Draft {
   readonly channel: string;
@@ -12,18 +14,8 @@ export interface Sent extends Draft {
 
 const MOST = 20;
 
-let draft: Draft | undefined;
-
-/** For the event creator, when it opens next. */
-export function putDraft(it: Draft): void {
-  draft = it;
-}
-
-export function takeDraft(): Draft | undefined {
-  const taken = draft;
-  draft = undefined;
-  return taken;
-}
+/** What the form for sending begins with; undefined while it is closed. */
+export const sending = signal<(Partial<Draft> & { readonly app?: string | undefined }) | undefined>(undefined);
 
 /** Newest first. */
 export function sentBefore(app: string): readonly Sent[] {

@@ -3,6 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { ROLES, type Role, type Session, type SignIn } from "fanfare/wire/admin";
 import { call, onSignedOut, type Refused, refusedBy } from "./api.ts";
+import { live } from "./live.ts";
 
 /** Undefined until the server has said. */
 export const session = signal<Session | undefined>(undefined);
@@ -15,6 +16,12 @@ export const role = computed<Role | undefined>(() => session.value?.user?.role);
 /** Whether the person's role is at least this one. */
 export function may(least: Role): boolean {
   return role.value !== undefined && ROLES.indexOf(role.value) >= ROLES.indexOf(least);
+}
+
+/** Why what takes that role cannot be done now. A disabled button says it. */
+export function obstacle(least: Role): string | undefined {
+  if (!may(least)) return `Needs the role ${least}; yours is ${role.value}.`;
+  return live.state.value.is === "waiting" ? "Offline: the server cannot be reached." : undefined;
 }
 
 onSignedOut(() => {

@@ -66,11 +66,11 @@ export const TYPE_NAMES: Readonly<Record<FeedType, string>> = {
   member_added: "member added",
   member_removed: "member removed",
   client_event: "client event",
-  api_message: "API message",
+  api_message: "message",
   cache_miss: "cache miss",
   gap: "gap",
   refused: "refused",
-  turned_away: "rejected",
+  turned_away: "refused",
   webhook: "webhook",
   error: "error",
 };

@@ -4,6 +4,13 @@ import { computed, signal } from "@preact/signals";
 
 export type Theme = "system" | "light" | "dark";
 
+/** With their names, in the order in which a button goes through them. */
+export const THEMES: readonly (readonly [Theme, string])[] = [
+  ["system", "System"],
+  ["light", "Light"],
+  ["dark", "Dark"],
+];
+
 const KEY = "fanfare.theme";
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const systemIsDark = signal(dark.matches);

@@ -2,9 +2,7 @@
 
 import { type NodeEntry, OVERLOADED_LAG_MS, type Webhooks } from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
-import { path } from "../api.ts";
-import { has, nodeName, overview, SILENT_MS } from "../overview.ts";
-import { useAnswer } from "../parts/answer.ts";
+import { backlog, nodeName, overview, SILENT_MS } from "../overview.ts";
 import { Mark } from "../parts/small.tsx";
 import { to } from "../route.ts";
 import { count, plural } from "../show.ts";
@@ -13,25 +11,27 @@ interface Alert {
   readonly tone: "bad" | "warn";
   readonly says: ComponentChildren;
   readonly page: string;
+  readonly params?: Readonly<Record<string, string>>;
   readonly verb: string;
 }
 
+const NODES = { page: "settings", params: { tab: "nodes" }, verb: "Open nodes" } as const;
+
 export function Alerts() {
   const it = overview.value;
-  const { data: webhooks } = useAnswer<Webhooks>(has("webhooks") ? path(["webhooks"], { limit: 1 }) : undefined, 5_000);
   const alerts = [
     ...(it ? engineAlerts(it.engine) : []),
     ...(it?.nodes ?? []).flatMap(nodeAlerts),
-    ...webhookAlerts(webhooks),
+    ...webhookAlerts(backlog.value),
   ];
   if (alerts.length === 0) return null;
   return (
     <ul class="alerts" aria-label="What needs attention">
-      {alerts.map(({ tone, says, page, verb }, index) => (
+      {alerts.map(({ tone, says, page, params, verb }, index) => (
         <li key={index} class="alert">
           <Mark tone={tone}>{tone === "bad" ? "Problem" : "Warning"}</Mark>
           <span class="grow breakable">{says}</span>
-          <a class="button" href={to(page)}>
+          <a class="button" href={to(page, params)}>
             {verb}
           </a>
         </li>
@@ -42,14 +42,12 @@ export function Alerts() {
 
 function engineAlerts(engine: NonNullable<typeof overview.value>["engine"]): Alert[] {
   if (engine.reachable) return [];
-  return [{ tone: "bad", says: `The engine is unreachable: ${engine.why}`, page: "nodes", verb: "Open nodes" }];
+  return [{ tone: "bad", says: `The engine is unreachable: ${engine.why}`, ...NODES }];
 }
 
 function nodeAlerts(node: NodeEntry): Alert[] {
   const name = <strong>{nodeName(node.id)}</strong>;
-  const alert = (tone: Alert["tone"], says: ComponentChildren): Alert[] => [
-    { tone, says, page: "nodes", verb: "Open nodes" },
-  ];
+  const alert = (tone: Alert["tone"], says: ComponentChildren): Alert[] => [{ tone, says, ...NODES }];
   if (node.silentMs > SILENT_MS) return alert("bad", <>Node {name} has not been heard from for a while.</>);
   if (node.lagMs > OVERLOADED_LAG_MS) {
     const late = `its event loop runs ${Math.round(node.lagMs)} ms late (limit ${OVERLOADED_LAG_MS} ms).`;

@@ -11,7 +11,7 @@ import { Copy, Facts, Head, Mark } from "../parts/small.tsx";
 import { go, to } from "../route.ts";
 import { may } from "../session.ts";
 import { count, plural } from "../show.ts";
-import { SecretOnce } from "./apps.tsx";
+import { SecretOnce, SOURCES } from "./apps.tsx";
 import { Limits } from "./limits.tsx";
 
 type Asked = "rotate" | "retire" | "disable" | "delete";
@@ -30,7 +30,7 @@ export function AppPage({ app: id }: { app: string }) {
   };
   return (
     <>
-      <Head title={app?.name || id} lead={<a href={to("apps")}>All apps</a>}>
+      <Head title={app?.name || id} crumb={<a href={to("settings", { tab: "apps" })}>Apps</a>}>
         {canEdit && app && !app.enabled && (
           <button type="button" onClick={enable}>
             Enable
@@ -43,7 +43,7 @@ export function AppPage({ app: id }: { app: string }) {
       {app && <AppFacts app={app} />}
       {app && !canEdit && <WhyNot app={app} />}
       {app && <Switches app={app} canEdit={canEdit} reload={reload} />}
-      {app && <Limits app={app} canEdit={canEdit} save={(limits) => save(id, { limits }, reload)} />}
+      {app && <Limits app={app} canEdit={canEdit} save={(limits) => saveApp(id, { limits }, reload)} />}
       {app && (
         <section class="card">
           <PayloadView payload={asPayload(app.settings)} label="All settings" />
@@ -102,7 +102,7 @@ function AppFacts({ app }: { app: AppDetail }) {
       </Mark>,
     ],
     ["Connections", count(app.connections)],
-    ["Kept in", app.source],
+    ["Source", SOURCES[app.source]],
   ] as const;
   return <Facts rows={rows} />;
 }
@@ -126,7 +126,7 @@ function Switches({ app, canEdit, reload }: { app: AppDetail; canEdit: boolean; 
   const [name, setName] = useState(app.name);
   const rename = (event: Event) => {
     event.preventDefault();
-    void save(app.id, { name: name === "" ? null : name }, reload);
+    void saveApp(app.id, { name: name === "" ? null : name }, reload);
   };
   return (
     <section class="card stack" aria-labelledby="settings">
@@ -151,7 +151,7 @@ function Switches({ app, canEdit, reload }: { app: AppDetail; canEdit: boolean; 
             type="checkbox"
             disabled={!canEdit}
             checked={app.settings[setting] === true}
-            onChange={(event) => void save(app.id, { [setting]: event.currentTarget.checked }, reload)}
+            onChange={(event) => void saveApp(app.id, { [setting]: event.currentTarget.checked }, reload)}
           />
           {label}
         </label>
@@ -213,7 +213,7 @@ function Asking({ asked, app, close, made, reload }: AskingProps) {
   const remove = async () => {
     await call("DELETE", path(["apps", app.id]));
     notify(`${name} is deleted.`);
-    go(to("apps", { app: "" }));
+    go(to("settings", { tab: "apps", app: "" }));
   };
   return (
     <Ask title={`Delete ${name}?`} verb="Delete" isDangerous typed={app.id} onClose={close} act={remove}>
@@ -226,7 +226,7 @@ function change(id: string, what: AppChange): Promise<AppDetail> {
   return call<AppDetail>("PATCH", path(["apps", id]), what);
 }
 
-async function save(id: string, what: AppChange, reload: () => void): Promise<boolean> {
+export async function saveApp(id: string, what: AppChange, reload: () => void): Promise<boolean> {
   const isDone = await attempt(() => change(id, what), "Saved.");
   reload();
   return isDone;

@@ -4,15 +4,17 @@ import type { AppChange, AppDetail, AppWithSecret } from "fanfare/wire/admin";
 import { useState } from "preact/hooks";
 import { call, type Refused, refusedBy } from "../api.ts";
 import { has } from "../overview.ts";
+import { Act } from "../parts/act.tsx";
 import { useAnswer } from "../parts/answer.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { Empty, Failure, Waiting } from "../parts/notes.tsx";
 import { Copy, Head, Mark } from "../parts/small.tsx";
 import { to } from "../route.ts";
-import { may } from "../session.ts";
 import { count } from "../show.ts";
 
 const EVERY_MS = 5_000;
+
+export const SOURCES = { config: "configuration file", database: "database" } as const;
 
 export function Apps() {
   const { data, error, reload } = useAnswer<readonly AppDetail[]>("api/apps", EVERY_MS);
@@ -20,11 +22,15 @@ export function Apps() {
   const [made, setMade] = useState<AppWithSecret>();
   return (
     <>
-      <Head title="Apps" lead={data && `${count(data.length)} on this server`}>
-        {may("admin") && has("apps") && (
-          <button type="button" class="primary" onClick={() => setCreating(true)}>
+      <Head
+        title="Apps"
+        crumb={<a href={to("settings")}>Settings</a>}
+        lead={data && `${count(data.length)} on this server`}
+      >
+        {has("apps") && (
+          <Act needs="admin" look="primary" act={() => setCreating(true)}>
             New app
-          </button>
+          </Act>
         )}
       </Head>
       {!has("apps") && (
@@ -71,7 +77,7 @@ function AppTable({ apps }: { apps: readonly AppDetail[] }) {
               Connections
             </th>
             <th scope="col" class="wide">
-              Kept in
+              Source
             </th>
           </tr>
         </thead>
@@ -87,7 +93,7 @@ function AppTable({ apps }: { apps: readonly AppDetail[] }) {
               </td>
               <td class="wide mono">{app.key}</td>
               <td class="number">{count(app.connections)}</td>
-              <td class="wide">{app.source}</td>
+              <td class="wide">{SOURCES[app.source]}</td>
             </tr>
           ))}
         </tbody>
@@ -126,8 +132,8 @@ function Create({ onClose, made }: { onClose: () => void; made: (answer: AppWith
     <Dialog title="New app" onClose={onClose}>
       <form class="stack" onSubmit={submit}>
         {field("name", "Name", "for people")}
-        {field("id", "Id", "made up if left empty")}
-        {field("key", "Key", "made up if left empty; public")}
+        {field("id", "Id", "generated if empty")}
+        {field("key", "Key", "generated if empty; public")}
         <label class="check">
           <input
             type="checkbox"
@@ -177,7 +183,7 @@ export function SecretOnce({ made: { app, secret }, onClose }: { made: AppWithSe
       </dl>
       <div class="actions">
         <button type="button" class="primary" onClick={onClose}>
-          I have it
+          Done
         </button>
       </div>
     </Dialog>

@@ -7,6 +7,7 @@ import { has } from "../overview.ts";
 import { useAnswer } from "../parts/answer.ts";
 import { Empty, Failure, notify, Waiting } from "../parts/notes.tsx";
 import { Head, Time } from "../parts/small.tsx";
+import { to } from "../route.ts";
 
 const PAGE = 100;
 
@@ -36,6 +37,7 @@ export function Audit() {
     <>
       <Head
         title="Audit log"
+        crumb={<a href={to("settings")}>Settings</a>}
         lead={has("audit") ? "Who did what, newest first." : "Of this process only: without a database it is not kept."}
       />
       <Failure error={error} retry={reload} />

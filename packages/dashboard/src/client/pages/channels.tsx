@@ -3,46 +3,57 @@
 import type { ChannelDetail, ChannelEntry, ChannelList, FeedEntry } from "fanfare/wire/admin";
 import { useMemo, useState } from "preact/hooks";
 import { path } from "../api.ts";
-import { useAnswer } from "../parts/answer.ts";
-import { Empty, Failure, Waiting } from "../parts/notes.tsx";
+import { appName, appsInScope } from "../overview.ts";
+import { useAnswer, useAnswers } from "../parts/answer.ts";
+import { AppsLeftOut, Empty, Failure, Waiting } from "../parts/notes.tsx";
 import { PayloadView } from "../parts/payload.tsx";
 import { Facts, Head, Kind, Search, Since, Time, TypeMark } from "../parts/small.tsx";
 import { useSettled, useWatch } from "../parts/watch.ts";
-import { change, place, to } from "../route.ts";
-import { may } from "../session.ts";
+import { change, chosenApp, place, to } from "../route.ts";
 import { count, plural } from "../show.ts";
 import { ConnectionTable } from "./connections.tsx";
 
 const EVERY_MS = 3_000;
 const RECENT = 30;
+const MOST = 500;
 
-export function Channels({ app }: { app: string }) {
+type OfApp = ChannelEntry & { readonly app: string };
+
+export function Channels() {
   const search = place.value.params.search ?? "";
   const settled = useSettled(search);
-  const { data, error, reload } = useAnswer<ChannelList>(
-    path(["apps", app, "channels"], { search: settled }),
-    EVERY_MS,
-  );
-  const last = useLastEvents(app);
+  const apps = appsInScope.value;
+  const paths = apps?.map((app) => path(["apps", app, "channels"], { search: settled }));
+  const { data, error, reload } = useAnswers<ChannelList>(paths, EVERY_MS);
+  const channels = useMemo(() => merged(apps ?? [], data ?? []), [apps, data]);
+  const total = data?.reduce((sum, list) => sum + list.total, 0) ?? 0;
+  const last = useLastEvents(chosenApp.value);
   return (
     <>
       <Head
         title="Channels"
-        lead={data && plural(data.total, settled === "" ? "channel" : "match", settled === "" ? "channels" : "matches")}
+        lead={data && plural(total, settled === "" ? "channel" : "match", settled === "" ? "channels" : "matches")}
       >
         <Search isFirst label="Search channels" value={search} onInput={(value) => change({ search: value })} />
       </Head>
       <Failure error={error} retry={reload} />
       {!data && !error && <Waiting />}
-      {data?.channels.length === 0 && <NoChannels isSearch={settled !== ""} />}
-      {data && data.channels.length > 0 && <ChannelTable channels={data.channels} app={app} last={last} />}
-      {data && data.total > data.channels.length && (
+      {data && channels.length === 0 && <NoChannels isSearch={settled !== ""} />}
+      {channels.length > 0 && <ChannelTable channels={channels} hasApps={(apps?.length ?? 0) > 1} last={last} />}
+      {data && total > channels.length && (
         <p class="more">
-          {count(data.channels.length)} of {count(data.total)} are listed, the largest first. Search to find others.
+          {count(channels.length)} of {count(total)} are listed, the largest first. Search to find others.
         </p>
       )}
+      <AppsLeftOut />
     </>
   );
+}
+
+/** As many of all apps as of one, the largest first. */
+function merged(apps: readonly string[], lists: readonly ChannelList[]): readonly OfApp[] {
+  const all = lists.flatMap(({ channels }, index) => channels.map((it) => ({ ...it, app: apps[index] ?? "" })));
+  return all.sort((one, other) => other.subscribers - one.subscribers).slice(0, MOST);
 }
 
 function NoChannels({ isSearch }: { isSearch: boolean }) {
@@ -55,18 +66,19 @@ function NoChannels({ isSearch }: { isSearch: boolean }) {
 }
 
 interface TableProps {
-  readonly channels: readonly ChannelEntry[];
-  readonly app: string;
+  readonly channels: readonly OfApp[];
+  readonly hasApps: boolean;
   readonly last: ReadonlyMap<string, FeedEntry>;
 }
 
-function ChannelTable({ channels, app, last }: TableProps) {
+function ChannelTable({ channels, hasApps, last }: TableProps) {
   return (
     <div class="table">
       <table>
         <thead>
           <tr>
             <th scope="col">Channel</th>
+            {hasApps && <th scope="col">App</th>}
             <th scope="col">Kind</th>
             <th scope="col" class="number">
               Subscribers
@@ -81,17 +93,18 @@ function ChannelTable({ channels, app, last }: TableProps) {
         </thead>
         <tbody>
           {channels.map((channel) => (
-            <tr key={channel.name}>
+            <tr key={`${channel.app}/${channel.name}`}>
               <th scope="row">
-                <a href={to("channel", { app, name: channel.name })}>{channel.name}</a>
+                <a href={to("channel", { app: channel.app, name: channel.name })}>{channel.name}</a>
               </th>
+              {hasApps && <td>{appName(channel.app)}</td>}
               <td>
                 <Kind channel={channel} />
               </td>
               <td class="number">{count(channel.subscribers)}</td>
               <td class="number">{channel.users === undefined ? "" : count(channel.users)}</td>
               <td class="wide">
-                <LastEvent entry={last.get(channel.name)} />
+                <LastEvent entry={last.get(`${channel.app}/${channel.name}`)} />
               </td>
             </tr>
           ))}
@@ -118,12 +131,13 @@ function LastEvent({ entry }: { entry: FeedEntry | undefined }) {
   );
 }
 
-/** By channel, of those seen while the page is open. */
-function useLastEvents(app: string): ReadonlyMap<string, FeedEntry> {
+/** By app and channel, of those seen while the page is open. */
+function useLastEvents(app: string | undefined): ReadonlyMap<string, FeedEntry> {
   const known = useMemo(() => new Map<string, FeedEntry>(), [app]);
   const [, paint] = useState(0);
-  useWatch({ type: "feed", app, types: ["client_event", "api_message"] }, "feed", ({ entries }) => {
-    for (const entry of entries) if (entry.channel !== undefined) known.set(entry.channel, entry);
+  const types = ["client_event", "api_message"] as const;
+  useWatch({ type: "feed", ...(app !== undefined && { app }), types }, "feed", ({ entries }) => {
+    for (const entry of entries) if (entry.channel !== undefined) known.set(`${entry.app}/${entry.channel}`, entry);
     // An app with more channels than anybody reads: the oldest are forgotten.
     for (const name of known.keys()) if (known.size > 5_000) known.delete(name);
     paint((before) => before + 1);
@@ -137,18 +151,9 @@ export function ChannelPage({ app }: { app: string }) {
   const isGone = error?.code === "not_found";
   return (
     <>
-      <Head
-        title={<span class="breakable">{name}</span>}
-        name={name}
-        lead={<a href={to("channels", { app })}>All channels</a>}
-      >
-        {may("operate") && (
-          <a class="button" href={to("send", { app, channel: name })}>
-            Send an event
-          </a>
-        )}
+      <Head title={<span class="breakable">{name}</span>} name={name} crumb={<a href={to("channels")}>Channels</a>}>
         <a class="button" href={to("console", { app, channel: name })}>
-          In the console
+          Open in console
         </a>
       </Head>
       {isGone ? (
@@ -162,13 +167,13 @@ export function ChannelPage({ app }: { app: string }) {
       {data && !isGone && <ChannelFacts channel={data} />}
       <div class="columns">
         <Happening app={app} name={name} />
-        {data && !isGone && <Kept channel={data} />}
+        {data && !isGone && <History channel={data} />}
       </div>
       {data?.kind === "presence" && !isGone && <Members channel={data} />}
       {data && !isGone && data.connections.length > 0 && (
         <section class="card" aria-labelledby="its-connections">
           <h2 id="its-connections">
-            Connections <small>of the node that answers</small>
+            Connections <small>on this node</small>
           </h2>
           <ConnectionTable connections={data.connections} />
         </section>
@@ -196,7 +201,7 @@ function Happening({ app, name }: { app: string; name: string }) {
   });
   return (
     <section class="card" aria-labelledby="happening">
-      <h2 id="happening">As it happens</h2>
+      <h2 id="happening">Events (live)</h2>
       {recent.length === 0 && <Empty title="Nothing yet">What happens in this channel shows up here.</Empty>}
       <ol class="lines">
         {recent.map((entry) => (
@@ -211,12 +216,12 @@ function Happening({ app, name }: { app: string; name: string }) {
   );
 }
 
-function Kept({ channel }: { channel: ChannelDetail }) {
+function History({ channel }: { channel: ChannelDetail }) {
   if (channel.kept.length === 0) return null;
   return (
-    <section class="card" aria-labelledby="kept">
-      <h2 id="kept">
-        Kept <small>newest first</small>
+    <section class="card" aria-labelledby="history">
+      <h2 id="history">
+        History <small>newest first</small>
       </h2>
       {channel.kept.toReversed().map(({ event, payload }, index) => (
         <PayloadView key={index} payload={payload} label={event} />
@@ -238,7 +243,7 @@ function Members({ channel }: { channel: ChannelDetail }) {
               <th scope="col">User</th>
               <th scope="col">Info</th>
               <th scope="col">State</th>
-              <th scope="col">Here for</th>
+              <th scope="col">Joined</th>
             </tr>
           </thead>
           <tbody>

@@ -3,7 +3,7 @@
 import type { AppStatistics, Point, Series } from "fanfare/wire/admin";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { call, path, type Refused, refusedBy } from "../api.ts";
-import { has, overview } from "../overview.ts";
+import { appName, has, overview } from "../overview.ts";
 import { Chart, COUNT_STEPS, SIZE_STEPS } from "../parts/chart.tsx";
 import { Empty, Failure, Waiting } from "../parts/notes.tsx";
 import { useSeconds } from "../parts/seconds.ts";
@@ -24,7 +24,7 @@ const PICTURES: readonly Picture[] = [
     title: "Connections",
     lines: [
       ["peakConnections", "peak"],
-      ["connections", "at the end"],
+      ["connections", "current"],
     ],
   },
   {
@@ -56,7 +56,7 @@ export function Charts() {
   const name = isRange(place.value.params.range) ? place.value.params.range : "live";
   return (
     <>
-      <Head title="Charts" lead={chosenApp.value ? `of ${chosenApp.value}` : "of all apps"}>
+      <Head title="Insights" lead={chosenApp.value ? appName(chosenApp.value) : "All apps"}>
         <fieldset class="chips" aria-label="How long">
           {Object.keys(RANGES)
             .filter(isRange)

@@ -10,14 +10,14 @@ import type {
 } from "fanfare/wire/admin";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { call, path } from "../api.ts";
-import { nodeName, overview } from "../overview.ts";
+import { appsInScope, nodeName, overview } from "../overview.ts";
+import { Act } from "../parts/act.tsx";
 import { Ask } from "../parts/dialog.tsx";
-import { Empty, notify, Waiting } from "../parts/notes.tsx";
+import { AppsLeftOut, Empty, notify, Waiting } from "../parts/notes.tsx";
 import { PayloadView } from "../parts/payload.tsx";
 import { Facts, Head, Mark, Search, Time } from "../parts/small.tsx";
-import { useSettled, useWatch } from "../parts/watch.ts";
+import { useSettled, useWatch, useWatches } from "../parts/watch.ts";
 import { change, place, to } from "../route.ts";
-import { may } from "../session.ts";
 import { count, lasting, plural, size } from "../show.ts";
 
 /** A node that has not told of its connections for so long is taken to be gone. */
@@ -26,15 +26,15 @@ const FRAMES = 200;
 /** As long as a node may take to tell of a connection that it has. */
 const PATIENCE_MS = 6_000;
 
-export function Connections({ app }: { app: string }) {
+export function Connections() {
   const search = place.value.params.search ?? "";
   const settled = useSettled(search);
-  const lists = useLists(app, settled);
+  const lists = useLists(appsInScope.value ?? [], settled);
   const connections = lists?.flatMap((list) => list.connections);
   const total = lists?.reduce((sum, list) => sum + list.total, 0) ?? 0;
   return (
     <>
-      <Head title="Connections" lead={lists && plural(total, "connection")}>
+      <Head title="People" lead={lists && plural(total, "connection")}>
         <Search
           isFirst
           label="Search id, user, address"
@@ -44,7 +44,7 @@ export function Connections({ app }: { app: string }) {
       </Head>
       {!connections && <Waiting what="Asking every node" />}
       {connections?.length === 0 && (
-        <Empty title={settled === "" ? "Nobody is connected to this app" : "No connection fits"}>
+        <Empty title={settled === "" ? "Nobody is connected" : "No connection fits"}>
           {settled === ""
             ? "Connect a client with the app's key, and it is listed here."
             : "The search looks at ids, users, addresses and transports."}
@@ -56,20 +56,21 @@ export function Connections({ app }: { app: string }) {
           {count(connections.length)} of {count(total)} are listed. Search to find others.
         </p>
       )}
+      <AppsLeftOut />
     </>
   );
 }
 
-/** One list of each node, as they come in. */
-function useLists(app: string, search: string): readonly ConnectionList[] | undefined {
+/** One list of each app and node, as they come in. */
+function useLists(apps: readonly string[], search: string): readonly ConnectionList[] | undefined {
   const [lists, put] = useState<ReadonlyMap<string, { readonly list: ConnectionList; readonly atMs: number }>>();
-  const watch = { type: "connections", app, ...(search === "" ? {} : { search }) } as const;
-  useEffect(() => put(undefined), [app, search]);
-  useWatch(watch, "connections", (list) => {
+  const watches = apps.map((app) => ({ type: "connections", app, ...(search && { search }) }) as const);
+  useEffect(() => put(undefined), [apps, search]);
+  useWatches(watches, "connections", (list, { app }) => {
     const nowMs = Date.now();
     put((before = new Map()) => {
       const fresh = [...before].filter(([, { atMs }]) => nowMs - atMs < STALE_MS);
-      return new Map([...fresh, [list.node, { list, atMs: nowMs }]]);
+      return new Map([...fresh, [`${app}/${list.node}`, { list, atMs: nowMs }]]);
     });
   });
   return useMemo(() => lists && Array.from(lists.values(), ({ list }) => list), [lists]);
@@ -94,7 +95,7 @@ export function ConnectionTable({ connections }: { connections: readonly Connect
               Channels
             </th>
             <th scope="col" class="number">
-              For
+              Connected for
             </th>
             {hasNodes && (
               <th scope="col" class="wide">
@@ -167,25 +168,19 @@ export function ConnectionPage({ app }: { app: string }) {
   const [asked, ask] = useState<"disconnect" | "terminate">();
   return (
     <>
-      <Head
-        title={<span class="mono breakable">{id}</span>}
-        name={id}
-        lead={<a href={to("connections", { app })}>All connections</a>}
-      >
+      <Head title={<span class="mono breakable">{id}</span>} name={id} crumb={<a href={to("people")}>People</a>}>
         <a class="button" href={to("console", { app, connection: id })}>
-          In the console
+          Open in console
         </a>
-        {may("operate") && connection && !isGone && (
-          <>
-            {connection.user !== undefined && (
-              <button type="button" class="danger" onClick={() => ask("terminate")}>
-                Terminate user
-              </button>
-            )}
-            <button type="button" class="danger" onClick={() => ask("disconnect")}>
-              Disconnect
-            </button>
-          </>
+        {connection?.user !== undefined && !isGone && (
+          <Act needs="operate" look="danger" act={() => ask("terminate")}>
+            Terminate user
+          </Act>
+        )}
+        {connection && !isGone && (
+          <Act needs="operate" look="danger" act={() => ask("disconnect")}>
+            Disconnect
+          </Act>
         )}
       </Head>
       {isGone && (
@@ -229,7 +224,7 @@ function ConnectionFacts({
   const { user, userInfo, address, protocol, node, ageMs, silentMs, bufferedBytes } = connection;
   const { transport = "websocket", channelNames, traffic, app } = connection;
   const rows = [
-    ["User", user ?? <span class="soft">not signed in</span>],
+    ["User", user ?? <span class="soft">anonymous</span>],
     [
       "Address",
       <span key="address" class="mono">
@@ -276,14 +271,14 @@ function ConnectionFacts({
 
 type Traffic = NonNullable<ConnectionDetail["traffic"]>;
 
-/** Since the report before this one; the totals are since somebody began to watch. */
+/** Since the report before this one; the totals are since a dashboard began to watch. */
 function rates(now: Traffic, before: Traffic | undefined, ms: number): (readonly [string, string])[] {
   const perS = (of: keyof Traffic) => (before && ms > 0 ? Math.max(0, ((now[of] - before[of]) * 1000) / ms) : 0);
   const side = (frames: "framesIn" | "framesOut", bytes: "bytesIn" | "bytesOut") =>
-    `${count(Math.round(perS(frames)))}/s, ${size(perS(bytes))}/s · ${count(now[frames])} watched`;
+    `${count(Math.round(perS(frames)))}/s, ${size(perS(bytes))}/s · ${plural(now[frames], "frame")}`;
   return [
-    ["From it", side("framesIn", "bytesIn")],
-    ["To it", side("framesOut", "bytesOut")],
+    ["From client", side("framesIn", "bytesIn")],
+    ["To client", side("framesOut", "bytesOut")],
   ];
 }
 
@@ -300,7 +295,9 @@ function Frames({ frames, leftOut }: { frames: readonly Frame[]; leftOut: number
             <details>
               <summary>
                 <Time atMs={atMs} />{" "}
-                <Mark tone={direction === "in" ? "send" : "info"}>{direction === "in" ? "from it" : "to it"}</Mark>{" "}
+                <Mark tone={direction === "in" ? "send" : "info"}>
+                  {direction === "in" ? "from client" : "to client"}
+                </Mark>{" "}
                 <span class="what">{payload.text.slice(0, 300)}</span>
               </summary>
               <PayloadView payload={payload} label="Frame" />

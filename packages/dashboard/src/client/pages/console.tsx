@@ -5,6 +5,7 @@ import type { FeedEntry, FeedFilter } from "fanfare/wire/admin";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Feed, fitter, GROUPS, type Group, isGroup, KEPT, typesOf } from "../feed.ts";
 import { Inspector } from "../parts/inspector.tsx";
+import { useKeys } from "../parts/keys.ts";
 import { Empty } from "../parts/notes.tsx";
 import { Rows } from "../parts/rows.tsx";
 import { Head, Search, Time, TypeMark } from "../parts/small.tsx";
@@ -23,7 +24,7 @@ interface Pause {
 const pause = signal<Pause | undefined>(undefined);
 
 /** Stops the list where it is, or lets it go on. What comes meanwhile is not lost, as long as it fits. */
-export function togglePause(): void {
+function togglePause(): void {
   pause.value = pause.value ? undefined : { entries: feed.matching(() => true), total: feed.total };
 }
 
@@ -40,7 +41,7 @@ export function Console() {
   const settled = useSettled(filter);
   useWatch({ type: "feed", ...settled }, "feed", (batch) => feed.add(batch));
   const [chosen, choose] = useState<FeedEntry>();
-  useEscape(() => choose(undefined));
+  useKeys({ p: togglePause, Escape: () => choose(undefined) });
   return (
     <div class="console">
       <Head title="Console" lead={<Rate />}>
@@ -153,7 +154,7 @@ function List({ filter, chosen, choose }: ListProps) {
 function Nothing({ isFiltered }: { isFiltered: boolean }) {
   if (isFiltered) {
     return (
-      <Empty title="Nothing fits the filters yet">
+      <Empty title="No matching events yet">
         <p>
           <code>*</code> stands for any run of characters: <code>private-*</code>. What fits shows up as it happens.
         </p>
@@ -161,8 +162,8 @@ function Nothing({ isFiltered }: { isFiltered: boolean }) {
     );
   }
   return (
-    <Empty title="Waiting for something to happen">
-      <p>Connect a client, or send something with the event creator. It shows up here at once.</p>
+    <Empty title="No events yet">
+      <p>Connect a client, or send an event. It shows up here at once.</p>
     </Empty>
   );
 }
@@ -208,16 +209,6 @@ function Sampling() {
       {count(feed.leftOut)} left out so far. A narrower filter shows more.
     </p>
   );
-}
-
-function useEscape(act: () => void): void {
-  useEffect(() => {
-    const listen = ({ key }: KeyboardEvent) => {
-      if (key === "Escape" && !document.querySelector("dialog[open]")) act();
-    };
-    addEventListener("keydown", listen);
-    return () => removeEventListener("keydown", listen);
-  }, []);
 }
 
 function useIsNarrow(): boolean {

@@ -1,8 +1,11 @@
 /** The signature explainer: what your back end made beside what it should have made, and which part differs. */
 
 import type { Explanation, Question } from "fanfare/wire/admin";
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { call, path, type Refused, refusedBy } from "../api.ts";
+import { overview, theApp } from "../overview.ts";
+import { AppField } from "../parts/app-field.tsx";
 import { Failure } from "../parts/notes.tsx";
 import { Copy, Head } from "../parts/small.tsx";
 import { place } from "../route.ts";
@@ -56,8 +59,10 @@ const FIELDS: Readonly<Record<Kind, Readonly<Record<string, FieldSpec>>>> = {
 };
 
 /** The address may bring along what was refused, so that nobody has to copy it from the console. */
-export function Explain({ app }: { app: string }) {
-  const { type = "", ...given } = place.value.params;
+export function Explain() {
+  const { type = "", app: _, ...given } = place.value.params;
+  const [chosen, choose] = useState<string>();
+  const app = chosen ?? theApp.value ?? overview.value?.apps[0]?.id ?? "";
   const [kind, setKind] = useState<Kind>(isKind(type) ? type : "channel");
   const [answer, put] = useState<Explanation>();
   const [error, setError] = useState<Refused>();
@@ -73,14 +78,14 @@ export function Explain({ app }: { app: string }) {
   if (!may("operate")) {
     return (
       <>
-        <Head title="Signatures" />
+        <Head title="Signature debugger" />
         <p class="banner">It takes the role operate to ask.</p>
       </>
     );
   }
   return (
     <>
-      <Head title="Signatures" lead="Paste what your back end made, and see which part differs." />
+      <Head title="Signature debugger" lead="Paste what your back end made, and see which part differs." />
       <div class="chips" role="tablist" aria-label="What was signed">
         {(Object.keys(KINDS) as Kind[]).map((it) => (
           <button
@@ -96,7 +101,9 @@ export function Explain({ app }: { app: string }) {
         ))}
       </div>
       <div class="columns">
-        <Form key={kind} kind={kind} given={kind === type ? given : {}} ask={ask} />
+        <Form key={kind} kind={kind} given={kind === type ? given : {}} ask={ask}>
+          <AppField value={app} put={choose} />
+        </Form>
         <div>
           <Failure error={error} />
           {answer && <Answer explanation={answer} />}
@@ -117,9 +124,10 @@ interface FormProps {
   /** What its fields begin with. */
   readonly given: Values;
   readonly ask: (values: Values) => Promise<void>;
+  readonly children: ComponentChildren;
 }
 
-function Form({ kind, given, ask }: FormProps) {
+function Form({ kind, given, ask, children }: FormProps) {
   const [values, put] = useState<Values>({ ...(kind === "request" && { method: "POST", body: "" }), ...given });
   const submit = (event: Event) => {
     event.preventDefault();
@@ -131,6 +139,7 @@ function Form({ kind, given, ask }: FormProps) {
   };
   return (
     <form class="card stack" aria-label={KINDS[kind]} onSubmit={submit}>
+      {children}
       {Object.entries(FIELDS[kind]).map(([name, { label, hint, placeholder, isLong, isNeeded = false }]) => {
         const shared = {
           id: `of-${name}`,

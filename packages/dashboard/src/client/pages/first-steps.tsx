@@ -1,8 +1,18 @@
 /** What to do with a server that nobody has connected to yet. */
 
 import { overview } from "../overview.ts";
-import { Copy } from "../parts/small.tsx";
+import { Copy, Head } from "../parts/small.tsx";
 import { to } from "../route.ts";
+import { openSend } from "../send-dialog.tsx";
+
+export function Connect() {
+  return (
+    <>
+      <Head title="Connect an app" />
+      <FirstSteps />
+    </>
+  );
+}
 
 export function FirstSteps() {
   const app = overview.value?.apps.find(({ enabled }) => enabled);
@@ -11,8 +21,8 @@ export function FirstSteps() {
       <section class="card stack" aria-label="First steps">
         <h2>Make an app first</h2>
         <p>
-          Clients and back ends connect to an app by its key. <a href={to("apps")}>Make one</a>, or write it in the
-          configuration.
+          Clients and back ends connect to an app by its key. <a href={to("settings", { tab: "apps" })}>Make one</a>, or
+          write it in the configuration.
         </p>
       </section>
     );
@@ -28,7 +38,7 @@ export function FirstSteps() {
   ].join("\n");
   return (
     <section class="card stack" aria-label="First steps">
-      <h2>Nobody is connected yet</h2>
+      <h2>{overview.value?.connections === 0 ? "Nobody is connected yet" : "Connect a client"}</h2>
       <ol class="steps">
         <li class="step">
           <p>
@@ -41,8 +51,10 @@ export function FirstSteps() {
         </li>
         <li class="step">
           <p>
-            <a href={to("send", { app: app.id })}>Send an event</a> to the channel <code>news</code>, from here or from
-            your back end.
+            <button type="button" onClick={() => openSend({ app: app.id, channel: "news", event: "hello" })}>
+              Send an event
+            </button>{" "}
+            to the channel <code>news</code>, from here or from your back end.
           </p>
         </li>
         <li class="step">

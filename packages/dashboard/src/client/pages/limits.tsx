@@ -8,12 +8,13 @@ type LimitMap = Readonly<Record<string, Limit>>;
 
 interface LimitsProps {
   readonly app: AppDetail;
+  readonly title?: string;
   readonly canEdit: boolean;
   /** Answers whether it was done. */
   readonly save: (limits: LimitMap) => Promise<boolean>;
 }
 
-export function Limits({ app, canEdit, save }: LimitsProps) {
+export function Limits({ app, title = "Limits", canEdit, save }: LimitsProps) {
   const limits = limitsOf(app);
   const [written, write] = useState<Readonly<Record<string, string>>>({});
   useEffect(() => write({}), [app.id]);
@@ -26,9 +27,9 @@ export function Limits({ app, canEdit, save }: LimitsProps) {
     if (await save({ ...Object.fromEntries(changes) })) write({});
   };
   return (
-    <form class="card stack" aria-labelledby="limits" onSubmit={submit}>
-      <h2 id="limits">
-        Limits <small>a number, or “unlimited”</small>
+    <form class="card stack" aria-label={title} onSubmit={submit}>
+      <h2>
+        {title} <small>a number, or “unlimited”</small>
       </h2>
       <div class="limit-fields">
         {Object.entries(limits).map(([name, limit]) => (

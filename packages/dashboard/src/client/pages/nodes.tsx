@@ -4,11 +4,12 @@ import { type Done, type NodeEntry, OVERLOADED_LAG_MS, type Rebalanced } from "f
 import { useState } from "preact/hooks";
 import { call, path } from "../api.ts";
 import { has, overview, SILENT_MS } from "../overview.ts";
+import { Act } from "../parts/act.tsx";
 import { useAnswer } from "../parts/answer.ts";
 import { Ask } from "../parts/dialog.tsx";
 import { attempt, Failure, notify, Waiting } from "../parts/notes.tsx";
 import { Head, Mark, Since } from "../parts/small.tsx";
-import { may } from "../session.ts";
+import { to } from "../route.ts";
 import { count, lasting, plural, size } from "../show.ts";
 
 const EVERY_MS = 2_000;
@@ -31,11 +32,11 @@ export function Nodes() {
   const most = Math.max(1, ...(data?.map(({ connections }) => connections) ?? []));
   return (
     <>
-      <Head title="Nodes" lead={data && plural(data.length, "node")}>
-        {may("admin") && (data?.length ?? 0) > 1 && (
-          <button type="button" onClick={rebalance}>
+      <Head title="Nodes" crumb={<a href={to("settings")}>Settings</a>} lead={data && plural(data.length, "node")}>
+        {(data?.length ?? 0) > 1 && (
+          <Act needs="admin" act={rebalance}>
             Spread evenly
-          </button>
+          </Act>
         )}
       </Head>
       {engine && !engine.reachable && (
@@ -97,7 +98,7 @@ function NodeCard({ node, most, drain, endDrain }: CardProps) {
           </dd>
         </div>
         <div>
-          <dt title="How late timers run. Above 100 ms the node is overloaded.">Lag</dt>
+          <dt title="How late timers run. Above 100 ms the node is overloaded.">Event loop lag</dt>
           <dd>
             <Mark tone={lagMs > OVERLOADED_LAG_MS ? "bad" : "plain"}>{Math.round(lagMs)} ms</Mark>
           </dd>
@@ -115,21 +116,15 @@ function NodeCard({ node, most, drain, endDrain }: CardProps) {
           </dd>
         </div>
         <div>
-          <dt>Last sign of life</dt>
+          <dt>Last heartbeat</dt>
           <dd>{silentMs < 1_500 ? "now" : `${lasting(silentMs)} ago`}</dd>
         </div>
       </dl>
-      {may("admin") && has("drain") && (
+      {has("drain") && (
         <div class="actions">
-          {draining ? (
-            <button type="button" onClick={endDrain}>
-              End draining
-            </button>
-          ) : (
-            <button type="button" class="danger" onClick={drain}>
-              Drain
-            </button>
-          )}
+          <Act needs="admin" look={draining ? undefined : "danger"} act={draining ? endDrain : drain}>
+            {draining ? "End draining" : "Drain"}
+          </Act>
         </div>
       )}
     </li>

@@ -85,7 +85,7 @@ function Numbers({ points }: { points: readonly Point[] }) {
   return (
     <ul class="numbers" aria-label="Numbers of the last 5 minutes">
       <Tile
-        page="connections"
+        page="people"
         name="Connections"
         value={count(connections)}
         context={`at most ${count(peak)}`}
@@ -93,22 +93,22 @@ function Numbers({ points }: { points: readonly Point[] }) {
         color="--line-3"
       />
       <Tile
-        page="charts"
+        page="insights"
         name="Messages in"
         value={rate(fromClients + fromBackends)}
         unit="/s"
         context={`${rate(fromBackends)} from back ends · ${rate(fromClients)} from clients`}
         values={points.map(({ messagesIn, apiMessages }) => messagesIn + apiMessages)}
-        color="--line-2"
+        color="--line-1"
       />
       <Tile
-        page="charts"
+        page="insights"
         name="Messages out"
         value={rate(out)}
         unit="/s"
         context={`${size(perSecond(({ bytesOut }) => bytesOut))}/s`}
         values={points.map(({ messagesOut }) => messagesOut)}
-        color="--line-1"
+        color="--line-2"
       />
       <Tile
         page="console"
@@ -117,7 +117,7 @@ function Numbers({ points }: { points: readonly Point[] }) {
         value={count(refused)}
         context="in 5 minutes"
         values={points.map(refusedIn)}
-        color="--bad"
+        color="--line-5"
       />
     </ul>
   );
@@ -161,10 +161,10 @@ function Tile({ page, params, name, value, unit, context, values, color }: TileP
 function Messages({ points }: { points: readonly Point[] }) {
   const lines = useMemo(
     () => [
-      { label: "out", color: "--line-1", values: points.map(({ messagesOut }) => messagesOut) },
+      { label: "out", color: "--line-2", values: points.map(({ messagesOut }) => messagesOut) },
       {
         label: "in",
-        color: "--line-2",
+        color: "--line-1",
         values: points.map(({ messagesIn, apiMessages }) => messagesIn + apiMessages),
       },
     ],
@@ -194,7 +194,7 @@ function Refusals() {
   const lately = troubles.matching((entry) => entry.atMs >= sinceMs && fits(entry));
   const refusals = grouped(lately, SHOWN.refusals);
   return (
-    <Card title="Recent refusals" link={<a href={to("console", { show: "errors" })}>All in the console</a>}>
+    <Card title="Recent refusals" link={<a href={to("console", { show: "errors" })}>All in console</a>}>
       {refusals.length === 0 && <p class="soft">Nothing was refused in the last 5 minutes.</p>}
       <ul class="refusals">
         {refusals.map((refusal) => (
@@ -235,7 +235,7 @@ function HappeningNow() {
   void events.version.value;
   const newest = events.matching(fitter(ofApp())).slice(0, SHOWN.events);
   return (
-    <Card title="Happening now" link={<a href={to("console")}>Open the console</a>}>
+    <Card title="Happening now" link={<a href={to("console")}>Open console</a>}>
       {newest.length === 0 && <p class="soft">No events yet. They show up here at once.</p>}
       <ul class="lines">
         {newest.map(({ id, atMs, type, app, channel, event, payload, why, user, address }) => (
@@ -261,7 +261,7 @@ function HappeningNow() {
 
 function NodeTable({ nodes }: { nodes: readonly NodeEntry[] }) {
   return (
-    <Card title="Nodes" link={<a href={to("nodes")}>Manage</a>}>
+    <Card title="Nodes" link={<a href={to("settings", { tab: "nodes" })}>Manage</a>}>
       <div class="table">
         <table>
           <thead>
@@ -298,7 +298,7 @@ function Changes() {
   const { data } = useAnswer<readonly AuditEntry[]>(path(["audit"], { limit: SHOWN.changes }), 10_000);
   if (!data || data.length === 0) return null;
   return (
-    <Card title="Recent changes" link={<a href={to("audit")}>Audit log</a>}>
+    <Card title="Recent changes" link={<a href={to("settings", { tab: "audit" })}>Audit log</a>}>
       <ul class="lines">
         {data.map(({ id, atMs, who, what }) => (
           <li key={id}>

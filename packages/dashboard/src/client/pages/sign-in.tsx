@@ -3,7 +3,7 @@
 import type { Session } from "fanfare/wire/admin";
 import { useState } from "preact/hooks";
 import { type Refused, refusedBy } from "../api.ts";
-import { Logo } from "../parts/logo.tsx";
+import { Icon } from "../parts/icon.tsx";
 import { Empty, Failure } from "../parts/notes.tsx";
 import { session, signIn } from "../session.ts";
 
@@ -15,7 +15,7 @@ export function SignIn() {
     <main class="sign-in">
       <div class="card">
         <h1>
-          <Logo /> Fanfare
+          <Icon name="logo" /> Fanfare
         </h1>
         {server && <p class="soft">{server.name}</p>}
         {ways.length === 0 && (

@@ -1,14 +1,14 @@
-/** Webhooks: what waits, what nobody took, and sending that again. */
+/** Webhooks: what waits, what failed, and trying that again. */
 
 import type { FailedDelivery, Replayed, Webhooks as Wire } from "fanfare/wire/admin";
 import { call, path } from "../api.ts";
 import { has } from "../overview.ts";
+import { Act } from "../parts/act.tsx";
 import { useAnswer } from "../parts/answer.ts";
 import { attempt, Empty, Failure, notify, Waiting } from "../parts/notes.tsx";
 import { PayloadView } from "../parts/payload.tsx";
 import { Facts, Head, Mark, Since, Time } from "../parts/small.tsx";
 import { chosenApp, to } from "../route.ts";
-import { may } from "../session.ts";
 import { count, plural } from "../show.ts";
 
 const EVERY_MS = 3_000;
@@ -20,17 +20,17 @@ export function Webhooks() {
   const replay = async (ids?: readonly number[]) => {
     await attempt(async () => {
       const { count: sent } = await call<Replayed>("POST", "api/webhooks/replay", ids ? { ids } : {});
-      notify(`${plural(sent, "webhook")} will be sent again.`);
+      notify(`${plural(sent, "webhook")} will be tried again.`);
     });
     reload();
   };
   return (
     <>
       <Head title="Webhooks" lead="What the server tells your back end.">
-        {may("operate") && data && data.failed > 0 && (
-          <button type="button" class="primary" onClick={() => void replay()}>
-            Send all {count(data.failed)} again
-          </button>
+        {data && data.failed > 0 && (
+          <Act needs="operate" look="primary" act={() => void replay()}>
+            Retry all {count(data.failed)}
+          </Act>
         )}
       </Head>
       {!isThere && (
@@ -43,8 +43,8 @@ export function Webhooks() {
       {isThere && !data && !error && <Waiting />}
       {data && <Backlog webhooks={data} />}
       {data && data.letters.length === 0 && (
-        <Empty title="No dead letters">
-          A webhook that its receiver does not take in time is kept here, to be sent again.
+        <Empty title="No failed deliveries">
+          A webhook that its receiver does not take in time is kept here, to be tried again.
         </Empty>
       )}
       <ul class="letters">
@@ -66,7 +66,7 @@ function Backlog({ webhooks: { waiting, failed, oldestAtMs } }: { webhooks: Wire
     ["Waiting", count(waiting)],
     ["Oldest", oldestAtMs === undefined ? "none" : <Since key="oldest" atMs={oldestAtMs} />],
     [
-      "Dead letters",
+      "Failed",
       failed === 0 ? (
         "none"
       ) : (
@@ -94,11 +94,9 @@ function Letter({ letter, replay }: { letter: FailedDelivery; replay: () => void
           </p>
           {lastError !== undefined && <p class="bad-text breakable">{lastError}</p>}
         </div>
-        {may("operate") && (
-          <button type="button" onClick={replay}>
-            Send again
-          </button>
-        )}
+        <Act needs="operate" act={replay}>
+          Retry
+        </Act>
       </div>
       <details>
         <summary>Body</summary>

@@ -1,4 +1,4 @@
-/** What a call answered, asked for again every so often while somebody looks. */
+/** What calls answered, asked for again every so often while somebody looks. */
 
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { call, type Refused, refusedBy } from "../api.ts";
@@ -13,25 +13,33 @@ export interface Answer<T> {
 
 interface Got<T> {
   readonly of: string | undefined;
-  readonly data?: T;
+  readonly data?: readonly T[];
   readonly error?: Refused;
 }
 
 /** Nothing is asked without a path. A page that nobody sees asks nothing until it is looked at again. */
 export function useAnswer<T>(path: string | undefined, everyMs?: number): Answer<T> {
-  const [got, put] = useState<Got<T>>({ of: path });
+  const { data, ...rest } = useAnswers<T>(path === undefined ? undefined : [path], everyMs);
+  return { data: data?.[0], ...rest };
+}
+
+/** Of several calls that belong together, such as one for each app: all of them, or none. */
+export function useAnswers<T>(paths: readonly string[] | undefined, everyMs?: number): Answer<readonly T[]> {
+  const key = paths?.join("\n");
+  const [got, put] = useState<Got<T>>({ of: key });
   const [turn, setTurn] = useState(0);
   useEffect(() => {
-    if (path === undefined) return;
+    if (paths === undefined) return;
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const ask = async () => {
       clearTimeout(timer);
       try {
-        if (!document.hidden) put({ of: path, data: await call<T>("GET", path, undefined, abort.signal) });
+        const all = () => Promise.all(paths.map((path) => call<T>("GET", path, undefined, abort.signal)));
+        if (!document.hidden) put({ of: key, data: await all() });
       } catch (error) {
         if (abort.signal.aborted) return;
-        put((before) => ({ ...(before.of === path ? before : { of: path }), error: refusedBy(error) }));
+        put((before) => ({ ...(before.of === key ? before : { of: key }), error: refusedBy(error) }));
       }
       // Another may have been asked meanwhile: there is one next time, not two.
       clearTimeout(timer);
@@ -47,8 +55,8 @@ export function useAnswer<T>(path: string | undefined, everyMs?: number): Answer
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", seen);
     };
-  }, [path, everyMs, turn]);
+  }, [key, everyMs, turn]);
   const reload = useCallback(() => setTurn((before) => before + 1), []);
-  const isCurrent = got.of === path;
+  const isCurrent = got.of === key;
   return { data: isCurrent ? got.data : undefined, error: isCurrent ? got.error : undefined, reload };
 }

@@ -7,11 +7,13 @@ import { Failure } from "./notes.tsx";
 
 interface DialogProps {
   readonly title: string;
+  /** The title of a palette is only read out. */
+  readonly look?: "wide" | "palette";
   readonly onClose: () => void;
   readonly children: ComponentChildren;
 }
 
-export function Dialog({ title, onClose, children }: DialogProps) {
+export function Dialog({ title, look, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   useLayoutEffect(() => {
@@ -32,9 +34,11 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   };
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Esc does what a click beside it does
-    <dialog ref={ref} aria-labelledby={id} onClose={closed} onClick={closeOutside}>
+    <dialog ref={ref} class={look} aria-labelledby={id} onClose={closed} onClick={closeOutside}>
       <div class="dialog-inside">
-        <h2 id={id}>{title}</h2>
+        <h2 id={id} class={look === "palette" ? "unseen" : undefined}>
+          {title}
+        </h2>
         {children}
       </div>
     </dialog>

@@ -2,8 +2,8 @@
 
 import type { FeedEntry } from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
-import { go, to } from "../route.ts";
-import { putDraft } from "../sent.ts";
+import { to } from "../route.ts";
+import { openSend } from "../send-dialog.tsx";
 import { may } from "../session.ts";
 import { PayloadView } from "./payload.tsx";
 import { Copy, Facts, Time, TypeMark } from "./small.tsx";
@@ -38,10 +38,7 @@ export function Inspector({ entry, onClose }: { entry: FeedEntry; onClose: () =>
         {app}
       </a>,
     ]);
-  const again = () => {
-    putDraft({ channel: channel ?? "", event: event ?? "", data: payload?.text ?? "" });
-    go(to("send", { app }));
-  };
+  const again = () => openSend({ app, channel: channel ?? "", event: event ?? "", data: payload?.text ?? "" });
   const canSend = may("operate") && (entry.type === "client_event" || entry.type === "api_message");
   return (
     <aside class="inspector" aria-label="Inspector">
@@ -49,7 +46,7 @@ export function Inspector({ entry, onClose }: { entry: FeedEntry; onClose: () =>
         <TypeMark type={entry.type} />
         <span class="grow" />
         {signed && app !== undefined && may("operate") && (
-          <a href={to("explain", { app, ...signed })}>Explain the signature</a>
+          <a href={to("explain", { app, ...signed })}>Explain this signature</a>
         )}
         {canSend && (
           <button type="button" class="quiet" onClick={again}>

@@ -3,6 +3,8 @@
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { type Refused, refusedBy } from "../api.ts";
+import { appsLeftOut } from "../overview.ts";
+import { plural } from "../show.ts";
 
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
   return (
@@ -21,6 +23,12 @@ export function Waiting({ what = "Loading" }: { what?: string }) {
   );
 }
 
+/** Under a list of all apps. */
+export function AppsLeftOut() {
+  if (appsLeftOut.value === 0) return null;
+  return <p class="more">{plural(appsLeftOut.value, "app")} more: choose one at the top to see what is in it.</p>;
+}
+
 /** `retry` is offered where it may help. */
 export function Failure({ error, retry }: { error: Refused | undefined; retry?: (() => void) | undefined }) {
   if (!error) return null;
@@ -31,7 +39,7 @@ export function Failure({ error, retry }: { error: Refused | undefined; retry?: 
       </p>
       {retry && error.code !== "not_available" && (
         <button type="button" onClick={retry}>
-          Try again
+          Retry
         </button>
       )}
     </div>

@@ -1,9 +1,11 @@
 /** The small things that every page has: times, marks, sizes, a copy button, a page's head. */
 
+import { signal } from "@preact/signals";
 import type { ChannelEntry, FeedType } from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { clock, dateAndTime, iso, lasting, type Tone, TYPE_NAMES, TYPE_TONES } from "../show.ts";
+import { Icon } from "./icon.tsx";
 
 /** In the person's time zone; the title says it in UTC. */
 export function Time({ atMs, isLong = false }: { atMs: number; isLong?: boolean }) {
@@ -55,33 +57,50 @@ interface HeadProps {
   readonly title: ComponentChildren;
   /** What the document is called, where the title is no text. */
   readonly name?: string;
+  /** The page above it: a link. */
+  readonly crumb?: ComponentChildren;
   readonly lead?: ComponentChildren;
+  /** What can be done on the page; stands above its content. */
   readonly children?: ComponentChildren;
 }
+
+const heading = signal<Pick<HeadProps, "title" | "crumb" | "lead">>({ title: "" });
+const TITLE = "page-title";
 
 let isFirstPage = true;
 
 /** A page's title takes the focus when one comes to it from another, so that a screen reader says where one is. */
-export function Head({ title, name, lead, children }: HeadProps) {
-  const ref = useRef<HTMLHeadingElement>(null);
+export function Head({ title, name, crumb, lead, children }: HeadProps) {
   const called = name ?? (typeof title === "string" ? title : "");
+  useLayoutEffect(() => {
+    heading.value = { title, crumb, lead };
+  });
   useEffect(() => {
-    if (!isFirstPage) ref.current?.focus({ preventScroll: true });
+    if (!isFirstPage) document.getElementById(TITLE)?.focus({ preventScroll: true });
     isFirstPage = false;
   }, []);
   useEffect(() => {
     document.title = called === "" ? "Fanfare" : `${called} · Fanfare`;
   }, [called]);
+  return children ? <div class="tools">{children}</div> : null;
+}
+
+/** What the page's head says, at the top of every page. */
+export function Heading() {
+  const { title, crumb, lead } = heading.value;
   return (
-    <header class="page-head">
-      <div class="page-title">
-        <h1 ref={ref} tabIndex={-1}>
-          {title}
-        </h1>
-        {lead && <p class="lead">{lead}</p>}
-      </div>
-      {children && <div class="tools">{children}</div>}
-    </header>
+    <div class="page-head">
+      {crumb && (
+        <>
+          {crumb}
+          <Icon name="right" isSmall />
+        </>
+      )}
+      <h1 id={TITLE} tabIndex={-1}>
+        {title}
+      </h1>
+      {lead && <p class="lead">{lead}</p>}
+    </div>
   );
 }
 

@@ -10,13 +10,23 @@ export function useWatch<K extends keyof LiveEvents>(
   name: K,
   hear: (data: LiveEvents[K]) => void,
 ): void {
+  useWatches(watch === undefined ? [] : [watch], name, hear);
+}
+
+/** Several that belong together, such as one for each app. */
+export function useWatches<K extends keyof LiveEvents, W extends Watch>(
+  watches: readonly W[],
+  name: K,
+  hear: (data: LiveEvents[K], watch: W) => void,
+): void {
   const latest = useRef(hear);
   latest.current = hear;
-  const key = watch === undefined ? undefined : JSON.stringify(watch);
   useEffect(() => {
-    if (watch === undefined) return;
-    return live.watch(watch, name, (data) => latest.current(data));
-  }, [key, name]);
+    const ends = watches.map((watch) => live.watch(watch, name, (data) => latest.current(data, watch)));
+    return () => {
+      for (const end of ends) end();
+    };
+  }, [JSON.stringify(watches), name]);
 }
 
 /** The value, once it has not changed for a while: nobody is asked at every key. */

@@ -1,54 +1,78 @@
-/** The event creator: an event to a channel, with its JSON looked at before it goes, and what was sent before. */
+/** Sends an event to a channel, from any page: its JSON is looked at before it goes, and what was sent before can be sent again. */
 
 import type { ChannelList, Done } from "fanfare/wire/admin";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { call, path, type Refused, refusedBy } from "../api.ts";
-import { type Finding, lookAt } from "../json.ts";
-import { useAnswer } from "../parts/answer.ts";
-import { Empty, Failure, notify } from "../parts/notes.tsx";
-import { Head, Time } from "../parts/small.tsx";
-import { place } from "../route.ts";
-import { type Draft, forget, remember, type Sent, sentBefore, takeDraft } from "../sent.ts";
-import { may } from "../session.ts";
-import { size } from "../show.ts";
+import { call, path, type Refused, refusedBy } from "./api.ts";
+import { type Finding, lookAt } from "./json.ts";
+import { overview, theApp } from "./overview.ts";
+import { useAnswer } from "./parts/answer.ts";
+import { AppField } from "./parts/app-field.tsx";
+import { Dialog } from "./parts/dialog.tsx";
+import { Empty, Failure, notify } from "./parts/notes.tsx";
+import { Time } from "./parts/small.tsx";
+import { place } from "./route.ts";
+import { type Draft, forget, remember, type Sent, sending, sentBefore } from "./sent.ts";
+import { obstacle } from "./session.ts";
+import { size } from "./show.ts";
 
 const FIRST: Draft = { channel: "", event: "", data: '{\n  "text": "hello"\n}' };
 
-export function Send({ app }: { app: string }) {
-  const [draft, put] = useState<Draft>(() => ({ ...FIRST, channel: place.value.params.channel ?? "", ...takeDraft() }));
+/** Begins with what one is looking at: a channel, or the channel that the console is filtered by. */
+export function openSend(given?: NonNullable<typeof sending.value>): void {
+  const { page, params } = place.value;
+  const channel = page === "channel" ? params.name : params.channel;
+  sending.value = given ?? { ...(channel && !channel.includes("*") && { channel }) };
+}
+
+export function SendDialog() {
+  const given = sending.value;
+  if (!given) return null;
+  return (
+    <Dialog title="Send event" look="wide" onClose={close}>
+      <Send given={given} />
+    </Dialog>
+  );
+}
+
+function close(): void {
+  sending.value = undefined;
+}
+
+function Send({ given: { app: itsApp, ...given } }: { given: NonNullable<typeof sending.value> }) {
+  const [app, setApp] = useState(itsApp ?? theApp.value ?? overview.value?.apps[0]?.id ?? "");
+  const [draft, put] = useState<Draft>({ ...FIRST, ...given });
   const [history, setHistory] = useState<readonly Sent[]>([]);
   useEffect(() => setHistory(sentBefore(app)), [app]);
+  if (app === "") return <p>There is no app to send to yet: make one in the settings.</p>;
   return (
     <>
-      <Head title="Send an event" lead="To all subscribers of a channel, as your back end would." />
-      {!may("operate") && <p class="banner">Your role lets you look, not send. It takes the role operate.</p>}
-      <div class="columns">
-        <Form app={app} draft={draft} put={put} sent={(it) => setHistory(remember(app, it))} />
-        <History
-          history={history}
-          take={put}
-          clear={() => {
-            forget(app);
-            setHistory([]);
-          }}
-        />
-      </div>
+      <Form app={app} setApp={setApp} draft={draft} put={put} sent={(it) => setHistory(remember(app, it))} />
+      <History
+        history={history}
+        take={put}
+        clear={() => {
+          forget(app);
+          setHistory([]);
+        }}
+      />
     </>
   );
 }
 
 interface FormProps {
   readonly app: string;
+  readonly setApp: (app: string) => void;
   readonly draft: Draft;
   readonly put: (draft: Draft) => void;
   readonly sent: (sent: Sent) => void;
 }
 
-function Form({ app, draft, put, sent }: FormProps) {
+function Form({ app, setApp, draft, put, sent }: FormProps) {
   const [error, setError] = useState<Refused>();
   const [isBusy, setBusy] = useState(false);
   const finding = useMemo(() => lookAt(draft.data), [draft.data]);
-  const isReady = may("operate") && draft.channel !== "" && draft.event !== "" && !isBusy;
+  const why = obstacle("operate");
+  const isReady = why === undefined && draft.channel !== "" && draft.event !== "" && !isBusy;
   const submit = async (event: Event) => {
     event.preventDefault();
     if (!isReady) return;
@@ -67,8 +91,11 @@ function Form({ app, draft, put, sent }: FormProps) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void submit(event);
   };
   return (
-    <form class="card stack" aria-label="Event" onSubmit={submit} onKeyDown={keys}>
-      <ChannelField app={app} value={draft.channel} put={(channel) => put({ ...draft, channel })} />
+    <form aria-label="Event" onSubmit={submit} onKeyDown={keys}>
+      <div class="pair">
+        <AppField value={app} put={setApp} />
+        <ChannelField app={app} value={draft.channel} put={(channel) => put({ ...draft, channel })} />
+      </div>
       <label class="field">
         <span>Event</span>
         <input
@@ -84,8 +111,12 @@ function Form({ app, draft, put, sent }: FormProps) {
       <DataField finding={finding} value={draft.data} put={(data) => put({ ...draft, data })} />
       <Failure error={error} />
       <div class="actions">
-        <span class="soft">Ctrl + Enter sends</span>
-        <button type="submit" class="primary" disabled={!isReady}>
+        <span class="soft">Goes to all subscribers, as your back end would send it.</span>
+        <span class="grow" />
+        <button type="button" class="quiet" onClick={close}>
+          Close
+        </button>
+        <button type="submit" class="primary" disabled={!isReady} title={why}>
           {finding.is === "json" || finding.is === "empty" ? "Send" : "Send as text"}
         </button>
       </div>
@@ -100,7 +131,6 @@ function ChannelField({ app, value, put }: { app: string; value: string; put: (v
       <span>Channel</span>
       <input
         required
-        data-search=""
         maxLength={200}
         list="known-channels"
         value={value}
@@ -132,7 +162,7 @@ function DataField({ finding, value, put }: { finding: Finding; value: string; p
       <textarea
         id="data"
         ref={ref}
-        rows={10}
+        rows={6}
         class="mono"
         spellcheck={false}
         value={value}
@@ -165,7 +195,7 @@ interface HistoryProps {
 
 function History({ history, take, clear }: HistoryProps) {
   return (
-    <section class="card" aria-labelledby="history">
+    <section aria-labelledby="history">
       <h2 id="history">
         Sent before <small>kept in this browser</small>
         <span class="grow" />
