@@ -1,10 +1,11 @@
 /** What a back end, or a program, says of single subscriptions: until when, and whether the client publishes; and what it takes back. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { createPublisher } from "../../packages/publisher/src/index.ts";
 import { startBackEnd } from "../support/back-end.ts";
-import { connectNative } from "../support/native-client.ts";
-import { connectPusher } from "../support/pusher-client.ts";
-import { startServer } from "../support/server.ts";
+import { connectAs, connectNative } from "../support/native-client.ts";
+import { channelAuth, connectPusher } from "../support/pusher-client.ts";
+import { APP, startServer } from "../support/server.ts";
 
 setDefaultTimeout(60_000);
 
@@ -113,4 +114,58 @@ test("a program's authorize says the same: as whom, until when, and whether the 
   expect(await publish("private-a")).toMatchObject({ code: "publish_forbidden" });
   expect(await publish("presence-a")).toMatchObject({ event: "published" });
   expect(await client.next("unsubscribed")).toMatchObject({ channel: "private-a", code: "permission_gone" });
+});
+
+test("a signature with an end in what it covers: the subscription is over at it, and so is the signature", async () => {
+  const server = await startServer({}, { anonymous: true });
+  const publisher = createPublisher({ url: server.url, appId: APP.id, key: APP.key, secret: APP.secret });
+  const [native, pusher] = [await connectNative(server.url), await connectPusher(server.url)];
+  const brief = { expiresInS: 1 };
+  const permission = await publisher.authorizeChannel(native.id, "private-a", undefined, brief);
+  await native.subscribe("private-a", { ...permission });
+  const member = { id: "ada", info: { name: "Ada" } };
+  const { channels } = await publisher.authorize(native.id, ["presence-a"], { allow: () => true, member, ...brief });
+  const subscribed = await native.subscribe("presence-a", { ...channels["presence-a"] });
+  expect(subscribed.data).toMatchObject({ members: [member] });
+  const data = await publisher.authorizeChannel(pusher.socketId, "private-a", undefined, brief);
+  pusher.socket.send({ event: "pusher:subscribe", data: { channel: "private-a", ...data } });
+  await pusher.socket.next("pusher_internal:subscription_succeeded");
+  const ends = [await native.next("unsubscribed", 20_000), await native.next("unsubscribed", 20_000)];
+  expect(ends.map(({ channel, code }) => [channel, code]).sort()).toEqual([
+    ["presence-a", "permission_gone"],
+    ["private-a", "permission_gone"],
+  ]);
+  expect(JSON.parse(String((await pusher.socket.next("pusher:subscription_error", 20_000)).data))).toMatchObject({
+    ...{ status: 403, code: "permission_gone" },
+  });
+  expect(await native.ask("subscribe", { channel: "private-a", ...permission })).toMatchObject({
+    code: "unauthorized",
+  });
+  const refused = [
+    ["user_invalid", { expires_at: "tomorrow" }],
+    ["unauthorized", { expires_at: -5 }],
+  ] as const;
+  for (const [code, signed] of refused) {
+    const auth = native.permission("private-b", signed as object);
+    expect(await native.ask("subscribe", { channel: "private-b", ...auth })).toMatchObject({ code });
+  }
+});
+
+test("a signature with an end and no member is the signed-in user's, and a private channel's data may be any text", async () => {
+  const server = await startServer({}, { anonymous: true });
+  const ada = await connectAs(server.url, "ada");
+  await ada.ping();
+  const subscribed = await ada.subscribe("presence-a", ada.permission("presence-a", { expires_at: 4e9 }));
+  expect(subscribed.data).toMatchObject({ members: [{ id: "ada" }] });
+  for (const [channel, text] of [
+    ["private-a", "not JSON"],
+    ["private-b", "null"],
+    ["private-c", "[1]"],
+  ] as const) {
+    const auth = channelAuth(APP, ada.id, channel, text);
+    await ada.subscribe(channel, { auth, channel_data: text });
+  }
+  const anyone = await connectNative(server.url);
+  const nobody = anyone.permission("presence-a", { expires_at: 4e9 });
+  expect(await anyone.ask("subscribe", { channel: "presence-a", ...nobody })).toMatchObject({ code: "user_invalid" });
 });

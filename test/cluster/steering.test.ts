@@ -114,6 +114,34 @@ describe.each(EVERY_ENGINE)("on %s", async (engine) => {
     expect((await back.socket.closed).code).toBe(4200);
   });
 
+  test("a subscription with an end is over at it on whichever node, in later connections too, and a later call moves it", async () => {
+    const first = await signedIn(b, "gil");
+    const put = (more: object) => post(a.url, "/users/gil/subscribe", { channel: "presence-brief", ...more });
+    const inSeconds = (seconds: number) => Date.now() / 1000 + seconds;
+    expect(await put({ expires_at: inSeconds(600), sticky_s: 600 })).toEqual(reached(1));
+    expect(await first.next("subscribed")).toMatchObject({ channel: "presence-brief", by: "server" });
+    expect(await put({ expires_at: inSeconds(3), sticky_s: 600 })).toEqual(reached(1));
+    const later = await signedIn(a, "gil");
+    expect(await later.next("subscribed")).toMatchObject({ channel: "presence-brief", by: "server" });
+    const own = await signedIn(b, "gil");
+    await own.next("subscribed");
+    await own.ask("unsubscribe", { channel: "presence-brief" });
+    await own.subscribe("presence-brief");
+    for (const client of [first, later]) {
+      const told = { channel: "presence-brief", by: "server", code: "permission_gone" };
+      expect(await client.next("unsubscribed", 20_000)).toMatchObject(told);
+    }
+    const after = await signedIn(a, "gil");
+    expect(await after.unread()).toEqual([]);
+    // What the client asked for itself has no end.
+    expect(await put({ expires_at: inSeconds(0.5) })).toEqual(reached(4));
+    for (const client of [first, later, after]) expect(await client.next("subscribed")).toMatchObject({ by: "server" });
+    for (const client of [first, later, after]) await client.next("unsubscribed", 20_000);
+    expect(await own.unread()).toEqual([]);
+    expect(await put({ expires_at: inSeconds(-1) })).toMatchObject({ status: 400, code: "data_invalid" });
+    for (const client of [first, later, own, after]) await client.close();
+  });
+
   test("terminating a user ends those, too, that never signed in and are the user in a presence channel", async () => {
     const members: NativeTestClient[] = [];
     for (const node of [a, b]) {

@@ -11,7 +11,7 @@ class Channel extends Target
         return $this->api->call('GET', $this->path(), query: ['info' => $info ?: null]);
     }
 
-    /** The users in a presence channel: `id`, `info`, `joined_at_ms`. */
+    /** The users in a presence channel: `id`, `info`, `joined_at_ms`, and `state`, which their clients say and nobody has checked. */
     public function members(): array
     {
         return $this->api->call('GET', "{$this->path()}/members")['members'];
@@ -36,6 +36,14 @@ class Channel extends Target
     public function purge(array $range = []): int
     {
         return $this->api->call('DELETE', "{$this->path()}/history", query: $range)['purged'];
+    }
+
+    /** The same for one event, by its `position` in the history. Answers whether it was there. */
+    public function forget(array $position): bool
+    {
+        $path = "{$this->path()}/history/{$position['offset']}";
+
+        return $this->api->call('DELETE', $path, query: ['epoch' => $position['epoch']])['purged'] > 0;
     }
 
     /** Takes everybody out. For one user or connection: `Fanfare::user($id)->kick($channel)`. */

@@ -2,13 +2,15 @@
 
 namespace Fanfare\Laravel;
 
+use DateTimeInterface;
+
 /** One connection. */
 class Connection extends Target
 {
-    /** `$user` is who it is in a presence channel, where it is not signed in. */
-    public function subscribe(string $channel, mixed $info = null, string|int|null $user = null): array
+    /** Until `$expiresAt`. `$user` is who it is in a presence channel, where it is not signed in. */
+    public function subscribe(string $channel, mixed $info = null, string|int|null $user = null, DateTimeInterface|int|null $expiresAt = null): array
     {
-        return $this->post('subscribe', ['channel' => $channel, 'info' => $info, 'user_id' => $user === null ? null : (string) $user]);
+        return $this->put($channel, $info, $expiresAt, ['user_id' => $user === null ? null : (string) $user]);
     }
 
     public function unsubscribe(string $channel, ?string $message = null): array

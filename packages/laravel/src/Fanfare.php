@@ -115,7 +115,7 @@ class Fanfare
 
     /**
      * A token (JWT) by which a client of the native protocol connects as a user. `$claims`: `channels` (patterns that the user may join),
-     * `info`, `watchlist`, `aud`, `iss`.
+     * `watch` (patterns of presence channels that it may see without being a member), `info`, `watchlist`, `aud`, `iss`.
      */
     public function token(string|int $user, array $claims = [], int $expiresIn = 3600): string
     {

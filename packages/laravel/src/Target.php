@@ -2,6 +2,7 @@
 
 namespace Fanfare\Laravel;
 
+use DateTimeInterface;
 use Fanfare\Laravel\Api\HttpApi;
 
 /**
@@ -19,6 +20,13 @@ abstract class Target
     public function reconnect(int $spreadMs = 0, ?string $message = null): array
     {
         return $this->post('reconnect', ['spread_ms' => $spreadMs ?: null, 'message' => $message]);
+    }
+
+    protected function put(string $channel, mixed $info, DateTimeInterface|int|null $expiresAt, array $more): array
+    {
+        $until = $expiresAt instanceof DateTimeInterface ? $expiresAt->getTimestamp() : $expiresAt;
+
+        return $this->post('subscribe', ['channel' => $channel, 'info' => $info, 'expires_at' => $until] + $more);
     }
 
     protected function post(string $act, array $body, array $query = []): array

@@ -2,13 +2,15 @@
 
 namespace Fanfare\Laravel;
 
+use DateTimeInterface;
+
 /** All connections of a user. */
 class User extends Target
 {
-    /** Puts them into the channel; with `$stickyS` also those that the user opens in the next so many seconds. */
-    public function subscribe(string $channel, mixed $info = null, ?float $stickyS = null): array
+    /** Puts them into the channel until `$expiresAt`; with `$stickyS` also those that the user opens in the next so many seconds. */
+    public function subscribe(string $channel, mixed $info = null, ?float $stickyS = null, DateTimeInterface|int|null $expiresAt = null): array
     {
-        return $this->post('subscribe', ['channel' => $channel, 'info' => $info, 'sticky_s' => $stickyS]);
+        return $this->put($channel, $info, $expiresAt, ['sticky_s' => $stickyS]);
     }
 
     public function unsubscribe(string $channel, ?string $message = null): array

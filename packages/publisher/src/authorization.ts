@@ -3,6 +3,7 @@
 import { invalid, PublisherError } from "./errors.ts";
 import { checkChannel, checkConnectionId, checkNotEncrypted } from "./names.ts";
 import type { Signer } from "./signer.ts";
+import { unixSecondsIn } from "./token.ts";
 
 /** Who a client is in presence channels. */
 export interface Member {
@@ -36,6 +37,8 @@ export interface AuthorizeOptions {
   readonly allow: (channel: string) => boolean | Denied | Promise<boolean | Denied>;
   /** Who the client is in the presence channels among them. Without it, only a client that has signed in can join those. */
   readonly member?: Member;
+  /** The subscriptions end after so many seconds, above 0. Default: they do not end. */
+  readonly expiresInS?: number;
 }
 
 /** A user who signs in with the Pusher protocol. */
@@ -70,14 +73,19 @@ export class Authorizer {
     return { channels: byName };
   }
 
-  async one(connectionId: string, channel: string, member?: Member): Promise<Authorization> {
+  async one(
+    connectionId: string,
+    channel: string,
+    member: Member | undefined,
+    expiresInS: number | undefined,
+  ): Promise<Authorization> {
     checkConnectionId(connectionId);
     checkChannel(channel);
     checkNotEncrypted(channel);
-    const data = member && channel.startsWith("presence-") ? memberData(member) : undefined;
-    const signature = await this.#signer.signHex(`${connectionId}:${channel}${data === undefined ? "" : `:${data}`}`);
+    const data = channelData(channel.startsWith("presence-") ? member : undefined, expiresInS);
+    const signature = await this.#signer.signHex(`${connectionId}:${channel}${data && `:${data}`}`);
     const auth = `${this.#key}:${signature}`;
-    return data === undefined ? { auth } : { auth, channel_data: data };
+    return data ? { auth, channel_data: data } : { auth };
   }
 
   async user(connectionId: string, { id, info, watchlist }: SignInUser): Promise<{ auth: string; user_data: string }> {
@@ -90,7 +98,7 @@ export class Authorizer {
   async #decide(
     connectionId: string,
     channel: string,
-    { allow, member }: AuthorizeOptions,
+    { allow, member, expiresInS }: AuthorizeOptions,
   ): Promise<Authorization | Denied> {
     try {
       checkChannel(channel);
@@ -100,13 +108,16 @@ export class Authorizer {
       throw error;
     }
     const decision = await allow(channel);
-    if (decision === true) return this.one(connectionId, channel, member);
+    if (decision === true) return this.one(connectionId, channel, member, expiresInS);
     return decision === false ? denied("forbidden", "You may not subscribe to this channel.") : decision;
   }
 }
 
-function memberData({ id, info }: Member): string {
-  return JSON.stringify({ user_id: id, user_info: info });
+/** Empty where there is nothing to say. */
+function channelData(member: Member | undefined, expiresInS: number | undefined): string {
+  if (!member && expiresInS === undefined) return "";
+  const expires_at = expiresInS && unixSecondsIn(expiresInS);
+  return JSON.stringify({ user_id: member?.id, user_info: member?.info, expires_at });
 }
 
 function denied(code: string, message: string): Denied {

@@ -157,7 +157,12 @@ export interface Publisher<D extends Declaration = AnyDeclaration> {
    * The same for one channel, in the form that pusher-js and Laravel Echo expect. Check first that the user may subscribe. `member` is who
    * the client is in a presence channel.
    */
-  authorizeChannel(connectionId: string, channel: string, member?: Member): Promise<Authorization>;
+  authorizeChannel(
+    connectionId: string,
+    channel: string,
+    member?: Member,
+    options?: Pick<AuthorizeOptions, "expiresInS">,
+  ): Promise<Authorization>;
   /** Signs a user in, in the form that pusher-js expects (`userAuthentication`). */
   authorizeUser(connectionId: string, user: SignInUser): Promise<{ auth: string; user_data: string }>;
   /**
@@ -289,8 +294,13 @@ class HttpPublisher {
     return this.#authorizer.many(connectionId, channels, options);
   }
 
-  authorizeChannel(connectionId: string, channel: string, member?: Member): Promise<Authorization> {
-    return this.#authorizer.one(connectionId, channel, member);
+  authorizeChannel(
+    connectionId: string,
+    channel: string,
+    member?: Member,
+    options?: Pick<AuthorizeOptions, "expiresInS">,
+  ): Promise<Authorization> {
+    return this.#authorizer.one(connectionId, channel, member, options?.expiresInS);
   }
 
   authorizeUser(connectionId: string, user: SignInUser): Promise<{ auth: string; user_data: string }> {

@@ -5,6 +5,7 @@ import type { ApiClient } from "./api-client.ts";
 import { invalid } from "./errors.ts";
 import { present } from "./past.ts";
 import { accessTo, type ServerOptions } from "./server-options.ts";
+import { unixSecondsIn } from "./token.ts";
 
 /** What a call came to. Calling again does no harm. */
 export interface Reached {
@@ -33,6 +34,8 @@ export interface KickOptions extends SteerOptions {
 export interface SubscribeOptions {
   /** In a presence channel: what the others see of the member, any JSON. Default: what the user signed in with. */
   readonly info?: unknown;
+  /** The subscription ends after so many seconds, above 0; a later call changes it. Default: it does not end. */
+  readonly expiresInS?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -138,8 +141,7 @@ type Body = Readonly<Record<string, unknown>>;
 function userSteering(api: ApiClient, id: string): UserSteering {
   const path = below("users", id);
   return {
-    subscribe: (channel, { info, stickyS, signal } = {}) =>
-      act(api, `${path}/subscribe`, { channel, info, sticky_s: stickyS }, signal),
+    subscribe: (channel, options) => subscribe(api, path, channel, options),
     unsubscribe: (channel, options) => unsubscribe(api, path, channel, options),
     kick: (channel, { banS, message, signal } = {}) =>
       act(api, `${below("channels", channel)}/kick`, { user_id: id, ban_s: banS, message }, signal),
@@ -155,8 +157,7 @@ function userSteering(api: ApiClient, id: string): UserSteering {
 function connectionSteering(api: ApiClient, id: string): ConnectionSteering {
   const path = below("connections", id);
   return {
-    subscribe: (channel, { info, user, signal } = {}) =>
-      act(api, `${path}/subscribe`, { channel, info, user_id: user }, signal),
+    subscribe: (channel, options) => subscribe(api, path, channel, options),
     unsubscribe: (channel, options) => unsubscribe(api, path, channel, options),
     kick: (channel, { message, signal } = {}) =>
       act(api, `${below("channels", channel)}/kick`, { connection: id, message }, signal),
@@ -174,6 +175,17 @@ function channelSteering(api: ApiClient, name: string): ChannelSteering {
       return membersFrom(await api.call({ method: "GET", path: `${path}/members`, signal }));
     },
   };
+}
+
+function subscribe(
+  api: ApiClient,
+  path: string,
+  channel: string,
+  options: SubscribeOptions & { readonly user?: string; readonly stickyS?: number } = {},
+) {
+  const { info, user: user_id, stickyS: sticky_s, expiresInS, signal } = options;
+  const expires_at = expiresInS && unixSecondsIn(expiresInS);
+  return act(api, `${path}/subscribe`, { channel, info, user_id, sticky_s, expires_at }, signal);
 }
 
 function unsubscribe(api: ApiClient, path: string, channel: string, { message, signal }: SteerOptions = {}) {

@@ -29,7 +29,7 @@ const ENCODER = new TextEncoder();
 export async function makeToken(signer: Signer, claims: TokenClaims): Promise<string> {
   const { user, info, channels, watch, watchlist, expiresInS = AN_HOUR_S, audience, issuer } = claims;
   if (typeof user !== "string" || user === "") throw invalid("A token needs a user: an id of 1 to 128 characters.");
-  if (!(expiresInS > 0)) throw invalid("expiresInS is a number of seconds above 0.");
+  const exp = unixSecondsIn(expiresInS);
   const iat = Math.floor(Date.now() / 1000);
   const payload = {
     sub: user,
@@ -40,7 +40,7 @@ export async function makeToken(signer: Signer, claims: TokenClaims): Promise<st
     aud: audience,
     iss: issuer,
     iat,
-    exp: iat + Math.ceil(expiresInS),
+    exp,
   };
   const signed = `${base64Url(jsonBytes({ alg: "HS256", typ: "JWT" }))}.${base64Url(jsonBytes(payload))}`;
   return `${signed}.${base64Url(await signer.sign(signed))}`;
@@ -53,4 +53,10 @@ function jsonBytes(value: object): Uint8Array {
 function base64Url(bytes: Uint8Array): string {
   const base64 = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
   return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+/** Unix seconds, as an `exp` is. */
+export function unixSecondsIn(expiresInS: number): number {
+  if (!(expiresInS > 0)) throw invalid("expiresInS is a number of seconds above 0.");
+  return Math.floor(Date.now() / 1000) + Math.ceil(expiresInS);
 }

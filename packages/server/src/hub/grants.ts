@@ -58,6 +58,18 @@ export function noteGrant(
   connection.checkAtMs = Math.min(connection.checkAtMs, untilMs);
 }
 
+/** Said again of a channel that it is in: another end, or none any more. What has no end gets none by it. */
+export function renewGrant(
+  connection: Connection,
+  channel: string,
+  expiresAtMs = Number.POSITIVE_INFINITY,
+  clock: Clock,
+): void {
+  const grant = connection.grants?.get(channel);
+  if (grant && grant.expiresAtMs < Number.POSITIVE_INFINITY)
+    noteGrant(connection, channel, { ...grant, expiresAtMs }, clock);
+}
+
 /** Takes the connection out of the channels for which its permission is over. */
 export function endGrants(hub: ExpelHost, connection: Connection, nowMs: number): void {
   for (const [channel, { expiresAtMs }] of [...(connection.grants ?? [])]) {

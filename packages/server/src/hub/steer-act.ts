@@ -41,6 +41,8 @@ export interface SubscribeAct {
   readonly member?: string;
   /** Until when connections that come are put there, too, in Unix milliseconds. */
   readonly stickyUntilMs?: number;
+  /** When the subscription ends, in Unix milliseconds. */
+  readonly expiresAtMs?: number;
 }
 
 export type SteerAct = KickAct | DisconnectAct | ReconnectAct | SubscribeAct;
@@ -70,7 +72,7 @@ export function steerActOf(value: unknown): SteerAct {
 }
 
 function subscribeActOf(fields: Readonly<Record<string, unknown>>, whose: Whose): SubscribeAct {
-  const { channel, infoText, member, stickyUntilMs } = fields;
+  const { channel, infoText, member, stickyUntilMs, expiresAtMs } = fields;
   return {
     type: "subscribe",
     whose,
@@ -78,6 +80,7 @@ function subscribeActOf(fields: Readonly<Record<string, unknown>>, whose: Whose)
     ...(infoText !== undefined && { infoText: textOf(infoText) }),
     ...(member !== undefined && { member: textOf(member) }),
     ...(stickyUntilMs !== undefined && { stickyUntilMs: numberOf(stickyUntilMs) }),
+    ...(expiresAtMs !== undefined && { expiresAtMs: numberOf(expiresAtMs) }),
   };
 }
 

@@ -16,6 +16,7 @@ import { andThen } from "./awaitable.ts";
 import type { Bans } from "./bans.ts";
 import { expel } from "./expel.ts";
 import { spreadOf } from "./expiry.ts";
+import { noteGrant, renewGrant } from "./grants.ts";
 import type { JoinReply } from "./membership.ts";
 import type { NodeBus } from "./node-bus.ts";
 import {
@@ -105,10 +106,10 @@ export class Steering {
 
   /** Of a user, with a time, also those connections that come until then. Throws CommandError `engine_unavailable`. */
   async subscribe(app: App, act: Omit<SubscribeAct, "type">, byOperator = false): Promise<Reached> {
-    const { whose, stickyUntilMs } = act;
+    const { whose, stickyUntilMs, expiresAtMs = Number.POSITIVE_INFINITY } = act;
     const whole = { type: "subscribe", ...act } as const;
     if (stickyUntilMs !== undefined && "user" in whose) {
-      await this.#sticky.add(app, whose.user, whole, stickyUntilMs);
+      await this.#sticky.add(app, whose.user, whole, Math.min(stickyUntilMs, expiresAtMs));
     }
     return this.steer(app, whole, byOperator);
   }
@@ -273,7 +274,11 @@ function kick(hub: Host, connection: Connection, { channel, code, message, whose
 
 /** Whether it is in the channel, or on its way there by itself. What the client sent next waits meanwhile. */
 async function putInto(hub: Host, connection: Connection, { channel, ...act }: SubscribeAct): Promise<boolean> {
-  if (isInOrEntering(connection, channel)) return true;
+  const { expiresAtMs } = act;
+  if (isInOrEntering(connection, channel)) {
+    renewGrant(connection, channel, expiresAtMs, hub.clock);
+    return true;
+  }
   const { app, user } = connection;
   const { traits } = hub.channelOf(app, channel);
   const id = user?.id ?? act.member;
@@ -287,7 +292,11 @@ async function putInto(hub: Host, connection: Connection, { channel, ...act }: S
   const joined = hub
     .join(connection, channel, member, subscribedReply(hub, connection, channel, { by: "server" }))
     .then(
-      () => connection.isIn(channel),
+      () => {
+        if (!connection.isIn(channel)) return false;
+        noteGrant(connection, channel, { expiresAtMs }, hub.clock);
+        return true;
+      },
       (error) => {
         if (error instanceof CommandError) hub.observe({ type: "refused", connection, error });
         else hub.observe({ type: "failed", error, during: `putting a connection into ${channel}`, connection });

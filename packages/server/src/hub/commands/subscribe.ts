@@ -6,7 +6,7 @@ import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
 import { exactId, memberText } from "../../domain/json-text.ts";
 import type { Membership } from "../../domain/memberships.ts";
-import type { Command, Member, User } from "../../domain/message.ts";
+import type { ChannelProof, Command, Member, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../domain/user-info.ts";
 import { andThen } from "../awaitable.ts";
@@ -93,8 +93,7 @@ function permit(hub: Hub, connection: Connection, command: Subscribe, traits: Tr
   const { channel, proof } = command;
   if (proof) {
     notePermission(connection, checkChannelProof(connection.app, connection.id, channel, proof));
-    const member = traits.presence && proof.data !== undefined ? parseMember(connection, proof.data) : undefined;
-    return confirm(hub, connection, command, member);
+    return confirm(hub, connection, command, signedPermission(hub, connection, traits, proof));
   }
   if (isGranted(connection.user, channel)) {
     connection.grantedByToken ??= new Set();
@@ -112,8 +111,12 @@ function permit(hub: Hub, connection: Connection, command: Subscribe, traits: Tr
 }
 
 /** The back end may have the last word even where the client has permission: on whether, and as whom. */
-function confirm(hub: Hub, connection: Connection, command: Subscribe, member?: Member): Awaitable<Permission> {
-  const permission = member ? { member } : NOTHING_SAID;
+function confirm(
+  hub: Hub,
+  connection: Connection,
+  command: Subscribe,
+  permission = NOTHING_SAID,
+): Awaitable<Permission> {
   if (connection.app.hooks?.subscribe?.when !== "always") return permission;
   const said = hub.deciders.confirm?.(connection, command);
   return andThen(said, (more) => (more ? { ...permission, ...checked(connection.app, more) } : permission));
@@ -145,16 +148,37 @@ function membershipOf(connection: Connection, traits: Traits, named: Member | un
   return member;
 }
 
-/** Pusher protocol, presence channels: `{"user_id": string | number, "user_info"?: any}`. */
-function parseMember({ app }: Connection, text: string): Member {
-  checkMemberData(app, text);
-  let data: unknown;
-  try {
-    data = JSON.parse(text);
-  } catch {
-    throw new CommandError("user_invalid", "channel_data is not JSON.");
+/**
+ * What is signed beside the channel's name. Pusher protocol, presence channels: `{"user_id": string | number, "user_info"?: any}`; not
+ * of the protocol, for private channels, too: `"expires_at"`, in Unix seconds.
+ */
+function signedPermission(hub: Hub, { app }: Connection, traits: Traits, { data: text }: ChannelProof): Permission {
+  if (text === undefined) return NOTHING_SAID;
+  if (traits.presence) checkMemberData(app, text);
+  const data = signedData(text, traits);
+  const { user_id: id, expires_at: expiresAtS } = data;
+  const isAboutMember = traits.presence && (id !== undefined || expiresAtS === undefined);
+  const permission = isAboutMember ? { member: memberIn(id, text) } : NOTHING_SAID;
+  if (expiresAtS === undefined) return permission;
+  if (typeof expiresAtS !== "number") {
+    throw new CommandError("user_invalid", "expires_at of channel_data is a number: Unix seconds.");
   }
-  const { user_id: id } = (data ?? {}) as { user_id?: unknown };
+  const expiresAtMs = expiresAtS * 1000;
+  if (expiresAtMs > hub.clock.wallMs()) return { ...permission, expiresAtMs };
+  throw new CommandError("unauthorized", "This permission has ended (expires_at of channel_data): ask for another.");
+}
+
+/** A private channel's may be any text. */
+function signedData(text: string, { presence }: Traits): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    if (presence) throw new CommandError("user_invalid", "channel_data is not JSON.");
+    return {};
+  }
+}
+
+function memberIn(id: unknown, text: string): Member {
   if (!isUserId(id)) {
     throw new CommandError("user_invalid", "channel_data has no user_id, or one that is neither string nor number.");
   }

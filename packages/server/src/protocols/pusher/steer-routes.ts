@@ -44,9 +44,11 @@ export const Subscribe = z
     info: z.optional(z.unknown()),
     user_id: z.nullish(z.string()),
     sticky_s: z.nullish(z.number().check(z.positive(), z.maximum(LONGEST_STICKY_MS / 1000))),
+    expires_at: z.nullish(z.number().check(z.positive())),
   })
   .register(z.globalRegistry, {
-    description: "user_id, as which member, is for one connection; sticky_s is for a user's.",
+    description:
+      "user_id, as which member, is for one connection; sticky_s is for a user's; expires_at is in Unix seconds.",
     examples: [{ channel: "orders" }, { channel: "orders", info: { name: "Ada" } }],
   });
 export const End = z.strictObject({ message });
@@ -141,11 +143,14 @@ export function subscribeConnection(call: ApiCall, connection = ""): Promise<Res
 
 async function subscribe(call: ApiCall, whose: Whose): Promise<Response> {
   const { value, text } = parseBody(call, Subscribe);
-  const { sticky_s: stickyS, user_id: member } = value;
+  const { sticky_s: stickyS, user_id: member, expires_at: expiresAtS } = value;
   if ("user" in whose ? member : stickyS) {
     throw new CommandError("data_invalid", "user_id is for one connection, sticky_s for a user's.");
   }
   const { app, hub } = call;
+  if (expiresAtS && expiresAtS * 1000 <= hub.clock.wallMs()) {
+    throw new CommandError("data_invalid", "expires_at is over already: it is in Unix seconds.");
+  }
   const infoText = memberText(text, "info");
   if (infoText !== undefined) checkMemberData(app, infoText);
   const reached = await hub.steering.subscribe(app, {
@@ -154,6 +159,7 @@ async function subscribe(call: ApiCall, whose: Whose): Promise<Response> {
     ...(infoText !== undefined && { infoText }),
     ...(member && { member: userIn(call, member) }),
     ...(stickyS && { stickyUntilMs: hub.clock.wallMs() + Math.ceil(stickyS * 1000) }),
+    ...(expiresAtS && { expiresAtMs: expiresAtS * 1000 }),
   });
   return answered(reached);
 }

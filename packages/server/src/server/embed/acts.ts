@@ -12,12 +12,14 @@ import { LONGEST_STICKY_MS } from "../../hub/sticky-subscriptions.ts";
 export interface PutOptions {
   /** In a presence channel, in place of the info that the user signed in with: any JSON. */
   readonly info?: unknown;
+  /** When the subscription ends, in Unix milliseconds. A later call changes it. */
+  readonly expiresAtMs?: number;
   /** How long connections that come are put there, too, in seconds: at most a day. */
   readonly stickyS?: number;
 }
 
 /** For one connection. */
-export interface PutConnectionOptions extends Pick<PutOptions, "info"> {
+export interface PutConnectionOptions extends Pick<PutOptions, "info" | "expiresAtMs"> {
   /** As whom it is in a presence channel, where it is not signed in. */
   readonly user?: string | number;
 }
@@ -51,9 +53,12 @@ export async function put(
   { hub, app }: Steered,
   whose: Whose,
   channel: string,
-  { info, stickyS, user }: PutOptions & PutConnectionOptions,
+  { info, stickyS, user, expiresAtMs }: PutOptions & PutConnectionOptions,
 ): Promise<Reached> {
   checkChannelName(app, channel);
+  if (expiresAtMs !== undefined && !(expiresAtMs > hub.clock.wallMs())) {
+    throw new RangeError("expiresAtMs is a time to come, in Unix milliseconds.");
+  }
   const infoText = info === undefined ? undefined : userInfoJson({ info });
   if (infoText !== undefined) checkMemberData(app, infoText);
   const member = user === undefined ? undefined : userId(app, user);
@@ -63,6 +68,7 @@ export async function put(
     ...(infoText !== undefined && { infoText }),
     ...(member !== undefined && { member }),
     ...(stickyS !== undefined && { stickyUntilMs: untilMs(hub, "stickyS", stickyS, LONGEST_STICKY_MS) }),
+    ...(expiresAtMs !== undefined && { expiresAtMs }),
   });
 }
 
