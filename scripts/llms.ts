@@ -9,7 +9,7 @@ export const INDEX_FOR_MODELS = join(ROOT, "llms.txt");
 
 /** In the reader's order. A pattern stands for what is not named before it. */
 const SECTIONS: Readonly<Record<string, readonly string[]>> = {
-  Start: ["docs/install.md", "examples/README.md"],
+  Start: ["docs/install.md", "docs/comparison.md", "examples/README.md"],
   "Connect clients": ["docs/clients.md", "packages/client/README.md", "packages/schema/README.md"],
   "Publish from a back end": [
     "docs/publisher.md",

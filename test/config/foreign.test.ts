@@ -220,7 +220,10 @@ describe("what another server would do and this one does not", () => {
     [{ REVERB_APP_PING_INTERVAL: "60" }, undefined],
     [{ REVERB_APP_PING_INTERVAL: "10" }, "REVERB_APP_PING_INTERVAL"],
     [{ REVERB_APP_PING_INTERVAL: "10", REVERB_APP_ACTIVITY_TIMEOUT: "10" }, undefined],
-    [{ SOCKUDO_DEFAULT_APP_ID: "a" }, "SOCKUDO_DEFAULT_APP_ID"],
+    [{ SOCKUDO_DEFAULT_APP_MAX_READ_REQUESTS_PER_SECOND: "5" }, "SOCKUDO_DEFAULT_APP_MAX_READ_REQUESTS_PER_SECOND"],
+    [{ SOCKUDO_DEFAULT_APP_ENABLE_WATCHLIST_EVENTS: "true" }, undefined],
+    [{ SOCKUDO_SERVER_ROLE: "api" }, "SOCKUDO_SERVER_ROLE"],
+    [{ SOCKUDO_SERVER_ROLE: "default" }, undefined],
     [{ PUSHER_HOST: "h", REVERB_HOST: "h", REVERB_SCHEME: "https", PUSHER_APP_CLUSTER: "mt1" }, undefined],
   ];
   test.each(ignored)("%j is warned of: %p", async (env, name) => {

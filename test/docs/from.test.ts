@@ -24,7 +24,9 @@ const readable = [...settings.map(({ env }) => env), ...foreignVariables.map(({ 
 
 describe("the guides", () => {
   test("are there for each of the servers that people come from", () => {
-    const names = ["alphavel", "laravel-websockets", "ody", "pusher", "reverb", "sentixtech", "soketi"];
+    const names = [
+      ...["alphavel", "centrifugo", "laravel-websockets", "ody", "pusher", "reverb", "sentixtech", "sockudo", "soketi"],
+    ];
     expect(GUIDES.map(({ name }) => name)).toEqual(names.map((name) => `${name}.md`));
     for (const { rows } of GUIDES) expect(rows.length).toBeGreaterThan(30);
   });
@@ -160,7 +162,8 @@ test.each(quotations("route"))("%s answers", async (route) => {
   }
   const below = /^\/apps\/[^/]+(.*)$/.exec(path)?.[1];
   const event = { name: "e", channel: "chat", data: "{}" };
-  const body = path.endsWith("batch_events") ? { batch: [event] } : event;
+  const bodies = { batch_events: { batch: [event] }, subscribe: { channel: "chat" }, unsubscribe: { channel: "chat" } };
+  const body = { ...bodies, reconnect: {} }[path.split("/").at(-1) ?? ""] ?? event;
   const answer =
     below === undefined
       ? await fetch(`${server.url}${path}`)

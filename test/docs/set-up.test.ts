@@ -184,25 +184,29 @@ async function inLaravel(stock: string, blocks: Blocks) {
   return { library, open };
 }
 
-test.each(["soketi", "pusher"])("the set-up of %s.md takes events of back ends and clients to pages", async (guide) => {
-  const text = textOf(guide);
-  const [backend = "", page = ""] = blocksIn(text, "js");
-  const { port, here } = await serve(block(text, "ini"));
-  const options = readBackend(here(backend));
-  const { url } = startBackend({ port }, { id: options.appId, key: options.key, secret: SECRET });
-  const [key, given] = readPage(here(page));
-  const open = (): Page => {
-    const endpoint = `${url}/pusher/auth?user=ada`;
-    const pusher = new Pusher(key, Object({ ...given, channelAuthorization: { endpoint, transport: "ajax" } }));
-    atEnd(() => pusher.disconnect());
-    const heard: unknown[] = [];
-    const channel = pusher.subscribe("private-orders");
-    for (const name of ["App\\Events\\Paid", "client-typing"]) channel.bind(name, (data: unknown) => heard.push(data));
-    const subscribed = new Promise<void>((resolve) => channel.bind("pusher:subscription_succeeded", () => resolve()));
-    return { heard, subscribed, whisper: (data) => channel.trigger("client-typing", data) };
-  };
-  await speak(new PusherLibrary(options), [open(), open()]);
-});
+test.each(["soketi", "sockudo", "pusher"])(
+  "the set-up of %s.md takes events of back ends and clients to pages",
+  async (guide) => {
+    const text = textOf(guide);
+    const [backend = "", page = ""] = blocksIn(text, "js");
+    const { port, here } = await serve(block(text, "ini"));
+    const options = readBackend(here(backend));
+    const { url } = startBackend({ port }, { id: options.appId, key: options.key, secret: SECRET });
+    const [key, given] = readPage(here(page));
+    const open = (): Page => {
+      const endpoint = `${url}/pusher/auth?user=ada`;
+      const pusher = new Pusher(key, Object({ ...given, channelAuthorization: { endpoint, transport: "ajax" } }));
+      atEnd(() => pusher.disconnect());
+      const heard: unknown[] = [];
+      const channel = pusher.subscribe("private-orders");
+      for (const name of ["App\\Events\\Paid", "client-typing"])
+        channel.bind(name, (data: unknown) => heard.push(data));
+      const subscribed = new Promise<void>((resolve) => channel.bind("pusher:subscription_succeeded", () => resolve()));
+      return { heard, subscribed, whisper: (data) => channel.trigger("client-typing", data) };
+    };
+    await speak(new PusherLibrary(options), [open(), open()]);
+  },
+);
 
 interface Page {
   readonly heard: readonly unknown[];

@@ -28,6 +28,8 @@ declare global {
   const chatId: string;
   const APP_KEY: string;
   const Pusher: any;
+  const Centrifuge: any;
+  const getToken: () => Promise<string>;
   const options: any;
   const events: any;
   const accounts: { check(name: unknown, password: unknown): Promise<{ id: number; name: string } | undefined> };

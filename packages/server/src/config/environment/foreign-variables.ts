@@ -33,7 +33,7 @@ export interface ForeignVariable {
   readonly conversion?: Conversion;
   /** What the documentation says besides. */
   readonly note?: string;
-  /** Other programs use it as well: it counts only where no other variable sets the setting, and contradicts none. */
+  /** Other programs use it as well, or another name is meant to take its place: it counts only where no other variable sets the setting, and contradicts none. */
   readonly isShared?: true;
 }
 
@@ -63,6 +63,7 @@ export const PLATFORM_PORT = "PORT";
 export const PUSHER: AppNames = appNames("PUSHER_APP");
 const REVERB = appNames("REVERB_APP");
 const SOKETI = appNames("SOKETI_DEFAULT_APP");
+const SOCKUDO = appNames("SOCKUDO_DEFAULT_APP");
 
 /** Greater than any rate, and a whole number as the setting takes it. */
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
@@ -178,6 +179,28 @@ export const foreignServers: readonly ForeignServer[] = [
       SOKETI_ADAPTER_NATS_PREFIX: "nats.prefix",
       SOKETI_ADAPTER_NATS_TIMEOUT: ["nats.connectTimeoutS", { conversion: milliseconds }],
       SOKETI_ADAPTER_NATS_REQUESTS_TIMEOUT: ["nats.requestTimeoutS", { conversion: milliseconds }],
+    }),
+  },
+  {
+    title: "Sockudo",
+    app: SOCKUDO,
+    variables: table({
+      ...credentials(SOCKUDO),
+      SOCKUDO_DEFAULT_APP_ENABLED: "apps[].enabled",
+      SOCKUDO_DEFAULT_APP_ENABLE_CLIENT_MESSAGES: "apps[].clientEvents",
+      SOCKUDO_ENABLE_CLIENT_MESSAGES: ["apps[].clientEvents", { isShared: true }],
+      SOCKUDO_DEFAULT_APP_ENABLE_USER_AUTHENTICATION: "apps[].requireAuthentication",
+      SOCKUDO_DEFAULT_APP_ALLOWED_ORIGINS: ["apps[].allowedOrigins", { conversion: words }],
+      SOCKUDO_DEFAULT_APP_MAX_CONNECTIONS: "apps[].limits.connections",
+      SOCKUDO_DEFAULT_APP_MAX_CLIENT_EVENTS_PER_SECOND: "apps[].limits.clientEventsPerSecond",
+      SOCKUDO_DEFAULT_APP_MAX_PRESENCE_MEMBERS_PER_CHANNEL: "apps[].limits.presenceMembers",
+      SOCKUDO_DEFAULT_APP_MAX_PRESENCE_MEMBER_SIZE_IN_KB: ["apps[].limits.memberDataBytes", { conversion: kilobytes }],
+      SOCKUDO_DEFAULT_APP_MAX_CHANNEL_NAME_LENGTH: "apps[].limits.channelNameLength",
+      SOCKUDO_DEFAULT_APP_MAX_EVENT_NAME_LENGTH: "apps[].limits.eventNameLength",
+      SOCKUDO_DEFAULT_APP_MAX_EVENT_PAYLOAD_IN_KB: ["apps[].limits.eventDataBytes", { conversion: kilobytes }],
+      SOCKUDO_DEFAULT_APP_MAX_EVENT_CHANNELS_AT_ONCE: "apps[].limits.channelsPerTrigger",
+      SOCKUDO_DEFAULT_APP_MAX_EVENT_BATCH_SIZE: "apps[].limits.batchSize",
+      SOCKUDO_MAX_CONNECTIONS: "limits.connections",
     }),
   },
   {
@@ -308,9 +331,18 @@ export const ignoredVariables: readonly IgnoredVariables[] = [
   },
   { names: ["SOKETI_WEBHOOKS_BATCHING"], why: "Each webhook has its own setting: `batch`.", isMissed: isOn },
   {
-    names: ["SOCKUDO_DEFAULT_APP_ID", "SOCKUDO_DEFAULT_APP_KEY", "SOCKUDO_DEFAULT_APP_SECRET"],
-    why: "Sockudo's names are not read: `PUSHER_APP_ID`, `PUSHER_APP_KEY` and `PUSHER_APP_SECRET` make the app.",
+    names: ["SOCKUDO_DEFAULT_APP_MAX_BACKEND_EVENTS_PER_SECOND", "SOCKUDO_DEFAULT_APP_MAX_READ_REQUESTS_PER_SECOND"],
+    why: "One limit counts all calls of the HTTP API: `apiRequestsPerSecond` of the app's `limits`.",
     isMissed: isAny,
+  },
+  {
+    names: ["SOCKUDO_DEFAULT_APP_ENABLE_WATCHLIST_EVENTS"],
+    why: "Watchlists are always on: a user has one if the back end signs it in with one.",
+  },
+  {
+    names: ["SOCKUDO_SERVER_ROLE"],
+    why: "There are no processes for the HTTP API alone: each server answers it.",
+    isMissed: (text) => text !== "default",
   },
 ];
 
