@@ -74,8 +74,9 @@ async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: str
       return url.searchParams;
     },
   };
-  const act = () => answerRoute(request.method, rest.split("/").map(decoded), asked);
-  if (!step) return act();
+  const parts = rest.includes("/") ? rest.split("/").map(decoded) : [decoded(rest)];
+  if (!step) return answerRoute(request.method, parts, asked);
+  const act = async () => answerRoute(request.method, parts, asked);
   return step(request, url.pathname, () => act().catch((error) => apiErrorResponse(hub, incoming, error)));
 }
 

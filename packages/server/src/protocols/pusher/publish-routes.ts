@@ -43,12 +43,14 @@ export const Trigger = z
   })
   .register(z.globalRegistry, { anyOf: [{ required: ["channels"] }, { required: ["channel"] }] });
 
+const PLAIN_KEYS = new Set(["name", "data", "channel", "channels"]);
+
 /** A name, data and channels, all of them text, and nothing else: as most calls are. */
 function isPlainTrigger(json: unknown): json is z.infer<typeof Trigger> {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return false;
-  const { name, data, channel = "", channels = [], ...more } = json as Record<string, unknown>;
+  for (const key in json) if (!PLAIN_KEYS.has(key)) return false;
+  const { name, data, channel = "", channels = [] } = json as Record<string, unknown>;
   if (typeof name !== "string" || typeof data !== "string" || typeof channel !== "string") return false;
-  for (const _ in more) return false;
   return Array.isArray(channels) && channels.every((one) => typeof one === "string");
 }
 

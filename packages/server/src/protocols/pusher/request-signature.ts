@@ -5,11 +5,13 @@ import { CommandError } from "../../domain/error.ts";
 import type { SignedCall } from "../../domain/ports.ts";
 import { isSignedBy, type Sign } from "../../hub/signature.ts";
 
+type Parameter = readonly [name: string, value: string];
+
 export interface SignedRequest {
   readonly method: string;
   /** The paths the client may have signed: as it came in, and as it was before a proxy took a prefix off. */
   readonly paths: Iterable<string>;
-  readonly query: Iterable<readonly [string, string]>;
+  readonly query: Iterable<Parameter>;
   readonly body: Uint8Array;
 }
 
@@ -18,15 +20,15 @@ const sign: Sign = (secret, text) => new Bun.CryptoHasher("sha256", secret).upda
 
 /** Throws CommandError with a sentence that says which part is wrong. */
 export function verifyRequest(app: App, request: SignedRequest, nowMs: number, windowS: number): SignedCall {
-  const query = flatten(request.query);
-  if (query.get("auth_key") !== app.key) refuse("auth_key is missing or is not this app's key.");
-  if (query.get("auth_version") !== "1.0") refuse("auth_version has to be 1.0.");
-  const timestampS = checkTime(query.get("auth_timestamp"), nowMs, windowS);
-  checkBody(query.get("body_md5"), request.body);
-  const signature = query.get("auth_signature") ?? "";
+  const query = inOrder(request.query);
+  if (parameter(query, "auth_key") !== app.key) refuse("auth_key is missing or is not this app's key.");
+  if (parameter(query, "auth_version") !== "1.0") refuse("auth_version has to be 1.0.");
+  const timestampS = checkTime(parameter(query, "auth_timestamp"), nowMs, windowS);
+  checkBody(parameter(query, "body_md5"), request.body);
+  const signature = parameter(query, "auth_signature") ?? "";
   let text: string | undefined;
   for (const path of request.paths) {
-    const signed = stringToSign(request.method, path, query);
+    const signed = signedText(request.method, path, query);
     if (isSignedBy(app, signed, signature, sign)) return { signature, timestampS };
     text ??= signed;
   }
@@ -56,10 +58,14 @@ function spellings(path: string): string[] {
 }
 
 /** The string that is signed: method, path and the sorted parameters, values not escaped. */
-export function stringToSign(method: string, path: string, query: ReadonlyMap<string, string>): string {
+export function stringToSign(method: string, path: string, query: Iterable<Parameter>): string {
+  return signedText(method, path, [...query].sort(byName));
+}
+
+function signedText(method: string, path: string, sorted: readonly Parameter[]): string {
   let text = "";
-  for (const key of [...query.keys()].sort()) {
-    if (key !== "auth_signature") text += `${text === "" ? "" : "&"}${key}=${query.get(key)}`;
+  for (const [name, value] of sorted) {
+    if (name !== "auth_signature") text += `${text === "" ? "" : "&"}${name}=${value}`;
   }
   return `${method.toUpperCase()}\n${path}\n${text}`;
 }
@@ -68,24 +74,49 @@ export function stringToSign(method: string, path: string, query: ReadonlyMap<st
 export function queryPairs(url: URL): SignedRequest["query"] {
   const { search } = url;
   if (/[%+]/.test(search)) return url.searchParams;
-  const pairs: [string, string][] = [];
-  for (const part of search.slice(1).split("&")) {
-    const end = part.indexOf("=");
-    if (part !== "") pairs.push(end < 0 ? [part, ""] : [part.slice(0, end), part.slice(end + 1)]);
+  const pairs: Parameter[] = [];
+  for (let from = 1; from < search.length; ) {
+    const next = search.indexOf("&", from);
+    const part = search.slice(from, next < 0 ? search.length : next);
+    const equals = part.indexOf("=");
+    if (part !== "") pairs.push(equals < 0 ? [part, ""] : [part.slice(0, equals), part.slice(equals + 1)]);
+    from += part.length + 1;
   }
   return pairs;
 }
 
-/** Keys in lower case, as they are signed. A parameter given twice could be read as either, so it counts as neither. */
-function flatten(params: SignedRequest["query"]): Map<string, string> {
-  const query = new Map<string, string>();
-  for (const [name, value] of params) {
-    const key = name.toLowerCase();
-    if (query.has(key)) refuse(`The parameter ${key} is given twice.`);
-    if (key !== name && key.startsWith("auth_")) refuse(`The parameter ${key} is written in lower case.`);
-    query.set(key, value);
+/** Names in lower case and sorted, as they are signed. A parameter given twice could be read as either, so it counts as neither. */
+function inOrder(query: SignedRequest["query"]): readonly Parameter[] {
+  const sorted: Parameter[] = [];
+  let isSorted = true;
+  for (const given of query) {
+    const next = inLowerCase(given);
+    isSorted &&= !(next[0] < (sorted.at(-1)?.[0] ?? ""));
+    sorted.push(next);
   }
-  return query;
+  if (!isSorted) sorted.sort(byName);
+  for (let at = 1; at < sorted.length; at++) {
+    const name = sorted[at]?.[0];
+    if (name === sorted[at - 1]?.[0]) refuse(`The parameter ${name} is given twice.`);
+  }
+  return sorted;
+}
+
+function inLowerCase(parameter: Parameter): Parameter {
+  const [name, value] = parameter;
+  const lower = name.toLowerCase();
+  if (lower === name) return parameter;
+  if (lower.startsWith("auth_")) refuse(`The parameter ${lower} is written in lower case.`);
+  return [lower, value];
+}
+
+function byName([one]: Parameter, [other]: Parameter): number {
+  return one < other ? -1 : 1;
+}
+
+/** There are five or so, fewer than a Map would pay for. */
+function parameter(query: readonly Parameter[], name: string): string | undefined {
+  return query.find(([one]) => one === name)?.[1];
 }
 
 function checkTime(text: string | undefined, nowMs: number, windowS: number): number {

@@ -236,7 +236,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
 const BY_PATTERN = new Map(API_ROUTES.map((route) => [patternOf(route.method, route.path.split("/").slice(1)), route]));
 
 /** The answer of the route at this path. Throws HttpError where there is none. */
-export async function answerRoute(method: string, parts: readonly string[], call: ApiCall): Promise<Response> {
+export function answerRoute(method: string, parts: readonly string[], call: ApiCall): Promise<Response> {
   const route = BY_PATTERN.get(patternOf(method, parts));
   if (!route) return nothingHere();
   if (route.query) checkQuery(route.query, call.query);
