@@ -10,6 +10,7 @@ import { http } from "./sections/http.ts";
 import { latency } from "./sections/latency.ts";
 import { memory } from "./sections/memory.ts";
 import { recovery } from "./sections/recovery.ts";
+import { rest } from "./sections/rest.ts";
 import { start } from "./sections/start.ts";
 import { transports } from "./sections/transports.ts";
 
@@ -20,7 +21,7 @@ process.exitCode = await run({
     "Server and load generator are processes of their own that share these cores. Each figure is the median of rounds in",
     "which the servers take turns; each ratio is the median of the rounds' ratios to bare `Bun.serve` in the same round.",
   ].join("\n"),
-  sections: { fanout, transports, http, client, connections, memory, latency, held, recovery, history, start },
+  sections: { fanout, transports, http, client, connections, memory, latency, held, recovery, history, start, rest },
   efforts: {
     full: { rounds: 5, forMs: 800, subscribers: [1, 10, 100, 1_000, 10_000], connections: [1_000, 10_000, 18_000] },
     quick: { rounds: 1, forMs: 300, subscribers: [1, 10, 1_000], connections: [1_000, 5_000] },

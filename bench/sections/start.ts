@@ -1,4 +1,4 @@
-/** How long it takes until a server answers, and what it holds and uses while nobody is there. */
+/** How long it takes until a server answers, and what it holds while nobody is there. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,8 +17,6 @@ interface Measured {
   readonly cpuMs: number;
   readonly resident: number;
   readonly private: number;
-  /** Processor time, in milliseconds per second. */
-  readonly idle: number;
 }
 
 export async function start({ rounds, forMs }: Effort): Promise<Table> {
@@ -38,10 +36,9 @@ export async function start({ rounds, forMs }: Effort): Promise<Table> {
         `${middle("cpuMs")} ms`,
         `${middle("resident", 1)} MB`,
         `${middle("private", 1)} MB`,
-        `${middle("idle", 1)} ms/s`,
       ];
     });
-    return { title: "Start and rest", note: NOTE, head: HEAD, rows };
+    return { title: "Start", note: NOTE, head: HEAD, rows };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -51,7 +48,7 @@ const NOTE = [
   "`fanfare serve` in an empty folder, from the start of the process until `/health` answers; then without clients. Private is",
   "memory that no other process shares (RssAnon). A Node that cannot become Bun (before 22.15) stays beside it, and is counted.",
 ].join("\n");
-const HEAD = ["server", "ready after", "ratio", "CPU until then", "resident", "private", "CPU at rest"];
+const HEAD = ["server", "ready after", "ratio", "CPU until then", "resident", "private"];
 
 function serversIn(folder: string): readonly (readonly [name: string, command: readonly string[]])[] {
   const bun = [process.execPath, "--no-env-file"];
@@ -78,10 +75,7 @@ async function measure(command: readonly string[], forMs: number): Promise<Measu
     const cpuMs = cpuUsOf(...all()) / 1_000;
     await Bun.sleep(forMs * SETTLED);
     const [resident, own] = [residentBytesOf(...all()) / 2 ** 20, privateBytesOf(...all()) / 2 ** 20];
-    const [beforeUs, before] = [cpuUsOf(...all()), performance.now()];
-    await Bun.sleep(forMs * SETTLED);
-    const idle = (cpuUsOf(...all()) - beforeUs) / (performance.now() - before);
-    return { readyMs, cpuMs, resident, private: own, idle: Math.max(0, idle) };
+    return { readyMs, cpuMs, resident, private: own };
   } finally {
     child.kill("SIGTERM");
     await child.exited;

@@ -37,7 +37,8 @@ describe("the bench", () => {
     held: ["Held writes", 15],
     recovery: ["Recovery", 8],
     history: ["History", 2],
-    start: ["Start and rest", 4],
+    start: ["Start", 4],
+    rest: ["At rest", 6],
   } as const;
   const { fanout, recovery } = ALL;
   const PICKED = scaled<Partial<typeof ALL>>(ALL, { fanout, recovery });
