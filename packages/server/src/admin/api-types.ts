@@ -6,10 +6,10 @@
  * `{ error: { code, message } }` with a status that fits. Times are Unix milliseconds, sizes bytes, unless named otherwise.
  */
 
-import type { Position } from "../domain/message.ts";
-import type { ConnectionEntry, Payload, Point } from "./live-types.ts";
+import type { Payload, Point } from "./live-types.ts";
 
 export * from "./act-types.ts";
+export * from "./channel-types.ts";
 export * from "./live-types.ts";
 export * from "./people-types.ts";
 
@@ -177,52 +177,6 @@ export interface AppChange {
 export interface AppWithSecret {
   readonly app: AppDetail;
   readonly secret: string;
-}
-
-// ---- api/apps/:app/channels
-
-/** GET api/apps/:app/channels?search=&limit=500: of the whole cluster, most subscribers first. */
-export interface ChannelList {
-  readonly channels: readonly ChannelEntry[];
-  /** How many match, listed or not. */
-  readonly total: number;
-}
-
-export interface ChannelEntry {
-  readonly name: string;
-  readonly kind: "public" | "private" | "presence";
-  readonly encrypted: boolean;
-  readonly cache: boolean;
-  /** Connections. */
-  readonly subscribers: number;
-  /** Distinct users, in presence channels. */
-  readonly users?: number;
-}
-
-/** GET api/apps/:app/channel?name=… (the name is a parameter, because it may hold any character). 404 where it has no subscriber. */
-export interface ChannelDetail extends ChannelEntry {
-  /** At most 1000; `users` says how many there are. */
-  readonly members: readonly MemberEntry[];
-  /** Stored events, oldest first: a cache channel's last one, or the last 50 of a channel with history. */
-  readonly kept: readonly KeptEvent[];
-  /** Those of the answering node, at most 100. */
-  readonly connections: readonly ConnectionEntry[];
-}
-
-export interface MemberEntry {
-  readonly id: string;
-  readonly info: Payload;
-  /** What the user's clients say of it; absent where they say nothing. */
-  readonly state?: Payload;
-  readonly joinedAtMs: number;
-}
-
-export interface KeptEvent {
-  readonly event: string;
-  readonly payload: Payload;
-  /** Absent of what a cache channel without history keeps. */
-  readonly position?: Position;
-  readonly atMs?: number;
 }
 
 // ---- the event creator

@@ -4,6 +4,7 @@ import type { Role } from "./api-types.ts";
 import type { Handler } from "./call.ts";
 import * as actions from "./handlers/actions.ts";
 import * as apps from "./handlers/apps.ts";
+import * as channels from "./handlers/channels.ts";
 import * as people from "./handlers/people.ts";
 import * as queries from "./handlers/queries.ts";
 import * as reports from "./handlers/reports.ts";
@@ -30,8 +31,10 @@ export const ROUTES: readonly AdminRoute[] = [
   { method: "PATCH", path: "apps/:app", role: "admin", handle: apps.edit },
   { method: "DELETE", path: "apps/:app", role: "admin", handle: apps.remove },
   { method: "POST", path: "apps/:app/rotate", role: "admin", handle: apps.rotate },
-  { method: "GET", path: "apps/:app/channels", role: "view", handle: queries.channels },
-  { method: "GET", path: "apps/:app/channel", role: "view", handle: queries.channel },
+  { method: "GET", path: "channels", role: "view", handle: channels.channels },
+  { method: "GET", path: "apps/:app/channels", role: "view", handle: channels.channels },
+  { method: "GET", path: "apps/:app/channel", role: "view", handle: channels.channel },
+  { method: "GET", path: "apps/:app/history", role: "view", handle: channels.history },
   { method: "GET", path: "apps/:app/connections", role: "view", handle: queries.connections },
   { method: "GET", path: "apps/:app/connections/:id", role: "view", handle: queries.connection },
   { method: "GET", path: "people", role: "view", handle: people.people },

@@ -141,7 +141,7 @@ export function shownTo({ principal }: Pick<Call, "principal">, address: string)
 }
 
 /** As the configuration spells it: JSON has no word for what has no end. */
-function spelt(value: unknown): unknown {
+export function spelt(value: unknown): unknown {
   if (value === Number.POSITIVE_INFINITY) return "unlimited";
   if (Array.isArray(value)) return value.map(spelt);
   if (typeof value !== "object" || value === null) return value;

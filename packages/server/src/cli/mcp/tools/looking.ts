@@ -79,7 +79,7 @@ const showChannel = tool({
   name: "show_channel",
   title: "One channel",
   description:
-    "One channel: subscribers, members of a presence channel, connections on the answering node, and the last events that the server keeps of it.",
+    "One channel: subscribers, members of a presence channel, connections on all nodes, and the last events that the server keeps of it.",
   effect: "look",
   input: object({ app: input.app, channel: input.channel }),
   run: async ({ app, channel }, { admin }) => {
