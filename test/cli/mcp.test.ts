@@ -63,7 +63,7 @@ describe("an agent", () => {
       expect((await ask("statistics")).value).toMatchObject({ span: "second", total: { connections: 1 } });
     });
     expect((await ask("statistics", { span: "hour" })).value).toMatchObject({ span: "hour", app: "app" });
-    expect((await ask("webhooks")).value).toEqual({ waiting: 0, failed: 0, letters: [] });
+    expect((await ask("webhooks")).value).toMatchObject({ waiting: 0, failed: 0, letters: [] });
     const doctor = (await ask("doctor")).value;
     expect(doctor.map(({ check }: { check: string }) => check)).toContain("runtime");
     const audit = (await ask("audit_log")).value;
@@ -214,7 +214,7 @@ describe("a server that is away", () => {
     expect((await ask("health")).text).toContain("No server is running here");
     const second = await startProcess({ cwd });
     expect(second.port).not.toBe(first.port);
-    expect((await ask("list_channels")).value).toEqual({ channels: [], total: 0 });
+    expect((await ask("list_channels")).value).toMatchObject({ channels: [], total: 0 });
     expect((await ask("health")).value.dashboard).toStartWith(second.url);
   });
 
