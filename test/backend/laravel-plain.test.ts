@@ -3,7 +3,16 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import {
+  type Channel,
+  type ChannelOptions,
+  type Client,
+  createClient,
+  type Member,
+  updatePresence,
+} from "../../packages/client/src/index.ts";
 import type { ConfigInput } from "../../packages/server/src/index.ts";
+import { startCollector } from "../observers/otlp.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { external } from "../support/external.ts";
@@ -67,12 +76,13 @@ async function start() {
     hooks,
     channels,
   };
-  const config: ConfigInput = { apps: [app], outbox: [{ url: `sqlite:${database}`, app: APP.id }] };
+  const telemetry = { tracesEndpoint: `${startCollector().url}/v1/traces`, traceparent: true };
+  const config: ConfigInput = { apps: [app], outbox: [{ url: `sqlite:${database}`, app: APP.id }], telemetry };
   await Bun.write(join(storage, "fanfare.config.json"), JSON.stringify(config));
   expect(await runCli(["outbox", "migrate"], { cwd: storage })).toMatchObject({ code: 0 });
   const server = await startProcess({ cwd: storage, port: fanfarePort, config });
-  const call = async (method: "GET" | "POST", path: string, body?: object) => {
-    const headers = { Accept: "application/json", "Content-Type": "application/json" };
+  const call = async (method: "GET" | "POST", path: string, body?: object, more: Record<string, string> = {}) => {
+    const headers = { Accept: "application/json", "Content-Type": "application/json", ...more };
     const response = await fetch(url + path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
     return { status: response.status, headers: response.headers, body: await response.json() };
   };
@@ -81,27 +91,54 @@ async function start() {
 
 type Shop = Awaited<ReturnType<typeof start>>;
 
+const shop = await start();
+
 /** Logged in at the application, whose session the WebSocket's handshake brings along. */
-async function enter({ server, call }: Shop, name: string) {
+async function login({ call }: Shop, name: string) {
   const { headers } = await call("POST", `/login/${name}`);
   const cookie = headers
     .getSetCookie()
     .map((each) => each.split(";")[0])
     .join("; ");
-  return await connectNative(server.url, { headers: { Origin: ORIGIN, Cookie: cookie } });
+  return { Origin: ORIGIN, Cookie: cookie };
 }
+
+async function enter(shop: Shop, name: string) {
+  return await connectNative(shop.server.url, { headers: await login(shop, name) });
+}
+
+/** The client of a page on which the user is logged in: a browser sends the cookie by itself. */
+async function openPage(shop: Shop, name: string): Promise<Client> {
+  const headers = await login(shop, name);
+  class BrowserSocket extends WebSocket {
+    constructor(url: string) {
+      super(url, { headers } as never);
+    }
+  }
+  const client = createClient({ url: shop.server.url, WebSocket: BrowserSocket });
+  atEnd(() => client.close());
+  return client;
+}
+
+async function entered(client: Client, options: ChannelOptions = {}): Promise<Channel> {
+  const hall = client.channel("presence-hall", options);
+  hall.hold();
+  await eventually(() => expect(hall.snapshot.state).toBe("attached"));
+  return hall;
+}
+
+async function ask(method: "GET" | "POST", path: string, body?: object) {
+  const answer = await shop.call(method, path, body);
+  expect([path, answer.status, answer.body]).toEqual([path, 200, answer.body]);
+  return answer.body;
+}
+
+const administer = (path: string, body: object = {}) => ask("POST", `/admin${path}`, body);
 
 const reached = (connections: number) => ({ connections, nodes_missing: 0 });
 
 test("a Laravel application decides, publishes in a transaction, steers, purges history and sees members", async () => {
-  const shop = await start();
   const { server, call } = shop;
-  const ask = async (method: "GET" | "POST", path: string, body?: object) => {
-    const answer = await call(method, path, body);
-    expect([path, answer.status, answer.body]).toEqual([path, 200, answer.body]);
-    return answer.body;
-  };
-  const administer = (path: string, body: object = {}) => ask("POST", `/admin${path}`, body);
 
   // connect, refresh, authenticate
   expect(await (await dialNative(server.url, { headers: { Origin: ORIGIN } })).next("closing")).toMatchObject({
@@ -149,8 +186,19 @@ test("a Laravel application decides, publishes in a transaction, steers, purges 
   expect(latest.events.map(({ data }: { data: string }) => JSON.parse(data).text)).toEqual(["two", "three"]);
   const first = await ask("GET", `/admin/channels/log/history?limit=2&before=${latest.next}`);
   expect(first).toMatchObject({ events: [{ data: '{"text":"one"}' }], next: null, complete: true });
-  expect(await administer("/channels/log/history/1/purge")).toMatchObject({ purged: 1 });
-  expect(await administer("/channels/log/history/purge")).toMatchObject({ purged: 2 });
+  const [{ at_ms: secondAtMs }] = latest.events;
+  const since = await ask("GET", `/admin/channels/log/history?direction=oldest&from_ms=${secondAtMs}&limit=1`);
+  expect(since).toMatchObject({ events: [{ at_ms: secondAtMs }], complete: true });
+  const rest = await ask("GET", `/admin/channels/log/history?direction=oldest&after=${since.next}`);
+  expect(rest).toMatchObject({ events: [{ data: '{"text":"three"}' }], next: null });
+  expect(await administer("/channels/log/history/2/purge")).toMatchObject({ purged: 1 });
+  const { epoch } = latest.position;
+  expect(await administer(`/channels/log/history/purge?before=${epoch}:2`)).toMatchObject({ purged: 1 });
+  expect(await administer("/channels/log/history/purge")).toMatchObject({ purged: 1 });
+  const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+  const traced = { name: "traced", channel: "log", data: "1" };
+  await call("POST", "/admin/events", traced, { traceparent: `00-${trace}-00f067aa0ba902b7-01` });
+  expect((await ada.next("traced")).traceparent).toStartWith(`00-${trace}-`);
   await ada.subscribe("presence-hall");
   await guest.subscribe("presence-hall");
   const { members } = await ask("GET", "/admin/channels/presence-hall/members");
@@ -165,6 +213,10 @@ test("a Laravel application decides, publishes in a transaction, steers, purges 
   expect(await ada.next("subscribed")).toMatchObject({ channel: "news", by: "server" });
   expect(await administer("/users/ada/unsubscribe", { channel: "news" })).toEqual(reached(1));
   expect(await ada.next("unsubscribed")).toMatchObject({ channel: "news" });
+  const soon = Math.ceil(Date.now() / 1000) + 1;
+  expect(await administer("/users/ada/subscribe", { channel: "brief", expires_at: soon })).toEqual(reached(1));
+  expect(await ada.next("subscribed")).toMatchObject({ channel: "brief", by: "server" });
+  expect(await ada.next("unsubscribed")).toMatchObject({ channel: "brief", code: "permission_gone" });
   const ban = { user_id: "cyd", ban_s: 60, message: "Be kind." };
   expect(await administer("/channels/presence-hall/kick", ban)).toEqual(reached(1));
   expect(await guest.next("unsubscribed")).toMatchObject({ code: "kicked", message: "Be kind." });
@@ -187,4 +239,60 @@ test("a Laravel application decides, publishes in a transaction, steers, purges 
   await eventually(async () =>
     expect((await ask("GET", "/asked/disconnect")).sort()).toEqual(["ada", "ada", "bob", "cyd"]),
   );
+});
+
+test("the application says who somebody is, clients what they do; who may watches unseen; and who somebody is now reaches the members", async () => {
+  const [ada, bob] = [await openPage(shop, "ada"), await openPage(shop, "bob")];
+  const [adas, bobs] = [await entered(ada), await entered(bob)];
+  const told: Member[] = [];
+  bobs.onUpdate((member) => told.push(member));
+  await updatePresence(adas, { typing: true, info: { name: "Root" } });
+  const shown = { id: "ada", info: { name: "Ada" }, state: { typing: true, info: { name: "Root" } } };
+  await eventually(() => expect(told).toEqual([shown]));
+
+  // By what `connect` answered, by what the hook `subscribe` answers when asked, or not at all.
+  await shop.call("POST", "/login/dora");
+  await ask("POST", "/users/dora/title/Director");
+  const [dora, guard] = [await openPage(shop, "dora"), await openPage(shop, "guard")];
+  const watching = [await entered(dora, { watch: true }), await entered(guard, { watch: true })];
+  const ids = (hall: Channel) => hall.members.map(({ id }) => id).sort();
+  for (const hall of watching) {
+    expect(ids(hall)).toEqual(["ada", "bob"]);
+    expect(hall.members).toContainEqual(shown);
+  }
+  const eve = (await openPage(shop, "eve")).channel("presence-hall", { watch: true });
+  eve.hold();
+  await eventually(() => expect(eve.snapshot).toMatchObject({ state: "refused", error: { code: "unauthorized" } }));
+
+  // Neither the members nor the application see who watches.
+  expect([ids(adas), ids(bobs)]).toEqual([
+    ["ada", "bob"],
+    ["ada", "bob"],
+  ]);
+  const membersNow = async () => {
+    const { members } = await ask("GET", "/admin/channels/presence-hall/members");
+    return new Map(
+      members.map(({ joined_at_ms: _, ...member }: Member & { joined_at_ms: number }) => [member.id, member]),
+    );
+  };
+  expect(await membersNow()).toEqual(
+    new Map<unknown, unknown>([
+      ["ada", shown],
+      ["bob", { id: "bob", info: { name: "Bob" } }],
+    ]),
+  );
+  expect((await ask("GET", "/admin/connections?channel=presence-hall")).items).toHaveLength(4);
+
+  // A promotion is the application's; the client shows who it is again.
+  await ask("POST", "/users/ada/title/Chief");
+  await ada.authenticate({ name: "ada", password: "secret" });
+  const promoted = { ...shown, info: { name: "Ada", title: "Chief" } };
+  for (const hall of [adas, bobs, ...watching]) await eventually(() => expect(hall.members).toContainEqual(promoted));
+  expect((await membersNow()).get("ada")).toEqual(promoted);
+  await updatePresence(adas, null);
+  const { state: _, ...silent } = promoted;
+  for (const hall of [bobs, ...watching]) await eventually(() => expect(hall.members).toContainEqual(silent));
+  expect((await membersNow()).get("ada")).toEqual(silent);
+  ada.close();
+  for (const hall of [bobs, ...watching]) await eventually(() => expect(ids(hall)).toEqual(["bob"]));
 });

@@ -100,7 +100,7 @@ async function start() {
     clientEvents: true,
     channels: [{ match: "room", history: { size: 100, ttlS: 600 }, clientPublish: "any" }],
   });
-  Object.assign(settings.hooks, { publish: true, call: true, disconnect: true, timeoutS: 30 });
+  Object.assign(settings.hooks, { authenticate: true, publish: true, call: true, disconnect: true, timeoutS: 30 });
   const outbox = [{ url: `sqlite:${join(cwd, "database", "shop.sqlite")}`, app: settings.id }];
   writeFileSync(
     join(cwd, "fanfare.config.json"),
@@ -149,9 +149,9 @@ async function login({ origin }: Shop, user: number): Promise<string> {
 }
 
 /** A native client of a user who is logged in. */
-async function connectUser(shop: Shop, user: number) {
+async function connectUser(shop: Shop, user: number, path = "/") {
   const headers = { Origin: shop.origin, Cookie: await login(shop, user) };
-  return connectNative(shop.server.url, { headers });
+  return connectNative(shop.server.url, { headers, path });
 }
 
 const FORM = "application/x-www-form-urlencoded";
@@ -335,7 +335,7 @@ test("hooks are decided by listeners, by the session, and by routes/channels.php
     code: "unauthorized",
   });
   await bob.subscribe("presence-lobby");
-  expect(await shop.get("/members")).toMatchObject([{ id: "2", info: { name: "Bob" } }]);
+  expect(await shop.get("/members/presence-lobby")).toMatchObject([{ id: "2", info: { name: "Bob" } }]);
   await bob.subscribe("room");
   const reader = await connectUser(shop, 1);
   await reader.subscribe("room");
@@ -430,6 +430,41 @@ test("a user is notified, and the server is asked about connections and history"
   expect(await bob.next("subscribed")).toMatchObject({ channel: "news" });
   expect(await bob.next("unsubscribed")).toMatchObject({ channel: "news", message: "No news." });
   expect(await bob.next("closing")).toMatchObject({ message: "Bye." });
+});
+
+test("clients say what they do, who may watches unseen, and who somebody is now reaches the members", async () => {
+  const ada = await connectUser(shop, 1, "/?named=1");
+  expect((await ada.subscribe("presence-hall")).data).toMatchObject({ members: [{ id: "1", info: { name: "Ada" } }] });
+  const bob = await connectUser(shop, 2, "/?named=1");
+  const watching = await bob.subscribe("presence-hall", { presence: "watch" });
+  expect(watching.data).toMatchObject({ members: [{ id: "1", info: { name: "Ada" } }] });
+  const another = await connectUser(shop, 1, "/?named=1");
+  const refused = await another.ask("subscribe", { channel: "presence-hall", presence: "watch" });
+  expect(refused).toMatchObject({ event: "error", code: "unauthorized" });
+  await ada.ask("presence", { channel: "presence-hall", state: { typing: true } });
+  expect(await bob.next("member_updated")).toMatchObject({ data: { user: { id: "1", state: { typing: true } } } });
+  expect(await shop.get("/members/presence-hall")).toMatchObject([
+    { id: "1", info: { name: "Ada" }, state: { typing: true } },
+  ]);
+  await shop.get("/rename/1/Augusta");
+  expect(await ada.ask("authenticate", { anew: true })).toMatchObject({ event: "authenticated" });
+  expect(await bob.next("member_updated")).toMatchObject({ data: { user: { id: "1", info: { name: "Augusta" } } } });
+  expect(await shop.get("/members/presence-hall")).toMatchObject([
+    { info: { name: "Augusta" }, state: { typing: true } },
+  ]);
+  await shop.get("/rename/1/Ada");
+  ada.close();
+  expect(await bob.next("member_removed")).toMatchObject({ data: { user: { id: "1" } } });
+});
+
+test("a user is in a channel for a while, and one event is forgotten", async () => {
+  const bob = await connectUser(shop, 2);
+  expect(await shop.get("/put-briefly/2")).toMatchObject({ connections: 1 });
+  expect(await bob.next("subscribed")).toMatchObject({ channel: "news", by: "server" });
+  expect(await bob.next("unsubscribed")).toMatchObject({ channel: "news", code: "permission_gone" });
+  await shop.get("/publish?channel=room&key=forgotten");
+  expect(await shop.get("/forget")).toEqual({ forgotten: true });
+  expect(await shop.get("/forget")).toEqual({ forgotten: false });
 });
 
 test("a user of pusher-js signs in", async () => {

@@ -36,6 +36,12 @@ final class Answer
         return new self(['member' => ['id' => (string) $id, 'info' => $info]]);
     }
 
+    /** Of `Subscribe`, where the client wants to: it sees who is in a presence channel, and nobody sees it. */
+    public static function watch(): self
+    {
+        return new self(['watch' => true]);
+    }
+
     /** Of `Publish`: it goes nowhere, and its sender does not learn of it. */
     public static function drop(): self
     {

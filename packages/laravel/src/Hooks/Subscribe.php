@@ -10,6 +10,12 @@ final class Subscribe extends Hook
         return $this->asked['channel'];
     }
 
+    /** Whether it wants to see who is in a presence channel without being a member: `Answer::watch()` lets it, and nothing else does. */
+    public function wantsToWatch(): bool
+    {
+        return (bool) ($this->asked['watch'] ?? false);
+    }
+
     /** Whether a signature, or a token that names the channel, permits it already. */
     public function isProven(): bool
     {

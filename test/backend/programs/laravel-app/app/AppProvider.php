@@ -38,6 +38,14 @@ class AppProvider extends ServiceProvider
         Event::listen(Hooks\Connect::class, function (Hooks\Connect $hook) {
             return isset($hook->query()['banned']) ? Hooks\Answer::refuse('You are banned.') : null;
         });
+        $identity = fn (User $user) => Hooks\Answer::user($user->id, ['name' => $user->name])->with(['channels' => ['presence-hall']]);
+        Event::listen(Hooks\Connect::class, function (Hooks\Connect $hook) use ($identity) {
+            return isset($hook->query()['named']) ? $identity($hook->request->user()) : null;
+        });
+        Event::listen(Hooks\Subscribe::class, function (Hooks\Subscribe $hook) {
+            return $hook->wantsToWatch() && $hook->userId === '2' ? Hooks\Answer::watch() : null;
+        });
+        Event::listen(Hooks\Authenticate::class, fn (Hooks\Authenticate $hook) => $identity(User::find($hook->userId)));
         Event::listen(Hooks\Publish::class, function (Hooks\Publish $hook) {
             return $hook->payload() === 'spam' ? Hooks\Answer::drop() : true;
         });

@@ -78,10 +78,13 @@ Route::get('/order/{name}', function (Request $request, string $name) {
 });
 Route::get('/publish', fn (Request $request) => Fanfare::publish($request->input('channel'), 'news', ['n' => 1], key: $request->input('key')));
 Route::get('/history', fn (Request $request) => Fanfare::channel($request->input('channel'))->history(['limit' => 1]));
-Route::get('/members', fn () => Fanfare::channel('presence-lobby')->members());
+Route::get('/members/{channel}', fn (string $channel) => Fanfare::channel($channel)->members());
 Route::get('/kick/{id}', fn (string $id) => Fanfare::user($id)->kick('presence-lobby', banS: 60, message: 'Be kind.'));
 Route::get('/unban/{id}', fn (string $id) => [Fanfare::user($id)->unban('presence-lobby')]);
 Route::get('/put/{id}', fn (string $id) => Fanfare::user($id)->subscribe('news'));
+Route::get('/put-briefly/{id}', fn (string $id) => Fanfare::user($id)->subscribe('news', expiresAt: now()->addSeconds(2)));
+Route::get('/forget', fn () => ['forgotten' => Fanfare::channel('room')->forget(Fanfare::channel('room')->position())]);
+Route::get('/rename/{user}/{name}', fn (User $user, string $name) => ['renamed' => $user->forceFill(['name' => $name])->save()]);
 Route::get('/reconnect/{id}', fn (string $id) => Fanfare::user($id)->reconnect());
 Route::get('/disconnect/{id}', fn (string $id) => Fanfare::user($id)->disconnect(revoke: false));
 Route::get('/batch', function () {

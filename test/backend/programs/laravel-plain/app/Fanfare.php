@@ -35,7 +35,10 @@ class Fanfare
         ksort($query);
         $pairs = array_map(fn ($name) => "$name={$query[$name]}", array_keys($query));
         $query['auth_signature'] = hash_hmac('sha256', "$method\n$path\n" . implode('&', $pairs), config('fanfare.secret'));
-        $http = ['method' => $method, 'content' => $text, 'header' => 'Content-Type: application/json', 'ignore_errors' => true];
+        $headers = ['Content-Type: application/json'];
+        // A trace that somebody has begun goes on in Fanfare, and from there in browsers.
+        if ($trace = request()->header('traceparent')) $headers[] = "traceparent: $trace";
+        $http = ['method' => $method, 'content' => $text, 'header' => $headers, 'ignore_errors' => true];
         $url = config('fanfare.url') . $path . '?' . http_build_query($query);
         $answer = file_get_contents($url, false, stream_context_create(['http' => $http]));
         if (!str_contains($http_response_header[0], ' 200 ')) {

@@ -11,6 +11,7 @@ return new class extends Migration {
             $table->id();
             $table->string('name')->unique();
             $table->string('password');
+            $table->string('title')->nullable();
             $table->rememberToken();
         });
         Schema::create('orders', fn (Blueprint $table) => $table->string('id')->primary());

@@ -18,6 +18,12 @@ class ShopController
         return ['id' => Auth::id()];
     }
 
+    /** Who somebody is, is the application's to say. */
+    public function promote(string $name, string $title)
+    {
+        return ['promoted' => User::where('name', $name)->update(['title' => $title])];
+    }
+
     /** The order and its event are stored together, or neither is. */
     public function order(string $id, Request $request)
     {
