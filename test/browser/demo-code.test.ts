@@ -8,7 +8,7 @@ import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { type CliProcess, runCli, spawnCli } from "../support/process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
-import { PATIENCE_MS, shows, startDemo, TEST_MS, visit } from "./visit.ts";
+import { PATIENCE_MS, shows, startDemo, TEST_MS, visit, WORKSHOP } from "./visit.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -26,31 +26,33 @@ mkdirSync(join(project, "node_modules"));
 for (const name of PACKAGES) symlinkSync(join(ROOT, "node_modules", name), join(project, "node_modules", name));
 symlinkSync(join(ROOT, "packages", "server"), join(project, "node_modules", "fanfare"));
 
-test.each(["WebSocket", "@fanfare/client", "pusher-js", "Laravel Echo"])(
-  "the lines for %s hear what is pushed",
-  async (tab) => {
-    const program = run(await copied(page, "#client-code", tab));
-    await eventually(
-      async () => {
-        await server.toChannel("lobby").push({ event: "message", data: { text: "to whom it may concern" } });
-        expect(program.stdout).toContain("to whom it may concern");
-      },
-      { withinMs: PATIENCE_MS, everyMs: 100 },
-    );
-    expect(program.stderr).toBe("");
-  },
-);
-
-test("the lines for HTTP push to the chat", async () => {
-  const [secret = ""] = server.apps[0]?.secrets ?? [];
-  const program = run(await copied(page, "#server-code", "HTTP"), { SECRET: secret });
-  const ended = await program.ended();
-  expect([ended.code, program.output]).toEqual([0, ""]);
-  await shows(page, ".message.server", "Hello, lobby");
+test.each([
+  ["Fanfare client", WORKSHOP],
+  ["pusher-js", "workshop"],
+  ["Laravel Echo", "workshop"],
+  ["WebSocket", "workshop"],
+])("the lines for %s hear what is pushed", async (tab, channel) => {
+  const program = run(await copied(page, tab));
+  await eventually(
+    async () => {
+      await server.toChannel(channel).push({ event: "note", data: { text: "to whom it may concern" } });
+      expect(program.stdout).toContain("to whom it may concern");
+    },
+    { withinMs: PATIENCE_MS, everyMs: 100 },
+  );
+  expect(program.stderr).toBe("");
 });
 
-test("the command line pushes to the chat", async () => {
-  const code = await copied(page, "#server-code", "Command line");
+test("the lines for a back end put a note on the board", async () => {
+  const [secret = ""] = server.apps[0]?.secrets ?? [];
+  const program = run(await copied(page, "Back end"), { SECRET: secret });
+  const ended = await program.ended();
+  expect([ended.code, program.output]).toEqual([0, ""]);
+  await shows(page, "#notes", "Hello, board");
+});
+
+test("the command line puts a note on the board", async () => {
+  const code = await copied(page, "Shell");
   const [, words = ""] = /^npx fanfare (publish .*)$/m.exec(code) ?? [];
   const args = words.split(" ").map((word) => word.replaceAll("'", ""));
   // The data has a space in it, which a shell would have kept.
@@ -59,28 +61,28 @@ test("the command line pushes to the chat", async () => {
   args.splice(at, quoted.split(" ").length, quoted.replace("Hello", "Hello by hand"));
   const { code: exit, stderr } = await runCli(args, { env: { FANFARE_STATE_DIR: stateDir } });
   expect([exit, stderr]).toEqual([0, ""]);
-  await shows(page, ".message.server", "Hello by hand, lobby");
+  await shows(page, "#notes", "Hello by hand, board");
 });
 
-test("the lines to embed a server run", async () => {
-  const code = await copied(page, "#server-code", "Embedded");
-  expect(code).toContain(`port: ${server.port}`);
-  const program = run(`${code.replace(String(server.port), "0")}\nawait server.stop();`, {
-    FANFARE_LOG_LEVEL: "silent",
-  });
-  const ended = await program.ended();
-  expect([ended.code, program.output.includes("rror")]).toEqual([0, false]);
+test("lines say how often they ran", async () => {
+  await page.getByRole("tab", { name: "pusher-js" }).click();
+  const hits = page.locator('[data-hit="public"] .hits');
+  const before = Number((await hits.textContent())?.replace("×", ""));
+  await server.toChannel("workshop").push({ event: "note", data: { text: "once more" } });
+  await eventually(async () => expect(await hits.textContent()).toBe(`${before + 1}×`));
+  await page.locator('.hot[data-hit="public"]').waitFor({ state: "detached" });
 });
 
 test("the copy button copies, and says so", async () => {
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.getByRole("tab", { name: "pusher-js" }).click();
-  await page.click("#client-code .copy");
-  await shows(page, "#client-code .copy", "Copied");
+  await page.click("#code .copy");
+  await shows(page, "#code .copy", "Copied");
   const text = await page.evaluate(() => navigator.clipboard.readText());
   expect(text).toContain(`new Pusher("${server.apps[0]?.key}"`);
-  expect(text).toContain(`wsHost: "localhost", wsPort: ${server.port}`);
-  await shows(page, "#client-code .copy", "Copy");
+  expect(text).toContain(`wsHost: "localhost"`);
+  expect(text).toContain(`wsPort: ${server.port}`);
+  await shows(page, "#code .copy", "Copy");
 });
 
 test("the copy button also works where the browser gives no clipboard", async () => {
@@ -90,14 +92,14 @@ test("the copy button also works where the browser gives no clipboard", async ()
       document.addEventListener("copy", () => Reflect.set(window, "copied", String(getSelection())));
     },
   });
-  await visitor.page.click("#server-code .copy");
-  await shows(visitor.page, "#server-code .copy", "Copied");
-  expect(await visitor.page.evaluate(() => Reflect.get(window, "copied"))).toContain('import Pusher from "pusher";');
+  await visitor.page.click("#code .copy");
+  await shows(visitor.page, "#code .copy", "Copied");
+  expect(await visitor.page.evaluate(() => Reflect.get(window, "copied"))).toContain("createClient(");
 });
 
-async function copied(from: Page, panel: string, tab: string): Promise<string> {
-  await from.locator(panel).getByRole("tab", { name: tab }).click();
-  return (await from.locator(`${panel} pre`).textContent()) ?? "";
+async function copied(from: Page, tab: string): Promise<string> {
+  await from.getByRole("tab", { name: tab }).click();
+  return (await from.locator("#code-block .line code").allTextContents()).join("\n");
 }
 
 function run(code: string, env: Readonly<Record<string, string>> = {}): CliProcess {

@@ -2,31 +2,43 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
+import type { Page } from "playwright-core";
 import { openBrowser } from "../support/chromium.ts";
+import { eventually } from "../support/eventually.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
-import { isInLobby, say, shows, startDemo, TEST_MS, visit } from "./visit.ts";
+import { people, shows, startDemo, TEST_MS, visit, WORKSHOP, write } from "./visit.ts";
 
 setDefaultTimeout(TEST_MS);
 
-const PICTURE = join(import.meta.dir, "..", "..", "docs", "images", "demo.png");
+const PICTURES = join(import.meta.dir, "..", "..", "docs", "images");
 
 const browser = await openBrowser();
 
 test.each([390, 320, 800])("nothing sticks out of a screen %d pixels wide", async (width) => {
   const server = await startDemo();
   const { page } = await visit(browser, server, { width, height: 844, name: "W".repeat(32) });
+  await write(page, "long".repeat(30));
   const other = await visit(browser, server, { name: "W".repeat(32) });
-  await say(other.page, "long".repeat(200));
-  await shows(page, ".message.theirs", "longlong");
-  await server.toChannel("lobby").push({ event: "e".repeat(150), data: { text: "word ".repeat(100) } });
-  await shows(page, ".message.server", "word");
+  await other.page.mouse.move(600, 300, { steps: 5 });
+  await page.locator(".cursor").waitFor();
+  await server.toChannel("workshop").push({ event: "e".repeat(150), data: { text: "word ".repeat(100) } });
+  await shows(page, "#notes", "eeee");
+  await page.click("#frames-bar");
+  await page.click("#cut");
+  await shows(page, "#status", "Offline");
+  await page.click("#cut");
+  await shows(page, "#status", "Connected");
   await server.stop();
   await shows(page, "#status", "Try now");
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
   const sticking = await page.evaluate(() => {
-    const all = [...document.querySelectorAll("header *, .card, .card > *, .card h2 > *, form > *, .message *")];
-    const isOut = (it: Element) =>
-      it.getBoundingClientRect().right > innerWidth + 0.5 || it.getBoundingClientRect().left < 0;
+    const all = [
+      ...document.querySelectorAll("header *, .card, .card > *, .nt, .nt *, form *, .actions *, #activity li > *"),
+    ];
+    const isOut = (it: Element) => {
+      const { right, left, width } = it.getBoundingClientRect();
+      return width > 1 && (right > innerWidth + 0.5 || left < -0.5);
+    };
     return all.filter(isOut).map((it) => it.outerHTML.slice(0, 100));
   });
   expect(sticking).toEqual([]);
@@ -35,39 +47,42 @@ test.each([390, 320, 800])("nothing sticks out of a screen %d pixels wide", asyn
 test("everything can be reached and used by keyboard", async () => {
   const server = await startDemo();
   const { page } = await visit(browser, server);
+  await page.locator("#tool-note").press("Enter");
+  await page.keyboard.type("By keyboard");
+  await page.keyboard.press("Enter");
+  await page.locator('.nt[data-state=""]').waitFor();
+  expect(await page.evaluate(() => document.activeElement?.id)).toBe("tool-note");
+  await page.locator("#frames-bar").press("Enter");
+  await page.locator("header a").first().focus();
   const reached: string[] = [];
-  for (let presses = 0; presses < 40 && !reached.includes("server-pre"); presses++) {
+  for (let presses = 0; presses < 60 && !reached.includes("frames"); presses++) {
     await page.keyboard.press("Tab");
     reached.push(await page.evaluate(() => document.activeElement?.id || document.activeElement?.className || ""));
   }
-  const places = [
-    "name",
-    "another",
-    "messages",
-    "text",
-    "send",
-    "frames-pause",
-    "frames-clear",
-    "tab",
-    "quiet copy",
-    "client-pre",
-  ];
-  expect(reached).toEqual(expect.arrayContaining([...places, "server-pre"]));
+  const places = ["tool-move", "tool-note", "tool-react", "nt n", "like", "cut", "name", "robot", "tab", "code-block"];
+  for (const place of [...places, "copy", "activity", "frames-bar", "frames-pause", "frames-clear", "frames"])
+    expect(reached.join(" ")).toContain(place);
 
-  await page.getByRole("tab", { name: "WebSocket" }).focus();
+  const before = await page.locator(".nt").boundingBox();
+  await page.locator(".nt").press("ArrowRight");
+  await shows(page, "#activity", "moved “By keyboard”");
+  expect((await page.locator(".nt").boundingBox())?.x).toBeGreaterThan(before?.x ?? 0);
+  await page.locator(".like").press("Enter");
+  await shows(page, ".like", "1");
+
+  await page.getByRole("tab", { name: "Fanfare client" }).focus();
   await page.keyboard.press("ArrowRight");
-  expect(await page.getByRole("tab", { selected: true }).first().textContent()).toBe("@fanfare/client");
-  expect(await page.textContent("#client-pre")).toContain("createClient(");
+  expect(await page.getByRole("tab", { selected: true }).textContent()).toBe("pusher-js");
+  expect(await page.textContent("#code-block")).toContain("new Pusher(");
   await page.keyboard.press("End");
-  expect(await page.textContent("#client-pre")).toContain("new Echo(");
+  expect(await page.textContent("#code-block")).toContain("npx fanfare publish");
   await page.keyboard.press("ArrowRight");
-  expect(await page.textContent("#client-pre")).toContain("new WebSocket(");
+  expect(await page.textContent("#code-block")).toContain("createClient(");
 });
 
 test("light and dark follow the system, and text stands out in both", async () => {
   const server = await startDemo();
   const { page } = await visit(browser, server, { name: "Ada" });
-  await say(page, "Hello");
   const brightness = () =>
     page.evaluate(() => {
       const { backgroundColor, color } = getComputedStyle(document.body);
@@ -80,40 +95,104 @@ test("light and dark follow the system, and text stands out in both", async () =
   expect(chalk - night).toBeGreaterThan(180);
 });
 
+test("nothing moves by itself where less motion is asked for", async () => {
+  const server = await startDemo();
+  const { page } = await visit(browser, server);
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await server.toChannel(WORKSHOP).push({ event: "note", data: { text: "Calm" } });
+  await page.locator(".nt").waitFor();
+  const moving = () => page.evaluate(() => document.getAnimations().length);
+  await page.locator("#tool-react").click();
+  await page.click("#board", { position: { x: 5, y: 5 } });
+  expect(await page.locator(".pop").evaluate((it) => getComputedStyle(it).animationTimingFunction)).toContain("step");
+  expect(await moving()).toBeLessThanOrEqual(1);
+});
+
 test("under a path prefix the page, its token and its socket are found, and the code names it", async () => {
   const server = await startDemo({ path: "/live/ws" });
   const { page, errors } = await visit(browser, server, { path: "/live/ws" });
   expect(new URL(page.url()).pathname).toBe("/live/ws/");
-  await say(page, "Hello");
-  await page.locator(".message.mine:not(.pending, .failed)").waitFor();
-  expect(await page.textContent("#client-pre")).toContain(`"ws://localhost:${server.port}/live/ws/"`);
+  await write(page, "Hello");
+  expect(await page.textContent("#code-block")).toContain(`"http://localhost:${server.port}/live/ws"`);
   await page.getByRole("tab", { name: "pusher-js" }).click();
-  expect(await page.textContent("#client-pre")).toContain('wsPath: "/live/ws"');
-  await page.getByRole("tab", { name: "Command line" }).click();
-  expect(await page.textContent("#server-pre")).toContain(`--url http://localhost:${server.port}/live/ws`);
+  expect(await page.textContent("#code-block")).toContain('wsPath: "/live/ws"');
+  await page.getByRole("tab", { name: "Shell" }).click();
+  expect(await page.textContent("#code-block")).toContain(`--url http://localhost:${server.port}/live/ws`);
+  await page.getByRole("link", { name: "Connect your app" }).click();
+  await page.getByLabel("Key").waitFor();
+  expect(new URL(page.url()).hash).toBe("#/connect");
   expect(errors).toEqual([]);
 });
 
-// Not a test of the page: it makes a file of this repository, and is asked for by name.
-if (process.env.FANFARE_SCREENSHOTS === "1") test("the picture in the README is taken anew", takePicture);
+test("the page is small enough for a phone on a bad line", async () => {
+  const server = await startDemo();
+  const html = await (await fetch(server.url)).bytes();
+  expect(Bun.gzipSync(html).byteLength).toBeLessThan(60_000);
+});
 
-async function takePicture(): Promise<void> {
+// Not a test of the page: it makes files of this repository, and is asked for by name.
+if (process.env.FANFARE_SCREENSHOTS === "1") test("the pictures of the documentation are taken anew", takePictures);
+
+async function takePictures(): Promise<void> {
   // So that the page says where the secret is as it does after `npm start`.
   process.chdir(temporaryFolder());
-  const server = await startDemo({ port: 9501, stateDir: ".fanfare" });
-  const ada = await visit(browser, server, { name: "Ada" });
-  const grace = await visit(browser, server, { name: "Grace" });
-  await say(ada.page, "Hello! Is anybody else here?");
-  await shows(grace.page, ".message.theirs", "Hello!");
-  await say(grace.page, "I am, in another tab.");
-  await shows(ada.page, ".message.theirs", "another tab");
-  await server.toChannel("lobby").push({ event: "message", data: { text: "Deploy finished in 42 s" } });
-  await shows(ada.page, ".message.server", "Deploy");
-  await say(ada.page, "That was quick.");
-  await shows(grace.page, ".message.theirs", "quick");
-  await grace.page.locator("#text").pressSequentially("And it t");
-  await shows(ada.page, "#typing", "Grace is typing…");
-  await isInLobby(ada.page);
-  await ada.page.screenshot({ path: PICTURE });
-  expect(Bun.file(PICTURE).size).toBeLessThan(300_000);
+  const server = await startDemo({ port: 9501, stateDir: ".fanfare", host: "0.0.0.0" });
+  const size = { width: 1440, height: 900 };
+  const ada = await visit(browser, server, { ...size, name: "Ada", robot: true });
+  await shows(ada.page, "#notes", "A quiz with 2,000 people");
+  const grace = await visit(browser, server, { ...size, name: "Grace" });
+  const linus = await visit(browser, server, { width: 390, height: 844, name: "Linus" });
+  await eventually(async () => expect(await people(ada.page)).toHaveLength(4));
+  const meanwhile = wander([grace.page, linus.page]);
+  await cutFor(ada.page, 8);
+  await ada.page.locator("#activity .recovered").nth(3).waitFor();
+  await Bun.sleep(1_000);
+  await take(ada.page, "demo");
+  await linus.page.evaluate(() => scrollTo(0, 0));
+  await take(linus.page, "demo-phone", true);
+  await ada.page.emulateMedia({ colorScheme: "dark" });
+  await ada.page.click("#cut");
+  await shows(ada.page, "#tape-head", "8 events missed");
+  await take(ada.page, "demo-cut-dark");
+  meanwhile.stop();
+}
+
+/** Pointers that move, and now and then a note that somebody likes. */
+function wander(pages: readonly Page[]): { stop(): void } {
+  let isOver = false;
+  const walk = async (page: Page, turn: number) => {
+    for (let step = 0; !isOver; step++) {
+      const box = await page.locator("#board").boundingBox();
+      if (!box) return;
+      const x = box.x + box.width * (0.5 + 0.3 * Math.sin(step / 3 + turn));
+      const y = box.y + box.height * (0.5 + 0.3 * Math.cos(step / 4 + turn));
+      await page.mouse.move(x, y).catch(() => {});
+      if (step % 20 === 4)
+        await page
+          .locator(".like")
+          .nth((step + turn) % 5)
+          .dispatchEvent("click")
+          .catch(() => {});
+      await Bun.sleep(150);
+    }
+  };
+  for (const [turn, page] of pages.entries()) void walk(page, turn * 2);
+  return {
+    stop: () => {
+      isOver = true;
+    },
+  };
+}
+
+async function cutFor(page: Page, missed: number): Promise<void> {
+  await page.click("#cut");
+  await shows(page, "#tape-head", `${missed} events missed`);
+  await page.click("#cut");
+  await shows(page, "#tape-head", "events are here");
+}
+
+async function take(page: Page, name: string, fullPage = false): Promise<void> {
+  const path = join(PICTURES, `${name}.png`);
+  await page.screenshot({ path, fullPage });
+  expect(Bun.file(path).size).toBeLessThan(400_000);
 }

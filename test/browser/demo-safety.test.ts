@@ -7,7 +7,7 @@ import { eventually } from "../support/eventually.ts";
 import { APP, socketUrl, startServer } from "../support/server.ts";
 import { connect } from "../support/socket.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
-import { people, say, shows, startDemo, TEST_MS, visit } from "./visit.ts";
+import { isOnBoard, people, shows, startDemo, TEST_MS, visit, WORKSHOP, write } from "./visit.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -16,17 +16,23 @@ const server = await startDemo();
 
 const EVIL = "<img src=x onerror=hacked=1>";
 
-test("what looks like HTML stays text, in names, messages, events and frames", async () => {
+test("what looks like HTML stays text, in names, notes, events and frames", async () => {
   const evil = await visit(browser, server, { name: EVIL });
   const victim = await visit(browser, server, { name: "Victim" });
-  await say(evil.page, `${EVIL}<script>hacked=1</script>`);
-  await shows(victim.page, ".message.theirs", `${EVIL}<script>hacked=1</script>`);
-  await server.toChannel("lobby").push({ event: `<svg onload=hacked=1>`, data: { text: EVIL } });
-  await shows(victim.page, ".message.server", "<svg onload=hacked=1>");
+  await victim.page.click("#frames-bar");
+  await write(evil.page, `${EVIL}<script>hacked=1</script>`);
+  await shows(victim.page, "#notes", `${EVIL}<script>hacked=1</script>`);
+  await shows(victim.page, ".by-name", EVIL);
+  await server.toChannel("workshop").push({ event: `<svg onload=hacked=1>`, data: { text: EVIL } });
+  await shows(victim.page, "#notes", "<svg onload=hacked=1>");
+  await shows(victim.page, "#activity", `${EVIL} added “${EVIL}`);
+  // What is kept is no more dangerous to who comes later.
+  const late = await visit(browser, server, { name: "Late" });
+  await shows(late.page, "#notes", `${EVIL}<script>hacked=1</script>`);
   await shows(victim.page, "#frames", "<svg onload=hacked=1>");
-  expect(await people(victim.page)).toEqual(["Victim", EVIL]);
-  for (const { page, errors, violations } of [evil, victim]) {
-    expect(await page.locator("img, main script, main svg").count()).toBe(0);
+  expect(await people(victim.page)).toEqual(["Victim", EVIL, "Late"]);
+  for (const { page, errors, violations } of [evil, victim, late]) {
+    expect(await page.locator("img, main script, main svg[onload], #notes p *, #activity b *").count()).toBe(0);
     expect(await page.evaluate(() => "hacked" in window)).toBe(false);
     expect(await violations()).toEqual([]);
     expect(errors).toEqual([]);
@@ -37,15 +43,22 @@ test("a member who lies about its name and colour harms nobody", async () => {
   const victim = await visit(browser, server);
   const [app] = server.apps;
   const info = { name: { toString: "x" }, color: "red;background:url(//elsewhere.example/x)" };
-  const token = await new SignJWT({ sub: "liar", info, channels: ["presence-*"] })
+  const token = await new SignJWT({ sub: "liar", info, channels: ["presence-*", "private-*"] })
     .setProtectedHeader({ alg: "HS256" })
     .sign(new TextEncoder().encode(app?.secrets[0]));
   const liar = await connect(socketUrl(server.url, `/?token=${token}`));
-  liar.send({ event: "subscribe", data: { channel: "presence-lobby" } });
-  await shows(victim.page, "#people", "liar");
-  const said = { channel: "presence-lobby", event: "client-message", data: { text: ["no", "text"] } };
+  liar.send({ event: "subscribe", data: { channel: WORKSHOP } });
+  await eventually(async () => expect(await people(victim.page)).toContain("liar"));
+  const said = { channel: WORKSHOP, event: "note", data: { text: ["no", "text"] } };
   liar.send({ event: "publish", data: said });
-  await shows(victim.page, ".message.theirs", '{"text":["no","text"]}');
+  await shows(victim.page, "#notes", '{"text":["no","text"]}');
+  const wild = [null, 5, { x: "1", y: {} }, { x: 0.5, y: 0.5, note: { id: "gone", x: 0, y: 0 } }];
+  liar.send({ event: "subscribe", data: { channel: "private-workshop-cursors" } });
+  for (const data of wild)
+    liar.send({ event: "publish", data: { channel: "private-workshop-cursors", event: "client-cursor", data } });
+  for (const data of [null, { id: ["x"] }, { id: "gone" }])
+    liar.send({ event: "publish", data: { channel: WORKSHOP, event: "like", data } });
+  await shows(victim.page, ".cursor", "liar");
   expect(await victim.violations()).toEqual([]);
   expect(victim.errors).toEqual([]);
 });
@@ -55,7 +68,7 @@ test("the policy lets nothing run or load that did not come with the page", asyn
   const { page, violations } = await visit(browser, server);
   page.on("request", (request) => requested.push(request.url()));
   await page.reload();
-  await page.locator("#send:enabled").waitFor();
+  await isOnBoard(page);
   expect(requested.length).toBeGreaterThan(1);
   expect(
     requested.filter((url) => !url.startsWith(`http://localhost:${server.port}/`) && !url.startsWith("data:")),
@@ -118,6 +131,25 @@ test("a token lasts half a day and lets its holder into private and presence cha
   expect(claims.exp - claims.iat).toBe(12 * 3600);
   expect(claims).toMatchObject({ sub: user.id, info: user.info, channels: ["presence-*", "private-*"] });
   expect(user.info.name).toBe("A b");
+});
+
+test("a guest publishes no faster than the app allows, and no larger", async () => {
+  const guest = async () => {
+    const { token } = (await (await fetch(`${server.url}/demo/token`)).json()) as { token: string };
+    return await connect(socketUrl(server.url, `/?token=${token}`));
+  };
+  const flooder = await guest();
+  flooder.send({ event: "subscribe", data: { channel: WORKSHOP } });
+  await flooder.next("subscribed");
+  for (let id = 1; id <= 40; id++)
+    flooder.send({ event: "publish", id, data: { channel: WORKSHOP, event: "note", data: { text: "flood" } } });
+  expect(await flooder.next("error")).toMatchObject({ code: "rate_limited" });
+  const loud = await guest();
+  loud.send({ event: "subscribe", data: { channel: WORKSHOP } });
+  await loud.next("subscribed");
+  const data = { channel: WORKSHOP, event: "note", data: { text: "x".repeat(200_000) } };
+  loud.send({ event: "publish", id: 1, data });
+  expect(await loud.next("error")).toMatchObject({ code: "data_too_large" });
 });
 
 test("a server with configured apps shows where to connect in development, and hands out no token", async () => {

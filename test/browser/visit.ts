@@ -11,6 +11,8 @@ import { temporaryFolder } from "../support/temporary-folder.ts";
 export const PATIENCE_MS = 15_000;
 export const TEST_MS = 60_000;
 
+export const WORKSHOP = "presence-workshop";
+
 export interface Visitor {
   readonly page: Page;
   /** What the page threw or complained of. */
@@ -26,6 +28,8 @@ export interface Visit {
   readonly width?: number;
   readonly height?: number;
   readonly colors?: "light" | "dark";
+  /** The robot comes where somebody is alone. Tests that count what is on the board send it away before. */
+  readonly robot?: boolean;
   /** Runs in the page before anything of its own. */
   readonly before?: () => void;
 }
@@ -35,29 +39,33 @@ export function startDemo(config: ConfigInput = {}): Promise<Server> {
   return startServer({ apps: [], stateDir: temporaryFolder(), ...config });
 }
 
-/** Opens the page and waits until it is in the lobby. */
+/** Opens the page and waits until it is on the board. */
 export async function visit(browser: Browser, server: Server, options: Visit = {}): Promise<Visitor> {
-  const { name, path = "/", width = 1280, height = 800, colors = "light", before } = options;
+  const { name, path = "/", width = 1280, height = 800, colors = "light", before, robot = false } = options;
   const { page, errors } = await openPage(browser);
   page.setDefaultTimeout(PATIENCE_MS);
   await page.setViewportSize({ width, height });
   await page.emulateMedia({ colorScheme: colors });
   await page.addInitScript(rememberViolations);
   if (before) await page.addInitScript(before);
+  if (!robot) await page.addInitScript(`sessionStorage["fanfare-demo-robot"] ??= "away"`);
   if (name !== undefined) await page.addInitScript(`sessionStorage["fanfare-demo-name"] ??= ${JSON.stringify(name)}`);
   // Loopback counts as a secure context by any of its names; this is the one that people are shown.
   await page.goto(`http://localhost:${server.port}${path}`);
-  await isInLobby(page);
+  await isOnBoard(page);
   return { page, errors, violations: () => page.evaluate(() => Reflect.get(window, "violations") as string[]) };
 }
 
-export async function isInLobby(page: Page): Promise<void> {
-  await page.locator("#send:enabled").waitFor();
+export async function isOnBoard(page: Page): Promise<void> {
+  await page.locator('body[data-room="attached"]').waitFor();
 }
 
-export async function say(page: Page, text: string): Promise<void> {
-  await page.fill("#text", text);
-  await page.press("#text", "Enter");
+/** Writes a note and waits until the server has it, unless it cannot. */
+export async function write(page: Page, text: string, state = ""): Promise<void> {
+  await page.locator("#tool-note").press("Enter");
+  await page.fill(".draft textarea", text);
+  await page.press(".draft textarea", "Enter");
+  await page.locator(`.nt[data-state="${state}"]`, { hasText: text.slice(0, 40) }).waitFor();
 }
 
 /** The page's text at this place, as soon as it has this in it. */
@@ -75,7 +83,8 @@ export async function shows(page: Page, selector: string, wanted: string): Promi
 
 /** Who is here, oneself first. */
 export async function people(page: Page): Promise<string[]> {
-  return [await page.inputValue("#name"), ...(await page.locator("#people .person-name").allInnerTexts())];
+  const names = await page.locator("#people .vh").allInnerTexts();
+  return names.map((name) => name.replace(/ \(you\)$/, ""));
 }
 
 function rememberViolations(): void {

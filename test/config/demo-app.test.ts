@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { demoApp, demoAppFile, readDemoApp, withDemoApp } from "../../packages/server/src/config/demo-app.ts";
 import { ConfigError, parseConfig } from "../../packages/server/src/config/load.ts";
+import { channelOf } from "../../packages/server/src/domain/channel.ts";
 
 const root = mkdtempSync(join(tmpdir(), "fanfare-demo-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -30,6 +31,18 @@ describe("the demo app", () => {
     expect(made.secrets[0]).not.toBe(made.key);
     expect(await demoApp(stateDir, defaults)).toEqual(made);
     expect(await readDemoApp(demoAppFile(stateDir))).toEqual({ id: "demo", key: made.key, secret: made.secrets[0] });
+  });
+
+  test("keeps the board's notes and not its pointers, before what the configuration says of all channels", async () => {
+    const own = parseConfig({
+      defaults: { recovery: { enabled: true }, channels: [{ match: "*", clientPublish: "none" }] },
+    });
+    const app = await demoApp(fresh(), own.defaults);
+    const policyOf = (name: string) => channelOf(app, name).policy;
+    expect(policyOf("presence-workshop")).toMatchObject({ clientPublish: "any", history: { size: 500, ttlS: 86_400 } });
+    expect(policyOf("private-workshop-cursors").history).toBeUndefined();
+    expect(policyOf("private-workshop-cursors").clientPublish).toBe("client-events");
+    expect(policyOf("private-other").clientPublish).toBe("none");
   });
 
   test("has a key and a secret of its own on every machine", async () => {

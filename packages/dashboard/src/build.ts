@@ -11,7 +11,7 @@ const FOLDER = import.meta.dir;
 const FIRST = join(FOLDER, "first");
 /** In this order: later ones have the last word. */
 const STYLES: Readonly<Record<FirstPage, readonly string[]>> = {
-  demo: ["base.css", "talk.css", "learn.css", "small.css"],
+  demo: ["base.css", "board.css", "side.css", "small.css"],
   start: ["base.css", "start.css"],
 };
 /** The types that the pages share with the server. */

@@ -1,8 +1,8 @@
 /** Addresses of servers: as a person writes them, as a configuration has them. */
 
-import { networkInterfaces } from "node:os";
 import type { Config } from "../config/load.ts";
 import { isUnixSocketPath } from "../config/schema/fields.ts";
+import { isEverywhere } from "../server/system/network-addresses.ts";
 import { CliError } from "./errors.ts";
 
 /** Accepts ws:// and wss:// as well, as one copies them from the banner. */
@@ -23,20 +23,7 @@ export function localUrl({ host, port, path, tls }: Pick<Config, "host" | "port"
   return `${tls === undefined ? "http" : "https"}://${name}:${port === 0 ? 9501 : port}${path}`;
 }
 
-/** Whether it stands for every address of the machine. */
-export function isEverywhere(host: string): boolean {
-  return host === "0.0.0.0" || host === "::" || host === "[::]";
-}
-
 /** As it stands in a URL. */
 export function bracketed(host: string): string {
   return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
-}
-
-/** The machine's addresses in the local network. */
-export function networkAddresses(): string[] {
-  return Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .filter(({ family, internal }) => family === "IPv4" && !internal)
-    .map(({ address }) => address);
 }

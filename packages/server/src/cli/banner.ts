@@ -2,7 +2,8 @@
 
 import type { Config } from "../config/load.ts";
 import { isUnixSocketPath } from "../config/schema/fields.ts";
-import { bracketed, isEverywhere } from "./addresses.ts";
+import { isEverywhere } from "../server/system/network-addresses.ts";
+import { bracketed } from "./addresses.ts";
 import { type Row, table } from "./output.ts";
 
 export interface BannerInfo {

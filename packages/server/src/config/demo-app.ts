@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import type { App } from "../domain/app.ts";
+import type { App, ChannelRule } from "../domain/app.ts";
 import { ConfigError, errorReason } from "./config-error.ts";
 import { parseJson } from "./parse-value.ts";
 import type { AppDefaults, Config } from "./schema/schema.ts";
@@ -15,6 +15,18 @@ export interface DemoCredentials {
   readonly secret: string;
 }
 
+/** The presence channel of the board on the first page. */
+export const WORKSHOP = "presence-workshop";
+
+/**
+ * The board's notes are kept, so that who comes later or comes back has them; the cursors are not, or they would push the
+ * notes out. Guests are as limited as every client: `clientEventsPerSecond`, and what is kept has an end.
+ */
+const BOARD_RULES: readonly ChannelRule[] = [
+  { match: WORKSHOP, clientPublish: "any", history: { size: 500, ttlS: 86_400, totalBytes: 1_048_576 } },
+  { match: "private-workshop-cursors", recovery: false },
+];
+
 export function demoAppFile(stateDir: string): string {
   return join(stateDir, "demo-app.json");
 }
@@ -24,7 +36,8 @@ export async function demoApp(stateDir: string, defaults: AppDefaults): Promise<
   const file = demoAppFile(stateDir);
   const { id, key, secret } = (await readDemoApp(file)) ?? (await createDemoApp(file));
   const switches = { clientEvents: true, anonymous: true, subscriptionCounts: true };
-  return { ...defaults, ...switches, id, key, secrets: [secret], name: "Demo", enabled: true };
+  const channels = [...BOARD_RULES, ...defaults.channels];
+  return { ...defaults, ...switches, channels, id, key, secrets: [secret], name: "Demo", enabled: true };
 }
 
 /** The configuration with an app in it: its own, else the demo app where the mode allows it. */

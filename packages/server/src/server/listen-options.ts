@@ -140,11 +140,12 @@ function streamRoutes(
 
 /** A page at the printed address. It gets tokens only for the app that the server made itself: they let its visitors into all channels. */
 function firstPage({ config, demoFile: secretFile }: Dependencies): Route[] {
-  const { mode, path, apps, dashboard } = config;
+  const { mode, path, apps, host } = config;
   const [app] = apps;
   if (mode !== "development") return [];
-  if (secretFile !== undefined && app !== undefined) return [demoRoute({ app, path, secretFile })];
-  return [startRoute({ path, dashboard: dashboard.enabled ? dashboard.path : undefined })];
+  const dashboard = config.dashboard.enabled ? config.dashboard.path : undefined;
+  if (secretFile !== undefined && app !== undefined) return [demoRoute({ app, path, secretFile, host, dashboard })];
+  return [startRoute({ path, dashboard })];
 }
 
 /** Whether load balancers should send clients here. */

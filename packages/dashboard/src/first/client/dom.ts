@@ -1,5 +1,7 @@
 /** Makes and finds elements. Text only ever becomes text: nothing here, or on this page, parses HTML. */
 
+const SVG = "http://www.w3.org/2000/svg";
+
 export function find<T extends Element>(selector: string, type: { new (): T }, within: ParentNode = document): T {
   const found = within.querySelector(selector);
   if (found instanceof type) return found;
@@ -18,10 +20,53 @@ export function make<Name extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+export function makeButton(className: string, ...content: (Node | string)[]): HTMLButtonElement {
+  const button = make("button", className, ...content);
+  button.type = "button";
+  return button;
+}
+
+export function draw(name: string, attributes: Readonly<Record<string, string | number>>, text = ""): SVGElement {
+  const element = document.createElementNS(SVG, name);
+  for (const [attribute, value] of Object.entries(attributes)) element.setAttribute(attribute, String(value));
+  element.textContent = text;
+  return element;
+}
+
+/** One of the symbols of the page. */
+export function icon(name: string): SVGElement {
+  const element = draw("svg", { class: "i", "aria-hidden": "true" });
+  element.append(draw("use", { href: `#i-${name}` }));
+  return element;
+}
+
 /** `09:05:01`, or with milliseconds `09:05:01.042`. */
 export function clockTime(at: Date, withMs = false): string {
   const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
   return withMs ? `${time}.${String(at.getMilliseconds()).padStart(3, "0")}` : time;
+}
+
+/** So that it can be scrolled with the arrow keys. */
+export function scrollable<T extends HTMLElement>(element: T): T {
+  element.tabIndex = 0;
+  return element;
+}
+
+export function count(number: number): string {
+  return number.toLocaleString("en-US");
+}
+
+/** Calls it at most once per picture, however often it is asked. */
+export function perFrame(paint: () => void): () => void {
+  let isAsked = false;
+  return () => {
+    if (isAsked) return;
+    isAsked = true;
+    requestAnimationFrame(() => {
+      isAsked = false;
+      paint();
+    });
+  };
 }
 
 /**

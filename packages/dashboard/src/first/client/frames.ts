@@ -1,8 +1,8 @@
-/** The frames as they pass, both ways: the last 200, and what is in them. */
+/** The frames as they pass, both ways: the newest at the foot, and in the drawer the last 200 with what is in them. */
 
-import { clockTime, find, growing, make } from "./dom.ts";
-import type { Direction } from "./lobby.ts";
-import { paint } from "./paint.ts";
+import { clockTime, count, find, growing, make, perFrame, scrollable } from "./dom.ts";
+import { painted } from "./paint.ts";
+import type { Direction } from "./wire.ts";
 
 interface Passed {
   readonly direction: Direction;
@@ -16,18 +16,25 @@ const PREVIEW_LENGTH = 240;
 const LONGEST_FRAME = 4_000;
 
 export class Frames {
-  readonly #list = find("#frames", HTMLOListElement);
+  readonly #list = scrollable(find("#frames", HTMLOListElement));
   readonly #append = growing(this.#list, MOST_FRAMES);
-  readonly #count = find("#frames-count", HTMLElement);
+  readonly #drawer = find("#drawer", HTMLElement);
+  readonly #bar = find("#frames-bar", HTMLButtonElement);
   readonly #pause = find("#frames-pause", HTMLButtonElement);
-  /** Passed, and not yet on the page: shown once per picture, so that a flood costs no more than the screen shows. */
+  /** Passed, and not yet in the drawer. */
   #waiting: Passed[] = [];
-  #missed = 0;
   #total = 0;
+  /** Of what the drawer does not show. */
+  #missed = 0;
   #isPaused = false;
-  #isDrawing = false;
+  readonly #drawSoon = perFrame(() => this.#draw());
 
   constructor() {
+    this.#bar.addEventListener("click", () => {
+      this.#drawer.hidden = !this.#drawer.hidden;
+      this.#bar.ariaExpanded = String(!this.#drawer.hidden);
+      this.#drawSoon();
+    });
     this.#pause.addEventListener("click", () => this.#toggle());
     find("#frames-clear", HTMLButtonElement).addEventListener("click", () => this.#clear());
   }
@@ -37,28 +44,26 @@ export class Frames {
     this.#waiting.push({ direction, text, at: new Date() });
     if (this.#waiting.length > MOST_FRAMES) this.#waiting.shift();
     if (this.#isPaused) this.#missed++;
-    this.#draw();
+    this.#drawSoon();
   }
 
   #draw(): void {
-    if (this.#isDrawing) return;
-    this.#isDrawing = true;
-    requestAnimationFrame(() => {
-      this.#isDrawing = false;
-      this.#count.textContent = this.#isPaused && this.#missed > 0 ? `${this.#missed} waiting` : String(this.#total);
-      if (this.#isPaused) return;
-      const passed = this.#waiting;
-      this.#waiting = [];
-      this.#missed = 0;
-      this.#append(...passed.map(row));
-    });
+    const waits = this.#isPaused && this.#missed > 0;
+    find("#frames-count", HTMLElement).textContent = waits ? `${count(this.#missed)} waiting` : count(this.#total);
+    const newest = this.#waiting.at(-1);
+    if (newest) find("#frames-last", HTMLElement).textContent = oneLine(newest);
+    if (this.#isPaused || this.#drawer.hidden) return;
+    const passed = this.#waiting;
+    this.#waiting = [];
+    this.#missed = 0;
+    this.#append(...passed.map(row));
   }
 
   #toggle(): void {
     this.#isPaused = !this.#isPaused;
     this.#pause.ariaPressed = String(this.#isPaused);
     this.#pause.textContent = this.#isPaused ? "Resume" : "Pause";
-    this.#draw();
+    this.#drawSoon();
   }
 
   #clear(): void {
@@ -66,8 +71,12 @@ export class Frames {
     this.#missed = 0;
     this.#total = 0;
     this.#list.replaceChildren();
-    this.#draw();
+    this.#drawSoon();
   }
+}
+
+function oneLine({ direction, text }: Passed): string {
+  return `${{ sent: "↑", received: "↓", note: "·" }[direction]} ${text.slice(0, PREVIEW_LENGTH)}`;
 }
 
 function row(passed: Passed): HTMLElement {
@@ -84,14 +93,12 @@ function frameRow({ direction, text, at }: Passed): HTMLElement {
   arrow.role = "img";
   arrow.ariaLabel = isSent ? "sent" : "received";
   const head = make("span", "frame-head", arrow, make("b", "", eventOf(text)), make("time", "", clockTime(at, true)));
-  const preview = make("code", "preview");
-  paint(preview, cut(text, PREVIEW_LENGTH));
+  const preview = make("code", "preview", ...painted(cut(text, PREVIEW_LENGTH)));
   const details = make("details", "", make("summary", "", head, preview));
-  const whole = make("pre", "whole");
-  whole.tabIndex = 0;
+  const whole = scrollable(make("pre", "whole"));
   details.append(whole);
   details.addEventListener("toggle", () => {
-    if (details.open && whole.childNodes.length === 0) paint(whole, cut(pretty(text), LONGEST_FRAME));
+    if (details.open && whole.childNodes.length === 0) whole.append(...painted(cut(pretty(text), LONGEST_FRAME)));
   });
   return make("li", `frame ${direction}`, details);
 }

@@ -1,95 +1,133 @@
-/** The page's script: a client in the lobby, and the parts of the page that show it. */
+/** The page's script: a client on the board, and the parts of the page that show it. */
 
-import type { ChannelEvent } from "@fanfare/client";
-import { Chat } from "./chat.ts";
-import { showCode } from "./code.ts";
+import type { ChannelEvent, Position } from "@fanfare/client";
+import { Activity } from "./activity.ts";
+import { Board } from "./board.ts";
+import { Code } from "./code.ts";
+import { CURSOR, Cursors } from "./cursors.ts";
+import { Cut, type CutState } from "./cut.ts";
 import { find } from "./dom.ts";
 import { Frames } from "./frames.ts";
-import { createLobby } from "./lobby.ts";
-import { avatar, People, type Person, personOf } from "./people.ts";
-import { clientSnippets, placeOf, serverSnippets } from "./snippets.ts";
-import { showState } from "./status.ts";
+import { CURSORS, createGuest, PUBLIC, WORKSHOP } from "./guest.ts";
+import { showInvitation } from "./invite.ts";
+import { type Change, COLORS, type Note, Notes, shortened } from "./notes.ts";
+import { type Person, personOf, SERVER, showPeople } from "./people.ts";
+import { Robot } from "./robot.ts";
+import { placeOf, snippets } from "./snippets.ts";
+import { RoundTrip, showState } from "./status.ts";
+import { recall, remember } from "./tab-memory.ts";
+import { Tape } from "./tape.ts";
+import { Wire } from "./wire.ts";
 
-/** The chat with its presence list. */
-const ROOM = "presence-lobby";
-/** Public, so that the code on the page works in anybody's program; what is pushed to it is shown in the chat as well. */
-const BOARD = "lobby";
-const MESSAGE = "client-message";
-const TYPING = "client-typing";
-const TYPING_PAUSE_MS = 2_000;
-const NAME_KEY = "fanfare-demo-name";
+/** Somebody who is alone for so long gets company. */
+const ALONE_MS = 1_500;
 
-const { appId = "", appKey = "" } = document.documentElement.dataset;
-const people = new People();
-const chat = new Chat();
-const frames = new Frames();
+const { appId = "", appKey = "", addresses = "" } = document.documentElement.dataset;
 const nameInput = find("#name", HTMLInputElement);
-const textInput = find("#text", HTMLInputElement);
-const sendButton = find("#send", HTMLButtonElement);
+const robotButton = find("#robot", HTMLButtonElement);
 
-let lastMessage = 0;
-let hasBeenInRoom = false;
-let saidTypingAtMs = Number.NEGATIVE_INFINITY;
-
-const client = createLobby({
+const frames = new Frames();
+const activity = new Activity();
+const notes = new Notes();
+const code = new Code(snippets(placeOf(new URL(location.href), appId, appKey)));
+const wire = new Wire((direction, text) => {
+  frames.add(direction, text);
+  roundTrip.see(direction, text);
+});
+const client = createGuest({
   key: appKey,
-  name: () => recall(),
-  onTraffic: (direction, text) => frames.add(direction, text),
+  name: () => recall("name") || nameInput.value,
+  wire,
   onOtherKey: () => location.reload(),
 });
-const room = client.channel(ROOM);
-const board = client.channel(BOARD);
-
-const place = placeOf(new URL(location.href), appId, appKey);
-showCode(find("#client-code", HTMLElement), clientSnippets(place));
-showCode(find("#server-code", HTMLElement), serverSnippets(place));
-find("#send-form", HTMLFormElement).addEventListener("submit", (submit) => {
-  submit.preventDefault();
-  say();
+const roundTrip = new RoundTrip(client);
+const room = client.channel(WORKSHOP);
+const cursorChannel = client.channel(CURSORS);
+const board = new Board({
+  put: (note) => publishNote(note),
+  like: (note) => publishLike(note),
+  write: (text, { x, y }) => {
+    const color = Math.floor(Math.random() * COLORS);
+    publishNote({ id: crypto.randomUUID(), text: shortened(text), x, y, color, likes: 0, by: me().name });
+  },
+  pop: (spot) => cursors.pop(spot),
+  point: (spot, dragged) => cursors.point(spot, dragged),
 });
+const cursors = new Cursors(board, cursorChannel, () => code.hit("send"));
+const tape = new Tape(() => (wire.isCut ? cut.mend() : cut.cut()));
+const cut = new Cut({
+  ...{ key: appKey, wire, client, room },
+  onMissed: (position) => tape.mark(position, "missed"),
+  onChange: (state) => {
+    tape.show(state);
+    document.body.classList.toggle("is-cut", state.phase === "cut");
+    find("#offline", HTMLElement).hidden = state.phase !== "cut";
+    find("#offline-text", HTMLElement).textContent = `Last event you have: ${room.position?.offset ?? 0}`;
+    activity.standStill(state.phase === "cut");
+    if (state.phase === "recovered" && phase !== "recovered" && state.missed > 0) code.hit("recovered");
+    phase = state.phase;
+    showConnection();
+  },
+});
+
+showInvitation(new URL(location.href), addresses.split(" ").filter(Boolean));
 find("#name-form", HTMLFormElement).addEventListener("submit", (submit) => {
   submit.preventDefault();
   nameInput.blur();
 });
 nameInput.addEventListener("change", rename);
-textInput.addEventListener("input", sayTyping);
-find("#retry", HTMLButtonElement).addEventListener("click", retry);
-let wasInRoom = false;
-client.subscribe(() => showConnection());
-room.subscribe(() => showRoom());
-room.onJoin((member) => chat.addNote(`${personOf(member.id, member.info).name} joined`));
-room.onLeave((member) => {
-  chat.forget(member.id);
-  chat.addNote(`${personOf(member.id, member.info).name} left`);
+find("#retry", HTMLButtonElement).addEventListener("click", () =>
+  client.snapshot.state === "failed" ? client.connect() : client.wake(),
+);
+robotButton.addEventListener("click", () => {
+  remember("robot", robot ? "away" : "");
+  if (robot) sendRobotAway();
+  else callRobot();
 });
-room.onAny(hear);
-board.onAny(hear);
+
+let phase: CutState["phase"] = "whole";
+let robot: Robot | undefined;
+let aloneTimer: ReturnType<typeof setTimeout> | undefined;
+
+client.subscribe(showConnection);
+room.subscribe(showRoom);
+room.onJoin(() => code.hit("member"));
+room.onLeave((member) => cursors.forget(member.id));
+room.onAny(hear, { rewind: true });
+client.channel(PUBLIC).onAny((event) => {
+  hear(event);
+  code.hit("public");
+});
+cursorChannel.on(CURSOR, (data: unknown, { user = "" }) => {
+  code.hit("cursor");
+  const member = room.members.find(({ id }) => id === user);
+  if (member) cursors.hear(data, user, personOf(user, member.info));
+});
 
 // ---- what I do
 
-function retry(): void {
-  if (client.snapshot.state === "failed") client.connect();
-  else client.wake();
+function publishNote(note: Note): void {
+  publish("note", note, notes.put(note));
 }
 
-function say(): void {
-  const text = textInput.value.trim();
-  if (text === "" || !isInRoom()) return;
-  const id = ++lastMessage;
-  chat.addMine(id, me(), text);
-  textInput.value = "";
-  saidTypingAtMs = Number.NEGATIVE_INFINITY;
-  // Also over a broken connection: it is sent again until the server has answered, and published once.
-  room.publish(MESSAGE, { text }).then(
-    () => chat.settle(id, { delivered: true }),
-    (error: Error) => chat.settle(id, { refused: error.message }),
+function publishLike(note: Note): void {
+  publish("like", { id: note.id }, notes.like(notes.get(note.id) ?? note));
+}
+
+/** Shown at once. Also over a broken connection: it is sent again until the server has answered, and published once. */
+function publish(event: string, data: object, change: Change | undefined): void {
+  if (!change) return;
+  const { id } = change.note;
+  board.show(notes.all);
+  board.card(id)?.mark("pending");
+  room.publish(event, data).then(
+    ({ position }) => {
+      board.card(id)?.mark("");
+      if (position) tape.mark(position, "heard");
+      activity.add(me(), change, position, false);
+    },
+    (error: Error) => board.card(id)?.mark("failed", error.message),
   );
-}
-
-function sayTyping(): void {
-  if (!isInRoom() || textInput.value === "" || performance.now() - saidTypingAtMs < TYPING_PAUSE_MS) return;
-  saidTypingAtMs = performance.now();
-  room.publish(TYPING, {}, { volatile: true }).catch(() => {});
 }
 
 /** Who I am stands in the token, so another name takes another token, and a new connection. */
@@ -98,7 +136,7 @@ function rename(): void {
   if (name === "") {
     nameInput.value = me().name;
   } else if (name !== me().name) {
-    remember(name);
+    remember("name", name);
     client.close();
     client.connect();
   }
@@ -109,68 +147,72 @@ function me(): Person {
   return personOf(id, info);
 }
 
-function showMe(person: Person): void {
-  remember(person.name);
-  if (document.activeElement !== nameInput) nameInput.value = person.name;
-  find("#me-avatar", HTMLElement).replaceChildren(avatar(person));
+// ---- what I hear
+
+function hear(event: ChannelEvent): void {
+  const { user, position } = event.meta;
+  const isRecovered = cut.hear(event);
+  if (position) markHeard(position, isRecovered, event.meta.replayed);
+  const member = room.members.find(({ id }) => id === user);
+  const who = user === undefined ? SERVER : personOf(user, member?.info);
+  const change = notes.hear(event.event, event.data, who, position);
+  if (!change) return;
+  code.hit("note");
+  board.show(notes.all);
+  const by = member || user === undefined ? who : { ...who, name: change.what === "liked" ? who.name : change.note.by };
+  activity.add(by, change, position, isRecovered);
 }
 
-// ---- what I hear
+/** What was kept from before this tab came is on the board, and not on the tape: nobody missed it. */
+function markHeard(position: Position, isRecovered: boolean, isReplayed: boolean): void {
+  if (isRecovered) tape.mark(position, "recovered");
+  else if (!isReplayed) tape.mark(position, "heard");
+}
 
 function showConnection(): void {
   const { snapshot } = client;
   // A server that forgot its state has another demo app.
   if (snapshot.state === "failed" && snapshot.error?.code === "app_unknown") location.reload();
-  if (snapshot.state === "connected") showMe(me());
-  showState(snapshot);
+  if (snapshot.state === "connected") showMe();
+  showState(snapshot, wire.isCut);
+}
+
+function showMe(): void {
+  const { name } = me();
+  remember("name", name);
+  if (document.activeElement !== nameInput) nameInput.value = name;
 }
 
 function showRoom(): void {
-  const { error } = room.snapshot;
-  if (error) chat.addNote(`The server refused: ${error.message}`);
-  sendButton.disabled = !isInRoom();
-  people.show(room.members, room.me?.id);
-  if (isInRoom() && !wasInRoom) {
-    chat.addNote(hasBeenInRoom ? `You are back as ${me().name}` : `You joined as ${me().name}`);
-    hasBeenInRoom = true;
-  }
-  wasInRoom = isInRoom();
+  const { error, state } = room.snapshot;
+  document.body.dataset.room = state;
+  const refusal = find("#refusal", HTMLElement);
+  refusal.hidden = error === undefined;
+  refusal.textContent = error ? `The server refused: ${error.message}` : "";
+  showPeople(room.members, room.me?.id);
+  keepCompany();
 }
 
-function isInRoom(): boolean {
-  return room.snapshot.state === "attached";
+// ---- company
+
+/** Somebody who is alone gets a robot, unless it was sent away. */
+function keepCompany(): void {
+  const isAlone = room.members.every(({ id }) => id === room.me?.id);
+  const isWanted = isAlone && !robot && recall("robot") !== "away" && room.me !== undefined;
+  if (!isWanted) {
+    clearTimeout(aloneTimer);
+    aloneTimer = undefined;
+  } else aloneTimer ??= setTimeout(callRobot, ALONE_MS);
 }
 
-function hear({ event, data, meta: { user } }: ChannelEvent): void {
-  const name = event === "" ? "message" : event;
-  if (user === undefined) return chat.addServers(name, textOf(data));
-  const member = room.members.find(({ id }) => id === user);
-  const person = personOf(user, member?.info);
-  if (name === TYPING) return chat.showTyping(user, person.name);
-  if (name === MESSAGE) chat.addTheirs(user, person, textOf(data));
+function callRobot(): void {
+  aloneTimer = undefined;
+  robot ??= new Robot(appKey);
+  robotButton.lastChild?.replaceWith("Remove robot");
 }
 
-/** What of an event's data to show as the message. */
-function textOf(data: unknown): string {
-  if (typeof data === "string") return data;
-  const { text } = (data ?? {}) as { text?: unknown };
-  return typeof text === "string" ? text : JSON.stringify(data);
-}
-
-// ---- my name, as long as the tab lives
-
-function recall(): string {
-  try {
-    return sessionStorage.getItem(NAME_KEY) ?? "";
-  } catch {
-    return nameInput.value;
-  }
-}
-
-function remember(name: string): void {
-  try {
-    sessionStorage.setItem(NAME_KEY, name);
-  } catch {
-    // Storage is switched off: then the name lives in its input alone.
-  }
+function sendRobotAway(): void {
+  robot?.stop();
+  robot = undefined;
+  robotButton.lastChild?.replaceWith("Add a robot");
 }

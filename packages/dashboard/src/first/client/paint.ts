@@ -4,7 +4,7 @@ import { make } from "./dom.ts";
 
 const TOKEN = new RegExp(
   [
-    String.raw`(?<comment>\/\/[^\n]*|^#[^\n]*)`,
+    String.raw`(?<comment>(?<!:)\/\/[^\n]*|^#[^\n]*)`,
     String.raw`(?<text>"(?:\\.|[^"\\\n])*"|'[^'\n]*')(?<key>\s*:)?`,
     String.raw`\b(?<word>const|await|import|from|new|async|true|false|null)\b`,
     String.raw`(?<number>-?\b\d+(?:\.\d+)?\b)`,
@@ -12,8 +12,8 @@ const TOKEN = new RegExp(
   "gm",
 );
 
-/** Replaces what is in the element by the coloured text. */
-export function paint(into: HTMLElement, text: string): void {
+/** The text in coloured parts. */
+export function painted(text: string): (Node | string)[] {
   const parts: (Node | string)[] = [];
   let done = 0;
   for (const match of text.matchAll(TOKEN)) {
@@ -23,5 +23,5 @@ export function paint(into: HTMLElement, text: string): void {
     parts.push(text.slice(done, match.index), make("span", `t-${kind}`, token));
     done = match.index + token.length;
   }
-  into.replaceChildren(...parts, text.slice(done));
+  return [...parts, text.slice(done)];
 }

@@ -10,25 +10,34 @@ export interface Place {
   readonly appKey: string;
 }
 
+/** What a line of code does, and the page counts. */
+export type Hit = "cursor" | "note" | "member" | "recovered" | "send" | "public";
+
 export interface Snippet {
   readonly title: string;
   readonly code: string;
+  /** The lines that count, by what stands in them. */
+  readonly hits: Readonly<Record<string, Hit>>;
 }
 
-export function clientSnippets(place: Place): readonly Snippet[] {
+export function snippets(place: Place): readonly Snippet[] {
   return [
-    { title: "WebSocket", code: nativeClient(place) },
-    { title: "@fanfare/client", code: fanfareClient(place) },
-    { title: "pusher-js", code: pusherClient(place) },
-    { title: "Laravel Echo", code: echoClient(place) },
-  ];
-}
-
-export function serverSnippets(place: Place): readonly Snippet[] {
-  return [
-    { title: "HTTP", code: httpServer(place) },
-    { title: "Command line", code: commandLine(place) },
-    { title: "Embedded", code: embedded(place) },
+    {
+      title: "Fanfare client",
+      code: fanfareClient(place),
+      hits: {
+        'at.on("': "cursor",
+        'room.on("': "note",
+        "room.onJoin": "member",
+        "if (room.": "recovered",
+        "at.publish": "send",
+      },
+    },
+    { title: "pusher-js", code: pusherClient(place), hits: { 'bind("note"': "public" } },
+    { title: "Laravel Echo", code: echoClient(place), hits: { 'listen(".note"': "public" } },
+    { title: "WebSocket", code: nativeClient(place), hits: { onmessage: "public" } },
+    { title: "Back end", code: backEnd(place), hits: { "pusher.trigger": "public" } },
+    { title: "Shell", code: shell(place), hits: { "fanfare publish": "public" } },
   ];
 }
 
@@ -44,70 +53,82 @@ export function placeOf(url: URL, appId: string, appKey: string): Place {
   };
 }
 
-function nativeClient(place: Place): string {
-  return `const socket = new WebSocket("${address(place, "ws")}/");
-const hello = { event: "subscribe", data: { channel: "lobby" } };
-socket.onopen = () => socket.send(JSON.stringify(hello));
-socket.onmessage = ({ data }) => console.log(JSON.parse(data));`;
-}
-
 function fanfareClient(place: Place): string {
   return `import { createClient } from "@fanfare/client";
-const client = createClient({ url: "${address(place, "ws")}" });
-const lobby = client.channel("lobby");
-lobby.on("message", (data) => console.log(data));`;
+
+const url = "${address(place, "http")}";
+const token = async () => (await (await fetch(
+  url + "/demo/token")).json()).token;
+const client = createClient({ url, token });
+const room = client.channel("presence-workshop");
+const at = client.channel("private-workshop-cursors");
+
+at.on("client-cursor", console.log);
+room.on("note", console.log);
+room.onJoin(console.log);
+room.subscribe(() => {
+  if (room.snapshot.recovered) console.log("whole");
+});
+
+at.publish("client-cursor", { x: 1, y: 0 });`;
 }
 
 function pusherClient(place: Place): string {
   return `import Pusher from "pusher-js";
+
 const pusher = new Pusher("${place.appKey}", {
   ${pusherOptions(place)},
   enabledTransports: ["ws", "wss"],
 });
-pusher.subscribe("lobby").bind("message", (data) => console.log(data));`;
+const channel = pusher.subscribe("workshop");
+channel.bind("note", (note) => console.log(note));`;
 }
 
 function echoClient(place: Place): string {
   return `import Echo from "laravel-echo";
 import Pusher from "pusher-js";
+
 const echo = new Echo({
-  broadcaster: "pusher", Pusher, enabledTransports: ["ws", "wss"],
+  broadcaster: "pusher", Pusher,
   key: "${place.appKey}",
   ${pusherOptions(place)},
+  enabledTransports: ["ws", "wss"],
 });
-echo.channel("lobby").listen(".message", (data) => console.log(data));`;
+echo.channel("workshop")
+  .listen(".note", (note) => console.log(note));`;
 }
 
 function pusherOptions({ host, port, isSecure, path }: Place): string {
   const prefix = path === "" ? "" : `wsPath: "${path}", `;
   const secure = isSecure ? `wssPort: ${port}, forceTLS: true` : `wsPort: ${port}, forceTLS: false`;
-  return `cluster: "", wsHost: "${host}", ${prefix}${secure}`;
+  return `cluster: "", wsHost: "${host}", ${prefix}\n  ${secure}`.replaceAll(" \n", "\n");
 }
 
-function httpServer({ host, port, isSecure, appId, appKey }: Place): string {
+function nativeClient(place: Place): string {
+  return `const socket = new WebSocket("${address(place, "ws")}/");
+const data = { channel: "workshop" };
+socket.onopen = () =>
+  socket.send(JSON.stringify({ event: "subscribe", data }));
+socket.onmessage = ({ data }) => console.log(JSON.parse(data));`;
+}
+
+function backEnd({ host, port, isSecure, appId, appKey }: Place): string {
   return `import Pusher from "pusher";
+
 const pusher = new Pusher({
-  appId: "${appId}", host: "${host}", port: "${port}", useTLS: ${isSecure},
-  key: "${appKey}",
+  appId: "${appId}", key: "${appKey}",
   secret: process.env.SECRET,
+  host: "${host}", port: "${port}", useTLS: ${isSecure},
 });
-await pusher.trigger("lobby", "message", { text: "Hello, lobby" });`;
+await pusher.trigger("workshop", "note", { text: "Hello, board" });`;
 }
 
-function commandLine(place: Place): string {
+function shell(place: Place): string {
   const url = address(place, "http");
   const target = url === "http://localhost:9501" ? "" : ` --url ${url}`;
   return `# in the folder where the server was started
-npx fanfare publish lobby message '{"text":"Hello, lobby"}'${target}
-npx fanfare listen lobby${target}`;
-}
-
-function embedded({ port }: Place): string {
-  return `import { createServer } from "fanfare";
-const server = createServer({ port: ${port} });
-await server.start();
-const lobby = server.toChannel("lobby");
-await lobby.push({ event: "message", data: { text: "Hello, lobby" } });`;
+npx fanfare publish workshop note '{"text":"Hello, board"}'${target}
+npx fanfare listen workshop${target}`;
 }
 
 function address({ host, port, isSecure, path }: Place, scheme: "ws" | "http"): string {

@@ -1,8 +1,9 @@
-/** The page at the printed address: a chat between tabs on the app that the server generated, or where clients of the configured apps connect. */
+/** The page at the printed address: a board that tabs share, on the app that the server generated, or where clients of the configured apps connect. */
 
 import type { App } from "../../domain/app.ts";
+import { isEverywhere, networkAddresses } from "../system/network-addresses.ts";
 import { firstPage } from "./files.ts";
-import { makeGuest, tokenFor } from "./guest.ts";
+import { makeGuest, makeRobot, tokenFor } from "./guest.ts";
 
 export interface DemoOptions {
   /** The generated app. No other is ever shown this way: the tokens let anyone in. */
@@ -11,6 +12,10 @@ export interface DemoOptions {
   readonly path: string;
   /** Where the secret is to be found; the secret itself is not on the page. */
   readonly secretFile: string;
+  /** What the server listens on. */
+  readonly host: string;
+  /** The dashboard's path; undefined where there is none. */
+  readonly dashboard: string | undefined;
 }
 
 export interface StartOptions {
@@ -24,13 +29,16 @@ type Place = "" | "/" | "/demo/token";
 type PageRoute = (request: Request, url: URL) => Response | Promise<Response> | undefined;
 
 /** Answers for the demo and its tokens, and leaves every other request to other routes. */
-export function demoRoute({ app, path, secretFile }: DemoOptions): PageRoute {
-  const facts = escapeAll({ appId: app.id, appKey: app.key, secretFile });
+export function demoRoute({ app, path, secretFile, host, dashboard }: DemoOptions): PageRoute {
+  // Asked each time: a laptop changes its network.
+  const addresses = () => (isEverywhere(host) ? networkAddresses().join(" ") : "");
+  const links = dashboard === undefined ? "" : linksTo(dashboard);
+  const facts = () => ({ ...escapeAll({ appId: app.id, appKey: app.key, secretFile, addresses: addresses() }), links });
   let template: Promise<string> | undefined;
   return at(path, ["", "/", "/demo/token"], (request, url, place) => {
-    if (place === "/demo/token") return issueToken(app, request, url.searchParams.get("name"));
+    if (place === "/demo/token") return issueToken(app, request, url.searchParams);
     template ??= firstPage("demo");
-    return template.then((html) => show(fill(html, facts)));
+    return template.then((html) => show(fill(html, facts())));
   });
 }
 
@@ -75,6 +83,12 @@ function linkTo(dashboard: string): string {
   return `<p>The ${link} shows what happens. <code>fanfare dashboard</code> prints its address with the key to it.</p>`;
 }
 
+/** Without the key, as above: the dashboard asks for it. */
+function linksTo(dashboard: string): string {
+  const to = (page: string, words: string) => `<a class="button" href=".${escapeHtml(dashboard)}/${page}">${words}</a>`;
+  return `${to("", "Dashboard")} ${to("#/connect", "Connect your app")}`;
+}
+
 function show(html: string): Response {
   const nonce = crypto.getRandomValues(new Uint8Array(18)).toBase64();
   return new Response(html.replaceAll('nonce=""', `nonce="${nonce}"`), {
@@ -104,7 +118,7 @@ function policy(nonce: string): string {
 }
 
 /** Other sites cannot read the answer, because it allows no other origin; a browser that names another site is refused. */
-async function issueToken(app: App, request: Request, name: string | null): Promise<Response> {
+async function issueToken(app: App, request: Request, query: URLSearchParams): Promise<Response> {
   const site = request.headers.get("sec-fetch-site");
   if (site !== null && site !== "same-origin" && site !== "none") {
     return Response.json(
@@ -112,7 +126,7 @@ async function issueToken(app: App, request: Request, name: string | null): Prom
       { status: 403 },
     );
   }
-  const user = makeGuest(name);
+  const user = query.has("robot") ? makeRobot() : makeGuest(query.get("name"));
   const body = { token: await tokenFor(app, user), user, key: app.key };
   return Response.json(body, { headers: { "Cache-Control": "no-store" } });
 }

@@ -1,10 +1,11 @@
-/** Who a tab is: a name somebody chose or one made up, a colour, and a token that lets it into the lobby. */
+/** Who a tab is: a name somebody chose or one made up, a colour, and a token that lets it onto the board. */
 
+import { WORKSHOP } from "../../config/demo-app.ts";
 import type { App } from "../../domain/app.ts";
 
 export interface Guest {
   readonly id: string;
-  readonly info: { readonly name: string; readonly color: string };
+  readonly info: { readonly name: string; readonly color: string; readonly robot?: true };
 }
 
 /** Longest name, in characters; the page's input has the same. */
@@ -24,9 +25,14 @@ export function makeGuest(wanted: string | null): Guest {
   return { id: `guest-${crypto.randomUUID().slice(0, 8)}`, info: { name, color: pick(COLORS, color) } };
 }
 
+/** A second connection of a tab, which does what a guest would. The token says what it is, so nobody takes it for a person. */
+export function makeRobot(): Guest {
+  return { id: `robot-${crypto.randomUUID().slice(0, 8)}`, info: { name: "Robot", color: "#0f766e", robot: true } };
+}
+
 export async function tokenFor(app: App, { id, info }: Guest): Promise<string> {
   const { SignJWT } = await import("jose");
-  return await new SignJWT({ info, channels: ["presence-*", "private-*"] })
+  return await new SignJWT({ info, channels: ["presence-*", "private-*"], watch: [WORKSHOP] })
     .setProtectedHeader({ alg: "HS256" })
     .setSubject(id)
     .setIssuedAt()
