@@ -75,6 +75,7 @@ export const PACKAGE_MAY_USE: Readonly<Record<string, readonly string[]>> = {
     "node:crypto",
     "node:path",
     "node:url",
+    "lean-qr",
     "preact",
     "preact/hooks",
     // In the text of an example.
