@@ -8,6 +8,8 @@ import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts
 import { CommandError, Disconnect } from "../../packages/server/src/domain/error.ts";
 import type { HubEvent } from "../../packages/server/src/domain/hub-event.ts";
 import { Counters } from "../../packages/server/src/observers/statistics/counters.ts";
+import { Measurements, type MeasurementsOptions } from "../../packages/server/src/observers/statistics/measurements.ts";
+import { SeriesStore } from "../../packages/server/src/observers/statistics/series-store.ts";
 import { Statistics } from "../../packages/server/src/observers/statistics/statistics.ts";
 import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
 import { atEnd } from "../support/at-end.ts";
@@ -37,7 +39,21 @@ async function keeper(url: string, node = "one", wants: (app: string) => boolean
     store.series({ app, span, fromMs: 0, toMs: Number.MAX_SAFE_INTEGER });
   const clean = (days: number, of?: string) =>
     forgetAll(store.forget(timeBefore(clock.wallMs(), days), clock.wallMs(), of));
-  return { counters, store, statistics, clock, failures, series, clean };
+  return { counters, store, statistics, clock, failures, series, clean, database };
+}
+
+/** The same of what the sums are made of. */
+async function measured(url: string, node: string) {
+  const kept = await keeper(url, node);
+  const seriesStore = new SeriesStore(kept.database, node);
+  const present: ReturnType<MeasurementsOptions["appStats"]>[number][] = [];
+  const deliveries = { counts: [0, 0], count: 0 };
+  const appStats = () => present;
+  const measurements = new Measurements({ nodeName: "here", appStats, memoryBytes: () => 1_000, deliveries });
+  const { clock } = kept;
+  const failed = (error: unknown) => void kept.failures.push(String(error));
+  const options = { counters: measurements, store: seriesStore, clock, intervalMs: MINUTE, wants: () => true, failed };
+  return { ...kept, seriesStore, present, deliveries, measurements, writer: new Statistics(options) };
 }
 
 describe.each([
@@ -110,6 +126,89 @@ describe.each([
     expect(await store.flush(app.id)).toBe(3);
     expect(await series(app.id, "day")).toEqual([]);
   });
+});
+
+describe.each([
+  ["SQLite", sqliteFile()],
+  ["PostgreSQL", postgres.url],
+  ["MariaDB", mariadb.url],
+] as const)("what the sums are made of, on %s", (name, url) => {
+  test("is a row for each measure and label, idle nodes write zeros, and it is forgotten with the sums", async () => {
+    const node = `breakdown-${name}`;
+    const { measurements, writer, clock, seriesStore, clean, store, deliveries, present } = await measured(url, node);
+    const app = fakeApp({ id: `m-${name}` });
+    const { open } = await bench();
+    const { connection } = open(app);
+    const read = async (span: "interval" | "hour" | "day") => {
+      const rows = await seriesStore.series({ app: app.id, span, fromMs: 0, toMs: Number.MAX_SAFE_INTEGER });
+      return rows.flatMap((row) => (row.node === node ? [[row.atMs, row.measure, row.label, row.value]] : [])).sort();
+    };
+    const at = (minute: number) => Date.UTC(2026, 10, 21, 10, minute);
+    present.push({ app: app.id, transports: [{ protocol: "native", transport: "websocket", connections: 3 }] });
+    measurements.observe({ type: "refused", connection, error: new CommandError("unauthorized", "No.") });
+    measurements.observe({ type: "resumed", connection, channel: "c", recovered: true });
+    measurements.webhookOutcome(app.id, "sent", 2);
+    deliveries.counts[1] = deliveries.count = 4;
+    measurements.tick(7);
+    measurements.tick(3);
+    await writer.snapshot();
+    clock.pass(MINUTE);
+    present.length = 0;
+    measurements.webhookOutcome(app.id, "sent", 1);
+    await writer.snapshot();
+    clock.pass(MINUTE);
+    await writer.snapshot();
+    const first = [
+      ["connections", "native websocket", 3],
+      ["lag", "here", 7],
+      ["latency", "1", 4],
+      ["memory", "here", 1_000],
+      ["refused", "unauthorized", 1],
+      ["resumed", "recovered", 1],
+      ["webhooks", "sent", 2],
+    ];
+    expect(await read("interval")).toEqual([
+      ...first.map((row) => [at(0), ...row]),
+      [at(1), "connections", "native websocket", 0],
+      [at(1), "lag", "here", 0],
+      [at(1), "memory", "here", 1_000],
+      [at(1), "webhooks", "sent", 1],
+      [at(2), "lag", "here", 0],
+      [at(2), "memory", "here", 1_000],
+    ]);
+    expect((await read("hour")).map(([, measure, , value]) => [measure, value])).toEqual([
+      ...[
+        ["connections", 0],
+        ["lag", 7],
+        ["latency", 4],
+        ["memory", 1_000],
+      ],
+      ...[
+        ["refused", 1],
+        ["resumed", 1],
+        ["webhooks", 3],
+      ],
+    ]);
+    expect(await seriesStore.since()).toBe(at(0));
+    clock.pass(3 * DAY);
+    await clean(90);
+    expect(await read("interval")).toEqual([]);
+    expect(await seriesStore.since()).toBe(Date.UTC(2026, 10, 21, 10));
+    expect(await store.flush()).toBeGreaterThan(10);
+    expect(await seriesStore.since()).toBeUndefined();
+  });
+});
+
+test("what could not be written is written with the next, and once", async () => {
+  const { measurements, clock } = await measured(sqliteFile(), "one");
+  measurements.webhookOutcome("a", "sent", 2);
+  const taken = measurements.take();
+  measurements.giveBack(taken);
+  measurements.webhookOutcome("a", "sent", 1);
+  clock.pass(MINUTE);
+  const lines = measurements.take();
+  expect(lines.get("a")).toEqual([{ measure: "webhooks", label: "sent", value: 3 }]);
+  expect(lines.get("")?.map(({ measure }) => measure)).toEqual(["lag", "memory"]);
 });
 
 test("the numbers of many apps are written while messages pass", async () => {

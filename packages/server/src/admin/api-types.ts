@@ -10,6 +10,7 @@ import type { Payload, Point } from "./live-types.ts";
 
 export * from "./act-types.ts";
 export * from "./channel-types.ts";
+export * from "./insight-types.ts";
 export * from "./live-types.ts";
 export * from "./people-types.ts";
 

@@ -6,7 +6,7 @@ import type { Awaitable } from "../domain/ports.ts";
 import { readShape } from "../http/read-shape.ts";
 import type { Hub } from "../hub/hub.ts";
 import { AdminError } from "./admin-error.ts";
-import type { AppStatistics, Explanation, Point, Question, Rebalanced, Span } from "./api-types.ts";
+import type { AppStatistics, Explanation, InsightLine, Point, Question, Rebalanced, Span } from "./api-types.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Redact } from "./connection-view.ts";
 import type { LiveView } from "./live-view.ts";
@@ -27,14 +27,30 @@ export interface AppEditor {
   remove(id: string): Promise<void>;
 }
 
+export interface StoredQuestion {
+  /** All where none is named. */
+  readonly app?: string;
+  readonly span: Exclude<Span, "second">;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** One number of one process, of an app or, where that is empty, of the node. */
+export interface StoredMeasure {
+  readonly app: string;
+  readonly node: string;
+  readonly atMs: number;
+  readonly measure: Exclude<InsightLine["measure"], "nodes">;
+  readonly label: string;
+  readonly value: number;
+}
+
 /** Statistics in the database. */
 export interface StatisticsReader {
-  series(question: {
-    readonly app: string;
-    readonly span: Exclude<Span, "second">;
-    readonly fromMs: number;
-    readonly toMs: number;
-  }): Promise<readonly (AppStatistics & { readonly atMs: number })[]>;
+  series(question: StoredQuestion): Promise<readonly (AppStatistics & { readonly atMs: number })[]>;
+  measures(question: StoredQuestion): Promise<readonly StoredMeasure[]>;
+  /** When the first of these measures was stored. */
+  since(): Promise<number | undefined>;
   readonly intervalMs: number;
 }
 

@@ -5,6 +5,7 @@ import type { Handler } from "./call.ts";
 import * as actions from "./handlers/actions.ts";
 import * as apps from "./handlers/apps.ts";
 import * as channels from "./handlers/channels.ts";
+import { insights } from "./handlers/insights.ts";
 import * as people from "./handlers/people.ts";
 import * as queries from "./handlers/queries.ts";
 import * as reports from "./handlers/reports.ts";
@@ -50,6 +51,7 @@ export const ROUTES: readonly AdminRoute[] = [
   { method: "POST", path: "apps/:app/events", role: "operate", handle: actions.send },
   { method: "POST", path: "apps/:app/explain", role: "operate", handle: reports.explain },
   { method: "GET", path: "statistics", role: "view", handle: reports.statistics },
+  { method: "GET", path: "insights", role: "view", handle: insights },
   { method: "GET", path: "webhooks", role: "view", handle: reports.webhooks },
   { method: "POST", path: "webhooks/replay", role: "operate", handle: actions.replay },
   { method: "GET", path: "audit", role: "operate", handle: reports.audit },

@@ -10,7 +10,25 @@ const NAME = "varchar(255)";
 const DIGEST = "char(40)";
 
 export function migrationsFor(kind: DatabaseKind): Record<string, Migration> {
-  return { "2026-11-first": first(kind) };
+  return { "2026-11-first": first(kind), "2026-12-series": series(kind) };
+}
+
+function series(kind: DatabaseKind): Migration {
+  return {
+    async up(db) {
+      await newTable(db, "fanfare_series", kind)
+        .addColumn("app", NAME, (column) => column.notNull())
+        .addColumn("node", "varchar(64)", (column) => column.notNull())
+        .addColumn("span", "varchar(16)", (column) => column.notNull())
+        .addColumn("at", "bigint", (column) => column.notNull())
+        .addColumn("measure", "varchar(32)", (column) => column.notNull())
+        .addColumn("label", "varchar(128)", (column) => column.notNull())
+        .addColumn("value", "bigint", (column) => column.notNull())
+        .addPrimaryKeyConstraint("fanfare_series_key", ["app", "node", "span", "at", "measure", "label"])
+        .execute();
+      await addIndex(db, kind, "fanfare_series", "fanfare_series_by_age", ["span", "at"]);
+    },
+  };
 }
 
 function first(kind: DatabaseKind): Migration {

@@ -37,6 +37,17 @@ export interface StatisticTable {
   readonly auth_failures: number;
 }
 
+/** One number of what the statistics are made of, of one app, or of the node where `app` is empty, within one span of time. */
+export interface SeriesTable {
+  readonly app: string;
+  readonly node: string;
+  readonly span: string;
+  readonly at: number;
+  readonly measure: string;
+  readonly label: string;
+  readonly value: number;
+}
+
 /** A webhook event that has been decided on and not yet taken by its receiver. */
 export interface OutboxTable {
   readonly id: Generated<number>;
@@ -79,6 +90,7 @@ export interface AuditTable {
 export interface Tables {
   readonly fanfare_apps: AppTable;
   readonly fanfare_statistics: StatisticTable;
+  readonly fanfare_series: SeriesTable;
   readonly fanfare_outbox: OutboxTable;
   readonly fanfare_audit: AuditTable;
 }

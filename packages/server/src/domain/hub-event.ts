@@ -9,6 +9,13 @@ export type HubEvent =
   | { readonly type: "opened"; readonly connection: Connection }
   | { readonly type: "closed"; readonly connection: Connection; readonly code: number; readonly why?: Disconnect }
   | { readonly type: "subscribed"; readonly connection: Connection; readonly channel: string }
+  /** A subscriber came back for what it had missed of the channel, and got all of it or not. */
+  | {
+      readonly type: "resumed";
+      readonly connection: Connection;
+      readonly channel: string;
+      readonly recovered: boolean;
+    }
   | { readonly type: "unsubscribed"; readonly connection: Connection; readonly channel: string }
   | { readonly type: "occupied"; readonly app: App; readonly channel: string }
   | { readonly type: "vacated"; readonly app: App; readonly channel: string }

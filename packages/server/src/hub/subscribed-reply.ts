@@ -1,12 +1,14 @@
 /** The answer to a subscriber: first that it is in the channel, then what it is sent of the channel's past. */
 
 import type { Connection } from "../domain/connection.ts";
+import type { HubEvent } from "../domain/hub-event.ts";
 import type { Push, SubscribedPush } from "../domain/message.ts";
 import type { JoinReply } from "./membership.ts";
 
 /** As the hub is. */
 interface Host {
   push(connection: Connection, push: Push): void;
+  observe(event: HubEvent): void;
 }
 
 /** `mark` is what the client knows the answer by, or that it asked for nothing. */
@@ -24,6 +26,7 @@ export function subscribedReply(
       for (const event of events) hub.push(connection, event);
     };
     if (events.length > 0) connection.socket?.cork(sendPast);
+    if (recovered !== undefined) hub.observe({ type: "resumed", connection, channel, recovered });
     if (isMissing) hub.push(connection, { type: "missed", channel });
   };
 }

@@ -98,6 +98,7 @@ export class ServingProcess implements ServerProcess {
       slowConsumers.check();
       sessions.sweep(lag.ms);
       deps.storage.metrics.engineChecked(hub.health);
+      deps.storage.measurements.tick(lag.ms);
       deps.extensions.endpoints.sweep(lag.ms);
       dashboard.tick();
       clusterWatch.tick();

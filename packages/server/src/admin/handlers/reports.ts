@@ -10,6 +10,7 @@ import { shownTo } from "./apps.ts";
 const MAX_ENTRIES = 500;
 const STEPS = { hour: 3_600_000, day: 86_400_000 } as const;
 const DEFAULT_SPANS_BACK = 60;
+const StoredSpan = z.enum(["interval", "hour", "day"]);
 const SpanSchema = z.enum(["second", "interval", "hour", "day"]);
 
 const text = z.string().check(z.maxLength(65_536));
@@ -38,12 +39,18 @@ export const statistics: Handler = async (call): Promise<Series> => {
   }
   const numbers = required(services.statistics, "This server keeps no statistics: set database.url.");
   if (app === undefined) throw new AdminError("input_invalid", "app has to name an app, by its id.");
-  const stepMs = span === "interval" ? numbers.intervalMs : STEPS[span];
-  const nowMs = services.hub.clock.wallMs();
-  const toMs = timeIn(call, "to", nowMs);
-  const fromMs = timeIn(call, "from", toMs - DEFAULT_SPANS_BACK * stepMs);
+  const { stepMs, fromMs, toMs } = storedRange(call, numbers.intervalMs);
   return series({ app, span, stepMs }, await numbers.series({ app, span, fromMs, toMs }));
 };
+
+/** What is asked for of what is stored. Throws AdminError. */
+export function storedRange(call: Call, intervalMs: number) {
+  const span = StoredSpan.safeParse(call.query.get("span")).data;
+  if (!span) throw new AdminError("input_invalid", "span has to be interval, hour or day.");
+  const stepMs = span === "interval" ? intervalMs : STEPS[span];
+  const toMs = timeIn(call, "to", call.services.hub.clock.wallMs());
+  return { span, stepMs, fromMs: timeIn(call, "from", toMs - DEFAULT_SPANS_BACK * stepMs), toMs };
+}
 
 function series(
   of: { app: string | undefined; span: Series["span"]; stepMs: number },

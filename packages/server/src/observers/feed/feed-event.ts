@@ -71,6 +71,7 @@ export function feedEventOf(source: FeedSource): FeedEvent | undefined {
       return { type: "webhook", app: source.app, event: source.outcome };
     // Its end comes right after it.
     case "slow-consumer":
+    case "resumed":
     case "counted":
     case "purged":
     case "steered":

@@ -1,11 +1,15 @@
 /** Writes the numbers down once an interval; a database that is away costs only resolution. */
 
-import type { Clock, StatisticsSink } from "../../domain/ports.ts";
-import type { Counters } from "./counters.ts";
+import type { Awaitable, Clock } from "../../domain/ports.ts";
 
-export interface StatisticsOptions {
-  readonly counters: Counters;
-  readonly store: StatisticsSink;
+/** `Counted` is what is written of an app. */
+export interface StatisticsOptions<Counted> {
+  readonly counters: {
+    /** What came since the last time, by the app's id. */
+    take(): Map<string, Counted>;
+    giveBack(taken: ReadonlyMap<string, Counted>): void;
+  };
+  readonly store: { add(taken: ReadonlyMap<string, Counted>, atMs: number, intervalMs: number): Awaitable<void> };
   readonly clock: Clock;
   readonly intervalMs: number;
   /** Whether an app's numbers are kept. */
@@ -13,13 +17,13 @@ export interface StatisticsOptions {
   readonly failed: (error: unknown, during: string) => void;
 }
 
-export class Statistics {
-  readonly #options: StatisticsOptions;
+export class Statistics<Counted> {
+  readonly #options: StatisticsOptions<Counted>;
   #timer: ReturnType<typeof setInterval> | undefined;
   #writing: Promise<void> | undefined;
   #isAway = false;
 
-  constructor(options: StatisticsOptions) {
+  constructor(options: StatisticsOptions<Counted>) {
     this.#options = options;
   }
 

@@ -2,13 +2,10 @@
 
 import type { Transaction } from "kysely";
 import type { Database } from "../../database/open.ts";
-import { DELETE_PAGE as OLD_PAGE } from "../../database/retention.ts";
 import type { StatisticTable, Tables } from "../../database/schema.ts";
 import { yieldToMessages } from "../../database/yield.ts";
 import { type AppStatistics, addStatistics, noStatistics } from "../../domain/app-statistics.ts";
-
-export const SPANS = ["interval", "hour", "day"] as const;
-export type Span = (typeof SPANS)[number];
+import { floor, forgetSpans, SPANS, type Span, spanSteps } from "./spans.ts";
 
 /** What all nodes together counted in one span of time that began at `atMs`. */
 export interface Point extends AppStatistics {
@@ -16,7 +13,8 @@ export interface Point extends AppStatistics {
 }
 
 export interface Question {
-  readonly app: string;
+  /** All together where none is named. */
+  readonly app?: string;
   readonly span: Span;
   readonly fromMs: number;
   readonly toMs: number;
@@ -24,11 +22,8 @@ export interface Question {
 
 /** Apps that are written at a time: 5 ms in SQLite. */
 const PAGE = 50;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-/** Rows of intervals and hours are for looking closely; what is older is kept by the day. */
-const KEEP_INTERVALS_MS = 2 * DAY_MS;
-const KEEP_HOURS_MS = 31 * DAY_MS;
+/** What is forgotten together. */
+const TABLES = ["fanfare_statistics", "fanfare_series"] as const;
 
 export class StatisticsStore {
   readonly #db: Database["query"];
@@ -42,7 +37,7 @@ export class StatisticsStore {
   /** All of it or nothing. `intervalMs` says how long a span the numbers are of. */
   async add(numbers: ReadonlyMap<string, AppStatistics>, nowMs: number, intervalMs: number): Promise<void> {
     if (numbers.size === 0) return;
-    const steps = { interval: intervalMs, hour: HOUR_MS, day: DAY_MS };
+    const steps = spanSteps(intervalMs);
     const all = [...numbers];
     await this.#db.transaction().execute(async (inside) => {
       for (let from = 0; from < all.length; from += PAGE) {
@@ -57,15 +52,14 @@ export class StatisticsStore {
 
   /** Oldest first; spans in which nothing was counted are missing. The nodes' peaks are added up: no node knows the others'. */
   async series({ app, span, fromMs, toMs }: Question): Promise<readonly Point[]> {
-    const rows = await this.#db
+    let query = this.#db
       .selectFrom("fanfare_statistics")
       .selectAll()
-      .where("app", "=", app)
       .where("span", "=", span)
       .where("at", ">=", fromMs)
-      .where("at", "<=", toMs)
-      .orderBy("at")
-      .execute();
+      .where("at", "<=", toMs);
+    if (app !== undefined) query = query.where("app", "=", app);
+    const rows = await query.orderBy("at").execute();
     const points = new Map<number, AppStatistics>();
     for (const row of rows) points.set(row.at, addStatistics(points.get(row.at) ?? noStatistics(), numbersOf(row)));
     return [...points].map(([atMs, numbers]) => ({ atMs, ...numbers }));
@@ -73,29 +67,18 @@ export class StatisticsStore {
 
   /** Forgets what is from before that time, of one app or of all, and yields after each page how many rows went with it. */
   async *forget(beforeMs: number, nowMs: number, app?: string): AsyncGenerator<number> {
-    const oldest = { interval: nowMs - KEEP_INTERVALS_MS, hour: nowMs - KEEP_HOURS_MS, day: 0 };
-    for (const span of SPANS) yield* this.#forgetSpan(span, Math.max(beforeMs, oldest[span]), app);
+    for (const table of TABLES) yield* forgetSpans(this.#db, table, { beforeMs, nowMs, app });
   }
 
   /** Forgets everything, of one app or of all; how many rows. */
   async flush(app?: string): Promise<number> {
-    let query = this.#db.deleteFrom("fanfare_statistics");
-    if (app !== undefined) query = query.where("app", "=", app);
-    return Number((await query.executeTakeFirst()).numDeletedRows);
-  }
-
-  /** A page ends with a time: what all nodes counted of all apps at that time goes with it. */
-  async *#forgetSpan(span: Span, beforeMs: number, app: string | undefined): AsyncGenerator<number> {
-    while (true) {
-      let old = this.#db.selectFrom("fanfare_statistics").where("span", "=", span).where("at", "<", beforeMs);
-      if (app !== undefined) old = old.where("app", "=", app);
-      const last = await old.select("at").orderBy("at").limit(1).offset(OLD_PAGE).executeTakeFirst();
-      let page = this.#db.deleteFrom("fanfare_statistics").where("span", "=", span).where("at", "<", beforeMs);
-      if (app !== undefined) page = page.where("app", "=", app);
-      if (last) page = page.where("at", "<=", last.at);
-      yield Number((await page.executeTakeFirst()).numDeletedRows);
-      if (!last) return;
+    let count = 0;
+    for (const table of TABLES) {
+      let query = this.#db.deleteFrom(table);
+      if (app !== undefined) query = query.where("app", "=", app);
+      count += Number((await query.executeTakeFirst()).numDeletedRows);
     }
+    return count;
   }
 
   /** Only this node writes its rows, so nobody comes between the reading and the writing. */
@@ -128,10 +111,6 @@ function together(before: AppStatistics | undefined, now: AppStatistics): AppSta
   if (!before) return now;
   const peakConnections = Math.max(before.peakConnections, now.peakConnections);
   return { ...addStatistics(before, now), connections: now.connections, peakConnections };
-}
-
-function floor(ms: number, spanMs: number): number {
-  return Math.floor(ms / spanMs) * spanMs;
 }
 
 type Columns = Omit<StatisticTable, "app" | "node" | "span" | "at">;

@@ -16,7 +16,7 @@ import { signedPaths } from "../../protocols/pusher/request-signature.ts";
 import type { Storage } from "../storage/storage.ts";
 
 type Failed = (error: unknown, during: string) => void;
-type StorageParts = Pick<Storage, "database" | "sqlApps" | "statistics" | "outbox">;
+type StorageParts = Pick<Storage, "database" | "sqlApps" | "statistics" | "series" | "outbox">;
 
 interface AppsOptions {
   readonly storage: StorageParts;
@@ -53,14 +53,16 @@ export function appEditor({
 }
 
 export function statisticsReader(
-  { statistics }: StorageParts,
+  { statistics, series }: StorageParts,
   config: Config,
   failed: Failed,
 ): StatisticsReader | undefined {
-  if (!statistics || !config.statistics.enabled) return undefined;
+  if (!statistics || !series || !config.statistics.enabled) return undefined;
   return {
     intervalMs: config.statistics.intervalS * 1000,
     series: (question) => withDatabaseErrors(() => statistics.series(question), failed),
+    measures: (question) => withDatabaseErrors(() => series.series(question), failed),
+    since: () => withDatabaseErrors(() => series.since(), failed),
   };
 }
 

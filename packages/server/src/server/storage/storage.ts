@@ -10,11 +10,13 @@ import type { Config } from "../../config/schema/schema.ts";
 import { type Database, openDatabase } from "../../database/open.ts";
 import { RetentionJob, type RetentionRule } from "../../database/retention.ts";
 import { type App, isReserved } from "../../domain/app.ts";
-import type { Observer, StatisticsSink } from "../../domain/ports.ts";
+import type { Observer } from "../../domain/ports.ts";
 import type { TrafficMeter } from "../../domain/traffic.ts";
 import { Metrics } from "../../observers/metrics/metrics.ts";
 import { Counters } from "../../observers/statistics/counters.ts";
-import { Statistics } from "../../observers/statistics/statistics.ts";
+import { Measurements, OF_NODE } from "../../observers/statistics/measurements.ts";
+import { SeriesStore } from "../../observers/statistics/series-store.ts";
+import { Statistics, type StatisticsOptions } from "../../observers/statistics/statistics.ts";
 import { StatisticsStore } from "../../observers/statistics/store.ts";
 import { endpointOf } from "../../observers/telemetry/endpoints.ts";
 import type { Tracing } from "../../observers/telemetry/tracing.ts";
@@ -39,6 +41,8 @@ export class Storage {
   readonly metrics: Metrics;
   readonly counters = new Counters((app, numbers) => this.metrics.keepTotals(app, numbers));
   readonly receivers: ReceiverReports;
+  readonly measurements: Measurements;
+  readonly series: SeriesStore | undefined;
   readonly database: Database | undefined;
   readonly audit: AuditLog;
   readonly sqlApps: SqlApps | undefined;
@@ -48,7 +52,7 @@ export class Storage {
   readonly #options: StorageOptions;
   /** What counts for the program's own sinks, each from one of its own numbers to the next. */
   readonly #sinkCounters: Counters[] = [];
-  readonly #statisticsWriters: Statistics[] = [];
+  readonly #statisticsWriters: { start(): void; close(): Promise<void> }[] = [];
   readonly #webhooks: WebhookPipeline | undefined;
   readonly #outcomeListeners = new Set<OutcomeListener>();
   readonly #retention: RetentionJob | undefined;
@@ -86,17 +90,25 @@ export class Storage {
       soketiNames: config.metrics.soketiNames,
       sharesOutbox: config.database.url !== undefined,
     });
+    this.measurements = new Measurements({
+      nodeName: nodeName(),
+      appStats: () => host.hub?.appStats ?? [],
+      memoryBytes: () => process.memoryUsage.rss(),
+      deliveries: this.metrics.deliveries,
+    });
     for (const sink of (given.observers ?? []).filter(isSink)) {
       const counters = new Counters();
       this.#sinkCounters.push(counters);
-      this.#writeStatistics(counters, sink);
+      this.#write(counters, sink);
     }
     if (!database) return;
     const node = Buffer.from(crypto.getRandomValues(new Uint8Array(NODE_BYTES))).toString("hex");
     if (config.database.url !== undefined) {
       if (options.keepsApps) this.sqlApps = this.#openApps(database);
       this.statistics = new StatisticsStore(database, node);
-      this.#writeStatistics(this.counters, this.statistics);
+      this.series = new SeriesStore(database, node);
+      this.#write(this.counters, this.statistics);
+      this.#write(this.measurements, this.series);
     }
     const onOutcome: OutcomeListener = (...outcome) => this.#webhookOutcome(...outcome);
     const { receivers, tracing } = this;
@@ -121,14 +133,14 @@ export class Storage {
     });
   }
 
-  #writeStatistics(counters: Counters, store: StatisticsSink): void {
+  #write<Counted>(counters: StatisticsOptions<Counted>["counters"], store: StatisticsOptions<Counted>["store"]): void {
     const { config, clock, host } = this.#options;
     const { enabled, intervalS } = config.statistics;
     if (!enabled) return;
     this.#statisticsWriters.push(
       new Statistics({
         ...{ counters, store, clock, intervalMs: intervalS * 1000 },
-        wants: (app) => host.knownApp(app)?.statistics ?? false,
+        wants: (app) => app === OF_NODE || (host.knownApp(app)?.statistics ?? false),
         failed: (error, during) => host.failed(error, during),
       }),
     );
@@ -136,6 +148,7 @@ export class Storage {
 
   #webhookOutcome(app: string, outcome: string, count: number): void {
     this.metrics.webhookOutcome(app, outcome, count);
+    if (this.series) this.measurements.webhookOutcome(app, outcome, count);
     if (outcome === "dead") this.#options.log.warn({ app, count }, DEAD_LETTER);
     for (const listener of this.#outcomeListeners) listener(app, outcome, count);
   }
@@ -178,7 +191,8 @@ export class Storage {
   get observers(): readonly Observer[] {
     const webhooks = this.#webhooks ? [this.#webhooks.observe] : [];
     const counters = this.#allCounters.map(({ observe }) => observe);
-    return [...counters, this.metrics.observe, this.#auditAppActs, ...webhooks];
+    const measured = this.series ? [this.measurements.observe] : [];
+    return [...counters, this.metrics.observe, this.#auditAppActs, ...measured, ...webhooks];
   }
 
   /** Resolves when the outbox has what was observed. Never rejects. */

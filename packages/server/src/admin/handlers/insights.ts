@@ -1,0 +1,53 @@
+/** The call for what was stored of the past: sums of apps, and what they are made of, put together over nodes. */
+
+import { type AppStatistics, noStatistics } from "../../domain/app-statistics.ts";
+import type { InsightLine, Insights, Point } from "../api-types.ts";
+import { type Handler, idIn, required, type StoredMeasure } from "../call.ts";
+import { storedRange } from "./reports.ts";
+
+export const insights: Handler = async (call): Promise<Insights> => {
+  const reader = required(call.services.statistics, "This server keeps no statistics: set database.url.");
+  const app = idIn(call);
+  const { span, stepMs, fromMs, toMs } = storedRange(call, reader.intervalMs);
+  const question = { ...(app !== undefined && { app }), span, fromMs, toMs };
+  const [points, stored, sinceMs] = await Promise.all([
+    reader.series(question),
+    reader.measures(question),
+    reader.since(),
+  ]);
+  const times = [...new Set([...points, ...stored].map(({ atMs }) => atMs))].sort((one, other) => one - other);
+  return {
+    ...(app !== undefined && { app }),
+    ...{ span, stepMs, times, totals: totalsOf(points, times), measures: linesOf(stored, times) },
+    ...(sinceMs !== undefined && { sinceMs }),
+  };
+};
+
+function totalsOf(points: readonly Point[], times: readonly number[]): Insights["totals"] {
+  const byTime = new Map(points.map((point) => [point.atMs, point]));
+  const none = noStatistics();
+  const names = Object.keys(none) as (keyof AppStatistics)[];
+  const lines = names.map((name) => [name, times.map((atMs) => byTime.get(atMs)?.[name] ?? 0)] as const);
+  return Object.fromEntries(lines) as unknown as Insights["totals"];
+}
+
+function linesOf(stored: readonly StoredMeasure[], times: readonly number[]): readonly InsightLine[] {
+  const places = new Map(times.map((atMs, index) => [atMs, index]));
+  const names = new Map(
+    stored.flatMap(({ measure, node, label }) => (measure === "lag" ? [[node, label] as const] : [])),
+  );
+  const lines = new Map<string, { measure: InsightLine["measure"]; label: string; values: number[] }>();
+  const put = (measure: InsightLine["measure"], label: string, { atMs, value }: StoredMeasure) => {
+    const key = `${measure} ${label}`;
+    const line = lines.get(key) ?? { measure, label, values: times.map(() => 0) };
+    lines.set(key, line);
+    const place = places.get(atMs) ?? 0;
+    const before = line.values[place] ?? 0;
+    line.values[place] = measure === "lag" || measure === "memory" ? Math.max(before, value) : before + value;
+  };
+  for (const one of stored) {
+    put(one.measure, one.label, one);
+    if (one.measure === "connections") put("nodes", names.get(one.node) ?? one.node, one);
+  }
+  return [...lines.values()];
+}
