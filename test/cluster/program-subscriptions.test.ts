@@ -1,7 +1,7 @@
 /** A program that subscribes to channels itself: what it receives, over the whole cluster, and what it is told where something is lost. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { ConfigInput, Server } from "../../packages/server/src/index.ts";
+import type { ConfigInput, Server, SubscribeOptions } from "../../packages/server/src/index.ts";
 import { CLUSTER_APP, engineSettings } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
@@ -95,6 +95,38 @@ describe.each(["memory", "redis", "nats"] as const)("on %s, server.subscribe", (
     await near.subscribe("plain", listen, { since: position, onGap });
     await far.channel("plain").push({ event: "said", data: 6 });
     await eventually(() => expect(heard).toEqual(["gap", 6]), PATIENCE);
+  });
+});
+
+describe.each(["memory", "redis", "nats"] as const)("on %s, server.subscribe that starts late", (engine) => {
+  test("gets the last events by count or by time, and after the gap where its position is lost", async () => {
+    const [near, far] = await startTwo(engine);
+    const channel = near.channel("kept-late");
+    for (const data of [1, 2, 3]) await far.channel("kept-late").push({ event: "said", data });
+    const late = async (options: SubscribeOptions) => {
+      const heard: unknown[] = [];
+      const onGap = () => heard.push("gap");
+      const { rewound, complete } = await channel.subscribe(({ data }) => heard.push(data), { ...options, onGap });
+      return { heard, rewound, complete };
+    };
+    const lost = { epoch: "gone", offset: 1 };
+    const each = [
+      [await late({ rewind: { count: 2 } }), [2, 3], 2, true],
+      [await late({ rewind: { count: 9 } }), [1, 2, 3], 3, true],
+      [await late({ rewind: { seconds: 600 } }), [1, 2, 3], 3, true],
+      [await late({ since: lost, rewind: { count: 1 } }), ["gap", 3], 1, true],
+      [await late({ since: lost }), ["gap"], undefined, undefined],
+    ] as const;
+    await far.channel("kept-late").push({ event: "said", data: 4 });
+    for (const [{ heard, ...said }, past, rewound, complete] of each) {
+      expect(said).toEqual({ rewound, complete });
+      await eventually(() => expect(heard).toEqual([...past, 4]), PATIENCE);
+    }
+    await expect(late({ rewind: { count: 0 } })).rejects.toThrow(RangeError);
+    const plain: unknown[] = [];
+    await near.subscribe("plain", ({ data }) => plain.push(data), { rewind: { count: 5 } });
+    await far.channel("plain").push({ event: "said", data: 5 });
+    await eventually(() => expect(plain).toEqual([5]), PATIENCE);
   });
 });
 

@@ -4,15 +4,15 @@
  */
 
 import type { App } from "../domain/app.ts";
-import type { Position, Resume } from "../domain/message.ts";
+import type { Position, ResumeOptions } from "../domain/message.ts";
 import { type ChannelListener, ChannelReader } from "./channel-reader.ts";
 import type { HubContext } from "./context.ts";
 import { bytesOf } from "./limits.ts";
-import { withCatchUp } from "./recovery.ts";
+import { type CatchUp, withCatchUp } from "./recovery.ts";
 
 /** A reader that is in the channel. */
-export interface Reading {
-  /** Where it began, in a channel with history: what `resume` brought is before it. */
+export interface Reading extends Pick<CatchUp, "rewound" | "complete"> {
+  /** Where it began, in a channel with history: what it got of the past is before it. */
   readonly position: Position | undefined;
   /** Nothing is received from now on. Safe to call again. */
   end(): void;
@@ -28,9 +28,14 @@ export class ChannelReaders {
 
   /**
    * Resolves when nothing published afterwards can be missed. With `resume`, what came after that position is received first, or a
-   * gap where that cannot be proved. Throws CommandError `engine_unavailable`.
+   * gap where that cannot be proved, and then what `rewind` asks for. Throws CommandError `engine_unavailable`.
    */
-  async add(app: App, channel: string, listener: ChannelListener, resume?: Resume): Promise<Reading> {
+  async add(
+    app: App,
+    channel: string,
+    listener: ChannelListener,
+    { resume, rewind }: Pick<ResumeOptions, "resume" | "rewind"> = {},
+  ): Promise<Reading> {
     const { tenants, broker, limits } = this.#context;
     const tenant = tenants.of(app);
     const audience = tenant.retain(channel);
@@ -42,14 +47,16 @@ export class ChannelReaders {
     const reader = new ChannelReader(listener);
     let isIn = false;
     let position: Position | undefined;
+    let rewound: Pick<CatchUp, "rewound" | "complete"> = {};
     try {
       if (audience.subscribing) await audience.subscribing;
       const bytes = limits.outboundBufferBytes;
-      const asked = { broker, app, audience, resume, rewind: undefined, previousIds: undefined, bytes, weigh: bytesOf };
+      const asked = { broker, app, audience, resume, rewind, previousIds: undefined, bytes, weigh: bytesOf };
       await withCatchUp(asked, (past, upTo) => {
         if (past.recovered === false) listener.gap();
         // A cache channel's last event is none that is published now.
-        if (past.recovered) for (const event of past.events) listener.event(event);
+        if (past.recovered || past.rewound !== undefined) for (const event of past.events) listener.event(event);
+        if (past.rewound !== undefined) rewound = { rewound: past.rewound, complete: past.complete === true };
         audience.addReader(reader, upTo);
         position = audience.channel.policy.history && upTo;
         isIn = true;
@@ -63,7 +70,7 @@ export class ChannelReaders {
       release();
     };
     this.#open.add(end);
-    return { position, end };
+    return { position, ...rewound, end };
   }
 
   /** The node stops. */

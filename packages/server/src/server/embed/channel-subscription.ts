@@ -2,7 +2,7 @@
 
 import type { AnyDeclaration, EventData, EventName } from "@fanfare/schema";
 import type { App } from "../../domain/app.ts";
-import type { EventPublication, Position, Sender } from "../../domain/message.ts";
+import type { EventPublication, Position, Rewind, Sender } from "../../domain/message.ts";
 import { payloadValue } from "../../domain/payload.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { bytesOf, checkChannelName } from "../../hub/limits.ts";
@@ -30,6 +30,8 @@ export type ChannelListener<D = AnyDeclaration, N extends string = string> = (ev
 export interface SubscribeOptions {
   /** In a channel with history: first what came after that position, or a gap where something of it is lost. */
   readonly since?: Position;
+  /** In a channel with history: first so many of its last events, or those of so many seconds, at most 1000; with `since`, where that is lost. */
+  readonly rewind?: { readonly count: number } | { readonly seconds: number };
   /** Called, in the order of the events, where something may be lost between the event before and the next. */
   readonly onGap?: () => unknown;
 }
@@ -45,26 +47,36 @@ export interface ChannelSubscription {
   readonly channel: string;
   /** Where the channel stood when the subscription began, in a channel with history: everything later is received. */
   readonly position?: Position;
+  /** How many events `rewind` brings, and whether that is all it asked for; only where it was that. */
+  readonly rewound?: number;
+  readonly complete?: boolean;
   /** The listener is not called any more. Idempotent. */
   unsubscribe(): void;
 }
 
-/** Throws CommandError `channel_invalid`, `engine_unavailable`. */
+/** Throws CommandError `channel_invalid`, `engine_unavailable`, RangeError. */
 export async function subscribeProgram(
   hub: Hub,
   app: App,
   channel: string,
   listener: (event: never) => unknown,
-  { since, onGap }: SubscribeOptions = {},
+  { since, rewind, onGap }: SubscribeOptions = {},
 ): Promise<ChannelSubscription> {
   checkChannelName(app, channel);
   const inbox = new Inbox(hub, channel, listener, onGap);
-  const { position, end } = await hub.channelReaders.add(app, channel, inbox, since);
+  const wanted = { ...(since && { resume: since }), ...(rewind && { rewind: rewindOf(rewind) }) };
+  const { position, end, ...rewound } = await hub.channelReaders.add(app, channel, inbox, wanted);
   const unsubscribe = () => {
     inbox.close();
     end();
   };
-  return { channel, ...(position && { position }), unsubscribe };
+  return { channel, ...(position && { position }), ...rewound, unsubscribe };
+}
+
+function rewindOf(rewind: NonNullable<SubscribeOptions["rewind"]>): Rewind {
+  if ("count" in rewind && Number.isSafeInteger(rewind.count) && rewind.count > 0) return { count: rewind.count };
+  if ("seconds" in rewind && rewind.seconds > 0) return { ms: rewind.seconds * 1000 };
+  throw new RangeError("rewind has a count, a whole number from 1 up, or seconds, more than 0.");
 }
 
 /** What waits for a listener, up to `limits.outboundBufferBytes`: of a program that is slower than its channel, the rest is left out. */
