@@ -3,9 +3,13 @@
 import { describe, expect, test } from "bun:test";
 import {
   addPoints,
+  type FeedEntry,
   latencyQuantileMs,
   liveChannel,
+  namesFit,
+  nodeFits,
   type Point,
+  textFits,
   type Watch,
 } from "../../packages/server/src/admin/api-types.ts";
 import { parseWatch } from "../../packages/server/src/admin/parse-watch.ts";
@@ -13,7 +17,6 @@ import type { App } from "../../packages/server/src/domain/app.ts";
 import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts";
 import type { Disconnect } from "../../packages/server/src/domain/error.ts";
 import { LATENCY_BOUNDS_S } from "../../packages/server/src/domain/latency.ts";
-import { passes } from "../../packages/server/src/observers/feed/passes.ts";
 import { RefusalCounts } from "../../packages/server/src/observers/feed/refusal-counts.ts";
 import { Sample } from "../../packages/server/src/observers/feed/sample.ts";
 import { SecondSeries } from "../../packages/server/src/observers/feed/second-series.ts";
@@ -52,18 +55,44 @@ test.each([
   [{ event: "client-*" }, true],
   [{ connection: "1.2" }, true],
   [{ connection: "1.3" }, false],
+  [{ connection: ["1.3", "1.2"] }, true],
+  [{ channel: ["news", "chat.*"], user: "a*" }, true],
+  [{ user: ["bob", "eve"] }, false],
+  [{ reason: "rate_limited" }, true],
+  [{ reason: "malformed" }, false],
   [{ types: ["error" as const] }, false],
   [{ app: "app", channel: "chat.7", event: "client-x", connection: "1.2", types: ["client_event" as const] }, true],
 ])("the filter %j passes an event or does not: %p", (filter, expected) => {
   const fact = { type: "client_event", app: "app", channel: "chat.7", event: "client-x", connection: "1.2" } as const;
-  expect(passes(filter, fact)).toBe(expected);
-  expect(passes({ event: "*" }, { type: "connected", app: "app" })).toBe(false);
+  expect(namesFit(filter, { ...fact, user: "ada", code: "rate_limited" })).toBe(expected);
+  expect(namesFit({ event: "*" }, { type: "connected", app: "app" })).toBe(false);
+  expect([nodeFits({ node: ["a", "b"] }, "b"), nodeFits({ node: "a" }, "b"), nodeFits({}, "b")]).toEqual([
+    true,
+    false,
+    true,
+  ]);
+});
+
+test("each text of a filter has to be in what is shown of an event, in upper or lower case", () => {
+  const entry: FeedEntry = {
+    id: "1",
+    type: "api_message",
+    atMs: 1,
+    channel: "Orders",
+    payload: { text: "{}paid", bytes: 6 },
+  };
+  expect([["orders"], ["ORDERS", "paid"], ["orders", "unpaid"]].map((text) => textFits({ text }, entry))).toEqual([
+    true,
+    true,
+    false,
+  ]);
 });
 
 describe("a live channel's name", () => {
   test.each<[Watch]>([
     [{ type: "feed" }],
     [{ type: "feed", app: "äöü", channel: "a/b?c=d", event: "💥", types: ["error"] }],
+    [{ type: "feed", channel: ["a", "b"], user: "u", node: ["n"], reason: ["flooded"], text: ["late", "paid"] }],
     [{ type: "connection", app: "app", id: "1.2" }],
     [{ type: "connections", app: "app", search: '"<>' }],
     [{ type: "seconds" }],

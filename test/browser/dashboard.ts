@@ -11,6 +11,24 @@ import { sqliteFile } from "../support/sqlite.ts";
 export const PATIENCE_MS = 20_000;
 export const TEST_MS = 90_000;
 
+/** Every page that is about no single thing. */
+export const PLACES = [
+  "overview",
+  "console",
+  "channels",
+  "people",
+  "insights",
+  "webhooks",
+  "connect",
+  "settings",
+  "settings?tab=nodes",
+  "settings?tab=limits",
+  "settings?tab=audit",
+  "settings?tab=appearance",
+  "app?app=app",
+  "explain",
+];
+
 /** With everything that needs a database. */
 export function startWithDashboard(config: ConfigInput = {}): Promise<Server> {
   return startServer({ database: { url: sqliteFile() }, ...config });
@@ -75,7 +93,7 @@ export async function openSend(page: Page): Promise<Locator> {
 }
 
 export function row(page: Page, type: string, text = ""): Locator {
-  return page.locator(".row-line", { has: page.locator(".mark", { hasText: new RegExp(`^${type}$`) }) }).filter({
+  return page.locator(".row-line", { has: page.locator(".type", { hasText: new RegExp(`^${type}$`) }) }).filter({
     hasText: text,
   });
 }

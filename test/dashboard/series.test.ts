@@ -1,7 +1,7 @@
 /** The points of the charts, and the check of JSON: what can be told without a browser. */
 
 import { describe, expect, test } from "bun:test";
-import { fitter, typesOf } from "../../packages/dashboard/src/client/feed.ts";
+import { type ConsoleEntry, fitter, KINDS } from "../../packages/dashboard/src/client/feed.ts";
 import { lookAt } from "../../packages/dashboard/src/client/json.ts";
 import { added, filled, Seconds } from "../../packages/dashboard/src/client/pages/series.ts";
 import { noStatistics, type Point } from "../../packages/server/src/admin/api-types.ts";
@@ -104,17 +104,23 @@ describe("a text that may be JSON", () => {
 });
 
 describe("a filter of the console", () => {
-  const entry = { id: "1", type: "api_message", atMs: 0, app: "app", channel: "orders.1", event: "a(b" } as const;
+  const entry: ConsoleEntry = {
+    ...{ id: "1", node: "here", type: "api_message" as const, atMs: 0, app: "app" },
+    ...{ channel: "orders.1", event: "a(b", user: "ada", payload: { text: '{"total":7}', bytes: 11 } },
+  };
 
   test.each([
     [{ channel: "orders.*" }, true],
     [{ channel: "orders" }, false],
-    [{ channel: "orders?1" }, false],
+    [{ channel: ["lobby", "orders.*"], user: "a*", text: ["ORDERS", "total"] }, true],
+    [{ text: ["total", "tax"] }, false],
+    [{ node: ["here"] }, true],
+    [{ node: ["there"] }, false],
     [{ event: "a(*" }, true],
     [{ app: "other" }, false],
     [{ connection: "1.2" }, false],
-    [{ types: typesOf(["messages"]) ?? [] }, true],
-    [{ types: typesOf(["errors"]) ?? [] }, false],
+    [{ types: KINDS.messages[1] }, true],
+    [{ types: KINDS.errors[1] }, false],
   ])("%j of what is here already: %p", (filter, fits) => {
     expect(fitter(filter)(entry)).toBe(fits);
   });

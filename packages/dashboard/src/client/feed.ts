@@ -1,29 +1,67 @@
-/** What happened, as the console keeps it: the newest two thousand, however many come. */
+/** What happened, as the console keeps it: the newest two thousand, however many come, and how much there was by the time. */
 
 import { signal } from "@preact/signals";
-import { FEED_TYPES, type FeedBatch, type FeedEntry, type FeedFilter, type FeedType } from "fanfare/wire/admin";
+import {
+  type FeedBatch,
+  type FeedEntry,
+  type FeedFilter,
+  type FeedType,
+  namesFit,
+  nodeFits,
+  textFits,
+} from "fanfare/wire/admin";
 
 export const KEPT = 2_000;
 /** They are cut off in bunches: cutting at every batch would move the whole array each time. */
 const SLACK = 500;
 const PAINT_MS = 80;
 const RATE_MS = 2_000;
+/** Of the strip that shows how much there was. */
+export const VOLUME_STEP_MS = 5_000;
+export const VOLUME_STEPS = 120;
 
-export const GROUPS = {
-  connections: ["connected", "disconnected", "turned_away"],
-  channels: ["subscribed", "unsubscribed", "occupied", "vacated", "member_added", "member_removed"],
-  messages: ["client_event", "api_message", "cache_miss"],
-  webhooks: ["webhook"],
-  errors: ["refused", "turned_away", "gap", "error"],
-} as const satisfies Readonly<Record<string, readonly FeedType[]>>;
+/** What the console can show alone: the kinds' names, and what belongs to each. */
+export const KINDS = {
+  messages: ["Messages", ["api_message", "cache_miss"]],
+  clients: ["Client events", ["client_event"]],
+  subscriptions: ["Subscriptions", ["subscribed", "unsubscribed", "occupied", "vacated"]],
+  connections: ["Connections", ["connected", "disconnected"]],
+  presence: ["Presence", ["member_added", "member_removed"]],
+  webhooks: ["Webhooks", ["webhook"]],
+  errors: ["Refused", ["refused", "turned_away", "gap", "error"]],
+} as const satisfies Readonly<Record<string, readonly [name: string, types: readonly FeedType[]]>>;
 
-export type Group = keyof typeof GROUPS;
+export type KindName = keyof typeof KINDS;
+
+export function isKind(name: string | undefined): name is KindName {
+  return name !== undefined && Object.hasOwn(KINDS, name);
+}
+
+export function isTrouble({ type }: FeedEntry): boolean {
+  return (KINDS.errors[1] as readonly FeedType[]).includes(type);
+}
+
+export interface ConsoleEntry extends FeedEntry {
+  /** The node's id. */
+  readonly node: string;
+  /** It was there before the console watched. */
+  readonly isEarlier?: boolean;
+}
+
+/** How much there was in one step of time. */
+export interface Volume {
+  all: number;
+  bad: number;
+}
 
 export class Feed {
   /** Changes when there is something new to paint, at most a dozen times a second. */
   readonly version = signal(0);
   /** Oldest first. */
-  #entries: FeedEntry[] = [];
+  #entries: ConsoleEntry[] = [];
+  /** What is shown while the list stands still. */
+  #held: { entries: readonly ConsoleEntry[]; readonly total: number } | undefined;
+  #volume = new Map<number, Volume>();
   /** Ever shown, and ever left out by the server because there were too many. */
   total = 0;
   leftOut = 0;
@@ -32,25 +70,61 @@ export class Feed {
   #clearedAtMs = 0;
   #lately: { readonly atMs: number; readonly shown: number; readonly leftOut: number }[] = [];
 
-  add({ entries, leftOut, isEarlier }: Pick<FeedBatch, "entries" | "leftOut" | "isEarlier">): void {
-    if (isEarlier) return this.#addEarlier(entries);
+  add({ node, entries: batch, leftOut, isEarlier }: FeedBatch): void {
+    if (isEarlier) return this.#addEarlier(batch.map((entry) => ({ ...entry, node, isEarlier })));
+    const entries = batch.map((entry) => ({ ...entry, node }));
     this.#entries.push(...entries);
     if (this.#entries.length > KEPT + SLACK) this.#entries = this.#entries.slice(-KEPT);
     this.total += entries.length;
     this.leftOut += leftOut;
+    for (const entry of entries) this.#count(entry);
+    const last = entries.at(-1);
+    if (last) this.#stepOf(last.atMs).all += leftOut;
     const nowMs = performance.now();
     this.#lately.push({ atMs: nowMs, shown: entries.length, leftOut });
     if (nowMs - (this.#lately[0]?.atMs ?? nowMs) > 2 * RATE_MS) this.#forget(nowMs);
     this.#paintSoon();
   }
 
-  /** Of several nodes, and possibly here already. */
-  #addEarlier(entries: readonly FeedEntry[]): void {
+  /** Of several nodes, and possibly here already. It belongs to what is shown also while the list stands still. */
+  #addEarlier(entries: readonly ConsoleEntry[]): void {
     const here = new Set(this.#entries.map(({ id }) => id));
     const others = entries.filter(({ id, atMs }) => !here.has(id) && atMs >= this.#clearedAtMs);
-    this.#entries = [...this.#entries, ...others].sort((one, other) => one.atMs - other.atMs);
-    this.total += others.length;
+    this.#entries = inOrder([...this.#entries, ...others]);
+    if (this.#held) this.#held.entries = inOrder([...this.#held.entries, ...others]);
+    for (const entry of others) this.#count(entry);
     this.#paintSoon();
+  }
+
+  #count(entry: ConsoleEntry): void {
+    const step = this.#stepOf(entry.atMs);
+    step.all++;
+    if (isTrouble(entry)) step.bad++;
+  }
+
+  #stepOf(atMs: number): Volume {
+    const at = Math.floor(atMs / VOLUME_STEP_MS);
+    const known = this.#volume.get(at);
+    if (known) return known;
+    const made = { all: 0, bad: 0 };
+    this.#volume.set(at, made);
+    for (const old of this.#volume.keys()) if (old < at - VOLUME_STEPS) this.#volume.delete(old);
+    return made;
+  }
+
+  /** How much there was in each step until now, oldest first. */
+  volume(nowMs: number): readonly Volume[] {
+    const last = Math.floor(nowMs / VOLUME_STEP_MS);
+    return Array.from(
+      { length: VOLUME_STEPS },
+      (_, at) => this.#volume.get(last - VOLUME_STEPS + 1 + at) ?? { all: 0, bad: 0 },
+    );
+  }
+
+  /** Another filter, of which what is here is as much as is known. */
+  recount(fits: (entry: ConsoleEntry) => boolean): void {
+    this.#volume = new Map();
+    for (const entry of this.#entries) if (fits(entry)) this.#count(entry);
   }
 
   #paintSoon(): void {
@@ -74,51 +148,38 @@ export class Feed {
 
   clear(): void {
     this.#entries = [];
+    this.#volume = new Map();
+    if (this.#held) this.#held = { entries: [], total: 0 };
     this.#clearedAtMs = Date.now();
     this.total = 0;
     this.leftOut = 0;
     this.version.value++;
   }
 
+  /** What is shown stands still, or goes on. What comes meanwhile is not lost, as long as it fits. */
+  hold(isHeld: boolean): void {
+    if (!isHeld) this.#held = undefined;
+    else this.#held ??= { entries: this.#entries.slice(-KEPT), total: this.total };
+  }
+
+  /** How many have come since the list stands still. */
+  since(fits: (entry: ConsoleEntry) => boolean): number {
+    if (!this.#held) return 0;
+    const came = this.total - this.#held.total;
+    return came > 0 ? this.#entries.slice(-came).filter(fits).length : 0;
+  }
+
   /** Newest first. */
-  matching(fits: (entry: FeedEntry) => boolean): FeedEntry[] {
-    const found: FeedEntry[] = [];
-    const oldest = Math.max(0, this.#entries.length - KEPT);
-    for (let index = this.#entries.length - 1; index >= oldest; index--) {
-      const entry = this.#entries[index];
-      if (entry && fits(entry)) found.push(entry);
-    }
-    return found;
+  matching(fits: (entry: ConsoleEntry) => boolean): ConsoleEntry[] {
+    return (this.#held?.entries ?? this.#entries.slice(-KEPT)).filter(fits).reverse();
   }
 }
 
 /** The same question that the server is asked, for what is here already. */
-export function fitter({ app, channel, event, connection, types }: FeedFilter): (entry: FeedEntry) => boolean {
-  const tests: ((entry: FeedEntry) => boolean)[] = [];
-  if (app) tests.push((it) => it.app === app);
-  if (channel) tests.push(like(channel, (it) => it.channel));
-  if (event) tests.push(like(event, (it) => it.event));
-  if (connection) tests.push((it) => it.connection === connection);
-  if (types) tests.push((it) => types.includes(it.type));
-  return (entry) => tests.every((fits) => fits(entry));
+export function fitter(filter: FeedFilter): (entry: ConsoleEntry) => boolean {
+  return (entry) => namesFit(filter, entry) && nodeFits(filter, entry.node) && textFits(filter, entry);
 }
 
-/** Undefined for all of them. */
-export function typesOf(groups: readonly Group[]): FeedType[] | undefined {
-  if (groups.length === 0) return undefined;
-  const wanted = new Set<FeedType>(groups.flatMap((group) => GROUPS[group]));
-  return FEED_TYPES.filter((type) => wanted.has(type));
-}
-
-export function isGroup(name: string): name is Group {
-  return name in GROUPS;
-}
-
-function like(pattern: string, of: (entry: FeedEntry) => string | undefined): (entry: FeedEntry) => boolean {
-  const escaped = pattern.split("*").map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&"));
-  const whole = new RegExp(`^${escaped.join(".*")}$`, "s");
-  return (entry) => {
-    const value = of(entry);
-    return value !== undefined && whole.test(value);
-  };
+function inOrder(entries: readonly ConsoleEntry[]): ConsoleEntry[] {
+  return entries.toSorted((one, other) => one.atMs - other.atMs);
 }

@@ -45,7 +45,7 @@ export function Menu() {
   const counts = useCounts();
   return (
     <aside class="side" aria-label="Navigation">
-      <a class="brand" href={to("overview")} aria-label="Fanfare">
+      <a class="brand" href={to("overview")}>
         <Icon name="logo" />
         <span class="label">Fanfare</span>
         {server && <span class="mark label">{server.mode}</span>}
@@ -67,10 +67,10 @@ function Entries({ entries, counts }: { entries: readonly Entry[]; counts: Count
     <ul>
       {entries.map(({ page, name, icon, also }) => (
         <li key={page}>
-          <a href={to(page)} title={name} aria-label={name} aria-current={isHere(page, also)}>
+          <a href={to(page)} title={name} aria-current={isHere(page, also)}>
             <Icon name={icon} />
             <span class="label">{name}</span>
-            {counts[page]}
+            <span aria-hidden="true">{counts[page]}</span>
           </a>
         </li>
       ))}

@@ -256,6 +256,9 @@ const LIST: readonly (readonly [what: string, keys: string])[] = [
   ["Open the row", "↵"],
   ["Close the details", "Esc"],
   ["Pause or resume the console", "p"],
+  ["Only events like this one", "f"],
+  ["Copy an event as code", "c"],
+  ["Newest event", "Home"],
   ["Send what is written", "Ctrl ↵"],
 ];
 

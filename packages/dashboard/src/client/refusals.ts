@@ -14,7 +14,8 @@ export interface Refusal {
   readonly latest: FeedEntry;
 }
 
-const TITLES: Readonly<Record<string, string>> = {
+/** Of each code of a refusal, in words. */
+export const REASONS: Readonly<Record<string, string>> = {
   app_disabled: "App is disabled",
   app_unknown: "Unknown app key",
   authentication_timeout: "Did not sign in in time",
@@ -59,10 +60,10 @@ export function grouped(entries: readonly FeedEntry[], most: number): readonly R
   return [...groups.values()].sort((one, other) => other.latest.atMs - one.latest.atMs).slice(0, most);
 }
 
-function titleOf({ type, code, why = "" }: FeedEntry): string {
+export function titleOf({ type, code, why = "" }: FeedEntry): string {
   if (type === "gap") return "Events may be missing";
   if (type === "error") return why;
-  const title = TITLES[code ?? ""] ?? (code === undefined ? "Refused" : words(code));
+  const title = REASONS[code ?? ""] ?? (code === undefined ? "Refused" : words(code));
   return callOf(why) === undefined ? title : `API call: ${title.charAt(0).toLowerCase()}${title.slice(1)}`;
 }
 

@@ -29,23 +29,26 @@ export function Shell({ children }: { children: ComponentChildren }) {
     live.start();
     return () => live.stop();
   }, []);
-  useKeys({
-    "Ctrl k": () => open("palette"),
-    "?": () => open("keys"),
-    "/": () => {
-      const search = document.querySelector<HTMLElement>("[data-search]");
-      if (search) search.focus();
-      else open("palette");
+  useKeys(
+    {
+      "Ctrl k": () => open("palette"),
+      "?": () => open("keys"),
+      "/": () => {
+        const search = document.querySelector<HTMLElement>("[data-search]");
+        if (search) search.focus();
+        else open("palette");
+      },
+      e: () => obstacle("operate") === undefined && openSend(),
+      "g o": () => go(to("overview")),
+      "g c": () => go(to("console")),
+      "g h": () => go(to("channels")),
+      "g p": () => go(to("people")),
+      "g i": () => go(to("insights")),
+      j: () => step(1),
+      k: () => step(-1),
     },
-    e: () => obstacle("operate") === undefined && openSend(),
-    "g o": () => go(to("overview")),
-    "g c": () => go(to("console")),
-    "g h": () => go(to("channels")),
-    "g p": () => go(to("people")),
-    "g i": () => go(to("insights")),
-    j: () => step(1),
-    k: () => step(-1),
-  });
+    true,
+  );
   return (
     <div class="shell">
       <button type="button" class="skip" onClick={skip}>
@@ -100,7 +103,7 @@ function step(by: 1 | -1): void {
 
 function Find({ open }: { open: () => void }) {
   return (
-    <button type="button" class="find" aria-label="Search or jump to" onClick={open}>
+    <button type="button" class="find" onClick={open}>
       <Icon name="search" isSmall />
       <span>Search or jump to…</span>
       <kbd>Ctrl K</kbd>
@@ -111,14 +114,7 @@ function Find({ open }: { open: () => void }) {
 function SendButton() {
   const why = obstacle("operate");
   return (
-    <button
-      type="button"
-      class="send"
-      aria-label="Send event"
-      title={why}
-      disabled={why !== undefined}
-      onClick={() => openSend()}
-    >
+    <button type="button" class="send-button" title={why} disabled={why !== undefined} onClick={() => openSend()}>
       <Icon name="send" isSmall />
       <span>Send event</span>
     </button>

@@ -1,6 +1,7 @@
 /** Numbers, sizes, times and names as people read them. */
 
 import type { FeedType, Payload } from "fanfare/wire/admin";
+import type { IconName } from "./parts/icon.tsx";
 
 const COUNT = new Intl.NumberFormat();
 const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
@@ -63,8 +64,8 @@ export const TYPE_NAMES: Readonly<Record<FeedType, string>> = {
   unsubscribed: "unsubscribed",
   occupied: "occupied",
   vacated: "vacated",
-  member_added: "member added",
-  member_removed: "member removed",
+  member_added: "joined",
+  member_removed: "left",
   client_event: "client event",
   api_message: "message",
   cache_miss: "cache miss",
@@ -75,25 +76,44 @@ export const TYPE_NAMES: Readonly<Record<FeedType, string>> = {
   error: "error",
 };
 
-export type Tone = "good" | "bad" | "info" | "send" | "plain" | "warn";
+export type Tone = "good" | "bad" | "info" | "send" | "plain" | "warn" | "teal";
 
 export const TYPE_TONES: Readonly<Record<FeedType, Tone>> = {
-  connected: "good",
+  connected: "plain",
   disconnected: "plain",
-  subscribed: "info",
+  subscribed: "plain",
   unsubscribed: "plain",
-  occupied: "info",
+  occupied: "plain",
   vacated: "plain",
-  member_added: "info",
+  member_added: "teal",
   member_removed: "plain",
   client_event: "send",
-  api_message: "send",
+  api_message: "info",
   cache_miss: "warn",
   gap: "warn",
   refused: "bad",
   turned_away: "bad",
-  webhook: "warn",
+  webhook: "plain",
   error: "bad",
+};
+
+export const TYPE_ICONS: Readonly<Record<FeedType, IconName>> = {
+  connected: "plug",
+  disconnected: "unplug",
+  subscribed: "in",
+  unsubscribed: "out",
+  occupied: "hash",
+  vacated: "hash",
+  member_added: "join",
+  member_removed: "leave",
+  client_event: "client",
+  api_message: "msg",
+  cache_miss: "msg",
+  gap: "warn",
+  refused: "err",
+  turned_away: "err",
+  webhook: "hook",
+  error: "err",
 };
 
 /** The value in the text, where it is all there and is JSON. */

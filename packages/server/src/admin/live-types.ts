@@ -1,6 +1,7 @@
 /** What comes over the dashboard's live connection, and how it is asked for. A part of `api-types.ts`; of the server it imports words only. */
 
 import { type AppStatistics, addStatistics } from "../domain/app-statistics.ts";
+import { matches } from "../domain/channel.ts";
 
 /**
  * POST api/ticket (view): a token that opens the live connection once, within half a minute. Then `new WebSocket` at
@@ -31,13 +32,68 @@ export interface ChannelFilter {
   readonly channel?: string;
 }
 
-/** All of what is named has to fit; `*` stands for any run of characters in `channel` and `event`. */
+/** One value, or several of which one is enough. */
+export type OneOf = string | readonly string[];
+
+/** All of what is named has to fit; `*` stands for any run of characters in `channel`, `event` and `user`. */
 export interface FeedFilter {
   readonly app?: string;
-  readonly channel?: string;
-  readonly event?: string;
-  readonly connection?: string;
+  readonly channel?: OneOf;
+  readonly event?: OneOf;
+  readonly user?: OneOf;
+  readonly connection?: OneOf;
+  /** The code of a refusal. */
+  readonly reason?: OneOf;
+  /** Ids. */
+  readonly node?: OneOf;
   readonly types?: readonly FeedType[];
+  /** Each has to be somewhere in what is shown of it, in upper or lower case. 5 000 events a second and node are looked through. */
+  readonly text?: readonly string[];
+}
+
+/** What a filter looks at before anything is made of an event. */
+export interface FeedNames {
+  readonly type: FeedType;
+  readonly app?: string | undefined;
+  readonly channel?: string | undefined;
+  readonly event?: string | undefined;
+  readonly user?: string | undefined;
+  readonly connection?: string | undefined;
+  readonly code?: string | undefined;
+}
+
+/** Whether its names are those of the filter; what it does not have fits nothing. Node and text are not looked at. */
+export function namesFit(filter: FeedFilter, it: FeedNames): boolean {
+  if (filter.types && !filter.types.includes(it.type)) return false;
+  if (filter.app !== undefined && filter.app !== it.app) return false;
+  return (
+    isOneOf(filter.connection, it.connection) &&
+    isOneOf(filter.reason, it.code) &&
+    isOneOf(filter.channel, it.channel, matches) &&
+    isOneOf(filter.event, it.event, matches) &&
+    isOneOf(filter.user, it.user, matches)
+  );
+}
+
+export function nodeFits({ node }: FeedFilter, id: string): boolean {
+  return isOneOf(node, id);
+}
+
+export function textFits({ text = [] }: FeedFilter, entry: FeedEntry): boolean {
+  if (text.length === 0) return true;
+  const { channel, event, connection, user, address, code, why, payload } = entry;
+  const all = [channel, event, connection, user, address, code, why, payload?.text].join("\n").toLowerCase();
+  return text.every((wanted) => all.includes(wanted.toLowerCase()));
+}
+
+function isOneOf(
+  wanted: OneOf | undefined,
+  value: string | undefined,
+  fits = (one: string, it: string) => one === it,
+): boolean {
+  if (wanted === undefined) return true;
+  if (value === undefined) return false;
+  return typeof wanted === "string" ? fits(wanted, value) : wanted.some((one) => fits(one, value));
 }
 
 /** URL-safe base64 of its JSON, because filters may hold any character. At most 1000 characters. */

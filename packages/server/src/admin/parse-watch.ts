@@ -5,11 +5,13 @@ import { FEED_TYPES, type FeedFilter, type Watch } from "./api-types.ts";
 
 const name = z.string().check(z.maxLength(300));
 const text = z.optional(name);
+const oneOf = z.optional(z.union([name, z.array(name)]));
 
 const WatchSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("feed"),
-    ...{ app: text, channel: text, event: text, connection: text },
+    ...{ app: text, channel: oneOf, event: oneOf, user: oneOf, connection: oneOf, reason: oneOf, node: oneOf },
+    text: z.optional(z.array(name)),
     types: z.optional(z.array(z.enum(FEED_TYPES)).check(z.maxLength(FEED_TYPES.length))),
   }),
   z.strictObject({

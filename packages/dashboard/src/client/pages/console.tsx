@@ -1,220 +1,335 @@
 /** The live console: everything that happens, as it happens. */
 
 import { signal } from "@preact/signals";
-import type { FeedEntry, FeedFilter } from "fanfare/wire/admin";
+import type { FeedFilter } from "fanfare/wire/admin";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { Feed, fitter, GROUPS, type Group, isGroup, KEPT, typesOf } from "../feed.ts";
-import { Inspector } from "../parts/inspector.tsx";
+import { codeOf } from "../code.ts";
+import { type ConsoleEntry, Feed, fitter, isKind, isTrouble, KEPT, KINDS } from "../feed.ts";
+import { appName, overview } from "../overview.ts";
+import { Icon } from "../parts/icon.tsx";
+import { Inspector, onlyLike, sendableOf } from "../parts/inspector.tsx";
 import { useKeys } from "../parts/keys.ts";
-import { Empty } from "../parts/notes.tsx";
+import { Empty, notify } from "../parts/notes.tsx";
+import { Person } from "../parts/person.tsx";
+import { QueryBar } from "../parts/query-bar.tsx";
 import { Rows } from "../parts/rows.tsx";
-import { Head, Search, Time, TypeMark } from "../parts/small.tsx";
+import { Head, Time, TypeMark, toClipboard, useNow } from "../parts/small.tsx";
+import { Volume } from "../parts/volume.tsx";
 import { useSettled, useWatch } from "../parts/watch.ts";
-import { change, chosenApp, place } from "../route.ts";
-import { count, short } from "../show.ts";
+import { filterOf, paramsOf, watchOf } from "../query.ts";
+import { change, chosenApp, place, to } from "../route.ts";
+import { openSend } from "../send-dialog.tsx";
+import { clock, count, plural, short } from "../show.ts";
 
 /** Outlives the page, so that what was seen is still there when one comes back to it. */
 const feed = new Feed();
+const isPaused = signal(false);
+/** Of the page: what was before it is history. */
+const OPENED_AT_MS = Date.now();
 
-interface Pause {
-  readonly entries: readonly FeedEntry[];
-  readonly total: number;
-}
-
-const pause = signal<Pause | undefined>(undefined);
-
-/** Stops the list where it is, or lets it go on. What comes meanwhile is not lost, as long as it fits. */
-function togglePause(): void {
-  pause.value = pause.value ? undefined : { entries: feed.matching(() => true), total: feed.total };
-}
-
-const GROUP_NAMES: Readonly<Record<Group, string>> = {
-  connections: "Connections",
-  channels: "Channels",
-  messages: "Messages",
-  webhooks: "Webhooks",
-  errors: "Errors",
-};
+/** More new rows a second would make the list flicker. */
+const MOST_FRESH = 5;
+const FRESH_MS = 1_500;
 
 export function Console() {
   const filter = useFilter();
-  const settled = useSettled(filter);
-  useWatch({ type: "feed", ...settled }, "feed", (batch) => feed.add(batch));
-  const [chosen, choose] = useState<FeedEntry>();
-  useKeys({ p: togglePause, Escape: () => choose(undefined) });
+  const fits = useMemo(() => fitter(filter), [filter]);
+  useWatch(watchOf(useSettled(filter)), "feed", (batch) => feed.add(batch));
+  useEffect(() => feed.recount(fits), [fits]);
+  const { row } = place.value.params;
+  const [isAway, setAway] = useState(false);
+  feed.hold(isPaused.value || isAway || row !== undefined);
+  useEffect(() => () => feed.hold(false), []);
+  const version = feed.version.value;
+  const items = useMemo(() => feed.matching(fits), [version, fits, isPaused.value, isAway, row]);
+  const chosen = items.find(({ id }) => id === row);
+  const step = (by: 1 | -1) => {
+    const at = items.findIndex(({ id }) => id === row) + by;
+    choose(items[Math.max(0, Math.min(items.length - 1, at))]);
+  };
+  const newest = () => {
+    isPaused.value = false;
+    choose(undefined);
+    document.querySelector(".rows")?.scrollTo(0, 0);
+    setAway(false);
+  };
+  useKeys({
+    ...{ p: togglePause, Escape: () => choose(undefined), Home: newest, j: () => step(1), k: () => step(-1) },
+    Enter: () => document.querySelector<HTMLElement>(".inspector button")?.focus(),
+    f: () => chosen && onlyLike(chosen),
+    c: () => void copyCode(chosen),
+    e: () => openSend(chosen && { app: chosen.app, ...sendableOf(chosen) }),
+  });
+  const came = feed.since(fits);
   return (
     <div class="console">
-      <Head title="Console" lead={<Rate />}>
-        <button type="button" aria-pressed={pause.value !== undefined} onClick={togglePause} title="p">
-          {pause.value ? "Resume" : "Pause"}
-        </button>
-        <button type="button" onClick={clear}>
-          Clear
-        </button>
-      </Head>
-      <Filters />
-      <Sampling />
-      <div class={chosen ? "console-body with-inspector" : "console-body"}>
-        <List filter={filter} chosen={chosen?.id} choose={choose} />
-        {chosen && <Inspector entry={chosen} onClose={() => choose(undefined)} />}
+      <Head title="Console" />
+      <Bar filter={filter} items={items} />
+      <Kinds />
+      <Strip />
+      <div class={row === undefined ? "console-body" : "console-body with-inspector"}>
+        <div class="console-list">
+          {came > 0 && !isPaused.value && (
+            <button type="button" class="primary newer" onClick={newest}>
+              ↑ {count(came)} new
+            </button>
+          )}
+          <List items={items} chosen={row} setAway={setAway} isFiltered={Object.keys(filter).length > 0} />
+        </div>
+        {chosen && (
+          <Inspector entry={chosen} alike={alike(items, chosen)} step={step} close={() => choose(undefined)} />
+        )}
+        {row !== undefined && !chosen && <NotHere />}
       </div>
+      <Foot came={came} />
     </div>
   );
 }
 
-function clear(): void {
-  feed.clear();
-  if (pause.value) pause.value = { entries: [], total: 0 };
+/** The chosen row is in the address, so that it can be sent to somebody. */
+function choose(entry: ConsoleEntry | undefined): void {
+  change({ row: entry?.id });
+}
+
+function togglePause(): void {
+  isPaused.value = !isPaused.value;
+}
+
+function alike(items: readonly ConsoleEntry[], { code }: ConsoleEntry): number {
+  return items.filter((entry) => isTrouble(entry) && entry.code === code).length;
+}
+
+async function copyCode(entry: ConsoleEntry | undefined): Promise<void> {
+  const sendable = entry && sendableOf(entry);
+  if (sendable && (await toClipboard(codeOf(sendable, "Node")))) notify("Copied as code for Node.");
 }
 
 /** As the address has it, so that a filtered console can be sent to somebody. */
 function useFilter(): FeedFilter {
-  const { channel, event, connection, show = "" } = place.value.params;
-  const app = chosenApp.value;
-  return useMemo(() => {
-    const types = typesOf(show.split(",").filter(isGroup));
-    return {
-      ...(app ? { app } : {}),
-      ...(channel ? { channel } : {}),
-      ...(event ? { event } : {}),
-      ...(connection ? { connection } : {}),
-      ...(types ? { types } : {}),
-    };
-  }, [app, channel, event, connection, show]);
+  const { row: _, ...params } = place.value.params;
+  // Names of nodes become their ids as soon as those are known.
+  const nodes = overview.value?.nodes.length;
+  return useMemo(() => filterOf(params), [JSON.stringify(params), nodes]);
 }
 
-function Filters() {
-  const { params } = place.value;
-  const shown = (params.show ?? "").split(",").filter(isGroup);
-  const toggle = (group: Group) => {
-    const after = shown.includes(group) ? shown.filter((it) => it !== group) : [...shown, group];
-    change({ show: after.join(",") });
-  };
-  const isFiltered = shown.length > 0 || params.channel || params.event || params.connection;
+// ---- above the list
+
+function Bar({ filter, items }: { filter: FeedFilter; items: readonly ConsoleEntry[] }) {
+  const all = () => feed.matching(() => true);
+  const isFiltered = Object.keys(filter).length > 0;
   return (
-    <search class="filters">
-      <Search isFirst label="Channel" value={params.channel ?? ""} onInput={(channel) => change({ channel })} />
-      <Search label="Event" value={params.event ?? ""} onInput={(event) => change({ event })} />
-      <Search label="Connection" value={params.connection ?? ""} onInput={(connection) => change({ connection })} />
-      <fieldset class="chips" aria-label="Kinds of events">
-        {Object.keys(GROUPS)
-          .filter(isGroup)
-          .map((group) => (
-            <button
-              key={group}
-              type="button"
-              class="chip"
-              aria-pressed={shown.includes(group)}
-              onClick={() => toggle(group)}
-            >
-              {GROUP_NAMES[group]}
-            </button>
-          ))}
-      </fieldset>
-      {isFiltered && (
-        <button
-          type="button"
-          class="quiet"
-          onClick={() => change({ channel: "", event: "", connection: "", show: "" })}
-        >
-          Reset
-        </button>
-      )}
-    </search>
+    <div class="console-bar">
+      <QueryBar entries={all} matches={isFiltered ? `${plural(items.length, "match", "matches")}` : undefined} />
+      <button
+        type="button"
+        aria-pressed={isPaused.value}
+        aria-label={isPaused.value ? "Resume" : "Pause"}
+        title="p"
+        onClick={togglePause}
+      >
+        <Icon name={isPaused.value ? "play" : "pause"} isSmall />
+        <span class="wide">{isPaused.value ? "Resume" : "Pause"}</span>
+      </button>
+      <button type="button" class="quiet wide" onClick={() => feed.clear()}>
+        Clear
+      </button>
+    </div>
   );
 }
 
-interface ListProps {
-  readonly filter: FeedFilter;
-  readonly chosen: string | undefined;
-  readonly choose: (entry: FeedEntry) => void;
+function Kinds() {
+  void feed.version.value;
+  const { show } = place.value.params;
+  const app = chosenApp.value;
+  const entries = feed.matching((entry) => app === undefined || entry.app === app);
+  const kinds = Object.entries(KINDS).map(([kind, [name, types]]) => {
+    const of: readonly string[] = types;
+    return { kind, name, there: entries.filter(({ type }) => of.includes(type)).length };
+  });
+  const all = { kind: "", name: "All", there: entries.length };
+  return (
+    <fieldset class="segment kinds" aria-label="Kinds of events">
+      {[all, ...kinds].map(({ kind, name, there }) => (
+        <button
+          key={kind}
+          type="button"
+          aria-pressed={kind === (isKind(show) ? show : "")}
+          onClick={() => change({ show: kind })}
+        >
+          {name} <small class={kind === "errors" && there > 0 ? "bad-text" : ""}>{count(there)}</small>
+        </button>
+      ))}
+    </fieldset>
+  );
 }
 
-function List({ filter, chosen, choose }: ListProps) {
-  const version = feed.version.value;
-  const fits = useMemo(() => fitter(filter), [filter]);
-  const paused = pause.value;
-  const items = useMemo(() => (paused ? paused.entries.filter(fits) : feed.matching(fits)), [version, fits, paused]);
+function Strip() {
+  const nowMs = useNow(1_000);
+  return <Volume steps={feed.volume(nowMs)} nowMs={nowMs} openedAtMs={OPENED_AT_MS} />;
+}
+
+// ---- the list
+
+interface ListProps {
+  readonly items: readonly ConsoleEntry[];
+  readonly chosen: string | undefined;
+  readonly setAway: (isAway: boolean) => void;
+  readonly isFiltered: boolean;
+}
+
+function List({ items, chosen, setAway, isFiltered }: ListProps) {
   const isNarrow = useIsNarrow();
+  const isFast = feed.rate().shown > MOST_FRESH;
+  const history = items.find(({ atMs }) => atMs < OPENED_AT_MS)?.id;
+  const look = (entry: ConsoleEntry) =>
+    [
+      isTrouble(entry) && "trouble",
+      entry.id === chosen && "chosen",
+      entry.id === history && "first-earlier",
+      entry.atMs < OPENED_AT_MS && "earlier",
+      !isFast && !entry.isEarlier && Date.now() - entry.atMs < FRESH_MS && "fresh",
+    ]
+      .filter(Boolean)
+      .join(" ");
   return (
     <Rows
       label="Events, newest first"
+      head={COLUMNS.map((name) => (
+        <span key={name} class={`cell ${name.toLowerCase().split(" ")[0]}`}>
+          {name}
+        </span>
+      ))}
       items={items}
-      total={paused ? paused.total : feed.total}
-      rowHeight={isNarrow ? 50 : 30}
+      rowHeight={isNarrow ? 50 : 28}
       chosen={chosen}
       choose={choose}
+      scrolled={setAway}
+      look={look}
       row={(entry) => <Line entry={entry} />}
     >
-      <Nothing isFiltered={Object.keys(filter).some((name) => name !== "app")} />
+      <Nothing isFiltered={isFiltered} />
     </Rows>
   );
 }
 
-function Nothing({ isFiltered }: { isFiltered: boolean }) {
-  if (isFiltered) {
-    return (
-      <Empty title="No matching events yet">
-        <p>
-          <code>*</code> stands for any run of characters: <code>private-*</code>. What fits shows up as it happens.
-        </p>
-      </Empty>
-    );
-  }
-  return (
-    <Empty title="No events yet">
-      <p>Connect a client, or send an event. It shows up here at once.</p>
-    </Empty>
-  );
-}
+const COLUMNS = ["Time", "Type", "App", "Channel", "Event", "Who", "Payload or reason"] as const;
 
-function Line({ entry }: { entry: FeedEntry }) {
-  const { channel, event, connection, user, address, why, payload } = entry;
-  const what = payload?.text ?? why ?? (entry.type === "connected" ? address : user) ?? "";
+function Line({ entry }: { entry: ConsoleEntry }) {
+  const { app, channel, event, payload, why, atMs } = entry;
+  const what = (payload?.text ?? why ?? "").slice(0, 200);
   return (
     <>
-      <Time atMs={entry.atMs} />
+      <span class="cell time">
+        <Time atMs={atMs} />
+      </span>
       <TypeMark type={entry.type} />
+      <span class="cell app">{app && appName(app)}</span>
       <span class="cell channel" title={channel}>
         {channel}
       </span>
       <span class="cell event" title={event}>
         {event}
       </span>
-      <span class="cell connection">{connection}</span>
-      <span class="cell what">{what.slice(0, 200)}</span>
+      <span class="cell who">
+        <Who entry={entry} />
+      </span>
+      <span class={payload ? "cell payload-text" : "cell payload-text reason"}>{what}</span>
     </>
   );
 }
 
-function Rate() {
-  void feed.version.value;
-  const { shown } = feed.rate();
-  const paused = pause.value;
-  if (paused) return <>Paused · {count(Math.max(0, feed.total - paused.total))} since</>;
+function Who({ entry: { type, user, address, connection } }: { entry: ConsoleEntry }) {
+  if (user !== undefined) return <Person id={user} />;
+  if (type === "webhook") return <span class="soft">Fanfare</span>;
+  if (type === "api_message" || (type === "refused" && connection === undefined)) {
+    return (
+      <>
+        <Icon name="server" isSmall /> API {address}
+      </>
+    );
+  }
+  return <span class="soft mono">{connection ?? address}</span>;
+}
+
+function Nothing({ isFiltered }: { isFiltered: boolean }) {
+  if (isFiltered) {
+    return (
+      <Empty title="No matching events yet">
+        <p>New events that match show up here as they happen.</p>
+        <button type="button" onClick={() => change({ ...paramsOf([]), show: "" })}>
+          Clear filters
+        </button>
+      </Empty>
+    );
+  }
   return (
-    <>
-      {short(shown)}/s · {count(feed.total)} seen<span class="wide">, the last {count(KEPT)} are kept</span>
-    </>
+    <Empty title="No events yet">
+      <p>Connections, messages and refusals show up here as they happen, each with what it carried and why.</p>
+      <div class="acts">
+        <a class="button primary" href={to("connect")}>
+          Connect an app
+        </a>
+        <button type="button" onClick={() => openSend()}>
+          Send a test event
+        </button>
+      </div>
+    </Empty>
   );
 }
 
-function Sampling() {
+function NotHere() {
+  return (
+    <aside class="inspector" aria-label="Inspector">
+      <Empty title="This event is not here">
+        <p>It is no longer kept, or does not match the filter.</p>
+        <button type="button" onClick={() => choose(undefined)}>
+          Close
+        </button>
+      </Empty>
+    </aside>
+  );
+}
+
+// ---- below the list
+
+const KEY_WORDS = [
+  ["j k", "move"],
+  ["f", "only like this"],
+  ["c", "copy as code"],
+  ["p", "pause"],
+] as const;
+
+function Foot({ came }: { came: number }) {
   void feed.version.value;
-  if (feed.leftOut === 0) return null;
   const { shown, leftOut } = feed.rate();
   return (
-    <p class="sampling">
-      {leftOut > 0 && `Sampling: ${count(shown)} of ${count(shown + leftOut)} events a second are shown. `}
-      {count(feed.leftOut)} left out so far. A narrower filter shows more.
-    </p>
+    <div class="console-foot">
+      <span class={leftOut > 0 ? "sampling" : ""}>
+        {isPaused.value && `Paused · ${count(came)} new since · `}
+        {leftOut > 0
+          ? `Showing ${count(shown)} of ${short(shown + leftOut)} events/s, a sample. Narrow the filter to see all.`
+          : `${count(shown)} events/s · everything is shown`}
+        {` · ${count(feed.total)} seen since ${clock(OPENED_AT_MS).slice(0, 8)}, the last ${count(KEPT)} are kept`}
+      </span>
+      <span class="grow" />
+      <span class="wide">
+        {KEY_WORDS.map(([keys, what]) => (
+          <span key={keys}>
+            {keys.split(" ").map((key) => (
+              <kbd key={key}>{key}</kbd>
+            ))}{" "}
+            {what}{" "}
+          </span>
+        ))}
+      </span>
+    </div>
   );
 }
 
 function useIsNarrow(): boolean {
-  const [isNarrow, set] = useState(() => matchMedia("(max-width: 760px)").matches);
+  const [isNarrow, set] = useState(() => matchMedia("(max-width: 600px)").matches);
   useEffect(() => {
-    const query = matchMedia("(max-width: 760px)");
+    const query = matchMedia("(max-width: 600px)");
     const look = () => set(query.matches);
     query.addEventListener("change", look);
     return () => query.removeEventListener("change", look);

@@ -6,6 +6,7 @@ import { useState } from "preact/hooks";
 import { call, path, type Refused, refusedBy } from "../api.ts";
 import { overview, theApp } from "../overview.ts";
 import { AppField } from "../parts/app-field.tsx";
+import { same } from "../parts/comparison.tsx";
 import { Failure } from "../parts/notes.tsx";
 import { Copy, Head } from "../parts/small.tsx";
 import { place } from "../route.ts";
@@ -208,7 +209,8 @@ function Answer({ explanation: { text, signature, verdict } }: { explanation: Ex
 
 /** What differs from the other one is marked. */
 function Signed({ title, text, against }: { title: string; text: string; against?: string | undefined }) {
-  const [before, differs, after] = split(text, against ?? text);
+  const [start, end] = same(text, against ?? text);
+  const differs = text.slice(start, text.length - end);
   return (
     <div class="payload">
       <div class="payload-head">
@@ -217,20 +219,11 @@ function Signed({ title, text, against }: { title: string; text: string; against
       </div>
       <div class="pre">
         <pre>
-          {before}
+          {text.slice(0, start)}
           {differs !== "" && <mark>{differs}</mark>}
-          {after}
+          {text.slice(start + differs.length)}
         </pre>
       </div>
     </div>
   );
-}
-
-function split(text: string, other: string): readonly [string, string, string] {
-  let start = 0;
-  while (start < text.length && text[start] === other[start]) start++;
-  let end = 0;
-  const most = Math.min(text.length, other.length) - start;
-  while (end < most && text.at(-1 - end) === other.at(-1 - end)) end++;
-  return [text.slice(0, start), text.slice(start, text.length - end), text.slice(text.length - end)];
 }

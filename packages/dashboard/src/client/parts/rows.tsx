@@ -1,44 +1,44 @@
 /** A long list of which only what is in sight exists: rows of one height, newest on top, chosen with the arrow keys. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 /** Drawn above and below what is in sight. */
 const MARGIN = 8;
 
 interface RowsProps<T extends { readonly id: string }> {
   readonly label: string;
-  /** Newest first. */
+  /** What each column is; only for those who see it. */
+  readonly head: ComponentChildren;
+  /** Newest first. They may not change while the list is scrolled. */
   readonly items: readonly T[];
-  /** How many there ever were: tells how far the rows have moved down. */
-  readonly total: number;
   readonly rowHeight: number;
   readonly chosen: string | undefined;
   readonly choose: (item: T) => void;
+  /** Whether the newest are out of sight. */
+  readonly scrolled: (isAway: boolean) => void;
   readonly row: (item: T) => ComponentChildren;
+  readonly look: (item: T) => string;
   /** Shown instead of nothing. */
   readonly children?: ComponentChildren;
 }
 
 export function Rows<T extends { readonly id: string }>(props: RowsProps<T>) {
-  const { label, items, total, rowHeight, chosen, choose, row, children } = props;
+  const { label, head, items, rowHeight, chosen, choose, scrolled, row, look, children } = props;
   const ref = useRef<HTMLDivElement>(null);
-  const { top, height, setTop } = useWindow(ref);
-  useStaying(ref, total, rowHeight, setTop);
+  const { top, height } = useWindow(ref, (now) => scrolled(now >= rowHeight));
   const first = Math.max(0, Math.floor(top / rowHeight) - MARGIN);
   const last = Math.min(items.length, Math.ceil((top + height) / rowHeight) + MARGIN);
+  const index = items.findIndex(({ id }) => id === chosen);
+  useEffect(() => {
+    if (ref.current && index >= 0) reveal(ref.current, index, rowHeight);
+  }, [chosen]);
   const move = (event: KeyboardEvent) => {
-    const index = items.findIndex(({ id }) => id === chosen);
-    const next = { ArrowDown: index + 1, ArrowUp: Math.max(0, index - 1), Home: 0, End: items.length - 1 }[event.key];
+    const next = { ArrowDown: index + 1, ArrowUp: Math.max(0, index - 1), End: items.length - 1 }[event.key];
     const item = next === undefined ? undefined : items[next];
-    if (next === undefined || !item) return;
+    if (!item) return;
     event.preventDefault();
     choose(item);
-    const box = ref.current;
-    if (!box) return;
-    if (next * rowHeight < box.scrollTop) box.scrollTop = next * rowHeight;
-    const below = (next + 1) * rowHeight - box.clientHeight;
-    if (below > box.scrollTop) box.scrollTop = below;
   };
   const seen = items.slice(first, last);
   return (
@@ -52,6 +52,9 @@ export function Rows<T extends { readonly id: string }>(props: RowsProps<T>) {
       aria-activedescendant={seen.some(({ id }) => id === chosen) ? `row-${chosen}` : undefined}
       onKeyDown={move}
     >
+      <div class="row-head" aria-hidden="true">
+        {head}
+      </div>
       {items.length === 0 && children}
       <div class="rows-all" style={{ height: `${items.length * rowHeight}px` }}>
         {seen.map((item, index) => (
@@ -60,7 +63,7 @@ export function Rows<T extends { readonly id: string }>(props: RowsProps<T>) {
           <div
             key={item.id}
             id={`row-${item.id}`}
-            class={item.id === chosen ? "row-line chosen" : "row-line"}
+            class={`row-line ${look(item)}`}
             role="option"
             aria-selected={item.id === chosen}
             aria-posinset={first + index + 1}
@@ -76,14 +79,27 @@ export function Rows<T extends { readonly id: string }>(props: RowsProps<T>) {
   );
 }
 
+/** The head of the list lies over its top. */
+function reveal(box: HTMLElement, index: number, rowHeight: number): void {
+  const head = box.querySelector<HTMLElement>(".row-head")?.offsetHeight ?? 0;
+  const below = (index + 1) * rowHeight + head - box.clientHeight;
+  if (index * rowHeight < box.scrollTop) box.scrollTop = index * rowHeight;
+  else if (below > box.scrollTop) box.scrollTop = below;
+}
+
 /** What part of the list is in sight. */
-function useWindow(ref: { readonly current: HTMLDivElement | null }) {
+function useWindow(ref: { readonly current: HTMLDivElement | null }, moved: (top: number) => void) {
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(600);
+  const latest = useRef(moved);
+  latest.current = moved;
   useEffect(() => {
     const box = ref.current;
     if (!box) return;
-    const look = () => setTop(box.scrollTop);
+    const look = () => {
+      setTop(box.scrollTop);
+      latest.current(box.scrollTop);
+    };
     const observer = new ResizeObserver(() => setHeight(box.clientHeight));
     observer.observe(box);
     box.addEventListener("scroll", look, { passive: true });
@@ -92,23 +108,5 @@ function useWindow(ref: { readonly current: HTMLDivElement | null }) {
       box.removeEventListener("scroll", look);
     };
   }, []);
-  return { top, height, setTop };
-}
-
-/** Whoever has scrolled down to read something goes on seeing it while new rows come in above. */
-function useStaying(
-  ref: { readonly current: HTMLDivElement | null },
-  total: number,
-  rowHeight: number,
-  setTop: (top: number) => void,
-) {
-  const before = useRef(total);
-  useLayoutEffect(() => {
-    const box = ref.current;
-    const added = total - before.current;
-    before.current = total;
-    if (!box || added <= 0 || box.scrollTop < rowHeight) return;
-    box.scrollTop += added * rowHeight;
-    setTop(box.scrollTop);
-  }, [total]);
+  return { top, height };
 }

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import type { ChannelEntry, FeedType } from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
-import { clock, dateAndTime, iso, lasting, type Tone, TYPE_NAMES, TYPE_TONES } from "../show.ts";
+import { clock, dateAndTime, iso, lasting, type Tone, TYPE_ICONS, TYPE_NAMES, TYPE_TONES } from "../show.ts";
 import { Icon } from "./icon.tsx";
 
 /** In the person's time zone; the title says it in UTC. */
@@ -40,7 +40,13 @@ export function Mark({ tone = "plain", children }: { tone?: Tone; children: Comp
 }
 
 export function TypeMark({ type }: { type: FeedType }) {
-  return <Mark tone={TYPE_TONES[type] ?? "plain"}>{TYPE_NAMES[type] ?? type}</Mark>;
+  const name = TYPE_NAMES[type] ?? type;
+  return (
+    <span class={`type ${TYPE_TONES[type] ?? "plain"}`} title={name}>
+      <Icon name={TYPE_ICONS[type] ?? "msg"} isSmall />
+      <span class="type-name">{name}</span>
+    </span>
+  );
 }
 
 export function Kind({ channel }: { channel: ChannelEntry }) {
@@ -104,7 +110,7 @@ export function Heading() {
   );
 }
 
-export function Copy({ text, what }: { text: string; what: string }) {
+export function Copy({ text, what, shown = "Copy" }: { text: string; what: string; shown?: string }) {
   const [isCopied, setCopied] = useState(false);
   const copy = async () => {
     setCopied(await toClipboard(text));
@@ -112,13 +118,13 @@ export function Copy({ text, what }: { text: string; what: string }) {
   };
   return (
     <button type="button" class="quiet" aria-label={`Copy ${what}`} onClick={copy}>
-      {isCopied ? "Copied" : "Copy"}
+      {isCopied ? "Copied" : shown}
     </button>
   );
 }
 
 /** Browsers have a clipboard only where the page came over TLS or from the machine itself; elsewhere it is the old way. */
-async function toClipboard(text: string): Promise<boolean> {
+export async function toClipboard(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;

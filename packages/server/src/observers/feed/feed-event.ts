@@ -1,18 +1,9 @@
 /** What the dashboard shows of an event: first only its names, to see which filters match; then, if it is shown, all of it. */
 
-import type { FeedEntry, FeedType } from "../../admin/api-types.ts";
+import type { FeedEntry, FeedNames } from "../../admin/api-types.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import { redactPayload, redactReasonForFeed } from "./redacted-payload.ts";
 import { refusedSignature } from "./refused-signature.ts";
-
-/** By these it is chosen. */
-export interface FeedEvent {
-  readonly type: FeedType;
-  readonly app?: string | undefined;
-  readonly channel?: string | undefined;
-  readonly event?: string | undefined;
-  readonly connection?: string | undefined;
-}
 
 /** What became of webhook events, which the hub does not know of. */
 export interface WebhookOutcome {
@@ -25,17 +16,18 @@ export interface WebhookOutcome {
 export type FeedSource = HubEvent | WebhookOutcome;
 
 /** Undefined for what is never shown. Called for each event while a dashboard watches: it may only pick. */
-export function feedEventOf(source: FeedSource): FeedEvent | undefined {
+export function feedEventOf(source: FeedSource): FeedNames | undefined {
   switch (source.type) {
     case "opened":
     case "closed": {
-      const { id, app } = source.connection;
-      return { type: source.type === "opened" ? "connected" : "disconnected", app: app.id, connection: id };
+      const { id, app, user } = source.connection;
+      const type = source.type === "opened" ? "connected" : "disconnected";
+      return { type, app: app.id, connection: id, user: user?.id };
     }
     case "subscribed":
     case "unsubscribed": {
       const { connection, channel, type } = source;
-      return { type, app: connection.app.id, connection: connection.id, channel };
+      return { type, app: connection.app.id, connection: connection.id, user: connection.user?.id, channel };
     }
     case "occupied":
     case "vacated":
@@ -46,12 +38,12 @@ export function feedEventOf(source: FeedSource): FeedEvent | undefined {
     case "joined":
     case "left": {
       const type = source.type === "joined" ? "member_added" : "member_removed";
-      return { type, app: source.app.id, channel: source.channel };
+      return { type, app: source.app.id, channel: source.channel, user: source.member.id };
     }
     case "published": {
       const { channel, event, from } = source.publication;
       const type = from ? "client_event" : "api_message";
-      return { type, app: source.app.id, channel, event, connection: from?.connection };
+      return { type, app: source.app.id, channel, event, connection: from?.connection, user: from?.user };
     }
     case "refused": {
       const { connection, command, error } = source;
@@ -59,12 +51,13 @@ export function feedEventOf(source: FeedSource): FeedEvent | undefined {
       const event = command && "event" in command ? command.event : undefined;
       // It may be the name that was refused.
       const names = { channel: channel?.slice(0, LONGEST_NAME), event: event?.slice(0, LONGEST_NAME) };
-      return { type: "refused", app: connection.app.id, connection: connection.id, ...names };
+      const { id, app, user } = connection;
+      return { type: "refused", app: app.id, connection: id, user: user?.id, code: error.code, ...names };
     }
     case "api-refused":
-      return { type: "refused", app: source.app?.id };
+      return { type: "refused", app: source.app?.id, code: source.error.code };
     case "rejected":
-      return { type: "turned_away", app: source.app?.id };
+      return { type: "turned_away", app: source.app?.id, code: source.why.code };
     case "failed":
       return { type: "error", app: source.connection?.app.id, connection: source.connection?.id };
     case "webhook":
@@ -81,24 +74,26 @@ export function feedEventOf(source: FeedSource): FeedEvent | undefined {
 
 /** Everything there is to show of it, its payload up to so many characters. */
 export function feedEntryOf(
-  feedEvent: FeedEvent,
+  names: FeedNames,
   source: FeedSource,
   id: string,
   atMs: number,
   longest: number,
 ): FeedEntry {
-  const { app, channel, event, connection } = feedEvent;
+  const { type, app, channel, event, user, connection, code } = names;
   return {
-    ...{ id, type: feedEvent.type, atMs },
+    ...{ id, type, atMs },
     ...(app !== undefined && { app }),
     ...(channel !== undefined && { channel }),
     ...(event !== undefined && { event }),
+    ...(user !== undefined && { user }),
     ...(connection !== undefined && { connection }),
+    ...(code !== undefined && { code }),
     ...more(source, longest),
   };
 }
 
-type More = Pick<FeedEntry, "user" | "address" | "why" | "code" | "payload" | "signed">;
+type More = Pick<FeedEntry, "address" | "why" | "payload" | "signed">;
 
 /** Longest path of a call and longest name, in characters. */
 const LONGEST_PATH = 200;
@@ -107,27 +102,20 @@ const LONGEST_NAME = 300;
 function more(source: FeedSource, longest: number): More {
   switch (source.type) {
     case "opened":
-      return { ...userOf(source.connection.user), address: source.connection.address };
+      return { address: source.connection.address };
     case "closed": {
       const { connection, code, why } = source;
       const reason = why ? `${why.code}: ${reasonOf(why)}` : "the client left";
-      return { ...userOf(connection.user), address: connection.address, why: `${code} ${reason}` };
+      return { address: connection.address, why: `${code} ${reason}` };
     }
-    case "subscribed":
-    case "unsubscribed":
-      return userOf(source.connection.user);
     case "joined":
-      return { user: source.member.id, payload: redactPayload(source.member.info, longest) };
-    case "left":
-      return { user: source.member.id };
-    case "published": {
-      const { data, from } = source.publication;
-      return { ...(from?.user !== undefined && { user: from.user }), payload: redactPayload(data, longest) };
-    }
+      return { payload: redactPayload(source.member.info, longest) };
+    case "published":
+      return { payload: redactPayload(source.publication.data, longest) };
     case "refused": {
-      const { connection, error, command } = source;
+      const { error, command } = source;
       const why = `${command?.type ?? "a frame"}: ${reasonOf(error)}`;
-      return { ...userOf(connection.user), why, code: error.code, ...refusedSignature(source, longest) };
+      return { why, ...refusedSignature(source, longest) };
     }
     case "api-refused": {
       const { method, path, status, error, address } = source;
@@ -135,16 +123,11 @@ function more(source: FeedSource, longest: number): More {
       return {
         address,
         why: `${method} ${place}: ${status} ${redactReasonForFeed(error.message)}`,
-        code: error.code,
         ...refusedSignature(source, longest),
       };
     }
     case "rejected":
-      return {
-        address: source.address,
-        why: `${source.why.code}: ${reasonOf(source.why)}`,
-        code: source.why.code,
-      };
+      return { address: source.address, why: `${source.why.code}: ${reasonOf(source.why)}` };
     case "failed": {
       const { error, during } = source;
       return { why: `${during}: ${redactReasonForFeed(error instanceof Error ? error.message : String(error))}` };
@@ -160,8 +143,4 @@ function more(source: FeedSource, longest: number): More {
 function reasonOf({ message, detail }: { readonly message: string; readonly detail: string | undefined }): string {
   const reason = redactReasonForFeed(message);
   return detail === undefined ? reason : `${reason} (${redactReasonForFeed(detail)})`;
-}
-
-function userOf(user: { readonly id: string } | undefined): Pick<FeedEntry, "user"> {
-  return user ? { user: user.id } : {};
 }

@@ -3,12 +3,19 @@
  * is; and what happened lately, for those who come to watch. While no dashboard watches, an event costs the look at its kind.
  */
 
-import type { FeedBatch, FeedEntry, FeedFilter } from "../../admin/api-types.ts";
+import {
+  type FeedBatch,
+  type FeedEntry,
+  type FeedFilter,
+  type FeedNames,
+  namesFit,
+  nodeFits,
+  textFits,
+} from "../../admin/api-types.ts";
 import { isReserved } from "../../domain/app.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Clock, Observer } from "../../domain/ports.ts";
-import { type FeedEvent, type FeedSource, feedEntryOf, feedEventOf } from "./feed-event.ts";
-import { passes } from "./passes.ts";
+import { type FeedSource, feedEntryOf, feedEventOf } from "./feed-event.ts";
 import { RecentEntries } from "./recent-entries.ts";
 import { LONGEST_SHOWN } from "./redacted-payload.ts";
 import { Sample } from "./sample.ts";
@@ -27,6 +34,8 @@ export interface FeedOptions {
 const WINDOW_MS = 100;
 /** 500 a second: more than anybody reads. */
 const ENTRIES = 50;
+/** Of those a text is looked for in so many, which is 5 000 a second. */
+const LOOKED_THROUGH = 500;
 /** Of all payloads in one batch together, in characters: 640 KB a second for each filter. */
 const BATCH_CHARACTERS = 65_536;
 const LEAST_SHOWN = 200;
@@ -36,7 +45,7 @@ const BATCH = 50;
 
 interface Noted {
   readonly id: string;
-  readonly event: FeedEvent;
+  readonly event: FeedNames;
   readonly source: FeedSource;
   readonly atMs: number;
   readonly openedAtMs?: number;
@@ -74,8 +83,8 @@ export class Feed {
 
   /** What happened lately and passes the filter, in batches. */
   recent(filter: FeedFilter): readonly FeedBatch[] {
-    const entries = this.#recent.matching(filter);
     const { node } = this.#options;
+    const entries = nodeFits(filter, node) ? this.#recent.matching(filter) : [];
     return Array.from({ length: Math.ceil(entries.length / BATCH) }, (_, at) => {
       return { node, entries: entries.slice(at * BATCH, (at + 1) * BATCH), leftOut: 0, isEarlier: true };
     });
@@ -88,10 +97,12 @@ export class Feed {
 
   /** From now on these filters are watched, by the channels that what passes them is sent to. */
   watch(filters: ReadonlyMap<string, FeedFilter>): void {
-    const { random } = this.#options;
+    const { random, node } = this.#options;
     for (const channel of this.#windows.keys()) if (!filters.has(channel)) this.#windows.delete(channel);
     for (const [channel, filter] of filters) {
-      if (!this.#windows.has(channel)) this.#windows.set(channel, { filter, sample: new Sample(ENTRIES, random) });
+      if (this.#windows.has(channel) || !nodeFits(filter, node)) continue;
+      const sample = new Sample<Noted>(filter.text ? LOOKED_THROUGH : ENTRIES, random);
+      this.#windows.set(channel, { filter, sample });
     }
     this.#isWatched = this.#windows.size > 0;
     if (!this.#isWatched) this.close();
@@ -112,8 +123,8 @@ export class Feed {
     const { node, clock } = this.#options;
     const atMs = clock.wallMs();
     const noted = { id: `${node}-${++this.#noted}`, event, source, atMs, ...this.#openedAt(source, atMs) };
-    if (isKept) this.#recent.add(source, { event, entry: entryOf(noted, LEAST_SHOWN) });
-    for (const { filter, sample } of this.#windows.values()) if (passes(filter, event)) sample.add(noted);
+    if (isKept) this.#recent.add(source, entryOf(noted, LEAST_SHOWN));
+    for (const { filter, sample } of this.#windows.values()) if (namesFit(filter, event)) sample.add(noted);
   }
 
   #openedAt(source: FeedSource, nowMs: number): Pick<Noted, "openedAtMs"> {
@@ -123,16 +134,22 @@ export class Feed {
 
   #flush(): void {
     const { node, send } = this.#options;
-    for (const [channel, { sample }] of this.#windows) {
+    for (const [channel, { filter, sample }] of this.#windows) {
       const { items, leftOut } = sample.take();
-      if (items.length === 0) continue;
       let room = BATCH_CHARACTERS;
-      const entries = items.map((noted) => {
+      let tooMany = 0;
+      const entries: FeedEntry[] = [];
+      for (const noted of items) {
         const entry = entryOf(noted, Math.max(LEAST_SHOWN, Math.min(LONGEST_SHOWN, room)));
+        if (!textFits(filter, entry)) continue;
+        if (entries.length === ENTRIES) {
+          tooMany++;
+          continue;
+        }
         room -= (entry.payload?.text.length ?? 0) + (entry.signed ? JSON.stringify(entry.signed).length : 0);
-        return entry;
-      });
-      send(channel, { node, entries, leftOut });
+        entries.push(entry);
+      }
+      if (entries.length + leftOut > 0) send(channel, { node, entries, leftOut: leftOut + tooMany });
     }
   }
 }

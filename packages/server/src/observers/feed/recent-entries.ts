@@ -3,14 +3,8 @@
  * there is, so that it costs nothing to speak of under load: refusals and errors have a share of their own.
  */
 
-import type { FeedEntry, FeedFilter } from "../../admin/api-types.ts";
-import type { FeedEvent, FeedSource } from "./feed-event.ts";
-import { passes } from "./passes.ts";
-
-export interface RecentEntry {
-  readonly event: FeedEvent;
-  readonly entry: FeedEntry;
-}
+import { type FeedEntry, type FeedFilter, namesFit, textFits } from "../../admin/api-types.ts";
+import type { FeedSource } from "./feed-event.ts";
 
 /** About 1 KB each at the most. */
 const KEPT = 1_000;
@@ -23,7 +17,7 @@ const A_SECOND: Readonly<Record<Share, number>> = { messages: 20, troubles: 50, 
 
 export class RecentEntries {
   /** A ring: `#next` is where the oldest is. */
-  readonly #entries: RecentEntry[] = [];
+  readonly #entries: FeedEntry[] = [];
   #next = 0;
   #left = { ...A_SECOND };
 
@@ -32,7 +26,7 @@ export class RecentEntries {
     return this.#left[shareOf(type)] > 0;
   }
 
-  add({ type }: FeedSource, kept: RecentEntry): void {
+  add({ type }: FeedSource, kept: FeedEntry): void {
     this.#left[shareOf(type)]--;
     if (this.#entries.length < KEPT) this.#entries.push(kept);
     else {
@@ -48,19 +42,12 @@ export class RecentEntries {
 
   /** The newest that pass, oldest first. */
   matching(filter: FeedFilter): readonly FeedEntry[] {
-    return this.#inOrder
-      .filter(({ event }) => passes(filter, event))
-      .slice(-MOST_AT_ONCE)
-      .map(({ entry }) => entry);
+    return this.find((entry) => namesFit(filter, entry) && textFits(filter, entry)).slice(-MOST_AT_ONCE);
   }
 
   /** All that fit, oldest first. */
   find(fits: (entry: FeedEntry) => boolean): readonly FeedEntry[] {
-    return this.#inOrder.flatMap(({ entry }) => (fits(entry) ? entry : []));
-  }
-
-  get #inOrder(): readonly RecentEntry[] {
-    return [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)];
+    return [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)].filter(fits);
   }
 }
 
