@@ -324,6 +324,18 @@ describe("apps", () => {
     expect(page.body).toEqual(told.slice(1, 2));
   });
 
+  test("show their secret to an admin who asks, and the audit log says who asked, and not what for an answer", async () => {
+    const { url } = await startServer(SIGNED);
+    const anna = await signedIn(url, "anna");
+    expect((await anna.post<AppWithSecret>("api/apps/app/secret")).body.secret).toBe(APP.secret);
+    const told = await auditOf(anna);
+    expect(told[0]).toMatchObject({ what: "app.secret", who: "anna", detail: { app: "app" } });
+    expect(JSON.stringify(told)).not.toContain(APP.secret);
+    expect((await anna.post("api/apps/nobody/secret")).status).toBe(404);
+    const otto = await signedIn(url, "otto");
+    expect(await otto.post("api/apps/app/secret")).toMatchObject({ status: 403 });
+  });
+
   test("of the configuration can only be looked at, and what is wrong is said", async () => {
     const { url } = await startServer(SIGNED);
     const anna = await signedIn(url, "anna");

@@ -133,7 +133,7 @@ describe("names and payloads", () => {
 });
 
 describe("secrets", () => {
-  test("are in no answer of any call, and shown once when they are made (scenario 70)", async () => {
+  test("are in no answer of any call but where they are made or asked for (scenario 70)", async () => {
     const secrets = [
       "a-secret-of-the-app",
       "a-header-secret",

@@ -45,10 +45,10 @@ test.each([
 
 test("the lines for a back end put a note on the board", async () => {
   const [secret = ""] = server.apps[0]?.secrets ?? [];
-  const program = run(await copied(page, "Back end"), { SECRET: secret });
+  const program = run(await copied(page, "Back end"), { FANFARE_SECRET: secret });
   const ended = await program.ended();
   expect([ended.code, program.output]).toEqual([0, ""]);
-  await shows(page, "#notes", "Hello, board");
+  await shows(page, "#notes", "Hello");
 });
 
 test("the command line puts a note on the board", async () => {

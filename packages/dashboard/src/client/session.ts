@@ -1,7 +1,8 @@
 /** Who is signed in, what they may do, and how they come and go. */
 
 import { computed, signal } from "@preact/signals";
-import { ROLES, type Role, type Session, type SignIn } from "fanfare/wire/admin";
+import { type AppSummary, ROLES, type Role, type Session, type SignIn } from "fanfare/wire/admin";
+import { type Place, placeOf } from "../snippets.ts";
 import { call, onSignedOut, type Refused, refusedBy } from "./api.ts";
 import { live } from "./live.ts";
 
@@ -44,4 +45,12 @@ export async function signIn(how: SignIn): Promise<void> {
 
 export async function signOut(): Promise<void> {
   session.value = await call<Session>("DELETE", "api/session");
+}
+
+/** Where clients of the app connect: where this page came from, without the dashboard's own path. */
+export function placeOfApp({ id, key }: AppSummary): Place {
+  const page = new URL(location.href);
+  const own = `${session.value?.server.path ?? ""}/`;
+  const path = page.pathname.endsWith(own) ? page.pathname.slice(0, -own.length) : "";
+  return placeOf(page, path, id, key);
 }

@@ -32,7 +32,13 @@ export interface Session {
   readonly ways: readonly ("password" | "token" | "key")[];
   /** When one has to sign in again. Undefined without a session: before the sign-in, and where the program's own check decides. */
   readonly expiresAtMs?: number;
-  readonly server: { readonly name: string; readonly version: string; readonly mode: "development" | "production" };
+  readonly server: {
+    readonly name: string;
+    readonly version: string;
+    readonly mode: "development" | "production";
+    /** The dashboard's: what stands in front of it in the page's address stands in front of everything. */
+    readonly path: string;
+  };
 }
 
 /** POST api/session. 401 `credentials_wrong`; 429 `too_many_attempts` with the header Retry-After. */
@@ -172,8 +178,8 @@ export interface AppChange {
 }
 
 /**
- * Answer to POST api/apps, and to POST api/apps/:id/rotate with `{ forget?: boolean }` (admin): the only times a secret is
- * shown. PATCH answers AppDetail, DELETE api/apps/:id (admin) answers Done.
+ * Answer to POST api/apps, to POST api/apps/:id/rotate with `{ forget?: boolean }`, and to POST api/apps/:id/secret (all
+ * admin): the only times a secret is shown, and each is in the audit log. PATCH answers AppDetail, DELETE api/apps/:id (admin) answers Done.
  */
 export interface AppWithSecret {
   readonly app: AppDetail;

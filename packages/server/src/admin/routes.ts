@@ -31,6 +31,7 @@ export const ROUTES: readonly AdminRoute[] = [
   { method: "GET", path: "apps/:app", role: "view", handle: apps.app },
   { method: "PATCH", path: "apps/:app", role: "admin", handle: apps.edit },
   { method: "DELETE", path: "apps/:app", role: "admin", handle: apps.remove },
+  { method: "POST", path: "apps/:app/secret", role: "admin", handle: apps.secret },
   { method: "POST", path: "apps/:app/rotate", role: "admin", handle: apps.rotate },
   { method: "GET", path: "channels", role: "view", handle: channels.channels },
   { method: "GET", path: "apps/:app/channels", role: "view", handle: channels.channels },

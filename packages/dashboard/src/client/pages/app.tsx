@@ -177,7 +177,7 @@ function Asking({ asked, app, close, made, reload }: AskingProps) {
   if (asked === "rotate") {
     return (
       <Ask title={`Rotate the secret of ${name}?`} verb="Rotate" onClose={close} act={() => rotate(false)}>
-        <p>A new secret is made and shown once. The old one goes on being accepted, until you have it forgotten.</p>
+        <p>A new secret is made and shown. The old one goes on being accepted, until you have it forgotten.</p>
       </Ask>
     );
   }
@@ -191,8 +191,7 @@ function Asking({ asked, app, close, made, reload }: AskingProps) {
         act={() => rotate(true)}
       >
         <p>
-          A new secret is made and shown once, and no other is accepted any more: back ends that use one are refused at
-          once.
+          A new secret is made and shown, and no other is accepted any more: back ends that use one are refused at once.
         </p>
       </Ask>
     );

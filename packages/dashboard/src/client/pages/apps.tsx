@@ -156,7 +156,7 @@ function Create({ onClose, made }: { onClose: () => void; made: (answer: AppWith
   );
 }
 
-/** The only time that it is seen: nothing on this page keeps it. */
+/** Nothing on this page keeps it. */
 export function SecretOnce({ made: { app, secret }, onClose }: { made: AppWithSecret; onClose: () => void }) {
   const rows = [
     ["App id", app.id],
@@ -166,9 +166,7 @@ export function SecretOnce({ made: { app, secret }, onClose }: { made: AppWithSe
   return (
     <Dialog title={`The secret of ${app.name || app.id}`} onClose={onClose}>
       <div class="prose">
-        <p>
-          It is shown this once. Put it where your back end finds it; whoever has it can send and sign for this app.
-        </p>
+        <p>Put it where your back end finds it; whoever has it can send and sign for this app.</p>
       </div>
       <dl class="secret">
         {rows.map(([name, value]) => (

@@ -1,18 +1,11 @@
 /** What to do with a server that nobody has connected to yet. */
 
+import { pusherClient } from "../../snippets.ts";
 import { overview } from "../overview.ts";
-import { Copy, Head } from "../parts/small.tsx";
+import { Copy } from "../parts/small.tsx";
 import { to } from "../route.ts";
 import { openSend } from "../send-dialog.tsx";
-
-export function Connect() {
-  return (
-    <>
-      <Head title="Connect an app" />
-      <FirstSteps />
-    </>
-  );
-}
+import { placeOfApp } from "../session.ts";
 
 export function FirstSteps() {
   const app = overview.value?.apps.find(({ enabled }) => enabled);
@@ -27,22 +20,15 @@ export function FirstSteps() {
       </section>
     );
   }
-  const { hostname, port, protocol } = location;
-  const isTls = protocol === "https:";
-  const client = [
-    `const pusher = new Pusher("${app.key}", {`,
-    `  cluster: "", forceTLS: ${isTls}, enabledTransports: ["ws", "wss"],`,
-    `  wsHost: "${hostname}", ${isTls ? "wssPort" : "wsPort"}: ${port || (isTls ? 443 : 80)},`,
-    `});`,
-    `pusher.subscribe("news").bind("hello", (data) => console.log(data));`,
-  ].join("\n");
+  const client = pusherClient(placeOfApp(app), { channel: "news", event: "hello" });
   return (
     <section class="card stack" aria-label="First steps">
       <h2>{overview.value?.connections === 0 ? "Nobody is connected yet" : "Connect a client"}</h2>
       <ol class="steps">
         <li class="step">
           <p>
-            Connect a client: any Pusher library, Laravel Echo, or <code>@fanfare/client</code>.
+            Connect a client:{" "}
+            <a href={to("connect", { app: app.id })}>any Pusher library, Laravel Echo, or Fanfare's own</a>.
           </p>
           <div class="snippet">
             <pre>{client}</pre>

@@ -1,6 +1,7 @@
 /** The page's script: a client on the board, and the parts of the page that show it. */
 
 import type { ChannelEvent, Position } from "@fanfare/client";
+import { placeOf } from "../../snippets.ts";
 import { Activity } from "./activity.ts";
 import { Board } from "./board.ts";
 import { Code } from "./code.ts";
@@ -13,7 +14,7 @@ import { showInvitation } from "./invite.ts";
 import { type Change, COLORS, type Note, Notes, shortened } from "./notes.ts";
 import { type Person, personOf, SERVER, showPeople } from "./people.ts";
 import { Robot } from "./robot.ts";
-import { placeOf, snippets } from "./snippets.ts";
+import { snippets } from "./snippets.ts";
 import { RoundTrip, showState } from "./status.ts";
 import { recall, remember } from "./tab-memory.ts";
 import { Tape } from "./tape.ts";
@@ -29,7 +30,8 @@ const robotButton = find("#robot", HTMLButtonElement);
 const frames = new Frames();
 const activity = new Activity();
 const notes = new Notes();
-const code = new Code(snippets(placeOf(new URL(location.href), appId, appKey)));
+const here = new URL(location.href);
+const code = new Code(snippets(placeOf(here, here.pathname.replace(/\/[^/]*$/, ""), appId, appKey)));
 const wire = new Wire((direction, text) => {
   frames.add(direction, text);
   roundTrip.see(direction, text);
@@ -70,7 +72,7 @@ const cut = new Cut({
   },
 });
 
-showInvitation(new URL(location.href), addresses.split(" ").filter(Boolean));
+showInvitation(here, addresses.split(" ").filter(Boolean));
 find("#name-form", HTMLFormElement).addEventListener("submit", (submit) => {
   submit.preventDefault();
   nameInput.blur();

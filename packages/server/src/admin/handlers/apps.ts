@@ -100,6 +100,13 @@ export const rotate: Handler = async (call): Promise<AppWithSecret> => {
   return { app: { ...detailOf(call, before), secrets }, secret };
 };
 
+/** The first one, with which the app's back end signs. POST, because it leaves a trace, and no other site may ask. */
+export const secret: Handler = async (call): Promise<AppWithSecret> => {
+  const app = appOf(call);
+  await recordInAudit(call, "app.secret", { app: app.id });
+  return { app: detailOf(call, app), secret: app.secrets[0] };
+};
+
 export const remove: Handler = async (call): Promise<Done> => {
   const appEditor = editableOf(call);
   const id = await ownOf(call, appEditor);

@@ -58,7 +58,7 @@ export async function createAdmin(options: CreateAdminOptions): Promise<Admin> {
   const sessions = new Sessions({ signer, clock, ledger, lifeMs: settings.sessionS * 1000, failed });
   const { users, password } = settings;
   const accounts = new Accounts({ users, password, verifyToken: tokenVerifier(settings), key: () => key.value });
-  const server = { name: node.name, version: manifest.version, mode };
+  const server = { name: node.name, version: manifest.version, mode, path: settings.path };
   const signIn = new SignIn({ services, sessions, accounts, loginThrottle: new LoginThrottle(ledger), server });
   const access = new Access({ sessions, authorize: options.authorize });
   return {
