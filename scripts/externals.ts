@@ -142,6 +142,18 @@ const EXTERNALS = {
   openssl: { at: ["openssl"], apt: "openssl", brew: "openssl", why: "it makes certificates for the tests of TLS" },
   zsh: { at: ["zsh"], apt: "zsh", brew: "zsh", why: "the completion for it is typed into it" },
   promtool: { at: ["promtool"], apt: "prometheus", brew: "prometheus", why: "the alert rules are checked with it" },
+  prometheus: {
+    at: ["prometheus"],
+    apt: "prometheus",
+    brew: "prometheus",
+    why: "it reads a server's metrics in a test",
+  },
+  "docker-compose": {
+    at: ["docker-compose"],
+    apt: "docker-compose",
+    brew: "docker-compose",
+    why: "the compose files are checked with it, which needs no Docker",
+  },
   "systemd-analyze": { at: ["systemd-analyze"], apt: "systemd", why: "the unit file is checked with it" },
   faketime: { at: ["faketime"], apt: "faketime", why: "the fault tests set the clock with it" },
   libfaketime: {

@@ -141,16 +141,24 @@ describe("deploy/Dockerfile", () => {
     });
   const last = instructions.slice(instructions.findLastIndex(({ name }) => name === "FROM"));
   const textOf = (name: string) => last.find((one) => one.name === name)?.text ?? "";
-  const env = Object.fromEntries(Array.from(textOf("ENV").matchAll(/(\w+)=(\S+)/g), ([, key, value]) => [key, value]));
+  const [, port = ""] = /^PORT=(\d+)$/.exec(textOf("ARG")) ?? [];
+  const env = Object.fromEntries(
+    Array.from(
+      textOf("ENV")
+        .replace("$PORT", port)
+        .matchAll(/(\w+)=(\S+)/g),
+      ([, key, value]) => [key, value],
+    ),
+  );
   const [, healthCommand = "[]"] = /CMD (\[.+\])$/.exec(textOf("HEALTHCHECK")) ?? [];
   const wordsOf = (text: string) => JSON.parse(text) as string[];
 
   test("has instructions only, in two stages, and ends as a user that is not root (A51)", () => {
-    const known = "FROM WORKDIR COPY RUN USER ENV EXPOSE HEALTHCHECK ENTRYPOINT CMD VOLUME".split(" ");
+    const known = "FROM WORKDIR COPY RUN USER ENV EXPOSE HEALTHCHECK ENTRYPOINT CMD VOLUME ARG".split(" ");
     expect(instructions.map(({ name }) => name).filter((name) => !known.includes(name))).toEqual([]);
     expect(instructions.filter(({ name }) => name === "FROM").length).toBe(2);
     expect(textOf("USER")).toMatch(/^[1-9]\d*:[1-9]\d*$/);
-    expect(textOf("EXPOSE")).toBe("9501");
+    expect([port, textOf("EXPOSE")]).toEqual(["9501", "$PORT"]);
   });
 
   test("copies files that the ignore file lets in, and nothing that a checkout keeps for itself", () => {

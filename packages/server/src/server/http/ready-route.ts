@@ -44,7 +44,8 @@ export function unreadyReasons({
 }
 
 export function readyRoute(prefix: string, state: () => ReadyState): Route {
-  return getRoute(prefix, "/ready", () => {
+  // The second is soketi's and Sockudo's name.
+  return getRoute(prefix, ["/ready", "/accept-traffic"], () => {
     const reasons = unreadyReasons(state());
     const headers = { "Cache-Control": "no-store" };
     if (reasons.length === 0) return Response.json({ status: "ready" }, { headers });

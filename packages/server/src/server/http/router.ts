@@ -30,15 +30,15 @@ export interface RouterOptions {
 export function router({ path, api, own, program, hasProgram, around, more }: RouterOptions): RequestHandler {
   const ownApi: Route = (request, url, listener) =>
     hasProgram() && !isApi(path, url) ? undefined : api(request, url, listener);
-  const rest = around(firstOf([ownApi, missingUpgrade, program, ...more], notFound));
-  return firstOf([health(path), ...own], rest);
+  const rest = around(firstOf([ownApi, missingUpgrade, program, ...more, health(path, "/", "/up")], notFound));
+  return firstOf([health(path, "/health"), ...own], rest);
 }
 
-/** Answers GET and HEAD at one of the server's own paths, with the prefix or without. */
-export function getRoute(prefix: string, path: string, handle: RequestHandler): Route {
-  const prefixed = prefix + path;
+/** Answers GET and HEAD at one of the server's own paths, or several, with the prefix or without. */
+export function getRoute(prefix: string, path: string | readonly string[], handle: RequestHandler): Route {
+  const paths = new Set([path].flat().flatMap((one) => [one, prefix + one]));
   return (request, url, listener) => {
-    if (url.pathname !== path && url.pathname !== prefixed) return undefined;
+    if (!paths.has(url.pathname)) return undefined;
     const isRead = request.method === "GET" || request.method === "HEAD";
     return isRead ? handle(request, url, listener) : methodNotAllowed("GET", "HEAD");
   };
@@ -54,11 +54,9 @@ function firstOf(routes: readonly Route[], otherwise: RequestHandler): RequestHa
   };
 }
 
-/** Says that the process lives. */
-function health(prefix: string): Route {
-  return getRoute(prefix, "/health", () =>
-    Response.json({ status: "ok" }, { headers: { "Cache-Control": "no-store" } }),
-  );
+/** Says that the process lives. soketi is asked at `/`, Reverb and Sockudo at `/up`: there too, where the program has nothing. */
+function health(prefix: string, ...paths: readonly string[]): Route {
+  return getRoute(prefix, paths, () => Response.json({ status: "ok" }, { headers: { "Cache-Control": "no-store" } }));
 }
 
 function isApi(path: string, { pathname }: URL): boolean {
