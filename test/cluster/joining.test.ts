@@ -118,25 +118,25 @@ interface Filled {
   readonly readers: readonly Reader[];
 }
 
-/** Two nodes with their clients. */
+/** Nodes with their clients. */
 async function fill(
   engine: "redis" | "nats",
+  count: number,
   choice: Choice,
   natives: number,
   pushers: number,
-  config: ConfigInput = {},
 ): Promise<Filled> {
-  const where = { ...(await engineSettings(engine)), ...config };
-  const nodes = [await startFillingNode(where), await startFillingNode(where)];
+  const where = await engineSettings(engine);
+  const nodes: Server[] = [];
+  while (nodes.length < count) nodes.push(await startFillingNode(where));
   const balancer = await startTcpBalancer(
     nodes.map(({ port }) => port),
     choice,
   );
   const readers = await startReaders(balancer.port, natives, pushers);
-  const count = natives + pushers;
   await eventually(async () => {
     const answer = await signedFetch(nodes[0]?.url ?? "", APP, "GET", "/channels/presence-hall/users");
-    expect(((await answer.json()) as { users: object[] }).users).toHaveLength(count);
+    expect(((await answer.json()) as { users: object[] }).users).toHaveLength(natives + pushers);
   }, PATIENCE);
   return { where, nodes, balancer, readers };
 }
@@ -148,58 +148,63 @@ async function join({ where, nodes, balancer }: Filled): Promise<Server> {
   return node;
 }
 
-// Half a minute of four servers at work for each: on NATS in the soak.
-describe.each(scaled<readonly ("redis" | "nats")[]>(["redis", "nats"], ["redis"]))(
-  "a node that joins on %s",
-  (engine) => {
-    test("gets its share of those who miss nothing by it: no event is lost, and nobody's presence flickers", async () => {
-      const [natives, pushers, staying] = scaled([240, 60, 12], engine === "redis" ? [80, 20, 6] : [40, 10, 4]);
-      const filled = await fill(engine, "least connections", natives, pushers);
-      const { nodes, readers, balancer } = filled;
-      const stay: { id: string; check: () => Promise<unknown> }[] = [];
-      for (let n = 0; n < staying; n++) {
-        const native = await connectNative(`http://127.0.0.1:${balancer.port}`);
-        await native.subscribe(n % 2 === 0 ? "plain-room" : "room-0");
-        if (n % 2 === 1) await native.subscribe("plain-room");
-        const { pusher } = connect(freshPusher(), balancer.port);
-        pusher.subscribe("room-0");
-        await eventually(() => expect(pusher.connection.state).toBe("connected"), PATIENCE);
-        const { socket_id: id } = pusher.connection;
-        stay.push({ id: native.id, check: () => native.ping() });
-        stay.push({ id, check: async () => expect(pusher.connection.socket_id).toBe(id) });
-      }
-      const [first] = nodes as [Server, ...Server[]];
-      const witnesses: Awaited<ReturnType<typeof startWitness>>[] = [];
-      for (const [n, node] of nodes.entries()) witnesses.push(await startWitness(node, `witness-${n}`));
-      await eventually(() => expect(witnesses[0]?.moves()).toHaveLength(1), PATIENCE);
-      const before = new Map(readers.map((reader) => [reader, reader.id()]));
-      const press = startPress([...nodes]);
-      const third = await join(filled);
-      await eventually(() => expectEven(first, natives + pushers), { ...PATIENCE, withinMs: 90_000 });
-      expect(await countsOf(third)).toHaveLength(3);
-      // Until those who are held for members no longer are.
-      await Bun.sleep((QUICK.rebalanceHoldS + 1) * 1_000);
-      await eventually(() => expectEven(first, natives + pushers), PATIENCE);
-      const said = await press.stop();
-      await eventually(() => {
-        for (const { heard } of readers) expect(heard.at(-1)).toBe(said.at(-1));
-      }, PATIENCE);
-      for (const { heard, problems } of readers) {
-        const from = said.indexOf(heard[0] ?? -1);
-        expect(heard).toEqual(said.slice(from));
-        expect(problems).toEqual([]);
-      }
-      const moved = readers.filter((reader) => reader.id() !== before.get(reader)).length;
-      expect(moved).toBeGreaterThan((natives + pushers) * 0.2);
-      expect(moved).toBeLessThan((natives + pushers) * 0.6);
-      expect(witnesses.map(({ moves }) => moves().filter((data) => !String(data).includes("witness")))).toEqual([
-        [],
-        [],
-      ]);
-      for (const { check } of stay) await check();
-      const metrics = await (await fetch(`${first.url}/metrics`)).text();
-      expect(Number(/^fanfare_relocations_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThan(0);
-      await Promise.all(nodes.map((node) => node.stop()));
-    });
-  },
-);
+// Half a minute of four servers at work for each: on NATS, and with more nodes, in the soak.
+const CLUSTERS: readonly (readonly [engine: "redis" | "nats", nodes: number])[] = [
+  ["redis", 2],
+  ["nats", 2],
+  ["redis", 3],
+  ["redis", 4],
+  ["nats", 4],
+];
+
+describe.each(scaled(CLUSTERS, CLUSTERS.slice(0, 1)))("a node that joins on %s, beside %i,", (engine, count) => {
+  test("gets its share of those who miss nothing by it: no event is lost, and nobody's presence flickers", async () => {
+    const [natives, pushers, staying] = scaled([240, 60, 12], [80, 20, 6]);
+    const filled = await fill(engine, count, "least connections", natives, pushers);
+    const { nodes, readers, balancer } = filled;
+    const stay: { id: string; check: () => Promise<unknown> }[] = [];
+    for (let n = 0; n < staying; n++) {
+      const native = await connectNative(`http://127.0.0.1:${balancer.port}`);
+      await native.subscribe(n % 2 === 0 ? "plain-room" : "room-0");
+      if (n % 2 === 1) await native.subscribe("plain-room");
+      const { pusher } = connect(freshPusher(), balancer.port);
+      pusher.subscribe("room-0");
+      await eventually(() => expect(pusher.connection.state).toBe("connected"), PATIENCE);
+      const { socket_id: id } = pusher.connection;
+      stay.push({ id: native.id, check: () => native.ping() });
+      stay.push({ id, check: async () => expect(pusher.connection.socket_id).toBe(id) });
+    }
+    const [first] = nodes as [Server, ...Server[]];
+    const witnesses: Awaited<ReturnType<typeof startWitness>>[] = [];
+    for (const [n, node] of nodes.entries()) witnesses.push(await startWitness(node, `witness-${n}`));
+    await eventually(() => expect(witnesses[0]?.moves()).toHaveLength(count - 1), PATIENCE);
+    const before = new Map(readers.map((reader) => [reader, reader.id()]));
+    const press = startPress([...nodes]);
+    const joined = await join(filled);
+    await eventually(() => expectEven(first, natives + pushers), { ...PATIENCE, withinMs: 90_000 });
+    expect(await countsOf(joined)).toHaveLength(count + 1);
+    // Until those who are held for members no longer are.
+    await Bun.sleep((QUICK.rebalanceHoldS + 1) * 1_000);
+    await eventually(() => expectEven(first, natives + pushers), PATIENCE);
+    const said = await press.stop();
+    await eventually(() => {
+      for (const { heard } of readers) expect(heard.at(-1)).toBe(said.at(-1));
+    }, PATIENCE);
+    for (const { heard, problems } of readers) {
+      const from = said.indexOf(heard[0] ?? -1);
+      expect(heard).toEqual(said.slice(from));
+      expect(problems).toEqual([]);
+    }
+    const moved = readers.filter((reader) => reader.id() !== before.get(reader)).length;
+    const share = (natives + pushers) / (count + 1);
+    expect(moved).toBeGreaterThan(share * 0.6);
+    expect(moved).toBeLessThan(share * 1.8);
+    for (const { moves } of witnesses) {
+      expect(moves().filter((data) => !String(data).includes("witness"))).toEqual([]);
+    }
+    for (const { check } of stay) await check();
+    const metrics = await (await fetch(`${first.url}/metrics`)).text();
+    expect(Number(/^fanfare_relocations_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThan(0);
+    await Promise.all(nodes.map((node) => node.stop()));
+  });
+});
