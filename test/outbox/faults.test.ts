@@ -7,6 +7,7 @@ import { configOf, type EngineName, engineSettings, startCluster, startNode } fr
 import { eventually } from "../support/eventually.ts";
 import { startMariaDb } from "../support/mariadb.ts";
 import { scrape } from "../support/metrics.ts";
+import { givenMysql } from "../support/mysql.ts";
 import { connectNative, type NativeTestClient } from "../support/native-client.ts";
 import { startPostgres } from "../support/postgres.ts";
 import { startRedis } from "../support/redis.ts";
@@ -23,14 +24,13 @@ const STEPS = ["read", "publishing", "published", "deleted"] as const;
 const CHANNELS = ["room-0", "room-1", "kept-2"];
 const ROWS = scaled(10_000, 300);
 
-const [postgres, mariadb] = await Promise.all([startPostgres(), startMariaDb()]);
-const DATABASES = { PostgreSQL: postgres.url, MariaDB: mariadb.url, SQLite: sqliteFile() } as const;
+const [postgres, mariadb, mysql] = await Promise.all([startPostgres(), startMariaDb(), givenMysql()]);
+const DATABASES: Readonly<Record<string, string>> = {
+  ...{ PostgreSQL: postgres.url, MariaDB: mariadb.url, SQLite: sqliteFile() },
+  ...(mysql !== undefined && { MySQL: mysql }),
+};
 
-type Case = readonly [
-  database: keyof typeof DATABASES,
-  engine: Exclude<EngineName, "workers">,
-  step: (typeof STEPS)[number],
-];
+type Case = readonly [database: string, engine: Exclude<EngineName, "workers">, step: (typeof STEPS)[number]];
 
 const ALL: readonly Case[] = Object.keys(DATABASES).flatMap((database) =>
   (["redis", "nats"] as const).flatMap((engine) => STEPS.map((step) => [database, engine, step] as Case)),
@@ -41,6 +41,7 @@ const SOME: readonly Case[] = [
   ["MariaDB", "redis", "published"],
   ["SQLite", "nats", "publishing"],
   ["SQLite", "redis", "read"],
+  ...(mysql === undefined ? [] : [["MySQL", "redis", "published"] as const]),
 ];
 
 function settingsFor(outbox: Outbox, batch = 20) {
@@ -93,7 +94,7 @@ async function isReading(url: string): Promise<boolean> {
 test.each(scaled(ALL, SOME))(
   "%s, %s: killed with -9 when it has come to “%s”, another node goes on",
   async (database, engine, step) => {
-    const outbox = await startOutbox(DATABASES[database]);
+    const outbox = await startOutbox(DATABASES[database] ?? "");
     const where = await engineSettings(engine);
     const config = { ...where, ...configOf({ config: settingsFor(outbox) }) };
     const doomed = await startBareProcess({ program: DYING, env: { DIES_AT: step }, config });

@@ -8,6 +8,7 @@ import type { OutboxInput } from "../../packages/server/src/config/config-input.
 import { eventually } from "../support/eventually.ts";
 import { startMariaDb } from "../support/mariadb.ts";
 import { scrape } from "../support/metrics.ts";
+import { givenMysql } from "../support/mysql.ts";
 import { connectAs, connectNative, type NativeTestClient } from "../support/native-client.ts";
 import { startPostgres } from "../support/postgres.ts";
 import { APP, startServer } from "../support/server.ts";
@@ -18,12 +19,13 @@ import { type Outbox, startOutbox } from "./databases.ts";
 
 setDefaultTimeout(120_000);
 
-const [postgres, mariadb] = await Promise.all([startPostgres(), startMariaDb()]);
-const DATABASES = [
+const [postgres, mariadb, mysql] = await Promise.all([startPostgres(), startMariaDb(), givenMysql()]);
+const DATABASES: readonly (readonly [name: string, url: string])[] = [
   ["PostgreSQL", postgres.url],
   ["MariaDB", mariadb.url],
   ["SQLite", sqliteFile()],
-] as const;
+  ...(mysql === undefined ? [] : [["MySQL", mysql] as const]),
+];
 
 const PATIENCE = { withinMs: 60_000, everyMs: 20 };
 
