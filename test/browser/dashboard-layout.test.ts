@@ -4,7 +4,6 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import type { Server } from "../../packages/server/src/index.ts";
-import { atEnd } from "../support/at-end.ts";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs, type NativeTestClient } from "../support/native-client.ts";
@@ -21,6 +20,7 @@ import {
   startWithDashboard,
   TEST_MS,
 } from "./dashboard.ts";
+import { startProxy } from "./proxy.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -320,42 +320,4 @@ async function visitor(server: Server, turn: number): Promise<void> {
   await client.subscribe(`private-cart.${turn % 9}`);
   client.send("client-typing", { in: "search" }, `private-cart.${turn % 9}`);
   setTimeout(() => void client.close(), 6_000);
-}
-
-/** Takes the prefix off, as small proxies do, and says nothing of having been there. */
-function startProxy({ url, dashboardUrl }: Server, prefix: string): Pick<Server, "port" | "dashboardUrl"> {
-  const sockets = new WeakMap<object, WebSocket>();
-  const proxy = Bun.serve<{ readonly target: string }>({
-    hostname: "127.0.0.1",
-    port: 0,
-    fetch: async (request, self): Promise<Response | undefined> => {
-      const { pathname, search } = new URL(request.url);
-      const target = url + pathname.replace(prefix, "") + search;
-      if (request.headers.has("upgrade")) {
-        return self.upgrade(request, { data: { target } }) ? undefined : new Response(null, { status: 400 });
-      }
-      const answer = await fetch(target, {
-        method: request.method,
-        headers: request.headers,
-        body: (await request.text()) || null,
-        redirect: "manual",
-      });
-      const headers = new Headers(answer.headers);
-      // The body is unpacked by now.
-      for (const name of ["content-encoding", "content-length"]) headers.delete(name);
-      return new Response(answer.body, { status: answer.status, headers });
-    },
-    websocket: {
-      open: (socket) => {
-        const beyond = new WebSocket(socket.data.target.replace("http", "ws"));
-        sockets.set(socket, beyond);
-        beyond.onmessage = ({ data }) => socket.send(String(data));
-        beyond.onclose = () => socket.close();
-      },
-      message: (socket, frame) => sockets.get(socket)?.send(frame),
-      close: (socket) => sockets.get(socket)?.close(),
-    },
-  });
-  atEnd(() => proxy.stop(true));
-  return { port: proxy.port ?? 0, dashboardUrl };
 }

@@ -16,7 +16,7 @@ import { OverviewPage } from "./pages/overview.tsx";
 import { Settings } from "./pages/settings.tsx";
 import { SignIn } from "./pages/sign-in.tsx";
 import { Webhooks } from "./pages/webhooks.tsx";
-import { Empty, Failure, Notices } from "./parts/notes.tsx";
+import { Empty, Failure, Notices, Waiting } from "./parts/notes.tsx";
 import { Head } from "./parts/small.tsx";
 import { place, to } from "./route.ts";
 import { isInside, loadSession, session, sessionError } from "./session.ts";
@@ -63,7 +63,7 @@ function Page() {
 }
 
 function Dashboard() {
-  if (!session.value) return sessionError.value ? <Unreachable /> : <p class="waiting">Loading…</p>;
+  if (!session.value) return sessionError.value ? <Unreachable /> : <Waiting />;
   return (
     <>
       {isInside.value ? (

@@ -1,16 +1,16 @@
-/** Search or jump to: the pages, the channels, a connection by its id, and what can be done; and the list of the keys. */
+/** Search or jump to: the pages, channels, users, a connection by its id, and what can be done; and the list of the keys. */
 
-import type { ChannelList } from "fanfare/wire/admin";
+import type { ChannelList, PeopleList } from "fanfare/wire/admin";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { path } from "./api.ts";
 import { chooseApp, MORE_PAGES, PAGES } from "./menu.tsx";
 import { appName, appsInScope, overview } from "./overview.ts";
-import { useAnswers } from "./parts/answer.ts";
+import { useAnswer, useAnswers } from "./parts/answer.ts";
 import { Dialog } from "./parts/dialog.tsx";
 import { Icon, type IconName } from "./parts/icon.tsx";
 import { attempt } from "./parts/notes.tsx";
 import { useSettled } from "./parts/watch.ts";
-import { go, to } from "./route.ts";
+import { chosenApp, go, to } from "./route.ts";
 import { openSend } from "./send-dialog.tsx";
 import { may, session, signOut } from "./session.ts";
 import { plural } from "./show.ts";
@@ -50,7 +50,8 @@ const SETTINGS: readonly (readonly [tab: string, name: string, words: string])[]
 ];
 
 const CONNECTION_ID = /^\d+\.\d+$/;
-const CHANNELS = 6;
+/** Of the channels and of the users. */
+const FOUND = 6;
 const MOST_APPS = 20;
 
 interface PaletteProps {
@@ -64,11 +65,14 @@ export function Palette({ close, showKeys }: PaletteProps) {
   const list = useRef<HTMLDivElement>(null);
   const id = useId();
   const wanted = text.trim();
-  const channels = useChannels(useSettled(wanted, 150));
+  const search = useSettled(wanted, 150);
+  const channels = useChannels(search);
+  const people = usePeople(search);
   const items = [
     ...connectionsOf(wanted),
     ...[...pages(), ...actions(showKeys), ...apps()].filter((item) => fits(item, wanted)),
     ...channels,
+    ...people,
   ];
   const inOrder = SECTIONS.flatMap((section) => items.filter((item) => item.section === section));
   const chosen = Math.min(at, inOrder.length - 1);
@@ -96,7 +100,7 @@ export function Palette({ close, showKeys }: PaletteProps) {
         aria-controls={id}
         aria-activedescendant={inOrder.length > 0 ? `${id}-${chosen}` : undefined}
         aria-label="Search"
-        placeholder="Channel, connection id, or what you want to do"
+        placeholder="Channel, user, connection id, or what you want to do"
         autocomplete="off"
         spellcheck={false}
         value={text}
@@ -119,7 +123,7 @@ export function Palette({ close, showKeys }: PaletteProps) {
         ))}
         {inOrder.length === 0 && (
           <p class="section" role="presentation">
-            Nothing found for “{wanted}”. A connection id or a channel name can be pasted here.
+            Nothing found for “{wanted}”. A connection id, a user id or a channel name can be pasted here.
           </p>
         )}
       </div>
@@ -167,7 +171,7 @@ function Line({ id, item: { section, icon, name, keys, hint }, isFirst, isChosen
   );
 }
 
-const SECTIONS = ["Connection", "Go to", "Channels", "Do", "App"] as const;
+const SECTIONS = ["Connection", "Go to", "Channels", "People", "Do", "App"] as const;
 
 function fits({ section, name, words = "" }: Item, wanted: string): boolean {
   // Without a word they would push out what one comes for.
@@ -224,7 +228,7 @@ function connectionsOf(wanted: string): Item[] {
 function useChannels(search: string): Item[] {
   const apps = appsInScope.value ?? [];
   const isAsked = search !== "" && !CONNECTION_ID.test(search);
-  const paths = apps.map((app) => path(["apps", app, "channels"], { search, limit: CHANNELS }));
+  const paths = apps.map((app) => path(["apps", app, "channels"], { search, limit: FOUND }));
   const { data } = useAnswers<ChannelList>(isAsked ? paths : undefined);
   const all = (data ?? []).flatMap(({ channels }, index) => {
     const app = apps[index] ?? "";
@@ -232,12 +236,23 @@ function useChannels(search: string): Item[] {
   });
   return all
     .sort((one, other) => other.subscribers - one.subscribers)
-    .slice(0, CHANNELS)
+    .slice(0, FOUND)
     .map(({ app, name, subscribers, kind }) => ({
       ...{ section: "Channels", name, hint: `${appName(app)} · ${plural(subscribers, "subscriber")}` },
       icon: ({ public: "hash", private: "lock", presence: "people" } as const)[kind],
       act: () => go(to("channel", { app, name })),
     }));
+}
+
+function usePeople(search: string): Item[] {
+  const isAsked = search !== "" && !CONNECTION_ID.test(search);
+  const { data } = useAnswer<PeopleList>(
+    isAsked ? path(["people"], { app: chosenApp.value, search, limit: FOUND }) : undefined,
+  );
+  return (data?.people ?? []).map(({ app, id, name = id, connections }) => ({
+    ...{ section: "People", icon: "user", name, hint: `${appName(app)} · ${plural(connections, "connection")}` },
+    act: () => go(to("user", { app, id })),
+  }));
 }
 
 // ---- the keys

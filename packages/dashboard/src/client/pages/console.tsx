@@ -5,11 +5,12 @@ import type { FeedFilter } from "fanfare/wire/admin";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { codeOf } from "../code.ts";
 import { type ConsoleEntry, Feed, fitter, isKind, isTrouble, KEPT, KINDS } from "../feed.ts";
+import { live } from "../live.ts";
 import { appName, overview } from "../overview.ts";
 import { Icon } from "../parts/icon.tsx";
 import { Inspector, onlyLike, sendableOf } from "../parts/inspector.tsx";
 import { useKeys } from "../parts/keys.ts";
-import { Empty, notify } from "../parts/notes.tsx";
+import { Empty, notify, Waiting } from "../parts/notes.tsx";
 import { Person } from "../parts/person.tsx";
 import { QueryBar } from "../parts/query-bar.tsx";
 import { Rows } from "../parts/rows.tsx";
@@ -207,7 +208,7 @@ function List({ items, chosen, setAway, isFiltered }: ListProps) {
       look={look}
       row={(entry) => <Line entry={entry} />}
     >
-      <Nothing isFiltered={isFiltered} />
+      {live.state.value.is === "connecting" ? <Waiting rows={16} /> : <Nothing isFiltered={isFiltered} />}
     </Rows>
   );
 }

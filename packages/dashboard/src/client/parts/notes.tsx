@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import { type Refused, refusedBy } from "../api.ts";
 import { appsLeftOut } from "../overview.ts";
 import { plural } from "../show.ts";
@@ -15,11 +16,20 @@ export function Empty({ title, children }: { title: string; children?: Component
   );
 }
 
-export function Waiting({ what = "Loading" }: { what?: string }) {
+const NOTICED_MS = 150;
+
+/** Nothing at first, for most answers come before anybody waits; then rows of the height of what comes. */
+export function Waiting({ what = "Loading", rows = 6 }: { what?: string; rows?: number }) {
+  const [isNoticed, notice] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => notice(true), NOTICED_MS);
+    return () => clearTimeout(timer);
+  }, []);
   return (
-    <p class="waiting" role="status">
-      {what}…
-    </p>
+    <div class="waiting" role="status">
+      <span class="unseen">{what}…</span>
+      {isNoticed && Array.from({ length: rows }, (_, at) => <span key={at} class="skeleton" aria-hidden="true" />)}
+    </div>
   );
 }
 
