@@ -230,17 +230,23 @@ test("a page that is not there says so", async () => {
 });
 
 // Not a test of the page: it makes files of this repository, and is asked for by name.
-if (process.env.FANFARE_SCREENSHOTS === "1") test("the pictures in the docs are taken anew", takePictures);
+if (process.env.FANFARE_SCREENSHOTS === "1") test("the pictures in the docs are taken anew", takePictures, 600_000);
 
 async function takePictures(): Promise<void> {
-  const server = await startWithDashboard({ statistics: { intervalS: 1 }, apps: [{ ...APP, name: "Shop" }] });
-  const clients = await Promise.all(["ada", "grace", "linus"].map((user) => connectAs(server.url, user)));
-  for (const client of clients) await client.subscribe("orders");
+  const channels = [{ match: "presence-*", history: { size: 250, ttlS: 3_600 } }];
+  const shop = { ...APP, name: "Shop", clientEvents: true, channels };
+  const server = await startWithDashboard({ statistics: { intervalS: 1 }, apps: [shop] });
+  const clients = await Promise.all(
+    ["Ada", "Grace", "Linus"].map((name) =>
+      connectAs(server.url, name.toLowerCase(), { info: { name }, channels: ["presence-team"] }),
+    ),
+  );
+  for (const client of clients) for (const channel of ["orders", "presence-team"]) await client.subscribe(channel);
   const busy = keepBusy(server);
   try {
     await beRefused(server, clients[0]);
-    for (const look of [{}, { suffix: "dark", colors: "dark" as const }, { suffix: "phone", width: 390 }])
-      await picture(server, "overview", look, (page) => page.waitForTimeout(look.suffix ? 3_000 : 25_000));
+    for (const place of ["overview", "channels", "channel?app=app&name=presence-team"])
+      for (const look of LOOKS) await picture(server, place, look, (page) => page.waitForTimeout(20_000));
     await picture(server, "console", {}, async (page) => {
       await row(page, "message", "order-placed").nth(3).waitFor();
       await page.waitForTimeout(2_500);
@@ -248,7 +254,6 @@ async function takePictures(): Promise<void> {
       await row(page, "message", "order-placed").first().click();
     });
     await picture(server, "console", { suffix: "phone", width: 390 }, (page) => page.waitForTimeout(3_000));
-    await picture(server, "channels?app=app", {}, (page) => shows(page, "table", "ago"));
     await picture(server, "insights", { colors: "dark" }, (page) => page.waitForTimeout(15_000));
     await picture(server, "channels?app=app", { suffix: "send" }, async (page) => {
       const form = await openSend(page);
@@ -261,6 +266,13 @@ async function takePictures(): Promise<void> {
     busy.stop();
   }
 }
+
+const LOOKS: readonly Look[] = [
+  {},
+  { suffix: "dark", colors: "dark" },
+  { suffix: "phone", width: 390 },
+  { suffix: "phone-dark", width: 390, colors: "dark" },
+];
 
 /** In some of the ways that people are. */
 async function beRefused(server: Server, native: NativeTestClient | undefined): Promise<void> {
@@ -287,7 +299,7 @@ async function picture(
   { suffix, colors, width }: Look,
   until: (page: Page) => Promise<unknown>,
 ) {
-  const size = width === undefined ? {} : { width, height: 844 };
+  const size = width === undefined ? { width: 1440, height: 900 } : { width, height: 844 };
   const { page } = await look(browser, server, { place, ...size, ...(colors ? { colors } : {}) });
   await until(page);
   const name = ["dashboard", place.replace(/\W.*/, ""), ...(suffix ? [suffix] : [])].join("-");
@@ -305,6 +317,7 @@ function keepBusy(server: Server): { stop(): void } {
     void server
       .toChannel("orders")
       .push({ event: "order-placed", data: { id: 4_000 + turn, total: 19.9, paid: turn % 3 > 0 } });
+    if (turn % 3 === 0) void server.toChannel("presence-team").push({ event: "route.assigned", data: { stops: turn } });
     if (turn % 4 === 0)
       void server
         .toChannel(`private-cart.${turn % 9}`)

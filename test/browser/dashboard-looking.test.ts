@@ -1,4 +1,4 @@
-/** The dashboard's pages for looking: channels, connections, charts, nodes. All of it by clicking. */
+/** The dashboard's pages for looking: connections, charts, nodes. All of it by clicking. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { noStatistics } from "../../packages/server/src/admin/api-types.ts";
@@ -17,57 +17,6 @@ setDefaultTimeout(TEST_MS);
 
 const browser = await openBrowser();
 const server = await startWithDashboard({ statistics: { intervalS: 1 } });
-
-test("channels are listed with kinds, counts and what was last said, and are searched", async () => {
-  const client = await connectPusher(server.url);
-  for (const channel of ["lobby", "private-orders", "cache-prices"]) await client.subscribe(channel);
-  await client.subscribe("presence-room", { data: { user_id: "ada", user_info: { name: "Ada" } } });
-  const { page } = await look(browser, server);
-  await openPageOf(page, "Channels");
-  const line = (name: string) => page.getByRole("row").filter({ has: page.getByRole("link", { name, exact: true }) });
-  expect(await line("private-orders").textContent()).toContain("private");
-  expect(await line("presence-room").textContent()).toMatch(/presence11/);
-  expect(await line("cache-prices").textContent()).toContain("cache");
-  await eventually(
-    async () => {
-      await server.toChannel("lobby").push({ event: "greeting", data: "hi" });
-      await line("lobby").getByText("greeting").waitFor({ timeout: 500 });
-    },
-    { withinMs: PATIENCE_MS },
-  );
-
-  // What is typed goes where `/` leads.
-  await page.getByRole("heading", { name: "Channels" }).click();
-  await page.keyboard.press("/");
-  await page.keyboard.type("presence");
-  await eventually(async () => expect(await page.getByRole("row").count()).toBe(2), { withinMs: PATIENCE_MS });
-  await page.keyboard.type("-nowhere");
-  await shows(page, "main", "No channel has that in its name");
-});
-
-test("a channel's page has its members, its connections and what happens in it", async () => {
-  const client = await connectPusher(server.url);
-  await client.subscribe("presence-team", { data: { user_id: "grace", user_info: { name: "Grace" } } });
-  const { page } = await look(browser, server, { place: "channels" });
-  await page.getByRole("link", { name: "presence-team" }).click();
-  await page.getByRole("heading", { name: "presence-team" }).waitFor();
-  await shows(page, "section[aria-labelledby=members]", "grace");
-  await shows(page, "section[aria-labelledby=members]", '{"name":"Grace"}');
-  await shows(page, "section[aria-labelledby=its-connections]", client.socketId);
-  await eventually(
-    async () => {
-      await server.toChannel("presence-team").push({ event: "plan", data: { step: 1 } });
-      await page
-        .locator("section[aria-labelledby=happening]")
-        .getByText('{"step":1}')
-        .first()
-        .waitFor({ timeout: 500 });
-    },
-    { withinMs: PATIENCE_MS },
-  );
-  await client.close();
-  await shows(page, "main", "Nobody is in this channel");
-});
 
 test("a connection's page has who and how it is, its channels, and its frames as they pass", async () => {
   const client = await connectAs(server.url, "linus", { info: { team: "kernel" } });

@@ -38,10 +38,14 @@ export async function call<T>(method: Method, path: string, body?: unknown, sign
 /** `api/apps/a%2Fb/channels?search=x`: what is undefined is left out. */
 export function path(
   parts: readonly string[],
-  query: Readonly<Record<string, string | number | undefined>> = {},
+  query: Readonly<Record<string, string | number | readonly string[] | undefined>> = {},
 ): string {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
-  const parameters = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== undefined && one !== "") parameters.append(name, String(one));
+    }
+  }
   const address = `api/${parts.map(encodeURIComponent).join("/")}`;
   return parameters.size > 0 ? `${address}?${parameters}` : address;
 }

@@ -63,8 +63,12 @@ export function grouped(entries: readonly FeedEntry[], most: number): readonly R
 export function titleOf({ type, code, why = "" }: FeedEntry): string {
   if (type === "gap") return "Events may be missing";
   if (type === "error") return why;
-  const title = REASONS[code ?? ""] ?? (code === undefined ? "Refused" : words(code));
+  const title = code === undefined ? "Refused" : titleOfCode(code);
   return callOf(why) === undefined ? title : `API call: ${title.charAt(0).toLowerCase()}${title.slice(1)}`;
+}
+
+export function titleOfCode(code: string): string {
+  return REASONS[code] ?? words(code);
 }
 
 function placeOf({ type, channel, user, address, why = "" }: FeedEntry): string {

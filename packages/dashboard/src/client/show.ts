@@ -15,6 +15,11 @@ export function short(value: number): string {
   return SHORT.format(value);
 }
 
+/** A rate: with a tenth where it is small. */
+export function perSecond(rate: number): string {
+  return rate > 0 && rate < 10 ? rate.toFixed(1) : short(Math.round(rate));
+}
+
 /** In units of 1024. */
 export function size(bytes: number): string {
   if (bytes < 1024) return `${Math.round(bytes)} B`;

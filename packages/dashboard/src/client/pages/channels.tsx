@@ -1,265 +1,335 @@
-/** The channels of an app: who is in how many, what was said last, and one channel closely. */
+/** The channels of one app or of all: who is in how many, how much is said in which, and those of a pattern together. */
 
-import type { ChannelDetail, ChannelEntry, ChannelList, FeedEntry } from "fanfare/wire/admin";
-import { useMemo, useState } from "preact/hooks";
-import { path } from "../api.ts";
-import { appName, appsInScope } from "../overview.ts";
-import { useAnswer, useAnswers } from "../parts/answer.ts";
-import { AppsLeftOut, Empty, Failure, Waiting } from "../parts/notes.tsx";
-import { PayloadView } from "../parts/payload.tsx";
-import { Facts, Head, Kind, Search, Since, Time, TypeMark } from "../parts/small.tsx";
-import { useSettled, useWatch } from "../parts/watch.ts";
+import { CHANNEL_KINDS, type ChannelEntry, type ChannelKindFilter, type ChannelList } from "fanfare/wire/admin";
+import type { ComponentChildren } from "preact";
+import type { Refused } from "../api.ts";
+import { appName } from "../overview.ts";
+import { useBusiest, useChannelList } from "../parts/channel-list.ts";
+import { keyOf, RATE_OVER_S, useChannelRates } from "../parts/channel-rates.ts";
+import { ChannelName, HistoryWords, LastEvent, RateLine } from "../parts/channel-words.tsx";
+import { Icon } from "../parts/icon.tsx";
+import { Empty, Failure, Waiting } from "../parts/notes.tsx";
+import { Head, Search } from "../parts/small.tsx";
+import { useSettled } from "../parts/watch.ts";
 import { change, chosenApp, place, to } from "../route.ts";
-import { count, plural } from "../show.ts";
-import { ConnectionTable } from "./connections.tsx";
+import { count, perSecond, plural } from "../show.ts";
 
-const EVERY_MS = 3_000;
-const RECENT = 30;
-const MOST = 500;
+const A_PAGE = 100;
+const OF_A_PATTERN = 5;
 
-type OfApp = ChannelEntry & { readonly app: string };
+type Sort = "in" | "out" | "subscribers" | "name";
+
+const KIND_NAMES: Readonly<Record<ChannelKindFilter, string>> = {
+  public: "Public",
+  private: "Private",
+  presence: "Presence",
+  encrypted: "Encrypted",
+  cache: "Cache",
+};
 
 export function Channels() {
-  const search = place.value.params.search ?? "";
+  const app = chosenApp.value;
+  const { search = "", kind = "", group, offset = "0" } = place.value.params;
+  const sort = sortOf(place.value.params.sort);
+  const counted = useChannelRates(app === undefined ? {} : { app });
+  const first = useBusiest(counted.rates, sort === "in" || sort === "out" ? sort : undefined);
   const settled = useSettled(search);
-  const apps = appsInScope.value;
-  const paths = apps?.map((app) => path(["apps", app, "channels"], { search: settled }));
-  const { data, error, reload } = useAnswers<ChannelList>(paths, EVERY_MS);
-  const channels = useMemo(() => merged(apps ?? [], data ?? []), [apps, data]);
-  const total = data?.reduce((sum, list) => sum + list.total, 0) ?? 0;
-  const last = useLastEvents(chosenApp.value);
+  const isGrouped = group !== "no";
+  const { data, error, reload } = useChannelList(
+    { search: settled, kind, sort: orderOf(sort), group: isGrouped ? "pattern" : undefined, offset, limit: A_PAGE },
+    first,
+  );
+  const apps = app === undefined ? "all apps" : appName(app);
   return (
     <>
-      <Head
-        title="Channels"
-        lead={data && plural(total, settled === "" ? "channel" : "match", settled === "" ? "channels" : "matches")}
-      >
-        <Search isFirst label="Search channels" value={search} onInput={(value) => change({ search: value })} />
+      <Head title="Channels" lead={`${apps}, live`}>
+        <Search
+          isFirst
+          label="Filter channels, * for any characters"
+          value={search}
+          onInput={(value) => change({ search: value, offset: undefined })}
+        />
+        <Kinds kinds={data?.kinds} matching={data?.matching} chosen={kind} />
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={isGrouped}
+            onChange={() => change({ group: isGrouped ? "no" : undefined, offset: undefined })}
+          />
+          Group by pattern
+        </label>
       </Head>
-      <Failure error={error} retry={reload} />
-      {!data && !error && <Waiting />}
-      {data && channels.length === 0 && <NoChannels isSearch={settled !== ""} />}
-      {channels.length > 0 && <ChannelTable channels={channels} hasApps={(apps?.length ?? 0) > 1} last={last} />}
-      {data && total > channels.length && (
-        <p class="more">
-          {count(channels.length)} of {count(total)} are listed, the largest first. Search to find others.
-        </p>
-      )}
-      <AppsLeftOut />
+      <Listed data={data} error={error} retry={reload} isFiltered={settled !== "" || kind !== ""}>
+        {(list) => <ChannelTable list={list} sort={sort} counted={counted} first={first} isOfAll={app === undefined} />}
+      </Listed>
+      {data && data.channels.length > 0 && <Pages list={data} offset={Number(offset)} />}
     </>
   );
 }
 
-/** As many of all apps as of one, the largest first. */
-function merged(apps: readonly string[], lists: readonly ChannelList[]): readonly OfApp[] {
-  const all = lists.flatMap(({ channels }, index) => channels.map((it) => ({ ...it, app: apps[index] ?? "" })));
-  return all.sort((one, other) => other.subscribers - one.subscribers).slice(0, MOST);
+interface ListedProps {
+  readonly data: ChannelList | undefined;
+  readonly error: Refused | undefined;
+  readonly retry: () => void;
+  readonly isFiltered: boolean;
+  readonly children: (list: ChannelList) => ComponentChildren;
 }
 
-function NoChannels({ isSearch }: { isSearch: boolean }) {
-  if (isSearch) return <Empty title="No channel has that in its name">Names are case-sensitive.</Empty>;
+function Listed({ data, error, retry, isFiltered, children }: ListedProps) {
   return (
-    <Empty title="Nobody is in any channel">
-      A channel is there as long as somebody is subscribed to it. Subscribe a client, and it is listed here.
+    <>
+      <Failure error={error} retry={retry} />
+      {!data && !error && <Waiting />}
+      {data?.channels.length === 0 && <NoChannels isFiltered={isFiltered} />}
+      {data && data.channels.length > 0 && children(data)}
+    </>
+  );
+}
+
+function NoChannels({ isFiltered }: { isFiltered: boolean }) {
+  if (isFiltered) {
+    return (
+      <Empty title="No channel matches">
+        Names are case-sensitive, and a channel is listed while somebody is subscribed to it.
+        <p>
+          <button type="button" onClick={() => change({ search: undefined, kind: undefined, offset: undefined })}>
+            Clear the filter
+          </button>
+        </p>
+      </Empty>
+    );
+  }
+  return (
+    <Empty title="No channels yet">
+      A channel appears here as soon as a client subscribes to it, and goes when the last one leaves.
     </Empty>
   );
 }
 
-interface TableProps {
-  readonly channels: readonly OfApp[];
-  readonly hasApps: boolean;
-  readonly last: ReadonlyMap<string, FeedEntry>;
+function sortOf(wanted: string | undefined): Sort {
+  return wanted === "out" || wanted === "subscribers" || wanted === "name" ? wanted : "in";
 }
 
-function ChannelTable({ channels, hasApps, last }: TableProps) {
+/** By what the server puts those in order in which nothing is said. */
+function orderOf(sort: Sort): "subscribers" | "name" {
+  return sort === "name" ? "name" : "subscribers";
+}
+
+interface KindsProps {
+  readonly kinds: ChannelList["kinds"] | undefined;
+  readonly matching: number | undefined;
+  readonly chosen: string;
+}
+
+function Kinds({ kinds, matching, chosen }: KindsProps) {
+  const all = [
+    ["", "All", matching] as const,
+    ...CHANNEL_KINDS.map((it) => [it, KIND_NAMES[it], kinds?.[it]] as const),
+  ];
+  return (
+    <fieldset class="segment" aria-label="Kind">
+      {all.map(([kind, name, number]) => (
+        <button
+          key={kind}
+          type="button"
+          aria-pressed={kind === chosen}
+          onClick={() => change({ kind: kind || undefined, offset: undefined })}
+        >
+          {name} {number !== undefined && <small>{count(number)}</small>}
+        </button>
+      ))}
+    </fieldset>
+  );
+}
+
+interface TableProps {
+  readonly list: ChannelList;
+  readonly sort: Sort;
+  readonly counted: ReturnType<typeof useChannelRates>;
+  readonly first: readonly string[];
+  readonly isOfAll: boolean;
+}
+
+function ChannelTable({ list, sort, counted, first, isOfAll }: TableProps) {
+  const { open } = place.value.params;
   return (
     <div class="table">
-      <table>
+      <table class="channels">
         <thead>
           <tr>
-            <th scope="col">Channel</th>
-            {hasApps && <th scope="col">App</th>}
-            <th scope="col">Kind</th>
-            <th scope="col" class="number">
-              Subscribers
+            <Column by="name" name="Channel" sort={sort} />
+            {isOfAll && (
+              <th scope="col" class="wide">
+                App
+              </th>
+            )}
+            <th scope="col" class="wide">
+              Kind
             </th>
-            <th scope="col" class="number">
+            <Column by="subscribers" name="Subscribers" look="number" sort={sort} />
+            <th scope="col" class="number wide">
               Members
             </th>
             <th scope="col" class="wide">
+              Last 5 min
+            </th>
+            <Column by="in" name="In/s" look="number" sort={sort} />
+            <Column by="out" name="Out/s" look="number wide" sort={sort} />
+            <th scope="col" class="roomy">
+              History
+            </th>
+            <th scope="col" class="roomy">
               Last event
             </th>
           </tr>
         </thead>
         <tbody>
-          {channels.map((channel) => (
-            <tr key={`${channel.app}/${channel.name}`}>
-              <th scope="row">
-                <a href={to("channel", { app: channel.app, name: channel.name })}>{channel.name}</a>
-              </th>
-              {hasApps && <td>{appName(channel.app)}</td>}
-              <td>
-                <Kind channel={channel} />
-              </td>
-              <td class="number">{count(channel.subscribers)}</td>
-              <td class="number">{channel.users === undefined ? "" : count(channel.users)}</td>
-              <td class="wide">
-                <LastEvent entry={last.get(`${channel.app}/${channel.name}`)} />
-              </td>
-            </tr>
-          ))}
+          {list.channels.flatMap((entry) => {
+            const key = keyOf(entry.app, entry.name);
+            const isOpen = entry.channels !== undefined && open === key;
+            const row = <Row key={key} entry={entry} counted={counted} isOfAll={isOfAll} isOpen={isOpen} />;
+            if (!isOpen) return [row];
+            return [
+              row,
+              <OfPattern key={`in ${key}`} entry={entry} counted={counted} first={first} isOfAll={isOfAll} />,
+            ];
+          })}
         </tbody>
       </table>
     </div>
   );
 }
 
-function LastEvent({ entry }: { entry: FeedEntry | undefined }) {
-  if (!entry)
-    return (
-      <span class="soft" title="None since this page opened">
-        –
-      </span>
-    );
+interface ColumnProps {
+  readonly by: Sort;
+  readonly name: string;
+  readonly look?: string;
+  readonly sort: Sort;
+}
+
+function Column({ by, name, look, sort }: ColumnProps) {
+  const isChosen = by === sort;
+  const order = by === "name" ? "ascending" : "descending";
+  return (
+    <th scope="col" class={look} aria-sort={isChosen ? order : undefined}>
+      <button
+        type="button"
+        class="sort"
+        onClick={() => change({ sort: by === "in" ? undefined : by, offset: undefined })}
+      >
+        {name}
+        {isChosen && <span aria-hidden="true">{by === "name" ? " ↑" : " ↓"}</span>}
+      </button>
+    </th>
+  );
+}
+
+interface RowProps {
+  readonly entry: ChannelEntry;
+  readonly counted: ReturnType<typeof useChannelRates>;
+  readonly isOfAll: boolean;
+  readonly isOpen?: boolean;
+  readonly isInside?: boolean;
+}
+
+function Row({ entry, counted: { rates, nowMs }, isOfAll, isOpen = false, isInside = false }: RowProps) {
+  const { app, name, kind, subscribers, users, channels } = entry;
+  const rate = channels === undefined ? rates.of(app, name, nowMs) : rates.ofPattern(app, name, nowMs);
+  return (
+    <tr class={isInside ? "inside" : undefined}>
+      <th scope="row">
+        <span class="channel-cell">
+          {channels === undefined ? <span class="twisty" /> : <Twisty entry={entry} isOpen={isOpen} />}
+          <ChannelName channel={entry} />
+        </span>
+      </th>
+      {isOfAll && <td class="wide">{appName(app)}</td>}
+      <td class="wide">{kindName(entry, kind)}</td>
+      <td class="number">{count(subscribers)}</td>
+      <td class="number wide">{users === undefined ? "–" : count(users)}</td>
+      <td class="wide spark-cell">
+        <RateLine rate={rate} />
+      </td>
+      <td class="number">{perSecond(rate.in)}</td>
+      <td class="number wide">{perSecond(rate.out)}</td>
+      <td class="roomy">
+        <HistoryWords channel={entry} />
+      </td>
+      <td class="roomy">
+        <LastEvent rate={rate} />
+      </td>
+    </tr>
+  );
+}
+
+function kindName({ encrypted, cache }: ChannelEntry, kind: string): string {
+  if (encrypted) return "encrypted";
+  return cache ? `${kind}, cache` : kind;
+}
+
+function Twisty({ entry: { app, name }, isOpen }: { entry: ChannelEntry; isOpen: boolean }) {
+  return (
+    <button
+      type="button"
+      class="quiet twisty"
+      aria-expanded={isOpen}
+      aria-label={`Channels of ${name}`}
+      onClick={() => change({ open: isOpen ? undefined : keyOf(app, name) })}
+    >
+      <Icon name="right" isSmall />
+    </button>
+  );
+}
+
+interface OfPatternProps {
+  readonly entry: ChannelEntry;
+  readonly counted: ReturnType<typeof useChannelRates>;
+  readonly first: readonly string[];
+  readonly isOfAll: boolean;
+}
+
+/** Its first few: the busiest, then the largest. */
+function OfPattern({ entry: { app, name, channels = 0 }, counted, first, isOfAll }: OfPatternProps) {
+  const { data, error, reload } = useChannelList({ pattern: name, limit: OF_A_PATTERN }, first, app);
   return (
     <>
-      <code>{entry.event}</code>{" "}
-      <span class="soft">
-        <Since atMs={entry.atMs} /> ago
-      </span>
-    </>
-  );
-}
-
-/** By app and channel, of those seen while the page is open. */
-function useLastEvents(app: string | undefined): ReadonlyMap<string, FeedEntry> {
-  const known = useMemo(() => new Map<string, FeedEntry>(), [app]);
-  const [, paint] = useState(0);
-  const types = ["client_event", "api_message"] as const;
-  useWatch({ type: "feed", ...(app !== undefined && { app }), types }, "feed", ({ entries }) => {
-    for (const entry of entries) if (entry.channel !== undefined) known.set(`${entry.app}/${entry.channel}`, entry);
-    // An app with more channels than anybody reads: the oldest are forgotten.
-    for (const name of known.keys()) if (known.size > 5_000) known.delete(name);
-    paint((before) => before + 1);
-  });
-  return known;
-}
-
-export function ChannelPage({ app }: { app: string }) {
-  const name = place.value.params.name ?? "";
-  const { data, error, reload } = useAnswer<ChannelDetail>(path(["apps", app, "channel"], { name }), EVERY_MS);
-  const isGone = error?.code === "not_found";
-  return (
-    <>
-      <Head title={<span class="breakable">{name}</span>} name={name} crumb={<a href={to("channels")}>Channels</a>}>
-        <a class="button" href={to("console", { app, channel: name })}>
-          Open in console
-        </a>
-      </Head>
-      {isGone ? (
-        <Empty title="Nobody is in this channel">
-          It is listed again as soon as somebody subscribes. Events that are sent to it meanwhile show up below.
-        </Empty>
-      ) : (
-        <Failure error={error} retry={reload} />
-      )}
-      {!data && !error && <Waiting />}
-      {data && !isGone && <ChannelFacts channel={data} />}
-      <div class="columns">
-        <Happening app={app} name={name} />
-        {data && !isGone && <History channel={data} />}
-      </div>
-      {data?.kind === "presence" && !isGone && <Members channel={data} />}
-      {data && !isGone && data.connections.length > 0 && (
-        <section class="card" aria-labelledby="its-connections">
-          <h2 id="its-connections">
-            Connections <small>on this node</small>
-          </h2>
-          <ConnectionTable connections={data.connections} />
-        </section>
-      )}
-    </>
-  );
-}
-
-function ChannelFacts({ channel }: { channel: ChannelDetail }) {
-  const rows = [
-    ["Kind", <Kind key="kind" channel={channel} />],
-    ["Subscribers", count(channel.subscribers)],
-    ...(channel.users === undefined ? [] : [["Members", count(channel.users)] as const]),
-  ] as const;
-  return <Facts rows={rows} />;
-}
-
-function Happening({ app, name }: { app: string; name: string }) {
-  const [recent, put] = useState<readonly FeedEntry[]>([]);
-  const [leftOut, setLeftOut] = useState(0);
-  useWatch({ type: "feed", app, channel: name }, "feed", (batch) => {
-    const its = batch.entries.filter(({ channel }) => channel === name);
-    put((before) => [...its.toReversed(), ...before].slice(0, RECENT));
-    setLeftOut((before) => before + batch.leftOut);
-  });
-  return (
-    <section class="card" aria-labelledby="happening">
-      <h2 id="happening">Events (live)</h2>
-      {recent.length === 0 && <Empty title="Nothing yet">What happens in this channel shows up here.</Empty>}
-      <ol class="lines">
-        {recent.map((entry) => (
-          <li key={entry.id}>
-            <Time atMs={entry.atMs} /> <TypeMark type={entry.type} /> {entry.event && <code>{entry.event}</code>}{" "}
-            <span class="soft what">{(entry.payload?.text ?? entry.user ?? entry.connection ?? "").slice(0, 160)}</span>
-          </li>
-        ))}
-      </ol>
-      {leftOut > 0 && <p class="more">{plural(leftOut, "event")} left out, because there were too many to show.</p>}
-    </section>
-  );
-}
-
-function History({ channel }: { channel: ChannelDetail }) {
-  if (channel.kept.length === 0) return null;
-  return (
-    <section class="card" aria-labelledby="history">
-      <h2 id="history">
-        History <small>newest first</small>
-      </h2>
-      {channel.kept.toReversed().map(({ event, payload }, index) => (
-        <PayloadView key={index} payload={payload} label={event} />
+      {data?.channels.map((one) => (
+        <Row key={one.name} entry={one} counted={counted} isOfAll={isOfAll} isInside />
       ))}
-    </section>
+      <tr class="inside">
+        <td colSpan={10}>
+          <Failure error={error} retry={reload} />
+          {channels > OF_A_PATTERN && (
+            <a href={to("channels", { search: name, group: "no", open: undefined })}>Show all {count(channels)}</a>
+          )}
+        </td>
+      </tr>
+    </>
   );
 }
 
-function Members({ channel }: { channel: ChannelDetail }) {
+function Pages({ list: { total, matching, channels }, offset }: { list: ChannelList; offset: number }) {
+  const isAll = channels.length >= total;
+  const turn = (by: number) => change({ offset: String(Math.max(0, offset + by)) });
   return (
-    <section class="card" aria-labelledby="members">
-      <h2 id="members">
-        Members <small>{count(channel.users ?? channel.members.length)}</small>
-      </h2>
-      <div class="table">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">User</th>
-              <th scope="col">Info</th>
-              <th scope="col">State</th>
-              <th scope="col">Joined</th>
-            </tr>
-          </thead>
-          <tbody>
-            {channel.members.map(({ id, info, state, joinedAtMs }) => (
-              <tr key={id}>
-                <th scope="row">{id}</th>
-                <td class="mono">{info.text.slice(0, 300)}</td>
-                <td class="mono">{state?.text.slice(0, 300)}</td>
-                <td>
-                  <Since atMs={joinedAtMs} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-    </section>
+    <p class="more pages">
+      <span>
+        {isAll
+          ? plural(matching, "channel")
+          : `${count(offset + 1)}–${count(offset + channels.length)} of ${count(total)}`}
+        {` · rates are of all nodes, averaged over ${RATE_OVER_S} s, of the busiest channels`}
+      </span>
+      <span class="grow" />
+      {!isAll && (
+        <>
+          <button type="button" disabled={offset === 0} onClick={() => turn(-A_PAGE)}>
+            Previous
+          </button>
+          <button type="button" disabled={offset + channels.length >= total} onClick={() => turn(A_PAGE)}>
+            Next
+          </button>
+        </>
+      )}
+    </p>
   );
 }

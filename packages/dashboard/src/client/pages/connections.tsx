@@ -76,7 +76,7 @@ function useLists(apps: readonly string[], search: string): readonly ConnectionL
   return useMemo(() => lists && Array.from(lists.values(), ({ list }) => list), [lists]);
 }
 
-export function ConnectionTable({ connections }: { connections: readonly ConnectionEntry[] }) {
+function ConnectionTable({ connections }: { connections: readonly ConnectionEntry[] }) {
   const hasNodes = (overview.value?.nodes.length ?? 1) > 1;
   return (
     <div class="table">

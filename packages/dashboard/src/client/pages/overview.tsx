@@ -1,6 +1,14 @@
 /** The first page: is something wrong, how much is going on, what was refused, and what changed. */
 
-import type { AuditEntry, FeedFilter, NodeEntry, Point } from "fanfare/wire/admin";
+import {
+  type AuditEntry,
+  addPoints,
+  type FeedFilter,
+  latencyQuantileMs,
+  type NodeEntry,
+  noStatistics,
+  type Point,
+} from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { path } from "../api.ts";
@@ -12,17 +20,18 @@ import { useSeconds } from "../parts/seconds.ts";
 import { Head, Since, Time, TypeMark, useNow } from "../parts/small.tsx";
 import { Spark } from "../parts/spark.tsx";
 import { useWatch } from "../parts/watch.ts";
-import { grouped, type Refusal, TROUBLES } from "../refusals.ts";
+import { grouped, type Refusal, TROUBLES, titleOfCode } from "../refusals.ts";
 import { chosenApp, to } from "../route.ts";
 import { may } from "../session.ts";
-import { count, plural, short, size } from "../show.ts";
+import { count, perSecond, plural, short, size } from "../show.ts";
 import { themeKey } from "../theme.ts";
 import { Alerts } from "./alerts.tsx";
+import { Busiest } from "./busiest.tsx";
 import { FirstSteps } from "./first-steps.tsx";
 import { RANGES } from "./series.ts";
 
 const MINUTES_MS = RANGES.live.lengthMs;
-const SHOWN = { refusals: 6, events: 8, changes: 5 };
+const SHOWN = { refusals: 6, reasons: 4, events: 8, changes: 5 };
 
 /** They outlive the page, so that what was seen is still there when one comes back to it. */
 const [troubles, events] = [new Feed(), new Feed()];
@@ -44,10 +53,11 @@ export function OverviewPage() {
       <div class="halves">
         <div class="stack">
           {showsNumbers && <Messages points={points} />}
+          {showsNumbers && <Busiest />}
           <HappeningNow />
         </div>
         <div class="stack">
-          <Refusals />
+          <Refusals points={points} />
           {it.nodes.length > 0 && <NodeTable nodes={it.nodes} />}
           {may("operate") && <Changes />}
         </div>
@@ -74,11 +84,11 @@ function isQuiet({ messagesIn, messagesOut, apiMessages }: Point): boolean {
 
 function Numbers({ points }: { points: readonly Point[] }) {
   const lately = points.slice(-10);
-  const perSecond = (of: (point: Point) => number) =>
+  const average = (of: (point: Point) => number) =>
     lately.reduce((sum, point) => sum + of(point), 0) / Math.max(1, lately.length);
-  const fromClients = perSecond(({ messagesIn }) => messagesIn);
-  const fromBackends = perSecond(({ apiMessages }) => apiMessages);
-  const out = perSecond(({ messagesOut }) => messagesOut);
+  const fromClients = average(({ messagesIn }) => messagesIn);
+  const fromBackends = average(({ apiMessages }) => apiMessages);
+  const out = average(({ messagesOut }) => messagesOut);
   const refused = points.reduce((sum, point) => sum + refusedIn(point), 0);
   const connections = points.at(-1)?.connections ?? overview.value?.connections ?? 0;
   const peak = Math.max(connections, ...points.map(({ peakConnections }) => peakConnections));
@@ -95,27 +105,28 @@ function Numbers({ points }: { points: readonly Point[] }) {
       <Tile
         page="insights"
         name="Messages in"
-        value={rate(fromClients + fromBackends)}
+        value={perSecond(fromClients + fromBackends)}
         unit="/s"
-        context={`${rate(fromBackends)} from back ends · ${rate(fromClients)} from clients`}
+        context={`${perSecond(fromBackends)} from back ends · ${perSecond(fromClients)} from clients`}
         values={points.map(({ messagesIn, apiMessages }) => messagesIn + apiMessages)}
         color="--line-1"
       />
       <Tile
         page="insights"
         name="Messages out"
-        value={rate(out)}
+        value={perSecond(out)}
         unit="/s"
-        context={`${size(perSecond(({ bytesOut }) => bytesOut))}/s`}
+        context={`${size(average(({ bytesOut }) => bytesOut))}/s`}
         values={points.map(({ messagesOut }) => messagesOut)}
         color="--line-2"
       />
+      <LatencyTile />
       <Tile
         page="console"
         params={{ show: "errors" }}
         name="Refused"
         value={count(refused)}
-        context="in 5 minutes"
+        context={`in 5 minutes, for ${plural(reasonsOf(points).length, "reason")}`}
         values={points.map(refusedIn)}
         color="--line-5"
       />
@@ -123,19 +134,47 @@ function Numbers({ points }: { points: readonly Point[] }) {
   );
 }
 
-function refusedIn({ subscribeFailures, authFailures }: Point): number {
-  return subscribeFailures + authFailures;
+function refusedIn({ refused = {} }: Point): number {
+  return Object.values(refused).reduce((sum, times) => sum + times, 0);
 }
 
-function rate(perSecond: number): string {
-  return perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : short(Math.round(perSecond));
+/** From publishing to this node's sockets. It is timed for all apps together. */
+function LatencyTile() {
+  const { points } = useSeconds(undefined);
+  const lastMinute = points.slice(-60).reduce(addPoints, { ...noStatistics(), atMs: 0 });
+  const [p50, p99] = [0.5, 0.99].map((part) => latencyQuantileMs(lastMinute.latency ?? [], part));
+  const each = points.flatMap(({ latency = [] }) => latencyQuantileMs(latency, 0.99) ?? []);
+  return (
+    <Tile
+      page="insights"
+      name="Delivery latency"
+      value={
+        p50 === undefined || p99 === undefined ? (
+          "–"
+        ) : (
+          <>
+            {milliseconds(p50)}
+            <small>ms p50</small> {milliseconds(p99)}
+            <small>ms p99</small>
+          </>
+        )
+      }
+      context={`publish to socket, sampled${chosenApp.value === undefined ? "" : ", all apps"}`}
+      values={each}
+      color="--line-4"
+    />
+  );
+}
+
+function milliseconds(ms: number): string {
+  return ms < 10 ? ms.toFixed(1) : count(Math.round(ms));
 }
 
 interface TileProps {
   readonly page: string;
   readonly params?: Readonly<Record<string, string>>;
   readonly name: string;
-  readonly value: string;
+  readonly value: ComponentChildren;
   readonly unit?: string;
   readonly context: string;
   readonly values: readonly number[];
@@ -187,7 +226,7 @@ function Messages({ points }: { points: readonly Point[] }) {
 
 // ---- what was refused, and what happens
 
-function Refusals() {
+function Refusals({ points }: { points: readonly Point[] }) {
   void troubles.version.value;
   const sinceMs = useNow(5_000) - MINUTES_MS;
   const fits = fitter(ofApp());
@@ -196,12 +235,37 @@ function Refusals() {
   return (
     <Card title="Recent refusals" link={<a href={to("console", { show: "errors" })}>All in console</a>}>
       {refusals.length === 0 && <p class="soft">Nothing was refused in the last 5 minutes.</p>}
+      <Reasons points={points} />
       <ul class="refusals">
         {refusals.map((refusal) => (
           <RefusalRow key={refusal.latest.id} refusal={refusal} />
         ))}
       </ul>
     </Card>
+  );
+}
+
+/** Codes of what was refused and how often, the most frequent first. */
+function reasonsOf(points: readonly Point[]): readonly (readonly [string, number])[] {
+  const { refused = {} } = points.reduce(addPoints, { ...noStatistics(), atMs: 0 });
+  return Object.entries(refused).sort(([, one], [, other]) => other - one);
+}
+
+function Reasons({ points }: { points: readonly Point[] }) {
+  const reasons = reasonsOf(points).slice(0, SHOWN.reasons);
+  if (reasons.length === 0) return null;
+  return (
+    <ul class="reasons" aria-label="Refusals by reason">
+      {reasons.map(([code, times]) => (
+        <li key={code}>
+          <span class="what">{titleOfCode(code)}</span>
+          <span class="spark-cell">
+            <Spark values={points.map(({ refused }) => refused?.[code] ?? 0)} color="--line-5" />
+          </span>
+          <span class="number">×{count(times)}</span>
+        </li>
+      ))}
+    </ul>
   );
 }
 

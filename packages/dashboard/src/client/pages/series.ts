@@ -1,6 +1,14 @@
 /** The points of the charts: those that the server kept, those that come by the second, and the ones in between. */
 
-import { addStatistics, noStatistics, type Point, type SecondReport, type Series, type Span } from "fanfare/wire/admin";
+import {
+  addPoints,
+  addStatistics,
+  noStatistics,
+  type Point,
+  type SecondReport,
+  type Series,
+  type Span,
+} from "fanfare/wire/admin";
 
 export interface Range {
   readonly name: string;
@@ -89,10 +97,9 @@ export class Seconds {
 
   /** Without the newest, which not every node has told of. */
   points(): readonly Point[] {
-    const all = Array.from(this.#byTime, ([atMs, its]) => ({
-      ...[...its.values()].reduce(addStatistics, noStatistics()),
-      atMs,
-    }));
+    const all = Array.from(this.#byTime, ([atMs, its]) =>
+      [...its.values()].reduce(addPoints, { ...noStatistics(), atMs }),
+    );
     return all.sort((a, b) => a.atMs - b.atMs).slice(0, -1);
   }
 }

@@ -1,4 +1,4 @@
-/** The numbers of the last minutes by the second, of every node: what the answering node has, and then what comes. */
+/** The numbers of the last minutes by the second, of every node: what the nodes have, and then what comes. */
 
 import type { Point, Series } from "fanfare/wire/admin";
 import { useEffect, useMemo, useState } from "preact/hooks";
@@ -22,7 +22,11 @@ export function useSeconds(app: string | undefined): { points: readonly Point[];
       })
       .catch((thrown) => setError(refusedBy(thrown)));
   }, [seconds, node]);
-  useWatch({ type: "seconds", ...(app ? { app } : {}) }, "seconds", (second) => {
+  const watch = { type: "seconds", ...(app ? { app } : {}) } as const;
+  useWatch(watch, "earlier_seconds", ({ node, points: earlier }) => {
+    for (const point of earlier) seconds.add({ node, point });
+  });
+  useWatch(watch, "seconds", (second) => {
     seconds.add(second);
     put(seconds.points());
   });

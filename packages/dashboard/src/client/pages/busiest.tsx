@@ -1,0 +1,77 @@
+/** The channels in which most is sent, on the overview. */
+
+import { appName } from "../overview.ts";
+import { useBusiest, useChannelList } from "../parts/channel-list.ts";
+import { keyOf, useChannelRates } from "../parts/channel-rates.ts";
+import { ChannelName, RateLine } from "../parts/channel-words.tsx";
+import { chosenApp, to } from "../route.ts";
+import { count, perSecond } from "../show.ts";
+
+const SHOWN = 7;
+
+export function Busiest() {
+  const app = chosenApp.value;
+  const { rates, nowMs } = useChannelRates(app === undefined ? {} : { app });
+  const first = useBusiest(rates, "out");
+  const { data } = useChannelList({ group: "pattern", limit: SHOWN }, first);
+  if (!data || data.channels.length === 0) return null;
+  return (
+    <section class="card" aria-label="Busiest channels">
+      <h2>
+        Busiest channels <small>by messages delivered</small>
+        <span class="grow" />
+        <small>
+          <a href={to("channels", { sort: "out" })}>All {count(data.matching)}</a>
+        </small>
+      </h2>
+      <div class="table">
+        <table class="channels">
+          <thead>
+            <tr>
+              <th scope="col">Channel</th>
+              {app === undefined && (
+                <th scope="col" class="wide">
+                  App
+                </th>
+              )}
+              <th scope="col" class="wide">
+                Last 5 min
+              </th>
+              <th scope="col" class="number">
+                In/s
+              </th>
+              <th scope="col" class="number">
+                Out/s
+              </th>
+              <th scope="col" class="number wide">
+                Subscribers
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {data.channels.map((entry) => {
+              const { app: its, name, channels } = entry;
+              const rate = channels === undefined ? rates.of(its, name, nowMs) : rates.ofPattern(its, name, nowMs);
+              return (
+                <tr key={keyOf(its, name)}>
+                  <th scope="row">
+                    <span class="channel-cell">
+                      <ChannelName channel={entry} />
+                    </span>
+                  </th>
+                  {app === undefined && <td class="wide">{appName(its)}</td>}
+                  <td class="wide spark-cell">
+                    <RateLine rate={rate} />
+                  </td>
+                  <td class="number">{perSecond(rate.in)}</td>
+                  <td class="number">{perSecond(rate.out)}</td>
+                  <td class="number wide">{count(entry.subscribers)}</td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
