@@ -79,7 +79,7 @@ test("every snippet that can be run here does what it says, of an app that is no
         await server
           .app("second")
           .toChannel("my-channel")
-          .push({ event: "my-event", data: { text: "for " + tab } });
+          .push({ event: "my-event", data: { text: `for ${tab}` } });
         expect(client.stdout).toContain(`for ${tab}`);
       },
       { withinMs: PATIENCE_MS, everyMs: 100 },

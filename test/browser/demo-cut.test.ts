@@ -75,7 +75,22 @@ test("what the server has lost meanwhile is said to be lost", async () => {
   await server.stop();
   await startDemo({ stateDir, port });
   await ada.page.click("#cut");
-  await shows(ada.page, "#tape-head", "1 of 1 events are gone");
+  await shows(ada.page, "#tape-head", "1 of 1 were not recovered");
+});
+
+test("more than the channel keeps is said not to be recovered, and the board is loaded again", async () => {
+  const server = await startDemo();
+  const { page } = await visit(browser, server, { name: "Ada" });
+  await write(page, "Before");
+  await page.click("#cut");
+  await shows(page, "#status", "Offline");
+  const room = server.toChannel(WORKSHOP);
+  for (let number = 1; number <= 505; number++)
+    await room.push({ event: "note", data: { id: "same", text: `Version ${number}` } });
+  await page.click("#cut");
+  await shows(page, "#tape-head", "were not recovered");
+  await shows(page, "#notes", "Version 505");
+  expect(await page.locator(".nt").count()).toBe(2);
 });
 
 /** The numbers of the events on one's own lane. */

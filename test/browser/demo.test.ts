@@ -302,6 +302,9 @@ test("the code for phones is the machine's own address where the server listens 
   const label = await open.page.getAttribute("#qr svg", "aria-label");
   expect(label).toBe(`QR code of http://${address}:${new URL(open.page.url()).port}/`);
   expect(await open.page.getAttribute("#invite-address a", "href")).toBe(label?.replace("QR code of ", "") ?? "");
+  expect(await open.page.locator("#invite-hosts option").count()).toBe(
+    networkAddresses().length > 1 ? networkAddresses().length : 0,
+  );
   const closed = await visit(browser, await startDemo({ host: "127.0.0.1" }));
   await shows(closed.page, "#invite-text", "--host 0.0.0.0");
   expect(await closed.page.locator("#qr").isVisible()).toBe(false);

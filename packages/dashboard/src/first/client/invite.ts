@@ -8,29 +8,36 @@ const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/;
 /** White around the code, as its standard asks for. */
 const QUIET = 2;
 
-/** `addresses`: of the machine, where the server listens on all of them. */
-export function showInvitation(page: URL, addresses: readonly string[]): void {
-  const address = reachable(page, addresses);
-  const box = find("#qr", HTMLElement);
-  const text = find("#invite-text", HTMLElement);
-  box.hidden = address === undefined;
-  if (address === undefined) {
-    text.textContent =
+/** `hosts`: the machine's addresses, where the server listens on all of them. Which of them a phone reaches, only people know. */
+export function showInvitation(page: URL, hosts: readonly string[]): void {
+  const isLocal = LOOPBACK.test(page.hostname);
+  const wanted = isLocal ? hosts : [page.hostname];
+  const [first] = wanted;
+  find("#qr", HTMLElement).hidden = first === undefined;
+  if (first === undefined) {
+    find("#invite-text", HTMLElement).textContent =
       "Only this machine reaches the server. Start it with --host 0.0.0.0, and a phone in your network can join.";
     return;
   }
-  box.replaceChildren(qrOf(address));
+  show(page, first);
+  if (wanted.length > 1)
+    find("#invite-hosts", HTMLElement).replaceChildren(choiceOf(wanted, (host) => show(page, host)));
+}
+
+function choiceOf(hosts: readonly string[], choose: (host: string) => void): HTMLElement {
+  const select = make("select", "", ...hosts.map((host) => make("option", "", host)));
+  select.addEventListener("change", () => choose(select.value));
+  return make("label", "", "By another of its addresses: ", select);
+}
+
+function show(page: URL, host: string): void {
+  const url = new URL(page.pathname, page);
+  url.hostname = host;
+  const address = url.href;
+  find("#qr", HTMLElement).replaceChildren(qrOf(address));
   const link = make("a", "", address.replace(/^https?:\/\//, ""));
   link.href = address;
   find("#invite-address", HTMLElement).replaceChildren(link);
-}
-
-function reachable(page: URL, [first]: readonly string[]): string | undefined {
-  const address = new URL(page.pathname, page);
-  if (!LOOPBACK.test(page.hostname)) return address.href;
-  if (first === undefined) return undefined;
-  address.hostname = first;
-  return address.href;
 }
 
 function qrOf(text: string): SVGElement {

@@ -67,6 +67,7 @@ const cut = new Cut({
     find("#offline-text", HTMLElement).textContent = `Last event you have: ${room.position?.offset ?? 0}`;
     activity.standStill(state.phase === "cut");
     if (state.phase === "recovered" && phase !== "recovered" && state.missed > 0) code.hit("recovered");
+    if (state.phase === "cut" && phase !== "cut") robot?.enliven();
     phase = state.phase;
     showConnection();
   },
@@ -96,6 +97,13 @@ room.subscribe(showRoom);
 room.onJoin(() => code.hit("member"));
 room.onLeave((member) => cursors.forget(member.id));
 room.onAny(hear, { rewind: true });
+// What the channel could not give back is read, as far as it is kept.
+room.onGap(() => {
+  room.history().then(
+    ({ events }) => events.forEach(hear),
+    () => {},
+  );
+});
 client.channel(PUBLIC).onAny((event) => {
   hear(event);
   code.hit("public");

@@ -19,6 +19,9 @@ const IDEAS: readonly (readonly [text: string, x: number, y: number])[] = [
 const STEP_MS = 160;
 const STEPS = 3;
 const REST_MS = 150;
+/** Afterwards it takes its time: what it does fills the channel's history, which is for what people did. */
+const LIVELY_ACTS = 60;
+const CALM_REST_MS = 4_000;
 
 export class Robot {
   readonly #client: Client;
@@ -26,6 +29,7 @@ export class Robot {
   readonly #stopped = new AbortController();
   #at: Spot = { x: 0.5, y: 0.5 };
   #turn = 0;
+  #livelyUntil = LIVELY_ACTS;
 
   constructor(key: string) {
     this.#client = createGuest({ key });
@@ -43,12 +47,17 @@ export class Robot {
     this.#client.close();
   }
 
+  /** Somebody wants to see something happen. */
+  enliven(): void {
+    this.#livelyUntil = this.#turn + LIVELY_ACTS;
+  }
+
   async #work(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       // Also while the server is away: it goes on once the connection is back.
       await this.#act().catch(() => {});
-      await pause(REST_MS);
+      await pause(this.#turn < this.#livelyUntil ? REST_MS : CALM_REST_MS);
     }
   }
 

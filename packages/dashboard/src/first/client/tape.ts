@@ -168,9 +168,9 @@ function wordsFor(state: CutState): Words {
       return { head: headOf(state), tone: "good", text: tookWords(state), hint: askedWith(state) };
     case "lost":
       return {
-        head: `${state.missed - state.recovered} of ${state.missed} events are gone`,
+        head: `${state.missed - state.recovered} of ${state.missed} were not recovered`,
         tone: "bad",
-        text: "The server does not have them any more, and says so: an application loads its state again then.",
+        text: "The server does not keep that much, or has lost it. It says so, and this page has loaded the board again.",
         hint: askedWith(state),
       };
   }

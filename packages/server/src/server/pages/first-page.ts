@@ -80,7 +80,9 @@ function withoutPrefix(pathname: string, prefix: string): string {
 /** Without the key to it: this page is shown to anyone, not only to the person who started the server. */
 function linkTo(dashboard: string): string {
   const link = `<a href=".${escapeHtml(dashboard)}/">dashboard</a>`;
-  return `<p>The ${link} shows what happens. <code>fanfare dashboard</code> prints its address with the key to it.</p>`;
+  const connect = `<a href=".${escapeHtml(dashboard)}/#/connect">connects your app</a>`;
+  const how = "<code>fanfare dashboard</code> prints its address with the key to it.";
+  return `<p>The ${link} shows what happens, and ${connect} step by step. ${how}</p>`;
 }
 
 /** Without the key, as above: the dashboard asks for it. */
