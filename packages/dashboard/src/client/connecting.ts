@@ -97,6 +97,7 @@ function differenceOf(asked: string, { id, key }: AppSummary, apps: readonly App
   if (decoded.replaceAll(/[\s"'`]/g, "") === key) return "There are spaces or quotes around it.";
   if (key.startsWith(decoded))
     return `Characters are missing at the end: the key ends in ${key.slice(decoded.length - 2)}.`;
+  if (decoded.startsWith(key)) return "There are more characters behind the key.";
   if (key.endsWith(decoded)) return `Characters are missing at the beginning: the key begins with ${key.slice(0, 6)}.`;
   if (key.toLowerCase() === decoded.toLowerCase()) return "Capital and small letters differ.";
   const at = Array.from(key).findIndex((character, index) => character !== decoded[index]);
