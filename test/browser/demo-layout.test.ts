@@ -162,7 +162,10 @@ function wander(pages: readonly Page[]): { stop(): void } {
   let isOver = false;
   const walk = async (page: Page, turn: number) => {
     for (let step = 0; !isOver; step++) {
-      const box = await page.locator("#board").boundingBox();
+      const box = await page
+        .locator("#board")
+        .boundingBox()
+        .catch(() => null);
       if (!box) return;
       const x = box.x + box.width * (0.5 + 0.3 * Math.sin(step / 3 + turn));
       const y = box.y + box.height * (0.5 + 0.3 * Math.cos(step / 4 + turn));

@@ -15,7 +15,8 @@ const NAME_LENGTH = 32;
 const TOKEN_LIFE = "12h";
 
 /** Dark enough for white letters. */
-const COLORS = ["#b45309", "#be123c", "#7e22ce", "#4338ca", "#0369a1", "#0f766e", "#4d7c0f", "#a21caf"];
+const COLORS = ["#b45309", "#be123c", "#7e22ce", "#4338ca", "#0369a1", "#4d7c0f", "#a21caf"];
+const ROBOT_COLOR = "#0f766e";
 const FIRST = ["Amber", "Brisk", "Clever", "Gentle", "Lucky", "Merry", "Quiet", "Sunny", "Swift", "Velvet"];
 const SECOND = ["Badger", "Falcon", "Heron", "Lynx", "Magpie", "Otter", "Panda", "Robin", "Tiger", "Wren"];
 
@@ -27,7 +28,7 @@ export function makeGuest(wanted: string | null): Guest {
 
 /** A second connection of a tab, which does what a guest would. The token says what it is, so nobody takes it for a person. */
 export function makeRobot(): Guest {
-  return { id: `robot-${crypto.randomUUID().slice(0, 8)}`, info: { name: "Robot", color: "#0f766e", robot: true } };
+  return { id: `robot-${crypto.randomUUID().slice(0, 8)}`, info: { name: "Robot", color: ROBOT_COLOR, robot: true } };
 }
 
 export async function tokenFor(app: App, { id, info }: Guest): Promise<string> {
