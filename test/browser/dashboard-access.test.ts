@@ -1,37 +1,16 @@
 /** What axe-core finds on every page of the dashboard, by day and by night: nothing against WCAG 2.1, levels A and AA. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { fileURLToPath } from "node:url";
-import type { Page } from "playwright-core";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
+import { violationsOf } from "./axe.ts";
 import { look, PATIENCE_MS, PLACES, startWithDashboard, TEST_MS } from "./dashboard.ts";
 
 setDefaultTimeout(TEST_MS);
 
 const browser = await openBrowser();
-/** Not as a script of the page: its policy allows no other. */
-const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.js"))).text();
-const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"];
-
-interface Axe {
-  run(
-    options: object,
-  ): Promise<{ violations: readonly { id: string; nodes: readonly { html: string; failureSummary: string }[] }[] }>;
-}
-
-async function violationsOf(page: Page): Promise<readonly string[]> {
-  return await page.evaluate(async (tags) => {
-    const axe = Reflect.get(window, "axe") as Axe;
-    const { violations } = await axe.run({ runOnly: { type: "tag", values: tags } });
-    return violations.flatMap(({ id, nodes }) =>
-      nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary.slice(0, 300)}`),
-    );
-  }, TAGS);
-}
-
 test.each(["light", "dark"] as const)("no page has anything against WCAG 2.1 AA, in %s", async (colors) => {
   const server = await startWithDashboard();
   const client = await connectPusher(server.url);
@@ -39,7 +18,6 @@ test.each(["light", "dark"] as const)("no page has anything against WCAG 2.1 AA,
   client.sendSubscribe("private-secret", { auth: `${APP.key}:${"0".repeat(64)}` });
   await server.toChannel("presence-team").push({ event: "plan", data: { step: 1, isDone: false } });
   const { page } = await look(browser, server, { colors });
-  await page.evaluate(AXE);
   const found: Record<string, readonly string[]> = {};
   const check = async (name: string) => {
     await eventually(async () => expect(await page.locator(".waiting").count()).toBe(0), { withinMs: PATIENCE_MS });

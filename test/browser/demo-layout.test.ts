@@ -6,6 +6,7 @@ import type { Page } from "playwright-core";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { violationsOf } from "./axe.ts";
 import { people, shows, startDemo, TEST_MS, visit, WORKSHOP, write } from "./visit.ts";
 
 setDefaultTimeout(TEST_MS);
@@ -93,6 +94,21 @@ test("light and dark follow the system, and text stands out in both", async () =
   await page.emulateMedia({ colorScheme: "dark" });
   const [night = 0, chalk = 0] = await brightness();
   expect(chalk - night).toBeGreaterThan(180);
+});
+
+test.each([
+  ["light", 1280],
+  ["dark", 390],
+] as const)("there is nothing against WCAG 2.1 AA, in %s, %d pixels wide, connected and cut", async (colors, width) => {
+  const server = await startDemo({ host: "0.0.0.0" });
+  const { page } = await visit(browser, server, { robot: true, colors, width });
+  await shows(page, ".cursor", "Robot");
+  await page.locator("#frames-bar").click();
+  await page.locator("#activity li").nth(1).waitFor();
+  expect(await violationsOf(page)).toEqual([]);
+  await page.click("#cut");
+  await shows(page, "#tape-head", "missed so far");
+  expect(await violationsOf(page)).toEqual([]);
 });
 
 test("nothing moves by itself where less motion is asked for", async () => {
