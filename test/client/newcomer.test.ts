@@ -86,13 +86,26 @@ async function expectChat(url: string): Promise<void> {
   const [ada, bob] = [await openPage(browser, `${url}?user=ada`), await openPage(browser, `${url}?user=bob`)];
   for (const { page } of [ada, bob]) await expectText(page, /connected, here: .*ada.*/);
   await expectText(ada.page, /here: (?:ada, bob|bob, ada)/);
-  await say(ada.page, `hello from ${url}`);
-  await expectText(bob.page, new RegExp(`ada: hello from ${url}`));
+  const words = (text: string) => `${text} at ${url}`;
+  await say(ada.page, words("hello"));
+  await expectText(bob.page, new RegExp(`ada: ${words("hello")}`));
   await bob.page.context().setOffline(true);
-  await say(ada.page, "one");
-  await say(ada.page, "two");
+  await say(ada.page, words("one"));
+  for (const text of ["three", "four"].map(words)) {
+    await bob.page.fill("input", text);
+    await bob.page.press("input", "Enter");
+  }
+  await say(ada.page, words("two"));
   await bob.page.context().setOffline(false);
-  await expectText(bob.page, /ada: one\s+ada: two/);
+  // What each wrote is said once, in its order, and has one place in both windows.
+  await eventually(async () => {
+    const [hers, his] = [await linesIn(ada.page), await linesIn(bob.page)];
+    expect(his).toEqual(hers);
+    const now = his.filter((line) => line.endsWith(url));
+    const of = (user: string) => now.filter((line) => line.startsWith(`${user}:`));
+    expect(of("ada")).toEqual(["hello", "one", "two"].map((text) => `ada: ${words(text)}`));
+    expect(of("bob")).toEqual(["three", "four"].map((text) => `bob: ${words(text)}`));
+  }, PATIENCE);
   // The page has no icon, and Bob has no network for a while.
   const own = ({ errors }: OpenPage) => errors.filter((text) => !/Failed to load resource|ERR_INTERNET/.test(text));
   expect([own(ada), own(bob)]).toEqual([[], []]);
@@ -110,6 +123,10 @@ async function expectText(page: Page, pattern: RegExp): Promise<void> {
     async () => expect(await page.evaluate("document.getElementById('root').innerText")).toMatch(pattern),
     PATIENCE,
   );
+}
+
+function linesIn(page: Page): Promise<readonly string[]> {
+  return page.locator("li").allTextContents();
 }
 
 function blocksOf(heading: string): ReadonlyMap<string, string> {

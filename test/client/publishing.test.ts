@@ -79,6 +79,23 @@ describe("with the real server", () => {
     },
   );
 
+  test("a message whose answer was lost is in its place all the same, and that is told", async () => {
+    const world = await startWorld();
+    const room = world.client().channel("kept-lost");
+    const heard: unknown[] = [];
+    const reader = world.directClient().channel("kept-lost");
+    reader.on("n", (n: number) => heard.push(n));
+    room.hold();
+    await eventually(() => expect([room, reader].map((it) => it.snapshot.state)).toEqual(["attached", "attached"]));
+    world.proxy.swallow("answers");
+    const published = room.publish("n", 1);
+    await eventually(() => expect(heard).toEqual([1]));
+    await world.publish("kept-lost", "n", 2);
+    world.proxy.mend();
+    expect((await published).position?.offset).toBe(1);
+    await eventually(() => expect(heard).toEqual([1, 2]));
+  });
+
   test("what the server refuses is rejected with its code, and the rest goes on", async () => {
     const world = await startWorld({ channels: [{ match: "open", clientPublish: "any" }] });
     const client = world.client();

@@ -339,7 +339,7 @@ export interface PublishOptions {
 }
 
 export interface Published {
-  /** In channels with history. */
+  /** In channels with history. Perhaps not where the first answer was lost, and another node of the cluster gave the second. */
   readonly position?: Position;
 }
 

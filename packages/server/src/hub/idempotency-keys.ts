@@ -13,6 +13,12 @@ const RECEIVED_MS = 240_000;
 const MOST = 10_000;
 const KEY_LENGTH = 128;
 
+interface Noted {
+  /** Until then it counts. */
+  readonly untilMs: number;
+  readonly position: Position | undefined;
+}
+
 /**
  * Those under way on this node: the second waits for the first, and gets the same answer. And the latest that were
  * published or received here: repeating one need not ask the engine, which may have lost it, and no subscriber gets it again.
@@ -20,15 +26,15 @@ const KEY_LENGTH = 128;
 export class IdempotencyKeys {
   readonly #clock: Clock;
   readonly #underway = new Map<string, Promise<Position | undefined>>();
-  /** Each with the time until which it counts, the oldest first. */
-  readonly #published = new Map<string, number>();
-  readonly #received = new Map<string, number>();
+  /** The oldest first. */
+  readonly #published = new Map<string, Noted>();
+  readonly #received = new Map<string, Noted>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Resolves without a position where it was published before. Throws what `publish` throws. */
+  /** Where it was published before, the position is missing unless this node still knows it. Throws what `publish` throws. */
   publish(
     publication: EventPublication,
     publisherKey: string,
@@ -38,18 +44,20 @@ export class IdempotencyKeys {
     const key = nameOf(publication, publisherKey);
     const underway = this.#underway.get(key);
     if (underway) return underway;
-    if (this.#isIn(this.#published, key) || this.#isIn(this.#received, key)) return Promise.resolve(undefined);
+    const known = this.#find(this.#received, key) ?? this.#find(this.#published, key);
+    if (known) return Promise.resolve(known.position);
     const work = this.#first({ key, ttlMs }, publish).finally(() => this.#underway.delete(key));
     this.#underway.set(key, work);
     return work;
   }
 
   /** Whether it is the first that is received here under its key. */
-  isFirst({ key }: EventPublication): boolean {
+  isFirst({ key, position }: EventPublication): boolean {
     if (key === undefined) return true;
-    if (this.#isIn(this.#received, key)) return false;
-    note(this.#received, key, this.#clock.monotonicMs() + RECEIVED_MS);
-    return true;
+    const known = this.#find(this.#received, key);
+    const untilMs = known?.untilMs ?? this.#clock.monotonicMs() + RECEIVED_MS;
+    note(this.#received, key, { untilMs, position: position ?? known?.position });
+    return known === undefined;
   }
 
   async #first(
@@ -60,18 +68,19 @@ export class IdempotencyKeys {
     const done = await publish(once);
     // Since when that counts is known only of the first.
     if (done === "repeated") return undefined;
-    note(this.#published, once.key, untilMs);
+    note(this.#published, once.key, { untilMs, position: done });
     return done;
   }
 
-  #isIn(noted: ReadonlyMap<string, number>, key: string): boolean {
-    return (noted.get(key) ?? 0) > this.#clock.monotonicMs();
+  #find(noted: ReadonlyMap<string, Noted>, key: string): Noted | undefined {
+    const found = noted.get(key);
+    return found && found.untilMs > this.#clock.monotonicMs() ? found : undefined;
   }
 }
 
-function note(noted: Map<string, number>, key: string, untilMs: number): void {
+function note(noted: Map<string, Noted>, key: string, what: Noted): void {
   noted.delete(key);
-  noted.set(key, untilMs);
+  noted.set(key, what);
   const [oldest] = noted.keys();
   if (noted.size > MOST && oldest !== undefined) noted.delete(oldest);
 }
