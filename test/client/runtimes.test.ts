@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { external } from "../support/external.ts";
 import { makeToken } from "../support/native-client.ts";
 import { install, pack } from "../support/packing.ts";
+import { freePort } from "../support/ports.ts";
 import { spawnCli } from "../support/process.ts";
 import { APP, socketUrl, startServer } from "../support/server.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
@@ -40,6 +41,7 @@ const server = await startServer(
   {},
   { channels: [{ match: "*", history: { size: 100, ttlS: 60 }, clientPublish: "any" }] },
 );
+const nobody = await freePort();
 const folder = await install(...Object.values(await pack("client", "publisher", "schema")), "ws@8");
 
 test.each(Object.entries<Runtime>(RUNTIMES))(
@@ -79,6 +81,8 @@ test.each(Object.entries<Runtime>(RUNTIMES))(
       expect.stringMatching(/^heard "end"/),
     ]);
     expect(child.stdout).toContain("members ada");
+    // Noticed at once, and not only when nobody has answered for long.
+    expect(child.stdout).toContain("nowhere connection_lost");
   },
 );
 
@@ -98,6 +102,13 @@ function programFor({ channel, token, imports, options, port }: Program): string
     import { createPublisher } from "@fanfare/publisher";
     ${imports}
     const client = createClient({ ${options} url: "${socketUrl(`http://127.0.0.1:${port}`)}", token: "${token}", backoff: { minMs: 100, maxMs: 500 } });
+    const nowhere = createClient({ ${options} url: "${socketUrl(`http://127.0.0.1:${nobody}`)}" });
+    nowhere.subscribe(() => {
+      const { error } = nowhere.snapshot;
+      if (error) console.log("nowhere " + error.code);
+      if (error) nowhere.close();
+    });
+    nowhere.connect();
     const room = client.channel("${channel}");
     let last;
     client.subscribe(() => {

@@ -13,19 +13,24 @@ function open({ url, WebSocket = globalThis.WebSocket, ...request }: TransportRe
   const { onOpen, onFrame, onClose } = request;
   const socket = new WebSocket(url);
   let isOver = false;
+  let isOpen = false;
+  const ended = (code: number, reason: string) => {
+    if (isOver) return;
+    isOver = true;
+    onClose(code, reason);
+  };
   socket.onopen = () => {
+    isOpen = true;
     if (!isOver) onOpen();
   };
   socket.onmessage = ({ data }: MessageEvent) => {
     if (!isOver && typeof data === "string") onFrame(data);
   };
-  // A close follows. Node's `ws` throws where nobody listens.
-  socket.onerror = () => {};
-  socket.onclose = ({ code, reason }: CloseEvent) => {
-    if (isOver) return;
-    isOver = true;
-    onClose(code, reason);
+  // A close follows, but not in Node 22 where nobody answers. Node's `ws` throws where nobody listens.
+  socket.onerror = () => {
+    if (!isOpen) ended(1006, "");
   };
+  socket.onclose = ({ code, reason }: CloseEvent) => ended(code, reason);
   return {
     send: (text) => socket.send(text),
     close: (code = 1000) => {
