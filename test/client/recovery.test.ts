@@ -165,22 +165,32 @@ describe("what came before", () => {
     await eventually(() => expect([by, late, heard].map((list) => list?.at(-1))).toEqual([-5, 5, 5]));
   });
 
-  test("comes by rewind where a recovery fails, after the gap, and without what was heard", async () => {
-    const room = world.client().channel("short-rewound");
-    const heard: unknown[] = [];
-    room.on("n", (n: number) => heard.push(n), { rewind: { count: 2 } });
-    room.onGap(({ reason }) => heard.push(reason));
-    await eventually(() => expect(room.snapshot.state).toBe("attached"));
-    await world.publish("short-rewound", "n", 0);
-    await eventually(() => expect(heard).toEqual([0]));
-    world.proxy.cut();
-    for (let n = 1; n < 9; n++) await world.publish("short-rewound", "n", n);
-    world.proxy.mend();
-    await eventually(() => expect(heard).toEqual([0, "unrecoverable", 7, 8]));
-    expect(room.snapshot).toMatchObject({ recovered: false, rewound: 2, complete: true });
-    await world.publish("short-rewound", "n", 9);
-    await eventually(() => expect(heard.at(-1)).toBe(9));
-  });
+  test.each([
+    [{ count: 2 }, [7, 8]],
+    [true, [4, 5, 6, 7, 8]],
+  ] as const)(
+    "comes by rewind (%j) where a recovery fails, after the gap, and without what was heard",
+    async (rewind, missed) => {
+      const name = `short-rewound-${missed.length}`;
+      const room = world.client().channel(name);
+      const heard: unknown[] = [];
+      room.on("n", (n: number) => heard.push(n), { rewind });
+      room.onGap(({ reason }) => heard.push(reason));
+      // Whoever begins anew because of the gap has each once, too.
+      const anew: number[] = [];
+      room.onGap(() => void room.on("n", (n: number) => anew.push(n), { rewind: true }));
+      await eventually(() => expect(room.snapshot.state).toBe("attached"));
+      await world.publish(name, "n", 0);
+      await eventually(() => expect(heard).toEqual([0]));
+      world.proxy.cut();
+      for (let n = 1; n < 9; n++) await world.publish(name, "n", n);
+      world.proxy.mend();
+      await eventually(() => expect(heard).toEqual([0, "unrecoverable", ...missed]));
+      expect(room.snapshot).toMatchObject({ recovered: false, rewound: missed.length, complete: rewind !== true });
+      await world.publish(name, "n", 9);
+      await eventually(() => expect([heard.at(-1), anew]).toEqual([9, [4, 5, 6, 7, 8, 9]]));
+    },
+  );
 
   test("and is kept no more is a gap for a listener that begins at a position", async () => {
     for (let n = 0; n < 8; n++) await world.publish("short-since", "n", n);

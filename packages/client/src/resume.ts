@@ -15,9 +15,13 @@ export interface Resume {
   readonly isCaughtUp?: boolean;
 }
 
+/** As much as the server gives at once. */
+const ALL: Rewind = { count: 1_000 };
+
 /** Holders that want different things get them by `history`, where the server has it. */
 export function resumeOf(known: Position | undefined, all: readonly Holder[], hasHistory: boolean): Resume {
-  const rewind = all.map(({ again }) => again).find((it) => typeof it === "object");
+  const wishes = all.flatMap(({ again }) => again || []);
+  const rewind = wishes.includes(true) ? ALL : wishes.find((it) => it !== true);
   if (known) return { from: { position: known, rewind }, served: [] };
   const holders = all.filter(({ deliver }) => deliver);
   const served = holders.filter(({ since, rewind }) => since ?? rewind);

@@ -215,6 +215,8 @@ export class Subscription {
     this.position = undefined;
     this.#moveTo(position);
     for (const holder of resume.served) endPast(holder);
+    // Who begins to hold from here on, because of a gap for example, reads its own past.
+    const holders = [...this.#holders];
     this.store.set({
       state: "attached",
       ...(isResumed && { recovered: recovered === true }),
@@ -227,7 +229,7 @@ export class Subscription {
       if (wasThere) this.#tellPresence(change);
     }
     if (isLost) this.#gap({ reason: isResumed ? "unrecoverable" : "no-history" });
-    for (const holder of this.#holders) this.#catchUp(holder);
+    for (const holder of holders) if (this.#holders.has(holder)) this.#catchUp(holder);
     this.owner.user.attached();
   }
 
