@@ -1,7 +1,7 @@
 /** From an empty folder to a React chat, by the README of the package alone: its code blocks, in its order, with the packed packages. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { atEnd } from "../support/at-end.ts";
@@ -20,8 +20,8 @@ const { react, "react-dom": reactDom } = (await Bun.file(join(ROOT, "package.jso
 const PATIENCE = { withinMs: 60_000, everyMs: 100 };
 
 /** The section's files, each named before its block; with free ports in place of those that the README names. */
-const [serverPort = 0, pagePort = 0] = await freePorts(2);
-const files = blocksOf("## A chat in React, from an empty folder");
+const [serverPort = 0, pagePort = 0, chatPort = 0] = await freePorts(3);
+const files = blocksOf("## A chat in React, from an empty folder", serverPort);
 const tarballs = Object.values(await pack("server", "client", "publisher", "schema"));
 const folder = await install(...tarballs, `react@${react}`, `react-dom@${reactDom}`);
 for (const [name, text] of files) writeFileSync(join(folder, name), text);
@@ -54,6 +54,37 @@ test("the same page works as Vite builds it", async () => {
   });
   atEnd(() => site.stop(true));
   await expectChat(site.url.href);
+});
+
+test("the chat of two terminals works as the README has it, also while the server is away", async () => {
+  const chat = blocksOf("## From an empty folder to a chat", chatPort);
+  expect([...chat.keys()]).toEqual(["fanfare.config.json", "chat.js"]);
+  const cwd = join(folder, "chat");
+  mkdirSync(cwd);
+  // As `npm pkg set type=module` leaves it.
+  for (const [name, text] of [...chat, ["package.json", `{ "type": "module" }`]] as const)
+    writeFileSync(join(cwd, name), text);
+  const serve = async () => {
+    const server = spawnCli(["serve", "--port", String(chatPort)], {
+      program: [external("node-22"), join(folder, "node_modules", "fanfare", "bin", "fanfare.js")],
+      cwd,
+    });
+    await server.prints(/Press Ctrl\+C/);
+    return server;
+  };
+  const server = await serve();
+  const open = () => spawnCli(["chat.js"], { program: [external("node-22")], cwd, isTypedInto: true });
+  const [one, two] = [open(), open()];
+  for (const it of [one, two]) await it.prints(/connected/);
+  one.type("hello");
+  await two.prints(/^> hello$/m);
+  server.signal("SIGTERM");
+  await server.exited;
+  await one.prints(/reconnecting/);
+  one.type("while it was away");
+  await serve();
+  await two.prints(/^> while it was away$/m);
+  expect(two.stdout.match(/^> .*$/gm)).toEqual(["> hello", "> while it was away"]);
 });
 
 test("a server streams what the hooks have there, connects to nobody, and ends", async () => {
@@ -129,13 +160,13 @@ function linesIn(page: Page): Promise<readonly string[]> {
   return page.locator("li").allTextContents();
 }
 
-function blocksOf(heading: string): ReadonlyMap<string, string> {
+function blocksOf(heading: string, port: number): ReadonlyMap<string, string> {
   const [, section = ""] = README.split(`${heading}\n`);
   const [text = ""] = section.split(/^## /m);
-  const blocks = text.matchAll(/`(\w+\.\w+)`[^`]*\n\n```\w+\n([\s\S]*?)^```$/gm);
-  return new Map(Array.from(blocks, ([, name = "", code = ""]) => [name, elsewhere(code)]));
+  const blocks = text.matchAll(/`([\w.]+\.\w+)`[^`]*\n\n```\w+\n([\s\S]*?)^```$/gm);
+  return new Map(Array.from(blocks, ([, name = "", code = ""]) => [name, elsewhere(code, port)]));
 }
 
-function elsewhere(code: string): string {
-  return code.replaceAll("9501", String(serverPort)).replaceAll("8080", String(pagePort));
+function elsewhere(code: string, port: number): string {
+  return code.replaceAll("9501", String(port)).replaceAll("8080", String(pagePort));
 }

@@ -23,6 +23,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** In place of `node packages/server/bin/fanfare.js`. */
   readonly program?: readonly [string, ...string[]];
+  /** Something is typed into it: without that its input is empty. */
+  readonly isTypedInto?: boolean;
 }
 
 export interface ServeOptions extends CliOptions {
@@ -82,7 +84,7 @@ export class CliProcess {
     this.#child = spawn(program, [...before, ...args], {
       cwd: options.cwd ?? temporaryFolder(),
       env: { ...process.env, NODE_ENV: "", ...options.env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [options.isTypedInto ? "pipe" : "ignore", "pipe", "pipe"],
       detached: true,
     });
     if (this.#child.pid === undefined) throw new Error(`${this.#command} could not be started`);
@@ -128,6 +130,10 @@ export class CliProcess {
       throw new Error(`${this.#command} did not end within ${timeoutMs} ms. It printed:\n${this.output}`);
     });
     return await Promise.race([this.exited, late]);
+  }
+
+  type(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
   }
 
   /** To the launcher alone, as a supervisor would. */
