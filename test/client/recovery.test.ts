@@ -4,6 +4,8 @@ import { describe, expect, test } from "bun:test";
 import { type Gap, iterate, type Meta } from "../../packages/client/src/index.ts";
 import { sleep } from "../../packages/server/testing/eventually.ts";
 import { eventually } from "../support/eventually.ts";
+import { trigger } from "../support/pusher-client.ts";
+import { APP } from "../support/server.ts";
 import { scaled } from "../support/soak.ts";
 import { startWorld } from "./server-world.ts";
 
@@ -94,6 +96,31 @@ describe("a reader that comes back", () => {
       ]),
     );
     expect(room.position?.offset).toBe(4);
+  });
+
+  test("does not hear what a back end sent to all but it, from whichever of its connections it was excepted", async () => {
+    const [reader, other] = [world.client(), world.directClient()];
+    const [heard, all]: [number[], number[]] = [[], []];
+    reader.channel("kept-others").on("n", (n: number) => heard.push(n));
+    other.channel("kept-others").on("n", (n: number) => all.push(n));
+    await eventually(() => {
+      for (const it of [reader, other]) expect(it.channel("kept-others").snapshot.state).toBe("attached");
+    });
+    const first = reader.snapshot.id ?? "";
+    const toOthers = (n: number, id: string) =>
+      trigger(world.url, APP, { name: "n", channel: "kept-others", data: String(n), socket_id: id });
+    await toOthers(0, first);
+    for (const n of [1, 3]) {
+      world.proxy.cut();
+      await toOthers(n, first);
+      await world.publish("kept-others", "n", n + 1);
+      world.proxy.mend();
+      await eventually(() => expect(heard.at(-1)).toBe(n + 1));
+    }
+    expect([heard, all]).toEqual([
+      [2, 4],
+      [0, 1, 2, 3, 4],
+    ]);
   });
 
   test.each([

@@ -1,6 +1,7 @@
 /** A channel as the application sees it. */
 
 import type { FanfareError } from "./errors.ts";
+import { readHistory } from "./history.ts";
 import type { Holder } from "./holder.ts";
 import { unsubscriber } from "./listeners.ts";
 import type { PublishQueue } from "./publish-queue.ts";
@@ -109,7 +110,7 @@ export class ChannelHandle implements Channel {
     const release = this.subscription.hold({});
     try {
       await whenAttached(this, signal);
-      return await this.subscription.history(page);
+      return await readHistory(this.subscription, page);
     } finally {
       release();
     }

@@ -5,6 +5,7 @@ import { FanfareError } from "./errors.ts";
 import type { Frame } from "./frames.ts";
 import type { Settings } from "./options.ts";
 import type { Rewind } from "./rewind.ts";
+import type { ChannelUser } from "./subscription-owner.ts";
 import type { HistoryOptions, HistoryPage, Position } from "./types.ts";
 import { sleep } from "./waiting.ts";
 
@@ -15,6 +16,7 @@ export interface Reader {
     readonly settings: Settings;
     /** Aborts with the connection. */
     readonly signal: AbortSignal;
+    readonly user: Pick<ChannelUser, "eventOf">;
   };
 }
 
@@ -83,7 +85,7 @@ export async function readKept(
 }
 
 /** One page: its events oldest first, and the position of the channel's newest. */
-export function readPage(
+function readPage(
   { name: channel, owner: { connection, settings } }: Reader,
   range: object | undefined,
 ): Promise<Page> {
@@ -95,8 +97,14 @@ export function readPage(
   });
 }
 
-/** What the application passes for the page after this one. */
-export function nextOf(range: HistoryOptions, { next }: Page): Pick<HistoryPage, "next"> {
+/** The same for the application, with what it passes for the page after this one. */
+export async function readHistory(reader: Reader, range: Omit<HistoryOptions, "signal">): Promise<HistoryPage> {
+  const { events, complete, position, next } = await readPage(reader, range);
   const { direction = range.after ? "oldest" : "newest" } = range;
-  return next ? { next: { ...range, direction, [direction === "oldest" ? "after" : "before"]: next } } : {};
+  return {
+    events: events.flatMap((frame) => reader.owner.user.eventOf(frame, true) ?? []),
+    complete,
+    position,
+    ...(next && { next: { ...range, direction, [direction === "oldest" ? "after" : "before"]: next } }),
+  };
 }

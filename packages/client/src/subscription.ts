@@ -3,7 +3,7 @@
 import { after, type Cancel } from "./environment.ts";
 import type { FanfareError } from "./errors.ts";
 import { errorOf, type Frame } from "./frames.ts";
-import { isPast, nextOf, readKept, readPage, readSince } from "./history.ts";
+import { isPast, readKept, readSince } from "./history.ts";
 import { deliverTo, endPast, type Holder } from "./holder.ts";
 import { guarded, Listeners, Store } from "./listeners.ts";
 import { askPermission, memberId } from "./permission.ts";
@@ -11,7 +11,7 @@ import { Presence, type PresenceChange } from "./presence.ts";
 import { RecentEvents } from "./recent-events.ts";
 import { type Resume, resumeOf } from "./resume.ts";
 import type { SubscriptionOwner } from "./subscription-owner.ts";
-import type { Authorization, ChannelSnapshot, Gap, HistoryOptions, HistoryPage, Member, Position } from "./types.ts";
+import type { Authorization, ChannelSnapshot, Gap, Member, Position } from "./types.ts";
 
 export class Subscription {
   readonly name: string;
@@ -345,13 +345,6 @@ export class Subscription {
   }
 
   // --- the past ---
-
-  /** One page of what is kept. */
-  async history(range: Omit<HistoryOptions, "signal">): Promise<HistoryPage> {
-    const page = await readPage(this, range);
-    const events = page.events.flatMap((frame) => this.owner.user.eventOf(frame, true) ?? []);
-    return { events, complete: page.complete, position: page.position, ...nextOf(range, page) };
-  }
 
   /** Reads what lies between, and delivers it to this holder alone, before anything new. */
   #catchUp(holder: Holder): void {
