@@ -184,6 +184,17 @@ test.each([
   expect([states, errors]).toEqual([["connected"], []]);
 });
 
+test("a server that takes a connection and says nothing is dialed again after 10 s", async () => {
+  const server = startFakeServer({
+    onOpen: (_it, greet) => {
+      if (server.connections.length > 1) greet();
+    },
+  });
+  const { states } = connect(recoveringPusher(QUICK), server.port);
+  await eventually(() => expect(states.at(-1)).toBe("connected"), { withinMs: 30_000 });
+  expect([server.connections.length, states.includes("failed")]).toEqual([2, false]);
+}, 60_000);
+
 test("a refusal for good ends as it does in pusher-js, whether it comes as a frame or as a close alone", async () => {
   const server = startFakeServer({
     onOpen: (it) => {
