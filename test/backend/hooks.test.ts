@@ -4,8 +4,9 @@ import { describe, expect, test } from "bun:test";
 import Pusher from "pusher";
 import { startBackEnd } from "../support/back-end.ts";
 import { eventually } from "../support/eventually.ts";
+import { scrape } from "../support/metrics.ts";
 import { connectAs, connectNative, dialNative, makeToken } from "../support/native-client.ts";
-import { connectPusher, dialPusher } from "../support/pusher-client.ts";
+import { connectPusher, dialPusher, trigger } from "../support/pusher-client.ts";
 import { APP, type AppInput, startServer } from "../support/server.ts";
 
 type Answers = Parameters<typeof startBackEnd>[0];
@@ -64,6 +65,37 @@ describe("connect", () => {
     );
     client.socket.send({ event: "pusher:subscribe", data: { channel: "private-a" } });
     await client.socket.next("pusher_internal:subscription_succeeded");
+  });
+
+  test("a client is put into the channels that it names, and one that cannot be is refused and seen", async () => {
+    const subscribe = ["#server-to-user-bob", "no such name", "news", "presence-hall", "private-ada"];
+    const { backEnd, server } = await setUp(
+      { connect: true, authenticate: true },
+      {
+        connect: () => ({ user: { id: "ada", info: { name: "Ada" } }, subscribe, token: true }),
+        authenticate: () => ({ user: { id: "ada" }, subscribe: ["later"] }),
+      },
+    );
+    const client = await connectNative(server.url);
+    for (const channel of subscribe.slice(2)) {
+      expect(await client.next("subscribed")).toMatchObject({ channel, by: "server" });
+    }
+    expect(await server.members("presence-hall")).toMatchObject([{ id: "ada", info: { name: "Ada" } }]);
+    await trigger(server.url, APP, { name: "said", channel: "news", data: "1" });
+    expect(await client.next("said")).toMatchObject({ channel: "news" });
+    await client.ask("authenticate", { any: "thing" });
+    expect(await client.next("subscribed")).toMatchObject({ channel: "later", by: "server" });
+    await client.close();
+    // By the token of its welcome it comes back without the back end's being asked, into the same channels.
+    const again = await connectNative(server.url, { token: client.welcome.reconnectToken ?? "" });
+    expect(await again.next("subscribed")).toMatchObject({ channel: "news", by: "server" });
+    expect(backEnd.of("connect")).toHaveLength(1);
+    const refused = (await scrape(server.url)).get("fanfare_commands_refused_total{app=app,why=channel_invalid}");
+    expect(refused).toBeGreaterThan(1);
+    const pusher = await connectPusher(server.url);
+    expect(await pusher.next("pusher_internal:subscription_succeeded")).toMatchObject({ channel: "news" });
+    const { url } = await setUp({ connect: true }, { connect: () => ({ subscribe: ["news"] }) });
+    expect(await (await dialNative(url)).next("closing")).toMatchObject({ code: "internal" });
   });
 
   test("it is told what the token claims, may overrule it, and may know whom a token names that is none of ours", async () => {

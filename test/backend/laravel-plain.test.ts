@@ -255,6 +255,11 @@ test("the application says who somebody is, clients what they do; who may watche
   await ask("POST", "/users/dora/title/Director");
   const [dora, guard] = [await openPage(shop, "dora"), await openPage(shop, "guard")];
   const watching = [await entered(dora, { watch: true }), await entered(guard, { watch: true })];
+  const board: unknown[] = [];
+  dora.channel("private-board").on("minutes", (data) => board.push(data));
+  await eventually(() => expect(dora.channel("private-board").snapshot.state).toBe("attached"));
+  await administer("/events", { name: "minutes", channel: "private-board", data: '"Read."' });
+  await eventually(() => expect(board).toEqual(["Read."]));
   const ids = (hall: Channel) => hall.members.map(({ id }) => id).sort();
   for (const hall of watching) {
     expect(ids(hall)).toEqual(["ada", "bob"]);

@@ -38,6 +38,7 @@ interface Sealed {
     readonly info: string;
     readonly channels?: string[];
     readonly watch?: string[];
+    readonly subscribe?: string[];
     readonly watchlist?: string[];
   };
   readonly expiresAtMs?: number;
@@ -89,7 +90,7 @@ export class Admissions {
     { user, expiresAtMs, meta, answeredAtMs }: KeptAdmission & { readonly user: User },
   ): Promise<string> {
     const { EncryptJWT } = await import("jose");
-    const { id, channels, watch, watchlist } = user;
+    const { id, channels, watch, subscribe, watchlist } = user;
     const content: Sealed = {
       app: app.id,
       user: {
@@ -97,6 +98,7 @@ export class Admissions {
         info: userInfoJson(user),
         ...(channels && { channels: [...channels] }),
         ...(watch && { watch: [...watch] }),
+        ...(subscribe && { subscribe: [...subscribe] }),
         ...(watchlist && { watchlist: [...watchlist] }),
       },
       ...(expiresAtMs !== undefined && { expiresAtMs }),
@@ -137,7 +139,7 @@ export class Admissions {
 }
 
 function admissionOf({ user, expiresAtMs, answeredAtMs, meta }: Sealed): Admission {
-  const { id, info, channels, watch, watchlist } = user;
+  const { id, info, channels, watch, subscribe, watchlist } = user;
   const found: User = {
     id,
     ...parseUserInfo(info),
@@ -145,6 +147,7 @@ function admissionOf({ user, expiresAtMs, answeredAtMs, meta }: Sealed): Admissi
     issuedAtMs: answeredAtMs,
     ...(channels && { channels }),
     ...(watch && { watch }),
+    ...(subscribe && { subscribe }),
     ...(watchlist && { watchlist }),
     ...(expiresAtMs !== undefined && { expiresAtMs }),
   };

@@ -36,6 +36,7 @@ const identity = {
   user: z.optional(z.nullable(user)),
   channels: z.optional(texts),
   watch: z.optional(texts),
+  subscribe: z.optional(texts),
   watchlist: z.optional(texts),
   expires_at: z.optional(unixS),
   meta: z.optional(z.unknown()),

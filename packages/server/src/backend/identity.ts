@@ -22,7 +22,7 @@ const META_BYTES = 4_096;
 
 /** Throws Error where it says what cannot be. */
 export function admissionIn(app: App, said: Identity, text: string): Admission {
-  const { channels, watch, watchlist, expires_at: expiresAtS } = said;
+  const { channels, watch, subscribe, watchlist, expires_at: expiresAtS } = said;
   const meta = memberText(text, "meta");
   if (meta !== undefined && Buffer.byteLength(meta) > META_BYTES) {
     throw new Error(
@@ -31,8 +31,8 @@ export function admissionIn(app: App, said: Identity, text: string): Admission {
   }
   const expiresAtMs = expiresAtS === undefined ? undefined : expiresAtS * 1000;
   if (!said.user) {
-    if (channels || watch || watchlist) {
-      throw new Error("The back end gave channels, watch or a watchlist, and no user to have them.");
+    if (channels || watch || subscribe || watchlist) {
+      throw new Error("The back end gave channels, watch, subscribe or a watchlist, and no user to have them.");
     }
     return { user: undefined, expiresAtMs, meta };
   }
@@ -40,6 +40,7 @@ export function admissionIn(app: App, said: Identity, text: string): Admission {
     ...memberIn(app, said.user.id, memberText(text, "user") ?? ""),
     ...(channels && { channels }),
     ...(watch && { watch }),
+    ...(subscribe && { subscribe }),
     ...(watchlist && { watchlist }),
     ...(expiresAtMs !== undefined && { expiresAtMs }),
   };

@@ -16,6 +16,8 @@ export interface User extends UserInfo {
   readonly channels?: readonly string[];
   /** Patterns of the presence channels the user may watch without being a member. */
   readonly watch?: readonly string[];
+  /** Channels that its connections are put into when they sign in, whatever they ask for. */
+  readonly subscribe?: readonly string[];
   /**
    * When the token that says so was issued, in Unix milliseconds, less what the issuer's clock may be ahead; 0 where it
    * does not say. Absent where the back end or the program was asked just now.

@@ -1,7 +1,7 @@
 /** Every check of size, form and rate that the core makes. Each throws a CommandError that says the bound. */
 
 import type { App } from "../domain/app.ts";
-import { userOfChannel } from "../domain/channel.ts";
+import { isInternal, userOfChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { ClientLimits, EventPublication } from "../domain/message.ts";
@@ -56,6 +56,12 @@ export function checkChannelName(app: App, name: string): void {
   if (!CHANNEL_NAME.test(name)) {
     throw new CommandError("channel_invalid", "A channel name consists of letters, digits and - _ = @ , . ; only.");
   }
+}
+
+/** A channel that others than the server itself put connections into. */
+export function checkOpenChannelName(app: App, name: string): void {
+  checkChannelName(app, name);
+  if (isInternal(name)) throw new CommandError("channel_invalid", "This channel is the server's own.");
 }
 
 export function checkUserId(app: App, id: string): void {

@@ -17,6 +17,7 @@ import type { Bans } from "./bans.ts";
 import { expel } from "./expel.ts";
 import { spreadOf } from "./expiry.ts";
 import { noteGrant, renewGrant } from "./grants.ts";
+import { checkOpenChannelName } from "./limits.ts";
 import type { JoinReply } from "./membership.ts";
 import type { NodeBus } from "./node-bus.ts";
 import {
@@ -124,17 +125,30 @@ export class Steering {
     return this.steer(app, { type: "kick", code: "unsubscribed", ...act }, byOperator);
   }
 
-  /** The connection has signed in: it is put where others of its user were put. Call it when it is known to be the user's. */
+  /**
+   * The connection has signed in: it is put where its user is to be, and where others of its user were put. Call it when it is known to
+   * be the user's.
+   */
   enter(connection: Connection): Awaitable<void> {
     const { app, user } = connection;
     if (!user) return undefined;
+    const whose = { connection: connection.id };
+    const own = (user.subscribe ?? []).map((channel): SubscribeAct => ({ type: "subscribe", channel, whose }));
     return andThen(this.#sticky.of(app, user.id), (acts) =>
-      acts.length > 0 ? this.#enter(connection, acts) : undefined,
+      acts.length + own.length > 0 ? this.#enter(connection, [...own, ...acts]) : undefined,
     );
   }
 
   async #enter(connection: Connection, acts: readonly SubscribeAct[]): Promise<void> {
-    for (const act of acts) await putInto(this.#hub, connection, act);
+    for (const act of acts) {
+      try {
+        checkOpenChannelName(connection.app, act.channel);
+        await putInto(this.#hub, connection, act);
+      } catch (error) {
+        if (!(error instanceof CommandError)) throw error;
+        this.#hub.observe({ type: "refused", connection, error });
+      }
+    }
   }
 
   /** Throws CommandError `engine_unavailable` where no node can be told. One connection of this node needs no other. */

@@ -1,10 +1,9 @@
 /** Calls that act on connections and on what a channel keeps, wherever it is. Each is recorded in the audit log. */
 
 import * as z from "zod/mini";
-import { isInternal } from "../../domain/channel.ts";
 import type { PurgeRange } from "../../domain/message.ts";
 import { LONGEST_BAN_MS } from "../../hub/bans.ts";
-import { checkChannelName, checkUserId } from "../../hub/limits.ts";
+import { checkOpenChannelName, checkUserId } from "../../hub/limits.ts";
 import type { Whose } from "../../hub/steer-act.ts";
 import type { Reached } from "../../hub/steering.ts";
 import { LONGEST_STICKY_MS } from "../../hub/sticky-subscriptions.ts";
@@ -148,8 +147,7 @@ function whoseOf(call: Call, { user, connection, channel }: Given): Whose {
 }
 
 function channelOf(call: Call, name: string): string {
-  checkChannelName(appOf(call), name);
-  if (isInternal(name)) throw invalid("This channel is the server's own.");
+  checkOpenChannelName(appOf(call), name);
   return name;
 }
 

@@ -1,13 +1,11 @@
 /** The calls of the HTTP API that act on connections: out of a channel, closed, connect again, and which there are. Not of the protocol. */
 
 import * as z from "zod/mini";
-import { isInternal } from "../../domain/channel.ts";
 import { CommandError } from "../../domain/error.ts";
 import { memberText } from "../../domain/json-text.ts";
-import { HttpError } from "../../http/error-response.ts";
 import { LONGEST_BAN_MS } from "../../hub/bans.ts";
 import type { ListedConnection } from "../../hub/connection-list.ts";
-import { checkChannelName, checkMemberData, checkUserId } from "../../hub/limits.ts";
+import { checkMemberData, checkOpenChannelName, checkUserId } from "../../hub/limits.ts";
 import type { Whose } from "../../hub/steer-act.ts";
 import type { Reached } from "../../hub/steering.ts";
 import { LONGEST_STICKY_MS } from "../../hub/sticky-subscriptions.ts";
@@ -236,7 +234,6 @@ function userIn({ app }: ApiCall, id: string): string {
 }
 
 function channelIn({ app }: ApiCall, name: string): string {
-  checkChannelName(app, name);
-  if (isInternal(name)) throw new HttpError(400, "channel_invalid", "This channel is the server's own.");
+  checkOpenChannelName(app, name);
   return name;
 }

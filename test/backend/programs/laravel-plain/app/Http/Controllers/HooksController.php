@@ -73,6 +73,8 @@ class HooksController
     {
         $info = array_filter(['name' => ucfirst($user->name), 'title' => $user->title]);
         $watch = $user->title === 'Director' ? ['presence-*'] : [];
-        return ['user' => ['id' => $user->name, 'info' => $info], 'channels' => ['presence-*'], 'watch' => $watch];
+        $identity = ['user' => ['id' => $user->name, 'info' => $info], 'channels' => ['presence-*'], 'watch' => $watch];
+        // What a Director reads nobody has to subscribe to.
+        return $identity + ['subscribe' => $watch ? ['private-board'] : []];
     }
 }
