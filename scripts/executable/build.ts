@@ -29,7 +29,7 @@ const FILES = {
   "@fanfare/dashboard": "built in",
 };
 
-const TARGETS = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"] as const;
+export const TARGETS = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"] as const;
 type Target = (typeof TARGETS)[number];
 
 export async function buildExecutable(target: Target, outfile: string): Promise<void> {

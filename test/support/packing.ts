@@ -46,6 +46,7 @@ export function copyOfCheckout(): string {
   const filter = (path: string) => !/\/(?:node_modules|dist)$/.test(path);
   for (const name of [
     "package.json",
+    "package-lock.json",
     "tsconfig.json",
     "README.md",
     "CHANGELOG.md",
