@@ -247,13 +247,15 @@ async function takePictures(): Promise<void> {
     await beRefused(server, clients[0]);
     for (const place of ["overview", "channels", "channel?app=app&name=presence-team"])
       for (const look of LOOKS) await picture(server, place, look, (page) => page.waitForTimeout(20_000));
-    await picture(server, "console", {}, async (page) => {
-      await row(page, "message", "order-placed").nth(3).waitFor();
-      await page.waitForTimeout(2_500);
-      await page.keyboard.press("p");
-      await row(page, "message", "order-placed").first().click();
-    });
-    await picture(server, "console", { suffix: "phone", width: 390 }, (page) => page.waitForTimeout(3_000));
+    for (const look of LOOKS)
+      await picture(server, "console", look, async (page) => {
+        await page.waitForTimeout(12_000);
+        await beRefused(server, clients[0]);
+        await row(page, "refused", "private-orders.8841").first().waitFor();
+        if (look.width !== undefined) return;
+        await row(page, "refused", "private-orders.8841").first().click();
+        await page.locator(".fixes").waitFor();
+      });
     await picture(server, "insights", { colors: "dark" }, (page) => page.waitForTimeout(15_000));
     await picture(server, "channels?app=app", { suffix: "send" }, async (page) => {
       const form = await openSend(page);

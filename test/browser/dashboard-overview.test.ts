@@ -1,6 +1,7 @@
 /** The dashboard's first page: what to do with a new server, and what is going on in one that is used. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { atEnd } from "../support/at-end.ts";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectPusher, signedFetch } from "../support/pusher-client.ts";
@@ -73,4 +74,20 @@ test("numbers, nodes and what happens are of now, and what is wrong stands above
   await shows(page, ".alerts", "drains: it takes no clients");
   await page.locator(".alerts").getByRole("link", { name: "Open nodes" }).click();
   await page.getByRole("heading", { name: "Nodes" }).waitFor();
+});
+
+test("a receiver of webhooks that fails is said to, with what it answers", async () => {
+  const receiver = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("broken", { status: 500 }) });
+  atEnd(() => receiver.stop(true));
+  const url = `http://127.0.0.1:${receiver.port}/hook`;
+  const server = await startWithDashboard({
+    apps: [{ ...APP, webhooks: [{ url, events: ["channel_occupied"] }] }],
+    webhooks: { allowPrivate: true },
+  });
+  const client = await connectPusher(server.url);
+  await client.subscribe("told");
+  const { page } = await look(browser, server, { place: "overview" });
+  const card = await shows(page, section("Webhooks"), "answers 500");
+  expect(card).toContain("0.0 % of");
+  expect(card).toContain("1 waiting");
 });

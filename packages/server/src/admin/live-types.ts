@@ -86,10 +86,14 @@ export function textFits({ text = [] }: FeedFilter, entry: FeedEntry): boolean {
   return text.every((wanted) => all.includes(wanted.toLowerCase()));
 }
 
+function isSame(one: string, it: string): boolean {
+  return one === it;
+}
+
 function isOneOf(
   wanted: OneOf | undefined,
   value: string | undefined,
-  fits = (one: string, it: string) => one === it,
+  fits: (one: string, it: string) => boolean = isSame,
 ): boolean {
   if (wanted === undefined) return true;
   if (value === undefined) return false;

@@ -3,6 +3,7 @@
 import type { AppChange, AppDetail, AppWithSecret } from "fanfare/wire/admin";
 import { useState } from "preact/hooks";
 import { call, path } from "../api.ts";
+import { Act } from "../parts/act.tsx";
 import { useAnswer } from "../parts/answer.ts";
 import { Ask } from "../parts/dialog.tsx";
 import { attempt, Empty, Failure, notify, Waiting } from "../parts/notes.tsx";
@@ -31,12 +32,7 @@ export function AppPage({ app: id }: { app: string }) {
   return (
     <>
       <Head title={app?.name || id} crumb={<a href={to("settings", { tab: "apps" })}>Apps</a>}>
-        {canEdit && app && !app.enabled && (
-          <button type="button" onClick={enable}>
-            Enable
-          </button>
-        )}
-        {canEdit && <Actions app={app} ask={ask} />}
+        {app?.source === "database" && <Actions app={app} ask={ask} enable={enable} />}
       </Head>
       <Failure error={error} retry={reload} />
       {!app && !error && <Waiting />}
@@ -55,25 +51,36 @@ export function AppPage({ app: id }: { app: string }) {
   );
 }
 
-function Actions({ app, ask }: { app: AppDetail; ask: (what: Asked) => void }) {
+interface ActionsProps {
+  readonly app: AppDetail;
+  readonly ask: (what: Asked) => void;
+  readonly enable: () => void;
+}
+
+function Actions({ app, ask, enable }: ActionsProps) {
   return (
     <>
-      <button type="button" onClick={() => ask("rotate")}>
+      {!app.enabled && (
+        <Act needs="admin" act={enable}>
+          Enable
+        </Act>
+      )}
+      <Act needs="admin" act={() => ask("rotate")}>
         Rotate secret
-      </button>
+      </Act>
       {app.secrets > 1 && (
-        <button type="button" onClick={() => ask("retire")}>
+        <Act needs="admin" act={() => ask("retire")}>
           Forget old secrets
-        </button>
+        </Act>
       )}
       {app.enabled && (
-        <button type="button" class="danger" onClick={() => ask("disable")}>
+        <Act needs="admin" look="danger" act={() => ask("disable")}>
           Disable
-        </button>
+        </Act>
       )}
-      <button type="button" class="danger" onClick={() => ask("delete")}>
+      <Act needs="admin" look="danger" act={() => ask("delete")}>
         Delete
-      </button>
+      </Act>
     </>
   );
 }

@@ -1,21 +1,12 @@
 /** The first page: is something wrong, how much is going on, what was refused, and what changed. */
 
-import {
-  type AuditEntry,
-  addPoints,
-  type FeedFilter,
-  latencyQuantileMs,
-  type NodeEntry,
-  noStatistics,
-  type Point,
-} from "fanfare/wire/admin";
+import { addPoints, type FeedFilter, latencyQuantileMs, noStatistics, type Point } from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
-import { path } from "../api.ts";
 import { Feed, fitter } from "../feed.ts";
-import { has, nodeName, overview } from "../overview.ts";
-import { useAnswer } from "../parts/answer.ts";
+import { has, overview } from "../overview.ts";
 import { Chart, COUNT_STEPS } from "../parts/chart.tsx";
+import { Icon } from "../parts/icon.tsx";
 import { useSeconds } from "../parts/seconds.ts";
 import { Head, Since, Time, TypeMark, useNow } from "../parts/small.tsx";
 import { Spark } from "../parts/spark.tsx";
@@ -28,10 +19,12 @@ import { themeKey } from "../theme.ts";
 import { Alerts } from "./alerts.tsx";
 import { Busiest } from "./busiest.tsx";
 import { FirstSteps } from "./first-steps.tsx";
+import { Card, Changes, NodeTable, Receivers } from "./overview-cards.tsx";
 import { RANGES } from "./series.ts";
 
 const MINUTES_MS = RANGES.live.lengthMs;
-const SHOWN = { refusals: 6, reasons: 4, events: 8, changes: 5 };
+const MINUTES = MINUTES_MS / 60_000;
+const SHOWN = { refusals: 6, reasons: 4, events: 8 };
 
 /** They outlive the page, so that what was seen is still there when one comes back to it. */
 const [troubles, events] = [new Feed(), new Feed()];
@@ -59,6 +52,7 @@ export function OverviewPage() {
         <div class="stack">
           <Refusals points={points} />
           {it.nodes.length > 0 && <NodeTable nodes={it.nodes} />}
+          <Receivers />
           {may("operate") && <Changes />}
         </div>
       </div>
@@ -107,7 +101,7 @@ function Numbers({ points }: { points: readonly Point[] }) {
         name="Messages in"
         value={perSecond(fromClients + fromBackends)}
         unit="/s"
-        context={`${perSecond(fromBackends)} from back ends · ${perSecond(fromClients)} from clients`}
+        context={`${perSecond(fromBackends)} from API · ${perSecond(fromClients)} from clients`}
         values={points.map(({ messagesIn, apiMessages }) => messagesIn + apiMessages)}
         color="--line-1"
       />
@@ -125,8 +119,9 @@ function Numbers({ points }: { points: readonly Point[] }) {
         page="console"
         params={{ show: "errors" }}
         name="Refused"
-        value={count(refused)}
-        context={`in 5 minutes, for ${plural(reasonsOf(points).length, "reason")}`}
+        value={perSecond(refused / MINUTES)}
+        unit="/min"
+        context={`${count(refused)} in 5 min, for ${plural(reasonsOf(points).length, "reason")}`}
         values={points.map(refusedIn)}
         color="--line-5"
       />
@@ -232,8 +227,9 @@ function Refusals({ points }: { points: readonly Point[] }) {
   const fits = fitter(ofApp());
   const lately = troubles.matching((entry) => entry.atMs >= sinceMs && fits(entry));
   const refusals = grouped(lately, SHOWN.refusals);
+  const times = points.reduce((sum, point) => sum + refusedIn(point), 0);
   return (
-    <Card title="Recent refusals" link={<a href={to("console", { show: "errors" })}>All in console</a>}>
+    <Card title="Recent refusals" link={<a href={to("console", { show: "errors" })}>All in console</a>} count={times}>
       {refusals.length === 0 && <p class="soft">Nothing was refused in the last 5 minutes.</p>}
       <Reasons points={points} />
       <ul class="refusals">
@@ -276,6 +272,7 @@ function RefusalRow({ refusal: { title, place, count: times, latest } }: { refus
   return (
     <li class="refusal" title={why}>
       <p>
+        <Icon name="err" isSmall />
         <strong class="breakable">{title}</strong>
         <span class="grow" />
         {canExplain ? (
@@ -301,14 +298,16 @@ function HappeningNow() {
   return (
     <Card title="Happening now" link={<a href={to("console")}>Open console</a>}>
       {newest.length === 0 && <p class="soft">No events yet. They show up here at once.</p>}
-      <ul class="lines">
+      <ul class="lines happening">
         {newest.map(({ id, atMs, type, app, channel, event, payload, why, user, address }) => (
           <li key={id}>
             <span class="soft mono">
               <Time atMs={atMs} />
             </span>
             <TypeMark type={type} />
-            {channel !== undefined && (
+            {channel === undefined ? (
+              <span />
+            ) : (
               <a class="what" href={to("channel", { app, name: channel })}>
                 {channel}
               </a>
@@ -318,82 +317,5 @@ function HappeningNow() {
         ))}
       </ul>
     </Card>
-  );
-}
-
-// ---- the cluster, and what changed
-
-function NodeTable({ nodes }: { nodes: readonly NodeEntry[] }) {
-  return (
-    <Card title="Nodes" link={<a href={to("settings", { tab: "nodes" })}>Manage</a>}>
-      <div class="table">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Node</th>
-              <th scope="col" class="number">
-                Connections
-              </th>
-              <th scope="col" class="number">
-                Lag
-              </th>
-              <th scope="col" class="number">
-                Memory
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {nodes.map(({ id, connections, lagMs, memoryBytes }) => (
-              <tr key={id}>
-                <th scope="row">{nodeName(id)}</th>
-                <td class="number">{count(connections)}</td>
-                <td class="number">{Math.round(lagMs)} ms</td>
-                <td class="number">{memoryBytes === undefined ? "" : size(memoryBytes)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-    </Card>
-  );
-}
-
-function Changes() {
-  const { data } = useAnswer<readonly AuditEntry[]>(path(["audit"], { limit: SHOWN.changes }), 10_000);
-  if (!data || data.length === 0) return null;
-  return (
-    <Card title="Recent changes" link={<a href={to("settings", { tab: "audit" })}>Audit log</a>}>
-      <ul class="lines">
-        {data.map(({ id, atMs, who, what }) => (
-          <li key={id}>
-            <strong>{who}</strong>
-            <span class="what">{what}</span>
-            <span class="grow" />
-            <span class="soft when">
-              <Since atMs={atMs} /> ago
-            </span>
-          </li>
-        ))}
-      </ul>
-    </Card>
-  );
-}
-
-interface CardProps {
-  readonly title: string;
-  readonly link: ComponentChildren;
-  readonly children: ComponentChildren;
-}
-
-function Card({ title, link, children }: CardProps) {
-  return (
-    <section class="card" aria-label={title}>
-      <h2>
-        {title}
-        <span class="grow" />
-        <small>{link}</small>
-      </h2>
-      {children}
-    </section>
   );
 }

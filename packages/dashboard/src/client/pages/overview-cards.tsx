@@ -1,0 +1,157 @@
+/** The cards beside the numbers of the overview: the nodes, the receivers of webhooks, and what somebody changed. */
+
+import { type AuditEntry, type NodeEntry, OVERLOADED_LAG_MS, type WebhookReceiver } from "fanfare/wire/admin";
+import type { ComponentChildren } from "preact";
+import { path } from "../api.ts";
+import { backlog, nodeName, SILENT_MS } from "../overview.ts";
+import { useAnswer } from "../parts/answer.ts";
+import { Failure } from "../parts/notes.tsx";
+import { Mark, Since } from "../parts/small.tsx";
+import { to } from "../route.ts";
+import { count, size } from "../show.ts";
+
+const SHOWN = { receivers: 5, changes: 5 };
+
+interface CardProps {
+  readonly title: string;
+  readonly link: ComponentChildren;
+  /** How often in the last five minutes; said where it was at all. */
+  readonly count?: number;
+  readonly children: ComponentChildren;
+}
+
+export function Card({ title, link, count: times = 0, children }: CardProps) {
+  return (
+    <section class="card" aria-label={title}>
+      <h2>
+        {title}
+        {times > 0 && <Mark tone="bad">{count(times)} in 5 min</Mark>}
+        <span class="grow" />
+        <small>{link}</small>
+      </h2>
+      {children}
+    </section>
+  );
+}
+
+export function NodeTable({ nodes }: { nodes: readonly NodeEntry[] }) {
+  return (
+    <Card title="Nodes" link={<a href={to("settings", { tab: "nodes" })}>Manage</a>}>
+      <div class="table">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Node</th>
+              <th scope="col" class="number">
+                Connections
+              </th>
+              <th scope="col" class="number">
+                Lag
+              </th>
+              <th scope="col" class="number">
+                Memory
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {nodes.map((node) => (
+              <tr key={node.id}>
+                <th scope="row">
+                  <NodeState node={node} />
+                </th>
+                <td class="number">{count(node.connections)}</td>
+                <td class="number">{Math.round(node.lagMs)} ms</td>
+                <td class="number">{node.memoryBytes === undefined ? "" : size(node.memoryBytes)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </Card>
+  );
+}
+
+/** A colour is never alone: what is not well says what it is. */
+function NodeState({ node: { id, lagMs, silentMs, draining } }: { node: NodeEntry }) {
+  const [tone, word] =
+    silentMs > SILENT_MS
+      ? (["bad", "silent"] as const)
+      : lagMs > OVERLOADED_LAG_MS
+        ? (["warn", "overloaded"] as const)
+        : draining
+          ? (["warn", "draining"] as const)
+          : (["good", ""] as const);
+  return (
+    <span class="dotted">
+      <span class={`dot ${tone}`} aria-hidden="true" />
+      {nodeName(id)} {word && <Mark tone={tone}>{word}</Mark>}
+    </span>
+  );
+}
+
+/** Those that fail first. */
+export function Receivers() {
+  const { receivers = [], failed = 0 } = backlog.value ?? {};
+  if (receivers.length === 0) return null;
+  const worstFirst = receivers.toSorted((one, other) => Number(isFailing(other)) - Number(isFailing(one)));
+  const link = <a href={to("webhooks")}>{failed > 0 ? `${count(failed)} failed` : "All"}</a>;
+  return (
+    <Card title="Webhooks" link={link}>
+      <ul class="lines">
+        {worstFirst.slice(0, SHOWN.receivers).map((receiver) => (
+          <li key={`${receiver.app}/${receiver.target}`}>
+            <span class={`dot ${isFailing(receiver) ? "bad" : "good"}`} aria-hidden="true" />
+            <span class="receiver">
+              <strong class="breakable">{receiver.target}</strong>
+              <span class="soft">{stateOf(receiver)}</span>
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
+function isFailing({ lastStatus, lastAtMs, isResting }: WebhookReceiver): boolean {
+  return isResting || (lastAtMs !== undefined && lastStatus !== undefined && lastStatus >= 300);
+}
+
+function stateOf(receiver: WebhookReceiver): string {
+  const { attempts, taken, p95Ms, waiting, failed, lastStatus, isResting } = receiver;
+  const words = [
+    attempts === 0 ? "not asked in the last hour" : `${percent(taken / attempts)} of ${count(attempts)} in an hour`,
+    isFailing(receiver) && lastStatus !== undefined && `answers ${lastStatus}`,
+    isResting && "not asked for a while",
+    p95Ms !== undefined && `p95 ${Math.round(p95Ms)} ms`,
+    waiting > 0 && `${count(waiting)} waiting`,
+    failed > 0 && `${count(failed)} failed`,
+  ];
+  return words.filter(Boolean).join(" · ");
+}
+
+/** Rounded down: what failed once in a thousand times is not 100 %. */
+function percent(part: number): string {
+  return `${(Math.floor(part * 1_000) / 10).toFixed(part === 1 ? 0 : 1)} %`;
+}
+
+export function Changes() {
+  const { data, error, reload } = useAnswer<readonly AuditEntry[]>(path(["audit"], { limit: SHOWN.changes }), 10_000);
+  if (!error && (!data || data.length === 0)) return null;
+  return (
+    <Card title="Recent changes" link={<a href={to("settings", { tab: "audit" })}>Audit log</a>}>
+      <Failure error={error} retry={reload} />
+      <ul class="lines">
+        {data?.map(({ id, atMs, who, what }) => (
+          <li key={id}>
+            <strong>{who}</strong>
+            <span class="what">{what}</span>
+            <span class="grow" />
+            <span class="soft when">
+              <Since atMs={atMs} /> ago
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
