@@ -5,12 +5,14 @@ import { chmodSync, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { sql } from "kysely";
 import type { OutboxInput } from "../../packages/server/src/config/config-input.ts";
+import { engineSettings } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { startMariaDb } from "../support/mariadb.ts";
 import { scrape } from "../support/metrics.ts";
 import { givenMysql } from "../support/mysql.ts";
 import { connectAs, connectNative, type NativeTestClient } from "../support/native-client.ts";
 import { startPostgres } from "../support/postgres.ts";
+import { startProcess } from "../support/process.ts";
 import { APP, startServer } from "../support/server.ts";
 import { scaled } from "../support/soak.ts";
 import { sqliteFile } from "../support/sqlite.ts";
@@ -254,6 +256,20 @@ test("a file of SQLite's that is not there is not made, and one that is keeps it
   await outbox.insert({ channel: "room", data: "1" });
   await eventually(() => expect(heard(client, "room")).toEqual([1]), PATIENCE);
   expect(statSync(file).mode & 0o777).toBe(0o664);
+});
+
+test("where an engine makes it less than exactly once, the log says so at the start", async () => {
+  const said = async (engine: "memory" | "redis" | "nats") => {
+    const where = engine === "memory" ? {} : await engineSettings(engine);
+    const outbox = await startOutbox(sqliteFile());
+    const config = { ...where, apps: [APP], outbox: [{ ...outbox.config, app: APP.id }] };
+    const server = await startProcess({ config });
+    await eventually(() => expect(server.output).toContain("listening"), PATIENCE);
+    return /outbox: [^"]*/.exec(server.output)?.[0];
+  };
+  expect(await said("memory")).toContain("the engine `memory` forgets");
+  expect(await said("nats")).toContain("for 5 minutes");
+  expect(await said("redis")).toBeUndefined();
 });
 
 test("a server without an outbox reads nothing of what reads them", async () => {

@@ -7,6 +7,7 @@ import { ApiError } from "../../packages/server/src/protocols/pusher/api-shapes.
 import { API_ROUTES } from "../../packages/server/src/protocols/pusher/routes.ts";
 import { SERVER_ROUTES } from "../../packages/server/src/server/http/openapi-document.ts";
 import { OPENAPI_DOCUMENT, renderOpenApi } from "../../scripts/openapi.ts";
+import { makeToken } from "../support/native-client.ts";
 import { signedFetch } from "../support/pusher-client.ts";
 import { APP, startServer } from "../support/server.ts";
 import { scaled } from "../support/soak.ts";
@@ -140,6 +141,16 @@ for (const [path, operations] of Object.entries(description.paths)) {
     });
   }
 }
+
+test("no call is for who does not sign it, be it with a client's token", async () => {
+  const headers = { Authorization: `Bearer ${await makeToken({ sub: "ada", channels: ["*"], watch: ["*"] })}` };
+  for (const { method, path } of API_ROUTES) {
+    const to = `/apps/${APP.id}${path.replaceAll(/\{\w+\}/g, "presence-x")}`;
+    const body = method === "POST" ? "{}" : null;
+    const { status } = await fetch(server.url + to, { method, headers, body });
+    expect([method, path, status]).toEqual([method, path, 401]);
+  }
+});
 
 test("the document on disk is the one that the routes make", async () => {
   expect(await Bun.file(OPENAPI_DOCUMENT).text()).toBe(renderOpenApi());

@@ -46,8 +46,12 @@ export const Subscribe = z
   })
   .register(z.globalRegistry, {
     description:
-      "user_id, as which member, is for one connection; sticky_s is for a user's; expires_at is in Unix seconds.",
-    examples: [{ channel: "orders" }, { channel: "orders", info: { name: "Ada" } }],
+      "user_id, as which member, is for one connection; sticky_s is for a user's; expires_at is a time to come, in Unix seconds.",
+    examples: [
+      { channel: "orders" },
+      { channel: "orders", info: { name: "Ada" } },
+      { channel: "orders", expires_at: 4102444800 },
+    ],
   });
 export const End = z.strictObject({ message });
 export const Reconnect = z.strictObject({
