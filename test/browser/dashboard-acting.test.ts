@@ -64,19 +64,15 @@ test("a connection is disconnected, and a user terminated, after a question", as
   await page.getByRole("dialog").waitFor({ state: "detached" });
   await one.ping();
   await page.getByRole("button", { name: "Disconnect" }).click();
-  await confirm(page, "Disconnect");
+  await confirm(page, "Disconnect 1 connection");
   expect(await one.socket.closed).toMatchObject({ code: 4009 });
   await shows(page, "main", "This connection has ended.");
 
   const clients = [await connectAs(server.url, "mallory"), await connectAs(server.url, "mallory")];
   await openPageOf(page, "People");
-  await page
-    .getByRole("row", { name: /mallory/ })
-    .first()
-    .getByRole("link")
-    .click();
-  await page.getByRole("button", { name: "Terminate user" }).click();
-  await confirm(page, "Terminate");
+  await page.getByRole("link", { name: "mallory" }).click();
+  await page.getByRole("button", { name: "Terminate" }).click();
+  await confirm(page, "Terminate 2 connections");
   for (const { socket } of clients) expect(await socket.closed).toMatchObject({ code: 4009 });
 });
 

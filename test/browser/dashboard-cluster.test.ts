@@ -49,11 +49,9 @@ test("a connection of the other node is listed, watched, sent to, and disconnect
   await far.next("across");
 
   await openPageOf(page, "People");
-  await page
-    .getByRole("row", { name: /far-away/ })
-    .getByRole("link")
-    .click();
-  await shows(page, ".facts", "far-away");
+  await page.getByRole("link", { name: "far-away" }).click();
+  await page.getByRole("link", { name: far.id }).click();
+  await shows(page, ".entity-head", "far-away");
   await eventually(
     async () => {
       await here.toChannel("shared").push({ event: "seen-far", data: 1 });
@@ -62,7 +60,7 @@ test("a connection of the other node is listed, watched, sent to, and disconnect
     { withinMs: PATIENCE_MS },
   );
   await page.getByRole("button", { name: "Disconnect" }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Disconnect" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Disconnect 1 connection" }).click();
   expect(await far.socket.closed).toMatchObject({ code: 4009 });
   await shows(page, "main", "This connection has ended.");
 });

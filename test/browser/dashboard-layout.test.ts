@@ -34,7 +34,8 @@ test.each([390, 320, 1024])("nothing sticks out of a screen %d pixels wide", asy
   const long = `presence-${"x".repeat(150)}`;
   await client.subscribe(long, { data: { user_id: "u".repeat(100), user_info: { text: "y".repeat(300) } } });
   const { page } = await look(browser, server, { width, height: 844 });
-  for (const place of [...PLACES, `channel?app=app&name=${long}`, `connection?app=app&id=${client.socketId}`]) {
+  const things = [`channel?app=app&name=${long}`, `connection?app=app&id=${client.socketId}`];
+  for (const place of [...PLACES, ...things, `user?app=app&id=${"u".repeat(100)}`]) {
     await page.evaluate((to) => {
       location.hash = `#/${to}`;
     }, place);

@@ -23,11 +23,14 @@ test("a connection's page has who and how it is, its channels, and its frames as
   await client.subscribe("lobby");
   const { page } = await look(browser, server);
   await openPageOf(page, "People");
-  await page.getByLabel("Search id, user, address").fill("linus");
+  await page.getByRole("button", { name: "Connections" }).click();
+  await page.getByLabel("Name, user id, connection id or address").fill("linus");
   await eventually(async () => expect(await page.getByRole("row").count()).toBe(2), { withinMs: PATIENCE_MS });
-  await page.getByRole("row").nth(1).getByRole("link").click();
-  const facts = await shows(page, ".facts", "linus");
-  for (const fact of ["native", "127.0.0.1", "empty", "From client", "To client"]) expect(facts).toContain(fact);
+  await page.getByRole("row").nth(1).getByRole("link", { name: client.id }).click();
+  await shows(page, ".entity-head", "linus");
+  await shows(page, ".entity-head", "127.0.0.1");
+  const facts = await shows(page, ".strip", "native");
+  for (const fact of ["empty", "From client", "To client", "Round trip"]) expect(facts).toContain(fact);
   await shows(page, "section[aria-labelledby=its-channels]", "lobby");
   await shows(page, "main", '"team": "kernel"');
   await eventually(
@@ -138,6 +141,7 @@ test("with several apps and none chosen, all of them are listed together, and an
   const { page } = await look(browser, several, { place: "channels" });
   for (const { id } of apps) await page.getByRole("row", { name: `of-${id} ${id}` }).waitFor();
   await openPageOf(page, "People");
+  await page.getByRole("button", { name: "Anonymous" }).click();
   await eventually(async () => expect(await page.getByRole("row").count()).toBe(3), { withinMs: PATIENCE_MS });
   await page.goto(page.url().replace(/#.*/, "#/channel?name=of-two"));
   await page.getByText("Subscribers").first().waitFor();

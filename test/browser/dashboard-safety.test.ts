@@ -49,7 +49,9 @@ test("what looks like HTML stays text, in channels, events, users and payloads (
   await page.getByRole("complementary").getByRole("link", { name: channel }).click();
   await shows(page, "section[aria-label=Members]", EVIL);
   await page.goto(page.url().replace(/#.*/, `#/connection?app=app&id=${client.socketId}`));
-  await shows(page, ".facts", EVIL);
+  await shows(page, ".entity-head", EVIL);
+  await page.locator(".entity-head").getByRole("link", { name: EVIL }).click();
+  await shows(page, ".entity-name", `${EVIL}<script>`);
   const form = await openSend(page);
   await form.getByLabel("Channel").fill(channel);
   await form.getByLabel("Event").fill(EVIL);

@@ -9,13 +9,15 @@ import { ChannelPage } from "./pages/channel.tsx";
 import { Channels } from "./pages/channels.tsx";
 import { Charts } from "./pages/charts.tsx";
 import { Connect } from "./pages/connect.tsx";
-import { ConnectionPage, Connections } from "./pages/connections.tsx";
+import { ConnectionPage } from "./pages/connection.tsx";
 import { Console } from "./pages/console.tsx";
 import { Explain } from "./pages/explain.tsx";
 import { Find } from "./pages/find.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
+import { People } from "./pages/people.tsx";
 import { Settings } from "./pages/settings.tsx";
 import { SignIn } from "./pages/sign-in.tsx";
+import { UserPage } from "./pages/user.tsx";
 import { Webhooks } from "./pages/webhooks.tsx";
 import { Empty, Failure, Notices, Waiting } from "./parts/notes.tsx";
 import { Head } from "./parts/small.tsx";
@@ -27,7 +29,7 @@ const PAGES: Readonly<Record<string, ComponentType>> = {
   overview: OverviewPage,
   console: Console,
   channels: Channels,
-  people: Connections,
+  people: People,
   insights: Charts,
   webhooks: Webhooks,
   connect: Connect,
@@ -38,6 +40,7 @@ const PAGES: Readonly<Record<string, ComponentType>> = {
 /** About one thing of one app. */
 const APP_PAGES: Readonly<Record<string, ComponentType<{ app: string }>>> = {
   channel: ChannelPage,
+  user: UserPage,
   connection: ConnectionPage,
   app: AppPage,
 };

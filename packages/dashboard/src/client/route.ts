@@ -14,7 +14,7 @@ const FIRST = "overview";
 /** Where pages of earlier versions are now, so that addresses which people keep go on working. */
 const MOVED: Readonly<Record<string, Place>> = {
   charts: { page: "insights", params: {} },
-  connections: { page: "people", params: {} },
+  connections: { page: "people", params: { show: "connections" } },
   apps: { page: "settings", params: { tab: "apps" } },
   nodes: { page: "settings", params: { tab: "nodes" } },
   audit: { page: "settings", params: { tab: "audit" } },

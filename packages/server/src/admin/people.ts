@@ -4,6 +4,7 @@
  */
 
 import { type App, isReserved } from "../domain/app.ts";
+import { isInternal } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Hub } from "../hub/hub.ts";
 import { fieldsOf, numberOf, textOf } from "../hub/steer-act.ts";
@@ -162,7 +163,7 @@ export class People {
       people.map((person) => [keyOf(person), { refused: 0, last: undefined as FeedEntry | undefined }]),
     );
     const owners = new Map(people.flatMap((one) => one.connections.map(({ id }) => [id, keyOf(one)] as const)));
-    for (const entry of recent(() => true)) {
+    for (const entry of recent(isShown)) {
       const key = entry.user === undefined ? owners.get(entry.connection ?? "") : `${entry.app}/${entry.user}`;
       const known = wanted.get(key ?? "");
       if (!known) continue;
@@ -186,7 +187,7 @@ export class People {
     const all = [...hub.connections({ id: app })].filter((one) => !one.awaitsAuthentication && one.isUsers(id));
     const mine = new Set(all.map((connection) => connection.id));
     const happened = this.#options.recent(
-      (entry) => entry.app === app && (entry.user === id || mine.has(entry.connection ?? "")),
+      (entry) => entry.app === app && isShown(entry) && (entry.user === id || mine.has(entry.connection ?? "")),
     );
     const info = all.flatMap((connection) => [...usersOf(connection)]).find((user) => user.id === id)?.info;
     const connections = takeFirst(all, MOST_CONNECTIONS).map((connection) => this.#connectionOf(connection));
@@ -256,6 +257,11 @@ function together(before: PersonEntry | undefined, entry: PersonEntry): PersonEn
     refused: before.refused + entry.refused,
     ...(last && { last }),
   };
+}
+
+/** What happens in channels of the server's own is nobody's doing. */
+function isShown({ channel }: FeedEntry): boolean {
+  return channel === undefined || !isInternal(channel);
 }
 
 function endedOf({ type, connection: id, openedAtMs, atMs: endedAtMs, why = "" }: FeedEntry): EndedConnection[] {

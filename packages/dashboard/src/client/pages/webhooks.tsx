@@ -1,13 +1,13 @@
-/** Webhooks: what waits, what failed, and trying that again. */
+/** Webhooks: how each receiver answers, what waits, what failed, and trying that again. */
 
-import type { FailedDelivery, Replayed, Webhooks as Wire } from "fanfare/wire/admin";
+import type { FailedDelivery, Replayed, WebhookReceiver, Webhooks as Wire } from "fanfare/wire/admin";
 import { call, path } from "../api.ts";
-import { has } from "../overview.ts";
+import { appName, has, overview } from "../overview.ts";
 import { Act } from "../parts/act.tsx";
 import { useAnswer } from "../parts/answer.ts";
-import { attempt, Empty, Failure, notify, Waiting } from "../parts/notes.tsx";
+import { attempt, Empty, Failure, NodesMissing, notify, Waiting } from "../parts/notes.tsx";
 import { PayloadView } from "../parts/payload.tsx";
-import { Facts, Head, Mark, Since, Time } from "../parts/small.tsx";
+import { Head, Mark, Since, Time } from "../parts/small.tsx";
 import { chosenApp, to } from "../route.ts";
 import { count, plural } from "../show.ts";
 
@@ -26,13 +26,7 @@ export function Webhooks() {
   };
   return (
     <>
-      <Head title="Webhooks" lead="What the server tells your back end.">
-        {data && data.failed > 0 && (
-          <Act needs="operate" look="primary" act={() => void replay()}>
-            Retry all {count(data.failed)}
-          </Act>
-        )}
-      </Head>
+      <Head title="Webhooks" lead="What the server tells your back end." />
       {!isThere && (
         <Empty title="No webhook is kept here">
           Webhooks go through a database, so that none is lost: set <code>database.url</code>, and an app's{" "}
@@ -40,43 +34,200 @@ export function Webhooks() {
         </Empty>
       )}
       <Failure error={error} retry={reload} />
+      <NodesMissing count={data?.nodesMissing} />
       {isThere && !data && !error && <Waiting />}
-      {data && <Backlog webhooks={data} />}
-      {data && data.letters.length === 0 && (
-        <Empty title="No failed deliveries">
-          A webhook that its receiver does not take in time is kept here, to be tried again.
-        </Empty>
-      )}
-      <ul class="letters">
-        {data?.letters.map((letter) => (
-          <Letter key={letter.id} letter={letter} replay={() => void replay([letter.id])} />
-        ))}
-      </ul>
-      {data && data.failed > data.letters.length && data.letters.length > 0 && (
-        <p class="more">
-          {count(data.letters.length)} of {count(data.failed)} are listed, newest first.
-        </p>
+      {data && (
+        <>
+          <Backlog webhooks={data} />
+          <Receivers receivers={data.receivers} />
+          <FailedDeliveries webhooks={data} replay={(ids) => void replay(ids)} />
+        </>
       )}
     </>
   );
 }
 
-function Backlog({ webhooks: { waiting, failed, oldestAtMs } }: { webhooks: Wire }) {
-  const rows = [
-    ["Waiting", count(waiting)],
-    ["Oldest", oldestAtMs === undefined ? "none" : <Since key="oldest" atMs={oldestAtMs} />],
+function Backlog({ webhooks: { waiting, failed, oldestAtMs, receivers } }: { webhooks: Wire }) {
+  const perMinute = receivers.reduce((sum, receiver) => sum + receiver.perMinute, 0);
+  const attempts = receivers.reduce((sum, receiver) => sum + receiver.attempts, 0);
+  const taken = receivers.reduce((sum, receiver) => sum + receiver.taken, 0);
+  const tiles = [
+    ["Requests", rate(perMinute), "/min", "over the last five minutes"],
+    [
+      "Succeeded",
+      share(taken, attempts),
+      "",
+      attempts === 0 ? "nobody was asked lately" : `of ${count(attempts)} lately`,
+    ],
+    ["Waiting", count(waiting), "", oldestAtMs === undefined ? "none" : <Since key="oldest" atMs={oldestAtMs} />],
     [
       "Failed",
+      count(failed),
+      "",
       failed === 0 ? (
         "none"
       ) : (
         <Mark key="failed" tone="bad">
-          {count(failed)}
+          to be retried by hand
         </Mark>
       ),
     ],
   ] as const;
-  return <Facts rows={rows} />;
+  return (
+    <dl class="strip">
+      {tiles.map(([name, value, unit, more]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>
+            <span class="big">
+              {value}
+              {unit && <small>{unit}</small>}
+            </span>
+            <small>{more}</small>
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function rate(perMinute: number): string {
+  return perMinute > 0 && perMinute < 10 ? perMinute.toFixed(1) : count(Math.round(perMinute));
+}
+
+/** Never 100 % where one failed. */
+function share(taken: number, attempts: number): string {
+  if (attempts === 0) return "–";
+  return `${Math.floor((taken / attempts) * 1000) / 10} %`;
+}
+
+function Receivers({ receivers }: { receivers: readonly WebhookReceiver[] }) {
+  if (receivers.length === 0) {
+    return (
+      <Empty title="No app has a receiver yet">
+        Give an app <code>webhooks</code> or <code>hooks</code>: how each of them answers is shown here.
+      </Empty>
+    );
+  }
+  const hasApps = chosenApp.value === undefined && (overview.value?.apps.length ?? 0) > 1;
+  const sorted = receivers.toSorted(
+    (one, other) => other.failed - one.failed || one.target.localeCompare(other.target),
+  );
+  return (
+    <div class="table">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Receiver</th>
+            {hasApps && (
+              <th scope="col" class="wide">
+                App
+              </th>
+            )}
+            <th scope="col" class="number">
+              Success
+            </th>
+            <th scope="col" class="number wide">
+              p95
+            </th>
+            <th scope="col" class="wide">
+              Last answer
+            </th>
+            <th scope="col" class="number wide">
+              Per minute
+            </th>
+            <th scope="col" class="number">
+              Waiting
+            </th>
+            <th scope="col" class="number">
+              Failed
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {sorted.map((it, index) => (
+            <ReceiverRow key={`${it.app} ${it.target} ${index}`} receiver={it} hasApp={hasApps} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function ReceiverRow({ receiver, hasApp }: { receiver: WebhookReceiver; hasApp: boolean }) {
+  const { app, target, attempts, taken, p95Ms, perMinute, lastAtMs, lastStatus, waiting, failed, isResting } = receiver;
+  const isHealthy = attempts === 0 || taken === attempts;
+  return (
+    <tr>
+      <th scope="row">
+        {nameOf(target)} {isResting && <Mark tone="bad">resting: it failed too often</Mark>}
+      </th>
+      {hasApp && (
+        <td class="wide">
+          <a href={to("app", { app })}>{appName(app)}</a>
+        </td>
+      )}
+      <td class="number">
+        {isHealthy ? share(taken, attempts) : <Mark tone={taken === 0 ? "bad" : "warn"}>{share(taken, attempts)}</Mark>}
+      </td>
+      <td class="number wide">{p95Ms === undefined ? "–" : `${count(p95Ms)} ms`}</td>
+      <td class="wide">
+        {lastStatus !== undefined && (
+          <Mark tone={lastStatus >= 200 && lastStatus < 300 ? "good" : "bad"}>{lastStatus}</Mark>
+        )}{" "}
+        {lastAtMs === undefined ? (
+          <span class="soft">none lately</span>
+        ) : (
+          <small>
+            <Since atMs={lastAtMs} /> ago
+          </small>
+        )}
+      </td>
+      <td class="number wide">{rate(perMinute)}</td>
+      <td class="number">{count(waiting)}</td>
+      <td class="number">{failed > 0 ? <Mark tone="bad">{count(failed)}</Mark> : "0"}</td>
+    </tr>
+  );
+}
+
+function nameOf(target: string) {
+  return target.startsWith("hook:") ? <>hook {target.slice("hook:".length)}</> : <span class="mono">{target}</span>;
+}
+
+interface FailedDeliveriesProps {
+  readonly webhooks: Wire;
+  readonly replay: (ids?: readonly number[]) => void;
+}
+
+function FailedDeliveries({ webhooks: { failed, letters }, replay }: FailedDeliveriesProps) {
+  return (
+    <section class="stack" aria-labelledby="failed-deliveries">
+      <h2 id="failed-deliveries">
+        Failed deliveries <small>{count(failed)}</small>
+        <span class="grow" />
+        {failed > 0 && (
+          <Act needs="operate" look="primary" act={() => replay()}>
+            Retry all {count(failed)}
+          </Act>
+        )}
+      </h2>
+      {letters.length === 0 && (
+        <Empty title="No failed deliveries">
+          A webhook that its receiver does not take in time is kept here, to be tried again.
+        </Empty>
+      )}
+      <ul class="letters">
+        {letters.map((letter) => (
+          <Letter key={letter.id} letter={letter} replay={() => replay([letter.id])} />
+        ))}
+      </ul>
+      {failed > letters.length && letters.length > 0 && (
+        <p class="more">
+          {count(letters.length)} of {count(failed)} are listed, newest first.
+        </p>
+      )}
+    </section>
+  );
 }
 
 function Letter({ letter, replay }: { letter: FailedDelivery; replay: () => void }) {

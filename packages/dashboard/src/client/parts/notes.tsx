@@ -39,6 +39,16 @@ export function AppsLeftOut() {
   return <p class="more">{plural(appsLeftOut.value, "app")} more: choose one at the top to see what is in it.</p>;
 }
 
+/** Some of what is asked of every node is not there. */
+export function NodesMissing({ count: missing = 0 }: { count: number | undefined }) {
+  if (missing === 0) return null;
+  return (
+    <p class="sampling" role="status">
+      {plural(missing, "node")} did not answer: what {missing === 1 ? "it has" : "they have"} is not shown.
+    </p>
+  );
+}
+
 /** `retry` is offered where it may help. */
 export function Failure({ error, retry }: { error: Refused | undefined; retry?: (() => void) | undefined }) {
   if (!error) return null;

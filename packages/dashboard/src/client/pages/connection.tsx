@@ -1,0 +1,361 @@
+/** One connection closely: how it is, and its frames as they pass. */
+
+import type { Acted, ConnectionDetail, ConnectionReport, TappedFrame } from "fanfare/wire/admin";
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { call, path } from "../api.ts";
+import { appName, nodeName } from "../overview.ts";
+import { Act } from "../parts/act.tsx";
+import { Ask } from "../parts/dialog.tsx";
+import { clientWords } from "../parts/lanes.tsx";
+import { Empty, notify, Waiting } from "../parts/notes.tsx";
+import { PayloadView } from "../parts/payload.tsx";
+import { Head, Mark, Time } from "../parts/small.tsx";
+import { useWatch } from "../parts/watch.ts";
+import { place, to } from "../route.ts";
+import { count, lasting, parsed, plural, size } from "../show.ts";
+
+const FRAMES = 200;
+/** As long as a node may take to tell of a connection that it has. */
+const PATIENCE_MS = 6_000;
+
+type Frame = TappedFrame & { readonly key: number };
+
+interface Watched {
+  readonly connection: ConnectionDetail | undefined;
+  readonly before: ConnectionDetail | undefined;
+  readonly isGone: boolean;
+  readonly frames: readonly Frame[];
+  readonly leftOut: number;
+}
+
+const NOTHING: Watched = { connection: undefined, before: undefined, isGone: false, frames: [], leftOut: 0 };
+
+function useConnection(app: string, id: string): Watched {
+  const [watched, put] = useState<Watched>(NOTHING);
+  const keys = useRef(0);
+  useEffect(() => put(NOTHING), [app, id]);
+  useWatch({ type: "connection", app, id }, "connection", (report: ConnectionReport) => {
+    const frames = report.frames.map((frame) => ({ ...frame, key: ++keys.current })).toReversed();
+    put((was) => ({
+      connection: report.connection ?? was.connection,
+      before: report.connection ? was.connection : was.before,
+      isGone: report.connection === undefined,
+      frames: [...frames, ...was.frames].slice(0, FRAMES),
+      leftOut: was.leftOut + report.leftOut,
+    }));
+  });
+  return watched;
+}
+
+export function ConnectionPage({ app }: { app: string }) {
+  const id = place.value.params.id ?? "";
+  const watched = useConnection(app, id);
+  const { connection, isGone } = watched;
+  const isLate = useIsLate(id);
+  const [asked, ask] = useState<ConnectionAct>();
+  return (
+    <>
+      <Head
+        title={<span class="mono breakable">{id}</span>}
+        name={id}
+        crumb={<Crumbs app={app} user={connection?.user} />}
+      />
+      {isGone && (
+        <p class="banner" role="status">
+          This connection has ended. What was seen of it stays until you leave the page.
+        </p>
+      )}
+      {!connection && !isGone && (isLate ? <NotThere /> : <Waiting what="Asking every node" />)}
+      {connection && (
+        <>
+          <ConnectionHead connection={connection} isGone={isGone} ask={ask} />
+          <ConnectionFacts connection={connection} before={watched.before} />
+          <Frames frames={watched.frames} leftOut={watched.leftOut} />
+          <ItsChannels connection={connection} isGone={isGone} ask={ask} />
+          {connection.userInfo && (
+            <section class="card" aria-label="User info">
+              <PayloadView payload={connection.userInfo} label="User info" />
+            </section>
+          )}
+        </>
+      )}
+      {asked && <AskConnection act={asked} app={app} id={id} onClose={() => ask(undefined)} />}
+    </>
+  );
+}
+
+function Crumbs({ app, user }: { app: string; user: string | undefined }) {
+  return (
+    <>
+      <a href={to("people")}>People</a>
+      {user !== undefined && (
+        <>
+          {" › "}
+          <a href={to("user", { app, id: user })}>{user}</a>
+        </>
+      )}
+    </>
+  );
+}
+
+type Asking = { readonly isGone: boolean; readonly ask: (act: ConnectionAct) => void };
+
+function ConnectionHead({ connection, isGone, ask }: { connection: ConnectionDetail } & Asking) {
+  const { app, id, user, address, library, protocol, agent } = connection;
+  return (
+    <div class="entity-head">
+      <div class="entity-words">
+        <p class="soft breakable">
+          {user === undefined ? "anonymous" : <a href={to("user", { app, id: user })}>{user}</a>} ·{" "}
+          <a href={to("app", { app })}>{appName(app)}</a> · {clientWords(library ?? protocol, agent)} ·{" "}
+          <span class="mono">{address}</span>
+        </p>
+      </div>
+      <div class="tools">
+        <a class="button" href={to("console", { app, connection: id })}>
+          Open in console
+        </a>
+        <Act needs="operate" isDisabled={isGone} act={() => ask({ type: "reconnect" })}>
+          Reconnect…
+        </Act>
+        <Act needs="operate" look="danger" isDisabled={isGone} act={() => ask({ type: "disconnect" })}>
+          Disconnect…
+        </Act>
+      </div>
+    </div>
+  );
+}
+
+function NotThere() {
+  return (
+    <Empty title="No node has this connection">
+      It has probably ended: a client that comes back has another id. If a node has it after all, it shows up by itself.
+    </Empty>
+  );
+}
+
+function useIsLate(id: string): boolean {
+  const [isLate, set] = useState(false);
+  useEffect(() => {
+    set(false);
+    const timer = setTimeout(() => set(true), PATIENCE_MS);
+    return () => clearTimeout(timer);
+  }, [id]);
+  return isLate;
+}
+
+interface ConnectionFactsProps {
+  readonly connection: ConnectionDetail;
+  readonly before: ConnectionDetail | undefined;
+}
+
+function ConnectionFacts({ connection, before }: ConnectionFactsProps) {
+  const { ageMs, silentMs, bufferedBytes, rttMs, traffic, transport = "websocket", protocol, node } = connection;
+  const ms = ageMs - (before?.ageMs ?? ageMs);
+  return (
+    <dl class="strip">
+      <Fact name="Connected for" value={lasting(ageMs)} more={`last heard ${lasting(silentMs)} ago`} />
+      <Fact
+        name="Round trip"
+        value={rttMs === undefined ? "–" : count(rttMs)}
+        unit={rttMs === undefined ? "" : "ms"}
+        more={rttMs === undefined ? "no ping was timed yet" : "the last ping"}
+      />
+      <Fact name="From client" {...side(traffic, before?.traffic, ms, "framesIn", "bytesIn")} />
+      <Fact name="To client" {...side(traffic, before?.traffic, ms, "framesOut", "bytesOut")} />
+      <Fact
+        name="Send buffer"
+        value={size(bufferedBytes)}
+        more={bufferedBytes === 0 ? "empty: it reads in time" : <Mark tone="warn">waits for the client</Mark>}
+      />
+      <Fact name="Transport" value={transport} more={`${nodeName(node)} · protocol ${protocol}`} />
+    </dl>
+  );
+}
+
+interface FactProps {
+  readonly name: string;
+  readonly value: string;
+  readonly unit?: string;
+  readonly more: ComponentChildren;
+}
+
+function Fact({ name, value, unit, more }: FactProps) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>
+        <span class="big">
+          {value}
+          {unit && <small>{unit}</small>}
+        </span>
+        <small>{more}</small>
+      </dd>
+    </div>
+  );
+}
+
+type Traffic = NonNullable<ConnectionDetail["traffic"]>;
+
+/** Since the report before this one; the totals are since a dashboard began to watch. */
+function side(
+  now: Traffic | undefined,
+  before: Traffic | undefined,
+  ms: number,
+  frames: "framesIn" | "framesOut",
+  bytes: "bytesIn" | "bytesOut",
+): Omit<FactProps, "name"> {
+  if (!now) return { value: "–", more: "not watched yet" };
+  const perS = (of: keyof Traffic) => (before && ms > 0 ? Math.max(0, ((now[of] - before[of]) * 1000) / ms) : 0);
+  const more = `${size(perS(bytes))}/s · ${plural(now[frames], "frame")} watched`;
+  return { value: count(Math.round(perS(frames))), unit: "/s", more };
+}
+
+const DIRECTIONS = { both: "Both", in: "From client", out: "To client" } as const;
+
+function Frames({ frames, leftOut }: { frames: readonly Frame[]; leftOut: number }) {
+  const [shown, show] = useState<keyof typeof DIRECTIONS>("both");
+  const [paused, pause] = useState<readonly Frame[]>();
+  const all = (paused ?? frames).filter(({ direction }) => shown === "both" || direction === shown);
+  const newest = paused?.[0]?.key ?? 0;
+  const since = paused ? frames.filter(({ key }) => key > newest).length : 0;
+  return (
+    <section class="card" aria-labelledby="frames">
+      <h2 id="frames">
+        Frames <small>live, newest first</small>
+        <span class="grow" />
+        <fieldset class="segment" aria-label="Direction">
+          {Object.entries(DIRECTIONS).map(([name, words]) => (
+            <button
+              key={name}
+              type="button"
+              aria-pressed={name === shown}
+              onClick={() => show(name as keyof typeof DIRECTIONS)}
+            >
+              {words}
+            </button>
+          ))}
+        </fieldset>
+        <button
+          type="button"
+          class="quiet"
+          aria-pressed={paused !== undefined}
+          onClick={() => pause(paused ? undefined : frames)}
+        >
+          {paused ? `Resume${since > 0 ? `, ${count(since)} new` : ""}` : "Pause"}
+        </button>
+      </h2>
+      {all.length === 0 && <Empty title="No frame has passed yet">They show up here as they pass.</Empty>}
+      <ol class="lines frames">
+        {all.map((frame) => (
+          <FrameLine key={frame.key} frame={frame} />
+        ))}
+      </ol>
+      {leftOut > 0 && <p class="more">{plural(leftOut, "frame")} left out, because there were too many to show.</p>}
+    </section>
+  );
+}
+
+function FrameLine({ frame: { atMs, direction, payload } }: { frame: Frame }) {
+  const isRefusal = direction === "out" && /"event":"(?:pusher:)?error"/.test(payload.text);
+  return (
+    <li class={isRefusal ? "is-refused" : undefined}>
+      <details>
+        <summary>
+          <Time atMs={atMs} />{" "}
+          <Mark tone={direction === "in" ? "send" : "info"}>{direction === "in" ? "from client" : "to client"}</Mark>{" "}
+          <strong class="frame-event">{eventIn(payload.text)}</strong>
+          <span class="what">{payload.text.slice(0, 300)}</span>
+          <span class="grow" />
+          <small>{size(payload.bytes)}</small>
+        </summary>
+        <PayloadView payload={payload} label="Frame" />
+      </details>
+    </li>
+  );
+}
+
+function eventIn(text: string): string {
+  const value = parsed(text)?.value;
+  return typeof value === "object" && value !== null && "event" in value ? String(value.event).slice(0, 60) : "";
+}
+
+function ItsChannels({ connection, isGone, ask }: { connection: ConnectionDetail } & Asking) {
+  const { app, channels, channelNames } = connection;
+  return (
+    <section class="card" aria-labelledby="its-channels">
+      <h2 id="its-channels">
+        Channels <small>{count(channels)}</small>
+      </h2>
+      {channelNames.length === 0 && <p class="soft">It is in no channel.</p>}
+      <ul class="tags">
+        {channelNames.map((name) => (
+          <li key={name} class="tag-with-act">
+            <a href={to("channel", { app, name })}>{name}</a>
+            {!name.startsWith("#") && (
+              <Act needs="operate" look="quiet" isDisabled={isGone} act={() => ask({ type: "kick", channel: name })}>
+                <span class="unseen">{name}: </span>Kick…
+              </Act>
+            )}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+type ConnectionAct =
+  | { readonly type: "disconnect" | "reconnect" }
+  | { readonly type: "kick"; readonly channel: string };
+
+interface AskConnectionProps {
+  readonly act: ConnectionAct;
+  readonly app: string;
+  readonly id: string;
+  readonly onClose: () => void;
+}
+
+function AskConnection({ act, app, id, onClose }: AskConnectionProps) {
+  const post = async (where: readonly string[], body: object, done: string) => {
+    const { outcome } = await call<Acted>("POST", path(["apps", app, ...where]), body);
+    notify(outcome === "done" ? done : "Every node has been asked to do it.");
+  };
+  switch (act.type) {
+    case "disconnect":
+      return (
+        <Ask
+          title={`Disconnect ${id}?`}
+          verb="Disconnect 1 connection"
+          isDangerous
+          onClose={onClose}
+          act={() => post(["connections", id, "disconnect"], {}, "Disconnected.")}
+        >
+          <p>The connection is closed, and its client does not reconnect by itself.</p>
+        </Ask>
+      );
+    case "reconnect":
+      return (
+        <Ask
+          title={`Have ${id} reconnect?`}
+          verb="Reconnect 1 connection"
+          onClose={onClose}
+          act={() => post(["reconnect"], { connection: id }, "Asked to reconnect.")}
+        >
+          <p>Its client connects again at once, as another connection, and goes on where it was.</p>
+        </Ask>
+      );
+    case "kick":
+      return (
+        <Ask
+          title={`Take ${id} out of ${act.channel}?`}
+          verb={`Kick from ${act.channel}`}
+          isDangerous
+          onClose={onClose}
+          act={() => post(["kick"], { connection: id, channel: act.channel }, "Kicked.")}
+        >
+          <p>This one connection leaves the channel, and is told so. It may subscribe again: a ban is for a user.</p>
+        </Ask>
+      );
+  }
+}
