@@ -257,7 +257,6 @@ async function takePictures(): Promise<void> {
         await row(page, "refused", "private-orders.8841").first().click();
         await page.locator(".fixes").waitFor();
       });
-    await picture(server, "insights", { colors: "dark" }, (page) => page.waitForTimeout(15_000));
     await picture(server, "channels?app=app", { suffix: "send" }, async (page) => {
       const form = await openSend(page);
       await form.getByLabel("Channel").fill("orders");

@@ -1,16 +1,10 @@
 /** The dashboard's pages for looking: connections, charts, nodes. All of it by clicking. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { noStatistics } from "../../packages/server/src/admin/api-types.ts";
-import { openDatabase } from "../../packages/server/src/database/open.ts";
-import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
-import { atEnd } from "../support/at-end.ts";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";
-import { APP } from "../support/server.ts";
-import { sqliteFile } from "../support/sqlite.ts";
 import { look, openPageOf, PATIENCE_MS, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
 
 setDefaultTimeout(TEST_MS);
@@ -52,33 +46,6 @@ test("an address of a connection that is nowhere says so", async () => {
   await shows(page, "main", "No node has this connection");
 });
 
-test("charts show the live seconds, and what was kept, over every length of time (B33)", async () => {
-  const client = await connectPusher(server.url);
-  await client.subscribe("lobby");
-  const { page, errors } = await look(browser, server);
-  await openPageOf(page, "Insights");
-  const chart = (name: string) => page.getByRole("img", { name: new RegExp(`^${name}`) });
-  await eventually(
-    async () => {
-      await server.toChannel("lobby").push({ event: "counted", data: 1 });
-      expect(await chart("Messages").getAttribute("aria-label")).toMatch(/from back ends: last \d+, highest [1-9]/);
-    },
-    { withinMs: PATIENCE_MS, everyMs: 200 },
-  );
-  for (const range of ["Hour", "Day", "Week", "90 days"]) {
-    await page.getByRole("button", { name: range, exact: true }).click();
-    await eventually(
-      async () =>
-        expect(await chart("Connections").getAttribute("aria-label")).toMatch(/peak: last \d+, highest [1-9]/),
-      { withinMs: PATIENCE_MS },
-    );
-  }
-  expect(new URL(page.url()).hash).toBe("#/insights?range=quarter");
-  await page.locator(".plot").first().hover();
-  expect(await page.locator(".u-over").count()).toBe(4);
-  expect(errors).toEqual([]);
-});
-
 test("nodes are listed with their load", async () => {
   const { page } = await look(browser, server);
   await openPageOf(page, "Nodes");
@@ -97,37 +64,6 @@ test("the chosen app stays in the address, from page to page", async () => {
   await page.getByLabel("App", { exact: true }).selectOption("");
   expect(new URL(page.url()).hash).toBe("#/channels");
 });
-
-test("in a chart what is idle since half an hour is at nothing, and a single point is seen", async () => {
-  const url = sqliteFile();
-  const quiet = await startWithDashboard({ database: { url } });
-  const database = await openDatabase(url);
-  atEnd(() => database.close());
-  const numbers = { ...noStatistics(), connections: 7, peakConnections: 7 };
-  const halfAnHourAgo = Date.now() - 30 * 60_000;
-  await new StatisticsStore(database, "seed").add(new Map([[APP.id, numbers]]), halfAnHourAgo, 60_000);
-  const { page } = await look(browser, quiet, { place: "insights?range=hour" });
-  const label = () => page.getByRole("img", { name: /^Connections/ }).getAttribute("aria-label");
-  await eventually(async () => expect(await label()).toContain("peak: last 0, highest 7"), { withinMs: PATIENCE_MS });
-  expect(await page.locator(".chart", { hasText: "Connections" }).locator(".legend").textContent()).toMatch(/peak 0/);
-  await page.getByRole("button", { name: "90 days", exact: true }).click();
-  await eventually(async () => expect(await label()).toMatch(/peak: last 7, highest 7/), { withinMs: PATIENCE_MS });
-  await eventually(async () => expect(await page.evaluate(inkOfLines)).toBeGreaterThan(10), { withinMs: PATIENCE_MS });
-});
-
-/** How much of the first chart has the colour of its second line, which lies on the first: axes and grid have others. */
-function inkOfLines(): number {
-  const canvas = document.querySelector<HTMLCanvasElement>(".plot canvas");
-  const swatch = document.querySelectorAll(".chart .swatch")[1];
-  const { data } = canvas?.getContext("2d")?.getImageData(0, 0, canvas.width, canvas.height) ?? { data: [] };
-  const wanted = swatch ? (getComputedStyle(swatch).backgroundColor.match(/\d+/g) ?? []).map(Number) : [];
-  let found = 0;
-  for (let at = 0; at < data.length; at += 4) {
-    const isIt = [0, 1, 2].every((part) => Math.abs((data[at + part] ?? -99) - (wanted[part] ?? 999)) < 8);
-    if (isIt && data[at + 3] === 255) found++;
-  }
-  return found;
-}
 
 test("with several apps and none chosen, all of them are listed together, and an address finds its app", async () => {
   const several = await startWithDashboard({

@@ -7,12 +7,12 @@ import { theApp } from "./overview.ts";
 import { AppPage } from "./pages/app.tsx";
 import { ChannelPage } from "./pages/channel.tsx";
 import { Channels } from "./pages/channels.tsx";
-import { Charts } from "./pages/charts.tsx";
 import { Connect } from "./pages/connect.tsx";
 import { ConnectionPage } from "./pages/connection.tsx";
 import { Console } from "./pages/console.tsx";
 import { Explain } from "./pages/explain.tsx";
 import { Find } from "./pages/find.tsx";
+import { Insights } from "./pages/insights.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { People } from "./pages/people.tsx";
 import { Settings } from "./pages/settings.tsx";
@@ -30,7 +30,7 @@ const PAGES: Readonly<Record<string, ComponentType>> = {
   console: Console,
   channels: Channels,
   people: People,
-  insights: Charts,
+  insights: Insights,
   webhooks: Webhooks,
   connect: Connect,
   settings: Settings,

@@ -16,10 +16,12 @@ export const insights: Handler = async (call): Promise<Insights> => {
     reader.since(),
   ]);
   const times = [...new Set([...points, ...stored].map(({ atMs }) => atMs))].sort((one, other) => one - other);
+  // Sums may be older than what they are made of.
+  const first = Math.min(sinceMs ?? Number.POSITIVE_INFINITY, times[0] ?? Number.POSITIVE_INFINITY);
   return {
     ...(app !== undefined && { app }),
     ...{ span, stepMs, times, totals: totalsOf(points, times), measures: linesOf(stored, times) },
-    ...(sinceMs !== undefined && { sinceMs }),
+    ...(Number.isFinite(first) && { sinceMs: first }),
   };
 };
 
