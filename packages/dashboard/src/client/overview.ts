@@ -32,11 +32,6 @@ const scope = computed(() => {
 /** The apps that a page of lists is about: the chosen one, or all of them. Undefined until they are known. */
 export const appsInScope = computed(() => scope.value?.split("\n").filter((id) => id !== ""));
 
-/** How many apps are not in the scope, because there are too many to ask for each. */
-export const appsLeftOut = computed(() =>
-  chosenApp.value === undefined ? Math.max(0, (overview.value?.apps.length ?? 0) - MOST_APPS) : 0,
-);
-
 /** Until the server has said, everything is taken to be there. */
 export function has(ability: keyof Abilities): boolean {
   return overview.value?.has[ability] ?? true;

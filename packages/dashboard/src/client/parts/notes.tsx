@@ -4,7 +4,6 @@ import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { type Refused, refusedBy } from "../api.ts";
-import { appsLeftOut } from "../overview.ts";
 import { plural } from "../show.ts";
 
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
@@ -31,12 +30,6 @@ export function Waiting({ what = "Loading", rows = 6 }: { what?: string; rows?: 
       {isNoticed && Array.from({ length: rows }, (_, at) => <span key={at} class="skeleton" aria-hidden="true" />)}
     </div>
   );
-}
-
-/** Under a list of all apps. */
-export function AppsLeftOut() {
-  if (appsLeftOut.value === 0) return null;
-  return <p class="more">{plural(appsLeftOut.value, "app")} more: choose one at the top to see what is in it.</p>;
 }
 
 /** Some of what is asked of every node is not there. */
