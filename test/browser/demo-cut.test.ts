@@ -4,6 +4,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
+import { soaking } from "../support/soak.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { shows, startDemo, TEST_MS, visit, WORKSHOP, write } from "./visit.ts";
 
@@ -78,12 +79,31 @@ test("what the server has lost meanwhile is said to be lost", async () => {
   await shows(ada.page, "#tape-head", "1 of 1 were not recovered");
 });
 
+test.if(soaking)("nothing is said to be lost while the server is away, however long that is", async () => {
+  const stateDir = temporaryFolder();
+  const server = await startDemo({ stateDir });
+  const { port } = server;
+  const { page } = await visit(browser, server, { name: "Ada" });
+  await write(page, "Before");
+  await page.click("#cut");
+  await server.toChannel(WORKSHOP).push({ event: "note", data: { text: "Missed" } });
+  await shows(page, "#tape-head", "1 event missed");
+  await server.stop();
+  await page.click("#cut");
+  await Bun.sleep(10_000);
+  expect(await page.textContent("#tape-head")).toBe("Coming back…");
+  await startDemo({ stateDir, port });
+  await shows(page, "#tape-head", "1 of 1 were not recovered");
+});
+
 test("more than the channel keeps is said not to be recovered, and the board is loaded again", async () => {
   const server = await startDemo();
   const { page } = await visit(browser, server, { name: "Ada" });
   await write(page, "Before");
   await page.click("#cut");
   await shows(page, "#status", "Offline");
+  await Bun.sleep(500);
+  expect(await page.textContent("#tape-head")).toBe("0 events missed so far");
   const room = server.toChannel(WORKSHOP);
   for (let number = 1; number <= 505; number++)
     await room.push({ event: "note", data: { id: "same", text: `Version ${number}` } });

@@ -42,6 +42,8 @@ export class Cut {
   #missed = new Set<number>();
   #recovered = new Set<number>();
   #from: Position | undefined;
+  /** As whom this tab was connected. */
+  #me: string | undefined;
   #connectedAtMs = 0;
 
   constructor(options: CutOptions) {
@@ -60,11 +62,13 @@ export class Cut {
   }
 
   cut(): void {
-    const { key, wire, room } = this.#options;
+    const { key, wire, client, room } = this.#options;
+    clearTimeout(this.#timer);
     this.#stopWatching();
     this.#missed = new Set();
     this.#recovered = new Set();
     this.#from = room.position;
+    this.#me = client.snapshot.user?.id;
     this.#connectedAtMs = 0;
     this.#become({ phase: "cut", atMs: Date.now(), missed: 0 });
     wire.cut();
@@ -81,9 +85,18 @@ export class Cut {
     const { atMs, missed } = this.#state;
     const back = { atMs, missed, backAtMs: Date.now(), recovered: 0, tookMs: 0, from: this.#from };
     this.#become({ phase: "returning", ...back });
-    this.#timer = setTimeout(() => this.#end("lost"), LATE_MS);
     wire.mend();
     client.wake();
+    this.#waitForLate();
+  }
+
+  /** Only a server that is there can be without them. */
+  #waitForLate(): void {
+    const { room } = this.#options;
+    this.#timer = setTimeout(
+      () => (room.snapshot.state === "attached" ? this.#end("lost") : this.#waitForLate()),
+      LATE_MS,
+    );
   }
 
   /** What this tab's own connection delivers. True if it was missed, and is now recovered. */
@@ -96,8 +109,9 @@ export class Cut {
     return true;
   }
 
-  #miss({ meta: { position } }: ChannelEvent): void {
-    if (!position || this.#missed.has(position.offset)) return;
+  #miss({ meta: { position, user } }: ChannelEvent): void {
+    // One's own is not sent to oneself, and so not missed.
+    if (!position || user === this.#me || this.#missed.has(position.offset)) return;
     const { phase } = this.#state;
     // What comes while this tab is on its way back, it may hear itself.
     if (phase !== "cut") return;

@@ -64,7 +64,7 @@ const cut = new Cut({
     tape.show(state);
     document.body.classList.toggle("is-cut", state.phase === "cut");
     find("#offline", HTMLElement).hidden = state.phase !== "cut";
-    find("#offline-text", HTMLElement).textContent = `Last event you have: ${room.position?.offset ?? 0}`;
+    find("#offline-text", HTMLElement).textContent = `Last event you have: ${newest}`;
     activity.standStill(state.phase === "cut");
     if (state.phase === "recovered" && phase !== "recovered" && state.missed > 0) code.hit("recovered");
     if (state.phase === "cut" && phase !== "cut") robot?.enliven();
@@ -89,6 +89,8 @@ robotButton.addEventListener("click", () => {
 });
 
 let phase: CutState["phase"] = "whole";
+/** The number of the last event that this tab has, its own or another's. */
+let newest = 0;
 let robot: Robot | undefined;
 let aloneTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -133,7 +135,7 @@ function publish(event: string, data: object, change: Change | undefined): void 
   room.publish(event, data).then(
     ({ position }) => {
       board.card(id)?.mark("");
-      if (position) tape.mark(position, "heard");
+      if (position) markHere(position, "heard");
       activity.add(me(), change, position, false);
     },
     (error: Error) => board.card(id)?.mark("failed", error.message),
@@ -162,7 +164,7 @@ function me(): Person {
 function hear(event: ChannelEvent): void {
   const { user, position } = event.meta;
   const isRecovered = cut.hear(event);
-  if (position) markHeard(position, isRecovered, event.meta.replayed);
+  if (position) markHere(position, isRecovered ? "recovered" : event.meta.replayed ? "kept" : "heard");
   const member = room.members.find(({ id }) => id === user);
   const who = user === undefined ? SERVER : personOf(user, member?.info);
   const change = notes.hear(event.event, event.data, who, position);
@@ -174,9 +176,9 @@ function hear(event: ChannelEvent): void {
 }
 
 /** What was kept from before this tab came is on the board, and not on the tape: nobody missed it. */
-function markHeard(position: Position, isRecovered: boolean, isReplayed: boolean): void {
-  if (isRecovered) tape.mark(position, "recovered");
-  else if (!isReplayed) tape.mark(position, "heard");
+function markHere(position: Position, reached: "heard" | "recovered" | "kept"): void {
+  newest = position.offset;
+  if (reached !== "kept") tape.mark(position, reached);
 }
 
 function showConnection(): void {
