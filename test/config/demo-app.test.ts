@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { demoApp, demoAppFile, readDemoApp, withDemoApp } from "../../packages/server/src/config/demo-app.ts";
 import { ConfigError, parseConfig } from "../../packages/server/src/config/load.ts";
 import { channelOf } from "../../packages/server/src/domain/channel.ts";
+import { deserializeConfig, serializeConfig } from "../../packages/server/src/server/workers/config-json.ts";
 
 const root = mkdtempSync(join(tmpdir(), "fanfare-demo-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -43,6 +44,11 @@ describe("the demo app", () => {
     expect(policyOf("private-workshop-cursors").history).toBeUndefined();
     expect(policyOf("private-workshop-cursors").clientPublish).toBe("client-events");
     expect(policyOf("private-other").clientPublish).toBe("none");
+  });
+
+  test("is what a configuration could say, for workers are given it as one", async () => {
+    const { config } = await withDemoApp(parseConfig({ stateDir: fresh() }));
+    expect(deserializeConfig(serializeConfig(config)).apps).toEqual(config.apps);
   });
 
   test("has a key and a secret of its own on every machine", async () => {

@@ -23,7 +23,7 @@ export const WORKSHOP = "presence-workshop";
  * notes out. Guests are as limited as every client: `clientEventsPerSecond`, and what is kept has an end.
  */
 const BOARD_RULES: readonly ChannelRule[] = [
-  { match: WORKSHOP, clientPublish: "any", history: { size: 500, ttlS: 86_400, totalBytes: 1_048_576 } },
+  { match: WORKSHOP, clientPublish: "any", history: { size: 500, ttlS: 86_400 } },
   { match: "private-workshop-cursors", recovery: false },
 ];
 
