@@ -79,6 +79,18 @@ test("what the server has lost meanwhile is said to be lost", async () => {
   await shows(ada.page, "#tape-head", "1 of 1 were not recovered");
 });
 
+test("who cuts the connection where nothing happens gets a robot, and so something to miss", async () => {
+  const server = await startDemo();
+  await visit(browser, server, { name: "Grace" });
+  const { page } = await visit(browser, server, { name: "Ada", robot: true });
+  await page.click("#cut");
+  await page.locator(".you-dot.missed").nth(2).waitFor();
+  await page.click("#cut");
+  await shows(page, "#tape-head", "events are here");
+  expect((await offsets(page, "recovered")).length).toBeGreaterThanOrEqual(3);
+  expect(await offsets(page, "missed")).toEqual([]);
+});
+
 test.if(soaking)("nothing is said to be lost while the server is away, however long that is", async () => {
   const stateDir = temporaryFolder();
   const server = await startDemo({ stateDir });

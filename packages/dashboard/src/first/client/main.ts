@@ -67,7 +67,7 @@ const cut = new Cut({
     find("#offline-text", HTMLElement).textContent = `Last event you have: ${newest}`;
     activity.standStill(state.phase === "cut");
     if (state.phase === "recovered" && phase !== "recovered" && state.missed > 0) code.hit("recovered");
-    if (state.phase === "cut" && phase !== "cut") robot?.enliven();
+    if (state.phase === "cut" && phase !== "cut") enliven();
     phase = state.phase;
     showConnection();
   },
@@ -215,6 +215,13 @@ function keepCompany(): void {
     clearTimeout(aloneTimer);
     aloneTimer = undefined;
   } else aloneTimer ??= setTimeout(callRobot, ALONE_MS);
+}
+
+/** So that something happens which can be missed, also where the others only look on. */
+function enliven(): void {
+  const hasRobot = room.members.some(({ id, info }) => personOf(id, info).isRobot);
+  if (robot) robot.enliven();
+  else if (!hasRobot && recall("robot") !== "away") callRobot();
 }
 
 function callRobot(): void {
