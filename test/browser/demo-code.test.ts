@@ -94,7 +94,10 @@ test("the copy button also works where the browser gives no clipboard", async ()
   });
   await visitor.page.click("#code .copy");
   await shows(visitor.page, "#code .copy", "Copied");
-  expect(await visitor.page.evaluate(() => Reflect.get(window, "copied"))).toContain("createClient(");
+  const copied: string = await visitor.page.evaluate(() => Reflect.get(window, "copied"));
+  expect(copied).toContain("createClient(");
+  expect(copied).toContain("{\n");
+  expect(copied).not.toContain("×");
 });
 
 async function copied(from: Page, tab: string): Promise<string> {
