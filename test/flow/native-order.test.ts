@@ -1,6 +1,7 @@
 /** What a native client may rely on: what comes first, and what comes before what. */
 
 import { describe, expect, test } from "bun:test";
+import { eventually } from "../support/eventually.ts";
 import { connectAs, connectNative, makeToken } from "../support/native-client.ts";
 import { refusingEngine } from "../support/refusing-engine.ts";
 import { startServer } from "../support/server.ts";
@@ -200,5 +201,23 @@ describe("a publish that names the one before it (`afterKey`)", () => {
     expect(await other.ask("publish", publish(8).data)).toMatchObject({ code: "not_subscribed" });
     await other.subscribe("room");
     expect(await other.ask("publish", publish(9, "k8").data)).toMatchObject({ event: "published" });
+  });
+
+  test("is not held up by what no client sends again: a key that is too long, a channel that it is not in", async () => {
+    const server = await startRefusing(1, () => false);
+    const client = await connectNative(server.url);
+    await client.subscribe("room");
+    const [tooLong, elsewhere] = ["k".repeat(129), "e".repeat(5_000)];
+    await client.ask("publish", publish(1).data);
+    for (const data of [
+      { ...publish(2).data, idempotencyKey: tooLong },
+      { ...publish(3).data, channel: elsewhere },
+    ])
+      expect(await client.ask("publish", data)).toMatchObject({ code: "rate_limited" });
+    const published = async (data: object) => {
+      const { event, code } = await client.ask("publish", data);
+      expect([event, code]).toEqual(["published", undefined]);
+    };
+    await eventually(() => published(publish(4, tooLong).data), { withinMs: 5_000, everyMs: 1_100 });
   });
 });

@@ -94,7 +94,11 @@ export function nameOf(
   return createHash("sha256").update(name).digest("base64url");
 }
 
+export function isIdempotencyKey(key: string): boolean {
+  return key.length > 0 && key.length <= KEY_LENGTH;
+}
+
 export function checkIdempotencyKey(key: string): void {
-  if (key.length > 0 && key.length <= KEY_LENGTH) return;
+  if (isIdempotencyKey(key)) return;
   throw new CommandError("data_invalid", `An idempotency key has 1 to ${KEY_LENGTH} characters.`);
 }

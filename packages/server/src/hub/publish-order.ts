@@ -3,6 +3,7 @@
 import type { Connection } from "../domain/connection.ts";
 import type { CommandError } from "../domain/error.ts";
 import type { Command } from "../domain/message.ts";
+import { isIdempotencyKey } from "./idempotency-keys.ts";
 
 type Publish = Extract<Command, { type: "publish" }>;
 
@@ -23,6 +24,8 @@ export function checkOrder(connection: Connection, { channel, key, afterKey }: P
 export function noteRefusal(connection: Connection, command: Command | undefined, error: CommandError): void {
   if (command?.type !== "publish" || command.key === undefined) return;
   if (error.code !== "engine_unavailable" && error.code !== "rate_limited") return;
+  // It may be refused before anybody looks at its names, which would be remembered however long they are.
+  if (!connection.isIn(command.channel) || !isIdempotencyKey(command.key)) return;
   connection.refusedPublishes ??= new Map();
   const { refusedPublishes } = connection;
   refusedPublishes.set(nameOf(command.channel, command.key), error);
