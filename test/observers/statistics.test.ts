@@ -189,6 +189,14 @@ describe.each([
         ["webhooks", 3],
       ],
     ]);
+    const other = fakeApp({ id: `n-${name}` });
+    measurements.webhookOutcome(other.id, "sent", 4);
+    measurements.webhookOutcome(app.id, "sent", 1);
+    clock.pass(MINUTE);
+    await writer.snapshot();
+    const all = await seriesStore.series({ span: "interval", fromMs: at(3), toMs: at(3) });
+    const webhooks = all.filter(({ measure }) => measure === "webhooks");
+    expect(webhooks).toEqual([{ node, atMs: at(3), measure: "webhooks", label: "sent", value: 5 }]);
     expect(await seriesStore.since()).toBe(at(0));
     clock.pass(3 * DAY);
     await clean(90);

@@ -11,7 +11,7 @@ import type { AuditLog } from "./audit-log.ts";
 import type { Redact } from "./connection-view.ts";
 import type { LiveView } from "./live-view.ts";
 import type { People } from "./people.ts";
-import type { Receivers } from "./receivers.ts";
+import type { ReceiverBacklog, Receivers } from "./receivers.ts";
 import { agentIn, type Principal } from "./sessions.ts";
 
 /** The apps in the database. What cannot be done is thrown as AdminError. */
@@ -35,9 +35,8 @@ export interface StoredQuestion {
   readonly toMs: number;
 }
 
-/** One number of one process, of an app or, where that is empty, of the node. */
+/** One number of one process, of the apps that were asked for together, or of the node. */
 export interface StoredMeasure {
-  readonly app: string;
   readonly node: string;
   readonly atMs: number;
   readonly measure: Exclude<InsightLine["measure"], "nodes">;
@@ -61,15 +60,6 @@ export interface WebhookDeliveries {
   failed(limit: number, app?: string): Promise<readonly StoredDelivery[]>;
   /** How many. */
   replay(ids?: readonly number[]): Promise<number>;
-}
-
-/** Of one receiver and state. */
-export interface ReceiverBacklog {
-  readonly app: string;
-  readonly target: string;
-  /** "waiting" or "failed". */
-  readonly state: string;
-  readonly count: number;
 }
 
 export interface StoredDelivery {

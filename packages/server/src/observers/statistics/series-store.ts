@@ -5,9 +5,8 @@ import { yieldToMessages } from "../../database/yield.ts";
 import { MEASURES, type Measure, type Measured, OF_NODE } from "./measurements.ts";
 import { floor, SPANS, type Span, spanSteps } from "./spans.ts";
 
-/** What was measured at one time, on one process. */
+/** What was measured at one time, on one process, of all the apps that were asked for together. */
 export interface StoredMeasure extends Measured {
-  readonly app: string;
   readonly node: string;
   readonly atMs: number;
 }
@@ -48,35 +47,37 @@ export class SeriesStore {
     });
   }
 
-  /** Oldest first, at most `MOST_ROWS`. */
+  /** Oldest first; of more than `MOST_ROWS` the newest. */
   async series({ app, span, fromMs, toMs }: SeriesQuestion): Promise<readonly StoredMeasure[]> {
     let query = this.#db
       .selectFrom("fanfare_series")
-      .selectAll()
+      .select(({ fn }) => ["node", "at", "measure", "label", fn.sum("value").as("value")])
       .where("span", "=", span)
       .where("at", ">=", fromMs)
       .where("at", "<=", toMs);
     if (app !== undefined) query = query.where("app", "in", [app, OF_NODE]);
-    const rows = await query.orderBy("at").limit(MOST_ROWS).execute();
-    return rows.map(({ at, measure, value, ...row }) => {
+    const summed = query.groupBy(["node", "at", "measure", "label"]);
+    const rows = await summed.orderBy("at", "desc").limit(MOST_ROWS).execute();
+    return rows.reverse().map(({ at, measure, value, ...row }) => {
       return { ...row, measure: measure as Measure, value: Number(value), atMs: Number(at) };
     });
   }
 
   /** When the first was stored, as closely as it is still known. */
   async since(): Promise<number | undefined> {
-    const rows = await this.#db
-      .selectFrom("fanfare_series")
-      .select(({ fn }) => ["span", fn.min("at").as("first")])
-      .groupBy("span")
-      .execute();
-    const firstOf = (span: Span) => Number(rows.find((row) => row.span === span)?.first ?? Number.POSITIVE_INFINITY);
-    const { hour, day } = spanSteps(0);
-    let first = firstOf("interval");
+    const [interval, hour, day] = [await this.#first("interval"), await this.#first("hour"), await this.#first("day")];
+    const steps = spanSteps(0);
+    let first = interval;
     // An hour and a day begin before they were written to for the first time.
-    if (firstOf("hour") < first - hour) first = firstOf("hour");
-    if (firstOf("day") < first - day) first = firstOf("day");
+    if (hour < first - steps.hour) first = hour;
+    if (day < first - steps.day) first = day;
     return Number.isFinite(first) ? first : undefined;
+  }
+
+  /** By the index: to group by the span, a database goes through all of it. */
+  async #first(span: Span): Promise<number> {
+    const rows = this.#db.selectFrom("fanfare_series").select("at").where("span", "=", span);
+    return Number((await rows.orderBy("at").limit(1).executeTakeFirst())?.at ?? Number.POSITIVE_INFINITY);
   }
 
   /** Only this node writes its rows, so nobody comes between the reading and the writing. */
