@@ -8,19 +8,24 @@ import type { WebhookReceiver } from "./api-types.ts";
 export interface ReceiverReport {
   readonly app: string;
   readonly target: string;
+  /** Of the last hour, as many as are remembered. */
   readonly attempts: number;
   readonly taken: number;
+  /** Over the last five minutes. */
   readonly perMinute: number;
   /** Of each attempt. */
   readonly tookMs: readonly number[];
   readonly lastAtMs?: number;
   readonly lastStatus?: number;
+  /** It is not asked for a while, since it failed too often. */
   readonly isResting: boolean;
 }
 
-interface Backlog {
+/** Of one receiver and state. */
+export interface ReceiverBacklog {
   readonly app: string;
   readonly target: string;
+  /** "waiting" or "failed". */
   readonly state: string;
   readonly count: number;
 }
@@ -48,15 +53,16 @@ export class Receivers {
   }
 
   /** Of these apps. Throws CommandError `engine_unavailable` where no node can be asked. */
-  async list(apps: readonly App[], backlogs: readonly Backlog[]) {
+  async list(apps: readonly App[], backlogs: readonly ReceiverBacklog[]) {
     const { answers, missing: nodesMissing } = await this.#hub.nodeBus.askAll(TOPIC, {});
     // What came over the bus was made by the same code.
     const reports = (answers as readonly (readonly ReceiverReport[])[]).flat();
     const set = apps.flatMap(({ id: app, webhooks = [] }) => webhooks.map(({ url: target }) => ({ app, target })));
-    const named = [...set, ...backlogs, ...reports].filter(({ app }) => apps.some(({ id }) => id === app));
+    const asked = new Set(apps.map(({ id }) => id));
+    const named = [...set, ...backlogs, ...reports].filter(({ app }) => asked.has(app));
+    const [backlogsOf, reportsOf] = [Map.groupBy(backlogs, keyOf), Map.groupBy(reports, keyOf)];
     const receivers = [...new Map(named.map((one) => [keyOf(one), one]))].map(([key, { app, target }]) => {
-      const is = (one: { readonly app: string; readonly target: string }) => keyOf(one) === key;
-      return { app, target, ...countsOf(backlogs.filter(is)), ...together(reports.filter(is)) };
+      return { app, target, ...countsOf(backlogsOf.get(key) ?? []), ...together(reportsOf.get(key) ?? []) };
     });
     return { receivers, nodesMissing };
   }
@@ -66,7 +72,7 @@ function keyOf({ app, target }: { readonly app: string; readonly target: string 
   return `${app} ${target}`;
 }
 
-function countsOf(backlogs: readonly Backlog[]): Pick<WebhookReceiver, "waiting" | "failed"> {
+function countsOf(backlogs: readonly ReceiverBacklog[]): Pick<WebhookReceiver, "waiting" | "failed"> {
   const countOf = (state: string) => backlogs.find((one) => one.state === state)?.count ?? 0;
   return { waiting: countOf("waiting"), failed: countOf("failed") };
 }

@@ -14,7 +14,7 @@ import { appOf, type Call, type Handler, inputOf, recordInAudit } from "../call.
 const message = z.optional(z.string().check(z.minLength(1), z.maxLength(100)));
 const channel = z.string();
 const user = z.optional(z.string());
-const connection = z.optional(z.string());
+const connection = z.optional(z.string().check(z.maxLength(100)));
 const position = z.optional(z.strictObject({ epoch: z.string(), offset: z.int().check(z.nonnegative()) }));
 const seconds = (mostMs: number) => z.optional(z.number().check(z.positive(), z.maximum(mostMs / 1000)));
 
