@@ -7,7 +7,7 @@ import type { Server } from "../../packages/server/src/index.ts";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs, type NativeTestClient } from "../support/native-client.ts";
-import { connectPusher, dialPusher, signedFetch } from "../support/pusher-client.ts";
+import { channelAuth, connectPusher, dialPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
 import {
   look,
@@ -255,7 +255,7 @@ async function takePictures(): Promise<void> {
         await row(page, "refused", "private-orders.8841").first().waitFor();
         if (look.width !== undefined) return;
         await row(page, "refused", "private-orders.8841").first().click();
-        await page.locator(".fixes").waitFor();
+        await page.locator(".comparison").waitFor();
       });
     await picture(server, "channels?app=app", { suffix: "send" }, async (page) => {
       const form = await openSend(page);
@@ -279,7 +279,7 @@ const LOOKS: readonly Look[] = [
 /** In some of the ways that people are. */
 async function beRefused(server: Server, native: NativeTestClient | undefined): Promise<void> {
   const client = await connectPusher(server.url);
-  const auth = `${APP.key}:${"0".repeat(64)}`;
+  const auth = channelAuth(APP, client.socketId, "orders.8841");
   for (let times = 0; times < 4; times++)
     client.socket.send({ event: "pusher:subscribe", data: { channel: "private-orders.8841", auth } });
   await native?.ask("subscribe", { channel: "private-invoices" });
