@@ -1,9 +1,10 @@
 /**
- * What the packages for browsers and back ends weigh in somebody's bundle: minified, gzip -9, peers left out. Part of `npm run check`: a
+ * What the packages for browsers and back ends weigh in somebody's bundle, and the dashboard at its first load: minified, gzip -9, peers left out. Part of `npm run check`: a
  * package that outgrows its budget fails it, and so does an entry point that has none.
  */
 
 import { join } from "node:path";
+import { buildDashboard } from "@fanfare/dashboard";
 import { type BunPlugin, gzipSync } from "bun";
 
 const ROOT = join(import.meta.dir, "..");
@@ -44,6 +45,9 @@ const BUDGETS: Readonly<Record<string, Budget>> = {
   "@fanfare/schema": { kB: 0.9 },
 };
 
+/** Of the dashboard: what a browser fetches before it shows anything. */
+const FIRST_LOAD: Budget = { kB: 90 };
+
 interface Manifest {
   readonly name: string;
   readonly exports: Readonly<Record<string, string | { readonly bun?: string }>>;
@@ -79,7 +83,23 @@ export async function measureSizes(): Promise<readonly Size[]> {
     return entryPoint ? [{ ...entryPoint, name, only }] : [];
   });
   const all = [...whole, ...parts].sort((one, other) => (one.name < other.name ? -1 : 1));
-  return await Promise.all(all.map((entryPoint) => measure(entryPoint, all)));
+  return await Promise.all([...all.map((entryPoint) => measure(entryPoint, all)), firstLoad()]);
+}
+
+async function firstLoad(): Promise<Size> {
+  const files = await buildDashboard();
+  const wanted = new Set(["index.html"]);
+  let bytes = 0;
+  for (const name of wanted) {
+    const file = files.get(name);
+    if (!file) continue;
+    bytes += gzipSync(file, { level: 9 }).length;
+    // What is imported by `import()` is fetched later.
+    const text = new TextDecoder().decode(file);
+    for (const [, other = ""] of text.matchAll(/(?:(?:from|import)\s*"\.\/|(?:href|src)=")([^"]+)"/g))
+      wanted.add(other);
+  }
+  return { name: "dashboard, first load", bytes, budgetBytes: FIRST_LOAD.kB * 1_000 };
 }
 
 async function entryPointsOf(name: string): Promise<EntryPoint[]> {

@@ -6,7 +6,7 @@ import { eventually } from "../support/eventually.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
 import { violationsOf } from "./axe.ts";
-import { look, PATIENCE_MS, PLACES, startWithDashboard, TEST_MS } from "./dashboard.ts";
+import { goTo, look, PATIENCE_MS, PLACES, startWithDashboard, TEST_MS } from "./dashboard.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -28,12 +28,10 @@ test.each(["light", "dark"] as const)("no page has anything against WCAG 2.1 AA,
     ...PLACES,
     "channel?app=app&name=presence-team",
     `connection?app=app&id=${client.socketId}`,
+    "user?app=app&id=ada",
     "nowhere",
   ]) {
-    await page.evaluate((to) => {
-      location.hash = `#/${to}`;
-    }, place);
-    await page.locator("h1").waitFor();
+    await goTo(page, place);
     await check(place);
   }
   // What opens over a page.
@@ -47,9 +45,7 @@ test.each(["light", "dark"] as const)("no page has anything against WCAG 2.1 AA,
     await check(name);
     await page.keyboard.press("Escape");
   }
-  await page.evaluate(() => {
-    location.hash = "#/console?show=errors";
-  });
+  await goTo(page, "console?show=errors");
   await page.locator(".row-line").first().click();
   await page.locator(".comparison, .fixes").first().waitFor();
   await page.getByRole("combobox", { name: "Filter events" }).fill("channel:");

@@ -10,6 +10,7 @@ import { connectAs, type NativeTestClient } from "../support/native-client.ts";
 import { channelAuth, connectPusher, dialPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
 import {
+  goTo,
   look,
   openPageOf,
   openSend,
@@ -36,11 +37,7 @@ test.each([390, 320, 1024])("nothing sticks out of a screen %d pixels wide", asy
   const { page } = await look(browser, server, { width, height: 844 });
   const things = [`channel?app=app&name=${long}`, `connection?app=app&id=${client.socketId}`];
   for (const place of [...PLACES, ...things, `user?app=app&id=${"u".repeat(100)}`]) {
-    await page.evaluate((to) => {
-      location.hash = `#/${to}`;
-    }, place);
-    await page.locator("h1").waitFor();
-    await eventually(async () => expect(await page.locator(".waiting").count()).toBe(0), { withinMs: PATIENCE_MS });
+    await goTo(page, place);
     const sizes = await page.evaluate(() => {
       const content = document.getElementById("content");
       return [document.documentElement.scrollWidth, content?.scrollWidth, content?.clientWidth];
@@ -158,10 +155,7 @@ test("every field and button has a name, and what changes all the time is not re
   const server = await startWithDashboard();
   const { page } = await look(browser, server);
   for (const place of PLACES) {
-    await page.evaluate((to) => {
-      location.hash = `#/${to}`;
-    }, place);
-    await page.locator("h1").waitFor();
+    await goTo(page, place);
     const nameless = await page.evaluate(() =>
       [...document.querySelectorAll<HTMLElement>("button, input, select, textarea, a")]
         .filter((it) => {

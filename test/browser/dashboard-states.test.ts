@@ -45,7 +45,7 @@ test("while the server is away a banner says since when, what was shown stays, a
     true,
     "Offline: the server cannot be reached.",
   ]);
-  await openPageOf(page, "Nodes");
+  await openPageOf(page, "Overview");
   await page.getByRole("button", { name: "Retry now" }).click();
   await startWithDashboard({ port });
   await isLive(page);

@@ -1,5 +1,6 @@
 /** A real server with its dashboard, and people who look at it. */
 
+import { expect } from "bun:test";
 import type { Browser, Locator, Page } from "playwright-core";
 import type { ConfigInput, Server } from "../../packages/server/src/index.ts";
 import { openPage } from "../support/chromium.ts";
@@ -70,6 +71,17 @@ export async function look(
   await page.goto(`http://localhost:${server.port}${prefix}/dashboard/${key}#/${place}`);
   if (!isOutside) await isLive(page);
   return { page, errors, violations: () => page.evaluate(() => Reflect.get(window, "violations") as string[]) };
+}
+
+/** By the address, as somebody does who was sent it; until the page is there. */
+export async function goTo(page: Page, place: string): Promise<void> {
+  await page.evaluate(async (to) => {
+    location.hash = `#/${to}`;
+    // The page hears of it, and draws.
+    for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
+  }, place);
+  await page.locator("h1").waitFor();
+  await eventually(async () => expect(await page.locator(".waiting").count()).toBe(0), { withinMs: PATIENCE_MS });
 }
 
 export async function isLive(page: Page): Promise<void> {

@@ -19,13 +19,17 @@ const SHARED = ["fanfare/wire/admin", "fanfare/wire/native"];
 
 /** By name; names of scripts and styles carry a hash of their content. Throws where the sources do not build. */
 export async function buildDashboard(): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
-  const outputs = await bundle([join(FOLDER, "client", "main.tsx"), join(FOLDER, "style", "main.css")]);
+  const outputs = await bundle([join(FOLDER, "client", "main.tsx"), join(FOLDER, "style", "main.css")], true);
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
-  for (const output of outputs)
-    files.set(output.path.replace(/^.*[/\\]/, ""), new Uint8Array(await output.arrayBuffer()));
+  const entries: string[] = [];
+  for (const output of outputs) {
+    const name = output.path.replace(/^.*[/\\]/, "");
+    files.set(name, new Uint8Array(await output.arrayBuffer()));
+    if (output.kind !== "chunk") entries.push(name);
+  }
   files.set("icon.svg", await Bun.file(join(FOLDER, "icon.svg")).bytes());
   const page = await Bun.file(join(FOLDER, "page.html")).text();
-  const whole = page.replaceAll(/main\.(js|css)/g, (_, ending) => nameOf(files, `.${ending}`));
+  const whole = page.replaceAll(/main\.(js|css)/g, (_, ending) => nameOf(entries, `.${ending}`));
   files.set("index.html", new TextEncoder().encode(whole));
   return files;
 }
@@ -56,20 +60,22 @@ async function firstScript(): Promise<string> {
   return (await output?.text())?.replaceAll(/<\/(?=script)/gi, "<\\/") ?? "";
 }
 
-async function bundle(entrypoints: string[]): Promise<Bun.BuildArtifact[]> {
+/** With `splitting` what is imported by `import()` is a file of its own. */
+async function bundle(entrypoints: string[], splitting = false): Promise<Bun.BuildArtifact[]> {
   const { outputs } = await Bun.build({
     entrypoints,
     target: "browser",
     minify: true,
-    naming: "[name]-[hash].[ext]",
+    splitting,
+    naming: { entry: "[name]-[hash].[ext]", chunk: "[name]-[hash].[ext]" },
     jsx: { runtime: "automatic", importSource: "preact", development: false },
     define: { "process.env.NODE_ENV": '"production"' },
   });
   return outputs;
 }
 
-function nameOf(files: ReadonlyMap<string, unknown>, ending: string): string {
-  const name = [...files.keys()].find((it) => it.endsWith(ending));
+function nameOf(names: readonly string[], ending: string): string {
+  const name = names.find((it) => it.endsWith(ending));
   if (name === undefined) throw new Error(`The build of the dashboard made no ${ending} file.`);
   return name;
 }

@@ -4,21 +4,13 @@ import "@preact/signals";
 import { type ComponentType, render } from "preact";
 import { useEffect } from "preact/hooks";
 import { theApp } from "./overview.ts";
-import { AppPage } from "./pages/app.tsx";
-import { ChannelPage } from "./pages/channel.tsx";
 import { Channels } from "./pages/channels.tsx";
-import { Connect } from "./pages/connect.tsx";
-import { ConnectionPage } from "./pages/connection.tsx";
 import { Console } from "./pages/console.tsx";
-import { Explain } from "./pages/explain.tsx";
 import { Find } from "./pages/find.tsx";
-import { Insights } from "./pages/insights.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { People } from "./pages/people.tsx";
-import { Settings } from "./pages/settings.tsx";
 import { SignIn } from "./pages/sign-in.tsx";
-import { UserPage } from "./pages/user.tsx";
-import { Webhooks } from "./pages/webhooks.tsx";
+import { lazy, loadTheRest } from "./parts/lazy.tsx";
 import { Empty, Failure, Notices, Waiting } from "./parts/notes.tsx";
 import { Head } from "./parts/small.tsx";
 import { place, to } from "./route.ts";
@@ -30,19 +22,19 @@ const PAGES: Readonly<Record<string, ComponentType>> = {
   console: Console,
   channels: Channels,
   people: People,
-  insights: Insights,
-  webhooks: Webhooks,
-  connect: Connect,
-  settings: Settings,
-  explain: Explain,
+  insights: lazy(() => import("./pages/insights.tsx").then(({ Insights }) => Insights)),
+  webhooks: lazy(() => import("./pages/webhooks.tsx").then(({ Webhooks }) => Webhooks)),
+  connect: lazy(() => import("./pages/connect.tsx").then(({ Connect }) => Connect)),
+  settings: lazy(() => import("./pages/settings.tsx").then(({ Settings }) => Settings)),
+  explain: lazy(() => import("./pages/explain.tsx").then(({ Explain }) => Explain)),
 };
 
 /** About one thing of one app. */
 const APP_PAGES: Readonly<Record<string, ComponentType<{ app: string }>>> = {
-  channel: ChannelPage,
-  user: UserPage,
-  connection: ConnectionPage,
-  app: AppPage,
+  channel: lazy(() => import("./pages/channel.tsx").then(({ ChannelPage }) => ChannelPage)),
+  user: lazy(() => import("./pages/user.tsx").then(({ UserPage }) => UserPage)),
+  connection: lazy(() => import("./pages/connection.tsx").then(({ ConnectionPage }) => ConnectionPage)),
+  app: lazy(() => import("./pages/app.tsx").then(({ AppPage }) => AppPage)),
 };
 
 function Page() {
@@ -66,11 +58,20 @@ function Page() {
   return app === undefined ? <Find key={key} /> : <OfApp key={key} app={app} />;
 }
 
+/** The first page, and what it asks for, come first. */
+const REST_MS = 5_000;
+
 function Dashboard() {
+  const isThere = isInside.value;
+  useEffect(() => {
+    if (!isThere) return;
+    const timer = setTimeout(() => void loadTheRest(), REST_MS);
+    return () => clearTimeout(timer);
+  }, [isThere]);
   if (!session.value) return sessionError.value ? <Unreachable /> : <Waiting />;
   return (
     <>
-      {isInside.value ? (
+      {isThere ? (
         <Shell>
           <Page />
         </Shell>

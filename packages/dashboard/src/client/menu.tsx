@@ -1,10 +1,11 @@
 /** Where one can go: the pages at the side, or on a phone at the foot, with how much there is of each; the app that is looked at. */
 
-import { type ChannelList, OVERLOADED_LAG_MS, type Webhooks } from "fanfare/wire/admin";
+import type { Webhooks } from "fanfare/wire/admin";
 import { useEffect } from "preact/hooks";
 import { path } from "./api.ts";
-import { appName, appsInScope, backlog, has, overview, SILENT_MS } from "./overview.ts";
-import { useAnswer, useAnswers } from "./parts/answer.ts";
+import { appName, backlog, has, nodeState, overview } from "./overview.ts";
+import { useAnswer } from "./parts/answer.ts";
+import { useChannelList } from "./parts/channel-list.ts";
 import { Icon, type IconName } from "./parts/icon.tsx";
 import { attempt } from "./parts/notes.tsx";
 import { useSeconds } from "./parts/seconds.ts";
@@ -37,8 +38,6 @@ export const MORE_PAGES: readonly Entry[] = [
 const TABS = PAGES.slice(0, 4);
 
 const EVERY_MS = 10_000;
-/** Counting the channels of more apps would cost more than the number is worth. */
-const MOST_COUNTED = 5;
 
 export function Menu() {
   const { server } = session.value ?? {};
@@ -106,12 +105,7 @@ type Counts = Readonly<Record<string, ReturnType<typeof Failed> | undefined>>;
 function useCounts(): Counts {
   const it = overview.value;
   const { points } = useSeconds(chosenApp.value);
-  const apps = appsInScope.value ?? [];
-  const paths = apps.map((app) => path(["apps", app, "channels"], { limit: 1 }));
-  const { data: lists } = useAnswers<ChannelList>(
-    apps.length > 0 && apps.length <= MOST_COUNTED ? paths : undefined,
-    EVERY_MS,
-  );
+  const { data: channels } = useChannelList({ limit: 1 }, [], chosenApp.value, EVERY_MS);
   const { data: webhooks } = useAnswer<Webhooks>(
     has("webhooks") && it ? path(["webhooks"], { limit: 1 }) : undefined,
     EVERY_MS,
@@ -123,10 +117,9 @@ function useCounts(): Counts {
   const lately = points.slice(-6, -1);
   const messages = lately.reduce((sum, { messagesIn, apiMessages }) => sum + messagesIn + apiMessages, 0);
   const people = chosenApp.value === undefined ? it?.connections : points.at(-1)?.connections;
-  const channels = lists?.reduce((sum, { total }) => sum + total, 0);
   return {
     console: lately.length > 0 ? <small>{short(Math.round(messages / lately.length))}/s</small> : undefined,
-    channels: channels === undefined ? undefined : <small>{count(channels)}</small>,
+    channels: channels && <small>{count(channels.matching)}</small>,
     people: people === undefined ? undefined : <small title="Connections">{count(people)}</small>,
     webhooks: webhooks?.failed ? <Failed count={webhooks.failed} /> : undefined,
   };
@@ -181,15 +174,13 @@ function AppSwitch() {
 function NodeHealth() {
   const it = overview.value;
   if (!it) return null;
-  const silent = it.nodes.filter(({ silentMs }) => silentMs > SILENT_MS).length;
-  const overloaded = it.nodes.filter(({ lagMs }) => lagMs > OVERLOADED_LAG_MS).length;
+  const states = it.nodes.map(nodeState);
+  const worst = states.find(([tone]) => tone === "bad") ?? states.find(([tone]) => tone === "warn");
   const [tone, state] = !it.engine.reachable
     ? ["bad", "engine unreachable"]
-    : silent > 0
-      ? ["bad", `${count(silent)} silent`]
-      : overloaded > 0
-        ? ["warn", `${count(overloaded)} overloaded`]
-        : ["good", "healthy"];
+    : worst
+      ? [worst[0], `${count(states.filter(([, word]) => word === worst[1]).length)} ${worst[1]}`]
+      : ["good", "healthy"];
   const says = `${plural(it.nodes.length || 1, "node")} · ${state}`;
   return (
     <a class="foot" href={to("settings", { tab: "nodes" })} title={says}>

@@ -1,13 +1,11 @@
 /** What is known of the whole server on every page: its nodes, its apps, what it can do. */
 
 import { computed, signal } from "@preact/signals";
-import type { Abilities, Overview, Webhooks } from "fanfare/wire/admin";
+import { type Abilities, type NodeEntry, OVERLOADED_LAG_MS, type Overview, type Webhooks } from "fanfare/wire/admin";
 import { chosenApp } from "./route.ts";
 
 /** A node that was last heard from so long ago is said to be silent. */
-export const SILENT_MS = 10_000;
-/** Of all apps, a page of lists asks for so many. */
-const MOST_APPS = 20;
+const SILENT_MS = 10_000;
 
 export const overview = signal<Overview | undefined>(undefined);
 /** How many webhooks wait and have failed, of all apps. */
@@ -20,18 +18,6 @@ export const theApp = computed(() => {
   return apps.length === 1 ? apps[0]?.id : undefined;
 });
 
-/** The ids of the apps that a page of lists is about, joined, so that the same apps are the same. Undefined until they are known. */
-const scope = computed(() => {
-  if (chosenApp.value !== undefined) return chosenApp.value;
-  return overview.value?.apps
-    .slice(0, MOST_APPS)
-    .map(({ id }) => id)
-    .join("\n");
-});
-
-/** The apps that a page of lists is about: the chosen one, or all of them. Undefined until they are known. */
-export const appsInScope = computed(() => scope.value?.split("\n").filter((id) => id !== ""));
-
 /** Until the server has said, everything is taken to be there. */
 export function has(ability: keyof Abilities): boolean {
   return overview.value?.has[ability] ?? true;
@@ -40,6 +26,15 @@ export function has(ability: keyof Abilities): boolean {
 export function nodeName(id: string): string {
   const node = overview.value?.nodes.find((it) => it.id === id);
   return node?.name || id.slice(0, 8);
+}
+
+type NodeState = readonly ["bad", "silent"] | readonly ["warn", "overloaded" | "draining"] | readonly ["good", "up"];
+
+/** The worst that there is to say of a node. */
+export function nodeState({ silentMs, lagMs, draining }: NodeEntry): NodeState {
+  if (silentMs > SILENT_MS) return ["bad", "silent"];
+  if (lagMs > OVERLOADED_LAG_MS) return ["warn", "overloaded"];
+  return draining ? ["warn", "draining"] : ["good", "up"];
 }
 
 export function appName(id: string): string {

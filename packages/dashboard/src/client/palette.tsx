@@ -4,8 +4,8 @@ import type { ChannelList, PeopleList } from "fanfare/wire/admin";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { path } from "./api.ts";
 import { chooseApp, MORE_PAGES, PAGES } from "./menu.tsx";
-import { appName, appsInScope, overview } from "./overview.ts";
-import { useAnswer, useAnswers } from "./parts/answer.ts";
+import { appName, overview } from "./overview.ts";
+import { useAnswer } from "./parts/answer.ts";
 import { Dialog } from "./parts/dialog.tsx";
 import { Icon, type IconName } from "./parts/icon.tsx";
 import { attempt } from "./parts/notes.tsx";
@@ -226,22 +226,14 @@ function connectionsOf(wanted: string): Item[] {
 }
 
 function useChannels(search: string): Item[] {
-  const apps = appsInScope.value ?? [];
   const isAsked = search !== "" && !CONNECTION_ID.test(search);
-  const paths = apps.map((app) => path(["apps", app, "channels"], { search, limit: FOUND }));
-  const { data } = useAnswers<ChannelList>(isAsked ? paths : undefined);
-  const all = (data ?? []).flatMap(({ channels }, index) => {
-    const app = apps[index] ?? "";
-    return channels.map(({ name, subscribers, kind }) => ({ app, name, subscribers, kind }));
-  });
-  return all
-    .sort((one, other) => other.subscribers - one.subscribers)
-    .slice(0, FOUND)
-    .map(({ app, name, subscribers, kind }) => ({
-      ...{ section: "Channels", name, hint: `${appName(app)} · ${plural(subscribers, "subscriber")}` },
-      icon: ({ public: "hash", private: "lock", presence: "people" } as const)[kind],
-      act: () => go(to("channel", { app, name })),
-    }));
+  const parts = chosenApp.value === undefined ? ["channels"] : ["apps", chosenApp.value, "channels"];
+  const { data } = useAnswer<ChannelList>(isAsked ? path(parts, { search, limit: FOUND }) : undefined);
+  return (data?.channels ?? []).map(({ app, name, subscribers, kind }) => ({
+    ...{ section: "Channels", name, hint: `${appName(app)} · ${plural(subscribers, "subscriber")}` },
+    icon: ({ public: "hash", private: "lock", presence: "people" } as const)[kind],
+    act: () => go(to("channel", { app, name })),
+  }));
 }
 
 function usePeople(search: string): Item[] {

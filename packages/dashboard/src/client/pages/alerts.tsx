@@ -2,7 +2,7 @@
 
 import { type NodeEntry, OVERLOADED_LAG_MS, type Webhooks } from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
-import { backlog, nodeName, overview, SILENT_MS } from "../overview.ts";
+import { backlog, nodeName, nodeState, overview } from "../overview.ts";
 import { Mark } from "../parts/small.tsx";
 import { to } from "../route.ts";
 import { count, plural } from "../show.ts";
@@ -46,19 +46,19 @@ function engineAlerts(engine: NonNullable<typeof overview.value>["engine"]): Ale
 }
 
 function nodeAlerts(node: NodeEntry): Alert[] {
-  const name = <strong>{nodeName(node.id)}</strong>;
-  const alert = (tone: Alert["tone"], says: ComponentChildren): Alert[] => [{ tone, says, ...NODES }];
-  if (node.silentMs > SILENT_MS) return alert("bad", <>Node {name} has not been heard from for a while.</>);
-  if (node.lagMs > OVERLOADED_LAG_MS) {
-    const late = `its event loop runs ${Math.round(node.lagMs)} ms late (limit ${OVERLOADED_LAG_MS} ms).`;
-    return alert(
-      "warn",
-      <>
-        Node {name} is overloaded: {late}
-      </>,
-    );
-  }
-  return node.draining ? alert("warn", <>Node {name} drains: it takes no clients.</>) : [];
+  const [tone, word] = nodeState(node);
+  if (tone === "good") return [];
+  const says = {
+    silent: "has not been heard from for a while.",
+    overloaded: `is overloaded: its event loop runs ${Math.round(node.lagMs)} ms late (limit ${OVERLOADED_LAG_MS} ms).`,
+    draining: "drains: it takes no clients.",
+  }[word];
+  const sentence = (
+    <>
+      Node <strong>{nodeName(node.id)}</strong> {says}
+    </>
+  );
+  return [{ tone, says: sentence, ...NODES }];
 }
 
 function webhookAlerts(webhooks: Webhooks | undefined): Alert[] {

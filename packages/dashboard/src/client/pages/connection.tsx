@@ -11,13 +11,11 @@ import { clientWords } from "../parts/lanes.tsx";
 import { Empty, notify, Waiting } from "../parts/notes.tsx";
 import { PayloadView } from "../parts/payload.tsx";
 import { Head, Mark, Time } from "../parts/small.tsx";
-import { useWatch } from "../parts/watch.ts";
+import { useLate, useWatch } from "../parts/watch.ts";
 import { place, to } from "../route.ts";
 import { count, lasting, parsed, plural, size } from "../show.ts";
 
 const FRAMES = 200;
-/** As long as a node may take to tell of a connection that it has. */
-const PATIENCE_MS = 6_000;
 
 type Frame = TappedFrame & { readonly key: number };
 
@@ -52,7 +50,7 @@ export function ConnectionPage({ app }: { app: string }) {
   const id = place.value.params.id ?? "";
   const watched = useConnection(app, id);
   const { connection, isGone } = watched;
-  const isLate = useIsLate(id);
+  const isLate = useLate(id);
   const [asked, ask] = useState<ConnectionAct>();
   return (
     <>
@@ -133,16 +131,6 @@ function NotThere() {
       It has probably ended: a client that comes back has another id. If a node has it after all, it shows up by itself.
     </Empty>
   );
-}
-
-function useIsLate(id: string): boolean {
-  const [isLate, set] = useState(false);
-  useEffect(() => {
-    set(false);
-    const timer = setTimeout(() => set(true), PATIENCE_MS);
-    return () => clearTimeout(timer);
-  }, [id]);
-  return isLate;
 }
 
 interface ConnectionFactsProps {

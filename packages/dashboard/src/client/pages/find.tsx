@@ -1,56 +1,45 @@
-/** An address that names a channel or a connection without its app: the app that has it is found. */
+/** An address that names a channel, a user or a connection without its app: the app that has it is found. */
 
-import type { ChannelList } from "fanfare/wire/admin";
-import { useEffect, useState } from "preact/hooks";
+import type { ChannelList, PeopleList } from "fanfare/wire/admin";
+import { useEffect } from "preact/hooks";
 import { path } from "../api.ts";
-import { appsInScope } from "../overview.ts";
-import { useAnswers } from "../parts/answer.ts";
+import { useAnswer } from "../parts/answer.ts";
 import { Empty, Waiting } from "../parts/notes.tsx";
 import { Head } from "../parts/small.tsx";
-import { useWatches } from "../parts/watch.ts";
+import { useLate, useWatch } from "../parts/watch.ts";
 import { change, place } from "../route.ts";
 
-/** As long as a node may take to tell of a connection that it has. */
-const PATIENCE_MS = 6_000;
+const NOWHERE: Readonly<Record<string, string>> = {
+  channel: "No app has this channel",
+  user: "Nobody of this id is connected",
+  connection: "No node has this connection",
+};
 
 export function Find() {
   const { page, params } = place.value;
-  const name = params.name ?? params.id ?? "";
-  const isLate = useIsLate();
-  const apps = appsInScope.value;
-  const isChannel = page === "channel";
-  const paths = apps?.map((app) => path(["apps", app, "channels"], { search: name }));
-  const { data } = useAnswers<ChannelList>(isChannel ? paths : undefined);
-  const at = data?.findIndex(({ channels }) => channels.some((channel) => channel.name === name)) ?? -1;
+  const search = params.name ?? params.id ?? "";
+  const isLate = useLate(search);
+  const channels = useAnswer<ChannelList>(page === "channel" ? path(["channels"], { search }) : undefined).data;
+  const people = useAnswer<PeopleList>(page === "user" ? path(["people"], { search }) : undefined).data;
+  const app =
+    channels?.channels.find(({ name }) => name === search)?.app ?? people?.people.find(({ id }) => id === search)?.app;
   useEffect(() => {
-    if (at >= 0) change({ app: apps?.[at] });
-  }, [at]);
-  const watches =
-    page === "connection" ? (apps ?? []).map((app) => ({ type: "connection", app, id: name }) as const) : [];
-  useWatches(watches, "connection", ({ connection }, { app }) => {
-    if (connection) change({ app });
+    if (app !== undefined) change({ app });
+  }, [app]);
+  useWatch(page === "connection" ? { type: "connections", search } : undefined, "connections", ({ connections }) => {
+    const found = connections.find(({ id }) => id === search);
+    if (found) change({ app: found.app });
   });
   return (
     <>
-      <Head title={name} />
-      {isLate || (isChannel && data && at < 0) ? (
-        <Empty title={isChannel ? "No app has this channel" : "No node has this connection"}>
-          {isChannel
-            ? "A channel is there as long as somebody is subscribed to it."
-            : "It has probably ended: a client that comes back has another id."}
+      <Head title={search} />
+      {isLate || ((channels || people) && app === undefined) ? (
+        <Empty title={NOWHERE[page] ?? "There is no such thing"}>
+          It is there as long as somebody is connected, and a client that comes back has another connection.
         </Empty>
       ) : (
         <Waiting what="Asking every node" />
       )}
     </>
   );
-}
-
-function useIsLate(): boolean {
-  const [isLate, set] = useState(false);
-  useEffect(() => {
-    const timer = setTimeout(() => set(true), PATIENCE_MS);
-    return () => clearTimeout(timer);
-  }, []);
-  return isLate;
 }

@@ -3,7 +3,7 @@
 import { type Done, type NodeEntry, OVERLOADED_LAG_MS, type Rebalanced } from "fanfare/wire/admin";
 import { useState } from "preact/hooks";
 import { call, path } from "../api.ts";
-import { has, overview, SILENT_MS } from "../overview.ts";
+import { has, nodeState, overview } from "../overview.ts";
 import { Act } from "../parts/act.tsx";
 import { useAnswer } from "../parts/answer.ts";
 import { Ask } from "../parts/dialog.tsx";
@@ -131,7 +131,7 @@ function NodeCard({ node, most, drain, endDrain }: CardProps) {
   );
 }
 
-function State({ node: { draining, silentMs } }: { node: NodeEntry }) {
-  if (silentMs > SILENT_MS) return <Mark tone="bad">silent</Mark>;
-  return draining ? <Mark tone="warn">draining</Mark> : <Mark tone="good">up</Mark>;
+function State({ node }: { node: NodeEntry }) {
+  const [tone, word] = nodeState(node);
+  return <Mark tone={tone}>{word}</Mark>;
 }

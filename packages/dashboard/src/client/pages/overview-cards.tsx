@@ -1,9 +1,9 @@
 /** The cards beside the numbers of the overview: the nodes, the receivers of webhooks, and what somebody changed. */
 
-import { type AuditEntry, type NodeEntry, OVERLOADED_LAG_MS, type WebhookReceiver } from "fanfare/wire/admin";
+import type { AuditEntry, NodeEntry, WebhookReceiver } from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
 import { path } from "../api.ts";
-import { backlog, nodeName, SILENT_MS } from "../overview.ts";
+import { backlog, nodeName, nodeState } from "../overview.ts";
 import { useAnswer } from "../parts/answer.ts";
 import { Failure } from "../parts/notes.tsx";
 import { Mark, Since } from "../parts/small.tsx";
@@ -72,19 +72,12 @@ export function NodeTable({ nodes }: { nodes: readonly NodeEntry[] }) {
 }
 
 /** A colour is never alone: what is not well says what it is. */
-function NodeState({ node: { id, lagMs, silentMs, draining } }: { node: NodeEntry }) {
-  const [tone, word] =
-    silentMs > SILENT_MS
-      ? (["bad", "silent"] as const)
-      : lagMs > OVERLOADED_LAG_MS
-        ? (["warn", "overloaded"] as const)
-        : draining
-          ? (["warn", "draining"] as const)
-          : (["good", ""] as const);
+function NodeState({ node }: { node: NodeEntry }) {
+  const [tone, word] = nodeState(node);
   return (
     <span class="dotted">
       <span class={`dot ${tone}`} aria-hidden="true" />
-      {nodeName(id)} {word && <Mark tone={tone}>{word}</Mark>}
+      {nodeName(node.id)} {tone !== "good" && <Mark tone={tone}>{word}</Mark>}
     </span>
   );
 }

@@ -1,4 +1,4 @@
-/** What calls answered, asked for again every so often while somebody looks. */
+/** What a call answered, asked for again every so often while somebody looks. */
 
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { call, type Refused, refusedBy } from "../api.ts";
@@ -13,33 +13,25 @@ export interface Answer<T> {
 
 interface Got<T> {
   readonly of: string | undefined;
-  readonly data?: readonly T[];
+  readonly data?: T;
   readonly error?: Refused;
 }
 
 /** Nothing is asked without a path. A page that nobody sees asks nothing until it is looked at again. */
 export function useAnswer<T>(path: string | undefined, everyMs?: number): Answer<T> {
-  const { data, ...rest } = useAnswers<T>(path === undefined ? undefined : [path], everyMs);
-  return { data: data?.[0], ...rest };
-}
-
-/** Of several calls that belong together, such as one for each app: all of them, or none. */
-export function useAnswers<T>(paths: readonly string[] | undefined, everyMs?: number): Answer<readonly T[]> {
-  const key = paths?.join("\n");
-  const [got, put] = useState<Got<T>>({ of: key });
+  const [got, put] = useState<Got<T>>({ of: path });
   const [turn, setTurn] = useState(0);
   useEffect(() => {
-    if (paths === undefined) return;
+    if (path === undefined) return;
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const ask = async () => {
       clearTimeout(timer);
       try {
-        const all = () => Promise.all(paths.map((path) => call<T>("GET", path, undefined, abort.signal)));
-        if (!document.hidden) put({ of: key, data: await all() });
+        if (!document.hidden) put({ of: path, data: await call<T>("GET", path, undefined, abort.signal) });
       } catch (error) {
         if (abort.signal.aborted) return;
-        put((before) => ({ ...(before.of === key ? before : { of: key }), error: refusedBy(error) }));
+        put((before) => ({ ...(before.of === path ? before : { of: path }), error: refusedBy(error) }));
       }
       // Another may have been asked meanwhile: there is one next time, not two.
       clearTimeout(timer);
@@ -55,8 +47,8 @@ export function useAnswers<T>(paths: readonly string[] | undefined, everyMs?: nu
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", seen);
     };
-  }, [key, everyMs, turn]);
+  }, [path, everyMs, turn]);
   const reload = useCallback(() => setTurn((before) => before + 1), []);
-  const isCurrent = got.of === key;
+  const isCurrent = got.of === path;
   return { data: isCurrent ? got.data : undefined, error: isCurrent ? got.error : undefined, reload };
 }

@@ -32,10 +32,15 @@ export function useBusiest(rates: ChannelRates, by: "in" | "out" | undefined): r
 type Question = Readonly<Record<string, string | number | undefined>>;
 
 /** Of the chosen app, or of all. What was there stays until the same question is answered in another order. */
-export function useChannelList(question: Question, first: readonly string[], app = chosenApp.value) {
+export function useChannelList(
+  question: Question,
+  first: readonly string[],
+  app = chosenApp.value,
+  everyMs = EVERY_MS,
+) {
   const parts = app === undefined ? ["channels"] : ["apps", app, "channels"];
   const asked = path(parts, question);
-  const answer = useAnswer<ChannelList>(path(parts, { ...question, first }), EVERY_MS);
+  const answer = useAnswer<ChannelList>(path(parts, { ...question, first }), everyMs);
   const before = useRef<{ readonly asked: string; readonly data: ChannelList } | undefined>(undefined);
   if (answer.data) before.current = { asked, data: answer.data };
   const kept = before.current?.asked === asked ? before.current.data : undefined;

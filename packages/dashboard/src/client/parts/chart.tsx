@@ -1,7 +1,7 @@
 /** One chart: lines over time, or values on top of each other, with what they are at the pointer beside their names. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import uPlot from "uplot";
+import type uPlot from "uplot";
 import { clock, dateAndTime } from "../show.ts";
 import { type Around, drawAbove, drawBelow, resolved } from "./chart-around.ts";
 
@@ -52,19 +52,28 @@ export function Chart(props: ChartProps) {
   const plot = useRef<uPlot | undefined>(undefined);
   const [at, setAt] = useState<number | null>(null);
   const [isTable, setTable] = useState(false);
-  const latest = useRef({ range, show, steps, around });
-  latest.current = { range, show, steps, around };
+  const latest = useRef({ range, show, steps, around, times, lines });
+  latest.current = { range, show, steps, around, times, lines };
   const names = lines.map(({ label }) => label).join();
   useEffect(() => {
     const box = place.current;
     if (!box) return;
-    const made = new uPlot(options(box, { lines, stacked, group }, latest, setAt), dataOf(times, lines, stacked), box);
-    plot.current = made;
-    const observer = new ResizeObserver(() => made.setSize({ width: box.clientWidth, height: HEIGHT }));
-    observer.observe(box);
+    let isOver = false;
+    const observer = new ResizeObserver(() => plot.current?.setSize({ width: box.clientWidth, height: HEIGHT }));
+    // Half of what the first load would weigh with it.
+    void import("uplot").then(({ default: Plot }) => {
+      if (isOver) return;
+      plot.current = new Plot(
+        options(box, { lines, stacked, group, paths: Plot.paths }, latest, setAt),
+        dataOf(latest.current.times, latest.current.lines, stacked),
+        box,
+      );
+      observer.observe(box);
+    });
     return () => {
+      isOver = true;
       observer.disconnect();
-      made.destroy();
+      plot.current?.destroy();
       plot.current = undefined;
     };
   }, [names, theme, stacked]);
@@ -144,11 +153,12 @@ function ChartTable({
   );
 }
 
+type Drawn = Pick<ChartProps, "lines" | "stacked" | "group"> & { readonly paths: typeof uPlot.paths };
 type Latest = { readonly current: Pick<ChartProps, "range" | "show" | "steps"> & { readonly around: Around } };
 
 function options(
   box: HTMLElement,
-  { lines, stacked, group }: Pick<ChartProps, "lines" | "stacked" | "group">,
+  { lines, stacked, group, paths }: Drawn,
   latest: Latest,
   setAt: (at: number | null) => void,
 ): uPlot.Options {
@@ -183,7 +193,7 @@ function options(
         incrs: () => [...latest.current.steps],
       },
     ],
-    series: [{}, ...inOrder(lines, stacked).map((line) => seriesOf(box, line, stacked))],
+    series: [{}, ...inOrder(lines, stacked).map((line) => seriesOf(box, line, { stacked, paths }))],
     hooks: {
       setCursor: [({ cursor }) => setAt(cursor.idx ?? null)],
       drawClear: [(plot) => drawBelow(plot, box, latest.current.around)],
@@ -192,10 +202,12 @@ function options(
   };
 }
 
-function seriesOf(box: HTMLElement, { label, color }: Line, stacked: ChartProps["stacked"]): uPlot.Series {
+type Ways = Pick<Drawn, "stacked" | "paths">;
+
+function seriesOf(box: HTMLElement, { label, color }: Line, { stacked, paths }: Ways): uPlot.Series {
   const stroke = resolved(box, `var(${color})`);
   const mixed = (part: number) => resolved(box, `color-mix(in srgb, var(${color}) ${part}%, var(--card))`);
-  const bars = stacked === "bars" && uPlot.paths.bars?.({ size: [0.8, 24] });
+  const bars = stacked === "bars" && paths.bars?.({ size: [0.8, 24] });
   if (bars) return { label, fill: stroke, width: 0, paths: bars, points: { show: false } };
   const points = { show: true, size: 7, fill: stroke, filter: alone };
   return {

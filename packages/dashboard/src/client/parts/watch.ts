@@ -10,23 +10,13 @@ export function useWatch<K extends keyof LiveEvents>(
   name: K,
   hear: (data: LiveEvents[K]) => void,
 ): void {
-  useWatches(watch === undefined ? [] : [watch], name, hear);
-}
-
-/** Several that belong together, such as one for each app. */
-export function useWatches<K extends keyof LiveEvents, W extends Watch>(
-  watches: readonly W[],
-  name: K,
-  hear: (data: LiveEvents[K], watch: W) => void,
-): void {
   const latest = useRef(hear);
   latest.current = hear;
+  const key = watch === undefined ? undefined : JSON.stringify(watch);
   useEffect(() => {
-    const ends = watches.map((watch) => live.watch(watch, name, (data) => latest.current(data, watch)));
-    return () => {
-      for (const end of ends) end();
-    };
-  }, [JSON.stringify(watches), name]);
+    if (watch === undefined) return;
+    return live.watch(watch, name, (data) => latest.current(data));
+  }, [key, name]);
 }
 
 /** The value, once it has not changed for a while: nobody is asked at every key. */
@@ -37,4 +27,18 @@ export function useSettled<T>(value: T, afterMs = 250): T {
     return () => clearTimeout(timer);
   }, [value, afterMs]);
   return settled;
+}
+
+/** As long as a node may take to tell of a connection that it has. */
+const PATIENCE_MS = 6_000;
+
+/** Whether what is asked of every node, by this name, would have come by now. */
+export function useLate(name: string): boolean {
+  const [isLate, set] = useState(false);
+  useEffect(() => {
+    set(false);
+    const timer = setTimeout(() => set(true), PATIENCE_MS);
+    return () => clearTimeout(timer);
+  }, [name]);
+  return isLate;
 }
