@@ -184,6 +184,17 @@ test("by key the list is walked, one is only like another, and is copied as code
   expect(errors).toEqual([]);
 });
 
+test("who is a member of a presence channel is called by the name that came with it, and leads to its page", async () => {
+  const { page } = await look(browser, server);
+  await isWatching(page);
+  const client = await connectPusher(server.url);
+  await client.subscribe("presence-team", { data: { user_id: "7", user_info: { name: "Grace Hopper" } } });
+  await row(page, "joined", "presence-team").first().click();
+  expect(await page.locator(".row-line.chosen .person-cell").innerText()).toContain("Grace Hopper");
+  const link = page.getByRole("complementary", { name: "Inspector" }).getByRole("link", { name: "Grace Hopper" });
+  expect(await link.getAttribute("href")).toBe("#/user?app=app&id=7");
+});
+
 test("a refusal says why and where, and leads to the signature page, filled in", async () => {
   const { page, errors } = await look(browser, server);
   await isWatching(page);

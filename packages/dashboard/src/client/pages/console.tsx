@@ -6,6 +6,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { codeOf } from "../code.ts";
 import { type ConsoleEntry, Feed, fitter, isKind, isTrouble, KEPT, KINDS } from "../feed.ts";
 import { live } from "../live.ts";
+import { learnNames, nameOfUser } from "../names.ts";
 import { appName, overview } from "../overview.ts";
 import { Icon } from "../parts/icon.tsx";
 import { Inspector, onlyLike, sendableOf } from "../parts/inspector.tsx";
@@ -20,6 +21,7 @@ import { useSettled, useWatch } from "../parts/watch.ts";
 import { filterOf, paramsOf, watchOf } from "../query.ts";
 import { change, chosenApp, place, to } from "../route.ts";
 import { openSend } from "../send-dialog.tsx";
+import { obstacle } from "../session.ts";
 import { clock, count, plural, short } from "../show.ts";
 
 /** Outlives the page, so that what was seen is still there when one comes back to it. */
@@ -35,7 +37,10 @@ const FRESH_MS = 1_500;
 export function Console() {
   const filter = useFilter();
   const fits = useMemo(() => fitter(filter), [filter]);
-  useWatch(watchOf(useSettled(filter)), "feed", (batch) => feed.add(batch));
+  useWatch(watchOf(useSettled(filter)), "feed", (batch) => {
+    learnNames(batch.entries);
+    feed.add(batch);
+  });
   useEffect(() => feed.recount(fits), [fits]);
   const { row } = place.value.params;
   const [isAway, setAway] = useState(false);
@@ -59,7 +64,7 @@ export function Console() {
     Enter: () => document.querySelector<HTMLElement>(".inspector button")?.focus(),
     f: () => chosen && onlyLike(chosen),
     c: () => void copyCode(chosen),
-    e: () => openSend(chosen && { app: chosen.app, ...sendableOf(chosen) }),
+    e: () => obstacle("operate") === undefined && openSend(chosen && { app: chosen.app, ...sendableOf(chosen) }),
   });
   const came = feed.since(fits);
   return (
@@ -239,8 +244,8 @@ function Line({ entry }: { entry: ConsoleEntry }) {
   );
 }
 
-function Who({ entry: { type, user, address, connection } }: { entry: ConsoleEntry }) {
-  if (user !== undefined) return <Person id={user} />;
+function Who({ entry: { type, app, user, address, connection } }: { entry: ConsoleEntry }) {
+  if (user !== undefined) return <Person id={user} name={nameOfUser(app, user)} />;
   if (type === "webhook") return <span class="soft">Fanfare</span>;
   if (type === "api_message" || (type === "refused" && connection === undefined)) {
     return (

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { codeOf, LANGUAGES, type Language } from "../code.ts";
 import { type ConsoleEntry, isTrouble } from "../feed.ts";
+import { nameOfUser } from "../names.ts";
 import { appName, nodeName } from "../overview.ts";
 import { paramsOf } from "../query.ts";
 import { titleOf } from "../refusals.ts";
@@ -13,7 +14,7 @@ import { TYPE_NAMES } from "../show.ts";
 import { Act } from "./act.tsx";
 import { Icon } from "./icon.tsx";
 import { PayloadView } from "./payload.tsx";
-import { Person } from "./person.tsx";
+import { Person, PersonLink } from "./person.tsx";
 import { Copy, Facts, Mark, Since, Time } from "./small.tsx";
 import { Why } from "./why.tsx";
 
@@ -137,7 +138,7 @@ function factsOf(entry: ConsoleEntry): readonly (readonly [string, ComponentChil
     ["App", app && link("app", {}, appName(app))],
     ["Channel", channel && link("channel", { name: channel }, channel)],
     ["Event", event && <code>{event}</code>],
-    ["User", user && <Person id={user} />],
+    ["User", user && (app ? <PersonLink app={app} id={user} name={nameOfUser(app, user)} /> : <Person id={user} />)],
     ["Connection", connection && link("connection", { id: connection }, connection)],
     ["Address", address],
     ["Node", nodeName(node)],
