@@ -4,11 +4,21 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { buildProgram } from "../../packages/server/src/cli/program.ts";
+import { allBlocks } from "../docs/blocks.ts";
 
 const text = await Bun.file(join(import.meta.dir, "../../docs/cli.md")).text();
 const program = await buildProgram();
 const commands = leaves(program, "fanfare");
 const examples = [...text.matchAll(/^\$ (.*)$/gm)].map(([, line = ""]) => line);
+/** In blocks of other documents, up to a comment or the next command. */
+const elsewhere = allBlocks()
+  .filter(({ document, language }) => document !== "docs/cli.md" && ["sh", "console"].includes(language))
+  .flatMap(({ document, text }) =>
+    Array.from(
+      text.matchAll(/(?:^|[(&|] ?|\bnpx )(fanfare [a-z][^|&)]*?)(?= +#|$| [|&]|\))/gm),
+      ([, line = ""]) => `${document}: ${line}`,
+    ),
+  );
 
 /** Each command that does something, under its full name. */
 function leaves(command: Command, name: string): (readonly [string, Command])[] {
@@ -50,7 +60,7 @@ describe("docs/cli.md", () => {
     expect(named.toSorted()).toEqual(commands.map(([name]) => name).toSorted());
   });
 
-  test.each(examples)("%s is a line that the program takes", (line) => {
+  test.each([...examples, ...elsewhere])("%s is a line that the program takes", (line) => {
     const [, inner = ""] = /fanfare ([^>)]*)/.exec(line) ?? [];
     const [command, rest] = commandOf(wordsOf(inner));
     expect(command).not.toBe(program);
