@@ -146,6 +146,7 @@ describe.each([
     const at = (minute: number) => Date.UTC(2026, 10, 21, 10, minute);
     present.push({ app: app.id, transports: [{ protocol: "native", transport: "websocket", connections: 3 }] });
     measurements.observe({ type: "refused", connection, error: new CommandError("unauthorized", "No.") });
+    measurements.observe({ type: "rejected", address: "::1", why: new Disconnect("unauthorized", "Of no app.") });
     measurements.observe({ type: "resumed", connection, channel: "c", recovered: true });
     measurements.webhookOutcome(app.id, "sent", 2);
     deliveries.counts[1] = deliveries.count = 4;
@@ -194,9 +195,11 @@ describe.each([
     measurements.webhookOutcome(app.id, "sent", 1);
     clock.pass(MINUTE);
     await writer.snapshot();
-    const all = await seriesStore.series({ span: "interval", fromMs: at(3), toMs: at(3) });
-    const webhooks = all.filter(({ measure }) => measure === "webhooks");
-    expect(webhooks).toEqual([{ node, atMs: at(3), measure: "webhooks", label: "sent", value: 5 }]);
+    const all = await seriesStore.series({ span: "interval", fromMs: at(0), toMs: at(3) });
+    const ofAll = (minute: number, wanted: string) =>
+      all.filter((row) => row.node === node && row.atMs === at(minute) && row.measure === wanted);
+    expect(ofAll(3, "webhooks")).toMatchObject([{ label: "sent", value: 5 }]);
+    expect(ofAll(0, "refused")).toMatchObject([{ label: "unauthorized", value: 2 }]);
     expect(await seriesStore.since()).toBe(at(0));
     clock.pass(3 * DAY);
     await clean(90);

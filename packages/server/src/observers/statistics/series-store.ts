@@ -2,7 +2,7 @@
 
 import type { Database } from "../../database/open.ts";
 import { yieldToMessages } from "../../database/yield.ts";
-import { MEASURES, type Measure, type Measured, OF_NODE } from "./measurements.ts";
+import { MEASURES, type Measure, type Measured } from "./measurements.ts";
 import { floor, SPANS, type Span, spanSteps } from "./spans.ts";
 
 /** What was measured at one time, on one process, of all the apps that were asked for together. */
@@ -23,6 +23,8 @@ export interface SeriesQuestion {
 const PAGE = 50;
 /** That are read at most: a chart of a day with 30 values a minute takes 45 000. */
 const MOST_ROWS = 200_000;
+/** What was refused of no app that there is is no other app's, though it is the node's. */
+const OF_NODES: readonly Measure[] = ["latency", "lag", "memory"];
 
 export class SeriesStore {
   readonly #db: Database["query"];
@@ -55,7 +57,8 @@ export class SeriesStore {
       .where("span", "=", span)
       .where("at", ">=", fromMs)
       .where("at", "<=", toMs);
-    if (app !== undefined) query = query.where("app", "in", [app, OF_NODE]);
+    if (app !== undefined)
+      query = query.where(({ eb, or }) => or([eb("app", "=", app), eb("measure", "in", OF_NODES)]));
     const summed = query.groupBy(["node", "at", "measure", "label"]);
     const rows = await summed.orderBy("at", "desc").limit(MOST_ROWS).execute();
     return rows.reverse().map(({ at, measure, value, ...row }) => {
