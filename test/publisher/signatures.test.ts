@@ -147,6 +147,16 @@ test("a token is a JWT that others verify", async () => {
   await expect(publisher.token({ user: "ada", expiresInS: -1 })).rejects.toMatchObject({ code: "data_invalid" });
 });
 
+test.each([0, -1, Number.NaN])("a permission that ends after %p seconds is signed for nobody", async (expiresInS) => {
+  const refused = { code: "data_invalid" };
+  await expect(publisher.authorizeChannel("1.2", "private-a", undefined, { expiresInS })).rejects.toMatchObject(
+    refused,
+  );
+  await expect(publisher.authorize("1.2", ["private-a"], { allow: () => true, expiresInS })).rejects.toMatchObject(
+    refused,
+  );
+});
+
 test.each([
   { url: "ws" },
   { url: "ftp://a" },

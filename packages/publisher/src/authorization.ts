@@ -116,7 +116,7 @@ export class Authorizer {
 /** Empty where there is nothing to say. */
 function channelData(member: Member | undefined, expiresInS: number | undefined): string {
   if (!member && expiresInS === undefined) return "";
-  const expires_at = expiresInS && unixSecondsIn(expiresInS);
+  const expires_at = expiresInS === undefined ? undefined : unixSecondsIn(expiresInS);
   return JSON.stringify({ user_id: member?.id, user_info: member?.info, expires_at });
 }
 

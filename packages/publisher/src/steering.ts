@@ -184,7 +184,7 @@ function subscribe(
   options: SubscribeOptions & { readonly user?: string; readonly stickyS?: number } = {},
 ) {
   const { info, user: user_id, stickyS: sticky_s, expiresInS, signal } = options;
-  const expires_at = expiresInS && unixSecondsIn(expiresInS);
+  const expires_at = expiresInS === undefined ? undefined : unixSecondsIn(expiresInS);
   return act(api, `${path}/subscribe`, { channel, info, user_id, sticky_s, expires_at }, signal);
 }
 
