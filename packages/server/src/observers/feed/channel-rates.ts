@@ -92,16 +92,23 @@ export class ChannelRates {
 }
 
 function counterOf(counters: Map<string, Counter>, app: string, channel: string): Counter {
-  const key = `${app} ${channel}`;
+  const key = keyOf(app, channel);
   const known = counters.get(key);
   if (known) return known;
-  let weight = 0;
-  if (counters.size >= COUNTERS) {
-    const [least, its] = [...counters].reduce((one, other) => (other[1].weight < one[1].weight ? other : one));
-    weight = its.weight;
-    counters.delete(least);
-  }
-  const counter: Counter = { app, channel, weight, in: 0, out: 0, last: undefined };
+  const least = counters.size < COUNTERS ? undefined : leastOf(counters.values());
+  if (least) counters.delete(keyOf(least.app, least.channel));
+  const counter: Counter = { app, channel, weight: least?.weight ?? 0, in: 0, out: 0, last: undefined };
   counters.set(key, counter);
   return counter;
+}
+
+/** For each event of a channel without a counter: it makes nothing. */
+function leastOf(counters: Iterable<Counter>): Counter | undefined {
+  let least: Counter | undefined;
+  for (const counter of counters) if (!least || counter.weight < least.weight) least = counter;
+  return least;
+}
+
+function keyOf(app: string, channel: string): string {
+  return `${app} ${channel}`;
 }
