@@ -83,7 +83,7 @@ export class Notes {
 function noteOf(event: string, data: unknown, who: Person): Note | undefined {
   if (event.startsWith("client-")) return undefined;
   const { id, text, x, y, color, likes, by } = Object(data) as Readonly<Record<string, unknown>>;
-  const said = typeof text === "string" ? text : typeof data === "string" ? data : JSON.stringify(data);
+  const said = typeof text === "string" ? text : typeof data === "string" ? data : JSON.stringify(data ?? null);
   const isNote = typeof id === "string" && id !== "";
   return {
     id: isNote ? id.slice(0, ID_LENGTH) : crypto.randomUUID(),
