@@ -436,9 +436,11 @@ describe("webhooks", () => {
     expect(once?.perMinute).toBe((once?.attempts ?? 0) / 5);
     expect(once?.p95Ms).toBeLessThan(10_000);
     isUp = true;
-    expect((await otto.post("api/webhooks/replay", { ids: [dead.letters[0]?.id] })).body).toEqual({ count: 1 });
+    const replay = async (which: object) => (await otto.post("api/webhooks/replay", which)).body;
+    expect(await replay({ app: "another" })).toEqual({ count: 0 });
+    expect(await replay({ app: "app", ids: [dead.letters[0]?.id] })).toEqual({ count: 1 });
     await eventually(() => expect(got.join()).toContain("hooked"), { withinMs: 10_000 });
-    expect((await auditOf(otto))[0]).toMatchObject({ what: "webhooks.replay", detail: { count: 1 } });
+    expect((await auditOf(otto))[0]).toMatchObject({ what: "webhooks.replay", detail: { count: 1, app: "app" } });
     await eventually(async () => {
       const { receivers } = (await otto.ask<Webhooks>("api/webhooks")).body;
       expect(receivers).toMatchObject([{ waiting: 0, failed: 0, taken: 1, lastStatus: 200 }]);

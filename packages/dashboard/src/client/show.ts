@@ -20,6 +20,11 @@ export function perSecond(rate: number): string {
   return rate > 0 && rate < 10 ? rate.toFixed(1) : short(Math.round(rate));
 }
 
+/** Rounded down: what failed once in a thousand times is not 100 %. */
+export function percent(part: number): string {
+  return `${(Math.floor(part * 1_000) / 10).toFixed(part === 1 ? 0 : 1)} %`;
+}
+
 /** In units of 1024. */
 export function size(bytes: number): string {
   if (bytes < 1024) return `${Math.round(bytes)} B`;

@@ -258,9 +258,10 @@ export interface FailedDelivery {
   readonly lastError?: string;
 }
 
-/** POST api/webhooks/replay (operate): these, or all that are dead. Answers Replayed. */
+/** POST api/webhooks/replay (operate): these, or all that are dead, of the app or of all. Answers Replayed. */
 export interface Replay {
   readonly ids?: readonly number[];
+  readonly app?: string;
 }
 
 export interface Replayed {

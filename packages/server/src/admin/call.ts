@@ -58,8 +58,8 @@ export interface WebhookDeliveries {
   backlog(): Promise<{ readonly waiting: number; readonly failed: number; readonly oldestAtMs?: number }>;
   backlogs(): Promise<readonly ReceiverBacklog[]>;
   failed(limit: number, app?: string): Promise<readonly StoredDelivery[]>;
-  /** How many. */
-  replay(ids?: readonly number[]): Promise<number>;
+  /** These, or all; of one app, or of all. Resolves with how many. */
+  replay(which: { readonly ids: readonly number[] | undefined; readonly app: string | undefined }): Promise<number>;
 }
 
 export interface StoredDelivery {

@@ -1,38 +1,16 @@
 /** The cards beside the numbers of the overview: the nodes, the receivers of webhooks, and what somebody changed. */
 
 import type { AuditEntry, NodeEntry, WebhookReceiver } from "fanfare/wire/admin";
-import type { ComponentChildren } from "preact";
 import { path } from "../api.ts";
 import { backlog, nodeName, nodeState } from "../overview.ts";
 import { useAnswer } from "../parts/answer.ts";
+import { Card } from "../parts/card.tsx";
 import { Failure } from "../parts/notes.tsx";
 import { Mark, Since } from "../parts/small.tsx";
 import { to } from "../route.ts";
-import { count, size } from "../show.ts";
+import { count, percent, size } from "../show.ts";
 
 const SHOWN = { receivers: 5, changes: 5 };
-
-interface CardProps {
-  readonly title: string;
-  readonly link: ComponentChildren;
-  /** How often in the last five minutes; said where it was at all. */
-  readonly count?: number;
-  readonly children: ComponentChildren;
-}
-
-export function Card({ title, link, count: times = 0, children }: CardProps) {
-  return (
-    <section class="card" aria-label={title}>
-      <h2>
-        {title}
-        {times > 0 && <Mark tone="bad">{count(times)} in 5 min</Mark>}
-        <span class="grow" />
-        <small>{link}</small>
-      </h2>
-      {children}
-    </section>
-  );
-}
 
 export function NodeTable({ nodes }: { nodes: readonly NodeEntry[] }) {
   return (
@@ -120,11 +98,6 @@ function stateOf(receiver: WebhookReceiver): string {
     failed > 0 && `${count(failed)} failed`,
   ];
   return words.filter(Boolean).join(" · ");
-}
-
-/** Rounded down: what failed once in a thousand times is not 100 %. */
-function percent(part: number): string {
-  return `${(Math.floor(part * 1_000) / 10).toFixed(part === 1 ? 0 : 1)} %`;
 }
 
 export function Changes() {

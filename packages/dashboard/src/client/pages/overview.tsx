@@ -5,6 +5,7 @@ import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { Feed, fitter } from "../feed.ts";
 import { has, overview } from "../overview.ts";
+import { Card } from "../parts/card.tsx";
 import { Chart, COUNT_STEPS } from "../parts/chart.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { useSeconds } from "../parts/seconds.ts";
@@ -19,7 +20,7 @@ import { themeKey } from "../theme.ts";
 import { Alerts } from "./alerts.tsx";
 import { Busiest } from "./busiest.tsx";
 import { FirstSteps } from "./first-steps.tsx";
-import { Card, Changes, NodeTable, Receivers } from "./overview-cards.tsx";
+import { Changes, NodeTable, Receivers } from "./overview-cards.tsx";
 import { RANGES } from "./series.ts";
 
 const MINUTES_MS = RANGES.live.lengthMs;

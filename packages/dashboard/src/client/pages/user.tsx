@@ -8,6 +8,7 @@ import { appName, nodeName } from "../overview.ts";
 import { Act } from "../parts/act.tsx";
 import { useAnswer } from "../parts/answer.ts";
 import { AskUser, type UserAct } from "../parts/ask-user.tsx";
+import { Card } from "../parts/card.tsx";
 import { clientWords, Lanes } from "../parts/lanes.tsx";
 import { Failure, NodesMissing, Waiting } from "../parts/notes.tsx";
 import { PayloadView } from "../parts/payload.tsx";
@@ -264,19 +265,6 @@ function SignedInBy({ identity }: { identity: Identity }) {
     <section class="card" aria-labelledby="signed-in-by">
       <h2 id="signed-in-by">Signed in by</h2>
       <Facts rows={rows} />
-    </section>
-  );
-}
-
-function Card({ title, link, children }: { title: string; link?: ComponentChildren; children: ComponentChildren }) {
-  return (
-    <section class="card" aria-label={title}>
-      <h2>
-        {title}
-        <span class="grow" />
-        {link && <small>{link}</small>}
-      </h2>
-      {children}
     </section>
   );
 }

@@ -9,7 +9,7 @@ import { attempt, Empty, Failure, NodesMissing, notify, Waiting } from "../parts
 import { PayloadView } from "../parts/payload.tsx";
 import { Head, Mark, Since, Time } from "../parts/small.tsx";
 import { chosenApp, to } from "../route.ts";
-import { count, plural } from "../show.ts";
+import { count, percent, plural } from "../show.ts";
 
 const EVERY_MS = 3_000;
 
@@ -19,7 +19,7 @@ export function Webhooks() {
   const { data, error, reload } = useAnswer<Wire>(isThere ? path(["webhooks"], { app }) : undefined, EVERY_MS);
   const replay = async (ids?: readonly number[]) => {
     await attempt(async () => {
-      const { count: sent } = await call<Replayed>("POST", "api/webhooks/replay", ids ? { ids } : {});
+      const { count: sent } = await call<Replayed>("POST", "api/webhooks/replay", { ids, app });
       notify(`${plural(sent, "webhook")} will be tried again.`);
     });
     reload();
@@ -38,13 +38,22 @@ export function Webhooks() {
       {isThere && !data && !error && <Waiting />}
       {data && (
         <>
-          <Backlog webhooks={data} />
+          <Backlog webhooks={inScope(data)} />
           <Receivers receivers={data.receivers} />
-          <FailedDeliveries webhooks={data} replay={(ids) => void replay(ids)} />
+          <FailedDeliveries webhooks={inScope(data)} replay={(ids) => void replay(ids)} />
         </>
       )}
     </>
   );
+}
+
+/** The server counts what waits and what failed of all apps together. */
+function inScope(all: Wire): Wire {
+  if (chosenApp.value === undefined) return all;
+  const { oldestAtMs, ...more } = all;
+  const sum = (of: "waiting" | "failed") => all.receivers.reduce((total, receiver) => total + receiver[of], 0);
+  const waiting = sum("waiting");
+  return { ...more, waiting, failed: sum("failed"), ...(waiting > 0 && oldestAtMs !== undefined && { oldestAtMs }) };
 }
 
 function Backlog({ webhooks: { waiting, failed, oldestAtMs, receivers } }: { webhooks: Wire }) {
@@ -95,10 +104,8 @@ function rate(perMinute: number): string {
   return perMinute > 0 && perMinute < 10 ? perMinute.toFixed(1) : count(Math.round(perMinute));
 }
 
-/** Never 100 % where one failed. */
 function share(taken: number, attempts: number): string {
-  if (attempts === 0) return "–";
-  return `${Math.floor((taken / attempts) * 1000) / 10} %`;
+  return attempts === 0 ? "–" : percent(taken / attempts);
 }
 
 function Receivers({ receivers }: { receivers: readonly WebhookReceiver[] }) {

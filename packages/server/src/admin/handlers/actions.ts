@@ -7,7 +7,10 @@ import type { Done, Rebalanced, Replayed } from "../api-types.ts";
 import { appOf, type Call, type Handler, inputOf, recordInAudit, required } from "../call.ts";
 
 const EventInput = z.strictObject({ channel: z.string(), event: z.string(), data: z.string() });
-const ReplayInput = z.strictObject({ ids: z.optional(z.array(z.int().check(z.positive())).check(z.maxLength(1000))) });
+const ReplayInput = z.strictObject({
+  ids: z.optional(z.array(z.int().check(z.positive())).check(z.maxLength(1000))),
+  app: z.optional(z.string().check(z.maxLength(128))),
+});
 const NoInput = z.strictObject({});
 
 /** As a back end's event would be: to everybody in the channel. What it says is not written down, only where it went. */
@@ -46,9 +49,9 @@ export const rebalance: Handler = async (call): Promise<Rebalanced> => {
 };
 
 export const replay: Handler = async (call): Promise<Replayed> => {
-  const { ids } = inputOf(call, ReplayInput);
+  const { ids, app } = inputOf(call, ReplayInput);
   const deliveries = required(call.services.webhooks, "This server sends no webhooks.");
-  const count = ids?.length === 0 ? 0 : await deliveries.replay(ids);
-  await recordInAudit(call, "webhooks.replay", { count, ...(ids && { ids }) });
+  const count = ids?.length === 0 ? 0 : await deliveries.replay({ ids, app });
+  await recordInAudit(call, "webhooks.replay", { count, ...(ids && { ids }), ...(app !== undefined && { app }) });
   return { count };
 };

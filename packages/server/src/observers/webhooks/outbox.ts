@@ -244,13 +244,14 @@ export class Outbox {
     return rows.map(claimedOf);
   }
 
-  /** Sends dead messages again, all or these; how many. They keep their order among themselves. */
-  async replay(nowMs: number, ids?: readonly number[]): Promise<number> {
+  /** Sends dead messages again, all or these, of the app or of all; how many. They keep their order among themselves. */
+  async replay(nowMs: number, ids?: readonly number[], app?: string): Promise<number> {
     let query = this.#db
       .updateTable("fanfare_outbox")
       .set({ state: "waiting", attempts: 0, due_at: nowMs, turn_at: nowMs, created_at: nowMs, claimed_until: 0 })
       .where("state", "=", "failed");
     if (ids) query = query.where("id", "in", [...ids]);
+    if (app !== undefined) query = query.where("app", "=", app);
     const { numUpdatedRows } = await query.executeTakeFirst();
     return Number(numUpdatedRows);
   }

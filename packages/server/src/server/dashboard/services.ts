@@ -76,7 +76,7 @@ export function webhookDeliveries(
     backlog: () => withDatabaseErrors(() => outbox.backlog(), failed),
     backlogs: () => withDatabaseErrors(() => outbox.backlogs(), failed),
     failed: (limit, app) => withDatabaseErrors(() => outbox.failed(limit, app), failed),
-    replay: (ids) => withDatabaseErrors(() => outbox.replay(clock.wallMs(), ids), failed),
+    replay: ({ ids, app }) => withDatabaseErrors(() => outbox.replay(clock.wallMs(), ids, app), failed),
   };
 }
 
