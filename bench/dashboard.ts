@@ -1,11 +1,11 @@
 /**
  * What an open dashboard costs a loaded server: the same load with nobody watching and with one dashboard that watches
- * everything, turn by turn, in processor time of the server. `npm run bench:dashboard`; `--tiny` only sees that it runs.
+ * some of what there is or everything, turn by turn, in processor time of the server. `npm run bench:dashboard`; `--tiny` only sees that it runs.
  */
 
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { liveChannel } from "../packages/server/src/admin/live-types.ts";
+import { liveChannel, type Watch } from "../packages/server/src/admin/live-types.ts";
 import { createServer } from "../packages/server/src/index.ts";
 import { cpuUsOf } from "./cpu.ts";
 import { alternate, fixed, markdown, median, ratio, times, whole } from "./table.ts";
@@ -14,6 +14,12 @@ const APP = { id: "bench", key: "bench-key", secret: "bench-secret", anonymous: 
 const PER_SECOND = 5_000;
 const TICK_MS = 10;
 const READERS = 10;
+const WATCHED: Readonly<Record<string, readonly Watch[]>> = {
+  nobody: [],
+  "a dashboard: events and numbers": [{ type: "feed" }, { type: "seconds" }],
+  "a dashboard: the busiest channels": [{ type: "channels" }],
+  "a dashboard: everything": [{ type: "feed" }, { type: "seconds" }, { type: "channels" }],
+};
 const isTiny = process.argv.includes("--tiny");
 const [rounds, forMs] = isTiny ? [1, 300] : [9, 4_000];
 
@@ -46,8 +52,8 @@ async function measure(): Promise<void> {
     const url = await firstLine(child.stdout);
     for (let n = 0; n < READERS; n++) await listen(`${url.replace("http", "ws")}/?app=${APP.key}`, `room-${n}`);
     let told = 0;
-    const share = async (watching: boolean) => {
-      const dashboard = watching ? await watch(url, () => told++) : undefined;
+    const share = async (watches: readonly Watch[]) => {
+      const dashboard = watches.length > 0 ? await watch(url, watches, () => told++) : undefined;
       // What it costs to come is not what it costs to stay.
       await Bun.sleep(forMs / 4);
       const [cpu, at] = [cpuUsOf(child.pid), performance.now()];
@@ -56,26 +62,27 @@ async function measure(): Promise<void> {
       dashboard?.close();
       return used * 100;
     };
-    const [alone = [], watched = []] = await alternate(rounds, [false, true], share);
+    const shares = await alternate(rounds, Object.values(WATCHED), share);
     if (told === 0) throw new Error("The dashboard was told nothing.");
-    print(alone, watched);
+    print(shares);
   } finally {
     child.kill();
   }
 }
 
-function print(alone: readonly number[], watched: readonly number[]): void {
+function print(shares: readonly (readonly number[])[]): void {
   const load = `${whole(PER_SECOND)} events a second over 50 channels, ${READERS} readers`;
   const note = `${load}; medians of ${rounds} rounds of ${forMs / 1_000} s each, on ${availableParallelism()} cores.`;
-  const rows = [
-    ["nobody", fixed(median(alone), 1), "1.00 ×"],
-    ["one dashboard, everything", fixed(median(watched), 1), times(ratio(watched, alone))],
-  ];
+  const [alone = []] = shares;
+  const rows = Object.keys(WATCHED).map((who, at) => {
+    const its = shares[at] ?? [];
+    return [who, fixed(median(its), 1), times(ratio(its, alone))];
+  });
   console.log(markdown({ title: "An open dashboard", note, head: ["who watches", "% of a core", "ratio"], rows }));
 }
 
-/** Signs in and watches the feed and the numbers, as the page does. */
-async function watch(url: string, onFrame: () => void): Promise<WebSocket> {
+/** Signs in and watches, as the page does. */
+async function watch(url: string, [first, ...others]: readonly Watch[], onFrame: () => void): Promise<WebSocket> {
   const headers = { "Content-Type": "application/json", "X-Fanfare-Dashboard": "1", Origin: url };
   const base = `${url}/dashboard/api`;
   const body = JSON.stringify({ name: "admin", password: "bench-password" });
@@ -84,8 +91,9 @@ async function watch(url: string, onFrame: () => void): Promise<WebSocket> {
   const answer = await fetch(`${base}/ticket`, { method: "POST", headers: { ...headers, cookie }, body: "{}" });
   const { ticket } = (await answer.json()) as { ticket: string };
   const at = `${base.replace("http", "ws")}/live?ticket=${encodeURIComponent(ticket)}`;
-  const socket = await listen(at, liveChannel({ type: "feed" }));
-  socket.send(JSON.stringify({ event: "subscribe", data: { channel: liveChannel({ type: "seconds" }) } }));
+  const socket = await listen(at, liveChannel(first ?? { type: "seconds" }));
+  for (const other of others)
+    socket.send(JSON.stringify({ event: "subscribe", data: { channel: liveChannel(other) } }));
   socket.addEventListener("message", onFrame);
   return socket;
 }
