@@ -6,6 +6,7 @@ import { useState } from "preact/hooks";
 import { path } from "../api.ts";
 import { useAnswer } from "../parts/answer.ts";
 import { Empty, Failure, Waiting } from "../parts/notes.tsx";
+import { Person } from "../parts/person.tsx";
 import { Time, TypeMark } from "../parts/small.tsx";
 import { useWatch } from "../parts/watch.ts";
 import { change, place } from "../route.ts";
@@ -66,7 +67,9 @@ function LiveEvents({ entries }: { entries: readonly FeedEntry[] }) {
             <Time atMs={atMs} />
           </td>
           <td>{event ? event : <TypeMark type={type} />}</td>
-          <td class="what">{user ?? connection ?? (type === "api_message" ? "API" : "")}</td>
+          <td class="what">
+            <Who user={user} else={connection ?? (type === "api_message" ? "API" : "")} />
+          </td>
           <PayloadCells text={payload?.text ?? why ?? ""} bytes={payload?.bytes} />
         </tr>
       ))}
@@ -94,6 +97,10 @@ function EventTable({ head, children }: { head: readonly string[]; children: Com
       </table>
     </div>
   );
+}
+
+function Who({ user, else: other }: { user: string | undefined; else: string }) {
+  return user === undefined ? <>{other}</> : <Person id={user} />;
 }
 
 function PayloadCells({ text, bytes }: { text: string; bytes: number | undefined }) {
@@ -145,7 +152,9 @@ function KeptRow({ event: { event, payload, position, atMs, user, connection } }
       </td>
       <td class="mono">{atMs !== undefined && <Time atMs={atMs} />}</td>
       <td>{event}</td>
-      <td class="what">{user ?? connection ?? "API"}</td>
+      <td class="what">
+        <Who user={user} else={connection ?? "API"} />
+      </td>
       <PayloadCells text={payload.text} bytes={payload.bytes} />
     </tr>
   );

@@ -8,6 +8,7 @@ import { nodeName } from "../overview.ts";
 import { Act } from "../parts/act.tsx";
 import { Ask } from "../parts/dialog.tsx";
 import { notify } from "../parts/notes.tsx";
+import { Person } from "../parts/person.tsx";
 import { Since } from "../parts/small.tsx";
 import { to } from "../route.ts";
 import { count, parsed, plural } from "../show.ts";
@@ -76,12 +77,10 @@ function People({ title, total, people, channel, reload }: PeopleListProps) {
       <ul class="lines people">
         {shown.map((one) => (
           <li key={one.key}>
-            <span class="avatar" aria-hidden="true">
-              {one.name.charAt(0).toUpperCase()}
-            </span>
-            <span class="grow person-cell">
-              <a href={one.href}>{one.name}</a> <span class="soft">{one.detail}</span>
-            </span>
+            <a href={one.href}>
+              <Person id={one.key} name={one.name} />
+            </a>
+            <span class="grow soft detail">{one.detail}</span>
             <span class="soft when">{one.since}</span>
             <Act needs="operate" look="quiet" act={() => ask(one)}>
               Kick…
