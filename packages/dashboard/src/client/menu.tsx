@@ -105,7 +105,7 @@ type Counts = Readonly<Record<string, ReturnType<typeof Failed> | undefined>>;
 function useCounts(): Counts {
   const it = overview.value;
   const { points } = useSeconds(chosenApp.value);
-  const { data: channels } = useChannelList({ limit: 1 }, [], chosenApp.value, EVERY_MS);
+  const { data: channels } = useChannelList({ limit: 1 }, undefined, undefined, chosenApp.value, EVERY_MS);
   const { data: webhooks } = useAnswer<Webhooks>(
     has("webhooks") && it ? path(["webhooks"], { limit: 1 }) : undefined,
     EVERY_MS,

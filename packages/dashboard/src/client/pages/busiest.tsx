@@ -1,9 +1,10 @@
 /** The channels in which most is sent, on the overview. */
 
 import { appName } from "../overview.ts";
-import { useBusiest, useChannelList } from "../parts/channel-list.ts";
+import { useChannelList } from "../parts/channel-list.ts";
 import { keyOf, useChannelRates } from "../parts/channel-rates.ts";
 import { ChannelName, RateLine } from "../parts/channel-words.tsx";
+import { Failure } from "../parts/notes.tsx";
 import { chosenApp, to } from "../route.ts";
 import { count, perSecond } from "../show.ts";
 
@@ -12,18 +13,19 @@ const SHOWN = 7;
 export function Busiest() {
   const app = chosenApp.value;
   const { rates, nowMs } = useChannelRates(app === undefined ? {} : { app });
-  const first = useBusiest(rates, "out");
-  const { data } = useChannelList({ group: "pattern", limit: SHOWN }, first);
-  if (!data || data.channels.length === 0) return null;
+  const { data, error, reload } = useChannelList({ group: "pattern", limit: SHOWN }, rates, "out");
+  const { channels = [], matching = 0 } = data ?? {};
+  if (channels.length === 0 && !error) return null;
   return (
     <section class="card" aria-label="Busiest channels">
       <h2>
         Busiest channels <small>by messages delivered</small>
         <span class="grow" />
         <small>
-          <a href={to("channels", { sort: "out" })}>All {count(data.matching)}</a>
+          <a href={to("channels", { sort: "out" })}>All {count(matching)}</a>
         </small>
       </h2>
+      <Failure error={error} retry={reload} />
       <div class="table">
         <table class="channels">
           <thead>
@@ -49,9 +51,9 @@ export function Busiest() {
             </tr>
           </thead>
           <tbody>
-            {data.channels.map((entry) => {
-              const { app: its, name, channels } = entry;
-              const rate = channels === undefined ? rates.of(its, name, nowMs) : rates.ofPattern(its, name, nowMs);
+            {channels.map((entry) => {
+              const { app: its, name } = entry;
+              const rate = rates.of(entry, nowMs);
               return (
                 <tr key={keyOf(its, name)}>
                   <th scope="row">

@@ -26,7 +26,7 @@ export function ChannelPage({ app }: { app: string }) {
   const name = place.value.params.name ?? "";
   const { data, error, reload } = useAnswer<ChannelDetail>(path(["apps", app, "channel"], { name }), EVERY_MS);
   const { rates, nowMs } = useChannelRates({ app, channel: name });
-  const rate = rates.of(app, name, nowMs);
+  const rate = rates.of({ app, name }, nowMs);
   const isGone = error?.code === "not_found";
   const channel = isGone ? undefined : data;
   return (

@@ -4,7 +4,7 @@ import { CHANNEL_KINDS, type ChannelEntry, type ChannelKindFilter, type ChannelL
 import type { ComponentChildren } from "preact";
 import type { Refused } from "../api.ts";
 import { appName } from "../overview.ts";
-import { useBusiest, useChannelList } from "../parts/channel-list.ts";
+import { useChannelList } from "../parts/channel-list.ts";
 import { keyOf, RATE_OVER_S, useChannelRates } from "../parts/channel-rates.ts";
 import { ChannelName, HistoryWords, LastEvent, RateLine } from "../parts/channel-words.tsx";
 import { Icon } from "../parts/icon.tsx";
@@ -32,12 +32,12 @@ export function Channels() {
   const { search = "", kind = "", group, offset = "0" } = place.value.params;
   const sort = sortOf(place.value.params.sort);
   const counted = useChannelRates(app === undefined ? {} : { app });
-  const first = useBusiest(counted.rates, sort === "in" || sort === "out" ? sort : undefined);
   const settled = useSettled(search);
   const isGrouped = group !== "no";
   const { data, error, reload } = useChannelList(
     { search: settled, kind, sort: orderOf(sort), group: isGrouped ? "pattern" : undefined, offset, limit: A_PAGE },
-    first,
+    counted.rates,
+    rateOf(sort),
   );
   const apps = app === undefined ? "all apps" : appName(app);
   return (
@@ -60,7 +60,7 @@ export function Channels() {
         </label>
       </Head>
       <Listed data={data} error={error} retry={reload} isFiltered={settled !== "" || kind !== ""}>
-        {(list) => <ChannelTable list={list} sort={sort} counted={counted} first={first} isOfAll={app === undefined} />}
+        {(list) => <ChannelTable list={list} sort={sort} counted={counted} isOfAll={app === undefined} />}
       </Listed>
       {data && data.channels.length > 0 && <Pages list={data} offset={Number(offset)} />}
     </>
@@ -115,6 +115,11 @@ function orderOf(sort: Sort): "subscribers" | "name" {
   return sort === "name" ? "name" : "subscribers";
 }
 
+/** By which rate. */
+function rateOf(sort: Sort): "in" | "out" | undefined {
+  return sort === "in" || sort === "out" ? sort : undefined;
+}
+
 interface KindsProps {
   readonly kinds: ChannelList["kinds"] | undefined;
   readonly matching: number | undefined;
@@ -146,11 +151,10 @@ interface TableProps {
   readonly list: ChannelList;
   readonly sort: Sort;
   readonly counted: ReturnType<typeof useChannelRates>;
-  readonly first: readonly string[];
   readonly isOfAll: boolean;
 }
 
-function ChannelTable({ list, sort, counted, first, isOfAll }: TableProps) {
+function ChannelTable({ list, sort, counted, isOfAll }: TableProps) {
   const { open } = place.value.params;
   return (
     <div class="table">
@@ -189,10 +193,7 @@ function ChannelTable({ list, sort, counted, first, isOfAll }: TableProps) {
             const isOpen = entry.channels !== undefined && open === key;
             const row = <Row key={key} entry={entry} counted={counted} isOfAll={isOfAll} isOpen={isOpen} />;
             if (!isOpen) return [row];
-            return [
-              row,
-              <OfPattern key={`in ${key}`} entry={entry} counted={counted} first={first} isOfAll={isOfAll} />,
-            ];
+            return [row, <OfPattern key={`in ${key}`} entry={entry} sort={sort} counted={counted} isOfAll={isOfAll} />];
           })}
         </tbody>
       </table>
@@ -233,8 +234,8 @@ interface RowProps {
 }
 
 function Row({ entry, counted: { rates, nowMs }, isOfAll, isOpen = false, isInside = false }: RowProps) {
-  const { app, name, kind, subscribers, users, channels } = entry;
-  const rate = channels === undefined ? rates.of(app, name, nowMs) : rates.ofPattern(app, name, nowMs);
+  const { app, kind, subscribers, users, channels } = entry;
+  const rate = rates.of(entry, nowMs);
   return (
     <tr class={isInside ? "inside" : undefined}>
       <th scope="row">
@@ -283,14 +284,19 @@ function Twisty({ entry: { app, name }, isOpen }: { entry: ChannelEntry; isOpen:
 
 interface OfPatternProps {
   readonly entry: ChannelEntry;
+  readonly sort: Sort;
   readonly counted: ReturnType<typeof useChannelRates>;
-  readonly first: readonly string[];
   readonly isOfAll: boolean;
 }
 
 /** Its first few: the busiest, then the largest. */
-function OfPattern({ entry: { app, name, channels = 0 }, counted, first, isOfAll }: OfPatternProps) {
-  const { data, error, reload } = useChannelList({ pattern: name, limit: OF_A_PATTERN }, first, app);
+function OfPattern({ entry: { app, name, channels = 0 }, sort, counted, isOfAll }: OfPatternProps) {
+  const { data, error, reload } = useChannelList(
+    { pattern: name, limit: OF_A_PATTERN },
+    counted.rates,
+    rateOf(sort),
+    app,
+  );
   return (
     <>
       {data?.channels.map((one) => (

@@ -1,6 +1,12 @@
 /** In which channels how much is said, as the nodes tell it by the second while the page is open: rates, lines, and the last event. */
 
-import { type ChannelFilter, type ChannelRate, type ChannelReport, patternOf } from "fanfare/wire/admin";
+import {
+  type ChannelEntry,
+  type ChannelFilter,
+  type ChannelRate,
+  type ChannelReport,
+  patternOf,
+} from "fanfare/wire/admin";
 import { useMemo } from "preact/hooks";
 import { useNow } from "./small.tsx";
 import { useWatch } from "./watch.ts";
@@ -53,15 +59,12 @@ export class ChannelRates {
     return busy.sort((one, other) => other[by] - one[by] || (one.key < other.key ? -1 : 1)).map(({ key }) => key);
   }
 
-  of(app: string, channel: string, nowMs: number): Rate {
-    const told = this.#told.get(keyOf(app, channel));
-    return this.#rateOf(told ? [told] : [], nowMs);
-  }
-
-  /** Of all channels of the pattern together, as far as they are among the busiest. */
-  ofPattern(app: string, pattern: string, nowMs: number): Rate {
-    const all = [...this.#told.values()].filter((told) => told.app === app && told.pattern === pattern);
-    return this.#rateOf(all, nowMs);
+  /** Of a channel, or of all of a pattern together, as far as they are among the busiest. */
+  of({ app, name, channels }: Pick<ChannelEntry, "app" | "name" | "channels">, nowMs: number): Rate {
+    const isOfRow = (told: Told) => told.app === app && told.pattern === name;
+    const known = this.#told.get(keyOf(app, name));
+    if (channels === undefined) return this.#rateOf(known ? [known] : [], nowMs);
+    return this.#rateOf([...this.#told.values()].filter(isOfRow), nowMs);
   }
 
   #of(rate: ChannelRate): Told {

@@ -25,6 +25,7 @@ const statistics = tool({
   description:
     "Counters of an app, or of all: connections, messages and bytes in and out, API messages, refused subscriptions (subscribeFailures) and refused sign-ins (authFailures). " +
     "`second` is the last five minutes of the answering node; interval, hour and day are of the whole cluster, from the database. " +
+    "Seconds say what was refused by its code, and of all apps how long deliveries took (latencyP99Ms). " +
     'Why each was refused: "tail_events" with the types refused and turned_away.',
   effect: "look",
   input: object({
