@@ -56,13 +56,18 @@ test("an app that is made at one worker is everywhere at once, and what happens 
   }
   const live = await anna.watch();
   await live.subscribe({ type: "feed", types: ["connected"] });
-  const nodes = () =>
-    new Set(live.socket.frames.filter(({ event }) => event === "feed").map(({ data }) => (data as FeedBatch).node));
+  const nodes = (name = "feed") =>
+    new Set(live.socket.frames.filter(({ event }) => event === name).map(({ data }) => (data as FeedBatch).node));
   await eventually(
     async () => {
       await oneOnEach(url, 2);
       expect(nodes().size).toBe(2);
     },
     { withinMs: 15_000, everyMs: 100 },
+  );
+  for (const type of ["seconds", "channels"] as const) await live.subscribe({ type });
+  await eventually(
+    () => expect(["seconds", "earlier_seconds", "channels"].map((name) => nodes(name).size)).toEqual([2, 2, 2]),
+    { withinMs: 15_000 },
   );
 }, 60_000);

@@ -138,7 +138,8 @@ function refusedIn({ refused = {} }: Point): number {
 function LatencyTile() {
   const { points } = useSeconds(undefined);
   const lastMinute = points.slice(-60).reduce(addPoints, { ...noStatistics(), atMs: 0 });
-  const [p50, p99] = [0.5, 0.99].map((part) => latencyQuantileMs(lastMinute.latency ?? [], part));
+  const [p50, p95, p99] = [0.5, 0.95, 0.99].map((part) => latencyQuantileMs(lastMinute.latency ?? [], part));
+  const scope = chosenApp.value === undefined ? "sampled" : "sampled, all apps";
   const each = points.flatMap(({ latency = [] }) => latencyQuantileMs(latency, 0.99) ?? []);
   return (
     <Tile
@@ -155,7 +156,7 @@ function LatencyTile() {
           </>
         )
       }
-      context={`publish to socket, sampled${chosenApp.value === undefined ? "" : ", all apps"}`}
+      context={[p95 === undefined ? "publish to socket" : `p95 ${milliseconds(p95)} ms`, scope].join(" · ")}
       values={each}
       color="--line-4"
     />
