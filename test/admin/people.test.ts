@@ -2,7 +2,9 @@
 
 import { describe, expect, test } from "bun:test";
 import type { ConnectionList, PeopleList, PersonDetail } from "../../packages/server/src/admin/api-types.ts";
+import { People } from "../../packages/server/src/admin/people.ts";
 import { eventually } from "../support/eventually.ts";
+import { bench } from "../support/fakes.ts";
 import { connectAs, connectNative, makeToken } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { startRedis } from "../support/redis.ts";
@@ -173,6 +175,22 @@ describe("over two nodes", () => {
     await far.close();
     await eventually(async () => expect((await personOf(vera, "ada")).ended).toMatchObject([{ id: far.id }]));
   });
+});
+
+test("thousands of connections are looked at while messages pass", async () => {
+  const { hub, open, app } = await bench();
+  for (let n = 0; n < 10_000; n++) open(app).connection.user = { id: `user-${n % 5_000}`, info: {} };
+  const redact = () => ({ text: "", bytes: 0 });
+  const people = new People({ hub, node: "here", redact, recent: () => [] });
+  people.start();
+  let steps = 0;
+  const stepping = setInterval(() => steps++, 0);
+  const { total, connections, next } = await people.list({ limit: 2, after: "app/user-1" });
+  expect([total, connections, next]).toEqual([5_000, 10_000, "app/user-100"]);
+  expect((await people.person(app, "user-7")).connectionCount).toBe(2);
+  clearInterval(stepping);
+  expect(steps).toBeGreaterThan(3);
+  people.stop();
 });
 
 describe("one connection", () => {

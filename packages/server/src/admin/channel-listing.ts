@@ -6,6 +6,7 @@ import type { ChannelSummary } from "../domain/ports.ts";
 import type { Hub } from "../hub/hub.ts";
 import { CHANNEL_KINDS, type ChannelEntry, type ChannelKindFilter, type ChannelList } from "./api-types.ts";
 import { patternOf } from "./channel-pattern.ts";
+import { firstOf } from "./first-of.ts";
 
 export interface ChannelQuestion {
   /** A part of the name, or with `*` the whole of it. */
@@ -118,20 +119,6 @@ const NO_KINDS = Object.fromEntries(CHANNEL_KINDS.map((kind) => [kind, 0])) as R
 function kindsOf(traits: Traits): readonly ChannelKindFilter[] {
   const { encrypted, cache } = traits;
   return [kindOf(traits), ...(encrypted ? ["encrypted" as const] : []), ...(cache ? ["cache" as const] : [])];
-}
-
-/** To have all of a hundred thousand in order for the first hundred would hold the server up. */
-function firstOf<T>(all: Iterable<T>, count: number, order: (one: T, other: T) => number): readonly T[] {
-  let first: T[] = [];
-  let last: T | undefined;
-  for (const one of all) {
-    if (last !== undefined && order(one, last) > 0) continue;
-    first.push(one);
-    if (first.length < 2 * count + 100) continue;
-    first = first.sort(order).slice(0, count);
-    last = first.at(-1);
-  }
-  return first.sort(order).slice(0, count);
 }
 
 function compare(one: string, other: string): number {

@@ -26,6 +26,7 @@ import {
   takeFirst,
   wallMsOf,
 } from "./connection-view.ts";
+import { firstOf } from "./first-of.ts";
 
 export interface PeopleOptions {
   readonly hub: Hub;
@@ -60,6 +61,8 @@ const MOST_CONNECTIONS = 100;
 const MOST_CHANNELS = 500;
 const MOST_EVENTS = 100;
 const LONGEST_NAME = 100;
+/** A few milliseconds. */
+const CONNECTIONS_IN_A_TURN = 1_000;
 
 export class People {
   readonly #options: PeopleOptions;
@@ -130,21 +133,31 @@ export class People {
     };
   }
 
-  #listHere({ app, search, after, limit }: PeopleQuery): ListPart {
-    const { people, connections, anonymous } = this.#peopleHere(app);
-    const matching = search ? people.filter((person) => matches(person, search.toLowerCase())) : people;
-    const sorted = matching.map((person) => [keyOf(person), person] as const).sort(byKey);
-    const page = sorted.filter(([key]) => after === undefined || key > after).slice(0, limit + 1);
+  async #listHere({ app, search, after, limit }: PeopleQuery): Promise<ListPart> {
+    const { people, connections, anonymous } = await this.#peopleHere(app);
+    const wanted = search?.toLowerCase();
+    const matching = wanted ? [...people].filter(([, person]) => matches(person, wanted)) : [...people];
+    const later = after === undefined ? matching : matching.filter(([key]) => key > after);
+    const page = firstOf(later, limit + 1, byKey);
     const listed = this.#withEvents(page.map(([, person]) => person));
     return { people: listed, total: matching.length, connections, anonymous };
   }
 
-  #peopleHere(app: string | undefined) {
+  /** Those that are let in. A hundred thousand are looked at in many turns. */
+  async *#connectionsHere(app: string | undefined): AsyncGenerator<Connection> {
+    const { hub } = this.#options;
+    let looked = 0;
+    for (const connection of hub.connections(app === undefined ? undefined : { id: app })) {
+      if (++looked % CONNECTIONS_IN_A_TURN === 0) await hub.nextTurn();
+      if (!isReserved(connection.app) && !connection.awaitsAuthentication) yield connection;
+    }
+  }
+
+  async #peopleHere(app: string | undefined) {
     const people = new Map<string, Person>();
     let connections = 0;
     let anonymous = 0;
-    for (const connection of this.#options.hub.connections(app === undefined ? undefined : { id: app })) {
-      if (isReserved(connection.app) || connection.awaitsAuthentication) continue;
+    for await (const connection of this.#connectionsHere(app)) {
       connections++;
       if (isNobodys(connection)) anonymous++;
       for (const { id, info } of usersOf(connection)) {
@@ -154,7 +167,7 @@ export class People {
         else people.set(keyOf(person), person);
       }
     }
-    return { people: [...people.values()], connections, anonymous };
+    return { people, connections, anonymous };
   }
 
   #withEvents(people: readonly Person[]): readonly PersonEntry[] {
@@ -176,15 +189,16 @@ export class People {
       return {
         ...{ app, id, ...nameIn(info), connections: connections.length, refused },
         channels: channelsOfAll(connections).size,
-        onlineSinceMs: Math.round(wallMsOf(hub.clock, Math.min(...connections.map((one) => one.openedAtMs)))),
+        onlineSinceMs: Math.round(wallMsOf(hub.clock, openedFirst(connections))),
         ...(last && { last: shortOf(last) }),
       };
     });
   }
 
-  #personHere(app: string, id: string): PersonPart {
+  async #personHere(app: string, id: string): Promise<PersonPart> {
     const { hub, redact } = this.#options;
-    const all = [...hub.connections({ id: app })].filter((one) => !one.awaitsAuthentication && one.isUsers(id));
+    const all: Connection[] = [];
+    for await (const connection of this.#connectionsHere(app)) if (connection.isUsers(id)) all.push(connection);
     const mine = new Set(all.map((connection) => connection.id));
     const happened = this.#options.recent(
       (entry) => entry.app === app && isShown(entry) && (entry.user === id || mine.has(entry.connection ?? "")),
@@ -229,8 +243,15 @@ function usersOf(connection: Connection): Iterable<{ readonly id: string; readon
   return all.values();
 }
 
+/** Of more than a call takes arguments. */
+function openedFirst(connections: readonly Connection[]): number {
+  return connections.reduce((first, { openedAtMs }) => Math.min(first, openedAtMs), Number.POSITIVE_INFINITY);
+}
+
 function channelsOfAll(connections: readonly Connection[]): ReadonlySet<string> {
-  return new Set(connections.flatMap((connection) => [...channelsOf(connection)]));
+  const channels = new Set<string>();
+  for (const connection of connections) for (const name of channelsOf(connection)) channels.add(name);
+  return channels;
 }
 
 function matches({ id, info, connections }: Person, search: string): boolean {
