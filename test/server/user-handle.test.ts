@@ -32,6 +32,11 @@ test("a program puts a user into a channel, takes it out, keeps it out and lets 
   expect(await user.reconnect()).toMatchObject({ connections: 2 });
   expect((await client.socket.closed).code).toBe(4200);
   expect(await server.nodes()).toMatchObject([{ id: expect.any(String), draining: false }]);
+  const back = await connectAs(server.url, "ada");
+  await back.ping();
+  await user.subscribe("brief", { expiresAtMs: Date.now() + 500 });
+  expect(await back.next("unsubscribed")).toMatchObject({ channel: "brief", code: "permission_gone" });
+  await expect(user.subscribe("brief", { expiresAtMs: 5 })).rejects.toThrow(RangeError);
   await expect(user.subscribe("no space")).rejects.toMatchObject({ code: "channel_invalid" });
   expect(() => server.user("")).toThrow(expect.objectContaining({ code: "user_invalid" }));
   expect((await signedFetch(server.url, APP, "GET", "/channels/open/members")).status).toBe(400);
