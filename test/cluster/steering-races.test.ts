@@ -36,7 +36,8 @@ describe.each(EVERY_ENGINE)("on %s", async (engine) => {
 
   const call = async (node: number, path: string, body: object = {}) => {
     const response = await signedFetch(nodes[node]?.url ?? "", APP, "POST", path, { body });
-    expect([path, response.status]).toEqual([path, 200]);
+    const answer = await response.text();
+    expect([path, response.status, answer]).toEqual([path, 200, answer]);
   };
   const read = async (path: string, query: Record<string, string> = {}) =>
     (await (await signedFetch(nodes[0].url, APP, "GET", path, { query })).json()) as never;

@@ -3,12 +3,13 @@
  * has to keep longest, and it holds every channel's last message.
  */
 
+import type { StreamInfo } from "@nats-io/jetstream";
 import type { LastValueStore } from "./compare-and-set.ts";
-import { type Connection, currentSession } from "./connection.ts";
+import { type Connection, currentSession, type NatsSession } from "./connection.ts";
 import { jetStreamCode } from "./errors.ts";
 import type { StoredMessage } from "./read-stream.ts";
 import type { NatsSettings } from "./settings.ts";
-import { type AppendOptions, maxAgeMs, STREAM_NOT_FOUND, Stream } from "./stream.ts";
+import { type AppendOptions, maxAgeMs, STREAM_NAME_IN_USE, STREAM_NOT_FOUND, Stream } from "./stream.ts";
 import type { Subjects } from "./subjects.ts";
 
 export class LongTermStore implements LastValueStore {
@@ -26,11 +27,21 @@ export class LongTermStore implements LastValueStore {
   async keepFor(ttlMs: number): Promise<void> {
     if (ttlMs <= this.#maxAgeMs) return;
     const session = currentSession(this.#connection);
-    const found = await this.#stream.find(session);
-    const foundMs = found ? maxAgeMs(found) : 0;
-    if (!found) await this.#stream.create(session, ttlMs);
-    else if (foundMs < ttlMs) await this.#stream.setMaxAge(session, ttlMs);
-    this.#maxAgeMs = Math.max(ttlMs, foundMs);
+    const wantedMs = inSteps(ttlMs);
+    const foundMs = maxAgeMs((await this.#stream.find(session)) ?? (await this.#create(session, wantedMs)));
+    if (foundMs < ttlMs) await this.#stream.setMaxAge(session, wantedMs);
+    this.#maxAgeMs = foundMs < ttlMs ? wantedMs : foundMs;
+  }
+
+  /** Another node, or another call, may have made it at the same moment, to keep messages for another time. */
+  async #create(session: NatsSession, maxAgeMs: number): Promise<StreamInfo> {
+    try {
+      return await this.#stream.create(session, maxAgeMs);
+    } catch (error) {
+      const made = jetStreamCode(error) === STREAM_NAME_IN_USE ? await this.#stream.find(session) : undefined;
+      if (made) return made;
+      throw error;
+    }
   }
 
   async append(subject: string, text: string, options: AppendOptions = {}): Promise<number> {
@@ -54,4 +65,9 @@ export class LongTermStore implements LastValueStore {
   async removeIfEmpty(): Promise<void> {
     await this.#stream.removeIfEmpty(currentSession(this.#connection));
   }
+}
+
+/** The next power of two of minutes: those who ask at the same moment for about the same time ask for the same. */
+function inSteps(ms: number): number {
+  return 60_000 * 2 ** Math.ceil(Math.log2(Math.max(1, ms / 60_000)));
 }

@@ -29,6 +29,8 @@ const LAST_OF_EACH = {
 } as const;
 
 export const STREAM_NOT_FOUND = 10_059;
+/** By a stream that is configured otherwise. */
+export const STREAM_NAME_IN_USE = 10_058;
 /** Too few servers, or too few with room, for so many copies. */
 const TOO_FEW = new Set([10_005, 10_074, 10_023, 10_047]);
 const REPLICAS_IN_CLUSTER = 3;

@@ -86,5 +86,11 @@ export function ledgerContract(runner: TestRunner, name: string, makeEngine: Mak
       await ledger.setMax("brief", 3, 60_000);
       expect(await ledger.get("brief")).toBe(3);
     });
+
+    test("the first numbers of all may be raised at once, each for another time", async () => {
+      const times = [600_000, 61_000, 86_400_000, 3_600_000];
+      await Promise.all(times.map((ttlMs, n) => ledger.setMax(`number ${n}`, n + 1, ttlMs)));
+      for (const n of times.keys()) expect(await ledger.get(`number ${n}`)).toBe(n + 1);
+    });
   });
 }
