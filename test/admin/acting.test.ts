@@ -9,12 +9,14 @@ import type {
   ChannelList,
   Explanation,
   NodeEntry,
+  OutboxEntry,
   Overview,
   Series,
   Webhooks,
 } from "../../packages/server/src/admin/api-types.ts";
 import { auditAppActs } from "../../packages/server/src/admin/app-acts.ts";
 import type { Steered } from "../../packages/server/src/domain/hub-event.ts";
+import { startOutbox } from "../outbox/databases.ts";
 import { startBackEnd } from "../support/back-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock, fakeApp } from "../support/fakes.ts";
@@ -481,6 +483,46 @@ describe("webhooks", () => {
     );
     expect((await vera.ask<Webhooks>("api/webhooks?app=none")).body.receivers).toEqual([]);
   }, 30_000);
+});
+
+describe("outboxes", () => {
+  test("have rows that failed, which are listed with the reason and tried again", async () => {
+    const outbox = await startOutbox(sqliteFile());
+    const { url } = await startServer({ ...SIGNED, outbox: [{ ...outbox.config, name: "shop", app: APP.id }] });
+    const [vera, otto] = [await signedIn(url, "vera"), await signedIn(url, "otto")];
+    expect((await vera.ask<Overview>("api/overview")).body.has.outboxes).toBe(true);
+    for (const channel of ["not a channel", "neither this"]) await outbox.insert({ channel, event: "paid", data: "1" });
+    const entries = await eventually(async () => {
+      const { body } = await vera.ask<OutboxEntry[]>("api/outboxes");
+      expect(body[0]?.failed).toHaveLength(2);
+      return body;
+    });
+    const [first] = entries[0]?.failed ?? [];
+    expect(entries).toMatchObject([{ name: "shop", failed: [{ event: "paid" }, { event: "paid" }] }]);
+    expect(first?.error).toStartWith("channel_invalid: ");
+    expect((await otto.post("api/outboxes/shop/retry", { ids: [first?.id] })).body).toEqual({ count: 1 });
+    expect((await otto.post("api/outboxes/other/retry")).status).toBe(404);
+    expect((await auditOf(otto))[0]).toMatchObject({
+      ...{ who: "otto", what: "outbox.retry", detail: { outbox: "shop", count: 1, ids: [first?.id] } },
+    });
+    // It fails again, for nothing about it is another.
+    await eventually(async () =>
+      expect((await vera.ask<OutboxEntry[]>("api/outboxes")).body[0]?.failed).toHaveLength(2),
+    );
+    expect((await otto.post("api/outboxes/shop/retry")).body).toEqual({ count: 2 });
+    const { url: without } = await startServer(SIGNED);
+    expect((await (await signedIn(without, "vera")).ask("api/outboxes")).status).toBe(501);
+  });
+
+  test("whose database is away are listed without their rows", async () => {
+    const away = "postgres://reader:hush@127.0.0.1:1/shop";
+    const { url } = await startServer({ ...SIGNED, outbox: [{ url: away, app: APP.id }] });
+    const otto = await signedIn(url, "otto");
+    const { text, body } = await otto.ask<OutboxEntry[]>("api/outboxes");
+    expect(body).toEqual([{ name: "fanfare_publications", place: expect.any(String) }]);
+    expect(text).not.toContain("hush");
+    expect((await otto.post("api/outboxes/fanfare_publications/retry")).status).toBe(503);
+  });
 });
 
 describe("a node", () => {

@@ -3,12 +3,14 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
 import type { Server } from "../../packages/server/src/index.ts";
+import { startOutbox } from "../outbox/databases.ts";
 import { atEnd } from "../support/at-end.ts";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectAs } from "../support/native-client.ts";
 import { channelAuth, connectPusher, sign } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
+import { sqliteFile } from "../support/sqlite.ts";
 import { isLive, look, openPageOf, openSend, PATIENCE_MS, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
 
 setDefaultTimeout(TEST_MS);
@@ -155,6 +157,23 @@ test("a webhook that nobody took is listed with the reason, and sent again (scen
   await page.getByRole("button", { name: "Retry", exact: true }).click();
   await eventually(() => expect(receiver.taken.join()).toContain("channel_occupied"), { withinMs: PATIENCE_MS });
   await shows(page, "main", "No failed deliveries");
+});
+
+test("a row of an outbox that could not be published is listed with the reason, and tried again", async () => {
+  const outbox = await startOutbox(sqliteFile());
+  const limits = { eventDataBytes: 10 };
+  const reading = await startWithDashboard({
+    apps: [{ ...APP, limits }],
+    outbox: [{ ...outbox.config, name: "shop", app: APP.id }],
+  });
+  const { page } = await look(browser, reading);
+  await openPageOf(page, "Webhooks");
+  await shows(page, "section[aria-label='Outbox shop']", "No row failed");
+  await outbox.insert({ channel: "orders", event: "paid", data: "x".repeat(20) });
+  await shows(page, "section[aria-label='Outbox shop']", "paid in orders");
+  await shows(page, "section[aria-label='Outbox shop']", "data_too_large");
+  await page.getByRole("button", { name: "Retry all" }).click();
+  await shows(page, ".notices", "1 row will be published again.");
 });
 
 test("the signature explainer says which part differs, and what is right", async () => {

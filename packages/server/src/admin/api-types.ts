@@ -110,6 +110,8 @@ export interface Abilities {
   readonly apps: boolean;
   /** Webhooks go through an outbox: backlog and failed deliveries. */
   readonly webhooks: boolean;
+  /** Publications are read from tables in applications' databases. */
+  readonly outboxes: boolean;
   /** The audit log outlives the process, and is of the whole cluster. */
   readonly audit: boolean;
   /** Nodes can be drained. */
@@ -267,6 +269,31 @@ export interface Replay {
 export interface Replayed {
   readonly count: number;
 }
+
+// ---- outboxes
+
+/** GET api/outboxes: OutboxEntry[]. What is in the tables of applications' databases, whichever node reads them. */
+export interface OutboxEntry {
+  readonly name: string;
+  /** The database, without what may be secret in its address. */
+  readonly place: string;
+  /** Rows that can never be published as they are, the latest first; at most 100. Undefined where the database cannot be asked now. */
+  readonly failed?: readonly FailedRow[];
+}
+
+export interface FailedRow {
+  readonly id: number;
+  readonly app: string | null;
+  /** One of the two. */
+  readonly channel: string | null;
+  readonly userId: string | null;
+  readonly event: string;
+  /** As ISO 8601 has it. */
+  readonly failedAt: string;
+  readonly error: string;
+}
+
+/** POST api/outboxes/:id/retry (operate), by the outbox's name, with Replay: these rows, or all that failed. Answers Replayed. */
 
 // ---- audit
 

@@ -6,7 +6,16 @@ import type { Awaitable } from "../domain/ports.ts";
 import { readShape } from "../http/read-shape.ts";
 import type { Hub } from "../hub/hub.ts";
 import { AdminError } from "./admin-error.ts";
-import type { AppStatistics, Explanation, InsightLine, Point, Question, Rebalanced, Span } from "./api-types.ts";
+import type {
+  AppStatistics,
+  Explanation,
+  InsightLine,
+  OutboxEntry,
+  Point,
+  Question,
+  Rebalanced,
+  Span,
+} from "./api-types.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Redact } from "./connection-view.ts";
 import type { LiveView } from "./live-view.ts";
@@ -62,6 +71,13 @@ export interface WebhookDeliveries {
   replay(which: { readonly ids: readonly number[] | undefined; readonly app: string | undefined }): Promise<number>;
 }
 
+/** The tables from which publications are read. */
+export interface OutboxTables {
+  list(): Promise<readonly OutboxEntry[]>;
+  /** How many wait again; undefined where there is no such table. */
+  retry(name: string, ids?: readonly number[]): Promise<number | undefined>;
+}
+
 export interface StoredDelivery {
   readonly id: number;
   readonly app: string;
@@ -83,6 +99,7 @@ export interface Services {
   readonly statistics: StatisticsReader | undefined;
   readonly seconds: { series(app?: string): readonly Point[] } | undefined;
   readonly webhooks: WebhookDeliveries | undefined;
+  readonly outboxes: OutboxTables | undefined;
   readonly audit: AuditLog;
   readonly live: LiveView;
   readonly people: People;
@@ -154,4 +171,9 @@ export function recordInAudit(
 export function required<T>(part: T | undefined, message: string): T {
   if (part === undefined) throw new AdminError("not_available", message);
   return part;
+}
+
+/** Throws AdminError. */
+export function outboxesOf({ services }: Call): OutboxTables {
+  return required(services.outboxes, "This server reads no outbox: see `outbox` in the configuration.");
 }

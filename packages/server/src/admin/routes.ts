@@ -55,5 +55,7 @@ export const ROUTES: readonly AdminRoute[] = [
   { method: "GET", path: "insights", role: "view", handle: insights },
   { method: "GET", path: "webhooks", role: "view", handle: reports.webhooks },
   { method: "POST", path: "webhooks/replay", role: "operate", handle: actions.replay },
+  { method: "GET", path: "outboxes", role: "view", handle: reports.outboxes },
+  { method: "POST", path: "outboxes/:id/retry", role: "operate", handle: actions.retryRows },
   { method: "GET", path: "audit", role: "operate", handle: reports.audit },
 ];

@@ -126,6 +126,10 @@ export class OutboxSource {
     return this.#database.close();
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   #are(rows: readonly OutboxRow[]): RawBuilder<boolean> {
     // All digits of a number that the application gave: its own may be too large for one of JavaScript's.
     const ids = sql.join(rows.map(({ id, identity }) => sql.raw(/^-?\d+/.exec(identity)?.[0] ?? String(id))));

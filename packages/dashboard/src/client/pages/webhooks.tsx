@@ -10,6 +10,7 @@ import { PayloadView } from "../parts/payload.tsx";
 import { Head, Mark, Since, Time } from "../parts/small.tsx";
 import { chosenApp, to } from "../route.ts";
 import { count, percent, plural } from "../show.ts";
+import { Outboxes } from "./outboxes.tsx";
 
 const EVERY_MS = 3_000;
 
@@ -43,6 +44,7 @@ export function Webhooks() {
           <FailedDeliveries webhooks={inScope(data)} replay={(ids) => void replay(ids)} />
         </>
       )}
+      {has("outboxes") && <Outboxes />}
     </>
   );
 }

@@ -1,10 +1,10 @@
-/** Calls that act: send, drain, rebalance, replay. Each is recorded in the audit log. */
+/** Calls that act: send, drain, rebalance, replay, retry rows. Each is recorded in the audit log. */
 
 import * as z from "zod/mini";
 import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
 import { AdminError } from "../admin-error.ts";
 import type { Done, Rebalanced, Replayed } from "../api-types.ts";
-import { appOf, type Call, type Handler, inputOf, recordInAudit, required } from "../call.ts";
+import { appOf, type Call, type Handler, inputOf, outboxesOf, recordInAudit, required } from "../call.ts";
 
 const EventInput = z.strictObject({ channel: z.string(), event: z.string(), data: z.string() });
 const ReplayInput = z.strictObject({
@@ -53,5 +53,15 @@ export const replay: Handler = async (call): Promise<Replayed> => {
   const deliveries = required(call.services.webhooks, "This server sends no webhooks.");
   const count = ids?.length === 0 ? 0 : await deliveries.replay({ ids, app });
   await recordInAudit(call, "webhooks.replay", { count, ...(ids && { ids }), ...(app !== undefined && { app }) });
+  return { count };
+};
+
+export const retryRows: Handler = async (call): Promise<Replayed> => {
+  const { ids } = inputOf(call, ReplayInput);
+  const outbox = call.params.id ?? "";
+  const tables = outboxesOf(call);
+  const count = ids?.length === 0 ? 0 : await tables.retry(outbox, ids);
+  if (count === undefined) throw new AdminError("not_found", "There is no such outbox.");
+  await recordInAudit(call, "outbox.retry", { outbox, count, ...(ids && { ids }) });
   return { count };
 };

@@ -11,7 +11,7 @@ import { summaryOf } from "./apps.ts";
 const MAX_CONNECTIONS = 1000;
 
 export const overview: Handler = async ({ services }): Promise<Overview> => {
-  const { hub, node, appEditor, statistics, seconds, webhooks, audit, canDrain } = services;
+  const { hub, node, appEditor, statistics, seconds, webhooks, outboxes, audit, canDrain } = services;
   // An operator has to see most of all that the engine is unavailable.
   const nodes = await nodesOf(hub, node.id).catch((error) => {
     if (error instanceof CommandError) return [];
@@ -26,7 +26,12 @@ export const overview: Handler = async ({ services }): Promise<Overview> => {
     apps: services.apps().map((app) => summaryOf(services, app)),
     has: {
       ...{ statistics: statistics !== undefined, seconds: seconds !== undefined, apps: appEditor !== undefined },
-      ...{ webhooks: webhooks !== undefined, audit: audit.isPersistent, drain: canDrain },
+      ...{
+        webhooks: webhooks !== undefined,
+        outboxes: outboxes !== undefined,
+        audit: audit.isPersistent,
+        drain: canDrain,
+      },
     },
   };
 };

@@ -3,8 +3,8 @@
 import * as z from "zod/mini";
 import { hasRole } from "../access.ts";
 import { AdminError } from "../admin-error.ts";
-import type { AuditEntry, Explanation, Point, Question, Series, Webhooks } from "../api-types.ts";
-import { appOf, type Call, type Handler, idIn, inputOf, limitOf, required } from "../call.ts";
+import type { AuditEntry, Explanation, OutboxEntry, Point, Question, Series, Webhooks } from "../api-types.ts";
+import { appOf, type Call, type Handler, idIn, inputOf, limitOf, outboxesOf, required } from "../call.ts";
 import { shownTo } from "./apps.ts";
 
 const MAX_ENTRIES = 500;
@@ -86,6 +86,8 @@ export const webhooks: Handler = async (call): Promise<Webhooks> => {
     })),
   };
 };
+
+export const outboxes: Handler = (call): Promise<readonly OutboxEntry[]> => outboxesOf(call).list();
 
 export const audit: Handler = async (call): Promise<readonly AuditEntry[]> => {
   const before = call.query.get("before");

@@ -15,7 +15,14 @@ import type { Clock, Ledger } from "../../domain/ports.ts";
 import { dashboardFiles } from "../pages/files.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { DashboardKey } from "./dashboard-key.ts";
-import { appEditor, signatureExplainer, statisticsReader, tokenVerifier, webhookDeliveries } from "./services.ts";
+import {
+  appEditor,
+  outboxTables,
+  signatureExplainer,
+  statisticsReader,
+  tokenVerifier,
+  webhookDeliveries,
+} from "./services.ts";
 
 export interface CreateAdminOptions {
   readonly config: Config;
@@ -28,7 +35,7 @@ export interface CreateAdminOptions {
   /** Opens the dashboard where there is no account. */
   readonly key: Pick<DashboardKey, "value">;
   /** What the dashboard works with, as far as it was there before. */
-  readonly live: Omit<Services, "appEditor" | "statistics" | "webhooks" | "explain">;
+  readonly live: Omit<Services, "appEditor" | "statistics" | "webhooks" | "outboxes" | "explain">;
   readonly failed: (error: unknown, during: string) => void;
 }
 
@@ -52,6 +59,7 @@ export async function createAdmin(options: CreateAdminOptions): Promise<Admin> {
     appEditor: editor,
     statistics: statisticsReader(storage, config, failed),
     webhooks: webhookDeliveries(storage, clock, failed),
+    outboxes: outboxTables(config, failed),
     explain: signatureExplainer(config, clock),
   };
   const signer = new TokenSigner(() => deriveSessionKey(secretsOf(config, key.value)));

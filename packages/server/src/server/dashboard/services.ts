@@ -1,8 +1,8 @@
 /** What the dashboard works with, made of the parts of the server; errors of configuration and database as AdminError. */
 
 import { AdminError } from "../../admin/admin-error.ts";
-import { type Explanation, type Question, ROLES } from "../../admin/api-types.ts";
-import type { AppEditor, StatisticsReader, WebhookDeliveries } from "../../admin/call.ts";
+import { type Explanation, type OutboxEntry, type Question, ROLES } from "../../admin/api-types.ts";
+import type { AppEditor, OutboxTables, StatisticsReader, WebhookDeliveries } from "../../admin/call.ts";
 import type { Account } from "../../admin/sessions.ts";
 import { AppError, SqlApps } from "../../apps/sql.ts";
 import { ConfigError } from "../../config/config-error.ts";
@@ -79,6 +79,43 @@ export function webhookDeliveries(
     replay: ({ ids, app }) => withDatabaseErrors(() => outbox.replay(clock.wallMs(), ids, app), failed),
   };
 }
+
+/** Asked only when somebody looks: each time by a connection of its own, as the command line does. */
+export function outboxTables({ outbox }: Config, failed: Failed): OutboxTables | undefined {
+  if (outbox.length === 0) return undefined;
+  const open = async (settings: Config["outbox"][number]) => {
+    const [{ sourceSettings }, { OutboxSource }] = await Promise.all([
+      import("../../outbox/outboxes.ts"),
+      import("../../outbox/source.ts"),
+    ]);
+    return OutboxSource.open(sourceSettings(settings), OUTBOX_BUSY_MS);
+  };
+  const entryOf = async (settings: Config["outbox"][number]): Promise<OutboxEntry> => {
+    await using source = await open(settings);
+    const { name, place } = source;
+    try {
+      return { name, place, failed: await source.failed(MOST_FAILED_ROWS) };
+    } catch (error) {
+      failed(error, `reading the outbox ${name} for the dashboard`);
+      return { name, place };
+    }
+  };
+  return {
+    list: () => Promise.all(outbox.map(entryOf)),
+    retry: async (wanted, ids) => {
+      const settings = outbox.find(({ name, table }) => (name ?? table) === wanted);
+      if (!settings) return undefined;
+      return withDatabaseErrors(async () => {
+        await using source = await open(settings);
+        return await source.retry(ids);
+      }, failed);
+    },
+  };
+}
+
+const MOST_FAILED_ROWS = 100;
+/** A file that another process writes to is waited for so long. */
+const OUTBOX_BUSY_MS = 2_000;
 
 /** Anything but a mistake of the caller is the database's failure. */
 async function withDatabaseErrors<T>(act: () => Promise<T>, failed: Failed): Promise<T> {
