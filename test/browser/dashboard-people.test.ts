@@ -93,6 +93,15 @@ test("a user is kicked and banned, the ban ended, and asked to reconnect, each a
   await dialog.getByRole("button", { name: "End the ban from hall" }).click();
   await page.locator("section[aria-labelledby=bans]").waitFor({ state: "detached" });
   await client.subscribe("hall");
+  await page.getByRole("button", { name: "Subscribe…" }).click();
+  await dialog.getByLabel("Channel").fill("news");
+  await dialog.getByLabel("Connections of the next day, too").check();
+  await dialog.getByRole("button", { name: "Subscribe 1 connection" }).click();
+  expect(await client.next("subscribed")).toMatchObject({ channel: "news", by: "server" });
+  await page.getByRole("button", { name: "news: Kick" }).click();
+  await dialog.getByLabel("Afterwards").selectOption({ label: "Is not put there any more (unsubscribe)" });
+  await dialog.getByRole("button", { name: "Unsubscribe from news" }).click();
+  expect(await client.next("unsubscribed")).toMatchObject({ channel: "news", code: "unsubscribed" });
   await page.getByRole("button", { name: "Reconnect…" }).click();
   await dialog.getByRole("button", { name: "Reconnect 1 connection" }).click();
   expect(await client.next("closing")).toMatchObject({ code: "reconnect" });

@@ -93,6 +93,9 @@ function UserHead({ person, ask }: { person: PersonDetail } & Asking) {
         <a class="button" href={to("console", { app, user: id })}>
           Open in console
         </a>
+        <Act needs="operate" act={() => ask({ type: "subscribe" })}>
+          Subscribe…
+        </Act>
         <Act needs="operate" isDisabled={connectionCount === 0} act={() => ask({ type: "reconnect" })}>
           Reconnect…
         </Act>

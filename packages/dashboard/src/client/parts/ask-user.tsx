@@ -8,7 +8,7 @@ import { Ask } from "./dialog.tsx";
 import { notify } from "./notes.tsx";
 
 export type UserAct =
-  | { readonly type: "terminate" | "reconnect" }
+  | { readonly type: "terminate" | "reconnect" | "subscribe" }
   | { readonly type: "kick" | "unban"; readonly channel: string };
 
 interface AskUserProps {
@@ -76,36 +76,78 @@ export function AskUser({ act, app, id, name = id, connections, onClose, done }:
           <p>The user may subscribe to {act.channel} again at once. Nothing subscribes by itself.</p>
         </Ask>
       );
+    case "subscribe":
+      return <AskSubscribe name={name} id={id} connections={its} onClose={onClose} post={post} />;
     case "kick":
-      return <AskKick name={name} id={id} channel={act.channel} onClose={onClose} kick={post} />;
+      return <AskKick name={name} id={id} channel={act.channel} onClose={onClose} post={post} />;
   }
 }
 
+interface AskAboutChannelProps {
+  readonly name: string;
+  readonly id: string;
+  readonly onClose: () => void;
+  readonly post: (where: string, body: object, verb: string) => Promise<void>;
+}
+
+const A_DAY_S = 86_400;
+
+function AskSubscribe({
+  name,
+  id,
+  connections,
+  onClose,
+  post,
+}: AskAboutChannelProps & { readonly connections: string }) {
+  const [channel, write] = useState("");
+  const [isSticky, choose] = useState(false);
+  const sticky = isSticky ? { stickyS: A_DAY_S } : {};
+  return (
+    <Ask
+      title={`Put ${name} into a channel?`}
+      verb={`Subscribe ${connections}`}
+      onClose={onClose}
+      act={() => post("subscribe", { user: id, channel: channel.trim(), ...sticky }, "Subscribed")}
+    >
+      <p>Whatever the user may: limits and bans count, and clients are told.</p>
+      <label class="field">
+        <span>Channel</span>
+        <input value={channel} required onInput={(event) => write(event.currentTarget.value)} />
+      </label>
+      <label class="check">
+        <input type="checkbox" checked={isSticky} onChange={(event) => choose(event.currentTarget.checked)} />
+        Connections of the next day, too
+      </label>
+    </Ask>
+  );
+}
+
+/** Not a kick: what put the user there ends, too. */
+const UNSUBSCRIBE = -1;
 const BANS: readonly (readonly [words: string, seconds: number])[] = [
   ["May come back at once", 0],
+  ["Is not put there any more (unsubscribe)", UNSUBSCRIBE],
   ["Ban for 10 minutes", 600],
   ["Ban for a day", 86_400],
   ["Ban for 30 days", 30 * 86_400],
 ];
 
-interface AskKickProps {
-  readonly name: string;
-  readonly id: string;
-  readonly channel: string;
-  readonly onClose: () => void;
-  readonly kick: (where: string, body: object, verb: string) => Promise<void>;
-}
-
-function AskKick({ name, id, channel, onClose, kick }: AskKickProps) {
+function AskKick({ name, id, channel, onClose, post }: AskAboutChannelProps & { readonly channel: string }) {
   const [banS, choose] = useState(0);
-  const ban = banS > 0 ? { banS } : {};
+  const whom = { user: id, channel };
+  const [verb, where, body, done] =
+    banS === UNSUBSCRIBE
+      ? ([`Unsubscribe from ${channel}`, "unsubscribe", whom, "Unsubscribed"] as const)
+      : banS > 0
+        ? ([`Kick and ban from ${channel}`, "kick", { ...whom, banS }, "Banned"] as const)
+        : ([`Kick from ${channel}`, "kick", whom, "Kicked"] as const);
   return (
     <Ask
       title={`Take ${name} out of ${channel}?`}
-      verb={banS > 0 ? `Kick and ban from ${channel}` : `Kick from ${channel}`}
+      verb={verb}
       isDangerous
       onClose={onClose}
-      act={() => kick("kick", { user: id, channel, ...ban }, banS > 0 ? "Banned" : "Kicked")}
+      act={() => post(where, body, done)}
     >
       <p>
         Every connection of this user is taken out of the channel, on every node, and told so. Other channels and the
