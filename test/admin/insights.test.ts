@@ -36,12 +36,14 @@ test("connections by protocol and transport, refusals by code, and what came bac
   await connectPusher(url);
   await connectNative(url, { app: OTHER.key });
   await first.ask("subscribe", { channel: "private-x" });
+  expect((await fetch(`${url}/apps/nowhere/channels`)).status).toBe(404);
   await (await connectNative(url)).ask("subscribe", { channel: "kept", position, recover: true });
   const all = await eventually(async () => {
     const found = await ask(vera);
     expect(lineOf(found, "connections", "native websocket").at(-1)).toBe(3);
     expect(lineOf(found, "connections", "pusher websocket").at(-1)).toBe(1);
     expect(sum(lineOf(found, "refused", "unauthorized"))).toBe(1);
+    expect(sum(lineOf(found, "refused", "app_unknown"))).toBe(1);
     expect(sum(lineOf(found, "resumed", "recovered"))).toBe(1);
     expect(found.times.length).toBeGreaterThan(3);
     return found;
@@ -60,7 +62,8 @@ test("connections by protocol and transport, refusals by code, and what came bac
   expect(lineOf(all, "nodes", lag?.label ?? "").at(-1)).toBe(4);
   const one = await ask(vera, "&app=other");
   expect(lineOf(one, "connections", "native websocket").at(-1)).toBe(1);
-  expect(lineOf(one, "refused", "unauthorized")).toEqual([]);
+  expect(one.measures.filter(({ measure }) => measure === "refused")).toEqual([]);
+  expect(one.measures.some(({ measure }) => measure === "memory")).toBe(true);
   expect((await vera.ask<Insights>("api/insights?span=day")).body.times).toHaveLength(1);
   for (const wrong of ["?span=second", "?span=hour&from=x", "?span=hour&app=a%20b"])
     expect((await vera.ask(`api/insights${wrong}`)).status).toBe(400);

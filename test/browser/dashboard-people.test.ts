@@ -152,6 +152,16 @@ test("who may only look sees disabled buttons, which say the role that they need
   }
 });
 
+test("an address without the app finds it, and says where there is no such user", async () => {
+  const apps = ["one", "two"].map((id) => ({ id, key: `key-${id}`, secret: `secret-${id}` }));
+  const server = await startWithDashboard({ apps });
+  await connectNative(server.url, { app: "key-two", token: await makeToken({ sub: "42" }, "secret-two") });
+  const { page } = await look(browser, server, { place: "user?id=42" });
+  await shows(page, ".entity-head", "User 42 of two");
+  await page.goto(page.url().replace(/#.*/, "#/user?id=nobody"));
+  await shows(page, "main", "Nobody of this id is connected");
+});
+
 test("an empty list leads to connecting an app, and a page of many to the next", async () => {
   const server = await startWithDashboard({ apps: [{ ...APP, anonymous: true }] });
   const { page } = await look(browser, server, { place: "people" });

@@ -399,6 +399,8 @@ describe.each([
     one.tell(left(one.app, "presence-c", "ada"), vacated(one.app, "presence-c"));
     const waiting = async () => (await one.outbox.backlog()).waiting;
     await eventually(async () => expect(await waiting()).toBe(2));
+    const held = { app: one.app.id, target: there.url, state: "waiting", count: 2 };
+    expect(await one.outbox.backlogs()).toEqual([held]);
     await eventually(async () => expect(await waiting()).toBe(0), { withinMs: 10_000 });
     expect(there.taken).toHaveLength(2);
     expect(new Set(there.names())).toEqual(new Set(["member_added presence-c", "channel_occupied presence-c"]));

@@ -270,22 +270,22 @@ function eventIn(text: string): string {
 }
 
 function ItsChannels({ connection, isGone, ask }: { connection: ConnectionDetail } & Asking) {
-  const { app, channels, channelNames } = connection;
+  const { app, channelNames } = connection;
+  // Those of the server's own are not for people to look at.
+  const names = channelNames.filter((name) => !name.startsWith("#"));
   return (
     <section class="card" aria-labelledby="its-channels">
       <h2 id="its-channels">
-        Channels <small>{count(channels)}</small>
+        Channels <small>{count(names.length)}</small>
       </h2>
-      {channelNames.length === 0 && <p class="soft">It is in no channel.</p>}
+      {names.length === 0 && <p class="soft">It is in no channel.</p>}
       <ul class="tags">
-        {channelNames.map((name) => (
+        {names.map((name) => (
           <li key={name} class="tag-with-act">
             <a href={to("channel", { app, name })}>{name}</a>
-            {!name.startsWith("#") && (
-              <Act needs="operate" look="quiet" isDisabled={isGone} act={() => ask({ type: "kick", channel: name })}>
-                <span class="unseen">{name}: </span>Kick…
-              </Act>
-            )}
+            <Act needs="operate" look="quiet" isDisabled={isGone} act={() => ask({ type: "kick", channel: name })}>
+              <span class="unseen">{name}: </span>Kick…
+            </Act>
           </li>
         ))}
       </ul>
