@@ -62,7 +62,7 @@ export function connectionDetail(
 export function identityOf(connection: Connection, clock: Hub["clock"]): Identity | undefined {
   const { user, app, protocol, signedInBy, authenticatedAtMs, expiresAtMs, watchedUsers } = connection;
   const watches = watchedUsers?.length ?? 0;
-  if (!user) return membersOf(connection).next().done ? undefined : { by: "presence", watches };
+  if (!user) return isNobodys(connection) ? undefined : { by: "presence", watches };
   const number = app.secrets.findIndex((secret) => keyId(secret) === signedInBy) + 1;
   const by = signedInBy === undefined ? "backend" : protocol.acceptsTokens ? "token" : "signature";
   return {
@@ -118,8 +118,8 @@ export function listConnections(
 }
 
 /** Neither signed in nor a member. */
-export function isNobodys(connection: Connection): boolean {
-  return connection.user === undefined && membersOf(connection).next().done === true;
+export function isNobodys({ user, memberships }: Connection): boolean {
+  return user === undefined && !memberships?.isMember;
 }
 
 function matches({ id, user, address, transport, memberships }: Connection, text: string): boolean {

@@ -52,6 +52,11 @@ export class Memberships {
     this.#others?.delete(channel);
   }
 
+  /** Whether it is a member in one of them. */
+  get isMember(): boolean {
+    return this.#member !== undefined || (this.#others?.values().some((member) => member !== undefined) ?? false);
+  }
+
   /** Whether it is that user in one of them. */
   hasMember(id: string): boolean {
     return this.#member?.id === id || (this.#others?.values().some((member) => member?.id === id) ?? false);
