@@ -233,8 +233,9 @@ test("broadcast(event) reaches Echo in public, private and encrypted channels, a
   await shop.get(`/say?now=1&others=1&text=mine&channels[]=room`, { "X-Socket-ID": String(ada.socketId()) });
   await say(shop, { now: 1, text: "theirs", channels: ["room"] });
   await eventually(() => expect(room.heard).toEqual(["hello", "theirs"]));
-  expect(await shop.get("/publish?channel=room&key=k")).toMatchObject({ room: { offset: 4 } });
-  expect(await shop.get("/publish?channel=room&key=k")).toEqual([]);
+  // Again, it is answered where the first one stands.
+  for (let time = 0; time < 2; time++)
+    expect(await shop.get("/publish?channel=room&key=k")).toMatchObject({ room: { offset: 4 } });
   const last = listen(ada, "channel", "many-130", ".many");
   await last.ready;
   await shop.get("/many");
