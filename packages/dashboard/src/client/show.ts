@@ -15,9 +15,10 @@ export function short(value: number): string {
   return SHORT.format(value);
 }
 
-/** A rate: with a tenth where it is small. */
-export function perSecond(rate: number): string {
-  return rate > 0 && rate < 10 ? rate.toFixed(1) : short(Math.round(rate));
+/** With a tenth where it is small, and a hundredth where it is less than one. */
+export function rateText(value: number): string {
+  if (value >= 10 || value === 0) return short(Math.round(value));
+  return value < 1 ? value.toFixed(2) : value.toFixed(1);
 }
 
 /** Rounded down: what failed once in a thousand times is not 100 %. */

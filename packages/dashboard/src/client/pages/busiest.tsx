@@ -6,7 +6,7 @@ import { keyOf, useChannelRates } from "../parts/channel-rates.ts";
 import { ChannelName, RateLine } from "../parts/channel-words.tsx";
 import { Failure } from "../parts/notes.tsx";
 import { chosenApp, to } from "../route.ts";
-import { count, perSecond } from "../show.ts";
+import { count, rateText } from "../show.ts";
 
 const SHOWN = 7;
 
@@ -65,8 +65,8 @@ export function Busiest() {
                   <td class="wide spark-cell">
                     <RateLine rate={rate} />
                   </td>
-                  <td class="number">{perSecond(rate.in)}</td>
-                  <td class="number">{perSecond(rate.out)}</td>
+                  <td class="number">{rateText(rate.in)}</td>
+                  <td class="number">{rateText(rate.out)}</td>
                   <td class="number wide">{count(entry.subscribers)}</td>
                 </tr>
               );

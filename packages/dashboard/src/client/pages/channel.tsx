@@ -13,9 +13,10 @@ import { Chart, COUNT_STEPS } from "../parts/chart.tsx";
 import { Ask } from "../parts/dialog.tsx";
 import { Empty, Failure, notify, Waiting } from "../parts/notes.tsx";
 import { Copy, Head, Kind } from "../parts/small.tsx";
+import { Fact, Strip } from "../parts/strip.tsx";
 import { place, to } from "../route.ts";
 import { openSend } from "../send-dialog.tsx";
-import { count, perSecond, plural, short } from "../show.ts";
+import { count, plural, rateText, short } from "../show.ts";
 import { themeKey } from "../theme.ts";
 import { ChannelEvents } from "./channel-events.tsx";
 import { Members, Subscribers, tellOfKick } from "./channel-people.tsx";
@@ -159,13 +160,13 @@ function FactsStrip({ channel, rate }: { channel: ChannelDetail; rate: Rate }) {
   const deliveries =
     rate.in > 0 ? `${short(Math.round(rate.out / rate.in))} deliveries per event` : "per second, all nodes";
   return (
-    <dl class="strip">
-      <Fact name="Subscribers" value={count(subscribers)} context={`on ${plural(Math.max(1, nodes), "node")}`} />
-      {users !== undefined && <Fact name="Members" value={count(users)} context="distinct users" />}
-      <Fact name="In" value={perSecond(rate.in)} unit="/s" context="events published" />
-      <Fact name="Out" value={perSecond(rate.out)} unit="/s" context={deliveries} />
-      <Fact name="History" value={<HistoryWords channel={channel} />} context={historyContext(channel)} />
-    </dl>
+    <Strip>
+      <Fact name="Subscribers" value={count(subscribers)} more={`on ${plural(Math.max(1, nodes), "node")}`} />
+      {users !== undefined && <Fact name="Members" value={count(users)} more="distinct users" />}
+      <Fact name="In" value={rateText(rate.in)} unit="/s" more="events published" />
+      <Fact name="Out" value={rateText(rate.out)} unit="/s" more={deliveries} />
+      <Fact name="History" value={<HistoryWords channel={channel} />} more={historyContext(channel)} />
+    </Strip>
   );
 }
 
@@ -173,26 +174,6 @@ function historyContext({ history, kept }: ChannelDetail): string {
   if (!history) return "nothing is kept";
   const position = kept.at(-1)?.position;
   return position ? `at position ${count(position.offset)}` : "nothing kept yet";
-}
-
-interface FactProps {
-  readonly name: string;
-  readonly value: ComponentChildren;
-  readonly unit?: string;
-  readonly context: string;
-}
-
-function Fact({ name, value, unit, context }: FactProps) {
-  return (
-    <div>
-      <dt class="soft">{name}</dt>
-      <dd class="big">
-        {value}
-        {unit && <small>{unit}</small>}
-      </dd>
-      <dd class="soft">{context}</dd>
-    </div>
-  );
 }
 
 const LENGTH_S = 300;

@@ -12,7 +12,7 @@ import { Empty, Failure, Waiting } from "../parts/notes.tsx";
 import { Head, Search } from "../parts/small.tsx";
 import { useSettled } from "../parts/watch.ts";
 import { change, chosenApp, place, to } from "../route.ts";
-import { count, perSecond, plural } from "../show.ts";
+import { count, plural, rateText } from "../show.ts";
 
 const A_PAGE = 100;
 const OF_A_PATTERN = 5;
@@ -251,8 +251,8 @@ function Row({ entry, counted: { rates, nowMs }, isOfAll, isOpen = false, isInsi
       <td class="wide spark-cell">
         <RateLine rate={rate} />
       </td>
-      <td class="number">{perSecond(rate.in)}</td>
-      <td class="number wide">{perSecond(rate.out)}</td>
+      <td class="number">{rateText(rate.in)}</td>
+      <td class="number wide">{rateText(rate.out)}</td>
       <td class="roomy">
         <HistoryWords channel={entry} />
       </td>

@@ -1,7 +1,6 @@
 /** One connection closely: how it is, and its frames as they pass. */
 
 import type { Acted, ConnectionDetail, ConnectionReport, TappedFrame } from "fanfare/wire/admin";
-import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, path } from "../api.ts";
 import { appName, nodeName } from "../overview.ts";
@@ -11,6 +10,7 @@ import { clientWords } from "../parts/lanes.tsx";
 import { Empty, notify, Waiting } from "../parts/notes.tsx";
 import { PayloadView } from "../parts/payload.tsx";
 import { Head, Mark, Time } from "../parts/small.tsx";
+import { Fact, type FactProps, Strip } from "../parts/strip.tsx";
 import { useLate, useWatch } from "../parts/watch.ts";
 import { place, to } from "../route.ts";
 import { count, lasting, parsed, plural, size } from "../show.ts";
@@ -142,7 +142,7 @@ function ConnectionFacts({ connection, before }: ConnectionFactsProps) {
   const { ageMs, silentMs, bufferedBytes, rttMs, traffic, transport = "websocket", protocol, node } = connection;
   const ms = ageMs - (before?.ageMs ?? ageMs);
   return (
-    <dl class="strip">
+    <Strip>
       <Fact name="Connected for" value={lasting(ageMs)} more={`last heard ${lasting(silentMs)} ago`} />
       <Fact
         name="Round trip"
@@ -158,29 +158,7 @@ function ConnectionFacts({ connection, before }: ConnectionFactsProps) {
         more={bufferedBytes === 0 ? "empty: it reads in time" : <Mark tone="warn">waits for the client</Mark>}
       />
       <Fact name="Transport" value={transport} more={`${nodeName(node)} · protocol ${protocol}`} />
-    </dl>
-  );
-}
-
-interface FactProps {
-  readonly name: string;
-  readonly value: string;
-  readonly unit?: string;
-  readonly more: ComponentChildren;
-}
-
-function Fact({ name, value, unit, more }: FactProps) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>
-        <span class="big">
-          {value}
-          {unit && <small>{unit}</small>}
-        </span>
-        <small>{more}</small>
-      </dd>
-    </div>
+    </Strip>
   );
 }
 

@@ -11,7 +11,7 @@ import { useSeconds } from "../parts/seconds.ts";
 import { Head, useNow } from "../parts/small.tsx";
 import { change, chosenApp, place } from "../route.ts";
 import { may } from "../session.ts";
-import { dateAndTime, lasting, short, size } from "../show.ts";
+import { dateAndTime, lasting, rateText, short, size } from "../show.ts";
 import { themeKey } from "../theme.ts";
 import { type ChartMark, type ChartName, insightsOf, marksOf, picturesOf } from "./insight-lines.ts";
 import { isRange, RANGES, type RangeName } from "./series.ts";
@@ -29,13 +29,13 @@ interface Picture {
   readonly isOfServer?: boolean;
 }
 
-const PER_S = { unit: "per second", show: rate, steps: RATE_STEPS };
-const PER_MIN = { unit: "per minute", show: rate, steps: RATE_STEPS, stacked: "bars" } as const;
+const PER_S = { unit: "per second", show: rateText, steps: RATE_STEPS };
+const PER_MIN = { unit: "per minute", show: rateText, steps: RATE_STEPS, stacked: "bars" } as const;
 const COUNTED = { show: short, steps: COUNT_STEPS };
 const PICTURES: readonly Picture[] = [
   { name: "out", title: "Messages out", ...PER_S, colors: [2] },
   {
-    ...{ name: "latency", title: "Delivery latency", unit: "milliseconds", show: rate, steps: RATE_STEPS },
+    ...{ name: "latency", title: "Delivery latency", unit: "milliseconds", show: rateText, steps: RATE_STEPS },
     ...{ colors: [4, 3, 1], isOfServer: true },
   },
   { name: "in", title: "Messages in", ...PER_S, stacked: "areas", colors: [2, 1] },
@@ -231,9 +231,4 @@ function inSeconds([from, to]: readonly [number, number]): readonly [number, num
 
 function markInSeconds({ atMs, label }: ChartMark) {
   return { atS: atMs / 1000, label };
-}
-
-function rate(value: number): string {
-  if (value >= 10 || value === 0) return short(Math.round(value));
-  return value < 1 ? value.toFixed(2) : value.toFixed(1);
 }

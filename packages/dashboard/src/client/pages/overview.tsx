@@ -15,7 +15,7 @@ import { useWatch } from "../parts/watch.ts";
 import { grouped, type Refusal, TROUBLES, titleOfCode } from "../refusals.ts";
 import { chosenApp, to } from "../route.ts";
 import { may } from "../session.ts";
-import { count, perSecond, plural, short, size } from "../show.ts";
+import { count, plural, rateText, short, size } from "../show.ts";
 import { themeKey } from "../theme.ts";
 import { Alerts } from "./alerts.tsx";
 import { Busiest } from "./busiest.tsx";
@@ -100,16 +100,16 @@ function Numbers({ points }: { points: readonly Point[] }) {
       <Tile
         page="insights"
         name="Messages in"
-        value={perSecond(fromClients + fromBackends)}
+        value={rateText(fromClients + fromBackends)}
         unit="/s"
-        context={`${perSecond(fromBackends)} from API · ${perSecond(fromClients)} from clients`}
+        context={`${rateText(fromBackends)} from API · ${rateText(fromClients)} from clients`}
         values={points.map(({ messagesIn, apiMessages }) => messagesIn + apiMessages)}
         color="--line-1"
       />
       <Tile
         page="insights"
         name="Messages out"
-        value={perSecond(out)}
+        value={rateText(out)}
         unit="/s"
         context={`${size(average(({ bytesOut }) => bytesOut))}/s`}
         values={points.map(({ messagesOut }) => messagesOut)}
@@ -120,7 +120,7 @@ function Numbers({ points }: { points: readonly Point[] }) {
         page="console"
         params={{ show: "errors" }}
         name="Refused"
-        value={perSecond(refused / MINUTES)}
+        value={rateText(refused / MINUTES)}
         unit="/min"
         context={`${count(refused)} in 5 min, for ${plural(reasonsOf(points).length, "reason")}`}
         values={points.map(refusedIn)}

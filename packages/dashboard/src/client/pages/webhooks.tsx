@@ -8,8 +8,9 @@ import { useAnswer } from "../parts/answer.ts";
 import { attempt, Empty, Failure, NodesMissing, notify, Waiting } from "../parts/notes.tsx";
 import { PayloadView } from "../parts/payload.tsx";
 import { Head, Mark, Since, Time } from "../parts/small.tsx";
+import { Fact, Strip } from "../parts/strip.tsx";
 import { chosenApp, to } from "../route.ts";
-import { count, percent, plural } from "../show.ts";
+import { count, percent, plural, rateText } from "../show.ts";
 import { Outboxes } from "./outboxes.tsx";
 
 const EVERY_MS = 3_000;
@@ -62,48 +63,26 @@ function Backlog({ webhooks: { waiting, failed, oldestAtMs, receivers } }: { web
   const perMinute = receivers.reduce((sum, receiver) => sum + receiver.perMinute, 0);
   const attempts = receivers.reduce((sum, receiver) => sum + receiver.attempts, 0);
   const taken = receivers.reduce((sum, receiver) => sum + receiver.taken, 0);
-  const tiles = [
-    ["Requests", rate(perMinute), "/min", "over the last five minutes"],
-    [
-      "Succeeded",
-      share(taken, attempts),
-      "",
-      attempts === 0 ? "nobody was asked lately" : `of ${count(attempts)} lately`,
-    ],
-    ["Waiting", count(waiting), "", oldestAtMs === undefined ? "none" : <Since key="oldest" atMs={oldestAtMs} />],
-    [
-      "Failed",
-      count(failed),
-      "",
-      failed === 0 ? (
-        "none"
-      ) : (
-        <Mark key="failed" tone="bad">
-          to be retried by hand
-        </Mark>
-      ),
-    ],
-  ] as const;
   return (
-    <dl class="strip">
-      {tiles.map(([name, value, unit, more]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>
-            <span class="big">
-              {value}
-              {unit && <small>{unit}</small>}
-            </span>
-            <small>{more}</small>
-          </dd>
-        </div>
-      ))}
-    </dl>
+    <Strip>
+      <Fact name="Requests" value={rateText(perMinute)} unit="/min" more="over the last five minutes" />
+      <Fact
+        name="Succeeded"
+        value={share(taken, attempts)}
+        more={attempts === 0 ? "nobody was asked lately" : `of ${count(attempts)} lately`}
+      />
+      <Fact
+        name="Waiting"
+        value={count(waiting)}
+        more={oldestAtMs === undefined ? "none" : <Since atMs={oldestAtMs} />}
+      />
+      <Fact
+        name="Failed"
+        value={count(failed)}
+        more={failed === 0 ? "none" : <Mark tone="bad">to be retried by hand</Mark>}
+      />
+    </Strip>
   );
-}
-
-function rate(perMinute: number): string {
-  return perMinute > 0 && perMinute < 10 ? perMinute.toFixed(1) : count(Math.round(perMinute));
 }
 
 function share(taken: number, attempts: number): string {
@@ -192,7 +171,7 @@ function ReceiverRow({ receiver, hasApp }: { receiver: WebhookReceiver; hasApp: 
           </small>
         )}
       </td>
-      <td class="number wide">{rate(perMinute)}</td>
+      <td class="number wide">{rateText(perMinute)}</td>
       <td class="number">{count(waiting)}</td>
       <td class="number">{failed > 0 ? <Mark tone="bad">{count(failed)}</Mark> : "0"}</td>
     </tr>
