@@ -248,9 +248,9 @@ test("what a back end does for each of its users, all day, is written down at a 
   act("kick");
   expect(written.at(-1)).toEqual(["channel.kick", undefined]);
   clock.pass(1_000);
-  act("reconnect");
-  expect(written.at(-1)).toEqual(["connection.reconnect", 40]);
-  act("reconnect");
+  act("subscribe");
+  expect(written.at(-1)).toEqual(["channel.subscribe", 40]);
+  act("subscribe");
   clock.pass(2_000);
   act("subscribe");
   act("subscribe");
@@ -258,6 +258,8 @@ test("what a back end does for each of its users, all day, is written down at a 
     ["channel.subscribe", 1],
     ["channel.subscribe", undefined],
   ]);
+  for (let time = 0; time < 100; time++) act("disconnect");
+  expect(written.filter(([what]) => what === "user.terminate")).toHaveLength(60);
 });
 
 describe("channels", () => {

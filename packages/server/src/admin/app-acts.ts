@@ -17,8 +17,7 @@ const NAMES: Readonly<Record<Steered["act"], string>> = {
   disconnect: "connection.disconnect",
   reconnect: "connection.reconnect",
 };
-/** An app may do them for each of its users, all day: so many at once are written, and one a second. */
-const FREQUENT: ReadonlySet<string> = new Set(["channel.subscribe", "channel.unsubscribe", "connection.reconnect"]);
+/** An app may do one thing for each of its users, all day: of each, so many at once are written, and one a second. */
 const BURST = 60;
 const PER_SECOND = 1;
 
@@ -35,10 +34,10 @@ export function auditAppActs(audit: Pick<AuditLog, "record">, clock: Clock): Obs
     if ((event.type !== "purged" && event.type !== "steered") || event.byOperator) return;
     const { app } = event;
     const { what, detail } = event.type === "purged" ? purgeOf(event) : steeringOf(event);
-    if (!FREQUENT.has(what)) return void audit.record(nameOf(app), what, detail);
     const nowMs = clock.monotonicMs();
-    const frequency = frequencies.get(app.id) ?? { bucket: { tokens: BURST, atMs: nowMs }, omitted: 0 };
-    frequencies.set(app.id, frequency);
+    const key = `${what} ${app.id}`;
+    const frequency = frequencies.get(key) ?? { bucket: { tokens: BURST, atMs: nowMs }, omitted: 0 };
+    frequencies.set(key, frequency);
     if (takeToken(frequency.bucket, nowMs, PER_SECOND, BURST) !== undefined) return void frequency.omitted++;
     const { omitted } = frequency;
     frequency.omitted = 0;

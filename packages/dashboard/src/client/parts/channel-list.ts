@@ -3,13 +3,15 @@
 import type { ChannelList } from "fanfare/wire/admin";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { path } from "../api.ts";
+import { overview } from "../overview.ts";
 import { chosenApp } from "../route.ts";
 import { useAnswer } from "./answer.ts";
 import type { ChannelRates } from "./channel-rates.ts";
 
 const EVERY_MS = 5_000;
-/** The server looks at each channel for an answer: where there are very many, less often. */
+/** The server looks at each channel for an answer, app by app: where there are very many, less often. */
 const MANY = 20_000;
+const MANY_APPS = 50;
 const EVERY_MS_OF_MANY = 20_000;
 /** An address has no room for more. */
 const MOST_FIRST = 20;
@@ -26,7 +28,8 @@ export function useChannelList(
   oftenMs = EVERY_MS,
 ) {
   const before = useRef<{ readonly asked: string; readonly data: ChannelList } | undefined>(undefined);
-  const everyMs = (before.current?.data.matching ?? 0) > MANY ? EVERY_MS_OF_MANY : oftenMs;
+  const isOfManyApps = app === undefined && (overview.value?.apps.length ?? 0) > MANY_APPS;
+  const everyMs = isOfManyApps || (before.current?.data.matching ?? 0) > MANY ? EVERY_MS_OF_MANY : oftenMs;
   const first = useBusiest(rates, by, everyMs);
   const parts = app === undefined ? ["channels"] : ["apps", app, "channels"];
   const asked = path(parts, question);
