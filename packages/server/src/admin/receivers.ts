@@ -1,25 +1,9 @@
 /** Receivers of webhooks and hooks, as all nodes together know them. */
 
 import type { App } from "../domain/app.ts";
+import type { ReceiverReport } from "../domain/receiver-report.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { WebhookReceiver } from "./api-types.ts";
-
-/** How one receiver answered one node. */
-export interface ReceiverReport {
-  readonly app: string;
-  readonly target: string;
-  /** Of the last hour, as many as are remembered. */
-  readonly attempts: number;
-  readonly taken: number;
-  /** Over the last five minutes. */
-  readonly perMinute: number;
-  /** Of each attempt. */
-  readonly tookMs: readonly number[];
-  readonly lastAtMs?: number;
-  readonly lastStatus?: number;
-  /** It is not asked for a while, since it failed too often. */
-  readonly isResting: boolean;
-}
 
 /** Of one receiver and state. */
 export interface ReceiverBacklog {

@@ -1,5 +1,7 @@
 /** How receivers of webhooks and hooks answered this process lately: the last attempts of each, for the dashboard. */
 
+import type { ReceiverReport } from "../../domain/receiver-report.ts";
+
 export interface Attempt {
   readonly app: string;
   /** The address, or `hook:` and the name of a hook. */
@@ -8,22 +10,6 @@ export interface Attempt {
   readonly status?: number;
   readonly tookMs: number;
   readonly isTaken: boolean;
-}
-
-export interface ReceiverReport {
-  readonly app: string;
-  readonly target: string;
-  /** Of the last hour, at most `MOST_ATTEMPTS`. */
-  readonly attempts: number;
-  readonly taken: number;
-  /** Over the last five minutes. */
-  readonly perMinute: number;
-  /** Of each attempt. */
-  readonly tookMs: readonly number[];
-  readonly lastAtMs?: number;
-  readonly lastStatus?: number;
-  /** It is not asked for a while, since it failed too often. */
-  readonly isResting: boolean;
 }
 
 interface Receiver {
