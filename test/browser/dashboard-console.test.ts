@@ -190,7 +190,7 @@ test("who is a member of a presence channel is called by the name that came with
   const client = await connectPusher(server.url);
   await client.subscribe("presence-team", { data: { user_id: "7", user_info: { name: "Grace Hopper" } } });
   await row(page, "joined", "presence-team").first().click();
-  expect(await page.locator(".row-line.chosen .person-cell").innerText()).toContain("Grace Hopper");
+  expect(await page.locator(".row-line.chosen .person-cell").textContent()).toContain("Grace Hopper");
   const link = page.getByRole("complementary", { name: "Inspector" }).getByRole("link", { name: "Grace Hopper" });
   expect(await link.getAttribute("href")).toBe("#/user?app=app&id=7");
 });

@@ -165,7 +165,9 @@ function Line({ id, item: { section, icon, name, keys, hint }, isFirst, isChosen
         <span class="what">{name}</span>
         <span class="grow" />
         {hint && <small>{hint}</small>}
-        {keys && keys.split(" ").map((key) => <kbd key={key}>{key}</kbd>)}
+        {keys?.split(" ").map((key) => (
+          <kbd key={key}>{key}</kbd>
+        ))}
       </div>
     </>
   );

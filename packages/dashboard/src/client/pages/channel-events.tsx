@@ -68,7 +68,7 @@ function LiveEvents({ entries }: { entries: readonly FeedEntry[] }) {
           </td>
           <td>{event ? event : <TypeMark type={type} />}</td>
           <td class="what">
-            <Who user={user} else={connection ?? (type === "api_message" ? "API" : "")} />
+            {user === undefined ? (connection ?? (type === "api_message" ? "API" : "")) : <Person id={user} />}
           </td>
           <PayloadCells text={payload?.text ?? why ?? ""} bytes={payload?.bytes} />
         </tr>
@@ -97,10 +97,6 @@ function EventTable({ head, children }: { head: readonly string[]; children: Com
       </table>
     </div>
   );
-}
-
-function Who({ user, else: other }: { user: string | undefined; else: string }) {
-  return user === undefined ? <>{other}</> : <Person id={user} />;
 }
 
 function PayloadCells({ text, bytes }: { text: string; bytes: number | undefined }) {
@@ -152,9 +148,7 @@ function KeptRow({ event: { event, payload, position, atMs, user, connection } }
       </td>
       <td class="mono">{atMs !== undefined && <Time atMs={atMs} />}</td>
       <td>{event}</td>
-      <td class="what">
-        <Who user={user} else={connection ?? "API"} />
-      </td>
+      <td class="what">{user === undefined ? (connection ?? "API") : <Person id={user} />}</td>
       <PayloadCells text={payload.text} bytes={payload.bytes} />
     </tr>
   );
