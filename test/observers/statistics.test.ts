@@ -234,6 +234,18 @@ test("the numbers of many apps are written while messages pass", async () => {
   expect(await series("app-999", "hour")).toMatchObject([{ messagesIn: 1_998 }]);
 });
 
+test("processes that write to one SQLite file at the same time wait for each other, and lose nothing", async () => {
+  const url = sqliteFile();
+  const nodes = await Promise.all(["one", "two", "three"].map((node) => keeper(url, node)));
+  const app = fakeApp({ id: "crowded" });
+  for (let time = 0; time < 5; time++) {
+    for (const { counters } of nodes) counters.received(app, 100);
+    await Promise.all(nodes.map(({ statistics }) => statistics.snapshot()));
+  }
+  expect(nodes.flatMap(({ failures }) => failures)).toEqual([]);
+  expect(await nodes[0]?.series(app.id, "day")).toMatchObject([{ messagesIn: 15 }]);
+});
+
 test("an app that wants none has no rows (B8)", async () => {
   const { counters, statistics, series } = await keeper(sqliteFile(), "one", (app) => app !== "quiet");
   counters.received(fakeApp({ id: "quiet" }), 1);

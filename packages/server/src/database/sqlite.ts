@@ -57,7 +57,8 @@ function adapt(file: string, database: Database): SqliteDatabase {
   return {
     close: () => database.close(),
     prepare: (sql) => {
-      const statement = told(file, () => database.query(sql));
+      // One that read before it writes would fail at once where another has written meanwhile, without waiting its turn.
+      const statement = told(file, () => database.query(sql === "begin" ? "begin immediate" : sql));
       return {
         reader: statement.columnNames.length > 0,
         all: (parameters) => told(file, () => statement.all(...bound(parameters))),

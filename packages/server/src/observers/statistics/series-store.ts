@@ -1,6 +1,7 @@
 /** Measurements of each app and node in a table: one row an interval, hour and day for each measure and label. */
 
 import type { Database } from "../../database/open.ts";
+import { transact } from "../../database/transact.ts";
 import { yieldToMessages } from "../../database/yield.ts";
 import { MEASURES, type Measure, type Measured } from "./measurements.ts";
 import { floor, SPANS, type Span, spanSteps } from "./spans.ts";
@@ -39,7 +40,7 @@ export class SeriesStore {
   async add(taken: ReadonlyMap<string, readonly Measured[]>, nowMs: number, intervalMs: number): Promise<void> {
     const all = [...taken];
     const steps = spanSteps(intervalMs);
-    await this.#db.transaction().execute(async (inside) => {
+    await transact(this.#db, async (inside) => {
       for (let from = 0; from < all.length; from += PAGE) {
         for (const span of SPANS) {
           await this.#put(inside, all.slice(from, from + PAGE), span, floor(nowMs, steps[span]));

@@ -3,6 +3,7 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../../database/open.ts";
 import type { StatisticTable, Tables } from "../../database/schema.ts";
+import { transact } from "../../database/transact.ts";
 import { yieldToMessages } from "../../database/yield.ts";
 import { type AppStatistics, addStatistics, noStatistics } from "../../domain/app-statistics.ts";
 import { floor, forgetSpans, SPANS, type Span, spanSteps } from "./spans.ts";
@@ -39,7 +40,7 @@ export class StatisticsStore {
     if (numbers.size === 0) return;
     const steps = spanSteps(intervalMs);
     const all = [...numbers];
-    await this.#db.transaction().execute(async (inside) => {
+    await transact(this.#db, async (inside) => {
       for (let from = 0; from < all.length; from += PAGE) {
         const page = new Map(all.slice(from, from + PAGE));
         for (const span of SPANS) {

@@ -8,6 +8,7 @@ import { type Insertable, type Selectable, sql } from "kysely";
 import type { Database } from "../../database/open.ts";
 import { DELETE_PAGE as OLD_PAGE } from "../../database/retention.ts";
 import type { OutboxTable } from "../../database/schema.ts";
+import { transact } from "../../database/transact.ts";
 import { yieldToMessages } from "../../database/yield.ts";
 
 export interface OutboxMessage {
@@ -75,7 +76,7 @@ export class Outbox {
   transaction<T>(act: (outbox: Outbox) => Promise<T>): Promise<T> {
     const within = (query: Database["query"]) =>
       new Outbox({ query, revision: this.#revision }, this.#node, this.#claimMs);
-    return this.#db.transaction().execute((inside) => act(within(inside)));
+    return transact(this.#db, (inside) => act(within(inside)));
   }
 
   async write(messages: readonly OutboxMessage[], nowMs: number): Promise<void> {
