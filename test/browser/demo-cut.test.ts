@@ -4,7 +4,6 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
-import { soaking } from "../support/soak.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { shows, startDemo, TEST_MS, visit, WORKSHOP, write } from "./visit.ts";
 
@@ -91,7 +90,7 @@ test("who cuts the connection where nothing happens gets a robot, and so somethi
   expect(await offsets(page, "missed")).toEqual([]);
 });
 
-test.if(soaking)("nothing is said to be lost while the server is away, however long that is", async () => {
+test("nothing is said to be lost while the server is away, however long that is", async () => {
   const stateDir = temporaryFolder();
   const server = await startDemo({ stateDir });
   const { port } = server;

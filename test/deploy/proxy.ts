@@ -52,8 +52,11 @@ export async function makeCertificate(): Promise<Certificate> {
   return { certFile, keyFile, pem: readFileSync(certFile, "utf8") };
 }
 
+/** Another program may take a free port before the proxy does. */
+const MOST_STARTS = 5;
+
 /** Resolves when `/health` answers through it. Ends with the test or file. */
-export async function startProxy(name: ProxyName, options: ProxyOptions): Promise<Proxy> {
+export async function startProxy(name: ProxyName, options: ProxyOptions, attempt = 1): Promise<Proxy> {
   const port = freePort();
   const securePort = freePort();
   const command = COMMANDS[name]({ ...options, port, securePort, folder: temporaryFolder() });
@@ -68,8 +71,10 @@ export async function startProxy(name: ProxyName, options: ProxyOptions): Promis
     },
     { withinMs: 15_000 },
   );
-  if (child.hasEnded) throw new Error(`${name} ended:\n${child.output}`);
-  return { url, port, secureUrl: `https://127.0.0.1:${securePort}` };
+  if (!child.hasEnded) return { url, port, secureUrl: `https://127.0.0.1:${securePort}` };
+  if (/address already in use/i.test(child.output) && attempt < MOST_STARTS)
+    return startProxy(name, options, attempt + 1);
+  throw new Error(`${name} ended:\n${child.output}`);
 }
 
 interface Place extends ProxyOptions {

@@ -12,6 +12,10 @@ import type { NatsSettings } from "./settings.ts";
 import { type AppendOptions, maxAgeMs, STREAM_NAME_IN_USE, STREAM_NOT_FOUND, Stream } from "./stream.ts";
 import type { Subjects } from "./subjects.ts";
 
+/** A second, of which a cluster needs a few hundredths. */
+const MOST_LOOKS = 20;
+const PAUSE_MS = 50;
+
 export class LongTermStore implements LastValueStore {
   readonly #stream: Stream;
   readonly #connection: Connection;
@@ -33,13 +37,20 @@ export class LongTermStore implements LastValueStore {
     this.#maxAgeMs = foundMs < ttlMs ? wantedMs : foundMs;
   }
 
-  /** Another node, or another call, may have made it at the same moment, to keep messages for another time. */
+  /**
+   * Another node, or another call, may be making it at the same moment, to keep messages for another time. In a cluster the name is
+   * taken a while before the stream is found.
+   */
   async #create(session: NatsSession, maxAgeMs: number): Promise<StreamInfo> {
     try {
       return await this.#stream.create(session, maxAgeMs);
     } catch (error) {
-      const made = jetStreamCode(error) === STREAM_NAME_IN_USE ? await this.#stream.find(session) : undefined;
-      if (made) return made;
+      if (jetStreamCode(error) !== STREAM_NAME_IN_USE) throw error;
+      for (let attempt = 0; attempt < MOST_LOOKS; attempt++) {
+        const made = await this.#stream.find(session);
+        if (made) return made;
+        await Bun.sleep(PAUSE_MS);
+      }
       throw error;
     }
   }
