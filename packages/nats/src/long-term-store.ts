@@ -21,6 +21,8 @@ export class LongTermStore implements LastValueStore {
   readonly #connection: Connection;
   /** How long it keeps what is written; 0 where it is not known whether it is there. */
   #maxAgeMs = 0;
+  /** One at a time, since a cluster answers only one of several that make the same stream. What waits for one that fails, fails. */
+  #raising: Promise<void> | undefined;
 
   constructor({ replicas }: NatsSettings, subjects: Subjects, connection: Connection) {
     this.#stream = new Stream(subjects.longTermStream, { subjects: [subjects.longTerm] }, replicas);
@@ -30,6 +32,15 @@ export class LongTermStore implements LastValueStore {
   /** Makes sure that the stream is there, and that messages stay at least so long. */
   async keepFor(ttlMs: number): Promise<void> {
     if (ttlMs <= this.#maxAgeMs) return;
+    const work = (this.#raising ?? Promise.resolve()).then(() => this.#raise(ttlMs));
+    this.#raising = work;
+    await work.finally(() => {
+      if (this.#raising === work) this.#raising = undefined;
+    });
+  }
+
+  async #raise(ttlMs: number): Promise<void> {
+    if (ttlMs <= this.#maxAgeMs) return;
     const session = currentSession(this.#connection);
     const wantedMs = inSteps(ttlMs);
     const foundMs = maxAgeMs((await this.#stream.find(session)) ?? (await this.#create(session, wantedMs)));
@@ -38,15 +49,15 @@ export class LongTermStore implements LastValueStore {
   }
 
   /**
-   * Another node, or another call, may be making it at the same moment, to keep messages for another time. In a cluster the name is
-   * taken a while before the stream is found.
+   * Another node may be making it at the same moment, to keep messages for another time. In a cluster the name is then taken a while
+   * before the stream is found, or there is no answer.
    */
   async #create(session: NatsSession, maxAgeMs: number): Promise<StreamInfo> {
     try {
       return await this.#stream.create(session, maxAgeMs);
     } catch (error) {
-      if (jetStreamCode(error) !== STREAM_NAME_IN_USE) throw error;
-      for (let attempt = 0; attempt < MOST_LOOKS; attempt++) {
+      const looks = jetStreamCode(error) === STREAM_NAME_IN_USE ? MOST_LOOKS : 1;
+      for (let look = 0; look < looks; look++) {
         const made = await this.#stream.find(session);
         if (made) return made;
         await Bun.sleep(PAUSE_MS);
