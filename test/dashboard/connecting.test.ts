@@ -72,5 +72,15 @@ test("what was published has arrived if its channel had a subscriber in that sec
   expect(delivered(progress, [{ ...rate, channel: "other" }], 10_000).received).toBeUndefined();
   expect(delivered(progress, [rate], 60_000).received).toBeUndefined();
   expect(delivered(progress, [rate], 11_000).received).toEqual(published);
-  expect(delivered(NOTHING, [rate], 11_000)).toEqual(NOTHING);
+  expect(delivered(NOTHING, [], 11_000)).toEqual(NOTHING);
+});
+
+test("what was counted before the event itself came is of that event, if it is of the same moment", () => {
+  const rate = { app: "shop", channel: "news", in: 1, out: 1 };
+  const counted = delivered(NOTHING, [rate], 10_015);
+  const published = entry({ type: "api_message", channel: "news", atMs: 10_000 });
+  expect(progressed(counted, [published], "shop").received).toEqual(published);
+  expect(progressed(counted, [{ ...published, atMs: 20_000 }], "shop").received).toBeUndefined();
+  expect(progressed(counted, [{ ...published, channel: "other" }], "shop").received).toBeUndefined();
+  expect(delivered(counted, [], 20_000).sent).toEqual([]);
 });

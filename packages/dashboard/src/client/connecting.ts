@@ -1,7 +1,11 @@
 /** How far somebody has come who connects an app, by what the server says happened; and why an attempt failed. */
 
 import type { AppSummary, ChannelRate, FeedEntry, FeedType } from "fanfare/wire/admin";
+import type { Target } from "../snippets.ts";
 import { titleOf } from "./refusals.ts";
+
+/** Where the code of the page subscribes and publishes. */
+export const TARGET: Target = { channel: "my-channel", event: "my-event" };
 
 export const STEPS = ["connected", "subscribed", "published", "received"] as const;
 
@@ -14,6 +18,8 @@ export interface Progress {
   readonly published?: FeedEntry;
   /** What was published, if it went to a subscriber. */
   readonly received?: FeedEntry;
+  /** Where something went out in the last seconds: the count of a second may come before the event that it is of. */
+  readonly sent?: readonly { readonly app: string; readonly channel: string; readonly atMs: number }[];
   /** Newest first, each once. */
   readonly failed: readonly FeedEntry[];
 }
@@ -22,7 +28,7 @@ export interface Progress {
 export const FAILED_MS = 600_000;
 const MOST_FAILED = 5;
 /** The second in which it was counted may end a little later than it was published. */
-const COUNTED_WITHIN_MS = 3_000;
+export const COUNTED_WITHIN_MS = 3_000;
 
 /** The board on the first page is nobody's app. */
 const OF_BOARD = /^(?:presence-workshop|private-workshop-cursors|workshop)$/;
@@ -44,16 +50,25 @@ function step(progress: Progress, entry: FeedEntry, app: string): Progress {
   if (entry.app !== app || GUEST.test(entry.user ?? "") || OF_BOARD.test(entry.channel ?? "")) return progress;
   if (type === "connected") return { ...progress, connected: progress.connected ?? entry };
   if (type === "subscribed") return { ...progress, subscribed: progress.subscribed ?? entry };
-  return type === "api_message" ? { ...progress, published: entry } : progress;
+  return type === "api_message" ? received({ ...progress, published: entry }) : progress;
 }
 
 /** What was published has gone to somebody: of seconds that the nodes counted. */
 export function delivered(progress: Progress, rates: readonly ChannelRate[], atMs: number): Progress {
-  const { published, received } = progress;
-  if (!published || received) return progress;
-  const isOut = rates.some((it) => it.app === published.app && it.channel === published.channel && it.out > 0);
-  const isThen = Math.abs(atMs - published.atMs) < COUNTED_WITHIN_MS;
-  return isOut && isThen ? { ...progress, received: published } : progress;
+  const before = (progress.sent ?? []).filter((it) => atMs - it.atMs < COUNTED_WITHIN_MS);
+  const now = rates.filter(({ out }) => out > 0).map(({ app, channel }) => ({ app, channel, atMs }));
+  if (before.length + now.length === 0 && !progress.sent?.length) return progress;
+  return received({ ...progress, sent: [...before, ...now] });
+}
+
+function received(progress: Progress): Progress {
+  const { published, sent = [] } = progress;
+  if (!published || progress.received) return progress;
+  const isOut = sent.some(
+    ({ app, channel, atMs }) =>
+      app === published.app && channel === published.channel && Math.abs(atMs - published.atMs) < COUNTED_WITHIN_MS,
+  );
+  return isOut ? { ...progress, received: published } : progress;
 }
 
 export function reached(progress: Progress): number {

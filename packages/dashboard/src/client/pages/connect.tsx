@@ -1,27 +1,21 @@
 /** From nothing to the first event: an app's keys, code with them in it, and lights that turn on as it really happens. */
 
-import type { AppSummary, AppWithSecret, ConnectionEntry, FeedEntry } from "fanfare/wire/admin";
+import type { AppSummary, AppWithSecret, FeedEntry } from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import * as code from "../../snippets.ts";
 import { call, path } from "../api.ts";
-import { delivered, FAILED_MS, type Progress, progressed, reached, reasonFor, STEPS, WATCHED } from "../connecting.ts";
-import { live } from "../live.ts";
+import { delivered, FAILED_MS, type Progress, progressed, reasonFor, TARGET, WATCHED } from "../connecting.ts";
 import { overview, theApp } from "../overview.ts";
-import { useAnswer } from "../parts/answer.ts";
 import { AppField } from "../parts/app-field.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { attempt } from "../parts/notes.tsx";
 import { Copy, Head, Time, useNow } from "../parts/small.tsx";
 import { useWatch } from "../parts/watch.ts";
 import { change, to } from "../route.ts";
-import { openSend } from "../send-dialog.tsx";
 import { may, placeOfApp } from "../session.ts";
+import { Lights } from "./connect-lights.tsx";
 import { FirstSteps } from "./first-steps.tsx";
-
-const TARGET: code.Target = { channel: "my-channel", event: "my-event" };
-/** Nothing has come for so long: something may be in the way that the server cannot see. */
-const QUIET_MS = 20_000;
 
 export function Connect() {
   const apps = overview.value?.apps;
@@ -235,114 +229,6 @@ function Code({ text, what }: { text: string; what: string }) {
       <pre tabIndex={0}>{text}</pre>
       <Copy text={text} what={what} />
     </div>
-  );
-}
-
-// ---- is it working
-
-function Lights({ app, progress, again }: { app: AppSummary; progress: Progress; again: () => void }) {
-  const { connected, subscribed, published, received } = progress;
-  const isLive = live.state.value.is === "live";
-  const on = reached(progress) + Number(isLive);
-  const all = STEPS.length + 1;
-  const address = code.address(placeOfApp(app), "ws");
-  return (
-    <section class={on === all ? "card stack all-set" : "card stack"} aria-labelledby="working">
-      <div class="step-head">
-        <h2 id="working">Is it working?</h2>
-        <span class="soft" role="status">
-          {on === all ? "All set" : `${on} of ${all}`}
-        </span>
-        <button type="button" class="quiet" onClick={again}>
-          Start over
-        </button>
-      </div>
-      <ol class="lights">
-        <Light isOn={isLive} title="The server can be reached">
-          {isLive ? `${address} answers: this page is connected to it.` : `This page cannot connect to ${address}.`}
-        </Light>
-        <Light isOn={connected !== undefined} atMs={connected?.atMs} title="First connection">
-          {connected ? <Client entry={connected} /> : <Waits what="Run a snippet of step 2." />}
-        </Light>
-        <Light isOn={subscribed !== undefined} atMs={subscribed?.atMs} title="First subscription">
-          {subscribed?.channel ?? "The snippets subscribe to my-channel."}
-        </Light>
-        <Light isOn={published !== undefined} atMs={published?.atMs} title="A back end has published">
-          {published ? `${published.event || "an event"} to ${published.channel}` : <PublishNow app={app} />}
-        </Light>
-        <Light isOn={received !== undefined} atMs={received?.atMs} title="A client has received it">
-          {received
-            ? "It was sent to the subscribers."
-            : published && <NotReceived published={published} subscribed={subscribed} />}
-        </Light>
-      </ol>
-    </section>
-  );
-}
-
-interface LightProps {
-  readonly isOn: boolean;
-  readonly title: string;
-  readonly atMs?: number | undefined;
-  readonly children?: ComponentChildren;
-}
-
-function Light({ isOn, title, atMs, children }: LightProps) {
-  return (
-    <li data-on={isOn}>
-      <span class="lamp" role="img" aria-label={isOn ? "done" : "waiting"}>
-        {isOn && "✓"}
-      </span>
-      <div>
-        <b>{title}</b>
-        <p class="soft">{children}</p>
-      </div>
-      {atMs !== undefined && <Time atMs={atMs} />}
-    </li>
-  );
-}
-
-/** Its library and browser, as long as it is there. */
-function Client({ entry: { app = "", connection = "", address, user } }: { entry: FeedEntry }) {
-  const { data } = useAnswer<ConnectionEntry>(path(["apps", app, "connections", connection]));
-  return <>{[data?.library ?? data?.protocol, user, address].filter(Boolean).join(" · ")}</>;
-}
-
-/** What the server cannot see, because it never comes there. */
-function Waits({ what }: { what: string }) {
-  const [sinceMs] = useState(Date.now);
-  const isQuiet = useNow(1_000) - sinceMs > QUIET_MS;
-  if (!isQuiet) return <>{what}</>;
-  return (
-    <>
-      Nothing has come here yet. Is the port right, and https only where the server has TLS? In a container, localhost
-      is the container. A proxy has to pass WebSockets on: <code>fanfare doctor --url</code> says whether it does.
-    </>
-  );
-}
-
-function PublishNow({ app }: { app: AppSummary }) {
-  return (
-    <>
-      Run a snippet of step 3, or{" "}
-      <button
-        type="button"
-        class="link"
-        disabled={!may("operate")}
-        onClick={() => openSend({ app: app.id, ...TARGET })}
-      >
-        send a test event
-      </button>
-    </>
-  );
-}
-
-function NotReceived({ published, subscribed }: { published: FeedEntry; subscribed: FeedEntry | undefined }) {
-  const isElsewhere = subscribed && subscribed.channel !== published.channel;
-  return (
-    <>
-      Nobody was subscribed to {published.channel}.{isElsewhere && ` Your client is in ${subscribed.channel}.`}
-    </>
   );
 }
 
