@@ -9,10 +9,11 @@ export type FirstPage = (typeof FIRST_PAGES)[number];
 
 const FOLDER = import.meta.dir;
 const FIRST = join(FOLDER, "first");
+const COLOURS = "../../style/colours.css";
 /** In this order: later ones have the last word. */
 const STYLES: Readonly<Record<FirstPage, readonly string[]>> = {
-  demo: ["base.css", "board.css", "side.css", "small.css"],
-  start: ["base.css", "start.css"],
+  demo: [COLOURS, "base.css", "board.css", "side.css", "small.css"],
+  start: [COLOURS, "base.css", "start.css"],
 };
 /** The types that the pages share with the server. */
 const SHARED = ["fanfare/wire/admin", "fanfare/wire/native"];
