@@ -158,8 +158,10 @@ function describeClient(connection: Connection, { headers }: Request, { searchPa
 function shared(text: string): string {
   const short = text.slice(0, LONGEST_TEXT);
   const found = known.get(short);
-  if (found === undefined && known.size < MOST_KNOWN) known.set(short, short);
-  return found ?? short;
+  if (found !== undefined) return found;
+  if (known.size === MOST_KNOWN) known.clear();
+  known.set(short, short);
+  return short;
 }
 
 /** Every guard may reject the client; the first that knows the user is believed. */
