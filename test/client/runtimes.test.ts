@@ -86,6 +86,31 @@ test.each(Object.entries<Runtime>(RUNTIMES))(
   },
 );
 
+test.each([
+  ["listens", `client.channel("chat").on("message", console.log);`],
+  ["connects", `client.connect();`],
+  ["publishes", `client.channel("chat").publish("message", 1).catch(() => {});`],
+])("Node 20 without ws: a program that %s ends at once, and says what to do", async (_, what) => {
+  const file = `${crypto.randomUUID()}.mjs`;
+  const url = socketUrl(server.url);
+  const start = `import { createClient } from "@fanfare/client"; const client = createClient({ url: "${url}" });`;
+  writeFileSync(join(folder, file), `${start} ${what}`);
+  const child = spawnCli([file], { program: [external("node-20")], cwd: folder });
+  expect((await child.ended()).code).toBe(1);
+  expect(child.stderr).toContain("In Node 20: npm install ws, and createClient({ url, WebSocket })");
+});
+
+test("Node 20 without ws: who waits for the connection catches it", async () => {
+  const program = `
+    import { createClient } from "@fanfare/client";
+    const client = createClient({ url: "${socketUrl(server.url)}" });
+    await client.connected().catch(({ code }) => console.log(code, client.snapshot.state));
+  `;
+  writeFileSync(join(folder, "waits.mjs"), program);
+  const child = spawnCli(["waits.mjs"], { program: [external("node-20")], cwd: folder });
+  expect([(await child.ended()).code, child.stdout, child.stderr]).toEqual([0, "unsupported failed\n", ""]);
+});
+
 interface Program {
   readonly channel: string;
   readonly token: string;

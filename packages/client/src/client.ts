@@ -7,7 +7,7 @@ import { type Environment, realEnvironment } from "./environment.ts";
 import { closedError, type FanfareError } from "./errors.ts";
 import type { Frame } from "./frames.ts";
 import { FEATURE } from "./frames.ts";
-import { Listeners, unsubscriber } from "./listeners.ts";
+import { guarded, Listeners, unsubscriber } from "./listeners.ts";
 import { type Settings, settingsOf } from "./options.ts";
 import { KeptPositions } from "./positions.ts";
 import { PublishQueue } from "./publish-queue.ts";
@@ -80,7 +80,7 @@ class FanfareClient {
     const scope = () => `${options.app ?? ""}/${this.snapshot.user?.id ?? ""}/`;
     const positions = new KeptPositions(options.positions, environment, scope);
     this.#subscriptions = new Subscriptions(settings, this.#connection, positions, {
-      held: () => this.#wanted(),
+      held: () => this.#wanted(guarded),
       attached: () => this.#queue.pump(),
       refused: (subscription, error) => this.#queue.rejectAll(error, subscription),
       eventOf: (frame, replayed) => this.#eventOf(frame, replayed),
@@ -98,10 +98,19 @@ class FanfareClient {
 
   // --- the connection ---
 
+  /** That there is nothing to connect by is an uncaught error: a program that waits for events alone would end without a word. */
   connect(): void {
+    this.#begin(guarded);
+  }
+
+  #begin(fail?: typeof guarded): void {
     if (this.#connection.isRunning) return;
     this.#connection.connect();
     if (this.#connection.isRunning) this.#subscriptions.begin();
+    else
+      fail?.(() => {
+        throw this.snapshot.error;
+      });
   }
 
   close(): void {
@@ -113,7 +122,7 @@ class FanfareClient {
   }
 
   connected({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    this.#wanted();
+    this.#wanted(undefined);
     return until(this, signal, () => {
       const { state, error } = this.snapshot;
       return state === "connected" || (state === "closed" && closedError()) || (state === "failed" && error);
@@ -171,7 +180,7 @@ class FanfareClient {
   // --- events for the user ---
 
   onUser(event: string, listener: (data: never, meta: Meta) => void, options?: ListenerOptions): Unsubscribe {
-    this.#wanted();
+    this.#wanted(guarded);
     const deliver = (it: ChannelEvent) => {
       if (it.event === event) listener(it.data as never, it.meta);
     };
@@ -183,15 +192,15 @@ class FanfareClient {
   }
 
   onWatchlist(listener: (change: WatchlistChange) => void, options?: ListenerOptions): Unsubscribe {
-    this.#wanted();
+    this.#wanted(guarded);
     return this.#watchlist.add(listener, options?.signal);
   }
 
   // --- what the parts tell ---
 
   /** Connects unless the application wants to say when. `closed` and `failed` are left only by `connect()`. */
-  #wanted(): void {
-    if (this.snapshot.state === "idle" && this.#settings.options.connect !== "manual") this.connect();
+  #wanted(fail: typeof guarded | undefined): void {
+    if (this.snapshot.state === "idle" && this.#settings.options.connect !== "manual") this.#begin(fail);
   }
 
   /** Checking costs only those who want it: it is loaded when it is needed. */

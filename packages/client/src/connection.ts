@@ -391,7 +391,7 @@ function lostError(error: FanfareError): FanfareError {
 }
 
 function unsupported(): FanfareError {
-  const message = "There is no WebSocket here. In Node 20: createClient({ WebSocket }) with the one of the package ws.";
+  const message = "There is no WebSocket here. In Node 20: npm install ws, and createClient({ url, WebSocket }).";
   return new FanfareError("unsupported", message);
 }
 
