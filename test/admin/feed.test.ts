@@ -50,6 +50,7 @@ test.each([
   [{}, true],
   [{ app: "app" }, true],
   [{ app: "other" }, false],
+  [{ app: "other", withNobodys: true }, false],
   [{ channel: "chat.*" }, true],
   [{ channel: "*.8" }, false],
   [{ event: "client-*" }, true],
@@ -66,6 +67,11 @@ test.each([
   const fact = { type: "client_event", app: "app", channel: "chat.7", event: "client-x", connection: "1.2" } as const;
   expect(namesFit(filter, { ...fact, user: "ada", code: "rate_limited" })).toBe(expected);
   expect(namesFit({ event: "*" }, { type: "connected", app: "app" })).toBe(false);
+  const ofNobody = { type: "turned_away" } as const;
+  expect([{ app: "app" }, { app: "app", withNobodys: true }].map((filter) => namesFit(filter, ofNobody))).toEqual([
+    false,
+    true,
+  ]);
   expect([nodeFits({ node: ["a", "b"] }, "b"), nodeFits({ node: "a" }, "b"), nodeFits({}, "b")]).toEqual([
     true,
     false,
@@ -91,6 +97,7 @@ test("each text of a filter has to be in what is shown of an event, in upper or 
 describe("a live channel's name", () => {
   test.each<[Watch]>([
     [{ type: "feed" }],
+    [{ type: "feed", app: "app", withNobodys: true, types: ["turned_away"] }],
     [{ type: "feed", app: "äöü", channel: "a/b?c=d", event: "💥", types: ["error"] }],
     [{ type: "feed", channel: ["a", "b"], user: "u", node: ["n"], reason: ["flooded"], text: ["late", "paid"] }],
     [{ type: "connection", app: "app", id: "1.2" }],

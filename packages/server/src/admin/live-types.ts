@@ -38,6 +38,8 @@ export type OneOf = string | readonly string[];
 /** All of what is named has to fit; `*` stands for any run of characters in `channel`, `event` and `user`. */
 export interface FeedFilter {
   readonly app?: string;
+  /** Besides the app's own, what belongs to no app: a client with a key that nobody has, for example. */
+  readonly withNobodys?: boolean;
   readonly channel?: OneOf;
   readonly event?: OneOf;
   readonly user?: OneOf;
@@ -65,7 +67,8 @@ export interface FeedNames {
 /** Whether its names are those of the filter; what it does not have fits nothing. Node and text are not looked at. */
 export function namesFit(filter: FeedFilter, it: FeedNames): boolean {
   if (filter.types && !filter.types.includes(it.type)) return false;
-  if (filter.app !== undefined && filter.app !== it.app) return false;
+  const isNobodys = filter.withNobodys === true && it.app === undefined;
+  if (filter.app !== undefined && filter.app !== it.app && !isNobodys) return false;
   return (
     isOneOf(filter.connection, it.connection) &&
     isOneOf(filter.reason, it.code) &&

@@ -11,7 +11,7 @@ const WatchSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("feed"),
     ...{ app: text, channel: oneOf, event: oneOf, user: oneOf, connection: oneOf, reason: oneOf, node: oneOf },
-    text: z.optional(z.array(name)),
+    ...{ text: z.optional(z.array(name)), withNobodys: z.optional(z.boolean()) },
     types: z.optional(z.array(z.enum(FEED_TYPES)).check(z.maxLength(FEED_TYPES.length))),
   }),
   z.strictObject({

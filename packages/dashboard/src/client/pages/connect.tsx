@@ -32,7 +32,7 @@ export function Connect() {
 function ConnectApp({ app, apps }: { app: AppSummary; apps: readonly AppSummary[] }) {
   const [secret, putSecret] = useState<string>();
   const [progress, setProgress] = useState<Progress>({ failed: [] });
-  useWatch({ type: "feed", types: WATCHED }, "feed", ({ entries }) =>
+  useWatch({ type: "feed", app: app.id, withNobodys: true, types: WATCHED }, "feed", ({ entries }) =>
     setProgress((before) => progressed(before, entries, app.id)),
   );
   useWatch({ type: "channels", app: app.id }, "channels", ({ rates, atMs }) =>
