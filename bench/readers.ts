@@ -157,6 +157,7 @@ export class Readers {
     const { counter } = client;
     const before = counter.count;
     counter.add(bytes);
+    if (counter.pongs.length > 0) for (const pong of counter.pongs.splice(0)) socket.write(pong);
     const came = counter.count - before;
     if (came === 0) return;
     if (client.opened) this.#settle(socket);

@@ -65,7 +65,7 @@ async function crowd(workers: number, count: number): Promise<Crowd> {
   const settings = {
     host: "0.0.0.0",
     workers,
-    // Nobody here answers pings.
+    // Nothing but connecting is measured.
     activityTimeoutS: 3_600,
     // A generator that waits for its turn is no attacker.
     limits: { outboundBufferBytes: OUTBOUND_BYTES, connections: count, handshakeTimeoutS: 250 },

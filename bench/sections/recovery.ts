@@ -1,6 +1,5 @@
 /** What recovery costs: channels that keep what is published last, and readers in them that are sent positions. */
 
-import { OUTBOUND_BYTES } from "../credentials.ts";
 import { type Door, Pair } from "../pair.ts";
 import { alternate, type Effort, fixed, median, ratio, type Table, times, whole } from "../table.ts";
 
@@ -63,12 +62,7 @@ function countsOf(subscribers: readonly number[]): readonly number[] {
 }
 
 function configOf(enabled: boolean): object {
-  return {
-    defaults: { recovery: { enabled } },
-    // Readers that wait for the turns of the others answer no pings.
-    activityTimeoutS: 3_600,
-    limits: { outboundBufferBytes: OUTBOUND_BYTES, readerLagS: 3_600 },
-  };
+  return { defaults: { recovery: { enabled } } };
 }
 
 /** CPU per delivery, in microseconds. */

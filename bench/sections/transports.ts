@@ -30,7 +30,7 @@ const MOST_AT_REST = 10_000;
 /** So that what the first connection brings into memory is not counted as its own. */
 const FIRST = 50;
 const PATIENCE_MS = 60_000;
-/** Nobody here answers pings, and readers wait long for their turn. */
+/** Readers over HTTP answer no pings, and wait long for their turn. */
 const PATIENT = { activityTimeoutS: 3_600, limits: { outboundBufferBytes: OUTBOUND_BYTES, readerLagS: 3_600 } };
 
 export async function transports(effort: Effort): Promise<Table> {

@@ -1,9 +1,14 @@
 /** The parts of the bench that the figures rest on: its frames, its counter of frames, its median. */
 
 import { describe, expect, test } from "bun:test";
+import { Arrivals } from "../../bench/arrivals.ts";
+import { APP } from "../../bench/credentials.ts";
 import { clientFrame, FrameCounter } from "../../bench/frames.ts";
 import { dataFor, FRAME_BYTES, frameOf } from "../../bench/message.ts";
+import { doorOf } from "../../bench/pair.ts";
+import { Readers } from "../../bench/readers.ts";
 import { median, ratio } from "../../bench/table.ts";
+import { createServer } from "../../packages/server/src/index.ts";
 
 describe("what the bench fans out", () => {
   test.each(["pusher", "native"] as const)("is a frame of 123 bytes in the %s protocol's spelling", (spelling) => {
@@ -26,6 +31,46 @@ describe("the frame counter", () => {
     const counter = new FrameCounter();
     counter.add(new Uint8Array([0x88, 2, 3, 232]));
     expect(counter).toMatchObject({ count: 0, others: 1 });
+  });
+
+  test.each([1, 5, 1_000])(
+    "has an answer to each ping, and counts none as a message, in pieces of %d bytes",
+    (piece) => {
+      const counter = new FrameCounter();
+      const asked = ['{"event":"pusher:ping","data":"{}"}', "2"].map(serverFrame);
+      const stream = Buffer.concat([...asked, Buffer.from([0x89, 2, 111, 107]), serverFrame("m")]);
+      for (let at = 0; at < stream.length; at += piece) counter.add(stream.subarray(at, at + piece));
+      expect(counter).toMatchObject({ count: 1, others: 0 });
+      const pong = new Uint8Array([0x8a, 0x82, 0, 0, 0, 0, 111, 107]);
+      expect(counter.pongs).toEqual([clientFrame('{"event":"pusher:pong","data":{}}'), clientFrame("3"), pong]);
+    },
+  );
+});
+
+describe("readers of the bench", () => {
+  test.each(["pusher", "native"] as const)("stay although they are asked whether they live (%s)", async (kind) => {
+    const server = createServer({
+      port: 0,
+      host: "127.0.0.1",
+      mode: "production",
+      log: { level: "silent" },
+      activityTimeoutS: 0.1,
+      pongTimeoutS: 0.2,
+      defaults: { anonymous: true },
+      apps: [APP],
+    });
+    await server.start();
+    const arrivals = new Arrivals();
+    const readers = new Readers(arrivals);
+    try {
+      await readers.open({ port: server.port, count: 5, ...doorOf(kind, "quiet") });
+      readers.reset();
+      await Bun.sleep(1_000);
+      expect(arrivals).toMatchObject({ lost: 0, frames: 0 });
+    } finally {
+      readers.close();
+      await server.stop();
+    }
   });
 });
 
