@@ -2,6 +2,13 @@
 
 import { expect, test } from "bun:test";
 import type { Insights } from "../../packages/server/src/admin/api-types.ts";
+import { migrate } from "../../packages/server/src/database/migrate.ts";
+import { openDatabase } from "../../packages/server/src/database/open.ts";
+import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts";
+import type { Measured } from "../../packages/server/src/observers/statistics/measurements.ts";
+import { SeriesStore } from "../../packages/server/src/observers/statistics/series-store.ts";
+import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
+import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";
@@ -86,6 +93,50 @@ test("two nodes are put together, each under its name, and one that has ended is
     expect(lineOf(await ask(vera), "connections", "native websocket").at(-1)).toBe(1);
   }, WITHIN);
 }, 60_000);
+
+test("of one node alone, by its name; which nodes there were, and when one started again", async () => {
+  const url = sqliteFile();
+  const database = await openDatabase(url);
+  atEnd(() => database.close());
+  await migrate(database);
+  const nowMs = Date.now();
+  /** A process of a node, as it wrote so many minutes ago. */
+  const wrote = async (id: string, name: string, minutesAgo: number, messagesIn: number) => {
+    const atMs = nowMs - minutesAgo * 60_000;
+    const ofApp = [{ measure: "connections", label: "native websocket tls", value: messagesIn } as const];
+    const ofNode = [{ measure: "lag", label: name, value: 1 } as const];
+    await new SeriesStore(database, id).add(
+      new Map<string, readonly Measured[]>([
+        [APP.id, ofApp],
+        ["", ofNode],
+      ]),
+      atMs,
+      60_000,
+    );
+    await new StatisticsStore(database, id).add(new Map([[APP.id, { ...noStatistics(), messagesIn }]]), atMs, 60_000);
+  };
+  for (const minutesAgo of [9, 8, 7, 6]) await wrote("id-1", "fra-1", minutesAgo, 10);
+  await wrote("id-2", "fra-2", 8, 3);
+  for (const minutesAgo of [6, 5]) await wrote("id-3", "fra-2", minutesAgo, 4);
+  const server = await startServer({ ...CONFIG, statistics: { intervalS: 60 }, database: { url } });
+  const vera = await signedIn(server.url, "vera");
+  const before = `&to=${nowMs - 4 * 60_000}`;
+  const all = await ask(vera, before);
+  expect(all.nodes).toEqual(["fra-1", "fra-2"]);
+  expect(all.totals.messagesIn).toEqual([10, 13, 10, 14, 4]);
+  const minute = (atMs: number) => Math.floor(nowMs / 60_000) - Math.floor(atMs / 60_000);
+  expect(all.starts.map(({ node, atMs, isAgain }) => [node, minute(atMs), isAgain])).toEqual([
+    ["fra-2", 8, false],
+    ["fra-2", 6, true],
+  ]);
+  const one = await ask(vera, `${before}&node=fra-2`);
+  expect(one.nodes).toEqual(["fra-1", "fra-2"]);
+  expect(one.times.map(minute)).toEqual([8, 6, 5]);
+  expect(one.totals.messagesIn).toEqual([3, 4, 4]);
+  expect(lineOf(one, "connections", "native websocket tls")).toEqual([3, 4, 4]);
+  expect(one.measures.filter(({ measure }) => measure === "lag").map(({ label }) => label)).toEqual(["fra-2"]);
+  expect((await ask(vera, `${before}&node=nowhere`)).times).toEqual([]);
+}, 40_000);
 
 test("without a database it says what to set", async () => {
   const { database: _, ...config } = CONFIG;

@@ -45,6 +45,7 @@ describe("what is stored", () => {
   };
   const stored = (minutes: readonly number[], measures: Insights["measures"] = []): Insights => ({
     ...{ span: "interval", stepMs, times: minutes.map((minute) => minute * stepMs), measures },
+    ...{ nodes: [], starts: [] },
     totals: { ...noTotals(minutes.length), messagesOut: minutes.map((minute) => minute * 60) },
   });
   const lineOf = (given: Insights, name: keyof ReturnType<typeof picturesOf>["lines"], nowMinute: number) => {

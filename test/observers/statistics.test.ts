@@ -144,7 +144,10 @@ describe.each([
       return rows.flatMap((row) => (row.node === node ? [[row.atMs, row.measure, row.label, row.value]] : [])).sort();
     };
     const at = (minute: number) => Date.UTC(2026, 10, 21, 10, minute);
-    present.push({ app: app.id, transports: [{ protocol: "native", transport: "websocket", connections: 3 }] });
+    present.push({
+      app: app.id,
+      transports: [{ protocol: "native", transport: "websocket", connections: 3, encrypted: 1 }],
+    });
     measurements.observe({ type: "refused", connection, error: new CommandError("unauthorized", "No.") });
     measurements.observe({ type: "rejected", address: "::1", why: new Disconnect("unauthorized", "Of no app.") });
     measurements.observe({ type: "resumed", connection, channel: "c", recovered: true });
@@ -160,7 +163,8 @@ describe.each([
     clock.pass(MINUTE);
     await writer.snapshot();
     const first = [
-      ["connections", "native websocket", 3],
+      ["connections", "native websocket tls", 1],
+      ["connections", "native websocket", 2],
       ["lag", "here", 7],
       ["latency", "1", 4],
       ["memory", "here", 1_000],
@@ -170,6 +174,7 @@ describe.each([
     ];
     expect(await read("interval")).toEqual([
       ...first.map((row) => [at(0), ...row]),
+      [at(1), "connections", "native websocket tls", 0],
       [at(1), "connections", "native websocket", 0],
       [at(1), "lag", "here", 0],
       [at(1), "memory", "here", 1_000],
@@ -179,6 +184,7 @@ describe.each([
     ]);
     expect((await read("hour")).map(([, measure, , value]) => [measure, value])).toEqual([
       ...[
+        ["connections", 0],
         ["connections", 0],
         ["lag", 7],
         ["latency", 4],
@@ -208,6 +214,43 @@ describe.each([
     expect(await store.flush()).toBeGreaterThan(10);
     expect(await seriesStore.since()).toBeUndefined();
   });
+});
+
+test("what a killed node had is not there at the end of its hour and day, however long ago", async () => {
+  const url = sqliteFile();
+  const nodes = await Promise.all(["killed", "after", "beside"].map((node) => measured(url, node)));
+  const app = fakeApp({ id: "shop" });
+  const connections = { protocol: "native", transport: "websocket", connections: 4, encrypted: 0 } as const;
+  const numbers = new Map([[app.id, { ...noStatistics(), connections: 4, peakConnections: 4, messagesIn: 1 }]]);
+  const start = Date.UTC(2026, 10, 21, 10);
+  const write = async (node: (typeof nodes)[number] | undefined, minute: number) => {
+    if (!node) throw new Error("There is no such node.");
+    node.clock.wall = start + minute * MINUTE;
+    node.present.splice(0, 1, { app: app.id, transports: [connections] });
+    await node.writer.snapshot();
+    await node.store.add(numbers, node.clock.wall, MINUTE);
+  };
+  const [killed, after, beside] = nodes;
+  const ends = async (span: "hour" | "day") => {
+    const asked = { app: app.id, span, fromMs: 0, toMs: Number.MAX_SAFE_INTEGER };
+    const measures = (await after?.seriesStore.series(asked))?.filter(({ measure }) => measure === "connections") ?? [];
+    const times = [...new Set(measures.map(({ atMs }) => atMs))];
+    const points = (await after?.store.series(asked)) ?? [];
+    return times.map((atMs) => [
+      measures.filter((one) => one.atMs === atMs).reduce((sum, { value }) => sum + value, 0),
+      points.find((one) => one.atMs === atMs)?.connections,
+    ]);
+  };
+  for (const minute of [0, 1]) for (const node of [killed, beside]) await write(node, minute);
+  expect(await ends("hour")).toEqual([[8, 8]]);
+  // Another took the place of the first, which could not write any more.
+  for (let minute = 2; minute < 6; minute++) for (const node of [after, beside]) await write(node, minute);
+  expect([await ends("hour"), await ends("day")]).toEqual([[[8, 8]], [[8, 8]]]);
+  await write(after, 61);
+  expect(await ends("hour")).toEqual([
+    [4, 4],
+    [4, 4],
+  ]);
 });
 
 test("what could not be written is written with the next, and once", async () => {

@@ -39,6 +39,8 @@ export interface AppEditor {
 export interface StoredQuestion {
   /** All where none is named. */
   readonly app?: string;
+  /** The ids of these nodes only. */
+  readonly nodes?: readonly string[];
   readonly span: Exclude<Span, "second">;
   readonly fromMs: number;
   readonly toMs: number;

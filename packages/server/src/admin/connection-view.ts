@@ -20,10 +20,11 @@ export type Redact = (data: unknown, longest?: number) => Payload;
 const MAX_CHANNELS = 1000;
 
 export function connectionEntry(connection: Connection, node: string, nowMs: number): ConnectionEntry {
-  const { id, app, protocol, transport, address, user, memberships, agent, library } = connection;
+  const { id, app, protocol, transport, isEncrypted, address, user, memberships, agent, library } = connection;
   return {
     ...{ id, app: app.id, node, protocol: protocol.name, address, channels: memberships?.size ?? 0 },
     ...(transport !== "websocket" && { transport }),
+    ...(isEncrypted && { isEncrypted: true as const }),
     ...(user && { user: user.id }),
     ...(agent !== undefined && { agent }),
     ...(library !== undefined && { library }),

@@ -3,7 +3,8 @@
 import type { AppStatistics } from "../domain/app-statistics.ts";
 
 /**
- * GET api/insights?app=ID&span=interval|hour|day&from=MS&to=MS: of the whole cluster, from the database; without `app` of all apps.
+ * GET api/insights?app=ID&node=NAME&span=interval|hour|day&from=MS&to=MS: from the database; without `app` of all apps, without `node`
+ * of all nodes.
  * Every list of values goes with `times`.
  */
 export interface Insights {
@@ -17,11 +18,15 @@ export interface Insights {
   readonly times: readonly number[];
   readonly totals: Readonly<Record<keyof AppStatistics, readonly number[]>>;
   readonly measures: readonly InsightLine[];
+  /** The names of all nodes that counted in this time, of whichever was asked. */
+  readonly nodes: readonly string[];
+  /** When nodes started in this time, oldest first; again, where one of this name was there before. */
+  readonly starts: readonly { readonly node: string; readonly atMs: number; readonly isAgain: boolean }[];
 }
 
 export interface InsightLine {
   /**
-   * `connections` by protocol and transport, and `nodes`, the same by the node's name: at the end of the span. `refused` by its code,
+   * `connections` by protocol and transport ("native websocket", with " tls" where they are over it), and `nodes`, the same by the node's name: at the end of the span. `refused` by its code,
    * `resumed` ("recovered" or "lost"), `webhooks` by what became of them, `latency` by the class of the timer for
    * `latencyQuantileMs`: added up. `lag` in milliseconds and `memory` in bytes by the node's name: the highest.
    */

@@ -267,6 +267,8 @@ export interface ConnectionEntry {
   readonly protocol: string;
   /** By which HTTP requests it is connected; absent where it has a WebSocket. */
   readonly transport?: string;
+  /** Over TLS, as far as the server can believe it. */
+  readonly isEncrypted?: true;
   readonly address: string;
   readonly user?: string;
   /** What the handshake said of the client: its User-Agent, and a Pusher library and its version. */

@@ -63,6 +63,8 @@ export class Connection {
   /** It was sent word that its token ends. */
   expiryAnnounced = false;
   transport: Transport = "websocket";
+  /** Over TLS, as far as the server can believe it. */
+  isEncrypted = false;
   socket: Socket | undefined;
   /** For people to look at: the User-Agent of the handshake, and the library that a Pusher client names. */
   agent: string | undefined;

@@ -30,6 +30,8 @@ export interface TransportStats {
   readonly protocol: string;
   readonly transport: Transport;
   readonly connections: number;
+  /** Those of them that are over TLS. */
+  readonly encrypted: number;
 }
 
 export class Tenants implements Iterable<Tenant> {
@@ -218,10 +220,14 @@ function appStatsOf({ app, connections, audiences }: Tenant): AppStats {
 
 function transportStatsOf(connections: Iterable<Connection>): readonly TransportStats[] {
   const found: { -readonly [K in keyof TransportStats]: TransportStats[K] }[] = [];
-  for (const { protocol, transport } of connections) {
-    const same = found.find((one) => one.transport === transport && one.protocol === protocol.name);
-    if (same) same.connections++;
-    else found.push({ protocol: protocol.name, transport, connections: 1 });
+  for (const { protocol, transport, isEncrypted } of connections) {
+    let same = found.find((one) => one.transport === transport && one.protocol === protocol.name);
+    if (!same) {
+      same = { protocol: protocol.name, transport, connections: 0, encrypted: 0 };
+      found.push(same);
+    }
+    same.connections++;
+    same.encrypted += Number(isEncrypted);
   }
   return found;
 }

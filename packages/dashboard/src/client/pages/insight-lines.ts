@@ -97,6 +97,7 @@ export function insightsOf(points: readonly Point[]): Insights {
   const classes = Math.max(0, ...points.map(({ latency = [] }) => latency.length));
   return {
     ...{ span: "interval", stepMs: 1000, times: points.map(({ atMs }) => atMs) },
+    ...{ nodes: [], starts: [] },
     totals: totals as unknown as Insights["totals"],
     measures: [
       ...codes.map((label) => {

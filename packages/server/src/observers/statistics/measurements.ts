@@ -6,7 +6,7 @@ import { RefusalCounts } from "../feed/refusal-counts.ts";
 
 /** What becomes of several values in one span of time: the last stands, they are added up, or the highest stands. */
 export const MEASURES = {
-  /** Label: protocol and transport. */
+  /** Label: protocol and transport, and `tls` where they are over it. */
   connections: "last",
   /** Label: the code. */
   refused: "sum",
@@ -41,6 +41,8 @@ export interface MeasurementsOptions {
       readonly protocol: string;
       readonly transport: string;
       readonly connections: number;
+      /** Those of them that are over TLS. */
+      readonly encrypted: number;
     }[];
   }[];
   readonly memoryBytes: () => number;
@@ -103,8 +105,12 @@ export class Measurements {
     const { nodeName: label, appStats, memoryBytes } = this.#options;
     const now = new Map<string, readonly Measured[]>();
     for (const { app, transports } of appStats()) {
-      const all = transports.map(({ protocol, transport, connections: value }) => {
-        return { measure: "connections", label: `${protocol} ${transport}`, value } as const;
+      const all = transports.flatMap(({ protocol, transport, connections, encrypted }) => {
+        const label = `${protocol} ${transport}`;
+        return [
+          { measure: "connections", label, value: connections - encrypted } as const,
+          { measure: "connections", label: `${label} tls`, value: encrypted } as const,
+        ].filter(({ value }) => value > 0);
       });
       if (all.length > 0) now.set(app, all);
     }

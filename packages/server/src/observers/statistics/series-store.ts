@@ -3,6 +3,7 @@
 import type { Database } from "../../database/open.ts";
 import { transact } from "../../database/transact.ts";
 import { yieldToMessages } from "../../database/yield.ts";
+import { endedNodes } from "./ended-nodes.ts";
 import { MEASURES, type Measure, type Measured } from "./measurements.ts";
 import { floor, SPANS, type Span, spanSteps } from "./spans.ts";
 
@@ -50,7 +51,7 @@ export class SeriesStore {
     });
   }
 
-  /** Oldest first; of more than `MOST_ROWS` the newest. */
+  /** Oldest first; of more than `MOST_ROWS` the newest. What a node had that ended before its hour or day was over is zero at the end. */
   async series({ app, span, fromMs, toMs }: SeriesQuestion): Promise<readonly StoredMeasure[]> {
     let query = this.#db
       .selectFrom("fanfare_series")
@@ -62,8 +63,11 @@ export class SeriesStore {
       query = query.where(({ eb, or }) => or([eb("app", "=", app), eb("measure", "in", OF_NODES)]));
     const summed = query.groupBy(["node", "at", "measure", "label"]);
     const rows = await summed.orderBy("at", "desc").limit(MOST_ROWS).execute();
-    return rows.reverse().map(({ at, measure, value, ...row }) => {
-      return { ...row, measure: measure as Measure, value: Number(value), atMs: Number(at) };
+    const hasEnded = await endedNodes(this.#db, { span, fromMs, toMs });
+    return rows.reverse().map(({ at, node, label, value, ...row }) => {
+      const [measure, atMs] = [row.measure as Measure, Number(at)];
+      const isGone = MEASURES[measure] === "last" && hasEnded(node, atMs);
+      return { node, measure, label, value: isGone ? 0 : Number(value), atMs };
     });
   }
 

@@ -6,6 +6,7 @@ import type { StatisticTable, Tables } from "../../database/schema.ts";
 import { transact } from "../../database/transact.ts";
 import { yieldToMessages } from "../../database/yield.ts";
 import { type AppStatistics, addStatistics, noStatistics } from "../../domain/app-statistics.ts";
+import { endedNodes } from "./ended-nodes.ts";
 import { floor, forgetSpans, SPANS, type Span, spanSteps } from "./spans.ts";
 
 /** What all nodes together counted in one span of time that began at `atMs`. */
@@ -16,6 +17,8 @@ export interface Point extends AppStatistics {
 export interface Question {
   /** All together where none is named. */
   readonly app?: string;
+  /** The ids of these nodes only. */
+  readonly nodes?: readonly string[];
   readonly span: Span;
   readonly fromMs: number;
   readonly toMs: number;
@@ -52,16 +55,35 @@ export class StatisticsStore {
   }
 
   /** Oldest first; spans in which nothing was counted are missing. The nodes' peaks are added up: no node knows the others'. */
-  async series({ app, span, fromMs, toMs }: Question): Promise<readonly Point[]> {
-    let query = this.#db
-      .selectFrom("fanfare_statistics")
-      .select(({ fn }) => ["at", ...COUNTED.map((name) => fn.sum(name).as(name))])
-      .where("span", "=", span)
-      .where("at", ">=", fromMs)
-      .where("at", "<=", toMs);
+  async series(question: Question): Promise<readonly Point[]> {
+    if (question.nodes?.length === 0) return [];
+    const sums = this.#asked(question).select(({ fn }) => ["at", ...COUNTED.map((name) => fn.sum(name).as(name))]);
+    const rows = await sums.groupBy("at").orderBy("at").execute();
+    const gone = await this.#goneConnections(question);
+    return rows.map((row) => {
+      const [atMs, numbers] = [Number(row.at), numbersOf(row)];
+      return { atMs, ...numbers, connections: numbers.connections - (gone.get(atMs) ?? 0) };
+    });
+  }
+
+  #asked({ app, nodes, span, fromMs, toMs }: Question) {
+    let query = this.#db.selectFrom("fanfare_statistics").where("span", "=", span);
+    query = query.where("at", ">=", fromMs).where("at", "<=", toMs);
     if (app !== undefined) query = query.where("app", "=", app);
-    const rows = await query.groupBy("at").orderBy("at").execute();
-    return rows.map((row) => ({ atMs: row.at, ...numbersOf(row) }));
+    return nodes === undefined ? query : query.where("node", "in", nodes);
+  }
+
+  /** Of nodes that ended before their hour or day was over: they could not write that their connections are gone. */
+  async #goneConnections(question: Question): Promise<ReadonlyMap<number, number>> {
+    const gone = new Map<number, number>();
+    if (question.span === "interval") return gone;
+    const hasEnded = await endedNodes(this.#db, question);
+    const connections = this.#asked(question).select(({ fn }) => ["node", "at", fn.sum("connections").as("sum")]);
+    for (const { node, at, sum } of await connections.groupBy(["node", "at"]).execute()) {
+      const atMs = Number(at);
+      if (hasEnded(node, atMs)) gone.set(atMs, (gone.get(atMs) ?? 0) + Number(sum));
+    }
+    return gone;
   }
 
   /** Forgets what is from before that time, of one app or of all, and yields after each page how many rows went with it. */

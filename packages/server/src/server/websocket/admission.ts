@@ -88,6 +88,7 @@ function admitTo(
   const version = protocol.name === options.pusher.name ? pusherVersionOf(url, options.strictProtocol) : undefined;
   const connection = createConnection(options, caller, protocol, appOf());
   if (transport) connection.transport = transport;
+  connection.isEncrypted = caller.isEncrypted;
   describeClient(connection, request, url);
   if (version !== undefined) connection.answersPings = version >= FIRST_WITH_PINGS;
   return andThen(runGuards(options.guards, request, connection), (user) => {
