@@ -18,7 +18,7 @@ const ENTRY_POINTS = [
 /** Loaded by few servers, or started as threads from files of their own. */
 const PACKAGES = ["@fanfare/nats", "@opentelemetry/*", "bun", "fanfare", "mysql2", "pg", "pino-pretty", "piscina"];
 /** Shares nothing with the others, and is loaded by its name. */
-const ALONE = { name: "#mcp-sdk", path: "src/cli/mcp/sdk.ts" };
+const ALONE = { name: "#mcp", path: "src/cli/mcp.ts" };
 const SOURCE_MANIFEST = "package.source.json";
 /** Names stay, so that a stack in a log can be read. */
 const MINIFY = { whitespace: true, syntax: true, identifiers: false };
@@ -88,7 +88,7 @@ export function publishedManifest(source: string): string {
   const built = (file: string) => file.replace(/^\.\/((?:src|testing)\/.*)\.ts$/, "./dist/$1.js");
   for (const [name, target] of Object.entries(manifest.exports)) {
     if (typeof target !== "string") target.bun &&= built(target.bun);
-    // Only the pages, which are built in, import these.
+    // Only the pages and the agent's tools, which are built in, import these.
     else if (name.startsWith("./wire/")) delete manifest.exports[name];
   }
   for (const [name, target] of Object.entries(manifest.imports)) manifest.imports[name] = built(target);

@@ -12,7 +12,7 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildDashboard, buildFirstPage, FIRST_PAGES } from "@fanfare/dashboard";
 import type { BunPlugin } from "bun";
-import { readDocFiles } from "../../packages/server/src/cli/mcp/doc-files.ts";
+import { readDocFiles } from "../../packages/server/src/cli/doc-files.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 /** Where an executable has the files that it was made of. */
@@ -79,7 +79,7 @@ async function documents(): Promise<BunPlugin> {
   return {
     name: "documents",
     setup(build) {
-      build.onLoad({ filter: /packages\/server\/src\/cli\/mcp\/doc-files\.ts$/ }, () => ({ contents, loader: "js" }));
+      build.onLoad({ filter: /packages\/server\/src\/cli\/doc-files\.ts$/ }, () => ({ contents, loader: "js" }));
     },
   };
 }

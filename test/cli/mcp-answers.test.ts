@@ -1,8 +1,9 @@
 /** What the tools of `fanfare mcp` find out: why a client did not get an event, what happens live, signatures, documentation. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { loadDocs } from "../../packages/server/src/cli/mcp/docs.ts";
-import { bounded, LONGEST_ANSWER } from "../../packages/server/src/cli/mcp/tool.ts";
+import { Docs } from "../../packages/mcp/src/docs.ts";
+import { bounded, LONGEST_ANSWER } from "../../packages/mcp/src/tool.ts";
+import { readDocFiles } from "../../packages/server/src/cli/doc-files.ts";
 import type { ConfigInput } from "../../packages/server/src/index.ts";
 import { SIGNED } from "../admin/visitor.ts";
 import { eventually } from "../support/eventually.ts";
@@ -279,7 +280,7 @@ describe("what is not valid", () => {
 
 describe("the documentation", () => {
   test("is searched by words, the section that is about them first", async () => {
-    const docs = await loadDocs();
+    const docs = new Docs(await readDocFiles());
     expect(docs.pages.size).toBeGreaterThan(20);
     for (const [query, page] of [
       ["fanfare doctor", "cli.md"],

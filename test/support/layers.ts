@@ -82,6 +82,20 @@ export const PACKAGE_MAY_USE: Readonly<Record<string, readonly string[]>> = {
     "pusher-js",
     "uplot",
   ],
+  mcp: [
+    "@fanfare/client",
+    "@modelcontextprotocol/server",
+    "@modelcontextprotocol/server/stdio",
+    "fanfare/wire/admin",
+    // An answer to why an event did not come is read off the rules with the code that applies them.
+    "fanfare/wire/channel",
+    "fanfare/wire/limits",
+    // Texts and findings look as those of the other commands do.
+    "fanfare/wire/finding",
+    "fanfare/wire/json",
+    "fanfare/wire/output",
+    "zod",
+  ],
   nats: ["@nats-io/jetstream", "@nats-io/transport-node", "fanfare/engine", "node:crypto"],
   publisher: ["@fanfare/schema"],
   client: ["@fanfare/schema", "react", "vue", "svelte", "svelte/reactivity", "svelte/store", "ai", "pusher-js"],

@@ -2,7 +2,7 @@
 
 import { CliError } from "../errors.ts";
 import { problemIn } from "../http.ts";
-import { parseJson } from "../json.ts";
+import { brokenJson } from "../json.ts";
 import { readText } from "../read-text.ts";
 import { callApi } from "../signed-api.ts";
 import { type TargetOptions, targetOf } from "../target.ts";
@@ -13,20 +13,14 @@ interface PublishOptions extends TargetOptions {
 }
 
 export async function publish(options: PublishOptions, channel: string, name: string, data: string): Promise<string> {
-  const body = JSON.stringify({ name, channels: [channel], data: dataFrom(data) });
+  const problem = brokenJson(data);
+  if (problem !== undefined) throw new CliError(problem);
+  const body = JSON.stringify({ name, channels: [channel], data });
   const tls = await certificateOf(options);
   const target = await targetOf(options);
   const answer = await callApi(target, "/events", { method: "POST", body, ...(tls && { tls }) });
   if (answer.ok) return `published ${name} to ${channel}`;
   throw new CliError(`${target.apiUrl} refused the event: ${problemIn(answer)} (${answer.status})`);
-}
-
-/** Text goes as text, unless it was clearly meant to be JSON and is none. */
-export function dataFrom(text: string): string {
-  if (!/^\s*[[{]/.test(text) || parseJson(text) !== undefined) return text;
-  throw new CliError(
-    `the data looks like JSON but does not parse: ${text.length > 80 ? `${text.slice(0, 79)}…` : text}`,
-  );
 }
 
 async function certificateOf({ clientCert, clientKey }: PublishOptions) {

@@ -1,9 +1,9 @@
 /** What several tools are given, and the app that they are about. */
 
-import { int, string } from "#mcp-sdk";
-import type { AppSummary, Overview } from "../../admin/api-types.ts";
-import { CliError } from "../errors.ts";
+import type { AppSummary, Overview } from "fanfare/wire/admin";
+import { int, string } from "zod";
 import type { AdminClient } from "./admin-client.ts";
+import { ToolError } from "./errors.ts";
 
 const LONGEST_NAME = 300;
 
@@ -18,7 +18,7 @@ export function limit(initial: number, most: number) {
   return int().min(1).max(most).default(initial).describe(`At most so many, ${most} at most.`);
 }
 
-/** Throws CliError with the apps there are. */
+/** Throws ToolError with the apps there are. */
 export async function appIn(admin: AdminClient, named: string | undefined): Promise<AppSummary> {
   const { apps } = await admin.get<Overview>("api/overview");
   const found = named === undefined ? apps : apps.filter(({ id, key }) => id === named || key === named);
@@ -26,5 +26,5 @@ export async function appIn(admin: AdminClient, named: string | undefined): Prom
   if (app && !another) return app;
   const known = apps.map(({ id }) => id).slice(0, 50);
   const problem = named === undefined ? "name the app with `app`" : `there is no app ${JSON.stringify(named)}`;
-  throw new CliError(known.length === 0 ? "this server has no apps" : `${problem}: there are ${known.join(", ")}`);
+  throw new ToolError(known.length === 0 ? "this server has no apps" : `${problem}: there are ${known.join(", ")}`);
 }

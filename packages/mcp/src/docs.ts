@@ -1,7 +1,5 @@
 /** The documentation as pages and sections, and a search of it by words. */
 
-import { readDocFiles } from "./doc-files.ts";
-
 export interface Page {
   /** Below `docs/`: `operating.md`. */
   readonly path: string;
@@ -72,14 +70,6 @@ export class Docs {
     const having = this.#sections.filter(({ text }) => text.search(pattern) >= 0).length;
     return having === 0 ? 0 : Math.log(1 + this.#sections.length / having);
   }
-}
-
-let loaded: Promise<Docs> | undefined;
-
-/** Read once. */
-export function loadDocs(): Promise<Docs> {
-  loaded ??= readDocFiles().then((files) => new Docs(files));
-  return loaded;
 }
 
 function pageOf(path: string, text: string): Page {

@@ -1,9 +1,9 @@
 /** Watches something of a running server for a while, over the connection that the dashboard has for it. */
 
 import { type ConnectionSnapshot, createClient, type FanfareError } from "@fanfare/client";
-import { type LiveEvents, liveChannel, type Watch } from "../../admin/api-types.ts";
-import { CliError } from "../errors.ts";
+import { type LiveEvents, liveChannel, type Watch } from "fanfare/wire/admin";
 import type { AdminClient } from "./admin-client.ts";
+import { ToolError } from "./errors.ts";
 
 export interface LiveWatch<Name extends keyof LiveEvents> {
   readonly watch: Watch;
@@ -22,7 +22,7 @@ export interface Watched {
 
 const ATTACH_TIMEOUT_MS = 10_000;
 
-/** Throws CliError where it could not be watched at all. */
+/** Throws ToolError where it could not be watched at all. */
 export async function watchLive<Name extends keyof LiveEvents>(
   admin: AdminClient,
   { watch, name, forMs, signal, hear }: LiveWatch<Name>,
@@ -74,6 +74,6 @@ function lossIn({ state, error }: ConnectionSnapshot): string | undefined {
   return `The connection was lost meanwhile (${error?.message ?? "no reason given"}): something may be missing.`;
 }
 
-function unwatchable(error: FanfareError | undefined): CliError {
-  return new CliError(`the server's live connection does not open: ${error?.message ?? "it does not answer in time"}`);
+function unwatchable(error: FanfareError | undefined): ToolError {
+  return new ToolError(`the server's live connection does not open: ${error?.message ?? "it does not answer in time"}`);
 }

@@ -1,10 +1,10 @@
 /** Tools that explain: a refused signature, and everything else by the documentation. */
 
-import { int, object, oneOf, string } from "#mcp-sdk";
-import type { Explanation, Question } from "../../../admin/api-types.ts";
-import { CliError } from "../../errors.ts";
+import type { Explanation, Question } from "fanfare/wire/admin";
+import { int, object, enum as oneOf, string } from "zod";
 import { apiPath } from "../admin-client.ts";
 import type { Page } from "../docs.ts";
+import { ToolError } from "../errors.ts";
 import * as input from "../input.ts";
 import { type ToolSpec, tool } from "../tool.ts";
 
@@ -46,9 +46,9 @@ function pick(
   parts: Readonly<Record<string, "required" | "optional">>,
 ): Readonly<Record<string, string>> {
   const missing = Object.keys(parts).filter((part) => parts[part] === "required" && given[part] === undefined);
-  if (missing.length > 0) throw new CliError(`this type of signature needs ${missing.join(" and ")} as well`);
+  if (missing.length > 0) throw new ToolError(`this type of signature needs ${missing.join(" and ")} as well`);
   const foreign = Object.keys(given).filter((part) => given[part] !== undefined && !(part in parts));
-  if (foreign.length > 0) throw new CliError(`this type of signature has no ${foreign.join(" and no ")}`);
+  if (foreign.length > 0) throw new ToolError(`this type of signature has no ${foreign.join(" and no ")}`);
   const named = Object.keys(parts).flatMap((part) => {
     const value = given[part] ?? (part === "body" ? "" : undefined);
     return value === undefined ? [] : [[part, value] as const];
@@ -64,9 +64,9 @@ const searchDocs = tool({
   effect: "look",
   input: object({ query: string().min(1).max(200), limit: input.limit(6, 20) }),
   run: async ({ query, limit }, { docs }) => {
-    const matches = (await docs()).search(query, limit);
+    const matches = docs.search(query, limit);
     if (matches.length > 0) return matches;
-    throw new CliError(`the documentation has none of these words: ${query}`);
+    throw new ToolError(`the documentation has none of these words: ${query}`);
   },
 });
 
@@ -81,9 +81,9 @@ const readDocs = tool({
     offset: int().min(0).default(0).describe("Go on from here: the number that the part before gave."),
   }),
   run: async ({ page, heading, offset }, { docs }) => {
-    const { pages } = await docs();
+    const { pages } = docs;
     const found = pages.get(page.replace(/^(?:fanfare:\/\/)?docs\//, ""));
-    if (!found) throw new CliError(`there is no such page: there are ${[...pages.keys()].join(", ")}`);
+    if (!found) throw new ToolError(`there is no such page: there are ${[...pages.keys()].join(", ")}`);
     return partOf(heading === undefined ? found.text : sectionOf(found, heading), offset);
   },
 });
@@ -92,7 +92,7 @@ function sectionOf({ path, sections }: Page, heading: string): string {
   const found = sections.filter((one) => one.heading === heading || one.heading.startsWith(`${heading} > `));
   if (found.length > 0) return found.map((one) => `## ${one.heading}\n\n${one.text}`).join("\n\n");
   const known = sections.map((one) => one.heading).slice(0, 100);
-  throw new CliError(`${path} has no section ${JSON.stringify(heading)}: it has ${known.join("; ")}`);
+  throw new ToolError(`${path} has no section ${JSON.stringify(heading)}: it has ${known.join("; ")}`);
 }
 
 function partOf(whole: string, offset: number): string {

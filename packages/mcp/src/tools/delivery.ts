@@ -1,6 +1,5 @@
 /** The tool that says why a client did not get an event: gathers what the server knows, and has it read. */
 
-import { int, object } from "#mcp-sdk";
 import {
   type AppDetail,
   addStatistics,
@@ -12,10 +11,11 @@ import {
   noStatistics,
   type Overview,
   type Series,
-} from "../../../admin/api-types.ts";
-import { CliError } from "../../errors.ts";
+} from "fanfare/wire/admin";
+import { int, object } from "zod";
 import { type AdminClient, AdminRefusal, apiPath } from "../admin-client.ts";
-import { findConnection, findConnections } from "../cluster.ts";
+import { findConnection, findConnections } from "../connections.ts";
+import { ToolError } from "../errors.ts";
 import { type ClientFacts, explainDelivery, UNSEEN } from "../explain-delivery.ts";
 import * as input from "../input.ts";
 import { watchLive } from "../live-watch.ts";
@@ -46,7 +46,8 @@ const explain = tool({
     watchSeconds: int().min(0).max(MAX_WATCH_SECONDS).default(0),
   }),
   run: async ({ app, channel, connection, user, event, watchSeconds }, context) => {
-    if (connection !== undefined && user !== undefined) throw new CliError("name the connection or the user, not both");
+    if (connection !== undefined && user !== undefined)
+      throw new ToolError("name the connection or the user, not both");
     const { admin } = context;
     const { id } = await input.appIn(admin, app);
     const watched = { app: id, channel, connection };

@@ -1,6 +1,6 @@
 /** Connections of every node: of one node by a call, of several by what each of them says of itself. */
 
-import type { ConnectionDetail, ConnectionEntry, ConnectionList, Overview } from "../../admin/api-types.ts";
+import type { ConnectionDetail, ConnectionEntry, ConnectionList, Overview } from "fanfare/wire/admin";
 import { type AdminClient, AdminRefusal, apiPath } from "./admin-client.ts";
 import { watchLive } from "./live-watch.ts";
 

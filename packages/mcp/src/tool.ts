@@ -1,18 +1,17 @@
 /** A tool as the table of tools describes it, and how what it finds becomes an answer of limited size. */
 
-import type { CallToolResult, output, ToolAnnotations, ZodObject } from "#mcp-sdk";
-import { encodeUnlimited } from "../../config/parse-value.ts";
-import { CliError, messageOf } from "../errors.ts";
+import type { CallToolResult, ToolAnnotations } from "@modelcontextprotocol/server";
+import type { output, ZodObject } from "zod";
 import type { AdminClient } from "./admin-client.ts";
 import type { Docs } from "./docs.ts";
+import { messageOf, ToolError } from "./errors.ts";
+import type { McpHost } from "./host.ts";
 
 /** What tools work with. */
 export interface ToolContext {
   readonly admin: AdminClient;
-  readonly docs: () => Promise<Docs>;
-  /** Whether the server is the one of this folder, whose configuration can be read. */
-  readonly isHere: boolean;
-  readonly config: string | undefined;
+  readonly docs: Docs;
+  readonly doctor: McpHost["doctor"];
   /** The agent has cancelled the call. */
   readonly signal: AbortSignal;
 }
@@ -52,14 +51,17 @@ export function annotationsOf({ effect }: ToolSpec): ToolAnnotations {
 export const LONGEST_ANSWER = 40_000;
 
 /** What went wrong is an answer as well, in plain words: the agent has to read it. */
-export async function answerOf(run: () => Promise<unknown>): Promise<CallToolResult> {
+export async function answerOf(
+  run: () => Promise<unknown>,
+  isExpected: McpHost["isExpected"],
+): Promise<CallToolResult> {
   try {
     const found = await run();
-    const text = typeof found === "string" ? found : JSON.stringify(found, encodeUnlimited, 1);
+    const text = typeof found === "string" ? found : JSON.stringify(found, null, 1);
     return { content: [{ type: "text", text: bounded(text) }] };
   } catch (error) {
     const message = messageOf(error);
-    if (!(error instanceof CliError))
+    if (!(error instanceof ToolError || isExpected(error)))
       process.stderr.write(`fanfare: ${error instanceof Error ? error.stack : message}\n`);
     return { isError: true, content: [{ type: "text", text: bounded(sentence(message)) }] };
   }

@@ -1,9 +1,10 @@
 /** Tools that act. The server asks for the role `operate`, and writes each act into its audit log. */
 
-import { object, string } from "#mcp-sdk";
-import type { Acted, ChannelDetail, Done } from "../../../admin/api-types.ts";
-import { dataFrom } from "../../commands/publish.ts";
+import type { Acted, ChannelDetail, Done } from "fanfare/wire/admin";
+import { brokenJson } from "fanfare/wire/json";
+import { object, string } from "zod";
 import { type AdminClient, AdminRefusal, apiPath } from "../admin-client.ts";
+import { ToolError } from "../errors.ts";
 import * as input from "../input.ts";
 import { type ToolSpec, tool } from "../tool.ts";
 
@@ -21,11 +22,9 @@ const publish = tool({
   }),
   run: async ({ app, channel, event, data }, { admin }) => {
     const { id } = await input.appIn(admin, app);
-    const done = await admin.call<Done>("POST", apiPath(["apps", id, "events"]), {
-      channel,
-      event,
-      data: dataFrom(data),
-    });
+    const problem = brokenJson(data);
+    if (problem !== undefined) throw new ToolError(problem);
+    const done = await admin.call<Done>("POST", apiPath(["apps", id, "events"]), { channel, event, data });
     return { ...done, app: id, channel, event, subscribers: await subscribersOf(admin, id, channel) };
   },
 });

@@ -1,28 +1,9 @@
 /** Calls of the dashboard's API, by a program that has signed in as the dashboard's page does. */
 
-import {
-  type ErrorBody,
-  GUARD_HEADER,
-  type Role,
-  type Session,
-  type SignIn,
-  type Ticket,
-} from "../../admin/api-types.ts";
-import { CliError, codeOf } from "../errors.ts";
-import { type Answer, call, unreachable } from "../http.ts";
-import { fieldOf, parseJson } from "../json.ts";
-import type { DashboardAddress } from "./dashboard-address.ts";
-
-export interface AdminClientOptions {
-  /** Asked again when the server is not where it was. */
-  readonly address: () => Promise<DashboardAddress>;
-  /** Undefined where only the address may have a key in it. */
-  readonly account: { readonly name: string; readonly password: string } | { readonly token: string } | undefined;
-  /** The most that is asked for. */
-  readonly role: Role;
-  /** What the audit log shows. */
-  readonly agent: () => string;
-}
+import { type ErrorBody, GUARD_HEADER, type Role, type Session, type SignIn, type Ticket } from "fanfare/wire/admin";
+import { fieldOf, parseJson } from "fanfare/wire/json";
+import { ToolError } from "./errors.ts";
+import type { McpHost } from "./host.ts";
 
 /** Who is signed in, and where. */
 export interface SignedIn {
@@ -35,7 +16,7 @@ export interface SignedIn {
 type Method = "GET" | "POST";
 
 /** The server says no, in its own words. */
-export class AdminRefusal extends CliError {
+export class AdminRefusal extends ToolError {
   readonly code: string;
 
   constructor(code: string, message: string) {
@@ -45,8 +26,9 @@ export class AdminRefusal extends CliError {
 }
 
 /** Nothing listens there: nothing was sent. */
-class NotListening extends CliError {}
+class NotListening extends ToolError {}
 
+const TIMEOUT_MS = 15_000;
 const NOT_LISTENING = ["ConnectionRefused", "ECONNREFUSED", "FailedToOpenSocket", "ENOENT"];
 const ANOTHER_ROLE =
   "Start `fanfare mcp` without --role view, and sign in by an account whose role allows it (dashboard.users).";
@@ -54,14 +36,17 @@ const STRANGER =
   "the server's program decides by itself who may use the dashboard (`authorizeDashboard`), and does not know this caller";
 
 export class AdminClient {
-  readonly #options: AdminClientOptions;
+  readonly #host: McpHost;
+  /** The name that the audit log shows. */
+  readonly #agent: () => string;
   #session: Promise<SignedIn> | undefined;
 
-  constructor(options: AdminClientOptions) {
-    this.#options = options;
+  constructor(host: McpHost, agent: () => string) {
+    this.#host = host;
+    this.#agent = agent;
   }
 
-  /** Throws CliError. `path` begins with `api/`. */
+  /** Throws ToolError. `path` begins with `api/`. */
   async call<T>(method: Method, path: string, body?: unknown): Promise<T> {
     try {
       return await this.#ask<T>(method, path, body);
@@ -71,7 +56,7 @@ export class AdminClient {
     // The session has ended, or the server has come back elsewhere: what was refused so was not done.
     this.#session = undefined;
     return await this.#ask<T>(method, path, body).catch((error: unknown) => {
-      throw error instanceof AdminRefusal && error.code === "signed_out" ? new CliError(STRANGER) : error;
+      throw error instanceof AdminRefusal && error.code === "signed_out" ? new ToolError(STRANGER) : error;
     });
   }
 
@@ -98,23 +83,44 @@ export class AdminClient {
 
   async #ask<T>(method: Method, path: string, body: unknown): Promise<T> {
     const { base, cookie } = await this.signIn();
-    const answer = await send(base, path, { method, cookie, body });
+    const answer = await this.#send(base, path, { method, cookie, body });
     if (answer.ok) return bodyOf<T>(answer, base);
     throw refusalOf(answer, base);
   }
 
   async #start(): Promise<SignedIn> {
-    const { address, account, role, agent } = this.#options;
+    const { address, account, role } = this.#host;
     const { base, key } = await address();
     const credentials = account ?? (key === undefined ? undefined : { key });
-    if (!credentials) throw new CliError(howToSignIn(bodyOf(await send(base, "api/session", {}), base)));
-    const body: SignIn = { ...credentials, role, agent: agent() };
-    const answer = await send(base, "api/session", { method: "POST", body });
+    if (!credentials) throw new ToolError(howToSignIn(bodyOf(await this.#send(base, "api/session", {}), base)));
+    const body: SignIn = { ...credentials, role, agent: this.#agent() };
+    const answer = await this.#send(base, "api/session", { method: "POST", body });
     if (!answer.ok) throw wrongSignIn(refusalOf(answer, base));
     const { user, server } = bodyOf<Session>(answer, base);
     const [cookie] = (answer.headers.get("set-cookie") ?? "").split(";", 1);
     if (!user || !cookie) throw notTheDashboard(base);
     return { base, cookie, user, server };
+  }
+
+  async #send(base: string, path: string, { method = "GET", cookie, body }: Sent): Promise<Answer> {
+    try {
+      const response = await fetch(base + path, {
+        method,
+        redirect: "manual",
+        headers: {
+          [GUARD_HEADER]: "1",
+          ...(cookie !== undefined && { cookie }),
+          ...(body !== undefined && { "content-type": "application/json" }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      const { ok, status, headers } = response;
+      return { ok, status, headers, text: await response.text() };
+    } catch (error) {
+      const { message } = this.#host.unreachable(base, error);
+      throw NOT_LISTENING.includes(String(fieldOf(error, "code"))) ? new NotListening(message) : new ToolError(message);
+    }
   }
 }
 
@@ -124,7 +130,7 @@ export function apiPath(
   query: Readonly<Record<string, string | number | undefined>> = {},
 ): string {
   // An address would lose them.
-  if (parts.some((part) => /^\.{1,2}$/.test(part))) throw new CliError('"." and ".." are no ids');
+  if (parts.some((part) => /^\.{1,2}$/.test(part))) throw new ToolError('"." and ".." are no ids');
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
   const parameters = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
   return `api/${parts.map(encodeURIComponent).join("/")}${parameters.size > 0 ? `?${parameters}` : ""}`;
@@ -136,18 +142,11 @@ interface Sent {
   readonly body?: unknown;
 }
 
-async function send(base: string, path: string, { method = "GET", cookie, body }: Sent): Promise<Answer> {
-  try {
-    return await call(base + path, {
-      method,
-      redirect: "manual",
-      headers: { [GUARD_HEADER]: "1", ...(cookie !== undefined && { cookie }) },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-  } catch (error) {
-    const problem = unreachable(base, error);
-    throw NOT_LISTENING.includes(codeOf(error)) ? new NotListening(problem.message) : problem;
-  }
+interface Answer {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
 }
 
 function bodyOf<T>({ text }: Answer, base: string): T {
@@ -156,17 +155,17 @@ function bodyOf<T>({ text }: Answer, base: string): T {
   throw notTheDashboard(base);
 }
 
-function refusalOf({ text, status }: Answer, base: string): CliError {
+function refusalOf({ text, status }: Answer, base: string): ToolError {
   const error: unknown = fieldOf(parseJson(text), "error");
   const { code, message } = (typeof error === "object" && error !== null ? error : {}) as Partial<ErrorBody["error"]>;
   if (typeof code !== "string" || typeof message !== "string") {
-    return status >= 500 ? new CliError(`${base} answers ${status}: look at the server's log`) : notTheDashboard(base);
+    return status >= 500 ? new ToolError(`${base} answers ${status}: look at the server's log`) : notTheDashboard(base);
   }
   return new AdminRefusal(code, code === "role_too_small" ? `${message} ${ANOTHER_ROLE}` : message);
 }
 
-function notTheDashboard(base: string): CliError {
-  return new CliError(
+function notTheDashboard(base: string): ToolError {
+  return new ToolError(
     `${base} answers, but not as the dashboard of a Fanfare server: \`fanfare dashboard\` prints its address`,
   );
 }
@@ -175,8 +174,8 @@ function isOver(error: unknown): boolean {
   return error instanceof NotListening || (error instanceof AdminRefusal && error.code === "signed_out");
 }
 
-function wrongSignIn(error: CliError): CliError {
-  return error instanceof AdminRefusal ? new CliError(`signing in is refused: ${error.message}`) : error;
+function wrongSignIn(error: ToolError): ToolError {
+  return error instanceof AdminRefusal ? new ToolError(`signing in is refused: ${error.message}`) : error;
 }
 
 const WAYS: Readonly<Record<Session["ways"][number], string>> = {

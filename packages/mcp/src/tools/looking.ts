@@ -1,16 +1,16 @@
 /** Tools that look: the server as a whole, its channels, its connections. */
 
-import { object } from "#mcp-sdk";
 import {
   type AppDetail,
   type ChannelDetail,
   type ChannelList,
   OVERLOADED_LAG_MS,
   type Overview,
-} from "../../../admin/api-types.ts";
-import { CliError } from "../../errors.ts";
+} from "fanfare/wire/admin";
+import { object } from "zod";
 import { apiPath } from "../admin-client.ts";
-import { findConnection, findConnections } from "../cluster.ts";
+import { findConnection, findConnections } from "../connections.ts";
+import { ToolError } from "../errors.ts";
 import * as input from "../input.ts";
 import { type ToolSpec, tool } from "../tool.ts";
 
@@ -118,7 +118,7 @@ const showConnection = tool({
     const { id } = await input.appIn(admin, app);
     const found = await findConnection({ admin, app: id, signal }, connection);
     if (found) return found;
-    throw new CliError(
+    throw new ToolError(
       `no node has the connection ${connection}: it has ended, and a client that comes back has another id`,
     );
   },

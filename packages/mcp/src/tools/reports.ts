@@ -1,6 +1,5 @@
 /** Tools about what was written down: counters, webhooks, the audit log; and what the doctor finds. */
 
-import { int, object, oneOf } from "#mcp-sdk";
 import {
   type AppStatistics,
   type AuditEntry,
@@ -10,9 +9,10 @@ import {
   type Point,
   type Series,
   type Webhooks,
-} from "../../../admin/api-types.ts";
-import { CliError } from "../../errors.ts";
+} from "fanfare/wire/admin";
+import { int, object, enum as oneOf } from "zod";
 import { apiPath } from "../admin-client.ts";
+import { ToolError } from "../errors.ts";
 import * as input from "../input.ts";
 import { type ToolSpec, tool } from "../tool.ts";
 
@@ -104,14 +104,11 @@ const doctor = tool({
     "Each finding says what to change.",
   effect: "look",
   input: object({}),
-  run: async (_, { isHere, config }) => {
-    if (!isHere) {
-      throw new CliError(
-        "this agent was given a server elsewhere (--url), whose configuration is not here: run `fanfare doctor` there",
-      );
-    }
-    const { doctor } = await import("../../commands/doctor.ts");
-    return (await doctor({ watch: "0", ...(config !== undefined && { config }) })).json;
+  run: async (_, { doctor }) => {
+    if (doctor) return doctor();
+    throw new ToolError(
+      "this agent was given a server elsewhere (--url), whose configuration is not here: run `fanfare doctor` there",
+    );
   },
 });
 

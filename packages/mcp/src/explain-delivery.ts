@@ -8,13 +8,14 @@ import {
   OVERLOADED_LAG_MS,
   type Overview,
   type Point,
-} from "../../admin/api-types.ts";
-import type { App } from "../../domain/app.ts";
-import { type Channel, channelOf, userOfChannel } from "../../domain/channel.ts";
-import { checkChannelName } from "../../hub/limits.ts";
-import { type Finding, findings } from "../doctor/finding.ts";
-import { messageOf } from "../errors.ts";
-import { plural } from "../output.ts";
+} from "fanfare/wire/admin";
+import { type Channel, channelOf, userOfChannel } from "fanfare/wire/channel";
+import { type Finding, findings } from "fanfare/wire/finding";
+import { checkChannelName } from "fanfare/wire/limits";
+import { plural } from "fanfare/wire/output";
+import { messageOf } from "./errors.ts";
+
+type App = Parameters<typeof channelOf>[0];
 
 export interface DeliveryFacts {
   readonly overview: Pick<Overview, "engine" | "nodes">;

@@ -1,7 +1,7 @@
 /** The live tail: what happens, for so many events or so many seconds. */
 
-import { array, int, object, oneOf } from "#mcp-sdk";
-import { FEED_TYPES, type FeedEntry, type FeedFilter } from "../../../admin/api-types.ts";
+import { FEED_TYPES, type FeedEntry, type FeedFilter } from "fanfare/wire/admin";
+import { array, int, object, enum as oneOf } from "zod";
 import * as input from "../input.ts";
 import { watchLive } from "../live-watch.ts";
 import { type ToolContext, type ToolSpec, tool } from "../tool.ts";
