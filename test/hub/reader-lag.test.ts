@@ -162,6 +162,6 @@ test("whoever watches users is asked when one of them comes", async () => {
   expect(all.client.socket.probe).toBeDefined();
 });
 
-function join({ memberships }: Connection, channel: string): void {
-  memberships?.set(channel, undefined);
+function join(connection: Connection, channel: string): void {
+  connection.setMembership(channel, undefined);
 }

@@ -20,9 +20,9 @@ export type Redact = (data: unknown, longest?: number) => Payload;
 const MAX_CHANNELS = 1000;
 
 export function connectionEntry(connection: Connection, node: string, nowMs: number): ConnectionEntry {
-  const { id, app, protocol, transport, isEncrypted, address, user, memberships, agent, library } = connection;
+  const { id, app, protocol, transport, isEncrypted, address, user, agent, library } = connection;
   return {
-    ...{ id, app: app.id, node, protocol: protocol.name, address, channels: memberships?.size ?? 0 },
+    ...{ id, app: app.id, node, protocol: protocol.name, address, channels: connection.membershipCount },
     ...(transport !== "websocket" && { transport }),
     ...(isEncrypted && { isEncrypted: true as const }),
     ...(user && { user: user.id }),
@@ -44,12 +44,12 @@ export function connectionDetail(
   connection: Connection,
   { node, clock, redact, traffic }: DetailOptions,
 ): ConnectionDetail {
-  const { user, memberships, socket, rttMs } = connection;
+  const { user, socket, rttMs } = connection;
   const nowMs = clock.monotonicMs();
   const identity = identityOf(connection, clock);
   return {
     ...connectionEntry(connection, node, nowMs),
-    channelNames: takeFirst(memberships?.keys() ?? [], MAX_CHANNELS),
+    channelNames: takeFirst(connection.channels(), MAX_CHANNELS),
     ...(user && { userInfo: redact(user.info) }),
     ...(identity && { identity }),
     ...(rttMs !== undefined && { rttMs }),
@@ -76,16 +76,16 @@ export function identityOf(connection: Connection, clock: Hub["clock"]): Identit
 }
 
 /** As whom the connection is in presence channels. */
-export function* membersOf({ memberships }: Connection) {
-  for (const channel of memberships?.keys() ?? []) {
-    const member = memberships?.get(channel);
+export function* membersOf(connection: Connection) {
+  for (const channel of connection.channels()) {
+    const member = connection.memberIn(channel);
     if (member) yield member;
   }
 }
 
 /** Those that clients ask for by name. */
-export function* channelsOf({ memberships }: Connection): Generator<string> {
-  for (const name of memberships?.keys() ?? []) {
+export function* channelsOf(connection: Connection): Generator<string> {
+  for (const name of connection.channels()) {
     if (!isInternal(name)) yield name;
   }
 }
@@ -119,14 +119,15 @@ export function listConnections(
 }
 
 /** Neither signed in nor a member. */
-export function isNobodys({ user, memberships }: Connection): boolean {
-  return user === undefined && !memberships?.isMember;
+export function isNobodys({ user, isMember }: Connection): boolean {
+  return user === undefined && !isMember;
 }
 
-function matches({ id, user, address, transport, memberships }: Connection, text: string): boolean {
+function matches(connection: Connection, text: string): boolean {
+  const { id, user, address, transport } = connection;
   if (transport === text) return true;
   if (id.includes(text) || address.includes(text) || user?.id.includes(text)) return true;
-  for (const channel of memberships?.keys() ?? []) if (channel.includes(text)) return true;
+  for (const channel of connection.channels()) if (channel.includes(text)) return true;
   return false;
 }
 

@@ -3,8 +3,7 @@
 import type { App } from "./app.ts";
 import { userChannel } from "./channel.ts";
 import type { CommandError, Disconnect } from "./error.ts";
-import type { Entering, Memberships } from "./memberships.ts";
-import type { User } from "./message.ts";
+import type { Member, User } from "./message.ts";
 import type { FrameQueue, Protocol, Socket } from "./transport.ts";
 
 /** By what a client is connected: a WebSocket, or HTTP requests of one kind. */
@@ -40,6 +39,16 @@ export interface ChannelGrant {
   readonly publish: boolean | undefined;
 }
 
+/** As whom the connection is in a channel, where the channel has members. */
+export type Membership = Member | undefined;
+
+/** A connection on its way into a channel. */
+export interface Entering {
+  readonly member: Membership;
+  /** Why it may not come in after all. */
+  refusal?: CommandError;
+}
+
 const NO_KEYS: readonly string[] = [];
 
 export class Connection {
@@ -73,8 +82,13 @@ export class Connection {
   rttMs: number | undefined;
   /** Of an app with hooks. */
   backend: BackendContext | undefined;
-  /** The channels it is in. Absent until the first. */
-  memberships: Memberships | undefined;
+  /**
+   * The channels it is in. Most are in one, which has fields of its own: as an object for each connection these took 350 bytes,
+   * since it lay among what a handshake leaves behind, and as a map still more. The map comes with the second channel.
+   */
+  #channel: string | undefined;
+  #member: Membership;
+  #otherChannels: Map<string, Membership> | undefined;
   /** Those it is on its way into. Absent while there are none. */
   entering: Map<string, Entering> | undefined;
   /** Users of whose presence it is notified, from its watchlist. */
@@ -114,8 +128,9 @@ export class Connection {
   /** Frames that wait because an earlier one is not yet answered, or because it is the others' turn. Absent while none do. */
   frameQueue: FrameQueue | undefined;
   turnsUnderWay = 0;
-  /** How much it may still ask for at once; full until it asks. */
-  readonly share: TokenBucket;
+  /** How much it may still ask for at once, and of when that is: see hub/turn-queue.ts. Full until it asks. */
+  shareLeft = Number.POSITIVE_INFINITY;
+  shareAtMs: number;
   /** Absent until they are needed. */
   eventBucket: TokenBucket | undefined;
   subscribeBucket: TokenBucket | undefined;
@@ -130,23 +145,62 @@ export class Connection {
     this.openedAtMs = nowMs;
     this.lastSeenMs = nowMs;
     this.probedAtMs = nowMs;
-    this.share = { tokens: Number.POSITIVE_INFINITY, atMs: nowMs };
+    this.shareAtMs = nowMs;
   }
 
   /** The user's own channel comes with signing in, so it takes no room from those that are asked for. */
   get channelCount(): number {
-    const { memberships, user } = this;
-    if (!memberships) return 0;
-    return memberships.size - (user && memberships.has(userChannel(user.id)) ? 1 : 0);
+    const { user } = this;
+    return this.membershipCount - (user && this.isIn(userChannel(user.id)) ? 1 : 0);
+  }
+
+  get membershipCount(): number {
+    return (this.#channel === undefined ? 0 : 1) + (this.#otherChannels?.size ?? 0);
   }
 
   isIn(channel: string): boolean {
-    return this.memberships?.has(channel) ?? false;
+    return this.#channel === channel || (this.#otherChannels?.has(channel) ?? false);
+  }
+
+  memberIn(channel: string): Membership {
+    return this.#channel === channel ? this.#member : this.#otherChannels?.get(channel);
+  }
+
+  /** It is in the channel from now on, or in it as another. */
+  setMembership(channel: string, member: Membership): void {
+    if (this.#channel !== channel && (this.#channel !== undefined || this.#otherChannels?.has(channel))) {
+      this.#otherChannels ??= new Map();
+      this.#otherChannels.set(channel, member);
+      return;
+    }
+    this.#channel = channel;
+    this.#member = member;
+  }
+
+  removeMembership(channel: string): void {
+    if (this.#channel === channel) {
+      this.#channel = undefined;
+      this.#member = undefined;
+      return;
+    }
+    this.#otherChannels?.delete(channel);
+  }
+
+  /** The names of all channels it is in. */
+  *channels(): Generator<string> {
+    if (this.#channel !== undefined) yield this.#channel;
+    if (this.#otherChannels) yield* this.#otherChannels.keys();
+  }
+
+  /** Whether it is a member in one of them. */
+  get isMember(): boolean {
+    return this.#member !== undefined || (this.#otherChannels?.values().some((one) => one !== undefined) ?? false);
   }
 
   /** Whether it is signed in as the user, or is the user in a presence channel, or on its way into one. */
   isUsers(id: string): boolean {
-    if (this.user?.id === id || this.memberships?.hasMember(id)) return true;
+    if (this.user?.id === id || this.#member?.id === id) return true;
+    if (this.#otherChannels?.values().some((member) => member?.id === id)) return true;
     return this.entering?.values().some(({ member }) => member?.id === id) ?? false;
   }
 }

@@ -86,8 +86,8 @@ export class ConnectionList {
 
   #listed(connection: Connection): ListedConnection {
     const { clock, nodeBus } = this.#hub;
-    const { id, user, address, protocol, transport, openedAtMs, memberships } = connection;
-    const channels = [...(memberships?.keys() ?? [])].filter((name) => !isInternal(name));
+    const { id, user, address, protocol, transport, openedAtMs } = connection;
+    const channels = [...connection.channels()].filter((name) => !isInternal(name));
     return {
       id,
       ...(user && { user: user.id }),

@@ -33,8 +33,8 @@ export function mayWatch(user: User | undefined, channel: string): boolean {
 }
 
 /** Whether the connection is in the presence channel and no member. */
-export function isWatching({ memberships }: Connection, { name, traits }: Pick<Channel, "name" | "traits">): boolean {
-  return traits.presence && memberships?.has(name) === true && memberships.get(name) === undefined;
+export function isWatching(connection: Connection, { name, traits }: Pick<Channel, "name" | "traits">): boolean {
+  return traits.presence && connection.isIn(name) && connection.memberIn(name) === undefined;
 }
 
 function isStillGranted(connection: Connection, channel: string): boolean {

@@ -6,10 +6,9 @@
 
 import { type App, type ChannelRule, isReserved } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
-import type { Connection } from "../domain/connection.ts";
+import type { Connection, Membership } from "../domain/connection.ts";
 import type { Disconnect } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
-import type { Membership } from "../domain/memberships.ts";
 import type { EventPublication, Position, PresenceMember, Push } from "../domain/message.ts";
 import type { Awaitable, ChannelSummary, Clock, Engine, EngineHealth, NodeState } from "../domain/ports.ts";
 import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";

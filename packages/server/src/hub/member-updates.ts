@@ -52,11 +52,11 @@ export class MemberUpdates {
 
   /** The connection's user is described in other words than `before`: so it is in channels where it is a member as that user. */
   showIdentity(connection: Connection, before: User | undefined): void {
-    const { user, memberships, app } = connection;
-    if (!user || !before || !memberships || userInfoJson(user) === userInfoJson(before)) return;
+    const { user, app } = connection;
+    if (!user || !before || userInfoJson(user) === userInfoJson(before)) return;
     const member = { id: user.id, ...consistentUserInfo(user) };
-    for (const channel of [...memberships.keys()]) {
-      const shown = memberships.get(channel);
+    for (const channel of [...connection.channels()]) {
+      const shown = connection.memberIn(channel);
       // Another one came from a signature, or from the back end, for this channel alone.
       if (shown?.id !== user.id || userInfoJson(shown) !== userInfoJson(before)) continue;
       try {
@@ -65,7 +65,7 @@ export class MemberUpdates {
         if (!(error instanceof CommandError)) throw error;
         return this.#context.observe({ type: "refused", connection, error });
       }
-      memberships.set(channel, member);
+      connection.setMembership(channel, member);
       this.#context.runInBackground(() => this.update(connection, channel, member));
     }
   }

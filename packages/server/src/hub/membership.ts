@@ -1,9 +1,8 @@
 /** Joining a channel and leaving it: in the audience, in the registry, and for observers. */
 
-import type { Connection } from "../domain/connection.ts";
+import type { Connection, Entering, Membership } from "../domain/connection.ts";
 import { CommandError } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
-import { type Entering, type Membership, Memberships } from "../domain/memberships.ts";
 import type { EventPublication, Member, ResumeOptions } from "../domain/message.ts";
 import type { Awaitable } from "../domain/ports.ts";
 import { updatedMember } from "../domain/presence-publications.ts";
@@ -80,8 +79,7 @@ export class ChannelMembership {
         if (connection.closed || entering.refusal) return;
         reply(listed && changes?.applyTo(listed, member), past);
         if (past.isMissing) news.push({ type: "missed", app: tenant.app, channel: name });
-        connection.memberships ??= new Memberships();
-        connection.memberships.set(name, member);
+        connection.setMembership(name, member);
         if (previousIds) tenant.formerIds.add(connection, previousIds);
         audience.addSubscriber(connection, this.#context.fanout, upTo);
         isSubscribed = true;
@@ -106,9 +104,9 @@ export class ChannelMembership {
     const { tenants } = this.#context;
     const tenant = tenants.get(connection.app.id);
     const audience = tenant?.audiences.get(name);
-    if (!tenant || !audience || !connection.memberships?.has(name)) return;
-    const member = connection.memberships.get(name);
-    connection.memberships.delete(name);
+    if (!tenant || !audience || !connection.isIn(name)) return;
+    const member = connection.memberIn(name);
+    connection.removeMembership(name);
     connection.grantedByToken?.delete(name);
     connection.grants?.delete(name);
     audience.removeSubscriber(connection, this.#context.fanout);
@@ -122,9 +120,7 @@ export class ChannelMembership {
 
   /** In several turns where they are many: 10,000 channels take a tenth of a second. */
   leaveAll(connection: Connection): void {
-    const { memberships } = connection;
-    if (!memberships) return;
-    const names = [...memberships.keys()];
+    const names = [...connection.channels()];
     for (const name of names.slice(0, LEAVES_PER_TURN)) this.#leaveInBackground(connection, name);
     if (names.length > LEAVES_PER_TURN) {
       this.#context.runInBackground(() => this.#leaveRest(connection, names.slice(LEAVES_PER_TURN)));

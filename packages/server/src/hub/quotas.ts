@@ -71,12 +71,12 @@ export class Quotas {
     if (!tenant) return;
     const { connections, audiences } = tenant;
     for (const connection of connections.values()) {
-      const { app, memberships } = connection;
+      const { app } = connection;
       if (!connection.isCounted && app.limits.connections !== UNLIMITED && !isReserved(app)) {
         connection.isCounted = true;
         this.#context.runInBackground(() => this.#context.ledger.acquire(placeOf(app), connection.id, UNLIMITED));
       }
-      for (const name of memberships?.keys() ?? []) {
+      for (const name of connection.channels()) {
         const audience = audiences.get(name);
         if (audience) this.#countSubscriber(connection, audience);
       }

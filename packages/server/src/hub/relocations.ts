@@ -80,7 +80,7 @@ export class Relocations {
     if (entering || turnsUnderWay > 0 || frameQueue?.hasPending) return false;
     // By a token that has ended nobody comes back, even where that does not end the connection.
     if (connection.expiresAtMs - this.#context.clock.monotonicMs() <= NOTICE_MS) return false;
-    return connection.memberships?.keys().every((name) => this.#isRecovered(tenant, name, withinMs)) ?? true;
+    return connection.channels().every((name) => this.#isRecovered(tenant, name, withinMs));
   }
 
   #isRecovered(tenant: Tenant, name: string, withinMs: number): boolean {

@@ -5,10 +5,9 @@
 
 import type { App } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
-import type { Connection } from "../domain/connection.ts";
+import type { Connection, Membership } from "../domain/connection.ts";
 import { CommandError, Disconnect, isEngineAway } from "../domain/error.ts";
 import type { HubEvent, Steered } from "../domain/hub-event.ts";
-import type { Membership } from "../domain/memberships.ts";
 import type { Push } from "../domain/message.ts";
 import type { Awaitable, Clock, EngineHealth } from "../domain/ports.ts";
 import { consistentUserInfo, parseUserInfo } from "../domain/user-info.ts";
@@ -280,7 +279,7 @@ function reasonOf(act: DisconnectAct | ReconnectAct, connection: Connection): Di
 /** Takes the connection out of the channel, or refuses it where it is on its way in. Whether it was either. */
 function kick(hub: Host, connection: Connection, { channel, code, message, whose }: KickAct): boolean {
   const entering = connection.entering?.get(channel);
-  const member = connection.memberships?.get(channel) ?? entering?.member;
+  const member = connection.memberIn(channel) ?? entering?.member;
   if ("user" in whose && connection.user?.id !== whose.user && member?.id !== whose.user) return false;
   if (entering) entering.refusal = new CommandError("unauthorized", message);
   return expel(hub, connection, channel, code, message) || entering !== undefined;

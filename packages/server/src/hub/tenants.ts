@@ -154,11 +154,11 @@ export class Tenant {
     return true;
   }
 
-  wasSentTo({ memberships, watchedUsers: watching }: Connection, sinceMs: number): boolean {
-    if (memberships && memberships.size > MANY_CHANNELS) return true;
+  wasSentTo(connection: Connection, sinceMs: number): boolean {
+    if (connection.membershipCount > MANY_CHANNELS) return true;
     const isNews = (name: string) => (this.audiences.get(name)?.lastSentAtMs ?? 0) >= sinceMs;
-    if (memberships?.keys().some(isNews)) return true;
-    return watching?.some((user) => isNews(onlineChannel(user))) ?? false;
+    if (connection.channels().some(isNews)) return true;
+    return connection.watchedUsers?.some((user) => isNews(onlineChannel(user))) ?? false;
   }
 
   /** The channel's audience, kept until released as often as it was retained. */

@@ -29,7 +29,12 @@ export function spendTokens(
   bucket.tokens -= count;
 }
 
+/** What a bucket holds now that held so many tokens some time ago. */
+export function refilled(tokens: number, passedMs: number, perSecond: number, capacity: number): number {
+  return Math.min(capacity, tokens + (passedMs / 1000) * perSecond);
+}
+
 function refill(bucket: TokenBucket, nowMs: number, perSecond: number, capacity: number): void {
-  bucket.tokens = Math.min(capacity, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond);
+  bucket.tokens = refilled(bucket.tokens, nowMs - bucket.atMs, perSecond, capacity);
   bucket.atMs = nowMs;
 }

@@ -5,11 +5,17 @@
 
 import type { Clock } from "../domain/ports.ts";
 import type { Frame, FrameQueue, Socket } from "../domain/transport.ts";
-import type { TokenBucket } from "./token-bucket.ts";
-import { countFrame, countWork, isOverShare, PacedQueue, type QueueOwner, type TurnQueue } from "./turn-queue.ts";
+import {
+  countFrame,
+  countWork,
+  isOverShare,
+  PacedQueue,
+  type QueueOwner,
+  type ShareHolder,
+  type TurnQueue,
+} from "./turn-queue.ts";
 
-export interface TurnTaker {
-  readonly share: TokenBucket;
+export interface TurnTaker extends ShareHolder {
   readonly socket: Pick<Socket, "cork" | "pause" | "resume"> | undefined;
   /** What waits is dropped. */
   readonly closed: boolean;
@@ -48,15 +54,15 @@ export class Turns<H extends TurnHost, C extends TurnTaker> {
 
   /** A frame came in: runs it now where it may, or else in its turn. */
   receive(host: H, of: C, frame: Frame, bytes: number, nowMs: number): void {
-    countFrame(of.share, nowMs);
-    if (this.isBusy(host, of) || isOverShare(of.share) || of.frameQueue?.hasPending) this.#wait(host, of, frame, bytes);
+    countFrame(of, nowMs);
+    if (this.isBusy(host, of) || isOverShare(of) || of.frameQueue?.hasPending) this.#wait(host, of, frame, bytes);
     else this.run(host, of, frame, nowMs);
   }
 
   /** A ping or a pong came in, which the runtime has answered already. It cannot be made to wait, but what follows it can. */
   receivePing(host: H, of: C, nowMs: number): void {
-    countFrame(of.share, nowMs);
-    if (isOverShare(of.share)) this.#queueOf(host, of).rest(nowMs);
+    countFrame(of, nowMs);
+    if (isOverShare(of)) this.#queueOf(host, of).rest(nowMs);
   }
 
   /** Makes the frames that come wait for this work, which never throws or rejects. */
@@ -116,7 +122,7 @@ function endTurn<H extends TurnHost, C extends TurnTaker>(
   startMs: number | undefined,
 ): void {
   of.turnsUnderWay--;
-  if (startMs !== undefined) countWork(of.share, startMs, clock.monotonicMs());
+  if (startMs !== undefined) countWork(of, startMs, clock.monotonicMs());
   turnEnded?.(of);
 }
 

@@ -12,7 +12,7 @@ export async function setState(hub: Hub, connection: Connection, command: Presen
   const { channel, state, ref } = command;
   takeMemberUpdateToken(connection, hub.clock.monotonicMs());
   if (state !== null) checkMemberState(connection.app, state);
-  const member = connection.memberships?.get(channel);
+  const member = connection.memberIn(channel);
   if (!member || !(await hub.memberUpdates.update(connection, channel, { id: member.id, state }))) {
     throw new CommandError("not_subscribed", `The connection is not a member of channel ${channel}.`);
   }

@@ -61,7 +61,7 @@ function whyNot({ app }: Connection, { traits, hasOwnClientPublish }: Channel): 
 
 function act(hub: Hub, connection: Connection, command: Publish, nowMs: number): Awaitable<Position | undefined> {
   const { channel, event, data } = command;
-  const user = connection.memberships?.get(channel)?.id ?? connection.user?.id;
+  const user = connection.memberIn(channel)?.id ?? connection.user?.id;
   const publication: EventPublication = {
     type: "event",
     app: connection.app.id,

@@ -2,10 +2,9 @@
 
 import type { App } from "../../domain/app.ts";
 import { type Channel, type Traits, userChannel, userOfChannel } from "../../domain/channel.ts";
-import type { Connection } from "../../domain/connection.ts";
+import type { Connection, Membership } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
 import { exactId, memberText } from "../../domain/json-text.ts";
-import type { Membership } from "../../domain/memberships.ts";
 import type { ChannelProof, Command, Member, User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../domain/user-info.ts";

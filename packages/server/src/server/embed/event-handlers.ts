@@ -8,6 +8,8 @@ import type { DeclaredEvents } from "./declared-events.ts";
 import type { Hooks } from "./hooks.ts";
 import type { Handler } from "./types.ts";
 
+type Act = (connection: Connection, data: unknown) => unknown;
+
 export class EventHandlers {
   readonly #hooks: Pick<Hooks, "runMessageHooks" | "hasMessageHooks">;
   readonly #handlers = new Map<string, Handler>();
@@ -24,8 +26,8 @@ export class EventHandlers {
   }
 
   /** The message hooks run first; `further` handles what the program does not. Throws CommandError where there is neither hook nor handler, or the data are not as declared. */
-  call(connection: Connection, event: string, data: unknown, further?: Handler): Awaitable<unknown> {
-    const handler = this.#handlers.get(event) ?? this.#handlers.get("*") ?? further;
+  call(connection: Connection, event: string, data: unknown, further?: Act): Awaitable<unknown> {
+    const handler: Act | undefined = this.#handlers.get(event) ?? this.#handlers.get("*") ?? further;
     if (!handler && !this.#hooks.hasMessageHooks) {
       const name = JSON.stringify(event.slice(0, 64));
       throw new CommandError("unknown_command", `Nothing on this server handles ${name}.`);

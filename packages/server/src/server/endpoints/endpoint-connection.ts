@@ -83,7 +83,8 @@ export class EndpointConnection implements EndpointSocket, TurnTaker {
   probedAtMs: number;
   frameQueue: FrameQueue | undefined;
   turnsUnderWay = 0;
-  readonly share: TokenBucket;
+  shareLeft = Number.POSITIVE_INFINITY;
+  shareAtMs: number;
   /** What came before the end is still handled. */
   readonly closed = false;
 
@@ -96,7 +97,7 @@ export class EndpointConnection implements EndpointSocket, TurnTaker {
     this.#request = request;
     this.lastSeenMs = endpoint.clock.monotonicMs();
     this.probedAtMs = this.lastSeenMs;
-    this.share = { tokens: Number.POSITIVE_INFINITY, atMs: this.lastSeenMs };
+    this.shareAtMs = this.lastSeenMs;
     this.#tokens = { tokens: endpoint.limits.messagesPerSecond, atMs: this.lastSeenMs };
   }
 
