@@ -1,6 +1,7 @@
 /** What every server of the bench can be asked, Fanfare and bare Bun alike. Only how it listens and publishes differs. */
 
 import { readFileSync } from "node:fs";
+import type { Profile } from "./profile/profiler.ts";
 import { answerCalls } from "./remote.ts";
 
 export interface Burst {
@@ -30,6 +31,9 @@ export interface Contender extends Record<string, (...args: never[]) => unknown>
   cpuUs(): number;
   /** Resident bytes once garbage is collected. */
   residentBytes(): Promise<number>;
+  /** The number of the profiler's thread. */
+  startProfile(): Promise<number>;
+  stopProfile(): Promise<Profile>;
 }
 
 export interface Parts {
@@ -45,8 +49,15 @@ export function contend({ start, publish }: Parts): void {
     listenForPulses: () => listenForPulses(publish),
     cpuUs,
     residentBytes,
+    startProfile: async () => (await profiler()).startProfile(),
+    stopProfile: async () => (await profiler()).stopProfile(),
   };
   answerCalls(contender);
+}
+
+/** Loaded only where it is used: it takes memory, which the bench measures. */
+function profiler() {
+  return import("./profile/profiler.ts");
 }
 
 /** Milliseconds on a clock that all processes of the machine share. */

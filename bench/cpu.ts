@@ -73,7 +73,28 @@ function entries(folder: string): readonly string[] {
 }
 
 function ranUs(pid: number, thread: string): number {
-  return Number(read(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0] ?? 0) / 1_000;
+  return runsOf(pid, thread).ranUs;
+}
+
+/** How long a thread ran, and how long it could have but had no core, in microseconds. */
+export function runsOf(pid: number, thread: string): { readonly ranUs: number; readonly waitedUs: number } {
+  const [ran = 0, waited = 0] = read(`/proc/${pid}/task/${thread}/schedstat`).split(" ").map(Number);
+  return { ranUs: ran / 1_000, waitedUs: waited / 1_000 };
+}
+
+/** How often a thread gave its core back of itself. */
+export function sleepsOf(pid: number, thread: string): number {
+  return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(read(`/proc/${pid}/task/${thread}/status`))?.[1] ?? 0);
+}
+
+/** Processor time so far by what threads are called, in microseconds. The main thread is `main`. */
+export function cpuUsByThread(pid: number): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>();
+  for (const thread of threadsOf(pid)) {
+    const name = Number(thread) === pid ? "main" : read(`/proc/${pid}/task/${thread}/comm`).trim();
+    sums.set(name, (sums.get(name) ?? 0) + ranUs(pid, thread));
+  }
+  return sums;
 }
 
 /** What is gone has used nothing. */

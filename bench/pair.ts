@@ -6,7 +6,7 @@ import type { HttpTransport } from "./http-readers.ts";
 import type { Load } from "./load.ts";
 import { CHANNEL } from "./message.ts";
 import type { Opening } from "./readers.ts";
-import { Remote } from "./remote.ts";
+import { Remote, type RemoteOptions } from "./remote.ts";
 
 export type Kind = "bare" | "optimal" | "pusher" | "native";
 
@@ -33,12 +33,12 @@ export class Pair {
     this.load = load;
   }
 
-  /** `config` is what is set differently in Fanfare. */
-  static async start(kind: Kind, config: object = {}): Promise<Pair> {
+  /** `config` is what is set differently in Fanfare, `more` how its process runs. */
+  static async start(kind: Kind, config: object = {}, more: Omit<RemoteOptions, "args"> = {}): Promise<Pair> {
     const server =
       kind === "bare" || kind === "optimal"
-        ? new Remote<Contender>("./baseline.ts", { args: [kind] })
-        : new Remote<Contender>("./program.ts", { args: [kind, JSON.stringify(config)] });
+        ? new Remote<Contender>("./baseline.ts", { ...more, args: [kind] })
+        : new Remote<Contender>("./program.ts", { ...more, args: [kind, JSON.stringify(config)] });
     return new Pair(kind, await server.call("start"), server, new Remote<Load>("./load.ts"));
   }
 

@@ -28,6 +28,10 @@ export interface RemoteOptions {
   readonly args?: readonly string[];
   /** Hears what the process sends with `sendBatch`. */
   readonly batch?: (batch: unknown) => void;
+  /** Beside this process's own. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Hears what the process says on its second output, bit by bit; without it that is seen by whoever runs the bench. */
+  readonly stderr?: (text: string) => void;
 }
 
 /** A process of the bench, seen from the parent. */
@@ -37,9 +41,10 @@ export class Remote<M extends Methods> {
   #calls = 0;
 
   /** The script's path is relative to this file. */
-  constructor(script: string, { args = [], batch }: RemoteOptions = {}) {
+  constructor(script: string, { args = [], batch, env = {}, stderr }: RemoteOptions = {}) {
     this.#child = Bun.spawn([process.execPath, new URL(script, import.meta.url).pathname, ...args], {
-      stdio: ["ignore", "inherit", "inherit"],
+      stdio: ["ignore", "inherit", stderr ? "pipe" : "inherit"],
+      env: { ...process.env, ...env },
       serialization: "json",
       ipc: (message: Answer | Batch) => {
         if ("batch" in message) batch?.(message.batch);
@@ -47,6 +52,7 @@ export class Remote<M extends Methods> {
       },
       onExit: (_, code, signal) => this.#fail(new Error(`${script} ended: ${signal ?? code}`)),
     });
+    if (stderr && this.#child.stderr instanceof ReadableStream) void hear(this.#child.stderr, stderr);
   }
 
   get pid(): number {
@@ -84,6 +90,11 @@ export class Remote<M extends Methods> {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
+}
+
+async function hear(stream: ReadableStream<Uint8Array>, each: (text: string) => void): Promise<void> {
+  const decoder = new TextDecoder();
+  for await (const bytes of stream) each(decoder.decode(bytes, { stream: true }));
 }
 
 export function sendBatch(batch: unknown): void {

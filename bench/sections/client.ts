@@ -17,7 +17,7 @@ export async function client({ rounds, forMs }: Effort): Promise<Table> {
   const rows: string[][] = [];
   for (const window of WINDOWS) {
     await withPairs(KINDS, async (pairs) => {
-      for (const pair of pairs) await pair.open(CLIENTS, pair.kind, CHANNEL);
+      for (const pair of pairs) await meet(pair);
       await alternate(1, pairs, (pair) => measure(pair, window, forMs));
       const results = await alternate(rounds, pairs, (pair) => measure(pair, window, forMs * 2));
       const bare = results[0]?.map((one) => one.cpuUsEach) ?? [];
@@ -34,9 +34,8 @@ export async function client({ rounds, forMs }: Effort): Promise<Table> {
 
 async function measure(pair: Pair, window: number, forMs: number): Promise<Result> {
   let came = 0;
-  const frame = JSON.stringify(frameFor(pair.kind));
   const cpuUs = await pair.cpuUs(async () => {
-    came = await pair.load.call("echo", frame, window, forMs);
+    came = await exchange(pair, window, forMs);
   });
   // What is still on its way would count into the next round.
   await Bun.sleep(SETTLE_MS);
@@ -44,6 +43,15 @@ async function measure(pair: Pair, window: number, forMs: number): Promise<Resul
 }
 
 const SETTLE_MS = 200;
+
+export function meet(pair: Pair): Promise<void> {
+  return pair.open(CLIENTS, pair.kind, CHANNEL);
+}
+
+/** So many events of each client are on their way at any time. Says how many came. */
+export function exchange(pair: Pair, window: number, forMs: number): Promise<number> {
+  return pair.load.call("echo", JSON.stringify(frameFor(pair.kind)), window, forMs);
+}
 
 function frameFor(kind: Kind): object {
   const data = { text: "hello, here I am" };

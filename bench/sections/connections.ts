@@ -13,8 +13,8 @@ export async function connections({ connections: counts, rounds }: Effort): Prom
   const crowd = Math.min(MAX_CROWD, Math.max(...counts));
   const each = await withPairs(KINDS, async (pairs) => {
     // A server is compiled with its first thousands.
-    await alternate(rounds, pairs, (pair) => comeAndGo(pair, crowd));
-    return alternate(rounds, pairs, (pair) => comeAndGo(pair, crowd));
+    await alternate(rounds, pairs, (pair) => cpuUsEach(pair, crowd));
+    return alternate(rounds, pairs, (pair) => cpuUsEach(pair, crowd));
   });
   return {
     title: "Connections",
@@ -29,11 +29,12 @@ export async function connections({ connections: counts, rounds }: Effort): Prom
 }
 
 /** CPU for each client, in microseconds. */
-async function comeAndGo(pair: Pair, crowd: number): Promise<number> {
-  const cpuUs = await pair.cpuUs(async () => {
-    await pair.open(crowd);
-    await pair.load.call("close");
-    await Bun.sleep(SETTLE_MS);
-  });
-  return cpuUs / crowd;
+async function cpuUsEach(pair: Pair, crowd: number): Promise<number> {
+  return (await pair.cpuUs(() => comeAndGo(pair, crowd))) / crowd;
+}
+
+export async function comeAndGo(pair: Pair, crowd: number): Promise<void> {
+  await pair.open(crowd);
+  await pair.load.call("close");
+  await Bun.sleep(SETTLE_MS);
 }

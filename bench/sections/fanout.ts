@@ -34,15 +34,21 @@ export async function fanout({ subscribers, rounds, forMs }: Effort): Promise<Ta
 }
 
 async function burst(pair: Pair, subscribers: number, perTick: number, forMs: number): Promise<Burst> {
-  await pair.load.call("reset");
   let frames = 0;
   const startMs = performance.now();
   const cpuUs = await pair.cpuUs(async () => {
-    frames = subscribers * (await pair.server.call("burst", { perTick, forMs }));
-    await pair.load.call("arrived", frames, PATIENCE_MS);
+    frames = subscribers * (await publish(pair, subscribers, perTick, forMs));
   });
   const tookS = (performance.now() - startMs) / 1000;
   return { deliveriesPerSecond: frames / tookS, cpuUsPerDelivery: cpuUs / frames };
+}
+
+/** Until all of it has arrived. Says how many were published. */
+export async function publish(pair: Pair, subscribers: number, perTick: number, forMs: number): Promise<number> {
+  await pair.load.call("reset");
+  const published = await pair.server.call("burst", { perTick, forMs });
+  await pair.load.call("arrived", subscribers * published, PATIENCE_MS);
+  return published;
 }
 
 function rowOf(count: number, perTick: number, kind: Kind, bursts: readonly Burst[], bare: readonly Burst[]): string[] {

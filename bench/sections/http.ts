@@ -5,11 +5,11 @@ import { alternate, type Effort, fixed, median, ratio, type Table, times, whole 
 
 const KINDS: readonly Kind[] = ["bare", "optimal", "pusher"];
 /** With nobody in the channel the answers are all that is written; with readers it is as with the peers, a few back ends. */
-const NOBODY = { readers: 0, callers: 64 };
-const FEW = [1, 5, 15].map((readers) => ({ readers, callers: 4 }));
+export const NOBODY = { readers: 0, callers: 64 };
+export const FEW = [1, 5, 15].map((readers) => ({ readers, callers: 4 }));
 const PATIENCE_MS = 60_000;
 
-interface Setup {
+export interface Setup {
   readonly readers: number;
   readonly callers: number;
 }
@@ -51,19 +51,31 @@ export async function http({ rounds, forMs }: Effort): Promise<Table> {
   };
 }
 
-/** Readers that come anew each time, so that none answers for a channel that has more. */
-async function measure(pair: Pair, { readers, callers }: Setup, forMs: number): Promise<Result> {
-  const channel = `readers-${readers}`;
-  await pair.load.call("close");
-  await pair.open(readers, pair.kind, channel);
-  await pair.load.call("reset");
+async function measure(pair: Pair, setup: Setup, forMs: number): Promise<Result> {
+  await gather(pair, setup);
   let answered = 0;
-  const request = readers === 0 ? {} : { request: { kind: "pusher" as const, channel } };
   const cpuUs = await pair.cpuUs(async () => {
-    const called = await pair.load.call("trigger", { port: pair.port, callers, forMs, ...request });
-    if (called.refused > 0) throw new Error(`${called.refused} triggers were refused.`);
-    answered = called.answered;
-    await pair.load.call("arrived", answered * readers, PATIENCE_MS);
+    answered = await ask(pair, setup, forMs);
   });
   return { perSecond: (answered * 1000) / forMs, cpuUsEach: cpuUs / answered };
+}
+
+/** Readers that come anew each time, so that none answers for a channel that has more. */
+export async function gather(pair: Pair, { readers }: Setup): Promise<void> {
+  await pair.load.call("close");
+  await pair.open(readers, pair.kind, channelFor(readers));
+}
+
+/** Until all that was published has arrived. Says how many were answered. */
+export async function ask(pair: Pair, { readers, callers }: Setup, forMs: number): Promise<number> {
+  await pair.load.call("reset");
+  const request = readers === 0 ? {} : { request: { kind: "pusher" as const, channel: channelFor(readers) } };
+  const { answered, refused } = await pair.load.call("trigger", { port: pair.port, callers, forMs, ...request });
+  if (refused > 0) throw new Error(`${refused} triggers were refused.`);
+  await pair.load.call("arrived", answered * readers, PATIENCE_MS);
+  return answered;
+}
+
+function channelFor(readers: number): string {
+  return `readers-${readers}`;
 }

@@ -13,7 +13,7 @@ external("redis-server");
 external("nats-server");
 external("proc");
 
-type Script = "main.ts" | "cluster.ts" | "dashboard.ts" | "peers.ts" | "restart.ts";
+type Script = "main.ts" | "cluster.ts" | "dashboard.ts" | "peers.ts" | "profile.ts" | "restart.ts";
 
 const bench = (...args: string[]) => run("main.ts", args);
 
@@ -122,6 +122,24 @@ test("the bench of the dashboard signs in, watches, and prints numbers only", as
   expect([code, err]).toEqual([0, ""]);
   expect(out).toMatch(/^\| a dashboard: everything +\| +\d+\.\d \| +\d+\.\d\d × \|$/m);
 }, 60_000);
+
+describe("the profile of a section of the bench", () => {
+  test("says in numbers only what each part of the server takes, and finds the functions", async () => {
+    const { code, out, err } = await run("profile.ts", ["client", "--only", "pusher, 10", "--for", "200"]);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).not.toMatch(/NaN|undefined|Infinity/);
+    for (const part of ["hub", "protocols", "Bun and the kernel"])
+      expect(out).toMatch(new RegExp(`^\\| ${part} +\\| +\\d+\\.\\d\\d \\(\\d+ %\\) \\|$`, "m"));
+    expect(out).toMatch(/^\| all +\| +\d+\.\d\d µs \|$/m);
+    expect(out).toMatch(/^\| \S+ \(hub\/[\w/-]+\.ts:\d+\) +\| +\d+\.\d{3} \|$/m);
+  }, 60_000);
+
+  test.each(["coffee", "client http", "client --for ever", ""])("does not take: %s", async (line) => {
+    const { code, out, err } = await run("profile.ts", line.split(" ").filter(Boolean));
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toStartWith("Usage: npm run bench:profile -- client|fanout|http|connections ");
+  });
+});
 
 test("the bench of a rolling restart swaps both nodes, and nobody misses anything", async () => {
   const { code, out, err } = await run("restart.ts", ["--tiny"]);

@@ -1,0 +1,104 @@
+/** One workload on one server: what an operation costs without the profiler, and how that divides with it. */
+
+import type { Profiler } from "node:inspector";
+import { cpuUsByThread } from "../cpu.ts";
+import { type Kind, Pair } from "../pair.ts";
+import { type Shares, sharesOf } from "./parts.ts";
+import type { Workload } from "./workloads.ts";
+
+export interface Costs {
+  /** Of the whole process, per operation, as the bench measures it. */
+  readonly us: number;
+  /** Of bare Bun for the same work, in the same minute. */
+  readonly bareUs: number;
+  /** By what threads are called. */
+  readonly threadsUs: ReadonlyMap<string, number>;
+  /** What the collections of garbage took of the main thread, per operation. It is in the parts, too. */
+  readonly garbageUs: number;
+  /** Share of the main thread's time that is JavaScript, or called by it. */
+  readonly jsShare: number;
+  readonly shares: Shares;
+  readonly profile: Profiler.Profile;
+}
+
+/** JavaScriptCore says on the second output of each collection how long it stopped the program. */
+const LOGS_COLLECTIONS = { BUN_JSC_logGC: "1" };
+const PAUSE = /\bp=([\d.]+)ms/g;
+
+export async function measure(workload: Workload, forMs: number): Promise<Costs> {
+  const bareUs = await bareUsOf(workload, forMs);
+  let pausesMs = 0;
+  const stderr = (text: string) => {
+    for (const [, ms] of text.matchAll(PAUSE)) pausesMs += Number(ms);
+  };
+  return withPair(workload.kind, { env: LOGS_COLLECTIONS, stderr }, async (pair) => {
+    await warmUp(workload, pair, forMs);
+    pausesMs = 0;
+    const before = cpuUsByThread(pair.server.pid);
+    const count = await workload.run(pair, forMs);
+    const after = cpuUsByThread(pair.server.pid);
+    const garbageUs = (pausesMs * 1000) / count;
+    const threadsUs = new Map([...after].map(([name, us]) => [name, (us - (before.get(name) ?? 0)) / count]));
+    await workload.prepare(pair);
+    lookFromTheSameCore(pair.server.pid, await pair.server.call("startProfile"));
+    await workload.run(pair, forMs * 2);
+    const { cpu: profile, jsShare } = await pair.server.call("stopProfile");
+    const us = [...threadsUs.values()].reduce((sum, one) => sum + one, 0);
+    return { us, bareUs, threadsUs, garbageUs, jsShare, shares: sharesOf(profile), profile };
+  });
+}
+
+async function bareUsOf(workload: Workload, forMs: number): Promise<number> {
+  return withPair("bare", {}, async (pair) => {
+    await warmUp(workload, pair, forMs);
+    let count = 0;
+    const us = await pair.cpuUs(async () => {
+      count = await workload.run(pair, forMs);
+    });
+    return us / count;
+  });
+}
+
+/** The code is compiled with what it does first. */
+async function warmUp(workload: Workload, pair: Pair, forMs: number): Promise<void> {
+  await workload.prepare(pair);
+  await workload.run(pair, forMs);
+  await workload.prepare(pair);
+}
+
+async function withPair<T>(
+  kind: Kind,
+  more: Parameters<typeof Pair.start>[2],
+  work: (pair: Pair) => Promise<T>,
+): Promise<T> {
+  const pair = await Pair.start(kind, {}, more);
+  prefer(pair.server.pid, 1, "--all-tasks");
+  try {
+    return await work(pair);
+  } finally {
+    await pair.end();
+  }
+}
+
+/**
+ * The profiler's thread stops the server's by a signal. To another core that takes some microseconds, in which the server leaves
+ * the JavaScript that it ran for its next system call: little of it would be seen, and more of its ends than of its beginnings. On
+ * the same core the profiler interrupts what runs, and sees just that. Both go before whatever else the machine does.
+ */
+function lookFromTheSameCore(server: number, profiler: number): void {
+  prefer(profiler, 2);
+  for (const thread of [server, profiler]) ask("taskset", "--cpu-list", "--pid", "0", String(thread));
+}
+
+function prefer(id: number, priority: number, ...more: readonly string[]): void {
+  ask("chrt", ...more, "--fifo", "--pid", String(priority), String(id));
+}
+
+function ask(program: string, ...args: readonly string[]): void {
+  if (maySchedule()) Bun.spawnSync([program, ...args]);
+}
+
+/** Whether the profiler can be put where it sees all alike. Without that its figures are rough. */
+export function maySchedule(): boolean {
+  return process.getuid?.() === 0 && Bun.which("chrt") !== null && Bun.which("taskset") !== null;
+}
