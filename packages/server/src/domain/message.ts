@@ -271,9 +271,9 @@ export interface NoticePush extends Pick<EventPublication, "event" | "data" | "b
 export interface WelcomePush {
   readonly type: "welcome";
   readonly connection: string;
-  readonly user?: User;
+  readonly user?: User | undefined;
   /** By which the client comes back, for a while, without its app's back end being asked. */
-  readonly reconnectToken?: string;
+  readonly reconnectToken?: string | undefined;
   /** Silence after which the client should ask whether the server is there, in seconds. */
   readonly activityTimeoutS: number;
   readonly frameBytes: number;
@@ -281,7 +281,7 @@ export interface WelcomePush {
   /** Unix milliseconds, when it was sent. */
   readonly serverTimeMs: number;
   /** Where the connection outlives its requests. */
-  readonly session?: SessionInfo;
+  readonly session?: SessionInfo | undefined;
 }
 
 /** How a client comes back to a connection that outlives its requests. */

@@ -1,5 +1,6 @@
 /** What the parts of the hub share: the engine, the clock, the apps that are here, and the way facts reach observers. */
 
+import { isReserved } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
 import type { Awaitable, Broker, Clock, Engine, Ledger, Observer, Registry } from "../domain/ports.ts";
@@ -37,6 +38,7 @@ export class HubContext {
   /** When all connections were last looked at. */
   sweptAtMs = 0;
   readonly #observers: readonly Observer[];
+  readonly #observersOfAll: readonly Observer[];
   readonly #scheduleTurn: ScheduleTurn;
   #running = 0;
 
@@ -53,13 +55,14 @@ export class HubContext {
     this.channels = options.channels ?? new Channels();
     this.tenants = new Tenants(this.channels, this.broker);
     this.nodeNumber = nodeNumber(options.node().id);
-    this.#observers = options.observers ?? [];
+    this.#observersOfAll = options.observersOfAll ?? [];
+    this.#observers = [...(options.observers ?? []), ...this.#observersOfAll];
     this.#scheduleTurn = options.scheduleTurn;
   }
 
   /** Never throws: an observer's fault is reported to the others, and stops nothing. */
   observe(event: HubEvent): void {
-    for (const observer of this.#observers) {
+    for (const observer of concernsReserved(event) ? this.#observersOfAll : this.#observers) {
       try {
         observer(event);
       } catch (error) {
@@ -107,6 +110,12 @@ export class HubContext {
       this.#running--;
     }
   }
+}
+
+function concernsReserved(event: HubEvent): boolean {
+  if (event.type === "failed") return false;
+  const app = "connection" in event ? event.connection.app : event.app;
+  return app !== undefined && isReserved(app);
 }
 
 /** The node's number, from the id in its report: 32 bits, so that it fits the first number of its connections' ids. */

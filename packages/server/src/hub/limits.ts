@@ -123,15 +123,24 @@ function rateLimited(most: string, waitS: number): CommandError {
   return new CommandError("rate_limited", `More than ${most}.`, { retryAfterMs: Math.ceil(waitS * 1000) });
 }
 
+/** Made once for each app: half a microsecond of a welcome. */
+const limitsOfApps = new WeakMap<App, ClientLimits>();
+
 /** What a client is told of its limits, so that it need not run into them. */
-export function clientLimits({ limits }: App): ClientLimits {
-  return {
-    ...unlessUnlimited("eventsPerSecond", limits.clientEventsPerSecond),
-    ...unlessUnlimited("subscribesPerSecond", limits.subscribesPerSecond),
-    ...unlessUnlimited("memberUpdatesPerSecond", limits.memberUpdatesPerSecond),
-    ...unlessUnlimited("eventBytes", limits.eventDataBytes),
-    ...unlessUnlimited("channels", limits.channelsPerConnection),
-  };
+export function clientLimits(app: App): ClientLimits {
+  let known = limitsOfApps.get(app);
+  if (!known) {
+    const { limits } = app;
+    known = {
+      ...unlessUnlimited("eventsPerSecond", limits.clientEventsPerSecond),
+      ...unlessUnlimited("subscribesPerSecond", limits.subscribesPerSecond),
+      ...unlessUnlimited("memberUpdatesPerSecond", limits.memberUpdatesPerSecond),
+      ...unlessUnlimited("eventBytes", limits.eventDataBytes),
+      ...unlessUnlimited("channels", limits.channelsPerConnection),
+    };
+    limitsOfApps.set(app, known);
+  }
+  return known;
 }
 
 function unlessUnlimited(name: keyof ClientLimits, most: number): ClientLimits {

@@ -17,7 +17,10 @@ export interface HubOptions {
   readonly scheduleTurn: ScheduleTurn;
   readonly limits: HubLimits;
   readonly guards?: readonly Guard[];
+  /** Of what concerns apps of the server's own use, they observe only failures. */
   readonly observers?: readonly Observer[];
+  /** After those: of every app. */
+  readonly observersOfAll?: readonly Observer[];
   /** Resolves when the observers have written what they were notified of, as far as any of them writes. Never rejects. */
   readonly observersFlushed?: () => Promise<void>;
   /** Counts frames. */

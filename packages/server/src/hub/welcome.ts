@@ -7,16 +7,16 @@ import { clientLimits } from "./limits.ts";
 
 export function welcome(hub: Hub, connection: Connection, user: User | undefined): void {
   const { frameBytes, activityTimeoutS } = hub.limits;
-  const { id, app, backend } = connection;
-  const session = connection.socket?.session;
-  const serverTimeMs = hub.clock.wallMs();
-  const bounds = { activityTimeoutS, frameBytes, limits: clientLimits(app), serverTimeMs };
+  const { id, app, backend, socket } = connection;
   hub.push(connection, {
     type: "welcome",
     connection: id,
-    ...bounds,
-    ...(session && { session }),
-    ...(user && { user }),
-    ...(backend?.reconnectToken !== undefined && { reconnectToken: backend.reconnectToken }),
+    user,
+    reconnectToken: backend?.reconnectToken,
+    activityTimeoutS,
+    frameBytes,
+    limits: clientLimits(app),
+    serverTimeMs: hub.clock.wallMs(),
+    session: socket?.session,
   });
 }

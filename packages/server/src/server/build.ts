@@ -14,7 +14,7 @@ import { appBackends } from "./app-backends.ts";
 import { appDirectory } from "./app-directory.ts";
 import { nodeName, portGroupOf } from "./cluster/node-name.ts";
 import { RoomMonitor } from "./cluster/room-monitor.ts";
-import { Dashboard, ignoringDashboardApp } from "./dashboard/dashboard.ts";
+import { Dashboard } from "./dashboard/dashboard.ts";
 import { guardsFor } from "./guards.ts";
 import { ClusterWatch } from "./lifecycle/cluster-watch.ts";
 import { DrainController, DrainState } from "./lifecycle/drain-controller.ts";
@@ -57,7 +57,8 @@ export function build(deps: Dependencies, engine: Engine): Parts {
       ...{ config, clock, engine, memory, extensions, backend },
       ...{ dashboard: dashboardGuard, given: deps.given },
     }),
-    observers: [...deps.observers.map(ignoringDashboardApp), (event) => dashboard.observe(event)],
+    observers: deps.observers,
+    observersOfAll: [(event) => dashboard.observe(event)],
     traffic: withSlowConsumers(storage.traffic, () => slowConsumers),
     node: () => ({
       ...node,
@@ -113,7 +114,7 @@ function watchCluster(
   return { rebalancer, clusterWatch: new ClusterWatch({ hub, clock, engine: engine.name, room, rebalancer }) };
 }
 
-interface HubParts extends Pick<HubOptions, "node" | "engine" | "deciders"> {
+interface HubParts extends Pick<HubOptions, "node" | "engine" | "deciders" | "observersOfAll"> {
   readonly apps: AppDirectory;
   readonly guards: readonly Guard[];
   readonly observers: readonly Observer[];

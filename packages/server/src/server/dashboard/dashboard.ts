@@ -206,11 +206,3 @@ function pathBelow(bases: readonly string[], pathname: string): string | undefin
   const base = bases.find((one) => pathname === one || pathname.startsWith(`${one}/`));
   return base === undefined ? undefined : pathname.slice(base.length);
 }
-
-/** Only the dashboard observes its own app. */
-export function ignoringDashboardApp(observer: Observer): Observer {
-  return (event) => {
-    const app = "connection" in event ? event.connection?.app : "app" in event ? event.app : undefined;
-    if (app === undefined || !isReserved(app) || event.type === "failed") observer(event);
-  };
-}
