@@ -161,7 +161,9 @@ function tokenOf(by: Credentials, hasMore: boolean): string | undefined {
 }
 
 function tokenIn(request: Request, app: App): string | undefined {
-  const token = new URL(request.url, "http://localhost").searchParams.get("token");
+  const { url } = request;
+  // Without a query, a handshake is spared a microsecond.
+  const token = url.includes("?") ? new URL(url, "http://localhost").searchParams.get("token") : null;
   if (token === null) return bearerIn(request) ?? cookieIn(request, app);
   if (app.token?.inUrl !== false) return token;
   const message = "This app takes no token in an address (token.inUrl is off): send it in the header Authorization";

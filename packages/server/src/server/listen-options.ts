@@ -49,7 +49,7 @@ export function listenOptions(deps: Dependencies, parts: ListenParts): Listeners
     dashboard: dashboardEntry,
     newId: admission.newId,
     recheck: (connection) => disconnectReason(connection, apps, barrier),
-    isDraining: () => drainState.draining.aborted,
+    isDraining: () => drainState.areDoorsClosed,
     drainPhase: () => drainState.requestArrived(),
     endpoints: extensions.endpoints,
     middleware: extensions.middleware,

@@ -148,8 +148,9 @@ export class Dashboard {
       this.#admin = loading;
       return loading;
     };
-    const restOf = ({ pathname }: URL) =>
-      settings.enabled ? pathBelow([settings.path, prefix + settings.path], pathname) : undefined;
+    const bases = settings.enabled ? [settings.path, prefix + settings.path] : [];
+    const livePaths = bases.map((base) => base + LIVE_PATH);
+    const restOf = ({ pathname }: URL) => pathBelow(bases, pathname);
     return {
       route: (request, url, listener) => {
         const rest = restOf(url);
@@ -157,7 +158,7 @@ export class Dashboard {
         const caller = identify(request, url, listener.requestIP(request)?.address);
         return load().then((admin) => admin.handle(request, { url, rest, caller }));
       },
-      isLive: (url) => restOf(url) === LIVE_PATH,
+      isLive: ({ pathname }) => livePaths.includes(pathname),
       admit: async (url, address, id) => {
         const admin = await load();
         const principal = await admin.redeem(url.searchParams.get("ticket") ?? "");

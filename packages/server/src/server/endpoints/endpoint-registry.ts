@@ -55,9 +55,10 @@ export class EndpointRegistry implements Iterable<RegisteredEndpoint> {
   }
 
   /** Whose a handshake is. At `/` those are the native protocol's that name an app, however much of the rest an endpoint takes. */
-  findForSocket({ pathname, searchParams }: URL): EndpointMatch | undefined {
-    const found = this.find(pathname);
-    return found?.endpoint.path === "/" && searchParams.has("app") ? undefined : found;
+  findForSocket(url: URL): EndpointMatch | undefined {
+    if (this.#placed.length === 0) return undefined;
+    const found = this.find(url.pathname);
+    return found?.endpoint.path === "/" && url.searchParams.has("app") ? undefined : found;
   }
 
   /** The first that was added wins, those whose path says all before all others. */
@@ -82,7 +83,7 @@ export class EndpointRegistry implements Iterable<RegisteredEndpoint> {
   /** Sockets of all of them. */
   get count(): number {
     let count = 0;
-    for (const endpoint of this) count += endpoint.sockets.count();
+    for (const { endpoint } of this.#placed) count += endpoint.sockets.count();
     return count;
   }
 

@@ -43,12 +43,16 @@ export class DrainState {
     return this.isStopping || this.isSwitchedOn;
   }
 
+  /** No client is let in any more. A signal's own word for it costs a call into the runtime at each handshake. */
+  areDoorsClosed = false;
+
   /** Aborted when no client is let in any more. */
   get draining(): AbortSignal {
     return this.#draining.signal;
   }
 
   closeDoors(message: string): void {
+    this.areDoorsClosed = true;
     this.#draining.abort(new Error(message));
   }
 

@@ -6,6 +6,7 @@ import { CommandError, Disconnect } from "../../domain/error.ts";
 import type { User } from "../../domain/message.ts";
 import type { AppStore, Awaitable, Clock, Guard } from "../../domain/ports.ts";
 import type { Protocol } from "../../domain/transport.ts";
+import { Query } from "../../http/query.ts";
 import { andThen } from "../../hub/awaitable.ts";
 import type { Caller } from "../http/caller.ts";
 
@@ -62,16 +63,30 @@ export interface AdmissionRequest {
   readonly transport?: Transport;
 }
 
+/** An address, read once: each look into a URL makes a new text. */
+interface Asked {
+  readonly path: string;
+  /** Of the app at a path of Pusher's; undefined at any other. */
+  readonly pusherKey: string | undefined;
+  readonly query: Query;
+}
+
+function read(url: URL): Asked {
+  const path = url.pathname;
+  return { path, pusherKey: PUSHER_PATH.exec(path)?.[1], query: new Query(url) };
+}
+
 /** Never throws or rejects. At once where nobody has to be waited for, which saves a handshake several promises. */
 export function admit(options: AdmissionOptions, asked: AdmissionRequest): Awaitable<AdmittedClient | RejectedClient> {
-  const { url, caller } = asked;
+  const { caller } = asked;
+  const address = read(asked.url);
   let app: App | undefined;
-  const reject = (error: unknown) => ({ ...rejectionFor(options, url, caller, error), ...(app && { app }) });
+  const reject = (error: unknown) => ({ ...rejection(options, address, caller, error), ...(app && { app }) });
   try {
-    const key = keyOf(options, url);
+    const key = address.pusherKey ?? address.query.get("app") ?? options.defaultKey;
     const admitted = andThen(options.apps.byKey(key), (found) => {
       app = found;
-      return admitTo(options, asked, () => checkApp(app, key, caller));
+      return admitTo(options, asked, address, () => checkApp(app, key, caller));
     });
     return admitted instanceof Promise ? admitted.catch(reject) : admitted;
   } catch (error) {
@@ -81,18 +96,21 @@ export function admit(options: AdmissionOptions, asked: AdmissionRequest): Await
 
 function admitTo(
   options: AdmissionOptions,
-  { request, url, caller, transport }: AdmissionRequest,
+  { request, caller, transport }: AdmissionRequest,
+  address: Asked,
   appOf: () => App,
 ): Awaitable<AdmittedClient> {
-  const protocol = protocolAt(options, url);
-  const version = protocol.name === options.pusher.name ? pusherVersionOf(url, options.strictProtocol) : undefined;
+  const { query } = address;
+  const protocol = protocolAt(options, address);
+  const isPusher = protocol.name === options.pusher.name;
+  const version = isPusher ? pusherVersionOf(address, options.strictProtocol) : undefined;
   const connection = createConnection(options, caller, protocol, appOf());
   if (transport) connection.transport = transport;
   connection.isEncrypted = caller.isEncrypted;
-  describeClient(connection, request, url);
+  describeClient(connection, request, query);
   if (version !== undefined) connection.answersPings = version >= FIRST_WITH_PINGS;
   return andThen(runGuards(options.guards, request, connection), (user) => {
-    connection.awaitsAuthentication = !user && protocol === options.native && url.searchParams.get("auth") === "frame";
+    connection.awaitsAuthentication = !user && protocol === options.native && query.get("auth") === "frame";
     if (version === undefined && !connection.awaitsAuthentication) checkAnonymous(connection.app, user);
     // A Pusher client signs in by a command, unless its app's back end is asked.
     const admitted = { connection, user: version === undefined || connection.backend ? user : undefined };
@@ -101,8 +119,12 @@ function admitTo(
 }
 
 /** The reason that the client gets for an error, in its own protocol. */
-export function rejectionFor(options: AdmissionOptions, url: URL, { address }: Caller, error: unknown): RejectedClient {
-  const protocol = protocolAt(options, url);
+export function rejectionFor(options: AdmissionOptions, url: URL, caller: Caller, error: unknown): RejectedClient {
+  return rejection(options, read(url), caller, error);
+}
+
+function rejection(options: AdmissionOptions, asked: Asked, { address }: Caller, error: unknown): RejectedClient {
+  const protocol = protocolAt(options, asked);
   if (error instanceof Disconnect) return { protocol, address, reason: error };
   if (error instanceof CommandError) {
     return { protocol, address, reason: new Disconnect("unauthorized", error.message) };
@@ -111,15 +133,14 @@ export function rejectionFor(options: AdmissionOptions, url: URL, { address }: C
   return { protocol, address, reason: new Disconnect("internal", "Something went wrong on the server.") };
 }
 
-function keyOf({ defaultKey }: AdmissionOptions, url: URL): string {
-  return PUSHER_PATH.exec(url.pathname)?.[1] ?? url.searchParams.get("app") ?? defaultKey;
-}
-
 /** Pusher's where there is none at the path: its clients have to be able to read why they are rejected. */
-function protocolAt({ native, pusher, recoveringPusher, further, path }: AdmissionOptions, url: URL): Protocol {
-  if (PUSHER_PATH.test(url.pathname)) return url.searchParams.get("recover") === "1" ? recoveringPusher : pusher;
-  if (isNativePath(url, path)) return native;
-  return further.find(({ name }) => isPath(url, `${path}/${name}`)) ?? pusher;
+function protocolAt(
+  { native, pusher, recoveringPusher, further, path: prefix }: AdmissionOptions,
+  { path, pusherKey, query }: Asked,
+): Protocol {
+  if (pusherKey !== undefined) return query.get("recover") === "1" ? recoveringPusher : pusher;
+  if (path === "/" || isPath(path, prefix)) return native;
+  return further.find(({ name }) => isPath(path, `${prefix}/${name}`)) ?? pusher;
 }
 
 function checkApp(app: App | undefined, key: string, { isEncrypted }: Caller): App {
@@ -149,11 +170,11 @@ const known = new Map<string, string>();
 const MOST_KNOWN = 500;
 const LONGEST_TEXT = 256;
 
-function describeClient(connection: Connection, { headers }: Request, { searchParams }: URL): void {
+function describeClient(connection: Connection, { headers }: Request, query: Query): void {
   const agent = headers.get("user-agent");
   if (agent) connection.agent = shared(agent);
-  const [library, version] = [searchParams.get("client"), searchParams.get("version")];
-  if (library) connection.library = shared(`pusher-${library} ${version ?? ""}`.trim());
+  const library = query.get("client");
+  if (library) connection.library = shared(`pusher-${library} ${query.get("version") ?? ""}`.trim());
 }
 
 function shared(text: string): string {
@@ -184,15 +205,13 @@ function runGuards(
   return user;
 }
 
-function pusherVersionOf(url: URL, strict: boolean): number {
-  if (!PUSHER_PATH.test(url.pathname)) {
-    throw new Disconnect("path_unknown", `There is no WebSocket at ${url.pathname}.`);
-  }
-  const library = url.searchParams.get("version");
+function pusherVersionOf({ path, pusherKey, query }: Asked, strict: boolean): number {
+  if (pusherKey === undefined) throw new Disconnect("path_unknown", `There is no WebSocket at ${path}.`);
+  const library = query.get("version");
   if (library !== null && library !== "" && !VERSION.test(library)) {
     throw new Disconnect("version_malformed", "The version of the client library is not a version.");
   }
-  const text = url.searchParams.get("protocol");
+  const text = query.get("protocol");
   if (text === null || text === "") {
     if (strict)
       throw new Disconnect("protocol_missing", "No protocol version: connect with ?protocol=7 (strictProtocol).");
@@ -203,10 +222,6 @@ function pusherVersionOf(url: URL, strict: boolean): number {
   throw new Disconnect("protocol_unsupported", `Protocol versions ${OLDEST} to ${NEWEST} are supported.`);
 }
 
-function isNativePath(url: URL, prefix: string): boolean {
-  return url.pathname === "/" || isPath(url, prefix);
-}
-
-function isPath({ pathname }: URL, path: string): boolean {
-  return pathname === path || pathname === `${path}/`;
+function isPath(pathname: string, path: string): boolean {
+  return pathname.startsWith(path) && (pathname.length === path.length || pathname === `${path}/`);
 }

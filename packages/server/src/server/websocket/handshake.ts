@@ -24,45 +24,50 @@ export interface HandshakeContext {
 /** Users that a guard authenticated, until their connection is open. */
 export type PendingUsers = WeakMap<Connection, User>;
 
+/** One that is under way. */
+interface Handshake extends HandshakeContext {
+  /** It has become a WebSocket: with an open socket, its end is what counts it no longer. */
+  isOpen: boolean;
+}
+
 /** Undefined where it has become a WebSocket, if only to send the reason why not. */
 export function handleHandshake(
   options: HandshakeOptions,
   pendingUsers: PendingUsers,
-  context: HandshakeContext,
+  { request, url, caller, server, transport }: HandshakeContext,
 ): Awaitable<Response | undefined> {
-  const { hub, ipConnectionLimiter, endpoints, middleware } = options;
-  const { address } = context.caller;
+  const { hub, ipConnectionLimiter } = options;
+  const { address } = caller;
   if (options.isDraining()) return shuttingDown();
   const waitS = ipConnectionLimiter.acquire(address);
   if (waitS !== undefined) return tooManyConnections(hub, address, waitS, ipConnectionLimiter.messageFor(address));
-  let isOpen = false;
-  const server: HandshakeContext["server"] = {
-    upgrade: (...given) => {
-      isOpen = context.server.upgrade(...given);
-      return isOpen;
-    },
-  };
-  const observed = { ...context, server };
-  const connect = (): Awaitable<Response | undefined> => {
-    const match = context.transport ? undefined : endpoints.findForSocket(context.url);
-    const act = () =>
-      match ? connectEndpoint(options, match, observed) : connectClient(options, pendingUsers, observed);
-    return middleware.handshake ? runMiddleware(options, match, observed, act) : act();
-  };
-  const decision = options.dashboard.isLive(context.url)
-    ? connectDashboard(options, observed)
-    : unlessAborted(context.request, connect(), () => isOpen);
+  const handshake: Handshake = { request, url, caller, server, ...(transport && { transport }), isOpen: false };
+  const decision = options.dashboard.isLive(url)
+    ? connectDashboard(options, handshake)
+    : unlessAborted(request, decide(options, pendingUsers, handshake), handshake);
   return andThen(decision, (answer) => {
     if (answer) ipConnectionLimiter.release(address);
     return answer;
   });
 }
 
+/** Whether it becomes a WebSocket, of the hub or of an endpoint: the program's middleware has its say first. */
+function decide(
+  options: HandshakeOptions,
+  pendingUsers: PendingUsers,
+  handshake: Handshake,
+): Awaitable<Response | undefined> {
+  const match = handshake.transport ? undefined : options.endpoints.findForSocket(handshake.url);
+  const connect = () =>
+    match ? connectEndpoint(options, match, handshake) : connectClient(options, pendingUsers, handshake);
+  return options.middleware.handshake ? runMiddleware(options, match, handshake, connect) : connect();
+}
+
 /** What the program's middleware throws or returns after the socket is open comes too late. */
 async function runMiddleware(
   { middleware, admission, hub }: HandshakeOptions,
   match: EndpointMatch | undefined,
-  context: HandshakeContext,
+  context: Handshake,
   connect: () => Awaitable<Response | undefined>,
 ): Promise<Response | undefined> {
   const { request, url, caller } = context;
@@ -89,7 +94,7 @@ async function runMiddleware(
 function connectClient(
   { admission, hub }: HandshakeOptions,
   pendingUsers: PendingUsers,
-  context: HandshakeContext,
+  context: Handshake,
 ): Awaitable<Response | undefined> {
   return andThen(admit(admission, context), (result) => {
     if (!("connection" in result)) return upgrade(context, result);
@@ -104,7 +109,7 @@ function connectClient(
 /** A dashboard's live connection passes no middleware of the program, and always finds room: its ticket admits it. */
 async function connectDashboard(
   { dashboard, newId, admission }: HandshakeOptions,
-  context: HandshakeContext,
+  context: Handshake,
 ): Promise<Response | undefined> {
   const { url, caller } = context;
   let data: Connection | RejectedClient;
@@ -120,7 +125,7 @@ async function connectDashboard(
 async function connectEndpoint(
   options: HandshakeOptions,
   match: EndpointMatch,
-  context: HandshakeContext,
+  context: Handshake,
 ): Promise<Response | undefined> {
   const { endpoint } = match;
   const answer = await acceptAtEndpoint(options, match, context);
@@ -134,7 +139,7 @@ async function connectEndpoint(
 async function acceptAtEndpoint(
   { capacityError, isDraining }: HandshakeOptions,
   { endpoint, params }: EndpointMatch,
-  context: HandshakeContext,
+  context: Handshake,
 ): Promise<Response | undefined> {
   const { request, caller } = context;
   const full = capacityError();
@@ -149,23 +154,29 @@ async function acceptAtEndpoint(
 }
 
 /** Undefined where it is a WebSocket now. */
-function upgrade({ request, server }: HandshakeContext, data: SocketData, headers?: HeadersInit): Response | undefined {
-  return server.upgrade(request, { data, ...(headers && { headers }) }) ? undefined : badRequest(INVALID_HANDSHAKE);
+function upgrade(handshake: Handshake, data: SocketData, headers?: HeadersInit): Response | undefined {
+  const { server, request } = handshake;
+  handshake.isOpen = server.upgrade(request, headers ? { data, headers } : { data });
+  return handshake.isOpen ? undefined : badRequest(INVALID_HANDSHAKE);
 }
 
 /** A client that hangs up is counted no longer, even if the program never decides; with an open socket, its end does that. */
-function unlessAborted<T>(request: Request, decision: Awaitable<T>, isOpen?: () => boolean): Awaitable<T | Response> {
+function unlessAborted<T>(
+  request: Request,
+  decision: Awaitable<T>,
+  handshake?: Pick<Handshake, "isOpen">,
+): Awaitable<T | Response> {
   // A request's signal costs a tenth of a handshake: only where there is anything to wait for.
-  return decision instanceof Promise ? beforeAbort(request, decision, isOpen) : decision;
+  return decision instanceof Promise ? beforeAbort(request, decision, handshake) : decision;
 }
 
 async function beforeAbort<T>(
   { signal }: Request,
   decision: Promise<T>,
-  isOpen: () => boolean = () => false,
+  handshake?: Pick<Handshake, "isOpen">,
 ): Promise<T | Response> {
   const aborted = Promise.withResolvers<Response>();
-  const abort = () => (isOpen() ? undefined : aborted.resolve(badRequest(INVALID_HANDSHAKE)));
+  const abort = () => (handshake?.isOpen ? undefined : aborted.resolve(badRequest(INVALID_HANDSHAKE)));
   signal.addEventListener("abort", abort);
   try {
     return await Promise.race([decision, aborted.promise]);
