@@ -46,8 +46,9 @@ export type {
   StoredEvent,
 } from "./domain/ports.ts";
 export { joinPublication, leavePublication, updatedMember, updatePublication } from "./domain/presence-publications.ts";
+export { messageOf } from "./domain/thrown.ts";
 export { parseUserInfo, userInfoJson } from "./domain/user-info.ts";
-export { messageOf, NotSentError } from "./engines/shared/errors.ts";
+export { NotSentError } from "./engines/shared/errors.ts";
 export { HEARTBEAT_INTERVAL_MS, HEARTBEAT_LOST, Heartbeat } from "./engines/shared/heartbeat.ts";
 export { type KeptEvent, type KeptLog, purgeLog, readPage } from "./engines/shared/kept-log.ts";
 export { listChannels } from "./engines/shared/list-channels.ts";

@@ -4,8 +4,9 @@ import type { Config } from "../config/load.ts";
 import { defaultDatabaseUrl } from "../config/schema/storage.ts";
 import { migrate, migratesAutomatically, NewerDatabaseError, pendingMigrations } from "../database/migrate.ts";
 import { type Database, openDatabase } from "../database/open.ts";
+import { messageOf } from "../domain/thrown.ts";
 import { loadHere, readConfigFlags } from "./config-flags.ts";
-import { CliError, messageOf } from "./errors.ts";
+import { CliError } from "./errors.ts";
 
 /** A person waits for the answer: a file that another process writes to is waited for. */
 const BUSY_MS = 10_000;

@@ -2,6 +2,7 @@
 
 import { CommanderError } from "commander";
 import { ConfigError } from "../config/config-error.ts";
+import { messageOf } from "../domain/thrown.ts";
 
 /** Something that the user can put right. The message says what to do. */
 export class CliError extends Error {
@@ -17,13 +18,4 @@ export function report(error: unknown, isDebugging: boolean): number {
   for (const line of lines) process.stderr.write(`fanfare: ${line}\n`);
   if (isDebugging && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return 1;
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** Such as ENOENT. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

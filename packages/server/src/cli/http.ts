@@ -1,6 +1,7 @@
 /** One HTTP call to a server, over TCP or a Unix socket, and what to say when there is no answer. */
 
-import { CliError, codeOf } from "./errors.ts";
+import { codeOf } from "../domain/thrown.ts";
+import { CliError } from "./errors.ts";
 import { fieldOf, parseJson } from "./json.ts";
 
 export interface Call {

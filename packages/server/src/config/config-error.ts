@@ -1,5 +1,7 @@
 /** What is wrong with a configuration, in sentences that name the key, where it comes from and what is accepted. */
 
+import { codeOf, messageOf } from "../domain/thrown.ts";
+
 /** One line for each problem. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -34,13 +36,12 @@ export function enumerate(words: readonly string[]): string {
 
 /** Why a file could not be used, in words. */
 export function errorReason(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  const known = ERROR_CODES.get(code);
+  const known = ERROR_CODES.get(codeOf(error));
   if (known !== undefined) return known;
-  return firstLine(error instanceof Error ? error.message : String(error));
+  return firstLine(messageOf(error));
 }
 
-const ERROR_CODES: ReadonlyMap<unknown, string> = new Map([
+const ERROR_CODES: ReadonlyMap<string, string> = new Map([
   ["ENOENT", "there is no such file"],
   ["EACCES", "permission denied"],
   ["EPERM", "permission denied"],

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { codeOf } from "../domain/thrown.ts";
 
 /** Undefined when there is no such file. Throws what the file system throws. */
 export function readStateFile(file: string): string | undefined {
@@ -38,8 +39,4 @@ function linkOrWrite(aside: string, file: string, text: string): void {
     if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(codeOf(error))) throw error;
     writeFileSync(file, text, { mode: 0o600, flag: "wx" });
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

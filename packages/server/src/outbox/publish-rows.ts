@@ -6,6 +6,7 @@ import { userChannel } from "../domain/channel.ts";
 import { COMMAND_ERRORS, CommandError } from "../domain/error.ts";
 import type { EventPublication } from "../domain/message.ts";
 import type { Awaitable, Broker, Clock } from "../domain/ports.ts";
+import { messageOf } from "../domain/thrown.ts";
 import type { Hub } from "../hub/hub.ts";
 import { nameOf } from "../hub/idempotency-keys.ts";
 import { checkChannelName, checkEventData, checkEventName, checkUserId } from "../hub/limits.ts";
@@ -114,7 +115,7 @@ export class RowPublisher {
 
   /** Whether the row is to blame, which nothing will change. */
   #judge(row: OutboxRow, error: unknown): { error: string } | "later" {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     if (error instanceof RowError) return { error: message };
     if (error instanceof CommandError) {
       if (error.code === "engine_unavailable") return "later";

@@ -1,8 +1,9 @@
 /** `fanfare migrate`: brings the tables of the database up to date. */
 
 import { migrate } from "../../database/migrate.ts";
+import { messageOf } from "../../domain/thrown.ts";
 import { missingTables, withDatabase } from "../database.ts";
-import { CliError, messageOf } from "../errors.ts";
+import { CliError } from "../errors.ts";
 
 export function migrateDatabase(options: object): Promise<string> {
   return withDatabase(options, async ({ database }) => {

@@ -1,11 +1,12 @@
 /** `fanfare outbox`: the tables in applications' databases from which publications are read. */
 
 import type { DatabaseKind } from "../../database/open.ts";
+import { messageOf } from "../../domain/thrown.ts";
 import { notificationName, outboxScript } from "../../outbox/ddl.ts";
 import { sourceSettings } from "../../outbox/outboxes.ts";
 import { type FailedRow, OutboxSource } from "../../outbox/source.ts";
 import { loadHere, readConfigFlags } from "../config-flags.ts";
-import { CliError, messageOf } from "../errors.ts";
+import { CliError } from "../errors.ts";
 import { plural, printable, type Report } from "../output.ts";
 
 interface SourceOptions {

@@ -4,6 +4,7 @@ import manifest from "../../../package.json" with { type: "json" };
 import { withSource } from "../../config/config-error.ts";
 import type { Config, ConfigInput } from "../../config/load.ts";
 import { defaultDatabaseUrl } from "../../config/schema/storage.ts";
+import { messageOf } from "../../domain/thrown.ts";
 import { controlPath } from "../../server/lifecycle/control-socket.ts";
 import type { LaunchOptions } from "../../server/lifecycle/status.ts";
 import type { Server } from "../../server/server.ts";
@@ -17,7 +18,7 @@ import { configSource } from "../daemon/config-source.ts";
 import { findServer, logPath, outputPath } from "../daemon/location.ts";
 import { alreadyRunning, claimPidFile, pidFilePath } from "../daemon/pid-file.ts";
 import { stopRequested } from "../daemon/signals.ts";
-import { CliError, messageOf } from "../errors.ts";
+import { CliError } from "../errors.ts";
 
 interface ServeOptions {
   readonly daemon?: true;

@@ -1,5 +1,6 @@
 /** `fanfare stop`: has the server stop, and waits until its clients have left it. */
 
+import { codeOf } from "../../domain/thrown.ts";
 import type { Status } from "../../server/lifecycle/status.ts";
 import {
   askServer,
@@ -10,7 +11,7 @@ import {
   type ServerLocation,
 } from "../daemon/location.ts";
 import { isAlive, sendSignal } from "../daemon/processes.ts";
-import { CliError, codeOf } from "../errors.ts";
+import { CliError } from "../errors.ts";
 import { grouped } from "../output.ts";
 import { secondsIn } from "../seconds.ts";
 

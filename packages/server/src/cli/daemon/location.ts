@@ -2,10 +2,11 @@
 
 import { join, resolve } from "node:path";
 import { ConfigError } from "../../config/config-error.ts";
+import { codeOf, messageOf } from "../../domain/thrown.ts";
 import { controlPath } from "../../server/lifecycle/control-socket.ts";
 import type { Status } from "../../server/lifecycle/status.ts";
 import { loadHere } from "../config-flags.ts";
-import { CliError, codeOf, messageOf } from "../errors.ts";
+import { CliError } from "../errors.ts";
 import { type Answer, call } from "../http.ts";
 import { fieldOf, parseJson } from "../json.ts";
 import { pidFilePath, readPidFile } from "./pid-file.ts";

@@ -3,8 +3,9 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { errorReason } from "../../config/config-error.ts";
+import { codeOf } from "../../domain/thrown.ts";
 import { claimPath, draftPath } from "../../server/lifecycle/claim-path.ts";
-import { CliError, codeOf } from "../errors.ts";
+import { CliError } from "../errors.ts";
 import { isWriterOf } from "./processes.ts";
 
 export function pidFilePath({ pidFile, stateDir }: { readonly pidFile?: string; readonly stateDir: string }): string {

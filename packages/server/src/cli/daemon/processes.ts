@@ -1,7 +1,7 @@
 /** Other processes of this machine: whether they live, who started them, and whether one of them is a server of ours. */
 
 import { readFileSync, statSync } from "node:fs";
-import { codeOf } from "../errors.ts";
+import { codeOf } from "../../domain/thrown.ts";
 
 /** One that belongs to another user lives as well; one that ended and only its parent has not looked yet does not. */
 export function isAlive(pid: number): boolean {

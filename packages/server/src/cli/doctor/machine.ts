@@ -6,6 +6,7 @@ import { dirname, resolve } from "node:path";
 import manifest from "../../../package.json" with { type: "json" };
 import { errorReason } from "../../config/config-error.ts";
 import type { Config } from "../../config/load.ts";
+import { codeOf } from "../../domain/thrown.ts";
 import { openFileLimit } from "../../server/system/file-limit.ts";
 import { type Finding, findings } from "./finding.ts";
 
@@ -58,7 +59,7 @@ async function whyNotWritable(folder: string): Promise<string | undefined> {
     await access(folder, constants.W_OK | constants.X_OK);
     return undefined;
   } catch (error) {
-    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    const isMissing = codeOf(error) === "ENOENT";
     return isMissing && dirname(folder) !== folder ? whyNotWritable(dirname(folder)) : errorReason(error);
   }
 }

@@ -1,9 +1,9 @@
 /** Checks the tables in applications' databases from which publications are read: whether the server can read and change them. */
 
 import type { Config } from "../../config/load.ts";
+import { messageOf } from "../../domain/thrown.ts";
 import { sourceSettings } from "../../outbox/outboxes.ts";
 import { OutboxSource } from "../../outbox/source.ts";
-import { messageOf } from "../errors.ts";
 import { plural } from "../output.ts";
 import { type Finding, findings } from "./finding.ts";
 

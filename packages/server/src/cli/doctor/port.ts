@@ -5,8 +5,8 @@ import { access } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Config } from "../../config/load.ts";
 import { isUnixSocketPath } from "../../config/schema/fields.ts";
+import { codeOf } from "../../domain/thrown.ts";
 import { localUrl } from "../addresses.ts";
-import { codeOf } from "../errors.ts";
 import { callHealth, isHealth } from "../http.ts";
 import { type Finding, findings } from "./finding.ts";
 

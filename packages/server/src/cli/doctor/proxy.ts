@@ -2,7 +2,7 @@
 
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../../domain/thrown.ts";
 import { type Answer, callHealth, isHealth } from "../http.ts";
 import { type Finding, findings } from "./finding.ts";
 import { checkStreams, type StreamCheck } from "./streams.ts";

@@ -4,7 +4,7 @@
  */
 
 import type { Config } from "../../config/load.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../../domain/thrown.ts";
 import { call, problemIn } from "../http.ts";
 import { fieldOf, parseJson } from "../json.ts";
 import { type Finding, findings } from "./finding.ts";

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "dotenv";
+import { codeOf } from "../../domain/thrown.ts";
 import { ConfigError, errorReason } from "../config-error.ts";
 import { decodeUtf8 } from "../config-file.ts";
 
@@ -23,8 +24,7 @@ export function readEnvFile(cwd: string): EnvFile {
     bytes = readFileSync(join(cwd, ENV_FILE));
   } catch (error) {
     // A folder of that name, which virtual environments of Python have, holds no variables.
-    const isAbsent = error instanceof Error && "code" in error && ["ENOENT", "EISDIR"].includes(String(error.code));
-    if (isAbsent) return new Map();
+    if (["ENOENT", "EISDIR"].includes(codeOf(error))) return new Map();
     throw new ConfigError(`cannot read ${ENV_FILE}: ${errorReason(error)}`);
   }
   return parseEnvFile(decodeUtf8(bytes, ENV_FILE));

@@ -4,7 +4,8 @@
  */
 
 import { RedisClient } from "bun";
-import { messageOf, NoAnswerError } from "../shared/errors.ts";
+import { codeOf, messageOf } from "../../domain/thrown.ts";
+import { NoAnswerError } from "../shared/errors.ts";
 import { ReplyError } from "./errors.ts";
 import { type Address, addressText, isUnixSocket, type RedisSettings } from "./settings.ts";
 import { withinTime } from "./within-time.ts";
@@ -83,6 +84,6 @@ function urlOf({ username, password, db, tls }: RedisSettings, at: Address): str
 }
 
 function isConnectionError(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const code = codeOf(error);
   return code !== "ERR_REDIS_SERVER_ERROR" && code !== "ERR_REDIS_INVALID_COMMAND";
 }

@@ -1,7 +1,7 @@
 /** The engine for several nodes: what they have in common is in Redis. */
 
 import type { Clock, Engine, EngineHealth, EngineHost, NodeState } from "../../domain/ports.ts";
-import { messageOf } from "../shared/errors.ts";
+import { messageOf } from "../../domain/thrown.ts";
 import { PendingBudget } from "../shared/pending.ts";
 import { RedisBroker } from "./broker.ts";
 import { commandsOf, createConnector, shardCount } from "./connector.ts";

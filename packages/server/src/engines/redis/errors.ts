@@ -2,7 +2,8 @@
 
 import { CommandError } from "../../domain/error.ts";
 import type { EngineHealth } from "../../domain/ports.ts";
-import { messageOf, NoAnswerError, NotSentError } from "../shared/errors.ts";
+import { messageOf } from "../../domain/thrown.ts";
+import { NoAnswerError, NotSentError } from "../shared/errors.ts";
 
 /** Redis answered with an error, and did nothing. */
 export class ReplyError extends Error {

@@ -2,6 +2,7 @@
 
 import calculateSlot from "cluster-key-slot";
 import { Redis } from "ioredis";
+import { messageOf } from "../../domain/thrown.ts";
 import { ReplyError } from "./errors.ts";
 import { type Address, isUnixSocket, type RedisSettings } from "./settings.ts";
 
@@ -119,7 +120,7 @@ async function queryFirstReachable<T>(
       redis.disconnect();
     }
   }
-  throw new ReplyError(why instanceof Error ? why.message : String(why));
+  throw new ReplyError(messageOf(why));
 }
 
 /** Callers at the same time, or soon after, share one answer. */

@@ -7,8 +7,9 @@
 import type { Publication } from "../../domain/message.ts";
 import { markSeen, type SeenNumbers } from "../../domain/message-id.ts";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
+import { messageOf } from "../../domain/thrown.ts";
 import type { ChannelRef } from "../shared/channel-key.ts";
-import { messageOf, NotSentError } from "../shared/errors.ts";
+import { NotSentError } from "../shared/errors.ts";
 import { HEARTBEAT_INTERVAL_MS, HEARTBEAT_LOST, Heartbeat } from "../shared/heartbeat.ts";
 import { ReconnectingConnection } from "../shared/reconnecting-connection.ts";
 import { decode } from "./codec.ts";

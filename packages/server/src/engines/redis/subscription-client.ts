@@ -4,7 +4,7 @@
  */
 
 import { Redis } from "ioredis";
-import { messageOf } from "../shared/errors.ts";
+import { messageOf } from "../../domain/thrown.ts";
 import { singleConnectionOptions } from "./resolve-address.ts";
 import { type Address, addressText, type RedisSettings } from "./settings.ts";
 import { withinTime } from "./within-time.ts";

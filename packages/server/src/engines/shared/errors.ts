@@ -9,7 +9,3 @@ export class NotSentError extends Error {
 export class NoAnswerError extends Error {
   override readonly name = "NoAnswerError";
 }
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error && error.message !== "" ? error.message : String(error);
-}

@@ -2,6 +2,7 @@
 
 import { type BackoffRange, backoffMs } from "../../domain/backoff.ts";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
+import { messageOf } from "../../domain/thrown.ts";
 import { NotSentError } from "./errors.ts";
 
 export interface ReconnectingConnectionOptions<C> {
@@ -108,7 +109,7 @@ export class ReconnectingConnection<C extends Closable> {
       if (this.#isClosed || this.#preparing !== opened) return void opened.close();
       this.#ready(opened);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       // It was dropped while it was prepared, and the next attempt is under way.
       if (opened && this.#preparing !== opened) return void opened.close();
       this.#preparing = undefined;

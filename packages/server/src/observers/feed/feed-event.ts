@@ -2,6 +2,7 @@
 
 import type { FeedEntry, FeedNames } from "../../admin/api-types.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
+import { messageOf } from "../../domain/thrown.ts";
 import { redactPayload, redactReasonForFeed } from "./redacted-payload.ts";
 import { refusedSignature } from "./refused-signature.ts";
 
@@ -130,7 +131,7 @@ function more(source: FeedSource, longest: number): More {
       return { address: source.address, why: `${source.why.code}: ${reasonOf(source.why)}` };
     case "failed": {
       const { error, during } = source;
-      return { why: `${during}: ${redactReasonForFeed(error instanceof Error ? error.message : String(error))}` };
+      return { why: `${during}: ${redactReasonForFeed(messageOf(error))}` };
     }
     case "webhook":
       return { why: `${source.count} ${source.outcome}` };

@@ -31,6 +31,7 @@ import {
 import { isInternal } from "../../domain/channel.ts";
 import type { EventPublication, Publication } from "../../domain/message.ts";
 import type { Awaitable, Broker, Engine } from "../../domain/ports.ts";
+import { messageOf } from "../../domain/thrown.ts";
 import { closeSoon, type OtlpOptions, otlpExporter, resourceOf } from "./otlp.ts";
 import type { TraceParent, TraceStep } from "./trace-step.ts";
 
@@ -231,7 +232,7 @@ function ending<T>(span: Span, work: () => Awaitable<T>): Awaitable<T> {
 
 function end(span: Span, error: unknown): void {
   if (error !== undefined) {
-    span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+    span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
   }
   span.end();
 }

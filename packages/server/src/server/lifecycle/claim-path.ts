@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { linkSync, lstatSync, renameSync, rmSync } from "node:fs";
+import { codeOf } from "../../domain/thrown.ts";
 
 const ATTEMPTS = 5;
 
@@ -49,8 +50,4 @@ function removeStale(path: string, fileId: string): void {
   }
   if (fileIdOf(moved) !== fileId) tryLink(moved, path);
   rmSync(moved, { force: true });
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -9,6 +9,7 @@ import type { Logger } from "pino";
 import { ConfigError, errorReason } from "../../config/config-error.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { ClusterShares } from "../../domain/ports.ts";
+import { codeOf, messageOf } from "../../domain/thrown.ts";
 import { claimPath, draftPath, fileIdOf } from "./claim-path.ts";
 import type { Reloaded } from "./reload.ts";
 import type { Stats, Status } from "./status.ts";
@@ -130,7 +131,7 @@ async function answer(request: Request, answers: ControlCommands): Promise<Respo
     const error = "GET /status, GET /stats, GET /dashboard, POST /reload, POST /drain, POST /rebalance";
     return Response.json({ error }, { status: 404, headers });
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     return Response.json({ error: message }, { status: error instanceof ConfigError ? 422 : 409, headers });
   }
 }
@@ -152,8 +153,4 @@ async function ownerOf(path: string): Promise<number | "unknown" | undefined> {
     if (code === "ECONNREFUSED" || code === "ENOENT" || code === "FailedToOpenSocket") return undefined;
     return "unknown";
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -21,6 +21,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock } from "../../domain/ports.ts";
+import { messageOf } from "../../domain/thrown.ts";
 import { dayOf, nextName, prune } from "./rotated-names.ts";
 
 export interface LogFileOptions {
@@ -189,7 +190,10 @@ export class LogFile {
       }
     } catch (error) {
       this.#rotateAtMs = nowMs + ROTATE_AGAIN_MS;
-      return this.#options.report("error", `the log file ${path} cannot be put aside, and goes on: ${reason(error)}`);
+      return this.#options.report(
+        "error",
+        `the log file ${path} cannot be put aside, and goes on: ${messageOf(error)}`,
+      );
     }
     if (file.size > 0) return this.close();
     this.#file = { ...file, day: today };
@@ -198,7 +202,7 @@ export class LogFile {
   #fail(lines: string, error: unknown, nowMs: number): void {
     const { path, report: say } = this.#options;
     if (this.#missing === 0) {
-      say("error", `the log file ${path} cannot be written, and lines come here until it can: ${reason(error)}`);
+      say("error", `the log file ${path} cannot be written, and lines come here until it can: ${messageOf(error)}`);
     }
     this.#miss(lines);
     // What is opened anew may be a disk that was mounted again, or a file on another.
@@ -219,8 +223,4 @@ function facts(stats: Stats) {
 
 function sentence(missing: number): string {
   return `${missing} ${missing === 1 ? "line is" : "lines are"} missing in it`;
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,7 @@
 /** The port that several processes are to share: free, and used by no other program. */
 
 import type { Config } from "../../config/schema/schema.ts";
+import { codeOf } from "../../domain/thrown.ts";
 
 export interface ReservedPorts {
   readonly config: Config;
@@ -61,7 +62,7 @@ async function checkUnused(hostname: string, port: number): Promise<void> {
       await listen(hostname, port, false).stop(true);
       return;
     } catch (error) {
-      const isTaken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+      const isTaken = codeOf(error) === "EADDRINUSE";
       if (!isTaken || performance.now() >= deadline) throw error;
       await Bun.sleep(RETRY_MS);
     }

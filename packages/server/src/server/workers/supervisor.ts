@@ -2,6 +2,7 @@
 
 import type { Logger } from "pino";
 import { backoffMs } from "../../domain/backoff.ts";
+import { messageOf } from "../../domain/thrown.ts";
 import type { WorkerBatch } from "../../engines/workers/messages.ts";
 import type { ProcessReading } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/snapshot.ts";
@@ -254,7 +255,7 @@ export class Supervisor {
         this.#options.log.info(`worker ${slot.index} listens again`);
       } catch (error) {
         if (this.#isStopping) return;
-        const why = error instanceof Error ? error.message : String(error);
+        const why = messageOf(error);
         this.#options.log.error(`worker ${slot.index} could not be started again: ${why}`);
         this.#restart(slot);
       }
