@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { noStatistics } from "../../packages/server/src/admin/api-types.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
-import type { Measured } from "../../packages/server/src/observers/statistics/measurements.ts";
+import type { Measured } from "../../packages/server/src/domain/app-statistics.ts";
 import { SeriesStore } from "../../packages/server/src/observers/statistics/series-store.ts";
 import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
 import { atEnd } from "../support/at-end.ts";

@@ -2,20 +2,12 @@
 
 import type * as z from "zod/mini";
 import { type App, isReserved } from "../domain/app.ts";
+import type { StatisticsQuestion, StoredMeasure } from "../domain/app-statistics.ts";
 import type { Awaitable } from "../domain/ports.ts";
 import { readShape } from "../http/read-shape.ts";
 import type { Hub } from "../hub/hub.ts";
 import { AdminError } from "./admin-error.ts";
-import type {
-  AppStatistics,
-  Explanation,
-  InsightLine,
-  OutboxEntry,
-  Point,
-  Question,
-  Rebalanced,
-  Span,
-} from "./api-types.ts";
+import type { AppStatistics, Explanation, OutboxEntry, Point, Question, Rebalanced } from "./api-types.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Redact } from "./connection-view.ts";
 import type { LiveView } from "./live-view.ts";
@@ -36,29 +28,10 @@ export interface AppEditor {
   remove(id: string): Promise<void>;
 }
 
-export interface StoredQuestion {
-  /** All where none is named. */
-  readonly app?: string;
-  /** The ids of these nodes only. */
-  readonly nodes?: readonly string[];
-  readonly span: Exclude<Span, "second">;
-  readonly fromMs: number;
-  readonly toMs: number;
-}
-
-/** One number of one process, of the apps that were asked for together, or of the node. */
-export interface StoredMeasure {
-  readonly node: string;
-  readonly atMs: number;
-  readonly measure: Exclude<InsightLine["measure"], "nodes">;
-  readonly label: string;
-  readonly value: number;
-}
-
 /** Statistics in the database. */
 export interface StatisticsReader {
-  series(question: StoredQuestion): Promise<readonly (AppStatistics & { readonly atMs: number })[]>;
-  measures(question: StoredQuestion): Promise<readonly StoredMeasure[]>;
+  series(question: StatisticsQuestion): Promise<readonly (AppStatistics & { readonly atMs: number })[]>;
+  measures(question: StatisticsQuestion): Promise<readonly StoredMeasure[]>;
   /** When the first of these measures was stored. */
   since(): Promise<number | undefined>;
   readonly intervalMs: number;

@@ -5,6 +5,7 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { App, HookSettings } from "../domain/app.ts";
 import type { Clock } from "../domain/ports.ts";
+import type { TraceStep } from "../domain/trace-step.ts";
 import { NoAnswer, post, type Reach } from "../http/post.ts";
 import { signedHeaders } from "../hub/signature.ts";
 import { ANSWER_BYTES, type Answer, type Question, Refusal, readAnswer } from "./answers.ts";
@@ -30,12 +31,7 @@ export interface HookClientOptions {
   /** The back end is not asked any more, and why; or it is again. */
   readonly turned: (app: App, hook: Question, isDown: boolean, why: string) => void;
   /** A request begins; it gets what is to go along as `traceparent`. */
-  readonly trace?: (app: string, hook: string, url: string) => TracedRequest;
-}
-
-interface TracedRequest {
-  readonly parent: string;
-  end(error?: unknown): void;
+  readonly trace?: (app: string, hook: string, url: string) => TraceStep;
 }
 
 /** The back end cannot be asked now. */

@@ -1,4 +1,4 @@
-/** What is counted of an app in some time. */
+/** What is counted of an app in some time, and how what was stored of it is asked for. */
 
 /** `connections` is how many there are at its end, and the peak how many there were at once. */
 export interface AppStatistics {
@@ -27,6 +27,30 @@ const NONE: AppStatistics = {
 
 export function noStatistics(): AppStatistics {
   return { ...NONE };
+}
+
+/** Of the past, in the database. */
+export interface StatisticsQuestion {
+  /** All apps where none is named. */
+  readonly app?: string;
+  /** The ids of these nodes only. */
+  readonly nodes?: readonly string[];
+  readonly span: "interval" | "hour" | "day";
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** What is stored beside the sums of each app, to see what they are made of. */
+export interface Measured {
+  readonly measure: "connections" | "refused" | "resumed" | "webhooks" | "latency" | "lag" | "memory";
+  readonly label: string;
+  readonly value: number;
+}
+
+/** What was measured at one time, on one process, of all the apps that were asked for together, or of the node. */
+export interface StoredMeasure extends Measured {
+  readonly node: string;
+  readonly atMs: number;
 }
 
 /** Everything added up, the connections too. */

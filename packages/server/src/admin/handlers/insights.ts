@@ -1,8 +1,9 @@
 /** The call for what was stored of the past: sums of apps, and what they are made of, put together over nodes. */
 
+import type { StoredMeasure } from "../../domain/app-statistics.ts";
 import { type AppStatistics, noStatistics } from "../../domain/app-statistics.ts";
 import type { InsightLine, Insights, Point } from "../api-types.ts";
-import { type Handler, idIn, required, type StoredMeasure } from "../call.ts";
+import { type Handler, idIn, required } from "../call.ts";
 import { storedRange } from "./reports.ts";
 
 export const insights: Handler = async (call): Promise<Insights> => {

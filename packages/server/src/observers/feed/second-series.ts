@@ -4,7 +4,7 @@ import { addPoints, type Point } from "../../admin/api-types.ts";
 import { isReserved } from "../../domain/app.ts";
 import { type AppStatistics, noStatistics } from "../../domain/app-statistics.ts";
 import type { Clock } from "../../domain/ports.ts";
-import type { Durations } from "../metrics/counts.ts";
+import { type Durations, DurationsSince } from "../metrics/counts.ts";
 import type { RefusalCounts } from "./refusal-counts.ts";
 
 export interface SecondSeriesOptions {
@@ -25,10 +25,11 @@ export class SecondSeries {
   readonly #all: Point[] = [];
   readonly #apps = new Map<string, Point[]>();
   #before = new Map<string, AppStatistics>();
-  #timedBefore: readonly number[] = [];
+  readonly #timed: DurationsSince;
 
   constructor(options: SecondSeriesOptions) {
     this.#options = options;
+    this.#timed = new DurationsSince(options.deliveries);
   }
 
   /** To be called once a second. */
@@ -45,8 +46,8 @@ export class SecondSeries {
       together = addPoints(together, point);
       if (app !== undefined) this.#keep(app, point);
     }
-    const latency = this.#timed();
-    push(this.#all, latency ? { ...together, latency } : together);
+    const latency = this.#timed.take();
+    push(this.#all, latency.some((count) => count > 0) ? { ...together, latency } : together);
     for (const app of this.#apps.keys()) if (!now.has(app)) this.#age(app, atMs);
     this.#before = now;
   }
@@ -64,16 +65,6 @@ export class SecondSeries {
   #since(app: string | undefined, now: ReadonlyMap<string, AppStatistics>): AppStatistics {
     const numbers = app === undefined ? undefined : now.get(app);
     return app !== undefined && numbers ? since(this.#before.get(app) ?? noStatistics(), numbers) : noStatistics();
-  }
-
-  /** Of this second; undefined where none was timed in it. */
-  #timed(): readonly number[] | undefined {
-    const { counts, count } = this.#options.deliveries;
-    const timed = [...counts, count - counts.reduce((sum, one) => sum + one, 0)];
-    const before = this.#timedBefore;
-    this.#timedBefore = timed;
-    const grown = timed.map((one, index) => one - (before[index] ?? 0));
-    return grown.some((one) => one > 0) ? grown : undefined;
   }
 
   #keep(app: string, point: Point): void {

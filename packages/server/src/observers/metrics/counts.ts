@@ -67,3 +67,20 @@ export class Durations {
     if (index >= 0) this.counts[index] = (this.counts[index] ?? 0) + 1;
   }
 }
+
+/** What was timed since the last look at it, by class, and last what took longer than any bound. */
+export class DurationsSince {
+  readonly #durations: Pick<Durations, "counts" | "count">;
+  #before: readonly number[] = [];
+
+  constructor(durations: Pick<Durations, "counts" | "count">) {
+    this.#durations = durations;
+  }
+
+  take(): readonly number[] {
+    const { counts, count } = this.#durations;
+    const before = this.#before;
+    this.#before = [...counts, count - counts.reduce((sum, one) => sum + one, 0)];
+    return this.#before.map((one, index) => one - (before[index] ?? 0));
+  }
+}

@@ -1,13 +1,10 @@
 /** Which nodes had ended before an hour or a day was over: a node that is killed cannot write that its connections are gone. */
 
 import type { Database } from "../../database/open.ts";
-import { type Span, spanSteps } from "./spans.ts";
+import type { StatisticsQuestion } from "../../domain/app-statistics.ts";
+import { spanSteps } from "./spans.ts";
 
-export interface AskedSpans {
-  readonly span: Span;
-  readonly fromMs: number;
-  readonly toMs: number;
-}
+type AskedSpans = Pick<StatisticsQuestion, "span" | "fromMs" | "toMs">;
 
 /** Timers run late: a node that wrote in one of the latest intervals is taken to be there. */
 const LATEST_INTERVALS = 3;

@@ -1,8 +1,10 @@
 /** What is stored beside the sums of each app, to see what they are made of: by transport, reason, outcome and node. */
 
+import type { Measured } from "../../domain/app-statistics.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Observer } from "../../domain/ports.ts";
 import { RefusalCounts } from "../feed/refusal-counts.ts";
+import { type Durations, DurationsSince } from "../metrics/counts.ts";
 
 /** What becomes of several values in one span of time: the last stands, they are added up, or the highest stands. */
 export const MEASURES = {
@@ -20,15 +22,9 @@ export const MEASURES = {
   lag: "peak",
   /** In bytes. Label: the node's name. */
   memory: "peak",
-} as const satisfies Readonly<Record<string, "last" | "sum" | "peak">>;
+} as const satisfies Readonly<Record<Measure, "last" | "sum" | "peak">>;
 
-export type Measure = keyof typeof MEASURES;
-
-export interface Measured {
-  readonly measure: Measure;
-  readonly label: string;
-  readonly value: number;
-}
+export type Measure = Measured["measure"];
 
 /** In place of an app's id, for what is of the whole node. */
 export const OF_NODE = "";
@@ -47,7 +43,7 @@ export interface MeasurementsOptions {
   }[];
   readonly memoryBytes: () => number;
   /** How long events took to reach readers, since the start. */
-  readonly deliveries: { readonly counts: readonly number[]; readonly count: number };
+  readonly deliveries: Pick<Durations, "counts" | "count">;
 }
 
 export class Measurements {
@@ -57,11 +53,12 @@ export class Measurements {
   #counts = new Map<string, Map<string, Measured>>();
   /** What was there the last time, and ends with a zero. */
   #before = new Map<string, readonly Measured[]>();
-  #timedBefore: readonly number[] = [];
+  readonly #timed: DurationsSince;
   #peakLagMs = 0;
 
   constructor(options: MeasurementsOptions) {
     this.#options = options;
+    this.#timed = new DurationsSince(options.deliveries);
   }
 
   readonly observe: Observer = (event: HubEvent) => {
@@ -82,7 +79,7 @@ export class Measurements {
     for (const [app, codes] of this.#refusals.take()) {
       for (const [code, count] of Object.entries(codes)) this.#add(app ?? OF_NODE, "refused", code, count);
     }
-    for (const [label, count] of this.#timed().entries()) this.#add(OF_NODE, "latency", String(label), count);
+    for (const [label, count] of this.#timed.take().entries()) this.#add(OF_NODE, "latency", String(label), count);
     const counts = this.#counts;
     this.#counts = new Map();
     const taken = new Map(Array.from(counts, ([app, its]) => [app, [...its.values()]]));
@@ -123,14 +120,6 @@ export class Measurements {
     const lag = { measure: "lag", label, value: this.#peakLagMs } as const;
     this.#peakLagMs = 0;
     return present.set(OF_NODE, [lag, { measure: "memory", label, value: memoryBytes() }]);
-  }
-
-  #timed(): readonly number[] {
-    const { counts, count } = this.#options.deliveries;
-    const timed = [...counts, count - counts.reduce((sum, one) => sum + one, 0)];
-    const before = this.#timedBefore;
-    this.#timedBefore = timed;
-    return timed.map((one, index) => one - (before[index] ?? 0));
   }
 
   #add(app: string, measure: Measure, label: string, count: number): void {

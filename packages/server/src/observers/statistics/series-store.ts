@@ -1,28 +1,11 @@
 /** Measurements of each app and node in a table: one row an interval, hour and day for each measure and label. */
 
 import type { Database } from "../../database/open.ts";
-import { transact } from "../../database/transact.ts";
-import { yieldToMessages } from "../../database/yield.ts";
+import type { Measured, StatisticsQuestion, StoredMeasure } from "../../domain/app-statistics.ts";
 import { endedNodes } from "./ended-nodes.ts";
-import { MEASURES, type Measure, type Measured } from "./measurements.ts";
-import { floor, SPANS, type Span, spanSteps } from "./spans.ts";
+import { MEASURES, type Measure } from "./measurements.ts";
+import { addToSpans, type Span, spanSteps } from "./spans.ts";
 
-/** What was measured at one time, on one process, of all the apps that were asked for together. */
-export interface StoredMeasure extends Measured {
-  readonly node: string;
-  readonly atMs: number;
-}
-
-export interface SeriesQuestion {
-  /** All apps where none is named. What is of whole nodes is always among it. */
-  readonly app?: string;
-  readonly span: Span;
-  readonly fromMs: number;
-  readonly toMs: number;
-}
-
-/** Apps that are written at a time. */
-const PAGE = 50;
 /** That are read at most: a chart of a day with 30 values a minute takes 45 000. */
 const MOST_ROWS = 200_000;
 /** What was refused of no app that there is is no other app's, though it is the node's. */
@@ -37,22 +20,15 @@ export class SeriesStore {
     this.#node = node;
   }
 
-  /** All of it or nothing. */
   async add(taken: ReadonlyMap<string, readonly Measured[]>, nowMs: number, intervalMs: number): Promise<void> {
-    const all = [...taken];
-    const steps = spanSteps(intervalMs);
-    await transact(this.#db, async (inside) => {
-      for (let from = 0; from < all.length; from += PAGE) {
-        for (const span of SPANS) {
-          await this.#put(inside, all.slice(from, from + PAGE), span, floor(nowMs, steps[span]));
-          await yieldToMessages();
-        }
-      }
-    });
+    await addToSpans(this.#db, [...taken], { nowMs, intervalMs }, (...page) => this.#put(...page));
   }
 
-  /** Oldest first; of more than `MOST_ROWS` the newest. What a node had that ended before its hour or day was over is zero at the end. */
-  async series({ app, span, fromMs, toMs }: SeriesQuestion): Promise<readonly StoredMeasure[]> {
+  /**
+   * Oldest first; of more than `MOST_ROWS` the newest. What a node had that ended before its hour or day was over is zero at the end.
+   * What is of whole nodes is always among it.
+   */
+  async series({ app, span, fromMs, toMs }: StatisticsQuestion): Promise<readonly StoredMeasure[]> {
     let query = this.#db
       .selectFrom("fanfare_series")
       .select(({ fn }) => ["node", "at", "measure", "label", fn.sum("value").as("value")])

@@ -1,11 +1,17 @@
 /** The spans of time for which numbers are stored, and how long each is kept: intervals for looking closely, days for long. */
 
 import type { Kysely } from "kysely";
+import type { Database } from "../../database/open.ts";
 import { DELETE_PAGE as OLD_PAGE } from "../../database/retention.ts";
 import type { Tables } from "../../database/schema.ts";
+import { transact } from "../../database/transact.ts";
+import { yieldToMessages } from "../../database/yield.ts";
+import type { StatisticsQuestion } from "../../domain/app-statistics.ts";
 
-export const SPANS = ["interval", "hour", "day"] as const;
-export type Span = (typeof SPANS)[number];
+export type Span = StatisticsQuestion["span"];
+const SPANS: readonly Span[] = ["interval", "hour", "day"];
+/** Apps that are written at a time: 5 ms in SQLite. */
+const PAGE = 50;
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -17,8 +23,27 @@ export function spanSteps(intervalMs: number): Readonly<Record<Span, number>> {
   return { interval: intervalMs, hour: HOUR_MS, day: DAY_MS };
 }
 
-export function floor(ms: number, spanMs: number): number {
+function floor(ms: number, spanMs: number): number {
   return Math.floor(ms / spanMs) * spanMs;
+}
+
+/** All of it or nothing: what was counted of each app, by the page, into its interval, hour and day. */
+export async function addToSpans<Counted>(
+  db: Database["query"],
+  counted: readonly (readonly [app: string, counted: Counted])[],
+  { nowMs, intervalMs }: { readonly nowMs: number; readonly intervalMs: number },
+  put: (inside: Database["query"], page: typeof counted, span: Span, at: number) => Promise<void>,
+): Promise<void> {
+  if (counted.length === 0) return;
+  const steps = spanSteps(intervalMs);
+  await transact(db, async (inside) => {
+    for (let from = 0; from < counted.length; from += PAGE) {
+      for (const span of SPANS) {
+        await put(inside, counted.slice(from, from + PAGE), span, floor(nowMs, steps[span]));
+        await yieldToMessages();
+      }
+    }
+  });
 }
 
 /** Both tables have spans. */

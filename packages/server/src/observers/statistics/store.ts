@@ -1,31 +1,21 @@
 /** The numbers of each app and node in a table: one row an interval, added up to rows of hours and days as they come. */
 
-import type { Transaction } from "kysely";
 import type { Database } from "../../database/open.ts";
-import type { StatisticTable, Tables } from "../../database/schema.ts";
-import { transact } from "../../database/transact.ts";
-import { yieldToMessages } from "../../database/yield.ts";
-import { type AppStatistics, addStatistics, noStatistics } from "../../domain/app-statistics.ts";
+import type { StatisticTable } from "../../database/schema.ts";
+import {
+  type AppStatistics,
+  addStatistics,
+  noStatistics,
+  type StatisticsQuestion,
+} from "../../domain/app-statistics.ts";
 import { endedNodes } from "./ended-nodes.ts";
-import { floor, forgetSpans, SPANS, type Span, spanSteps } from "./spans.ts";
+import { addToSpans, forgetSpans, type Span } from "./spans.ts";
 
 /** What all nodes together counted in one span of time that began at `atMs`. */
 export interface Point extends AppStatistics {
   readonly atMs: number;
 }
 
-export interface Question {
-  /** All together where none is named. */
-  readonly app?: string;
-  /** The ids of these nodes only. */
-  readonly nodes?: readonly string[];
-  readonly span: Span;
-  readonly fromMs: number;
-  readonly toMs: number;
-}
-
-/** Apps that are written at a time: 5 ms in SQLite. */
-const PAGE = 50;
 /** What is forgotten together. */
 const TABLES = ["fanfare_statistics", "fanfare_series"] as const;
 
@@ -38,24 +28,13 @@ export class StatisticsStore {
     this.#node = node;
   }
 
-  /** All of it or nothing. `intervalMs` says how long a span the numbers are of. */
+  /** `intervalMs` says how long a span the numbers are of. */
   async add(numbers: ReadonlyMap<string, AppStatistics>, nowMs: number, intervalMs: number): Promise<void> {
-    if (numbers.size === 0) return;
-    const steps = spanSteps(intervalMs);
-    const all = [...numbers];
-    await transact(this.#db, async (inside) => {
-      for (let from = 0; from < all.length; from += PAGE) {
-        const page = new Map(all.slice(from, from + PAGE));
-        for (const span of SPANS) {
-          await this.#put(inside, page, span, floor(nowMs, steps[span]));
-          await yieldToMessages();
-        }
-      }
-    });
+    await addToSpans(this.#db, [...numbers], { nowMs, intervalMs }, (...page) => this.#put(...page));
   }
 
   /** Oldest first; spans in which nothing was counted are missing. The nodes' peaks are added up: no node knows the others'. */
-  async series(question: Question): Promise<readonly Point[]> {
+  async series(question: StatisticsQuestion): Promise<readonly Point[]> {
     if (question.nodes?.length === 0) return [];
     const sums = this.#asked(question).select(({ fn }) => ["at", ...COUNTED.map((name) => fn.sum(name).as(name))]);
     const rows = await sums.groupBy("at").orderBy("at").execute();
@@ -66,7 +45,7 @@ export class StatisticsStore {
     });
   }
 
-  #asked({ app, nodes, span, fromMs, toMs }: Question) {
+  #asked({ app, nodes, span, fromMs, toMs }: StatisticsQuestion) {
     let query = this.#db.selectFrom("fanfare_statistics").where("span", "=", span);
     query = query.where("at", ">=", fromMs).where("at", "<=", toMs);
     if (app !== undefined) query = query.where("app", "=", app);
@@ -74,7 +53,7 @@ export class StatisticsStore {
   }
 
   /** Of nodes that ended before their hour or day was over: they could not write that their connections are gone. */
-  async #goneConnections(question: Question): Promise<ReadonlyMap<number, number>> {
+  async #goneConnections(question: StatisticsQuestion): Promise<ReadonlyMap<number, number>> {
     const gone = new Map<number, number>();
     if (question.span === "interval") return gone;
     const hasEnded = await endedNodes(this.#db, question);
@@ -104,13 +83,13 @@ export class StatisticsStore {
 
   /** Only this node writes its rows, so nobody comes between the reading and the writing. */
   async #put(
-    inside: Transaction<Tables>,
-    page: ReadonlyMap<string, AppStatistics>,
+    inside: Database["query"],
+    page: readonly (readonly [app: string, numbers: AppStatistics])[],
     span: Span,
     at: number,
   ): Promise<void> {
     const key = { node: this.#node, span, at };
-    const apps = [...page.keys()];
+    const apps = page.map(([app]) => app);
     const rows = await inside
       .selectFrom("fanfare_statistics")
       .selectAll()
@@ -122,7 +101,7 @@ export class StatisticsStore {
       const old = inside.deleteFrom("fanfare_statistics").where("app", "in", [...known.keys()]);
       await old.where(({ and }) => and(key)).execute();
     }
-    const values = [...page].map(([app, now]) => ({ app, ...key, ...columnsOf(together(known.get(app), now)) }));
+    const values = page.map(([app, now]) => ({ app, ...key, ...columnsOf(together(known.get(app), now)) }));
     await inside.insertInto("fanfare_statistics").values(values).execute();
   }
 }

@@ -32,8 +32,8 @@ import { isInternal } from "../../domain/channel.ts";
 import type { EventPublication, Publication } from "../../domain/message.ts";
 import type { Awaitable, Broker, Engine } from "../../domain/ports.ts";
 import { messageOf } from "../../domain/thrown.ts";
+import type { TraceParent, TraceStep } from "../../domain/trace-step.ts";
 import { closeSoon, type OtlpOptions, otlpExporter, resourceOf } from "./otlp.ts";
-import type { TraceParent, TraceStep } from "./trace-step.ts";
 
 export interface TracingOptions extends OtlpOptions {
   readonly url: string;

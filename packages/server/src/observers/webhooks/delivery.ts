@@ -3,9 +3,9 @@
 import type { App, HookSettings, Webhook } from "../../domain/app.ts";
 import { backoffMs } from "../../domain/backoff.ts";
 import type { AppStore, Clock } from "../../domain/ports.ts";
+import type { TraceStep } from "../../domain/trace-step.ts";
 import { post, type Reach } from "../../http/post.ts";
 import { signedHeaders } from "../../hub/signature.ts";
-import type { TraceStep } from "../telemetry/trace-step.ts";
 import { DISCONNECT_TARGET } from "./notification.ts";
 import type { ClaimedMessage, Outbox } from "./outbox.ts";
 import type { Attempt } from "./receiver-reports.ts";
