@@ -31,4 +31,6 @@ export const OUTBOX = ["outbox"];
 export const SOURCE: OptionSpec = ["--source <name>", "only this source (outbox[].name, or its table's name)"];
 export const SIGNATURE: OptionSpec = ["--signature <key:hex>", "a signature to compare with"];
 export const APP_SETTINGS: OptionSpec = ["--settings <json>", "settings as in a configuration file, in JSON"];
+/** Of a new configuration file. */
+export const FORMATS = ["ts", "json", "yaml", "toml"] as const;
 export const ID = ["<id>", "the app"] as const;

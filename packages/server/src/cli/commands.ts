@@ -5,6 +5,7 @@ import {
   APP_SETTINGS,
   AS_JSON,
   DATABASE,
+  FORMATS,
   ID,
   LOCATION,
   OUTBOX,
@@ -15,7 +16,6 @@ import {
   TARGET,
 } from "./command-options.ts";
 import type { CommandSpec } from "./command-spec.ts";
-import { FORMATS } from "./init/formats.ts";
 import { shortenHelp } from "./serve-help.ts";
 
 /** By name, with the group each belongs to; a group comes before its commands. */

@@ -9,7 +9,7 @@ import { loadHere, readConfigFlags } from "./config-flags.ts";
 import { CliError } from "./errors.ts";
 
 /** A person waits for the answer: a file that another process writes to is waited for. */
-const BUSY_MS = 10_000;
+export const BUSY_MS = 10_000;
 
 export interface OpenedDatabase {
   readonly config: Config;

@@ -13,8 +13,8 @@ import { checkClock, checkFiles, checkRuntime, checkStateDir } from "../doctor/m
 import { checkOutboxes } from "../doctor/outbox.ts";
 import { checkPort } from "../doctor/port.ts";
 import { checkProxy } from "../doctor/proxy.ts";
+import { secondsIn } from "../numbers.ts";
 import type { Report } from "../output.ts";
-import { secondsIn } from "../seconds.ts";
 
 const { ok, warning, problem } = findings("config");
 const CHANGE = "put it right; docs/configuration.md explains each setting";

@@ -7,8 +7,7 @@ import { errorReason } from "../../config/config-error.ts";
 import { FILE_NAMES } from "../../config/config-file.ts";
 import { appVariablesHere } from "../../config/load.ts";
 import { CliError } from "../errors.ts";
-import type { Format } from "../init/formats.ts";
-import { render } from "../init/render.ts";
+import { type Format, render } from "../init/render.ts";
 
 interface InitOptions {
   readonly format: Format;

@@ -6,15 +6,14 @@ import { notificationName, outboxScript } from "../../outbox/ddl.ts";
 import { sourceSettings } from "../../outbox/outboxes.ts";
 import { type FailedRow, OutboxSource } from "../../outbox/source.ts";
 import { loadHere, readConfigFlags } from "../config-flags.ts";
+import { BUSY_MS } from "../database.ts";
 import { CliError } from "../errors.ts";
+import { chosenNumbers, wholeNumber } from "../numbers.ts";
 import { plural, printable, type Report } from "../output.ts";
 
 interface SourceOptions {
   readonly source?: string;
 }
-
-/** A person waits: a file that another process writes to is waited for. */
-const BUSY_MS = 10_000;
 
 export async function printSchema(options: {
   readonly dialect: DatabaseKind;
@@ -36,7 +35,7 @@ export async function migrateOutboxes(options: SourceOptions): Promise<string> {
 }
 
 export async function listFailedRows(options: SourceOptions & { readonly limit: string }): Promise<Report> {
-  const limit = wholeNumber(options.limit, "--limit");
+  const limit = wholeNumber("--limit", options.limit);
   const lists = await eachSource(options, async (source) =>
     (await source.failed(limit)).map((row) => ({ source: source.name, ...row })),
   );
@@ -48,8 +47,7 @@ export async function retryRows(
   options: SourceOptions & { readonly all?: true },
   ids: readonly string[],
 ): Promise<string> {
-  if (options.all ? ids.length > 0 : ids.length === 0) throw new CliError("say which: their numbers, or --all");
-  const wanted = options.all ? undefined : ids.map((id) => wholeNumber(id, "the number of a row"));
+  const wanted = chosenNumbers("row", ids, options.all);
   const counts = await eachSource(options, (source) => source.retry(wanted), wanted !== undefined);
   const count = counts.reduce((sum, one) => sum + one, 0);
   return `${plural(count, "row")} ${count === 1 ? "waits" : "wait"} again, for the server that reads this database`;
@@ -87,9 +85,4 @@ async function eachSource<T>(
 function lineOf({ source, id, failedAt, app, channel, userId, event, error }: FailedRow & { source: string }): string {
   const to = channel ?? `user ${userId ?? ""}`;
   return [source, String(id), failedAt, app ?? "", to, event, error].map(printable).join("\t");
-}
-
-function wholeNumber(text: string, what: string): number {
-  if (/^\d{1,15}$/.test(text) && Number(text) > 0) return Number(text);
-  throw new CliError(`${what} has to be a whole number from 1 up, but is ${printable(JSON.stringify(text))}`);
 }

@@ -3,7 +3,7 @@
 import { forgetAll, timeBefore } from "../../database/retention.ts";
 import { StatisticsStore } from "../../observers/statistics/store.ts";
 import { type OpenedDatabase, withTables } from "../database.ts";
-import { CliError } from "../errors.ts";
+import { wholeNumber } from "../numbers.ts";
 
 interface StatisticsOptions {
   readonly app?: string;
@@ -12,10 +12,10 @@ interface StatisticsOptions {
 
 export async function cleanStatistics(options: StatisticsOptions): Promise<string> {
   const { app, days } = options;
-  if (days !== undefined && !/^\d{1,6}$/.test(days)) throw new CliError("--days has to be a whole number from 0 up");
+  const keepDays = days === undefined ? undefined : wholeNumber("--days", days, 0);
   const count = await withTables(options, (opened) => {
     const nowMs = Date.now();
-    const before = timeBefore(nowMs, days === undefined ? opened.config.statistics.keepDays : Number(days));
+    const before = timeBefore(nowMs, keepDays ?? opened.config.statistics.keepDays);
     return forgetAll(storeOf(opened).forget(before, nowMs, app));
   });
   return `${count} rows are forgotten`;

@@ -12,8 +12,8 @@ import {
 } from "../daemon/location.ts";
 import { isAlive, sendSignal } from "../daemon/processes.ts";
 import { CliError } from "../errors.ts";
+import { secondsIn } from "../numbers.ts";
 import { grouped } from "../output.ts";
-import { secondsIn } from "../seconds.ts";
 
 export interface StopOptions extends LocationOptions {
   readonly timeout?: string;

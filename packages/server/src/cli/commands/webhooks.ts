@@ -2,7 +2,7 @@
 
 import { type ClaimedMessage, Outbox } from "../../observers/webhooks/outbox.ts";
 import { type OpenedDatabase, withTables } from "../database.ts";
-import { CliError } from "../errors.ts";
+import { chosenNumbers, wholeNumber } from "../numbers.ts";
 import { printable, type Report } from "../output.ts";
 
 interface FailedOptions {
@@ -11,14 +11,13 @@ interface FailedOptions {
 }
 
 export async function listFailed(options: FailedOptions): Promise<Report> {
-  const limit = wholeNumber(options.limit, "--limit");
+  const limit = wholeNumber("--limit", options.limit);
   const failed = await withTables(options, (opened) => outboxOf(opened).failed(limit, options.app));
   return { json: failed, text: failed.length === 0 ? "there are none" : failed.map(lineOf).join("\n") };
 }
 
 export async function replay(options: { readonly all?: true }, ids: readonly string[]): Promise<string> {
-  if (options.all ? ids.length > 0 : ids.length === 0) throw new CliError("say which: their numbers, or --all");
-  const wanted = options.all ? undefined : ids.map((id) => wholeNumber(id, "the number of a delivery"));
+  const wanted = chosenNumbers("delivery", ids, options.all);
   const count = await withTables(options, (opened) => outboxOf(opened).replay(Date.now(), wanted));
   return `${count} ${count === 1 ? "goes" : "go"} out again, by a server that runs on this database`;
 }
@@ -31,9 +30,4 @@ function lineOf({ id, app, channel, target, event, attempts, createdAtMs, lastEr
   const when = new Date(createdAtMs).toISOString();
   const words = [String(id), when, app, channel, target, `${attempts} attempts`, lastError ?? "", event];
   return words.map(printable).join("\t");
-}
-
-function wholeNumber(text: string, what: string): number {
-  if (/^\d{1,15}$/.test(text) && Number(text) > 0) return Number(text);
-  throw new CliError(`${what} has to be a whole number from 1 up, but is ${printable(JSON.stringify(text))}`);
 }

@@ -1,8 +1,10 @@
 /** Writes a new configuration file: every setting with its sentence, at its default and commented out, and one app. */
 
 import { encodeUnlimited } from "../../config/parse-value.ts";
-import type { Format } from "./formats.ts";
+import type { FORMATS } from "../command-options.ts";
 import { defaultValues, type Entry, type NewApp, outline } from "./outline.ts";
+
+export type Format = (typeof FORMATS)[number];
 
 /** The whole file. Without `withApp`, the app is only shown. */
 export function render(format: Format, app: NewApp, withApp = true): string {
