@@ -186,6 +186,12 @@ export class Connection {
     this.#otherChannels?.delete(channel);
   }
 
+  /** The names of all channels it is in, as they are now: without a generator, for what is mostly one. */
+  channelNames(): string[] {
+    const first = this.#channel === undefined ? [] : [this.#channel];
+    return this.#otherChannels ? [...first, ...this.#otherChannels.keys()] : first;
+  }
+
   /** The names of all channels it is in. */
   *channels(): Generator<string> {
     if (this.#channel !== undefined) yield this.#channel;

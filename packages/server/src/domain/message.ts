@@ -312,18 +312,18 @@ export interface SubscribedPush {
   readonly type: "subscribed";
   readonly channel: string;
   /** Present in presence channels: all who are there, the subscriber included unless it only watches. */
-  readonly members?: readonly Member[];
+  readonly members?: readonly Member[] | undefined;
   /** Where the channel stands, in channels with history: before the recovered events. */
-  readonly position?: Position;
+  readonly position?: Position | undefined;
   /** Whether what follows is all that was missed. Only where the client asked to resume. */
-  readonly recovered?: boolean;
+  readonly recovered?: boolean | undefined;
   /** How many earlier events follow because of `rewind`; only where it was that. */
-  readonly rewound?: number;
+  readonly rewound?: number | undefined;
   /** Whether these are all that it asked for. */
-  readonly complete?: boolean;
-  readonly ref?: Ref;
+  readonly complete?: boolean | undefined;
+  readonly ref?: Ref | undefined;
   /** The client did not ask for it: the app's back end put it there. */
-  readonly by?: "server";
+  readonly by?: "server" | undefined;
 }
 
 /** The answer to a command, or what the server did by itself. */

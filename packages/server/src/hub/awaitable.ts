@@ -5,3 +5,16 @@ import type { Awaitable } from "../domain/ports.ts";
 export function andThen<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
   return value instanceof Promise ? value.then(next) : next(value);
 }
+
+/** As try and finally, of work that may be done at once. */
+export function andFinally<T>(work: () => Awaitable<T>, end: () => Awaitable<void>): Awaitable<T> {
+  let value: Awaitable<T>;
+  try {
+    value = work();
+  } catch (error) {
+    return andThen(end(), () => {
+      throw error;
+    });
+  }
+  return value instanceof Promise ? value.finally(end) : andThen(end(), () => value);
+}

@@ -52,7 +52,7 @@ export class ChannelReaders {
       if (audience.subscribing) await audience.subscribing;
       const bytes = limits.outboundBufferBytes;
       const asked = { broker, app, audience, resume, rewind, previousIds: undefined, bytes, weigh: bytesOf };
-      await withCatchUp(asked, (past, upTo) => {
+      const subscribe = (past: CatchUp, upTo: Position | undefined) => {
         if (past.recovered === false) listener.gap();
         // A cache channel's last event is none that is published now.
         if (past.recovered || past.rewound !== undefined) for (const event of past.events) listener.event(event);
@@ -60,7 +60,8 @@ export class ChannelReaders {
         audience.addReader(reader, upTo);
         position = audience.channel.policy.history && upTo;
         isIn = true;
-      });
+      };
+      await withCatchUp(audience.channel, resume, () => asked, subscribe);
     } finally {
       if (!isIn) release();
     }

@@ -106,7 +106,7 @@ function carryOut(hub: Hub, connection: Connection, command: Command, nowMs: num
 function perform(hub: Hub, connection: Connection, command: Command, nowMs: number): Awaitable<void> {
   switch (command.type) {
     case "subscribe":
-      return subscribe(hub, connection, command);
+      return subscribe(hub, connection, command, nowMs);
     case "unsubscribe":
       return unsubscribe(hub, connection, command);
     case "publish":

@@ -21,7 +21,9 @@ export class FormerIds {
   }
 
   remove(connection: Connection): void {
-    for (const id of this.#ids.get(connection) ?? []) {
+    const ids = this.#ids.get(connection);
+    if (!ids) return;
+    for (const id of ids) {
       const successors = this.#successors.get(id);
       if (successors?.delete(connection) && successors.size === 0) this.#successors.delete(id);
     }

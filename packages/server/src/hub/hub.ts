@@ -224,7 +224,8 @@ export class Hub {
     if (tenant) this.#context.runInBackground(() => this.users.removeConnection(tenant, connection));
     const why = connection.disconnectReason;
     const { address, app, awaitsAuthentication } = connection;
-    if (!awaitsAuthentication) this.observe({ type: "closed", connection, code, ...(why && { why }) });
+    if (!awaitsAuthentication)
+      this.observe(why ? { type: "closed", connection, code, why } : { type: "closed", connection, code });
     else if (why) this.observe({ type: "rejected", address, why, app });
     if (tenant) this.#tenants.dropIfEmpty(tenant);
   }
@@ -276,7 +277,7 @@ export class Hub {
     member: Membership,
     answer: JoinReply,
     wanted: JoinOptions = {},
-  ): Promise<void> {
+  ): Awaitable<void> {
     return this.#membership.join(connection, name, member, answer, wanted);
   }
 

@@ -60,10 +60,14 @@ const PAGE = 200;
 const MOST_KEPT = 1_000;
 
 /** Runs `subscribe` with the channel's past up to the moment, and where that ends: at once where it has none. Throws what the engine throws. */
-export function withCatchUp(asked: Reading, subscribe: Subscribe): Awaitable<void> {
-  const { traits, policy } = asked.audience.channel;
-  if (traits.cache || policy.history) return readThenSubscribe(asked, subscribe);
-  subscribe(asked.resume ? LOST_CATCH_UP : NO_CATCH_UP, undefined);
+export function withCatchUp(
+  { traits, policy }: Channel,
+  resume: Resume | undefined,
+  reading: () => Reading,
+  subscribe: Subscribe,
+): Awaitable<void> {
+  if (traits.cache || policy.history) return readThenSubscribe(reading(), subscribe);
+  subscribe(resume ? LOST_CATCH_UP : NO_CATCH_UP, undefined);
 }
 
 type Subscribe = (past: CatchUp, upTo: Position | undefined) => void;

@@ -44,7 +44,7 @@ interface Host {
   connections(app: Pick<App, "id">): Iterable<Connection>;
   connection(app: Pick<App, "id">, id: string): Connection | undefined;
   channelOf(app: App, name: string): Channel;
-  join(connection: Connection, channel: string, member: Membership, reply: JoinReply): Promise<void>;
+  join(connection: Connection, channel: string, member: Membership, reply: JoinReply): Awaitable<void>;
   leave(connection: Connection, channel: string): Promise<void>;
   push(connection: Connection, push: Push): void;
   disconnect(connection: Connection, why: Disconnect): void;
@@ -302,20 +302,19 @@ async function putInto(hub: Host, connection: Connection, { channel, ...act }: S
   const member = traits.presence && id !== undefined ? { id, ...info } : undefined;
   if (act.stickyUntilMs === undefined) connection.wasPlaced = true;
   if (traits.private) connection.isAuthenticated = true;
-  const joined = hub
-    .join(connection, channel, member, subscribedReply(hub, connection, channel, { by: "server" }))
-    .then(
-      () => {
-        if (!connection.isIn(channel)) return false;
-        noteGrant(connection, channel, { expiresAtMs }, hub.clock);
-        return true;
-      },
-      (error) => {
-        if (error instanceof CommandError) hub.observe({ type: "refused", connection, error });
-        else hub.observe({ type: "failed", error, during: `putting a connection into ${channel}`, connection });
-        return false;
-      },
-    );
+  const reply = subscribedReply(hub, connection, channel, { by: "server" });
+  const joined = Promise.try(() => hub.join(connection, channel, member, reply)).then(
+    () => {
+      if (!connection.isIn(channel)) return false;
+      noteGrant(connection, channel, { expiresAtMs }, hub.clock);
+      return true;
+    },
+    (error) => {
+      if (error instanceof CommandError) hub.observe({ type: "refused", connection, error });
+      else hub.observe({ type: "failed", error, during: `putting a connection into ${channel}`, connection });
+      return false;
+    },
+  );
   holdTurn(
     connection,
     joined.then(() => {}),

@@ -16,12 +16,12 @@ export function subscribedReply(
   hub: Host,
   connection: Connection,
   channel: string,
-  mark: Pick<SubscribedPush, "ref" | "by">,
+  { ref, by }: Pick<SubscribedPush, "ref" | "by">,
 ): JoinReply {
   return (members, { position, recovered, rewound, complete, events, isMissing }) => {
-    const past = rewound === undefined ? {} : { rewound, complete: complete === true };
-    const stand = { ...(position && { position }), ...(recovered !== undefined && { recovered }), ...past };
-    hub.push(connection, { type: "subscribed", channel, ...(members && { members }), ...stand, ...mark });
+    const isComplete = rewound === undefined ? undefined : complete === true;
+    const past = { position, recovered, rewound, complete: isComplete };
+    hub.push(connection, { type: "subscribed", channel, members, ...past, ref, by });
     const sendPast = () => {
       for (const event of events) hub.push(connection, event);
     };

@@ -157,7 +157,8 @@ export class Users {
   }
 
   #unwatch(tenant: Tenant, connection: Connection): void {
-    for (const user of connection.watchedUsers ?? []) {
+    if (!connection.watchedUsers) return;
+    for (const user of connection.watchedUsers) {
       const audience = tenant.audiences.get(onlineChannel(user));
       if (!audience) continue;
       audience.removeSubscriber(connection, this.#context.fanout);

@@ -19,15 +19,15 @@ import { permitWatching } from "./watch.ts";
 
 type Subscribe = Extract<Command, { type: "subscribe" }>;
 
-export function subscribe(hub: Hub, connection: Connection, command: Subscribe): Awaitable<void> {
+export function subscribe(hub: Hub, connection: Connection, command: Subscribe, nowMs: number): Awaitable<void> {
   checkChannelName(connection.app, command.channel);
   const channel = hub.channelOf(connection.app, command.channel);
   if (isGiven(connection, command.channel)) {
-    takeSubscribeToken(connection, hub.clock.monotonicMs());
+    takeSubscribeToken(connection, nowMs);
     const answer = command.resume === undefined ? {} : { recovered: false };
     return hub.push(connection, { type: "subscribed", channel: command.channel, ...answer });
   }
-  checkLimits(hub, connection, channel);
+  checkLimits(hub, connection, channel, nowMs);
   return andThen(admit(hub, connection, command, channel), (admitted) =>
     act(hub, connection, command, channel, admitted),
   );
@@ -41,7 +41,7 @@ function isGiven(connection: Connection, channel: string): boolean {
   );
 }
 
-function checkLimits(hub: Hub, connection: Connection, channel: Channel): void {
+function checkLimits(hub: Hub, connection: Connection, channel: Channel, nowMs: number): void {
   const { app } = connection;
   if (connection.isIn(channel.name)) {
     throw new CommandError("already_subscribed", `Existing subscription to channel ${channel.name}`);
@@ -54,11 +54,12 @@ function checkLimits(hub: Hub, connection: Connection, channel: Channel): void {
     );
   }
   checkRoom(hub, app, channel);
-  takeSubscribeToken(connection, hub.clock.monotonicMs());
+  takeSubscribeToken(connection, nowMs);
 }
 
 /** What is known without asking the engine; the cluster is asked when the client joins. */
 function checkRoom(hub: Hub, app: App, { name, policy: { maxSubscribers } }: Channel): void {
+  if (maxSubscribers === Number.POSITIVE_INFINITY) return;
   if (hub.localHolderCount(app, name) >= maxSubscribers) throw channelFull(maxSubscribers);
 }
 
@@ -74,12 +75,18 @@ function admit(hub: Hub, connection: Connection, command: Subscribe, channel: Ch
     );
   }
   if (command.watch) return permitWatching(hub, connection, command, channel);
-  if (!traits.private) return andThen(confirm(hub, connection, command), ({ member: _, ...grant }) => grant);
+  if (!traits.private) return andThen(confirm(hub, connection, command), withoutMember);
   return andThen(permit(hub, connection, command, traits), ({ member: named, ...grant }) => {
     connection.isAuthenticated = true;
     const member = membershipOf(connection, traits, named);
     return { ...grant, ...(member && { member }) };
   });
+}
+
+function withoutMember(permission: Permission): Permission {
+  if (!permission.member) return permission;
+  const { member: _, ...grant } = permission;
+  return grant;
 }
 
 function checkOwner(connection: Connection, channel: string, owner: string): Permission {
@@ -188,18 +195,19 @@ function isUserId(id: unknown): id is string | number {
   return typeof id === "string" || typeof id === "number";
 }
 
-async function act(
+function act(
   hub: Hub,
   connection: Connection,
   command: Subscribe,
   asked: Channel,
-  { member, ...grant }: Permission,
-): Promise<void> {
+  permission: Permission,
+): Awaitable<void> {
   const { ref } = command;
   const channel = asked.name;
-  const mark = ref === undefined ? {} : { ref };
   // Again: while permission was asked for others may have come, or the channel may have become another.
   checkRoom(hub, connection.app, hub.channel(connection.app, channel) ?? asked);
-  await hub.join(connection, channel, member, subscribedReply(hub, connection, channel, mark), command);
-  if (connection.isIn(channel)) noteGrant(connection, channel, grant, hub.clock);
+  const reply = subscribedReply(hub, connection, channel, { ref });
+  return andThen(hub.join(connection, channel, permission.member, reply, command), () => {
+    if (connection.isIn(channel)) noteGrant(connection, channel, permission, hub.clock);
+  });
 }

@@ -318,7 +318,7 @@ function merged(...objects: readonly string[]): string {
   return `{${objects.flatMap((text) => (text === "{}" ? [] : text.slice(1, -1))).join()}}`;
 }
 
-function positionOf({ position }: { position?: Position }): { position?: Position } {
+function positionOf({ position }: { position?: Position | undefined }): { position?: Position } {
   return position ? { position: { epoch: position.epoch, offset: position.offset } } : {};
 }
 
